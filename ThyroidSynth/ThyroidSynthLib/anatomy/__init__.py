@@ -1,0 +1,1 @@
+"""From segmentations to measured, centred, sampled shapes: the first third of the way the data goes."""

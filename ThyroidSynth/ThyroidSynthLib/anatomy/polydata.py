@@ -1,0 +1,69 @@
+"""Surfaces as VTK poly data and back. The frame is the caller's; no axis is flipped here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .surface import Surface
+
+if TYPE_CHECKING:
+    from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+
+def polydata_of(surface: Surface, *, normals: bool = False) -> vtkPolyData:
+    """Give a surface as new poly data, with point normals for smooth shading when asked."""
+    from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+    from vtkmodules.vtkCommonCore import vtkPoints
+    from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+
+    points = vtkPoints()
+    points.SetData(numpy_to_vtk(surface.vertices.astype(np.float32), deep=True))
+    triangles = vtkCellArray()
+    offsets = np.arange(0, 3 * len(surface.faces) + 1, 3)
+    triangles.SetData(
+        numpy_to_vtkIdTypeArray(offsets, deep=True), numpy_to_vtkIdTypeArray(surface.faces.ravel(), deep=True)
+    )
+    polydata = vtkPolyData()
+    polydata.SetPoints(points)
+    polydata.SetPolys(triangles)
+    if normals:
+        point_normals = numpy_to_vtk(vertex_normals(surface).astype(np.float32), deep=True)
+        point_normals.SetName("Normals")
+        polydata.GetPointData().SetNormals(point_normals)
+    return polydata
+
+
+def surface_of(polydata: vtkPolyData) -> Surface:
+    """Give poly data as a surface; polygons become triangles and coincident points one."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkFiltersCore import vtkCleanPolyData, vtkTriangleFilter
+
+    clean = vtkCleanPolyData()
+    clean.SetInputData(polydata)
+    triangles = vtkTriangleFilter()
+    triangles.PassLinesOff()
+    triangles.PassVertsOff()
+    triangles.SetInputConnection(clean.GetOutputPort())
+    triangles.Update()
+    result = triangles.GetOutput()
+    if result.GetNumberOfPolys() == 0:
+        return Surface(np.empty((0, 3)), np.empty((0, 3)))
+    faces = vtk_to_numpy(result.GetPolys().GetConnectivityArray()).reshape(-1, 3)
+    return Surface(vtk_to_numpy(result.GetPoints().GetData()), faces)
+
+
+def vertex_normals(surface: Surface) -> np.ndarray:
+    """Outward unit normals at the vertices, shape (V, 3), weighted by the area of the faces around."""
+    a, b, c = surface.corners.transpose(1, 0, 2)
+    facing = np.cross(b - a, c - a)
+    normals = np.stack(
+        [
+            np.bincount(surface.faces.ravel(), np.repeat(facing[:, axis], 3), len(surface.vertices))
+            for axis in range(3)
+        ],
+        axis=1,
+    )
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return normals / np.where(length > 0, length, 1.0)
