@@ -1,0 +1,117 @@
+"""Named sets of training choices. Everything a training depends on, besides its cohort, is here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from ..errors import InputError
+
+VARIANTS = ("baseline", "fixed", "correlation")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The choices of one training.
+
+    Attributes
+    ----------
+    preset, variant : str
+        The names the choices came from; `variant` also decides which terms are active.
+    epochs : int
+        Passes over the cohort; each takes `samples_per_shape` samples of every shape.
+    samples_per_shape : int
+        Random samples of a shape per epoch.
+    shapes_per_step : int
+        Shapes in one optimiser step.
+    learning_rate : float
+        Adam's step size for the network, at the start of the schedule.
+    latent_learning_rate : float
+        The same for the latent table.
+    schedule : str
+        "constant" or "cosine" (down to a hundredth over the epochs).
+    latent_size : int
+        Trainable latent dimensions.
+    latent_init_sd : float
+        SD of their initial values.
+    latent_weight : float
+        Weight λ of the codes' squared length in the loss.
+    correlation_weight : float
+        Weight of the correlation loss, applied to the whole latent table after each epoch.
+    conditioning : str
+        Encoding of the fixed features, see `conditioning.SCHEMES`.
+    hidden_layers, hidden_width : int
+        Size of the network.
+    seed : int
+        Seed of the weights, the latent table and every epoch's samples.
+    """
+
+    preset: str
+    variant: str
+    epochs: int = 10_000
+    samples_per_shape: int = 1000
+    shapes_per_step: int = 1
+    learning_rate: float = 3e-4
+    latent_learning_rate: float = 3e-4
+    schedule: str = "constant"
+    latent_size: int = 64
+    latent_init_sd: float = 0.01
+    latent_weight: float = 1e-4
+    correlation_weight: float = 1e-5
+    conditioning: str = "linear"
+    hidden_layers: int = 3
+    hidden_width: int = 256
+    seed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the settings as a plain dictionary."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> TrainingSettings:
+        """Read what `to_json` gave."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(value) - known)
+        if unknown:
+            raise InputError(f"Unknown training settings: {', '.join(unknown)}. Remove them or update ThyroidSynth.")
+        return cls(**value)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # As published (paper, sections 2 and 3; shapes one at a time and λ from the authors' code). The
+    # paper does not say in which units features enter; they are standardised (trap 2).
+    "paper": {},
+    # For a laptop: larger steps that shrink to nothing, several shapes a step, encoded features.
+    "fast": {
+        "epochs": 500,
+        "shapes_per_step": 8,
+        "learning_rate": 2e-3,
+        "latent_learning_rate": 2e-3,
+        "schedule": "cosine",
+        "conditioning": "anatomical",
+    },
+}
+
+
+def settings_for(preset: str, variant: str, **overrides: Any) -> TrainingSettings:
+    """Give the settings of a preset for a variant, with some choices replaced.
+
+    Raises
+    ------
+    InputError
+        The preset or variant does not exist, or a choice makes no sense.
+    """
+    if preset not in PRESETS:
+        raise InputError(f"There is no preset '{preset}'. Choose one of: {', '.join(PRESETS)}.")
+    if variant not in VARIANTS:
+        raise InputError(f"There is no variant '{variant}'. Choose one of: {', '.join(VARIANTS)}.")
+    settings = TrainingSettings(preset=preset, variant=variant, **PRESETS[preset])
+    if variant == "baseline":
+        settings = replace(settings, conditioning="none")
+    if variant != "correlation":
+        settings = replace(settings, correlation_weight=0.0)
+    settings = replace(settings, **overrides)
+    for name in ("epochs", "samples_per_shape", "shapes_per_step", "latent_size", "hidden_layers", "hidden_width"):
+        if getattr(settings, name) < 1:
+            raise InputError(f"'{name}' is {getattr(settings, name)}, but it must be at least 1.")
+    return settings

@@ -1,0 +1,296 @@
+"""Learning the network and the latent codes together (paper, section 2.2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from .. import __version__
+from ..errors import Cancelled, ModelError
+from ..progress import StopRequested, never
+from .conditioning import Conditioning
+from .losses import correlation_loss, latent_loss, sdf_loss
+from .model import ShapeModel
+from .network import SDFNetwork
+from .presets import TrainingSettings
+from .tensors import load_tensors, save_tensors
+
+if TYPE_CHECKING:
+    from ..anatomy.cohort import Cohort
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What one epoch came to.
+
+    Attributes
+    ----------
+    epoch, epochs : int
+        Epochs done, and to do in all.
+    loss : float
+        Mean of the whole loss over the epoch's steps.
+    losses : dict of str to float
+        Its terms without their weights: "sdf", "latent" and, where active, "correlation".
+    seconds : float
+        Duration of the epoch.
+    samples_per_second : float
+        Samples learned from per second of the epoch.
+    eta_s : float
+        Estimated seconds to the end, from the recent epochs' durations.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    losses: dict[str, float]
+    seconds: float
+    samples_per_second: float
+    eta_s: float
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Give the device called "cpu", "cuda" (or "cuda:1"), or for "auto" the GPU when there is one.
+
+    Raises
+    ------
+    ModelError
+        CUDA was asked for and this PyTorch cannot use it.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelError(
+            f"Device '{name}' was asked for, but PyTorch {torch.__version__} sees no CUDA GPU. "
+            "Install a PyTorch with CUDA that fits the driver, or choose 'cpu' or 'auto'."
+        )
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise ModelError(f"There is no device '{name}'. Choose 'auto', 'cpu' or 'cuda'.") from None
+
+
+def train(
+    cohort: Cohort,
+    settings: TrainingSettings,
+    *,
+    device: str = "auto",
+    checkpoint_path: Path | None = None,
+    checkpoint_every_s: float = 30.0,
+    on_epoch: Callable[[EpochReport], None] = lambda report: None,
+    should_stop: StopRequested = never,
+) -> ShapeModel:
+    """Train a shape model on a cohort, going on from the checkpoint when there is one.
+
+    An epoch's samples depend on the seed and the epoch's number only, so a training that was
+    interrupted and resumed follows the loss curve of one that was not; on a CPU bit for bit.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The prepared cases.
+    settings : TrainingSettings
+        The choices; see `settings_for`.
+    device : str
+        "auto", "cpu" or "cuda".
+    checkpoint_path : Path, optional
+        File to write now and then, at a stop and at the end, and to resume from if it exists.
+    on_epoch : callable
+        Called with an `EpochReport` after each epoch.
+    should_stop : callable
+        Asked after each epoch; when true a checkpoint is written and `Cancelled` raised.
+
+    Raises
+    ------
+    Cancelled
+        `should_stop` said so; the checkpoint is written.
+    ModelError
+        The checkpoint belongs to another cohort or other settings.
+    """
+    learner = _Learner(cohort, settings, choose_device(device))
+    if checkpoint_path is not None and Path(checkpoint_path).exists():
+        learner.restore(checkpoint_path)
+    last_checkpoint = time.monotonic()
+    duration: float | None = None
+    while learner.epoch < settings.epochs:
+        started = time.monotonic()
+        losses = learner.run_epoch()
+        seconds = max(time.monotonic() - started, 1e-9)
+        # A running mean forgets a pause of the machine within some ten epochs.
+        duration = seconds if duration is None else 0.9 * duration + 0.1 * seconds
+        on_epoch(
+            EpochReport(
+                epoch=learner.epoch,
+                epochs=settings.epochs,
+                loss=losses.pop("total"),
+                losses=losses,
+                seconds=seconds,
+                samples_per_second=len(cohort.ids) * settings.samples_per_shape / seconds,
+                eta_s=duration * (settings.epochs - learner.epoch),
+            )
+        )
+        stop = should_stop() and learner.epoch < settings.epochs
+        due = stop or learner.epoch == settings.epochs or time.monotonic() - last_checkpoint > checkpoint_every_s
+        if checkpoint_path is not None and due:
+            learner.checkpoint(checkpoint_path)
+            last_checkpoint = time.monotonic()
+        if stop:
+            raise Cancelled(f"Training was stopped after epoch {learner.epoch} of {settings.epochs}.")
+    return learner.model()
+
+
+class _Learner:
+    """The state of a training: weights, latent table, optimiser and the number of epochs done."""
+
+    def __init__(self, cohort: Cohort, settings: TrainingSettings, device: torch.device) -> None:
+        self.cohort, self.settings, self.device = cohort, settings, device
+        self.epoch = 0
+        self.last_losses: dict[str, float] = {}
+        self.conditioning = Conditioning.fit(settings.conditioning, cohort.features)
+        fixed = self.conditioning.encode(cohort.features).astype(np.float32)
+        self.fixed = torch.from_numpy(fixed).to(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_seed_of(settings.seed, 0))
+            network = SDFNetwork(
+                fixed.shape[1] + settings.latent_size, settings.hidden_layers, settings.hidden_width
+            )
+            latent = torch.randn(len(cohort.ids), settings.latent_size) * settings.latent_init_sd
+        self.network = network.to(device)
+        self.latent = torch.nn.Parameter(latent.to(device))
+        self.optimiser = torch.optim.Adam(
+            [
+                {"params": list(self.network.parameters()), "lr": settings.learning_rate},
+                {"params": [self.latent], "lr": settings.latent_learning_rate},
+            ],
+            fused=True,
+        )
+        # A GPU keeps every sample at hand; a CPU reads them through the memory map.
+        self.samples = torch.from_numpy(np.array(cohort.samples)).to(device) if device.type == "cuda" else None
+
+    def run_epoch(self) -> dict[str, float]:
+        """Take every shape once, in random order, and give the mean losses."""
+        self._set_learning_rates()
+        rng = np.random.default_rng(_seed_of(self.settings.seed, 1 + self.epoch))
+        order = rng.permutation(len(self.cohort.ids))
+        sums = torch.zeros(3, device=self.device)
+        for start in range(0, len(order), self.settings.shapes_per_step):
+            shapes = order[start : start + self.settings.shapes_per_step]
+            sums += self._step(shapes, self._draw(shapes, rng)) * len(shapes)
+        total, sdf, latent = (sums / len(order)).tolist()
+        self.last_losses = {"total": total, "sdf": sdf, "latent": latent}
+        if self.settings.correlation_weight > 0 and self.conditioning.size:
+            self.last_losses["correlation"] = self._decorrelate()
+        self.epoch += 1
+        return dict(self.last_losses)
+
+    def _draw(self, shapes: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+        """Pick random samples (shapes, samples, 4) of some shapes."""
+        index = rng.integers(self.cohort.samples.shape[1], size=(len(shapes), self.settings.samples_per_shape))
+        if self.samples is None:
+            return torch.from_numpy(self.cohort.samples[shapes[:, None], index])
+        rows = torch.from_numpy(shapes).to(self.device)
+        return self.samples[rows[:, None], torch.from_numpy(index).to(self.device)]
+
+    def _step(self, shapes: np.ndarray, samples: torch.Tensor) -> torch.Tensor:
+        rows = torch.from_numpy(shapes).to(self.device)
+        trainable = self.latent[rows]
+        folded = self.network.fold(torch.cat([self.fixed[rows], trainable], dim=1))
+        sdf = sdf_loss(self.network(samples[..., :3], folded), samples[..., 3])
+        latent = latent_loss(trainable)
+        total = sdf + self.settings.latent_weight * latent
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        self.optimiser.step()
+        return torch.stack([total, sdf, latent]).detach()
+
+    def _decorrelate(self) -> float:
+        """Push the whole latent table away from correlation with the fixed features."""
+        loss = correlation_loss(self.fixed, self.latent)
+        self.optimiser.zero_grad(set_to_none=True)
+        (self.settings.correlation_weight * loss).backward()
+        self.optimiser.step()
+        return float(loss)
+
+    def _set_learning_rates(self) -> None:
+        if self.settings.schedule == "constant":
+            factor = 1.0
+        else:
+            done = self.epoch / self.settings.epochs
+            factor = 0.01 + 0.99 * (1 + np.cos(np.pi * done)) / 2
+        for group, rate in zip(
+            self.optimiser.param_groups,
+            (self.settings.learning_rate, self.settings.latent_learning_rate),
+            strict=True,
+        ):
+            group["lr"] = rate * factor
+
+    def checkpoint(self, path: Path) -> None:
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors["latent"] = self.latent
+        for index, parameter in enumerate(self._parameters()):
+            for name, value in self.optimiser.state[parameter].items():
+                tensors[f"optimiser.{index}.{name}"] = value
+        save_tensors(path, tensors, {"kind": "checkpoint", "epoch": self.epoch, **self._identity()})
+
+    def restore(self, path: Path) -> None:
+        tensors, description = load_tensors(path, kind="checkpoint")
+        mine = self._identity()
+        for key, what in (("cohort", "another cohort"), ("settings", "other settings")):
+            if description.get(key) != mine[key]:
+                raise ModelError(
+                    f"{path} is the checkpoint of a training with {what}. "
+                    "Choose the cohort and settings it was started with, or another output folder."
+                )
+        prefix = "network."
+        self.network.load_state_dict(
+            {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+        )
+        with torch.no_grad():
+            self.latent.copy_(tensors["latent"])
+        for index, parameter in enumerate(self._parameters()):
+            prefix = f"optimiser.{index}."
+            self.optimiser.state[parameter] = {
+                # Adam counts its steps on the CPU unless fused on a GPU; it moves the count itself.
+                name[len(prefix) :]: value.to(self.device)
+                for name, value in tensors.items()
+                if name.startswith(prefix)
+            }
+        self.epoch = description["epoch"]
+
+    def _parameters(self) -> list[torch.nn.Parameter]:
+        return [*self.network.parameters(), self.latent]
+
+    def _identity(self) -> dict[str, object]:
+        return {"cohort": self.cohort.checksum, "settings": self.settings.to_json()}
+
+    def model(self) -> ShapeModel:
+        network = SDFNetwork(
+            self.conditioning.size + self.settings.latent_size,
+            self.settings.hidden_layers,
+            self.settings.hidden_width,
+        )
+        network.load_state_dict({name: value.cpu() for name, value in self.network.state_dict().items()})
+        return ShapeModel(
+            network=network.eval().requires_grad_(False),
+            frame=self.cohort.frame,
+            conditioning=self.conditioning,
+            ids=tuple(self.cohort.ids),
+            features=np.array(self.cohort.features),
+            latent_table=self.latent.detach().cpu().numpy().copy(),
+            settings=self.settings,
+            provenance={
+                "cohort": self.cohort.provenance(),
+                "training": {"epochs": self.epoch, "losses": self.last_losses, "device": str(self.device)},
+                "software": {"thyroidsynth": __version__, "torch": torch.__version__, "numpy": np.__version__},
+            },
+        )
+
+
+def _seed_of(seed: int, stream: int) -> int:
+    """Derive the seed of one independent stream of random numbers."""
+    return int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> 1)
