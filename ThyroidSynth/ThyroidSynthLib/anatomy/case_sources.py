@@ -1,0 +1,210 @@
+"""Finding cases: what a path holds, and which files make up each case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import InputError
+from .labels import THYROID, TRACHEA, Structure, checked_class_map, names_in_extensions, normalised
+from .nifti import is_nifti, read_header
+from .segmentation_file import is_segmentation_file
+
+SYNTHETIC_MARK = "SYNTHETIC.txt"
+"""A file of this name in a dataset's folder says that its cases are software input, not anatomy."""
+
+
+@dataclass(frozen=True)
+class CaseSource:
+    """The files of one case; none is opened before `cases.read_case`.
+
+    Attributes
+    ----------
+    id : str
+        Name of the case: its folder's, or its file's without the suffix.
+    kind : {"masks", "labels", "segmentation"}
+        One file per structure; one multi-label NIfTI; one Slicer segmentation.
+    thyroid_path, trachea_path : Path, optional
+        The mask files, for "masks"; None where there is none.
+    labels_path : Path, optional
+        The file, for "labels" and "segmentation".
+    ct_path : Path, optional
+        The CT beside them.
+    class_map : str, optional
+        Key of `labels.CLASS_MAPS`, for "labels" without names.
+    """
+
+    id: str
+    kind: Literal["masks", "labels", "segmentation"]
+    thyroid_path: Path | None = None
+    trachea_path: Path | None = None
+    labels_path: Path | None = None
+    ct_path: Path | None = None
+    class_map: str | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files the masks are read from."""
+        return tuple(
+            path for path in (self.thyroid_path, self.trachea_path, self.labels_path) if path is not None
+        )
+
+
+def find_cases(
+    path: Path | str | None = None,
+    *,
+    class_map: str | None = None,
+    thyroid: Path | str | None = None,
+    trachea: Path | str | None = None,
+) -> list[CaseSource]:
+    """Find the cases a path holds.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        A TotalSegmentator training dataset or one case of it; an output folder of a TotalSegmentator
+        run or a folder of such; a multi-label NIfTI (``--ml``), a Slicer segmentation (``.seg.nrrd``),
+        or a folder of such files.
+    class_map : str, optional
+        Whose label numbers a multi-label NIfTI without names holds ("total-v2").
+    thyroid, trachea : path-like, optional
+        Two mask files, instead of `path`.
+
+    Returns
+    -------
+    list of CaseSource
+        Sorted by id, ids unique.
+
+    Raises
+    ------
+    InputError
+        There is nothing of the kind at `path`, or the parameters contradict each other.
+    """
+    if class_map is not None:
+        checked_class_map(class_map)
+    if path is None:
+        if thyroid is None or trachea is None:
+            raise InputError("Give a folder or file with cases, or both a thyroid mask and a trachea mask.")
+        return [_of_two_masks(Path(thyroid).absolute(), Path(trachea).absolute())]
+    if thyroid is not None or trachea is not None:
+        raise InputError("Give either a folder or file with cases, or two mask files, not both.")
+    # Written out, because the case in a folder given as "." is named after it; links keep their names.
+    path = Path(path).resolve() if ".." in Path(path).parts else Path(path).absolute()
+    if path.is_file():
+        return [_of_file(path, class_map)]
+    if not path.is_dir():
+        raise InputError(f"{path} does not exist. Check the path.")
+    own = _of_folder(path)
+    found = [own] if own is not None else _of_children(path, class_map)
+    if not found:
+        raise InputError(
+            f"{path} holds no cases. Expected a TotalSegmentator dataset (folders with 'segmentations'), "
+            "output "
+            "folders with thyroid_gland.nii.gz and trachea.nii.gz, multi-label NIfTI files with label names, "
+            "or .seg.nrrd files. For label files without names say the class map (total-v2)."
+        )
+    return found
+
+
+def synthetic_statement(path: Path | str) -> str | None:
+    """Give what the dataset at or above `path` says of being synthetic; None for real data."""
+    start = Path(path).resolve()
+    # A case may be given by itself: its dataset is one folder up, its mask files' two.
+    for folder in (start, *start.parents)[:4]:
+        mark = folder / SYNTHETIC_MARK
+        if mark.is_file():
+            statement = " ".join(mark.read_text(encoding="utf-8", errors="replace").split())
+            return statement or "Synthetic cases: software input, not anatomy."
+    return None
+
+
+def _of_two_masks(thyroid: Path, trachea: Path) -> CaseSource:
+    for path in (thyroid, trachea):
+        if not path.is_file():
+            raise InputError(f"{path} does not exist. Check the path.")
+    stem = _stem(thyroid)
+    if normalised(stem) in THYROID.names:
+        folder = thyroid.parent
+        stem = (folder.parent if folder.name == "segmentations" else folder).name or stem
+    return CaseSource(stem, "masks", thyroid_path=thyroid, trachea_path=trachea)
+
+
+def _of_file(path: Path, class_map: str | None) -> CaseSource:
+    if is_segmentation_file(path):
+        return CaseSource(_stem(path), "segmentation", labels_path=path)
+    if not is_nifti(path):
+        raise InputError(
+            f"{path} is neither a NIfTI file (.nii, .nii.gz) nor a Slicer segmentation (.seg.nrrd)."
+        )
+    named = bool(names_in_extensions(read_header(path).extensions))
+    if not named and class_map is None:
+        raise InputError(
+            f"{path} holds no label names. If it is the mask of one structure give a thyroid and a trachea "
+            "mask; if "
+            "it is a multi-label map of TotalSegmentator v2 ('total') say the class map (total-v2)."
+        )
+    return CaseSource(_stem(path), "labels", labels_path=path, class_map=class_map)
+
+
+def _of_folder(folder: Path) -> CaseSource | None:
+    """See a folder as one case: of the training dataset, or of a TotalSegmentator run."""
+    inside = folder / "segmentations"
+    ct_path = folder / "ct.nii.gz"
+    ct_path = ct_path if ct_path.is_file() else None
+    where = inside if inside.is_dir() else folder
+    thyroid, trachea = (_mask_file(where, structure) for structure in (THYROID, TRACHEA))
+    if where is folder and thyroid is None and trachea is None:
+        return None
+    # A dataset's case without the two files is still a case: quality control names what it lacks.
+    return CaseSource(folder.name, "masks", thyroid_path=thyroid, trachea_path=trachea, ct_path=ct_path)
+
+
+def _mask_file(folder: Path, structure: Structure) -> Path | None:
+    """Find a structure's mask, under TotalSegmentator's own name first."""
+    for suffix in (".nii.gz", ".nii"):
+        if (usual := folder / f"{structure.name}{suffix}").is_file():
+            return usual
+    for path in sorted(folder.iterdir()):
+        if is_nifti(path) and normalised(_stem(path)) in structure.names:
+            return path
+    return None
+
+
+def _of_children(folder: Path, class_map: str | None) -> list[CaseSource]:
+    found: dict[str, CaseSource] = {}
+    for child in sorted(folder.iterdir()):
+        if child.name.startswith("."):
+            continue
+        source = _of_folder(child) if child.is_dir() else _of_loose_file(child, class_map)
+        if source is None:
+            continue
+        if source.id in found:
+            raise InputError(
+                f"{folder} holds two cases named {source.id} ({child.name} is one). Rename one of them."
+            )
+        found[source.id] = source
+    return [found[key] for key in sorted(found)]
+
+
+def _of_loose_file(path: Path, class_map: str | None) -> CaseSource | None:
+    """See a file among others as a case only when it surely is one: CTs may lie beside it."""
+    if is_segmentation_file(path):
+        return _of_file(path, class_map)
+    if not is_nifti(path) or normalised(_stem(path)) == "ct":
+        return None
+    try:
+        named = bool(names_in_extensions(read_header(path).extensions))
+    except InputError:
+        named = True  # Reading the case will say what is wrong with it; leaving it out would hide it.
+    if not named and class_map is None:
+        return None
+    return CaseSource(_stem(path), "labels", labels_path=path, class_map=class_map)
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for suffix in (".nii.gz", ".seg.nrrd", ".nii"):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return path.stem
