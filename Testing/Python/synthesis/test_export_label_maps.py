@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK
+
 from ThyroidSynthLib.anatomy.sampling import signed_distance
 from ThyroidSynthLib.anatomy.surface import Surface, surface_from_level_set, surface_from_mask
 from ThyroidSynthLib.anatomy.volume import Volume, read_volume

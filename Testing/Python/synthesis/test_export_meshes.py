@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import trimesh
+
 from ThyroidSynthLib.anatomy.surface import Surface
 from ThyroidSynthLib.errors import OutputError
 from ThyroidSynthLib.synthesis.export import MESH_FORMATS, write_mesh

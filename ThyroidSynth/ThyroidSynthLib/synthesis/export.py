@@ -51,9 +51,7 @@ def write_label_map(volume: Volume, path: Path | str, *, note: str = NOTE) -> No
 
 def _compare(written: Volume, read: Volume, path: Path) -> None:
     if not np.array_equal(written.array, read.array):
-        raise OutputError(
-            f"{path} reads back with other voxels than were written. Check the disk and try again."
-        )
+        raise OutputError(f"{path} reads back with other voxels than were written. Check the disk and try again.")
     # NIfTI keeps the geometry in single precision: at the far corner a hundredth of a voxel may go.
     corner = np.array(written.array.shape[::-1])
     if np.abs(written.to_ras(corner) - read.to_ras(corner)).max() > 1e-2 * written.spacing_mm.min():
@@ -118,17 +116,11 @@ def _stl(vertices: np.ndarray, faces: np.ndarray) -> bytes:
     corners = vertices[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(normals, axis=1, keepdims=True)
-    records = np.zeros(
-        len(faces), dtype=[("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")]
-    )
+    records = np.zeros(len(faces), dtype=[("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
     records["normal"] = normals / np.where(length > 0, length, 1.0)
     records["corners"] = corners
     # The header must not begin with "solid", the mark of the text form, and has exactly 80 bytes.
-    return (
-        _HEADER.encode("ascii")[:80].ljust(80)
-        + np.uint32(len(faces)).astype("<u4").tobytes()
-        + records.tobytes()
-    )
+    return _HEADER.encode("ascii")[:80].ljust(80) + np.uint32(len(faces)).astype("<u4").tobytes() + records.tobytes()
 
 
 def _obj(vertices: np.ndarray, faces: np.ndarray) -> bytes:

@@ -59,9 +59,7 @@ class LabelGrid:
             reader.ReadImageInformation()
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise InputError(
-                f"{path} cannot be read as an image ({reason}). Give a CT as NIfTI or NRRD."
-            ) from error
+            raise InputError(f"{path} cannot be read as an image ({reason}). Give a CT as NIfTI or NRRD.") from error
         if reader.GetDimension() != 3:
             raise InputError(f"{path} has {reader.GetDimension()} dimensions. Give a single 3-D image.")
         # SimpleITK speaks LPS.
@@ -88,9 +86,7 @@ class LabelGrid:
             Least distance from the surface to the outermost voxel centres.
         """
         if not spacing_mm > 0:
-            raise InputError(
-                f"A voxel spacing of {spacing_mm} mm is impossible. Give a positive one, such as 1.5."
-            )
+            raise InputError(f"A voxel spacing of {spacing_mm} mm is impossible. Give a positive one, such as 1.5.")
         lower, upper = surface_ras.bounds
         first = np.floor((lower - margin_mm) / spacing_mm)
         last = np.ceil((upper + margin_mm) / spacing_mm)

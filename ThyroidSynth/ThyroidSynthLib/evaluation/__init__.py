@@ -1,0 +1,1 @@
+"""How good a model is: surface distances, distributions, steering, and the report that shows them."""
