@@ -1,0 +1,36 @@
+# Every target does its own set-up: on a fresh Debian machine `make demo` or `make test` is enough.
+
+VENV ?= .venv
+WORKERS ?= 2
+BIN := $(abspath $(VENV))/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint cmake-lists clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+setup: ## Make the virtual environment and check the system's libraries
+	@scripts/system_libraries.sh
+	@scripts/virtual_environment.sh "$(VENV)"
+
+demo: setup ## From an example cohort to steered thyroids and a report, in demo/
+	PATH="$(BIN):$$PATH" scripts/demo.sh
+
+test: lint ## Lint, then all tests that need no Slicer application
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	@echo "make test: lint and tests passed."
+
+bench: setup ## Measure speed: decoding, training, preparing
+	$(BIN)/python Testing/Benchmarks/run.py
+
+lint: setup ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+cmake-lists: setup ## Name every file of the module in its CMakeLists.txt
+	$(BIN)/python scripts/cmake_lists.py
+
+clean: ## Remove the virtual environment and everything the other targets wrote
+	rm -rf "$(VENV)" demo artifacts build .pytest_cache .ruff_cache ThyroidSynth/*.egg-info
+	find ThyroidSynth ThyroidSynthTrain Testing scripts -name __pycache__ -type d -prune -exec rm -rf {} +
