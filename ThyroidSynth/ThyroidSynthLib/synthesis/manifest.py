@@ -1,0 +1,96 @@
+"""The list of what a generated cohort holds, whole and readable after every thyroid that was added."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, OutputError
+from ..files import read_json, write_text
+
+MANIFEST_JSON = "manifest.json"
+MANIFEST_CSV = "manifest.csv"
+
+
+class ManifestWriter:
+    """Writes `manifest.json` and `manifest.csv` one thyroid at a time, without keeping any in memory.
+
+    An entry and the end of the JSON document go out in one write that makes the file longer, so it is a
+    valid document whenever the process ends; ``"complete"`` says whether everything asked for is in it.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the generated cohort.
+    head : mapping
+        What holds for the whole cohort.
+    columns : sequence of str
+        Columns of the table; an entry's row has these.
+    """
+
+    def __init__(self, folder: Path, head: Mapping[str, Any], columns: Sequence[str]) -> None:
+        self._columns = list(columns)
+        self._count = 0
+        opening = json.dumps(dict(head), indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
+        opening += ',\n  "thyroids": ['
+        write_text(folder / MANIFEST_JSON, opening + self._ending(complete=False))
+        write_text(folder / MANIFEST_CSV, self._line(self._columns))
+        self._end = len(opening.encode())
+        # Unbuffered: each write is one call to the system, which a killed process has made or has not.
+        self._json = (folder / MANIFEST_JSON).open("r+b", buffering=0)
+        self._csv = (folder / MANIFEST_CSV).open("ab", buffering=0)
+
+    def add(self, entry: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+        """Add a thyroid: its JSON entry, and its row in the table."""
+        text = ("," if self._count else "") + "\n    " + json.dumps(dict(entry), ensure_ascii=False, allow_nan=False)
+        self._count += 1
+        self._json.seek(self._end)
+        self._json.write((text + self._ending(complete=False)).encode())
+        self._end += len(text.encode())
+        self._csv.write(self._line([row[column] for column in self._columns]).encode())
+
+    def finish(self) -> None:
+        """Say that everything asked for is in the list."""
+        self._json.seek(self._end)
+        self._json.write(self._ending(complete=True).encode())
+
+    def close(self) -> None:
+        """Close the files."""
+        self._json.close()
+        self._csv.close()
+
+    def _ending(self, *, complete: bool) -> str:
+        # Both words have the same width, so that the file never has to shrink.
+        return f'\n  ],\n  "count": {self._count},\n  "complete": {"true " if complete else "false"}\n}}\n'
+
+    @staticmethod
+    def _line(values: Sequence[Any]) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(["" if value is None else value for value in values])
+        return text.getvalue()
+
+
+def remove_listed(folder: Path) -> None:
+    """Remove a generated cohort: the files its manifest lists and the manifest, and nothing else.
+
+    Raises
+    ------
+    OutputError
+        The manifest cannot be read, so that nobody knows which files belong to it.
+    """
+    try:
+        listed = [file["path"] for entry in read_json(folder / MANIFEST_JSON)["thyroids"] for file in entry["files"]]
+    except (InputError, KeyError, TypeError) as error:
+        raise OutputError(f"{folder} holds no readable {MANIFEST_JSON} ({error}). Choose another folder.") from error
+    inside = folder.resolve()
+    for name in listed:
+        path = (folder / name).resolve()
+        # A manifest from elsewhere must not reach out of its own folder.
+        if inside in path.parents:
+            path.unlink(missing_ok=True)
+    (folder / MANIFEST_CSV).unlink(missing_ok=True)
+    (folder / MANIFEST_JSON).unlink()
