@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..features import Features, measure_features
 from ..surface import Surface, surface_from_level_set
 from .airway import Airway, Pose
 from .gland import Gland, GlandStyle, draw_style
@@ -125,12 +124,10 @@ def sample_gland(neck: Neck, *, step_mm: float, box_mm: np.ndarray | None = None
     return Sampled(neck.field_ras(grid + neck.trachea_origin_ras), np.array(low, dtype=float), step_mm)
 
 
-def measure_neck(neck: Neck, *, step_mm: float = 0.75) -> tuple[Features, np.ndarray, Surface]:
-    """Measure the true features and the (3,) extents of a gland on its finely sampled surface."""
+def gland_surface(neck: Neck, *, step_mm: float = 0.75) -> Surface:
+    """Extract the gland's surface in ``trachea_mm`` from a fine sampling of its field."""
     box = sample_gland(neck, step_mm=2.5).box()
-    surface = sample_gland(neck, step_mm=step_mm, box_mm=box + np.array([[-3.0], [3.0]])).surface()
-    low, high = surface.bounds
-    return measure_features(surface), high - low, surface
+    return sample_gland(neck, step_mm=step_mm, box_mm=box + np.array([[-3.0], [3.0]])).surface()
 
 
 def draw_neck(target: GlandTarget, rng: np.random.Generator, *, step_mm: float = 2.75) -> tuple[Neck, GlandTarget]:
