@@ -40,6 +40,8 @@ class TrainingSettings:
         Weight of the correlation loss, applied to the whole latent table after each epoch.
     conditioning : str
         Encoding of the fixed features, see `conditioning.SCHEMES`.
+    prior : str
+        How trainable codes are drawn: "independent" normals, or "conditional" on the features.
     hidden_layers, hidden_width : int
         Size of the network.
     seed : int
@@ -59,6 +61,7 @@ class TrainingSettings:
     latent_weight: float = 1e-4
     correlation_weight: float = 1e-5
     conditioning: str = "linear"
+    prior: str = "independent"
     hidden_layers: int = 3
     hidden_width: int = 256
     seed: int = 0
@@ -89,6 +92,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "latent_learning_rate": 2e-3,
         "schedule": "cosine",
         "conditioning": "anatomical",
+        "prior": "conditional",
     },
 }
 

@@ -1,0 +1,129 @@
+"""Which latent codes are plausible, and random draws from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..anatomy.features import FEATURE_NAMES
+from ..learning.model import ShapeModel
+
+# Width of the kernel around a training case, in cohort SDs, when features are drawn near it.
+_KERNEL_SD = 0.15
+# How near a training case's features must be to those asked for to lend the others, in cohort SDs.
+_NEARNESS_SD = 0.35
+
+
+@dataclass(frozen=True)
+class CodePrior:
+    """A normal distribution of trainable codes, given the fixed ones.
+
+    Attributes
+    ----------
+    slope : ndarray, shape (n_fixed, k)
+        How the mean follows the fixed code; zero for the paper's independent normals.
+    intercept : ndarray, shape (k,)
+        Mean at a fixed code of zero.
+    factor : ndarray, shape (k, k)
+        Triangular root of the covariance.
+    """
+
+    slope: np.ndarray
+    intercept: np.ndarray
+    factor: np.ndarray
+
+    @classmethod
+    def independent(cls, fixed: np.ndarray, trainable: np.ndarray) -> CodePrior:
+        """One normal per dimension, whatever the features: as published (paper, section 2.4)."""
+        slope = np.zeros((fixed.shape[1], trainable.shape[1]))
+        return cls(slope, trainable.mean(axis=0), np.diag(trainable.std(axis=0) + 1e-9))
+
+    @classmethod
+    def conditional(cls, fixed: np.ndarray, trainable: np.ndarray) -> CodePrior:
+        """Fit a joint normal: what features say about the code is used, and how dimensions go together.
+
+        The trainable code is never quite free of the features. Drawing it without regard to them
+        contradicts the condition, and the shape follows half of each.
+        """
+        design = np.hstack([fixed, np.ones((len(fixed), 1))])
+        ridge = 1e-3 * len(fixed) * np.eye(design.shape[1])
+        ridge[-1, -1] = 0.0
+        coefficients = np.linalg.solve(design.T @ design + ridge, design.T @ trainable)
+        covariance = shrunk_covariance(trainable - design @ coefficients)
+        return cls(coefficients[:-1], coefficients[-1], np.linalg.cholesky(covariance))
+
+    def mean(self, fixed: np.ndarray) -> np.ndarray:
+        """Most plausible trainable code for a fixed code (n_fixed,), shape (k,)."""
+        return fixed @ self.slope + self.intercept
+
+    def draw(self, fixed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw a trainable code for a fixed code (n_fixed,), shape (k,)."""
+        return self.mean(fixed) + self.factor @ rng.standard_normal(len(self.intercept))
+
+
+def prior_of(model: ShapeModel) -> CodePrior:
+    """Fit the prior a model's settings name to its latent table."""
+    fixed = model.conditioning.encode(model.features)
+    fit = CodePrior.conditional if model.settings.prior == "conditional" else CodePrior.independent
+    return fit(fixed, model.latent_table.astype(np.float64))
+
+
+def shrunk_covariance(samples: np.ndarray) -> np.ndarray:
+    """Estimate the covariance of centred samples (n, k), invertible even for n < k.
+
+    The off-diagonal entries shrink towards 0 by the share that minimises the expected error
+    (Schäfer and Strimmer, Stat. Appl. Genet. Mol. Biol. 2005, target D).
+    """
+    count = len(samples)
+    scale = samples.std(axis=0) + 1e-12
+    standard = samples / scale
+    products = standard[:, :, None] * standard[:, None, :]
+    correlation = products.mean(axis=0)
+    variance = ((products - correlation) ** 2).sum(axis=0) * count / max(count - 1, 1) ** 3
+    off = ~np.eye(samples.shape[1], dtype=bool)
+    total = np.sum(correlation[off] ** 2)
+    share = float(np.clip(variance[off].sum() / total, 0.01, 1.0)) if total > 0 else 1.0
+    correlation[off] *= 1.0 - share
+    np.fill_diagonal(correlation, 1.0)
+    return correlation * np.outer(scale, scale)
+
+
+def draw_features(
+    model: ShapeModel, rng: np.random.Generator, asked: Mapping[str, float | None] | None = None
+) -> np.ndarray:
+    """Draw features from the training cohort's joint distribution, given those asked for.
+
+    A training case is drawn, one whose features lie near those asked for more often, and its other
+    features are taken with a little noise. An isthmus that is absent stays absent.
+
+    Returns
+    -------
+    ndarray, shape (3,)
+        In the order of `FEATURE_NAMES`; those asked for are as asked.
+    """
+    wishes = {name: value for name, value in (asked or {}).items() if value is not None}
+    spread = model.features.std(axis=0) + 1e-9
+    weight = np.ones(len(model.features))
+    for name, value in wishes.items():
+        column = FEATURE_NAMES.index(name)
+        distance = np.abs(model.features[:, column] - value) / spread[column]
+        # Nearest case first, so that a wish beyond the cohort still has neighbours.
+        weight *= np.exp(-0.5 * ((distance - distance.min()) / _NEARNESS_SD) ** 2)
+    row = rng.choice(len(model.features), p=weight / weight.sum())
+    noise = rng.standard_normal(3) * _KERNEL_SD * spread
+    drawn = model.features[row] + noise
+    volume, area, symmetry = drawn
+    absent = model.features[row, 1] == 0
+    smallest = model.features.min(axis=0)
+    drawn = np.array(
+        [
+            max(volume, smallest[0]),
+            0.0 if absent else max(area, 0.5 * model.features[row, 1]),
+            np.clip(symmetry, smallest[2], 1.0),
+        ]
+    )
+    for name, value in wishes.items():
+        drawn[FEATURE_NAMES.index(name)] = value
+    return drawn

@@ -1,0 +1,122 @@
+"""Random thyroids, and thyroids steered to given features (paper, section 2.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from ..anatomy.features import FEATURE_NAMES
+from ..errors import InputError, SynthesisError
+from ..learning.model import ShapeModel
+from ..progress import ProgressCallback, StopRequested, check, never, silent
+from .decoding import DEFAULT_RESOLUTION
+from .prior import CodePrior, draw_features, prior_of
+from .thyroid import Thyroid, thyroid_of_code
+
+Wishes = Mapping[str, float | None]
+"""Features asked for by name, in mL, mm² and 1; one that is missing or None is free."""
+
+MAX_ATTEMPTS = 25
+
+
+def generate(
+    model: ShapeModel,
+    *,
+    count: int,
+    seed: int,
+    asked: Wishes | list[Wishes] | None = None,
+    first: int = 0,
+    resolution: int = DEFAULT_RESOLUTION,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> Iterator[Thyroid]:
+    """Make random thyroids, one-shot: the features go in as a condition and what comes out is measured.
+
+    The trainable code is drawn from the model's prior. A draw whose surface is missing, in more than
+    two pieces or cut by the decoding box is replaced by the next draw of the same stream, and the
+    number of draws is kept.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    seed : int
+        Thyroid number i of a seed is the same whatever `count` and `first` are.
+    asked : mapping or list of mappings, optional
+        Wishes for all, or for each. Features left free are drawn from the cohort, given the others.
+    first : int
+        Number of the first thyroid.
+
+    Yields
+    ------
+    Thyroid
+
+    Raises
+    ------
+    InputError
+        A wish is impossible, or the model has no conditions.
+    SynthesisError
+        No valid surface came out of `MAX_ATTEMPTS` draws.
+    Cancelled
+        `stop_requested` said so.
+    """
+    wishes = list(asked) if isinstance(asked, list) else [asked or {}] * count
+    if len(wishes) != count:
+        raise InputError(f"{count} thyroids were asked for with wishes for {len(wishes)}. Give one wish for each.")
+    for wish in wishes:
+        check_wishes(model, wish)
+    prior = prior_of(model)
+    for number, wish in enumerate(wishes):
+        check(stop_requested)
+        progress(number / count, f"Thyroid {number + 1} of {count}")
+        yield _generate_one(model, prior, seed, first + number, wish, resolution)
+    progress(1.0, f"{count} thyroids")
+
+
+def check_wishes(model: ShapeModel, wish: Wishes) -> None:
+    """Refuse wishes that no thyroid can meet or this model cannot hear.
+
+    Raises
+    ------
+    InputError
+        Names the feature and what it may be.
+    """
+    limits = {"volume_ml": (0.0, np.inf), "isthmus_area_mm2": (0.0, np.inf), "symmetry": (0.0, 1.0)}
+    given = {name: value for name, value in wish.items() if value is not None}
+    for name, value in given.items():
+        if name not in limits:
+            raise InputError(f"There is no feature '{name}'. Choose among: {', '.join(FEATURE_NAMES)}.")
+        low, high = limits[name]
+        if not low <= value <= high or (name == "volume_ml" and value == 0):
+            allowed = "between 0 and 1" if name == "symmetry" else "positive" if name == "volume_ml" else "0 or more"
+            raise InputError(f"{name} = {value:g} is impossible. It must be {allowed}.")
+    if given and model.conditioning.size == 0:
+        raise InputError(
+            f"This model's variant is '{model.variant}', which knows no features, so "
+            f"{', '.join(given)} cannot be asked for. Choose a 'fixed' or 'correlation' model."
+        )
+
+
+def _generate_one(
+    model: ShapeModel, prior: CodePrior, seed: int, index: int, wish: Wishes, resolution: int
+) -> Thyroid:
+    rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        features = draw_features(model, rng, wish)
+        fixed = model.conditioning.encode(features)[0]
+        code = np.concatenate([fixed, prior.draw(fixed, rng)])
+        asked = dict(zip(FEATURE_NAMES, features.tolist(), strict=True)) if model.conditioning.size else {}
+        try:
+            thyroid = thyroid_of_code(
+                model, code, resolution=resolution, asked=asked, seed=seed, index=index, attempts=attempt
+            )
+        except SynthesisError:
+            continue
+        if thyroid.validity.ok:
+            return thyroid
+    wished = ", ".join(f"{name} {value:g}" for name, value in wish.items() if value is not None)
+    raise SynthesisError(
+        f"None of {MAX_ATTEMPTS} draws gave a closed gland of one or two pieces"
+        + (f" for {wished}. Ask for features nearer to the cohort's." if wished else ". Train the model for longer.")
+    )

@@ -1,0 +1,101 @@
+"""A thyroid made by a model: its code, its surface, what was asked of it and what it measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..anatomy.features import Features, measure_features
+from ..anatomy.surface import Surface
+from ..learning.model import ShapeModel
+from .decoding import DEFAULT_RESOLUTION, Decoded, decode
+
+
+@dataclass(frozen=True)
+class Validity:
+    """Whether a surface can be a thyroid at all.
+
+    Attributes
+    ----------
+    closed : bool
+        Every edge borders two triangles that agree on the outside.
+    components : int
+        Connected pieces; one gland or two separate lobes are valid.
+    touches_box : bool
+        The surface was cut by the decoding box, so its features mean nothing.
+    """
+
+    closed: bool
+    components: int
+    touches_box: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is as it must be."""
+        return self.closed and 1 <= self.components <= 2 and not self.touches_box
+
+    @classmethod
+    def of(cls, decoded: Decoded) -> Validity:
+        """Examine a decoded surface."""
+        surface = decoded.surface
+        return cls(surface.is_closed(), int(surface.components().max(initial=-1)) + 1, decoded.touches_box)
+
+
+@dataclass(frozen=True)
+class Thyroid:
+    """One synthesised thyroid.
+
+    Attributes
+    ----------
+    code : ndarray of float32, shape (code_size,)
+        Whole latent code.
+    surface : Surface
+        In `trachea_mm`.
+    measured : Features
+        Measured on `surface`.
+    validity : Validity
+        Whether the surface can be a thyroid.
+    asked : dict of str to float
+        Features the model was given, by name; empty for one without conditions.
+    seed : int
+        Seed it came from; with `index` it repeats the thyroid.
+    index : int
+        Its number among the thyroids of that seed.
+    attempts : int
+        Draws it took until the surface was valid.
+    """
+
+    code: np.ndarray
+    surface: Surface
+    measured: Features
+    validity: Validity
+    asked: dict[str, float] = field(default_factory=dict)
+    seed: int = 0
+    index: int = 0
+    attempts: int = 1
+
+
+def thyroid_of_code(
+    model: ShapeModel, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION, **about: object
+) -> Thyroid:
+    """Decode a code and measure what comes out; `about` goes to the `Thyroid` as it is.
+
+    Raises
+    ------
+    SynthesisError
+        The code has no surface.
+    """
+    decoded = decode(model, code, resolution=resolution)
+    return Thyroid(
+        code=np.asarray(code, dtype=np.float32),
+        surface=decoded.surface,
+        measured=measure_features(decoded.surface),
+        validity=Validity.of(decoded),
+        **about,
+    )
+
+
+def reconstruct(model: ShapeModel, index: int, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
+    """Decode the code that training found for case number `index`."""
+    return thyroid_of_code(model, model.codes[index], resolution=resolution)
