@@ -1,0 +1,190 @@
+#!/usr/bin/env python-real
+"""Train a thyroid shape model: a CLI module of Slicer, and a plain script where there is no Slicer.
+
+The flags, their defaults and their limits are those of ThyroidSynthTrain.xml. Exit code 0: finished,
+or stopped as asked; 1: failed, with the reason on the standard error; 2: wrong command line;
+130: ended at once by a second Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+DESCRIPTION = HERE / "ThyroidSynthTrain.xml"
+LINES_EVERY_S = 5.0
+TAGS_EVERY_S = 1.0
+
+Report = Callable[[float, str], None]
+
+
+def find_library() -> None:
+    """Let Python find ThyroidSynthLib: in the installed extension, in the source tree, or from pip."""
+    for folder in (HERE.parent / "qt-scripted-modules", HERE.parent / "ThyroidSynth"):
+        if (folder / "ThyroidSynthLib").is_dir():
+            sys.path.insert(0, str(folder))
+            return
+    if importlib.util.find_spec("ThyroidSynthLib") is None:
+        sys.exit(f"ThyroidSynthLib was not found near {HERE} nor by {sys.executable}. Install ThyroidSynth with pip.")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the training that the command line asks for and give the exit code."""
+    if "--xml" in arguments:
+        print(DESCRIPTION.read_text(encoding="utf-8"), end="")
+        return 0
+    options = parse(arguments)
+    from ThyroidSynthLib.errors import ThyroidSynthError
+
+    try:
+        run(options)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if options.debug:
+            traceback.print_exc()
+        known = isinstance(error, ThyroidSynthError)
+        print(error if known else f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser: the flags of the XML, and those only a command line needs."""
+    from ThyroidSynthLib.learning.module_description import parser_from_xml
+
+    parser = parser_from_xml(DESCRIPTION)
+    parser.add_argument("--xml", action="store_true", help="Print the description of this module for Slicer.")
+    # Nothing tells a CLI module that Slicer reads its output; so Slicer passes "tags", as the XML says.
+    parser.set_defaults(progress="lines")
+    parser.epilog = "Ctrl-C, or a file STOP in the job folder, ends the training; the same command goes on with it."
+    return parser
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line; a wrong one ends the script with exit code 2."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if options.job is None and options.model is None:
+        parser.error("give --job, the folder of the training, or --model, the file to write, or both")
+    if options.job is None:
+        options.job = options.model.with_name(f"{options.model.stem}.job")
+    if options.input is None and (options.restart or not (options.job / "config.json").is_file()):
+        parser.error(
+            f"give --input, what to train on; only an existing job goes on without it, and {options.job} is none"
+        )
+    return options
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, telling the progress on the standard output."""
+    from ThyroidSynthLib.errors import Cancelled
+    from ThyroidSynthLib.learning.job import JobFolder
+    from ThyroidSynthLib.learning.job_options import JobOptions, job_for
+    from ThyroidSynthLib.learning.job_run import run_job
+    from ThyroidSynthLib.learning.stop_signals import stop_on_signals
+
+    if options.input is None:
+        job = JobFolder.open(options.job)
+    else:
+        chosen = JobOptions(
+            input=options.input,
+            model=options.model,
+            variant=options.variant,
+            preset=options.preset,
+            epochs=options.epochs,
+            seed=options.seed,
+            device=options.device,
+            checkpoint_every_s=options.checkpoint_every,
+        )
+        job = job_for(options.job, chosen, restart=options.restart)
+    # Stopped as asked is no failure; the job's state and the last progress say so.
+    with stop_on_signals() as asked_to_stop, PRINTERS[options.progress]() as progress, suppress(Cancelled):
+        run_job(job, progress=progress, should_stop=asked_to_stop)
+    if options.json:
+        print(json.dumps(summary(job)))
+
+
+def summary(job: Any) -> dict[str, Any]:
+    """Say how a job ended."""
+    state, config = job.read_state(), job.read_config()
+    model = config["model"] or str(job.model_file.resolve())
+    return {
+        "status": state.status,
+        "job": str(job.path.resolve()),
+        "model": model if state.status == "finished" else None,
+        **{name: getattr(state, name) for name in ("epoch", "epochs", "loss", "device")},
+    }
+
+
+@contextmanager
+def tags() -> Iterator[Report]:
+    """Tell the progress to Slicer, which searches the output for these tags."""
+
+    def tell(fraction: float, message: str) -> None:
+        comment = message.replace("<", "").replace(">", "")
+        print(
+            f"<filter-progress>{fraction:.4f}</filter-progress>\n<filter-comment>{comment}</filter-comment>", flush=True
+        )
+
+    print("<filter-start>\n<filter-name>ThyroidSynth Train</filter-name>\n</filter-start>", flush=True)
+    started = time.monotonic()
+    with at_most_every(TAGS_EVERY_S, tell) as spaced:
+        yield spaced
+    print(f"<filter-end>\n<filter-time>{time.monotonic() - started:.1f}</filter-time>\n</filter-end>", flush=True)
+
+
+@contextmanager
+def lines() -> Iterator[Report]:
+    """Tell the progress to people."""
+
+    def tell(fraction: float, message: str) -> None:
+        print(f"{fraction:4.0%}  {message}", flush=True)
+
+    with at_most_every(LINES_EVERY_S, tell) as spaced:
+        yield spaced
+
+
+@contextmanager
+def nothing() -> Iterator[Report]:
+    """Keep quiet: the job's log and state tell everything."""
+    yield lambda fraction, message: None
+
+
+PRINTERS = {"tags": tags, "lines": lines, "none": nothing}
+
+
+@contextmanager
+def at_most_every(interval_s: float, tell: Report, clock: Callable[[], float] = time.monotonic) -> Iterator[Report]:
+    """Pass the first report on, then one each interval, and in the end the last."""
+    told = -float("inf")
+    waiting: tuple[float, str] | None = None
+
+    def report(fraction: float, message: str) -> None:
+        nonlocal told, waiting
+        now = clock()
+        if now - told >= interval_s:
+            told, waiting = now, None
+            tell(fraction, message)
+        else:
+            waiting = (fraction, message)
+
+    try:
+        yield report
+    finally:
+        if waiting is not None:
+            tell(*waiting)
+
+
+if __name__ == "__main__":
+    find_library()
+    sys.exit(main(sys.argv[1:]))
