@@ -26,6 +26,11 @@ def smooth_min(a: np.ndarray, b: np.ndarray, blend_mm: float) -> np.ndarray:
     return -smooth_max(-a, -b, blend_mm)
 
 
+def length(u: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Length of (u, w); several times faster than ``np.hypot``, whose care for overflow is not needed here."""
+    return np.sqrt(u * u + w * w)
+
+
 @dataclass(frozen=True)
 class Pose:
     """How the patient lies: a rigid transform from the neck frame to ``ras_mm``.
@@ -95,13 +100,13 @@ class Airway:
     def wall_distance(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Approximate distance to the outer wall in mm, negative inside."""
         cx, cy = self.centre(z)
-        return np.hypot(x - cx, y - cy) - self.wall_radius(z)
+        return length(x - cx, y - cy) - self.wall_radius(z)
 
     def lumen_distance(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Approximate distance to the lumen's surface in mm, negative inside: flattened at the back."""
         cx, cy = self.centre(z)
         u, w = x - cx, y - cy
-        return smooth_max(np.hypot(u, w) - self.radius_mm, -w - 0.72 * self.radius_mm, 2.5)
+        return smooth_max(length(u, w) - self.radius_mm, -w - 0.72 * self.radius_mm, 2.5)
 
     def trachea_distance(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Distance field of the trachea's lumen: the airway between the cricoid and the carina."""

@@ -245,9 +245,12 @@ def _is_sound(mask: np.ndarray, target: GlandTarget) -> bool:
     inner = mask[edge:-edge, edge:-edge, edge:-edge]
     if inner.sum() != mask.sum() or mask.sum() == 0:
         return False
-    _, pieces = ndimage.label(inner)
+    labels, pieces = ndimage.label(inner)
     expected = 1 if target.isthmus_area_mm2 > 0.0 or target.hemi_agenesis else 2
-    return pieces == expected and bool((ndimage.binary_fill_holes(inner) == inner).all())
+    # Outside and cavities are separate pieces of the background: one piece means no cavity.
+    box = ndimage.find_objects((labels > 0).astype(np.uint8))[0]
+    _, outsides = ndimage.label(np.pad(labels[box] == 0, 1, constant_values=True))
+    return pieces == expected and outsides == 1
 
 
 def _plant(

@@ -138,9 +138,7 @@ def draw_neck(target: GlandTarget, rng: np.random.Generator, *, step_mm: float =
     """
     while True:
         for _ in range(_STYLES_PER_TARGET):
-            style = draw_style(
-                rng, has_isthmus=target.isthmus_area_mm2 > 0.0, hemi_agenesis=target.hemi_agenesis
-            )
+            style = draw_style(rng, has_isthmus=target.isthmus_area_mm2 > 0.0, hemi_agenesis=target.hemi_agenesis)
             neck = _fit(target, style, rng, step_mm)
             if neck is not None:
                 return neck, target

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .airway import Airway, smooth_max, smooth_min
+from .airway import Airway, length, smooth_max, smooth_min
 
 CLEARANCE_MM = 0.7
 """Gap kept between the gland and the airway's wall."""
@@ -225,14 +225,14 @@ class Gland:
         radius = float(self.airway.wall_radius(0.0)) + CLEARANCE_MM + 0.42 * thickness
         level = self.bottom_mm + style.isthmus_level * self.height_mm
         tall = style.isthmus_height_factor * max(thickness, 3.0)
-        from_axis = np.hypot(u, w)
-        reach = np.hypot((from_axis - radius) / (0.5 * thickness), (z - level) / (0.5 * tall))
+        from_axis = length(u, w)
+        reach = length((from_axis - radius) / (0.5 * thickness), (z - level) / (0.5 * tall))
         band = smooth_max((reach - 1.0) * 0.5 * thickness, 3.0 - w, 3.0)
         if style.pyramid is None:
             return band
-        aside, length, slim = style.pyramid
+        aside, tall_pyramid, slim = style.pyramid
         root = level + 0.25 * tall
-        top = min(root + length, self.bottom_mm + 0.92 * self.height_mm)
+        top = min(root + tall_pyramid, self.bottom_mm + 0.92 * self.height_mm)
         t = np.clip((z - root) / max(top - root, 1.0), 0.0, 1.0)
         axis_w = np.sqrt(np.maximum(self.airway.wall_radius(z) ** 2 - aside * aside, 9.0)) + slim
         beyond = z - np.clip(z, root, top)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .airway import WALL_MM, Airway, smooth_max
+from .airway import WALL_MM, Airway, length, smooth_max
 
 AIR, FAT, SKIN, MUSCLE, BLOOD, CORD = -1000.0, -95.0, 20.0, 55.0, 42.0, 35.0
 _EDGE_MM = 1.6
@@ -47,9 +47,7 @@ class NeckPlan:
     disc_phase_mm: float
 
 
-def draw_neck_plan(
-    rng: np.random.Generator, *, reach_mm: tuple[float, float], front_mm: float
-) -> NeckPlan:
+def draw_neck_plan(rng: np.random.Generator, *, reach_mm: tuple[float, float], front_mm: float) -> NeckPlan:
     """Draw a neck around a gland of the given reach."""
     contrast = bool(rng.random() < 0.6)
     return NeckPlan(
@@ -64,9 +62,7 @@ def draw_neck_plan(
     )
 
 
-def neighbours(
-    airway: Airway, plan: NeckPlan, x: np.ndarray, y: np.ndarray, z: np.ndarray
-) -> dict[str, np.ndarray]:
+def neighbours(airway: Airway, plan: NeckPlan, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> dict[str, np.ndarray]:
     """Distance fields (mm, negative inside) of the neighbours that have a TotalSegmentator class."""
     cx, cy = airway.centre(z)
     u, w = x - cx, y - cy
@@ -113,7 +109,7 @@ def paint_ct(
     half_width = max(56.0, max(plan.reach_mm) + 24.0) + 50.0 * shoulders * shoulders
     front = plan.front_mm + 8.0 + 10.0 * shoulders
     half_depth = (front + 82.0) / 2.0
-    rim = np.hypot(u / half_width, (w - front + half_depth) / half_depth)
+    rim = length(u / half_width, (w - front + half_depth) / half_depth)
     body = (rim - 1.0) * np.minimum(half_width, half_depth)
     _paint(hu, SKIN, body)
     _paint(hu, FAT, body + 2.2)
@@ -121,7 +117,9 @@ def paint_ct(
     _paint(hu, MUSCLE, smooth_max(_ellipse(u, w + 60.0, 46.0, 30.0), body + 6.0, 4.0))
     aside = np.abs(u)
     sternomastoid = max(plan.reach_mm) + 12.0 + 0.12 * z
-    _paint(hu, MUSCLE + 3.0, smooth_max(_ellipse(aside - sternomastoid, w + 1.0 + 0.15 * z, 9.0, 13.0), body + 5.0, 3.0))
+    _paint(
+        hu, MUSCLE + 3.0, smooth_max(_ellipse(aside - sternomastoid, w + 1.0 + 0.15 * z, 9.0, 13.0), body + 5.0, 3.0)
+    )
     straps = smooth_max(np.abs(gland - 3.6) - 1.7, 2.0 - w, 2.0)
     _paint(hu, MUSCLE, np.maximum(straps, body + 4.0))
     spine = _spine(airway)
@@ -177,7 +175,7 @@ def _canal(airway: Airway) -> float:
 
 
 def _ellipse(u: np.ndarray, w: np.ndarray, a: float, b: float) -> np.ndarray:
-    return (np.hypot(u / a, w / b) - 1.0) * min(a, b)
+    return (length(u / a, w / b) - 1.0) * min(a, b)
 
 
 def _paint(hu: np.ndarray, value: float | np.ndarray, distance: np.ndarray) -> None:
