@@ -52,8 +52,14 @@ fi
 
 echo "Making the virtual environment $venv with $("$python" --version); this downloads about 700 MB once."
 "$python" -m venv --clear "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$pins"
+install=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
+# PyTorch first and in its CPU build, because on Linux PyPI's own build brings gigabytes of CUDA libraries:
+# from pip's configured sources where they have it, else from PyTorch's index, which is asked for nothing more.
+torch=$(grep -oE '^torch==[0-9.]+' "$pins")
+"${install[@]}" --no-deps "$torch+cpu" 2>/dev/null ||
+  "${install[@]}" --no-deps --index-url https://download.pytorch.org/whl/cpu "$torch"
+"${install[@]}" -r "$pins"
 # The pins hold everything the project needs to be built and to run, so nothing else is fetched.
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+"${install[@]}" --no-deps --no-build-isolation -e .
 "$venv/bin/python" -m pip check --disable-pip-version-check
 printf '%s\n' "$wanted" >"$stamp"

@@ -15,7 +15,8 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 
 def requirements_of(lines: list[str]) -> dict[str, Requirement]:
-    found = [Requirement(line) for line in lines if line.strip() and not line.startswith(("#", "-"))]
+    entries = [line.partition(" #")[0].strip() for line in lines]
+    found = [Requirement(entry) for entry in entries if entry and not entry.startswith(("#", "-"))]
     return {canonicalize_name(requirement.name): requirement for requirement in found}
 
 
