@@ -46,9 +46,7 @@ class CaseSource:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files the masks are read from."""
-        return tuple(
-            path for path in (self.thyroid_path, self.trachea_path, self.labels_path) if path is not None
-        )
+        return tuple(path for path in (self.thyroid_path, self.trachea_path, self.labels_path) if path is not None)
 
 
 def find_cases(
@@ -134,9 +132,7 @@ def _of_file(path: Path, class_map: str | None) -> CaseSource:
     if is_segmentation_file(path):
         return CaseSource(_stem(path), "segmentation", labels_path=path)
     if not is_nifti(path):
-        raise InputError(
-            f"{path} is neither a NIfTI file (.nii, .nii.gz) nor a Slicer segmentation (.seg.nrrd)."
-        )
+        raise InputError(f"{path} is neither a NIfTI file (.nii, .nii.gz) nor a Slicer segmentation (.seg.nrrd).")
     named = bool(names_in_extensions(read_header(path).extensions))
     if not named and class_map is None:
         raise InputError(
@@ -180,9 +176,7 @@ def _of_children(folder: Path, class_map: str | None) -> list[CaseSource]:
         if source is None:
             continue
         if source.id in found:
-            raise InputError(
-                f"{folder} holds two cases named {source.id} ({child.name} is one). Rename one of them."
-            )
+            raise InputError(f"{folder} holds two cases named {source.id} ({child.name} is one). Rename one of them.")
         found[source.id] = source
     return [found[key] for key in sorted(found)]
 

@@ -63,9 +63,7 @@ class Case:
             There is no trachea.
         """
         if self.trachea_mask.is_empty:
-            raise InputError(
-                f"Case {self.id} has no trachea, on which every shape is centred. Segment it first."
-            )
+            raise InputError(f"Case {self.id} has no trachea, on which every shape is centred. Segment it first.")
         return Placement.on_trachea(self.trachea)
 
 
@@ -90,9 +88,7 @@ def read_case(source: CaseSource) -> Case:
         header = read_header(source.labels_path)
         names = names_in_extensions(header.extensions)
         labels = labels_of_structures(source.labels_path, names, source.class_map)
-        found = read_labels(
-            source.labels_path, {s: label for s, label in labels.items() if label is not None}
-        )
+        found = read_labels(source.labels_path, {s: label for s, label in labels.items() if label is not None})
     else:
         found = read_segmentation(source.labels_path)
     notes += [f"there is no segmentation of the {s.name}" for s in STRUCTURES if s not in found]

@@ -99,9 +99,7 @@ def names_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, st
     return names
 
 
-def labels_of_structures(
-    path: object, names: Mapping[int, str], class_map: str | None
-) -> dict[Structure, int | None]:
+def labels_of_structures(path: object, names: Mapping[int, str], class_map: str | None) -> dict[Structure, int | None]:
     """Say which label of a multi-label file is which structure.
 
     Parameters
@@ -150,9 +148,7 @@ def labels_of_structures(
         )
     if all(label is None for label in found.values()):
         listed = ", ".join(sorted(names.values())[:8]) + (", …" if len(names) > 8 else "")
-        raise InputError(
-            f"{path} names neither a thyroid nor a trachea among its {len(names)} labels ({listed})."
-        )
+        raise InputError(f"{path} names neither a thyroid nor a trachea among its {len(names)} labels ({listed}).")
     return found
 
 

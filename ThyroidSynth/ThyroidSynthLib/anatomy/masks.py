@@ -43,8 +43,7 @@ class Mask:
 
     @property
     def border_distance_voxels(self) -> int:
-        """Voxels between the mask and the nearest border of the scan: 0 when it lies in the outermost "
-        "layer."""
+        """Voxels between the mask and the scan's nearest border; 0 when it lies in the outermost layer."""
         first, shape = np.array(self.first), np.array(self.volume.array.shape)
         return int(min(first.min(), (np.array(self.scan_shape) - first - shape).min()))
 
@@ -140,9 +139,7 @@ def read_labels(path: Path | str, labels: Mapping[Hashable, int | None]) -> dict
     return {key: _assemble(found, geometry, shape) for key, found in pieces.items()}
 
 
-def _assemble(
-    pieces: list[tuple[np.ndarray, np.ndarray]], ijk_to_ras: np.ndarray, shape: tuple[int, int, int]
-) -> Mask:
+def _assemble(pieces: list[tuple[np.ndarray, np.ndarray]], ijk_to_ras: np.ndarray, shape: tuple[int, int, int]) -> Mask:
     whole = Volume(np.zeros((1, 1, 1), dtype=np.uint8), ijk_to_ras)
     if not pieces:
         return mask_in_scan(whole, scan_shape=shape)

@@ -208,13 +208,9 @@ def _parse_header(path: Path, stream: _Stream) -> NiftiHeader:
 
     magic = raw[4:7] if second else raw[344:347]
     if magic[:2] == b"ni":
-        raise InputError(
-            f"{path} is the header of a pair of files (.hdr and .img). Export it as one .nii.gz file."
-        )
+        raise InputError(f"{path} is the header of a pair of files (.hdr and .img). Export it as one .nii.gz file.")
     if magic[:2] != b"n+":
-        raise InputError(
-            f"{path} is an Analyze file, which has no reliable geometry. Export it again as NIfTI."
-        )
+        raise InputError(f"{path} is an Analyze file, which has no reliable geometry. Export it again as NIfTI.")
     dims = unpack("8h", 40, 16)
     (datatype,) = struct.unpack_from(order + "h", raw, 12 if second else 70)
     pixdim = unpack("8f", 76, 104)
@@ -230,9 +226,7 @@ def _parse_header(path: Path, stream: _Stream) -> NiftiHeader:
         size = "x".join(str(n) for n in shape) or "unknown"
         raise InputError(f"{path} is not a 3-D image (size {size}). Export a single 3-D volume.")
     if datatype not in _DATATYPES:
-        raise InputError(
-            f"{path} does not hold one number per voxel (NIfTI type {datatype}). Export it as integers."
-        )
+        raise InputError(f"{path} does not hold one number per voxel (NIfTI type {datatype}). Export it as integers.")
     ijk_to_ras = _placement(path, codes, quaternion, pixdim, sform)
     ijk_to_ras[:3] *= _MM_PER_UNIT.get(units & 7, 1.0)
 

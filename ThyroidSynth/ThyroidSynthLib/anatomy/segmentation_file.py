@@ -144,9 +144,7 @@ def _header(path: Path) -> dict[str, str]:
 
 def _segments(path: Path, header: dict[str, str]) -> list[Segment]:
     segments = []
-    while (key := f"Segment{len(segments)}_") and any(
-        key + field in header for field in ("ID", "Name", "LabelValue")
-    ):
+    while (key := f"Segment{len(segments)}_") and any(key + field in header for field in ("ID", "Name", "LabelValue")):
         index = len(segments)
         tags = header.get(key + "Tags", "")
         entry = re.search(r"(?:^|\|)(?:Segmentation\.)?TerminologyEntry:([^|]*)", tags)
@@ -173,9 +171,7 @@ def _place_in_scan(
     Slicer stores only the part of the scan that is segmented, and the scan's own extent beside it.
     Without that the file's image has to pass for the scan.
     """
-    found = re.search(
-        r"Reference image geometry\|([^|&]*)", header.get("Segmentation_ConversionParameters", "")
-    )
+    found = re.search(r"Reference image geometry\|([^|&]*)", header.get("Segmentation_ConversionParameters", ""))
     offset = header.get("Segmentation_ReferenceImageExtentOffset", "").split()
     values = [value for value in found.group(1).split(";") if value.strip()] if found else []
     if len(values) != 22 or len(offset) != 3:
@@ -190,6 +186,4 @@ def _place_in_scan(
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     reason = str(error).strip().splitlines()[-1]
-    return InputError(
-        f"{path} cannot be read as a segmentation ({reason}). Save it again from Slicer as .seg.nrrd."
-    )
+    return InputError(f"{path} cannot be read as a segmentation ({reason}). Save it again from Slicer as .seg.nrrd.")
