@@ -26,3 +26,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         "VTK_SMP_MAX_THREADS",
     ):
         os.environ.setdefault(threads, "1")
+
+# Fixtures with the stand-in for the Slicer application; imports nothing heavy by itself.
+pytest_plugins = ["standin.plugin"]
