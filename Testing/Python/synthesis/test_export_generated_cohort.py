@@ -38,6 +38,7 @@ def a_thyroid(number: int = 0, *, closed: bool = True):
         surface=surface,
         validity=SimpleNamespace(closed=closed, components=1, touches_box=False, ok=closed),
         seed=42,
+        index=number,
         attempts=1 + number,
     )
 

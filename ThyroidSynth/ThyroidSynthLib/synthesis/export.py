@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from ..anatomy.ply import write_ply
 from ..anatomy.surface import Surface
 from ..anatomy.volume import Volume, read_volume, write_volume
 from ..errors import InputError, OutputError
@@ -84,8 +84,12 @@ def write_mesh(surface_ras: Surface, path: Path | str) -> None:
     # Two axes turn round: a rotation, so the triangles still face outwards.
     vertices = (surface_ras.vertices * _RAS_TO_LPS).astype(np.float32)
     try:
+        if suffix == "ply":
+            write_ply(surface_ras.moved(vertices), path, comment=_HEADER)
+            return
+        encode = {"stl": _stl, "obj": _obj}[suffix]
         with atomic_path(path) as temporary:
-            temporary.write_bytes(_ENCODERS[suffix](vertices, surface_ras.faces))
+            temporary.write_bytes(encode(vertices, surface_ras.faces))
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
 
@@ -98,18 +102,6 @@ def _check_suffix(path: Path, formats: tuple[str, ...], kind: str) -> str:
             return suffix
     listed = ", ".join("." + suffix for suffix in formats)
     raise OutputError(f"{path} has no suffix of a {kind}. Choose one of {listed}.")
-
-
-def _ply(vertices: np.ndarray, faces: np.ndarray) -> bytes:
-    header = (
-        f"ply\nformat binary_little_endian 1.0\ncomment {_HEADER}\n"
-        f"element vertex {len(vertices)}\nproperty float x\nproperty float y\nproperty float z\n"
-        f"element face {len(faces)}\nproperty list uchar int vertex_indices\nend_header\n"
-    )
-    records = np.empty(len(faces), dtype=[("count", "u1"), ("vertices", "<i4", 3)])
-    records["count"] = 3
-    records["vertices"] = faces
-    return header.encode("ascii") + vertices.astype("<f4").tobytes() + records.tobytes()
 
 
 def _stl(vertices: np.ndarray, faces: np.ndarray) -> bytes:
@@ -128,6 +120,3 @@ def _obj(vertices: np.ndarray, faces: np.ndarray) -> bytes:
     lines += [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in vertices.tolist()]
     lines += [f"f {a} {b} {c}" for a, b, c in (faces + 1).tolist()]
     return ("\n".join(lines) + "\n").encode("ascii")
-
-
-_ENCODERS: dict[str, Callable[[np.ndarray, np.ndarray], bytes]] = {"ply": _ply, "stl": _stl, "obj": _obj}
