@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import sys
 import time
 import traceback
@@ -42,6 +43,7 @@ def main(arguments: list[str]) -> int:
     if "--xml" in arguments:
         print(DESCRIPTION.read_text(encoding="utf-8"), end="")
         return 0
+    find_library()
     options = parse(arguments)
     from ThyroidSynthLib.errors import ThyroidSynthError
 
@@ -111,7 +113,7 @@ def run(options: argparse.Namespace) -> None:
     with stop_on_signals() as asked_to_stop, PRINTERS[options.progress]() as progress, suppress(Cancelled):
         run_job(job, progress=progress, should_stop=asked_to_stop)
     if options.json:
-        print(json.dumps(summary(job)))
+        say(json.dumps(summary(job)))
 
 
 def summary(job: Any) -> dict[str, Any]:
@@ -132,26 +134,28 @@ def tags() -> Iterator[Report]:
 
     def tell(fraction: float, message: str) -> None:
         comment = message.replace("<", "").replace(">", "")
-        print(
-            f"<filter-progress>{fraction:.4f}</filter-progress>\n<filter-comment>{comment}</filter-comment>", flush=True
-        )
+        say(f"<filter-progress>{fraction:.4f}</filter-progress>\n<filter-comment>{comment}</filter-comment>")
 
-    print("<filter-start>\n<filter-name>ThyroidSynth Train</filter-name>\n</filter-start>", flush=True)
+    say("<filter-start>\n<filter-name>ThyroidSynth Train</filter-name>\n</filter-start>")
     started = time.monotonic()
     with at_most_every(TAGS_EVERY_S, tell) as spaced:
         yield spaced
-    print(f"<filter-end>\n<filter-time>{time.monotonic() - started:.1f}</filter-time>\n</filter-end>", flush=True)
+    say(f"<filter-end>\n<filter-time>{time.monotonic() - started:.1f}</filter-time>\n</filter-end>")
 
 
 @contextmanager
 def lines() -> Iterator[Report]:
     """Tell the progress to people."""
-
-    def tell(fraction: float, message: str) -> None:
-        print(f"{fraction:4.0%}  {message}", flush=True)
-
-    with at_most_every(LINES_EVERY_S, tell) as spaced:
+    with at_most_every(LINES_EVERY_S, lambda fraction, message: say(f"{fraction:4.0%}  {message}")) as spaced:
         yield spaced
+
+
+def say(text: str) -> None:
+    """Print at once; when nobody listens any more, which is no reason to end a training, go on without."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -186,5 +190,4 @@ def at_most_every(interval_s: float, tell: Report, clock: Callable[[], float] = 
 
 
 if __name__ == "__main__":
-    find_library()
     sys.exit(main(sys.argv[1:]))

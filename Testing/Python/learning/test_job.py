@@ -17,6 +17,7 @@ from ThyroidSynthLib.errors import JobError
 from ThyroidSynthLib.learning import background, process
 from ThyroidSynthLib.learning.job import JobFolder, JobState
 from ThyroidSynthLib.learning.process import ProcessIdentity, launch_detached, start_time
+from ThyroidSynthLib.learning.stop_signals import stop_on_signals
 
 CONFIG = {"settings": {"epochs": 10}}
 
@@ -373,3 +374,14 @@ def test_output_is_appended_to_the_log_and_never_goes_to_a_pipe(tmp_path: Path) 
 
 def test_the_script_is_found_from_the_source_tree() -> None:
     assert background.train_script().name == "ThyroidSynthTrain.py"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_first_signal_asks_to_stop_and_a_second_one_is_as_ever(number: int) -> None:
+    before = signal.getsignal(number)
+    with stop_on_signals() as asked:
+        assert not asked()
+        signal.raise_signal(number)
+        assert asked()
+        assert signal.getsignal(number) is before
+    assert signal.getsignal(number) is before

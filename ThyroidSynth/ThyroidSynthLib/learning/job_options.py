@@ -66,7 +66,8 @@ def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -
     job = JobFolder(folder)
     if not job.exists():
         return JobFolder.create(folder, config)
-    if restart:
+    # Without a checkpoint nothing is lost, so a wrong choice can be put right.
+    if restart or not job.checkpoint_file.exists():
         job.restart(config)
         return job
     job.refuse_if_running()
@@ -92,7 +93,8 @@ def _configuration(folder: Path, options: JobOptions) -> dict[str, Any]:
         raise InputError(
             f"{options.model} is a folder, but the model is one file. Add a file name such as model.safetensors."
         )
-    prepare = not (source / "cohort.json").is_file()
+    # A preparation that was not finished is a cohort, too: opening it says what to do.
+    prepare = not any((source / name).is_file() for name in ("cohort.json", "prepare.json"))
     return {
         "kind": "training job",
         "format_version": 1,

@@ -70,7 +70,6 @@ def run_job(
                 run.end("stopped", str(stopped) or "Stopped at once; it goes on from its last checkpoint.")
                 raise
             except ThyroidSynthError as error:
-                logger.error("%s", error)
                 run.end("failed", str(error))
                 raise
             except Exception as error:
@@ -132,7 +131,8 @@ class _Run:
         self._state = replace(self._state, status=status, message=message, eta_s=None)
         self._job.write_state(self._state)
         logger.info("%s: %s", status, message)
-        self._progress(self._state.fraction, message)
+        if status != "failed":  # The error itself says that, and more.
+            self._progress(self._state.fraction, message)
 
     def _cohort(self) -> Cohort:
         from ..anatomy.cohort import Cohort
@@ -156,7 +156,8 @@ class _Run:
         prepare_cohort(
             Path(self._config["input"]),
             Path(self._config["cohort"]),
-            PrepareOptions(),
+            # What lies in the job's folder is the job's own, also where its input was chosen anew.
+            PrepareOptions(overwrite=True),
             progress=part_of(self._tell, 0.0, PREPARATION_SHARE),
             cancelled=self._should_stop,
         )
