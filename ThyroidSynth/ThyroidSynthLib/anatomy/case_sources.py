@@ -106,14 +106,17 @@ def find_cases(
 
 
 def synthetic_statement(path: Path | str) -> str | None:
-    """Give what the dataset at or above `path` says of being synthetic; None for real data."""
+    """Give what the dataset at or above `path` says of being synthetic, None for real data.
+
+    Of the mark's text the first paragraph is taken.
+    """
     start = Path(path).resolve()
     # A case may be given by itself: its dataset is one folder up, its mask files' two.
     for folder in (start, *start.parents)[:4]:
         mark = folder / SYNTHETIC_MARK
         if mark.is_file():
-            statement = " ".join(mark.read_text(encoding="utf-8", errors="replace").split())
-            return statement or "Synthetic cases: software input, not anatomy."
+            text = mark.read_text(encoding="utf-8", errors="replace").strip()
+            return " ".join(text.split("\n\n")[0].split()) or "Synthetic cases: software input, not anatomy."
     return None
 
 

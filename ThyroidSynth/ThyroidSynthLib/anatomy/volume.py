@@ -87,8 +87,11 @@ def read_volume(path: Path | str) -> Volume:
     import SimpleITK
 
     from ..errors import InputError
+    from .nifti import is_nifti, read_nifti
 
     path = Path(path)
+    if is_nifti(path):
+        return read_nifti(path)
     if not path.is_file():
         raise InputError(f"{path} does not exist. Check the path.")
     try:
@@ -126,7 +129,9 @@ def write_volume(volume: Volume, path: Path | str, *, metadata: dict[str, str] |
             SimpleITK.WriteImage(image, str(temporary), useCompression=True)
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise OutputError(f"{path} cannot be written ({reason}). Choose .nii.gz or .nrrd in a writable folder.") from error
+        raise OutputError(
+            f"{path} cannot be written ({reason}). Choose .nii.gz or .nrrd in a writable folder."
+        ) from error
 
 
 def volume_from_sitk(image: SimpleITK.Image) -> Volume:
