@@ -1,12 +1,14 @@
 """One case: masks that fit each other and the patient, a believable CT, defects that are what they are called."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from ThyroidSynthLib.anatomy.example.airway import Airway
 from ThyroidSynthLib.anatomy.example.case import CasePlan, build_case, plan_cases
 from ThyroidSynthLib.anatomy.example.defects import EXPECTED_REASON, draw_defects
+from ThyroidSynthLib.anatomy.example.fitting import draw_neck, gland_surface
 from ThyroidSynthLib.anatomy.example.population import GlandTarget
 from ThyroidSynthLib.anatomy.features import measure_features
 from ThyroidSynthLib.anatomy.surface import surface_from_mask
@@ -47,14 +49,20 @@ def test_thyroid_lies_above_and_in_front_of_the_spinal_cord(sound):
     assert thyroid[1] > sound.masks["spinal_cord"].center_of_mass_ras()[1] + 20.0
 
 
-def test_a_larger_right_lobe_is_at_higher_x():
-    airway = Airway(radius_mm=8.0, tilt=0.0, lean=0.0, bow_mm=0.0, length_mm=100.0)
-    assert airway.centre(np.array([-20.0]))[0] == pytest.approx([0.0])
-    case = build_case(_plan(target=GlandTarget(8.0, (26.0, 26.0, 45.0), 0.0, hemi_agenesis=True)))
-    gland = case.masks["thyroid_gland"]
-    x = gland.to_ras(np.argwhere(gland.array)[:, ::-1])[:, 0] - case.truth.trachea_x_mm
-    assert (x > 0.0).all() or (x < 0.0).all()
-    assert case.truth.isthmus_area_mm2 == 0.0 and case.truth.symmetry == 0.0
+@pytest.mark.parametrize(("only_lobe", "side"), [(0, 1.0), (1, -1.0)])
+def test_the_right_lobe_is_at_higher_x(only_lobe, side):
+    plan = _plan(target=GlandTarget(8.0, (26.0, 26.0, 45.0), 0.0, hemi_agenesis=True))
+    neck, _ = draw_neck(plan.target, np.random.default_rng(3))
+    style = replace(neck.gland.style, only_lobe=only_lobe)
+    neck = replace(neck, gland=replace(neck.gland, style=style))
+    x = gland_surface(neck, step_mm=1.5).vertices[:, 0]
+    assert (side * x > 0.0).all()
+
+
+def test_one_lobe_alone_has_no_isthmus_and_no_symmetry():
+    plan = _plan(target=GlandTarget(8.0, (26.0, 26.0, 45.0), 0.0, hemi_agenesis=True))
+    truth = build_case(plan, with_ct=False).truth
+    assert truth.hemi_agenesis and truth.isthmus_area_mm2 == 0.0 and truth.symmetry == 0.0
 
 
 def test_ct_shows_the_tissues_the_masks_name(sound):
@@ -135,7 +143,7 @@ def test_each_defect_is_what_it_is_called(defect):
         assert sizes.sum() == pytest.approx(250.0, rel=0.02)
         assert not (gland & case.masks["trachea"].array).any()
     elif defect == "pieces":
-        assert len(sizes) >= 4 and (sizes >= 0.1 * 0.09 * sizes.max()).all() and np.sort(sizes)[-4:].min() > 0.8
+        assert len(sizes) >= 4 and np.sort(sizes)[-4:].min() > 0.8
     elif defect == "specks":
         assert truth.expected_verdict == "sound_after_cleaning"
         assert len(sizes) >= 4 and (np.sort(sizes)[:-1] < 0.02).all()

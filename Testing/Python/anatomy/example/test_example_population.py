@@ -19,9 +19,9 @@ REAL_SD = np.array([9.0, 8.1, 6.8, 9.5])
 
 def _measure(plan):
     neck, _ = draw_neck(plan.target, np.random.default_rng(plan.seed))
-    surface = gland_surface(neck, step_mm=1.0)
+    surface = gland_surface(neck, step_mm=1.5)
     low, high = surface.bounds
-    features = measure_features(surface)
+    features = measure_features(surface, column_mm=2.0)
     return [features.volume_ml, *(high - low), features.isthmus_area_mm2, features.symmetry]
 
 

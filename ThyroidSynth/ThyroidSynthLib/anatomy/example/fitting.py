@@ -165,8 +165,8 @@ def _fit(target: GlandTarget, style: GlandStyle, rng: np.random.Generator, step_
     airway = Airway(
         radius_mm=float(np.clip(rng.normal(8.2, 0.8), 6.5, 10.0)),
         tilt=float(np.clip((ap - 15.0) / si, 0.05, 0.75)),
-        lean=float(rng.normal(0.0, 0.015)),
-        bow_mm=float(rng.normal(0.0, 1.2)),
+        lean=float(rng.normal(0.0, 0.01)),
+        bow_mm=float(rng.normal(0.0, 0.7)),
         length_mm=float(rng.uniform(96.0, 108.0)),
     )
     pose = _draw_pose(rng)
@@ -194,7 +194,7 @@ def _fit(target: GlandTarget, style: GlandStyle, rng: np.random.Generator, step_
         wrong_area = abs(measured_area / area - 1.0) if area else 0.0
         if not sampled.open_at_edge() and wrong < _TOLERANCE and wrong_area < _AREA_TOLERANCE:
             return neck
-        if attempt >= 4 and wrong > 0.15:  # stuck at a limit: another style is cheaper than more rounds
+        if attempt >= 3 and wrong > 0.15:  # stuck at a limit: another style is cheaper than more rounds
             return None
         width = gland.half_width_mm + np.clip((lr - measured[0]) / (2.0 * lobes), -3.0, 3.0)
         depth = gland.half_depth_mm * float(np.clip(volume / measured_volume, 0.6, 1.6)) ** 0.8
@@ -236,7 +236,7 @@ def _midplane_area(neck: Neck, corners: np.ndarray, step_mm: float = 0.8) -> flo
 
 
 def _draw_pose(rng: np.random.Generator) -> Pose:
-    roll, yaw = rng.normal(0.0, np.deg2rad([1.5, 2.5]))
+    roll, yaw = rng.normal(0.0, np.deg2rad([1.0, 2.0]))
     about_y = np.array([[np.cos(roll), 0, np.sin(roll)], [0, 1, 0], [-np.sin(roll), 0, np.cos(roll)]])
     about_z = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
     offset = rng.uniform([-15.0, -60.0, -400.0], [15.0, 60.0, 400.0])

@@ -82,24 +82,24 @@ def draw_style(rng: np.random.Generator, *, has_isthmus: bool, hemi_agenesis: bo
 
     def pair(mean: float, sd: float, low: float, high: float) -> tuple[float, float]:
         # The lobes of one gland resemble each other more than those of two.
-        values = np.clip(rng.normal(mean, 0.85 * sd) + rng.normal(0.0, 0.5 * sd, 2), low, high)
+        values = np.clip(rng.normal(mean, 0.95 * sd) + rng.normal(0.0, 0.3 * sd, 2), low, high)
         return float(values[0]), float(values[1])
 
-    # The right lobe is the larger one on average; every tenth gland is strongly one-sided.
-    bias = rng.normal(0.03, 0.05)
-    if rng.random() < 0.10:
-        bias = rng.choice([-1.0, 1.0], p=[0.4, 0.6]) * rng.uniform(0.15, 0.32)
+    # The right lobe is the larger one on average; one gland in twelve is strongly one-sided.
+    bias = rng.normal(0.02, 0.035)
+    if rng.random() < 0.08:
+        bias = rng.choice([-1.0, 1.0], p=[0.4, 0.6]) * rng.uniform(0.12, 0.28)
 
     def sides(sd: float) -> tuple[float, float]:
         half = bias + rng.normal(0.0, sd)
         return float(np.exp(half)), float(np.exp(-half))
 
-    height = sides(0.03)
+    height = sides(0.02)
     count = 4
     direction = rng.standard_normal((count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     wavelength = rng.uniform(18.0, 45.0, (count, 1))
-    amplitude = rng.standard_normal((count, 3)) * 0.017 * wavelength
+    amplitude = rng.standard_normal((count, 3)) * 0.014 * wavelength
     waves = np.hstack(
         [direction * 2.0 * np.pi / wavelength, rng.uniform(0.0, 2.0 * np.pi, (count, 1)), amplitude]
     ).astype(np.float32)
@@ -114,8 +114,8 @@ def draw_style(rng: np.random.Generator, *, has_isthmus: bool, hemi_agenesis: bo
         side = rng.choice([-1.0, 1.0], p=[0.65, 0.35])  # more often on the left
         pyramid = (side * rng.uniform(4.5, 8.0), rng.uniform(9.0, 22.0), rng.uniform(2.1, 3.2))
     return GlandStyle(
-        width_factor=sides(0.04),
-        depth_factor=sides(0.05),
+        width_factor=sides(0.02),
+        depth_factor=sides(0.03),
         height_factor=tuple(value / max(height) for value in height),
         inner_edge=pair(0.35, 0.15, 0.0, 0.7) if has_isthmus else pair(0.55, 0.15, 0.2, 0.9),
         level_mm=float(rng.normal(-6.0, 3.0)),
