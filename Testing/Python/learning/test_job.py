@@ -378,10 +378,19 @@ def test_the_script_is_found_from_the_source_tree() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_first_signal_asks_to_stop_and_a_second_one_is_as_ever(number: int) -> None:
-    before = signal.getsignal(number)
-    with stop_on_signals() as asked:
-        assert not asked()
-        signal.raise_signal(number)
-        assert asked()
-        assert signal.getsignal(number) is before
-    assert signal.getsignal(number) is before
+    came = []
+
+    def as_ever(number: int, frame: object) -> None:
+        came.append(number)
+
+    before = signal.signal(number, as_ever)
+    try:
+        with stop_on_signals() as asked:
+            assert not asked()
+            signal.raise_signal(number)
+            assert asked() and came == []
+            signal.raise_signal(number)
+            assert came == [number]
+        assert signal.getsignal(number) is as_ever
+    finally:
+        signal.signal(number, before)

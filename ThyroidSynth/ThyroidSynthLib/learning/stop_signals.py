@@ -19,8 +19,10 @@ def stop_on_signals() -> Iterator[StopRequested]:
 
     def ask(number: int, frame: object) -> None:
         nonlocal asked
+        if asked:
+            restore()
+            signal.raise_signal(number)
         asked = True
-        restore()
 
     def restore() -> None:
         for number, handler in before.items():
