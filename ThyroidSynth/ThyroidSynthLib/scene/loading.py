@@ -1,0 +1,162 @@
+"""TotalSegmentator and Slicer files as a CT node and a segmentation node in the right place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..anatomy.cases import read_case
+from ..anatomy.labels import STRUCTURES, THYROID, TRACHEA
+from ..errors import InputError
+from ..progress import ProgressCallback, StopRequested, check, never, silent
+from .segmentations import place_beside
+from .terminology import COLOURS, mark_as
+from .volumes import CLOSED_SURFACE, image_of_volume
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
+
+    from ..anatomy.case_sources import CaseSource
+
+SOFT_TISSUE_WINDOW_HU = 400.0
+SOFT_TISSUE_LEVEL_HU = 60.0
+
+
+@dataclass(frozen=True)
+class LoadedCase:
+    """A case in the scene.
+
+    Attributes
+    ----------
+    ct : vtkMRMLScalarVolumeNode, optional
+        The CT; None when the files hold none.
+    segmentation : vtkMRMLSegmentationNode
+        Thyroid and trachea, named and marked with their terminology.
+    notes : tuple of str
+        What a user should know about how the case was read.
+    """
+
+    ct: vtkMRMLScalarVolumeNode | None
+    segmentation: vtkMRMLSegmentationNode
+    notes: tuple[str, ...] = ()
+
+
+def load_case(
+    scene: vtkMRMLScene,
+    source: CaseSource,
+    *,
+    ct: vtkMRMLScalarVolumeNode | None = None,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> LoadedCase:
+    """Load a case that `anatomy.cases.find_cases` found.
+
+    Parameters
+    ----------
+    ct : vtkMRMLScalarVolumeNode, optional
+        The CT in the scene that the segmentation belongs to, for files that come without one.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read. Nothing is left in the scene then.
+    Cancelled
+        `stop_requested` said so. Nothing is left in the scene then.
+    """
+    added = []
+    try:
+        if source.ct_path is not None:
+            progress(0.0, f"Reading {source.ct_path.name}")
+            ct = load_ct(scene, source.ct_path, name=f"{source.id} CT")
+            added.append(ct)
+        check(stop_requested)
+        progress(0.4, f"Reading the segmentation of {source.id}")
+        if source.kind == "segmentation":
+            segmentation, notes = load_segmentation(scene, source.labels_path, name=source.id), ()
+        else:
+            segmentation, notes = _segmentation_of_case(scene, source)
+        added.append(segmentation)
+        check(stop_requested)
+        progress(0.8, "Making surfaces")
+        if ct is not None:
+            segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
+            place_beside(segmentation, ct)
+        segmentation.CreateClosedSurfaceRepresentation()
+        segmentation.GetDisplayNode().SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
+    except BaseException:
+        for node in added:
+            scene.RemoveNode(node)
+        raise
+    progress(1.0, f"{source.id} is loaded")
+    return LoadedCase(ct, segmentation, notes)
+
+
+def load_ct(scene: vtkMRMLScene, path: Path, *, name: str) -> vtkMRMLScalarVolumeNode:
+    """Load a CT, shown in a soft-tissue window.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
+    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(name))
+    storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    _read(scene, path, storage, volume)
+    volume.CreateDefaultDisplayNodes()
+    display = volume.GetDisplayNode()
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevel(SOFT_TISSUE_WINDOW_HU, SOFT_TISSUE_LEVEL_HU)
+    return volume
+
+
+def load_segmentation(scene: vtkMRMLScene, path: Path, *, name: str) -> vtkMRMLSegmentationNode:
+    """Load a Slicer segmentation (.seg.nrrd) with all its segments.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
+    node_name = scene.GenerateUniqueName(name)
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", node_name)
+    storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+    _read(scene, path, storage, segmentation)
+    segmentation.CreateDefaultDisplayNodes()
+    return segmentation
+
+
+def _read(scene, path: Path, storage, node) -> None:
+    """Read a file into a node and let it remember the file, so that a saved scene refers to it."""
+    storage.SetFileName(str(path))
+    node.SetAndObserveStorageNodeID(storage.GetID())
+    if path.is_file() and storage.ReadData(node):
+        return
+    scene.RemoveNode(node)
+    scene.RemoveNode(storage)
+    raise InputError(f"Slicer cannot read {path}. Check that the file exists and is not damaged.")
+
+
+def _segmentation_of_case(scene, source: CaseSource) -> tuple[vtkMRMLSegmentationNode, tuple[str, ...]]:
+    """Make a segmentation of a case's masks, read by the library's own reader: one reader of geometry."""
+    case = read_case(source)
+    if case.thyroid_mask.is_empty and case.trachea_mask.is_empty:
+        raise InputError(
+            f"{source.id} has neither a thyroid nor a trachea: {', '.join(case.notes) or 'both masks are empty'}."
+        )
+    name = scene.GenerateUniqueName(f"{source.id} segmentation")
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    segmentation.CreateDefaultDisplayNodes()
+    segmentation.SetSourceRepresentationToBinaryLabelmap()
+    notes = list(case.notes)
+    masks = {THYROID: case.thyroid_mask, TRACHEA: case.trachea_mask}
+    for structure in STRUCTURES:
+        mask = masks[structure]
+        if mask.is_empty:
+            notes.append(f"the {structure.name.replace('_', ' ')} is empty")
+            continue
+        segmentation.AddSegmentFromBinaryLabelmapRepresentation(
+            image_of_volume(mask.volume), structure.name.replace("_", " "), COLOURS[structure], structure.name
+        )
+        mark_as(segmentation.GetSegmentation().GetSegment(structure.name), structure)
+    return segmentation, tuple(dict.fromkeys(notes))

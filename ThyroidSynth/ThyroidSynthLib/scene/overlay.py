@@ -1,0 +1,70 @@
+"""What the views show: the CT with thyroid and trachea over it, and where they look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
+
+_OWN_OPACITY_3D = 0.35
+# The patient is seen from the front, with room around.
+_CAMERA_DISTANCES = 2.6
+
+
+def show_ct(ct: vtkMRMLScalarVolumeNode) -> None:
+    """Show a CT in all slice views, whole."""
+    import slicer
+
+    logic = slicer.app.applicationLogic()
+    selection = logic.GetSelectionNode()
+    selection.SetActiveVolumeID(ct.GetID())
+    logic.PropagateBackgroundVolumeSelection(True)
+
+
+def jump_slices(scene: vtkMRMLScene, centre_ras: np.ndarray) -> None:
+    """Move all slice views so that they cut and centre on a point."""
+    import slicer
+
+    r, a, s = (float(value) for value in centre_ras)
+    slicer.vtkMRMLSliceNode.JumpAllSlices(scene, r, a, s, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+
+
+def look_from_front(
+    scene: vtkMRMLScene, centre_ras: np.ndarray, size_mm: float, *, zoom: float = 1.0
+) -> None:
+    """Point every 3D view at a place in the patient, from the front.
+
+    Only for a case that was just loaded. A change of a surface never moves a camera.
+    """
+    centre = np.asarray(centre_ras, dtype=float)
+    for camera in _nodes(scene, "vtkMRMLCameraNode"):
+        camera.SetFocalPoint(centre.tolist())
+        camera.SetPosition((centre + [0.0, _CAMERA_DISTANCES * size_mm / zoom, 0.0]).tolist())
+        camera.SetViewUp([0.0, 0.0, 1.0])
+        camera.ResetClippingRange()
+
+
+def bounds_of(segmentation: vtkMRMLSegmentationNode) -> tuple[np.ndarray, np.ndarray]:
+    """Give the lower and upper corner of a segmentation in `ras_mm`, each of shape (3,)."""
+    bounds = np.zeros(6)
+    segmentation.GetRASBounds(bounds)
+    return bounds[::2], bounds[1::2]
+
+
+def show_own_gland(segmentation: vtkMRMLSegmentationNode, segment_id: str, visible: bool) -> None:
+    """Show the patient's own thyroid as a mere outline under a generated one, or hide it."""
+    display = segmentation.GetDisplayNode()
+    if display is None or segmentation.GetSegmentation().GetSegment(segment_id) is None:
+        return
+    display.SetSegmentVisibility(segment_id, visible)
+    display.SetSegmentVisibility2DFill(segment_id, False)
+    display.SetSegmentOpacity3D(segment_id, _OWN_OPACITY_3D)
+
+
+def _nodes(scene, class_name: str) -> list:
+    nodes = scene.GetNodesByClass(class_name)
+    nodes.UnRegister(None)
+    return [nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems())]

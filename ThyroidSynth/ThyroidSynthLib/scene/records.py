@@ -1,0 +1,90 @@
+"""What is known of a generated thyroid, kept on its segmentation node and so in a saved scene."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..anatomy.features import Features
+from ..anatomy.frame import Placement
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLSegmentationNode
+
+    from ..synthesis.thyroid import Thyroid
+
+ATTRIBUTE = "ThyroidSynth.Thyroid"
+"""Attribute of a segmentation node that holds the record; its presence says the node is ours."""
+
+
+@dataclass(frozen=True)
+class ThyroidRecord:
+    """Where a generated thyroid comes from: enough to make it again.
+
+    Attributes
+    ----------
+    seed : int
+        Seed of its random draw.
+    code : tuple of float
+        Its latent code.
+    asked : dict of str to float
+        Features that were asked for.
+    measured : dict of str to float
+        Features measured on its surface.
+    trachea_to_ras : tuple of float
+        Its placement, a (4, 4) matrix row by row.
+    model : str
+        Checksum of the model file.
+    """
+
+    seed: int
+    code: tuple[float, ...]
+    asked: dict[str, float]
+    measured: dict[str, float]
+    trachea_to_ras: tuple[float, ...]
+    model: str
+
+    @classmethod
+    def of(cls, thyroid: Thyroid, placement: Placement, *, model: str) -> ThyroidRecord:
+        """Make the record of a thyroid at a placement."""
+        return cls(
+            seed=int(thyroid.seed),
+            code=tuple(float(value) for value in np.ravel(thyroid.code)),
+            asked={name: float(value) for name, value in thyroid.asked.items()},
+            measured=thyroid.measured.as_dict(),
+            trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()),
+            model=model,
+        )
+
+    @property
+    def placement(self) -> Placement:
+        """Where the thyroid was placed."""
+        return Placement(np.array(self.trachea_to_ras).reshape(4, 4))
+
+    @property
+    def features(self) -> Features:
+        """Its measured features."""
+        return Features(**self.measured)
+
+
+def write_record(segmentation: vtkMRMLSegmentationNode, record: ThyroidRecord) -> None:
+    """Keep a record on a node."""
+    segmentation.SetAttribute(ATTRIBUTE, json.dumps(asdict(record)))
+
+
+def read_record(segmentation: vtkMRMLSegmentationNode) -> ThyroidRecord | None:
+    """Give the record of a node; None when the node is not a generated thyroid."""
+    text = segmentation.GetAttribute(ATTRIBUTE)
+    if not text:
+        return None
+    try:
+        value = json.loads(text)
+        value["code"] = tuple(value["code"])
+        value["trachea_to_ras"] = tuple(value["trachea_to_ras"])
+        return ThyroidRecord(**value)
+    except (ValueError, KeyError, TypeError):
+        # Written by another version, or edited: the surface is still there, its history is not.
+        return None

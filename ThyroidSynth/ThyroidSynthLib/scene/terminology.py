@@ -1,0 +1,52 @@
+"""Which segment of a segmentation node is which structure, and how a segment is marked as one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..anatomy.labels import THYROID, TRACHEA, Structure, structure_called, structure_coded
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLSegmentationNode, vtkSegment
+
+_CATEGORY = (
+    "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure"
+)
+_REGION = "Anatomic codes - DICOM master list~^^~^^"
+
+MEANINGS = {THYROID: "Thyroid", TRACHEA: "Trachea"}
+"""Meaning of each structure's code in Slicer's own list."""
+
+COLOURS = {THYROID: (0.90, 0.45, 0.35), TRACHEA: (0.71, 0.89, 1.0)}
+"""Colour (red, green, blue in 0 to 1) of each structure as segmented in the patient."""
+
+
+def terminology_entry(structure: Structure) -> str:
+    """Give the terminology entry of a structure as Slicer stores it in a segment's tag."""
+    return f"{_CATEGORY}~SCT^{structure.snomed}^{MEANINGS[structure]}~^^~{_REGION}"
+
+
+def mark_as(segment: vtkSegment, structure: Structure) -> None:
+    """Write a structure's terminology entry on a segment."""
+    segment.SetTerminology(terminology_entry(structure))
+
+
+def find_segment(segmentation: vtkMRMLSegmentationNode, structure: Structure) -> str:
+    """Find a structure's segment: by terminology code, else by id, else by its whole name.
+
+    When several carry the code (lobes, a second observer), one with a plain id or name is preferred,
+    then the first: the user sees the choice and can change it.
+
+    Returns
+    -------
+    str
+        Id of the segment; empty when there is none.
+    """
+    content = segmentation.GetSegmentation()
+    ids = list(content.GetSegmentIDs())
+    coded = [i for i in ids if structure_coded(content.GetSegment(i).GetTerminology()) is structure]
+    with_id = [i for i in ids if structure_called(i) is structure]
+    named = [i for i in ids if structure_called(content.GetSegment(i).GetName()) is structure]
+    found = coded or with_id or named
+    plain = [i for i in found if i in with_id] or [i for i in found if i in named] or found
+    return plain[0] if plain else ""

@@ -1,0 +1,205 @@
+"""From nodes of the scene to the library's volumes, grids, surfaces and frames, parent transforms applied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..anatomy.features import Features, measure_features
+from ..anatomy.frame import Placement
+from ..anatomy.polydata import surface_of
+from ..anatomy.surface import Surface, surface_from_mask
+from ..anatomy.volume import Volume
+from ..errors import InputError
+from ..synthesis.grid import LabelGrid, voxelise
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkOrientedImageData
+
+BINARY_LABELMAP = "Binary labelmap"
+CLOSED_SURFACE = "Closed surface"
+
+SURFACE_SAMPLING_MM = 1.0
+"""Voxels a segment is filled with when it is a surface only and voxels are asked for."""
+
+
+def volume_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> Volume:
+    """Give a segment's voxels in `ras_mm`, cut to the box they fill; 1 inside, uint8.
+
+    The node is left as it is: no representation is made in it.
+
+    Raises
+    ------
+    InputError
+        There is no such segment, or it is empty.
+    """
+    import slicer
+
+    segment = _segment(segmentation, segment_id)
+    if not segment.GetRepresentation(BINARY_LABELMAP):
+        surface = surface_of_segment(segmentation, segment_id)
+        filled = voxelise(surface, LabelGrid.around(surface, spacing_mm=SURFACE_SAMPLING_MM))
+        return _filled(filled, segmentation, segment_id).cropped()
+    image = slicer.vtkOrientedImageData()
+    segmentation.GetBinaryLabelmapRepresentation(segment_id, image)
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    if segmentation.GetParentTransformNode() and not logic.ApplyParentTransformToOrientedImageData(
+        segmentation, image
+    ):
+        raise InputError(f"The transform of '{segmentation.GetName()}' cannot be applied. Harden or remove it.")
+    return _filled(volume_of_image(image), segmentation, segment_id).cropped()
+
+
+def surface_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> Surface:
+    """Give a segment's closed surface in `ras_mm`.
+
+    A segment whose source is a surface gives that one. Any other is surfaced here, because the surface
+    Slicer makes of voxels is smoothed and smaller than the gland.
+
+    Raises
+    ------
+    InputError
+        There is no such segment, or it is empty.
+    """
+    import slicer
+
+    segment = _segment(segmentation, segment_id)
+    if segment.GetRepresentation(BINARY_LABELMAP) and not _made_of_surfaces(segmentation):
+        return surface_from_mask(volume_of_segment(segmentation, segment_id))
+    polydata = _polydata()
+    stored = segment.GetRepresentation(CLOSED_SURFACE)
+    if stored is not None:
+        polydata.DeepCopy(stored)
+        slicer.vtkSlicerSegmentationsModuleLogic.ApplyParentTransformToPolyData(segmentation, polydata)
+    surface = surface_of(polydata)
+    if len(surface.faces) == 0:
+        raise InputError(_emptiness(segmentation, segment_id))
+    # Slicer may hold a surface inside out, after a mirroring transform for one.
+    return surface if surface.volume > 0 else Surface(surface.vertices, surface.faces[:, ::-1])
+
+
+def placement_on_trachea(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> Placement:
+    """Give the trachea frame of a patient: centred on the centre of mass of the trachea's segment.
+
+    Raises
+    ------
+    InputError
+        There is no such segment, or it is empty.
+    """
+    return Placement.on_trachea(volume_of_segment(segmentation, segment_id))
+
+
+def features_of_segment(
+    segmentation: vtkMRMLSegmentationNode, segment_id: str, placement: Placement
+) -> Features:
+    """Measure a thyroid's segment in the trachea frame of its patient.
+
+    Raises
+    ------
+    InputError
+        There is no such segment, or it is empty.
+    """
+    surface = surface_of_segment(segmentation, segment_id)
+    return measure_features(surface.moved(placement.to_trachea(surface.vertices)))
+
+
+def grid_of_ct(ct: vtkMRMLScalarVolumeNode) -> LabelGrid:
+    """Give the grid of a CT as it lies in the scene, parent transform applied.
+
+    Raises
+    ------
+    InputError
+        The CT has no voxels, or lies under a transform that bends its grid.
+    """
+    image = ct.GetImageData()
+    if image is None:
+        raise InputError(f"'{ct.GetName()}' has no voxels. Load the CT again.")
+    transform = ct.GetParentTransformNode()
+    to_world = np.eye(4)
+    if transform is not None:
+        if not transform.IsTransformToWorldLinear():
+            raise InputError(
+                f"'{ct.GetName()}' lies under a transform that bends its grid. Harden or remove the transform."
+            )
+        matrix = _matrix()
+        transform.GetMatrixTransformToWorld(matrix)
+        to_world = _array(matrix)
+    return LabelGrid(image.GetDimensions()[::-1], to_world @ ijk_to_local(ct))
+
+
+def ijk_to_local(volume: vtkMRMLScalarVolumeNode) -> np.ndarray:
+    """Give the (4, 4) geometry of a volume node without its parent transform: that of its file."""
+    matrix = _matrix()
+    volume.GetIJKToRASMatrix(matrix)
+    return _array(matrix)
+
+
+def volume_of_image(image: vtkOrientedImageData) -> Volume:
+    """Give an oriented image as a volume; its extent need not begin at 0."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    extent = image.GetExtent()
+    scalars = image.GetPointData().GetScalars()
+    if scalars is None or min(image.GetDimensions()) < 1:
+        return Volume(np.zeros((1, 1, 1), dtype=np.uint8), np.eye(4))
+    array = vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
+    matrix = _matrix()
+    image.GetImageToWorldMatrix(matrix)
+    geometry = _array(matrix)
+    geometry[:3, 3] += geometry[:3, :3] @ np.array(extent[::2], dtype=np.float64)
+    return Volume(array, geometry)
+
+
+def image_of_volume(volume: Volume) -> vtkOrientedImageData:
+    """Give a volume as a new oriented image, unsigned char."""
+    import slicer
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+    from vtkmodules.vtkCommonCore import VTK_UNSIGNED_CHAR
+
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(*reversed(volume.array.shape))
+    scalars = numpy_to_vtk(volume.array.astype(np.uint8).ravel(), deep=True, array_type=VTK_UNSIGNED_CHAR)
+    image.GetPointData().SetScalars(scalars)
+    matrix = _matrix()
+    matrix.DeepCopy(volume.ijk_to_ras.ravel().tolist())
+    image.SetGeometryFromImageToWorldMatrix(matrix)
+    return image
+
+
+def _segment(segmentation, segment_id: str):
+    segment = segmentation.GetSegmentation().GetSegment(segment_id) if segment_id else None
+    if segment is None:
+        raise InputError(f"'{segmentation.GetName()}' has no segment '{segment_id}'. Choose another segment.")
+    return segment
+
+
+def _made_of_surfaces(segmentation) -> bool:
+    return segmentation.GetSegmentation().GetSourceRepresentationName() == CLOSED_SURFACE
+
+
+def _filled(volume: Volume, segmentation, segment_id: str) -> Volume:
+    if not volume.array.any():
+        raise InputError(_emptiness(segmentation, segment_id))
+    return volume
+
+
+def _emptiness(segmentation, segment_id: str) -> str:
+    name = segmentation.GetSegmentation().GetSegment(segment_id).GetName()
+    return f"The segment '{name}' of '{segmentation.GetName()}' is empty. Choose another segment or draw it first."
+
+
+def _matrix():
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    return vtkMatrix4x4()
+
+
+def _polydata():
+    from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+    return vtkPolyData()
+
+
+def _array(matrix) -> np.ndarray:
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
