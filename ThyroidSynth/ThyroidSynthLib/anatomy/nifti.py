@@ -52,8 +52,6 @@ class NiftiHeader:
         Voxels along k, j and i.
     dtype : dtype
         Type and byte order of the stored voxels.
-    data_offset : int
-        Bytes before the first voxel.
     ijk_to_ras : ndarray, shape (4, 4)
         Voxel index to `ras_mm`: the sform where there is one (as TotalSegmentator and nibabel
         take it), else the qform.
@@ -66,7 +64,6 @@ class NiftiHeader:
     path: Path
     shape: tuple[int, int, int]
     dtype: np.dtype
-    data_offset: int
     ijk_to_ras: np.ndarray
     slope: float
     intercept: float
@@ -238,15 +235,13 @@ def _parse_header(path: Path, stream: _Stream) -> NiftiHeader:
     ijk_to_ras = _placement(path, codes, quaternion, pixdim, sform)
     ijk_to_ras[:3] *= _MM_PER_UNIT.get(units & 7, 1.0)
 
-    length = len(raw)
-    extra = stream.read(max(0, int(offset) - length))
+    extra = stream.read(max(0, int(offset) - len(raw)))
     if slope == 0 or not np.isfinite([slope, intercept]).all():
         slope, intercept = 1.0, 0.0
     return NiftiHeader(
         path=path,
         shape=(int(shape[2]), int(shape[1]), int(shape[0])),
         dtype=np.dtype(order + _DATATYPES[datatype]),
-        data_offset=length + len(extra),
         ijk_to_ras=ijk_to_ras,
         slope=float(slope),
         intercept=float(intercept),

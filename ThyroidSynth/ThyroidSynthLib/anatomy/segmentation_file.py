@@ -42,17 +42,6 @@ def is_segmentation_file(path: Path | str) -> bool:
     return str(path).lower().endswith(".seg.nrrd")
 
 
-def read_segments(path: Path | str) -> list[Segment]:
-    """List the segments of a file from its header alone.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read or holds no segments.
-    """
-    return _segments(Path(path), _header(Path(path)))
-
-
 def read_segmentation(path: Path | str) -> dict[Structure, Mask]:
     """Read the thyroid and the trachea of a Slicer segmentation.
 
