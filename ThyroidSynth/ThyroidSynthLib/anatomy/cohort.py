@@ -135,13 +135,13 @@ class Cohort:
         return Placement(self.document["cases"][self.index(case_id)]["trachea_to_ras"])
 
     def provenance(self) -> dict[str, Any]:
-        """Describe the cohort for a model file or a report."""
+        """Describe the cohort for a model file or a report, which travel: no paths of this machine."""
         return {
             "checksum": self.checksum,
             "cases": len(self.ids),
             "synthetic": self.synthetic,
             "statement": self.statement,
-            "source": self.document.get("source", ""),
+            "source": Path(self.document.get("source", "")).name,
         }
 
     def verify(self) -> None:
