@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -24,7 +26,7 @@ class SDFNetwork(nn.Module):
     def __init__(self, latent_size: int, hidden_layers: int = 3, hidden_width: int = 256) -> None:
         super().__init__()
         widths = [3 + latent_size] + [hidden_width] * hidden_layers + [1]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def fold(self, codes: torch.Tensor) -> torch.Tensor:
         """Give the first layer's part that depends on the codes (..., latent), shape (..., width)."""

@@ -32,6 +32,10 @@ class TrainingSettings:
         "constant" or "cosine" (down to a hundredth over the epochs).
     latent_size : int
         Trainable latent dimensions.
+    mirrored_size : int
+        How many of them, the last ones, change sign when the gland is mirrored. Above 0 every shape
+        is shown as it is and mirrored, at random, so that these dimensions come to hold its
+        asymmetry and no other does; features are the same for both.
     latent_init_sd : float
         SD of their initial values.
     latent_weight : float
@@ -57,6 +61,7 @@ class TrainingSettings:
     latent_learning_rate: float = 3e-4
     schedule: str = "constant"
     latent_size: int = 64
+    mirrored_size: int = 0
     latent_init_sd: float = 0.01
     latent_weight: float = 1e-4
     correlation_weight: float = 1e-5

@@ -119,7 +119,7 @@ def train(
     duration: float | None = None
     while learner.epoch < settings.epochs:
         started = time.monotonic()
-        losses = learner.run_epoch()
+        losses = dict(learner.run_epoch())
         seconds = max(time.monotonic() - started, 1e-9)
         # A running mean forgets a pause of the machine within some ten epochs.
         duration = seconds if duration is None else 0.9 * duration + 0.1 * seconds
@@ -180,13 +180,14 @@ class _Learner:
         sums = torch.zeros(3, device=self.device)
         for start in range(0, len(order), self.settings.shapes_per_step):
             shapes = order[start : start + self.settings.shapes_per_step]
-            sums += self._step(shapes, self._draw(shapes, rng)) * len(shapes)
+            samples, mirrored = self._draw(shapes, rng), self._draw_mirrored(shapes, rng)
+            sums += self._step(shapes, samples, mirrored) * len(shapes)
         total, sdf, latent = (sums / len(order)).tolist()
         self.last_losses = {"total": total, "sdf": sdf, "latent": latent}
         if self.settings.correlation_weight > 0 and self.conditioning.size:
             self.last_losses["correlation"] = self._decorrelate()
         self.epoch += 1
-        return dict(self.last_losses)
+        return self.last_losses
 
     def _draw(self, shapes: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         """Pick random samples (shapes, samples, 4) of some shapes."""
@@ -196,9 +197,20 @@ class _Learner:
         rows = torch.from_numpy(shapes).to(self.device)
         return self.samples[rows[:, None], torch.from_numpy(index).to(self.device)]
 
-    def _step(self, shapes: np.ndarray, samples: torch.Tensor) -> torch.Tensor:
+    def _draw_mirrored(self, shapes: np.ndarray, rng: np.random.Generator) -> torch.Tensor | None:
+        """Pick the shapes shown mirrored: -1 for those, 1 for the others, shape (shapes, 1)."""
+        if not self.settings.mirrored_size:
+            return None
+        signs = rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(shapes), 1))
+        return torch.from_numpy(signs).to(self.device)
+
+    def _step(self, shapes: np.ndarray, samples: torch.Tensor, mirrored: torch.Tensor | None) -> torch.Tensor:
         rows = torch.from_numpy(shapes).to(self.device)
         trainable = self.latent[rows]
+        if mirrored is not None:
+            kept = self.settings.latent_size - self.settings.mirrored_size
+            trainable = torch.cat([trainable[:, :kept], trainable[:, kept:] * mirrored], dim=1)
+            samples[..., 0] *= mirrored
         folded = self.network.fold(torch.cat([self.fixed[rows], trainable], dim=1))
         sdf = sdf_loss(self.network(samples[..., :3], folded), samples[..., 3])
         latent = latent_loss(trainable)
@@ -214,7 +226,7 @@ class _Learner:
         self.optimiser.zero_grad(set_to_none=True)
         (self.settings.correlation_weight * loss).backward()
         self.optimiser.step()
-        return float(loss)
+        return float(loss.detach())
 
     def _set_learning_rates(self) -> None:
         if self.settings.schedule == "constant":
@@ -235,7 +247,8 @@ class _Learner:
         for index, parameter in enumerate(self._parameters()):
             for name, value in self.optimiser.state[parameter].items():
                 tensors[f"optimiser.{index}.{name}"] = value
-        save_tensors(path, tensors, {"kind": "checkpoint", "epoch": self.epoch, **self._identity()})
+        progress = {"epoch": self.epoch, "losses": self.last_losses}
+        save_tensors(path, tensors, {"kind": "checkpoint", **progress, **self._identity()})
 
     def restore(self, path: Path) -> None:
         tensors, description = load_tensors(path, kind="checkpoint")
@@ -260,7 +273,7 @@ class _Learner:
                 for name, value in tensors.items()
                 if name.startswith(prefix)
             }
-        self.epoch = description["epoch"]
+        self.epoch, self.last_losses = description["epoch"], description["losses"]
 
     def _parameters(self) -> list[torch.nn.Parameter]:
         return [*self.network.parameters(), self.latent]

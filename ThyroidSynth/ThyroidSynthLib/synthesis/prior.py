@@ -28,11 +28,14 @@ class CodePrior:
         Mean at a fixed code of zero.
     factor : ndarray, shape (k, k)
         Triangular root of the covariance.
+    asymmetry : Asymmetry or None
+        For a model with mirrored dimensions, how long their part of the code is.
     """
 
     slope: np.ndarray
     intercept: np.ndarray
     factor: np.ndarray
+    asymmetry: Asymmetry | None = None
 
     @classmethod
     def independent(cls, fixed: np.ndarray, trainable: np.ndarray) -> CodePrior:
@@ -41,18 +44,22 @@ class CodePrior:
         return cls(slope, trainable.mean(axis=0), np.diag(trainable.std(axis=0) + 1e-9))
 
     @classmethod
-    def conditional(cls, fixed: np.ndarray, trainable: np.ndarray) -> CodePrior:
+    def conditional(cls, fixed: np.ndarray, trainable: np.ndarray, mirrored_size: int = 0) -> CodePrior:
         """Fit a joint normal: what features say about the code is used, and how dimensions go together.
 
         The trainable code is never quite free of the features. Drawing it without regard to them
         contradicts the condition, and the shape follows half of each.
+
+        The last `mirrored_size` dimensions hold the asymmetry and change sign under mirroring. A gland
+        and its mirror image are equally likely, so they have mean 0 and no covariance with the others,
+        and features say nothing about their direction; but symmetry says how long they are.
         """
-        design = np.hstack([fixed, np.ones((len(fixed), 1))])
-        ridge = 1e-3 * len(fixed) * np.eye(design.shape[1])
-        ridge[-1, -1] = 0.0
-        coefficients = np.linalg.solve(design.T @ design + ridge, design.T @ trainable)
-        covariance = shrunk_covariance(trainable - design @ coefficients)
-        return cls(coefficients[:-1], coefficients[-1], np.linalg.cholesky(covariance))
+        slope, intercept = _regress(fixed, trainable)
+        kept = trainable.shape[1] - mirrored_size
+        slope[:, kept:], intercept[kept:] = 0.0, 0.0
+        covariance = mirror_covariance(trainable - fixed @ slope - intercept, mirrored_size)
+        asymmetry = Asymmetry.fit(fixed, trainable, mirrored_size, covariance) if mirrored_size else None
+        return cls(slope, intercept, np.linalg.cholesky(covariance), asymmetry)
 
     def mean(self, fixed: np.ndarray) -> np.ndarray:
         """Most plausible trainable code for a fixed code (n_fixed,), shape (k,)."""
@@ -60,14 +67,75 @@ class CodePrior:
 
     def draw(self, fixed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw a trainable code for a fixed code (n_fixed,), shape (k,)."""
-        return self.mean(fixed) + self.factor @ rng.standard_normal(len(self.intercept))
+        noise = rng.standard_normal(len(self.intercept))
+        if self.asymmetry is not None:
+            noise = self.asymmetry.rescaled(noise, fixed, rng)
+        return self.mean(fixed) + self.factor @ noise
+
+
+@dataclass(frozen=True)
+class Asymmetry:
+    """Length of the mirrored dimensions' code, log-normal around a mean that follows the fixed code.
+
+    Attributes
+    ----------
+    size : int
+        Mirrored dimensions, the last of the trainable code.
+    slope : ndarray, shape (n_fixed,)
+    intercept, sd : float
+        Of the logarithm of the length in SDs per dimension.
+    """
+
+    size: int
+    slope: np.ndarray
+    intercept: float
+    sd: float
+
+    @classmethod
+    def fit(cls, fixed: np.ndarray, trainable: np.ndarray, size: int, covariance: np.ndarray) -> Asymmetry:
+        """Regress the lengths (n,) of the training codes on their fixed codes (n, n_fixed)."""
+        odd, block = trainable[:, -size:], covariance[-size:, -size:]
+        squared = np.einsum("ij,ij->i", odd, np.linalg.solve(block, odd.T).T) / size
+        length = np.log(np.maximum(squared, 1e-12)) / 2
+        slope, intercept = _regress(fixed, length[:, None])
+        residual = length - fixed @ slope[:, 0] - intercept[0]
+        return cls(size, slope[:, 0], float(intercept[0]), float(residual.std()))
+
+    def rescaled(self, noise: np.ndarray, fixed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Give standard normal noise (k,) the length that fits the fixed code."""
+        odd = noise[-self.size :]
+        length = np.exp(fixed @ self.slope + self.intercept + self.sd * rng.standard_normal())
+        scaled = odd * (length * np.sqrt(self.size) / max(float(np.linalg.norm(odd)), 1e-12))
+        return np.concatenate([noise[: -self.size], scaled])
 
 
 def prior_of(model: ShapeModel) -> CodePrior:
     """Fit the prior a model's settings name to its latent table."""
     fixed = model.conditioning.encode(model.features)
-    fit = CodePrior.conditional if model.settings.prior == "conditional" else CodePrior.independent
-    return fit(fixed, model.latent_table.astype(np.float64))
+    table = model.latent_table.astype(np.float64)
+    if model.settings.prior == "conditional":
+        return CodePrior.conditional(fixed, table, model.settings.mirrored_size)
+    return CodePrior.independent(fixed, table)
+
+
+def _regress(fixed: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least squares with a slight ridge: slope (n_fixed, m) and intercept (m,) of values (n, m)."""
+    design = np.hstack([fixed, np.ones((len(fixed), 1))])
+    ridge = 1e-3 * len(fixed) * np.eye(design.shape[1])
+    ridge[-1, -1] = 0.0
+    coefficients = np.linalg.solve(design.T @ design + ridge, design.T @ values)
+    return coefficients[:-1], coefficients[-1]
+
+
+def mirror_covariance(centred: np.ndarray, mirrored_size: int) -> np.ndarray:
+    """Covariance of centred samples (n, k) whose last dimensions change sign under mirroring."""
+    if mirrored_size == 0:
+        return shrunk_covariance(centred)
+    kept = centred.shape[1] - mirrored_size
+    covariance = np.zeros((centred.shape[1], centred.shape[1]))
+    covariance[:kept, :kept] = shrunk_covariance(centred[:, :kept])
+    covariance[kept:, kept:] = shrunk_covariance(centred[:, kept:])
+    return covariance
 
 
 def shrunk_covariance(samples: np.ndarray) -> np.ndarray:
@@ -77,7 +145,7 @@ def shrunk_covariance(samples: np.ndarray) -> np.ndarray:
     (Schäfer and Strimmer, Stat. Appl. Genet. Mol. Biol. 2005, target D).
     """
     count = len(samples)
-    scale = samples.std(axis=0) + 1e-12
+    scale = np.sqrt(np.mean(samples**2, axis=0)) + 1e-12
     standard = samples / scale
     products = standard[:, :, None] * standard[:, None, :]
     correlation = products.mean(axis=0)

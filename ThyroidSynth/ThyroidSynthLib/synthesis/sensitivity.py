@@ -105,7 +105,7 @@ def _gap(model: ShapeModel, field: Field, surface: Surface) -> tuple[float, np.n
     plane = np.stack(np.meshgrid([0.0], y, z, indexing="ij"), axis=-1).reshape(-1, 3)
     unit = model.frame.to_unit(plane)
     nearest = unit[[np.argmin(field(unit))]]
-    value, space, code = field.derivatives(nearest)
+    value, _, code = field.derivatives(nearest)
     gap_mm = max(float(value[0]), 0.0) * float(model.frame.scale_mm.min())
     # A bridge as wide as the gap would have about this area, and it grows at about this rate.
     rate = 20.0

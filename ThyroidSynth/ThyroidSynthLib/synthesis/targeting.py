@@ -18,7 +18,7 @@ from ..errors import SynthesisError
 from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, silent
 from .decoding import DEFAULT_RESOLUTION
-from .prior import shrunk_covariance
+from .prior import mirror_covariance
 from .sensitivity import Sensitivity, sensitivity
 from .thyroid import Thyroid, thyroid_of_code
 
@@ -49,8 +49,12 @@ class CodeSpace:
     def of(cls, model: ShapeModel) -> CodeSpace:
         """Fit the distribution to a model's training codes."""
         codes = model.codes.astype(np.float64)
-        covariance = shrunk_covariance(codes - codes.mean(axis=0))
-        return cls(codes.mean(axis=0), covariance, np.linalg.inv(covariance))
+        mean = codes.mean(axis=0)
+        mirrored = model.settings.mirrored_size
+        if mirrored:
+            mean[-mirrored:] = 0.0
+        covariance = mirror_covariance(codes - mean, mirrored)
+        return cls(mean, covariance, np.linalg.inv(covariance))
 
     def distance(self, code: np.ndarray) -> float:
         """How far a code is from the mean, in SDs per dimension: a training code has about 1."""
