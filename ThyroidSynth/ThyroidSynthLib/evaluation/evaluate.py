@@ -19,14 +19,13 @@ from ..synthesis.decoding import DEFAULT_RESOLUTION
 from ..synthesis.steering import generate
 from ..synthesis.targeting import CodeSpace, steer_to_target
 from ..synthesis.thyroid import Thyroid
+from . import EVALUATION_FILE
 from .generation import distribution_summary, steering_agreement, validity_summary
 from .reconstruction import Reconstruction, reconstruct_cases, summarise
 
 if TYPE_CHECKING:
     from ..anatomy.cohort import Cohort
 
-EVALUATION_FILE = "evaluation.json"
-REPORT_FILE = "report.html"
 _NO_SURFACE = Surface(np.empty((0, 3)), np.empty((0, 3)))
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..errors import OutputError
 from ..files import atomic_path, write_json, write_text
-from .evaluate import EVALUATION_FILE, REPORT_FILE, Evaluation, check_free
+from . import EVALUATION_FILE, REPORT_FILE
+from .evaluate import Evaluation, check_free
 from .generation import thyroid_rows
 from .illustrations import illustrate
 from .page import page_of

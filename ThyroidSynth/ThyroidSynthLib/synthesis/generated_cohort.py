@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,16 +157,21 @@ def write_generated_cohort(
         `stop_requested` said so.
     """
     folder = Path(folder)
-    _make_room(folder, overwrite=overwrite)
+    _check_room(folder, overwrite=overwrite)
     placement = placement or Placement(np.eye(4))
     tally: Counter[str] = Counter()
+    # Only when there is a thyroid is the folder touched: a wish that is refused costs no earlier cohort.
+    remaining = iter(thyroids)
+    first = list(islice(remaining, 1))
     try:
+        if (folder / MANIFEST_JSON).exists():
+            remove_listed(folder)
         folder.mkdir(parents=True, exist_ok=True)
         manifest = ManifestWriter(folder, _head(model, placement, request or {}), _COLUMNS)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
     try:
-        for number, thyroid in enumerate(thyroids, start=1):
+        for number, thyroid in enumerate(chain(first, remaining), start=1):
             name = f"t{number:05d}"
             written = _write_files(thyroid, name, folder, placement, options)
             manifest.add(*_describe(thyroid, name, folder, written))
@@ -181,15 +187,13 @@ def write_generated_cohort(
     return GeneratedCohort(folder, tally["count"], tally["valid"], tally["cut_by_grid"], tally["attempts"])
 
 
-def _make_room(folder: Path, *, overwrite: bool) -> None:
+def _check_room(folder: Path, *, overwrite: bool) -> None:
     if (folder / MANIFEST_JSON).exists() and overwrite:
-        remove_listed(folder)
+        return
     taken = [name for name in (MANIFEST_JSON, MANIFEST_CSV) if (folder / name).exists()]
     taken += [name for name in (LABEL_FOLDER, MESH_FOLDER) if any((folder / name).glob("*"))]
     if taken:
-        raise OutputError(
-            f"{folder} already holds {' and '.join(taken)}. Choose another folder, or ask to overwrite it."
-        )
+        raise OutputError(f"{folder} already holds {', '.join(taken)}. Choose another folder, or ask to overwrite it.")
 
 
 def _head(model: ShapeModel, placement: Placement, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,100 @@
+"""Options that several commands have, and the types of their values."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..synthesis.export import LABEL_FORMATS, MESH_FORMATS
+from ..synthesis.generated_cohort import FileOptions
+from ..synthesis.grid import LabelGrid
+
+
+def positive_int(text: str) -> int:
+    """Read a whole number above 0."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be at least 1")
+    return value
+
+
+def natural(text: str) -> int:
+    """Read a whole number, 0 or more."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} must not be negative")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """Read a number above 0."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} must be above 0")
+    return value
+
+
+def share(text: str) -> float:
+    """Read a number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} must lie between 0 and 1")
+    return value
+
+
+def mesh_formats(text: str) -> tuple[str, ...]:
+    """Read a list such as ``ply,stl``."""
+    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    unknown = [part for part in found if part not in MESH_FORMATS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose among {', '.join(MESH_FORMATS)}")
+    return found
+
+
+def add_out(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the folder a command writes into."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=what)
+    parser.add_argument("--overwrite", action="store_true", help="replace what an earlier run wrote there")
+
+
+def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
+    """Add the choice of label maps and meshes."""
+    group = parser.add_argument_group("files")
+    group.add_argument(
+        "--format",
+        choices=(*LABEL_FORMATS, "none"),
+        default="nii.gz",
+        help="label maps as NIfTI or NRRD, or none (default: nii.gz)",
+    )
+    group.add_argument(
+        "--mesh",
+        type=mesh_formats,
+        default=(),
+        metavar="FORMATS",
+        help="also write surfaces: any of ply, stl, obj, separated by commas; in mm, LPS, as Slicer expects",
+    )
+    where = group.add_mutually_exclusive_group()
+    where.add_argument("--grid", type=Path, metavar="IMAGE", help="make label maps on this image's grid, e.g. the CT's")
+    where.add_argument(
+        "--spacing", type=positive_float, metavar="MM", help=f"voxel size of the label maps (default: {default_grid})"
+    )
+
+
+def file_options(options: argparse.Namespace) -> FileOptions:
+    """Give the choice that `add_files` offered."""
+    return FileOptions(
+        label_format=None if options.format == "none" else options.format,
+        mesh_formats=options.mesh,
+        grid=LabelGrid.from_volume_file(options.grid) if options.grid else None,
+        spacing_mm=options.spacing or FileOptions.spacing_mm,
+    )
+
+
+def add_class_map(parser: argparse.ArgumentParser) -> None:
+    """Add the say on what the numbers of an unnamed multi-label map mean."""
+    parser.add_argument(
+        "--class-map",
+        metavar="NAME",
+        help="what the labels of multi-label files without names mean: total-v2 (trachea 16, thyroid gland 17). "
+        "Only say so if you know it: in other tasks and versions these numbers are other organs",
+    )

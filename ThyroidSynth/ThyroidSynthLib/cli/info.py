@@ -1,0 +1,30 @@
+"""`thyroidsynth info`: what a file or folder is."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .console import Console, Result
+
+NAME = "info"
+SUMMARY = "say what a model, cohort, job or result is"
+DESCRIPTION = """\
+Describe a model file, a cohort, a training job (how far it is), generated thyroids or an evaluation."""
+EPILOG = """\
+examples:
+  thyroidsynth info model.safetensors
+  thyroidsynth info model.job --json"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("path", type=Path, metavar="PATH", help="model file, or folder of anything else")
+
+
+def run(options: argparse.Namespace, console: Console) -> Result:
+    """Run the command."""
+    from ..evaluation.inspection import as_text, describe
+
+    description = describe(options.path)
+    return Result(description, as_text(description))

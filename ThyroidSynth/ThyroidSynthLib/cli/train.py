@@ -1,0 +1,92 @@
+"""`thyroidsynth train`: from a cohort to a model file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..learning.presets import PRESETS, VARIANTS
+from .arguments import natural, positive_float
+from .console import Console, Result
+
+NAME = "train"
+SUMMARY = "train a model on a cohort"
+DESCRIPTION = """\
+Train a shape model. The training lives in a job folder with its state, log and checkpoint: Ctrl-C, or a file STOP in
+that folder, ends it after the epoch it is in, and the same command goes on from there; so it does after a crash. The
+ThyroidSynthTrain script does the same on a machine without this command."""
+EPILOG = """\
+variants: 'baseline' knows no features; 'fixed' is given them; 'correlation' also keeps the rest free of them.
+presets: 'fast' takes minutes on a CPU; 'paper' is exactly as published and wants a GPU.
+
+examples:
+  thyroidsynth train cohort --out model.safetensors
+  thyroidsynth train cohort --out model.safetensors --variant correlation --preset paper --device cuda
+  thyroidsynth train --job model.job                   (go on with a job)"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument(
+        "input",
+        nargs="?",
+        type=Path,
+        metavar="COHORT",
+        help="cohort folder, or segmentations that are prepared first; not needed to go on with a job",
+    )
+    parser.add_argument("--out", type=Path, metavar="MODEL", help="model file to write, e.g. model.safetensors")
+    parser.add_argument("--job", type=Path, metavar="FOLDER", help="job folder (default: MODEL's name with .job)")
+    parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="how features enter (default: fixed)")
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="fast", help="training choices (default: fast)")
+    parser.add_argument("--epochs", type=natural, default=0, metavar="N", help="epochs; 0 for the preset's (default)")
+    parser.add_argument("--seed", type=natural, default=0, help="seed of weights, codes and samples (default: 0)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument(
+        "--checkpoint-every",
+        type=positive_float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how much training a crash may cost (default: 30)",
+    )
+    parser.add_argument("--restart", action="store_true", help="throw away what the job has trained so far")
+    parser.set_defaults(usage_error=parser.error)
+
+
+def run(options: argparse.Namespace, console: Console) -> Result:
+    """Run the command."""
+    from ..learning.job import JobFolder
+    from ..learning.job_options import JobOptions, job_for
+    from ..learning.job_run import run_job
+    from ..learning.stop_signals import stop_on_signals
+
+    if options.out is None and options.job is None:
+        options.usage_error("give --out, the model file to write, or --job, the folder of the training, or both")
+    folder = options.job or options.out.with_name(f"{options.out.stem}.job")
+    if options.input is None:
+        job = JobFolder.open(folder)
+    else:
+        chosen = JobOptions(
+            input=options.input,
+            model=options.out,
+            variant=options.variant,
+            preset=options.preset,
+            epochs=options.epochs,
+            seed=options.seed,
+            device=options.device,
+            checkpoint_every_s=options.checkpoint_every,
+        )
+        job = job_for(folder, chosen, restart=options.restart)
+    with stop_on_signals() as stopped:
+        model = run_job(job, progress=console.progress, should_stop=stopped)
+    state = job.read_state()
+    document = {
+        "status": state.status,
+        "model": str(model),
+        "job": str(job.path),
+        "epochs": state.epoch,
+        "loss": state.loss,
+        "device": state.device,
+    }
+    loss = "" if state.loss is None else f", loss {state.loss:.3g}"
+    text = f"The model is in {model} ({state.epoch} epochs on {state.device}{loss})."
+    return Result(document, text)

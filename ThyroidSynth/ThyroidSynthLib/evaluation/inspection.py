@@ -1,0 +1,173 @@
+"""What a file or folder of ThyroidSynth is, told without loading PyTorch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..anatomy.cohort import COHORT_FILE, Cohort
+from ..anatomy.features import FEATURE_NAMES
+from ..errors import InputError
+from ..files import read_json, sha256_of
+from ..learning.description import describe_model
+from ..learning.job import JobFolder
+from ..synthesis.manifest import MANIFEST_JSON
+from . import EVALUATION_FILE
+
+
+def describe(path: Path | str) -> dict[str, Any]:
+    """Describe a model file, cohort, training job, generated cohort or evaluation.
+
+    Returns
+    -------
+    dict
+        "kind" and "path", and what there is to say of this kind.
+
+    Raises
+    ------
+    InputError, ModelError, CohortError, JobError
+        The path is none of these, or what it is is damaged.
+    """
+    path = Path(path)
+    if path.is_file():
+        return {"path": str(path), **_model(path)}
+    if not path.exists():
+        raise InputError(f"{path} does not exist. Check the path.")
+    for mark, describe_folder in (
+        (COHORT_FILE, _cohort),
+        (MANIFEST_JSON, _generated_cohort),
+        (EVALUATION_FILE, _evaluation),
+        ("config.json", _job),
+    ):
+        if (path / mark).is_file():
+            return {"path": str(path), **describe_folder(path)}
+    if (path / "prepare.json").is_file():
+        Cohort.open(path)  # Says how far its preparation is.
+    raise InputError(
+        f"{path} is nothing ThyroidSynth wrote. Give a model file or the folder of a cohort, a training job, "
+        "generated thyroids or an evaluation."
+    )
+
+
+def feature_ranges(features: np.ndarray) -> dict[str, dict[str, float]]:
+    """Give mean, SD and range of each feature (n, 3) in its unit."""
+    return {
+        name: {
+            "mean": float(column.mean()),
+            "sd": float(column.std()),
+            "min": float(column.min()),
+            "max": float(column.max()),
+        }
+        for name, column in zip(FEATURE_NAMES, np.asarray(features).T, strict=True)
+    }
+
+
+def _model(path: Path) -> dict[str, Any]:
+    found = describe_model(path)
+    return {
+        "kind": "model",
+        "variant": found.variant,
+        "preset": found.preset,
+        "epochs": found.epochs,
+        "cases": found.cases,
+        "synthetic": found.synthetic,
+        "steerable": found.steerable,
+        "features": feature_ranges(found.features),
+        "checksum": sha256_of(path),
+        "notice": found.notice,
+    }
+
+
+def _cohort(path: Path) -> dict[str, Any]:
+    cohort = Cohort.open(path)
+    refused = cohort.document.get("not_accepted", [])
+    return {
+        "kind": "cohort",
+        "cases": len(cohort.ids),
+        "refused": len(refused),
+        "samples_per_shape": int(cohort.samples.shape[1]),
+        "synthetic": cohort.synthetic,
+        "statement": cohort.statement,
+        "features": feature_ranges(cohort.features),
+        "extents_mm": (cohort.frame.upper_mm - cohort.frame.lower_mm).round(1).tolist(),
+        "checksum": cohort.checksum,
+    }
+
+
+def _job(path: Path) -> dict[str, Any]:
+    job = JobFolder.open(path)
+    state, config = job.read_state(), job.read_config()
+    return {
+        "kind": "training job",
+        "status": state.status,
+        "epoch": state.epoch,
+        "epochs": state.epochs,
+        "loss": state.loss,
+        "eta_s": state.eta_s,
+        "device": state.device,
+        "message": state.message,
+        "cohort": config["cohort"],
+        "variant": config["settings"]["variant"],
+        "preset": config["settings"]["preset"],
+        "model": str(job.model_file) if job.model_file.is_file() else None,
+    }
+
+
+def _generated_cohort(path: Path) -> dict[str, Any]:
+    manifest = read_json(path / MANIFEST_JSON)
+    try:
+        thyroids = manifest.pop("thyroids")
+        measured = [[thyroid["measured"][name] for name in FEATURE_NAMES] for thyroid in thyroids]
+        return {
+            "kind": "generated cohort",
+            "thyroids": manifest["count"],
+            "complete": manifest["complete"],
+            "valid": sum(thyroid["validity"]["ok"] for thyroid in thyroids),
+            "synthetic": manifest["trained_on_synthetic_cohort"],
+            "features": feature_ranges(np.array(measured)) if measured else {},
+            "model_checksum": manifest["model"]["checksum"],
+            "request": manifest["request"],
+            "notice": manifest["notice"],
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path / MANIFEST_JSON} is damaged ({error!r}). Generate the thyroids again.") from error
+
+
+def _evaluation(path: Path) -> dict[str, Any]:
+    found = read_json(path / EVALUATION_FILE)
+    try:
+        steering = found["steering"]["one_shot"]
+        return {
+            "kind": "evaluation",
+            "variant": found["model"]["variant"],
+            "synthetic": found["synthetic_cohort"],
+            "chamfer_mm": found["reconstruction"].get("chamfer_mm"),
+            "chamfer_over_floor": found["reconstruction"].get("chamfer_over_floor"),
+            "pcc_one_shot": {name: agreement["pcc"] for name, agreement in steering.items()},
+            "valid_share": found["validity"]["share_of_draws"],
+            "notice": found["notice"],
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path / EVALUATION_FILE} is damaged ({error!r}). Evaluate the model again.") from error
+
+
+def as_text(description: dict[str, Any]) -> str:
+    """Lay a description out for reading, one entry a line."""
+    lines = []
+    for key, value in description.items():
+        if key == "features":
+            lines += [_feature_line(name, spread) for name, spread in value.items()]
+        elif value not in (None, "", {}, []):
+            shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+            lines.append(f"{key.replace('_', ' '):<18} {shown}")
+    return "\n".join(lines)
+
+
+def _feature_line(name: str, spread: dict[str, float]) -> str:
+    return (
+        f"{name:<18} {spread['mean']:.4g} ± {spread['sd']:.3g} (mean ± SD), "
+        f"from {spread['min']:.4g} to {spread['max']:.4g}"
+    )

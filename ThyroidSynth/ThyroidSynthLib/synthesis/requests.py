@@ -1,0 +1,129 @@
+"""What a user asks for, made into what the library takes: tables of wishes, and a patient to place them in."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..anatomy.case_sources import find_cases
+from ..anatomy.cases import read_case
+from ..anatomy.features import FEATURE_NAMES
+from ..anatomy.frame import Placement
+from ..anatomy.labels import names_in_extensions
+from ..anatomy.masks import read_mask
+from ..anatomy.nifti import is_nifti, read_header
+from ..anatomy.segmentation_file import is_segmentation_file
+from ..errors import InputError
+from ..learning.model import ShapeModel
+from ..progress import ProgressCallback, StopRequested, never, silent
+from .decoding import DEFAULT_RESOLUTION
+from .steering import Wishes, generate
+from .targeting import CodeSpace, steer_to_target
+from .thyroid import Thyroid
+
+
+def read_wishes(path: Path | str) -> list[dict[str, float | None]]:
+    """Read a table of wishes, one thyroid a row.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with a head line; columns `volume_ml`, `isthmus_area_mm2` and `symmetry`, any of them. An
+        empty cell leaves that feature free. Other columns are not looked at.
+
+    Raises
+    ------
+    InputError
+        The file is missing, has none of these columns or no rows, or a cell is no number.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}). Give a CSV file in UTF-8.") from error
+    first_line = text.partition("\n")[0]
+    table = csv.DictReader(text.splitlines(), delimiter=";" if ";" in first_line else ",")
+    columns = [name for name in FEATURE_NAMES if name in (table.fieldnames or ())]
+    if not columns:
+        raise InputError(f"{path} has none of the columns {', '.join(FEATURE_NAMES)}. Name them in its first line.")
+    wishes = [{name: _cell(row[name], path, table.line_num, name) for name in columns} for row in table]
+    if not wishes:
+        raise InputError(f"{path} has no row under its first line. Add one row for each thyroid.")
+    return wishes
+
+
+def generate_to_target(
+    model: ShapeModel,
+    *,
+    count: int,
+    seed: int,
+    asked: Wishes | list[Wishes] | None = None,
+    resolution: int = DEFAULT_RESOLUTION,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> Iterator[Thyroid]:
+    """Make random thyroids as `generate` does, and move each code until the surface measures its wishes.
+
+    Where a wish is out of reach the nearest thyroid is given. Without wishes the targets are the features
+    that were drawn for the thyroid.
+    """
+    space = CodeSpace.of(model)
+    wishes = asked if isinstance(asked, list) else [asked or {}] * count
+    draws = generate(
+        model,
+        count=count,
+        seed=seed,
+        asked=asked,
+        resolution=resolution,
+        progress=progress,
+        stop_requested=stop_requested,
+    )
+    for wish, thyroid in zip(wishes, draws, strict=True):
+        named = {name: value for name, value in wish.items() if value is not None}
+        yield steer_to_target(
+            model, thyroid, named or thyroid.asked, space=space, resolution=resolution, stop_requested=stop_requested
+        ).thyroid
+
+
+def placement_at(path: Path | str, *, class_map: str | None = None) -> Placement:
+    """Give the trachea frame of the patient at a path.
+
+    Parameters
+    ----------
+    path : Path
+        The mask of a trachea, or anything that holds exactly one case (see `find_cases`).
+    class_map : str, optional
+        As in `find_cases`.
+
+    Raises
+    ------
+    InputError
+        There is no trachea at the path, or there are several patients.
+    """
+    path = Path(path)
+    if path.is_file() and class_map is None and _is_single_mask(path):
+        mask = read_mask(path)
+        if mask.is_empty:
+            raise InputError(f"{path} is empty. Give the mask of a trachea, on which thyroids are centred.")
+        return Placement.on_trachea(mask.volume)
+    sources = find_cases(path, class_map=class_map)
+    if len(sources) > 1:
+        raise InputError(f"{path} holds {len(sources)} cases. Give the folder or file of one of them.")
+    return read_case(sources[0]).placement()
+
+
+def _is_single_mask(path: Path) -> bool:
+    if is_segmentation_file(path):
+        return False
+    return not (is_nifti(path) and names_in_extensions(read_header(path).extensions))
+
+
+def _cell(text: str | None, path: Path, line: int, name: str) -> float | None:
+    text = (text or "").strip()
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{path}, line {line}: '{text}' is no number for {name}. Write it with a dot.") from None
