@@ -1,0 +1,76 @@
+"""Wishes from tables, patients from paths, and steering that ends where it was asked to."""
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.anatomy.volume import Volume, write_volume
+from ThyroidSynthLib.errors import InputError
+from ThyroidSynthLib.synthesis.requests import generate_to_target, placement_at, read_wishes
+from tiny_cohort import write_tiny_cohort
+from tiny_model import train_tiny_model
+
+
+def test_a_table_gives_one_wish_a_row_and_empty_cells_are_free(tmp_path):
+    path = tmp_path / "wishes.csv"
+    path.write_text("name,symmetry,volume_ml\na,0.7,15\nb,,20.5\n")
+    assert read_wishes(path) == [{"volume_ml": 15.0, "symmetry": 0.7}, {"volume_ml": 20.5, "symmetry": None}]
+
+
+def test_a_table_saved_by_a_spreadsheet_with_semicolons_and_a_mark_is_read(tmp_path):
+    path = tmp_path / "wishes.csv"
+    path.write_bytes("\ufeffvolume_ml;isthmus_area_mm2\r\n15;0\r\n".encode())
+    assert read_wishes(path) == [{"volume_ml": 15.0, "isthmus_area_mm2": 0.0}]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [("a,b\n1,2\n", "none of the columns"), ("volume_ml\n", "no row"), ("volume_ml\n12\nmuch\n", "line 3: 'much'")],
+)
+def test_a_table_that_makes_no_sense_is_refused_with_its_fault(tmp_path, text, fault):
+    path = tmp_path / "wishes.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=fault):
+        read_wishes(path)
+
+
+def a_mask(center_ijk) -> Volume:
+    array = np.zeros((30, 28, 26), np.uint8)
+    i, j, k = center_ijk
+    array[k - 3 : k + 4, j - 2 : j + 3, i - 2 : i + 3] = 1
+    matrix = np.diag([-1.5, -1.5, 2.0, 1.0])
+    matrix[:3, 3] = [40.0, 10.0, -300.0]
+    return Volume(array, matrix)
+
+
+@pytest.mark.parametrize("name", ["trachea.nii.gz", "some_trachea.nrrd"])
+def test_a_patient_is_where_the_mask_of_the_trachea_is(tmp_path, name):
+    write_volume(a_mask((12, 9, 20)), tmp_path / name)
+    assert np.allclose(placement_at(tmp_path / name).origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
+
+
+def test_a_patient_is_where_the_case_folders_trachea_is(tmp_path):
+    write_volume(a_mask((12, 9, 20)), tmp_path / "trachea.nii.gz")
+    write_volume(a_mask((5, 20, 10)), tmp_path / "thyroid_gland.nii.gz")
+    assert np.allclose(placement_at(tmp_path).origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
+
+
+def test_an_empty_mask_and_several_patients_are_refused(tmp_path):
+    empty = a_mask((12, 9, 20))
+    write_volume(Volume(empty.array * 0, empty.ijk_to_ras), tmp_path / "trachea.nii.gz")
+    with pytest.raises(InputError, match="is empty"):
+        placement_at(tmp_path / "trachea.nii.gz")
+    for case in ("a", "b"):
+        write_volume(a_mask((12, 9, 20)), tmp_path / "two" / case / "trachea.nii.gz")
+    with pytest.raises(InputError, match="2 cases"):
+        placement_at(tmp_path / "two")
+
+
+def test_to_target_brings_the_asked_volume_nearer_than_chance(tmp_path):
+    cohort = write_tiny_cohort(tmp_path / "cohort", cases=6)
+    model = train_tiny_model(cohort, tmp_path / "model.safetensors")
+    volume = float(np.median(cohort.features[:, 0]))
+    found = list(generate_to_target(model, count=2, seed=3, asked={"volume_ml": volume}, resolution=32))
+    assert [thyroid.index for thyroid in found] == [0, 1]
+    for thyroid in found:
+        assert thyroid.measured.volume_ml == pytest.approx(volume, rel=0.02)
+        assert set(thyroid.asked) == {"volume_ml"}

@@ -1,0 +1,189 @@
+"""The command: what it prints where, its exit codes, and the whole way from cases to a report."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ThyroidSynthLib.cli.main import COMMANDS, main
+from tiny_cohort import write_tiny_cohort
+from tiny_model import train_tiny_model
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    return write_tiny_cohort(tmp_path_factory.mktemp("cohort") / "cohort", cases=6)
+
+
+@pytest.fixture(scope="module")
+def model_path(cohort, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    train_tiny_model(cohort, path)
+    return path
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def as_json(capsys, *arguments):
+    assert run(*arguments, "--json", "--quiet") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("module", COMMANDS, ids=lambda module: module.NAME)
+def test_every_command_explains_itself_with_examples_that_parse(module, capsys):
+    from ThyroidSynthLib.cli.main import make_parser
+
+    with pytest.raises(SystemExit) as leaving:
+        run(module.NAME, "--help")
+    assert leaving.value.code == 0
+    shown = capsys.readouterr().out
+    assert "examples:" in shown and "--json" in shown
+    lines = [line.strip() for line in shown.splitlines() if line.strip().startswith("thyroidsynth ")]
+    assert lines
+    for line in lines:
+        words = line.partition("   (")[0].split()
+        assert make_parser().parse_args(words[1:]).run is module.run
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["bogus"],
+        ["generate"],
+        ["generate", "m", "--out", "o", "--count", "0"],
+        ["generate", "m", "--out", "o", "--mesh", "vtk"],
+        ["generate", "m", "--out", "o", "--grid", "ct.nii.gz", "--spacing", "1"],
+        ["generate", "m", "--out", "o", "--volume", "15", "--from-table", "t.csv"],
+        ["example-cohort", "--out", "o", "--defective-share", "2"],
+        ["train", "cohort"],
+    ],
+)
+def test_a_wrong_command_line_ends_with_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        run(*arguments)
+    assert leaving.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_an_error_is_one_line_without_a_traceback(capsys, tmp_path):
+    assert run("info", tmp_path / "missing") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err == f"thyroidsynth: error: {tmp_path / 'missing'} does not exist. Check the path.\n"
+
+
+def test_debug_tells_where_an_error_came_from(capsys, tmp_path):
+    assert run("info", tmp_path / "missing", "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_interruption_ends_with_code_130(monkeypatch, capsys, cohort):
+    from ThyroidSynthLib.evaluation import inspection
+
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(inspection, "describe", interrupted)
+    assert run("info", cohort.folder) == 130
+    assert capsys.readouterr().err == "thyroidsynth: Interrupted.\n"
+
+
+def test_info_knows_what_everything_is(capsys, cohort, model_path, tmp_path):
+    assert as_json(capsys, "info", cohort.folder)["kind"] == "cohort"
+    described = as_json(capsys, "info", model_path)
+    assert (described["kind"], described["variant"], described["synthetic"]) == ("model", "fixed", True)
+    assert run("info", model_path) == 0
+    assert "volume_ml" in capsys.readouterr().out
+    assert run("info", tmp_path) == 1
+    assert "nothing ThyroidSynth wrote" in capsys.readouterr().err
+
+
+def test_info_on_a_model_needs_no_pytorch(model_path):
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from ThyroidSynthLib.cli import main; sys.exit(main(['info', sys.argv[1]]))"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(model_path)], capture_output=True).returncode == 0
+
+
+def test_generated_thyroids_are_counted_and_a_used_folder_refused(capsys, model_path, tmp_path):
+    arguments = ("generate", model_path, "--count", 2, "--seed", 5, "--format", "nrrd", "--mesh", "ply,obj")
+    found = as_json(capsys, *arguments, "--out", tmp_path / "g")
+    assert (found["thyroids"], found["trained_on_synthetic_cohort"]) == (2, True)
+    assert len(list((tmp_path / "g").glob("*/*"))) == 6
+    assert as_json(capsys, "info", tmp_path / "g")["thyroids"] == 2
+    assert run(*arguments, "--out", tmp_path / "g") == 1
+    assert "already holds" in capsys.readouterr().err
+    assert run(*arguments, "--out", tmp_path / "g", "--overwrite", "--quiet") == 0
+
+
+def test_a_refused_wish_leaves_the_folder_as_it_was(capsys, model_path, tmp_path):
+    assert run("generate", model_path, "--symmetry", "1.5", "--out", tmp_path / "g", "--quiet") == 1
+    assert "symmetry = 1.5 is impossible" in capsys.readouterr().err
+    assert not (tmp_path / "g").exists()
+
+
+def test_a_table_of_wishes_gives_a_thyroid_for_each_row(capsys, model_path, cohort, tmp_path):
+    volume = cohort.features[:, 0].mean()
+    (tmp_path / "wishes.csv").write_text(f"volume_ml\n{volume}\n{volume * 1.1}\n")
+    arguments = ("generate", model_path, "--from-table", tmp_path / "wishes.csv", "--format", "none")
+    assert as_json(capsys, *arguments, "--out", tmp_path / "g")["thyroids"] == 2
+    manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
+    assert [entry["asked"]["volume_ml"] for entry in manifest["thyroids"]] == pytest.approx([volume, volume * 1.1])
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("example") / "dataset"
+    example = ("example-cohort", "--cases", 2, "--defective-share", 0, "--no-ct", "--workers", 1, "--quiet")
+    assert run(*example, "--out", folder) == 0
+    return folder
+
+
+def test_a_dataset_becomes_a_cohort_and_the_cohort_a_model(capsys, dataset, tmp_path):
+    cohort, model = tmp_path / "cohort", tmp_path / "model.safetensors"
+    prepared = as_json(capsys, "prepare", dataset, "--samples", 2000, "--workers", 1, "--out", cohort)
+    assert (prepared["accepted"], prepared["synthetic"]) == (2, True)
+    trained = as_json(capsys, "train", cohort, "--epochs", 3, "--device", "cpu", "--out", model)
+    assert trained["status"] == "finished" and model.is_file()
+    assert as_json(capsys, "info", tmp_path / "model.job")["epoch"] == 3
+
+
+def test_thyroids_are_made_and_fitted_in_a_given_patient(capsys, dataset, model_path, tmp_path):
+    trachea = dataset / "s0000" / "segmentations" / "trachea.nii.gz"
+    placed = ("generate", model_path, "--at", dataset / "s0000", "--grid", trachea)
+    assert as_json(capsys, *placed, "--out", tmp_path / "g")["thyroids"] == 1
+    fits = as_json(capsys, "fit", model_path, dataset / "s0001", "--mesh", "stl", "--out", tmp_path / "f")["fits"]
+    assert fits[0]["id"] == "s0001" and (tmp_path / "f" / "s0001" / "thyroid.stl").is_file()
+    assert run("fit", model_path, dataset / "s0001", "--out", tmp_path / "f", "--quiet") == 1
+    assert "already holds a fit" in capsys.readouterr().out
+
+
+def test_a_model_is_evaluated_into_a_report(capsys, cohort, model_path, tmp_path):
+    small = ("--count", 3, "--to-target", 1, "--cases", 1)
+    found = as_json(capsys, "evaluate", model_path, cohort.folder, *small, "--out", tmp_path / "evaluation")
+    assert found["report"] == str(tmp_path / "evaluation" / "report.html")
+    assert found["synthetic_cohort"] is True and (tmp_path / "evaluation" / "report.html").is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a console's Ctrl-C cannot be sent to one process there")
+def test_ctrl_c_keeps_the_thyroids_written_so_far(model_path, tmp_path):
+    command = [sys.executable, "-m", "ThyroidSynthLib.cli", "generate", str(model_path), "--count", "5000"]
+    child = subprocess.Popen([*command, "--out", str(tmp_path / "g")], stderr=subprocess.PIPE, text=True)
+    manifest = tmp_path / "g" / "manifest.json"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (manifest.exists() and b"t00002" in manifest.read_bytes()):
+        assert child.poll() is None
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 130 and "Traceback" not in said
+    written = json.loads(manifest.read_text())
+    assert written["complete"] is False and written["count"] == len(list((tmp_path / "g/label_maps").iterdir()))

@@ -1,0 +1,19 @@
+"""A model trained in a few seconds: it knows little, but its thyroids are closed surfaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ThyroidSynthLib.anatomy.cohort import Cohort
+from ThyroidSynthLib.learning.model import ShapeModel
+from ThyroidSynthLib.learning.presets import settings_for
+from ThyroidSynthLib.learning.training import train
+
+
+def train_tiny_model(cohort: Cohort, path: Path, *, variant: str = "fixed", epochs: int = 150) -> ShapeModel:
+    """Train a small model, save it and load it again, so that it has its checksum."""
+    settings = settings_for(
+        "fast", variant, epochs=epochs, samples_per_shape=400, hidden_layers=2, hidden_width=64, latent_size=6
+    )
+    train(cohort, settings, device="cpu").save(path)
+    return ShapeModel.load(path)
