@@ -1,7 +1,7 @@
 """The three anatomical features, measured on the final surface. The only measurement in the project.
 
 Volume and midsagittal area follow from the triangles exactly (divergence and Green's theorem).
-Symmetry needs the overlap of the gland with its mirror image; it is integrated over columns along
+Symmetry needs what the gland shares with its mirror image; it is integrated over columns along
 the left-right axis, exactly along each column, which needs no boolean operation on meshes and
 therefore also works on surfaces such operations refuse.
 """
@@ -45,7 +45,7 @@ class Features:
         return {name: getattr(self, name) for name in FEATURE_NAMES}
 
 
-def measure_features(surface: Surface, *, column_mm: float = 1.0) -> Features:
+def measure_features(surface: Surface, *, column_mm: float = 0.5) -> Features:
     """Measure volume, isthmus area and symmetry (paper, section 2.6).
 
     Parameters
@@ -54,15 +54,13 @@ def measure_features(surface: Surface, *, column_mm: float = 1.0) -> Features:
         Closed surface in `trachea_mm`.
     column_mm : float
         Distance between the columns over which the overlap with the mirror image is integrated.
-        At 1 mm the symmetry of a gland is off by less than 0.001.
+        At 0.5 mm the symmetry of a gland of 5 mL or more is off by about 0.001 at most.
     """
-    volume_mm3 = surface.volume
-    overlap_mm3 = mirror_overlap(surface, column_mm=column_mm)
-    union_mm3 = 2.0 * volume_mm3 - overlap_mm3
+    overlap_mm3, union_mm3 = mirror_overlap_and_union(surface, column_mm=column_mm)
     return Features(
-        volume_ml=volume_mm3 / 1000.0,
+        volume_ml=surface.volume / 1000.0,
         isthmus_area_mm2=midsagittal_area(surface),
-        symmetry=float(np.clip(overlap_mm3 / union_mm3, 0.0, 1.0)) if union_mm3 > 0 else 0.0,
+        symmetry=overlap_mm3 / union_mm3 if union_mm3 > 0 else 0.0,
     )
 
 
@@ -95,8 +93,11 @@ def midsagittal_outline(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     return np.where(lone_right[:, None], first, second), np.where(lone_right[:, None], second, first)
 
 
-def mirror_overlap(surface: Surface, *, column_mm: float) -> float:
-    """Volume shared by a closed surface and its mirror image in x = 0, in cubed units of the vertices."""
+def mirror_overlap_and_union(surface: Surface, *, column_mm: float) -> tuple[float, float]:
+    """Volumes of overlap and union of a closed surface and its mirror image in x = 0, in mm³.
+
+    Both come from the same columns, so that what these miss of a volume cancels in their quotient.
+    """
     column, x, entering = _column_crossings(surface, column_mm)
     # The mirror image is entered where the gland is left, at the opposite x.
     columns = np.concatenate([column, column])
@@ -110,7 +111,9 @@ def mirror_overlap(surface: Surface, *, column_mm: float) -> float:
     before = np.concatenate([[0], depth[first[1:] - 1]]) if len(first) else depth
     depth = depth - np.repeat(before, np.diff(first, append=len(columns)))
     within = columns[1:] == columns[:-1]
-    return float(np.sum(np.diff(positions)[(depth[:-1] == 2) & within])) * column_mm**2
+    lengths, depth = np.diff(positions)[within], depth[:-1][within]
+    overlap, union = lengths[depth >= 2].sum(), lengths[depth >= 1].sum()
+    return float(overlap) * column_mm**2, float(union) * column_mm**2
 
 
 def _column_crossings(surface: Surface, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -149,7 +149,9 @@ def sitk_from_volume(volume: Volume) -> Any:
     import SimpleITK
 
     lps = _LPS_TO_RAS @ volume.ijk_to_ras
-    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(volume.array))
+    # SimpleITK knows no Booleans.
+    voxels = volume.array.astype(np.uint8) if volume.array.dtype == bool else volume.array
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(voxels))
     image.SetSpacing(volume.spacing_mm.tolist())
     image.SetDirection((lps[:3, :3] / volume.spacing_mm).ravel().tolist())
     image.SetOrigin(lps[:3, 3].tolist())
