@@ -48,3 +48,8 @@ def winding_inside(surface: Surface, points: np.ndarray) -> np.ndarray:
         spread = la * lb * lc + (a * b).sum(2) * lc + (b * c).sum(2) * la + (c * a).sum(2) * lb
         inside[start : start + 100] = np.arctan2(volume, spread).sum(axis=1) > np.pi
     return inside
+
+
+def shifted(surface: Surface, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Surface:
+    """Give the surface moved by some millimetres."""
+    return surface.moved(surface.vertices + np.array([x, y, z]))

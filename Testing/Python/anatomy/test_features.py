@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from analytic_shapes import box, ellipsoid, inside_out, together, winding_inside
-from tiny_cohort import two_lobes
 
+from analytic_shapes import box, ellipsoid, inside_out, shifted, together, winding_inside
 from ThyroidSynthLib.anatomy.features import FEATURE_NAMES, measure_features, midsagittal_area, midsagittal_outline
 from ThyroidSynthLib.anatomy.surface import Surface
+from tiny_cohort import two_lobes
 
 
 def mirrored(surface: Surface) -> Surface:
@@ -77,14 +77,14 @@ def test_the_outline_is_closed_even_where_vertices_lie_on_the_plane() -> None:
     start, end = midsagittal_outline(surface)
 
     assert start.sum(axis=0) == pytest.approx(end.sum(axis=0), abs=1e-9)
-    moved = surface.moved(surface.vertices + (1e-9, 0.0, 0.0))
+    moved = shifted(surface, 1e-9)
     assert midsagittal_area(surface) == pytest.approx(midsagittal_area(moved), rel=1e-6)
 
 
 def test_touching_the_midline_in_a_point_is_no_isthmus() -> None:
     for side in (-1.0, 1.0):
         touching = ellipsoid(subdivisions=3)
-        touching = touching.moved(touching.vertices * (1, 1, 1) + (side * np.abs(touching.vertices[:, 0]).max(), 0, 0))
+        touching = shifted(touching, side * np.abs(touching.vertices[:, 0]).max())
         assert np.abs(touching.vertices[:, 0]).min() == 0
         features = measure_features(touching)
         assert features.isthmus_area_mm2 == pytest.approx(0.0, abs=1e-9)
@@ -118,7 +118,7 @@ def test_a_perfectly_symmetric_gland_has_symmetry_1_wherever_the_columns_fall() 
     surface = two_lobes(semi_axes_mm=(7.0, 5.0, 11.0), offset_mm=9.0, right_share=1.0)
 
     for shift in np.linspace(0.0, 0.9, 5):
-        moved = surface.moved(surface.vertices + (0.0, shift, -shift))
+        moved = shifted(surface, 0.0, shift, -shift)
         assert measure_features(moved).symmetry == pytest.approx(1.0, abs=1e-3)
 
 
@@ -130,14 +130,14 @@ def test_the_columns_are_dense_enough_for_a_thousandth_of_symmetry() -> None:
             offset_mm=rng.uniform(7.0, 14.0),
             right_share=rng.uniform(0.7, 1.0),
         )
-        surface = surface.moved(surface.vertices + rng.uniform((-3, -1, -1), (3, 1, 1)))
+        surface = shifted(surface, *rng.uniform((-3, -1, -1), (3, 1, 1)))
         exact = measure_features(surface, column_mm=0.1).symmetry
         assert measure_features(surface).symmetry == pytest.approx(exact, abs=1.5e-3)
 
 
 def test_symmetry_is_the_share_of_points_inside_both_among_those_inside_either() -> None:
     surface = two_lobes(semi_axes_mm=(9.0, 8.0, 16.0), offset_mm=8.0, right_share=0.8)
-    surface = surface.moved(surface.vertices + (1.7, 0.0, 0.0))
+    surface = shifted(surface, 1.7)
     rng = np.random.default_rng(0)
     reach = np.abs(surface.vertices).max(axis=0)
     points = rng.uniform(-reach, reach, (2000, 3))

@@ -109,7 +109,7 @@ def test_files_that_are_no_volume_are_named(tmp_path: Path) -> None:
         (tmp_path / "missing.nii.gz", "does not exist"),
         (damaged, "not a NIfTI file|cannot be read as an image"),
         (coloured, "not a 3-D scalar image"),
-        (over_time, "not a 3-D scalar image"),
+        (over_time, "not a 3-D"),
     ):
         with pytest.raises(InputError, match=fault) as caught:
             read_volume(path)
