@@ -12,8 +12,7 @@ from ThyroidSynthLib.learning.training import train
 
 def train_tiny_model(cohort: Cohort, path: Path, *, variant: str = "fixed", epochs: int = 150) -> ShapeModel:
     """Train a small model, save it and load it again, so that it has its checksum."""
-    settings = settings_for(
-        "fast", variant, epochs=epochs, samples_per_shape=400, hidden_layers=2, hidden_width=64, latent_size=6
-    )
+    small = {"samples_per_shape": 400, "hidden_layers": 2, "hidden_width": 64, "latent_size": 6, "mirrored_size": 2}
+    settings = settings_for("fast", variant, epochs=epochs, **small)
     train(cohort, settings, device="cpu").save(path)
     return ShapeModel.load(path)

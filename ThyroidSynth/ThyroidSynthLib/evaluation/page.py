@@ -136,7 +136,7 @@ def _validity(summary: Mapping[str, Any]) -> str:
     return (
         f"<p>{summary['thyroids']} thyroids took {summary['draws']} draws: {_percent(summary['share_of_draws'])} of "
         f"them gave a closed surface of one or two pieces inside the box (95% interval {_percent(low)} to "
-        f"{_percent(high)}); the others were drawn again. {summary['two_pieces']} have two separate pieces.</p>"
+        f"{_percent(high)}); one that does not is drawn again. {summary['two_pieces']} have two separate pieces.</p>"
     )
 
 
