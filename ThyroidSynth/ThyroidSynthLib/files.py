@@ -29,9 +29,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        # mkstemp makes files private; results should have the user's usual permissions.
-        temporary.chmod(0o666 & ~_umask())
         yield temporary
+        # mkstemp makes files private, and so do some writers; results have the user's usual permissions.
+        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
