@@ -288,4 +288,5 @@ def start() -> qSlicerApplication:
     from . import scripted_module
 
     scripted_module.install()
+    slicer.app._start_faults = strictness.faults.take()
     return slicer.app

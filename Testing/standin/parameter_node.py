@@ -48,12 +48,14 @@ class _Value:
         self.cached = field.storage.cacheable
         self._writing = False
         self._default = field.default
+        self._tag: int | None = None
         self._value = self._fetch()
         this = weakref.ref(self)
         self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: this() and this()._on_modified())
 
     def __del__(self) -> None:
-        self._node.RemoveObserver(self._tag)
+        if self._tag is not None:
+            self._node.RemoveObserver(self._tag)
 
     def _fetch(self):
         """Read; what is missing (new node, scene closed) becomes the default, checked like any value."""

@@ -7,6 +7,7 @@ Where PythonQt converts silently (a float for an int, anything for a string) thi
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -29,9 +30,10 @@ PYSIDE_ONLY = frozenset({"Signal", "Slot", "Property", "SignalInstance", "QEnum"
 
 _set_plainly = ctypes.pythonapi.PyObject_GenericSetAttr
 _set_plainly.argtypes, _set_plainly.restype = [ctypes.py_object] * 3, ctypes.c_int
-_get_plainly = object.__getattribute__
+_own_reading: dict[type, types.WrapperDescriptorType] = {}
 _being_read: set[tuple[int, str]] = set()
 _STANDIN_CLASSES: dict[str, type] = {}
+_ui_is_loading: list[bool] = []
 
 
 def from_qt(value):
@@ -72,6 +74,28 @@ def is_standin(cls: type) -> bool:
 
 def _is_native(cls: type) -> bool:
     return cls.__module__.startswith("PySide6") or is_standin(cls)
+
+
+@contextlib.contextmanager
+def loading_ui():
+    """Let PySide6 load a .ui file."""
+    _ui_is_loading.append(True)
+    try:
+        yield
+    finally:
+        _ui_is_loading.pop()
+
+
+def _get_plainly(obj: QObject, name: str):
+    """Read an attribute the way the class of PySide6 did before it was changed.
+
+    Some classes bring a slot of their own for this, without which a method that is static and not static
+    at once (``QFile.exists``) is called without its object.
+    """
+    for cls in type(obj).__mro__:
+        if cls in _own_reading:
+            return _own_reading[cls](obj, name)
+    return object.__getattribute__(obj, name)
 
 
 def _property(obj: QObject, name: str) -> QtCore.QMetaProperty | None:
@@ -155,6 +179,11 @@ def to_property(value, target: QtCore.QMetaProperty):
 
 
 def _write_attribute(self, name: str, value) -> None:
+    if _ui_is_loading and isinstance(value, QObject) and QObject.property(value, "objectName") == name:
+        return  # PySide6 would make every widget of a .ui file an attribute of the top one; PythonQt does not
+    if isinstance(value, QtCore.SignalInstance):
+        _set_plainly(self, name, value)  # PySide6 itself keeps a signal that is used for the first time
+        return
     target = _property(self, name)
     if target is not None:
         if not target.isWritable():
@@ -218,6 +247,7 @@ def install() -> types.ModuleType:
     QObject.className = lambda self: QObject.metaObject(self).className()
     QObject.delete = lambda self: shiboken6.delete(self)
     qt = types.ModuleType("qt", "Qt as PythonQt shows it")
+    qobject_classes = []
     for module in (QtCore, QtGui, QtWidgets):
         for name in dir(module):  # PySide6 fills its modules when asked
             if name.startswith("_") or name in PYSIDE_ONLY:
@@ -225,12 +255,16 @@ def install() -> types.ModuleType:
             value = getattr(module, name)
             setattr(qt, name, value)
             if isinstance(value, type) and issubclass(value, QObject):
-                # Each class of PySide6 brings its own slots for this: changing QObject is not enough.
-                value.__getattribute__ = _read_attribute
-                value.__getattr__ = _read_missing_attribute
-                value.__setattr__ = _write_attribute
-                if issubclass(value, (QtWidgets.QWidget, QtGui.QAction)):
-                    _without_keywords(value)
+                qobject_classes.append(value)
+    # All originals first: a class that has no slot of its own would else hand out the changed one.
+    _own_reading.update((cls, cls.__getattribute__) for cls in qobject_classes)
+    for cls in qobject_classes:
+        # Each class of PySide6 brings its own slots for this: changing QObject is not enough.
+        cls.__getattribute__ = _read_attribute
+        cls.__getattr__ = _read_missing_attribute
+        cls.__setattr__ = _write_attribute
+        if issubclass(cls, (QtWidgets.QWidget, QtGui.QAction)):
+            _without_keywords(cls)
     QtCore.QSettings._standin_value = QtCore.QSettings.value
     QtCore.QSettings.value = _two_argument_value
     sys.modules["qt"] = qt

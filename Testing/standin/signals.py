@@ -91,7 +91,7 @@ def _signal_of(sender: QtCore.QObject, signature: str):
     method = kind.method(index)
     name = bytes(method.name()).decode()
     overload = in_python(native)[len(name) + 1 : -1]
-    signal = object.__getattribute__(sender, name)
+    signal = getattr(sender, name)._signal
     with contextlib.suppress(IndexError, KeyError):  # a signal that is not overloaded has no such key
         signal = signal[overload] if overload else signal
     return signal, native, method.parameterCount()

@@ -96,6 +96,7 @@ def watch_python() -> None:
 
     def on_exception(kind, error, trace) -> None:
         faults.add_exception("sys.excepthook", error)
+        sys.__excepthook__(kind, error, trace)
 
     def on_thread_exception(info) -> None:
         if info.exc_value is not None:

@@ -6,6 +6,7 @@ property or connection is only a warning as well. Here each of these fails.
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 
 from PySide6 import QtCore, QtUiTools
@@ -32,6 +33,24 @@ def _check(root: ElementTree.Element) -> None:
         if name in names:
             raise UiError(f"Two widgets are named '{name}'.")
         names.add(name)
+
+
+def _flags_as_numbers(text: str) -> str:
+    """Write flags of stand-in classes as numbers: Qt does not know the enumerators of Python classes."""
+
+    def number(found: re.Match) -> str:
+        flags = 0
+        for flag in found.group(1).split("|"):
+            kind, _, name = flag.strip().partition("::")
+            cls = pythonqt.standin_class(kind)
+            if cls is None:
+                return found.group(0)
+            if not isinstance(getattr(cls, name, None), int):
+                raise UiError(f"{kind} has no flag {name}.")
+            flags |= getattr(cls, name)
+        return f"<number>{flags}</number>"
+
+    return re.sub(r"<set>([^<]*)</set>", number, text)
 
 
 def _check_properties(root: ElementTree.Element, top: QtCore.QObject) -> None:
@@ -81,10 +100,11 @@ class StrictUiLoader(QtUiTools.QUiLoader):
         root = ElementTree.fromstring(text)
         _check(root)
         buffer = QtCore.QBuffer()
-        buffer.setData(signals.in_python(text).encode())
+        buffer.setData(signals.in_python(_flags_as_numbers(text)).encode())
         buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
         before = len(faults.seen)
-        top = QtUiTools.QUiLoader.load(self, buffer, parent)
+        with pythonqt.loading_ui():
+            top = QtUiTools.QUiLoader.load(self, buffer, parent)
         if top is None or len(faults.seen) > before:
             raise UiError(f"Qt could not load the .ui file: {self.errorString()} {faults.seen[before:]}")
         _check_properties(root, top)

@@ -6,7 +6,7 @@ methods and signals. A setter that is no slot (``setSettingKey``) is therefore m
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import Property, Qt, Signal, Slot
@@ -50,7 +50,7 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton, _HidesChildren):
         self.checked = True
         self.setContentsMargins(0, self._button_height(), 0, 0)
         self.setSizePolicy(QtWidgets.QSizePolicy.Minimum, QtWidgets.QSizePolicy.Preferred)
-        QtCore.QObject.connect(self, "toggled(bool)", self._on_toggled)
+        self.connect("toggled(bool)", self._on_toggled)
 
     def _button_height(self) -> int:
         return self.fontMetrics().height() + 8
@@ -63,6 +63,12 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton, _HidesChildren):
             self.checked = not collapsed
         else:
             self._collapse(collapsed)
+
+    def showEvent(self, event) -> None:
+        # What a .ui file adds to a button that is collapsed already stays hidden.
+        if self._is_collapsed:
+            self._show_children(False)
+        super().showEvent(event)
 
     def _on_toggled(self, checked: bool) -> None:
         if self.checkable:
@@ -108,7 +114,7 @@ class ctkCollapsibleGroupBox(QtWidgets.QGroupBox, _HidesChildren):
         self._own_hidden = []
         self.title = text
         self.checkable = True
-        QtCore.QObject.connect(self, "toggled(bool)", self._show_children)
+        self.connect("toggled(bool)", self._show_children)
 
     def _get_collapsed(self) -> bool:
         return not self.checked
@@ -153,15 +159,17 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         self._browse.connect("clicked()", self.browse)
 
     def _is_acceptable(self) -> bool:
-        if not self._edit.text:
-            return False
-        extensions = [
-            pattern
-            for each in self.nameFilters
-            for pattern in (each.partition("(")[2].rstrip(")") if "(" in each else each).split()
-        ]
-        matches = [QtCore.QDir.match(pattern, Path(self._edit.text).name) for pattern in extensions]
-        return any(matches) if matches else True
+        """Tell whether the path fits the name filters, by the regular expression CTK makes of them.
+
+        It looks at the first extension only: ``*.nii.gz`` accepts ``a.nii`` and refuses ``a.nii.gz``.
+        """
+        globs = []
+        for each in self.nameFilters:
+            bracketed = re.search(r"\(([^()]*)\)$", each)
+            globs += bracketed.group(1).split() if bracketed else [each]
+        extensions = [match.group(1) for match in (re.search(r"\*\.(\w+)", glob) for glob in globs) if match]
+        pattern = "|".join(rf".*\.{extension}?" for extension in extensions) or ".+"
+        return re.fullmatch(pattern, self._edit.text) is not None
 
     def _on_text(self, text: str) -> None:
         was_valid, self._valid = self._valid, self._is_acceptable()
@@ -202,7 +210,8 @@ class ctkPathLineEdit(QtWidgets.QWidget):
             self.setCurrentPath(path)
             self.blockSignals(blocked)
         else:
-            # The latest path of an earlier session appears, and is announced, when none was set.
+            # The latest path of an earlier session appears by itself, and unannounced: Qt has chosen the
+            # first line already while signals were blocked.
             self.blockSignals(blocked)
             self._combo.setCurrentIndex(0)
 
@@ -258,7 +267,17 @@ class ctkComboBox(QtWidgets.QComboBox):
     def setCurrentUserDataAsString(self, data: str) -> None:
         self.setCurrentIndex(self.findData(data))
 
-    defaultText = Property(str, lambda self: self.placeholderText, lambda self, text: self.setPlaceholderText(text))
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        option = QtWidgets.QStyleOptionComboBox()
+        self.initStyleOption(option)
+        if self.currentIndex == -1 or self.forceDefault:
+            option.currentText = self.defaultText
+        painter = QtWidgets.QStylePainter(self)
+        painter.drawComplexControl(QtWidgets.QStyle.CC_ComboBox, option)
+        painter.drawControl(QtWidgets.QStyle.CE_ComboBoxLabel, option)
+
+    # Not Qt's own placeholder: with one, Qt would not choose the first line by itself.
+    defaultText = stored(str, "", lambda self: self.update())
     forceDefault = stored(bool, False)
     elideMode = stored(int, 3)
     scrollWheelEffect = stored(int, 1)
