@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from ThyroidSynthLib.anatomy.frame import Frame, Placement
 from ThyroidSynthLib.anatomy.volume import Volume
+from ThyroidSynthLib.errors import InputError
 
 POINTS = np.array([[1.0, -2.0, 3.0], [40.0, 5.0, -60.0]])
 
@@ -69,3 +70,52 @@ def test_a_turned_placement_comes_back() -> None:
 
     np.testing.assert_allclose(placement.to_trachea(placement.to_ras(POINTS)), POINTS, atol=1e-12)
     np.testing.assert_allclose(placement.to_ras(POINTS), POINTS @ matrix[:3, :3].T + matrix[:3, 3])
+
+
+def _tube(axis: np.ndarray, length_mm: float, spacing_mm: float = 1.5) -> Volume:
+    """A trachea of 8 mm radius along `axis` through the origin, in patient space."""
+    size = int(length_mm / spacing_mm)
+    ijk_to_ras = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
+    ijk_to_ras[:3, 3] = -spacing_mm * size / 2
+    blank = Volume(np.zeros((size,) * 3, dtype=np.uint8), ijk_to_ras)
+    centres = blank.to_ras(np.argwhere(np.ones((size,) * 3))[:, ::-1])
+    along = centres @ axis
+    distance = np.linalg.norm(centres - along[:, None] * axis, axis=1)
+    return Volume((distance < 8.0).reshape((size,) * 3).astype(np.uint8), ijk_to_ras)
+
+
+def test_upright_stands_on_the_trachea_axis_at_the_level_of_the_gland() -> None:
+    axis = np.array([0.08, -0.4, 1.0]) / np.linalg.norm([0.08, -0.4, 1.0])
+    on_axis = 11.0 * axis
+    beside = np.cross(axis, [1.0, 0.0, 0.0]) * 14.0
+
+    placement = Placement.upright(_tube(axis, 90.0), on_axis + beside)
+
+    rotation = placement.trachea_to_ras[:3, :3]
+    np.testing.assert_allclose(rotation.T @ rotation, np.eye(3), atol=1e-12)
+    assert np.linalg.det(rotation) == pytest.approx(1.0)
+    assert rotation[:, 2] @ axis > np.cos(np.radians(1.0))
+    assert rotation[0, 0] > 0.99, "right stays right"
+    np.testing.assert_allclose(placement.origin_ras, on_axis, atol=0.5)
+
+
+def test_upright_does_not_depend_on_how_much_trachea_is_in_the_scan() -> None:
+    axis = np.array([0.0, -0.3, 1.0]) / np.linalg.norm([0.0, -0.3, 1.0])
+    whole = _tube(axis, 120.0)
+    levels = whole.to_ras(np.argwhere(np.ones(whole.array.shape))[:, ::-1])[:, 2].reshape(whole.array.shape)
+    cut = Volume(np.where(levels > -25.0, whole.array, 0), whole.ijk_to_ras)
+    gland = 5.0 * axis
+
+    np.testing.assert_allclose(
+        Placement.upright(cut, gland).trachea_to_ras, Placement.upright(whole, gland).trachea_to_ras, atol=0.05
+    )
+    assert np.linalg.norm(Placement.on_trachea(cut).origin_ras - Placement.on_trachea(whole).origin_ras) > 10
+
+
+def test_upright_needs_a_thyroid_and_says_so() -> None:
+    trachea = _tube(np.array([0.0, 0.0, 1.0]), 60.0)
+
+    with pytest.raises(InputError, match="no thyroid segmented"):
+        Placement.of_patient("upright", trachea)
+    with pytest.raises(InputError, match="no alignment 'sideways'"):
+        Placement.of_patient("sideways", trachea)

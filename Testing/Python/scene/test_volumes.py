@@ -13,7 +13,7 @@ from ThyroidSynthLib.scene.segmentations import SEGMENT_ID, add_generated_thyroi
 from ThyroidSynthLib.scene.volumes import (
     features_of_segment,
     grid_of_ct,
-    placement_on_trachea,
+    placement_of_patient,
     surface_of_segment,
     volume_of_segment,
 )
@@ -40,7 +40,7 @@ def test_features_are_those_of_the_file(loaded, source):
     surface = surface_from_mask(case.thyroid)
     expected = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
     found = features_of_segment(
-        loaded.segmentation, "thyroid_gland", placement_on_trachea(loaded.segmentation, "trachea")
+        loaded.segmentation, "thyroid_gland", placement_of_patient(loaded.segmentation, "trachea")
     )
     np.testing.assert_allclose(found.as_array(), expected.as_array(), rtol=1e-4)
 
@@ -48,13 +48,13 @@ def test_features_are_those_of_the_file(loaded, source):
 def test_a_parent_transform_moves_the_voxels_the_surface_and_the_trachea_frame(loaded, transform):
     segmentation = loaded.segmentation
     centre = volume_of_segment(segmentation, "thyroid_gland").center_of_mass_ras()
-    origin = placement_on_trachea(segmentation, "trachea").origin_ras
+    origin = placement_of_patient(segmentation, "trachea").origin_ras
     surface = surface_of_segment(segmentation, "thyroid_gland")
     segmentation.SetAndObserveTransformNodeID(transform.GetID())
     np.testing.assert_allclose(
         volume_of_segment(segmentation, "thyroid_gland").center_of_mass_ras(), moved(centre), atol=1e-2
     )
-    np.testing.assert_allclose(placement_on_trachea(segmentation, "trachea").origin_ras, moved(origin), atol=1e-2)
+    np.testing.assert_allclose(placement_of_patient(segmentation, "trachea").origin_ras, moved(origin), atol=1e-2)
     again = surface_of_segment(segmentation, "thyroid_gland")
     assert again.volume == pytest.approx(surface.volume, rel=0.01)
 

@@ -45,24 +45,24 @@ def a_mask(center_ijk) -> Volume:
 @pytest.mark.parametrize("name", ["trachea.nii.gz", "some_trachea.nrrd"])
 def test_a_patient_is_where_the_mask_of_the_trachea_is(tmp_path, name):
     write_volume(a_mask((12, 9, 20)), tmp_path / name)
-    assert np.allclose(placement_at(tmp_path / name).origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
+    assert np.allclose(placement_at(tmp_path / name, "trachea").origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
 
 
 def test_a_patient_is_where_the_case_folders_trachea_is(tmp_path):
     write_volume(a_mask((12, 9, 20)), tmp_path / "trachea.nii.gz")
     write_volume(a_mask((5, 20, 10)), tmp_path / "thyroid_gland.nii.gz")
-    assert np.allclose(placement_at(tmp_path).origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
+    assert np.allclose(placement_at(tmp_path, "trachea").origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
 
 
 def test_an_empty_mask_and_several_patients_are_refused(tmp_path):
     empty = a_mask((12, 9, 20))
     write_volume(Volume(empty.array * 0, empty.ijk_to_ras), tmp_path / "trachea.nii.gz")
     with pytest.raises(InputError, match="is empty"):
-        placement_at(tmp_path / "trachea.nii.gz")
+        placement_at(tmp_path / "trachea.nii.gz", "trachea")
     for case in ("a", "b"):
         write_volume(a_mask((12, 9, 20)), tmp_path / "two" / case / "trachea.nii.gz")
     with pytest.raises(InputError, match="2 cases"):
-        placement_at(tmp_path / "two")
+        placement_at(tmp_path / "two", "trachea")
 
 
 def test_to_target_brings_the_asked_volume_nearer_than_chance(tmp_path):

@@ -36,11 +36,14 @@ class CaseTask:
         The cohort folder.
     rules : QualityRules
         What is asked of it.
+    alignment : str
+        How it is laid in the trachea frame.
     """
 
     source: CaseSource
     folder: str
     rules: QualityRules
+    alignment: str
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def unreadable_case(task: CaseTask, error: str) -> CaseRecord:
 def _judge_and_place(task: CaseTask) -> tuple[QualityVerdict, Placement | None, Surface | None]:
     case = read_case(task.source)
     verdict = check_case(case, task.rules)
-    placement = case.placement() if verdict.can_be_accepted else None
+    placement = case.placement(task.alignment) if verdict.can_be_accepted else None
     surface = verdict.surface_ras
     return replace(verdict, cleaned=None, surface_ras=None), placement, surface
 
@@ -187,7 +190,7 @@ def _signature(task: CaseTask) -> str:
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}). Check that it exists.") from error
         files.append([str(path), status.st_size, status.st_mtime_ns])
-    depends_on = [_STEP_VERSION, task.source.kind, task.source.class_map, files, asdict(task.rules)]
+    depends_on = [_STEP_VERSION, task.source.kind, task.source.class_map, files, asdict(task.rules), task.alignment]
     return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
 
 

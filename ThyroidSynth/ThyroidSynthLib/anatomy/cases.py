@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .case_sources import CaseSource, find_cases
-from .frame import Placement
+from .frame import ALIGNMENTS, Placement
 from .labels import STRUCTURES, THYROID, TRACHEA, Structure, labels_of_structures, names_in_extensions
 from .masks import Mask, mask_in_scan, read_labels, read_mask
 from .nifti import read_header
@@ -54,17 +54,18 @@ class Case:
         """The trachea's voxels, cut to the box they fill."""
         return self.trachea_mask.volume
 
-    def placement(self) -> Placement:
-        """Give the trachea frame of this patient.
+    def placement(self, alignment: str = ALIGNMENTS[0]) -> Placement:
+        """Give the trachea frame of this patient, in one of the `ALIGNMENTS`.
 
         Raises
         ------
         InputError
-            There is no trachea.
+            There is no trachea, or the alignment needs a thyroid and there is none.
         """
         if self.trachea_mask.is_empty:
             raise InputError(f"Case {self.id} has no trachea, on which every shape is centred. Segment it first.")
-        return Placement.on_trachea(self.trachea)
+        thyroid = None if self.thyroid_mask.is_empty else self.thyroid
+        return Placement.of_patient(alignment, self.trachea, thyroid)
 
 
 def read_case(source: CaseSource) -> Case:

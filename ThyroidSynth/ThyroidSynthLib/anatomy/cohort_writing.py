@@ -29,7 +29,7 @@ from .cohort import (
     cohort_checksum,
 )
 from .features import FEATURE_NAMES, measure_features
-from .frame import Frame, Placement
+from .frame import ALIGNMENTS, Frame, Placement
 from .ply import write_ply
 from .sample_rows import draw_rows
 from .sampling import OFFSET_SD, SURFACE_SHARE
@@ -96,6 +96,7 @@ def write_cohort(
     samples_per_shape: int = SAMPLES_PER_SHAPE,
     seed: int = 0,
     synthetic: bool = False,
+    alignment: str = ALIGNMENTS[0],
     about: dict[str, Any] | None = None,
     progress: ProgressCallback = silent,
     cancelled: StopRequested = never,
@@ -114,6 +115,8 @@ def write_cohort(
         At least one; ids unique.
     workers : Workers
         Who draws the samples.
+    alignment : str
+        How the members were laid in the trachea frame.
     about : dict, optional
         Further entries of ``cohort.json``.
 
@@ -130,7 +133,9 @@ def write_cohort(
     if not members:
         raise CohortError(f"No case is left for {folder}. See {folder / 'quality.csv'} for the reasons.")
     frame = Frame.of_boxes(
-        np.array([member.lower_mm for member in members]), np.array([member.upper_mm for member in members])
+        np.array([member.lower_mm for member in members]),
+        np.array([member.upper_mm for member in members]),
+        alignment,
     )
     # While samples change the folder is no cohort; whoever opens it is told to finish it.
     (folder / COHORT_FILE).unlink(missing_ok=True)

@@ -18,7 +18,24 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from .volume import Volume
+
+ALIGNMENTS = ("trachea", "upright")
+"""How the trachea frame is laid in a patient.
+
+``trachea``
+    As published: origin at the trachea's centre of mass, axes along the patient's. How much of the
+    trachea is in the scan moves the gland along the frame, and a tilted neck tilts it.
+``upright``
+    Origin on the trachea's axis at the level of the gland, S along that axis, so that shapes differ
+    neither by the scan's extent nor by the tilt of the neck. Needs the patient's thyroid, if only
+    roughly.
+"""
+
+# The stretch of trachea around the gland that its axis is fitted to, and where no axis can be told.
+_AXIS_HALF_LENGTH_MM = 20.0
+_SHORTEST_AXIS_MM = 9.0
 
 
 @dataclass(frozen=True)
@@ -33,11 +50,14 @@ class Frame:
     lower_mm, upper_mm : ndarray, shape (3,)
         Box in `trachea_mm` that holds every surface of the cohort. The trachea's centre of mass lies
         well below the gland, so this box is much smaller than [-scale_mm, scale_mm].
+    alignment : str
+        How the cohort's shapes were laid in the trachea frame, one of `ALIGNMENTS`.
     """
 
     scale_mm: np.ndarray
     lower_mm: np.ndarray
     upper_mm: np.ndarray
+    alignment: str = ALIGNMENTS[0]
 
     def __post_init__(self) -> None:
         for name in ("scale_mm", "lower_mm", "upper_mm"):
@@ -46,11 +66,11 @@ class Frame:
             raise ValueError("A frame needs positive scales and a box with lower < upper.")
 
     @classmethod
-    def of_boxes(cls, lower_mm: np.ndarray, upper_mm: np.ndarray) -> Frame:
+    def of_boxes(cls, lower_mm: np.ndarray, upper_mm: np.ndarray, alignment: str = ALIGNMENTS[0]) -> Frame:
         """Make the frame of a cohort from the boxes (n, 3) of its surfaces in `trachea_mm`."""
         lower = np.min(np.atleast_2d(lower_mm), axis=0)
         upper = np.max(np.atleast_2d(upper_mm), axis=0)
-        return cls(np.maximum(np.abs(lower), np.abs(upper)), lower, upper)
+        return cls(np.maximum(np.abs(lower), np.abs(upper)), lower, upper, alignment)
 
     def to_unit(self, trachea_mm: np.ndarray) -> np.ndarray:
         """Map `trachea_mm` positions (..., 3) to `unit`."""
@@ -60,14 +80,15 @@ class Frame:
         """Map `unit` positions (..., 3) to `trachea_mm`."""
         return np.asarray(unit) * self.scale_mm
 
-    def to_json(self) -> dict[str, list[float]]:
+    def to_json(self) -> dict[str, Any]:
         """Give the frame as plain lists for a JSON file."""
-        return {name: getattr(self, name).tolist() for name in ("scale_mm", "lower_mm", "upper_mm")}
+        lists = {name: getattr(self, name).tolist() for name in ("scale_mm", "lower_mm", "upper_mm")}
+        return {"alignment": self.alignment, **lists}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Frame:
         """Read what `to_json` gave."""
-        return cls(**{name: value[name] for name in ("scale_mm", "lower_mm", "upper_mm")})
+        return cls(**{name: value[name] for name in ("scale_mm", "lower_mm", "upper_mm", "alignment")})
 
 
 @dataclass(frozen=True)
@@ -94,9 +115,57 @@ class Placement:
         return cls(matrix)
 
     @classmethod
+    def of_patient(cls, alignment: str, trachea: Volume, thyroid: Volume | None = None) -> Placement:
+        """Lay the trachea frame in a patient, in one of the `ALIGNMENTS`.
+
+        Parameters
+        ----------
+        trachea, thyroid : Volume
+            Masks of the patient; the thyroid is only needed for the upright alignment.
+
+        Raises
+        ------
+        InputError
+            The alignment is unknown, or needs a thyroid and there is none.
+        """
+        if alignment == "trachea":
+            return cls.on_trachea(trachea)
+        if alignment != "upright":
+            raise InputError(f"There is no alignment '{alignment}'. Choose one of: {', '.join(ALIGNMENTS)}.")
+        if thyroid is None or not thyroid.array.any():
+            raise InputError(
+                "Shapes of this cohort stand upright at the level of the patient's gland, and this patient has "
+                "no thyroid segmented. Segment it roughly, or use a model of trachea-centred shapes."
+            )
+        return cls.upright(trachea, thyroid.center_of_mass_ras())
+
+    @classmethod
     def on_trachea(cls, trachea: Volume) -> Placement:
         """Centre on the centre of mass of a trachea mask (paper, section 2.5)."""
         return cls.at(trachea.center_of_mass_ras())
+
+    @classmethod
+    def upright(cls, trachea: Volume, gland_ras: np.ndarray) -> Placement:
+        """Stand on the trachea's axis, at the level of the gland's centre (3,) in `ras_mm`.
+
+        The axis is a straight line through the trachea around that level; where the trachea ends
+        before, through the nearest stretch of it.
+        """
+        voxels = trachea.to_ras(np.argwhere(trachea.array)[:, ::-1])
+        level = np.clip(gland_ras[2], voxels[:, 2].min(), voxels[:, 2].max())
+        near = voxels[np.abs(voxels[:, 2] - level) <= _AXIS_HALF_LENGTH_MM]
+        middle = near.mean(axis=0)
+        height = near[:, 2] - middle[2]
+        direction = np.array([0.0, 0.0, 1.0])
+        if np.ptp(height) >= _SHORTEST_AXIS_MM:
+            direction[:2] = height @ (near[:, :2] - middle[:2]) / (height @ height)
+        up = direction / np.linalg.norm(direction)
+        right = np.array([1.0, 0.0, 0.0]) - up[0] * up
+        right /= np.linalg.norm(right)
+        matrix = np.eye(4)
+        matrix[:3, :3] = np.stack([right, np.cross(up, right), up], axis=1)
+        matrix[:3, 3] = middle + up * ((gland_ras - middle) @ up)
+        return cls(matrix)
 
     @property
     def origin_ras(self) -> np.ndarray:

@@ -59,10 +59,7 @@ def vertex_normals(surface: Surface) -> np.ndarray:
     a, b, c = surface.corners.transpose(1, 0, 2)
     facing = np.cross(b - a, c - a)
     normals = np.stack(
-        [
-            np.bincount(surface.faces.ravel(), np.repeat(facing[:, axis], 3), len(surface.vertices))
-            for axis in range(3)
-        ],
+        [np.bincount(surface.faces.ravel(), np.repeat(facing[:, axis], 3), len(surface.vertices)) for axis in range(3)],
         axis=1,
     )
     length = np.linalg.norm(normals, axis=1, keepdims=True)

@@ -20,7 +20,7 @@ from .case_sources import CaseSource, find_cases, synthetic_statement
 from .case_step import CASES_FOLDER, CaseRecord, CaseTask, prepare_case, unreadable_case
 from .cohort import COHORT_FILE, SAMPLES_FILE, SURFACES_FOLDER
 from .cohort_writing import SAMPLES_PER_SHAPE, Member, write_cohort
-from .frame import Placement
+from .frame import ALIGNMENTS, Placement
 from .quality import QualityRules, overrule
 from .quality_table import QUALITY_FILE, write_quality_table
 from .sample_rows import LEDGER_FILE
@@ -39,6 +39,8 @@ class PrepareOptions:
     ----------
     class_map : str, optional
         Whose label numbers multi-label files without names hold ("total-v2").
+    alignment : str
+        How shapes are laid in the trachea frame, one of `frame.ALIGNMENTS`; "trachea" as published.
     rules : QualityRules
         What quality control asks.
     accept, reject : tuple of str
@@ -52,6 +54,7 @@ class PrepareOptions:
     """
 
     class_map: str | None = None
+    alignment: str = ALIGNMENTS[0]
     rules: QualityRules = field(default_factory=QualityRules)
     accept: tuple[str, ...] = ()
     reject: tuple[str, ...] = ()
@@ -148,6 +151,7 @@ def prepare_cohort(
                 samples_per_shape=options.samples_per_shape,
                 seed=options.seed,
                 synthetic=statement is not None,
+                alignment=options.alignment,
                 about=_about(origin, statement, options, records),
                 progress=part_of(progress, _MEASURING_SHARE, 1),
                 cancelled=cancelled,
@@ -199,6 +203,7 @@ def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
         "format": _PLAN_FORMAT,
         "source": str(origin or ""),
         "class_map": options.class_map,
+        "alignment": options.alignment,
         "rules": asdict(options.rules),
         "samples_per_shape": options.samples_per_shape,
         "seed": options.seed,
@@ -244,7 +249,7 @@ def _measure(
     cancelled: StopRequested,
 ) -> list[CaseRecord]:
     decisions = {**dict.fromkeys(options.accept, True), **dict.fromkeys(options.reject, False)}
-    tasks = (CaseTask(source, str(folder), options.rules) for source in sources)
+    tasks = (CaseTask(source, str(folder), options.rules, options.alignment) for source in sources)
     records = []
     for task, result in pool.run(prepare_case, tasks, stop_requested=cancelled):
         if isinstance(result, Died):

@@ -70,8 +70,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         options.usage_error(f"--count {options.count} contradicts the {len(table)} rows of {options.from_table}")
     count = len(table) if table is not None else options.count or 1
     files = file_options(options)
-    placement = placement_at(options.at, class_map=options.class_map) if options.at else None
     model = ShapeModel.load(options.model)
+    placement = placement_at(options.at, model.frame.alignment, class_map=options.class_map) if options.at else None
     with stop_on_signals() as stopped:
         make = generate_to_target if options.exact else generate
         thyroids = make(

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
+from ..anatomy.frame import ALIGNMENTS
 from .arguments import add_class_map, add_out, natural, positive_int
 from .console import Console, Result
 
@@ -36,6 +37,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--accept", nargs="+", default=[], metavar="ID", help="take these cases whatever the rules say")
     parser.add_argument("--reject", nargs="+", default=[], metavar="ID", help="leave these cases out")
     parser.add_argument(
+        "--alignment",
+        choices=ALIGNMENTS,
+        default=ALIGNMENTS[0],
+        help="how shapes are laid in the trachea frame: 'trachea' centres on the trachea's centre of mass, as "
+        "published; 'upright' stands on the trachea's axis at the gland's level, so that neither the length of "
+        "trachea in the scan nor a tilted neck moves the gland (default: trachea)",
+    )
+    parser.add_argument(
         "--samples", type=positive_int, default=50_000, metavar="N", help="samples of each shape (default: 50000)"
     )
     parser.add_argument("--seed", type=natural, default=0, help="seed of the samples (default: 0)")
@@ -53,6 +62,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     source = find_cases(options.source, thyroid=options.thyroid, trachea=options.trachea) if pair else options.source
     chosen = PrepareOptions(
         class_map=options.class_map,
+        alignment=options.alignment,
         accept=tuple(options.accept),
         reject=tuple(options.reject),
         samples_per_shape=options.samples,

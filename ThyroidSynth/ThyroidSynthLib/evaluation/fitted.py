@@ -108,7 +108,7 @@ def fit_case(
     verdict = check_case(case)
     if verdict.surface_ras is None:
         raise InputError(f"Case {case.id} has no thyroid to fit. Segment it first.")
-    placement = case.placement()
+    placement = case.placement(model.frame.alignment)
     surface = verdict.surface_ras.moved(placement.to_trachea(verdict.surface_ras.vertices))
     fit = fit_surface(model, surface, seed=seed, progress=progress, stop_requested=stop_requested)
     return FittedCase(

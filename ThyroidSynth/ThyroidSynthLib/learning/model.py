@@ -12,9 +12,9 @@ import torch
 from .. import __version__
 from ..anatomy.features import FEATURE_NAMES
 from ..anatomy.frame import Frame
-from ..errors import ModelError
+from ..errors import InputError, ModelError
 from ..files import sha256_of
-from .conditioning import Conditioning
+from .conditioning import SCHEMES, Conditioning
 from .network import SDFNetwork
 from .presets import TrainingSettings
 from .tensors import load_tensors, save_tensors
@@ -125,11 +125,11 @@ class ShapeModel:
             The file is missing, damaged, not a model, or of a newer format.
         """
         tensors, description = load_tensors(path, kind="model")
-        if description["format_version"] > FORMAT_VERSION:
-            raise ModelError(f"{path} was written by a newer ThyroidSynth. Update the extension to open it.")
         try:
+            if description["format_version"] > FORMAT_VERSION:
+                raise ModelError(f"{path} was written by a newer ThyroidSynth. Update the extension to open it.")
             return cls._from_parts(tensors, description, sha256_of(path))
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (InputError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(f"{path} is incomplete or inconsistent ({error}). Copy or train it again.") from error
 
     @classmethod
@@ -138,10 +138,12 @@ class ShapeModel:
         conditioning = Conditioning(
             description["conditioning"], tensors["conditioning.mean"].numpy(), tensors["conditioning.sd"].numpy()
         )
+        if conditioning.scheme not in SCHEMES:
+            raise ValueError(f"unknown conditioning '{conditioning.scheme}'")
         latent_table = tensors["latent_table"].numpy()
-        network = SDFNetwork(
-            conditioning.size + latent_table.shape[1], settings.hidden_layers, settings.hidden_width
-        )
+        if not len(description["ids"]) == len(latent_table) == len(tensors["features"]):
+            raise ValueError("ids, features and latent table differ in length")
+        network = SDFNetwork(conditioning.size + latent_table.shape[1], settings.hidden_layers, settings.hidden_width)
         prefix = "network."
         weights = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
         network.load_state_dict(weights)

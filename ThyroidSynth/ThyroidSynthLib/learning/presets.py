@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ..errors import InputError
+from .conditioning import SCHEMES
 
 VARIANTS = ("baseline", "fixed", "correlation")
 
@@ -97,6 +99,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "latent_learning_rate": 2e-3,
         "schedule": "cosine",
         "conditioning": "anatomical",
+        "mirrored_size": 24,
         "prior": "conditional",
     },
 }
@@ -119,8 +122,34 @@ def settings_for(preset: str, variant: str, **overrides: Any) -> TrainingSetting
         settings = replace(settings, conditioning="none")
     if variant != "correlation":
         settings = replace(settings, correlation_weight=0.0)
+    unknown = sorted(set(overrides) - {field.name for field in fields(TrainingSettings)})
+    if unknown:
+        raise InputError(f"There is no training setting {', '.join(unknown)}. Leave it out.")
     settings = replace(settings, **overrides)
+    _check(settings)
+    return settings
+
+
+def _check(settings: TrainingSettings) -> None:
     for name in ("epochs", "samples_per_shape", "shapes_per_step", "latent_size", "hidden_layers", "hidden_width"):
         if getattr(settings, name) < 1:
             raise InputError(f"'{name}' is {getattr(settings, name)}, but it must be at least 1.")
-    return settings
+    for name in ("learning_rate", "latent_learning_rate", "latent_init_sd"):
+        if not 0 < getattr(settings, name) < math.inf:
+            raise InputError(f"'{name}' is {getattr(settings, name)}, but it must be positive.")
+    for name in ("latent_weight", "correlation_weight", "mirrored_size", "seed"):
+        if not 0 <= getattr(settings, name) < math.inf:
+            raise InputError(f"'{name}' is {getattr(settings, name)}, but it must be 0 or more.")
+    if settings.mirrored_size > settings.latent_size:
+        raise InputError(f"'mirrored_size' is {settings.mirrored_size} of {settings.latent_size} latent dimensions.")
+    schemes = ("none",) if settings.variant == "baseline" else [name for name in SCHEMES if name != "none"]
+    for name, choices in (
+        ("schedule", ("constant", "cosine")),
+        ("prior", ("independent", "conditional")),
+        ("conditioning", schemes),
+    ):
+        if getattr(settings, name) not in choices:
+            raise InputError(
+                f"'{name}' of a '{settings.variant}' model is '{getattr(settings, name)}'. "
+                f"Choose one of: {', '.join(choices)}."
+            )

@@ -11,17 +11,28 @@ from typing import Any
 
 import torch
 
-from ..errors import ModelError
+from ..errors import ModelError, OutputError
 from ..files import atomic_path
 
 
 def save_tensors(path: Path | str, tensors: dict[str, torch.Tensor], description: dict[str, Any]) -> None:
-    """Write tensors and a JSON description, replacing `path` in one step."""
+    """Write tensors and a JSON description, replacing `path` in one step.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     header = {"thyroidsynth": json.dumps(description, ensure_ascii=False, allow_nan=False)}
-    with atomic_path(path) as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, header)
+    arrays = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        with atomic_path(path) as temporary:
+            save_file(arrays, temporary, header)
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder with room.") from error
 
 
 def load_tensors(path: Path | str, *, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -52,6 +63,7 @@ def load_tensors(path: Path | str, *, kind: str) -> tuple[dict[str, torch.Tensor
         description = json.loads(header["thyroidsynth"])
     except (KeyError, json.JSONDecodeError):
         raise ModelError(f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth {kind} file.") from None
-    if description.get("kind") != kind:
-        raise ModelError(f"{path} is a {description.get('kind')} file, not a {kind} file. Choose a {kind} file.")
+    found = description.get("kind") if isinstance(description, dict) else None
+    if found != kind:
+        raise ModelError(f"{path} is a {found} file, not a {kind} file. Choose a {kind} file.")
     return tensors, description

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..anatomy.features import Features, measure_features
-from ..anatomy.frame import Placement
+from ..anatomy.frame import ALIGNMENTS, Placement
 from ..anatomy.polydata import surface_of
 from ..anatomy.surface import Surface, surface_from_mask
 from ..anatomy.volume import Volume
@@ -44,9 +44,7 @@ def volume_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) ->
     image = slicer.vtkOrientedImageData()
     segmentation.GetBinaryLabelmapRepresentation(segment_id, image)
     logic = slicer.vtkSlicerSegmentationsModuleLogic
-    if segmentation.GetParentTransformNode() and not logic.ApplyParentTransformToOrientedImageData(
-        segmentation, image
-    ):
+    if segmentation.GetParentTransformNode() and not logic.ApplyParentTransformToOrientedImageData(segmentation, image):
         raise InputError(f"The transform of '{segmentation.GetName()}' cannot be applied. Harden or remove it.")
     return _filled(volume_of_image(image), segmentation, segment_id).cropped()
 
@@ -79,20 +77,32 @@ def surface_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -
     return surface if surface.volume > 0 else Surface(surface.vertices, surface.faces[:, ::-1])
 
 
-def placement_on_trachea(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> Placement:
-    """Give the trachea frame of a patient: centred on the centre of mass of the trachea's segment.
+def placement_of_patient(
+    segmentation: vtkMRMLSegmentationNode,
+    trachea_id: str,
+    thyroid_id: str = "",
+    alignment: str = ALIGNMENTS[0],
+) -> Placement:
+    """Give the trachea frame of a patient from the segments of trachea and thyroid.
+
+    Parameters
+    ----------
+    thyroid_id : str
+        Only needed for the upright alignment.
+    alignment : str
+        One of `ALIGNMENTS`; a model's is in its frame.
 
     Raises
     ------
     InputError
-        There is no such segment, or it is empty.
+        There is no such segment, it is empty, or the alignment needs a thyroid and none is given.
     """
-    return Placement.on_trachea(volume_of_segment(segmentation, segment_id))
+    trachea = volume_of_segment(segmentation, trachea_id)
+    thyroid = volume_of_segment(segmentation, thyroid_id) if thyroid_id and alignment == "upright" else None
+    return Placement.of_patient(alignment, trachea, thyroid)
 
 
-def features_of_segment(
-    segmentation: vtkMRMLSegmentationNode, segment_id: str, placement: Placement
-) -> Features:
+def features_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str, placement: Placement) -> Features:
     """Measure a thyroid's segment in the trachea frame of its patient.
 
     Raises

@@ -86,6 +86,8 @@ def surface_of_grid(model: ShapeModel, grid: GridValues, *, closed: bool = False
     first = np.array([max(indices[0] - 1, 0) for indices in occupied])
     last = [indices[-1] + 2 for indices in occupied]
     surface = surface_from_level_set(values[tuple(slice(a, b) for a, b in zip(first, last, strict=True))])
+    if len(surface.faces) == 0:  # A field that hardly dips below 0 leaves triangles of no size.
+        raise SynthesisError("This latent code has no surface. Try another seed or milder wishes.")
     return surface.moved(model.frame.to_mm(grid.to_position(surface.vertices + first - shift)))
 
 

@@ -110,7 +110,7 @@ def fit_surface(
             if damping > 1e6:
                 break
     thyroid = thyroid_of_code(model, state.code, resolution=resolution, asked=features.as_dict(), seed=seed)
-    error = state.residual[: _SURFACE_POINTS] * _ERROR_SD / np.sqrt(_INDEPENDENT_POINTS / len(points))
+    error = state.residual[:_SURFACE_POINTS] * _ERROR_SD / np.sqrt(_INDEPENDENT_POINTS / len(points))
     lower, upper = model.frame.lower_mm, model.frame.upper_mm
     inside = ((surface.vertices >= lower) & (surface.vertices <= upper)).all(axis=1)
     return Fit(

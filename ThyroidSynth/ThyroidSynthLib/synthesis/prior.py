@@ -58,7 +58,7 @@ class CodePrior:
         kept = trainable.shape[1] - mirrored_size
         slope[:, kept:], intercept[kept:] = 0.0, 0.0
         covariance = mirror_covariance(trainable - fixed @ slope - intercept, mirrored_size)
-        asymmetry = Asymmetry.fit(fixed, trainable, mirrored_size, covariance) if mirrored_size else None
+        asymmetry = Asymmetry.fit(fixed, trainable, mirrored_size) if mirrored_size else None
         return cls(slope, intercept, np.linalg.cholesky(covariance), asymmetry)
 
     def mean(self, fixed: np.ndarray) -> np.ndarray:
@@ -67,46 +67,43 @@ class CodePrior:
 
     def draw(self, fixed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw a trainable code for a fixed code (n_fixed,), shape (k,)."""
-        noise = rng.standard_normal(len(self.intercept))
+        deviation = self.factor @ rng.standard_normal(len(self.intercept))
         if self.asymmetry is not None:
-            noise = self.asymmetry.rescaled(noise, fixed, rng)
-        return self.mean(fixed) + self.factor @ noise
+            deviation = self.asymmetry.rescaled(deviation, fixed)
+        return self.mean(fixed) + deviation
 
 
 @dataclass(frozen=True)
 class Asymmetry:
-    """Length of the mirrored dimensions' code, log-normal around a mean that follows the fixed code.
+    """Length of the mirrored dimensions' code: its logarithm is linear in the fixed code.
+
+    Which symmetry a length comes to differs with the direction, so no noise is added to it.
 
     Attributes
     ----------
     size : int
         Mirrored dimensions, the last of the trainable code.
     slope : ndarray, shape (n_fixed,)
-    intercept, sd : float
-        Of the logarithm of the length in SDs per dimension.
+    intercept : float
+        Of the logarithm of the length.
     """
 
     size: int
     slope: np.ndarray
     intercept: float
-    sd: float
 
     @classmethod
-    def fit(cls, fixed: np.ndarray, trainable: np.ndarray, size: int, covariance: np.ndarray) -> Asymmetry:
-        """Regress the lengths (n,) of the training codes on their fixed codes (n, n_fixed)."""
-        odd, block = trainable[:, -size:], covariance[-size:, -size:]
-        squared = np.einsum("ij,ij->i", odd, np.linalg.solve(block, odd.T).T) / size
-        length = np.log(np.maximum(squared, 1e-12)) / 2
+    def fit(cls, fixed: np.ndarray, trainable: np.ndarray, size: int) -> Asymmetry:
+        """Regress the lengths of the training codes (n, k) on their fixed codes (n, n_fixed)."""
+        length = np.log(np.linalg.norm(trainable[:, -size:], axis=1) + 1e-9)
         slope, intercept = _regress(fixed, length[:, None])
-        residual = length - fixed @ slope[:, 0] - intercept[0]
-        return cls(size, slope[:, 0], float(intercept[0]), float(residual.std()))
+        return cls(size, slope[:, 0], float(intercept[0]))
 
-    def rescaled(self, noise: np.ndarray, fixed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Give standard normal noise (k,) the length that fits the fixed code."""
-        odd = noise[-self.size :]
-        length = np.exp(fixed @ self.slope + self.intercept + self.sd * rng.standard_normal())
-        scaled = odd * (length * np.sqrt(self.size) / max(float(np.linalg.norm(odd)), 1e-12))
-        return np.concatenate([noise[: -self.size], scaled])
+    def rescaled(self, deviation: np.ndarray, fixed: np.ndarray) -> np.ndarray:
+        """Give the mirrored part of a deviation (k,) from the mean a length that fits the fixed code."""
+        odd = deviation[-self.size :]
+        length = np.exp(fixed @ self.slope + self.intercept)
+        return np.concatenate([deviation[: -self.size], odd * length / (np.linalg.norm(odd) + 1e-12)])
 
 
 def prior_of(model: ShapeModel) -> CodePrior:
@@ -173,12 +170,14 @@ def draw_features(
     """
     wishes = {name: value for name, value in (asked or {}).items() if value is not None}
     spread = model.features.std(axis=0) + 1e-9
-    weight = np.ones(len(model.features))
+    log_weight = np.zeros(len(model.features))
     for name, value in wishes.items():
         column = FEATURE_NAMES.index(name)
         distance = np.abs(model.features[:, column] - value) / spread[column]
         # Nearest case first, so that a wish beyond the cohort still has neighbours.
-        weight *= np.exp(-0.5 * ((distance - distance.min()) / _NEARNESS_SD) ** 2)
+        log_weight -= 0.5 * ((distance - distance.min()) / _NEARNESS_SD) ** 2
+    # No case may be near every wish; the one that is least far off still has a weight.
+    weight = np.exp(log_weight - log_weight.max())
     row = rng.choice(len(model.features), p=weight / weight.sum())
     noise = rng.standard_normal(3) * _KERNEL_SD * spread
     drawn = model.features[row] + noise

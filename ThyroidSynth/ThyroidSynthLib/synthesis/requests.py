@@ -86,31 +86,34 @@ def generate_to_target(
         ).thyroid
 
 
-def placement_at(path: Path | str, *, class_map: str | None = None) -> Placement:
+def placement_at(path: Path | str, alignment: str, *, class_map: str | None = None) -> Placement:
     """Give the trachea frame of the patient at a path.
 
     Parameters
     ----------
     path : Path
         The mask of a trachea, or anything that holds exactly one case (see `find_cases`).
+    alignment : str
+        The model's, one of `ALIGNMENTS`.
     class_map : str, optional
         As in `find_cases`.
 
     Raises
     ------
     InputError
-        There is no trachea at the path, or there are several patients.
+        There is no trachea at the path, there are several patients, or the alignment needs a thyroid
+        and there is none.
     """
     path = Path(path)
     if path.is_file() and class_map is None and _is_single_mask(path):
         mask = read_mask(path)
         if mask.is_empty:
             raise InputError(f"{path} is empty. Give the mask of a trachea, on which thyroids are centred.")
-        return Placement.on_trachea(mask.volume)
+        return Placement.of_patient(alignment, mask.volume)
     sources = find_cases(path, class_map=class_map)
     if len(sources) > 1:
         raise InputError(f"{path} holds {len(sources)} cases. Give the folder or file of one of them.")
-    return read_case(sources[0]).placement()
+    return read_case(sources[0]).placement(alignment)
 
 
 def _is_single_mask(path: Path) -> bool:

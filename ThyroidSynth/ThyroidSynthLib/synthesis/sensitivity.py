@@ -81,9 +81,7 @@ def _volume_and_overlap(model: ShapeModel, field: Field, surface: Surface) -> tu
     return weight @ code, 2 * (weight * shared) @ code
 
 
-def _isthmus(
-    model: ShapeModel, field: Field, surface: Surface, area: float
-) -> tuple[float, np.ndarray]:
+def _isthmus(model: ShapeModel, field: Field, surface: Surface, area: float) -> tuple[float, np.ndarray]:
     """Give the signed isthmus area in mm² and its derivative, shape (code_size,)."""
     start, end = midsagittal_outline(surface)
     if area > 0 and len(start):

@@ -12,6 +12,7 @@ from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, silent
 from .decoding import DEFAULT_RESOLUTION
 from .prior import CodePrior, draw_features, prior_of
+from .targeting import check_targets
 from .thyroid import Thyroid, thyroid_of_code
 
 Wishes = Mapping[str, float | None]
@@ -62,6 +63,8 @@ def generate(
         `stop_requested` said so.
     """
     wishes = list(asked) if isinstance(asked, list) else [asked or {}] * count
+    if seed < 0:
+        raise InputError(f"The seed is {seed}, but it must be 0 or more.")
     if len(wishes) != count:
         raise InputError(f"{count} thyroids were asked for with wishes for {len(wishes)}. Give one wish for each.")
     for wish in wishes:
@@ -82,15 +85,8 @@ def check_wishes(model: ShapeModel, wish: Wishes) -> None:
     InputError
         Names the feature and what it may be.
     """
-    limits = {"volume_ml": (0.0, np.inf), "isthmus_area_mm2": (0.0, np.inf), "symmetry": (0.0, 1.0)}
     given = {name: value for name, value in wish.items() if value is not None}
-    for name, value in given.items():
-        if name not in limits:
-            raise InputError(f"There is no feature '{name}'. Choose among: {', '.join(FEATURE_NAMES)}.")
-        low, high = limits[name]
-        if not low <= value <= high or (name == "volume_ml" and value == 0):
-            allowed = "between 0 and 1" if name == "symmetry" else "positive" if name == "volume_ml" else "0 or more"
-            raise InputError(f"{name} = {value:g} is impossible. It must be {allowed}.")
+    check_targets(given)
     if given and model.conditioning.size == 0:
         raise InputError(
             f"This model's variant is '{model.variant}', which knows no features, so "
@@ -98,9 +94,7 @@ def check_wishes(model: ShapeModel, wish: Wishes) -> None:
         )
 
 
-def _generate_one(
-    model: ShapeModel, prior: CodePrior, seed: int, index: int, wish: Wishes, resolution: int
-) -> Thyroid:
+def _generate_one(model: ShapeModel, prior: CodePrior, seed: int, index: int, wish: Wishes, resolution: int) -> Thyroid:
     rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
     for attempt in range(1, MAX_ATTEMPTS + 1):
         features = draw_features(model, rng, wish)

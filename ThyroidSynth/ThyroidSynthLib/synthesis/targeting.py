@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..anatomy.features import FEATURE_NAMES
-from ..errors import SynthesisError
+from ..errors import InputError, SynthesisError
 from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, silent
 from .decoding import DEFAULT_RESOLUTION
@@ -90,6 +90,23 @@ class Steered:
     distance: float
 
 
+def check_targets(targets: Mapping[str, float]) -> None:
+    """Refuse features that do not exist and values that no thyroid can have.
+
+    Raises
+    ------
+    InputError
+        Names the feature and what it may be.
+    """
+    for name, value in targets.items():
+        if name not in FEATURE_NAMES:
+            raise InputError(f"There is no feature '{name}'. Choose among: {', '.join(FEATURE_NAMES)}.")
+        high = 1.0 if name == "symmetry" else np.inf
+        if not (0.0 <= value <= high and np.isfinite(value)) or (name == "volume_ml" and value == 0):
+            allowed = "between 0 and 1" if name == "symmetry" else "positive" if name == "volume_ml" else "0 or more"
+            raise InputError(f"{name} = {value:g} is impossible. It must be {allowed}.")
+
+
 def is_met(name: str, measured: float, target: float) -> bool:
     """Say whether a feature is as near to its target as `TOLERANCE` asks."""
     return _misfit(name, measured, target) <= 1.0
@@ -131,7 +148,13 @@ def steer_to_target(
     -------
     Steered
         Deterministic: no random number is drawn.
+
+    Raises
+    ------
+    InputError
+        A target is no feature, or no thyroid can have it.
     """
+    check_targets(targets)
     space = space or CodeSpace.of(model)
     names = [name for name in FEATURE_NAMES if name in targets]
     wanted = np.array([targets[name] for name in names])

@@ -1,0 +1,67 @@
+"""The published way, written from the paper's description: what the benchmarks compare with in the same run."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from skimage.measure import marching_cubes
+from torch import nn
+
+
+def perceptron(code_size: int) -> nn.Sequential:
+    """Three hidden layers of 256 over the point and the whole code, concatenated."""
+    widths = [3 + code_size, 256, 256, 256, 1]
+    layers: list[nn.Module] = []
+    for a, b in pairwise(widths[:-1]):
+        layers += [nn.Linear(a, b), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))
+
+
+def perceptron_like(network: nn.Module, code_size: int) -> nn.Sequential:
+    """The same network as a trained one of ours, evaluated with concatenated codes."""
+    copy = perceptron(code_size)
+    linear = [layer for layer in copy if isinstance(layer, nn.Linear)]
+    for target, source in zip(linear, network.layers, strict=True):
+        target.load_state_dict(source.state_dict())
+    return copy.eval().requires_grad_(False)
+
+
+def decode_slice_by_slice(
+    network: nn.Sequential, code: np.ndarray, lower: np.ndarray, upper: np.ndarray, resolution: int
+) -> np.ndarray:
+    """Evaluate every point of the grid, a slice at a time, and run marching cubes on all of it."""
+    x, y, z = (torch.linspace(float(a), float(b), resolution) for a, b in zip(lower, upper, strict=True))
+    repeated = torch.from_numpy(np.asarray(code, dtype=np.float32)).repeat(resolution**2, 1)
+    values = np.empty((resolution,) * 3, dtype=np.float32)
+    with torch.no_grad():
+        for k in range(resolution):
+            plane = torch.stack(torch.meshgrid(x, y, z[k : k + 1], indexing="ij"), dim=-1).reshape(-1, 3)
+            values[:, :, k] = network(torch.cat([plane, repeated], dim=1)).reshape(resolution, resolution).numpy()
+    return marching_cubes(values, 0.0)[0]
+
+
+class BatchOfOneLoop:
+    """Training as the authors' code runs it: one shape of 1,000 samples a step, in order."""
+
+    def __init__(self, samples: np.ndarray, fixed: np.ndarray, latent_size: int = 64) -> None:
+        torch.manual_seed(0)
+        self.samples = samples
+        self.fixed = torch.from_numpy(fixed.astype(np.float32))
+        self.network = perceptron(fixed.shape[1] + latent_size)
+        self.latent = nn.Embedding(len(samples), latent_size)
+        self.latent.weight.data *= 0.01
+        self.optimiser = torch.optim.Adam([*self.network.parameters(), *self.latent.parameters()], lr=3e-4)
+        self.rng = np.random.default_rng(0)
+
+    def step(self, shape: int, count: int = 1000) -> None:
+        """Learn from `count` random samples of one shape."""
+        drawn = torch.from_numpy(self.samples[shape, self.rng.integers(self.samples.shape[1], size=count)])
+        trainable = self.latent(torch.tensor([shape]))
+        code = torch.cat([self.fixed[shape : shape + 1], trainable], dim=1).repeat(count, 1)
+        predicted = self.network(torch.cat([drawn[:, :3], code], dim=1))[:, 0]
+        loss = torch.mean((predicted - drawn[:, 3]) ** 2) + 1e-4 * torch.sum(trainable**2)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
