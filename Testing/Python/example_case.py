@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-CASES = 12
-EPOCHS = 120
+CASES = 14
+SMALL = {"epochs": 300, "samples_per_shape": 600, "hidden_width": 64, "latent_size": 8, "mirrored_size": 3}
 
 
 def shared_folder(tmp_path_factory) -> Path:
@@ -37,8 +37,9 @@ def example_model(tmp_path_factory) -> Path:
     def make(folder: Path) -> None:
         dataset = folder / "dataset"
         write_example_dataset(dataset, cases=CASES, seed=11, defective_share=0.0, with_ct=False, workers=1)
-        prepare_cohort(dataset, folder / "cohort", PrepareOptions(), workers=1)
-        model = train(Cohort.open(folder / "cohort"), settings_for("fast", "fixed", epochs=EPOCHS))
+        prepare_cohort(dataset, folder / "cohort", PrepareOptions(alignment="upright"), workers=1)
+        settings = settings_for("fast", "fixed", **SMALL)
+        model = train(Cohort.open(folder / "cohort"), settings)
         model.save(folder / "model.safetensors")
 
     return _made_once(shared_folder(tmp_path_factory) / "example model", make) / "model.safetensors"

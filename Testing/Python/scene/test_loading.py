@@ -18,7 +18,9 @@ def storable_nodes(scene):
     """Nodes with content, their displays and storages; the scene keeps others of its own."""
     nodes = [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
     kinds = ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLDisplayNode", "vtkMRMLStorageNode")
-    return {node.GetID() for node in nodes if any(node.IsA(kind) for kind in kinds) and not node.IsA("vtkMRMLColorNode")}
+    return {
+        node.GetID() for node in nodes if any(node.IsA(kind) for kind in kinds) and not node.IsA("vtkMRMLColorNode")
+    }
 
 
 def test_a_dataset_case_is_loaded_in_its_place(loaded, source):
@@ -52,9 +54,7 @@ def test_the_segmentation_knows_the_grid_of_its_ct_and_lies_beside_it(loaded, sc
     role = loaded.segmentation.GetReferenceImageGeometryReferenceRole()
     assert loaded.segmentation.GetNodeReference(role) is loaded.ct
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    parents = {
-        hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in (loaded.ct, loaded.segmentation)
-    }
+    parents = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in (loaded.ct, loaded.segmentation)}
     assert len(parents) == 1
 
 

@@ -77,8 +77,10 @@ def test_thyroids_of_one_scene_have_their_own_colours_and_names(scene, own_surfa
 
 def test_replacing_the_surface_drops_a_stale_label_map(generated, own_surface):
     generated.CreateBinaryLabelmapRepresentation()
-    half = Surface(own_surface.vertices.mean(axis=0) + (own_surface.vertices - own_surface.vertices.mean(axis=0)) / 2,
-                   own_surface.faces)
+    half = Surface(
+        own_surface.vertices.mean(axis=0) + (own_surface.vertices - own_surface.vertices.mean(axis=0)) / 2,
+        own_surface.faces,
+    )
     replace_surface(generated, half)
     assert not generated.GetSegmentation().ContainsRepresentation("Binary labelmap")
     assert surface_of_segment(generated, SEGMENT_ID).volume == pytest.approx(own_surface.volume / 8, rel=1e-3)

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
 
-def label_map_on_ct(
-    segmentation: vtkMRMLSegmentationNode, segment_id: str, ct: vtkMRMLScalarVolumeNode
-) -> Volume:
+def label_map_on_ct(segmentation: vtkMRMLSegmentationNode, segment_id: str, ct: vtkMRMLScalarVolumeNode) -> Volume:
     """Fill a segment on the grid of a CT, in the geometry of the CT's file.
 
     Parent transforms of both count for where they overlap. The result lies where the CT's file lies, so

@@ -32,9 +32,7 @@ def jump_slices(scene: vtkMRMLScene, centre_ras: np.ndarray) -> None:
     slicer.vtkMRMLSliceNode.JumpAllSlices(scene, r, a, s, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
 
 
-def look_from_front(
-    scene: vtkMRMLScene, centre_ras: np.ndarray, size_mm: float, *, zoom: float = 1.0
-) -> None:
+def look_from_front(scene: vtkMRMLScene, centre_ras: np.ndarray, size_mm: float, *, zoom: float = 1.0) -> None:
     """Point every 3D view at a place in the patient, from the front.
 
     Only for a case that was just loaded. A change of a surface never moves a camera.

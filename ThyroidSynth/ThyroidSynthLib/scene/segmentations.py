@@ -54,7 +54,12 @@ def add_generated_thyroid(
         Where it comes from.
     """
     colour = _COLOURS[len(generated_thyroids(scene)) % len(_COLOURS)]
-    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
+    segmentation = scene.CreateNodeByClass("vtkMRMLSegmentationNode")
+    segmentation.UnRegister(None)
+    segmentation.SetName(scene.GenerateUniqueName(name))
+    # Before the node is in the scene: selectors look at a node's attributes once, when it is added.
+    _note(segmentation, record)
+    scene.AddNode(segmentation)
     segmentation.CreateDefaultDisplayNodes()
     if ct is not None:
         segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
@@ -71,7 +76,6 @@ def add_generated_thyroid(
     display.SetSegmentOpacity2DOutline(SEGMENT_ID, 1.0)
     if ct is not None:
         place_beside(segmentation, ct)
-    _note(segmentation, record)
     return segmentation
 
 

@@ -9,9 +9,7 @@ from ..anatomy.labels import THYROID, TRACHEA, Structure, structure_called, stru
 if TYPE_CHECKING:
     from slicer import vtkMRMLSegmentationNode, vtkSegment
 
-_CATEGORY = (
-    "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure"
-)
+_CATEGORY = "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure"
 _REGION = "Anatomic codes - DICOM master list~^^~^^"
 
 MEANINGS = {THYROID: "Thyroid", TRACHEA: "Trachea"}

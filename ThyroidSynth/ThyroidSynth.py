@@ -1,0 +1,130 @@
+"""ThyroidSynth: generate thyroid shapes over a patient's CT. The shell: all it does is in ThyroidSynthLib."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+from ThyroidSynthLib.panel.panel import Panel
+from ThyroidSynthLib.panel.parameters import ThyroidSynthParameterNode
+
+
+class ThyroidSynth(ScriptedLoadableModule):
+    """Describes the module to Slicer."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = "ThyroidSynth"
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["ThyroidSynth contributors"]
+        self.parent.helpText = _(
+            "Learns the shapes of thyroids from TotalSegmentator segmentations and makes new ones of a given "
+            "volume, isthmus area and symmetry at a patient's trachea, over the CT. PyTorch is installed, after "
+            "asking, when it is first needed. Research software, not for clinical use."
+        )
+        self.parent.acknowledgementText = _(
+            "Implements B. de Wilde, M. T. Rietberg et al., Steerable Anatomical Shape Synthesis with Implicit "
+            'Neural Representations, <a href="https://arxiv.org/abs/2504.03313">arXiv:2504.03313</a>. '
+            "Segmentations come from TotalSegmentator (J. Wasserthal et al., Radiology: Artificial Intelligence "
+            "2023)."
+        )
+
+
+class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Connects the panel with the application: scene, parameter node, entering and leaving."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        from vtk import vtkCommand
+
+        self._modified = vtkCommand.ModifiedEvent
+        self.logic = None
+        self.panel = None
+        self._parameterNode = None
+        self._guiTag = None
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)
+        self.logic = ThyroidSynthLogic()
+        self.panel = Panel(Path(self.resourcePath("UI")), Path(self.resourcePath("requirements.txt")))
+        self.layout.addWidget(self.panel.widget)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndClose)
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        self.setParameterNode(None)
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.close()
+
+    def enter(self):
+        self.initializeParameterNode()
+
+    def exit(self):
+        if not self.panel.busy:
+            self.setParameterNode(None)
+
+    def onSceneStartClose(self, caller, event):
+        self.panel.cancel()
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        if slicer.mrmlScene.IsClosing() or slicer.mrmlScene.IsImporting():
+            return
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, parameterNode):
+        """Follow another parameter node, or none."""
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._guiTag)
+            self.removeObserver(self._parameterNode, self._modified, self._onParametersModified)
+        self._parameterNode, self._guiTag = parameterNode, None
+        if parameterNode is not None:
+            self._guiTag = parameterNode.connectGui(self.panel.sections)
+            # After connectGui: the panel refines what the connection has just written into the widgets.
+            self.addObserver(parameterNode, self._modified, self._onParametersModified)
+        self.panel.setParameters(parameterNode)
+
+    def _onParametersModified(self, caller, event):
+        self.panel.refresh()
+
+
+class ThyroidSynthLogic(ScriptedLoadableModuleLogic):
+    """Gives the typed parameter node; the work is done by ThyroidSynthLib."""
+
+    def getParameterNode(self):
+        return ThyroidSynthParameterNode(super().getParameterNode())
+
+
+class ThyroidSynthTest(ScriptedLoadableModuleTest):
+    """The main flow inside Slicer: load, detect, train a little, generate, see it over the CT."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_LoadAndGenerate()
+
+    def test_LoadAndGenerate(self):
+        from ThyroidSynthLib.panel.selftest import runMainFlow
+
+        runMainFlow(self)

@@ -1,0 +1,115 @@
+"""What a model file is, told from its header alone: without PyTorch, and at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..anatomy.features import FEATURE_NAMES
+from ..errors import ModelError
+
+# A header holds names and places of a dozen tensors and the ids of the cases; more is no model.
+_LARGEST_HEADER = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What a user should know of a model before using it.
+
+    Attributes
+    ----------
+    path : Path
+        The model file.
+    variant, preset : str
+        How it was trained.
+    epochs : int
+        How long it was trained.
+    cohort : str
+        Name of its cohort.
+    cases : int
+        Number of training cases.
+    synthetic : bool
+        Whether the cohort was an example cohort: software input, not anatomy.
+    notice : str
+        What the model must not be used for.
+    features : ndarray, shape (n, 3)
+        Features of the training cases in the order of `FEATURE_NAMES`.
+    """
+
+    path: Path
+    variant: str
+    preset: str
+    epochs: int
+    cohort: str
+    cases: int
+    synthetic: bool
+    notice: str
+    features: np.ndarray
+
+    @property
+    def steerable(self) -> bool:
+        """Whether thyroids of given features can be asked for."""
+        return self.variant != "baseline"
+
+    def feature_range(self, name: str, low: float = 0.0, high: float = 100.0) -> tuple[float, float]:
+        """Give two percentiles of a feature over the training cohort, in its unit."""
+        first, last = np.percentile(self.features[:, FEATURE_NAMES.index(name)], [low, high])
+        return float(first), float(last)
+
+
+def describe_model(path: Path | str) -> ModelDescription:
+    """Read what a model file says of itself.
+
+    Raises
+    ------
+    ModelError
+        The file is missing, damaged or not a model.
+    """
+    path = Path(path)
+    header, data_start = _header(path)
+    try:
+        about: dict[str, Any] = json.loads(header["__metadata__"]["thyroidsynth"])
+        if about["kind"] != "model":
+            raise ModelError(f"{path} is a {about['kind']} file, not a model file. Choose a model file.")
+        features = _tensor(path, header["features"], data_start)
+        cohort = about["provenance"].get("cohort", {})
+        return ModelDescription(
+            path=path,
+            variant=about["settings"]["variant"],
+            preset=about["settings"]["preset"],
+            epochs=int(about["settings"]["epochs"]),
+            cohort=str(cohort.get("name", "")),
+            cases=len(about["ids"]),
+            synthetic=bool(cohort.get("synthetic", False)),
+            notice=about["notice"],
+            features=features,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth model file.") from error
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """Read the JSON header of a safetensors file and where its tensors begin."""
+    try:
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            if not 2 <= size <= _LARGEST_HEADER:
+                raise ValueError("its header has an impossible size")
+            return json.loads(stream.read(size)), 8 + size
+    except FileNotFoundError:
+        raise ModelError(f"{path} does not exist. Check the path.") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is damaged or no safetensors file ({error}). Copy or train it again.") from error
+
+
+def _tensor(path: Path, entry: dict[str, Any], data_start: int) -> np.ndarray:
+    begin, end = entry["data_offsets"]
+    if entry["dtype"] != "F64":
+        raise ValueError(f"features are {entry['dtype']}, not F64")
+    with path.open("rb") as stream:
+        stream.seek(data_start + begin)
+        return np.frombuffer(stream.read(end - begin), dtype="<f8").reshape(entry["shape"])

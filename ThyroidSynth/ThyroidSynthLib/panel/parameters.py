@@ -1,0 +1,123 @@
+"""Every choice of the user, kept in the scene: a saved scene reopens as it was."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+
+LARGEST_SEED = 2**31 - 1
+
+
+class ClassMap(enum.Enum):
+    """Whose label numbers a multi-label file without names holds."""
+
+    NAMED = None
+    TOTAL_V2 = "total-v2"
+
+    def label(self) -> str:
+        """Give the text shown to the user."""
+        return {
+            ClassMap.NAMED: _("named in the file"),
+            ClassMap.TOTAL_V2: _("TotalSegmentator v2, task total"),
+        }[self]
+
+
+class Variant(enum.Enum):
+    """Variants of the shape model."""
+
+    FIXED = "fixed"
+    CORRELATION = "correlation"
+    BASELINE = "baseline"
+
+    def label(self) -> str:
+        """Give the text shown to the user."""
+        return {
+            Variant.FIXED: _("Fixed features"),
+            Variant.CORRELATION: _("Fixed features, decorrelated"),
+            Variant.BASELINE: _("Baseline (no steering)"),
+        }[self]
+
+
+class Preset(enum.Enum):
+    """Presets of the training."""
+
+    FAST = "fast"
+    PAPER = "paper"
+
+    def label(self) -> str:
+        """Give the text shown to the user."""
+        return {Preset.FAST: _("Fast"), Preset.PAPER: _("As published")}[self]
+
+
+class Device(enum.Enum):
+    """Where to train."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+    def label(self) -> str:
+        """Give the text shown to the user."""
+        return {Device.AUTO: _("Automatic"), Device.CPU: _("Processor"), Device.CUDA: _("GPU (CUDA)")}[self]
+
+
+@parameterNodeWrapper
+class ThyroidSynthParameterNode:
+    """Choices of the user. An unset path is ``Path(".")``, as Slicer stores it.
+
+    Attributes
+    ----------
+    source, classMap
+        Where to load a case from, and whose label numbers it may have.
+    ct, segmentation, thyroidSegmentID, tracheaSegmentID, showOwnThyroid
+        The patient.
+    model
+        The model file.
+    volumeMl, isthmusAreaMm2, symmetry, steerVolume, steerIsthmusArea, steerSymmetry
+        Wishes, and which of them count.
+    exact
+        Whether a drawn thyroid is changed until it measures what was asked.
+    seed, result
+        Seed of the next thyroid, and the one it replaces (none: a new one).
+    trainingData, job, variant, preset, device, epochs, trainingSeed
+        The training; `job` is its folder, by which it is found again.
+    """
+
+    source: Path
+    classMap: ClassMap = ClassMap.NAMED
+
+    ct: vtkMRMLScalarVolumeNode
+    segmentation: vtkMRMLSegmentationNode
+    thyroidSegmentID: str
+    tracheaSegmentID: str
+    showOwnThyroid: bool = True
+
+    model: Path
+
+    volumeMl: Annotated[float, WithinRange(0.0, 1000.0)] = 15.0
+    isthmusAreaMm2: Annotated[float, WithinRange(0.0, 2000.0)] = 40.0
+    symmetry: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
+    steerVolume: bool = True
+    steerIsthmusArea: bool = True
+    steerSymmetry: bool = True
+    exact: bool = True
+    seed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
+    result: vtkMRMLSegmentationNode
+
+    trainingData: Path
+    job: Path
+    variant: Variant = Variant.FIXED
+    preset: Preset = Preset.FAST
+    device: Device = Device.AUTO
+    epochs: Annotated[int, WithinRange(0, 1_000_000)] = 0
+    trainingSeed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
+
+
+def isSet(path: Path) -> bool:
+    """Say whether the user has chosen a path."""
+    return path != Path()

@@ -1,0 +1,59 @@
+"""A section of the panel: its widgets from a .ui file, and how it follows the parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import slicer
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+class Section:
+    """Base of the sections.
+
+    Parameters
+    ----------
+    session : Session
+        What the sections share.
+    folder : Path
+        Where the .ui files are.
+
+    Attributes
+    ----------
+    uiFile : str
+        Name of the section's .ui file.
+    widget : qMRMLWidget
+        Its widgets.
+    ui : object
+        Its widgets by name.
+    """
+
+    uiFile = ""
+
+    def __init__(self, session: Session, folder: Path) -> None:
+        self.session = session
+        self.widget = slicer.util.loadUI(str(folder / self.uiFile))
+        self.widget.setMRMLScene(slicer.mrmlScene)
+        self.ui = slicer.util.childWidgetVariables(self.widget)
+        self.connect()
+
+    @property
+    def parameters(self):
+        """The user's choices; None while a scene is being closed."""
+        return self.session.parameters
+
+    def connect(self) -> None:
+        """Connect the section's own buttons; called once."""
+
+    def refresh(self) -> None:
+        """Show the parameters, which were changed or replaced; they are never None here."""
+
+    def release(self) -> None:
+        """Let go of the scene: it is about to close, or the parameters are about to be replaced."""
+
+    def close(self) -> None:
+        """Let go of everything: the panel is about to go."""
+        self.release()

@@ -1,0 +1,153 @@
+"""What the sections of the panel share: the parameters, the model in memory, and the operation that runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..errors import Cancelled, ModelError, ThyroidSynthError
+from .dependencies import ensureRequirements
+
+if TYPE_CHECKING:
+    from ..learning.model import ShapeModel
+    from .parameters import ThyroidSynthParameterNode
+
+logger = logging.getLogger(__name__)
+
+
+class Work:
+    """An operation of more than a moment on the main thread: it shows progress and can be cancelled.
+
+    Its callbacks let the application draw and listen; only Cancel, and Slicer itself, can be clicked.
+
+    Parameters
+    ----------
+    show : callable
+        Called with the fraction done and a text.
+    """
+
+    def __init__(self, show: Callable[[float, str], None]) -> None:
+        self._show = show
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Ask the operation to end at its next step."""
+        self._cancelled = True
+
+    def progress(self, fraction: float, message: str) -> None:
+        """Show how far the operation is."""
+        self._show(fraction, message)
+        slicer.app.processEvents()
+
+    def stopRequested(self) -> bool:
+        """Say whether the operation is to end."""
+        slicer.app.processEvents()
+        return self._cancelled
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the operation is to end."""
+        if self.stopRequested():
+            raise Cancelled(_("Cancelled."))
+
+
+class Session:
+    """State that belongs to no single section.
+
+    Parameters
+    ----------
+    status : StatusSection
+        Shows what is going on.
+    setEnabled : callable
+        Called with false while an operation runs and true afterwards.
+    requirements : Path
+        The requirements file of the module.
+
+    Attributes
+    ----------
+    parameters : ThyroidSynthParameterNode or None
+        None while a scene is being closed.
+    """
+
+    def __init__(self, status, setEnabled: Callable[[bool], None], requirements: Path) -> None:
+        self.parameters: ThyroidSynthParameterNode | None = None
+        self._status = status
+        self._setEnabled = setEnabled
+        self._requirements = requirements
+        self._work: Work | None = None
+        self._model: tuple[tuple[Path, int, int], ShapeModel] | None = None
+        status.onCancel = self.cancel
+
+    @property
+    def busy(self) -> bool:
+        """Whether an operation runs."""
+        return self._work is not None
+
+    def cancel(self) -> None:
+        """Ask the running operation to end, if there is one."""
+        if self._work is not None:
+            self._work.cancel()
+
+    def say(self, message: str) -> None:
+        """Show a message in the panel."""
+        self._status.show(None, message)
+
+    @contextmanager
+    def errorsShown(self) -> Iterator[None]:
+        """Show what the user can act upon in a dialog; anything else is a fault and goes on to Slicer."""
+        try:
+            yield
+        except Cancelled as cancelled:
+            self.say(str(cancelled))
+        except ThyroidSynthError as error:
+            logger.info("Shown to the user: %s", error)
+            self.say(_("That did not work."))
+            slicer.util.errorDisplay(str(error), windowTitle="ThyroidSynth")
+
+    @contextmanager
+    def work(self, title: str) -> Iterator[Work]:
+        """Run an operation with progress and cancel; errors are shown, the rest of the panel waits."""
+        self._work = Work(self._status.show)
+        self._setEnabled(False)
+        self._status.start(title)
+        try:
+            with self.errorsShown():
+                yield self._work
+        finally:
+            self._work = None
+            self._status.finish()
+            self._setEnabled(True)
+
+    def ensureRequirements(self) -> None:
+        """Have PyTorch and the other packages installed, asking the user.
+
+        Raises
+        ------
+        Cancelled
+            The user declined.
+        """
+        ensureRequirements(self._requirements)
+
+    def model(self) -> ShapeModel:
+        """Give the chosen model, read once as long as its file is the same.
+
+        Raises
+        ------
+        ModelError
+            None is chosen, or it cannot be read.
+        """
+        from ..learning.model import ShapeModel
+
+        path = self.parameters.model
+        if not path.is_file():
+            raise ModelError(_("Choose a model file in the section Shape model first."))
+        about = path.stat()
+        key = (path, about.st_mtime_ns, about.st_size)
+        if self._model is None or self._model[0] != key:
+            self._model = (key, ShapeModel.load(path))
+        return self._model[1]
