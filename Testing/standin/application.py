@@ -147,6 +147,7 @@ class qSlicerApplication(QtWidgets.QApplication):
     def _start(self) -> None:
         self._started = scene.start(self._folder)
         self._layout_manager = LayoutManager(self._started.scene, self._started.application_logic)
+        self._started.baseline = strictness.node_ids(self._started.scene)
         self._io_manager = CoreIOManager(self._started.scene, self._started.logics)
         self._window = qSlicerMainWindow(self._modules)
 

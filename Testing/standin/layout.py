@@ -1,6 +1,6 @@
 """``slicer.app.layoutManager()``: the four-up layout over off-screen views.
 
-Only what modules use of it. The views are made when first asked for, because most tests draw nothing.
+Only what modules use of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .views import SliceView, ThreeDView
 
 VIEW_SIZE = (400, 400)
-SLICE_VIEW_NAMES = ("Red", "Green", "Yellow")
+SLICE_ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
 
 
 class _Fixed:
@@ -125,51 +125,74 @@ class ThreeDWidget(_Fixed):
 
 
 class LayoutManager(_Fixed):
-    """``qSlicerLayoutManager`` with the slice views Red, Green, Yellow and one 3D view."""
+    """``qSlicerLayoutManager`` with the slice views Red, Green, Yellow and one 3D view.
+
+    The nodes and logics of the views are there from the start, as in Slicer; what draws them is made when
+    first asked for, because most tests draw nothing.
+    """
 
     def __init__(self, scene, application_logic) -> None:
         self._scene, self._logic = scene, application_logic
-        self._slices: dict[str, SliceView] = {}
-        self._three_d: ThreeDView | None = None
+        self._logics: dict[str, object] = {}
+        self._views: dict[str, SliceView | ThreeDView] = {}
         self._layout = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+        for name in SLICE_ORIENTATIONS:
+            logic = slicer.vtkMRMLSliceLogic()
+            logic.SetMRMLApplicationLogic(application_logic)
+            application_logic.GetSliceLogics().AddItem(logic)
+            logic.SetMRMLScene(scene)
+            logic.AddSliceNode(name)
+            self._logics[name] = logic
+        logic = slicer.vtkMRMLViewLogic()
+        logic.SetMRMLApplicationLogic(application_logic)
+        application_logic.GetViewLogics().AddItem(logic)
+        logic.SetMRMLScene(scene)
+        self._three_d_node = logic.AddViewNode("1")
+        self._three_d_node.SetMappedInLayout(1)
+        self._logics["1"] = logic
+        self._reset()
 
-    def _open(self) -> None:
-        if self._three_d is None:
-            from .views import SliceView, ThreeDView
-
-            for name in SLICE_VIEW_NAMES:
-                self._slices[name] = SliceView(self._scene, self._logic, name, VIEW_SIZE)
-            self._three_d = ThreeDView(self._scene, self._logic, "1", VIEW_SIZE)
-
-    def _close(self) -> None:
-        for view in (*self._slices.values(), self._three_d):
-            if view is not None:
-                view.close()
-        self._slices.clear()
-        self._three_d = None
+    def _reset(self) -> None:
+        """Close what draws and bring the nodes of the views back to their defaults."""
+        for view in self._views.values():
+            view.close()
+        self._views.clear()
+        for name, orientation in SLICE_ORIENTATIONS.items():
+            node = self._logics[name].GetSliceNode()
+            node.SetOrientation(orientation)
+            node.SetMappedInLayout(1)
+            self._logics[name].ResizeSliceNode(*VIEW_SIZE)
 
     def _view(self, name: str) -> SliceView | ThreeDView:
-        self._open()
-        return self._three_d if name == "1" else self._slices[name]
+        if name not in self._views:
+            from .views import SliceView, ThreeDView
+
+            logic = self._logics[name]
+            if name == "1":
+                self._views[name] = ThreeDView(logic, self._three_d_node, self._logic, VIEW_SIZE)
+            else:
+                self._views[name] = SliceView(logic, self._logic, VIEW_SIZE)
+        return self._views[name]
 
     def mrmlScene(self):
         return self._scene
 
     def mrmlSliceLogics(self):
-        self._open()
         return self._logic.GetSliceLogics()
 
     def sliceViewNames(self) -> tuple[str, ...]:
-        return SLICE_VIEW_NAMES
+        return tuple(SLICE_ORIENTATIONS)
 
     def sliceWidget(self, name: str) -> SliceWidget | None:
-        self._open()
-        return SliceWidget(self._slices[name]) if name in self._slices else None
+        return SliceWidget(self._view(name)) if name in SLICE_ORIENTATIONS else None
+
+    def threeDWidget(self, index: int) -> ThreeDWidget | None:
+        return ThreeDWidget(self._view("1")) if index == 0 else None
 
     threeDViewCount = property(lambda self: 1)
     tableViewCount = property(lambda self: 0)
     plotViewCount = property(lambda self: 0)
-    layout = property(lambda self: self._layout, lambda self, layout: self.setLayout(layout))
+    layout = property(lambda self: self._layout)
 
     def __setattr__(self, name: str, value) -> None:
         if name == "layout":
@@ -177,19 +200,16 @@ class LayoutManager(_Fixed):
         else:
             super().__setattr__(name, value)
 
-    def threeDWidget(self, index: int) -> ThreeDWidget | None:
-        self._open()
-        return ThreeDWidget(self._three_d) if index == 0 else None
-
     def setLayout(self, layout: int) -> None:
         if not isinstance(layout, int):
             faults.add("layoutManager", f"setLayout({layout!r}): not a layout number")
+            return
         self._layout = int(layout)
 
     def resetSliceViews(self) -> None:
-        self._open()
-        for view in self._slices.values():
-            view.fit()
+        for name in SLICE_ORIENTATIONS:
+            self._logics[name].FitSliceToBackground()
+            self._logics[name].SnapSliceOffsetToIJK()
 
     def resetThreeDViews(self) -> None:
         self.threeDWidget(0).threeDView().resetFocalPoint()

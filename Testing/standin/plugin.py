@@ -12,6 +12,10 @@ import pytest
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
+# A point (RAS, mm) inside the gland of `a_segmentation_node`.
+A_CT_CENTRE = (12.0, 11.0, 12.0)
+
+
 def _fail_on(faults) -> None:
     seen = faults.take()
     if seen:
@@ -66,6 +70,8 @@ def a_ct_node(scene):
     ijk_to_ras[:3, 3] = [60.0, 35.0, -20.0]
     node = slicer.util.addVolumeFromArray(array, ijkToRAS=ijk_to_ras, name="CT")
     node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().AutoWindowLevelOff()
+    node.GetDisplayNode().SetWindowLevel(400, 40)
     return node
 
 
@@ -76,7 +82,7 @@ def a_segmentation_node(scene, a_ct_node):
 
     k, j, i = np.mgrid[0:32, 0:40, 0:48]
     masks = {
-        "thyroid_gland": (i - 24) ** 2 + (j - 28) ** 2 + (k - 16) ** 2 < 36,
+        "thyroid_gland": (i - 24) ** 2 + (j - 12) ** 2 + (k - 16) ** 2 < 36,
         "trachea": (i - 24) ** 2 + (j - 20) ** 2 < 16,
     }
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Segmentation")
@@ -94,6 +100,8 @@ def four_views(slicer_app, a_ct_node, a_segmentation_node) -> Callable[[str], np
     import slicer
 
     slicer.util.setSliceViewerLayers(background=a_ct_node, fit=True)
+    for name in ("Red", "Green", "Yellow"):
+        slicer_app.view(name).node.JumpSliceByCentering(*A_CT_CENTRE)
     a_segmentation_node.CreateClosedSurfaceRepresentation()
     slicer_app.view("1").fit()
     return slicer_app.four_views
@@ -102,6 +110,7 @@ def four_views(slicer_app, a_ct_node, a_segmentation_node) -> Callable[[str], np
 @pytest.fixture(scope="session")
 def picture_folder() -> Path:
     """Folder for pictures that people look at; kept as a test artefact."""
-    folder = Path(os.environ.get("THYROIDSYNTH_PICTURES", Path(__file__).parents[1] / "output" / "pictures"))
+    kept = os.environ.get("THYROIDSYNTH_PICTURES")
+    folder = Path(kept) if kept else Path(__file__).parents[2] / "artifacts" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

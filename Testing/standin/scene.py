@@ -39,7 +39,13 @@ IN_SUBJECT_HIERARCHY = (
 
 @dataclass
 class SceneAndLogics:
-    """What :func:`start` made; kept alive as long as the application."""
+    """What :func:`start` made; kept alive as long as the application.
+
+    Attributes
+    ----------
+    baseline : set of str
+        IDs of the nodes that are the application's own and outlive a test.
+    """
 
     scene: object
     application_logic: object
@@ -80,7 +86,6 @@ def start(cache_folder: Path) -> SceneAndLogics:
     _handle_remote_data(started, cache_folder)
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
     _keep_subject_hierarchy(scene)
-    started.baseline = {scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())}
     return started
 
 

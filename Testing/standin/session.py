@@ -136,7 +136,7 @@ class Session:
                 loaded.close()
         self.modules.clear()
         self.process_events()
-        self.app.layoutManager()._close()
+        self.app.layoutManager()._reset()
         scene.clear(self.app._started)
         self.app.settings().clear()
         self.installations.clear()

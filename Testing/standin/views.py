@@ -27,14 +27,12 @@ THREE_D_MANAGERS = (
     "vtkMRMLOrientationMarkerDisplayableManager",
     "vtkMRMLRulerDisplayableManager",
 )
-SLICE_ORIENTATIONS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 
 
 class _View:
     """Render window, renderer and displayable managers of one view."""
 
     def __init__(self, application_logic, factory, managers: tuple[str, ...], size: tuple[int, int]) -> None:
-        self.application_logic = application_logic
         self.renderer = vtk.vtkRenderer()
         self._add_background()
         self.window = vtk.vtkRenderWindow()
@@ -88,7 +86,7 @@ class _View:
         return pixels.reshape(height, width, -1)[::-1, :, :3].copy()
 
     def close(self) -> None:
-        """Let go of the scene and of the graphics resources."""
+        """Let go of the scene and of the graphics resources; logic and node live on."""
         self.managers.RemoveObserver(self._tag)
         # Slicer never takes a node from a view that lives on: the view manager then complains about an
         # observation it wants to add twice, which says nothing about the module under test.
@@ -96,7 +94,6 @@ class _View:
         self.managers.SetMRMLDisplayableNode(None)
         self.managers.SetRenderer(None)
         vtk.vtkObject.GlobalWarningDisplayOn()
-        self.logic.SetMRMLScene(None)
         self.interactor.SetRenderWindow(None)
         self.window.Finalize()
 
@@ -106,14 +103,14 @@ class SliceView(_View):
 
     Parameters
     ----------
-    scene : vtkMRMLScene
+    logic : vtkMRMLSliceLogic
+        Logic that has its slice node.
     application_logic : vtkSlicerApplicationLogic
-    name : {"Red", "Yellow", "Green"}
     size : tuple of int
         Width and height in pixels.
     """
 
-    def __init__(self, scene, application_logic, name: str, size: tuple[int, int]) -> None:
+    def __init__(self, logic, application_logic, size: tuple[int, int]) -> None:
         super().__init__(
             application_logic,
             slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance(),
@@ -128,21 +125,14 @@ class SliceView(_View):
         self.window.SetAlphaBitPlanes(1)
         self.window.AddRenderer(overlay)
         self._shown = None
-        self.logic = slicer.vtkMRMLSliceLogic()
-        self.logic.SetMRMLApplicationLogic(application_logic)
-        application_logic.GetSliceLogics().AddItem(self.logic)
+        self.logic, self.node = logic, logic.GetSliceNode()
         self._logic_tag = self.logic.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_logic_modified)
         self.style = slicer.vtkMRMLSliceViewInteractorStyle()
         self.style.SetSliceLogic(self.logic)
         self.style.SetDisplayableManagers(self.managers)
-        self.logic.SetMRMLScene(scene)
-        self.node = self.logic.AddSliceNode(name)
-        self.node.SetOrientation(SLICE_ORIENTATIONS[name])
-        self.node.SetMappedInLayout(1)
         self.managers.SetMRMLDisplayableNode(self.node)
         self.interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())
         self.style.SetInteractor(self.interactor)
-        self.logic.ResizeSliceNode(*size)
         self._on_logic_modified()
 
     def _add_background(self) -> None:
@@ -176,15 +166,14 @@ class SliceView(_View):
 
     def close(self) -> None:
         self.logic.RemoveObserver(self._logic_tag)
-        self.application_logic.GetSliceLogics().RemoveItem(self.logic)
         self.style.SetInteractor(None)
         super().close()
 
 
 class ThreeDView(_View):
-    """3D view with Slicer's background colours; same parameters as :class:`SliceView`."""
+    """3D view; parameters as of :class:`SliceView`, with a ``vtkMRMLViewLogic`` and its node."""
 
-    def __init__(self, scene, application_logic, name: str, size: tuple[int, int]) -> None:
+    def __init__(self, logic, node, application_logic, size: tuple[int, int]) -> None:
         super().__init__(
             application_logic,
             slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance(),
@@ -194,12 +183,7 @@ class ThreeDView(_View):
         self.style = slicer.vtkMRMLThreeDViewInteractorStyle()
         self.style.SetDisplayableManagers(self.managers)
         self.style.SetInteractor(self.interactor)
-        self.logic = slicer.vtkMRMLViewLogic()
-        self.logic.SetMRMLApplicationLogic(application_logic)
-        application_logic.GetViewLogics().AddItem(self.logic)
-        self.logic.SetMRMLScene(scene)
-        self.node = self.logic.AddViewNode(name)
-        self.node.SetMappedInLayout(1)
+        self.logic, self.node = logic, node
         self.managers.SetMRMLDisplayableNode(self.node)
 
     def camera_node(self):
@@ -219,6 +203,5 @@ class ThreeDView(_View):
             self.renderer.ResetCameraClippingRange()
 
     def close(self) -> None:
-        self.application_logic.GetViewLogics().RemoveItem(self.logic)
         self.style.SetInteractor(None)
         super().close()

@@ -26,13 +26,18 @@ class _HidesChildren:
 
     def _show_children(self, visible: bool) -> None:
         children = [each for each in self.children() if isinstance(each, QtWidgets.QWidget)]
-        if not visible:
-            # Children the module has hidden itself must stay hidden when the container opens again.
-            self._own_hidden = [each for each in children if each.testAttribute(Qt.WA_WState_ExplicitShowHide)]
-            self._own_hidden = [each for each in self._own_hidden if each.isHidden()]
+        if visible:
+            hidden_here, self._hidden_here = self._hidden_here, []
+            for child in hidden_here:
+                if child in children:
+                    child.setVisible(True)
+            return
         for child in children:
-            if child not in self._own_hidden:
-                child.setVisible(visible)
+            # Children the module has hidden itself must stay hidden when the container opens again.
+            hidden_by_module = child.testAttribute(Qt.WA_WState_ExplicitShowHide) and child.isHidden()
+            if not hidden_by_module:
+                self._hidden_here.append(child)
+                child.setVisible(False)
 
 
 class ctkCollapsibleButton(QtWidgets.QAbstractButton, _HidesChildren):
@@ -43,7 +48,7 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton, _HidesChildren):
     def __init__(self, *arguments) -> None:
         text, parent = text_and_parent(arguments)
         super().__init__(parent)
-        self._own_hidden = []
+        self._hidden_here: list[QtWidgets.QWidget] = []
         self._is_collapsed = False
         self.text = text
         self.checkable = True
@@ -111,7 +116,7 @@ class ctkCollapsibleGroupBox(QtWidgets.QGroupBox, _HidesChildren):
     def __init__(self, *arguments) -> None:
         text, parent = text_and_parent(arguments)
         super().__init__(parent)
-        self._own_hidden = []
+        self._hidden_here: list[QtWidgets.QWidget] = []
         self.title = text
         self.checkable = True
         self.connect("toggled(bool)", self._show_children)

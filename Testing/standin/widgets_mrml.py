@@ -65,8 +65,17 @@ class qMRMLWidget(QtWidgets.QWidget, HasScene):
             self.mrmlSceneChanged.emit(scene)
 
 
-class qSlicerWidget(qMRMLWidget):
-    """Same, of the application."""
+class qSlicerWidget(QtWidgets.QWidget):
+    """Same, of the application; it does not show ``mrmlScene`` to Python."""
+
+    VTK_SIGNATURES = qMRMLWidget.VTK_SIGNATURES
+    mrmlSceneChanged = Signal(object)
+
+    @Slot(object)
+    def setMRMLScene(self, scene) -> None:
+        if scene is not self.__dict__.get("_scene"):
+            self._scene = scene
+            self.mrmlSceneChanged.emit(scene)
 
 
 class qMRMLCollapsibleButton(ctkCollapsibleButton):
@@ -112,7 +121,7 @@ class qMRMLSpinBox(ctkDoubleSpinBox, HasScene):
     quantity = stored(str, "")
 
 
-class qMRMLRangeWidget(ctkRangeWidget, HasScene):
+class qMRMLRangeWidget(ctkRangeWidget):
     """Range widget that may take its suffix from the units of the scene."""
 
     VTK_SIGNATURES = ("setMRMLScene(vtkMRMLScene*)",)

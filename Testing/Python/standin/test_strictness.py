@@ -106,10 +106,10 @@ def test_slot(slicer_app):
     button.connect("clicked()", lambda: 1 / 0)
     button.click()
 def test_clean(slicer_app):
-    assert slicer_app.scene.GetNumberOfNodesByClass("vtkMRMLModelNode") == 0
-    slicer_app.scene.AddNewNodeByClass("vtkMRMLModelNode")
+    assert slicer_app.scene.GetNumberOfNodesByClass("vtkMRMLTextNode") == 0
+    slicer_app.scene.AddNewNodeByClass("vtkMRMLTextNode")
 def test_clean_again(slicer_app):
-    assert slicer_app.scene.GetNumberOfNodesByClass("vtkMRMLModelNode") == 0
+    assert slicer_app.scene.GetNumberOfNodesByClass("vtkMRMLTextNode") == 0
 """)
     assert "ZeroDivisionError" in output
     assert "1 failed, 2 passed" in output

@@ -23,7 +23,9 @@ def test_a_volume_is_drawn_in_slice_views(slicer_app, a_ct_node):
     import slicer
 
     before = slicer_app.view("Red").grab()
+    # Also the views that do not draw yet take the volume, for their nodes are there from the start.
     slicer.util.setSliceViewerLayers(background=a_ct_node, fit=True)
+    assert slicer_app.view("Green").grab().std() > 10
     after = slicer_app.view("Red").grab()
     assert before.max() < 60
     assert after.std() > 10
@@ -31,14 +33,8 @@ def test_a_volume_is_drawn_in_slice_views(slicer_app, a_ct_node):
 
 def test_a_segmentation_is_drawn_over_the_volume_in_all_views(slicer_app, green_gland, four_views):
     pictures = {name: slicer_app.view(name).grab() for name in ("Red", "Green", "Yellow", "1")}
-    shares = {name: float(_greenish(picture).mean()) for name, picture in pictures.items()}
-    assert shares["1"] > 0.02, shares
-    slicer_app.view("Red").node.JumpSliceByCentering(60 - 48, 35 - 56, -20 + 32)
-    slicer_app.view("Green").node.JumpSliceByCentering(60 - 48, 35 - 56, -20 + 32)
-    slicer_app.view("Yellow").node.JumpSliceByCentering(60 - 48, 35 - 56, -20 + 32)
-    for name in ("Red", "Green", "Yellow"):
-        share = float(_greenish(slicer_app.view(name).grab()).mean())
-        assert 0.005 < share < 0.3, (name, share)
+    for name, picture in pictures.items():
+        assert 0.005 < _greenish(picture).mean() < 0.5, name
     green_gland.GetDisplayNode().SetVisibility(False)
     for name in pictures:
         assert _greenish(slicer_app.view(name).grab()).mean() == 0, name

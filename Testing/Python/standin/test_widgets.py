@@ -107,6 +107,24 @@ def test_a_collapsed_button_hides_its_children_and_keeps_hidden_ones_hidden(ctk,
     button.close()
 
 
+def test_a_button_that_was_collapsed_while_its_panel_was_away_opens_again(ctk, slicer_app):
+    import qt
+
+    button = ctk.ctkCollapsibleButton()
+    layout = qt.QVBoxLayout(button)
+    button.collapsed = True
+    late = qt.QLabel("added by the .ui file after the property")
+    layout.addWidget(late)
+    for _ in range(2):
+        button.show()
+        assert not late.visible
+        button.hide()
+    button.show()
+    button.collapsed = False
+    assert late.visible
+    button.close()
+
+
 def test_a_range_keeps_its_order(ctk):
     widget, values = ctk.ctkRangeWidget(), []
     widget.setRange(0, 10)
@@ -207,7 +225,7 @@ def test_hidden_nodes_and_other_classes_are_not_listed(selector, scene, add_mode
     scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
     assert selector.nodeCount() == 0
     selector.showHidden = True
-    assert selector.nodeCount() == 1
+    assert selector.nodeCount() == 1 + 3  # the slices' own models are hidden nodes as well
 
 
 def test_nodes_are_added_through_the_selector(selector):
