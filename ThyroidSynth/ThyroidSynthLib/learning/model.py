@@ -143,7 +143,11 @@ class ShapeModel:
         latent_table = tensors["latent_table"].numpy()
         if not len(description["ids"]) == len(latent_table) == len(tensors["features"]):
             raise ValueError("ids, features and latent table differ in length")
-        network = SDFNetwork(conditioning.size + latent_table.shape[1], settings.hidden_layers, settings.hidden_width)
+        with torch.device("meta"):  # The weights are read, not drawn: nobody's random numbers are used up.
+            network = SDFNetwork(
+                conditioning.size + latent_table.shape[1], settings.hidden_layers, settings.hidden_width
+            )
+        network.to_empty(device="cpu")
         prefix = "network."
         weights = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
         network.load_state_dict(weights)

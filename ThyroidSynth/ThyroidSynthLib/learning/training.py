@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -156,9 +157,7 @@ class _Learner:
         self.fixed = torch.from_numpy(fixed).to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_seed_of(settings.seed, 0))
-            network = SDFNetwork(
-                fixed.shape[1] + settings.latent_size, settings.hidden_layers, settings.hidden_width
-            )
+            network = SDFNetwork(fixed.shape[1] + settings.latent_size, settings.hidden_layers, settings.hidden_width)
             latent = torch.randn(len(cohort.ids), settings.latent_size) * settings.latent_init_sd
         self.network = network.to(device)
         self.latent = torch.nn.Parameter(latent.to(device))
@@ -282,14 +281,8 @@ class _Learner:
         return {"cohort": self.cohort.checksum, "settings": self.settings.to_json()}
 
     def model(self) -> ShapeModel:
-        network = SDFNetwork(
-            self.conditioning.size + self.settings.latent_size,
-            self.settings.hidden_layers,
-            self.settings.hidden_width,
-        )
-        network.load_state_dict({name: value.cpu() for name, value in self.network.state_dict().items()})
         return ShapeModel(
-            network=network.eval().requires_grad_(False),
+            network=copy.deepcopy(self.network).cpu().eval().requires_grad_(False),
             frame=self.cohort.frame,
             conditioning=self.conditioning,
             ids=tuple(self.cohort.ids),

@@ -1,0 +1,57 @@
+"""The shape derivatives are those that finite differences find."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.learning.model import ShapeModel
+from ThyroidSynthLib.synthesis.sensitivity import sensitivity
+from ThyroidSynthLib.synthesis.thyroid import reconstruct, thyroid_of_code
+
+RESOLUTION = 80
+
+
+def by_differences(model: ShapeModel, code: np.ndarray, step: float) -> np.ndarray:
+    """Features' derivatives along every second dimension of the code, shape (3, n)."""
+    columns = []
+    for dimension in range(0, len(code), 2):
+        moved = [code.copy(), code.copy()]
+        moved[0][dimension] -= step
+        moved[1][dimension] += step
+        low, high = (thyroid_of_code(model, code, resolution=RESOLUTION).measured.as_array() for code in moved)
+        columns.append((high - low) / (2 * step))
+    return np.array(columns).T
+
+
+def test_derivatives_of_a_gland_with_an_isthmus(small_model: ShapeModel) -> None:
+    row = int(np.argsort(small_model.features[:, 1])[-3])
+    thyroid = reconstruct(small_model, row, resolution=RESOLUTION)
+    step = 0.05 * float(small_model.codes.std(axis=0).min())
+
+    local = sensitivity(small_model, thyroid.code, thyroid.surface, thyroid.measured)
+
+    expected = by_differences(small_model, thyroid.code.astype(np.float64), step)
+    found = local.jacobian[:, ::2]
+    assert local.values == pytest.approx(thyroid.measured.as_array())
+    for feature in range(3):
+        a, b = found[feature], expected[feature]
+        assert a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) > 0.98
+        assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b), rel=0.1)
+
+
+def test_without_an_isthmus_the_area_is_negative_and_grows_where_the_gap_closes(small_model: ShapeModel) -> None:
+    thyroids = (reconstruct(small_model, row, resolution=48) for row in range(len(small_model.ids)))
+    thyroid = next(thyroid for thyroid in thyroids if thyroid.measured.isthmus_area_mm2 == 0)
+
+    local = sensitivity(small_model, thyroid.code, thyroid.surface, thyroid.measured)
+
+    slope = local.jacobian[1]
+    assert local.values[1] < 0
+    assert np.linalg.norm(slope) > 0
+    towards = thyroid.code + (0.2 * -local.values[1] / (slope @ slope)) * slope
+    nearer = thyroid_of_code(small_model, towards, resolution=48)
+    assert (
+        nearer.measured.isthmus_area_mm2 > 0
+        or sensitivity(small_model, towards, nearer.surface, nearer.measured).values[1] > local.values[1]
+    )
