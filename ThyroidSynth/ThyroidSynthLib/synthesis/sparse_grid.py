@@ -7,9 +7,9 @@ is right, and marching cubes uses nothing else of them.
 
 Which cells may hold the surface is decided by a bound on how far the field strays from the
 interpolation between the coarser points. From a level's points to the next the bound is the largest
-stray seen, scaled to the smaller cells; before anything was seen it is what the steepest slope
-allows. After each level the bound is checked against the strays it met, and where it was too small
-the level is done again with a larger one.
+stray seen next to the surface, scaled to the smaller cells; before anything was seen it is what the
+steepest slope allows. Each level checks the bound against the strays it meets next to the surface, and
+where it was too small goes on with a larger one until none is.
 """
 
 from __future__ import annotations
@@ -106,24 +106,23 @@ def _refine(
     """
     values = _interpolated(coarse)
     predicted = values.copy()
-    known = np.zeros(values.shape, dtype=bool)
-    known[::2, ::2, ::2] = True
-    total = 0
+    old = np.zeros(values.shape, dtype=bool)
+    old[::2, ::2, ::2] = True
+    known = old.copy()
+    total, stray = 0, 0.0
     while True:
         wanted = np.argwhere(_near_surface(values, known, bound) & ~known)
         if len(wanted) == 0:
-            break
+            return values, _SAFETY * _STRAY_SCALING * stray, total
         place = tuple(wanted.T)
         values[place] = field(lower + wanted * step)
         known[place] = True
         total += len(wanted)
-    known[::2, ::2, ::2] = False
-    stray = float(np.abs(values[known] - predicted[known]).max(initial=0.0))
-    if stray > bound:
-        # The estimate was too small: cells that were passed over may hold surface after all.
-        finer, next_bound, evaluated = _refine(field, coarse, lower, step, _SAFETY * stray)
-        return finer, next_bound, total + evaluated
-    return values, _SAFETY * _STRAY_SCALING * stray, total
+        # Far from the surface the field may stray as it likes: only signs are wanted there.
+        seen = _near_surface(values, known, 0.0) & known & ~old
+        stray = float(np.abs(values[seen] - predicted[seen]).max(initial=0.0))
+        # Was the bound too small, cells that were passed over may hold surface after all.
+        bound = max(bound, _SAFETY * stray)
 
 
 def _near_surface(values: np.ndarray, known: np.ndarray, bound: float) -> np.ndarray:
