@@ -53,11 +53,10 @@ fi
 echo "Making the virtual environment $venv with $("$python" --version); this downloads about 700 MB once."
 "$python" -m venv --clear "$venv"
 install=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
-# PyTorch first and in its CPU build, because on Linux PyPI's own build brings gigabytes of CUDA libraries:
-# from pip's configured sources where they have it, else from PyTorch's index, which is asked for nothing more.
+# PyTorch first, in its CPU build where pip's configured sources have one: on Linux PyPI's own build, which
+# the pins fall back to, brings gigabytes of CUDA libraries along.
 torch=$(grep -oE '^torch==[0-9.]+' "$pins")
-"${install[@]}" --no-deps "$torch+cpu" 2>/dev/null ||
-  "${install[@]}" --no-deps --index-url https://download.pytorch.org/whl/cpu "$torch"
+"${install[@]}" --no-deps "$torch+cpu" 2>/dev/null || echo "No CPU build of PyTorch was found; taking the one of PyPI."
 "${install[@]}" -r "$pins"
 # The pins hold everything the project needs to be built and to run, so nothing else is fetched.
 "${install[@]}" --no-deps --no-build-isolation -e .
