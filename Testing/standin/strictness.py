@@ -21,6 +21,8 @@ HARMLESS_QT_MESSAGES = (
     "This plugin does not support raise()",
     "This plugin does not support grabbing the keyboard",
 )
+# What Slicer itself reports when it loads any scene with an oblique slice view.
+HARMLESS_VTK_ERRORS = ("GetSliceOrientationPreset: invalid orientation preset name: Reformat",)
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def watch_vtk() -> None:
     window = vtk.vtkStringOutputWindow()
 
     def on_error(caller, event, text: str) -> None:
-        faults.add("VTK", text.strip())
+        if not any(harmless in text for harmless in HARMLESS_VTK_ERRORS):
+            faults.add("VTK", text.strip())
 
     def on_warning(caller, event, text: str) -> None:
         print(text, file=sys.stderr)

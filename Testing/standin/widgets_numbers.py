@@ -23,8 +23,15 @@ def _bound(owner: str, name: str) -> Property:
     return Property(
         float,
         lambda widget: getattr(widget.__dict__[owner], name),
-        lambda widget, value: setattr(widget.__dict__[owner], name, _finite(value)),
+        lambda widget, value: _set_bound(widget, owner, name, value),
     )
+
+
+def _set_bound(widget, owner: str, name: str, value: float) -> None:
+    setattr(widget.__dict__[owner], name, _finite(value))
+    place_handle = getattr(widget, "_place_handle", None)
+    if place_handle is not None:
+        place_handle()
 
 
 class ctkDoubleSpinBox(QtWidgets.QWidget):
@@ -124,11 +131,15 @@ class ctkSliderWidget(QtWidgets.QWidget):
         self._slider.connect("sliderPressed()", self._start_changing)
         self._slider.connect("sliderReleased()", self._stop_changing)
 
-    def _on_box(self, value: float) -> None:
+    def _place_handle(self) -> None:
         span = self._box.maximum - self._box.minimum
+        share = (self._box.value - self._box.minimum) / span if span else 0.0
         blocked = self._slider.blockSignals(True)
-        self._slider.setValue(round((value - self._box.minimum) / span * SLIDER_STEPS) if span else 0)
+        self._slider.setValue(round(share * SLIDER_STEPS))
         self._slider.blockSignals(blocked)
+
+    def _on_box(self, value: float) -> None:
+        self._place_handle()
         if not self.tracking:
             self.valueIsChanging.emit(value)
         if not self._changing:
