@@ -16,11 +16,11 @@ step() { printf '\n== %s\n' "$1"; }
 step "1/6  An example cohort of 60 synthetic cases, some of them defective"
 thyroidsynth example-cohort --cases 60 --out "$out/dataset"
 
-step "2/6  Read, check, centre on the trachea, measure and sample"
-thyroidsynth prepare "$out/dataset" --out "$out/cohort"
+step "2/6  Read, check, stand upright on the trachea, measure and sample"
+thyroidsynth prepare "$out/dataset" --alignment upright --out "$out/cohort"
 
 step "3/6  Train a model"
-thyroidsynth train "$out/cohort" --out "$out/model.safetensors"
+thyroidsynth train "$out/cohort" --epochs 300 --out "$out/model.safetensors"
 
 step "4/6  Twelve thyroids steered to given features, at one patient's trachea"
 cat >"$out/wishes.csv" <<'CSV'

@@ -17,7 +17,7 @@ from ..errors import Cancelled, CohortError, JobError, ThyroidSynthError
 from ..files import atomic_path
 from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
 from .job import JobFolder, JobState
-from .presets import TrainingSettings
+from .presets import TrainingSettings, alignment_for
 from .process import ProcessIdentity
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class _Run:
             Path(self._config["input"]),
             Path(self._config["cohort"]),
             # What lies in the job's folder is the job's own, also where its input was chosen anew.
-            PrepareOptions(overwrite=True),
+            PrepareOptions(alignment=alignment_for(self._settings.preset), overwrite=True),
             progress=part_of(self._tell, 0.0, PREPARATION_SHARE),
             cancelled=self._should_stop,
         )

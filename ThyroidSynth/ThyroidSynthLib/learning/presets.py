@@ -93,7 +93,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     # For a laptop: larger steps that shrink to nothing, several shapes a step, encoded features.
     "fast": {
-        "epochs": 500,
+        "epochs": 400,
         "shapes_per_step": 8,
         "learning_rate": 2e-3,
         "latent_learning_rate": 2e-3,
@@ -103,6 +103,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "prior": "conditional",
     },
 }
+
+
+def alignment_for(preset: str) -> str:
+    """Give the alignment of shapes that are prepared on the way to a training; "paper" as published."""
+    return "trachea" if preset == "paper" else "upright"
 
 
 def settings_for(preset: str, variant: str, **overrides: Any) -> TrainingSettings:
