@@ -8,7 +8,6 @@ Where PythonQt converts silently (a float for an int, anything for a string) thi
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import sys
 import types
@@ -28,8 +27,6 @@ _NEEDS_QT6 = "{}.{} needs Qt 6; Slicer may be built with Qt 5.15."
 # Names of PySide6 that the `qt` module of Slicer does not have.
 PYSIDE_ONLY = frozenset({"Signal", "Slot", "Property", "SignalInstance", "QEnum", "QFlag", "ClassInfo"})
 
-_set_plainly = ctypes.pythonapi.PyObject_GenericSetAttr
-_set_plainly.argtypes, _set_plainly.restype = [ctypes.py_object] * 3, ctypes.c_int
 _own_reading: dict[type, types.WrapperDescriptorType] = {}
 _being_read: set[tuple[int, str]] = set()
 _STANDIN_CLASSES: dict[str, type] = {}
@@ -176,6 +173,15 @@ def to_property(value, target: QtCore.QMetaProperty):
             f"{type(value).__name__} ({value!r})"
         )
     return value
+
+
+def _set_plainly(obj: QObject, name: str, value) -> None:
+    """Set an attribute as on any Python object."""
+    descriptor = getattr(type(obj), name, None)
+    if isinstance(descriptor, property):
+        descriptor.__set__(obj, value)
+    else:
+        obj.__dict__[name] = value
 
 
 def _write_attribute(self, name: str, value) -> None:
