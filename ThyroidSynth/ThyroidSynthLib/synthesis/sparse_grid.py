@@ -7,9 +7,11 @@ is right, and marching cubes uses nothing else of them.
 
 Which cells may hold the surface is decided by a bound on how far the field strays from the
 interpolation between the coarser points. From a level's points to the next the bound is the largest
-stray seen next to the surface, scaled to the smaller cells; before anything was seen it is what the
-steepest slope allows. Each level checks the bound against the strays it meets next to the surface, and
-where it was too small goes on with a larger one until none is.
+stray seen in the neighbouring cells, scaled to the smaller ones; before anything was seen it is what the
+steepest slope allows. Each level checks the bound against the strays it meets, and where it was too
+small goes on with a larger one until none is. A bound for each place keeps a fold of the field from
+costing evaluations elsewhere. It must be checked in every cell that may hold surface, not only in those
+seen to: a tip or thin sheet between the coarse points shows in its stray before it shows in a sign.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ _COARSEST_STRIDE = 8
 # sheet it may stay what it was until the points meet the fold: the share is at least 1 / _SAFETY.
 _STRAY_SCALING = 0.75
 _SAFETY = 1.5
+# Points, in a cube around each, whose strays bound its own: a coarse cell to every side.
+_NEIGHBOURHOOD = 5
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ def evaluate_sparse(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, 
     index = np.indices((cells + 1,) * 3).reshape(3, -1).T
     values = field(lower + index * (stride * step)).reshape((cells + 1,) * 3)
     evaluations = values.size
-    bound = _SAFETY * _steepest_slope(values, stride * step) * float(np.linalg.norm(stride * step)) / 2
+    steepest = _SAFETY * _steepest_slope(values, stride * step) * float(np.linalg.norm(stride * step)) / 2
+    bound = np.full((2 * cells + 1,) * 3, steepest, dtype=np.float32)
     while stride > 1:
         stride //= 2
         values, bound, evaluated = _refine(field, values, lower, stride * step, bound)
@@ -91,43 +96,48 @@ def _steepest_slope(values: np.ndarray, step: np.ndarray) -> float:
 
 
 def _refine(
-    field: FieldFunction, coarse: np.ndarray, lower: np.ndarray, step: np.ndarray, bound: float
-) -> tuple[np.ndarray, float, int]:
+    field: FieldFunction, coarse: np.ndarray, lower: np.ndarray, step: np.ndarray, bound: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Halve the cells: interpolate, then evaluate the points whose cells may hold the surface.
+
+    Parameters
+    ----------
+    bound : ndarray
+        How far the field may stray from the interpolation at the finer grid's points.
 
     Returns
     -------
     values : ndarray
         The finer grid's values.
-    bound : float
-        The bound for the next level.
+    bound : ndarray
+        The bound at the points of the next level.
     evaluated : int
         Points at which the field was evaluated.
     """
+    from scipy.ndimage import maximum_filter
+
     values = _interpolated(coarse)
-    predicted = values.copy()
-    old = np.zeros(values.shape, dtype=bool)
-    old[::2, ::2, ::2] = True
-    known = old.copy()
-    total, stray = 0, 0.0
+    known = np.zeros(values.shape, dtype=bool)
+    known[::2, ::2, ::2] = True
+    stray = np.zeros(values.shape, dtype=np.float32)
+    nearby, total = stray, 0
     while True:
         wanted = np.argwhere(_near_surface(values, known, bound) & ~known)
         if len(wanted) == 0:
-            return values, _SAFETY * _STRAY_SCALING * stray, total
+            return values, _SAFETY * _STRAY_SCALING * _repeated(nearby), total
         place = tuple(wanted.T)
-        values[place] = field(lower + wanted * step)
-        known[place] = True
+        found = field(lower + wanted * step)
+        stray[place] = np.abs(found - values[place])
+        values[place], known[place] = found, True
         total += len(wanted)
-        # Far from the surface the field may stray as it likes: only signs are wanted there.
-        seen = _near_surface(values, known, 0.0) & known & ~old
-        stray = float(np.abs(values[seen] - predicted[seen]).max(initial=0.0))
+        nearby = maximum_filter(stray, size=_NEIGHBOURHOOD)
         # Was the bound too small, cells that were passed over may hold surface after all.
-        bound = max(bound, _SAFETY * stray)
+        bound = np.where(nearby > bound, _SAFETY * nearby, bound)
 
 
-def _near_surface(values: np.ndarray, known: np.ndarray, bound: float) -> np.ndarray:
+def _near_surface(values: np.ndarray, known: np.ndarray, bound: np.ndarray) -> np.ndarray:
     """Mark the corners of cells in which the field may change sign, given the bound on unknown values."""
-    slack = np.where(known, np.float32(0.0), np.float32(bound))
+    slack = np.where(known, np.float32(0.0), bound)
     lowest = _over_cells(values - slack, np.minimum)
     highest = _over_cells(values + slack, np.maximum)
     crossing = (lowest <= 0) & (highest >= 0)
@@ -145,6 +155,13 @@ def _over_cells(values: np.ndarray, combine: np.ufunc) -> np.ndarray:
         first[axis], second[axis] = slice(None, -1), slice(1, None)
         values = combine(values[tuple(first)], values[tuple(second)])
     return values
+
+
+def _repeated(values: np.ndarray) -> np.ndarray:
+    """Give each point's value also to the point that halving the cells puts behind it along each axis."""
+    for axis in range(3):
+        values = np.repeat(values, 2, axis=axis)
+    return values[:-1, :-1, :-1]
 
 
 def _interpolated(coarse: np.ndarray) -> np.ndarray:
