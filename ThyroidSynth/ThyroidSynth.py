@@ -14,6 +14,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
+
 from ThyroidSynthLib.panel.panel import Panel
 from ThyroidSynthLib.panel.parameters import ThyroidSynthParameterNode
 

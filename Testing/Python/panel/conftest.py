@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from example_case import example_dataset, example_model
 
 PROJECT = Path(__file__).resolve().parents[3]

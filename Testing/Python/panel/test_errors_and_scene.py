@@ -57,6 +57,7 @@ def test_a_saved_scene_restores_every_choice(ready, model_file, tmp_path):
     ready.symmetryCheckBox.click()
     ready.choose("variantSelector", "Baseline (no steering)")
     ready.seedSpinBox.setValue(77)
+    ready.jobPathEdit.setCurrentPath(str(tmp_path / "job"))
     ready.click("generateButton")
     path = str(tmp_path / "scene.mrb")
     assert slicer.util.saveScene(path)
@@ -72,6 +73,7 @@ def test_a_saved_scene_restores_every_choice(ready, model_file, tmp_path):
     assert not parameters.steerSymmetry
     assert not ready.symmetryCheckBox.checked
     assert parameters.model == model_file
+    assert parameters.job == tmp_path / "job"
     assert parameters.variant.name == "BASELINE"
     assert parameters.ct.GetName() == "s0000 CT"
     assert parameters.tracheaSegmentID == "trachea"
@@ -82,6 +84,7 @@ def test_a_saved_scene_restores_every_choice(ready, model_file, tmp_path):
 
 def test_closing_the_scene_while_a_thyroid_is_made_is_safe(ready, monkeypatch):
     import slicer
+
     from ThyroidSynthLib.panel.session import Work
 
     original = Work.progress
@@ -96,6 +99,24 @@ def test_closing_the_scene_while_a_thyroid_is_made_is_safe(ready, monkeypatch):
     assert not generated_thyroids(ready.app.scene)
     assert not ready.cancelButton.enabled
     assert ready.sourcePathEdit.enabled
+
+
+def test_closing_the_scene_while_a_case_is_loading_is_safe(hands, dataset, monkeypatch):
+    import slicer
+
+    from ThyroidSynthLib.panel.session import Work
+
+    original = Work.progress
+
+    def close_on_the_way(self, fraction, message):
+        original(self, fraction, message)
+        if fraction == 0.8:
+            slicer.mrmlScene.Clear(False)
+
+    monkeypatch.setattr(Work, "progress", close_on_the_way)
+    hands.load(dataset)
+    assert hands.app.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    assert hands.parameters.segmentation is None
 
 
 def test_cancel_ends_loading_and_leaves_nothing(hands, dataset, monkeypatch):
@@ -144,3 +165,16 @@ def test_a_reload_of_the_module_leaves_no_observer_behind(ready):
 
     ready.module.reload()
     assert slicer.modules.ThyroidSynthWidget.panel is not None
+
+
+def test_the_modules_own_self_test_passes(hands):
+    hands.module.widget.onTest()
+
+
+def test_the_self_test_is_skipped_without_torch(hands, monkeypatch):
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "torch" else real(name, *more))
+    hands.module.widget.onTest()
+    assert not generated_thyroids(hands.app.scene)

@@ -52,8 +52,10 @@ def test_what_is_shown_is_what_was_measured_at_the_patients_trachea(ready):
     ready.click("generateButton")
     node, parameters = ready.parameters.result, ready.parameters
     record = read_record(node)
-    placement = placement_of_patient(parameters.segmentation, parameters.tracheaSegmentID)
-    np.testing.assert_allclose(record.placement.origin_ras, placement.origin_ras)
+    placement = placement_of_patient(
+        parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, "upright"
+    )
+    np.testing.assert_allclose(record.placement.trachea_to_ras, placement.trachea_to_ras)
     surface = surface_of_segment(node, SEGMENT_ID)
     found = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
     np.testing.assert_allclose(found.as_array(), record.features.as_array(), rtol=1e-3, atol=1e-3)
@@ -109,6 +111,8 @@ def test_a_freed_feature_is_not_asked(ready):
     ready.click("generateButton")
     text = ready.symmetryRangeLabel.text
     assert "measured" in text
+    assert "asked" not in text
+    assert set(read_record(ready.parameters.result).asked) == {"volume_ml", "isthmus_area_mm2"}
 
 
 def test_the_sliders_reach_a_little_past_the_cohort(ready, model_file):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-
 from ThyroidSynthLib.scene.overlay import bounds_of, look_from_front, show_own_gland
-
 
 
 def test_the_overlay_picture_shows_the_thyroid_in_all_four_views(ready, artefacts):

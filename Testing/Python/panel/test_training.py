@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tiny_cohort import write_tiny_cohort
 
 from ThyroidSynthLib.learning.job import JobFolder
+from tiny_cohort import write_tiny_cohort
 
 MANY = 100_000
 

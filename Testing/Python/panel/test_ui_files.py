@@ -9,17 +9,20 @@ import pytest
 
 FILES = sorted((Path(__file__).resolve().parents[3] / "ThyroidSynth" / "Resources" / "UI").glob("*.ui"))
 INTERACTIVE = {
-    "QPushButton", "QComboBox", "QCheckBox", "QSpinBox", "ctkSliderWidget", "ctkPathLineEdit", "qMRMLNodeComboBox",
-    "ctkCollapsibleButton", "QProgressBar",
+    "QPushButton",
+    "QComboBox",
+    "QCheckBox",
+    "QSpinBox",
+    "ctkSliderWidget",
+    "ctkPathLineEdit",
+    "qMRMLNodeComboBox",
+    "ctkCollapsibleButton",
+    "QProgressBar",
 }
 
 
 def names_of_parameters(root):
-    return {
-        each.findtext("string")
-        for each in root.iter("property")
-        if each.get("name") == "SlicerParameterName"
-    }
+    return {each.findtext("string") for each in root.iter("property") if each.get("name") == "SlicerParameterName"}
 
 
 def test_every_parameter_name_exists(slicer_app):

@@ -129,7 +129,7 @@ def test_a_label_map_on_the_ct_grid_is_written_and_reads_back(generated, loaded,
 
 
 def test_a_label_map_that_would_be_cut_off_is_refused(generated, loaded, own_surface, tmp_path):
-    replace_surface(generated, own_surface.moved(own_surface.vertices + [500.0, 0.0, 0.0]))
+    replace_surface(generated, own_surface.moved(own_surface.vertices + np.array([500.0, 0.0, 0.0])))
     with pytest.raises(OutputError, match="outside"):
         write_label_map_on_ct(generated, SEGMENT_ID, loaded.ct, tmp_path / "thyroid.nii.gz")
     assert not list(tmp_path.iterdir())

@@ -34,6 +34,8 @@ class ModelDescription:
         Number of training cases.
     synthetic : bool
         Whether the cohort was an example cohort: software input, not anatomy.
+    alignment : str
+        How its trachea frame lies in a patient, see `anatomy.frame.ALIGNMENTS`.
     notice : str
         What the model must not be used for.
     features : ndarray, shape (n, 3)
@@ -47,6 +49,7 @@ class ModelDescription:
     cohort: str
     cases: int
     synthetic: bool
+    alignment: str
     notice: str
     features: np.ndarray
 
@@ -85,6 +88,7 @@ def describe_model(path: Path | str) -> ModelDescription:
             cohort=str(cohort.get("name", "")),
             cases=len(about["ids"]),
             synthetic=bool(cohort.get("synthetic", False)),
+            alignment=about["frame"]["alignment"],
             notice=about["notice"],
             features=features,
         )

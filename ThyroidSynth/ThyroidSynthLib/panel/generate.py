@@ -17,12 +17,11 @@ from ..scene.segmentations import add_generated_thyroid, replace_surface
 from ..scene.volumes import placement_of_patient
 from .parameters import LARGEST_SEED
 from .section import Section
-from .wording import featureText, featuresText
+from .wording import featuresText, featureText
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..anatomy.frame import Placement
     from ..learning.description import ModelDescription
     from ..learning.model import ShapeModel
     from ..synthesis.thyroid import Thyroid
@@ -62,6 +61,7 @@ class GenerateSection(Section):
     uiFile = "Generate.ui"
 
     def connect(self) -> None:
+        """Connect the section's own widgets."""
         self.onGenerated: Callable[[], None] = lambda: None
         self._description: ModelDescription | None = None
         self.ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
@@ -74,6 +74,7 @@ class GenerateSection(Section):
         self.refresh()
 
     def refresh(self) -> None:
+        """Show the parameters, which have changed."""
         parameters, description = self.parameters, self._description
         steerable = description is None or description.steerable
         record = read_record(parameters.result) if parameters.result is not None else None
@@ -148,20 +149,21 @@ class GenerateSection(Section):
                 self.parameters.thyroidSegmentID,
                 model.frame.alignment,
             )
-            thyroid = self._make(model, work)
+            asked = self._asked()
+            thyroid = self._make(model, asked, work)
             work.check()
             if self.parameters is None:
                 raise Cancelled(_("The scene was closed."))
-            self._show(thyroid, placement, model.checksum)
-            self.session.say(_("A thyroid was made in {n} draws.").format(n=thyroid.attempts))
+            self._show(thyroid, ThyroidRecord.of(thyroid, placement, asked=asked, model=model.checksum))
+            self.session.say(_("A thyroid was made."))
         if self.parameters is not None:
             self.refresh()
 
-    def _make(self, model: ShapeModel, work: Work) -> Thyroid:
+    def _make(self, model: ShapeModel, asked: dict[str, float], work: Work) -> Thyroid:
         from ..synthesis.steering import generate
         from ..synthesis.targeting import steer_to_target
 
-        asked, exact = self._asked(), self.parameters.exact
+        exact = self.parameters.exact
         drawn = next(
             generate(
                 model,
@@ -172,31 +174,30 @@ class GenerateSection(Section):
                 stop_requested=work.stopRequested,
             )
         )
-        targets = {name: value for name, value in asked.items() if value is not None}
-        if not (exact and targets):
+        if not (exact and asked):
             return drawn
         steered = steer_to_target(
             model,
             drawn,
-            targets,
+            asked,
             progress=part_of(work.progress, 0.5, 0.9),
             stop_requested=work.stopRequested,
         )
         return steered.thyroid
 
-    def _asked(self) -> dict[str, float | None]:
+    def _asked(self) -> dict[str, float]:
         if self._description is None or not self._description.steerable:
             return {}
         return {
-            name: getattr(self.parameters, wish.value) if getattr(self.parameters, wish.steer) else None
+            name: getattr(self.parameters, wish.value)
             for name, wish in WISHES.items()
+            if getattr(self.parameters, wish.steer)
         }
 
-    def _show(self, thyroid: Thyroid, placement: Placement, checksum: str) -> None:
+    def _show(self, thyroid: Thyroid, record: ThyroidRecord) -> None:
         """Put a thyroid over the CT: into the chosen node, or a new one. No camera moves."""
         parameters = self.parameters
-        surface = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
-        record = ThyroidRecord.of(thyroid, placement, model=checksum)
+        surface = thyroid.surface.moved(record.placement.to_ras(thyroid.surface.vertices))
         if parameters.result is not None:
             if parameters.result is parameters.segmentation:
                 raise InputError(_("The result would replace the patient's segmentation. Choose another result."))

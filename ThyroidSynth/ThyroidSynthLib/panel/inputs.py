@@ -8,6 +8,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..anatomy.frame import ALIGNMENTS
 from ..anatomy.labels import THYROID, TRACHEA
 from ..errors import ThyroidSynthError
 from ..scene.overlay import show_own_gland
@@ -19,6 +20,7 @@ from .section import Section
 from .wording import featuresText
 
 if TYPE_CHECKING:
+    from ..learning.description import ModelDescription
     from ..scene.loading import LoadedCase
 
 _MEASURE_AFTER_MS = 50
@@ -30,9 +32,11 @@ class InputsSection(Section):
     uiFile = "Inputs.ui"
 
     def connect(self) -> None:
+        """Connect the section's own widgets."""
         self._observed = None
         self._tags: list[int] = []
         self._measured: tuple | None = None
+        self._alignment = ALIGNMENTS[0]
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(_MEASURE_AFTER_MS)
@@ -41,16 +45,23 @@ class InputsSection(Section):
         self.ui.tracheaSelector.connect("activated(int)", self._onTracheaChosen)
 
     def release(self) -> None:
+        """Let go of the scene and of the parameters."""
         self._observe(None)
         self._timer.stop()
         self._measured = None
 
     def refresh(self) -> None:
+        """Show the parameters, which have changed."""
         segmentation = self.parameters.segmentation
         if segmentation is not self._observed:
             self._observe(segmentation)
         self._fill()
         self.showOwnGland()
+        self._measureSoon()
+
+    def describe(self, description: ModelDescription | None) -> None:
+        """Measure in the same frame as a model's thyroids, so that the numbers can be compared."""
+        self._alignment = description.alignment if description is not None else ALIGNMENTS[0]
         self._measureSoon()
 
     def take(self, loaded: LoadedCase) -> None:
@@ -118,7 +129,7 @@ class InputsSection(Section):
                 selector.clear()
                 for segment_id, text in wanted:
                     selector.addItem(text, segment_id)
-            selector.currentIndex = ([""] + ids).index(chosen) if chosen in ids else 0
+            selector.currentIndex = ["", *ids].index(chosen) if chosen in ids else 0
             selector.enabled = bool(ids)
 
     def _onThyroidChosen(self, row: int) -> None:
@@ -131,12 +142,12 @@ class InputsSection(Section):
         parameters = self.parameters
         segmentation = parameters.segmentation
         node = segmentation.GetID() if segmentation is not None else ""
-        return node, parameters.thyroidSegmentID, parameters.tracheaSegmentID
+        return node, parameters.thyroidSegmentID, parameters.tracheaSegmentID, self._alignment
 
     def _measureSoon(self) -> None:
         if self._measured == self._chosen():
             return
-        node, thyroid, trachea = self._chosen()
+        node, thyroid, trachea, _alignment = self._chosen()
         if not (node and thyroid and trachea):
             self._measured = self._chosen()
             self.ui.ownFeaturesLabel.text = _("Choose a thyroid and a trachea.") if node else "–"
@@ -153,9 +164,10 @@ class InputsSection(Section):
             return
         self._measured = self._chosen()
         segmentation = self.parameters.segmentation
+        thyroid, trachea = self.parameters.thyroidSegmentID, self.parameters.tracheaSegmentID
         try:
-            placement = placement_of_patient(segmentation, self.parameters.tracheaSegmentID)
-            features = features_of_segment(segmentation, self.parameters.thyroidSegmentID, placement)
+            placement = placement_of_patient(segmentation, trachea, thyroid, self._alignment)
+            features = features_of_segment(segmentation, thyroid, placement)
             self.ui.ownFeaturesLabel.text = featuresText(features)
         except ThyroidSynthError as error:
             self.ui.ownFeaturesLabel.text = str(error)

@@ -11,7 +11,6 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..anatomy.case_sources import find_cases
-from ..errors import InputError
 from ..scene.loading import load_case
 from ..scene.overlay import bounds_of, jump_slices, look_from_front, show_ct
 from .parameters import isSet
@@ -39,6 +38,7 @@ class LoadSection(Section):
     uiFile = "Load.ui"
 
     def connect(self) -> None:
+        """Connect the section's own widgets."""
         self.onLoaded: Callable[[LoadedCase], None] = lambda loaded: None
         self._sources: list[CaseSource] = []
         self._searched: tuple[Path, object] | None = None
@@ -47,6 +47,7 @@ class LoadSection(Section):
         self.ui.loadButton.connect("clicked(bool)", self._onLoad)
 
     def refresh(self) -> None:
+        """Show the parameters, which have changed."""
         if not isSet(self.parameters.source) and self.ui.sourcePathEdit.currentPath == ".":
             self.ui.sourcePathEdit.currentPath = ""
         if self._searched != self._wanted():
@@ -104,8 +105,7 @@ class LoadSection(Section):
                 progress=work.progress,
                 stop_requested=work.stopRequested,
             )
-            if self.parameters is None:
-                raise InputError(_("The scene was closed while the case was loading."))
+            work.check()
             self._show(source, loaded)
 
     def _show(self, source: CaseSource, loaded: LoadedCase) -> None:

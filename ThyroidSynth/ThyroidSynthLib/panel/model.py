@@ -32,13 +32,16 @@ class ModelSection(Section):
     uiFile = "Model.ui"
 
     def connect(self) -> None:
+        """Connect the section's own widgets."""
         self.onDescribed: Callable[[ModelDescription | None], None] = lambda description: None
         self._described: tuple[Path, int] | None = None
 
     def release(self) -> None:
+        """Let go of the scene and of the parameters."""
         self._described = None
 
     def refresh(self) -> None:
+        """Show the parameters, which have changed."""
         path = self.parameters.model
         if not isSet(path) and self.ui.modelPathEdit.currentPath == ".":
             self.ui.modelPathEdit.currentPath = ""

@@ -18,6 +18,7 @@ from .status import StatusSection
 from .train import TrainSection
 
 if TYPE_CHECKING:
+    from ..learning.description import ModelDescription
     from .parameters import ThyroidSynthParameterNode
 
 
@@ -54,7 +55,7 @@ class Panel:
         self._stack(self.sections, *(section.widget for section in self._all))
         self.widget.layout().addStretch(1)
         self.load.onLoaded = self.inputs.take
-        self.model.onDescribed = self.generate.describe
+        self.model.onDescribed = self._onDescribed
         self.generate.onGenerated = self.inputs.showOwnGland
         self._setEnabled(False)
 
@@ -90,6 +91,10 @@ class Panel:
         self.cancel()
         for section in self._all:
             section.close()
+
+    def _onDescribed(self, description: ModelDescription | None) -> None:
+        self.inputs.describe(description)
+        self.generate.describe(description)
 
     def _setEnabled(self, enabled: bool) -> None:
         self.sections.enabled = enabled and self.session.parameters is not None

@@ -17,7 +17,7 @@ from ..scene.terminology import find_segment
 from ..scene.volumes import features_of_segment, placement_of_patient
 
 _CASES = 4
-_EPOCHS = 40
+_SMALL = {"epochs": 300, "hidden_width": 64, "latent_size": 4, "mirrored_size": 1}
 
 
 def runMainFlow(test) -> None:
@@ -54,13 +54,13 @@ def runMainFlow(test) -> None:
         test.delayDisplay("Training a little")
         prepare_cohort(folder / "dataset", folder / "cohort", PrepareOptions(), workers=1)
         cohort = Cohort.open(folder / "cohort")
-        model = train(cohort, settings_for("fast", "fixed", epochs=_EPOCHS))
+        model = train(cohort, settings_for("fast", "fixed", **_SMALL))
         cohort.samples._mmap.close()
 
         test.delayDisplay("Generating a thyroid")
         made = next(generate(model, count=1, seed=1))
         surface = made.surface.moved(placement.to_ras(made.surface.vertices))
-        record = ThyroidRecord.of(made, placement, model=model.checksum)
+        record = ThyroidRecord.of(made, placement, asked={}, model=model.checksum)
         node = add_generated_thyroid(slicer.mrmlScene, "Generated thyroid", surface, ct=loaded.ct, record=record)
         again = features_of_segment(node, SEGMENT_ID, placement)
         test.assertAlmostEqual(again.volume_ml, made.measured.volume_ml, delta=0.01 * made.measured.volume_ml)

@@ -31,6 +31,7 @@ class TrainSection(Section):
     uiFile = "Train.ui"
 
     def connect(self) -> None:
+        """Connect the section's own widgets."""
         self._stopping: StopSequence | None = None
         self._watched: Path | None = None
         self._timer = qt.QTimer()
@@ -41,11 +42,13 @@ class TrainSection(Section):
         self.ui.useModelButton.connect("clicked(bool)", self._onUseModel)
 
     def release(self) -> None:
+        """Let go of the scene and of the parameters."""
         # The training goes on: it is a process of its own, and its folder stays in the saved scene.
         self._timer.stop()
         self._stopping, self._watched = None, None
 
     def refresh(self) -> None:
+        """Show the parameters, which have changed."""
         for path, edit in (
             (self.parameters.trainingData, self.ui.trainingDataPathEdit),
             (self.parameters.job, self.ui.jobPathEdit),

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SOFT_TISSUE_WINDOW_HU = 400.0
 SOFT_TISSUE_LEVEL_HU = 60.0
 
+# Surfaces of a hundred segments take a minute; the user can make them in Slicer where they are wanted.
+_FEW_SEGMENTS = 8
+
 
 @dataclass(frozen=True)
 class LoadedCase:
@@ -77,16 +80,19 @@ def load_case(
         else:
             segmentation, notes = _segmentation_of_case(scene, source)
         added.append(segmentation)
+        progress(0.8, "Placing it over the CT")
         check(stop_requested)
-        progress(0.8, "Making surfaces")
         if ct is not None:
             segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
             place_beside(segmentation, ct)
-        segmentation.CreateClosedSurfaceRepresentation()
-        segmentation.GetDisplayNode().SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
+        if segmentation.GetSegmentation().GetNumberOfSegments() <= _FEW_SEGMENTS:
+            segmentation.CreateClosedSurfaceRepresentation()
+            segmentation.GetDisplayNode().SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
     except BaseException:
         for node in added:
-            scene.RemoveNode(node)
+            # The scene may have been closed meanwhile.
+            if scene.IsNodePresent(node):
+                scene.RemoveNode(node)
         raise
     progress(1.0, f"{source.id} is loaded")
     return LoadedCase(ct, segmentation, notes)

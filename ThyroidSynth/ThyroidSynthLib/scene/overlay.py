@@ -32,15 +32,16 @@ def jump_slices(scene: vtkMRMLScene, centre_ras: np.ndarray) -> None:
     slicer.vtkMRMLSliceNode.JumpAllSlices(scene, r, a, s, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
 
 
-def look_from_front(scene: vtkMRMLScene, centre_ras: np.ndarray, size_mm: float, *, zoom: float = 1.0) -> None:
+def look_from_front(scene: vtkMRMLScene, centre_ras: np.ndarray, size_mm: float) -> None:
     """Point every 3D view at a place in the patient, from the front.
 
     Only for a case that was just loaded. A change of a surface never moves a camera.
     """
     centre = np.asarray(centre_ras, dtype=float)
+    position = centre + np.array([0.0, _CAMERA_DISTANCES * size_mm, 0.0])
     for camera in _nodes(scene, "vtkMRMLCameraNode"):
         camera.SetFocalPoint(centre.tolist())
-        camera.SetPosition((centre + [0.0, _CAMERA_DISTANCES * size_mm / zoom, 0.0]).tolist())
+        camera.SetPosition(position.tolist())
         camera.SetViewUp([0.0, 0.0, 1.0])
         camera.ResetClippingRange()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -48,12 +49,15 @@ class ThyroidRecord:
     model: str
 
     @classmethod
-    def of(cls, thyroid: Thyroid, placement: Placement, *, model: str) -> ThyroidRecord:
-        """Make the record of a thyroid at a placement."""
+    def of(cls, thyroid: Thyroid, placement: Placement, *, asked: Mapping[str, float], model: str) -> ThyroidRecord:
+        """Make the record of a thyroid at a placement.
+
+        `asked` are the user's wishes only; what was left free was drawn and is in the thyroid's code.
+        """
         return cls(
             seed=int(thyroid.seed),
             code=tuple(float(value) for value in np.ravel(thyroid.code)),
-            asked={name: float(value) for name, value in thyroid.asked.items()},
+            asked={name: float(value) for name, value in asked.items()},
             measured=thyroid.measured.as_dict(),
             trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()),
             model=model,
