@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 from material import CASES, EPOCHS, Material, make_material
 from reference import BatchOfOneLoop, decode_slice_by_slice, perceptron_like
+from timing import Row, machine, median_seconds, print_table
+
 from ThyroidSynthLib.learning.presets import settings_for
 from ThyroidSynthLib.learning.training import train
 from ThyroidSynthLib.synthesis.decoding import decode, decoding_box
 from ThyroidSynthLib.synthesis.fitting import fit_surface
 from ThyroidSynthLib.synthesis.steering import generate
 from ThyroidSynthLib.synthesis.targeting import CodeSpace, steer_to_target
-from timing import Row, machine, median_seconds, print_table
 
 TRAINING_STEPS = 60
 
