@@ -25,6 +25,10 @@ from .tensors import load_tensors, save_tensors
 if TYPE_CHECKING:
     from ..anatomy.cohort import Cohort
 
+# The mirrored dimensions' start: samples of a shape that are looked at, and the size of the first code.
+_SIDE_SAMPLES = 2000
+_SIDE_SD = 0.05
+
 
 @dataclass(frozen=True)
 class EpochReport:
@@ -159,6 +163,10 @@ class _Learner:
             torch.manual_seed(_seed_of(settings.seed, 0))
             network = SDFNetwork(fixed.shape[1] + settings.latent_size, settings.hidden_layers, settings.hidden_width)
             latent = torch.randn(len(cohort.ids), settings.latent_size) * settings.latent_init_sd
+        if settings.mirrored_size:
+            sides = _sides(cohort.samples)[:, : settings.mirrored_size]
+            kept = settings.latent_size - settings.mirrored_size
+            latent[:, kept : kept + sides.shape[1]] += torch.from_numpy(sides)
         self.network = network.to(device)
         self.latent = torch.nn.Parameter(latent.to(device))
         self.optimiser = torch.optim.Adam(
@@ -295,6 +303,20 @@ class _Learner:
                 "software": {"thyroidsynth": __version__, "torch": torch.__version__, "numpy": np.__version__},
             },
         )
+
+
+def _sides(samples: np.ndarray) -> np.ndarray:
+    """Say to which side each shape (n, samples, 4) leans, above and below, in front and behind, (n, 3).
+
+    A gland and its mirror image start from opposite codes. From codes near 0 a gland without one lobe
+    was learned as one with two: the mean of itself and its mirror image.
+    """
+    points = np.asarray(samples[:, :_SIDE_SAMPLES, :3])
+    centred = points - points.mean(axis=(0, 1)) * np.array([0.0, 1.0, 1.0], dtype=np.float32)
+    x, y, z = np.moveaxis(centred, -1, 0)
+    moments = np.stack([x.mean(axis=1), (x * z).mean(axis=1), (x * y).mean(axis=1)], axis=1)
+    spread = np.sqrt(np.mean(moments**2, axis=0))
+    return (_SIDE_SD * moments / np.where(spread > 0, spread, 1.0)).astype(np.float32)
 
 
 def _seed_of(seed: int, stream: int) -> int:
