@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from tiny_cohort import write_tiny_cohort
 
 from ThyroidSynthLib.anatomy.features import measure_features
 from ThyroidSynthLib.learning.presets import settings_for
 from ThyroidSynthLib.learning.training import _sides, train
 from ThyroidSynthLib.synthesis.thyroid import thyroid_of_code
+from tiny_cohort import write_tiny_cohort
 
 MIRRORED = 3
 
