@@ -83,14 +83,18 @@ def test_a_start_that_measures_the_targets_is_left_as_it_is(small_model: ShapeMo
 
 @pytest.mark.parametrize(
     "targets",
-    [{"volume_ml": 400.0, "symmetry": 0.999}, {"isthmus_area_mm2": 1e5}, {"volume_ml": 0.01, "symmetry": 0.0}],
+    [
+        {"volume_ml": 400.0, "symmetry": 0.999},
+        {"isthmus_area_mm2": 1e5},
+        {"volume_ml": 5.0, "isthmus_area_mm2": 5000.0},
+    ],
 )
 def test_targets_out_of_reach_give_the_nearest_and_say_so(
     small_model: ShapeModel, starts: list[Thyroid], targets: dict[str, float]
 ) -> None:
     result = steer_to_target(small_model, starts[0], targets, resolution=32, max_rounds=6)
 
-    assert not result.met
+    assert result.met is False
     assert result.thyroid.validity.ok
     assert result.rounds <= 6
     assert all(np.isfinite(list(result.error.values())))

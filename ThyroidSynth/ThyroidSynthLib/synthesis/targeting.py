@@ -109,7 +109,7 @@ def check_targets(targets: Mapping[str, float]) -> None:
 
 def is_met(name: str, measured: float, target: float) -> bool:
     """Say whether a feature is as near to its target as `TOLERANCE` asks."""
-    return _misfit(name, measured, target) <= 1.0
+    return bool(_misfit(name, measured, target) <= 1.0)
 
 
 def _misfit(name: str, measured: float, target: float) -> float:
@@ -238,7 +238,7 @@ class _Seeker:
         )
         return Steered(
             thyroid=thyroid,
-            met=misfit <= 1.0,
+            met=bool(misfit <= 1.0),
             error=dict(zip(self.names, (measured - self.wanted).tolist(), strict=True)),
             rounds=rounds,
             moved=moved,
