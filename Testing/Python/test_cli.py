@@ -113,6 +113,25 @@ def test_info_on_a_model_needs_no_pytorch(model_path):
     assert subprocess.run([sys.executable, "-c", script, str(model_path)], capture_output=True).returncode == 0
 
 
+def test_training_cases_are_given_back_by_their_ids(capsys, model_path, tmp_path):
+    from ThyroidSynthLib.learning.model import ShapeModel
+
+    model = ShapeModel.load(model_path)
+    chosen = [model.ids[2], model.ids[0]]
+    arguments = ("generate", model_path, "--reconstruct", *chosen, "--format", "none", "--out", tmp_path / "back")
+
+    assert as_json(capsys, *arguments)["thyroids"] == 2
+
+    manifest = json.loads((tmp_path / "back" / "manifest.json").read_text())
+    assert manifest["request"]["reconstructed"] == chosen
+    volumes = [entry["asked"]["volume_ml"] for entry in manifest["thyroids"]]
+    assert volumes == [model.features[2, 0], model.features[0, 0]]
+    with pytest.raises(SystemExit, match="2"):
+        run(*arguments, "--volume", 12)
+    assert run("generate", model_path, "--reconstruct", "nobody", "--out", tmp_path / "other") == 1
+    assert "'nobody' is not among" in capsys.readouterr().err
+
+
 def test_generated_thyroids_are_counted_and_a_used_folder_refused(capsys, model_path, tmp_path):
     arguments = ("generate", model_path, "--count", 2, "--seed", 5, "--format", "nrrd", "--mesh", "ply,obj")
     found = as_json(capsys, *arguments, "--out", tmp_path / "g")

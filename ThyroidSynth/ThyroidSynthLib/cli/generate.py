@@ -19,6 +19,7 @@ examples:
   thyroidsynth generate model.safetensors --count 12 --seed 1 --out thyroids
   thyroidsynth generate model.safetensors --count 100 --volume 15 --isthmus-area 0 --exact --out no_isthmus
   thyroidsynth generate model.safetensors --from-table wishes.csv --mesh ply,stl --out cohort500
+  thyroidsynth generate model.safetensors --reconstruct s0001 s0002 --out given_back
   thyroidsynth generate model.safetensors --at s0327 --grid s0327/ct.nii.gz --out in_patient
 
 A table of wishes has any of the columns volume_ml, isthmus_area_mm2, symmetry and one row for each thyroid."""
@@ -41,6 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="move each code until its surface measures what was asked; without it the model is given the features "
         "and what comes out is measured",
     )
+    wishes.add_argument(
+        "--reconstruct",
+        nargs="+",
+        metavar="ID",
+        help="give back these training cases, as the model has learnt them, instead of new thyroids",
+    )
     place = parser.add_argument_group("place")
     place.add_argument(
         "--at",
@@ -61,10 +68,14 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ..synthesis.generated_cohort import write_generated_cohort
     from ..synthesis.requests import generate_to_target, placement_at, read_wishes
     from ..synthesis.steering import generate
+    from ..synthesis.thyroid import reconstruct
 
     wish = {"volume_ml": options.volume, "isthmus_area_mm2": options.isthmus_area, "symmetry": options.symmetry}
     if options.from_table and any(value is not None for value in wish.values()):
         options.usage_error("give features either by --from-table or by --volume, --isthmus-area and --symmetry")
+    steered = options.from_table or options.exact or any(value is not None for value in wish.values())
+    if options.reconstruct and (steered or options.count is not None):
+        options.usage_error("--reconstruct gives training cases back as they are; leave out --count and features")
     table = read_wishes(options.from_table) if options.from_table else None
     if table is not None and options.count not in (None, len(table)):
         options.usage_error(f"--count {options.count} contradicts the {len(table)} rows of {options.from_table}")
@@ -72,24 +83,29 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     files = file_options(options)
     model = ShapeModel.load(options.model)
     placement = placement_at(options.at, model.frame.alignment, class_map=options.class_map) if options.at else None
+    request = {
+        "count": count,
+        "seed": options.seed,
+        "steering": "to target" if options.exact else "one-shot",
+        "asked": wish if table is None else str(options.from_table),
+    }
+    if options.reconstruct:
+        rows = [model.index_of(case_id) for case_id in options.reconstruct]
+        count, request = len(rows), {"reconstructed": options.reconstruct}
     with stop_on_signals() as stopped:
-        make = generate_to_target if options.exact else generate
-        thyroids = make(
-            model, count=count, seed=options.seed, asked=wish if table is None else table, stop_requested=stopped
-        )
+        if options.reconstruct:
+            thyroids = (reconstruct(model, row) for row in rows)
+        else:
+            make = generate_to_target if options.exact else generate
+            asked = wish if table is None else table
+            thyroids = make(model, count=count, seed=options.seed, asked=asked, stop_requested=stopped)
         written = write_generated_cohort(
             thyroids,
             options.out,
             model=model,
             placement=placement,
             options=files,
-            request={
-                "count": count,
-                "seed": options.seed,
-                "steering": "to target" if options.exact else "one-shot",
-                "asked": wish if table is None else str(options.from_table),
-                "placed_at": str(options.at) if options.at else None,
-            },
+            request={**request, "placed_at": str(options.at) if options.at else None},
             total=count,
             overwrite=options.overwrite,
             progress=console.progress,

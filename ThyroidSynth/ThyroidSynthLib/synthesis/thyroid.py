@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..anatomy.features import Features, measure_features
+from ..anatomy.features import FEATURE_NAMES, Features, measure_features
 from ..anatomy.surface import Surface
 from ..learning.model import ShapeModel
 from .decoding import DEFAULT_RESOLUTION, Decoded, decode
@@ -97,5 +97,6 @@ def thyroid_of_code(
 
 
 def reconstruct(model: ShapeModel, index: int, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
-    """Decode the code that training found for case number `index`."""
-    return thyroid_of_code(model, model.codes[index], resolution=resolution)
+    """Decode the code that training found for case number `index`; `asked` holds the case's features."""
+    asked = dict(zip(FEATURE_NAMES, model.features[index].tolist(), strict=True))
+    return thyroid_of_code(model, model.codes[index], resolution=resolution, asked=asked, index=index)
