@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from mask_files import affine, write_nifti
 from ThyroidSynthLib.anatomy.sampling import signed_distance
 from ThyroidSynthLib.anatomy.surface import Surface, surface_from_level_set, surface_from_mask
 from ThyroidSynthLib.anatomy.volume import Volume, read_volume
@@ -109,6 +110,15 @@ def test_a_label_map_on_a_cts_grid_lies_where_the_ct_lies(tmp_path, suffix):
         assert np.allclose(getattr(image, geometry)(), getattr(ct, geometry)(), atol=1e-4)
     assert np.allclose(read_volume(path).center_of_mass_ras(), center, atol=0.15)
     assert "not for clinical use" in image.GetMetaData("ITK_FileNotes")
+
+
+def test_a_slightly_sheared_cts_grid_is_where_its_masks_are_read(tmp_path):
+    ras = affine(degrees=3.6)
+    ras[0, 1] += 2e-3
+    path = write_nifti(tmp_path / "ct.nii.gz", np.zeros((3, 4, 5), np.int16), ras)
+    grid = LabelGrid.from_volume_file(path)
+    assert grid.size_kji == (3, 4, 5)
+    assert np.allclose(grid.ijk_to_ras, read_volume(path).ijk_to_ras, atol=1e-6)
 
 
 def test_a_label_map_that_reads_back_differently_is_not_put_in_place(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..anatomy.nifti import is_nifti, read_header
 from ..anatomy.polydata import polydata_of
 from ..anatomy.surface import Surface
 from ..anatomy.volume import Volume
@@ -53,6 +54,10 @@ class LabelGrid:
         path = Path(path)
         if not path.is_file():
             raise InputError(f"{path} does not exist. Check the path of the image whose grid is wanted.")
+        if is_nifti(path):
+            # By the reader of the masks: SimpleITK refuses, or places otherwise, what it finds a little oblique.
+            header = read_header(path)
+            return cls(header.shape, header.ijk_to_ras)
         reader = SimpleITK.ImageFileReader()
         reader.SetFileName(str(path))
         try:
