@@ -14,6 +14,7 @@ from safetensors import safe_open
 
 from ThyroidSynthLib.errors import ModelError, OutputError
 from ThyroidSynthLib.files import sha256_of
+from ThyroidSynthLib.learning.description import describe_model
 from ThyroidSynthLib.learning.model import ShapeModel
 from ThyroidSynthLib.learning.presets import settings_for
 from ThyroidSynthLib.learning.tensors import load_tensors, save_tensors
@@ -66,6 +67,14 @@ def test_the_file_says_what_it_is_to_any_reader_of_safetensors(model_file: Path)
     assert description["feature_names"] == ["volume_ml", "isthmus_area_mm2", "symmetry"]
     assert description["provenance"]["cohort"]["synthetic"] is True
     assert description["provenance"]["training"]["epochs"] == 2
+
+
+def test_the_header_alone_tells_what_the_model_says_of_itself(model: ShapeModel, model_file: Path) -> None:
+    described = describe_model(model_file)
+
+    assert described.cohort == model.provenance["cohort"]["source"] == "surfaces"
+    assert (described.cases, described.synthetic, described.alignment) == (4, True, model.frame.alignment)
+    np.testing.assert_array_equal(described.features, model.features)
 
 
 def test_training_cases_and_their_range_are_found(model: ShapeModel) -> None:

@@ -29,7 +29,7 @@ class ModelDescription:
     epochs : int
         How long it was trained.
     cohort : str
-        Name of its cohort.
+        Name of the folder its cohort was prepared from.
     cases : int
         Number of training cases.
     synthetic : bool
@@ -85,7 +85,7 @@ def describe_model(path: Path | str) -> ModelDescription:
             variant=about["settings"]["variant"],
             preset=about["settings"]["preset"],
             epochs=int(about["settings"]["epochs"]),
-            cohort=str(cohort.get("name", "")),
+            cohort=str(cohort.get("source", "")),
             cases=len(about["ids"]),
             synthetic=bool(cohort.get("synthetic", False)),
             alignment=about["frame"]["alignment"],
