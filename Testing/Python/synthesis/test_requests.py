@@ -16,6 +16,12 @@ def test_a_table_gives_one_wish_a_row_and_empty_cells_are_free(tmp_path):
     assert read_wishes(path) == [{"volume_ml": 15.0, "symmetry": 0.7}, {"volume_ml": 20.5, "symmetry": None}]
 
 
+def test_a_blank_after_a_comma_costs_no_wish(tmp_path):
+    path = tmp_path / "wishes.csv"
+    path.write_text("volume_ml, symmetry\n15, 0.7\n")
+    assert read_wishes(path) == [{"volume_ml": 15.0, "symmetry": 0.7}]
+
+
 def test_a_table_saved_by_a_spreadsheet_with_semicolons_and_a_mark_is_read(tmp_path):
     path = tmp_path / "wishes.csv"
     path.write_bytes("\ufeffvolume_ml;isthmus_area_mm2\r\n15;0\r\n".encode())

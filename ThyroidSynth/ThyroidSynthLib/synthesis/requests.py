@@ -44,6 +44,8 @@ def read_wishes(path: Path | str) -> list[dict[str, float | None]]:
         raise InputError(f"{path} cannot be read ({error}). Give a CSV file in UTF-8.") from error
     first_line = text.partition("\n")[0]
     table = csv.DictReader(text.splitlines(), delimiter=";" if ";" in first_line else ",")
+    # A blank after a comma must not turn a wish into a column that is not looked at.
+    table.fieldnames = [name.strip() for name in table.fieldnames or ()]
     columns = [name for name in FEATURE_NAMES if name in (table.fieldnames or ())]
     if not columns:
         raise InputError(f"{path} has none of the columns {', '.join(FEATURE_NAMES)}. Name them in its first line.")
