@@ -84,7 +84,7 @@ def store_surface(folder: Path, case_id: str, surface: Surface) -> tuple[Surface
         SHA-256 of the file.
     """
     name = f"{SURFACES_FOLDER}/{case_id}.ply"
-    write_ply(surface, folder / name, comment="thyroid surface in mm, RAS axes, origin at the trachea's centre of mass")
+    write_ply(surface, folder / name, comment="thyroid surface in mm, in the trachea frame of cohort.json")
     return surface.moved(surface.vertices.astype(np.float32)), name, sha256_of(folder / name)
 
 
