@@ -87,6 +87,17 @@ def test_a_new_thyroid_is_made_beside_the_old_one_when_asked(ready):
     assert len(generated_thyroids(ready.app.scene)) == 2
 
 
+def test_a_thyroid_for_the_next_patient_does_not_replace_that_of_the_one_before(ready, dataset):
+    ready.click("generateButton")
+    before = ready.parameters.result
+    record = read_record(before)
+    ready.load(dataset)
+    assert ready.parameters.result is None
+    ready.click("generateButton")
+    assert generated_thyroids(ready.app.scene) == [before, ready.parameters.result]
+    assert read_record(before) == record
+
+
 def test_only_generated_thyroids_are_offered_as_result(ready):
     ready.click("generateButton")
     assert ready.resultSelector.nodeCount() == 1

@@ -72,6 +72,8 @@ class InputsSection(Section):
             self.parameters.thyroidSegmentID = ""
             self.parameters.tracheaSegmentID = ""
             self.parameters.segmentation = loaded.segmentation
+            # The next thyroid belongs to this patient; those of the one before stay as they are.
+            self.parameters.result = None
 
     def showOwnGland(self) -> None:
         """Let the patient's own thyroid stand back behind a generated one, or hide it, as the user wishes."""
