@@ -60,6 +60,12 @@ def test_a_patient_is_where_the_case_folders_trachea_is(tmp_path):
     assert np.allclose(placement_at(tmp_path, "trachea").origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
 
 
+def test_the_mask_of_a_thyroid_is_no_place(tmp_path):
+    write_volume(a_mask((5, 20, 10)), tmp_path / "thyroid_gland.nii.gz")
+    with pytest.raises(InputError, match="is a thyroid"):
+        placement_at(tmp_path / "thyroid_gland.nii.gz", "trachea")
+
+
 def test_an_empty_mask_and_several_patients_are_refused(tmp_path):
     empty = a_mask((12, 9, 20))
     write_volume(Volume(empty.array * 0, empty.ijk_to_ras), tmp_path / "trachea.nii.gz")

@@ -124,7 +124,7 @@ def _of_two_masks(thyroid: Path, trachea: Path) -> CaseSource:
     for path in (thyroid, trachea):
         if not path.is_file():
             raise InputError(f"{path} does not exist. Check the path.")
-    stem = _stem(thyroid)
+    stem = stem_of(thyroid)
     if normalised(stem) in THYROID.names:
         folder = thyroid.parent
         stem = (folder.parent if folder.name == "segmentations" else folder).name or stem
@@ -133,7 +133,7 @@ def _of_two_masks(thyroid: Path, trachea: Path) -> CaseSource:
 
 def _of_file(path: Path, class_map: str | None) -> CaseSource:
     if is_segmentation_file(path):
-        return CaseSource(_stem(path), "segmentation", labels_path=path)
+        return CaseSource(stem_of(path), "segmentation", labels_path=path)
     if not is_nifti(path):
         raise InputError(f"{path} is neither a NIfTI file (.nii, .nii.gz) nor a Slicer segmentation (.seg.nrrd).")
     named = bool(names_in_extensions(read_header(path).extensions))
@@ -143,7 +143,7 @@ def _of_file(path: Path, class_map: str | None) -> CaseSource:
             "mask; if "
             "it is a multi-label map of TotalSegmentator v2 ('total') say the class map (total-v2)."
         )
-    return CaseSource(_stem(path), "labels", labels_path=path, class_map=class_map)
+    return CaseSource(stem_of(path), "labels", labels_path=path, class_map=class_map)
 
 
 def _of_folder(folder: Path) -> CaseSource | None:
@@ -165,7 +165,7 @@ def _mask_file(folder: Path, structure: Structure) -> Path | None:
         if (usual := folder / f"{structure.name}{suffix}").is_file():
             return usual
     for path in sorted(folder.iterdir()):
-        if is_nifti(path) and normalised(_stem(path)) in structure.names:
+        if is_nifti(path) and normalised(stem_of(path)) in structure.names:
             return path
     return None
 
@@ -188,7 +188,7 @@ def _of_loose_file(path: Path, class_map: str | None) -> CaseSource | None:
     """See a file among others as a case only when it surely is one: CTs may lie beside it."""
     if is_segmentation_file(path):
         return _of_file(path, class_map)
-    if not is_nifti(path) or normalised(_stem(path)) == "ct":
+    if not is_nifti(path) or normalised(stem_of(path)) == "ct":
         return None
     try:
         named = bool(names_in_extensions(read_header(path).extensions))
@@ -196,10 +196,11 @@ def _of_loose_file(path: Path, class_map: str | None) -> CaseSource | None:
         named = True  # Reading the case will say what is wrong with it; leaving it out would hide it.
     if not named and class_map is None:
         return None
-    return CaseSource(_stem(path), "labels", labels_path=path, class_map=class_map)
+    return CaseSource(stem_of(path), "labels", labels_path=path, class_map=class_map)
 
 
-def _stem(path: Path) -> str:
+def stem_of(path: Path) -> str:
+    """Give a file's name without its suffix, of which some are double."""
     name = path.name
     for suffix in (".nii.gz", ".seg.nrrd", ".nii"):
         if name.lower().endswith(suffix):

@@ -6,11 +6,11 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..anatomy.case_sources import find_cases
+from ..anatomy.case_sources import find_cases, stem_of
 from ..anatomy.cases import read_case
 from ..anatomy.features import FEATURE_NAMES
 from ..anatomy.frame import Placement
-from ..anatomy.labels import names_in_extensions
+from ..anatomy.labels import THYROID, names_in_extensions, structure_called
 from ..anatomy.masks import read_mask
 from ..anatomy.nifti import is_nifti, read_header
 from ..anatomy.segmentation_file import is_segmentation_file
@@ -108,6 +108,8 @@ def placement_at(path: Path | str, alignment: str, *, class_map: str | None = No
     """
     path = Path(path)
     if path.is_file() and class_map is None and _is_single_mask(path):
+        if structure_called(stem_of(path)) is THYROID:
+            raise InputError(f"{path} is a thyroid by its name. Give the trachea's mask, or the case's folder.")
         mask = read_mask(path)
         if mask.is_empty:
             raise InputError(f"{path} is empty. Give the mask of a trachea, on which thyroids are centred.")
