@@ -7,7 +7,7 @@ import pytest
 
 from ThyroidSynthLib.anatomy.case_sources import find_cases
 from ThyroidSynthLib.anatomy.volume import Volume, read_volume, write_volume
-from ThyroidSynthLib.errors import Cancelled
+from ThyroidSynthLib.errors import Cancelled, InputError
 from ThyroidSynthLib.evaluation.fitted import fit_cases
 from ThyroidSynthLib.synthesis.generated_cohort import FileOptions
 from ThyroidSynthLib.synthesis.grid import LabelGrid, voxelise
@@ -79,6 +79,21 @@ def test_an_earlier_fit_is_replaced_only_when_asked(model, patients, tmp_path):
     assert "error" not in fit(False)[0]
     assert "already holds a fit" in fit(False)[0]["error"]
     assert "error" not in fit(True)[0]
+
+
+def test_a_label_map_that_the_grid_cuts_is_said(model, patients, tmp_path):
+    matrix = np.diag([1.5, 1.5, 1.5, 1.0])
+    matrix[:3, 3] = ORIGIN
+    options = FileOptions(grid=LabelGrid((20, 20, 20), matrix))
+    (fit,) = fit_cases(model, find_cases(patients / "patient"), tmp_path / "out", options=options, on_scan_grid=False)
+    assert any("beyond the grid" in note for note in fit["notes"])
+
+
+def test_two_cases_of_one_name_are_refused_before_one_replaces_the_other(model, patients, tmp_path):
+    twice = find_cases(patients / "patient") * 2
+    with pytest.raises(InputError, match="named patient"):
+        list(fit_cases(model, twice, tmp_path / "out", options=FileOptions(), overwrite=True))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_stop_ends_all_fits(model, patients, tmp_path):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,8 @@ def write_fit(
         grid = grid or LabelGrid.around(surface_ras, spacing_mm=options.spacing_mm)
         files.append(f"thyroid.{options.label_format}")
         write_label_map(voxelise(surface_ras, grid), folder / files[-1])
+        if not grid.holds(surface_ras):
+            fitted = replace(fitted, notes=(*fitted.notes, "reaches beyond the grid; its label map is cut there"))
     document = fitted.document(model, files)
     try:
         write_json(folder / FIT_FILE, document)
@@ -182,7 +185,15 @@ def fit_cases(
     ------
     dict
         What was written of each case, or its id and the error.
+
+    Raises
+    ------
+    InputError
+        Two cases have the same id, by which their folders are named.
     """
+    twice = sorted(case_id for case_id, count in Counter(source.id for source in sources).items() if count > 1)
+    if twice:
+        raise InputError(f"Several cases are named {', '.join(twice)}. Fit them one by one, into different folders.")
     for number, source in enumerate(sources):
         check(stop_requested)
         progress(number / len(sources), f"Fitting {source.id} ({number + 1} of {len(sources)})")
