@@ -185,6 +185,12 @@ def test_thyroids_are_made_and_fitted_in_a_given_patient(capsys, dataset, model_
     assert "already holds a fit" in capsys.readouterr().out
 
 
+def test_a_grid_without_a_patient_says_how_to_put_thyroids_there(capsys, dataset, model_path, tmp_path):
+    trachea = dataset / "s0000" / "segmentations" / "trachea.nii.gz"
+    assert run("generate", model_path, "--grid", trachea, "--out", tmp_path / "g", "--quiet") == 0
+    assert "--at puts them at a patient's trachea" in capsys.readouterr().out
+
+
 def test_a_model_is_evaluated_into_a_report(capsys, cohort, model_path, tmp_path):
     small = ("--count", 3, "--to-target", 1, "--cases", 1)
     found = as_json(capsys, "evaluate", model_path, cohort.folder, *small, "--out", tmp_path / "evaluation")

@@ -122,7 +122,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     }
     lines = [f"{written.count} thyroids are in {written.folder} ({written.attempts} draws); see manifest.csv."]
     if written.cut_by_grid:
-        lines.append(f"{written.cut_by_grid} of them reach beyond the grid; their label maps are cut there.")
+        where = "" if options.at else " They lie around RAS 0, 0, 0: --at puts them at a patient's trachea."
+        lines.append(f"{written.cut_by_grid} of them reach beyond the grid; their label maps are cut there.{where}")
     if model.synthetic:
         lines.append("The model was trained on a synthetic cohort: software output, not anatomy.")
     return Result(document, "\n".join(lines))
