@@ -74,12 +74,18 @@ def make_parser() -> argparse.ArgumentParser:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line; a wrong one ends the script with exit code 2."""
+    from ThyroidSynthLib.errors import InputError
+    from ThyroidSynthLib.learning.job_options import job_folder_beside
+
     parser = make_parser()
     options = parser.parse_args(arguments)
     if options.job is None and options.model is None:
         parser.error("give --job, the folder of the training, or --model, the file to write, or both")
     if options.job is None:
-        options.job = options.model.with_name(f"{options.model.stem}.job")
+        try:
+            options.job = job_folder_beside(options.model)
+        except InputError as error:
+            parser.error(str(error))
     if options.input is None and (options.restart or not (options.job / "config.json").is_file()):
         parser.error(
             f"give --input, what to train on; only an existing job goes on without it, and {options.job} is none"

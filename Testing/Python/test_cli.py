@@ -79,6 +79,12 @@ def test_an_error_is_one_line_without_a_traceback(capsys, tmp_path):
     assert output.err == f"thyroidsynth: error: {tmp_path / 'missing'} does not exist. Check the path.\n"
 
 
+def test_a_folder_given_as_the_model_file_is_told(capsys, cohort, tmp_path):
+    assert run("train", cohort.folder, "--out", tmp_path) == 1
+    assert "is a folder, but the model is one file" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_debug_tells_where_an_error_came_from(capsys, tmp_path):
     assert run("info", tmp_path / "missing", "--debug") == 1
     assert "Traceback" in capsys.readouterr().err

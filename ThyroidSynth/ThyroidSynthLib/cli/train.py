@@ -55,13 +55,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ..learning.job import JobFolder
-    from ..learning.job_options import JobOptions, job_for
+    from ..learning.job_options import JobOptions, job_folder_beside, job_for
     from ..learning.job_run import run_job
     from ..learning.stop_signals import stop_on_signals
 
     if options.out is None and options.job is None:
         options.usage_error("give --out, the model file to write, or --job, the folder of the training, or both")
-    folder = options.job or options.out.with_name(f"{options.out.stem}.job")
+    folder = options.job or job_folder_beside(options.out)
     if options.input is None:
         job = JobFolder.open(folder)
     else:

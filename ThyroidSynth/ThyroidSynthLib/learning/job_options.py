@@ -46,6 +46,18 @@ class JobOptions:
     checkpoint_every_s: float = 30.0
 
 
+def job_folder_beside(model: Path) -> Path:
+    """Give the job folder of a training that was only told which model file to write.
+
+    Raises
+    ------
+    InputError
+        The model file is a folder.
+    """
+    _refuse_folder(model)
+    return model.with_name(f"{model.stem}.job")
+
+
 def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -> JobFolder:
     """Make the job for what the user chose, or find the one that is in the folder already.
 
@@ -89,10 +101,8 @@ def _configuration(folder: Path, options: JobOptions) -> dict[str, Any]:
     source = Path(options.input)
     if not source.exists():
         raise InputError(f"{source} does not exist. Give a cohort folder or a folder of TotalSegmentator cases.")
-    if options.model is not None and Path(options.model).is_dir():
-        raise InputError(
-            f"{options.model} is a folder, but the model is one file. Add a file name such as model.safetensors."
-        )
+    if options.model is not None:
+        _refuse_folder(Path(options.model))
     # A preparation that was not finished is a cohort, too: opening it says what to do.
     prepare = not any((source / name).is_file() for name in ("cohort.json", "prepare.json"))
     return {
@@ -108,6 +118,11 @@ def _configuration(folder: Path, options: JobOptions) -> dict[str, Any]:
         "settings": settings.to_json(),
         "versions": _versions(),
     }
+
+
+def _refuse_folder(model: Path) -> None:
+    if model.is_dir():
+        raise InputError(f"{model} is a folder, but the model is one file. Add a file name such as model.safetensors.")
 
 
 def _checksum(cohort_folder: Path) -> str:
