@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,16 @@ def test_slicers_own_packages_and_torch_are_never_replaced() -> None:
     in_slicer = file("ThyroidSynth/Resources/requirements.txt")
 
     assert not in_slicer.keys() & {"numpy", "scipy", "simpleitk", "vtk", "torch"}
+
+
+def test_slicer_installs_nothing_that_the_module_does_not_use() -> None:
+    library = PROJECT / "ThyroidSynth" / "ThyroidSynthLib"
+    layers = ("anatomy", "learning", "synthesis", "scene", "panel")
+    text = "\n".join(path.read_text(encoding="utf-8") for layer in layers for path in (library / layer).rglob("*.py"))
+
+    for name in file("ThyroidSynth/Resources/requirements.txt"):
+        module = {"scikit-image": "skimage"}.get(name, name)
+        assert re.search(rf"^\s*(from|import) {module}\b", text, re.MULTILINE), name
 
 
 def test_the_extensions_index_knows_the_same_dependency_as_cmake() -> None:

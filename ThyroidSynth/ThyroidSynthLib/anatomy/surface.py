@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .volume import Volume, sitk_from_volume
-
-if TYPE_CHECKING:
-    import trimesh
 
 
 @dataclass(frozen=True)
@@ -51,12 +47,6 @@ class Surface:
     def moved(self, vertices: np.ndarray) -> Surface:
         """Give the same triangles over other vertex positions."""
         return Surface(vertices, self.faces)
-
-    def to_trimesh(self) -> trimesh.Trimesh:
-        """Give the surface as a trimesh object, vertices and faces untouched."""
-        import trimesh
-
-        return trimesh.Trimesh(self.vertices, self.faces, process=False)
 
     def is_closed(self) -> bool:
         """Say whether every edge borders exactly two triangles that agree on which side is out."""
