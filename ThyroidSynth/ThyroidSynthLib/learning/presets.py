@@ -93,7 +93,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     # For a laptop: larger steps that shrink to nothing, several shapes a step, encoded features.
     "fast": {
-        "epochs": 400,
+        "epochs": 320,
         "shapes_per_step": 8,
         "learning_rate": 2e-3,
         "latent_learning_rate": 2e-3,
