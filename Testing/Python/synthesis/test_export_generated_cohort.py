@@ -19,6 +19,7 @@ from ThyroidSynthLib.errors import Cancelled, OutputError
 from ThyroidSynthLib.files import sha256_of
 from ThyroidSynthLib.synthesis.generated_cohort import FileOptions, write_generated_cohort
 from ThyroidSynthLib.synthesis.grid import LabelGrid
+from ThyroidSynthLib.synthesis.thyroid import Thyroid, Validity
 
 BOX = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=float)
 QUADS = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
@@ -28,18 +29,20 @@ A_MODEL = SimpleNamespace(
 )
 
 
-def a_thyroid(number: int = 0, *, closed: bool = True):
+def a_thyroid(number: int = 0, *, closed: bool = True, met: bool | None = None) -> Thyroid:
     half = np.array([12.2, 6.1, 18.4]) + number
     surface = Surface(BOX * half, FACES if closed else FACES[1:])
-    return SimpleNamespace(
+    return Thyroid(
         code=np.linspace(-1, 1, 7, dtype=np.float32) + number,
         asked={"volume_ml": 15.0 + number, "isthmus_area_mm2": None},
         measured=Features(float(np.prod(2 * half)) / 1000, 100.0, 1.0),
         surface=surface,
-        validity=SimpleNamespace(closed=closed, components=1, touches_box=False, ok=closed),
+        validity=Validity(closed=closed, components=1, touches_box=False),
         seed=42,
         index=number,
         attempts=1 + number,
+        met=met,
+        distance=None if met is None else 1.5,
     )
 
 
@@ -176,3 +179,13 @@ def test_overwriting_never_removes_files_outside_the_folder(tmp_path):
 def test_impossible_options_are_refused_before_anything_is_made(options):
     with pytest.raises(OutputError):
         FileOptions(**options)
+
+
+def test_wishes_out_of_reach_are_counted_and_listed(tmp_path):
+    thyroids = [a_thyroid(0, met=True), a_thyroid(1, met=False)]
+
+    written = write_generated_cohort(thyroids, tmp_path / "out", model=A_MODEL, options=FileOptions(label_format=None))
+
+    assert written.unmet == 1
+    entries = json.loads((tmp_path / "out" / "manifest.json").read_text())["thyroids"]
+    assert [(entry["met"], entry["distance"]) for entry in entries] == [(True, 1.5), (False, 1.5)]

@@ -116,11 +116,17 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         "thyroids": written.count,
         "valid": written.valid,
         "draws": written.attempts,
+        "unmet": written.unmet,
         "cut_by_grid": written.cut_by_grid,
         "manifest": str(written.folder / "manifest.json"),
         "trained_on_synthetic_cohort": model.synthetic,
     }
     lines = [f"{written.count} thyroids are in {written.folder} ({written.attempts} draws); see manifest.csv."]
+    if written.unmet:
+        lines.append(
+            f"For {written.unmet} of them what was asked is out of the model's reach; they come as near as they can "
+            "('met' in the manifest)."
+        )
     if written.cut_by_grid:
         where = "" if options.at else " They lie around RAS 0, 0, 0: --at puts them at a patient's trachea."
         lines.append(f"{written.cut_by_grid} of them reach beyond the grid; their label maps are cut there.{where}")

@@ -24,7 +24,7 @@ _DESCRIPTION = "Learn the shapes of thyroids from TotalSegmentator segmentations
 _EPILOG = """\
 the whole way, from nothing to a report:
   thyroidsynth example-cohort --cases 60 --out dataset
-  thyroidsynth prepare dataset --out cohort
+  thyroidsynth prepare dataset --alignment upright --out cohort
   thyroidsynth train cohort --out model.safetensors
   thyroidsynth generate model.safetensors --count 12 --volume 15 --out thyroids
   thyroidsynth evaluate model.safetensors cohort --out evaluation

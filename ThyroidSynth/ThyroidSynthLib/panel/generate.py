@@ -47,6 +47,8 @@ WISHES = {
 
 # Sliders reach a little past the cohort: there a model guesses, but the user may want to see it.
 _REACH = 0.25
+# Training codes lie between about 0.7 and 1.2 SDs per dimension from their mean.
+_FAR_CODE = 2.0
 
 
 class GenerateSection(Section):
@@ -155,7 +157,7 @@ class GenerateSection(Section):
             if self.parameters is None:
                 raise Cancelled(_("The scene was closed."))
             self._show(thyroid, ThyroidRecord.of(thyroid, placement, asked=asked, model=model.checksum))
-            self.session.say(_("A thyroid was made."))
+            self.session.say(_madeText(thyroid))
         if self.parameters is not None:
             self.refresh()
 
@@ -210,3 +212,11 @@ class GenerateSection(Section):
             lower, upper = bounds_of(node)
             jump_slices(slicer.mrmlScene, (lower + upper) / 2)
         self.onGenerated()
+
+
+def _madeText(thyroid: Thyroid) -> str:
+    if thyroid.met is False:
+        return _("These wishes are out of this model's reach; the thyroid comes as near as it can.")
+    if thyroid.distance is not None and thyroid.distance > _FAR_CODE:
+        return _("A thyroid was made, but its shape is far from those the model has learnt.")
+    return _("A thyroid was made.")

@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..anatomy.case_sources import find_cases
+from ..errors import Cancelled
 from ..scene.loading import load_case
 from ..scene.overlay import bounds_of, jump_slices, look_from_front, show_ct
 from .parameters import isSet
@@ -105,7 +106,8 @@ class LoadSection(Section):
                 progress=work.progress,
                 stop_requested=work.stopRequested,
             )
-            work.check()
+            if self.parameters is None:
+                raise Cancelled(_("The scene was closed."))
             self._show(source, loaded)
 
     def _show(self, source: CaseSource, loaded: LoadedCase) -> None:

@@ -88,13 +88,14 @@ def load_case(
         if segmentation.GetSegmentation().GetNumberOfSegments() <= _FEW_SEGMENTS:
             segmentation.CreateClosedSurfaceRepresentation()
             segmentation.GetDisplayNode().SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
+        progress(1.0, f"{source.id} is loaded")
+        check(stop_requested)
     except BaseException:
         for node in added:
             # The scene may have been closed meanwhile.
             if scene.IsNodePresent(node):
                 scene.RemoveNode(node)
         raise
-    progress(1.0, f"{source.id} is loaded")
     return LoadedCase(ct, segmentation, notes)
 
 

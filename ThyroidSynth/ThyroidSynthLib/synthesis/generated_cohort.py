@@ -40,6 +40,8 @@ _COLUMNS = (
     "closed",
     "components",
     "touches_box",
+    "met",
+    "distance",
     "attempts",
     "within_grid",
     "label_volume_ml",
@@ -94,6 +96,8 @@ class GeneratedCohort:
         Thyroids that reach beyond the given grid.
     attempts : int
         Random codes it took in all.
+    unmet : int
+        Thyroids steered to target for which what was asked is out of reach.
     """
 
     folder: Path
@@ -101,6 +105,7 @@ class GeneratedCohort:
     valid: int
     cut_by_grid: int
     attempts: int
+    unmet: int
 
 
 @dataclass(frozen=True)
@@ -179,12 +184,15 @@ def write_generated_cohort(
             tally["valid"] += thyroid.validity.ok
             tally["cut_by_grid"] += written.within_grid is False
             tally["attempts"] += thyroid.attempts
+            tally["unmet"] += thyroid.met is False
             progress(number / total if total else 0.0, f"{number} thyroids written")
             check(stop_requested)
         manifest.finish()
     finally:
         manifest.close()
-    return GeneratedCohort(folder, tally["count"], tally["valid"], tally["cut_by_grid"], tally["attempts"])
+    return GeneratedCohort(
+        folder, tally["count"], tally["valid"], tally["cut_by_grid"], tally["attempts"], tally["unmet"]
+    )
 
 
 def _check_room(folder: Path, *, overwrite: bool) -> None:
@@ -266,17 +274,20 @@ def _describe(thyroid: Thyroid, name: str, folder: Path, written: _Written) -> t
         "asked": asked,
         "measured": {key: float(value) for key, value in measured.items()},
         "validity": validity,
+        "met": thyroid.met,
+        "distance": thyroid.distance,
         "within_grid": written.within_grid,
         "label_volume_ml": written.label_volume_ml,
         "files": files,
         "code": code,
     }
     row = {
-        **{key: entry[key] for key in ("id", "seed", "index", "attempts", "within_grid")},
+        **{key: entry[key] for key in ("id", "seed", "index", "attempts", "within_grid", "met")},
         **{f"asked_{key}": value for key, value in asked.items()},
         **{key: f"{value:.6g}" for key, value in measured.items()},
         "valid": validity["ok"],
         **{key: validity[key] for key in ("closed", "components", "touches_box")},
+        "distance": None if thyroid.distance is None else f"{thyroid.distance:.4g}",
         "label_volume_ml": None if written.label_volume_ml is None else f"{written.label_volume_ml:.6g}",
         "files": " ".join(file["path"] for file in files),
         "sha256": " ".join(file["sha256"] for file in files),

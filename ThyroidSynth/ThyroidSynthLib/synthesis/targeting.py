@@ -9,7 +9,7 @@ the training codes: a change along directions in which real shapes differ is sma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -226,21 +226,21 @@ class _Seeker:
         offset = best.code.astype(np.float64) - start.code
         moved = float(np.sqrt(offset @ self.space.precision @ offset / len(offset)))
         asked = dict(zip(self.names, self.wanted.tolist(), strict=True))
-        thyroid = Thyroid(
-            code=best.code,
-            surface=best.surface,
-            measured=best.measured,
-            validity=best.validity,
+        met, distance = bool(misfit <= 1.0), self.space.distance(best.code)
+        thyroid = replace(
+            best,
             asked=asked,
             seed=start.seed,
             index=start.index,
             attempts=start.attempts,
+            met=met,
+            distance=distance,
         )
         return Steered(
             thyroid=thyroid,
-            met=bool(misfit <= 1.0),
+            met=met,
             error=dict(zip(self.names, (measured - self.wanted).tolist(), strict=True)),
             rounds=rounds,
             moved=moved,
-            distance=self.space.distance(best.code),
+            distance=distance,
         )

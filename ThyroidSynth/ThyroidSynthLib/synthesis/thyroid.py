@@ -64,6 +64,11 @@ class Thyroid:
         Its number among the thyroids of that seed.
     attempts : int
         Draws it took until the surface was valid.
+    met : bool or None
+        Whether what was asked is met, for one that was steered to target; None for one-shot.
+    distance : float or None
+        For one that was steered, how far its code is from the training codes' mean, in SDs per
+        dimension: about 1 is ordinary, much more is a shape beyond what the model has seen.
     """
 
     code: np.ndarray
@@ -74,6 +79,8 @@ class Thyroid:
     seed: int = 0
     index: int = 0
     attempts: int = 1
+    met: bool | None = None
+    distance: float | None = None
 
 
 def thyroid_of_code(
