@@ -21,7 +21,9 @@ def dataset(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory) -> Path:
-    return example_model(tmp_path_factory)
+    """A model trained for seconds, or for better pictures the one that THYROIDSYNTH_MODEL names."""
+    given = os.environ.get("THYROIDSYNTH_MODEL")
+    return Path(given) if given else example_model(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
