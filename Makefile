@@ -32,5 +32,5 @@ cmake-lists: setup ## Name every file of the module in its CMakeLists.txt
 	$(BIN)/python scripts/cmake_lists.py
 
 clean: ## Remove the virtual environment and everything the other targets wrote
-	rm -rf "$(VENV)" demo artifacts build .pytest_cache .ruff_cache ThyroidSynth/*.egg-info
+	rm -rf "$(VENV)" demo Testing/artefacts build .pytest_cache .ruff_cache ThyroidSynth/*.egg-info
 	find ThyroidSynth ThyroidSynthTrain Testing scripts -name __pycache__ -type d -prune -exec rm -rf {} +

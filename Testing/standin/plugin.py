@@ -110,7 +110,7 @@ def four_views(slicer_app, a_ct_node, a_segmentation_node) -> Callable[[str], np
 @pytest.fixture(scope="session")
 def picture_folder() -> Path:
     """Folder for pictures that people look at; kept as a test artefact."""
-    kept = os.environ.get("THYROIDSYNTH_PICTURES")
-    folder = Path(kept) if kept else Path(__file__).parents[2] / "artifacts" / "pictures"
+    kept = os.environ.get("THYROIDSYNTH_ARTEFACTS")
+    folder = Path(kept) if kept else Path(__file__).parents[1] / "artefacts"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -26,14 +26,6 @@ def model_file(tmp_path_factory) -> Path:
     return Path(given) if given else example_model(tmp_path_factory)
 
 
-@pytest.fixture(scope="session")
-def artefacts() -> Path:
-    """Where pictures are kept for people to look at."""
-    folder = Path(os.environ.get("THYROIDSYNTH_ARTEFACTS", PROJECT / "Testing" / "artefacts"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 class Hands:
     """A user at the panel: finds widgets by name, sets, clicks and waits."""
 

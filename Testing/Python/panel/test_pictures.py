@@ -5,7 +5,7 @@ from __future__ import annotations
 from ThyroidSynthLib.scene.overlay import bounds_of, look_from_front, show_own_gland
 
 
-def test_the_overlay_picture_shows_the_thyroid_in_all_four_views(ready, artefacts):
+def test_the_overlay_picture_shows_the_thyroid_in_all_four_views(ready, picture_folder):
     from standin import pictures
 
     ready.seedSpinBox.setValue(3)
@@ -20,7 +20,7 @@ def test_the_overlay_picture_shows_the_thyroid_in_all_four_views(ready, artefact
         logic.GetSliceNode().SetFieldOfView(120.0, 120.0, logic.GetSliceNode().GetFieldOfView()[2])
     title = "Generated thyroid over an example CT (synthetic; not for clinical use)"
     picture = ready.app.four_views(title)
-    path = pictures.save(picture, artefacts / "generated_thyroid_over_ct.png")
+    path = pictures.save(picture, picture_folder / "generated_thyroid_over_ct.png")
     assert path.stat().st_size > 10_000
     for name in ("Red", "Green", "1"):
         view = ready.app.view(name).grab().astype(int)
@@ -28,9 +28,9 @@ def test_the_overlay_picture_shows_the_thyroid_in_all_four_views(ready, artefact
         assert green.sum() > 100, name
 
 
-def test_the_panel_is_pictured_beside_the_four_views(ready, artefacts):
+def test_the_panel_is_pictured_beside_the_four_views(ready, picture_folder):
     ready.click("generateButton")
     ready.wait(lambda: "mL" in ready.ownFeaturesLabel.text)
-    path = artefacts / "panel_and_views.png"
+    path = picture_folder / "panel_and_views.png"
     ready.app.screenshot(ready.module, "ThyroidSynth", path)
     assert path.stat().st_size > 10_000
