@@ -20,8 +20,6 @@ from .section import Section
 from .wording import featuresText, featureText
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..learning.description import ModelDescription
     from ..learning.model import ShapeModel
     from ..synthesis.thyroid import Thyroid
@@ -52,19 +50,12 @@ _FAR_CODE = 2.0
 
 
 class GenerateSection(Section):
-    """Makes thyroids, and shows what was measured beside what was asked.
-
-    Attributes
-    ----------
-    onGenerated : callable
-        Called after a thyroid was added or replaced.
-    """
+    """Makes thyroids, and shows what was measured beside what was asked."""
 
     uiFile = "Generate.ui"
 
     def connect(self) -> None:
         """Connect the section's own widgets."""
-        self.onGenerated: Callable[[], None] = lambda: None
         self._description: ModelDescription | None = None
         self.ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
         self.ui.generateButton.connect("clicked(bool)", self._onGenerate)
@@ -211,7 +202,7 @@ class GenerateSection(Section):
             parameters.result = node
             lower, upper = bounds_of(node)
             jump_slices(slicer.mrmlScene, (lower + upper) / 2)
-        self.onGenerated()
+        self.session.announceThyroids()
 
 
 def _madeText(thyroid: Thyroid) -> str:

@@ -64,6 +64,10 @@ class InputsSection(Section):
         self._alignment = description.alignment if description is not None else ALIGNMENTS[0]
         self._measureSoon()
 
+    def thyroidsChanged(self) -> None:
+        """Let the patient's own thyroid stand back behind a new one."""
+        self.showOwnGland()
+
     def take(self, loaded: LoadedCase) -> None:
         """Choose what was just loaded."""
         with slicer.util.NodeModify(self.parameters):

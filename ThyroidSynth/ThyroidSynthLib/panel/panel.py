@@ -56,7 +56,12 @@ class Panel:
         self.widget.layout().addStretch(1)
         self.load.onLoaded = self.inputs.take
         self.model.onDescribed = self._onDescribed
-        self.generate.onGenerated = self.inputs.showOwnGland
+        self.session.announceThyroids = self._announceSoon
+        self._announcing = qt.QTimer()
+        self._announcing.setSingleShot(True)
+        self._announcing.setInterval(0)
+        self._announcing.connect("timeout()", self._announce)
+        self._sceneTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, self._onNodeRemoved)
         self._setEnabled(False)
 
     @property
@@ -89,12 +94,27 @@ class Panel:
     def close(self) -> None:
         """Let go of everything."""
         self.cancel()
+        self._announcing.stop()
+        slicer.mrmlScene.RemoveObserver(self._sceneTag)
         for section in self._all:
             section.close()
 
     def _onDescribed(self, description: ModelDescription | None) -> None:
-        self.inputs.describe(description)
-        self.generate.describe(description)
+        for section in self._all:
+            section.describe(description)
+
+    def _announceSoon(self) -> None:
+        # Later, and once for many: a node that is being removed is still referred to.
+        self._announcing.start()
+
+    def _announce(self) -> None:
+        for section in self._all:
+            if self.session.parameters is not None:
+                section.thyroidsChanged()
+
+    def _onNodeRemoved(self, caller, event) -> None:
+        if self.session.parameters is not None:
+            self._announceSoon()
 
     def _setEnabled(self, enabled: bool) -> None:
         self.sections.enabled = enabled and self.session.parameters is not None

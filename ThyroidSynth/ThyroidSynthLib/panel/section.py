@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import slicer
 
 if TYPE_CHECKING:
+    from ..learning.description import ModelDescription
     from .session import Session
 
 
@@ -50,6 +51,12 @@ class Section:
 
     def refresh(self) -> None:
         """Show the parameters, which were changed or replaced; they are never None here."""
+
+    def describe(self, description: ModelDescription | None) -> None:
+        """Follow the chosen shape model; None when there is none."""
+
+    def thyroidsChanged(self) -> None:
+        """A thyroid made here was added, replaced, renamed or removed; `parameters` are never None here."""
 
     def release(self) -> None:
         """Let go of the scene: it is about to close, or the parameters are about to be replaced."""

@@ -72,10 +72,13 @@ class Session:
     ----------
     parameters : ThyroidSynthParameterNode or None
         None while a scene is being closed.
+    announceThyroids : callable
+        To be called when a thyroid made here was added, replaced, renamed or removed.
     """
 
     def __init__(self, status, setEnabled: Callable[[bool], None], requirements: Path) -> None:
         self.parameters: ThyroidSynthParameterNode | None = None
+        self.announceThyroids: Callable[[], None] = lambda: None
         self._status = status
         self._setEnabled = setEnabled
         self._requirements = requirements

@@ -1,10 +1,10 @@
-"""What is known of a generated thyroid, kept on its segmentation node and so in a saved scene."""
+"""What is known of a thyroid made here, kept on its segmentation node and so in a saved scene."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 ATTRIBUTE = "ThyroidSynth.Thyroid"
 """Attribute of a segmentation node that holds the record; its presence says the node is ours."""
 
+SOURCE_ROLE = "ThyroidSynth.Source"
+"""Role of the node reference from an edited or fitted thyroid to the patient's segmentation."""
+
+GENERATED, FITTED, EDITED = "generated", "fitted", "edited"
+
 
 @dataclass(frozen=True)
 class ThyroidRecord:
-    """Where a generated thyroid comes from: enough to make it again.
+    """Where a thyroid comes from: enough to make it again.
 
     Attributes
     ----------
@@ -39,6 +44,21 @@ class ThyroidRecord:
         Its placement, a (4, 4) matrix row by row.
     model : str
         Checksum of the model file.
+    kind : str
+        `GENERATED`, `FITTED` (a model's version of a patient's gland) or `EDITED` (the patient's own
+        gland, changed).
+    valid : bool
+        Whether the surface can be a thyroid (see `Validity`).
+    met : bool or None
+        Whether what was asked is met; None when that was not sought.
+    distance : float or None
+        Distance of the code to the training codes' mean, in SDs per dimension.
+    fitted_code : tuple of float
+        For an edited thyroid, the code of the unchanged gland; else empty.
+    quality : dict of str to float
+        For a fitted or edited thyroid, how well the model alone fits the patient's gland.
+    source_segment : str
+        For a fitted or edited thyroid, the patient's segment; its node is referenced by `SOURCE_ROLE`.
     """
 
     seed: int
@@ -47,12 +67,22 @@ class ThyroidRecord:
     measured: dict[str, float]
     trachea_to_ras: tuple[float, ...]
     model: str
+    kind: str = GENERATED
+    valid: bool = True
+    met: bool | None = None
+    distance: float | None = None
+    fitted_code: tuple[float, ...] = ()
+    quality: dict[str, float] = field(default_factory=dict)
+    source_segment: str = ""
 
     @classmethod
-    def of(cls, thyroid: Thyroid, placement: Placement, *, asked: Mapping[str, float], model: str) -> ThyroidRecord:
+    def of(
+        cls, thyroid: Thyroid, placement: Placement, *, asked: Mapping[str, float], model: str, **about: object
+    ) -> ThyroidRecord:
         """Make the record of a thyroid at a placement.
 
         `asked` are the user's wishes only; what was left free was drawn and is in the thyroid's code.
+        `about` gives the remaining fields of a fitted or edited thyroid.
         """
         return cls(
             seed=int(thyroid.seed),
@@ -61,6 +91,10 @@ class ThyroidRecord:
             measured=thyroid.measured.as_dict(),
             trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()),
             model=model,
+            valid=thyroid.validity.ok,
+            met=thyroid.met,
+            distance=thyroid.distance,
+            **about,
         )
 
     @property
@@ -80,7 +114,7 @@ def write_record(segmentation: vtkMRMLSegmentationNode, record: ThyroidRecord) -
 
 
 def read_record(segmentation: vtkMRMLSegmentationNode) -> ThyroidRecord | None:
-    """Give the record of a node; None when the node is not a generated thyroid."""
+    """Give the record of a node; None when the node is no thyroid of ours."""
     text = segmentation.GetAttribute(ATTRIBUTE)
     if not text:
         return None
@@ -88,6 +122,7 @@ def read_record(segmentation: vtkMRMLSegmentationNode) -> ThyroidRecord | None:
         value = json.loads(text)
         value["code"] = tuple(value["code"])
         value["trachea_to_ras"] = tuple(value["trachea_to_ras"])
+        value["fitted_code"] = tuple(value.get("fitted_code", ()))
         return ThyroidRecord(**value)
     except (ValueError, KeyError, TypeError):
         # Written by another version, or edited: the surface is still there, its history is not.
