@@ -57,6 +57,8 @@ class ThyroidRecord:
         For an edited thyroid, the code of the unchanged gland; else empty.
     quality : dict of str to float
         For a fitted or edited thyroid, how well the model alone fits the patient's gland.
+    original : dict of str to float
+        For a fitted or edited thyroid, the features of the patient's gland as it was.
     source_segment : str
         For a fitted or edited thyroid, the patient's segment; its node is referenced by `SOURCE_ROLE`.
     """
@@ -73,6 +75,7 @@ class ThyroidRecord:
     distance: float | None = None
     fitted_code: tuple[float, ...] = ()
     quality: dict[str, float] = field(default_factory=dict)
+    original: dict[str, float] = field(default_factory=dict)
     source_segment: str = ""
 
     @classmethod
