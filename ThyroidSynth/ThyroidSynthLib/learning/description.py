@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,20 @@ class ModelDescription:
         What the model must not be used for.
     features : ndarray, shape (n, 3)
         Features of the training cases in the order of `FEATURE_NAMES`.
+    statement : str
+        What the cohort's source says of being synthetic; empty for real data.
+    licence : str
+        Under which the model may be used; empty where the file does not say.
+    size_bytes : int
+        Size of the file.
+    modified : float
+        When the file was last written, in seconds since 1970.
+    code_size : int
+        Dimensions of a latent code that training found.
+    seed : int
+        Of the training.
+    software : dict of str to str
+        Versions the model was trained with.
     """
 
     path: Path
@@ -52,6 +66,13 @@ class ModelDescription:
     alignment: str
     notice: str
     features: np.ndarray
+    statement: str = ""
+    licence: str = ""
+    size_bytes: int = 0
+    modified: float = 0.0
+    code_size: int = 0
+    seed: int = 0
+    software: dict[str, str] = field(default_factory=dict)
 
     @property
     def steerable(self) -> bool:
@@ -80,6 +101,7 @@ def describe_model(path: Path | str) -> ModelDescription:
             raise ModelError(f"{path} is a {about['kind']} file, not a model file. Choose a model file.")
         features = _tensor(path, header["features"], data_start)
         cohort = about["provenance"].get("cohort", {})
+        file = path.stat()
         return ModelDescription(
             path=path,
             variant=about["settings"]["variant"],
@@ -91,6 +113,13 @@ def describe_model(path: Path | str) -> ModelDescription:
             alignment=about["frame"]["alignment"],
             notice=about["notice"],
             features=features,
+            statement=str(cohort.get("statement", "")),
+            licence=str(about["provenance"].get("licence", "")),
+            size_bytes=file.st_size,
+            modified=file.st_mtime,
+            code_size=int(about["settings"]["latent_size"]),
+            seed=int(about["settings"]["seed"]),
+            software={str(name): str(version) for name, version in about["provenance"].get("software", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth model file.") from error
