@@ -100,9 +100,23 @@ def mirror_overlap_and_union(surface: Surface, *, column_mm: float) -> tuple[flo
     """
     column, x, entering = _column_crossings(surface, column_mm)
     # The mirror image is entered where the gland is left, at the opposite x.
-    columns = np.concatenate([column, column])
-    positions = np.concatenate([x, -x])
-    steps = np.concatenate([entering, -entering])
+    overlap, union = _overlap_and_union(
+        np.concatenate([column, column]), np.concatenate([x, -x]), np.concatenate([entering, -entering])
+    )
+    return overlap * column_mm**2, union * column_mm**2
+
+
+def shared_volume(first: Surface, second: Surface, *, column_mm: float = 0.5) -> float:
+    """Volume that lies in both of two closed surfaces of one frame, in cubed units of the vertices."""
+    both = Surface(
+        np.concatenate([first.vertices, second.vertices]),
+        np.concatenate([first.faces, second.faces + len(first.vertices)]),
+    )
+    return _overlap_and_union(*_column_crossings(both, column_mm))[0] * column_mm**2
+
+
+def _overlap_and_union(columns: np.ndarray, positions: np.ndarray, steps: np.ndarray) -> tuple[float, float]:
+    """Lengths of columns that lie in two shapes, and in one or both, from all crossings of both."""
     order = np.lexsort((positions, columns))
     columns, positions, depth = columns[order], positions[order], np.cumsum(steps[order])
     # A column that ends inside, through a hole of a surface that should have been closed, would
@@ -112,8 +126,7 @@ def mirror_overlap_and_union(surface: Surface, *, column_mm: float) -> tuple[flo
     depth = depth - np.repeat(before, np.diff(first, append=len(columns)))
     within = columns[1:] == columns[:-1]
     lengths, depth = np.diff(positions)[within], depth[:-1][within]
-    overlap, union = lengths[depth >= 2].sum(), lengths[depth >= 1].sum()
-    return float(overlap) * column_mm**2, float(union) * column_mm**2
+    return float(lengths[depth >= 2].sum()), float(lengths[depth >= 1].sum())
 
 
 def _column_crossings(surface: Surface, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
