@@ -74,47 +74,18 @@ def make_parser() -> argparse.ArgumentParser:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line; a wrong one ends the script with exit code 2."""
-    from ThyroidSynthLib.errors import InputError
-    from ThyroidSynthLib.learning.job_options import job_folder_beside
-
     parser = make_parser()
-    options = parser.parse_args(arguments)
-    if options.job is None and options.model is None:
-        parser.error("give --job, the folder of the training, or --model, the file to write, or both")
-    if options.job is None:
-        try:
-            options.job = job_folder_beside(options.model)
-        except InputError as error:
-            parser.error(str(error))
-    if options.input is None and (options.restart or not (options.job / "config.json").is_file()):
-        parser.error(
-            f"give --input, what to train on; only an existing job goes on without it, and {options.job} is none"
-        )
-    return options
+    return parser.parse_args(arguments, argparse.Namespace(misused=parser.error))
 
 
 def run(options: argparse.Namespace) -> None:
     """Train, telling the progress on the standard output."""
     from ThyroidSynthLib.errors import Cancelled
-    from ThyroidSynthLib.learning.job import JobFolder
-    from ThyroidSynthLib.learning.job_options import JobOptions, job_for
+    from ThyroidSynthLib.learning.job_options import job_of_command_line
     from ThyroidSynthLib.learning.job_run import run_job
     from ThyroidSynthLib.learning.stop_signals import stop_on_signals
 
-    if options.input is None:
-        job = JobFolder.open(options.job)
-    else:
-        chosen = JobOptions(
-            input=options.input,
-            model=options.model,
-            variant=options.variant,
-            preset=options.preset,
-            epochs=options.epochs,
-            seed=options.seed,
-            device=options.device,
-            checkpoint_every_s=options.checkpoint_every,
-        )
-        job = job_for(options.job, chosen, restart=options.restart)
+    job = job_of_command_line(options, misused=options.misused)
     # Stopped as asked is no failure; the job's state and the last progress say so.
     with stop_on_signals() as asked_to_stop, PRINTERS[options.progress]() as progress, suppress(Cancelled):
         run_job(job, progress=progress, should_stop=asked_to_stop)

@@ -300,7 +300,7 @@ def test_the_job_folder_lies_beside_the_model_unless_told_otherwise(cohort: Path
     [
         ([], "give --job"),
         (["--model", "."], "is a folder"),
-        (["--job", "new"], "give --input"),
+        (["--job", "new"], "give the input"),
         (["--job", "new", "--epochs", "-1"], "-1 is not between 0 and 1000000"),
         (["--job", "new", "--seed", "many"], "'many' is no number between"),
         (["--job", "new", "--variant", "best"], "invalid choice"),

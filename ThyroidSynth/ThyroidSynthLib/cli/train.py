@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..learning.presets import PRESETS, VARIANTS
-from .arguments import natural, positive_float
+from .arguments import natural, not_negative
 from .console import Console, Result
 
 NAME = "train"
@@ -34,7 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="COHORT",
         help="cohort folder, or segmentations that are prepared first; not needed to go on with a job",
     )
-    parser.add_argument("--out", type=Path, metavar="MODEL", help="model file to write, e.g. model.safetensors")
+    parser.add_argument(
+        "--out", dest="model", type=Path, metavar="MODEL", help="model file to write, e.g. model.safetensors"
+    )
     parser.add_argument("--job", type=Path, metavar="FOLDER", help="job folder (default: MODEL's name with .job)")
     parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="how features enter (default: fixed)")
     parser.add_argument("--preset", choices=tuple(PRESETS), default="fast", help="training choices (default: fast)")
@@ -43,39 +45,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument(
         "--checkpoint-every",
-        type=positive_float,
+        type=not_negative,
         default=30.0,
         metavar="SECONDS",
-        help="how much training a crash may cost (default: 30)",
+        help="how much training a crash may cost; 0 for a checkpoint after every epoch (default: 30)",
     )
+    parser.add_argument(
+        "--accept", nargs="+", metavar="ID", help="of cases prepared first: take these whatever is said"
+    )
+    parser.add_argument("--reject", nargs="+", metavar="ID", help="of cases prepared first: leave these out")
     parser.add_argument("--restart", action="store_true", help="throw away what the job has trained so far")
     parser.set_defaults(usage_error=parser.error)
 
 
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
-    from ..learning.job import JobFolder
-    from ..learning.job_options import JobOptions, job_folder_beside, job_for
+    from ..learning.job_options import job_of_command_line
     from ..learning.job_run import run_job
     from ..learning.stop_signals import stop_on_signals
 
-    if options.out is None and options.job is None:
-        options.usage_error("give --out, the model file to write, or --job, the folder of the training, or both")
-    folder = options.job or job_folder_beside(options.out)
-    if options.input is None:
-        job = JobFolder.open(folder)
-    else:
-        chosen = JobOptions(
-            input=options.input,
-            model=options.out,
-            variant=options.variant,
-            preset=options.preset,
-            epochs=options.epochs,
-            seed=options.seed,
-            device=options.device,
-            checkpoint_every_s=options.checkpoint_every,
-        )
-        job = job_for(folder, chosen, restart=options.restart)
+    job = job_of_command_line(options, misused=options.usage_error)
     with stop_on_signals() as stopped:
         model = run_job(job, progress=console.progress, should_stop=stopped)
     state = job.read_state()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,7 +35,10 @@ class JobOptions:
     device : str
         "auto", "cpu" or "cuda".
     checkpoint_every_s : float
-        Seconds between checkpoints: what a crash may cost.
+        Seconds between checkpoints: what a crash may cost. 0 writes one after every epoch.
+    accept, reject : tuple of str, optional
+        Ids of cases the user takes or leaves out whatever quality control says, where cases are
+        prepared first; None for what the job in the folder has, and nobody in a new one.
     """
 
     input: Path
@@ -44,6 +49,54 @@ class JobOptions:
     seed: int = 0
     device: str = "auto"
     checkpoint_every_s: float = 30.0
+    accept: tuple[str, ...] | None = None
+    reject: tuple[str, ...] | None = None
+
+
+def job_of_command_line(options: Any, *, misused: Callable[[str], Any]) -> JobFolder:
+    """Make or find the job that a command line asks for: one reading of it for all doors.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The fields of `JobOptions` by their names (``checkpoint_every`` for the seconds), ``job`` and
+        ``restart``. Without ``input`` a job goes on as it was configured.
+    misused : callable
+        Ends the process with the parser's message about a wrong command line.
+
+    Raises
+    ------
+    JobError, InputError, CohortError
+        As `job_for`.
+    """
+    if options.job is None and options.model is None:
+        misused("give --job, the folder of the training, or the model file to write, or both")
+    try:
+        folder = options.job or job_folder_beside(options.model)
+    except InputError as error:
+        misused(str(error))
+    if options.input is None:
+        if options.restart or not JobFolder(folder).exists():
+            misused(f"give the input, what to train on; only an existing job goes on without it, and {folder} is none")
+        return JobFolder.open(folder)
+    chosen = JobOptions(
+        input=options.input,
+        model=options.model,
+        variant=options.variant,
+        preset=options.preset,
+        epochs=options.epochs,
+        seed=options.seed,
+        device=options.device,
+        checkpoint_every_s=options.checkpoint_every,
+        accept=_ids(options, "accept"),
+        reject=_ids(options, "reject"),
+    )
+    return job_for(folder, chosen, restart=options.restart)
+
+
+def _ids(options: Any, name: str) -> tuple[str, ...] | None:
+    given = getattr(options, name, None)
+    return None if given is None else tuple(given)
 
 
 def job_folder_beside(model: Path) -> Path:
@@ -74,8 +127,8 @@ def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -
         What was chosen cannot be trained on.
     """
     folder = Path(folder)
-    config = _configuration(folder, options)
     job = JobFolder(folder)
+    config = _configuration(folder, options, _earlier(job))
     if not job.exists():
         return JobFolder.create(folder, config)
     # Without a checkpoint nothing is lost, so a wrong choice can be put right.
@@ -95,7 +148,16 @@ def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -
     return job
 
 
-def _configuration(folder: Path, options: JobOptions) -> dict[str, Any]:
+def _earlier(job: JobFolder) -> dict[str, Any]:
+    try:
+        return job.read_config()
+    except InputError:  # None yet, or damaged: a restart may still put that right.
+        return {}
+
+
+def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -> dict[str, Any]:
+    if not 0 <= options.checkpoint_every_s < math.inf:
+        raise InputError(f"'{options.checkpoint_every_s}' seconds between checkpoints make no sense. Give 0 or more.")
     overrides = {"epochs": options.epochs} if options.epochs else {}
     settings = settings_for(options.preset, options.variant, seed=options.seed, **overrides)
     source = Path(options.input)
@@ -105,6 +167,13 @@ def _configuration(folder: Path, options: JobOptions) -> dict[str, Any]:
         _refuse_folder(Path(options.model))
     # A preparation that was not finished is a cohort, too: opening it says what to do.
     prepare = not any((source / name).is_file() for name in ("cohort.json", "prepare.json"))
+    if not prepare and (options.accept or options.reject):
+        raise InputError(
+            f"{source} is a cohort already, in which no case can be taken or left out any more. "
+            "Choose the cases it was prepared from."
+        )
+    # The word on a case of one dataset says nothing about another's.
+    kept = earlier if prepare and earlier.get("input") == str(source.resolve()) else {}
     return {
         "kind": "training job",
         "format_version": 1,
@@ -112,6 +181,8 @@ def _configuration(folder: Path, options: JobOptions) -> dict[str, Any]:
         "prepare": prepare,
         "cohort": str((folder / "cohort" if prepare else source).resolve()),
         "cohort_checksum": None if prepare else _checksum(source),
+        "accept": sorted(kept.get("accept", ()) if options.accept is None else options.accept),
+        "reject": sorted(kept.get("reject", ()) if options.reject is None else options.reject),
         "model": str(Path(options.model).resolve()) if options.model else None,
         "device": options.device,
         "checkpoint_every_s": options.checkpoint_every_s,
@@ -142,6 +213,9 @@ def _differences(earlier: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     if earlier["prepare"] or wanted["prepare"]:
         # The cohort is made from the input once; what counts is that it is the same input.
         same = earlier["input"] == wanted["input"]
+        cases = [sorted(config.get(name, ())) for config in (earlier, wanted) for name in ("accept", "reject")]
+        if same and cases[:2] != cases[2:]:
+            found.append("other cases of its input were accepted or refused")
     else:
         same = earlier["cohort_checksum"] == wanted["cohort_checksum"]
     return found if same else [*found, f"it trains on {earlier['input']}"]
