@@ -127,7 +127,8 @@ class ThreeDWidget(_Fixed):
 class LayoutManager(_Fixed):
     """``qSlicerLayoutManager`` with the slice views Red, Green, Yellow and one 3D view.
 
-    The nodes and logics of the views are there from the start, as in Slicer; what draws them is made when
+    Which layout is chosen is kept by the scene's layout node and Slicer's own layout logic; views of other
+    layouts get their nodes, but nothing draws them. The nodes and logics of the views are there from the start, as in Slicer; what draws them is made when
     first asked for, because most tests draw nothing.
     """
 
@@ -135,7 +136,6 @@ class LayoutManager(_Fixed):
         self._scene, self._logic = scene, application_logic
         self._logics: dict[str, object] = {}
         self._views: dict[str, SliceView | ThreeDView] = {}
-        self._layout = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
         for name in SLICE_ORIENTATIONS:
             logic = slicer.vtkMRMLSliceLogic()
             logic.SetMRMLApplicationLogic(application_logic)
@@ -150,6 +150,9 @@ class LayoutManager(_Fixed):
         self._three_d_node = logic.AddViewNode("1")
         self._three_d_node.SetMappedInLayout(1)
         self._logics["1"] = logic
+        self._layout_logic = slicer.vtkMRMLLayoutLogic()
+        self._layout_logic.SetMRMLApplicationLogic(application_logic)
+        self._layout_logic.SetMRMLScene(scene)
         self._reset()
 
     def _reset(self) -> None:
@@ -157,6 +160,7 @@ class LayoutManager(_Fixed):
         for view in self._views.values():
             view.close()
         self._views.clear()
+        self.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         for name, orientation in SLICE_ORIENTATIONS.items():
             node = self._logics[name].GetSliceNode()
             node.SetOrientation(orientation)
@@ -192,7 +196,7 @@ class LayoutManager(_Fixed):
     threeDViewCount = property(lambda self: 1)
     tableViewCount = property(lambda self: 0)
     plotViewCount = property(lambda self: 0)
-    layout = property(lambda self: self._layout)
+    layout = property(lambda self: self._layout_logic.GetLayoutNode().GetViewArrangement())
 
     def __setattr__(self, name: str, value) -> None:
         if name == "layout":
@@ -204,7 +208,10 @@ class LayoutManager(_Fixed):
         if not isinstance(layout, int):
             faults.add("layoutManager", f"setLayout({layout!r}): not a layout number")
             return
-        self._layout = int(layout)
+        self._layout_logic.GetLayoutNode().SetViewArrangement(int(layout))
+
+    def layoutLogic(self):
+        return self._layout_logic
 
     def resetSliceViews(self) -> None:
         for name in SLICE_ORIENTATIONS:

@@ -13,7 +13,7 @@ from .strictness import faults
 TERMINOLOGIES = Path(__file__).parent / "terminologies"
 
 LOGICS = {
-    "Colors": "vtkMRMLColorLogic",
+    "Colors": "vtkSlicerColorLogic",
     "Volumes": "vtkSlicerVolumesLogic",
     "Terminologies": "vtkSlicerTerminologiesModuleLogic",
     "Segmentations": "vtkSlicerSegmentationsModuleLogic",
@@ -23,6 +23,7 @@ LOGICS = {
     "Transforms": "vtkSlicerTransformLogic",
     "Markups": "vtkSlicerMarkupsLogic",
     "Tables": "vtkSlicerTablesLogic",
+    "Plots": "vtkSlicerPlotsLogic",
     "CropVolume": "vtkSlicerCropVolumeLogic",
 }
 # Nodes of these classes get a subject hierarchy item by themselves (by a plugin of their module).
@@ -69,6 +70,9 @@ def start(cache_folder: Path) -> SceneAndLogics:
     application_logic = slicer.vtkSlicerApplicationLogic()
     application_logic.SetMRMLScene(scene)
     application_logic.SetTemporaryPath(str(cache_folder))
+    application_logic.SetHomeDirectory(str(cache_folder))
+    application_logic.SetShareDirectory("share")
+    (cache_folder / "share" / "ColorFiles").mkdir(parents=True)
     colors = application_logic.GetColorLogic()
     colors.SetMRMLScene(scene)
     colors.AddDefaultColorNodes()
@@ -79,8 +83,9 @@ def start(cache_folder: Path) -> SceneAndLogics:
         logic = getattr(slicer, class_name)()
         if name == "Terminologies":
             logic.SetModuleShareDirectory(str(TERMINOLOGIES))
-        logic.SetMRMLScene(scene)
+        # Set first: the colour logic looks for its files as soon as it has a scene.
         logic.SetMRMLApplicationLogic(application_logic)
+        logic.SetMRMLScene(scene)
         application_logic.SetModuleLogic(name, logic)
         started.logics[name] = logic
     _handle_remote_data(started, cache_folder)

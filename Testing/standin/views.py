@@ -15,6 +15,7 @@ SLICE_MANAGERS = (
     "vtkMRMLTransformsDisplayableManager2D",
     "vtkMRMLOrientationMarkerDisplayableManager",
     "vtkMRMLRulerDisplayableManager",
+    "vtkMRMLColorLegendDisplayableManager",
 )
 THREE_D_MANAGERS = (
     "vtkMRMLCameraDisplayableManager",
@@ -26,6 +27,7 @@ THREE_D_MANAGERS = (
     "vtkMRMLCrosshairDisplayableManager3D",
     "vtkMRMLOrientationMarkerDisplayableManager",
     "vtkMRMLRulerDisplayableManager",
+    "vtkMRMLColorLegendDisplayableManager",
 )
 
 
