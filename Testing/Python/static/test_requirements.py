@@ -49,7 +49,7 @@ def test_slicer_installs_the_same_ranges_as_pip() -> None:
 def test_slicers_own_packages_and_torch_are_never_replaced() -> None:
     in_slicer = file("ThyroidSynth/Resources/requirements.txt")
 
-    assert not in_slicer.keys() & {"numpy", "scipy", "simpleitk", "vtk", "torch"}
+    assert not in_slicer.keys() & {"numpy", "scipy", "simpleitk", "vtk", "pydicom", "torch"}
 
 
 def test_slicer_installs_nothing_that_the_module_does_not_use() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import InputError
+from .dicom_seg import is_dicom_seg
 from .labels import THYROID, TRACHEA, Structure, checked_class_map, names_in_extensions, normalised
 from .nifti import is_nifti, read_header
 from .segmentation_file import is_segmentation_file
@@ -23,12 +24,12 @@ class CaseSource:
     ----------
     id : str
         Name of the case: its folder's, or its file's without the suffix.
-    kind : {"masks", "labels", "segmentation"}
-        One file per structure; one multi-label NIfTI; one Slicer segmentation.
+    kind : {"masks", "labels", "segmentation", "dicom"}
+        One file per structure; one multi-label NIfTI; one Slicer segmentation; one DICOM SEG.
     thyroid_path, trachea_path : Path, optional
         The mask files, for "masks"; None where there is none.
     labels_path : Path, optional
-        The file, for "labels" and "segmentation".
+        The file, for the other kinds.
     ct_path : Path, optional
         The CT beside them.
     class_map : str, optional
@@ -36,7 +37,7 @@ class CaseSource:
     """
 
     id: str
-    kind: Literal["masks", "labels", "segmentation"]
+    kind: Literal["masks", "labels", "segmentation", "dicom"]
     thyroid_path: Path | None = None
     trachea_path: Path | None = None
     labels_path: Path | None = None
@@ -63,7 +64,7 @@ def find_cases(
     path : path-like, optional
         A TotalSegmentator training dataset or one case of it; an output folder of a TotalSegmentator
         run or a folder of such; a multi-label NIfTI (``--ml``), a Slicer segmentation (``.seg.nrrd``),
-        or a folder of such files.
+        a DICOM SEG, or a folder of such files.
     class_map : str, optional
         Whose label numbers a multi-label NIfTI without names holds ("total-v2").
     thyroid, trachea : path-like, optional
@@ -82,6 +83,11 @@ def find_cases(
     if class_map is not None:
         checked_class_map(class_map)
     if path is None:
+        if class_map is not None:
+            raise InputError(
+                f"The class map {class_map} says what the labels of multi-label files mean, and two mask files have "
+                "none. Leave the class map out, or give a multi-label file."
+            )
         if thyroid is None or trachea is None:
             raise InputError("Give a folder or file with cases, or both a thyroid mask and a trachea mask.")
         return [_of_two_masks(Path(thyroid).absolute(), Path(trachea).absolute())]
@@ -97,10 +103,9 @@ def find_cases(
     found = [own] if own is not None else _of_children(path, class_map)
     if not found:
         raise InputError(
-            f"{path} holds no cases. Expected a TotalSegmentator dataset (folders with 'segmentations'), "
-            "output "
+            f"{path} holds no cases. Expected a TotalSegmentator dataset (folders with 'segmentations'), output "
             "folders with thyroid_gland.nii.gz and trachea.nii.gz, multi-label NIfTI files with label names, "
-            "or .seg.nrrd files. For label files without names say the class map (total-v2)."
+            ".seg.nrrd files or DICOM SEG. For label files without names say the class map (total-v2)."
         )
     return found
 
@@ -135,7 +140,12 @@ def _of_file(path: Path, class_map: str | None) -> CaseSource:
     if is_segmentation_file(path):
         return CaseSource(stem_of(path), "segmentation", labels_path=path)
     if not is_nifti(path):
-        raise InputError(f"{path} is neither a NIfTI file (.nii, .nii.gz) nor a Slicer segmentation (.seg.nrrd).")
+        if is_dicom_seg(path):
+            return CaseSource(stem_of(path), "dicom", labels_path=path)
+        raise InputError(
+            f"{path} is neither a NIfTI file (.nii, .nii.gz), nor a Slicer segmentation (.seg.nrrd), nor a DICOM "
+            "segmentation (SEG)."
+        )
     named = bool(names_in_extensions(read_header(path).extensions))
     if not named and class_map is None:
         raise InputError(
@@ -147,14 +157,15 @@ def _of_file(path: Path, class_map: str | None) -> CaseSource:
 
 
 def _of_folder(folder: Path) -> CaseSource | None:
-    """See a folder as one case: of the training dataset, or of a TotalSegmentator run."""
+    """See a folder as one case: of the training dataset, of a TotalSegmentator run, or with one DICOM SEG."""
     inside = folder / "segmentations"
     ct_path = folder / "ct.nii.gz"
     ct_path = ct_path if ct_path.is_file() else None
     where = inside if inside.is_dir() else folder
     thyroid, trachea = (_mask_file(where, structure) for structure in (THYROID, TRACHEA))
     if where is folder and thyroid is None and trachea is None:
-        return None
+        found = [path for path in sorted(folder.iterdir()) if _is_loose_dicom_seg(path)]
+        return CaseSource(folder.name, "dicom", labels_path=found[0]) if len(found) == 1 else None
     # A dataset's case without the two files is still a case: quality control names what it lacks.
     return CaseSource(folder.name, "masks", thyroid_path=thyroid, trachea_path=trachea, ct_path=ct_path)
 
@@ -186,7 +197,7 @@ def _of_children(folder: Path, class_map: str | None) -> list[CaseSource]:
 
 def _of_loose_file(path: Path, class_map: str | None) -> CaseSource | None:
     """See a file among others as a case only when it surely is one: CTs may lie beside it."""
-    if is_segmentation_file(path):
+    if is_segmentation_file(path) or _is_loose_dicom_seg(path):
         return _of_file(path, class_map)
     if not is_nifti(path) or normalised(stem_of(path)) == "ct":
         return None
@@ -199,10 +210,18 @@ def _of_loose_file(path: Path, class_map: str | None) -> CaseSource | None:
     return CaseSource(stem_of(path), "labels", labels_path=path, class_map=class_map)
 
 
+def _is_loose_dicom_seg(path: Path) -> bool:
+    """Look into a file among others only where its name may be DICOM's: with its suffix, or without one."""
+    suffix = path.suffix.lower()
+    # Names made of identifiers (1.2.840.…) end in a number after a dot.
+    may_be = suffix in ("", ".dcm", ".dicom") or suffix[1:].isdigit()
+    return may_be and path.is_file() and is_dicom_seg(path)
+
+
 def stem_of(path: Path) -> str:
-    """Give a file's name without its suffix, of which some are double."""
+    """Give a file's name without its suffix, of which some are double, and in DICOM some are none."""
     name = path.name
-    for suffix in (".nii.gz", ".seg.nrrd", ".nii"):
+    for suffix in (".nii.gz", ".seg.nrrd", ".nii", ".dcm", ".dicom"):
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
-    return path.stem
+    return name if path.suffix[1:].isdigit() else path.stem

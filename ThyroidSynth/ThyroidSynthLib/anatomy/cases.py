@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .case_sources import CaseSource, find_cases
+from .dicom_seg import read_dicom_seg
 from .frame import ALIGNMENTS, Placement
 from .labels import STRUCTURES, THYROID, TRACHEA, Structure, labels_of_structures, names_in_extensions
 from .masks import Mask, mask_in_scan, read_labels, read_mask
@@ -90,6 +91,9 @@ def read_case(source: CaseSource) -> Case:
         names = names_in_extensions(header.extensions)
         labels = labels_of_structures(source.labels_path, names, source.class_map)
         found = read_labels(source.labels_path, {s: label for s, label in labels.items() if label is not None})
+    elif source.kind == "dicom":
+        found, remarks = read_dicom_seg(source.labels_path)
+        notes += remarks
     else:
         found = read_segmentation(source.labels_path)
     notes += [f"there is no segmentation of the {s.name}" for s in STRUCTURES if s not in found]

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         sources = [case for path in options.thyroids for case in find_cases(path, class_map=options.class_map)]
     else:
         path = options.thyroids[0] if options.thyroids else None
-        sources = find_cases(path, thyroid=options.thyroid, trachea=options.trachea)
+        sources = find_cases(path, class_map=options.class_map, thyroid=options.thyroid, trachea=options.trachea)
     files = file_options(options)
     model = ShapeModel.load(options.model)
     with stop_on_signals() as stopped:

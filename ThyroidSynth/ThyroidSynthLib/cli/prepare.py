@@ -15,7 +15,7 @@ SUMMARY = "turn segmentations into a cohort for training"
 DESCRIPTION = """\
 Read thyroid and trachea of every case, check their quality, make and measure the surfaces, and draw the samples a
 model learns from. Takes a TotalSegmentator training dataset or one of its cases, output folders of TotalSegmentator,
-multi-label NIfTI files (--ml), Slicer segmentations (.seg.nrrd), or one pair of mask files.
+multi-label NIfTI files (--ml), Slicer segmentations (.seg.nrrd), DICOM SEG, or one pair of mask files.
 
 No case is dropped silently: quality.csv in the cohort folder gives every verdict with its reasons. Interrupted, the
 same command goes on where it was."""
@@ -59,7 +59,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 
     # A path alone is passed on as it is: the cohort then knows the dataset it comes from.
     pair = options.source is None or options.thyroid is not None or options.trachea is not None
-    source = find_cases(options.source, thyroid=options.thyroid, trachea=options.trachea) if pair else options.source
+    masks = {"thyroid": options.thyroid, "trachea": options.trachea, "class_map": options.class_map}
+    source = find_cases(options.source, **masks) if pair else options.source
     chosen = PrepareOptions(
         class_map=options.class_map,
         alignment=options.alignment,
