@@ -19,8 +19,9 @@ from ThyroidSynthLib.learning.presets import settings_for
 from ThyroidSynthLib.learning.training import train
 from ThyroidSynthLib.synthesis.decoding import decode, decoding_box
 from ThyroidSynthLib.synthesis.fitting import fit_surface
+from ThyroidSynthLib.synthesis.shapes import ModelShapes
 from ThyroidSynthLib.synthesis.steering import generate
-from ThyroidSynthLib.synthesis.targeting import CodeSpace, steer_to_target
+from ThyroidSynthLib.synthesis.targeting import steer_to_target
 
 TRAINING_STEPS = 60
 
@@ -79,14 +80,14 @@ def training_rows(material: Material) -> list[Row]:
 def synthesis_rows(material: Material) -> list[Row]:
     """Steering to three targets and fitting, as a user waits for them."""
     model = material.model
-    space = CodeSpace.of(model)
+    shapes = ModelShapes(model)
     start = next(generate(model, count=1, seed=0))
     low, high = np.percentile(model.features, [25, 75], axis=0)
     rng = np.random.default_rng(0)
 
     def steer() -> None:
         wish = low + (high - low) * rng.random(3)
-        steer_to_target(model, start, dict(zip(start.measured.as_dict(), wish, strict=True)), space=space)
+        steer_to_target(shapes, start, dict(zip(start.measured.as_dict(), wish, strict=True)))
 
     surface = material.cohort.surface(material.cohort.ids[0])
     times = median_seconds({"steer": steer, "fit": lambda: fit_surface(model, surface)}, rounds=5)

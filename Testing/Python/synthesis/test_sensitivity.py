@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.learning.model import ShapeModel
-from ThyroidSynthLib.synthesis.sensitivity import sensitivity
+from ThyroidSynthLib.synthesis.shapes import ModelShapes
 from ThyroidSynthLib.synthesis.thyroid import reconstruct, thyroid_of_code
 
 RESOLUTION = 80
@@ -29,7 +29,7 @@ def test_derivatives_of_a_gland_with_an_isthmus(small_model: ShapeModel) -> None
     thyroid = reconstruct(small_model, row, resolution=RESOLUTION)
     step = 0.05 * float(small_model.codes.std(axis=0).min())
 
-    local = sensitivity(small_model, thyroid.code, thyroid.surface, thyroid.measured)
+    local = ModelShapes(small_model).sensitivity(thyroid)
 
     expected = by_differences(small_model, thyroid.code.astype(np.float64), step)
     found = local.jacobian[:, ::2]
@@ -44,7 +44,7 @@ def test_without_an_isthmus_the_area_is_negative_and_grows_where_the_gap_closes(
     thyroids = (reconstruct(small_model, row, resolution=48) for row in range(len(small_model.ids)))
     thyroid = next(thyroid for thyroid in thyroids if thyroid.measured.isthmus_area_mm2 == 0)
 
-    local = sensitivity(small_model, thyroid.code, thyroid.surface, thyroid.measured)
+    local = ModelShapes(small_model).sensitivity(thyroid)
 
     slope = local.jacobian[1]
     assert local.values[1] < 0
@@ -52,6 +52,5 @@ def test_without_an_isthmus_the_area_is_negative_and_grows_where_the_gap_closes(
     towards = thyroid.code + (0.2 * -local.values[1] / (slope @ slope)) * slope
     nearer = thyroid_of_code(small_model, towards, resolution=48)
     assert (
-        nearer.measured.isthmus_area_mm2 > 0
-        or sensitivity(small_model, towards, nearer.surface, nearer.measured).values[1] > local.values[1]
+        nearer.measured.isthmus_area_mm2 > 0 or ModelShapes(small_model).sensitivity(nearer).values[1] > local.values[1]
     )

@@ -7,8 +7,10 @@ import pytest
 
 from ThyroidSynthLib.errors import Cancelled, InputError
 from ThyroidSynthLib.learning.model import ShapeModel
+from ThyroidSynthLib.synthesis.code_space import CodeSpace
+from ThyroidSynthLib.synthesis.shapes import ModelShapes
 from ThyroidSynthLib.synthesis.steering import generate
-from ThyroidSynthLib.synthesis.targeting import CodeSpace, is_met, steer_to_target
+from ThyroidSynthLib.synthesis.targeting import is_met, steer_to_target
 from ThyroidSynthLib.synthesis.thyroid import Thyroid, reconstruct
 
 
@@ -66,8 +68,8 @@ def test_an_isthmus_can_be_made_and_taken_away(small_model: ShapeModel) -> None:
 
 def test_the_same_start_and_targets_give_the_same_thyroid(small_model: ShapeModel, starts: list[Thyroid]) -> None:
     first, again = (
-        steer_to_target(small_model, starts[1], {"symmetry": 0.8}, space=space, resolution=32)
-        for space in (None, CodeSpace.of(small_model))
+        steer_to_target(shapes, starts[1], {"symmetry": 0.8}, resolution=32)
+        for shapes in (small_model, ModelShapes(small_model))
     )
 
     np.testing.assert_array_equal(first.thyroid.code, again.thyroid.code)

@@ -16,8 +16,9 @@ from ..errors import CohortError, OutputError
 from ..learning.model import NOTICE, ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
 from ..synthesis.decoding import DEFAULT_RESOLUTION
+from ..synthesis.shapes import ModelShapes
 from ..synthesis.steering import generate
-from ..synthesis.targeting import CodeSpace, steer_to_target
+from ..synthesis.targeting import steer_to_target
 from ..synthesis.thyroid import Thyroid
 from . import EVALUATION_FILE
 from .generation import distribution_summary, steering_agreement, validity_summary
@@ -165,18 +166,13 @@ def evaluate(
     one_shot: list[Thyroid] = []
     to_target: list[Thyroid] = []
     met = 0
-    space = CodeSpace.of(model) if options.to_target else None
+    shapes = ModelShapes(model)
     tell = part_of(progress, 0.4, 1.0)
     for number, thyroid in enumerate(_random_thyroids(model, options, stop_requested)):
         tell(number / options.count, f"Generating thyroid {number + 1} of {options.count}")
         if number < options.to_target and thyroid.asked:
             steered = steer_to_target(
-                model,
-                thyroid,
-                thyroid.asked,
-                space=space,
-                resolution=options.resolution,
-                stop_requested=stop_requested,
+                shapes, thyroid, thyroid.asked, resolution=options.resolution, stop_requested=stop_requested
             )
             to_target.append(replace(steered.thyroid, surface=_NO_SURFACE))
             met += bool(steered.met)

@@ -17,10 +17,10 @@ from ..anatomy.sampling import sample_surface, signed_distance
 from ..anatomy.surface import Surface
 from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, silent
+from .code_space import CodeSpace
 from .decoding import DEFAULT_RESOLUTION
 from .field import Field
 from .prior import prior_of
-from .targeting import CodeSpace
 from .thyroid import Thyroid, thyroid_of_code
 
 _SURFACE_POINTS = 3000

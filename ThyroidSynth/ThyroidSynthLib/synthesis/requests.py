@@ -18,8 +18,9 @@ from ..errors import InputError
 from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, never, silent
 from .decoding import DEFAULT_RESOLUTION
+from .shapes import ModelShapes
 from .steering import Wishes, generate
-from .targeting import CodeSpace, steer_to_target
+from .targeting import steer_to_target
 from .thyroid import Thyroid
 
 
@@ -70,7 +71,7 @@ def generate_to_target(
     Where a wish is out of reach the nearest thyroid is given. Without wishes the targets are the features
     that were drawn for the thyroid.
     """
-    space = CodeSpace.of(model)
+    shapes = ModelShapes(model)
     wishes = asked if isinstance(asked, list) else [asked or {}] * count
     draws = generate(
         model,
@@ -84,7 +85,7 @@ def generate_to_target(
     for wish, thyroid in zip(wishes, draws, strict=True):
         named = {name: value for name, value in wish.items() if value is not None}
         yield steer_to_target(
-            model, thyroid, named or thyroid.asked, space=space, resolution=resolution, stop_requested=stop_requested
+            shapes, thyroid, named or thyroid.asked, resolution=resolution, stop_requested=stop_requested
         ).thyroid
 
 

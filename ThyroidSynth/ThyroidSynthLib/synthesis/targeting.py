@@ -18,9 +18,9 @@ from ..errors import InputError, SynthesisError
 from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, silent
 from .decoding import DEFAULT_RESOLUTION
-from .prior import mirror_covariance
-from .sensitivity import Sensitivity, sensitivity
-from .thyroid import Thyroid, thyroid_of_code
+from .sensitivity import Sensitivity
+from .shapes import ModelShapes, Shapes
+from .thyroid import Thyroid
 
 # Volume within 2 %, isthmus area within 3 mm² or 3 %, symmetry within 0.01 count as met; steering goes
 # on to a fraction of that, where the surface's own resolution ends.
@@ -28,38 +28,9 @@ TOLERANCE = {"volume_ml": (0.0, 0.02), "isthmus_area_mm2": (3.0, 0.03), "symmetr
 _FINE = 0.1
 # Longest step of a round, in SDs of the training codes.
 _LONGEST_STEP = 3.0
-
-
-@dataclass(frozen=True)
-class CodeSpace:
-    """The training codes' joint normal distribution, fixed and trainable dimensions together.
-
-    Attributes
-    ----------
-    mean : ndarray, shape (code_size,)
-    covariance : ndarray, shape (code_size, code_size)
-    precision : ndarray, shape (code_size, code_size)
-    """
-
-    mean: np.ndarray
-    covariance: np.ndarray
-    precision: np.ndarray
-
-    @classmethod
-    def of(cls, model: ShapeModel) -> CodeSpace:
-        """Fit the distribution to a model's training codes."""
-        codes = model.codes.astype(np.float64)
-        mean = codes.mean(axis=0)
-        mirrored = model.settings.mirrored_size
-        if mirrored:
-            mean[-mirrored:] = 0.0
-        covariance = mirror_covariance(codes - mean, mirrored)
-        return cls(mean, covariance, np.linalg.inv(covariance))
-
-    def distance(self, code: np.ndarray) -> float:
-        """How far a code is from the mean, in SDs per dimension: a training code has about 1."""
-        offset = np.asarray(code, dtype=np.float64) - self.mean
-        return float(np.sqrt(offset @ self.precision @ offset / len(offset)))
+# Keeps the step finite where targets contradict each other, as a share of what they can move.
+_DAMPING = 1e-4
+_PAST_SLIVER_MM2 = 3.0
 
 
 @dataclass(frozen=True)
@@ -119,11 +90,10 @@ def _misfit(name: str, measured: float, target: float) -> float:
 
 
 def steer_to_target(
-    model: ShapeModel,
+    shapes: Shapes | ShapeModel,
     start: Thyroid,
     targets: Mapping[str, float],
     *,
-    space: CodeSpace | None = None,
     resolution: int = DEFAULT_RESOLUTION,
     max_rounds: int = 16,
     progress: ProgressCallback = silent,
@@ -133,12 +103,12 @@ def steer_to_target(
 
     Parameters
     ----------
+    shapes : Shapes or ShapeModel
+        The family of shapes that the thyroid belongs to.
     start : Thyroid
         Where to start, such as a one-shot thyroid or a fitted one.
     targets : mapping
         Features to reach, by name, in mL, mm² and 1. Those not named are free.
-    space : CodeSpace, optional
-        The training codes' distribution, when many thyroids of a model are steered.
     resolution : int
         Grid on which the surface is decoded and measured.
     max_rounds : int
@@ -154,26 +124,24 @@ def steer_to_target(
     InputError
         A target is no feature, or no thyroid can have it.
     """
-    check_targets(targets)
-    space = space or CodeSpace.of(model)
-    names = [name for name in FEATURE_NAMES if name in targets]
-    wanted = np.array([targets[name] for name in names])
-    seeker = _Seeker(model, space, names, wanted)
+    if isinstance(shapes, ShapeModel):
+        shapes = ModelShapes(shapes)
+    aim = Aim(shapes, targets)
     best = current = start
-    best_misfit = current_misfit = seeker.misfit(start)
+    best_misfit = current_misfit = aim.misfit(start)
     rounds, reach = 0, 1.0
     step = None
     while rounds < max_rounds and best_misfit > _FINE:
         check(stop_requested)
         progress(rounds / max_rounds, f"Steering, round {rounds + 1}")
         if step is None:
-            step = seeker.step(current)
+            step = aim.step(current, shapes.sensitivity(current))
         try:
-            trial = thyroid_of_code(model, current.code + reach * step, resolution=resolution)
+            trial = shapes.thyroid(current.code + reach * step, resolution=resolution)
         except SynthesisError:
             trial = None
         rounds += 1
-        misfit = seeker.misfit(trial) if trial is not None and trial.validity.ok else np.inf
+        misfit = aim.misfit(trial) if trial is not None and trial.validity.ok else np.inf
         if misfit < current_misfit * 0.98 or (misfit < np.inf and reach < 0.1):
             current, current_misfit, step = trial, misfit, None
             reach = min(1.0, 2 * reach)
@@ -183,50 +151,68 @@ def steer_to_target(
                 break
         if misfit < best_misfit:
             best, best_misfit = trial, misfit
-    return seeker.result(start, best, best_misfit, rounds)
+    return aim.result(start, best, rounds)
 
 
-class _Seeker:
-    """The targets of one steering, and the step towards them."""
+class Aim:
+    """The targets of a steering, and the step towards them.
 
-    def __init__(self, model: ShapeModel, space: CodeSpace, names: list[str], wanted: np.ndarray) -> None:
-        self.model, self.space, self.names, self.wanted = model, space, names, wanted
-        self.rows = [FEATURE_NAMES.index(name) for name in names]
+    Parameters
+    ----------
+    targets : mapping
+        See `steer_to_target`.
+
+    Raises
+    ------
+    InputError
+        A target is no feature, or no thyroid can have it.
+    """
+
+    def __init__(self, shapes: Shapes, targets: Mapping[str, float]) -> None:
+        check_targets(targets)
+        self._space = shapes.space
+        self._names = [name for name in FEATURE_NAMES if name in targets]
+        self._rows = [FEATURE_NAMES.index(name) for name in self._names]
+        self._wanted = np.array([targets[name] for name in self._names])
+        self._scale = shapes.model.features.std(axis=0)[self._rows] + 1e-9
 
     def misfit(self, thyroid: Thyroid) -> float:
         """Largest error of a target, in tolerances."""
-        measured = thyroid.measured.as_array()[self.rows]
-        return max(map(_misfit, self.names, measured, self.wanted), default=0.0)
+        measured = thyroid.measured.as_array()[self._rows]
+        return max(map(_misfit, self._names, measured, self._wanted), default=0.0)
 
-    def step(self, thyroid: Thyroid) -> np.ndarray:
-        """Smallest change of the code, measured in SDs of training codes, that meets the targets to first order."""
-        local = sensitivity(self.model, thyroid.code, thyroid.surface, thyroid.measured)
-        error = self._error(local)
-        jacobian = local.jacobian[self.rows] / self._scale()[:, None]
-        spread = self.space.covariance @ jacobian.T
+    def step(self, thyroid: Thyroid, local: Sensitivity, anchor: np.ndarray | None = None) -> np.ndarray:
+        """Give the change of a thyroid's code, shape (code_size,), that meets the targets to first order.
+
+        Of all such changes it ends nearest to the code `anchor` (the thyroid's own by default), measured
+        in SDs of training codes. Many small steps with one anchor do not drift along what the targets
+        leave free, and back at the anchor's features they are back at the anchor's code.
+        """
+        anchor = thyroid.code if anchor is None else anchor
+        jacobian = local.jacobian[self._rows] / self._scale[:, None]
+        spread = self._space.covariance @ jacobian.T
         gain = jacobian @ spread
-        damping = 1e-4 * np.trace(gain) / len(gain)
-        step = spread @ np.linalg.solve(gain + damping * np.eye(len(gain)), -error / self._scale())
-        length = float(np.sqrt(step @ self.space.precision @ step))
+        damping = _DAMPING * np.trace(gain) / len(gain) * np.eye(len(gain))
+        back = np.asarray(anchor, dtype=np.float64) - thyroid.code
+        error = self._error(local) / self._scale + jacobian @ back
+        step = back - spread @ np.linalg.solve(gain + damping, error)
+        length = self._space.length(step)
         return (step * min(1.0, _LONGEST_STEP / max(length, 1e-12))).astype(np.float32)
 
     def _error(self, local: Sensitivity) -> np.ndarray:
-        error = local.values[self.rows] - self.wanted
-        for place, name in enumerate(self.names):
-            if name == "isthmus_area_mm2" and self.wanted[place] == 0:
+        error = local.values[self._rows] - self._wanted
+        for place, name in enumerate(self._names):
+            if name == "isthmus_area_mm2" and self._wanted[place] == 0:
                 # Without an isthmus any gap will do; with one, aim past the vanishing sliver.
-                error[place] = 0.0 if local.values[1] <= 0 else error[place] + 3.0
+                error[place] = 0.0 if local.values[1] <= 0 else error[place] + _PAST_SLIVER_MM2
         return error
 
-    def _scale(self) -> np.ndarray:
-        return self.model.features.std(axis=0)[self.rows] + 1e-9
-
-    def result(self, start: Thyroid, best: Thyroid, misfit: float, rounds: int) -> Steered:
-        measured = best.measured.as_array()[self.rows]
-        offset = best.code.astype(np.float64) - start.code
-        moved = float(np.sqrt(offset @ self.space.precision @ offset / len(offset)))
-        asked = dict(zip(self.names, self.wanted.tolist(), strict=True))
-        met, distance = bool(misfit <= 1.0), self.space.distance(best.code)
+    def result(self, start: Thyroid, best: Thyroid, rounds: int) -> Steered:
+        """Say how the steering from `start` to `best` ended."""
+        measured = best.measured.as_array()[self._rows]
+        moved = self._space.length(best.code.astype(np.float64) - start.code) / np.sqrt(len(best.code))
+        asked = dict(zip(self._names, self._wanted.tolist(), strict=True))
+        met, distance = bool(self.misfit(best) <= 1.0), self._space.distance(best.code)
         thyroid = replace(
             best,
             asked=asked,
@@ -239,7 +225,7 @@ class _Seeker:
         return Steered(
             thyroid=thyroid,
             met=met,
-            error=dict(zip(self.names, (measured - self.wanted).tolist(), strict=True)),
+            error=dict(zip(self._names, (measured - self._wanted).tolist(), strict=True)),
             rounds=rounds,
             moved=moved,
             distance=distance,

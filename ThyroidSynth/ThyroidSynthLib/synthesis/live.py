@@ -1,0 +1,114 @@
+"""Steering that keeps up with a hand at a slider: one surface for each move, the exact one at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import SynthesisError
+from ..progress import ProgressCallback, StopRequested, never, silent
+from .decoding import DEFAULT_RESOLUTION
+from .sensitivity import Sensitivity
+from .shapes import Shapes
+from .targeting import Aim, Steered, steer_to_target
+from .thyroid import Thyroid
+
+# Below this misfit, in tolerances, the start itself is what is asked for.
+_AT_START = 0.05
+# Shares of a step that are tried until one gives a valid surface.
+_SHARES = (1.0, 0.4, 0.15)
+
+
+class LiveSteering:
+    """Follows changing targets from one start.
+
+    Each `follow` corrects the last surface by one Newton step, so that a hand that moves on or rests is
+    met within a few surfaces. All steps aim at the codes nearest to the start's: where the hand comes
+    back to, the shape comes back to, and what was not asked to change drifts nowhere.
+
+    Parameters
+    ----------
+    shapes : Shapes
+        The family of shapes.
+    start : Thyroid
+        One of them.
+
+    Attributes
+    ----------
+    start : Thyroid
+    current : Thyroid
+        The last one that was given.
+    """
+
+    def __init__(self, shapes: Shapes, start: Thyroid) -> None:
+        self._shapes = shapes
+        self.start = self.current = start
+        self._local: Sensitivity | None = None
+
+    def follow(self, targets: Mapping[str, float], *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
+        """Give a thyroid near the targets, after decoding one surface.
+
+        Parameters
+        ----------
+        targets : mapping
+            Features to reach or to hold, by name; those not named are free.
+        resolution : int
+            Grid on which the surface is decoded.
+
+        Returns
+        -------
+        Thyroid
+            The nearer to the targets the smaller the move was. Stays the last one where the step has no
+            valid surface.
+
+        Raises
+        ------
+        InputError
+            A target is no feature, or no thyroid can have it.
+        """
+        aim = Aim(self._shapes, targets)
+        if aim.misfit(self.start) <= _AT_START:
+            self._take(self.start)
+            return self.current
+        if self._local is None:
+            self._local = self._shapes.sensitivity(self.current)
+        step = aim.step(self.current, self._local, self.start.code)
+        for share in _SHARES:
+            try:
+                trial = self._shapes.thyroid(self.current.code + np.float32(share) * step, resolution=resolution)
+            except SynthesisError:
+                continue
+            if trial.validity.ok:
+                self._take(replace(trial, asked=dict(targets), seed=self.start.seed, index=self.start.index))
+                break
+        return self.current
+
+    def settle(
+        self,
+        targets: Mapping[str, float],
+        *,
+        resolution: int = DEFAULT_RESOLUTION,
+        progress: ProgressCallback = silent,
+        stop_requested: StopRequested = never,
+    ) -> Steered:
+        """Steer to the targets exactly, from where following has come.
+
+        Raises
+        ------
+        InputError
+            A target is no feature, or no thyroid can have it.
+        Cancelled
+            `stop_requested` said so.
+        """
+        start = self.start if Aim(self._shapes, targets).misfit(self.start) <= _AT_START else self.current
+        steered = steer_to_target(
+            self._shapes, start, targets, resolution=resolution, progress=progress, stop_requested=stop_requested
+        )
+        self._take(steered.thyroid)
+        return steered
+
+    def _take(self, thyroid: Thyroid) -> None:
+        if thyroid is not self.current:
+            self.current, self._local = thyroid, None

@@ -1,0 +1,82 @@
+"""Families of shapes that a latent code chooses from: a model's own, or a patient's gland and its edits.
+
+Steering knows no more of them than is said here, so that it is the same for both.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from ..learning.model import ShapeModel
+from .code_space import CodeSpace
+from .decoding import DEFAULT_RESOLUTION
+from .field import Field
+from .sensitivity import Sensitivity, sensitivity
+from .thyroid import Thyroid, thyroid_of_code
+
+
+class Shapes(Protocol):
+    """What steering needs to know of a family of shapes.
+
+    Attributes
+    ----------
+    model : ShapeModel
+    space : CodeSpace
+        Which of the model's codes are ordinary.
+    """
+
+    model: ShapeModel
+    space: CodeSpace
+
+    def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION, **about: object) -> Thyroid:
+        """Give the shape of a code (code_size,), measured; `about` goes to the `Thyroid` as it is.
+
+        Raises
+        ------
+        SynthesisError
+            The code has no surface.
+        """
+
+    def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
+        """Say how the features of one of these shapes change with its code."""
+
+
+class ModelShapes:
+    """The shapes of a model.
+
+    Parameters
+    ----------
+    model : ShapeModel
+    space : CodeSpace, optional
+        The training codes' distribution, if it is known already.
+    """
+
+    def __init__(self, model: ShapeModel, space: CodeSpace | None = None) -> None:
+        self.model = model
+        self.space = space or CodeSpace.of(model)
+
+    def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION, **about: object) -> Thyroid:
+        """See `Shapes.thyroid`."""
+        return thyroid_of_code(self.model, code, resolution=resolution, **about)
+
+    def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
+        """See `Shapes.sensitivity`."""
+        return sensitivity(_ModelLevelSet(self.model, thyroid.code), thyroid.surface, thyroid.measured)
+
+
+class _ModelLevelSet:
+    """The signed distance field of one code, over `trachea_mm`."""
+
+    def __init__(self, model: ShapeModel, code: np.ndarray) -> None:
+        self._frame = model.frame
+        self._field = Field(model, code)
+        self.slope = float(1 / model.frame.scale_mm.mean())
+
+    def values(self, points_mm: np.ndarray) -> np.ndarray:
+        return self._field(self._frame.to_unit(points_mm))
+
+    def derivatives(self, points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        values, gradient, code = self._field.derivatives(self._frame.to_unit(points_mm))
+        return values, gradient / self._frame.scale_mm, code
