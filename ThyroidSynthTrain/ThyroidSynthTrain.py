@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
     job = job_of_command_line(options, misused=options.misused)
     # Stopped as asked is no failure; the job's state and the last progress say so.
     with stop_on_signals() as asked_to_stop, PRINTERS[options.progress]() as progress, suppress(Cancelled):
-        run_job(job, progress=progress, should_stop=asked_to_stop)
+        run_job(job, progress=progress, should_stop=asked_to_stop, check_only=options.check_only)
     if options.json:
         say(json.dumps(summary(job)))
 

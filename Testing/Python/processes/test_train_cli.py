@@ -23,10 +23,11 @@ import SimpleITK
 import torch
 
 from ThyroidSynthLib.anatomy.cohort import Cohort
+from ThyroidSynthLib.anatomy.quality_table import read_quality_table
 from ThyroidSynthLib.errors import Cancelled
 from ThyroidSynthLib.learning import background
 from ThyroidSynthLib.learning.job import JobFolder
-from ThyroidSynthLib.learning.job_options import JobOptions, job_for
+from ThyroidSynthLib.learning.job_options import JobOptions, job_for, quality_file
 from ThyroidSynthLib.learning.job_run import run_job
 from ThyroidSynthLib.learning.model import ShapeModel
 from tiny_cohort import write_tiny_cohort
@@ -249,6 +250,31 @@ def test_segmentations_are_prepared_into_the_job_folder_on_the_way(dataset: Path
     assert cohort.ids == ("s0000", "s0001")
     assert job.read_config()["cohort_checksum"] == cohort.checksum
     assert ShapeModel.load(job.model_file).ids == cohort.ids
+
+
+def test_cases_are_checked_first_and_the_training_goes_on_with_the_users_word(
+    dataset: Path, job: JobFolder, run
+) -> None:
+    checked = run("--input", dataset, "--job", job.path, "--epochs", 2, "--check_only")
+    state = job.read_state()
+    assert (checked.returncode, checked.stderr, state.status) == (0, "", "checked")
+    assert "2 of 2 cases" in state.message
+    assert [verdict.id for verdict in read_quality_table(quality_file(job.read_config()))] == ["s0000", "s0001"]
+    assert not (job.path / "cohort" / "cohort.json").exists()
+
+    job_for(job.path, JobOptions(input=dataset, epochs=2, device="cpu", reject=("s0001",)))
+    trained = run("--job", job.path)
+
+    assert (trained.returncode, trained.stderr) == (0, "")
+    assert ShapeModel.load(job.model_file).ids == ("s0000",)
+    late = run("--job", job.path, "--check_only")
+    assert late.returncode == 1 and "has begun" in late.stderr
+
+
+def test_a_cohort_has_no_cases_to_check(cohort: Path, job: JobFolder, run) -> None:
+    result = run("--input", cohort, "--job", job.path, "--check_only")
+
+    assert result.returncode == 1 and "were checked when it was prepared" in result.stderr
 
 
 def test_a_wrong_input_can_be_put_right_in_the_same_job_folder(

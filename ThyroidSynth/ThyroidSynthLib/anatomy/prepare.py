@@ -136,7 +136,6 @@ def prepare_cohort(
     try:
         with Workers(min(usable_workers(workers), len(sources))) as pool:
             records = _measure(sources, folder, options, pool, part_of(progress, 0, _MEASURING_SHARE), cancelled)
-            write_quality_table(folder / QUALITY_FILE, records)
             accepted = [record for record in records if record.accepted]
             if not accepted:
                 (folder / COHORT_FILE).unlink(missing_ok=True)
@@ -157,17 +156,54 @@ def prepare_cohort(
                 cancelled=cancelled,
             )
     except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error}). Make room, or choose another folder.") from error
+        raise _unwritable(folder, error) from error
+    return _summary(folder, records, statement is not None, began)
+
+
+def check_cases(
+    source: Path | str | Sequence[CaseSource],
+    folder: Path | str,
+    options: PrepareOptions = PrepareOptions(),
+    *,
+    progress: ProgressCallback = silent,
+    cancelled: StopRequested = never,
+    workers: int | None = None,
+) -> PreparationSummary:
+    """Judge and measure every case and write ``quality.csv``, without drawing samples.
+
+    So the user can look at the verdicts, and decide otherwise, before the longer half is done.
+    `prepare_cohort` on the same folder goes on from there. Parameters and errors are its own, but that no
+    case is accepted is no error here.
+    """
+    began = time.monotonic()
+    folder = Path(folder)
+    sources, origin = _sources(source, options)
+    _check_overrules(sources, options)
+    _claim(folder, origin, options)
+    try:
+        with Workers(min(usable_workers(workers), len(sources))) as pool:
+            records = _measure(sources, folder, options, pool, progress, cancelled)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return _summary(folder, records, bool(origin and synthetic_statement(origin)), began)
+
+
+def _unwritable(folder: Path, error: OSError) -> OutputError:
+    return OutputError(f"{folder} cannot be written ({error}). Make room, or choose another folder.")
+
+
+def _summary(folder: Path, records: Sequence[CaseRecord], synthetic: bool, began: float) -> PreparationSummary:
+    accepted = sum(1 for record in records if record.accepted)
     unreadable = sum(1 for record in records if record.error)
     return PreparationSummary(
         folder=folder,
         cases=len(records),
-        accepted=len(accepted),
-        refused=len(records) - len(accepted) - unreadable,
+        accepted=accepted,
+        refused=len(records) - accepted - unreadable,
         unreadable=unreadable,
         reasons=_count_reasons(records),
         reused=sum(1 for record in records if record.reused),
-        synthetic=statement is not None,
+        synthetic=synthetic,
         seconds=time.monotonic() - began,
     )
 
@@ -260,7 +296,9 @@ def _measure(
         records.append(result)
         what = "unreadable" if result.error else ", ".join(result.verdict.reasons) or "sound"
         progress(len(records) / len(sources), f"{case_id}: {what} ({len(records)} of {len(sources)})")
-    return sorted(records, key=lambda record: record.id)
+    records.sort(key=lambda record: record.id)
+    write_quality_table(folder / QUALITY_FILE, records)
+    return records
 
 
 def _about(

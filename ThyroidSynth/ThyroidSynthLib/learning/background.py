@@ -28,7 +28,7 @@ def train_script() -> Path:
     raise JobError(f"{SCRIPT} was not found near {_LIBRARY}. Install the ThyroidSynth extension again.")
 
 
-def start_detached(python: Path | str, script: Path | str, job: JobFolder) -> int:
+def start_detached(python: Path | str, script: Path | str, job: JobFolder, *, check_only: bool = False) -> int:
     """Start the training of a job as a process that goes on when this one ends.
 
     Parameters
@@ -39,6 +39,8 @@ def start_detached(python: Path | str, script: Path | str, job: JobFolder) -> in
         ThyroidSynthTrain.py, see `train_script`.
     job : JobFolder
         The job, new or to be resumed.
+    check_only : bool
+        Only check the cases that are to be prepared.
 
     Returns
     -------
@@ -53,6 +55,7 @@ def start_detached(python: Path | str, script: Path | str, job: JobFolder) -> in
     """
     job.prepare_start()
     command = [str(python), str(script), "--job", str(job.path.resolve()), "--progress", "none"]
+    command += ["--check_only"] if check_only else []
     try:
         process = launch_detached(command, log=job.log_file, environment=_environment())
     except OSError as error:

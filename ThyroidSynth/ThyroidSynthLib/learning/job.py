@@ -31,7 +31,7 @@ from ..errors import InputError, JobError
 from ..files import read_json, write_json, write_text
 from .process import ProcessIdentity
 
-STATUSES = ("created", "running", "stopping", "stopped", "finished", "failed", "interrupted")
+STATUSES = ("created", "running", "stopping", "checked", "stopped", "finished", "failed", "interrupted")
 ACTIVE = ("running", "stopping")
 # A training on another machine is believed to be alive for this long after its last sign of life.
 PATIENCE_WITH_OTHER_HOSTS_S = 900.0
@@ -44,8 +44,9 @@ class JobState:
     Attributes
     ----------
     status : str
-        One of `STATUSES`. "stopping" and "interrupted" are never written: they follow from the
-        STOP file and from the process having vanished.
+        One of `STATUSES`. "checked": the cases of a dataset are judged, and nothing is trained yet.
+        "stopping" and "interrupted" are never written: they follow from the STOP file and from the
+        process having vanished.
     fraction : float
         Share of the whole job that is done, 0 to 1.
     epoch, epochs : int
@@ -169,7 +170,8 @@ class JobFolder:
             if not self._lives(state):
                 return replace(state, status="interrupted", eta_s=None, message=self._interruption(state))
             if self.stop_requested():
-                return replace(state, status="stopping", message="Stopping after this epoch.")
+                step = "epoch" if state.epoch else "step"
+                return replace(state, status="stopping", message=f"Stopping after this {step}.")
         if state.status == "created":
             launched = self._launched()
             if launched is not None and launched.is_here and not launched.is_alive():

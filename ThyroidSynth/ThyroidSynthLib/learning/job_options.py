@@ -111,6 +111,11 @@ def job_folder_beside(model: Path) -> Path:
     return model.with_name(f"{model.stem}.job")
 
 
+def quality_file(config: dict[str, Any]) -> Path:
+    """Give where the verdicts on the cases of a job stand, once there are any."""
+    return Path(config["cohort"]) / "quality.csv"
+
+
 def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -> JobFolder:
     """Make the job for what the user chose, or find the one that is in the folder already.
 

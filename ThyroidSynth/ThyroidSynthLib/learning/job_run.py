@@ -17,11 +17,13 @@ from ..errors import Cancelled, CohortError, JobError, ThyroidSynthError
 from ..files import atomic_path
 from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
 from .job import JobFolder, JobState
+from .job_options import quality_file
 from .presets import TrainingSettings, alignment_for
 from .process import ProcessIdentity
 
 if TYPE_CHECKING:
     from ..anatomy.cohort import Cohort
+    from ..anatomy.prepare import PrepareOptions
     from .model import ShapeModel
     from .training import EpochReport
 
@@ -40,6 +42,7 @@ def run_job(
     *,
     progress: ProgressCallback = silent,
     should_stop: StopRequested = never,
+    check_only: bool = False,
     train: Trainer | None = None,
 ) -> Path:
     """Train a job in this process, from its checkpoint if there is one, and give the model file.
@@ -48,6 +51,9 @@ def run_job(
     ----------
     should_stop : callable
         A wish to stop besides the job's STOP file, such as a signal.
+    check_only : bool
+        Only check the cases that are to be prepared, and give the table of the verdicts; the next run
+        goes on from there.
     train : callable
         The trainer; `training.train` unless a test has its own.
 
@@ -65,7 +71,7 @@ def run_job(
         run = _Run(job, progress, should_stop)
         with _log_to(job.log_file):
             try:
-                return run.execute(train or _default_trainer())
+                return run.check_cases() if check_only else run.execute(train or _default_trainer())
             except (Cancelled, KeyboardInterrupt) as stopped:
                 run.end("stopped", str(stopped) or "Stopped at once; it goes on from its last checkpoint.")
                 raise
@@ -97,6 +103,26 @@ class _Run:
     @property
     def _settings(self) -> TrainingSettings:
         return TrainingSettings.from_json(self._config["settings"])
+
+    def check_cases(self) -> Path:
+        from ..anatomy.prepare import check_cases
+
+        if not self._config["prepare"]:
+            raise JobError(f"{self._config['input']} is a cohort; its cases were checked when it was prepared.")
+        if self._job.checkpoint_file.exists():
+            raise JobError("This training has begun. To check its cases anew, start it from scratch.")
+        self._tell(0.0, "Checking the cases.", at_once=True)
+        options = self._preparation()
+        summary = check_cases(
+            Path(self._config["input"]),
+            Path(self._config["cohort"]),
+            options,
+            progress=self._tell,
+            cancelled=self._should_stop,
+        )
+        self._state = replace(self._state, fraction=1.0)
+        self.end("checked", f"{summary.accepted} of {summary.cases} cases can be learnt from.")
+        return quality_file(self._config)
 
     def execute(self, train: Trainer) -> Path:
         self._tell(0.0, "Starting.", at_once=True)
@@ -151,15 +177,25 @@ class _Run:
         return cohort
 
     def _prepare(self) -> None:
-        from ..anatomy.prepare import PrepareOptions, prepare_cohort
+        from ..anatomy.prepare import prepare_cohort
 
         prepare_cohort(
             Path(self._config["input"]),
             Path(self._config["cohort"]),
-            # What lies in the job's folder is the job's own, also where its input was chosen anew.
-            PrepareOptions(alignment=alignment_for(self._settings.preset), overwrite=True),
+            self._preparation(),
             progress=part_of(self._tell, 0.0, PREPARATION_SHARE),
             cancelled=self._should_stop,
+        )
+
+    def _preparation(self) -> PrepareOptions:
+        from ..anatomy.prepare import PrepareOptions
+
+        return PrepareOptions(
+            alignment=alignment_for(self._settings.preset),
+            accept=tuple(self._config.get("accept", ())),
+            reject=tuple(self._config.get("reject", ())),
+            # What lies in the job's folder is the job's own, also where its input was chosen anew.
+            overwrite=True,
         )
 
     def _on_epoch(self, report: EpochReport) -> None:
