@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +41,8 @@ class ThyroidRecord:
     measured : dict of str to float
         Features measured on its surface.
     trachea_to_ras : tuple of float
-        Its placement, a (4, 4) matrix row by row.
+        Its placement, a (4, 4) matrix row by row. On a node that lies under a transform it is kept, like
+        the surface, without that transform, so that it is right wherever the thyroid is moved to.
     model : str
         Checksum of the model file.
     kind : str
@@ -61,6 +62,9 @@ class ThyroidRecord:
         For a fitted or edited thyroid, the features of the patient's gland as it was.
     source_segment : str
         For a fitted or edited thyroid, the patient's segment; its node is referenced by `SOURCE_ROLE`.
+    carved : bool
+        Whether what it shared with the trachea was taken out of its surface, so that its code alone does
+        not give it.
     """
 
     seed: int
@@ -77,6 +81,7 @@ class ThyroidRecord:
     quality: dict[str, float] = field(default_factory=dict)
     original: dict[str, float] = field(default_factory=dict)
     source_segment: str = ""
+    carved: bool = False
 
     @classmethod
     def of(
@@ -113,7 +118,11 @@ class ThyroidRecord:
 
 def write_record(segmentation: vtkMRMLSegmentationNode, record: ThyroidRecord) -> None:
     """Keep a record on a node."""
-    segmentation.SetAttribute(ATTRIBUTE, json.dumps(asdict(record)))
+    value = asdict(record)
+    moved = moved_by(segmentation)
+    if moved is not None:
+        value["trachea_to_ras"] = (np.linalg.inv(moved) @ record.placement.trachea_to_ras).ravel().tolist()
+    segmentation.SetAttribute(ATTRIBUTE, json.dumps(value))
 
 
 def read_record(segmentation: vtkMRMLSegmentationNode) -> ThyroidRecord | None:
@@ -126,7 +135,29 @@ def read_record(segmentation: vtkMRMLSegmentationNode) -> ThyroidRecord | None:
         value["code"] = tuple(value["code"])
         value["trachea_to_ras"] = tuple(value["trachea_to_ras"])
         value["fitted_code"] = tuple(value.get("fitted_code", ()))
-        return ThyroidRecord(**value)
+        record = ThyroidRecord(**value)
     except (ValueError, KeyError, TypeError):
         # Written by another version, or edited: the surface is still there, its history is not.
         return None
+    moved = moved_by(segmentation)
+    if moved is None:
+        return record
+    return replace(record, trachea_to_ras=tuple((moved @ record.placement.trachea_to_ras).ravel().tolist()))
+
+
+def moved_by(segmentation: vtkMRMLSegmentationNode) -> np.ndarray | None:
+    """Give the rigid motion (4, 4) in `ras_mm` that a node's parent transforms make; None without one.
+
+    Features are measured in a frame that goes along, so a motion does not change them. Under a transform
+    that scales or bends they would not be those of the record, and no motion is told.
+    """
+    parent = segmentation.GetParentTransformNode()
+    if parent is None or not parent.IsTransformToWorldLinear():
+        return None
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    matrix = vtkMatrix4x4()
+    parent.GetMatrixTransformToWorld(matrix)
+    moved = np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+    rigid = np.allclose(moved[:3, :3] @ moved[:3, :3].T, np.eye(3), atol=1e-4)
+    return moved if rigid else None
