@@ -128,8 +128,8 @@ class LayoutManager(_Fixed):
     """``qSlicerLayoutManager`` with the slice views Red, Green, Yellow and one 3D view.
 
     Which layout is chosen is kept by the scene's layout node and Slicer's own layout logic; views of other
-    layouts get their nodes, but nothing draws them. The nodes and logics of the views are there from the start, as in Slicer; what draws them is made when
-    first asked for, because most tests draw nothing.
+    layouts get their nodes, but nothing draws them. The nodes and logics of the four views are there from
+    the start, as in Slicer; what draws them is made when first asked for, because most tests draw nothing.
     """
 
     def __init__(self, scene, application_logic) -> None:
