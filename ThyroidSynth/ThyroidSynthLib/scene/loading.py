@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from ..anatomy.cases import read_case
 from ..anatomy.labels import STRUCTURES, THYROID, TRACHEA
+from ..anatomy.volume import Volume
 from ..errors import InputError
 from ..progress import ProgressCallback, StopRequested, check, never, silent
+from .ct_placement import sheared, shift_to_shown
 from .segmentations import place_beside
 from .terminology import COLOURS, mark_as
 from .volumes import CLOSED_SURFACE, image_of_volume
 
 if TYPE_CHECKING:
+    import numpy as np
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
     from ..anatomy.case_sources import CaseSource
@@ -35,7 +38,7 @@ class LoadedCase:
     ct : vtkMRMLScalarVolumeNode, optional
         The CT; None when the files hold none.
     segmentation : vtkMRMLSegmentationNode
-        Thyroid and trachea, named and marked with their terminology.
+        Thyroid and trachea, named and marked with their terminology, where Slicer shows the CT.
     notes : tuple of str
         What a user should know about how the case was read.
     """
@@ -78,7 +81,9 @@ def load_case(
         if source.kind == "segmentation":
             segmentation, notes = load_segmentation(scene, source.labels_path, name=source.id), ()
         else:
-            segmentation, notes = _segmentation_of_case(scene, source)
+            # DICOM says one place only; a NIfTI segmentation lies where its CT's file does, not its node.
+            shift = shift_to_shown(ct) if ct is not None and source.kind != "dicom" else None
+            segmentation, notes = _segmentation_of_case(scene, source, shift)
         added.append(segmentation)
         progress(0.8, "Placing it over the CT")
         check(stop_requested)
@@ -109,7 +114,15 @@ def load_ct(scene: vtkMRMLScene, path: Path, *, name: str) -> vtkMRMLScalarVolum
     """
     volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(name))
     storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
-    _read(scene, path, storage, volume)
+    try:
+        _read(scene, path, storage, volume)
+    except InputError:
+        if sheared(path):
+            raise InputError(
+                f"Slicer cannot show {path}: its header says that its axes are not at right angles (a sheared sform). "
+                "Resample the CT and its segmentation to a straight grid, and load them again."
+            ) from None
+        raise
     volume.CreateDefaultDisplayNodes()
     display = volume.GetDisplayNode()
     display.SetAutoWindowLevel(False)
@@ -144,7 +157,9 @@ def _read(scene, path: Path, storage, node) -> None:
     raise InputError(f"Slicer cannot read {path}. Check that the file exists and is not damaged.")
 
 
-def _segmentation_of_case(scene, source: CaseSource) -> tuple[vtkMRMLSegmentationNode, tuple[str, ...]]:
+def _segmentation_of_case(
+    scene, source: CaseSource, shift: np.ndarray | None
+) -> tuple[vtkMRMLSegmentationNode, tuple[str, ...]]:
     """Make a segmentation of a case's masks, read by the library's own reader: one reader of geometry."""
     case = read_case(source)
     if case.thyroid_mask.is_empty and case.trachea_mask.is_empty:
@@ -156,14 +171,17 @@ def _segmentation_of_case(scene, source: CaseSource) -> tuple[vtkMRMLSegmentatio
     segmentation.CreateDefaultDisplayNodes()
     segmentation.SetSourceRepresentationToBinaryLabelmap()
     notes = list(case.notes)
+    if shift is not None:
+        notes.append("the CT's file holds two placements; the segmentation lies where Slicer shows the CT")
     masks = {THYROID: case.thyroid_mask, TRACHEA: case.trachea_mask}
     for structure in STRUCTURES:
         mask = masks[structure]
         if mask.is_empty:
             notes.append(f"the {structure.name.replace('_', ' ')} is empty")
             continue
+        volume = mask.volume if shift is None else Volume(mask.volume.array, shift @ mask.volume.ijk_to_ras)
         segmentation.AddSegmentFromBinaryLabelmapRepresentation(
-            image_of_volume(mask.volume), structure.name.replace("_", " "), COLOURS[structure], structure.name
+            image_of_volume(volume), structure.name.replace("_", " "), COLOURS[structure], structure.name
         )
         mark_as(segmentation.GetSegmentation().GetSegment(structure.name), structure)
     return segmentation, tuple(dict.fromkeys(notes))

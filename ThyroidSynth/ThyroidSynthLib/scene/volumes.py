@@ -149,16 +149,20 @@ def volume_of_image(image: vtkOrientedImageData) -> Volume:
     """Give an oriented image as a volume; its extent need not begin at 0."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
-    extent = image.GetExtent()
     scalars = image.GetPointData().GetScalars()
     if scalars is None or min(image.GetDimensions()) < 1:
         return Volume(np.zeros((1, 1, 1), dtype=np.uint8), np.eye(4))
-    array = vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
+    grid = grid_of_image(image)
+    return Volume(vtk_to_numpy(scalars).reshape(grid.size_kji), grid.ijk_to_ras)
+
+
+def grid_of_image(image: vtkOrientedImageData) -> LabelGrid:
+    """Give the grid of an oriented image, whose extent need not begin at 0 and which may have no voxels."""
     matrix = _matrix()
     image.GetImageToWorldMatrix(matrix)
     geometry = _array(matrix)
-    geometry[:3, 3] += geometry[:3, :3] @ np.array(extent[::2], dtype=np.float64)
-    return Volume(array, geometry)
+    geometry[:3, 3] += geometry[:3, :3] @ np.array(image.GetExtent()[::2], dtype=np.float64)
+    return LabelGrid(image.GetDimensions()[::-1], geometry)
 
 
 def image_of_volume(volume: Volume) -> vtkOrientedImageData:

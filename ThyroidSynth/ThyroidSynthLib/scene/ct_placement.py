@@ -1,0 +1,80 @@
+"""Where Slicer places a NIfTI image, against where the segmentations made on it lie.
+
+A NIfTI header may hold two placements. TotalSegmentator, and so our reader, takes the sform; Slicer takes
+the qform when the sform is sheared or otherwise not to its liking. An overlay must fit the CT that is shown.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..anatomy.nifti import NiftiHeader, is_nifti, read_header
+from ..errors import InputError
+from .volumes import ijk_to_local
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode
+
+_SAME_PLACE_VOXELS = 0.1
+# Two placements of one image may turn it, but not stretch it: organs would change their sizes.
+_STRETCH = 0.01
+_SHEAR = 1e-5
+
+
+def shift_to_shown(ct: vtkMRMLScalarVolumeNode) -> np.ndarray | None:
+    """Give the way from where a CT's file lies, as segmentations take it, to where Slicer shows the CT.
+
+    Returns
+    -------
+    ndarray, shape (4, 4), or None
+        In `ras_mm`; None where there is no difference, or the CT does not come from a NIfTI file.
+
+    Raises
+    ------
+    InputError
+        The two placements differ in size or mirror each other, so one of them is wrong.
+    """
+    path = _file_of(ct)
+    if path is None:
+        return None
+    header = read_header(path)
+    shown = ijk_to_local(ct)
+    if header.shape != ct.GetImageData().GetDimensions()[::-1]:
+        return None
+    if distance_mm(header, shown) <= _SAME_PLACE_VOXELS * np.linalg.norm(shown[:3, :3], axis=0).min():
+        return None
+    shift = shown @ np.linalg.inv(header.ijk_to_ras)
+    stretch = np.linalg.svd(shift[:3, :3], compute_uv=False)
+    if np.linalg.det(shift[:3, :3]) < 0 or np.abs(stretch - 1.0).max() > _STRETCH:
+        raise InputError(
+            f"{path} holds two placements (sform and qform) that stretch or mirror each other, so the segmentation "
+            "cannot lie both over the CT and in the patient. Export the CT again from the program that made it."
+        )
+    return shift
+
+
+def distance_mm(header: NiftiHeader, ijk_to_ras: np.ndarray) -> float:
+    """Give the largest distance between the corners of an image in the two placements."""
+    far = np.array(header.shape[::-1]) - 1
+    corners = np.stack(np.meshgrid(*[[0, n] for n in far], indexing="ij"), axis=-1).reshape(-1, 3)
+    apart = (ijk_to_ras - header.ijk_to_ras)[:3]
+    return float(np.linalg.norm(corners @ apart[:, :3].T + apart[:, 3], axis=1).max())
+
+
+def sheared(path: Path) -> bool:
+    """Say whether a NIfTI file's axes are not at right angles, which Slicer refuses."""
+    if not is_nifti(path):
+        return False
+    directions = read_header(path).ijk_to_ras[:3, :3]
+    directions = directions / np.linalg.norm(directions, axis=0)
+    return bool(np.abs(directions.T @ directions - np.eye(3)).max() > _SHEAR)
+
+
+def _file_of(ct: vtkMRMLScalarVolumeNode) -> Path | None:
+    storage = ct.GetStorageNode()
+    name = storage.GetFileName() if storage is not None else None
+    path = Path(name) if name else None
+    return path if path is not None and is_nifti(path) and path.is_file() and ct.GetImageData() else None
