@@ -1,0 +1,207 @@
+"""Edited thyroids refer to the patient's gland, and a change of that gland is noticed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.anatomy.surface import Surface
+from ThyroidSynthLib.scene.records import EDITED, ThyroidRecord, read_record, write_record
+
+RECORD = ThyroidRecord(
+    seed=0,
+    code=(0.5, 1.0),
+    asked={},
+    measured={"volume_ml": 20.0, "isthmus_area_mm2": 50.0, "symmetry": 0.7},
+    trachea_to_ras=tuple(np.eye(4).ravel()),
+    model="0123",
+    kind=EDITED,
+    fitted_code=(0.25, 1.0),
+    quality={"dice": 0.9},
+    original={"volume_ml": 19.0, "isthmus_area_mm2": 50.0, "symmetry": 0.7},
+    source_segment="thyroid_gland",
+)
+GLAND = "thyroid_gland"
+
+
+@pytest.fixture
+def edited(scene, loaded, own_surface):
+    from ThyroidSynthLib.scene.edits import add_edited_thyroid
+
+    return add_edited_thyroid(scene, "Edit", own_surface, loaded.segmentation, ct=loaded.ct, record=RECORD)
+
+
+def test_an_edited_thyroid_refers_to_the_patients_segmentation(edited, loaded):
+    from ThyroidSynthLib.scene.edits import edit_record, source_of
+
+    assert source_of(edited) is loaded.segmentation
+    assert edit_record(edited) == read_record(edited) == RECORD
+
+
+def test_the_reference_ends_with_the_patients_segmentation(edited, loaded, scene):
+    from ThyroidSynthLib.scene.edits import source_of
+
+    scene.RemoveNode(loaded.segmentation)
+    assert source_of(edited) is None
+
+
+def test_a_thyroid_that_is_no_edit_has_no_record_of_one(edited, loaded):
+    from ThyroidSynthLib.scene.edits import edit_record
+
+    write_record(edited, replace(RECORD, kind="generated", fitted_code=()))
+    assert edit_record(edited) is None
+    assert edit_record(loaded.segmentation) is None
+    assert edit_record(None) is None
+
+
+def test_reference_and_record_survive_saving(edited, scene, tmp_path):
+    import slicer
+
+    from ThyroidSynthLib.scene.edits import edit_record, source_of
+
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path)
+    scene.Clear(False)
+    slicer.util.loadScene(path)
+    node = slicer.util.getNode("Edit")
+    assert source_of(node).GetName() == "s0000 segmentation"
+    assert edit_record(node) == RECORD
+
+
+@pytest.fixture
+def gland(loaded):
+    from ThyroidSynthLib.scene.edits import PatientGland
+
+    return PatientGland(loaded.segmentation, GLAND)
+
+
+def paint(segmentation, segment_id, value=1):
+    """Fill the first corner of a segment's box, or clear its middle."""
+    import slicer
+
+    array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id).copy()
+    if value:
+        array[:2, :2, :2] = 1
+    else:
+        array[tuple(n // 2 for n in array.shape)] = 0
+        array[array.shape[0] // 2 :] = 0
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, segment_id)
+
+
+def test_a_gland_is_unchanged_until_someone_changes_it(gland, loaded):
+    assert gland.is_unchanged(loaded.segmentation)
+    loaded.segmentation.GetSegmentation().GetSegment(GLAND).SetName("my gland")
+    loaded.segmentation.GetDisplayNode().SetSegmentVisibility(GLAND, False)
+    loaded.segmentation.CreateClosedSurfaceRepresentation()
+    assert gland.is_unchanged(loaded.segmentation)
+
+
+def test_painting_the_gland_changes_it_and_painting_another_segment_does_not(gland, loaded):
+    paint(loaded.segmentation, "trachea", 0)
+    assert gland.is_unchanged(loaded.segmentation)
+    paint(loaded.segmentation, GLAND, 0)
+    assert not gland.is_unchanged(loaded.segmentation)
+
+
+def test_moving_the_patient_changes_the_gland(gland, loaded, scene):
+    import vtk
+
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Move")
+    loaded.segmentation.SetAndObserveTransformNodeID(transform.GetID())
+    assert gland.is_unchanged(loaded.segmentation)
+    shift = vtk.vtkMatrix4x4()
+    shift.SetElement(0, 3, 5.0)
+    transform.SetMatrixTransformToParent(shift)
+    assert not gland.is_unchanged(loaded.segmentation)
+
+
+def test_a_removed_segment_or_segmentation_is_a_change(gland, loaded, scene):
+    segmentation = loaded.segmentation
+    assert not gland.is_unchanged(None)
+    segmentation.GetSegmentation().RemoveSegment(GLAND)
+    assert not gland.is_unchanged(segmentation)
+    scene.RemoveNode(segmentation)
+    assert not gland.is_unchanged(segmentation)
+
+
+def test_a_gland_of_surfaces_is_watched_as_well(scene, own_surface):
+    from ThyroidSynthLib.scene.edits import PatientGland
+    from ThyroidSynthLib.scene.segmentations import SEGMENT_ID, add_generated_thyroid, replace_surface
+
+    node = add_generated_thyroid(scene, "Surface", own_surface)
+    gland = PatientGland(node, SEGMENT_ID)
+    assert gland.is_unchanged(node)
+    centre = own_surface.vertices.mean(axis=0)
+    replace_surface(node, own_surface.moved(centre + 1.2 * (own_surface.vertices - centre)))
+    assert not gland.is_unchanged(node)
+
+
+@pytest.mark.parametrize(("cut", "expected"), [(0, False), (1, True)])
+def test_a_gland_at_the_border_of_the_scan_is_cut(scene, a_ct_node, cut, expected):
+    from ThyroidSynthLib.anatomy.volume import Volume
+    from ThyroidSynthLib.scene.edits import is_cut_by_scan
+    from ThyroidSynthLib.scene.volumes import grid_of_ct
+
+    array = np.zeros((32, 40, 48), dtype=np.uint8)
+    array[5:20, 12:30, (0 if cut else 1) : 12] = 1
+    mask = Volume(array, grid_of_ct(a_ct_node).ijk_to_ras).cropped()
+    assert is_cut_by_scan(mask, a_ct_node) is expected
+    assert not is_cut_by_scan(mask, None)
+
+
+def test_a_ghost_is_one_pale_outline_that_is_neither_listed_nor_saved(scene, loaded, own_surface, tmp_path):
+    import slicer
+
+    from standin.strictness import node_ids
+    from ThyroidSynthLib.scene.ghost import ghost_in, is_ghosted, remove_ghost, set_ghost_visible, show_ghost
+
+    before = node_ids(scene)
+    ghost = show_ghost(scene, own_surface, loaded.segmentation, GLAND)
+    assert show_ghost(scene, own_surface, loaded.segmentation, GLAND) is ghost is ghost_in(scene)
+    assert is_ghosted(loaded.segmentation, GLAND)
+    assert not is_ghosted(loaded.segmentation, "trachea")
+    set_ghost_visible(scene, False)
+    assert not is_ghosted(loaded.segmentation, GLAND)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    assert not hierarchy.GetItemByDataNode(ghost)
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path)
+    remove_ghost(scene)
+    remove_ghost(scene)
+    assert ghost_in(scene) is None
+    added = [scene.GetNodeByID(each).GetClassName() for each in node_ids(scene) - before]
+    assert added == ["vtkMRMLSegmentationStorageNode"]  # the patient's, made by saving
+    scene.Clear(False)
+    slicer.util.loadScene(path)
+    assert ghost_in(scene) is None
+    assert not slicer.util.getNodes("*outline*")
+
+
+def test_a_ghost_does_not_outlive_its_scene(scene, loaded, own_surface):
+    from ThyroidSynthLib.scene.ghost import ghost_in, show_ghost
+
+    show_ghost(scene, own_surface, loaded.segmentation, GLAND)
+    scene.Clear(False)
+    assert ghost_in(scene) is None
+
+
+def test_a_ghost_is_seen_as_an_outline_in_the_slices_and_in_3d(slicer_app, scene, loaded, own_surface):
+    from ThyroidSynthLib.scene.ghost import set_ghost_visible, show_ghost
+    from ThyroidSynthLib.scene.overlay import jump_slices, look_from_front
+
+    lower, upper = own_surface.bounds
+    for name in ("Red", "Green", "Yellow", "1"):
+        slicer_app.view(name)
+    jump_slices(scene, (lower + upper) / 2)
+    look_from_front(scene, (lower + upper) / 2, float((upper - lower).max()))
+    loaded.segmentation.GetDisplayNode().SetVisibility(False)
+    show_ghost(scene, Surface(own_surface.vertices, own_surface.faces), loaded.segmentation, GLAND)
+    for name in ("Red", "Green", "1"):
+        view = slicer_app.view(name)
+        shown = view.grab().astype(int)
+        set_ghost_visible(scene, False)
+        hidden = view.grab().astype(int)
+        set_ghost_visible(scene, True)
+        assert (np.abs(shown - hidden).max(axis=2) > 15).sum() > 50, name
