@@ -84,11 +84,18 @@ def run(options: argparse.Namespace) -> None:
     from ThyroidSynthLib.learning.job_options import job_of_command_line
     from ThyroidSynthLib.learning.job_run import run_job
     from ThyroidSynthLib.learning.stop_signals import stop_on_signals
+    from ThyroidSynthLib.synthesis.preview import PreviewWriter
 
     job = job_of_command_line(options, misused=options.misused)
     # Stopped as asked is no failure; the job's state and the last progress say so.
     with stop_on_signals() as asked_to_stop, PRINTERS[options.progress]() as progress, suppress(Cancelled):
-        run_job(job, progress=progress, should_stop=asked_to_stop, check_only=options.check_only)
+        run_job(
+            job,
+            progress=progress,
+            should_stop=asked_to_stop,
+            check_only=options.check_only,
+            on_snapshot=PreviewWriter(job),
+        )
     if options.json:
         say(json.dumps(summary(job)))
 

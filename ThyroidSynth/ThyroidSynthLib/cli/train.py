@@ -63,10 +63,11 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ..learning.job_options import job_of_command_line
     from ..learning.job_run import run_job
     from ..learning.stop_signals import stop_on_signals
+    from ..synthesis.preview import PreviewWriter
 
     job = job_of_command_line(options, misused=options.usage_error)
     with stop_on_signals() as stopped:
-        model = run_job(job, progress=console.progress, should_stop=stopped)
+        model = run_job(job, progress=console.progress, should_stop=stopped, on_snapshot=PreviewWriter(job))
     state = job.read_state()
     document = {
         "status": state.status,

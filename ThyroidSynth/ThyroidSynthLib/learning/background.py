@@ -57,14 +57,15 @@ def start_detached(python: Path | str, script: Path | str, job: JobFolder, *, ch
     command = [str(python), str(script), "--job", str(job.path.resolve()), "--progress", "none"]
     command += ["--check_only"] if check_only else []
     try:
-        process = launch_detached(command, log=job.log_file, environment=_environment())
+        process = launch_detached(command, log=job.log_file, environment=child_environment())
     except OSError as error:
         raise JobError(f"{python} cannot be started ({error}). Check the Python interpreter.") from error
     job.note_launch(process)
     return process.pid
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
+    """Give the environment in which a Python of its own finds this library."""
     environment = dict(os.environ)
     # This library first; what Slicer's launcher has put there is where its VTK comes from.
     inherited = environment.get("PYTHONPATH")
@@ -76,17 +77,28 @@ def _environment() -> dict[str, str]:
     return environment
 
 
+def patience_for(job: JobFolder, least_s: float = 30.0) -> float:
+    """Give how long a training may take to end as asked: it has to finish its epoch, which may be a long one."""
+    try:
+        last = job.read_metrics()[-1:]
+    except (OSError, ValueError):
+        last = []
+    return max(least_s, 3.0 * last[0]["seconds"] + 10.0 if last else 0.0)
+
+
 class StopSequence:
     """Stop a job ever more firmly: ask, then terminate its process, then kill it.
 
-    Each `poll` takes a moment only, so a timer can drive it while the window stays alive.
+    On Windows terminating is killing: there what was learnt since the last checkpoint is lost unless the
+    training ends as asked. Each `poll` takes a moment only, so a timer can drive it while the window stays alive.
 
     Parameters
     ----------
     job : JobFolder
         The job; it is asked at once.
-    patience_s : float
-        Seconds it is given to end the epoch it is in and write its checkpoint.
+    patience_s : float, optional
+        Seconds it is given to end the epoch it is in and write its checkpoint; what `patience_for` gives
+        by default.
     terminate_s : float
         Seconds between terminating and killing.
 
@@ -96,8 +108,9 @@ class StopSequence:
         "asked", "terminating", "killing" or "ended".
     """
 
-    def __init__(self, job: JobFolder, *, patience_s: float = 30.0, terminate_s: float = 10.0) -> None:
+    def __init__(self, job: JobFolder, *, patience_s: float | None = None, terminate_s: float = 10.0) -> None:
         self._job = job
+        patience_s = patience_for(job) if patience_s is None else patience_s
         self._waits = {"asked": patience_s, "terminating": terminate_s, "killing": float("inf")}
         self._since: float | None = None
         self.phase = "asked"

@@ -4,6 +4,7 @@
 config.json           what to train: resolved settings, cohort and its checksum, versions
 state.json            how far it is; replaced in one step, written by the training only
 metrics.jsonl         one line for each epoch
+preview.npz           how one training case came out lately, see `preview`
 train.log             what it said, and why it failed
 checkpoint.safetensors where to go on
 model.safetensors     the result
@@ -98,6 +99,7 @@ class JobFolder:
         self.config_file = self.path / "config.json"
         self.state_file = self.path / "state.json"
         self.metrics_file = self.path / "metrics.jsonl"
+        self.preview_file = self.path / "preview.npz"
         self.log_file = self.path / "train.log"
         self.checkpoint_file = self.path / "checkpoint.safetensors"
         self.model_file = self.path / "model.safetensors"
@@ -235,7 +237,8 @@ class JobFolder:
             The job is running.
         """
         self.refuse_if_running()
-        for path in (self.checkpoint_file, self.metrics_file, self.model_file, self.launch_file, self.stop_file):
+        results = (self.checkpoint_file, self.metrics_file, self.preview_file, self.model_file)
+        for path in (*results, self.launch_file, self.stop_file):
             path.unlink(missing_ok=True)
         self.write_state(JobState())
         self.write_config(config)

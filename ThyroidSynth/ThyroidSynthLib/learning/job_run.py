@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..anatomy.cohort import Cohort
     from ..anatomy.prepare import PrepareOptions
     from .model import ShapeModel
-    from .training import EpochReport
+    from .training import EpochReport, Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ def run_job(
     progress: ProgressCallback = silent,
     should_stop: StopRequested = never,
     check_only: bool = False,
+    on_snapshot: Snapshot | None = None,
     train: Trainer | None = None,
 ) -> Path:
     """Train a job in this process, from its checkpoint if there is one, and give the model file.
@@ -54,6 +55,8 @@ def run_job(
     check_only : bool
         Only check the cases that are to be prepared, and give the table of the verdicts; the next run
         goes on from there.
+    on_snapshot : callable, optional
+        Given to the trainer; shows the user how far the shapes are.
     train : callable
         The trainer; `training.train` unless a test has its own.
 
@@ -71,7 +74,7 @@ def run_job(
         run = _Run(job, progress, should_stop)
         with _log_to(job.log_file):
             try:
-                return run.check_cases() if check_only else run.execute(train or _default_trainer())
+                return run.check_cases() if check_only else run.execute(train or _default_trainer(), on_snapshot)
             except (Cancelled, KeyboardInterrupt) as stopped:
                 run.end("stopped", str(stopped) or "Stopped at once; it goes on from its last checkpoint.")
                 raise
@@ -124,7 +127,7 @@ class _Run:
         self.end("checked", f"{summary.accepted} of {summary.cases} cases can be learnt from.")
         return quality_file(self._config)
 
-    def execute(self, train: Trainer) -> Path:
+    def execute(self, train: Trainer, on_snapshot: Snapshot | None) -> Path:
         self._tell(0.0, "Starting.", at_once=True)
         logger.info("Job %s, process %d on %s", self._job.path, self._state.pid, self._state.host)
         logger.info("Settings: %s", self._config["settings"])
@@ -141,6 +144,7 @@ class _Run:
             checkpoint_every_s=self._config["checkpoint_every_s"],
             on_epoch=self._on_epoch,
             should_stop=self._should_stop,
+            **({} if on_snapshot is None else {"on_snapshot": on_snapshot}),
         )
         model.save(self._job.model_file)
         result = self._job.model_file

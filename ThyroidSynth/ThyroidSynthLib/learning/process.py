@@ -81,10 +81,7 @@ def launch_detached(command: Sequence[str], *, log: Path, environment: Mapping[s
     Its output is appended to `log`. A pipe would break when this process ends, and block it when
     nobody reads.
     """
-    if sys.platform == "win32":
-        options: dict[str, Any] = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-    else:
-        options = {"start_new_session": True}
+    options = {"start_new_session": True} if sys.platform != "win32" else windows_flags()
     with log.open("ab") as output:
         child = subprocess.Popen(
             list(command),
@@ -96,6 +93,16 @@ def launch_detached(command: Sequence[str], *, log: Path, environment: Mapping[s
         )
     _children[child.pid] = child
     return ProcessIdentity(child.pid, start_time(child.pid) or "", socket.gethostname())
+
+
+def windows_flags() -> dict[str, Any]:
+    """Give `subprocess.Popen` what keeps a child apart from this process on Windows.
+
+    A group of its own, so that no Ctrl-C meant for this process reaches it, and a console that nobody
+    sees. Without any console (``DETACHED_PROCESS``) each worker process it starts would open a window. A
+    child outlives its parent there unless the parent runs in a job object that ends with it.
+    """
+    return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
 
 
 def start_time(pid: int) -> str | None:

@@ -59,6 +59,14 @@ class EpochReport:
     eta_s: float
 
 
+Snapshot = Callable[[int, Callable[[], ShapeModel]], None]
+"""Called after each epoch with its number and a function that gives the model as it is then."""
+
+
+def _unseen(epoch: int, model_of: Callable[[], ShapeModel]) -> None:
+    """Look at no snapshot."""
+
+
 def choose_device(name: str = "auto") -> torch.device:
     """Give the device called "cpu", "cuda" (or "cuda:1"), or for "auto" the GPU when there is one.
 
@@ -88,6 +96,7 @@ def train(
     checkpoint_path: Path | None = None,
     checkpoint_every_s: float = 30.0,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
+    on_snapshot: Snapshot = _unseen,
     should_stop: StopRequested = never,
 ) -> ShapeModel:
     """Train a shape model on a cohort, going on from the checkpoint when there is one.
@@ -107,6 +116,8 @@ def train(
         File to write now and then, at a stop and at the end, and to resume from if it exists.
     on_epoch : callable
         Called with an `EpochReport` after each epoch.
+    on_snapshot : callable
+        Called after that; the model costs something only when it is asked for.
     should_stop : callable
         Asked after each epoch; when true a checkpoint is written and `Cancelled` raised.
 
@@ -139,6 +150,7 @@ def train(
                 eta_s=duration * (settings.epochs - learner.epoch),
             )
         )
+        on_snapshot(learner.epoch, learner.model)
         stop = should_stop() and learner.epoch < settings.epochs
         due = stop or learner.epoch == settings.epochs or time.monotonic() - last_checkpoint > checkpoint_every_s
         if checkpoint_path is not None and due:
@@ -147,6 +159,19 @@ def train(
         if stop:
             raise Cancelled(f"Training was stopped after epoch {learner.epoch} of {settings.epochs}.")
     return learner.model()
+
+
+def seconds_per_epoch(
+    cohort: Cohort, settings: TrainingSettings, *, device: str = "auto", patience_s: float = 1.5
+) -> float:
+    """Measure how long an epoch takes on this machine, from as many of its steps as there is patience for.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Only its ids, features and samples are looked at, so an outline of a cohort will do.
+    """
+    return _Learner(cohort, settings, choose_device(device)).time_epoch(patience_s)
 
 
 class _Learner:
@@ -187,14 +212,44 @@ class _Learner:
         sums = torch.zeros(3, device=self.device)
         for start in range(0, len(order), self.settings.shapes_per_step):
             shapes = order[start : start + self.settings.shapes_per_step]
-            samples, mirrored = self._draw(shapes, rng), self._draw_mirrored(shapes, rng)
-            sums += self._step(shapes, samples, mirrored) * len(shapes)
+            sums += self._learn(shapes, rng) * len(shapes)
         total, sdf, latent = (sums / len(order)).tolist()
         self.last_losses = {"total": total, "sdf": sdf, "latent": latent}
         if self.settings.correlation_weight > 0 and self.conditioning.size:
             self.last_losses["correlation"] = self._decorrelate()
         self.epoch += 1
         return self.last_losses
+
+    def time_epoch(self, patience_s: float) -> float:
+        """Take steps for a while and say how many seconds a whole epoch takes."""
+        rng = np.random.default_rng(self.settings.seed)
+        shapes = rng.permutation(len(self.cohort.ids))[: self.settings.shapes_per_step]
+        for _ in range(3):  # The first ones are slow: memory is taken, a GPU's programs are loaded.
+            self._learn(shapes, rng)
+        self._settle()
+        began, steps = time.monotonic(), 0
+        while steps == 0 or time.monotonic() - began < patience_s:
+            self._learn(shapes, rng)
+            steps += 1
+            if steps % 50 == 0:
+                self._settle()
+        self._settle()
+        epoch = (time.monotonic() - began) / steps * len(self.cohort.ids) / len(shapes)
+        if self.settings.correlation_weight > 0 and self.conditioning.size:
+            began = time.monotonic()
+            self._decorrelate()
+            epoch += time.monotonic() - began
+        return epoch
+
+    def _settle(self) -> None:
+        """Wait for a GPU, which works through its steps later than it is told to."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def _learn(self, shapes: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+        """Take one step on fresh samples of some shapes; give its whole, SDF and latent losses."""
+        samples, mirrored = self._draw(shapes, rng), self._draw_mirrored(shapes, rng)
+        return self._step(shapes, samples, mirrored)
 
     def _draw(self, shapes: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         """Pick random samples (shapes, samples, 4) of some shapes."""
