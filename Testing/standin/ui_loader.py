@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ElementTree
 
-from PySide6 import QtCore, QtUiTools
+from PySide6 import QtCore, QtUiTools, QtWidgets
 
 from . import pythonqt, signals
 from .strictness import faults
@@ -63,9 +63,18 @@ def _check_properties(root: ElementTree.Element, top: QtCore.QObject) -> None:
         if kind.className() != declared.get("class") and declared.get("class") != "Line":
             raise UiError(f"'{name}' was made as {kind.className()}, not as {declared.get('class')}.")
         for each in declared.findall("property"):
+            if each.get("name") == "buddy" and isinstance(widget, QtWidgets.QLabel):
+                _check_buddy(widget, each.findtext("cstring", ""))
+                continue
             known = kind.indexOfProperty(each.get("name", "")) >= 0
             if not known and each.get("stdset") != "0":
                 raise UiError(f"{kind.className()} '{name}' has no property '{each.get('name')}'.")
+
+
+def _check_buddy(label: QtWidgets.QLabel, name: str) -> None:
+    """A label's buddy is no property of Qt's; the loader of .ui files makes it, or passes over a wrong name."""
+    if label.buddy() is None or label.buddy().objectName != name:
+        raise UiError(f"The buddy '{name}' of the label '{label.objectName}' does not exist.")
 
 
 def _check_connection(sender, receiver, signal: str, slot: str) -> None:

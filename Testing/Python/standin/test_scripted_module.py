@@ -162,3 +162,21 @@ def test_a_wrong_ui_file_is_refused(slicer_app, tmp_path, old, new):
     with pytest.raises(UiError):
         slicer.util.loadUI(str(path))
     slicer_app.faults.clear()
+
+
+@pytest.mark.parametrize(("buddy", "exists"), [("countBox", True), ("nobody", False)])
+def test_the_buddy_of_a_label_must_exist(slicer_app, tmp_path, buddy, exists):
+    import slicer
+
+    from standin.ui_loader import UiError
+
+    label = f'<widget class="QLabel" name="probeLabel"><property name="buddy"><cstring>{buddy}</cstring></property>'
+    at = UI.rindex("<item>", 0, UI.index("</item>"))
+    path = tmp_path / "Buddy.ui"
+    path.write_text(f"{UI[:at]}<item>{label}</widget></item>{UI[at:]}")
+    if exists:
+        assert slicer.util.childWidgetVariables(slicer.util.loadUI(str(path))).probeLabel.buddy().objectName == buddy
+        return
+    with pytest.raises(UiError):
+        slicer.util.loadUI(str(path))
+    slicer_app.faults.clear()

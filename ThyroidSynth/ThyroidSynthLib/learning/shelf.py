@@ -73,9 +73,9 @@ class Shelf:
         found += [(path, False) for path in _model_files(self.folder)]
         return tuple(_shelved(path, shipped) for path, shipped in found)
 
-    def holds(self, path: Path) -> bool:
-        """Say whether a file is on the shelf, as one of the user's or as a shipped one."""
-        return path.suffix == SUFFIX and (path.parent == self.folder or self.is_shipped(path))
+    def shipped_files(self) -> tuple[Path, ...]:
+        """Give the files of the models that ship, without opening them."""
+        return tuple(_model_files(self._shipped))
 
     def is_shipped(self, path: Path) -> bool:
         """Say whether a file came with the module."""

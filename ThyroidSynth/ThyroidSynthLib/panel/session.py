@@ -12,7 +12,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import Cancelled, ModelError, ThyroidSynthError
+from ..learning.shelf import Shelf
 from .dependencies import ensureRequirements
+from .models_folder import modelsFolder
 
 if TYPE_CHECKING:
     from ..learning.model import ShapeModel
@@ -90,6 +92,11 @@ class Session:
     def busy(self) -> bool:
         """Whether an operation runs."""
         return self._work is not None
+
+    @property
+    def shelf(self) -> Shelf:
+        """The user's models and those that ship with the module."""
+        return Shelf(modelsFolder(), self._requirements.parent / "Models")
 
     def cancel(self) -> None:
         """Ask the running operation to end, if there is one."""
