@@ -120,18 +120,24 @@ class Session:
             slicer.util.errorDisplay(str(error), windowTitle="ThyroidSynth")
 
     @contextmanager
-    def work(self, title: str) -> Iterator[Work]:
-        """Run an operation with progress and cancel; errors are shown, the rest of the panel waits."""
-        self._work = Work(self._status.show)
-        self._setEnabled(False)
+    def work(self, title: str, *, blocking: bool = True) -> Iterator[Work]:
+        """Run an operation with progress and cancel; errors are shown, the rest of the panel waits.
+
+        With `blocking` false the panel does not wait, so that a slider keeps the keyboard's focus. Such an
+        operation must bear that anything happens meanwhile, even another operation.
+        """
+        outer, self._work = self._work, Work(self._status.show)
+        if blocking:
+            self._setEnabled(False)
         self._status.start(title)
         try:
             with self.errorsShown():
                 yield self._work
         finally:
-            self._work = None
+            self._work = outer
             self._status.finish()
-            self._setEnabled(True)
+            if blocking:
+                self._setEnabled(True)
 
     def ensureRequirements(self) -> None:
         """Have PyTorch and the other packages installed, asking the user.
@@ -156,8 +162,19 @@ class Session:
         path = self.parameters.model
         if not path.is_file():
             raise ModelError(_("Choose a model file in the section Shape model first."))
-        about = path.stat()
-        key = (path, about.st_mtime_ns, about.st_size)
-        if self._model is None or self._model[0] != key:
-            self._model = (key, ShapeModel.load(path))
-        return self._model[1]
+        model = self.modelInMemory()
+        if model is None:
+            model = ShapeModel.load(path)
+            self._model = (_fileKey(path), model)
+        return model
+
+    def modelInMemory(self) -> ShapeModel | None:
+        """Give the chosen model if it has been read already; None otherwise."""
+        path = self.parameters.model
+        known = self._model is not None and path.is_file() and self._model[0] == _fileKey(path)
+        return self._model[1] if known else None
+
+
+def _fileKey(path: Path) -> tuple[Path, int, int]:
+    about = path.stat()
+    return path, about.st_mtime_ns, about.st_size
