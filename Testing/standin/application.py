@@ -21,6 +21,7 @@ from . import dialogs, scene, ui_loader  # noqa: E402
 from .io_manager import CoreIOManager  # noqa: E402
 from .layout import LayoutManager  # noqa: E402
 from .node_selector import qMRMLNodeComboBox  # noqa: E402
+from .responsiveness import stopwatch  # noqa: E402
 from .widgets_ctk import CTK_WIDGETS  # noqa: E402
 from .widgets_mrml import MRML_WIDGETS  # noqa: E402
 from .widgets_numbers import NUMBER_WIDGETS  # noqa: E402
@@ -191,6 +192,11 @@ class qSlicerApplication(QtWidgets.QApplication):
 
     def moduleDocumentationUrl(self, name: str) -> str:
         return f"https://slicer.readthedocs.io/en/v5.12/user_guide/modules/{name.lower()}.html"
+
+    @staticmethod
+    def processEvents(*flags) -> None:
+        with stopwatch.turn():
+            QtWidgets.QApplication.processEvents(*flags)
 
     @Slot()
     def pauseRender(self) -> None:

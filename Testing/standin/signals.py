@@ -14,6 +14,7 @@ from inspect import CO_VARARGS
 
 from PySide6 import QtCore
 
+from .responsiveness import stopwatch
 from .strictness import faults
 
 # Newer than Qt 5.15, with which Slicer 5.12 may be built.
@@ -61,10 +62,12 @@ class _Connection:
         self.signature, self.function, self._signal = signature, function, signal
         accepted = accepted_arguments(function)
         passed = argument_count if accepted is None else min(accepted, argument_count)
+        what = f"{getattr(function, '__qualname__', function)} on {signature}"
 
         def slot(*arguments) -> None:
             try:
-                function(*arguments[:passed])
+                with stopwatch.slot(what):
+                    function(*arguments[:passed])
             except Exception as error:
                 faults.add_exception(f"slot of {signature}", error)
 
