@@ -88,6 +88,17 @@ def test_a_grid_around_a_surface_holds_it_with_its_margin_on_a_common_lattice():
     assert np.allclose(np.remainder(grid.ijk_to_ras[:3, 3] / 1.5 + 1e-9, 1), 0, atol=1e-6)
     with pytest.raises(InputError, match="positive"):
         LabelGrid.around(surface, spacing_mm=0.0)
+    with pytest.raises(InputError, match="too large"):
+        LabelGrid.around(surface, spacing_mm=0.001)
+
+
+def test_a_grid_may_have_another_spacing_along_each_axis():
+    surface = an_ellipsoid((101.3, -7.7, 50.1))
+    grid = LabelGrid.around(surface, spacing_mm=(0.8, 0.9, 3.0))
+    labels = voxelise(surface, grid)
+    assert np.allclose(labels.spacing_mm, [0.8, 0.9, 3.0])
+    assert grid.holds(surface)
+    assert labels.array.sum() * labels.voxel_volume_ml == pytest.approx(surface.volume / 1000, rel=0.01)
 
 
 @pytest.mark.parametrize("suffix", ["nii.gz", "nii", "nrrd"])

@@ -34,6 +34,12 @@ THYROID = Structure("thyroid_gland", frozenset({"thyroid", "thyroid gland"}), "6
 TRACHEA = Structure("trachea", frozenset({"trachea"}), "44567001")
 STRUCTURES = (THYROID, TRACHEA)
 
+_CATEGORY = "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure"
+_REGION = "Anatomic codes - DICOM master list~^^~^^"
+
+MEANINGS = {THYROID: "Thyroid", TRACHEA: "Trachea"}
+"""Meaning of each structure's code in Slicer's own list."""
+
 CLASS_MAPS: Mapping[str, Mapping[Structure, int]] = {"total-v2": {TRACHEA: 16, THYROID: 17}}
 """Label numbers of class maps a user may name. The same numbers are other organs in other tasks."""
 
@@ -49,12 +55,17 @@ def structure_called(name: str) -> Structure | None:
     return next((structure for structure in STRUCTURES if plain in structure.names), None)
 
 
-def structure_coded(terminology_entry: str) -> Structure | None:
+def terminology_entry(structure: Structure) -> str:
+    """Give the terminology entry of a structure as Slicer stores it in a segment's tag."""
+    return f"{_CATEGORY}~SCT^{structure.snomed}^{MEANINGS[structure]}~^^~{_REGION}"
+
+
+def structure_coded(entry: str) -> Structure | None:
     """Give the structure that is the *type* of a Slicer terminology entry.
 
     The anatomic region is left aside: a nodule's entry names the thyroid there.
     """
-    parts = terminology_entry.split("~")
+    parts = entry.split("~")
     if len(parts) < 3:
         return None
     scheme, _, rest = parts[2].partition("^")

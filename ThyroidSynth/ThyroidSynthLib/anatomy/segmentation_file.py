@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from ..errors import InputError
 from .labels import STRUCTURES, Structure, structure_called, structure_coded
 from .masks import Mask, mask_in_scan
 from .volume import Volume, volume_from_sitk
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,33 @@ def read_segmentation(path: Path | str) -> dict[Structure, Mask]:
     InputError
         The file cannot be read, has a segment of neither, or two that are equally the thyroid.
     """
+    return read_masks(path, structures_among(path, read_segments(path)))
+
+
+def read_segments(path: Path | str) -> list[Segment]:
+    """Read the header entries of all segments of a Slicer segmentation.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or holds no segments.
+    """
+    path = Path(path)
+    return _segments(path, _header(path))
+
+
+def read_masks(path: Path | str, chosen: Mapping[Key, Segment]) -> dict[Key, Mask]:
+    """Read the masks of some segments of a Slicer segmentation.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or lacks what its header says.
+    """
     import SimpleITK
 
     path = Path(path)
     header = _header(path)
-    chosen = structures_among(path, _segments(path, header))
     try:
         image = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
@@ -71,7 +97,7 @@ def read_segmentation(path: Path | str) -> dict[Structure, Mask]:
     layers = image.GetNumberOfComponentsPerPixel()
     first, scan_shape = _place_in_scan(header, image.GetSize())
     masks = {}
-    for structure, segment in chosen.items():
+    for key, segment in chosen.items():
         if segment.layer >= layers:
             raise InputError(
                 f"{path} is damaged (segment {segment.name} lies in a layer it does not have). Save it again."
@@ -79,7 +105,7 @@ def read_segmentation(path: Path | str) -> dict[Structure, Mask]:
         one = image if layers == 1 else SimpleITK.VectorIndexSelectionCast(image, segment.layer)
         voxels = volume_from_sitk(one)
         inside = Volume(voxels.array == segment.label, voxels.ijk_to_ras)
-        masks[structure] = mask_in_scan(inside, first=first, scan_shape=scan_shape)
+        masks[key] = mask_in_scan(inside, first=first, scan_shape=scan_shape)
     return masks
 
 

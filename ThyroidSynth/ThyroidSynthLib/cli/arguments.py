@@ -6,9 +6,10 @@ import argparse
 import math
 from pathlib import Path
 
-from ..synthesis.export import LABEL_FORMATS, MESH_FORMATS
+from ..synthesis.export import LABEL_FORMATS
 from ..synthesis.generated_cohort import FileOptions
 from ..synthesis.grid import LabelGrid
+from ..synthesis.mesh_files import MESH_FORMATS
 
 
 def positive_int(text: str) -> int:

@@ -20,10 +20,11 @@ from ..errors import InputError, OutputError, ThyroidSynthError
 from ..files import write_json
 from ..learning.model import NOTICE, ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, silent
-from ..synthesis.export import write_label_map, write_mesh
+from ..synthesis.export import write_label_map
 from ..synthesis.fitting import Fit, fit_surface
 from ..synthesis.generated_cohort import FileOptions
 from ..synthesis.grid import LabelGrid, voxelise
+from ..synthesis.mesh_files import write_mesh
 from .metrics import SurfaceComparison, compare_surfaces
 
 FIT_FILE = "fit.json"

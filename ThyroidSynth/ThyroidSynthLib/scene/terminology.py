@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..anatomy.labels import THYROID, TRACHEA, Structure, structure_called, structure_coded
+from ..anatomy.labels import THYROID, TRACHEA, Structure, structure_called, structure_coded, terminology_entry
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLSegmentationNode, vtkSegment
 
-_CATEGORY = "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure"
-_REGION = "Anatomic codes - DICOM master list~^^~^^"
-
-MEANINGS = {THYROID: "Thyroid", TRACHEA: "Trachea"}
-"""Meaning of each structure's code in Slicer's own list."""
-
 COLOURS = {THYROID: (0.90, 0.45, 0.35), TRACHEA: (0.71, 0.89, 1.0)}
 """Colour (red, green, blue in 0 to 1) of each structure as segmented in the patient."""
-
-
-def terminology_entry(structure: Structure) -> str:
-    """Give the terminology entry of a structure as Slicer stores it in a segment's tag."""
-    return f"{_CATEGORY}~SCT^{structure.snomed}^{MEANINGS[structure]}~^^~{_REGION}"
 
 
 def mark_as(segment: vtkSegment, structure: Structure) -> None:

@@ -1,26 +1,32 @@
-"""Label map and mesh files that other software opens in the right place."""
+"""Label map files that other software opens in the right place, with the names of their labels."""
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from ..anatomy.ply import write_ply
-from ..anatomy.surface import Surface
+from ..anatomy.label_table import add_names_to_nifti, segment_keys
+from ..anatomy.labels import names_in_extensions
+from ..anatomy.nifti import is_nifti, read_header
+from ..anatomy.segmentation_file import is_segmentation_file, read_segments
 from ..anatomy.volume import Volume, read_volume, write_volume
 from ..errors import InputError, OutputError
-from ..files import atomic_path
+from ..files import atomic_path, write_text
 
 LABEL_FORMATS = ("nii.gz", "nii", "nrrd")
-MESH_FORMATS = ("ply", "stl", "obj")
+NAMED_LABEL_FORMATS = ("nii.gz", "nii", "seg.nrrd")
+"""Formats of label maps of several structures, which carry their names."""
+
 NOTE = "Synthetic thyroid made by ThyroidSynth; not for clinical use"
 
-_RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
-_HEADER = f"{NOTE}. SPACE=LPS"
 
-
-def write_label_map(volume: Volume, path: Path | str, *, note: str = NOTE) -> None:
+def write_label_map(
+    volume: Volume, path: Path | str, *, names: Mapping[int, str] | None = None, note: str = NOTE
+) -> None:
     """Write a label map, read it back and compare, and only then put it in place.
 
     Parameters
@@ -28,7 +34,9 @@ def write_label_map(volume: Volume, path: Path | str, *, note: str = NOTE) -> No
     volume : Volume
         Label map; its geometry is written as it is.
     path : Path
-        Ends in ``.nii.gz``, ``.nii`` or ``.nrrd``.
+        Ends in ``.nii.gz``, ``.nii`` or ``.nrrd``; with names ``.seg.nrrd`` instead of the last.
+    names : mapping of int to str, optional
+        Names of the labels, written into the file's header.
     note : str
         Written into the file's header (at most 79 characters survive in NIfTI).
 
@@ -38,15 +46,44 @@ def write_label_map(volume: Volume, path: Path | str, *, note: str = NOTE) -> No
         The format is not one of these, the file cannot be written, or it reads back differently.
     """
     path = Path(path)
-    _check_suffix(path, LABEL_FORMATS, "label map")
+    checked_suffix(path, LABEL_FORMATS if names is None else NAMED_LABEL_FORMATS, "label map")
+    metadata = {"ITK_FileNotes": note[:79]}
+    if names is not None and is_segmentation_file(path):
+        metadata |= segment_keys(names, volume.array)
     try:
         with atomic_path(path) as temporary:
-            write_volume(volume, temporary, metadata={"ITK_FileNotes": note[:79]})
+            write_volume(volume, temporary, metadata=metadata)
+            if names is not None and is_nifti(path):
+                add_names_to_nifti(temporary, names)
             _compare(volume, read_volume(temporary), path)
+            if names is not None and _names_in(temporary) != dict(names):
+                raise OutputError(f"{path} reads back with other label names. Check the disk and try again.")
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
     except (InputError, OutputError) as error:
         raise OutputError(str(error).replace(str(temporary), str(path))) from error
+
+
+def write_names_table(names: Mapping[int, str], path: Path | str) -> None:
+    """Write the names of labels as a table (CSV) for those who read no headers.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("label", "name"), *sorted(names.items())])
+    try:
+        write_text(path, text.getvalue())
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
+
+
+def _names_in(path: Path) -> dict[int, str]:
+    if is_segmentation_file(path):
+        return {segment.label: segment.name for segment in read_segments(path)}
+    return names_in_extensions(read_header(path).extensions)
 
 
 def _compare(written: Volume, read: Volume, path: Path) -> None:
@@ -61,62 +98,18 @@ def _compare(written: Volume, read: Volume, path: Path) -> None:
         )
 
 
-def write_mesh(surface_ras: Surface, path: Path | str) -> None:
-    """Write a surface as PLY (binary), STL (binary) or OBJ, in millimetres.
-
-    All three are written in LPS with ``SPACE=LPS`` in the header, as Slicer itself writes them: Slicer
-    takes a mesh without that word for LPS too, so the surface opens in its place either way.
-
-    Parameters
-    ----------
-    surface_ras : Surface
-        Surface in `ras_mm`.
-    path : Path
-        Ends in ``.ply``, ``.stl`` or ``.obj``.
+def checked_suffix(path: Path, formats: tuple[str, ...], kind: str) -> str:
+    """Give which of some formats a file's name stands for.
 
     Raises
     ------
     OutputError
-        The format is not one of these or the file cannot be written.
+        None of them.
     """
-    path = Path(path)
-    suffix = _check_suffix(path, MESH_FORMATS, "mesh")
-    # Two axes turn round: a rotation, so the triangles still face outwards.
-    vertices = (surface_ras.vertices * _RAS_TO_LPS).astype(np.float32)
-    try:
-        if suffix == "ply":
-            write_ply(surface_ras.moved(vertices), path, comment=_HEADER)
-            return
-        encode = {"stl": _stl, "obj": _obj}[suffix]
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(encode(vertices, surface_ras.faces))
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
-
-
-def _check_suffix(path: Path, formats: tuple[str, ...], kind: str) -> str:
     name = path.name.lower()
     for suffix in formats:
         # A .seg.nrrd names a segmentation, whose header holds more than a label map does.
-        if name.endswith("." + suffix) and not name.endswith(".seg.nrrd"):
+        if name.endswith("." + suffix) and (name.endswith(".seg.nrrd") == (suffix == "seg.nrrd")):
             return suffix
     listed = ", ".join("." + suffix for suffix in formats)
     raise OutputError(f"{path} has no suffix of a {kind}. Choose one of {listed}.")
-
-
-def _stl(vertices: np.ndarray, faces: np.ndarray) -> bytes:
-    corners = vertices[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    records = np.zeros(len(faces), dtype=[("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
-    records["normal"] = normals / np.where(length > 0, length, 1.0)
-    records["corners"] = corners
-    # The header must not begin with "solid", the mark of the text form, and has exactly 80 bytes.
-    return _HEADER.encode("ascii")[:80].ljust(80) + np.uint32(len(faces)).astype("<u4").tobytes() + records.tobytes()
-
-
-def _obj(vertices: np.ndarray, faces: np.ndarray) -> bytes:
-    lines = [f"# {_HEADER}"]
-    lines += [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in vertices.tolist()]
-    lines += [f"f {a} {b} {c}" for a, b, c in (faces + 1).tolist()]
-    return ("\n".join(lines) + "\n").encode("ascii")

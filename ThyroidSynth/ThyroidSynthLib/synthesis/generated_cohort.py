@@ -18,9 +18,10 @@ from ..anatomy.surface import Surface
 from ..errors import OutputError
 from ..files import sha256_of
 from ..progress import ProgressCallback, StopRequested, check, never, silent
-from .export import LABEL_FORMATS, MESH_FORMATS, write_label_map, write_mesh
+from .export import LABEL_FORMATS, write_label_map
 from .grid import LabelGrid, voxelise
 from .manifest import MANIFEST_CSV, MANIFEST_JSON, ManifestWriter, remove_listed
+from .mesh_files import MESH_FORMATS, write_mesh
 
 if TYPE_CHECKING:
     from ..learning.model import ShapeModel

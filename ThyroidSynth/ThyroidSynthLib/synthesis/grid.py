@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from ..anatomy.polydata import polydata_of
 from ..anatomy.surface import Surface
 from ..anatomy.volume import Volume
 from ..errors import InputError, SynthesisError
+
+# A byte each: more would fill the memory of the computers this is made for.
+_MOST_VOXELS = 2e9
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class LabelGrid:
         return cls(tuple(reversed(reader.GetSize())), ijk_to_ras)
 
     @classmethod
-    def around(cls, surface_ras: Surface, *, spacing_mm: float, margin_mm: float = 5.0) -> LabelGrid:
+    def around(cls, surface_ras: Surface, *, spacing_mm: float | Sequence[float], margin_mm: float = 5.0) -> LabelGrid:
         """Make a grid along the patient's axes that holds a surface.
 
         Voxel centres lie on whole multiples of the spacing, so that the label maps of one cohort share
@@ -85,18 +89,26 @@ class LabelGrid:
         ----------
         surface_ras : Surface
             Surface in `ras_mm`.
-        spacing_mm : float
-            Edge of the cubic voxels.
+        spacing_mm : float or three floats
+            Edge of the voxels: one for cubes, or one each along R, A and S.
         margin_mm : float
             Least distance from the surface to the outermost voxel centres.
+
+        Raises
+        ------
+        InputError
+            The spacing is not positive, or so small that nobody can hold the label map.
         """
-        if not spacing_mm > 0:
+        spacing = np.broadcast_to(np.asarray(spacing_mm, dtype=np.float64), 3)
+        if not (np.isfinite(spacing) & (spacing > 0)).all():
             raise InputError(f"A voxel spacing of {spacing_mm} mm is impossible. Give a positive one, such as 1.5.")
         lower, upper = surface_ras.bounds
-        first = np.floor((lower - margin_mm) / spacing_mm)
-        last = np.ceil((upper + margin_mm) / spacing_mm)
-        ijk_to_ras = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
-        ijk_to_ras[:3, 3] = first * spacing_mm
+        first = np.floor((lower - margin_mm) / spacing)
+        last = np.ceil((upper + margin_mm) / spacing)
+        if np.prod(last - first + 1) > _MOST_VOXELS:
+            raise InputError(f"A voxel spacing of {spacing_mm} mm makes too large a label map. Give a larger one.")
+        ijk_to_ras = np.diag([*spacing, 1.0])
+        ijk_to_ras[:3, 3] = first * spacing
         return cls(tuple((last - first + 1).astype(int)[::-1]), ijk_to_ras)
 
     def to_ijk(self, ras_mm: np.ndarray) -> np.ndarray:
