@@ -8,6 +8,8 @@ import numpy as np
 
 from .volume import Volume, sitk_from_volume
 
+_MARGIN_VOXELS = 3
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -91,12 +93,6 @@ def surface_from_level_set(values: np.ndarray, level: float = 0.0) -> Surface:
 def surface_from_mask(mask: Volume) -> Surface:
     """Make the closed surface of a binary mask, in `ras_mm`.
 
-    The mask's staircase is relaxed into a smooth level set that never changes the side a voxel
-    centre is on (Whitaker's anti-aliasing), so thin isthmuses and gaps between lobes survive and
-    voxelising the surface on the mask's own grid gives the mask back. Plain smoothing shrinks small
-    glands by up to a fifth; here a last shift of the level, again too small to move a voxel centre
-    across, makes the volume that of the voxels.
-
     Parameters
     ----------
     mask : Volume
@@ -107,32 +103,62 @@ def surface_from_mask(mask: Volume) -> Surface:
     ValueError
         The mask is empty.
     """
+    return surface_of_volume(level_set_of_mask(mask))
+
+
+def level_set_of_mask(mask: Volume) -> Volume:
+    """Make a smooth level set of a binary mask, negative inside, whose zero level is the gland's surface.
+
+    The mask's staircase is relaxed into a smooth level set that never changes the side a voxel
+    centre is on (Whitaker's anti-aliasing), so thin isthmuses and gaps between lobes survive and
+    voxelising the surface on the mask's own grid gives the mask back. Plain smoothing shrinks small
+    glands by up to a fifth; here a last shift of the level, again too small to move a voxel centre
+    across, makes the volume that of the voxels.
+
+    Returns
+    -------
+    Volume
+        Of the mask's voxels around the gland, with a margin; in voxels, roughly, next to the surface
+        and constant beyond.
+
+    Raises
+    ------
+    ValueError
+        The mask is empty.
+    """
     import SimpleITK
 
-    inside = Volume((mask.array != 0).astype(np.uint8), mask.ijk_to_ras).cropped(margin=3)
+    inside = Volume((mask.array != 0).astype(np.uint8), mask.ijk_to_ras).cropped(margin=_MARGIN_VOXELS)
     occupied = inside.array.astype(bool)
     smooth = -SimpleITK.GetArrayFromImage(SimpleITK.AntiAliasBinary(sitk_from_volume(inside), 0.05, 50))
     staircase = np.where(occupied, -1.0, 1.0)
     for share in (0.0, 0.25, 0.5, 1.0):  # Only glands of a few mL need more than the smooth field.
         values = (1 - share) * smooth + share * staircase
-        surface = _surface_of_volume(values, occupied)
-        if abs(surface.volume / occupied.sum() - 1) < 0.005:
+        level, volume = _level_of_volume(values, occupied)
+        if abs(volume / occupied.sum() - 1) < 0.005:
             break
-    vertices = inside.to_ras(surface.vertices[:, ::-1])
+    return Volume(values - level, inside.ijk_to_ras)
+
+
+def surface_of_volume(level_set: Volume) -> Surface:
+    """Extract the zero level of a volume that is negative inside, in `ras_mm`."""
+    surface = surface_from_level_set(level_set.array)
+    vertices = level_set.to_ras(surface.vertices[:, ::-1])
     # Reversing the axes mirrors the triangles, and so may the mapping to the patient.
-    mirrored = np.linalg.det(inside.ijk_to_ras[:3, :3]) > 0
+    mirrored = np.linalg.det(level_set.ijk_to_ras[:3, :3]) > 0
     return Surface(vertices, surface.faces[:, ::-1] if mirrored else surface.faces)
 
 
-def _surface_of_volume(values: np.ndarray, occupied: np.ndarray) -> Surface:
-    """Shift the level, within the room the voxel centres leave, until the volume is the voxels'."""
+def _level_of_volume(values: np.ndarray, occupied: np.ndarray) -> tuple[float, float]:
+    """Find, in the room the voxel centres leave, the level that encloses the voxels' volume, and its volume."""
     low, high = 0.98 * values[occupied].max(), 0.98 * values[~occupied].min()
-    level, surface = 0.0, surface_from_level_set(values)
+    level = 0.0
+    volume = surface_from_level_set(values, level).volume
     for _ in range(7):
-        excess = surface.volume / occupied.sum() - 1
+        excess = volume / occupied.sum() - 1
         if abs(excess) < 1e-3:
             break
         low, high = (low, level) if excess > 0 else (level, high)
         level = (low + high) / 2
-        surface = surface_from_level_set(values, level)
-    return surface
+        volume = surface_from_level_set(values, level).volume
+    return level, volume

@@ -109,6 +109,10 @@ class LiveSteering:
         self._take(steered.thyroid)
         return steered
 
+    def go_on_from(self, thyroid: Thyroid) -> None:
+        """Follow on from another of the shapes, as after an undo; the start stays what it was."""
+        self._take(thyroid)
+
     def _take(self, thyroid: Thyroid) -> None:
         if thyroid is not self.current:
             self.current, self._local = thyroid, None

@@ -6,12 +6,14 @@ only in the cells that may hold the surface. Elsewhere the interpolated values s
 is right, and marching cubes uses nothing else of them.
 
 Which cells may hold the surface is decided by a bound on how far the field strays from the
-interpolation between the coarser points. From a level's points to the next the bound is the largest
-stray seen in the neighbouring cells, scaled to the smaller ones; before anything was seen it is what the
-steepest slope allows. Each level checks the bound against the strays it meets, and where it was too
-small goes on with a larger one until none is. A bound for each place keeps a fold of the field from
-costing evaluations elsewhere. It must be checked in every cell that may hold surface, not only in those
-seen to: a tip or thin sheet between the coarse points shows in its stray before it shows in a sign.
+interpolation between the coarser points. It follows from the largest stray seen in the neighbouring
+cells. Where the surface is seen already, and the strays fell from one level to the next, as they do to a
+quarter where the field is smooth, they are expected to fall again. Elsewhere there may be a fold in
+which they stay. Before anything was seen the bound is what the steepest slope allows. Each level checks the bound against the
+strays it meets, and where it was too small goes on with a larger one until none is. A bound for each
+place keeps a fold of the field from costing evaluations elsewhere. It must be checked in every cell that
+may hold surface, not only in those seen to: a tip or thin sheet between the coarse points shows in its
+stray before it shows in a sign.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ import numpy as np
 FieldFunction = Callable[[np.ndarray], np.ndarray]
 
 _COARSEST_STRIDE = 8
-# Halving the cells quarters the stray where the field is smooth. At the fold in the middle of a thin
-# sheet it may stay what it was until the points meet the fold: the share is at least 1 / _SAFETY.
-_STRAY_SCALING = 0.75
 _SAFETY = 1.5
-# Points, in a cube around each, whose strays bound its own: a coarse cell to every side.
-_NEIGHBOURHOOD = 5
+# Halving the cells quarters the stray where the field is smooth. At the fold in the middle of a thin
+# sheet it may stay what it was until the points meet the fold.
+_SMOOTH_SHARE = 0.35
+_FOLD_SHARE = 1.125
+# Points, in a cube around each, whose strays bound its own.
+_NEIGHBOURHOOD = 3
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,62 @@ def evaluate_sparse(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, 
     values = field(lower + index * (stride * step)).reshape((cells + 1,) * 3)
     evaluations = values.size
     steepest = _SAFETY * _steepest_slope(values, stride * step) * float(np.linalg.norm(stride * step)) / 2
+    strayed = np.full(values.shape, steepest, dtype=np.float32)
     bound = np.full((2 * cells + 1,) * 3, steepest, dtype=np.float32)
     while stride > 1:
         stride //= 2
-        values, bound, evaluated = _refine(field, values, lower, stride * step, bound)
+        values, nearby, evaluated = _refine(field, values, lower, stride * step, bound)
         evaluations += evaluated
+        if stride > 1:
+            fallen = _SAFETY * nearby / np.maximum(_repeated(strayed), 1e-12)
+            seen = corners_of_crossed_cells(values, values)
+            share = np.where(seen, np.clip(fallen, _SMOOTH_SHARE, _FOLD_SHARE), _FOLD_SHARE)
+            bound, strayed = _repeated(share * nearby), nearby
     return GridValues(values[(slice(resolution),) * 3], lower, step, evaluations)
+
+
+def settle_near_surface(
+    exact: FieldFunction, values: np.ndarray, known: np.ndarray, bound: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Replace estimates on a grid by exact values in all cells that may hold the surface.
+
+    Parameters
+    ----------
+    exact : callable
+        Gives the field at grid indices (n, 3), shape (n,).
+    values : ndarray of float32, shape (nx, ny, nz)
+        Exact values where known, else estimates; changed in place.
+    known : ndarray of bool, same shape
+        Changed in place.
+    bound : ndarray of float32, same shape
+        How far the estimates may be off. Where they turn out to be further off the bound is widened.
+
+    Returns
+    -------
+    nearby : ndarray, same shape
+        How far estimates were off at most in the neighbourhood of each point, where that was seen.
+    evaluated : int
+        Points at which the field was evaluated.
+    """
+    from scipy.ndimage import maximum_filter
+
+    slack = np.where(known, np.float32(0.0), bound)
+    stray = np.zeros_like(values)
+    total = 0
+    while True:
+        wanted = np.argwhere(corners_of_crossed_cells(values - slack, values + slack) & ~known)
+        if len(wanted) == 0:
+            return maximum_filter(stray, size=_NEIGHBOURHOOD), total
+        place = tuple(wanted.T)
+        found = exact(wanted)
+        stray[place] = np.abs(found - values[place])
+        surprised = (stray[place] > slack[place]).any()
+        values[place], known[place] = found, True
+        total += len(wanted)
+        if surprised:  # Cells that were passed over may hold surface after all.
+            nearby = maximum_filter(stray, size=_NEIGHBOURHOOD)
+            slack = np.where(nearby > slack, _SAFETY * nearby, slack)
+        slack[known] = 0.0
 
 
 def _spacing(lower: np.ndarray, upper: np.ndarray, resolution: int) -> tuple[np.ndarray, np.ndarray]:
@@ -109,39 +162,22 @@ def _refine(
     -------
     values : ndarray
         The finer grid's values.
-    bound : ndarray
-        The bound at the points of the next level.
+    nearby : ndarray
+        Largest stray seen in the neighbourhood of each point.
     evaluated : int
         Points at which the field was evaluated.
     """
-    from scipy.ndimage import maximum_filter
-
-    values = _interpolated(coarse)
+    values = interpolated(coarse)
     known = np.zeros(values.shape, dtype=bool)
     known[::2, ::2, ::2] = True
-    stray = np.zeros(values.shape, dtype=np.float32)
-    nearby, total = stray, 0
-    while True:
-        wanted = np.argwhere(_near_surface(values, known, bound) & ~known)
-        if len(wanted) == 0:
-            return values, _SAFETY * _STRAY_SCALING * _repeated(nearby), total
-        place = tuple(wanted.T)
-        found = field(lower + wanted * step)
-        stray[place] = np.abs(found - values[place])
-        values[place], known[place] = found, True
-        total += len(wanted)
-        nearby = maximum_filter(stray, size=_NEIGHBOURHOOD)
-        # Was the bound too small, cells that were passed over may hold surface after all.
-        bound = np.where(nearby > bound, _SAFETY * nearby, bound)
+    nearby, evaluated = settle_near_surface(lambda index: field(lower + index * step), values, known, bound)
+    return values, nearby, evaluated
 
 
-def _near_surface(values: np.ndarray, known: np.ndarray, bound: np.ndarray) -> np.ndarray:
-    """Mark the corners of cells in which the field may change sign, given the bound on unknown values."""
-    slack = np.where(known, np.float32(0.0), bound)
-    lowest = _over_cells(values - slack, np.minimum)
-    highest = _over_cells(values + slack, np.maximum)
-    crossing = (lowest <= 0) & (highest >= 0)
-    near = np.zeros(values.shape, dtype=bool)
+def corners_of_crossed_cells(lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Mark the corners of the cells in which a field between two bounds may change sign."""
+    crossing = (_over_cells(lowest, np.minimum) <= 0) & (_over_cells(highest, np.maximum) >= 0)
+    near = np.zeros(lowest.shape, dtype=bool)
     for corner in np.ndindex(2, 2, 2):
         near[tuple(slice(c, c + n) for c, n in zip(corner, crossing.shape, strict=True))] |= crossing
     return near
@@ -164,7 +200,7 @@ def _repeated(values: np.ndarray) -> np.ndarray:
     return values[:-1, :-1, :-1]
 
 
-def _interpolated(coarse: np.ndarray) -> np.ndarray:
+def interpolated(coarse: np.ndarray) -> np.ndarray:
     """Insert the means between neighbouring points along each axis."""
     for axis in range(3):
         size = list(coarse.shape)
