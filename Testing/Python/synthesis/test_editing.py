@@ -34,7 +34,7 @@ def mask(small_model: ShapeModel) -> Volume:
     size = np.ceil((upper - lower + 18) / np.abs(spacing)).astype(int)
     volume = voxelise(surface, LabelGrid(tuple(size), matrix))
     array = volume.array.copy()
-    k, j, i = np.argwhere(array)[len(np.argwhere(array)) // 3]
+    k, _, i = np.argwhere(array)[len(np.argwhere(array)) // 3]
     first = int(np.flatnonzero(array[k, :, i])[0])
     array[k - 1 : k + 2, first - 3 : first, i - 1 : i + 2] = 1
     return Volume(array, volume.ijk_to_ras)

@@ -9,11 +9,11 @@ Which cells may hold the surface is decided by a bound on how far the field stra
 interpolation between the coarser points. It follows from the largest stray seen in the neighbouring
 cells. Where the surface is seen already, and the strays fell from one level to the next, as they do to a
 quarter where the field is smooth, they are expected to fall again. Elsewhere there may be a fold in
-which they stay. Before anything was seen the bound is what the steepest slope allows. Each level checks the bound against the
-strays it meets, and where it was too small goes on with a larger one until none is. A bound for each
-place keeps a fold of the field from costing evaluations elsewhere. It must be checked in every cell that
-may hold surface, not only in those seen to: a tip or thin sheet between the coarse points shows in its
-stray before it shows in a sign.
+which they stay. Before anything was seen the bound is what the steepest slope allows. Each level checks
+the bound against the strays it meets, and where it was too small goes on with a larger one until none
+is. A bound for each place keeps a fold of the field from costing evaluations elsewhere. It must be
+checked in every cell that may hold surface, not only in those seen to: a tip or thin sheet between the
+coarse points shows in its stray before it shows in a sign.
 """
 
 from __future__ import annotations
