@@ -9,8 +9,8 @@ from ThyroidSynthLib.anatomy.case_sources import find_cases
 from ThyroidSynthLib.anatomy.volume import Volume, read_volume, write_volume
 from ThyroidSynthLib.errors import Cancelled, InputError
 from ThyroidSynthLib.evaluation.fitted import fit_cases
-from ThyroidSynthLib.synthesis.generated_cohort import FileOptions
 from ThyroidSynthLib.synthesis.grid import LabelGrid, voxelise
+from ThyroidSynthLib.synthesis.thyroid_files import FileOptions
 from tiny_cohort import write_tiny_cohort
 from tiny_model import train_tiny_model
 

@@ -17,9 +17,12 @@ from ThyroidSynthLib.anatomy.surface import Surface
 from ThyroidSynthLib.anatomy.volume import read_volume
 from ThyroidSynthLib.errors import Cancelled, OutputError
 from ThyroidSynthLib.files import sha256_of
-from ThyroidSynthLib.synthesis.generated_cohort import FileOptions, write_generated_cohort
+from ThyroidSynthLib.synthesis.generated_cohort import check_files, write_generated_cohort
 from ThyroidSynthLib.synthesis.grid import LabelGrid
+from ThyroidSynthLib.synthesis.merging import MergeRules
+from ThyroidSynthLib.synthesis.surroundings import Surroundings
 from ThyroidSynthLib.synthesis.thyroid import Thyroid, Validity
+from ThyroidSynthLib.synthesis.thyroid_files import FileOptions
 
 BOX = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=float)
 QUADS = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
@@ -118,15 +121,15 @@ def test_a_stop_keeps_what_is_written(tmp_path):
 
 
 def test_a_thyroid_that_cannot_be_written_leaves_none_of_its_files(tmp_path, monkeypatch):
-    from ThyroidSynthLib.synthesis import generated_cohort
+    from ThyroidSynthLib.synthesis import thyroid_files
 
-    def failing(volume, path):
+    def failing(surface, path, **more):
         raise OutputError("disk full")
 
-    monkeypatch.setattr(generated_cohort, "write_label_map", failing)
+    monkeypatch.setattr(thyroid_files, "write_mesh", failing)
     with pytest.raises(OutputError, match="disk full"):
         write_generated_cohort([a_thyroid()], tmp_path, model=A_MODEL, options=FileOptions(mesh_formats=("ply",)))
-    assert list((tmp_path / "meshes").iterdir()) == []
+    assert [path for path in tmp_path.rglob("t0*")] == []
     assert read_manifest(tmp_path)[0]["count"] == 0
 
 
@@ -189,3 +192,81 @@ def test_wishes_out_of_reach_are_counted_and_listed(tmp_path):
     assert written.unmet == 1
     entries = json.loads((tmp_path / "out" / "manifest.json").read_text())["thyroids"]
     assert [(entry["met"], entry["distance"]) for entry in entries] == [(True, 1.5), (False, 1.5)]
+
+
+def a_box(low, high) -> Surface:
+    low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
+    return Surface((low + high) / 2 + BOX * (high - low) / 2, FACES)
+
+
+def test_overlap_with_a_structure_is_measured_or_carved_away(tmp_path):
+    at = Placement.at([100.0, -20.0, 30.0])
+    # A quarter of the thyroid along x, far beyond it along the other axes.
+    structure = a_box([106.1, -60, -60], [140, 60, 90])
+    reported = write_generated_cohort(
+        [a_thyroid()], tmp_path / "r", model=A_MODEL, placement=at, surroundings=Surroundings({"trachea": structure})
+    )
+    carved = write_generated_cohort(
+        [a_thyroid(met=True)],
+        tmp_path / "c",
+        model=A_MODEL,
+        placement=at,
+        surroundings=Surroundings({"trachea": structure}, carve=True),
+    )
+    whole = a_thyroid().measured.volume_ml
+    (before,), (row,) = read_manifest(tmp_path / "r")[0]["thyroids"], read_manifest(tmp_path / "r")[1]
+    after = read_manifest(tmp_path / "c")[0]["thyroids"][0]
+    assert before["overlap_ml"]["trachea"] == pytest.approx(whole / 4, rel=0.03)
+    assert float(row["overlap_ml"]) == pytest.approx(whole / 4, rel=0.03)
+    assert (before["carved"], after["carved"], after["met"]) == (False, True, None)
+    assert (reported.overlapping, carved.overlapping) == (1, 1)
+    assert after["measured"]["volume_ml"] == pytest.approx(0.75 * whole, rel=0.02)
+    assert after["label_volume_ml"] == pytest.approx(0.75 * whole, rel=0.05)
+    assert after["validity"]["ok"]
+
+
+def test_the_patients_map_is_written_with_each_thyroid_in_it(tmp_path):
+    from ThyroidSynthLib.anatomy.label_maps import LabelMap, read_label_map
+    from ThyroidSynthLib.anatomy.volume import Volume
+
+    array = np.zeros((50, 40, 60), dtype=np.uint8)
+    array[:, 18:22, 28:32] = 1
+    patient = LabelMap(Volume(array, np.diag([1.0, 1.0, 1.0, 1.0])), {1: "trachea", 2: "thyroid_gland"})
+    options = FileOptions(label_format="nrrd", merge_into=patient, merge_rules=MergeRules(overwrite=True))
+    write_generated_cohort(
+        [a_thyroid()], tmp_path, model=A_MODEL, placement=Placement.at([30.0, 20.0, 25.0]), options=options
+    )
+    entry = read_manifest(tmp_path)[0]["thyroids"][0]
+    assert [file["path"] for file in entry["files"]] == ["label_maps/t00001.nrrd", "merged/t00001.seg.nrrd"]
+    merged = read_label_map(tmp_path / "merged" / "t00001.seg.nrrd")
+    assert merged.names == patient.names
+    assert (merged.volume.array == 2).sum() / 1000 == pytest.approx(entry["merged"]["written_ml"])
+    assert entry["merged"]["overlaps"][0]["name"] == "trachea"
+    assert entry["merged"]["written_ml"] == pytest.approx(entry["measured"]["volume_ml"], rel=0.1)
+    assert (tmp_path / "merged_labels.csv").read_text().splitlines() == ["label,name", "1,trachea", "2,thyroid_gland"]
+
+
+def test_a_cohort_is_complete_only_when_all_its_files_are_as_written(tmp_path):
+    def thyroids():
+        yield a_thyroid(0)
+        (tmp_path / "label_maps" / "t00001.nii.gz").write_bytes(b"spoilt")
+        yield a_thyroid(1)
+
+    with pytest.raises(OutputError, match="not what was written"):
+        write_generated_cohort(thyroids(), tmp_path, model=A_MODEL)
+    assert read_manifest(tmp_path)[0]["complete"] is False
+    write_generated_cohort([a_thyroid(2)], tmp_path, model=A_MODEL, overwrite=True)
+    assert check_files(tmp_path) == 1
+
+
+@pytest.mark.parametrize(("space", "sign"), [("LPS", -1), ("RAS", 1)])
+def test_meshes_are_written_in_the_chosen_space_and_maps_in_the_chosen_spacing(tmp_path, space, sign):
+    import trimesh
+
+    options = FileOptions(mesh_formats=("ply",), mesh_space=space, spacing_mm=(1.0, 1.5, 3.0))
+    write_generated_cohort(
+        [a_thyroid()], tmp_path, model=A_MODEL, placement=Placement.at([100.0, -20.0, 30.0]), options=options
+    )
+    bounds = trimesh.load(tmp_path / "meshes" / "t00001.ply").bounds
+    np.testing.assert_allclose(bounds.mean(axis=0), [sign * 100, sign * -20, 30], atol=1e-4)
+    np.testing.assert_allclose(read_volume(tmp_path / "label_maps" / "t00001.nii.gz").spacing_mm, [1.0, 1.5, 3.0])

@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 
 from ..synthesis.export import LABEL_FORMATS
-from ..synthesis.generated_cohort import FileOptions
 from ..synthesis.grid import LabelGrid
 from ..synthesis.mesh_files import MESH_FORMATS
+from ..synthesis.thyroid_files import FileOptions
 
 
 def positive_int(text: str) -> int:

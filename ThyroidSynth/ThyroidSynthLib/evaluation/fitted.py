@@ -22,9 +22,9 @@ from ..learning.model import NOTICE, ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, silent
 from ..synthesis.export import write_label_map
 from ..synthesis.fitting import Fit, fit_surface
-from ..synthesis.generated_cohort import FileOptions
 from ..synthesis.grid import LabelGrid, voxelise
 from ..synthesis.mesh_files import write_mesh
+from ..synthesis.thyroid_files import FileOptions
 from .metrics import SurfaceComparison, compare_surfaces
 
 FIT_FILE = "fit.json"
