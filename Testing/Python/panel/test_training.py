@@ -40,7 +40,7 @@ def test_training_is_started_watched_and_cancelled(trainer):
     trainer.click("stopButton")
     trainer.wait(lambda: status(trainer) == "stopped", 30)
     trainer.wait(lambda: trainer.startButton.enabled)
-    assert trainer.startButton.text == "Resume training"
+    assert trainer.startButton.text == "Resume &training"
     assert "resumed" in trainer.trainingStateLabel.text
     trainer.wait(lambda: not process.is_alive())
     assert JobFolder(trainer.parameters.job).checkpoint_file.is_file()
@@ -52,7 +52,9 @@ def test_a_finished_model_is_offered_and_taken(trainer):
     trainer.wait(lambda: "Finished" in trainer.trainingStateLabel.text, 60)
     assert trainer.trainingProgressBar.value == trainer.trainingProgressBar.maximum
     trainer.click("useModelButton")
-    assert trainer.parameters.model == trainer.parameters.job / "model.safetensors"
+    assert trainer.parameters.model.name == "job.safetensors"
+    assert trainer.parameters.model.read_bytes() == (trainer.parameters.job / "model.safetensors").read_bytes()
+    assert "on the shelf" in trainer.statusLabel.text
     assert "4 training cases" in trainer.modelInfoLabel.text
 
 

@@ -21,6 +21,7 @@ from ..anatomy.features import FEATURE_NAMES
 from ..anatomy.prepare import PrepareOptions, check_cases, prepare_cohort
 from ..anatomy.workers import usable_workers
 from ..errors import ThyroidSynthError
+from .job_options import is_prepared
 from .presets import TrainingSettings, alignment_for
 
 _BYTES_OF_A_SHAPE = SAMPLES_PER_SHAPE * 4 * 4
@@ -58,6 +59,18 @@ class Estimate:
     def total_s(self, epochs: int) -> float:
         """Give the seconds of a training of so many epochs from the beginning to the model file."""
         return self.check_s + self.sample_s + epochs * self.seconds_per_epoch
+
+    def for_cases(self, cases: int) -> Estimate:
+        """Give what it would be for another number of cases: every part of it grows with them."""
+        share = cases / max(self.cases, 1)
+        return replace(
+            self,
+            cases=cases,
+            seconds_per_epoch=share * self.seconds_per_epoch,
+            check_s=share * self.check_s,
+            sample_s=share * self.sample_s,
+            gpu_bytes=round(share * self.gpu_bytes),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Give it as a plain dictionary."""
@@ -98,7 +111,7 @@ def estimate_training(
     source = Path(source)
     check_s = sample_s = 0.0
     checked = True
-    if any((source / name).is_file() for name in ("cohort.json", "prepare.json")):
+    if is_prepared(source):
         cases = len(Cohort.open(source).ids)
     else:
         found = find_cases(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -116,6 +116,25 @@ def quality_file(config: dict[str, Any]) -> Path:
     return Path(config["cohort"]) / "quality.csv"
 
 
+def is_prepared(source: Path) -> bool:
+    """Say whether a folder is a cohort, finished or not, and not a dataset to prepare."""
+    return any((source / name).is_file() for name in ("cohort.json", "prepare.json"))
+
+
+def decide_cases(job: JobFolder, *, accept: Iterable[str], reject: Iterable[str]) -> None:
+    """Keep the user's word on the cases of a job that has not begun to train.
+
+    Raises
+    ------
+    JobError
+        It runs, or has begun.
+    """
+    job.refuse_if_running()
+    if job.checkpoint_file.exists():
+        raise JobError("This training has begun with its cases. To change them, start it from scratch.")
+    job.write_config({**job.read_config(), "accept": sorted(accept), "reject": sorted(reject)})
+
+
 def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -> JobFolder:
     """Make the job for what the user chose, or find the one that is in the folder already.
 
@@ -171,7 +190,7 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
     if options.model is not None:
         _refuse_folder(Path(options.model))
     # A preparation that was not finished is a cohort, too: opening it says what to do.
-    prepare = not any((source / name).is_file() for name in ("cohort.json", "prepare.json"))
+    prepare = not is_prepared(source)
     if not prepare and (options.accept or options.reject):
         raise InputError(
             f"{source} is a cohort already, in which no case can be taken or left out any more. "

@@ -11,11 +11,28 @@ from ..errors import Cancelled, InputError
 TORCH = "2.3"
 
 
+def ensurePackages(requirements: Path) -> None:
+    """Have the requirements file's packages, asking the user before anything is installed.
+
+    Slicer's own NumPy, SimpleITK, pydicom and VTK are never replaced.
+
+    Raises
+    ------
+    Cancelled
+        The user declined.
+    """
+    from slicer import packaging
+
+    try:
+        packaging.pip_ensure(packaging.load_requirements(str(requirements)), requester="ThyroidSynth")
+    except RuntimeError as error:
+        raise Cancelled(_("Nothing was installed, and the operation did not start.")) from error
+
+
 def ensureRequirements(requirements: Path) -> None:
     """Have the requirements file's packages and PyTorch, asking the user before anything is installed.
 
-    PyTorch comes through its own extension, which finds the build that fits the computer's GPU; Slicer's
-    own NumPy, SimpleITK and VTK are never replaced.
+    PyTorch comes through its own extension, which finds the build that fits the computer's GPU.
 
     Raises
     ------
@@ -26,10 +43,7 @@ def ensureRequirements(requirements: Path) -> None:
     """
     from slicer import packaging
 
-    try:
-        packaging.pip_ensure(packaging.load_requirements(str(requirements)), requester="ThyroidSynth")
-    except RuntimeError as error:
-        raise Cancelled(_("Nothing was installed, and the operation did not start.")) from error
+    ensurePackages(requirements)
     if packaging.pip_check(f"torch>={TORCH}"):
         return
     try:

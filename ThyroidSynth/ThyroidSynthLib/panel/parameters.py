@@ -10,6 +10,8 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
+from ..learning.presets import PRESETS
+
 LARGEST_SEED = 2**31 - 1
 
 
@@ -43,15 +45,17 @@ class Variant(enum.Enum):
         }[self]
 
 
-class Preset(enum.Enum):
-    """Presets of the training."""
-
-    FAST = "fast"
-    PAPER = "paper"
+class _PresetWithLabel(enum.Enum):
+    """What the members of `Preset` can do."""
 
     def label(self) -> str:
         """Give the text shown to the user."""
-        return {Preset.FAST: _("Fast"), Preset.PAPER: _("As published")}[self]
+        known = {"fast": _("Fast"), "best": _("Best"), "paper": _("As published")}
+        return known.get(self.value, self.value.capitalize())
+
+
+# Those of the library, whatever they are.
+Preset = _PresetWithLabel("Preset", {name.upper(): name for name in PRESETS}, module=__name__)
 
 
 class Device(enum.Enum):
@@ -80,10 +84,13 @@ class ThyroidSynthParameterNode:
         The model file.
     volumeMl, isthmusAreaMm2, symmetry, steerVolume, steerIsthmusArea, steerSymmetry
         Wishes, and which of them count.
-    exact
-        Whether a drawn thyroid is changed until it measures what was asked.
+    exact, livePreview
+        Whether a drawn thyroid is changed until it measures what was asked, and whether it follows a slider
+        while that is dragged.
     seed, result
         Seed of the next thyroid, and the one it replaces (none: a new one).
+    edited, holdVolume, holdIsthmusArea, holdSymmetry
+        The thyroid that is being edited, and which features stay as they are while another is changed.
     trainingData, job, variant, preset, device, epochs, trainingSeed
         The training; `job` is its folder, by which it is found again.
     """
@@ -106,8 +113,14 @@ class ThyroidSynthParameterNode:
     steerIsthmusArea: bool = True
     steerSymmetry: bool = True
     exact: bool = True
+    livePreview: bool = True
     seed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
     result: vtkMRMLSegmentationNode
+
+    edited: vtkMRMLSegmentationNode
+    holdVolume: bool = True
+    holdIsthmusArea: bool = True
+    holdSymmetry: bool = True
 
     trainingData: Path
     job: Path

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 
 from ..errors import Cancelled, ModelError, ThyroidSynthError
 from ..learning.shelf import Shelf
-from .dependencies import ensureRequirements
+from .dependencies import ensurePackages, ensureRequirements
 from .models_folder import modelsFolder
 
 if TYPE_CHECKING:
@@ -76,11 +76,14 @@ class Session:
         None while a scene is being closed.
     announceThyroids : callable
         To be called when a thyroid made here was added, replaced, renamed or removed.
+    lastError : str
+        The error that was shown last; empty if there was none.
     """
 
     def __init__(self, status, setEnabled: Callable[[bool], None], requirements: Path) -> None:
         self.parameters: ThyroidSynthParameterNode | None = None
         self.announceThyroids: Callable[[], None] = lambda: None
+        self.lastError = ""
         self._status = status
         self._setEnabled = setEnabled
         self._requirements = requirements
@@ -116,6 +119,7 @@ class Session:
             self.say(str(cancelled))
         except ThyroidSynthError as error:
             logger.info("Shown to the user: %s", error)
+            self.lastError = str(error)
             self.say(_("That did not work."))
             slicer.util.errorDisplay(str(error), windowTitle="ThyroidSynth")
 
@@ -138,6 +142,16 @@ class Session:
             self._status.finish()
             if blocking:
                 self._setEnabled(True)
+
+    def ensurePackages(self) -> None:
+        """Have the packages that need no PyTorch installed, asking the user.
+
+        Raises
+        ------
+        Cancelled
+            The user declined.
+        """
+        ensurePackages(self._requirements)
 
     def ensureRequirements(self) -> None:
         """Have PyTorch and the other packages installed, asking the user.

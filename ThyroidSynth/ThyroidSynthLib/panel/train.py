@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +13,22 @@ from ..errors import InputError, ThyroidSynthError
 from ..learning.background import StopSequence, start_detached, train_script
 from ..learning.job import JobFolder
 from ..learning.job_options import JobOptions, job_for
+from .diagnostics import DiagnosticsButton
 from .parameters import isSet
+from .python import pythonExecutable
+from .recent_jobs import recentJobs, rememberJob
 from .section import Section
-from .wording import durationText
+from .train_setup import TrainingSetup
+from .train_watch import TrainingWatch
+from .train_wording import stateName, stateText
 
 if TYPE_CHECKING:
     from ..learning.job import JobState
 
 POLL_EVERY_MS = 700
+# A job at rest may be started by another window or a command line.
+POLL_AT_REST_MS = 3000
+RESUMABLE = ("stopped", "interrupted", "failed")
 
 
 class TrainSection(Section):
@@ -34,17 +40,29 @@ class TrainSection(Section):
         """Connect the section's own widgets."""
         self._stopping: StopSequence | None = None
         self._watched: Path | None = None
+        self._setup = TrainingSetup(self.ui, self.session)
+        self._watch = TrainingWatch(self.ui)
+        self._diagnostics = DiagnosticsButton(self.ui.copyDiagnosticsButton, self.session, self._job)
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_EVERY_MS)
         self._timer.connect("timeout()", self._poll)
+        self._recent = qt.QMenu(self.ui.recentJobsButton)
+        self._recent.connect("aboutToShow()", self._fillRecent)
+        self.ui.recentJobsButton.setMenu(self._recent)
+        self.ui.trainCollapsible.connect("contentsCollapsed(bool)", self._onCollapsed)
+        self.ui.checkCasesButton.connect("clicked(bool)", self._onCheck)
         self.ui.startButton.connect("clicked(bool)", self._onStart)
         self.ui.stopButton.connect("clicked(bool)", self._onStop)
+        self.ui.restartCheckBox.connect("toggled(bool)", self._onRestartToggled)
         self.ui.useModelButton.connect("clicked(bool)", self._onUseModel)
 
     def release(self) -> None:
         """Let go of the scene and of the parameters."""
         # The training goes on: it is a process of its own, and its folder stays in the saved scene.
         self._timer.stop()
+        self._setup.release()
+        self._watch.release()
+        self._diagnostics.release()
         self._stopping, self._watched = None, None
 
     def refresh(self) -> None:
@@ -57,44 +75,54 @@ class TrainSection(Section):
                 edit.currentPath = ""
         if self._watched != self.parameters.job:
             self._stopping, self._watched = None, self.parameters.job
+            self._watch.watch(JobFolder(self._watched) if isSet(self._watched) else None)
             self._poll()
-        self._enable(self._state())
+        elif self._setup.changed(self.parameters):
+            self._poll()
 
     def _job(self) -> JobFolder | None:
-        job = JobFolder(self.parameters.job)
-        return job if isSet(self.parameters.job) and job.exists() else None
-
-    def _state(self) -> JobState | None:
-        job = self._job()
-        try:
-            return job.read_state() if job is not None else None
-        except ThyroidSynthError as error:
-            self.ui.trainingStateLabel.text = str(error)
+        if self.parameters is None or not isSet(self.parameters.job):
             return None
+        job = JobFolder(self.parameters.job)
+        return job if job.exists() else None
+
+    def _options(self) -> JobOptions:
+        parameters = self.parameters
+        if not isSet(parameters.trainingData):
+            raise InputError(_("Choose the cohort or the dataset to train on."))
+        if not isSet(parameters.job):
+            raise InputError(_("Choose a job folder, in which the training keeps its progress and its model."))
+        return JobOptions(
+            input=parameters.trainingData,
+            variant=parameters.variant.value,
+            preset=parameters.preset.value,
+            epochs=parameters.epochs,
+            seed=parameters.trainingSeed,
+            device=parameters.device.value,
+        )
+
+    def _onCheck(self, checked: bool = False) -> None:
+        with self.session.work(_("Starting to check the cases")):
+            options = self._options()
+            self.session.ensurePackages()
+            self._launch(options, checkOnly=True)
+            self.session.say(_("The cases are checked in the background."))
+        self._poll()
 
     def _onStart(self, checked: bool = False) -> None:
-        parameters = self.parameters
         with self.session.work(_("Starting the training")):
-            if not isSet(parameters.trainingData):
-                raise InputError(_("Choose the cohort or the dataset to train on."))
-            if not isSet(parameters.job):
-                raise InputError(_("Choose a job folder, in which the training keeps its progress and its model."))
+            options = self._options()
             self.session.ensureRequirements()
-            options = JobOptions(
-                input=parameters.trainingData,
-                variant=parameters.variant.value,
-                preset=parameters.preset.value,
-                epochs=parameters.epochs,
-                seed=parameters.trainingSeed,
-                device=parameters.device.value,
-            )
-            job = job_for(parameters.job, options, restart=self.ui.restartCheckBox.checked)
-            start_detached(pythonExecutable(), train_script(), job)
-            self.ui.restartCheckBox.checked = False
-            self._stopping = None
+            self._launch(options, checkOnly=False)
             self.session.say(_("The training runs in the background; Slicer may be closed meanwhile."))
-        if self.parameters is not None:
-            self._poll()
+        self._poll()
+
+    def _launch(self, options: JobOptions, *, checkOnly: bool) -> None:
+        job = job_for(self.parameters.job, options, restart=self.ui.restartCheckBox.checked)
+        start_detached(pythonExecutable(), train_script(), job, check_only=checkOnly)
+        rememberJob(job.path)
+        self.ui.restartCheckBox.checked = False
+        self._stopping = None
 
     def _onStop(self, checked: bool = False) -> None:
         job = self._job()
@@ -105,67 +133,83 @@ class TrainSection(Section):
 
     def _onUseModel(self, checked: bool = False) -> None:
         job = self._job()
-        if job is not None and job.model_file.is_file():
-            self.parameters.model = job.model_file
+        if job is None:
+            return
+        with self.session.errorsShown():
+            self.parameters.model = self.session.shelf.add(job.model_file, job.path.name)
+            self.session.say(_("The model is on the shelf and chosen."))
+
+    def _onCollapsed(self, collapsed: bool) -> None:
+        self._poll()
+
+    def _onRestartToggled(self, checked: bool) -> None:
+        self._poll()
+
+    def _fillRecent(self) -> None:
+        self._recent.clear()
+        jobs = recentJobs()
+        for job, state in jobs:
+            text = _("{name}: {state}").format(name=job.path.name, state=stateName(state.status))
+            action = self._recent.addAction(text)
+            action.setToolTip(str(job.path))
+            action.connect("triggered(bool)", self._choosing(job.path))
+        if not jobs:
+            self._recent.addAction(_("No trainings yet")).setEnabled(False)
+
+    def _choosing(self, folder: Path):
+        def choose(checked: bool = False) -> None:
+            if self.parameters is not None:
+                self.parameters.job = folder
+
+        return choose
 
     def _poll(self) -> None:
+        """Look at the job and show how it is."""
         if self.parameters is None:
             return
-        state = self._state()
-        if self._stopping is not None and self._stopping.poll(time.monotonic()) == "ended":
-            self._stopping = None
-            state = self._state()
-        self._enable(state)
-        if state is not None:
-            self.ui.trainingStateLabel.text = stateText(state)
-            self.ui.trainingProgressBar.value = round(1000 * state.fraction)
-        elif self._job() is None:
-            self.ui.trainingStateLabel.text = _("No training in this folder.")
-            self.ui.trainingProgressBar.value = 0
-        if self._runs(state) and not self._timer.active:
+        job, state, problem = self._job(), None, ""
+        try:
+            if self._stopping is not None and self._stopping.poll(time.monotonic()) == "ended":
+                self._stopping = None
+            state = job.read_state() if job is not None else None
+            # A process that was started and has not spoken yet is awaited too.
+            runs = job is not None and job.is_running()
+        except (ThyroidSynthError, OSError) as error:
+            runs, problem = False, str(error)
+        opened = not self.ui.trainCollapsible.collapsed
+        self._showState(job, state, runs=runs, problem=problem)
+        if opened or runs:
+            self._watch.update(state.epochs if state is not None else 0)
+        self._setup.show(
+            self.parameters,
+            job,
+            state,
+            runs=runs,
+            opened=opened,
+            restart=self.ui.restartCheckBox.checked,
+            pace=self._watch.secondsPerEpoch,
+        )
+        self._timer.setInterval(POLL_EVERY_MS if runs else POLL_AT_REST_MS)
+        if (runs or (opened and isSet(self.parameters.job))) and not self._timer.active:
             self._timer.start()
-        elif not self._runs(state):
+        elif not runs and not opened:
             self._timer.stop()
 
-    def _runs(self, state: JobState | None) -> bool:
-        if state is None:
-            return False
-        # A process that was started and has not spoken yet is awaited too.
-        return state.status in ("running", "stopping") or (state.status == "created" and self._job().is_running())
-
-    def _enable(self, state: JobState | None) -> None:
-        runs = self._runs(state)
-        resumable = state is not None and state.status in ("stopped", "interrupted", "failed")
-        self.ui.startButton.text = _("Resume training") if resumable else _("Start training")
-        self.ui.startButton.enabled = not runs
-        self.ui.stopButton.enabled = runs and self._stopping is None
-        job = self._job()
-        self.ui.useModelButton.enabled = job is not None and job.model_file.is_file()
-
-
-def stateText(state: JobState) -> str:
-    """Say how far a training is."""
-    if state.status in ("running", "stopping") and state.epoch:
-        parts = [
-            _("Epoch {epoch} of {epochs}").format(epoch=state.epoch, epochs=state.epochs),
-            _("loss {loss:.3g}").format(loss=state.loss) if state.loss is not None else "",
-            _("{time} left").format(time=durationText(state.eta_s)) if state.eta_s is not None else "",
-            _("on {device}").format(device=state.device) if state.device else "",
-            _("stopping") if state.status == "stopping" else "",
-        ]
-        return ", ".join(part for part in parts if part)
-    names = {
-        "created": _("Starting"),
-        "running": _("Running"),
-        "stopping": _("Stopping"),
-        "stopped": _("Stopped; it can be resumed"),
-        "finished": _("Finished"),
-        "failed": _("Failed"),
-        "interrupted": _("Interrupted; it can be resumed"),
-    }
-    return f"{names[state.status]}. {state.message}".strip()
-
-
-def pythonExecutable() -> str:
-    """Give the Python that runs beside Slicer, or the running one where there is no Slicer."""
-    return shutil.which("PythonSlicer") or sys.executable
+    def _showState(self, job: JobFolder | None, state: JobState | None, *, runs: bool, problem: str) -> None:
+        ui = self.ui
+        resumable = state is not None and state.status in RESUMABLE
+        ui.startButton.text = _("Resume &training") if resumable else _("Start &training")
+        ui.startButton.enabled = not runs
+        ui.stopButton.enabled = runs and self._stopping is None
+        ui.restartCheckBox.visible = job is not None
+        ui.restartCheckBox.enabled = not runs
+        ui.useModelButton.enabled = job is not None and job.model_file.is_file()
+        ui.trainingProgressBar.value = round(1000 * state.fraction) if state is not None else 0
+        if problem:
+            ui.trainingStateLabel.text = problem
+        elif state is not None:
+            ui.trainingStateLabel.text = stateText(state, runs=runs)
+        elif isSet(self.parameters.job):
+            ui.trainingStateLabel.text = _("No training in this folder.")
+        else:
+            ui.trainingStateLabel.text = _("No training. Recent ones are found again with the button Recent.")
