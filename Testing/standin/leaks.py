@@ -54,7 +54,7 @@ def held(scene) -> Held:
     timers = {
         id(each): str(QtCore.QTimer.interval(each))
         for each in gc.get_objects()
-        if isinstance(each, QtCore.QTimer) and shiboken6.isValid(each) and QtCore.QTimer.isActive(each)
+        if issubclass(type(each), QtCore.QTimer) and shiboken6.isValid(each) and QtCore.QTimer.isActive(each)
     }
     threads = frozenset(each.name for each in threading.enumerate())
     return Held({"scene": observer_count(scene), **observers}, timers, frozenset(child_processes()), threads)
