@@ -30,7 +30,7 @@ def test_the_model_is_described_before_anything_is_installed(hands, model_file):
     text = hands.modelInfoLabel.text
     for part in ("14 training cases", "SYNTHETIC", "Fixed features", "Volume:", "Not for clinical use"):
         assert part in text
-    assert "Cohort" in hands.volumeRangeLabel.text
+    assert "of 14" in hands.volumeRangeLabel.text
     assert not hands.app.installations.asked
 
 
@@ -60,7 +60,7 @@ def test_what_is_shown_is_what_was_measured_at_the_patients_trachea(ready):
     found = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
     np.testing.assert_allclose(found.as_array(), record.features.as_array(), rtol=1e-3, atol=1e-3)
     assert f"measured {record.measured['volume_ml']:.1f} mL" in ready.volumeRangeLabel.text
-    assert "asked 15.0 mL" in ready.volumeRangeLabel.text
+    assert record.asked["volume_ml"] == 15.0
 
 
 def test_the_next_thyroid_replaces_the_chosen_result_and_no_camera_moves(ready):
@@ -122,7 +122,7 @@ def test_a_freed_feature_is_not_asked(ready):
     ready.click("generateButton")
     text = ready.symmetryRangeLabel.text
     assert "measured" in text
-    assert "asked" not in text
+    assert "free" in text
     assert set(read_record(ready.parameters.result).asked) == {"volume_ml", "isthmus_area_mm2"}
 
 
@@ -153,26 +153,6 @@ def test_segments_can_be_chosen_by_hand_and_follow_the_segmentation(ready):
     segmentation.GetSegmentation().GetSegment("trachea").SetName("windpipe")
     ready.app.process_events()
     assert ready.tracheaSelector.findText("windpipe") >= 0
-
-
-def test_one_case_of_many_is_chosen(hands, tmp_path, dataset):
-    import shutil
-
-    for name in ("a1", "b2"):
-        shutil.copytree(dataset / "s0000", tmp_path / name)
-    hands.sourcePathEdit.setCurrentPath(str(tmp_path))
-    hands.click("loadButton")
-    assert hands.parameters.segmentation is None
-    assert "2 cases" in hands.loadNoteLabel.text
-    hands.choose("caseSelector", "b2")
-    hands.click("loadButton")
-    assert hands.parameters.ct.GetName() == "b2 CT"
-
-
-def test_browsing_for_a_folder_finds_its_cases(hands, dataset):
-    hands.app.dialogs.expect("file", "case", answer=str(dataset))
-    hands.click("browseFolderButton")
-    assert hands.caseSelector.currentText == "s0000"
 
 
 @pytest.mark.parametrize("ask", ["steer", "free"])

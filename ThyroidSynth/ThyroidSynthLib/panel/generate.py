@@ -1,52 +1,39 @@
-"""Section "Generate": wishes, a seed, and a thyroid at the patient's trachea."""
+"""Section "Generate": wishes, a seed, and a thyroid at the patient's trachea that follows the sliders."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
 
-from ..errors import Cancelled, InputError
-from ..progress import part_of
+from ..errors import Cancelled, InputError, ThyroidSynthError
 from ..scene.overlay import bounds_of, jump_slices
-from ..scene.records import ATTRIBUTE, ThyroidRecord, read_record
-from ..scene.segmentations import add_generated_thyroid, replace_surface
-from ..scene.volumes import placement_of_patient
+from ..scene.placing import placed, remove_unused_positions
+from ..scene.records import ATTRIBUTE, GENERATED, ThyroidRecord, read_record
+from ..scene.segmentations import SEGMENT_ID, add_generated_thyroid, generated_thyroids, replace_surface
+from ..scene.volumes import placement_of_patient, surface_of_segment
+from .history import History, PastThyroid
+from .live import LivePreview
+from .making import Made, Maker
 from .parameters import LARGEST_SEED
+from .placing import PlacingControls
 from .section import Section
-from .wording import featuresText, featureText
+from .theme import showWarning
+from .wishes import WISHES, WishRow, askedOf
+from .wording import featuresText
 
 if TYPE_CHECKING:
+    from ..anatomy.frame import Placement
+    from ..anatomy.surface import Surface
     from ..learning.description import ModelDescription
-    from ..learning.model import ShapeModel
-    from ..synthesis.thyroid import Thyroid
     from .session import Work
 
-
-@dataclass(frozen=True)
-class Wish:
-    """How a feature appears in the panel: its parameters, its widgets' names, and its utmost limits."""
-
-    value: str
-    steer: str
-    widgets: str
-    lower: float
-    upper: float
-
-
-WISHES = {
-    "volume_ml": Wish("volumeMl", "steerVolume", "volume", 0.0, 1000.0),
-    "isthmus_area_mm2": Wish("isthmusAreaMm2", "steerIsthmusArea", "isthmusArea", 0.0, 2000.0),
-    "symmetry": Wish("symmetry", "steerSymmetry", "symmetry", 0.0, 1.0),
-}
-
-# Sliders reach a little past the cohort: there a model guesses, but the user may want to see it.
-_REACH = 0.25
 # Training codes lie between about 0.7 and 1.2 SDs per dimension from their mean.
 _FAR_CODE = 2.0
+_NO_COLOUR = (0.5, 0.5, 0.5)
 
 
 class GenerateSection(Section):
@@ -57,9 +44,21 @@ class GenerateSection(Section):
     def connect(self) -> None:
         """Connect the section's own widgets."""
         self._description: ModelDescription | None = None
+        # Wishes that were followed last, and whether the panel itself is changing them.
+        self._followed: dict[str, float] | None = None
+        self._settingWishes = False
+        self._patient: str | None = None
+        self._maker = Maker(self.session)
+        self._rows = {name: WishRow(self.ui, name) for name in WISHES}
+        self._history = History(self.ui.historyWidget, self._onPast)
+        self._placing = PlacingControls(self.session, self.ui, self._onCarved)
+        self._live = LivePreview(self.session, _("Meeting the wishes"), follow=self._onFollow, rest=self._onRest)
+        self._closingTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onSceneClosing)
+        self.ui.wishWarningLabel.visible = False
         self.ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
         self.ui.generateButton.connect("clicked(bool)", self._onGenerate)
         self.ui.randomButton.connect("clicked(bool)", self._onRandom)
+        self.ui.similarButton.connect("clicked(bool)", self._onSimilar)
 
     def describe(self, description: ModelDescription | None) -> None:
         """Offer what a model can do."""
@@ -67,147 +66,257 @@ class GenerateSection(Section):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed."""
+        """Show the parameters, which have changed, and follow the wishes if it was they."""
         parameters, description = self.parameters, self._description
+        patient = parameters.segmentation.GetID() if parameters.segmentation is not None else None
+        if patient != self._patient:
+            self._patient = patient
+            self._placing.changed()
+        self._showResult()
+        ready = description is not None and parameters.segmentation is not None and bool(parameters.tracheaSegmentID)
         steerable = description is None or description.steerable
-        record = read_record(parameters.result) if parameters.result is not None else None
-        for name, wish in WISHES.items():
-            box, slider, label = (self._widget(wish, kind) for kind in ("CheckBox", "Slider", "RangeLabel"))
-            box.enabled = steerable
-            slider.enabled = steerable and getattr(parameters, wish.steer)
-            lower, upper = self._reach(name, wish)
-            # Only ever narrows around the current value: a slider that clips would change the parameter.
-            slider.minimum, slider.maximum = lower, upper
-            label.text = self._rangeText(name, record)
-        self.ui.exactCheckBox.enabled = steerable
-        ready = description is not None and parameters.segmentation is not None
-        ready = ready and bool(parameters.tracheaSegmentID)
+        self.ui.exactCheckBox.enabled = self.ui.liveCheckBox.enabled = steerable
         for button in (self.ui.generateButton, self.ui.randomButton):
             button.enabled = ready
-        self.ui.generatedLabel.text = self._statusText(ready, steerable, record)
+        self.ui.similarButton.enabled = ready and steerable and bool(parameters.thyroidSegmentID)
+        self._placing.refresh()
+        self._followWishes()
 
-    def _widget(self, wish: Wish, kind: str):
-        return getattr(self.ui, wish.widgets + kind)
+    def thyroidsChanged(self) -> None:
+        """Take what is in the scene into the strip of the last thyroids."""
+        remove_unused_positions(slicer.mrmlScene)
+        self._history.offer(generated_thyroids(slicer.mrmlScene))
+        self._showResult()
+        self._placing.refresh()
 
-    def _reach(self, name: str, wish: Wish) -> tuple[float, float]:
-        value = getattr(self.parameters, wish.value)
-        if self._description is None:
-            return wish.lower, max(value, 1.0 if wish.upper == 1.0 else wish.upper / 10)
-        low, high = self._description.feature_range(name)
-        margin = _REACH * (high - low)
-        return (
-            min(value, max(wish.lower, low - margin)),
-            max(value, min(wish.upper, high + margin)),
-        )
+    def release(self) -> None:
+        """Let go of the scene and of the parameters."""
+        self._live.stop()
+        self._history.stop()
+        self._placing.release()
+        self._maker.forget()
+        self._followed = self._patient = None
 
-    def _rangeText(self, name: str, record: ThyroidRecord | None) -> str:
-        parts = []
-        if self._description is not None:
-            low, high = self._description.feature_range(name)
-            parts.append(_("Cohort {low} to {high}").format(low=featureText(name, low), high=featureText(name, high)))
-        if record is not None and name in record.measured:
-            measured = featureText(name, record.measured[name])
-            if name in record.asked:
-                parts.append(
-                    _("asked {asked}, measured {measured}").format(
-                        asked=featureText(name, record.asked[name]), measured=measured
-                    )
-                )
-            else:
-                parts.append(_("measured {measured}").format(measured=measured))
-        return " · ".join(parts)
+    def close(self) -> None:
+        """Let go of everything."""
+        self.release()
+        slicer.mrmlScene.RemoveObserver(self._closingTag)
 
-    def _statusText(self, ready: bool, steerable: bool, record: ThyroidRecord | None) -> str:
-        if not ready:
-            return _("Choose a patient with a trachea, and a shape model.")
+    def _onSceneClosing(self, caller, event) -> None:
+        self._history.clear()
+
+    def _asked(self) -> dict[str, float]:
+        """Give the wishes that count."""
+        steerable = self._description is not None and self._description.steerable
+        return askedOf(self.parameters) if steerable else {}
+
+    # What is shown.
+
+    def _showResult(self) -> None:
+        parameters, description = self.parameters, self._description
+        node = parameters.result
+        record = read_record(node) if node is not None else None
+        colour = node.GetSegmentation().GetSegment(SEGMENT_ID).GetColor() if record is not None else _NO_COLOUR
+        for name, row in self._rows.items():
+            row.show(parameters, description, record.measured.get(name) if record is not None else None, colour)
+        self._history.mark(record)
+        self.ui.generatedLabel.text = self._resultText(record)
+        warnings = [row.warning(parameters, description) for row in self._rows.values()]
+        showWarning(self.ui.wishWarningLabel, "\n".join(filter(None, [*warnings, _recordWarning(record)])))
+
+    def _resultText(self, record: ThyroidRecord | None) -> str:
+        parameters, description = self.parameters, self._description
         if record is not None:
             return _("{name}: seed {seed}, {features}").format(
-                name=self.parameters.result.GetName(), seed=record.seed, features=featuresText(record.features)
+                name=parameters.result.GetName(), seed=record.seed, features=featuresText(record.features)
             )
-        return "" if steerable else _("This model has no features to steer by.")
+        if description is None or parameters.segmentation is None or not parameters.tracheaSegmentID:
+            return _("Choose a patient with a trachea, and a shape model.")
+        return "" if description.steerable else _("This model has no features to steer by.")
+
+    # Making a thyroid at a click.
 
     def _onRandom(self, checked: bool = False) -> None:
-        self.parameters.seed = random.SystemRandom().randint(0, LARGEST_SEED)
+        self.parameters.seed = _newSeed()
         self._onGenerate()
 
     def _onGenerate(self, checked: bool = False) -> None:
-        with self.session.work(_("Generating a thyroid")) as work:
-            self.session.ensureRequirements()
-            work.progress(0.1, _("Reading the shape model"))
-            model = self.session.model()
+        self._make(_("Generating a thyroid"), lambda work: self._maker.draw(self._asked(), work))
+
+    def _onSimilar(self, checked: bool = False) -> None:
+        seed = _newSeed()
+
+        def draw(work: Work) -> Made:
+            made = self._maker.drawSimilar(seed, work)
             work.check()
-            placement = placement_of_patient(
-                self.parameters.segmentation,
-                self.parameters.tracheaSegmentID,
-                self.parameters.thyroidSegmentID,
-                model.frame.alignment,
-            )
-            asked = self._asked()
-            thyroid = self._make(model, asked, work)
+            self._setWishes(made.asked, seed)
+            return made
+
+        self._make(_("Making a thyroid like the patient's"), draw)
+
+    def _make(self, title: str, draw) -> None:
+        self._live.stop()
+        with self.session.work(title) as work:
+            made = draw(work)
             work.check()
             if self.parameters is None:
                 raise Cancelled(_("The scene was closed."))
-            self._show(thyroid, ThyroidRecord.of(thyroid, placement, asked=asked, model=model.checksum))
-            self.session.say(_madeText(thyroid))
+            self._followed = self._asked()
+            record = ThyroidRecord.of(made.thyroid, made.placement, asked=made.asked, model=made.model)
+            self._show(made.thyroid.surface, record, made.placement)
+            self.session.say(_madeText(record))
         if self.parameters is not None:
             self.refresh()
 
-    def _make(self, model: ShapeModel, asked: dict[str, float], work: Work) -> Thyroid:
-        from ..synthesis.steering import generate
-        from ..synthesis.targeting import steer_to_target
+    def _setWishes(self, asked: dict[str, float], seed: int) -> None:
+        """Set sliders, check boxes and seed; the preview does not follow."""
+        self._settingWishes = True
+        try:
+            for name, value in asked.items():
+                self._rows[name].makeRoom(value)
+            with slicer.util.NodeModify(self.parameters):
+                self.parameters.seed = seed
+                for name, wish in WISHES.items():
+                    setattr(self.parameters, wish.steer, name in asked)
+                    if name in asked:
+                        setattr(self.parameters, wish.value, asked[name])
+        finally:
+            self._settingWishes = False
+        self._followed = self._asked()
 
-        exact = self.parameters.exact
-        drawn = next(
-            generate(
-                model,
-                count=1,
-                seed=self.parameters.seed,
-                asked=asked,
-                progress=part_of(work.progress, 0.3, 0.5),
-                stop_requested=work.stopRequested,
-            )
-        )
-        if not (exact and asked):
-            return drawn
-        steered = steer_to_target(
-            model,
-            drawn,
-            asked,
-            progress=part_of(work.progress, 0.5, 0.9),
-            stop_requested=work.stopRequested,
-        )
-        return steered.thyroid
+    # Following the sliders.
 
-    def _asked(self) -> dict[str, float]:
-        if self._description is None or not self._description.steerable:
-            return {}
-        return {
-            name: getattr(self.parameters, wish.value)
-            for name, wish in WISHES.items()
-            if getattr(self.parameters, wish.steer)
-        }
+    def _followWishes(self) -> None:
+        asked = self._asked()
+        before, self._followed = self._followed, asked
+        if before is None or self._settingWishes or not self.parameters.livePreview:
+            return
+        # A wish that was given up leaves the thyroid as it is.
+        if any(before.get(name) != value for name, value in asked.items()) and self._replaceable() is not None:
+            self._live.changed()
 
-    def _show(self, thyroid: Thyroid, record: ThyroidRecord) -> None:
-        """Put a thyroid over the CT: into the chosen node, or a new one. No camera moves."""
+    def _replaceable(self):
+        """Give the chosen result if the next thyroid may replace it; what was fitted or edited stays."""
+        node = self.parameters.result
+        record = read_record(node) if node is not None else None
+        return None if record is not None and record.kind != GENERATED else node
+
+    def _onFollow(self) -> None:
+        node = self._replaceable() if self.parameters is not None else None
+        steering = self._maker.steering(node) if node is not None else None
+        if steering is not None:
+            asked = self._asked()
+            self._replace(node, steering.follow(asked), asked)
+            self._showResult()
+
+    def _onRest(self, work: Work) -> None:
+        node = self._replaceable() if self.parameters is not None else None
+        if node is None:
+            return
+        if self.session.modelInMemory() is None:
+            self.session.ensureRequirements()
+            work.progress(0.1, _("Reading the shape model"))
+            self.session.model()
+        steering = self._maker.steering(node)
+        if steering is None:
+            self.session.say(_("The shown thyroid is another model's. Click Generate for one of this model."))
+            return
+        asked = self._asked()
+        if self.parameters.exact and asked:
+            thyroid = steering.settle(asked, progress=work.progress, stop_requested=work.stopRequested).thyroid
+        else:
+            thyroid = steering.follow(asked)
+        work.check()
+        if self.parameters is None or self.parameters.result is not node:
+            raise Cancelled(_("The thyroid is no longer there."))
+        record = self._replace(node, thyroid, asked)
+        self._committed(thyroid.surface, record)
+        self.session.say(_madeText(record))
+        self._showResult()
+
+    def _replace(self, node, thyroid, asked: dict[str, float]) -> ThyroidRecord:
+        """Replace the surface of a thyroid that is steered; it stays where it is."""
+        before = read_record(node)
+        record = ThyroidRecord.of(thyroid, before.placement, asked=asked, model=before.model)
+        surface = thyroid.surface.moved(before.placement.to_ras(thyroid.surface.vertices))
+        replace_surface(node, surface, record=record)
+        self._maker.follows(node, record)
+        return record
+
+    # Showing a thyroid.
+
+    def _show(self, surface: Surface, record: ThyroidRecord, atTrachea: Placement) -> None:
+        """Put a surface in `trachea_mm` over the CT: into the chosen node, or a new one. No camera moves."""
         parameters = self.parameters
-        surface = thyroid.surface.moved(record.placement.to_ras(thyroid.surface.vertices))
-        if parameters.result is not None:
-            if parameters.result is parameters.segmentation:
-                raise InputError(_("The result would replace the patient's segmentation. Choose another result."))
-            replace_surface(parameters.result, surface, record=record)
+        if parameters.result is not None and parameters.result is parameters.segmentation:
+            raise InputError(_("The result would replace the patient's segmentation. Choose another result."))
+        node = self._replaceable()
+        placement = placed(node, atTrachea) if node is not None else atTrachea
+        record = replace(record, trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()))
+        inPatient = surface.moved(placement.to_ras(surface.vertices))
+        if node is not None:
+            replace_surface(node, inPatient, record=record)
         else:
             node = add_generated_thyroid(
-                slicer.mrmlScene, _("Generated thyroid"), surface, ct=parameters.ct, record=record
+                slicer.mrmlScene, _("Generated thyroid"), inPatient, ct=parameters.ct, record=record
             )
             parameters.result = node
             lower, upper = bounds_of(node)
             jump_slices(slicer.mrmlScene, (lower + upper) / 2)
+        self._committed(surface, record)
+
+    def _committed(self, surface: Surface, record: ThyroidRecord) -> None:
+        self._history.add(PastThyroid(record, surface))
+        self._placing.changed()
         self.session.announceThyroids()
 
+    def _onCarved(self) -> None:
+        node = self.parameters.result
+        record, surface = read_record(node), surface_of_segment(node, SEGMENT_ID)
+        self._committed(surface.moved(record.placement.to_trachea(surface.vertices)), record)
+        self._showResult()
 
-def _madeText(thyroid: Thyroid) -> str:
-    if thyroid.met is False:
-        return _("These wishes are out of this model's reach; the thyroid comes as near as it can.")
-    if thyroid.distance is not None and thyroid.distance > _FAR_CODE:
-        return _("A thyroid was made, but its shape is far from those the model has learnt.")
-    return _("A thyroid was made.")
+    def _onPast(self, past: PastThyroid) -> None:
+        """Go back to a thyroid, with the wishes and the seed it was made with."""
+        self._live.stop()
+        with self.session.errorsShown():
+            self._setWishes(past.record.asked, past.record.seed)
+            self._show(past.surface, past.record, self._placementFor(past.record))
+            self.session.say(_("This is the thyroid of before."))
+        self.refresh()
+
+    def _placementFor(self, record: ThyroidRecord) -> Placement:
+        """Give the place at the patient's trachea; without one, where the thyroid was."""
+        parameters, description = self.parameters, self._description
+        if parameters.segmentation is None or description is None:
+            return record.placement
+        try:
+            return placement_of_patient(
+                parameters.segmentation,
+                parameters.tracheaSegmentID,
+                parameters.thyroidSegmentID,
+                description.alignment,
+            )
+        except ThyroidSynthError:
+            return record.placement
+
+
+def _newSeed() -> int:
+    return random.SystemRandom().randint(0, LARGEST_SEED)
+
+
+def _recordWarning(record: ThyroidRecord | None) -> str:
+    """Give what to mind of a thyroid."""
+    if record is None:
+        return ""
+    if record.met is False:
+        return _("The wishes are out of this model's reach from here; the thyroid comes as near as it can.")
+    if record.distance is not None and record.distance > _FAR_CODE:
+        return _("The shape is far from those the model has learnt ({distance} SD; usual is 1).").format(
+            distance=f"{record.distance:.1f}"
+        )
+    return ""
+
+
+def _madeText(record: ThyroidRecord) -> str:
+    return _recordWarning(record) or _("A thyroid was made.")

@@ -1,0 +1,182 @@
+"""The strip of the last thyroids: small pictures, and a click to go back to one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import qt
+from slicer.i18n import tr as _
+
+from ..anatomy.surface import Surface
+from ..scene.records import GENERATED, ThyroidRecord, read_record
+from ..scene.segmentations import SEGMENT_ID
+from ..scene.volumes import surface_of_segment
+from ..synthesis.thumbnail import shaded
+from .redraw import watch
+from .wording import featuresText
+
+LENGTH = 6
+"""How many thyroids are kept."""
+
+_PIXELS = 56
+_COLOUR = np.array([0.20, 0.78, 0.55])
+
+
+@dataclass(frozen=True)
+class PastThyroid:
+    """A thyroid to go back to.
+
+    Attributes
+    ----------
+    record : ThyroidRecord
+        What is known of it.
+    surface : Surface
+        In `trachea_mm`.
+    """
+
+    record: ThyroidRecord
+    surface: Surface = field(repr=False)
+
+    @property
+    def key(self) -> tuple:
+        """What tells it from others."""
+        return keyOf(self.record)
+
+
+def keyOf(record: ThyroidRecord) -> tuple:
+    """Give what tells one thyroid's record from another's, wherever it lies."""
+    return record.code, record.carved, record.model
+
+
+class History:
+    """Keeps the last thyroids, newest first, and shows them.
+
+    Parameters
+    ----------
+    widget : QWidget
+        Holds the pictures; it has a layout.
+    goBack : callable
+        Called with the `PastThyroid` that was clicked.
+    """
+
+    def __init__(self, widget, goBack: Callable[[PastThyroid], None]) -> None:
+        self._widget, self._goBack = widget, goBack
+        self._past: list[PastThyroid] = []
+        self._current: tuple | None = None
+        self._waiting: list = []
+        self._buttons = [self._button(place) for place in range(LENGTH)]
+        widget.layout().addStretch(1)
+        widget.visible = False
+        self._watcher = watch(widget, self._drawAll)
+        self._soon = qt.QTimer()
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.connect("timeout()", self._takeNext)
+
+    @property
+    def past(self) -> tuple[PastThyroid, ...]:
+        """The thyroids, newest first."""
+        return tuple(self._past)
+
+    def add(self, past: PastThyroid) -> None:
+        """Put a thyroid first; it is then the current one."""
+        self._past = [past, *(each for each in self._past if each.key != past.key)][:LENGTH]
+        self._current = past.key
+        self._drawAll()
+
+    def offer(self, nodes: Iterable) -> None:
+        """Take in generated thyroids of the scene that are not there yet, behind the others, one by one."""
+        self._waiting = list(nodes)[::-1]
+        if len(self._past) < LENGTH and self._waiting:
+            self._soon.start()
+
+    def mark(self, record: ThyroidRecord | None) -> None:
+        """Mark the thyroid that is shown."""
+        current = keyOf(record) if record is not None else None
+        if current != self._current:
+            self._current = current
+            self._check()
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.stop()
+        self._past, self._current = [], None
+        self._drawAll()
+
+    def stop(self) -> None:
+        """Take in nothing more."""
+        self._soon.stop()
+        self._waiting = []
+
+    def _takeNext(self) -> None:
+        while self._waiting and len(self._past) < LENGTH:
+            node = self._waiting.pop(0)
+            record = read_record(node) if node.GetScene() is not None else None
+            known = {past.key for past in self._past}
+            if record is None or record.kind != GENERATED or not record.code or keyOf(record) in known:
+                continue
+            surface = surface_of_segment(node, SEGMENT_ID)
+            local = surface.moved(record.placement.to_trachea(surface.vertices))
+            self._past.append(PastThyroid(record, local))
+            self._draw(len(self._past) - 1)
+            self._check()
+            self._soon.start()
+            return
+
+    def _button(self, place: int):
+        button = qt.QToolButton()
+        button.objectName = f"history{place + 1}Button"
+        button.checkable = True
+        button.autoRaise = True
+        button.visible = False
+        button.toolTip = _("Go back to this thyroid")
+        button.setIconSize(qt.QSize(_PIXELS, _PIXELS))
+
+        def onClicked(checked: bool = False) -> None:
+            self._check()
+            self._goBack(self._past[place])
+
+        button.connect("clicked(bool)", onClicked)
+        self._widget.layout().addWidget(button)
+        return button
+
+    def _drawAll(self) -> None:
+        for place in range(LENGTH):
+            self._draw(place)
+        self._check()
+
+    def _draw(self, place: int) -> None:
+        button = self._buttons[place]
+        if place >= len(self._past):
+            button.visible = False
+            return
+        past = self._past[place]
+        button.setIcon(qt.QIcon(_pixmap(past.surface, button)))
+        button.toolTip = _("Go back to this thyroid: seed {seed}, {features}").format(
+            seed=past.record.seed, features=featuresText(past.record.features)
+        )
+        button.visible = True
+
+    def _check(self) -> None:
+        self._widget.visible = bool(self._past)
+        for place, button in enumerate(self._buttons):
+            button.checked = place < len(self._past) and self._past[place].key == self._current
+
+
+def _pixmap(surface: Surface, widget):
+    """Draw a thyroid over a widget's own background."""
+    ratio = widget.devicePixelRatioF()
+    pixels = round(_PIXELS * ratio)
+    brightness, cover = shaded(surface, pixels=pixels)
+    ground = widget.palette.color(qt.QPalette.Base)
+    behind = np.array([ground.red(), ground.green(), ground.blue()], dtype=float)
+    lit = 255 * np.clip(brightness[..., None] * _COLOUR * 1.1, 0, 1)
+    image = cover[..., None] * lit + (1 - cover[..., None]) * behind
+    # The plainest of the formats that Qt reads: no image of Qt's takes NumPy's memory in every version.
+    data = b"P6 %d %d 255\n" % (pixels, pixels) + image.round().astype(np.uint8).tobytes()
+    pixmap = qt.QPixmap()
+    pixmap.loadFromData(qt.QByteArray(data), "PPM")
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap
