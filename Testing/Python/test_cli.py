@@ -191,6 +191,35 @@ def test_thyroids_are_made_and_fitted_in_a_given_patient(capsys, dataset, model_
     assert "already holds a fit" in capsys.readouterr().out
 
 
+def test_thyroids_replace_the_patients_own_in_its_label_map_and_keep_out_of_the_trachea(
+    capsys, dataset, model_path, tmp_path
+):
+    arguments = ("generate", model_path, "--merge-into", dataset / "s0000", "--overlap", "carve", "--count", 2)
+    told = as_json(capsys, *arguments, "--format", "nrrd", "--spacing", "2,2,3", "--out", tmp_path / "g")
+    assert told["thyroids"] == 2
+    manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
+    for entry in manifest["thyroids"]:
+        assert [file["path"].split("/")[0] for file in entry["files"]] == ["label_maps", "merged"]
+        assert "trachea" not in [each["name"] for each in entry["merged"]["overlaps"]]
+        assert entry["carved"] == (entry["overlap_ml"]["trachea"] > 0)
+    assert manifest["request"]["overlap"] == "carve"
+    assert (tmp_path / "g" / "merged_labels.csv").is_file()
+
+
+@pytest.mark.parametrize("more", [("--overlap", "report"), ("--structures", "x.nii.gz"), ("--spacing", "1,2")])
+def test_options_that_lack_another_are_wrong_usage(model_path, tmp_path, more):
+    with pytest.raises(SystemExit) as leaving:
+        run("generate", model_path, "--out", tmp_path / "g", *more)
+    assert leaving.value.code == 2
+
+
+def test_a_stop_file_ends_the_command_after_the_thyroid_it_is_at(capsys, model_path, tmp_path):
+    (tmp_path / "g").mkdir()
+    (tmp_path / "g" / "STOP").touch()
+    assert run("generate", model_path, "--count", 5, "--out", tmp_path / "g", "--quiet") == 130
+    assert "Stopped" in capsys.readouterr().err
+
+
 def test_a_grid_without_a_patient_says_how_to_put_thyroids_there(capsys, dataset, model_path, tmp_path):
     trachea = dataset / "s0000" / "segmentations" / "trachea.nii.gz"
     assert run("generate", model_path, "--grid", trachea, "--out", tmp_path / "g", "--quiet") == 0

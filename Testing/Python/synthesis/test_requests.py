@@ -5,7 +5,8 @@ import pytest
 
 from ThyroidSynthLib.anatomy.volume import Volume, write_volume
 from ThyroidSynthLib.errors import InputError
-from ThyroidSynthLib.synthesis.requests import generate_to_target, placement_at, read_wishes
+from ThyroidSynthLib.synthesis.requests import generate_to_target, site_at
+from ThyroidSynthLib.synthesis.wish_table import read_wishes
 from tiny_cohort import write_tiny_cohort
 from tiny_model import train_tiny_model
 
@@ -51,30 +52,32 @@ def a_mask(center_ijk) -> Volume:
 @pytest.mark.parametrize("name", ["trachea.nii.gz", "some_trachea.nrrd"])
 def test_a_patient_is_where_the_mask_of_the_trachea_is(tmp_path, name):
     write_volume(a_mask((12, 9, 20)), tmp_path / name)
-    assert np.allclose(placement_at(tmp_path / name, "trachea").origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
+    assert np.allclose(
+        site_at(tmp_path / name, "trachea").placement.origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3
+    )
 
 
 def test_a_patient_is_where_the_case_folders_trachea_is(tmp_path):
     write_volume(a_mask((12, 9, 20)), tmp_path / "trachea.nii.gz")
     write_volume(a_mask((5, 20, 10)), tmp_path / "thyroid_gland.nii.gz")
-    assert np.allclose(placement_at(tmp_path, "trachea").origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
+    assert np.allclose(site_at(tmp_path, "trachea").placement.origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
 
 
 def test_the_mask_of_a_thyroid_is_no_place(tmp_path):
     write_volume(a_mask((5, 20, 10)), tmp_path / "thyroid_gland.nii.gz")
     with pytest.raises(InputError, match="is a thyroid"):
-        placement_at(tmp_path / "thyroid_gland.nii.gz", "trachea")
+        site_at(tmp_path / "thyroid_gland.nii.gz", "trachea")
 
 
 def test_an_empty_mask_and_several_patients_are_refused(tmp_path):
     empty = a_mask((12, 9, 20))
     write_volume(Volume(empty.array * 0, empty.ijk_to_ras), tmp_path / "trachea.nii.gz")
     with pytest.raises(InputError, match="is empty"):
-        placement_at(tmp_path / "trachea.nii.gz", "trachea")
+        site_at(tmp_path / "trachea.nii.gz", "trachea")
     for case in ("a", "b"):
         write_volume(a_mask((12, 9, 20)), tmp_path / "two" / case / "trachea.nii.gz")
     with pytest.raises(InputError, match="2 cases"):
-        placement_at(tmp_path / "two", "trachea")
+        site_at(tmp_path / "two", "trachea")
 
 
 def test_to_target_brings_the_asked_volume_nearer_than_chance(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..synthesis.export import LABEL_FORMATS
 from ..synthesis.grid import LabelGrid
-from ..synthesis.mesh_files import MESH_FORMATS
+from ..synthesis.mesh_files import MESH_FORMATS, SPACES
 from ..synthesis.thyroid_files import FileOptions
 
 
@@ -52,6 +52,14 @@ def share(text: str) -> float:
     return value
 
 
+def spacing(text: str) -> float | tuple[float, float, float]:
+    """Read a voxel size: one number for cubes, or three separated by commas."""
+    values = tuple(positive_float(part) for part in text.split(","))
+    if len(values) not in (1, 3):
+        raise argparse.ArgumentTypeError(f"{text} must be one number, or three along R, A and S as in 0.8,0.8,3")
+    return values[0] if len(values) == 1 else values
+
+
 def mesh_formats(text: str) -> tuple[str, ...]:
     """Read a list such as ``ply,stl``."""
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
@@ -81,12 +89,21 @@ def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
         type=mesh_formats,
         default=(),
         metavar="FORMATS",
-        help="also write surfaces: any of ply, stl, obj, separated by commas; in mm, LPS, as Slicer expects",
+        help="also write surfaces: any of ply, stl, obj, separated by commas; in mm",
+    )
+    group.add_argument(
+        "--mesh-space",
+        choices=SPACES,
+        default=SPACES[0],
+        help=f"axes of the surfaces, also said in their headers (default: {SPACES[0]}, as Slicer expects)",
     )
     where = group.add_mutually_exclusive_group()
     where.add_argument("--grid", type=Path, metavar="IMAGE", help="make label maps on this image's grid, e.g. the CT's")
     where.add_argument(
-        "--spacing", type=positive_float, metavar="MM", help=f"voxel size of the label maps (default: {default_grid})"
+        "--spacing",
+        type=spacing,
+        metavar="MM",
+        help=f"voxel size of the label maps, or three along R, A and S as in 0.8,0.8,3 (default: {default_grid})",
     )
 
 
@@ -95,6 +112,7 @@ def file_options(options: argparse.Namespace) -> FileOptions:
     return FileOptions(
         label_format=None if options.format == "none" else options.format,
         mesh_formats=options.mesh,
+        mesh_space=options.mesh_space,
         grid=LabelGrid.from_volume_file(options.grid) if options.grid else None,
         spacing_mm=options.spacing or FileOptions.spacing_mm,
     )

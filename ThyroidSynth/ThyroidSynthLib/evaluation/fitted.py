@@ -152,7 +152,7 @@ def write_fit(
     surface_ras = surface.moved(fitted.placement.to_ras(surface.vertices))
     files = [f"thyroid.{suffix}" for suffix in options.mesh_formats]
     for name in files:
-        write_mesh(surface_ras, folder / name)
+        write_mesh(surface_ras, folder / name, space=options.mesh_space)
     if options.label_format is not None:
         grid = fitted.grid if on_scan_grid else options.grid
         grid = grid or LabelGrid.around(surface_ras, spacing_mm=options.spacing_mm)

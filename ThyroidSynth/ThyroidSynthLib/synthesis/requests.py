@@ -1,19 +1,19 @@
-"""What a user asks for, made into what the library takes: tables of wishes, and a patient to place them in."""
+"""What a user asks for, made into what the library does: exact wishes, and a patient to place thyroids in."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..anatomy.case_sources import find_cases, stem_of
 from ..anatomy.cases import read_case
-from ..anatomy.features import FEATURE_NAMES
 from ..anatomy.frame import Placement
 from ..anatomy.labels import THYROID, names_in_extensions, structure_called
 from ..anatomy.masks import read_mask
 from ..anatomy.nifti import is_nifti, read_header
 from ..anatomy.segmentation_file import is_segmentation_file
+from ..anatomy.volume import Volume
 from ..errors import InputError
 from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, never, silent
@@ -22,38 +22,6 @@ from .shapes import ModelShapes
 from .steering import Wishes, generate
 from .targeting import steer_to_target
 from .thyroid import Thyroid
-
-
-def read_wishes(path: Path | str) -> list[dict[str, float | None]]:
-    """Read a table of wishes, one thyroid a row.
-
-    Parameters
-    ----------
-    path : Path
-        CSV with a head line; columns `volume_ml`, `isthmus_area_mm2` and `symmetry`, any of them. An
-        empty cell leaves that feature free. Other columns are not looked at.
-
-    Raises
-    ------
-    InputError
-        The file is missing, has none of these columns or no rows, or a cell is no number.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}). Give a CSV file in UTF-8.") from error
-    first_line = text.partition("\n")[0]
-    table = csv.DictReader(text.splitlines(), delimiter=";" if ";" in first_line else ",")
-    # A blank after a comma must not turn a wish into a column that is not looked at.
-    table.fieldnames = [name.strip() for name in table.fieldnames or ()]
-    columns = [name for name in FEATURE_NAMES if name in (table.fieldnames or ())]
-    if not columns:
-        raise InputError(f"{path} has none of the columns {', '.join(FEATURE_NAMES)}. Name them in its first line.")
-    wishes = [{name: _cell(row[name], path, table.line_num, name) for name in columns} for row in table]
-    if not wishes:
-        raise InputError(f"{path} has no row under its first line. Add one row for each thyroid.")
-    return wishes
 
 
 def generate_to_target(
@@ -89,7 +57,23 @@ def generate_to_target(
         ).thyroid
 
 
-def placement_at(path: Path | str, alignment: str, *, class_map: str | None = None) -> Placement:
+@dataclass(frozen=True)
+class PatientSite:
+    """Where thyroids are put.
+
+    Attributes
+    ----------
+    placement : Placement
+        The trachea frame in the patient.
+    trachea : Volume
+        The trachea's mask in `ras_mm`.
+    """
+
+    placement: Placement
+    trachea: Volume
+
+
+def site_at(path: Path | str, alignment: str, *, class_map: str | None = None) -> PatientSite:
     """Give the trachea frame of the patient at a path.
 
     Parameters
@@ -114,24 +98,15 @@ def placement_at(path: Path | str, alignment: str, *, class_map: str | None = No
         mask = read_mask(path)
         if mask.is_empty:
             raise InputError(f"{path} is empty. Give the mask of a trachea, on which thyroids are centred.")
-        return Placement.of_patient(alignment, mask.volume)
+        return PatientSite(Placement.of_patient(alignment, mask.volume), mask.volume)
     sources = find_cases(path, class_map=class_map)
     if len(sources) > 1:
         raise InputError(f"{path} holds {len(sources)} cases. Give the folder or file of one of them.")
-    return read_case(sources[0]).placement(alignment)
+    case = read_case(sources[0])
+    return PatientSite(case.placement(alignment), case.trachea)
 
 
 def _is_single_mask(path: Path) -> bool:
     if is_segmentation_file(path):
         return False
     return not (is_nifti(path) and names_in_extensions(read_header(path).extensions))
-
-
-def _cell(text: str | None, path: Path, line: int, name: str) -> float | None:
-    text = (text or "").strip()
-    if not text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"{path}, line {line}: '{text}' is no number for {name}. Write it with a dot.") from None
