@@ -17,6 +17,7 @@ from slicer.util import VTKObservationMixin
 
 from ThyroidSynthLib.panel.panel import Panel
 from ThyroidSynthLib.panel.parameters import ThyroidSynthParameterNode
+from ThyroidSynthLib.panel.sampledata import registerSampleData
 
 
 class ThyroidSynth(ScriptedLoadableModule):
@@ -39,6 +40,8 @@ class ThyroidSynth(ScriptedLoadableModule):
             "Segmentations come from TotalSegmentator (J. Wasserthal et al., Radiology: Artificial Intelligence "
             "2023)."
         )
+        # Only then are the other modules there.
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

@@ -15,7 +15,7 @@ import slicer.util
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import Property
 
-from . import packaging_record, parameter_node, pythonqt
+from . import packaging_record, parameter_node, pythonqt, sample_data
 from .properties import stored
 from .strictness import faults
 from .widgets_mrml import qSlicerWidget
@@ -287,4 +287,5 @@ def install() -> None:
         pythonqt.register_standin(cls)
         setattr(slicer, cls.__name__, cls)
     packaging_record.install(_module)
+    sample_data.install(_module)
     parameter_node.install(_module)

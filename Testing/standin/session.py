@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from . import application, pictures, scene
+from . import application, pictures, sample_data, scene
 from .dialogs import Dialogs, dialogs
 from .packaging_record import Installations, installations
 from .scripted_module import load_source, qSlicerScriptedLoadableModule
@@ -140,6 +140,7 @@ class Session:
         scene.clear(self.app._started)
         self.app.settings().clear()
         self.installations.clear()
+        sample_data.clear()
         self.dialogs.clear()
         self.process_events()
 

@@ -9,9 +9,8 @@ import qt
 import slicer
 
 from .generate import GenerateSection
-from .inputs import InputsSection
-from .loading import LoadSection
 from .model import ModelSection
+from .patient import PatientSection
 from .section import Section
 from .session import Session
 from .status import StatusSection
@@ -46,15 +45,13 @@ class Panel:
         self.sections = slicer.qMRMLWidget()
         self.status = StatusSection(folder)
         self.session = Session(self.status, self._setEnabled, requirements)
-        self.load = LoadSection(self.session, folder)
-        self.inputs = InputsSection(self.session, folder)
+        self.patient = PatientSection(self.session, folder)
         self.model = ModelSection(self.session, folder)
         self.generate = GenerateSection(self.session, folder)
         self.train = TrainSection(self.session, folder)
         self._stack(self.widget, self.status.widget, self.sections)
         self._stack(self.sections, *(section.widget for section in self._all))
         self.widget.layout().addStretch(1)
-        self.load.onLoaded = self.inputs.take
         self.model.onDescribed = self._onDescribed
         self.session.announceThyroids = self._announceSoon
         self._announcing = qt.QTimer()
@@ -66,7 +63,7 @@ class Panel:
 
     @property
     def _all(self) -> tuple[Section, ...]:
-        return self.load, self.inputs, self.model, self.generate, self.train
+        return self.patient, self.model, self.generate, self.train
 
     @property
     def busy(self) -> bool:
@@ -84,6 +81,8 @@ class Panel:
         self.session.parameters = parameters
         self._setEnabled(parameters is not None and not self.busy)
         self.refresh()
+        if parameters is not None:
+            self.patient.propose()
 
     def refresh(self) -> None:
         """Show the parameters, which have changed."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
+from ..anatomy import quality
 from ..anatomy.features import FEATURE_NAMES
 
 if TYPE_CHECKING:
@@ -22,6 +23,36 @@ def featuresText(features: Features) -> str:
     values = features.as_dict()
     names = {"volume_ml": _("volume"), "isthmus_area_mm2": _("isthmus"), "symmetry": _("symmetry")}
     return ", ".join(f"{names[name]} {featureText(name, values[name])}" for name in FEATURE_NAMES)
+
+
+def qualityTexts(verdict: quality.QualityVerdict, *, thyroid: bool = True) -> list[str]:
+    """Give what a user must know of a patient's thyroid and trachea, worst first.
+
+    Parameters
+    ----------
+    thyroid : bool
+        Whether the patient has a thyroid segment; without one nothing is said of it.
+    """
+    found = verdict.measurements
+    texts = {
+        quality.TRACHEA_MISSING: _("There is hardly any trachea, so thyroids cannot be placed reliably."),
+        quality.EMPTY_THYROID: _("The thyroid is empty."),
+        quality.CUT_BY_BORDER: _("The thyroid is cut by the scan's border: its features are those of a part."),
+        quality.TOO_MANY_COMPONENTS: _("The thyroid is in {n} pieces; up to two are usual.").format(n=found.components),
+        quality.HOLES: _("The thyroid has holes inside."),
+        quality.NOT_WATERTIGHT: _("The thyroid's surface is not closed."),
+        quality.IMPLAUSIBLE_VOLUME: _("{volume} is an unusual volume for a thyroid.").format(
+            volume=featureText("volume_ml", found.volume_ml)
+        ),
+    }
+    said = [texts[reason] for reason in texts if reason in verdict.reasons]
+    if found.specks_dropped:
+        said.append(
+            _("{n} specks ({voxels} voxels) lie beside the thyroid and are measured with it.").format(
+                n=found.specks_dropped, voxels=found.speck_voxels
+            )
+        )
+    return said if thyroid else [texts[reason] for reason in verdict.reasons if reason == quality.TRACHEA_MISSING]
 
 
 def durationText(seconds: float) -> str:

@@ -1,98 +1,141 @@
-"""Section "Patient": CT, segmentation, and which segments are the thyroid and the trachea."""
+"""Section "Patient": a case to load, the CT and segmentation, and which segments are thyroid and trachea."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from ..anatomy.frame import ALIGNMENTS
 from ..anatomy.labels import THYROID, TRACHEA
-from ..errors import ThyroidSynthError
-from ..scene.overlay import show_own_gland
+from ..scene.ghost import is_ghosted
+from ..scene.overlay import show_ct, show_own_gland
+from ..scene.patients import propose_patient
 from ..scene.records import ATTRIBUTE
 from ..scene.segmentations import generated_thyroids
 from ..scene.terminology import find_segment
-from ..scene.volumes import features_of_segment, placement_of_patient
+from .drops import DropTarget
+from .loading import CaseLoading
+from .measuring import PatientMeasuring
 from .section import Section
-from .wording import featuresText
+from .totalsegmentator import TotalSegmentatorRun
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..learning.description import ModelDescription
     from ..scene.loading import LoadedCase
 
-_MEASURE_AFTER_MS = 50
 
+class PatientSection(Section):
+    """Loads a case and follows the segmentation: finds its segments, shows them for the user to change."""
 
-class InputsSection(Section):
-    """Follows the segmentation: finds its segments, shows them for the user to change, and measures."""
-
-    uiFile = "Inputs.ui"
+    uiFile = "Patient.ui"
 
     def connect(self) -> None:
         """Connect the section's own widgets."""
         self._observed = None
         self._tags: list[int] = []
-        self._measured: tuple | None = None
-        self._alignment = ALIGNMENTS[0]
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_MEASURE_AFTER_MS)
-        self._timer.connect("timeout()", self._measure)
+        self._loading = CaseLoading(self.session, self.ui, self.take)
+        self._measuring = PatientMeasuring(self.session, self.ui)
+        self._segmenting = TotalSegmentatorRun(self.session, self.ui, self._onSegmented)
+        self._drops = DropTarget(self.ui.patientCollapsible, self._onFilesDropped, self._onNodesDropped)
+        self.ui.loadNoteLabel.visible = False
         self.ui.thyroidSelector.connect("activated(int)", self._onThyroidChosen)
         self.ui.tracheaSelector.connect("activated(int)", self._onTracheaChosen)
 
     def release(self) -> None:
         """Let go of the scene and of the parameters."""
         self._observe(None)
-        self._timer.stop()
-        self._measured = None
+        self._measuring.forget()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._drops.close()
+        super().close()
 
     def refresh(self) -> None:
         """Show the parameters, which have changed."""
         segmentation = self.parameters.segmentation
         if segmentation is not self._observed:
             self._observe(segmentation)
+        self._loading.refresh()
+        self._segmenting.refresh()
         self._fill()
         self.showOwnGland()
-        self._measureSoon()
+        self._measuring.update()
 
     def describe(self, description: ModelDescription | None) -> None:
         """Measure in the same frame as a model's thyroids, so that the numbers can be compared."""
-        self._alignment = description.alignment if description is not None else ALIGNMENTS[0]
-        self._measureSoon()
+        self._measuring.alignTo(description.alignment if description is not None else ALIGNMENTS[0])
+        if self.parameters is not None:
+            self._measuring.update()
 
     def thyroidsChanged(self) -> None:
         """Let the patient's own thyroid stand back behind a new one."""
         self.showOwnGland()
 
+    def propose(self) -> None:
+        """Choose what the scene holds already, as long as nothing is chosen."""
+        if self.parameters.ct is not None or self.parameters.segmentation is not None:
+            return
+        ct, segmentation = propose_patient(slicer.mrmlScene)
+        with slicer.util.NodeModify(self.parameters):
+            self.parameters.ct = ct
+            self.parameters.segmentation = segmentation
+
     def take(self, loaded: LoadedCase) -> None:
         """Choose what was just loaded."""
-        with slicer.util.NodeModify(self.parameters):
-            if loaded.ct is not None:
-                self.parameters.ct = loaded.ct
-            self.parameters.thyroidSegmentID = ""
-            self.parameters.tracheaSegmentID = ""
-            self.parameters.segmentation = loaded.segmentation
-            # The next thyroid belongs to this patient; those of the one before stay as they are.
-            self.parameters.result = None
+        self._choose(loaded.ct, loaded.segmentation)
 
     def showOwnGland(self) -> None:
         """Let the patient's own thyroid stand back behind a generated one, or hide it, as the user wishes."""
         segmentation = self.parameters.segmentation
         if segmentation is None or segmentation.GetAttribute(ATTRIBUTE) is not None:
             return
-        visible = self.parameters.showOwnThyroid
         display = segmentation.GetDisplayNode()
         segment_id = self.parameters.thyroidSegmentID
+        # While it is edited, an outline of its own stands in its place.
+        visible = self.parameters.showOwnThyroid and not is_ghosted(segmentation, segment_id)
         if display is None or not segment_id:
             return
         if generated_thyroids(segmentation.GetScene()):
             show_own_gland(segmentation, segment_id, visible)
         elif display.GetSegmentVisibility(segment_id) != visible:
             display.SetSegmentVisibility(segment_id, visible)
+
+    def _choose(self, ct, segmentation) -> None:
+        """Choose another patient; None leaves what is chosen."""
+        with slicer.util.NodeModify(self.parameters):
+            if ct is not None:
+                self.parameters.ct = ct
+            if segmentation is not None:
+                self.parameters.thyroidSegmentID = ""
+                self.parameters.tracheaSegmentID = ""
+                self.parameters.segmentation = segmentation
+                # The next thyroid belongs to this patient; those of the one before stay as they are.
+                self.parameters.result = None
+
+    def _onSegmented(self, segmentation) -> None:
+        self._choose(None, segmentation)
+
+    def _onFilesDropped(self, paths: list[Path]) -> None:
+        if self.parameters is not None and not self.session.busy:
+            self._loading.open(paths[0])
+
+    def _onNodesDropped(self, nodes: list) -> None:
+        """Choose nodes that were dragged here from the subject hierarchy."""
+        if self.parameters is None or self.session.busy:
+            return
+        scans = [node for node in nodes if node.IsA("vtkMRMLScalarVolumeNode")]
+        segmentations = [node for node in nodes if node.IsA("vtkMRMLSegmentationNode")]
+        if not (scans or segmentations):
+            self.session.say(_("Drop a CT or a segmentation here."))
+            return
+        self._choose(next(iter(scans), None), next(iter(segmentations), None))
+        if scans:
+            show_ct(scans[0])
 
     def _observe(self, segmentation) -> None:
         for tag in self._tags:
@@ -113,7 +156,7 @@ class InputsSection(Section):
 
     def _onSegmentsChanged(self, caller, event) -> None:
         if self.parameters is not None:
-            self._measured = None
+            self._measuring.forget()
             self.refresh()
 
     def _fill(self) -> None:
@@ -143,40 +186,3 @@ class InputsSection(Section):
 
     def _onTracheaChosen(self, row: int) -> None:
         self.parameters.tracheaSegmentID = self.ui.tracheaSelector.itemData(row)
-
-    def _chosen(self) -> tuple:
-        parameters = self.parameters
-        segmentation = parameters.segmentation
-        node = segmentation.GetID() if segmentation is not None else ""
-        return node, parameters.thyroidSegmentID, parameters.tracheaSegmentID, self._alignment
-
-    def _measureSoon(self) -> None:
-        if self._measured == self._chosen():
-            return
-        node, thyroid, trachea, _alignment = self._chosen()
-        if not (node and thyroid and trachea):
-            self._measured = self._chosen()
-            self.ui.ownFeaturesLabel.text = _("Choose a thyroid and a trachea.") if node else "–"
-            return
-        self.ui.ownFeaturesLabel.text = _("measuring…")
-        self._timer.start()
-
-    def _measure(self) -> None:
-        """Measure the patient's own thyroid; a moment later, so that lists and views are drawn first."""
-        if self.parameters is None:
-            return
-        if self.session.busy:
-            self._timer.start()
-            return
-        self._measured = self._chosen()
-        segmentation = self.parameters.segmentation
-        thyroid, trachea = self.parameters.thyroidSegmentID, self.parameters.tracheaSegmentID
-        try:
-            placement = placement_of_patient(segmentation, trachea, thyroid, self._alignment)
-            features = features_of_segment(segmentation, thyroid, placement)
-            self.ui.ownFeaturesLabel.text = featuresText(features)
-        except ThyroidSynthError as error:
-            self.ui.ownFeaturesLabel.text = str(error)
-        except ModuleNotFoundError as error:
-            # Measuring is no action of the user's that could ask to install something.
-            self.ui.ownFeaturesLabel.text = _("not measured yet (needs {package})").format(package=error.name)

@@ -1,0 +1,93 @@
+"""Files and nodes that a user drags onto a widget.
+
+Slicer itself offers nodes as URLs of their subject hierarchy items (`qMRMLSubjectHierarchyModel::mimeData`),
+which its slice and 3D views accept; its node selectors accept no drops, so the panel does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import qt
+import slicer
+
+_ITEM = "mrml://scene/subjecthierarchy/item?id="
+
+
+class _Filter(qt.QObject):
+    """Hands a widget's drags and drops on. An event filter in Python, as in Slicer's own SampleData module."""
+
+    def __init__(self, parent) -> None:
+        qt.QObject.__init__(self, parent)
+        self.onDrop: Callable[[list[str]], None] | None = None
+
+    def eventFilter(self, watched, event) -> bool:
+        if self.onDrop is None:
+            return False
+        kind = event.type()
+        if kind in (qt.QEvent.DragEnter, qt.QEvent.DragMove):
+            if event.mimeData().hasUrls():
+                event.acceptProposedAction()
+                return True
+        elif kind == qt.QEvent.Drop and event.mimeData().hasUrls():
+            event.acceptProposedAction()
+            self.onDrop([url.toString() for url in event.mimeData().urls()])
+            return True
+        return False
+
+
+class DropTarget:
+    """Lets a widget take files and nodes.
+
+    What was dropped is handled after the drop has ended: until then the application it comes from waits.
+
+    Parameters
+    ----------
+    widget : QWidget
+        Where to drop.
+    onFiles : callable
+        Called with a list of `Path`.
+    onNodes : callable
+        Called with a list of nodes of the scene.
+    """
+
+    def __init__(self, widget, onFiles: Callable[[list[Path]], None], onNodes: Callable[[list], None]) -> None:
+        self._widget, self._onFiles, self._onNodes = widget, onFiles, onNodes
+        self._dropped: list[str] = []
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.connect("timeout()", self._onTime)
+        self._filter = _Filter(widget)
+        self._filter.onDrop = self._onDrop
+        widget.acceptDrops = True
+        widget.installEventFilter(self._filter)
+
+    def close(self) -> None:
+        """Take no more drops."""
+        self._timer.stop()
+        self._filter.onDrop = None
+        self._widget.removeEventFilter(self._filter)
+
+    def _onDrop(self, urls: list[str]) -> None:
+        self._dropped = urls
+        self._timer.start()
+
+    def _onTime(self) -> None:
+        urls, self._dropped = self._dropped, []
+        nodes = [node for node in map(_nodeOf, urls) if node is not None]
+        files = [Path(qt.QUrl(url).toLocalFile()) for url in urls if qt.QUrl(url).isLocalFile()]
+        if nodes:
+            self._onNodes(nodes)
+        elif files:
+            self._onFiles(files)
+
+
+def _nodeOf(url: str):
+    """Give the node of a subject hierarchy item's URL."""
+    number = url[len(_ITEM) :] if url.startswith(_ITEM) else ""
+    if not number.isdigit():
+        return None
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    return hierarchy.GetItemDataNode(int(number))

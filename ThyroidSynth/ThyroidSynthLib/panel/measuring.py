@@ -1,0 +1,135 @@
+"""What is measured of the patient: features of the own thyroid, the trachea's length, and quality control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import qt
+from slicer.i18n import tr as _
+
+from ..anatomy.features import measure_features
+from ..anatomy.frame import ALIGNMENTS, Placement
+from ..anatomy.quality import check_case
+from ..errors import ThyroidSynthError
+from ..scene.patients import case_of_patient, height_mm
+from ..scene.volumes import surface_of_segment, volume_of_segment
+from .wording import featuresText, qualityTexts
+
+if TYPE_CHECKING:
+    from .session import Session
+
+_AFTER_MS = 50
+
+
+class PatientMeasuring:
+    """Measures a little later and in steps, so that lists and views are drawn first and nothing hangs.
+
+    Parameters
+    ----------
+    session : Session
+        What the sections share.
+    ui : object
+        Widgets of the section "Patient" by name.
+    """
+
+    def __init__(self, session: Session, ui) -> None:
+        self._session, self._ui = session, ui
+        self._alignment = ALIGNMENTS[0]
+        self._measured: tuple | None = None
+        self._steps: Iterator[None] | None = None
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.connect("timeout()", self._onTime)
+
+    def alignTo(self, alignment: str) -> None:
+        """Measure in the same frame as a model's thyroids, so that the numbers can be compared."""
+        self._alignment = alignment
+
+    def forget(self) -> None:
+        """Let go of the scene; what was measured holds no longer."""
+        self._timer.stop()
+        self._measured = self._steps = None
+
+    def update(self) -> None:
+        """Measure if something else is chosen than what was measured."""
+        chosen = self._chosen()
+        if self._measured == chosen:
+            return
+        self.forget()
+        self._measured = chosen
+        parameters, ui = self._session.parameters, self._ui
+        self._warn([])
+        ui.tracheaInfoLabel.text = _("measuring…") if parameters.tracheaSegmentID else ""
+        if not parameters.thyroidSegmentID:
+            ui.ownFeaturesLabel.text = ""
+        elif parameters.tracheaSegmentID:
+            ui.ownFeaturesLabel.text = _("measuring…")
+        else:
+            ui.ownFeaturesLabel.text = _("Choose a trachea: thyroids are measured at it.")
+        self._showLabels()
+        if parameters.tracheaSegmentID:
+            self._steps = self._measure()
+            self._timer.start(_AFTER_MS)
+
+    def _chosen(self) -> tuple:
+        parameters = self._session.parameters
+        nodes = (parameters.segmentation, parameters.ct)
+        ids = (node.GetID() if node is not None else "" for node in nodes)
+        return *ids, parameters.thyroidSegmentID, parameters.tracheaSegmentID, self._alignment
+
+    def _onTime(self) -> None:
+        if self._session.parameters is None or self._steps is None:
+            return
+        if self._session.busy:
+            self._timer.start(_AFTER_MS)
+            return
+        try:
+            next(self._steps)
+            self._timer.start(0)
+        except StopIteration:
+            self._steps = None
+        except ThyroidSynthError as error:
+            self._fail(str(error))
+        except ModuleNotFoundError as error:
+            # Measuring is no action of the user's that could ask to install something.
+            self._fail(_("not measured yet (needs {package})").format(package=error.name))
+            self._measured = None
+        self._showLabels()
+
+    def _measure(self) -> Iterator[None]:
+        """Measure, a part each time the iterator goes on."""
+        parameters, ui = self._session.parameters, self._ui
+        segmentation, ct = parameters.segmentation, parameters.ct
+        thyroidID, tracheaID = parameters.thyroidSegmentID, parameters.tracheaSegmentID
+        trachea = volume_of_segment(segmentation, tracheaID)
+        volume = int(trachea.array.sum()) * trachea.voxel_volume_ml
+        ui.tracheaInfoLabel.text = _("{height:.0f} mm of it in the scan, {volume:.1f} mL").format(
+            height=height_mm(trachea), volume=volume
+        )
+        yield
+        thyroid = None
+        if thyroidID:
+            thyroid = volume_of_segment(segmentation, thyroidID)
+            yield
+            surface = surface_of_segment(segmentation, thyroidID)
+            placement = Placement.of_patient(self._alignment, trachea, thyroid)
+            features = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
+            ui.ownFeaturesLabel.text = featuresText(features)
+            yield
+        case = case_of_patient(segmentation.GetName(), thyroid, trachea, segmentation=segmentation, ct=ct)
+        self._warn(qualityTexts(check_case(case), thyroid=bool(thyroidID)))
+
+    def _fail(self, text: str) -> None:
+        self._steps = None
+        for label in (self._ui.ownFeaturesLabel, self._ui.tracheaInfoLabel):
+            if label.text == _("measuring…"):
+                label.text = text
+                text = ""
+
+    def _warn(self, texts: list[str]) -> None:
+        self._ui.qualityLabel.text = "\n".join(f"⚠ {text}" for text in texts)
+
+    def _showLabels(self) -> None:
+        for label in (self._ui.ownFeaturesLabel, self._ui.tracheaInfoLabel, self._ui.qualityLabel):
+            label.visible = bool(label.text)
