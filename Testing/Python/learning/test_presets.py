@@ -13,6 +13,7 @@ PUBLISHED = {
     "preset": "paper",
     "epochs": 10_000,
     "samples_per_shape": 1000,
+    "surface_share": None,  # as stored: four fifths on the surface
     "shapes_per_step": 1,
     "learning_rate": 3e-4,
     "latent_learning_rate": 3e-4,
@@ -72,6 +73,7 @@ def test_settings_of_a_newer_version_are_refused() -> None:
         ("fast", "fixed", {"conditioning": "log"}, "conditioning"),
         ("fast", "fixed", {"conditioning": "none"}, "conditioning"),
         ("fast", "baseline", {"conditioning": "linear"}, "conditioning"),
+        ("fast", "fixed", {"surface_share": 1.2}, "surface_share"),
         ("fast", "fixed", {"momentum": 0.9}, "momentum"),
     ],
 )

@@ -56,6 +56,19 @@ def test_every_variant_learns(cohort: Cohort, variant: str, preset: str) -> None
     assert model.synthetic
 
 
+def test_fewer_samples_on_the_surface_make_the_field_cross_it_more_steeply(cohort: Cohort) -> None:
+    slopes = []
+    for share in (None, 0.3):
+        model, _ = learned(cohort, small(epochs=80, surface_share=share, hidden_width=32, learning_rate=3e-3))
+        code = torch.from_numpy(model.codes[0]).float()
+        on_surface = torch.from_numpy(cohort.samples[0][cohort.samples[0][:, 3] == 0, :3].copy()).requires_grad_()
+        values = model.network(on_surface[None], model.network.fold(code[None]))
+        (gradient,) = torch.autograd.grad(values.sum(), on_surface)
+        slopes.append(float(gradient.norm(dim=1).median()))
+
+    assert slopes[1] > 1.3 * slopes[0]
+
+
 def test_a_report_says_how_long_it_will_take(cohort: Cohort) -> None:
     _, reports = learned(cohort, small())
 

@@ -104,7 +104,7 @@ def test_sensitivities_are_those_of_finite_differences(fitted: PatientFit) -> No
         low, high = (fitted.shapes.thyroid(thyroid.code + sign * step).measured.as_array() for sign in (-1, 1))
         expected = local.jacobian @ step * 2
         assert high[0] - low[0] == pytest.approx(expected[0], rel=0.15, abs=0.02)
-        assert high[2] - low[2] == pytest.approx(expected[2], rel=0.2, abs=0.004)
+        assert high[2] - low[2] == pytest.approx(expected[2], rel=0.3, abs=0.004)
 
 
 def test_a_hand_at_the_slider_is_followed_and_led_back(fitted: PatientFit) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from .. import __version__
+from ..anatomy.sampling import SURFACE_SHARE
 from ..errors import Cancelled, ModelError
 from ..progress import StopRequested, never
 from .conditioning import Conditioning
@@ -228,7 +229,7 @@ class _Learner:
             self._learn(shapes, rng)
         self._settle()
         began, steps = time.monotonic(), 0
-        while steps == 0 or time.monotonic() - began < patience_s:
+        while steps < 3 or time.monotonic() - began < patience_s:
             self._learn(shapes, rng)
             steps += 1
             if steps % 50 == 0:
@@ -253,11 +254,21 @@ class _Learner:
 
     def _draw(self, shapes: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         """Pick random samples (shapes, samples, 4) of some shapes."""
-        index = rng.integers(self.cohort.samples.shape[1], size=(len(shapes), self.settings.samples_per_shape))
+        index = self._draw_rows(len(shapes), rng)
         if self.samples is None:
             return torch.from_numpy(self.cohort.samples[shapes[:, None], index])
         rows = torch.from_numpy(shapes).to(self.device)
         return self.samples[rows[:, None], torch.from_numpy(index).to(self.device)]
+
+    def _draw_rows(self, shapes: int, rng: np.random.Generator) -> np.ndarray:
+        """Pick the samples of some shapes by number, shape (shapes, samples)."""
+        stored, wanted = self.cohort.samples.shape[1], self.settings.samples_per_shape
+        if self.settings.surface_share is None:
+            return rng.integers(stored, size=(shapes, wanted))
+        on_surface, wanted_on = round(stored * SURFACE_SHARE), round(wanted * self.settings.surface_share)
+        on = rng.integers(on_surface, size=(shapes, wanted_on))
+        off = rng.integers(on_surface, stored, size=(shapes, wanted - wanted_on))
+        return np.concatenate([on, off], axis=1)
 
     def _draw_mirrored(self, shapes: np.ndarray, rng: np.random.Generator) -> torch.Tensor | None:
         """Pick the shapes shown mirrored: -1 for those, 1 for the others, shape (shapes, 1)."""
