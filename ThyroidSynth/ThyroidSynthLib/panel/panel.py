@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import qt
 import slicer
 
+from .edit import EditSection
 from .generate import GenerateSection
 from .model import ModelSection
 from .patient import PatientSection
@@ -48,6 +49,7 @@ class Panel:
         self.patient = PatientSection(self.session, folder)
         self.model = ModelSection(self.session, folder)
         self.generate = GenerateSection(self.session, folder)
+        self.edit = EditSection(self.session, folder)
         self.train = TrainSection(self.session, folder)
         self._stack(self.widget, self.status.widget, self.sections)
         self._stack(self.sections, *(section.widget for section in self._all))
@@ -63,7 +65,7 @@ class Panel:
 
     @property
     def _all(self) -> tuple[Section, ...]:
-        return self.patient, self.model, self.generate, self.train
+        return self.patient, self.model, self.generate, self.edit, self.train
 
     @property
     def busy(self) -> bool:

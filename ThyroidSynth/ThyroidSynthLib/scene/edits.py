@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..anatomy.frame import Placement
 from ..errors import InputError
-from .records import EDITED, SOURCE_ROLE, ThyroidRecord, read_record
+from .records import EDITED, SOURCE_ROLE, ThyroidRecord, moved_by, read_record
 from .segmentations import add_generated_thyroid
 from .volumes import grid_of_ct, volume_of_segment
 
@@ -57,6 +58,12 @@ def edit_record(edited: vtkMRMLSegmentationNode | None) -> ThyroidRecord | None:
     """Give the record of a thyroid that is the edit of a patient's; None when it is no such thing."""
     record = read_record(edited) if edited is not None else None
     return record if record is not None and record.kind == EDITED and record.fitted_code else None
+
+
+def fitted_placement(edited: vtkMRMLSegmentationNode, record: ThyroidRecord) -> Placement:
+    """Give the patient's trachea frame at which an edit was fitted, wherever the edit was moved to since."""
+    moved = moved_by(edited)
+    return record.placement if moved is None else Placement(np.linalg.inv(moved) @ record.placement.trachea_to_ras)
 
 
 class PatientGland:
