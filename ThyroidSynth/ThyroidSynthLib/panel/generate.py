@@ -47,7 +47,6 @@ class GenerateSection(Section):
         # Wishes that were followed last, and whether the panel itself is changing them.
         self._followed: dict[str, float] | None = None
         self._settingWishes = False
-        self._patient: str | None = None
         self._maker = Maker(self.session)
         self._rows = {name: WishRow(self.ui, name) for name in WISHES}
         self._history = History(self.ui.historyWidget, self._onPast)
@@ -68,10 +67,9 @@ class GenerateSection(Section):
     def refresh(self) -> None:
         """Show the parameters, which have changed, and follow the wishes if it was they."""
         parameters, description = self.parameters, self._description
-        patient = parameters.segmentation.GetID() if parameters.segmentation is not None else None
-        if patient != self._patient:
-            self._patient = patient
-            self._placing.changed()
+        if self._followed is None:
+            # A scene that was opened may hold thyroids.
+            self._history.offer(generated_thyroids(slicer.mrmlScene))
         self._showResult()
         ready = description is not None and parameters.segmentation is not None and bool(parameters.tracheaSegmentID)
         steerable = description is None or description.steerable
@@ -95,7 +93,7 @@ class GenerateSection(Section):
         self._history.stop()
         self._placing.release()
         self._maker.forget()
-        self._followed = self._patient = None
+        self._followed = None
 
     def close(self) -> None:
         """Let go of everything."""

@@ -44,6 +44,7 @@ class PlacingControls:
         self._session, self._ui, self._onCarved = session, ui, onCarved
         self._observed = None
         self._tags: list[int] = []
+        self._trachea = ("", "")
         self._overlapMl: float | None = None
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
@@ -62,9 +63,13 @@ class PlacingControls:
     def refresh(self) -> None:
         """Show where the chosen result lies."""
         node = self._session.parameters.result
-        ours = node is not None and read_record(node) is not None
-        if (node if ours else None) is not self._observed:
-            self._observe(node if ours else None)
+        node = node if node is not None and read_record(node) is not None else None
+        parameters = self._session.parameters
+        patient = parameters.segmentation.GetID() if parameters.segmentation is not None else ""
+        trachea = (patient, parameters.tracheaSegmentID)
+        if node is not self._observed or trachea != self._trachea:
+            self._trachea = trachea
+            self._observe(node)
             self.changed()
         self._showPosition()
 
@@ -120,7 +125,7 @@ class PlacingControls:
         self._ui.overlapLabel.text = text
         self._ui.carveButton.enabled = self._overlapMl is not None and self._overlapMl > _SMALLEST_ML
 
-    def _trachea(self):
+    def _readTrachea(self):
         parameters = self._session.parameters
         if parameters.segmentation is None or not parameters.tracheaSegmentID:
             return None
@@ -135,7 +140,7 @@ class PlacingControls:
         from ..synthesis.overlap import overlap_ml
 
         try:
-            trachea = self._trachea()
+            trachea = self._readTrachea()
             if trachea is None:
                 self._showOverlap(_("Choose a trachea to see what lies in it."))
                 return
@@ -158,7 +163,7 @@ class PlacingControls:
         with self._session.work(_("Carving")) as work:
             self._session.ensureRequirements()
             surface = surface_of_segment(node, SEGMENT_ID)
-            result = carved(surface, self._trachea(), progress=work.progress, stop_requested=work.stopRequested)
+            result = carved(surface, self._readTrachea(), progress=work.progress, stop_requested=work.stopRequested)
             work.check()
             if self._session.parameters is None or self._observed is not node:
                 return
