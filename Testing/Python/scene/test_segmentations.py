@@ -7,9 +7,7 @@ import pytest
 
 from ThyroidSynthLib.anatomy.frame import Placement
 from ThyroidSynthLib.anatomy.surface import Surface
-from ThyroidSynthLib.anatomy.volume import read_volume
-from ThyroidSynthLib.errors import InputError, OutputError
-from ThyroidSynthLib.scene.export import write_label_map_on_ct
+from ThyroidSynthLib.errors import InputError
 from ThyroidSynthLib.scene.records import ThyroidRecord, read_record
 from ThyroidSynthLib.scene.segmentations import (
     SEGMENT_ID,
@@ -18,7 +16,7 @@ from ThyroidSynthLib.scene.segmentations import (
     is_generated,
     replace_surface,
 )
-from ThyroidSynthLib.scene.volumes import grid_of_ct, surface_of_segment, volume_of_segment
+from ThyroidSynthLib.scene.volumes import surface_of_segment, volume_of_segment
 
 
 @pytest.fixture
@@ -117,19 +115,3 @@ def test_a_saved_scene_brings_surface_and_record_back(scene, generated, own_surf
     assert is_generated(again)
     assert read_record(again) == record
     assert surface_of_segment(again, SEGMENT_ID).volume == pytest.approx(own_surface.volume, rel=1e-3)
-
-
-def test_a_label_map_on_the_ct_grid_is_written_and_reads_back(generated, loaded, own_surface, tmp_path):
-    path = tmp_path / "thyroid.nii.gz"
-    write_label_map_on_ct(generated, SEGMENT_ID, loaded.ct, path)
-    read = read_volume(path)
-    assert read.array.shape == grid_of_ct(loaded.ct).size_kji
-    assert read.array.sum() * read.voxel_volume_ml == pytest.approx(own_surface.volume / 1000, rel=0.02)
-    np.testing.assert_allclose(read.center_of_mass_ras(), own_surface.vertices.mean(axis=0), atol=4.0)
-
-
-def test_a_label_map_that_would_be_cut_off_is_refused(generated, loaded, own_surface, tmp_path):
-    replace_surface(generated, own_surface.moved(own_surface.vertices + np.array([500.0, 0.0, 0.0])))
-    with pytest.raises(OutputError, match="outside"):
-        write_label_map_on_ct(generated, SEGMENT_ID, loaded.ct, tmp_path / "thyroid.nii.gz")
-    assert not list(tmp_path.iterdir())

@@ -24,6 +24,10 @@ SURFACE_SAMPLING_MM = 1.0
 """Voxels a segment is filled with when it is a surface only and voxels are asked for."""
 
 
+class EmptySegment(InputError):
+    """A segment that is there and holds nothing, as is usual among the classes of TotalSegmentator."""
+
+
 def volume_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> Volume:
     """Give a segment's voxels in `ras_mm`, cut to the box they fill; 1 inside, uint8.
 
@@ -32,7 +36,9 @@ def volume_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) ->
     Raises
     ------
     InputError
-        There is no such segment, or it is empty.
+        There is no such segment.
+    EmptySegment
+        It is empty.
     """
     import slicer
 
@@ -72,7 +78,7 @@ def surface_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -
         slicer.vtkSlicerSegmentationsModuleLogic.ApplyParentTransformToPolyData(segmentation, polydata)
     surface = surface_of(polydata)
     if len(surface.faces) == 0:
-        raise InputError(_emptiness(segmentation, segment_id))
+        raise EmptySegment(_emptiness(segmentation, segment_id))
     # Slicer may hold a surface inside out, after a mirroring transform for one.
     return surface if surface.volume > 0 else Surface(surface.vertices, surface.faces[:, ::-1])
 
@@ -194,7 +200,7 @@ def _made_of_surfaces(segmentation) -> bool:
 
 def _filled(volume: Volume, segmentation, segment_id: str) -> Volume:
     if not volume.array.any():
-        raise InputError(_emptiness(segmentation, segment_id))
+        raise EmptySegment(_emptiness(segmentation, segment_id))
     return volume
 
 
