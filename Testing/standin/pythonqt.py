@@ -8,6 +8,7 @@ Where PythonQt converts silently (a float for an int, anything for a string) thi
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
 import types
@@ -246,10 +247,20 @@ def _two_argument_value(self, key, default=None):
     return QtCore.QSettings._standin_value(self, key, default)
 
 
+def _keep_none() -> None:
+    """Give None references to lose, as it has without end since Python 3.12, which Slicer has.
+
+    Each call of PySide6 that returns nothing takes one away, and after some ten thousand of them Python ends.
+    """
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+
+
 def install() -> types.ModuleType:
     """Change PySide6 in this process to behave like PythonQt and install it as the module ``qt``."""
     if "qt" in sys.modules:
         return sys.modules["qt"]
+    _keep_none()
     QObject.className = lambda self: QObject.metaObject(self).className()
     QObject.delete = lambda self: shiboken6.delete(self)
     qt = types.ModuleType("qt", "Qt as PythonQt shows it")

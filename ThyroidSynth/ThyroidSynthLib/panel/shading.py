@@ -27,7 +27,7 @@ def shadedPixmap(surface: Surface, colour, ground, *, pixels: int, extent_mm: fl
     pixels, extent_mm
         As in `synthesis.thumbnail.shaded`.
     """
-    brightness, cover = shaded(surface, pixels=pixels, extent_mm=extent_mm)
+    brightness, cover = shaded(surface, pixels=pixels, extent_mm=extent_mm, lattice=max(3, pixels // 20))
     behind = np.array([ground.red(), ground.green(), ground.blue()], dtype=float)
     lit = 255 * np.clip(brightness[..., None] * np.array(colour) * 1.1, 0, 1)
     image = cover[..., None] * lit + (1 - cover[..., None]) * behind

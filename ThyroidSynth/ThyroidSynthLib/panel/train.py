@@ -204,7 +204,10 @@ class TrainSection(Section):
         ui.restartCheckBox.visible = job is not None
         ui.restartCheckBox.enabled = not runs
         ui.useModelButton.enabled = job is not None and job.model_file.is_file()
-        ui.trainingProgressBar.value = round(1000 * state.fraction) if state is not None else 0
+        ui.trainingProgressBar.visible = state is not None
+        # The cases checked are only the beginning.
+        done = state.fraction if state is not None and state.status != "checked" else 0.0
+        ui.trainingProgressBar.value = round(1000 * done)
         if problem:
             ui.trainingStateLabel.text = problem
         elif state is not None:

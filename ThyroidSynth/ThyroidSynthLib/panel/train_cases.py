@@ -14,6 +14,7 @@ from ..anatomy.quality_table import CaseVerdict
 # Rows filled in one turn of the event loop: a thousand cases must not freeze the window.
 _ROWS_A_TURN = 100
 _WIDTHS = (88, 58, 62, 68)
+_ROW_HEIGHT = 23
 _DECIMALS = {"volume_ml": 1, "isthmus_area_mm2": 0, "symmetry": 2}
 
 
@@ -46,6 +47,7 @@ class CasesTable:
         table.setHorizontalHeaderLabels(names)
         for column, width in enumerate(_WIDTHS):
             table.setColumnWidth(column, width)
+        table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         table.connect("itemChanged(QTableWidgetItem*)", self._onItemChanged)
 
     @property

@@ -128,10 +128,11 @@ class TrainingSetup:
             self._read = key
             self._readTable(path, prepared)
             self._cases.show(self._verdicts, editable=editable)
-        ui.casesTable.visible = bool(self._verdicts)
+        # While the training runs, what it does needs the room.
+        ui.casesTable.visible = bool(self._verdicts) and not self._shown["runs"]
         ui.casesBox.visible = bool(self._verdicts) or (isSet(source) and not prepared)
-        ui.checkCasesButton.visible = not prepared
-        ui.checkCasesButton.enabled = not self._shown["runs"] and (not begun or self._shown["restart"])
+        ui.checkCasesButton.visible = not prepared and (not begun or self._shown["restart"])
+        ui.checkCasesButton.enabled = not self._shown["runs"]
         if self._verdicts:
             ui.casesLabel.text = casesText(self._verdicts)
         else:
@@ -214,7 +215,7 @@ class TrainingSetup:
             else:
                 cases = self._checkedCases()
                 estimate = answer.estimate if cases is None else answer.estimate.for_cases(cases)
-                text = estimateText(estimate, epochs)
+                text = estimateText(estimate, epochs, min(self._epochsDone(), epochs))
                 warning = warningText(estimate, answer.machine, epochs)
         ui.estimateLabel.text = text
         ui.estimateLabel.visible = bool(text)
@@ -222,6 +223,12 @@ class TrainingSetup:
         machine = self._estimator.machine
         ui.deviceInfoLabel.text = machineText(machine, parameters.device.value) if machine is not None else ""
         ui.deviceInfoLabel.visible = machine is not None
+
+    def _epochsDone(self) -> int:
+        """Epochs that a resumed training need not do again."""
+        state = self._shown["state"]
+        begun = self._job is not None and self._job.checkpoint_file.exists() and not self._shown["restart"]
+        return state.epoch if begun and state is not None and state.status != "finished" else 0
 
     def _checkedCases(self) -> int | None:
         """Number of cases that will be learnt from, where they were checked."""

@@ -87,9 +87,13 @@ def machineText(machine: Machine, device: str) -> str:
     return "\n".join(lines)
 
 
-def estimateText(estimate: Estimate, epochs: int) -> str:
-    """Say how long a training will take."""
+def estimateText(estimate: Estimate, epochs: int, done: int = 0) -> str:
+    """Say how long a training will take, or the rest of one that has done some epochs."""
     where = _("on this processor") if estimate.device == "cpu" else _("on this GPU")
+    if done:
+        time = durationText((epochs - done) * estimate.seconds_per_epoch)
+        text = _("About {time} more {where} ({left} of {epochs} epochs are left).")
+        return text.format(time=time, where=where, left=epochs - done, epochs=epochs)
     time = durationText(estimate.total_s(epochs))
     if estimate.cases_checked:
         text = _("About {time} {where} ({cases} cases, {epochs} epochs).")

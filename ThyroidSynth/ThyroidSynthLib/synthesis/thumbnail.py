@@ -17,7 +17,9 @@ _LIGHT = np.array([0.45, 0.75, 0.5])
 _AMBIENT = 0.35
 
 
-def shaded(surface_mm: Surface, *, pixels: int = 56, extent_mm: float = EXTENT_MM) -> tuple[np.ndarray, np.ndarray]:
+def shaded(
+    surface_mm: Surface, *, pixels: int = 56, extent_mm: float = EXTENT_MM, lattice: int = _LATTICE
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw a surface as an examiner sees it: from the front, the patient's left on the right.
 
     Parameters
@@ -28,6 +30,8 @@ def shaded(surface_mm: Surface, *, pixels: int = 56, extent_mm: float = EXTENT_M
         Height and width.
     extent_mm : float
         Height and width of what is shown.
+    lattice : int
+        Points along the side of each triangle; a larger picture needs more, or the far side shines through.
 
     Returns
     -------
@@ -39,7 +43,7 @@ def shaded(surface_mm: Surface, *, pixels: int = 56, extent_mm: float = EXTENT_M
     lower, upper = surface_mm.bounds
     size = pixels * _FINER
     scale = size / max(extent_mm, 1.05 * float((upper - lower)[[0, 2]].max()))
-    points, faces = _points_on(surface_mm)
+    points, faces = _points_on(surface_mm, lattice)
     middle = (lower + upper) / 2
     column = np.clip((size / 2 - (points[:, 0] - middle[0]) * scale).astype(np.int64), 0, size - 1)
     row = np.clip((size / 2 - (points[:, 2] - middle[2]) * scale).astype(np.int64), 0, size - 1)
@@ -53,9 +57,9 @@ def shaded(surface_mm: Surface, *, pixels: int = 56, extent_mm: float = EXTENT_M
     return _reduced(brightness, size) / np.maximum(whole, 1e-9), whole
 
 
-def _points_on(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
+def _points_on(surface: Surface, lattice: int) -> tuple[np.ndarray, np.ndarray]:
     """Points spread over all triangles, and the triangle of each."""
-    share = [((i + 1 / 3) / _LATTICE, (j + 1 / 3) / _LATTICE) for i in range(_LATTICE) for j in range(_LATTICE - i)]
+    share = [((i + 1 / 3) / lattice, (j + 1 / 3) / lattice) for i in range(lattice) for j in range(lattice - i)]
     u, v = np.array(share).T
     weights = np.stack([1 - u - v, u, v], axis=1)
     points = np.einsum("lw,fwx->flx", weights, surface.corners).reshape(-1, 3)
