@@ -13,7 +13,7 @@ from ThyroidSynthLib.evaluation.reader_study import COLUMNS, CONTROL, ReaderStud
 
 def cases(count: int = 6) -> list[StudyCase]:
     made = [
-        StudyCase(n, f"Thyroid {n}", "generated", {"volume_ml": 10.0 + n, "symmetry": 0.5}, model="abc")
+        StudyCase(n, f"Thyroid {n}", "generated", {"volume_ml": 10.0 + n, "symmetry": 0.5}, model="abc", seed=100 + n)
         for n in range(count - 1)
     ]
     return [*made, StudyCase(count - 1, "Patient", CONTROL, {"volume_ml": 12.0})]
@@ -76,7 +76,8 @@ def test_the_table_tells_all(study):
     assert rows[0]["comment"] == 'a "b", c'
     assert rows[0]["seconds"] == "1.3"
     assert {row["reader"] for row in rows} == {"AB"}
-    assert {row["seed"] for row in rows} == {"7"}
+    assert {row["study_seed"] for row in rows} == {"7"}
+    assert {row["seed"] for row in rows} == {"", "100", "101", "102", "103", "104"}
     patient = next(row for row in rows if row["kind"] == CONTROL)
     assert patient["name"] == "Patient"
     assert patient["model"] == ""

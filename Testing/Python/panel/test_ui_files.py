@@ -32,7 +32,7 @@ def test_every_parameter_name_exists(slicer_app):
     known = set(ThyroidSynthParameterNode.allParameters)
     assert used <= known
     # Chosen by the sections themselves: Slicer has no connector for segments, and an edit is begun by a button.
-    assert known - used == {"thyroidSegmentID", "tracheaSegmentID", "edited"}
+    assert known - used == {"thyroidSegmentID", "tracheaSegmentID", "study", "studyHidOwn", "studyNodes", "edited"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -24,7 +24,11 @@ RATINGS = (1, 2, 3, 4, 5)
 CONTROL = "patient"
 """Kind of a case that is a patient's own thyroid."""
 
-COLUMNS = ("reader", "order", "name", "kind", "rating", "comment", "seconds", *FEATURE_NAMES, "model", "seed")
+COLUMNS = (
+    *("reader", "order", "name", "kind", "rating", "comment", "seconds"),
+    *FEATURE_NAMES,
+    *("model", "seed", "study_seed"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class StudyCase:
         Checksum of the model it comes from; empty for a control.
     segment : str
         Segment that holds it.
+    seed : int or None
+        Seed it was made from, if it was.
     """
 
     number: int
@@ -53,6 +59,7 @@ class StudyCase:
     features: dict[str, float] = field(default_factory=dict)
     model: str = ""
     segment: str = ""
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -174,7 +181,8 @@ class ReaderStudy:
                 "seconds": round(answer.seconds, 1),
                 **{name: _rounded(case.features.get(name)) for name in FEATURE_NAMES},
                 "model": case.model,
-                "seed": self.seed,
+                "seed": "" if case.seed is None else case.seed,
+                "study_seed": self.seed,
             }
             for number, (case, answer) in enumerate(zip(self.cases, self.answers, strict=True), start=1)
         ]

@@ -10,6 +10,7 @@ import slicer
 
 from .edit import EditSection
 from .generate import GenerateSection
+from .inspect import InspectSection
 from .model import ModelSection
 from .patient import PatientSection
 from .section import Section
@@ -50,6 +51,7 @@ class Panel:
         self.model = ModelSection(self.session, folder)
         self.generate = GenerateSection(self.session, folder)
         self.edit = EditSection(self.session, folder)
+        self.inspect = InspectSection(self.session, folder)
         self.train = TrainSection(self.session, folder)
         self._stack(self.widget, self.status.widget, self.sections)
         self._stack(self.sections, *(section.widget for section in self._all))
@@ -65,7 +67,7 @@ class Panel:
 
     @property
     def _all(self) -> tuple[Section, ...]:
-        return self.patient, self.model, self.generate, self.edit, self.train
+        return self.patient, self.model, self.generate, self.edit, self.inspect, self.train
 
     @property
     def busy(self) -> bool:

@@ -70,6 +70,39 @@ class Device(enum.Enum):
         return {Device.AUTO: _("Automatic"), Device.CPU: _("Processor"), Device.CUDA: _("GPU (CUDA)")}[self]
 
 
+class ChartKind(enum.Enum):
+    """What a chart of the thyroids shows: a feature beside the cohort's, or as it was asked and measured."""
+
+    VOLUME = "volume"
+    ISTHMUS_AREA = "isthmus area"
+    SYMMETRY = "symmetry"
+    VOLUME_MET = "volume met"
+    ISTHMUS_AREA_MET = "isthmus area met"
+    SYMMETRY_MET = "symmetry met"
+
+    def label(self) -> str:
+        """Give the text shown to the user."""
+        return {
+            ChartKind.VOLUME: _("Volume beside the cohort"),
+            ChartKind.ISTHMUS_AREA: _("Isthmus area beside the cohort"),
+            ChartKind.SYMMETRY: _("Symmetry beside the cohort"),
+            ChartKind.VOLUME_MET: _("Volume, asked and measured"),
+            ChartKind.ISTHMUS_AREA_MET: _("Isthmus area, asked and measured"),
+            ChartKind.SYMMETRY_MET: _("Symmetry, asked and measured"),
+        }[self]
+
+
+class StudyScope(enum.Enum):
+    """Which thyroids a reader study is of."""
+
+    ALL = "all"
+    SELECTED = "selected"
+
+    def label(self) -> str:
+        """Give the text shown to the user."""
+        return {StudyScope.ALL: _("all in the table"), StudyScope.SELECTED: _("those selected in the table")}[self]
+
+
 @parameterNodeWrapper
 class ThyroidSynthParameterNode:
     """Choices of the user. An unset path is ``Path(".")``, as Slicer stores it.
@@ -91,6 +124,13 @@ class ThyroidSynthParameterNode:
         Seed of the next thyroid, and the one it replaces (none: a new one).
     edited, holdVolume, holdIsthmusArea, holdSymmetry
         The thyroid that is being edited, and which features stay as they are while another is changed.
+    comparedWith, chart
+        What the current thyroid is compared with (none: the patient's own), and the chart.
+    reader, studyScope, studyControl, studySeed
+        The next reader study: who rates which thyroids, with the patient's own among them or not.
+    study, studyNodes, studyHidOwn
+        The reader study in the scene as text (empty: none), the nodes of its cases, and whether the
+        patient's own thyroid was shown before it.
     trainingData, job, variant, preset, device, epochs, trainingSeed
         The training; `job` is its folder, by which it is found again.
     """
@@ -121,6 +161,16 @@ class ThyroidSynthParameterNode:
     holdVolume: bool = True
     holdIsthmusArea: bool = True
     holdSymmetry: bool = True
+
+    comparedWith: vtkMRMLSegmentationNode
+    chart: ChartKind = ChartKind.VOLUME
+    reader: str
+    studyScope: StudyScope = StudyScope.ALL
+    studyControl: bool = True
+    studySeed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
+    study: str
+    studyNodes: list[vtkMRMLSegmentationNode]
+    studyHidOwn: bool = False
 
     trainingData: Path
     job: Path

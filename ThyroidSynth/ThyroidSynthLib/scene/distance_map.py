@@ -73,7 +73,8 @@ def remove_distance_map(scene: vtkMRMLScene) -> None:
     model = distance_map_of(scene)
     if model is not None:
         displays = [model.GetNthDisplayNode(index) for index in range(model.GetNumberOfDisplayNodes())]
-        for node in (*displays, model.GetStorageNode(), model):
+        # The legend before the display node it stands for, without which it complains.
+        for node in (*reversed(displays), model.GetStorageNode(), model):
             if node is not None:
                 scene.RemoveNode(node)
     colours = _found(scene, "vtkMRMLColorTableNode", "colours")

@@ -59,6 +59,13 @@ def case_in(scene: vtkMRMLScene) -> vtkMRMLSegmentationNode | None:
     return next((node for node in found if node.GetAttribute(ATTRIBUTE)), None)
 
 
+def hide_case(scene: vtkMRMLScene) -> None:
+    """Show no case."""
+    node = case_in(scene)
+    if node is not None:
+        node.GetDisplayNode().SetVisibility(False)
+
+
 def remove_case(scene: vtkMRMLScene) -> None:
     """Take the case away."""
     node = case_in(scene)
