@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ def read_preview(path: Path | str) -> Preview | None:
         The file is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as values:
+        # Read at once: while a file is open on Windows the training cannot replace it.
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as values:
             return Preview(
                 case_id=str(values["case_id"]),
                 epoch=int(values["epoch"]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import numpy as np
 import qt
 from slicer.i18n import tr as _
 
@@ -13,15 +12,15 @@ from ..anatomy.surface import Surface
 from ..scene.records import GENERATED, ThyroidRecord, read_record
 from ..scene.segmentations import SEGMENT_ID
 from ..scene.volumes import surface_of_segment
-from ..synthesis.thumbnail import shaded
 from .redraw import watch
+from .shading import shadedPixmap
 from .wording import featuresText
 
 LENGTH = 6
 """How many thyroids are kept."""
 
 _PIXELS = 56
-_COLOUR = np.array([0.20, 0.78, 0.55])
+_COLOUR = (0.20, 0.78, 0.55)
 
 
 @dataclass(frozen=True)
@@ -168,15 +167,7 @@ class History:
 def _pixmap(surface: Surface, widget):
     """Draw a thyroid over a widget's own background."""
     ratio = widget.devicePixelRatioF()
-    pixels = round(_PIXELS * ratio)
-    brightness, cover = shaded(surface, pixels=pixels)
     ground = widget.palette.color(qt.QPalette.Base)
-    behind = np.array([ground.red(), ground.green(), ground.blue()], dtype=float)
-    lit = 255 * np.clip(brightness[..., None] * _COLOUR * 1.1, 0, 1)
-    image = cover[..., None] * lit + (1 - cover[..., None]) * behind
-    # The plainest of the formats that Qt reads: no image of Qt's takes NumPy's memory in every version.
-    data = b"P6 %d %d 255\n" % (pixels, pixels) + image.round().astype(np.uint8).tobytes()
-    pixmap = qt.QPixmap()
-    pixmap.loadFromData(qt.QByteArray(data), "PPM")
+    pixmap = shadedPixmap(surface, _COLOUR, ground, pixels=round(_PIXELS * ratio))
     pixmap.setDevicePixelRatio(ratio)
     return pixmap

@@ -47,6 +47,7 @@ class TrainSection(Section):
         self._timer.setInterval(POLL_EVERY_MS)
         self._timer.connect("timeout()", self._poll)
         self._recent = qt.QMenu(self.ui.recentJobsButton)
+        self._recent.toolTipsVisible = True
         self._recent.connect("aboutToShow()", self._fillRecent)
         self.ui.recentJobsButton.setMenu(self._recent)
         self.ui.trainCollapsible.connect("contentsCollapsed(bool)", self._onCollapsed)
@@ -151,7 +152,7 @@ class TrainSection(Section):
         for job, state in jobs:
             text = _("{name}: {state}").format(name=job.path.name, state=stateName(state.status))
             action = self._recent.addAction(text)
-            action.setToolTip(str(job.path))
+            action.toolTip = str(job.path)
             action.connect("triggered(bool)", self._choosing(job.path))
         if not jobs:
             self._recent.addAction(_("No trainings yet")).setEnabled(False)

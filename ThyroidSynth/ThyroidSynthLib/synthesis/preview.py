@@ -54,7 +54,7 @@ class PreviewWriter:
             return
         try:
             write_preview(self._job.preview_file, self._preview(epoch, model_of()))
-        except SynthesisError as error:
+        except (SynthesisError, OSError) as error:
             logger.info("No preview after epoch %d: %s", epoch, error)
         except Exception:
             logger.exception("No preview after epoch %d", epoch)
