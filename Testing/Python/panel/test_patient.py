@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from ThyroidSynthLib.anatomy.volume import read_volume, write_volume
 from ThyroidSynthLib.scene.loading import load_case
 from ThyroidSynthLib.scene.segmentations import generated_thyroids
 from ThyroidSynthLib.scene.volumes import volume_of_segment
+
+REAL = Path(__file__).resolve().parents[2] / "Data" / "totalsegmentator_s0327"
 
 
 @pytest.fixture
@@ -130,6 +133,15 @@ def test_a_dicom_segmentation_goes_to_the_ct_in_the_scene(hands, dataset, tmp_pa
         np.testing.assert_allclose(found.center_of_mass_ras(), mask.center_of_mass_ras(), atol=1e-3)
     role = hands.parameters.segmentation.GetReferenceImageGeometryReferenceRole()
     assert hands.parameters.segmentation.GetNodeReference(role) is ct
+
+
+def test_the_ct_of_the_patient_before_is_let_go(hands, dataset):
+    hands.load(dataset)
+    hands.load(REAL)
+    assert hands.parameters.ct is None
+    assert "does not lie in 's0000 CT'" in hands.loadNoteLabel.text
+    measured(hands)
+    assert "38.4 mL" in hands.ownFeaturesLabel.text
 
 
 def test_a_ct_with_two_placements_is_said(hands, dataset, tmp_path):
@@ -250,8 +262,6 @@ def test_declining_the_packages_of_the_sample_case_ends_quietly(hands):
 
 
 def test_the_sample_case_stands_in_slicers_sample_data(hands):
-    from pathlib import Path
-
     import slicer
 
     from standin import sample_data

@@ -100,3 +100,27 @@ def test_a_ct_that_slicer_refuses_for_its_shear_is_explained(scene, tmp_path, sl
     write_nifti(tmp_path / "s1" / "ct.nii.gz", np.zeros(THYROID.shape, np.int16), sheared(3e-2), placed_by="sform")
     with slicer_app.faults.expected(""), pytest.raises(InputError, match="right angles"):
         load_case(scene, source)
+
+
+def test_the_ct_of_another_patient_is_not_taken(scene, tmp_path):
+    from ThyroidSynthLib.scene.patients import propose_patient
+
+    ct = load_case(scene, case_with(tmp_path / "s1", QFORM)).ct
+    far = QFORM.copy()
+    far[:3, 3] += [0.0, 0.0, 500.0]
+    again = load_case(scene, find_cases(write_case(tmp_path / "s2", THYROID, TRACHEA, far))[0], ct=ct)
+    assert again.ct is None
+    assert any("does not lie in 's1 CT'" in note for note in again.notes)
+    assert propose_patient(scene) == (None, again.segmentation)
+    near = load_case(scene, find_cases(write_case(tmp_path / "s3", THYROID, TRACHEA, QFORM))[0], ct=ct)
+    assert near.ct is ct
+    assert near.notes == ()
+
+
+def test_masks_that_do_not_lie_in_their_own_ct_are_said(scene, tmp_path):
+    case_with(tmp_path / "s1", QFORM)
+    far = QFORM.copy()
+    far[:3, 3] += [0.0, 0.0, 500.0]
+    write_case(tmp_path / "s1", THYROID, TRACHEA, far)
+    loaded = load_case(scene, find_cases(tmp_path / "s1")[0])
+    assert any("own CT" in note for note in loaded.notes)

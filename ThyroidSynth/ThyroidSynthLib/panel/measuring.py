@@ -13,13 +13,17 @@ from ..anatomy.frame import ALIGNMENTS, Placement
 from ..anatomy.quality import check_case
 from ..errors import ThyroidSynthError
 from ..scene.patients import case_of_patient, height_mm
-from ..scene.volumes import surface_of_segment, volume_of_segment
+from ..scene.volumes import CLOSED_SURFACE, surface_of_segment, volume_of_segment
 from .wording import featuresText, qualityTexts
 
 if TYPE_CHECKING:
+    from ..anatomy.quality import QualityVerdict
+    from ..anatomy.surface import Surface
     from .session import Session
 
 _AFTER_MS = 50
+# While a segment is being drawn, changes follow each other: only the last one counts.
+_AFTER_CHANGE_MS = 400
 
 
 class PatientMeasuring:
@@ -38,6 +42,7 @@ class PatientMeasuring:
         self._alignment = ALIGNMENTS[0]
         self._measured: tuple | None = None
         self._steps: Iterator[None] | None = None
+        self._delay = _AFTER_MS
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.connect("timeout()", self._onTime)
@@ -50,6 +55,11 @@ class PatientMeasuring:
         """Let go of the scene; what was measured holds no longer."""
         self._timer.stop()
         self._measured = self._steps = None
+
+    def segmentChanged(self) -> None:
+        """Measure again, once the changes have come to an end."""
+        self.forget()
+        self._delay = _AFTER_CHANGE_MS
 
     def update(self) -> None:
         """Measure if something else is chosen than what was measured."""
@@ -70,7 +80,8 @@ class PatientMeasuring:
         self._showLabels()
         if parameters.tracheaSegmentID:
             self._steps = self._measure()
-            self._timer.start(_AFTER_MS)
+            self._timer.start(self._delay)
+        self._delay = _AFTER_MS
 
     def _chosen(self) -> tuple:
         parameters = self._session.parameters
@@ -112,13 +123,16 @@ class PatientMeasuring:
         if thyroidID:
             thyroid = volume_of_segment(segmentation, thyroidID)
             yield
-            surface = surface_of_segment(segmentation, thyroidID)
-            placement = Placement.of_patient(self._alignment, trachea, thyroid)
-            features = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
-            ui.ownFeaturesLabel.text = featuresText(features)
-            yield
         case = case_of_patient(segmentation.GetName(), thyroid, trachea, segmentation=segmentation, ct=ct)
-        self._warn(qualityTexts(check_case(case), thyroid=bool(thyroidID)))
+        verdict = check_case(case)
+        self._warn(qualityTexts(verdict, thyroid=bool(thyroidID)))
+        if thyroid is None:
+            return
+        yield
+        placement = Placement.of_patient(self._alignment, trachea, thyroid)
+        surface = _surface(segmentation, thyroidID, verdict)
+        features = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
+        ui.ownFeaturesLabel.text = featuresText(features)
 
     def _fail(self, text: str) -> None:
         self._steps = None
@@ -133,3 +147,12 @@ class PatientMeasuring:
     def _showLabels(self) -> None:
         for label in (self._ui.ownFeaturesLabel, self._ui.tracheaInfoLabel, self._ui.qualityLabel):
             label.visible = bool(label.text)
+
+
+def _surface(segmentation, segment_id: str, verdict: QualityVerdict) -> Surface:
+    """Give a segment's surface; quality control has made it already, unless it cleaned the gland before."""
+    found = verdict.measurements
+    made_of_surfaces = segmentation.GetSegmentation().GetSourceRepresentationName() == CLOSED_SURFACE
+    if not (made_of_surfaces or found.specks_dropped or found.hole_voxels) and verdict.surface_ras is not None:
+        return verdict.surface_ras
+    return surface_of_segment(segmentation, segment_id)

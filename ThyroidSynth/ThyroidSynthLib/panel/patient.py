@@ -86,8 +86,10 @@ class PatientSection(Section):
             self.parameters.segmentation = segmentation
 
     def take(self, loaded: LoadedCase) -> None:
-        """Choose what was just loaded."""
-        self._choose(loaded.ct, loaded.segmentation)
+        """Choose what was just loaded; the CT of another patient is let go."""
+        with slicer.util.NodeModify(self.parameters):
+            self.parameters.ct = loaded.ct
+            self._choose(None, loaded.segmentation)
 
     def showOwnGland(self) -> None:
         """Let the patient's own thyroid stand back behind a generated one, or hide it, as the user wishes."""
@@ -156,7 +158,7 @@ class PatientSection(Section):
 
     def _onSegmentsChanged(self, caller, event) -> None:
         if self.parameters is not None:
-            self._measuring.forget()
+            self._measuring.segmentChanged()
             self.refresh()
 
     def _fill(self) -> None:

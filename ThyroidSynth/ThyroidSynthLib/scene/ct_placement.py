@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..anatomy.labels import THYROID, TRACHEA
 from ..anatomy.nifti import NiftiHeader, is_nifti, read_header
 from ..errors import InputError
-from .volumes import ijk_to_local
+from .terminology import find_segment
+from .volumes import grid_of_ct, ijk_to_local, volume_of_segment
 
 if TYPE_CHECKING:
-    from slicer import vtkMRMLScalarVolumeNode
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
 _SAME_PLACE_VOXELS = 0.1
 # Two placements of one image may turn it, but not stretch it: organs would change their sizes.
@@ -54,6 +56,24 @@ def shift_to_shown(ct: vtkMRMLScalarVolumeNode) -> np.ndarray | None:
             "cannot lie both over the CT and in the patient. Export the CT again from the program that made it."
         )
     return shift
+
+
+def lies_in(segmentation: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeNode) -> bool:
+    """Say whether a segmentation's trachea, or else its thyroid, lies in a CT for the greater part.
+
+    If not, the CT is that of another patient or of another part of the body.
+    """
+    segment_id = find_segment(segmentation, TRACHEA) or find_segment(segmentation, THYROID)
+    if not segment_id or ct.GetImageData() is None:
+        return True
+    try:
+        volume = volume_of_segment(segmentation, segment_id)
+    except InputError:
+        return True  # Nothing in it yet, so nothing lies elsewhere.
+    grid = grid_of_ct(ct)
+    ijk = grid.to_ijk(volume.to_ras(np.argwhere(volume.array)[:, ::-1]))
+    inside = ((ijk > -0.5) & (ijk < np.array(grid.size_kji[::-1]) - 0.5)).all(axis=1)
+    return bool(inside.mean() > 0.5)
 
 
 def distance_mm(header: NiftiHeader, ijk_to_ras: np.ndarray) -> float:

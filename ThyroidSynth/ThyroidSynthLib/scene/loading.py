@@ -11,7 +11,7 @@ from ..anatomy.labels import STRUCTURES, THYROID, TRACHEA
 from ..anatomy.volume import Volume
 from ..errors import InputError
 from ..progress import ProgressCallback, StopRequested, check, never, silent
-from .ct_placement import sheared, shift_to_shown
+from .ct_placement import lies_in, sheared, shift_to_shown
 from .segmentations import place_beside
 from .terminology import COLOURS, mark_as
 from .volumes import CLOSED_SURFACE, image_of_volume
@@ -36,7 +36,7 @@ class LoadedCase:
     Attributes
     ----------
     ct : vtkMRMLScalarVolumeNode, optional
-        The CT; None when the files hold none.
+        The CT; None when the files hold none and there was none in the scene that fits.
     segmentation : vtkMRMLSegmentationNode
         Thyroid and trachea, named and marked with their terminology, where Slicer shows the CT.
     notes : tuple of str
@@ -87,6 +87,12 @@ def load_case(
         added.append(segmentation)
         progress(0.8, "Placing it over the CT")
         check(stop_requested)
+        if ct is not None and not lies_in(segmentation, ct):
+            if source.ct_path is None:
+                notes += (f"it does not lie in '{ct.GetName()}', which is not taken for its CT",)
+                ct = None
+            else:
+                notes += ("it does not lie in its own CT, so the geometry of one of the files is wrong",)
         if ct is not None:
             segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
             place_beside(segmentation, ct)

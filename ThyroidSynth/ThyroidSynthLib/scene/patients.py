@@ -10,6 +10,7 @@ from ..anatomy.cases import Case
 from ..anatomy.labels import THYROID, TRACHEA
 from ..anatomy.masks import Mask, mask_in_scan
 from ..anatomy.volume import Volume
+from .ct_placement import lies_in
 from .segmentations import is_generated
 from .terminology import find_segment
 from .volumes import grid_of_ct, grid_of_image
@@ -29,7 +30,7 @@ def propose_patient(
     """Propose a CT and a segmentation among what is in a scene.
 
     The segmentation is the newest one with a trachea, one that has a thyroid as well before others; the CT
-    the one it was drawn on, else the only volume there is.
+    the one it was drawn on, else the only volume there is if it lies in that.
     """
     import slicer
 
@@ -40,6 +41,8 @@ def propose_patient(
     if ct is None or not _is_scan(ct):
         scans = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode", scene) if _is_scan(node)]
         ct = scans[0] if len(scans) == 1 else None
+        if ct is not None and segmentation is not None and not lies_in(segmentation, ct):
+            ct = None
     return ct, segmentation
 
 
