@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := $(abspath $(VENV))/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint cmake-lists clean
+.PHONY: help setup demo test bench screenshots lint cmake-lists clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -23,6 +23,9 @@ test: lint ## Lint, then all tests that need no Slicer application
 
 bench: setup ## Measure speed: decoding, training, preparing
 	$(BIN)/python Testing/Benchmarks/run.py
+
+screenshots: setup ## Draw the panel beside the four views, in Testing/artefacts/screenshots/
+	$(BIN)/python Testing/screenshots.py
 
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check .

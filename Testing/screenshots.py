@@ -1,0 +1,191 @@
+"""Pictures of the panel beside the four views, for people: light and dark, each section, a small screen.
+
+Run by ``make screenshots``; they are written to ``Testing/artefacts/screenshots`` and shown in the order in
+which the module is used. Drawn by the stand-in for the application: real Qt widgets and Slicer's own views.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "ThyroidSynth")]
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from standin.session import open_session  # noqa: E402
+
+import qt  # noqa: E402  isort: skip
+from PySide6 import QtTest  # noqa: E402
+
+from standin import inspection, pictures  # noqa: E402
+from ThyroidSynthLib.scene.overlay import bounds_of, look_from_front  # noqa: E402
+
+OUT = HERE / "artefacts" / "screenshots"
+WIDTH, SMALL_HEIGHT, HEIGHT = 450, 700, 846
+FIELD_OF_VIEW_MM = 110.0
+SECTIONS = ("patient", "model", "generate", "edit", "inspect", "export", "train")
+
+
+class Photographer:
+    """Opens the module, uses it, and takes pictures on the way."""
+
+    def __init__(self) -> None:
+        self.app = open_session()
+        for name in ("Red", "Green", "Yellow", "1"):
+            self.app.view(name)
+        self.module = self.app.load_module(HERE.parent / "ThyroidSynth" / "ThyroidSynth.py")
+        self.module.select()
+        self.screen = qt.QScrollArea()
+        self.screen.setWidgetResizable(True)
+        self.screen.setHorizontalScrollBarPolicy(qt.Qt.ScrollBarAlwaysOff)
+        self.screen.setWidget(self.module.panel)
+        self.taken: list[Path] = []
+
+    def __getattr__(self, name: str):
+        (found,) = self.module.panel.findChildren(qt.QWidget, name)
+        return found
+
+    def wait(self, condition: Callable[[], bool] = lambda: True, seconds: float = 0.6) -> None:
+        """Let the application run until it is at rest: for a while, and as long as it takes."""
+        earliest, latest = time.monotonic() + seconds, time.monotonic() + 120
+        panel = self.module.widget.panel
+        while panel.busy or time.monotonic() < earliest or not condition():
+            if time.monotonic() > latest:
+                raise RuntimeError(f"Waited in vain: {self.statusLabel.text}")
+            self.app.process_events(1)
+
+    def click(self, name: str, condition: Callable[[], bool] = lambda: True) -> None:
+        """Click a button and wait."""
+        button = getattr(self, name)
+        if not button.enabled:
+            raise RuntimeError(f"{name} is disabled: {self.statusLabel.text}")
+        button.click()
+        self.wait(condition)
+
+    def drag(self, name: str, value: float) -> None:
+        """Move a slider and wait."""
+        getattr(self, name).setValue(value)
+        self.wait()
+
+    def open(self, *sections: str) -> None:
+        """Open these sections and fold the others."""
+        for each in SECTIONS:
+            getattr(self, f"{each}Collapsible").collapsed = each not in sections
+        self.wait()
+
+    def look_at(self, node) -> None:
+        """Show a thyroid large in all views."""
+        lower, upper = bounds_of(node)
+        look_from_front(self.app.scene, (lower + upper) / 2, 0.8 * float((upper - lower).max()))
+        for name in ("Red", "Green", "Yellow"):
+            view = self.app.view(name).node
+            view.JumpSliceByCentering(*((lower + upper) / 2).tolist())
+            view.SetFieldOfView(FIELD_OF_VIEW_MM, FIELD_OF_VIEW_MM, view.GetFieldOfView()[2])
+
+    def take(self, name: str, title: str, *, height: int = HEIGHT, top: str = "") -> None:
+        """Take a picture of what the screen shows, light and dark, with a widget scrolled to the top."""
+        for theme in ("light", "dark"):
+            if theme == "dark":
+                with inspection.dark_theme():
+                    self._take(f"{name}_dark", title, height, top)
+            else:
+                self._take(name, title, height, top)
+
+    def _take(self, name: str, title: str, height: int, top: str) -> None:
+        self.screen.show()
+        self.screen.resize(WIDTH + self.screen.verticalScrollBar().sizeHint.width(), height)
+        self.wait(seconds=0.1)
+        bar = self.screen.verticalScrollBar()
+        place = inspection.place_of(getattr(self, top), self.module.panel).top() if top else 0
+        bar.setValue(max(place - 6, 0))
+        self.wait(seconds=0.1)
+        panel = pictures.of_widget(self.screen, self.screen.width, height)
+        path = pictures.save(pictures.beside(panel, self.app.four_views(title)), OUT / f"{name}.png")
+        self.taken.append(path)
+        print(path)
+
+
+def main() -> None:
+    """Use the module as a radiologist does, and take the pictures."""
+    camera = Photographer()
+    parameters = camera.module.widget._parameterNode
+    synthetic = "synthetic example; not for clinical use"
+    camera.take("01_opened", "ThyroidSynth, just opened")
+
+    camera.click("sampleDataButton", lambda: parameters.ct is not None)
+    camera.wait(lambda: "mL" in camera.ownFeaturesLabel.text)
+    camera.look_at(parameters.segmentation)
+    camera.open("patient")
+    camera.take("02_patient", f"A patient's thyroid and trachea, detected and measured ({synthetic})")
+
+    camera.open("model")
+    for each in ("modelManageGroup", "modelCardGroup"):
+        getattr(camera, each).collapsed = each == "modelManageGroup"
+    camera.take("03_model", f"The shape model and its card ({synthetic})")
+
+    camera.open("generate")
+    camera.showOwnCheckBox.checked = False
+    camera.click("generateButton", lambda: parameters.result is not None)
+    for seed in (3, 8, 21):
+        camera.seedSpinBox.setValue(seed)
+        camera.click("generateButton")
+    camera.drag("volumeSlider", 20.0)
+    camera.look_at(parameters.result)
+    camera.take("04_generate", f"A thyroid steered to 20 mL at the patient's trachea ({synthetic})")
+    camera.take("05_small_screen", f"On a small screen ({synthetic})", height=SMALL_HEIGHT, top="generateCollapsible")
+
+    camera.showOwnCheckBox.checked = True
+    parameters.result.GetDisplayNode().SetVisibility(False)
+    camera.open("edit")
+    camera.click("fitButton", lambda: parameters.edited is not None)
+    camera.holdIsthmusAreaCheckBox.checked = False
+    camera.drag("editVolumeSlider", 1.1 * camera.editVolumeSlider.value)
+    camera.wait(lambda: camera.undoButton.enabled)
+    camera.look_at(parameters.edited)
+    camera.take("06_edit", f"The patient's own thyroid, 10 % larger, over its outline ({synthetic})")
+    camera.click("keepButton")
+    camera.showOwnCheckBox.checked = False
+
+    camera.open("inspect")
+    _fill_table(camera, parameters)
+    camera.take("07_inspect", f"All thyroids of the scene ({synthetic})")
+    camera.click("distanceMapButton")
+    camera.take("08_distance", f"Coloured by the distance between two thyroids ({synthetic})")
+    camera.click("distanceMapButton")
+
+    camera.open("export")
+    camera.take("09_export", f"Export ({synthetic})")
+    camera.open("train")
+    camera.take("10_train", f"Training ({synthetic})")
+    camera.app.close()
+    print(f"{len(camera.taken)} pictures")
+
+
+def _fill_table(camera: Photographer, parameters) -> None:
+    for seed in (30, 31):
+        parameters.result = None
+        camera.seedSpinBox.setValue(seed)
+        camera.click("generateButton")
+    model = camera.thyroidTable.model()
+
+    def known() -> bool:
+        texts = [model.index(row, column).data() for row in range(model.rowCount()) for column in range(8)]
+        return "…" not in texts
+
+    camera.wait(known)
+    # A click on a row shows that thyroid alone.
+    view = camera.thyroidTable
+    row = next(row for row in range(model.rowCount()) if model.index(row, 1).data() == "generated")
+    view.scrollTo(model.index(row, 0))
+    place = view.visualRect(model.index(row, 0)).center()
+    QtTest.QTest.mouseClick(view.viewport(), qt.Qt.LeftButton, qt.Qt.NoModifier, place)
+    camera.wait()
+    camera.look_at(parameters.result)
+
+
+if __name__ == "__main__":
+    main()
