@@ -246,6 +246,26 @@ def test_six_thumbnails_are_kept_and_they_show_different_shapes(made):
     assert all("seed" in button.toolTip for button in buttons)
 
 
+def test_thumbnails_follow_the_theme(made):
+    import qt
+
+    def corner() -> int:
+        return made.history1Button.icon.pixmap(56, 56).toImage().pixelColor(1, 1).lightness()
+
+    application = qt.QApplication.instance()
+    light = application.palette()
+    dark = qt.QPalette(light)
+    for role in (qt.QPalette.Window, qt.QPalette.Base):
+        dark.setColor(role, qt.QColor(35, 37, 40))
+    assert corner() > 200
+    try:
+        application.setPalette(dark)
+        made.app.process_events()
+        assert corner() < 60
+    finally:
+        application.setPalette(light)
+
+
 def test_thyroids_of_the_patient_before_come_back_at_the_trachea_of_this_one(made, dataset):
     made.load(dataset)
     parameters = made.parameters

@@ -49,7 +49,7 @@ class GenerateSection(Section):
         self._settingWishes = False
         self._maker = Maker(self.session)
         self._rows = {name: WishRow(self.ui, name) for name in WISHES}
-        self._history = History(self.ui.historyWidget, self._onPast)
+        self._history = History(self.ui.historyWidget, self._onPast, before=self.ui.liveCheckBox)
         self._placing = PlacingControls(self.session, self.ui, self._onCarved)
         self._live = LivePreview(self.session, _("Meeting the wishes"), follow=self._onFollow, rest=self._onRest)
         self._closingTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onSceneClosing)
@@ -62,7 +62,8 @@ class GenerateSection(Section):
     def describe(self, description: ModelDescription | None) -> None:
         """Offer what a model can do."""
         self._description = description
-        self.refresh()
+        if self.parameters is not None:
+            self.refresh()
 
     def refresh(self) -> None:
         """Show the parameters, which have changed, and follow the wishes if it was they."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import qt
@@ -16,13 +16,11 @@ _MARK = 5
 
 
 @dataclass(frozen=True)
-class HistogramContent:
-    """What a histogram shows.
+class Marks:
+    """What a histogram marks.
 
     Attributes
     ----------
-    values : tuple of float
-        The cohort's values.
     current : float
         The slider's value.
     measured : float or None
@@ -33,10 +31,9 @@ class HistogramContent:
         Whether the slider's value counts.
     """
 
-    values: tuple[float, ...] = ()
     current: float = 0.0
     measured: float | None = None
-    colour: tuple[float, float, float] = field(default=(0.5, 0.5, 0.5))
+    colour: tuple[float, float, float] = (0.5, 0.5, 0.5)
     asked: bool = True
 
 
@@ -55,13 +52,18 @@ class Histogram:
 
     def __init__(self, label, slider) -> None:
         self._label, self._slider = label, slider
-        self._content = HistogramContent()
+        self._inner = slicer.util.findChild(slider, "Slider")
+        self._values = np.empty(0)
+        self._shares: tuple = ()
+        self._marks = Marks()
         self._drawn: tuple | None = None
         self._watcher = watch(label, self._redraw)
 
-    def show(self, content: HistogramContent) -> None:
-        """Show other content."""
-        self._content = content
+    def show(self, values: np.ndarray, marks: Marks) -> None:
+        """Show a cohort's values (n,) and marks."""
+        if values is not self._values:
+            self._values, self._shares, self._drawn = values, (), None
+        self._marks = marks
         self._draw()
 
     def _redraw(self) -> None:
@@ -69,10 +71,10 @@ class Histogram:
         self._draw()
 
     def _draw(self) -> None:
-        label, content = self._label, self._content
+        label = self._label
         left, right = self._groove()
         low, high = self._slider.minimum, self._slider.maximum
-        key = (content, left, right, low, high, label.width, label.height)
+        key = (self._marks, left, right, low, high, label.width, label.height)
         if key == self._drawn or label.width < 2 or label.height < 2:
             return
         self._drawn = key
@@ -80,47 +82,53 @@ class Histogram:
         pixmap = qt.QPixmap(round(label.width * ratio), round(label.height * ratio))
         pixmap.setDevicePixelRatio(ratio)
         pixmap.fill(qt.QColor(0, 0, 0, 0))
-        if content.values and high > low:
+        if len(self._values) and high > low:
             painter = qt.QPainter(pixmap)
             painter.setRenderHint(qt.QPainter.Antialiasing, True)
-            self._paint(painter, left, right, low, high)
+            self._paint(painter, left, right - left, low, high)
             painter.end()
         label.setPixmap(pixmap)
 
-    def _paint(self, painter, left: float, right: float, low: float, high: float) -> None:
-        content, floor = self._content, self._label.height - _BASE
+    def _paint(self, painter, left: float, width: float, low: float, high: float) -> None:
+        marks, floor = self._marks, self._label.height - _BASE
 
         def x(value: float) -> float:
-            return left + (right - left) * (min(max(value, low), high) - low) / (high - low)
+            return left + width * (min(max(value, low), high) - low) / (high - low)
 
         palette = self._label.palette
         ink = palette.color(qt.QPalette.WindowText)
-        values = np.array(content.values)
-        counts, edges = np.histogram(values, bins=_BARS, range=(low, high))
-        bar = qt.QColor(ink.red(), ink.green(), ink.blue(), 90 if content.asked else 50)
-        for count, start, end in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            if count:
-                height = max(1.0, (floor - 1) * count / counts.max())
-                painter.fillRect(qt.QRectF(x(start) + 0.5, floor - height, x(end) - x(start) - 1, height), bar)
+        colour = qt.QColor(ink.red(), ink.green(), ink.blue(), 90 if marks.asked else 50)
+        step = width / _BARS
+        for place, share in self._bars(low, high):
+            height = max(1.0, (floor - 1) * share)
+            painter.fillRect(qt.QRectF(left + place * step + 0.5, floor - height, step - 1, height), colour)
+        first, last = x(float(self._values.min())), x(float(self._values.max()))
         line = qt.QColor(ink.red(), ink.green(), ink.blue(), 150)
-        first, last = x(float(values.min())), x(float(values.max()))
         painter.fillRect(qt.QRectF(first, floor + 1, last - first, 1), line)
-        if content.asked:
+        if marks.asked:
             mark = palette.color(qt.QPalette.Highlight)
-            painter.fillRect(qt.QRectF(x(content.current) - 1, 0, 2, floor + 1), mark)
-        if content.measured is not None:
-            self._triangle(painter, x(content.measured), floor + 1)
+            painter.fillRect(qt.QRectF(x(marks.current) - 1, 0, 2, floor + 1), mark)
+        if marks.measured is not None:
+            self._triangle(painter, x(marks.measured), floor + 1)
+
+    def _bars(self, low: float, high: float) -> list[tuple[int, float]]:
+        """Give place and height, as a share of the highest, of each bar that is not empty."""
+        if not self._shares or self._shares[0] != (low, high):
+            counts = np.histogram(self._values, bins=_BARS, range=(low, high))[0]
+            bars = [(int(place), float(counts[place] / counts.max())) for place in np.flatnonzero(counts)]
+            self._shares = ((low, high), bars)
+        return self._shares[1]
 
     def _triangle(self, painter, x: float, top: float) -> None:
         triangle = qt.QPolygonF()
         for across, down in ((0, 0), (_MARK, _MARK), (-_MARK, _MARK)):
             triangle.append(qt.QPointF(x + across, top + down))
         painter.setPen(qt.Qt.NoPen)
-        painter.setBrush(qt.QBrush(qt.QColor(*(round(255 * each) for each in self._content.colour))))
+        painter.setBrush(qt.QBrush(qt.QColor(*(round(255 * each) for each in self._marks.colour))))
         painter.drawPolygon(triangle)
 
     def _groove(self) -> tuple[float, float]:
         """Give where the handle's middle is at either end of the slider, in pixels of the label."""
-        inner = slicer.util.findChild(self._slider, "Slider")
+        inner = self._inner
         handle = inner.style().pixelMetric(qt.QStyle.PM_SliderLength)
         return inner.x + handle / 2, inner.x + inner.width - handle / 2

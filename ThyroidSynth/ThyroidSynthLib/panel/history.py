@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -58,14 +59,18 @@ class History:
         Holds the pictures; it has a layout.
     goBack : callable
         Called with the `PastThyroid` that was clicked.
+    before : QWidget
+        What the keyboard reaches before the pictures.
     """
 
-    def __init__(self, widget, goBack: Callable[[PastThyroid], None]) -> None:
+    def __init__(self, widget, goBack: Callable[[PastThyroid], None], *, before) -> None:
         self._widget, self._goBack = widget, goBack
         self._past: list[PastThyroid] = []
         self._current: tuple | None = None
         self._waiting: list = []
         self._buttons = [self._button(place) for place in range(LENGTH)]
+        for first, second in itertools.pairwise([before, *self._buttons]):
+            qt.QWidget.setTabOrder(first, second)
         widget.layout().addStretch(1)
         widget.visible = False
         self._watcher = watch(widget, self._drawAll)
@@ -152,7 +157,7 @@ class History:
             button.visible = False
             return
         past = self._past[place]
-        button.setIcon(qt.QIcon(_pixmap(past.surface, button)))
+        button.setIcon(qt.QIcon(_pixmap(past.surface, self._widget)))
         button.toolTip = _("Go back to this thyroid: seed {seed}, {features}").format(
             seed=past.record.seed, features=featuresText(past.record.features)
         )

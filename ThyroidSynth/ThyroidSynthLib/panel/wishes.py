@@ -9,7 +9,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from ..anatomy.features import FEATURE_NAMES
-from .histogram import Histogram, HistogramContent
+from .histogram import Histogram, Marks
 from .wording import featureText
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class WishRow:
         kinds = ("CheckBox", "Slider", "RangeLabel", "HistogramLabel")
         self._box, self._slider, self._label, histogram = (getattr(ui, self._wish.widgets + kind) for kind in kinds)
         self._histogram = Histogram(histogram, self._slider)
+        self._described: ModelDescription | None = None
+        self._values = np.empty(0)
 
     def makeRoom(self, value: float) -> None:
         """Let the slider reach a value that is about to be set."""
@@ -111,26 +113,32 @@ class WishRow:
         steerable = description is None or description.steerable
         self._box.enabled = steerable
         self._slider.enabled = steerable and asked
-        low, high = self._reach(description, value)
+        values = self._cohort(description)
+        low, high = self._reach(values, value)
         if (self._slider.minimum, self._slider.maximum) != (low, high):
             self._slider.minimum, self._slider.maximum = low, high
-        values = _cohort(description, self._name)
         self._label.text = self._text(values, value, measured, asked and steerable)
-        self._histogram.show(
-            HistogramContent(tuple(values.tolist()), value, measured, tuple(colour), asked and steerable)
-        )
+        self._histogram.show(values, Marks(value, measured, tuple(colour), asked and steerable))
 
     def warning(self, parameters: ThyroidSynthParameterNode, description: ModelDescription | None) -> str:
         """Say how far the wish lies outside the cohort; empty when it does not, or does not count."""
         if description is None or not description.steerable or not getattr(parameters, self._wish.steer):
             return ""
-        return outsideText(self._name, _cohort(description, self._name), getattr(parameters, self._wish.value))
+        return outsideText(self._name, self._cohort(description), getattr(parameters, self._wish.value))
 
-    def _reach(self, description: ModelDescription | None, value: float) -> tuple[float, float]:
+    def _cohort(self, description: ModelDescription | None) -> np.ndarray:
+        """Give the cohort's values (n,); the same array as long as the description is the same."""
+        if description is not self._described:
+            self._described = description
+            column = FEATURE_NAMES.index(self._name)
+            self._values = description.features[:, column] if description is not None else np.empty(0)
+        return self._values
+
+    def _reach(self, values: np.ndarray, value: float) -> tuple[float, float]:
         wish = self._wish
-        if description is None:
+        if len(values) == 0:
             return wish.lower, max(value, 1.0 if wish.upper == 1.0 else wish.upper / 10)
-        low, high = description.feature_range(self._name)
+        low, high = float(values.min()), float(values.max())
         margin = _REACH * (high - low)
         return min(value, max(wish.lower, low - margin)), max(value, min(wish.upper, high + margin))
 
@@ -143,10 +151,6 @@ class WishRow:
         if measured is not None:
             parts.append(_("measured {measured}").format(measured=featureText(self._name, measured)))
         return " · ".join(parts)
-
-
-def _cohort(description: ModelDescription | None, name: str) -> np.ndarray:
-    return description.features[:, FEATURE_NAMES.index(name)] if description is not None else np.empty(0)
 
 
 def _ordinal(number: int) -> str:
