@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import label
 
 from ThyroidSynthLib.anatomy.frame import Placement
 from ThyroidSynthLib.anatomy.surface import surface_from_mask
@@ -93,6 +94,15 @@ def test_the_patients_own_details_survive_an_edit(fitted: PatientFit) -> None:
 
     assert gap > 2.0
     assert kept < 0.7 * gap
+
+
+def test_large_edits_grow_no_crumbs(fitted: PatientFit, mask: Volume) -> None:
+    spread = fitted.shapes.model.codes.std(axis=0)
+    rng = np.random.default_rng(5)
+    for _ in range(4):
+        code = fitted.original.code + 1.5 * spread * rng.standard_normal(len(spread))
+        sizes = np.bincount(label(fitted.shapes.label_map(code, mask).array)[0].ravel())[1:]
+        assert sizes.min() > 0.01 * np.count_nonzero(mask.array), sizes
 
 
 def test_sensitivities_are_those_of_finite_differences(fitted: PatientFit) -> None:

@@ -34,6 +34,8 @@ from .thyroid import Thyroid, Validity
 # Between coarse points the change of the field is interpolated; it strays by less than this many voxels
 # wherever it was looked at, and where it does not, more points are evaluated.
 _EXPECTED_STRAY = 0.3
+# Pieces an edit grows are crumbs below this share of the gland.
+_SMALLEST_PIECE = 0.02
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,7 @@ class PatientShapes:
             return self._gland.changed(self._per_unit[place] * self._change(field, index), place)
 
         settle_near_surface(exact, values, known, np.full(shape, _EXPECTED_STRAY, dtype=np.float32))
-        return values
+        return _without_crumbs(values, self._unchanged)
 
     def _change(self, field: Field, index: np.ndarray) -> np.ndarray:
         """Give f(x, z) − f(x, z_fitted) at grid points (n, 3), shape (n,)."""
@@ -249,6 +251,28 @@ class _EditedLevelSet:
             gradient @ np.linalg.inv(self._gland.matrix),
             per_unit[:, None] * code,
         )
+
+
+def _without_crumbs(values: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
+    """Turn small pieces of inside and of outside over that an edit has grown away from the surface.
+
+    A network's field is a little rough, and so is a difference of two. What the patient's own gland has
+    of small pieces and holes stays.
+    """
+    from scipy.ndimage import label
+
+    smallest = _SMALLEST_PIECE * np.count_nonzero(unchanged < 0)
+    for inside, own in ((values < 0, unchanged < 0), (values >= 0, unchanged >= 0)):
+        piece, count = label(inside)
+        if count == 1:
+            continue
+        size = np.bincount(piece.ravel())
+        new = np.bincount(piece[own], minlength=count + 1) == 0
+        crumb = new & (size < smallest)
+        crumb[0] = False
+        if crumb.any():
+            values = np.where(crumb[piece], -values, values)
+    return values
 
 
 def _gland(mask: Volume, placement: Placement) -> GlandField:
