@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ThyroidSynthLib.scene.segmentations import generated_thyroids
+from ThyroidSynthLib.scene.records import read_record
+from ThyroidSynthLib.scene.segmentations import SEGMENT_ID, add_generated_thyroid, generated_thyroids
+from ThyroidSynthLib.scene.volumes import surface_of_segment
 
 
 class Table:
@@ -35,10 +37,23 @@ class Table:
         self.hands.app.process_events()
 
 
+_MADE: dict[tuple, tuple] = {}
+
+
 def make(hands, *seeds: int) -> list:
+    """Make thyroids by the Generate section; one that was made before is put into the scene as it was."""
     for seed in seeds:
+        key = (hands.parameters.model, seed, hands.exactCheckBox.checked)
         hands.parameters.result = None
+        if key in _MADE:
+            surface, record = _MADE[key]
+            name, ct = "Generated thyroid", hands.parameters.ct
+            hands.parameters.result = add_generated_thyroid(hands.app.scene, name, surface, ct=ct, record=record)
+            hands.module.widget.panel.session.announceThyroids()
+            continue
         hands.seedSpinBox.setValue(seed)
         hands.click("generateButton")
+        node = hands.parameters.result
+        _MADE[key] = surface_of_segment(node, SEGMENT_ID), read_record(node)
     hands.app.process_events()
     return generated_thyroids(hands.app.scene)
