@@ -24,23 +24,46 @@ def text_and_parent(arguments: tuple) -> tuple[str, QtWidgets.QWidget | None]:
 class _HidesChildren:
     """What both collapsible containers do with their children."""
 
+    _forcing = False
+
+    def childEvent(self, event: QtCore.QChildEvent) -> None:
+        if event.added() and event.child().isWidgetType():
+            event.child().installEventFilter(self)
+        super().childEvent(event)
+
+    def eventFilter(self, child: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        # A child that is shown while the container is closed waits until it opens, as in CTK.
+        if event.type() == QtCore.QEvent.ShowToParent and self.collapsed and not self._forcing:
+            self._force(child, False)
+            self._hidden_here.append(child)
+        elif event.type() == QtCore.QEvent.HideToParent and not self._forcing and child in self._hidden_here:
+            self._hidden_here.remove(child)
+        return super().eventFilter(child, event)
+
+    def _force(self, child: QtWidgets.QWidget, visible: bool) -> None:
+        self._forcing = True
+        child.setVisible(visible)
+        # As in CTK: what the module itself says later is heard, even if it is to hide what is hidden.
+        child.setAttribute(Qt.WA_WState_ExplicitShowHide, False)
+        self._forcing = False
+
     def _show_children(self, visible: bool) -> None:
         children = [each for each in self.children() if isinstance(each, QtWidgets.QWidget)]
         if visible:
             hidden_here, self._hidden_here = self._hidden_here, []
             for child in hidden_here:
                 if child in children:
-                    child.setVisible(True)
+                    self._force(child, True)
             return
         for child in children:
             # Children the module has hidden itself must stay hidden when the container opens again.
             hidden_by_module = child.testAttribute(Qt.WA_WState_ExplicitShowHide) and child.isHidden()
-            if not hidden_by_module:
+            if not hidden_by_module and child not in self._hidden_here:
                 self._hidden_here.append(child)
-                child.setVisible(False)
+                self._force(child, False)
 
 
-class ctkCollapsibleButton(QtWidgets.QAbstractButton, _HidesChildren):
+class ctkCollapsibleButton(_HidesChildren, QtWidgets.QAbstractButton):
     """Button with contents that it shows while it is checked; ``collapsed`` is ``not checked``."""
 
     contentsCollapsed = Signal(bool)
@@ -110,7 +133,7 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton, _HidesChildren):
     indicatorAlignment = stored(int, 0x81)
 
 
-class ctkCollapsibleGroupBox(QtWidgets.QGroupBox, _HidesChildren):
+class ctkCollapsibleGroupBox(_HidesChildren, QtWidgets.QGroupBox):
     """Group box whose title box shows and hides its contents."""
 
     def __init__(self, *arguments) -> None:

@@ -107,6 +107,28 @@ def test_a_collapsed_button_hides_its_children_and_keeps_hidden_ones_hidden(ctk,
     button.close()
 
 
+@pytest.mark.parametrize("kind", ["ctkCollapsibleButton", "ctkCollapsibleGroupBox"])
+def test_a_child_shown_in_a_closed_container_waits_until_it_opens(ctk, slicer_app, kind):
+    import qt
+
+    container = getattr(ctk, kind)()
+    layout = qt.QVBoxLayout(container)
+    first, second = qt.QLabel("first"), qt.QLabel("second")
+    for label in (first, second):
+        layout.addWidget(label)
+        label.setVisible(False)
+    container.show()
+    container.collapsed = True
+    first.setVisible(True)
+    second.setVisible(True)
+    assert first.isHidden()
+    second.setVisible(False)
+    container.collapsed = False
+    assert not first.isHidden()
+    assert second.isHidden()
+    container.delete()
+
+
 def test_a_button_that_was_collapsed_while_its_panel_was_away_opens_again(ctk, slicer_app):
     import qt
 

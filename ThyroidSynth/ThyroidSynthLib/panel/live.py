@@ -76,6 +76,9 @@ class LivePreview:
             return
         with self._session.errorsShown():
             self._follow()
+        if self._pause.isActive():
+            # The hand could not move on while the step was made: where that is slow, it has not rested yet.
+            self._pause.start(REST_MS)
 
     def _onPause(self) -> None:
         if self._session.busy or self._turn.isActive():
