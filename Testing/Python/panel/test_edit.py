@@ -273,7 +273,7 @@ def test_a_wish_out_of_reach_is_said_with_what_is_missing(fitted):
     record = read_record(fitted.parameters.edited)
     if record.met:
         pytest.skip("this model reaches everything")
-    assert "Out of this gland's reach" in fitted.editNoteLabel.text
+    assert "Out of this gland's reach" in fitted.editWarningLabel.text
 
 
 def test_the_original_is_seen_as_an_outline_in_place_of_the_patients_segment(fitted):

@@ -220,7 +220,7 @@ def test_a_changed_patient_ends_the_edit_and_keeps_what_was_made(fitted):
     record = read_record(fitted.parameters.edited)
     paint(fitted.parameters.segmentation, GLAND)
     fitted.app.process_events()
-    assert "changed after it was fitted" in fitted.editNoteLabel.text
+    assert "changed after it was fitted" in fitted.editWarningLabel.text
     assert not fitted.editVolumeSlider.enabled
     assert not fitted.undoButton.enabled
     assert fitted.keepButton.enabled
@@ -264,7 +264,7 @@ def test_a_removed_patient_ends_the_edit(fitted):
     change_volume(fitted, 1.15)
     fitted.app.scene.RemoveNode(fitted.parameters.segmentation)
     fitted.app.process_events()
-    assert "was removed" in fitted.editNoteLabel.text
+    assert "was removed" in fitted.editWarningLabel.text
     assert not fitted.editVolumeSlider.enabled
     assert ghost_in(fitted.app.scene) is None
     fitted.click("keepButton")
@@ -306,7 +306,7 @@ def test_an_edit_waits_while_another_patient_is_chosen(fitted, dataset):
     mine, segmentation = fitted.parameters.edited, fitted.parameters.segmentation
     fitted.load(dataset)
     fitted.app.process_events()
-    assert "another thyroid" in fitted.editNoteLabel.text
+    assert "another thyroid" in fitted.editWarningLabel.text
     assert not fitted.editVolumeSlider.enabled
     fitted.segmentationSelector.setCurrentNode(segmentation)
     fitted.app.process_events()
@@ -390,7 +390,7 @@ def test_a_gland_cut_by_the_scan_is_said(ready, tmp_path):
     slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, GLAND, ct)
     ready.app.process_events()
     ready.click("fitButton")
-    assert "border cuts this gland" in ready.fitLabel.text
+    assert "border cuts this gland" in ready.fitWarningLabel.text
 
 
 def test_a_module_that_is_closed_leaves_no_outline(fitted):

@@ -31,6 +31,7 @@ from .live import LivePreview
 from .patient_edit import PatientEdit, fitPatient, resumeEdit
 from .section import Section
 from .segmentation_watch import SegmentationWatch
+from .theme import showWarning
 
 if TYPE_CHECKING:
     from ..learning.description import ModelDescription
@@ -112,8 +113,7 @@ class EditSection(Section):
         self.ui.redoButton.enabled = edit is not None and edit.history.canRedo
         self.ui.resetButton.enabled = active and changed
         self.ui.keepButton.enabled = record is not None
-        self.ui.fitLabel.text = self._fitText(record)
-        self.ui.editNoteLabel.text = self._note(record, problem)
+        self._tell(record, problem)
         if record is None:
             self._table.clear()
             return
@@ -128,23 +128,30 @@ class EditSection(Section):
         chosen = parameters.thyroidSegmentID and parameters.tracheaSegmentID
         return self._description is not None and parameters.segmentation is not None and bool(chosen)
 
-    def _fitText(self, record: ThyroidRecord | None) -> str:
-        if record is None:
-            if not self._ready():
-                return _("Choose a patient with a thyroid and a trachea, and a shape model.")
-            return _("Fit the patient's thyroid first; then change one feature at a time. Its details are kept.")
-        warning = fitWarning(record.quality, cut=bool(record.quality.get("cut_by_scan")))
-        text = fitText(record.quality)
-        return f"{text}\n{warning}" if warning else text
-
-    def _note(self, record: ThyroidRecord | None, problem: str) -> str:
-        if record is None or problem:
-            return problem
-        if not record.asked:
-            return _("This is the patient's own thyroid. Move a slider to change it.")
-        if record.met is False:
-            return missText(record.asked, record.measured)
-        return _("The wishes are met.")
+    def _tell(self, record: ThyroidRecord | None, problem: str) -> None:
+        """Say how good the fit is and what the edit has come to."""
+        warning, note = problem, ""
+        if record is not None and not problem:
+            if record.met is False:
+                warning = missText(record.asked, record.measured)
+            elif record.asked:
+                note = _("The wishes are met.")
+            else:
+                note = _("This is the patient's own thyroid. Move a slider to change it.")
+        self.ui.editNoteLabel.text = note
+        self.ui.editNoteLabel.visible = bool(note)
+        showWarning(self.ui.editWarningLabel, warning)
+        if record is not None:
+            self.ui.fitLabel.text = fitText(record.quality)
+            showWarning(
+                self.ui.fitWarningLabel, fitWarning(record.quality, cut=bool(record.quality.get("cut_by_scan")))
+            )
+            return
+        showWarning(self.ui.fitWarningLabel, "")
+        if self._ready():
+            self.ui.fitLabel.text = _("Fit the patient's thyroid, then change one feature at a time; its details stay.")
+        else:
+            self.ui.fitLabel.text = _("Choose a patient with a thyroid and a trachea, and a shape model.")
 
     def _onFit(self, checked: bool = False) -> None:
         self._takeBack(self._edit, self._keeper.node)

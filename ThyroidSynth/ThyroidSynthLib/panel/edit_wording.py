@@ -72,14 +72,16 @@ def fitWarning(quality: Mapping[str, float], *, cut: bool) -> str:
 
 def changeText(name: str, before: float, now: float) -> str:
     """Say how far a feature has changed, in its unit and in per cent."""
+    # Of the values as they are written, so that the three can be added up.
     decimals = _DECIMALS[name]
-    change = round(now, decimals + 1) - round(before, decimals + 1)
-    if abs(change) < 0.5 * 10.0**-decimals:
+    change = round(now, decimals) - round(before, decimals)
+    if featureText(name, abs(change)) == featureText(name, 0.0):
         return _("unchanged")
     text = _signed(change, featureText(name, abs(change)))
     if before <= 0:
         return text
-    return f"{text} ({_signed(change, f'{100 * abs(now / before - 1):.0f} %')})"
+    percent = f"{100 * abs(now / before - 1):.0f} %"
+    return f"{text} ({_signed(change, percent)})"
 
 
 def missText(asked: Mapping[str, float], measured: Mapping[str, float]) -> str:
