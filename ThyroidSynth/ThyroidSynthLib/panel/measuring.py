@@ -70,6 +70,11 @@ class PatientMeasuring:
         self._measured = chosen
         parameters, ui = self._session.parameters, self._ui
         self._warn([])
+        if parameters.segmentation is None:
+            # The segments' ids outlive it, in case it comes back.
+            ui.ownFeaturesLabel.text = ui.tracheaInfoLabel.text = ""
+            self._showLabels()
+            return
         ui.tracheaInfoLabel.text = _("measuring…") if parameters.tracheaSegmentID else ""
         if not parameters.thyroidSegmentID:
             ui.ownFeaturesLabel.text = ""

@@ -42,9 +42,6 @@ class ModelSection(Section):
         self._described: tuple[Path, int] | None = None
         self._listed: tuple | None = None
         self._models: tuple[ShelvedModel, ...] = ()
-        # Here and not in the .ui file: a group that is collapsed before it has content does not hide it.
-        self.ui.modelManageGroup.collapsed = True
-        self.ui.modelCardGroup.collapsed = True
         self.ui.modelsFolderEdit.currentPath = str(modelsFolder())
         self.ui.modelSelector.connect("activated(int)", self._onChosen)
         self.ui.modelList.connect("itemClicked(QListWidgetItem*)", self._onListClicked)

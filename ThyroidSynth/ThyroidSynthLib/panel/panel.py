@@ -9,6 +9,7 @@ import qt
 import slicer
 
 from .edit import EditSection
+from .export import ExportSection
 from .generate import GenerateSection
 from .inspect import InspectSection
 from .model import ModelSection
@@ -51,6 +52,7 @@ class Panel:
         self.model = ModelSection(self.session, folder)
         self.generate = GenerateSection(self.session, folder)
         self.edit = EditSection(self.session, folder)
+        self.export = ExportSection(self.session, folder)
         self.inspect = InspectSection(self.session, folder)
         self.train = TrainSection(self.session, folder)
         self._stack(self.widget, self.status.widget, self.sections)
@@ -67,7 +69,7 @@ class Panel:
 
     @property
     def _all(self) -> tuple[Section, ...]:
-        return self.patient, self.model, self.generate, self.edit, self.inspect, self.train
+        return self.patient, self.model, self.generate, self.edit, self.inspect, self.export, self.train
 
     @property
     def busy(self) -> bool:

@@ -6,11 +6,20 @@ import enum
 from pathlib import Path
 from typing import Annotated
 
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 from ..learning.presets import PRESETS
+from .export_choices import (
+    CohortOverlap,
+    CohortWishes,
+    ExportWhat,
+    LabelFormat,
+    LabelGridChoice,
+    MergeOverlaps,
+    MeshSpace,
+)
 
 LARGEST_SEED = 2**31 - 1
 
@@ -124,6 +133,16 @@ class ThyroidSynthParameterNode:
         Seed of the next thyroid, and the one it replaces (none: a new one).
     edited, holdVolume, holdIsthmusArea, holdSymmetry
         The thyroid that is being edited, and which features stay as they are while another is changed.
+    exportWhat, exportFolder, exportLabels, labelFormat, labelGrid, spacingRMm, spacingAMm, spacingSMm
+        Which thyroids are written where, and their label maps.
+    exportPly, exportStl, exportObj, meshSpace
+        Their surfaces.
+    exportMerged, mergeLabels, mergeThyroidLabel, mergeOld, mergeOverlaps
+        The patient's label map with the thyroid replaced: whether, from which map (none: the segmentation),
+        which label the thyroid has in it (0: the one named so), name of the structure that the old thyroid
+        becomes (empty: background), and what counts in overlaps.
+    cohortFolder, cohortWishes, cohortTable, cohortCount, cohortSeed, cohortAtPatient, cohortOverlap
+        The cohort made in the background; `cohortFolder` is where it is found again.
     comparedWith, chart
         What the current thyroid is compared with (none: the patient's own), and the chart.
     reader, studyScope, studyControl, studySeed
@@ -161,6 +180,33 @@ class ThyroidSynthParameterNode:
     holdVolume: bool = True
     holdIsthmusArea: bool = True
     holdSymmetry: bool = True
+
+    exportWhat: ExportWhat = ExportWhat.CURRENT
+    exportFolder: Path
+    exportLabels: bool = True
+    labelFormat: LabelFormat = LabelFormat.NIFTI_PACKED
+    labelGrid: LabelGridChoice = LabelGridChoice.CT
+    spacingRMm: Annotated[float, WithinRange(0.1, 20.0)] = 1.0
+    spacingAMm: Annotated[float, WithinRange(0.1, 20.0)] = 1.0
+    spacingSMm: Annotated[float, WithinRange(0.1, 20.0)] = 1.0
+    exportPly: bool = False
+    exportStl: bool = False
+    exportObj: bool = False
+    meshSpace: MeshSpace = MeshSpace.LPS
+
+    exportMerged: bool = False
+    mergeLabels: vtkMRMLLabelMapVolumeNode
+    mergeThyroidLabel: Annotated[int, WithinRange(0, 65534)] = 0
+    mergeOld: str
+    mergeOverlaps: MergeOverlaps = MergeOverlaps.KEEP
+
+    cohortFolder: Path
+    cohortWishes: CohortWishes = CohortWishes.FREE
+    cohortTable: Path
+    cohortCount: Annotated[int, WithinRange(1, 100_000)] = 20
+    cohortSeed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
+    cohortAtPatient: bool = True
+    cohortOverlap: CohortOverlap = CohortOverlap.REPORT
 
     comparedWith: vtkMRMLSegmentationNode
     chart: ChartKind = ChartKind.VOLUME

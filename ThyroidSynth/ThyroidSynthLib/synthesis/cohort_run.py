@@ -37,7 +37,7 @@ class CohortState:
     done, total : int
         Thyroids written, and wanted.
     message : str
-        Why it failed.
+        Why it failed, or what is to be known of a finished one.
     """
 
     status: str
@@ -107,7 +107,8 @@ class CohortRun:
         if alive:
             return CohortState("stopping" if (self.folder / STOP_FILE).exists() else "running", done, total)
         if complete and done >= total:
-            return CohortState("finished", done, total)
+            # Its first line only says that it is done.
+            return CohortState("finished", done, total, " ".join(self._log_lines()[1:]))
         if (self.folder / STOP_FILE).exists():
             return CohortState("stopped", done, total)
         return CohortState("failed", done, total, self._last_words())
@@ -141,11 +142,14 @@ class CohortRun:
         return max(lines - 1, 0), b'"complete": true' in end
 
     def _last_words(self) -> str:
-        try:
-            lines = self.log_file.read_text(encoding="utf-8", errors="replace").split("\n")
-        except OSError:
-            lines = []
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        last = next(reversed(self._log_lines()), "")
         return (
             last.removeprefix("thyroidsynth: ").removeprefix("error: ") or f"It ended without a word. See {LOG_FILE}."
         )
+
+    def _log_lines(self) -> list[str]:
+        try:
+            lines = self.log_file.read_text(encoding="utf-8", errors="replace").split("\n")
+        except OSError:
+            return []
+        return [line.strip() for line in lines if line.strip()]
