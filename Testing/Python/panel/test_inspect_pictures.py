@@ -54,3 +54,20 @@ def test_the_section_is_pictured(opened, picture_folder, theme):
         application.setPalette(before)
     assert path.stat().st_size > 5_000
     assert np.ptp(picture) > 100
+
+
+@pytest.mark.parametrize(
+    "line", ["Volume beside the cohort", "Isthmus area beside the cohort", "Volume, asked and measured"]
+)
+def test_charts_are_pictured(opened, picture_folder, line):
+    from standin import pictures
+    from standin.charts import draw_chart
+
+    hands, _table = opened
+    hands.click("chartButton")
+    hands.choose("chartSelector", line)
+    picture = draw_chart(hands.app.scene.GetFirstNodeByClass("vtkMRMLPlotChartNode"))
+    name = line.lower().replace(" ", "_").replace(",", "")
+    pictures.save(picture, picture_folder / f"chart_{name}.png")
+    green = picture[..., 1].astype(int) > picture[..., 0].astype(int) + 60
+    assert green.sum() > 50

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _COHORT = (0.62, 0.66, 0.72)
 _MADE = (0.05, 0.52, 0.40)
 _IDENTITY = (0.55, 0.55, 0.55)
+# Where the mark of a single thyroid stands, as a share of the highest bar: not half below the axis.
+_ABOVE_AXIS = 0.02
 
 FEATURE_OF = {
     ChartKind.VOLUME: "volume_ml",
@@ -83,16 +85,16 @@ class Charts:
     @staticmethod
     def _chart(kind: ChartKind, description: ModelDescription | None, records: Sequence[ThyroidRecord]) -> Chart:
         name = FEATURE_OF[kind]
-        if kind in _MET:
-            return askedAgainstMeasured(name, records)
-        cohort = description.features[:, FEATURE_NAMES.index(name)] if description is not None else []
-        return againstCohort(name, np.asarray(cohort, dtype=float), records)
+        values = description.features[:, FEATURE_NAMES.index(name)] if description is not None else []
+        cohort = np.asarray(values, dtype=float)
+        return (askedAgainstMeasured if kind in _MET else againstCohort)(name, cohort, records)
 
 
 def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
     """Give the chart of a feature's distribution among the thyroids made here and in the cohort."""
     made = np.array([record.measured[name] for record in records if name in record.measured])
     found = histogram(cohort, made)
+    highest = max(found.cohort.max(), found.made.max())
     line = found.outline_of_made() if len(made) else (made, made)
     series = (
         Series(
@@ -103,7 +105,7 @@ def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord
             _COHORT,
         ),
         Series(_("Made here ({n})").format(n=len(made)), LINE, *line, _MADE),
-        Series(_("Each one"), POINTS, made, np.zeros(len(made)), _MADE),
+        Series(_("Each one"), POINTS, made, np.full(len(made), _ABOVE_AXIS * highest), _MADE),
     )
     return Chart(
         title=_("{feature}: made here and in the cohort").format(feature=_featureName(name)),
@@ -114,11 +116,14 @@ def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord
     )
 
 
-def askedAgainstMeasured(name: str, records: Sequence[ThyroidRecord]) -> Chart:
-    """Give the chart of what was measured over what was asked, with the line on which both are the same."""
+def askedAgainstMeasured(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
+    """Give the chart of what was measured over what was asked, with the line on which both are the same.
+
+    Its axes span the cohort, so that a difference looks as large as it is among thyroids.
+    """
     pairs = [(record.asked[name], record.measured[name]) for record in records if name in record.asked]
     asked, measured = np.array(pairs, dtype=float).reshape(-1, 2).T
-    ends = np.array(limits(np.concatenate([asked, measured])))
+    ends = np.array(limits(np.concatenate([asked, measured, cohort])))
     return Chart(
         title=_("{feature}: asked and measured").format(feature=_featureName(name)),
         x_title=_("asked: {axis}").format(axis=_axisTitle(name)),
