@@ -119,16 +119,16 @@ class ThyroidSynthLogic(ScriptedLoadableModuleLogic):
 
 
 class ThyroidSynthTest(ScriptedLoadableModuleTest):
-    """The main flow inside Slicer: load, detect, train a little, generate, see it over the CT."""
+    """The main flow inside Slicer, by the panel: load, generate, steer, fit, edit, keep, export, save, reopen."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
         self.setUp()
-        self.test_LoadAndGenerate()
+        self.test_MainFlow()
 
-    def test_LoadAndGenerate(self):
+    def test_MainFlow(self):
         from ThyroidSynthLib.panel.selftest import runMainFlow
 
         runMainFlow(self)
