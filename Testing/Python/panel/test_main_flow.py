@@ -44,7 +44,7 @@ def test_a_generated_thyroid_lies_over_the_ct_in_all_views(ready):
     node.GetDisplayNode().SetVisibility(False)
     hidden = {name: ready.app.view(name).grab().astype(int) for name in VIEWS}
     for name in VIEWS:
-        assert (np.abs(shown[name] - hidden[name]).max(axis=2) > 20).sum() > 100, name
+        assert (np.abs(shown[name] - hidden[name]).max(axis=2) > 20).sum() > 50, name
     assert (before["1"] != shown["1"]).any()
 
 

@@ -141,6 +141,7 @@ def test_cancel_leaves_the_thyroid_as_it_was(made, monkeypatch):
 
 
 def test_another_trachea_is_measured_anew(made):
-    assert "Nothing" in made.overlapLabel.text
+    before = made.overlapLabel.text
     made.choose("tracheaSelector", "thyroid gland")
-    made.wait(lambda: "% of the thyroid" in made.overlapLabel.text)
+    made.wait(lambda: made.overlapLabel.text not in (before, "measuring…"))
+    assert "% of the thyroid" in made.overlapLabel.text
