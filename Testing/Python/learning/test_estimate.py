@@ -54,6 +54,9 @@ def test_the_estimate_of_a_dataset_counts_its_preparation(tmp_path: Path) -> Non
     assert unchecked.check_s > 0 and unchecked.sample_s > 0
     assert checked.cases_checked and checked.cases == 2
     assert checked.check_s == 0 and checked.sample_s > 0
+    fewer = unchecked.for_checked(2)
+    assert fewer.cases_checked and (fewer.cases, fewer.check_s) == (2, 0)
+    assert fewer.total_s(10) < unchecked.total_s(10)
     assert unchecked.total_s(10) > unchecked.check_s + unchecked.sample_s + 9 * unchecked.seconds_per_epoch
     assert not (tmp_path / "dataset" / "cohort").exists()
 

@@ -72,7 +72,7 @@ def tick(hands, case: str, checked: bool) -> None:
     hands.app.process_events()
 
 
-def test_the_user_overrules_verdicts_before_the_training(opened, cases, tmp_path):
+def test_the_user_overrules_verdicts_before_the_training(opened, asked, cases, tmp_path):
     import qt
 
     hands = opened
@@ -81,6 +81,8 @@ def test_the_user_overrules_verdicts_before_the_training(opened, cases, tmp_path
     assert "upright" in hands.trainingDataInfoLabel.text
     assert not hands.casesTable.isVisibleTo(hands.module.panel)
     hands.epochsSpinBox.setValue(2)
+    asked["next"] = lambda question: Answer(PROCESSOR, Estimate("cpu", 4, False, 1.5, 2.0, 3.0))
+    hands.wait(lambda: "4 cases, if none is refused" in hands.estimateLabel.text)
     hands.click("checkCasesButton")
     hands.wait(lambda: "Cases checked" in hands.trainingStateLabel.text, 90)
     assert hands.casesTable.isVisibleTo(hands.module.panel) and list(rows(hands)) == ["s0", "s1", "s2", "s3"]
@@ -89,6 +91,9 @@ def test_the_user_overrules_verdicts_before_the_training(opened, cases, tmp_path
     assert "border" in table.item(2, 4).text() and "empty thyroid" in table.item(3, 4).toolTip()
     assert table.item(0, 1).data(qt.Qt.DisplayRole) > 1
     assert not table.item(3, 0).flags() & qt.Qt.ItemIsUserCheckable, "nothing to learn from"
+
+    hands.wait(lambda: "About" in hands.estimateLabel.text)
+    assert len(asked["questions"]) == 1, "what was measured before the check still holds"
 
     tick(hands, "s2", True)
     tick(hands, "s0", False)

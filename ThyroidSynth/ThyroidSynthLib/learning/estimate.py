@@ -60,14 +60,15 @@ class Estimate:
         """Give the seconds of a training of so many epochs from the beginning to the model file."""
         return self.check_s + self.sample_s + epochs * self.seconds_per_epoch
 
-    def for_cases(self, cases: int) -> Estimate:
-        """Give what it would be for another number of cases: every part of it grows with them."""
+    def for_checked(self, cases: int) -> Estimate:
+        """Give what it is for a number of cases that have been checked: every part of it grows with them."""
         share = cases / max(self.cases, 1)
         return replace(
             self,
             cases=cases,
+            cases_checked=True,
             seconds_per_epoch=share * self.seconds_per_epoch,
-            check_s=share * self.check_s,
+            check_s=0.0,
             sample_s=share * self.sample_s,
             gpu_bytes=round(share * self.gpu_bytes),
         )

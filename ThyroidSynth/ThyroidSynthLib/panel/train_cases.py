@@ -13,7 +13,7 @@ from ..anatomy.quality_table import CaseVerdict
 
 # Rows filled in one turn of the event loop: a thousand cases must not freeze the window.
 _ROWS_A_TURN = 100
-_WIDTHS = (88, 58, 62, 68)
+_WIDTHS = (78, 70, 72, 84)
 _ROW_HEIGHT = 23
 _DECIMALS = {"volume_ml": 1, "isthmus_area_mm2": 0, "symmetry": 2}
 

@@ -50,8 +50,11 @@ class Estimator:
 
     @property
     def answer(self) -> Answer | None:
-        """What is known of the last question."""
-        return None if self._question is None else self._answers.get(_key(self._question))
+        """What is known of the last question; of checked cases also what was known before the check."""
+        if self._question is None:
+            return None
+        known = self._answers.get(_key(self._question))
+        return known or self._answers.get(_key(replace(self._question, checked_cases=None)))
 
     @property
     def problem(self) -> str:

@@ -201,6 +201,8 @@ class TrainingSetup:
             self._estimator.cancel()
             if state is not None and state.epochs and self._shown["pace"] is not None:
                 text = paceText(self._shown["pace"], state.epochs)
+        elif state is not None and state.status == "finished" and not self._shown["restart"]:
+            self._estimator.cancel()
         elif not installed_torch():
             text = _("The duration can be estimated once PyTorch is installed, which starting a training does.")
         elif isSet(parameters.trainingData) and parameters.trainingData.exists():
@@ -214,7 +216,7 @@ class TrainingSetup:
                 text = answer.problem
             else:
                 cases = self._checkedCases()
-                estimate = answer.estimate if cases is None else answer.estimate.for_cases(cases)
+                estimate = answer.estimate if cases is None else answer.estimate.for_checked(cases)
                 text = estimateText(estimate, epochs, min(self._epochsDone(), epochs))
                 warning = warningText(estimate, answer.machine, epochs)
         ui.estimateLabel.text = text
