@@ -55,6 +55,13 @@ def test_the_current_thyroid_goes_on_the_cts_grid(exporter, tmp_path):
     assert np.array_equal(np.float32(row["code"].split()), np.float32(record.code))
 
 
+def test_what_is_in_the_scene_is_written_without_pytorch(exporter, tmp_path):
+    exporter.app.installations.absent.add("torch")
+    exporter.click("exportButton")
+    assert (tmp_path / "out" / "Generated_thyroid.nii.gz").is_file()
+    assert not exporter.app.installations.asked
+
+
 def test_without_a_thyroid_or_a_folder_nothing_can_be_written(ready, tmp_path):
     ready.exportCollapsible.collapsed = False
     assert not ready.exportButton.enabled

@@ -136,7 +136,7 @@ class ExportSection(Section):
     def _onExport(self, checked: bool = False) -> None:
         parameters, notes = self.parameters, []
         with self.session.work(_("Exporting")) as work:
-            self.session.ensureRequirements()
+            self.session.ensurePackages()
             folder = parameters.exportFolder
             files = sceneFiles(parameters)
             nodes = chosenThyroids(parameters)
