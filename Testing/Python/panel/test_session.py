@@ -124,6 +124,12 @@ def fold(hands, closed: str, opened: str) -> None:
     getattr(hands, f"{opened}Collapsible").collapsed = False
 
 
+def export_to(hands, folder: Path) -> None:
+    folder.mkdir()
+    fold(hands, "inspect", "export")
+    hands.exportFolderEdit.setCurrentPath(str(folder))
+
+
 def test_a_radiologists_session(radiologist, watched, tmp_path):
     import slicer
 
@@ -162,6 +168,12 @@ def test_a_radiologists_session(radiologist, watched, tmp_path):
     step("redo", lambda: hands.click("redoButton"))
     assert volume(edited) == pytest.approx(LARGER * own, rel=0.03)
     step("keep the edit", lambda: hands.click("keepButton"))
+    step("colour by distance", lambda: [fold(hands, "edit", "inspect"), hands.click("distanceMapButton")])
+    assert hands.app.scene.GetFirstNodeByClass("vtkMRMLColorLegendDisplayNode") is not None
+    step("take the colours away", lambda: hands.click("distanceMapButton"))
+    step("choose a folder for files", lambda: export_to(hands, tmp_path / "files"))
+    step("export", lambda: hands.click("exportButton"))
+    assert list((tmp_path / "files").rglob("*.nii.gz")), hands.exportLabel.text
     kept = [node.GetName() for node in generated_thyroids(hands.app.scene)]
     path = str(tmp_path / "session.mrb")
     step("save the scene", lambda: slicer.util.saveScene(path))
@@ -172,6 +184,7 @@ def test_a_radiologists_session(radiologist, watched, tmp_path):
     step("open the scene again", lambda: slicer.util.loadScene(path), lambda: hands.parameters.ct is not None)
     assert [node.GetName() for node in generated_thyroids(hands.app.scene)] == kept
     assert (hands.volumeSlider.value, hands.seedSpinBox.value) == saved
+    assert hands.exportFolderEdit.currentPath == str(tmp_path / "files")
     own_again = volume(hands.parameters.edited)
     step("go on editing", lambda: radiologist.drag("editVolumeSlider", [own_again / LARGER]))
     assert volume(hands.parameters.edited) == pytest.approx(own_again / LARGER, rel=0.03)
