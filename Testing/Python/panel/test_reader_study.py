@@ -73,6 +73,25 @@ def test_cases_differ_in_the_views_and_no_camera_moves(started):
     assert (camera.GetPosition(), camera.GetFocalPoint()) == before
 
 
+def test_the_keyboard_stays_where_the_reader_has_it(started):
+    started.module.panel.activateWindow()
+    started.nextCaseButton.setFocus()
+    started.click("nextCaseButton")
+    assert started.nextCaseButton.focus
+    assert started.studyCaseLabel.text == "Case 2 of 3"
+
+
+def test_the_flip_key_shows_nothing_to_a_reader(started):
+    from PySide6 import QtCore, QtTest
+
+    started.module.panel.activateWindow()
+    started.app.process_events()
+    QtTest.QTest.keyClick(started.studyComment, QtCore.Qt.Key_F8)
+    started.app.process_events()
+    assert visible_thyroids(started.app.scene) == []
+    assert not started.parameters.segmentation.GetDisplayNode().GetSegmentVisibility("thyroid_gland")
+
+
 def test_ratings_and_comments_are_kept_and_can_be_changed(started):
     started.click("rating4Button")
     assert started.rating4Button.checked
@@ -96,6 +115,7 @@ def test_the_table_is_told_at_the_end_and_saved(started, tmp_path):
     assert case_in(started.app.scene) is None
     assert started.parameters.showOwnThyroid
     assert visible_thyroids(started.app.scene) == [started.parameters.result]
+    assert started.flipButton.enabled
     assert started.studyTable.rowCount == 3
     kinds = [started.studyTable.item(row, 2).text() for row in range(3)]
     assert kinds.count("the patient's own") == 1

@@ -28,9 +28,16 @@ _SMALLEST_RANGE_MM = 1.0
 
 
 class Comparing:
-    """Flip and distance map; both change only what is shown, and end without a trace."""
+    """Flip and distance map; both change only what is shown, and end without a trace.
+
+    Attributes
+    ----------
+    blinded : bool
+        Whether a reader is rating, so that the key must not show anything.
+    """
 
     def __init__(self, session: Session, ui, parent) -> None:
+        self.blinded = False
         self._session, self._ui = session, ui
         self._flip: Flip | None = None
         self._timer = qt.QTimer()
@@ -115,11 +122,8 @@ class Comparing:
         return (first, second) if displayed and first.node is not second.node else None
 
     def _onKey(self) -> None:
-        if self._ui.flipButton.enabled and not self._session.busy and not self._blinded():
+        if self._ui.flipButton.enabled and not self._session.busy and not self.blinded:
             self._turn()
-
-    def _blinded(self) -> bool:
-        return bool(self._session.parameters is not None and self._session.parameters.study)
 
     def _onFlip(self, checked: bool = False) -> None:
         self._turn()
@@ -174,7 +178,7 @@ class Comparing:
             _("{first} by distance to {second}").format(first=names[0], second=names[1]),
             surface,
             found.values_mm,
-            range_mm=max(_SMALLEST_RANGE_MM, math.ceil(2 * found.p95_mm) / 2),
+            range_mm=max(_SMALLEST_RANGE_MM, float(math.ceil(found.p95_mm))),
             legend=_("mm"),
         )
         model.SetNodeReferenceID(_COLOURED, pair[0].node.GetID())
@@ -198,15 +202,15 @@ def _fingerprint(pair: tuple[Shown, Shown]) -> str:
 
 
 def _summary(reference: str, found: DistanceMap) -> str:
-    size = _("larger") if found.bias_mm > 0 else _("smaller")
+    side = _("outside") if found.bias_mm > 0 else _("inside")
     return _(
         "Distance to {reference}: mean {mean} mm, 95% within {p95} mm, at most {largest} mm; "
-        "on average {bias} mm {size}. Red lies outside, blue inside."
+        "on average {bias} mm {side}. Red lies outside, blue inside."
     ).format(
         reference=reference,
         mean=f"{found.mean_mm:.1f}",
         p95=f"{found.p95_mm:.1f}",
         largest=f"{found.largest_mm:.1f}",
         bias=f"{abs(found.bias_mm):.1f}",
-        size=size,
+        side=side,
     )

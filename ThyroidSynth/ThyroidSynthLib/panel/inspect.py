@@ -56,7 +56,7 @@ class InspectSection(Section):
 
     def refresh(self) -> None:
         """Show the parameters, which have changed."""
-        blinded = self.study.running
+        blinded = self._comparing.blinded = self.study.running
         self.ui.inspectBody.visible = not blinded
         self.study.refresh()
         if not blinded:

@@ -181,7 +181,8 @@ class ReaderStudySection(Section):
         hide_case(slicer.mrmlScene)
         label = _caseText(study)
         try:
-            with self.session.work(_("Showing the case")) as work:
+            # Without making the panel wait: the keyboard's focus stays where the reader has it.
+            with self.session.work(_("Showing the case"), blocking=False) as work:
                 surface = self._surfaceOf(study.case)
                 work.check()
                 if self.running:
@@ -195,6 +196,8 @@ class ReaderStudySection(Section):
         self._since = time.monotonic()
         if self.running:
             self._showAnswer(self.study)
+            if self.study.position != self._attempted:
+                self._timer.start()  # the reader went on meanwhile
 
     def _surfaceOf(self, case: StudyCase) -> Surface:
         if case.number not in self._surfaces:
