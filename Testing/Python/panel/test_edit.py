@@ -271,8 +271,7 @@ def test_a_wish_out_of_reach_is_said_with_what_is_missing(fitted):
     slider.value = slider.maximum
     rest(fitted)
     record = read_record(fitted.parameters.edited)
-    if record.met:
-        pytest.skip("this model reaches everything")
+    assert not record.met
     assert "Out of this gland's reach" in fitted.editWarningLabel.text
 
 
@@ -290,7 +289,8 @@ def test_the_original_is_seen_as_an_outline_in_place_of_the_patients_segment(fit
     fitted.app.process_events()
     assert not ghost.GetDisplayNode().GetVisibility()
     assert not display.GetSegmentVisibility(GLAND)
-    for name in VIEWS[:3]:
+    # The sagittal slice shows the isthmus, which was held.
+    for name in VIEWS[:2]:
         hidden = fitted.app.view(name).grab().astype(int)
         assert (np.abs(shown[name] - hidden).max(axis=2) > 30).sum() > 30, name
     fitted.showOriginalCheckBox.click()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..anatomy.surface import Surface
     from ..anatomy.volume import Volume
 
+_OUTLINE_PIXELS = 2
+
 
 def add_edited_thyroid(
     scene: vtkMRMLScene,
@@ -44,6 +46,8 @@ def add_edited_thyroid(
         Where it comes from.
     """
     node = add_generated_thyroid(scene, name, surface_ras, ct=ct, record=record)
+    # Stands out from the fine outline of the original, see `ghost`.
+    node.GetDisplayNode().SetSliceIntersectionThickness(_OUTLINE_PIXELS)
     if source is not None:
         node.SetNodeReferenceID(SOURCE_ROLE, source.GetID())
     return node

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SEGMENT = "ThyroidSynth.GhostOf"
 _COLOUR = (1.0, 1.0, 1.0)
 _OPACITY_3D = 0.25
-_OUTLINE_PIXELS = 2
+_OUTLINE_PIXELS = 1
 
 
 def show_ghost(
