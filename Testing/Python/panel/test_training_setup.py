@@ -129,7 +129,7 @@ def test_the_duration_is_told_and_follows_the_choices(opened, asked, tmp_path):
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     assert "Measuring" in opened.estimateLabel.text
-    opened.wait(lambda: opened.estimateLabel.text == "About 8 min on this processor (100 cases, 320 epochs).")
+    opened.wait(lambda: opened.estimateLabel.text == "About 8 min on this processor (100 cases, 200 epochs).")
     assert "8 cores, 17.2 of 34.4 GB free" in opened.deviceInfoLabel.text
     assert not opened.trainingWarningLabel.isVisibleTo(opened.module.panel)
     opened.epochsSpinBox.setValue(8000)
@@ -172,7 +172,7 @@ def test_a_real_trial_in_the_background(hands, tmp_path):
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
     hands.trainCollapsible.collapsed = False
     hands.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
-    hands.wait(lambda: "2 cases, 320 epochs" in hands.estimateLabel.text, 90)
+    hands.wait(lambda: "2 cases, 200 epochs" in hands.estimateLabel.text, 90)
     assert "cores" in hands.deviceInfoLabel.text
 
 
@@ -205,4 +205,4 @@ def test_a_stopped_training_is_told_what_is_left(opened, tmp_path):
     opened.jobPathEdit.setCurrentPath(str(job.path))
     opened.wait(lambda: opened.estimateLabel.text == "About 4 min more on this processor (160 of 320 epochs are left).")
     opened.restartCheckBox.click()
-    assert "100 cases, 320 epochs" in opened.estimateLabel.text
+    assert "100 cases, 200 epochs" in opened.estimateLabel.text

@@ -100,7 +100,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # For a laptop: larger steps that shrink to nothing, several shapes a step, encoded features, and
     # most samples beside the surface rather than on it.
     "fast": {
-        "epochs": 320,
+        "epochs": 200,
         "surface_share": 0.3,
         "shapes_per_step": 8,
         "learning_rate": 2e-3,

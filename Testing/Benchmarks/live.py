@@ -1,0 +1,127 @@
+"""Measure live editing as a hand at a slider feels it: `python Testing/Benchmarks/live.py`.
+
+The real panel runs on the stand-in for the application, with the example model and sample case that ship.
+Each drag is one slider event; its time ends when the surface is new and all four views (400 x 400,
+software rendering) are drawn. Where the time goes is measured beside it: the views drawn alone, and the
+surface made alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+TESTING = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTING))
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np  # noqa: E402
+from timing import machine  # noqa: E402
+
+from standin.session import open_session  # noqa: E402
+
+VIEWS = ("Red", "Green", "Yellow", "1")
+DRAGS = 100
+WARM_UP = 10
+
+
+class Bench:
+    """The panel, and a hand that drags its sliders."""
+
+    def __init__(self) -> None:
+        self.app = open_session()
+        self.module = self.app.load_module(TESTING.parent / "ThyroidSynth" / "ThyroidSynth.py")
+        self.views = [self.app.view(name) for name in VIEWS]
+        self.module.select()
+
+    def widget(self, name: str):
+        """Find a widget of the panel."""
+        import qt
+
+        (found,) = self.module.panel.findChildren(qt.QWidget, name)
+        return found
+
+    @property
+    def parameters(self):
+        """The user's choices."""
+        return self.module.widget._parameterNode
+
+    def click(self, name: str, outcome: str) -> None:
+        """Click a button and wait until a parameter holds what comes of it."""
+        button = self.widget(name)
+        self._wait(lambda: button.enabled)
+        button.click()
+        self._wait(lambda: getattr(self.parameters, outcome) is not None and not self.module.widget.panel.busy)
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not condition():
+            if time.monotonic() > end:
+                raise TimeoutError(f"waited in vain: {self.widget('statusLabel').text}")
+            self.app.process_events()
+
+    def draw(self) -> None:
+        """Draw all four views."""
+        for view in self.views:
+            view.render()
+
+    def drag(self, name: str, node, swing: float) -> np.ndarray:
+        """Move a slider to and fro and give each move's milliseconds until the views are drawn anew."""
+        from ThyroidSynthLib.scene.segmentations import SEGMENT_ID
+
+        slider = self.widget(name)
+        centre = slider.value
+        times = []
+        for number in range(DRAGS + WARM_UP):
+            segment = node.GetSegmentation().GetSegment(SEGMENT_ID)
+            before = segment.GetRepresentation("Closed surface")
+            value = centre * (1 + swing * np.sin(number / 5))
+            started = time.perf_counter()
+            slider.setValue(float(value))
+            while segment.GetRepresentation("Closed surface") is before and time.perf_counter() - started < 5:
+                self.app.app.processEvents()
+            self.draw()
+            times.append(1000 * (time.perf_counter() - started))
+        return np.array(times[WARM_UP:])
+
+
+def milliseconds(work: Callable[[], object], rounds: int = 40) -> np.ndarray:
+    """Run something again and again and give each run's milliseconds."""
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        work()
+        times.append(1000 * (time.perf_counter() - started))
+    return np.array(times)
+
+
+def main() -> None:
+    """Make a thyroid and a fit, drag both, print."""
+    bench = Bench()
+    bench.click("sampleDataButton", "ct")
+    bench.click("generateButton", "result")
+    panel, parameters = bench.module.widget.panel, bench.parameters
+    rows = [("Generate: drag the volume by ±15 %", bench.drag("volumeSlider", parameters.result, 0.15))]
+    bench.click("fitButton", "edited")
+    rows.append(
+        ("Edit: drag the fitted gland's volume by ±10 %", bench.drag("editVolumeSlider", parameters.edited, 0.1))
+    )
+    rows.append(("the four views drawn alone", milliseconds(lambda: (parameters.edited.Modified(), bench.draw()))))
+    model = panel.session.model()
+    from ThyroidSynthLib.synthesis.shapes import ModelShapes
+
+    shapes, codes = ModelShapes(model), iter(np.tile(model.codes, (2, 1)))
+    rows.append(("a 64³ surface, measured, alone", milliseconds(lambda: shapes.thyroid(next(codes)))))
+    print(machine())
+    print()
+    print("| work | median | 95th percentile |")
+    print("|---|---|---|")
+    for name, times in rows:
+        print(f"| {name} | {np.median(times):.0f} ms | {np.percentile(times, 95):.0f} ms |")
+
+
+if __name__ == "__main__":
+    main()
