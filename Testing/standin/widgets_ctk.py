@@ -175,6 +175,8 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         self._setting_key = ""
         self._combo = QtWidgets.QComboBox(self)
         self._combo.editable = True
+        # CTK's own size hint leaves the text out unless asked otherwise: a long path makes it no wider.
+        self._combo.sizeAdjustPolicy = QtWidgets.QComboBox.AdjustToMinimumContentsLengthWithIcon
         self._browse = QtWidgets.QToolButton(self)
         self._browse.text = "..."
         layout = QtWidgets.QHBoxLayout(self)

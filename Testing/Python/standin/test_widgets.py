@@ -309,3 +309,13 @@ def test_a_table_view_shows_a_table(slicer_app, scene):
     view.setMRMLTableNode(node)
     assert view.model().rowCount() == 1
     assert view.model().index(0, 0).data() == "12.5"
+
+
+def test_a_long_path_makes_its_edit_no_wider(slicer_app):
+    import ctk
+
+    edit = ctk.ctkPathLineEdit()
+    before = edit.sizeHint.width()
+    edit.setCurrentPath("/a/path/of/many/folders" * 10)
+    edit.addCurrentPathToHistory()
+    assert edit.sizeHint.width() == before
