@@ -12,7 +12,6 @@ from ThyroidSynthLib.evaluation.nearest import (
     TrainingShapes,
     decode_training_shapes,
     find_nearest,
-    mean_surface_distance,
 )
 from ThyroidSynthLib.learning.model import ShapeModel
 from ThyroidSynthLib.synthesis.thyroid import reconstruct
@@ -45,8 +44,9 @@ def shapes(ball) -> TrainingShapes:
 
 
 def test_the_distance_of_two_concentric_balls_is_the_gap(ball):
-    assert mean_surface_distance(ball, sphere(12.0)) == pytest.approx(2.0, abs=0.05)
-    assert mean_surface_distance(ball, ball) == pytest.approx(0.0, abs=1e-6)
+    for radius, gap in ((12.0, 2.0), (10.0, 0.0)):
+        found = last(find_nearest(ball, TrainingShapes("abc", ("s0",), (sphere(radius),))))
+        assert found.distance_mm == pytest.approx(gap, abs=0.05)
 
 
 def test_the_nearest_is_found_among_many(ball, shapes):

@@ -96,11 +96,15 @@ class TrainingShapes:
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, ZlibError):
             return None
 
+    def points(self, index: int) -> np.ndarray:
+        """Give points (k, 3) drawn from a surface, drawn once."""
+        if index not in self._drawn:
+            self._drawn[index] = sample_surface(self.surfaces[index], _SEARCH_POINTS, np.random.default_rng(index))
+        return self._drawn[index]
+
     @cached_property
-    def points(self) -> np.ndarray:
-        """Points drawn from each surface, shape (n, k, 3)."""
-        rng = np.random.default_rng(0)
-        return np.stack([sample_surface(each, _SEARCH_POINTS, rng) for each in self.surfaces])
+    def _drawn(self) -> dict[int, np.ndarray]:
+        return {}
 
 
 def decode_training_shapes(model: ShapeModel) -> Generator[float, None, TrainingShapes]:
@@ -134,26 +138,25 @@ def find_nearest(surface: Surface, shapes: TrainingShapes) -> Generator[float, N
     if not shapes.surfaces:
         return None
     yield 0.0
-    points = shapes.points
-    yield 0.05
     own = sample_surface(surface, _SEARCH_POINTS, np.random.default_rng(0))
     tree = cKDTree(own)
-    rank = np.empty(len(points))
-    for index, other in enumerate(points):
+    rank = np.empty(len(shapes.surfaces))
+    for index in range(len(rank)):
+        other = shapes.points(index)
         rank[index] = tree.query(other)[0].mean() + cKDTree(other).query(own)[0].mean()
         if index % _SEARCHED_A_STEP == _SEARCHED_A_STEP - 1:
-            yield 0.05 + 0.65 * index / len(points)
+            yield 0.7 * index / len(rank)
     found = []
     candidates = np.argsort(rank, kind="stable")[:_CANDIDATES]
     for index in candidates:
-        found.append(Nearest(shapes.ids[index], mean_surface_distance(surface, shapes.surfaces[index])))
+        there = _mean_distance(surface, shapes.surfaces[index])
+        yield 0.7 + 0.3 * (len(found) + 0.5) / len(candidates)
+        back = _mean_distance(shapes.surfaces[index], surface)
+        found.append(Nearest(shapes.ids[index], (there + back) / 2))
         yield 0.7 + 0.3 * len(found) / len(candidates)
     return min(found, key=lambda each: each.distance_mm)
 
 
-def mean_surface_distance(first: Surface, second: Surface, *, points: int = _MEASURE_POINTS) -> float:
-    """Give the symmetric mean distance of two surfaces in one frame, over points drawn evenly from both."""
-    rng = np.random.default_rng(0)
-    there = np.abs(signed_distance(second, sample_surface(first, points, rng)))
-    back = np.abs(signed_distance(first, sample_surface(second, points, rng)))
-    return float((there.mean() + back.mean()) / 2)
+def _mean_distance(start: Surface, target: Surface) -> float:
+    drawn = sample_surface(start, _MEASURE_POINTS, np.random.default_rng(0))
+    return float(np.abs(signed_distance(target, drawn)).mean())
