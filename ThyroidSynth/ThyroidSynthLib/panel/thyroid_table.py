@@ -19,7 +19,7 @@ _ID_ROLE = qt.Qt.UserRole + 1
 # Unknown values come last.
 _UNKNOWN = 1e9
 # The name takes what is left.
-_WIDTHS = (90, 72, 58, 58, 58, 50, 38)
+_WIDTHS = (70, 77, 62, 57, 62, 55, 36)
 
 
 @dataclass(frozen=True)
