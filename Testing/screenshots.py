@@ -23,6 +23,7 @@ from PySide6 import QtTest  # noqa: E402
 
 from standin import inspection, pictures  # noqa: E402
 from ThyroidSynthLib.scene.overlay import bounds_of, look_from_front  # noqa: E402
+from ThyroidSynthLib.scene.segmentations import generated_thyroids  # noqa: E402
 
 OUT = HERE / "artefacts" / "screenshots"
 WIDTH, SMALL_HEIGHT, HEIGHT = 450, 700, 846
@@ -170,6 +171,8 @@ def _fill_table(camera: Photographer, parameters) -> None:
         parameters.result = None
         camera.seedSpinBox.setValue(seed)
         camera.click("generateButton")
+    for number, node in enumerate(generated_thyroids(camera.app.scene), 1):
+        node.SetName(f"No. {number}")
     model = camera.thyroidTable.model()
 
     def known() -> bool:
