@@ -63,6 +63,13 @@ def test_nothing_tells_the_cases_apart(started):
     assert not any(word in text for text in texts for word in ("Generated", "s0000", "mL"))
 
 
+def test_sections_that_know_the_cases_are_away_until_the_study_ends(started):
+    sections = (started.GenerateSection, started.EditSection, started.ExportSection)
+    assert all(section.isHidden() for section in sections)
+    finish(started)
+    assert not any(section.isHidden() for section in sections)
+
+
 def test_cases_differ_in_the_views_and_no_camera_moves(started):
     camera = started.app.view("1").camera_node()
     before = camera.GetPosition(), camera.GetFocalPoint()

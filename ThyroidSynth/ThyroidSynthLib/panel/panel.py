@@ -95,6 +95,13 @@ class Panel:
         for section in self._all:
             if self.session.parameters is not None:
                 section.refresh()
+        if self.session.parameters is not None:
+            self._hideFromReader()
+
+    def _hideFromReader(self) -> None:
+        """During a blinded study let nothing tell which case is which: names, features, pictures."""
+        for section in (self.generate, self.edit, self.export):
+            section.widget.visible = not self.inspect.study.running
 
     def close(self) -> None:
         """Let go of everything."""
