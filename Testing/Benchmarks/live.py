@@ -79,8 +79,10 @@ class Bench:
             segment = node.GetSegmentation().GetSegment(SEGMENT_ID)
             before = segment.GetRepresentation("Closed surface")
             value = centre * (1 + swing * np.sin(number / 5))
-            started = time.perf_counter()
+            started, old = time.perf_counter(), slider.value
             slider.setValue(float(value))
+            if slider.value == old:
+                continue
             while segment.GetRepresentation("Closed surface") is before and time.perf_counter() - started < 5:
                 self.app.app.processEvents()
             self.draw()
