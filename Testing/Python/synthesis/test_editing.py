@@ -132,6 +132,23 @@ def test_a_hand_at_the_slider_is_followed_and_led_back(fitted: PatientFit) -> No
     np.testing.assert_array_equal(live.settle(held).thyroid.code, start.code)
 
 
+def test_a_slow_drag_takes_derivatives_seldom(fitted: PatientFit, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    sensitivity = PatientShapes.sensitivity
+    monkeypatch.setattr(
+        PatientShapes, "sensitivity", lambda self, thyroid: taken.append(1) or sensitivity(self, thyroid)
+    )
+    live = LiveSteering(fitted.shapes, fitted.original)
+    held = fitted.original.measured.as_dict()
+    for share in np.linspace(1.01, 1.1, 10):
+        thyroid = live.follow(held | {"volume_ml": share * held["volume_ml"]})
+
+    assert thyroid.measured.volume_ml == pytest.approx(1.1 * held["volume_ml"], rel=0.01)
+    assert thyroid.measured.isthmus_area_mm2 == pytest.approx(held["isthmus_area_mm2"], abs=3.0)
+    assert thyroid.measured.symmetry == pytest.approx(held["symmetry"], abs=0.01)
+    assert len(taken) <= 5
+
+
 def test_a_gland_fitted_before_is_edited_without_fitting_again(fitted: PatientFit, mask: Volume) -> None:
     shapes = PatientShapes.of_patient(fitted.shapes.model, mask, PLACEMENT, fitted.original.code)
     code = fitted.original.code + np.float32(0.05)

@@ -17,6 +17,10 @@ from .thyroid import Thyroid
 
 # Below this misfit, in tolerances, the start itself is what is asked for.
 _AT_START = 0.05
+# How far a move may end from where it was foretold, as a share of the move and in cohort SDs, for its
+# outcome to be learned from; beyond that the derivatives are taken anew.
+_FORETOLD_SHARE = 0.3
+_FORETOLD_SD = 0.02
 # Shares of a step that are tried until one gives a valid surface.
 _SHARES = (1.0, 0.4, 0.15)
 
@@ -24,9 +28,11 @@ _SHARES = (1.0, 0.4, 0.15)
 class LiveSteering:
     """Follows changing targets from one start.
 
-    Each `follow` corrects the last surface by one Newton step, so that a hand that moves on or rests is
-    met within a few surfaces. All steps aim at the codes nearest to the start's: where the hand comes
-    back to, the shape comes back to, and what was not asked to change drifts nowhere.
+    Each `follow` corrects the last surface by one step, so that a hand that moves on or rests is met
+    within a few surfaces. What a step did teaches the derivatives for the next (Broyden's method), and
+    they are taken anew only where it was not as foretold. All steps aim at the codes nearest to the
+    start's: where the hand comes back to, the shape comes back to, and what was not asked to change
+    drifts nowhere.
 
     Parameters
     ----------
@@ -81,7 +87,9 @@ class LiveSteering:
             except SynthesisError:
                 continue
             if trial.validity.ok:
+                learned = self._learned(self._local, self.current, trial)
                 self._take(replace(trial, asked=dict(targets), seed=self.start.seed, index=self.start.index))
+                self._local = learned
                 break
         return self.current
 
@@ -112,6 +120,23 @@ class LiveSteering:
     def go_on_from(self, thyroid: Thyroid) -> None:
         """Follow on from another of the shapes, as after an undo; the start stays what it was."""
         self._take(thyroid)
+
+    def _learned(self, local: Sensitivity, before: Thyroid, after: Thyroid) -> Sensitivity | None:
+        """Give the derivatives after a move, or None where they must be taken anew."""
+        if min(before.measured.isthmus_area_mm2, after.measured.isthmus_area_mm2) == 0:
+            return None  # Without an isthmus its area cannot be learned from.
+        move = after.code.astype(np.float64) - before.code
+        change = after.measured.as_array() - before.measured.as_array()
+        missed = change - local.jacobian @ move
+        scale = self._shapes.model.features.std(axis=0) + 1e-9
+        if np.linalg.norm(missed / scale) > _FORETOLD_SHARE * np.linalg.norm(change / scale) + _FORETOLD_SD:
+            return None
+        along = self._shapes.space.precision @ move
+        length = float(move @ along)
+        if length <= 0:
+            return None
+        jacobian = local.jacobian + np.outer(missed, along) / length
+        return Sensitivity(after.measured.as_array(), jacobian)
 
     def _take(self, thyroid: Thyroid) -> None:
         if thyroid is not self.current:
