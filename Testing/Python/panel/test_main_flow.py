@@ -36,6 +36,7 @@ def test_the_model_is_described_before_anything_is_installed(hands, model_file):
 
 def test_a_generated_thyroid_lies_over_the_ct_in_all_views(ready):
     before = {name: ready.app.view(name).grab().astype(int) for name in VIEWS}
+    ready.isthmusAreaSlider.setValue(90.0)  # A sagittal slice shows nothing else of the gland.
     ready.click("generateButton")
     (node,) = generated_thyroids(ready.app.scene)
     assert ready.parameters.result is node
@@ -44,7 +45,7 @@ def test_a_generated_thyroid_lies_over_the_ct_in_all_views(ready):
     node.GetDisplayNode().SetVisibility(False)
     hidden = {name: ready.app.view(name).grab().astype(int) for name in VIEWS}
     for name in VIEWS:
-        assert (np.abs(shown[name] - hidden[name]).max(axis=2) > 20).sum() > 50, name
+        assert (np.abs(shown[name] - hidden[name]).max(axis=2) > 20).sum() > 100, name
     assert (before["1"] != shown["1"]).any()
 
 

@@ -169,7 +169,7 @@ class PlacingControls:
                 return
             record = read_record(node)
             measured = measure_features(result.moved(record.placement.to_trachea(result.vertices)))
-            valid = Validity(result.is_closed(), int(result.components().max(initial=-1)) + 1, False).ok
+            valid = Validity.of(result).ok
             replace_surface(node, result, record=replace(record, measured=measured.as_dict(), valid=valid, carved=True))
             taken = surface.volume - result.volume
             self._session.say(_("{volume} taken out.").format(volume=_volumeText(taken / 1000)))

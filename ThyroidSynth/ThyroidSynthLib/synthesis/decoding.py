@@ -57,7 +57,7 @@ def decode(model: ShapeModel, code: np.ndarray, *, resolution: int = DEFAULT_RES
         lower, upper = decoding_box(model, _MARGIN + growths * _GROWTH)
         grid = evaluate_sparse(field, lower, upper, resolution)
         evaluations += grid.evaluations
-        touches = _touches_side(grid.values)
+        touches = touches_side(grid.values)
         if not touches:
             break
     return Decoded(surface_of_grid(model, grid, closed=touches), touches, evaluations)
@@ -95,5 +95,6 @@ def _outside(grid: GridValues) -> float:
     return float(grid.step.max())
 
 
-def _touches_side(values: np.ndarray) -> bool:
+def touches_side(values: np.ndarray) -> bool:
+    """Say whether the inside of a field (nx, ny, nz) reaches a side of its grid."""
     return any((np.take(values, side, axis=axis) <= 0).any() for axis in range(3) for side in (0, -1))

@@ -23,7 +23,7 @@ from ..errors import InputError, SynthesisError
 from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, never, part_of, silent
 from .code_space import CodeSpace
-from .decoding import DEFAULT_RESOLUTION
+from .decoding import DEFAULT_RESOLUTION, touches_side
 from .field import Field
 from .fitting import Fit, fit_surface
 from .gland_field import STRIDE, GlandField
@@ -157,12 +157,11 @@ class PatientShapes:
         """
         values = self.field(code)
         surface = _surface(self._gland, values)
-        closed, components = surface.is_closed(), int(surface.components().max(initial=-1)) + 1
         return Thyroid(
             code=np.asarray(code, dtype=np.float32),
             surface=surface,
             measured=measure_features(surface),
-            validity=Validity(closed, components, touches_box=_touches_side(values)),
+            validity=Validity.of(surface, touches_box=touches_side(values)),
             **about,
         )
 
@@ -291,7 +290,7 @@ def _sampled(values: np.ndarray, index: np.ndarray) -> np.ndarray:
 def _surface(gland: GlandField, values: np.ndarray) -> Surface:
     """Give the zero level of a field on a gland's grid, in `trachea_mm`."""
     closed, shift = values, 0
-    if _touches_side(values):
+    if touches_side(values):
         closed, shift = np.pad(values, 1, constant_values=1.0), 1
     if not ((closed < 0).any() and (closed > 0).any()):
         raise SynthesisError("Nothing is left of the gland. Ask for less.")
@@ -300,7 +299,3 @@ def _surface(gland: GlandField, values: np.ndarray) -> Surface:
     mirrored = np.linalg.det(gland.matrix) < 0
     faces = surface.faces[:, ::-1] if mirrored else surface.faces
     return Surface(gland.to_trachea(surface.vertices - shift), faces)
-
-
-def _touches_side(values: np.ndarray) -> bool:
-    return any((np.take(values, side, axis=axis) <= 0).any() for axis in range(3) for side in (0, -1))

@@ -9,7 +9,7 @@ import numpy as np
 from ..anatomy.features import FEATURE_NAMES, Features, measure_features
 from ..anatomy.surface import Surface
 from ..learning.model import ShapeModel
-from .decoding import DEFAULT_RESOLUTION, Decoded, decode
+from .decoding import DEFAULT_RESOLUTION, decode
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,9 @@ class Validity:
         return self.closed and 1 <= self.components <= 2 and not self.touches_box
 
     @classmethod
-    def of(cls, decoded: Decoded) -> Validity:
-        """Examine a decoded surface."""
-        surface = decoded.surface
-        return cls(surface.is_closed(), int(surface.components().max(initial=-1)) + 1, decoded.touches_box)
+    def of(cls, surface: Surface, *, touches_box: bool = False) -> Validity:
+        """Examine a surface."""
+        return cls(surface.is_closed(), int(surface.components().max(initial=-1)) + 1, touches_box)
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def thyroid_of_code(
         code=np.asarray(code, dtype=np.float32),
         surface=decoded.surface,
         measured=measure_features(decoded.surface),
-        validity=Validity.of(decoded),
+        validity=Validity.of(decoded.surface, touches_box=decoded.touches_box),
         **about,
     )
 
