@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ..files import read_json, sha256_of
 from .features import FEATURE_NAMES
 from .frame import Frame, Placement
 from .ply import read_ply
+from .row_view import RowView
 from .surface import Surface
 
 COHORT_FILE = "cohort.json"
@@ -51,7 +53,7 @@ class Cohort:
         In the order of `FEATURE_NAMES`.
     frame : Frame
         The cohort's `unit` frame, with the box in `trachea_mm` that holds every surface.
-    samples : memmap of float32, shape (n, samples per shape, 4)
+    samples : memmap or RowView of float32, shape (n, samples per shape, 4)
         x, y, z and signed distance in `unit`, negative inside; read-only, on the disk.
     checksum : str
         SHA-256 over what the cohort is: ids, features, frame and the checksums of surfaces and samples.
@@ -59,17 +61,20 @@ class Cohort:
     synthetic : bool
         Whether the cases are software input, not anatomy.
     document : dict
-        All of ``cohort.json``.
+        All of ``cohort.json``; of a part, with its own cases only.
+    whole : Cohort, optional
+        What this is a part of, see `part`; None for a cohort as it was prepared.
     """
 
     folder: Path
     ids: tuple[str, ...]
     features: np.ndarray
     frame: Frame
-    samples: np.memmap
+    samples: np.memmap | RowView
     checksum: str
     synthetic: bool
     document: dict[str, Any]
+    whole: Cohort | None = None
 
     @classmethod
     def open(cls, folder: Path | str) -> Cohort:
@@ -101,6 +106,56 @@ class Cohort:
     def statement(self) -> str:
         """What its source says of being synthetic; empty for real data."""
         return self.document.get("statement", "")
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """The cases of the whole that this part has not; none where this is the whole."""
+        if self.whole is None:
+            return ()
+        own = set(self.ids)
+        return tuple(case_id for case_id in self.whole.ids if case_id not in own)
+
+    def part(self, ids: Iterable[str]) -> Cohort:
+        """Give this cohort with some of its cases, such as those to learn from; the others are held out.
+
+        Frame and files stay the whole's, and the samples are looked at where they lie, so a part of a
+        cohort of any size costs next to nothing. A part has a checksum of its own, that of its cases.
+
+        Parameters
+        ----------
+        ids : iterable of str
+            The cases, in any order; their rows stay in the cohort's order. With all of them the part is
+            the cohort itself.
+
+        Raises
+        ------
+        CohortError
+            There is none, or one is not in the cohort.
+        """
+        wanted = set(ids)
+        unknown = sorted(wanted.difference(self.ids))
+        if unknown:
+            named = ", ".join(unknown[:3]) + (", …" if len(unknown) > 3 else "")
+            raise CohortError(
+                f"{self.folder} has no case {named}. Its {len(self.ids)} cases are in {self.folder / COHORT_FILE}."
+            )
+        if not wanted:
+            raise CohortError(f"No case of {self.folder} is left. Hold out fewer of its {len(self.ids)} cases.")
+        if len(wanted) == len(self.ids):
+            return self
+        whole = self.whole or self
+        rows = np.array([row for row, case_id in enumerate(whole.ids) if case_id in wanted])
+        document = {**whole.document, "cases": [whole.document["cases"][row] for row in rows]}
+        document["checksum"] = cohort_checksum(document)
+        return replace(
+            whole,
+            ids=tuple(whole.ids[row] for row in rows),
+            features=whole.features[rows],
+            samples=RowView(whole.samples, rows),
+            checksum=document["checksum"],
+            document=document,
+            whole=whole,
+        )
 
     def index(self, case_id: str) -> int:
         """Give the row of a case.
@@ -135,13 +190,24 @@ class Cohort:
         return Placement(self.document["cases"][self.index(case_id)]["trachea_to_ras"])
 
     def provenance(self) -> dict[str, Any]:
-        """Describe the cohort for a model file or a report, which travel: no paths of this machine."""
-        return {
+        """Describe the cohort for a model file or a report, which travel: no paths of this machine.
+
+        A part also says what it is a part of, and which cases of that it has not.
+        """
+        described = {
             "checksum": self.checksum,
             "cases": len(self.ids),
             "synthetic": self.synthetic,
             "statement": self.statement,
             "source": Path(self.document.get("source", "")).name,
+        }
+        if self.whole is None:
+            return described
+        held_out = self.held_out
+        return described | {
+            "part": f"{len(self.ids)} of {len(self.whole.ids)} cases, held out: {len(held_out)}",
+            "whole": {"checksum": self.whole.checksum, "cases": len(self.whole.ids)},
+            "held_out": list(held_out),
         }
 
     def verify(self) -> None:
