@@ -94,7 +94,14 @@ def check_wishes(model: ShapeModel, wish: Wishes) -> None:
         )
 
 
-def _generate_one(model: ShapeModel, prior: CodePrior, seed: int, index: int, wish: Wishes, resolution: int) -> Thyroid:
+def draws(
+    model: ShapeModel, prior: CodePrior, seed: int, index: int, wish: Wishes, *, resolution: int = DEFAULT_RESOLUTION
+) -> Iterator[Thyroid]:
+    """Give the valid thyroids among the first `MAX_ATTEMPTS` draws of the stream of thyroid number `index`.
+
+    The first is what `generate` gives; the others are for those who can make no use of it. None of them
+    is drawn before it is asked for.
+    """
     rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
     for attempt in range(1, MAX_ATTEMPTS + 1):
         features = draw_features(model, rng, wish)
@@ -108,7 +115,12 @@ def _generate_one(model: ShapeModel, prior: CodePrior, seed: int, index: int, wi
         except SynthesisError:
             continue
         if thyroid.validity.ok:
-            return thyroid
+            yield thyroid
+
+
+def _generate_one(model: ShapeModel, prior: CodePrior, seed: int, index: int, wish: Wishes, resolution: int) -> Thyroid:
+    for thyroid in draws(model, prior, seed, index, wish, resolution=resolution):
+        return thyroid
     wished = ", ".join(f"{name} {value:g}" for name, value in wish.items() if value is not None)
     raise SynthesisError(
         f"None of {MAX_ATTEMPTS} draws gave a closed gland of one or two pieces"
