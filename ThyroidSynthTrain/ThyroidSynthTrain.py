@@ -108,7 +108,7 @@ def summary(job: Any) -> dict[str, Any]:
         "status": state.status,
         "job": str(job.path.resolve()),
         "model": model if state.status == "finished" else None,
-        **{name: getattr(state, name) for name in ("epoch", "epochs", "loss", "device")},
+        **{name: getattr(state, name) for name in ("epoch", "epochs", "loss", "device", "cases", "held_out")},
     }
 
 

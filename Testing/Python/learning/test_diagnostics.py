@@ -24,6 +24,7 @@ def job(tmp_path: Path, monkeypatch) -> JobFolder:
     folder = tmp_path / "Jane Doe's files" / "goitre job"
     (tmp_path / "Jane Doe's files" / "patients").mkdir(parents=True)
     job = job_for(folder, JobOptions(input=tmp_path / "Jane Doe's files" / "patients", reject=("s1",)))
+    job.write_config({**job.read_config(), "held_out": ["s1"], "held_out_ids": ["s1"]})
     job.write_state(JobState(status="failed", message=f"{folder}/cohort is damaged.", host="jdoe-laptop", pid=42))
     job.log_file.write_text("".join(f"line {number}\n" for number in range(100)) + f"at {folder}/x.py of jdoe\n")
     return job
@@ -43,6 +44,7 @@ def test_it_holds_what_helps(job: JobFolder) -> None:
         "status: failed",
         "device: auto",
         "overruled cases: 1",
+        "held out cases: 1",
         '"preset": "fast"',
         "line 99",
         "[Last error]\nNothing.",
@@ -55,7 +57,7 @@ def test_it_holds_no_paths_and_no_names_of_people_or_machines(job: JobFolder) ->
     text = diagnostics_text(application={}, machine=MACHINE, job=job, last_error=f"{job.path}/state.json is lost")
 
     assert str(job.path.parent) not in text
-    for personal in ("Jane", "jdoe", "s1'", "/tmp", str(job.path.parents[1])):
+    for personal in ("Jane", "jdoe", "s1'", '"s1"', "/tmp", str(job.path.parents[1])):
         assert personal not in text, personal
     assert "…/state.json is lost" in text
 

@@ -108,3 +108,58 @@ def test_a_damaged_configuration_can_be_restarted(cohort: Path, tmp_path: Path) 
     job.config_file.write_text("{")
 
     assert job_for(job.path, JobOptions(input=cohort), restart=True).read_config()["kind"] == "training job"
+
+
+def test_both_command_lines_hold_out_the_same_cases_and_state_the_same_licence(tmp_path: Path) -> None:
+    cohort = write_tiny_cohort(tmp_path / "cohort", cases=5, samples_per_shape=50).folder
+    first = by_command(
+        cohort, "--job", tmp_path / "a", "--held-out", "40%", "--split-seed", 1, "--licence", "CC BY 4.0"
+    )
+    second = by_script(
+        *("--input", cohort, "--job", tmp_path / "b", "--held_out", "0.4", "--split_seed", 1, "--licence", "CC BY 4.0")
+    )
+
+    configs = [job_of_command_line(options, misused=misused).read_config() for options in (first, second)]
+
+    assert configs[0] == configs[1]
+    assert (configs[0]["held_out"], configs[0]["licence"]) == (0.4, "CC BY 4.0")
+    assert len(configs[0]["held_out_ids"]) == 2
+
+
+@pytest.mark.parametrize("parse", [by_command, by_script])
+def test_a_wrong_amount_to_hold_out_ends_either_command_line(parse, cohort: Path, tmp_path: Path) -> None:
+    flag = "--held-out" if parse is by_command else "--held_out"
+    with pytest.raises(SystemExit, match="such as 40"):
+        job_of_command_line(parse("--job", tmp_path / "job", flag, "1.5"), misused=misused)
+
+
+def test_a_cohort_of_which_too_little_is_left_is_refused_before_anything_is_made(cohort: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="are left to learn from"):
+        job_for(tmp_path / "job", JobOptions(input=cohort, held_out=1.0))
+    assert not (tmp_path / "job").exists()
+
+
+def test_a_training_that_has_begun_keeps_its_held_out_cases(tmp_path: Path) -> None:
+    cohort = write_tiny_cohort(tmp_path / "cohort", cases=5, samples_per_shape=50).folder
+    job = job_for(tmp_path / "job", JobOptions(input=cohort, held_out=2.0))
+    job.checkpoint_file.write_bytes(b"")
+    kept = job.read_config()["held_out_ids"]
+
+    # The same two cases, asked for in three ways.
+    for same in (2.0, 0.4, tuple(kept)):
+        assert job_for(job.path, JobOptions(input=cohort, held_out=same)).read_config()["held_out_ids"] == kept
+    with pytest.raises(JobError, match="it holds out 2 chosen cases, not no case"):
+        job_for(job.path, JobOptions(input=cohort))
+    others = tuple(name for name in ("tiny00", "tiny01", "tiny02", "tiny03", "tiny04") if name not in kept)[:2]
+    with pytest.raises(JobError, match="it holds out other cases"):
+        job_for(job.path, JobOptions(input=cohort, held_out=others))
+    assert job_for(job.path, JobOptions(input=cohort, held_out=others), restart=True)
+
+
+def test_a_job_from_before_there_was_a_choice_goes_on(cohort: Path, tmp_path: Path) -> None:
+    job = job_for(tmp_path / "job", JobOptions(input=cohort))
+    job.checkpoint_file.write_bytes(b"")
+    new = ("held_out", "split_seed", "held_out_ids", "licence")
+    job.write_config({name: value for name, value in job.read_config().items() if name not in new})
+
+    assert job_for(job.path, JobOptions(input=cohort)).read_config()["held_out_ids"] == []

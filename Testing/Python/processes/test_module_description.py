@@ -105,7 +105,7 @@ def test_slicers_parser_accepts_the_parameter(parameter: ElementTree.Element) ->
 def test_type_choices_and_limits_are_the_same(parameter: ElementTree.Element) -> None:
     action = ACTIONS[text(parameter, "name")]
     choices = [element.text for element in parameter.findall("element")] or None
-    kinds = {"file": Path, "directory": Path, "string-enumeration": str}
+    kinds = {"file": Path, "directory": Path, "string": str, "string-enumeration": str}
 
     assert action.choices == choices
     assert action.required is False

@@ -125,6 +125,8 @@ def test_training_writes_the_model_and_says_how_it_ended(cohort: Path, job: JobF
         "epochs": 4,
         "loss": job.read_metrics()[-1]["loss"],
         "device": "cpu",
+        "cases": 3,
+        "held_out": 0,
     }
     assert re.fullmatch(r"100%  The model is in .*thyroid\.safetensors\.", lines[-1])
     assert ShapeModel.load(model).ids == ("tiny00", "tiny01", "tiny02")

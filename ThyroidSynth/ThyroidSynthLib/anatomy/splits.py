@@ -10,12 +10,15 @@ and their features, not on the order in which cases were found.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import CohortError, InputError
-from .cohort import Cohort
 from .features import FEATURE_NAMES
+
+if TYPE_CHECKING:
+    from .cohort import Cohort
 
 # With fewer there is no spread of features to learn from.
 LEAST_LEFT = 2

@@ -21,6 +21,7 @@ presets: 'fast' takes minutes on a CPU; 'paper' is exactly as published and want
 
 examples:
   thyroidsynth train cohort --out model.safetensors
+  thyroidsynth train cohort --out model.safetensors --held-out 20%
   thyroidsynth train cohort --out model.safetensors --variant correlation --preset paper --device cuda
   thyroidsynth train --job model.job                   (go on with a job)"""
 
@@ -42,6 +43,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=tuple(PRESETS), default="fast", help="training choices (default: fast)")
     parser.add_argument("--epochs", type=natural, default=0, metavar="N", help="epochs; 0 for the preset's (default)")
     parser.add_argument("--seed", type=natural, default=0, help="seed of weights, codes and samples (default: 0)")
+    parser.add_argument(
+        "--held-out",
+        default="0",
+        metavar="CASES",
+        help="keep cases from the training, to test on: a number such as 40, or a share such as 0.2 or 20%%; "
+        "a fair mix of volumes and of glands with and without an isthmus (default: 0)",
+    )
+    parser.add_argument(
+        "--split-seed", type=natural, default=0, metavar="SEED", help="seed of the choice of these cases (default: 0)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument(
         "--checkpoint-every",
@@ -54,6 +65,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--accept", nargs="+", metavar="ID", help="of cases prepared first: take these whatever is said"
     )
     parser.add_argument("--reject", nargs="+", metavar="ID", help="of cases prepared first: leave these out")
+    parser.add_argument(
+        "--licence", default="", metavar="TEXT", help="licence the model says it has (default: not stated)"
+    )
     parser.add_argument("--restart", action="store_true", help="throw away what the job has trained so far")
     parser.set_defaults(usage_error=parser.error)
 
@@ -74,9 +88,12 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         "model": str(model),
         "job": str(job.path),
         "epochs": state.epoch,
+        "cases": state.cases,
+        "held_out": state.held_out,
         "loss": state.loss,
         "device": state.device,
     }
     loss = "" if state.loss is None else f", loss {state.loss:.3g}"
-    text = f"The model is in {model} ({state.epoch} epochs on {state.device}{loss})."
+    cases = f"{state.cases} cases, {state.held_out} held out" if state.held_out else f"{state.cases} cases"
+    text = f"The model is in {model} ({cases}, {state.epoch} epochs on {state.device}{loss})."
     return Result(document, text)

@@ -110,6 +110,8 @@ def _job(path: Path) -> dict[str, Any]:
         "device": state.device,
         "message": state.message,
         "cohort": config["cohort"],
+        "cases": state.cases or None,
+        "held_out": state.held_out or None,
         "variant": config["settings"]["variant"],
         "preset": config["settings"]["preset"],
         "model": str(job.model_file) if job.model_file.is_file() else None,

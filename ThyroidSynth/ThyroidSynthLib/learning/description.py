@@ -30,8 +30,8 @@ class ModelDescription:
         How long it was trained.
     cohort : str
         Name of the folder its cohort was prepared from.
-    cases : int
-        Number of training cases.
+    cases, held_out : int
+        Number of training cases, and of cases of the same cohort that were kept from the training.
     synthetic : bool
         Whether the cohort was an example cohort: software input, not anatomy.
     alignment : str
@@ -66,6 +66,7 @@ class ModelDescription:
     alignment: str
     notice: str
     features: np.ndarray
+    held_out: int = 0
     statement: str = ""
     licence: str = ""
     size_bytes: int = 0
@@ -113,6 +114,7 @@ def describe_model(path: Path | str) -> ModelDescription:
             alignment=about["frame"]["alignment"],
             notice=about["notice"],
             features=features,
+            held_out=len(cohort.get("held_out", ())),
             statement=str(cohort.get("statement", "")),
             licence=str(about["provenance"].get("licence", "")),
             size_bytes=file.st_size,

@@ -131,8 +131,11 @@ def _job_parts(job: JobFolder) -> list[str]:
     try:
         config = job.read_config()
         verdicts = "there" if quality_file(config).is_file() else "not there"
-        told = {name: value for name, value in config.items() if name not in ("settings", "accept", "reject")}
+        # Ids of cases may be patients'.
+        untold = ("settings", "accept", "reject", "held_out", "held_out_ids")
+        told = {name: value for name, value in config.items() if name not in untold}
         told["overruled cases"] = len(config.get("accept", ())) + len(config.get("reject", ()))
+        told["held out cases"] = len(config.get("held_out_ids") or ())
         told["settings"] = json.dumps(config["settings"])
         told["verdicts on cases"] = verdicts
     except (InputError, KeyError, TypeError) as error:

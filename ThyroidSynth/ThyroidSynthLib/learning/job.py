@@ -60,6 +60,8 @@ class JobState:
         What it is doing or why it ended, for the user.
     device : str
         Device trained on, such as "cpu" or "cuda".
+    cases, held_out : int
+        Cases trained on, and kept from the training (0 while that is unknown).
     pid : int, optional
         The training process, with `started` and `host` as in `ProcessIdentity`.
     heartbeat : float
@@ -74,6 +76,8 @@ class JobState:
     eta_s: float | None = None
     message: str = ""
     device: str = ""
+    cases: int = 0
+    held_out: int = 0
     pid: int | None = None
     started: str = ""
     host: str = ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..anatomy.splits import HeldOut, held_out_of, held_out_text, hold_out
 from ..errors import InputError, JobError
 from .job import JobFolder
 from .presets import settings_for
@@ -39,6 +40,12 @@ class JobOptions:
     accept, reject : tuple of str, optional
         Ids of cases the user takes or leaves out whatever quality control says, where cases are
         prepared first; None for what the job in the folder has, and nobody in a new one.
+    held_out : HeldOut
+        Cases the training does not see: a number of them, a share, or their ids; see `anatomy.splits`.
+    split_seed : int
+        Of the draw of these. Trainings that differ in their own seed only so hold out the same cases.
+    licence : str
+        Under which the model may be used; empty leaves it unsaid.
     """
 
     input: Path
@@ -51,6 +58,9 @@ class JobOptions:
     checkpoint_every_s: float = 30.0
     accept: tuple[str, ...] | None = None
     reject: tuple[str, ...] | None = None
+    held_out: HeldOut = 0.0
+    split_seed: int = 0
+    licence: str = ""
 
 
 def job_of_command_line(options: Any, *, misused: Callable[[str], Any]) -> JobFolder:
@@ -73,6 +83,7 @@ def job_of_command_line(options: Any, *, misused: Callable[[str], Any]) -> JobFo
         misused("give --job, the folder of the training, or the model file to write, or both")
     try:
         folder = options.job or job_folder_beside(options.model)
+        held_out = held_out_of(options.held_out)
     except InputError as error:
         misused(str(error))
     if options.input is None:
@@ -90,6 +101,9 @@ def job_of_command_line(options: Any, *, misused: Callable[[str], Any]) -> JobFo
         checkpoint_every_s=options.checkpoint_every,
         accept=_ids(options, "accept"),
         reject=_ids(options, "reject"),
+        held_out=held_out,
+        split_seed=options.split_seed,
+        licence=options.licence,
     )
     return job_for(folder, chosen, restart=options.restart)
 
@@ -167,8 +181,10 @@ def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -
             f"{folder} holds another training job: {'; '.join(differences)}. "
             "Choose what it was started with, restart it or choose another folder."
         )
-    # Device, place of the model and rhythm of the checkpoints may change from run to run.
-    job.write_config({**config, "cohort_checksum": config["cohort_checksum"] or earlier["cohort_checksum"]})
+    # Device, place and licence of the model and rhythm of the checkpoints may change from run to run.
+    if config["prepare"]:
+        config |= {name: earlier.get(name) for name in ("cohort_checksum", "held_out_ids")}
+    job.write_config(config)
     return job
 
 
@@ -198,18 +214,24 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
         )
     # The word on a case of one dataset says nothing about another's.
     kept = earlier if prepare and earlier.get("input") == str(source.resolve()) else {}
+    # Of cases that are prepared first nobody knows yet which are sound.
+    checksum, held_out_ids = (None, None) if prepare else _cohort_and_split(source, options)
     return {
         "kind": "training job",
         "format_version": 1,
         "input": str(source.resolve()),
         "prepare": prepare,
         "cohort": str((folder / "cohort" if prepare else source).resolve()),
-        "cohort_checksum": None if prepare else _checksum(source),
+        "cohort_checksum": checksum,
         "accept": sorted(kept.get("accept", ()) if options.accept is None else options.accept),
         "reject": sorted(kept.get("reject", ()) if options.reject is None else options.reject),
         "model": str(Path(options.model).resolve()) if options.model else None,
         "device": options.device,
         "checkpoint_every_s": options.checkpoint_every_s,
+        "held_out": options.held_out,
+        "split_seed": options.split_seed,
+        "held_out_ids": held_out_ids,
+        "licence": options.licence.strip(),
         "settings": settings.to_json(),
         "versions": _versions(),
     }
@@ -220,10 +242,11 @@ def _refuse_folder(model: Path) -> None:
         raise InputError(f"{model} is a folder, but the model is one file. Add a file name such as model.safetensors.")
 
 
-def _checksum(cohort_folder: Path) -> str:
+def _cohort_and_split(folder: Path, options: JobOptions) -> tuple[str, list[str]]:
     from ..anatomy.cohort import Cohort
 
-    return Cohort.open(cohort_folder).checksum
+    cohort = Cohort.open(folder)
+    return cohort.checksum, list(hold_out(cohort, options.held_out, seed=options.split_seed))
 
 
 def _differences(earlier: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
@@ -242,7 +265,23 @@ def _differences(earlier: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
             found.append("other cases of its input were accepted or refused")
     else:
         same = earlier["cohort_checksum"] == wanted["cohort_checksum"]
-    return found if same else [*found, f"it trains on {earlier['input']}"]
+    if not same:
+        return [*found, f"it trains on {earlier['input']}"]
+    ids, other_ids = (config.get("held_out_ids") for config in (earlier, wanted))
+    asked, other = (_held_out(config) for config in (earlier, wanted))
+    # The same cases may have been asked for in two ways.
+    if asked != other if ids is None or other_ids is None else ids != other_ids:
+        found.append(f"it holds out {asked}, not {other}" if asked != other else "it holds out other cases")
+    return found
+
+
+def _held_out(config: dict[str, Any]) -> str:
+    """Say what a training holds out; of one before there was a choice: nothing."""
+    held_out = config.get("held_out", 0)
+    if not held_out:
+        return "no case"
+    text = held_out_text(held_out)
+    return text if isinstance(held_out, tuple | list) else f"{text} of the cases by split seed {config['split_seed']}"
 
 
 def _versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..anatomy.splits import hold_out
 from ..errors import Cancelled, CohortError, JobError, ThyroidSynthError
 from ..files import atomic_path
 from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
@@ -134,8 +135,9 @@ class _Run:
         cohort = self._cohort()
         check(self._should_stop)
         device = _device(self._config["device"])
-        self._state = replace(self._state, device=device)
-        logger.info("Training on %s with %d cases", device, len(cohort.ids))
+        cases, held_out = len(cohort.ids), len(cohort.held_out)
+        self._state = replace(self._state, device=device, cases=cases, held_out=held_out)
+        logger.info("Training on %s with %d cases, %d held out", device, cases, held_out)
         model = train(
             cohort,
             self._settings,
@@ -146,7 +148,8 @@ class _Run:
             should_stop=self._should_stop,
             **({} if on_snapshot is None else {"on_snapshot": on_snapshot}),
         )
-        model.save(self._job.model_file)
+        licence = {"licence": self._config["licence"]} if self._config.get("licence") else {}
+        replace(model, provenance=model.provenance | licence).save(self._job.model_file)
         result = self._job.model_file
         if self._config["model"]:
             result = Path(self._config["model"])
@@ -176,9 +179,12 @@ class _Run:
                 f"The cohort in {self._config['cohort']} has changed since this job began. "
                 "Restart the job to train on it as it is now."
             )
+        if self._config.get("held_out_ids") is None:
+            held_out, seed = self._config.get("held_out", 0.0), self._config.get("split_seed", 0)
+            self._config["held_out_ids"] = list(hold_out(cohort, held_out, seed=seed))
         self._config["cohort_checksum"] = cohort.checksum
         self._job.write_config(self._config)
-        return cohort
+        return cohort.part(set(cohort.ids).difference(self._config["held_out_ids"]))
 
     def _prepare(self) -> None:
         from ..anatomy.prepare import prepare_cohort

@@ -10,8 +10,14 @@ from xml.etree import ElementTree
 
 from ..errors import InputError
 
-# Slicer leaves a value out when it is empty, so these have nothing for it.
-_TYPES: dict[str, Callable[[str], Any]] = {"file": Path, "directory": Path, "integer": int, "double": float}
+# Slicer leaves a value out when it is empty; then a text is empty, and the others are nothing.
+_TYPES: dict[str, Callable[[str], Any]] = {
+    "file": Path,
+    "directory": Path,
+    "string": str,
+    "integer": int,
+    "double": float,
+}
 
 
 def parser_from_xml(path: Path) -> argparse.ArgumentParser:
@@ -47,7 +53,7 @@ def _options(parameter: ElementTree.Element) -> dict[str, Any]:
     if choices:
         return {"dest": name, "choices": choices, "default": default, "help": f"{described} Default: {default}."}
     convert = _limited(_TYPES[parameter.tag], parameter.find("constraints"))
-    value = convert(default) if default else None
+    value = convert(default) if default or parameter.tag == "string" else None
     said = f" Default: {default}." if default else ""
     metavar = parameter.tag.upper()
     return {"dest": name, "type": convert, "default": value, "metavar": metavar, "help": described + said}
