@@ -156,6 +156,12 @@ def test_a_training_that_has_begun_keeps_its_held_out_cases(tmp_path: Path) -> N
     assert job_for(job.path, JobOptions(input=cohort, held_out=others), restart=True)
 
 
+def test_a_licence_stays_with_the_job_until_another_is_stated(cohort: Path, tmp_path: Path) -> None:
+    job = job_for(tmp_path / "job", JobOptions(input=cohort, licence="CC0"))
+    assert job_for(job.path, JobOptions(input=cohort)).read_config()["licence"] == "CC0"
+    assert job_for(job.path, JobOptions(input=cohort, licence=" MIT ")).read_config()["licence"] == "MIT"
+
+
 def test_a_job_from_before_there_was_a_choice_goes_on(cohort: Path, tmp_path: Path) -> None:
     job = job_for(tmp_path / "job", JobOptions(input=cohort))
     job.checkpoint_file.write_bytes(b"")

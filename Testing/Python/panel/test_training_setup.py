@@ -142,6 +142,32 @@ def test_the_duration_is_told_and_follows_the_choices(opened, asked, tmp_path):
     assert asked["questions"][1].settings.variant == "baseline"
 
 
+def test_held_out_cases_are_told_and_reach_the_job(opened, asked, tmp_path, monkeypatch):
+    monkeypatch.setattr("ThyroidSynthLib.panel.train.start_detached", lambda *about, **options: 0)
+    write_tiny_cohort(tmp_path / "cohort", cases=5, samples_per_shape=20)
+    opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
+    opened.jobPathEdit.setCurrentPath(str(tmp_path / "job"))
+    assert opened.heldOutSpinBox.text == "none"
+    opened.heldOutSpinBox.setValue(20)
+    opened.wait(
+        lambda: opened.estimateLabel.text == "About 4 min on this processor (80 cases and 20 held out, 200 epochs)."
+    )
+    assert len(asked["questions"]) == 1
+    opened.click("startButton")
+    config = JobFolder(tmp_path / "job").read_config()
+    assert config["held_out"] == 0.2 and len(config["held_out_ids"]) == 1
+
+
+def test_holding_out_what_cannot_be_is_said_before_the_start(opened, asked, tmp_path):
+    asked["next"] = lambda question: Answer(PROCESSOR, Estimate("cpu", 4, True, 1.5))
+    write_tiny_cohort(tmp_path / "cohort", cases=4, samples_per_shape=20)
+    opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
+    opened.heldOutSpinBox.setValue(10)
+    opened.wait(lambda: "10% of 4 cases is less than half a case" in opened.trainingWarningLabel.text)
+    opened.heldOutSpinBox.setValue(80)
+    opened.wait(lambda: "1 are left to learn from" in opened.trainingWarningLabel.text)
+
+
 @pytest.mark.parametrize(
     ("machine", "estimate", "said"),
     [

@@ -46,6 +46,8 @@ class Estimate:
         Checking all cases, and drawing the samples of all; 0 where that is done.
     gpu_bytes : int
         What the samples take of a GPU's memory; 0 on the processor.
+    held_out : int
+        Further cases that are prepared and kept from the training.
     """
 
     device: str
@@ -55,6 +57,7 @@ class Estimate:
     check_s: float = 0.0
     sample_s: float = 0.0
     gpu_bytes: int = 0
+    held_out: int = 0
 
     def total_s(self, epochs: int) -> float:
         """Give the seconds of a training of so many epochs from the beginning to the model file."""
@@ -70,6 +73,17 @@ class Estimate:
             seconds_per_epoch=share * self.seconds_per_epoch,
             check_s=0.0,
             sample_s=share * self.sample_s,
+            gpu_bytes=round(share * self.gpu_bytes),
+        )
+
+    def holding_out(self, count: int) -> Estimate:
+        """Give what it is when so many of the cases are prepared and not learnt from."""
+        share = (self.cases - count) / max(self.cases, 1)
+        return replace(
+            self,
+            cases=self.cases - count,
+            held_out=self.held_out + count,
+            seconds_per_epoch=share * self.seconds_per_epoch,
             gpu_bytes=round(share * self.gpu_bytes),
         )
 

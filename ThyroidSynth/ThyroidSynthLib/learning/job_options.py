@@ -44,8 +44,8 @@ class JobOptions:
         Cases the training does not see: a number of them, a share, or their ids; see `anatomy.splits`.
     split_seed : int
         Of the draw of these. Trainings that differ in their own seed only so hold out the same cases.
-    licence : str
-        Under which the model may be used; empty leaves it unsaid.
+    licence : str, optional
+        Under which the model may be used; None for what the job in the folder says, and nothing in a new one.
     """
 
     input: Path
@@ -60,7 +60,7 @@ class JobOptions:
     reject: tuple[str, ...] | None = None
     held_out: HeldOut = 0.0
     split_seed: int = 0
-    licence: str = ""
+    licence: str | None = None
 
 
 def job_of_command_line(options: Any, *, misused: Callable[[str], Any]) -> JobFolder:
@@ -103,7 +103,7 @@ def job_of_command_line(options: Any, *, misused: Callable[[str], Any]) -> JobFo
         reject=_ids(options, "reject"),
         held_out=held_out,
         split_seed=options.split_seed,
-        licence=options.licence,
+        licence=options.licence or None,
     )
     return job_for(folder, chosen, restart=options.restart)
 
@@ -231,7 +231,7 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
         "held_out": options.held_out,
         "split_seed": options.split_seed,
         "held_out_ids": held_out_ids,
-        "licence": options.licence.strip(),
+        "licence": str(earlier.get("licence") or "") if options.licence is None else options.licence.strip(),
         "settings": settings.to_json(),
         "versions": _versions(),
     }

@@ -150,7 +150,7 @@ class ThyroidSynthParameterNode:
     study, studyNodes, studyHidOwn
         The reader study in the scene as text (empty: none), the nodes of its cases, and whether the
         patient's own thyroid was shown before it.
-    trainingData, job, variant, preset, device, epochs, trainingSeed
+    trainingData, job, variant, preset, device, epochs, trainingSeed, heldOutPercent
         The training; `job` is its folder, by which it is found again.
     """
 
@@ -225,6 +225,7 @@ class ThyroidSynthParameterNode:
     device: Device = Device.AUTO
     epochs: Annotated[int, WithinRange(0, 1_000_000)] = 0
     trainingSeed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
+    heldOutPercent: Annotated[int, WithinRange(0, 90)] = 0
 
 
 def isSet(path: Path) -> bool:

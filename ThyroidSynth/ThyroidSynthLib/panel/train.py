@@ -100,6 +100,7 @@ class TrainSection(Section):
             epochs=parameters.epochs,
             seed=parameters.trainingSeed,
             device=parameters.device.value,
+            held_out=parameters.heldOutPercent / 100,
         )
 
     def _onCheck(self, checked: bool = False) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 
 from ..anatomy.quality_table import read_quality_table
+from ..anatomy.splits import held_out_count
 from ..errors import InputError, ThyroidSynthError
 from ..files import read_json
 from ..learning.inquiry import Question
@@ -217,8 +218,14 @@ class TrainingSetup:
             else:
                 cases = self._checkedCases()
                 estimate = answer.estimate if cases is None else answer.estimate.for_checked(cases)
-                text = estimateText(estimate, epochs, min(self._epochsDone(), epochs))
-                warning = warningText(estimate, answer.machine, epochs)
+                try:
+                    held_out = held_out_count(parameters.heldOutPercent / 100, estimate.cases)
+                except InputError as error:
+                    warning = str(error)
+                else:
+                    estimate = estimate.holding_out(held_out)
+                    text = estimateText(estimate, epochs, min(self._epochsDone(), epochs))
+                    warning = warningText(estimate, answer.machine, epochs)
         ui.estimateLabel.text = text
         ui.estimateLabel.visible = bool(text)
         showWarning(ui.trainingWarningLabel, warning)
@@ -238,7 +245,7 @@ class TrainingSetup:
 
 
 def _choices(parameters: ThyroidSynthParameterNode) -> tuple:
-    names = ("trainingData", "job", "variant", "preset", "device", "epochs", "trainingSeed")
+    names = ("trainingData", "job", "variant", "preset", "device", "epochs", "trainingSeed", "heldOutPercent")
     return tuple(getattr(parameters, name) for name in names)
 
 

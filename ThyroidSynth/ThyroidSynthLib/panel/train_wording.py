@@ -96,10 +96,11 @@ def estimateText(estimate: Estimate, epochs: int, done: int = 0) -> str:
         return text.format(time=time, where=where, left=epochs - done, epochs=epochs)
     time = durationText(estimate.total_s(epochs))
     if estimate.cases_checked:
-        text = _("About {time} {where} ({cases} cases, {epochs} epochs).")
+        text = _("About {time} {where} ({cases} cases{held}, {epochs} epochs).")
     else:
-        text = _("At most about {time} {where} ({cases} cases, if none is refused, {epochs} epochs).")
-    return text.format(time=time, where=where, cases=estimate.cases, epochs=epochs)
+        text = _("At most about {time} {where} ({cases} cases{held}, if none is refused, {epochs} epochs).")
+    held = _(" and {n} held out").format(n=estimate.held_out) if estimate.held_out else ""
+    return text.format(time=time, where=where, cases=estimate.cases, held=held, epochs=epochs)
 
 
 def paceText(seconds_per_epoch: float, epochs: int) -> str:
