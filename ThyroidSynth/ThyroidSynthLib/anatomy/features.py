@@ -117,7 +117,8 @@ def shared_volume(first: Surface, second: Surface, *, column_mm: float = 0.5) ->
 
 def _overlap_and_union(columns: np.ndarray, positions: np.ndarray, steps: np.ndarray) -> tuple[float, float]:
     """Lengths of columns that lie in two shapes, and in one or both, from all crossings of both."""
-    order = np.lexsort((positions, columns))
+    # One key sorts faster than two.
+    order = np.argsort(columns * (2 * float(np.abs(positions).max(initial=0)) + 1) + positions)
     columns, positions, depth = columns[order], positions[order], np.cumsum(steps[order])
     # A column that ends inside, through a hole of a surface that should have been closed, would
     # shift the depth of all that follow: count each column from its own start.
@@ -143,30 +144,34 @@ def _column_crossings(surface: Surface, step: float) -> tuple[np.ndarray, np.nda
     """
     # An offset that no regular mesh shares keeps columns from running through vertices and edges.
     origin = surface.vertices[:, 1:].min(axis=0) - step * np.array([0.5137, 0.5291])
-    yz = (surface.vertices[:, 1:] - origin) / step
-    corners = yz[surface.faces]
-    low = np.ceil(corners.min(axis=1)).astype(np.int64)
-    size = np.maximum(np.floor(corners.max(axis=1)).astype(np.int64) - low + 1, 0)
-    candidates = size[:, 0] * size[:, 1]
-    triangle = np.repeat(np.arange(len(corners)), candidates)
-    within = np.arange(len(triangle)) - np.repeat(np.cumsum(candidates) - candidates, candidates)
-    width = size[triangle, 1]
-    node = low[triangle] + np.stack([within // np.maximum(width, 1), within % np.maximum(width, 1)], axis=1)
+    y, z = ((surface.vertices[:, 1:] - origin) / step).T.copy()
+    corner_y, corner_z = y[surface.faces].T.copy(), z[surface.faces].T.copy()
+    low_y, rows = _nodes_between(corner_y)
+    low_z, width = _nodes_between(corner_z)
+    candidates = rows * width
+    met = np.flatnonzero(candidates)
+    triangle = np.repeat(met, candidates[met])
+    within = np.arange(len(triangle)) - np.repeat(np.cumsum(candidates[met]) - candidates[met], candidates[met])
+    row, place = np.divmod(within, width[triangle])
+    node_y, node_z = low_y[triangle] + row, low_z[triangle] + place
 
-    a, b, c = corners[triangle].transpose(1, 0, 2)
-    area_a, area_b, area_c = _cross(c - b, node - b), _cross(a - c, node - c), _cross(b - a, node - a)
-    hit = ((area_a >= 0) == (area_b >= 0)) & ((area_b >= 0) == (area_c >= 0))
-    triangle, node = triangle[hit], node[hit]
-    weights = np.stack([area_a[hit], area_b[hit], area_c[hit]], axis=1)
-    doubled = weights.sum(axis=1)
-    facing = doubled != 0
-    triangle, node, weights, doubled = triangle[facing], node[facing], weights[facing], doubled[facing]
-    corner_x = surface.vertices[:, 0][surface.faces[triangle]]
-    x = np.einsum("ij,ij->i", weights, corner_x) / doubled
+    ay, by, cy = (corner[triangle] - node_y for corner in corner_y)
+    az, bz, cz = (corner[triangle] - node_z for corner in corner_z)
+    area_a, area_b, area_c = by * cz - bz * cy, cy * az - cz * ay, ay * bz - az * by
+    doubled = area_a + area_b + area_c
+    side = area_a >= 0
+    hit = np.flatnonzero((side == (area_b >= 0)) & (side == (area_c >= 0)) & (doubled != 0))
+    doubled = doubled[hit]
+    a, b, c = surface.vertices[:, 0][surface.faces[triangle[hit]]].T
+    x = (area_a[hit] * a + area_b[hit] * b + area_c[hit] * c) / doubled
     # Seen along +x a front face is clockwise: its normal points to -x and the column enters there.
     entering = np.where(doubled < 0, 1, -1)
-    return node[:, 0] * (np.ceil(yz[:, 1].max()).astype(np.int64) + 1) + node[:, 1], x, entering
+    return node_y[hit] * (np.ceil(z.max()).astype(np.int64) + 1) + node_z[hit], x, entering
 
 
-def _cross(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+def _nodes_between(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the first whole number within triangles whose corners lie at (3, F), and how many there are."""
+    first, second, third = corners
+    low = np.ceil(np.minimum(np.minimum(first, second), third)).astype(np.int64)
+    high = np.floor(np.maximum(np.maximum(first, second), third)).astype(np.int64)
+    return low, np.maximum(high - low + 1, 0)

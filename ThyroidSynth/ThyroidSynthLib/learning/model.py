@@ -23,6 +23,16 @@ FORMAT_VERSION = 1
 NOTICE = "Research software. Not for clinical use."
 
 
+def network_for(settings: TrainingSettings, fixed_size: int) -> SDFNetwork:
+    """Make the network that settings and a number of fixed dimensions ask for, with random weights."""
+    return SDFNetwork(
+        fixed_size + settings.latent_size,
+        settings.hidden_layers,
+        settings.hidden_width,
+        posed=fixed_size if settings.posed else None,
+    )
+
+
 @dataclass(frozen=True)
 class ShapeModel:
     """Everything needed to make thyroids, and to say where the model comes from.
@@ -144,9 +154,7 @@ class ShapeModel:
         if not len(description["ids"]) == len(latent_table) == len(tensors["features"]):
             raise ValueError("ids, features and latent table differ in length")
         with torch.device("meta"):  # The weights are read, not drawn: nobody's random numbers are used up.
-            network = SDFNetwork(
-                conditioning.size + latent_table.shape[1], settings.hidden_layers, settings.hidden_width
-            )
+            network = network_for(settings, conditioning.size)
         network.to_empty(device="cpu")
         prefix = "network."
         weights = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}

@@ -18,8 +18,7 @@ from ..errors import Cancelled, ModelError
 from ..progress import StopRequested, never
 from .conditioning import Conditioning
 from .losses import correlation_loss, latent_loss, sdf_loss
-from .model import ShapeModel
-from .network import SDFNetwork
+from .model import ShapeModel, network_for
 from .presets import TrainingSettings
 from .tensors import load_tensors, save_tensors
 
@@ -187,7 +186,7 @@ class _Learner:
         self.fixed = torch.from_numpy(fixed).to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_seed_of(settings.seed, 0))
-            network = SDFNetwork(fixed.shape[1] + settings.latent_size, settings.hidden_layers, settings.hidden_width)
+            network = network_for(settings, fixed.shape[1])
             latent = torch.randn(len(cohort.ids), settings.latent_size) * settings.latent_init_sd
         if settings.mirrored_size:
             sides = _sides(cohort.samples)[:, : settings.mirrored_size]
@@ -284,8 +283,9 @@ class _Learner:
             kept = self.settings.latent_size - self.settings.mirrored_size
             trainable = torch.cat([trainable[:, :kept], trainable[:, kept:] * mirrored], dim=1)
             samples[..., 0] *= mirrored
-        folded = self.network.fold(torch.cat([self.fixed[rows], trainable], dim=1))
-        sdf = sdf_loss(self.network(samples[..., :3], folded), samples[..., 3])
+        codes = torch.cat([self.fixed[rows], trainable], dim=1)
+        predicted = self.network(self.network.place(samples[..., :3], codes), self.network.fold(codes))
+        sdf = sdf_loss(predicted, samples[..., 3])
         latent = latent_loss(trainable)
         total = sdf + self.settings.latent_weight * latent
         self.optimiser.zero_grad(set_to_none=True)

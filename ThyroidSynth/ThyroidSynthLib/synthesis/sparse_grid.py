@@ -1,38 +1,40 @@
 """Evaluating a field on a fine grid only where its surface is.
 
-A grid of 64³ points has a quarter of a million, the surface runs between some ten thousand of them.
-The field is evaluated on every eighth point, then on every fourth, second and single one, each time
-only in the cells that may hold the surface. Elsewhere the interpolated values stand in: their sign
-is right, and marching cubes uses nothing else of them.
+A grid of 64³ points has a quarter of a million, the surface runs between some six thousand of them.
+The field is evaluated on a coarse grid, then on one of half the spacing and so on, each time only at the
+ends of edges that may cross the surface. Elsewhere the interpolated values stand in: their sign is right,
+and marching cubes uses nothing else of them.
 
-Which cells may hold the surface is decided by a bound on how far the field strays from the
-interpolation between the coarser points. It follows from the largest stray seen in the neighbouring
-cells. Where the surface is seen already, and the strays fell from one level to the next, as they do to a
-quarter where the field is smooth, they are expected to fall again. Elsewhere there may be a fold in
-which they stay. Before anything was seen the bound is what the steepest slope allows. Each level checks
-the bound against the strays it meets, and where it was too small goes on with a larger one until none
-is. A bound for each place keeps a fold of the field from costing evaluations elsewhere. It must be
-checked in every cell that may hold surface, not only in those seen to: a tip or thin sheet between the
-coarse points shows in its stray before it shows in a sign.
+Which edges may cross is decided by a bound on how far the field strays from the interpolation between the
+coarser points. It follows from the largest stray seen in the neighbouring cells. Where the surface is seen
+already, and the strays fell from one level to the next, as they do to a quarter where the field is smooth,
+they are expected to fall again. Elsewhere there may be a fold in which they stay. On each level the edges
+that cross by the interpolation itself come first; the strays met there bound the rest of their
+neighbourhood more closely. Where a bound turns out too small it is widened, until none is. A bound for each
+place keeps a fold of the field from costing evaluations elsewhere. It must be checked wherever there may be
+surface, not only where it is seen to be: a tip or thin sheet between the coarse points shows in its stray
+before it shows in a sign.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 FieldFunction = Callable[[np.ndarray], np.ndarray]
 
-_COARSEST_STRIDE = 8
+# Cells along an axis of the coarsest grid, which is evaluated throughout: those of 16 show the thinnest
+# glands. Even, so that its own strays can be seen.
+_COARSEST_CELLS = 16
 _SAFETY = 1.5
 # Halving the cells quarters the stray where the field is smooth. At the fold in the middle of a thin
 # sheet it may stay what it was until the points meet the fold.
 _SMOOTH_SHARE = 0.35
 _FOLD_SHARE = 1.125
-# Points, in a cube around each, whose strays bound its own.
-_NEIGHBOURHOOD = 3
+# How much wider than by the bound the part of a grid is chosen that is refined at all.
+_CROP_SHARE = 2.0
 
 
 @dataclass(frozen=True)
@@ -70,33 +72,111 @@ def evaluate_dense(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, r
 def evaluate_sparse(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, resolution: int) -> GridValues:
     """Evaluate a field where its zero level runs through a grid of `resolution`³ points.
 
-    Marching cubes gives the same surface from the result as from `evaluate_dense`.
+    Marching cubes gives the same surface from the result as from `evaluate_dense`. Should the surface leave
+    the part of the grid that was expected to hold it, the whole grid is evaluated.
     """
     lower, step = _spacing(lower, upper, resolution)
-    cells = -(-(resolution - 1) // _COARSEST_STRIDE)
-    stride = _COARSEST_STRIDE
+    stride = 1
+    while resolution - 1 > _COARSEST_CELLS * stride:
+        stride *= 2
+    if stride == 1:
+        return evaluate_dense(field, lower, upper, resolution)
+    # In fours, so that every other point, and every fourth, gives a grid of its own.
+    cells = 4 * -(-(resolution - 1) // (4 * stride))
     index = np.indices((cells + 1,) * 3).reshape(3, -1).T
     values = field(lower + index * (stride * step)).reshape((cells + 1,) * 3)
-    evaluations = values.size
-    steepest = _SAFETY * _steepest_slope(values, stride * step) * float(np.linalg.norm(stride * step)) / 2
-    strayed = np.full(values.shape, steepest, dtype=np.float32)
-    bound = np.full((2 * cells + 1,) * 3, steepest, dtype=np.float32)
+    level = _Level(values, np.ones(values.shape, dtype=bool), _strays(values), np.zeros(3, dtype=np.int64), cells)
+    strayed, evaluations = _repeated(_strays(values[::2, ::2, ::2])), values.size
     while stride > 1:
         stride //= 2
-        values, nearby, evaluated = _refine(field, values, lower, stride * step, bound)
-        evaluations += evaluated
-        if stride > 1:
-            fallen = _SAFETY * nearby / np.maximum(_repeated(strayed), 1e-12)
-            seen = corners_of_crossed_cells(values, values)
-            share = np.where(seen, np.clip(fallen, _SMOOTH_SHARE, _FOLD_SHARE), _FOLD_SHARE)
-            bound, strayed = _repeated(share * nearby), nearby
-    return GridValues(values[(slice(resolution),) * 3], lower, step, evaluations)
+        finer, strayed, evaluated = level.refined(
+            lambda index, spacing=stride * step: field(lower + index * spacing), strayed
+        )
+        level, evaluations = finer, evaluations + evaluated
+        if level.cut:
+            dense = evaluate_dense(field, lower, upper, resolution)
+            return replace(dense, evaluations=evaluations + dense.evaluations)
+    return GridValues(level.on_grid(resolution), lower, step, evaluations)
+
+
+@dataclass(frozen=True)
+class _Level:
+    """One spacing of the grid, of which only the part that may hold the surface is kept.
+
+    Attributes
+    ----------
+    values : ndarray of float32
+        Exact where known, else estimates of the right sign.
+    known : ndarray of bool, same shape
+    seen : ndarray, same shape
+        Largest stray seen in the neighbourhood of each point.
+    first : ndarray of int, shape (3,)
+        Index of the part's first point in the whole grid of this spacing.
+    cells : int
+        Cells along an axis of that grid.
+    """
+
+    values: np.ndarray
+    known: np.ndarray
+    seen: np.ndarray
+    first: np.ndarray
+    cells: int
+
+    def refined(self, exact: FieldFunction, strayed: np.ndarray) -> tuple[_Level, np.ndarray, int]:
+        """Halve the cells, and evaluate where the surface may be.
+
+        Parameters
+        ----------
+        exact : callable
+            Gives the field at indices (n, 3) of the finer grid.
+        strayed : ndarray, shape of `values`
+            What `seen` was on the grid of twice the spacing.
+
+        Returns
+        -------
+        level : _Level
+        strayed : ndarray
+            This level's `seen`, on the points of the next.
+        evaluated : int
+        """
+        bound = self._bound(strayed)
+        part = _not_surely_outside(self.values, bound)
+        first = 2 * (self.first + [axis.start for axis in part])
+        values = interpolated(self.values[part])
+        known = np.zeros(values.shape, dtype=bool)
+        known[::2, ::2, ::2] = self.known[part]
+        seen, evaluated = settle_near_surface(lambda index: exact(first + index), values, known, _repeated(bound[part]))
+        return _Level(values, known, seen, first, 2 * self.cells), _repeated(self.seen[part]), evaluated
+
+    def _bound(self, strayed: np.ndarray) -> np.ndarray:
+        """Bound how far the field strays between these points from their interpolation."""
+        fallen = _SAFETY * self.seen / np.maximum(strayed, 1e-12)
+        at_surface = ends_of_crossed_edges(self.values <= 0, self.values >= 0)
+        return np.where(at_surface, np.clip(fallen, _SMOOTH_SHARE, _FOLD_SHARE), _FOLD_SHARE) * self.seen
+
+    @property
+    def cut(self) -> bool:
+        """Whether the inside goes on beyond the part of the grid that was kept."""
+        last = self.first + self.values.shape - 1
+        for axis in range(3):
+            faces = np.moveaxis(self.values, axis, 0)
+            if (self.first[axis] > 0 and (faces[0] <= 0).any()) or (last[axis] < self.cells and (faces[-1] <= 0).any()):
+                return True
+        return False
+
+    def on_grid(self, resolution: int) -> np.ndarray:
+        """Give the values on the whole grid of `resolution`³ points; what was left out is outside."""
+        whole = np.full((resolution,) * 3, max(float(self.values.max()), 1e-6), dtype=np.float32)
+        kept = np.minimum(self.values.shape, resolution - self.first)
+        there = tuple(slice(a, a + n) for a, n in zip(self.first, kept, strict=True))
+        whole[there] = self.values[tuple(slice(n) for n in kept)]
+        return whole
 
 
 def settle_near_surface(
     exact: FieldFunction, values: np.ndarray, known: np.ndarray, bound: np.ndarray
 ) -> tuple[np.ndarray, int]:
-    """Replace estimates on a grid by exact values in all cells that may hold the surface.
+    """Replace estimates on a grid by exact values at all ends of edges that may cross the surface.
 
     Parameters
     ----------
@@ -107,7 +187,8 @@ def settle_near_surface(
     known : ndarray of bool, same shape
         Changed in place.
     bound : ndarray of float32, same shape
-        How far the estimates may be off. Where they turn out to be further off the bound is widened.
+        How far the estimates may be off where nothing is seen. Where they turn out to be further off the
+        bound is widened.
 
     Returns
     -------
@@ -116,25 +197,49 @@ def settle_near_surface(
     evaluated : int
         Points at which the field was evaluated.
     """
-    from scipy.ndimage import maximum_filter
-
-    slack = np.where(known, np.float32(0.0), bound)
     stray = np.zeros_like(values)
     total = 0
-    while True:
-        wanted = np.argwhere(corners_of_crossed_cells(values - slack, values + slack) & ~known)
-        if len(wanted) == 0:
-            return maximum_filter(stray, size=_NEIGHBOURHOOD), total
-        place = tuple(wanted.T)
-        found = exact(wanted)
+
+    def evaluate(wanted: np.ndarray) -> tuple[np.ndarray, ...]:
+        nonlocal total
+        place = np.unravel_index(wanted, values.shape)
+        found = exact(np.stack(place, axis=1))
         stray[place] = np.abs(found - values[place])
-        surprised = (stray[place] > slack[place]).any()
         values[place], known[place] = found, True
         total += len(wanted)
-        if surprised:  # Cells that were passed over may hold surface after all.
-            nearby = maximum_filter(stray, size=_NEIGHBOURHOOD)
-            slack = np.where(nearby > slack, _SAFETY * nearby, slack)
+        return place
+
+    # First what crosses by the estimates: how far they are off there bounds the others better.
+    evaluate(np.flatnonzero(ends_of_crossed_edges(values <= 0, values >= 0) & ~known))
+    nearby = _largest_nearby(stray)
+    slack = np.where(nearby > 0, np.minimum(bound, _SAFETY * nearby), bound)
+    while True:
         slack[known] = 0.0
+        wanted = np.flatnonzero(ends_of_crossed_edges(values <= slack, values >= -slack) & ~known)
+        if len(wanted) == 0:
+            return _largest_nearby(stray), total
+        place = evaluate(wanted)
+        if (stray[place] > slack[place]).any():  # Edges that were passed over may cross after all.
+            nearby = _largest_nearby(stray)
+            slack = np.where(nearby > slack, _SAFETY * nearby, slack)
+
+
+def ends_of_crossed_edges(maybe_inside: np.ndarray, maybe_outside: np.ndarray) -> np.ndarray:
+    """Mark the ends of the grid's edges of which one end may be inside and one outside.
+
+    A cell whose corners may lie on both sides has such an edge, so nothing is missed by asking for
+    edges only. Marching cubes looks at no other values: in the cases that are ambiguous by their signs
+    every corner of the cell is such an end.
+    """
+    ends = np.zeros(maybe_inside.shape, dtype=bool)
+    for axis in range(3):
+        first, second = [slice(None)] * 3, [slice(None)] * 3
+        first[axis], second[axis] = slice(None, -1), slice(1, None)
+        a, b = tuple(first), tuple(second)
+        crossing = (maybe_inside[a] | maybe_inside[b]) & (maybe_outside[a] | maybe_outside[b])
+        ends[a] |= crossing
+        ends[b] |= crossing
+    return ends
 
 
 def _spacing(lower: np.ndarray, upper: np.ndarray, resolution: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,55 +247,29 @@ def _spacing(lower: np.ndarray, upper: np.ndarray, resolution: int) -> tuple[np.
     return lower, (np.asarray(upper, dtype=np.float64) - lower) / (resolution - 1)
 
 
-def _steepest_slope(values: np.ndarray, step: np.ndarray) -> float:
-    """Largest length of the gradient, from the differences along the edges of each cell."""
-    squared = sum(np.abs(np.diff(values, axis=axis)).max() ** 2 / step[axis] ** 2 for axis in range(3))
-    return float(np.sqrt(squared))
+def _strays(values: np.ndarray) -> np.ndarray:
+    """Say how far a known grid strays nearby from what every other of its points foretells."""
+    return _largest_nearby(np.abs(values - interpolated(values[::2, ::2, ::2])))
 
 
-def _refine(
-    field: FieldFunction, coarse: np.ndarray, lower: np.ndarray, step: np.ndarray, bound: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Halve the cells: interpolate, then evaluate the points whose cells may hold the surface.
-
-    Parameters
-    ----------
-    bound : ndarray
-        How far the field may stray from the interpolation at the finer grid's points.
-
-    Returns
-    -------
-    values : ndarray
-        The finer grid's values.
-    nearby : ndarray
-        Largest stray seen in the neighbourhood of each point.
-    evaluated : int
-        Points at which the field was evaluated.
-    """
-    values = interpolated(coarse)
-    known = np.zeros(values.shape, dtype=bool)
-    known[::2, ::2, ::2] = True
-    nearby, evaluated = settle_near_surface(lambda index: field(lower + index * step), values, known, bound)
-    return values, nearby, evaluated
-
-
-def corners_of_crossed_cells(lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
-    """Mark the corners of the cells in which a field between two bounds may change sign."""
-    crossing = (_over_cells(lowest, np.minimum) <= 0) & (_over_cells(highest, np.maximum) >= 0)
-    near = np.zeros(lowest.shape, dtype=bool)
-    for corner in np.ndindex(2, 2, 2):
-        near[tuple(slice(c, c + n) for c, n in zip(corner, crossing.shape, strict=True))] |= crossing
-    return near
-
-
-def _over_cells(values: np.ndarray, combine: np.ufunc) -> np.ndarray:
-    """Combine the eight corners of every cell."""
+def _largest_nearby(values: np.ndarray) -> np.ndarray:
+    """Give the largest value of each point's neighbourhood: the point itself and the 26 around it."""
     for axis in range(3):
-        first = [slice(None)] * 3
-        second = [slice(None)] * 3
-        first[axis], second[axis] = slice(None, -1), slice(1, None)
-        values = combine(values[tuple(first)], values[tuple(second)])
+        largest = np.moveaxis(values.copy(), axis, 0)
+        along = np.moveaxis(values, axis, 0)
+        np.maximum(largest[1:], along[:-1], out=largest[1:])
+        np.maximum(largest[:-1], along[1:], out=largest[:-1])
+        values = np.moveaxis(largest, 0, axis)
     return values
+
+
+def _not_surely_outside(values: np.ndarray, bound: np.ndarray) -> tuple[slice, slice, slice]:
+    """Choose the part of a grid that holds the inside with certainty, and a cell around it."""
+    inside = values <= _CROP_SHARE * bound
+    occupied = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    if len(occupied[0]) == 0:
+        return (slice(0, 2),) * 3
+    return tuple(slice(max(found[0] - 1, 0), found[-1] + 2) for found in occupied)
 
 
 def _repeated(values: np.ndarray) -> np.ndarray:

@@ -1,0 +1,49 @@
+"""Chunks of arithmetic on all the threads that PyTorch may use, each chunk on one of them.
+
+PyTorch itself shares every single operation among its threads and waits for the last of them each time. A
+thread that takes a whole chunk through all its layers keeps it in its own cache and waits for nobody, also
+where other programs use the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import TypeVar
+
+import torch
+
+Chunk = TypeVar("Chunk")
+Found = TypeVar("Found")
+
+
+def in_threads(work: Callable[[Chunk], Found], chunks: Sequence[Chunk]) -> list[Found]:
+    """Do the work on every chunk, and give what it gave in their order.
+
+    Parameters
+    ----------
+    work : callable
+        Must not depend on other chunks' work, nor use this function itself.
+    chunks : sequence
+    """
+    threads = min(torch.get_num_threads(), len(chunks))
+    if threads < 2:
+        return [work(chunk) for chunk in chunks]
+    return list(_pool(torch.get_num_threads()).map(work, chunks))
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    pool = ThreadPoolExecutor(threads, "chunks", initializer=torch.set_num_threads, initargs=(1,))
+    # PyTorch keeps the number for threads to come as well: start all of ours, then say it again for the rest.
+    list(pool.map(_nothing, range(4 * threads)))
+    torch.set_num_threads(threads)
+    return pool
+
+
+def _nothing(number: int) -> None:
+    """Keep a thread busy for a moment, so that the pool starts the next one."""
+    import time
+
+    time.sleep(0.001)
