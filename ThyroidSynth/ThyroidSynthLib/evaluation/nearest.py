@@ -70,7 +70,8 @@ class TrainingShapes:
     def save(self, path: Path) -> None:
         """Write the shapes to a file, without pickled objects."""
         with atomic_path(path) as temporary:
-            np.savez_compressed(
+            # Not compressed: that takes most of a second, in which nothing else would be drawn.
+            np.savez(
                 temporary,
                 format=np.array(_FORMAT),
                 model=np.array(self.model),

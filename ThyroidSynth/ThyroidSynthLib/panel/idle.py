@@ -11,6 +11,16 @@ import qt
 # A step may take longer than this, but then it is the last one before the application has its turn.
 _TURN_SECONDS = 0.03
 _PAUSE_MS = 20
+# How long a hand must have rested before such work goes on: it has the main thread to itself until then.
+_REST_SECONDS = 1.0
+
+_handMoved = -_REST_SECONDS
+
+
+def handMoves() -> None:
+    """Note that a hand is at work: what nobody waits for stays out of its way."""
+    global _handMoved
+    _handMoved = time.monotonic()
 
 
 class IdleWork:
@@ -45,6 +55,9 @@ class IdleWork:
     def _turn(self) -> None:
         steps = self._steps
         if steps is None:
+            return
+        if time.monotonic() - _handMoved < _REST_SECONDS:
+            self._timer.start()
             return
         end = time.monotonic() + _TURN_SECONDS
         try:

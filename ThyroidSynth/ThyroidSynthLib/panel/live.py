@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import qt
 
 from ..errors import Cancelled
+from .idle import handMoves
 
 if TYPE_CHECKING:
     from .session import Session, Work
@@ -54,6 +55,7 @@ class LivePreview:
 
     def changed(self) -> None:
         """Follow wishes that have changed."""
+        handMoves()
         self._giveUp()
         self._turn.start(0)
         self._pause.start(REST_MS)
