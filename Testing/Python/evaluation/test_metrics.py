@@ -62,3 +62,14 @@ def test_dice_is_absent_for_an_open_surface_and_zero_apart():
     sphere = a_sphere(8.0, 24)
     assert dice(sphere, Surface(sphere.vertices, sphere.faces[1:])) is None
     assert dice(sphere, sphere.moved(sphere.vertices + 50)) == 0
+
+
+def test_overlap_is_counted_in_the_voxels_it_is_given():
+    sphere, larger = a_sphere(8.0, 24), a_sphere(9.0, 24)
+    coarse = np.diag([6.0, 6.0, 6.0, 1.0])
+    assert dice(sphere, larger, lattice=coarse) != dice(sphere, larger)
+    # A lattice that is turned, mirrored and far away holds the two as well as one along the axes.
+    turned = np.eye(4)
+    turned[:3, :3] = 1.5 * np.array([[0.8, 0.6, 0.0], [0.6, -0.8, 0.0], [0.0, 0.0, 1.0]])
+    turned[:3, 3] = 400.0, -300.0, 77.0
+    assert dice(sphere, larger, lattice=turned) == pytest.approx(dice(sphere, larger), abs=0.02)

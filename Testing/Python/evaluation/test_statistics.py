@@ -13,6 +13,7 @@ def test_a_shift_and_a_slope_show_though_the_correlation_is_perfect():
     assert result.slope == pytest.approx(0.5)
     assert result.bias == pytest.approx(0.4 - 0.5 * 0.55)
     assert result.mae_sd == pytest.approx(result.mae / 0.1)
+    assert result.mae_sd_interval[0] < result.mae_sd < result.mae_sd_interval[1]
 
 
 def test_intervals_hold_the_estimate_and_narrow_with_more_thyroids():

@@ -3,68 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import __version__
 from ..anatomy.surface import Surface
 from ..errors import CohortError, OutputError
-from ..learning.model import NOTICE, ShapeModel
+from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
-from ..synthesis.decoding import DEFAULT_RESOLUTION
 from ..synthesis.shapes import ModelShapes
 from ..synthesis.steering import generate
 from ..synthesis.targeting import steer_to_target
-from ..synthesis.thyroid import Thyroid
+from ..synthesis.thyroid import Thyroid, thyroid_of_code
 from . import EVALUATION_FILE
-from .generation import distribution_summary, steering_agreement, validity_summary
-from .reconstruction import Reconstruction, reconstruct_cases, summarise
+from .disentanglement import Predictability, predict_features
+from .document import document_of
+from .edit_series import EditSeries, vary_features
+from .independent_targets import IndependentTargets, steer_independently
+from .leakage import Leakage, leakage_one_shot, leakage_to_target
+from .novelty import Novelty, measure_novelty
+from .options import EvaluationOptions
+from .reconstruction import Reconstruction, fit_held_out, reconstruct_cases
+from .shape_points import ShapePoints
 
 if TYPE_CHECKING:
     from ..anatomy.cohort import Cohort
 
+_ORDINARY = EvaluationOptions()
 _NO_SURFACE = Surface(np.empty((0, 3)), np.empty((0, 3)))
-
-
-@dataclass(frozen=True)
-class EvaluationOptions:
-    """How much is evaluated.
-
-    Attributes
-    ----------
-    cases : int or None
-        Training cases to reconstruct, drawn by the seed; None for all.
-    count : int
-        Random thyroids, one-shot.
-    to_target : int
-        How many of them are also steered to target.
-    gallery : int
-        How many of them are shown.
-    seed : int
-        Seed of all draws and samples.
-    resolution : int
-        Grid points per axis of every decoded surface.
-    """
-
-    cases: int | None = None
-    count: int = 200
-    to_target: int = 50
-    gallery: int = 12
-    seed: int = 0
-    resolution: int = DEFAULT_RESOLUTION
-
-    def quick(self) -> EvaluationOptions:
-        """Give a smaller evaluation that takes a minute: for looking, not for publishing."""
-        limited = {
-            "cases": min(self.cases or 16, 16),
-            "count": min(self.count, 50),
-            "to_target": min(self.to_target, 10),
-        }
-        return replace(self, **limited)
+# Of a cohort of thousands, as many training shapes are compared as fit into memory and an hour.
+_MOST_TRAINING_SHAPES = 500
 
 
 @dataclass(frozen=True)
@@ -75,14 +46,24 @@ class Evaluation:
     ----------
     model, cohort, options
         What was evaluated, and how much.
-    reconstructions : tuple of Reconstruction
-        Training cases, decoded again.
+    training, held_out : tuple of Reconstruction
+        Training cases, decoded again, and held-out ones, fitted.
     one_shot : tuple of Thyroid
         Random thyroids; the first `options.gallery` with their surfaces.
     to_target : tuple of Thyroid
-        Thyroids steered to target.
+        Some of them, steered to the features they were asked for.
     targets_met : int
         How many of these met all their targets within tolerance.
+    independent : IndependentTargets
+        Thyroids steered to targets that were drawn independently.
+    leakage : dict of str to Leakage
+        "to_target", and "one_shot" for a model with conditions.
+    edits : EditSeries or None
+        A training thyroid with one feature varied at a time.
+    novelty : Novelty
+        Distances to the training shapes.
+    disentanglement : dict of str to Predictability
+        What the trainable codes say of each feature.
     notes : tuple of str
         What a reader must know.
     seconds : float
@@ -92,54 +73,35 @@ class Evaluation:
     model: ShapeModel
     cohort: Cohort
     options: EvaluationOptions
-    reconstructions: tuple[Reconstruction, ...]
+    training: tuple[Reconstruction, ...]
+    held_out: tuple[Reconstruction, ...]
     one_shot: tuple[Thyroid, ...]
     to_target: tuple[Thyroid, ...]
     targets_met: int
+    independent: IndependentTargets
+    leakage: dict[str, Leakage]
+    edits: EditSeries | None
+    novelty: Novelty
+    disentanglement: dict[str, Predictability]
     notes: tuple[str, ...]
     seconds: float
 
     def document(self) -> dict[str, Any]:
         """Give all numbers as a dictionary for a JSON file."""
-        model, seed = self.model, self.options.seed
-        return {
-            "kind": "evaluation",
-            "format_version": 1,
-            "notice": NOTICE,
-            "synthetic_cohort": self.cohort.synthetic,
-            "software": f"ThyroidSynth {__version__}",
-            "notes": list(self.notes),
-            "model": {
-                "checksum": model.checksum,
-                "variant": model.variant,
-                "cases": len(model.ids),
-                "code_size": model.code_size,
-                "settings": model.settings.to_json(),
-            },
-            "cohort": self.cohort.provenance(),
-            "options": asdict(self.options),
-            "seconds": round(self.seconds, 1),
-            "reconstruction": summarise(self.reconstructions),
-            "validity": validity_summary(self.one_shot),
-            "distributions": distribution_summary(model, self.one_shot),
-            "steering": {
-                "one_shot": _agreements(model, self.one_shot, seed),
-                "to_target": _agreements(model, self.to_target, seed),
-                "to_target_count": len(self.to_target),
-                "to_target_met": self.targets_met,
-            },
-        }
+        return document_of(self)
 
 
 def evaluate(
     model: ShapeModel,
     cohort: Cohort,
-    options: EvaluationOptions = EvaluationOptions(),
+    options: EvaluationOptions = _ORDINARY,
     *,
     progress: ProgressCallback = silent,
     stop_requested: StopRequested = never,
 ) -> Evaluation:
-    """Evaluate a model against the cohort it was trained on (paper, section 2.6). Writes nothing.
+    """Evaluate a model against its cohort (paper, section 2.6). Writes nothing.
+
+    The cohort's cases that are not among the model's training cases are held out: the model is fitted to them.
 
     Raises
     ------
@@ -151,44 +113,52 @@ def evaluate(
         `stop_requested` said so.
     """
     started = time.monotonic()
-    ids, notes = _cases(model, cohort, options)
-    reconstructions = tuple(
-        reconstruct_cases(
-            model,
-            cohort,
-            ids,
-            seed=options.seed,
-            resolution=options.resolution,
-            progress=part_of(progress, 0.0, 0.4),
-            stop_requested=stop_requested,
-        )
+    training_ids, held_out_ids, notes = _cases(model, cohort, options)
+    common = {"resolution": options.resolution, "stop_requested": stop_requested}
+    training = tuple(
+        reconstruct_cases(model, cohort, training_ids, seed=options.seed, progress=part_of(progress, 0, 0.2), **common)
     )
-    one_shot: list[Thyroid] = []
-    to_target: list[Thyroid] = []
-    met = 0
-    shapes = ModelShapes(model)
-    tell = part_of(progress, 0.4, 1.0)
-    for number, thyroid in enumerate(_random_thyroids(model, options, stop_requested)):
-        tell(number / options.count, f"Generating thyroid {number + 1} of {options.count}")
-        if number < options.to_target and thyroid.asked:
-            steered = steer_to_target(
-                shapes, thyroid, thyroid.asked, resolution=options.resolution, stop_requested=stop_requested
-            )
-            to_target.append(replace(steered.thyroid, surface=_NO_SURFACE))
-            met += bool(steered.met)
-        one_shot.append(thyroid if number < options.gallery else replace(thyroid, surface=_NO_SURFACE))
+    held_out = tuple(
+        fit_held_out(model, cohort, held_out_ids, seed=options.seed, progress=part_of(progress, 0.2, 0.4), **common)
+    )
+    one_shot, to_target, met, points = _random_thyroids(model, options, part_of(progress, 0.4, 0.6), stop_requested)
+    independent = steer_independently(
+        model, options.to_target, seed=options.seed, progress=part_of(progress, 0.6, 0.72), **common
+    )
+    moved = one_shot[: options.moves]
+    leakage = {
+        "to_target": leakage_to_target(
+            model, [thyroid.code for thyroid in moved], progress=part_of(progress, 0.72, 0.82), **common
+        )
+    }
+    if model.conditioning.size:
+        leakage["one_shot"] = leakage_one_shot(model, moved, progress=part_of(progress, 0.82, 0.84), **common)
+    edits = vary_features(model, progress=part_of(progress, 0.84, 0.87), **common) if options.moves else None
+    novelty = measure_novelty(
+        generated=points,
+        **_known_shapes(model, cohort, held_out, options, part_of(progress, 0.87, 0.9), stop_requested),
+        progress=part_of(progress, 0.9, 0.99),
+        stop_requested=stop_requested,
+    )
     check(stop_requested)
+    disentanglement = predict_features(model, permutations=options.permutations, seed=options.seed)
     progress(1.0, "Evaluated")
     return Evaluation(
-        model,
-        cohort,
-        options,
-        reconstructions,
-        tuple(one_shot),
-        tuple(to_target),
-        met,
-        notes,
-        time.monotonic() - started,
+        model=model,
+        cohort=cohort,
+        options=options,
+        training=training,
+        held_out=held_out,
+        one_shot=one_shot,
+        to_target=to_target,
+        targets_met=met,
+        independent=independent,
+        leakage=leakage,
+        edits=edits,
+        novelty=novelty,
+        disentanglement=disentanglement,
+        notes=notes,
+        seconds=time.monotonic() - started,
     )
 
 
@@ -204,34 +174,91 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{folder} already holds an evaluation. Choose another folder, or ask to overwrite it.")
 
 
-def _random_thyroids(model: ShapeModel, options: EvaluationOptions, stop_requested: StopRequested) -> Iterator[Thyroid]:
-    return generate(
+def _random_thyroids(
+    model: ShapeModel, options: EvaluationOptions, progress: ProgressCallback, stop_requested: StopRequested
+) -> tuple[tuple[Thyroid, ...], tuple[Thyroid, ...], int, list[ShapePoints]]:
+    """Make random thyroids and steer the first of them; of most surfaces only points are kept."""
+    one_shot: list[Thyroid] = []
+    to_target: list[Thyroid] = []
+    points: list[ShapePoints] = []
+    met = 0
+    shapes = ModelShapes(model)
+    drawn = generate(
         model, count=options.count, seed=options.seed, resolution=options.resolution, stop_requested=stop_requested
     )
+    for number, thyroid in enumerate(drawn):
+        progress(number / options.count, f"Generating thyroid {number + 1} of {options.count}")
+        if number < options.to_target and thyroid.asked:
+            steered = steer_to_target(
+                shapes, thyroid, thyroid.asked, resolution=options.resolution, stop_requested=stop_requested
+            )
+            to_target.append(replace(steered.thyroid, surface=_NO_SURFACE))
+            met += bool(steered.met)
+        points.append(ShapePoints.of(thyroid.surface, seed=options.seed))
+        one_shot.append(thyroid if number < options.gallery else replace(thyroid, surface=_NO_SURFACE))
+    return tuple(one_shot), tuple(to_target), met, points
 
 
-def _agreements(model: ShapeModel, thyroids: tuple[Thyroid, ...], seed: int) -> dict[str, Any]:
-    if not thyroids:
-        return {}
-    return {name: found.as_dict() for name, found in steering_agreement(model, thyroids, seed=seed).items()}
+def _known_shapes(
+    model: ShapeModel,
+    cohort: Cohort,
+    held_out: Sequence[Reconstruction],
+    options: EvaluationOptions,
+    progress: ProgressCallback,
+    stop_requested: StopRequested,
+) -> dict[str, list[ShapePoints]]:
+    """Read the training and held-out shapes as points, and what the model makes of the latter."""
+    ids = sorted(set(model.ids) & set(cohort.ids))
+    # In random order: a yardstick is made of the first of them.
+    training = [ids[index] for index in _drawn(len(ids), _MOST_TRAINING_SHAPES, options.seed)]
+    found: dict[str, list[ShapePoints]] = {"training": [], "held_out": [], "fitted": []}
+    for kind, case_ids in (("training", training), ("held_out", [item.id for item in held_out])):
+        for number, case_id in enumerate(case_ids):
+            check(stop_requested)
+            progress(number / len(case_ids), f"Reading {case_id}")
+            found[kind].append(ShapePoints.of(cohort.surface(case_id), seed=options.seed))
+    for item in held_out:
+        check(stop_requested)
+        if item.code is not None:
+            surface = thyroid_of_code(model, item.code, resolution=options.resolution).surface
+            found["fitted"].append(ShapePoints.of(surface, seed=options.seed))
+    return found
 
 
-def _cases(model: ShapeModel, cohort: Cohort, options: EvaluationOptions) -> tuple[list[str], tuple[str, ...]]:
-    """Choose the cases to reconstruct, and say so where model and cohort do not belong together."""
+def _drawn(count: int, most: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(count)[:most]
+
+
+def _cases(
+    model: ShapeModel, cohort: Cohort, options: EvaluationOptions
+) -> tuple[list[str], list[str], tuple[str, ...]]:
+    """Choose the training and held-out cases, and say what a reader must know of the choice."""
     notes = []
-    shared = sorted(set(model.ids) & set(cohort.ids))
+    shared, held_out = sorted(set(model.ids) & set(cohort.ids)), sorted(set(cohort.ids) - set(model.ids))
     if not shared:
         raise CohortError(
             f"{cohort.folder} holds none of the {len(model.ids)} cases the model was trained on. "
             "Give the cohort it was trained on."
         )
-    if model.provenance.get("cohort", {}).get("checksum") != cohort.checksum:
+    if not _is_of(model, cohort):
         notes.append(
             f"The cohort is not the one the model was trained on; {len(shared)} of its {len(model.ids)} "
             "training cases are in it under the same id."
         )
-    if options.cases is not None and options.cases < len(shared):
-        chosen = np.random.default_rng(options.seed).choice(len(shared), size=options.cases, replace=False)
-        shared = [shared[index] for index in sorted(chosen)]
-        notes.append(f"{len(shared)} training cases were drawn at random for the reconstruction errors.")
-    return shared, tuple(notes)
+    if not held_out:
+        notes.append("No case of the cohort was held out of training: how unseen thyroids are met was not measured.")
+    if len(shared) > _MOST_TRAINING_SHAPES:
+        notes.append(f"Nearest training shapes were looked for among {_MOST_TRAINING_SHAPES} drawn at random.")
+    chosen = []
+    for kind, ids in (("training", shared), ("held-out", held_out)):
+        if options.cases is not None and options.cases < len(ids):
+            notes.append(f"{options.cases} of {len(ids)} {kind} cases were drawn at random.")
+            ids = sorted(ids[index] for index in _drawn(len(ids), options.cases, options.seed))
+        chosen.append(ids)
+    return chosen[0], chosen[1], tuple(notes)
+
+
+def _is_of(model: ShapeModel, cohort: Cohort) -> bool:
+    """Say whether a model was trained on a cohort, or on a part of it."""
+    about = model.provenance.get("cohort", {})
+    return cohort.checksum in (about.get("checksum"), about.get("whole", {}).get("checksum"))

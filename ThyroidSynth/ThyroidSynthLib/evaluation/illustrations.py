@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..anatomy.features import FEATURE_NAMES
-from ..anatomy.sampling import signed_distance
-from ..anatomy.surface import Surface
-from ..synthesis.thyroid import Thyroid, reconstruct
 from .evaluate import Evaluation
-from .figures import distribution_figure, gallery_figure, reconstruction_figure, steering_figure
-from .gallery import SurfaceRenderer, is_blank
+from .figures import distribution_figure, reconstruction_figure, steering_figure
+from .figures_control import edit_figure, leakage_figure
+from .figures_population import disentanglement_figure, novelty_figure
 from .generation import asked_of, features_of, steering_agreement
-
-_COLOUR_LIMIT_MM = 2.0
+from .renders import Renders, render
 
 
 @dataclass(frozen=True)
@@ -39,114 +37,130 @@ class Illustration:
 
 def illustrate(evaluation: Evaluation) -> dict[str, Illustration]:
     """Make the figures of an evaluation, by name. Renders are left out where nothing can be drawn."""
-    found = [*_plots(evaluation), *_renders(evaluation)]
-    return {illustration.name: illustration for illustration in found}
-
-
-def _plots(evaluation: Evaluation) -> list[Illustration]:
-    plots = []
-    compared = [item for item in evaluation.reconstructions if item.comparison is not None]
-    if compared:
-        png = reconstruction_figure(
-            np.array([item.comparison.chamfer_mm for item in compared]),
-            np.array([item.floor.chamfer_mm for item in compared]),
-            np.array([item.comparison.assd_mm for item in compared]),
-        )
-        plots.append(
-            Illustration(
-                "reconstruction",
-                png,
-                "Left: the authors' Chamfer distance compares vertices, so that even a perfect model would score "
-                "what the grey points show. Right: the distance between the surfaces themselves.",
-            )
-        )
-    plots.append(
-        Illustration(
-            "distributions",
-            distribution_figure(evaluation.model.features, features_of(evaluation.one_shot)),
-            "Features of the training cohort and of random thyroids, measured on their surfaces. "
-            "An isthmus area of 0 means two separate lobes.",
-        )
+    renders = render(evaluation)
+    parts = (
+        _reconstruction(evaluation),
+        _thyroids(evaluation),
+        _steering(evaluation),
+        _control(evaluation, renders),
+        _populations(evaluation),
+        (Illustration(*picture) for picture in renders.pictures),
     )
+    return {illustration.name: illustration for part in parts for illustration in part}
+
+
+def _reconstruction(evaluation: Evaluation) -> Iterator[Illustration]:
+    compared = {
+        kind: [item for item in items if item.comparison is not None]
+        for kind, items in (("training", evaluation.training), ("held-out", evaluation.held_out))
+    }
+    found = {kind: _by_measure([item.comparison for item in items]) for kind, items in compared.items() if items}
+    if not found:
+        return
+    found["floor"] = _by_measure([item.floor for items in compared.values() for item in items])
+    yield Illustration(
+        "reconstruction",
+        reconstruction_figure(found),
+        "Each line climbs through the cases from best to worst: the further left, the better. Look at how far the "
+        "held-out cases lie from the training cases, and both from the dashed line of a perfect model, which "
+        "is the measure's own error.",
+    )
+
+
+def _by_measure(comparisons: list) -> dict[str, np.ndarray]:
+    names = comparisons[0].as_dict()
+    values = {name: [getattr(item, name) for item in comparisons] for name in names}
+    return {name: np.array([value for value in found if value is not None]) for name, found in values.items()}
+
+
+def _thyroids(evaluation: Evaluation) -> Iterator[Illustration]:
+    yield Illustration(
+        "distributions",
+        distribution_figure(evaluation.model.features, features_of(evaluation.one_shot)),
+        "The paper's Figure 2 for this model: features of the training cohort and of random thyroids, measured on "
+        "their surfaces. Look for values that the cohort has and the model never gives, or the other way round. "
+        "An isthmus area of 0 means two separate lobes.",
+    )
+
+
+def _steering(evaluation: Evaluation) -> Iterator[Illustration]:
     for name, thyroids, caption in (
-        ("steering_one_shot", evaluation.one_shot, "One-shot: the features go into the network as a condition."),
         (
-            "steering_to_target",
-            evaluation.to_target,
-            "To target: the code is then moved until the surface fits.",
+            "steering_one_shot",
+            evaluation.one_shot,
+            "The paper's Figure 3 for this model. One-shot: the features go into the network as a condition.",
         ),
+        ("steering_to_target", evaluation.to_target, "To target: the code is then moved until the surface fits."),
     ):
         asked = asked_of(thyroids) if thyroids else {}
         if asked:
             measured = dict(zip(FEATURE_NAMES, features_of(thyroids).T, strict=True))
             agreements = steering_agreement(evaluation.model, thyroids, seed=evaluation.options.seed)
-            plots.append(
-                Illustration(
-                    name,
-                    steering_figure(asked, measured, agreements),
-                    f"{caption} Asked against measured for {len(thyroids)} thyroids; the line is perfect agreement.",
-                )
+            yield Illustration(
+                name,
+                steering_figure(asked, measured, agreements),
+                f"{caption} Asked against measured for {len(thyroids)} thyroids: look for points off the line, which "
+                "is perfect agreement, and for a cloud that is flatter than it.",
             )
-    return plots
-
-
-def _renders(evaluation: Evaluation) -> list[Illustration]:
-    shown = evaluation.one_shot[: evaluation.options.gallery]
-    lower, upper = evaluation.model.frame.lower_mm, evaluation.model.frame.upper_mm
-    # One scale for all: the whole box of the cohort, midline in the middle.
-    extent = max(2 * max(-lower[0], upper[0]), upper[2] - lower[2]) * 1.04
-    extent = min(extent, 1.1 * max(_extent(thyroid.surface) for thyroid in shown)) if shown else extent
-    with SurfaceRenderer(extent_mm=extent) as renderer:
-        pictures = [renderer.picture(thyroid.surface) for thyroid in shown]
-        if not pictures or is_blank(pictures[0]):
-            return []
-        gallery = Illustration(
-            "gallery",
-            gallery_figure(pictures, [_caption(thyroid) for thyroid in shown]),
-            f"The first {len(shown)} random thyroids, none left out, seen from the front (patient's left on the "
-            f"right), all at the same scale: {extent:.0f} mm wide. Below each: its number, and its measured volume, "
-            "isthmus area and symmetry.",
+    independent = evaluation.independent
+    agreements = independent.agreements(seed=evaluation.options.seed)
+    if agreements:
+        made = [attempt for attempt in independent.attempts if attempt.measured is not None]
+        asked, measured = (np.array([getattr(each, name) for each in made]).T for name in ("targets", "measured"))
+        yield Illustration(
+            "steering_independent",
+            steering_figure(
+                dict(zip(FEATURE_NAMES, asked, strict=True)),
+                dict(zip(FEATURE_NAMES, measured, strict=True)),
+                agreements,
+                unreached=np.array([not each.declared for each in made]),
+            ),
+            f"Independent targets: {len(made)} thyroids with every feature drawn by itself from the cohort's 5th to "
+            "95th percentile. Rings are targets that the software itself said are out of reach, at the "
+            "nearest it came.",
         )
-        examples = _examples(evaluation, renderer)
-    return [gallery, *examples]
 
 
-def _examples(evaluation: Evaluation, renderer: SurfaceRenderer) -> list[Illustration]:
-    """Show the best, the middle and the worst reconstruction beside their references."""
-    compared = sorted(
-        (item for item in evaluation.reconstructions if item.comparison is not None),
-        key=lambda item: item.comparison.assd_mm,
-    )
-    if not compared:
-        return []
-    model = evaluation.model
-    references, reconstructions = [], []
-    for label, place in {"best": 0, "median": len(compared) // 2, "worst": len(compared) - 1}.items():
-        item = compared[place]
-        reference = evaluation.cohort.surface(item.id)
-        decoded = reconstruct(model, model.index_of(item.id), resolution=evaluation.options.resolution).surface
-        error = signed_distance(reference, decoded.vertices)
-        coloured = renderer.picture(decoded, values_mm=error, limit_mm=_COLOUR_LIMIT_MM)
-        references.append((renderer.picture(reference), f"{item.id} ({label}): reference"))
-        reconstructions.append((coloured, f"reconstruction, ASSD {item.comparison.assd_mm:.2f} mm"))
-    pictures, captions = zip(*references, *reconstructions, strict=True)
-    return [
-        Illustration(
-            "reconstruction_examples",
-            gallery_figure(pictures, captions, columns=3),
-            f"Best, median and worst reconstruction of a training case. Colours: red {_COLOUR_LIMIT_MM:.0f} mm outside "
-            f"the reference, white on it, blue {_COLOUR_LIMIT_MM:.0f} mm inside.",
+def _control(evaluation: Evaluation, renders: Renders) -> Iterator[Illustration]:
+    titles = {"one_shot": "One-shot", "to_target": "To target"}
+    matrices = {
+        titles[name]: evaluation.leakage[name].matrix()
+        for name in titles
+        if name in evaluation.leakage and evaluation.leakage[name].moves
+    }
+    if matrices:
+        yield Illustration(
+            "leakage",
+            leakage_figure(matrices),
+            "Leakage: each row moves one feature by one cohort SD, and the columns say by how much the features "
+            "changed on average, whichever way. The diagonal should be 1 and everything beside it 0; what is "
+            "beside it is shaded.",
         )
-    ]
+    if evaluation.edits is not None:
+        yield Illustration(
+            "edits",
+            edit_figure(evaluation.edits, renders.edits),
+            f"The paper's Figure 4 for this model: training case {evaluation.edits.id} (framed) with one feature "
+            "varied in each row and the others held, steered to target. In the plots solid lines are steered to "
+            "target and dotted ones one-shot, as published: the varied feature should follow the diagonal, and the "
+            "others stay at 0.",
+        )
 
 
-def _extent(surface: Surface) -> float:
-    lower, upper = surface.bounds
-    return float(max(2 * np.abs([lower[0], upper[0]]).max(), upper[2] - lower[2]))
-
-
-def _caption(thyroid: Thyroid) -> str:
-    features = thyroid.measured
-    return (
-        f"{thyroid.index}:  {features.volume_ml:.1f} mL,  {features.isthmus_area_mm2:.0f} mm²,  {features.symmetry:.2f}"
-    )
+def _populations(evaluation: Evaluation) -> Iterator[Illustration]:
+    if len(evaluation.novelty.generated):
+        yield Illustration(
+            "novelty",
+            novelty_figure(evaluation.novelty),
+            "Left: how far shapes lie from the nearest training shape; bars hold the middle half, the ring is the "
+            "median. A model that copies would have generated shapes far left of the held-out ones. Right: how many "
+            "held-out shapes have a generated one beside them (the more the better), and how often nearest "
+            "neighbours tell the two apart (0.5 is best). Training shapes in their place show what is possible.",
+        )
+    if evaluation.disentanglement:
+        yield Illustration(
+            "disentanglement",
+            disentanglement_figure(evaluation.disentanglement),
+            "What the trainable code alone tells of each feature. In a disentangled model the dots lie on the grey "
+            "bars, which is what codes tell of features shuffled among the cases.",
+        )

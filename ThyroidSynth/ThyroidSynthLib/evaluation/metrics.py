@@ -32,7 +32,8 @@ class SurfaceComparison:
     nsd_1mm, nsd_2mm : float
         Share of both surfaces that lies within the tolerance of the other one.
     dice : float or None
-        Overlap of the two label maps at 1.5 mm; None where a surface is open and has no inside.
+        Overlap of the two label maps at 1.5 mm, on the voxels of the case's own mask where they are known;
+        None where a surface is open and has no inside.
     """
 
     chamfer_mm: float
@@ -49,7 +50,12 @@ class SurfaceComparison:
 
 
 def compare_surfaces(
-    reference_mm: Surface, other_mm: Surface, *, points: int = 10_000, seed: int = 0
+    reference_mm: Surface,
+    other_mm: Surface,
+    *,
+    points: int = 10_000,
+    seed: int = 0,
+    lattice: np.ndarray | None = None,
 ) -> SurfaceComparison:
     """Compare two surfaces in the same frame in millimetres.
 
@@ -62,6 +68,8 @@ def compare_surfaces(
         surface are exact, so their number only sets the noise.
     seed : int
         Seed of these points.
+    lattice : ndarray, shape (4, 4), optional
+        Voxels in which the overlap is counted, see `dice`.
     """
     rng = np.random.default_rng(seed)
     outward = _distances(reference_mm, other_mm, points, rng)
@@ -74,7 +82,7 @@ def compare_surfaces(
         hd95_mm=float(max(np.percentile(outward, 95), np.percentile(back, 95))),
         nsd_1mm=float((both <= 1.0).mean()),
         nsd_2mm=float((both <= 2.0).mean()),
-        dice=dice(reference_mm, other_mm),
+        dice=dice(reference_mm, other_mm, lattice=lattice),
     )
 
 
@@ -88,18 +96,34 @@ def chamfer(first: np.ndarray, second: np.ndarray) -> float:
     return float(cKDTree(second).query(first)[0].mean() + cKDTree(first).query(second)[0].mean())
 
 
-def dice(first_mm: Surface, second_mm: Surface, *, spacing_mm: float = DICE_SPACING_MM) -> float | None:
-    """Dice overlap of the label maps of two surfaces on a grid of TotalSegmentator's spacing.
+def dice(first_mm: Surface, second_mm: Surface, *, lattice: np.ndarray | None = None) -> float | None:
+    """Dice overlap of the label maps of two surfaces.
 
     None where one of them is open. Two surfaces that hold no voxel at all overlap by 0.
+
+    Parameters
+    ----------
+    lattice : ndarray, shape (4, 4), optional
+        Maps voxel indices (i, j, k, 1) to the surfaces' frame, as that of the case's own mask does. By
+        default a lattice of TotalSegmentator's spacing along the axes.
     """
     if not (first_mm.is_closed() and second_mm.is_closed()):
         return None
-    both = Surface(np.concatenate([first_mm.vertices, second_mm.vertices]), np.empty((0, 3)))
-    grid = LabelGrid.around(both, spacing_mm=spacing_mm, margin_mm=spacing_mm)
+    if lattice is None:
+        lattice = np.diag([DICE_SPACING_MM, DICE_SPACING_MM, DICE_SPACING_MM, 1.0])
+    grid = _grid_around(np.concatenate([first_mm.vertices, second_mm.vertices]), lattice)
     a, b = (voxelise(surface, grid).array.astype(bool) for surface in (first_mm, second_mm))
     total = int(a.sum()) + int(b.sum())
     return 2.0 * int((a & b).sum()) / total if total else 0.0
+
+
+def _grid_around(points: np.ndarray, lattice: np.ndarray) -> LabelGrid:
+    """Cut out of an endless lattice the part that holds points (n, 3)."""
+    ijk = (points - lattice[:3, 3]) @ np.linalg.inv(lattice[:3, :3]).T
+    first, last = np.floor(ijk.min(axis=0)) - 1, np.ceil(ijk.max(axis=0)) + 1
+    matrix = lattice.copy()
+    matrix[:3, 3] += lattice[:3, :3] @ first
+    return LabelGrid((last - first + 1)[::-1], matrix)
 
 
 def _distances(start: Surface, target: Surface, points: int, rng: np.random.Generator) -> np.ndarray:

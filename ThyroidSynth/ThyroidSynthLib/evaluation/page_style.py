@@ -49,6 +49,9 @@ table { font-size: .94rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .42rem .8rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; }
 td small { color: var(--soft); }
+table.even { table-layout: fixed; min-width: 40rem; }
+table.even td:first-child, table.even th:first-child { width: 19rem; }
+b.leading { color: var(--accent); }
 code { font-size: .8rem; overflow-wrap: anywhere; }
 summary { cursor: pointer; color: var(--accent); }
 @media print { body { font-size: 11pt; } section { break-inside: avoid-page; } }

@@ -1,19 +1,22 @@
-"""How well the codes found in training give the training cases back (paper, section 3.1)."""
+"""How well a model gives thyroids back: those it was trained on, and those it has never seen (paper, section 3.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..anatomy.surface import Surface
 from ..errors import SynthesisError
 from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, silent
 from ..synthesis.decoding import DEFAULT_RESOLUTION
-from ..synthesis.thyroid import reconstruct
+from ..synthesis.fitting import fit_surface
+from ..synthesis.thyroid import Thyroid, reconstruct
 from .floor import perfect_reconstruction
+from .mask_lattice import mask_lattice
 from .metrics import SurfaceComparison, compare_surfaces
 
 if TYPE_CHECKING:
@@ -22,21 +25,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """One training case, decoded again and compared with its own surface.
+    """One case as the model gives it back, compared with its own surface.
 
     Attributes
     ----------
     id : str
         The case.
+    code : ndarray of float32, shape (code_size,), or None
+        The latent code, of training or of the fit; None when it had no surface.
     comparison : SurfaceComparison or None
-        Distances of the decoded surface; None when the code had no surface.
+        Distances of its surface; None when it had none.
     floor : SurfaceComparison
         Distances of a perfect model's surface on the same grid.
+    own_voxels : bool
+        Whether the overlap was counted in the voxels of the case's own mask.
     """
 
     id: str
+    code: np.ndarray | None
     comparison: SurfaceComparison | None
     floor: SurfaceComparison
+    own_voxels: bool
 
     def as_row(self) -> dict[str, Any]:
         """Give the distances as a row of a table."""
@@ -66,33 +75,88 @@ def reconstruct_cases(
     Cancelled
         `stop_requested` said so.
     """
+
+    def again(case_id: str, reference: Surface) -> Thyroid:
+        return reconstruct(model, model.index_of(case_id), resolution=resolution)
+
+    yield from _compared(model, cohort, ids, again, "Reconstructing", seed, resolution, progress, stop_requested)
+
+
+def fit_held_out(
+    model: ShapeModel,
+    cohort: Cohort,
+    ids: Sequence[str],
+    *,
+    seed: int = 0,
+    resolution: int = DEFAULT_RESOLUTION,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> Iterator[Reconstruction]:
+    """Fit the model to cases it was not trained on and compare what it makes of them.
+
+    The model alone is judged: no residual of the patient's own surface is added.
+
+    Raises
+    ------
+    CohortError
+        An id is not in the cohort.
+    Cancelled
+        `stop_requested` said so.
+    """
+
+    def fitted(case_id: str, reference: Surface) -> Thyroid:
+        fit = fit_surface(model, reference, seed=seed, resolution=resolution, stop_requested=stop_requested)
+        return fit.thyroid
+
+    yield from _compared(model, cohort, ids, fitted, "Fitting", seed, resolution, progress, stop_requested)
+
+
+def _compared(
+    model: ShapeModel,
+    cohort: Cohort,
+    ids: Sequence[str],
+    make: Callable[[str, Surface], Thyroid],
+    verb: str,
+    seed: int,
+    resolution: int,
+    progress: ProgressCallback,
+    stop_requested: StopRequested,
+) -> Iterator[Reconstruction]:
     for number, case_id in enumerate(ids):
         check(stop_requested)
-        progress(number / len(ids), f"Reconstructing {case_id} ({number + 1} of {len(ids)})")
-        reference = cohort.surface(case_id)
-        floor = compare_surfaces(reference, perfect_reconstruction(model, reference, resolution=resolution), seed=seed)
+        progress(number / len(ids), f"{verb} {case_id} ({number + 1} of {len(ids)})")
+        reference, lattice = cohort.surface(case_id), mask_lattice(cohort, case_id)
+        perfect = perfect_reconstruction(model, reference, resolution=resolution)
+        floor = compare_surfaces(reference, perfect, seed=seed, lattice=lattice)
+        code = comparison = None
         try:
-            decoded = reconstruct(model, model.index_of(case_id), resolution=resolution)
+            thyroid = make(case_id, reference)
         except SynthesisError:
-            yield Reconstruction(case_id, None, floor)
-            continue
-        yield Reconstruction(case_id, compare_surfaces(reference, decoded.surface, seed=seed), floor)
+            pass
+        else:
+            code = thyroid.code
+            comparison = compare_surfaces(reference, thyroid.surface, seed=seed, lattice=lattice)
+        yield Reconstruction(case_id, code, comparison, floor, lattice is not None)
 
 
 def summarise(reconstructions: Sequence[Reconstruction]) -> dict[str, Any]:
-    """Give mean and SD of every measure, and of its floor, over the cases that have a surface."""
+    """Give mean, SD and median of every measure, and of its floor, over the cases that have a surface."""
     found = [item for item in reconstructions if item.comparison is not None]
-    summary: dict[str, Any] = {"cases": len(reconstructions), "without_surface": len(reconstructions) - len(found)}
+    summary: dict[str, Any] = {
+        "cases": len(reconstructions),
+        "without_surface": len(reconstructions) - len(found),
+        "dice_in_own_voxels": sum(item.own_voxels for item in found),
+    }
     for name in found[0].floor.as_dict() if found else ():
-        summary[name] = _mean_and_sd([getattr(item.comparison, name) for item in found])
-        summary[name]["floor"] = _mean_and_sd([getattr(item.floor, name) for item in found])
+        summary[name] = _spread([getattr(item.comparison, name) for item in found])
+        summary[name]["floor"] = _spread([getattr(item.floor, name) for item in found])
     if found:
         summary["chamfer_over_floor"] = summary["chamfer_mm"]["mean"] / summary["chamfer_mm"]["floor"]["mean"]
     return summary
 
 
-def _mean_and_sd(values: Sequence[float | None]) -> dict[str, Any]:
+def _spread(values: Sequence[float | None]) -> dict[str, Any]:
     known = [value for value in values if value is not None]
     if not known:
-        return {"mean": None, "sd": None}
-    return {"mean": float(np.mean(known)), "sd": float(np.std(known))}
+        return {"mean": None, "sd": None, "median": None}
+    return {"mean": float(np.mean(known)), "sd": float(np.std(known)), "median": float(np.median(known))}

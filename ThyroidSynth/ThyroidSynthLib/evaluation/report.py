@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,10 @@ from ..files import atomic_path, write_json, write_text
 from . import EVALUATION_FILE, REPORT_FILE
 from .evaluate import Evaluation, check_free
 from .generation import thyroid_rows
+from .headline import MEASURES
 from .illustrations import illustrate
 from .page import page_of
+from .tables import write_table
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: bool = False) -> Path:
@@ -36,11 +36,13 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: b
     check_free(folder, overwrite=overwrite)
     document = evaluation.document()
     illustrations = illustrate(evaluation)
-    thyroids = thyroid_rows(evaluation.one_shot, "one-shot") + thyroid_rows(evaluation.to_target, "to target")
     try:
         (folder / EVALUATION_FILE).unlink(missing_ok=True)
-        _write_table(folder / "tables" / "reconstruction.csv", [item.as_row() for item in evaluation.reconstructions])
-        _write_table(folder / "tables" / "thyroids.csv", thyroids)
+        for name, rows in _tables(evaluation, document).items():
+            # A table of an earlier, larger evaluation would be taken for this one's.
+            (folder / "tables" / f"{name}.csv").unlink(missing_ok=True)
+            if rows:
+                write_table(folder / "tables" / f"{name}.csv", rows)
         for illustration in illustrations.values():
             with atomic_path(folder / "figures" / f"{illustration.name}.png") as temporary:
                 temporary.write_bytes(illustration.png)
@@ -51,14 +53,51 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: b
     return folder / REPORT_FILE
 
 
-def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    text = io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    table.writeheader()
-    for row in rows:
-        table.writerow({key: _cell(value) for key, value in row.items()})
-    write_text(path, text.getvalue())
+def _tables(evaluation: Evaluation, document: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    steering = document["steering"]
+    agreements = {
+        "one-shot": steering["one_shot"],
+        "to target": steering["to_target"],
+        "independent targets": steering["independent"].get("agreement", {}),
+    }
+    return {
+        "headline": [
+            {
+                "key": measure.key,
+                "group": measure.group,
+                "measure": measure.label,
+                # A share is stored as it is in the document, from 0 to 1.
+                "unit": "" if measure.unit == "%" else measure.unit,
+                "value": measure.of(document),
+            }
+            for measure in MEASURES
+        ],
+        "reconstruction": [item.as_row() for item in evaluation.training],
+        "held_out": [item.as_row() for item in evaluation.held_out],
+        "thyroids": thyroid_rows(evaluation.one_shot, "one-shot") + thyroid_rows(evaluation.to_target, "to target"),
+        "independent_targets": evaluation.independent.rows(),
+        "distributions": [{"feature": name, **found} for name, found in document["distributions"].items()],
+        "steering": [
+            {"method": method, "feature": name, **_flat(found)}
+            for method, features in agreements.items()
+            for name, found in features.items()
+        ],
+        "moves": [row for name, found in evaluation.leakage.items() for row in found.rows(name.replace("_", " "))],
+        "edits": evaluation.edits.rows() if evaluation.edits else [],
+        "nearest": evaluation.novelty.rows(),
+        "disentanglement": [
+            {"feature": name, **found} for name, found in document["disentanglement"]["features"].items()
+        ],
+    }
 
 
-def _cell(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
+def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Spread intervals over two columns."""
+    row: dict[str, Any] = {}
+    for name, value in found.items():
+        if name.endswith("_interval"):
+            low, high = value or (None, None)
+            row |= {f"{name.removesuffix('_interval')}_low": low, f"{name.removesuffix('_interval')}_high": high}
+        else:
+            row[name] = value
+    return row

@@ -24,7 +24,7 @@ class Agreement:
         Mean error and mean absolute error, in the feature's unit.
     mae_sd : float or None
         Mean absolute error in standard deviations of the cohort.
-    pcc_interval, slope_interval, bias_interval, mae_interval : tuple of float, or None
+    pcc_interval, slope_interval, bias_interval, mae_interval, mae_sd_interval : tuple of float, or None
         95% bootstrap intervals.
     """
 
@@ -38,6 +38,7 @@ class Agreement:
     mae: float
     mae_interval: Interval
     mae_sd: float | None
+    mae_sd_interval: Interval | None
 
     def as_dict(self) -> dict[str, Any]:
         """Give the values by name."""
@@ -66,7 +67,7 @@ def agreement(
     error, again_error = measured - asked, again_measured - again_asked
     pcc, slope = _line(asked[None], measured[None])
     again_pcc, again_slope = _line(again_asked, again_measured)
-    mae = float(np.abs(error).mean())
+    mae, mae_interval = float(np.abs(error).mean()), _interval(np.abs(again_error).mean(axis=1))
     return Agreement(
         count=len(asked),
         pcc=_number(pcc[0]),
@@ -76,8 +77,9 @@ def agreement(
         bias=float(error.mean()),
         bias_interval=_interval(again_error.mean(axis=1)),
         mae=mae,
-        mae_interval=_interval(np.abs(again_error).mean(axis=1)),
+        mae_interval=mae_interval,
         mae_sd=mae / cohort_sd if cohort_sd > 0 else None,
+        mae_sd_interval=(mae_interval[0] / cohort_sd, mae_interval[1] / cohort_sd) if cohort_sd > 0 else None,
     )
 
 
