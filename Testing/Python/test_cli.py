@@ -62,6 +62,8 @@ def test_every_command_explains_itself_with_examples_that_parse(module, capsys):
         ["generate", "m", "--out", "o", "--mesh", "vtk"],
         ["generate", "m", "--out", "o", "--grid", "ct.nii.gz", "--spacing", "1"],
         ["generate", "m", "--out", "o", "--volume", "15", "--from-table", "t.csv"],
+        ["generate", "m", "--out", "o", "--volume", "15", "--symmetry-distribution", "cohort"],
+        ["generate", "m", "--out", "o", "--distribution", "cohort", "--reconstruct", "s0001"],
         ["example-cohort", "--out", "o", "--defective-share", "2"],
         ["train", "cohort"],
     ],
@@ -167,6 +169,31 @@ def test_a_table_of_wishes_gives_a_thyroid_for_each_row(capsys, model_path, coho
     assert [entry["asked"]["volume_ml"] for entry in manifest["thyroids"]] == pytest.approx([volume, volume * 1.1])
 
 
+def test_a_cohort_with_asked_distributions_says_how_near_it_is_and_what_is_out_of_reach(
+    capsys, model_path, cohort, tmp_path
+):
+    volume = cohort.features[:, 0].mean()
+    spread = ("--volume-distribution", f"normal:{volume:.2f},0.3", "--without-isthmus", "50%")
+    arguments = ("generate", model_path, "--count", 4, *spread, "--workers", 1, "--format", "none")
+
+    found = as_json(capsys, *arguments, "--out", tmp_path / "g")
+
+    assert found["distribution"]["without_isthmus"]["asked"] == 0.5
+    assert found["distribution"]["asked"]["volume_ml"] == f"normal({volume:.4g}, 0.3)"
+    manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
+    assert manifest["request"]["distribution"]["without_isthmus"] == "50%"
+    assert manifest["distribution"]["thyroids"] == 4
+    assert {path.name for path in (tmp_path / "g").iterdir()} >= {"distribution.json", "distribution.png"}
+
+    (tmp_path / "wide.json").write_text('{"volume_ml": "900"}')
+    wide = ("generate", model_path, "--distribution", tmp_path / "wide.json", "--format", "none", "--workers", 1)
+    assert run(*wide, "--out", tmp_path / "g", "--overwrite") == 0
+    said = capsys.readouterr()
+    assert "1 of 1 wishes are far outside anything the model knows" in said.err
+    assert "t00001: asked 900.0 mL" in said.out and "above the cohort's volume" in said.out
+    assert json.loads((tmp_path / "g" / "manifest.json").read_text())["request"]["far_outside"][0]["id"] == "t00001"
+
+
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("example") / "dataset"
@@ -239,7 +266,9 @@ def test_a_model_is_evaluated_into_a_report(capsys, cohort, model_path, tmp_path
 @pytest.mark.skipif(os.name == "nt", reason="a console's Ctrl-C cannot be sent to one process there")
 def test_ctrl_c_keeps_the_thyroids_written_so_far(model_path, tmp_path):
     command = [sys.executable, "-m", "ThyroidSynthLib.cli", "generate", str(model_path), "--count", "5000"]
-    child = subprocess.Popen([*command, "--out", str(tmp_path / "g")], stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [*command, "--workers", "2", "--out", str(tmp_path / "g")], stderr=subprocess.PIPE, text=True
+    )
     manifest = tmp_path / "g" / "manifest.json"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (manifest.exists() and b"t00002" in manifest.read_bytes()):

@@ -50,7 +50,7 @@ def test_a_cohort_is_made_counted_and_finished(run, model_path):
 
 
 def test_a_stopped_cohort_keeps_whole_thyroids_and_can_be_made_again(run, model_path):
-    many = [str(model_path), "--count", "5000", "--format", "none"]
+    many = [str(model_path), "--count", "5000", "--format", "none", "--workers", "1"]
     run.start(sys.executable, many, total=5000)
     with pytest.raises(JobError, match="being made"):
         CohortRun(run.folder).start(sys.executable, many, total=5000)
@@ -78,7 +78,7 @@ def test_why_it_failed_is_told(run, model_path):
 
 
 def test_a_killed_process_has_failed(run, model_path):
-    run.start(sys.executable, [str(model_path), "--count", "5000", "--format", "none"], total=5000)
+    run.start(sys.executable, [str(model_path), "--count", "5000", "--format", "none", "--workers", "1"], total=5000)
     wait(lambda: run.state().done >= 1)
     run.kill()
     wait(lambda: not run.state().runs)

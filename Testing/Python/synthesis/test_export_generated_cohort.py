@@ -126,11 +126,32 @@ def test_a_thyroid_that_cannot_be_written_leaves_none_of_its_files(tmp_path, mon
     def failing(surface, path, **more):
         raise OutputError("disk full")
 
-    monkeypatch.setattr(thyroid_files, "write_mesh", failing)
+    def thyroids():
+        yield a_thyroid(0)
+        monkeypatch.setattr(thyroid_files, "write_mesh", failing)
+        yield a_thyroid(1)
+
     with pytest.raises(OutputError, match="disk full"):
-        write_generated_cohort([a_thyroid()], tmp_path, model=A_MODEL, options=FileOptions(mesh_formats=("ply",)))
-    assert [path for path in tmp_path.rglob("t0*")] == []
-    assert read_manifest(tmp_path)[0]["count"] == 0
+        write_generated_cohort(thyroids(), tmp_path, model=A_MODEL, options=FileOptions(mesh_formats=("ply",)))
+    assert sorted(path.name for path in tmp_path.rglob("t0*")) == ["t00001.nii.gz", "t00001.ply"]
+    assert not (tmp_path / ".making").exists()
+    assert read_manifest(tmp_path)[0]["count"] == 1
+
+
+def test_a_first_thyroid_that_cannot_be_written_costs_no_earlier_cohort(tmp_path, monkeypatch):
+    from ThyroidSynthLib.synthesis import thyroid_files
+
+    write_generated_cohort([a_thyroid()], tmp_path, model=A_MODEL)
+    before = sorted(path for path in tmp_path.rglob("*"))
+
+    def failing(*given):
+        raise OutputError("disk full")
+
+    monkeypatch.setattr(thyroid_files, "write_label_map", failing)
+    with pytest.raises(OutputError, match="disk full"):
+        write_generated_cohort([a_thyroid(3)], tmp_path, model=A_MODEL, overwrite=True)
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+    assert check_files(tmp_path) == 1
 
 
 def test_killed_at_any_moment_the_manifest_is_valid_and_its_files_whole(tmp_path):

@@ -44,10 +44,18 @@ class Workers:
 
     Use as a context manager. Processes are started afresh rather than forked, because a fork of a
     process that runs threads (PyTorch, Qt) may hang.
+
+    Parameters
+    ----------
+    count : int
+    begin : callable, optional
+        Called once in each worker process, before its first step: a module's function, or a
+        `functools.partial` of one with what all steps share.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, begin: Callable[[], None] | None = None) -> None:
         self.count = count
+        self._begin = begin
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
@@ -99,7 +107,7 @@ class Workers:
 
     def _fill(self, running: dict[Future, Any], function: Callable, waiting: Iterator) -> None:
         if self._pool is None:
-            self._pool = _new_pool(self.count)
+            self._pool = _new_pool(self.count, self._begin)
         while len(running) < 2 * self.count:
             try:
                 task = next(waiting)
@@ -121,7 +129,7 @@ class Workers:
         self._end_pool()
         for task in suspects:
             check(stop_requested)
-            with _new_pool(1) as alone:
+            with _new_pool(1, self._begin) as alone:
                 try:
                     yield task, alone.submit(function, task).result()
                 except BrokenProcessPool:
@@ -134,13 +142,13 @@ class Workers:
             self._pool = None
 
 
-def _new_pool(count: int) -> ProcessPoolExecutor:
+def _new_pool(count: int, begin: Callable[[], None] | None) -> ProcessPoolExecutor:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    return ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker)
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker, initargs=(begin,))
 
 
-def _begin_worker() -> None:
+def _begin_worker(begin: Callable[[], None] | None) -> None:
     """Leave Ctrl-C to the parent, end with it, and use one core: there is a worker for each."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -148,6 +156,8 @@ def _begin_worker() -> None:
     import SimpleITK
 
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    if begin is not None:
+        begin()
 
 
 def _end_with_parent() -> None:

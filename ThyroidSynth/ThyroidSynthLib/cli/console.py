@@ -51,6 +51,11 @@ class Console:
         if self._bar is not None:
             self._bar.close()
 
+    def note(self, text: str) -> None:
+        """Say something before the result is there."""
+        if not self._quiet:
+            print(text, file=sys.stderr, flush=True)
+
     def progress(self, fraction: float, message: str) -> None:
         """Show the share done, 0 to 1, and what is being done."""
         if self._quiet:

@@ -3,36 +3,53 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..anatomy.labels import TRACHEA
 from ..errors import InputError
-from ..synthesis.generated_cohort import STOP_FILE
+from ..files import atomic_path
+from ..synthesis.met_distribution import DISTRIBUTION_PNG
 from .arguments import add_class_map, add_files, add_out, file_options, natural, positive_int
+from .asking import Asked, add_asking, asked_of, check_asking, far_text, met_text
 from .console import Console, Result
 
 if TYPE_CHECKING:
+    from ..learning.model import ShapeModel
+    from ..progress import StopRequested
+    from ..synthesis.met_distribution import MetDistribution
     from ..synthesis.requests import PatientSite
     from ..synthesis.surroundings import Surroundings
+    from ..synthesis.written_thyroid import ThyroidWriter, WrittenThyroid
+
+_FEW_FOR_A_PROCESS = 4
 
 NAME = "generate"
 SUMMARY = "make random or steered thyroids"
 DESCRIPTION = """\
 Make thyroids and write label maps, meshes and a manifest with every seed, latent code, asked and measured feature and
 checksum. Features that are not asked for are drawn from the training cohort's distribution. Thyroid number i of a
-seed is always the same."""
+seed is always the same, whatever the number of processes; where a distribution is asked for, for the same number of
+thyroids, among which it is shared out."""
 EPILOG = """\
 examples:
   thyroidsynth generate model.safetensors --count 12 --seed 1 --out thyroids
   thyroidsynth generate model.safetensors --count 100 --volume 15 --isthmus-area 0 --exact --out no_isthmus
-  thyroidsynth generate model.safetensors --from-table wishes.csv --mesh ply,stl --out cohort500
+  thyroidsynth generate model.safetensors --from-table wishes.csv --exact --mesh ply,stl --out cohort500
+  thyroidsynth generate model.safetensors --count 1000 --distribution cohort --without-isthmus 30% --out cohort1000
+  thyroidsynth generate model.safetensors --count 500 --volume-distribution lognormal:2.7,0.35 --out asked
   thyroidsynth generate model.safetensors --reconstruct s0001 s0002 --out given_back
   thyroidsynth generate model.safetensors --at s0327 --grid s0327/ct.nii.gz --overlap carve --out in_patient
   thyroidsynth generate model.safetensors --merge-into s0327 --format none --out other_thyroids
 
 A table of wishes has any of the columns volume_ml, isthmus_area_mm2, symmetry and one row for each thyroid.
+
+A file of distributions is JSON such as {"volume_ml": "lognormal(2.7, 0.35)", "symmetry": "normal(0.6, 0.08)",
+"without_isthmus": "30%"}, or CSV with the columns feature and distribution. How near the thyroids come to a table or to
+distributions is in distribution.json, .csv and .png beside the manifest.
 
 A file named STOP in the folder ends the command after the thyroid it is at."""
 
@@ -43,23 +60,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "folder for the thyroids and their manifest")
     parser.add_argument("--count", type=positive_int, metavar="N", help="how many (default: 1, or the table's rows)")
     parser.add_argument("--seed", type=natural, default=0, help="seed of the random codes (default: 0)")
-    wishes = parser.add_argument_group("features to ask for")
-    wishes.add_argument("--volume", type=float, metavar="ML", help="volume in mL")
-    wishes.add_argument("--isthmus-area", type=float, metavar="MM2", help="isthmus area in mm²; 0 for two lobes")
-    wishes.add_argument("--symmetry", type=float, metavar="S", help="overlap with the mirror image, 0 to 1")
-    wishes.add_argument("--from-table", type=Path, metavar="CSV", help="features for each thyroid, one row each")
-    wishes.add_argument(
-        "--exact",
-        action="store_true",
-        help="move each code until its surface measures what was asked; without it the model is given the features "
-        "and what comes out is measured",
-    )
-    wishes.add_argument(
-        "--reconstruct",
-        nargs="+",
-        metavar="ID",
-        help="give back these training cases, as the model has learnt them, instead of new thyroids",
-    )
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
+    add_asking(parser)
     place = parser.add_argument_group("place")
     place.add_argument(
         "--at",
@@ -112,22 +114,11 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ..learning.model import ShapeModel
     from ..learning.stop_signals import stop_on_signals
-    from ..synthesis.generated_cohort import write_generated_cohort
-    from ..synthesis.requests import generate_to_target, site_at
-    from ..synthesis.steering import generate
-    from ..synthesis.thyroid import reconstruct
-    from ..synthesis.wish_table import read_wishes
+    from ..synthesis.generated_cohort import STOP_FILE, record_cohort, thyroid_writer
+    from ..synthesis.met_distribution import MetDistribution
+    from ..synthesis.requests import site_at
 
-    wish = {"volume_ml": options.volume, "isthmus_area_mm2": options.isthmus_area, "symmetry": options.symmetry}
-    if options.from_table and any(value is not None for value in wish.values()):
-        options.usage_error("give features either by --from-table or by --volume, --isthmus-area and --symmetry")
-    steered = options.from_table or options.exact or any(value is not None for value in wish.values())
-    if options.reconstruct and (steered or options.count is not None):
-        options.usage_error("--reconstruct gives training cases back as they are; leave out --count and features")
-    table = read_wishes(options.from_table) if options.from_table else None
-    if table is not None and options.count not in (None, len(table)):
-        options.usage_error(f"--count {options.count} contradicts the {len(table)} rows of {options.from_table}")
-    count = len(table) if table is not None else options.count or 1
+    check_asking(options)
     where = options.at or options.merge_into
     if options.overlap and where is None:
         options.usage_error("--overlap needs a patient: give --at or --merge-into")
@@ -135,37 +126,27 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         options.usage_error("--structures are what --overlap is about: say --overlap report or --overlap carve")
     files = replace(file_options(options), **_merging(options))
     model = ShapeModel.load(options.model)
+    asked = None if options.reconstruct else asked_of(options, model)
+    if asked is not None and asked.far:
+        console.note(far_text(asked.far, len(asked.wishes)))
     site = site_at(where, model.frame.alignment, class_map=options.class_map) if where else None
+    writer = thyroid_writer(options.out, site.placement if site else None, files, _surroundings(options, site))
+    request = {"reconstructed": options.reconstruct} if asked is None else asked.request
+    distribution = MetDistribution(model.features, asked.distribution) if asked is not None and asked.differ else None
     stop_file = options.out / STOP_FILE
-    request = {
-        "count": count,
-        "seed": options.seed,
-        "steering": "to target" if options.exact else "one-shot",
-        "asked": wish if table is None else str(options.from_table),
-    }
-    if options.reconstruct:
-        rows = [model.index_of(case_id) for case_id in options.reconstruct]
-        count, request = len(rows), {"reconstructed": options.reconstruct}
     with stop_on_signals() as signalled:
 
         def stopped() -> bool:
             return signalled() or stop_file.exists()
 
-        if options.reconstruct:
-            thyroids = (reconstruct(model, row) for row in rows)
-        else:
-            make = generate_to_target if options.exact else generate
-            asked = wish if table is None else table
-            thyroids = make(model, count=count, seed=options.seed, asked=asked, stop_requested=stopped)
-        written = write_generated_cohort(
-            thyroids,
+        written = record_cohort(
+            _reconstructed(options, model, writer) if asked is None else _made(options, model, writer, asked, stopped),
             options.out,
             model=model,
-            placement=site.placement if site else None,
-            options=files,
-            surroundings=_surroundings(options, site),
+            placement=writer.placement,
             request={**request, "placed_at": str(where) if where else None, **_said(options)},
-            total=count,
+            distribution=distribution,
+            total=len(options.reconstruct) if asked is None else len(asked.wishes),
             overwrite=options.overwrite,
             progress=console.progress,
             stop_requested=stopped,
@@ -179,6 +160,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         "cut_by_grid": written.cut_by_grid,
         "overlapping": written.overlapping,
         "manifest": str(written.folder / "manifest.json"),
+        "distribution": distribution.headline() if distribution is not None else None,
+        "far_outside": asked.far if asked is not None else [],
         "trained_on_synthetic_cohort": model.synthetic,
     }
     lines = [f"{written.count} thyroids are in {written.folder} ({written.attempts} draws); see manifest.csv."]
@@ -187,6 +170,9 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             f"For {written.unmet} of them what was asked is out of the model's reach; they come as near as they can "
             "('met' in the manifest)."
         )
+    if distribution is not None:
+        _draw(distribution, written.folder)
+        lines.append(met_text(distribution))
     if written.cut_by_grid:
         hint = "" if where else " They lie around RAS 0, 0, 0: --at puts them at a patient's trachea."
         lines.append(f"{written.cut_by_grid} of them reach beyond the grid; their label maps are cut there.{hint}")
@@ -196,6 +182,37 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     if model.synthetic:
         lines.append("The model was trained on a synthetic cohort: software output, not anatomy.")
     return Result(document, "\n".join(lines))
+
+
+def _reconstructed(options: argparse.Namespace, model: ShapeModel, writer: ThyroidWriter) -> Iterator[WrittenThyroid]:
+    from ..synthesis.thyroid import reconstruct
+
+    rows = [model.index_of(case_id) for case_id in options.reconstruct]
+    return (writer.write(reconstruct(model, row), number) for number, row in enumerate(rows, start=1))
+
+
+def _made(
+    options: argparse.Namespace, model: ShapeModel, writer: ThyroidWriter, asked: Asked, stopped: StopRequested
+) -> Iterator[WrittenThyroid]:
+    from ..anatomy.workers import usable_workers
+    from ..synthesis.cohort_making import CohortPlan, make_thyroids
+
+    plan = CohortPlan.of(model, options.model, seed=options.seed, to_target=asked.to_target, writer=writer)
+    count = len(asked.wishes)
+    # A process takes seconds to start; for a few thyroids that does not pay.
+    most = count if options.workers else max(1, count // _FEW_FOR_A_PROCESS)
+    workers = min(usable_workers(options.workers), most)
+    return make_thyroids(plan, asked.wishes, workers=workers, stop_requested=stopped)
+
+
+def _draw(distribution: MetDistribution, folder: Path) -> None:
+    # Slicer's own Python comes without matplotlib; there the numbers must do.
+    if find_spec("matplotlib") is None:
+        return
+    from ..evaluation.cohort_figure import cohort_figure
+
+    with atomic_path(folder / DISTRIBUTION_PNG) as temporary:
+        temporary.write_bytes(cohort_figure(distribution))
 
 
 def _merging(options: argparse.Namespace) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import InputError, OutputError
 from ..files import read_json, write_text
+from .met_distribution import DISTRIBUTION_FILES
 
 MANIFEST_JSON = "manifest.json"
 MANIFEST_CSV = "manifest.csv"
@@ -30,6 +31,8 @@ class ManifestWriter:
         What holds for the whole cohort.
     columns : sequence of str
         Columns of the table; an entry's row has these.
+
+    Use as a context manager.
     """
 
     def __init__(self, folder: Path, head: Mapping[str, Any], columns: Sequence[str]) -> None:
@@ -46,32 +49,39 @@ class ManifestWriter:
 
     def add(self, entry: Mapping[str, Any], row: Mapping[str, Any]) -> None:
         """Add a thyroid: its JSON entry, and its row in the table."""
-        text = ("," if self._count else "") + "\n    " + json.dumps(dict(entry), ensure_ascii=False, allow_nan=False)
+        text = ("," if self._count else "") + "\n    " + _dumps(entry)
         self._count += 1
         self._json.seek(self._end)
         self._json.write((text + self._ending(complete=False)).encode())
         self._end += len(text.encode())
         self._csv.write(self._line([row[column] for column in self._columns]).encode())
 
-    def finish(self) -> None:
-        """Say that everything asked for is in the list."""
+    def finish(self, summary: Mapping[str, Any] | None = None) -> None:
+        """Say that everything asked for is in the list, and what is to be said of the whole, by key."""
         self._json.seek(self._end)
-        self._json.write(self._ending(complete=True).encode())
+        self._json.write(self._ending(complete=True, summary=summary or {}).encode())
 
-    def close(self) -> None:
-        """Close the files."""
+    def __enter__(self) -> ManifestWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         self._json.close()
         self._csv.close()
 
-    def _ending(self, *, complete: bool) -> str:
+    def _ending(self, *, complete: bool, summary: Mapping[str, Any] | None = None) -> str:
+        said = "".join(f"\n  {json.dumps(key)}: {_dumps(value)}," for key, value in (summary or {}).items())
         # Both words have the same width, so that the file never has to shrink.
-        return f'\n  ],\n  "count": {self._count},\n  "complete": {"true " if complete else "false"}\n}}\n'
+        return f'\n  ],{said}\n  "count": {self._count},\n  "complete": {"true " if complete else "false"}\n}}\n'
 
     @staticmethod
     def _line(values: Sequence[Any]) -> str:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow(["" if value is None else value for value in values])
         return text.getvalue()
+
+
+def _dumps(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
 
 
 def remove_listed(folder: Path) -> None:
@@ -92,5 +102,6 @@ def remove_listed(folder: Path) -> None:
         # A manifest from elsewhere must not reach out of its own folder.
         if inside in path.parents:
             path.unlink(missing_ok=True)
-    (folder / MANIFEST_CSV).unlink(missing_ok=True)
+    for name in (MANIFEST_CSV, *DISTRIBUTION_FILES):
+        (folder / name).unlink(missing_ok=True)
     (folder / MANIFEST_JSON).unlink()

@@ -16,11 +16,10 @@ from ..anatomy.segmentation_file import is_segmentation_file
 from ..anatomy.volume import Volume
 from ..errors import InputError
 from ..learning.model import ShapeModel
-from ..progress import ProgressCallback, StopRequested, never, silent
+from ..progress import ProgressCallback, StopRequested, check, never, silent
 from .decoding import DEFAULT_RESOLUTION
-from .shapes import ModelShapes
-from .steering import Wishes, generate
-from .targeting import steer_to_target
+from .reaching import ThyroidMaker, check_cohort_wishes
+from .steering import Wishes
 from .thyroid import Thyroid
 
 
@@ -36,25 +35,18 @@ def generate_to_target(
 ) -> Iterator[Thyroid]:
     """Make random thyroids as `generate` does, and move each code until the surface measures its wishes.
 
-    Where a wish is out of reach the nearest thyroid is given. Without wishes the targets are the features
-    that were drawn for the thyroid.
+    A draw that does not reach its wish is replaced by the next one of its stream, a few times; where a
+    wish is out of reach the nearest thyroid is given. Without wishes the targets are the features that
+    were drawn for the thyroid.
     """
-    shapes = ModelShapes(model)
     wishes = asked if isinstance(asked, list) else [asked or {}] * count
-    draws = generate(
-        model,
-        count=count,
-        seed=seed,
-        asked=asked,
-        resolution=resolution,
-        progress=progress,
-        stop_requested=stop_requested,
-    )
-    for wish, thyroid in zip(wishes, draws, strict=True):
-        named = {name: value for name, value in wish.items() if value is not None}
-        yield steer_to_target(
-            shapes, thyroid, named or thyroid.asked, resolution=resolution, stop_requested=stop_requested
-        ).thyroid
+    check_cohort_wishes(model, wishes, to_target=True)
+    maker = ThyroidMaker.of(model, seed=seed, to_target=True, resolution=resolution)
+    for index, wish in enumerate(wishes):
+        check(stop_requested)
+        progress(index / count, f"Thyroid {index + 1} of {count}")
+        yield maker.make(index, wish, stop_requested=stop_requested)
+    progress(1.0, f"{count} thyroids")
 
 
 @dataclass(frozen=True)

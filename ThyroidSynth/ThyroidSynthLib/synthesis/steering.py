@@ -73,7 +73,7 @@ def generate(
     for number, wish in enumerate(wishes):
         check(stop_requested)
         progress(number / count, f"Thyroid {number + 1} of {count}")
-        yield _generate_one(model, prior, seed, first + number, wish, resolution)
+        yield generate_one(model, prior, seed, first + number, wish, resolution)
     progress(1.0, f"{count} thyroids")
 
 
@@ -118,7 +118,14 @@ def draws(
             yield thyroid
 
 
-def _generate_one(model: ShapeModel, prior: CodePrior, seed: int, index: int, wish: Wishes, resolution: int) -> Thyroid:
+def generate_one(model: ShapeModel, prior: CodePrior, seed: int, index: int, wish: Wishes, resolution: int) -> Thyroid:
+    """Give thyroid number `index` of a seed, as `generate` does for each.
+
+    Raises
+    ------
+    SynthesisError
+        No valid surface came out of `MAX_ATTEMPTS` draws.
+    """
     for thyroid in draws(model, prior, seed, index, wish, resolution=resolution):
         return thyroid
     wished = ", ".join(f"{name} {value:g}" for name, value in wish.items() if value is not None)
