@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -257,10 +259,24 @@ def test_a_grid_without_a_patient_says_how_to_put_thyroids_there(capsys, dataset
 
 
 def test_a_model_is_evaluated_into_a_report(capsys, cohort, model_path, tmp_path):
-    small = ("--count", 3, "--to-target", 1, "--cases", 1)
-    found = as_json(capsys, "evaluate", model_path, cohort.folder, *small, "--out", tmp_path / "evaluation")
+    small = ("--count", 3, "--to-target", 1, "--cases", 1, "--to-card")
+    model = Path(shutil.copy(model_path, tmp_path / "model.safetensors"))
+    found = as_json(capsys, "evaluate", model, cohort.folder, *small, "--out", tmp_path / "evaluation")
     assert found["report"] == str(tmp_path / "evaluation" / "report.html")
     assert found["synthetic_cohort"] is True and (tmp_path / "evaluation" / "report.html").is_file()
+    assert found["card"] == str(tmp_path / "model.evaluation.json")
+    assert run("info", model) == 0
+    card = capsys.readouterr().out
+    assert "## Evaluation\n\n- Reconstruction of training cases: ASSD " in card and "## Licence" in card
+
+
+def test_a_cross_validation_says_early_what_is_wrong(capsys, cohort, tmp_path):
+    out = ("--out", tmp_path / "folds")
+    with pytest.raises(SystemExit) as leaving:
+        run("cross-validate", cohort.folder, "--folds", 5, "--held-out", "20%", *out)
+    assert leaving.value.code == 2 and "--folds 1 only" in capsys.readouterr().err
+    assert run("cross-validate", cohort.folder, "--folds", 50, *out) == 1
+    assert "cannot be divided into 50 folds" in capsys.readouterr().err and not (tmp_path / "folds").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a console's Ctrl-C cannot be sent to one process there")

@@ -11,7 +11,7 @@ import pytest
 
 from ThyroidSynthLib.errors import ModelError, OutputError
 from ThyroidSynthLib.files import sha256_of
-from ThyroidSynthLib.learning.shelf import Shelf, evaluation_of
+from ThyroidSynthLib.learning.shelf import Shelf, evaluation_of, evaluation_state, put_evaluation_beside
 
 SHIPPED = Path(__file__).resolve().parents[3] / "ThyroidSynth" / "Resources" / "Models"
 EXAMPLE = SHIPPED / "example.safetensors"
@@ -139,3 +139,33 @@ def test_an_evaluation_follows_its_model_and_is_told_from_anothers(shelf, other_
     shutil.copy(EXAMPLE, path)
     assert evaluation_of(path) is None
     assert evaluation_of(EXAMPLE) is None
+
+
+def test_an_evaluation_is_put_beside_its_model_and_an_earlier_one_replaced(other_model, tmp_path):
+    found = tmp_path / "report" / "evaluation.json"
+    found.parent.mkdir()
+    write_evaluation(found, other_model)
+    before = evaluation_state(other_model)
+
+    path = put_evaluation_beside(other_model, found)
+
+    assert path == other_model.with_name("model.evaluation.json")
+    assert evaluation_of(other_model)["kind"] == "evaluation"
+    assert evaluation_state(other_model) != before
+    write_evaluation(path, EXAMPLE)
+    put_evaluation_beside(other_model, found)
+    assert evaluation_of(other_model) is not None
+
+
+def test_only_its_own_evaluation_is_put_beside_a_model_and_nothing_else_is_lost(other_model, tmp_path):
+    found = tmp_path / "evaluation.json"
+    write_evaluation(found, EXAMPLE)
+    with pytest.raises(ModelError, match="is no evaluation of"):
+        put_evaluation_beside(other_model, found)
+
+    write_evaluation(found, other_model)
+    mine = other_model.with_name("model.evaluation.json")
+    mine.write_text("my notes")
+    with pytest.raises(OutputError, match="left as it is"):
+        put_evaluation_beside(other_model, found)
+    assert mine.read_text() == "my notes"

@@ -200,21 +200,33 @@ def test_the_card_tells_what_was_measured_of_this_very_model(hands, shelf, tmp_p
     bring(hands, trained)
 
     text = hands.modelCardLabel.text
-    for part in ("1.34 ± 0.67 mm", "0.942 ± 0.016", "198 / 200", "volume 0.992", "SYNTHETIC", "Not for clinical use"):
-        assert part in text
+    told = ("0.942", "PCC, symmetry 0.590", "99.0%", "SYNTHETIC", "Not for clinical use")
+    for part in ("Intended use", "Training data", "Limits", "Licence", *told):
+        assert part in text, part
     assert hands.modelCardGroup.collapsed
+
+
+def test_an_evaluation_that_comes_later_is_shown(hands, shelf, tmp_path):
+    bring(hands, changed_copy(tmp_path / "job" / "model.safetensors"))
+    assert "Not evaluated yet" in hands.modelCardLabel.text
+
+    path = hands.parameters.model
+    path.with_name("model.evaluation.json").write_text(json.dumps(an_evaluation_of(path)))
+    hands.parameters.seed = 5
+    hands.app.process_events()
+
+    assert "PCC, symmetry 0.590" in hands.modelCardLabel.text
 
 
 def an_evaluation_of(model: Path) -> dict:
     agreement = {name: {"pcc": value} for name, value in (("volume_ml", 0.9916), ("isthmus_area_mm2", 0.96))}
     agreement["symmetry"] = {"pcc": 0.59}
-    lengths = {name: {"mean": 1.341, "sd": 0.668} for name in ("chamfer_mm", "assd_mm", "hd95_mm")}
     return {
         "kind": "evaluation",
         "model": {"checksum": sha256_of(model)},
-        "reconstruction": {"cases": 120, **lengths, "dice": {"mean": 0.9417, "sd": 0.0159}},
-        "validity": {"thyroids": 200, "valid": 198},
-        "steering": {"one_shot": agreement, "to_target": agreement},
+        "reconstruction": {"cases": 120, "assd_mm": {"mean": 1.341}, "dice": {"mean": 0.9417}},
+        "validity": {"share_of_draws": 0.99},
+        "steering": {"one_shot": agreement},
     }
 
 

@@ -51,6 +51,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a minute's look: a few cases, 50 thyroids, 10 to target, 2 moved"
     )
+    parser.add_argument(
+        "--to-card", action="store_true", help="also put the numbers beside the model file, for its model card"
+    )
 
 
 def run(options: argparse.Namespace, console: Console) -> Result:
@@ -60,6 +63,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ..evaluation.evaluate import EvaluationOptions, check_free, evaluate
     from ..evaluation.report import write_evaluation
     from ..learning.model import ShapeModel
+    from ..learning.shelf import put_evaluation_beside
     from ..learning.stop_signals import stop_on_signals
 
     check_free(options.out, overwrite=options.overwrite)
@@ -82,6 +86,10 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     report = write_evaluation(found, options.out, overwrite=options.overwrite)
     document = {"report": str(report), **found.document()}
     lines = [f"The report is in {report}, its numbers in {options.out / EVALUATION_FILE}."]
+    if options.to_card:
+        card = put_evaluation_beside(options.model, options.out / EVALUATION_FILE)
+        document["card"] = str(card)
+        lines.append(f"The model card shows them; they lie beside the model in {card}.")
     for key, label in (("reconstruction", "Training"), ("reconstruction_held_out", "Held-out")):
         summary = document[key]
         if "assd_mm" in summary:

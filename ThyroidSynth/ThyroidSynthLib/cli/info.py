@@ -10,7 +10,8 @@ from .console import Console, Result
 NAME = "info"
 SUMMARY = "say what a model, cohort, job or result is"
 DESCRIPTION = """\
-Describe a model file, a cohort, a training job (how far it is), generated thyroids or an evaluation."""
+Describe a model file (with its model card), a cohort, a training job (how far it is), generated thyroids, an
+evaluation or a cross-validation."""
 EPILOG = """\
 examples:
   thyroidsynth info model.safetensors

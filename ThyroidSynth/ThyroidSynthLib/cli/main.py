@@ -13,12 +13,22 @@ from types import ModuleType
 
 from .. import __version__
 from ..errors import Cancelled, ThyroidSynthError
-from . import evaluate, example_cohort, fit, generate, info, prepare, train
+from . import compare, cross_validate, evaluate, example_cohort, fit, generate, info, prepare, train
 from .console import Console
 
 OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 
-COMMANDS: tuple[ModuleType, ...] = (example_cohort, prepare, train, generate, fit, evaluate, info)
+COMMANDS: tuple[ModuleType, ...] = (
+    example_cohort,
+    prepare,
+    train,
+    generate,
+    fit,
+    evaluate,
+    compare,
+    cross_validate,
+    info,
+)
 
 _DESCRIPTION = "Learn the shapes of thyroids from TotalSegmentator segmentations, and make new ones."
 _EPILOG = """\

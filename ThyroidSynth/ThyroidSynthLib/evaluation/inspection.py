@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from ..errors import InputError
 from ..files import read_json, sha256_of
 from ..learning.description import describe_model
 from ..learning.job import JobFolder
+from ..learning.shelf import evaluation_of
 from ..synthesis.manifest import MANIFEST_JSON
-from . import EVALUATION_FILE
+from . import CROSS_VALIDATION_FILE, EVALUATION_FILE
+from .model_card import CardSection, card_text, model_card
 
 
 def describe(path: Path | str) -> dict[str, Any]:
-    """Describe a model file, cohort, training job, generated cohort or evaluation.
+    """Describe a model file, cohort, training job, generated cohort, evaluation or cross-validation.
 
     Returns
     -------
@@ -40,6 +43,7 @@ def describe(path: Path | str) -> dict[str, Any]:
         (COHORT_FILE, _cohort),
         (MANIFEST_JSON, _generated_cohort),
         (EVALUATION_FILE, _evaluation),
+        (CROSS_VALIDATION_FILE, _cross_validation),
         ("config.json", _job),
     ):
         if (path / mark).is_file():
@@ -48,7 +52,7 @@ def describe(path: Path | str) -> dict[str, Any]:
         Cohort.open(path)  # Says how far its preparation is.
     raise InputError(
         f"{path} is nothing ThyroidSynth wrote. Give a model file or the folder of a cohort, a training job, "
-        "generated thyroids or an evaluation."
+        "generated thyroids, an evaluation or a cross-validation."
     )
 
 
@@ -73,11 +77,14 @@ def _model(path: Path) -> dict[str, Any]:
         "preset": found.preset,
         "epochs": found.epochs,
         "cases": found.cases,
+        "held_out": found.held_out,
+        "licence": found.licence,
         "synthetic": found.synthetic,
         "steerable": found.steerable,
         "features": feature_ranges(found.features),
         "checksum": sha256_of(path),
         "notice": found.notice,
+        "card": [asdict(section) for section in model_card(found, evaluation_of(path))],
     }
 
 
@@ -156,16 +163,42 @@ def _evaluation(path: Path) -> dict[str, Any]:
         raise InputError(f"{path / EVALUATION_FILE} is damaged ({error!r}). Evaluate the model again.") from error
 
 
+def _cross_validation(path: Path) -> dict[str, Any]:
+    found = read_json(path / CROSS_VALIDATION_FILE)
+    try:
+        return {
+            "kind": "cross-validation",
+            "variant": found["plan"]["settings"]["variant"],
+            "folds": found["plan"]["folds"],
+            "runs": len(found["runs"]),
+            "complete": found["complete"],
+            "synthetic": found["synthetic_cohort"],
+            "measures": {each["key"]: {"mean": each["mean"], "sd": each["sd"]} for each in found["measures"]},
+            "notice": found["notice"],
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path / CROSS_VALIDATION_FILE} is damaged ({error!r}). Cross-validate again.") from error
+
+
 def as_text(description: dict[str, Any]) -> str:
     """Lay a description out for reading, one entry a line."""
     lines = []
     for key, value in description.items():
         if key == "features":
             lines += [_feature_line(name, spread) for name, spread in value.items()]
+        elif key == "measures":
+            lines += [_measure_line(name, spread) for name, spread in value.items()]
+        elif key == "card":
+            lines += ["", card_text(tuple(CardSection(**section) for section in value))]
         elif value not in (None, "", {}, []):
             shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
             lines.append(f"{key.replace('_', ' '):<18} {shown}")
     return "\n".join(lines)
+
+
+def _measure_line(name: str, spread: dict[str, float | None]) -> str:
+    sd = "" if spread["sd"] is None else f" ± {spread['sd']:.3g}"
+    return f"{name:<40} {spread['mean']:.4g}{sd}"
 
 
 def _feature_line(name: str, spread: dict[str, float]) -> str:

@@ -188,13 +188,8 @@ def evaluation_file(model: Path) -> Path | None:
 
     A file that is about another model is passed over.
     """
-    places = (
-        _evaluation_path(model),
-        model.parent / "evaluation.json",
-        model.parent / "evaluation" / "evaluation.json",
-    )
     checksum = ""
-    for path in places:
+    for path in _evaluation_places(model):
         if not path.is_file():
             continue
         checksum = checksum or sha256_of(model)
@@ -209,11 +204,47 @@ def evaluation_of(model: Path) -> dict[str, Any] | None:
     return read_json(path) if path is not None else None
 
 
+def put_evaluation_beside(model: Path, evaluation: Path) -> Path:
+    """Copy what `thyroidsynth evaluate` wrote of a model beside it, where its card finds it, and give the copy's path.
+
+    An earlier evaluation of the name is replaced.
+
+    Raises
+    ------
+    ModelError
+        The file is no evaluation of the model.
+    OutputError
+        What lies there is no evaluation, or the folder cannot be written.
+    """
+    if _checksum_in(evaluation) != sha256_of(model):
+        raise ModelError(f"{evaluation} is no evaluation of {model}. Evaluate that model.")
+    wanted = _evaluation_path(model)
+    if wanted.exists() and not _checksum_in(wanted):
+        raise OutputError(f"{wanted} is no evaluation and is left as it is. Move it away.")
+    try:
+        _copy(evaluation, wanted)
+    except OSError as error:
+        raise OutputError(
+            f"{wanted} cannot be written ({error.strerror}). Copy the model to another folder."
+        ) from error
+    return wanted
+
+
+def evaluation_state(model: Path) -> tuple[int, ...]:
+    """Give when each file that may be a model's evaluation was last written: what its card depends on."""
+    return tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in _evaluation_places(model))
+
+
 def _checksum_in(path: Path) -> str:
     try:
         return str(read_json(path)["model"]["checksum"])
     except (InputError, KeyError, TypeError):
         return ""
+
+
+def _evaluation_places(model: Path) -> tuple[Path, ...]:
+    folder = model.parent
+    return _evaluation_path(model), folder / "evaluation.json", folder / "evaluation" / "evaluation.json"
 
 
 def _evaluation_path(model: Path) -> Path:

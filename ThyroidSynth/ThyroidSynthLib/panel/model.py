@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from ..errors import ThyroidSynthError
 from ..learning.description import describe_model
-from ..learning.shelf import evaluation_of
+from ..learning.shelf import evaluation_of, evaluation_state
 from .model_card import cardHtml, modelText, shelfText
 from .models_folder import defaultModel, modelsFolder, setDefaultModel, setModelsFolder
 from .parameters import isSet
@@ -68,7 +68,7 @@ class ModelSection(Section):
         if not isSet(path) and self.ui.modelPathEdit.currentPath == ".":
             self.ui.modelPathEdit.currentPath = ""
         self._list()
-        key = (path, path.stat().st_mtime_ns if path.is_file() else 0)
+        key = (path, path.stat().st_mtime_ns if path.is_file() else 0, evaluation_state(path))
         if key == self._described:
             return
         self._described = key

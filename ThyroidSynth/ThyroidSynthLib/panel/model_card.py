@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slicer.i18n import tr as _
 
 from ..anatomy.features import FEATURE_NAMES
+from ..evaluation.model_card import model_card
 from .parameters import Variant
 from .wording import featureText
 
@@ -58,7 +59,7 @@ def shelfText(model: ShelvedModel, *, isDefault: bool) -> str:
 
 
 def cardHtml(description: ModelDescription, evaluation: dict[str, Any] | None) -> str:
-    """Give the model card: what it was trained on, what it can do, and how well where that was measured.
+    """Give the model card: what it is for, what it was trained on, and how well it does where that was measured.
 
     Parameters
     ----------
@@ -73,29 +74,13 @@ def cardHtml(description: ModelDescription, evaluation: dict[str, Any] | None) -
             '<table width="100%" cellpadding="6"><tr><td bgcolor="#f5c542"><font color="#1c1c1c"><b>'
             f"{escape(warning)}</b></font></td></tr></table>"
         )
-    rows = [
-        (
-            _("Trained on"),
-            _("{cases} cases of {cohort}").format(
-                cases=description.cases, cohort=description.cohort or _("unknown origin")
-            ),
-        ),
-        *_ranges(description),
-        (_("Variant"), _variantText(description)),
-        (
-            _("Training"),
-            _("{epochs} epochs, preset {preset}, {size} latent dimensions, seed {seed}").format(
-                epochs=description.epochs, preset=description.preset, size=description.code_size, seed=description.seed
-            ),
-        ),
-        (_("Alignment"), description.alignment),
-        (_("Software"), ", ".join(f"{name} {version}" for name, version in description.software.items())),
-        (_("File"), f"{dateText(description.modified)}, {sizeText(description.size_bytes)}"),
-        (_("Licence"), description.licence or _("not stated in the file")),
-    ]
-    parts.append(_table(rows))
-    parts.append(_figures(evaluation))
-    parts.append(f"<p><b>{escape(description.notice or _('Research software. Not for clinical use.'))}</b></p>")
+    for section in model_card(description, evaluation, _):
+        parts.append(f"<h4>{escape(section.heading)}</h4>")
+        if section.text and section.text != description.statement:
+            parts.append(f"<p>{escape(section.text)}</p>")
+        parts.append(_table(section.rows))
+    file = f"{dateText(description.modified)}, {sizeText(description.size_bytes)}"
+    parts.append(_table(((_("File"), file),)))
     return "".join(parts)
 
 
@@ -125,42 +110,10 @@ def _variantText(description: ModelDescription) -> str:
     return known.get(description.variant, description.variant)
 
 
-def _figures(evaluation: dict[str, Any] | None) -> str:
-    if evaluation is None:
-        return "<p>" + escape(_("Not evaluated yet: thyroidsynth evaluate measures how well it does.")) + "</p>"
-    try:
-        return _table(_reconstruction(evaluation)) + _steering(evaluation["steering"])
-    except (KeyError, TypeError, ValueError):
-        return "<p>" + escape(_("Its evaluation was written by another version and cannot be shown.")) + "</p>"
-
-
-def _reconstruction(evaluation: dict[str, Any]) -> list[tuple[str, str]]:
-    found, validity = evaluation["reconstruction"], evaluation["validity"]
-    rows = [(_("Reconstruction"), _("{n} training cases").format(n=found["cases"]))]
-    for key, name in (("chamfer_mm", "Chamfer"), ("assd_mm", "ASSD"), ("hd95_mm", "HD95")):
-        rows.append((name, f"{found[key]['mean']:.2f} ± {found[key]['sd']:.2f} mm"))
-    rows.append(("Dice", f"{found['dice']['mean']:.3f} ± {found['dice']['sd']:.3f}"))
-    rows.append((_("Valid surfaces"), f"{validity['valid']} / {validity['thyroids']}"))
-    return rows
-
-
-def _steering(steering: dict[str, Any]) -> str:
-    """Give asked against measured: one-shot, which the publication reports, and to target apart from it."""
-    names = {"volume_ml": _("volume"), "isthmus_area_mm2": _("isthmus"), "symmetry": _("symmetry")}
-    labels = {"one_shot": _("Steering one-shot"), "to_target": _("Steering to target")}
-    rows = []
-    for key, label in labels.items():
-        found = steering[key]
-        if found:
-            values = ", ".join(f"{names[name]} {found[name]['pcc']:.3f}" for name in FEATURE_NAMES)
-            rows.append((label, _("correlation {values}").format(values=values)))
-    return _table(rows)
-
-
-def _table(rows: list[tuple[str, str]]) -> str:
+def _table(rows: tuple[tuple[str, str], ...]) -> str:
     cells = "".join(
         f'<tr><td valign="top"><b>{escape(name)}</b>&nbsp;&nbsp;</td><td>{escape(text)}</td></tr>'
         for name, text in rows
         if text
     )
-    return f'<table cellpadding="1">{cells}</table>'
+    return f'<table cellpadding="1">{cells}</table>' if cells else ""
