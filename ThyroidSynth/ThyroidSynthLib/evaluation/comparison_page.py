@@ -9,6 +9,7 @@ from typing import Any
 
 from .headline import MEASURES
 from .page_parts import table, whole_page
+from .published import published_text
 
 _BY_KEY = {measure.key: measure for measure in MEASURES}
 
@@ -72,6 +73,6 @@ def _measures(rows: list[Mapping[str, Any]], names: list[str]) -> str:
             for name in names
             for text in [measure.text(row["values"][name])]
         ]
-        published = [measure.text(row["published"][variant]) for variant in variants]
+        published = [published_text(variant, measure.key) for variant in variants]
         cells.append([escape(measure.label) + unit, *values, *(f"<small>{text}</small>" for text in published)])
     return table(["", *names, *(f"paper: {variant}" for variant in variants)], cells, kind="even")

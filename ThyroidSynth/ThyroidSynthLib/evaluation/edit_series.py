@@ -14,8 +14,8 @@ from ..progress import ProgressCallback, StopRequested, check, never, silent
 from ..synthesis.decoding import DEFAULT_RESOLUTION
 from ..synthesis.shapes import ModelShapes
 from ..synthesis.targeting import steer_to_target
-from ..synthesis.thyroid import Thyroid, reconstruct, thyroid_of_code
-from .leakage import conditioned_code
+from ..synthesis.thyroid import Thyroid, reconstruct
+from .leakage import with_condition
 
 REACH_SD = 1.5
 _STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
@@ -34,7 +34,8 @@ class EditStep:
     to_target : Thyroid
         Steered, the others held.
     one_shot : Thyroid or None
-        With another condition and the same trainable code; None without conditions or surface.
+        With another condition and the same trainable code; None without conditions or sound
+        surface.
     """
 
     feature: str
@@ -137,19 +138,13 @@ def vary_features(
             condition[column] = max(condition[column] + by_sd * spread[column], low[column])
             targets = dict(zip(FEATURE_NAMES, wanted.tolist(), strict=True))
             steered = steer_to_target(shapes, start, targets, resolution=resolution, stop_requested=stop_requested)
-            steps.append(EditStep(name, by_sd, steered.thyroid, _one_shot(model, start, condition, resolution)))
+            one_shot = None
+            if model.conditioning.size:
+                one_shot = with_condition(model, start.code, condition, resolution=resolution)
+            steps.append(EditStep(name, by_sd, steered.thyroid, one_shot))
     return EditSeries(model.ids[index], start, tuple(steps), spread)
 
 
 def _ordinary_case(features: np.ndarray, spread: np.ndarray) -> int:
     distance = np.linalg.norm((features - np.median(features, axis=0)) / spread, axis=1)
     return int(np.argmin(np.where(features[:, 1] > 0, distance, distance + 1e6)))
-
-
-def _one_shot(model: ShapeModel, start: Thyroid, condition: np.ndarray, resolution: int) -> Thyroid | None:
-    if not model.conditioning.size:
-        return None
-    try:
-        return thyroid_of_code(model, conditioned_code(model, start.code, condition), resolution=resolution)
-    except SynthesisError:
-        return None

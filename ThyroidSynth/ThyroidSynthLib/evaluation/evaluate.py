@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 _ORDINARY = EvaluationOptions()
 _NO_SURFACE = Surface(np.empty((0, 3)), np.empty((0, 3)))
-# Of a cohort of thousands, as many training shapes are compared as fit into memory and an hour.
-_MOST_TRAINING_SHAPES = 500
+# Of a cohort of thousands, as many shapes are compared as fit into memory and an hour.
+_MOST_SHAPES = 500
 
 
 @dataclass(frozen=True)
@@ -208,11 +208,11 @@ def _known_shapes(
     stop_requested: StopRequested,
 ) -> dict[str, list[ShapePoints]]:
     """Read the training and held-out shapes as points, and what the model makes of the latter."""
-    ids = sorted(set(model.ids) & set(cohort.ids))
-    # In random order: a yardstick is made of the first of them.
-    training = [ids[index] for index in _drawn(len(ids), _MOST_TRAINING_SHAPES, options.seed)]
     found: dict[str, list[ShapePoints]] = {"training": [], "held_out": [], "fitted": []}
-    for kind, case_ids in (("training", training), ("held_out", [item.id for item in held_out])):
+    shared = sorted(set(model.ids) & set(cohort.ids))
+    for kind, ids in (("training", shared), ("held_out", [item.id for item in held_out])):
+        # In random order: populations are compared by the first of them.
+        case_ids = [ids[index] for index in _drawn(len(ids), _MOST_SHAPES, options.seed)]
         for number, case_id in enumerate(case_ids):
             check(stop_requested)
             progress(number / len(case_ids), f"Reading {case_id}")
@@ -247,8 +247,8 @@ def _cases(
         )
     if not held_out:
         notes.append("No case of the cohort was held out of training: how unseen thyroids are met was not measured.")
-    if len(shared) > _MOST_TRAINING_SHAPES:
-        notes.append(f"Nearest training shapes were looked for among {_MOST_TRAINING_SHAPES} drawn at random.")
+    if len(shared) > _MOST_SHAPES:
+        notes.append(f"Nearest training shapes were looked for among {_MOST_SHAPES} drawn at random.")
     chosen = []
     for kind, ids in (("training", shared), ("held-out", held_out)):
         if options.cases is not None and options.cases < len(ids):

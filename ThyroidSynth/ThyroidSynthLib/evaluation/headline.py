@@ -181,7 +181,6 @@ MEASURES: tuple[Measure, ...] = (
             "",
             2,
             ("disentanglement", "features", name, "r2"),
-            0,
         )
         for name in FEATURE_NAMES
     ),

@@ -157,6 +157,8 @@ def steer_independently(
 ) -> IndependentTargets:
     """Make thyroids with independently drawn features, as a user would ask for them.
 
+    A model without conditions cannot be asked; there a random code is steered, once.
+
     Raises
     ------
     Cancelled
@@ -175,7 +177,8 @@ def steer_independently(
         except SynthesisError:
             attempts.append(Attempt(wanted, None, False, None))
             continue
-        attempts.append(Attempt(wanted, made.measured.as_array(), bool(made.met), made.distance))
+        measured = made.measured.as_array() if made.validity.ok else None
+        attempts.append(Attempt(wanted, measured, bool(made.met), made.distance))
     return IndependentTargets(tuple(attempts), model.features.std(axis=0))
 
 
@@ -185,7 +188,6 @@ def _make(
     options = {"count": 1, "seed": seed, "resolution": resolution, "stop_requested": stop_requested}
     if model.conditioning.size:
         return next(iter(generate_to_target(model, asked=[asked], **options)))
-    # A model without conditions hears no wish, but its codes can be moved all the same.
     start = next(iter(generate(model, **options)))
     shapes = ModelShapes(model)
     return steer_to_target(shapes, start, asked, resolution=resolution, stop_requested=stop_requested).thyroid

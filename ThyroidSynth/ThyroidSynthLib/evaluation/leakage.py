@@ -51,11 +51,14 @@ class Leakage:
         From how many thyroids.
     not_asked : int
         Moves that would have left the cohort's range, and were not made.
+    lost : int
+        Moves that gave no sound surface, so that there is nothing to measure.
     """
 
     moves: tuple[Move, ...]
     thyroids: int
     not_asked: int
+    lost: int = 0
 
     def matrix(self, *, reached_only: bool = True) -> np.ndarray:
         """Mean absolute change of each feature (columns) while each (rows) is moved, in cohort SDs.
@@ -81,6 +84,7 @@ class Leakage:
             "moves": len(self.moves),
             "declared_out_of_reach": sum(not move.reached for move in self.moves),
             "beyond_the_cohort": self.not_asked,
+            "without_sound_surface": self.lost,
             "worst_held": self.worst_held(),
             "moved": {name: found for name in FEATURE_NAMES if (found := self._summary(name))},
         }
@@ -180,27 +184,35 @@ def leakage_one_shot(
     """
     spread = model.features.std(axis=0)
     moves: list[Move] = []
-    skipped = 0
+    skipped = lost = 0
     for number, thyroid in enumerate(thyroids):
         progress(number / len(thyroids), f"Changing one condition at a time, thyroid {number + 1} of {len(thyroids)}")
         asked = np.array([thyroid.asked[name] for name in FEATURE_NAMES])
         for column, sign, wanted in _steps(model, asked, signs=(1,)):
             check(stop_requested)
-            try:
-                if wanted is None:
-                    raise SynthesisError("Beyond the cohort.")
-                after = thyroid_of_code(model, conditioned_code(model, thyroid.code, wanted), resolution=resolution)
-            except SynthesisError:
+            if wanted is None:
                 skipped += 1
+                continue
+            after = with_condition(model, thyroid.code, wanted, resolution=resolution)
+            if after is None:
+                lost += 1
                 continue
             change = sign * (after.measured.as_array() - thyroid.measured.as_array()) / spread
             moves.append(Move(FEATURE_NAMES[column], sign, change, True))
-    return Leakage(tuple(moves), len(thyroids), skipped)
+    return Leakage(tuple(moves), len(thyroids), skipped, lost)
 
 
-def conditioned_code(model: ShapeModel, code: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Give a code (code_size,) with another condition, features (3,) in mL, mm² and 1; its trainable part stays."""
-    return np.concatenate([model.conditioning.encode(features)[0], code[model.conditioning.size :]]).astype(np.float32)
+def with_condition(model: ShapeModel, code: np.ndarray, features: np.ndarray, *, resolution: int) -> Thyroid | None:
+    """Decode a code with another condition, features (3,) in mL, mm² and 1; its trainable part stays.
+
+    None where that has no sound surface.
+    """
+    changed = np.concatenate([model.conditioning.encode(features)[0], code[model.conditioning.size :]])
+    try:
+        thyroid = thyroid_of_code(model, changed.astype(np.float32), resolution=resolution)
+    except SynthesisError:
+        return None
+    return thyroid if thyroid.validity.ok else None
 
 
 def _steps(

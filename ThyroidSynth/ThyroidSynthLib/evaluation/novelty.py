@@ -126,21 +126,24 @@ def measure_novelty(
 ) -> Novelty:
     """Measure how near the shapes lie to the training shapes, and how like the held-out ones they are.
 
+    Of the training shapes as many are asked for their nearest other one as there are generated shapes.
+
     Raises
     ------
     Cancelled
         `stop_requested` said so.
     """
-    total = len(generated) + len(held_out) + len(fitted) + len(training)
+    asked = training[: len(generated)]
+    total = len(generated) + len(held_out) + len(fitted) + len(asked)
     nearest: list[list[float]] = []
     done = 0
-    for shapes in (generated, held_out, fitted, training):
+    for shapes in (generated, held_out, fitted, asked):
         nearest.append([])
         for index, shape in enumerate(shapes):
             check(stop_requested)
             progress(0.8 * done / total, f"Looking for the nearest training shape ({done + 1} of {total})")
             others = training
-            if shapes is training:
+            if shapes is asked:
                 others = [*training[:index], *training[index + 1 :]]
             else:
                 # Its search tree ends with it; only those of the training shapes are needed again.

@@ -27,7 +27,7 @@ class EvaluationOptions:
     gallery : int
         Random thyroids that are shown.
     permutations : int
-        Permutations of the features behind the null distribution of what the codes give away.
+        Permutations of the features behind the null distribution of what the codes give away, at least 1.
     seed : int
         Seed of all draws and samples.
     resolution : int

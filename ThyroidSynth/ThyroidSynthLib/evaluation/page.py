@@ -10,7 +10,7 @@ from . import page_control, page_population
 from .headline import MEASURES
 from .illustrations import Illustration
 from .page_parts import NAMES, percent, section, spread, table, whole_page
-from .published import PUBLISHED, PUBLISHED_CASES
+from .published import PUBLISHED, PUBLISHED_CASES, published_text
 
 _MEASURES = (
     ("chamfer_mm", "Chamfer, authors' definition", "mm"),
@@ -127,7 +127,7 @@ def _published(document: Mapping[str, Any]) -> str:
     rows = []
     for measure in MEASURES:
         if measure.key in keys:
-            published = [measure.text(values.get(measure.key)) for values in PUBLISHED.values()]
+            published = [published_text(variant, measure.key) for variant in PUBLISHED]
             unit = f", {measure.unit}" if measure.unit else ""
             rows.append(
                 [

@@ -65,6 +65,7 @@ def leakage(document: Mapping[str, Any]) -> str:
             f"<p>{found['moves']} moves from {found['thyroids']} thyroids; {found['beyond_the_cohort']} more would "
             "have left the cohort's range and were not made."
             + (f" {unreached} were declared out of reach and are left out of the table." if unreached else "")
+            + (f" {found['without_sound_surface']} gave no sound surface." if found["without_sound_surface"] else "")
             + "</p>"
         )
     return body + (

@@ -34,3 +34,9 @@ PUBLISHED: Mapping[str, Mapping[str, float]] = {
     },
 }
 """Mean values by variant and key of a `headline.Measure`."""
+
+
+def published_text(variant: str, key: str) -> str:
+    """Write a published value with the two decimals it was published with; a dash where there is none."""
+    value = PUBLISHED[variant].get(key)
+    return "–" if value is None else f"{value:.2f}"
