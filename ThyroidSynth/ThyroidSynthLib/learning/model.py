@@ -25,12 +25,7 @@ NOTICE = "Research software. Not for clinical use."
 
 def network_for(settings: TrainingSettings, fixed_size: int) -> SDFNetwork:
     """Make the network that settings and a number of fixed dimensions ask for, with random weights."""
-    return SDFNetwork(
-        fixed_size + settings.latent_size,
-        settings.hidden_layers,
-        settings.hidden_width,
-        posed=fixed_size if settings.posed else None,
-    )
+    return SDFNetwork(fixed_size + settings.latent_size, settings.hidden_layers, settings.hidden_width)
 
 
 @dataclass(frozen=True)

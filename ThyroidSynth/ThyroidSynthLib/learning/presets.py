@@ -43,9 +43,6 @@ class TrainingSettings:
         How many of them, the last ones, change sign when the gland is mirrored. Above 0 every shape
         is shown as it is and mirrored, at random, so that these dimensions come to hold its
         asymmetry and no other does; features are the same for both.
-    posed : bool
-        Whether six of them also stretch the shape along the axes and shift it, before the network sees it. How
-        large a gland is and where it lies need not be learned as so many shapes then.
     latent_init_sd : float
         SD of their initial values.
     latent_weight : float
@@ -73,7 +70,6 @@ class TrainingSettings:
     schedule: str = "constant"
     latent_size: int = 64
     mirrored_size: int = 0
-    posed: bool = False
     latent_init_sd: float = 0.01
     latent_weight: float = 1e-4
     correlation_weight: float = 1e-5

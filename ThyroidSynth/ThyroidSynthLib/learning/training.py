@@ -283,9 +283,8 @@ class _Learner:
             kept = self.settings.latent_size - self.settings.mirrored_size
             trainable = torch.cat([trainable[:, :kept], trainable[:, kept:] * mirrored], dim=1)
             samples[..., 0] *= mirrored
-        codes = torch.cat([self.fixed[rows], trainable], dim=1)
-        predicted = self.network(self.network.place(samples[..., :3], codes), self.network.fold(codes))
-        sdf = sdf_loss(predicted, samples[..., 3])
+        folded = self.network.fold(torch.cat([self.fixed[rows], trainable], dim=1))
+        sdf = sdf_loss(self.network(samples[..., :3], folded), samples[..., 3])
         latent = latent_loss(trainable)
         total = sdf + self.settings.latent_weight * latent
         self.optimiser.zero_grad(set_to_none=True)

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from ..learning.model import ShapeModel
-from ..learning.network import SHIFT_GAIN, STRETCH_GAIN
 from .threads import in_threads
 
 # Points evaluated at once: their activations stay in a core's cache, which more than doubles the speed.
@@ -35,14 +34,8 @@ class Field:
         network = model.network
         self._layers = [(layer.weight, layer.bias) for layer in network.layers]
         self._first = self._layers[0][0][:, :3].contiguous()
-        self._pose = network.pose
         with torch.no_grad():
             self._folded = network.fold(torch.from_numpy(code))
-            if self._pose is not None:
-                # A stretch and a shift before a linear layer are another linear layer.
-                self._stretch, shift = network.stretch_and_shift(torch.from_numpy(code))
-                self._folded = self._folded + self._first @ shift
-                self._first = self._first * self._stretch
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Give the signed distance at points (n, 3), shape (n,), float32, negative inside."""
@@ -98,7 +91,4 @@ class Field:
                 gradient = (gradient @ weight).mul_(mask)
             weight = self._layers[0][0]
             space, code = gradient @ self._first, gradient @ weight[:, 3:]
-            if self._pose is not None:
-                code[:, self._pose[:3]] += STRETCH_GAIN * points * space
-                code[:, self._pose[3:]] += SHIFT_GAIN * (gradient @ weight[:, :3])
             return values, space, code
