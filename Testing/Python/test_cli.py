@@ -259,7 +259,7 @@ def test_a_grid_without_a_patient_says_how_to_put_thyroids_there(capsys, dataset
 
 
 def test_a_model_is_evaluated_into_a_report(capsys, cohort, model_path, tmp_path):
-    small = ("--count", 3, "--to-target", 1, "--cases", 1, "--to-card")
+    small = ("--count", 3, "--to-target", 1, "--moves", 0, "--cases", 1, "--to-card")
     model = Path(shutil.copy(model_path, tmp_path / "model.safetensors"))
     found = as_json(capsys, "evaluate", model, cohort.folder, *small, "--out", tmp_path / "evaluation")
     assert found["report"] == str(tmp_path / "evaluation" / "report.html")
@@ -268,6 +268,10 @@ def test_a_model_is_evaluated_into_a_report(capsys, cohort, model_path, tmp_path
     assert run("info", model) == 0
     card = capsys.readouterr().out
     assert "## Evaluation\n\n- Reconstruction of training cases: ASSD " in card and "## Licence" in card
+    compared = as_json(capsys, "compare", tmp_path / "evaluation", "--out", tmp_path / "comparison")
+    assert [each["name"] for each in compared["models"]] == ["evaluation"] and Path(compared["page"]).is_file()
+    assert run("compare", tmp_path / "evaluation", "--out", tmp_path / "comparison") == 1
+    assert "already holds a comparison" in capsys.readouterr().err
 
 
 def test_a_cross_validation_says_early_what_is_wrong(capsys, cohort, tmp_path):

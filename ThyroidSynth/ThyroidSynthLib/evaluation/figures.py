@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from .drawing import (
     png_of,
 )
 from .statistics import Agreement
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # What the panels of the reconstruction figure show, and whether more is better.
 _ERRORS = (
@@ -53,13 +57,32 @@ def reconstruction_figure(values: Mapping[str, Mapping[str, np.ndarray]]) -> byt
                     np.r_[found[:1], found], np.r_[0, share], dashes, where="post", color=colour, lw=1.7, label=text
                 )
             axis.set(xlabel=label, ylim=(0, 102))
-            if more_is_better:
-                axis.invert_xaxis()
-            else:
-                axis.set_xlim(left=0)
+            cases = np.concatenate([found[name] for kind, found in values.items() if kind != "floor"])
+            _limit(axis, 1.0 if more_is_better else 0.0, cases)
         axes[0].set_ylabel("Cases at least as good (%)")
         legend_above(figure, axes[0])
         return png_of(figure)
+
+
+def _limit(axis: Axes, best: float, cases: np.ndarray) -> None:
+    """Let an axis run from the best value past most cases, and say how many lie beyond it."""
+    away = np.abs(cases - best)
+    if not len(away):
+        return
+    reach = min(1.06 * away.max(), 2.0 * np.percentile(away, 95)) or 1.0
+    sign = 1.0 if best == 0 else -1.0
+    axis.set_xlim(best, best + sign * reach)
+    beyond = int((away > reach).sum())
+    if beyond:
+        worst = cases[away.argmax()]
+        axis.annotate(
+            f"{beyond} beyond, to {worst:.2g} →",
+            (1, 0.04),
+            xycoords="axes fraction",
+            ha="right",
+            fontsize=8.2,
+            color=COHORT_COLOUR,
+        )
 
 
 def distribution_figure(cohort: np.ndarray, generated: np.ndarray) -> bytes:

@@ -152,7 +152,7 @@ def _reconstruction(document: Mapping[str, Any]) -> str:
         cells = []
         for summary in (training, held_out):
             found = summary.get(name)
-            cells += [spread(found, unit), spread(found["floor"], unit)] if found else ["–", "–"]
+            cells += [_with_median(found, unit), spread(found["floor"], unit)] if found else ["–", "–"]
         rows.append([label, *cells])
     columns = [f"Training ({training['cases']})", "Floor", f"Held-out ({held_out['cases']})", "Floor"]
     missing = training["without_surface"] + held_out["without_surface"]
@@ -169,6 +169,12 @@ def _reconstruction(document: Mapping[str, Any]) -> str:
             "along the axes for the others.</p>"
         )
     )
+
+
+def _with_median(found: Mapping[str, Any], unit: str) -> str:
+    if found["median"] is None:
+        return spread(found, unit)
+    return f"{spread(found, unit)} <small>median {found['median']:.3f}</small>"
 
 
 def _method(document: Mapping[str, Any]) -> str:
