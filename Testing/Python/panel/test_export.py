@@ -267,6 +267,7 @@ def test_a_cohort_is_stopped_found_again_and_replaced_only_when_asked(cohort, tm
 
     cohort.cohortAtPatientCheckBox.click()
     cohort.exportLabelsCheckBox.click()
+    cohort.exactCheckBox.click()
     cohort.cohortCountSpinBox.setValue(5000)
     cohort.click("startCohortButton")
     folder = cohort.parameters.cohortFolder

@@ -79,15 +79,37 @@ class CohortWishes(enum.Enum):
     """What the thyroids of a cohort are asked for."""
 
     FREE = "free"
-    FIXED = "fixed"
+    MARGINALS = "marginals"
     TABLE = "table"
+    FIXED = "fixed"
 
     def label(self) -> str:
         """Give the text shown to the user."""
         return {
-            CohortWishes.FREE: _("Drawn as in the cohort"),
-            CohortWishes.FIXED: _("As ticked in Generate"),
+            CohortWishes.FREE: _("Like the training cohort"),
+            CohortWishes.MARGINALS: _("Distributions of your own"),
             CohortWishes.TABLE: _("From a table"),
+            CohortWishes.FIXED: _("As ticked in Generate"),
+        }[self]
+
+
+class Spread(enum.Enum):
+    """How a feature of a cohort is to be distributed; the values are those of `synthesis.marginals.KINDS`."""
+
+    COHORT = "cohort"
+    NORMAL = "normal"
+    LOGNORMAL = "lognormal"
+    UNIFORM = "uniform"
+    FIXED = "fixed"
+
+    def label(self) -> str:
+        """Give the text shown to the user."""
+        return {
+            Spread.COHORT: _("as in the cohort"),
+            Spread.NORMAL: _("normal"),
+            Spread.LOGNORMAL: _("log-normal"),
+            Spread.UNIFORM: _("uniform"),
+            Spread.FIXED: _("one value"),
         }[self]
 
 

@@ -17,6 +17,7 @@ from ..scene.patient_files import PATIENT_FOLDER, write_patient, write_patient_m
 from ..synthesis.cohort_run import CohortRun
 from ..synthesis.manifest import MANIFEST_JSON
 from ..synthesis.wish_table import read_wishes
+from .cohort_marginals import CohortMarginals, askedDistribution, marginalText
 from .export_choices import CohortOverlap, CohortWishes, LabelGridChoice, MergeOverlaps
 from .export_plan import mergeRules, meshFormats, patientMap, spacingOf
 from .export_wording import cohortText
@@ -47,6 +48,7 @@ class CohortExport:
     def __init__(self, session: Session, ui) -> None:
         self.session = session
         self.ui = ui
+        self._marginals = CohortMarginals(session, ui)
         self._description: ModelDescription | None = None
         self._watched: Path | None = None
         self._stoppedAt: float | None = None
@@ -59,6 +61,7 @@ class CohortExport:
     def describe(self, description: ModelDescription | None) -> None:
         """Follow the chosen shape model."""
         self._description = description
+        self._marginals.describe(description)
 
     def release(self) -> None:
         """Let go of the parameters; the cohort goes on, and is found again by its folder."""
@@ -71,6 +74,7 @@ class CohortExport:
         fromTable = parameters.cohortWishes is CohortWishes.TABLE
         for widget in (self.ui.cohortTableLabel, self.ui.cohortTableEdit):
             widget.visible = fromTable
+        self._marginals.refresh(visible=parameters.cohortWishes is CohortWishes.MARGINALS)
         self.ui.cohortCountSpinBox.enabled = not fromTable
         self.ui.cohortOverlapSelector.enabled = parameters.cohortAtPatient
         self.ui.cohortNoteLabel.text = self._filesText()
@@ -138,11 +142,26 @@ class CohortExport:
         if parameters.cohortWishes is CohortWishes.TABLE:
             return [*seed, "--from-table", str(parameters.cohortTable), *exact]
         arguments = [*seed, "--count", str(parameters.cohortCount)]
-        asked = askedOf(parameters) if steerable and parameters.cohortWishes is CohortWishes.FIXED else {}
+        if parameters.cohortWishes is CohortWishes.MARGINALS:
+            return [*arguments, *self._distributions()]
+        if parameters.cohortWishes is CohortWishes.FREE:
+            return [*arguments, "--distribution", "cohort"] if parameters.exact else arguments
+        asked = askedOf(parameters) if steerable else {}
         for name, value in asked.items():
             arguments += [_OPTIONS[name], f"{value:.9g}"]
         # Without a wish there is nothing to meet.
         return [*arguments, *exact] if asked else arguments
+
+    def _distributions(self) -> list[str]:
+        parameters = self.session.parameters
+        # Refused here rather than by the process.
+        askedDistribution(parameters)
+        arguments = ["--distribution", "cohort"]
+        for name, option in _OPTIONS.items():
+            arguments += [f"{option}-distribution", marginalText(parameters, name)]
+        if parameters.cohortSetWithout:
+            arguments += ["--without-isthmus", f"{parameters.cohortWithoutPercent:.9g}%"]
+        return arguments
 
     def _files(self) -> list[str]:
         parameters = self.session.parameters

@@ -19,6 +19,7 @@ from .export_choices import (
     LabelGridChoice,
     MergeOverlaps,
     MeshSpace,
+    Spread,
 )
 
 LARGEST_SEED = 2**31 - 1
@@ -143,6 +144,10 @@ class ThyroidSynthParameterNode:
         becomes (empty: background), and what counts in overlaps.
     cohortFolder, cohortWishes, cohortTable, cohortCount, cohortSeed, cohortAtPatient, cohortOverlap
         The cohort made in the background; `cohortFolder` is where it is found again.
+    cohortVolumeSpread, cohortVolumeFirst, cohortVolumeSecond, cohortIsthmusArea…, cohortSymmetry…
+        Distributions of its features: the kind, and the two numbers it has.
+    cohortSetWithout, cohortWithoutPercent
+        Whether a share without isthmus is asked for, and which.
     comparedWith, chart
         What the current thyroid is compared with (none: the patient's own), and the chart.
     reader, studyScope, studyControl, studySeed
@@ -203,6 +208,17 @@ class ThyroidSynthParameterNode:
     cohortFolder: Path
     cohortWishes: CohortWishes = CohortWishes.FREE
     cohortTable: Path
+    cohortVolumeSpread: Spread = Spread.COHORT
+    cohortVolumeFirst: Annotated[float, WithinRange(0.0, 1000.0)] = 12.0
+    cohortVolumeSecond: Annotated[float, WithinRange(0.0, 1000.0)] = 5.0
+    cohortIsthmusAreaSpread: Spread = Spread.COHORT
+    cohortIsthmusAreaFirst: Annotated[float, WithinRange(0.0, 2000.0)] = 60.0
+    cohortIsthmusAreaSecond: Annotated[float, WithinRange(0.0, 2000.0)] = 25.0
+    cohortSymmetrySpread: Spread = Spread.COHORT
+    cohortSymmetryFirst: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
+    cohortSymmetrySecond: Annotated[float, WithinRange(0.0, 1.0)] = 0.1
+    cohortSetWithout: bool = False
+    cohortWithoutPercent: Annotated[float, WithinRange(0.0, 100.0)] = 30.0
     cohortCount: Annotated[int, WithinRange(1, 100_000)] = 20
     cohortSeed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
     cohortAtPatient: bool = True
