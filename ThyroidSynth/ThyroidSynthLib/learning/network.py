@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+
 class SDFNetwork(nn.Module):
     """A multilayer perceptron from a point and a latent code to a signed distance.
 

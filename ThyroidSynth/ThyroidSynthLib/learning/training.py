@@ -17,7 +17,8 @@ from ..anatomy.sampling import SURFACE_SHARE
 from ..errors import Cancelled, ModelError
 from ..progress import StopRequested, never
 from .conditioning import Conditioning
-from .losses import correlation_loss, latent_loss, sdf_loss
+from .gradients import sdf_loss_gradients
+from .losses import correlation_loss, latent_loss
 from .model import ShapeModel, network_for
 from .presets import TrainingSettings
 from .tensors import load_tensors, save_tensors
@@ -284,13 +285,14 @@ class _Learner:
             trainable = torch.cat([trainable[:, :kept], trainable[:, kept:] * mirrored], dim=1)
             samples[..., 0] *= mirrored
         folded = self.network.fold(torch.cat([self.fixed[rows], trainable], dim=1))
-        sdf = sdf_loss(self.network(samples[..., :3], folded), samples[..., 3])
+        found = sdf_loss_gradients(self.network, samples, folded.detach())
         latent = latent_loss(trainable)
-        total = sdf + self.settings.latent_weight * latent
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        # From the codes' part of the first layer on the chain rule is followed automatically.
+        torch.autograd.backward([folded, self.settings.latent_weight * latent], [found.folded, None])
+        found.add_to(self.network)
         self.optimiser.step()
-        return torch.stack([total, sdf, latent]).detach()
+        return torch.stack([found.loss + self.settings.latent_weight * latent, found.loss, latent]).detach()
 
     def _decorrelate(self) -> float:
         """Push the whole latent table away from correlation with the fixed features."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..learning.model import ShapeModel
-from .threads import in_threads
+from ..learning.threads import in_threads
 
 # Points evaluated at once: their activations stay in a core's cache, which more than doubles the speed.
 _CHUNK = 512
@@ -31,11 +31,10 @@ class Field:
         if code.shape != (model.code_size,):
             raise ValueError(f"A code of this model has {model.code_size} numbers, not {code.shape}.")
         self.code = code
-        network = model.network
-        self._layers = [(layer.weight, layer.bias) for layer in network.layers]
+        self._layers = [(layer.weight, layer.bias) for layer in model.network.layers]
         self._first = self._layers[0][0][:, :3].contiguous()
         with torch.no_grad():
-            self._folded = network.fold(torch.from_numpy(code))
+            self._folded = model.network.fold(torch.from_numpy(code))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Give the signed distance at points (n, 3), shape (n,), float32, negative inside."""
