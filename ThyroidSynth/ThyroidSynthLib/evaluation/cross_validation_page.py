@@ -78,11 +78,11 @@ def _tiles(measures: Sequence[Mapping[str, Any]]) -> str:
     for key in TILES:
         if key in known:
             found, measure = known[key], _BY_KEY[key]
-            sd = "" if found["sd"] is None else f" ± {_plain(measure, found['sd'])}"
+            over = "one run" if found["sd"] is None else f"± {_plain(measure, found['sd'])} over {found['count']} runs"
             unit = f" {measure.unit}" if measure.unit not in ("", "%") else ""
             tiles.append(
                 f'<div class="tile"><b>{escape(measure.text(found["mean"]) + unit)}</b>'
-                f"<span>{escape(measure.label)}</span><small>{escape(measure.group + sd)}</small></div>"
+                f"<span>{escape(measure.label)}</span><small>{over}<br>{escape(measure.group)}</small></div>"
             )
     return f'<div class="tiles">{"".join(tiles)}</div>' if tiles else ""
 
