@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ThyroidSynthLib.anatomy.workers import Died
 from ThyroidSynthLib.errors import Cancelled, InputError, SynthesisError
-from ThyroidSynthLib.synthesis import reaching
+from ThyroidSynthLib.synthesis import cohort_making, reaching
 from ThyroidSynthLib.synthesis.cohort_making import CohortPlan, make_thyroids
 from ThyroidSynthLib.synthesis.generated_cohort import record_cohort, thyroid_writer
 from ThyroidSynthLib.synthesis.met_distribution import MetDistribution
@@ -55,6 +56,13 @@ def test_a_stop_leaves_what_is_in_the_manifest_and_no_process(small_model, model
         made(small_model, model_file, tmp_path / "g", wishes_of(small_model, 40), 1, stop_requested=lambda: True)
     assert not (tmp_path / "g" / ".making").exists()
     assert len(list((tmp_path / "g" / "label_maps").iterdir())) == 1
+
+
+def test_a_process_that_dies_over_a_thyroid_names_it(small_model, model_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(cohort_making.Workers, "run", lambda self, make, tasks, **more: iter([(next(tasks), Died())]))
+    with pytest.raises(SynthesisError, match=r"over thyroid 1 .*fewer workers"):
+        made(small_model, model_file, tmp_path / "g", wishes_of(small_model, 3), 2)
+    assert not (tmp_path / "g" / "manifest.json").exists()
 
 
 def a_maker(model):

@@ -93,6 +93,18 @@ def test_free_features_are_compared_with_the_cohort_only(features):
     json.dumps(found.headline(), allow_nan=False)
 
 
+def test_a_feature_asked_of_some_is_compared_among_these(features):
+    found = MetDistribution(features)
+    found.add(entry(1, (15.0, 0.0, None), (15.0, 0.0, 0.5)))
+    found.add(entry(2, (20.0, None, None), (20.0, 80.0, 0.5)))
+
+    summary = found.summary()
+
+    assert summary["without_isthmus"]["measured"] == summary["without_isthmus"]["asked"] == 1.0
+    area = summary["features"]["isthmus_area_mm2"]
+    assert (area["asked_of"], area["ks_to_asked"], area["mean_error"]) == (1, 0.0, 0.0)
+
+
 def test_wishes_far_from_every_training_case_are_found_furthest_first(features):
     space = FeatureSpace(features)
     wishes = wish_array([{"volume_ml": 200.0}, dict(zip(NAMES, features[5], strict=True)), {"volume_ml": 900.0}, {}])

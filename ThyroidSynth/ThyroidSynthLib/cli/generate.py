@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..synthesis.surroundings import Surroundings
     from ..synthesis.written_thyroid import ThyroidWriter, WrittenThyroid
 
-_FEW_FOR_A_PROCESS = 4
+_FEW_FOR_A_PROCESS = 12
 
 NAME = "generate"
 SUMMARY = "make random or steered thyroids"

@@ -73,7 +73,10 @@ class MetDistribution:
         return {**{key: whole[key] for key in kept}, "features": features}
 
     def summary(self) -> dict[str, Any]:
-        """Give everything: agreement by feature, joint ranks, and what is unmet, by thyroid and by region."""
+        """Give everything: agreement by feature, joint ranks, and what is unmet, by thyroid and by region.
+
+        Where a feature was asked of some thyroids only, these are compared.
+        """
         asked, measured = self.asked, self.measured
         return {
             "asked": self._words,
@@ -85,7 +88,7 @@ class MetDistribution:
             },
             "without_isthmus": {
                 "asked": _share_of_zeros(asked[:, _AREA]),
-                "measured": _share_of_zeros(measured[:, _AREA]),
+                "measured": _share_of_zeros(_compared(asked[:, _AREA], measured[:, _AREA])),
                 "cohort": _share_of_zeros(self.cohort[:, _AREA]),
             },
             "rank_correlation": {
@@ -159,27 +162,32 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return (np.searchsorted(ordered, values) + np.searchsorted(ordered, values, side="right")) / 2
 
 
+def _compared(asked: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Give what those thyroids measure that were asked for the feature; all when none was."""
+    there = np.isfinite(asked)
+    return measured[there] if there.any() else measured
+
+
 def _agreement(asked: np.ndarray, measured: np.ndarray, cohort: np.ndarray) -> dict[str, Any]:
-    wanted = asked[np.isfinite(asked)]
-    levels = {name: _levels(sample) for name, sample in (("asked", wanted), ("measured", measured), ("cohort", cohort))}
+    wanted, found = asked[np.isfinite(asked)], _compared(asked, measured)
+    levels = {name: _levels(sample) for name, sample in (("asked", wanted), ("measured", found), ("cohort", cohort))}
     quantiles = [
         {
             "quantile": share,
             "asked": levels["asked"][place],
             "measured": levels["measured"][place],
-            "error": None if not len(wanted) else levels["measured"][place] - levels["asked"][place],
+            "error": levels["measured"][place] - levels["asked"][place] if len(wanted) else None,
             "cohort": levels["cohort"][place],
         }
         for place, share in enumerate(QUANTILES)
     ]
-    # A feature that was asked of some only has no distribution to compare all with.
-    whole = len(wanted) == len(measured) > 0
     return {
-        "ks_to_asked": ks_distance(wanted, measured) if whole else None,
-        "largest_quantile_error": max((each["error"] for each in quantiles), key=abs) if whole else None,
-        "mean_error": float((measured - asked).mean()) if whole else None,
-        "mean_absolute_error": float(np.abs(measured - asked).mean()) if whole else None,
-        "ks_to_cohort": ks_distance(measured, cohort) if len(measured) else None,
+        "asked_of": len(wanted),
+        "ks_to_asked": ks_distance(wanted, found) if len(wanted) else None,
+        "largest_quantile_error": max((each["error"] for each in quantiles), key=abs) if len(wanted) else None,
+        "mean_error": float((found - wanted).mean()) if len(wanted) else None,
+        "mean_absolute_error": float(np.abs(found - wanted).mean()) if len(wanted) else None,
+        "ks_to_cohort": ks_distance(found, cohort) if len(found) else None,
         "quantiles": quantiles,
     }
 
