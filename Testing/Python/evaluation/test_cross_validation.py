@@ -143,7 +143,9 @@ def test_a_folder_of_something_else_is_left_alone(cohort: Cohort, tmp_path: Path
         Hands().run(cohort, folder, replace(one, held_out=0.4))
 
 
-def test_a_real_run_is_evaluated_on_the_cases_its_model_has_not_seen(tmp_path: Path) -> None:
+def test_a_real_run_is_evaluated_on_the_cases_its_model_has_not_seen(tmp_path: Path, monkeypatch) -> None:
+    # Figures have tests of their own, and take longer than all the rest.
+    monkeypatch.setattr("ThyroidSynthLib.evaluation.report.illustrate", lambda evaluation: {})
     cohort = write_tiny_cohort(tmp_path / "cohort", cases=4, samples_per_shape=1000)
 
     def small(part, settings, **how):
