@@ -8,7 +8,7 @@ from scipy import stats
 
 from ThyroidSynthLib.errors import InputError
 from ThyroidSynthLib.synthesis.asked_distribution import AskedDistribution
-from ThyroidSynthLib.synthesis.cohort_plan import planned_features, share_without_isthmus
+from ThyroidSynthLib.synthesis.cohort_plan import planned_features
 from ThyroidSynthLib.synthesis.met_distribution import ks_distance, rank_correlation
 
 
@@ -81,7 +81,6 @@ def test_one_value_for_all_and_all_or_none_without_isthmus(features):
 def test_a_cohort_without_isthmuses_cannot_say_how_large_they_are(features):
     apart = features * np.array([1, 0, 1])
     assert (planned(apart, 10)[:, 1] == 0).all()
-    assert share_without_isthmus(apart, AskedDistribution()) == 1.0
     with pytest.raises(InputError, match="has an isthmus"):
         planned(apart, 10, without_isthmus="50%")
     assert (planned(apart, 10, without_isthmus="50%", isthmus_area_mm2="uniform(20,60)")[:, 1] > 0).sum() == 5

@@ -66,13 +66,6 @@ def planned_features(features: np.ndarray, asked: AskedDistribution, *, count: i
     return planned
 
 
-def share_without_isthmus(features: np.ndarray, asked: AskedDistribution) -> float:
-    """Give the share of two-lobed glands that is asked for, given the training cohort's features (n, 3)."""
-    if asked.without_isthmus is not None:
-        return asked.without_isthmus
-    return float((features[:, _AREA] == 0).mean())
-
-
 def _areas(share: np.ndarray, asked: AskedDistribution, cohort: np.ndarray) -> np.ndarray:
     count = len(share)
     with_isthmus = cohort[cohort > 0]
