@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 _FEW = 5
 _OPTIONS = {"volume_ml": "--volume", "isthmus_area_mm2": "--isthmus-area", "symmetry": "--symmetry"}
 
+_SPREADS = {
+    "volume_ml": "how volumes in mL are distributed",
+    "isthmus_area_mm2": "how isthmus areas in mm² are distributed, among the glands that have an isthmus",
+    "symmetry": "how symmetries are distributed",
+}
+
 
 def add_asking(parser: argparse.ArgumentParser) -> None:
     """Add the options of features and of distributions."""
@@ -43,9 +49,10 @@ def add_asking(parser: argparse.ArgumentParser) -> None:
     )
     spread = parser.add_argument_group(
         "distributions to ask for",
-        f"Each thyroid is moved until it measures its share, as with --exact. A distribution is {FORMS}; "
-        "in a shell without quotes lognormal:2.7,0.35. What is not asked for is as in the training cohort, and so "
-        "is how the features go together.",
+        "Each thyroid is moved until it measures its share, as with --exact. A distribution D is\n"
+        f"{FORMS};\n"
+        "without quotes for a shell: lognormal:2.7,0.35. What is not asked for is as in the training cohort,\n"
+        "and so is how the features go together.",
     )
     spread.add_argument(
         "--distribution",
@@ -53,10 +60,7 @@ def add_asking(parser: argparse.ArgumentParser) -> None:
         help="'cohort', all features together as in the training cohort, or a JSON or CSV file of distributions",
     )
     for name, option in _OPTIONS.items():
-        of_which = " of the glands that have an isthmus" if name == "isthmus_area_mm2" else ""
-        spread.add_argument(
-            f"{option}-distribution", dest=f"spread_{name}", metavar="D", help=f"distribution of {name}{of_which}"
-        )
+        spread.add_argument(f"{option}-distribution", dest=f"spread_{name}", metavar="D", help=_SPREADS[name])
     spread.add_argument(
         "--without-isthmus",
         dest=f"spread_{WITHOUT_ISTHMUS}",
