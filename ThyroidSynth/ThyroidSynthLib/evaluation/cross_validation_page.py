@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from .headline import MEASURES, Measure
-from .page_parts import table, whole_page
+from .page_parts import banners, table, tile_row, whole_page
 
 # What stands at the top, where it was measured.
 TILES = (
@@ -31,7 +31,7 @@ def page_of_runs(document: Mapping[str, Any]) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="lead">{_lead(document)}</p>',
-        *(f'<p class="banner">{text}</p>' for text in _banners(document)),
+        banners(document, _notes(document)),
         _tiles(document["measures"]),
         *(_section(group, list(found), runs) for group, found in groupby(document["measures"], lambda m: m["group"])),
         _runs(runs),
@@ -55,21 +55,11 @@ def _lead(document: Mapping[str, Any]) -> str:
     return escape(f"Preset {settings['preset']}, {settings['epochs']} epochs. {split}; {named}. {len(runs)} models.")
 
 
-def _banners(document: Mapping[str, Any]) -> list[str]:
-    texts = []
-    if document["synthetic_cohort"]:
-        statement = document["cohort"].get("statement") or "Its cases are software input, not anatomy."
-        texts.append(
-            f"<strong>Synthetic cohort.</strong> {escape(statement)} The numbers say how well the software "
-            "works, and nothing about patients."
-        )
-    if not document["complete"]:
-        texts.append(
-            f"<strong>Not finished.</strong> {len(document['runs'])} of {document['planned']} runs are done; the same "
-            "command goes on."
-        )
-    texts.append(escape(document["notice"]))
-    return texts
+def _notes(document: Mapping[str, Any]) -> list[str]:
+    if document["complete"]:
+        return []
+    done = f"{len(document['runs'])} of {document['planned']} runs are done; the same command goes on."
+    return [f"<strong>Not finished.</strong> {done}"]
 
 
 def _tiles(measures: Sequence[Mapping[str, Any]]) -> str:
@@ -80,11 +70,8 @@ def _tiles(measures: Sequence[Mapping[str, Any]]) -> str:
             found, measure = known[key], _BY_KEY[key]
             over = "one run" if found["sd"] is None else f"± {_plain(measure, found['sd'])} over {found['count']} runs"
             unit = f" {measure.unit}" if measure.unit not in ("", "%") else ""
-            tiles.append(
-                f'<div class="tile"><b>{escape(measure.text(found["mean"]) + unit)}</b>'
-                f"<span>{escape(measure.label)}</span><small>{over}<br>{escape(measure.group)}</small></div>"
-            )
-    return f'<div class="tiles">{"".join(tiles)}</div>' if tiles else ""
+            tiles.append((measure.text(found["mean"]) + unit, measure.label, f"{over} · {measure.group}"))
+    return tile_row(tiles)
 
 
 def _section(group: str, found: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]) -> str:

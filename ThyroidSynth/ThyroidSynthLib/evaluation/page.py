@@ -9,7 +9,7 @@ from typing import Any
 from . import page_control, page_population
 from .headline import MEASURES
 from .illustrations import Illustration
-from .page_parts import NAMES, percent, section, spread, table, whole_page
+from .page_parts import NAMES, banners, percent, section, spread, table, tile_row, whole_page
 from .published import PUBLISHED, PUBLISHED_CASES, published_text
 
 _MEASURES = (
@@ -31,7 +31,7 @@ def page_of(document: Mapping[str, Any], illustrations: Mapping[str, Illustratio
     parts = [
         f"<h1>{escape(title)}</h1>",
         _lead(document),
-        _banners(document),
+        banners(document, [escape(note) for note in document["notes"]]),
         _tiles(document),
         section("Beside the published numbers", _published(document), illustrations),
         section(
@@ -79,19 +79,6 @@ def _lead(document: Mapping[str, Any]) -> str:
     )
 
 
-def _banners(document: Mapping[str, Any]) -> str:
-    texts = []
-    if document["synthetic_cohort"]:
-        statement = document["cohort"].get("statement") or "Its cases are software input, not anatomy."
-        texts.append(
-            f"<strong>Synthetic cohort.</strong> {escape(statement)} The numbers say how well the software "
-            "works, and nothing about patients."
-        )
-    texts += [escape(note) for note in document["notes"]]
-    texts.append(escape(document["notice"]))
-    return "\n".join(f'<p class="banner">{text}</p>' for text in texts)
-
-
 def _tiles(document: Mapping[str, Any]) -> str:
     tiles = []
     for source, label in (("reconstruction_held_out", "held-out"), ("reconstruction", "training")):
@@ -112,14 +99,7 @@ def _tiles(document: Mapping[str, Any]) -> str:
         tiles.append((f"{worst:.3f} SD", "leakage to target", "largest change of a held feature, by mean"))
     share = document["validity"]["share_of_draws"]
     tiles.append((percent(share), "sound surfaces", "closed, 1–2 pieces, of all draws"))
-    return (
-        '<div class="tiles">'
-        + "".join(
-            f'<div class="tile"><b>{escape(value)}</b><span>{escape(label)}</span><small>{escape(note)}</small></div>'
-            for value, label, note in tiles
-        )
-        + "</div>"
-    )
+    return tile_row(tiles)
 
 
 def _published(document: Mapping[str, Any]) -> str:

@@ -28,6 +28,31 @@ def whole_page(title: str, subtitle: str, parts: Sequence[str]) -> str:
     )
 
 
+def banners(document: Mapping[str, Any], notes: Sequence[str]) -> str:
+    """Give what stands above all numbers: that a cohort is synthetic, notes (HTML), and what nothing may be used for."""
+    texts = []
+    if document["synthetic_cohort"]:
+        statement = document["cohort"].get("statement") or "Its cases are software input, not anatomy."
+        texts.append(
+            f"<strong>Synthetic cohort.</strong> {escape(statement)} The numbers say how well the software "
+            "works, and nothing about patients."
+        )
+    texts += [*notes, escape(document["notice"])]
+    return "\n".join(f'<p class="banner">{text}</p>' for text in texts)
+
+
+def tile_row(tiles: Sequence[tuple[str, str, str]]) -> str:
+    """Give the numbers that stand out, each as its value, what it is, and a note."""
+    return (
+        '<div class="tiles">'
+        + "".join(
+            f'<div class="tile"><b>{escape(value)}</b><span>{escape(label)}</span><small>{escape(note)}</small></div>'
+            for value, label, note in tiles
+        )
+        + "</div>"
+    )
+
+
 def section(title: str, body: str, illustrations: Mapping[str, Illustration], *names: str) -> str:
     """Give a section: its first figure, its text and tables, then the other figures, as far as there are any."""
     figures = [figure(illustrations[name]) for name in names if name in illustrations]
