@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ThyroidSynthLib.anatomy.cohort import Cohort
+from ThyroidSynthLib.cli.cross_validate import summary_lines
 from ThyroidSynthLib.errors import Cancelled, InputError, JobError, OutputError
 from ThyroidSynthLib.evaluation.cross_validation import CrossValidationOptions, cross_validate, runs_of
 from ThyroidSynthLib.evaluation.inspection import as_text, describe
@@ -95,6 +96,10 @@ def test_all_runs_are_summed_up_for_people_and_programs(cohort: Cohort, tmp_path
     assert page.count("<circle") == 8 and "http" not in page and "Not finished" not in page
     assert [fraction for fraction, _ in told] == sorted(fraction for fraction, _ in told)
     assert told[-1][0] == 1.0 and any("Run 2 of 4, fold2_seed0: " in message for _, message in told)
+    assert summary_lines(document) == [
+        "  Fit of held-out cases, model alone, Dice at 1.5 mm: 0.925 ± 0.006",
+        "  Validity, sound surfaces, of all draws: 95.0% ± 0.0%",
+    ]
     text = as_text(describe(folder))
     assert "cross-validation" in text and "held_out_dice" in text and "0.925 ± 0.00577" in text
 

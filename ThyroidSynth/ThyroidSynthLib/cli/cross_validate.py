@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from ..learning.presets import PRESETS, VARIANTS
+from ..learning.presets import DEFAULT_PRESET, PRESETS, VARIANTS
 from .arguments import natural, positive_int
 from .console import Console, Result
 
@@ -51,7 +52,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--split-seed", type=natural, default=0, metavar="SEED", help="seed of the division of the cases (default: 0)"
     )
     parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="how features enter (default: fixed)")
-    parser.add_argument("--preset", choices=tuple(PRESETS), default="fast", help="training choices (default: fast)")
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default=DEFAULT_PRESET,
+        help="training choices (default: %(default)s)",
+    )
     parser.add_argument("--epochs", type=natural, default=0, metavar="N", help="epochs; 0 for the preset's (default)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     group = parser.add_argument_group("evaluation of each model")
@@ -107,13 +113,14 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         )
     report = options.out / REPORT_FILE
     lines = [f"The report is in {report}. {len(document['runs'])} models, mean ± SD:"]
-    lines += _lines(document)
+    lines += summary_lines(document)
     if document["synthetic_cohort"]:
         lines.append("The cohort is synthetic: software input, not anatomy.")
     return Result({"report": str(report), **document}, "\n".join(lines))
 
 
-def _lines(document: dict) -> list[str]:
+def summary_lines(document: dict[str, Any]) -> list[str]:
+    """Give the few measures that sum a cross-validation up, one a line."""
     from ..evaluation.cross_validation_page import TILES
     from ..evaluation.headline import MEASURES
 

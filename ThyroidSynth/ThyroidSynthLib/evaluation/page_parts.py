@@ -29,7 +29,7 @@ def whole_page(title: str, subtitle: str, parts: Sequence[str]) -> str:
 
 
 def banners(document: Mapping[str, Any], notes: Sequence[str]) -> str:
-    """Give what stands above all numbers: that a cohort is synthetic, notes (HTML), and what nothing may be used for."""
+    """Give what stands above all numbers: that a cohort is synthetic, notes (HTML), and what it is not for."""
     texts = []
     if document["synthetic_cohort"]:
         statement = document["cohort"].get("statement") or "Its cases are software input, not anatomy."
