@@ -7,6 +7,7 @@ import pytest
 
 from ThyroidSynthLib.errors import InputError, OutputError
 from ThyroidSynthLib.evaluation.comparison import compare, read_evaluations, write_comparison
+from ThyroidSynthLib.evaluation.headline import MEASURES
 
 
 def write_evaluation(folder, *, dice=0.95, pcc=0.97, cohort="c", **more):
@@ -61,6 +62,11 @@ def test_the_files_say_the_same(tmp_path):
 def test_evaluations_of_different_work_are_said_to_be(tmp_path):
     folders = [write_evaluation(tmp_path / "a"), write_evaluation(tmp_path / "b", cohort="another")]
     assert any("different cohorts" in note for note in compare(read_evaluations(folders))["notes"])
+
+
+def test_a_value_too_small_for_its_digits_is_not_written_as_nothing():
+    measure = next(each for each in MEASURES if each.key == "ks_p_volume_ml")
+    assert [measure.text(value) for value in (0.04, 2.3e-5, 0.0, None)] == ["0.040", "2e-05", "0.000", "–"]
 
 
 def test_folders_of_one_name_are_told_apart_by_where_they_lie(tmp_path):

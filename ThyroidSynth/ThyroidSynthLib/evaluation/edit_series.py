@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,26 +124,40 @@ def vary_features(
     low, high = model.features.min(axis=0), model.features.max(axis=0)
     steps = []
     for column, name in enumerate(FEATURE_NAMES):
-        # As far as planned, or to where the cohort's range ends.
-        down = np.clip((low[column] - own[column]) / spread[column], -REACH_SD, 0.0)
-        up = np.clip((high[column] - own[column]) / spread[column], 0.0, REACH_SD)
-        for share in _STEPS:
+        for by_sd, wanted in varied(own, column, spread, low, high):
             check(stop_requested)
             progress(len(steps) / (3 * len(_STEPS)), f"Varying the {name.split('_')[0]} of {model.ids[index]}")
-            by_sd = float(share * up if share > 0 else -share * down)
-            if share == 0:
+            if by_sd == 0:
                 steps.append(EditStep(name, 0.0, start, start if model.conditioning.size else None))
                 continue
-            wanted, condition = own.copy(), model.features[index].copy()
-            wanted[column] += by_sd * spread[column]
-            condition[column] = max(condition[column] + by_sd * spread[column], low[column])
             targets = dict(zip(FEATURE_NAMES, wanted.tolist(), strict=True))
             steered = steer_to_target(shapes, start, targets, resolution=resolution, stop_requested=stop_requested)
             one_shot = None
             if model.conditioning.size:
+                # The case's own features with the same change: the condition it was trained with, moved.
+                condition = model.features[index].copy()
+                condition[column] = np.clip(condition[column] + by_sd * spread[column], low[column], high[column])
                 one_shot = with_condition(model, start.code, condition, resolution=resolution)
             steps.append(EditStep(name, by_sd, steered.thyroid, one_shot))
     return EditSeries(model.ids[index], start, tuple(steps), spread)
+
+
+def varied(
+    own: np.ndarray, column: int, spread: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield features (3,) with one of them varied, from less to more, and by how many SDs it is.
+
+    As far as `REACH_SD` or to where the cohort's range ends; what lies beyond that already goes no further.
+    """
+    value = own[column]
+    down = np.clip(low[column] - value, -REACH_SD * spread[column], 0.0)
+    up = np.clip(high[column] - value, 0.0, REACH_SD * spread[column])
+    for share in _STEPS:
+        wanted = own.copy()
+        moved = value + (share * up if share > 0 else -share * down)
+        # Rounding must not leave the range at whose end a step aims.
+        wanted[column] = np.clip(moved, min(low[column], value), max(high[column], value))
+        yield float((wanted[column] - value) / spread[column]), wanted
 
 
 def _ordinary_case(features: np.ndarray, spread: np.ndarray) -> int:

@@ -54,6 +54,9 @@ class Measure:
             return "–"
         if self.unit == "%":
             return f"{100 * value:.{self.digits}f}%"
+        if 0 < value < 0.5 * 10**-self.digits:
+            # Not zero, as a p value never is.
+            return f"{value:.1g}"
         return f"{value:.{self.digits}f}"
 
 
