@@ -84,6 +84,7 @@ def run(options: argparse.Namespace) -> None:
     from ThyroidSynthLib.learning.job_options import job_of_command_line
     from ThyroidSynthLib.learning.job_run import run_job
     from ThyroidSynthLib.learning.stop_signals import stop_on_signals
+    from ThyroidSynthLib.synthesis.calibration import calibrated
     from ThyroidSynthLib.synthesis.preview import PreviewWriter
 
     job = job_of_command_line(options, misused=options.misused)
@@ -95,6 +96,7 @@ def run(options: argparse.Namespace) -> None:
             should_stop=asked_to_stop,
             check_only=options.check_only,
             on_snapshot=PreviewWriter(job),
+            finish=calibrated,
         )
     if options.json:
         say(json.dumps(summary(job)))

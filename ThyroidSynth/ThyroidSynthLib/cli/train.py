@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..learning.presets import PRESETS, VARIANTS
+from ..learning.presets import DEFAULT_PRESET, PRESETS, VARIANTS
 from .arguments import natural, not_negative
 from .console import Console, Result
 
@@ -17,7 +17,8 @@ that folder, ends it after the epoch it is in, and the same command goes on from
 ThyroidSynthTrain script does the same on a machine without this command."""
 EPILOG = """\
 variants: 'baseline' knows no features; 'fixed' is given them; 'correlation' also keeps the rest free of them.
-presets: 'fast' takes minutes on a CPU; 'paper' is exactly as published and wants a GPU.
+presets: 'best' takes some ten minutes on a CPU, 'fast' is a first look; 'paper' is exactly as published and wants a
+GPU.
 
 examples:
   thyroidsynth train cohort --out model.safetensors
@@ -40,7 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--job", type=Path, metavar="FOLDER", help="job folder (default: MODEL's name with .job)")
     parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="how features enter (default: fixed)")
-    parser.add_argument("--preset", choices=tuple(PRESETS), default="fast", help="training choices (default: fast)")
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default=DEFAULT_PRESET,
+        help="training choices (default: %(default)s)",
+    )
     parser.add_argument("--epochs", type=natural, default=0, metavar="N", help="epochs; 0 for the preset's (default)")
     parser.add_argument("--seed", type=natural, default=0, help="seed of weights, codes and samples (default: 0)")
     parser.add_argument(
@@ -77,11 +83,14 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ..learning.job_options import job_of_command_line
     from ..learning.job_run import run_job
     from ..learning.stop_signals import stop_on_signals
+    from ..synthesis.calibration import calibrated
     from ..synthesis.preview import PreviewWriter
 
     job = job_of_command_line(options, misused=options.usage_error)
     with stop_on_signals() as stopped:
-        model = run_job(job, progress=console.progress, should_stop=stopped, on_snapshot=PreviewWriter(job))
+        model = run_job(
+            job, progress=console.progress, should_stop=stopped, on_snapshot=PreviewWriter(job), finish=calibrated
+        )
     state = job.read_state()
     document = {
         "status": state.status,

@@ -21,8 +21,9 @@ from ..errors import InputError, JobError, OutputError
 from ..files import read_json, sha256_of, write_json
 from ..learning.job_options import JobOptions, job_for
 from ..learning.job_run import Trainer, run_job
-from ..learning.presets import settings_for
+from ..learning.presets import DEFAULT_PRESET, settings_for
 from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ..synthesis.calibration import calibrated
 from . import EVALUATION_FILE
 from .cross_validation_report import write_cross_validation
 from .options import EvaluationOptions
@@ -62,7 +63,7 @@ class CrossValidationOptions:
     held_out: HeldOut = 0.0
     split_seed: int = 0
     variant: str = "fixed"
-    preset: str = "fast"
+    preset: str = DEFAULT_PRESET
     epochs: int = 0
     device: str = "auto"
 
@@ -166,7 +167,7 @@ def cross_validate(
         trained = job.read_state().status == "finished" and job.model_file.is_file()
         if not trained:
             tell = _saying(told, part_of(progress, start, between))
-            run_job(job, progress=tell, should_stop=stop_requested, train=train)
+            run_job(job, progress=tell, should_stop=stop_requested, train=train, finish=calibrated)
         kept = trained and _is_evaluated(job, evaluation)
         if not kept:
             tell = _saying(told, part_of(progress, between, end))

@@ -14,7 +14,7 @@ from .. import __version__
 from ..anatomy.splits import HeldOut, held_out_of, held_out_text, hold_out
 from ..errors import InputError, JobError
 from .job import JobFolder
-from .presets import settings_for
+from .presets import DEFAULT_PRESET, settings_for
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class JobOptions:
     input: Path
     model: Path | None = None
     variant: str = "fixed"
-    preset: str = "fast"
+    preset: str = DEFAULT_PRESET
     epochs: int = 0
     seed: int = 0
     device: str = "auto"

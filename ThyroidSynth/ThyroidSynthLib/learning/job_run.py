@@ -33,9 +33,13 @@ logger = logging.getLogger(__name__)
 STATE_EVERY_S = 0.5
 LOG_EVERY_S = 10.0
 PREPARATION_SHARE = 0.2
+_FINISHING_SHARE = 0.1
 
 Trainer = Callable[..., "ShapeModel"]
 """Anything with the signature of `training.train`."""
+
+Finisher = Callable[..., "ShapeModel"]
+"""Anything with the signature of `synthesis.calibration.calibrated`."""
 
 
 def run_job(
@@ -45,6 +49,7 @@ def run_job(
     should_stop: StopRequested = never,
     check_only: bool = False,
     on_snapshot: Snapshot | None = None,
+    finish: Finisher | None = None,
     train: Trainer | None = None,
 ) -> Path:
     """Train a job in this process, from its checkpoint if there is one, and give the model file.
@@ -58,6 +63,8 @@ def run_job(
         goes on from there.
     on_snapshot : callable, optional
         Given to the trainer; shows the user how far the shapes are.
+    finish : callable, optional
+        Gives the model as it is written from the trained one.
     train : callable
         The trainer; `training.train` unless a test has its own.
 
@@ -75,7 +82,9 @@ def run_job(
         run = _Run(job, progress, should_stop)
         with _log_to(job.log_file):
             try:
-                return run.check_cases() if check_only else run.execute(train or _default_trainer(), on_snapshot)
+                return (
+                    run.check_cases() if check_only else run.execute(train or _default_trainer(), on_snapshot, finish)
+                )
             except (Cancelled, KeyboardInterrupt) as stopped:
                 run.end("stopped", str(stopped) or "Stopped at once; it goes on from its last checkpoint.")
                 raise
@@ -128,7 +137,7 @@ class _Run:
         self.end("checked", f"{summary.accepted} of {summary.cases} cases can be learnt from.")
         return quality_file(self._config)
 
-    def execute(self, train: Trainer, on_snapshot: Snapshot | None) -> Path:
+    def execute(self, train: Trainer, on_snapshot: Snapshot | None, finish: Finisher | None) -> Path:
         self._tell(0.0, "Starting.", at_once=True)
         logger.info("Job %s, process %d on %s", self._job.path, self._state.pid, self._state.host)
         logger.info("Settings: %s", self._config["settings"])
@@ -148,6 +157,9 @@ class _Run:
             should_stop=self._should_stop,
             **({} if on_snapshot is None else {"on_snapshot": on_snapshot}),
         )
+        if finish is not None:
+            tell = part_of(self._tell, 1.0 - _FINISHING_SHARE, 1.0)
+            model = finish(model, progress=tell, stop_requested=self._should_stop)
         licence = {"licence": self._config["licence"]} if self._config.get("licence") else {}
         replace(model, provenance=model.provenance | licence).save(self._job.model_file)
         result = self._job.model_file
@@ -229,9 +241,10 @@ class _Run:
             }
         )
         start = PREPARATION_SHARE if self._config["prepare"] else 0.0
+        end = 1.0 - _FINISHING_SHARE
         self._state = replace(self._state, epoch=report.epoch, loss=report.loss, eta_s=report.eta_s)
         self._tell(
-            start + (1.0 - start) * report.epoch / report.epochs,
+            start + (end - start) * report.epoch / report.epochs,
             f"Epoch {report.epoch} of {report.epochs}, loss {report.loss:.3g}, {duration_text(report.eta_s)} left",
             at_once=report.epoch in (self._first_epoch, report.epochs),
         )

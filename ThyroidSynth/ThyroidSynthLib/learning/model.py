@@ -15,11 +15,13 @@ from ..anatomy.frame import Frame
 from ..errors import InputError, ModelError
 from ..files import sha256_of
 from .conditioning import SCHEMES, Conditioning
+from .feature_map import FeatureMap
 from .network import SDFNetwork
 from .presets import TrainingSettings
 from .tensors import load_tensors, save_tensors
 
 FORMAT_VERSION = 1
+_MAP_PREFIX = "feature_map."
 NOTICE = "Research software. Not for clinical use."
 
 
@@ -50,6 +52,8 @@ class ShapeModel:
         The choices the model was trained with.
     provenance : dict
         Cohort checksum and description, training summary, software versions, licence.
+    feature_map : FeatureMap or None
+        What codes of this model come to, where that was learned after the training.
     checksum : str
         SHA-256 of the file the model was loaded from; empty for a model not yet saved.
     """
@@ -62,6 +66,7 @@ class ShapeModel:
     latent_table: np.ndarray
     settings: TrainingSettings
     provenance: dict[str, Any] = field(default_factory=dict)
+    feature_map: FeatureMap | None = None
     checksum: str = ""
 
     @property
@@ -106,6 +111,8 @@ class ShapeModel:
             "conditioning.mean": torch.from_numpy(self.conditioning.mean),
             "conditioning.sd": torch.from_numpy(self.conditioning.sd),
         }
+        if self.feature_map is not None:
+            tensors |= {_MAP_PREFIX + name: value for name, value in self.feature_map.tensors().items()}
         description = {
             "kind": "model",
             "format_version": FORMAT_VERSION,
@@ -154,6 +161,9 @@ class ShapeModel:
         prefix = "network."
         weights = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
         network.load_state_dict(weights)
+        map_tensors = {
+            name[len(_MAP_PREFIX) :]: value for name, value in tensors.items() if name.startswith(_MAP_PREFIX)
+        }
         return cls(
             network=network.eval().requires_grad_(False),
             frame=Frame.from_json(description["frame"]),
@@ -163,5 +173,6 @@ class ShapeModel:
             latent_table=latent_table,
             settings=settings,
             provenance=description["provenance"],
+            feature_map=FeatureMap.from_tensors(map_tensors) if map_tensors else None,
             checksum=checksum,
         )

@@ -237,7 +237,7 @@ class ThyroidSynthParameterNode:
     trainingData: Path
     job: Path
     variant: Variant = Variant.FIXED
-    preset: Preset = Preset.FAST
+    preset: Preset = Preset.BEST
     device: Device = Device.AUTO
     epochs: Annotated[int, WithinRange(0, 1_000_000)] = 0
     trainingSeed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0

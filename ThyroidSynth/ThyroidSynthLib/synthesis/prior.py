@@ -110,7 +110,7 @@ def prior_of(model: ShapeModel) -> CodePrior:
     """Fit the prior a model's settings name to its latent table."""
     fixed = model.conditioning.encode(model.features)
     table = model.latent_table.astype(np.float64)
-    if model.settings.prior == "conditional":
+    if model.settings.prior != "independent":
         return CodePrior.conditional(fixed, table, model.settings.mirrored_size)
     return CodePrior.independent(fixed, table)
 

@@ -11,6 +11,7 @@ from ..errors import InputError, SynthesisError
 from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, silent
 from .decoding import DEFAULT_RESOLUTION
+from .drawing import draw_code
 from .prior import CodePrior, draw_features, prior_of
 from .targeting import check_targets
 from .thyroid import Thyroid, thyroid_of_code
@@ -105,8 +106,7 @@ def draws(
     rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
     for attempt in range(1, MAX_ATTEMPTS + 1):
         features = draw_features(model, rng, wish)
-        fixed = model.conditioning.encode(features)[0]
-        code = np.concatenate([fixed, prior.draw(fixed, rng)])
+        code = draw_code(model, prior, features, rng)
         asked = dict(zip(FEATURE_NAMES, features.tolist(), strict=True)) if model.conditioning.size else {}
         try:
             thyroid = thyroid_of_code(
