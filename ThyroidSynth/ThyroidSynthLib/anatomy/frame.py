@@ -167,6 +167,12 @@ class Placement:
         matrix[:3, 3] = middle + up * ((gland_ras - middle) @ up)
         return cls(matrix)
 
+    def raised(self, shift_mm: float) -> Placement:
+        """Give the frame moved along its own third axis, upwards."""
+        matrix = self.trachea_to_ras.copy()
+        matrix[:3, 3] += shift_mm * matrix[:3, 2]
+        return Placement(matrix)
+
     @property
     def origin_ras(self) -> np.ndarray:
         """The trachea frame's origin in `ras_mm`, shape (3,)."""

@@ -54,6 +54,14 @@ class Mask:
         matrix[:3, 3] = self.volume.to_ras(-np.array(self.first[::-1], dtype=np.float64))
         return matrix
 
+    def whole(self) -> Volume:
+        """Give the mask on the whole scan's grid, as uint8."""
+        array = np.zeros(self.scan_shape, dtype=np.uint8)
+        if not self.is_empty:
+            there = tuple(slice(a, a + n) for a, n in zip(self.first, self.volume.array.shape, strict=True))
+            array[there] = self.volume.array != 0
+        return Volume(array, self.scan_ijk_to_ras)
+
 
 def mask_in_scan(
     inside: Volume,

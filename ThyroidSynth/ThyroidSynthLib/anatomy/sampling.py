@@ -41,6 +41,11 @@ def sample_sdf(unit_surface: Surface, *, count: int, rng: np.random.Generator) -
 
 def sample_surface(surface: Surface, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draw points (count, 3) uniformly over the area of a surface, in its frame."""
+    return sample_triangles(surface, count, rng)[0]
+
+
+def sample_triangles(surface: Surface, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw points (count, 3) as `sample_surface` does, with the triangle (count,) that each lies on."""
     a, b, c = surface.corners.transpose(1, 0, 2)
     cumulative = np.cumsum(np.linalg.norm(np.cross(b - a, c - a), axis=1))
     face = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
@@ -48,7 +53,7 @@ def sample_surface(surface: Surface, count: int, rng: np.random.Generator) -> np
     # Fold the far half of the parallelogram back onto the triangle.
     beyond = u + v > 1
     u, v = np.where(beyond, 1 - u, u), np.where(beyond, 1 - v, v)
-    return a[face] + u * (b - a)[face] + v * (c - a)[face]
+    return a[face] + u * (b - a)[face] + v * (c - a)[face], face
 
 
 def signed_distance(surface: Surface, points: np.ndarray) -> np.ndarray:

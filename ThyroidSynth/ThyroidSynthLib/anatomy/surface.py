@@ -142,11 +142,25 @@ def level_set_of_mask(mask: Volume) -> Volume:
 
 def surface_of_volume(level_set: Volume) -> Surface:
     """Extract the zero level of a volume that is negative inside, in `ras_mm`."""
-    surface = surface_from_level_set(level_set.array)
-    vertices = level_set.to_ras(surface.vertices[:, ::-1])
-    # Reversing the axes mirrors the triangles, and so may the mapping to the patient.
-    mirrored = np.linalg.det(level_set.ijk_to_ras[:3, :3]) > 0
-    return Surface(vertices, surface.faces[:, ::-1] if mirrored else surface.faces)
+    return surface_of_grid_in_space(level_set.array, level_set.ijk_to_ras[:3, 2::-1], level_set.ijk_to_ras[:3, 3])
+
+
+def surface_of_grid_in_space(values: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> Surface:
+    """Extract the zero level of a field (n0, n1, n2) that is negative inside, and place it in space.
+
+    Parameters
+    ----------
+    matrix, offset : ndarray, shape (3, 3) and (3,)
+        Map the array's indices to positions. Where they mirror, the triangles are turned round.
+
+    Raises
+    ------
+    ValueError
+        The field does not cross 0.
+    """
+    surface = surface_from_level_set(values)
+    faces = surface.faces[:, ::-1] if np.linalg.det(matrix) < 0 else surface.faces
+    return Surface(surface.vertices @ np.asarray(matrix).T + offset, faces)
 
 
 def _level_of_volume(values: np.ndarray, occupied: np.ndarray) -> tuple[float, float]:

@@ -16,18 +16,30 @@ from ..anatomy.cases import Case, read_case
 from ..anatomy.features import measure_features
 from ..anatomy.frame import Placement
 from ..anatomy.quality import check_case
-from ..errors import InputError, OutputError, ThyroidSynthError
+from ..anatomy.surface import Surface
+from ..errors import InputError, OutputError, SynthesisError, ThyroidSynthError
 from ..files import write_json
 from ..learning.model import NOTICE, ShapeModel
-from ..progress import ProgressCallback, StopRequested, check, never, silent
+from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ..synthesis.completions import (
+    COMPLETIONS,
+    LEVEL,
+    Completions,
+    plausible_completions,
+    share_inside,
+    surface_sd_mm,
+)
 from ..synthesis.export import write_label_map
-from ..synthesis.fitting import Fit, fit_surface
+from ..synthesis.fitting import Fit, fit_mask
 from ..synthesis.grid import LabelGrid, voxelise
 from ..synthesis.mesh_files import write_mesh
+from ..synthesis.scan_border import part_in_scan
 from ..synthesis.thyroid_files import FileOptions
 from .metrics import SurfaceComparison, compare_surfaces
 
 FIT_FILE = "fit.json"
+# Where less of the segmented surface than this fits into any thyroid, a user should look at it.
+_BELIEVED_SHARE = 0.95
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,14 @@ class FittedCase:
         The patient's own features.
     grid : LabelGrid
         The patient's scan.
+    spacing_mm : ndarray, shape (3,)
+        Of the segmentation's voxels along i, j and k.
+    seen_share : float
+        Share of the fitted gland's volume that lies in the scan: below 1 the rest is completed.
+    surface_sd_mm : ndarray, shape (V,)
+        How far off each vertex of the fitted surface may be, one SD.
+    completions : Completions
+        Whole glands that explain what was seen about as well.
     notes : tuple of str
         What speaks against the case, such as a gland the scan's border cut: its fit is to be read with care.
     """
@@ -58,7 +78,17 @@ class FittedCase:
     comparison: SurfaceComparison
     measured: dict[str, float]
     grid: LabelGrid
+    spacing_mm: np.ndarray
+    seen_share: float
+    surface_sd_mm: np.ndarray
+    completions: Completions
     notes: tuple[str, ...]
+
+    @property
+    def surface_ras(self) -> Surface:
+        """The fitted surface in the patient."""
+        surface = self.fit.thyroid.surface
+        return surface.moved(self.placement.to_ras(surface.vertices))
 
     def document(self, model: ShapeModel, files: Sequence[str] = ()) -> dict[str, Any]:
         """Give everything needed to make the surface again, as a dictionary for a JSON file."""
@@ -76,6 +106,19 @@ class FittedCase:
                 "code_distance_sd": self.fit.distance,
                 "inside_share": self.fit.inside_share,
             },
+            "observed": {
+                "spacing_mm": [round(float(side), 4) for side in self.spacing_mm],
+                "cut_by_scan": self.fit.cut,
+                "seen_share": self.seen_share,
+                "believed_share": self.fit.believed_share,
+                "raised_mm": self.fit.shift_mm,
+            },
+            "uncertainty": {
+                "level": LEVEL,
+                "completions": len(self.completions.surfaces),
+                "intervals": {name: list(ends) for name, ends in self.completions.intervals().items()},
+                "surface_sd_mm": self._sd_by_part(),
+            },
             "patient": self.measured,
             "fitted": {name: float(value) for name, value in thyroid.measured.as_dict().items()},
             "trachea_to_ras": self.placement.trachea_to_ras.tolist(),
@@ -84,11 +127,20 @@ class FittedCase:
             "files": list(files),
         }
 
+    def _sd_by_part(self) -> dict[str, float | None]:
+        """Give the surface's median SD in the scan, and beyond it where it is completed."""
+        beyond = self.grid.depth_mm(self.surface_ras.vertices) < 0
+        return {
+            part: float(np.median(self.surface_sd_mm[there])) if there.any() else None
+            for part, there in (("in_scan", ~beyond), ("beyond_scan", beyond))
+        }
+
 
 def fit_case(
     model: ShapeModel,
     case: Case,
     *,
+    completions: int = COMPLETIONS,
     seed: int = 0,
     progress: ProgressCallback = silent,
     stop_requested: StopRequested = never,
@@ -96,7 +148,13 @@ def fit_case(
     """Fit a model to a patient's thyroid, placed at the patient's own trachea.
 
     Specks and holes of the segmentation are cleaned away first. A case that would be refused for training
-    is fitted all the same, with the reasons as notes.
+    is fitted all the same, with the reasons as notes. A gland that the scan's border cuts is completed; it is
+    compared with the fit, and measured, as far as the scan goes.
+
+    Parameters
+    ----------
+    completions : int
+        How many plausible glands to draw.
 
     Raises
     ------
@@ -110,31 +168,72 @@ def fit_case(
     verdict = check_case(case)
     if verdict.surface_ras is None:
         raise InputError(f"Case {case.id} has no thyroid to fit. Segment it first.")
+    mask = case.thyroid_mask
+    scan = LabelGrid(mask.scan_shape, mask.scan_ijk_to_ras)
     placement = case.placement(model.frame.alignment)
+    fit = fit_mask(
+        model,
+        verdict.cleaned,
+        placement,
+        scan=scan,
+        seed=seed,
+        progress=part_of(progress, 0.0, 0.6),
+        stop_requested=stop_requested,
+    )
+    found = plausible_completions(
+        model, fit, count=completions, seed=seed, progress=part_of(progress, 0.6, 0.9), stop_requested=stop_requested
+    )
+    placement = placement.raised(fit.shift_mm)
     surface = verdict.surface_ras.moved(placement.to_trachea(verdict.surface_ras.vertices))
-    fit = fit_surface(model, surface, seed=seed, progress=progress, stop_requested=stop_requested)
+    fitted = fit.thyroid.surface
+    seen = part_in_scan(fitted.moved(placement.to_ras(fitted.vertices)), scan) if fit.cut else fitted
+    notes = (*verdict.reasons, *verdict.notes)
+    if fit.cut:
+        if not len(seen.faces):
+            raise SynthesisError(f"Too little of case {case.id} is in the scan to say what gland it is part of.")
+        seen = seen.moved(placement.to_trachea(seen.vertices))
+        notes = (*notes, f"{1 - seen.volume / fitted.volume:.0%} of the fitted gland is completed beyond the scan")
+    if fit.believed_share < _BELIEVED_SHARE:
+        notes = (*notes, f"{1 - fit.believed_share:.0%} of the segmented surface is unlike a thyroid's")
     return FittedCase(
         id=case.id,
         fit=fit,
         placement=placement,
-        comparison=compare_surfaces(surface, fit.thyroid.surface, seed=seed),
+        comparison=compare_surfaces(surface, seen, seed=seed),
         measured={name: float(value) for name, value in measure_features(surface).as_dict().items()},
-        grid=LabelGrid(case.thyroid_mask.scan_shape, case.thyroid_mask.scan_ijk_to_ras),
-        notes=(*verdict.reasons, *verdict.notes),
+        grid=scan,
+        spacing_mm=case.thyroid.spacing_mm,
+        seen_share=float(seen.volume / fitted.volume),
+        surface_sd_mm=surface_sd_mm(model, fit),
+        completions=found,
+        notes=notes,
     )
 
 
 def write_fit(
-    fitted: FittedCase, folder: Path, *, model: ShapeModel, options: FileOptions, on_scan_grid: bool, overwrite: bool
+    fitted: FittedCase,
+    folder: Path,
+    *,
+    model: ShapeModel,
+    options: FileOptions,
+    on_scan_grid: bool,
+    overwrite: bool,
+    completions: int = 0,
 ) -> dict[str, Any]:
-    """Write `fit.json`, the label map and the meshes of one fitted case into a folder of its own.
+    """Write `fit.json`, the label maps and the meshes of one fitted case into a folder of its own.
+
+    Beside the label map lies a map of the probability that a voxel is inside: the share of the plausible
+    glands that hold it. PLY meshes hold each vertex's SD in mm as `uncertainty_mm`.
 
     Parameters
     ----------
     options : FileOptions
         Which files.
     on_scan_grid : bool
-        Make the label map on the grid of the patient's segmentation rather than on that of `options`.
+        Make the label map on the grid of the patient's segmentation rather than on that of `options`. For a
+        gland that the scan cuts it has as many more voxels as hold what was completed.
+    completions : int
+        How many of the plausible glands to write too.
 
     Returns
     -------
@@ -148,16 +247,28 @@ def write_fit(
     """
     if (folder / FIT_FILE).exists() and not overwrite:
         raise OutputError(f"{folder} already holds a fit. Choose another folder, or ask to overwrite it.")
-    surface = fitted.fit.thyroid.surface
-    surface_ras = surface.moved(fitted.placement.to_ras(surface.vertices))
-    files = [f"thyroid.{suffix}" for suffix in options.mesh_formats]
-    for name in files:
-        write_mesh(surface_ras, folder / name, space=options.mesh_space)
+    surface_ras = fitted.surface_ras
+    drawn = [surface.moved(fitted.placement.to_ras(surface.vertices)) for surface in fitted.completions.surfaces]
+    named = {"thyroid": surface_ras}
+    named |= {f"completions/{number:02d}": surface for number, surface in enumerate(drawn[:completions])}
+    files = []
+    for name, surface in named.items():
+        for suffix in options.mesh_formats:
+            files.append(f"{name}.{suffix}")
+            scalars = {"uncertainty_mm": fitted.surface_sd_mm} if surface is surface_ras else None
+            write_mesh(surface, folder / files[-1], space=options.mesh_space, scalars=scalars)
     if options.label_format is not None:
         grid = fitted.grid if on_scan_grid else options.grid
-        grid = grid or LabelGrid.around(surface_ras, spacing_mm=options.spacing_mm)
-        files.append(f"thyroid.{options.label_format}")
-        write_label_map(voxelise(surface_ras, grid), folder / files[-1])
+        if grid is None:
+            grid = LabelGrid.around(surface_ras, spacing_mm=options.spacing_mm)
+        elif on_scan_grid and fitted.fit.cut:
+            for surface in (surface_ras, *drawn):
+                grid = grid.grown_to_hold(surface)
+        for name, surface in named.items():
+            files.append(f"{name}.{options.label_format}")
+            write_label_map(voxelise(surface, grid), folder / files[-1])
+        files.append(f"probability.{options.label_format}")
+        write_label_map(share_inside(drawn, grid), folder / files[-1])
         if not grid.holds(surface_ras):
             fitted = replace(fitted, notes=(*fitted.notes, "reaches beyond the grid; its label map is cut there"))
     document = fitted.document(model, files)
@@ -176,11 +287,15 @@ def fit_cases(
     options: FileOptions,
     on_scan_grid: bool = True,
     overwrite: bool = False,
+    completions: int = 0,
     seed: int = 0,
     progress: ProgressCallback = silent,
     stop_requested: StopRequested = never,
 ) -> Iterator[dict[str, Any]]:
     """Fit cases one after the other; one that cannot be fitted does not stop the rest.
+
+    Parameters are those of `fit_case` and `write_fit`; at least `COMPLETIONS` glands are drawn, and as many as
+    `completions` are written.
 
     Yields
     ------
@@ -199,7 +314,14 @@ def fit_cases(
         check(stop_requested)
         progress(number / len(sources), f"Fitting {source.id} ({number + 1} of {len(sources)})")
         try:
-            fitted = fit_case(model, read_case(source), seed=seed, stop_requested=stop_requested)
+            fitted = fit_case(
+                model,
+                read_case(source),
+                completions=max(completions, COMPLETIONS),
+                seed=seed,
+                progress=part_of(progress, number / len(sources), (number + 1) / len(sources)),
+                stop_requested=stop_requested,
+            )
             yield write_fit(
                 fitted,
                 Path(folder) / source.id,
@@ -207,6 +329,7 @@ def fit_cases(
                 options=options,
                 on_scan_grid=on_scan_grid,
                 overwrite=overwrite,
+                completions=completions,
             )
         except ThyroidSynthError as error:
             # The wish to stop is for all cases.

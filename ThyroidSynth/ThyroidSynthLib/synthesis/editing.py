@@ -17,7 +17,7 @@ import numpy as np
 
 from ..anatomy.features import measure_features
 from ..anatomy.frame import Placement
-from ..anatomy.surface import Surface, surface_from_level_set
+from ..anatomy.surface import Surface, surface_of_grid_in_space
 from ..anatomy.volume import Volume
 from ..errors import InputError, SynthesisError
 from ..learning.model import ShapeModel
@@ -25,8 +25,9 @@ from ..progress import ProgressCallback, StopRequested, never, part_of, silent
 from .code_space import CodeSpace
 from .decoding import DEFAULT_RESOLUTION, touches_side
 from .field import Field
-from .fitting import Fit, fit_surface
+from .fitting import Fit, fit_mask
 from .gland_field import STRIDE, GlandField
+from .grid import LabelGrid
 from .sensitivity import Sensitivity, sensitivity
 from .sparse_grid import interpolated, settle_near_surface
 from .thyroid import Thyroid, Validity
@@ -50,11 +51,14 @@ class PatientFit:
         The patient's own gland: its code is the fitted one, its surface that of the segmentation.
     fit : Fit
         How well the model alone reproduces it.
+    placement : Placement
+        The trachea frame of both. That of a gland which the scan's border cuts was raised by the fit.
     """
 
     shapes: PatientShapes
     original: Thyroid
     fit: Fit
+    placement: Placement
 
     @property
     def model_alone(self) -> Thyroid:
@@ -67,6 +71,8 @@ def fit_patient(
     mask: Volume,
     placement: Placement,
     *,
+    cleaned: Volume | None = None,
+    scan: LabelGrid | None = None,
     seed: int = 0,
     progress: ProgressCallback = silent,
     stop_requested: StopRequested = never,
@@ -79,6 +85,10 @@ def fit_patient(
         Non-zero voxels are the gland, in `ras_mm`.
     placement : Placement
         The patient's trachea frame, in the model's alignment.
+    cleaned : Volume, optional
+        The mask without specks and holes, which the fit goes by; the edits keep them.
+    scan : LabelGrid, optional
+        Where the scan ends; see `fit_mask`.
     seed : int
         Seed of the points at which model and gland are compared.
 
@@ -89,18 +99,23 @@ def fit_patient(
     Cancelled
         `stop_requested` said so.
     """
+    _check_filled(mask)
     progress(0.0, "Finding the gland's surface")
-    gland = _gland(mask, placement)
-    fit = fit_surface(
+    space = CodeSpace.of(model)
+    fit = fit_mask(
         model,
-        _surface(gland, gland.values),
+        mask if cleaned is None else cleaned,
+        placement,
+        scan=scan,
+        space=space,
         seed=seed,
-        progress=part_of(progress, 0.1, 0.9),
+        progress=part_of(progress, 0.1, 0.8),
         stop_requested=stop_requested,
     )
-    progress(0.9, "Preparing the edits")
-    shapes = PatientShapes(model, gland, fit.thyroid.code)
-    return PatientFit(shapes, shapes.thyroid(shapes.fitted_code, asked={}), fit)
+    progress(0.8, "Preparing the edits")
+    placement = placement.raised(fit.shift_mm)
+    shapes = PatientShapes(model, GlandField.of_mask(mask, placement), fit.thyroid.code, space)
+    return PatientFit(shapes, shapes.thyroid(shapes.fitted_code, asked={}), fit, placement)
 
 
 class PatientShapes:
@@ -112,6 +127,8 @@ class PatientShapes:
     gland : GlandField
     fitted_code : ndarray, shape (code_size,)
         The code that stands for the gland as it is.
+    space : CodeSpace, optional
+        The training codes' distribution, if it is known already.
 
     Attributes
     ----------
@@ -120,9 +137,11 @@ class PatientShapes:
     fitted_code : ndarray, shape (code_size,)
     """
 
-    def __init__(self, model: ShapeModel, gland: GlandField, fitted_code: np.ndarray) -> None:
+    def __init__(
+        self, model: ShapeModel, gland: GlandField, fitted_code: np.ndarray, space: CodeSpace | None = None
+    ) -> None:
         self.model = model
-        self.space = CodeSpace.of(model)
+        self.space = space or CodeSpace.of(model)
         self.fitted_code = np.asarray(fitted_code, dtype=np.float32)
         self._gland = gland
         self._unchanged = gland.values
@@ -143,7 +162,8 @@ class PatientShapes:
         InputError
             The mask is empty.
         """
-        return cls(model, _gland(mask, placement), fitted_code)
+        _check_filled(mask)
+        return cls(model, GlandField.of_mask(mask, placement), fitted_code)
 
     def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION, **about: object) -> Thyroid:
         """Give the edited gland of a code (code_size,), on the grid of the patient's segmentation.
@@ -253,7 +273,7 @@ class _EditedLevelSet:
 
 
 def _without_crumbs(values: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
-    """Turn small pieces of inside and of outside over that an edit has grown away from the surface.
+    """Turn small pieces of inside and of outside over that an edit has grown, or split off.
 
     A network's field is a little rough, and so is a difference of two. What the patient's own gland has
     of small pieces and holes stays.
@@ -265,19 +285,19 @@ def _without_crumbs(values: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
         piece, count = label(inside)
         if count == 1:
             continue
-        size = np.bincount(piece.ravel())
-        new = np.bincount(piece[own], minlength=count + 1) == 0
-        crumb = new & (size < smallest)
+        own_piece, _ = label(own)
+        own_small = own & (np.bincount(own_piece.ravel()) < smallest)[own_piece]
+        crumb = np.bincount(piece.ravel()) < smallest
+        crumb[piece[own_small]] = False
         crumb[0] = False
         if crumb.any():
             values = np.where(crumb[piece], -values, values)
     return values
 
 
-def _gland(mask: Volume, placement: Placement) -> GlandField:
+def _check_filled(mask: Volume) -> None:
     if not mask.array.any():
         raise InputError("The thyroid's segment is empty. Choose the segment of a thyroid, or segment it first.")
-    return GlandField.of_mask(mask, placement)
 
 
 def _sampled(values: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -294,8 +314,4 @@ def _surface(gland: GlandField, values: np.ndarray) -> Surface:
         closed, shift = np.pad(values, 1, constant_values=1.0), 1
     if not ((closed < 0).any() and (closed > 0).any()):
         raise SynthesisError("Nothing is left of the gland. Ask for less.")
-    surface = surface_from_level_set(closed)
-    # Indices may be left-handed in the patient.
-    mirrored = np.linalg.det(gland.matrix) < 0
-    faces = surface.faces[:, ::-1] if mirrored else surface.faces
-    return Surface(gland.to_trachea(surface.vertices - shift), faces)
+    return surface_of_grid_in_space(closed, gland.matrix, gland.to_trachea(np.full(3, -shift)))

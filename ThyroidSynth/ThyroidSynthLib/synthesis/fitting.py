@@ -1,9 +1,7 @@
-"""Finding the latent code of a given thyroid.
+"""Finding the latent code of a given thyroid, whole or cut, exactly or roughly segmented.
 
-The code minimises the error of the signed distance on and around the given surface, weighed against
-the code's distance to those of training (the posterior mode). Because the network's dependence on the
-code is known exactly at every point (`Field.derivatives`), this is a small nonlinear least-squares
-problem, solved in a dozen Levenberg-Marquardt steps rather than hundreds of gradient steps.
+Several starts are compared on a thinned observation, a few steps each, and the best is followed to its
+end: least squares alone may end in a shape that explains half of the gland.
 """
 
 from __future__ import annotations
@@ -13,24 +11,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..anatomy.features import measure_features
-from ..anatomy.sampling import sample_surface, signed_distance
+from ..anatomy.frame import Placement
 from ..anatomy.surface import Surface
+from ..anatomy.volume import Volume
 from ..learning.model import ShapeModel
-from ..progress import ProgressCallback, StopRequested, check, never, silent
+from ..progress import ProgressCallback, StopRequested, never, silent
+from .code_solver import Pose, Problem, State, descend
 from .code_space import CodeSpace
 from .decoding import DEFAULT_RESOLUTION
-from .field import Field
+from .grid import LabelGrid
+from .observation import Observation
 from .prior import prior_of
 from .thyroid import Thyroid, thyroid_of_code
 
-_SURFACE_POINTS = 3000
-_NEARBY_POINTS = 1500
-_NEARBY_SD = 0.05
-# Error of the signed distance that a good fit has, in the `unit` frame, and the number of points that
-# tell something of their own: neighbouring points err together.
-_ERROR_SD = 0.01
-_INDEPENDENT_POINTS = 600
-_STARTS_DAMPING = 1e-2
+# Training codes that are looked at, and the levels at which a cut gland is.
+_CODES = 60
+_LEVELS_MM = (-10.0, 0.0, 10.0)
+# Points left out of an observation while starts are looked at, and while the best of them are compared.
+_LOOK_THIN, _COMPARE_THIN = 16, 4
+_COMPARE_ROUNDS = 4
+# A point whose say is less than this is not believed.
+_BELIEVED = 0.2
 
 
 @dataclass(frozen=True)
@@ -40,22 +41,36 @@ class Fit:
     Attributes
     ----------
     thyroid : Thyroid
-        What the model makes of it; `asked` holds the given surface's features.
+        What the model makes of it; `asked` holds the given gland's features, unless it is cut.
     rms_mm : float
-        Root mean square distance error on the given surface, in mm along the mean axis.
+        Root mean square distance error on the surface that was seen, in mm along the mean axis.
     distance : float
         Distance of the code to the training codes' mean, in SDs per dimension; about 1 is ordinary.
     inside_share : float
-        Share of the given surface inside the box of the training surfaces. Well below 1 the gland
-        lies where the model has never seen one, and the fit means little.
+        Share of the surface that was seen inside the box of the training surfaces. Well below 1 the
+        gland lies where the model has never seen one, and the fit means little.
+    believed_share : float
+        Share of the points on the surface that was seen that the fit goes by. The others contradict
+        what thyroids are like, as a leak or a bite of the segmentation does.
+    cut : bool
+        Whether the scan's border cuts the gland, so that part of the fit is a completion.
+    shift_mm : float
+        How much higher than its visible part a cut gland lies: `thyroid` is in the trachea frame raised
+        by it. 0 for a whole gland.
+    covariance : ndarray, shape (k, k)
+        What is not known of the code and, for a cut gland in an upright frame, of the shift.
     rounds : int
-        Steps taken.
+        Steps taken from the best start.
     """
 
     thyroid: Thyroid
     rms_mm: float
     distance: float
     inside_share: float
+    believed_share: float
+    cut: bool
+    shift_mm: float
+    covariance: np.ndarray
     rounds: int
 
 
@@ -65,11 +80,10 @@ def fit_surface(
     *,
     seed: int = 0,
     resolution: int = DEFAULT_RESOLUTION,
-    max_rounds: int = 30,
     progress: ProgressCallback = silent,
     stop_requested: StopRequested = never,
 ) -> Fit:
-    """Fit a model to a thyroid.
+    """Fit a model to the whole surface of a thyroid.
 
     Parameters
     ----------
@@ -85,82 +99,135 @@ def fit_surface(
     Cancelled
         `stop_requested` said so.
     """
-    features = measure_features(surface)
-    unit = surface.moved(model.frame.to_unit(surface.vertices))
-    points, target = _comparison_points(unit, np.random.default_rng(seed))
-    space = CodeSpace.of(model)
-    fixed = model.conditioning.encode(features.as_array())[0]
-    code = np.concatenate([fixed, prior_of(model).mean(fixed)])
+    observation = Observation.of_surface(surface, model.frame, np.random.default_rng(seed))
+    return fit_observation(
+        model, observation, seed=seed, resolution=resolution, progress=progress, stop_requested=stop_requested
+    )
 
-    damping = _STARTS_DAMPING
-    state = _State.at(model, space, code, points, target)
-    rounds = 0
-    while rounds < max_rounds:
-        check(stop_requested)
-        progress(rounds / max_rounds, f"Fitting, round {rounds + 1}")
-        trial = _State.at(model, space, state.code + state.step(damping), points, target)
-        rounds += 1
-        gain = state.cost - trial.cost
-        if gain > 0:
-            state, damping = trial, damping / 5
-            if gain < 1e-3 * state.cost:
-                break
-        else:
-            damping *= 8
-            if damping > 1e6:
-                break
-    thyroid = thyroid_of_code(model, state.code, resolution=resolution, asked=features.as_dict(), seed=seed)
-    error = state.residual[:_SURFACE_POINTS] * _ERROR_SD / np.sqrt(_INDEPENDENT_POINTS / len(points))
-    lower, upper = model.frame.lower_mm, model.frame.upper_mm
-    inside = ((surface.vertices >= lower) & (surface.vertices <= upper)).all(axis=1)
+
+def fit_mask(
+    model: ShapeModel,
+    mask: Volume,
+    placement: Placement,
+    *,
+    scan: LabelGrid | None = None,
+    space: CodeSpace | None = None,
+    seed: int = 0,
+    resolution: int = DEFAULT_RESOLUTION,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> Fit:
+    """Fit a model to a segmented thyroid, trusting its voxels as far as they tell.
+
+    Parameters
+    ----------
+    mask : Volume
+        Non-zero voxels are the gland, in `ras_mm`; not empty.
+    placement : Placement
+        The patient's trachea frame, in the model's alignment.
+    scan : LabelGrid, optional
+        Where the scan ends. A gland that reaches its outermost voxels is taken to be cut there: it is
+        completed by what the model knows of thyroids, and its level in an upright frame is found anew.
+    space : CodeSpace, optional
+        The training codes' distribution, if it is known already.
+    seed : int
+        Seed of the points at which model and gland are compared.
+
+    Raises
+    ------
+    SynthesisError
+        The fitted code has no surface.
+    Cancelled
+        `stop_requested` said so.
+    """
+    observation = Observation.of_mask(mask, placement, model.frame, np.random.default_rng(seed), scan=scan)
+    return fit_observation(
+        model,
+        observation,
+        space=space,
+        seed=seed,
+        resolution=resolution,
+        progress=progress,
+        stop_requested=stop_requested,
+    )
+
+
+def fit_observation(
+    model: ShapeModel,
+    observation: Observation,
+    *,
+    space: CodeSpace | None = None,
+    seed: int = 0,
+    resolution: int = DEFAULT_RESOLUTION,
+    max_rounds: int = 24,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> Fit:
+    """Fit a model to what is known of a gland; see `fit_surface` and `fit_mask`."""
+    features = None if observation.cut else measure_features(observation.surface)
+    problem = Problem(
+        model,
+        space or CodeSpace.of(model),
+        observation,
+        level_free=observation.cut and model.frame.alignment == "upright",
+    )
+    progress(0.0, "Comparing starts")
+    start = _best_start(problem, features.as_array() if features else None, stop_requested)
+    doubting = problem.doubting(start)
+
+    def told(step: int) -> None:
+        progress(0.2 + 0.7 * step / max_rounds, f"Fitting, round {step}")
+
+    state, rounds = descend(doubting, start.pose, max_rounds, stop_requested=stop_requested, told=told)
+    asked = features.as_dict() if features else {}
+    thyroid = thyroid_of_code(model, state.pose.code, resolution=resolution, asked=asked, seed=seed)
+    seen = slice(observation.on_surface)
+    error = state.residual[seen] * observation.error_sd[seen]
+    points = observation.points_mm[seen] - [0.0, 0.0, state.pose.shift_mm]
+    inside = ((points >= model.frame.lower_mm) & (points <= model.frame.upper_mm)).all(axis=1)
     return Fit(
         thyroid=thyroid,
         rms_mm=float(np.sqrt(np.mean(error**2)) * model.frame.scale_mm.mean()),
-        distance=space.distance(state.code),
+        distance=problem.space.distance(state.pose.code),
         inside_share=float(inside.mean()),
+        believed_share=float((state.trust[seen] > _BELIEVED).mean()),
+        cut=observation.cut,
+        shift_mm=state.pose.shift_mm,
+        covariance=doubting.covariance(state),
         rounds=rounds,
     )
 
 
-def _comparison_points(unit: Surface, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw points (n, 3) on and near a surface of the `unit` frame, with their signed distances (n,)."""
-    on_surface = sample_surface(unit, _SURFACE_POINTS, rng)
-    nearby = on_surface[rng.integers(len(on_surface), size=_NEARBY_POINTS)]
-    nearby = nearby + rng.normal(scale=_NEARBY_SD, size=nearby.shape)
-    distance = np.concatenate([np.zeros(len(on_surface)), signed_distance(unit, nearby)])
-    return np.concatenate([on_surface, nearby]), distance
+def _best_start(problem: Problem, features: np.ndarray | None, stop_requested: StopRequested) -> State:
+    """Take a few steps from several starts on thinned points, and give the best on all of them.
+
+    The starts are the most plausible code of the gland's features, where it is whole, the two training
+    codes that explain it best, and the mirror image of the best.
+    """
+    model = problem.model
+    codes = model.codes.astype(np.float64)
+    if features is not None:
+        spread = model.features.std(axis=0) + 1e-9
+        nearest = np.argsort(np.linalg.norm((model.features - features) / spread, axis=1), kind="stable")
+    else:
+        nearest = np.random.default_rng(0).permutation(len(codes))
+    look = _thinned(problem, _LOOK_THIN)
+    levels = _LEVELS_MM if problem.level_free else (0.0,)
+    poses = [Pose(codes[row], level) for row in nearest[:_CODES] for level in levels]
+    poses = sorted(poses, key=look.cost)[:2]
+    mirrored = model.settings.mirrored_size
+    if mirrored:
+        turned = poses[0].code.copy()
+        turned[-mirrored:] *= -1
+        poses.append(Pose(turned, poses[0].shift_mm))
+    if features is not None:
+        fixed = model.conditioning.encode(features)[0]
+        poses.append(Pose(np.concatenate([fixed, prior_of(model).mean(fixed)])))
+    compare = _thinned(problem, _COMPARE_THIN)
+    ends = [descend(compare, pose, _COMPARE_ROUNDS, stop_requested=stop_requested)[0] for pose in poses]
+    best = min(ends, key=lambda state: state.cost)
+    return problem.at(best.pose)
 
 
-@dataclass(frozen=True)
-class _State:
-    """A code with its weighted residuals, their derivatives, and the cost."""
-
-    code: np.ndarray
-    residual: np.ndarray
-    jacobian: np.ndarray
-    offset: np.ndarray
-    precision: np.ndarray
-
-    @classmethod
-    def at(
-        cls, model: ShapeModel, space: CodeSpace, code: np.ndarray, points: np.ndarray, target: np.ndarray
-    ) -> _State:
-        values, _, jacobian = Field(model, code).derivatives(points)
-        weight = np.sqrt(_INDEPENDENT_POINTS / len(points)) / _ERROR_SD
-        return cls(
-            np.asarray(code, dtype=np.float64),
-            weight * (values - target),
-            weight * jacobian.astype(np.float64),
-            code - space.mean,
-            space.precision,
-        )
-
-    @property
-    def cost(self) -> float:
-        return float(self.residual @ self.residual + self.offset @ self.precision @ self.offset)
-
-    def step(self, damping: float) -> np.ndarray:
-        """Give the Levenberg-Marquardt step, damped in units of the prior."""
-        curvature = self.jacobian.T @ self.jacobian + (1 + damping) * self.precision
-        slope = self.jacobian.T @ self.residual + self.precision @ self.offset
-        return np.linalg.solve(curvature, -slope)
+def _thinned(problem: Problem, every: int) -> Problem:
+    return Problem(problem.model, problem.space, problem.observation.thinned(every), problem.level_free)

@@ -115,6 +115,29 @@ class LabelGrid:
         """Map `ras_mm` positions (..., 3) to continuous voxel indices in i, j, k order."""
         return (np.asarray(ras_mm) - self.ijk_to_ras[:3, 3]) @ np.linalg.inv(self.ijk_to_ras[:3, :3]).T
 
+    def grown_to_hold(self, surface_ras: Surface, *, margin_mm: float = 5.0) -> LabelGrid:
+        """Give the grid with as many more voxels on each side as hold a surface in `ras_mm`."""
+        ijk = self.to_ijk(surface_ras.vertices)
+        margin = margin_mm / np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+        last = np.array(self.size_kji[::-1]) - 1
+        before = np.maximum(np.ceil(margin - ijk.min(axis=0)), 0) * (ijk.min(axis=0) < 0)
+        after = np.maximum(np.ceil(ijk.max(axis=0) + margin - last), 0) * (ijk.max(axis=0) > last)
+        moved = self.ijk_to_ras.copy()
+        moved[:3, 3] -= moved[:3, :3] @ before
+        return LabelGrid(tuple((last + 1 + before + after).astype(int)[::-1]), moved)
+
+    def depth_mm(self, ras_mm: np.ndarray) -> np.ndarray:
+        """Say how far positions (n, 3) lie within the outermost voxels' centres; negative beyond them.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Distance to the nearest side, in mm.
+        """
+        ijk = self.to_ijk(ras_mm)
+        last = np.array(self.size_kji[::-1]) - 1
+        return (np.minimum(ijk, last - ijk) * np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)).min(axis=1)
+
     def holds(self, surface_ras: Surface) -> bool:
         """Say whether a surface in `ras_mm` lies wholly within the voxels, so that none of it is cut off."""
         ijk = self.to_ijk(surface_ras.vertices)

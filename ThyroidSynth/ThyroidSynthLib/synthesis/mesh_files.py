@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,13 @@ _FROM_RAS = {"LPS": np.array([-1.0, -1.0, 1.0]), "RAS": np.ones(3)}
 _STL_RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
 
-def write_mesh(surface_ras: Surface, path: Path | str, *, space: str = SPACES[0]) -> None:
+def write_mesh(
+    surface_ras: Surface,
+    path: Path | str,
+    *,
+    space: str = SPACES[0],
+    scalars: Mapping[str, np.ndarray] | None = None,
+) -> None:
     """Write a surface as PLY (binary), STL (binary) or OBJ in mm, and read it back before it is put in place.
 
     The header says ``SPACE=LPS`` or ``SPACE=RAS``, as Slicer itself writes it. Slicer takes a mesh
@@ -34,6 +41,8 @@ def write_mesh(surface_ras: Surface, path: Path | str, *, space: str = SPACES[0]
         Ends in ``.ply``, ``.stl`` or ``.obj``.
     space : str
         One of `SPACES`.
+    scalars : mapping of str to ndarray (V,), optional
+        One number for each vertex, by name; only PLY holds them.
 
     Raises
     ------
@@ -50,7 +59,7 @@ def write_mesh(surface_ras: Surface, path: Path | str, *, space: str = SPACES[0]
     try:
         with atomic_path(path) as temporary:
             if suffix == "ply":
-                write_ply(surface_ras.moved(vertices), temporary, comment=header)
+                write_ply(surface_ras.moved(vertices), temporary, comment=header, scalars=scalars)
             else:
                 encode = {"stl": _stl, "obj": _obj}[suffix]
                 temporary.write_bytes(encode(vertices, surface_ras.faces, header))

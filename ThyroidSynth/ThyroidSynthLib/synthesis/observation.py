@@ -1,0 +1,194 @@
+"""What a segmentation says of where a gland's surface runs, and what it does not say.
+
+A fit compares a model with two kinds of points. On and around the surface that the voxels suggest, the
+signed distance is known as exactly as the voxels are small in the direction in which the surface faces:
+across thick slices it may be off by a good part of their distance. And at the voxels' centres the side of
+the surface is known, however thick the slices are. Beyond the scan nothing is known: where the scan's
+border cuts a gland, the cut face is no surface, and no point lies on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..anatomy.frame import Frame, Placement
+from ..anatomy.sampling import sample_triangles, signed_distance
+from ..anatomy.surface import Surface, surface_from_mask
+from ..anatomy.volume import Volume
+from .grid import LabelGrid
+from .scan_border import BEYOND_SHARE, cut_sides
+
+_SURFACE_POINTS = 3000
+_NEARBY_POINTS = 1500
+_NEARBY_SD = 0.05
+# Voxel centres next to the surface, and anywhere in the box of the training surfaces.
+_SIDES = 3000
+_SIDES_ANYWHERE = 1000
+# Error of the signed distance that a good fit has, in the `unit` frame, and that of a voxel's centre being
+# on its side; and the share of the points that tell something of their own, since neighbours err together.
+ERROR_SD = 0.01
+_SIDE_SD = 0.002
+_SHARE = 600 / (_SURFACE_POINTS + _NEARBY_POINTS)
+# Of a cut gland they tell less: what a model misses in the scan it must not make up for beyond it.
+_CUT_SHARE = 0.2
+# A surface is known to this share of a voxel's side along that side: its SD, evenly spread over the voxel.
+_VOXEL_SHARE = 12**-0.5
+# A gland is continued by so many voxels beyond the scan that cuts it, so that its surface is not rounded there.
+_CONTINUED = 4
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Points at which something is known of a gland's signed distance.
+
+    Attributes
+    ----------
+    points_mm : ndarray, shape (n, 3)
+        In `trachea_mm`; those on the surface first.
+    target : ndarray, shape (n,)
+        Signed distance in the `unit` frame; 0 on the surface.
+    side : ndarray of int, shape (n,)
+        0 where the distance is known. Where only its sign is, 1 outside and -1 inside.
+    error_sd : ndarray, shape (n,)
+        How far off the distance may be, one SD, in the `unit` frame.
+    on_surface : int
+        How many points lie on the surface.
+    share : float
+        Share of the points that tell something of their own: neighbours err together.
+    surface : Surface
+        What the voxels suggest, in `trachea_mm`; where the scan cuts the gland, continued beyond it.
+    cut : bool
+        Whether the scan's border cuts the gland.
+    """
+
+    points_mm: np.ndarray
+    target: np.ndarray
+    side: np.ndarray
+    error_sd: np.ndarray
+    on_surface: int
+    share: float
+    surface: Surface
+    cut: bool = False
+
+    @classmethod
+    def of_surface(cls, surface: Surface, frame: Frame, rng: np.random.Generator) -> Observation:
+        """Take points of a closed surface in `trachea_mm` that is known everywhere alike."""
+        points, target, _ = _drawn(surface, frame, rng)
+        count = len(points)
+        return cls(
+            points, target, np.zeros(count, dtype=int), np.full(count, ERROR_SD), _SURFACE_POINTS, _SHARE, surface
+        )
+
+    @classmethod
+    def of_mask(
+        cls,
+        mask: Volume,
+        placement: Placement,
+        frame: Frame,
+        rng: np.random.Generator,
+        *,
+        scan: LabelGrid | None = None,
+    ) -> Observation:
+        """Take points of a mask, trusted as far as its voxels tell.
+
+        Parameters
+        ----------
+        mask : Volume
+            Non-zero voxels are the gland, in `ras_mm`.
+        placement : Placement
+            The patient's trachea frame.
+        scan : LabelGrid, optional
+            The scan that the gland was segmented in; without it nothing is taken to be cut.
+
+        Raises
+        ------
+        ValueError
+            The mask is empty.
+        """
+        gland, cut = _continued(mask, scan)
+        surface = surface_from_mask(gland)
+        surface = surface.moved(placement.to_trachea(surface.vertices))
+        points, target, normal = _drawn(surface, frame, rng)
+        sides_mm = gland.ijk_to_ras[:3, :3].T @ placement.trachea_to_ras[:3, :3]
+        voxel_mm = _VOXEL_SHARE * np.linalg.norm(normal @ sides_mm.T, axis=1)
+        # A plane of normal n has the normal S n in the `unit` frame, S being the scale.
+        error_sd = np.hypot(ERROR_SD, voxel_mm / np.linalg.norm(normal * frame.scale_mm, axis=1))
+        known = np.ones(len(points), dtype=bool)
+        if cut:
+            # The nearest surface of a point may lie beyond the scan if its border is as near.
+            known = scan.depth_mm(placement.to_ras(points)) >= np.abs(target) * frame.scale_mm.max()
+        centres, side = _sides(gland, placement, frame, rng)
+        if cut:
+            within = scan.depth_mm(placement.to_ras(centres)) >= -BEYOND_SHARE * gland.spacing_mm.min()
+            centres, side = centres[within], side[within]
+        return cls(
+            points_mm=np.concatenate([points[known], centres]),
+            target=np.concatenate([target[known], np.zeros(len(centres))]),
+            side=np.concatenate([np.zeros(known.sum(), dtype=int), side]),
+            error_sd=np.concatenate([error_sd[known], np.full(len(centres), _SIDE_SD)]),
+            on_surface=int(known[:_SURFACE_POINTS].sum()),
+            share=_SHARE * (_CUT_SHARE if cut else 1.0),
+            surface=surface,
+            cut=cut,
+        )
+
+    def thinned(self, every: int) -> Observation:
+        """Keep one of so many points of every kind."""
+        kept = slice(None, None, every)
+        return Observation(
+            self.points_mm[kept],
+            self.target[kept],
+            self.side[kept],
+            self.error_sd[kept],
+            -(-self.on_surface // every),
+            min(1.0, self.share * every),
+            self.surface,
+            self.cut,
+        )
+
+
+def _continued(mask: Volume, scan: LabelGrid | None) -> tuple[Volume, bool]:
+    """Crop a mask to its gland, and continue it straight on where the scan's border cuts it."""
+    gland = mask.cropped()
+    sides = cut_sides(gland, scan) if scan is not None else np.zeros((3, 2), dtype=bool)
+    if not sides.any():
+        return gland, False
+    widths = _CONTINUED * sides.astype(int)
+    moved = gland.ijk_to_ras.copy()
+    moved[:3, 3] = gland.to_ras(-widths[::-1, 0])
+    return Volume(np.pad(gland.array, widths, mode="edge"), moved), True
+
+
+def _drawn(surface: Surface, frame: Frame, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw points on and near a surface in `trachea_mm`: points (n, 3), signed distances (n,), normals (n, 3)."""
+    unit = surface.moved(frame.to_unit(surface.vertices))
+    on_surface, face = sample_triangles(unit, _SURFACE_POINTS, rng)
+    origin = rng.integers(_SURFACE_POINTS, size=_NEARBY_POINTS)
+    nearby = on_surface[origin] + rng.normal(scale=_NEARBY_SD, size=(_NEARBY_POINTS, 3))
+    target = np.concatenate([np.zeros(_SURFACE_POINTS), signed_distance(unit, nearby)])
+    a, b, c = surface.corners[np.concatenate([face, face[origin]])].transpose(1, 0, 2)
+    normal = np.cross(b - a, c - a)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    return frame.to_mm(np.concatenate([on_surface, nearby])), target, normal
+
+
+def _sides(
+    gland: Volume, placement: Placement, frame: Frame, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw voxel centres (n, 3) in `trachea_mm` with their sides (n,): next to the surface, and anywhere."""
+    from scipy.ndimage import binary_dilation, binary_erosion
+
+    padded = gland.cropped(margin=2)
+    inside = padded.array != 0
+    block = np.ones((3, 3, 3), dtype=bool)
+    near = np.argwhere(binary_dilation(inside, block) & ~binary_erosion(inside, block))
+    near = near[rng.permutation(len(near))[:_SIDES]]
+    anywhere_mm = frame.lower_mm + rng.random((_SIDES_ANYWHERE, 3)) * (frame.upper_mm - frame.lower_mm)
+    anywhere = np.rint(padded.to_ijk(placement.to_ras(anywhere_mm))).astype(int)[:, ::-1]
+    kji = np.concatenate([near, anywhere])
+    held = ((kji >= 0) & (kji < inside.shape)).all(axis=1)
+    side = np.ones(len(kji), dtype=int)
+    side[held] -= 2 * inside[tuple(kji[held].T)]
+    return placement.to_trachea(padded.to_ras(kji[:, ::-1])), side
