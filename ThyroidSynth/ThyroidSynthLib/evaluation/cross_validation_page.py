@@ -112,13 +112,12 @@ def _strip(measure: Measure, spread: Mapping[str, Any], runs: Sequence[Mapping[s
                 f'<circle cx="{place(value)}" cy="{middle}" r="4.5" style="fill: var(--accent); fill-opacity: .55">'
                 f"<title>{told}</title></circle>"
             )
-    mean = place(spread["mean"])
-    told = escape(f"{measure.label}: {spread['count']} runs")
+    mean, told = place(spread["mean"]), escape(f"{measure.label}: {spread['count']} runs")
+    scale = f'<line x1="{_MARGIN}" y1="{middle}" x2="{_WIDTH - _MARGIN}" y2="{middle}" style="stroke: var(--line)"/>'
+    stroke = f'<line x1="{mean}" y1="1" x2="{mean}" y2="{_HEIGHT - 1}" style="stroke: var(--soft)"/>'
     return (
-        f'<svg width="{_WIDTH:g}" height="{_HEIGHT:g}" role="img" aria-label="{told}">'
-        f'<line x1="{_MARGIN}" y1="{middle}" x2="{_WIDTH - _MARGIN}" y2="{middle}" style="stroke: var(--line)"/>'
-        f'<line x1="{mean}" y1="1" x2="{mean}" y2="{_HEIGHT - 1}" style="stroke: var(--soft); stroke-width: 1.5"/>'
-        f"{''.join(points)}</svg>"
+        f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" style="width: 100%; max-width: {_WIDTH:g}px" role="img" '
+        f'aria-label="{told}">{scale + stroke if high > low else ""}{"".join(points)}</svg>'
     )
 
 
