@@ -159,7 +159,7 @@ def _with_median(found: Mapping[str, Any], unit: str) -> str:
 
 def _method(document: Mapping[str, Any]) -> str:
     options, model = document["options"], document["model"]
-    settings = [[escape(key), escape(str(value))] for key, value in model["settings"].items()]
+    settings = [[escape(key), escape("–" if value is None else str(value))] for key, value in model["settings"].items()]
     chosen = [[escape(key), escape("all" if value is None else str(value))] for key, value in options.items()]
     checksums = [
         ["Model file", f"<code>{escape(model['checksum'] or 'not saved')}</code>"],

@@ -99,7 +99,7 @@ def _independent(found: Mapping[str, Any]) -> str:
         + (_agreement_table(found["agreement"], digits=5) if found["agreement"] else "")
         + f"<p>Every feature was drawn by itself between the cohort's {first:.0f}th and {last:.0f}th percentile, so "
         f"many of these combinations no gland of the cohort has. Tolerances: {_TOLERANCES}. "
-        + ("The table is of those not declared out of reach." if found["agreement"] else "None was reached.")
+        + ("The table is of those not declared out of reach." if found["agreement"] else "Not one was reached.")
         + "</p>"
     )
 
