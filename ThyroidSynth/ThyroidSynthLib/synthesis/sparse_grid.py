@@ -25,9 +25,9 @@ import numpy as np
 
 FieldFunction = Callable[[np.ndarray], np.ndarray]
 
-# Cells along an axis of the coarsest grid, which is evaluated throughout: those of 16 show the thinnest
-# glands. Even, so that its own strays can be seen.
-_COARSEST_CELLS = 16
+# Cells along an axis of the coarsest grid, which is evaluated throughout; in fours, so that what strays from
+# every other and every fourth of its points can be seen.
+_COARSEST_CELLS = 8
 _SAFETY = 1.5
 # Halving the cells quarters the stray where the field is smooth. At the fold in the middle of a thin
 # sheet it may stay what it was until the points meet the fold.
@@ -81,7 +81,6 @@ def evaluate_sparse(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, 
         stride *= 2
     if stride == 1:
         return evaluate_dense(field, lower, upper, resolution)
-    # In fours, so that every other point, and every fourth, gives a grid of its own.
     cells = 4 * -(-(resolution - 1) // (4 * stride))
     index = np.indices((cells + 1,) * 3).reshape(3, -1).T
     values = field(lower + index * (stride * step)).reshape((cells + 1,) * 3)
