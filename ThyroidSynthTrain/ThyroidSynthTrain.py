@@ -81,23 +81,29 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     """Train, telling the progress on the standard output."""
     from ThyroidSynthLib.errors import Cancelled
+    from ThyroidSynthLib.learning.distributed import team_of_environment
     from ThyroidSynthLib.learning.job_options import job_of_command_line
-    from ThyroidSynthLib.learning.job_run import run_job
+    from ThyroidSynthLib.learning.job_run import follow, run_job
     from ThyroidSynthLib.learning.stop_signals import stop_on_signals
     from ThyroidSynthLib.synthesis.calibration import calibrated
     from ThyroidSynthLib.synthesis.preview import PreviewWriter
 
-    job = job_of_command_line(options, misused=options.misused)
-    # Stopped as asked is no failure; the job's state and the last progress say so.
-    with stop_on_signals() as asked_to_stop, PRINTERS[options.progress]() as progress, suppress(Cancelled):
-        run_job(
-            job,
-            progress=progress,
-            should_stop=asked_to_stop,
-            check_only=options.check_only,
-            on_snapshot=PreviewWriter(job),
-            finish=calibrated,
-        )
+    with stop_on_signals() as asked_to_stop, team_of_environment() as team:
+        if team.follows:
+            follow(team, should_stop=asked_to_stop)
+            return
+        job = job_of_command_line(options, misused=options.misused)
+        # Stopped as asked is no failure; the job's state and the last progress say so.
+        with PRINTERS[options.progress]() as progress, suppress(Cancelled):
+            run_job(
+                job,
+                progress=progress,
+                should_stop=asked_to_stop,
+                check_only=options.check_only,
+                on_snapshot=PreviewWriter(job),
+                finish=calibrated,
+                team=team,
+            )
     if options.json:
         say(json.dumps(summary(job)))
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from ThyroidSynthLib.anatomy.features import measure_features
 from ThyroidSynthLib.learning.presets import settings_for
-from ThyroidSynthLib.learning.training import _sides, train
+from ThyroidSynthLib.learning.sides import sides_of
+from ThyroidSynthLib.learning.training import train
 from ThyroidSynthLib.synthesis.thyroid import thyroid_of_code
 from tiny_cohort import write_tiny_cohort
 
@@ -17,7 +18,7 @@ def test_a_shape_and_its_mirror_image_start_from_opposite_codes() -> None:
     rng = np.random.default_rng(0)
     shapes = rng.normal(size=(5, 300, 4)).astype(np.float32) + rng.normal(size=(5, 1, 4)).astype(np.float32)
 
-    sides = _sides(np.concatenate([shapes, shapes * np.array([-1, 1, 1, 1], dtype=np.float32)]))
+    sides = sides_of(np.concatenate([shapes, shapes * np.array([-1, 1, 1, 1], dtype=np.float32)]))
 
     np.testing.assert_allclose(sides[:5], -sides[5:], atol=1e-6)
     assert np.abs(sides[:, 0]).min() > 1e-4

@@ -11,10 +11,11 @@ import torch
 
 from ThyroidSynthLib.anatomy.cohort import Cohort
 from ThyroidSynthLib.errors import Cancelled, ModelError
+from ThyroidSynthLib.learning.device import choose_device
 from ThyroidSynthLib.learning.losses import correlation_loss
 from ThyroidSynthLib.learning.model import ShapeModel
 from ThyroidSynthLib.learning.presets import VARIANTS, TrainingSettings, settings_for
-from ThyroidSynthLib.learning.training import EpochReport, choose_device, train
+from ThyroidSynthLib.learning.training import EpochReport, train
 from tiny_cohort import write_tiny_cohort
 
 

@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with console:
             result = options.run(options, console)
+        if result is None:
+            return OK
         print(json.dumps(result.document, indent=2, ensure_ascii=False) if options.json else result.text, flush=True)
         return FAILED if result.failed else OK
     except (KeyboardInterrupt, Cancelled) as stop:

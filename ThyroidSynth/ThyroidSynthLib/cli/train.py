@@ -20,11 +20,14 @@ variants: 'baseline' knows no features; 'fixed' is given them; 'correlation' als
 presets: 'best' takes some ten minutes on a CPU, 'fast' is a first look; 'paper' is exactly as published and wants a
 GPU.
 
+several GPUs or machines: start it with torchrun, see docs/scaling.md.
+
 examples:
   thyroidsynth train cohort --out model.safetensors
   thyroidsynth train cohort --out model.safetensors --held-out 20%
   thyroidsynth train cohort --out model.safetensors --variant correlation --preset paper --device cuda
-  thyroidsynth train --job model.job                   (go on with a job)"""
+  thyroidsynth train --job model.job                   (go on with a job)
+  torchrun --nproc-per-node 4 -m ThyroidSynthLib.cli train cohort --out model.safetensors"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -78,18 +81,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(usage_error=parser.error)
 
 
-def run(options: argparse.Namespace, console: Console) -> Result:
-    """Run the command."""
+def run(options: argparse.Namespace, console: Console) -> Result | None:
+    """Run the command; of several processes only the first has something to say."""
+    from ..learning.distributed import team_of_environment
     from ..learning.job_options import job_of_command_line
-    from ..learning.job_run import run_job
+    from ..learning.job_run import follow, run_job
     from ..learning.stop_signals import stop_on_signals
     from ..synthesis.calibration import calibrated
     from ..synthesis.preview import PreviewWriter
 
-    job = job_of_command_line(options, misused=options.usage_error)
-    with stop_on_signals() as stopped:
+    with stop_on_signals() as stopped, team_of_environment() as team:
+        if team.follows:
+            follow(team, should_stop=stopped)
+            return None
+        job = job_of_command_line(options, misused=options.usage_error)
         model = run_job(
-            job, progress=console.progress, should_stop=stopped, on_snapshot=PreviewWriter(job), finish=calibrated
+            job,
+            progress=console.progress,
+            should_stop=stopped,
+            on_snapshot=PreviewWriter(job),
+            finish=calibrated,
+            team=team,
         )
     state = job.read_state()
     document = {

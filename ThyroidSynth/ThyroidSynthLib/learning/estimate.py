@@ -121,7 +121,8 @@ def estimate_training(
     InputError, CohortError, ModelError
         There is nothing to train on, or no such device.
     """
-    from .training import choose_device, seconds_per_epoch
+    from .device import choose_device
+    from .training import seconds_per_epoch
 
     source = Path(source)
     check_s = sample_s = 0.0

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from ..anatomy.splits import hold_out
 from ..errors import Cancelled, CohortError, JobError, ThyroidSynthError
 from ..files import atomic_path
 from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from .distributed import ALONE, Team
 from .job import JobFolder, JobState
 from .job_options import quality_file
 from .presets import TrainingSettings, alignment_for
@@ -51,6 +52,7 @@ def run_job(
     on_snapshot: Snapshot | None = None,
     finish: Finisher | None = None,
     train: Trainer | None = None,
+    team: Team = ALONE,
 ) -> Path:
     """Train a job in this process, from its checkpoint if there is one, and give the model file.
 
@@ -67,6 +69,8 @@ def run_job(
         Gives the model as it is written from the trained one.
     train : callable
         The trainer; `training.train` unless a test has its own.
+    team : Team
+        The processes that train together; the others call `follow`.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def run_job(
     with job.held():
         if not job.was_prepared():
             job.prepare_start()
-        run = _Run(job, progress, should_stop)
+        run = _Run(job, progress, should_stop, team)
         with _log_to(job.log_file):
             try:
                 return (
@@ -97,11 +101,37 @@ def run_job(
                 raise
 
 
+def follow(team: Team, *, should_stop: StopRequested = never) -> None:
+    """Train as another than the first process of a team, if that comes to train at all.
+
+    It alone says how the training went and ends with an error where something is wrong with the job.
+
+    Raises
+    ------
+    ThyroidSynthError
+        The cohort or the checkpoint cannot be read here, or another process was lost.
+    """
+    from ..anatomy.cohort import Cohort
+
+    plan = team.announced(should_stop)
+    if plan is None:
+        return
+    with suppress(Cancelled):
+        _default_trainer()(
+            Cohort.open(Path(plan["cohort"])).part(plan["ids"]),
+            TrainingSettings.from_json(plan["settings"]),
+            device=plan["device"],
+            checkpoint_path=Path(plan["checkpoint"]),
+            should_stop=should_stop,
+            team=team,
+        )
+
+
 class _Run:
     """One run of a job: it alone writes the job's state while it lasts."""
 
-    def __init__(self, job: JobFolder, progress: ProgressCallback, should_stop: StopRequested) -> None:
-        self._job = job
+    def __init__(self, job: JobFolder, progress: ProgressCallback, should_stop: StopRequested, team: Team) -> None:
+        self._job, self._team = job, team
         self._progress = progress
         self._should_stop = lambda: job.stop_requested() or should_stop()
         self._config = job.read_config()
@@ -147,6 +177,17 @@ class _Run:
         cases, held_out = len(cohort.ids), len(cohort.held_out)
         self._state = replace(self._state, device=device, cases=cases, held_out=held_out)
         logger.info("Training on %s with %d cases, %d held out", device, cases, held_out)
+        if self._team.size > 1:
+            logger.info("With %d processes", self._team.size)
+            self._team.announce(
+                {
+                    "cohort": str(cohort.folder),
+                    "ids": list(cohort.ids),
+                    "settings": self._settings.to_json(),
+                    "device": device,
+                    "checkpoint": str(self._job.checkpoint_file.resolve()),
+                }
+            )
         model = train(
             cohort,
             self._settings,
@@ -156,6 +197,7 @@ class _Run:
             on_epoch=self._on_epoch,
             should_stop=self._should_stop,
             **({} if on_snapshot is None else {"on_snapshot": on_snapshot}),
+            **({} if self._team.size == 1 else {"team": self._team}),
         )
         if finish is not None:
             tell = part_of(self._tell, 1.0 - _FINISHING_SHARE, 1.0)
@@ -283,7 +325,7 @@ def _default_trainer() -> Trainer:
 
 
 def _device(name: str) -> str:
-    from .training import choose_device
+    from .device import choose_device
 
     return str(choose_device(name))
 

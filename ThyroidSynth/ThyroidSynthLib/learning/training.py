@@ -17,18 +17,17 @@ from ..anatomy.sampling import SURFACE_SHARE
 from ..errors import Cancelled, ModelError
 from ..progress import StopRequested, never
 from .conditioning import Conditioning
+from .device import choose_device
+from .distributed import ALONE, Team
 from .gradients import sdf_loss_gradients
 from .losses import correlation_loss, latent_loss
 from .model import ShapeModel, network_for
 from .presets import TrainingSettings
+from .sides import sides_of
 from .tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
     from ..anatomy.cohort import Cohort
-
-# The mirrored dimensions' start: samples of a shape that are looked at, and the size of the first code.
-_SIDE_SAMPLES = 2000
-_SIDE_SD = 0.05
 
 
 @dataclass(frozen=True)
@@ -68,27 +67,6 @@ def _unseen(epoch: int, model_of: Callable[[], ShapeModel]) -> None:
     """Look at no snapshot."""
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """Give the device called "cpu", "cuda" (or "cuda:1"), or for "auto" the GPU when there is one.
-
-    Raises
-    ------
-    ModelError
-        CUDA was asked for and this PyTorch cannot use it.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelError(
-            f"Device '{name}' was asked for, but PyTorch {torch.__version__} sees no CUDA GPU. "
-            "Install a PyTorch with CUDA that fits the driver, or choose 'cpu' or 'auto'."
-        )
-    try:
-        return torch.device(name)
-    except RuntimeError:
-        raise ModelError(f"There is no device '{name}'. Choose 'auto', 'cpu' or 'cuda'.") from None
-
-
 def train(
     cohort: Cohort,
     settings: TrainingSettings,
@@ -99,6 +77,7 @@ def train(
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
     on_snapshot: Snapshot = _unseen,
     should_stop: StopRequested = never,
+    team: Team = ALONE,
 ) -> ShapeModel:
     """Train a shape model on a cohort, going on from the checkpoint when there is one.
 
@@ -121,17 +100,26 @@ def train(
         Called after that; the model costs something only when it is asked for.
     should_stop : callable
         Asked after each epoch; when true a checkpoint is written and `Cancelled` raised.
+    team : Team
+        The processes that train together, each of which calls this. Only the first writes the checkpoint.
 
     Raises
     ------
     Cancelled
         `should_stop` said so; the checkpoint is written.
     ModelError
-        The checkpoint belongs to another cohort or other settings.
+        The checkpoint belongs to another cohort or other settings, or there are more processes than a step has
+        shapes.
+    JobError
+        Another process of the team was lost.
     """
-    learner = _Learner(cohort, settings, choose_device(device))
+    most = min(settings.shapes_per_step, len(cohort.ids))
+    if team.size > most:
+        raise ModelError(f"A step of this training has {most} shapes for {team.size} processes. Start at most {most}.")
+    learner = _Learner(cohort, settings, team.own_gpu(choose_device(device)), team)
     if checkpoint_path is not None and Path(checkpoint_path).exists():
         learner.restore(checkpoint_path)
+    team.insist_on_the_same(f"{learner.epoch} {cohort.checksum}")
     last_checkpoint = time.monotonic()
     duration: float | None = None
     while learner.epoch < settings.epochs:
@@ -152,9 +140,9 @@ def train(
             )
         )
         on_snapshot(learner.epoch, learner.model)
-        stop = should_stop() and learner.epoch < settings.epochs
+        stop = team.any(should_stop()) and learner.epoch < settings.epochs
         due = stop or learner.epoch == settings.epochs or time.monotonic() - last_checkpoint > checkpoint_every_s
-        if checkpoint_path is not None and due:
+        if checkpoint_path is not None and due and not team.follows:
             learner.checkpoint(checkpoint_path)
             last_checkpoint = time.monotonic()
         if stop:
@@ -178,8 +166,8 @@ def seconds_per_epoch(
 class _Learner:
     """The state of a training: weights, latent table, optimiser and the number of epochs done."""
 
-    def __init__(self, cohort: Cohort, settings: TrainingSettings, device: torch.device) -> None:
-        self.cohort, self.settings, self.device = cohort, settings, device
+    def __init__(self, cohort: Cohort, settings: TrainingSettings, device: torch.device, team: Team = ALONE) -> None:
+        self.cohort, self.settings, self.device, self.team = cohort, settings, device, team
         self.epoch = 0
         self.last_losses: dict[str, float] = {}
         self.conditioning = Conditioning.fit(settings.conditioning, cohort.features)
@@ -190,7 +178,7 @@ class _Learner:
             network = network_for(settings, fixed.shape[1])
             latent = torch.randn(len(cohort.ids), settings.latent_size) * settings.latent_init_sd
         if settings.mirrored_size:
-            sides = _sides(cohort.samples)[:, : settings.mirrored_size]
+            sides = sides_of(cohort.samples)[:, : settings.mirrored_size]
             kept = settings.latent_size - settings.mirrored_size
             latent[:, kept : kept + sides.shape[1]] += torch.from_numpy(sides)
         self.network = network.to(device)
@@ -208,6 +196,7 @@ class _Learner:
     def run_epoch(self) -> dict[str, float]:
         """Take every shape once, in random order, and give the mean losses."""
         self._set_learning_rates()
+        self.team.align(self._parameters())
         rng = np.random.default_rng(_seed_of(self.settings.seed, 1 + self.epoch))
         order = rng.permutation(len(self.cohort.ids))
         sums = torch.zeros(3, device=self.device)
@@ -249,12 +238,31 @@ class _Learner:
 
     def _learn(self, shapes: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         """Take one step on fresh samples of some shapes; give its whole, SDF and latent losses."""
-        samples, mirrored = self._draw(shapes, rng), self._draw_mirrored(shapes, rng)
-        return self._step(shapes, samples, mirrored)
+        # Every process draws the same numbers, and looks at the samples of its own shapes only.
+        part = self.team.part_of(len(shapes))
+        index, signs = self._draw_rows(len(shapes), rng)[part], self._draw_mirrored(shapes, rng)
+        mirrored = None if signs is None else signs[part]
+        self.optimiser.zero_grad(set_to_none=True)
+        losses = self._differentiate(shapes[part], index, mirrored)
+        self._sum_up(shapes, losses, part)
+        self.optimiser.step()
+        return losses
 
-    def _draw(self, shapes: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-        """Pick random samples (shapes, samples, 4) of some shapes."""
-        index = self._draw_rows(len(shapes), rng)
+    def _sum_up(self, shapes: np.ndarray, losses: torch.Tensor, part: slice) -> None:
+        """Bring the gradients of all processes together: the network's, and those of the step's codes."""
+        if self.team.size == 1:
+            return
+        for parameter in self._parameters():
+            if parameter.grad is None:  # The last step of an epoch may have no shape for this process.
+                parameter.grad = torch.zeros_like(parameter)
+        rows = torch.from_numpy(shapes).to(self.device)
+        codes = self.latent.grad[rows]
+        network = [parameter.grad for parameter in self.network.parameters()]
+        self.team.sum_up([*network, codes, losses], (part.stop - part.start) / len(shapes))
+        self.latent.grad[rows] = codes
+
+    def _samples_of(self, shapes: np.ndarray, index: np.ndarray) -> torch.Tensor:
+        """Give samples (shapes, samples, 4) of some shapes by their numbers (shapes, samples)."""
         if self.samples is None:
             return torch.from_numpy(self.cohort.samples[shapes[:, None], index])
         rows = torch.from_numpy(shapes).to(self.device)
@@ -277,7 +285,11 @@ class _Learner:
         signs = rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(shapes), 1))
         return torch.from_numpy(signs).to(self.device)
 
-    def _step(self, shapes: np.ndarray, samples: torch.Tensor, mirrored: torch.Tensor | None) -> torch.Tensor:
+    def _differentiate(self, shapes: np.ndarray, index: np.ndarray, mirrored: torch.Tensor | None) -> torch.Tensor:
+        """Give the parameters their gradients on samples of some shapes; give the losses as `_learn`."""
+        if not len(shapes):
+            return torch.zeros(3, device=self.device)
+        samples = self._samples_of(shapes, index)
         rows = torch.from_numpy(shapes).to(self.device)
         trainable = self.latent[rows]
         if mirrored is not None:
@@ -287,11 +299,9 @@ class _Learner:
         folded = self.network.fold(torch.cat([self.fixed[rows], trainable], dim=1))
         found = sdf_loss_gradients(self.network, samples, folded.detach())
         latent = latent_loss(trainable)
-        self.optimiser.zero_grad(set_to_none=True)
         # From the codes' part of the first layer on the chain rule is followed automatically.
         torch.autograd.backward([folded, self.settings.latent_weight * latent], [found.folded, None])
         found.add_to(self.network)
-        self.optimiser.step()
         return torch.stack([found.loss + self.settings.latent_weight * latent, found.loss, latent]).detach()
 
     def _decorrelate(self) -> float:
@@ -370,20 +380,6 @@ class _Learner:
                 "software": {"thyroidsynth": __version__, "torch": torch.__version__, "numpy": np.__version__},
             },
         )
-
-
-def _sides(samples: np.ndarray) -> np.ndarray:
-    """Say to which side each shape (n, samples, 4) leans, above and below, in front and behind, (n, 3).
-
-    A gland and its mirror image start from opposite codes. From codes near 0 a gland without one lobe
-    was learned as one with two: the mean of itself and its mirror image.
-    """
-    points = np.asarray(samples[:, :_SIDE_SAMPLES, :3])
-    centred = points - points.mean(axis=(0, 1)) * np.array([0.0, 1.0, 1.0], dtype=np.float32)
-    x, y, z = np.moveaxis(centred, -1, 0)
-    moments = np.stack([x.mean(axis=1), (x * z).mean(axis=1), (x * y).mean(axis=1)], axis=1)
-    spread = np.sqrt(np.mean(moments**2, axis=0))
-    return (_SIDE_SD * moments / np.where(spread > 0, spread, 1.0)).astype(np.float32)
 
 
 def _seed_of(seed: int, stream: int) -> int:
