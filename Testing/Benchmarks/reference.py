@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import torch
 from skimage.measure import marching_cubes
 from torch import nn
+
+from ThyroidSynthLib.learning.model import ShapeModel
+from ThyroidSynthLib.learning.network import SDFNetwork
 
 
 def perceptron(code_size: int) -> nn.Sequential:
@@ -65,3 +69,21 @@ class BatchOfOneLoop:
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
+
+    def epochs(self, number: int) -> None:
+        """Take every shape once, `number` times."""
+        for _ in range(number):
+            for shape in range(len(self.samples)):
+                self.step(shape)
+
+    def as_model(self, like: ShapeModel) -> ShapeModel:
+        """Give what was learned as a shape model of the same cases, to be decoded and compared."""
+        linear = [layer for layer in self.network if isinstance(layer, nn.Linear)]
+        network = SDFNetwork(like.code_size)
+        for target, source in zip(network.layers, linear, strict=True):
+            target.load_state_dict(source.state_dict())
+        return replace(
+            like,
+            network=network.eval().requires_grad_(False),
+            latent_table=self.latent.weight.detach().numpy().copy(),
+        )

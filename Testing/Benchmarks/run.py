@@ -6,15 +6,26 @@ machine; the times themselves are this machine's, on this day.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+import torch
+from live import live_rows
 from material import CASES, EPOCHS, Material, make_material
+from memory import memory_row
 from reference import BatchOfOneLoop, decode_slice_by_slice, perceptron_like
 from timing import Row, machine, median_seconds, print_table
 
+from ThyroidSynthLib.anatomy.cohort import Cohort
+from ThyroidSynthLib.evaluation.reconstruction import reconstruct_cases, summarise
+from ThyroidSynthLib.learning.model import ShapeModel
 from ThyroidSynthLib.learning.presets import settings_for
 from ThyroidSynthLib.learning.training import train
 from ThyroidSynthLib.synthesis.decoding import decode, decoding_box
@@ -24,6 +35,8 @@ from ThyroidSynthLib.synthesis.steering import generate
 from ThyroidSynthLib.synthesis.targeting import steer_to_target
 
 TRAINING_STEPS = 60
+REFERENCE_EPOCHS = 300
+COHORT = 60
 
 
 def decoding_rows(material: Material) -> list[Row]:
@@ -32,7 +45,7 @@ def decoding_rows(material: Material) -> list[Row]:
     network = perceptron_like(model.network, model.code_size)
     lower, upper = decoding_box(model)
     rows = []
-    for resolution, rounds in ((64, 9), (128, 3)):
+    for resolution, rounds in ((32, 15), (64, 9), (128, 3)):
         codes = iter(np.tile(model.codes, (20, 1)).astype(np.float32))
         dense_codes = iter(np.tile(model.codes, (20, 1)).astype(np.float32))
         times = median_seconds(
@@ -58,23 +71,86 @@ def decoding_rows(material: Material) -> list[Row]:
 
 
 def training_rows(material: Material) -> list[Row]:
-    """Samples learned from per second, against one shape a step."""
+    """Samples learned from per second, against one shape a step, on one thread and on all."""
     cohort = material.cohort
-    loop = BatchOfOneLoop(np.asarray(cohort.samples), material.model.conditioning.encode(cohort.features))
+    loop = _loop(material)
     epochs = max(1, TRAINING_STEPS // CASES)
     settings = settings_for("fast", "fixed", epochs=epochs)
-
-    def batch_of_one() -> None:
-        for step in range(epochs * CASES):
-            loop.step(step % CASES)
-
-    times = median_seconds({"ours": lambda: train(cohort, settings, device="cpu"), "reference": batch_of_one}, rounds=5)
     samples = epochs * CASES * settings.samples_per_shape
-    ours, reference = samples / times["ours"], samples / times["reference"]
-    setting = (
-        f"{settings.shapes_per_step} shapes × {settings.samples_per_shape} samples a step, CPU; reference: 1 shape"
-    )
-    return [Row("training", setting, ours, "samples/s", reference, ours / reference)]
+    rows = []
+    for threads in sorted({1, torch.get_num_threads()}):
+        with _threads(threads):
+            times = median_seconds(
+                {
+                    "ours": lambda: train(cohort, settings, device="cpu"),
+                    "reference": lambda: loop.epochs(epochs),
+                },
+                rounds=5,
+            )
+        ours, reference = samples / times["ours"], samples / times["reference"]
+        setting = f"{settings.shapes_per_step} shapes × {settings.samples_per_shape} samples a step; reference: 1 shape"
+        rows.append(Row(f"training, {threads} thread(s)", setting, ours, "samples/s", reference, ours / reference))
+    return rows
+
+
+def quality_rows(material: Material) -> list[Row]:
+    """Time to the Chamfer distance that the batch-of-one loop has after 300 epochs."""
+    cohort, loop = material.cohort, _loop(material)
+    started = time.perf_counter()
+    loop.epochs(REFERENCE_EPOCHS)
+    reference = time.perf_counter() - started
+    aim = _chamfer(cohort, loop.as_model(material.model))
+    for epochs in (20, 30, 45, 70, 100, 150, 200, 300):
+        started = time.perf_counter()
+        model = train(cohort, settings_for("fast", "fixed", epochs=epochs), device="cpu")
+        ours = time.perf_counter() - started
+        reached = _chamfer(cohort, model)
+        if reached <= aim:
+            break
+    setting = f"{reached:.2f} mm after {epochs} epochs; reference: {aim:.2f} mm after {REFERENCE_EPOCHS}"
+    return [Row("training to a reconstruction Chamfer", setting, ours, "s", reference, reference / ours)]
+
+
+def _loop(material: Material) -> BatchOfOneLoop:
+    cohort = material.cohort
+    return BatchOfOneLoop(np.asarray(cohort.samples), material.model.conditioning.encode(cohort.features))
+
+
+def _chamfer(cohort: Cohort, model: ShapeModel) -> float:
+    found = reconstruct_cases(model, cohort, list(cohort.ids))
+    return summarise(tuple(found))["chamfer_mm"]["mean"]
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def cohort_rows(material: Material, folder: Path) -> list[Row]:
+    """Thyroids steered to target with measured features and label maps, by as many processes as there are CPUs."""
+    model_file = folder / "model.safetensors"
+    material.model.save(model_file)
+    command = [
+        sys.executable,
+        "-m",
+        "ThyroidSynthLib.cli",
+        "generate",
+        model_file,
+        "--count",
+        COHORT,
+        "--exact",
+        "--quiet",
+    ]
+    started = time.perf_counter()
+    subprocess.run([*map(str, command), "--out", str(folder / "made")], check=True, stdout=subprocess.DEVNULL)
+    minutes = (time.perf_counter() - started) / 60 * 1000 / COHORT
+    setting = f"three targets each, label maps at 1.5 mm; from {COHORT}, with the start of the processes"
+    return [Row("1,000 steered thyroids", setting, minutes, "min")]
 
 
 def synthesis_rows(material: Material) -> list[Row]:
@@ -112,6 +188,10 @@ def main() -> None:
                 "s",
             ),
             *synthesis_rows(material),
+            *cohort_rows(material, Path(folder)),
+            *quality_rows(material),
+            memory_row(material, Path(folder)),
+            *live_rows(),
         ]
     print(f"\nThyroidSynth benchmarks, {date.today().isoformat()}\n{machine()}\n")
     print_table(rows)
