@@ -7,6 +7,8 @@ import signal
 import time
 from pathlib import Path
 
+from ThyroidSynthLib.errors import InputError
+
 
 def double_or_die(number: int) -> int:
     """Double a number; 13 ends the process, as running out of memory would."""
@@ -19,3 +21,14 @@ def tell_pid_and_stay(path: str) -> None:
     """Write the process id to a file and stay for a minute."""
     Path(path).write_text(str(os.getpid()), encoding="ascii")
     time.sleep(60)
+
+
+def note_and_double(task: tuple[str, int]) -> int:
+    """Add a line to a file and double a number; without a file it fails."""
+    path, number = task
+    if not path:
+        raise InputError("The fault of the step itself.")
+    with Path(path).open("a", encoding="ascii") as stream:
+        stream.write("done\n")
+    time.sleep(0.02)
+    return 2 * number

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ThyroidSynthLib.anatomy.workers import Died
+from ThyroidSynthLib.anatomy.workers import Died, Workers
 from ThyroidSynthLib.errors import Cancelled, InputError, SynthesisError
-from ThyroidSynthLib.synthesis import cohort_making, reaching
+from ThyroidSynthLib.synthesis import reaching
 from ThyroidSynthLib.synthesis.cohort_making import CohortPlan, make_thyroids
 from ThyroidSynthLib.synthesis.generated_cohort import record_cohort, thyroid_writer
 from ThyroidSynthLib.synthesis.met_distribution import MetDistribution
@@ -59,7 +59,7 @@ def test_a_stop_leaves_what_is_in_the_manifest_and_no_process(small_model, model
 
 
 def test_a_process_that_dies_over_a_thyroid_names_it(small_model, model_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(cohort_making.Workers, "run", lambda self, make, tasks, **more: iter([(next(tasks), Died())]))
+    monkeypatch.setattr(Workers, "run", lambda self, make, tasks, **more: iter([(next(tasks), Died())]))
     with pytest.raises(SynthesisError, match=r"over thyroid 1 .*fewer workers"):
         made(small_model, model_file, tmp_path / "g", wishes_of(small_model, 3), 2)
     assert not (tmp_path / "g" / "manifest.json").exists()

@@ -24,7 +24,7 @@ from .frame import ALIGNMENTS, Placement
 from .quality import QualityRules, overrule
 from .quality_table import QUALITY_FILE, write_quality_table
 from .sample_rows import LEDGER_FILE
-from .workers import Died, Workers, usable_workers
+from .workers import Died, Workers, usable_workers, workers_for
 
 PLAN_FILE = "prepare.json"
 _PLAN_FORMAT = "thyroidsynth preparation"
@@ -102,6 +102,7 @@ def prepare_cohort(
     progress: ProgressCallback = silent,
     cancelled: StopRequested = never,
     workers: int | None = None,
+    scheduler: str | None = None,
 ) -> PreparationSummary:
     """Prepare a cohort; go on with one that was broken off.
 
@@ -115,6 +116,8 @@ def prepare_cohort(
         How.
     workers : int, optional
         Worker processes; one for each core by default. The result does not depend on it.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers do it instead, with the same result.
 
     Raises
     ------
@@ -126,15 +129,21 @@ def prepare_cohort(
         The folder holds something else, or the disk is full.
     Cancelled
         A stop was requested; calling again goes on.
+    JobError
+        The scheduler is not there, or was lost.
     """
     began = time.monotonic()
     folder = Path(folder)
+    if scheduler is not None:
+        # Its workers have another working directory.
+        folder = folder.absolute()
+        source = Path(source).absolute() if isinstance(source, (str, Path)) else source
     sources, origin = _sources(source, options)
     _check_overrules(sources, options)
     _claim(folder, origin, options)
     statement = synthetic_statement(origin) if origin else None
     try:
-        with Workers(min(usable_workers(workers), len(sources))) as pool:
+        with workers_for(min(usable_workers(workers), len(sources)), scheduler=scheduler) as pool:
             records = _measure(sources, folder, options, pool, part_of(progress, 0, _MEASURING_SHARE), cancelled)
             accepted = [record for record in records if record.accepted]
             if not accepted:

@@ -15,6 +15,7 @@ from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..errors import InputError
 from ..progress import StopRequested, check, never
 
 Task = TypeVar("Task")
@@ -37,6 +38,30 @@ def usable_workers(asked: int | None = None) -> int:
     if asked is not None:
         return max(1, asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def workers_for(count: int, *, begin: Callable[[], None] | None = None, scheduler: str | None = None) -> Workers:
+    """Give `count` worker processes of this machine, or the workers of a Dask scheduler.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Address of the scheduler; its workers are then used, however many.
+
+    Raises
+    ------
+    InputError
+        There is a scheduler, but not the package to speak with it.
+    """
+    if scheduler is None:
+        return Workers(count, begin=begin)
+    try:
+        from .dask_workers import DaskWorkers
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"Using a Dask scheduler needs the package {error.name}. Install it: pip install 'thyroidsynth[cluster]'"
+        ) from error
+    return DaskWorkers(scheduler, begin=begin)
 
 
 class Workers:
@@ -149,15 +174,20 @@ def _new_pool(count: int, begin: Callable[[], None] | None) -> ProcessPoolExecut
 
 
 def _begin_worker(begin: Callable[[], None] | None) -> None:
-    """Leave Ctrl-C to the parent, end with it, and use one core: there is a worker for each."""
+    """Leave Ctrl-C to the parent, end with it, and use one core."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    use_one_core()
+    if begin is not None:
+        begin()
+
+
+def use_one_core() -> None:
+    """Let this process's libraries start no threads of their own: there is a worker for each core."""
     os.environ["OMP_NUM_THREADS"] = "1"
     import SimpleITK
 
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    if begin is not None:
-        begin()
 
 
 def _end_with_parent() -> None:

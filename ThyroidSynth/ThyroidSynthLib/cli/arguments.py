@@ -75,6 +75,16 @@ def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace what an earlier run wrote there")
 
 
+def add_scheduler(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of a cluster's workers instead of this machine's."""
+    parser.add_argument(
+        "--dask-scheduler",
+        metavar="ADDRESS",
+        help="let the workers of this Dask scheduler do it, e.g. tcp://10.0.0.1:8786, with the same result; all "
+        "machines must see the same folders (pip install 'thyroidsynth[cluster]')",
+    )
+
+
 def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
     """Add the choice of label maps and meshes."""
     group = parser.add_argument_group("files")

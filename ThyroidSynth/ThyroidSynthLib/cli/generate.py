@@ -13,7 +13,7 @@ from ..anatomy.labels import TRACHEA
 from ..errors import InputError
 from ..files import atomic_path
 from ..synthesis.met_distribution import DISTRIBUTION_PNG
-from .arguments import add_class_map, add_files, add_out, file_options, natural, positive_int
+from .arguments import add_class_map, add_files, add_out, add_scheduler, file_options, natural, positive_int
 from .asking import Asked, add_asking, asked_of, check_asking, far_text, met_text
 from .console import Console, Result
 
@@ -61,6 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=positive_int, metavar="N", help="how many (default: 1, or the table's rows)")
     parser.add_argument("--seed", type=natural, default=0, help="seed of the random codes (default: 0)")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
+    add_scheduler(parser)
     add_asking(parser)
     place = parser.add_argument_group("place")
     place.add_argument(
@@ -125,6 +126,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     if options.structures and not options.overlap:
         options.usage_error("--structures are what --overlap is about: say --overlap report or --overlap carve")
     files = replace(file_options(options), **_merging(options))
+    if options.reconstruct and options.dask_scheduler:
+        options.usage_error("--reconstruct is done in this process: leave out --dask-scheduler")
     model = ShapeModel.load(options.model)
     asked = None if options.reconstruct else asked_of(options, model)
     if asked is not None and asked.far:
@@ -202,7 +205,9 @@ def _made(
     # A process takes seconds to start; for a few thyroids that does not pay.
     most = count if options.workers else max(1, count // _FEW_FOR_A_PROCESS)
     workers = min(usable_workers(options.workers), most)
-    return make_thyroids(plan, asked.wishes, workers=workers, stop_requested=stopped)
+    return make_thyroids(
+        plan, asked.wishes, workers=workers, scheduler=options.dask_scheduler, stop_requested=stopped
+    )
 
 
 def _draw(distribution: MetDistribution, folder: Path) -> None:

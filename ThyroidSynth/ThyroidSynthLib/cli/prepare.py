@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..anatomy.frame import ALIGNMENTS
-from .arguments import add_class_map, add_out, natural, positive_int
+from .arguments import add_class_map, add_out, add_scheduler, natural, positive_int
 from .console import Console, Result
 
 NAME = "prepare"
@@ -49,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=natural, default=0, help="seed of the samples (default: 0)")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
+    add_scheduler(parser)
 
 
 def run(options: argparse.Namespace, console: Console) -> Result:
@@ -57,6 +58,10 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ..anatomy.prepare import PrepareOptions, prepare_cohort
     from ..learning.stop_signals import stop_on_signals
 
+    if options.dask_scheduler:
+        for name in ("source", "thyroid", "trachea"):
+            path = getattr(options, name)
+            setattr(options, name, path and path.absolute())
     # A path alone is passed on as it is: the cohort then knows the dataset it comes from.
     pair = options.source is None or options.thyroid is not None or options.trachea is not None
     masks = {"thyroid": options.thyroid, "trachea": options.trachea, "class_map": options.class_map}
@@ -72,7 +77,13 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     )
     with stop_on_signals() as stopped:
         summary = prepare_cohort(
-            source, options.out, chosen, progress=console.progress, cancelled=stopped, workers=options.workers
+            source,
+            options.out,
+            chosen,
+            progress=console.progress,
+            cancelled=stopped,
+            workers=options.workers,
+            scheduler=options.dask_scheduler,
         )
     document = {**asdict(summary), "folder": str(summary.folder)}
     lines = [f"{summary.accepted} of {summary.cases} cases are in {summary.folder} ({summary.seconds:.0f} s)."]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ..anatomy.workers import Died, Workers
+from ..anatomy.workers import Died, workers_for
 from ..errors import SynthesisError
 from ..learning.model import ShapeModel
 from ..progress import StopRequested, check, never
@@ -59,7 +59,12 @@ class CohortPlan:
 
 
 def make_thyroids(
-    plan: CohortPlan, wishes: Sequence[Wishes], *, workers: int = 1, stop_requested: StopRequested = never
+    plan: CohortPlan,
+    wishes: Sequence[Wishes],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    stop_requested: StopRequested = never,
 ) -> Iterator[WrittenThyroid]:
     """Make and write a thyroid for each wish; give them in the order of the wishes.
 
@@ -70,15 +75,19 @@ def make_thyroids(
         Thyroid number i of the seed gets wish number i.
     workers : int
         Processes; 1 for none but this one. Each uses one thread.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers do it instead, with the same result.
 
     Raises
     ------
     SynthesisError
         No valid surface came out for a thyroid, or a process died over one.
+    JobError
+        The scheduler is not there, or was lost.
     Cancelled
         `stop_requested` said so; no process is left.
     """
-    if workers == 1:
+    if workers == 1 and scheduler is None:
         maker = plan.maker()
         for index, wish in enumerate(wishes):
             check(stop_requested)
@@ -87,7 +96,11 @@ def make_thyroids(
                 written = _make(maker, plan.writer, index, wish, stop_requested)
             yield written
         return
-    with Workers(workers, begin=partial(_begin, plan)) as pool:
+    if scheduler is not None:
+        # Its workers have another working directory.
+        writer = replace(plan.writer, folder=plan.writer.folder.absolute())
+        plan = replace(plan, model_file=Path(plan.model_file).absolute(), writer=writer)
+    with workers_for(workers, begin=partial(_begin, plan), scheduler=scheduler) as pool:
         early: dict[int, WrittenThyroid] = {}
         coming = 0
         for (index, _), found in pool.run(_make_here, enumerate(wishes), stop_requested=stop_requested):
