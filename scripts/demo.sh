@@ -20,7 +20,7 @@ step "2/6  Read, check, stand upright on the trachea, measure and sample"
 thyroidsynth prepare "$out/dataset" --alignment upright --out "$out/cohort"
 
 step "3/6  Train a model"
-thyroidsynth train "$out/cohort" --epochs 450 --out "$out/model.safetensors"
+thyroidsynth train "$out/cohort" --epochs 250 --out "$out/model.safetensors"
 
 step "4/6  Twelve thyroids steered to given features, at one patient's trachea"
 cat >"$out/wishes.csv" <<'CSV'
