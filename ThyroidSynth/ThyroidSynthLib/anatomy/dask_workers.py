@@ -66,17 +66,19 @@ class DaskWorkers(Workers):
             ) from error
         try:
             self._client.wait_for_workers(1, timeout=_PATIENCE_S)
+            # The scheduler reads the steps as well; this fails where it cannot.
+            self._client.run_on_scheduler(_find_library)
             self._client.register_plugin(_Steps(self._begin, __version__), name=self._name)
         except TimeoutError as error:
             self._client.close()
             raise JobError(
                 f"The Dask scheduler at {self._scheduler} has no workers. Start some: dask worker {self._scheduler}"
             ) from error
-        except (ImportError, JobError) as error:
+        except Exception as error:  # Dask passes on what failed there as it likes.
             self._client.close()
             raise JobError(
-                f"A worker of the Dask scheduler at {self._scheduler} cannot do the work ({error}). "
-                f"Install ThyroidSynth {__version__} with its packages for every worker."
+                f"The Dask scheduler at {self._scheduler} or one of its workers cannot do the work ({error}). "
+                f"Install ThyroidSynth {__version__} with its packages for the scheduler and every worker."
             ) from error
         return self
 
@@ -165,6 +167,10 @@ class _Step:
     name: str
     function: Callable[[Any], Any]
     task: Any
+
+
+def _find_library() -> None:
+    """Do nothing, where the library is found."""
 
 
 def _do(step: _Step) -> Any:
