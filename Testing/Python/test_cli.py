@@ -223,6 +223,27 @@ def test_thyroids_are_made_and_fitted_in_a_given_patient(capsys, dataset, model_
     assert "already holds a fit" in capsys.readouterr().out
 
 
+def test_a_patients_own_thyroid_is_edited(capsys, dataset, model_path, tmp_path):
+    arguments = ("edit", model_path, dataset / "s0001", "--volume", "+10%", "--hold", "--merge-into", dataset / "s0001")
+    told = as_json(capsys, *arguments, "--out", tmp_path / "e")
+    assert told["asked"]["volume_ml"] == pytest.approx(1.1 * told["before"]["volume_ml"])
+    assert told["held"] == {} and set(told["files"]) == {"thyroid.nii.gz", "merged.nii.gz"}
+    assert run(*arguments, "--out", tmp_path / "e", "--quiet") == 1
+    assert "already holds an edit" in capsys.readouterr().err
+    assert run("edit", model_path, dataset, "--volume", "+10%", "--out", tmp_path / "all", "--quiet") == 1
+    assert "holds 2 cases. Name the one" in capsys.readouterr().err
+    assert run("edit", model_path, dataset / "s0001", "--format", "none", "--out", tmp_path / "same", "--quiet") == 0
+    said = capsys.readouterr().out
+    assert "s0001:" in said and "(held)" in said
+
+
+@pytest.mark.parametrize("wish", ["much", "5%", "-20", "-300%"])
+def test_a_change_that_cannot_be_understood_is_wrong_usage(model_path, tmp_path, wish):
+    with pytest.raises(SystemExit) as leaving:
+        run("edit", model_path, "patient", f"--volume={wish}", "--out", tmp_path / "e")
+    assert leaving.value.code == 2
+
+
 def test_thyroids_replace_the_patients_own_in_its_label_map_and_keep_out_of_the_trachea(
     capsys, dataset, model_path, tmp_path
 ):

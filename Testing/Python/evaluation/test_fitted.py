@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.anatomy.case_sources import find_cases
+from ThyroidSynthLib.anatomy.ply import read_ply
 from ThyroidSynthLib.anatomy.volume import Volume, read_volume, write_volume
 from ThyroidSynthLib.errors import Cancelled, InputError
 from ThyroidSynthLib.evaluation.fitted import fit_cases
@@ -65,6 +66,46 @@ def test_one_case_is_fitted_and_the_other_says_why_not(model, patients, tmp_path
     assert np.allclose(fitted.ijk_to_ras, patient.ijk_to_ras, atol=1e-3)
     overlap = 2 * (fitted.array & patient.array).sum() / (fitted.array.sum() + patient.array.sum())
     assert overlap == pytest.approx(found["quality"]["dice"], abs=0.05)
+
+
+def test_a_cut_gland_is_completed_beyond_its_scan_and_said_to_be(model, patients, tmp_path):
+    """With what is sure of it: intervals, the probability of each voxel, the SD of each vertex."""
+    for name in ("trachea", "thyroid_gland"):
+        whole = read_volume(patients / "patient" / f"{name}.nii.gz")
+        moved = whole.ijk_to_ras.copy()
+        moved[:3, 3] = whole.to_ras(np.array([0, 0, 28]))
+        write_volume(Volume(whole.array[28:], moved), tmp_path / "cut" / f"{name}.nii.gz")
+    options = FileOptions(mesh_formats=("ply", "stl"))
+
+    (fit,) = fit_cases(model, find_cases(tmp_path / "cut"), tmp_path / "out", options=options, completions=2)
+
+    assert fit["observed"]["cut_by_scan"] and 0.3 < fit["observed"]["seen_share"] < 0.95
+    assert any("completed beyond the scan" in note for note in fit["notes"])
+    low, high = fit["uncertainty"]["intervals"]["volume_ml"]
+    assert low < high and fit["patient"]["volume_ml"] < fit["fitted"]["volume_ml"]
+    sd = fit["uncertainty"]["surface_sd_mm"]
+    assert 0 < sd["in_scan"] < sd["beyond_scan"]
+    folder = tmp_path / "out" / "cut"
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*.*")} == {*fit["files"], "fit.json"}
+    thyroid, probability, other = (
+        read_volume(folder / f"{name}.nii.gz") for name in ("thyroid", "probability", "completions/01")
+    )
+    assert thyroid.array.shape == probability.array.shape == other.array.shape
+    # The grid is the scan's, with more voxels below it.
+    assert thyroid.array.shape[0] > 37 and thyroid.array.shape[1:] == (65, 65)
+    assert np.allclose(thyroid.spacing_mm, 1.5)
+    assert thyroid.array.sum() * thyroid.voxel_volume_ml == pytest.approx(fit["fitted"]["volume_ml"], rel=0.03)
+    assert 0 < probability.array.max() <= 1 and ((probability.array > 0) & (probability.array < 1)).any()
+    header = (folder / "thyroid.ply").read_bytes().split(b"end_header")[0]
+    assert b"property float uncertainty_mm" in header
+    assert len(read_ply(folder / "thyroid.ply").vertices) > 100
+
+
+def test_a_whole_gland_is_not_said_to_be_cut(model, patients, tmp_path):
+    (fit,) = fit_cases(model, find_cases(patients / "patient"), tmp_path / "out", options=FileOptions())
+    assert fit["observed"]["cut_by_scan"] is False and fit["observed"]["seen_share"] == 1.0
+    assert fit["observed"]["raised_mm"] == 0.0 and fit["uncertainty"]["surface_sd_mm"]["beyond_scan"] is None
+    assert fit["files"] == ["thyroid.nii.gz", "probability.nii.gz"]
 
 
 def test_an_earlier_fit_is_replaced_only_when_asked(model, patients, tmp_path):

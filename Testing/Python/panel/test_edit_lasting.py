@@ -7,7 +7,7 @@ import pytest
 
 from ThyroidSynthLib.scene.ghost import ghost_in
 from ThyroidSynthLib.scene.records import read_record
-from ThyroidSynthLib.scene.segmentations import SEGMENT_ID, generated_thyroids
+from ThyroidSynthLib.scene.segmentations import COMPLETION_ID, SEGMENT_ID, generated_thyroids
 from ThyroidSynthLib.scene.volumes import surface_of_segment
 
 GLAND = "thyroid_gland"
@@ -150,7 +150,7 @@ def test_a_saved_scene_reopens_with_the_edit_and_fits_nothing_again(fitted, tmp_
     def refuse(*_arguments, **_keywords):
         raise AssertionError("a second optimisation")
 
-    monkeypatch.setattr(editing, "fit_surface", refuse)
+    monkeypatch.setattr(editing, "fit_mask", refuse)
     fitted.click("undoButton")
     assert read_record(fitted.parameters.edited).measured == pytest.approx(record.original, rel=1e-4)
     fitted.click("redoButton")
@@ -391,6 +391,13 @@ def test_a_gland_cut_by_the_scan_is_said(ready, tmp_path):
     ready.app.process_events()
     ready.click("fitButton")
     assert "border cuts this gland" in ready.fitWarningLabel.text
+    assert "the model's guess" in ready.fitWarningLabel.text
+    contents = ready.parameters.edited.GetSegmentation()
+    assert contents.GetNumberOfSegments() == 2
+    own, beyond = (surface_of_segment(ready.parameters.edited, each) for each in (SEGMENT_ID, COMPLETION_ID))
+    last = grid.size_kji[0] - 0.5
+    assert grid.to_ijk(own.vertices)[:, 2].max() < last + 0.1
+    assert grid.to_ijk(beyond.vertices)[:, 2].min() == pytest.approx(last, abs=0.01)
 
 
 def test_a_module_that_is_closed_leaves_no_outline(fitted):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 GOOD = {"dice": 0.95, "assd_mm": 0.31, "hd95_mm": 0.9, "distance": 1.1, "inside_share": 1.0}
+CUT = GOOD | {"cut_by_scan": 1.0}
 
 
 @pytest.fixture
@@ -17,14 +18,14 @@ def wording(slicer_app):
 def test_a_good_fit_is_told_with_its_numbers_and_no_warning(wording):
     assert "knows this shape well" in wording.fitText(GOOD)
     assert "Dice 0.95, 0.3 mm apart on average, 0.9 mm at 95 %" in wording.fitText(GOOD)
-    assert wording.fitWarning(GOOD, cut=False) == ""
+    assert wording.fitWarning(GOOD) == ""
 
 
 def test_a_gland_like_none_of_the_models_is_warned_of(wording):
     # What the real case gives with a model of synthetic thyroids.
     real = {"dice": 0.71, "assd_mm": 1.6, "hd95_mm": 4.9, "distance": 3.9, "inside_share": 0.93}
     assert "hardly knows this shape" in wording.fitText(real)
-    warning = wording.fitWarning(real, cut=False)
+    warning = wording.fitWarning(real)
     assert "3.9 SDs" in warning
     assert "7 % of it" in warning
     assert "a guess" in warning
@@ -36,14 +37,16 @@ def test_a_fit_in_between_is_told_as_rough(wording):
 
 
 def test_a_poor_overlap_alone_is_warned_of(wording):
-    assert "a guess" in wording.fitWarning(GOOD | {"dice": 0.7}, cut=False)
+    assert "a guess" in wording.fitWarning(GOOD | {"dice": 0.7})
 
 
 def test_a_gland_cut_by_the_scan_is_said_and_is_no_bad_fit(wording):
-    warning = wording.fitWarning(GOOD, cut=True)
+    warning = wording.fitWarning(CUT)
     assert "border cuts this gland" in warning
-    assert "a guess" not in warning
-    assert "a guess" in wording.fitWarning(GOOD | {"distance": 3.0}, cut=True)
+    assert "guess" not in warning
+    completed = {"completed_ml": 14.23, "completed_low_ml": 12.5, "completed_high_ml": 16.04}
+    assert "14.2 mL in all, 12.5 mL to 16.0 mL at 90 %" in wording.fitWarning(CUT | completed)
+    assert "a guess" in wording.fitWarning(CUT | {"distance": 3.0})
 
 
 @pytest.mark.parametrize(

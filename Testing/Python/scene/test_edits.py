@@ -138,17 +138,28 @@ def test_a_gland_of_surfaces_is_watched_as_well(scene, own_surface):
     assert not gland.is_unchanged(node)
 
 
-@pytest.mark.parametrize(("cut", "expected"), [(0, False), (1, True)])
-def test_a_gland_at_the_border_of_the_scan_is_cut(scene, a_ct_node, cut, expected):
-    from ThyroidSynthLib.anatomy.volume import Volume
-    from ThyroidSynthLib.scene.edits import is_cut_by_scan
-    from ThyroidSynthLib.scene.volumes import grid_of_ct
+def test_what_a_model_adds_beyond_the_scan_is_a_pale_segment_of_its_own(scene, own_surface):
+    from ThyroidSynthLib.scene.segmentations import (
+        COMPLETION_ID,
+        SEGMENT_ID,
+        add_generated_thyroid,
+        replace_surface,
+        show_completion,
+    )
+    from ThyroidSynthLib.scene.volumes import surface_of_segment
 
-    array = np.zeros((32, 40, 48), dtype=np.uint8)
-    array[5:20, 12:30, (0 if cut else 1) : 12] = 1
-    mask = Volume(array, grid_of_ct(a_ct_node).ijk_to_ras).cropped()
-    assert is_cut_by_scan(mask, a_ct_node) is expected
-    assert not is_cut_by_scan(mask, None)
+    node = add_generated_thyroid(scene, "Cut", own_surface)
+    beyond = own_surface.moved(own_surface.vertices + np.array([0.0, 0.0, 40.0]))
+    for _ in range(2):
+        show_completion(node, beyond)
+    assert node.GetSegmentation().GetNumberOfSegments() == 2
+    np.testing.assert_allclose(surface_of_segment(node, COMPLETION_ID).bounds, beyond.bounds, atol=1e-3)
+    assert node.GetDisplayNode().GetSegmentOpacity3D(COMPLETION_ID) < 0.5
+
+    replace_surface(node, own_surface)
+    np.testing.assert_allclose(surface_of_segment(node, SEGMENT_ID).bounds, own_surface.bounds, atol=1e-3)
+    show_completion(node, None)
+    assert node.GetSegmentation().GetNumberOfSegments() == 1
 
 
 def test_a_ghost_is_one_pale_outline_that_is_neither_listed_nor_saved(scene, loaded, own_surface, tmp_path):

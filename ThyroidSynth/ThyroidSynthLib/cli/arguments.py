@@ -52,6 +52,16 @@ def share(text: str) -> float:
     return value
 
 
+def change(text: str) -> tuple[float, bool]:
+    """Read a number, or a change in per cent such as ``+20%``: the number or share, and whether it is a change."""
+    if text.endswith("%"):
+        value = float(text[:-1]) / 100
+        if not -1 <= value < math.inf or text[0] not in "+-":
+            raise argparse.ArgumentTypeError(f"{text} must be a change such as +20% or -5%")
+        return value, True
+    return not_negative(text), False
+
+
 def spacing(text: str) -> float | tuple[float, float, float]:
     """Read a voxel size: one number for cubes, or three separated by commas."""
     values = tuple(positive_float(part) for part in text.split(","))

@@ -13,12 +13,15 @@ NAME = "fit"
 SUMMARY = "fit a model to given thyroids"
 DESCRIPTION = """\
 Find the latent code whose surface comes nearest to a given thyroid, write that surface in the patient, and say how
-near it is. Takes what 'prepare' takes; cases that would be refused for training are fitted all the same, with the
-reasons noted. One folder for each case, with fit.json, the label map and the meshes asked for."""
+near and how sure it is. Takes what 'prepare' takes, with slices of any thickness; cases that would be refused for
+training are fitted all the same, with the reasons noted. A gland that the scan's border cuts is completed. One folder
+for each case, with fit.json, the label map, a map of the probability that a voxel is inside, and the meshes asked
+for; PLY meshes hold the uncertainty of each vertex in mm."""
 EPILOG = """\
 examples:
   thyroidsynth fit model.safetensors s0327 --out fits
   thyroidsynth fit model.safetensors dataset/s0001 dataset/s0002 --mesh ply --out fits
+  thyroidsynth fit model.safetensors cut_by_scan --completions 5 --mesh ply --out fits
   thyroidsynth fit model.safetensors --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --out fits"""
 
 
@@ -31,6 +34,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "folder for the fits, one folder in it for each case")
     add_class_map(parser)
     parser.add_argument("--seed", type=natural, default=0, help="seed of the points that are compared (default: 0)")
+    parser.add_argument(
+        "--completions",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="also write so many plausible glands; they differ where the scan shows little",
+    )
     add_files(parser, default_grid="the grid of the patient's segmentation")
 
 
@@ -57,6 +67,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
                 options=files,
                 on_scan_grid=options.grid is None and options.spacing is None,
                 overwrite=options.overwrite,
+                completions=options.completions,
                 seed=options.seed,
                 progress=console.progress,
                 stop_requested=stopped,
@@ -71,8 +82,10 @@ def _line(fit: dict[str, Any]) -> str:
         return f"{fit['id']}: not fitted. {fit['error']}"
     quality = fit["quality"]
     dice = "–" if quality["dice"] is None else f"{quality['dice']:.3f}"
+    interval = fit["uncertainty"]["intervals"].get("volume_ml")
+    between = f" ({interval[0]:.1f} to {interval[1]:.1f} at {fit['uncertainty']['level']:.0%})" if interval else ""
     text = (
         f"{fit['id']}: Dice {dice}, ASSD {quality['assd_mm']:.2f} mm, HD95 {quality['hd95_mm']:.2f} mm; volume "
-        f"{fit['fitted']['volume_ml']:.1f} mL for {fit['patient']['volume_ml']:.1f} mL"
+        f"{fit['fitted']['volume_ml']:.1f} mL{between} for {fit['patient']['volume_ml']:.1f} mL"
     )
     return text + (f" ({'; '.join(fit['notes'])})" if fit["notes"] else "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from ..synthesis.met_distribution import DISTRIBUTION_PNG
 from .arguments import add_class_map, add_files, add_out, add_scheduler, file_options, natural, positive_int
 from .asking import Asked, add_asking, asked_of, check_asking, far_text, met_text
 from .console import Console, Result
+from .merging import add_merging, with_merging
 
 if TYPE_CHECKING:
     from ..learning.model import ShapeModel
@@ -85,28 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MASK",
         help="masks of other structures that --overlap is about, named by their files",
     )
-    merge = parser.add_argument_group("the patient's label map with the thyroid replaced")
-    merge.add_argument(
-        "--merge-into",
-        type=Path,
-        metavar="PATIENT",
-        help="multi-label NIfTI, Slicer segmentation or folder of masks; thyroids are put at its trachea unless --at "
-        "says otherwise",
-    )
-    merge.add_argument(
-        "--merge-overlaps",
-        choices=("keep", "overwrite"),
-        default="keep",
-        help="keep other structures where the new thyroid overlaps with them, or overwrite them (default: keep)",
-    )
-    merge.add_argument("--thyroid-label", type=positive_int, metavar="N", help="its label (default: found by name)")
-    merge.add_argument(
-        "--old-thyroid",
-        type=natural,
-        default=0,
-        metavar="N",
-        help="label of the old thyroid's voxels where the new one leaves them (default: 0, background)",
-    )
+    add_merging(parser, more="; thyroids are put at its trachea unless --at says otherwise")
     add_files(parser, default_grid="1.5")
     parser.set_defaults(usage_error=parser.error)
 
@@ -125,7 +104,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         options.usage_error("--overlap needs a patient: give --at or --merge-into")
     if options.structures and not options.overlap:
         options.usage_error("--structures are what --overlap is about: say --overlap report or --overlap carve")
-    files = replace(file_options(options), **_merging(options))
+    files = with_merging(file_options(options), options)
     if options.reconstruct and options.dask_scheduler:
         options.usage_error("--reconstruct is done in this process: leave out --dask-scheduler")
     model = ShapeModel.load(options.model)
@@ -218,16 +197,6 @@ def _draw(distribution: MetDistribution, folder: Path) -> None:
 
     with atomic_path(folder / DISTRIBUTION_PNG) as temporary:
         temporary.write_bytes(cohort_figure(distribution))
-
-
-def _merging(options: argparse.Namespace) -> dict[str, Any]:
-    from ..anatomy.label_maps import read_label_map
-    from ..synthesis.merging import MergeRules
-
-    if options.merge_into is None:
-        return {}
-    rules = MergeRules(options.thyroid_label, options.old_thyroid, overwrite=options.merge_overlaps == "overwrite")
-    return {"merge_into": read_label_map(options.merge_into, class_map=options.class_map), "merge_rules": rules}
 
 
 def _surroundings(options: argparse.Namespace, site: PatientSite | None) -> Surroundings | None:

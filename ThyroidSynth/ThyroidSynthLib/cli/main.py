@@ -13,7 +13,7 @@ from types import ModuleType
 
 from .. import __version__
 from ..errors import Cancelled, ThyroidSynthError
-from . import compare, cross_validate, evaluate, example_cohort, fit, generate, info, prepare, train
+from . import compare, cross_validate, edit, evaluate, example_cohort, fit, generate, info, prepare, train
 from .console import Console
 
 OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -24,6 +24,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     train,
     generate,
     fit,
+    edit,
     evaluate,
     compare,
     cross_validate,

@@ -39,7 +39,7 @@ from .metrics import SurfaceComparison, compare_surfaces
 
 FIT_FILE = "fit.json"
 # Where less of the segmented surface than this fits into any thyroid, a user should look at it.
-_BELIEVED_SHARE = 0.95
+_BELIEVED_SHARE = 0.99
 
 
 @dataclass(frozen=True)
@@ -267,8 +267,9 @@ def write_fit(
         for name, surface in named.items():
             files.append(f"{name}.{options.label_format}")
             write_label_map(voxelise(surface, grid), folder / files[-1])
-        files.append(f"probability.{options.label_format}")
-        write_label_map(share_inside(drawn, grid), folder / files[-1])
+        if drawn:
+            files.append(f"probability.{options.label_format}")
+            write_label_map(share_inside(drawn, grid), folder / files[-1])
         if not grid.holds(surface_ras):
             fitted = replace(fitted, notes=(*fitted.notes, "reaches beyond the grid; its label map is cut there"))
     document = fitted.document(model, files)

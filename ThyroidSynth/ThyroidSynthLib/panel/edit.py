@@ -14,13 +14,13 @@ from ..scene.edits import (
     add_edited_thyroid,
     edit_record,
     fitted_placement,
-    is_cut_by_scan,
+    scan_of,
     source_of,
 )
 from ..scene.overlay import bounds_of, jump_slices
 from ..scene.placing import placed
 from ..scene.records import read_record
-from ..scene.segmentations import SEGMENT_ID, replace_surface
+from ..scene.segmentations import SEGMENT_ID, replace_surface, show_completion
 from ..scene.volumes import placement_of_patient, surface_of_segment
 from .edit_keeper import EditKeeper
 from .edit_outline import OriginalOutline
@@ -143,9 +143,7 @@ class EditSection(Section):
         showWarning(self.ui.editWarningLabel, warning)
         if record is not None:
             self.ui.fitLabel.text = fitText(record.quality)
-            showWarning(
-                self.ui.fitWarningLabel, fitWarning(record.quality, cut=bool(record.quality.get("cut_by_scan")))
-            )
+            showWarning(self.ui.fitWarningLabel, fitWarning(record.quality))
             return
         showWarning(self.ui.fitWarningLabel, "")
         if self._ready():
@@ -171,7 +169,7 @@ class EditSection(Section):
                 segment_id,
                 model,
                 placement,
-                cut=is_cut_by_scan(gland.mask, parameters.ct),
+                scan=scan_of(parameters.ct),
                 progress=part_of(work.progress, 0.1, 1.0),
                 stopRequested=work.stopRequested,
             )
@@ -190,6 +188,7 @@ class EditSection(Section):
         untouched = record is not None and not record.asked and record.source_segment == segment_id
         if untouched and source_of(node) is segmentation:
             self._keeper.keep(edit, node)
+            show_completion(node, edit.completed)
             self._goTo()
             return
         surface = edit.original.surface
@@ -201,6 +200,7 @@ class EditSection(Section):
             ct=parameters.ct,
             record=edit.recordOf(edit.original, edit.placement),
         )
+        show_completion(node, edit.completed)
         self._keeper.keep(edit, node)
         parameters.edited = node
         lower, upper = bounds_of(node)

@@ -40,19 +40,19 @@ def fitText(quality: Mapping[str, float]) -> str:
     return f"{verdict} {numbers}"
 
 
-def fitWarning(quality: Mapping[str, float], *, cut: bool) -> str:
+def fitWarning(quality: Mapping[str, float]) -> str:
     """Say what to beware of with a patient's gland; empty when nothing is unusual.
 
     Parameters
     ----------
     quality : mapping
-        `dice`, `distance` of the code in SDs per dimension, and `inside_share`.
-    cut : bool
-        Whether the scan's border cuts the gland.
+        `dice`, `distance` of the code in SDs per dimension, and `inside_share`; for a gland that the scan's
+        border cuts `cut_by_scan`, and the volume that the model completes it to, with its 90 % interval.
     """
     found = []
+    cut = bool(quality.get("cut_by_scan"))
     if cut:
-        found.append(_("The scan's border cuts this gland: its features are those of the part in the scan."))
+        found.append(_cutText(quality))
     if quality["distance"] > _FAR_CODE:
         found.append(
             _("It lies {distance:.1f} SDs from the shapes the model has learnt; 1 is usual.").format(
@@ -68,6 +68,15 @@ def fitWarning(quality: Mapping[str, float], *, cut: bool) -> str:
     if found[int(cut) :] or quality["dice"] < _FAIR[0]:
         found.append(_("Its own details are kept, but how it changes is a guess: make small changes and look closely."))
     return " ".join(found)
+
+
+def _cutText(quality: Mapping[str, float]) -> str:
+    text = _("The scan's border cuts this gland: its features are those of the part in the scan.")
+    if "completed_ml" not in quality:
+        return text
+    whole, low, high = (featureText("volume_ml", quality[f"completed_{part}ml"]) for part in ("", "low_", "high_"))
+    guess = _("The pale part beyond is the model's guess: {whole} in all, {low} to {high} at 90 %.")
+    return f"{text} {guess.format(whole=whole, low=low, high=high)}"
 
 
 def changeText(name: str, before: float, now: float) -> str:

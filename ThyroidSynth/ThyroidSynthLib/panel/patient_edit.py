@@ -17,9 +17,12 @@ from ..scene.records import EDITED, ThyroidRecord
 from .edit_history import History
 
 if TYPE_CHECKING:
+    from ..anatomy.surface import Surface
     from ..learning.model import ShapeModel
     from ..scene.edits import PatientGland
     from ..synthesis.editing import PatientShapes
+    from ..synthesis.fitting import Fit
+    from ..synthesis.grid import LabelGrid
     from ..synthesis.thyroid import Thyroid
 
 # Points on either surface for the distances of a fit: the average is then known to 0.01 mm.
@@ -64,6 +67,8 @@ class PatientEdit:
         What stays the same in the records of all its edits.
     placement : Placement
         The patient's trachea frame.
+    completed : Surface, optional
+        What the model adds beyond the scan that cuts the gland, in `ras_mm`.
 
     Attributes
     ----------
@@ -71,16 +76,25 @@ class PatientEdit:
     original : Thyroid
         The patient's own thyroid.
     placement : Placement
+    completed : Surface or None
     history : History of EditStep
         From the patient's own thyroid on.
     """
 
-    def __init__(self, gland: PatientGland, shapes: PatientShapes, about: ThyroidRecord, placement: Placement) -> None:
+    def __init__(
+        self,
+        gland: PatientGland,
+        shapes: PatientShapes,
+        about: ThyroidRecord,
+        placement: Placement,
+        completed: Surface | None = None,
+    ) -> None:
         from ..synthesis.live import LiveSteering
 
         self.gland = gland
         self.original = shapes.thyroid(shapes.fitted_code, asked={})
         self.placement = placement
+        self.completed = completed
         self._shapes = shapes
         self._about = about
         self._live = LiveSteering(shapes, self.original)
@@ -140,7 +154,7 @@ def fitPatient(
     model: ShapeModel,
     placement: Placement,
     *,
-    cut: bool,
+    scan: LabelGrid | None,
     progress: ProgressCallback,
     stopRequested: StopRequested,
 ) -> PatientEdit:
@@ -152,8 +166,8 @@ def fitPatient(
         The thyroid's segment, for the record.
     placement : Placement
         The patient's trachea frame, in the model's alignment.
-    cut : bool
-        Whether the scan's border cuts the gland.
+    scan : LabelGrid or None
+        Where the scan ends, if that is known.
 
     Raises
     ------
@@ -164,13 +178,18 @@ def fitPatient(
     from ..synthesis.editing import fit_patient
 
     found = fit_patient(
-        model, gland.mask, placement, progress=part_of(progress, 0.0, 0.9), stop_requested=stopRequested
+        model, gland.mask, placement, scan=scan, progress=part_of(progress, 0.0, 0.8), stop_requested=stopRequested
     )
-    progress(0.9, _("Comparing the model's version with the patient's thyroid"))
-    compared = compare_surfaces(found.original.surface, found.model_alone.surface, points=_COMPARED_POINTS)
-    about = ThyroidRecord.of(
+    progress(0.8, _("Comparing the model's version with the patient's thyroid"))
+    alone, about = found.model_alone.surface, {}
+    completed = None
+    if found.fit.cut:
+        alone, completed = _partedByScan(alone, found.placement, scan)
+        about = _completionNumbers(model, found.fit, part_of(progress, 0.8, 1.0), stopRequested)
+    compared = compare_surfaces(found.original.surface, alone, points=_COMPARED_POINTS)
+    record = ThyroidRecord.of(
         found.original,
-        placement,
+        found.placement,
         asked={},
         model=model.checksum,
         kind=EDITED,
@@ -182,12 +201,36 @@ def fitPatient(
             "hd95_mm": compared.hd95_mm,
             "distance": found.fit.distance,
             "inside_share": found.fit.inside_share,
-            "cut_by_scan": float(cut),
+            "cut_by_scan": float(found.fit.cut),
+            **about,
         },
         original=found.original.measured.as_dict(),
         source_segment=segment_id,
     )
-    return PatientEdit(gland, found.shapes, about, placement)
+    return PatientEdit(gland, found.shapes, record, found.placement, completed)
+
+
+def _partedByScan(surface: Surface, placement: Placement, scan: LabelGrid) -> tuple[Surface, Surface | None]:
+    """Part a gland of the trachea frame where the scan ends: what is in it, and what is beyond it."""
+    from ..synthesis.scan_border import joined, part_in_scan, parts_beyond_scan
+
+    surface_ras = surface.moved(placement.to_ras(surface.vertices))
+    beyond = parts_beyond_scan(surface_ras, scan)
+    seen = part_in_scan(surface_ras, scan)
+    return seen.moved(placement.to_trachea(seen.vertices)), joined(beyond) if beyond else None
+
+
+def _completionNumbers(
+    model: ShapeModel, fit: Fit, progress: ProgressCallback, stopRequested: StopRequested
+) -> dict[str, float]:
+    """Give the volume of the whole gland that a model takes a cut one for, and its interval; empty if none is sure."""
+    from ..synthesis.completions import plausible_completions
+
+    found = plausible_completions(model, fit, progress=progress, stop_requested=stopRequested).intervals()
+    if not found:
+        return {}
+    low, high = found["volume_ml"]
+    return {"completed_ml": fit.thyroid.measured.volume_ml, "completed_low_ml": low, "completed_high_ml": high}
 
 
 def resumeEdit(gland: PatientGland, model: ShapeModel, record: ThyroidRecord, placement: Placement) -> PatientEdit:

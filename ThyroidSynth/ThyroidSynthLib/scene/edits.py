@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
     from ..anatomy.surface import Surface
-    from ..anatomy.volume import Volume
+    from ..synthesis.grid import LabelGrid
 
 _OUTLINE_PIXELS = 2
 
@@ -121,18 +121,9 @@ class PatientGland:
         return False
 
 
-def is_cut_by_scan(mask: Volume, ct: vtkMRMLScalarVolumeNode | None) -> bool:
-    """Say whether a mask, cut to the box it fills, reaches the outermost voxels of a CT.
-
-    False without a CT, which alone tells where the scan ends.
-    """
-    if ct is None or ct.GetImageData() is None:
-        return False
-    grid = grid_of_ct(ct)
-    last = np.array(mask.array.shape[::-1]) - 1
-    corners = np.stack(np.meshgrid(*np.stack([np.zeros(3), last], axis=1), indexing="ij"), axis=-1).reshape(-1, 3)
-    ijk = grid.to_ijk(mask.to_ras(corners))
-    return bool((ijk < 0.5).any() or (ijk > np.array(grid.size_kji[::-1]) - 1.5).any())
+def scan_of(ct: vtkMRMLScalarVolumeNode | None) -> LabelGrid | None:
+    """Give the voxels of a CT, which alone tells where the scan ends; None without one."""
+    return grid_of_ct(ct) if ct is not None and ct.GetImageData() is not None else None
 
 
 def _stamp(segmentation, segment_id: str) -> tuple:

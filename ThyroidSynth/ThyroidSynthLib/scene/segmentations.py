@@ -29,6 +29,11 @@ _COLOURS = (
 )
 _FILL_OPACITY = 0.25
 
+COMPLETION_ID = "completion"
+_COMPLETION_NAME = "completed by the model"
+_COMPLETION_COLOUR = (0.85, 0.85, 0.85)
+_COMPLETION_OPACITY = 0.4
+
 
 def add_generated_thyroid(
     scene: vtkMRMLScene,
@@ -102,6 +107,29 @@ def replace_surface(
     _to_local(segmentation, polydata)
     segment.AddRepresentation(CLOSED_SURFACE, polydata)
     _note(segmentation, record)
+
+
+def show_completion(segmentation: vtkMRMLSegmentationNode, surface_ras: Surface | None) -> None:
+    """Show beside a thyroid what a model adds to it beyond the scan, as a pale segment of its own.
+
+    Parameters
+    ----------
+    surface_ras : Surface or None
+        Closed, in `ras_mm`; None takes the segment away.
+    """
+    contents = segmentation.GetSegmentation()
+    if contents.GetSegment(COMPLETION_ID) is not None:
+        contents.RemoveSegment(COMPLETION_ID)
+    if surface_ras is None:
+        return
+    polydata = polydata_of(surface_ras, normals=True)
+    _to_local(segmentation, polydata)
+    segmentation.AddSegmentFromClosedSurfaceRepresentation(
+        polydata, _COMPLETION_NAME, _COMPLETION_COLOUR, COMPLETION_ID
+    )
+    display = segmentation.GetDisplayNode()
+    display.SetSegmentOpacity3D(COMPLETION_ID, _COMPLETION_OPACITY)
+    display.SetSegmentOpacity2DFill(COMPLETION_ID, _FILL_OPACITY)
 
 
 def is_generated(segmentation: vtkMRMLSegmentationNode) -> bool:

@@ -21,18 +21,18 @@ from ..learning.model import ShapeModel
 from ..progress import StopRequested, check
 from .code_space import CodeSpace
 from .field import Field
-from .observation import ERROR_SD, Observation
+from .observation import Observation
 
 _STARTS_DAMPING = 1e-2
 _MOST_DAMPING = 1e6
 _LEAST_GAIN = 1e-3
-# Residuals beyond so many times the ordinary are doubted; where all are ordinary this costs 5 % of what they tell.
-_DOUBTED = 2.385
+# Residuals beyond so many times the ordinary are doubted; where all are ordinary this costs a tenth of what they tell.
+_DOUBTED = 1.8
 # How far the level of a cut gland may be off, one SD.
 _SHIFT_SD_MM = 12.0
 # Share of the points that tell something of their own of how sure a fit is. So that intervals of 90 % hold the
 # truth nine times in ten on cut example glands; see `docs/method.md`.
-_SURE_SHARE = 0.002
+_SURE_SHARE = 0.0015
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,8 @@ class Problem:
 
     @property
     def _limit(self) -> np.ndarray:
-        """Residuals beyond which points are doubted; sides, though sharper, are doubted no sooner than distances."""
-        return _DOUBTED * self.ordinary * np.maximum(1.0, ERROR_SD / self.observation.error_sd)
+        """Residuals beyond which points are doubted, in their SDs."""
+        return _DOUBTED * self.ordinary * self.observation.patience
 
     def covariance(self, state: State) -> np.ndarray:
         """Give the covariance (k, k) of what is not known of code and shift: Laplace's approximation.

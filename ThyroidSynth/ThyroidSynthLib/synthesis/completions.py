@@ -31,7 +31,9 @@ LEVEL = 0.9
 
 # Coarse enough to be quick; its error is that of the fit on the same grid, which is taken off.
 _RESOLUTION = 40
-_DRAWS_PER_COMPLETION = 3
+_DRAWS_PER_COMPLETION = 2
+# Fewer say nothing of an interval.
+_FEWEST = 6
 # Where the field is flatter than this share of a distance, a vertex would move without bound.
 _LEAST_STEEPNESS = 0.2
 
@@ -52,7 +54,9 @@ class Completions:
     features: np.ndarray
 
     def intervals(self, level: float = LEVEL) -> dict[str, tuple[float, float]]:
-        """Give the range of each feature that holds a share `level` of the completions."""
+        """Give the range of each feature that holds a share `level` of the completions; none where they are few."""
+        if len(self.surfaces) < _FEWEST:
+            return {}
         tail = 50 * (1 - level)
         low, high = np.percentile(self.features, [tail, 100 - tail], axis=0)
         return {name: (float(a), float(b)) for name, a, b in zip(FEATURE_NAMES, low, high, strict=True)}
@@ -80,14 +84,13 @@ def plausible_completions(
     Parameters
     ----------
     count : int
-        How many; draws without a valid surface are replaced.
+        How many. Draws without a valid surface are replaced, but not for ever: there may be fewer, or none, with
+        a poor model or a gland of which hardly anything was seen.
     seed : int
         Seed of the draws.
 
     Raises
     ------
-    SynthesisError
-        Hardly a draw has a valid surface.
     Cancelled
         `stop_requested` said so.
     """
@@ -108,12 +111,8 @@ def plausible_completions(
             surface = thyroid.surface.moved(thyroid.surface.vertices + np.array([0.0, 0.0, pose.shift_mm]))
             found.append((surface, np.maximum(thyroid.measured.as_array() + exact - coarse, 0.0)))
         if len(found) == count:
-            surfaces, features = zip(*found, strict=True)
-            return Completions(surfaces, np.array(features))
-    raise SynthesisError(
-        f"Of {_DRAWS_PER_COMPLETION * count} plausible completions only {len(found)} are valid surfaces. Too little of "
-        "the gland was seen to say how sure its fit is."
-    )
+            break
+    return Completions(tuple(surface for surface, _ in found), np.array([each for _, each in found]).reshape(-1, 3))
 
 
 def surface_sd_mm(model: ShapeModel, fit: Fit) -> np.ndarray:

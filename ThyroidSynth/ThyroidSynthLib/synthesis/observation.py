@@ -28,11 +28,14 @@ _SIDES = 3000
 _SIDES_ANYWHERE = 1000
 # Error of the signed distance that a good fit has, in the `unit` frame, and that of a voxel's centre being
 # on its side; and the share of the points that tell something of their own, since neighbours err together.
-ERROR_SD = 0.01
+_ERROR_SD = 0.01
 _SIDE_SD = 0.002
 _SHARE = 600 / (_SURFACE_POINTS + _NEARBY_POINTS)
 # Of a cut gland they tell less: what a model misses in the scan it must not make up for beyond it.
 _CUT_SHARE = 0.2
+# A side next to the surface may be wrong where the segmentation leaks or was bitten, and is doubted nearly as
+# soon as a distance; elsewhere there is no doubt, or a fit could grow where nothing is.
+_SIDE_PATIENCE, _FAR_PATIENCE = 1.5, 10.0
 # A surface is known to this share of a voxel's side along that side: its SD, evenly spread over the voxel.
 _VOXEL_SHARE = 12**-0.5
 # A gland is continued by so many voxels beyond the scan that cuts it, so that its surface is not rounded there.
@@ -49,10 +52,12 @@ class Observation:
         In `trachea_mm`; those on the surface first.
     target : ndarray, shape (n,)
         Signed distance in the `unit` frame; 0 on the surface.
-    side : ndarray of int, shape (n,)
+    side : ndarray, shape (n,)
         0 where the distance is known. Where only its sign is, 1 outside and -1 inside.
     error_sd : ndarray, shape (n,)
         How far off the distance may be, one SD, in the `unit` frame.
+    patience : ndarray, shape (n,)
+        How many times further off than an ordinary point it must be to be doubted.
     on_surface : int
         How many points lie on the surface.
     share : float
@@ -67,6 +72,7 @@ class Observation:
     target: np.ndarray
     side: np.ndarray
     error_sd: np.ndarray
+    patience: np.ndarray
     on_surface: int
     share: float
     surface: Surface
@@ -76,10 +82,8 @@ class Observation:
     def of_surface(cls, surface: Surface, frame: Frame, rng: np.random.Generator) -> Observation:
         """Take points of a closed surface in `trachea_mm` that is known everywhere alike."""
         points, target, _ = _drawn(surface, frame, rng)
-        count = len(points)
-        return cls(
-            points, target, np.zeros(count, dtype=int), np.full(count, ERROR_SD), _SURFACE_POINTS, _SHARE, surface
-        )
+        known = np.ones(len(points))
+        return cls(points, target, 0 * known, _ERROR_SD * known, known, _SURFACE_POINTS, _SHARE, surface)
 
     @classmethod
     def of_mask(
@@ -114,20 +118,21 @@ class Observation:
         sides_mm = gland.ijk_to_ras[:3, :3].T @ placement.trachea_to_ras[:3, :3]
         voxel_mm = _VOXEL_SHARE * np.linalg.norm(normal @ sides_mm.T, axis=1)
         # A plane of normal n has the normal S n in the `unit` frame, S being the scale.
-        error_sd = np.hypot(ERROR_SD, voxel_mm / np.linalg.norm(normal * frame.scale_mm, axis=1))
+        error_sd = np.hypot(_ERROR_SD, voxel_mm / np.linalg.norm(normal * frame.scale_mm, axis=1))
         known = np.ones(len(points), dtype=bool)
         if cut:
             # The nearest surface of a point may lie beyond the scan if its border is as near.
             known = scan.depth_mm(placement.to_ras(points)) >= np.abs(target) * frame.scale_mm.max()
-        centres, side = _sides(gland, placement, frame, rng)
+        centres, side, patience = _sides(gland, placement, frame, rng)
         if cut:
             within = scan.depth_mm(placement.to_ras(centres)) >= -BEYOND_SHARE * gland.spacing_mm.min()
-            centres, side = centres[within], side[within]
+            centres, side, patience = centres[within], side[within], patience[within]
         return cls(
             points_mm=np.concatenate([points[known], centres]),
             target=np.concatenate([target[known], np.zeros(len(centres))]),
-            side=np.concatenate([np.zeros(known.sum(), dtype=int), side]),
+            side=np.concatenate([np.zeros(known.sum()), side]),
             error_sd=np.concatenate([error_sd[known], np.full(len(centres), _SIDE_SD)]),
+            patience=np.concatenate([np.ones(known.sum()), patience]),
             on_surface=int(known[:_SURFACE_POINTS].sum()),
             share=_SHARE * (_CUT_SHARE if cut else 1.0),
             surface=surface,
@@ -142,6 +147,7 @@ class Observation:
             self.target[kept],
             self.side[kept],
             self.error_sd[kept],
+            self.patience[kept],
             -(-self.on_surface // every),
             min(1.0, self.share * every),
             self.surface,
@@ -176,8 +182,16 @@ def _drawn(surface: Surface, frame: Frame, rng: np.random.Generator) -> tuple[np
 
 def _sides(
     gland: Volume, placement: Placement, frame: Frame, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw voxel centres (n, 3) in `trachea_mm` with their sides (n,): next to the surface, and anywhere."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw voxel centres next to the surface and anywhere.
+
+    Returns
+    -------
+    points : ndarray, shape (n, 3)
+        In `trachea_mm`.
+    side, patience : ndarray, shape (n,)
+        See `Observation`.
+    """
     from scipy.ndimage import binary_dilation, binary_erosion
 
     padded = gland.cropped(margin=2)
@@ -189,6 +203,7 @@ def _sides(
     anywhere = np.rint(padded.to_ijk(placement.to_ras(anywhere_mm))).astype(int)[:, ::-1]
     kji = np.concatenate([near, anywhere])
     held = ((kji >= 0) & (kji < inside.shape)).all(axis=1)
-    side = np.ones(len(kji), dtype=int)
-    side[held] -= 2 * inside[tuple(kji[held].T)]
-    return placement.to_trachea(padded.to_ras(kji[:, ::-1])), side
+    patience = np.repeat([_SIDE_PATIENCE, _FAR_PATIENCE], [len(near), len(anywhere)])
+    side = np.ones(len(kji))
+    side[held] -= 2.0 * inside[tuple(kji[held].T)]
+    return placement.to_trachea(padded.to_ras(kji[:, ::-1])), side, patience

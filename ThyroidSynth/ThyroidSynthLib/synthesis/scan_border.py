@@ -64,6 +64,13 @@ def parts_beyond_scan(surface_ras: Surface, scan: LabelGrid) -> list[Surface]:
     return parts
 
 
+def joined(surfaces: list[Surface]) -> Surface:
+    """Give several surfaces as one of several pieces."""
+    first = np.cumsum([0, *(len(surface.vertices) for surface in surfaces[:-1])])
+    faces = [surface.faces + start for surface, start in zip(surfaces, first, strict=True)]
+    return Surface(np.concatenate([surface.vertices for surface in surfaces]), np.concatenate(faces))
+
+
 def _clipped(surface_ras: Surface, scan: LabelGrid, planes: list[tuple[int, float, float]]) -> Surface:
     """Keep what lies before planes, each given by an axis of the scan's voxels, an index and a direction."""
     from vtkmodules.vtkCommonDataModel import vtkPlane, vtkPlaneCollection

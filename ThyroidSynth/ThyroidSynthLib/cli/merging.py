@@ -1,0 +1,47 @@
+"""Options for the patient's label map with the thyroid replaced."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from ..synthesis.thyroid_files import FileOptions
+from .arguments import natural, positive_int
+
+
+def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
+    """Add them; `more` goes on after what may be given as the patient's map."""
+    merge = parser.add_argument_group("the patient's label map with the thyroid replaced")
+    merge.add_argument(
+        "--merge-into",
+        type=Path,
+        metavar="PATIENT",
+        help=f"multi-label NIfTI, Slicer segmentation or folder of masks{more}",
+    )
+    merge.add_argument(
+        "--merge-overlaps",
+        choices=("keep", "overwrite"),
+        default="keep",
+        help="keep other structures where the new thyroid overlaps with them, or overwrite them (default: keep)",
+    )
+    merge.add_argument("--thyroid-label", type=positive_int, metavar="N", help="its label (default: found by name)")
+    merge.add_argument(
+        "--old-thyroid",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="label of the old thyroid's voxels where the new one leaves them (default: 0, background)",
+    )
+
+
+def with_merging(files: FileOptions, options: argparse.Namespace) -> FileOptions:
+    """Add the choice that `add_merging` offered to that of other files."""
+    from ..anatomy.label_maps import read_label_map
+    from ..synthesis.merging import MergeRules
+
+    if options.merge_into is None:
+        return files
+    rules = MergeRules(options.thyroid_label, options.old_thyroid, overwrite=options.merge_overlaps == "overwrite")
+    patient = read_label_map(options.merge_into, class_map=options.class_map)
+    return replace(files, merge_into=patient, merge_rules=rules)
