@@ -7,7 +7,7 @@ import pytest
 
 from ThyroidSynthLib.scene.ghost import ghost_in
 from ThyroidSynthLib.scene.records import read_record
-from ThyroidSynthLib.scene.segmentations import COMPLETION_ID, SEGMENT_ID, generated_thyroids
+from ThyroidSynthLib.scene.segmentations import SEGMENT_ID, generated_thyroids
 from ThyroidSynthLib.scene.volumes import surface_of_segment
 
 GLAND = "thyroid_gland"
@@ -370,34 +370,6 @@ def test_a_thyroid_of_surfaces_can_be_edited(ready):
     assert record.measured["volume_ml"] == pytest.approx(1.1 * record.original["volume_ml"], rel=0.03)
     assert not slicer_segmentation.GetSegment(GLAND).GetRepresentation("Binary labelmap")
     assert slicer.mrmlScene.IsNodePresent(segmentation)
-
-
-def test_a_gland_cut_by_the_scan_is_said(ready, tmp_path):
-    import slicer
-
-    segmentation, ct = ready.parameters.segmentation, ready.parameters.ct
-    from ThyroidSynthLib.scene.volumes import grid_of_ct, volume_of_segment
-
-    grid = grid_of_ct(ct)
-    mask = volume_of_segment(segmentation, GLAND)
-    array = np.zeros(grid.size_kji, dtype=np.uint8)
-    first = np.rint(grid.to_ijk(mask.to_ras(np.zeros(3)))).astype(int)[::-1]
-    array[tuple(slice(a, a + n) for a, n in zip(first, mask.array.shape, strict=True))] = mask.array
-    # The patient lay too high in the scan: what is above its middle goes through the top.
-    shift = grid.size_kji[0] - first[0] - mask.array.shape[0] // 2
-    array = np.roll(array, shift, axis=0)
-    array[: shift // 2] = 0
-    slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, GLAND, ct)
-    ready.app.process_events()
-    ready.click("fitButton")
-    assert "border cuts this gland" in ready.fitWarningLabel.text
-    assert "the model's guess" in ready.fitWarningLabel.text
-    contents = ready.parameters.edited.GetSegmentation()
-    assert contents.GetNumberOfSegments() == 2
-    own, beyond = (surface_of_segment(ready.parameters.edited, each) for each in (SEGMENT_ID, COMPLETION_ID))
-    last = grid.size_kji[0] - 0.5
-    assert grid.to_ijk(own.vertices)[:, 2].max() < last + 0.1
-    assert grid.to_ijk(beyond.vertices)[:, 2].min() == pytest.approx(last, abs=0.01)
 
 
 def test_a_module_that_is_closed_leaves_no_outline(fitted):

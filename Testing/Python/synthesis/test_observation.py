@@ -108,10 +108,31 @@ def test_what_lies_beyond_a_corner_of_the_scan_is_counted_once() -> None:
 def test_a_whole_surface_is_known_everywhere_alike() -> None:
     seen = Observation.of_surface(GLAND, FRAME, np.random.default_rng(0))
 
-    assert (seen.side == 0).all() and np.ptp(seen.error_sd) == 0
+    exact = seen.side == 0
+    assert np.ptp(seen.error_sd[exact]) == 0
+    # Far from it the sides are known, so that no fit grows where nothing is.
+    distance = signed_distance(GLAND, seen.points_mm[~exact])
+    np.testing.assert_array_equal(np.sign(distance), seen.side[~exact])
     assert np.abs(signed_distance(GLAND, seen.points_mm[: seen.on_surface])).max() < 1e-4
     thin = seen.thinned(4)
     assert thin.on_surface == seen.on_surface // 4
     # Fewer points tell as much as they are thought to tell together.
     assert thin.share * len(thin.target) == pytest.approx(seen.share * len(seen.target), rel=0.01)
     assert measure_features(seen.surface) == measure_features(GLAND)
+
+
+def test_a_fit_that_grows_where_nothing_is_meets_voxels_of_the_reserve() -> None:
+    seen = observed(segmented((1.5, 1.5, 1.5)))
+
+    def true(points_mm: np.ndarray) -> np.ndarray:
+        return signed_distance(GLAND, points_mm)
+
+    def with_a_blob(points_mm: np.ndarray) -> np.ndarray:
+        return np.minimum(true(points_mm), np.linalg.norm(points_mm - [0.0, 9.0, 15.0], axis=1) - 4.0)
+
+    assert seen.contradicted(true) is None
+    more = seen.contradicted(with_a_blob)
+    new = more.points_mm[len(seen.points_mm) :]
+    assert len(new) > 5 and (np.linalg.norm(new - [0.0, 9.0, 15.0], axis=1) < 4.0).all()
+    assert (more.side[len(seen.points_mm) :] == 1).all()
+    assert more.contradicted(with_a_blob) is None

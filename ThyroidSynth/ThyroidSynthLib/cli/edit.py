@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_class_map(parser)
     parser.add_argument("--seed", type=natural, default=0, help="seed of the points of the fit (default: 0)")
     group = parser.add_argument_group("features to change")
-    group.add_argument("--volume", type=change, metavar="ML", help="volume in mL, or a change as in +20%% or =-5%%")
+    group.add_argument("--volume", type=change, metavar="ML", help="volume in mL, or a change: +20%%, --volume=-5%%")
     group.add_argument("--isthmus-area", type=change, metavar="MM2", help="isthmus area in mm², or a change; 0: none")
     group.add_argument("--symmetry", type=change, metavar="S", help="overlap with the mirror image, 0 to 1")
     group.add_argument(

@@ -18,7 +18,7 @@ from ..anatomy.frame import Placement
 from ..anatomy.quality import check_case
 from ..anatomy.surface import Surface
 from ..errors import InputError, OutputError, SynthesisError, ThyroidSynthError
-from ..files import write_json
+from ..files import remove_listed, write_json
 from ..learning.model import NOTICE, ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
 from ..synthesis.completions import (
@@ -245,8 +245,10 @@ def write_fit(
     OutputError
         The folder holds a fit and `overwrite` is not set, or cannot be written.
     """
-    if (folder / FIT_FILE).exists() and not overwrite:
-        raise OutputError(f"{folder} already holds a fit. Choose another folder, or ask to overwrite it.")
+    if (folder / FIT_FILE).exists():
+        if not overwrite:
+            raise OutputError(f"{folder} already holds a fit. Choose another folder, or ask to overwrite it.")
+        remove_listed(folder / FIT_FILE)
     surface_ras = fitted.surface_ras
     drawn = [surface.moved(fitted.placement.to_ras(surface.vertices)) for surface in fitted.completions.surfaces]
     named = {"thyroid": surface_ras}

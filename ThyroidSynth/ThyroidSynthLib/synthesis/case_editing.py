@@ -15,7 +15,7 @@ from ..anatomy.features import FEATURE_NAMES
 from ..anatomy.quality import check_case
 from ..anatomy.volume import Volume
 from ..errors import InputError, OutputError
-from ..files import write_json
+from ..files import remove_listed, write_json
 from ..learning.model import NOTICE, ShapeModel
 from ..progress import ProgressCallback, StopRequested, never, part_of, silent
 from .editing import PatientFit, fit_patient
@@ -193,8 +193,10 @@ def write_edit(
     OutputError
         The folder holds an edit and `overwrite` is not set, or a file cannot be written or reads back differently.
     """
-    if (folder / EDIT_FILE).exists() and not overwrite:
-        raise OutputError(f"{folder} already holds an edit. Choose another folder, or ask to overwrite it.")
+    if (folder / EDIT_FILE).exists():
+        if not overwrite:
+            raise OutputError(f"{folder} already holds an edit. Choose another folder, or ask to overwrite it.")
+        remove_listed(folder / EDIT_FILE)
     surface = edited.steered.thyroid.surface
     surface_ras = surface.moved(edited.fit.placement.to_ras(surface.vertices))
     document, files, own = edited.document(model), [], edited.label_map

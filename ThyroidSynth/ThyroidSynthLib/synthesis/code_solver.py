@@ -25,7 +25,7 @@ from .observation import Observation
 
 _STARTS_DAMPING = 1e-2
 _MOST_DAMPING = 1e6
-_LEAST_GAIN = 1e-3
+_LEAST_GAIN = 2e-3
 # Residuals beyond so many times the ordinary are doubted; where all are ordinary this costs a tenth of what they tell.
 _DOUBTED = 1.8
 # How far the level of a cut gland may be off, one SD.
@@ -155,6 +155,12 @@ class Problem:
         exact = np.abs(state.residual[self.observation.side == 0])
         return replace(self, ordinary=max(1.0, 1.4826 * float(np.median(exact))))
 
+    def firmer(self, pose: Pose) -> Problem | None:
+        """Give the problem that also minds the voxels which a pose puts on the wrong side; None without any."""
+        field = Field(self.model, pose.code)
+        more = self.observation.contradicted(lambda points_mm: field(self._in_unit(points_mm, pose)))
+        return None if more is None else replace(self, observation=more)
+
     @property
     def _limit(self) -> np.ndarray:
         """Residuals beyond which points are doubted, in their SDs."""
@@ -169,7 +175,10 @@ class Problem:
         return np.linalg.inv(_SURE_SHARE / self.observation.share * state.curvature + state.precision)
 
     def _points(self, pose: Pose) -> np.ndarray:
-        return self.model.frame.to_unit(self.observation.points_mm - [0.0, 0.0, pose.shift_mm])
+        return self._in_unit(self.observation.points_mm, pose)
+
+    def _in_unit(self, points_mm: np.ndarray, pose: Pose) -> np.ndarray:
+        return self.model.frame.to_unit(points_mm - [0.0, 0.0, pose.shift_mm])
 
     def _residual(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         error = values - self.observation.target

@@ -58,7 +58,8 @@ class Completions:
         if len(self.surfaces) < _FEWEST:
             return {}
         tail = 50 * (1 - level)
-        low, high = np.percentile(self.features, [tail, 100 - tail], axis=0)
+        # The form for samples: a few draws seldom hold the ends of what they are drawn from.
+        low, high = np.percentile(self.features, [tail, 100 - tail], axis=0, method="weibull")
         return {name: (float(a), float(b)) for name, a, b in zip(FEATURE_NAMES, low, high, strict=True)}
 
 

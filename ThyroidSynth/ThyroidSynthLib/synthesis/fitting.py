@@ -30,6 +30,8 @@ _LEVELS_MM = (-10.0, 0.0, 10.0)
 # Points left out of an observation while starts are looked at, and while the best of them are compared.
 _LOOK_THIN, _COMPARE_THIN = 16, 4
 _COMPARE_ROUNDS = 4
+# Steps to take, in two turns, where a fit grew into what is known to be empty.
+_MORE_ROUNDS = 12
 # A point whose say is less than this is not believed.
 _BELIEVED = 0.2
 
@@ -159,7 +161,7 @@ def fit_observation(
     space: CodeSpace | None = None,
     seed: int = 0,
     resolution: int = DEFAULT_RESOLUTION,
-    max_rounds: int = 24,
+    max_rounds: int = 20,
     progress: ProgressCallback = silent,
     stop_requested: StopRequested = never,
 ) -> Fit:
@@ -179,6 +181,10 @@ def fit_observation(
         progress(0.2 + 0.7 * step / max_rounds, f"Fitting, round {step}")
 
     state, rounds = descend(doubting, start.pose, max_rounds, stop_requested=stop_requested, told=told)
+    while (firmer := doubting.firmer(state.pose)) is not None and rounds < max_rounds + _MORE_ROUNDS:
+        doubting = firmer
+        state, more = descend(doubting, state.pose, _MORE_ROUNDS // 2, stop_requested=stop_requested)
+        rounds += max(more, 1)
     asked = features.as_dict() if features else {}
     thyroid = thyroid_of_code(model, state.pose.code, resolution=resolution, asked=asked, seed=seed)
     seen = slice(observation.on_surface)

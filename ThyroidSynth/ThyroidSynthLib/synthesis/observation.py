@@ -9,7 +9,8 @@ border cuts a gland, the cut face is no surface, and no point lies on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from ..anatomy.frame import Frame, Placement
 from ..anatomy.sampling import sample_triangles, signed_distance
 from ..anatomy.surface import Surface, surface_from_mask
 from ..anatomy.volume import Volume
-from .grid import LabelGrid
+from .grid import LabelGrid, voxelise
 from .scan_border import BEYOND_SHARE, cut_sides
 
 _SURFACE_POINTS = 3000
@@ -26,6 +27,11 @@ _NEARBY_SD = 0.05
 # Voxel centres next to the surface, and anywhere in the box of the training surfaces.
 _SIDES = 3000
 _SIDES_ANYWHERE = 1000
+# More of them, not so near to the surface, that are looked at only once a fit is found.
+_SIDES_IN_RESERVE = 12_000
+_CLEAR = 3
+# Voxels that a surface is filled with to tell what is far from it.
+_SPACING_MM = 1.5
 # Error of the signed distance that a good fit has, in the `unit` frame, and that of a voxel's centre being
 # on its side; and the share of the points that tell something of their own, since neighbours err together.
 _ERROR_SD = 0.01
@@ -66,6 +72,8 @@ class Observation:
         What the voxels suggest, in `trachea_mm`; where the scan cuts the gland, continued beyond it.
     cut : bool
         Whether the scan's border cuts the gland.
+    reserve : sides of voxels, optional
+        See `contradicted`.
     """
 
     points_mm: np.ndarray
@@ -77,13 +85,21 @@ class Observation:
     share: float
     surface: Surface
     cut: bool = False
+    reserve: _Sides | None = None
 
     @classmethod
     def of_surface(cls, surface: Surface, frame: Frame, rng: np.random.Generator) -> Observation:
-        """Take points of a closed surface in `trachea_mm` that is known everywhere alike."""
+        """Take points of a surface in `trachea_mm` that is known everywhere alike."""
         points, target, _ = _drawn(surface, frame, rng)
         known = np.ones(len(points))
-        return cls(points, target, 0 * known, _ERROR_SD * known, known, _SURFACE_POINTS, _SHARE, surface)
+        seen = cls(points, target, 0 * known, _ERROR_SD * known, known, _SURFACE_POINTS, _SHARE, surface)
+        if not surface.is_closed():
+            return seen
+        filled = voxelise(surface, LabelGrid.around(surface, spacing_mm=_SPACING_MM))
+        sides = _Sides.drawn(filled, Placement(np.eye(4)), frame, rng)
+        # The surface itself says more than voxels next to it.
+        sides = sides.chosen(sides.patience == _FAR_PATIENCE)
+        return replace(seen, reserve=sides.chosen(sides.reserved))._with(sides.chosen(~sides.reserved))
 
     @classmethod
     def of_mask(
@@ -123,36 +139,103 @@ class Observation:
         if cut:
             # The nearest surface of a point may lie beyond the scan if its border is as near.
             known = scan.depth_mm(placement.to_ras(points)) >= np.abs(target) * frame.scale_mm.max()
-        centres, side, patience = _sides(gland, placement, frame, rng)
+        sides = _Sides.drawn(gland, placement, frame, rng)
         if cut:
-            within = scan.depth_mm(placement.to_ras(centres)) >= -BEYOND_SHARE * gland.spacing_mm.min()
-            centres, side, patience = centres[within], side[within], patience[within]
+            within = scan.depth_mm(placement.to_ras(sides.points_mm)) >= -BEYOND_SHARE * gland.spacing_mm.min()
+            sides = sides.chosen(within)
         return cls(
-            points_mm=np.concatenate([points[known], centres]),
-            target=np.concatenate([target[known], np.zeros(len(centres))]),
-            side=np.concatenate([np.zeros(known.sum()), side]),
-            error_sd=np.concatenate([error_sd[known], np.full(len(centres), _SIDE_SD)]),
-            patience=np.concatenate([np.ones(known.sum()), patience]),
+            points_mm=points[known],
+            target=target[known],
+            side=np.zeros(known.sum()),
+            error_sd=error_sd[known],
+            patience=np.ones(known.sum()),
             on_surface=int(known[:_SURFACE_POINTS].sum()),
             share=_SHARE * (_CUT_SHARE if cut else 1.0),
             surface=surface,
             cut=cut,
+            reserve=sides.chosen(sides.reserved),
+        )._with(sides.chosen(~sides.reserved))
+
+    def contradicted(self, signed_distance_at: Callable[[np.ndarray], np.ndarray]) -> Observation | None:
+        """Add the voxels of the reserve that a field puts on the wrong side; None when there are none.
+
+        Parameters
+        ----------
+        signed_distance_at : callable
+            Gives the field at points (n, 3) in `trachea_mm`, shape (n,).
+        """
+        if self.reserve is None:
+            return None
+        wrong = self.reserve.side * signed_distance_at(self.reserve.points_mm) < 0
+        if not wrong.any():
+            return None
+        return replace(self, reserve=self.reserve.chosen(~wrong))._with(self.reserve.chosen(wrong))
+
+    def _with(self, sides: _Sides) -> Observation:
+        count = len(sides.side)
+        return replace(
+            self,
+            points_mm=np.concatenate([self.points_mm, sides.points_mm]),
+            target=np.concatenate([self.target, np.zeros(count)]),
+            side=np.concatenate([self.side, sides.side]),
+            error_sd=np.concatenate([self.error_sd, np.full(count, _SIDE_SD)]),
+            patience=np.concatenate([self.patience, sides.patience]),
         )
 
     def thinned(self, every: int) -> Observation:
-        """Keep one of so many points of every kind."""
+        """Keep one of so many points of every kind, and no reserve."""
         kept = slice(None, None, every)
-        return Observation(
-            self.points_mm[kept],
-            self.target[kept],
-            self.side[kept],
-            self.error_sd[kept],
-            self.patience[kept],
-            -(-self.on_surface // every),
-            min(1.0, self.share * every),
-            self.surface,
-            self.cut,
+        return replace(
+            self,
+            points_mm=self.points_mm[kept],
+            target=self.target[kept],
+            side=self.side[kept],
+            error_sd=self.error_sd[kept],
+            patience=self.patience[kept],
+            on_surface=-(-self.on_surface // every),
+            share=min(1.0, self.share * every),
+            reserve=None,
         )
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Voxel centres (n, 3) in `trachea_mm` with their sides and patience (n,), and which are a reserve."""
+
+    points_mm: np.ndarray
+    side: np.ndarray
+    patience: np.ndarray
+    reserved: np.ndarray
+
+    @classmethod
+    def drawn(cls, gland: Volume, placement: Placement, frame: Frame, rng: np.random.Generator) -> _Sides:
+        """Draw voxel centres next to the surface and anywhere; the reserve is not near it."""
+        from scipy.ndimage import binary_dilation, binary_erosion
+
+        padded = gland.cropped(margin=_CLEAR + 1)
+        inside = padded.array != 0
+        block = np.ones((3, 3, 3), dtype=bool)
+
+        def around(steps: int) -> np.ndarray:
+            return binary_dilation(inside, block, steps) & ~binary_erosion(inside, block, steps)
+
+        near = np.argwhere(around(1))
+        near = near[rng.permutation(len(near))[:_SIDES]]
+        count = _SIDES_ANYWHERE + _SIDES_IN_RESERVE
+        anywhere_mm = frame.lower_mm + rng.random((count, 3)) * (frame.upper_mm - frame.lower_mm)
+        anywhere = np.rint(padded.to_ijk(placement.to_ras(anywhere_mm))).astype(int)[:, ::-1]
+        kji = np.concatenate([near, anywhere])
+        held = ((kji >= 0) & (kji < inside.shape)).all(axis=1)
+        side, clear = np.ones(len(kji)), np.ones(len(kji), dtype=bool)
+        side[held] -= 2.0 * inside[tuple(kji[held].T)]
+        clear[held] = ~around(_CLEAR)[tuple(kji[held].T)]
+        kind = np.repeat([0, 1, 2], [len(near), _SIDES_ANYWHERE, _SIDES_IN_RESERVE])
+        patience = np.where(kind == 0, _SIDE_PATIENCE, _FAR_PATIENCE)
+        drawn = cls(placement.to_trachea(padded.to_ras(kji[:, ::-1])), side, patience, kind == 2)
+        return drawn.chosen(clear | (kind < 2))
+
+    def chosen(self, kept: np.ndarray) -> _Sides:
+        return _Sides(self.points_mm[kept], self.side[kept], self.patience[kept], self.reserved[kept])
 
 
 def _continued(mask: Volume, scan: LabelGrid | None) -> tuple[Volume, bool]:
@@ -178,32 +261,3 @@ def _drawn(surface: Surface, frame: Frame, rng: np.random.Generator) -> tuple[np
     normal = np.cross(b - a, c - a)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     return frame.to_mm(np.concatenate([on_surface, nearby])), target, normal
-
-
-def _sides(
-    gland: Volume, placement: Placement, frame: Frame, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw voxel centres next to the surface and anywhere.
-
-    Returns
-    -------
-    points : ndarray, shape (n, 3)
-        In `trachea_mm`.
-    side, patience : ndarray, shape (n,)
-        See `Observation`.
-    """
-    from scipy.ndimage import binary_dilation, binary_erosion
-
-    padded = gland.cropped(margin=2)
-    inside = padded.array != 0
-    block = np.ones((3, 3, 3), dtype=bool)
-    near = np.argwhere(binary_dilation(inside, block) & ~binary_erosion(inside, block))
-    near = near[rng.permutation(len(near))[:_SIDES]]
-    anywhere_mm = frame.lower_mm + rng.random((_SIDES_ANYWHERE, 3)) * (frame.upper_mm - frame.lower_mm)
-    anywhere = np.rint(padded.to_ijk(placement.to_ras(anywhere_mm))).astype(int)[:, ::-1]
-    kji = np.concatenate([near, anywhere])
-    held = ((kji >= 0) & (kji < inside.shape)).all(axis=1)
-    patience = np.repeat([_SIDE_PATIENCE, _FAR_PATIENCE], [len(near), len(anywhere)])
-    side = np.ones(len(kji))
-    side[held] -= 2.0 * inside[tuple(kji[held].T)]
-    return placement.to_trachea(padded.to_ras(kji[:, ::-1])), side, patience
