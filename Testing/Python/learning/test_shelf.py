@@ -42,7 +42,7 @@ def test_a_new_shelf_has_the_model_that_ships(shelf):
 
     assert (model.name, model.shipped, model.path) == ("example", True, EXAMPLE)
     assert model.description.synthetic
-    assert model.description.cases == 120
+    assert model.description.cases == 160
     assert model.description.size_bytes == EXAMPLE.stat().st_size
     assert not shelf.folder.exists()
 
@@ -138,7 +138,7 @@ def test_an_evaluation_follows_its_model_and_is_told_from_anothers(shelf, other_
     assert evaluation_of(path)["model"]["checksum"] == sha256_of(other_model)
     shutil.copy(EXAMPLE, path)
     assert evaluation_of(path) is None
-    assert evaluation_of(EXAMPLE) is None
+    assert evaluation_of(EXAMPLE)["model"]["checksum"] == sha256_of(EXAMPLE)
 
 
 def test_an_evaluation_is_put_beside_its_model_and_an_earlier_one_replaced(other_model, tmp_path):

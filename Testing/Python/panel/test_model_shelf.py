@@ -57,7 +57,7 @@ def test_the_list_tells_origin_date_size_licence_and_ranges(hands):
     (text,) = lines(hands)
 
     assert "default" in text
-    for part in ("120 cases of", "MB", "no licence stated", "mL", "mm²"):
+    for part in ("160 cases of", "MB", "Apache-2.0", "mL", "mm²"):
         assert part in text
 
 
@@ -193,7 +193,7 @@ def test_a_model_put_on_the_shelf_by_another_is_listed_when_it_is_chosen(hands, 
 
 
 def test_the_card_tells_what_was_measured_of_this_very_model(hands, shelf, tmp_path):
-    assert "Not evaluated yet" in hands.modelCardLabel.text
+    assert "Not evaluated yet" not in hands.modelCardLabel.text  # The model that ships.
     trained = changed_copy(tmp_path / "job" / "model.safetensors")
     (trained.parent / "evaluation.json").write_text(json.dumps(an_evaluation_of(trained)))
 
