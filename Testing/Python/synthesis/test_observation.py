@@ -10,6 +10,7 @@ from ThyroidSynthLib.anatomy.frame import Frame, Placement
 from ThyroidSynthLib.anatomy.sampling import signed_distance
 from ThyroidSynthLib.anatomy.surface import Surface
 from ThyroidSynthLib.anatomy.volume import Volume
+from ThyroidSynthLib.errors import InputError
 from ThyroidSynthLib.synthesis.grid import LabelGrid, voxelise
 from ThyroidSynthLib.synthesis.observation import Observation
 from ThyroidSynthLib.synthesis.scan_border import cut_sides, joined, part_in_scan, parts_beyond_scan
@@ -66,6 +67,14 @@ def test_no_point_lies_on_a_cut_face_or_beyond_the_scan() -> None:
     assert on_surface[:, 2].min() < -2.5
     lowest = on_surface[on_surface[:, 2] < -1.5]
     assert np.abs(signed_distance(GLAND, lowest)).mean() < 0.5
+
+
+def test_a_sliver_of_a_gland_is_refused() -> None:
+    mask = segmented((1.5, 1.5, 2.0))
+    matrix = mask.ijk_to_ras.copy()
+    matrix[:3, 3] = mask.to_ras(np.array([0, 0, 15]))
+    with pytest.raises(InputError, match="So little of the gland"):
+        observed(Volume(mask.array[15:16], matrix))
 
 
 def test_the_sides_that_cut_a_gland_are_found_whatever_its_voxels() -> None:

@@ -95,6 +95,13 @@ def add_scheduler(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_masks(parser: argparse.ArgumentParser, *, instead_of: str) -> None:
+    """Add a patient given as two mask files, instead of a positional argument."""
+    for structure in ("thyroid", "trachea"):
+        about = f"mask file of the {structure}, instead of {instead_of}"
+        parser.add_argument(f"--{structure}", type=Path, metavar="MASK", help=about)
+
+
 def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
     """Add the choice of label maps and meshes."""
     group = parser.add_argument_group("files")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .arguments import add_class_map, add_files, add_out, change, file_options, natural
+from .arguments import add_class_map, add_files, add_masks, add_out, change, file_options, natural
 from .console import Console, Result
 from .merging import add_merging, with_merging
 
@@ -34,8 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
     parser.add_argument("patient", nargs="?", type=Path, metavar="PATIENT", help="folder or file with one case")
-    parser.add_argument("--thyroid", type=Path, metavar="MASK", help="mask file of the thyroid, instead of PATIENT")
-    parser.add_argument("--trachea", type=Path, metavar="MASK", help="mask file of the trachea, instead of PATIENT")
+    add_masks(parser, instead_of="PATIENT")
     add_out(parser, "folder for the edited thyroid")
     add_class_map(parser)
     parser.add_argument("--seed", type=natural, default=0, help="seed of the points of the fit (default: 0)")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .arguments import add_class_map, add_files, add_out, file_options, natural
+from .arguments import add_class_map, add_files, add_masks, add_out, file_options, natural
 from .console import Console, Result
 
 NAME = "fit"
@@ -29,8 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
     parser.add_argument("thyroids", nargs="*", type=Path, metavar="CASES", help="folders or files with cases")
-    parser.add_argument("--thyroid", type=Path, metavar="MASK", help="mask file of the thyroid, instead of CASES")
-    parser.add_argument("--trachea", type=Path, metavar="MASK", help="mask file of the trachea, instead of CASES")
+    add_masks(parser, instead_of="CASES")
     add_out(parser, "folder for the fits, one folder in it for each case")
     add_class_map(parser)
     parser.add_argument("--seed", type=natural, default=0, help="seed of the points that are compared (default: 0)")

@@ -137,6 +137,8 @@ def fit_mask(
 
     Raises
     ------
+    InputError
+        The scan cuts all but a little of the gland.
     SynthesisError
         The fitted code has no surface.
     Cancelled

@@ -18,6 +18,7 @@ from ..anatomy.frame import Frame, Placement
 from ..anatomy.sampling import sample_triangles, signed_distance
 from ..anatomy.surface import Surface, surface_from_mask
 from ..anatomy.volume import Volume
+from ..errors import InputError
 from .grid import LabelGrid, voxelise
 from .scan_border import BEYOND_SHARE, cut_sides
 
@@ -30,6 +31,8 @@ _SIDES_ANYWHERE = 1000
 # More of them, not so near to the surface, that are looked at only once a fit is found.
 _SIDES_IN_RESERVE = 12_000
 _CLEAR = 3
+# Of a cut gland at least so many points must lie in the scan.
+_FEWEST_POINTS = 100
 # Voxels that a surface is filled with to tell what is far from it.
 _SPACING_MM = 1.5
 # Error of the signed distance that a good fit has, in the `unit` frame, and that of a voxel's centre being
@@ -124,6 +127,8 @@ class Observation:
 
         Raises
         ------
+        InputError
+            Hardly any of the gland is in the scan.
         ValueError
             The mask is empty.
         """
@@ -139,6 +144,11 @@ class Observation:
         if cut:
             # The nearest surface of a point may lie beyond the scan if its border is as near.
             known = scan.depth_mm(placement.to_ras(points)) >= np.abs(target) * frame.scale_mm.max()
+            if known.sum() < _FEWEST_POINTS:
+                raise InputError(
+                    "So little of the gland is in the scan that nobody can say which gland it is part of. Choose a "
+                    "scan that shows more of it."
+                )
         sides = _Sides.drawn(gland, placement, frame, rng)
         if cut:
             within = scan.depth_mm(placement.to_ras(sides.points_mm)) >= -BEYOND_SHARE * gland.spacing_mm.min()
