@@ -184,9 +184,7 @@ def _made(
     # A process takes seconds to start; for a few thyroids that does not pay.
     most = count if options.workers else max(1, count // _FEW_FOR_A_PROCESS)
     workers = min(usable_workers(options.workers), most)
-    return make_thyroids(
-        plan, asked.wishes, workers=workers, scheduler=options.dask_scheduler, stop_requested=stopped
-    )
+    return make_thyroids(plan, asked.wishes, workers=workers, scheduler=options.dask_scheduler, stop_requested=stopped)
 
 
 def _draw(distribution: MetDistribution, folder: Path) -> None:
