@@ -45,7 +45,7 @@ def test_it_holds_what_helps(job: JobFolder) -> None:
         "device: auto",
         "overruled cases: 1",
         "held out cases: 1",
-        '"preset": "fast"',
+        '"preset": "best"',
         "line 99",
         "[Last error]\nNothing.",
     ):

@@ -129,7 +129,7 @@ def test_the_duration_is_told_and_follows_the_choices(opened, asked, tmp_path):
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     assert "Measuring" in opened.estimateLabel.text
-    opened.wait(lambda: opened.estimateLabel.text == "About 5 min on this processor (100 cases, 200 epochs).")
+    opened.wait(lambda: opened.estimateLabel.text == "About 10 min on this processor (100 cases, 400 epochs).")
     assert "8 cores, 17.2 of 34.4 GB free" in opened.deviceInfoLabel.text
     assert not opened.trainingWarningLabel.isVisibleTo(opened.module.panel)
     opened.epochsSpinBox.setValue(8000)
@@ -150,7 +150,7 @@ def test_held_out_cases_are_told_and_reach_the_job(opened, asked, tmp_path, monk
     assert opened.heldOutSpinBox.text == "none"
     opened.heldOutSpinBox.setValue(20)
     opened.wait(
-        lambda: opened.estimateLabel.text == "About 4 min on this processor (80 cases and 20 held out, 200 epochs)."
+        lambda: opened.estimateLabel.text == "About 8 min on this processor (80 cases and 20 held out, 400 epochs)."
     )
     assert len(asked["questions"]) == 1
     opened.click("startButton")
@@ -198,7 +198,7 @@ def test_a_real_trial_in_the_background(hands, tmp_path):
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
     hands.trainCollapsible.collapsed = False
     hands.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
-    hands.wait(lambda: "2 cases, 200 epochs" in hands.estimateLabel.text, 90)
+    hands.wait(lambda: "2 cases, 400 epochs" in hands.estimateLabel.text, 90)
     assert "cores" in hands.deviceInfoLabel.text
 
 
@@ -226,9 +226,9 @@ def test_a_stopped_training_is_told_what_is_left(opened, tmp_path):
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
     job = job_for(tmp_path / "job", JobOptions(input=tmp_path / "cohort"))
     job.checkpoint_file.write_bytes(b"")
-    job.write_state(JobState("stopped", 0.6, 120, 200, message="Training was stopped after epoch 120 of 200."))
+    job.write_state(JobState("stopped", 0.8, 320, 400, message="Training was stopped after epoch 320 of 400."))
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     opened.jobPathEdit.setCurrentPath(str(job.path))
-    opened.wait(lambda: opened.estimateLabel.text == "About 2 min more on this processor (80 of 200 epochs are left).")
+    opened.wait(lambda: opened.estimateLabel.text == "About 2 min more on this processor (80 of 400 epochs are left).")
     opened.restartCheckBox.click()
-    assert "100 cases, 200 epochs" in opened.estimateLabel.text
+    assert "100 cases, 400 epochs" in opened.estimateLabel.text

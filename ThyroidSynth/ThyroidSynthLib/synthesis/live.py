@@ -15,8 +15,8 @@ from .shapes import Shapes
 from .targeting import Aim, Steered, steer_to_target
 from .thyroid import Thyroid
 
-# Below this misfit, in tolerances, the start itself is what is asked for.
-_AT_START = 0.05
+# Below this misfit, in tolerances, the start itself is what is asked for: steering goes no further either.
+_AT_START = 0.1
 # How far a move may end from where it was foretold, as a share of the move and in cohort SDs, for its
 # outcome to be learned from; beyond that the derivatives are taken anew.
 _FORETOLD_SHARE = 0.3
