@@ -8,8 +8,10 @@ import torch
 from ..learning.model import ShapeModel
 from ..learning.threads import in_threads
 
-# Points evaluated at once: their activations stay in a core's cache, which more than doubles the speed.
+# Points evaluated at once: their activations stay in a core's cache, which more than doubles the speed. Fewer
+# where there are few, so that no thread goes without.
 _CHUNK = 512
+_SMALLEST_CHUNK = 64
 
 
 class Field:
@@ -39,7 +41,7 @@ class Field:
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Give the signed distance at points (n, 3), shape (n,), float32, negative inside."""
         positions = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
-        return torch.cat(in_threads(self._values, positions.split(_CHUNK))).numpy()
+        return torch.cat(in_threads(self._values, _chunks(positions))).numpy()
 
     def _values(self, points: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
@@ -69,7 +71,7 @@ class Field:
             ∂f/∂z.
         """
         positions = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
-        parts = in_threads(self._derivatives, positions.split(_CHUNK))
+        parts = in_threads(self._derivatives, _chunks(positions))
         values, space, code = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
         return values, space, code
 
@@ -91,3 +93,8 @@ class Field:
             weight = self._layers[0][0]
             space, code = gradient @ self._first, gradient @ weight[:, 3:]
             return values, space, code
+
+
+def _chunks(points: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    share = -(-len(points) // torch.get_num_threads())
+    return points.split(min(max(share, _SMALLEST_CHUNK), _CHUNK))
