@@ -25,7 +25,8 @@ def by_differences(model: ShapeModel, code: np.ndarray, step: float) -> np.ndarr
 
 
 def test_derivatives_of_a_gland_with_an_isthmus(small_model: ShapeModel) -> None:
-    row = int(np.argsort(small_model.features[:, 1])[-3])
+    # One whose isthmus has a steep outline: where it is flat the area jumps, and differences say little.
+    row = int(np.argsort(small_model.features[:, 1])[-2])
     thyroid = reconstruct(small_model, row, resolution=RESOLUTION)
     step = 0.05 * float(small_model.codes.std(axis=0).min())
 
@@ -37,8 +38,7 @@ def test_derivatives_of_a_gland_with_an_isthmus(small_model: ShapeModel) -> None
     for feature in range(3):
         a, b = found[feature], expected[feature]
         assert a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) > 0.98
-        # Steps of a finite size see less of an isthmus that hardly has an outline in places.
-        assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b), rel=0.25)
+        assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b), rel=0.1)
 
 
 def test_without_an_isthmus_the_area_is_negative_and_grows_where_the_gap_closes(small_model: ShapeModel) -> None:
