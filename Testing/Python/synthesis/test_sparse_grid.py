@@ -36,7 +36,7 @@ def union(*fields: FieldFunction) -> FieldFunction:
     return lambda points: np.min([field(points) for field in fields], axis=0)
 
 
-@pytest.mark.parametrize(("resolution", "share"), [(16, 1.01), (32, 0.4), (64, 0.15), (65, 0.15), (100, 0.1)])
+@pytest.mark.parametrize(("resolution", "share"), [(16, 0.8), (32, 0.4), (64, 0.15), (65, 0.15), (100, 0.1)])
 def test_two_lobes_far_apart_cost_a_fraction_of_the_grid(resolution: int, share: float) -> None:
     lobes = union(sphere((-0.6, 0.1, 0.2), 0.25), sphere((0.65, -0.1, 0.1), 0.2))
 
@@ -104,8 +104,8 @@ def test_a_box_of_uneven_sides_and_a_field_without_surface() -> None:
     uneven = (np.array([-0.8, -0.1, -0.4]), np.array([0.9, 0.5, 1.3]))
 
     assert_same_surface(sphere((0.1, 0.2, 0.5), 0.25), 64, uneven)
-    assert assert_same_surface(lambda points: np.full(len(points), 0.3, np.float32), 64) < 0.02
-    assert assert_same_surface(lambda points: np.full(len(points), -0.3, np.float32), 64) < 0.02
+    assert assert_same_surface(lambda points: np.full(len(points), 0.3, np.float32), 64) < 0.01
+    assert assert_same_surface(lambda points: np.full(len(points), -0.3, np.float32), 64) < 0.01
 
 
 def test_a_surface_through_the_grid_points_themselves() -> None:
