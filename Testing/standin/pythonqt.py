@@ -247,20 +247,22 @@ def _two_argument_value(self, key, default=None):
     return QtCore.QSettings._standin_value(self, key, default)
 
 
-def _keep_none() -> None:
-    """Give None references to lose, as it has without end since Python 3.12, which Slicer has.
+def _keep_constants() -> None:
+    """Give None, True and False references to lose, as they have without end since Python 3.12, which Slicer has.
 
-    Each call of PySide6 that returns nothing takes one away, and after some ten thousand of them Python ends.
+    PySide6 takes them for immortal: each call that returns nothing takes one from None, each signal that is emitted
+    with True one from True. After some thousands of them Python ends ("deallocating True or False").
     """
     if sys.version_info < (3, 12):
-        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+        for constant in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
 
 
 def install() -> types.ModuleType:
     """Change PySide6 in this process to behave like PythonQt and install it as the module ``qt``."""
     if "qt" in sys.modules:
         return sys.modules["qt"]
-    _keep_none()
+    _keep_constants()
     QObject.className = lambda self: QObject.metaObject(self).className()
     QObject.delete = lambda self: shiboken6.delete(self)
     qt = types.ModuleType("qt", "Qt as PythonQt shows it")

@@ -1,5 +1,7 @@
 """The stand-in refuses what PythonQt refuses."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -158,3 +160,14 @@ def test_deleted_widgets_cannot_be_used(qt):
     label.delete()
     with pytest.raises(RuntimeError, match="deleted"):
         label.text  # noqa: B018
+
+
+def test_constants_outlive_the_signals_that_carry_them(qt):
+    before = sys.getrefcount(True)
+    box = qt.QCheckBox()
+    seen = []
+    box.toggled.connect(seen.append)
+    for _ in range(10_000):
+        box.checked = not box.checked
+    assert len(seen) == 10_000
+    assert sys.getrefcount(True) > max(before // 2, 1 << 30)
