@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,15 @@ from .section import Section
 from .session import Session
 from .status import StatusSection
 from .train import TrainSection
+from .wishes import besidesWishes
 
 if TYPE_CHECKING:
     from ..learning.description import ModelDescription
     from .parameters import ThyroidSynthParameterNode
+
+
+# What does not follow a slider is brought up to date when the hand has rested this long.
+_REST_MS = 200
 
 
 class Panel:
@@ -60,10 +66,9 @@ class Panel:
         self.widget.layout().addStretch(1)
         self.model.onDescribed = self._onDescribed
         self.session.announceThyroids = self._announceSoon
-        self._announcing = qt.QTimer()
-        self._announcing.setSingleShot(True)
-        self._announcing.setInterval(0)
-        self._announcing.connect("timeout()", self._announce)
+        self._announcing = self._timer(0, self._announce)
+        self._choices: dict[str, object] | None = None
+        self._restRefreshing = self._timer(_REST_MS, self._refreshRest)
         self._sceneTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, self._onNodeRemoved)
         self._setEnabled(False)
 
@@ -84,15 +89,29 @@ class Panel:
         """Follow other parameters, or none."""
         for section in self._all:
             section.release()
-        self.session.parameters = parameters
+        self.session.parameters, self._choices = parameters, None
+        self._restRefreshing.stop()
         self._setEnabled(parameters is not None and not self.busy)
         self.refresh()
         if parameters is not None:
             self.patient.propose()
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed."""
-        for section in self._all:
+        """Show the parameters, which have changed: while only wishes do, the rest of the panel waits."""
+        choices = besidesWishes(self.session.parameters) if self.session.parameters is not None else None
+        onlyWishes = choices is not None and choices == self._choices
+        self._choices = choices
+        if onlyWishes:
+            self.generate.refresh()
+            self._restRefreshing.start()
+        else:
+            self._refresh(self._all)
+
+    def _refreshRest(self) -> None:
+        self._refresh(tuple(section for section in self._all if section is not self.generate))
+
+    def _refresh(self, sections: tuple[Section, ...]) -> None:
+        for section in sections:
             if self.session.parameters is not None:
                 section.refresh()
         if self.session.parameters is not None:
@@ -107,6 +126,7 @@ class Panel:
         """Let go of everything."""
         self.cancel()
         self._announcing.stop()
+        self._restRefreshing.stop()
         slicer.mrmlScene.RemoveObserver(self._sceneTag)
         for section in self._all:
             section.close()
@@ -130,6 +150,14 @@ class Panel:
 
     def _setEnabled(self, enabled: bool) -> None:
         self.sections.enabled = enabled and self.session.parameters is not None
+
+    @staticmethod
+    def _timer(milliseconds: int, slot: Callable[[], None]):
+        timer = qt.QTimer()
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.connect("timeout()", slot)
+        return timer
 
     @staticmethod
     def _stack(parent, *widgets) -> None:

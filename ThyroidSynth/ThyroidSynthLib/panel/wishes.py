@@ -45,6 +45,12 @@ def askedOf(parameters: ThyroidSynthParameterNode) -> dict[str, float]:
     return {name: getattr(parameters, wish.value) for name, wish in WISHES.items() if getattr(parameters, wish.steer)}
 
 
+def besidesWishes(parameters: ThyroidSynthParameterNode) -> dict[str, object]:
+    """Give all choices but the values of the wishes, which change with every move of a slider."""
+    values = {wish.value for wish in WISHES.values()}
+    return {name: getattr(parameters, name) for name in type(parameters).__annotations__ if name not in values}
+
+
 def rounded(features: Features) -> dict[str, float]:
     """Give features as a user would set them at the sliders."""
     return {name: round(value, WISHES[name].decimals) for name, value in features.as_dict().items()}

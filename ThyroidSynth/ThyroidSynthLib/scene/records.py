@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,7 +118,7 @@ class ThyroidRecord:
 
 def write_record(segmentation: vtkMRMLSegmentationNode, record: ThyroidRecord) -> None:
     """Keep a record on a node."""
-    value = asdict(record)
+    value = dict(vars(record))
     moved = moved_by(segmentation)
     if moved is not None:
         value["trachea_to_ras"] = (np.linalg.inv(moved) @ record.placement.trachea_to_ras).ravel().tolist()
