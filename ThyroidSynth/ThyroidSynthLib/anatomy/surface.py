@@ -90,6 +90,27 @@ def surface_from_level_set(values: np.ndarray, level: float = 0.0) -> Surface:
     return Surface(vertices, faces)
 
 
+def surface_within(values: np.ndarray) -> Surface:
+    """Extract where a field crosses 0, as `surface_from_level_set`, without looking at the empty space around it.
+
+    Raises
+    ------
+    ValueError
+        The field does not cross 0.
+    """
+    part = box_of(values <= 0, margin=1)
+    surface = surface_from_level_set(values[part])
+    return surface.moved(surface.vertices + np.array([axis.start for axis in part]))
+
+
+def box_of(inside: np.ndarray, *, margin: int = 0) -> tuple[slice, slice, slice]:
+    """Give the part of a grid (n0, n1, n2) that holds all of its true points; of an empty one, all of it."""
+    occupied = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    if len(occupied[0]) == 0:
+        return tuple(slice(0, size) for size in inside.shape)
+    return tuple(slice(max(int(found[0]) - margin, 0), int(found[-1]) + margin + 1) for found in occupied)
+
+
 def surface_from_mask(mask: Volume) -> Surface:
     """Make the closed surface of a binary mask, in `ras_mm`.
 

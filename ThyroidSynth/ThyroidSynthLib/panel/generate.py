@@ -18,6 +18,7 @@ from ..scene.volumes import placement_of_patient, surface_of_segment
 from .history import History, PastThyroid
 from .live import LivePreview
 from .making import Made, Maker
+from .pace import Pace
 from .parameters import LARGEST_SEED
 from .placing import PlacingControls
 from .section import Section
@@ -52,6 +53,7 @@ class GenerateSection(Section):
         self._history = History(self.ui.historyWidget, self._onPast, before=self.ui.liveCheckBox)
         self._placing = PlacingControls(self.session, self.ui, self._onCarved)
         self._live = LivePreview(self.session, _("Meeting the wishes"), follow=self._onFollow, rest=self._onRest)
+        self._pace = Pace()
         self._closingTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onSceneClosing)
         self.ui.wishWarningLabel.visible = False
         self.ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
@@ -205,7 +207,8 @@ class GenerateSection(Section):
         steering = self._maker.steering(node) if node is not None else None
         if steering is not None:
             asked = self._asked()
-            self._replace(node, steering.follow(asked), asked)
+            with self._pace.step() as resolution:
+                self._replace(node, steering.follow(asked, resolution=resolution), asked)
             self._showResult()
 
     def _onRest(self, work: Work) -> None:

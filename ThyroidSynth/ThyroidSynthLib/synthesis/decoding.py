@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..anatomy.surface import Surface, surface_from_level_set
+from ..anatomy.surface import Surface, surface_within
 from ..errors import SynthesisError
 from ..learning.model import ShapeModel
 from .field import Field
+from .nearby_grid import NearbyGrids
 from .sparse_grid import GridValues, evaluate_sparse
 
 DEFAULT_RESOLUTION = 64
@@ -39,12 +40,42 @@ class Decoded:
     evaluations: int
 
 
-def decode(model: ShapeModel, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION) -> Decoded:
+class NearbyDecoding:
+    """What decoding a model's codes one after another has shown, for the next that is near the last.
+
+    Parameters
+    ----------
+    model : ShapeModel
+    """
+
+    def __init__(self, model: ShapeModel) -> None:
+        self._model = model
+        self._grids: dict[int, NearbyGrids] = {}
+
+    def grids(self, resolution: int) -> NearbyGrids:
+        """Give what is remembered of a resolution."""
+        if resolution not in self._grids:
+            self._grids[resolution] = NearbyGrids(*decoding_box(self._model), resolution)
+        return self._grids[resolution]
+
+
+def decode(
+    model: ShapeModel,
+    code: np.ndarray,
+    *,
+    resolution: int = DEFAULT_RESOLUTION,
+    nearby: NearbyDecoding | None = None,
+) -> Decoded:
     """Decode a whole latent code (code_size,) on a grid of `resolution`³ points.
 
     The grid spans the box of the training surfaces with a margin, in which the published grid over
     [-1.1, 1.1]³ leaves most points unused: the trachea's centre lies well below the gland. A surface
     that reaches the box's side is decoded again in a larger one.
+
+    Parameters
+    ----------
+    nearby : NearbyDecoding, optional
+        Makes it quicker where the last code was much like this one; the surface is the same.
 
     Raises
     ------
@@ -54,8 +85,10 @@ def decode(model: ShapeModel, code: np.ndarray, *, resolution: int = DEFAULT_RES
     field = Field(model, code)
     evaluations = 0
     for growths in range(_LARGEST_GROWTHS + 1):
-        lower, upper = decoding_box(model, _MARGIN + growths * _GROWTH)
-        grid = evaluate_sparse(field, lower, upper, resolution)
+        if growths == 0 and nearby is not None:
+            grid = nearby.grids(resolution).evaluate(field)
+        else:
+            grid = evaluate_sparse(field, *decoding_box(model, _MARGIN + growths * _GROWTH), resolution)
         evaluations += grid.evaluations
         touches = touches_side(grid.values)
         if not touches:
@@ -79,16 +112,12 @@ def surface_of_grid(model: ShapeModel, grid: GridValues, *, closed: bool = False
         Close the surface where it leaves the grid.
     """
     values, shift = (np.pad(grid.values, 1, constant_values=_outside(grid)), 1) if closed else (grid.values, 0)
-    occupied = [np.flatnonzero((values < 0).any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    if len(occupied[0]) == 0:
+    if not (values < 0).any():
         raise SynthesisError("This latent code has no surface. Try another seed or milder wishes.")
-    # Marching cubes takes its time over empty space too.
-    first = np.array([max(indices[0] - 1, 0) for indices in occupied])
-    last = [indices[-1] + 2 for indices in occupied]
-    surface = surface_from_level_set(values[tuple(slice(a, b) for a, b in zip(first, last, strict=True))])
+    surface = surface_within(values)
     if len(surface.faces) == 0:  # A field that hardly dips below 0 leaves triangles of no size.
         raise SynthesisError("This latent code has no surface. Try another seed or milder wishes.")
-    return surface.moved(model.frame.to_mm(grid.to_position(surface.vertices + first - shift)))
+    return surface.moved(model.frame.to_mm(grid.to_position(surface.vertices - shift)))
 
 
 def _outside(grid: GridValues) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..anatomy.features import measure_features
 from ..anatomy.frame import Placement
-from ..anatomy.surface import Surface, surface_of_grid_in_space
+from ..anatomy.surface import Surface, box_of, surface_of_grid_in_space
 from ..anatomy.volume import Volume
 from ..errors import InputError, SynthesisError
 from ..learning.model import ShapeModel
@@ -35,6 +35,10 @@ from .thyroid import Thyroid, Validity
 # Between coarse points the change of the field is interpolated; it strays by less than this many voxels
 # wherever it was looked at, and where it does not, more points are evaluated.
 _EXPECTED_STRAY = 0.3
+# An edit is looked for within this many coarse points of the gland, and all over the grid where the gland
+# grows so far that a point at that distance loses more than this share of it.
+_NEAR = 2
+_MOST_LOST = 0.5
 # Pieces an edit grows are crumbs below this share of the gland.
 _SMALLEST_PIECE = 0.02
 
@@ -147,6 +151,7 @@ class PatientShapes:
         self._unchanged = gland.values
         self._per_unit = gland.voxels_per_unit(model.frame.scale_mm)
         self._fitted = Field(model, self.fitted_code)
+        self._near = gland.distance[::STRIDE, ::STRIDE, ::STRIDE] < _NEAR * STRIDE
         # The model's field at the fitted code, found where it was needed.
         self._known = np.full(gland.distance.shape, np.nan, dtype=np.float32)
         self._last: tuple[np.ndarray, np.ndarray] = (self.fitted_code, self._unchanged)
@@ -190,6 +195,10 @@ class PatientShapes:
         level_set = _EditedLevelSet(self, thyroid.code)
         return sensitivity(level_set, thyroid.surface, thyroid.measured)
 
+    def in_small_steps(self) -> PatientShapes:
+        """See `Shapes.in_small_steps`: each is made from the unchanged gland anyway."""
+        return self
+
     def label_map(self, code: np.ndarray, mask: Volume) -> Volume:
         """Fill the edited gland of a code on the grid of the mask that the gland came from.
 
@@ -216,14 +225,12 @@ class PatientShapes:
     def _edited(self, code: np.ndarray) -> np.ndarray:
         field = Field(self.model, code)
         shape = self._gland.distance.shape
-        coarse = np.stack(np.meshgrid(*(np.arange(0, n, STRIDE) for n in shape), indexing="ij"), axis=-1)
-        change = self._change(field, coarse.reshape(-1, 3)).reshape(coarse.shape[:3])
-        stride = STRIDE
+        change, stride = self._coarse_change(field), STRIDE
         while stride > 1:
             change, stride = interpolated(change), stride // 2
         values = self._gland.changed(self._per_unit * change)
         known = np.zeros(shape, dtype=bool)
-        known[::STRIDE, ::STRIDE, ::STRIDE] = True
+        known[::STRIDE, ::STRIDE, ::STRIDE] = self._near
 
         def exact(index: np.ndarray) -> np.ndarray:
             place = tuple(index.T)
@@ -231,6 +238,16 @@ class PatientShapes:
 
         settle_near_surface(exact, values, known, np.full(shape, _EXPECTED_STRAY, dtype=np.float32))
         return _without_crumbs(values, self._unchanged)
+
+    def _coarse_change(self, field: Field) -> np.ndarray:
+        """Give the change on every `STRIDE`th point of the grid; far from the gland, where none is, 0."""
+        distance, per_unit = (grid[::STRIDE, ::STRIDE, ::STRIDE] for grid in (self._gland.distance, self._per_unit))
+        change = np.zeros_like(distance)
+        change[self._near] = self._change(field, STRIDE * np.argwhere(self._near))
+        rim = self._near & (distance > (_NEAR - 1) * STRIDE)
+        if (-per_unit[rim] * change[rim] > _MOST_LOST * distance[rim]).any():
+            change[~self._near] = self._change(field, STRIDE * np.argwhere(~self._near))
+        return change
 
     def _change(self, field: Field, index: np.ndarray) -> np.ndarray:
         """Give f(x, z) − f(x, z_fitted) at grid points (n, 3), shape (n,)."""
@@ -280,6 +297,9 @@ def _without_crumbs(values: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
     """
     from scipy.ndimage import label
 
+    # What lies around the box is all one piece, and the box's rim is part of it.
+    part = box_of((values < 0) | (unchanged < 0), margin=1)
+    whole, values, unchanged = values, values[part], unchanged[part]
     smallest = _SMALLEST_PIECE * np.count_nonzero(unchanged < 0)
     for inside, own in ((values < 0, unchanged < 0), (values >= 0, unchanged >= 0)):
         piece, count = label(inside)
@@ -292,7 +312,8 @@ def _without_crumbs(values: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
         crumb[0] = False
         if crumb.any():
             values = np.where(crumb[piece], -values, values)
-    return values
+    whole[part] = values
+    return whole
 
 
 def _check_filled(mask: Volume) -> None:
@@ -309,9 +330,11 @@ def _sampled(values: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 def _surface(gland: GlandField, values: np.ndarray) -> Surface:
     """Give the zero level of a field on a gland's grid, in `trachea_mm`."""
-    closed, shift = values, 0
+    # Marching cubes takes its time over empty space too.
+    part = box_of(values < 0, margin=1)
+    closed, first = values[part], np.array([axis.start for axis in part])
     if touches_side(values):
-        closed, shift = np.pad(values, 1, constant_values=1.0), 1
+        closed, first = np.pad(closed, 1, constant_values=1.0), first - 1
     if not ((closed < 0).any() and (closed > 0).any()):
         raise SynthesisError("Nothing is left of the gland. Ask for less.")
-    return surface_of_grid_in_space(closed, gland.matrix, gland.to_trachea(np.full(3, -shift)))
+    return surface_of_grid_in_space(closed, gland.matrix, gland.to_trachea(first))

@@ -21,7 +21,9 @@ _AT_START = 0.1
 # outcome to be learned from; beyond that the derivatives are taken anew.
 _FORETOLD_SHARE = 0.3
 _FORETOLD_SD = 0.02
-# Shares of a step that are tried until one gives a valid surface.
+# Shares of a step that are tried until one gives a valid surface that is hardly further from the targets: a
+# step that meets one feature may disturb another, which the next one mends.
+_MUCH_FURTHER = 2.0
 _SHARES = (1.0, 0.4, 0.15)
 
 
@@ -49,12 +51,12 @@ class LiveSteering:
     """
 
     def __init__(self, shapes: Shapes, start: Thyroid) -> None:
-        self._shapes = shapes
+        self._shapes = shapes.in_small_steps()
         self.start = self.current = start
         self._local: Sensitivity | None = None
 
     def follow(self, targets: Mapping[str, float], *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
-        """Give a thyroid near the targets, after decoding one surface.
+        """Give a thyroid near the targets, as a rule after decoding one surface.
 
         Parameters
         ----------
@@ -66,8 +68,8 @@ class LiveSteering:
         Returns
         -------
         Thyroid
-            The nearer to the targets the smaller the move was. Stays the last one where the step has no
-            valid surface.
+            The nearer to the targets the smaller the move was. Stays the last one where every step leads to
+            no valid surface or far from the targets.
 
         Raises
         ------
@@ -78,20 +80,26 @@ class LiveSteering:
         if aim.misfit(self.start) <= _AT_START:
             self._take(self.start)
             return self.current
-        if self._local is None:
-            self._local = self._shapes.sensitivity(self.current)
-        step = aim.step(self.current, self._local, self.start.code)
-        for share in _SHARES:
+        if self._local is not None and self._step(aim, self._local, resolution, _SHARES[:1]):
+            return self.current
+        # Nothing was learned, or it led astray.
+        self._step(aim, self._shapes.sensitivity(self.current), resolution, _SHARES)
+        return self.current
+
+    def _step(self, aim: Aim, local: Sensitivity, resolution: int, shares: tuple[float, ...]) -> bool:
+        """Go to a valid surface that is not much further from the aim; say whether there was one."""
+        step, away = aim.step(self.current, local, self.start.code), aim.distance(self.current)
+        for share in shares:
             try:
                 trial = self._shapes.thyroid(self.current.code + np.float32(share) * step, resolution=resolution)
             except SynthesisError:
                 continue
-            if trial.validity.ok:
-                learned = self._learned(self._local, self.current, trial)
-                self._take(replace(trial, asked=dict(targets), seed=self.start.seed, index=self.start.index))
+            if trial.validity.ok and aim.distance(trial) < _MUCH_FURTHER * away:
+                learned = self._learned(local, self.current, trial)
+                self._take(replace(trial, asked=aim.asked, seed=self.start.seed, index=self.start.index))
                 self._local = learned
-                break
-        return self.current
+                return True
+        return False
 
     def settle(
         self,

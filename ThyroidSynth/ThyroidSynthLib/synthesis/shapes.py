@@ -11,7 +11,7 @@ import numpy as np
 
 from ..learning.model import ShapeModel
 from .code_space import CodeSpace
-from .decoding import DEFAULT_RESOLUTION
+from .decoding import DEFAULT_RESOLUTION, NearbyDecoding
 from .field import Field
 from .sensitivity import Sensitivity, sensitivity
 from .thyroid import Thyroid, thyroid_of_code
@@ -42,6 +42,9 @@ class Shapes(Protocol):
     def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
         """Say how the features of one of these shapes change with its code."""
 
+    def in_small_steps(self) -> Shapes:
+        """Give the same shapes, to make one after another that are much alike: each then costs less."""
+
 
 class ModelShapes:
     """The shapes of a model.
@@ -56,14 +59,21 @@ class ModelShapes:
     def __init__(self, model: ShapeModel, space: CodeSpace | None = None) -> None:
         self.model = model
         self.space = space or CodeSpace.of(model)
+        self._nearby: NearbyDecoding | None = None
 
     def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION, **about: object) -> Thyroid:
         """See `Shapes.thyroid`."""
-        return thyroid_of_code(self.model, code, resolution=resolution, **about)
+        return thyroid_of_code(self.model, code, resolution=resolution, nearby=self._nearby, **about)
 
     def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
         """See `Shapes.sensitivity`."""
         return sensitivity(_ModelLevelSet(self.model, thyroid.code), thyroid.surface, thyroid.measured)
+
+    def in_small_steps(self) -> ModelShapes:
+        """See `Shapes.in_small_steps`."""
+        shapes = ModelShapes(self.model, self.space)
+        shapes._nearby = NearbyDecoding(self.model)
+        return shapes
 
 
 class _ModelLevelSet:

@@ -32,7 +32,7 @@ _SAFETY = 1.5
 # Halving the cells quarters the stray where the field is smooth. At the fold in the middle of a thin
 # sheet it may stay what it was until the points meet the fold.
 _SMOOTH_SHARE = 0.35
-_FOLD_SHARE = 1.125
+FOLD_SHARE = 1.125
 # How much wider than by the bound the part of a grid is chosen that is refined at all.
 _CROP_SHARE = 2.0
 
@@ -63,7 +63,7 @@ class GridValues:
 
 def evaluate_dense(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, resolution: int) -> GridValues:
     """Evaluate a field on every point of a grid of `resolution`³ points from `lower` to `upper`."""
-    lower, step = _spacing(lower, upper, resolution)
+    lower, step = spacing(lower, upper, resolution)
     index = np.indices((resolution,) * 3).reshape(3, -1).T
     values = field(lower + index * step).reshape((resolution,) * 3)
     return GridValues(values, lower, step, values.size)
@@ -75,27 +75,80 @@ def evaluate_sparse(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, 
     Marching cubes gives the same surface from the result as from `evaluate_dense`. Should the surface leave
     the part of the grid that was expected to hold it, the whole grid is evaluated.
     """
-    lower, step = _spacing(lower, upper, resolution)
+    return search(field, lower, upper, resolution)[0]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search for a surface has found out of its field.
+
+    Attributes
+    ----------
+    coarse : ndarray of float32, shape (cells + 1,)³
+        The field on the coarsest grid, exactly.
+    stride : int
+        Steps of the finest grid between the points of the coarsest.
+    values : ndarray of float32, shape (nx, ny, nz)
+        The field on the part of the finest grid that holds the surface: exact next to it, else estimated.
+    first : ndarray of int, shape (3,)
+        Index of the part's first point in the whole of that grid.
+    unsure : ndarray of float32, shape of `values`
+        Bound on the errors of the estimates.
+    evaluations : int
+        Points at which the field was evaluated.
+    """
+
+    coarse: np.ndarray
+    stride: int
+    values: np.ndarray
+    first: np.ndarray
+    unsure: np.ndarray
+    evaluations: int
+
+    @property
+    def cells(self) -> int:
+        """Cells along an axis of the finest grid."""
+        return self.stride * (len(self.coarse) - 1)
+
+    @property
+    def cut(self) -> bool:
+        """Whether the inside goes on beyond the part of the grid that was kept."""
+        return _cut(self.values, self.first, self.cells)
+
+    def on_grid(self, lower: np.ndarray, step: np.ndarray, resolution: int) -> GridValues:
+        """Give the values on the whole grid of `resolution`³ points; what was left out is outside."""
+        whole = np.full((resolution,) * 3, max(float(self.values.max()), 1e-6), dtype=np.float32)
+        kept = np.minimum(self.values.shape, resolution - self.first)
+        there = tuple(slice(a, a + n) for a, n in zip(self.first, kept, strict=True))
+        whole[there] = self.values[tuple(slice(n) for n in kept)]
+        return GridValues(whole, lower, step, self.evaluations)
+
+
+def search(
+    field: FieldFunction, lower: np.ndarray, upper: np.ndarray, resolution: int
+) -> tuple[GridValues, Found | None]:
+    """Evaluate as `evaluate_sparse` does, and give beside it what was found out; None where all was evaluated."""
+    lower, step = spacing(lower, upper, resolution)
     stride = 1
     while resolution - 1 > _COARSEST_CELLS * stride:
         stride *= 2
     if stride == 1:
-        return evaluate_dense(field, lower, upper, resolution)
-    cells = 4 * -(-(resolution - 1) // (4 * stride))
-    index = np.indices((cells + 1,) * 3).reshape(3, -1).T
-    values = field(lower + index * (stride * step)).reshape((cells + 1,) * 3)
-    level = _Level(values, np.ones(values.shape, dtype=bool), _strays(values), np.zeros(3, dtype=np.int64), cells)
-    strayed, evaluations = _repeated(_strays(values[::2, ::2, ::2])), values.size
+        return evaluate_dense(field, lower, upper, resolution), None
+    coarsest, cells = stride, 4 * -(-(resolution - 1) // (4 * stride))
+    coarse = values = field(coarse_points(lower, stride * step, cells)).reshape((cells + 1,) * 3)
+    level = _Level(values, np.ones(values.shape, dtype=bool), strays(values), np.zeros(3, dtype=np.int64), cells)
+    strayed, evaluations = repeated(strays(values[::2, ::2, ::2])), values.size
     while stride > 1:
         stride //= 2
-        finer, strayed, evaluated = level.refined(
-            lambda index, spacing=stride * step: field(lower + index * spacing), strayed
+        settled, level, strayed = level.refined(
+            lambda index, distance=stride * step: field(lower + index * distance), strayed
         )
-        level, evaluations = finer, evaluations + evaluated
-        if level.cut:
+        evaluations += settled.evaluated
+        if _cut(level.values, level.first, level.cells):
             dense = evaluate_dense(field, lower, upper, resolution)
-            return replace(dense, evaluations=evaluations + dense.evaluations)
-    return GridValues(level.on_grid(resolution), lower, step, evaluations)
+            return replace(dense, evaluations=evaluations + dense.evaluations), None
+    found = Found(coarse, coarsest, level.values, level.first, settled.unsure, evaluations)
+    return found.on_grid(lower, step, resolution), found
 
 
 @dataclass(frozen=True)
@@ -121,7 +174,7 @@ class _Level:
     first: np.ndarray
     cells: int
 
-    def refined(self, exact: FieldFunction, strayed: np.ndarray) -> tuple[_Level, np.ndarray, int]:
+    def refined(self, exact: FieldFunction, strayed: np.ndarray) -> tuple[Settled, _Level, np.ndarray]:
         """Halve the cells, and evaluate where the surface may be.
 
         Parameters
@@ -133,10 +186,10 @@ class _Level:
 
         Returns
         -------
+        settled : Settled
         level : _Level
         strayed : ndarray
             This level's `seen`, on the points of the next.
-        evaluated : int
         """
         bound = self._bound(strayed)
         part = _not_surely_outside(self.values, bound)
@@ -144,37 +197,42 @@ class _Level:
         values = interpolated(self.values[part])
         known = np.zeros(values.shape, dtype=bool)
         known[::2, ::2, ::2] = self.known[part]
-        seen, evaluated = settle_near_surface(lambda index: exact(first + index), values, known, _repeated(bound[part]))
-        return _Level(values, known, seen, first, 2 * self.cells), _repeated(self.seen[part]), evaluated
+        settled = settle_near_surface(lambda index: exact(first + index), values, known, repeated(bound[part]))
+        return settled, _Level(values, known, settled.nearby, first, 2 * self.cells), repeated(self.seen[part])
 
     def _bound(self, strayed: np.ndarray) -> np.ndarray:
         """Bound how far the field strays between these points from their interpolation."""
         fallen = _SAFETY * self.seen / np.maximum(strayed, 1e-12)
         at_surface = ends_of_crossed_edges(self.values <= 0, self.values >= 0)
-        return np.where(at_surface, np.clip(fallen, _SMOOTH_SHARE, _FOLD_SHARE), _FOLD_SHARE) * self.seen
+        return np.where(at_surface, np.clip(fallen, _SMOOTH_SHARE, FOLD_SHARE), FOLD_SHARE) * self.seen
 
-    @property
-    def cut(self) -> bool:
-        """Whether the inside goes on beyond the part of the grid that was kept."""
-        last = self.first + self.values.shape - 1
-        for axis in range(3):
-            faces = np.moveaxis(self.values, axis, 0)
-            if (self.first[axis] > 0 and (faces[0] <= 0).any()) or (last[axis] < self.cells and (faces[-1] <= 0).any()):
-                return True
-        return False
 
-    def on_grid(self, resolution: int) -> np.ndarray:
-        """Give the values on the whole grid of `resolution`³ points; what was left out is outside."""
-        whole = np.full((resolution,) * 3, max(float(self.values.max()), 1e-6), dtype=np.float32)
-        kept = np.minimum(self.values.shape, resolution - self.first)
-        there = tuple(slice(a, a + n) for a, n in zip(self.first, kept, strict=True))
-        whole[there] = self.values[tuple(slice(n) for n in kept)]
-        return whole
+@dataclass(frozen=True)
+class Settled:
+    """What was seen while estimates were replaced.
+
+    Attributes
+    ----------
+    nearby : ndarray of float32, shape (nx, ny, nz)
+        How far estimates were off at most in the neighbourhood of each point, where that was seen.
+    unsure : ndarray of float32, same shape
+        How far the estimates that were left may be off; 0 where the value is exact.
+    evaluated : int
+        Points at which the field was evaluated.
+    """
+
+    nearby: np.ndarray
+    unsure: np.ndarray
+    evaluated: int
 
 
 def settle_near_surface(
-    exact: FieldFunction, values: np.ndarray, known: np.ndarray, bound: np.ndarray
-) -> tuple[np.ndarray, int]:
+    exact: FieldFunction,
+    values: np.ndarray,
+    known: np.ndarray,
+    bound: np.ndarray,
+    least: np.ndarray | float = 0.0,
+) -> Settled:
     """Replace estimates on a grid by exact values at all ends of edges that may cross the surface.
 
     Parameters
@@ -188,13 +246,8 @@ def settle_near_surface(
     bound : ndarray of float32, same shape
         How far the estimates may be off where nothing is seen. Where they turn out to be further off the
         bound is widened.
-
-    Returns
-    -------
-    nearby : ndarray, same shape
-        How far estimates were off at most in the neighbourhood of each point, where that was seen.
-    evaluated : int
-        Points at which the field was evaluated.
+    least : ndarray of float32, same shape, or float
+        How far they may be off also where those nearby are seen to be right.
     """
     stray = np.zeros_like(values)
     total = 0
@@ -211,12 +264,12 @@ def settle_near_surface(
     # First what crosses by the estimates: how far they are off there bounds the others better.
     evaluate(np.flatnonzero(ends_of_crossed_edges(values <= 0, values >= 0) & ~known))
     nearby = _largest_nearby(stray)
-    slack = np.where(nearby > 0, np.minimum(bound, _SAFETY * nearby), bound)
+    slack = np.where(nearby > 0, np.clip(_SAFETY * nearby, least, bound), bound)
     while True:
         slack[known] = 0.0
         wanted = np.flatnonzero(ends_of_crossed_edges(values <= slack, values >= -slack) & ~known)
         if len(wanted) == 0:
-            return _largest_nearby(stray), total
+            return Settled(_largest_nearby(stray), slack, total)
         place = evaluate(wanted)
         if (stray[place] > slack[place]).any():  # Edges that were passed over may cross after all.
             nearby = _largest_nearby(stray)
@@ -241,12 +294,28 @@ def ends_of_crossed_edges(maybe_inside: np.ndarray, maybe_outside: np.ndarray) -
     return ends
 
 
-def _spacing(lower: np.ndarray, upper: np.ndarray, resolution: int) -> tuple[np.ndarray, np.ndarray]:
+def spacing(lower: np.ndarray, upper: np.ndarray, resolution: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give a grid's first point and the distance between its points."""
     lower = np.asarray(lower, dtype=np.float64)
     return lower, (np.asarray(upper, dtype=np.float64) - lower) / (resolution - 1)
 
 
-def _strays(values: np.ndarray) -> np.ndarray:
+def coarse_points(lower: np.ndarray, step: np.ndarray, cells: int) -> np.ndarray:
+    """Give the points of a grid of `cells`³ cells in the field's frame, shape ((cells + 1)³, 3)."""
+    return lower + np.indices((cells + 1,) * 3).reshape(3, -1).T * step
+
+
+def _cut(values: np.ndarray, first: np.ndarray, cells: int) -> bool:
+    """Say whether the inside goes on beyond a part of a grid that has `cells` cells along each axis."""
+    last = first + values.shape - 1
+    for axis in range(3):
+        faces = np.moveaxis(values, axis, 0)
+        if (first[axis] > 0 and (faces[0] <= 0).any()) or (last[axis] < cells and (faces[-1] <= 0).any()):
+            return True
+    return False
+
+
+def strays(values: np.ndarray) -> np.ndarray:
     """Say how far a known grid strays nearby from what every other of its points foretells."""
     return _largest_nearby(np.abs(values - interpolated(values[::2, ::2, ::2])))
 
@@ -271,7 +340,7 @@ def _not_surely_outside(values: np.ndarray, bound: np.ndarray) -> tuple[slice, s
     return tuple(slice(max(found[0] - 1, 0), found[-1] + 2) for found in occupied)
 
 
-def _repeated(values: np.ndarray) -> np.ndarray:
+def repeated(values: np.ndarray) -> np.ndarray:
     """Give each point's value also to the point that halving the cells puts behind it along each axis."""
     for axis in range(3):
         values = np.repeat(values, 2, axis=axis)

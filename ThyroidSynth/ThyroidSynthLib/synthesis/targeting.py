@@ -126,6 +126,7 @@ def steer_to_target(
     """
     if isinstance(shapes, ShapeModel):
         shapes = ModelShapes(shapes)
+    shapes = shapes.in_small_steps()
     aim = Aim(shapes, targets)
     best = current = start
     best_misfit = current_misfit = aim.misfit(start)
@@ -176,10 +177,19 @@ class Aim:
         self._wanted = np.array([targets[name] for name in self._names])
         self._scale = shapes.model.features.std(axis=0)[self._rows] + 1e-9
 
+    @property
+    def asked(self) -> dict[str, float]:
+        """The targets by name."""
+        return dict(zip(self._names, self._wanted.tolist(), strict=True))
+
     def misfit(self, thyroid: Thyroid) -> float:
         """Largest error of a target, in tolerances."""
         measured = thyroid.measured.as_array()[self._rows]
         return max(map(_misfit, self._names, measured, self._wanted), default=0.0)
+
+    def distance(self, thyroid: Thyroid) -> float:
+        """How far a thyroid is from all targets together, in SDs of the cohort."""
+        return float(np.linalg.norm((thyroid.measured.as_array()[self._rows] - self._wanted) / self._scale))
 
     def step(self, thyroid: Thyroid, local: Sensitivity, anchor: np.ndarray | None = None) -> np.ndarray:
         """Give the change of a thyroid's code, shape (code_size,), that meets the targets to first order.
@@ -211,11 +221,10 @@ class Aim:
         """Say how the steering from `start` to `best` ended."""
         measured = best.measured.as_array()[self._rows]
         moved = self._space.length(best.code.astype(np.float64) - start.code) / np.sqrt(len(best.code))
-        asked = dict(zip(self._names, self._wanted.tolist(), strict=True))
         met, distance = bool(self.misfit(best) <= 1.0), self._space.distance(best.code)
         thyroid = replace(
             best,
-            asked=asked,
+            asked=self.asked,
             seed=start.seed,
             index=start.index,
             attempts=start.attempts,

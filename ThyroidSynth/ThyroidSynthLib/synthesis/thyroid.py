@@ -9,7 +9,7 @@ import numpy as np
 from ..anatomy.features import FEATURE_NAMES, Features, measure_features
 from ..anatomy.surface import Surface
 from ..learning.model import ShapeModel
-from .decoding import DEFAULT_RESOLUTION, decode
+from .decoding import DEFAULT_RESOLUTION, NearbyDecoding, decode
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,21 @@ class Thyroid:
 
 
 def thyroid_of_code(
-    model: ShapeModel, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION, **about: object
+    model: ShapeModel,
+    code: np.ndarray,
+    *,
+    resolution: int = DEFAULT_RESOLUTION,
+    nearby: NearbyDecoding | None = None,
+    **about: object,
 ) -> Thyroid:
-    """Decode a code and measure what comes out; `about` goes to the `Thyroid` as it is.
+    """Decode a code (see `decode`) and measure what comes out; `about` goes to the `Thyroid` as it is.
 
     Raises
     ------
     SynthesisError
         The code has no surface.
     """
-    decoded = decode(model, code, resolution=resolution)
+    decoded = decode(model, code, resolution=resolution, nearby=nearby)
     return Thyroid(
         code=np.asarray(code, dtype=np.float32),
         surface=decoded.surface,

@@ -1,0 +1,21 @@
+"""Steering that follows a hand, also where the hand asks too much."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ThyroidSynthLib.learning.model import ShapeModel
+from ThyroidSynthLib.synthesis.live import LiveSteering
+from ThyroidSynthLib.synthesis.shapes import ModelShapes
+from ThyroidSynthLib.synthesis.steering import generate
+
+
+def test_a_hand_that_pulls_beyond_what_the_model_knows_does_not_make_the_shape_run_away(
+    small_model: ShapeModel,
+) -> None:
+    for start in generate(small_model, count=3, seed=3):
+        live = LiveSteering(ModelShapes(small_model), start)
+        for volume in np.linspace(1, 2.5, 8) * start.measured.volume_ml:
+            before = abs(live.current.measured.volume_ml - volume)
+            after = abs(live.follow({"volume_ml": volume}, resolution=32).measured.volume_ml - volume)
+            assert after <= 2 * before + 1e-9
