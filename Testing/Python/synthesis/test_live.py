@@ -10,7 +10,7 @@ from ThyroidSynthLib.synthesis.shapes import ModelShapes
 from ThyroidSynthLib.synthesis.steering import generate
 
 
-def test_a_hand_that_pulls_beyond_what_the_model_knows_does_not_make_the_shape_run_away(
+def test_a_hand_that_pulls_beyond_the_models_reach_does_not_make_the_shape_run_away(
     small_model: ShapeModel,
 ) -> None:
     for start in generate(small_model, count=3, seed=3):
