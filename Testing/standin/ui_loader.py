@@ -91,11 +91,6 @@ def _check_connection(sender, receiver, signal: str, slot: str) -> None:
 class StrictUiLoader(QtUiTools.QUiLoader):
     """Loads a .ui file; every class, property and connection in it must exist in Slicer."""
 
-    def __init__(self, parent=None) -> None:
-        super().__init__(parent)
-        for cls in pythonqt.standin_classes():
-            self.registerCustomWidget(cls)
-
     def load(self, device: QtCore.QIODevice, parent=None):
         """Make the widgets of a .ui file.
 
@@ -108,6 +103,11 @@ class StrictUiLoader(QtUiTools.QUiLoader):
         device.close()
         root = ElementTree.fromstring(text)
         _check(root)
+        # Each registration takes milliseconds: only of those that the file names.
+        for name in {widget.get("class") for widget in root.iter("widget")}:
+            cls = pythonqt.standin_class(name)
+            if cls is not None:
+                self.registerCustomWidget(cls)
         buffer = QtCore.QBuffer()
         buffer.setData(signals.in_python(_flags_as_numbers(text)).encode())
         buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
