@@ -10,6 +10,7 @@ from ThyroidSynthLib.errors import InputError
 from ThyroidSynthLib.learning.presets import PRESETS, VARIANTS, TrainingSettings, settings_for
 
 PUBLISHED = {
+    "drawn_codes_only": False,
     "preset": "paper",
     "epochs": 10_000,
     "samples_per_shape": 1000,

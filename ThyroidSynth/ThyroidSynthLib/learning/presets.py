@@ -45,6 +45,8 @@ class TrainingSettings:
         asymmetry and no other does; features are the same for both.
     latent_init_sd : float
         SD of their initial values.
+    drawn_codes_only : bool
+        Whether, in a large cohort, a step moves only the codes of its own shapes (see `optimiser`).
     latent_weight : float
         Weight λ of the codes' squared length in the loss.
     correlation_weight : float
@@ -72,6 +74,7 @@ class TrainingSettings:
     latent_size: int = 64
     mirrored_size: int = 0
     latent_init_sd: float = 0.01
+    drawn_codes_only: bool = False
     latent_weight: float = 1e-4
     correlation_weight: float = 1e-5
     conditioning: str = "linear"
@@ -104,6 +107,7 @@ _OURS = {
     "schedule": "cosine",
     "conditioning": "anatomical",
     "mirrored_size": 24,
+    "drawn_codes_only": True,
 }
 
 DEFAULT_PRESET = "best"

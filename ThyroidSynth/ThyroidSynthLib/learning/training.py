@@ -22,12 +22,16 @@ from .distributed import ALONE, Team
 from .gradients import sdf_loss_gradients
 from .losses import correlation_loss, latent_loss
 from .model import ShapeModel, network_for
+from .optimiser import Optimiser
 from .presets import TrainingSettings
 from .sides import sides_of
 from .tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
     from ..anatomy.cohort import Cohort
+
+# What a checkpoint's tensors of the optimiser are called, before their own names.
+_OPTIMISER = "optimiser."
 
 
 @dataclass(frozen=True)
@@ -183,20 +187,14 @@ class _Learner:
             latent[:, kept : kept + sides.shape[1]] += torch.from_numpy(sides)
         self.network = network.to(device)
         self.latent = torch.nn.Parameter(latent.to(device))
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": list(self.network.parameters()), "lr": settings.learning_rate},
-                {"params": [self.latent], "lr": settings.latent_learning_rate},
-            ],
-            fused=True,
-        )
+        self.optimiser = Optimiser(self.network, self.latent, settings)
         # A GPU keeps every sample at hand; a CPU reads them through the memory map.
         self.samples = torch.from_numpy(np.array(cohort.samples)).to(device) if device.type == "cuda" else None
 
     def run_epoch(self) -> dict[str, float]:
         """Take every shape once, in random order, and give the mean losses."""
-        self._set_learning_rates()
-        self.team.align(self._parameters())
+        self.optimiser.begin_epoch(self.epoch)
+        self.team.align(self.optimiser.parameters)
         rng = np.random.default_rng(_seed_of(self.settings.seed, 1 + self.epoch))
         order = rng.permutation(len(self.cohort.ids))
         sums = torch.zeros(3, device=self.device)
@@ -242,24 +240,25 @@ class _Learner:
         part = self.team.part_of(len(shapes))
         index, signs = self._draw_rows(len(shapes), rng)[part], self._draw_mirrored(shapes, rng)
         mirrored = None if signs is None else signs[part]
-        self.optimiser.zero_grad(set_to_none=True)
-        losses = self._differentiate(shapes[part], index, mirrored)
-        self._sum_up(shapes, losses, part)
+        self.optimiser.forget()
+        losses, codes = self._differentiate(shapes[part], index, mirrored)
+        codes = self._sum_up(shapes, losses, codes, part)
+        self.optimiser.take_codes(torch.from_numpy(shapes).to(self.device), codes)
         self.optimiser.step()
         return losses
 
-    def _sum_up(self, shapes: np.ndarray, losses: torch.Tensor, part: slice) -> None:
-        """Bring the gradients of all processes together: the network's, and those of the step's codes."""
+    def _sum_up(self, shapes: np.ndarray, losses: torch.Tensor, codes: torch.Tensor, part: slice) -> torch.Tensor:
+        """Bring all processes' gradients together: the network's, and those of the step's codes, which it gives."""
         if self.team.size == 1:
-            return
-        for parameter in self._parameters():
+            return codes
+        own, codes = codes, torch.zeros(len(shapes), codes.shape[1], device=self.device)
+        codes[part] = own
+        for parameter in self.network.parameters():
             if parameter.grad is None:  # The last step of an epoch may have no shape for this process.
                 parameter.grad = torch.zeros_like(parameter)
-        rows = torch.from_numpy(shapes).to(self.device)
-        codes = self.latent.grad[rows]
         network = [parameter.grad for parameter in self.network.parameters()]
         self.team.sum_up([*network, codes, losses], (part.stop - part.start) / len(shapes))
-        self.latent.grad[rows] = codes
+        return codes
 
     def _samples_of(self, shapes: np.ndarray, index: np.ndarray) -> torch.Tensor:
         """Give samples (shapes, samples, 4) of some shapes by their numbers (shapes, samples)."""
@@ -285,13 +284,22 @@ class _Learner:
         signs = rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(shapes), 1))
         return torch.from_numpy(signs).to(self.device)
 
-    def _differentiate(self, shapes: np.ndarray, index: np.ndarray, mirrored: torch.Tensor | None) -> torch.Tensor:
-        """Give the parameters their gradients on samples of some shapes; give the losses as `_learn`."""
+    def _differentiate(self, shapes: np.ndarray, index: np.ndarray, mirrored: torch.Tensor | None) -> tuple:
+        """Give the network its gradients on samples of some shapes.
+
+        Returns
+        -------
+        losses : Tensor, shape (3,)
+            As `_learn` gives them.
+        codes : Tensor, shape (shapes, latent_size)
+            The gradients of their codes.
+        """
         if not len(shapes):
-            return torch.zeros(3, device=self.device)
+            return torch.zeros(3, device=self.device), torch.zeros(0, self.latent.shape[1], device=self.device)
         samples = self._samples_of(shapes, index)
         rows = torch.from_numpy(shapes).to(self.device)
-        trainable = self.latent[rows]
+        own = self.latent.detach()[rows].requires_grad_()
+        trainable = own
         if mirrored is not None:
             kept = self.settings.latent_size - self.settings.mirrored_size
             trainable = torch.cat([trainable[:, :kept], trainable[:, kept:] * mirrored], dim=1)
@@ -302,65 +310,40 @@ class _Learner:
         # From the codes' part of the first layer on the chain rule is followed automatically.
         torch.autograd.backward([folded, self.settings.latent_weight * latent], [found.folded, None])
         found.add_to(self.network)
-        return torch.stack([found.loss + self.settings.latent_weight * latent, found.loss, latent]).detach()
+        return torch.stack([found.loss + self.settings.latent_weight * latent, found.loss, latent]).detach(), own.grad
 
     def _decorrelate(self) -> float:
         """Push the whole latent table away from correlation with the fixed features."""
         loss = correlation_loss(self.fixed, self.latent)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.forget()
         (self.settings.correlation_weight * loss).backward()
         self.optimiser.step()
         return float(loss.detach())
 
-    def _set_learning_rates(self) -> None:
-        if self.settings.schedule == "constant":
-            factor = 1.0
-        else:
-            done = self.epoch / self.settings.epochs
-            factor = 0.01 + 0.99 * (1 + np.cos(np.pi * done)) / 2
-        for group, rate in zip(
-            self.optimiser.param_groups,
-            (self.settings.learning_rate, self.settings.latent_learning_rate),
-            strict=True,
-        ):
-            group["lr"] = rate * factor
-
     def checkpoint(self, path: Path) -> None:
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors["latent"] = self.latent
-        for index, parameter in enumerate(self._parameters()):
-            for name, value in self.optimiser.state[parameter].items():
-                tensors[f"optimiser.{index}.{name}"] = value
+        tensors.update({f"{_OPTIMISER}{name}": value for name, value in self.optimiser.state().items()})
         progress = {"epoch": self.epoch, "losses": self.last_losses}
         save_tensors(path, tensors, {"kind": "checkpoint", **progress, **self._identity()})
 
     def restore(self, path: Path) -> None:
         tensors, description = load_tensors(path, kind="checkpoint")
         mine = self._identity()
+        # Choices that came after the checkpoint had their defaults.
+        defaults = TrainingSettings(preset="", variant="").to_json()
+        description["settings"] = {**defaults, **description.get("settings", {})}
         for key, what in (("cohort", "another cohort"), ("settings", "other settings")):
             if description.get(key) != mine[key]:
                 raise ModelError(
                     f"{path} is the checkpoint of a training with {what}. "
                     "Choose the cohort and settings it was started with, or another output folder."
                 )
-        prefix = "network."
-        self.network.load_state_dict(
-            {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-        )
+        self.network.load_state_dict(_beginning_with("network.", tensors))
         with torch.no_grad():
             self.latent.copy_(tensors["latent"])
-        for index, parameter in enumerate(self._parameters()):
-            prefix = f"optimiser.{index}."
-            self.optimiser.state[parameter] = {
-                # Adam counts its steps on the CPU unless fused on a GPU; it moves the count itself.
-                name[len(prefix) :]: value.to(self.device)
-                for name, value in tensors.items()
-                if name.startswith(prefix)
-            }
+        self.optimiser.restore(_beginning_with(_OPTIMISER, tensors))
         self.epoch, self.last_losses = description["epoch"], description["losses"]
-
-    def _parameters(self) -> list[torch.nn.Parameter]:
-        return [*self.network.parameters(), self.latent]
 
     def _identity(self) -> dict[str, object]:
         return {"cohort": self.cohort.checksum, "settings": self.settings.to_json()}
@@ -380,6 +363,11 @@ class _Learner:
                 "software": {"thyroidsynth": __version__, "torch": torch.__version__, "numpy": np.__version__},
             },
         )
+
+
+def _beginning_with(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Give tensors by the rest of their names."""
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _seed_of(seed: int, stream: int) -> int:
