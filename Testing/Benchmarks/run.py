@@ -117,8 +117,9 @@ def _loop(material: Material) -> BatchOfOneLoop:
 
 
 def _chamfer(cohort: Cohort, model: ShapeModel) -> float:
-    found = reconstruct_cases(model, cohort, list(cohort.ids))
-    return summarise(tuple(found))["chamfer_mm"]["mean"]
+    """Give the mean over all cases, infinite while one of them has no surface yet."""
+    summary = summarise(tuple(reconstruct_cases(model, cohort, list(cohort.ids))))
+    return np.inf if summary["without_surface"] else summary["chamfer_mm"]["mean"]
 
 
 @contextmanager
@@ -153,6 +154,12 @@ def cohort_rows(material: Material, folder: Path) -> list[Row]:
     return [Row("1,000 steered thyroids", setting, minutes, "min")]
 
 
+def prepare_row(material: Material) -> Row:
+    """How long the material's cases took to prepare."""
+    setting = "one process: read, check, surface, features, 50,000 SDF samples"
+    return Row("prepare a case", setting, material.seconds_per_case, "s")
+
+
 def synthesis_rows(material: Material) -> list[Row]:
     """Steering to three targets and fitting, as a user waits for them."""
     model = material.model
@@ -178,21 +185,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         print(f"Preparing {CASES} example cases and training a model for {EPOCHS} epochs …", flush=True)
         material = make_material(Path(folder))
-        rows = [
-            *decoding_rows(material),
-            *training_rows(material),
-            Row(
-                "prepare a case",
-                "one process: read, check, surface, features, 50,000 SDF samples",
-                material.seconds_per_case,
-                "s",
-            ),
-            *synthesis_rows(material),
-            *cohort_rows(material, Path(folder)),
-            *quality_rows(material),
-            memory_row(material, Path(folder)),
-            *live_rows(),
-        ]
+        rows: list[Row] = []
+        for measured in (
+            lambda: decoding_rows(material),
+            lambda: training_rows(material),
+            lambda: [prepare_row(material)],
+            lambda: synthesis_rows(material),
+            lambda: cohort_rows(material, Path(folder)),
+            lambda: quality_rows(material),
+            lambda: [memory_row(material, Path(folder))],
+            live_rows,
+        ):
+            rows += measured()
+            print(f"… {rows[-1].work}: {rows[-1].value:,.3g} {rows[-1].unit}", flush=True)
     print(f"\nThyroidSynth benchmarks, {date.today().isoformat()}\n{machine()}\n")
     print_table(rows)
 

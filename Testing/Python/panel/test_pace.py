@@ -22,11 +22,11 @@ def after(pace, seconds_at_64: float, steps: int = 30) -> list[int]:
 
 
 def test_a_machine_that_keeps_up_always_shows_the_finest(pace):
-    assert set(after(pace, 0.050)) == {64}
+    assert set(after(pace, 0.040)) == {64}
 
 
 def test_a_slower_machine_shows_a_coarser_surface_and_stays_with_it(pace):
-    chosen = after(pace, 0.080)
+    chosen = after(pace, 0.070)
     assert chosen[0] == 64
     assert set(chosen[10:]) == {48}
 
@@ -37,7 +37,7 @@ def test_a_very_slow_machine_goes_down_to_the_coarsest_and_no_further(pace):
 
 def test_it_becomes_finer_again_when_the_machine_has_time(pace):
     after(pace, 0.2)
-    assert after(pace, 0.03)[-1] == 64
+    assert after(pace, 0.02)[-1] == 64
 
 
 @pytest.mark.parametrize("before", [0, 20])

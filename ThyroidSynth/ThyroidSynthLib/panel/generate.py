@@ -73,7 +73,6 @@ class GenerateSection(Section):
         if self._followed is None:
             # A scene that was opened may hold thyroids.
             self._history.offer(generated_thyroids(slicer.mrmlScene))
-        self._showResult()
         ready = description is not None and parameters.segmentation is not None and bool(parameters.tracheaSegmentID)
         steerable = description is None or description.steerable
         self.ui.exactCheckBox.enabled = self.ui.liveCheckBox.enabled = steerable
@@ -81,7 +80,8 @@ class GenerateSection(Section):
             button.enabled = ready
         self.ui.similarButton.enabled = ready and steerable and bool(parameters.thyroidSegmentID)
         self._placing.refresh()
-        self._followWishes()
+        if not self._followWishes():
+            self._showResult()
 
     def thyroidsChanged(self) -> None:
         """Take what is in the scene into the strip of the last thyroids."""
@@ -187,14 +187,17 @@ class GenerateSection(Section):
 
     # Following the sliders.
 
-    def _followWishes(self) -> None:
+    def _followWishes(self) -> bool:
+        """Let the thyroid follow wishes that have changed; say whether it will, and be shown anew."""
         asked = self._asked()
         before, self._followed = self._followed, asked
         if before is None or self._settingWishes or not self.parameters.livePreview:
-            return
+            return False
         # A wish that was given up leaves the thyroid as it is.
-        if any(before.get(name) != value for name, value in asked.items()) and self._replaceable() is not None:
+        follows = any(before.get(name) != value for name, value in asked.items()) and self._replaceable() is not None
+        if follows:
             self._live.changed()
+        return follows
 
     def _replaceable(self):
         """Give the chosen result if the next thyroid may replace it; what was fitted or edited stays."""
@@ -209,6 +212,7 @@ class GenerateSection(Section):
             asked = self._asked()
             with self._pace.step() as resolution:
                 self._replace(node, steering.follow(asked, resolution=resolution), asked)
+        if self.parameters is not None:
             self._showResult()
 
     def _onRest(self, work: Work) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 # What a step may take, so that it and the drawing of the views stay below a tenth of a second, where a change
 # still seems to follow the hand.
-_BUDGET_SECONDS = 0.045
+_BUDGET_SECONDS = 0.035
 # A change of the resolution is seen, and costs a search from nothing: only where it is worth it.
 _TOO_SLOW, _SURELY_FAST = 1.25, 0.75
 # Weight of the newest step in the mean: one slow step among quick ones, such as the first, changes nothing.
@@ -30,7 +30,7 @@ class Pace:
 
     def __init__(self) -> None:
         self.resolution = self.resolutions[0]
-        self._seconds = _BUDGET_SECONDS
+        self._seconds = _SURELY_FAST * _BUDGET_SECONDS
 
     @contextmanager
     def step(self) -> Iterator[int]:
