@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from live import live_rows
+from live import rows_of_own_process
 from material import CASES, MODEL, Material, make_material
 from memory import memory_row
 from reference import BatchOfOneLoop, decode_slice_by_slice, perceptron_like
@@ -200,7 +200,7 @@ def main() -> None:
             lambda: cohort_rows(Path(folder)),
             lambda: quality_rows(material),
             lambda: [memory_row(material, Path(folder))],
-            live_rows,
+            rows_of_own_process,
         ):
             rows += measured()
             print(f"… {rows[-1].work}: {rows[-1].value:,.3g} {rows[-1].unit}", flush=True)

@@ -21,9 +21,10 @@ _AT_START = 0.1
 # outcome to be learned from; beyond that the derivatives are taken anew.
 _FORETOLD_SHARE = 0.3
 _FORETOLD_SD = 0.02
-# Shares of a step that are tried until one gives a valid surface that is hardly further from the targets: a
-# step that meets one feature may disturb another, which the next one mends.
+# Shares of a step that are tried until one gives a valid surface that is hardly further from the targets (in
+# cohort SDs): a step that meets one feature may disturb another, which the next one mends.
 _MUCH_FURTHER = 2.0
+_FURTHER_SD = 0.05
 _SHARES = (1.0, 0.4, 0.15)
 
 
@@ -88,13 +89,14 @@ class LiveSteering:
 
     def _step(self, aim: Aim, local: Sensitivity, resolution: int, shares: tuple[float, ...]) -> bool:
         """Go to a valid surface that is not much further from the aim; say whether there was one."""
-        step, away = aim.step(self.current, local, self.start.code), aim.distance(self.current)
+        step = aim.step(self.current, local, self.start.code)
+        bearable = _MUCH_FURTHER * aim.distance(self.current) + _FURTHER_SD
         for share in shares:
             try:
                 trial = self._shapes.thyroid(self.current.code + np.float32(share) * step, resolution=resolution)
             except SynthesisError:
                 continue
-            if trial.validity.ok and aim.distance(trial) < _MUCH_FURTHER * away:
+            if trial.validity.ok and aim.distance(trial) < bearable:
                 learned = self._learned(local, self.current, trial)
                 self._take(replace(trial, asked=aim.asked, seed=self.start.seed, index=self.start.index))
                 self._local = learned
