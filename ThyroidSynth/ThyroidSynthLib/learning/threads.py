@@ -7,6 +7,7 @@ where other programs use the machine.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -44,6 +45,4 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 def _nothing(number: int) -> None:
     """Keep a thread busy for a moment, so that the pool starts the next one."""
-    import time
-
     time.sleep(0.001)
