@@ -23,6 +23,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..anatomy.surface import box_of
+
 FieldFunction = Callable[[np.ndarray], np.ndarray]
 
 # Cells along an axis of the coarsest grid, which is evaluated throughout; in fours, so that what strays from
@@ -334,10 +336,7 @@ def _largest_nearby(values: np.ndarray) -> np.ndarray:
 def _not_surely_outside(values: np.ndarray, bound: np.ndarray) -> tuple[slice, slice, slice]:
     """Choose the part of a grid that holds the inside with certainty, and a cell around it."""
     inside = values <= _CROP_SHARE * bound
-    occupied = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    if len(occupied[0]) == 0:
-        return (slice(0, 2),) * 3
-    return tuple(slice(max(found[0] - 1, 0), found[-1] + 2) for found in occupied)
+    return box_of(inside, margin=1) if inside.any() else (slice(0, 2),) * 3
 
 
 def repeated(values: np.ndarray) -> np.ndarray:
