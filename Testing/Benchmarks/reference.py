@@ -49,12 +49,12 @@ def decode_slice_by_slice(
 class BatchOfOneLoop:
     """Training as the authors' code runs it: one shape of 1,000 samples a step, in order."""
 
-    def __init__(self, samples: np.ndarray, fixed: np.ndarray, latent_size: int = 64) -> None:
+    def __init__(self, samples: np.ndarray, fixed: np.ndarray, latent_size: int = 64, device: str = "cpu") -> None:
         torch.manual_seed(0)
-        self.samples = samples
-        self.fixed = torch.from_numpy(fixed.astype(np.float32))
-        self.network = perceptron(fixed.shape[1] + latent_size)
-        self.latent = nn.Embedding(len(samples), latent_size)
+        self.samples, self.device = samples, device
+        self.fixed = torch.from_numpy(fixed.astype(np.float32)).to(device)
+        self.network = perceptron(fixed.shape[1] + latent_size).to(device)
+        self.latent = nn.Embedding(len(samples), latent_size).to(device)
         self.latent.weight.data *= 0.01
         self.optimiser = torch.optim.Adam([*self.network.parameters(), *self.latent.parameters()], lr=3e-4)
         self.rng = np.random.default_rng(0)
@@ -62,7 +62,8 @@ class BatchOfOneLoop:
     def step(self, shape: int, count: int = 1000) -> None:
         """Learn from `count` random samples of one shape."""
         drawn = torch.from_numpy(self.samples[shape, self.rng.integers(self.samples.shape[1], size=count)])
-        trainable = self.latent(torch.tensor([shape]))
+        drawn = drawn.to(self.device)
+        trainable = self.latent(torch.tensor([shape], device=self.device))
         code = torch.cat([self.fixed[shape : shape + 1], trainable], dim=1).repeat(count, 1)
         predicted = self.network(torch.cat([drawn[:, :3], code], dim=1))[:, 0]
         loss = torch.mean((predicted - drawn[:, 3]) ** 2) + 1e-4 * torch.sum(trainable**2)

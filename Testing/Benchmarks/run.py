@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -93,6 +93,29 @@ def training_rows(material: Material) -> list[Row]:
     return rows
 
 
+def gpu_row(material: Material) -> Row:
+    """Samples learned from per second on a GPU, where there is one, against one shape a step on it."""
+    work = "training, GPU"
+    if not torch.cuda.is_available():
+        return Row(work, "there is no GPU here", None, "samples/s")
+    loop, settings = _loop(material, "cuda"), settings_for("fast", "fixed", epochs=20)
+    samples = settings.epochs * CASES * settings.samples_per_shape
+
+    def ended(run: Callable[[], object]) -> None:
+        run()
+        torch.cuda.synchronize()
+
+    times = median_seconds(
+        {
+            "ours": lambda: ended(lambda: train(material.cohort, settings, device="cuda")),
+            "reference": lambda: ended(lambda: loop.epochs(settings.epochs)),
+        },
+        rounds=3,
+    )
+    ours, reference = samples / times["ours"], samples / times["reference"]
+    return Row(work, "as on the processor", ours, "samples/s", reference, ours / reference)
+
+
 def quality_rows(material: Material) -> list[Row]:
     """Time to the Chamfer distance that the batch-of-one loop has after 300 epochs.
 
@@ -114,9 +137,10 @@ def quality_rows(material: Material) -> list[Row]:
     return [Row("training to a reconstruction Chamfer", setting, ours, "s", reference, reference / ours)]
 
 
-def _loop(material: Material) -> BatchOfOneLoop:
+def _loop(material: Material, device: str = "cpu") -> BatchOfOneLoop:
     cohort = material.cohort
-    return BatchOfOneLoop(np.asarray(cohort.samples), _beginner(cohort).conditioning.encode(cohort.features))
+    fixed = _beginner(cohort).conditioning.encode(cohort.features)
+    return BatchOfOneLoop(np.asarray(cohort.samples), fixed, device=device)
 
 
 def _beginner(cohort: Cohort) -> ShapeModel:
@@ -195,6 +219,7 @@ def main() -> None:
         for measured in (
             lambda: decoding_rows(material),
             lambda: training_rows(material),
+            lambda: [gpu_row(material)],
             lambda: [prepare_row(material)],
             lambda: synthesis_rows(material),
             lambda: cohort_rows(Path(folder)),
@@ -203,7 +228,7 @@ def main() -> None:
             rows_of_own_process,
         ):
             rows += measured()
-            print(f"… {rows[-1].work}: {rows[-1].value:,.3g} {rows[-1].unit}", flush=True)
+            print(f"… {rows[-1].work}: {rows[-1].measured}", flush=True)
     print(f"\nThyroidSynth benchmarks, {date.today().isoformat()}\n{machine()}\n")
     print_table(rows)
 

@@ -12,14 +12,19 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; `unit` belongs to `value` and `reference`."""
+    """One line of the table; `unit` belongs to `value` and `reference`. A value of None was not measured."""
 
     work: str
     setting: str
-    value: float
+    value: float | None
     unit: str
     reference: float | None = None
     ratio: float | None = None
+
+    @property
+    def measured(self) -> str:
+        """The value as text."""
+        return "not measured" if self.value is None else f"{self.value:,.3g} {self.unit}"
 
 
 def median_seconds(contenders: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
@@ -57,4 +62,4 @@ def print_table(rows: list[Row]) -> None:
     for row in rows:
         reference = "–" if row.reference is None else f"{row.reference:,.3g} {row.unit}"
         ratio = "–" if row.ratio is None else f"{row.ratio:.1f}×"
-        print(f"| {row.work} | {row.setting} | {row.value:,.3g} {row.unit} | {reference} | {ratio} |")
+        print(f"| {row.work} | {row.setting} | {row.measured} | {reference} | {ratio} |")
