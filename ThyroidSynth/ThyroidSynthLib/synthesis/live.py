@@ -55,6 +55,8 @@ class LiveSteering:
         self._shapes = shapes.in_small_steps()
         self.start = self.current = start
         self._local: Sensitivity | None = None
+        # Grid of the last one that was made while following; None for one that was given.
+        self._resolution: int | None = None
 
     def follow(self, targets: Mapping[str, float], *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
         """Give a thyroid near the targets, as a rule after decoding one surface.
@@ -99,7 +101,7 @@ class LiveSteering:
             if trial.validity.ok and aim.distance(trial) < bearable:
                 learned = self._learned(local, self.current, trial)
                 self._take(replace(trial, asked=aim.asked, seed=self.start.seed, index=self.start.index))
-                self._local = learned
+                self._local, self._resolution = learned, resolution
                 return True
         return False
 
@@ -121,6 +123,10 @@ class LiveSteering:
             `stop_requested` said so.
         """
         start = self.start if Aim(self._shapes, targets).misfit(self.start) <= _AT_START else self.current
+        if start is self.current and self._resolution not in (None, resolution):
+            # Met on a coarser grid is not met: what is given at rest is measured on this one.
+            about = {"asked": start.asked, "seed": start.seed, "index": start.index}
+            start = self._shapes.thyroid(start.code, resolution=resolution, **about)
         steered = steer_to_target(
             self._shapes, start, targets, resolution=resolution, progress=progress, stop_requested=stop_requested
         )
@@ -150,4 +156,4 @@ class LiveSteering:
 
     def _take(self, thyroid: Thyroid) -> None:
         if thyroid is not self.current:
-            self.current, self._local = thyroid, None
+            self.current, self._local, self._resolution = thyroid, None, None
