@@ -16,6 +16,7 @@ from ..scene.flip import Flip, Shown
 from ..scene.records import ATTRIBUTE
 from ..scene.segmentations import SEGMENT_ID
 from ..scene.volumes import surface_of_segment
+from .shortcuts import Shortcut
 
 if TYPE_CHECKING:
     from .session import Session
@@ -43,10 +44,15 @@ class Comparing:
         self._timer = qt.QTimer()
         self._timer.setInterval(_FLIP_MS)
         self._timer.connect("timeout()", self._turn)
-        self._shortcut = qt.QShortcut(qt.QKeySequence(FLIP_KEY), parent)
-        # From the views too; a hidden panel does not listen.
-        self._shortcut.setContext(qt.Qt.ApplicationShortcut)
-        self._shortcut.connect("activated()", self._onKey)
+        self._shortcut = Shortcut(
+            FLIP_KEY,
+            parent,
+            act=self._turn,
+            ready=self._mayTurn,
+            begun=lambda: self._flip is not None,
+            # Views may have a window of their own.
+            context=qt.Qt.ApplicationShortcut,
+        )
         ui.comparedSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
         ui.flipButton.connect("clicked(bool)", self._onFlip)
         ui.showBothButton.connect("clicked(bool)", self._onShowBoth)
@@ -104,7 +110,7 @@ class Comparing:
     def close(self) -> None:
         """Let go of everything."""
         self._timer.stop()
-        self._shortcut.setEnabled(False)
+        self._shortcut.close()
 
     def _pair(self) -> tuple[Shown, Shown] | None:
         """Give the current thyroid and the one it is compared with; None where there are not two."""
@@ -121,9 +127,8 @@ class Comparing:
         displayed = all(each.exists() and each.node.GetDisplayNode() is not None for each in (first, second))
         return (first, second) if displayed and first.node is not second.node else None
 
-    def _onKey(self) -> None:
-        if self._ui.flipButton.enabled and not self._session.busy and not self.blinded:
-            self._turn()
+    def _mayTurn(self) -> bool:
+        return self._ui.flipButton.enabled and not self._session.busy and not self.blinded
 
     def _onFlip(self, checked: bool = False) -> None:
         self._turn()

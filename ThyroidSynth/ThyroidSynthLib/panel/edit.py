@@ -31,6 +31,7 @@ from .live import LivePreview
 from .patient_edit import PatientEdit, fitPatient, resumeEdit
 from .section import Section
 from .segmentation_watch import SegmentationWatch
+from .shortcuts import Shortcut
 from .theme import showWarning
 
 if TYPE_CHECKING:
@@ -64,6 +65,20 @@ class EditSection(Section):
         self.ui.resetButton.connect("clicked(bool)", self._onReset)
         self.ui.keepButton.connect("clicked(bool)", self._onKeep)
         self.ui.showOriginalCheckBox.connect("clicked(bool)", self._onShowOriginal)
+        self._shortcuts = [
+            Shortcut(
+                key,
+                self.widget,
+                act=act,
+                ready=lambda button=button: button.visible and button.enabled and not self.session.busy,
+                begun=lambda: self._edit is not None,
+            )
+            for key, button, act in (
+                ("Ctrl+Z", self.ui.undoButton, self._onUndo),
+                ("Ctrl+Y", self.ui.redoButton, self._onRedo),
+                ("Ctrl+Shift+Z", self.ui.redoButton, self._onRedo),
+            )
+        ]
 
     @property
     def _edit(self) -> PatientEdit | None:
@@ -91,6 +106,8 @@ class EditSection(Section):
         self.release()
         self._keeper.forget()
         self._outline.remove()
+        for shortcut in self._shortcuts:
+            shortcut.close()
 
     def refresh(self) -> None:
         """Show the parameters, which have changed."""
