@@ -53,6 +53,19 @@ def test_every_widget_says_what_it_is_for_and_is_reached_by_the_keyboard(whole, 
     assert back == []
 
 
+def test_the_keyboard_stays_where_it_was_when_an_operation_has_ended(ready):
+    from PySide6 import QtCore, QtTest
+
+    ready.module.panel.show()
+    ready.module.panel.activateWindow()
+    ready.app.process_events()
+    ready.generateButton.setFocus()
+    QtTest.QTest.keyClick(ready.generateButton, QtCore.Qt.Key_Space)
+    ready.app.process_events()
+    assert len(generated_thyroids(ready.app.scene)) == 1
+    assert ready.generateButton.focus
+
+
 def test_the_panel_fits_a_small_screen(whole, habits):
     import ctk
 
@@ -120,6 +133,38 @@ def test_two_panels_show_the_same_choices_and_one_may_go(ready, second):
     second.cleanup()
     named(first, "generateButton").click()
     assert len(generated_thyroids(ready.app.scene)) == 1
+
+
+def test_of_two_panels_in_one_window_one_takes_a_key(ready, second):
+    import qt
+    from PySide6 import QtCore, QtTest
+
+    ready.click("generateButton")
+    window = qt.QWidget()
+    layout = qt.QHBoxLayout(window)
+    for widget in (ready.module.widget, second):
+        layout.addWidget(widget.panel.widget)
+        named(widget, "inspectCollapsible").collapsed = False
+    window.show()
+    window.activateWindow()
+    ready.app.process_events()
+    names = ["patient's own", ready.parameters.result.GetName()]
+    for focused in (second, ready.module.widget):
+        other = ready.module.widget if focused is second else second
+        named(focused, "generateButton").setFocus()
+        for name in [*names, *names]:
+            QtTest.QTest.keyClick(window, QtCore.Qt.Key_F8)
+            ready.app.process_events()
+            assert name in named(focused, "comparisonLabel").text
+            assert not named(other, "showBothButton").enabled
+        # The panel that flips goes on with it, also when the keyboard is in a view.
+        named(focused, "generateButton").clearFocus()
+        QtTest.QTest.keyClick(window, QtCore.Qt.Key_F8)
+        ready.app.process_events()
+        assert names[0] in named(focused, "comparisonLabel").text
+        named(focused, "showBothButton").click()
+    for widget in (ready.module.widget, second):
+        widget.panel.widget.setParent(None)
 
 
 def test_a_reloaded_module_goes_on_where_it_was(ready):

@@ -70,6 +70,7 @@ class Panel:
         self._choices: dict[str, object] | None = None
         self._restRefreshing = self._timer(_REST_MS, self._refreshRest)
         self._sceneTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, self._onNodeRemoved)
+        self._focused = None
         self._setEnabled(False)
 
     @property
@@ -149,7 +150,16 @@ class Panel:
             self._announceSoon()
 
     def _setEnabled(self, enabled: bool) -> None:
+        """Let the sections be used or not; the keyboard comes back to where it was."""
+        if not enabled:
+            focused = self.sections.focusWidget()
+            # Qt takes it from what cannot be used, and would leave it nowhere.
+            self._focused = focused if focused is not None and focused.focus else self._focused
         self.sections.enabled = enabled and self.session.parameters is not None
+        if self.sections.enabled and self._focused is not None:
+            if self.widget.window().focusWidget() is None and self._focused.enabled:
+                self._focused.setFocus()
+            self._focused = None
 
     @staticmethod
     def _timer(milliseconds: int, slot: Callable[[], None]):
