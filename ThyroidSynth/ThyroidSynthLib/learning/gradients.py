@@ -2,7 +2,7 @@
 
 Automatic differentiation takes all samples of a step through one layer after the other, and their
 activations travel to main memory and back for each. Here a few hundred samples go forwards and backwards
-through the whole network while their activations stay in one core's cache, on every core its own.
+through the network's active units while their activations stay in one core's cache, on every core its own.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import torch
 
+from .active_units import Active, Layer
 from .network import SDFNetwork
 from .threads import in_threads
 
-# Samples that are taken through the network at once on a processor.
-_CHUNK = 512
+# Samples that are taken through the network at once on a processor: enough that finding the active units pays.
+_CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -57,51 +58,78 @@ def sdf_loss_gradients(network: SDFNetwork, samples: torch.Tensor, folded: torch
         What `SDFNetwork.fold` gave for each shape's code.
     """
     with torch.no_grad():
-        weights = [layer.weight for layer in network.layers]
-        weights[0] = weights[0][:, :3].contiguous()
-        passes = _Passes(weights, [layer.bias for layer in network.layers], 2 / (samples.shape[0] * samples.shape[1]))
+        passes = _Passes(
+            network.layers[0].weight[:, :3].contiguous(),
+            [Layer.of(layer) for layer in network.layers[1:]],
+            2 / (samples.shape[0] * samples.shape[1]),
+        )
         # A GPU shares one large product among its cores better than many small ones.
         size = samples.shape[1] if samples.is_cuda else -(-samples.shape[1] // -(-samples.shape[1] // _CHUNK))
-        chunks = [(part, fold) for shape, fold in zip(samples, folded, strict=True) for part in shape.split(size)]
-        parts = in_threads(passes.through, chunks)
-        of_shape = torch.stack([part.folded for part in parts]).unflatten(0, (len(samples), -1)).sum(dim=1)
-        return LossGradients(
-            torch.stack([part.loss for part in parts]).sum() / (samples.shape[0] * samples.shape[1]),
-            [_summed([part.layers[index] for part in parts]) for index in range(len(weights))],
-            of_shape,
+        chunks = [
+            (row, part, fold)
+            for row, (shape, fold) in enumerate(zip(samples, folded, strict=True))
+            for part in shape.split(size)
+        ]
+        total = LossGradients(
+            torch.zeros((), device=samples.device),
+            [(torch.zeros_like(passes.first), None)]
+            + [(torch.zeros_like(layer.weight), torch.zeros_like(layer.bias)) for layer in passes.layers],
+            torch.zeros_like(folded),
         )
+        # One after the other in their order: sums depend on it.
+        for (row, *_), part in zip(chunks, in_threads(passes.through, chunks), strict=True):
+            total.loss.add_(part.squares)
+            total.folded[row].index_add_(0, part.pieces[0].outputs, part.pieces[0].bias)
+            for (weight, bias), piece in zip(total.layers, part.pieces, strict=True):
+                weight.index_put_((piece.outputs[:, None], piece.inputs), piece.weight, accumulate=True)
+                if bias is not None:
+                    bias.index_add_(0, piece.outputs, piece.bias)
+        total.loss.div_(samples.shape[0] * samples.shape[1])
+        return total
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Gradients of a layer's weights (k, m) and biases (k,) between the units that are active: k outputs, m inputs."""
+
+    outputs: torch.Tensor
+    inputs: torch.Tensor
+    weight: torch.Tensor
+    bias: torch.Tensor
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a chunk of samples adds: its summed squared error, and a piece of every layer's gradients."""
+
+    squares: torch.Tensor
+    pieces: list[_Piece]
 
 
 @dataclass(frozen=True)
 class _Passes:
-    """The network's parameters, and what a unit of error weighs."""
+    """The network's parameters (the first layer's for the position only), and what a unit of error weighs."""
 
-    weights: list[torch.Tensor]
-    biases: list[torch.Tensor]
+    first: torch.Tensor
+    layers: list[Layer]
     weight_of_error: float
 
-    def through(self, chunk: tuple[torch.Tensor, torch.Tensor]) -> LossGradients:
-        """Take samples (n, 4) of one shape forwards and backwards; the loss is their summed squared error."""
-        samples, folded = chunk
+    def through(self, chunk: tuple[int, torch.Tensor, torch.Tensor]) -> _Part:
+        """Take samples (n, 4) of one shape forwards and backwards."""
+        _, samples, folded = chunk
+        positions = samples[:, :3]
         with torch.no_grad():
-            activations = [torch.addmm(folded, samples[:, :3], self.weights[0].T).relu_()]
-            for weight, bias in zip(self.weights[1:-1], self.biases[1:-1], strict=True):
-                activations.append(torch.addmm(bias, activations[-1], weight.T).relu_())
-            error = torch.addmv(self.biases[-1].expand(len(samples)), activations[-1], self.weights[-1][0])
-            error -= samples[:, 3]
+            active = [Active.of(torch.addmm(folded, positions, self.first.T))]
+            for layer in self.layers[:-1]:
+                active.append(active[-1].into(layer))
+            error = active[-1].value(self.layers[-1]) - samples[:, 3]
             slope = (error * self.weight_of_error).unsqueeze(1)
-            layers: list[tuple[torch.Tensor, torch.Tensor | None]] = [(slope.T @ activations[-1], slope.sum(dim=0))]
-            for index in range(len(self.weights) - 1, 0, -1):
-                # Where a unit is off nothing flows back.
-                slope = torch.ops.aten.threshold_backward(slope @ self.weights[index], activations[index - 1], 0.0)
-                if index > 1:
-                    layers.append((slope.T @ activations[index - 2], slope.sum(dim=0)))
-            layers.append((slope.T @ samples[:, :3], None))
-            return LossGradients(error @ error, layers[::-1], slope.sum(dim=0))
-
-
-def _summed(
-    gradients: list[tuple[torch.Tensor, torch.Tensor | None]],
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    weights, biases = zip(*gradients, strict=True)
-    return sum(weights), None if biases[0] is None else sum(biases)
+            outputs = torch.zeros(1, dtype=torch.int64, device=samples.device)
+            pieces = []
+            for layer, below in zip(reversed(self.layers), reversed(active), strict=True):
+                pieces.append(_Piece(outputs, below.units, slope.T @ below.outputs, slope.sum(dim=0)))
+                weights = layer.weight.index_select(0, outputs).index_select(1, below.units)
+                slope, outputs = below.back(slope @ weights), below.units
+            axes = torch.arange(3, device=samples.device)
+            pieces.append(_Piece(outputs, axes, slope.T @ positions, slope.sum(dim=0)))
+            return _Part(error @ error, pieces[::-1])

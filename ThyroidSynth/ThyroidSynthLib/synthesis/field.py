@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..learning.active_units import Active, Layer
 from ..learning.model import ShapeModel
 from ..learning.threads import in_threads
 
-# Points evaluated at once: their activations stay in a core's cache, which more than doubles the speed. Fewer
-# where there are few, so that no thread goes without.
+# Points evaluated at once: their activations stay in a core's cache, and near each other they have fewer active
+# units. So few are not worth a second thread.
 _CHUNK = 512
-_SMALLEST_CHUNK = 64
+_WORTH_SHARING = 128
 
 
 class Field:
@@ -33,23 +34,30 @@ class Field:
         if code.shape != (model.code_size,):
             raise ValueError(f"A code of this model has {model.code_size} numbers, not {code.shape}.")
         self.code = code
-        self._layers = [(layer.weight, layer.bias) for layer in model.network.layers]
-        self._first = self._layers[0][0][:, :3].contiguous()
+        first, *others = model.network.layers
+        self._first = first.weight.detach()
+        self._of_position = self._first[:, :3].contiguous()
+        self._layers = [Layer.of(layer) for layer in others]
         with torch.no_grad():
             self._folded = model.network.fold(torch.from_numpy(code))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Give the signed distance at points (n, 3), shape (n,), float32, negative inside."""
-        positions = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
-        return torch.cat(in_threads(self._values, _chunks(positions))).numpy()
+        if len(points) == 0:
+            return np.empty(0, dtype=np.float32)
+        return torch.cat(in_threads(self._values, _chunks(points))).numpy()
 
     def _values(self, points: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            hidden = torch.addmm(self._folded, points, self._first.T).relu_()
-            for weight, bias in self._layers[1:-1]:
-                hidden = torch.addmm(bias, hidden, weight.T).relu_()
-            weight, bias = self._layers[-1]
-            return torch.addmv(bias.expand(len(points)), hidden, weight[0])
+            *_, last = self._active(points)
+            return last.value(self._layers[-1])
+
+    def _active(self, points: torch.Tensor) -> list[Active]:
+        """Give the active units of every hidden layer."""
+        layers = [Active.of(torch.addmm(self._folded, points, self._of_position.T))]
+        for layer in self._layers[:-1]:
+            layers.append(layers[-1].into(layer))
+        return layers
 
     def derivatives(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Give values, spatial gradients and code gradients at points.
@@ -70,31 +78,29 @@ class Field:
         code : ndarray, shape (n, code_size)
             ∂f/∂z.
         """
-        positions = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
-        parts = in_threads(self._derivatives, _chunks(positions))
+        if len(points) == 0:
+            return tuple(np.empty(shape, dtype=np.float32) for shape in (0, (0, 3), (0, len(self.code))))
+        parts = in_threads(self._derivatives, _chunks(points))
         values, space, code = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
         return values, space, code
 
     def _derivatives(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Backpropagate by hand: for a ReLU network that is the weights, masked where a unit is off."""
         with torch.inference_mode():
-            hidden = torch.addmm(self._folded, points, self._first.T)
-            active = [hidden > 0]
-            hidden = hidden.relu_()
-            for weight, bias in self._layers[1:-1]:
-                hidden = torch.addmm(bias, hidden, weight.T)
-                active.append(hidden > 0)
-                hidden = hidden.relu_()
-            weight, bias = self._layers[-1]
-            values = torch.addmv(bias.expand(len(points)), hidden, weight[0])
-            gradient = weight[0] * active.pop()
-            for (weight, _), mask in zip(reversed(self._layers[1:-1]), reversed(active), strict=True):
-                gradient = (gradient @ weight).mul_(mask)
-            weight = self._layers[0][0]
-            space, code = gradient @ self._first, gradient @ weight[:, 3:]
-            return values, space, code
+            active = self._active(points)
+            last = active[-1]
+            gradient = last.back(self._layers[-1].weight[0].index_select(0, last.units).expand_as(last.outputs))
+            for layer, above, below in zip(self._layers[-2::-1], active[:0:-1], active[-2::-1], strict=True):
+                weights = layer.weight.index_select(0, above.units).index_select(1, below.units)
+                gradient = below.back(gradient @ weights)
+            by_input = gradient @ self._first.index_select(0, active[0].units)
+            return last.value(self._layers[-1]), by_input[:, :3], by_input[:, 3:]
 
 
-def _chunks(points: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    share = -(-len(points) // torch.get_num_threads())
-    return points.split(min(max(share, _SMALLEST_CHUNK), _CHUNK))
+def _chunks(points: np.ndarray) -> tuple[torch.Tensor, ...]:
+    """Cut points (n, 3) into parts of much the same size, the same ones whatever the number of threads."""
+    positions = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
+    if len(points) <= _WORTH_SHARING:
+        return (positions,)
+    pairs = -(-len(points) // (2 * _CHUNK))
+    return positions.split(-(-len(points) // (2 * pairs)))
