@@ -11,6 +11,7 @@ import torch
 from ThyroidSynthLib.anatomy.cohort import Cohort
 from ThyroidSynthLib.errors import Cancelled
 from ThyroidSynthLib.learning import optimiser as optimiser_module
+from ThyroidSynthLib.learning.drawn_adam import DrawnAdam
 from ThyroidSynthLib.learning.optimiser import Optimiser
 from ThyroidSynthLib.learning.presets import settings_for
 from ThyroidSynthLib.learning.training import train
@@ -81,6 +82,19 @@ def test_a_code_drawn_at_every_step_moves_as_the_whole_table_does(large) -> None
         step(lazy, [2, 3])
         step(whole, [2, 3])
     torch.testing.assert_close(some[2:4], all_[2:4], rtol=0, atol=1e-7)
+
+
+def test_drawn_codes_move_as_by_pytorchs_optimiser_for_sparse_gradients() -> None:
+    torch.manual_seed(0)
+    ours, theirs = (torch.nn.Parameter(torch.linspace(-1, 1, 18).reshape(6, 3)) for _ in range(2))
+    moved, reference = DrawnAdam(ours, lr=0.01), torch.optim.SparseAdam([theirs], lr=0.01)
+    for _ in range(30):
+        rows, gradients = torch.randperm(6)[:2], torch.randn(2, 3)
+        moved.take(rows, gradients)
+        theirs.grad = torch.sparse_coo_tensor(rows[None], gradients, theirs.shape)
+        moved.step()
+        reference.step()
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_it_goes_on_from_its_state(large) -> None:

@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from .drawn_adam import DrawnAdam
 from .presets import TrainingSettings
 
 # Adam moves every code at every step, by what is left of its momentum. Beyond so many codes that costs more
@@ -21,6 +22,9 @@ class Optimiser:
     network : torch.nn.Module
     latent : torch.nn.Parameter, shape (cases, latent_size)
     settings : TrainingSettings
+    recorded : bool
+        Whether steps may be recorded (see `recording`). Then learning rates lie beside the parameters, where a
+        recorded step finds those of the present epoch.
 
     Attributes
     ----------
@@ -30,22 +34,26 @@ class Optimiser:
         Whether a step touches only the codes it was given gradients for.
     """
 
-    def __init__(self, network: torch.nn.Module, latent: torch.nn.Parameter, settings: TrainingSettings) -> None:
-        self._settings, self._latent = settings, latent
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        latent: torch.nn.Parameter,
+        settings: TrainingSettings,
+        *,
+        recorded: bool = False,
+    ) -> None:
+        self._settings, self._latent, self._recorded = settings, latent, recorded
         self.parameters = [*network.parameters(), latent]
         self.drawn_only = settings.drawn_codes_only and len(latent) > WHOLE_TABLE and settings.correlation_weight == 0
-        groups = [
-            {"params": self.parameters[:-1], "lr": settings.learning_rate},
-            {"params": [latent], "lr": settings.latent_learning_rate},
-        ]
+        rates = [settings.learning_rate, settings.latent_learning_rate]
+        if recorded:
+            rates = [torch.tensor(rate, device=latent.device) for rate in rates]
+        groups = [{"params": self.parameters[:-1], "lr": rates[0]}, {"params": [latent], "lr": rates[1]}]
         if self.drawn_only:
-            # PyTorch's Adam for sparse gradients: moments and codes of rows without a gradient stay as they are.
-            self._parts = [
-                torch.optim.Adam(groups[:1], fused=True),
-                torch.optim.SparseAdam([latent], lr=settings.latent_learning_rate),
-            ]
+            self._table = DrawnAdam(latent, rates[1])
+            self._parts = [torch.optim.Adam(groups[:1], fused=True, capturable=recorded), self._table]
         else:
-            self._parts = [torch.optim.Adam(groups, fused=True)]
+            self._parts = [torch.optim.Adam(groups, fused=True, capturable=recorded)]
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the learning rates of an epoch, counted from 0."""
@@ -56,12 +64,17 @@ class Optimiser:
         for group, rate in zip(
             groups, (self._settings.learning_rate, self._settings.latent_learning_rate), strict=True
         ):
-            group["lr"] = rate * factor
+            if self._recorded:
+                group["lr"].fill_(rate * factor)
+            else:
+                group["lr"] = rate * factor
 
     def forget(self) -> None:
         """Drop all gradients."""
         for parameter in self.parameters:
             parameter.grad = None
+        if self.drawn_only:
+            self._table.take(None, None)
 
     def take_codes(self, rows: torch.Tensor, gradients: torch.Tensor) -> None:
         """Give the codes of a step's shapes their gradients.
@@ -73,9 +86,7 @@ class Optimiser:
         gradients : Tensor, shape (shapes, latent_size)
         """
         if self.drawn_only:
-            self._latent.grad = torch.sparse_coo_tensor(
-                rows[None], gradients, self._latent.shape, check_invariants=True
-            )
+            self._table.take(rows, gradients)
         else:
             self._latent.grad = torch.zeros_like(self._latent).index_copy_(0, rows, gradients)
 
@@ -87,24 +98,21 @@ class Optimiser:
     def state(self) -> dict[str, torch.Tensor]:
         """Give what it remembers, by name."""
         return {
-            f"{index}.{name}": torch.as_tensor(value)
+            f"{index}.{name}": value
             for index, parameter in enumerate(self.parameters)
             for name, value in self._part_of(parameter).state[parameter].items()
         }
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Remember what `state` gave."""
+        """Remember what `state` gave, here or on another device; before the first step."""
         for index, parameter in enumerate(self.parameters):
-            prefix, part = f"{index}.", self._part_of(parameter)
-            # Adam counts its steps on the CPU unless fused on a GPU; it moves the count itself.
-            own = {
-                name[len(prefix) :]: value.to(parameter.device)
+            prefix = f"{index}."
+            # Counts of steps were whole numbers once, where only drawn codes are touched.
+            self._part_of(parameter).state[parameter] = {
+                name[len(prefix) :]: value.to(parameter.device, torch.float32)
                 for name, value in state.items()
                 if name.startswith(prefix)
             }
-            if isinstance(part, torch.optim.SparseAdam) and "step" in own:
-                own["step"] = int(own["step"])
-            part.state[parameter] = own
 
     def _part_of(self, parameter: torch.nn.Parameter) -> torch.optim.Optimizer:
         return self._parts[-1] if parameter is self._latent else self._parts[0]
