@@ -72,7 +72,7 @@ class ctkCollapsibleButton(_HidesChildren, QtWidgets.QAbstractButton):
         text, parent = text_and_parent(arguments)
         super().__init__(parent)
         self._hidden_here: list[QtWidgets.QWidget] = []
-        self._is_collapsed = False
+        self._is_collapsed, self._open_height = False, self.maximumHeight
         self.text = text
         self.checkable = True
         self.checked = True
@@ -106,6 +106,12 @@ class ctkCollapsibleButton(_HidesChildren, QtWidgets.QAbstractButton):
         if collapsed == self._is_collapsed:
             return
         self._is_collapsed = collapsed
+        # As in CTK, a closed one takes no more room than its button and a little frame.
+        if collapsed:
+            self._open_height = self.maximumHeight
+            self.setMaximumHeight(self._button_height() + self.collapsedHeight)
+        else:
+            self.setMaximumHeight(self._open_height)
         self._show_children(not collapsed)
         self.updateGeometry()
         self.contentsCollapsed.emit(collapsed)

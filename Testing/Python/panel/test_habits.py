@@ -86,6 +86,25 @@ def test_the_panel_fits_a_small_screen(whole, habits):
     assert {name: height for name, height in heights.items() if height > PANEL_HEIGHT} == {}
 
 
+def test_long_names_make_nothing_wider_and_leave_the_numbers_in_sight(whole, ready):
+    import qt
+
+    long = "TotalSegmentator thorax CT 2024 segmentation (being edited)"
+    for node in (ready.parameters.result, ready.parameters.segmentation, ready.parameters.ct):
+        node.SetName(long)
+    ready.module.widget.panel.session.announceThyroids()
+    ready.app.process_events()
+    assert whole.minimumSizeHint.width() <= PANEL_WIDTH
+    view, model = ready.thyroidTable, ready.thyroidTable.model()
+    metrics = view.fontMetrics()
+    for column in range(1, 7):
+        lines = model.index(0, column).data().split("\n")
+        assert max(map(metrics.horizontalAdvance, lines)) < view.columnWidth(column), column
+    assert view.columnWidth(0) > metrics.horizontalAdvance("thyroid_12")
+    assert sum(view.columnWidth(column) for column in range(7)) <= view.viewport().width
+    assert model.index(0, 0).data(qt.Qt.ToolTipRole) == long
+
+
 def test_in_the_dark_theme_nothing_glares_and_texts_can_be_read(whole, habits):
     from standin import pictures
 

@@ -38,7 +38,7 @@ def test_the_table_lists_what_is_known_of_each_thyroid(three, table):
     assert table.texts() == [node.GetName() for node in nodes]
     record = read_record(nodes[0])
     assert table.texts(KIND)[0].startswith("generated")
-    assert table.texts(VOLUME)[0] == f"{record.measured['volume_ml']:.1f}\nask 15.0"
+    assert table.texts(VOLUME)[0] == f"{record.measured['volume_ml']:.1f}\n(15.0)"
     assert table.texts(SYMMETRY)[0] == f"{record.measured['symmetry']:.2f}\nask 0.60"
 
 

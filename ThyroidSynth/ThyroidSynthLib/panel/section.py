@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import qt
 import slicer
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class Section:
         self.session = session
         self.widget = slicer.util.loadUI(str(folder / self.uiFile))
         self.widget.setMRMLScene(slicer.mrmlScene)
+        for selector in self.widget.findChildren(slicer.qMRMLNodeComboBox):
+            # Otherwise a node with a long name makes the panel wider than a small screen.
+            selector.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self.connect()
 
