@@ -91,7 +91,7 @@ def test_drawn_codes_move_as_by_pytorchs_optimiser_for_sparse_gradients() -> Non
     for _ in range(30):
         rows, gradients = torch.randperm(6)[:2], torch.randn(2, 3)
         moved.take(rows, gradients)
-        theirs.grad = torch.sparse_coo_tensor(rows[None], gradients, theirs.shape)
+        theirs.grad = torch.sparse_coo_tensor(rows[None], gradients, theirs.shape, check_invariants=True)
         moved.step()
         reference.step()
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)

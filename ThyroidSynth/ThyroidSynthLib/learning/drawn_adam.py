@@ -46,7 +46,7 @@ class DrawnAdam(torch.optim.Optimizer):
             moment = torch.lerp(state[name].index_select(0, rows), new, 1 - beta)
             state[name].index_copy_(0, rows, moment)
             moments.append(moment)
-        # In double precision: 1 - 0.999 is not 0.001 otherwise, to five digits only.
+        # In double precision: in single precision 1 - 0.999 has four digits only.
         step = state["step"].double()
         first, second = (1 - torch.pow(beta, step) for beta in _BETAS)
         size = self.param_groups[0]["lr"] * second.sqrt() / first

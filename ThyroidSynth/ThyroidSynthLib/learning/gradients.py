@@ -63,8 +63,7 @@ def sdf_loss_gradients(network: SDFNetwork, samples: torch.Tensor, folded: torch
             [Layer.of(layer) for layer in network.layers[1:]],
             2 / (samples.shape[0] * samples.shape[1]),
         )
-        # A GPU shares one large product among its cores better than many small ones.
-        size = samples.shape[1] if samples.is_cuda else -(-samples.shape[1] // -(-samples.shape[1] // _CHUNK))
+        size = -(-samples.shape[1] // -(-samples.shape[1] // _CHUNK))
         chunks = [
             (row, part, fold)
             for row, (shape, fold) in enumerate(zip(samples, folded, strict=True))

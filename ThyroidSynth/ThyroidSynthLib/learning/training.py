@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,18 +14,20 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..anatomy.sampling import SURFACE_SHARE
 from ..errors import Cancelled, ModelError
 from ..progress import StopRequested, never
 from .conditioning import Conditioning
 from .device import choose_device
 from .distributed import ALONE, Team
-from .gradients import sdf_loss_gradients
-from .losses import correlation_loss, latent_loss
+from .draws import Draws, draw_steps
+from .losses import correlation_loss
 from .model import ShapeModel, network_for
 from .optimiser import Optimiser
 from .presets import TrainingSettings
+from .recorded_steps import RecordedSteps
+from .recording import CudaRecorder, Recorder
 from .sides import sides_of
+from .steps import Learnable, Steps
 from .tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -82,6 +85,7 @@ def train(
     on_snapshot: Snapshot = _unseen,
     should_stop: StopRequested = never,
     team: Team = ALONE,
+    recorder: Recorder | None = None,
 ) -> ShapeModel:
     """Train a shape model on a cohort, going on from the checkpoint when there is one.
 
@@ -106,6 +110,9 @@ def train(
         Asked after each epoch; when true a checkpoint is written and `Cancelled` raised.
     team : Team
         The processes that train together, each of which calls this. Only the first writes the checkpoint.
+    recorder : Recorder, optional
+        What records the steps of a single process; without it a GPU's are recorded as CUDA graphs, a processor's
+        are not.
 
     Raises
     ------
@@ -120,7 +127,7 @@ def train(
     most = min(settings.shapes_per_step, len(cohort.ids))
     if team.size > most:
         raise ModelError(f"A step of this training has {most} shapes for {team.size} processes. Start at most {most}.")
-    learner = _Learner(cohort, settings, team.own_gpu(choose_device(device)), team)
+    learner = _Learner(cohort, settings, team.own_gpu(choose_device(device)), team, recorder)
     if checkpoint_path is not None and Path(checkpoint_path).exists():
         learner.restore(checkpoint_path)
     team.insist_on_the_same(f"{learner.epoch} {cohort.checksum}")
@@ -155,7 +162,12 @@ def train(
 
 
 def seconds_per_epoch(
-    cohort: Cohort, settings: TrainingSettings, *, device: str = "auto", patience_s: float = 1.5
+    cohort: Cohort,
+    settings: TrainingSettings,
+    *,
+    device: str = "auto",
+    patience_s: float = 1.5,
+    recorder: Recorder | None = None,
 ) -> float:
     """Measure how long an epoch takes on this machine, from as many of its steps as there is patience for.
 
@@ -163,14 +175,23 @@ def seconds_per_epoch(
     ----------
     cohort : Cohort
         Only its ids, features and samples are looked at, so an outline of a cohort will do.
+    recorder : Recorder, optional
+        As for `train`.
     """
-    return _Learner(cohort, settings, choose_device(device)).time_epoch(patience_s)
+    return _Learner(cohort, settings, choose_device(device), recorder=recorder).time_epoch(patience_s)
 
 
 class _Learner:
     """The state of a training: weights, latent table, optimiser and the number of epochs done."""
 
-    def __init__(self, cohort: Cohort, settings: TrainingSettings, device: torch.device, team: Team = ALONE) -> None:
+    def __init__(
+        self,
+        cohort: Cohort,
+        settings: TrainingSettings,
+        device: torch.device,
+        team: Team = ALONE,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.cohort, self.settings, self.device, self.team = cohort, settings, device, team
         self.epoch = 0
         self.last_losses: dict[str, float] = {}
@@ -187,138 +208,87 @@ class _Learner:
             latent[:, kept : kept + sides.shape[1]] += torch.from_numpy(sides)
         self.network = network.to(device)
         self.latent = torch.nn.Parameter(latent.to(device))
-        self.optimiser = Optimiser(self.network, self.latent, settings)
+        on_gpu = device.type == "cuda"
+        recorded = team.size == 1 and (on_gpu or recorder is not None)
+        self.optimiser = Optimiser(self.network, self.latent, settings, recorded=recorded)
+        learnable = Learnable(self.network, self.latent, self.fixed, self.optimiser, settings)
         # A GPU keeps every sample at hand; a CPU reads them through the memory map.
-        self.samples = torch.from_numpy(np.array(cohort.samples)).to(device) if device.type == "cuda" else None
+        samples = torch.from_numpy(np.array(cohort.samples)).to(device) if on_gpu or recorded else cohort.samples
+        self.steps: Steps | RecordedSteps
+        if recorded:
+            self.steps = RecordedSteps(learnable, samples, recorder or CudaRecorder(device))
+        else:
+            self.steps = Steps(learnable, samples, team)
+        # What an epoch looks at, by its number, where some of it was drawn before its time.
+        self._ahead: dict[int, Iterator[list[Draws]]] = {}
 
     def run_epoch(self) -> dict[str, float]:
         """Take every shape once, in random order, and give the mean losses."""
         self.optimiser.begin_epoch(self.epoch)
         self.team.align(self.optimiser.parameters)
-        rng = np.random.default_rng(_seed_of(self.settings.seed, 1 + self.epoch))
-        order = rng.permutation(len(self.cohort.ids))
         sums = torch.zeros(3, device=self.device)
-        for start in range(0, len(order), self.settings.shapes_per_step):
-            shapes = order[start : start + self.settings.shapes_per_step]
-            sums += self._learn(shapes, rng) * len(shapes)
-        total, sdf, latent = (sums / len(order)).tolist()
-        self.last_losses = {"total": total, "sdf": sdf, "latent": latent}
-        if self.settings.correlation_weight > 0 and self.conditioning.size:
-            self.last_losses["correlation"] = self._decorrelate()
+        for block in self._ahead.pop(self.epoch, None) or self._blocks(self.epoch):
+            sums += self.steps.take(block)
+        losses = sums / len(self.cohort.ids)
+        if self._correlates:
+            losses = torch.cat([losses, self._decorrelate()[None]])
+        # The first numbers of the next epoch are drawn while a GPU still works on this one.
+        following = self._blocks(self.epoch + 1)
+        self._ahead = {self.epoch + 1: chain([next(following)], following)}
+        self.last_losses = dict(zip(("total", "sdf", "latent", "correlation"), losses.tolist(), strict=False))
         self.epoch += 1
         return self.last_losses
 
     def time_epoch(self, patience_s: float) -> float:
         """Take steps for a while and say how many seconds a whole epoch takes."""
         rng = np.random.default_rng(self.settings.seed)
-        shapes = rng.permutation(len(self.cohort.ids))[: self.settings.shapes_per_step]
-        for _ in range(3):  # The first ones are slow: memory is taken, a GPU's programs are loaded.
-            self._learn(shapes, rng)
+        order = rng.permutation(len(self.cohort.ids))[: self.steps.at_once * self.settings.shapes_per_step]
+
+        def draw() -> list[Draws]:
+            return list(self._draw(order, rng))
+
+        for _ in range(3):  # The first ones are slow: memory is taken, a GPU's programs are loaded and recorded.
+            self.steps.take(draw())
         self._settle()
-        began, steps = time.monotonic(), 0
-        while steps < 3 or time.monotonic() - began < patience_s:
-            self._learn(shapes, rng)
-            steps += 1
-            if steps % 50 == 0:
-                self._settle()
-        self._settle()
-        epoch = (time.monotonic() - began) / steps * len(self.cohort.ids) / len(shapes)
-        if self.settings.correlation_weight > 0 and self.conditioning.size:
+        began, blocks, block = time.monotonic(), 0, draw()
+        while blocks < 3 or time.monotonic() - began < patience_s:
+            self.steps.take(block)
+            block = draw()  # While a GPU works, as in an epoch.
+            blocks += 1
+            self._settle()
+        epoch = (time.monotonic() - began) / blocks * len(self.cohort.ids) / len(order)
+        if self._correlates:
             began = time.monotonic()
-            self._decorrelate()
+            self._decorrelate().item()
             epoch += time.monotonic() - began
         return epoch
+
+    @property
+    def _correlates(self) -> bool:
+        return self.settings.correlation_weight > 0 and self.conditioning.size > 0
+
+    def _blocks(self, epoch: int) -> Iterator[list[Draws]]:
+        """Draw what an epoch's steps look at, as many steps at a time as are best taken at once."""
+        rng = np.random.default_rng(_seed_of(self.settings.seed, 1 + epoch))
+        steps = self._draw(rng.permutation(len(self.cohort.ids)), rng)
+        while block := list(islice(steps, self.steps.at_once)):
+            yield block
+
+    def _draw(self, order: np.ndarray, rng: np.random.Generator) -> Iterator[Draws]:
+        return draw_steps(order, self.cohort.samples.shape[1], self.settings, rng)
 
     def _settle(self) -> None:
         """Wait for a GPU, which works through its steps later than it is told to."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def _learn(self, shapes: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-        """Take one step on fresh samples of some shapes; give its whole, SDF and latent losses."""
-        # Every process draws the same numbers, and looks at the samples of its own shapes only.
-        part = self.team.part_of(len(shapes))
-        index, signs = self._draw_rows(len(shapes), rng)[part], self._draw_mirrored(shapes, rng)
-        mirrored = None if signs is None else signs[part]
-        self.optimiser.forget()
-        losses, codes = self._differentiate(shapes[part], index, mirrored)
-        codes = self._sum_up(shapes, losses, codes, part)
-        self.optimiser.take_codes(torch.from_numpy(shapes).to(self.device), codes)
-        self.optimiser.step()
-        return losses
-
-    def _sum_up(self, shapes: np.ndarray, losses: torch.Tensor, codes: torch.Tensor, part: slice) -> torch.Tensor:
-        """Bring all processes' gradients together: the network's, and those of the step's codes, which it gives."""
-        if self.team.size == 1:
-            return codes
-        own, codes = codes, torch.zeros(len(shapes), codes.shape[1], device=self.device)
-        codes[part] = own
-        for parameter in self.network.parameters():
-            if parameter.grad is None:  # The last step of an epoch may have no shape for this process.
-                parameter.grad = torch.zeros_like(parameter)
-        network = [parameter.grad for parameter in self.network.parameters()]
-        self.team.sum_up([*network, codes, losses], (part.stop - part.start) / len(shapes))
-        return codes
-
-    def _samples_of(self, shapes: np.ndarray, index: np.ndarray) -> torch.Tensor:
-        """Give samples (shapes, samples, 4) of some shapes by their numbers (shapes, samples)."""
-        if self.samples is None:
-            return torch.from_numpy(self.cohort.samples[shapes[:, None], index])
-        rows = torch.from_numpy(shapes).to(self.device)
-        return self.samples[rows[:, None], torch.from_numpy(index).to(self.device)]
-
-    def _draw_rows(self, shapes: int, rng: np.random.Generator) -> np.ndarray:
-        """Pick the samples of some shapes by number, shape (shapes, samples)."""
-        stored, wanted = self.cohort.samples.shape[1], self.settings.samples_per_shape
-        if self.settings.surface_share is None:
-            return rng.integers(stored, size=(shapes, wanted))
-        on_surface, wanted_on = round(stored * SURFACE_SHARE), round(wanted * self.settings.surface_share)
-        on = rng.integers(on_surface, size=(shapes, wanted_on))
-        off = rng.integers(on_surface, stored, size=(shapes, wanted - wanted_on))
-        return np.concatenate([on, off], axis=1)
-
-    def _draw_mirrored(self, shapes: np.ndarray, rng: np.random.Generator) -> torch.Tensor | None:
-        """Pick the shapes shown mirrored: -1 for those, 1 for the others, shape (shapes, 1)."""
-        if not self.settings.mirrored_size:
-            return None
-        signs = rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(shapes), 1))
-        return torch.from_numpy(signs).to(self.device)
-
-    def _differentiate(self, shapes: np.ndarray, index: np.ndarray, mirrored: torch.Tensor | None) -> tuple:
-        """Give the network its gradients on samples of some shapes.
-
-        Returns
-        -------
-        losses : Tensor, shape (3,)
-            As `_learn` gives them.
-        codes : Tensor, shape (shapes, latent_size)
-            The gradients of their codes.
-        """
-        if not len(shapes):
-            return torch.zeros(3, device=self.device), torch.zeros(0, self.latent.shape[1], device=self.device)
-        samples = self._samples_of(shapes, index)
-        rows = torch.from_numpy(shapes).to(self.device)
-        own = self.latent.detach()[rows].requires_grad_()
-        trainable = own
-        if mirrored is not None:
-            kept = self.settings.latent_size - self.settings.mirrored_size
-            trainable = torch.cat([trainable[:, :kept], trainable[:, kept:] * mirrored], dim=1)
-            samples[..., 0] *= mirrored
-        folded = self.network.fold(torch.cat([self.fixed[rows], trainable], dim=1))
-        found = sdf_loss_gradients(self.network, samples, folded.detach())
-        latent = latent_loss(trainable)
-        # From the codes' part of the first layer on the chain rule is followed automatically.
-        torch.autograd.backward([folded, self.settings.latent_weight * latent], [found.folded, None])
-        found.add_to(self.network)
-        return torch.stack([found.loss + self.settings.latent_weight * latent, found.loss, latent]).detach(), own.grad
-
-    def _decorrelate(self) -> float:
+    def _decorrelate(self) -> torch.Tensor:
         """Push the whole latent table away from correlation with the fixed features."""
         loss = correlation_loss(self.fixed, self.latent)
         self.optimiser.forget()
         (self.settings.correlation_weight * loss).backward()
         self.optimiser.step()
-        return float(loss.detach())
+        return loss.detach()
 
     def checkpoint(self, path: Path) -> None:
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
