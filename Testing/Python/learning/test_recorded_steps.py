@@ -127,6 +127,15 @@ def test_a_training_goes_on_from_a_gpu_to_a_processor_and_back(
     assert_same_curves(curve, wanted, rtol=1e-4)
 
 
+def test_a_part_of_a_cohort_is_learned_too(cohort: Cohort) -> None:
+    part = cohort.part(cohort.ids[2:7])
+    _, wanted = learned(part, MIRRORED)
+
+    _, curve = learned(part, MIRRORED, recorder=TapeRecorder())
+
+    assert_same_curves(curve, wanted, rtol=1e-4)
+
+
 def test_numbers_are_those_drawn_whatever_is_drawn_at_once(cohort: Cohort) -> None:
     draws = [list(draw_steps(np.arange(9), 300, MIRRORED, np.random.default_rng(3))) for _ in range(2)]
     table = table_of(draws[0])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..anatomy.row_view import RowView
 from .batched_gradients import batched_sdf_loss_gradients
 from .distributed import Team
 from .draws import Draws
@@ -45,7 +46,7 @@ class Steps:
     Parameters
     ----------
     learnable : Learnable
-    samples : ndarray or Tensor, shape (cases, stored, 4)
+    samples : as of a Cohort, or Tensor, shape (cases, stored, 4)
         A tensor where they are kept on the device; otherwise they are read as they are needed.
     team : Team
 
@@ -57,7 +58,7 @@ class Steps:
 
     at_once = 1
 
-    def __init__(self, learnable: Learnable, samples: np.ndarray | torch.Tensor, team: Team) -> None:
+    def __init__(self, learnable: Learnable, samples: np.ndarray | RowView | torch.Tensor, team: Team) -> None:
         self._learnable, self._samples, self._team = learnable, samples, team
         self._device = learnable.latent.device
 
@@ -99,10 +100,10 @@ class Steps:
 
     def _samples_of(self, draws: Draws) -> torch.Tensor:
         """Give the samples that were drawn, shape (shapes, samples, 4)."""
-        if isinstance(self._samples, np.ndarray):
-            return torch.from_numpy(self._samples[draws.shapes[:, None], draws.samples])
-        shapes, numbers = (torch.from_numpy(drawn).to(self._device) for drawn in (draws.shapes, draws.samples))
-        return self._samples[shapes[:, None], numbers]
+        if isinstance(self._samples, torch.Tensor):
+            shapes, numbers = (torch.from_numpy(drawn).to(self._device) for drawn in (draws.shapes, draws.samples))
+            return self._samples[shapes[:, None], numbers]
+        return torch.from_numpy(self._samples[draws.shapes[:, None], draws.samples])
 
     def _differentiate(self, draws: Draws) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the network its gradients on what was drawn.
