@@ -58,3 +58,18 @@ def test_no_points_have_no_values(small_model: ShapeModel) -> None:
 def test_a_code_of_another_length_is_refused(small_model: ShapeModel) -> None:
     with pytest.raises(ValueError, match=f"has {small_model.code_size} numbers"):
         Field(small_model, np.zeros(small_model.code_size + 1))
+
+
+def test_values_are_the_same_bits_on_one_thread_and_on_two(small_model: ShapeModel) -> None:
+    points = np.random.default_rng(1).uniform(-1, 1, (5003, 3))
+    field, threads = Field(small_model, small_model.codes[2]), torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = field(points), *field.derivatives(points)
+        torch.set_num_threads(2)
+        two = field(points), *field.derivatives(points)
+    finally:
+        torch.set_num_threads(threads)
+
+    for first, second in zip(one, two, strict=True):
+        np.testing.assert_array_equal(first, second)

@@ -56,11 +56,10 @@ def surface_of(polydata: vtkPolyData) -> Surface:
 
 def vertex_normals(surface: Surface) -> np.ndarray:
     """Outward unit normals at the vertices, shape (V, 3), weighted by the area of the faces around."""
-    a, b, c = surface.corners.transpose(1, 0, 2)
-    facing = np.cross(b - a, c - a)
+    facing = surface.facing
+    around = surface.faces.T.ravel()
     normals = np.stack(
-        [np.bincount(surface.faces.ravel(), np.repeat(facing[:, axis], 3), len(surface.vertices)) for axis in range(3)],
-        axis=1,
+        [np.bincount(around, np.tile(facing[:, axis], 3), len(surface.vertices)) for axis in range(3)], axis=1
     )
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     return normals / np.where(length > 0, length, 1.0)

@@ -47,7 +47,7 @@ def sample_surface(surface: Surface, count: int, rng: np.random.Generator) -> np
 def sample_triangles(surface: Surface, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw points (count, 3) as `sample_surface` does, with the triangle (count,) that each lies on."""
     a, b, c = surface.corners.transpose(1, 0, 2)
-    cumulative = np.cumsum(np.linalg.norm(np.cross(b - a, c - a), axis=1))
+    cumulative = np.cumsum(np.linalg.norm(surface.facing, axis=1))
     face = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
     u, v = rng.random((2, count, 1))
     # Fold the far half of the parallelogram back onto the triangle.

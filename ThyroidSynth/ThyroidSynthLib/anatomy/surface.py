@@ -36,10 +36,19 @@ class Surface:
         return self.vertices[self.faces]
 
     @property
+    def facing(self) -> np.ndarray:
+        """Vectors (F, 3) that point out of each triangle and are as long as twice its area."""
+        # By coordinate, corner and triangle: np.cross, and corners one after the other, take four times as long.
+        coordinates = np.ascontiguousarray(self.vertices.T)
+        corners = np.take(coordinates, self.faces.T.ravel(), axis=1).reshape(3, 3, -1)
+        ux, uy, uz = corners[:, 1] - corners[:, 0]
+        vx, vy, vz = corners[:, 2] - corners[:, 0]
+        return np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx], axis=1)
+
+    @property
     def volume(self) -> float:
         """Enclosed volume in cubed units of the vertices, by the divergence theorem."""
-        a, b, c = self.corners.transpose(1, 0, 2)
-        return float(np.einsum("ij,ij->", a, np.cross(b, c))) / 6.0
+        return float(np.einsum("ij,ij->", self.vertices[self.faces[:, 0]], self.facing)) / 6.0
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -67,8 +76,8 @@ class Surface:
 
         count = len(self.vertices)
         start, end = self.faces[:, [0, 1, 1, 2]].reshape(-1, 2).T
-        graph = coo_matrix((np.ones(len(start), dtype=bool), (start, end)), shape=(count, count))
-        _, label = connected_components(graph, directed=False)
+        graph = coo_matrix((np.ones(len(start)), (start, end)), shape=(count, count))
+        _, label = connected_components(graph, connection="weak")
         return np.unique(label[self.faces[:, 0]], return_inverse=True)[1]
 
 

@@ -49,6 +49,5 @@ def distance_map(surface: Surface, reference: Surface) -> DistanceMap:
 
 
 def _vertex_areas(surface: Surface) -> np.ndarray:
-    a, b, c = surface.corners.transpose(1, 0, 2)
-    areas = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6.0
+    areas = np.linalg.norm(surface.facing, axis=1) / 6.0
     return np.bincount(surface.faces.ravel(), np.repeat(areas, 3), minlength=len(surface.vertices))

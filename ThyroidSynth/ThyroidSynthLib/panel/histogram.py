@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,20 +55,21 @@ class Histogram:
         self._label, self._slider = label, slider
         self._inner = slicer.util.findChild(slider, "Slider")
         self._values = np.empty(0)
-        self._shares: tuple = ()
         self._marks = Marks()
         self._drawn: tuple | None = None
+        # What does not follow the hand, and what it was drawn for.
+        self._bars: tuple | None = None
         self._watcher = watch(label, self._redraw)
 
     def show(self, values: np.ndarray, marks: Marks) -> None:
         """Show a cohort's values (n,) and marks."""
         if values is not self._values:
-            self._values, self._shares, self._drawn = values, (), None
+            self._values, self._drawn, self._bars = values, None, None
         self._marks = marks
         self._draw()
 
     def _redraw(self) -> None:
-        self._drawn = None
+        self._drawn = self._bars = None
         self._draw()
 
     def _draw(self) -> None:
@@ -78,46 +80,60 @@ class Histogram:
         if key == self._drawn or label.width < 2 or label.height < 2:
             return
         self._drawn = key
-        ratio = label.devicePixelRatioF()
-        pixmap = qt.QPixmap(round(label.width * ratio), round(label.height * ratio))
-        pixmap.setDevicePixelRatio(ratio)
-        pixmap.fill(qt.QColor(0, 0, 0, 0))
+        pixmap = self._pictureOfBars(left, right - left, low, high)
         if len(self._values) and high > low:
-            painter = qt.QPainter(pixmap)
-            painter.setRenderHint(qt.QPainter.Antialiasing, True)
-            self._paint(painter, left, right - left, low, high)
+            painter = self._painterOf(pixmap)
+            self._paintMarks(painter, lambda value: _place(value, low, high, left, right))
             painter.end()
         label.setPixmap(pixmap)
 
-    def _paint(self, painter, left: float, width: float, low: float, high: float) -> None:
-        marks, floor = self._marks, self._label.height - _BASE
+    def _pictureOfBars(self, left: float, width: float, low: float, high: float):
+        """Give a new picture of the cohort, which is painted only when it has changed."""
+        label = self._label
+        key = (self._marks.asked, left, width, low, high, label.width, label.height)
+        if self._bars is None or self._bars[0] != key:
+            ratio = label.devicePixelRatioF()
+            pixmap = qt.QPixmap(round(label.width * ratio), round(label.height * ratio))
+            pixmap.setDevicePixelRatio(ratio)
+            pixmap.fill(qt.QColor(0, 0, 0, 0))
+            if len(self._values) and high > low:
+                painter = self._painterOf(pixmap)
+                self._paintBars(painter, left, width, low, high)
+                painter.end()
+            self._bars = (key, pixmap)
+        return self._bars[1].copy()
 
-        def x(value: float) -> float:
-            return left + width * (min(max(value, low), high) - low) / (high - low)
+    @staticmethod
+    def _painterOf(pixmap):
+        painter = qt.QPainter(pixmap)
+        painter.setRenderHint(qt.QPainter.Antialiasing, True)
+        return painter
 
-        palette = self._label.palette
-        ink = palette.color(qt.QPalette.WindowText)
-        colour = qt.QColor(ink.red(), ink.green(), ink.blue(), 90 if marks.asked else 50)
+    @property
+    def _floor(self) -> int:
+        """Height of the line that the bars stand on, in pixels from the top."""
+        return self._label.height - _BASE
+
+    def _paintBars(self, painter, left: float, width: float, low: float, high: float) -> None:
+        floor, ink = self._floor, self._label.palette.color(qt.QPalette.WindowText)
+        colour = qt.QColor(ink.red(), ink.green(), ink.blue(), 90 if self._marks.asked else 50)
         step = width / _BARS
-        for place, share in self._bars(low, high):
-            height = max(1.0, (floor - 1) * share)
+        counts = np.histogram(self._values, bins=_BARS, range=(low, high))[0]
+        for place in np.flatnonzero(counts).tolist():
+            height = max(1.0, (floor - 1) * float(counts[place] / counts.max()))
             painter.fillRect(qt.QRectF(left + place * step + 0.5, floor - height, step - 1, height), colour)
-        first, last = x(float(self._values.min())), x(float(self._values.max()))
+        ends = (float(self._values.min()), float(self._values.max()))
+        first, last = (_place(value, low, high, left, left + width) for value in ends)
         line = qt.QColor(ink.red(), ink.green(), ink.blue(), 150)
         painter.fillRect(qt.QRectF(first, floor + 1, last - first, 1), line)
+
+    def _paintMarks(self, painter, x: Callable[[float], float]) -> None:
+        marks, floor = self._marks, self._floor
         if marks.asked:
-            mark = palette.color(qt.QPalette.Highlight)
+            mark = self._label.palette.color(qt.QPalette.Highlight)
             painter.fillRect(qt.QRectF(x(marks.current) - 1, 0, 2, floor + 1), mark)
         if marks.measured is not None:
             self._triangle(painter, x(marks.measured), floor + 1)
-
-    def _bars(self, low: float, high: float) -> list[tuple[int, float]]:
-        """Give place and height, as a share of the highest, of each bar that is not empty."""
-        if not self._shares or self._shares[0] != (low, high):
-            counts = np.histogram(self._values, bins=_BARS, range=(low, high))[0]
-            bars = [(int(place), float(counts[place] / counts.max())) for place in np.flatnonzero(counts)]
-            self._shares = ((low, high), bars)
-        return self._shares[1]
 
     def _triangle(self, painter, x: float, top: float) -> None:
         triangle = qt.QPolygonF()
@@ -132,3 +148,8 @@ class Histogram:
         inner = self._inner
         handle = inner.style().pixelMetric(qt.QStyle.PM_SliderLength)
         return inner.x + handle / 2, inner.x + inner.width - handle / 2
+
+
+def _place(value: float, low: float, high: float, left: float, right: float) -> float:
+    """Give where a value stands on a slider from `low` to `high` that is drawn from `left` to `right`."""
+    return left + (right - left) * (min(max(value, low), high) - low) / (high - low)

@@ -11,7 +11,7 @@ from ..learning.threads import in_threads
 
 # Points evaluated at once: their activations stay in a core's cache, and near each other they have fewer active
 # units. So few are not worth a second thread.
-_CHUNK = 512
+_CHUNK = 1024
 _WORTH_SHARING = 128
 
 

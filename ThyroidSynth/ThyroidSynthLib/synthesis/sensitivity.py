@@ -101,10 +101,9 @@ def _volume_and_overlap(level_set: LevelSet, surface: Surface) -> tuple[np.ndarr
 
 def _surface_points(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     """Give points spread evenly over a surface (n, 3) and the area (n,) that each stands for."""
-    a, b, c = surface.corners.transpose(1, 0, 2)
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+    area = np.linalg.norm(surface.facing, axis=1) / 2
     if len(area) <= _SURFACE_POINTS:
-        return (a + b + c) / 3, area
+        return surface.corners.mean(axis=1), area
     # Triangles come in the order of the grid, so equal shares of the summed area lie evenly.
     summed = np.cumsum(area)
     chosen = np.searchsorted(summed, (np.arange(_SURFACE_POINTS) + 0.5) / _SURFACE_POINTS * summed[-1])
