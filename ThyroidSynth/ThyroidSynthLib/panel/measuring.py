@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from ..anatomy.features import measure_features
 from ..anatomy.frame import ALIGNMENTS, Placement
 from ..anatomy.quality import check_case
-from ..errors import ThyroidSynthError
+from ..errors import Cancelled, ThyroidSynthError
 from ..scene.patients import case_of_patient, height_mm
 from ..scene.volumes import CLOSED_SURFACE, surface_of_segment, volume_of_segment
 from .wording import featuresText, qualityTexts
@@ -19,6 +19,7 @@ from .wording import featuresText, qualityTexts
 if TYPE_CHECKING:
     from ..anatomy.quality import QualityVerdict
     from ..anatomy.surface import Surface
+    from ..anatomy.volume import Volume
     from .session import Session
 
 _AFTER_MS = 50
@@ -100,11 +101,13 @@ class PatientMeasuring:
         if self._session.busy:
             self._timer.start(_AFTER_MS)
             return
+        steps = self._steps
         try:
-            next(self._steps)
+            next(steps)
             self._timer.start(0)
         except StopIteration:
-            self._steps = None
+            # While the last part was done, another measurement may have become due.
+            self._steps = None if self._steps is steps else self._steps
         except ThyroidSynthError as error:
             self._fail(str(error))
         except ModuleNotFoundError as error:
@@ -128,16 +131,37 @@ class PatientMeasuring:
         if thyroidID:
             thyroid = volume_of_segment(segmentation, thyroidID)
             yield
+        chosen, said, failure = self._measured, self._session.message, None
+        with self._session.work(_("Measuring the patient"), blocking=False) as work:
+            try:
+                for fraction in self._judge(segmentation, ct, thyroidID, trachea, thyroid):
+                    work.progress(fraction, _("Measuring the patient"))
+                    if self._measured is not chosen:
+                        break
+                    work.check()
+                self._session.say(said)
+            except Cancelled:
+                self._fail(_("not measured"))
+                raise
+            except (ThyroidSynthError, ModuleNotFoundError) as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def _judge(self, segmentation, ct, thyroidID: str, trachea: Volume, thyroid: Volume | None) -> Iterator[float]:
+        """Do what takes the longer the larger the gland is; where it may be given up, say how far it is."""
+        yield 0.1
         case = case_of_patient(segmentation.GetName(), thyroid, trachea, segmentation=segmentation, ct=ct)
         verdict = check_case(case)
         self._warn(qualityTexts(verdict, thyroid=bool(thyroidID)))
         if thyroid is None:
             return
-        yield
+        yield 0.6
         placement = Placement.of_patient(self._alignment, trachea, thyroid)
         surface = _surface(segmentation, thyroidID, verdict)
+        yield 0.9
         features = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
-        ui.ownFeaturesLabel.text = featuresText(features)
+        self._ui.ownFeaturesLabel.text = featuresText(features)
 
     def _fail(self, text: str) -> None:
         self._steps = None

@@ -106,6 +106,11 @@ class Session:
         if self._work is not None:
             self._work.cancel()
 
+    @property
+    def message(self) -> str:
+        """What is shown in the panel now."""
+        return self._status.message
+
     def say(self, message: str) -> None:
         """Show a message in the panel."""
         self._status.show(None, message)

@@ -24,6 +24,11 @@ class StatusSection:
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self.ui.cancelButton.connect("clicked(bool)", self._onCancelClicked)
 
+    @property
+    def message(self) -> str:
+        """The message that is shown."""
+        return self.ui.statusLabel.text
+
     def start(self, title: str) -> None:
         """An operation begins."""
         self.ui.cancelButton.enabled = True

@@ -24,6 +24,10 @@ SURFACE_SAMPLING_MM = 1.0
 """Voxels a segment is filled with when it is a surface only and voxels are asked for."""
 
 
+# Around a segment that a transform bends, so that it is not cut.
+_MARGIN_VOXELS = 2
+
+
 class EmptySegment(InputError):
     """A segment that is there and holds nothing, as is usual among the classes of TotalSegmentator."""
 
@@ -47,10 +51,12 @@ def volume_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) ->
         surface = surface_of_segment(segmentation, segment_id)
         filled = voxelise(surface, LabelGrid.around(surface, spacing_mm=SURFACE_SAMPLING_MM))
         return _filled(filled, segmentation, segment_id).cropped()
-    image = slicer.vtkOrientedImageData()
-    segmentation.GetBinaryLabelmapRepresentation(segment_id, image)
+    volume = _filled(_cut_out(segment), segmentation, segment_id)
+    if segmentation.GetParentTransformNode() is None:
+        return volume.cropped()
+    image = image_of_volume(volume)
     logic = slicer.vtkSlicerSegmentationsModuleLogic
-    if segmentation.GetParentTransformNode() and not logic.ApplyParentTransformToOrientedImageData(segmentation, image):
+    if not logic.ApplyParentTransformToOrientedImageData(segmentation, image):
         raise InputError(f"The transform of '{segmentation.GetName()}' cannot be applied. Harden or remove it.")
     return _filled(volume_of_image(image), segmentation, segment_id).cropped()
 
@@ -192,6 +198,22 @@ def _segment(segmentation, segment_id: str):
     if segment is None:
         raise InputError(f"'{segmentation.GetName()}' has no segment '{segment_id}'. Choose another segment.")
     return segment
+
+
+def _cut_out(segment) -> Volume:
+    """Cut a segment's voxels, with a margin, out of the label map that it shares with others.
+
+    A scan's label map has 100 million voxels: it is looked through slice by slice, and not copied.
+    """
+    whole = volume_of_image(segment.GetRepresentation(BINARY_LABELMAP))
+    value = segment.GetLabelValue()
+    slices = [k for k, labels in enumerate(whole.array) if (labels == value).any()]
+    if not slices:
+        return Volume(np.zeros((1, 1, 1), dtype=np.uint8), whole.ijk_to_ras)
+    filled = whole.array[slices[0] : slices[-1] + 1] == value
+    shift = whole.ijk_to_ras.copy()
+    shift[:3, 3] = whole.to_ras([0, 0, slices[0]])
+    return Volume(filled.view(np.uint8), shift).cropped(margin=_MARGIN_VOXELS)
 
 
 def _made_of_surfaces(segmentation) -> bool:
