@@ -147,3 +147,66 @@ def test_training_codes_lie_at_about_1(small_model: ShapeModel) -> None:
 def test_what_counts_as_met(name: str, target: float, within: float, beyond: float) -> None:
     assert is_met(name, within, target)
     assert not is_met(name, beyond, target)
+
+
+class Counted(ModelShapes):
+    """Shapes that note the grids on which they were decoded."""
+
+    def __init__(self, model: ShapeModel) -> None:
+        super().__init__(model)
+        self.decoded: list[int] = []
+
+    def thyroid(self, code: np.ndarray, *, resolution: int = 64, **about: object) -> Thyroid:
+        self.decoded.append(resolution)
+        return super().thyroid(code, resolution=resolution, **about)
+
+    def in_small_steps(self) -> Counted:
+        return self
+
+
+@pytest.mark.parametrize("resolution", [96, 128])
+def test_a_finer_surface_meets_the_targets_itself_and_few_are_decoded(small_model: ShapeModel, resolution: int) -> None:
+    start = next(iter(generate(small_model, count=1, seed=1)))
+    targets = {"volume_ml": 1.2 * start.measured.volume_ml, "symmetry": 0.95 * start.measured.symmetry}
+    shapes = Counted(small_model)
+    told: list[float] = []
+
+    result = steer_to_target(
+        shapes, start, targets, resolution=resolution, progress=lambda fraction, message: told.append(fraction)
+    )
+
+    assert result.met
+    assert result.thyroid.resolution == resolution
+    again = ModelShapes(small_model).thyroid(result.thyroid.code, resolution=resolution)
+    assert all(is_met(name, getattr(again.measured, name), value) for name, value in targets.items())
+    assert 1 <= shapes.decoded.count(resolution) <= 3
+    assert set(shapes.decoded) == {64, resolution}
+    assert shapes.decoded == sorted(shapes.decoded)
+    assert result.rounds == len(shapes.decoded)
+    assert told == sorted(told)
+    assert told[-1] >= 0.5
+    # What is met on this grid already is not decoded again; on a coarser one it is.
+    shapes.decoded.clear()
+    assert steer_to_target(shapes, result.thyroid, targets, resolution=resolution).thyroid.code is result.thyroid.code
+    assert shapes.decoded == []
+    assert steer_to_target(shapes, result.thyroid, targets).thyroid.resolution == 64
+
+
+def test_a_fine_surface_can_be_given_up_before_it_is_decoded(small_model: ShapeModel) -> None:
+    start = next(iter(generate(small_model, count=1, seed=1)))
+    shapes = Counted(small_model)
+
+    def at_the_finer_grid() -> bool:
+        return len(shapes.decoded) > 0 and told[-1] >= 0.5
+
+    told: list[float] = [0.0]
+    with pytest.raises(Cancelled):
+        steer_to_target(
+            shapes,
+            start,
+            {"volume_ml": 1.2 * start.measured.volume_ml},
+            resolution=128,
+            progress=lambda fraction, message: told.append(fraction),
+            stop_requested=at_the_finer_grid,
+        )
+    assert shapes.decoded.count(128) <= 1

@@ -55,8 +55,6 @@ class LiveSteering:
         self._shapes = shapes.in_small_steps()
         self.start = self.current = start
         self._local: Sensitivity | None = None
-        # Grid of the last one that was made while following; None for one that was given.
-        self._resolution: int | None = None
 
     def follow(self, targets: Mapping[str, float], *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
         """Give a thyroid near the targets, as a rule after decoding one surface.
@@ -85,7 +83,9 @@ class LiveSteering:
             return self.current
         if self._local is not None and self._step(aim, self._local, resolution, _SHARES[:1]):
             return self.current
-        # Nothing was learned, or it led astray.
+        # Nothing was learned, or it led astray. Derivatives of a surface that is finer than usual take long.
+        if (self.current.resolution or 0) > DEFAULT_RESOLUTION:
+            self.decoded_at(DEFAULT_RESOLUTION)
         self._step(aim, self._shapes.sensitivity(self.current), resolution, _SHARES)
         return self.current
 
@@ -101,7 +101,7 @@ class LiveSteering:
             if trial.validity.ok and aim.distance(trial) < bearable:
                 learned = self._learned(local, self.current, trial)
                 self._take(replace(trial, asked=aim.asked, seed=self.start.seed, index=self.start.index))
-                self._local, self._resolution = learned, resolution
+                self._local = learned
                 return True
         return False
 
@@ -123,15 +123,19 @@ class LiveSteering:
             `stop_requested` said so.
         """
         start = self.start if Aim(self._shapes, targets).misfit(self.start) <= _AT_START else self.current
-        if start is self.current and self._resolution not in (None, resolution):
-            # Met on a coarser grid is not met: what is given at rest is measured on this one.
-            about = {"asked": start.asked, "seed": start.seed, "index": start.index}
-            start = self._shapes.thyroid(start.code, resolution=resolution, **about)
         steered = steer_to_target(
             self._shapes, start, targets, resolution=resolution, progress=progress, stop_requested=stop_requested
         )
         self._take(steered.thyroid)
         return steered
+
+    def decoded_at(self, resolution: int) -> Thyroid:
+        """Give the last one on another grid; it is the last one from then on."""
+        current = self.current
+        if current.resolution not in (None, resolution):
+            about = {name: getattr(current, name) for name in ("asked", "seed", "index", "met", "distance")}
+            self._take(self._shapes.thyroid(current.code, resolution=resolution, **about))
+        return self.current
 
     def go_on_from(self, thyroid: Thyroid) -> None:
         """Follow on from another of the shapes, as after an undo; the start stays what it was."""
@@ -156,4 +160,4 @@ class LiveSteering:
 
     def _take(self, thyroid: Thyroid) -> None:
         if thyroid is not self.current:
-            self.current, self._local, self._resolution = thyroid, None, None
+            self.current, self._local = thyroid, None

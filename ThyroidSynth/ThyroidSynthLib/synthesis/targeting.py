@@ -8,7 +8,7 @@ the training codes: a change along directions in which real shapes differ is sma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from ..anatomy.features import FEATURE_NAMES
 from ..errors import InputError, SynthesisError
 from ..learning.model import ShapeModel
-from ..progress import ProgressCallback, StopRequested, check, never, silent
+from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
 from .decoding import DEFAULT_RESOLUTION
 from .sensitivity import Sensitivity
 from .shapes import ModelShapes, Shapes
@@ -31,6 +31,8 @@ _LONGEST_STEP = 3.0
 # Keeps the step finite where targets contradict each other, as a share of what they can move.
 _DAMPING = 1e-4
 _PAST_SLIVER_MM2 = 3.0
+# Corrections on a finer grid, where a surface takes long, at most.
+_FINE_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,10 @@ def steer_to_target(
     targets : mapping
         Features to reach, by name, in mL, mm² and 1. Those not named are free.
     resolution : int
-        Grid on which the surface is decoded and measured.
+        Grid on which the surface is decoded and measured. Where it is finer than the usual one, the targets
+        are met on that first, and then corrected on the finer one, which takes few of its surfaces.
     max_rounds : int
-        Surfaces to decode at most.
+        Surfaces to decode on the usual grid at most.
 
     Returns
     -------
@@ -128,31 +131,81 @@ def steer_to_target(
         shapes = ModelShapes(shapes)
     shapes = shapes.in_small_steps()
     aim = Aim(shapes, targets)
-    best = current = start
-    best_misfit = current_misfit = aim.misfit(start)
-    rounds, reach = 0, 1.0
-    step = None
-    while rounds < max_rounds and best_misfit > _FINE:
-        check(stop_requested)
-        progress(rounds / max_rounds, f"Steering, round {rounds + 1}")
-        if step is None:
-            step = aim.step(current, shapes.sensitivity(current))
-        try:
-            trial = shapes.thyroid(current.code + reach * step, resolution=resolution)
-        except SynthesisError:
-            trial = None
-        rounds += 1
-        misfit = aim.misfit(trial) if trial is not None and trial.validity.ok else np.inf
-        if misfit < current_misfit * 0.98 or (misfit < np.inf and reach < 0.1):
-            current, current_misfit, step = trial, misfit, None
-            reach = min(1.0, 2 * reach)
-        else:
-            reach /= 3
-            if reach < 0.03:
-                break
-        if misfit < best_misfit:
-            best, best_misfit = trial, misfit
-    return aim.result(start, best, rounds)
+    if start.resolution == resolution and aim.misfit(start) <= _FINE:
+        return aim.result(start, start, 0)
+    coarse = min(resolution, DEFAULT_RESOLUTION)
+    to_coarse = progress if coarse == resolution else part_of(progress, 0.0, 0.5)
+    rounds = _Rounds(shapes, aim, coarse, to_coarse, stop_requested)
+    # Met on another grid is not met: what is given is measured on this one.
+    on_grid = start if start.resolution in (None, coarse) else rounds.decoded(start.code, 0.0)
+    best = rounds.approach(on_grid, shapes.sensitivity, max_rounds - rounds.made)
+    if coarse == resolution:
+        return aim.result(start, best, rounds.made)
+    finer = _Rounds(shapes, aim, resolution, part_of(progress, 0.5, 1.0), stop_requested)
+    return aim.result(start, finer.finish(best), rounds.made + finer.made)
+
+
+class _Rounds:
+    """Rounds of a steering on one grid: a step towards the aim, and a surface that is measured.
+
+    Attributes
+    ----------
+    made : int
+        Surfaces that were decoded.
+    """
+
+    def __init__(
+        self, shapes: Shapes, aim: Aim, resolution: int, progress: ProgressCallback, stop_requested: StopRequested
+    ) -> None:
+        self._shapes, self._aim, self._resolution = shapes, aim, resolution
+        self._progress, self._stop_requested = progress, stop_requested
+        self.made = 0
+
+    def approach(self, start: Thyroid, derivatives: Callable[[Thyroid], Sensitivity], most: int) -> Thyroid:
+        """Go on from a thyroid for `most` rounds at most, and give the nearest."""
+        aim = self._aim
+        best = current = start
+        best_misfit = current_misfit = aim.misfit(start)
+        first, reach = self.made, 1.0
+        step = None
+        while self.made - first < most and best_misfit > _FINE:
+            if step is None:
+                check(self._stop_requested)
+                step = aim.step(current, derivatives(current))
+            try:
+                trial = self.decoded(current.code + reach * step, (self.made - first) / most)
+            except SynthesisError:
+                trial = None
+            misfit = aim.misfit(trial) if trial is not None and trial.validity.ok else np.inf
+            if misfit < current_misfit * 0.98 or (misfit < np.inf and reach < 0.1):
+                current, current_misfit, step = trial, misfit, None
+                reach = min(1.0, 2 * reach)
+            else:
+                reach /= 3
+                if reach < 0.03:
+                    break
+            if misfit < best_misfit:
+                best, best_misfit = trial, misfit
+        return best
+
+    def finish(self, coarse: Thyroid) -> Thyroid:
+        """Meet the aim on this grid as well, from a thyroid that does on a coarser one.
+
+        What the grids tell apart is so little that the coarser one's derivatives serve: one surface, and as
+        a rule one or two more that correct it.
+        """
+        fine = self.decoded(coarse.code, 0.0)
+        if not fine.validity.ok or self._aim.misfit(fine) <= _FINE:
+            return fine
+        jacobian = self._shapes.sensitivity(coarse).jacobian
+        return self.approach(fine, lambda thyroid: Sensitivity(thyroid.measured.as_array(), jacobian), _FINE_ROUNDS)
+
+    def decoded(self, code: np.ndarray, done: float) -> Thyroid:
+        """Decode and measure a code; `done` is the part of the rounds that lies behind."""
+        check(self._stop_requested)
+        self._progress(done, f"Steering, round {self.made + 1} of {self._resolution}³ points")
+        self.made += 1
+        return self._shapes.thyroid(code, resolution=self._resolution)
 
 
 class Aim:

@@ -68,6 +68,9 @@ class Thyroid:
     distance : float or None
         For one that was steered, how far its code is from the training codes' mean, in SDs per
         dimension: about 1 is ordinary, much more is a shape beyond what the model has seen.
+    resolution : int or None
+        Points along each axis of the grid its surface was decoded on; None where that is not known or it
+        was made of another's surface.
     """
 
     code: np.ndarray
@@ -80,6 +83,7 @@ class Thyroid:
     attempts: int = 1
     met: bool | None = None
     distance: float | None = None
+    resolution: int | None = None
 
 
 def thyroid_of_code(
@@ -103,6 +107,7 @@ def thyroid_of_code(
         surface=decoded.surface,
         measured=measure_features(decoded.surface),
         validity=Validity.of(decoded.surface, touches_box=decoded.touches_box),
+        resolution=resolution,
         **about,
     )
 
