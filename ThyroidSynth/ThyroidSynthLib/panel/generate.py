@@ -19,7 +19,7 @@ from .history import History, PastThyroid
 from .live import LivePreview
 from .making import Made, Maker
 from .pace import Pace
-from .parameters import LARGEST_SEED
+from .parameters import LARGEST_SEED, SurfaceDetail
 from .placing import PlacingControls
 from .section import Section
 from .theme import showWarning
@@ -45,12 +45,12 @@ class GenerateSection(Section):
     def connect(self) -> None:
         """Connect the section's own widgets."""
         self._description: ModelDescription | None = None
-        # Wishes that were followed last, and whether the panel itself is changing them.
-        self._followed: dict[str, float] | None = None
+        # Wishes and detail that were followed last, and whether the panel itself is changing them.
+        self._followed: tuple[dict[str, float], SurfaceDetail] | None = None
         self._settingWishes = False
         self._maker = Maker(self.session)
         self._rows = {name: WishRow(self.ui, name) for name in WISHES}
-        self._history = History(self.ui.historyWidget, self._onPast, before=self.ui.liveCheckBox)
+        self._history = History(self.ui.historyWidget, self._onPast, before=self.ui.detailSelector)
         self._placing = PlacingControls(self.session, self.ui, self._onCarved)
         self._live = LivePreview(self.session, _("Meeting the wishes"), follow=self._onFollow, rest=self._onRest)
         self._pace = Pace()
@@ -162,7 +162,7 @@ class GenerateSection(Section):
             work.check()
             if self.parameters is None:
                 raise Cancelled(_("The scene was closed."))
-            self._followed = self._asked()
+            self._followed = self._asked(), self.parameters.detail
             record = ThyroidRecord.of(made.thyroid, made.placement, asked=made.asked, model=made.model)
             self._show(made.thyroid.surface, record, made.placement)
             self.session.say(_madeText(record))
@@ -183,18 +183,19 @@ class GenerateSection(Section):
                         setattr(self.parameters, wish.value, asked[name])
         finally:
             self._settingWishes = False
-        self._followed = self._asked()
+        self._followed = self._asked(), self.parameters.detail
 
     # Following the sliders.
 
     def _followWishes(self) -> bool:
         """Let the thyroid follow wishes that have changed; say whether it will, and be shown anew."""
-        asked = self._asked()
-        before, self._followed = self._followed, asked
+        asked, detail = self._asked(), self.parameters.detail
+        before, self._followed = self._followed, (asked, detail)
         if before is None or self._settingWishes or not self.parameters.livePreview:
             return False
         # A wish that was given up leaves the thyroid as it is.
-        follows = any(before.get(name) != value for name, value in asked.items()) and self._replaceable() is not None
+        changed = detail is not before[1] or any(before[0].get(name) != value for name, value in asked.items())
+        follows = changed and self._replaceable() is not None
         if follows:
             self._live.changed()
         return follows
@@ -208,8 +209,8 @@ class GenerateSection(Section):
     def _onFollow(self) -> None:
         node = self._replaceable() if self.parameters is not None else None
         steering = self._maker.steering(node) if node is not None else None
-        if steering is not None:
-            asked = self._asked()
+        asked = self._asked()
+        if steering is not None and asked != read_record(node).asked:
             with self._pace.step() as resolution:
                 self._replace(node, steering.follow(asked, resolution=resolution), asked)
         if self.parameters is not None:
@@ -229,9 +230,18 @@ class GenerateSection(Section):
             return
         asked = self._asked()
         if self.parameters.exact and asked:
-            thyroid = steering.settle(asked, progress=work.progress, stop_requested=work.stopRequested).thyroid
+            thyroid = steering.settle(
+                asked,
+                resolution=self._maker.resolution,
+                progress=work.progress,
+                stop_requested=work.stopRequested,
+            ).thyroid
         else:
-            thyroid = steering.follow(asked)
+            if asked != read_record(node).asked:
+                steering.follow(asked)
+            work.progress(0.5, _("Making the surface"))
+            work.check()
+            thyroid = steering.decoded_at(self._maker.resolution)
         work.check()
         if self.parameters is None or self.parameters.result is not node:
             raise Cancelled(_("The thyroid is no longer there."))

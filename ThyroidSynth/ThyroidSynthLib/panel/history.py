@@ -47,7 +47,7 @@ class PastThyroid:
 
 def keyOf(record: ThyroidRecord) -> tuple:
     """Give what tells one thyroid's record from another's, wherever it lies."""
-    return record.code, record.carved, record.model
+    return record.code, record.carved, record.model, record.resolution
 
 
 class History:
@@ -68,6 +68,7 @@ class History:
         self._past: list[PastThyroid] = []
         self._current: tuple | None = None
         self._waiting: list = []
+        self._icons: dict[tuple, object] = {}
         self._buttons = [self._button(place) for place in range(LENGTH)]
         for first, second in itertools.pairwise([before, *self._buttons]):
             qt.QWidget.setTabOrder(first, second)
@@ -107,6 +108,7 @@ class History:
         """Forget all."""
         self.stop()
         self._past, self._current = [], None
+        self._icons.clear()
         self._drawAll()
 
     def stop(self) -> None:
@@ -157,22 +159,26 @@ class History:
             button.visible = False
             return
         past = self._past[place]
-        button.setIcon(qt.QIcon(_pixmap(past.surface, self._widget)))
+        button.setIcon(self._icon(past))
         button.toolTip = _("Go back to this thyroid: seed {seed}, {features}").format(
             seed=past.record.seed, features=featuresText(past.record.features)
         )
         button.visible = True
 
+    def _icon(self, past: PastThyroid):
+        """Give a thyroid's picture over the widget's own background; one that was drawn is not drawn again."""
+        ratio = self._widget.devicePixelRatioF()
+        ground = self._widget.palette.color(qt.QPalette.Active, qt.QPalette.Base)
+        drawing = past.key, ratio, ground.name()
+        if drawing not in self._icons:
+            shown = {each.key for each in self._past}
+            self._icons = {each: icon for each, icon in self._icons.items() if each[0] in shown}
+            pixmap = shadedPixmap(past.surface, _COLOUR, ground, pixels=round(_PIXELS * ratio))
+            pixmap.setDevicePixelRatio(ratio)
+            self._icons[drawing] = qt.QIcon(pixmap)
+        return self._icons[drawing]
+
     def _check(self) -> None:
         self._widget.visible = bool(self._past)
         for place, button in enumerate(self._buttons):
             button.checked = place < len(self._past) and self._past[place].key == self._current
-
-
-def _pixmap(surface: Surface, widget):
-    """Draw a thyroid over a widget's own background."""
-    ratio = widget.devicePixelRatioF()
-    ground = widget.palette.color(qt.QPalette.Base)
-    pixmap = shadedPixmap(surface, _COLOUR, ground, pixels=round(_PIXELS * ratio))
-    pixmap.setDevicePixelRatio(ratio)
-    return pixmap

@@ -60,6 +60,11 @@ class Maker:
         self._steering: LiveSteering | None = None
         self._steered: tuple | None = None
 
+    @property
+    def resolution(self) -> int:
+        """Grid of surfaces that are made to stay."""
+        return self._session.parameters.detail.value
+
     def forget(self) -> None:
         """Let go of the shown thyroid."""
         self._steering = self._steered = None
@@ -72,6 +77,7 @@ class Maker:
         ThyroidSynthError
             There is no model or no trachea, or a wish cannot be met.
         """
+        from ..synthesis.shapes import decoded_at
         from ..synthesis.steering import generate
 
         model, placement = self._prepare(work)
@@ -87,6 +93,9 @@ class Maker:
         )
         if self._session.parameters.exact and asked:
             thyroid = self._steer(model, thyroid, asked, work)
+        else:
+            work.progress(0.5, _("Making the surface"))
+            thyroid = decoded_at(self._shapesOf(model), thyroid, self.resolution)
         return Made(thyroid, placement, asked, model.checksum)
 
     def drawSimilar(self, seed: int, work: Work) -> Made:
@@ -145,6 +154,7 @@ class Maker:
             self._shapesOf(model),
             start,
             asked,
+            resolution=self.resolution,
             progress=part_of(work.progress, 0.5, 0.9),
             stop_requested=work.stopRequested,
         ).thyroid

@@ -80,6 +80,23 @@ class Device(enum.Enum):
         return {Device.AUTO: _("Automatic"), Device.CPU: _("Processor"), Device.CUDA: _("GPU (CUDA)")}[self]
 
 
+class SurfaceDetail(enum.Enum):
+    """How fine a surface is that is made at a click or at rest; the value is the grid's points along an axis."""
+
+    STANDARD = 64
+    FINE = 128
+    FINEST = 256
+
+    def label(self) -> str:
+        """Give the text shown to the user."""
+        names = {
+            SurfaceDetail.STANDARD: _("Standard ({grid})"),
+            SurfaceDetail.FINE: _("Fine ({grid})"),
+            SurfaceDetail.FINEST: _("Finest ({grid})"),
+        }
+        return names[self].format(grid=f"{self.value}³")
+
+
 class ChartKind(enum.Enum):
     """What a chart of the thyroids shows: a feature beside the cohort's, or as it was asked and measured."""
 
@@ -130,6 +147,8 @@ class ThyroidSynthParameterNode:
     exact, livePreview
         Whether a drawn thyroid is changed until it measures what was asked, and whether it follows a slider
         while that is dragged.
+    detail
+        How fine a thyroid's surface is, except while a slider is dragged.
     seed, result
         Seed of the next thyroid, and the one it replaces (none: a new one).
     edited, holdVolume, holdIsthmusArea, holdSymmetry
@@ -178,6 +197,7 @@ class ThyroidSynthParameterNode:
     steerSymmetry: bool = True
     exact: bool = True
     livePreview: bool = True
+    detail: SurfaceDetail = SurfaceDetail.STANDARD
     seed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
     result: vtkMRMLSegmentationNode
 

@@ -65,6 +65,9 @@ class ThyroidRecord:
     carved : bool
         Whether what it shared with the trachea was taken out of its surface, so that its code alone does
         not give it.
+    resolution : int or None
+        Points along each axis of the grid its surface was decoded on; None where that is not known, or for
+        a patient's own gland.
     """
 
     seed: int
@@ -82,6 +85,7 @@ class ThyroidRecord:
     original: dict[str, float] = field(default_factory=dict)
     source_segment: str = ""
     carved: bool = False
+    resolution: int | None = None
 
     @classmethod
     def of(
@@ -102,6 +106,7 @@ class ThyroidRecord:
             valid=thyroid.validity.ok,
             met=thyroid.met,
             distance=thyroid.distance,
+            resolution=thyroid.resolution,
             **about,
         )
 

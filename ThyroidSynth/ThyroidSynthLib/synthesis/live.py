@@ -11,7 +11,7 @@ from ..errors import SynthesisError
 from ..progress import ProgressCallback, StopRequested, never, silent
 from .decoding import DEFAULT_RESOLUTION
 from .sensitivity import Sensitivity
-from .shapes import Shapes
+from .shapes import Shapes, decoded_at
 from .targeting import Aim, Steered, steer_to_target
 from .thyroid import Thyroid
 
@@ -131,10 +131,7 @@ class LiveSteering:
 
     def decoded_at(self, resolution: int) -> Thyroid:
         """Give the last one on another grid; it is the last one from then on."""
-        current = self.current
-        if current.resolution not in (None, resolution):
-            about = {name: getattr(current, name) for name in ("asked", "seed", "index", "met", "distance")}
-            self._take(self._shapes.thyroid(current.code, resolution=resolution, **about))
+        self._take(decoded_at(self._shapes, self.current, resolution))
         return self.current
 
     def go_on_from(self, thyroid: Thyroid) -> None:

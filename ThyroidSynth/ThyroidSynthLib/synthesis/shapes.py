@@ -76,6 +76,14 @@ class ModelShapes:
         return shapes
 
 
+def decoded_at(shapes: Shapes, thyroid: Thyroid, resolution: int) -> Thyroid:
+    """Give a shape on another grid: the same where it was decoded on that one, or on no grid at all."""
+    if thyroid.resolution in (None, resolution):
+        return thyroid
+    kept = ("asked", "seed", "index", "attempts", "met", "distance")
+    return shapes.thyroid(thyroid.code, resolution=resolution, **{name: getattr(thyroid, name) for name in kept})
+
+
 class _ModelLevelSet:
     """The signed distance field of one code, over `trachea_mm`."""
 
