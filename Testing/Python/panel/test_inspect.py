@@ -39,7 +39,7 @@ def test_the_table_lists_what_is_known_of_each_thyroid(three, table):
     record = read_record(nodes[0])
     assert table.texts(KIND)[0].startswith("generated")
     assert table.texts(VOLUME)[0] == f"{record.measured['volume_ml']:.1f}\n(15.0)"
-    assert table.texts(SYMMETRY)[0] == f"{record.measured['symmetry']:.2f}\nask 0.60"
+    assert table.texts(SYMMETRY)[0] == f"{record.measured['symmetry']:.2f}\n(0.60)"
 
 
 def test_the_nearest_training_shape_is_found_when_there_is_time(three, table):
@@ -166,6 +166,27 @@ def test_flipping_changes_every_view_and_no_camera(three, table):
     three.click("showBothButton")
     assert (own.GetSegmentVisibility("thyroid_gland"), own.GetSegmentOpacity3D("thyroid_gland")) == before
     assert not three.showBothButton.enabled
+
+
+def test_what_is_missing_for_a_comparison_is_said_only_then(three, table):
+    hint = "Choose a thyroid in the table"
+    table.click(table.texts()[0])
+    assert hint not in three.comparisonLabel.text
+    three.parameters.result = None
+    three.app.process_events()
+    assert hint in three.comparisonLabel.text
+    assert not three.flipButton.enabled
+    table.click(table.texts()[1])
+    assert three.comparisonLabel.text == ""
+    three.click("distanceMapButton")
+    three.click("distanceMapButton")
+    assert three.statusLabel.text == "The colours were taken away."
+
+
+def test_a_name_given_in_generate_is_in_the_table_too(three, table):
+    three.parameters.result.SetName("mine")
+    three.app.process_events()
+    assert "mine" in table.texts()
 
 
 def test_the_key_flips_too_and_time_flips_by_itself(three, table):

@@ -73,10 +73,10 @@ class Comparing:
             self._ui.comparisonLabel.text = _("The thyroids have changed, so the colours were taken away.")
         elif model is not None:
             self._ui.comparisonLabel.text = model.GetAttribute(_SUMMARY) or ""
-        elif pair is None or not self._ui.comparisonLabel.text:
-            self._ui.comparisonLabel.text = (
-                "" if pair else _("Choose a thyroid in the table, and one to compare it with.")
-            )
+        elif pair is None:
+            self._ui.comparisonLabel.text = _whatIsMissing()
+        elif self._ui.comparisonLabel.text == _whatIsMissing():
+            self._ui.comparisonLabel.text = ""
         self._ui.distanceMapButton.checked = distance_map_of(slicer.mrmlScene) is not None
         for button in (self._ui.flipButton, self._ui.flipTimedCheckBox, self._ui.distanceMapButton):
             button.enabled = pair is not None
@@ -160,6 +160,7 @@ class Comparing:
         if not checked:
             self.removeMap()
             self._ui.comparisonLabel.text = ""
+            self._session.say(_("The colours were taken away."))
             self.refresh()
             return
         self.endFlip()
@@ -195,6 +196,10 @@ class Comparing:
     def _nameOf(self, shown: Shown) -> str:
         own = shown.node is self._session.parameters.segmentation
         return _("the patient's own") if own else shown.node.GetName()
+
+
+def _whatIsMissing() -> str:
+    return _("Choose a thyroid in the table, and one to compare it with.")
 
 
 def _fingerprint(pair: tuple[Shown, Shown]) -> str:

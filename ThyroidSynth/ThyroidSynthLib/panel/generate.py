@@ -57,6 +57,8 @@ class GenerateSection(Section):
         self._closingTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onSceneClosing)
         self.ui.wishWarningLabel.visible = False
         self.ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
+        # Tells of a new name as well.
+        self.ui.resultSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onResultNamed)
         self.ui.generateButton.connect("clicked(bool)", self._onGenerate)
         self.ui.randomButton.connect("clicked(bool)", self._onRandom)
         self.ui.similarButton.connect("clicked(bool)", self._onSimilar)
@@ -102,6 +104,10 @@ class GenerateSection(Section):
         """Let go of everything."""
         self.release()
         slicer.mrmlScene.RemoveObserver(self._closingTag)
+
+    def _onResultNamed(self, node) -> None:
+        if self.parameters is not None and node is not None:
+            self.session.announceThyroids()
 
     def _onSceneClosing(self, caller, event) -> None:
         self._history.clear()
