@@ -40,6 +40,20 @@ def test_histograms_stand_under_the_handle_and_mark_wish_and_measure(ready):
     assert not np.array_equal(pixels(), before)
 
 
+@pytest.mark.parametrize("name", ["volume", "isthmusArea", "symmetry"])
+def test_a_panel_made_wider_or_narrower_keeps_histograms_under_their_handles(ready, name):
+    ready.click("generateButton")
+    ready.module.panel.show()
+    rows = ready.module.widget.panel.generate._rows.values()
+    label = getattr(ready, f"{name}HistogramLabel")
+    (histogram,) = (row._histogram for row in rows if row._histogram._label is label)
+    for width in (450, 700, 460):
+        ready.module.panel.resize(width, 1200)
+        ready.app.process_events()
+        assert histogram._drawn[1:3] == histogram._groove()
+        assert label.pixmap.width() == label.width
+
+
 def test_percentile_and_warning_tell_where_a_wish_stands(ready, model_file):
     values = describe_model(model_file).features[:, 0]
     low, high = values.min(), values.max()

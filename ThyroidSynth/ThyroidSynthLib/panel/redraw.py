@@ -15,7 +15,7 @@ class RedrawFilter(qt.QObject):
     Attributes
     ----------
     redraw : callable or None
-        Called with the watched widget.
+        Called when the picture must be drawn anew.
     """
 
     def __init__(self, *arguments) -> None:
@@ -30,8 +30,16 @@ class RedrawFilter(qt.QObject):
 
 
 def watch(widget, redraw: Callable[[], None]) -> RedrawFilter:
-    """Call `redraw` whenever a picture in a widget must be drawn anew; keep what is returned."""
+    """Call `redraw` soon after a picture in a widget has become wrong; keep what is returned.
+
+    Soon, and once for many events: when a widget hears of its new size, those around it that the picture
+    is drawn after may not yet have theirs.
+    """
+    soon = qt.QTimer(widget)
+    soon.setSingleShot(True)
+    soon.setInterval(0)
+    soon.connect("timeout()", redraw)
     watcher = RedrawFilter()
-    watcher.redraw = redraw
+    watcher.redraw = soon.start
     widget.installEventFilter(watcher)
     return watcher
