@@ -207,6 +207,15 @@ def test_undo_takes_back_a_move_that_has_not_come_to_rest(fitted):
     assert cell(fitted, 0, 2) == "unchanged"
 
 
+def test_an_edit_out_of_the_cohort_is_warned_of(fitted):
+    assert not fitted.editWarningLabel.text
+    fitted.editVolumeSlider.value = fitted.editVolumeSlider.maximum
+    rest(fitted)
+    assert "above the largest of the cohort" in fitted.editWarningLabel.text or "reach" in fitted.editWarningLabel.text
+    fitted.click("undoButton")
+    assert not fitted.editWarningLabel.text
+
+
 def test_the_keyboard_undoes_and_redoes(fitted):
     from PySide6 import QtCore, QtTest
 

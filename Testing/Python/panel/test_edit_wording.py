@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 GOOD = {"dice": 0.95, "assd_mm": 0.31, "hd95_mm": 0.9, "distance": 1.1, "inside_share": 1.0}
@@ -70,3 +72,14 @@ def test_what_is_out_of_reach_is_told_by_feature(wording):
     assert "volume 7.5 mL below the wish, isthmus area 6 mm² above the wish" in text
     assert "symmetry" not in text
     assert wording.missText(asked, asked | {"symmetry": 0.5}) == "Not quite reached."
+
+
+def test_a_change_that_leads_out_of_the_cohort_is_told_and_what_is_held_is_not(wording):
+    import numpy as np
+
+    cohort = SimpleNamespace(features=np.array([[5.0, 0.0, 0.4], [30.0, 90.0, 0.8]]))
+    original = {"volume_ml": 14.0, "isthmus_area_mm2": 120.0, "symmetry": 0.6}
+    text = wording.beyondText({"volume_ml": 42.5, "isthmus_area_mm2": 120.0}, original, cohort)
+    assert text == "Volume 42.5 mL is 12.5 mL above the largest of the cohort (30.0 mL)."
+    assert wording.beyondText({"volume_ml": 20.0, "symmetry": 0.7}, original, cohort) == ""
+    assert wording.beyondText({"volume_ml": 42.5}, original, None) == ""

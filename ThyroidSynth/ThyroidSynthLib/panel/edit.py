@@ -26,7 +26,7 @@ from .edit_keeper import EditKeeper
 from .edit_outline import OriginalOutline
 from .edit_sliders import EDIT_ROWS, EditSliders
 from .edit_table import EditTable
-from .edit_wording import fitText, fitWarning, missText
+from .edit_wording import beyondText, fitText, fitWarning, missText
 from .live import LivePreview
 from .patient_edit import PatientEdit, fitPatient, resumeEdit
 from .section import Section
@@ -153,6 +153,7 @@ class EditSection(Section):
                 warning = missText(record.asked, record.measured)
             elif record.asked:
                 note = _("The wishes are met.")
+                warning = beyondText(record.asked, record.original, self._description)
             else:
                 note = _("This is the patient's own thyroid. Move a slider to change it.")
         self.ui.editNoteLabel.text = note

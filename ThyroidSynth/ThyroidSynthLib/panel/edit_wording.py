@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
 from ..anatomy.features import FEATURE_NAMES
+from .wishes import outsideText
 from .wording import featureText
+
+if TYPE_CHECKING:
+    from ..learning.description import ModelDescription
 
 # Overlap and 95 % distance of a fit that shows the gland as it is, and of one that shows it roughly.
 _GOOD = (0.90, 2.0)
@@ -110,6 +115,21 @@ def missText(asked: Mapping[str, float], measured: Mapping[str, float]) -> str:
     return _("Out of this gland's reach: {misses}. Free another feature, or ask for less.").format(
         misses=", ".join(parts)
     )
+
+
+def beyondText(asked: Mapping[str, float], original: Mapping[str, float], description: ModelDescription | None) -> str:
+    """Say how far changes lead out of the cohort; empty when they do not. What is held is the patient's own."""
+    if description is None:
+        return ""
+    changed = {
+        name: value for name, value in asked.items() if changeText(name, original[name], value) != _("unchanged")
+    }
+    texts = (
+        outsideText(name, description.features[:, place], changed[name])
+        for place, name in enumerate(FEATURE_NAMES)
+        if name in changed
+    )
+    return "\n".join(filter(None, texts))
 
 
 def featureName(name: str) -> str:
