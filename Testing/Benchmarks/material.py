@@ -30,6 +30,11 @@ def make_material(folder: Path) -> Material:
     write_example_dataset(dataset, cases=CASES, seed=1, defective_share=0.0, with_ct=False)
     model = ShapeModel.load(MODEL)
     started = time.perf_counter()
-    prepare_cohort(dataset, cohort_folder, PrepareOptions(alignment=model.frame.alignment), workers=1)
+    prepare_material(dataset, cohort_folder, model, workers=1)
     seconds = (time.perf_counter() - started) / CASES
     return Material(Cohort.open(cohort_folder), model, seconds)
+
+
+def prepare_material(dataset: Path, cohort_folder: Path, model: ShapeModel, *, workers: int) -> None:
+    """Prepare the material's cases as the model's were."""
+    prepare_cohort(dataset, cohort_folder, PrepareOptions(alignment=model.frame.alignment), workers=workers)

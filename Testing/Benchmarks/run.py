@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from growth import growth_rows
 from live import rows_of_own_process
 from material import CASES, MODEL, Material, make_material
 from memory import memory_row
@@ -243,6 +244,7 @@ def main() -> None:
             lambda: training_rows(material),
             lambda: gpu_rows(material),
             lambda: [prepare_row(material)],
+            lambda: growth_rows(material, Path(folder)),
             lambda: synthesis_rows(material),
             lambda: cohort_rows(Path(folder)),
             lambda: quality_rows(material),

@@ -153,7 +153,10 @@ def test_a_gland_fitted_before_is_edited_without_fitting_again(fitted: PatientFi
     shapes = PatientShapes.of_patient(fitted.shapes.model, mask, PLACEMENT, fitted.original.code)
     code = fitted.original.code + np.float32(0.05)
 
-    np.testing.assert_array_equal(shapes.thyroid(code).surface.vertices, fitted.shapes.thyroid(code).surface.vertices)
+    # The last bits of a value depend on the points it was evaluated with.
+    again, first = shapes.thyroid(code).surface, fitted.shapes.thyroid(code).surface
+    np.testing.assert_array_equal(again.faces, first.faces)
+    np.testing.assert_allclose(again.vertices, first.vertices, atol=1e-4)
 
 
 def test_a_gland_at_the_scans_border_stays_what_it_was(small_model: ShapeModel, mask: Volume) -> None:

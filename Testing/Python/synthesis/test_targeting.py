@@ -56,7 +56,7 @@ def test_one_feature_alone_moves_the_code_less_than_a_new_draw_would(
 def test_an_isthmus_can_be_made_and_taken_away(small_model: ShapeModel) -> None:
     order = np.argsort(small_model.features[:, 1])
     joined = reconstruct(small_model, int(order[len(order) * 2 // 3]), resolution=40)
-    apart = reconstruct(small_model, int(order[len(order) // 4]), resolution=40)
+    apart = reconstruct(small_model, int(order[len(order) // 8]), resolution=40)
     assert joined.measured.isthmus_area_mm2 > 0 == apart.measured.isthmus_area_mm2
 
     without = steer_to_target(small_model, joined, {"isthmus_area_mm2": 0.0}, resolution=40)

@@ -21,10 +21,11 @@ _AT_START = 0.1
 # outcome to be learned from; beyond that the derivatives are taken anew.
 _FORETOLD_SHARE = 0.3
 _FORETOLD_SD = 0.02
-# Shares of a step that are tried until one gives a valid surface that is hardly further from the targets (in
-# cohort SDs): a step that meets one feature may disturb another, which the next one mends.
+# Shares of a step that are tried until one gives a valid surface that is nearer to the targets, or this near to
+# them (in cohort SDs). Else the best one is taken, unless it is much further: a step that meets one feature may
+# disturb another, which the next one mends.
 _MUCH_FURTHER = 2.0
-_FURTHER_SD = 0.05
+_NEAR_SD = 0.05
 _SHARES = (1.0, 0.4, 0.15)
 
 
@@ -90,20 +91,29 @@ class LiveSteering:
         return self.current
 
     def _step(self, aim: Aim, local: Sensitivity, resolution: int, shares: tuple[float, ...]) -> bool:
-        """Go to a valid surface that is not much further from the aim; say whether there was one."""
+        """Go to the first valid surface that is nearer to the aim, or to the best one; say whether there was any.
+
+        Derivatives that were learned are only trusted as long as they lead nearer.
+        """
         step = aim.step(self.current, local, self.start.code)
-        bearable = _MUCH_FURTHER * aim.distance(self.current) + _FURTHER_SD
+        before = aim.distance(self.current)
+        best, least = None, _MUCH_FURTHER * before + _NEAR_SD if len(shares) > 1 else max(before, _NEAR_SD)
         for share in shares:
             try:
                 trial = self._shapes.thyroid(self.current.code + np.float32(share) * step, resolution=resolution)
             except SynthesisError:
                 continue
-            if trial.validity.ok and aim.distance(trial) < bearable:
-                learned = self._learned(local, self.current, trial)
-                self._take(replace(trial, asked=aim.asked, seed=self.start.seed, index=self.start.index))
-                self._local = learned
-                return True
-        return False
+            distance = aim.distance(trial)
+            if trial.validity.ok and distance < least:
+                best, least = trial, distance
+                if distance < max(before, _NEAR_SD):
+                    break
+        if best is None:
+            return False
+        learned = self._learned(local, self.current, best)
+        self._take(replace(best, asked=aim.asked, seed=self.start.seed, index=self.start.index))
+        self._local = learned
+        return True
 
     def settle(
         self,
