@@ -33,6 +33,8 @@ _DAMPING = 1e-4
 _PAST_SLIVER_MM2 = 3.0
 # Corrections on a finer grid, where a surface takes long, at most.
 _FINE_ROUNDS = 4
+# Rounds that lead no nearer until steering from there is given up: as many as it takes to try ever shorter steps.
+_PATIENCE = 6
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ def steer_to_target(
     # Met on another grid is not met: what is given is measured on this one.
     on_grid = start if start.resolution in (None, coarse) else rounds.decoded(start.code, 0.0)
     best = rounds.approach(on_grid, shapes.sensitivity, max_rounds - rounds.made)
+    if aim.misfit(best) > 1.0 and rounds.made < max_rounds:
+        best = rounds.told(best, max_rounds - rounds.made)
     if coarse == resolution:
         return aim.result(start, best, rounds.made)
     finer = _Rounds(shapes, aim, resolution, part_of(progress, 0.5, 1.0), stop_requested)
@@ -162,13 +166,13 @@ class _Rounds:
         self.made = 0
 
     def approach(self, start: Thyroid, derivatives: Callable[[Thyroid], Sensitivity], most: int) -> Thyroid:
-        """Go on from a thyroid for `most` rounds at most, and give the nearest."""
+        """Go on from a thyroid for `most` rounds at most, or until some have led no nearer, and give the nearest."""
         aim = self._aim
         best = current = start
         best_misfit = current_misfit = aim.misfit(start)
-        first, reach = self.made, 1.0
-        step = None
-        while self.made - first < most and best_misfit > _FINE:
+        first = improved = self.made
+        reach, step = 1.0, None
+        while self.made - first < most and self.made - improved < _PATIENCE and best_misfit > _FINE:
             if step is None:
                 check(self._stop_requested)
                 step = aim.step(current, derivatives(current))
@@ -185,8 +189,26 @@ class _Rounds:
                 if reach < 0.03:
                     break
             if misfit < best_misfit:
-                best, best_misfit = trial, misfit
+                best, best_misfit, improved = trial, misfit, self.made
         return best
+
+    def told(self, failed: Thyroid, most: int) -> Thyroid:
+        """Begin anew from a thyroid whose code's fixed part says what is aimed at; give the nearer one.
+
+        Derivatives say how an isthmus grows, and hardly how one comes to be: the model, which learned glands
+        with one and without, knows that.
+        """
+        code = self._aim.told(failed)
+        if code is None:
+            return failed
+        try:
+            told = self.decoded(code, 0.0)
+        except SynthesisError:
+            return failed
+        if not told.validity.ok:
+            return failed
+        reached = self.approach(told, self._shapes.sensitivity, most - 1)
+        return min(failed, reached, key=self._aim.misfit)
 
     def finish(self, coarse: Thyroid) -> Thyroid:
         """Meet the aim on this grid as well, from a thyroid that does on a coarser one.
@@ -224,7 +246,7 @@ class Aim:
 
     def __init__(self, shapes: Shapes, targets: Mapping[str, float]) -> None:
         check_targets(targets)
-        self._space = shapes.space
+        self._space, self._conditioning = shapes.space, shapes.model.conditioning
         self._names = [name for name in FEATURE_NAMES if name in targets]
         self._rows = [FEATURE_NAMES.index(name) for name in self._names]
         self._wanted = np.array([targets[name] for name in self._names])
@@ -261,6 +283,16 @@ class Aim:
         step = back - spread @ np.linalg.solve(gain + damping, error)
         length = self._space.length(step)
         return (step * min(1.0, _LONGEST_STEP / max(length, 1e-12))).astype(np.float32)
+
+    def told(self, thyroid: Thyroid) -> np.ndarray | None:
+        """Give a thyroid's code with the targets in its fixed part; None where a model is not told features."""
+        if not self._conditioning.size:
+            return None
+        features = thyroid.measured.as_array()
+        features[self._rows] = self._wanted
+        code = thyroid.code.copy()
+        code[: self._conditioning.size] = self._conditioning.encode(features)[0]
+        return code
 
     def _error(self, local: Sensitivity) -> np.ndarray:
         error = local.values[self._rows] - self._wanted
