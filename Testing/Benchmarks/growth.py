@@ -8,16 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from material import CASES, Material, prepare_material
+from material import Material, prepare_material
 from timing import Row, median_seconds
 
 from ThyroidSynthLib.anatomy.cohort import Cohort
+from ThyroidSynthLib.anatomy.example import write_example_dataset
 from ThyroidSynthLib.anatomy.row_view import RowView
 from ThyroidSynthLib.learning.presets import settings_for
 from ThyroidSynthLib.learning.training import seconds_per_epoch
 from ThyroidSynthLib.synthesis.decoding import decode
 
 SMALL_COHORT, LARGE_COHORT = 1_000, 100_000
+PREPARED = 160
 FINE, FINEST = 128, 256
 
 
@@ -59,12 +61,12 @@ def _repeated(cohort: Cohort, cases: int) -> Cohort:
 
 
 def _cores_row(material: Material, folder: Path) -> Row:
-    """Preparing the material's cases once more, by as many processes as there are cores."""
+    """Preparing by as many processes as there are cores: more cases, as their start takes seconds."""
     workers = os.cpu_count() or 1
+    write_example_dataset(folder / "more", cases=PREPARED, seed=2, defective_share=0.0, with_ct=False)
     started = time.perf_counter()
-    prepare_material(folder / "dataset", folder / "again", material.model, workers=workers)
-    seconds = (time.perf_counter() - started) / CASES
+    prepare_material(folder / "more", folder / "more prepared", material.model, workers=workers)
+    seconds = (time.perf_counter() - started) / PREPARED
     alone = material.seconds_per_case
-    return Row(
-        f"growth: prepare by {workers} processes", "a case; reference: 1 process", seconds, "s", alone, alone / seconds
-    )
+    setting = f"a case of {PREPARED}, with the start of the processes; reference: 1 process"
+    return Row(f"growth: prepare by {workers} processes", setting, seconds, "s", alone, alone / seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..anatomy.features import FEATURE_NAMES
 from ..anatomy.frame import Frame
 from ..errors import InputError, ModelError
 from ..files import sha256_of
+from .active_units import Layer
 from .conditioning import SCHEMES, Conditioning
 from .feature_map import FeatureMap
 from .network import SDFNetwork
@@ -88,6 +90,11 @@ class ShapeModel:
     def codes(self) -> np.ndarray:
         """Whole latent codes of the training cases, shape (n, code_size)."""
         return np.hstack([self.conditioning.encode(self.features), self.latent_table])
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """The network's layers behind the first, ready to be gone through again and again."""
+        return [Layer.of(layer) for layer in self.network.layers[1:]]
 
     def index_of(self, case_id: str) -> int:
         """Give the row of a training case."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..learning.active_units import Active, Layer
+from ..learning.active_units import Active
 from ..learning.model import ShapeModel
 from ..learning.threads import in_threads
 
@@ -34,10 +34,9 @@ class Field:
         if code.shape != (model.code_size,):
             raise ValueError(f"A code of this model has {model.code_size} numbers, not {code.shape}.")
         self.code = code
-        first, *others = model.network.layers
-        self._first = first.weight.detach()
+        self._first = model.network.layers[0].weight.detach()
         self._of_position = self._first[:, :3].contiguous()
-        self._layers = [Layer.of(layer) for layer in others]
+        self._layers = model.layers
         with torch.no_grad():
             self._folded = model.network.fold(torch.from_numpy(code))
 
