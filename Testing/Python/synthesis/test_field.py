@@ -61,7 +61,7 @@ def test_a_code_of_another_length_is_refused(small_model: ShapeModel) -> None:
 
 
 def test_values_are_the_same_bits_on_one_thread_and_on_two(small_model: ShapeModel) -> None:
-    points = np.random.default_rng(1).uniform(-1, 1, (5003, 3))
+    points = np.random.default_rng(1).uniform(-1, 1, (20003, 3))
     field, threads = Field(small_model, small_model.codes[2]), torch.get_num_threads()
     try:
         torch.set_num_threads(1)

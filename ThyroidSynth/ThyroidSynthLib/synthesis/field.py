@@ -10,9 +10,10 @@ from ..learning.model import ShapeModel
 from ..learning.threads import in_threads
 
 # Points evaluated at once: their activations stay in a core's cache, and near each other they have fewer active
-# units. So few are not worth a second thread.
+# units. So few are evaluated sooner by one thread: two hand Python's lock to each other with every small product,
+# and what a hand at a slider waits for is drawn more slowly meanwhile.
 _CHUNK = 1024
-_WORTH_SHARING = 128
+_WORTH_SHARING = 8192
 
 
 class Field:
