@@ -267,7 +267,6 @@ def _drawn(surface: Surface, frame: Frame, rng: np.random.Generator) -> tuple[np
     origin = rng.integers(_SURFACE_POINTS, size=_NEARBY_POINTS)
     nearby = on_surface[origin] + rng.normal(scale=_NEARBY_SD, size=(_NEARBY_POINTS, 3))
     target = np.concatenate([np.zeros(_SURFACE_POINTS), signed_distance(unit, nearby)])
-    a, b, c = surface.corners[np.concatenate([face, face[origin]])].transpose(1, 0, 2)
-    normal = np.cross(b - a, c - a)
+    normal = surface.facing[np.concatenate([face, face[origin]])]
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     return frame.to_mm(np.concatenate([on_surface, nearby])), target, normal
