@@ -28,9 +28,9 @@ def test_the_model_is_described_before_anything_is_installed(hands, model_file):
     hands.app.installations.absent.update({"torch", "safetensors", "trimesh", "scikit-image"})
     hands.choose_model(model_file)
     text = hands.modelInfoLabel.text
-    for part in ("14 training cases", "SYNTHETIC", "Fixed features", "Volume:", "Not for clinical use"):
+    for part in ("160 training cases", "SYNTHETIC", "Fixed features", "Volume:", "Not for clinical use"):
         assert part in text
-    assert "of 14" in hands.volumeRangeLabel.text
+    assert "of 160" in hands.volumeRangeLabel.text
     assert not hands.app.installations.asked
 
 

@@ -36,11 +36,18 @@ def in_threads(work: Callable[[Chunk], Found], chunks: Sequence[Chunk]) -> list[
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    pool = ThreadPoolExecutor(threads, "chunks", initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(threads, "chunks", initializer=_use_one_thread)
     # PyTorch keeps the number for threads to come as well: start all of ours, then say it again for the rest.
     list(pool.map(_nothing, range(4 * threads)))
     torch.set_num_threads(threads)
     return pool
+
+
+def _use_one_thread() -> None:
+    """Let products of the calling thread be computed by it alone."""
+    # A thread takes the number of all when it is first asked for, also by a product: asked for now, it is not later.
+    torch.get_num_threads()
+    torch.set_num_threads(1)
 
 
 def _nothing(number: int) -> None:
