@@ -17,6 +17,7 @@ from .losses import latent_loss
 from .network import SDFNetwork
 from .optimiser import Optimiser
 from .presets import TrainingSettings
+from .threads import threads_for_chunks
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Steps:
         Tensor, shape (3,)
             Their whole, SDF and latent losses, summed over the shapes.
         """
-        return torch.stack([self._learn(draws) * len(draws.shapes) for draws in block]).sum(dim=0)
+        with threads_for_chunks():
+            return torch.stack([self._learn(draws) * len(draws.shapes) for draws in block]).sum(dim=0)
 
     def _learn(self, draws: Draws) -> torch.Tensor:
         """Take one step; give its losses."""

@@ -8,8 +8,10 @@ where other programs use the machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import TypeVar
 
@@ -17,6 +19,29 @@ import torch
 
 Chunk = TypeVar("Chunk")
 Found = TypeVar("Found")
+
+_for_chunks: ContextVar[int | None] = ContextVar("threads that are kept for chunks", default=None)
+
+
+@contextmanager
+def threads_for_chunks() -> Iterator[int]:
+    """Keep PyTorch's threads for chunks, and give their number; other operations use the calling thread alone.
+
+    Threads that have shared an operation look out for the next one for a while, without rest. On a processor
+    with few cores they take them from those that work on chunks.
+    """
+    kept = _for_chunks.get()
+    if kept is not None:
+        yield kept
+        return
+    threads = torch.get_num_threads()
+    token = _for_chunks.set(threads)
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+        _for_chunks.reset(token)
 
 
 def in_threads(work: Callable[[Chunk], Found], chunks: Sequence[Chunk]) -> list[Found]:
@@ -28,23 +53,21 @@ def in_threads(work: Callable[[Chunk], Found], chunks: Sequence[Chunk]) -> list[
         Must not depend on other chunks' work, nor use this function itself.
     chunks : sequence
     """
-    threads = min(torch.get_num_threads(), len(chunks))
-    if threads < 2:
-        return [work(chunk) for chunk in chunks]
-    return list(_pool(torch.get_num_threads()).map(work, chunks))
+    with threads_for_chunks() as threads:
+        if min(threads, len(chunks)) < 2:
+            return [work(chunk) for chunk in chunks]
+        return list(_pool(threads).map(work, chunks))
 
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    pool = ThreadPoolExecutor(threads, "chunks", initializer=_use_one_thread)
-    # PyTorch keeps the number for threads to come as well: start all of ours, then say it again for the rest.
+    """Give so many threads of which each computes by itself."""
+    pool = ThreadPoolExecutor(threads, "chunks", initializer=_compute_alone)
     list(pool.map(_nothing, range(4 * threads)))
-    torch.set_num_threads(threads)
     return pool
 
 
-def _use_one_thread() -> None:
-    """Let products of the calling thread be computed by it alone."""
+def _compute_alone() -> None:
     # A thread takes the number of all when it is first asked for, also by a product: asked for now, it is not later.
     torch.get_num_threads()
     torch.set_num_threads(1)
