@@ -25,7 +25,7 @@ def cohort(tmp_path_factory):
 def model_path(cohort, tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     # Flat around the surface, so that glands unlike its own have some surface after a fit.
-    train_tiny_model(cohort, path, surface_share=None, epochs=400)
+    train_tiny_model(cohort, path, surface_share=None)
     return path
 
 

@@ -38,7 +38,8 @@ def test_derivatives_of_a_gland_with_an_isthmus(small_model: ShapeModel) -> None
     for feature in range(3):
         a, b = found[feature], expected[feature]
         assert a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) > 0.98
-        assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b), rel=0.1)
+        # The area of a rough model's isthmus is not smooth; other processors learn another model.
+        assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b), rel=0.2)
 
 
 def test_without_an_isthmus_the_area_is_negative_and_grows_where_the_gap_closes(small_model: ShapeModel) -> None:
