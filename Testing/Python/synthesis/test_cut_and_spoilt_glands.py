@@ -115,7 +115,7 @@ def cut_fit(small_model: ShapeModel) -> Fit:
 def test_what_was_not_seen_is_less_sure(small_model: ShapeModel, cut_fit: Fit) -> None:
     sd = surface_sd_mm(small_model, cut_fit)
     level = cut_fit.thyroid.surface.vertices[:, 2]
-    assert np.median(sd[level < -12.0]) > 1.1 * np.median(sd[level > 0.0])
+    assert np.median(sd[level < -12.0]) > 1.25 * np.median(sd[level > 0.0])
 
     # Of few completions all may well lie on one side of the likeliest.
     found = plausible_completions(small_model, cut_fit, count=16)
@@ -123,7 +123,7 @@ def test_what_was_not_seen_is_less_sure(small_model: ShapeModel, cut_fit: Fit) -
     width = [
         np.ptp(each.intervals()["volume_ml"]) for each in (found, plausible_completions(small_model, whole, count=16))
     ]
-    assert width[0] > width[1]
+    assert width[0] > 1.2 * width[1]
     low, high = found.intervals()["volume_ml"]
     assert low < cut_fit.thyroid.measured.volume_ml < high
 
