@@ -70,6 +70,11 @@ class Hands:
         self.sourcePathEdit.setCurrentPath(str(path))
         self.click("loadButton")
 
+    def measured(self) -> None:
+        """Wait until the patient has been measured: until then this may begin between any two events."""
+        self.wait(lambda: "mL" in self.ownFeaturesLabel.text and "mm" in self.tracheaInfoLabel.text)
+        self.wait(lambda: not self.module.widget.panel.patient._measuring._timer.isActive())
+
     def choose_model(self, path: Path) -> None:
         self.modelPathEdit.setCurrentPath(str(path))
         self.app.process_events()

@@ -17,7 +17,7 @@ VIEWS = ("Red", "Green", "Yellow", "1")
 def fitted(ready):
     ready.editCollapsible.collapsed = False
     ready.click("fitButton")
-    ready.app.process_events()
+    ready.measured()
     return ready
 
 

@@ -17,7 +17,7 @@ GLAND = "thyroid_gland"
 def fitted(ready):
     ready.editCollapsible.collapsed = False
     ready.click("fitButton")
-    ready.app.process_events()
+    ready.measured()
     return ready
 
 

@@ -42,6 +42,7 @@ def made(ready):
     """The panel with a thyroid."""
     ready.seedSpinBox.setValue(3)
     ready.click("generateButton")
+    ready.measured()
     return ready
 
 

@@ -47,11 +47,6 @@ def reloaded_path_edit(hands):
     return new
 
 
-def measured(hands) -> None:
-    hands.wait(lambda: "mL" in hands.ownFeaturesLabel.text and "mm" in hands.tracheaInfoLabel.text)
-    hands.wait(lambda: not hands.module.widget.panel.patient._measuring._timer.isActive())
-
-
 def test_a_folder_chosen_in_the_menu_is_loaded_at_once(hands, dataset):
     hands.app.dialogs.expect("file", "folder", answer=str(dataset))
     trigger(hands, "openFolderAction")
@@ -140,7 +135,7 @@ def test_the_ct_of_the_patient_before_is_let_go(hands, dataset):
     hands.load(REAL)
     assert hands.parameters.ct is None
     assert "does not lie in 's0000 CT'" in hands.loadNoteLabel.text
-    measured(hands)
+    hands.measured()
     assert "38.4 mL" in hands.ownFeaturesLabel.text
 
 
@@ -160,7 +155,7 @@ def test_a_ct_with_two_placements_is_said(hands, dataset, tmp_path):
 
 def test_thyroid_and_trachea_are_measured_and_a_sound_patient_is_not_warned_of(hands, dataset):
     hands.load(dataset)
-    measured(hands)
+    hands.measured()
     case = read_case(find_cases(dataset)[0])
     assert f"{case.trachea_mask.volume_ml:.1f} mL" in hands.tracheaInfoLabel.text
     assert "isthmus" in hands.ownFeaturesLabel.text
@@ -180,7 +175,7 @@ def test_a_gland_cut_by_the_border_with_specks_is_warned_of(hands, dataset, tmp_
             array[-3:-1, 2, 2] = 1
         write_volume(type(volume)(array, volume.ijk_to_ras), path)
     hands.load(case)
-    measured(hands)
+    hands.measured()
     assert "cut by the scan's border" in hands.qualityLabel.text
     assert "1 specks (2 voxels)" in hands.qualityLabel.text
     assert not hands.qualityLabel.isHidden()
@@ -188,7 +183,7 @@ def test_a_gland_cut_by_the_border_with_specks_is_warned_of(hands, dataset, tmp_
 
 def test_without_a_thyroid_the_trachea_is_measured_and_nothing_is_said_of_a_gland(hands, dataset):
     hands.load(dataset)
-    measured(hands)
+    hands.measured()
     hands.choose("thyroidSelector", "none")
     # An empty choice is filled from the terminology again; a segmentation without one stays without.
     hands.parameters.segmentation.GetSegmentation().RemoveSegment("thyroid_gland")
@@ -202,7 +197,7 @@ def test_measuring_follows_the_segmentation(hands, dataset):
     import slicer
 
     hands.load(dataset)
-    measured(hands)
+    hands.measured()
     before = hands.ownFeaturesLabel.text
     node, ct = hands.parameters.segmentation, hands.parameters.ct
     array = slicer.util.arrayFromSegmentBinaryLabelmap(node, "thyroid_gland", ct).copy()
@@ -218,7 +213,7 @@ def test_a_scene_that_is_loaded_already_is_proposed_on_entering(hands, dataset):
     assert hands.parameters.ct is loaded.ct
     assert hands.parameters.segmentation is loaded.segmentation
     assert hands.tracheaSelector.currentText == "trachea"
-    measured(hands)
+    hands.measured()
     # What the user has chosen is never replaced.
     other = hands.app.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "other")
     hands.segmentationSelector.setCurrentNode(other)
@@ -234,7 +229,7 @@ def test_the_sample_case_is_one_click_and_made_only_once(hands):
     assert hands.parameters.ct.GetName() == "Synthetic example CT"
     assert hands.parameters.segmentation.GetName() == "Synthetic example segmentation"
     assert "synthetic" in hands.loadNoteLabel.text
-    measured(hands)
+    hands.measured()
     made = sample_case._make
     sample_case._make = None
     try:

@@ -18,6 +18,7 @@ def made(ready):
     ready.seedSpinBox.setValue(3)
     ready.click("generateButton")
     ready.wait(lambda: "in the trachea" in ready.overlapLabel.text)
+    ready.measured()
     return ready
 
 
