@@ -80,13 +80,13 @@ class Bench:
         times = []
         for number in range(DRAGS + WARM_UP):
             segment = node.GetSegmentation().GetSegment(SEGMENT_ID)
-            before = segment.GetRepresentation("Closed surface")
+            before = segment.GetMTime()
             value = centre * (1 + swing * np.sin(number / 5))
             started, old = time.perf_counter(), slider.value
             slider.setValue(float(value))
             if slider.value == old:
                 continue
-            while segment.GetRepresentation("Closed surface") is before and time.perf_counter() - started < 5:
+            while segment.GetMTime() == before and time.perf_counter() - started < 5:
                 self.app.app.processEvents()
             self.draw()
             times.append(1000 * (time.perf_counter() - started))

@@ -55,8 +55,14 @@ def in_threads(work: Callable[[Chunk], Found], chunks: Sequence[Chunk]) -> list[
     """
     with threads_for_chunks() as threads:
         if min(threads, len(chunks)) < 2:
-            return [work(chunk) for chunk in chunks]
+            return in_turn(work, chunks)
         return list(_pool(threads).map(work, chunks))
+
+
+def in_turn(work: Callable[[Chunk], Found], chunks: Sequence[Chunk]) -> list[Found]:
+    """Do the same on the calling thread alone: for so little that threads would only be in each other's way."""
+    with threads_for_chunks():
+        return [work(chunk) for chunk in chunks]
 
 
 @lru_cache(maxsize=1)

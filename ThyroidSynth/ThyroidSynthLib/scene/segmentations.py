@@ -105,7 +105,13 @@ def replace_surface(
         segmentation.RemoveBinaryLabelmapRepresentation()
     polydata = polydata_of(surface_ras, normals=True)
     _to_local(segmentation, polydata)
-    segment.AddRepresentation(CLOSED_SURFACE, polydata)
+    stored = segment.GetRepresentation(CLOSED_SURFACE)
+    if stored is None:
+        segment.AddRepresentation(CLOSED_SURFACE, polydata)
+    else:
+        # Another object would have every slice view build its intersection anew, some milliseconds of each.
+        stored.ShallowCopy(polydata)
+        segment.Modified()
     _note(segmentation, record)
 
 

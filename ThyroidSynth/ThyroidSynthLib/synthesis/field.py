@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 import torch
 
 from ..learning.active_units import Active
 from ..learning.model import ShapeModel
-from ..learning.threads import in_threads
+from ..learning.threads import in_threads, in_turn
 
 # Points evaluated at once: their activations stay in a core's cache, and near each other they have fewer active
-# units. So few are evaluated sooner by one thread: two hand Python's lock to each other with every small product,
-# and what a hand at a slider waits for is drawn more slowly meanwhile.
+# units. Few points are left to one thread: two hand Python's lock to each other with every small product, and
+# what a hand at a slider waits for is drawn more slowly meanwhile.
 _CHUNK = 1024
 _WORTH_SHARING = 8192
+
+Found = TypeVar("Found")
 
 
 class Field:
@@ -45,7 +50,7 @@ class Field:
         """Give the signed distance at points (n, 3), shape (n,), float32, negative inside."""
         if len(points) == 0:
             return np.empty(0, dtype=np.float32)
-        return torch.cat(in_threads(self._values, _chunks(points))).numpy()
+        return torch.cat(_on_chunks(self._values, points)).numpy()
 
     def _values(self, points: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
@@ -80,7 +85,7 @@ class Field:
         """
         if len(points) == 0:
             return tuple(np.empty(shape, dtype=np.float32) for shape in (0, (0, 3), (0, len(self.code))))
-        parts = in_threads(self._derivatives, _chunks(points))
+        parts = _on_chunks(self._derivatives, points)
         values, space, code = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
         return values, space, code
 
@@ -97,10 +102,11 @@ class Field:
             return last.value(self._layers[-1]), by_input[:, :3], by_input[:, 3:]
 
 
-def _chunks(points: np.ndarray) -> tuple[torch.Tensor, ...]:
-    """Cut points (n, 3) into parts of much the same size, the same ones whatever the number of threads."""
+def _on_chunks(work: Callable[[torch.Tensor], Found], points: np.ndarray) -> list[Found]:
+    """Work on points (n, 3) in parts of much the same size, the same ones whatever the number of threads."""
     positions = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
+    parts = -(-len(points) // _CHUNK)
     if len(points) <= _WORTH_SHARING:
-        return (positions,)
-    pairs = -(-len(points) // (2 * _CHUNK))
-    return positions.split(-(-len(points) // (2 * pairs)))
+        return in_turn(work, positions.split(-(-len(points) // parts)))
+    parts += parts % 2
+    return in_threads(work, positions.split(-(-len(points) // parts)))

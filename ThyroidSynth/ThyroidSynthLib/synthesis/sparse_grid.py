@@ -215,17 +215,22 @@ class Settled:
 
     Attributes
     ----------
-    nearby : ndarray of float32, shape (nx, ny, nz)
-        How far estimates were off at most in the neighbourhood of each point, where that was seen.
+    stray : ndarray of float32, shape (nx, ny, nz)
+        How far estimates were off, where that was seen.
     unsure : ndarray of float32, same shape
         How far the estimates that were left may be off; 0 where the value is exact.
     evaluated : int
         Points at which the field was evaluated.
     """
 
-    nearby: np.ndarray
+    stray: np.ndarray
     unsure: np.ndarray
     evaluated: int
+
+    @property
+    def nearby(self) -> np.ndarray:
+        """How far they were off at most in the neighbourhood of each point."""
+        return _largest_nearby(self.stray)
 
 
 def settle_near_surface(
@@ -271,7 +276,7 @@ def settle_near_surface(
         slack[known] = 0.0
         wanted = np.flatnonzero(ends_of_crossed_edges(values <= slack, values >= -slack) & ~known)
         if len(wanted) == 0:
-            return Settled(_largest_nearby(stray), slack, total)
+            return Settled(stray, slack, total)
         place = evaluate(wanted)
         if (stray[place] > slack[place]).any():  # Edges that were passed over may cross after all.
             nearby = _largest_nearby(stray)
