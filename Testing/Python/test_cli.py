@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from kept_models import kept_model
 from ThyroidSynthLib.cli.main import COMMANDS, main
 from tiny_cohort import write_tiny_cohort
-from tiny_model import train_tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +22,8 @@ def cohort(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model_path(cohort, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    # Flat around the surface, so that glands unlike its own have some surface after a fit.
-    train_tiny_model(cohort, path, surface_share=None)
-    return path
+def model_path(tmp_path_factory):
+    return Path(shutil.copy(kept_model("tiny"), tmp_path_factory.mktemp("model") / "model.safetensors"))
 
 
 def run(*arguments):

@@ -5,15 +5,16 @@ import json
 import numpy as np
 import pytest
 
+from kept_models import kept_model
 from ThyroidSynthLib.anatomy.case_sources import find_cases
 from ThyroidSynthLib.anatomy.ply import read_ply
 from ThyroidSynthLib.anatomy.volume import Volume, read_volume, write_volume
 from ThyroidSynthLib.errors import Cancelled, InputError
 from ThyroidSynthLib.evaluation.fitted import fit_cases
+from ThyroidSynthLib.learning.model import ShapeModel
 from ThyroidSynthLib.synthesis.grid import LabelGrid, voxelise
 from ThyroidSynthLib.synthesis.thyroid_files import FileOptions
 from tiny_cohort import write_tiny_cohort
-from tiny_model import train_tiny_model
 
 ORIGIN = np.array([30.0, -20.0, 400.0])
 
@@ -24,8 +25,8 @@ def cohort(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model(cohort, tmp_path_factory):
-    return train_tiny_model(cohort, tmp_path_factory.mktemp("model") / "model.safetensors")
+def model():
+    return ShapeModel.load(kept_model("small"))
 
 
 @pytest.fixture

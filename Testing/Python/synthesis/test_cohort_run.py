@@ -8,17 +8,14 @@ import time
 
 import pytest
 
+from kept_models import kept_model
 from ThyroidSynthLib.errors import JobError
 from ThyroidSynthLib.synthesis.cohort_run import CohortRun
-from tiny_cohort import write_tiny_cohort
-from tiny_model import train_tiny_model
 
 
 @pytest.fixture(scope="module")
-def model_path(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    train_tiny_model(write_tiny_cohort(folder / "cohort", cases=6), folder / "model.safetensors")
-    return folder / "model.safetensors"
+def model_path():
+    return kept_model("tiny")
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from ThyroidSynthLib.anatomy.volume import Volume, write_volume
 from ThyroidSynthLib.errors import InputError
 from ThyroidSynthLib.synthesis.requests import generate_to_target, site_at
 from ThyroidSynthLib.synthesis.wish_table import read_wishes
-from tiny_cohort import write_tiny_cohort
-from tiny_model import train_tiny_model
 
 
 def test_a_table_gives_one_wish_a_row_and_empty_cells_are_free(tmp_path):
@@ -80,11 +78,9 @@ def test_an_empty_mask_and_several_patients_are_refused(tmp_path):
         site_at(tmp_path / "two", "trachea")
 
 
-def test_to_target_brings_the_asked_volume_nearer_than_chance(tmp_path):
-    cohort = write_tiny_cohort(tmp_path / "cohort", cases=6)
-    model = train_tiny_model(cohort, tmp_path / "model.safetensors")
-    volume = float(np.median(cohort.features[:, 0]))
-    found = list(generate_to_target(model, count=2, seed=3, asked={"volume_ml": volume}, resolution=32))
+def test_to_target_brings_the_asked_volume_nearer_than_chance(small_model):
+    volume = float(np.median(small_model.features[:, 0]))
+    found = list(generate_to_target(small_model, count=2, seed=3, asked={"volume_ml": volume}, resolution=32))
     assert [thyroid.index for thyroid in found] == [0, 1]
     for thyroid in found:
         assert thyroid.measured.volume_ml == pytest.approx(volume, rel=0.02)
