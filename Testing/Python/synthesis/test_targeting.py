@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from ThyroidSynthLib.errors import Cancelled, InputError
 from ThyroidSynthLib.learning.model import ShapeModel
 from ThyroidSynthLib.synthesis.code_space import CodeSpace
+from ThyroidSynthLib.synthesis.sensitivity import Sensitivity
 from ThyroidSynthLib.synthesis.shapes import ModelShapes
 from ThyroidSynthLib.synthesis.steering import generate
 from ThyroidSynthLib.synthesis.targeting import is_met, steer_to_target
@@ -207,6 +209,32 @@ def test_a_finer_surface_meets_the_targets_itself_and_few_are_decoded(small_mode
     assert steer_to_target(shapes, result.thyroid, targets, resolution=resolution).thyroid.code is result.thyroid.code
     assert shapes.decoded == []
     assert steer_to_target(shapes, result.thyroid, targets).thyroid.resolution == 64
+
+
+class LedAstray(Counted):
+    """Shapes whose derivatives say the contrary of what is."""
+
+    def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
+        local = super().sensitivity(thyroid)
+        return replace(local, jacobian=-local.jacobian)
+
+
+def test_where_steering_begins_anew_its_progress_goes_on(small_model: ShapeModel) -> None:
+    shapes, told = LedAstray(small_model), []
+    start = shapes.thyroid(small_model.codes[0])
+    before = len(shapes.decoded)
+
+    result = steer_to_target(
+        shapes,
+        start,
+        {"volume_ml": 2 * start.measured.volume_ml},
+        progress=lambda fraction, message: told.append(fraction),
+    )
+
+    # Steps that lead nowhere, and what the model makes of the wish when it is told.
+    assert len(shapes.decoded) - before == len(told) == result.rounds > 3
+    assert abs(result.error["volume_ml"]) < start.measured.volume_ml
+    assert told == sorted(set(told))
 
 
 def test_a_fine_surface_can_be_given_up_before_it_is_decoded(small_model: ShapeModel) -> None:

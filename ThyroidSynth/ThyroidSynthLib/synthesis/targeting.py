@@ -137,20 +137,25 @@ def steer_to_target(
         return aim.result(start, start, 0)
     coarse = min(resolution, DEFAULT_RESOLUTION)
     to_coarse = progress if coarse == resolution else part_of(progress, 0.0, 0.5)
-    rounds = _Rounds(shapes, aim, coarse, to_coarse, stop_requested)
+    rounds = _Rounds(shapes, aim, coarse, max_rounds, to_coarse, stop_requested)
     # Met on another grid is not met: what is given is measured on this one.
-    on_grid = start if start.resolution in (None, coarse) else rounds.decoded(start.code, 0.0)
-    best = rounds.approach(on_grid, shapes.sensitivity, max_rounds - rounds.made)
-    if aim.misfit(best) > 1.0 and rounds.made < max_rounds:
-        best = rounds.told(best, max_rounds - rounds.made)
+    on_grid = start if start.resolution in (None, coarse) else rounds.decoded(start.code)
+    best = rounds.approach(on_grid, shapes.sensitivity)
+    if aim.misfit(best) > 1.0 and rounds.left > 0:
+        best = rounds.told(best)
     if coarse == resolution:
         return aim.result(start, best, rounds.made)
-    finer = _Rounds(shapes, aim, resolution, part_of(progress, 0.5, 1.0), stop_requested)
+    finer = _Rounds(shapes, aim, resolution, 1 + _FINE_ROUNDS, part_of(progress, 0.5, 1.0), stop_requested)
     return aim.result(start, finer.finish(best), rounds.made + finer.made)
 
 
 class _Rounds:
     """Rounds of a steering on one grid: a step towards the aim, and a surface that is measured.
+
+    Parameters
+    ----------
+    most : int
+        Surfaces to decode at most.
 
     Attributes
     ----------
@@ -159,25 +164,36 @@ class _Rounds:
     """
 
     def __init__(
-        self, shapes: Shapes, aim: Aim, resolution: int, progress: ProgressCallback, stop_requested: StopRequested
+        self,
+        shapes: Shapes,
+        aim: Aim,
+        resolution: int,
+        most: int,
+        progress: ProgressCallback,
+        stop_requested: StopRequested,
     ) -> None:
-        self._shapes, self._aim, self._resolution = shapes, aim, resolution
+        self._shapes, self._aim, self._resolution, self._most = shapes, aim, resolution, most
         self._progress, self._stop_requested = progress, stop_requested
         self.made = 0
 
-    def approach(self, start: Thyroid, derivatives: Callable[[Thyroid], Sensitivity], most: int) -> Thyroid:
-        """Go on from a thyroid for `most` rounds at most, or until some have led no nearer, and give the nearest."""
+    @property
+    def left(self) -> int:
+        """Surfaces that may still be decoded."""
+        return self._most - self.made
+
+    def approach(self, start: Thyroid, derivatives: Callable[[Thyroid], Sensitivity]) -> Thyroid:
+        """Go on from a thyroid while rounds are left, or until some have led no nearer, and give the nearest."""
         aim = self._aim
         best = current = start
         best_misfit = current_misfit = aim.misfit(start)
-        first = improved = self.made
+        improved = self.made
         reach, step = 1.0, None
-        while self.made - first < most and self.made - improved < _PATIENCE and best_misfit > _FINE:
+        while self.left > 0 and self.made - improved < _PATIENCE and best_misfit > _FINE:
             if step is None:
                 check(self._stop_requested)
                 step = aim.step(current, derivatives(current))
             try:
-                trial = self.decoded(current.code + reach * step, (self.made - first) / most)
+                trial = self.decoded(current.code + reach * step)
             except SynthesisError:
                 trial = None
             misfit = aim.misfit(trial) if trial is not None and trial.validity.ok else np.inf
@@ -192,7 +208,7 @@ class _Rounds:
                 best, best_misfit, improved = trial, misfit, self.made
         return best
 
-    def told(self, failed: Thyroid, most: int) -> Thyroid:
+    def told(self, failed: Thyroid) -> Thyroid:
         """Begin anew from a thyroid whose code's fixed part says what is aimed at; give the nearer one.
 
         Derivatives say how an isthmus grows, and hardly how one comes to be: the model, which learned glands
@@ -202,12 +218,12 @@ class _Rounds:
         if code is None:
             return failed
         try:
-            told = self.decoded(code, 0.0)
+            told = self.decoded(code)
         except SynthesisError:
             return failed
         if not told.validity.ok:
             return failed
-        reached = self.approach(told, self._shapes.sensitivity, most - 1)
+        reached = self.approach(told, self._shapes.sensitivity)
         return min(failed, reached, key=self._aim.misfit)
 
     def finish(self, coarse: Thyroid) -> Thyroid:
@@ -216,16 +232,16 @@ class _Rounds:
         What the grids tell apart is so little that the coarser one's derivatives serve: one surface, and as
         a rule one or two more that correct it.
         """
-        fine = self.decoded(coarse.code, 0.0)
+        fine = self.decoded(coarse.code)
         if not fine.validity.ok or self._aim.misfit(fine) <= _FINE:
             return fine
         jacobian = self._shapes.sensitivity(coarse).jacobian
-        return self.approach(fine, lambda thyroid: Sensitivity(thyroid.measured.as_array(), jacobian), _FINE_ROUNDS)
+        return self.approach(fine, lambda thyroid: Sensitivity(thyroid.measured.as_array(), jacobian))
 
-    def decoded(self, code: np.ndarray, done: float) -> Thyroid:
-        """Decode and measure a code; `done` is the part of the rounds that lies behind."""
+    def decoded(self, code: np.ndarray) -> Thyroid:
+        """Decode and measure a code."""
         check(self._stop_requested)
-        self._progress(done, f"Steering, round {self.made + 1} of {self._resolution}³ points")
+        self._progress(self.made / self._most, f"Steering, round {self.made + 1} of {self._resolution}³ points")
         self.made += 1
         return self._shapes.thyroid(code, resolution=self._resolution)
 
