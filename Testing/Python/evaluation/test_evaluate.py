@@ -13,6 +13,7 @@ from ThyroidSynthLib.errors import Cancelled, CohortError, OutputError
 from ThyroidSynthLib.evaluation.evaluate import EvaluationOptions, evaluate
 from ThyroidSynthLib.evaluation.floor import perfect_reconstruction
 from ThyroidSynthLib.evaluation.headline import MEASURES, headline_values
+from ThyroidSynthLib.evaluation.illustrations import NAMES, illustrate
 from ThyroidSynthLib.evaluation.inspection import describe
 from ThyroidSynthLib.evaluation.metrics import compare_surfaces
 from ThyroidSynthLib.evaluation.report import write_evaluation
@@ -130,14 +131,22 @@ def test_an_evaluation_is_not_overwritten_unasked(folder, evaluation):
     assert describe(folder)["kind"] == "evaluation"
 
 
-def test_a_baseline_model_is_evaluated_without_steering(cohort, tmp_path):
+def test_a_baseline_model_is_evaluated_without_steering(cohort, evaluation, tmp_path):
+    figures, own = tmp_path / "out" / "figures", tmp_path / "out" / "figures" / "own.png"
+    write_evaluation(evaluation, tmp_path / "out")
+    assert {path.stem for path in figures.iterdir()} <= set(NAMES)
+    own.write_bytes(b"a user's")
     baseline = train_tiny_model(cohort, tmp_path / "baseline.safetensors", variant="baseline")
     evaluation = evaluate(baseline, cohort, replace(SMALL, cases=1, count=3, to_target=1, moves=0, gallery=0))
     steering = evaluation.document()["steering"]
     # It hears no condition, but its codes can be steered.
     assert steering["one_shot"] == {} and steering["independent"]["thyroids"] == 1
     assert any("No case of the cohort was held out" in note for note in evaluation.notes)
-    report = write_evaluation(evaluation, tmp_path / "out")
+    report = write_evaluation(evaluation, tmp_path / "out", overwrite=True)
+    # Nothing of the larger one before is left, but what is not an evaluation's.
+    made = set(illustrate(evaluation))
+    assert {path.stem for path in figures.iterdir()} == made | {own.stem}
+    assert "steering_one_shot" not in made
     assert "nothing to steer" in report.read_text(encoding="utf-8")
 
 

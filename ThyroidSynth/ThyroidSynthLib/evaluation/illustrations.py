@@ -15,6 +15,22 @@ from .figures_population import disentanglement_figure, novelty_figure
 from .generation import asked_of, features_of, steering_agreement
 from .renders import Renders, render
 
+NAMES = (
+    "reconstruction",
+    "distributions",
+    "steering_one_shot",
+    "steering_to_target",
+    "steering_independent",
+    "leakage",
+    "edits",
+    "novelty",
+    "disentanglement",
+    "gallery",
+    "reconstruction_examples",
+    "held_out_examples",
+)
+"""What figures are called, made or not."""
+
 
 @dataclass(frozen=True)
 class Illustration:

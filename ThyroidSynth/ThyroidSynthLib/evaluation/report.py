@@ -12,7 +12,7 @@ from . import EVALUATION_FILE, REPORT_FILE
 from .evaluate import Evaluation, check_free
 from .generation import thyroid_rows
 from .headline import MEASURES
-from .illustrations import illustrate
+from .illustrations import NAMES, illustrate
 from .page import page_of
 from .tables import write_table
 
@@ -38,8 +38,10 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: b
     illustrations = illustrate(evaluation)
     try:
         (folder / EVALUATION_FILE).unlink(missing_ok=True)
+        # Tables and figures of an earlier, larger evaluation would be taken for this one's.
+        for name in NAMES:
+            (folder / "figures" / f"{name}.png").unlink(missing_ok=True)
         for name, rows in _tables(evaluation, document).items():
-            # A table of an earlier, larger evaluation would be taken for this one's.
             (folder / "tables" / f"{name}.csv").unlink(missing_ok=True)
             if rows:
                 write_table(folder / "tables" / f"{name}.csv", rows)
