@@ -135,6 +135,7 @@ def main() -> None:
         camera.seedSpinBox.setValue(seed)
         camera.click("generateButton")
     camera.drag("volumeSlider", 20.0)
+    camera.wait(lambda: "trachea" in camera.overlapLabel.text)
     camera.look_at(parameters.result)
     camera.take("04_generate", f"A thyroid steered to 20 mL at the patient's trachea ({synthetic})")
     camera.take("05_small_screen", f"On a small screen ({synthetic})", height=SMALL_HEIGHT, top="generateCollapsible")
