@@ -10,8 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from ThyroidSynthLib.anatomy.cohort import Cohort
 from ThyroidSynthLib.evaluation.reconstruction import reconstruct_cases, summarise
 from ThyroidSynthLib.learning.model import ShapeModel
 from ThyroidSynthLib.learning.presets import TrainingSettings, settings_for
+from ThyroidSynthLib.learning.threads import computing_on
 from ThyroidSynthLib.learning.training import train
 from ThyroidSynthLib.synthesis.decoding import decode, decoding_box
 from ThyroidSynthLib.synthesis.fitting import fit_surface
@@ -83,7 +82,7 @@ def training_rows(material: Material) -> list[Row]:
     samples = epochs * CASES * settings.samples_per_shape
     rows = []
     for threads in sorted({1, torch.get_num_threads()}):
-        with _threads(threads):
+        with computing_on(threads):
             times = median_seconds(
                 {
                     "ours": lambda: train(cohort, settings, device="cpu"),
@@ -177,16 +176,6 @@ def _chamfer(cohort: Cohort, model: ShapeModel) -> float:
     """Give the mean over all cases, infinite while one of them has no surface yet."""
     summary = summarise(tuple(reconstruct_cases(model, cohort, list(cohort.ids))))
     return np.inf if summary["without_surface"] else summary["chamfer_mm"]["mean"]
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def cohort_rows(folder: Path) -> list[Row]:

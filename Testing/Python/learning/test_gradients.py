@@ -8,6 +8,7 @@ import torch
 from ThyroidSynthLib.learning.gradients import sdf_loss_gradients
 from ThyroidSynthLib.learning.losses import sdf_loss
 from ThyroidSynthLib.learning.network import SDFNetwork
+from ThyroidSynthLib.learning.threads import computing_on
 
 
 @pytest.fixture
@@ -36,14 +37,11 @@ def test_they_are_those_of_automatic_differentiation(case, hidden_layers: int):
 
 def test_they_are_the_same_bits_on_one_thread_and_on_two(case):
     network, samples, codes = case
-    folded, threads = network.fold(codes).detach(), torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
+    folded = network.fold(codes).detach()
+    with computing_on(1):
         one = sdf_loss_gradients(network, samples, folded)
-        torch.set_num_threads(2)
+    with computing_on(2):
         two = sdf_loss_gradients(network, samples, folded)
-    finally:
-        torch.set_num_threads(threads)
 
     assert torch.equal(one.loss, two.loss) and torch.equal(one.folded, two.folded)
     for (first, _), (second, _) in zip(one.layers, two.layers, strict=True):

@@ -7,15 +7,13 @@ import threading
 import pytest
 import torch
 
-from ThyroidSynthLib.learning.threads import in_threads
+from ThyroidSynthLib.learning.threads import computing_on, in_threads
 
 
 @pytest.fixture
 def two_threads():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(threads)
+    with computing_on(2):
+        yield
 
 
 def test_each_chunk_is_computed_by_one_thread_alone(two_threads):
@@ -43,10 +41,6 @@ def test_an_error_of_a_chunk_is_raised(two_threads):
 
 
 def test_with_one_thread_nothing_is_handed_on():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with computing_on(1):
         names = in_threads(lambda chunk: threading.current_thread().name, range(3))
-    finally:
-        torch.set_num_threads(threads)
     assert set(names) == {threading.current_thread().name}

@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK
-import torch
 
 from ThyroidSynthLib.anatomy.cohort import Cohort
 from ThyroidSynthLib.anatomy.quality_table import read_quality_table
@@ -30,6 +29,7 @@ from ThyroidSynthLib.learning.job import JobFolder
 from ThyroidSynthLib.learning.job_options import JobOptions, job_for, quality_file
 from ThyroidSynthLib.learning.job_run import run_job
 from ThyroidSynthLib.learning.model import ShapeModel
+from ThyroidSynthLib.learning.threads import computing_on
 from tiny_cohort import write_tiny_cohort
 
 SCRIPT = background.train_script()
@@ -165,10 +165,8 @@ def test_killed_and_started_again_it_has_the_loss_curve_of_an_undisturbed_run(
     assert disturbed.read_state().status == "interrupted" and killed_after < epochs
     with start(*settings, "--job", disturbed.path) as resumed:
         # Meanwhile, and with as many threads as the processes.
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        whole = run(*settings, "--job", undisturbed.path)
-        torch.set_num_threads(threads)
+        with computing_on(1):
+            whole = run(*settings, "--job", undisturbed.path)
         resumed.communicate(timeout=60)
 
     assert (whole.returncode, resumed.returncode) == (0, 0), disturbed.log_file.read_text()

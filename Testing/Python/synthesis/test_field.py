@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ThyroidSynthLib.learning.model import ShapeModel
+from ThyroidSynthLib.learning.threads import computing_on
 from ThyroidSynthLib.synthesis.field import Field
 
 
@@ -62,14 +63,11 @@ def test_a_code_of_another_length_is_refused(small_model: ShapeModel) -> None:
 
 def test_values_are_the_same_bits_on_one_thread_and_on_two(small_model: ShapeModel) -> None:
     points = np.random.default_rng(1).uniform(-1, 1, (20003, 3))
-    field, threads = Field(small_model, small_model.codes[2]), torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
+    field = Field(small_model, small_model.codes[2])
+    with computing_on(1):
         one = field(points), *field.derivatives(points)
-        torch.set_num_threads(2)
+    with computing_on(2):
         two = field(points), *field.derivatives(points)
-    finally:
-        torch.set_num_threads(threads)
 
     for first, second in zip(one, two, strict=True):
         np.testing.assert_array_equal(first, second)

@@ -24,6 +24,17 @@ _for_chunks: ContextVar[int | None] = ContextVar("threads that are kept for chun
 
 
 @contextmanager
+def computing_on(threads: int) -> Iterator[None]:
+    """Let PyTorch use so many threads, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def threads_for_chunks() -> Iterator[int]:
     """Keep PyTorch's threads for chunks, and give their number; other operations use the calling thread alone.
 
@@ -36,11 +47,10 @@ def threads_for_chunks() -> Iterator[int]:
         return
     threads = torch.get_num_threads()
     token = _for_chunks.set(threads)
-    torch.set_num_threads(1)
     try:
-        yield threads
+        with computing_on(1):
+            yield threads
     finally:
-        torch.set_num_threads(threads)
         _for_chunks.reset(token)
 
 

@@ -7,7 +7,6 @@ characters: surfaces never leave the process, so memory does not grow with the c
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from ..anatomy.workers import Died, workers_for
 from ..errors import SynthesisError
 from ..learning.model import ShapeModel
+from ..learning.threads import computing_on
 from ..progress import StopRequested, check, never
 from .code_space import CodeSpace
 from .prior import CodePrior, prior_of
@@ -91,8 +91,9 @@ def make_thyroids(
         maker = plan.maker()
         for index, wish in enumerate(wishes):
             check(stop_requested)
+            # Sums are rounded differently on several threads, so one process uses one as each of several does.
             # Not around the yield: what happens between two thyroids has its threads back.
-            with _one_thread():
+            with computing_on(1):
                 written = _make(maker, plan.writer, index, wish, stop_requested)
             yield written
         return
@@ -133,16 +134,3 @@ def _begin(plan: CohortPlan) -> None:
 
 def _make_here(task: tuple[int, Wishes]) -> WrittenThyroid:
     return _make(*_here[0], *task)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums are rounded differently on several threads, so one process uses one as each of several does."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
