@@ -18,6 +18,7 @@ def fitted(ready):
     ready.editCollapsible.collapsed = False
     ready.click("fitButton")
     ready.measured()
+    ready.app.process_events()
     return ready
 
 

@@ -84,6 +84,20 @@ def test_replacing_the_surface_drops_a_stale_label_map(generated, own_surface):
     assert surface_of_segment(generated, SEGMENT_ID).volume == pytest.approx(own_surface.volume / 8, rel=1e-3)
 
 
+def test_replacing_the_surface_asks_every_view_to_draw_and_leaves_copies_as_they_were(
+    slicer_app, scene, generated, own_surface
+):
+    views = [slicer_app.view(name) for name in ("Red", "Green", "Yellow", "1")]
+    copy = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    copy.CopyContent(generated)
+    for view in views:
+        view.render()
+    centre = own_surface.vertices.mean(axis=0)
+    replace_surface(generated, own_surface.moved(centre + (own_surface.vertices - centre) / 2))
+    assert all(view.requested_renders for view in views)
+    assert surface_of_segment(copy, SEGMENT_ID).volume == pytest.approx(own_surface.volume, rel=1e-3)
+
+
 def test_replacing_under_a_transform_puts_the_surface_where_it_was_asked(scene, generated, own_surface):
     import slicer
 
