@@ -66,6 +66,21 @@ def test_the_thyroid_follows_the_slider_in_all_views_and_no_camera_moves(made):
     assert record_of(made).measured["volume_ml"] == pytest.approx(volumes[-1], rel=1e-3)
 
 
+def test_a_hand_at_the_slider_goes_before_the_measuring_of_the_patient(ready):
+    ready.click("generateButton")
+    measuring = ready.module.widget.panel.patient._measuring
+    measuring.segmentChanged()
+    measuring.update()
+    # Its long part, which shows progress, is due with the slider's first step.
+    for _ in range(2):
+        next(measuring._steps)
+    measuring._timer.start(0)
+    drag(ready, "volumeSlider", 20.0)
+    assert record_of(ready).asked["volume_ml"] == pytest.approx(20.0, abs=0.06)
+    assert ready.ownFeaturesLabel.text == "measuring…"
+    ready.measured()
+
+
 def test_rest_brings_exactly_what_was_asked(made):
     drag(made, "volumeSlider", 18.0, 20.0, 22.0)
     rest(made)

@@ -23,6 +23,11 @@ def handMoves() -> None:
     _handMoved = time.monotonic()
 
 
+def handRests() -> bool:
+    """Say whether no hand has been at work for a while."""
+    return time.monotonic() - _handMoved >= _REST_SECONDS
+
+
 class IdleWork:
     """Runs a generator bit by bit, with pauses in which Qt draws and listens."""
 
@@ -56,7 +61,7 @@ class IdleWork:
         steps = self._steps
         if steps is None:
             return
-        if time.monotonic() - _handMoved < _REST_SECONDS:
+        if not handRests():
             self._timer.start()
             return
         end = time.monotonic() + _TURN_SECONDS

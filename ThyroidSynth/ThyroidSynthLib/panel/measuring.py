@@ -14,6 +14,7 @@ from ..anatomy.quality import check_case
 from ..errors import Cancelled, ThyroidSynthError
 from ..scene.patients import case_of_patient, height_mm
 from ..scene.volumes import CLOSED_SURFACE, surface_of_segment, volume_of_segment
+from .idle import handRests
 from .wording import featuresText, qualityTexts
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class PatientMeasuring:
     def _onTime(self) -> None:
         if self._session.parameters is None or self._steps is None:
             return
-        if self._session.busy:
+        if self._session.busy or not handRests():
+            # A slider that is moved would wait for what is measured.
             self._timer.start(_AFTER_MS)
             return
         steps = self._steps

@@ -105,8 +105,7 @@ class Field:
 def _on_chunks(work: Callable[[torch.Tensor], Found], points: np.ndarray) -> list[Found]:
     """Work on points (n, 3) in parts of much the same size, the same ones whatever the number of threads."""
     positions = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
-    parts = -(-len(points) // _CHUNK)
-    if len(points) <= _WORTH_SHARING:
-        return in_turn(work, positions.split(-(-len(points) // parts)))
-    parts += parts % 2
-    return in_threads(work, positions.split(-(-len(points) // parts)))
+    parts, run = -(-len(points) // _CHUNK), in_turn
+    if len(points) > _WORTH_SHARING:
+        parts, run = parts + parts % 2, in_threads
+    return run(work, positions.split(-(-len(points) // parts)))
