@@ -13,10 +13,9 @@ from ..learning.model import ShapeModel
 from ..learning.threads import in_threads, in_turn
 
 # Points evaluated at once: their activations stay in a core's cache, and near each other they have fewer active
-# units. Few points are left to one thread: two hand Python's lock to each other with every small product, and
-# what a hand at a slider waits for is drawn more slowly meanwhile.
+# units. Of fewer than two chunks one thread alone has done as soon.
 _CHUNK = 1024
-_WORTH_SHARING = 8192
+_WORTH_SHARING = 2048
 
 Found = TypeVar("Found")
 
