@@ -133,3 +133,19 @@ def test_regions_and_wishes_are_told_in_words(features):
     assert space.region(np.array([features[:, 0].max(), 0.0, np.nan])) == "high volume, without isthmus, any symmetry"
     assert space.region(features.mean(axis=0) * [0, 1, 1]).startswith("below the cohort's volume, middling isthmus")
     assert wish_text(np.array([95.0, np.nan, 0.6])) == "95.0 mL, symmetry 0.60"
+
+
+def test_one_target_that_many_share_and_meet_closely_is_no_distance(features):
+    found, spread = MetDistribution(features), MetDistribution(features)
+    for number in range(20):
+        nearly = 1 + 1e-4 * (-1) ** number
+        found.add(entry(number, (15.0, 0.0, 0.6), (15.0 * nearly, 0.0, 0.6 * nearly)))
+        spread.add(entry(number, (10.0 + number, 0.0, None), ((10.0 + number) * nearly, 0.0, 0.6)))
+
+    alike, apart = found.summary()["features"], spread.summary()["features"]
+
+    assert alike["volume_ml"]["ks_to_asked"] is alike["symmetry"]["ks_to_asked"] is None
+    assert abs(alike["volume_ml"]["largest_quantile_error"]) < 0.01
+    assert apart["volume_ml"]["ks_to_asked"] == pytest.approx(1 / 20)
+    # That there is no isthmus is met exactly, and compared.
+    assert alike["isthmus_area_mm2"]["ks_to_asked"] == apart["isthmus_area_mm2"]["ks_to_asked"] == 0.0

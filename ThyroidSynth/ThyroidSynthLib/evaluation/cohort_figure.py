@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,9 +36,7 @@ def cohort_figure(found: MetDistribution) -> bytes:
             if len(wanted):
                 levels = np.histogram(wanted, edges)[0] * 100 / len(wanted)
                 axis.stairs(levels, edges, color=INK, lw=1.2, baseline=None, label="asked")
-            distance = agreement[name]["ks_to_asked"]
-            if distance is not None:
-                axis.set_title(f"KS to asked {distance:.3f}", fontsize=8.5, fontweight="normal", loc="right")
+            axis.set_title(_nearness(agreement[name]), fontsize=8.5, fontweight="normal", loc="right")
             axis.set(xlabel=FEATURE_LABELS[name], xlim=(edges[0], edges[-1]))
             axis.margins(y=0.12)
         axes[0].set_ylabel("Share of thyroids (%)")
@@ -45,3 +44,11 @@ def cohort_figure(found: MetDistribution) -> bytes:
         asked_of = np.isfinite(asked).any(axis=0) if len(asked) else np.zeros(3, dtype=bool)
         legend_above(figure, axes[int(np.argmax(asked_of))])
         return png_of(figure)
+
+
+def _nearness(agreement: Mapping[str, Any]) -> str:
+    """Say how near a feature is to what was asked; nothing where it was not asked."""
+    if agreement["ks_to_asked"] is not None:
+        return f"KS to asked {agreement['ks_to_asked']:.3f}"
+    error = agreement["mean_absolute_error"]
+    return f"mean |error| {error:.2g}" if error is not None else ""
