@@ -10,7 +10,7 @@ import pytest
 
 from ThyroidSynthLib import errors
 from ThyroidSynthLib.errors import Cancelled, InputError, ThyroidSynthError
-from ThyroidSynthLib.files import atomic_path, read_json, remove_listed, sha256_of, write_json, write_text
+from ThyroidSynthLib.files import atomic_path, read_json, sha256_of, write_json, write_text
 from ThyroidSynthLib.progress import check, never, part_of
 
 
@@ -138,13 +138,3 @@ def test_asking_to_stop_raises_cancelled() -> None:
     check(never)
     with pytest.raises(Cancelled):
         check(lambda: True)
-
-
-def test_files_of_an_earlier_run_go_with_what_lists_them(tmp_path):
-    kept, gone, outside = tmp_path / "out" / "kept.txt", tmp_path / "out" / "sub" / "gone.txt", tmp_path / "other.txt"
-    for path in (kept, gone, outside):
-        write_text(path, "x")
-    write_json(tmp_path / "out" / "run.json", {"files": ["sub/gone.txt", "missing.txt", "../other.txt"]})
-    remove_listed(tmp_path / "out" / "run.json")
-    assert kept.exists() and outside.exists() and not gone.exists()
-    assert not (tmp_path / "out" / "run.json").exists()

@@ -65,19 +65,6 @@ def read_json(path: Path | str) -> Any:
         raise InputError(f"{path} cannot be read as JSON ({error}). Restore it or make it again.") from error
 
 
-def remove_listed(document_path: Path | str) -> None:
-    """Remove a JSON file and what it lists as `files` beside it, so that none outlives what it belongs to.
-
-    What is not there is passed over, and so is a name that leads out of the folder.
-    """
-    folder = Path(document_path).parent
-    for name in read_json(document_path).get("files", []):
-        path = folder / str(name)
-        if path.resolve().is_relative_to(folder.resolve()):
-            path.unlink(missing_ok=True)
-    Path(document_path).unlink()
-
-
 def sha256_of(path: Path | str) -> str:
     """Give the SHA-256 checksum of a file as hexadecimal text."""
     with Path(path).open("rb") as stream:

@@ -182,7 +182,7 @@ def test_killed_at_any_moment_the_manifest_is_valid_and_its_files_whole(tmp_path
 def test_a_folder_in_use_is_refused_and_replaced_only_when_asked(tmp_path):
     write_generated_cohort([a_thyroid(n) for n in range(3)], tmp_path, model=A_MODEL)
     (tmp_path / "my notes.txt").write_text("keep")
-    with pytest.raises(OutputError, match=r"already holds manifest\.json"):
+    with pytest.raises(OutputError, match="already holds a generated cohort"):
         write_generated_cohort([a_thyroid()], tmp_path, model=A_MODEL)
     write_generated_cohort([a_thyroid(5)], tmp_path, model=A_MODEL, overwrite=True)
     assert read_manifest(tmp_path)[0]["count"] == 1
@@ -194,7 +194,9 @@ def test_overwriting_never_removes_files_outside_the_folder(tmp_path):
     folder, precious = tmp_path / "cohort", tmp_path / "precious.txt"
     precious.write_text("keep")
     folder.mkdir()
-    (folder / "manifest.json").write_text(json.dumps({"thyroids": [{"files": [{"path": "../precious.txt"}]}]}))
+    (folder / "manifest.json").write_text(
+        json.dumps({"kind": "generated cohort", "thyroids": [{"files": [{"path": "../precious.txt"}]}]})
+    )
     write_generated_cohort([a_thyroid()], folder, model=A_MODEL, overwrite=True)
     assert precious.read_text() == "keep"
 

@@ -18,7 +18,7 @@ from ..files import read_json, write_json
 from ..progress import ProgressCallback, StopRequested, never, part_of, silent
 from .case_sources import CaseSource, find_cases, synthetic_statement
 from .case_step import CASES_FOLDER, CaseRecord, CaseTask, prepare_case, unreadable_case
-from .cohort import COHORT_FILE, SAMPLES_FILE, SURFACES_FOLDER
+from .cohort import COHORT_FILE, FORMAT, SAMPLES_FILE, SURFACES_FOLDER
 from .cohort_writing import SAMPLES_PER_SHAPE, Member, write_cohort
 from .frame import ALIGNMENTS, Placement
 from .quality import QualityRules, overrule
@@ -256,7 +256,9 @@ def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
     path = folder / PLAN_FILE
     if path.is_file():
         before = read_json(path)
-        differing = [name for name in plan if not isinstance(before, dict) or before.get(name) != plan[name]]
+        if not isinstance(before, dict) or before.get("format") != _PLAN_FORMAT:
+            raise OutputError(f"{path} is of another software than ThyroidSynth. Choose a new or empty folder.")
+        differing = [name for name in plan if before.get(name) != plan[name]]
         if not differing:
             return
         if not options.overwrite:
@@ -267,6 +269,9 @@ def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
             )
         _clear(folder)
     elif (folder / COHORT_FILE).is_file():
+        document = read_json(folder / COHORT_FILE)
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise OutputError(f"{folder / COHORT_FILE} is no cohort's. Choose a new or empty folder.")
         if not options.overwrite:
             raise CohortError(f"{folder} holds another cohort. Choose another folder, or allow it to be overwritten.")
         _clear(folder)

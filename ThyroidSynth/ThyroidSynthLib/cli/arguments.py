@@ -82,7 +82,20 @@ def mesh_formats(text: str) -> tuple[str, ...]:
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the folder a command writes into."""
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=what)
-    parser.add_argument("--overwrite", action="store_true", help="replace what an earlier run wrote there")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the result of an earlier run there, and no other file"
+    )
+
+
+def files_at(*paths: Path | None) -> list[Path]:
+    """Return the files that reading these paths may open: a file itself; of a folder what it holds, as of a case."""
+    found: list[Path] = []
+    for path in paths:
+        if path is not None and path.is_dir():
+            found += [*path.iterdir(), *(path / "segmentations").glob("*")]
+        elif path is not None:
+            found.append(path)
+    return found
 
 
 def add_scheduler(parser: argparse.ArgumentParser) -> None:

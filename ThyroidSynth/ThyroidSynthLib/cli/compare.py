@@ -30,9 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
-    from ..evaluation.comparison import check_free, compare, read_evaluations, write_comparison
+    from ..evaluation.comparison import check_comparison_room, compare, read_evaluations, write_comparison
 
-    check_free(options.out, overwrite=options.overwrite)
+    check_comparison_room(options.out, overwrite=options.overwrite)
     comparison = compare(read_evaluations(options.evaluations))
     page = write_comparison(comparison, options.out, overwrite=options.overwrite)
     lines = [f"The comparison of {len(comparison['models'])} models is in {page}.", *comparison["notes"]]

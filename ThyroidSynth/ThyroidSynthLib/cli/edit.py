@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .arguments import add_class_map, add_files, add_masks, add_out, change, file_options, natural
+from .arguments import add_class_map, add_files, add_masks, add_out, change, file_options, files_at, natural
 from .console import Console, Result
 from .merging import add_merging, with_merging
 
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ..anatomy.cases import read_case
     from ..learning.model import ShapeModel
     from ..learning.stop_signals import stop_on_signals
-    from ..synthesis.case_editing import Change, edit_case, write_edit
+    from ..synthesis.case_editing import Change, check_edit_room, edit_case, write_edit
 
     sources = find_cases(options.patient, class_map=options.class_map, thyroid=options.thyroid, trachea=options.trachea)
     if len(sources) != 1:
@@ -67,6 +67,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     changes = {name: Change(*value) for name, value in asked.items() if value is not None}
     held = None if options.hold is None else [_FEATURES[name] for name in options.hold]
     files = with_merging(file_options(options), options)
+    inputs = [*sources[0].files, *files_at(options.model, options.merge_into, options.grid)]
+    check_edit_room(options.out, files, overwrite=options.overwrite, inputs=inputs)
     model = ShapeModel.load(options.model)
     with stop_on_signals() as stopped:
         edited = edit_case(

@@ -60,13 +60,15 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ..anatomy.cohort import Cohort
     from ..evaluation import EVALUATION_FILE
-    from ..evaluation.evaluate import EvaluationOptions, check_free, evaluate
-    from ..evaluation.report import write_evaluation
+    from ..evaluation.evaluate import EvaluationOptions, evaluate
+    from ..evaluation.report import check_evaluation_room, write_evaluation
     from ..learning.model import ShapeModel
-    from ..learning.shelf import put_evaluation_beside
+    from ..learning.shelf import check_card_room, put_evaluation_beside
     from ..learning.stop_signals import stop_on_signals
 
-    check_free(options.out, overwrite=options.overwrite)
+    check_evaluation_room(options.out, overwrite=options.overwrite, inputs=[options.model])
+    if options.to_card:
+        check_card_room(options.model)
     model, cohort = ShapeModel.load(options.model), Cohort.open(options.cohort)
     chosen = EvaluationOptions(
         cases=options.cases,

@@ -12,7 +12,7 @@ from ..anatomy.labels import TRACHEA
 from ..errors import InputError
 from ..files import atomic_path
 from ..synthesis.met_distribution import DISTRIBUTION_PNG
-from .arguments import add_class_map, add_files, add_out, add_scheduler, file_options, natural, positive_int
+from .arguments import add_class_map, add_files, add_out, add_scheduler, file_options, files_at, natural, positive_int
 from .asking import Asked, add_asking, asked_of, check_asking, far_text, met_text
 from .console import Console, Result
 from .merging import add_merging, with_merging
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ..learning.model import ShapeModel
     from ..learning.stop_signals import stop_on_signals
-    from ..synthesis.generated_cohort import STOP_FILE, record_cohort, thyroid_writer
+    from ..synthesis.generated_cohort import STOP_FILE, check_cohort_room, record_cohort, thyroid_writer
     from ..synthesis.met_distribution import MetDistribution
     from ..synthesis.requests import site_at
 
@@ -104,6 +104,11 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         options.usage_error("--overlap needs a patient: give --at or --merge-into")
     if options.structures and not options.overlap:
         options.usage_error("--structures are what --overlap is about: say --overlap report or --overlap carve")
+    # --distribution may also say "cohort", which is no file.
+    tables = (options.from_table, Path(options.distribution) if options.distribution else None)
+    patient = (options.at, options.merge_into, options.grid, *options.structures)
+    inputs = files_at(options.model, *tables, *patient)
+    check_cohort_room(options.out, overwrite=options.overwrite, inputs=inputs)
     files = with_merging(file_options(options), options)
     if options.reconstruct and options.dask_scheduler:
         options.usage_error("--reconstruct is done in this process: leave out --dask-scheduler")

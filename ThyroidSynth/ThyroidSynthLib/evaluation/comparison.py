@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import InputError, OutputError
 from ..files import read_json, write_json, write_text
+from ..results import check_room, replacing_result
 from . import EVALUATION_FILE
 from .comparison_page import comparison_page
 from .document import FORMAT_VERSION
@@ -20,6 +21,7 @@ from .tables import write_table
 COMPARISON_FILE = "comparison.json"
 COMPARISON_PAGE = "comparison.html"
 COMPARISON_TABLE = "comparison.csv"
+_FILES = (COMPARISON_PAGE, COMPARISON_TABLE)
 
 
 @dataclass(frozen=True)
@@ -92,16 +94,15 @@ def compare(evaluations: Sequence[Compared]) -> dict[str, Any]:
     }
 
 
-def check_free(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds a comparison already.
+def check_comparison_room(folder: Path, *, overwrite: bool) -> None:
+    """Check that a comparison can be written into a folder without replacing a file of another origin.
 
     Raises
     ------
     OutputError
-        It does, and `overwrite` is not set.
+        It cannot.
     """
-    if (folder / COMPARISON_FILE).exists() and not overwrite:
-        raise OutputError(f"{folder} already holds a comparison. Choose another folder, or ask to overwrite it.")
+    check_room(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite)
 
 
 def write_comparison(comparison: Mapping[str, Any], folder: Path | str, *, overwrite: bool = False) -> Path:
@@ -115,10 +116,10 @@ def write_comparison(comparison: Mapping[str, Any], folder: Path | str, *, overw
     Raises
     ------
     OutputError
-        The folder holds a comparison and `overwrite` is not set, or cannot be written.
+        The folder holds a comparison and `overwrite` is not set, or a file of another origin would be replaced,
+        or the folder cannot be written.
     """
     folder = Path(folder)
-    check_free(folder, overwrite=overwrite)
     rows = [
         {
             "key": row["key"],
@@ -132,10 +133,10 @@ def write_comparison(comparison: Mapping[str, Any], folder: Path | str, *, overw
         for row in comparison["measures"]
     ]
     try:
-        (folder / COMPARISON_FILE).unlink(missing_ok=True)
-        write_table(folder / COMPARISON_TABLE, rows)
-        write_text(folder / COMPARISON_PAGE, comparison_page(comparison))
-        write_json(folder / COMPARISON_FILE, comparison)
+        with replacing_result(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite):
+            write_table(folder / COMPARISON_TABLE, rows)
+            write_text(folder / COMPARISON_PAGE, comparison_page(comparison))
+            write_json(folder / COMPARISON_FILE, comparison)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
     return folder / COMPARISON_PAGE

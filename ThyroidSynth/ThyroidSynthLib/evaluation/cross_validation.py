@@ -11,6 +11,7 @@ The folder of a cross-validation holds::
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -262,7 +263,9 @@ def _evaluate(
 
     model = ShapeModel.load(job.model_file)
     found = evaluate(model, cohort, options, progress=progress, stop_requested=stop_requested)
-    write_evaluation(found, job.path / "evaluation", overwrite=True)
+    # The folder belongs to this run; one whose writing was cut off has no document that says so.
+    shutil.rmtree(job.path / "evaluation", ignore_errors=True)
+    write_evaluation(found, job.path / "evaluation")
 
 
 def _saying(what: str, progress: ProgressCallback) -> ProgressCallback:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..anatomy.surface import Surface
-from ..errors import CohortError, OutputError
+from ..errors import CohortError
 from ..learning.model import ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
 from ..synthesis.shapes import ModelShapes
 from ..synthesis.steering import generate
 from ..synthesis.targeting import steer_to_target
 from ..synthesis.thyroid import Thyroid, thyroid_of_code
-from . import EVALUATION_FILE
 from .disentanglement import Predictability, predict_features
 from .document import document_of
 from .edit_series import EditSeries, vary_features
@@ -160,18 +158,6 @@ def evaluate(
         notes=notes,
         seconds=time.monotonic() - started,
     )
-
-
-def check_free(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds an evaluation already, before an hour is spent on another one.
-
-    Raises
-    ------
-    OutputError
-        It does, and `overwrite` is not set.
-    """
-    if (folder / EVALUATION_FILE).exists() and not overwrite:
-        raise OutputError(f"{folder} already holds an evaluation. Choose another folder, or ask to overwrite it.")
 
 
 def _random_thyroids(

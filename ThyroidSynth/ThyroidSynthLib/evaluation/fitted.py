@@ -18,9 +18,10 @@ from ..anatomy.frame import Placement
 from ..anatomy.quality import check_case
 from ..anatomy.surface import Surface
 from ..errors import InputError, OutputError, SynthesisError, ThyroidSynthError
-from ..files import remove_listed, write_json
+from ..files import write_json
 from ..learning.model import NOTICE, ShapeModel
 from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ..results import check_room, replacing_result
 from ..synthesis.completions import (
     COMPLETIONS,
     LEVEL,
@@ -243,12 +244,25 @@ def write_fit(
     Raises
     ------
     OutputError
-        The folder holds a fit and `overwrite` is not set, or cannot be written.
+        The folder holds a fit and `overwrite` is not set, or a file of another origin would be replaced, or the
+        folder cannot be written.
     """
-    if (folder / FIT_FILE).exists():
-        if not overwrite:
-            raise OutputError(f"{folder} already holds a fit. Choose another folder, or ask to overwrite it.")
-        remove_listed(folder / FIT_FILE)
+    with replacing_result(folder / FIT_FILE, "fit", _names(options, completions), overwrite=overwrite):
+        return _write(fitted, folder, model, options, on_scan_grid=on_scan_grid, completions=completions)
+
+
+def _names(options: FileOptions, completions: int) -> list[str]:
+    """Return the names of all files that `write_fit` may write beside `fit.json`."""
+    shapes = ["thyroid", *(f"completions/{number:02d}" for number in range(completions))]
+    names = [f"{shape}.{suffix}" for shape in shapes for suffix in options.mesh_formats]
+    if options.label_format is not None:
+        names += [f"{shape}.{options.label_format}" for shape in (*shapes, "probability")]
+    return names
+
+
+def _write(
+    fitted: FittedCase, folder: Path, model: ShapeModel, options: FileOptions, *, on_scan_grid: bool, completions: int
+) -> dict[str, Any]:
     surface_ras = fitted.surface_ras
     drawn = [surface.moved(fitted.placement.to_ras(surface.vertices)) for surface in fitted.completions.surfaces]
     named = {"thyroid": surface_ras}
@@ -317,6 +331,8 @@ def fit_cases(
         check(stop_requested)
         progress(number / len(sources), f"Fitting {source.id} ({number + 1} of {len(sources)})")
         try:
+            document, names = Path(folder) / source.id / FIT_FILE, _names(options, completions)
+            check_room(document, "fit", names, overwrite=overwrite, inputs=source.files)
             fitted = fit_case(
                 model,
                 read_case(source),

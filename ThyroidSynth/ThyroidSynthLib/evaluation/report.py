@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
 from ..files import atomic_path, write_json, write_text
+from ..results import check_room, replacing_result
 from . import EVALUATION_FILE, REPORT_FILE
-from .evaluate import Evaluation, check_free
+from .evaluate import Evaluation
 from .generation import thyroid_rows
 from .headline import MEASURES
 from .illustrations import NAMES, illustrate
 from .page import page_of
 from .tables import write_table
+
+TABLES = (
+    "headline",
+    "reconstruction",
+    "held_out",
+    "thyroids",
+    "independent_targets",
+    "distributions",
+    "steering",
+    "moves",
+    "edits",
+    "nearest",
+    "disentanglement",
+)
+"""Names of the tables, written or not."""
+
+_FILES = (
+    REPORT_FILE,
+    *(f"tables/{name}.csv" for name in TABLES),
+    *(f"figures/{name}.png" for name in NAMES),
+)
+
+
+def check_evaluation_room(folder: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
+    """Check that an evaluation can be written into a folder without replacing an input or a file of another origin.
+
+    Raises
+    ------
+    OutputError
+        It cannot.
+    """
+    check_room(folder / EVALUATION_FILE, "evaluation", _FILES, overwrite=overwrite, inputs=inputs)
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: bool = False) -> Path:
@@ -30,26 +63,23 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: b
     Raises
     ------
     OutputError
-        The folder holds an evaluation and `overwrite` is not set, or cannot be written.
+        The folder holds an evaluation and `overwrite` is not set, or a file of another origin would be replaced,
+        or the folder cannot be written.
     """
     folder = Path(folder)
-    check_free(folder, overwrite=overwrite)
+    check_evaluation_room(folder, overwrite=overwrite)
     document = evaluation.document()
     illustrations = illustrate(evaluation)
     try:
-        (folder / EVALUATION_FILE).unlink(missing_ok=True)
-        # Tables and figures of an earlier, larger evaluation would be taken for this one's.
-        for name in NAMES:
-            (folder / "figures" / f"{name}.png").unlink(missing_ok=True)
-        for name, rows in _tables(evaluation, document).items():
-            (folder / "tables" / f"{name}.csv").unlink(missing_ok=True)
-            if rows:
-                write_table(folder / "tables" / f"{name}.csv", rows)
-        for illustration in illustrations.values():
-            with atomic_path(folder / "figures" / f"{illustration.name}.png") as temporary:
-                temporary.write_bytes(illustration.png)
-        write_text(folder / REPORT_FILE, page_of(document, illustrations))
-        write_json(folder / EVALUATION_FILE, document)
+        with replacing_result(folder / EVALUATION_FILE, "evaluation", _FILES, overwrite=overwrite):
+            for name, rows in _tables(evaluation, document).items():
+                if rows:
+                    write_table(folder / "tables" / f"{name}.csv", rows)
+            for illustration in illustrations.values():
+                with atomic_path(folder / "figures" / f"{illustration.name}.png") as temporary:
+                    temporary.write_bytes(illustration.png)
+            write_text(folder / REPORT_FILE, page_of(document, illustrations))
+            write_json(folder / EVALUATION_FILE, document)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
     return folder / REPORT_FILE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from typing import Any
 
 from .. import __version__
 from ..anatomy.splits import HeldOut, held_out_of, held_out_text, hold_out
-from ..errors import InputError, JobError
+from ..errors import InputError, JobError, OutputError
+from ..files import sha256_of
 from .job import JobFolder
 from .presets import DEFAULT_PRESET, settings_for
 
@@ -190,9 +192,13 @@ def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -
 
 def _earlier(job: JobFolder) -> dict[str, Any]:
     try:
-        return job.read_config()
+        config = job.read_config()
     except InputError:  # None yet, or damaged: a restart may still put that right.
-        return {}
+        config = None
+    ours = config.get("kind") == "training job" if isinstance(config, dict) else job.state_file.is_file()
+    if job.exists() and not ours:
+        raise JobError(f"{job.config_file} is of another software than ThyroidSynth. Choose a new or an empty folder.")
+    return config if isinstance(config, dict) else {}
 
 
 def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -> dict[str, Any]:
@@ -205,6 +211,7 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
         raise InputError(f"{source} does not exist. Give a cohort folder or a folder of TotalSegmentator cases.")
     if options.model is not None:
         _refuse_folder(Path(options.model))
+        check_model_room(JobFolder(folder), Path(options.model), earlier.get("model_sha256"))
     # A preparation that was not finished is a cohort, too: opening it says what to do.
     prepare = not is_prepared(source)
     if not prepare and (options.accept or options.reject):
@@ -226,6 +233,8 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
         "accept": sorted(kept.get("accept", ()) if options.accept is None else options.accept),
         "reject": sorted(kept.get("reject", ()) if options.reject is None else options.reject),
         "model": str(Path(options.model).resolve()) if options.model else None,
+        # Of the copy that an earlier run wrote there, if any: that one may be replaced.
+        "model_sha256": earlier.get("model_sha256"),
         "device": options.device,
         "checkpoint_every_s": options.checkpoint_every_s,
         "held_out": options.held_out,
@@ -235,6 +244,34 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
         "settings": settings.to_json(),
         "versions": _versions(),
     }
+
+
+def check_model_room(job: JobFolder, model: Path, written_sha256: str | None) -> None:
+    """Check that a training may write its model file: nothing is there, or what an earlier run of it wrote.
+
+    Parameters
+    ----------
+    model : Path
+        The file to write.
+    written_sha256 : str, optional
+        Checksum of the model file that an earlier run of the job wrote.
+
+    Raises
+    ------
+    OutputError
+        A file of another origin is there, or the path is one of the job's own files.
+    """
+    if model.resolve().parent == job.path.resolve() and model.name != job.model_file.name:
+        raise OutputError(f"{model} lies in the job folder among the files of the training. Choose another model file.")
+    if not os.path.lexists(model):
+        return
+    # A run that was killed before it noted the checksum left the same file in its folder.
+    own = {written_sha256, sha256_of(job.model_file) if job.model_file.is_file() else None}
+    if not model.is_file() or sha256_of(model) not in own:
+        raise OutputError(
+            f"{model} exists and was not written by this training, so it is not replaced. "
+            "Choose another model file (--out), or move the file away."
+        )
 
 
 def _refuse_folder(model: Path) -> None:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from ..anatomy.splits import hold_out
 from ..errors import Cancelled, CohortError, JobError, ThyroidSynthError
-from ..files import atomic_path
+from ..files import atomic_path, sha256_of
 from ..progress import ProgressCallback, StopRequested, check, never, part_of, silent
 from .distributed import ALONE, Team
 from .job import JobFolder, JobState
-from .job_options import quality_file
+from .job_options import check_model_room, quality_file
 from .presets import TrainingSettings, alignment_for
 from .process import ProcessIdentity
 
@@ -168,6 +168,8 @@ class _Run:
         return quality_file(self._config)
 
     def execute(self, train: Trainer, on_snapshot: Snapshot | None, finish: Finisher | None) -> Path:
+        if self._config["model"]:
+            check_model_room(self._job, Path(self._config["model"]), self._config.get("model_sha256"))
         self._tell(0.0, "Starting.", at_once=True)
         logger.info("Job %s, process %d on %s", self._job.path, self._state.pid, self._state.host)
         logger.info("Settings: %s", self._config["settings"])
@@ -207,8 +209,12 @@ class _Run:
         result = self._job.model_file
         if self._config["model"]:
             result = Path(self._config["model"])
+            # Again, because a training takes long.
+            check_model_room(self._job, result, self._config.get("model_sha256"))
             with atomic_path(result) as temporary:
                 shutil.copyfile(self._job.model_file, temporary)
+            self._config["model_sha256"] = sha256_of(result)
+            self._job.write_config(self._config)
         self._state = replace(self._state, fraction=1.0, epoch=self._settings.epochs)
         self.end("finished", f"The model is in {result}.")
         return result

@@ -204,6 +204,20 @@ def evaluation_of(model: Path) -> dict[str, Any] | None:
     return read_json(path) if path is not None else None
 
 
+def check_card_room(model: Path) -> Path:
+    """Return where `put_evaluation_beside` writes, having checked that it replaces nothing but an evaluation.
+
+    Raises
+    ------
+    OutputError
+        What lies there is no evaluation.
+    """
+    wanted = _evaluation_path(model)
+    if wanted.exists() and not _checksum_in(wanted):
+        raise OutputError(f"{wanted} is no evaluation and is left as it is. Move it away.")
+    return wanted
+
+
 def put_evaluation_beside(model: Path, evaluation: Path) -> Path:
     """Copy what `thyroidsynth evaluate` wrote of a model beside it, where its card finds it, and give the copy's path.
 
@@ -218,9 +232,7 @@ def put_evaluation_beside(model: Path, evaluation: Path) -> Path:
     """
     if _checksum_in(evaluation) != sha256_of(model):
         raise ModelError(f"{evaluation} is no evaluation of {model}. Evaluate that model.")
-    wanted = _evaluation_path(model)
-    if wanted.exists() and not _checksum_in(wanted):
-        raise OutputError(f"{wanted} is no evaluation and is left as it is. Move it away.")
+    wanted = check_card_room(model)
     try:
         _copy(evaluation, wanted)
     except OSError as error:

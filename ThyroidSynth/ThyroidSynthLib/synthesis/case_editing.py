@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from ..anatomy.features import FEATURE_NAMES
 from ..anatomy.quality import check_case
 from ..anatomy.volume import Volume
 from ..errors import InputError, OutputError
-from ..files import remove_listed, write_json
+from ..files import write_json
 from ..learning.model import NOTICE, ShapeModel
 from ..progress import ProgressCallback, StopRequested, never, part_of, silent
+from ..results import check_room, replacing_result
 from .editing import PatientFit, fit_patient
 from .export import write_label_map
 from .grid import LabelGrid, voxelise
@@ -163,6 +164,17 @@ def edit_case(
     return EditedCase(case.id, fit, steered, tuple(changes), mask, (*verdict.reasons, *verdict.notes))
 
 
+def check_edit_room(folder: Path, options: FileOptions, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
+    """Check that an edit can be written into a folder without replacing an input or a file of another origin.
+
+    Raises
+    ------
+    OutputError
+        It cannot.
+    """
+    check_room(folder / EDIT_FILE, "edit", _names(options), overwrite=overwrite, inputs=inputs)
+
+
 def write_edit(
     edited: EditedCase,
     folder: Path,
@@ -191,12 +203,23 @@ def write_edit(
     InputError
         The thyroid cannot be put into the patient's map.
     OutputError
-        The folder holds an edit and `overwrite` is not set, or a file cannot be written or reads back differently.
+        The folder holds an edit and `overwrite` is not set, or a file of another origin would be replaced, or a
+        file cannot be written or reads back differently.
     """
-    if (folder / EDIT_FILE).exists():
-        if not overwrite:
-            raise OutputError(f"{folder} already holds an edit. Choose another folder, or ask to overwrite it.")
-        remove_listed(folder / EDIT_FILE)
+    with replacing_result(folder / EDIT_FILE, "edit", _names(options), overwrite=overwrite):
+        return _write(edited, folder, model, options, on_scan_grid=on_scan_grid)
+
+
+def _names(options: FileOptions) -> list[str]:
+    """Return the names of all files that `write_edit` may write beside `edit.json`."""
+    label_maps = [] if options.label_format is None else [f"thyroid.{options.label_format}"]
+    merged = [] if options.merge_into is None else [f"merged.{options.merged_format}"]
+    return [*(f"thyroid.{suffix}" for suffix in options.mesh_formats), *label_maps, *merged]
+
+
+def _write(
+    edited: EditedCase, folder: Path, model: ShapeModel, options: FileOptions, *, on_scan_grid: bool
+) -> dict[str, Any]:
     surface = edited.steered.thyroid.surface
     surface_ras = surface.moved(edited.fit.placement.to_ras(surface.vertices))
     document, files, own = edited.document(model), [], edited.label_map

@@ -19,8 +19,10 @@ from ..anatomy.frame import Placement
 from ..errors import OutputError
 from ..files import sha256_of
 from ..progress import ProgressCallback, StopRequested, check, never, silent
+from ..results import check_room
 from .export import write_names_table
-from .manifest import MANIFEST_CSV, MANIFEST_JSON, ManifestWriter, remove_listed
+from .manifest import MANIFEST_CSV, MANIFEST_JSON, MERGED_NAMES, ManifestWriter, listed_files
+from .met_distribution import DISTRIBUTION_FILES
 from .thyroid_files import LABEL_FOLDER, MERGED_FOLDER, MESH_FOLDER, FileOptions
 from .written_thyroid import COLUMNS, ThyroidWriter, WrittenThyroid
 
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from .surroundings import Surroundings
     from .thyroid import Thyroid
 
-MERGED_NAMES = "merged_labels.csv"
 STOP_FILE = "STOP"
 """A file of this name in the folder asks whoever writes a cohort there to end."""
 MAKING_FOLDER = ".making"
@@ -154,19 +155,20 @@ def record_cohort(
     Raises
     ------
     OutputError
-        The folder holds a generated cohort and `overwrite` is not set, or a file cannot be written.
+        The folder holds a generated cohort and `overwrite` is not set, or a file of another origin would be
+        replaced, or a file cannot be written.
     Cancelled
         `stop_requested` said so.
     """
     folder = Path(folder)
-    _check_room(folder, overwrite=overwrite)
+    earlier = check_cohort_room(folder, overwrite=overwrite)
     tally: Counter[str] = Counter()
     remaining = iter(written)
     try:
         shutil.rmtree(folder / MAKING_FOLDER, ignore_errors=True)
         # Only when there is a thyroid is the folder touched: a wish that is refused costs no earlier cohort.
         first = list(islice(remaining, 1))
-        with _opened(folder, _head(model, placement, request or {})) as manifest:
+        with _opened(folder, earlier, _head(model, placement, request or {})) as manifest:
             for number, thyroid in enumerate(chain(first, remaining), start=1):
                 if thyroid.label_names is not None and not (folder / MERGED_NAMES).exists():
                     write_names_table(thyroid.label_names, folder / MERGED_NAMES)
@@ -210,10 +212,10 @@ def check_files(folder: Path) -> int:
     return count
 
 
-def _opened(folder: Path, head: Mapping[str, Any]) -> ManifestWriter:
+def _opened(folder: Path, earlier: Iterable[Path], head: Mapping[str, Any]) -> ManifestWriter:
     try:
-        if (folder / MANIFEST_JSON).exists():
-            remove_listed(folder)
+        for path in earlier:
+            path.unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
         return ManifestWriter(folder, head, COLUMNS)
     except OSError as error:
@@ -248,13 +250,31 @@ def _marks(entry: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _check_room(folder: Path, *, overwrite: bool) -> None:
-    if (folder / MANIFEST_JSON).exists() and overwrite:
-        return
-    taken = [name for name in (MANIFEST_JSON, MANIFEST_CSV) if (folder / name).exists()]
-    taken += [name for name in (LABEL_FOLDER, MESH_FOLDER, MERGED_FOLDER) if any((folder / name).glob("*"))]
-    if taken:
-        raise OutputError(f"{folder} already holds {', '.join(taken)}. Choose another folder, or ask to overwrite it.")
+def check_cohort_room(folder: Path, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> list[Path]:
+    """Check that a cohort can be written into a folder without replacing an input or a file of another origin.
+
+    Returns
+    -------
+    list of Path
+        The files of the earlier generated cohort, which go first.
+
+    Raises
+    ------
+    OutputError
+        It cannot.
+    """
+    # Whatever is named like a thyroid may be replaced: how many there will be is not known.
+    thyroids = [path for name in (LABEL_FOLDER, MESH_FOLDER, MERGED_FOLDER) for path in (folder / name).glob("t[0-9]*")]
+    names = [MANIFEST_CSV, MERGED_NAMES, *DISTRIBUTION_FILES]
+    names += [path.relative_to(folder).as_posix() for path in thyroids]
+    return check_room(
+        folder / MANIFEST_JSON,
+        "generated cohort",
+        names,
+        overwrite=overwrite,
+        inputs=inputs,
+        listing=listed_files,
+    )
 
 
 def _head(model: ShapeModel, placement: Placement, request: Mapping[str, Any]) -> dict[str, Any]:

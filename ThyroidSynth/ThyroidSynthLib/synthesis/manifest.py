@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, OutputError
-from ..files import read_json, write_text
+from ..errors import OutputError
+from ..files import write_text
 from .met_distribution import DISTRIBUTION_FILES
 
 MANIFEST_JSON = "manifest.json"
 MANIFEST_CSV = "manifest.csv"
+MERGED_NAMES = "merged_labels.csv"
 
 
 class ManifestWriter:
@@ -84,24 +85,17 @@ def _dumps(value: Mapping[str, Any]) -> str:
     return json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
 
 
-def remove_listed(folder: Path) -> None:
-    """Remove a generated cohort: the files its manifest lists and the manifest, and nothing else.
+def listed_files(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the names of all files of a generated cohort but `manifest.json`, relative to its folder.
 
     Raises
     ------
     OutputError
-        The manifest cannot be read, so that nobody knows which files belong to it.
+        The manifest does not say which files belong to it.
     """
     try:
-        listed = [file["path"] for entry in read_json(folder / MANIFEST_JSON)["thyroids"] for file in entry["files"]]
-    except (InputError, KeyError, TypeError) as error:
-        raise OutputError(f"{folder} holds no readable {MANIFEST_JSON} ({error}). Choose another folder.") from error
-    inside = folder.resolve()
-    for name in listed:
-        path = (folder / name).resolve()
-        # A manifest from elsewhere must not reach out of its own folder.
-        if inside in path.parents:
-            path.unlink(missing_ok=True)
-    for name in (MANIFEST_CSV, *DISTRIBUTION_FILES):
-        (folder / name).unlink(missing_ok=True)
-    (folder / MANIFEST_JSON).unlink()
+        files = [file["path"] for entry in manifest["thyroids"] for file in entry["files"]]
+        merged = [MERGED_NAMES] if any(entry.get("merged") for entry in manifest["thyroids"]) else []
+    except (KeyError, TypeError, AttributeError) as error:
+        raise OutputError(f"{MANIFEST_JSON} lists no thyroids ({error!r}). Choose another --out.") from error
+    return [*files, MANIFEST_CSV, *merged, *(DISTRIBUTION_FILES if manifest.get("distribution") else ())]

@@ -1,0 +1,115 @@
+"""Results that a command writes into a folder: a new one replaces an earlier one of its kind, and no other file.
+
+A result is described by a JSON file with a "kind", which lists the other files of the result as "files" where their
+names differ from result to result.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError, OutputError
+from .files import read_json
+
+Listing = Callable[[dict[str, Any]], Iterable[str]]
+"""Return the names of a result's files, relative to its folder, from its JSON document."""
+
+
+def check_room(
+    document: Path,
+    kind: str,
+    names: Sequence[str],
+    *,
+    overwrite: bool,
+    inputs: Iterable[Path | None] = (),
+    listing: Listing | None = None,
+) -> list[Path]:
+    """Check that writing a result replaces nothing but an earlier result of its kind, and that only if asked to.
+
+    Parameters
+    ----------
+    document : Path
+        The JSON file that describes the result.
+    kind : str
+        Its "kind", such as "edit".
+    names : sequence of str
+        Every other file that may be written, relative to the folder of `document`.
+    overwrite : bool
+        Whether an earlier result may be replaced.
+    inputs : iterable of Path
+        Files that the command reads and must therefore keep; None is skipped.
+    listing : callable, optional
+        Returns the files of the earlier result. By default its "files", or `names` where it has no such list.
+
+    Returns
+    -------
+    list of Path
+        The files of the earlier result, `document` first; empty if there is none.
+
+    Raises
+    ------
+    OutputError
+        There is a file of another origin, an input, or an earlier result and `overwrite` is not set.
+    """
+    folder = document.parent
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file, but a folder is written. Choose another --out.")
+    earlier: list[Path] = []
+    if os.path.lexists(document):
+        found = _read(document, kind)
+        if not overwrite:
+            raise OutputError(
+                f"{folder} already holds {_a(kind)}. Choose another --out, or replace the {kind} with --overwrite."
+            )
+        listed = listing(found) if listing is not None else found.get("files", names)
+        inside = folder.resolve()
+        # A document from elsewhere must not lead out of its own folder.
+        others = (folder / str(name) for name in listed)
+        earlier = [document, *(path for path in others if path.resolve().is_relative_to(inside))]
+    read = {path.resolve() for path in inputs if path is not None}
+    for path in earlier:
+        if path.resolve() in read:
+            raise OutputError(f"{path} is an input and cannot be replaced by the result. Choose another --out.")
+    for path in (folder / name for name in names):
+        if os.path.lexists(path) and path not in earlier:
+            raise OutputError(
+                f"{path} would be replaced, but is not part of {_a(kind)} that ThyroidSynth wrote there. "
+                "Choose another --out, or move the file away."
+            )
+    return earlier
+
+
+@contextmanager
+def replacing_result(document: Path, kind: str, names: Sequence[str], *, overwrite: bool) -> Iterator[None]:
+    """Remove the earlier result before the block writes the new one; if the block raises, remove what it wrote.
+
+    For the parameters and for what is raised see `check_room`.
+    """
+    for path in check_room(document, kind, names, overwrite=overwrite):
+        path.unlink(missing_ok=True)
+    try:
+        yield
+    except BaseException:
+        for name in (document.name, *names):
+            (document.parent / name).unlink(missing_ok=True)
+        raise
+
+
+def _read(document: Path, kind: str) -> dict[str, Any]:
+    try:
+        found = read_json(document)
+    except InputError as error:
+        raise OutputError(
+            f"{document} holds no readable {kind} ({error}). Choose another --out, or move the file away."
+        ) from error
+    if not isinstance(found, dict) or found.get("kind") != kind:
+        raise OutputError(f"{document} would be replaced, but is no {kind}. Choose another --out.")
+    return found
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
