@@ -2,8 +2,9 @@
 """Train a thyroid shape model: a CLI module of Slicer, and a plain script where there is no Slicer.
 
 The flags, their defaults and their limits are those of ThyroidSynthTrain.xml. Exit code 0: finished,
-or stopped as asked; 1: failed, with the reason on the standard error; 2: wrong command line;
-130: ended at once by a second Ctrl-C.
+or stopped as asked; 1: failed, with the reason on the standard error, or the --json result could not be
+printed; 2: wrong command line; 130: ended at once by a second Ctrl-C. A standard output or standard error
+that is closed meanwhile, as when Slicer ends, does not end the training.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import sys
 import time
 import traceback
@@ -44,7 +44,15 @@ def main(arguments: list[str]) -> int:
         print(DESCRIPTION.read_text(encoding="utf-8"), end="")
         return 0
     find_library()
-    options = parse(arguments)
+    from ThyroidSynthLib.streams import lasting_streams
+
+    with lasting_streams() as output:
+        options = parse(arguments)
+        code = _exit_code(options)
+    return 1 if options.json and output.lost and code == 0 else code
+
+
+def _exit_code(options: argparse.Namespace) -> int:
     from ThyroidSynthLib.errors import ThyroidSynthError
 
     try:
@@ -143,11 +151,8 @@ def lines() -> Iterator[Report]:
 
 
 def say(text: str) -> None:
-    """Print at once; when nobody listens any more, which is no reason to end a training, go on without."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print at once, so that Slicer reads the progress while it is new."""
+    print(text, flush=True)
 
 
 @contextmanager

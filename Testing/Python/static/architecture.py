@@ -14,7 +14,7 @@ from pathlib import Path
 
 LIBRARY = "ThyroidSynthLib"
 
-BASE = "base"  # the files beside the folders: errors, files, progress, results
+BASE = "base"  # the files beside the folders: errors, files, progress, results, streams
 _SHAPES = {BASE, "anatomy", "learning", "synthesis"}
 MAY_IMPORT = {
     BASE: {BASE},
@@ -204,7 +204,7 @@ def _source(root: Path, path: Path, module: str, layer: str) -> Source:
 def _layer_of(parts: list[str]) -> str:
     if parts[0] != LIBRARY:
         return "module"
-    if len(parts) == 1 or parts[1] in ("errors", "files", "progress", "results", "__version__"):
+    if len(parts) == 1 or parts[1] in ("errors", "files", "progress", "results", "streams", "__version__"):
         return BASE
     return parts[1]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from types import ModuleType
 
 from .. import __version__
 from ..errors import Cancelled, ThyroidSynthError
+from ..streams import lasting_streams
 from . import compare, cross_validate, edit, evaluate, example_cohort, fit, generate, info, prepare, train
 from .console import Console
 
@@ -42,6 +42,8 @@ the whole way, from nothing to a report:
 
 'thyroidsynth COMMAND --help' explains a command and shows examples.
 exit codes: 0 done, 1 failed, 2 wrong command line, 130 interrupted.
+A command whose output is closed, as by '| head', still does all of its work; it ends with 1 if its result could not be
+printed.
 Research software. Not for clinical use."""
 
 
@@ -53,6 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         The command line after the command's name; that of the process by default.
     """
+    with lasting_streams() as output:
+        code = _run(arguments)
+    return FAILED if output.lost and code == OK else code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = make_parser().parse_args(arguments)
     _log_to_terminal(logging.DEBUG if options.debug else logging.WARNING)
     console = Console(json_wanted=options.json, quiet=options.quiet)
@@ -66,10 +74,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, Cancelled) as stop:
         _say(str(stop) or "Interrupted.")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has gone, as in `thyroidsynth info … | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except Exception as error:
         if options.debug:
             traceback.print_exc()
