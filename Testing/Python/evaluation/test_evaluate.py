@@ -16,7 +16,7 @@ from ThyroidSynthLib.evaluation.headline import MEASURES, headline_values
 from ThyroidSynthLib.evaluation.illustrations import NAMES, illustrate
 from ThyroidSynthLib.evaluation.inspection import describe
 from ThyroidSynthLib.evaluation.metrics import compare_surfaces
-from ThyroidSynthLib.evaluation.report import write_evaluation
+from ThyroidSynthLib.evaluation.report import TABLES, write_evaluation
 from tiny_cohort import write_tiny_cohort
 from tiny_model import train_tiny_model
 
@@ -135,6 +135,7 @@ def test_a_baseline_model_is_evaluated_without_steering(cohort, evaluation, tmp_
     figures, own = tmp_path / "out" / "figures", tmp_path / "out" / "figures" / "own.png"
     write_evaluation(evaluation, tmp_path / "out")
     assert {path.stem for path in figures.iterdir()} <= set(NAMES)
+    assert {path.stem for path in (tmp_path / "out" / "tables").iterdir()} <= set(TABLES)
     own.write_bytes(b"a user's")
     baseline = train_tiny_model(cohort, tmp_path / "baseline.safetensors", variant="baseline")
     evaluation = evaluate(baseline, cohort, replace(SMALL, cases=1, count=3, to_target=1, moves=0, gallery=0))
