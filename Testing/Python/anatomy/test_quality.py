@@ -83,21 +83,94 @@ def test_several_reasons_are_all_given():
     )
 
 
-def test_specks_are_dropped_and_counted_even_at_the_border():
+def _in_long_scan(mask: np.ndarray) -> np.ndarray:
+    """Put a mask into a scan that reaches 150 mm further up."""
+    return np.pad(mask, ((0, 100), (0, 0), (0, 0)))
+
+
+def _box(volume_ml: float, k: int) -> np.ndarray:
+    """A compact island of a volume at a height of the long scan, as a mask."""
+    voxels = round(volume_ml * 1000 / 1.5**3)
+    island = np.zeros_like(_in_long_scan(GLAND))
+    side = int(np.ceil(voxels ** (1 / 3)))
+    kji = np.argwhere(np.ones((side, side, side)))[:voxels] + np.array([k, 2, 2])
+    island[tuple(kji.T)] = 1
+    return island
+
+
+def test_an_island_far_from_the_gland_is_removed_and_reported():
+    clean = check_case(
+        case_from_volumes("c", Volume(_in_long_scan(GLAND), SPACING), Volume(_in_long_scan(TRACHEA), SPACING))
+    )
+    verdict = check_case(
+        case_from_volumes(
+            "c", Volume(_in_long_scan(GLAND) | _box(0.15, 125), SPACING), Volume(_in_long_scan(TRACHEA), SPACING)
+        )
+    )
+    found = verdict.measurements
+    assert verdict.accepted and verdict.reasons == ()
+    assert (found.components, found.islands_removed, found.island_voxels) == (1, 1, 44)
+    assert found.islands_ml == pytest.approx(0.1485)
+    assert verdict.notes == ("1 island of the thyroid removed (0.15 mL, 44 voxels)",)
+    np.testing.assert_array_equal(verdict.surface_ras.vertices, clean.surface_ras.vertices)
+
+
+def test_an_island_of_the_trachea_is_removed_and_does_not_move_the_trachea_frame():
+    gland, trachea = _in_long_scan(GLAND), _in_long_scan(TRACHEA)
+    clean = case_from_volumes("c", Volume(gland, SPACING), Volume(trachea, SPACING))
+    stray = case_from_volumes("c", Volume(gland, SPACING), Volume(trachea | _box(0.5, 125), SPACING))
+    verdict = check_case(stray)
+    assert verdict.accepted
+    assert verdict.measurements.trachea_islands_removed == 1
+    assert verdict.measurements.trachea_islands_ml == pytest.approx(0.5, abs=0.002)
+    assert verdict.measurements.trachea_ml == pytest.approx(clean.trachea_mask.volume_ml)
+    assert verdict.notes == ("1 island of the trachea removed (0.5 mL, 148 voxels)",)
+    np.testing.assert_allclose(verdict.cleaned.placement().origin_ras, clean.placement().origin_ras)
+    assert np.abs(stray.placement().origin_ras - clean.placement().origin_ras).max() > 5
+
+
+@pytest.mark.parametrize(("radius", "from_middle_mm"), [(6.0, 36.0), (3.0, 24.0)])
+def test_a_second_lobe_beside_the_trachea_is_kept_large_or_small(radius: float, from_middle_mm: float):
+    """Two lobes 30 mm apart, and the remnant of a hemithyroidectomy of 0.4 mL opposite a whole lobe."""
+    wide = np.pad(GLAND, ((0, 0), (0, 0), (0, 20)))
+    wide[:, :, 20:] = 0
+    centre = 22 + round(from_middle_mm / 1.5)
+    k, j, i = np.ogrid[tuple(slice(0, n) for n in wide.shape)]
+    lobe = (k - 20) ** 2 + (j - 15) ** 2 + (i - centre) ** 2 <= radius**2
+    trachea = np.pad(TRACHEA, ((0, 0), (0, 0), (0, 20)))
+    verdict = check_case(case_from_volumes("c", Volume(wide | lobe, SPACING), Volume(trachea, SPACING)))
+    assert verdict.accepted and verdict.measurements.components == 2
+    assert verdict.measurements.islands_removed == 0
+    assert verdict.cleaned.thyroid.array.sum() == (wide | lobe).sum()
+
+
+def test_a_large_component_far_away_is_kept_and_refused():
+    """Nobody can tell which of the two is the gland."""
+    far = np.roll(_in_long_scan(GLAND), 90, axis=0)
+    far[:, :, 20:] = 0
+    verdict = check_case(
+        case_from_volumes("c", Volume(_in_long_scan(GLAND) | far, SPACING), Volume(_in_long_scan(TRACHEA), SPACING))
+    )
+    assert verdict.reasons == ("components far apart",)
+    assert verdict.measurements.components == 2 and verdict.measurements.islands_removed == 0
+    assert any("of the thyroid lie" in note and "mm apart" in note for note in verdict.notes)
+
+
+def test_tiny_islands_are_removed_and_counted_even_at_the_border():
     specked = GLAND.copy()
     specked[0, 0, 0] = specked[39, 35, 10:12] = 1
     verdict = _verdict(specked)
     assert verdict.accepted
-    assert (verdict.measurements.specks_dropped, verdict.measurements.speck_voxels) == (2, 3)
-    assert verdict.cleaned.array.sum() == GLAND.sum()
-    assert any("specks" in note for note in verdict.notes)
+    assert (verdict.measurements.islands_removed, verdict.measurements.island_voxels) == (2, 3)
+    assert verdict.cleaned.thyroid.array.sum() == GLAND.sum()
+    assert any("2 islands of the thyroid removed" in note for note in verdict.notes)
 
 
-def test_a_piece_that_is_a_fair_share_of_a_small_gland_is_no_speck():
+def test_a_component_that_is_a_fair_share_of_a_small_gland_is_no_island():
     small = _ball((20, 10, 12), 3) | _ball((20, 10, 32), 4)
     small[30, 10, 20:24] = 1
     verdict = _verdict(small)
-    assert verdict.measurements.specks_dropped == 0
+    assert verdict.measurements.islands_removed == 0
     assert "too many components" in verdict.reasons
 
 
@@ -106,7 +179,7 @@ def test_tiny_cavities_are_filled_and_counted_and_do_not_refuse():
     cavity[20, 18, 32] = 0
     verdict = _verdict(cavity)
     assert verdict.accepted and verdict.measurements.hole_voxels == 1
-    assert verdict.cleaned.array.sum() == GLAND.sum()
+    assert verdict.cleaned.thyroid.array.sum() == GLAND.sum()
 
 
 def test_the_border_margin_is_a_rule():

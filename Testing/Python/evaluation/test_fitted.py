@@ -102,6 +102,26 @@ def test_a_cut_gland_is_completed_beyond_its_scan_and_said_to_be(model, patients
     assert len(read_ply(folder / "thyroid.ply").vertices) > 100
 
 
+def test_an_island_is_removed_before_the_fit_and_reported(model, patients, tmp_path):
+    """It changes nothing of the fit, neither one of the thyroid nor one of the trachea."""
+    for name in ("trachea", "thyroid_gland"):
+        clean = read_volume(patients / "patient" / f"{name}.nii.gz")
+        array = clean.array.copy()
+        array[:3, :4, :4] = 1
+        write_volume(Volume(array, clean.ijk_to_ras), tmp_path / "stray" / f"{name}.nii.gz")
+    sources = [*find_cases(patients / "patient"), *find_cases(tmp_path / "stray")]
+
+    clean, stray = fit_cases(model, sources, tmp_path / "out", options=FileOptions(label_format=None))
+
+    assert [note for note in stray["notes"] if "island" in note] == [
+        "1 island of the thyroid removed (0.16 mL, 48 voxels)",
+        "1 island of the trachea removed (0.16 mL, 48 voxels)",
+    ]
+    assert not any("island" in note for note in clean["notes"])
+    assert stray["code"] == clean["code"] and stray["patient"] == clean["patient"]
+    assert stray["trachea_to_ras"] == clean["trachea_to_ras"]
+
+
 def test_a_whole_gland_is_not_said_to_be_cut(model, patients, tmp_path):
     (fit,) = fit_cases(model, find_cases(patients / "patient"), tmp_path / "out", options=FileOptions())
     assert fit["observed"]["cut_by_scan"] is False and fit["observed"]["seen_share"] == 1.0

@@ -163,7 +163,7 @@ def test_thyroid_and_trachea_are_measured_and_a_sound_patient_is_not_warned_of(h
     assert hands.qualityLabel.isHidden()
 
 
-def test_a_gland_cut_by_the_border_with_specks_is_warned_of(hands, dataset, tmp_path):
+def test_a_gland_cut_by_the_border_with_an_island_is_warned_of(hands, dataset, tmp_path):
     case = tmp_path / "cut"
     shutil.copytree(dataset / "s0000", case)
     for name in ("thyroid_gland", "trachea"):
@@ -177,7 +177,7 @@ def test_a_gland_cut_by_the_border_with_specks_is_warned_of(hands, dataset, tmp_
     hands.load(case)
     hands.measured()
     assert "cut by the scan's border" in hands.qualityLabel.text
-    assert "1 specks (2 voxels)" in hands.qualityLabel.text
+    assert "Islands of the thyroid are left out: 1, together 0.0067 mL." in hands.qualityLabel.text
     assert not hands.qualityLabel.isHidden()
 
 

@@ -138,6 +138,24 @@ def test_a_gland_of_surfaces_is_watched_as_well(scene, own_surface):
     assert not gland.is_unchanged(node)
 
 
+def test_a_gland_and_its_trachea_frame_are_read_without_islands(scene, own_surface):
+    from ThyroidSynthLib.scene.edits import PatientGland
+    from ThyroidSynthLib.scene.segmentations import SEGMENT_ID, add_generated_thyroid
+    from ThyroidSynthLib.scene.volumes import placement_of_patient
+
+    centre = own_surface.vertices.mean(axis=0)
+    island = centre + 0.25 * (own_surface.vertices - centre) + [0.0, 0.0, 100.0]
+    faces = np.concatenate([own_surface.faces, own_surface.faces + len(island)])
+    stray = Surface(np.concatenate([own_surface.vertices, island]), faces)
+    nodes = [add_generated_thyroid(scene, "Surface", surface) for surface in (own_surface, stray)]
+
+    clean, cleaned = (PatientGland(node, SEGMENT_ID).mask for node in nodes)
+    assert cleaned.array.sum() == pytest.approx(clean.array.sum(), rel=0.01)
+    assert np.abs(cleaned.center_of_mass_ras() - clean.center_of_mass_ras()).max() < 0.1
+    clean, cleaned = (placement_of_patient(node, SEGMENT_ID) for node in nodes)
+    np.testing.assert_allclose(cleaned.origin_ras, clean.origin_ras, atol=0.1)
+
+
 def test_what_a_model_adds_beyond_the_scan_is_a_pale_segment_of_its_own(scene, own_surface):
     from ThyroidSynthLib.scene.segmentations import (
         COMPLETION_ID,

@@ -23,7 +23,7 @@ from ThyroidSynthLib.synthesis.thyroid_files import FileOptions
 
 @pytest.fixture(scope="module")
 def case(small_model: ShapeModel) -> Case:
-    """A gland of the model with an isthmus, its trachea's centre of mass at the origin, and a speck."""
+    """A gland of the model with an isthmus, its trachea's centre of mass at the origin, and an island."""
     row = int(np.argsort(small_model.features[:, 1])[-4])
     surface = reconstruct(small_model, row, resolution=64).surface
     matrix = np.diag([1.5, 1.5, 1.5, 1.0])
@@ -40,11 +40,16 @@ def larger(small_model: ShapeModel, case: Case) -> EditedCase:
     return edit_case(small_model, case, {"volume_ml": Change(0.2, relative=True)})
 
 
-def test_no_change_gives_the_patients_voxels(small_model: ShapeModel, case: Case, tmp_path: Path) -> None:
+def test_no_change_gives_the_patients_voxels_without_islands(
+    small_model: ShapeModel, case: Case, tmp_path: Path
+) -> None:
     edited = edit_case(small_model, case, {})
     document = write_edit(edited, tmp_path, model=small_model, options=FileOptions())
 
-    np.testing.assert_array_equal(read_volume(tmp_path / "thyroid.nii.gz").array, case.thyroid_mask.whole().array)
+    own = case.thyroid_mask.whole().array
+    own[4, 4, 4] = 0
+    np.testing.assert_array_equal(read_volume(tmp_path / "thyroid.nii.gz").array, own)
+    assert document["notes"] == ["1 island of the thyroid removed (0.0034 mL, 1 voxel)"]
     assert document["met"] and document["asked"] == {} and document["before"] == document["after"]
 
 

@@ -19,7 +19,7 @@ from .quality import QualityMeasurements, QualityRules, QualityVerdict, check_ca
 from .surface import Surface
 
 CASES_FOLDER = "cases"
-_STEP_VERSION = 1  # Raise when a case comes out differently, so that no old record is taken over.
+_STEP_VERSION = 2  # Raise when a case comes out differently, so that no old record is taken over.
 
 _log = logging.getLogger(__name__)
 
@@ -145,9 +145,9 @@ def unreadable_case(task: CaseTask, error: str) -> CaseRecord:
 def _judge_and_place(task: CaseTask) -> tuple[QualityVerdict, Placement | None, Surface | None]:
     case = read_case(task.source)
     verdict = check_case(case, task.rules)
-    placement = case.placement(task.alignment) if verdict.can_be_accepted else None
+    placement = verdict.cleaned.placement(task.alignment) if verdict.can_be_accepted else None
     surface = verdict.surface_ras
-    return replace(verdict, cleaned=None, surface_ras=None), placement, surface
+    return replace(verdict, cleaned=None, without_islands=None, surface_ras=None), placement, surface
 
 
 def _store(folder: Path, case_id: str, placement: Placement, surface_ras: Surface) -> CaseShape:

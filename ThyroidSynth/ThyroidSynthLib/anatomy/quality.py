@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .cases import Case
+from .islands import THYROID_COMPONENTS, TRACHEA_COMPONENTS, ComponentRules, Components, without_islands
 from .masks import Mask, mask_in_scan
 from .surface import Surface, surface_from_mask
 from .volume import Volume
@@ -16,6 +17,7 @@ EMPTY_THYROID = "empty thyroid"
 TRACHEA_MISSING = "trachea missing"
 CUT_BY_BORDER = "cut by the scan's border"
 TOO_MANY_COMPONENTS = "too many components"
+COMPONENTS_APART = "components far apart"
 HOLES = "holes"
 NOT_WATERTIGHT = "not watertight"
 IMPLAUSIBLE_VOLUME = "implausible volume"
@@ -25,6 +27,7 @@ REASONS = (
     TRACHEA_MISSING,
     CUT_BY_BORDER,
     TOO_MANY_COMPONENTS,
+    COMPONENTS_APART,
     HOLES,
     NOT_WATERTIGHT,
     IMPLAUSIBLE_VOLUME,
@@ -43,9 +46,9 @@ class QualityRules:
         touch the outermost layer, which are those the scan cut; TotalSegmentator's own statistics ask
         for 3.
     max_components : int
-        Pieces a gland may have once specks are dropped: two separate lobes are normal.
-    speck_share, speck_ml : float
-        A piece below both, as a share of the gland and in mL, is a speck and is dropped.
+        Components a gland may have once islands are removed: two separate lobes are normal.
+    thyroid_components, trachea_components : ComponentRules
+        Which components are islands and are removed.
     max_hole_ml : float
         Cavities are filled; above this volume together they are a reason to refuse.
     min_volume_ml, max_volume_ml : float
@@ -57,8 +60,8 @@ class QualityRules:
 
     border_margin_voxels: int = 1
     max_components: int = 2
-    speck_share: float = 0.01
-    speck_ml: float = 0.1
+    thyroid_components: ComponentRules = THYROID_COMPONENTS
+    trachea_components: ComponentRules = TRACHEA_COMPONENTS
     max_hole_ml: float = 0.02
     min_volume_ml: float = 0.5
     max_volume_ml: float = 200.0
@@ -74,24 +77,33 @@ class QualityMeasurements:
     volume_ml : float
         Voxel volume of the cleaned gland.
     components : int
-        Pieces without specks, holding together across faces, edges and corners of voxels.
-    specks_dropped, speck_voxels : int
-        Number of specks, and of voxels in them.
+        Components of the gland without islands, connected across faces, edges and corners of voxels.
+    islands_removed, island_voxels : int
+        Number of the gland's islands, and of voxels in them.
+    islands_ml : float
+        Volume of the gland's islands.
     hole_voxels : int
         Voxels of cavities.
     border_distance_voxels : int
         Voxels between the cleaned gland and the scan's border; 0 touches it.
     trachea_ml : float
-        Voxel volume of the trachea.
+        Voxel volume of the cleaned trachea.
+    trachea_islands_removed : int
+        Number of the trachea's islands.
+    trachea_islands_ml : float
+        Their volume.
     """
 
     volume_ml: float = 0.0
     components: int = 0
-    specks_dropped: int = 0
-    speck_voxels: int = 0
+    islands_removed: int = 0
+    island_voxels: int = 0
+    islands_ml: float = 0.0
     hole_voxels: int = 0
     border_distance_voxels: int = 0
     trachea_ml: float = 0.0
+    trachea_islands_removed: int = 0
+    trachea_islands_ml: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -110,8 +122,11 @@ class QualityVerdict:
         As found.
     overruled : {"", "accepted by the user", "refused by the user"}
         Whether a user decided otherwise than the rules.
-    cleaned : Volume, optional
-        The gland without specks and cavities; not kept when a verdict is stored.
+    cleaned : Case, optional
+        The case with a gland without islands and cavities and a trachea without islands; not kept when a
+        verdict is stored.
+    without_islands : Mask, optional
+        The gland without islands, its cavities as segmented; not kept either.
     surface_ras : Surface, optional
         Its surface in `ras_mm`; None when there is no gland, and not kept either.
     """
@@ -121,7 +136,8 @@ class QualityVerdict:
     notes: tuple[str, ...]
     measurements: QualityMeasurements
     overruled: Literal["", "accepted by the user", "refused by the user"] = ""
-    cleaned: Volume | None = None
+    cleaned: Case | None = None
+    without_islands: Mask | None = None
     surface_ras: Surface | None = None
 
     @property
@@ -154,26 +170,54 @@ class QualityVerdict:
 def check_case(case: Case, rules: QualityRules = QualityRules()) -> QualityVerdict:
     """Judge a case by the rules.
 
-    Nothing is dropped silently: every reason, speck and filled cavity is in the verdict.
+    Nothing is dropped silently: every reason, island and filled cavity is in the verdict.
     """
-    gland, measurements = clean_thyroid(case.thyroid_mask, rules)
-    measurements = replace(measurements, trachea_ml=case.trachea_mask.volume_ml)
+    gland, in_gland = without_islands(case.thyroid_mask, rules.thyroid_components)
+    trachea, in_trachea = without_islands(case.trachea_mask, rules.trachea_components)
+    filled = _without_cavities(gland)
+    measurements = QualityMeasurements(
+        trachea_ml=trachea.volume_ml,
+        trachea_islands_removed=in_trachea.islands,
+        trachea_islands_ml=in_trachea.islands_ml,
+    )
     reasons: list[str] = []
-    notes = list(case.notes)
+    notes = [*case.notes, *island_notes("thyroid", in_gland), *island_notes("trachea", in_trachea)]
     surface = None
     if measurements.trachea_ml < rules.min_trachea_ml:
         reasons.append(TRACHEA_MISSING)
         if measurements.trachea_ml > 0:
             notes.append(f"only {measurements.trachea_ml:.3f} mL of trachea")
+    for name, found in (("thyroid", in_gland), ("trachea", in_trachea)):
+        if found.apart_mm > 0:
+            reasons.append(COMPONENTS_APART)
+            notes.append(f"components of the {name} lie {found.apart_mm:.0f} mm apart")
     if gland.is_empty:
         reasons.append(EMPTY_THYROID)
     else:
-        surface = surface_from_mask(gland.volume)
+        surface = surface_from_mask(filled.volume)
+        measurements = replace(
+            measurements,
+            volume_ml=filled.volume_ml,
+            components=in_gland.kept,
+            islands_removed=in_gland.islands,
+            island_voxels=in_gland.island_voxels,
+            islands_ml=in_gland.islands_ml,
+            hole_voxels=int(np.count_nonzero(filled.volume.array) - np.count_nonzero(gland.volume.array)),
+            border_distance_voxels=filled.border_distance_voxels,
+        )
         found, remarks = _judge(measurements, surface, rules, gland.volume.voxel_volume_ml)
         reasons += found
         notes += remarks
     ordered = tuple(reason for reason in REASONS if reason in reasons)
-    return QualityVerdict(not ordered, ordered, tuple(notes), measurements, cleaned=gland.volume, surface_ras=surface)
+    return QualityVerdict(
+        not ordered,
+        ordered,
+        tuple(notes),
+        measurements,
+        cleaned=replace(case, thyroid_mask=filled, trachea_mask=trachea),
+        without_islands=gland,
+        surface_ras=surface,
+    )
 
 
 def overrule(verdict: QualityVerdict, accept: bool) -> QualityVerdict:
@@ -189,40 +233,27 @@ def overrule(verdict: QualityVerdict, accept: bool) -> QualityVerdict:
     return replace(verdict, accepted=accept, overruled=f"{'accepted' if accept else 'refused'} by the user")
 
 
-def clean_thyroid(mask: Mask, rules: QualityRules) -> tuple[Mask, QualityMeasurements]:
-    """Drop specks and fill cavities.
+def island_notes(structure: str, found: Components) -> tuple[str, ...]:
+    """Return a note on the islands removed from a structure; empty if there were none."""
+    if not found.islands:
+        return ()
+    islands, voxels = (
+        f"{count} {noun}{'s' if count > 1 else ''}"
+        for count, noun in ((found.islands, "island"), (found.island_voxels, "voxel"))
+    )
+    return (f"{islands} of the {structure} removed ({found.islands_ml:.2g} mL, {voxels})",)
 
-    Voxels hold together across faces, edges and corners, and cavities are therefore what the outside
+
+def _without_cavities(mask: Mask) -> Mask:
+    """Return a mask with its cavities filled.
+
+    Components are connected across faces, edges and corners, and cavities are therefore what the outside
     does not reach across faces: the pair that leaves no contradiction on a grid.
-
-    Returns
-    -------
-    Mask
-        The cleaned gland.
-    QualityMeasurements
-        All but the trachea's.
     """
     from scipy import ndimage
 
-    if mask.is_empty:
-        return mask, QualityMeasurements()
-    array = mask.volume.array != 0
-    label, count = ndimage.label(array, structure=np.ones((3, 3, 3)))
-    voxel_ml = mask.volume.voxel_volume_ml
-    voxels = np.bincount(label.ravel(), minlength=count + 1)[1:]
-    specks = (voxels < rules.speck_share * voxels.sum()) & (voxels * voxel_ml < rules.speck_ml)
-    if specks.any():
-        array = np.concatenate([[False], ~specks])[label]
-    filled = ndimage.binary_fill_holes(array)
-    kept = mask_in_scan(Volume(filled, mask.volume.ijk_to_ras), first=mask.first, scan_shape=mask.scan_shape)
-    return kept, QualityMeasurements(
-        volume_ml=kept.volume_ml,
-        components=int(count - specks.sum()),
-        specks_dropped=int(specks.sum()),
-        speck_voxels=int(voxels[specks].sum()),
-        hole_voxels=int(filled.sum() - array.sum()),
-        border_distance_voxels=kept.border_distance_voxels,
-    )
+    filled = Volume(ndimage.binary_fill_holes(mask.volume.array), mask.volume.ijk_to_ras)
+    return mask_in_scan(filled, first=mask.first, scan_shape=mask.scan_shape)
 
 
 def _judge(
@@ -232,8 +263,6 @@ def _judge(
     if found.border_distance_voxels < rules.border_margin_voxels:
         reasons.append(CUT_BY_BORDER)
         notes.append(f"{found.border_distance_voxels} voxels from the scan's border")
-    if found.specks_dropped:
-        notes.append(f"{found.specks_dropped} specks of together {found.speck_voxels} voxels dropped")
     if found.components > rules.max_components:
         reasons.append(TOO_MANY_COMPONENTS)
         notes.append(f"{found.components} components")

@@ -148,9 +148,9 @@ def fit_case(
 ) -> FittedCase:
     """Fit a model to a patient's thyroid, placed at the patient's own trachea.
 
-    Specks and holes of the segmentation are cleaned away first. A case that would be refused for training
-    is fitted all the same, with the reasons as notes. A gland that the scan's border cuts is completed; it is
-    compared with the fit, and measured, as far as the scan goes.
+    Islands and holes of the segmentation are cleaned away first, and a note reports it. A case that would be
+    refused for training is fitted all the same, with the reasons as notes. A gland that the scan's border cuts is
+    completed; it is compared with the fit, and measured, as far as the scan goes.
 
     Parameters
     ----------
@@ -171,10 +171,10 @@ def fit_case(
         raise InputError(f"Case {case.id} has no thyroid to fit. Segment it first.")
     mask = case.thyroid_mask
     scan = LabelGrid(mask.scan_shape, mask.scan_ijk_to_ras)
-    placement = case.placement(model.frame.alignment)
+    placement = verdict.cleaned.placement(model.frame.alignment)
     fit = fit_mask(
         model,
-        verdict.cleaned,
+        verdict.cleaned.thyroid,
         placement,
         scan=scan,
         seed=seed,

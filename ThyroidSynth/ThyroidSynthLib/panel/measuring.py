@@ -9,7 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..anatomy.features import measure_features
-from ..anatomy.frame import ALIGNMENTS, Placement
+from ..anatomy.frame import ALIGNMENTS
 from ..anatomy.quality import check_case
 from ..errors import Cancelled, ThyroidSynthError
 from ..scene.patients import case_of_patient, height_mm
@@ -159,7 +159,7 @@ class PatientMeasuring:
         if thyroid is None:
             return
         yield 0.6
-        placement = Placement.of_patient(self._alignment, trachea, thyroid)
+        placement = verdict.cleaned.placement(self._alignment)
         surface = _surface(segmentation, thyroidID, verdict)
         yield 0.9
         features = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
@@ -181,9 +181,9 @@ class PatientMeasuring:
 
 
 def _surface(segmentation, segment_id: str, verdict: QualityVerdict) -> Surface:
-    """Give a segment's surface; quality control has made it already, unless it cleaned the gland before."""
+    """Return a segment's surface without islands; quality control has made it, unless it filled cavities."""
     found = verdict.measurements
     made_of_surfaces = segmentation.GetSegmentation().GetSourceRepresentationName() == CLOSED_SURFACE
-    if not (made_of_surfaces or found.specks_dropped or found.hole_voxels) and verdict.surface_ras is not None:
+    if found.islands_removed or not (made_of_surfaces or found.hole_voxels):
         return verdict.surface_ras
     return surface_of_segment(segmentation, segment_id)

@@ -39,6 +39,7 @@ def qualityTexts(verdict: quality.QualityVerdict, *, thyroid: bool = True) -> li
         quality.EMPTY_THYROID: _("The thyroid is empty."),
         quality.CUT_BY_BORDER: _("The thyroid is cut by the scan's border: its features are those of a part."),
         quality.TOO_MANY_COMPONENTS: _("The thyroid is in {n} pieces; up to two are usual.").format(n=found.components),
+        quality.COMPONENTS_APART: _("Parts of the thyroid or of the trachea lie far apart."),
         quality.HOLES: _("The thyroid has holes inside."),
         quality.NOT_WATERTIGHT: _("The thyroid's surface is not closed."),
         quality.IMPLAUSIBLE_VOLUME: _("{volume} is an unusual volume for a thyroid.").format(
@@ -46,13 +47,22 @@ def qualityTexts(verdict: quality.QualityVerdict, *, thyroid: bool = True) -> li
         ),
     }
     said = [texts[reason] for reason in texts if reason in verdict.reasons]
-    if found.specks_dropped:
-        said.append(
-            _("{n} specks ({voxels} voxels) lie beside the thyroid and are measured with it.").format(
-                n=found.specks_dropped, voxels=found.speck_voxels
+    trachea = []
+    if found.trachea_islands_removed:
+        trachea.append(
+            _("Islands of the trachea are left out: {n}, together {volume:.2g} mL.").format(
+                n=found.trachea_islands_removed, volume=found.trachea_islands_ml
             )
         )
-    return said if thyroid else [texts[reason] for reason in verdict.reasons if reason == quality.TRACHEA_MISSING]
+    if not thyroid:
+        return [texts[reason] for reason in verdict.reasons if reason == quality.TRACHEA_MISSING] + trachea
+    if found.islands_removed:
+        said.append(
+            _("Islands of the thyroid are left out: {n}, together {volume:.2g} mL.").format(
+                n=found.islands_removed, volume=found.islands_ml
+            )
+        )
+    return said + trachea
 
 
 def durationText(seconds: float) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..anatomy.frame import Placement
+from ..anatomy.islands import without_islands
+from ..anatomy.masks import mask_in_scan
 from ..errors import InputError
 from .records import EDITED, SOURCE_ROLE, ThyroidRecord, moved_by, read_record
 from .segmentations import add_generated_thyroid
@@ -81,7 +83,7 @@ class PatientGland:
     Attributes
     ----------
     mask : Volume
-        Its voxels in `ras_mm`.
+        Its voxels in `ras_mm`, without islands.
 
     Raises
     ------
@@ -92,7 +94,7 @@ class PatientGland:
     def __init__(self, segmentation: vtkMRMLSegmentationNode, segment_id: str) -> None:
         self._node_id, self._segment_id = segmentation.GetID(), segment_id
         self._stamp = _stamp(segmentation, segment_id)
-        self.mask = volume_of_segment(segmentation, segment_id)
+        self.mask = without_islands(mask_in_scan(volume_of_segment(segmentation, segment_id)))[0].volume
 
     def is_of(self, segmentation: vtkMRMLSegmentationNode | None, segment_id: str) -> bool:
         """Say whether it was read from this segment."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..anatomy.cases import Case
+from ..anatomy.islands import THYROID_COMPONENTS, TRACHEA_COMPONENTS, ComponentRules, without_islands
 from ..anatomy.labels import THYROID, TRACHEA
 from ..anatomy.masks import Mask, mask_in_scan
 from ..anatomy.volume import Volume
@@ -68,7 +69,7 @@ def case_of_patient(
     scan = _scan_grid(segmentation, ct)
     if thyroid is None:
         thyroid = Volume(np.zeros((1, 1, 1), dtype=np.uint8), trachea.ijk_to_ras)
-    return Case(name, _mask(thyroid, scan), _mask(trachea, scan))
+    return Case(name, _mask(thyroid, scan, THYROID_COMPONENTS), _mask(trachea, scan, TRACHEA_COMPONENTS))
 
 
 def height_mm(volume: Volume) -> float:
@@ -115,11 +116,15 @@ def _scan_grid(segmentation, ct) -> LabelGrid | None:
     return grid_of_image(image)
 
 
-def _mask(volume: Volume, scan: LabelGrid | None) -> Mask:
-    """Place a mask in its scan: at its distance to the nearest border, which is all that is asked of it."""
-    margin = _UNKNOWN if scan is None else _border_distance(volume, scan)
-    shape = tuple(n + 2 * margin for n in volume.array.shape)
-    return mask_in_scan(volume, first=(margin,) * 3, scan_shape=shape)
+def _mask(volume: Volume, scan: LabelGrid | None, rules: ComponentRules) -> Mask:
+    """Place a mask in its scan: at its distance to the nearest border, which is all that is asked of it.
+
+    That is the distance of the mask without islands; the islands may lie outside the scan that is assumed here.
+    """
+    cleaned, _ = without_islands(mask_in_scan(volume), rules)
+    margin = _UNKNOWN if scan is None else _border_distance(cleaned.volume, scan)
+    shape = tuple(n + 2 * margin for n in cleaned.volume.array.shape)
+    return mask_in_scan(volume, first=tuple(margin - n for n in cleaned.first), scan_shape=shape)
 
 
 def _border_distance(volume: Volume, scan: LabelGrid) -> int:

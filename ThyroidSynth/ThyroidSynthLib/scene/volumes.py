@@ -8,6 +8,8 @@ import numpy as np
 
 from ..anatomy.features import Features, measure_features
 from ..anatomy.frame import ALIGNMENTS, Placement
+from ..anatomy.islands import TRACHEA_COMPONENTS, without_islands
+from ..anatomy.masks import mask_in_scan
 from ..anatomy.polydata import surface_of
 from ..anatomy.surface import Surface, surface_from_mask
 from ..anatomy.volume import Volume
@@ -95,7 +97,7 @@ def placement_of_patient(
     thyroid_id: str = "",
     alignment: str = ALIGNMENTS[0],
 ) -> Placement:
-    """Give the trachea frame of a patient from the segments of trachea and thyroid.
+    """Return the trachea frame of a patient from the segments of trachea and thyroid, without their islands.
 
     Parameters
     ----------
@@ -109,8 +111,11 @@ def placement_of_patient(
     InputError
         There is no such segment, it is empty, or the alignment needs a thyroid and none is given.
     """
-    trachea = volume_of_segment(segmentation, trachea_id)
-    thyroid = volume_of_segment(segmentation, thyroid_id) if thyroid_id and alignment == "upright" else None
+    trachea = mask_in_scan(volume_of_segment(segmentation, trachea_id))
+    trachea = without_islands(trachea, TRACHEA_COMPONENTS)[0].volume
+    thyroid = None
+    if thyroid_id and alignment == "upright":
+        thyroid = without_islands(mask_in_scan(volume_of_segment(segmentation, thyroid_id)))[0].volume
     return Placement.of_patient(alignment, trachea, thyroid)
 
 

@@ -65,7 +65,7 @@ class EditedCase:
     asked : tuple of str
         Features that were to change.
     mask : Volume
-        The patient's segmentation, on the whole scan's grid.
+        The patient's segmentation without islands, on the whole scan's grid.
     notes : tuple of str
         What quality control says of the case.
     """
@@ -123,7 +123,8 @@ def edit_case(
     Parameters
     ----------
     changes : mapping of str to Change
-        What to change. Without any the gland stays the patient's, voxel for voxel.
+        What to change. Without any the gland stays the patient's, voxel for voxel, but for islands: they are
+        removed, and a note reports it.
     held : sequence of str, optional
         Other features to hold; by default all of them.
     seed : int
@@ -140,14 +141,14 @@ def edit_case(
         if name not in FEATURE_NAMES:
             raise InputError(f"There is no feature '{name}'. Choose among: {', '.join(FEATURE_NAMES)}.")
     verdict = check_case(case)
-    if verdict.cleaned is None or verdict.surface_ras is None:
+    if verdict.surface_ras is None:
         raise InputError(f"Case {case.id} has no thyroid to edit. Segment it first.")
-    mask = case.thyroid_mask.whole()
+    mask = verdict.without_islands.whole()
     fit = fit_patient(
         model,
         mask,
-        case.placement(model.frame.alignment),
-        cleaned=verdict.cleaned,
+        verdict.cleaned.placement(model.frame.alignment),
+        cleaned=verdict.cleaned.thyroid,
         scan=LabelGrid.of_volume(mask),
         seed=seed,
         progress=part_of(progress, 0.0, 0.6),

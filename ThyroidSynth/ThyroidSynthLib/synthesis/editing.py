@@ -90,7 +90,7 @@ def fit_patient(
     placement : Placement
         The patient's trachea frame, in the model's alignment.
     cleaned : Volume, optional
-        The mask without specks and holes, which the fit goes by; the edits keep them.
+        The mask without holes, which the fit goes by; the edits keep them.
     scan : LabelGrid, optional
         Where the scan ends; see `fit_mask`.
     seed : int

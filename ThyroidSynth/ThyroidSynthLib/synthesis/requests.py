@@ -9,9 +9,11 @@ from pathlib import Path
 from ..anatomy.case_sources import find_cases, stem_of
 from ..anatomy.cases import read_case
 from ..anatomy.frame import Placement
+from ..anatomy.islands import TRACHEA_COMPONENTS, without_islands
 from ..anatomy.labels import THYROID, names_in_extensions, structure_called
 from ..anatomy.masks import read_mask
 from ..anatomy.nifti import is_nifti, read_header
+from ..anatomy.quality import check_case
 from ..anatomy.segmentation_file import is_segmentation_file
 from ..anatomy.volume import Volume
 from ..errors import InputError
@@ -90,11 +92,12 @@ def site_at(path: Path | str, alignment: str, *, class_map: str | None = None) -
         mask = read_mask(path)
         if mask.is_empty:
             raise InputError(f"{path} is empty. Give the mask of a trachea, on which thyroids are centred.")
-        return PatientSite(Placement.of_patient(alignment, mask.volume), mask.volume)
+        trachea = without_islands(mask, TRACHEA_COMPONENTS)[0].volume
+        return PatientSite(Placement.of_patient(alignment, trachea), trachea)
     sources = find_cases(path, class_map=class_map)
     if len(sources) > 1:
         raise InputError(f"{path} holds {len(sources)} cases. Give the folder or file of one of them.")
-    case = read_case(sources[0])
+    case = check_case(read_case(sources[0])).cleaned
     return PatientSite(case.placement(alignment), case.trachea)
 
 
