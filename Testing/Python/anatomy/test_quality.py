@@ -61,6 +61,36 @@ def test_each_defect_gives_its_own_reason():
         assert reason in REASONS
 
 
+def test_one_mask_given_as_thyroid_and_trachea_is_refused():
+    for mask in (GLAND, TRACHEA):
+        verdict = _verdict(mask, mask, QualityRules(border_margin_voxels=0))
+        assert verdict.reasons == ("thyroid and trachea overlap",)
+        assert any("100% of the thyroid is trachea as well" in note for note in verdict.notes)
+
+
+def test_a_thyroid_and_a_trachea_that_share_a_border_layer_are_accepted():
+    grown = TRACHEA | np.roll(TRACHEA, 1, axis=2) | np.roll(TRACHEA, -1, axis=2)
+    assert 0 < (grown & GLAND).sum() < 0.5 * GLAND.sum()
+    assert _verdict(GLAND, grown).accepted
+
+
+def test_the_same_mask_on_two_grids_is_refused():
+    moved = SPACING.copy()
+    moved[:3, 3] = SPACING[:3, :3] @ [0, 0, 3] + SPACING[:3, 3]
+    cut = GLAND[3:]
+    verdict = check_case(case_from_volumes("c", Volume(GLAND, SPACING), Volume(cut, moved)))
+    assert verdict.reasons == ("thyroid and trachea overlap",)
+
+
+def test_a_slab_of_trachea_far_below_the_gland_is_refused():
+    gland, trachea = np.roll(_in_long_scan(GLAND), 60, axis=0), _in_long_scan(TRACHEA)
+    trachea[8:] = 0
+    verdict = check_case(case_from_volumes("c", Volume(gland, SPACING), Volume(trachea, SPACING)))
+    assert verdict.reasons == ("trachea away from the thyroid",)
+    # The trachea ends at slice 7 and the gland begins at slice 70, beside it by a few millimetres.
+    assert any("the trachea ends 95 mm from the thyroid" in note for note in verdict.notes)
+
+
 def test_a_surface_that_does_not_close_is_a_reason(monkeypatch):
     from ThyroidSynthLib.anatomy import quality
     from ThyroidSynthLib.anatomy.surface import Surface, surface_from_mask

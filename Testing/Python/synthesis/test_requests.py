@@ -61,6 +61,27 @@ def test_a_patient_is_where_the_case_folders_trachea_is(tmp_path):
     assert np.allclose(site_at(tmp_path, "trachea").placement.origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
 
 
+def test_what_makes_a_placement_unreliable_is_noted(tmp_path):
+    """A trachea that ends far from the thyroid, and islands of the trachea, which do not move the placement."""
+    trachea = a_mask((12, 9, 25))
+    write_volume(trachea, tmp_path / "away" / "trachea.nii.gz")
+    write_volume(a_mask((5, 20, 4)), tmp_path / "away" / "thyroid_gland.nii.gz")
+    stray = trachea.array.copy()
+    stray[:2, -2:, -2:] = 1
+    for name in ("stray", "lone"):
+        write_volume(Volume(stray, trachea.ijk_to_ras), tmp_path / name / "trachea.nii.gz")
+    write_volume(trachea, tmp_path / "clean" / "trachea.nii.gz")
+
+    away, stray, lone, clean = (
+        site_at(tmp_path / place, "trachea") for place in ("away", "stray", "lone/trachea.nii.gz", "clean")
+    )
+    assert away.notes[0] == "trachea away from the thyroid"
+    assert stray.notes == lone.notes == ("1 island of the trachea removed (0.036 mL, 8 voxels)",)
+    assert clean.notes == ()
+    for site in (stray, lone):
+        assert np.allclose(site.placement.origin_ras, clean.placement.origin_ras)
+
+
 def test_the_mask_of_a_thyroid_is_no_place(tmp_path):
     write_volume(a_mask((5, 20, 10)), tmp_path / "thyroid_gland.nii.gz")
     with pytest.raises(InputError, match="is a thyroid"):

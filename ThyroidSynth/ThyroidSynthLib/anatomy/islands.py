@@ -103,6 +103,14 @@ def without_islands(mask: Mask, rules: ComponentRules = THYROID_COMPONENTS) -> t
     return mask_in_scan(cleaned, first=mask.first, scan_shape=mask.scan_shape), found
 
 
+def border_points(mask: Volume) -> np.ndarray:
+    """Return the centres of a mask's outermost voxels in `ras_mm`, shape (n, 3)."""
+    from scipy import ndimage
+
+    inside = mask.array != 0
+    return mask.to_ras(np.argwhere(inside & ~ndimage.binary_erosion(inside))[:, ::-1])
+
+
 def _distances_if_far(
     volume: Volume, label: np.ndarray, largest: int, others: np.ndarray, rules: ComponentRules
 ) -> np.ndarray:
@@ -115,17 +123,18 @@ def _distances_if_far(
     if len(others) == 0:
         return apart
 
-    def border_points(index: int) -> np.ndarray:
+    def points_of(index: int) -> np.ndarray:
         box = boxes[index]
-        inside = label[box] == index + 1
-        kji = np.argwhere(inside & ~ndimage.binary_erosion(inside)) + [axis.start for axis in box]
-        return volume.to_ras(kji[:, ::-1])
+        first = volume.to_ras(np.array([axis.start for axis in box])[::-1])
+        matrix = volume.ijk_to_ras.copy()
+        matrix[:3, 3] = first
+        return border_points(Volume(label[box] == index + 1, matrix))
 
-    main = border_points(largest)
+    main = points_of(largest)
     tree = cKDTree(main)
     low, high = main[:, 2].min(), main[:, 2].max()
     for index in others:
-        points = border_points(index)
+        points = points_of(index)
         distance = tree.query(points)[0].min()
         height_gap = max(low - points[:, 2].max(), points[:, 2].min() - high)
         beside = height_gap <= rules.near_mm and distance <= rules.beside_mm

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .cases import Case
-from .islands import THYROID_COMPONENTS, TRACHEA_COMPONENTS, ComponentRules, Components, without_islands
+from .islands import THYROID_COMPONENTS, TRACHEA_COMPONENTS, ComponentRules, Components, border_points, without_islands
 from .masks import Mask, mask_in_scan
 from .surface import Surface, surface_from_mask
 from .volume import Volume
@@ -21,6 +21,8 @@ COMPONENTS_APART = "components far apart"
 HOLES = "holes"
 NOT_WATERTIGHT = "not watertight"
 IMPLAUSIBLE_VOLUME = "implausible volume"
+SAME_VOXELS = "thyroid and trachea overlap"
+TRACHEA_AWAY = "trachea away from the thyroid"
 
 REASONS = (
     EMPTY_THYROID,
@@ -31,6 +33,8 @@ REASONS = (
     HOLES,
     NOT_WATERTIGHT,
     IMPLAUSIBLE_VOLUME,
+    SAME_VOXELS,
+    TRACHEA_AWAY,
 )
 """Why a case may be refused. A verdict holds any number of them."""
 
@@ -56,6 +60,11 @@ class QualityRules:
         TotalSegmentator dataset has 0.7 mL, the largest 63 mL; goitres are larger.
     min_trachea_ml : float
         Less trachea than this is a stray label and no place to centre a gland on.
+    max_overlap_share : float
+        This share of the thyroid's voxels may be trachea as well; with more, one mask was given twice.
+    max_trachea_distance_mm : float
+        Trachea and thyroid touch in a patient. Farther apart than this the trachea shown is not the part beside
+        the gland, and says nothing of where the gland lies.
     """
 
     border_margin_voxels: int = 1
@@ -66,6 +75,8 @@ class QualityRules:
     min_volume_ml: float = 0.5
     max_volume_ml: float = 200.0
     min_trachea_ml: float = 0.2
+    max_overlap_share: float = 0.5
+    max_trachea_distance_mm: float = 15.0
 
 
 @dataclass(frozen=True)
@@ -208,6 +219,10 @@ def check_case(case: Case, rules: QualityRules = QualityRules()) -> QualityVerdi
         found, remarks = _judge(measurements, surface, rules, gland.volume.voxel_volume_ml)
         reasons += found
         notes += remarks
+        if not trachea.is_empty:
+            found, remarks = _judge_together(gland, trachea, rules)
+            reasons += found
+            notes += remarks
     ordered = tuple(reason for reason in REASONS if reason in reasons)
     return QualityVerdict(
         not ordered,
@@ -254,6 +269,24 @@ def _without_cavities(mask: Mask) -> Mask:
 
     filled = Volume(ndimage.binary_fill_holes(mask.volume.array), mask.volume.ijk_to_ras)
     return mask_in_scan(filled, first=mask.first, scan_shape=mask.scan_shape)
+
+
+def _judge_together(thyroid: Mask, trachea: Mask, rules: QualityRules) -> tuple[list[str], list[str]]:
+    """Judge where two masks that are not empty lie to each other, each placed by its own grid."""
+    from scipy.spatial import cKDTree
+
+    points = thyroid.volume.to_ras(np.argwhere(thyroid.volume.array)[:, ::-1])
+    kji = np.rint(trachea.volume.to_ijk(points)).astype(int)[:, ::-1]
+    kji = kji[((kji >= 0) & (kji < trachea.volume.array.shape)).all(axis=1)]
+    share = np.count_nonzero(trachea.volume.array[tuple(kji.T)]) / len(points)
+    if share > rules.max_overlap_share:
+        return [SAME_VOXELS], [f"{share:.0%} of the thyroid is trachea as well; give each its own mask"]
+    if share > 0:
+        return [], []
+    distance, _ = cKDTree(border_points(trachea.volume)).query(border_points(thyroid.volume))
+    if distance.min() > rules.max_trachea_distance_mm:
+        return [TRACHEA_AWAY], [f"the trachea ends {distance.min():.0f} mm from the thyroid"]
+    return [], []
 
 
 def _judge(

@@ -117,6 +117,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     if asked is not None and asked.far:
         console.note(far_text(asked.far, len(asked.wishes)))
     site = site_at(where, model.frame.alignment, class_map=options.class_map) if where else None
+    if site is not None and site.notes:
+        console.note(f"The placement at {where}: {'; '.join(site.notes)}.")
     writer = thyroid_writer(options.out, site.placement if site else None, files, _surroundings(options, site))
     request = {"reconstructed": options.reconstruct} if asked is None else asked.request
     distribution = MetDistribution(model.features, asked.distribution) if asked is not None and asked.differ else None

@@ -42,6 +42,8 @@ def qualityTexts(verdict: quality.QualityVerdict, *, thyroid: bool = True) -> li
         quality.COMPONENTS_APART: _("Parts of the thyroid or of the trachea lie far apart."),
         quality.HOLES: _("The thyroid has holes inside."),
         quality.NOT_WATERTIGHT: _("The thyroid's surface is not closed."),
+        quality.SAME_VOXELS: _("Thyroid and trachea overlap: one segment seems to be chosen for both."),
+        quality.TRACHEA_AWAY: _("The trachea ends far from the thyroid, so thyroids cannot be placed reliably."),
         quality.IMPLAUSIBLE_VOLUME: _("{volume} is an unusual volume for a thyroid.").format(
             volume=featureText("volume_ml", found.volume_ml)
         ),

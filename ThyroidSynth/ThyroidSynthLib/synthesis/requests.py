@@ -13,7 +13,14 @@ from ..anatomy.islands import TRACHEA_COMPONENTS, without_islands
 from ..anatomy.labels import THYROID, names_in_extensions, structure_called
 from ..anatomy.masks import read_mask
 from ..anatomy.nifti import is_nifti, read_header
-from ..anatomy.quality import check_case
+from ..anatomy.quality import (
+    COMPONENTS_APART,
+    SAME_VOXELS,
+    TRACHEA_AWAY,
+    TRACHEA_MISSING,
+    check_case,
+    island_notes,
+)
 from ..anatomy.segmentation_file import is_segmentation_file
 from ..anatomy.volume import Volume
 from ..errors import InputError
@@ -23,6 +30,9 @@ from .decoding import DEFAULT_RESOLUTION
 from .reaching import ThyroidMaker, check_cohort_wishes
 from .steering import Wishes
 from .thyroid import Thyroid
+
+# Why a patient's trachea may be no place to put thyroids at.
+_UNRELIABLE = (TRACHEA_MISSING, COMPONENTS_APART, SAME_VOXELS, TRACHEA_AWAY)
 
 
 def generate_to_target(
@@ -60,11 +70,14 @@ class PatientSite:
     placement : Placement
         The trachea frame in the patient.
     trachea : Volume
-        The trachea's mask in `ras_mm`.
+        The trachea's mask in `ras_mm`, without islands.
+    notes : tuple of str
+        What a user should know about the placement.
     """
 
     placement: Placement
     trachea: Volume
+    notes: tuple[str, ...] = ()
 
 
 def site_at(path: Path | str, alignment: str, *, class_map: str | None = None) -> PatientSite:
@@ -92,13 +105,18 @@ def site_at(path: Path | str, alignment: str, *, class_map: str | None = None) -
         mask = read_mask(path)
         if mask.is_empty:
             raise InputError(f"{path} is empty. Give the mask of a trachea, on which thyroids are centred.")
-        trachea = without_islands(mask, TRACHEA_COMPONENTS)[0].volume
-        return PatientSite(Placement.of_patient(alignment, trachea), trachea)
+        cleaned, found = without_islands(mask, TRACHEA_COMPONENTS)
+        trachea = cleaned.volume
+        return PatientSite(Placement.of_patient(alignment, trachea), trachea, island_notes("trachea", found))
     sources = find_cases(path, class_map=class_map)
     if len(sources) > 1:
         raise InputError(f"{path} holds {len(sources)} cases. Give the folder or file of one of them.")
-    case = check_case(read_case(sources[0])).cleaned
-    return PatientSite(case.placement(alignment), case.trachea)
+    case = read_case(sources[0])
+    verdict = check_case(case)
+    reasons = (reason for reason in verdict.reasons if reason in _UNRELIABLE)
+    # How the case was read says nothing of the placement: a thyroid need not be there.
+    notes = (*reasons, *verdict.notes[len(case.notes) :])
+    return PatientSite(verdict.cleaned.placement(alignment), verdict.cleaned.trachea, notes)
 
 
 def _is_single_mask(path: Path) -> bool:
