@@ -256,6 +256,19 @@ def test_thyroids_replace_the_patients_own_in_its_label_map_and_keep_out_of_the_
     assert (tmp_path / "g" / "merged_labels.csv").is_file()
 
 
+def test_a_map_whose_old_thyroid_is_not_known_is_reported_before_the_work(capsys, dataset, model_path, tmp_path):
+    masks = dataset / "s0000" / "segmentations"
+    (tmp_path / "patient").mkdir()
+    shutil.copy(masks / "trachea.nii.gz", tmp_path / "patient")
+    shutil.copy(masks / "thyroid_gland.nii.gz", tmp_path / "patient" / "gland.nii.gz")
+    arguments = ("generate", model_path, "--merge-into", tmp_path / "patient", "--format", "none")
+
+    assert run(*arguments, "--out", tmp_path / "a") == 0
+    assert "no old thyroid was removed" in "".join(capsys.readouterr())
+    assert run(*arguments, "--thyroid-label", "1", "--out", tmp_path / "b") == 0
+    assert "no old thyroid was removed" not in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize("more", [("--overlap", "report"), ("--structures", "x.nii.gz"), ("--spacing", "1,2")])
 def test_options_that_lack_another_are_wrong_usage(model_path, tmp_path, more):
     with pytest.raises(SystemExit) as leaving:

@@ -85,11 +85,47 @@ def test_a_patient_without_a_thyroid_gets_a_new_label(labels, bigger):
     assert merged.overlaps[-1].name == f"label {MUSCLE}"
 
 
-def test_a_chosen_label_counts_whatever_its_name(labels, bigger):
-    merged = replace_thyroid(labels, bigger, MergeRules(thyroid_label=MUSCLE))
+def test_the_old_thyroid_goes_whatever_label_is_chosen_for_the_new_one(labels, bigger):
+    """It neither stays in the map nor cuts the new one."""
+    merged = replace_thyroid(labels, bigger, MergeRules(thyroid_label=8))
 
-    assert merged.thyroid_label == MUSCLE
-    assert {each.name for each in merged.overlaps} == {"trachea", "thyroid_gland"}
+    assert merged.thyroid_label == 8 and merged.notes == ()
+    assert not (merged.labels.volume.array == THYROID).any()
+    free = ~np.isin(labels.volume.array, (TRACHEA, MUSCLE))
+    assert np.array_equal(merged.labels.volume.array == 8, (bigger.array == 1) & free)
+    assert {each.name for each in merged.overlaps} == {"trachea", "muscle"}
+    assert merged.old_ml == pytest.approx((labels.volume.array == THYROID).sum() * 0.01)
+    assert merged.labels.names == {8: "thyroid_gland", TRACHEA: "trachea", MUSCLE: "muscle"}
+    # Its label is free again, and no structure its voxels could become.
+    with pytest.raises(InputError, match="cannot become label 17"):
+        replace_thyroid(labels, bigger, MergeRules(thyroid_label=8, old_becomes=THYROID))
+
+
+def test_the_label_of_another_structure_is_refused_where_the_thyroid_is_named(labels, bigger):
+    with pytest.raises(InputError, match=r"Label 80 is muscle in the map, and its thyroid has label 17"):
+        replace_thyroid(labels, bigger, MergeRules(thyroid_label=MUSCLE))
+    # Unless it is known to be the old thyroid; then both go.
+    merged = replace_thyroid(labels, bigger, MergeRules(thyroid_label=MUSCLE, old_labels=(MUSCLE,), overwrite=True))
+    assert np.array_equal(merged.labels.volume.array == MUSCLE, bigger.array == 1)
+    assert not (merged.labels.volume.array == THYROID).any()
+
+
+def test_a_chosen_label_is_the_old_thyroid_where_none_is_named(labels, bigger):
+    unnamed = LabelMap(labels.volume, {TRACHEA: "trachea", THYROID: "gland", MUSCLE: "muscle"})
+    merged = replace_thyroid(unnamed, bigger, MergeRules(thyroid_label=THYROID))
+
+    assert merged.notes == () and merged.old_ml > 0
+    assert {each.name for each in merged.overlaps} == {"trachea", "muscle"}
+
+
+@pytest.mark.parametrize("rules", [MergeRules(), MergeRules(thyroid_label=8)])
+def test_an_old_thyroid_that_cannot_be_known_is_reported(labels, bigger, rules):
+    unnamed = LabelMap(labels.volume, {TRACHEA: "trachea", THYROID: "gland", MUSCLE: "muscle"})
+    merged = replace_thyroid(unnamed, bigger, rules)
+
+    (note,) = merged.notes
+    assert "no old thyroid was removed" in note and "17 (gland)" in note and "give its label" in note
+    assert merged.to_json()["notes"] == [note]
 
 
 def test_other_grids_and_impossible_labels_are_refused(labels, bigger):

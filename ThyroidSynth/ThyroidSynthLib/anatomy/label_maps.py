@@ -37,6 +37,10 @@ class LabelMap:
     volume: Volume
     names: dict[int, str]
 
+    def thyroid_labels(self) -> list[int]:
+        """Return every label that is named as the thyroid, in ascending order."""
+        return [label for label, name in sorted(self.names.items()) if structure_called(name) is THYROID]
+
     def thyroid_label(self) -> int | None:
         """Give the label that is named as the thyroid, None where there is none.
 
@@ -45,7 +49,7 @@ class LabelMap:
         InputError
             Several are.
         """
-        found = [label for label, name in sorted(self.names.items()) if structure_called(name) is THYROID]
+        found = self.thyroid_labels()
         if len(found) > 1:
             listed = " and ".join(f"{label} ({self.names[label]})" for label in found)
             raise InputError(f"Labels {listed} are both named as the thyroid. Say which one is meant.")

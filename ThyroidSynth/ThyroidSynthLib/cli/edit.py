@@ -66,7 +66,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     asked = {name: getattr(options, option.replace("-", "_")) for option, name in _FEATURES.items()}
     changes = {name: Change(*value) for name, value in asked.items() if value is not None}
     held = None if options.hold is None else [_FEATURES[name] for name in options.hold]
-    files = with_merging(file_options(options), options)
+    files = with_merging(file_options(options), options, console)
     inputs = [*sources[0].files, *files_at(options.model, options.merge_into, options.grid)]
     check_edit_room(options.out, files, overwrite=options.overwrite, inputs=inputs)
     model = ShapeModel.load(options.model)

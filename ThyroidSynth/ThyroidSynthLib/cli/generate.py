@@ -109,7 +109,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     patient = (options.at, options.merge_into, options.grid, *options.structures)
     inputs = files_at(options.model, *tables, *patient)
     check_cohort_room(options.out, overwrite=options.overwrite, inputs=inputs)
-    files = with_merging(file_options(options), options)
+    files = with_merging(file_options(options), options, console)
     if options.reconstruct and options.dask_scheduler:
         options.usage_error("--reconstruct is done in this process: leave out --dask-scheduler")
     model = ShapeModel.load(options.model)

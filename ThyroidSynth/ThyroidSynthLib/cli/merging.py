@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..synthesis.thyroid_files import FileOptions
 from .arguments import natural, positive_int
+from .console import Console
 
 
 def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
@@ -25,7 +26,12 @@ def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
         default="keep",
         help="keep other structures where the new thyroid overlaps with them, or overwrite them (default: keep)",
     )
-    merge.add_argument("--thyroid-label", type=positive_int, metavar="N", help="its label (default: found by name)")
+    merge.add_argument(
+        "--thyroid-label",
+        type=positive_int,
+        metavar="N",
+        help="label to write (default: that of the old thyroid, which is found by name and always replaced)",
+    )
     merge.add_argument(
         "--old-thyroid",
         type=natural,
@@ -35,13 +41,15 @@ def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
     )
 
 
-def with_merging(files: FileOptions, options: argparse.Namespace) -> FileOptions:
-    """Add the choice that `add_merging` offered to that of other files."""
+def with_merging(files: FileOptions, options: argparse.Namespace, console: Console) -> FileOptions:
+    """Add the choice that `add_merging` offered to that of other files, and report what cannot be known of the map."""
     from ..anatomy.label_maps import read_label_map
-    from ..synthesis.merging import MergeRules
+    from ..synthesis.merging import MergeRules, merging_notes
 
     if options.merge_into is None:
         return files
     rules = MergeRules(options.thyroid_label, options.old_thyroid, overwrite=options.merge_overlaps == "overwrite")
     patient = read_label_map(options.merge_into, class_map=options.class_map)
+    for note in merging_notes(patient, rules):
+        console.note(f"{options.merge_into}: {note}.")
     return replace(files, merge_into=patient, merge_rules=rules)

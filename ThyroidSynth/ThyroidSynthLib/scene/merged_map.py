@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,8 +58,10 @@ class PatientMap:
                 "or choose a scan that holds it."
             )
         filled = Volume(voxelise(surface_ras, self.in_scene).array, self.labels.volume.ijk_to_ras)
-        if rules.thyroid_label is None:
-            rules = MergeRules(self.thyroid_label, rules.old_becomes, overwrite=rules.overwrite)
+        if self.thyroid_label is not None:
+            rules = replace(
+                rules, thyroid_label=rules.thyroid_label or self.thyroid_label, old_labels=(self.thyroid_label,)
+            )
         return replace_thyroid(self.labels, filled, rules)
 
 

@@ -20,16 +20,20 @@ class MergeRules:
     Attributes
     ----------
     thyroid_label : int, optional
-        The thyroid's label; by default the one named so, or a new one where none is.
+        Label to write; by default the one named as the thyroid, or a new one where none is. The old thyroid is
+        what has this label or is named as the thyroid.
     old_becomes : int
         Label of the old thyroid's voxels where the new one leaves them.
     overwrite : bool
         Whether the new thyroid covers other structures; otherwise it keeps out of them.
+    old_labels : tuple of int
+        Labels known to be the old thyroid's, whatever their names.
     """
 
     thyroid_label: int | None = None
     old_becomes: int = BACKGROUND
     overwrite: bool = False
+    old_labels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Merged:
         Voxel volume of the old thyroid, of the new one, and of what of the new one is in the map.
     overlaps : tuple of Overlap
         With which structures the new one overlaps, largest first.
+    notes : tuple of str
+        What a user should know, such as that no old thyroid was found.
     """
 
     labels: LabelMap
@@ -73,6 +79,7 @@ class Merged:
     new_ml: float
     written_ml: float
     overlaps: tuple[Overlap, ...]
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give the numbers for a manifest."""
@@ -84,11 +91,15 @@ class Merged:
             "overlaps": [
                 {"label": each.label, "name": each.name, "volume_ml": each.volume_ml} for each in self.overlaps
             ],
+            "notes": list(self.notes),
         }
 
 
 def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = MergeRules()) -> Merged:
     """Replace the thyroid of a map.
+
+    The old thyroid goes whatever its label: all voxels with a label that is named as the thyroid, and those
+    with the label that is to be written.
 
     Parameters
     ----------
@@ -102,16 +113,18 @@ def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = Merge
     Raises
     ------
     InputError
-        The grids differ, or the map has no such labels.
+        The grids differ, the map has no such labels, or the label to write is another structure's.
     """
     before = labels.volume.array
     if thyroid.array.shape != before.shape or not np.allclose(thyroid.ijk_to_ras, labels.volume.ijk_to_ras, atol=1e-4):
         raise InputError("The thyroid and the label map lie on different grids. Fill the thyroid on the map's grid.")
-    names, label = dict(labels.names), _thyroid_label(labels, rules)
-    names.setdefault(label, THYROID.name)
-    if rules.old_becomes not in (BACKGROUND, *labels.names) or rules.old_becomes == label:
+    label = _thyroid_label(labels, rules)
+    replaced = {label, *rules.old_labels, *labels.thyroid_labels()}
+    if rules.old_becomes not in (BACKGROUND, *labels.names) or rules.old_becomes in replaced:
         raise InputError(f"The old thyroid cannot become label {rules.old_becomes}. Choose 0 or another structure.")
-    new, old = thyroid.array != 0, before == label
+    new, old = thyroid.array != 0, np.isin(before, list(replaced))
+    names = {number: name for number, name in labels.names.items() if number == label or number not in replaced}
+    names.setdefault(label, THYROID.name)
     voxel_ml = labels.volume.voxel_volume_ml
     claimed = np.bincount(before[new & ~old].ravel(), minlength=1)
     overlaps = [
@@ -130,6 +143,26 @@ def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = Merge
         float(new.sum()) * voxel_ml,
         float(written.sum()) * voxel_ml,
         tuple(sorted(overlaps, key=lambda each: -each.volume_ml)),
+        merging_notes(labels, rules),
+    )
+
+
+def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
+    """Return a note where the map's old thyroid is not known: it may be there under another name.
+
+    Raises
+    ------
+    InputError
+        The label to write is impossible or another structure's.
+    """
+    label = _thyroid_label(labels, rules)
+    if labels.thyroid_labels() or label in rules.old_labels or (labels.volume.array == label).any():
+        return ()
+    listed = ", ".join(f"{number} ({name})" for number, name in sorted(labels.names.items())[:8])
+    more = ", …" if len(labels.names) > 8 else ""
+    return (
+        f"no old thyroid was removed: no label of the map is named as one, and none has the number {label}. If the "
+        f"map holds a thyroid, give its label. Labels of the map: {listed or 'none'}{more}",
     )
 
 
@@ -137,6 +170,13 @@ def _thyroid_label(labels: LabelMap, rules: MergeRules) -> int:
     if rules.thyroid_label is not None:
         if not 0 < rules.thyroid_label < np.iinfo(np.uint16).max:
             raise InputError(f"The thyroid cannot have label {rules.thyroid_label}. Choose a whole number from 1 on.")
+        named = labels.thyroid_labels()
+        if named and rules.thyroid_label in labels.names.keys() - {*named, *rules.old_labels}:
+            told = " and ".join(f"{label} ({labels.names[label]})" for label in named)
+            raise InputError(
+                f"Label {rules.thyroid_label} is {labels.names[rules.thyroid_label]} in the map, and its thyroid has "
+                f"label {told}. Leave the thyroid's label out, choose a free one, or correct the names."
+            )
         return rules.thyroid_label
     found = labels.thyroid_label()
     return found if found is not None else max([*labels.names, int(labels.volume.array.max()), 0]) + 1
