@@ -12,6 +12,7 @@ from ThyroidSynthLib.anatomy.volume import Volume, read_volume, write_volume
 from ThyroidSynthLib.errors import Cancelled, InputError
 from ThyroidSynthLib.evaluation.fitted import fit_cases
 from ThyroidSynthLib.learning.model import ShapeModel
+from ThyroidSynthLib.synthesis.fitting import mismatch_notes
 from ThyroidSynthLib.synthesis.grid import LabelGrid, voxelise
 from ThyroidSynthLib.synthesis.thyroid_files import FileOptions
 from tiny_cohort import write_tiny_cohort
@@ -120,6 +121,41 @@ def test_an_island_is_removed_before_the_fit_and_reported(model, patients, tmp_p
     assert not any("island" in note for note in clean["notes"])
     assert stray["code"] == clean["code"] and stray["patient"] == clean["patient"]
     assert stray["trachea_to_ras"] == clean["trachea_to_ras"]
+
+
+def test_a_fit_far_from_the_gland_is_reported_in_its_row(model, patients, tmp_path):
+    """A segmentation that has leaked far into its surroundings."""
+    for name in ("trachea", "thyroid_gland"):
+        volume = read_volume(patients / "patient" / f"{name}.nii.gz")
+        array = volume.array.copy()
+        if name == "thyroid_gland":
+            array[12:50, 28:60, 20:44] = 1
+        write_volume(Volume(array, volume.ijk_to_ras), tmp_path / "far" / f"{name}.nii.gz")
+    sources = [*find_cases(tmp_path / "far"), *find_cases(patients / "patient")]
+
+    far, near = fit_cases(model, sources, tmp_path / "out", options=FileOptions(label_format=None))
+
+    quality, volumes = far["quality"], (far["fitted"]["volume_ml"], far["patient"]["volume_ml"])
+    assert quality["dice"] < 0.8
+    said = "the fit is far from the given gland: Dice {:.2f}, {:.1f} mL for {:.1f} mL".format(quality["dice"], *volumes)
+    assert any(note.startswith(said) for note in far["notes"])
+    assert json.loads((tmp_path / "out" / "far" / "fit.json").read_text())["notes"] == far["notes"]
+    assert near["quality"]["dice"] > 0.8 and not any("far from the given" in note for note in near["notes"])
+
+
+@pytest.mark.parametrize(
+    ("measures", "end"),
+    [
+        ((0.11, 243.0, 25.0, 40.0), "Dice 0.11, 243.0 mL for 25.0 mL, HD95 40.0 mm"),
+        ((0.9, 31.0, 25.0, 3.0), "Dice 0.90, 31.0 mL for 25.0 mL"),
+        ((0.957, 5.5, 5.4, 17.5), "Dice 0.96, 5.5 mL for 5.4 mL, HD95 17.5 mm"),
+        ((None, 5.5, 5.4, 1.0), "a surface is open"),
+    ],
+)
+def test_overlap_volume_and_distance_each_make_a_fit_far_from_the_gland(measures, end):
+    (note,) = mismatch_notes(*measures)
+    assert note.endswith(end)
+    assert mismatch_notes(0.85, 22.0, 25.0, 4.0) == ()
 
 
 def test_a_whole_gland_is_not_said_to_be_cut(model, patients, tmp_path):

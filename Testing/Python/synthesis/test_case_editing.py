@@ -108,6 +108,15 @@ def test_label_map_mesh_and_merged_map_are_written_and_told(
     write_edit(larger, tmp_path, model=small_model, options=options, overwrite=True)
 
 
+def test_an_edit_whose_fit_is_far_from_the_gland_says_so(small_model: ShapeModel, case: Case) -> None:
+    gland = case.thyroid_mask.whole().array
+    gland[8:44, 20:50, 16:36] = 1
+    far = case_from_volumes("far", Volume(gland, case.trachea_mask.scan_ijk_to_ras), case.trachea_mask.whole())
+
+    edited = edit_case(small_model, far, {})
+    assert any("the fit is far from the given gland: Dice 0." in note for note in edited.notes)
+
+
 def test_a_grid_of_its_own_is_filled(small_model: ShapeModel, larger: EditedCase, tmp_path: Path) -> None:
     options = FileOptions(spacing_mm=(1.0, 1.0, 3.0))
     document = write_edit(larger, tmp_path, model=small_model, options=options, on_scan_grid=False)

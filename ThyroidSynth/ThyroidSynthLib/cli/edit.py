@@ -103,5 +103,5 @@ def _text(document: dict[str, Any]) -> str:
     if not document["met"]:
         lines.append("What was asked is out of this gland's reach; it comes as near as it can. Free another feature.")
     if document["notes"]:
-        lines.append(f"Quality control: {'; '.join(document['notes'])}.")
+        lines.append(f"Notes: {'; '.join(document['notes'])}.")
     return "\n".join(lines)

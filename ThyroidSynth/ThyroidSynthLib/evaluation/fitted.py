@@ -31,7 +31,7 @@ from ..synthesis.completions import (
     surface_sd_mm,
 )
 from ..synthesis.export import write_label_map
-from ..synthesis.fitting import Fit, fit_mask
+from ..synthesis.fitting import Fit, fit_mask, mismatch_notes
 from ..synthesis.grid import LabelGrid, voxelise
 from ..synthesis.mesh_files import write_mesh
 from ..synthesis.scan_border import part_in_scan
@@ -196,11 +196,15 @@ def fit_case(
         notes = (*notes, f"{1 - seen.volume / fitted.volume:.0%} of the fitted gland is completed beyond the scan")
     if fit.believed_share < _BELIEVED_SHARE:
         notes = (*notes, f"{1 - fit.believed_share:.0%} of the segmented surface is unlike a thyroid's")
+    comparison = compare_surfaces(surface, seen, seed=seed)
+    # The volumes of the scan's part: beyond it nothing is given.
+    volumes_ml = (seen.volume / 1000, surface.volume / 1000)
+    notes = (*notes, *mismatch_notes(comparison.dice, *volumes_ml, comparison.hd95_mm))
     return FittedCase(
         id=case.id,
         fit=fit,
         placement=placement,
-        comparison=compare_surfaces(surface, seen, seed=seed),
+        comparison=comparison,
         measured={name: float(value) for name, value in measure_features(surface).as_dict().items()},
         grid=scan,
         spacing_mm=case.thyroid.spacing_mm,

@@ -21,6 +21,7 @@ from ..progress import ProgressCallback, StopRequested, never, part_of, silent
 from ..results import check_room, replacing_result
 from .editing import PatientFit, fit_patient
 from .export import write_label_map
+from .fitting import mismatch_notes
 from .grid import LabelGrid, voxelise
 from .merging import Merged, replace_thyroid
 from .mesh_files import write_mesh
@@ -67,7 +68,7 @@ class EditedCase:
     mask : Volume
         The patient's segmentation without islands, on the whole scan's grid.
     notes : tuple of str
-        What quality control says of the case.
+        What quality control says of the case, and whether the fit is far from the gland.
     """
 
     id: str
@@ -162,7 +163,21 @@ def edit_case(
     steered = steer_to_target(
         fit.shapes, fit.original, targets, progress=part_of(progress, 0.6, 1.0), stop_requested=stop_requested
     )
-    return EditedCase(case.id, fit, steered, tuple(changes), mask, (*verdict.reasons, *verdict.notes))
+    notes = (*verdict.reasons, *verdict.notes, *_mismatch(fit, mask))
+    return EditedCase(case.id, fit, steered, tuple(changes), mask, notes)
+
+
+def _mismatch(fit: PatientFit, mask: Volume) -> tuple[str, ...]:
+    """Return a note where the model alone is far from the gland: then its edits are a guess."""
+    alone = fit.model_alone.surface
+    if not alone.is_closed():
+        return mismatch_notes(None, alone.volume / 1000, fit.original.measured.volume_ml)
+    grid = LabelGrid.of_volume(mask)
+    fitted = voxelise(alone.moved(fit.placement.to_ras(alone.vertices)), grid).array != 0
+    own = mask.array != 0
+    dice = 2 * np.count_nonzero(fitted & own) / (np.count_nonzero(fitted) + np.count_nonzero(own))
+    fitted_ml, own_ml = (np.count_nonzero(inside) * mask.voxel_volume_ml for inside in (fitted, own))
+    return mismatch_notes(dice, fitted_ml, own_ml)
 
 
 def check_edit_room(folder: Path, options: FileOptions, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:

@@ -35,6 +35,11 @@ _MORE_ROUNDS = 12
 # A point whose say is less than this is not believed.
 _BELIEVED = 0.2
 
+# A fit with less overlap than this, a volume this share off or a part this far away does not show the gland.
+_LEAST_DICE = 0.8
+_MOST_VOLUME_ERROR = 0.2
+_MOST_HD95_MM = 10.0
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -203,6 +208,31 @@ def fit_observation(
         shift_mm=state.pose.shift_mm,
         covariance=doubting.covariance(state),
         rounds=rounds,
+    )
+
+
+def mismatch_notes(
+    dice: float | None, fitted_ml: float, given_ml: float, hd95_mm: float | None = None
+) -> tuple[str, ...]:
+    """Return a note where a fit is far from the given gland; empty where it is not.
+
+    Parameters
+    ----------
+    dice : float or None
+        Overlap of the two; None where it cannot be computed because a surface is open.
+    fitted_ml, given_ml : float
+        Volume of the fit, as far as it lies in the scan, and of the given gland.
+    hd95_mm : float, optional
+        95 % Hausdorff distance of the two, where it is known.
+    """
+    if dice is None:
+        return ("the overlap of the fit with the given gland cannot be computed: a surface is open",)
+    far = hd95_mm is not None and hd95_mm > _MOST_HD95_MM
+    if dice >= _LEAST_DICE and abs(fitted_ml / given_ml - 1) <= _MOST_VOLUME_ERROR and not far:
+        return ()
+    distance = f", HD95 {hd95_mm:.1f} mm" if far else ""
+    return (
+        f"the fit is far from the given gland: Dice {dice:.2f}, {fitted_ml:.1f} mL for {given_ml:.1f} mL{distance}",
     )
 
 
