@@ -9,7 +9,7 @@ from ThyroidSynthLib.anatomy.quality import CUT_BY_BORDER, check_case
 from ThyroidSynthLib.anatomy.volume import Volume
 from ThyroidSynthLib.scene.patients import case_of_patient, height_mm, propose_patient
 from ThyroidSynthLib.scene.segmentations import add_generated_thyroid
-from ThyroidSynthLib.scene.volumes import volume_of_segment
+from ThyroidSynthLib.scene.volumes import grid_of_ct, volume_of_segment
 
 
 def checked(loaded, *, ct):
@@ -78,3 +78,22 @@ def test_the_height_of_a_structure_is_along_the_body(loaded):
     assert height_mm(Volume(np.ones((4, 5, 6), np.uint8), matrix)) == pytest.approx(12.0)
     lying = np.array([[0, 0, 3.0, 0], [0, 2.0, 0, 0], [1.0, 0, 0, 0], [0, 0, 0, 1]])
     assert height_mm(Volume(np.ones((4, 5, 6), np.uint8), lying)) == pytest.approx(6.0)
+
+
+def test_an_island_at_the_scans_border_does_not_make_the_gland_cut(loaded):
+    """Nor does it bring the border nearer to the gland's other sides."""
+    thyroid, trachea = (volume_of_segment(loaded.segmentation, name) for name in ("thyroid_gland", "trachea"))
+    grid = grid_of_ct(loaded.ct)
+    whole = np.zeros(grid.size_kji, np.uint8)
+    first = np.rint(grid.to_ijk(thyroid.to_ras(np.zeros(3)))).astype(int)[::-1]
+    whole[tuple(slice(a, a + n) for a, n in zip(first, thyroid.array.shape, strict=True))] = thyroid.array
+    whole[0, 0, :2] = 1
+    stray = Volume(whole, grid.ijk_to_ras).cropped()
+
+    def measured(volume):
+        return check_case(case_of_patient("x", volume, trachea, segmentation=loaded.segmentation, ct=loaded.ct))
+
+    clean, strayed = measured(thyroid), measured(stray)
+    assert strayed.measurements.islands_removed == 1
+    assert CUT_BY_BORDER not in strayed.reasons
+    assert strayed.measurements.border_distance_voxels == clean.measurements.border_distance_voxels
