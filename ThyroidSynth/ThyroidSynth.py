@@ -26,13 +26,14 @@ class ThyroidSynth(ScriptedLoadableModule):
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = "ThyroidSynth"
-        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Shape Analysis")]
         self.parent.dependencies = []
         self.parent.contributors = ["ThyroidSynth contributors"]
         self.parent.helpText = _(
-            "Learns the shapes of thyroids from TotalSegmentator segmentations and makes new ones of a given "
-            "volume, isthmus area and symmetry at a patient's trachea, over the CT. PyTorch is installed, after "
-            "asking, when it is first needed. Research software, not for clinical use."
+            "Learns the shapes of thyroids from TotalSegmentator segmentations, generates new thyroids with a given "
+            "volume, isthmus area and symmetry at a patient's trachea, and edits the patient's own thyroid over the "
+            "CT. PyTorch is installed on first use, after asking. Research software, not for clinical use. "
+            '<a href="https://github.com/ThyroidSynth/SlicerThyroidSynth">Documentation</a>'
         )
         self.parent.acknowledgementText = _(
             "Implements B. de Wilde, M. T. Rietberg et al., Steerable Anatomical Shape Synthesis with Implicit "
