@@ -9,6 +9,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[3]
 ENTRY_FILE = PROJECT / "docs" / "extension-index" / "ThyroidSynth.json"
 ENTRY = json.loads(ENTRY_FILE.read_text(encoding="utf-8"))
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
 CMAKE = (PROJECT / "CMakeLists.txt").read_text(encoding="utf-8")
 REPOSITORY = "https://github.com/ThyroidSynth/SlicerThyroidSynth"
 
@@ -83,3 +84,15 @@ def test_the_description_mentions_patents_and_clinical_use() -> None:
 
     assert "patent" in description
     assert "not for clinical use" in description.lower()
+
+
+def test_the_home_page_says_what_the_index_asks_for() -> None:
+    modules = re.findall(r"^add_subdirectory\((ThyroidSynth\w*)\)", CMAKE, re.MULTILINE)
+
+    assert modules == ["ThyroidSynth", "ThyroidSynthTrain"]
+    for module in modules:
+        assert re.search(rf"^- \*\*{module}\*\* .+", README, re.MULTILINE), f"no sentence about {module}"
+    assert re.search(r"^!\[.+\]\(docs/images/", README, re.MULTILINE)
+    assert re.search(r"^#+ How to cite", README, re.MULTILINE)
+    assert "docs/tutorial.md" in README
+    assert re.search(r"^#+ Licen[cs]e$", README, re.MULTILINE)
