@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := $(abspath $(VENV))/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench screenshots lint cmake-lists clean
+.PHONY: help setup demo test bench screenshots docs lint cmake-lists clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -27,6 +27,9 @@ bench: setup ## Measure speed: decoding, training, preparing
 screenshots: setup ## Draw the panel beside the four views, in Testing/artefacts/screenshots/
 	$(BIN)/python Testing/screenshots.py
 
+docs: setup ## Build the documentation site, in docs/_build/html/
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,5 +38,5 @@ cmake-lists: setup ## Name every file of the module in its CMakeLists.txt
 	$(BIN)/python scripts/cmake_lists.py
 
 clean: ## Remove the virtual environment and everything the other targets wrote
-	rm -rf "$(VENV)" demo Testing/artefacts build .pytest_cache .ruff_cache ThyroidSynth/*.egg-info
+	rm -rf "$(VENV)" demo Testing/artefacts docs/_build build .pytest_cache .ruff_cache ThyroidSynth/*.egg-info
 	find ThyroidSynth ThyroidSynthTrain Testing scripts -name __pycache__ -type d -prune -exec rm -rf {} +

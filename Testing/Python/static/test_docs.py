@@ -1,0 +1,63 @@
+"""The pages refer to what exists, and the command's reference is complete; `make docs` checks the rest."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from ThyroidSynthLib.cli.main import make_parser
+
+PROJECT = Path(__file__).resolve().parents[3]
+PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md"), *(PROJECT / "docs").glob("[!_]*/*.md")]
+
+_SPEC = importlib.util.spec_from_file_location("cli_reference", PROJECT / "docs" / "_ext" / "cli_reference.py")
+cli_reference = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(cli_reference)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_every_relative_link_and_picture_of_a_page_exists(page: Path) -> None:
+    text = re.sub(r"```\n.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^```\{(?:figure|include)\} (\S+)", text, re.MULTILINE)
+
+    for target in targets:
+        file = target.partition("#")[0]
+        if file and "://" not in file:
+            assert (page.parent / file).exists(), target
+
+
+def test_the_reference_names_every_command_and_option() -> None:
+    parser = argparse.ArgumentParser(prog="tool")
+    commands = parser.add_subparsers()
+    command = commands.add_parser("grow", help="make it larger", description="Make it *larger*.", epilog="example: x")
+    command.add_argument("file", metavar="FILE", help="what to grow")
+    command.add_argument("--by", type=int, default=3, metavar="MM", help="how much (default: %(default)s)")
+    command.add_argument("--mode", choices=("a", "b"), required=True, help="which way")
+    command.add_argument("--quiet", action="store_true", help="say nothing, 100%%")
+
+    text = cli_reference.reference(parser)
+
+    assert "## grow\n\nMake it larger.\n\nMake it \\*larger\\*.\n" in text
+    assert "`FILE`\n: what to grow\n" in text
+    assert "`--by MM`\n: how much (default: 3)\n" in text
+    assert "`--mode {a,b}` (required)\n: which way\n" in text
+    assert "`--quiet`\n: say nothing, 100%\n" in text
+    assert "```text\nexample: x\n```" in text
+    assert "--help" not in text
+
+
+def test_the_commands_own_reference_can_be_written() -> None:
+    text = cli_reference.reference(make_parser())
+
+    headings = re.findall(r"^## (\S+)$", text, re.MULTILINE)
+    assert {"prepare", "train", "generate", "fit", "edit", "evaluate"} <= set(headings)
+    assert "%(" not in text
+
+
+def test_the_pages_that_fill_themselves_have_their_markers() -> None:
+    assert cli_reference.MARKER in (PROJECT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert "<!-- api reference -->" in (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
