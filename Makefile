@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := $(abspath $(VENV))/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench screenshots docs lint cmake-lists clean
+.PHONY: help setup demo test bench screenshots docs lint types cmake-lists clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -34,9 +34,12 @@ lint: setup ## Check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+types: setup ## Check types
+	$(BIN)/python -m mypy
+
 cmake-lists: setup ## Name every file of the module in its CMakeLists.txt
 	$(BIN)/python scripts/cmake_lists.py
 
 clean: ## Remove the virtual environment and everything the other targets wrote
-	rm -rf "$(VENV)" demo Testing/artefacts docs/_build build .pytest_cache .ruff_cache ThyroidSynth/*.egg-info
+	rm -rf "$(VENV)" demo Testing/artefacts docs/_build build .pytest_cache .ruff_cache .mypy_cache ThyroidSynth/*.egg-info
 	find ThyroidSynth ThyroidSynthTrain Testing scripts -name __pycache__ -type d -prune -exec rm -rf {} +
