@@ -59,6 +59,8 @@ class PlacingControls:
         self._observe(None)
         self._timer.stop()
         self._overlapMl = None
+        # Until a thyroid has been measured there is nothing to carve.
+        self._showOverlap("")
 
     def refresh(self) -> None:
         """Show where the chosen result lies."""
