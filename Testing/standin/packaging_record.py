@@ -21,6 +21,8 @@ class Installations:
     ----------
     asked : list of str
         Requirements that were missing and asked for, in order.
+    refused : list of str
+        Requirements that were asked for and declined, in order.
     absent : set of str
         Packages to be taken for absent although they are there.
     declined : bool
@@ -28,12 +30,14 @@ class Installations:
     """
 
     asked: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
     declined: bool = False
 
     def clear(self) -> None:
         """Forget everything."""
         self.asked.clear()
+        self.refused.clear()
         self.absent.clear()
         self.declined = False
 
@@ -95,6 +99,7 @@ def pip_ensure(
     """
     missing = [each for each in _requirements(requirements) if not _is_satisfied(each)]
     if missing and prompt_install and installations.declined:
+        installations.refused.extend(map(str, missing))
         raise RuntimeError("User declined package installation")
     for each in missing:
         installations.asked.append(str(each))
@@ -118,6 +123,7 @@ class PyTorchUtilsLogic:
     ):
         """Record the wish; None when the user declines, else torch."""
         if askConfirmation and installations.declined:
+            installations.refused.append(f"torch{torchVersionRequirement or ''}")
             return None
         installations.asked.append(f"torch{torchVersionRequirement or ''}")
         installations.absent.discard("torch")

@@ -165,6 +165,7 @@ class Comparing:
             return
         self.endFlip()
         with self._session.work(_("Measuring how far the thyroids are apart")) as work:
+            self._session.ensurePackages()
             pair = self._pair()
             surface, reference = (surface_of_segment(each.node, each.segment_id) for each in pair)
             work.progress(0.3, _("Measuring how far the thyroids are apart"))

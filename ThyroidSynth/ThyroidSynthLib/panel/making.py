@@ -77,10 +77,11 @@ class Maker:
         ThyroidSynthError
             There is no model or no trachea, or a wish cannot be met.
         """
+        model, placement = self._prepare(work)
+        # These need PyTorch, which `_prepare` has installed where it was missing.
         from ..synthesis.shapes import decoded_at
         from ..synthesis.steering import generate
 
-        model, placement = self._prepare(work)
         thyroid = next(
             generate(
                 model,
@@ -106,10 +107,11 @@ class Maker:
         ThyroidSynthError
             There is no model, no trachea or no thyroid.
         """
+        model, placement = self._prepare(work)
+        # These need PyTorch, which `_prepare` has installed where it was missing.
         from ..synthesis.neighbours import draw_near
         from ..synthesis.steering import generate
 
-        model, placement = self._prepare(work)
         parameters = self._session.parameters
         work.progress(0.25, _("Measuring the patient's thyroid"))
         asked = rounded(features_of_segment(parameters.segmentation, parameters.thyroidSegmentID, placement))
@@ -122,11 +124,12 @@ class Maker:
 
     def steering(self, node) -> LiveSteering | None:
         """Give the steering of a thyroid of the scene, once its model has been read; None if it has another's."""
-        from ..synthesis.live import LiveSteering
-
         model, record = self._session.modelInMemory(), read_record(node)
         if model is None or record is None or record.kind != GENERATED or record.model != model.checksum:
             return None
+        # It needs PyTorch, which is there once a model has been read.
+        from ..synthesis.live import LiveSteering
+
         if self._steering is None or self._steered != (node.GetID(), record.code):
             start = self._shapesOf(model).thyroid(np.array(record.code, dtype=np.float32), seed=record.seed)
             self._steering = LiveSteering(self._shapesOf(model), start)

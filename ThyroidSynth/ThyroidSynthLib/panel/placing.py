@@ -158,12 +158,12 @@ class PlacingControls:
         self._showOverlap(_overlapText(self._overlapMl, surface.volume / 1000, read_record(self._observed)))
 
     def _onCarve(self, checked: bool = False) -> None:
-        from ..synthesis.overlap import carved
-        from ..synthesis.thyroid import Validity
-
         node = self._observed
         with self._session.work(_("Carving")) as work:
             self._session.ensureRequirements()
+            from ..synthesis.overlap import carved
+            from ..synthesis.thyroid import Validity
+
             surface = surface_of_segment(node, SEGMENT_ID)
             result = carved(surface, self._readTrachea(), progress=work.progress, stop_requested=work.stopRequested)
             work.check()
