@@ -86,6 +86,34 @@ def test_the_panel_fits_a_small_screen(whole, habits):
     assert {name: height for name, height in heights.items() if height > PANEL_HEIGHT} == {}
 
 
+def test_a_wide_dock_can_be_made_narrow_again(whole, ready, habits):
+    """A child whose size hint follows its own width would hold the dock as wide as it once was."""
+    whole.resize(2 * PANEL_WIDTH, whole.sizeHint.height())
+    ready.app.process_events()
+    assert whole.minimumSizeHint.width() <= PANEL_WIDTH
+    whole.resize(PANEL_WIDTH, whole.sizeHint.height())
+    ready.app.process_events()
+    assert habits.place_of(ready.keepButton, whole).right() < PANEL_WIDTH
+
+
+def test_long_texts_make_nothing_wider(whole, ready, habits):
+    import qt
+
+    wrapped = [each for each in habits.widgets_in(whole) if isinstance(each, qt.QLabel) and each.wordWrap]
+    assert len(wrapped) > 20
+    for label in wrapped:
+        label.text = "The wishes are out of this model's reach from here; the thyroid comes as near as it can. " * 2
+    ready.app.process_events()
+    assert whole.minimumSizeHint.width() <= PANEL_WIDTH
+    assert all(label.sizePolicy.hasHeightForWidth() for label in wrapped)
+
+
+def test_the_panel_fits_a_small_screen_during_a_reader_study(whole, ready):
+    ready.click("startStudyButton")
+    assert ready.studyRatingPage.visible
+    assert whole.minimumSizeHint.width() <= PANEL_WIDTH
+
+
 def test_long_names_make_nothing_wider_and_leave_the_numbers_in_sight(whole, ready):
     import qt
 

@@ -42,6 +42,12 @@ class Section:
         for selector in self.widget.findChildren(slicer.qMRMLNodeComboBox):
             # Otherwise a node with a long name makes the panel wider than a small screen.
             selector.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
+        for label in self.widget.findChildren(qt.QLabel):
+            if label.wordWrap:
+                # A ctkCollapsibleButton never gets narrower than its size hint, and that of a long text is wide.
+                policy = label.sizePolicy
+                policy.setHorizontalPolicy(qt.QSizePolicy.Ignored)
+                label.sizePolicy = policy
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self.connect()
 
