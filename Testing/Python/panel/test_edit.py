@@ -310,23 +310,20 @@ def test_a_wish_out_of_reach_is_said_with_what_is_missing(fitted):
     assert "Out of this gland's reach" in fitted.editWarningLabel.text
 
 
-def test_the_original_is_seen_as_an_outline_in_place_of_the_patients_segment(fitted):
-    from ThyroidSynthLib.scene.ghost import ghost_in
-
+def test_the_patients_own_thyroid_is_an_outline_beside_its_edit(fitted):
     display = fitted.parameters.segmentation.GetDisplayNode()
-    ghost = ghost_in(fitted.app.scene)
-    assert ghost.GetDisplayNode().GetVisibility()
-    assert not display.GetSegmentVisibility(GLAND)
+    assert display.GetSegmentVisibility(GLAND)
+    assert not display.GetSegmentVisibility2DFill(GLAND)
     drag(fitted, "Volume", 1.3 * fitted.editVolumeSlider.value)
     rest(fitted)
     shown = {name: fitted.app.view(name).grab().astype(int) for name in VIEWS}
     fitted.showOriginalCheckBox.click()
     fitted.app.process_events()
-    assert not ghost.GetDisplayNode().GetVisibility()
     assert not display.GetSegmentVisibility(GLAND)
     # The sagittal slice shows the isthmus, which was held.
     for name in VIEWS[:2]:
         hidden = fitted.app.view(name).grab().astype(int)
         assert (np.abs(shown[name] - hidden).max(axis=2) > 30).sum() > 30, name
     fitted.showOriginalCheckBox.click()
-    assert ghost.GetDisplayNode().GetVisibility()
+    fitted.app.process_events()
+    assert display.GetSegmentVisibility(GLAND)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ThyroidSynthLib.scene.ghost import ghost_in
 from ThyroidSynthLib.scene.records import read_record
 from ThyroidSynthLib.scene.segmentations import SEGMENT_ID, generated_thyroids
 from ThyroidSynthLib.scene.volumes import surface_of_segment
@@ -58,7 +57,6 @@ def test_a_cancelled_fit_leaves_nothing(ready, monkeypatch):
     assert done
     assert ready.parameters.edited is None
     assert not generated_thyroids(ready.app.scene)
-    assert ghost_in(ready.app.scene) is None
     assert ready.fitButton.enabled
 
 
@@ -83,7 +81,6 @@ def test_closing_the_scene_in_a_change_is_safe(fitted, monkeypatch):
     fitted.app.process_events()
     assert not generated_thyroids(fitted.app.scene)
     assert section(fitted)._edit is None
-    assert ghost_in(fitted.app.scene) is None
 
 
 def test_cancel_takes_a_change_back(fitted, monkeypatch):
@@ -158,7 +155,6 @@ def test_a_saved_scene_reopens_with_the_edit_and_fits_nothing_again(fitted, tmp_
     np.testing.assert_allclose(
         surface_of_segment(fitted.parameters.edited, SEGMENT_ID).vertices, changed.vertices, atol=1e-3
     )
-    assert ghost_in(fitted.app.scene) is not None
     fitted.editVolumeSlider.value = 1.1 * record.original["volume_ml"]
     rest(fitted)
     assert read_record(fitted.parameters.edited).measured["volume_ml"] == pytest.approx(
@@ -226,7 +222,6 @@ def test_a_changed_patient_ends_the_edit_and_keeps_what_was_made(fitted):
     assert not fitted.undoButton.enabled
     assert fitted.keepButton.enabled
     assert section(fitted)._edit is None
-    assert ghost_in(fitted.app.scene) is None
     assert read_record(fitted.parameters.edited) == record
     before = fitted.parameters.edited
     fitted.click("fitButton")
@@ -267,7 +262,6 @@ def test_a_removed_patient_ends_the_edit(fitted):
     fitted.app.process_events()
     assert "was removed" in fitted.editWarningLabel.text
     assert not fitted.editVolumeSlider.enabled
-    assert ghost_in(fitted.app.scene) is None
     fitted.click("keepButton")
     assert len(generated_thyroids(fitted.app.scene)) == 2
 
@@ -285,7 +279,6 @@ def test_a_patient_changed_while_a_slider_moves_takes_the_move_back(fitted):
 def test_the_edit_that_is_removed_is_gone(fitted):
     fitted.app.scene.RemoveNode(fitted.parameters.edited)
     fitted.app.process_events()
-    assert ghost_in(fitted.app.scene) is None
     assert not fitted.keepButton.enabled
     assert fitted.parameters.segmentation.GetDisplayNode().GetSegmentVisibility(GLAND)
     fitted.click("fitButton")
@@ -313,7 +306,6 @@ def test_an_edit_waits_while_another_patient_is_chosen(fitted, dataset):
     fitted.app.process_events()
     assert fitted.editVolumeSlider.enabled
     assert fitted.undoButton.enabled
-    assert ghost_in(fitted.app.scene) is not None
     assert fitted.parameters.edited is mine
 
 
@@ -371,8 +363,3 @@ def test_a_thyroid_of_surfaces_can_be_edited(ready):
     assert record.measured["volume_ml"] == pytest.approx(1.1 * record.original["volume_ml"], rel=0.03)
     assert not slicer_segmentation.GetSegment(GLAND).GetRepresentation("Binary labelmap")
     assert slicer.mrmlScene.IsNodePresent(segmentation)
-
-
-def test_a_module_that_is_closed_leaves_no_outline(fitted):
-    fitted.module.reload()
-    assert ghost_in(fitted.app.scene) is None

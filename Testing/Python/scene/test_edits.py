@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ThyroidSynthLib.anatomy.surface import Surface
 from ThyroidSynthLib.scene.records import EDITED, ThyroidRecord, read_record, write_record
 
 RECORD = ThyroidRecord(
@@ -178,59 +177,3 @@ def test_what_a_model_adds_beyond_the_scan_is_a_pale_segment_of_its_own(scene, o
     np.testing.assert_allclose(surface_of_segment(node, SEGMENT_ID).bounds, own_surface.bounds, atol=1e-3)
     show_completion(node, None)
     assert node.GetSegmentation().GetNumberOfSegments() == 1
-
-
-def test_a_ghost_is_one_pale_outline_that_is_neither_listed_nor_saved(scene, loaded, own_surface, tmp_path):
-    import slicer
-
-    from standin.strictness import node_ids
-    from ThyroidSynthLib.scene.ghost import ghost_in, is_ghosted, remove_ghost, set_ghost_visible, show_ghost
-
-    before = node_ids(scene)
-    ghost = show_ghost(scene, own_surface, loaded.segmentation, GLAND)
-    assert show_ghost(scene, own_surface, loaded.segmentation, GLAND) is ghost is ghost_in(scene)
-    assert is_ghosted(loaded.segmentation, GLAND)
-    assert not is_ghosted(loaded.segmentation, "trachea")
-    set_ghost_visible(scene, False)
-    assert not is_ghosted(loaded.segmentation, GLAND)
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    assert not hierarchy.GetItemByDataNode(ghost)
-    path = str(tmp_path / "scene.mrb")
-    assert slicer.util.saveScene(path)
-    remove_ghost(scene)
-    remove_ghost(scene)
-    assert ghost_in(scene) is None
-    added = [scene.GetNodeByID(each).GetClassName() for each in node_ids(scene) - before]
-    assert added == ["vtkMRMLSegmentationStorageNode"]  # the patient's, made by saving
-    scene.Clear(False)
-    slicer.util.loadScene(path)
-    assert ghost_in(scene) is None
-    assert not slicer.util.getNodes("*outline*")
-
-
-def test_a_ghost_does_not_outlive_its_scene(scene, loaded, own_surface):
-    from ThyroidSynthLib.scene.ghost import ghost_in, show_ghost
-
-    show_ghost(scene, own_surface, loaded.segmentation, GLAND)
-    scene.Clear(False)
-    assert ghost_in(scene) is None
-
-
-def test_a_ghost_is_seen_as_an_outline_in_the_slices_and_in_3d(slicer_app, scene, loaded, own_surface):
-    from ThyroidSynthLib.scene.ghost import set_ghost_visible, show_ghost
-    from ThyroidSynthLib.scene.overlay import jump_slices, look_from_front
-
-    lower, upper = own_surface.bounds
-    for name in ("Red", "Green", "Yellow", "1"):
-        slicer_app.view(name)
-    jump_slices(scene, (lower + upper) / 2)
-    look_from_front(scene, (lower + upper) / 2, float((upper - lower).max()))
-    loaded.segmentation.GetDisplayNode().SetVisibility(False)
-    show_ghost(scene, Surface(own_surface.vertices, own_surface.faces), loaded.segmentation, GLAND)
-    for name in ("Red", "Green", "1"):
-        view = slicer_app.view(name)
-        shown = view.grab().astype(int)
-        set_ghost_visible(scene, False)
-        hidden = view.grab().astype(int)
-        set_ghost_visible(scene, True)
-        assert (np.abs(shown - hidden).max(axis=2) > 15).sum() > 50, name

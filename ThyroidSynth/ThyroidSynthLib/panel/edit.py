@@ -23,7 +23,6 @@ from ..scene.records import read_record
 from ..scene.segmentations import SEGMENT_ID, replace_surface, show_completion
 from ..scene.volumes import placement_of_patient, surface_of_segment
 from .edit_keeper import EditKeeper
-from .edit_outline import OriginalOutline
 from .edit_sliders import EDIT_ROWS, EditSliders
 from .edit_table import EditTable
 from .edit_wording import beyondText, fitText, fitWarning, missText
@@ -55,7 +54,6 @@ class EditSection(Section):
         self._description: ModelDescription | None = None
         self._keeper = EditKeeper()
         self._watch = SegmentationWatch(self._onPatientChanged)
-        self._outline = OriginalOutline()
         self._table = EditTable(self.ui.editTable)
         self._sliders = EditSliders(self.ui, self._onMoved)
         self._preview = LivePreview(self.session, _("Changing the thyroid"), follow=self._follow, rest=self._rest)
@@ -105,7 +103,6 @@ class EditSection(Section):
         """Let go of everything."""
         self.release()
         self._keeper.forget()
-        self._outline.remove()
         for shortcut in self._shortcuts:
             shortcut.close()
 
@@ -119,8 +116,6 @@ class EditSection(Section):
         active = record is not None and not problem
         edit = self._edit if active else None
         self._watch.follow(parameters.segmentation if active else None)
-        if self._outline.follow(edit, parameters.segmentation, parameters.thyroidSegmentID, parameters.showOwnThyroid):
-            self.session.announceThyroids()
         self.ui.fitButton.enabled = self._ready()
         self.ui.showOriginalCheckBox.checked = parameters.showOwnThyroid
         self._sliders.enable(active)

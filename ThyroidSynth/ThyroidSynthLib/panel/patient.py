@@ -9,7 +9,6 @@ from slicer.i18n import tr as _
 
 from ..anatomy.frame import ALIGNMENTS
 from ..anatomy.labels import THYROID, TRACHEA
-from ..scene.ghost import is_ghosted
 from ..scene.overlay import show_ct, show_own_gland
 from ..scene.patients import propose_patient
 from ..scene.records import ATTRIBUTE
@@ -98,8 +97,7 @@ class PatientSection(Section):
             return
         display = segmentation.GetDisplayNode()
         segment_id = self.parameters.thyroidSegmentID
-        # While it is edited, an outline of its own stands in its place.
-        visible = self.parameters.showOwnThyroid and not is_ghosted(segmentation, segment_id)
+        visible = self.parameters.showOwnThyroid
         if display is None or not segment_id:
             return
         if generated_thyroids(segmentation.GetScene()):

@@ -14,12 +14,11 @@ from ..anatomy.frame import ALIGNMENTS
 from ..errors import InputError, OutputError
 from ..evaluation.reader_study import CONTROL, RATINGS, ReaderStudy, StudyCase
 from ..files import write_text
-from ..scene.collection import show_only
-from ..scene.ghost import set_ghost_visible
-from ..scene.overlay import bounds_of, jump_slices
+from ..scene.collection import show_all, show_only
+from ..scene.overlay import bounds_of, jump_slices, show_own_gland
 from ..scene.records import read_record
 from ..scene.segmentations import SEGMENT_ID, generated_thyroids
-from ..scene.study_case import case_in, hide_case, neutral, remove_case, show_case
+from ..scene.study_case import hide_case, is_case_shown, neutral, remove_case, show_case
 from ..scene.volumes import features_of_segment, placement_of_patient, surface_of_segment
 from .parameters import StudyScope
 from .section import Section
@@ -102,7 +101,7 @@ class ReaderStudySection(Section):
             self._showResult(study)
         else:
             self._showAnswer(study)
-            if case_in(slicer.mrmlScene) is None and self._attempted != study.position:
+            if not is_case_shown(slicer.mrmlScene) and self._attempted != study.position:
                 self._timer.start()
 
     def thyroidsChanged(self) -> None:
@@ -111,7 +110,13 @@ class ReaderStudySection(Section):
             self._showSetup()
 
     def release(self) -> None:
-        """Let go of the scene and of the parameters."""
+        """Let go of the scene and of the parameters; the thyroids are shown again where the panel is not."""
+        if self.running and not slicer.mrmlScene.IsClosing():
+            hide_case(slicer.mrmlScene)
+            show_all(slicer.mrmlScene)
+            parameters = self.parameters
+            if parameters.studyHidOwn and parameters.segmentation is not None:
+                show_own_gland(parameters.segmentation, parameters.thyroidSegmentID, True)
         self._timer.stop()
         self._surfaces.clear()
         self._since = self._attempted = None
@@ -188,7 +193,6 @@ class ReaderStudySection(Section):
                 work.check()
                 if self.running:
                     show_only(slicer.mrmlScene, None)
-                    set_ghost_visible(slicer.mrmlScene, False)
                     lower, upper = bounds_of(show_case(slicer.mrmlScene, surface, label))
                     jump_slices(slicer.mrmlScene, (lower + upper) / 2)
                     self.session.say(label)
@@ -257,7 +261,6 @@ class ReaderStudySection(Section):
         ):
             return
         remove_case(slicer.mrmlScene)
-        set_ghost_visible(slicer.mrmlScene, True)
         self._surfaces.clear()
         self._since = None
         with slicer.util.NodeModify(self.parameters):

@@ -48,7 +48,7 @@ def add_edited_thyroid(
         Where it comes from.
     """
     node = add_generated_thyroid(scene, name, surface_ras, ct=ct, record=record)
-    # Stands out from the fine outline of the original, see `ghost`.
+    # Stands out from the fine outline of the original, see `overlay.show_own_gland`.
     node.GetDisplayNode().SetSliceIntersectionThickness(_OUTLINE_PIXELS)
     if source is not None:
         node.SetNodeReferenceID(SOURCE_ROLE, source.GetID())

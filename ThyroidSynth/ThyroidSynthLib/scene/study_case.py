@@ -59,6 +59,12 @@ def case_in(scene: vtkMRMLScene) -> vtkMRMLSegmentationNode | None:
     return next((node for node in found if node.GetAttribute(ATTRIBUTE)), None)
 
 
+def is_case_shown(scene: vtkMRMLScene) -> bool:
+    """Check whether a case is shown."""
+    node = case_in(scene)
+    return node is not None and bool(node.GetDisplayNode().GetVisibility())
+
+
 def hide_case(scene: vtkMRMLScene) -> None:
     """Show no case."""
     node = case_in(scene)
