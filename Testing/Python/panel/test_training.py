@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ThyroidSynthLib.learning.job import JobFolder
+from ThyroidSynthLib.learning.job_options import JobOptions, job_for
 from tiny_cohort import write_tiny_cohort
 
 MANY = 100_000
@@ -99,3 +100,32 @@ def test_a_job_of_other_settings_is_not_overwritten_unasked(trainer):
     job = JobFolder(trainer.parameters.job)
     trainer.wait(lambda: "Finished" in trainer.trainingStateLabel.text and job.read_state().epochs == 3, 60)
     assert not trainer.restartCheckBox.checked
+
+
+def test_a_training_is_resumed_after_reopening_with_the_settings_it_was_started_with(trainer, cohort):
+    import slicer
+
+    from ThyroidSynthLib.panel.parameters import Device
+
+    options = JobOptions(cohort, epochs=MANY, seed=7, checkpoint_every_s=0.0, held_out=("tiny01",), split_seed=3)
+    job = job_for(trainer.parameters.job, options)
+    config = job.read_config()
+    trainer.epochsSpinBox.setValue(0)
+    slicer.mrmlScene.Clear(False)
+    trainer.app.process_events()
+    trainer.jobPathEdit.setCurrentPath(str(job.path))
+    for _ in range(2):
+        trainer.click("startButton")
+        trainer.wait(lambda: job.checkpoint_file.is_file() and "Epoch" in trainer.trainingStateLabel.text, 60)
+        reached = job.read_state().epoch
+        trainer.click("stopButton")
+        trainer.wait(lambda: trainer.startButton.text == "Resume &training" and trainer.startButton.enabled, 30)
+    assert job.read_config() == config
+    assert reached > 0
+    # Settings of another training that are chosen meanwhile change nothing, but the device does.
+    trainer.trainingDataPathEdit.setCurrentPath(str(cohort))
+    trainer.epochsSpinBox.setValue(2)
+    trainer.parameters.device = Device.CPU
+    trainer.click("startButton")
+    trainer.wait(lambda: status(trainer) == "running", 60)
+    assert job.read_config() == {**config, "device": "cpu"}

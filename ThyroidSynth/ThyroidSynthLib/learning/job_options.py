@@ -190,6 +190,29 @@ def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -
     return job
 
 
+def resumed_job(folder: Path | str, *, device: str = "auto") -> JobFolder:
+    """Return the job in a folder, to go on with the settings it was started with.
+
+    Parameters
+    ----------
+    device : str
+        Where it goes on; "auto" for the device it was started with.
+
+    Raises
+    ------
+    JobError
+        There is no job in the folder, or it runs.
+    InputError
+        Its configuration is damaged.
+    """
+    job = JobFolder.open(folder)
+    job.refuse_if_running()
+    config = job.read_config()
+    if device != "auto":
+        job.write_config({**config, "device": device})
+    return job
+
+
 def _earlier(job: JobFolder) -> dict[str, Any]:
     try:
         config = job.read_config()

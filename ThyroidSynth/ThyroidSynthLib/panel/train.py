@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ..errors import InputError, ThyroidSynthError
 from ..learning.background import StopSequence, start_detached, train_script
 from ..learning.job import JobFolder
-from ..learning.job_options import JobOptions, job_for
+from ..learning.job_options import JobOptions, job_for, resumed_job
 from .diagnostics import DiagnosticsButton
 from .parameters import isSet
 from .python import pythonExecutable
@@ -113,14 +113,28 @@ class TrainSection(Section):
 
     def _onStart(self, checked: bool = False) -> None:
         with self.session.work(_("Starting the training")):
-            options = self._options()
+            options = None if self._goesOn() else self._options()
             self.session.ensureRequirements()
             self._launch(options, checkOnly=False)
             self.session.say(_("The training runs in the background; Slicer may be closed meanwhile."))
         self._poll()
 
-    def _launch(self, options: JobOptions, *, checkOnly: bool) -> None:
-        job = job_for(self.parameters.job, options, restart=self.ui.restartCheckBox.checked)
+    def _goesOn(self) -> bool:
+        """Check whether the job goes on as it was configured, whatever the section's settings are now."""
+        job = self._job()
+        if job is None or self.ui.restartCheckBox.checked:
+            return False
+        # Without a checkpoint nothing is lost, so settings that were given since may put a wrong choice right.
+        given = isSet(self.parameters.trainingData) and not job.checkpoint_file.exists()
+        return not given and job.read_state().status != "finished"
+
+    def _launch(self, options: JobOptions | None, *, checkOnly: bool) -> None:
+        """Start the job of some options, or the one in the folder as it was configured."""
+        folder = self.parameters.job
+        if options is None:
+            job = resumed_job(folder, device=self.parameters.device.value)
+        else:
+            job = job_for(folder, options, restart=self.ui.restartCheckBox.checked)
         start_detached(pythonExecutable(), train_script(), job, check_only=checkOnly)
         rememberJob(job.path)
         self.ui.restartCheckBox.checked = False
