@@ -22,8 +22,8 @@ import qt  # noqa: E402  isort: skip
 from PySide6 import QtTest  # noqa: E402
 
 from standin import inspection, pictures  # noqa: E402
-from ThyroidSynthLib.scene.overlay import bounds_of, look_from_front  # noqa: E402
-from ThyroidSynthLib.scene.segmentations import generated_thyroids  # noqa: E402
+from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, look_from_front  # noqa: E402
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids  # noqa: E402
 
 OUT = HERE / "artefacts" / "screenshots"
 WIDTH, SMALL_HEIGHT, HEIGHT = 450, 700, 846

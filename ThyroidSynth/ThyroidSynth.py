@@ -15,9 +15,9 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from ThyroidSynthLib.panel.panel import Panel
-from ThyroidSynthLib.panel.parameters import ThyroidSynthParameterNode
-from ThyroidSynthLib.panel.sampledata import registerSampleData
+from ThyroidSynthLib.slicer.panel.panel import Panel
+from ThyroidSynthLib.slicer.panel.sample_data import registerSampleData
+from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
 
 
 class ThyroidSynth(ScriptedLoadableModule):
@@ -130,6 +130,6 @@ class ThyroidSynthTest(ScriptedLoadableModuleTest):
         self.test_MainFlow()
 
     def test_MainFlow(self):
-        from ThyroidSynthLib.panel.selftest import runMainFlow
+        from ThyroidSynthLib.slicer.panel.self_test import runMainFlow
 
         runMainFlow(self)

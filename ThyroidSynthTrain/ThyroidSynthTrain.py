@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
         print(DESCRIPTION.read_text(encoding="utf-8"), end="")
         return 0
     find_library()
-    from ThyroidSynthLib.streams import lasting_streams
+    from ThyroidSynthLib.common.streams import lasting_streams
 
     with lasting_streams() as output:
         options = parse(arguments)
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _exit_code(options: argparse.Namespace) -> int:
-    from ThyroidSynthLib.errors import ThyroidSynthError
+    from ThyroidSynthLib.common.errors import ThyroidSynthError
 
     try:
         run(options)
@@ -70,7 +70,7 @@ def _exit_code(options: argparse.Namespace) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser: the flags of the XML, and those only a command line needs."""
-    from ThyroidSynthLib.learning.module_description import parser_from_xml
+    from ThyroidSynthLib.jobs.module_description import parser_from_xml
 
     parser = parser_from_xml(DESCRIPTION)
     parser.add_argument("--xml", action="store_true", help="Print the description of this module for Slicer.")
@@ -88,13 +88,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     """Train, telling the progress on the standard output."""
-    from ThyroidSynthLib.errors import Cancelled
-    from ThyroidSynthLib.learning.distributed import team_of_environment
-    from ThyroidSynthLib.learning.job_options import job_of_command_line
-    from ThyroidSynthLib.learning.job_run import follow, run_job
-    from ThyroidSynthLib.learning.stop_signals import stop_on_signals
-    from ThyroidSynthLib.synthesis.calibration import calibrated
-    from ThyroidSynthLib.synthesis.preview import PreviewWriter
+    from ThyroidSynthLib.common.errors import Cancelled
+    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.generation.steer.calibration import calibrated
+    from ThyroidSynthLib.generation.training_preview import PreviewWriter
+    from ThyroidSynthLib.jobs.job_options import job_of_command_line
+    from ThyroidSynthLib.jobs.job_run import follow, run_job
+    from ThyroidSynthLib.training.distributed import team_of_environment
 
     with stop_on_signals() as asked_to_stop, team_of_environment() as team:
         if team.follows:

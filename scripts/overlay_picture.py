@@ -21,14 +21,20 @@ def draw(case_folder: Path, thyroids_folder: Path, picture: Path) -> None:
     """Write a picture (PNG) of axial, coronal, sagittal and 3D views."""
     from standin import pictures
     from standin.session import open_session
-    from ThyroidSynthLib.anatomy.cases import find_cases
-    from ThyroidSynthLib.anatomy.labels import THYROID
-    from ThyroidSynthLib.anatomy.polydata import surface_of
-    from ThyroidSynthLib.files import read_json
-    from ThyroidSynthLib.scene.loading import load_case
-    from ThyroidSynthLib.scene.overlay import bounds_of, jump_slices, look_from_front, show_ct, show_own_gland
-    from ThyroidSynthLib.scene.segmentations import add_generated_thyroid
-    from ThyroidSynthLib.scene.terminology import find_segment
+    from ThyroidSynthLib.common.files import read_json
+    from ThyroidSynthLib.dataset.cases import find_cases
+    from ThyroidSynthLib.geometry.polydata import surface_of
+    from ThyroidSynthLib.imaging.labels import THYROID
+    from ThyroidSynthLib.slicer.scene.display.overlay import (
+        bounds_of,
+        jump_slices,
+        look_from_front,
+        show_ct,
+        show_own_gland,
+    )
+    from ThyroidSynthLib.slicer.scene.patient.loading import load_case
+    from ThyroidSynthLib.slicer.scene.terminology import find_segment
+    from ThyroidSynthLib.slicer.scene.thyroids.segmentations import add_generated_thyroid
 
     session = open_session()
     session.app.layoutManager()

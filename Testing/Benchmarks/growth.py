@@ -11,12 +11,12 @@ import numpy as np
 from material import Material, prepare_material
 from timing import Row, median_seconds
 
-from ThyroidSynthLib.anatomy.cohort import Cohort
-from ThyroidSynthLib.anatomy.example import write_example_dataset
-from ThyroidSynthLib.anatomy.row_view import RowView
-from ThyroidSynthLib.learning.presets import settings_for
-from ThyroidSynthLib.learning.training import seconds_per_epoch
-from ThyroidSynthLib.synthesis.decoding import decode
+from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.dataset.row_view import RowView
+from ThyroidSynthLib.dataset.synthetic import write_example_dataset
+from ThyroidSynthLib.generation.decode.decoding import decode
+from ThyroidSynthLib.model.presets import settings_for
+from ThyroidSynthLib.training.loop import seconds_per_epoch
 
 SMALL_COHORT, LARGE_COHORT = 1_000, 100_000
 PREPARED = 160

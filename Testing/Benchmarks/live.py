@@ -73,7 +73,7 @@ class Bench:
 
     def drag(self, name: str, node, swing: float) -> np.ndarray:
         """Move a slider to and fro and give each move's milliseconds until the views are drawn anew."""
-        from ThyroidSynthLib.scene.segmentations import SEGMENT_ID
+        from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
 
         slider = self.widget(name)
         centre = slider.value
@@ -106,7 +106,7 @@ def milliseconds(work: Callable[[], object], rounds: int = 40) -> np.ndarray:
 def live_rows() -> list[Row]:
     """Make a thyroid and a fit, and drag both."""
     bench = Bench()
-    from ThyroidSynthLib.panel.pace import Pace
+    from ThyroidSynthLib.slicer.panel.generate.pace import Pace
 
     bench.click("sampleDataButton", "ct")
     bench.click("generateButton", "result")
@@ -133,7 +133,7 @@ def live_rows() -> list[Row]:
         )
     )
     model = panel.session.model()
-    from ThyroidSynthLib.synthesis.shapes import ModelShapes
+    from ThyroidSynthLib.generation.shapes import ModelShapes
 
     shapes, codes = ModelShapes(model), iter(np.tile(model.codes, (2, 1)))
     rows.append(

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ThyroidSynthLib.anatomy.cohort import Cohort
-from ThyroidSynthLib.anatomy.example import write_example_dataset
-from ThyroidSynthLib.anatomy.prepare import PrepareOptions, prepare_cohort
-from ThyroidSynthLib.learning.model import ShapeModel
+from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
+from ThyroidSynthLib.dataset.synthetic import write_example_dataset
+from ThyroidSynthLib.model.shape_model import ShapeModel
 
 CASES = 40
 MODEL = Path(__file__).resolve().parents[2] / "ThyroidSynth" / "Resources" / "Models" / "example.safetensors"

@@ -18,9 +18,9 @@ _TRAINING = """
 import resource, sys
 from dataclasses import replace
 import numpy as np
-from ThyroidSynthLib.anatomy.cohort import Cohort
-from ThyroidSynthLib.learning.presets import settings_for
-from ThyroidSynthLib.learning.training import train
+from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.model.presets import settings_for
+from ThyroidSynthLib.training.loop import train
 small, samples, cases = Cohort.open(sys.argv[1]), np.load(sys.argv[2], mmap_mode="r"), int(sys.argv[3])
 rows = np.arange(cases) % len(small.ids)
 ids = tuple(f"case{row}" for row in range(cases))

@@ -10,8 +10,8 @@ import torch
 from skimage.measure import marching_cubes
 from torch import nn
 
-from ThyroidSynthLib.learning.model import ShapeModel
-from ThyroidSynthLib.learning.network import SDFNetwork
+from ThyroidSynthLib.model.network import SDFNetwork
+from ThyroidSynthLib.model.shape_model import ShapeModel
 
 
 def perceptron(code_size: int) -> nn.Sequential:

@@ -22,17 +22,17 @@ from memory import memory_row
 from reference import BatchOfOneLoop, decode_slice_by_slice, perceptron_like
 from timing import Row, machine, median_seconds, print_table
 
-from ThyroidSynthLib.anatomy.cohort import Cohort
-from ThyroidSynthLib.evaluation.reconstruction import reconstruct_cases, summarise
-from ThyroidSynthLib.learning.model import ShapeModel
-from ThyroidSynthLib.learning.presets import TrainingSettings, settings_for
-from ThyroidSynthLib.learning.threads import computing_on
-from ThyroidSynthLib.learning.training import train
-from ThyroidSynthLib.synthesis.decoding import decode, decoding_box
-from ThyroidSynthLib.synthesis.fitting import fit_surface
-from ThyroidSynthLib.synthesis.shapes import ModelShapes
-from ThyroidSynthLib.synthesis.steering import generate
-from ThyroidSynthLib.synthesis.targeting import steer_to_target
+from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.evaluation.experiments.reconstruction import reconstruct_cases, summarise
+from ThyroidSynthLib.generation.decode.decoding import decode, decoding_box
+from ThyroidSynthLib.generation.fit.fitting import fit_surface
+from ThyroidSynthLib.generation.shapes import ModelShapes
+from ThyroidSynthLib.generation.steer.steering import generate
+from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+from ThyroidSynthLib.model.presets import TrainingSettings, settings_for
+from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.threads import computing_on
+from ThyroidSynthLib.training.loop import train
 
 # The first epochs of a training are slower: its units are still on.
 TRAINING_EPOCHS = 10

@@ -10,7 +10,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 
 # Child processes of the tests need the library as well, so the path goes into the environment too.
-_CODE = [PROJECT / "ThyroidSynth", PROJECT / "Testing", PROJECT / "Testing" / "Python"]
+_CODE = [PROJECT / "ThyroidSynth", PROJECT / "Testing"]
 sys.path[:0] = [str(folder) for folder in _CODE if str(folder) not in sys.path]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_CODE[0]), os.environ.get("PYTHONPATH")]))
 
@@ -32,5 +32,5 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     ):
         os.environ.setdefault(threads, "1")
 
-# Fixtures with the stand-in for the Slicer application; imports nothing heavy by itself.
-pytest_plugins = ["standin.plugin"]
+# Fixtures: the stand-in for the Slicer application, and small models. Neither imports anything heavy by itself.
+pytest_plugins = ["standin.plugin", "support.models_plugin"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from static import architecture
+from support.rules import architecture
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -37,9 +37,9 @@ def test_the_rules_look_at_the_whole_library() -> None:
 
 PLANTED = [
     ("imports_against_the_flow", "anatomy/a.py", "from ..learning import network"),
-    ("imports_against_the_flow", "anatomy/a.py", "def f():\n    from ThyroidSynthLib.learning.model import M"),
+    ("imports_against_the_flow", "anatomy/a.py", "def f():\n    from ThyroidSynthLib.model.shape_model import M"),
     ("imports_against_the_flow", "anatomy/example/a.py", "from ...synthesis.decoding import decode"),
-    ("imports_against_the_flow", "learning/a.py", "import ThyroidSynthLib.synthesis.prior"),
+    ("imports_against_the_flow", "learning/a.py", "import ThyroidSynthLib.model.prior"),
     ("imports_against_the_flow", "scene/a.py", "from .. import panel"),
     ("imports_against_the_flow", "errors.py", "from .anatomy import volume"),
     ("imports_against_the_flow", "cli.py", "from .scene import overlay"),
@@ -100,7 +100,7 @@ def test_a_chain_of_imports_to_torch_is_found(tmp_path: Path) -> None:
 
     (fault,) = architecture.chains_to_what_slicer_lacks(tmp_path)
 
-    assert "panel/a.py loads torch through ThyroidSynthLib.synthesis.steering -> " in fault
+    assert "panel/a.py loads torch through ThyroidSynthLib.generation.steer.steering -> " in fault
 
 
 def test_importing_the_library_loads_nothing_heavy() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from static import pythonqt_traps as rules
+from support.rules import pythonqt_traps as rules
 
 MODULE = Path(__file__).resolve().parents[3] / "ThyroidSynth"
 PYTHON = [MODULE / "ThyroidSynth.py", *sorted((MODULE / "ThyroidSynthLib" / "panel").glob("*.py"))]

@@ -10,11 +10,22 @@ import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
-from .. import __version__
-from ..errors import Cancelled, ThyroidSynthError
-from ..streams import lasting_streams
-from . import compare, cross_validate, edit, evaluate, example_cohort, fit, generate, info, prepare, train
-from .console import Console
+from ThyroidSynthLib import __version__
+from ThyroidSynthLib.cli.commands import (
+    compare,
+    cross_validate,
+    edit,
+    evaluate,
+    example_cohort,
+    fit,
+    generate,
+    info,
+    prepare,
+    train,
+)
+from ThyroidSynthLib.cli.shared.console import Console
+from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
+from ThyroidSynthLib.common.streams import lasting_streams
 
 OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 

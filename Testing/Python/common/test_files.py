@@ -1,0 +1,140 @@
+"""A reader never meets half a file, and the user's old file survives whatever goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from ThyroidSynthLib.common import errors
+from ThyroidSynthLib.common.errors import Cancelled, InputError, ThyroidSynthError
+from ThyroidSynthLib.common.files import atomic_path, read_json, sha256_of, write_json, write_text
+from ThyroidSynthLib.common.progress import check, never, part_of
+
+
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+
+    with pytest.raises(RuntimeError, match="disk"), atomic_path(path) as temporary:
+        temporary.write_text("half of the n")
+        raise RuntimeError("disk full")
+
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interruption_from_the_keyboard_cleans_up_as_well(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "result.txt"):
+        raise KeyboardInterrupt
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_sees_the_old_content_until_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("s0001.nii.gz", ".nii.gz"),
+        ("gland.seg.nrrd", ".seg.nrrd"),
+        ("GLAND.NII.GZ", ".NII.GZ"),
+        ("volume 3.5mL.ply", ".ply"),
+        ("model.safetensors", ".safetensors"),
+        ("STOP", ""),
+        (".hidden", ""),
+    ],
+)
+def test_writers_choose_the_format_by_the_temporary_names_suffix(tmp_path: Path, name: str, suffix: str) -> None:
+    with atomic_path(tmp_path / name) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.name.endswith(f".partial{suffix}")
+
+    assert (tmp_path / name).is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits of this kind")
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_results_have_the_users_usual_permissions(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "result.txt", "x")
+        assert os.umask(mask) == mask, "the process's own mask was changed"
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "result.txt").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "b" / "c.txt", "Schilddrüse")
+
+    assert (tmp_path / "a" / "b" / "c.txt").read_text(encoding="utf-8") == "Schilddrüse"
+
+
+def test_json_comes_back_and_nan_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "value.json"
+    write_json(path, {"volume_ml": 12.5, "name": "Schilddrüse", "none": None})
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"volume_ml": float("nan")})
+
+    assert read_json(path) == {"volume_ml": 12.5, "name": "Schilddrüse", "none": None}
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"half": ', b"\xff\xfe\x00"])
+def test_what_is_no_json_is_an_input_error_that_names_the_file(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "value.json"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(InputError, match=r"value\.json"):
+        read_json(path)
+
+
+def test_a_folder_is_no_json(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read as JSON"):
+        read_json(tmp_path)
+
+
+def test_checksums_are_those_of_the_bytes(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 9000
+    (tmp_path / "file").write_bytes(content)
+
+    assert sha256_of(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_every_error_belongs_to_the_one_family() -> None:
+    family = [value for value in vars(errors).values() if isinstance(value, type)]
+
+    assert len(family) > 5
+    assert all(issubclass(kind, ThyroidSynthError) for kind in family)
+
+
+def test_a_step_reports_within_its_part_of_the_whole() -> None:
+    reports = []
+    step = part_of(lambda fraction, message: reports.append((fraction, message)), 0.5, 0.9)
+
+    step(0.0, "first")
+    step(1.0, "last")
+
+    assert [message for _, message in reports] == ["first", "last"]
+    assert [fraction for fraction, _ in reports] == pytest.approx([0.5, 0.9])
+
+
+def test_asking_to_stop_raises_cancelled() -> None:
+    check(never)
+    with pytest.raises(Cancelled):
+        check(lambda: True)

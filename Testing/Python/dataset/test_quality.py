@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.mask_files import affine, two_masks
+from ThyroidSynthLib.dataset.cases import case_from_volumes, find_cases, read_case
+from ThyroidSynthLib.dataset.quality import REASONS, QualityRules, QualityVerdict, check_case, overrule
+from ThyroidSynthLib.geometry.volume import Volume
+
+REAL_CASE = Path(__file__).resolve().parents[2] / "Data" / "totalsegmentator_s0327"
+GLAND, TRACHEA = two_masks()
+SPACING = affine()
+RULES = QualityRules()
+
+
+def _verdict(thyroid: np.ndarray, trachea: np.ndarray = TRACHEA, rules: QualityRules = RULES) -> QualityVerdict:
+    return check_case(case_from_volumes("c", Volume(thyroid, SPACING), Volume(trachea, SPACING)), rules)
+
+
+def _ball(center: tuple[int, int, int], radius: float) -> np.ndarray:
+    k, j, i = np.ogrid[tuple(slice(0, n) for n in GLAND.shape)]
+    return ((k - center[0]) ** 2 + (j - center[1]) ** 2 + (i - center[2]) ** 2 <= radius**2).astype(np.uint8)
+
+
+def test_a_sound_gland_is_accepted_and_measured():
+    verdict = _verdict(GLAND)
+    assert verdict.accepted and verdict.reasons == () and verdict.notes == ()
+    assert verdict.measurements.volume_ml == pytest.approx(GLAND.sum() * 1.5**3 / 1000)
+    assert verdict.measurements.components == 1
+    assert verdict.surface_ras.is_closed()
+
+
+def test_two_separate_lobes_and_a_single_lobe_are_normal():
+    middle = GLAND.shape[2] // 2
+    lobes = GLAND.copy()
+    lobes[:, :, middle - 2 : middle + 3] = 0
+    assert _verdict(lobes).accepted and _verdict(lobes).measurements.components == 2
+    lobes[:, :, middle:] = 0
+    assert _verdict(lobes).accepted and _verdict(lobes).measurements.components == 1
+
+
+def test_each_defect_gives_its_own_reason():
+    cavity = GLAND * (1 - _ball((20, 18, 32), 2.0))
+    pieces = GLAND | _ball((5, 5, 5), 3) | _ball((34, 5, 38), 3) | _ball((34, 30, 5), 3)
+    cut = GLAND[10:]
+    planted = {
+        "empty thyroid": (GLAND * 0, TRACHEA),
+        "trachea missing": (GLAND, TRACHEA * 0),
+        "cut by the scan's border": (cut, TRACHEA[10:]),
+        "too many components": (pieces, TRACHEA),
+        "holes": (cavity, TRACHEA),
+        "implausible volume": (_ball((20, 10, 20), 3), TRACHEA),
+    }
+    for reason, (thyroid, trachea) in planted.items():
+        verdict = _verdict(thyroid, trachea)
+        assert verdict.reasons == (reason,), reason
+        assert not verdict.accepted
+        assert reason in REASONS
+
+
+def test_one_mask_given_as_thyroid_and_trachea_is_refused():
+    for mask in (GLAND, TRACHEA):
+        verdict = _verdict(mask, mask, QualityRules(border_margin_voxels=0))
+        assert verdict.reasons == ("thyroid and trachea overlap",)
+        assert any("100% of the thyroid is trachea as well" in note for note in verdict.notes)
+
+
+def test_a_thyroid_and_a_trachea_that_share_a_border_layer_are_accepted():
+    grown = TRACHEA | np.roll(TRACHEA, 1, axis=2) | np.roll(TRACHEA, -1, axis=2)
+    assert 0 < (grown & GLAND).sum() < 0.5 * GLAND.sum()
+    assert _verdict(GLAND, grown).accepted
+
+
+def test_the_same_mask_on_two_grids_is_refused():
+    moved = SPACING.copy()
+    moved[:3, 3] = SPACING[:3, :3] @ [0, 0, 3] + SPACING[:3, 3]
+    cut = GLAND[3:]
+    verdict = check_case(case_from_volumes("c", Volume(GLAND, SPACING), Volume(cut, moved)))
+    assert verdict.reasons == ("thyroid and trachea overlap",)
+
+
+def test_a_slab_of_trachea_far_below_the_gland_is_refused():
+    gland, trachea = np.roll(_in_long_scan(GLAND), 60, axis=0), _in_long_scan(TRACHEA)
+    trachea[8:] = 0
+    verdict = check_case(case_from_volumes("c", Volume(gland, SPACING), Volume(trachea, SPACING)))
+    assert verdict.reasons == ("trachea away from the thyroid",)
+    # The trachea ends at slice 7 and the gland begins at slice 70, beside it by a few millimetres.
+    assert any("the trachea ends 95 mm from the thyroid" in note for note in verdict.notes)
+
+
+def test_a_surface_that_does_not_close_is_a_reason(monkeypatch):
+    from ThyroidSynthLib.dataset import quality
+    from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask
+
+    def torn(mask):
+        whole = surface_from_mask(mask)
+        return Surface(whole.vertices, whole.faces[1:])
+
+    monkeypatch.setattr(quality, "surface_from_mask", torn)
+    assert _verdict(GLAND).reasons == ("not watertight",)
+
+
+def test_several_reasons_are_all_given():
+    thyroid = np.zeros_like(GLAND)
+    thyroid[0, 0, 0] = 1
+    assert _verdict(thyroid, TRACHEA * 0).reasons == (
+        "trachea missing",
+        "cut by the scan's border",
+        "implausible volume",
+    )
+
+
+def _in_long_scan(mask: np.ndarray) -> np.ndarray:
+    """Put a mask into a scan that reaches 150 mm further up."""
+    return np.pad(mask, ((0, 100), (0, 0), (0, 0)))
+
+
+def _box(volume_ml: float, k: int) -> np.ndarray:
+    """A compact island of a volume at a height of the long scan, as a mask."""
+    voxels = round(volume_ml * 1000 / 1.5**3)
+    island = np.zeros_like(_in_long_scan(GLAND))
+    side = int(np.ceil(voxels ** (1 / 3)))
+    kji = np.argwhere(np.ones((side, side, side)))[:voxels] + np.array([k, 2, 2])
+    island[tuple(kji.T)] = 1
+    return island
+
+
+def test_an_island_far_from_the_gland_is_removed_and_reported():
+    clean = check_case(
+        case_from_volumes("c", Volume(_in_long_scan(GLAND), SPACING), Volume(_in_long_scan(TRACHEA), SPACING))
+    )
+    verdict = check_case(
+        case_from_volumes(
+            "c", Volume(_in_long_scan(GLAND) | _box(0.15, 125), SPACING), Volume(_in_long_scan(TRACHEA), SPACING)
+        )
+    )
+    found = verdict.measurements
+    assert verdict.accepted and verdict.reasons == ()
+    assert (found.components, found.islands_removed, found.island_voxels) == (1, 1, 44)
+    assert found.islands_ml == pytest.approx(0.1485)
+    assert verdict.notes == ("1 island of the thyroid removed (0.15 mL, 44 voxels)",)
+    np.testing.assert_array_equal(verdict.surface_ras.vertices, clean.surface_ras.vertices)
+
+
+def test_an_island_of_the_trachea_is_removed_and_does_not_move_the_trachea_frame():
+    gland, trachea = _in_long_scan(GLAND), _in_long_scan(TRACHEA)
+    clean = case_from_volumes("c", Volume(gland, SPACING), Volume(trachea, SPACING))
+    stray = case_from_volumes("c", Volume(gland, SPACING), Volume(trachea | _box(0.5, 125), SPACING))
+    verdict = check_case(stray)
+    assert verdict.accepted
+    assert verdict.measurements.trachea_islands_removed == 1
+    assert verdict.measurements.trachea_islands_ml == pytest.approx(0.5, abs=0.002)
+    assert verdict.measurements.trachea_ml == pytest.approx(clean.trachea_mask.volume_ml)
+    assert verdict.notes == ("1 island of the trachea removed (0.5 mL, 148 voxels)",)
+    np.testing.assert_allclose(verdict.cleaned.placement().origin_ras, clean.placement().origin_ras)
+    assert np.abs(stray.placement().origin_ras - clean.placement().origin_ras).max() > 5
+
+
+@pytest.mark.parametrize(("radius", "from_middle_mm"), [(6.0, 36.0), (3.0, 24.0)])
+def test_a_second_lobe_beside_the_trachea_is_kept_large_or_small(radius: float, from_middle_mm: float):
+    """Two lobes 30 mm apart, and the remnant of a hemithyroidectomy of 0.4 mL opposite a whole lobe."""
+    wide = np.pad(GLAND, ((0, 0), (0, 0), (0, 20)))
+    wide[:, :, 20:] = 0
+    centre = 22 + round(from_middle_mm / 1.5)
+    k, j, i = np.ogrid[tuple(slice(0, n) for n in wide.shape)]
+    lobe = (k - 20) ** 2 + (j - 15) ** 2 + (i - centre) ** 2 <= radius**2
+    trachea = np.pad(TRACHEA, ((0, 0), (0, 0), (0, 20)))
+    verdict = check_case(case_from_volumes("c", Volume(wide | lobe, SPACING), Volume(trachea, SPACING)))
+    assert verdict.accepted and verdict.measurements.components == 2
+    assert verdict.measurements.islands_removed == 0
+    assert verdict.cleaned.thyroid.array.sum() == (wide | lobe).sum()
+
+
+def test_a_large_component_far_away_is_kept_and_refused():
+    """Nobody can tell which of the two is the gland."""
+    far = np.roll(_in_long_scan(GLAND), 90, axis=0)
+    far[:, :, 20:] = 0
+    verdict = check_case(
+        case_from_volumes("c", Volume(_in_long_scan(GLAND) | far, SPACING), Volume(_in_long_scan(TRACHEA), SPACING))
+    )
+    assert verdict.reasons == ("components far apart",)
+    assert verdict.measurements.components == 2 and verdict.measurements.islands_removed == 0
+    assert any("of the thyroid lie" in note and "mm apart" in note for note in verdict.notes)
+
+
+def test_tiny_islands_are_removed_and_counted_even_at_the_border():
+    specked = GLAND.copy()
+    specked[0, 0, 0] = specked[39, 35, 10:12] = 1
+    verdict = _verdict(specked)
+    assert verdict.accepted
+    assert (verdict.measurements.islands_removed, verdict.measurements.island_voxels) == (2, 3)
+    assert verdict.cleaned.thyroid.array.sum() == GLAND.sum()
+    assert any("2 islands of the thyroid removed" in note for note in verdict.notes)
+
+
+def test_a_component_that_is_a_fair_share_of_a_small_gland_is_no_island():
+    small = _ball((20, 10, 12), 3) | _ball((20, 10, 32), 4)
+    small[30, 10, 20:24] = 1
+    verdict = _verdict(small)
+    assert verdict.measurements.islands_removed == 0
+    assert "too many components" in verdict.reasons
+
+
+def test_tiny_cavities_are_filled_and_counted_and_do_not_refuse():
+    cavity = GLAND.copy()
+    cavity[20, 18, 32] = 0
+    verdict = _verdict(cavity)
+    assert verdict.accepted and verdict.measurements.hole_voxels == 1
+    assert verdict.cleaned.thyroid.array.sum() == GLAND.sum()
+
+
+def test_the_border_margin_is_a_rule():
+    assert _verdict(GLAND[9:]).measurements.border_distance_voxels == 1
+    assert _verdict(GLAND[9:], TRACHEA[9:]).accepted
+    assert not _verdict(GLAND[9:], TRACHEA[9:], QualityRules(border_margin_voxels=3)).accepted
+
+
+def test_a_user_can_overrule_but_the_reasons_stay():
+    refused = _verdict(GLAND[10:], TRACHEA[10:])
+    accepted = overrule(refused, accept=True)
+    assert accepted.accepted and accepted.overruled == "accepted by the user"
+    assert accepted.reasons == ("cut by the scan's border",)
+    rejected = overrule(_verdict(GLAND), accept=False)
+    assert not rejected.accepted and rejected.overruled == "refused by the user"
+    assert overrule(refused, accept=False) == refused
+
+
+def test_nothing_to_learn_from_cannot_be_accepted():
+    verdict = overrule(_verdict(GLAND, TRACHEA * 0), accept=True)
+    assert not verdict.accepted and verdict.overruled == ""
+    assert "nothing to learn from" in verdict.notes[-1]
+
+
+def test_a_verdict_comes_back_from_json():
+    verdict = overrule(_verdict(GLAND[10:], TRACHEA[10:]), accept=True)
+    back = QualityVerdict.from_json(verdict.to_json())
+    assert back.to_json() == verdict.to_json() and back.measurements == verdict.measurements
+
+
+def test_the_real_case_is_refused_because_the_scan_cuts_it_yet_has_a_surface():
+    verdict = check_case(read_case(find_cases(REAL_CASE)[0]))
+    assert verdict.reasons == ("cut by the scan's border",)
+    assert verdict.surface_ras.volume / 1000 == pytest.approx(38.36, rel=0.01)
+    assert verdict.can_be_accepted

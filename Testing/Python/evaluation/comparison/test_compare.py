@@ -1,0 +1,89 @@
+"""Evaluations side by side: every number in its column, faults named, nothing overwritten."""
+
+import csv
+import json
+
+import pytest
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.evaluation.comparison.compare import compare, read_evaluations, write_comparison
+from ThyroidSynthLib.evaluation.metrics.headline import MEASURES
+
+
+def write_evaluation(folder, *, dice=0.95, pcc=0.97, cohort="c", **more):
+    folder.mkdir(parents=True)
+    document = {
+        "kind": "evaluation",
+        "format_version": 2,
+        "notice": "Not for clinical use.",
+        "synthetic_cohort": True,
+        "model": {"checksum": "abc", "variant": "fixed", "cases": 160, "settings": {"preset": "fast", "epochs": 200}},
+        "cohort": {"checksum": cohort},
+        "options": {"count": 200},
+        "reconstruction": {"cases": 160, "chamfer_mm": {"mean": 1.3}, "dice": {"mean": dice}},
+        "steering": {"one_shot": {"symmetry": {"pcc": pcc, "slope": None}}},
+        "validity": {"share_of_draws": 0.985},
+        **more,
+    }
+    (folder / "evaluation.json").write_text(json.dumps(document))
+    return folder
+
+
+def rows_of(comparison):
+    return {row["key"]: row for row in comparison["measures"]}
+
+
+def test_every_model_has_its_column_and_the_paper_stands_beside(tmp_path):
+    ours = write_evaluation(tmp_path / "ours", pcc=0.81)
+    fixed = write_evaluation(tmp_path / "fixed", pcc=0.34)
+    rows = rows_of(compare(read_evaluations([ours, fixed / "evaluation.json"])))
+    symmetry = rows["one_shot_pcc_symmetry"]
+    assert symmetry["values"] == {"ours": 0.81, "fixed": 0.34} and symmetry["leading"] == ["ours"]
+    assert symmetry["published"] == {"baseline": None, "fixed": 0.32, "correlation": 0.43}
+    # What nobody measured has no row, and what is equal in its shown digits leads nowhere.
+    assert "held_out_dice" not in rows and rows["training_dice"]["leading"] == []
+
+
+def test_the_files_say_the_same(tmp_path):
+    folders = [write_evaluation(tmp_path / name) for name in ("<b>", "second")]
+    comparison = compare(read_evaluations(folders))
+    page = write_comparison(comparison, tmp_path / "out")
+    with (tmp_path / "out" / "comparison.csv").open() as stream:
+        table = {row["key"]: row for row in csv.DictReader(stream)}
+    assert table["training_dice"]["second"] == "0.95" and table["training_chamfer_mm"]["paper: fixed"] == "1.63"
+    assert table["valid_share"]["second"] == "0.985"
+    assert json.loads((tmp_path / "out" / "comparison.json").read_text()) == comparison
+    text = page.read_text(encoding="utf-8")
+    assert "98.5%" in text and "Synthetic cohort." in text and "&lt;b&gt;" in text and "http" not in text
+    with pytest.raises(OutputError, match="already holds a comparison"):
+        write_comparison(comparison, tmp_path / "out")
+
+
+def test_evaluations_of_different_work_are_said_to_be(tmp_path):
+    folders = [write_evaluation(tmp_path / "a"), write_evaluation(tmp_path / "b", cohort="another")]
+    assert any("different cohorts" in note for note in compare(read_evaluations(folders))["notes"])
+
+
+def test_a_value_too_small_for_its_digits_is_not_written_as_nothing():
+    measure = next(each for each in MEASURES if each.key == "ks_p_volume_ml")
+    assert [measure.text(value) for value in (0.04, 2.3e-5, 0.0, None)] == ["0.040", "2e-05", "0.000", "–"]
+
+
+def test_folders_of_one_name_are_told_apart_by_where_they_lie(tmp_path):
+    folders = [write_evaluation(tmp_path / where / "evaluation") for where in ("ours", "theirs")]
+    assert [each.name for each in read_evaluations(folders)] == ["ours/evaluation", "theirs/evaluation"]
+
+
+def test_what_is_no_evaluation_is_named(tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "evaluation.json").write_text("{}")
+    newer = write_evaluation(tmp_path / "newer", format_version=99)
+    for path, message in (
+        (tmp_path / "nowhere", "does not exist"),
+        (tmp_path / "other", "is no evaluation"),
+        (newer, "newer ThyroidSynth"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_evaluations([path])
+    with pytest.raises(InputError, match="given twice"):
+        read_evaluations([newer, newer])

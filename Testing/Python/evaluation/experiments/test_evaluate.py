@@ -1,0 +1,201 @@
+"""A whole evaluation of a small model: its numbers hold together and its report stands alone."""
+
+import csv
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from support.tiny_cohort import write_tiny_cohort
+from support.tiny_model import train_tiny_model
+from ThyroidSynthLib.common.errors import Cancelled, CohortError, OutputError
+from ThyroidSynthLib.evaluation.experiments.evaluate import EvaluationOptions, evaluate
+from ThyroidSynthLib.evaluation.metrics.floor import perfect_reconstruction
+from ThyroidSynthLib.evaluation.metrics.headline import MEASURES, headline_values
+from ThyroidSynthLib.evaluation.metrics.surface_distances import compare_surfaces
+from ThyroidSynthLib.evaluation.report.figures.illustrations import NAMES, illustrate
+from ThyroidSynthLib.evaluation.report.inspection import describe
+from ThyroidSynthLib.evaluation.report.report import TABLES, write_evaluation
+
+SMALL = EvaluationOptions(cases=3, count=8, to_target=2, moves=1, gallery=4, permutations=20, resolution=32)
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    return write_tiny_cohort(tmp_path_factory.mktemp("cohort") / "cohort", cases=6)
+
+
+@pytest.fixture(scope="module")
+def model(cohort, tmp_path_factory):
+    """A model that has not seen the last two cases."""
+    return train_tiny_model(cohort.part(cohort.ids[:4]), tmp_path_factory.mktemp("model") / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def evaluation(model, cohort):
+    return evaluate(model, cohort, SMALL)
+
+
+@pytest.fixture(scope="module")
+def folder(evaluation, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "evaluation"
+    write_evaluation(evaluation, folder)
+    return folder
+
+
+def test_a_perfect_model_lies_on_the_surface_but_not_at_chamfer_zero(model, cohort):
+    reference = cohort.surface(cohort.ids[0])
+    perfect = perfect_reconstruction(model, reference)
+    assert perfect.is_closed()
+    compared = compare_surfaces(reference, perfect)
+    assert compared.assd_mm < 0.1 and compared.dice > 0.98
+    assert 0.3 < compared.chamfer_mm < 2.0
+
+
+def test_no_reconstruction_is_better_than_its_floor_by_more_than_chance(evaluation):
+    for item in (*evaluation.training, *evaluation.held_out):
+        assert item.comparison.assd_mm > item.floor.assd_mm
+        assert item.comparison.chamfer_mm > 0.9 * item.floor.chamfer_mm
+
+
+def test_held_out_cases_are_those_the_model_was_not_trained_on(evaluation, model, cohort):
+    assert [item.id for item in evaluation.held_out] == list(cohort.ids[4:])
+    assert {item.id for item in evaluation.training} < set(model.ids)
+    assert not any("not the one the model was trained on" in note for note in evaluation.notes)
+
+
+def test_the_numbers_are_those_of_the_options_and_hold_together(evaluation, model, cohort):
+    document = json.loads(json.dumps(evaluation.document(), allow_nan=False))
+    assert document["synthetic_cohort"] is True and "Not for clinical use" in document["notice"]
+    assert document["model"]["checksum"] == model.checksum
+    assert document["cohort"]["checksum"] == cohort.checksum
+    assert document["reconstruction"]["cases"] == 3
+    assert document["reconstruction_held_out"]["cases"] == 2
+    assert document["validity"]["thyroids"] == 8
+    assert document["steering"]["one_shot"]["volume_ml"]["count"] == 8
+    assert document["steering"]["to_target"]["volume_ml"]["count"] == 2
+    assert document["steering"]["independent"]["thyroids"] == 2
+    novelty = document["novelty"]
+    assert [novelty[f"{kind}_to_training"]["shapes"] for kind in ("generated", "held_out", "training")] == [8, 2, 4]
+    ratio = document["reconstruction"]["chamfer_mm"]["mean"] / document["reconstruction"]["chamfer_mm"]["floor"]["mean"]
+    assert document["reconstruction"]["chamfer_over_floor"] == pytest.approx(ratio)
+
+
+def test_every_headline_measure_but_those_of_larger_cohorts_is_found_in_the_document(evaluation):
+    values = headline_values(evaluation.document())
+    missing = {key for key, value in values.items() if value is None}
+    # Of two thyroids nothing may have been reached, and four codes tell nothing.
+    assert {key for key in missing if not key.startswith(("code_r2", "independent_", "leakage_"))} == set()
+    assert len({measure.key for measure in MEASURES}) == len(MEASURES)
+
+
+def test_only_the_surfaces_that_are_shown_are_kept(evaluation):
+    assert [len(thyroid.surface.faces) > 0 for thyroid in evaluation.one_shot] == [True] * 4 + [False] * 4
+
+
+def test_an_evaluation_repeats_with_its_seed(model, cohort):
+    options = replace(SMALL, cases=1, count=3, to_target=1, moves=0)
+    first, again = (evaluate(model, cohort, options).document() for _ in range(2))
+    assert {**again, "seconds": 0} == {**first, "seconds": 0}
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert tags.links == []
+    assert len(tags.images) >= 9
+    assert all(source.startswith("data:image/png;base64,") for source in tags.images)
+    assert "Synthetic cohort." in page and "Not for clinical use" in page
+    assert not re.search(r"https?://|None|nan", re.sub(r"base64,[^\"]+", "", page))
+
+
+def test_the_tables_hold_one_row_for_each_case_and_thyroid(folder):
+    with (folder / "tables" / "reconstruction.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 3 and all(float(row["floor_chamfer_mm"]) > 0 for row in rows)
+    with (folder / "tables" / "nearest.csv").open() as stream:
+        assert [row["shape"] for row in csv.DictReader(stream)].count("generated") == 8
+    with (folder / "tables" / "thyroids.csv").open() as stream:
+        thyroids = list(csv.DictReader(stream))
+    assert [row["method"] for row in thyroids] == ["one-shot"] * 8 + ["to target"] * 2
+
+
+def test_an_evaluation_is_not_overwritten_unasked(folder, evaluation):
+    with pytest.raises(OutputError, match="already holds an evaluation"):
+        write_evaluation(evaluation, folder)
+    assert describe(folder)["kind"] == "evaluation"
+
+
+def test_a_baseline_model_is_evaluated_without_steering(cohort, evaluation, tmp_path):
+    figures, own = tmp_path / "out" / "figures", tmp_path / "out" / "figures" / "own.png"
+    write_evaluation(evaluation, tmp_path / "out")
+    assert {path.stem for path in figures.iterdir()} <= set(NAMES)
+    assert {path.stem for path in (tmp_path / "out" / "tables").iterdir()} <= set(TABLES)
+    own.write_bytes(b"a user's")
+    baseline = train_tiny_model(cohort, tmp_path / "baseline.safetensors", variant="baseline")
+    evaluation = evaluate(baseline, cohort, replace(SMALL, cases=1, count=3, to_target=1, moves=0, gallery=0))
+    steering = evaluation.document()["steering"]
+    # It hears no condition, but its codes can be steered.
+    assert steering["one_shot"] == {} and steering["independent"]["thyroids"] == 1
+    assert any("No case of the cohort was held out" in note for note in evaluation.notes)
+    report = write_evaluation(evaluation, tmp_path / "out", overwrite=True)
+    # Nothing of the larger one before is left, but what is not an evaluation's.
+    made = set(illustrate(evaluation))
+    assert {path.stem for path in figures.iterdir()} == made | {own.stem}
+    assert "steering_one_shot" not in made
+    assert "nothing to steer" in report.read_text(encoding="utf-8")
+
+
+def test_another_cohort_is_noted_and_a_foreign_one_refused(model, cohort, tmp_path):
+    other = write_tiny_cohort(tmp_path / "other", cases=2, seed=9)
+    found = evaluate(model, other, replace(SMALL, cases=1, count=2, to_target=0, moves=0))
+    assert any("not the one the model was trained on" in note for note in found.notes)
+    model_of_others = train_tiny_model(cohort, tmp_path / "m.safetensors", epochs=1)
+    object.__setattr__(model_of_others, "ids", tuple(f"x{n}" for n in range(6)))
+    with pytest.raises(CohortError, match="none of the 6 cases"):
+        evaluate(model_of_others, other, SMALL)
+
+
+def test_a_stop_ends_it_at_once(model, cohort):
+    with pytest.raises(Cancelled):
+        evaluate(model, cohort, SMALL, stop_requested=lambda: True)
+
+
+def test_gallery_renders_show_the_gland_in_its_place(evaluation):
+    from ThyroidSynthLib.evaluation.report.figures.gallery import SurfaceRenderer, is_blank
+
+    surface = evaluation.one_shot[0].surface
+    with SurfaceRenderer(extent_mm=80.0, pixels=96) as renderer:
+        right_lobe = surface.moved(surface.vertices * 0.3 + np.array([20.0, 0.0, 0.0]))
+        picture = renderer.picture(right_lobe)
+    assert not is_blank(picture)
+    # Seen from the front, the patient's right is on the left of the picture.
+    drawn = np.abs(picture.astype(int) - picture[0, 0]).sum(axis=2) > 30
+    assert np.argwhere(drawn)[:, 1].mean() < 40
+
+
+class Tags(HTMLParser):
+    """Which elements are open at the end, and what the page would load."""
+
+    void = ("meta", "img", "br", "link")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.links, self.images = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if tag == "img":
+            self.images.append(attributes["src"])
+        elif "src" in attributes or tag in ("link", "script"):
+            self.links.append((tag, attributes))
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag

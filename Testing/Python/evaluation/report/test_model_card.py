@@ -1,0 +1,82 @@
+"""The model card has the usual headings and tells what is known, and what is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ThyroidSynthLib.evaluation.report.model_card import card_text, model_card
+from ThyroidSynthLib.model.description import ModelDescription, describe_model
+
+EXAMPLE = Path(__file__).resolve().parents[4] / "ThyroidSynth" / "Resources" / "Models" / "example.safetensors"
+
+EVALUATION = {
+    "reconstruction": {"dice": {"mean": 0.9417}, "assd_mm": {"mean": 0.331}},
+    "steering": {"one_shot": {name: {"pcc": 0.9} for name in ("volume_ml", "isthmus_area_mm2", "symmetry")}},
+    "validity": {"share_of_draws": 0.995},
+}
+
+
+@pytest.fixture
+def description() -> ModelDescription:
+    return describe_model(EXAMPLE)
+
+
+def sections(description: ModelDescription, evaluation: dict | None = None) -> dict:
+    return {section.heading: section for section in model_card(description, evaluation)}
+
+
+def test_the_headings_are_those_of_model_cards(description) -> None:
+    assert list(sections(description)) == [
+        "Intended use",
+        "Training data",
+        "Training",
+        "Evaluation",
+        "Limits",
+        "Licence",
+    ]
+
+
+def test_what_is_not_known_is_said(description) -> None:
+    found = sections(replace(description, licence="", held_out=0))
+    assert "Not evaluated yet" in found["Evaluation"].text
+    assert "Not stated" in found["Licence"].text
+    assert "No case of its cohort was held out" in found["Limits"].text
+    assert "say nothing about patients" in found["Limits"].text and "Not for clinical use" in found["Limits"].text
+
+
+def test_held_out_cases_licence_and_figures_are_told(description) -> None:
+    found = sections(replace(description, licence="CC BY 4.0", held_out=40, cases=160), EVALUATION)
+    assert ("Held out", "40 more cases, which it has not seen") in found["Training data"].rows
+    assert dict(found["Training data"].rows)["Trained on"].startswith("160 cases of ")
+    assert found["Licence"].text == "CC BY 4.0"
+    assert "held out" not in found["Limits"].text
+    told = dict(found["Evaluation"].rows)
+    assert told["Reconstruction of training cases"] == "ASSD 0.33 mm, Dice at 1.5 mm 0.942"
+    assert told["Steering one-shot"].startswith("PCC, volume 0.900, ")
+    assert told["Validity"].endswith("99.5%")
+
+
+def test_an_evaluation_without_known_figures_is_not_shown_as_one(description) -> None:
+    assert "another version" in sections(description, {"kind": "evaluation"})["Evaluation"].text
+
+
+def test_a_baseline_cannot_be_asked_for_features(description) -> None:
+    assert "cannot be asked" in sections(replace(description, variant="baseline"))["Intended use"].text
+    assert dict(sections(replace(description, variant="new"))["Training"].rows)["Variant"] == "new"
+
+
+def test_the_card_is_markdown_without_empty_rows(description) -> None:
+    text = card_text(model_card(replace(description, held_out=0), EVALUATION))
+    assert text.startswith("## Intended use\n\nMakes surfaces")
+    assert "\n\n## Licence\n\n" in text and "Held out:" not in text
+    assert "- Volume: " in text and "- Isthmus area: " in text
+
+
+def test_every_text_of_the_card_goes_through_the_translation(description) -> None:
+    found = model_card(description, None, lambda text: f"<{text}>")
+    for section in found:
+        assert section.heading.startswith("<") and section.heading.endswith(">")
+        assert all(name.startswith("<") for name, _ in section.rows)

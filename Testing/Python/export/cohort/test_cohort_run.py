@@ -1,0 +1,87 @@
+"""A cohort made by a process of its own: watched by its folder, stopped, found again, and never doubled."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import pytest
+
+from support.kept_models import kept_model
+from ThyroidSynthLib.common.errors import JobError
+from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
+
+
+@pytest.fixture(scope="module")
+def model_path():
+    return kept_model("tiny")
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = CohortRun(tmp_path / "made")
+    yield run
+    run.kill()
+
+
+def wait(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_folder_without_a_run_says_so(tmp_path):
+    assert CohortRun(tmp_path).state().status == "none"
+    assert CohortRun(tmp_path / "nowhere").state().status == "none"
+
+
+def test_a_cohort_is_made_counted_and_finished(run, model_path):
+    run.start(sys.executable, [str(model_path), "--count", "2", "--format", "none", "--mesh", "ply"], total=2)
+    assert run.state().runs
+    wait(lambda: not run.state().runs)
+    state = CohortRun(run.folder).state()
+    assert (state.status, state.done, state.total) == ("finished", 2, 2)
+    assert json.loads((run.folder / "manifest.json").read_text())["complete"] is True
+
+
+def test_a_stopped_cohort_keeps_whole_thyroids_and_can_be_made_again(run, model_path):
+    many = [str(model_path), "--count", "5000", "--format", "none", "--workers", "1"]
+    run.start(sys.executable, many, total=5000)
+    with pytest.raises(JobError, match="being made"):
+        CohortRun(run.folder).start(sys.executable, many, total=5000)
+    wait(lambda: run.state().done >= 2)
+    run.request_stop()
+    assert run.state().status in ("stopping", "stopped")
+    wait(lambda: not run.state().runs)
+    assert run.state().status == "stopped"
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert manifest["complete"] is False
+    assert manifest["count"] == run.state().done
+    run.start(sys.executable, [str(model_path), "--count", "1", "--format", "none", "--overwrite"], total=1)
+    assert run.state().done == 0
+    wait(lambda: not run.state().runs)
+    assert run.state().status == "finished"
+
+
+def test_why_it_failed_is_told(run, model_path):
+    run.start(sys.executable, [str(model_path), "--symmetry", "1.5"], total=1)
+    wait(lambda: not run.state().runs)
+    state = run.state()
+    assert state.status == "failed"
+    assert "symmetry" in state.message
+    assert "error:" not in state.message
+
+
+def test_a_killed_process_has_failed(run, model_path):
+    run.start(sys.executable, [str(model_path), "--count", "5000", "--format", "none", "--workers", "1"], total=5000)
+    wait(lambda: run.state().done >= 1)
+    run.kill()
+    wait(lambda: not run.state().runs)
+    assert run.state().status == "failed"
+
+
+def test_a_python_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(JobError, match="cannot be made"):
+        CohortRun(tmp_path / "x").start(tmp_path / "no python", [], total=1)

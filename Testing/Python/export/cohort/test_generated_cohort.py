@@ -1,0 +1,295 @@
+"""A generated cohort's folder: complete, checkable, never half-written, never overwritten unasked."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.common.errors import Cancelled, OutputError
+from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.export.cohort.generated_cohort import check_files, write_generated_cohort
+from ThyroidSynthLib.export.merging import MergeRules
+from ThyroidSynthLib.export.surroundings import Surroundings
+from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
+from ThyroidSynthLib.geometry.features import Features
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.grid import LabelGrid
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import read_volume
+
+BOX = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=float)
+QUADS = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+FACES = np.array([face for a, b, c, d in QUADS for face in ((a, b, c), (a, c, d))])
+A_MODEL = SimpleNamespace(
+    checksum="feed", variant="fixed", synthetic=True, provenance={"cohort": {"checksum": "c0de", "synthetic": True}}
+)
+
+
+def a_thyroid(number: int = 0, *, closed: bool = True, met: bool | None = None) -> Thyroid:
+    half = np.array([12.2, 6.1, 18.4]) + number
+    surface = Surface(BOX * half, FACES if closed else FACES[1:])
+    return Thyroid(
+        code=np.linspace(-1, 1, 7, dtype=np.float32) + number,
+        asked={"volume_ml": 15.0 + number, "isthmus_area_mm2": None},
+        measured=Features(float(np.prod(2 * half)) / 1000, 100.0, 1.0),
+        surface=surface,
+        validity=Validity(closed=closed, components=1, touches_box=False),
+        seed=42,
+        index=number,
+        attempts=1 + number,
+        met=met,
+        distance=None if met is None else 1.5,
+    )
+
+
+def read_manifest(folder: Path):
+    with (folder / "manifest.csv").open(newline="") as stream:
+        return json.loads((folder / "manifest.json").read_text()), list(csv.DictReader(stream))
+
+
+def test_the_manifest_lists_every_file_with_what_made_it(tmp_path):
+    result = write_generated_cohort(
+        (a_thyroid(n) for n in range(3)),
+        tmp_path / "cohort",
+        model=A_MODEL,
+        placement=Placement.at([100.0, -20.0, 30.0]),
+        options=FileOptions(mesh_formats=("ply", "stl")),
+        request={"seed": 42},
+    )
+    manifest, rows = read_manifest(result.folder)
+    assert (result.count, result.valid, result.attempts) == (3, 3, 6)
+    assert (manifest["complete"], manifest["count"], len(rows)) == (True, 3, 3)
+    assert manifest["model"]["checksum"] == "feed" and manifest["trained_on_synthetic_cohort"] is True
+    assert "Not for clinical use" in manifest["notice"]
+    listed = {file["path"]: file["sha256"] for entry in manifest["thyroids"] for file in entry["files"]}
+    on_disk = {p.relative_to(result.folder).as_posix() for p in result.folder.glob("*/*")}
+    assert set(listed) == on_disk and len(listed) == 9
+    assert all(sha256_of(result.folder / path) == checksum for path, checksum in listed.items())
+    second = manifest["thyroids"][1]
+    assert np.array_equal(np.float32(second["code"]), a_thyroid(1).code)
+    assert second["asked"] == {"volume_ml": 16.0, "isthmus_area_mm2": None, "symmetry": None}
+    assert rows[1]["asked_volume_ml"] == "16.0" and rows[1]["asked_symmetry"] == ""
+    assert np.array_equal(np.float32(rows[1]["code"].split()), a_thyroid(1).code)
+    labels = read_volume(result.folder / "label_maps" / "t00002.nii.gz")
+    assert np.allclose(labels.center_of_mass_ras(), [100.0, -20.0, 30.0], atol=0.8)
+    assert float(rows[1]["label_volume_ml"]) == pytest.approx(second["measured"]["volume_ml"], rel=0.1)
+
+
+def test_label_maps_on_a_given_grid_say_when_it_is_too_small(tmp_path):
+    grid = LabelGrid((30, 30, 27), np.diag([1.0, 1.0, 2.0, 1.0]) + np.array([[0, 0, 0, -13]] * 2 + [[0] * 4] * 2))
+    result = write_generated_cohort(
+        [a_thyroid()], tmp_path, model=A_MODEL, options=FileOptions(grid=grid, label_format="nrrd")
+    )
+    assert result.cut_by_grid == 1
+    assert read_manifest(tmp_path)[0]["thyroids"][0]["within_grid"] is False
+    assert read_volume(tmp_path / "label_maps" / "t00001.nrrd").array.shape == (30, 30, 27)
+
+
+def test_an_open_surface_is_listed_as_such_without_a_label_map(tmp_path):
+    write_generated_cohort(
+        [a_thyroid(closed=False)], tmp_path, model=A_MODEL, options=FileOptions(mesh_formats=("obj",))
+    )
+    entry = read_manifest(tmp_path)[0]["thyroids"][0]
+    assert entry["validity"]["ok"] is False
+    assert [file["path"] for file in entry["files"]] == ["meshes/t00001.obj"]
+
+
+def test_an_error_midway_leaves_whole_files_and_a_manifest_of_exactly_these(tmp_path):
+    def breaking():
+        yield a_thyroid(0)
+        yield a_thyroid(1)
+        raise RuntimeError("out of luck")
+
+    with pytest.raises(RuntimeError):
+        write_generated_cohort(breaking(), tmp_path, model=A_MODEL)
+    manifest, rows = read_manifest(tmp_path)
+    assert (manifest["complete"], manifest["count"], len(rows)) == (False, 2, 2)
+    assert sorted(p.name for p in (tmp_path / "label_maps").iterdir()) == ["t00001.nii.gz", "t00002.nii.gz"]
+
+
+def test_a_stop_keeps_what_is_written(tmp_path):
+    with pytest.raises(Cancelled):
+        write_generated_cohort((a_thyroid(n) for n in range(9)), tmp_path, model=A_MODEL, stop_requested=lambda: True)
+    assert read_manifest(tmp_path)[0]["count"] == 1
+
+
+def test_a_thyroid_that_cannot_be_written_leaves_none_of_its_files(tmp_path, monkeypatch):
+    from ThyroidSynthLib.export import thyroid_files
+
+    def failing(surface, path, **more):
+        raise OutputError("disk full")
+
+    def thyroids():
+        yield a_thyroid(0)
+        monkeypatch.setattr(thyroid_files, "write_mesh", failing)
+        yield a_thyroid(1)
+
+    with pytest.raises(OutputError, match="disk full"):
+        write_generated_cohort(thyroids(), tmp_path, model=A_MODEL, options=FileOptions(mesh_formats=("ply",)))
+    assert sorted(path.name for path in tmp_path.rglob("t0*")) == ["t00001.nii.gz", "t00001.ply"]
+    assert not (tmp_path / ".making").exists()
+    assert read_manifest(tmp_path)[0]["count"] == 1
+
+
+def test_a_first_thyroid_that_cannot_be_written_costs_no_earlier_cohort(tmp_path, monkeypatch):
+    from ThyroidSynthLib.export import thyroid_files
+
+    write_generated_cohort([a_thyroid()], tmp_path, model=A_MODEL)
+    before = sorted(path for path in tmp_path.rglob("*"))
+
+    def failing(*given):
+        raise OutputError("disk full")
+
+    monkeypatch.setattr(thyroid_files, "write_label_map", failing)
+    with pytest.raises(OutputError, match="disk full"):
+        write_generated_cohort([a_thyroid(3)], tmp_path, model=A_MODEL, overwrite=True)
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+    assert check_files(tmp_path) == 1
+
+
+def test_killed_at_any_moment_the_manifest_is_valid_and_its_files_whole(tmp_path):
+    script = (
+        "import itertools, sys; sys.path[:0] = sys.argv[2:]\n"
+        "from test_generated_cohort import A_MODEL, a_thyroid, write_generated_cohort\n"
+        "write_generated_cohort(map(a_thyroid, itertools.count()), sys.argv[1], model=A_MODEL)\n"
+    )
+    paths = [str(Path(__file__).parent), *filter(None, sys.path)]
+    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "cohort"), *paths])
+    try:
+        manifest = tmp_path / "cohort" / "manifest.json"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (manifest.exists() and b"t00003" in manifest.read_bytes()):
+            assert child.poll() is None
+            time.sleep(0.01)
+    finally:
+        child.kill()
+        child.wait()
+    listed, rows = read_manifest(tmp_path / "cohort")
+    assert listed["complete"] is False and listed["count"] == len(listed["thyroids"]) >= 3
+    assert listed["count"] - len(rows) in (0, 1)
+    for entry in listed["thyroids"]:
+        for file in entry["files"]:
+            assert sha256_of(tmp_path / "cohort" / file["path"]) == file["sha256"]
+
+
+def test_a_folder_in_use_is_refused_and_replaced_only_when_asked(tmp_path):
+    write_generated_cohort([a_thyroid(n) for n in range(3)], tmp_path, model=A_MODEL)
+    (tmp_path / "my notes.txt").write_text("keep")
+    with pytest.raises(OutputError, match="already holds a generated cohort"):
+        write_generated_cohort([a_thyroid()], tmp_path, model=A_MODEL)
+    write_generated_cohort([a_thyroid(5)], tmp_path, model=A_MODEL, overwrite=True)
+    assert read_manifest(tmp_path)[0]["count"] == 1
+    assert [p.name for p in (tmp_path / "label_maps").iterdir()] == ["t00001.nii.gz"]
+    assert (tmp_path / "my notes.txt").read_text() == "keep"
+
+
+def test_overwriting_never_removes_files_outside_the_folder(tmp_path):
+    folder, precious = tmp_path / "cohort", tmp_path / "precious.txt"
+    precious.write_text("keep")
+    folder.mkdir()
+    (folder / "manifest.json").write_text(
+        json.dumps({"kind": "generated cohort", "thyroids": [{"files": [{"path": "../precious.txt"}]}]})
+    )
+    write_generated_cohort([a_thyroid()], folder, model=A_MODEL, overwrite=True)
+    assert precious.read_text() == "keep"
+
+
+@pytest.mark.parametrize("options", [{"label_format": "mha"}, {"mesh_formats": ("vtk",)}, {"spacing_mm": 0.0}])
+def test_impossible_options_are_refused_before_anything_is_made(options):
+    with pytest.raises(OutputError):
+        FileOptions(**options)
+
+
+def test_wishes_out_of_reach_are_counted_and_listed(tmp_path):
+    thyroids = [a_thyroid(0, met=True), a_thyroid(1, met=False)]
+
+    written = write_generated_cohort(thyroids, tmp_path / "out", model=A_MODEL, options=FileOptions(label_format=None))
+
+    assert written.unmet == 1
+    entries = json.loads((tmp_path / "out" / "manifest.json").read_text())["thyroids"]
+    assert [(entry["met"], entry["distance"]) for entry in entries] == [(True, 1.5), (False, 1.5)]
+
+
+def a_box(low, high) -> Surface:
+    low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
+    return Surface((low + high) / 2 + BOX * (high - low) / 2, FACES)
+
+
+def test_overlap_with_a_structure_is_measured_or_carved_away(tmp_path):
+    at = Placement.at([100.0, -20.0, 30.0])
+    # A quarter of the thyroid along x, far beyond it along the other axes.
+    structure = a_box([106.1, -60, -60], [140, 60, 90])
+    reported = write_generated_cohort(
+        [a_thyroid()], tmp_path / "r", model=A_MODEL, placement=at, surroundings=Surroundings({"trachea": structure})
+    )
+    carved = write_generated_cohort(
+        [a_thyroid(met=True)],
+        tmp_path / "c",
+        model=A_MODEL,
+        placement=at,
+        surroundings=Surroundings({"trachea": structure}, carve=True),
+    )
+    whole = a_thyroid().measured.volume_ml
+    (before,), (row,) = read_manifest(tmp_path / "r")[0]["thyroids"], read_manifest(tmp_path / "r")[1]
+    after = read_manifest(tmp_path / "c")[0]["thyroids"][0]
+    assert before["overlap_ml"]["trachea"] == pytest.approx(whole / 4, rel=0.03)
+    assert float(row["overlap_ml"]) == pytest.approx(whole / 4, rel=0.03)
+    assert (before["carved"], after["carved"], after["met"]) == (False, True, None)
+    assert (reported.overlapping, carved.overlapping) == (1, 1)
+    assert after["measured"]["volume_ml"] == pytest.approx(0.75 * whole, rel=0.02)
+    assert after["label_volume_ml"] == pytest.approx(0.75 * whole, rel=0.05)
+    assert after["validity"]["ok"]
+
+
+def test_the_patients_map_is_written_with_each_thyroid_in_it(tmp_path):
+    from ThyroidSynthLib.geometry.volume import Volume
+    from ThyroidSynthLib.imaging.label_maps import LabelMap, read_label_map
+
+    array = np.zeros((50, 40, 60), dtype=np.uint8)
+    array[:, 18:22, 28:32] = 1
+    patient = LabelMap(Volume(array, np.diag([1.0, 1.0, 1.0, 1.0])), {1: "trachea", 2: "thyroid_gland"})
+    options = FileOptions(label_format="nrrd", merge_into=patient, merge_rules=MergeRules(overwrite=True))
+    write_generated_cohort(
+        [a_thyroid()], tmp_path, model=A_MODEL, placement=Placement.at([30.0, 20.0, 25.0]), options=options
+    )
+    entry = read_manifest(tmp_path)[0]["thyroids"][0]
+    assert [file["path"] for file in entry["files"]] == ["label_maps/t00001.nrrd", "merged/t00001.seg.nrrd"]
+    merged = read_label_map(tmp_path / "merged" / "t00001.seg.nrrd")
+    assert merged.names == patient.names
+    assert (merged.volume.array == 2).sum() / 1000 == pytest.approx(entry["merged"]["written_ml"])
+    assert entry["merged"]["overlaps"][0]["name"] == "trachea"
+    assert entry["merged"]["written_ml"] == pytest.approx(entry["measured"]["volume_ml"], rel=0.1)
+    assert (tmp_path / "merged_labels.csv").read_text().splitlines() == ["label,name", "1,trachea", "2,thyroid_gland"]
+
+
+def test_a_cohort_is_complete_only_when_all_its_files_are_as_written(tmp_path):
+    def thyroids():
+        yield a_thyroid(0)
+        (tmp_path / "label_maps" / "t00001.nii.gz").write_bytes(b"spoilt")
+        yield a_thyroid(1)
+
+    with pytest.raises(OutputError, match="not what was written"):
+        write_generated_cohort(thyroids(), tmp_path, model=A_MODEL)
+    assert read_manifest(tmp_path)[0]["complete"] is False
+    write_generated_cohort([a_thyroid(2)], tmp_path, model=A_MODEL, overwrite=True)
+    assert check_files(tmp_path) == 1
+
+
+@pytest.mark.parametrize(("space", "sign"), [("LPS", -1), ("RAS", 1)])
+def test_meshes_are_written_in_the_chosen_space_and_maps_in_the_chosen_spacing(tmp_path, space, sign):
+    import trimesh
+
+    options = FileOptions(mesh_formats=("ply",), mesh_space=space, spacing_mm=(1.0, 1.5, 3.0))
+    write_generated_cohort(
+        [a_thyroid()], tmp_path, model=A_MODEL, placement=Placement.at([100.0, -20.0, 30.0]), options=options
+    )
+    bounds = trimesh.load(tmp_path / "meshes" / "t00001.ply").bounds
+    np.testing.assert_allclose(bounds.mean(axis=0), [sign * 100, sign * -20, 30], atol=1e-4)
+    np.testing.assert_allclose(read_volume(tmp_path / "label_maps" / "t00001.nii.gz").spacing_mm, [1.0, 1.5, 3.0])

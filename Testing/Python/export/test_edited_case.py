@@ -1,0 +1,137 @@
+"""A patient's thyroid edited from files to files: exact without a change, met with one, and back again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.dataset.cases import Case, case_from_volumes
+from ThyroidSynthLib.export.edited_case import Change, EditedCase, edit_case, write_edit
+from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+from ThyroidSynthLib.generation.thyroid import reconstruct
+from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.volume import Volume, read_volume
+from ThyroidSynthLib.imaging.label_maps import LabelMap, read_label_map
+from ThyroidSynthLib.imaging.ply import read_ply
+from ThyroidSynthLib.model.shape_model import ShapeModel
+
+
+@pytest.fixture(scope="module")
+def case(small_model: ShapeModel) -> Case:
+    """A gland of the model with an isthmus, its trachea's centre of mass at the origin, and an island."""
+    row = int(np.argsort(small_model.features[:, 1])[-4])
+    surface = reconstruct(small_model, row, resolution=64).surface
+    matrix = np.diag([1.5, 1.5, 1.5, 1.0])
+    matrix[:3, 3] = -39.0
+    gland = voxelise(surface, LabelGrid((53, 53, 53), matrix)).array
+    gland[4, 4, 4] = 1
+    trachea = np.zeros_like(gland)
+    trachea[16:37, 23:30, 23:30] = 1
+    return case_from_volumes("patient", Volume(gland, matrix), Volume(trachea, matrix))
+
+
+@pytest.fixture(scope="module")
+def larger(small_model: ShapeModel, case: Case) -> EditedCase:
+    return edit_case(small_model, case, {"volume_ml": Change(0.2, relative=True)})
+
+
+def test_no_change_gives_the_patients_voxels_without_islands(
+    small_model: ShapeModel, case: Case, tmp_path: Path
+) -> None:
+    edited = edit_case(small_model, case, {})
+    document = write_edit(edited, tmp_path, model=small_model, options=FileOptions())
+
+    own = case.thyroid_mask.whole().array
+    own[4, 4, 4] = 0
+    np.testing.assert_array_equal(read_volume(tmp_path / "thyroid.nii.gz").array, own)
+    assert document["notes"] == ["1 island of the thyroid removed (0.0034 mL, 1 voxel)"]
+    assert document["met"] and document["asked"] == {} and document["before"] == document["after"]
+
+
+def test_what_is_asked_is_met_and_the_rest_is_held(larger: EditedCase, small_model: ShapeModel) -> None:
+    before, after = larger.fit.original.measured, larger.steered.thyroid.measured
+    spread = small_model.features.std(axis=0)
+
+    assert larger.steered.met
+    assert after.volume_ml == pytest.approx(1.2 * before.volume_ml, rel=0.005)
+    leaked = np.abs(after.as_array() - before.as_array()) / spread
+    assert (leaked[1:] <= 0.03).all()
+
+
+def test_edits_reverse(larger: EditedCase, case: Case) -> None:
+    """And compose: the way back starts from the edited gland."""
+    original = larger.fit.original
+    back = steer_to_target(larger.fit.shapes, larger.steered.thyroid, original.measured.as_dict())
+
+    assert back.met
+    assert back.thyroid.measured.as_array() == pytest.approx(original.measured.as_array(), rel=0.005)
+    inside = larger.fit.shapes.label_map(back.thyroid.code, larger.mask).array
+    own = larger.mask.array
+    assert 2 * (inside & own).sum() / (inside.sum() + own.sum()) > 0.97
+
+
+def test_features_may_be_left_free(small_model: ShapeModel, case: Case) -> None:
+    edited = edit_case(small_model, case, {"volume_ml": Change(0.1, relative=True)}, held=["symmetry"])
+
+    assert set(edited.steered.thyroid.asked) == {"volume_ml", "symmetry"}
+    assert set(edited.document(small_model)["held"]) == {"symmetry"}
+
+
+def test_label_map_mesh_and_merged_map_are_written_and_told(
+    small_model: ShapeModel, case: Case, larger: EditedCase, tmp_path: Path
+) -> None:
+    whole, trachea = case.thyroid_mask.whole(), case.trachea_mask.whole()
+    labels = np.where(whole.array, 17, np.where(trachea.array, 16, 0)).astype(np.uint8)
+    patient = LabelMap(Volume(labels, whole.ijk_to_ras), {16: "trachea", 17: "thyroid_gland"})
+    options = FileOptions(mesh_formats=("ply",), mesh_space="RAS", merge_into=patient)
+
+    document = write_edit(larger, tmp_path, model=small_model, options=options)
+
+    assert json.loads((tmp_path / "edit.json").read_text()) == document
+    assert document["files"] == ["thyroid.ply", "thyroid.nii.gz", "merged.nii.gz"]
+    assert document["asked"]["volume_ml"] == pytest.approx(1.2 * document["before"]["volume_ml"])
+    written = read_volume(tmp_path / "thyroid.nii.gz")
+    assert document["label_map"]["volume_ml"] == pytest.approx(written.array.sum() * written.voxel_volume_ml)
+    assert document["label_map"]["volume_ml"] == pytest.approx(document["after"]["volume_ml"], rel=0.02)
+    assert read_ply(tmp_path / "thyroid.ply").volume / 1000 == pytest.approx(document["after"]["volume_ml"], rel=1e-4)
+    merged = read_label_map(tmp_path / "merged.nii.gz")
+    np.testing.assert_array_equal(merged.volume.array == 17, (written.array == 1) & (labels != 16))
+    np.testing.assert_array_equal(merged.volume.array == 16, labels == 16)
+
+    with pytest.raises(OutputError, match="already holds an edit"):
+        write_edit(larger, tmp_path, model=small_model, options=options)
+    write_edit(larger, tmp_path, model=small_model, options=options, overwrite=True)
+
+
+def test_an_edit_whose_fit_is_far_from_the_gland_says_so(small_model: ShapeModel, case: Case) -> None:
+    gland = case.thyroid_mask.whole().array
+    gland[8:44, 20:50, 16:36] = 1
+    far = case_from_volumes("far", Volume(gland, case.trachea_mask.scan_ijk_to_ras), case.trachea_mask.whole())
+
+    edited = edit_case(small_model, far, {})
+    assert any("the fit is far from the given gland: Dice 0." in note for note in edited.notes)
+
+
+def test_a_grid_of_its_own_is_filled(small_model: ShapeModel, larger: EditedCase, tmp_path: Path) -> None:
+    options = FileOptions(spacing_mm=(1.0, 1.0, 3.0))
+    document = write_edit(larger, tmp_path, model=small_model, options=options, on_scan_grid=False)
+
+    assert read_volume(tmp_path / "thyroid.nii.gz").spacing_mm == pytest.approx([1.0, 1.0, 3.0])
+    assert document["label_map"]["holds_all"]
+
+
+def test_what_cannot_be_edited_is_told(small_model: ShapeModel, case: Case) -> None:
+    empty = case_from_volumes(
+        "empty", Volume(np.zeros((9, 9, 9), np.uint8), np.eye(4)), Volume(np.ones((9, 9, 9), np.uint8), np.eye(4))
+    )
+    with pytest.raises(InputError, match="no thyroid to edit"):
+        edit_case(small_model, empty, {})
+    with pytest.raises(InputError, match=r"symmetry = 1\.5 is impossible"):
+        edit_case(small_model, case, {"symmetry": Change(1.5)})
+    with pytest.raises(InputError, match="no feature 'weight'"):
+        edit_case(small_model, case, {"weight": Change(1.0)})

@@ -1,0 +1,136 @@
+"""The patient's map with another thyroid: nothing else changes, and what overlaps is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.export.merging import MergeRules, replace_thyroid
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.label_maps import LabelMap
+
+MATRIX = np.diag([1.0, 2.0, 5.0, 1.0])  # a voxel has 0.01 mL
+TRACHEA, THYROID, MUSCLE = 16, 17, 80
+
+
+@pytest.fixture
+def labels():
+    array = np.zeros((8, 10, 12), dtype=np.uint8)
+    array[:, 5:7, 5:7] = TRACHEA
+    array[2:5, 3:5, 2:10] = THYROID
+    array[6:, :, :3] = MUSCLE
+    return LabelMap(Volume(array, MATRIX), {TRACHEA: "trachea", THYROID: "thyroid_gland", MUSCLE: "muscle"})
+
+
+@pytest.fixture
+def bigger(labels):
+    """A thyroid that reaches into the trachea and the muscle, and leaves part of the old one."""
+    inside = np.zeros(labels.volume.array.shape, dtype=np.uint8)
+    inside[3:7, 3:6, 2:10] = 1
+    return Volume(inside, MATRIX)
+
+
+def test_other_structures_stay_and_overlaps_are_told(labels, bigger):
+    merged = replace_thyroid(labels, bigger)
+
+    before, after = labels.volume.array, merged.labels.volume.array
+    for other in (TRACHEA, MUSCLE):
+        assert np.array_equal(after == other, before == other)
+    assert {each.name: each.volume_ml for each in merged.overlaps} == pytest.approx({"trachea": 0.08, "muscle": 0.03})
+    assert [each.name for each in merged.overlaps] == ["trachea", "muscle"]
+    assert merged.old_ml == pytest.approx(0.48)
+    assert merged.new_ml == pytest.approx(0.96)
+    assert merged.written_ml == pytest.approx(0.96 - 0.11)
+    assert merged.written_ml == pytest.approx((after == THYROID).sum() * 0.01)
+    assert not after[2, 3:5, 2:10].any()
+    assert np.array_equal(before, labels.volume.array)
+
+
+def test_the_new_thyroid_may_overwrite(labels, bigger):
+    merged = replace_thyroid(labels, bigger, MergeRules(overwrite=True))
+
+    assert np.array_equal(merged.labels.volume.array == THYROID, bigger.array == 1)
+    assert merged.written_ml == merged.new_ml
+    assert len(merged.overlaps) == 2
+
+
+def test_the_old_thyroid_may_become_another_structure(labels, bigger):
+    merged = replace_thyroid(labels, bigger, MergeRules(old_becomes=MUSCLE))
+
+    assert (merged.labels.volume.array[2, 3:5, 2:10] == MUSCLE).all()
+    assert (merged.labels.volume.array[3, 3:5, 2:10] == THYROID).all()
+
+
+def test_the_same_thyroid_changes_nothing(labels):
+    same = Volume(labels.volume.array == THYROID, MATRIX)
+
+    merged = replace_thyroid(labels, same)
+
+    assert np.array_equal(merged.labels.volume.array, labels.volume.array)
+    assert merged.overlaps == ()
+
+
+def test_a_patient_without_a_thyroid_gets_a_new_label(labels, bigger):
+    without = LabelMap(
+        Volume(np.where(labels.volume.array == THYROID, 0, labels.volume.array), MATRIX), {255: "a", TRACHEA: "trachea"}
+    )
+
+    merged = replace_thyroid(without, bigger)
+
+    assert merged.thyroid_label == 256
+    assert merged.labels.names[256] == "thyroid_gland"
+    assert merged.labels.volume.array.max() == 256
+    # A label without a name is a structure, too.
+    assert merged.overlaps[-1].name == f"label {MUSCLE}"
+
+
+def test_the_old_thyroid_goes_whatever_label_is_chosen_for_the_new_one(labels, bigger):
+    """It neither stays in the map nor cuts the new one."""
+    merged = replace_thyroid(labels, bigger, MergeRules(thyroid_label=8))
+
+    assert merged.thyroid_label == 8 and merged.notes == ()
+    assert not (merged.labels.volume.array == THYROID).any()
+    free = ~np.isin(labels.volume.array, (TRACHEA, MUSCLE))
+    assert np.array_equal(merged.labels.volume.array == 8, (bigger.array == 1) & free)
+    assert {each.name for each in merged.overlaps} == {"trachea", "muscle"}
+    assert merged.old_ml == pytest.approx((labels.volume.array == THYROID).sum() * 0.01)
+    assert merged.labels.names == {8: "thyroid_gland", TRACHEA: "trachea", MUSCLE: "muscle"}
+    # Its label is free again, and no structure its voxels could become.
+    with pytest.raises(InputError, match="cannot become label 17"):
+        replace_thyroid(labels, bigger, MergeRules(thyroid_label=8, old_becomes=THYROID))
+
+
+def test_the_label_of_another_structure_is_refused_where_the_thyroid_is_named(labels, bigger):
+    with pytest.raises(InputError, match=r"Label 80 is muscle in the map, and its thyroid has label 17"):
+        replace_thyroid(labels, bigger, MergeRules(thyroid_label=MUSCLE))
+    # Unless it is known to be the old thyroid; then both go.
+    merged = replace_thyroid(labels, bigger, MergeRules(thyroid_label=MUSCLE, old_labels=(MUSCLE,), overwrite=True))
+    assert np.array_equal(merged.labels.volume.array == MUSCLE, bigger.array == 1)
+    assert not (merged.labels.volume.array == THYROID).any()
+
+
+def test_a_chosen_label_is_the_old_thyroid_where_none_is_named(labels, bigger):
+    unnamed = LabelMap(labels.volume, {TRACHEA: "trachea", THYROID: "gland", MUSCLE: "muscle"})
+    merged = replace_thyroid(unnamed, bigger, MergeRules(thyroid_label=THYROID))
+
+    assert merged.notes == () and merged.old_ml > 0
+    assert {each.name for each in merged.overlaps} == {"trachea", "muscle"}
+
+
+@pytest.mark.parametrize("rules", [MergeRules(), MergeRules(thyroid_label=8)])
+def test_an_old_thyroid_that_cannot_be_known_is_reported(labels, bigger, rules):
+    unnamed = LabelMap(labels.volume, {TRACHEA: "trachea", THYROID: "gland", MUSCLE: "muscle"})
+    merged = replace_thyroid(unnamed, bigger, rules)
+
+    (note,) = merged.notes
+    assert "no old thyroid was removed" in note and "17 (gland)" in note and "give its label" in note
+    assert merged.to_json()["notes"] == [note]
+
+
+def test_other_grids_and_impossible_labels_are_refused(labels, bigger):
+    with pytest.raises(InputError, match="different grids"):
+        replace_thyroid(labels, Volume(bigger.array[1:], MATRIX))
+    for rules in (MergeRules(old_becomes=3), MergeRules(old_becomes=THYROID), MergeRules(thyroid_label=0)):
+        with pytest.raises(InputError):
+            replace_thyroid(labels, bigger, rules)

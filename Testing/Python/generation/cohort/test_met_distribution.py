@@ -1,0 +1,151 @@
+"""How near a cohort is to what was asked, and how what is unmet or far outside is named."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution, ks_distance, rank_correlation
+from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace, wish_array, wish_text
+
+NAMES = ("volume_ml", "isthmus_area_mm2", "symmetry")
+
+
+@pytest.fixture(scope="module")
+def features() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return np.column_stack(
+        [rng.lognormal(2.5, 0.4, 80), np.where(rng.random(80) < 0.25, 0, rng.uniform(20, 90, 80)), rng.beta(6, 4, 80)]
+    )
+
+
+def entry(number, asked, measured, met=True):
+    return {
+        "id": f"t{number:05d}",
+        "asked": dict(zip(NAMES, asked, strict=True)),
+        "measured": dict(zip(NAMES, measured, strict=True)),
+        "met": met,
+    }
+
+
+def test_statistics_agree_with_scipys():
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=50), np.round(rng.normal(size=70), 1)
+    assert ks_distance(first, second) == pytest.approx(stats.ks_2samp(first, second).statistic)
+    x, y = np.round(first, 1), first**3 + rng.normal(size=50)
+    assert rank_correlation(x, y) == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert rank_correlation(x, np.zeros(50)) is None
+
+
+def test_a_cohort_that_measures_what_was_asked_is_near_and_a_shifted_one_is_not(features):
+    near, shifted = MetDistribution(features, {"volume_ml": "cohort"}), MetDistribution(features)
+    for number, row in enumerate(features):
+        near.add(entry(number, row, row * [1.001, 1, 1]))
+        shifted.add(entry(number, row, row + np.array([5, 0, 0])))
+
+    good, bad = near.summary(), shifted.summary()
+
+    assert good["features"]["volume_ml"]["ks_to_asked"] <= 3 / 80
+    assert abs(good["features"]["volume_ml"]["largest_quantile_error"]) < 0.05
+    assert bad["features"]["volume_ml"]["ks_to_asked"] > 0.3
+    assert bad["features"]["volume_ml"]["largest_quantile_error"] == pytest.approx(5)
+    assert bad["features"]["volume_ml"]["mean_error"] == pytest.approx(5)
+    assert good["without_isthmus"]["asked"] == good["without_isthmus"]["measured"] == (features[:, 1] == 0).mean()
+    pair = good["rank_correlation"]["volume_ml with symmetry"]
+    assert pair["asked"] == pytest.approx(pair["cohort"]) == pytest.approx(pair["measured"])
+    assert (good["met"], good["unmet"], good["asked"]) == (80, [], {"volume_ml": "cohort"})
+
+
+def test_what_is_out_of_reach_is_named_with_the_nearest_and_counted_by_region(features, tmp_path):
+    found = MetDistribution(features)
+    found.add(entry(1, (90.0, 0.0, 0.6), (41.0, 0.0, 0.61), met=False))
+    found.add(entry(2, (95.0, 0.0, 0.62), (40.0, 0.0, 0.6), met=False))
+    found.add(entry(3, (12.0, 40.0, 0.6), (12.0, 40.0, 0.6)))
+
+    found.write(tmp_path)
+
+    written = json.loads((tmp_path / "distribution.json").read_text())
+    assert written["met"] == 1 and [each["id"] for each in written["unmet"]] == ["t00001", "t00002"]
+    assert written["unmet"][0]["nearest"] == {"volume_ml": 41.0, "isthmus_area_mm2": 0.0, "symmetry": 0.61}
+    region = "above the cohort's volume, without isthmus, middling symmetry"
+    assert written["unmet_by_region"] == [{"region": region, "asked": 2, "unmet": 2}]
+    with (tmp_path / "distribution.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 21 and rows[3]["quantile"] == "0.5"
+    assert float(rows[3]["error"]) == pytest.approx(float(rows[3]["measured"]) - float(rows[3]["asked"]), rel=1e-4)
+
+
+def test_free_features_are_compared_with_the_cohort_only(features):
+    found = MetDistribution(features)
+    for number, row in enumerate(features[:20]):
+        found.add(entry(number, (row[0], None, None), row, met=None))
+
+    summary = found.summary()
+
+    assert summary["met"] is None
+    assert summary["features"]["symmetry"]["ks_to_asked"] is None
+    assert summary["features"]["symmetry"]["ks_to_cohort"] < 0.4
+    assert summary["without_isthmus"]["asked"] is None
+    json.dumps(found.headline(), allow_nan=False)
+
+
+def test_a_feature_asked_of_some_is_compared_among_these(features):
+    found = MetDistribution(features)
+    found.add(entry(1, (15.0, 0.0, None), (15.0, 0.0, 0.5)))
+    found.add(entry(2, (20.0, None, None), (20.0, 80.0, 0.5)))
+
+    summary = found.summary()
+
+    assert summary["without_isthmus"]["measured"] == summary["without_isthmus"]["asked"] == 1.0
+    area = summary["features"]["isthmus_area_mm2"]
+    assert (area["asked_of"], area["ks_to_asked"], area["mean_error"]) == (1, 0.0, 0.0)
+
+
+def test_wishes_far_from_every_training_case_are_found_furthest_first(features):
+    space = FeatureSpace(features)
+    wishes = wish_array([{"volume_ml": 200.0}, dict(zip(NAMES, features[5], strict=True)), {"volume_ml": 900.0}, {}])
+
+    assert space.far(wishes).tolist() == [2, 0]
+    assert space.distances(wishes)[[1, 3]] == pytest.approx(0.0)
+    assert space.outside(wishes[0])[0].startswith("volume of the cohort: ")
+    assert space.outside(wishes[1]) == space.outside(wishes[3]) == []
+
+
+def test_a_combination_can_be_far_although_each_feature_is_usual():
+    """Two clouds: small symmetric glands and large asymmetric ones."""
+    rng = np.random.default_rng(2)
+    volume = np.concatenate([rng.normal(6, 0.4, 40), rng.normal(40, 2, 40)])
+    symmetry = np.concatenate([rng.normal(0.9, 0.01, 40), rng.normal(0.4, 0.01, 40)])
+    space = FeatureSpace(np.column_stack([volume, np.full(80, 50.0), symmetry]))
+
+    wish = np.array([[40.0, 50.0, 0.9]])
+
+    assert space.far(wish).tolist() == [0]
+    assert space.outside(wish[0]) == []
+
+
+def test_regions_and_wishes_are_told_in_words(features):
+    space = FeatureSpace(features)
+    assert space.region(np.array([features[:, 0].max(), 0.0, np.nan])) == "high volume, without isthmus, any symmetry"
+    assert space.region(features.mean(axis=0) * [0, 1, 1]).startswith("below the cohort's volume, middling isthmus")
+    assert wish_text(np.array([95.0, np.nan, 0.6])) == "95.0 mL, symmetry 0.60"
+
+
+def test_one_target_that_many_share_and_meet_closely_is_no_distance(features):
+    found, spread = MetDistribution(features), MetDistribution(features)
+    for number in range(20):
+        nearly = 1 + 1e-4 * (-1) ** number
+        found.add(entry(number, (15.0, 0.0, 0.6), (15.0 * nearly, 0.0, 0.6 * nearly)))
+        spread.add(entry(number, (10.0 + number, 0.0, None), ((10.0 + number) * nearly, 0.0, 0.6)))
+
+    alike, apart = found.summary()["features"], spread.summary()["features"]
+
+    assert alike["volume_ml"]["ks_to_asked"] is alike["symmetry"]["ks_to_asked"] is None
+    assert abs(alike["volume_ml"]["largest_quantile_error"]) < 0.01
+    assert apart["volume_ml"]["ks_to_asked"] == pytest.approx(1 / 20)
+    # That there is no isthmus is met exactly, and compared.
+    assert alike["isthmus_area_mm2"]["ks_to_asked"] == apart["isthmus_area_mm2"]["ks_to_asked"] == 0.0

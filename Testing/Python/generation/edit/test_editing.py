@@ -1,0 +1,184 @@
+"""Edits of a patient's gland: nothing asked changes nothing, and what is asked changes alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import label
+
+from ThyroidSynthLib.common.errors import Cancelled, InputError
+from ThyroidSynthLib.generation.edit.editing import PatientFit, PatientShapes, fit_patient
+from ThyroidSynthLib.generation.steer.live import LiveSteering
+from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+from ThyroidSynthLib.generation.thyroid import reconstruct
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.surface import surface_from_mask
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.model.shape_model import ShapeModel
+
+# A turned trachea frame and voxels of uneven sides: nothing may rely on either being simple.
+_TURN = np.array([[0.96, 0.28, 0.0], [-0.28, 0.96, 0.0], [0.0, 0.0, 1.0]])
+PLACEMENT = Placement(np.block([[_TURN, np.array([[12.0], [-7.0], [90.0]])], [np.zeros((1, 3)), np.ones((1, 1))]]))
+
+
+@pytest.fixture(scope="module")
+def mask(small_model: ShapeModel) -> Volume:
+    """A gland of the model with a knob of its own, segmented in voxels of 1.4 x 1.6 x 2 mm, axes reversed."""
+    row = int(np.argsort(small_model.features[:, 1])[-4])
+    surface = reconstruct(small_model, row, resolution=64).surface
+    surface = surface.moved(PLACEMENT.to_ras(surface.vertices))
+    lower, upper = surface.bounds
+    spacing = np.array([-1.4, -1.6, 2.0])
+    matrix = np.diag([*spacing, 1.0])
+    matrix[:3, 3] = np.where(spacing > 0, lower - 9, upper + 9)
+    size = np.ceil((upper - lower + 18) / np.abs(spacing)).astype(int)
+    volume = voxelise(surface, LabelGrid(tuple(size), matrix))
+    array = volume.array.copy()
+    k, _, i = np.argwhere(array)[len(np.argwhere(array)) // 3]
+    first = int(np.flatnonzero(array[k, :, i])[0])
+    array[k - 1 : k + 2, first - 3 : first, i - 1 : i + 2] = 1
+    return Volume(array, volume.ijk_to_ras)
+
+
+@pytest.fixture(scope="module")
+def fitted(small_model: ShapeModel, mask: Volume) -> PatientFit:
+    return fit_patient(small_model, mask, PLACEMENT)
+
+
+def test_the_unchanged_gland_is_the_patients_voxel_for_voxel(fitted: PatientFit, mask: Volume) -> None:
+    again = fitted.shapes.label_map(fitted.original.code, mask)
+    np.testing.assert_array_equal(again.array, mask.array != 0)
+    np.testing.assert_array_equal(again.ijk_to_ras, mask.ijk_to_ras)
+
+    own = surface_from_mask(mask)
+    assert fitted.original.surface.is_closed()
+    assert fitted.original.measured.volume_ml == pytest.approx(own.volume / 1000, rel=1e-4)
+    own_points = PLACEMENT.to_trachea(own.vertices)
+    np.testing.assert_allclose(
+        np.sort(fitted.original.surface.vertices, axis=0), np.sort(own_points, axis=0), atol=1e-3
+    )
+
+
+def test_the_smallest_edit_changes_the_gland_but_little(fitted: PatientFit) -> None:
+    """No jump where an edit begins: the exact gland is not a special case beside the edited ones."""
+    code = fitted.original.code + np.float32(1e-5)
+
+    edited = fitted.shapes.thyroid(code)
+
+    assert edited.measured.volume_ml == pytest.approx(fitted.original.measured.volume_ml, rel=1e-3)
+    assert len(edited.surface.vertices) == pytest.approx(len(fitted.original.surface.vertices), rel=0.02)
+
+
+def test_one_feature_changes_and_the_others_are_held(fitted: PatientFit) -> None:
+    before = fitted.original.measured
+    wanted = before.as_dict() | {"volume_ml": 1.15 * before.volume_ml}
+
+    result = steer_to_target(fitted.shapes, fitted.original, wanted)
+
+    assert result.met
+    after = result.thyroid.measured
+    assert after.volume_ml == pytest.approx(wanted["volume_ml"], rel=0.005)
+    assert after.isthmus_area_mm2 == pytest.approx(before.isthmus_area_mm2, abs=1.0)
+    assert after.symmetry == pytest.approx(before.symmetry, abs=0.003)
+    assert result.thyroid.validity.ok
+
+
+def test_the_patients_own_details_survive_an_edit(fitted: PatientFit) -> None:
+    """Where the model's own surface lacks the knob, the edited gland still has it."""
+    own, model = fitted.original, fitted.model_alone
+    edited = steer_to_target(fitted.shapes, own, own.measured.as_dict() | {"volume_ml": 1.1 * own.measured.volume_ml})
+
+    gap = _farthest(own.surface.vertices, model.surface.vertices)
+    kept = _farthest(own.surface.vertices, edited.thyroid.surface.vertices)
+
+    assert gap > 2.0
+    assert kept < 0.7 * gap
+
+
+def test_large_edits_grow_no_crumbs(fitted: PatientFit, mask: Volume) -> None:
+    spread = fitted.shapes.model.codes.std(axis=0)
+    rng = np.random.default_rng(5)
+    for _ in range(4):
+        code = fitted.original.code + 1.5 * spread * rng.standard_normal(len(spread))
+        sizes = np.bincount(label(fitted.shapes.label_map(code, mask).array)[0].ravel())[1:]
+        assert sizes.min() > 0.01 * np.count_nonzero(mask.array), sizes
+
+
+def test_sensitivities_are_those_of_finite_differences(fitted: PatientFit) -> None:
+    thyroid = fitted.original
+    local = fitted.shapes.sensitivity(thyroid)
+    rng = np.random.default_rng(3)
+    for _ in range(3):
+        step = 0.05 * fitted.shapes.model.codes.std(axis=0) * rng.standard_normal(len(thyroid.code))
+        low, high = (fitted.shapes.thyroid(thyroid.code + sign * step).measured.as_array() for sign in (-1, 1))
+        expected = local.jacobian @ step * 2
+        assert high[0] - low[0] == pytest.approx(expected[0], rel=0.15, abs=0.02)
+        assert high[2] - low[2] == pytest.approx(expected[2], rel=0.3, abs=0.004)
+
+
+def test_a_hand_at_the_slider_is_followed_and_led_back(fitted: PatientFit) -> None:
+    start = fitted.original
+    live = LiveSteering(fitted.shapes, start)
+    held = start.measured.as_dict()
+    for share in (1.03, 1.06, 1.1, 1.1):
+        thyroid = live.follow(held | {"volume_ml": share * held["volume_ml"]})
+        assert thyroid.validity.ok
+    assert thyroid.measured.volume_ml == pytest.approx(1.1 * held["volume_ml"], rel=0.01)
+    assert thyroid.measured.symmetry == pytest.approx(held["symmetry"], abs=0.01)
+
+    assert live.settle(held | {"volume_ml": 1.1 * held["volume_ml"]}).met
+    np.testing.assert_array_equal(live.follow(held).code, start.code)
+    np.testing.assert_array_equal(live.settle(held).thyroid.code, start.code)
+
+
+def test_a_slow_drag_takes_derivatives_seldom(fitted: PatientFit, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    sensitivity = PatientShapes.sensitivity
+    monkeypatch.setattr(
+        PatientShapes, "sensitivity", lambda self, thyroid: taken.append(1) or sensitivity(self, thyroid)
+    )
+    live = LiveSteering(fitted.shapes, fitted.original)
+    held = fitted.original.measured.as_dict()
+    for share in np.linspace(1.01, 1.1, 10):
+        thyroid = live.follow(held | {"volume_ml": share * held["volume_ml"]})
+
+    assert thyroid.measured.volume_ml == pytest.approx(1.1 * held["volume_ml"], rel=0.01)
+    assert thyroid.measured.isthmus_area_mm2 == pytest.approx(held["isthmus_area_mm2"], abs=3.0)
+    assert thyroid.measured.symmetry == pytest.approx(held["symmetry"], abs=0.01)
+    assert len(taken) <= 5
+
+
+def test_a_gland_fitted_before_is_edited_without_fitting_again(fitted: PatientFit, mask: Volume) -> None:
+    shapes = PatientShapes.of_patient(fitted.shapes.model, mask, PLACEMENT, fitted.original.code)
+    code = fitted.original.code + np.float32(0.05)
+
+    # The last bits of a value depend on the points it was evaluated with.
+    again, first = shapes.thyroid(code).surface, fitted.shapes.thyroid(code).surface
+    np.testing.assert_array_equal(again.faces, first.faces)
+    np.testing.assert_allclose(again.vertices, first.vertices, atol=1e-4)
+
+
+def test_a_gland_at_the_scans_border_stays_what_it_was(small_model: ShapeModel, mask: Volume) -> None:
+    k = int(np.argwhere(mask.array)[:, 0].mean())
+    matrix = mask.ijk_to_ras.copy()
+    matrix[:3, 3] = mask.to_ras(np.array([0, 0, k]))
+    cut = Volume(mask.array[k:], matrix)
+
+    fit = fit_patient(small_model, cut, PLACEMENT)
+
+    np.testing.assert_array_equal(fit.shapes.label_map(fit.original.code, cut).array, cut.array != 0)
+    assert fit.original.validity.closed
+
+
+def test_an_empty_segment_and_a_stop_are_told(small_model: ShapeModel, mask: Volume) -> None:
+    with pytest.raises(InputError, match="empty"):
+        fit_patient(small_model, Volume(np.zeros_like(mask.array), mask.ijk_to_ras), PLACEMENT)
+    with pytest.raises(Cancelled):
+        fit_patient(small_model, mask, PLACEMENT, stop_requested=lambda: True)
+
+
+def _farthest(points: np.ndarray, others: np.ndarray) -> float:
+    from scipy.spatial import cKDTree
+
+    return float(np.percentile(cKDTree(others).query(points)[0], 99.5))

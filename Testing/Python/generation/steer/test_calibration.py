@@ -1,0 +1,65 @@
+"""A model that has seen what its codes come to makes, in one draw, thyroids nearer to what is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.common.errors import Cancelled
+from ThyroidSynthLib.generation.steer.calibration import calibrated
+from ThyroidSynthLib.generation.steer.steering import generate
+from ThyroidSynthLib.model.prior import prior_of
+from ThyroidSynthLib.model.shape_model import ShapeModel
+
+
+@pytest.fixture(scope="module")
+def measured(small_model: ShapeModel) -> ShapeModel:
+    return calibrated(replace(small_model, settings=replace(small_model.settings, prior="measured")), draws=80)
+
+
+def errors(model: ShapeModel) -> np.ndarray:
+    """Mean absolute errors of one-shot thyroids, in the cohort's SDs."""
+    made = list(generate(model, count=12, seed=5, resolution=40))
+    off = [list(each.asked.values()) - each.measured.as_array() for each in made]
+    return np.abs(off).mean(axis=0) / model.features.std(axis=0)
+
+
+def test_one_draw_comes_nearer_to_what_is_asked(measured: ShapeModel) -> None:
+    unaware, aware = errors(replace(measured, feature_map=None)), errors(measured)
+
+    assert aware.mean() < 0.7 * unaware.mean(), (unaware, aware)
+
+
+def test_codes_stay_as_likely_as_others(measured: ShapeModel) -> None:
+    prior = prior_of(measured)
+
+    def unlikeliness(model: ShapeModel) -> float:
+        codes = [each.code for each in generate(model, count=12, seed=5, resolution=32)]
+        fixed = measured.conditioning.size
+        away = [code[fixed:] - prior.mean(code[:fixed].astype(float)) for code in codes]
+        return float(np.mean([np.linalg.norm(np.linalg.solve(prior.factor, each)) for each in away]))
+
+    assert unlikeliness(measured) < 1.3 * unlikeliness(replace(measured, feature_map=None))
+
+
+def test_only_models_that_ask_for_it_are_looked_at(small_model: ShapeModel) -> None:
+    assert calibrated(small_model) is small_model
+
+
+def test_what_was_seen_travels_in_the_models_file(measured: ShapeModel, small_model: ShapeModel, tmp_path) -> None:
+    for name, model in (("with", measured), ("without", small_model)):
+        model.save(tmp_path / name)
+
+    again = ShapeModel.load(tmp_path / "with").feature_map
+    for found, wanted in zip(again(measured.codes[0]), measured.feature_map(measured.codes[0]), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
+    assert ShapeModel.load(tmp_path / "without").feature_map is None
+
+
+def test_it_can_be_stopped(small_model: ShapeModel) -> None:
+    asking = replace(small_model, settings=replace(small_model.settings, prior="measured"))
+
+    with pytest.raises(Cancelled):
+        calibrated(asking, stop_requested=lambda: True)

@@ -1,0 +1,97 @@
+"""A running training shows one of its cases now and then, and hardly spends time on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.tiny_cohort import write_tiny_cohort
+from ThyroidSynthLib.common.errors import JobError, SynthesisError
+from ThyroidSynthLib.generation.training_preview import PreviewWriter
+from ThyroidSynthLib.jobs.job_options import JobOptions, job_for
+from ThyroidSynthLib.jobs.job_run import run_job
+from ThyroidSynthLib.jobs.preview import Preview, read_preview, write_preview
+
+
+class Clock:
+    """A clock that only goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def job(tmp_path: Path):
+    cohort = write_tiny_cohort(tmp_path / "cohort", cases=3, samples_per_shape=300)
+    return job_for(tmp_path / "job", JobOptions(input=cohort.folder, epochs=60, device="cpu"))
+
+
+def test_a_training_leaves_a_preview_of_its_median_case(job) -> None:
+    clock = Clock()
+    writer = PreviewWriter(job, clock=clock)
+
+    def with_the_time(epoch, model_of):
+        writer(epoch, model_of)
+        clock.now += 1.0
+
+    run_job(job, on_snapshot=with_the_time)
+    preview = read_preview(job.preview_file)
+
+    assert preview.case_id in ("tiny00", "tiny01", "tiny02")
+    assert 1 < preview.epoch <= 60
+    assert preview.truth.is_closed() and len(preview.made.faces) > 50
+    size = np.ptp(preview.made.vertices, axis=0)
+    assert ((size > 5) & (size < 150)).all(), "in mm"
+    assert [path.name for path in job.path.glob(".*")] == []
+    job.restart(job.read_config())
+    assert read_preview(job.preview_file) is None
+
+
+def test_previews_wait_a_hundred_times_as_long_as_they_take(job, monkeypatch) -> None:
+    clock, written = Clock(), []
+
+    def one_second(path, preview):
+        written.append(clock.now)
+        clock.now += 1.0
+
+    monkeypatch.setattr("ThyroidSynthLib.generation.training_preview.write_preview", one_second)
+    writer = PreviewWriter(job, clock=clock)
+    writer._preview = lambda epoch, model: None
+    for epoch in range(1000):
+        writer(epoch, lambda: None)
+        clock.now += 0.5
+
+    gaps = np.diff(written)
+    assert len(written) >= 4 and (gaps >= 100).all() and (gaps <= 102).all()
+
+
+@pytest.mark.parametrize("error", [SynthesisError("no surface"), OSError("disk full"), ValueError("?")])
+def test_a_preview_that_fails_ends_no_training(job, error: Exception) -> None:
+    clock = Clock()
+    writer = PreviewWriter(job, clock=clock)
+
+    def fails():
+        raise error
+
+    writer(1, fails)
+    clock.now += 10
+    writer(2, fails)
+
+    assert not job.preview_file.exists()
+
+
+def test_a_damaged_preview_is_told(tmp_path: Path, job) -> None:
+    (tmp_path / "preview.npz").write_bytes(b"PK\x03\x04 and nothing more")
+
+    with pytest.raises(JobError, match="is damaged"):
+        read_preview(tmp_path / "preview.npz")
+    truth = write_tiny_cohort(tmp_path / "one", cases=1, samples_per_shape=10).surface("tiny00")
+    write_preview(tmp_path / "preview.npz", Preview("a", 3, truth, truth))
+    again = read_preview(tmp_path / "preview.npz")
+    assert (again.case_id, again.epoch) == ("a", 3)
+    assert np.allclose(again.made.vertices, truth.vertices, atol=1e-4)

@@ -1,0 +1,123 @@
+"""A voxel is where it was, through every format, rotation and cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+from scipy.spatial.transform import Rotation
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.geometry.volume import Volume, read_volume, volume_from_sitk, write_volume
+
+
+def geometry(*, degrees: tuple[float, float, float] = (0.0, 0.0, 0.0), flips=(1, 1, 1)) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix() * flips * (0.8, 1.5, 2.5)
+    matrix[:3, 3] = (-120.5, 33.25, 870.0)
+    return matrix
+
+
+def a_mask(ijk_to_ras: np.ndarray) -> Volume:
+    array = np.zeros((9, 8, 7), dtype=np.uint8)
+    array[2:5, 3:7, 1:3] = 1
+    array[4, 3, 5] = 1
+    return Volume(array, ijk_to_ras)
+
+
+GEOMETRIES = [
+    geometry(),
+    geometry(flips=(-1, 1, 1)),
+    geometry(degrees=(20.0, -35.0, 50.0)),
+    geometry(degrees=(90.0, 0.0, 90.0), flips=(1, -1, -1)),
+]
+
+
+@pytest.mark.parametrize("matrix", GEOMETRIES)
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
+def test_every_voxel_stays_where_it_was_through_a_file(tmp_path: Path, matrix: np.ndarray, suffix: str) -> None:
+    volume = a_mask(matrix)
+
+    write_volume(volume, tmp_path / f"mask{suffix}")
+    again = read_volume(tmp_path / f"mask{suffix}")
+
+    np.testing.assert_array_equal(again.array, volume.array)
+    # NIfTI keeps the geometry in single precision.
+    np.testing.assert_allclose(again.ijk_to_ras, volume.ijk_to_ras, atol=1e-3)
+
+
+def test_positions_are_ras_where_simpleitk_says_lps() -> None:
+    image = SimpleITK.GetImageFromArray(np.zeros((4, 5, 6), dtype=np.int16))
+    image.SetOrigin((10.0, 20.0, 30.0))
+    image.SetSpacing((1.0, 2.0, 3.0))
+
+    volume = volume_from_sitk(image)
+
+    assert volume.to_ras(np.array([1, 1, 1])) == pytest.approx([-11.0, -22.0, 33.0])
+    assert volume.to_ijk(np.array([-11.0, -22.0, 33.0])) == pytest.approx([1.0, 1.0, 1.0])
+    assert volume.spacing_mm == pytest.approx([1.0, 2.0, 3.0])
+    assert volume.voxel_volume_ml == pytest.approx(0.006)
+
+
+@pytest.mark.parametrize("matrix", GEOMETRIES)
+@pytest.mark.parametrize("margin", [0, 1, 4])
+def test_cutting_to_the_gland_keeps_every_position(matrix: np.ndarray, margin: int) -> None:
+    volume = a_mask(matrix)
+
+    cropped = volume.cropped(margin=margin)
+
+    before = volume.to_ras(np.argwhere(volume.array)[:, ::-1])
+    after = cropped.to_ras(np.argwhere(cropped.array)[:, ::-1])
+    np.testing.assert_allclose(after, before, atol=1e-9)
+    assert cropped.array.shape == (3 + 2 * margin, 4 + 2 * margin, 5 + 2 * margin)
+    assert cropped.center_of_mass_ras() == pytest.approx(volume.center_of_mass_ras())
+
+
+def test_a_mask_of_booleans_is_written_as_zeros_and_ones(tmp_path: Path) -> None:
+    volume = a_mask(geometry())
+
+    write_volume(Volume(volume.array.astype(bool), volume.ijk_to_ras), tmp_path / "mask.nii.gz")
+
+    np.testing.assert_array_equal(read_volume(tmp_path / "mask.nii.gz").array, volume.array)
+
+
+def test_an_empty_mask_has_no_centre_and_no_box() -> None:
+    empty = Volume(np.zeros((3, 3, 3)), np.eye(4))
+
+    with pytest.raises(ValueError, match="empty mask"):
+        empty.center_of_mass_ras()
+    with pytest.raises(ValueError, match="empty mask"):
+        empty.cropped()
+
+
+def test_a_volume_has_three_axes() -> None:
+    with pytest.raises(ValueError, match="three axes"):
+        Volume(np.zeros((3, 3)), np.eye(4))
+
+
+def test_files_that_are_no_volume_are_named(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.nii.gz"
+    damaged.write_bytes(b"no image")
+    coloured = tmp_path / "coloured.nrrd"
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.zeros((3, 3, 3, 3), np.uint8), isVector=True), str(coloured))
+    over_time = tmp_path / "time.nii"
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.zeros((2, 3, 3, 3), np.uint8), isVector=False), str(over_time))
+
+    for path, fault in (
+        (tmp_path / "missing.nii.gz", "does not exist"),
+        (damaged, "not a NIfTI file|cannot be read as an image"),
+        (coloured, "not a 3-D scalar image"),
+        (over_time, "not a 3-D"),
+    ):
+        with pytest.raises(InputError, match=fault) as caught:
+            read_volume(path)
+        assert str(path) in str(caught.value)
+
+
+def test_an_unknown_format_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"mask\.abc"):
+        write_volume(a_mask(geometry()), tmp_path / "mask.abc")
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from support.dicom_files import LIVER_CODE, THYROID_CODE, TRACHEA_CODE, ct_series, write_seg
+from support.mask_files import affine, two_masks
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.dataset.cases import find_cases, read_case
+from ThyroidSynthLib.dataset.quality import CUT_BY_BORDER, check_case
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.dicom_seg import is_dicom_seg, read_dicom_seg
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
+
+# An odd number of pixels a frame: packed bits then begin within a byte.
+SHAPE = (40, 37, 45)
+GLAND, WINDPIPE = two_masks(SHAPE)
+RAS = affine(spacing_mm=(0.9, 1.1, 1.5), degrees=8.0)
+CODES = {"a": THYROID_CODE, "b": TRACHEA_CODE}
+MASKS = {"a": GLAND, "b": WINDPIPE}
+LOW = {"thyroid_gland": GLAND, "trachea": WINDPIPE}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return ct_series(SHAPE, RAS)
+
+
+def assert_in_place(mask, expected: np.ndarray, ras: np.ndarray = RAS) -> None:
+    """Compare voxel by voxel, in patient space."""
+    found = mask.volume
+    assert int(found.array.sum()) == int(expected.sum())
+    positions = found.to_ras(np.argwhere(found.array)[:, ::-1])
+    kji = np.rint(Volume(expected, ras).to_ijk(positions))[:, ::-1].astype(int)
+    assert expected[tuple(kji.T)].all()
+    assert np.abs(Volume(expected, ras).to_ijk(positions)[:, ::-1] - kji).max() < 1e-3
+
+
+@pytest.mark.parametrize("omit", [True, False])
+def test_binary_segments_are_found_by_code_and_lie_in_place(tmp_path, images, omit):
+    masks = {"liver": np.roll(GLAND, 5, axis=2), **MASKS}
+    path = write_seg(tmp_path / "x.dcm", masks, images, codes_of={**CODES, "liver": LIVER_CODE}, omit_empty_frames=omit)
+    assert is_dicom_seg(path)
+    found, notes = read_dicom_seg(path)
+    assert_in_place(found[THYROID], GLAND)
+    assert_in_place(found[TRACHEA], WINDPIPE)
+    assert notes == ()
+    # The CT that the frames refer to tells how far the scan goes on where frames were left out.
+    assert found[THYROID].scan_shape == SHAPE
+    assert found[THYROID].first == tuple(int(axis.min()) for axis in np.nonzero(GLAND))
+
+
+def test_segments_without_a_telling_code_are_found_by_their_label(tmp_path, images):
+    found, _ = read_dicom_seg(write_seg(tmp_path / "x.dcm", LOW, images))
+    assert_in_place(found[THYROID], GLAND)
+    assert_in_place(found[TRACHEA], WINDPIPE)
+
+
+def test_slices_left_out_within_a_gland_are_empty(tmp_path, images):
+    # Every second slice of everything is missing: the spacing is the file's own word then.
+    comb = (np.arange(SHAPE[0]) % 2 == 0)[:, None, None].astype(np.uint8)
+    thinned = {"a": GLAND * comb, "b": WINDPIPE * comb}
+    found, _ = read_dicom_seg(write_seg(tmp_path / "x.dcm", thinned, images, codes_of=CODES))
+    assert_in_place(found[THYROID], thinned["a"])
+    assert_in_place(found[TRACHEA], thinned["b"])
+
+
+def test_a_stack_from_top_to_bottom_lies_in_place(tmp_path):
+    flipped = RAS.copy()
+    flipped[:3, 3] += (SHAPE[0] - 1) * RAS[:3, 2]
+    flipped[:3, 2] = -RAS[:3, 2]
+    found, _ = read_dicom_seg(write_seg(tmp_path / "x.dcm", MASKS, ct_series(SHAPE, flipped), codes_of=CODES))
+    assert_in_place(found[THYROID], GLAND, flipped)
+    assert found[THYROID].scan_shape == SHAPE
+    lower = min(np.flatnonzero(GLAND.any(axis=(1, 2))))
+    assert found[THYROID].border_distance_voxels == min(
+        lower, SHAPE[0] - 1 - max(np.flatnonzero(GLAND.any(axis=(1, 2)))), *_in_plane(GLAND)
+    )
+
+
+def _in_plane(mask: np.ndarray) -> list[int]:
+    distances = []
+    for axis in (1, 2):
+        filled = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
+        distances += [int(filled[0]), SHAPE[axis] - 1 - int(filled[-1])]
+    return distances
+
+
+def test_fractional_segments_count_from_half_on(tmp_path, images):
+    soft = np.where(GLAND, 0.6, 0.3 * np.roll(GLAND, 2, axis=1))
+    masks = {"a": soft.astype(np.float32), "b": WINDPIPE.astype(np.float32)}
+    path = write_seg(tmp_path / "x.dcm", masks, images, kind="FRACTIONAL", codes_of=CODES, max_fractional_value=200)
+    found, notes = read_dicom_seg(path)
+    assert_in_place(found[THYROID], GLAND)
+    assert_in_place(found[TRACHEA], WINDPIPE)
+    assert any("fractional" in note for note in notes)
+
+
+def test_label_map_segmentations_are_read_by_their_values(tmp_path, images):
+    path = write_seg(tmp_path / "x.dcm", MASKS, images, kind="LABELMAP", codes_of=CODES)
+    found, _ = read_dicom_seg(path)
+    assert_in_place(found[THYROID], GLAND)
+    assert_in_place(found[TRACHEA], WINDPIPE)
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
+def test_other_transfer_syntaxes_are_read(tmp_path, images, syntax):
+    path = write_seg(tmp_path / "x.dcm", MASKS, images, codes_of=CODES)
+    dataset = pydicom.dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    pydicom.dcmwrite(path, dataset, implicit_vr=syntax is ImplicitVRLittleEndian, little_endian=True)
+    found, _ = read_dicom_seg(path)
+    assert_in_place(found[THYROID], GLAND)
+
+
+def test_compressed_frames_are_unpacked(tmp_path, images):
+    masks = {name: mask.astype(np.float32) for name, mask in MASKS.items()}
+    path = write_seg(
+        tmp_path / "x.dcm",
+        masks,
+        images,
+        kind="FRACTIONAL",
+        codes_of=CODES,
+        transfer_syntax_uid=pydicom.uid.RLELossless,
+    )
+    found, _ = read_dicom_seg(path)
+    assert_in_place(found[THYROID], GLAND)
+
+
+def test_a_gland_cut_by_the_scan_is_told_although_empty_frames_are_left_out(tmp_path, images):
+    cut = np.roll(GLAND, SHAPE[0] - 1 - int(np.nonzero(GLAND)[0].max()), axis=0)
+    write_seg(tmp_path / "case" / "x.dcm", {"a": cut, "b": cut * 0 + WINDPIPE * (cut.any(axis=(1, 2))[:, None, None])},
+              images, codes_of=CODES)  # fmt: skip
+    (source,) = find_cases(tmp_path / "case")
+    assert source.kind == "dicom"
+    assert CUT_BY_BORDER in check_case(read_case(source)).reasons
+    whole = write_seg(tmp_path / "whole.dcm", MASKS, images, codes_of=CODES)
+    assert CUT_BY_BORDER not in check_case(read_case(find_cases(whole)[0])).reasons
+
+
+def test_where_the_scan_ends_is_not_guessed_without_references(tmp_path, images):
+    only = {"a": GLAND, "b": WINDPIPE * GLAND.any(axis=(1, 2))[:, None, None]}
+    path = write_seg(tmp_path / "x.dcm", only, images, codes_of=CODES)
+    dataset = pydicom.dcmread(path)
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        del frame.DerivationImageSequence
+    dataset.save_as(path)
+    found, notes = read_dicom_seg(path)
+    assert_in_place(found[THYROID], GLAND)
+    assert found[THYROID].border_distance_voxels == 1
+    assert any("not known" in note for note in notes)
+
+
+def test_a_folder_with_one_segmentation_among_images_is_a_case_and_one_with_several_holds_cases(tmp_path, images):
+    folder = tmp_path / "patient"
+    write_seg(folder / "1.2.840.7", MASKS, images, codes_of=CODES)
+    for image in images[:3]:
+        image.save_as(folder / f"{image.InstanceNumber}.dcm", enforce_file_format=True)
+    (folder / "notes.txt").write_text("nothing of the kind")
+    (source,) = find_cases(folder)
+    assert (source.id, source.kind) == ("patient", "dicom")
+    assert not is_dicom_seg(folder / "1.dcm")
+    write_seg(folder / "second.dcm", MASKS, images, codes_of=CODES)
+    assert [each.id for each in find_cases(folder)] == ["1.2.840.7", "second"]
+
+
+def _without(dataset: pydicom.Dataset, name: str) -> None:
+    for holder in (*dataset.SharedFunctionalGroupsSequence, *dataset.PerFrameFunctionalGroupsSequence):
+        if name in holder:
+            delattr(holder, name)
+
+
+def _shift_a_frame(dataset: pydicom.Dataset) -> None:
+    plane = dataset.PerFrameFunctionalGroupsSequence[3].PlanePositionSequence[0]
+    plane.ImagePositionPatient = [value + 0.4 for value in plane.ImagePositionPatient]
+
+
+def _repeat_a_frame(dataset: pydicom.Dataset) -> None:
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    groups[1] = groups[0]
+
+
+def _cut_short(dataset: pydicom.Dataset) -> None:
+    dataset.PixelData = dataset.PixelData[:-400]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda dataset: _without(dataset, "PlanePositionSequence"), "where its frames lie"),
+        (lambda dataset: _without(dataset, "SegmentIdentificationSequence"), "which frame belongs"),
+        (_shift_a_frame, "unevenly spaced"),
+        (_repeat_a_frame, "in one place"),
+        (_cut_short, "too early"),
+        (lambda dataset: setattr(dataset, "NumberOfFrames", 3), "describes"),
+        (lambda dataset: delattr(dataset, "PixelData"), "no pixels"),
+        (lambda dataset: delattr(dataset, "Rows"), "damaged or incomplete"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path, images, spoil, said):
+    path = write_seg(tmp_path / "x.dcm", MASKS, images, codes_of=CODES)
+    dataset = pydicom.dcmread(path)
+    spoil(dataset)
+    dataset.save_as(path)
+    with pytest.raises(InputError, match=said):
+        read_dicom_seg(path)
+
+
+def test_files_that_are_no_segmentation_are_refused(tmp_path, images):
+    path = tmp_path / "ct.dcm"
+    images[0].save_as(path, enforce_file_format=True)
+    with pytest.raises(InputError, match="nor a DICOM"):
+        find_cases(path)
+    with pytest.raises(InputError, match="no segmentation"):
+        read_dicom_seg(path)
+    text = tmp_path / "x.dcm"
+    text.write_text("nothing of the kind")
+    with pytest.raises(InputError, match="not a DICOM file"):
+        read_dicom_seg(text)
+    with pytest.raises(InputError, match="does not exist"):
+        read_dicom_seg(tmp_path / "gone.dcm")
+    neither = write_seg(tmp_path / "y.dcm", {"liver": GLAND}, images, codes_of={"liver": LIVER_CODE})
+    with pytest.raises(InputError, match="neither a thyroid nor a trachea"):
+        read_dicom_seg(neither)
+
+
+def test_a_class_map_for_two_mask_files_is_refused_rather_than_ignored(tmp_path):
+    with pytest.raises(InputError, match="Leave the class map out"):
+        find_cases(class_map="total-v2", thyroid=tmp_path / "a.nii.gz", trachea=tmp_path / "b.nii.gz")

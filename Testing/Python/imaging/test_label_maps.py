@@ -1,0 +1,81 @@
+"""Maps of many structures from the files that TotalSegmentator and Slicer leave."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from support.mask_files import affine, caret_xml, two_masks, write_case, write_nifti
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.label_maps import LabelMap, read_label_map
+
+THYROID, TRACHEA = two_masks()
+MAP = np.where(TRACHEA, 16, np.where(THYROID, 17, 0)).astype(np.uint8)
+
+
+def test_a_multi_label_nifti_keeps_its_numbers_and_names(tmp_path):
+    names = {16: "trachea", 17: "thyroid_gland", 118: "skull"}
+    path = write_nifti(tmp_path / "ml.nii.gz", MAP, affine(degrees=5), extensions=[(0, caret_xml(names))])
+
+    found = read_label_map(path)
+
+    assert found.names == names
+    assert found.thyroid_label() == 17
+    assert np.array_equal(found.volume.array, MAP)
+    np.testing.assert_allclose(found.volume.ijk_to_ras, affine(degrees=5), atol=1e-5)
+
+
+def test_a_map_without_names_needs_to_be_told_whose_numbers_it_holds(tmp_path):
+    path = write_nifti(tmp_path / "ml.nii.gz", np.where(MAP == 0, 5, MAP).astype("f4"), affine())
+
+    with pytest.raises(InputError, match="total-v2"):
+        read_label_map(path)
+    assert read_label_map(path, class_map="total-v2").names == {5: "label 5", 16: "trachea", 17: "thyroid_gland"}
+
+
+def test_a_folder_of_masks_is_stacked_in_the_order_of_its_names(tmp_path):
+    write_case(tmp_path / "s1", THYROID, TRACHEA, affine())
+    write_nifti(tmp_path / "s1" / "segmentations" / "skull.nii.gz", np.zeros_like(THYROID), affine())
+
+    found = read_label_map(tmp_path / "s1")
+
+    assert found.names == {1: "skull", 2: "thyroid_gland", 3: "trachea"}
+    assert np.array_equal(found.volume.array == 2, THYROID == 1)
+    assert np.array_equal(found.volume.array == 3, TRACHEA == 1)
+
+
+def test_masks_of_different_scans_are_refused(tmp_path):
+    write_case(tmp_path / "s1", THYROID, TRACHEA, affine())
+    write_nifti(tmp_path / "s1" / "segmentations" / "skull.nii.gz", THYROID, affine(origin=(0, 0, 0)))
+
+    with pytest.raises(InputError, match="different grids"):
+        read_label_map(tmp_path / "s1")
+
+
+def test_a_slicer_segmentation_is_read_by_its_segments(tmp_path):
+    from ThyroidSynthLib.imaging.label_map_files import write_label_map
+
+    path = tmp_path / "s.seg.nrrd"
+    write_label_map(Volume(MAP, affine()), path, names={16: "trachea", 17: "thyroid gland"})
+
+    found = read_label_map(path)
+
+    assert found.names == {1: "trachea", 2: "thyroid gland"}
+    assert np.array_equal(found.volume.array == 2, THYROID == 1)
+
+
+@pytest.mark.parametrize("name", ["x.png", "missing.nii.gz", "empty"])
+def test_what_is_no_map_is_refused(tmp_path, name):
+    if name == "empty":
+        (tmp_path / name).mkdir()
+    with pytest.raises(InputError):
+        read_label_map(tmp_path / name)
+
+
+def test_fractions_and_two_thyroids_are_refused(tmp_path):
+    path = write_nifti(tmp_path / "p.nii.gz", MAP.astype("f4") / 3, affine())
+    with pytest.raises(InputError, match="fractional"):
+        read_label_map(path, class_map="total-v2")
+    with pytest.raises(InputError, match="both named"):
+        LabelMap(Volume(MAP, affine()), {1: "thyroid", 2: "thyroid_gland"}).thyroid_label()

@@ -1,0 +1,123 @@
+"""Names of labels in NIfTI and NRRD files: as TotalSegmentator and Slicer write and read them."""
+
+import gzip
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from ThyroidSynthLib.common.errors import OutputError
+from ThyroidSynthLib.dataset.cases import find_cases, read_case
+from ThyroidSynthLib.geometry.volume import Volume, read_volume
+from ThyroidSynthLib.imaging.label_map_files import write_label_map, write_names_table
+from ThyroidSynthLib.imaging.labels import names_in_extensions
+from ThyroidSynthLib.imaging.nifti import read_header
+
+NAMES = {1: "trachea", 2: "thyroid_gland", 7: "C & <D>", 300: "vertebra Ö"}
+
+
+@pytest.fixture
+def labels():
+    array = np.zeros((9, 10, 11), dtype=np.uint16)
+    array[1:8, 4:7, 4:7] = 1
+    array[3:6, 2:4, 2:9] = 2
+    array[0, 0, :5] = 7
+    array[8, 9, 10] = 300
+    matrix = np.diag([-1.5, -1.5, 2.0, 1.0])
+    matrix[:3, 3] = [30.0, 40.0, -50.0]
+    return Volume(array, matrix)
+
+
+@pytest.mark.parametrize("suffix", ["nii.gz", "nii"])
+def test_a_nifti_file_holds_the_names_and_the_same_voxels(tmp_path, labels, suffix):
+    path = tmp_path / f"map.{suffix}"
+    write_label_map(labels, path, names=NAMES)
+
+    header = read_header(path)
+    assert names_in_extensions(header.extensions) == NAMES
+    assert header.extensions[0][0] == 0
+    assert np.array_equal(read_volume(path).array, labels.array)
+    image = SimpleITK.ReadImage(str(path))
+    assert np.array_equal(SimpleITK.GetArrayFromImage(image), labels.array)
+    assert np.allclose(image.GetOrigin(), [-30.0, -40.0, -50.0])
+
+
+def test_the_extension_keeps_to_the_standard(tmp_path, labels):
+    path = tmp_path / "map.nii.gz"
+    write_label_map(labels, path, names=NAMES)
+
+    content = gzip.decompress(path.read_bytes())
+    size, code = struct.unpack_from("<2i", content, 352)
+    (offset,) = struct.unpack_from("<f", content, 108)
+    assert content[348:352] == b"\x01\x00\x00\x00"
+    assert (size % 16, code) == (0, 0)
+    assert offset == 352 + size
+    assert content[360:].startswith(b"<?xml")
+    assert len(content) == offset + labels.array.nbytes
+
+
+def test_a_merged_nifti_is_a_case_that_prepare_reads(tmp_path, labels):
+    path = tmp_path / "map.nii.gz"
+    write_label_map(labels, path, names=NAMES)
+
+    case = read_case(find_cases(path)[0])
+
+    assert case.thyroid_mask.volume_ml == pytest.approx((labels.array == 2).sum() * 4.5e-3)
+    assert case.trachea_mask.volume_ml == pytest.approx((labels.array == 1).sum() * 4.5e-3)
+
+
+def test_a_seg_nrrd_opens_in_slicer_as_a_segmentation(tmp_path, labels):
+    slicer = pytest.importorskip("slicer")
+    path = tmp_path / "map.seg.nrrd"
+    write_label_map(labels, path, names=NAMES)
+
+    scene = slicer.vtkMRMLScene()
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "map")
+    node.AddDefaultStorageNode(str(path))
+    node.GetStorageNode().SetFileName(str(path))
+    assert node.GetStorageNode().ReadData(node)
+    content = node.GetSegmentation()
+    segments = [content.GetNthSegment(index) for index in range(content.GetNumberOfSegments())]
+    assert {each.GetLabelValue(): each.GetName() for each in segments} == NAMES
+    assert "SCT^69748006^Thyroid" in content.GetSegment("thyroid_gland").GetTerminology()
+    from ThyroidSynthLib.slicer.scene.volumes import volume_of_segment
+
+    thyroid = volume_of_segment(node, "thyroid_gland")
+    assert thyroid.array.sum() == (labels.array == 2).sum()
+    np.testing.assert_allclose(
+        thyroid.center_of_mass_ras(), Volume(labels.array == 2, labels.ijk_to_ras).center_of_mass_ras()
+    )
+
+
+def test_names_that_do_not_come_back_are_an_error_and_leave_nothing(tmp_path, labels, monkeypatch):
+    from ThyroidSynthLib.imaging import label_map_files as export
+
+    monkeypatch.setattr(export, "_names_in", lambda path: {})
+    with pytest.raises(OutputError, match="label names"):
+        write_label_map(labels, tmp_path / "map.nii.gz", names=NAMES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plain_nrrd_is_no_place_for_names(tmp_path, labels):
+    with pytest.raises(OutputError, match=r"\.seg\.nrrd"):
+        write_label_map(labels, tmp_path / "map.nrrd", names=NAMES)
+
+
+def test_the_same_map_gives_the_same_bytes(tmp_path, labels):
+    for name in ("a", "b"):
+        write_label_map(labels, tmp_path / f"{name}.nii.gz", names=NAMES)
+    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+
+
+def test_the_table_beside_it_lists_the_names(tmp_path):
+    write_names_table(NAMES, tmp_path / "names.csv")
+    assert (tmp_path / "names.csv").read_text(encoding="utf-8").splitlines()[:2] == ["label,name", "1,trachea"]
+
+
+def test_the_module_loads_nothing_heavy():
+    program = "import sys, ThyroidSynthLib.imaging.label_map_files; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"torch", "SimpleITK", "scipy"} & set(result.stdout.split())

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.mask_files import affine, two_masks
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.dataset.cases import find_cases, read_case
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
+from ThyroidSynthLib.imaging.seg_nrrd import Segment, read_segmentation, structures_among
+
+GLAND, WINDPIPE = two_masks()
+RAS = affine(degrees=8.0)
+ENTRY = (
+    "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure~"
+    "SCT^{}^x~^^~Anatomic codes - DICOM master list~^^~^^"
+)
+
+
+def _write(path: Path, layers: list[np.ndarray], keys: dict[str, str], *, ras: np.ndarray = RAS) -> Path:
+    """Write a .seg.nrrd by hand: one 3-D image, or a list of them as Slicer stores overlapping segments."""
+    lps = np.diag([-1, -1, 1, 1]) @ ras
+    vectors = " ".join("({},{},{})".format(*lps[:3, axis]) for axis in range(3))
+    sizes = " ".join(map(str, layers[0].shape[::-1]))
+    shape = (
+        f"dimension: 3\nspace: left-posterior-superior\nsizes: {sizes}\nspace directions: {vectors}\n"
+        "kinds: domain domain domain\n"
+        if len(layers) == 1
+        else f"dimension: 4\nspace: left-posterior-superior\nsizes: {len(layers)} {sizes}\n"
+        f"space directions: none {vectors}\nkinds: list domain domain domain\n"
+    )
+    header = "NRRD0004\ntype: uchar\n" + shape + "endian: little\nencoding: raw\n"
+    header += "space origin: ({},{},{})\n".format(*lps[:3, 3])
+    header += "".join(f"{key}:={value}\n" for key, value in keys.items())
+    path.write_bytes(header.encode() + b"\n" + np.stack(layers, axis=-1).astype(np.uint8).tobytes())
+    return path
+
+
+def _keys(*segments: dict[str, object]) -> dict[str, str]:
+    return {f"Segment{n}_{key}": str(value) for n, segment in enumerate(segments) for key, value in segment.items()}
+
+
+def _reference(shape: tuple[int, ...], offset: tuple[int, int, int]) -> dict[str, str]:
+    matrix = ";".join(str(value) for value in RAS.ravel())
+    extent = ";".join(f"0;{n - 1}" for n in shape[::-1])
+    return {
+        "Segmentation_ConversionParameters": f"Reference image geometry|{matrix};{extent};|Where it lies.&Other|1|&",
+        "Segmentation_ReferenceImageExtentOffset": " ".join(map(str, offset[::-1])),
+    }
+
+
+def test_segments_of_one_layer_are_told_by_label_and_found_by_code_id_or_name(tmp_path):
+    for told in (
+        (
+            {"ID": "a", "Name": "Schilddrüse", "Tags": f"TerminologyEntry:{ENTRY.format('69748006')}|"},
+            {"Name": "Trachea"},
+        ),
+        (
+            {"ID": "thyroid_gland", "Name": "x"},
+            {"ID": "b", "Tags": f"k:v|TerminologyEntry:{ENTRY.format('44567001')}||"},
+        ),
+    ):
+        keys = _keys({**told[0], "LabelValue": 2, "Layer": 0}, {**told[1], "LabelValue": 5, "Layer": 0})
+        path = _write(tmp_path / "x.seg.nrrd", [GLAND * 2 + WINDPIPE * 5], keys)
+        found = read_segmentation(path)
+        assert found[THYROID].volume.array.sum() == GLAND.sum()
+        assert found[TRACHEA].volume.array.sum() == WINDPIPE.sum()
+        place = Volume(GLAND, RAS).center_of_mass_ras()
+        assert np.allclose(found[THYROID].volume.center_of_mass_ras(), place, atol=1e-3)
+
+
+def test_overlapping_segments_lie_in_layers_and_old_files_have_one_each(tmp_path):
+    overlapping = np.maximum(WINDPIPE, GLAND)
+    segments = {"Name": "thyroid"}, {"Name": "trachea"}
+    layered = _keys({**segments[0], "LabelValue": 1, "Layer": 1}, {**segments[1], "LabelValue": 1, "Layer": 0})
+    old = _keys(segments[1], segments[0])
+    for keys in (layered, old):
+        found = read_segmentation(_write(tmp_path / "x.seg.nrrd", [overlapping, GLAND], keys))
+        assert found[THYROID].volume.array.sum() == GLAND.sum()
+        assert found[TRACHEA].volume.array.sum() == overlapping.sum()
+
+
+def test_the_border_is_that_of_the_scan_not_of_the_stored_part(tmp_path):
+    first, last = np.argwhere(GLAND | WINDPIPE).min(axis=0), np.argwhere(GLAND | WINDPIPE).max(axis=0) + 1
+    cut = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
+    moved = RAS.copy()
+    moved[:3, 3] = Volume(GLAND, RAS).to_ras(first[::-1])
+    keys = _keys({"Name": "thyroid", "LabelValue": 1, "Layer": 0}, {"Name": "trachea", "LabelValue": 2, "Layer": 0})
+    keys |= _reference(GLAND.shape, tuple(first))
+    path = _write(tmp_path / "x.seg.nrrd", [(GLAND + 2 * WINDPIPE)[cut]], keys, ras=moved)
+    case = read_case(find_cases(path)[0])
+    assert case.thyroid_mask.scan_shape == GLAND.shape
+    assert np.allclose(case.thyroid_mask.scan_ijk_to_ras, RAS, atol=1e-3)
+    assert case.thyroid_mask.border_distance_voxels > 5
+
+
+def test_a_code_wins_over_an_id_and_an_id_over_a_name():
+    coded = Segment("Segment_1", "left one", 1, 0, ENTRY.format("69748006"))
+    named = Segment("Segment_2", "thyroid", 2, 0, "")
+    by_id = Segment("thyroid_gland", "y", 3, 0, "")
+    assert structures_among("f", [named, by_id, coded])[THYROID] is coded
+    assert structures_among("f", [named, by_id])[THYROID] is by_id
+    lobe = Segment("Segment_3", "right lobe", 4, 0, ENTRY.format("69748006"))
+    with pytest.raises(InputError, match="several segments"):
+        structures_among("f", [coded, lobe])
+
+
+def test_files_without_the_structures_or_segments_are_refused_with_what_they_hold(tmp_path):
+    path = _write(tmp_path / "x.seg.nrrd", [GLAND], _keys({"Name": "thyroid cartilage", "LabelValue": 1, "Layer": 0}))
+    with pytest.raises(InputError, match="thyroid cartilage"):
+        read_segmentation(path)
+    with pytest.raises(InputError, match="holds no segments"):
+        read_segmentation(_write(tmp_path / "y.seg.nrrd", [GLAND], {}))
+    broken = tmp_path / "z.seg.nrrd"
+    broken.write_bytes(b"NRRD0004\nnonsense\n\n")
+    with pytest.raises(InputError, match=r"z\.seg\.nrrd"):
+        read_segmentation(broken)
+
+
+def test_a_segmentation_slicer_itself_wrote_is_read_in_place(tmp_path):
+    slicer = pytest.importorskip("slicer")
+    import vtk
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+
+    def matrix_of(ras: np.ndarray) -> vtk.vtkMatrix4x4:
+        matrix = vtk.vtkMatrix4x4()
+        matrix.DeepCopy(ras.ravel())
+        return matrix
+
+    def segment(name: str, array: np.ndarray) -> object:
+        image = slicer.vtkOrientedImageData()
+        image.SetDimensions(*array.shape[::-1])
+        image.GetPointData().SetScalars(numpy_to_vtk(array.ravel(), deep=True))
+        image.SetImageToWorldMatrix(matrix_of(RAS))
+        result = slicer.vtkSegment()
+        result.SetName(name)
+        result.AddRepresentation("Binary labelmap", image)
+        return result
+
+    scene = slicer.vtkMRMLScene()
+    ct = slicer.vtkMRMLScalarVolumeNode()
+    image = vtk.vtkImageData()
+    image.SetDimensions(*GLAND.shape[::-1])
+    image.AllocateScalars(vtk.VTK_SHORT, 1)
+    ct.SetAndObserveImageData(image)
+    ct.SetIJKToRASMatrix(matrix_of(RAS))
+    scene.AddNode(ct)
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "S")
+    node.SetReferenceImageGeometryParameterFromVolumeNode(ct)
+    node.GetSegmentation().SetSourceRepresentationName("Binary labelmap")
+    gland = segment("Drüse", GLAND)
+    gland.SetTag("TerminologyEntry", ENTRY.format("69748006") + "|")
+    node.GetSegmentation().AddSegment(gland, "Segment_1")
+    node.GetSegmentation().AddSegment(segment("Trachea", WINDPIPE), "Segment_2")
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    scene.AddNode(storage)
+    storage.SetFileName(str(tmp_path / "real.seg.nrrd"))
+    storage.SetCropToMinimumExtent(True)
+    assert storage.WriteData(node)
+
+    case = read_case(find_cases(tmp_path / "real.seg.nrrd")[0])
+    assert case.id == "real"
+    for mask, array in ((case.thyroid_mask, GLAND), (case.trachea_mask, WINDPIPE)):
+        assert mask.volume.array.sum() == array.sum()
+        assert mask.scan_shape == array.shape
+        assert np.allclose(mask.volume.center_of_mass_ras(), Volume(array, RAS).center_of_mass_ras(), atol=1e-3)

@@ -1,0 +1,397 @@
+"""A job's folder tells the truth about its training, whatever the training process managed to write."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ThyroidSynthLib.common import processes as process
+from ThyroidSynthLib.common.errors import JobError
+from ThyroidSynthLib.common.processes import ProcessIdentity, launch_detached, start_time
+from ThyroidSynthLib.common.stop_signals import stop_on_signals
+from ThyroidSynthLib.jobs import background
+from ThyroidSynthLib.jobs.job import JobFolder, JobState
+
+CONFIG = {"settings": {"epochs": 10}}
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> JobFolder:
+    return JobFolder.create(tmp_path / "job", CONFIG)
+
+
+@pytest.fixture
+def sleeper():
+    """A process of our own that does nothing for a minute."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield ProcessIdentity(child.pid, start_time(child.pid), ProcessIdentity.of_this_process().host), child
+    child.kill()
+    child.wait()
+
+
+def running(identity: ProcessIdentity, **values) -> JobState:
+    return JobState(status="running", epochs=10, **identity.to_json(), **values)
+
+
+def wait_for(condition, seconds: float = 10.0):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+    return found
+
+
+def test_a_new_job_is_found_again_and_is_not_running(job: JobFolder) -> None:
+    again = JobFolder.open(job.path)
+
+    assert again.read_config() == CONFIG
+    assert again.read_state().status == "created"
+    assert not again.is_running()
+
+
+def test_a_second_job_in_the_same_folder_is_refused(job: JobFolder) -> None:
+    with pytest.raises(JobError, match="already holds a training job"):
+        JobFolder.create(job.path, CONFIG)
+
+
+def test_a_folder_with_other_files_does_not_become_a_job(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+
+    with pytest.raises(JobError, match="holds other files"):
+        JobFolder.create(tmp_path, CONFIG)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_job_that_was_killed_while_it_was_made_can_be_made_again(job: JobFolder) -> None:
+    job.config_file.unlink()
+
+    assert JobFolder.create(job.path, CONFIG).exists()
+
+
+def test_a_folder_without_a_job_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="holds no training job"):
+        JobFolder.open(tmp_path)
+
+
+def test_the_state_of_a_living_process_is_as_written(job: JobFolder, sleeper) -> None:
+    job.write_state(running(sleeper[0], epoch=3, loss=0.5, eta_s=7.0, device="cpu"))
+
+    state = job.read_state()
+
+    assert (state.status, state.epoch, state.loss, state.eta_s, state.device) == ("running", 3, 0.5, 7.0, "cpu")
+    assert state.heartbeat == pytest.approx(time.time(), abs=5)
+    assert job.is_running()
+
+
+def test_a_running_job_that_was_asked_to_stop_is_stopping(job: JobFolder, sleeper) -> None:
+    job.write_state(running(sleeper[0]))
+
+    job.request_stop()
+
+    assert job.read_state().status == "stopping"
+    assert job.is_running()
+
+
+def test_a_job_whose_process_was_killed_is_interrupted(job: JobFolder, sleeper) -> None:
+    identity, child = sleeper
+    job.write_state(running(identity, epoch=4))
+
+    child.kill()
+    child.wait()
+
+    state = job.read_state()
+    assert state.status == "interrupted"
+    assert "after epoch 4 of 10" in state.message
+    assert not job.is_running()
+
+
+def test_a_job_whose_pid_now_belongs_to_another_process_is_interrupted(job: JobFolder, sleeper) -> None:
+    stranger = replace(sleeper[0], started="12345")
+
+    job.write_state(running(stranger))
+
+    assert job.read_state().status == "interrupted"
+
+
+def test_a_process_with_a_reused_pid_is_never_signalled(sleeper) -> None:
+    identity, child = sleeper
+
+    replace(identity, started="12345").kill()
+
+    assert child.poll() is None
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(10, "running"), (3600, "interrupted")])
+def test_a_job_on_another_machine_is_judged_by_its_sign_of_life(job: JobFolder, age_s: float, status: str) -> None:
+    job.write_state(running(ProcessIdentity(os.getpid(), "1", "another-machine")))
+    written = json.loads(job.state_file.read_text())
+    job.state_file.write_text(json.dumps({**written, "heartbeat": time.time() - age_s}))
+
+    assert job.read_state().status == status
+
+
+def test_a_dead_child_that_nobody_waited_for_does_not_count_as_alive() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    wait_for(lambda: start_time(child.pid) is None)  # A zombie still has its number.
+
+    assert Path(f"/proc/{child.pid}").exists() or not Path("/proc").exists()
+    child.wait()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="There is no ps")
+def test_the_way_of_macos_to_tell_processes_apart_works(sleeper) -> None:
+    identity, child = sleeper
+
+    first = process._start_time_ps(identity.pid)
+
+    assert first is not None and process._start_time_ps(identity.pid) == first
+    child.kill()
+    child.wait()
+    assert process._start_time_ps(identity.pid) is None
+
+
+def test_a_start_on_a_running_job_is_refused(job: JobFolder, sleeper) -> None:
+    job.write_state(running(sleeper[0]))
+
+    for attempt in (job.prepare_start, lambda: job.restart(CONFIG), job.refuse_if_running):
+        with pytest.raises(JobError, match=f"is being trained by process {sleeper[0].pid}"):
+            attempt()
+
+
+def test_two_processes_cannot_hold_a_job_at_once(job: JobFolder) -> None:
+    program = (
+        "import sys; from ThyroidSynthLib.jobs.job import JobFolder\n"
+        "with JobFolder(sys.argv[1]).held(): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(job.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "held\n"
+        second = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        first.kill()
+    third = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+    assert "is being trained" in second.stderr
+    assert third.stdout == "held\n", "a killed process must not leave the job locked"
+
+
+def test_a_new_start_forgets_the_wish_to_stop_the_last_run(job: JobFolder) -> None:
+    job.write_state(JobState(status="stopped", epoch=5, epochs=10))
+    job.request_stop()
+
+    job.prepare_start()
+
+    state = job.read_state()
+    assert not job.stop_requested()
+    assert (state.status, state.epoch) == ("created", 5)
+
+
+def test_restarting_throws_away_what_was_trained(job: JobFolder) -> None:
+    for path in (job.checkpoint_file, job.metrics_file, job.model_file):
+        path.write_text("old")
+    job.write_state(JobState(status="finished", epoch=10, epochs=10))
+
+    job.restart({"settings": {"epochs": 20}})
+
+    assert not any(path.exists() for path in (job.checkpoint_file, job.metrics_file, job.model_file))
+    assert job.read_config()["settings"]["epochs"] == 20
+    assert job.read_state().epoch == 0
+
+
+def test_metrics_are_read_since_an_epoch(job: JobFolder) -> None:
+    for epoch in range(1, 6):
+        job.append_metrics({"epoch": epoch, "loss": 1 / epoch})
+
+    assert [record["epoch"] for record in job.read_metrics(since=3)] == [4, 5]
+    assert job.read_metrics()[0]["loss"] == 1.0
+
+
+def test_half_a_line_of_a_killed_training_is_no_metric_and_is_dropped_on_resuming(job: JobFolder) -> None:
+    for epoch in (1, 2, 3):
+        job.append_metrics({"epoch": epoch, "loss": 0.1})
+    with job.metrics_file.open("a") as stream:
+        stream.write('{"epoch": 4, "lo')
+
+    assert [record["epoch"] for record in job.read_metrics()] == [1, 2, 3]
+    job.forget_metrics_from(3)
+    job.append_metrics({"epoch": 3, "loss": 0.2})
+    assert [(record["epoch"], record["loss"]) for record in job.read_metrics()] == [(1, 0.1), (2, 0.1), (3, 0.2)]
+
+
+def test_a_damaged_state_is_a_clear_error(job: JobFolder) -> None:
+    job.state_file.write_text("{")
+
+    with pytest.raises(JobError, match="Restart the job"):
+        job.read_state()
+
+
+def test_a_reader_never_meets_half_a_state(job: JobFolder) -> None:
+    program = (
+        "import sys; from ThyroidSynthLib.jobs.job import JobFolder, JobState\n"
+        "job = JobFolder(sys.argv[1])\n"
+        "for epoch in range(400): job.write_state(JobState(status='stopped', epoch=epoch, message='x' * 5000))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(job.path)]) as writer:
+        while writer.poll() is None:
+            job.read_state()
+
+    assert writer.returncode == 0
+    assert job.read_state().epoch == 399
+
+
+class TestFromOutside:
+    """Starting and stopping with a stand-in for the script, which speaks the folder's protocol."""
+
+    OBEDIENT = """
+import sys, time
+from ThyroidSynthLib.jobs.job import JobFolder, JobState
+from ThyroidSynthLib.common.processes import ProcessIdentity
+job = JobFolder(sys.argv[sys.argv.index("--job") + 1])
+state = JobState(status="running", epochs=10, **ProcessIdentity.of_this_process().to_json())
+job.write_state(state)
+while not job.stop_requested():
+    time.sleep(0.01)
+job.write_state(JobState(status="stopped", epochs=10))
+"""
+    DEAF = OBEDIENT.replace("while not job.stop_requested():", "while True:")
+    STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + DEAF
+
+    def start(self, job: JobFolder, program: str) -> int:
+        script = job.path.parent / "script.py"
+        script.write_text(program)
+        return background.start_detached(sys.executable, script, job)
+
+    def test_a_job_counts_as_running_from_the_moment_it_is_started(self, job: JobFolder) -> None:
+        pid = self.start(job, self.OBEDIENT)
+
+        assert job.is_running()
+        with pytest.raises(JobError, match="is being trained"):
+            self.start(job, self.OBEDIENT)
+        wait_for(lambda: job.read_state().status == "running")
+        assert job.read_state().pid == pid
+        background.stop(job)
+
+    def test_stopping_asks_first(self, job: JobFolder) -> None:
+        self.start(job, self.OBEDIENT)
+        wait_for(lambda: job.read_state().status == "running")
+
+        background.stop(job)
+
+        assert job.read_state().status == "stopped"
+        assert not job.stop_requested()
+
+    def test_a_deaf_process_is_terminated(self, job: JobFolder) -> None:
+        self.start(job, self.DEAF)
+        wait_for(lambda: job.read_state().status == "running")
+
+        background.stop(job, patience_s=0.1)
+
+        assert job.read_state().status == "interrupted"
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Terminating cannot be ignored there")
+    def test_a_stubborn_process_is_killed(self, job: JobFolder) -> None:
+        self.start(job, self.STUBBORN)
+        wait_for(lambda: job.read_state().status == "running")
+        sequence, phases, now = background.StopSequence(job, patience_s=30, terminate_s=10), [], 0.0
+        while not phases or phases[-1] != "ended":
+            phases.append(sequence.poll(now))
+            now += 10.0  # The user's clock; nobody waits for it here.
+            if phases[-1] == "killing":
+                wait_for(lambda: not job.is_running())
+
+        assert phases == ["asked", "asked", "asked", "terminating", "killing", "ended"]
+
+    def test_stopping_a_job_that_does_not_run_leaves_no_wish_behind(self, job: JobFolder) -> None:
+        assert background.StopSequence(job).poll(0.0) == "ended"
+        assert not job.stop_requested()
+
+    def test_a_process_that_dies_before_its_first_word_is_a_failure_with_its_last_line(self, job: JobFolder) -> None:
+        self.start(job, "raise SystemExit('there is no torch here')")
+
+        state = wait_for(lambda: job.read_state() if job.read_state().status == "failed" else None)
+
+        assert "there is no torch here" in state.message
+        assert not job.is_running()
+
+    def test_an_interpreter_that_is_not_there_is_a_clear_error(self, job: JobFolder) -> None:
+        with pytest.raises(JobError, match="Check the Python interpreter"):
+            background.start_detached(job.path / "no-python", "script.py", job)
+
+    def test_a_finished_child_leaves_no_zombie(self, job: JobFolder) -> None:
+        pid = self.start(job, self.OBEDIENT)
+        wait_for(lambda: job.read_state().status == "running")
+        background.stop(job)
+
+        wait_for(lambda: not ProcessIdentity(pid, "1", "").is_alive() and start_time(pid) is None)
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Sessions are a POSIX thing")
+    def test_a_detached_process_survives_its_parent_and_the_parents_terminal(self, job: JobFolder) -> None:
+        script = job.path.parent / "script.py"
+        script.write_text(self.OBEDIENT)
+        program = (
+            "import sys, time\n"
+            "from ThyroidSynthLib.jobs.background import start_detached\n"
+            "from ThyroidSynthLib.jobs.job import JobFolder\n"
+            "print(start_detached(sys.executable, sys.argv[1], JobFolder(sys.argv[2])), flush=True)\n"
+            "time.sleep(60)"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", program, str(script), str(job.path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as parent:
+            pid = int(parent.stdout.readline())
+            wait_for(lambda: job.read_state().status == "running")
+            os.killpg(parent.pid, signal.SIGKILL)
+
+        assert os.getsid(pid) == pid
+        time.sleep(0.1)
+        assert job.read_state().status == "running"
+        background.stop(job)
+        assert job.read_state().status == "stopped"
+
+
+def test_output_is_appended_to_the_log_and_never_goes_to_a_pipe(tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    log.write_text("earlier\n")
+    command = [sys.executable, "-c", "import sys; print('out', flush=True); print('err', file=sys.stderr)"]
+
+    identity = launch_detached(command, log=log, environment=os.environ)
+
+    wait_for(lambda: not identity.is_alive())
+    assert log.read_text().splitlines() == ["earlier", "out", "err"]
+
+
+def test_the_script_is_found_from_the_source_tree() -> None:
+    assert background.train_script().name == "ThyroidSynthTrain.py"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_first_signal_asks_to_stop_and_a_second_one_is_as_ever(number: int) -> None:
+    came = []
+
+    def as_ever(number: int, frame: object) -> None:
+        came.append(number)
+
+    before = signal.signal(number, as_ever)
+    try:
+        with stop_on_signals() as asked:
+            assert not asked()
+            signal.raise_signal(number)
+            assert asked() and came == []
+            signal.raise_signal(number)
+            assert came == [number]
+        assert signal.getsignal(number) is as_ever
+    finally:
+        signal.signal(number, before)

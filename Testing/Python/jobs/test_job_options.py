@@ -1,0 +1,171 @@
+"""What the user chooses becomes the same job through every door."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from support.tiny_cohort import write_tiny_cohort
+from ThyroidSynthLib.cli.main import make_parser
+from ThyroidSynthLib.common.errors import InputError, JobError
+from ThyroidSynthLib.jobs.background import train_script
+from ThyroidSynthLib.jobs.job_options import JobOptions, job_for, job_of_command_line
+from ThyroidSynthLib.jobs.module_description import parser_from_xml
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_cohort(tmp_path_factory.mktemp("cohorts") / "tiny", cases=2, samples_per_shape=200).folder
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    folder = tmp_path / "dataset"
+    folder.mkdir()
+    return folder
+
+
+def misused(message: str) -> None:
+    raise SystemExit(message)
+
+
+def by_command(*words: object) -> argparse.Namespace:
+    return make_parser().parse_args(["train", *map(str, words)])
+
+
+def by_script(*words: object) -> argparse.Namespace:
+    return parser_from_xml(train_script().with_suffix(".xml")).parse_args([str(word) for word in words])
+
+
+@pytest.mark.parametrize("seconds", [0, 30, 12.5])
+def test_both_command_lines_make_the_same_job(cohort: Path, tmp_path: Path, seconds: float) -> None:
+    first = by_command(cohort, "--job", tmp_path / "a", "--epochs", 3, "--checkpoint-every", seconds)
+    second = by_script("--input", cohort, "--job", tmp_path / "b", "--epochs", 3, "--checkpoint_every", seconds)
+
+    configs = [job_of_command_line(options, misused=misused).read_config() for options in (first, second)]
+
+    assert configs[0] == configs[1]
+    assert configs[0]["checkpoint_every_s"] == seconds
+
+
+@pytest.mark.parametrize("parse", [by_command, by_script])
+def test_a_negative_rhythm_of_checkpoints_is_refused(parse, tmp_path: Path) -> None:
+    flag = "--checkpoint-every" if parse is by_command else "--checkpoint_every"
+
+    with pytest.raises(SystemExit) as leaving:
+        parse("--job", tmp_path / "job", flag, "-1")
+
+    assert leaving.value.code == 2
+
+
+def test_a_job_goes_on_without_its_input_and_a_new_one_does_not_begin(cohort: Path, tmp_path: Path) -> None:
+    job = job_for(tmp_path / "job", JobOptions(input=cohort))
+
+    again = job_of_command_line(by_command("--job", job.path), misused=misused)
+
+    assert again.path == job.path
+    with pytest.raises(SystemExit, match="give the input"):
+        job_of_command_line(by_command("--job", tmp_path / "other"), misused=misused)
+    with pytest.raises(SystemExit, match="give the input"):
+        job_of_command_line(by_command("--job", job.path, "--restart"), misused=misused)
+
+
+def test_the_users_word_on_cases_stays_with_the_job_and_its_input(dataset: Path, tmp_path: Path) -> None:
+    options = JobOptions(input=dataset, accept=("s3", "s1"), reject=("s2",))
+    job = job_for(tmp_path / "job", options)
+    assert (job.read_config()["accept"], job.read_config()["reject"]) == (["s1", "s3"], ["s2"])
+
+    job_for(job.path, JobOptions(input=dataset))
+    assert job.read_config()["accept"] == ["s1", "s3"]
+
+    job_for(job.path, JobOptions(input=dataset, accept=()))
+    assert (job.read_config()["accept"], job.read_config()["reject"]) == ([], ["s2"])
+
+    other = tmp_path / "other dataset"
+    other.mkdir()
+    job_for(job.path, JobOptions(input=other))
+    assert job.read_config()["reject"] == []
+
+
+def test_a_training_that_has_begun_keeps_its_cases(dataset: Path, tmp_path: Path) -> None:
+    job = job_for(tmp_path / "job", JobOptions(input=dataset, reject=("s2",)))
+    job.checkpoint_file.write_bytes(b"")
+
+    with pytest.raises(JobError, match="other cases of its input"):
+        job_for(job.path, JobOptions(input=dataset, reject=("s3",)))
+    job_for(job.path, JobOptions(input=dataset))
+
+
+def test_no_case_of_a_finished_cohort_can_be_left_out(cohort: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a cohort already"):
+        job_for(tmp_path / "job", JobOptions(input=cohort, reject=("tiny00",)))
+
+
+def test_a_damaged_configuration_can_be_restarted(cohort: Path, tmp_path: Path) -> None:
+    job = job_for(tmp_path / "job", JobOptions(input=cohort))
+    job.config_file.write_text("{")
+
+    assert job_for(job.path, JobOptions(input=cohort), restart=True).read_config()["kind"] == "training job"
+
+
+def test_both_command_lines_hold_out_the_same_cases_and_state_the_same_licence(tmp_path: Path) -> None:
+    cohort = write_tiny_cohort(tmp_path / "cohort", cases=5, samples_per_shape=50).folder
+    first = by_command(
+        cohort, "--job", tmp_path / "a", "--held-out", "40%", "--split-seed", 1, "--licence", "CC BY 4.0"
+    )
+    second = by_script(
+        *("--input", cohort, "--job", tmp_path / "b", "--held_out", "0.4", "--split_seed", 1, "--licence", "CC BY 4.0")
+    )
+
+    configs = [job_of_command_line(options, misused=misused).read_config() for options in (first, second)]
+
+    assert configs[0] == configs[1]
+    assert (configs[0]["held_out"], configs[0]["licence"]) == (0.4, "CC BY 4.0")
+    assert len(configs[0]["held_out_ids"]) == 2
+
+
+@pytest.mark.parametrize("parse", [by_command, by_script])
+def test_a_wrong_amount_to_hold_out_ends_either_command_line(parse, cohort: Path, tmp_path: Path) -> None:
+    flag = "--held-out" if parse is by_command else "--held_out"
+    with pytest.raises(SystemExit, match="such as 40"):
+        job_of_command_line(parse("--job", tmp_path / "job", flag, "1.5"), misused=misused)
+
+
+def test_a_cohort_of_which_too_little_is_left_is_refused_before_anything_is_made(cohort: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="are left to learn from"):
+        job_for(tmp_path / "job", JobOptions(input=cohort, held_out=1.0))
+    assert not (tmp_path / "job").exists()
+
+
+def test_a_training_that_has_begun_keeps_its_held_out_cases(tmp_path: Path) -> None:
+    cohort = write_tiny_cohort(tmp_path / "cohort", cases=5, samples_per_shape=50).folder
+    job = job_for(tmp_path / "job", JobOptions(input=cohort, held_out=2.0))
+    job.checkpoint_file.write_bytes(b"")
+    kept = job.read_config()["held_out_ids"]
+
+    # The same two cases, asked for in three ways.
+    for same in (2.0, 0.4, tuple(kept)):
+        assert job_for(job.path, JobOptions(input=cohort, held_out=same)).read_config()["held_out_ids"] == kept
+    with pytest.raises(JobError, match="it holds out 2 chosen cases, not no case"):
+        job_for(job.path, JobOptions(input=cohort))
+    others = tuple(name for name in ("tiny00", "tiny01", "tiny02", "tiny03", "tiny04") if name not in kept)[:2]
+    with pytest.raises(JobError, match="it holds out other cases"):
+        job_for(job.path, JobOptions(input=cohort, held_out=others))
+    assert job_for(job.path, JobOptions(input=cohort, held_out=others), restart=True)
+
+
+def test_a_licence_stays_with_the_job_until_another_is_stated(cohort: Path, tmp_path: Path) -> None:
+    job = job_for(tmp_path / "job", JobOptions(input=cohort, licence="CC0"))
+    assert job_for(job.path, JobOptions(input=cohort)).read_config()["licence"] == "CC0"
+    assert job_for(job.path, JobOptions(input=cohort, licence=" MIT ")).read_config()["licence"] == "MIT"
+
+
+def test_a_job_from_before_there_was_a_choice_goes_on(cohort: Path, tmp_path: Path) -> None:
+    job = job_for(tmp_path / "job", JobOptions(input=cohort))
+    job.checkpoint_file.write_bytes(b"")
+    new = ("held_out", "split_seed", "held_out_ids", "licence")
+    job.write_config({name: value for name, value in job.read_config().items() if name not in new})
+
+    assert job_for(job.path, JobOptions(input=cohort)).read_config()["held_out_ids"] == []

@@ -1,0 +1,45 @@
+"""Leaving inactive units out changes no value, also where all of a layer is off or something is not a number."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ThyroidSynthLib.model.active_units import Active, Layer
+
+
+@pytest.fixture
+def layer() -> Layer:
+    torch.manual_seed(0)
+    return Layer.of(torch.nn.Linear(6, 4))
+
+
+def test_units_that_are_off_everywhere_are_left_out(layer: Layer) -> None:
+    sums = torch.tensor([[1.0, -1.0, 0.0, 2.0, -3.0, -1.0], [-1.0, -2.0, 0.0, 3.0, 4.0, -5.0]])
+
+    active = Active.of(sums)
+
+    assert active.units.tolist() == [0, 3, 4]
+    assert active.outputs.tolist() == [[1, 2, 0], [0, 3, 4]]
+    wanted = torch.relu(torch.relu(sums) @ layer.weight.T + layer.bias)
+    after = active.into(layer)
+    torch.testing.assert_close(after.outputs, wanted[:, after.units])
+    assert (wanted.sum(dim=0) > 0).nonzero()[:, 0].tolist() == after.units.tolist()
+
+
+def test_a_layer_that_is_off_gives_the_next_ones_biases(layer: Layer) -> None:
+    dead = Active.of(-torch.ones(5, 6))
+    last = Layer.of(torch.nn.Linear(6, 1))
+
+    assert len(dead.units) == 0
+    torch.testing.assert_close(dead.value(last), last.bias.expand(5))
+    after = dead.into(layer)
+    torch.testing.assert_close(after.outputs, torch.relu(layer.bias).expand(5, -1)[:, after.units])
+
+
+def test_what_is_not_a_number_is_not_left_out(layer: Layer) -> None:
+    sums = torch.full((3, 6), -1.0)
+    sums[1, 2] = torch.nan
+
+    assert Active.of(sums).units.tolist() == [2]
+    assert torch.isnan(Active.of(sums).into(layer).outputs[1]).all()

@@ -1,0 +1,171 @@
+"""The shelf of models: what is on it, what may be done to it, and what never happens to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ThyroidSynthLib.common.errors import ModelError, OutputError
+from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.model.library import Shelf, evaluation_of, evaluation_state, put_evaluation_beside
+
+SHIPPED = Path(__file__).resolve().parents[3] / "ThyroidSynth" / "Resources" / "Models"
+EXAMPLE = SHIPPED / "example.safetensors"
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    return Shelf(tmp_path / "shelf", SHIPPED)
+
+
+@pytest.fixture
+def other_model(tmp_path):
+    """A file that is another model: the same, with one byte of its weights changed."""
+    content = bytearray(EXAMPLE.read_bytes())
+    content[-1] ^= 1
+    path = tmp_path / "trained" / "model.safetensors"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    return path
+
+
+def write_evaluation(path: Path, model: Path) -> None:
+    path.write_text(json.dumps({"kind": "evaluation", "model": {"checksum": sha256_of(model)}}))
+
+
+def test_a_new_shelf_has_the_model_that_ships(shelf):
+    (model,) = shelf.models()
+
+    assert (model.name, model.shipped, model.path) == ("example", True, EXAMPLE)
+    assert model.description.synthetic
+    assert model.description.cases == 160
+    assert model.description.size_bytes == EXAMPLE.stat().st_size
+    assert not shelf.folder.exists()
+
+
+def test_an_added_model_is_a_copy_with_its_date(shelf, other_model):
+    os.utime(other_model, (1_600_000_000, 1_600_000_000))
+
+    path = shelf.add(other_model, "neck study")
+
+    assert path == shelf.folder / "neck study.safetensors"
+    assert path.read_bytes() == other_model.read_bytes()
+    assert [model.name for model in shelf.models()] == ["example", "neck study"]
+    assert shelf.models()[1].description.modified == pytest.approx(1_600_000_000)
+    assert other_model.is_file()
+
+
+def test_adding_twice_gives_one_model_and_another_of_the_name_gets_a_number(shelf, other_model):
+    first = shelf.add(other_model, "m")
+
+    assert shelf.add(other_model, "m") == first
+    assert shelf.add(EXAMPLE, "m").name == "m 2.safetensors"
+    assert shelf.add(EXAMPLE, "m").name == "m 2.safetensors"
+    assert first.read_bytes() == other_model.read_bytes()
+
+
+def test_only_models_are_added(shelf, tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"nothing of the kind")
+
+    with pytest.raises(ModelError, match="damaged"):
+        shelf.add(path)
+    assert not shelf.folder.exists()
+
+
+def test_a_damaged_file_on_the_shelf_is_listed_with_what_is_wrong(shelf):
+    shelf.folder.mkdir()
+    (shelf.folder / "broken.safetensors").write_bytes(b"1")
+    (shelf.folder / ".half.partial.safetensors").write_bytes(b"1")
+
+    model = shelf.models()[-1]
+
+    assert (model.name, model.description) == ("broken", None)
+    assert "damaged" in model.problem
+
+
+def test_renaming_never_overwrites(shelf, other_model):
+    a, b = shelf.add(other_model, "a"), shelf.add(EXAMPLE, "b")
+
+    with pytest.raises(OutputError, match="already has a model named 'b'"):
+        shelf.rename(a, "b")
+    renamed = shelf.rename(a, " c ")
+
+    assert renamed.name == "c.safetensors"
+    assert b.read_bytes() == EXAMPLE.read_bytes()
+    assert not a.exists()
+    assert shelf.rename(renamed, "c") == renamed
+
+
+def test_the_models_that_ship_and_files_elsewhere_are_left_alone(shelf, other_model):
+    before = EXAMPLE.read_bytes()
+
+    for path in (EXAMPLE, other_model):
+        with pytest.raises(OutputError):
+            shelf.delete(path)
+        with pytest.raises(OutputError):
+            shelf.rename(path, "mine")
+    assert EXAMPLE.read_bytes() == before
+    assert other_model.is_file()
+
+
+def test_a_deleted_model_is_gone_with_its_evaluation(shelf, other_model):
+    write_evaluation(other_model.parent / "evaluation.json", other_model)
+    path = shelf.add(other_model, "m")
+    assert (shelf.folder / "m.evaluation.json").is_file()
+
+    shelf.delete(path)
+
+    assert list(shelf.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a/b", "..", ".x", "a:b", "x" * 81, "a\nb", "dot."])
+def test_names_that_are_no_file_names_are_refused(shelf, other_model, name):
+    path = shelf.add(other_model, "m")
+
+    with pytest.raises(OutputError, match="cannot be named"):
+        shelf.rename(path, name)
+
+
+def test_an_evaluation_follows_its_model_and_is_told_from_anothers(shelf, other_model):
+    write_evaluation(other_model.parent / "evaluation.json", other_model)
+    path = shelf.rename(shelf.add(other_model, "m"), "n")
+
+    assert evaluation_of(path)["model"]["checksum"] == sha256_of(other_model)
+    shutil.copy(EXAMPLE, path)
+    assert evaluation_of(path) is None
+    assert evaluation_of(EXAMPLE)["model"]["checksum"] == sha256_of(EXAMPLE)
+
+
+def test_an_evaluation_is_put_beside_its_model_and_an_earlier_one_replaced(other_model, tmp_path):
+    found = tmp_path / "report" / "evaluation.json"
+    found.parent.mkdir()
+    write_evaluation(found, other_model)
+    before = evaluation_state(other_model)
+
+    path = put_evaluation_beside(other_model, found)
+
+    assert path == other_model.with_name("model.evaluation.json")
+    assert evaluation_of(other_model)["kind"] == "evaluation"
+    assert evaluation_state(other_model) != before
+    write_evaluation(path, EXAMPLE)
+    put_evaluation_beside(other_model, found)
+    assert evaluation_of(other_model) is not None
+
+
+def test_only_its_own_evaluation_is_put_beside_a_model_and_nothing_else_is_lost(other_model, tmp_path):
+    found = tmp_path / "evaluation.json"
+    write_evaluation(found, EXAMPLE)
+    with pytest.raises(ModelError, match="is no evaluation of"):
+        put_evaluation_beside(other_model, found)
+
+    write_evaluation(found, other_model)
+    mine = other_model.with_name("model.evaluation.json")
+    mine.write_text("my notes")
+    with pytest.raises(OutputError, match="left as it is"):
+        put_evaluation_beside(other_model, found)
+    assert mine.read_text() == "my notes"

@@ -1,0 +1,176 @@
+"""A model file comes back as it was, and what is no model is refused by name without running its code."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from support.tiny_cohort import write_tiny_cohort
+from ThyroidSynthLib.common.errors import ModelError, OutputError
+from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.model.description import describe_model
+from ThyroidSynthLib.model.presets import settings_for
+from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.tensors import load_tensors, save_tensors
+from ThyroidSynthLib.training.loop import train
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ShapeModel:
+    cohort = write_tiny_cohort(tmp_path_factory.mktemp("model") / "cohort", cases=4, samples_per_shape=200)
+    small = {"samples_per_shape": 50, "hidden_width": 16, "latent_size": 4, "mirrored_size": 2}
+    settings = settings_for("fast", "fixed", epochs=2, **small)
+    return train(cohort, settings, device="cpu")
+
+
+@pytest.fixture
+def model_file(model: ShapeModel, tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    return path
+
+
+def rewritten(path: Path, **changes) -> Path:
+    """Write the file again with parts of its description replaced; None drops one."""
+    tensors, description = load_tensors(path, kind="model")
+    description |= changes
+    save_tensors(path, tensors, {name: value for name, value in description.items() if value is not None})
+    return path
+
+
+def test_everything_comes_back(model: ShapeModel, model_file: Path) -> None:
+    again = ShapeModel.load(model_file)
+
+    np.testing.assert_array_equal(again.codes, model.codes)
+    np.testing.assert_array_equal(again.features, model.features)
+    np.testing.assert_array_equal(again.frame.scale_mm, model.frame.scale_mm)
+    assert again.settings == model.settings
+    assert again.ids == model.ids
+    assert again.provenance == model.provenance
+    assert again.checksum == sha256_of(model_file)
+    points, code = torch.rand(50, 3), torch.from_numpy(model.codes[1]).float()
+    assert torch.equal(again.network(points, again.network.fold(code)), model.network(points, model.network.fold(code)))
+
+
+def test_the_file_says_what_it_is_to_any_reader_of_safetensors(model_file: Path) -> None:
+    with safe_open(str(model_file), framework="np") as stream:
+        description = json.loads(stream.metadata()["thyroidsynth"])
+
+    assert "Not for clinical use" in description["notice"]
+    assert description["feature_names"] == ["volume_ml", "isthmus_area_mm2", "symmetry"]
+    assert description["provenance"]["cohort"]["synthetic"] is True
+    assert description["provenance"]["training"]["epochs"] == 2
+
+
+def test_the_header_alone_tells_what_the_model_says_of_itself(model: ShapeModel, model_file: Path) -> None:
+    described = describe_model(model_file)
+
+    assert described.cohort == model.provenance["cohort"]["source"] == "surfaces"
+    assert (described.cases, described.synthetic, described.alignment) == (4, True, model.frame.alignment)
+    np.testing.assert_array_equal(described.features, model.features)
+
+
+def test_training_cases_and_their_range_are_found(model: ShapeModel) -> None:
+    assert model.index_of("tiny02") == 2
+    with pytest.raises(ModelError, match="s0001"):
+        model.index_of("s0001")
+    low, high = model.feature_range("volume_ml")
+    assert (low, high) == (model.features[:, 0].min(), model.features[:, 0].max())
+    assert low <= model.feature_range("volume_ml", 25, 75)[0] <= high
+
+
+def test_a_missing_a_damaged_and_a_cut_file_are_named(model_file: Path, tmp_path: Path) -> None:
+    content = model_file.read_bytes()
+    for name, bytes_ in (("empty", b""), ("text", b"no model" * 20), ("cut", content[:-50]), ("head", content[:100])):
+        path = tmp_path / f"{name}.safetensors"
+        path.write_bytes(bytes_)
+        with pytest.raises(ModelError, match=f"{name}.safetensors is damaged"):
+            ShapeModel.load(path)
+    with pytest.raises(ModelError, match=r"missing\.safetensors does not exist"):
+        ShapeModel.load(tmp_path / "missing.safetensors")
+    with pytest.raises(ModelError, match="does not exist"):
+        ShapeModel.load(tmp_path)
+
+
+def test_a_pickle_is_refused_and_never_run(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "sprung",))
+
+    (tmp_path / "model.safetensors").write_bytes(pickle.dumps(Trap()))
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "model.pt")
+
+    for name in ("model.safetensors", "model.pt"):
+        with pytest.raises(ModelError, match=name):
+            ShapeModel.load(tmp_path / name)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_files_of_others_and_of_another_kind_are_refused(model_file: Path, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"weights": torch.zeros(3)}, foreign)
+    with pytest.raises(ModelError, match=r"foreign\.safetensors was not written by ThyroidSynth"):
+        ShapeModel.load(foreign)
+    save_file({"weights": torch.zeros(3)}, foreign, {"thyroidsynth": "[1]"})
+    with pytest.raises(ModelError, match=r"foreign\.safetensors"):
+        ShapeModel.load(foreign)
+    with pytest.raises(ModelError, match=r"model\.safetensors is a checkpoint file, not a model file"):
+        ShapeModel.load(rewritten(model_file, kind="checkpoint"))
+
+
+def test_a_file_of_a_newer_version_says_update(model_file: Path) -> None:
+    with pytest.raises(ModelError, match=r"model\.safetensors.*newer.*Update"):
+        ShapeModel.load(rewritten(model_file, format_version=99))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format_version": None},
+        {"frame": None},
+        {"frame": {"scale_mm": [1, 2], "lower_mm": [0, 0, 0], "upper_mm": [1, 1, 1]}},
+        {"settings": None},
+        {"settings": {"preset": "fast"}},
+        {"settings": {"preset": "fast", "variant": "fixed", "wavelets": 3}},
+        {"conditioning": "wavelets"},
+        {"ids": ["only one"]},
+        {"ids": None},
+        {"provenance": None},
+    ],
+)
+def test_an_inconsistent_description_is_a_model_error_that_names_the_file(model_file: Path, changes: dict) -> None:
+    with pytest.raises(ModelError, match=r"model\.safetensors"):
+        ShapeModel.load(rewritten(model_file, **changes))
+
+
+def test_weights_that_do_not_fit_the_settings_are_refused(model: ShapeModel, model_file: Path) -> None:
+    with pytest.raises(ModelError, match=r"model\.safetensors is incomplete or inconsistent"):
+        ShapeModel.load(rewritten(model_file, settings=replace(model.settings, hidden_width=17).to_json()))
+    tensors, description = load_tensors(model_file, kind="model")
+    del tensors["latent_table"]
+    save_tensors(model_file, tensors, description)
+    with pytest.raises(ModelError, match="latent_table"):
+        ShapeModel.load(model_file)
+
+
+def test_a_place_that_cannot_be_written_is_named_and_an_old_file_stays(model: ShapeModel, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match=r"model\.safetensors cannot be written"):
+        model.save(tmp_path / "file" / "model.safetensors")
+
+    broken = replace(model, provenance={"loss": float("nan")})
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="JSON"):
+        broken.save(path)
+    assert path.read_bytes() == before

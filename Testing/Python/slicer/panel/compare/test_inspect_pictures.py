@@ -1,0 +1,73 @@
+"""Pictures of the Inspect section for people: light and dark, and what a chart looks like."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from support.table_hands import Table, make
+
+
+@pytest.fixture
+def opened(ready):
+    for name in ("loadCollapsible", "inputsCollapsible", "modelCollapsible", "generateCollapsible", "trainCollapsible"):
+        section = ready.module.panel.findChild(type(ready.inspectCollapsible), name)
+        if section is not None:
+            section.collapsed = True
+    ready.inspectCollapsible.collapsed = False
+    ready.module.panel.show()
+    make(ready, 1, 2)
+    ready.exactCheckBox.setChecked(False)
+    make(ready, 3, 4)
+    table = Table(ready)
+    ready.wait(lambda: not any(text == "…" for text in table.texts(5)), 60)
+    return ready, table
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_section_is_pictured(opened, picture_folder, theme):
+    from PySide6 import QtGui, QtWidgets
+
+    from standin import pictures
+
+    hands, table = opened
+    application = QtWidgets.QApplication.instance()
+    before = application.palette()
+    if theme == "dark":
+        dark = QtGui.QPalette(QtGui.QColor(53, 53, 53), QtGui.QColor(40, 40, 40))
+        application.setPalette(dark)
+    try:
+        table.click(table.texts()[1])
+        hands.click("distanceMapButton")
+        hands.app.process_events()
+        picture = pictures.of_widget(hands.inspectCollapsible, 450)
+        path = pictures.save(picture, picture_folder / f"inspect_{theme}.png")
+        pictures.save(hands.app.four_views("Coloured by distance"), picture_folder / f"inspect_views_{theme}.png")
+        hands.studyScopeSelector.setCurrentIndex(0)
+        hands.click("startStudyButton")
+        hands.click("rating4Button")
+        pictures.save(pictures.of_widget(hands.inspectCollapsible, 450), picture_folder / f"study_{theme}.png")
+        hands.app.dialogs.expect("question", "not rated")
+        hands.click("finishStudyButton")
+        pictures.save(pictures.of_widget(hands.studyGroup, 430), picture_folder / f"study_result_{theme}.png")
+    finally:
+        application.setPalette(before)
+    assert path.stat().st_size > 5_000
+    assert np.ptp(picture) > 100
+
+
+@pytest.mark.parametrize(
+    "line", ["Volume beside the cohort", "Isthmus area beside the cohort", "Volume, asked and measured"]
+)
+def test_charts_are_pictured(opened, picture_folder, line):
+    from standin import pictures
+    from standin.charts import draw_chart
+
+    hands, _table = opened
+    hands.click("chartButton")
+    hands.choose("chartSelector", line)
+    picture = draw_chart(hands.app.scene.GetFirstNodeByClass("vtkMRMLPlotChartNode"))
+    name = line.lower().replace(" ", "_").replace(",", "")
+    pictures.save(picture, picture_folder / f"chart_{name}.png")
+    green = picture[..., 1].astype(int) > picture[..., 0].astype(int) + 60
+    assert green.sum() > 50

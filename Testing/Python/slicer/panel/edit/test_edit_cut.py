@@ -1,0 +1,42 @@
+"""A gland that the scan's border cuts: what is edited is the part in the scan, what is beyond is shown as a guess."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.slicer.scene.display.overlay import look_from_front
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import COMPLETION_ID, SEGMENT_ID
+from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, surface_of_segment, volume_of_segment
+
+GLAND = "thyroid_gland"
+
+
+def test_a_gland_cut_by_the_scan_is_said_and_its_completion_shown(ready, picture_folder):
+    import slicer
+
+    segmentation, ct = ready.parameters.segmentation, ready.parameters.ct
+    grid = grid_of_ct(ct)
+    mask = volume_of_segment(segmentation, GLAND)
+    array = np.zeros(grid.size_kji, dtype=np.uint8)
+    first = np.rint(grid.to_ijk(mask.to_ras(np.zeros(3)))).astype(int)[::-1]
+    array[tuple(slice(a, a + n) for a, n in zip(first, mask.array.shape, strict=True))] = mask.array
+    # The patient lay too high in the scan: what is above its middle goes through the top.
+    shift = grid.size_kji[0] - first[0] - mask.array.shape[0] // 2
+    array = np.roll(array, shift, axis=0)
+    array[: shift // 2] = 0
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, GLAND, ct)
+    ready.app.process_events()
+    ready.click("fitButton")
+    text = ready.fitWarningLabel.text
+    assert "border cuts this gland" in text and "the model's guess" in text
+    own, beyond = (surface_of_segment(ready.parameters.edited, each) for each in (SEGMENT_ID, COMPLETION_ID))
+    assert grid.to_ijk(own.vertices)[:, 2].max() < grid.size_kji[0] - 0.4
+    assert grid.to_ijk(beyond.vertices)[:, 2].min() == pytest.approx(grid.size_kji[0] - 0.5, abs=0.01)
+    look_from_front(ready.app.scene, beyond.vertices.mean(axis=0), 60.0)
+    for each in ("patient", "model", "generate"):
+        getattr(ready, f"{each}Collapsible").collapsed = True
+    ready.editCollapsible.collapsed = False
+    path = picture_folder / "cut_gland_completed.png"
+    ready.app.screenshot(ready.module, "A gland that the scan cuts", path)
+    assert path.stat().st_size > 10_000

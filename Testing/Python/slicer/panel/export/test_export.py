@@ -1,0 +1,338 @@
+"""Exporting by the widgets a person uses: files are there, right and read back, and none is lost."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
+from ThyroidSynthLib.geometry.volume import read_volume
+from ThyroidSynthLib.imaging.label_maps import read_label_map
+from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, generated_thyroids
+from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_segment
+
+
+@pytest.fixture
+def exporter(ready, tmp_path):
+    """The panel with a thyroid, the section opened and a folder chosen."""
+    ready.exportCollapsible.collapsed = False
+    ready.mergedCollapsible.collapsed = False
+    ready.exactCheckBox.click()
+    ready.click("generateButton")
+    ready.exportFolderEdit.setCurrentPath(str(tmp_path / "out"))
+    ready.app.process_events()
+    return ready
+
+
+def another(hands):
+    """Make one more thyroid beside those that are there."""
+    hands.resultSelector.setCurrentNode(None)
+    hands.seedSpinBox.setValue(hands.seedSpinBox.value + 1)
+    hands.click("generateButton")
+
+
+def names_in(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_current_thyroid_goes_on_the_cts_grid(exporter, tmp_path):
+    exporter.click("exportButton")
+
+    node = exporter.parameters.result
+    read = read_volume(tmp_path / "out" / "Generated_thyroid.nii.gz")
+    surface = surface_of_segment(node, SEGMENT_ID)
+    assert read.array.shape == exporter.parameters.ct.GetImageData().GetDimensions()[::-1]
+    assert read.array.sum() * read.voxel_volume_ml == pytest.approx(surface.volume / 1000, rel=0.05)
+    assert "read back" in exporter.exportLabel.text
+    assert names_in(tmp_path / "out") == ["Generated_thyroid.nii.gz", "thyroids.csv"]
+    (row,) = csv.DictReader((tmp_path / "out" / "thyroids.csv").open())
+    record = read_record(node)
+    assert int(row["seed"]) == record.seed
+    assert np.array_equal(np.float32(row["code"].split()), np.float32(record.code))
+
+
+def test_what_is_in_the_scene_is_written_without_pytorch(exporter, tmp_path):
+    exporter.app.installations.absent.add("torch")
+    exporter.click("exportButton")
+    assert (tmp_path / "out" / "Generated_thyroid.nii.gz").is_file()
+    assert not exporter.app.installations.asked
+
+
+def test_without_a_thyroid_or_a_folder_nothing_can_be_written(ready, tmp_path):
+    ready.exportCollapsible.collapsed = False
+    assert not ready.exportButton.enabled
+    assert "no thyroid" in ready.exportLabel.text
+    ready.click("generateButton")
+    assert not ready.exportButton.enabled
+    assert "folder" in ready.exportLabel.text
+
+
+def test_all_or_ticked_thyroids_in_any_form(exporter, tmp_path):
+    another(exporter)
+    another(exporter)
+    exporter.choose("exportFormatSelector", "NRRD (.nrrd)")
+    exporter.choose("exportGridSelector", "own grid")
+    exporter.spacingSSpinBox.setValue(2.5)
+    exporter.exportPlyCheckBox.click()
+    exporter.exportStlCheckBox.click()
+    exporter.choose("exportWhatSelector", "All in the scene")
+    exporter.click("exportButton")
+    assert len(names_in(tmp_path / "out")) == 3 * 3 + 1
+    first = read_volume(tmp_path / "out" / "Generated_thyroid.nrrd")
+    np.testing.assert_allclose(first.spacing_mm, [1.0, 1.0, 2.5])
+
+    exporter.choose("exportWhatSelector", "Those ticked below")
+    assert exporter.exportList.count == 3
+    import qt
+
+    for row in (0, 2):
+        exporter.exportList.item(row).setCheckState(qt.Qt.Unchecked)
+    exporter.exportFolderEdit.setCurrentPath(str(tmp_path / "one"))
+    exporter.click("exportButton")
+    written = [name for name in names_in(tmp_path / "one") if name.endswith(".nrrd")]
+    assert written == [f"{generated_thyroids(exporter.app.scene)[1].GetName().replace(' ', '_')}.nrrd"]
+
+
+def test_files_that_are_there_are_replaced_only_when_the_user_says_so(exporter, tmp_path):
+    import qt
+
+    exporter.click("exportButton")
+    path = tmp_path / "out" / "Generated_thyroid.nii.gz"
+    path.write_bytes(b"mine")
+    exporter.app.dialogs.expect("question", "2 of the files are already", answer=qt.QMessageBox.No)
+    exporter.click("exportButton")
+    assert path.read_bytes() == b"mine"
+    assert "Nothing was written" in exporter.statusLabel.text
+
+    exporter.app.dialogs.expect("question", "Replace them", answer=qt.QMessageBox.Yes)
+    exporter.click("exportButton")
+    assert read_volume(path).array.any()
+
+
+def test_the_merged_map_has_the_patients_structures_and_the_new_thyroid(exporter, tmp_path):
+    segmentation = exporter.parameters.segmentation
+    before = volume_of_segment(segmentation, "thyroid_gland").array.copy()
+    exporter.exportLabelsCheckBox.click()
+    exporter.exportMergedCheckBox.click()
+    exporter.click("exportButton")
+
+    merged = read_label_map(tmp_path / "out" / "Generated_thyroid_merged.nii.gz")
+    names = {name: label for label, name in merged.names.items()}
+    assert set(names) == {"thyroid gland", "trachea"}
+    trachea = volume_of_segment(segmentation, "trachea").array.sum()
+    assert (merged.volume.array == names["trachea"]).sum() == trachea
+    surface = surface_of_segment(exporter.parameters.result, SEGMENT_ID)
+    thyroid = (merged.volume.array == names["thyroid gland"]).sum() * merged.volume.voxel_volume_ml
+    assert thyroid == pytest.approx(surface.volume / 1000, rel=0.1)
+    assert "merged" in exporter.exportLabel.text
+    assert "Generated_thyroid_merged_labels.csv" in names_in(tmp_path / "out")
+    assert np.array_equal(volume_of_segment(segmentation, "thyroid_gland").array, before)
+
+
+def test_the_old_thyroid_may_become_another_structure(exporter, tmp_path):
+    exporter.exportMergedCheckBox.click()
+    exporter.choose("exportFormatSelector", "NRRD (.nrrd)")
+    exporter.choose("mergeOldSelector", "trachea")
+    exporter.choose("mergeOverlapsSelector", "Overwrite them")
+    assert exporter.parameters.mergeOld == "trachea"
+    exporter.click("exportButton")
+
+    merged = read_label_map(tmp_path / "out" / "Generated_thyroid_merged.seg.nrrd")
+    names = {name: label for label, name in merged.names.items()}
+    own = volume_of_segment(exporter.parameters.segmentation, "trachea").array.sum()
+    assert (merged.volume.array == names["trachea"]).sum() > own
+
+
+def test_a_label_map_volume_can_be_the_patients_map(exporter, tmp_path):
+    import slicer
+
+    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    assert logic.ExportSegmentsToLabelmapNode(exporter.parameters.segmentation, [], labels, exporter.parameters.ct)
+    assert exporter.mergeThyroidSpinBox.isHidden()
+    exporter.mergeLabelsSelector.setCurrentNode(labels)
+    exporter.app.process_events()
+    assert not exporter.mergeThyroidSpinBox.isHidden()
+    exporter.exportMergedCheckBox.click()
+    exporter.click("exportButton")
+    assert (tmp_path / "out" / "Generated_thyroid_merged.nii.gz").is_file()
+
+
+def test_what_cannot_be_written_is_said(exporter, tmp_path):
+    exporter.exportLabelsCheckBox.click()
+    exporter.app.dialogs.expect("error", "Nothing is chosen")
+    exporter.click("exportButton")
+    exporter.exportLabelsCheckBox.click()
+    (tmp_path / "file").touch()
+    exporter.exportFolderEdit.setCurrentPath(str(tmp_path / "file"))
+    exporter.app.dialogs.expect("error", "is a file")
+    exporter.click("exportButton")
+    exporter.exportFolderEdit.setCurrentPath(str(tmp_path / "out"))
+    exporter.parameters.ct = None
+    exporter.app.process_events()
+    exporter.app.dialogs.expect("error", "no CT")
+    exporter.click("exportButton")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_scene_closed_on_the_way_is_safe(exporter, tmp_path, monkeypatch):
+    import slicer
+
+    from ThyroidSynthLib.slicer.panel.shared.session import Work
+
+    original = Work.progress
+
+    def close_on_the_way(self, fraction, message):
+        original(self, fraction, message)
+        slicer.mrmlScene.Clear(False)
+
+    monkeypatch.setattr(Work, "progress", close_on_the_way)
+    exporter.click("exportButton")
+    assert not exporter.cancelButton.enabled
+
+
+def test_a_saved_scene_brings_the_choices_and_ticks_back(exporter, tmp_path):
+    import qt
+    import slicer
+
+    exporter.choose("exportWhatSelector", "Those ticked below")
+    exporter.exportList.item(0).setCheckState(qt.Qt.Unchecked)
+    exporter.spacingRSpinBox.setValue(0.8)
+    exporter.cohortCountSpinBox.setValue(7)
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(False)
+    exporter.app.process_events()
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    exporter.app.process_events()
+    assert exporter.exportWhatSelector.currentText == "Those ticked below"
+    assert exporter.exportList.item(0).checkState() == qt.Qt.Unchecked
+    assert exporter.parameters.spacingRMm == pytest.approx(0.8)
+    assert exporter.cohortCountSpinBox.value == 7
+
+
+@pytest.fixture
+def cohort(ready, tmp_path):
+    """The cohort's part opened, with a folder; its process ends with the test."""
+    ready.exportCollapsible.collapsed = False
+    ready.cohortCollapsible.collapsed = False
+    folder = tmp_path / "cohort"
+    ready.cohortFolderEdit.setCurrentPath(str(folder))
+    ready.app.process_events()
+    yield ready
+    CohortRun(folder).kill()
+
+
+def finish(hands) -> dict:
+    hands.wait(lambda: "Finished" in hands.cohortStateLabel.text, 90)
+    return json.loads((hands.parameters.cohortFolder / "manifest.json").read_text())
+
+
+def test_a_cohort_is_made_in_the_background_at_the_patients_trachea(cohort, tmp_path):
+    cohort.exportStlCheckBox.click()
+    cohort.exportMergedCheckBox.click()
+    cohort.exactCheckBox.click()
+    cohort.choose("cohortWishesSelector", "As ticked in Generate")
+    cohort.choose("cohortOverlapSelector", "Carve the overlap away")
+    cohort.cohortCountSpinBox.setValue(2)
+    cohort.click("startCohortButton")
+    assert "background" in cohort.statusLabel.text
+    assert not cohort.startCohortButton.enabled
+
+    manifest = finish(cohort)
+
+    folder = tmp_path / "cohort"
+    assert (manifest["complete"], manifest["count"]) == (True, 2)
+    assert manifest["request"]["asked"]["volume_ml"] == pytest.approx(cohort.parameters.volumeMl)
+    files = [file["path"].split("/")[0] for file in manifest["thyroids"][0]["files"]]
+    assert files == ["label_maps", "meshes", "merged"]
+    labels = read_volume(folder / "label_maps" / "t00001.nii.gz")
+    assert labels.array.shape == cohort.parameters.ct.GetImageData().GetDimensions()[::-1]
+    np.testing.assert_allclose(
+        labels.center_of_mass_ras(),
+        volume_of_segment(cohort.parameters.segmentation, "thyroid_gland").center_of_mass_ras(),
+        atol=25.0,
+    )
+    assert "trachea" in manifest["thyroids"][0]["overlap_ml"]
+    assert cohort.cohortProgressBar.value == cohort.cohortProgressBar.maximum
+    assert cohort.startCohortButton.enabled
+
+
+def test_a_cohort_is_stopped_found_again_and_replaced_only_when_asked(cohort, tmp_path):
+    import qt
+    import slicer
+
+    cohort.cohortAtPatientCheckBox.click()
+    cohort.exportLabelsCheckBox.click()
+    cohort.exactCheckBox.click()
+    cohort.cohortCountSpinBox.setValue(5000)
+    cohort.click("startCohortButton")
+    folder = cohort.parameters.cohortFolder
+    cohort.wait(lambda: CohortRun(folder).state().done >= 2, 90)
+    slicer.mrmlScene.Clear(False)
+    cohort.app.process_events()
+    assert "of 5000" not in cohort.cohortStateLabel.text
+    cohort.cohortFolderEdit.setCurrentPath(str(folder))
+    cohort.wait(lambda: "of 5000" in cohort.cohortStateLabel.text)
+    cohort.click("stopCohortButton")
+    cohort.wait(lambda: "Stopped" in cohort.cohortStateLabel.text, 60)
+    stopped = (folder / "manifest.json").read_bytes()
+
+    cohort.app.dialogs.expect("question", "already holds a cohort", answer=qt.QMessageBox.No)
+    cohort.cohortAtPatientCheckBox.click()
+    cohort.cohortAtPatientCheckBox.click()
+    cohort.cohortAtPatientCheckBox.checked = False
+    cohort.click("startCohortButton")
+    assert (folder / "manifest.json").read_bytes() == stopped
+
+
+def test_a_table_says_how_many_and_what(cohort, tmp_path):
+    table = tmp_path / "wishes.csv"
+    table.write_text("volume_ml\n12\n15\n")
+    cohort.cohortAtPatientCheckBox.click()
+    cohort.exportLabelsCheckBox.click()
+    cohort.exactCheckBox.click()
+    cohort.choose("cohortWishesSelector", "From a table")
+    assert not cohort.cohortCountSpinBox.enabled
+    cohort.cohortTableEdit.setCurrentPath(str(table))
+    cohort.click("startCohortButton")
+    manifest = finish(cohort)
+    assert [entry["asked"]["volume_ml"] for entry in manifest["thyroids"]] == [12.0, 15.0]
+
+
+def test_a_cohort_that_cannot_start_says_why(cohort, tmp_path):
+    cohort.wait(lambda: "mL" in cohort.ownFeaturesLabel.text)
+    cohort.segmentationSelector.setCurrentNode(None)
+    cohort.app.process_events()
+    cohort.app.dialogs.expect("error", "no patient with a trachea")
+    cohort.click("startCohortButton")
+    cohort.choose("cohortWishesSelector", "From a table")
+    cohort.cohortTableEdit.setCurrentPath(str(tmp_path / "nowhere.csv"))
+    cohort.app.dialogs.expect("error", "cannot be read")
+    cohort.click("startCohortButton")
+    assert not (tmp_path / "cohort" / "run.json").exists()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_section_is_pictured(exporter, picture_folder, dark):
+    from contextlib import nullcontext
+
+    from standin import inspection, pictures
+
+    exporter.choose("exportWhatSelector", "Those ticked below")
+    exporter.choose("exportGridSelector", "own grid")
+    exporter.cohortCollapsible.collapsed = False
+    exporter.exportMergedCheckBox.click()
+    exporter.click("exportButton")
+    section = exporter.module.widget.panel.export.widget
+    # By itself: in the panel its width and height are those of its neighbours.
+    section.setParent(None)
+    with inspection.dark_theme() if dark else nullcontext():
+        pictures.of_widget(section, width=450)
+        picture = pictures.of_widget(section, width=450)
+        path = pictures.save(picture, picture_folder / f"section_export_{'dark' if dark else 'light'}.png")
+    assert path.stat().st_size > 5_000
+    assert section.minimumSizeHint.width() <= 450

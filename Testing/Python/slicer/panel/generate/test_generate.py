@@ -1,0 +1,350 @@
+"""Generate by the widgets a person uses: sliders that the thyroid follows, thumbnails, seeds, likeness, warnings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.slicer.scene.thyroids.records import FITTED, SOURCE_ROLE, read_record, write_record
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, generated_thyroids
+from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, placement_of_patient, surface_of_segment
+
+
+def live_of(hands):
+    return hands.module.widget.panel.generate._live
+
+
+def rest(hands) -> None:
+    """Let go of the slider, and wait until the exact thyroid is there."""
+    hands.wait(lambda: not live_of(hands).pending)
+
+
+def drag(hands, name: str, *values: float) -> None:
+    """Drag a slider's handle: its inner slider goes from value to value, the application keeps up."""
+    slider = getattr(hands, name)
+    for value in values:
+        share = (value - slider.minimum) / (slider.maximum - slider.minimum)
+        inner = next(each for each in slider.children() if each.objectName == "Slider")
+        inner.setValue(round(share * inner.maximum))
+        hands.app.process_events()
+
+
+def record_of(hands):
+    return read_record(hands.parameters.result)
+
+
+def surface_of(hands) -> np.ndarray:
+    return surface_of_segment(hands.parameters.result, SEGMENT_ID).vertices
+
+
+@pytest.fixture
+def made(ready):
+    """The panel with a thyroid."""
+    ready.seedSpinBox.setValue(3)
+    ready.click("generateButton")
+    ready.measured()
+    return ready
+
+
+def test_the_thyroid_follows_the_slider_in_all_views_and_no_camera_moves(made):
+    node, camera = made.parameters.result, made.app.view("1").camera_node()
+    nodes = made.app.scene.GetNumberOfNodes()
+    before = (camera.GetPosition(), camera.GetFocalPoint())
+    volumes, pictures = [], []
+    for values in ((17.0,), (18.0, 19.0), (20.0, 21.0)):
+        drag(made, "volumeSlider", *values)
+        volumes.append(surface_of_segment(node, SEGMENT_ID).volume / 1000)
+        pictures.append({name: made.app.view(name).grab().astype(int) for name in ("Red", "Green", "1")})
+    assert volumes == sorted(volumes)
+    assert volumes[-1] - volumes[0] > 2.0
+    for name in ("Red", "Green", "1"):
+        assert (np.abs(pictures[-1][name] - pictures[0][name]).max(axis=2) > 20).any(), name
+    assert made.parameters.result is node
+    assert (camera.GetPosition(), camera.GetFocalPoint()) == before
+    assert made.app.scene.GetNumberOfNodes() == nodes
+    # What is written is never older than what is shown.
+    assert record_of(made).measured["volume_ml"] == pytest.approx(volumes[-1], rel=1e-3)
+
+
+def test_a_hand_at_the_slider_goes_before_the_measuring_of_the_patient(ready):
+    ready.click("generateButton")
+    measuring = ready.module.widget.panel.patient._measuring
+    measuring.segmentChanged()
+    measuring.update()
+    # Its long part, which shows progress, is due with the slider's first step.
+    for _ in range(2):
+        next(measuring._steps)
+    measuring._timer.start(0)
+    drag(ready, "volumeSlider", 20.0)
+    assert record_of(ready).asked["volume_ml"] == pytest.approx(20.0, abs=0.06)
+    assert ready.ownFeaturesLabel.text == "measuring…"
+    ready.measured()
+
+
+def test_rest_brings_exactly_what_was_asked(made):
+    drag(made, "volumeSlider", 18.0, 20.0, 22.0)
+    rest(made)
+    record = record_of(made)
+    assert record.met
+    for name, value in record.asked.items():
+        assert record.measured[name] == pytest.approx(value, rel=0.03, abs=3.0 if "area" in name else 0.01)
+    assert record.asked["volume_ml"] == pytest.approx(22.0, abs=0.06)
+    assert record.seed == 3
+    assert not made.cancelButton.enabled
+    assert "measured 22" in made.volumeRangeLabel.text
+
+
+def test_where_the_hand_comes_back_to_the_shape_comes_back_to(made):
+    value, before = made.volumeSlider.value, record_of(made).code
+    drag(made, "volumeSlider", 18.0, 21.0)
+    rest(made)
+    assert np.abs(np.subtract(record_of(made).code, before)).max() > 1e-2
+    made.volumeSlider.setValue(value)
+    rest(made)
+    np.testing.assert_allclose(record_of(made).code, before, atol=0.02)
+
+
+def test_a_new_wish_gives_up_the_exact_thyroid_of_the_one_before(made, monkeypatch):
+    from ThyroidSynthLib.generation.steer.live import LiveSteering
+
+    settled, original = [], LiveSteering.settle
+
+    def settle(self, targets, **callbacks):
+        settled.append(targets["volume_ml"])
+        if len(settled) == 1:
+            made.volumeSlider.setValue(25.0)
+        return original(self, targets, **callbacks)
+
+    monkeypatch.setattr(LiveSteering, "settle", settle)
+    made.volumeSlider.setValue(20.0)
+    rest(made)
+    assert settled == [20.0, 25.0]
+    assert record_of(made).asked["volume_ml"] == 25.0
+    assert record_of(made).met
+
+
+def test_another_click_while_the_exact_thyroid_is_made_wins(made, monkeypatch):
+    from ThyroidSynthLib.generation.steer.live import LiveSteering
+
+    original = LiveSteering.settle
+
+    def settle(self, targets, **callbacks):
+        monkeypatch.undo()
+        made.randomButton.click()
+        return original(self, targets, **callbacks)
+
+    monkeypatch.setattr(LiveSteering, "settle", settle)
+    made.volumeSlider.setValue(20.0)
+    rest(made)
+    assert record_of(made).seed == made.seedSpinBox.value != 3
+    assert made.volumeSlider.enabled
+
+
+def test_cancel_ends_the_exact_thyroid_and_leaves_the_preview(made, monkeypatch):
+    from ThyroidSynthLib.slicer.panel.shared.session import Work
+
+    original = Work.progress
+
+    def click_cancel(self, fraction, message):
+        original(self, fraction, message)
+        made.cancelButton.click()
+
+    monkeypatch.setattr(Work, "progress", click_cancel)
+    drag(made, "volumeSlider", 30.0)
+    shown = record_of(made)
+    rest(made)
+    assert record_of(made) == shown
+    assert shown.met is None
+
+
+def test_closing_the_scene_while_the_exact_thyroid_is_made_is_safe(made, monkeypatch):
+    import slicer
+
+    from ThyroidSynthLib.slicer.panel.shared.session import Work
+
+    original = Work.progress
+
+    def close(self, fraction, message):
+        monkeypatch.undo()
+        original(self, fraction, message)
+        slicer.mrmlScene.Clear(False)
+
+    monkeypatch.setattr(Work, "progress", close)
+    made.volumeSlider.setValue(20.0)
+    rest(made)
+    assert not generated_thyroids(made.app.scene)
+    assert made.historyWidget.isHidden()
+    assert not made.cancelButton.enabled
+
+
+def test_without_live_preview_only_generate_changes_the_thyroid(made):
+    before = record_of(made)
+    made.liveCheckBox.click()
+    drag(made, "volumeSlider", 20.0)
+    assert not live_of(made).pending
+    assert record_of(made) == before
+    made.click("generateButton")
+    assert record_of(made).asked["volume_ml"] == pytest.approx(20.0, abs=0.06)
+
+
+def test_without_exact_wishes_the_last_preview_stays(made):
+    made.exactCheckBox.click()
+    drag(made, "volumeSlider", 19.0)
+    rest(made)
+    assert record_of(made).met is None
+    assert made.history1Button.checked
+
+
+def test_a_freed_wish_changes_nothing_and_a_locked_one_is_followed(made):
+    before = record_of(made)
+    made.symmetryCheckBox.click()
+    made.app.process_events()
+    assert not live_of(made).pending
+    assert record_of(made) == before
+    made.symmetryCheckBox.click()
+    rest(made)
+    assert record_of(made).measured["symmetry"] == pytest.approx(made.symmetrySlider.value, abs=0.011)
+
+
+def test_a_reopened_scene_is_followed_again_and_restores_the_thumbnails(made, tmp_path):
+    import slicer
+
+    made.resultSelector.setCurrentNode(None)
+    made.click("randomButton")
+    before = record_of(made)
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path)
+    slicer.mrmlScene.Clear(False)
+    made.app.process_events()
+    assert made.historyWidget.isHidden()
+    slicer.util.loadScene(path)
+    made.wait(lambda: not made.history2Button.isHidden())
+    assert record_of(made) == before
+    assert not live_of(made).pending
+    made.module.widget.panel.session._model = None  # As after a restart of the application.
+    made.volumeSlider.setValue(made.volumeSlider.value + 3.0)
+    rest(made)
+    record = record_of(made)
+    assert record.seed == before.seed
+    assert record.measured["volume_ml"] == pytest.approx(made.volumeSlider.value, rel=0.03)
+
+
+def test_a_thumbnail_brings_back_exactly_its_thyroid_wishes_and_seed(made):
+    first, vertices = record_of(made), surface_of(made)
+    made.symmetryCheckBox.click()
+    made.volumeSlider.setValue(24.0)
+    rest(made)
+    made.click("randomButton")
+    assert made.history1Button.checked
+    assert not made.history3Button.checked
+    made.click("history3Button")
+    assert record_of(made) == first
+    np.testing.assert_allclose(surface_of(made), vertices, atol=1e-3)
+    assert made.seedSpinBox.value == 3
+    assert made.symmetryCheckBox.checked
+    assert made.volumeSlider.value == first.asked["volume_ml"]
+    made.app.process_events()
+    assert not live_of(made).pending
+    assert made.history1Button.checked
+    assert made.history4Button.isHidden()
+
+
+def test_six_thumbnails_are_kept_and_they_show_different_shapes(made):
+    made.exactCheckBox.click()
+    for _ in range(7):
+        made.click("randomButton")
+    buttons = [getattr(made, f"history{number}Button") for number in range(1, 7)]
+    assert not any(button.isHidden() for button in buttons)
+    assert made.historyWidget.minimumSizeHint.width() < 430
+    pictures = {bytes(button.icon.pixmap(56, 56).toImage().constBits()) for button in buttons}
+    assert len(pictures) == 6
+    assert all("seed" in button.toolTip for button in buttons)
+
+
+def test_thumbnails_follow_the_theme(made):
+    import qt
+
+    def corner() -> int:
+        return made.history1Button.icon.pixmap(56, 56).toImage().pixelColor(1, 1).lightness()
+
+    application = qt.QApplication.instance()
+    light = application.palette()
+    dark = qt.QPalette(light)
+    for role in (qt.QPalette.Window, qt.QPalette.Base):
+        dark.setColor(role, qt.QColor(35, 37, 40))
+    assert corner() > 200
+    try:
+        application.setPalette(dark)
+        made.app.process_events()
+        assert corner() < 60
+    finally:
+        application.setPalette(light)
+
+
+def test_thyroids_of_the_patient_before_come_back_at_the_trachea_of_this_one(made, dataset):
+    made.load(dataset)
+    parameters = made.parameters
+    made.click("history1Button")
+    placement = placement_of_patient(
+        parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, "upright"
+    )
+    np.testing.assert_allclose(record_of(made).placement.trachea_to_ras, placement.trachea_to_ras)
+    assert len(generated_thyroids(made.app.scene)) == 2
+
+
+def test_similar_asks_for_the_patients_own_features_and_meets_them(made):
+    parameters = made.parameters
+    placement = placement_of_patient(
+        parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, "upright"
+    )
+    own = features_of_segment(parameters.segmentation, parameters.thyroidSegmentID, placement)
+    made.symmetryCheckBox.click()
+    made.click("similarButton")
+    assert made.volumeSlider.value == pytest.approx(own.volume_ml, abs=0.06)
+    assert made.isthmusAreaSlider.value == pytest.approx(own.isthmus_area_mm2, abs=0.6)
+    assert made.symmetrySlider.value == pytest.approx(own.symmetry, abs=0.006)
+    assert made.symmetryCheckBox.checked
+    record = record_of(made)
+    assert record.seed == made.seedSpinBox.value
+    assert record.measured["volume_ml"] == pytest.approx(own.volume_ml, rel=0.05)
+    made.app.process_events()
+    assert not live_of(made).pending
+
+
+def test_similar_is_drawn_near_the_fitted_shape_when_there_is_one(made, model_file):
+    from dataclasses import replace
+
+    from ThyroidSynthLib.model.code_space import CodeSpace
+    from ThyroidSynthLib.model.shape_model import ShapeModel
+
+    model, parameters = ShapeModel.load(model_file), made.parameters
+    code = tuple(float(value) for value in model.codes[5])
+    fit = record_of(made)
+    fit = replace(fit, kind=FITTED, code=code, source_segment=parameters.thyroidSegmentID)
+    write_record(parameters.result, fit)
+    parameters.result.SetNodeReferenceID(SOURCE_ROLE, parameters.segmentation.GetID())
+    fitted, space = parameters.result, CodeSpace.of(model)
+    made.exactCheckBox.click()
+
+    def distance() -> float:
+        return float(np.sqrt(space.length(np.subtract(record_of(made).code, code)) ** 2 / len(code)))
+
+    made.click("similarButton")
+    assert parameters.result is not fitted
+    assert read_record(fitted) == fit
+    near = distance()
+    made.click("randomButton")
+    assert near < distance()
+
+
+def test_what_was_fitted_or_edited_is_not_replaced(made):
+    from dataclasses import replace
+
+    node = made.parameters.result
+    record = replace(record_of(made), kind=FITTED)
+    write_record(node, record)
+    drag(made, "volumeSlider", 20.0)
+    assert not live_of(made).pending
+    made.click("randomButton")
+    assert read_record(node) == record
+    assert made.parameters.result is not node

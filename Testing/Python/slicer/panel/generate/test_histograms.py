@@ -1,0 +1,96 @@
+"""Histograms under the sliders of Generate, percentiles, and the warning of a wish outside the cohort."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.model.description import describe_model
+
+
+def test_histograms_stand_under_the_handle_and_mark_wish_and_measure(ready):
+    import qt
+
+    ready.click("generateButton")
+    label, slider = ready.volumeHistogramLabel, ready.volumeSlider
+
+    def pixels() -> np.ndarray:
+        image = label.pixmap.toImage().convertToFormat(qt.QImage.Format_ARGB32)
+        rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.width(), 4)
+        return rows.astype(int)
+
+    ready.module.panel.resize(450, 1200)
+    ready.module.panel.show()
+    ready.app.process_events()
+    assert label.pixmap.width() == label.width
+    inner = next(each for each in slider.children() if each.objectName == "Slider")
+    for value in (8.0, 20.0):
+        ready.liveCheckBox.checked = False
+        slider.setValue(value)
+        ready.app.process_events()
+        picture = pixels()
+        blue = (picture[:3, :, 3] > 200).all(axis=0)  # Only the mark reaches the top.
+        share = (value - slider.minimum) / (slider.maximum - slider.minimum)
+        expected = inner.x + 8 + share * (inner.width - 16)
+        assert np.nonzero(blue)[0].mean() == pytest.approx(expected, abs=8)
+    green = (pixels()[..., 1] > pixels()[..., 2] + 40) & (pixels()[..., 3] > 128)
+    assert green.any()
+    before = pixels()
+    ready.volumeCheckBox.click()
+    assert not np.array_equal(pixels(), before)
+
+
+@pytest.mark.parametrize("name", ["volume", "isthmusArea", "symmetry"])
+def test_a_panel_made_wider_or_narrower_keeps_histograms_under_their_handles(ready, name):
+    ready.click("generateButton")
+    ready.module.panel.show()
+    rows = ready.module.widget.panel.generate._rows.values()
+    label = getattr(ready, f"{name}HistogramLabel")
+    (histogram,) = (row._histogram for row in rows if row._histogram._label is label)
+    for width in (450, 700, 460):
+        ready.module.panel.resize(width, 1200)
+        ready.app.process_events()
+        assert histogram._drawn[1:3] == histogram._groove()
+        assert label.pixmap.width() == label.width
+
+
+def test_percentile_and_warning_tell_where_a_wish_stands(ready, model_file):
+    values = describe_model(model_file).features[:, 0]
+    low, high = values.min(), values.max()
+    ready.volumeSlider.setValue(float(np.median(values)))
+    assert f"percentile of {len(values)}" in ready.volumeRangeLabel.text
+    assert ready.wishWarningLabel.isHidden()
+    ready.volumeSlider.setValue(ready.volumeSlider.maximum)
+    assert f"above all {len(values)}" in ready.volumeRangeLabel.text
+    by = ready.volumeSlider.value - high
+    assert f"{by:.1f} mL above the largest" in ready.wishWarningLabel.text
+    ready.volumeSlider.setValue(ready.volumeSlider.minimum)
+    if ready.volumeSlider.value < round(low, 1):
+        assert "below the smallest" in ready.wishWarningLabel.text
+    ready.volumeCheckBox.click()
+    assert not ready.wishWarningLabel.text
+    assert ready.volumeRangeLabel.text == "free"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1.0, "1st percentile of 100"),
+        (2.4, "2nd percentile of 100"),
+        (11.2, "11th percentile of 100"),
+        (62.6, "62nd percentile of 100"),
+        (100.0, "99th percentile of 100"),
+        (100.5, "above all 100"),
+        (0.5, "below all 100"),
+    ],
+)
+def test_percentiles_are_said_as_people_say_them(slicer_app, value, expected):
+    from ThyroidSynthLib.slicer.panel.generate.targets import percentileText
+
+    assert percentileText(np.arange(1.0, 101.0), value) == expected
+
+
+def test_equal_values_count_half(slicer_app):
+    from ThyroidSynthLib.slicer.panel.generate.targets import percentileText
+
+    assert percentileText(np.array([0.0] * 40 + [5.0] * 60), 0.0).startswith("20th")

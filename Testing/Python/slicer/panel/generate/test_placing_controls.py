@@ -1,0 +1,148 @@
+"""Moving the thyroid by hand, what of it lies in the trachea, and carving: by the panel's buttons."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.geometry.features import measure_features
+from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
+from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_segment
+
+
+@pytest.fixture
+def made(ready):
+    """The panel with a thyroid whose place was measured."""
+    ready.seedSpinBox.setValue(3)
+    ready.click("generateButton")
+    ready.wait(lambda: "in the trachea" in ready.overlapLabel.text)
+    ready.measured()
+    return ready
+
+
+def shift(node, *by: float) -> None:
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    matrix = vtkMatrix4x4()
+    for axis, value in enumerate(by):
+        matrix.SetElement(axis, 3, value)
+    node.GetParentTransformNode().SetMatrixTransformToParent(matrix)
+
+
+def surface_of(hands):
+    return surface_of_segment(hands.parameters.result, SEGMENT_ID)
+
+
+def trachea_of(hands):
+    return volume_of_segment(hands.parameters.segmentation, hands.parameters.tracheaSegmentID)
+
+
+def move_into_trachea(hands) -> None:
+    """Move the gland back into the trachea, and wait for the measurement."""
+    hands.click("moveButton")
+    lower, upper = surface_of(hands).bounds
+    voxels = trachea_of(hands)
+    inside = voxels.to_ras(np.argwhere(voxels.array)[:, ::-1]).mean(axis=0)
+    shift(hands.parameters.result, 0.0, float(inside[1] - (lower[1] + upper[1]) / 2), 0.0)
+    hands.wait(lambda: "% of the thyroid" in hands.overlapLabel.text)
+
+
+def test_handles_are_drawn_and_the_gland_goes_back(made):
+    before = surface_of(made).vertices
+    assert made.positionLabel.text == "At the trachea"
+    assert not made.backButton.enabled
+    view = made.app.view("1")
+    plain = view.grab().astype(int)
+    made.click("moveButton")
+    assert (np.abs(view.grab().astype(int) - plain).max(axis=2) > 40).sum() > 50
+    shift(made.parameters.result, 5.0, 0.0, 0.0)
+    assert made.positionLabel.text == "Moved 5.0 mm, turned 0°"
+    np.testing.assert_allclose(surface_of(made).vertices, before + np.array([5.0, 0, 0]), atol=1e-3)
+    made.click("moveButton")
+    assert not made.moveButton.checked
+    assert made.positionLabel.text.startswith("Moved")
+    made.click("backButton")
+    np.testing.assert_allclose(surface_of(made).vertices, before, atol=1e-3)
+    assert made.positionLabel.text == "At the trachea"
+    assert not made.backButton.enabled
+
+
+def test_the_next_thyroid_and_the_sliders_stay_where_it_was_moved_to(made):
+    made.click("moveButton")
+    shift(made.parameters.result, 0.0, 30.0, 0.0)
+    first = read_record(made.parameters.result)
+    made.volumeSlider.setValue(20.0)
+    made.wait(lambda: not made.module.widget.panel.generate._live.pending)
+    made.click("randomButton")
+    record = read_record(made.parameters.result)
+    np.testing.assert_allclose(record.placement.trachea_to_ras, first.placement.trachea_to_ras, atol=1e-6)
+    surface = surface_of(made)
+    found = measure_features(surface.moved(record.placement.to_trachea(surface.vertices)))
+    np.testing.assert_allclose(found.as_array(), record.features.as_array(), rtol=1e-3, atol=1e-3)
+    made.click("backButton")
+    assert surface_of(made).bounds[0][1] == pytest.approx(surface.bounds[0][1] - 30.0, abs=1e-3)
+
+
+def test_a_position_leaves_nothing_when_its_thyroid_is_removed(made):
+    before = made.app.scene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode")
+    made.click("moveButton")
+    made.app.scene.RemoveNode(made.parameters.result)
+    made.app.process_events()
+    assert made.app.scene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode") == before
+    assert not made.moveButton.enabled
+    assert made.overlapLabel.text == ""
+
+
+def test_what_lies_in_the_trachea_is_told_and_carved_away(made):
+    move_into_trachea(made)
+    before = surface_of(made).volume
+    made.click("carveButton")
+    made.wait(lambda: "Nothing in the trachea" in made.overlapLabel.text)
+    assert "carved" in made.overlapLabel.text
+    assert "taken out" in made.statusLabel.text
+    surface, record, trachea = surface_of(made), read_record(made.parameters.result), trachea_of(made)
+    assert surface.is_closed()
+    assert surface.volume < before
+    assert record.carved
+    assert record.measured["volume_ml"] == pytest.approx(surface.volume / 1000, rel=1e-3)
+    assert f"measured {surface.volume / 1000:.1f} mL" in made.volumeRangeLabel.text
+    assert not (voxelise(surface, LabelGrid.of_volume(trachea)).array & trachea.array).any()
+    assert not made.carveButton.enabled
+    assert made.history1Button.checked
+
+
+def test_a_carved_thyroid_comes_back_carved(made):
+    move_into_trachea(made)
+    made.click("carveButton")
+    carved = surface_of(made)
+    made.click("randomButton")
+    assert not read_record(made.parameters.result).carved
+    made.click("history2Button")
+    assert read_record(made.parameters.result).carved
+    np.testing.assert_allclose(surface_of(made).vertices, carved.vertices, atol=1e-3)
+
+
+def test_cancel_leaves_the_thyroid_as_it_was(made, monkeypatch):
+    from ThyroidSynthLib.slicer.panel.shared.session import Work
+
+    move_into_trachea(made)
+    record, vertices = read_record(made.parameters.result), surface_of(made).vertices
+    original = Work.progress
+
+    def click_cancel(self, fraction, message):
+        original(self, fraction, message)
+        made.cancelButton.click()
+
+    monkeypatch.setattr(Work, "progress", click_cancel)
+    made.click("carveButton")
+    assert read_record(made.parameters.result) == record
+    np.testing.assert_array_equal(surface_of(made).vertices, vertices)
+
+
+def test_another_trachea_is_measured_anew(made):
+    before = made.overlapLabel.text
+    made.choose("tracheaSelector", "thyroid gland")
+    made.wait(lambda: made.overlapLabel.text not in (before, "measuring…"))
+    assert "% of the thyroid" in made.overlapLabel.text

@@ -1,0 +1,131 @@
+"""How fine a thyroid's surface is: chosen in Generate, coarse while a slider is dragged, kept with the scene."""
+
+from __future__ import annotations
+
+import pytest
+
+from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
+from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, surface_of_segment
+
+STANDARD, FINE = "Standard (64³)", "Fine (128³)"
+
+
+@pytest.fixture
+def made(ready):
+    """The panel with a thyroid."""
+    ready.seedSpinBox.setValue(3)
+    ready.click("generateButton")
+    ready.measured()
+    return ready
+
+
+def choose(hands, text: str) -> None:
+    hands.choose("detailSelector", text)
+    rest(hands)
+
+
+def rest(hands) -> None:
+    hands.wait(lambda: not hands.module.widget.panel.generate._live.pending, 60)
+
+
+def record_of(hands):
+    return read_record(hands.parameters.result)
+
+
+def faces_of(hands) -> int:
+    return len(surface_of_segment(hands.parameters.result, SEGMENT_ID).faces)
+
+
+def test_a_finer_surface_is_made_at_once_at_a_click_and_at_rest_and_measures_what_was_asked(made):
+    assert (made.detailSelector.currentText, record_of(made).resolution) == (STANDARD, 64)
+    coarse = faces_of(made)
+    for act in (
+        lambda: choose(made, FINE),
+        lambda: made.click("generateButton"),
+        lambda: made.volumeSlider.setValue(made.volumeSlider.value + 2),
+    ):
+        act()
+        rest(made)
+        record = record_of(made)
+        assert record.resolution == 128
+        assert faces_of(made) > 3 * coarse
+        assert record.met
+        measured = features_of_segment(made.parameters.result, SEGMENT_ID, record.placement)
+        assert measured.volume_ml == pytest.approx(record.asked["volume_ml"], rel=0.02)
+    choose(made, STANDARD)
+    assert record_of(made).resolution == 64
+    assert faces_of(made) < 2 * coarse
+
+
+def test_a_drag_never_waits_for_the_finer_surface(made, monkeypatch):
+    from ThyroidSynthLib.generation.steer.live import LiveSteering
+
+    choose(made, FINE)
+    used = []
+    follow = LiveSteering.follow
+
+    def noted(self, targets, *, resolution=64):
+        followed = follow(self, targets, resolution=resolution)
+        used.append(followed.resolution)
+        return followed
+
+    monkeypatch.setattr(LiveSteering, "follow", noted)
+    for step in range(1, 5):
+        made.volumeSlider.setValue(made.volumeSlider.value + 0.5 * step)
+        made.app.process_events()
+    rest(made)
+    assert used
+    assert max(used) <= 64
+    assert record_of(made).resolution == 128
+
+
+def test_one_that_is_left_as_drawn_is_fine_too(made):
+    made.exactCheckBox.setChecked(False)
+    choose(made, FINE)
+    made.click("generateButton")
+    drawn = record_of(made)
+    assert (drawn.resolution, drawn.met) == (128, None)
+    choose(made, STANDARD)
+    assert record_of(made).code == drawn.code
+    assert record_of(made).resolution == 64
+
+
+def test_thumbnails_tell_surfaces_apart_and_the_scene_keeps_the_choice(made, tmp_path):
+    import slicer
+
+    made.exactCheckBox.setChecked(False)
+    made.click("generateButton")
+    coarse = faces_of(made)
+    choose(made, FINE)
+    made.click("history2Button")
+    assert (faces_of(made), record_of(made).resolution) == (coarse, 64)
+    made.click("history2Button")
+    assert record_of(made).resolution == 128
+    path = str(tmp_path / "scene.mrb")
+    slicer.util.saveScene(path)
+    slicer.mrmlScene.Clear(False)
+    made.app.process_events()
+    assert made.detailSelector.currentText == STANDARD
+    slicer.util.loadScene(path)
+    made.app.process_events()
+    assert made.detailSelector.currentText == FINE
+    assert record_of(made).resolution == 128
+
+
+def test_a_thumbnail_is_drawn_once(made, monkeypatch):
+    from ThyroidSynthLib.slicer.panel.generate import recent_thyroids as history
+
+    drawn = []
+    monkeypatch.setattr(history, "shadedPixmap", lambda *arguments, **more: drawn.append(1) or _empty())
+    made.module.panel.show()
+    for seed in (4, 5):
+        made.seedSpinBox.setValue(seed)
+        made.click("generateButton")
+    assert len(drawn) == 2
+
+
+def _empty():
+    import qt
+
+    return qt.QPixmap(8, 8)

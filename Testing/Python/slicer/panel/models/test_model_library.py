@@ -1,0 +1,255 @@
+"""The shelf in the panel: choose, import, rename, delete, set default, read the card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.model.library import Shelf
+
+PROJECT = Path(__file__).resolve().parents[5]
+SHIPPED = PROJECT / "ThyroidSynth" / "Resources" / "Models"
+EXAMPLE = SHIPPED / "example.safetensors"
+
+
+@pytest.fixture
+def shelf(hands, tmp_path):
+    """An empty shelf of the user's, chosen in the panel."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    hands.modelManageGroup.collapsed = False
+    hands.modelsFolderEdit.setCurrentPath(str(folder))
+    hands.app.process_events()
+    return Shelf(folder, SHIPPED)
+
+
+def changed_copy(path: Path, byte: int = 1) -> Path:
+    """Write a file that is another model than the example."""
+    content = bytearray(EXAMPLE.read_bytes())
+    content[-1] ^= byte
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def bring(hands, path: Path) -> None:
+    """Import a model file as a user does."""
+    hands.app.dialogs.expect("file", "Import", answer=str(path))
+    hands.click("importModelButton")
+
+
+def lines(hands) -> list[str]:
+    return [hands.modelList.item(row).text() for row in range(hands.modelList.count)]
+
+
+def test_a_new_scene_has_the_model_that_ships(hands):
+    assert hands.parameters.model == EXAMPLE
+    assert hands.modelSelector.currentText == "example (ships with the module)"
+    assert "SYNTHETIC" in hands.modelInfoLabel.text
+    assert not hands.deleteModelButton.enabled
+    assert not hands.renameModelButton.enabled
+
+
+def test_the_list_tells_origin_date_size_licence_and_ranges(hands):
+    (text,) = lines(hands)
+
+    assert "default" in text
+    for part in ("160 cases of", "MB", "Apache-2.0", "mL", "mm²"):
+        assert part in text
+
+
+def test_an_imported_model_is_copied_and_chosen(hands, shelf, tmp_path):
+    trained = changed_copy(tmp_path / "job" / "model.safetensors")
+
+    bring(hands, trained)
+
+    assert hands.parameters.model == shelf.folder / "model.safetensors"
+    assert trained.is_file()
+    assert hands.modelSelector.currentText == "model"
+    assert len(lines(hands)) == 2
+    assert "on the shelf" in hands.statusLabel.text
+
+
+def test_what_is_no_model_is_refused_in_a_dialog(hands, shelf, tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"nothing of the kind")
+    hands.app.dialogs.expect("error", "damaged")
+
+    bring(hands, path)
+
+    assert list(shelf.folder.iterdir()) == []
+    assert hands.parameters.model == EXAMPLE
+
+
+def test_a_cancelled_import_changes_nothing(hands, shelf):
+    bring(hands, "")
+
+    assert hands.parameters.model == EXAMPLE
+
+
+def test_models_are_chosen_by_the_box_and_by_the_list(hands, shelf, tmp_path):
+    bring(hands, changed_copy(tmp_path / "a.safetensors"))
+
+    hands.choose("modelSelector", "example (ships with the module)")
+    assert hands.parameters.model == EXAMPLE
+    hands.modelList.itemClicked.emit(hands.modelList.item(1))
+    hands.app.process_events()
+
+    assert hands.parameters.model == shelf.folder / "a.safetensors"
+    assert hands.modelList.currentRow == 1
+    assert hands.modelSelector.currentText == "a"
+
+
+def test_a_model_anywhere_else_can_be_chosen(hands, shelf, tmp_path):
+    path = changed_copy(tmp_path / "elsewhere.safetensors")
+
+    hands.choose_model(path)
+
+    assert hands.parameters.model == path
+    assert hands.modelSelector.currentText == "elsewhere.safetensors (not on the shelf)"
+    assert hands.modelList.currentRow == -1
+    assert not hands.deleteModelButton.enabled
+
+
+def test_renaming_keeps_the_choice_and_the_default(hands, shelf, tmp_path):
+    bring(hands, changed_copy(tmp_path / "a.safetensors"))
+    hands.click("defaultModelButton")
+    hands.modelNameEdit.setText("neck study")
+    hands.click("renameModelButton")
+
+    assert hands.parameters.model == shelf.folder / "neck study.safetensors"
+    assert "neck study – default" in lines(hands)[1]
+    bring(hands, changed_copy(tmp_path / "b.safetensors", byte=2))
+    hands.modelNameEdit.setText("neck study")
+    hands.app.dialogs.expect("error", "already has a model named")
+    hands.click("renameModelButton")
+    assert (shelf.folder / "b.safetensors").is_file()
+
+
+def test_deleting_asks_and_goes_back_to_the_default(hands, shelf, tmp_path):
+    import qt
+
+    bring(hands, changed_copy(tmp_path / "a.safetensors"))
+    hands.app.dialogs.expect("question", "Delete the model 'a'", answer=qt.QMessageBox.No)
+    hands.click("deleteModelButton")
+    assert (shelf.folder / "a.safetensors").is_file()
+
+    hands.app.dialogs.expect("question", "Delete the model 'a'", answer=qt.QMessageBox.Yes)
+    hands.click("deleteModelButton")
+
+    assert not (shelf.folder / "a.safetensors").exists()
+    assert hands.parameters.model == EXAMPLE
+    assert len(lines(hands)) == 1
+
+
+def test_the_default_is_that_of_the_next_scene(hands, shelf, tmp_path):
+    import slicer
+
+    bring(hands, changed_copy(tmp_path / "a.safetensors"))
+    hands.click("defaultModelButton")
+    assert not hands.defaultModelButton.enabled
+
+    slicer.mrmlScene.Clear(False)
+    hands.app.process_events()
+    assert hands.parameters.model == shelf.folder / "a.safetensors"
+
+    hands.choose("modelSelector", "example (ships with the module)")
+    hands.click("defaultModelButton")
+    slicer.mrmlScene.Clear(False)
+    hands.app.process_events()
+    assert hands.parameters.model == EXAMPLE
+
+
+def test_the_shelf_is_remembered_for_the_next_panel(hands, shelf):
+    import slicer
+
+    hands.module.reload()
+
+    assert slicer.modules.ThyroidSynthWidget.panel.model.ui.modelsFolderEdit.currentPath == str(shelf.folder)
+
+
+def test_the_folder_of_a_model_is_shown(hands, shelf):
+    hands.app.dialogs.expect("desktop", "Resources/Models")
+
+    hands.click("showModelButton")
+
+
+def test_a_scene_from_another_computer_finds_the_model_that_ships(hands):
+    hands.parameters.model = Path("/opt/Slicer-9/lib/qt-scripted-modules/Resources/Models/example.safetensors")
+    hands.app.process_events()
+
+    assert hands.parameters.model == EXAMPLE
+
+
+def test_a_model_put_on_the_shelf_by_another_is_listed_when_it_is_chosen(hands, shelf, tmp_path):
+    hands.parameters.model = shelf.add(changed_copy(tmp_path / "model.safetensors"), "from training")
+    hands.app.process_events()
+
+    assert hands.modelSelector.currentText == "from training"
+    assert hands.modelList.currentRow == 1
+
+
+def test_the_card_tells_what_was_measured_of_this_very_model(hands, shelf, tmp_path):
+    assert "Not evaluated yet" not in hands.modelCardLabel.text  # The model that ships.
+    trained = changed_copy(tmp_path / "job" / "model.safetensors")
+    (trained.parent / "evaluation.json").write_text(json.dumps(an_evaluation_of(trained)))
+
+    bring(hands, trained)
+
+    text = hands.modelCardLabel.text
+    told = ("0.942", "PCC, symmetry 0.590", "99.0%", "SYNTHETIC", "Not for clinical use")
+    for part in ("Intended use", "Training data", "Limits", "Licence", *told):
+        assert part in text, part
+    assert hands.modelCardGroup.collapsed
+
+
+def test_an_evaluation_that_comes_later_is_shown(hands, shelf, tmp_path):
+    bring(hands, changed_copy(tmp_path / "job" / "model.safetensors"))
+    assert "Not evaluated yet" in hands.modelCardLabel.text
+
+    path = hands.parameters.model
+    path.with_name("model.evaluation.json").write_text(json.dumps(an_evaluation_of(path)))
+    hands.parameters.seed = 5
+    hands.app.process_events()
+
+    assert "PCC, symmetry 0.590" in hands.modelCardLabel.text
+
+
+def an_evaluation_of(model: Path) -> dict:
+    agreement = {name: {"pcc": value} for name, value in (("volume_ml", 0.9916), ("isthmus_area_mm2", 0.96))}
+    agreement["symmetry"] = {"pcc": 0.59}
+    return {
+        "kind": "evaluation",
+        "model": {"checksum": sha256_of(model)},
+        "reconstruction": {"cases": 120, "assd_mm": {"mean": 1.341}, "dice": {"mean": 0.9417}},
+        "validity": {"share_of_draws": 0.99},
+        "steering": {"one_shot": agreement},
+    }
+
+
+def test_a_card_never_shows_text_of_a_file_as_markup(hands, tmp_path):
+    name = "<b>bold</b>" if Path("/").anchor == "/" else "bold"
+    path = changed_copy(tmp_path / "m.safetensors")
+    hands.choose_model(path)
+    from ThyroidSynthLib.model.description import describe_model
+    from ThyroidSynthLib.slicer.panel.models.model_card import cardHtml
+
+    description = describe_model(path)
+    object.__setattr__(description, "cohort", name)
+
+    assert "<b>bold</b>" not in cardHtml(description, None)
+
+
+def test_the_list_and_the_card_fit_into_the_panel(hands, shelf, tmp_path, picture_folder):
+    from standin import pictures
+
+    bring(hands, changed_copy(tmp_path / "neck study 2026.safetensors"))
+    hands.modelCardGroup.collapsed = False
+    section = hands.module.widget.panel.model.widget
+    picture = pictures.of_widget(section, width=450)
+    pictures.save(picture, picture_folder / "section_model.png")
+
+    assert section.minimumSizeHint.width() <= 450

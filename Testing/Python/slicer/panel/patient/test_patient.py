@@ -1,0 +1,272 @@
+"""Section "Patient": loading from anywhere, what is proposed, measured and warned of."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.dicom_files import THYROID_CODE, TRACHEA_CODE, ct_series, write_seg
+from support.mask_files import write_nifti
+from ThyroidSynthLib.dataset.cases import find_cases, read_case
+from ThyroidSynthLib.geometry.volume import read_volume, write_volume
+from ThyroidSynthLib.slicer.scene.patient.loading import load_case
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
+from ThyroidSynthLib.slicer.scene.volumes import volume_of_segment
+
+REAL = Path(__file__).resolve().parents[4] / "Data" / "totalsegmentator_s0327"
+
+
+@pytest.fixture
+def two_cases(tmp_path, dataset):
+    for name in ("a1", "b2"):
+        shutil.copytree(dataset / "s0000", tmp_path / "cases" / name)
+    return tmp_path / "cases"
+
+
+def trigger(hands, name: str) -> None:
+    """Choose an entry of the menu under "Load TotalSegmentator…"."""
+    import qt
+
+    (action,) = hands.openButton.menu().findChildren(qt.QAction, name)
+    action.trigger()
+    hands.app.process_events()
+
+
+def reloaded_path_edit(hands):
+    """Reload the module and give the path line of the new panel; the old one is about to be deleted."""
+    import qt
+
+    old = hands.sourcePathEdit
+    hands.module.reload()
+    hands.module.widget.initializeParameterNode()
+    (new,) = (each for each in hands.module.panel.findChildren(qt.QWidget, "sourcePathEdit") if each is not old)
+    return new
+
+
+def test_a_folder_chosen_in_the_menu_is_loaded_at_once(hands, dataset):
+    hands.app.dialogs.expect("file", "folder", answer=str(dataset))
+    trigger(hands, "openFolderAction")
+    assert hands.parameters.ct.GetName() == "s0000 CT"
+    assert "synthetic" in hands.loadNoteLabel.text
+
+
+def test_a_file_chosen_in_the_menu_is_loaded_at_once(hands, dataset, tmp_path):
+    case = read_case(find_cases(dataset)[0])
+    labels = read_volume(dataset / "s0000" / "segmentations" / "thyroid_gland.nii.gz")
+    trachea = read_volume(dataset / "s0000" / "segmentations" / "trachea.nii.gz")
+    both = labels.array * 17 + (trachea.array > labels.array) * 16
+    path = write_nifti(tmp_path / "all.nii.gz", both.astype(np.uint8), labels.ijk_to_ras)
+    hands.app.dialogs.expect("file", "Multi-label", answer=str(path))
+    hands.app.dialogs.expect("error", "holds no label names")
+    assert hands.classMapSelector.isHidden()
+    trigger(hands, "openFileAction")
+    # Whose numbers they are is asked for where it matters, and only there.
+    assert not hands.classMapSelector.isHidden()
+    hands.choose("classMapSelector", "TotalSegmentator v2, task total")
+    hands.click("loadButton")
+    volume = volume_of_segment(hands.parameters.segmentation, "thyroid_gland")
+    assert volume.array.sum() == case.thyroid.array.sum()
+    assert "without a CT" in hands.loadNoteLabel.text
+
+
+def test_cancelling_the_choice_changes_nothing(hands):
+    hands.app.dialogs.expect("file", "folder", answer="")
+    trigger(hands, "openFolderAction")
+    assert hands.parameters.segmentation is None
+
+
+def test_one_case_of_many_is_chosen(hands, two_cases):
+    assert hands.caseSelector.isHidden()
+    hands.load(two_cases)
+    assert hands.parameters.segmentation is None
+    assert "2 cases" in hands.loadNoteLabel.text
+    assert not hands.caseSelector.isHidden()
+    hands.choose("caseSelector", "b2")
+    hands.click("loadButton")
+    assert hands.parameters.ct.GetName() == "b2 CT"
+    assert not hands.caseSelector.isHidden()  # the next one is a click away
+
+
+def test_recent_paths_are_remembered_in_the_next_session(hands, dataset, two_cases):
+    hands.load(dataset)
+    hands.load(two_cases / "b2")
+    assert hands.parameters.source == two_cases / "b2"
+    box = reloaded_path_edit(hands).comboBox()
+    assert [box.itemText(row) for row in range(box.count)] == [str(two_cases / "b2"), str(dataset)]
+
+
+def test_a_new_panel_begins_with_no_path_chosen(hands, dataset):
+    import slicer
+
+    hands.load(dataset)
+    slicer.mrmlScene.Clear(False)
+    hands.app.process_events()
+    assert reloaded_path_edit(hands).currentPath == ""
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_dicom_segmentation_goes_to_the_ct_in_the_scene(hands, dataset, tmp_path, folder):
+    hands.load(dataset)
+    ct = hands.parameters.ct
+    case = read_case(find_cases(dataset)[0])
+    masks, images = {}, None
+    for name, mask in (("a", "thyroid_gland"), ("b", "trachea")):
+        volume = read_volume(dataset / "s0000" / "segmentations" / f"{mask}.nii.gz")
+        masks[name] = volume.array.astype(np.uint8)
+        images = images or ct_series(volume.array.shape, volume.ijk_to_ras)
+    path = write_seg(tmp_path / "p" / "seg", masks, images, codes_of={"a": THYROID_CODE, "b": TRACHEA_CODE})
+    hands.load(path.parent if folder else path)
+    assert hands.parameters.ct is ct
+    assert hands.parameters.segmentation.GetName().startswith("p" if folder else "seg")
+    for name, mask in (("thyroid_gland", case.thyroid), ("trachea", case.trachea)):
+        found = volume_of_segment(hands.parameters.segmentation, name)
+        assert found.array.sum() == mask.array.sum()
+        np.testing.assert_allclose(found.center_of_mass_ras(), mask.center_of_mass_ras(), atol=1e-3)
+    role = hands.parameters.segmentation.GetReferenceImageGeometryReferenceRole()
+    assert hands.parameters.segmentation.GetNodeReference(role) is ct
+
+
+def test_the_ct_of_the_patient_before_is_let_go(hands, dataset):
+    hands.load(dataset)
+    hands.load(REAL)
+    assert hands.parameters.ct is None
+    assert "does not lie in 's0000 CT'" in hands.loadNoteLabel.text
+    hands.measured()
+    assert "38.4 mL" in hands.ownFeaturesLabel.text
+
+
+def test_a_ct_with_two_placements_is_said(hands, dataset, tmp_path):
+    import gzip
+
+    case = tmp_path / "turned"
+    shutil.copytree(dataset / "s0000", case)
+    header = bytearray(gzip.decompress((case / "ct.nii.gz").read_bytes()))
+    shift = np.reshape(struct.unpack_from("<12f", header, 280), (3, 4)) + [[0, 0, 0, 7.0]] * 3
+    struct.pack_into("<12f", header, 280, *shift.ravel())
+    struct.pack_into("<2h", header, 252, 1, 2)
+    (case / "ct.nii.gz").write_bytes(gzip.compress(bytes(header)))
+    hands.load(case)
+    assert "two placements" in hands.loadNoteLabel.text
+
+
+def test_thyroid_and_trachea_are_measured_and_a_sound_patient_is_not_warned_of(hands, dataset):
+    hands.load(dataset)
+    hands.measured()
+    case = read_case(find_cases(dataset)[0])
+    assert f"{case.trachea_mask.volume_ml:.1f} mL" in hands.tracheaInfoLabel.text
+    assert "isthmus" in hands.ownFeaturesLabel.text
+    assert hands.qualityLabel.text == ""
+    assert hands.qualityLabel.isHidden()
+
+
+def test_a_gland_cut_by_the_border_with_an_island_is_warned_of(hands, dataset, tmp_path):
+    case = tmp_path / "cut"
+    shutil.copytree(dataset / "s0000", case)
+    for name in ("thyroid_gland", "trachea"):
+        path = case / "segmentations" / f"{name}.nii.gz"
+        volume = read_volume(path)
+        array = volume.array.copy()
+        if name == "thyroid_gland":
+            array = np.roll(array, -int(np.nonzero(array)[0].min()), axis=0)
+            array[-3:-1, 2, 2] = 1
+        write_volume(type(volume)(array, volume.ijk_to_ras), path)
+    hands.load(case)
+    hands.measured()
+    assert "cut by the scan's border" in hands.qualityLabel.text
+    assert "Islands of the thyroid are left out: 1, together 0.0067 mL." in hands.qualityLabel.text
+    assert not hands.qualityLabel.isHidden()
+
+
+def test_without_a_thyroid_the_trachea_is_measured_and_nothing_is_said_of_a_gland(hands, dataset):
+    hands.load(dataset)
+    hands.measured()
+    hands.choose("thyroidSelector", "none")
+    # An empty choice is filled from the terminology again; a segmentation without one stays without.
+    hands.parameters.segmentation.GetSegmentation().RemoveSegment("thyroid_gland")
+    hands.app.process_events()
+    hands.wait(lambda: "mm" in hands.tracheaInfoLabel.text)
+    assert hands.ownFeaturesLabel.text == ""
+    assert hands.qualityLabel.text == ""
+
+
+def test_measuring_follows_the_segmentation(hands, dataset):
+    import slicer
+
+    hands.load(dataset)
+    hands.measured()
+    before = hands.ownFeaturesLabel.text
+    node, ct = hands.parameters.segmentation, hands.parameters.ct
+    array = slicer.util.arrayFromSegmentBinaryLabelmap(node, "thyroid_gland", ct).copy()
+    array[: np.nonzero(array)[0].mean().astype(int)] = 0
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, "thyroid_gland", ct)
+    hands.wait(lambda: "mL" in hands.ownFeaturesLabel.text and hands.ownFeaturesLabel.text != before)
+
+
+def test_a_scene_that_is_loaded_already_is_proposed_on_entering(hands, dataset):
+    hands.module.leave()
+    loaded = load_case(hands.app.scene, find_cases(dataset)[0])
+    hands.module.select()
+    assert hands.parameters.ct is loaded.ct
+    assert hands.parameters.segmentation is loaded.segmentation
+    assert hands.tracheaSelector.currentText == "trachea"
+    hands.measured()
+    # What the user has chosen is never replaced.
+    other = hands.app.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "other")
+    hands.segmentationSelector.setCurrentNode(other)
+    hands.module.leave()
+    hands.module.select()
+    assert hands.parameters.segmentation is other
+
+
+def test_the_sample_case_is_one_click_and_made_only_once(hands):
+    from ThyroidSynthLib.slicer.scene.patient import sample_case
+
+    hands.click("sampleDataButton")
+    assert hands.parameters.ct.GetName() == "Synthetic example CT"
+    assert hands.parameters.segmentation.GetName() == "Synthetic example segmentation"
+    assert "synthetic" in hands.loadNoteLabel.text
+    hands.measured()
+    made = sample_case._make
+    sample_case._make = None
+    try:
+        hands.click("sampleDataButton")
+    finally:
+        sample_case._make = made
+    assert hands.parameters.ct.GetName() == "Synthetic example CT_1"
+
+
+def test_the_first_thyroid_appears_within_three_clicks_of_opening_the_module(hands):
+    hands.click("sampleDataButton")
+    hands.click("generateButton")
+    (node,) = generated_thyroids(hands.app.scene)
+    shown = hands.app.view("1").grab().astype(int)
+    node.GetDisplayNode().SetVisibility(False)
+    assert (np.abs(shown - hands.app.view("1").grab()).max(axis=2) > 20).sum() > 100
+
+
+def test_declining_the_packages_of_the_sample_case_ends_quietly(hands):
+    hands.app.installations.absent.add("scikit-image")
+    hands.app.installations.declined = True
+    hands.click("sampleDataButton")
+    assert hands.parameters.ct is None
+    assert "Nothing was installed" in hands.statusLabel.text
+
+
+def test_the_sample_case_stands_in_slicers_sample_data(hands):
+    import slicer
+
+    from standin import sample_data
+
+    (source,) = slicer.modules.sampleDataSources["ThyroidSynth"]
+    assert Path(source.thumbnailFileName).is_file()
+    assert "synthetic" in source.nodeNames[0]
+    ct, segmentation = sample_data.click("ThyroidSynthExample")
+    assert ct.GetName() == "Synthetic example CT"
+    # Loaded outside the panel, it is what the panel proposes when it is entered.
+    hands.module.leave()
+    hands.module.select()
+    assert hands.parameters.segmentation is segmentation

@@ -1,0 +1,180 @@
+"""What goes wrong is shown; a closed, saved or reloaded scene and module lose nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
+
+
+def test_a_folder_without_cases_is_said_in_a_dialog(hands, tmp_path):
+    hands.app.dialogs.expect("error", "holds no cases")
+    hands.load(tmp_path)
+    assert hands.statusLabel.text == "That did not work."
+    assert hands.loadButton.enabled
+
+
+def test_a_file_that_is_no_model_is_said_in_the_panel(hands, tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"nothing of the kind")
+    hands.choose_model(path)
+    assert "damaged" in hands.modelInfoLabel.text
+    assert not hands.generateButton.enabled
+
+
+def test_a_model_that_vanished_is_an_error_not_a_crash(ready, model_file, tmp_path):
+    import shutil
+
+    copy = tmp_path / "model.safetensors"
+    shutil.copy(model_file, copy)
+    ready.choose_model(copy)
+    copy.unlink()
+    ready.app.dialogs.expect("error", "Choose a model file")
+    ready.click("generateButton")
+
+
+def test_declining_to_install_ends_quietly(ready):
+    ready.app.installations.absent.add("torch")
+    ready.app.installations.declined = True
+    ready.click("generateButton")
+    assert not generated_thyroids(ready.app.scene)
+    assert "not installed" in ready.statusLabel.text
+    assert ready.generateButton.enabled
+
+
+def test_missing_packages_are_asked_for_when_an_action_needs_them(ready):
+    ready.app.installations.absent.update({"torch", "safetensors"})
+    ready.click("generateButton")
+    assert any(name.startswith("torch") for name in ready.app.installations.asked)
+    assert any(name.startswith("safetensors") for name in ready.app.installations.asked)
+    assert len(generated_thyroids(ready.app.scene)) == 1
+
+
+def test_a_saved_scene_restores_every_choice(ready, model_file, tmp_path):
+    import slicer
+
+    ready.volumeSlider.setValue(21.5)
+    ready.symmetryCheckBox.click()
+    ready.choose("variantSelector", "Baseline (no steering)")
+    ready.seedSpinBox.setValue(77)
+    ready.jobPathEdit.setCurrentPath(str(tmp_path / "job"))
+    ready.click("generateButton")
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path)
+    slicer.mrmlScene.Clear(False)
+    ready.app.process_events()
+    assert ready.parameters.ct is None
+    assert ready.parameters.seed == 0
+    slicer.util.loadScene(path)
+    ready.app.process_events()
+    parameters = ready.parameters
+    assert parameters.seed == ready.seedSpinBox.value == 77
+    assert parameters.volumeMl == pytest.approx(21.5)
+    assert not parameters.steerSymmetry
+    assert not ready.symmetryCheckBox.checked
+    assert parameters.model == model_file
+    assert parameters.job == tmp_path / "job"
+    assert parameters.variant.name == "BASELINE"
+    assert parameters.ct.GetName() == "s0000 CT"
+    assert parameters.tracheaSegmentID == "trachea"
+    assert parameters.result is generated_thyroids(ready.app.scene)[0]
+    ready.click("generateButton")
+    assert len(generated_thyroids(ready.app.scene)) == 1
+
+
+def test_closing_the_scene_while_a_thyroid_is_made_is_safe(ready, monkeypatch):
+    import slicer
+
+    from ThyroidSynthLib.slicer.panel.shared.session import Work
+
+    original = Work.progress
+
+    def close_on_the_way(self, fraction, message):
+        original(self, fraction, message)
+        if 0.25 < fraction < 0.9:
+            slicer.mrmlScene.Clear(False)
+
+    monkeypatch.setattr(Work, "progress", close_on_the_way)
+    ready.click("generateButton")
+    assert not generated_thyroids(ready.app.scene)
+    assert not ready.cancelButton.enabled
+    assert ready.sourcePathEdit.enabled
+
+
+def test_closing_the_scene_while_a_case_is_loading_is_safe(hands, dataset, monkeypatch):
+    import slicer
+
+    from ThyroidSynthLib.slicer.panel.shared.session import Work
+
+    original = Work.progress
+
+    def close_on_the_way(self, fraction, message):
+        original(self, fraction, message)
+        if fraction == 0.8:
+            slicer.mrmlScene.Clear(False)
+
+    monkeypatch.setattr(Work, "progress", close_on_the_way)
+    hands.load(dataset)
+    assert hands.app.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    assert hands.parameters.segmentation is None
+
+
+def test_cancel_ends_loading_and_leaves_nothing(hands, dataset, monkeypatch):
+    from ThyroidSynthLib.slicer.panel.shared.session import Work
+
+    original = Work.progress
+
+    def click_cancel(self, fraction, message):
+        original(self, fraction, message)
+        if hands.cancelButton.enabled:
+            hands.cancelButton.click()
+
+    monkeypatch.setattr(Work, "progress", click_cancel)
+    hands.load(dataset)
+    assert hands.app.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+    assert hands.parameters.segmentation is None
+
+
+def test_while_an_operation_runs_only_cancel_can_be_clicked(hands, dataset, monkeypatch):
+    from ThyroidSynthLib.slicer.panel.shared.session import Work
+
+    seen = []
+    original = Work.progress
+
+    def look(self, fraction, message):
+        original(self, fraction, message)
+        seen.append((hands.loadButton.enabled, hands.cancelButton.enabled))
+
+    monkeypatch.setattr(Work, "progress", look)
+    hands.load(dataset)
+    assert seen
+    assert set(seen) == {(False, True)}
+    assert hands.loadButton.enabled
+
+
+def test_leaving_and_coming_back_keeps_the_choices(ready):
+    ready.seedSpinBox.setValue(5)
+    ready.module.leave()
+    ready.module.select()
+    assert ready.seedSpinBox.value == 5
+    ready.click("generateButton")
+
+
+def test_a_reload_of_the_module_leaves_no_observer_behind(ready):
+    import slicer
+
+    ready.module.reload()
+    assert slicer.modules.ThyroidSynthWidget.panel is not None
+
+
+def test_the_modules_own_self_test_passes(hands):
+    hands.module.widget.onTest()
+
+
+def test_the_self_test_is_skipped_without_torch(hands, monkeypatch):
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "torch" else real(name, *more))
+    hands.module.widget.onTest()
+    assert not generated_thyroids(hands.app.scene)

@@ -1,0 +1,128 @@
+"""Every button of a panel in which nothing was done yet, and of a Slicer without the optional packages."""
+
+from __future__ import annotations
+
+import sys
+from importlib.abc import MetaPathFinder
+
+import pytest
+from panel.conftest import PROJECT, Hands
+
+from support.tiny_cohort import write_tiny_cohort
+
+# What Slicer does not bring: PyTorch and the packages of requirements.txt, as they are imported and as they are named.
+OPTIONAL = {"torch": "torch", "safetensors": "safetensors", "skimage": "scikit-image"}
+NEEDS_PACKAGES = {
+    "sampleDataButton",
+    "randomButton",
+    "similarButton",
+    "generateButton",
+    "fitButton",
+    "resetButton",
+    "undoButton",
+    "distanceMapButton",
+    "startStudyButton",
+    "exportButton",
+    "startCohortButton",
+    "startButton",
+}
+
+
+def press_every_button(hands, *, skip: tuple[str, ...] = ()) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Click each enabled button once; return the packages the user declined and the faults except dialogs, by name."""
+    import qt
+
+    from standin import inspection
+
+    refused, faults, top = {}, {}, hands.module.panel
+    for button in inspection.widgets_in(top):
+        name = inspection.name_of(button)
+        kind = isinstance(button, (qt.QPushButton, qt.QToolButton, qt.QCheckBox))
+        if kind and name not in skip and button.enabled and inspection.in_sight(button, top):
+            hands.app.installations.refused.clear()
+            button.click()
+            hands.app.process_events()
+            refused[name] = list(hands.app.installations.refused)
+            seen = [str(fault) for fault in hands.app.faults.take() if fault.source != "dialog"]
+            faults |= {name: seen} if seen else {}
+    return refused, faults
+
+
+def test_no_button_of_a_fresh_panel_fails(hands):
+    from standin import inspection
+
+    inspection.open_all(hands.module.panel)
+    assert not hands.carveButton.enabled
+    # With the sample case the other buttons would no longer meet a panel without a patient.
+    clicked, faults = press_every_button(hands, skip=("sampleDataButton",))
+    assert len(clicked) > 20
+    assert faults == {}
+
+
+class Blocked(MetaPathFinder):
+    """Lets no optional package be found, as in a Slicer that was just installed."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname.partition(".")[0] in OPTIONAL:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+
+@pytest.fixture
+def bare(ready, tmp_path, monkeypatch):
+    """A scene with a generated thyroid and an edit, reopened in a Slicer without the optional packages."""
+    import slicer
+
+    app = ready.app
+    ready.click("generateButton")
+    ready.click("fitButton")
+    ready.editVolumeSlider.value = 1.1 * ready.editVolumeSlider.value
+    ready.wait(lambda: ready.resetButton.enabled)
+    ready.parameters.job = tmp_path / "job"
+    ready.exportFolderEdit.setCurrentPath(str(tmp_path / "export"))
+    ready.cohortFolderEdit.setCurrentPath(str(tmp_path / "cohort"))
+    write_tiny_cohort(tmp_path / "training")
+    ready.trainingDataPathEdit.setCurrentPath(str(tmp_path / "training"))
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(False)
+    ready.module.close()
+
+    # The library is imported anew: what was imported before holds the packages already.
+    kept = dict(sys.modules)
+    for name in kept:
+        if name.partition(".")[0] in {"ThyroidSynthLib", *OPTIONAL}:
+            del sys.modules[name]
+    monkeypatch.setattr(sys, "meta_path", [Blocked(), *sys.meta_path])
+    app.installations.absent.update(OPTIONAL.values())
+    app.installations.declined = True
+    module = app.load_module(PROJECT / "ThyroidSynth" / "ThyroidSynth.py")
+    module.select()
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    app.process_events()
+    yield Hands(app, module)
+    module.close()
+    for name in set(sys.modules) - set(kept):
+        if name.partition(".")[0] == "ThyroidSynthLib":
+            del sys.modules[name]
+    sys.modules.update(kept)
+
+
+def test_no_button_fails_in_a_slicer_without_the_optional_packages(bare):
+    from standin import inspection
+
+    with pytest.raises(ModuleNotFoundError):
+        import torch  # noqa: F401
+    inspection.open_all(bare.module.panel)
+    bare.wait(lambda: "needs skimage" in bare.ownFeaturesLabel.text)
+    bare.wait(lambda: "measuring" not in bare.overlapLabel.text)
+    # Another patient would leave nothing to edit.
+    refused, faults = press_every_button(bare, skip=("loadButton",))
+    assert faults == {}
+    assert {name for name, packages in refused.items() if packages} == NEEDS_PACKAGES
+
+
+def test_no_slider_fails_in_a_slicer_without_the_optional_packages(bare):
+    for name in ("volumeSlider", "editVolumeSlider"):
+        bare.app.installations.refused.clear()
+        slider = getattr(bare, name)
+        slider.value = 1.1 * slider.value
+        bare.wait(lambda: bare.app.installations.refused)

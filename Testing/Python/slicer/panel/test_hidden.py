@@ -1,0 +1,59 @@
+"""Whoever opens a saved scene, or leaves the module, sees the thyroids that the panel shows or hides."""
+
+from __future__ import annotations
+
+import pytest
+
+from ThyroidSynthLib.slicer.scene.display.study_case import ATTRIBUTE, is_case_shown
+
+
+def hidden(hands) -> list[str]:
+    """Return the names of the segmentations with a hidden segment, except the case of a reader study."""
+    nodes = hands.app.scene.GetNodesByClass("vtkMRMLSegmentationNode")
+    nodes.UnRegister(None)
+    found = []
+    for node in (nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems())):
+        display, segments = node.GetDisplayNode(), node.GetSegmentation().GetSegmentIDs()
+        shown = display.GetVisibility() and all(map(display.GetSegmentVisibility, segments))
+        if not shown and node.GetAttribute(ATTRIBUTE) is None:
+            found.append(node.GetName())
+    return found
+
+
+@pytest.mark.parametrize("name", ["scene.mrb", "scene.mrml"])
+def test_a_scene_saved_during_an_edit_shows_the_patients_thyroid(ready, tmp_path, name):
+    import slicer
+
+    ready.click("fitButton")
+    ready.measured()
+    ready.app.process_events()
+    assert slicer.util.saveScene(str(tmp_path / name))
+    ready.module.close()
+    slicer.mrmlScene.Clear(False)
+    slicer.util.loadScene(str(tmp_path / name))
+    assert ready.app.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 2
+    assert hidden(ready) == []
+
+
+def start_study(ready) -> None:
+    ready.click("startStudyButton")
+
+
+def flip(ready) -> None:
+    ready.click("flipButton")
+
+
+@pytest.mark.parametrize("hide", [flip, start_study], ids=lambda act: act.__name__)
+def test_what_is_hidden_for_a_while_is_shown_when_the_module_is_left(ready, hide):
+    ready.click("generateButton")
+    ready.inspectCollapsible.collapsed = False
+    hide(ready)
+    ready.measured()
+    before = hidden(ready)
+    assert before
+    ready.module.leave()
+    assert hidden(ready) == []
+    assert not is_case_shown(ready.app.scene)
+    ready.module.select()
+    if hide is start_study:
+        ready.wait(lambda: is_case_shown(ready.app.scene) and hidden(ready) == before)

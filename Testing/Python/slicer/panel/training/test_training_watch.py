@@ -1,0 +1,241 @@
+"""A training that runs is seen: its curve, its shapes, its end; recent ones are found, diagnostics copied."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from support.tiny_cohort import write_tiny_cohort
+from ThyroidSynthLib.common.processes import ProcessIdentity
+from ThyroidSynthLib.jobs.inquiry import Answer
+from ThyroidSynthLib.jobs.job import JobFolder, JobState
+from ThyroidSynthLib.jobs.job_options import JobOptions, job_for
+from ThyroidSynthLib.jobs.machine import Machine
+from ThyroidSynthLib.jobs.preview import Preview, write_preview
+from ThyroidSynthLib.slicer.scene.display.training_preview import training_preview_in
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A job that seems to be trained by this very process."""
+    write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
+    job = job_for(tmp_path / "my job", JobOptions(input=tmp_path / "cohort"))
+    running(job, 1)
+    return job
+
+
+def running(job: JobFolder, epoch: int) -> None:
+    me = ProcessIdentity.of_this_process().to_json()
+    job.write_state(JobState("running", epoch / 320, epoch, 320, 0.5 / epoch, 60.0, "", "cpu", **me))
+
+
+def tell(job: JobFolder, *epochs: int) -> None:
+    for epoch in epochs:
+        job.append_metrics({"epoch": epoch, "loss": 0.5 / epoch, "seconds": 1.5})
+
+
+def preview(job: JobFolder, epoch: int) -> Preview:
+    from ThyroidSynthLib.dataset.cohort import Cohort
+
+    truth = Cohort.open(job.read_config()["cohort"]).surface("tiny00")
+    shown = Preview("tiny00", epoch, truth, truth.moved(truth.vertices * 0.9))
+    write_preview(job.preview_file, shown)
+    return shown
+
+
+@pytest.fixture
+def watcher(hands, job, monkeypatch):
+    monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.setup.installed_torch", lambda: "")
+    hands.module.panel.resize(450, 1600)
+    hands.module.panel.show()
+    hands.trainCollapsible.collapsed = False
+    hands.jobPathEdit.setCurrentPath(str(job.path))
+    hands.app.process_events()
+    return hands
+
+
+def pixels(label) -> np.ndarray:
+    """Alpha and colours of what a label shows, (height, width, 4)."""
+    from PySide6 import QtGui
+
+    image = label.pixmap.toImage().convertToFormat(QtGui.QImage.Format_RGBA8888)
+    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.bytesPerLine())
+    return rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4).copy()
+
+
+def drawn_by(label, colour) -> np.ndarray:
+    """Pixels of a label near a colour, as (row, column)."""
+    picture = pixels(label).astype(int)
+    wanted = np.array([colour.red(), colour.green(), colour.blue()])
+    return np.argwhere((np.abs(picture[..., :3] - wanted).max(axis=2) < 12) & (picture[..., 3] > 200))
+
+
+def test_the_curve_grows_with_the_training(watcher, job):
+    import qt
+
+    assert not watcher.lossCurveLabel.visible
+    tell(job, *range(1, 81))
+    running(job, 80)
+    watcher.wait(lambda: watcher.lossCurveLabel.visible and "Epoch 80 of 320" in watcher.trainingStateLabel.text)
+    watcher.app.process_events()
+    accent = watcher.lossCurveLabel.palette.color(qt.QPalette.Highlight)
+    early = drawn_by(watcher.lossCurveLabel, accent)
+    tell(job, *range(81, 161))
+    running(job, 160)
+    watcher.wait(lambda: "Epoch 160" in watcher.trainingStateLabel.text)
+    watcher.app.process_events()
+    late = drawn_by(watcher.lossCurveLabel, accent)
+    width = watcher.lossCurveLabel.width
+    # A quarter, then half of the axis, falling from the upper left.
+    assert 0.25 < early[:, 1].max() / width < 0.4 and 0.5 < late[:, 1].max() / width < 0.65
+    assert late[np.argmin(late[:, 1]), 0] < late[np.argmax(late[:, 1]), 0]
+    assert watcher.estimateLabel.text == "At its speed of 1.5 s an epoch it takes 8 min in all."
+    assert not watcher.startButton.enabled and watcher.stopButton.enabled
+    assert "1 min left" in watcher.trainingStateLabel.text and "on the processor" in watcher.trainingStateLabel.text
+
+
+def test_the_latest_shape_is_shown_and_beside_everything_in_3d(watcher, job, a_ct_node):
+    assert not watcher.previewBox.visible
+    shown = preview(job, 40)
+    watcher.wait(lambda: watcher.previewBox.visible)
+    watcher.app.process_events()
+    picture = pixels(watcher.previewLabel).astype(int)
+    middle = picture.shape[1] // 2
+    for half, redder in ((picture[:, :middle], True), (picture[:, middle:], False)):
+        seen = (half[..., 3] > 200) & (np.abs(half[..., 0] - half[..., 1]) > 25)
+        assert seen.sum() > 800
+        assert ((half[..., 0] > half[..., 1])[seen].mean() > 0.9) == redder
+    camera = watcher.app.view("1").node
+    before = watcher.app.scene.GetFirstNodeByClass("vtkMRMLCameraNode").GetPosition()
+    watcher.previewNodesCheckBox.click()
+    nodes = training_preview_in(watcher.app.scene)
+    bounds, ct = [[0.0] * 6 for _ in nodes], [0.0] * 6
+    a_ct_node.GetRASBounds(ct)
+    for node, box in zip(nodes, bounds, strict=True):
+        node.GetRASBounds(box)
+        assert box[1] < ct[0], "beside the scan"
+        assert not node.GetSaveWithScene() and node.GetHideFromEditors()
+    assert bounds[0][1] < bounds[1][0] or bounds[1][1] < bounds[0][0], "beside each other"
+    place = bounds[1]
+    # The next preview comes into the same nodes at the same place.
+    write_preview(job.preview_file, Preview("tiny00", 80, shown.truth, shown.truth))
+    watcher.wait(lambda: nodes[1].GetPolyData().GetNumberOfPoints() == len(shown.truth.vertices))
+    watcher.wait(lambda: np.ptp(np.array(nodes[1].GetPolyData().GetBounds())[:2]) > place[1] - place[0])
+    assert training_preview_in(watcher.app.scene) == nodes
+    assert watcher.app.scene.GetFirstNodeByClass("vtkMRMLCameraNode").GetPosition() == before
+    assert camera is not None
+    watcher.previewNodesCheckBox.click()
+    assert training_preview_in(watcher.app.scene) is None
+
+
+def test_a_damaged_preview_and_a_restart_show_nothing(watcher, job):
+    preview(job, 3)
+    tell(job, 1, 2, 3)
+    watcher.wait(lambda: watcher.previewBox.visible and watcher.lossCurveLabel.visible)
+    job.preview_file.write_bytes(b"PK nothing")
+    watcher.wait(lambda: not watcher.previewBox.visible)
+    job.write_state(JobState())
+    job.restart(job.read_config())
+    watcher.wait(lambda: not watcher.lossCurveLabel.visible, 10)
+    assert watcher.trainingStateLabel.text == "Ready to start."
+
+
+def test_an_interrupted_training_says_resume(watcher, job):
+    gone = ProcessIdentity(2**22 - 3, "1", ProcessIdentity.of_this_process().host).to_json()
+    job.write_state(JobState("running", 0.3, 96, 320, 0.01, 60.0, "", "cpu", **gone))
+    watcher.wait(lambda: "Interrupted" in watcher.trainingStateLabel.text)
+    assert "Resume it" in watcher.trainingStateLabel.text
+    assert watcher.startButton.text == "Resume &training" and watcher.startButton.enabled
+    job.write_state(JobState("stopped", 0.3, 96, 320, message="Training was stopped after epoch 96 of 320."))
+    watcher.wait(lambda: "after epoch 96 of 320. It can be resumed" in watcher.trainingStateLabel.text)
+
+
+def test_recent_trainings_are_found_again_in_another_scene(watcher, job, tmp_path):
+    import slicer
+
+    from ThyroidSynthLib.slicer.panel.training.recent_jobs import rememberJob
+
+    other = job_for(tmp_path / "other job", JobOptions(input=tmp_path / "cohort"))
+    other.write_state(JobState("finished", 1.0))
+    gone = tmp_path / "gone"
+    for path in (gone, other.path, job.path):
+        rememberJob(path)
+    slicer.mrmlScene.Clear(False)
+    watcher.app.process_events()
+    assert "button Recent" in watcher.trainingStateLabel.text
+    menu = watcher.recentJobsButton.menu()
+    menu.aboutToShow.emit()
+    actions = menu.actions()
+    assert [action.text for action in actions] == ["my job: Running", "other job: Finished"]
+    actions[0].trigger()
+    assert watcher.parameters.job == job.path
+    watcher.wait(lambda: "Epoch 1 of 320" in watcher.trainingStateLabel.text)
+
+
+def test_no_recent_trainings_is_said(hands):
+    menu = hands.recentJobsButton.menu()
+    menu.aboutToShow.emit()
+    assert [action.enabled for action in menu.actions()] == [False]
+
+
+def test_diagnostics_are_copied_with_the_last_error_and_no_paths(watcher, job, tmp_path, monkeypatch):
+    import slicer
+
+    class Prompt:
+        def __init__(self, python, question):
+            assert question.settings is None
+
+        def poll(self):
+            return Answer(Machine(8, None, None, "2.5.1", problem="CUDA driver is too old"))
+
+        def cancel(self):
+            pass
+
+    monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.estimate.Inquiry", Prompt)
+    job.log_file.write_text(f"INFO reading {tmp_path}/cohort\n")
+    watcher.parameters.trainingData = tmp_path / "nowhere"
+    job.write_state(JobState("failed", message="It broke."))
+    watcher.wait(lambda: watcher.startButton.enabled)
+    watcher.app.dialogs.expect("error", "does not exist")
+    watcher.click("startButton")
+    slicer.app.clipboard().setText("")
+    watcher.click("copyDiagnosticsButton")
+    watcher.wait(lambda: "clipboard" in watcher.statusLabel.text)
+    text = slicer.app.clipboard().text()
+    for said in ("Slicer: 5.12", "PyTorch: 2.5.1", "too old", "job folder: my job", "status: failed", "INFO reading"):
+        assert said in text, said
+    assert "nowhere does not exist" in text
+    assert str(tmp_path) not in text
+    assert watcher.copyDiagnosticsButton.enabled
+
+
+def test_the_scene_closes_while_shapes_are_shown(watcher, job):
+    import slicer
+
+    preview(job, 2)
+    watcher.wait(lambda: watcher.previewBox.visible)
+    watcher.previewNodesCheckBox.click()
+    slicer.mrmlScene.Clear(False)
+    watcher.app.process_events()
+    assert training_preview_in(slicer.mrmlScene) is None
+    assert not watcher.previewNodesCheckBox.checked
+
+
+@pytest.mark.parametrize("losses", [[1e-3], [1e-4, 1e-4], [1.0, 1e-6], [3e-4, 2e-4], [1e-12, 1e3]])
+def test_scales_have_a_few_round_ticks(slicer_app, losses):
+    from ThyroidSynthLib.slicer.panel.training.loss_curve import logLimits, lossTicks, tickText
+
+    low, high = logLimits(losses)
+    ticks = lossTicks(low, high)
+    assert 1 <= len(ticks) <= 6 or high - low < 0.7
+    assert all(low <= np.log10(tick) <= high for tick in ticks)
+    assert len({tickText(tick) for tick in ticks}) == len(ticks)
+
+
+@pytest.mark.parametrize("last", [1, 2, 3, 7, 320, 1000, 9999, 10000, 1_000_000])
+def test_epochs_are_marked_from_the_first_to_the_last(slicer_app, last):
+    from ThyroidSynthLib.slicer.panel.training.loss_curve import epochTicks
+
+    ticks = epochTicks(max(last, 2))
+    assert ticks[0] == 1 and ticks[-1] == max(last, 2)
+    assert ticks == sorted(set(ticks)) and len(ticks) <= 7

@@ -1,0 +1,166 @@
+"""Thyroids as a collection, flipped between, coloured by distance, and shown to a reader without a name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from standin.strictness import node_ids
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.slicer.scene.display import distance_map, study_case
+from ThyroidSynthLib.slicer.scene.display.flip import Flip, Shown
+from ThyroidSynthLib.slicer.scene.thyroids import collection
+from ThyroidSynthLib.slicer.scene.thyroids.records import SOURCE_ROLE, ThyroidRecord, read_record
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid, generated_thyroids
+from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
+
+
+def record(seed: int) -> ThyroidRecord:
+    return ThyroidRecord(
+        seed=seed,
+        code=(0.5,),
+        asked={"volume_ml": 15.0},
+        measured={"volume_ml": 15.2, "isthmus_area_mm2": 41.0, "symmetry": 0.7},
+        trachea_to_ras=tuple(Placement.at([1.0, 2.0, 3.0]).trachea_to_ras.ravel().tolist()),
+        model="abc",
+    )
+
+
+@pytest.fixture
+def three(scene, loaded, own_surface):
+    return [add_generated_thyroid(scene, f"Thyroid {n}", own_surface, ct=loaded.ct, record=record(n)) for n in range(3)]
+
+
+def test_one_or_all_are_shown(scene, three):
+    collection.show_only(scene, three[1])
+    assert collection.visible_thyroids(scene) == [three[1]]
+    collection.show_all(scene)
+    assert collection.visible_thyroids(scene) == three
+
+
+def test_a_removed_thyroid_leaves_nothing_and_comes_back_as_it_was(scene, loaded, three, own_surface):
+    node = three[1]
+    node.SetNodeReferenceID(SOURCE_ROLE, loaded.segmentation.GetID())
+    colour = node.GetSegmentation().GetSegment(SEGMENT_ID).GetColor()
+    ids = {node.GetID(), node.GetDisplayNodeID()}
+    removed = collection.remove_thyroid(node)
+    assert not ids & node_ids(scene)
+    assert len(generated_thyroids(scene)) == 2
+    back = collection.put_back(scene, removed, ct=loaded.ct)
+    assert back.GetName() == "Thyroid 1"
+    assert read_record(back) == record(1)
+    assert back.GetSegmentation().GetSegment(SEGMENT_ID).GetColor() == colour
+    assert back.GetNodeReference(SOURCE_ROLE) is loaded.segmentation
+    np.testing.assert_allclose(surface_of_segment(back, SEGMENT_ID).volume, own_surface.volume, rtol=1e-4)
+
+
+def test_a_thyroid_moved_by_hand_comes_back_under_its_transform(scene, three):
+    import vtk
+
+    node = three[0]
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, 12.0)
+    transform.SetMatrixTransformToParent(matrix)
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    before, about = surface_of_segment(node, SEGMENT_ID), read_record(node)
+    in_frame = collection.surface_in_trachea_frame(node)
+    back = collection.put_back(scene, collection.remove_thyroid(node))
+    assert back.GetParentTransformNode() is transform
+    np.testing.assert_allclose(surface_of_segment(back, SEGMENT_ID).bounds, before.bounds, atol=1e-3)
+    assert read_record(back) == about
+    np.testing.assert_allclose(collection.surface_in_trachea_frame(back).bounds, in_frame.bounds, atol=1e-3)
+
+
+def test_flipping_shows_one_at_a_time_and_leaves_no_trace(scene, loaded, three):
+    own = loaded.segmentation.GetDisplayNode()
+    own.SetSegmentOpacity3D("thyroid_gland", 0.35)
+    own.SetSegmentVisibility2DFill("thyroid_gland", False)
+    contents = loaded.segmentation.GetSegmentation().GetMTime()
+    flip = Flip(Shown(three[0], SEGMENT_ID), Shown(loaded.segmentation, "thyroid_gland"))
+    made = three[0].GetDisplayNode()
+    assert made.GetSegmentVisibility(SEGMENT_ID)
+    assert not own.GetSegmentVisibility("thyroid_gland")
+    flip.turn()
+    assert not made.GetSegmentVisibility(SEGMENT_ID)
+    assert own.GetSegmentVisibility("thyroid_gland")
+    assert own.GetSegmentOpacity3D("thyroid_gland") == made.GetSegmentOpacity3D(SEGMENT_ID) == 1.0
+    assert own.GetSegmentVisibility("trachea")
+    flip.end()
+    assert made.GetSegmentVisibility(SEGMENT_ID)
+    assert own.GetSegmentOpacity3D("thyroid_gland") == pytest.approx(0.35)
+    assert not own.GetSegmentVisibility2DFill("thyroid_gland")
+    assert loaded.segmentation.GetSegmentation().GetMTime() == contents
+
+
+def test_flipping_survives_the_removal_of_one(scene, loaded, three):
+    flip = Flip(Shown(three[0], SEGMENT_ID), Shown(loaded.segmentation, "thyroid_gland"))
+    collection.remove_thyroid(three[0])
+    flip.turn()
+    flip.end()
+
+
+def test_a_distance_map_colours_a_model_evenly_about_zero_with_a_legend(scene, own_surface, slicer_app):
+    before = node_ids(scene)
+    values = np.linspace(-3.0, 2.0, len(own_surface.vertices))
+    model = distance_map.show_distance_map(
+        scene, "Distance", own_surface, values, range_mm=3.0, legend="mm from the patient's own"
+    )
+    display = model.GetDisplayNode()
+    assert display.GetScalarRange() == (-3.0, 3.0)
+    assert display.GetScalarVisibility()
+    assert display.GetVisibility2D()
+    assert model.GetPolyData().GetPointData().GetScalars().GetRange() == pytest.approx((-3.0, 2.0))
+    colours = display.GetColorNode()
+    ends = [colours.GetLookupTable().GetTableValue(index)[:3] for index in (0, 127, 255)]
+    assert ends[0][2] > ends[0][0] + 0.3
+    assert min(ends[1]) > 0.9
+    assert ends[2][0] > ends[2][2] + 0.3
+    assert distance_map.distance_map_of(scene) is model
+    again = distance_map.show_distance_map(scene, "Distance", own_surface, values, range_mm=1.0, legend="mm")
+    assert again is model
+    assert len(node_ids(scene) - before) == 4  # model, display, legend, colours
+    distance_map.remove_distance_map(scene)
+    assert node_ids(scene) == before
+    distance_map.remove_distance_map(scene)
+
+
+def test_the_map_and_its_legend_are_drawn(scene, loaded, own_surface, slicer_app):
+    from ThyroidSynthLib.slicer.scene.display.overlay import jump_slices, look_from_front
+
+    loaded.segmentation.GetDisplayNode().SetVisibility(False)
+    slicer_app.view("1")  # its camera is there from then on
+    lower, upper = own_surface.bounds
+    jump_slices(scene, (lower + upper) / 2)
+    look_from_front(scene, (lower + upper) / 2, float((upper - lower).max()))
+    values = own_surface.vertices[:, 0] - own_surface.vertices[:, 0].mean()
+    plain = {name: slicer_app.view(name).grab().astype(int) for name in ("1", "Red")}
+    distance_map.show_distance_map(scene, "Distance", own_surface, values, range_mm=10.0, legend="mm")
+    for name, before in plain.items():
+        drawn = slicer_app.view(name).grab().astype(int)
+        changed = np.abs(drawn - before).max(axis=2) > 40
+        red = changed & (drawn[..., 0] > drawn[..., 2] + 60)
+        blue = changed & (drawn[..., 2] > drawn[..., 0] + 60)
+        assert red[:, :300].sum() > 20, name
+        assert blue[:, :300].sum() > 20, name
+        assert changed[:, 330:].sum() > 200, f"no legend in {name}"
+
+
+def test_a_case_of_a_study_has_no_name_and_is_not_saved(scene, own_surface, three):
+    node = study_case.show_case(scene, study_case.neutral(own_surface), "Case 1 of 4")
+    assert node.GetName() == "Case 1 of 4"
+    assert node.GetSegmentation().GetNthSegment(0).GetName() == "Case 1 of 4"
+    assert node.GetHideFromEditors()
+    assert not node.GetSaveWithScene()
+    assert node not in generated_thyroids(scene)
+    again = study_case.show_case(scene, own_surface, "Case 2 of 4")
+    assert again is node
+    assert node.GetSegmentation().GetNumberOfSegments() == 1
+    study_case.remove_case(scene)
+    assert study_case.case_in(scene) is None
+
+
+def test_a_neutral_case_keeps_the_thyroids_size(own_surface):
+    found = study_case.neutral(own_surface)
+    assert found.is_closed()
+    assert found.volume == pytest.approx(own_surface.volume, rel=0.05)

@@ -1,0 +1,86 @@
+"""Charts in the plot views: nodes made once, contents changed, the layout brought back, nothing saved."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from standin.strictness import node_ids
+from ThyroidSynthLib.slicer.scene.display.plots import (
+    BARS,
+    LINE,
+    POINTS,
+    Chart,
+    Series,
+    fill_chart,
+    layout_of,
+    restore_layout,
+    show_chart,
+)
+
+GREY, GREEN = (0.5, 0.5, 0.5), (0.1, 0.6, 0.4)
+
+
+def chart(points: int = 2) -> Chart:
+    return Chart(
+        title="Volume",
+        x_title="Volume (mL)",
+        y_title="Share (%)",
+        series=(
+            Series("Cohort", BARS, np.array([5.0, 10.0, 15.0]), np.array([20.0, 50.0, 30.0]), GREY),
+            Series("Made here", LINE, np.array([5.0, 15.0]), np.array([0.0, 100.0]), GREEN),
+            Series("Each", POINTS, np.arange(points, dtype=float), np.zeros(points), GREEN),
+        ),
+        x_range=(0.0, 20.0),
+    )
+
+
+def series_of(node) -> list[str]:
+    return [node.GetNthPlotSeriesNode(index).GetName() for index in range(node.GetNumberOfPlotSeriesNodes())]
+
+
+def test_a_chart_holds_its_series_and_titles(scene):
+    node = fill_chart(scene, chart())
+    assert node.GetTitle() == "Volume"
+    assert node.GetXAxisTitle() == "Volume (mL)"
+    assert node.GetXAxisRange() == (0.0, 20.0)
+    assert not node.GetXAxisRangeAuto()
+    assert node.GetYAxisRangeAuto()
+    assert series_of(node) == ["Cohort", "Made here", "Each"]
+    bars = node.GetNthPlotSeriesNode(0)
+    assert bars.GetPlotType() == bars.PlotTypeScatterBar
+    table = bars.GetTableNode().GetTable()
+    assert [table.GetValueByName(row, bars.GetYColumnName()).ToDouble() for row in range(3)] == [20.0, 50.0, 30.0]
+
+
+def test_nodes_are_made_once_hidden_and_not_saved(scene):
+    before = node_ids(scene)
+    node = fill_chart(scene, chart())
+    made = node_ids(scene) - before
+    assert len(made) == 7  # a chart, and a series with its table thrice
+    assert fill_chart(scene, chart(5)) is node
+    assert node_ids(scene) - before == made
+    assert node.GetNthPlotSeriesNode(2).GetTableNode().GetTable().GetNumberOfRows() == 5
+    for node_id in made:
+        each = scene.GetNodeByID(node_id)
+        assert not each.GetSaveWithScene()
+        assert each.GetHideFromEditors() == (each is not node)
+
+
+def test_an_empty_series_is_left_out(scene):
+    node = fill_chart(scene, chart(0))
+    assert series_of(node) == ["Cohort", "Made here"]
+    assert series_of(fill_chart(scene, chart(1))) == ["Cohort", "Made here", "Each"]
+
+
+def test_the_chart_is_shown_and_the_old_layout_comes_back(scene, slicer_app):
+    import slicer
+
+    before = layout_of(scene)
+    node = fill_chart(scene, chart())
+    assert layout_of(scene) == before
+    assert show_chart(node) == before
+    assert layout_of(scene) == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotView
+    view = scene.GetFirstNodeByClass("vtkMRMLPlotViewNode")
+    assert view.GetPlotChartNodeID() == node.GetID()
+    restore_layout(scene, before)
+    assert slicer_app.app.layoutManager().layout == before

@@ -1,0 +1,126 @@
+"""CTs whose NIfTI header holds two placements, or one that Slicer refuses."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.mask_files import affine, two_masks, write_case, write_nifti
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.dataset.cases import find_cases
+from ThyroidSynthLib.slicer.scene.patient.loading import load_case
+from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, volume_of_segment
+
+THYROID, TRACHEA = two_masks()
+QFORM = affine(degrees=8.0)
+
+
+def rotated(degrees: float) -> np.ndarray:
+    return affine(degrees=8.0 + degrees, origin=(-22.0, 31.0, -44.0))
+
+
+def sheared(by: float) -> np.ndarray:
+    matrix = QFORM.copy()
+    matrix[:3, 0] += by * QFORM[:3, 2]
+    return matrix
+
+
+def stretched() -> np.ndarray:
+    return affine(spacing_mm=(1.5, 1.5, 1.8), degrees=8.0)
+
+
+def mirrored() -> np.ndarray:
+    matrix = QFORM.copy()
+    matrix[:3, 0] *= -1
+    return matrix
+
+
+def write_ct(path: Path, sform: np.ndarray) -> Path:
+    """Write a CT with air where the trachea is, with one placement as qform and another as sform."""
+    ct = np.where(TRACHEA, -1000, np.where(THYROID, 120, 40)).astype(np.int16)
+    raw = bytearray(write_nifti(path, ct, QFORM, placed_by="qform").read_bytes())
+    struct.pack_into("<h", raw, 254, 2)
+    struct.pack_into("<12f", raw, 280, *sform[:3].ravel())
+    path.write_bytes(raw)
+    return path
+
+
+def case_with(folder: Path, sform: np.ndarray):
+    """A case whose masks lie as the sform says, as TotalSegmentator's do; the CT is packed by hand."""
+    import gzip
+
+    write_case(folder, THYROID, TRACHEA, sform)
+    plain = write_ct(folder / "ct.nii", sform)
+    (folder / "ct.nii.gz").write_bytes(gzip.compress(plain.read_bytes(), 1))
+    plain.unlink()
+    return find_cases(folder)[0]
+
+
+@pytest.mark.parametrize("sform", [rotated(20.0), sheared(1.5e-2)], ids=["rotated", "sheared"])
+def test_the_segmentation_lies_over_the_ct_that_slicer_shows(scene, tmp_path, sform):
+    import slicer
+
+    loaded = load_case(scene, case_with(tmp_path / "s1", sform))
+    grid = grid_of_ct(loaded.ct)
+    assert np.abs(grid.ijk_to_ras - sform).max() > 0.02  # Slicer took the qform
+    voxels = slicer.util.arrayFromVolume(loaded.ct)
+    for segment_id, value in (("trachea", -1000), ("thyroid_gland", 120)):
+        volume = volume_of_segment(loaded.segmentation, segment_id)
+        ijk = grid.to_ijk(volume.to_ras(np.argwhere(volume.array)[:, ::-1]))
+        assert np.abs(ijk - np.rint(ijk)).max() < 0.02
+        assert set(voxels[tuple(np.rint(ijk).astype(int)[:, ::-1].T)]) == {value}
+    assert any("two placements" in note for note in loaded.notes)
+
+
+def test_a_multi_label_file_follows_the_ct_already_in_the_scene(scene, tmp_path):
+    ct = load_case(scene, case_with(tmp_path / "s1", rotated(20.0))).ct
+    path = write_nifti(tmp_path / "all.nii.gz", THYROID * 17 + TRACHEA * 16, rotated(20.0))
+    again = load_case(scene, find_cases(path, class_map="total-v2")[0], ct=ct)
+    volume = volume_of_segment(again.segmentation, "trachea")
+    ijk = grid_of_ct(ct).to_ijk(volume.to_ras(np.argwhere(volume.array)[:, ::-1]))
+    assert TRACHEA[tuple(np.rint(ijk).astype(int)[:, ::-1].T)].all()
+
+
+def test_one_placement_twice_needs_no_note(scene, tmp_path):
+    assert load_case(scene, case_with(tmp_path / "s1", QFORM)).notes == ()
+
+
+@pytest.mark.parametrize("sform", [stretched(), mirrored()], ids=["stretched", "mirrored"])
+def test_placements_of_another_size_or_hand_are_refused(scene, tmp_path, sform):
+    with pytest.raises(InputError, match="two placements"):
+        load_case(scene, case_with(tmp_path / "s1", sform))
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+
+
+def test_a_ct_that_slicer_refuses_for_its_shear_is_explained(scene, tmp_path, slicer_app):
+    source = case_with(tmp_path / "s1", QFORM)
+    write_nifti(tmp_path / "s1" / "ct.nii.gz", np.zeros(THYROID.shape, np.int16), sheared(3e-2), placed_by="sform")
+    with slicer_app.faults.expected(""), pytest.raises(InputError, match="right angles"):
+        load_case(scene, source)
+
+
+def test_the_ct_of_another_patient_is_not_taken(scene, tmp_path):
+    from ThyroidSynthLib.slicer.scene.patient.patients import propose_patient
+
+    ct = load_case(scene, case_with(tmp_path / "s1", QFORM)).ct
+    far = QFORM.copy()
+    far[:3, 3] += [0.0, 0.0, 500.0]
+    again = load_case(scene, find_cases(write_case(tmp_path / "s2", THYROID, TRACHEA, far))[0], ct=ct)
+    assert again.ct is None
+    assert any("does not lie in 's1 CT'" in note for note in again.notes)
+    assert propose_patient(scene) == (None, again.segmentation)
+    near = load_case(scene, find_cases(write_case(tmp_path / "s3", THYROID, TRACHEA, QFORM))[0], ct=ct)
+    assert near.ct is ct
+    assert near.notes == ()
+
+
+def test_masks_that_do_not_lie_in_their_own_ct_are_said(scene, tmp_path):
+    case_with(tmp_path / "s1", QFORM)
+    far = QFORM.copy()
+    far[:3, 3] += [0.0, 0.0, 500.0]
+    write_case(tmp_path / "s1", THYROID, TRACHEA, far)
+    loaded = load_case(scene, find_cases(tmp_path / "s1")[0])
+    assert any("own CT" in note for note in loaded.notes)

@@ -1,0 +1,107 @@
+"""Files become nodes that lie where the files say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.common.errors import Cancelled, InputError
+from ThyroidSynthLib.dataset.cases import find_cases, read_case
+from ThyroidSynthLib.geometry.volume import read_volume
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
+from ThyroidSynthLib.slicer.scene.patient.loading import load_case
+from ThyroidSynthLib.slicer.scene.terminology import find_segment
+from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, volume_of_segment
+
+
+def storable_nodes(scene):
+    """Nodes with content, their displays and storages; the scene keeps others of its own."""
+    nodes = [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
+    kinds = ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLDisplayNode", "vtkMRMLStorageNode")
+    return {
+        node.GetID() for node in nodes if any(node.IsA(kind) for kind in kinds) and not node.IsA("vtkMRMLColorNode")
+    }
+
+
+def test_a_dataset_case_is_loaded_in_its_place(loaded, source):
+    case = read_case(source)
+    for structure, mask in ((THYROID, case.thyroid_mask), (TRACHEA, case.trachea_mask)):
+        segment_id = find_segment(loaded.segmentation, structure)
+        assert segment_id == structure.name
+        volume = volume_of_segment(loaded.segmentation, segment_id)
+        assert volume.array.sum() == mask.volume.array.sum()
+        np.testing.assert_allclose(volume.center_of_mass_ras(), mask.volume.center_of_mass_ras(), atol=1e-3)
+
+
+def test_the_ct_has_the_geometry_and_values_of_its_file(loaded, source):
+    import slicer
+
+    file = read_volume(source.ct_path)
+    np.testing.assert_allclose(grid_of_ct(loaded.ct).ijk_to_ras, file.ijk_to_ras, atol=1e-3)
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(loaded.ct), file.array)
+    assert loaded.ct.GetDisplayNode().GetWindow() == 400
+
+
+def test_segments_carry_name_and_code(loaded):
+    segment = loaded.segmentation.GetSegmentation().GetSegment("thyroid_gland")
+    assert segment.GetName() == "thyroid gland"
+    assert "SCT^69748006^Thyroid" in segment.GetTerminology()
+
+
+def test_the_segmentation_knows_the_grid_of_its_ct_and_lies_beside_it(loaded, scene):
+    import slicer
+
+    role = loaded.segmentation.GetReferenceImageGeometryReferenceRole()
+    assert loaded.segmentation.GetNodeReference(role) is loaded.ct
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    parents = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in (loaded.ct, loaded.segmentation)}
+    assert len(parents) == 1
+
+
+def test_a_segmentation_file_keeps_all_its_segments(scene, loaded, tmp_path):
+    loaded.segmentation.GetSegmentation().AddEmptySegment("bone", "bone")
+    path = tmp_path / "patient.seg.nrrd"
+    storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+    storage.SetFileName(str(path))
+    assert storage.WriteData(loaded.segmentation)
+    again = load_case(scene, find_cases(path)[0], ct=loaded.ct).segmentation
+    assert set(again.GetSegmentation().GetSegmentIDs()) == {"thyroid_gland", "trachea", "bone"}
+    before, after = (volume_of_segment(node, "thyroid_gland") for node in (loaded.segmentation, again))
+    np.testing.assert_allclose(after.center_of_mass_ras(), before.center_of_mass_ras(), atol=1e-3)
+
+
+def test_a_multi_label_file_goes_to_the_ct_in_the_scene(scene, loaded, tmp_path):
+    from ThyroidSynthLib.geometry.volume import Volume, write_volume
+
+    thyroid = volume_of_segment(loaded.segmentation, "thyroid_gland")
+    grid = grid_of_ct(loaded.ct)
+    labels = np.zeros(grid.size_kji, dtype=np.uint8)
+    for segment_id, label in (("thyroid_gland", 17), ("trachea", 16)):
+        mask = volume_of_segment(loaded.segmentation, segment_id)
+        first = np.round(grid.to_ijk(mask.to_ras(np.zeros(3)))).astype(int)[::-1]
+        part = tuple(slice(a, a + n) for a, n in zip(first, mask.array.shape, strict=True))
+        labels[part][mask.array > 0] = label
+    write_volume(Volume(labels, grid.ijk_to_ras), tmp_path / "all.nii.gz")
+    (source,) = find_cases(tmp_path / "all.nii.gz", class_map="total-v2")
+    again = load_case(scene, source, ct=loaded.ct)
+    assert again.ct is loaded.ct
+    other = volume_of_segment(again.segmentation, "thyroid_gland")
+    np.testing.assert_allclose(other.center_of_mass_ras(), thyroid.center_of_mass_ras(), atol=1e-3)
+
+
+def test_a_file_that_cannot_be_read_leaves_nothing_behind(scene, source, tmp_path, slicer_app):
+    from dataclasses import replace
+
+    broken = tmp_path / "ct.nii.gz"
+    broken.write_bytes(b"no image")
+    before = storable_nodes(scene)
+    with slicer_app.faults.expected(""), pytest.raises(InputError, match=r"ct\.nii\.gz"):
+        load_case(scene, replace(source, ct_path=broken))
+    assert storable_nodes(scene) == before
+
+
+def test_a_cancelled_load_leaves_nothing_behind(scene, source):
+    before = storable_nodes(scene)
+    with pytest.raises(Cancelled):
+        load_case(scene, source, stop_requested=lambda: True)
+    assert storable_nodes(scene) == before

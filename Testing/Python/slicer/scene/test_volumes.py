@@ -1,0 +1,90 @@
+"""Parent transforms count, and what is measured of a segment is what the library measures of its mask."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.dataset.cases import read_case
+from ThyroidSynthLib.geometry.features import measure_features
+from ThyroidSynthLib.geometry.surface import surface_from_mask
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid
+from ThyroidSynthLib.slicer.scene.volumes import (
+    features_of_segment,
+    grid_of_ct,
+    placement_of_patient,
+    surface_of_segment,
+    volume_of_segment,
+)
+
+MOVE = np.array([[0.0, -1.0, 0.0, 12.0], [1.0, 0.0, 0.0, -7.0], [0.0, 0.0, 1.0, 30.0], [0.0, 0.0, 0.0, 1.0]])
+
+
+@pytest.fixture
+def transform(scene):
+    import slicer
+
+    node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(MOVE))
+    return node
+
+
+def moved(points):
+    return points @ MOVE[:3, :3].T + MOVE[:3, 3]
+
+
+def test_features_are_those_of_the_file(loaded, source):
+    case = read_case(source)
+    placement = case.placement()
+    surface = surface_from_mask(case.thyroid)
+    expected = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
+    found = features_of_segment(
+        loaded.segmentation, "thyroid_gland", placement_of_patient(loaded.segmentation, "trachea")
+    )
+    np.testing.assert_allclose(found.as_array(), expected.as_array(), rtol=1e-4)
+
+
+def test_a_parent_transform_moves_the_voxels_the_surface_and_the_trachea_frame(loaded, transform):
+    segmentation = loaded.segmentation
+    centre = volume_of_segment(segmentation, "thyroid_gland").center_of_mass_ras()
+    origin = placement_of_patient(segmentation, "trachea").origin_ras
+    surface = surface_of_segment(segmentation, "thyroid_gland")
+    segmentation.SetAndObserveTransformNodeID(transform.GetID())
+    np.testing.assert_allclose(
+        volume_of_segment(segmentation, "thyroid_gland").center_of_mass_ras(), moved(centre), atol=1e-2
+    )
+    np.testing.assert_allclose(placement_of_patient(segmentation, "trachea").origin_ras, moved(origin), atol=1e-2)
+    again = surface_of_segment(segmentation, "thyroid_gland")
+    assert again.volume == pytest.approx(surface.volume, rel=0.01)
+
+
+def test_a_generated_thyroid_follows_its_parent_transform(scene, loaded, own_surface, transform):
+    node = add_generated_thyroid(scene, "g", own_surface, ct=loaded.ct)
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    found = surface_of_segment(node, SEGMENT_ID)
+    np.testing.assert_allclose(found.vertices.mean(axis=0), moved(own_surface.vertices).mean(axis=0), atol=0.2)
+    voxels = volume_of_segment(node, SEGMENT_ID)
+    assert voxels.array.sum() * voxels.voxel_volume_ml == pytest.approx(own_surface.volume / 1000, rel=0.03)
+
+
+def test_the_grid_of_a_ct_follows_its_parent_transform(loaded, transform):
+    before = grid_of_ct(loaded.ct)
+    loaded.ct.SetAndObserveTransformNodeID(transform.GetID())
+    np.testing.assert_allclose(grid_of_ct(loaded.ct).ijk_to_ras, MOVE @ before.ijk_to_ras)
+
+
+def test_measuring_makes_no_representation_in_the_node(scene, loaded, own_surface):
+    node = add_generated_thyroid(scene, "g", own_surface)
+    volume_of_segment(node, SEGMENT_ID)
+    assert not node.GetSegmentation().ContainsRepresentation("Binary labelmap")
+
+
+def test_a_missing_or_empty_segment_is_said(loaded):
+    with pytest.raises(InputError, match="no segment"):
+        volume_of_segment(loaded.segmentation, "larynx")
+    loaded.segmentation.GetSegmentation().AddEmptySegment("void", "void")
+    with pytest.raises(InputError, match="empty"):
+        volume_of_segment(loaded.segmentation, "void")
+    with pytest.raises(InputError, match="empty"):
+        surface_of_segment(loaded.segmentation, "void")

@@ -1,0 +1,179 @@
+"""Edited thyroids refer to the patient's gland, and a change of that gland is noticed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, ThyroidRecord, read_record, write_record
+
+RECORD = ThyroidRecord(
+    seed=0,
+    code=(0.5, 1.0),
+    asked={},
+    measured={"volume_ml": 20.0, "isthmus_area_mm2": 50.0, "symmetry": 0.7},
+    trachea_to_ras=tuple(np.eye(4).ravel()),
+    model="0123",
+    kind=EDITED,
+    fitted_code=(0.25, 1.0),
+    quality={"dice": 0.9},
+    original={"volume_ml": 19.0, "isthmus_area_mm2": 50.0, "symmetry": 0.7},
+    source_segment="thyroid_gland",
+)
+GLAND = "thyroid_gland"
+
+
+@pytest.fixture
+def edited(scene, loaded, own_surface):
+    from ThyroidSynthLib.slicer.scene.thyroids.edits import add_edited_thyroid
+
+    return add_edited_thyroid(scene, "Edit", own_surface, loaded.segmentation, ct=loaded.ct, record=RECORD)
+
+
+def test_an_edited_thyroid_refers_to_the_patients_segmentation(edited, loaded):
+    from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record, source_of
+
+    assert source_of(edited) is loaded.segmentation
+    assert edit_record(edited) == read_record(edited) == RECORD
+
+
+def test_the_reference_ends_with_the_patients_segmentation(edited, loaded, scene):
+    from ThyroidSynthLib.slicer.scene.thyroids.edits import source_of
+
+    scene.RemoveNode(loaded.segmentation)
+    assert source_of(edited) is None
+
+
+def test_a_thyroid_that_is_no_edit_has_no_record_of_one(edited, loaded):
+    from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record
+
+    write_record(edited, replace(RECORD, kind="generated", fitted_code=()))
+    assert edit_record(edited) is None
+    assert edit_record(loaded.segmentation) is None
+    assert edit_record(None) is None
+
+
+def test_reference_and_record_survive_saving(edited, scene, tmp_path):
+    import slicer
+
+    from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record, source_of
+
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path)
+    scene.Clear(False)
+    slicer.util.loadScene(path)
+    node = slicer.util.getNode("Edit")
+    assert source_of(node).GetName() == "s0000 segmentation"
+    assert edit_record(node) == RECORD
+
+
+@pytest.fixture
+def gland(loaded):
+    from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland
+
+    return PatientGland(loaded.segmentation, GLAND)
+
+
+def paint(segmentation, segment_id, value=1):
+    """Fill the first corner of a segment's box, or clear its middle."""
+    import slicer
+
+    array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id).copy()
+    if value:
+        array[:2, :2, :2] = 1
+    else:
+        array[tuple(n // 2 for n in array.shape)] = 0
+        array[array.shape[0] // 2 :] = 0
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, segment_id)
+
+
+def test_a_gland_is_unchanged_until_someone_changes_it(gland, loaded):
+    assert gland.is_unchanged(loaded.segmentation)
+    loaded.segmentation.GetSegmentation().GetSegment(GLAND).SetName("my gland")
+    loaded.segmentation.GetDisplayNode().SetSegmentVisibility(GLAND, False)
+    loaded.segmentation.CreateClosedSurfaceRepresentation()
+    assert gland.is_unchanged(loaded.segmentation)
+
+
+def test_painting_the_gland_changes_it_and_painting_another_segment_does_not(gland, loaded):
+    paint(loaded.segmentation, "trachea", 0)
+    assert gland.is_unchanged(loaded.segmentation)
+    paint(loaded.segmentation, GLAND, 0)
+    assert not gland.is_unchanged(loaded.segmentation)
+
+
+def test_moving_the_patient_changes_the_gland(gland, loaded, scene):
+    import vtk
+
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Move")
+    loaded.segmentation.SetAndObserveTransformNodeID(transform.GetID())
+    assert gland.is_unchanged(loaded.segmentation)
+    shift = vtk.vtkMatrix4x4()
+    shift.SetElement(0, 3, 5.0)
+    transform.SetMatrixTransformToParent(shift)
+    assert not gland.is_unchanged(loaded.segmentation)
+
+
+def test_a_removed_segment_or_segmentation_is_a_change(gland, loaded, scene):
+    segmentation = loaded.segmentation
+    assert not gland.is_unchanged(None)
+    segmentation.GetSegmentation().RemoveSegment(GLAND)
+    assert not gland.is_unchanged(segmentation)
+    scene.RemoveNode(segmentation)
+    assert not gland.is_unchanged(segmentation)
+
+
+def test_a_gland_of_surfaces_is_watched_as_well(scene, own_surface):
+    from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland
+    from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid, replace_surface
+
+    node = add_generated_thyroid(scene, "Surface", own_surface)
+    gland = PatientGland(node, SEGMENT_ID)
+    assert gland.is_unchanged(node)
+    centre = own_surface.vertices.mean(axis=0)
+    replace_surface(node, own_surface.moved(centre + 1.2 * (own_surface.vertices - centre)))
+    assert not gland.is_unchanged(node)
+
+
+def test_a_gland_and_its_trachea_frame_are_read_without_islands(scene, own_surface):
+    from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland
+    from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid
+    from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient
+
+    centre = own_surface.vertices.mean(axis=0)
+    island = centre + 0.25 * (own_surface.vertices - centre) + [0.0, 0.0, 100.0]
+    faces = np.concatenate([own_surface.faces, own_surface.faces + len(island)])
+    stray = Surface(np.concatenate([own_surface.vertices, island]), faces)
+    nodes = [add_generated_thyroid(scene, "Surface", surface) for surface in (own_surface, stray)]
+
+    clean, cleaned = (PatientGland(node, SEGMENT_ID).mask for node in nodes)
+    assert cleaned.array.sum() == pytest.approx(clean.array.sum(), rel=0.01)
+    assert np.abs(cleaned.center_of_mass_ras() - clean.center_of_mass_ras()).max() < 0.1
+    clean, cleaned = (placement_of_patient(node, SEGMENT_ID) for node in nodes)
+    np.testing.assert_allclose(cleaned.origin_ras, clean.origin_ras, atol=0.1)
+
+
+def test_what_a_model_adds_beyond_the_scan_is_a_pale_segment_of_its_own(scene, own_surface):
+    from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
+        COMPLETION_ID,
+        SEGMENT_ID,
+        add_generated_thyroid,
+        replace_surface,
+        show_completion,
+    )
+    from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
+
+    node = add_generated_thyroid(scene, "Cut", own_surface)
+    beyond = own_surface.moved(own_surface.vertices + np.array([0.0, 0.0, 40.0]))
+    for _ in range(2):
+        show_completion(node, beyond)
+    assert node.GetSegmentation().GetNumberOfSegments() == 2
+    np.testing.assert_allclose(surface_of_segment(node, COMPLETION_ID).bounds, beyond.bounds, atol=1e-3)
+    assert node.GetDisplayNode().GetSegmentOpacity3D(COMPLETION_ID) < 0.5
+
+    replace_surface(node, own_surface)
+    np.testing.assert_allclose(surface_of_segment(node, SEGMENT_ID).bounds, own_surface.bounds, atol=1e-3)
+    show_completion(node, None)
+    assert node.GetSegmentation().GetNumberOfSegments() == 1

@@ -1,0 +1,185 @@
+"""Thyroids of the scene as files: as they are there, in the right place, read back."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.export.merging import MergeRules
+from ThyroidSynthLib.geometry.volume import read_volume
+from ThyroidSynthLib.imaging.label_maps import read_label_map
+from ThyroidSynthLib.slicer.scene.merged_map import map_of_segmentation, map_of_volume
+from ThyroidSynthLib.slicer.scene.thyroids.export import SceneFiles, export_thyroid, file_stem, write_table
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid, replace_surface
+from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, surface_of_segment, volume_of_segment
+
+
+@pytest.fixture
+def generated(scene, loaded, own_surface):
+    """A thyroid that is the patient's own, a little to the patient's left."""
+    moved = own_surface.moved(own_surface.vertices - np.array([3.0, 0.0, 0.0]))
+    return add_generated_thyroid(scene, "Generated thyroid", moved, ct=loaded.ct)
+
+
+@pytest.fixture
+def patient(loaded):
+    return map_of_segmentation(loaded.segmentation, "thyroid_gland", loaded.ct)
+
+
+def test_a_label_map_on_the_ct_grid_is_written_and_reads_back(generated, loaded, own_surface, tmp_path):
+    written = export_thyroid(generated, "t", tmp_path, SceneFiles(ct=loaded.ct))
+    read = read_volume(tmp_path / "t.nii.gz")
+    assert written.files == (tmp_path / "t.nii.gz",)
+    assert read.array.shape == grid_of_ct(loaded.ct).size_kji
+    assert written.label_volume_ml == pytest.approx(read.array.sum() * read.voxel_volume_ml)
+    assert written.label_volume_ml == pytest.approx(own_surface.volume / 1000, rel=0.02)
+    centre = own_surface.vertices.mean(axis=0) - [3, 0, 0]
+    np.testing.assert_allclose(read.center_of_mass_ras(), centre, atol=4.0)
+
+
+def test_a_label_map_that_would_be_cut_off_is_refused(generated, loaded, patient, own_surface, tmp_path):
+    replace_surface(generated, own_surface.moved(own_surface.vertices + np.array([500.0, 0.0, 0.0])))
+    for options in (SceneFiles(ct=loaded.ct), SceneFiles(label_format=None, patient=patient)):
+        with pytest.raises(OutputError, match="outside"):
+            export_thyroid(generated, "t", tmp_path, options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_any_spacing_and_meshes_in_both_spaces(generated, tmp_path):
+    import trimesh
+
+    surface = surface_of_segment(generated, SEGMENT_ID)
+    options = SceneFiles("nrrd", spacing_mm=(0.7, 0.7, 2.5), mesh_formats=("ply", "stl", "obj"), mesh_space="RAS")
+    export_thyroid(generated, "t", tmp_path, options)
+    np.testing.assert_allclose(read_volume(tmp_path / "t.nrrd").spacing_mm, [0.7, 0.7, 2.5])
+    for suffix in ("ply", "stl", "obj"):
+        np.testing.assert_allclose(trimesh.load(tmp_path / f"t.{suffix}").bounds, surface.bounds, atol=1e-3)
+
+
+def test_an_edited_node_is_exported_as_it_is(generated, loaded, tmp_path):
+    """A user has taken the Segment Editor to it: what counts is what the scene shows."""
+    from ThyroidSynthLib.slicer.scene.volumes import image_of_volume
+
+    own = volume_of_segment(loaded.segmentation, "thyroid_gland")
+    own.array[: own.array.shape[0] // 2] = 0
+    generated.SetSourceRepresentationToBinaryLabelmap()
+    generated.GetSegmentation().RemoveAllSegments()
+    generated.AddSegmentFromBinaryLabelmapRepresentation(image_of_volume(own), "thyroid", (1, 0, 0), "other id")
+    export_thyroid(generated, "t", tmp_path, SceneFiles(ct=loaded.ct))
+    assert read_volume(tmp_path / "t.nii.gz").array.sum() == (own.array != 0).sum()
+    generated.GetSegmentation().RemoveAllSegments()
+    with pytest.raises(InputError, match="no thyroid segment"):
+        export_thyroid(generated, "t", tmp_path, SceneFiles(ct=loaded.ct))
+
+
+@pytest.mark.parametrize("label_format", ["nii.gz", "nrrd"])
+def test_the_patients_map_with_the_thyroid_replaced(generated, loaded, patient, tmp_path, label_format):
+    options = SceneFiles(label_format, ct=loaded.ct, patient=patient, rules=MergeRules(overwrite=False))
+    written = export_thyroid(generated, "t", tmp_path, options)
+    merged = read_label_map(written.files[1])
+    trachea = volume_of_segment(loaded.segmentation, "trachea")
+    names = {name: label for label, name in merged.names.items()}
+    assert merged.volume.array.shape == grid_of_ct(loaded.ct).size_kji
+    assert (merged.volume.array == names["trachea"]).sum() == trachea.array.sum()
+    thyroid = (merged.volume.array == names["thyroid gland"]).sum() * merged.volume.voxel_volume_ml
+    assert thyroid == pytest.approx(written.merged.written_ml)
+    assert {each.name for each in written.merged.overlaps} <= {"trachea"}
+    assert (tmp_path / "t_merged_labels.csv").read_text().startswith("label,name\n1,")
+    assert surface_of_segment(loaded.segmentation, "thyroid_gland").volume / 1000 == pytest.approx(
+        written.merged.old_ml, rel=0.02
+    )
+
+
+def test_the_same_thyroid_gives_the_patients_map_back(scene, loaded, patient, own_surface, tmp_path):
+    same = add_generated_thyroid(scene, "same", own_surface, ct=loaded.ct)
+    written = export_thyroid(same, "t", tmp_path, SceneFiles(None, patient=patient))
+    assert np.array_equal(read_label_map(written.files[0]).volume.array, patient.labels.volume.array)
+
+
+def test_the_map_lies_where_the_cts_file_lies_when_both_were_moved(scene, loaded, generated, patient, tmp_path):
+    before = export_thyroid(generated, "a", tmp_path, SceneFiles(ct=loaded.ct, patient=patient))
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(a_turn())
+    for node in (loaded.ct, loaded.segmentation, generated):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    moved = map_of_segmentation(loaded.segmentation, "thyroid_gland", loaded.ct)
+    after = export_thyroid(generated, "b", tmp_path, SceneFiles(ct=loaded.ct, patient=moved))
+    assert np.array_equal(moved.labels.volume.array, patient.labels.volume.array)
+    for old, new in zip(before.files[:2], after.files[:2], strict=True):
+        first, second = read_volume(old), read_volume(new)
+        np.testing.assert_allclose(first.ijk_to_ras, second.ijk_to_ras)
+        assert (first.array != second.array).sum() <= 5
+
+
+def a_turn():
+    from vtkmodules.vtkCommonTransforms import vtkTransform
+
+    transform = vtkTransform()
+    transform.Translate(20, -30, 12)
+    transform.RotateZ(20)
+    return transform.GetMatrix()
+
+
+def test_segments_that_overlap_are_told_and_never_cover_the_thyroid(scene, loaded):
+    from ThyroidSynthLib.slicer.scene.volumes import image_of_volume
+
+    thyroid = volume_of_segment(loaded.segmentation, "thyroid_gland")
+    loaded.segmentation.AddSegmentFromBinaryLabelmapRepresentation(
+        image_of_volume(thyroid), "nodule", (0, 0, 1), "nodule"
+    )
+    loaded.segmentation.GetSegmentation().AddEmptySegment("nothing", "nothing")
+    patient = map_of_segmentation(loaded.segmentation, "thyroid_gland", loaded.ct)
+    assert patient.notes == ("thyroid gland covers part of nodule",)
+    assert (patient.labels.volume.array == patient.thyroid_label).sum() == thyroid.array.sum()
+    assert set(patient.labels.names.values()) == {"thyroid gland", "trachea", "nodule", "nothing"}
+
+
+def test_a_label_map_volume_is_taken_with_the_names_of_its_colours(scene, loaded, generated, tmp_path):
+    import slicer
+
+    node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    assert logic.ExportSegmentsToLabelmapNode(loaded.segmentation, [], node, loaded.ct)
+    patient = map_of_volume(node)
+    assert sorted(patient.labels.names.values()) == ["thyroid gland", "trachea"]
+    assert patient.thyroid_label == patient.labels.thyroid_label()
+    written = export_thyroid(generated, "t", tmp_path, SceneFiles(None, patient=patient))
+    assert read_label_map(written.files[0]).names == patient.labels.names
+    other = next(label for label in patient.labels.names if label != patient.thyroid_label)
+    assert map_of_volume(node, other).thyroid_label == other
+
+
+def test_a_label_map_without_a_named_thyroid_must_be_told(scene, loaded):
+    node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    import slicer
+
+    assert slicer.vtkSlicerSegmentationsModuleLogic.ExportSegmentsToLabelmapNode(
+        loaded.segmentation, ["trachea"], node, loaded.ct
+    )
+    with pytest.raises(InputError, match="does not name its thyroid"):
+        map_of_volume(node)
+    assert map_of_volume(node, 9).thyroid_label == 9
+
+
+def test_the_table_tells_what_each_file_is(generated, loaded, tmp_path):
+    written = export_thyroid(generated, "t", tmp_path, SceneFiles(ct=loaded.ct, mesh_formats=("stl",)))
+    write_table([written], tmp_path / "thyroids.csv")
+    (row,) = csv.DictReader((tmp_path / "thyroids.csv").open())
+    assert row["files"] == "t.nii.gz t.stl"
+    assert len(row["sha256"].split()) == 2
+    assert row["name"] == "Generated thyroid"
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("Generated thyroid", "Generated_thyroid"), ("a/b: c*", "a_b_c"), ("...", "thyroid"), ("Schilddrüse 1", None)],
+)
+def test_names_of_nodes_become_names_of_files(name, stem):
+    assert file_stem(name) == (stem or "Schilddrüse_1")
+
+
+def test_two_nodes_of_one_name_get_two_files():
+    assert file_stem("a", {"a"}) == "a_2"

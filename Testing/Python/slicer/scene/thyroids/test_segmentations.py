@@ -1,0 +1,131 @@
+"""A generated thyroid as a node: what it holds, how it is replaced, saved and exported."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord, read_record
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
+    SEGMENT_ID,
+    add_generated_thyroid,
+    generated_thyroids,
+    is_generated,
+    replace_surface,
+)
+from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_segment
+
+
+@pytest.fixture
+def record():
+    return ThyroidRecord(
+        seed=3,
+        code=(0.25, -1.5, 1e-7),
+        asked={"volume_ml": 15.0},
+        measured={"volume_ml": 15.2, "isthmus_area_mm2": 41.0, "symmetry": 0.7},
+        trachea_to_ras=tuple(Placement.at([1.0, 2.0, 3.0]).trachea_to_ras.ravel().tolist()),
+        model="abc",
+    )
+
+
+@pytest.fixture
+def generated(scene, loaded, own_surface, record):
+    return add_generated_thyroid(scene, "Generated thyroid", own_surface, ct=loaded.ct, record=record)
+
+
+def test_the_surface_is_the_source_and_is_not_changed(generated, own_surface):
+    assert generated.GetSegmentation().GetSourceRepresentationName() == "Closed surface"
+    assert not generated.GetSegmentation().ContainsRepresentation("Binary labelmap")
+    found = surface_of_segment(generated, SEGMENT_ID)
+    assert found.volume == pytest.approx(own_surface.volume, rel=1e-4)
+    assert len(found.faces) == len(own_surface.faces)
+
+
+def test_it_is_marked_as_thyroid_and_lies_beside_the_ct(generated, loaded, scene):
+    import slicer
+
+    segment = generated.GetSegmentation().GetSegment(SEGMENT_ID)
+    assert segment.GetName() == "thyroid gland"
+    assert "SCT^69748006" in segment.GetTerminology()
+    assert generated.GetNodeReference(generated.GetReferenceImageGeometryReferenceRole()) is loaded.ct
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    assert hierarchy.GetItemByDataNode(generated) != hierarchy.GetInvalidItemID()
+
+
+def test_it_goes_under_the_study_of_its_ct(scene, loaded, own_surface):
+    import slicer
+
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "patient")
+    study = hierarchy.CreateStudyItem(patient, "study")
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(loaded.ct), study)
+    node = add_generated_thyroid(scene, "g", own_surface, ct=loaded.ct)
+    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
+
+
+def test_thyroids_of_one_scene_have_their_own_colours_and_names(scene, own_surface):
+    nodes = [add_generated_thyroid(scene, "g", own_surface) for _ in range(3)]
+    colours = {tuple(node.GetSegmentation().GetSegment(SEGMENT_ID).GetColor()) for node in nodes}
+    assert len(colours) == len({node.GetName() for node in nodes}) == 3
+    assert generated_thyroids(scene) == nodes
+
+
+def test_replacing_the_surface_drops_a_stale_label_map(generated, own_surface):
+    generated.CreateBinaryLabelmapRepresentation()
+    half = Surface(
+        own_surface.vertices.mean(axis=0) + (own_surface.vertices - own_surface.vertices.mean(axis=0)) / 2,
+        own_surface.faces,
+    )
+    replace_surface(generated, half)
+    assert not generated.GetSegmentation().ContainsRepresentation("Binary labelmap")
+    assert surface_of_segment(generated, SEGMENT_ID).volume == pytest.approx(own_surface.volume / 8, rel=1e-3)
+
+
+def test_replacing_the_surface_asks_every_view_to_draw_and_leaves_copies_as_they_were(
+    slicer_app, scene, generated, own_surface
+):
+    views = [slicer_app.view(name) for name in ("Red", "Green", "Yellow", "1")]
+    copy = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    copy.CopyContent(generated)
+    for view in views:
+        view.render()
+    centre = own_surface.vertices.mean(axis=0)
+    replace_surface(generated, own_surface.moved(centre + (own_surface.vertices - centre) / 2))
+    assert all(view.requested_renders for view in views)
+    assert surface_of_segment(copy, SEGMENT_ID).volume == pytest.approx(own_surface.volume, rel=1e-3)
+
+
+def test_replacing_under_a_transform_puts_the_surface_where_it_was_asked(scene, generated, own_surface):
+    import slicer
+
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = np.eye(4)
+    matrix[:3, 3] = [5.0, -9.0, 2.0]
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    generated.SetAndObserveTransformNodeID(transform.GetID())
+    replace_surface(generated, own_surface)
+    found = surface_of_segment(generated, SEGMENT_ID)
+    np.testing.assert_allclose(found.bounds, own_surface.bounds, atol=1e-2)
+
+
+def test_the_patients_own_segmentation_is_never_replaced(loaded, own_surface):
+    before = volume_of_segment(loaded.segmentation, "thyroid_gland").array.sum()
+    with pytest.raises(InputError, match="not a thyroid made by"):
+        replace_surface(loaded.segmentation, own_surface)
+    assert volume_of_segment(loaded.segmentation, "thyroid_gland").array.sum() == before
+
+
+def test_a_saved_scene_brings_surface_and_record_back(scene, generated, own_surface, record, tmp_path):
+    import slicer
+
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path)
+    scene.Clear(False)
+    slicer.util.loadScene(path)
+    (again,) = generated_thyroids(scene)
+    assert is_generated(again)
+    assert read_record(again) == record
+    assert surface_of_segment(again, SEGMENT_ID).volume == pytest.approx(own_surface.volume, rel=1e-3)

@@ -1,1 +1,0 @@
-"""From segmentations to measured, centred, sampled shapes: the first third of the way the data goes."""

@@ -1,0 +1,44 @@
+"""`thyroidsynth compare`: several evaluations in one table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ThyroidSynthLib.cli.shared.arguments import add_out
+from ThyroidSynthLib.cli.shared.console import Console, Result
+
+NAME = "compare"
+SUMMARY = "put several evaluations side by side"
+DESCRIPTION = """\
+Lay the measures of several evaluations out in one table, a column for each model, named after its folder, and the
+paper's published numbers beside them. Writes comparison.html, which needs no other file, comparison.csv and
+comparison.json."""
+EPILOG = """\
+examples:
+  thyroidsynth compare evaluations/ours evaluations/fixed --out comparison
+  thyroidsynth compare evaluations/* --out comparison --overwrite"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument(
+        "evaluations", type=Path, nargs="+", metavar="EVALUATION", help="folder, or evaluation.json, of an evaluation"
+    )
+    add_out(parser, "folder for the tables")
+
+
+def run(options: argparse.Namespace, console: Console) -> Result:
+    """Run the command."""
+    from ThyroidSynthLib.evaluation.comparison.compare import (
+        check_comparison_room,
+        compare,
+        read_evaluations,
+        write_comparison,
+    )
+
+    check_comparison_room(options.out, overwrite=options.overwrite)
+    comparison = compare(read_evaluations(options.evaluations))
+    page = write_comparison(comparison, options.out, overwrite=options.overwrite)
+    lines = [f"The comparison of {len(comparison['models'])} models is in {page}.", *comparison["notes"]]
+    return Result({"page": str(page), **comparison}, "\n".join(lines))

@@ -1,0 +1,135 @@
+"""`thyroidsynth cross-validate`: how much a model's figures depend on its cases and on chance."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ThyroidSynthLib.cli.shared.arguments import natural, positive_int
+from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS, VARIANTS
+
+NAME = "cross-validate"
+SUMMARY = "train and evaluate with other cases held out, and with other seeds"
+DESCRIPTION = """\
+Divide a cohort into folds, train a model without each of them, evaluate every model on the cases it has not seen, and
+sum up: mean and SD of every headline measure over the runs. Everything lies in one folder. Ctrl-C ends it, and the
+same command goes on from there; runs that are finished are kept, and seeds may be added later."""
+EPILOG = """\
+examples:
+  thyroidsynth cross-validate cohort --out folds
+  thyroidsynth cross-validate cohort --folds 5 --seeds 0 1 2 --out folds
+  thyroidsynth cross-validate cohort --folds 1 --held-out 20% --seeds 0 1 2 3 4 --out seeds"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("cohort", type=Path, metavar="COHORT", help="cohort folder")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the cross-validation")
+    parser.add_argument(
+        "--folds",
+        type=positive_int,
+        default=5,
+        metavar="K",
+        help="parts, each of which is held out once; 1 for seeds only (default: 5)",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=natural,
+        nargs="+",
+        default=[0],
+        metavar="SEED",
+        help="seeds of the trainings; every fold is trained with each (default: 0)",
+    )
+    parser.add_argument(
+        "--held-out",
+        default="0",
+        metavar="CASES",
+        help="with one fold: cases held out from all trainings, a number such as 40 or a share such as 20%%",
+    )
+    parser.add_argument(
+        "--split-seed", type=natural, default=0, metavar="SEED", help="seed of the division of the cases (default: 0)"
+    )
+    parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="how features enter (default: fixed)")
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default=DEFAULT_PRESET,
+        help="training choices (default: %(default)s)",
+    )
+    parser.add_argument("--epochs", type=natural, default=0, metavar="N", help="epochs; 0 for the preset's (default)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    group = parser.add_argument_group("evaluation of each model")
+    group.add_argument("--count", type=positive_int, default=200, metavar="N", help="random thyroids (default: 200)")
+    group.add_argument(
+        "--to-target", type=natural, default=100, metavar="N", help="thyroids steered exactly (default: 100)"
+    )
+    group.add_argument(
+        "--moves", type=natural, default=20, metavar="N", help="thyroids in the leakage matrix (default: 20)"
+    )
+    group.add_argument("--cases", type=positive_int, metavar="N", help="cases that are compared (default: all)")
+    group.add_argument("--quick", action="store_true", help="a minute for each model: for looking, not for publishing")
+    parser.set_defaults(usage_error=parser.error)
+
+
+def run(options: argparse.Namespace, console: Console) -> Result:
+    """Run the command."""
+    from ThyroidSynthLib.common.errors import InputError
+    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.dataset.cohort import Cohort
+    from ThyroidSynthLib.dataset.splits import held_out_of
+    from ThyroidSynthLib.evaluation import REPORT_FILE
+    from ThyroidSynthLib.evaluation.comparison.cross_validation import CrossValidationOptions, cross_validate
+    from ThyroidSynthLib.evaluation.experiments.options import EvaluationOptions
+
+    try:
+        held_out = held_out_of(options.held_out)
+    except InputError as error:
+        options.usage_error(str(error))
+    if held_out and options.folds > 1:
+        options.usage_error("each fold is held out once; --held-out goes with --folds 1 only")
+    evaluation = EvaluationOptions(
+        cases=options.cases, count=options.count, to_target=options.to_target, moves=options.moves
+    )
+    chosen = CrossValidationOptions(
+        folds=options.folds,
+        seeds=tuple(options.seeds),
+        held_out=held_out,
+        split_seed=options.split_seed,
+        variant=options.variant,
+        preset=options.preset,
+        epochs=options.epochs,
+        device=options.device,
+    )
+    with stop_on_signals() as stopped:
+        document = cross_validate(
+            Cohort.open(options.cohort),
+            options.out,
+            chosen,
+            evaluation.quick() if options.quick else evaluation,
+            progress=console.progress,
+            stop_requested=stopped,
+        )
+    report = options.out / REPORT_FILE
+    lines = [f"The report is in {report}. {len(document['runs'])} models, mean ± SD:"]
+    lines += summary_lines(document)
+    if document["synthetic_cohort"]:
+        lines.append("The cohort is synthetic: software input, not anatomy.")
+    return Result({"report": str(report), **document}, "\n".join(lines))
+
+
+def summary_lines(document: dict[str, Any]) -> list[str]:
+    """Give the few measures that sum a cross-validation up, one a line."""
+    from ThyroidSynthLib.evaluation.comparison.cross_validation_page import TILES
+    from ThyroidSynthLib.evaluation.metrics.headline import MEASURES
+
+    found = {each["key"]: each for each in document["measures"]}
+    lines = []
+    for measure in MEASURES:
+        if measure.key in TILES and measure.key in found:
+            each = found[measure.key]
+            sd = "" if each["sd"] is None else f" ± {measure.text(each['sd'])}"
+            unit = f" {measure.unit}" if measure.unit not in ("", "%") else ""
+            lines.append(f"  {measure.group}, {measure.label}: {measure.text(each['mean'])}{sd}{unit}")
+    return lines

@@ -1,0 +1,116 @@
+"""`thyroidsynth edit`: a patient's own thyroid with some features changed and the others held."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ThyroidSynthLib.cli.shared.arguments import (
+    add_class_map,
+    add_files,
+    add_masks,
+    add_out,
+    change,
+    file_options,
+    files_at,
+    natural,
+)
+from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
+from ThyroidSynthLib.common.errors import InputError
+
+NAME = "edit"
+SUMMARY = "change features of a patient's own thyroid"
+DESCRIPTION = """\
+Change volume, isthmus area or symmetry of a patient's own thyroid; what is not asked for is held, and its own details
+stay. The model is fitted to the gland, and only what it says changes is applied to the patient's segmentation: without
+a change that comes out voxel for voxel. Writes the label map, the meshes asked for and edit.json with the features
+before, asked and after. Takes what 'fit' takes, one patient."""
+EPILOG = """\
+examples:
+  thyroidsynth edit model.safetensors s0327 --volume 20 --out edited
+  thyroidsynth edit model.safetensors s0327 --volume +20% --isthmus-area 0 --mesh stl --out edited
+  thyroidsynth edit model.safetensors s0327 --symmetry 0.8 --hold volume --out edited
+  thyroidsynth edit model.safetensors s0327 --volume=-15% --merge-into s0327 --out edited
+  thyroidsynth edit model.safetensors --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --volume 12 --out e"""
+
+_FEATURES = {"volume": "volume_ml", "isthmus-area": "isthmus_area_mm2", "symmetry": "symmetry"}
+_DECIMALS = {"volume_ml": "{:.1f} mL", "isthmus_area_mm2": "{:.0f} mm²", "symmetry": "{:.2f}"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
+    parser.add_argument("patient", nargs="?", type=Path, metavar="PATIENT", help="folder or file with one case")
+    add_masks(parser, instead_of="PATIENT")
+    add_out(parser, "folder for the edited thyroid")
+    add_class_map(parser)
+    parser.add_argument("--seed", type=natural, default=0, help="seed of the points of the fit (default: 0)")
+    group = parser.add_argument_group("features to change")
+    group.add_argument("--volume", type=change, metavar="ML", help="volume in mL, or a change: +20%%, --volume=-5%%")
+    group.add_argument("--isthmus-area", type=change, metavar="MM2", help="isthmus area in mm², or a change; 0: none")
+    group.add_argument("--symmetry", type=change, metavar="S", help="overlap with the mirror image, 0 to 1")
+    group.add_argument(
+        "--hold",
+        nargs="*",
+        choices=tuple(_FEATURES),
+        help="which of the other features to hold (default: all of them; --hold alone leaves them free)",
+    )
+    add_merging(parser)
+    add_files(parser, default_grid="the grid of the patient's segmentation")
+
+
+def run(options: argparse.Namespace, console: Console) -> Result:
+    """Run the command."""
+    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.dataset.case_sources import find_cases
+    from ThyroidSynthLib.dataset.cases import read_case
+    from ThyroidSynthLib.export.edited_case import Change, check_edit_room, edit_case, write_edit
+    from ThyroidSynthLib.model.shape_model import ShapeModel
+
+    sources = find_cases(options.patient, class_map=options.class_map, thyroid=options.thyroid, trachea=options.trachea)
+    if len(sources) != 1:
+        raise InputError(f"{options.patient} holds {len(sources)} cases. Name the one whose thyroid is to be edited.")
+    asked = {name: getattr(options, option.replace("-", "_")) for option, name in _FEATURES.items()}
+    changes = {name: Change(*value) for name, value in asked.items() if value is not None}
+    held = None if options.hold is None else [_FEATURES[name] for name in options.hold]
+    files = with_merging(file_options(options), options, console)
+    inputs = [*sources[0].files, *files_at(options.model, options.merge_into, options.grid)]
+    check_edit_room(options.out, files, overwrite=options.overwrite, inputs=inputs)
+    model = ShapeModel.load(options.model)
+    with stop_on_signals() as stopped:
+        edited = edit_case(
+            model,
+            read_case(sources[0]),
+            changes,
+            held=held,
+            seed=options.seed,
+            progress=console.progress,
+            stop_requested=stopped,
+        )
+    document = write_edit(
+        edited,
+        options.out,
+        model=model,
+        options=files,
+        on_scan_grid=options.grid is None and options.spacing is None,
+        overwrite=options.overwrite,
+    )
+    return Result({"folder": str(options.out), **document}, _text(document))
+
+
+def _text(document: dict[str, Any]) -> str:
+    lines = [f"{document['id']}:"]
+    for option, name in _FEATURES.items():
+        before, after = (_DECIMALS[name].format(document[when][name]) for when in ("before", "after"))
+        if name in document["asked"]:
+            about = f"asked: {_DECIMALS[name].format(document['asked'][name])}"
+        else:
+            about = "held" if name in document["held"] else "free"
+        lines.append(f"  {option.replace('-', ' ')}: {before} -> {after} ({about})")
+    if not document["met"]:
+        lines.append("What was asked is out of this gland's reach; it comes as near as it can. Free another feature.")
+    if document["notes"]:
+        lines.append(f"Notes: {'; '.join(document['notes'])}.")
+    return "\n".join(lines)

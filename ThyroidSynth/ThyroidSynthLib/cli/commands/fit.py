@@ -1,0 +1,90 @@
+"""`thyroidsynth fit`: the latent code of given thyroids."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ThyroidSynthLib.cli.shared.arguments import add_class_map, add_files, add_masks, add_out, file_options, natural
+from ThyroidSynthLib.cli.shared.console import Console, Result
+
+NAME = "fit"
+SUMMARY = "fit a model to given thyroids"
+DESCRIPTION = """\
+Find the latent code whose surface comes nearest to a given thyroid, write that surface in the patient, and say how
+near and how sure it is. Takes what 'prepare' takes, with slices of any thickness; cases that would be refused for
+training are fitted all the same, with the reasons noted. A gland that the scan's border cuts is completed. One folder
+for each case, with fit.json, the label map, a map of the probability that a voxel is inside, and the meshes asked
+for; PLY meshes hold the uncertainty of each vertex in mm."""
+EPILOG = """\
+examples:
+  thyroidsynth fit model.safetensors s0327 --out fits
+  thyroidsynth fit model.safetensors dataset/s0001 dataset/s0002 --mesh ply --out fits
+  thyroidsynth fit model.safetensors cut_by_scan --completions 5 --mesh ply --out fits
+  thyroidsynth fit model.safetensors --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --out fits"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
+    parser.add_argument("thyroids", nargs="*", type=Path, metavar="CASES", help="folders or files with cases")
+    add_masks(parser, instead_of="CASES")
+    add_out(parser, "folder for the fits, one folder in it for each case")
+    add_class_map(parser)
+    parser.add_argument("--seed", type=natural, default=0, help="seed of the points that are compared (default: 0)")
+    parser.add_argument(
+        "--completions",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="also write so many plausible glands; they differ where the scan shows little",
+    )
+    add_files(parser, default_grid="the grid of the patient's segmentation")
+
+
+def run(options: argparse.Namespace, console: Console) -> Result:
+    """Run the command."""
+    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.dataset.case_sources import find_cases
+    from ThyroidSynthLib.evaluation.experiments.fitted import fit_cases
+    from ThyroidSynthLib.model.shape_model import ShapeModel
+
+    if options.thyroids and options.thyroid is None and options.trachea is None:
+        sources = [case for path in options.thyroids for case in find_cases(path, class_map=options.class_map)]
+    else:
+        path = options.thyroids[0] if options.thyroids else None
+        sources = find_cases(path, class_map=options.class_map, thyroid=options.thyroid, trachea=options.trachea)
+    files = file_options(options)
+    model = ShapeModel.load(options.model)
+    with stop_on_signals() as stopped:
+        fits = list(
+            fit_cases(
+                model,
+                sources,
+                options.out,
+                options=files,
+                on_scan_grid=options.grid is None and options.spacing is None,
+                overwrite=options.overwrite,
+                completions=options.completions,
+                seed=options.seed,
+                progress=console.progress,
+                stop_requested=stopped,
+            )
+        )
+    document = {"folder": str(options.out), "fits": fits, "trained_on_synthetic_cohort": model.synthetic}
+    return Result(document, "\n".join(map(_line, fits)), failed=any("error" in fit for fit in fits))
+
+
+def _line(fit: dict[str, Any]) -> str:
+    if "error" in fit:
+        return f"{fit['id']}: not fitted. {fit['error']}"
+    quality = fit["quality"]
+    dice = "–" if quality["dice"] is None else f"{quality['dice']:.3f}"
+    interval = fit["uncertainty"]["intervals"].get("volume_ml")
+    between = f" ({interval[0]:.1f} to {interval[1]:.1f} at {fit['uncertainty']['level']:.0%})" if interval else ""
+    text = (
+        f"{fit['id']}: Dice {dice}, ASSD {quality['assd_mm']:.2f} mm, HD95 {quality['hd95_mm']:.2f} mm; volume "
+        f"{fit['fitted']['volume_ml']:.1f} mL{between} for {fit['patient']['volume_ml']:.1f} mL"
+    )
+    return text + (f" ({'; '.join(fit['notes'])})" if fit["notes"] else "")

@@ -1,0 +1,246 @@
+"""`thyroidsynth generate`: new thyroids from a model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ThyroidSynthLib.cli.shared.arguments import (
+    add_class_map,
+    add_files,
+    add_out,
+    add_scheduler,
+    file_options,
+    files_at,
+    natural,
+    positive_int,
+)
+from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
+from ThyroidSynthLib.cli.shared.targets import Asked, add_asking, asked_of, check_asking, far_text, met_text
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import atomic_path
+from ThyroidSynthLib.generation.cohort.met_distribution import DISTRIBUTION_PNG
+from ThyroidSynthLib.imaging.labels import TRACHEA
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.common.progress import StopRequested
+    from ThyroidSynthLib.export.cohort.written_thyroid import ThyroidWriter, WrittenThyroid
+    from ThyroidSynthLib.export.surroundings import Surroundings
+    from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
+    from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
+    from ThyroidSynthLib.model.shape_model import ShapeModel
+
+_FEW_FOR_A_PROCESS = 12
+
+NAME = "generate"
+SUMMARY = "make random or steered thyroids"
+DESCRIPTION = """\
+Make thyroids and write label maps, meshes and a manifest with every seed, latent code, asked and measured feature and
+checksum. Features that are not asked for are drawn from the training cohort's distribution. Thyroid number i of a
+seed is always the same, whatever the number of processes; where a distribution is asked for, for the same number of
+thyroids, among which it is shared out."""
+EPILOG = """\
+examples:
+  thyroidsynth generate model.safetensors --count 12 --seed 1 --out thyroids
+  thyroidsynth generate model.safetensors --count 100 --volume 15 --isthmus-area 0 --exact --out no_isthmus
+  thyroidsynth generate model.safetensors --from-table wishes.csv --exact --mesh ply,stl --out cohort500
+  thyroidsynth generate model.safetensors --count 1000 --distribution cohort --without-isthmus 30% --out cohort1000
+  thyroidsynth generate model.safetensors --count 500 --volume-distribution lognormal:2.7,0.35 --out asked
+  thyroidsynth generate model.safetensors --reconstruct s0001 s0002 --out given_back
+  thyroidsynth generate model.safetensors --at s0327 --grid s0327/ct.nii.gz --overlap carve --out in_patient
+  thyroidsynth generate model.safetensors --merge-into s0327 --format none --out other_thyroids
+
+A table of wishes has any of the columns volume_ml, isthmus_area_mm2, symmetry and one row for each thyroid.
+
+A file of distributions is JSON such as {"volume_ml": "lognormal(2.7, 0.35)", "symmetry": "normal(0.6, 0.08)",
+"without_isthmus": "30%"}, or CSV with the columns feature and distribution. How near the thyroids come to a table or to
+distributions is in distribution.json, .csv and .png beside the manifest.
+
+A file named STOP in the folder ends the command after the thyroid it is at."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
+    add_out(parser, "folder for the thyroids and their manifest")
+    parser.add_argument("--count", type=positive_int, metavar="N", help="how many (default: 1, or the table's rows)")
+    parser.add_argument("--seed", type=natural, default=0, help="seed of the random codes (default: 0)")
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
+    add_scheduler(parser)
+    add_asking(parser)
+    place = parser.add_argument_group("place")
+    place.add_argument(
+        "--at",
+        type=Path,
+        metavar="PATIENT",
+        help="put them at this patient's trachea: a trachea mask, a case folder or a segmentation file "
+        "(default: the trachea's centre of mass at RAS 0, 0, 0)",
+    )
+    add_class_map(place)
+    place.add_argument(
+        "--overlap",
+        choices=("report", "carve"),
+        help="measure what each thyroid shares with the patient's trachea, or also carve it free of it",
+    )
+    place.add_argument(
+        "--structures",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="MASK",
+        help="masks of other structures that --overlap is about, named by their files",
+    )
+    add_merging(parser, more="; thyroids are put at its trachea unless --at says otherwise")
+    add_files(parser, default_grid="1.5")
+    parser.set_defaults(usage_error=parser.error)
+
+
+def run(options: argparse.Namespace, console: Console) -> Result:
+    """Run the command."""
+    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.export.cohort.generated_cohort import (
+        STOP_FILE,
+        check_cohort_room,
+        record_cohort,
+        thyroid_writer,
+    )
+    from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
+    from ThyroidSynthLib.generation.cohort.patient_site import site_at
+    from ThyroidSynthLib.model.shape_model import ShapeModel
+
+    check_asking(options)
+    where = options.at or options.merge_into
+    if options.overlap and where is None:
+        options.usage_error("--overlap needs a patient: give --at or --merge-into")
+    if options.structures and not options.overlap:
+        options.usage_error("--structures are what --overlap is about: say --overlap report or --overlap carve")
+    # --distribution may also say "cohort", which is no file.
+    tables = (options.from_table, Path(options.distribution) if options.distribution else None)
+    patient = (options.at, options.merge_into, options.grid, *options.structures)
+    inputs = files_at(options.model, *tables, *patient)
+    check_cohort_room(options.out, overwrite=options.overwrite, inputs=inputs)
+    files = with_merging(file_options(options), options, console)
+    if options.reconstruct and options.dask_scheduler:
+        options.usage_error("--reconstruct is done in this process: leave out --dask-scheduler")
+    model = ShapeModel.load(options.model)
+    asked = None if options.reconstruct else asked_of(options, model)
+    if asked is not None and asked.far:
+        console.note(far_text(asked.far, len(asked.wishes)))
+    site = site_at(where, model.frame.alignment, class_map=options.class_map) if where else None
+    if site is not None and site.notes:
+        console.note(f"The placement at {where}: {'; '.join(site.notes)}.")
+    writer = thyroid_writer(options.out, site.placement if site else None, files, _surroundings(options, site))
+    request = {"reconstructed": options.reconstruct} if asked is None else asked.request
+    distribution = MetDistribution(model.features, asked.distribution) if asked is not None and asked.differ else None
+    stop_file = options.out / STOP_FILE
+    with stop_on_signals() as signalled:
+
+        def stopped() -> bool:
+            return signalled() or stop_file.exists()
+
+        written = record_cohort(
+            _reconstructed(options, model, writer) if asked is None else _made(options, model, writer, asked, stopped),
+            options.out,
+            model=model,
+            placement=writer.placement,
+            request={**request, "placed_at": str(where) if where else None, **_said(options)},
+            distribution=distribution,
+            total=len(options.reconstruct) if asked is None else len(asked.wishes),
+            overwrite=options.overwrite,
+            progress=console.progress,
+            stop_requested=stopped,
+        )
+    document = {
+        "folder": str(written.folder),
+        "thyroids": written.count,
+        "valid": written.valid,
+        "draws": written.attempts,
+        "unmet": written.unmet,
+        "cut_by_grid": written.cut_by_grid,
+        "overlapping": written.overlapping,
+        "manifest": str(written.folder / "manifest.json"),
+        "distribution": distribution.headline() if distribution is not None else None,
+        "far_outside": asked.far if asked is not None else [],
+        "trained_on_synthetic_cohort": model.synthetic,
+    }
+    lines = [f"{written.count} thyroids are in {written.folder} ({written.attempts} draws); see manifest.csv."]
+    if written.unmet:
+        lines.append(
+            f"For {written.unmet} of them what was asked is out of the model's reach; they come as near as they can "
+            "('met' in the manifest)."
+        )
+    if distribution is not None:
+        _draw(distribution, written.folder)
+        lines.append(met_text(distribution))
+    if written.cut_by_grid:
+        hint = "" if where else " They lie around RAS 0, 0, 0: --at puts them at a patient's trachea."
+        lines.append(f"{written.cut_by_grid} of them reach beyond the grid; their label maps are cut there.{hint}")
+    if written.overlapping:
+        done = "and were carved free of it" if options.overlap == "carve" else "see 'overlap_ml' in the manifest"
+        lines.append(f"{written.overlapping} of them overlap with the trachea or another given structure, {done}.")
+    if model.synthetic:
+        lines.append("The model was trained on a synthetic cohort: software output, not anatomy.")
+    return Result(document, "\n".join(lines))
+
+
+def _reconstructed(options: argparse.Namespace, model: ShapeModel, writer: ThyroidWriter) -> Iterator[WrittenThyroid]:
+    from ThyroidSynthLib.generation.thyroid import reconstruct
+
+    rows = [model.index_of(case_id) for case_id in options.reconstruct]
+    return (writer.write(reconstruct(model, row), number) for number, row in enumerate(rows, start=1))
+
+
+def _made(
+    options: argparse.Namespace, model: ShapeModel, writer: ThyroidWriter, asked: Asked, stopped: StopRequested
+) -> Iterator[WrittenThyroid]:
+    from ThyroidSynthLib.common.workers import usable_workers
+    from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan, make_thyroids
+
+    plan = CohortPlan.of(model, options.model, seed=options.seed, to_target=asked.to_target, writer=writer)
+    count = len(asked.wishes)
+    # A process takes seconds to start; for a few thyroids that does not pay.
+    most = count if options.workers else max(1, count // _FEW_FOR_A_PROCESS)
+    workers = min(usable_workers(options.workers), most)
+    return make_thyroids(plan, asked.wishes, workers=workers, scheduler=options.dask_scheduler, stop_requested=stopped)
+
+
+def _draw(distribution: MetDistribution, folder: Path) -> None:
+    # Slicer's own Python comes without matplotlib; there the numbers must do.
+    if find_spec("matplotlib") is None:
+        return
+    from ThyroidSynthLib.evaluation.report.figures.cohort_figure import cohort_figure
+
+    with atomic_path(folder / DISTRIBUTION_PNG) as temporary:
+        temporary.write_bytes(cohort_figure(distribution))
+
+
+def _surroundings(options: argparse.Namespace, site: PatientSite | None) -> Surroundings | None:
+    from ThyroidSynthLib.dataset.case_sources import stem_of
+    from ThyroidSynthLib.export.surroundings import Surroundings
+    from ThyroidSynthLib.geometry.surface import surface_from_mask
+    from ThyroidSynthLib.imaging.masks import read_mask
+
+    if options.overlap is None or site is None:
+        return None
+    masks = {TRACHEA.name: site.trachea}
+    for path in options.structures:
+        mask = read_mask(path)
+        if mask.is_empty:
+            raise InputError(f"{path} is empty, so nothing can overlap with it. Leave it out.")
+        masks[stem_of(path)] = mask.volume
+    surfaces = {name: surface_from_mask(mask) for name, mask in masks.items()}
+    return Surroundings(surfaces, carve=options.overlap == "carve")
+
+
+def _said(options: argparse.Namespace) -> dict[str, Any]:
+    """Give what was asked of overlaps and of the patient's map, for the manifest."""
+    said: dict[str, Any] = {}
+    if options.overlap:
+        said |= {"overlap": options.overlap, "structures": [TRACHEA.name, *map(str, options.structures)]}
+    if options.merge_into:
+        said |= {"merged_into": str(options.merge_into), "merge_overlaps": options.merge_overlaps}
+    return said

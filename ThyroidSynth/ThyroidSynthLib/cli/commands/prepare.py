@@ -1,0 +1,98 @@
+"""`thyroidsynth prepare`: from segmentations to a cohort."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from ThyroidSynthLib.cli.shared.arguments import add_class_map, add_out, add_scheduler, natural, positive_int
+from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.geometry.frame import ALIGNMENTS
+
+NAME = "prepare"
+SUMMARY = "turn segmentations into a cohort for training"
+DESCRIPTION = """\
+Read thyroid and trachea of every case, check their quality, make and measure the surfaces, and draw the samples a
+model learns from. Takes a TotalSegmentator training dataset or one of its cases, output folders of TotalSegmentator,
+multi-label NIfTI files (--ml), Slicer segmentations (.seg.nrrd), DICOM SEG, or one pair of mask files.
+
+No case is dropped silently: quality.csv in the cohort folder gives every verdict with its reasons. Interrupted, the
+same command goes on where it was."""
+EPILOG = """\
+examples:
+  thyroidsynth prepare Totalsegmentator_dataset_v201 --out cohort
+  thyroidsynth prepare my_outputs --out cohort --accept case17 --reject case03 case09
+  thyroidsynth prepare labels.nii.gz --class-map total-v2 --out cohort
+  thyroidsynth prepare --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --out cohort"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("source", nargs="?", type=Path, metavar="SOURCE", help="folder or file with the cases")
+    parser.add_argument("--thyroid", type=Path, metavar="MASK", help="mask file of the thyroid, instead of SOURCE")
+    parser.add_argument("--trachea", type=Path, metavar="MASK", help="mask file of the trachea, instead of SOURCE")
+    add_out(parser, "the cohort's folder; new, empty, or of an earlier run of the same command")
+    add_class_map(parser)
+    parser.add_argument("--accept", nargs="+", default=[], metavar="ID", help="take these cases whatever the rules say")
+    parser.add_argument("--reject", nargs="+", default=[], metavar="ID", help="leave these cases out")
+    parser.add_argument(
+        "--alignment",
+        choices=ALIGNMENTS,
+        default=ALIGNMENTS[0],
+        help="how shapes are laid in the trachea frame: 'trachea' centres on the trachea's centre of mass, as "
+        "published; 'upright' stands on the trachea's axis at the gland's level, so that neither the length of "
+        "trachea in the scan nor a tilted neck moves the gland (default: trachea)",
+    )
+    parser.add_argument(
+        "--samples", type=positive_int, default=50_000, metavar="N", help="samples of each shape (default: 50000)"
+    )
+    parser.add_argument("--seed", type=natural, default=0, help="seed of the samples (default: 0)")
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
+    add_scheduler(parser)
+
+
+def run(options: argparse.Namespace, console: Console) -> Result:
+    """Run the command."""
+    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.dataset.case_sources import find_cases
+    from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
+
+    if options.dask_scheduler:
+        for name in ("source", "thyroid", "trachea"):
+            path = getattr(options, name)
+            setattr(options, name, path and path.absolute())
+    # A path alone is passed on as it is: the cohort then knows the dataset it comes from.
+    pair = options.source is None or options.thyroid is not None or options.trachea is not None
+    masks = {"thyroid": options.thyroid, "trachea": options.trachea, "class_map": options.class_map}
+    source = find_cases(options.source, **masks) if pair else options.source
+    chosen = PrepareOptions(
+        class_map=options.class_map,
+        alignment=options.alignment,
+        accept=tuple(options.accept),
+        reject=tuple(options.reject),
+        samples_per_shape=options.samples,
+        seed=options.seed,
+        overwrite=options.overwrite,
+    )
+    with stop_on_signals() as stopped:
+        summary = prepare_cohort(
+            source,
+            options.out,
+            chosen,
+            progress=console.progress,
+            cancelled=stopped,
+            workers=options.workers,
+            scheduler=options.dask_scheduler,
+        )
+    document = {**asdict(summary), "folder": str(summary.folder)}
+    lines = [f"{summary.accepted} of {summary.cases} cases are in {summary.folder} ({summary.seconds:.0f} s)."]
+    if summary.refused:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in summary.reasons.items())
+        lines.append(f"{summary.refused} were refused: {reasons}.")
+    if summary.unreadable:
+        lines.append(f"{summary.unreadable} could not be read.")
+    lines.append(f"Every verdict is in {summary.folder / 'quality.csv'}.")
+    if summary.synthetic:
+        lines.append("The cohort is synthetic: software input, not anatomy.")
+    return Result(document, "\n".join(lines))

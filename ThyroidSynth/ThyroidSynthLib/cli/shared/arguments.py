@@ -1,0 +1,168 @@
+"""Options that several commands have, and the types of their values."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.geometry.grid import LabelGrid
+from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
+from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES
+
+
+def positive_int(text: str) -> int:
+    """Read a whole number above 0."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be at least 1")
+    return value
+
+
+def natural(text: str) -> int:
+    """Read a whole number, 0 or more."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} must not be negative")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """Read a number above 0."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} must be above 0")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """Read a number, 0 or more."""
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} must be 0 or more")
+    return value
+
+
+def share(text: str) -> float:
+    """Read a number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} must lie between 0 and 1")
+    return value
+
+
+def change(text: str) -> tuple[float, bool]:
+    """Read a number, or a change in per cent such as ``+20%``: the number or share, and whether it is a change."""
+    if text.endswith("%"):
+        value = float(text[:-1]) / 100
+        if not -1 <= value < math.inf or text[0] not in "+-":
+            raise argparse.ArgumentTypeError(f"{text} must be a change such as +20% or -5%")
+        return value, True
+    return not_negative(text), False
+
+
+def spacing(text: str) -> float | tuple[float, float, float]:
+    """Read a voxel size: one number for cubes, or three separated by commas."""
+    values = tuple(positive_float(part) for part in text.split(","))
+    if len(values) not in (1, 3):
+        raise argparse.ArgumentTypeError(f"{text} must be one number, or three along R, A and S as in 0.8,0.8,3")
+    return values[0] if len(values) == 1 else values
+
+
+def mesh_formats(text: str) -> tuple[str, ...]:
+    """Read a list such as ``ply,stl``."""
+    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    unknown = [part for part in found if part not in MESH_FORMATS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose among {', '.join(MESH_FORMATS)}")
+    return found
+
+
+def add_out(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the folder a command writes into."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=what)
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the result of an earlier run there, and no other file"
+    )
+
+
+def files_at(*paths: Path | None) -> list[Path]:
+    """Return the files that reading these paths may open: a file itself; of a folder what it holds, as of a case."""
+    found: list[Path] = []
+    for path in paths:
+        if path is not None and path.is_dir():
+            found += [*path.iterdir(), *(path / "segmentations").glob("*")]
+        elif path is not None:
+            found.append(path)
+    return found
+
+
+def add_scheduler(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of a cluster's workers instead of this machine's."""
+    parser.add_argument(
+        "--dask-scheduler",
+        metavar="ADDRESS",
+        help="let the workers of this Dask scheduler do it, e.g. tcp://10.0.0.1:8786, with the same result; all "
+        "machines must see the same folders (pip install 'thyroidsynth[cluster]')",
+    )
+
+
+def add_masks(parser: argparse.ArgumentParser, *, instead_of: str) -> None:
+    """Add a patient given as two mask files, instead of a positional argument."""
+    for structure in ("thyroid", "trachea"):
+        about = f"mask file of the {structure}, instead of {instead_of}"
+        parser.add_argument(f"--{structure}", type=Path, metavar="MASK", help=about)
+
+
+def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
+    """Add the choice of label maps and meshes."""
+    group = parser.add_argument_group("files")
+    group.add_argument(
+        "--format",
+        choices=(*LABEL_FORMATS, "none"),
+        default="nii.gz",
+        help="label maps as NIfTI or NRRD, or none (default: nii.gz)",
+    )
+    group.add_argument(
+        "--mesh",
+        type=mesh_formats,
+        default=(),
+        metavar="FORMATS",
+        help="also write surfaces: any of ply, stl, obj, separated by commas; in mm",
+    )
+    group.add_argument(
+        "--mesh-space",
+        choices=SPACES,
+        default=SPACES[0],
+        help=f"axes of the surfaces, also said in their headers (default: {SPACES[0]}, as Slicer expects)",
+    )
+    where = group.add_mutually_exclusive_group()
+    where.add_argument("--grid", type=Path, metavar="IMAGE", help="make label maps on this image's grid, e.g. the CT's")
+    where.add_argument(
+        "--spacing",
+        type=spacing,
+        metavar="MM",
+        help=f"voxel size of the label maps, or three along R, A and S as in 0.8,0.8,3 (default: {default_grid})",
+    )
+
+
+def file_options(options: argparse.Namespace) -> FileOptions:
+    """Give the choice that `add_files` offered."""
+    return FileOptions(
+        label_format=None if options.format == "none" else options.format,
+        mesh_formats=options.mesh,
+        mesh_space=options.mesh_space,
+        grid=LabelGrid.from_volume_file(options.grid) if options.grid else None,
+        spacing_mm=options.spacing or FileOptions.spacing_mm,
+    )
+
+
+def add_class_map(parser: argparse.ArgumentParser) -> None:
+    """Add the say on what the numbers of an unnamed multi-label map mean."""
+    parser.add_argument(
+        "--class-map",
+        metavar="NAME",
+        help="what the labels of multi-label files without names mean: total-v2 (trachea 16, thyroid gland 17). "
+        "Only say so if you know it: in other tasks and versions these numbers are other organs",
+    )

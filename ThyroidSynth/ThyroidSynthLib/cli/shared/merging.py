@@ -1,0 +1,56 @@
+"""Options for the patient's label map with the thyroid replaced."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from ThyroidSynthLib.export.thyroid_files import FileOptions
+
+from .arguments import natural, positive_int
+from .console import Console
+
+
+def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
+    """Add them; `more` goes on after what may be given as the patient's map."""
+    merge = parser.add_argument_group("the patient's label map with the thyroid replaced")
+    merge.add_argument(
+        "--merge-into",
+        type=Path,
+        metavar="PATIENT",
+        help=f"multi-label NIfTI, Slicer segmentation or folder of masks{more}",
+    )
+    merge.add_argument(
+        "--merge-overlaps",
+        choices=("keep", "overwrite"),
+        default="keep",
+        help="keep other structures where the new thyroid overlaps with them, or overwrite them (default: keep)",
+    )
+    merge.add_argument(
+        "--thyroid-label",
+        type=positive_int,
+        metavar="N",
+        help="label to write (default: that of the old thyroid, which is found by name and always replaced)",
+    )
+    merge.add_argument(
+        "--old-thyroid",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="label of the old thyroid's voxels where the new one leaves them (default: 0, background)",
+    )
+
+
+def with_merging(files: FileOptions, options: argparse.Namespace, console: Console) -> FileOptions:
+    """Add the choice that `add_merging` offered to that of other files, and report what cannot be known of the map."""
+    from ThyroidSynthLib.export.merging import MergeRules, merging_notes
+    from ThyroidSynthLib.imaging.label_maps import read_label_map
+
+    if options.merge_into is None:
+        return files
+    rules = MergeRules(options.thyroid_label, options.old_thyroid, overwrite=options.merge_overlaps == "overwrite")
+    patient = read_label_map(options.merge_into, class_map=options.class_map)
+    for note in merging_notes(patient, rules):
+        console.note(f"{options.merge_into}: {note}.")
+    return replace(files, merge_into=patient, merge_rules=rules)

@@ -1,0 +1,225 @@
+"""What `thyroidsynth generate` is asked for: features for all, a table of them, or how they are distributed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ThyroidSynthLib.generation.cohort.marginals import COHORT, FORMS
+from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMUS, AskedDistribution
+from ThyroidSynthLib.generation.steer.feature_space import FAR, FeatureSpace, wish_array, wish_text
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
+    from ThyroidSynthLib.generation.steer.steering import Wishes
+    from ThyroidSynthLib.model.shape_model import ShapeModel
+
+_FEW = 5
+_OPTIONS = {"volume_ml": "--volume", "isthmus_area_mm2": "--isthmus-area", "symmetry": "--symmetry"}
+
+_SPREADS = {
+    "volume_ml": "how volumes in mL are distributed",
+    "isthmus_area_mm2": "how isthmus areas in mm² are distributed, among the glands that have an isthmus",
+    "symmetry": "how symmetries are distributed",
+}
+
+
+def add_asking(parser: argparse.ArgumentParser) -> None:
+    """Add the options of features and of distributions."""
+    wishes = parser.add_argument_group("features to ask for")
+    wishes.add_argument("--volume", type=float, metavar="ML", help="volume in mL")
+    wishes.add_argument("--isthmus-area", type=float, metavar="MM2", help="isthmus area in mm²; 0 for two lobes")
+    wishes.add_argument("--symmetry", type=float, metavar="S", help="overlap with the mirror image, 0 to 1")
+    wishes.add_argument("--from-table", type=Path, metavar="CSV", help="features for each thyroid, one row each")
+    wishes.add_argument(
+        "--exact",
+        action="store_true",
+        help="move each code until its surface measures what was asked; without it the model is given the features "
+        "and what comes out is measured",
+    )
+    wishes.add_argument(
+        "--reconstruct",
+        nargs="+",
+        metavar="ID",
+        help="give back these training cases, as the model has learnt them, instead of new thyroids",
+    )
+    spread = parser.add_argument_group(
+        "distributions to ask for",
+        "Each thyroid is moved until it measures its share, as with --exact. A distribution D is\n"
+        f"{FORMS};\n"
+        "without quotes for a shell: lognormal:2.7,0.35. What is not asked for is as in the training cohort,\n"
+        "and so is how the features go together.",
+    )
+    spread.add_argument(
+        "--distribution",
+        metavar="WHAT",
+        help="'cohort', all features together as in the training cohort, or a JSON or CSV file of distributions",
+    )
+    for name, option in _OPTIONS.items():
+        spread.add_argument(f"{option}-distribution", dest=f"spread_{name}", metavar="D", help=_SPREADS[name])
+    spread.add_argument(
+        "--without-isthmus",
+        dest=f"spread_{WITHOUT_ISTHMUS}",
+        metavar="SHARE",
+        help="share of glands of two separate lobes, as in 30%% or 0.3 (default: the training cohort's)",
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of the thyroids of a cohort.
+
+    Attributes
+    ----------
+    wishes : list of mapping
+        Of each thyroid.
+    to_target : bool
+        Whether each is moved until it measures its wishes.
+    request : dict
+        The same in words, for the manifest.
+    distribution : dict or None
+        Distributions that were asked for, in words.
+    differ : bool
+        Whether thyroids are asked for different things, so that they have a distribution to meet.
+    far : list of dict
+        Wishes that are far outside anything the model knows.
+    """
+
+    wishes: list[Wishes]
+    to_target: bool
+    request: dict[str, Any]
+    distribution: dict[str, str] | None = None
+    differ: bool = False
+    far: list[dict[str, Any]] = field(default_factory=list)
+
+
+def check_asking(options: argparse.Namespace) -> None:
+    """End with a wrong usage where options contradict each other."""
+    wished, spread = any(value is not None for value in _wish(options).values()), _spread(options)
+    if options.from_table and wished:
+        options.usage_error("give features either by --from-table or by --volume, --isthmus-area and --symmetry")
+    if spread and (wished or options.from_table):
+        options.usage_error(
+            "distributions and features for all contradict each other; one value is a distribution, too, as in "
+            "--volume-distribution 15"
+        )
+    asked = options.from_table or options.exact or wished or spread
+    if options.reconstruct and (asked or options.count is not None):
+        options.usage_error("--reconstruct gives training cases back as they are; leave out --count and features")
+
+
+def asked_of(options: argparse.Namespace, model: ShapeModel) -> Asked:
+    """Give what the options ask of a model.
+
+    Raises
+    ------
+    InputError
+        A table or distribution cannot be read, or a wish is impossible.
+    """
+    from ThyroidSynthLib.generation.cohort.cohort_plan import planned_features
+    from ThyroidSynthLib.generation.cohort.reaching import check_cohort_wishes
+    from ThyroidSynthLib.generation.cohort.target_table import read_wishes
+
+    spread, steering = _spread(options), "to target" if options.exact or _spread(options) else "one-shot"
+    request: dict[str, Any] = {"seed": options.seed, "steering": steering}
+    distribution = None
+    if spread:
+        asked = _distribution(options)
+        distribution = asked.to_json()
+        planned = planned_features(model.features, asked, count=options.count or 1, seed=options.seed)
+        wishes = [dict(zip(FEATURE_NAMES, row, strict=True)) for row in planned.tolist()]
+        request |= {"asked": None, "distribution": distribution}
+    elif options.from_table:
+        wishes = read_wishes(options.from_table)
+        if options.count not in (None, len(wishes)):
+            options.usage_error(f"--count {options.count} contradicts the {len(wishes)} rows of {options.from_table}")
+        request["asked"] = str(options.from_table)
+    else:
+        wishes = [_wish(options)] * (options.count or 1)
+        request["asked"] = _wish(options)
+    to_target = steering == "to target"
+    check_cohort_wishes(model, wishes, to_target=to_target)
+    far = far_wishes(model, wishes)
+    request |= {"count": len(wishes), "far_outside": far}
+    return Asked(wishes, to_target, request, distribution, bool(spread or options.from_table), far)
+
+
+def far_wishes(model: ShapeModel, wishes: Sequence[Wishes]) -> list[dict[str, Any]]:
+    """Name the wishes that are far outside anything the model knows, furthest first."""
+    values = wish_array(list(wishes))
+    space = FeatureSpace(model.features)
+    distances = space.distances(values)
+    return [
+        {
+            "id": f"t{place + 1:05d}",
+            "asked": {name: value for name, value in wishes[place].items() if value is not None},
+            "nearest_case_sd": round(float(distances[place]), 2),
+            "region": space.region(values[place]),
+            "outside": space.outside(values[place]),
+        }
+        for place in space.far(values)
+    ]
+
+
+def far_text(far: Sequence[dict[str, Any]], count: int) -> str:
+    """Say which wishes are far outside anything the model knows."""
+    lines = [
+        f"{len(far)} of {count} wishes are far outside anything the model knows (no training case within {FAR:g} SDs); "
+        "they may be out of reach:"
+    ]
+    for each in far[:_FEW]:
+        known = f" ({'; '.join(each['outside'])})" if each["outside"] else ""
+        lines.append(f"  {each['id']}: {_features_text(each['asked'])}{known}")
+    if len(far) > _FEW:
+        lines.append("  the others are in the manifest ('far_outside')")
+    return "\n".join(lines)
+
+
+def met_text(found: MetDistribution) -> str:
+    """Say how near a cohort is to what was asked, and what could not be met."""
+    summary = found.summary()
+    distances = [
+        f"{name} {each['ks_to_asked']:.3f}"
+        for name, each in summary["features"].items()
+        if each["ks_to_asked"] is not None
+    ]
+    lines = []
+    if distances:
+        lines.append(f"Distance from the asked distribution (KS): {', '.join(distances)}; see distribution.json.")
+    zeros = summary["without_isthmus"]
+    if zeros["asked"] is not None:
+        lines.append(f"Without isthmus: {100 * zeros['measured']:.1f}%, asked {100 * zeros['asked']:.1f}%.")
+    unmet = summary["unmet"]
+    for each in unmet[:_FEW]:
+        lines.append(
+            f"  {each['id']}: asked {_features_text(each['asked'])}; nearest {_features_text(each['nearest'])}"
+        )
+    if len(unmet) > _FEW:
+        lines.append("  the others are in distribution.json ('unmet')")
+    for each in summary["unmet_by_region"][:_FEW]:
+        lines.append(f"  out of reach: {each['unmet']} of {each['asked']} with {each['region']}")
+    return "\n".join(lines)
+
+
+def _features_text(named: dict[str, float]) -> str:
+    return wish_text(wish_array([named])[0])
+
+
+def _wish(options: argparse.Namespace) -> dict[str, float | None]:
+    return {"volume_ml": options.volume, "isthmus_area_mm2": options.isthmus_area, "symmetry": options.symmetry}
+
+
+def _spread(options: argparse.Namespace) -> bool:
+    given = [getattr(options, f"spread_{name}") for name in (*FEATURE_NAMES, WITHOUT_ISTHMUS)]
+    return options.distribution is not None or any(value is not None for value in given)
+
+
+def _distribution(options: argparse.Namespace) -> AskedDistribution:
+    named = options.distribution
+    base = AskedDistribution() if named in (None, COHORT) else AskedDistribution.read(named)
+    texts = {name: getattr(options, f"spread_{name}") for name in (*FEATURE_NAMES, WITHOUT_ISTHMUS)}
+    return AskedDistribution.of_texts(texts, base)

@@ -1,0 +1,1 @@
+"""Errors, files, progress and parallel work, for every other package. Imports no other package of the library."""

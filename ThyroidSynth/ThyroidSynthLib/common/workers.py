@@ -1,0 +1,198 @@
+"""Running many independent steps in worker processes, so that one that dies takes no other with it."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import InputError
+from .progress import StopRequested, check, never
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
+
+
+class Died:
+    """Stands for the result of a task whose process ended without one (out of memory, a crash)."""
+
+
+def usable_workers(asked: int | None = None) -> int:
+    """Give a sensible number of worker processes: as asked, or one for each available core.
+
+    Inside an application that embeds Python there is no interpreter to start, and the answer is 1.
+    """
+    if not Path(sys.executable or "").stem.lower().startswith("python"):
+        return 1
+    if asked is not None:
+        return max(1, asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def workers_for(count: int, *, begin: Callable[[], None] | None = None, scheduler: str | None = None) -> Workers:
+    """Give `count` worker processes of this machine, or the workers of a Dask scheduler.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Address of the scheduler; its workers are then used, however many.
+
+    Raises
+    ------
+    InputError
+        There is a scheduler, but not the package to speak with it.
+    """
+    if scheduler is None:
+        return Workers(count, begin=begin)
+    try:
+        from .dask_workers import DaskWorkers
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"Using a Dask scheduler needs the package {error.name}. Install it: pip install 'thyroidsynth[cluster]'"
+        ) from error
+    return DaskWorkers(scheduler, begin=begin)
+
+
+class Workers:
+    """A set of worker processes; with `count` 1 the steps run in this process.
+
+    Use as a context manager. Processes are started afresh rather than forked, because a fork of a
+    process that runs threads (PyTorch, Qt) may hang.
+
+    Parameters
+    ----------
+    count : int
+    begin : callable, optional
+        Called once in each worker process, before its first step: a module's function, or a
+        `functools.partial` of one with what all steps share.
+    """
+
+    def __init__(self, count: int, *, begin: Callable[[], None] | None = None) -> None:
+        self.count = count
+        self._begin = begin
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_pool()
+
+    def run(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        *,
+        stop_requested: StopRequested = never,
+    ) -> Iterator[tuple[Task, Result | Died]]:
+        """Apply a module's function to each task; give results as they come, in any order.
+
+        No more tasks are in hand at a time than keep the workers busy, so memory does not grow with
+        their number.
+
+        Raises
+        ------
+        Cancelled
+            A stop was requested; steps in progress have ended.
+        """
+        if self.count == 1:
+            for task in tasks:
+                check(stop_requested)
+                yield task, function(task)
+            check(stop_requested)
+            return
+        waiting = iter(tasks)
+        running: dict[Future, Task] = {}
+        while True:
+            check(stop_requested)
+            try:
+                self._fill(running, function, waiting)
+            except BrokenProcessPool:
+                yield from self._one_by_one(function, running, stop_requested)
+                continue
+            if not running:
+                return
+            done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
+                yield from self._one_by_one(function, running, stop_requested)
+                continue
+            for future in done:
+                yield running.pop(future), future.result()
+
+    def _fill(self, running: dict[Future, Any], function: Callable, waiting: Iterator) -> None:
+        if self._pool is None:
+            self._pool = _new_pool(self.count, self._begin)
+        while len(running) < 2 * self.count:
+            try:
+                task = next(waiting)
+            except StopIteration:
+                return
+            # Noted first: should the pool turn out broken, the task must not be lost.
+            unsent: Future = Future()
+            running[unsent] = task
+            future = self._pool.submit(function, task)
+            del running[unsent]
+            running[future] = task
+
+    def _one_by_one(
+        self, function: Callable, running: dict[Future, Any], stop_requested: StopRequested
+    ) -> Iterator[tuple[Any, Any]]:
+        """After a worker died: find out which task killed it by giving each a process of its own."""
+        suspects = list(running.values())
+        running.clear()
+        self._end_pool()
+        for task in suspects:
+            check(stop_requested)
+            with _new_pool(1, self._begin) as alone:
+                try:
+                    yield task, alone.submit(function, task).result()
+                except BrokenProcessPool:
+                    _log.warning("A worker process died over %r.", task)
+                    yield task, Died()
+
+    def _end_pool(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+
+def _new_pool(count: int, begin: Callable[[], None] | None) -> ProcessPoolExecutor:
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker, initargs=(begin,))
+
+
+def _begin_worker(begin: Callable[[], None] | None) -> None:
+    """Leave Ctrl-C to the parent, end with it, and use one core."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    use_one_core()
+    if begin is not None:
+        begin()
+
+
+def use_one_core() -> None:
+    """Let this process's libraries start no threads of their own: there is a worker for each core."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import SimpleITK
+
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone: a killed parent cannot say goodbye."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)

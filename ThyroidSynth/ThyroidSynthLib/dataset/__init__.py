@@ -1,0 +1,1 @@
+"""Cases, quality control and the prepared cohort. Imports `common`, `geometry` and `imaging`."""

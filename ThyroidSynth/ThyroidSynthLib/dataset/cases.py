@@ -1,0 +1,161 @@
+"""One patient's thyroid and trachea, read from whatever TotalSegmentator or Slicer left on the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.dicom_seg import read_dicom_seg
+from ThyroidSynthLib.imaging.labels import (
+    STRUCTURES,
+    THYROID,
+    TRACHEA,
+    Structure,
+    labels_of_structures,
+    names_in_extensions,
+)
+from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, read_labels, read_mask
+from ThyroidSynthLib.imaging.nifti import read_header
+from ThyroidSynthLib.imaging.seg_nrrd import read_segmentation
+
+from .case_sources import CaseSource, find_cases
+
+__all__ = ["Case", "CaseSource", "case_from_volumes", "find_cases", "read_case"]
+
+SAME_PLACE_VOXELS = 0.1
+"""Two headers of one grid may place it this far apart (rounding); more and one of them is wrong."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One patient's thyroid and trachea.
+
+    Attributes
+    ----------
+    id : str
+        Names the case within its cohort.
+    thyroid_mask, trachea_mask : Mask
+        What was segmented, in `ras_mm`; empty where a structure is missing.
+    ct_path : Path, optional
+        The CT they were segmented on, where there is one.
+    notes : tuple of str
+        What a user should know about how the case was read.
+    """
+
+    id: str
+    thyroid_mask: Mask
+    trachea_mask: Mask
+    ct_path: Path | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def thyroid(self) -> Volume:
+        """The thyroid's voxels, cut to the box they fill."""
+        return self.thyroid_mask.volume
+
+    @property
+    def trachea(self) -> Volume:
+        """The trachea's voxels, cut to the box they fill."""
+        return self.trachea_mask.volume
+
+    def placement(self, alignment: str = ALIGNMENTS[0]) -> Placement:
+        """Give the trachea frame of this patient, in one of the `ALIGNMENTS`.
+
+        Raises
+        ------
+        InputError
+            There is no trachea, or the alignment needs a thyroid and there is none.
+        """
+        if self.trachea_mask.is_empty:
+            raise InputError(f"Case {self.id} has no trachea, on which every shape is centred. Segment it first.")
+        thyroid = None if self.thyroid_mask.is_empty else self.thyroid
+        return Placement.of_patient(alignment, self.trachea, thyroid)
+
+
+def read_case(source: CaseSource) -> Case:
+    """Read a case's masks into patient space.
+
+    A structure that is not there makes an empty mask and a note, not an error: quality control says
+    what becomes of the case.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, is not what it should be, or thyroid and trachea do not fit together.
+    """
+    notes: list[str] = []
+    if source.kind == "masks":
+        found = {}
+        for structure, path in ((THYROID, source.thyroid_path), (TRACHEA, source.trachea_path)):
+            if path is not None:
+                found[structure] = read_mask(path)
+    elif source.kind == "labels":
+        header = read_header(source.labels_path)
+        names = names_in_extensions(header.extensions)
+        labels = labels_of_structures(source.labels_path, names, source.class_map)
+        found = read_labels(source.labels_path, {s: label for s, label in labels.items() if label is not None})
+    elif source.kind == "dicom":
+        found, remarks = read_dicom_seg(source.labels_path)
+        notes += remarks
+    else:
+        found = read_segmentation(source.labels_path)
+    notes += [f"there is no segmentation of the {s.name}" for s in STRUCTURES if s not in found]
+    thyroid, trachea = (_or_empty(found, structure) for structure in STRUCTURES)
+    notes += _check_together(source, thyroid, trachea)
+    return Case(source.id, thyroid, trachea, source.ct_path, tuple(notes))
+
+
+def case_from_volumes(case_id: str, thyroid: Volume, trachea: Volume, *, ct_path: Path | None = None) -> Case:
+    """Make a case of two masks in memory, each spanning the whole scan (non-zero inside)."""
+    return Case(case_id, mask_in_scan(thyroid), mask_in_scan(trachea), ct_path)
+
+
+def _or_empty(found: dict[Structure, Mask], structure: Structure) -> Mask:
+    if structure in found:
+        return found[structure]
+    # Borrow the other structure's place: an empty mask still lies in the same scan.
+    other = next(iter(found.values()), None)
+    matrix = other.scan_ijk_to_ras if other is not None else np.eye(4)
+    empty = Volume(np.zeros((1, 1, 1), dtype=np.uint8), matrix)
+    return mask_in_scan(empty, scan_shape=other.scan_shape if other is not None else None)
+
+
+def _check_together(source: CaseSource, thyroid: Mask, trachea: Mask) -> list[str]:
+    """Refuse two masks of which one's header must be wrong; say so when they only lie on other grids.
+
+    Where a mask lies in the patient is all that counts here, so two grids are as good as one. Yet
+    two files of the same shape that lie apart were one grid before a program lost the geometry of one.
+    """
+    if source.kind != "masks" or thyroid.is_empty or trachea.is_empty:
+        return []
+    files = f"{source.thyroid_path} and {source.trachea_path}"
+    corners = _corners(thyroid)
+    if thyroid.scan_shape == trachea.scan_shape:
+        apart = np.linalg.norm(corners - _corners(trachea), axis=1).max()
+        if apart > SAME_PLACE_VOXELS * thyroid.volume.spacing_mm.min():
+            raise InputError(
+                f"{files} have the same size but lie up to {apart:.2f} mm apart, so the geometry of one is "
+                "wrong. "
+                "Export both again from the same segmentation."
+            )
+        return []
+    others = _corners(trachea)
+    gap = np.maximum(corners.min(axis=0) - others.max(axis=0), others.min(axis=0) - corners.max(axis=0)).max()
+    if gap > 0:
+        raise InputError(
+            f"{files} lie {gap:.0f} mm apart in space. Check that they belong to one patient and one scan."
+        )
+    return ["thyroid and trachea lie on different grids; each was placed by its own geometry"]
+
+
+def _corners(mask: Mask) -> np.ndarray:
+    """Centres of the scan's corner voxels in `ras_mm`, shape (8, 3)."""
+    far = np.array(mask.scan_shape[::-1]) - 1
+    ijk = np.stack(np.meshgrid(*[[0, n] for n in far], indexing="ij"), axis=-1).reshape(-1, 3)
+    matrix = mask.scan_ijk_to_ras
+    return ijk @ matrix[:3, :3].T + matrix[:3, 3]

@@ -1,0 +1,124 @@
+"""quality.csv: what quality control said about every case, accepted or not."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import write_text
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+
+from .case_step import CaseRecord
+
+QUALITY_FILE = "quality.csv"
+COLUMNS = (
+    "id",
+    "verdict",
+    "reasons",
+    "overruled",
+    "volume_ml",
+    "components",
+    "islands_removed",
+    "island_voxels",
+    "islands_ml",
+    "hole_voxels",
+    "border_distance_voxels",
+    "trachea_ml",
+    "trachea_islands_removed",
+    "trachea_islands_ml",
+    *(f"surface_{name}" if name == "volume_ml" else name for name in FEATURE_NAMES),
+    "notes",
+    "error",
+    "files",
+)
+
+
+def write_quality_table(path: Path, records: Iterable[CaseRecord]) -> None:
+    """Write one line per case; `verdict` is accepted, refused or unreadable, lists are joined by "; "."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        row = {"id": record.id, "error": record.error, "files": "; ".join(record.source["files"])}
+        row["verdict"] = "unreadable" if record.error else "accepted" if record.accepted else "refused"
+        row["reasons"] = "; ".join(record.verdict.reasons)
+        row["notes"] = "; ".join(record.verdict.notes)
+        row["overruled"] = record.verdict.overruled
+        if not record.error:
+            row.update({name: _written(value) for name, value in asdict(record.verdict.measurements).items()})
+        if record.shape is not None:
+            for name, value in record.shape.features.items():
+                row[f"surface_{name}" if name == "volume_ml" else name] = _written(value)
+        writer.writerow(row)
+    write_text(path, text.getvalue())
+
+
+@dataclass(frozen=True)
+class CaseVerdict:
+    """A line of the table, as a person reads it.
+
+    Attributes
+    ----------
+    id : str
+        The case.
+    accepted : bool
+        Whether it is learnt from, with the user's word where there is one.
+    by_rules : bool
+        Whether it would be by the rules alone.
+    reasons, notes : tuple of str
+        Why it is refused, and what was cleaned and found.
+    error : str
+        Why it could not be read; empty if it could.
+    features : dict of str to float or None
+        By name, of the surface; None where there is none, and so nothing to learn from.
+    """
+
+    id: str
+    accepted: bool
+    by_rules: bool
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    error: str
+    features: dict[str, float] | None
+
+
+def read_quality_table(path: Path | str) -> list[CaseVerdict]:
+    """Read what `write_quality_table` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is missing or no such table.
+    """
+    path = Path(path)
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return [_verdict(row) for row in csv.DictReader(stream)]
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist. Check the cases first.") from None
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is no table of verdicts ({error}). Check the cases again.") from error
+
+
+def _verdict(row: Mapping[str, str]) -> CaseVerdict:
+    accepted = row["verdict"] == "accepted"
+    columns = {name: f"surface_{name}" if name == "volume_ml" else name for name in FEATURE_NAMES}
+    measured = bool(row[columns["volume_ml"]])
+    return CaseVerdict(
+        id=row["id"],
+        accepted=accepted,
+        # The user's word is only on record where it differs from the rules'.
+        by_rules=accepted != bool(row["overruled"]),
+        reasons=tuple(filter(None, row["reasons"].split("; "))),
+        notes=tuple(filter(None, row["notes"].split("; "))),
+        error=row["error"],
+        features={name: float(row[column]) for name, column in columns.items()} if measured else None,
+    )
+
+
+def _written(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.6g}"

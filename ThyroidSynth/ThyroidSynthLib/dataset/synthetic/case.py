@@ -1,0 +1,296 @@
+"""Building one example case: shapes drawn, sampled on a scan's grid, a defect planted, the truth written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ThyroidSynthLib.geometry.features import measure_features
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
+
+from .defects import (
+    EXPECTED_REASON,
+    GIANT_ML,
+    TINY_ML,
+    draw_defects,
+    with_cavity,
+    with_pieces,
+    with_specks,
+    with_volume,
+)
+from .gland_fitting import Neck, draw_neck, gland_surface
+from .neck import NeckPlan, draw_neck_plan, neighbours, paint_ct
+from .population import GlandTarget, draw_targets
+
+SPACING_MM = 1.5
+SHARE_ROTATED = 0.2
+_BORDER_VOXELS = 4  # a sound gland keeps this distance from the border
+_FAR_MM = 40.0
+
+
+@dataclass(frozen=True)
+class CasePlan:
+    """What is decided before a case is built.
+
+    Attributes
+    ----------
+    case_id
+        ``s0000``, ``s0001``, ...
+    target
+        What its gland is to measure.
+    defect
+        A key of ``EXPECTED_REASON``, or None for a sound case.
+    seed
+        The case's own random stream.
+    """
+
+    case_id: str
+    target: GlandTarget
+    defect: str | None
+    seed: np.random.SeedSequence
+
+
+@dataclass(frozen=True)
+class CaseTruth:
+    """What is known about a case.
+
+    Attributes
+    ----------
+    case_id
+        Name of its folder.
+    defect, expected_verdict, expected_reason
+        The planted defect ("" for none), "sound", "sound_after_cleaning" or "refused", and the reason quality
+        control must give ("" when it must accept).
+    volume_ml, isthmus_area_mm2, symmetry
+        Features of the whole, undamaged gland on its finely sampled surface, in the trachea frame.
+    extent_lr_mm, extent_ap_mm, extent_si_mm
+        Extents of that surface along the RAS axes.
+    trachea_x_mm, trachea_y_mm, trachea_z_mm
+        Origin of the trachea frame in ``ras_mm``: centre of mass of the trachea in the scan.
+    rotated, contrast, pyramidal_lobe, hemi_agenesis
+        Rotated image axes, contrast agent, and variants of the gland.
+    """
+
+    case_id: str
+    defect: str
+    expected_verdict: str
+    expected_reason: str
+    volume_ml: float
+    isthmus_area_mm2: float
+    symmetry: float
+    extent_lr_mm: float
+    extent_ap_mm: float
+    extent_si_mm: float
+    trachea_x_mm: float
+    trachea_y_mm: float
+    trachea_z_mm: float
+    rotated: bool
+    contrast: bool
+    pyramidal_lobe: bool
+    hemi_agenesis: bool
+
+
+@dataclass(frozen=True)
+class ExampleCase:
+    """A finished case: CT (or None), masks by class name, and the truth."""
+
+    ct: Volume | None
+    masks: dict[str, Volume]
+    truth: CaseTruth
+
+
+def plan_cases(cases: int, seed: int, defective_share: float) -> list[CasePlan]:
+    """Decide the cases of a cohort; everything later depends on a case's own random stream only."""
+    cohort_seed, *case_seeds = np.random.SeedSequence(seed).spawn(cases + 1)
+    rng = np.random.default_rng(cohort_seed)
+    targets = draw_targets(cases, rng)
+    planted = draw_defects(cases, defective_share, rng)
+    return [
+        CasePlan(f"s{index:04d}", target, defect, case_seed)
+        for index, (target, defect, case_seed) in enumerate(zip(targets, planted, case_seeds, strict=True))
+    ]
+
+
+def build_case(plan: CasePlan, *, with_ct: bool = True) -> ExampleCase:
+    """Build a case. The same plan gives the same case, with or without CT."""
+    # Children by key, not by `spawn`, which would count up inside the plan and change a second build.
+    rng, ct_rng = (
+        np.random.default_rng(np.random.SeedSequence(plan.seed.entropy, spawn_key=(*plan.seed.spawn_key, part)))
+        for part in range(2)
+    )
+    while True:
+        neck, target = draw_neck(plan.target, rng)
+        surface = gland_surface(neck)
+        grid, rotated = _draw_grid(neck, surface, plan.defect, rng)
+        points = neck.pose.to_neck_axes(_voxel_centres(grid))
+        field = _gland_field(neck, surface, grid, points)
+        trachea = (neck.airway.trachea_distance(*points) < 0.0).astype(np.uint8)
+        gland = (field < 0.0).astype(np.uint8)
+        if plan.defect in ("cut above", "cut below") or _is_sound(gland, target):
+            damaged = _plant(plan.defect, gland, field, points, neck, rng)
+            if damaged is not None:
+                break
+    origin = Volume(trachea, grid.ijk_to_ras).center_of_mass_ras()
+    # Measured about the trachea that is in the scan, voxel for voxel what a reader of the files finds.
+    surface = surface.moved(surface.vertices + neck.trachea_origin_ras - origin)
+    features = measure_features(surface)
+    extents = surface.bounds[1] - surface.bounds[0]
+    neck_plan = _plan_neck(neck, surface, origin, rng)
+    around = neighbours(neck.airway, neck_plan, *points)
+    masks = {"thyroid_gland": damaged, "trachea": trachea, "heart": np.zeros_like(trachea)}
+    masks |= {name: ((distance < 0.0) & (gland == 0)).astype(np.uint8) for name, distance in around.items()}
+    if plan.defect == "no trachea":
+        masks["trachea"] = np.zeros_like(trachea)
+    elif plan.defect == "no trachea file":
+        del masks["trachea"]
+    ct = None
+    if with_ct:
+        shown = np.where(damaged > 0, np.minimum(field, -1.0), field) if plan.defect == "giant" else field
+        ct = Volume(paint_ct(neck.airway, neck_plan, points, shown, around, ct_rng), grid.ijk_to_ras)
+    reason = EXPECTED_REASON[plan.defect] if plan.defect else None
+    truth = CaseTruth(
+        plan.case_id,
+        plan.defect or "",
+        "refused" if reason else "sound_after_cleaning" if plan.defect else "sound",
+        reason or "",
+        features.volume_ml,
+        features.isthmus_area_mm2,
+        features.symmetry,
+        *(float(value) for value in extents),
+        *(float(value) for value in origin),
+        rotated,
+        neck_plan.contrast,
+        neck.gland.style.pyramid is not None,
+        target.hemi_agenesis,
+    )
+    return ExampleCase(ct, {name: Volume(mask, grid.ijk_to_ras) for name, mask in masks.items()}, truth)
+
+
+def _draw_grid(neck: Neck, surface: Surface, defect: str | None, rng: np.random.Generator) -> tuple[Volume, bool]:
+    """Lay the scan's grid: an empty volume of the right size and place, and whether its axes are rotated."""
+    rotated = bool(rng.random() < SHARE_ROTATED)
+    axes = _rotation(np.deg2rad(rng.uniform([-2.0, -2.0, 2.0], [2.0, 2.0, 6.0])) * rng.choice([-1.0, 1.0]))
+    axes = axes if rotated else np.eye(3)
+    origin = neck.trachea_origin_ras
+    low, high = (origin + corner for corner in surface.bounds)
+    height = high[2] - low[2]
+    bottom = neck.pose.to_ras(np.array([0.0, 0.0, neck.lowest_z_mm]))[2]
+    top = high[2] + rng.uniform(12.0, 30.0)
+    if defect == "cut above":
+        top = low[2] + rng.uniform(0.55, 0.8) * height
+    elif defect == "cut below":
+        trachea_top = neck.pose.offset_mm[2]
+        bottom = min(low[2] + rng.uniform(0.2, 0.4) * height, trachea_top - 9.0)
+    room = 32.0 if defect == "giant" else 0.0
+    bottom, top = bottom - room, top + room
+    heights = np.linspace(bottom, min(top, high[2]), 12)
+    _, axis_y = neck.airway.centre(heights - neck.pose.offset_mm[2])
+    axis_y = axis_y + neck.pose.offset_mm[1]
+    sideways = max(62.0, 0.5 * (high[0] - low[0]) + 24.0) + room
+    first = np.array([0.5 * (low[0] + high[0]) - sideways, axis_y.min() - 52.0 - room, bottom])
+    last = np.array([0.5 * (low[0] + high[0]) + sideways, max(high[1], axis_y.max() + 8.0) + 15.0 + room, top])
+    size = np.ceil((last - first) / SPACING_MM).astype(int)
+    matrix = np.eye(4)
+    matrix[:3, :3] = axes * SPACING_MM
+    # Turn about the box' middle; at these few degrees the corners move into what is air or shoulder.
+    matrix[:3, 3] = 0.5 * (first + last) - matrix[:3, :3] @ (0.5 * (size - 1))
+    return Volume(np.zeros(size[::-1], dtype=np.uint8), matrix), rotated
+
+
+def _rotation(angles: np.ndarray) -> np.ndarray:
+    """Rotation by the angles about x, y and z, one after the other."""
+    result = np.eye(3)
+    for axis, angle in enumerate(angles):
+        a, b = (other for other in range(3) if other != axis)
+        step = np.eye(3)
+        step[a, a] = step[b, b] = np.cos(angle)
+        step[a, b], step[b, a] = -np.sin(angle), np.sin(angle)
+        result = step @ result
+    return result
+
+
+def _voxel_centres(grid: Volume) -> np.ndarray:
+    """Positions (nk, nj, ni, 3) of the voxel centres in ``ras_mm``."""
+    k, j, i = (np.arange(size, dtype=np.float64) for size in grid.array.shape)
+    matrix = grid.ijk_to_ras
+    return (
+        matrix[:3, 3]
+        + k[:, None, None, None] * matrix[:3, 2]
+        + j[None, :, None, None] * matrix[:3, 1]
+        + i[None, None, :, None] * matrix[:3, 0]
+    )
+
+
+def _gland_field(
+    neck: Neck, surface: Surface, grid: Volume, points: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Evaluate the gland on the grid; far from it, where only the sign matters, a constant stands in."""
+    low, high = surface.bounds + neck.trachea_origin_ras
+    corners = np.stack(np.meshgrid(*np.stack([low - 8.0, high + 8.0], axis=1), indexing="ij"), -1).reshape(-1, 3)
+    ijk = grid.to_ijk(corners)
+    size = np.array(grid.array.shape[::-1])
+    first = np.clip(np.floor(ijk.min(axis=0)).astype(int), 0, size)
+    last = np.clip(np.ceil(ijk.max(axis=0)).astype(int) + 1, 0, size)
+    window = tuple(slice(a, b) for a, b in zip(first[::-1], last[::-1], strict=True))
+    field = np.full(grid.array.shape, _FAR_MM, dtype=np.float32)
+    field[window] = neck.gland.field(*(axis[window] for axis in points))
+    return field
+
+
+def _is_sound(mask: np.ndarray, target: GlandTarget) -> bool:
+    """Check what a sound gland promises: away from the border, the right number of pieces, no holes."""
+    edge = _BORDER_VOXELS
+    inner = mask[edge:-edge, edge:-edge, edge:-edge]
+    if inner.sum() != mask.sum() or mask.sum() == 0:
+        return False
+    labels, pieces = ndimage.label(inner)
+    expected = 1 if target.isthmus_area_mm2 > 0.0 or target.hemi_agenesis else 2
+    # Outside and cavities are separate pieces of the background: one piece means no cavity.
+    box = ndimage.find_objects((labels > 0).astype(np.uint8))[0]
+    _, outsides = ndimage.label(np.pad(labels[box] == 0, 1, constant_values=True))
+    return pieces == expected and outsides == 1
+
+
+def _plant(
+    defect: str | None,
+    mask: np.ndarray,
+    field: np.ndarray,
+    points: tuple[np.ndarray, np.ndarray, np.ndarray],
+    neck: Neck,
+    rng: np.random.Generator,
+) -> np.ndarray | None:
+    """Apply the defect to the gland's mask; None when this gland cannot have it."""
+    if defect in (None, "no trachea", "no trachea file"):
+        return mask
+    if defect in ("cut above", "cut below"):
+        cut = mask[-1] if defect == "cut above" else mask[0]
+        return mask if cut.sum() > 20 else None
+    if defect == "no thyroid":
+        return np.zeros_like(mask)
+    wall = neck.airway.wall_distance(*points)
+    if defect == "specks":
+        return with_specks(mask, wall > 2.0, rng)
+    if defect == "pieces":
+        return with_pieces(mask, wall > 8.0, rng)
+    if defect == "cavity":
+        return with_cavity(mask, rng)
+    if defect == "tiny":
+        # What is left is one lobe's core, the deepest connected part.
+        pieces, _ = ndimage.label(field < 0.6 * field.min())
+        core = pieces == pieces.flat[np.argmin(field)]
+        return with_volume(field, core, TINY_ML) if core.sum() * SPACING_MM**3 / 1000.0 > TINY_ML else None
+    whole = neck.gland.field(*points)
+    inner = np.zeros(mask.shape, dtype=bool)
+    inner[_BORDER_VOXELS:-_BORDER_VOXELS, _BORDER_VOXELS:-_BORDER_VOXELS, _BORDER_VOXELS:-_BORDER_VOXELS] = True
+    return with_volume(whole, inner & (wall > 1.0), GIANT_ML)
+
+
+def _plan_neck(neck: Neck, surface: Surface, origin: np.ndarray, rng: np.random.Generator) -> NeckPlan:
+    around = neck.pose.to_neck(surface.vertices + origin)
+    cx, cy = neck.airway.centre(around[:, 2])
+    aside, ahead = around[:, 0] - cx, around[:, 1] - cy
+    reach = (max(float(aside.max()), 14.0), max(float(-aside.min()), 14.0))
+    return draw_neck_plan(rng, reach_mm=reach, front_mm=max(float(ahead.max()), 14.0))

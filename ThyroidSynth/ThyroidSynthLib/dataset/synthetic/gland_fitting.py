@@ -1,0 +1,244 @@
+"""Finding the gland that measures what the population says.
+
+Five unknowns of a :class:`~.gland.Gland` and its airway (the lobes' width, depth and height, the airway's tilt,
+the isthmus' thickness) are corrected in turn until left-right extent, volume, superior-inferior extent,
+anterior-posterior extent and isthmus area are met. The airway's tilt answers for the anterior-posterior extent
+because that is what stretches it in patients: the gland follows a trachea that runs backwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ThyroidSynthLib.geometry.surface import Surface, surface_from_level_set
+
+from .airway import Airway, Pose
+from .gland import Gland, GlandStyle, draw_style
+from .population import GlandTarget, redraw_target
+
+_TILT_RANGE = (-0.05, 0.85)
+_HALF_DEPTH_RANGE_MM = (4.2, 26.0)
+_ROUNDS = 10
+_TOLERANCE = 0.025
+_AREA_TOLERANCE = 0.12
+_STYLES_PER_TARGET = 3
+
+
+@dataclass(frozen=True)
+class Neck:
+    """A gland on its airway in a patient, and how far the scan reaches.
+
+    Attributes
+    ----------
+    pose
+        Neck frame to ``ras_mm``.
+    airway, gland
+        The shapes, in the neck frame.
+    lowest_z_mm
+        Where the scan ends below, in the neck frame; the trachea mask ends there or at the carina.
+    trachea_center_mm
+        (3,) centre of mass of the visible trachea, neck frame.
+    """
+
+    pose: Pose
+    airway: Airway
+    gland: Gland
+    lowest_z_mm: float
+    trachea_center_mm: np.ndarray
+
+    @property
+    def trachea_origin_ras(self) -> np.ndarray:
+        """Origin of the trachea frame in ``ras_mm``."""
+        return self.pose.to_ras(self.trachea_center_mm)
+
+    def field_ras(self, ras_mm: np.ndarray) -> np.ndarray:
+        """Evaluate the gland at (..., 3) ``ras_mm`` points."""
+        return self.gland.field(*self.pose.to_neck_axes(ras_mm))
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The gland's field on a regular grid of the trachea frame.
+
+    Attributes
+    ----------
+    values
+        (nx, ny, nz) field.
+    origin_mm
+        (3,) position of the first node in ``trachea_mm``.
+    step_mm
+        Distance of the nodes.
+    """
+
+    values: np.ndarray
+    origin_mm: np.ndarray
+    step_mm: float
+
+    def box(self) -> np.ndarray:
+        """(2, 3) lower and upper corner of the gland, between the nodes; NaN when there is none."""
+        corners = np.full((2, 3), np.nan)
+        for axis in range(3):
+            lowest = self.values.min(axis=tuple(other for other in range(3) if other != axis))
+            inside = np.flatnonzero(lowest < 0.0)
+            if len(inside) == 0:
+                return corners
+            for side, (index, step) in enumerate(((inside[0], -1), (inside[-1], 1))):
+                beyond = index + step
+                share = 0.0
+                if 0 <= beyond < len(lowest):
+                    share = float(lowest[index] / (lowest[index] - lowest[beyond]))
+                corners[side, axis] = self.origin_mm[axis] + self.step_mm * (index + step * share)
+        return corners
+
+    def volume_ml(self) -> float:
+        """Volume inside, nodes near the surface counted in part."""
+        slope = np.sqrt(sum(np.square(part) for part in np.gradient(self.values)))
+        share = np.clip(0.5 - self.values / np.maximum(slope, 1e-3), 0.0, 1.0)
+        return float(share.sum()) * self.step_mm**3 / 1000.0
+
+    def open_at_edge(self) -> bool:
+        """Whether the gland reaches the grid's edge."""
+        inside = self.values < 0.0
+        return any(np.take(inside, end, axis=axis).any() for axis in range(3) for end in (0, -1))
+
+    def surface(self) -> Surface:
+        """The gland's surface in ``trachea_mm``."""
+        raw = surface_from_level_set(self.values)
+        return raw.moved(raw.vertices * self.step_mm + self.origin_mm)
+
+
+def sample_gland(neck: Neck, *, step_mm: float, box_mm: np.ndarray | None = None) -> Sampled:
+    """Sample the gland's field on a grid of ``trachea_mm`` that holds it.
+
+    Parameters
+    ----------
+    box_mm
+        (2, 3) box in ``trachea_mm`` known to hold the gland; by default a generous one.
+    """
+    if box_mm is None:
+        box_mm = _generous_box(neck)
+    low, high = box_mm
+    axes = [np.arange(a, b + step_mm, step_mm) for a, b in zip(low, high, strict=True)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    return Sampled(neck.field_ras(grid + neck.trachea_origin_ras), np.array(low, dtype=float), step_mm)
+
+
+def gland_surface(neck: Neck, *, step_mm: float = 0.75) -> Surface:
+    """Extract the gland's surface in ``trachea_mm`` from a fine sampling of its field."""
+    box = sample_gland(neck, step_mm=2.5).box()
+    return sample_gland(neck, step_mm=step_mm, box_mm=box + np.array([[-3.0], [3.0]])).surface()
+
+
+def draw_neck(target: GlandTarget, rng: np.random.Generator, *, step_mm: float = 2.75) -> tuple[Neck, GlandTarget]:
+    """Draw a neck whose gland meets ``target``.
+
+    When several styles fail, the target is one no gland of this family can have; another is drawn, and the one
+    that was met is returned beside the neck.
+    """
+    while True:
+        for _ in range(_STYLES_PER_TARGET):
+            style = draw_style(rng, has_isthmus=target.isthmus_area_mm2 > 0.0, hemi_agenesis=target.hemi_agenesis)
+            neck = _fit(target, style, rng, step_mm)
+            if neck is not None:
+                return neck, target
+        target = redraw_target(target, rng)
+
+
+def _generous_box(neck: Neck) -> np.ndarray:
+    gland, airway = neck.gland, neck.airway
+    half_height = 0.62 * gland.height_mm + 10.0
+    middle = gland.style.level_mm
+    wide = 3.2 * gland.half_width_mm + 24.0
+    deep = 2.2 * gland.half_depth_mm + 22.0 + 0.3 * gland.height_mm
+    heights = np.array([middle - half_height, middle + half_height])
+    cx, cy = airway.centre(heights)
+    low = np.array([cx.min() - wide, cy.min() - deep, heights[0]])
+    high = np.array([cx.max() + wide, cy.max() + deep, heights[1]])
+    # Poses turn by a few degrees only; the margins above are far wider than that moves a corner.
+    return np.stack([low, high]) - neck.trachea_center_mm
+
+
+def _fit(target: GlandTarget, style: GlandStyle, rng: np.random.Generator, step_mm: float) -> Neck | None:
+    volume, (lr, ap, si), area = target.volume_ml, target.extents_mm, target.isthmus_area_mm2
+    lowest_z = -max(float(rng.uniform(58.0, 112.0)), 0.62 * si + 26.0)
+    airway = Airway(
+        radius_mm=float(np.clip(rng.normal(8.2, 0.8), 6.5, 10.0)),
+        tilt=float(np.clip((ap - 15.0) / si, 0.05, 0.75)),
+        lean=float(rng.normal(0.0, 0.01)),
+        bow_mm=float(rng.normal(0.0, 0.7)),
+        length_mm=float(rng.uniform(96.0, 108.0)),
+    )
+    pose = _draw_pose(rng)
+    lobes = 1 if style.only_lobe is not None else 2
+    gland = Gland(
+        airway=airway,
+        style=style,
+        half_width_mm=max(lr / 4.0 - 1.5, 5.0),
+        half_depth_mm=float(np.clip(volume * 1000.0 / (2.2 * lobes * lr / 4.0 * si), 4.5, 18.0)),
+        height_mm=si,
+        isthmus_mm=0.0 if area == 0.0 else float(np.sqrt(area / style.isthmus_height_factor * 4.0 / np.pi)),
+        midplane=np.zeros(4),
+    )
+    box = None
+    for attempt in range(_ROUNDS):
+        neck = _assemble(pose, airway, gland, lowest_z)
+        sampled = sample_gland(neck, step_mm=step_mm, box_mm=box)
+        corners = sampled.box()
+        measured_volume = sampled.volume_ml()
+        if np.isnan(corners).any() or measured_volume < 0.2 or (box is None and sampled.open_at_edge()):
+            return None
+        measured = corners[1] - corners[0]
+        wrong = np.abs(np.array([*measured, measured_volume]) / np.array([lr, ap, si, volume]) - 1.0).max()
+        measured_area = _midplane_area(neck, corners) if area else 0.0
+        wrong_area = abs(measured_area / area - 1.0) if area else 0.0
+        if not sampled.open_at_edge() and wrong < _TOLERANCE and wrong_area < _AREA_TOLERANCE:
+            return neck
+        if attempt >= 3 and wrong > 0.15:  # stuck at a limit: another style is cheaper than more rounds
+            return None
+        width = gland.half_width_mm + np.clip((lr - measured[0]) / (2.0 * lobes), -3.0, 3.0)
+        depth = gland.half_depth_mm * float(np.clip(volume / measured_volume, 0.6, 1.6)) ** 0.8
+        tilt = airway.tilt + 1.2 * float(np.clip((ap - measured[1]) / si, -0.15, 0.15))
+        if width < 3.5:
+            return None
+        airway = replace(airway, tilt=float(np.clip(tilt, *_TILT_RANGE)))
+        thickness = gland.isthmus_mm
+        if area:
+            thickness *= float(np.clip(area / max(measured_area, 1.0), 0.5, 2.0)) ** 0.55
+            if not 2.0 < thickness < 16.0:
+                return None
+        gland = replace(
+            gland,
+            airway=airway,
+            half_width_mm=float(width),
+            half_depth_mm=float(np.clip(depth, *_HALF_DEPTH_RANGE_MM)),
+            height_mm=gland.height_mm * float(np.clip(si / measured[2], 0.8, 1.25)),
+            isthmus_mm=thickness,
+        )
+        # The next shape is close to this one: a tight box with room for one correction.
+        box = corners + np.array([[-6.0], [6.0]])
+        box[:, 1] -= airway.centre_of_mass(lowest_z)[1] - neck.trachea_center_mm[1]
+    return None
+
+
+def _assemble(pose: Pose, airway: Airway, gland: Gland, lowest_z: float) -> Neck:
+    center = airway.centre_of_mass(lowest_z)
+    normal = pose.rotation[0]  # the RAS x axis, seen from the neck frame
+    plane = np.append(normal, normal @ center)
+    return Neck(pose, airway, replace(gland, airway=airway, midplane=plane), lowest_z, center)
+
+
+def _midplane_area(neck: Neck, corners: np.ndarray, step_mm: float = 0.8) -> float:
+    y, z = (np.arange(corners[0, axis] - 2.0, corners[1, axis] + 2.0, step_mm) for axis in (1, 2))
+    plane = np.stack(np.broadcast_arrays(0.0, y[:, None], z[None, :]), axis=-1)
+    field = neck.field_ras(plane + neck.trachea_origin_ras)
+    return float(np.clip(0.5 - field / step_mm, 0.0, 1.0).sum()) * step_mm**2
+
+
+def _draw_pose(rng: np.random.Generator) -> Pose:
+    roll, yaw = rng.normal(0.0, np.deg2rad([1.0, 2.0]))
+    about_y = np.array([[np.cos(roll), 0, np.sin(roll)], [0, 1, 0], [-np.sin(roll), 0, np.cos(roll)]])
+    about_z = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
+    offset = rng.uniform([-15.0, -60.0, -400.0], [15.0, 60.0, 400.0])
+    return Pose(about_z @ about_y, offset)

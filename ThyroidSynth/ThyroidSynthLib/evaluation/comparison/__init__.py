@@ -1,0 +1,1 @@
+"""Several evaluations beside each other: comparison tables and cross-validation."""

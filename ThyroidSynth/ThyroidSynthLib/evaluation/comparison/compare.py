@@ -1,0 +1,210 @@
+"""Several evaluations side by side, and the paper's published numbers beside them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.files import read_json, write_json, write_text
+from ThyroidSynthLib.common.results import check_room, replacing_result
+from ThyroidSynthLib.evaluation import EVALUATION_FILE
+from ThyroidSynthLib.evaluation.metrics.headline import MEASURES, Measure
+from ThyroidSynthLib.evaluation.metrics.published import PUBLISHED, PUBLISHED_CASES
+from ThyroidSynthLib.evaluation.report.document import FORMAT_VERSION
+from ThyroidSynthLib.evaluation.report.tables import write_table
+
+from .comparison_page import comparison_page
+
+COMPARISON_FILE = "comparison.json"
+COMPARISON_PAGE = "comparison.html"
+COMPARISON_TABLE = "comparison.csv"
+_FILES = (COMPARISON_PAGE, COMPARISON_TABLE)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One evaluation under its name.
+
+    Attributes
+    ----------
+    name : str
+        The name of its folder.
+    document : dict
+        What its `evaluation.json` holds.
+    """
+
+    name: str
+    document: Mapping[str, Any]
+
+
+def read_evaluations(paths: Sequence[Path]) -> list[Compared]:
+    """Read evaluations from their folders or files, named after their folders.
+
+    Raises
+    ------
+    InputError
+        One is missing, is no evaluation, is damaged or was written by a newer version, or two are the same.
+    """
+    files = [path / EVALUATION_FILE if path.is_dir() else path for path in paths]
+    resolved = [file.resolve() for file in files]
+    twice = [str(file) for file, count in Counter(resolved).items() if count > 1]
+    if twice:
+        raise InputError(f"{twice[0]} was given twice. Give every evaluation once.")
+    names = [_name(file) for file in resolved]
+    if len(set(names)) < len(names):
+        names = [f"{_folder(file).parent.name}/{name}" for file, name in zip(resolved, names, strict=True)]
+    if len(set(names)) < len(names):
+        raise InputError("Several evaluations lie in folders of the same name. Rename the folders apart.")
+    return [Compared(name, _read(file)) for name, file in zip(names, files, strict=True)]
+
+
+def compare(evaluations: Sequence[Compared]) -> dict[str, Any]:
+    """Give the table of all measures, as a dictionary for a JSON file.
+
+    A measure that none of them has is left out.
+    """
+    rows = []
+    for measure in MEASURES:
+        values = {each.name: measure.of(each.document) for each in evaluations}
+        if any(value is not None for value in values.values()):
+            rows.append(
+                {
+                    "key": measure.key,
+                    "group": measure.group,
+                    "measure": measure.label,
+                    "unit": measure.unit,
+                    "best": measure.best,
+                    "values": values,
+                    "leading": _leading(measure, values),
+                    "published": {variant: known.get(measure.key) for variant, known in PUBLISHED.items()},
+                }
+            )
+    return {
+        "kind": "comparison",
+        "format_version": 1,
+        "notice": evaluations[0].document["notice"],
+        "synthetic_cohort": any(each.document["synthetic_cohort"] for each in evaluations),
+        "published_cases": PUBLISHED_CASES,
+        "notes": _notes(evaluations),
+        "models": [_about(each) for each in evaluations],
+        "measures": rows,
+    }
+
+
+def check_comparison_room(folder: Path, *, overwrite: bool) -> None:
+    """Check that a comparison can be written into a folder without replacing a file of another origin.
+
+    Raises
+    ------
+    OutputError
+        It cannot.
+    """
+    check_room(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite)
+
+
+def write_comparison(comparison: Mapping[str, Any], folder: Path | str, *, overwrite: bool = False) -> Path:
+    """Write `comparison.csv`, the self-contained `comparison.html` and, last, `comparison.json`.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    OutputError
+        The folder holds a comparison and `overwrite` is not set, or a file of another origin would be replaced,
+        or the folder cannot be written.
+    """
+    folder = Path(folder)
+    rows = [
+        {
+            "key": row["key"],
+            "group": row["group"],
+            "measure": row["measure"],
+            # A share is stored as it is in the document, from 0 to 1.
+            "unit": "" if row["unit"] == "%" else row["unit"],
+            **row["values"],
+            **{f"paper: {variant}": value for variant, value in row["published"].items()},
+        }
+        for row in comparison["measures"]
+    ]
+    try:
+        with replacing_result(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite):
+            write_table(folder / COMPARISON_TABLE, rows)
+            write_text(folder / COMPARISON_PAGE, comparison_page(comparison))
+            write_json(folder / COMPARISON_FILE, comparison)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+    return folder / COMPARISON_PAGE
+
+
+def _folder(file: Path) -> Path:
+    return file.parent if file.name == EVALUATION_FILE else file
+
+
+def _name(file: Path) -> str:
+    suffix = f".{EVALUATION_FILE}"
+    return file.parent.name if file.name == EVALUATION_FILE else file.name.removesuffix(suffix).removesuffix(".json")
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    if not file.is_file():
+        raise InputError(f"{file} does not exist. Give folders or files that 'thyroidsynth evaluate' wrote.")
+    document = read_json(file)
+    if not isinstance(document, dict) or document.get("kind") != "evaluation":
+        raise InputError(f"{file} is no evaluation. Give folders or files that 'thyroidsynth evaluate' wrote.")
+    needed = ("notice", "synthetic_cohort", "model", "cohort", "options", "reconstruction")
+    missing = [name for name in needed if name not in document]
+    if missing:
+        raise InputError(f"{file} is damaged (it has no '{missing[0]}'). Evaluate the model again.")
+    if document.get("format_version", 0) > FORMAT_VERSION:
+        raise InputError(f"{file} was written by a newer ThyroidSynth. Update this one to compare it.")
+    return document
+
+
+def _about(each: Compared) -> dict[str, Any]:
+    model, settings = each.document["model"], each.document["model"].get("settings", {})
+    return {
+        "name": each.name,
+        "variant": model.get("variant"),
+        "preset": settings.get("preset"),
+        "epochs": settings.get("epochs"),
+        "training_cases": model.get("cases"),
+        "held_out_cases": each.document.get("reconstruction_held_out", {}).get("cases", 0),
+        "thyroids": each.document["options"].get("count"),
+        "seed": settings.get("seed"),
+        "checksum": model.get("checksum"),
+        "cohort": each.document["cohort"].get("checksum"),
+    }
+
+
+def _notes(evaluations: Sequence[Compared]) -> list[str]:
+    """Say where the evaluations are not of the same work."""
+    about = [_about(each) for each in evaluations]
+    notes = []
+    for key, text in (
+        ("cohort", "The evaluations are of different cohorts, so their numbers are of different work."),
+        ("training_cases", "The models were trained on different numbers of cases."),
+        ("held_out_cases", "Different numbers of held-out cases were fitted."),
+        ("thyroids", "Different numbers of random thyroids were made; distances between distributions depend on it."),
+    ):
+        if len({each[key] for each in about}) > 1:
+            notes.append(text)
+    if any(each.document.get("format_version", 0) < FORMAT_VERSION for each in evaluations):
+        notes.append("Some evaluations were written by an older version, which measured less.")
+    return notes
+
+
+def _leading(measure: Measure, values: Mapping[str, float | None]) -> list[str]:
+    """Name the evaluations with the best value, as far as its shown digits tell them apart."""
+    known = {name: value for name, value in values.items() if value is not None}
+    if measure.best is None or len(known) < 2:
+        return []
+    nearest = min(known.values(), key=lambda value: abs(value - measure.best))
+    leading = [name for name, value in known.items() if measure.text(value) == measure.text(nearest)]
+    return leading if len(leading) < len(known) else []

@@ -1,0 +1,273 @@
+"""The same training several times: with other cases held out, and with other seeds; each one evaluated.
+
+The folder of a cross-validation holds::
+
+    plan.json               what is trained, on what, and how the cases are divided
+    fold1_seed0/, …         the training jobs, each with its model and its evaluation/
+    cross_validation.json   all figures of all runs, and their spread; measures.csv and runs.csv hold them too
+    report.html             the same for people
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
+from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
+from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.dataset.splits import HeldOut, folds_of, held_out_text, hold_out
+from ThyroidSynthLib.evaluation import EVALUATION_FILE
+from ThyroidSynthLib.evaluation.experiments.options import EvaluationOptions
+from ThyroidSynthLib.generation.steer.calibration import calibrated
+from ThyroidSynthLib.jobs.job_options import JobOptions, job_for
+from ThyroidSynthLib.jobs.job_run import Trainer, run_job
+from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
+
+from .cross_validation_report import write_cross_validation
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.dataset.cohort import Cohort
+    from ThyroidSynthLib.jobs.job import JobFolder
+
+PLAN_FILE = "plan.json"
+
+_TRAINING_SHARE = 0.7
+
+Evaluator = Callable[["JobFolder", "Cohort", EvaluationOptions, ProgressCallback, StopRequested], None]
+"""Evaluates a job's model with a cohort into the job's folder ``evaluation``."""
+
+
+@dataclass(frozen=True)
+class CrossValidationOptions:
+    """What is trained how often.
+
+    Attributes
+    ----------
+    folds : int
+        In how many parts the cohort is divided, each of which is held out once; 1 for seeds only.
+    seeds : tuple of int
+        Of the trainings; every fold is trained with each.
+    held_out : HeldOut
+        Cases that are held out from every training where there is one fold only.
+    split_seed : int
+        Of the division into folds, or of the choice of the held-out cases.
+    variant, preset, epochs, device
+        As in `JobOptions`.
+    """
+
+    folds: int = 5
+    seeds: tuple[int, ...] = (0,)
+    held_out: HeldOut = 0.0
+    split_seed: int = 0
+    variant: str = "fixed"
+    preset: str = DEFAULT_PRESET
+    epochs: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a cross-validation.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder.
+    fold : int
+        From 1 on.
+    seed : int
+        Of the training.
+    held_out : tuple of str
+        The cases it does not see.
+    """
+
+    name: str
+    fold: int
+    seed: int
+    held_out: tuple[str, ...]
+
+
+def runs_of(cohort: Cohort, options: CrossValidationOptions) -> tuple[Run, ...]:
+    """Plan the trainings: all folds with the first seed, then all with the next.
+
+    Raises
+    ------
+    InputError
+        The cohort cannot be divided so, or the choices contradict each other.
+    """
+    seeds = tuple(dict.fromkeys(options.seeds))
+    if not seeds:
+        raise InputError("No seed is given. Give at least one.")
+    if options.folds == 1:
+        held_out = hold_out(cohort, options.held_out, seed=options.split_seed)
+        return tuple(Run(f"seed{seed}", 1, seed, held_out) for seed in seeds)
+    if options.held_out:
+        raise InputError("Each fold is held out once. Leave the held-out cases unsaid, or give one fold.")
+    folds = folds_of(cohort, options.folds, seed=options.split_seed)
+    return tuple(
+        Run(f"fold{number}_seed{seed}", number, seed, held_out)
+        for seed in seeds
+        for number, held_out in enumerate(folds, 1)
+    )
+
+
+def cross_validate(
+    cohort: Cohort,
+    folder: Path | str,
+    options: CrossValidationOptions,
+    evaluation: EvaluationOptions,
+    *,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+    train: Trainer | None = None,
+    evaluate: Evaluator | None = None,
+) -> dict[str, Any]:
+    """Train, evaluate and sum up; what an earlier call has finished in the folder is kept.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        A prepared cohort.
+    folder : path-like
+        Of the cross-validation; new, empty, or of one with the same choices. Seeds may be added.
+    train, evaluate : callable, optional
+        `training.train` and the evaluation unless a test has its own.
+
+    Returns
+    -------
+    dict
+        What ``cross_validation.json`` holds.
+
+    Raises
+    ------
+    InputError
+        The choices make no sense.
+    JobError
+        The folder holds another cross-validation, or one of its jobs runs.
+    OutputError
+        The folder holds other files or cannot be written.
+    Cancelled
+        `stop_requested` said so; the next call goes on from there.
+    """
+    folder = Path(folder)
+    runs = runs_of(cohort, options)
+    plan = _plan(cohort, options)
+    _claim(folder, plan)
+    finished: list[tuple[Run, dict[str, Any]]] = []
+    document: dict[str, Any] = {}
+    for number, run in enumerate(runs):
+        check(stop_requested)
+        start, end = number / len(runs), (number + 1) / len(runs)
+        between = start + _TRAINING_SHARE * (end - start)
+        told = f"Run {number + 1} of {len(runs)}, {run.name}"
+        job = job_for(folder / run.name, _job_options(cohort, options, run))
+        trained = job.read_state().status == "finished" and job.model_file.is_file()
+        if not trained:
+            tell = _saying(told, part_of(progress, start, between))
+            run_job(job, progress=tell, should_stop=stop_requested, train=train, finish=calibrated)
+        kept = trained and _is_evaluated(job, evaluation)
+        if not kept:
+            tell = _saying(told, part_of(progress, between, end))
+            (evaluate or _evaluate)(job, cohort, evaluation, tell, stop_requested)
+        finished.append((run, read_json(job.path / "evaluation" / EVALUATION_FILE)))
+        # After each new run, because the whole may take days.
+        if not kept or len(finished) == len(runs):
+            document = write_cross_validation(folder, cohort, plan, finished, planned=len(runs))
+    progress(1.0, "Cross-validated")
+    return document
+
+
+def _plan(cohort: Cohort, options: CrossValidationOptions) -> dict[str, Any]:
+    """Say what is trained; seeds are not part of it, so that some can be added."""
+    overrides = {"epochs": options.epochs} if options.epochs else {}
+    settings = settings_for(options.preset, options.variant, **overrides).to_json()
+    settings.pop("seed")
+    return {
+        "kind": "cross-validation",
+        "cohort_checksum": cohort.checksum,
+        "folds": options.folds,
+        "held_out": held_out_text(options.held_out),
+        "split_seed": options.split_seed,
+        "settings": settings,
+    }
+
+
+def _claim(folder: Path, plan: dict[str, Any]) -> None:
+    path = folder / PLAN_FILE
+    if not path.is_file():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise OutputError(f"{folder} holds other files and no cross-validation. Choose a new or an empty folder.")
+        try:
+            write_json(path, plan)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+        return
+    earlier = read_json(path)
+    if not isinstance(earlier, dict) or earlier.get("kind") != plan["kind"]:
+        raise OutputError(f"{path} is no cross-validation's. Choose a new or an empty folder.")
+    found = _differences(earlier, plan)
+    if found:
+        raise JobError(
+            f"{folder} holds another cross-validation: {'; '.join(found)}. "
+            "Choose what it was started with, or another folder."
+        )
+
+
+def _differences(earlier: dict[str, Any], plan: dict[str, Any]) -> list[str]:
+    found = [] if earlier.get("cohort_checksum") == plan["cohort_checksum"] else ["its cohort was another one"]
+    flat, wanted = ({**each, **each.get("settings", {})} for each in (earlier, plan))
+    for name in sorted({*flat, *wanted} - {"settings", "cohort_checksum"}):
+        if flat.get(name) != wanted.get(name):
+            found.append(f"its {name} is {flat.get(name)}, not {wanted.get(name)}")
+    return found
+
+
+def _job_options(cohort: Cohort, options: CrossValidationOptions, run: Run) -> JobOptions:
+    return JobOptions(
+        input=cohort.folder,
+        variant=options.variant,
+        preset=options.preset,
+        epochs=options.epochs,
+        seed=run.seed,
+        device=options.device,
+        held_out=run.held_out,
+        split_seed=options.split_seed,
+    )
+
+
+def _is_evaluated(job: JobFolder, options: EvaluationOptions) -> bool:
+    """Say whether this very model was evaluated, and as much as is wanted."""
+    path = job.path / "evaluation" / EVALUATION_FILE
+    try:
+        document = read_json(path)
+        same = document["model"]["checksum"] == sha256_of(job.model_file)
+        return same and document["options"] == json.loads(json.dumps(asdict(options)))
+    except (InputError, KeyError, TypeError):
+        return False
+
+
+def _evaluate(
+    job: JobFolder,
+    cohort: Cohort,
+    options: EvaluationOptions,
+    progress: ProgressCallback,
+    stop_requested: StopRequested,
+) -> None:
+    from ThyroidSynthLib.evaluation.experiments.evaluate import evaluate
+    from ThyroidSynthLib.evaluation.report.report import write_evaluation
+    from ThyroidSynthLib.model.shape_model import ShapeModel
+
+    model = ShapeModel.load(job.model_file)
+    found = evaluate(model, cohort, options, progress=progress, stop_requested=stop_requested)
+    # The folder belongs to this run; one whose writing was cut off has no document that says so.
+    shutil.rmtree(job.path / "evaluation", ignore_errors=True)
+    write_evaluation(found, job.path / "evaluation")
+
+
+def _saying(what: str, progress: ProgressCallback) -> ProgressCallback:
+    return lambda fraction, message: progress(fraction, f"{what}: {message}")

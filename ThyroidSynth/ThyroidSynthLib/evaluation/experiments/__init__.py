@@ -1,0 +1,1 @@
+"""What is run to evaluate a model: reconstruction, fitting, steering, cross-talk, cross-validation."""

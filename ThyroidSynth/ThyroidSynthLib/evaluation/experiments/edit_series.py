@@ -1,0 +1,166 @@
+"""A training thyroid with one feature varied at a time (paper, figure 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import SynthesisError
+from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
+from ThyroidSynthLib.generation.shapes import ModelShapes
+from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+from ThyroidSynthLib.generation.thyroid import Thyroid, reconstruct
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.model.shape_model import ShapeModel
+
+from .cross_talk import with_condition
+
+REACH_SD = 1.5
+_STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class EditStep:
+    """One thyroid of the series.
+
+    Attributes
+    ----------
+    feature : str
+        The feature that is varied.
+    by_sd : float
+        By how much it was asked to change, in cohort SDs.
+    to_target : Thyroid
+        Steered, the others held.
+    one_shot : Thyroid or None
+        With another condition and the same trainable code; None without conditions or sound
+        surface.
+    """
+
+    feature: str
+    by_sd: float
+    to_target: Thyroid
+    one_shot: Thyroid | None
+
+
+@dataclass(frozen=True)
+class EditSeries:
+    """A training case, and its thyroid with each feature varied.
+
+    Attributes
+    ----------
+    id : str
+        The case.
+    start : Thyroid
+        Its reconstruction.
+    steps : tuple of EditStep
+        Feature by feature, from less to more; a step of 0 is the start.
+    cohort_sd : ndarray, shape (3,)
+    """
+
+    id: str
+    start: Thyroid
+    steps: tuple[EditStep, ...]
+    cohort_sd: np.ndarray
+
+    def of(self, feature: str) -> tuple[EditStep, ...]:
+        """Give the steps of one feature."""
+        return tuple(step for step in self.steps if step.feature == feature)
+
+    def changes(self, feature: str, method: str) -> np.ndarray:
+        """Give what every feature did, in cohort SDs: shape (steps, 3), NaN where there is no thyroid.
+
+        Parameters
+        ----------
+        method : {"to_target", "one_shot"}
+        """
+        start = self.start.measured.as_array()
+        rows = []
+        for step in self.of(feature):
+            made = getattr(step, method)
+            rows.append(np.full(3, np.nan) if made is None else (made.measured.as_array() - start) / self.cohort_sd)
+        return np.array(rows).reshape(-1, 3)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give every step as a row of a table."""
+        return [
+            {
+                "case": self.id,
+                "varied": step.feature,
+                "by_sd": step.by_sd,
+                "method": method,
+                **made.measured.as_dict(),
+            }
+            for step in self.steps
+            for method, made in (("to target", step.to_target), ("one-shot", step.one_shot))
+            if made is not None
+        ]
+
+
+def vary_features(
+    model: ShapeModel,
+    *,
+    resolution: int = DEFAULT_RESOLUTION,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> EditSeries | None:
+    """Vary each feature of the most ordinary training case that has an isthmus; None if it has no surface.
+
+    Raises
+    ------
+    Cancelled
+        `stop_requested` said so.
+    """
+    spread = model.features.std(axis=0) + 1e-9
+    index = _ordinary_case(model.features, spread)
+    try:
+        start = reconstruct(model, index, resolution=resolution)
+    except SynthesisError:
+        return None
+    shapes = ModelShapes(model)
+    own = start.measured.as_array()
+    low, high = model.features.min(axis=0), model.features.max(axis=0)
+    steps = []
+    for column, name in enumerate(FEATURE_NAMES):
+        for by_sd, wanted in varied(own, column, spread, low, high):
+            check(stop_requested)
+            progress(len(steps) / (3 * len(_STEPS)), f"Varying the {name.split('_')[0]} of {model.ids[index]}")
+            if by_sd == 0:
+                steps.append(EditStep(name, 0.0, start, start if model.conditioning.size else None))
+                continue
+            targets = dict(zip(FEATURE_NAMES, wanted.tolist(), strict=True))
+            steered = steer_to_target(shapes, start, targets, resolution=resolution, stop_requested=stop_requested)
+            one_shot = None
+            if model.conditioning.size:
+                # The case's own features with the same change: the condition it was trained with, moved.
+                condition = model.features[index].copy()
+                condition[column] = np.clip(condition[column] + by_sd * spread[column], low[column], high[column])
+                one_shot = with_condition(model, start.code, condition, resolution=resolution)
+            steps.append(EditStep(name, by_sd, steered.thyroid, one_shot))
+    return EditSeries(model.ids[index], start, tuple(steps), spread)
+
+
+def varied(
+    own: np.ndarray, column: int, spread: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield features (3,) with one of them varied, from less to more, and by how many SDs it is.
+
+    As far as `REACH_SD` or to where the cohort's range ends; what lies beyond that already goes no further.
+    """
+    value = own[column]
+    down = np.clip(low[column] - value, -REACH_SD * spread[column], 0.0)
+    up = np.clip(high[column] - value, 0.0, REACH_SD * spread[column])
+    for share in _STEPS:
+        wanted = own.copy()
+        moved = value + (share * up if share > 0 else -share * down)
+        # Rounding must not leave the range at whose end a step aims.
+        wanted[column] = np.clip(moved, min(low[column], value), max(high[column], value))
+        yield float((wanted[column] - value) / spread[column]), wanted
+
+
+def _ordinary_case(features: np.ndarray, spread: np.ndarray) -> int:
+    distance = np.linalg.norm((features - np.median(features, axis=0)) / spread, axis=1)
+    return int(np.argmin(np.where(features[:, 1] > 0, distance, distance + 1e6)))

@@ -1,0 +1,251 @@
+"""The evaluation of a model: what is run, and what is kept of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import CohortError
+from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.evaluation.metrics.disentanglement import Predictability, predict_features
+from ThyroidSynthLib.evaluation.metrics.novelty import Novelty, measure_novelty
+from ThyroidSynthLib.evaluation.metrics.shape_points import ShapePoints
+from ThyroidSynthLib.evaluation.report.document import document_of
+from ThyroidSynthLib.generation.shapes import ModelShapes
+from ThyroidSynthLib.generation.steer.steering import generate
+from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+from ThyroidSynthLib.generation.thyroid import Thyroid, thyroid_of_code
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.model.shape_model import ShapeModel
+
+from .cross_talk import Leakage, leakage_one_shot, leakage_to_target
+from .edit_series import EditSeries, vary_features
+from .independent_targets import IndependentTargets, steer_independently
+from .options import EvaluationOptions
+from .reconstruction import Reconstruction, fit_held_out, reconstruct_cases
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.dataset.cohort import Cohort
+
+_ORDINARY = EvaluationOptions()
+_NO_SURFACE = Surface(np.empty((0, 3)), np.empty((0, 3)))
+# Of a cohort of thousands, as many shapes are compared as fit into memory and an hour.
+_MOST_SHAPES = 500
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found. Only the surfaces that are shown are kept, so memory stays flat.
+
+    Attributes
+    ----------
+    model, cohort, options
+        What was evaluated, and how much.
+    training, held_out : tuple of Reconstruction
+        Training cases, decoded again, and held-out ones, fitted.
+    one_shot : tuple of Thyroid
+        Random thyroids; the first `options.gallery` with their surfaces.
+    to_target : tuple of Thyroid
+        Some of them, steered to the features they were asked for.
+    targets_met : int
+        How many of these met all their targets within tolerance.
+    independent : IndependentTargets
+        Thyroids steered to targets that were drawn independently.
+    leakage : dict of str to Leakage
+        "to_target", and "one_shot" for a model with conditions.
+    edits : EditSeries or None
+        A training thyroid with one feature varied at a time.
+    novelty : Novelty
+        Distances to the training shapes.
+    disentanglement : dict of str to Predictability
+        What the trainable codes say of each feature.
+    notes : tuple of str
+        What a reader must know.
+    seconds : float
+        How long it took.
+    """
+
+    model: ShapeModel
+    cohort: Cohort
+    options: EvaluationOptions
+    training: tuple[Reconstruction, ...]
+    held_out: tuple[Reconstruction, ...]
+    one_shot: tuple[Thyroid, ...]
+    to_target: tuple[Thyroid, ...]
+    targets_met: int
+    independent: IndependentTargets
+    leakage: dict[str, Leakage]
+    edits: EditSeries | None
+    novelty: Novelty
+    disentanglement: dict[str, Predictability]
+    notes: tuple[str, ...]
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """Give all numbers as a dictionary for a JSON file."""
+        return document_of(self)
+
+
+def evaluate(
+    model: ShapeModel,
+    cohort: Cohort,
+    options: EvaluationOptions = _ORDINARY,
+    *,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> Evaluation:
+    """Evaluate a model against its cohort (paper, section 2.6). Writes nothing.
+
+    The cohort's cases that are not among the model's training cases are held out: the model is fitted to them.
+
+    Raises
+    ------
+    CohortError
+        Model and cohort share no case.
+    SynthesisError
+        The model gives no valid thyroids.
+    Cancelled
+        `stop_requested` said so.
+    """
+    started = time.monotonic()
+    training_ids, held_out_ids, notes = _cases(model, cohort, options)
+    common = {"resolution": options.resolution, "stop_requested": stop_requested}
+    training = tuple(
+        reconstruct_cases(model, cohort, training_ids, seed=options.seed, progress=part_of(progress, 0, 0.2), **common)
+    )
+    held_out = tuple(
+        fit_held_out(model, cohort, held_out_ids, seed=options.seed, progress=part_of(progress, 0.2, 0.4), **common)
+    )
+    one_shot, to_target, met, points = _random_thyroids(model, options, part_of(progress, 0.4, 0.6), stop_requested)
+    independent = steer_independently(
+        model, options.to_target, seed=options.seed, progress=part_of(progress, 0.6, 0.72), **common
+    )
+    moved = one_shot[: options.moves]
+    leakage = {
+        "to_target": leakage_to_target(
+            model, [thyroid.code for thyroid in moved], progress=part_of(progress, 0.72, 0.82), **common
+        )
+    }
+    if model.conditioning.size:
+        leakage["one_shot"] = leakage_one_shot(model, moved, progress=part_of(progress, 0.82, 0.84), **common)
+    edits = vary_features(model, progress=part_of(progress, 0.84, 0.87), **common) if options.moves else None
+    novelty = measure_novelty(
+        generated=points,
+        **_known_shapes(model, cohort, held_out, options, part_of(progress, 0.87, 0.9), stop_requested),
+        progress=part_of(progress, 0.9, 0.99),
+        stop_requested=stop_requested,
+    )
+    check(stop_requested)
+    disentanglement = predict_features(model, permutations=options.permutations, seed=options.seed)
+    progress(1.0, "Evaluated")
+    return Evaluation(
+        model=model,
+        cohort=cohort,
+        options=options,
+        training=training,
+        held_out=held_out,
+        one_shot=one_shot,
+        to_target=to_target,
+        targets_met=met,
+        independent=independent,
+        leakage=leakage,
+        edits=edits,
+        novelty=novelty,
+        disentanglement=disentanglement,
+        notes=notes,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _random_thyroids(
+    model: ShapeModel, options: EvaluationOptions, progress: ProgressCallback, stop_requested: StopRequested
+) -> tuple[tuple[Thyroid, ...], tuple[Thyroid, ...], int, list[ShapePoints]]:
+    """Make random thyroids and steer the first of them; of most surfaces only points are kept."""
+    one_shot: list[Thyroid] = []
+    to_target: list[Thyroid] = []
+    points: list[ShapePoints] = []
+    met = 0
+    shapes = ModelShapes(model)
+    drawn = generate(
+        model, count=options.count, seed=options.seed, resolution=options.resolution, stop_requested=stop_requested
+    )
+    for number, thyroid in enumerate(drawn):
+        progress(number / options.count, f"Generating thyroid {number + 1} of {options.count}")
+        if number < options.to_target and thyroid.asked:
+            steered = steer_to_target(
+                shapes, thyroid, thyroid.asked, resolution=options.resolution, stop_requested=stop_requested
+            )
+            to_target.append(replace(steered.thyroid, surface=_NO_SURFACE))
+            met += bool(steered.met)
+        points.append(ShapePoints.of(thyroid.surface, seed=options.seed))
+        one_shot.append(thyroid if number < options.gallery else replace(thyroid, surface=_NO_SURFACE))
+    return tuple(one_shot), tuple(to_target), met, points
+
+
+def _known_shapes(
+    model: ShapeModel,
+    cohort: Cohort,
+    held_out: Sequence[Reconstruction],
+    options: EvaluationOptions,
+    progress: ProgressCallback,
+    stop_requested: StopRequested,
+) -> dict[str, list[ShapePoints]]:
+    """Read the training and held-out shapes as points, and what the model makes of the latter."""
+    found: dict[str, list[ShapePoints]] = {"training": [], "held_out": [], "fitted": []}
+    shared = sorted(set(model.ids) & set(cohort.ids))
+    for kind, ids in (("training", shared), ("held_out", [item.id for item in held_out])):
+        # In random order: populations are compared by the first of them.
+        case_ids = [ids[index] for index in _drawn(len(ids), _MOST_SHAPES, options.seed)]
+        for number, case_id in enumerate(case_ids):
+            check(stop_requested)
+            progress(number / len(case_ids), f"Reading {case_id}")
+            found[kind].append(ShapePoints.of(cohort.surface(case_id), seed=options.seed))
+    for item in held_out:
+        check(stop_requested)
+        if item.code is not None:
+            surface = thyroid_of_code(model, item.code, resolution=options.resolution).surface
+            found["fitted"].append(ShapePoints.of(surface, seed=options.seed))
+    return found
+
+
+def _drawn(count: int, most: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(count)[:most]
+
+
+def _cases(
+    model: ShapeModel, cohort: Cohort, options: EvaluationOptions
+) -> tuple[list[str], list[str], tuple[str, ...]]:
+    """Choose the training and held-out cases, and say what a reader must know of the choice."""
+    notes = []
+    shared, held_out = sorted(set(model.ids) & set(cohort.ids)), sorted(set(cohort.ids) - set(model.ids))
+    if not shared:
+        raise CohortError(
+            f"{cohort.folder} holds none of the {len(model.ids)} cases the model was trained on. "
+            "Give the cohort it was trained on."
+        )
+    if not _is_of(model, cohort):
+        notes.append(
+            f"The cohort is not the one the model was trained on; {len(shared)} of its {len(model.ids)} "
+            "training cases are in it under the same id."
+        )
+    if not held_out:
+        notes.append("No case of the cohort was held out of training: how unseen thyroids are met was not measured.")
+    if len(shared) > _MOST_SHAPES:
+        notes.append(f"Nearest training shapes were looked for among {_MOST_SHAPES} drawn at random.")
+    chosen = []
+    for kind, ids in (("training", shared), ("held-out", held_out)):
+        if options.cases is not None and options.cases < len(ids):
+            notes.append(f"{options.cases} of {len(ids)} {kind} cases were drawn at random.")
+            ids = sorted(ids[index] for index in _drawn(len(ids), options.cases, options.seed))
+        chosen.append(ids)
+    return chosen[0], chosen[1], tuple(notes)
+
+
+def _is_of(model: ShapeModel, cohort: Cohort) -> bool:
+    """Say whether a model was trained on a cohort, or on a part of it."""
+    about = model.provenance.get("cohort", {})
+    return cohort.checksum in (about.get("checksum"), about.get("whole", {}).get("checksum"))

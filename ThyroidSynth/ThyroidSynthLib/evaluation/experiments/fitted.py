@@ -1,0 +1,361 @@
+"""Fitting given thyroids and saying how well: the code, its surface in the patient, and the distances."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ThyroidSynthLib import __version__
+from ThyroidSynthLib.common.errors import InputError, OutputError, SynthesisError, ThyroidSynthError
+from ThyroidSynthLib.common.files import write_json
+from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.common.results import check_room, replacing_result
+from ThyroidSynthLib.dataset.case_sources import CaseSource
+from ThyroidSynthLib.dataset.cases import Case, read_case
+from ThyroidSynthLib.dataset.quality import check_case
+from ThyroidSynthLib.evaluation.metrics.surface_distances import SurfaceComparison, compare_surfaces
+from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.generation.fit.completions import (
+    COMPLETIONS,
+    LEVEL,
+    Completions,
+    plausible_completions,
+    share_inside,
+    surface_sd_mm,
+)
+from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask, mismatch_notes
+from ThyroidSynthLib.geometry.features import measure_features
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.scan_border import part_in_scan
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.imaging.label_map_files import write_label_map
+from ThyroidSynthLib.imaging.mesh_files import write_mesh
+from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
+
+FIT_FILE = "fit.json"
+# Where less of the segmented surface than this fits into any thyroid, a user should look at it.
+_BELIEVED_SHARE = 0.99
+
+
+@dataclass(frozen=True)
+class FittedCase:
+    """A patient's thyroid as a model sees it.
+
+    Attributes
+    ----------
+    id : str
+        The case.
+    fit : Fit
+        Code and surface, in `trachea_mm`.
+    placement : Placement
+        The trachea frame in the patient.
+    comparison : SurfaceComparison
+        Distances between the patient's surface and the fitted one.
+    measured : dict of str to float
+        The patient's own features.
+    grid : LabelGrid
+        The patient's scan.
+    spacing_mm : ndarray, shape (3,)
+        Of the segmentation's voxels along i, j and k.
+    seen_share : float
+        Share of the fitted gland's volume that lies in the scan: below 1 the rest is completed.
+    surface_sd_mm : ndarray, shape (V,)
+        How far off each vertex of the fitted surface may be, one SD.
+    completions : Completions
+        Whole glands that explain what was seen about as well.
+    notes : tuple of str
+        What speaks against the case, such as a gland the scan's border cut: its fit is to be read with care.
+    """
+
+    id: str
+    fit: Fit
+    placement: Placement
+    comparison: SurfaceComparison
+    measured: dict[str, float]
+    grid: LabelGrid
+    spacing_mm: np.ndarray
+    seen_share: float
+    surface_sd_mm: np.ndarray
+    completions: Completions
+    notes: tuple[str, ...]
+
+    @property
+    def surface_ras(self) -> Surface:
+        """The fitted surface in the patient."""
+        surface = self.fit.thyroid.surface
+        return surface.moved(self.placement.to_ras(surface.vertices))
+
+    def document(self, model: ShapeModel, files: Sequence[str] = ()) -> dict[str, Any]:
+        """Give everything needed to make the surface again, as a dictionary for a JSON file."""
+        thyroid = self.fit.thyroid
+        return {
+            "kind": "fit",
+            "format_version": 1,
+            "notice": NOTICE,
+            "software": f"ThyroidSynth {__version__}",
+            "id": self.id,
+            "model": {"checksum": model.checksum, "variant": model.variant, "synthetic_cohort": model.synthetic},
+            "quality": {
+                **self.comparison.as_dict(),
+                "rms_mm": self.fit.rms_mm,
+                "code_distance_sd": self.fit.distance,
+                "inside_share": self.fit.inside_share,
+            },
+            "observed": {
+                "spacing_mm": [round(float(side), 4) for side in self.spacing_mm],
+                "cut_by_scan": self.fit.cut,
+                "seen_share": self.seen_share,
+                "believed_share": self.fit.believed_share,
+                "raised_mm": self.fit.shift_mm,
+            },
+            "uncertainty": {
+                "level": LEVEL,
+                "completions": len(self.completions.surfaces),
+                "intervals": {name: list(ends) for name, ends in self.completions.intervals().items()},
+                "surface_sd_mm": self._sd_by_part(),
+            },
+            "patient": self.measured,
+            "fitted": {name: float(value) for name, value in thyroid.measured.as_dict().items()},
+            "trachea_to_ras": self.placement.trachea_to_ras.tolist(),
+            "code": [float(f"{value:.9g}") for value in np.asarray(thyroid.code, dtype=np.float32)],
+            "notes": list(self.notes),
+            "files": list(files),
+        }
+
+    def _sd_by_part(self) -> dict[str, float | None]:
+        """Give the surface's median SD in the scan, and beyond it where it is completed."""
+        beyond = self.grid.depth_mm(self.surface_ras.vertices) < 0
+        return {
+            part: float(np.median(self.surface_sd_mm[there])) if there.any() else None
+            for part, there in (("in_scan", ~beyond), ("beyond_scan", beyond))
+        }
+
+
+def fit_case(
+    model: ShapeModel,
+    case: Case,
+    *,
+    completions: int = COMPLETIONS,
+    seed: int = 0,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> FittedCase:
+    """Fit a model to a patient's thyroid, placed at the patient's own trachea.
+
+    Islands and holes of the segmentation are cleaned away first, and a note reports it. A case that would be
+    refused for training is fitted all the same, with the reasons as notes. A gland that the scan's border cuts is
+    completed; it is compared with the fit, and measured, as far as the scan goes.
+
+    Parameters
+    ----------
+    completions : int
+        How many plausible glands to draw.
+
+    Raises
+    ------
+    InputError
+        The case has no thyroid or no trachea.
+    SynthesisError
+        The fitted code has no surface.
+    Cancelled
+        `stop_requested` said so.
+    """
+    verdict = check_case(case)
+    if verdict.surface_ras is None:
+        raise InputError(f"Case {case.id} has no thyroid to fit. Segment it first.")
+    mask = case.thyroid_mask
+    scan = LabelGrid(mask.scan_shape, mask.scan_ijk_to_ras)
+    placement = verdict.cleaned.placement(model.frame.alignment)
+    fit = fit_mask(
+        model,
+        verdict.cleaned.thyroid,
+        placement,
+        scan=scan,
+        seed=seed,
+        progress=part_of(progress, 0.0, 0.6),
+        stop_requested=stop_requested,
+    )
+    found = plausible_completions(
+        model, fit, count=completions, seed=seed, progress=part_of(progress, 0.6, 0.9), stop_requested=stop_requested
+    )
+    placement = placement.raised(fit.shift_mm)
+    surface = verdict.surface_ras.moved(placement.to_trachea(verdict.surface_ras.vertices))
+    fitted = fit.thyroid.surface
+    seen = part_in_scan(fitted.moved(placement.to_ras(fitted.vertices)), scan) if fit.cut else fitted
+    notes = (*verdict.reasons, *verdict.notes)
+    if fit.cut:
+        if not len(seen.faces):
+            raise SynthesisError(f"Too little of case {case.id} is in the scan to say what gland it is part of.")
+        seen = seen.moved(placement.to_trachea(seen.vertices))
+        notes = (*notes, f"{1 - seen.volume / fitted.volume:.0%} of the fitted gland is completed beyond the scan")
+    if fit.believed_share < _BELIEVED_SHARE:
+        notes = (*notes, f"{1 - fit.believed_share:.0%} of the segmented surface is unlike a thyroid's")
+    comparison = compare_surfaces(surface, seen, seed=seed)
+    # The volumes of the scan's part: beyond it nothing is given.
+    volumes_ml = (seen.volume / 1000, surface.volume / 1000)
+    notes = (*notes, *mismatch_notes(comparison.dice, *volumes_ml, comparison.hd95_mm))
+    return FittedCase(
+        id=case.id,
+        fit=fit,
+        placement=placement,
+        comparison=comparison,
+        measured={name: float(value) for name, value in measure_features(surface).as_dict().items()},
+        grid=scan,
+        spacing_mm=case.thyroid.spacing_mm,
+        seen_share=float(seen.volume / fitted.volume),
+        surface_sd_mm=surface_sd_mm(model, fit),
+        completions=found,
+        notes=notes,
+    )
+
+
+def write_fit(
+    fitted: FittedCase,
+    folder: Path,
+    *,
+    model: ShapeModel,
+    options: FileOptions,
+    on_scan_grid: bool,
+    overwrite: bool,
+    completions: int = 0,
+) -> dict[str, Any]:
+    """Write `fit.json`, the label maps and the meshes of one fitted case into a folder of its own.
+
+    Beside the label map lies a map of the probability that a voxel is inside: the share of the plausible
+    glands that hold it. PLY meshes hold each vertex's SD in mm as `uncertainty_mm`.
+
+    Parameters
+    ----------
+    options : FileOptions
+        Which files.
+    on_scan_grid : bool
+        Make the label map on the grid of the patient's segmentation rather than on that of `options`. For a
+        gland that the scan cuts it has as many more voxels as hold what was completed.
+    completions : int
+        How many of the plausible glands to write too.
+
+    Returns
+    -------
+    dict
+        What `fit.json` holds.
+
+    Raises
+    ------
+    OutputError
+        The folder holds a fit and `overwrite` is not set, or a file of another origin would be replaced, or the
+        folder cannot be written.
+    """
+    with replacing_result(folder / FIT_FILE, "fit", _names(options, completions), overwrite=overwrite):
+        return _write(fitted, folder, model, options, on_scan_grid=on_scan_grid, completions=completions)
+
+
+def _names(options: FileOptions, completions: int) -> list[str]:
+    """Return the names of all files that `write_fit` may write beside `fit.json`."""
+    shapes = ["thyroid", *(f"completions/{number:02d}" for number in range(completions))]
+    names = [f"{shape}.{suffix}" for shape in shapes for suffix in options.mesh_formats]
+    if options.label_format is not None:
+        names += [f"{shape}.{options.label_format}" for shape in (*shapes, "probability")]
+    return names
+
+
+def _write(
+    fitted: FittedCase, folder: Path, model: ShapeModel, options: FileOptions, *, on_scan_grid: bool, completions: int
+) -> dict[str, Any]:
+    surface_ras = fitted.surface_ras
+    drawn = [surface.moved(fitted.placement.to_ras(surface.vertices)) for surface in fitted.completions.surfaces]
+    named = {"thyroid": surface_ras}
+    named |= {f"completions/{number:02d}": surface for number, surface in enumerate(drawn[:completions])}
+    files = []
+    for name, surface in named.items():
+        for suffix in options.mesh_formats:
+            files.append(f"{name}.{suffix}")
+            scalars = {"uncertainty_mm": fitted.surface_sd_mm} if surface is surface_ras else None
+            write_mesh(surface, folder / files[-1], space=options.mesh_space, scalars=scalars)
+    if options.label_format is not None:
+        grid = fitted.grid if on_scan_grid else options.grid
+        if grid is None:
+            grid = LabelGrid.around(surface_ras, spacing_mm=options.spacing_mm)
+        elif on_scan_grid and fitted.fit.cut:
+            for surface in (surface_ras, *drawn):
+                grid = grid.grown_to_hold(surface)
+        for name, surface in named.items():
+            files.append(f"{name}.{options.label_format}")
+            write_label_map(voxelise(surface, grid), folder / files[-1])
+        if drawn:
+            files.append(f"probability.{options.label_format}")
+            write_label_map(share_inside(drawn, grid), folder / files[-1])
+        if not grid.holds(surface_ras):
+            fitted = replace(fitted, notes=(*fitted.notes, "reaches beyond the grid; its label map is cut there"))
+    document = fitted.document(model, files)
+    try:
+        write_json(folder / FIT_FILE, document)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+    return document
+
+
+def fit_cases(
+    model: ShapeModel,
+    sources: Sequence[CaseSource],
+    folder: Path | str,
+    *,
+    options: FileOptions,
+    on_scan_grid: bool = True,
+    overwrite: bool = False,
+    completions: int = 0,
+    seed: int = 0,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> Iterator[dict[str, Any]]:
+    """Fit cases one after the other; one that cannot be fitted does not stop the rest.
+
+    Parameters are those of `fit_case` and `write_fit`; at least `COMPLETIONS` glands are drawn, and as many as
+    `completions` are written.
+
+    Yields
+    ------
+    dict
+        What was written of each case, or its id and the error.
+
+    Raises
+    ------
+    InputError
+        Two cases have the same id, by which their folders are named.
+    """
+    twice = sorted(case_id for case_id, count in Counter(source.id for source in sources).items() if count > 1)
+    if twice:
+        raise InputError(f"Several cases are named {', '.join(twice)}. Fit them one by one, into different folders.")
+    for number, source in enumerate(sources):
+        check(stop_requested)
+        progress(number / len(sources), f"Fitting {source.id} ({number + 1} of {len(sources)})")
+        try:
+            document, names = Path(folder) / source.id / FIT_FILE, _names(options, completions)
+            check_room(document, "fit", names, overwrite=overwrite, inputs=source.files)
+            fitted = fit_case(
+                model,
+                read_case(source),
+                completions=max(completions, COMPLETIONS),
+                seed=seed,
+                progress=part_of(progress, number / len(sources), (number + 1) / len(sources)),
+                stop_requested=stop_requested,
+            )
+            yield write_fit(
+                fitted,
+                Path(folder) / source.id,
+                model=model,
+                options=options,
+                on_scan_grid=on_scan_grid,
+                overwrite=overwrite,
+                completions=completions,
+            )
+        except ThyroidSynthError as error:
+            # The wish to stop is for all cases.
+            check(stop_requested)
+            yield {"id": source.id, "error": str(error)}
+    progress(1.0, "Fitted")

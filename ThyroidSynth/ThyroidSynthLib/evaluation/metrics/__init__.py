@@ -1,0 +1,1 @@
+"""Measures of surfaces, features and populations."""

@@ -1,0 +1,50 @@
+"""The voxel lattice a case was segmented on, so that overlap is counted in the voxels of its own mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import ThyroidSynthError
+from ThyroidSynthLib.dataset.case_sources import CaseSource
+from ThyroidSynthLib.dataset.cases import read_case
+
+from .surface_distances import DICE_SPACING_MM
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.dataset.cohort import Cohort
+
+_SPACING_TOLERANCE_MM = 0.02
+
+
+def mask_lattice(cohort: Cohort, case_id: str) -> np.ndarray | None:
+    """Give the lattice of a case's segmentation in the trachea frame.
+
+    Returns
+    -------
+    ndarray, shape (4, 4), or None
+        Maps voxel indices (i, j, k, 1) to `trachea_mm`. None where the cohort holds only surfaces, where
+        the segmentation is no longer there, and where its voxels are not TotalSegmentator's 1.5 mm:
+        overlaps on other voxels are other numbers.
+    """
+    source = _source(case_id, cohort.document["cases"][cohort.index(case_id)].get("source") or {})
+    if source is None or not all(path.is_file() for path in source.files):
+        return None
+    try:
+        ijk_to_ras = read_case(source).thyroid_mask.scan_ijk_to_ras
+    except ThyroidSynthError:
+        return None
+    if np.abs(np.linalg.norm(ijk_to_ras[:3, :3], axis=0) - DICE_SPACING_MM).max() > _SPACING_TOLERANCE_MM:
+        return None
+    return np.linalg.inv(cohort.placement(case_id).trachea_to_ras) @ ijk_to_ras
+
+
+def _source(case_id: str, about: dict) -> CaseSource | None:
+    files = [Path(name) for name in about.get("files", ())]
+    if about.get("kind") == "masks" and len(files) == 2:
+        return CaseSource(case_id, "masks", thyroid_path=files[0], trachea_path=files[1])
+    if about.get("kind") in ("labels", "segmentation", "dicom") and len(files) == 1:
+        return CaseSource(case_id, about["kind"], labels_path=files[0], class_map=about.get("class_map"))
+    return None

@@ -1,0 +1,78 @@
+"""Shapes as points, for the many distances between whole populations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ThyroidSynthLib.geometry.sampling import sample_surface
+from ThyroidSynthLib.geometry.surface import Surface
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
+
+DISTANCE_FROM, DISTANCE_TO = 1000, 4000
+# To rank shapes by, before the nearest few are measured properly.
+_RANK_POINTS, _CANDIDATES = 100, 8
+
+
+@dataclass(frozen=True)
+class ShapePoints:
+    """Points drawn evenly over a surface, in `trachea_mm`.
+
+    Attributes
+    ----------
+    few : ndarray of float32, shape (DISTANCE_FROM, 3)
+        Where distances are measured from.
+    many : ndarray of float32, shape (DISTANCE_TO, 3)
+        Where they are measured to; about as dense as the vertices of a 64³ surface.
+    """
+
+    few: np.ndarray
+    many: np.ndarray
+
+    @classmethod
+    def of(cls, surface: Surface, *, seed: int = 0) -> ShapePoints:
+        """Draw the points of a surface."""
+        drawn = sample_surface(surface, DISTANCE_FROM + DISTANCE_TO, np.random.default_rng(seed)).astype(np.float32)
+        return cls(drawn[:DISTANCE_FROM], drawn[DISTANCE_FROM:])
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Search tree of `many`."""
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.many)
+
+
+def shape_distance(first: ShapePoints, second: ShapePoints) -> float:
+    """Chamfer distance of two shapes, in mm: mean distances to the nearest point, both directions added.
+
+    Points are drawn evenly over the area, 1,000 to start from and 4,000 to arrive at. Like the authors'
+    distance between vertices it has a floor of about 1.2 mm for two copies of one gland.
+    """
+    return float(second.tree.query(first.few)[0].mean() + first.tree.query(second.few)[0].mean())
+
+
+def nearest_distance(shape: ShapePoints, others: Sequence[ShapePoints]) -> float:
+    """Distance of a shape to the nearest of others: the first hundred points choose those that are measured."""
+    start = shape.few[:_RANK_POINTS]
+    rank = [
+        other.tree.query(start)[0].mean() + shape.tree.query(other.few[:_RANK_POINTS])[0].mean() for other in others
+    ]
+    return min(shape_distance(shape, others[index]) for index in np.argsort(rank, kind="stable")[:_CANDIDATES])
+
+
+def distances(first: Sequence[ShapePoints], second: Sequence[ShapePoints]) -> np.ndarray:
+    """All distances (n, m) between two populations; of one to itself the diagonal is infinite."""
+    if first is not second:
+        return np.array([[shape_distance(a, b) for b in second] for a in first]).reshape(len(first), len(second))
+    result = np.full((len(first), len(first)), np.inf)
+    for row, shape in enumerate(first):
+        for column in range(row):
+            result[row, column] = result[column, row] = shape_distance(shape, first[column])
+    return result

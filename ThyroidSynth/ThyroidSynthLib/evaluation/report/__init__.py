@@ -1,0 +1,1 @@
+"""The evaluation as files: numbers, tables, figures and HTML pages."""

@@ -1,0 +1,65 @@
+"""The numbers of an evaluation as one document: what `evaluation.json` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ThyroidSynthLib import __version__
+from ThyroidSynthLib.evaluation.experiments.reconstruction import summarise
+from ThyroidSynthLib.evaluation.metrics.disentanglement import disentanglement_summary
+from ThyroidSynthLib.evaluation.metrics.generation import distribution_summary, steering_agreement, validity_summary
+from ThyroidSynthLib.generation.thyroid import Thyroid
+from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.evaluation.experiments.evaluate import Evaluation
+
+FORMAT_VERSION = 2
+
+
+def document_of(evaluation: Evaluation) -> dict[str, Any]:
+    """Give all numbers of an evaluation as a dictionary for a JSON file.
+
+    What was not measured is left out or empty, never zero: `headline.MEASURES` says where each measure stands.
+    """
+    model, options = evaluation.model, evaluation.options
+    return {
+        "kind": "evaluation",
+        "format_version": FORMAT_VERSION,
+        "notice": NOTICE,
+        "synthetic_cohort": evaluation.cohort.synthetic,
+        "software": f"ThyroidSynth {__version__}",
+        "notes": list(evaluation.notes),
+        "model": {
+            "checksum": model.checksum,
+            "variant": model.variant,
+            "cases": len(model.ids),
+            "code_size": model.code_size,
+            "settings": model.settings.to_json(),
+        },
+        "cohort": evaluation.cohort.provenance(),
+        "options": asdict(options),
+        "seconds": round(evaluation.seconds, 1),
+        "reconstruction": summarise(evaluation.training),
+        "reconstruction_held_out": summarise(evaluation.held_out),
+        "validity": validity_summary(evaluation.one_shot),
+        "distributions": distribution_summary(model, evaluation.one_shot),
+        "steering": {
+            "one_shot": _agreements(model, evaluation.one_shot, options.seed),
+            "to_target": _agreements(model, evaluation.to_target, options.seed),
+            "to_target_count": len(evaluation.to_target),
+            "to_target_met": evaluation.targets_met,
+            "independent": evaluation.independent.as_dict(seed=options.seed),
+        },
+        "leakage": {name: found.as_dict() for name, found in evaluation.leakage.items()},
+        "novelty": evaluation.novelty.as_dict(),
+        "disentanglement": disentanglement_summary(evaluation.disentanglement),
+    }
+
+
+def _agreements(model: ShapeModel, thyroids: Sequence[Thyroid], seed: int) -> dict[str, Any]:
+    if not thyroids:
+        return {}
+    return {name: found.as_dict() for name, found in steering_agreement(model, thyroids, seed=seed).items()}

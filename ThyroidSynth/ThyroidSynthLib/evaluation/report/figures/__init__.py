@@ -1,0 +1,1 @@
+"""Figures and rendered pictures of a report."""

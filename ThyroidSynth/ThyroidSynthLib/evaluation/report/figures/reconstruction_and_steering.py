@@ -1,0 +1,165 @@
+"""The figures of reconstruction, distributions, steering and the gallery, as PNG data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ThyroidSynthLib.evaluation.metrics.statistics import Agreement
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+
+from .drawing import (
+    COHORT_COLOUR,
+    FEATURE_LABELS,
+    HELD_OUT_COLOUR,
+    MODEL_COLOUR,
+    WIDTH,
+    Drawing,
+    legend_above,
+    png_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# What the panels of the reconstruction figure show, and whether more is better.
+_ERRORS = (
+    ("chamfer_mm", "Chamfer, authors' definition (mm)", False),
+    ("assd_mm", "Average surface distance (mm)", False),
+    ("dice", "Dice at 1.5 mm", True),
+)
+
+
+def reconstruction_figure(values: Mapping[str, Mapping[str, np.ndarray]]) -> bytes:
+    """Draw which share of the cases is as good as what, for three measures.
+
+    Parameters
+    ----------
+    values : mapping of mapping of ndarray, shape (n,)
+        By kind of case ("training", "held-out", "floor"), then by name of the measure.
+    """
+    lines = {
+        "training": (MODEL_COLOUR, "-"),
+        "held-out": (HELD_OUT_COLOUR, "-"),
+        "floor": (COHORT_COLOUR, "--"),
+    }
+    with Drawing(1, 3, height=3.1) as (figure, axes):
+        for axis, (name, label, more_is_better) in zip(axes, _ERRORS, strict=True):
+            for kind, (colour, dashes) in lines.items():
+                found = np.sort(values.get(kind, {}).get(name, np.empty(0)))
+                if not len(found):
+                    continue
+                found = found[::-1] if more_is_better else found
+                share = 100 * np.arange(1, len(found) + 1) / len(found)
+                text = "floor: a perfect model" if kind == "floor" else f"{kind} ({len(found)})"
+                axis.step(
+                    np.r_[found[:1], found], np.r_[0, share], dashes, where="post", color=colour, lw=1.7, label=text
+                )
+            axis.set(xlabel=label, ylim=(0, 102))
+            cases = np.concatenate([found[name] for kind, found in values.items() if kind != "floor"])
+            _limit(axis, 1.0 if more_is_better else 0.0, cases)
+        axes[0].set_ylabel("Cases at least as good (%)")
+        legend_above(figure, axes[0])
+        return png_of(figure)
+
+
+def _limit(axis: Axes, best: float, cases: np.ndarray) -> None:
+    """Let an axis run from the best value past most cases, and say how many lie beyond it."""
+    away = np.abs(cases - best)
+    if not len(away):
+        return
+    reach = min(1.06 * away.max(), 2.0 * np.percentile(away, 95)) or 1.0
+    sign = 1.0 if best == 0 else -1.0
+    axis.set_xlim(best, best + sign * reach)
+    beyond = int((away > reach).sum())
+    if beyond:
+        worst = cases[away.argmax()]
+        axis.annotate(
+            f"{beyond} beyond, to {worst:.2g} →",
+            (1, 0.04),
+            xycoords="axes fraction",
+            ha="right",
+            fontsize=8.2,
+            color=COHORT_COLOUR,
+        )
+
+
+def distribution_figure(cohort: np.ndarray, generated: np.ndarray) -> bytes:
+    """Draw each feature's distribution in the cohort (n, 3) and among generated thyroids (m, 3)."""
+    with Drawing(1, 3, height=2.9) as (figure, axes):
+        for axis, name, first, second in zip(axes, FEATURE_NAMES, cohort.T, generated.T, strict=True):
+            high = max(first.max(), second.max())
+            low = 0.0 if name != "symmetry" else max(0.0, min(first.min(), second.min()) - 0.05)
+            edges = np.linspace(low, high, 19)
+            for values, colour, label in (
+                (first, COHORT_COLOUR, f"cohort ({len(first)})"),
+                (second, MODEL_COLOUR, f"generated ({len(second)})"),
+            ):
+                weights = np.full(len(values), 100 / len(values))
+                axis.hist(values, bins=edges, weights=weights, color=colour, alpha=0.28)
+                axis.hist(values, bins=edges, weights=weights, histtype="step", color=colour, lw=1.6, label=label)
+            axis.set(xlabel=FEATURE_LABELS[name], xlim=(edges[0], edges[-1]))
+            axis.margins(y=0.12)
+        axes[0].set_ylabel("Share of thyroids (%)")
+        legend_above(figure, axes[0])
+        return png_of(figure)
+
+
+def steering_figure(
+    asked: Mapping[str, np.ndarray],
+    measured: Mapping[str, np.ndarray],
+    agreements: Mapping[str, Agreement],
+    *,
+    unreached: np.ndarray | None = None,
+) -> bytes:
+    """Draw measured against asked values for each feature that was asked for.
+
+    Parameters
+    ----------
+    unreached : ndarray of bool, shape (n,), optional
+        Thyroids whose targets were declared out of reach: drawn as rings. The agreements are without them.
+    """
+    names = [name for name in FEATURE_NAMES if name in asked]
+    with Drawing(1, len(names), height=3.4) as (figure, axes):
+        for axis, name in zip(axes, names, strict=True):
+            x, y = asked[name], measured[name]
+            low, high = min(x.min(), y.min()), max(x.max(), y.max())
+            pad = 0.06 * (high - low) or 0.5
+            span = (low - pad, high + pad)
+            axis.plot(span, span, color=COHORT_COLOUR, lw=1.2, zorder=1)
+            hidden = np.zeros(len(x), dtype=bool) if unreached is None else unreached
+            axis.plot(x[~hidden], y[~hidden], ".", ms=5, color=MODEL_COLOUR, alpha=0.65, zorder=2, mew=0)
+            axis.plot(x[hidden], y[hidden], "o", ms=5, mfc="none", mec=COHORT_COLOUR, zorder=3)
+            axis.set(xlim=span, ylim=span, aspect="equal", xlabel="asked", ylabel="measured")
+            axis.locator_params(nbins=5)
+            axis.set_title(FEATURE_LABELS[name], pad=20)
+            axis.annotate(
+                _agreement_text(agreements[name]),
+                (0, 1),
+                xytext=(0, 5),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                fontsize=7.8,
+            )
+        return png_of(figure)
+
+
+def gallery_figure(pictures: Sequence[np.ndarray], captions: Sequence[str], *, columns: int = 4) -> bytes:
+    """Lay pictures (pixels, pixels, 3) out in rows with a caption under each."""
+    rows = -(-len(pictures) // columns)
+    with Drawing(rows, columns, height=rows * (WIDTH / columns + 0.25)) as (figure, axes):
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, picture, caption in zip(axes, pictures, captions, strict=False):
+            axis.imshow(picture)
+            axis.text(0.5, -0.03, caption, transform=axis.transAxes, ha="center", va="top", fontsize=8.2)
+        return png_of(figure)
+
+
+def _agreement_text(agreement: Agreement) -> str:
+    parts = [] if agreement.pcc is None else [f"PCC {agreement.pcc:.3f}"]
+    if agreement.slope is not None:
+        parts.append(f"slope {agreement.slope:.2f}")
+    return ", ".join([*parts, f"mean |error| {agreement.mae:.2g}"])

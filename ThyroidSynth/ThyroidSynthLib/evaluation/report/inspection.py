@@ -1,0 +1,209 @@
+"""What a file or folder of ThyroidSynth is, told without loading PyTorch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import read_json, sha256_of
+from ThyroidSynthLib.dataset.cohort import COHORT_FILE, Cohort
+from ThyroidSynthLib.evaluation import CROSS_VALIDATION_FILE, EVALUATION_FILE
+from ThyroidSynthLib.export.cohort.manifest import MANIFEST_JSON
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.jobs.job import JobFolder
+from ThyroidSynthLib.model.description import describe_model
+from ThyroidSynthLib.model.library import evaluation_of
+
+from .model_card import CardSection, card_text, model_card
+
+
+def describe(path: Path | str) -> dict[str, Any]:
+    """Describe a model file, cohort, training job, generated cohort, evaluation or cross-validation.
+
+    Returns
+    -------
+    dict
+        "kind" and "path", and what there is to say of this kind.
+
+    Raises
+    ------
+    InputError, ModelError, CohortError, JobError
+        The path is none of these, or what it is is damaged.
+    """
+    path = Path(path)
+    if path.is_file():
+        return {"path": str(path), **_model(path)}
+    if not path.exists():
+        raise InputError(f"{path} does not exist. Check the path.")
+    for mark, describe_folder in (
+        (COHORT_FILE, _cohort),
+        (MANIFEST_JSON, _generated_cohort),
+        (EVALUATION_FILE, _evaluation),
+        (CROSS_VALIDATION_FILE, _cross_validation),
+        ("config.json", _job),
+    ):
+        if (path / mark).is_file():
+            return {"path": str(path), **describe_folder(path)}
+    if (path / "prepare.json").is_file():
+        Cohort.open(path)  # Says how far its preparation is.
+    raise InputError(
+        f"{path} is nothing ThyroidSynth wrote. Give a model file or the folder of a cohort, a training job, "
+        "generated thyroids, an evaluation or a cross-validation."
+    )
+
+
+def feature_ranges(features: np.ndarray) -> dict[str, dict[str, float]]:
+    """Give mean, SD and range of each feature (n, 3) in its unit."""
+    return {
+        name: {
+            "mean": float(column.mean()),
+            "sd": float(column.std()),
+            "min": float(column.min()),
+            "max": float(column.max()),
+        }
+        for name, column in zip(FEATURE_NAMES, np.asarray(features).T, strict=True)
+    }
+
+
+def _model(path: Path) -> dict[str, Any]:
+    found = describe_model(path)
+    return {
+        "kind": "model",
+        "variant": found.variant,
+        "preset": found.preset,
+        "epochs": found.epochs,
+        "cases": found.cases,
+        "held_out": found.held_out,
+        "licence": found.licence,
+        "synthetic": found.synthetic,
+        "steerable": found.steerable,
+        "features": feature_ranges(found.features),
+        "checksum": sha256_of(path),
+        "notice": found.notice,
+        "card": [asdict(section) for section in model_card(found, evaluation_of(path))],
+    }
+
+
+def _cohort(path: Path) -> dict[str, Any]:
+    cohort = Cohort.open(path)
+    refused = cohort.document.get("not_accepted", [])
+    return {
+        "kind": "cohort",
+        "cases": len(cohort.ids),
+        "refused": len(refused),
+        "samples_per_shape": int(cohort.samples.shape[1]),
+        "synthetic": cohort.synthetic,
+        "statement": cohort.statement,
+        "features": feature_ranges(cohort.features),
+        "extents_mm": (cohort.frame.upper_mm - cohort.frame.lower_mm).round(1).tolist(),
+        "checksum": cohort.checksum,
+    }
+
+
+def _job(path: Path) -> dict[str, Any]:
+    job = JobFolder.open(path)
+    state, config = job.read_state(), job.read_config()
+    return {
+        "kind": "training job",
+        "status": state.status,
+        "epoch": state.epoch,
+        "epochs": state.epochs,
+        "loss": state.loss,
+        "eta_s": state.eta_s,
+        "device": state.device,
+        "message": state.message,
+        "cohort": config["cohort"],
+        "cases": state.cases or None,
+        "held_out": state.held_out or None,
+        "variant": config["settings"]["variant"],
+        "preset": config["settings"]["preset"],
+        "model": str(job.model_file) if job.model_file.is_file() else None,
+    }
+
+
+def _generated_cohort(path: Path) -> dict[str, Any]:
+    manifest = read_json(path / MANIFEST_JSON)
+    try:
+        thyroids = manifest.pop("thyroids")
+        measured = [[thyroid["measured"][name] for name in FEATURE_NAMES] for thyroid in thyroids]
+        return {
+            "kind": "generated cohort",
+            "thyroids": manifest["count"],
+            "complete": manifest["complete"],
+            "valid": sum(thyroid["validity"]["ok"] for thyroid in thyroids),
+            "synthetic": manifest["trained_on_synthetic_cohort"],
+            "features": feature_ranges(np.array(measured)) if measured else {},
+            "model_checksum": manifest["model"]["checksum"],
+            "request": manifest["request"],
+            "notice": manifest["notice"],
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path / MANIFEST_JSON} is damaged ({error!r}). Generate the thyroids again.") from error
+
+
+def _evaluation(path: Path) -> dict[str, Any]:
+    found = read_json(path / EVALUATION_FILE)
+    try:
+        steering = found["steering"]["one_shot"]
+        return {
+            "kind": "evaluation",
+            "variant": found["model"]["variant"],
+            "synthetic": found["synthetic_cohort"],
+            "chamfer_mm": found["reconstruction"].get("chamfer_mm"),
+            "chamfer_over_floor": found["reconstruction"].get("chamfer_over_floor"),
+            "pcc_one_shot": {name: agreement["pcc"] for name, agreement in steering.items()},
+            "valid_share": found["validity"]["share_of_draws"],
+            "notice": found["notice"],
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path / EVALUATION_FILE} is damaged ({error!r}). Evaluate the model again.") from error
+
+
+def _cross_validation(path: Path) -> dict[str, Any]:
+    found = read_json(path / CROSS_VALIDATION_FILE)
+    try:
+        return {
+            "kind": "cross-validation",
+            "variant": found["plan"]["settings"]["variant"],
+            "folds": found["plan"]["folds"],
+            "runs": len(found["runs"]),
+            "complete": found["complete"],
+            "synthetic": found["synthetic_cohort"],
+            "measures": {each["key"]: {"mean": each["mean"], "sd": each["sd"]} for each in found["measures"]},
+            "notice": found["notice"],
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path / CROSS_VALIDATION_FILE} is damaged ({error!r}). Cross-validate again.") from error
+
+
+def as_text(description: dict[str, Any]) -> str:
+    """Lay a description out for reading, one entry a line."""
+    lines = []
+    for key, value in description.items():
+        if key == "features":
+            lines += [_feature_line(name, spread) for name, spread in value.items()]
+        elif key == "measures":
+            lines += [_measure_line(name, spread) for name, spread in value.items()]
+        elif key == "card":
+            lines += ["", card_text(tuple(CardSection(**section) for section in value))]
+        elif value not in (None, "", {}, []):
+            shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+            lines.append(f"{key.replace('_', ' '):<18} {shown}")
+    return "\n".join(lines)
+
+
+def _measure_line(name: str, spread: dict[str, float | None]) -> str:
+    sd = "" if spread["sd"] is None else f" ± {spread['sd']:.3g}"
+    return f"{name:<40} {spread['mean']:.4g}{sd}"
+
+
+def _feature_line(name: str, spread: dict[str, float]) -> str:
+    return (
+        f"{name:<18} {spread['mean']:.4g} ± {spread['sd']:.3g} (mean ± SD), "
+        f"from {spread['min']:.4g} to {spread['max']:.4g}"
+    )

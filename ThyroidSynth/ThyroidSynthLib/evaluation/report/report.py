@@ -1,0 +1,136 @@
+"""The evaluation as files: numbers for programs, tables for spreadsheets, one page for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ThyroidSynthLib.common.errors import OutputError
+from ThyroidSynthLib.common.files import atomic_path, write_json, write_text
+from ThyroidSynthLib.common.results import check_room, replacing_result
+from ThyroidSynthLib.evaluation import EVALUATION_FILE, REPORT_FILE
+from ThyroidSynthLib.evaluation.experiments.evaluate import Evaluation
+from ThyroidSynthLib.evaluation.metrics.generation import thyroid_rows
+from ThyroidSynthLib.evaluation.metrics.headline import MEASURES
+from ThyroidSynthLib.evaluation.report.figures.illustrations import NAMES, illustrate
+from ThyroidSynthLib.evaluation.report.pages.page import page_of
+
+from .tables import write_table
+
+TABLES = (
+    "headline",
+    "reconstruction",
+    "held_out",
+    "thyroids",
+    "independent_targets",
+    "distributions",
+    "steering",
+    "moves",
+    "edits",
+    "nearest",
+    "disentanglement",
+)
+"""Names of the tables, written or not."""
+
+_FILES = (
+    REPORT_FILE,
+    *(f"tables/{name}.csv" for name in TABLES),
+    *(f"figures/{name}.png" for name in NAMES),
+)
+
+
+def check_evaluation_room(folder: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
+    """Check that an evaluation can be written into a folder without replacing an input or a file of another origin.
+
+    Raises
+    ------
+    OutputError
+        It cannot.
+    """
+    check_room(folder / EVALUATION_FILE, "evaluation", _FILES, overwrite=overwrite, inputs=inputs)
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: bool = False) -> Path:
+    """Write `evaluation.json`, `tables/*.csv`, `figures/*.png` and the self-contained `report.html`.
+
+    The JSON file comes last: where it is, all others are.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    OutputError
+        The folder holds an evaluation and `overwrite` is not set, or a file of another origin would be replaced,
+        or the folder cannot be written.
+    """
+    folder = Path(folder)
+    check_evaluation_room(folder, overwrite=overwrite)
+    document = evaluation.document()
+    illustrations = illustrate(evaluation)
+    try:
+        with replacing_result(folder / EVALUATION_FILE, "evaluation", _FILES, overwrite=overwrite):
+            for name, rows in _tables(evaluation, document).items():
+                if rows:
+                    write_table(folder / "tables" / f"{name}.csv", rows)
+            for illustration in illustrations.values():
+                with atomic_path(folder / "figures" / f"{illustration.name}.png") as temporary:
+                    temporary.write_bytes(illustration.png)
+            write_text(folder / REPORT_FILE, page_of(document, illustrations))
+            write_json(folder / EVALUATION_FILE, document)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+    return folder / REPORT_FILE
+
+
+def _tables(evaluation: Evaluation, document: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    steering = document["steering"]
+    agreements = {
+        "one-shot": steering["one_shot"],
+        "to target": steering["to_target"],
+        "independent targets": steering["independent"].get("agreement", {}),
+    }
+    return {
+        "headline": [
+            {
+                "key": measure.key,
+                "group": measure.group,
+                "measure": measure.label,
+                # A share is stored as it is in the document, from 0 to 1.
+                "unit": "" if measure.unit == "%" else measure.unit,
+                "value": measure.of(document),
+            }
+            for measure in MEASURES
+        ],
+        "reconstruction": [item.as_row() for item in evaluation.training],
+        "held_out": [item.as_row() for item in evaluation.held_out],
+        "thyroids": thyroid_rows(evaluation.one_shot, "one-shot") + thyroid_rows(evaluation.to_target, "to target"),
+        "independent_targets": evaluation.independent.rows(),
+        "distributions": [{"feature": name, **found} for name, found in document["distributions"].items()],
+        "steering": [
+            {"method": method, "feature": name, **_flat(found)}
+            for method, features in agreements.items()
+            for name, found in features.items()
+        ],
+        "moves": [row for name, found in evaluation.leakage.items() for row in found.rows(name.replace("_", " "))],
+        "edits": evaluation.edits.rows() if evaluation.edits else [],
+        "nearest": evaluation.novelty.rows(),
+        "disentanglement": [
+            {"feature": name, **found} for name, found in document["disentanglement"]["features"].items()
+        ],
+    }
+
+
+def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Spread intervals over two columns."""
+    row: dict[str, Any] = {}
+    for name, value in found.items():
+        if name.endswith("_interval"):
+            low, high = value or (None, None)
+            row |= {f"{name.removesuffix('_interval')}_low": low, f"{name.removesuffix('_interval')}_high": high}
+        else:
+            row[name] = value
+    return row

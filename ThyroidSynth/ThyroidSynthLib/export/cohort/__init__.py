@@ -1,0 +1,1 @@
+"""A generated cohort written to a folder with its manifest."""

@@ -1,0 +1,101 @@
+"""The list of what a generated cohort holds, whole and readable after every thyroid that was added."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ThyroidSynthLib.common.errors import OutputError
+from ThyroidSynthLib.common.files import write_text
+from ThyroidSynthLib.generation.cohort.met_distribution import DISTRIBUTION_FILES
+
+MANIFEST_JSON = "manifest.json"
+MANIFEST_CSV = "manifest.csv"
+MERGED_NAMES = "merged_labels.csv"
+
+
+class ManifestWriter:
+    """Writes `manifest.json` and `manifest.csv` one thyroid at a time, without keeping any in memory.
+
+    An entry and the end of the JSON document go out in one write that makes the file longer, so it is a
+    valid document whenever the process ends; ``"complete"`` says whether everything asked for is in it.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the generated cohort.
+    head : mapping
+        What holds for the whole cohort.
+    columns : sequence of str
+        Columns of the table; an entry's row has these.
+
+    Use as a context manager.
+    """
+
+    def __init__(self, folder: Path, head: Mapping[str, Any], columns: Sequence[str]) -> None:
+        self._columns = list(columns)
+        self._count = 0
+        opening = json.dumps(dict(head), indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
+        opening += ',\n  "thyroids": ['
+        write_text(folder / MANIFEST_JSON, opening + self._ending(complete=False))
+        write_text(folder / MANIFEST_CSV, self._line(self._columns))
+        self._end = len(opening.encode())
+        # Unbuffered: each write is one call to the system, which a killed process has made or has not.
+        self._json = (folder / MANIFEST_JSON).open("r+b", buffering=0)
+        self._csv = (folder / MANIFEST_CSV).open("ab", buffering=0)
+
+    def add(self, entry: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+        """Add a thyroid: its JSON entry, and its row in the table."""
+        text = ("," if self._count else "") + "\n    " + _dumps(entry)
+        self._count += 1
+        self._json.seek(self._end)
+        self._json.write((text + self._ending(complete=False)).encode())
+        self._end += len(text.encode())
+        self._csv.write(self._line([row[column] for column in self._columns]).encode())
+
+    def finish(self, summary: Mapping[str, Any] | None = None) -> None:
+        """Say that everything asked for is in the list, and what is to be said of the whole, by key."""
+        self._json.seek(self._end)
+        self._json.write(self._ending(complete=True, summary=summary or {}).encode())
+
+    def __enter__(self) -> ManifestWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._json.close()
+        self._csv.close()
+
+    def _ending(self, *, complete: bool, summary: Mapping[str, Any] | None = None) -> str:
+        said = "".join(f"\n  {json.dumps(key)}: {_dumps(value)}," for key, value in (summary or {}).items())
+        # Both words have the same width, so that the file never has to shrink.
+        return f'\n  ],{said}\n  "count": {self._count},\n  "complete": {"true " if complete else "false"}\n}}\n'
+
+    @staticmethod
+    def _line(values: Sequence[Any]) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(["" if value is None else value for value in values])
+        return text.getvalue()
+
+
+def _dumps(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
+
+
+def listed_files(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the names of all files of a generated cohort but `manifest.json`, relative to its folder.
+
+    Raises
+    ------
+    OutputError
+        The manifest does not say which files belong to it.
+    """
+    try:
+        files = [file["path"] for entry in manifest["thyroids"] for file in entry["files"]]
+        merged = [MERGED_NAMES] if any(entry.get("merged") for entry in manifest["thyroids"]) else []
+    except (KeyError, TypeError, AttributeError) as error:
+        raise OutputError(f"{MANIFEST_JSON} lists no thyroids ({error!r}). Choose another --out.") from error
+    return [*files, MANIFEST_CSV, *merged, *(DISTRIBUTION_FILES if manifest.get("distribution") else ())]

@@ -1,0 +1,279 @@
+"""Editing a patient's thyroid from files to files: fit it, change some features, hold others, write what came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ThyroidSynthLib import __version__
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.files import write_json
+from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, never, part_of, silent
+from ThyroidSynthLib.common.results import check_room, replacing_result
+from ThyroidSynthLib.dataset.cases import Case
+from ThyroidSynthLib.dataset.quality import check_case
+from ThyroidSynthLib.generation.edit.editing import PatientFit, fit_patient
+from ThyroidSynthLib.generation.fit.fitting import mismatch_notes
+from ThyroidSynthLib.generation.steer.targeting import Steered, check_targets, steer_to_target
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.label_map_files import write_label_map
+from ThyroidSynthLib.imaging.mesh_files import write_mesh
+from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
+
+from .merging import Merged, replace_thyroid
+from .thyroid_files import FileOptions
+
+EDIT_FILE = "edit.json"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is asked of one feature.
+
+    Attributes
+    ----------
+    amount : float
+        In mL, mm² or 1; of a relative change the share that is added, such as 0.2.
+    relative : bool
+        Whether it is said relative to what the patient has.
+    """
+
+    amount: float
+    relative: bool = False
+
+    def of(self, before: float) -> float:
+        """Give the feature that is asked for."""
+        return before * (1 + self.amount) if self.relative else self.amount
+
+
+@dataclass(frozen=True)
+class EditedCase:
+    """A patient's thyroid, edited.
+
+    Attributes
+    ----------
+    id : str
+        The case.
+    fit : PatientFit
+        The gland as it was.
+    steered : Steered
+        What it became; its targets are those that were asked and those that were held.
+    asked : tuple of str
+        Features that were to change.
+    mask : Volume
+        The patient's segmentation without islands, on the whole scan's grid.
+    notes : tuple of str
+        What quality control says of the case, and whether the fit is far from the gland.
+    """
+
+    id: str
+    fit: PatientFit
+    steered: Steered
+    asked: tuple[str, ...]
+    mask: Volume
+    notes: tuple[str, ...]
+
+    @property
+    def label_map(self) -> Volume:
+        """The edited gland on the grid of the patient's segmentation: unchanged, it is the patient's own."""
+        return self.fit.shapes.label_map(self.steered.thyroid.code, self.mask)
+
+    def document(self, model: ShapeModel) -> dict[str, Any]:
+        """Give what was asked, what came, and what it takes to make it again, for a JSON file."""
+        steered, thyroid = self.steered, self.steered.thyroid
+        targets = thyroid.asked
+        return {
+            "kind": "edit",
+            "format_version": 1,
+            "notice": NOTICE,
+            "software": f"ThyroidSynth {__version__}",
+            "id": self.id,
+            "model": {"checksum": model.checksum, "variant": model.variant, "synthetic_cohort": model.synthetic},
+            "before": self.fit.original.measured.as_dict(),
+            "asked": {name: targets[name] for name in self.asked},
+            "held": {name: value for name, value in targets.items() if name not in self.asked},
+            "after": thyroid.measured.as_dict(),
+            "met": steered.met,
+            "moved_sd": steered.moved,
+            "code_distance_sd": steered.distance,
+            "fit": {"rms_mm": self.fit.fit.rms_mm, "cut_by_scan": self.fit.fit.cut},
+            "trachea_to_ras": self.fit.placement.trachea_to_ras.tolist(),
+            "fitted_code": _plain(self.fit.original.code),
+            "code": _plain(thyroid.code),
+            "notes": list(self.notes),
+        }
+
+
+def edit_case(
+    model: ShapeModel,
+    case: Case,
+    changes: Mapping[str, Change],
+    *,
+    held: Sequence[str] | None = None,
+    seed: int = 0,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> EditedCase:
+    """Change features of a patient's thyroid; what is not asked stays as it is.
+
+    Parameters
+    ----------
+    changes : mapping of str to Change
+        What to change. Without any the gland stays the patient's, voxel for voxel, but for islands: they are
+        removed, and a note reports it.
+    held : sequence of str, optional
+        Other features to hold; by default all of them.
+    seed : int
+        Seed of the points at which model and gland are compared.
+
+    Raises
+    ------
+    InputError
+        The case has no thyroid or no trachea, or no thyroid can have what is asked.
+    Cancelled
+        `stop_requested` said so.
+    """
+    for name in (*changes, *(held or ())):
+        if name not in FEATURE_NAMES:
+            raise InputError(f"There is no feature '{name}'. Choose among: {', '.join(FEATURE_NAMES)}.")
+    verdict = check_case(case)
+    if verdict.surface_ras is None:
+        raise InputError(f"Case {case.id} has no thyroid to edit. Segment it first.")
+    mask = verdict.without_islands.whole()
+    fit = fit_patient(
+        model,
+        mask,
+        verdict.cleaned.placement(model.frame.alignment),
+        cleaned=verdict.cleaned.thyroid,
+        scan=LabelGrid.of_volume(mask),
+        seed=seed,
+        progress=part_of(progress, 0.0, 0.6),
+        stop_requested=stop_requested,
+    )
+    before = fit.original.measured.as_dict()
+    targets = {name: change.of(before[name]) for name, change in changes.items()}
+    check_targets(targets)
+    kept = FEATURE_NAMES if held is None else held
+    targets |= {name: before[name] for name in kept if name not in targets}
+    steered = steer_to_target(
+        fit.shapes, fit.original, targets, progress=part_of(progress, 0.6, 1.0), stop_requested=stop_requested
+    )
+    notes = (*verdict.reasons, *verdict.notes, *_mismatch(fit, mask))
+    return EditedCase(case.id, fit, steered, tuple(changes), mask, notes)
+
+
+def _mismatch(fit: PatientFit, mask: Volume) -> tuple[str, ...]:
+    """Return a note where the model alone is far from the gland: then its edits are a guess."""
+    alone = fit.model_alone.surface
+    if not alone.is_closed():
+        return mismatch_notes(None, alone.volume / 1000, fit.original.measured.volume_ml)
+    grid = LabelGrid.of_volume(mask)
+    fitted = voxelise(alone.moved(fit.placement.to_ras(alone.vertices)), grid).array != 0
+    own = mask.array != 0
+    dice = 2 * np.count_nonzero(fitted & own) / (np.count_nonzero(fitted) + np.count_nonzero(own))
+    fitted_ml, own_ml = (np.count_nonzero(inside) * mask.voxel_volume_ml for inside in (fitted, own))
+    return mismatch_notes(dice, fitted_ml, own_ml)
+
+
+def check_edit_room(folder: Path, options: FileOptions, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
+    """Check that an edit can be written into a folder without replacing an input or a file of another origin.
+
+    Raises
+    ------
+    OutputError
+        It cannot.
+    """
+    check_room(folder / EDIT_FILE, "edit", _names(options), overwrite=overwrite, inputs=inputs)
+
+
+def write_edit(
+    edited: EditedCase,
+    folder: Path,
+    *,
+    model: ShapeModel,
+    options: FileOptions,
+    on_scan_grid: bool = True,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the label map, the meshes, the patient's map with the thyroid replaced, and `edit.json`.
+
+    Parameters
+    ----------
+    options : FileOptions
+        Which files.
+    on_scan_grid : bool
+        Make the label map on the grid of the patient's segmentation rather than on that of `options`.
+
+    Returns
+    -------
+    dict
+        What `edit.json` holds.
+
+    Raises
+    ------
+    InputError
+        The thyroid cannot be put into the patient's map.
+    OutputError
+        The folder holds an edit and `overwrite` is not set, or a file of another origin would be replaced, or a
+        file cannot be written or reads back differently.
+    """
+    with replacing_result(folder / EDIT_FILE, "edit", _names(options), overwrite=overwrite):
+        return _write(edited, folder, model, options, on_scan_grid=on_scan_grid)
+
+
+def _names(options: FileOptions) -> list[str]:
+    """Return the names of all files that `write_edit` may write beside `edit.json`."""
+    label_maps = [] if options.label_format is None else [f"thyroid.{options.label_format}"]
+    merged = [] if options.merge_into is None else [f"merged.{options.merged_format}"]
+    return [*(f"thyroid.{suffix}" for suffix in options.mesh_formats), *label_maps, *merged]
+
+
+def _write(
+    edited: EditedCase, folder: Path, model: ShapeModel, options: FileOptions, *, on_scan_grid: bool
+) -> dict[str, Any]:
+    surface = edited.steered.thyroid.surface
+    surface_ras = surface.moved(edited.fit.placement.to_ras(surface.vertices))
+    document, files, own = edited.document(model), [], edited.label_map
+    for suffix in options.mesh_formats:
+        files.append(f"thyroid.{suffix}")
+        write_mesh(surface_ras, folder / files[-1], space=options.mesh_space)
+    if options.label_format is not None:
+        files.append(f"thyroid.{options.label_format}")
+        labels = own
+        if not on_scan_grid:
+            grid = options.grid or LabelGrid.around(surface_ras, spacing_mm=options.spacing_mm)
+            labels = voxelise(surface_ras, grid)
+        write_label_map(labels, folder / files[-1])
+        document["label_map"] = {
+            "volume_ml": int(labels.array.sum()) * labels.voxel_volume_ml,
+            "holds_all": LabelGrid.of_volume(labels).holds(surface_ras),
+        }
+    if options.merge_into is not None:
+        merged = _merged(own, surface_ras, options)
+        files.append(f"merged.{options.merged_format}")
+        write_label_map(merged.labels.volume, folder / files[-1], names=merged.labels.names)
+        document["merged"] = merged.to_json()
+    document["files"] = files
+    try:
+        write_json(folder / EDIT_FILE, document)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+    return document
+
+
+def _merged(own: Volume, surface_ras: Any, options: FileOptions) -> Merged:
+    """Put an edited gland into the patient's map, voxel for voxel where that has the segmentation's grid."""
+    patient = options.merge_into.volume
+    same = own.array.shape == patient.array.shape and np.allclose(own.ijk_to_ras, patient.ijk_to_ras, atol=1e-4)
+    labels = Volume(own.array, patient.ijk_to_ras) if same else voxelise(surface_ras, LabelGrid.of_volume(patient))
+    return replace_thyroid(options.merge_into, labels, options.merge_rules)
+
+
+def _plain(code: np.ndarray) -> list[float]:
+    return [float(f"{value:.9g}") for value in np.asarray(code, dtype=np.float32)]

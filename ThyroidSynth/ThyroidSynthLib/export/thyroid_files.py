@@ -1,0 +1,145 @@
+"""The files of one generated thyroid: label map, meshes, and the patient's map with the thyroid replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import OutputError
+from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS, write_label_map
+from ThyroidSynthLib.imaging.label_maps import LabelMap
+from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES, write_mesh
+
+from .merging import Merged, MergeRules, replace_thyroid
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.generation.thyroid import Thyroid
+    from ThyroidSynthLib.geometry.frame import Placement
+    from ThyroidSynthLib.geometry.surface import Surface
+
+LABEL_FOLDER = "label_maps"
+MESH_FOLDER = "meshes"
+MERGED_FOLDER = "merged"
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """Which files each generated thyroid gets.
+
+    Attributes
+    ----------
+    label_format : str or None
+        One of `LABEL_FORMATS`; None for no label maps.
+    mesh_formats : tuple of str
+        Any of `MESH_FORMATS`.
+    mesh_space : str
+        One of `mesh_files.SPACES`.
+    grid : LabelGrid, optional
+        The one grid of all label maps, such as a CT's.
+    spacing_mm : float or three floats
+        Without a grid: voxel size of a grid around each thyroid, along R, A and S.
+    merge_into : LabelMap, optional
+        The patient's map: each thyroid gets a copy with the thyroid replaced.
+    merge_rules : MergeRules
+        How it is put in.
+    """
+
+    label_format: str | None = "nii.gz"
+    mesh_formats: tuple[str, ...] = ()
+    mesh_space: str = SPACES[0]
+    grid: LabelGrid | None = None
+    spacing_mm: float | Sequence[float] = 1.5
+    merge_into: LabelMap | None = None
+    merge_rules: MergeRules = field(default_factory=MergeRules)
+
+    def __post_init__(self) -> None:
+        if self.label_format is not None and self.label_format not in LABEL_FORMATS:
+            raise OutputError(f"There is no label map format '{self.label_format}'. Use {', '.join(LABEL_FORMATS)}.")
+        for suffix in self.mesh_formats:
+            if suffix not in MESH_FORMATS:
+                raise OutputError(f"There is no mesh format '{suffix}'. Use {', '.join(MESH_FORMATS)}.")
+        if self.mesh_space not in SPACES:
+            raise OutputError(f"There is no space '{self.mesh_space}' for meshes. Use {' or '.join(SPACES)}.")
+        if not (np.asarray(self.spacing_mm) > 0).all():
+            raise OutputError(f"A voxel spacing of {self.spacing_mm} mm is impossible. Use a positive one.")
+
+    @property
+    def merged_format(self) -> str:
+        """Suffix of merged maps: that of the label maps, in the form that holds names."""
+        return "seg.nrrd" if self.label_format == "nrrd" else self.label_format or "nii.gz"
+
+
+@dataclass(frozen=True)
+class WrittenFiles:
+    """What was written of a thyroid.
+
+    Attributes
+    ----------
+    checksums : dict of Path to str
+        SHA-256 of each file.
+    within_grid : bool or None
+        Whether the label map holds all of it; None without one.
+    label_volume_ml : float or None
+        Volume of the label map.
+    merged : Merged or None
+        How it went into the patient's map.
+    """
+
+    checksums: dict[Path, str]
+    within_grid: bool | None = None
+    label_volume_ml: float | None = None
+    merged: Merged | None = None
+
+
+def write_thyroid_files(
+    thyroid: Thyroid, name: str, folder: Path, placement: Placement, options: FileOptions
+) -> WrittenFiles:
+    """Write the files of one thyroid, or none of them.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
+    surface_ras = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
+    meshes = [folder / MESH_FOLDER / f"{name}.{suffix}" for suffix in options.mesh_formats]
+    label_path = folder / LABEL_FOLDER / f"{name}.{options.label_format}"
+    merged_path = folder / MERGED_FOLDER / f"{name}.{options.merged_format}"
+    # An open surface has no inside and so no label map; the manifest says that it is open.
+    closed = thyroid.validity.closed
+    written, within_grid, volume_ml, merged = [], None, None, None
+    try:
+        if options.label_format is not None and closed:
+            within_grid, volume_ml = _write_labels(surface_ras, label_path, options)
+            written.append(label_path)
+        for path in meshes:
+            write_mesh(surface_ras, path, space=options.mesh_space)
+            written.append(path)
+        if options.merge_into is not None and closed:
+            merged = _write_merged(surface_ras, merged_path, options)
+            written.append(merged_path)
+        return WrittenFiles({path: sha256_of(path) for path in written}, within_grid, volume_ml, merged)
+    except BaseException:
+        for path in (label_path, *meshes, merged_path):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _write_labels(surface_ras: Surface, path: Path, options: FileOptions) -> tuple[bool, float]:
+    grid = options.grid or LabelGrid.around(surface_ras, spacing_mm=options.spacing_mm)
+    labels = voxelise(surface_ras, grid)
+    write_label_map(labels, path)
+    return grid.holds(surface_ras), int(labels.array.sum()) * labels.voxel_volume_ml
+
+
+def _write_merged(surface_ras: Surface, path: Path, options: FileOptions) -> Merged:
+    patient = options.merge_into
+    merged = replace_thyroid(patient, voxelise(surface_ras, LabelGrid.of_volume(patient.volume)), options.merge_rules)
+    write_label_map(merged.labels.volume, path, names=merged.labels.names)
+    return merged

@@ -1,0 +1,1 @@
+"""Targets and distributions of a generated cohort."""

@@ -1,0 +1,126 @@
+"""What a user asks for, made into what the library does: exact wishes, and a patient to place thyroids in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.dataset.case_sources import find_cases, stem_of
+from ThyroidSynthLib.dataset.cases import read_case
+from ThyroidSynthLib.dataset.islands import TRACHEA_COMPONENTS, without_islands
+from ThyroidSynthLib.dataset.quality import (
+    COMPONENTS_APART,
+    SAME_VOXELS,
+    TRACHEA_AWAY,
+    TRACHEA_MISSING,
+    check_case,
+    island_notes,
+)
+from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
+from ThyroidSynthLib.generation.steer.steering import Wishes
+from ThyroidSynthLib.generation.thyroid import Thyroid
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.labels import THYROID, names_in_extensions, structure_called
+from ThyroidSynthLib.imaging.masks import read_mask
+from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
+from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
+from ThyroidSynthLib.model.shape_model import ShapeModel
+
+from .reaching import ThyroidMaker, check_cohort_wishes
+
+# Why a patient's trachea may be no place to put thyroids at.
+_UNRELIABLE = (TRACHEA_MISSING, COMPONENTS_APART, SAME_VOXELS, TRACHEA_AWAY)
+
+
+def generate_to_target(
+    model: ShapeModel,
+    *,
+    count: int,
+    seed: int,
+    asked: Wishes | list[Wishes] | None = None,
+    resolution: int = DEFAULT_RESOLUTION,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> Iterator[Thyroid]:
+    """Make random thyroids as `generate` does, and move each code until the surface measures its wishes.
+
+    A draw that does not reach its wish is replaced by the next one of its stream, a few times; where a
+    wish is out of reach the nearest thyroid is given. Without wishes the targets are the features that
+    were drawn for the thyroid.
+    """
+    wishes = asked if isinstance(asked, list) else [asked or {}] * count
+    check_cohort_wishes(model, wishes, to_target=True)
+    maker = ThyroidMaker.of(model, seed=seed, to_target=True, resolution=resolution)
+    for index, wish in enumerate(wishes):
+        check(stop_requested)
+        progress(index / count, f"Thyroid {index + 1} of {count}")
+        yield maker.make(index, wish, stop_requested=stop_requested)
+    progress(1.0, f"{count} thyroids")
+
+
+@dataclass(frozen=True)
+class PatientSite:
+    """Where thyroids are put.
+
+    Attributes
+    ----------
+    placement : Placement
+        The trachea frame in the patient.
+    trachea : Volume
+        The trachea's mask in `ras_mm`, without islands.
+    notes : tuple of str
+        What a user should know about the placement.
+    """
+
+    placement: Placement
+    trachea: Volume
+    notes: tuple[str, ...] = ()
+
+
+def site_at(path: Path | str, alignment: str, *, class_map: str | None = None) -> PatientSite:
+    """Give the trachea frame of the patient at a path.
+
+    Parameters
+    ----------
+    path : Path
+        The mask of a trachea, or anything that holds exactly one case (see `find_cases`).
+    alignment : str
+        The model's, one of `ALIGNMENTS`.
+    class_map : str, optional
+        As in `find_cases`.
+
+    Raises
+    ------
+    InputError
+        There is no trachea at the path, there are several patients, or the alignment needs a thyroid
+        and there is none.
+    """
+    path = Path(path)
+    if path.is_file() and class_map is None and _is_single_mask(path):
+        if structure_called(stem_of(path)) is THYROID:
+            raise InputError(f"{path} is a thyroid by its name. Give the trachea's mask, or the case's folder.")
+        mask = read_mask(path)
+        if mask.is_empty:
+            raise InputError(f"{path} is empty. Give the mask of a trachea, on which thyroids are centred.")
+        cleaned, found = without_islands(mask, TRACHEA_COMPONENTS)
+        trachea = cleaned.volume
+        return PatientSite(Placement.of_patient(alignment, trachea), trachea, island_notes("trachea", found))
+    sources = find_cases(path, class_map=class_map)
+    if len(sources) > 1:
+        raise InputError(f"{path} holds {len(sources)} cases. Give the folder or file of one of them.")
+    case = read_case(sources[0])
+    verdict = check_case(case)
+    reasons = (reason for reason in verdict.reasons if reason in _UNRELIABLE)
+    # How the case was read says nothing of the placement: a thyroid need not be there.
+    notes = (*reasons, *verdict.notes[len(case.notes) :])
+    return PatientSite(verdict.cleaned.placement(alignment), verdict.cleaned.trachea, notes)
+
+
+def _is_single_mask(path: Path) -> bool:
+    if is_segmentation_file(path):
+        return False
+    return not (is_nifti(path) and names_in_extensions(read_header(path).extensions))

@@ -1,0 +1,110 @@
+"""The signed distance field of one latent code: values, and how they change with the code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from ThyroidSynthLib.model.active_units import Active
+from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.threads import in_threads, in_turn
+
+# Points evaluated at once: their activations stay in a core's cache, and near each other they have fewer active
+# units. Of fewer than two chunks one thread alone has done as soon.
+_CHUNK = 1024
+_WORTH_SHARING = 2048
+
+Found = TypeVar("Found")
+
+
+class Field:
+    """f(x, z) of a model for one fixed code z, over points x in the `unit` frame.
+
+    The code's part of the first layer is computed once, so that a point costs three inputs instead
+    of three and the whole code.
+
+    Parameters
+    ----------
+    model : ShapeModel
+        The trained model.
+    code : ndarray, shape (code_size,)
+        Whole latent code: fixed, then trainable.
+    """
+
+    def __init__(self, model: ShapeModel, code: np.ndarray) -> None:
+        code = np.asarray(code, dtype=np.float32)
+        if code.shape != (model.code_size,):
+            raise ValueError(f"A code of this model has {model.code_size} numbers, not {code.shape}.")
+        self.code = code
+        self._first = model.network.layers[0].weight.detach()
+        self._of_position = self._first[:, :3].contiguous()
+        self._layers = model.layers
+        with torch.no_grad():
+            self._folded = model.network.fold(torch.from_numpy(code))
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Give the signed distance at points (n, 3), shape (n,), float32, negative inside."""
+        if len(points) == 0:
+            return np.empty(0, dtype=np.float32)
+        return torch.cat(_on_chunks(self._values, points)).numpy()
+
+    def _values(self, points: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            *_, last = self._active(points)
+            return last.value(self._layers[-1])
+
+    def _active(self, points: torch.Tensor) -> list[Active]:
+        """Give the active units of every hidden layer."""
+        layers = [Active.of(torch.addmm(self._folded, points, self._of_position.T))]
+        for layer in self._layers[:-1]:
+            layers.append(layers[-1].into(layer))
+        return layers
+
+    def derivatives(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Give values, spatial gradients and code gradients at points.
+
+        The code enters through the first layer's bias only, so one backward pass gives, for every
+        point at once, the gradient with respect to that bias; the first layer's weights turn it into
+        those with respect to position and code.
+
+        Parameters
+        ----------
+        points : ndarray, shape (n, 3)
+
+        Returns
+        -------
+        values : ndarray, shape (n,)
+        space : ndarray, shape (n, 3)
+            ∂f/∂x in the `unit` frame.
+        code : ndarray, shape (n, code_size)
+            ∂f/∂z.
+        """
+        if len(points) == 0:
+            return tuple(np.empty(shape, dtype=np.float32) for shape in (0, (0, 3), (0, len(self.code))))
+        parts = _on_chunks(self._derivatives, points)
+        values, space, code = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
+        return values, space, code
+
+    def _derivatives(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Backpropagate by hand: for a ReLU network that is the weights, masked where a unit is off."""
+        with torch.inference_mode():
+            active = self._active(points)
+            last = active[-1]
+            gradient = last.back(self._layers[-1].weight[0].index_select(0, last.units).expand_as(last.outputs))
+            for layer, above, below in zip(self._layers[-2::-1], active[:0:-1], active[-2::-1], strict=True):
+                weights = layer.weight.index_select(0, above.units).index_select(1, below.units)
+                gradient = below.back(gradient @ weights)
+            by_input = gradient @ self._first.index_select(0, active[0].units)
+            return last.value(self._layers[-1]), by_input[:, :3], by_input[:, 3:]
+
+
+def _on_chunks(work: Callable[[torch.Tensor], Found], points: np.ndarray) -> list[Found]:
+    """Work on points (n, 3) in parts of much the same size, the same ones whatever the number of threads."""
+    positions = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
+    parts, run = -(-len(points) // _CHUNK), in_turn
+    if len(points) > _WORTH_SHARING:
+        parts, run = parts + parts % 2, in_threads
+    return run(work, positions.split(-(-len(points) // parts)))

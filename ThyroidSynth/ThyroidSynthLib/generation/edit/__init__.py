@@ -1,0 +1,1 @@
+"""Edits of a patient's own thyroid that keep its details."""

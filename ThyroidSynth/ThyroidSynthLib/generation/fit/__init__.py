@@ -1,0 +1,1 @@
+"""The latent code of a given thyroid."""

@@ -1,0 +1,1 @@
+"""Random thyroids, and thyroids steered to targets."""

@@ -1,0 +1,1 @@
+"""Surfaces, regular grids, frames and the anatomical features measured on them. Imports `common` only."""

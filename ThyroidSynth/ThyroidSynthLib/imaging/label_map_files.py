@@ -1,0 +1,116 @@
+"""Label map files that other software opens in the right place, with the names of their labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.files import atomic_path, write_text
+from ThyroidSynthLib.geometry.volume import Volume, read_volume, write_volume
+
+from .label_table import add_names_to_nifti, segment_keys
+from .labels import names_in_extensions
+from .nifti import is_nifti, read_header
+from .seg_nrrd import is_segmentation_file, read_segments
+
+LABEL_FORMATS = ("nii.gz", "nii", "nrrd")
+NAMED_LABEL_FORMATS = ("nii.gz", "nii", "seg.nrrd")
+"""Formats of label maps of several structures, which carry their names."""
+
+NOTE = "Synthetic thyroid made by ThyroidSynth; not for clinical use"
+
+
+def write_label_map(
+    volume: Volume, path: Path | str, *, names: Mapping[int, str] | None = None, note: str = NOTE
+) -> None:
+    """Write a label map, read it back and compare, and only then put it in place.
+
+    Parameters
+    ----------
+    volume : Volume
+        Label map; its geometry is written as it is.
+    path : Path
+        Ends in ``.nii.gz``, ``.nii`` or ``.nrrd``; with names ``.seg.nrrd`` instead of the last.
+    names : mapping of int to str, optional
+        Names of the labels, written into the file's header.
+    note : str
+        Written into the file's header (at most 79 characters survive in NIfTI).
+
+    Raises
+    ------
+    OutputError
+        The format is not one of these, the file cannot be written, or it reads back differently.
+    """
+    path = Path(path)
+    checked_suffix(path, LABEL_FORMATS if names is None else NAMED_LABEL_FORMATS, "label map")
+    metadata = {"ITK_FileNotes": note[:79]}
+    if names is not None and is_segmentation_file(path):
+        metadata |= segment_keys(names, volume.array)
+    try:
+        with atomic_path(path) as temporary:
+            write_volume(volume, temporary, metadata=metadata)
+            if names is not None and is_nifti(path):
+                add_names_to_nifti(temporary, names)
+            _compare(volume, read_volume(temporary), path)
+            if names is not None and _names_in(temporary) != dict(names):
+                raise OutputError(f"{path} reads back with other label names. Check the disk and try again.")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
+    except (InputError, OutputError) as error:
+        raise OutputError(str(error).replace(str(temporary), str(path))) from error
+
+
+def write_names_table(names: Mapping[int, str], path: Path | str) -> None:
+    """Write the names of labels as a table (CSV) for those who read no headers.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("label", "name"), *sorted(names.items())])
+    try:
+        write_text(path, text.getvalue())
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
+
+
+def _names_in(path: Path) -> dict[int, str]:
+    if is_segmentation_file(path):
+        return {segment.label: segment.name for segment in read_segments(path)}
+    return names_in_extensions(read_header(path).extensions)
+
+
+def _compare(written: Volume, read: Volume, path: Path) -> None:
+    if not np.array_equal(written.array, read.array):
+        raise OutputError(f"{path} reads back with other voxels than were written. Check the disk and try again.")
+    # NIfTI keeps the geometry in single precision: at the far corner a hundredth of a voxel may go.
+    corner = np.array(written.array.shape[::-1])
+    if np.abs(written.to_ras(corner) - read.to_ras(corner)).max() > 1e-2 * written.spacing_mm.min():
+        raise OutputError(
+            f"{path} reads back in another place than it was written: its format cannot hold this grid. "
+            "Choose nrrd, or a grid with right angles."
+        )
+
+
+def checked_suffix(path: Path, formats: tuple[str, ...], kind: str) -> str:
+    """Give which of some formats a file's name stands for.
+
+    Raises
+    ------
+    OutputError
+        None of them.
+    """
+    name = path.name.lower()
+    for suffix in formats:
+        # A .seg.nrrd names a segmentation, whose header holds more than a label map does.
+        if name.endswith("." + suffix) and (name.endswith(".seg.nrrd") == (suffix == "seg.nrrd")):
+            return suffix
+    listed = ", ".join("." + suffix for suffix in formats)
+    raise OutputError(f"{path} has no suffix of a {kind}. Choose one of {listed}.")

@@ -1,0 +1,169 @@
+"""Maps of many structures: one number a voxel, with the names of the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.progress import StopRequested, check, never
+from ThyroidSynthLib.dataset.case_sources import stem_of
+from ThyroidSynthLib.geometry.volume import Volume
+
+from .labels import CLASS_MAPS, THYROID, checked_class_map, names_in_extensions, structure_called, structure_coded
+from .masks import Mask, read_mask
+from .nifti import is_nifti, read_header, read_nifti
+from .seg_nrrd import Segment, is_segmentation_file, read_masks, read_segments
+
+BACKGROUND = 0
+
+_SAME_PLACE_VOXELS = 0.1
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """A map of many structures.
+
+    Attributes
+    ----------
+    volume : Volume
+        Whole numbers; 0 is the background.
+    names : dict of int to str
+        Name of each label.
+    """
+
+    volume: Volume
+    names: dict[int, str]
+
+    def thyroid_labels(self) -> list[int]:
+        """Return every label that is named as the thyroid, in ascending order."""
+        return [label for label, name in sorted(self.names.items()) if structure_called(name) is THYROID]
+
+    def thyroid_label(self) -> int | None:
+        """Give the label that is named as the thyroid, None where there is none.
+
+        Raises
+        ------
+        InputError
+            Several are.
+        """
+        found = self.thyroid_labels()
+        if len(found) > 1:
+            listed = " and ".join(f"{label} ({self.names[label]})" for label in found)
+            raise InputError(f"Labels {listed} are both named as the thyroid. Say which one is meant.")
+        return found[0] if found else None
+
+
+def read_label_map(
+    path: Path | str, *, class_map: str | None = None, stop_requested: StopRequested = never
+) -> LabelMap:
+    """Read all structures of a patient as one map.
+
+    Parameters
+    ----------
+    path : path-like
+        A multi-label NIfTI of TotalSegmentator (``--ml``), a Slicer segmentation (``.seg.nrrd``), or a
+        folder of masks (``<class>.nii.gz`` each, or a case of the training dataset).
+    class_map : str, optional
+        Whose label numbers a multi-label NIfTI without names holds ("total-v2").
+
+    Raises
+    ------
+    InputError
+        There is nothing of the kind at `path`, or its files do not belong together.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _of_folder(path, stop_requested)
+    if is_segmentation_file(path):
+        return _of_segmentation(path)
+    if is_nifti(path):
+        return _of_nifti(path, class_map)
+    raise InputError(
+        f"{path} is no label map. Give a multi-label NIfTI, a Slicer segmentation (.seg.nrrd) or a folder of masks."
+    )
+
+
+def stacked(masks: Mapping[str, Mask], *, what: str = "The masks") -> LabelMap:
+    """Put masks of one scan over each other; labels count from 1 in the order given, and later ones cover earlier.
+
+    Raises
+    ------
+    InputError
+        They are not of one scan, or there are none.
+    """
+    if not masks:
+        raise InputError(f"{what} hold no structures. Choose another segmentation.")
+    first = next(iter(masks.values()))
+    array = np.zeros(first.scan_shape, dtype=np.uint8 if len(masks) < 256 else np.uint16)
+    for label, (name, mask) in enumerate(masks.items(), start=1):
+        tolerance = _SAME_PLACE_VOXELS * first.volume.spacing_mm.min()
+        apart = np.abs(mask.scan_ijk_to_ras - first.scan_ijk_to_ras)[:3]
+        # A slant shows at the far end of the scan, where it is multiplied by the number of voxels.
+        if mask.scan_shape != first.scan_shape or (apart @ [*first.scan_shape[::-1], 1]).max() > tolerance:
+            raise InputError(f"{what} lie on different grids ({name} is one). Export them again from one scan.")
+        if not mask.is_empty:
+            cut = tuple(slice(a, a + n) for a, n in zip(mask.first, mask.volume.array.shape, strict=True))
+            array[cut][mask.volume.array != 0] = label
+    return LabelMap(Volume(array, first.scan_ijk_to_ras), dict(enumerate(masks, start=1)))
+
+
+def _of_nifti(path: Path, class_map: str | None) -> LabelMap:
+    header = read_header(path)
+    names = names_in_extensions(header.extensions)
+    if not names and class_map is None:
+        raise InputError(
+            f"{path} holds no label names, so nobody knows which label is the thyroid. If it is a TotalSegmentator "
+            "v2 'total' map say so (class map total-v2)."
+        )
+    volume = read_nifti(path)
+    array = volume.array
+    if not np.issubdtype(array.dtype, np.integer):
+        if not np.array_equal(array, np.round(array)):
+            raise InputError(f"{path} holds fractional values, so it is no label map. Choose another file.")
+        array = array.astype(np.int32)
+    found = np.unique(array)
+    if found[0] < 0:
+        raise InputError(f"{path} holds negative labels. Choose another file.")
+    if not names:
+        known = {label: structure.name for structure, label in CLASS_MAPS[checked_class_map(class_map)].items()}
+        names = {int(label): known.get(int(label), f"label {label}") for label in found if label != BACKGROUND}
+    return LabelMap(Volume(array.astype(np.uint8 if found[-1] < 256 else np.uint16), volume.ijk_to_ras), names)
+
+
+def _of_segmentation(path: Path) -> LabelMap:
+    named: dict[str, Segment] = {}
+    for segment in read_segments(path):
+        named[unique_name(_name_of(segment), named)] = segment
+    return stacked(read_masks(path, named), what=str(path))
+
+
+def unique_name(name: str, taken: Container[str]) -> str:
+    """Give a name, with a number added when it is taken."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} {number}"
+    return free
+
+
+def _name_of(segment: Segment) -> str:
+    """Name a structure that is told by its code in the way that it is told by name."""
+    coded = structure_coded(segment.terminology)
+    return segment.name if coded is None or structure_called(segment.name) is coded else coded.name
+
+
+def _of_folder(folder: Path, stop_requested: StopRequested) -> LabelMap:
+    inside = folder / "segmentations"
+    where = inside if inside.is_dir() else folder
+    files = [path for path in sorted(where.iterdir()) if is_nifti(path) and stem_of(path).lower() != "ct"]
+    if not files:
+        raise InputError(f"{where} holds no masks (<class>.nii.gz). Choose the folder of a case.")
+    masks = {}
+    for path in files:
+        check(stop_requested)
+        masks[stem_of(path)] = read_mask(path)
+    return stacked(masks, what=f"The masks in {where}")

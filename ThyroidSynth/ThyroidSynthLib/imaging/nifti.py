@@ -1,0 +1,299 @@
+"""NIfTI files read directly: geometry as written, header extensions, voxels a few slices at a time.
+
+SimpleITK cannot do this job for segmentations:
+
+- it does not give header extensions, in which TotalSegmentator keeps its label names;
+- from a shear of 1e-4 on it refuses a file, and from about 1e-5 on it silently takes the other of
+  the two placements a header may hold, although masks of the TotalSegmentator dataset are as far
+  from orthogonal as that;
+- it unpacks the whole scan, while a mask fills a thousandth of it.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.volume import Volume
+
+_DATATYPES = {
+    2: "u1",
+    4: "i2",
+    8: "i4",
+    16: "f4",
+    64: "f8",
+    256: "i1",
+    512: "u2",
+    768: "u4",
+    1024: "i8",
+    1280: "u8",
+}
+_MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
+_SLAB_BYTES = 1 << 19  # Stays in the processor's cache between unpacking and looking.
+
+
+@dataclass(frozen=True)
+class NiftiHeader:
+    """What the header of a 3-D NIfTI file says.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        Voxels along k, j and i.
+    dtype : dtype
+        Type and byte order of the stored voxels.
+    ijk_to_ras : ndarray, shape (4, 4)
+        Voxel index to `ras_mm`: the sform where there is one (as TotalSegmentator and nibabel
+        take it), else the qform.
+    slope, intercept : float
+        Stored values times slope plus intercept are the values meant.
+    extensions : tuple of (int, bytes)
+        Code and content of each header extension.
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+    ijk_to_ras: np.ndarray
+    slope: float
+    intercept: float
+    extensions: tuple[tuple[int, bytes], ...]
+
+
+def is_nifti(path: Path | str) -> bool:
+    """Say whether a file name is that of a single-file NIfTI."""
+    return str(path).lower().endswith((".nii", ".nii.gz"))
+
+
+def read_header(path: Path | str) -> NiftiHeader:
+    """Read the header of a NIfTI-1 or NIfTI-2 file, gzipped or not, of either byte order.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, not a 3-D scalar image, or does not say where it lies.
+    """
+    path = Path(path)
+    with _reading(path) as stream:
+        return _parse_header(path, stream)
+
+
+def read_slabs(path: Path | str) -> Iterator[tuple[NiftiHeader, int, np.ndarray]]:
+    """Go through the voxels a few slices at a time, so that memory does not grow with the scan.
+
+    Yields
+    ------
+    header : NiftiHeader
+        The same each time.
+    first : int
+        Index k of the slab's first slice.
+    slab : ndarray, shape (m, nj, ni)
+        Voxel values; read-only.
+
+    Raises
+    ------
+    InputError
+        As `read_header`, or the file ends too early or is damaged.
+    """
+    path = Path(path)
+    with _reading(path) as stream:
+        header = _parse_header(path, stream)
+        slices, rows, columns = header.shape
+        slice_bytes = rows * columns * header.dtype.itemsize
+        step = max(1, _SLAB_BYTES // max(1, slice_bytes))
+        for first in range(0, slices, step):
+            count = min(step, slices - first)
+            content = stream.read(count * slice_bytes)
+            if len(content) < count * slice_bytes:
+                raise _damaged(path, f"it ends in slice {first + len(content) // slice_bytes} of {slices}")
+            slab = np.frombuffer(content, header.dtype).reshape(count, rows, columns)
+            if (header.slope, header.intercept) != (1.0, 0.0):
+                slab = slab * np.float32(header.slope) + np.float32(header.intercept)
+            yield header, first, slab
+        if not stream.ends_well():
+            raise _damaged(path, "it ends too early")
+
+
+def read_nifti(path: Path | str) -> Volume:
+    """Read a whole NIfTI file.
+
+    Raises
+    ------
+    InputError
+        As `read_slabs`.
+    """
+    array = None
+    for header, first, slab in read_slabs(path):
+        if array is None:
+            array = np.empty(header.shape, slab.dtype.newbyteorder("="))
+        array[first : first + len(slab)] = slab
+    return Volume(array, header.ijk_to_ras)
+
+
+class _Stream:
+    """Reads bytes from a file that may be gzipped, in one or several members."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        magic = file.read(2)
+        file.seek(0)
+        self._unpacker = zlib.decompressobj(31) if magic == b"\x1f\x8b" else None
+        self._packed = b""
+
+    def read(self, count: int) -> bytes:
+        """Give the next `count` bytes, fewer only at the end."""
+        if self._unpacker is None:
+            return self._file.read(count)
+        pieces, missing = [], count
+        while missing > 0:
+            if self._unpacker.eof:  # Tools that pack in parallel write one gzip member after another.
+                self._packed = self._unpacker.unused_data or self._file.read(1 << 16)
+                if not self._packed.startswith(b"\x1f"):
+                    break
+                self._unpacker = zlib.decompressobj(31)
+            self._packed = self._packed or self._file.read(1 << 16)
+            if not self._packed:
+                break
+            piece = self._unpacker.decompress(self._packed, missing)
+            self._packed = self._unpacker.unconsumed_tail
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+    def ends_well(self) -> bool:
+        """Read what is left; gzip's checksum, which is compared at the very end, finds changed bytes."""
+        while self.read(1 << 20):
+            pass
+        return self._unpacker is None or self._unpacker.eof
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[_Stream]:
+    if not path.is_file():
+        raise InputError(f"{path} does not exist. Check the path.")
+    try:
+        with path.open("rb") as file:
+            yield _Stream(file)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from error
+    except zlib.error as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _parse_header(path: Path, stream: _Stream) -> NiftiHeader:
+    raw = stream.read(348)
+    order = {
+        b"\x5c\x01\x00\x00": "<",
+        b"\x00\x00\x01\x5c": ">",
+        b"\x1c\x02\x00\x00": "<",
+        b"\x00\x00\x02\x1c": ">",
+    }.get(raw[:4])
+    if order is None or len(raw) < 348:
+        raise InputError(f"{path} is not a NIfTI file, whatever its name says. Export it again as NIfTI.")
+    second = raw[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
+    if second:
+        raw += stream.read(540 - 348)
+        if len(raw) < 540:
+            raise _damaged(path, "its header is cut short")
+
+    def unpack(form: str, at_first: int, at_second: int) -> tuple:
+        # NIfTI-2 keeps the fields of NIfTI-1 at other places and twice to four times as wide.
+        wide = form.translate(str.maketrans("hfB", "qdi")) if second else form
+        return struct.unpack_from(order + wide, raw, at_second if second else at_first)
+
+    magic = raw[4:7] if second else raw[344:347]
+    if magic[:2] == b"ni":
+        raise InputError(f"{path} is the header of a pair of files (.hdr and .img). Export it as one .nii.gz file.")
+    if magic[:2] != b"n+":
+        raise InputError(f"{path} is an Analyze file, which has no reliable geometry. Export it again as NIfTI.")
+    dims = unpack("8h", 40, 16)
+    (datatype,) = struct.unpack_from(order + "h", raw, 12 if second else 70)
+    pixdim = unpack("8f", 76, 104)
+    (offset,) = unpack("f", 108, 168) if not second else struct.unpack_from(order + "q", raw, 168)
+    slope, intercept = unpack("2f", 112, 176)
+    codes = struct.unpack_from(order + ("2i" if second else "2h"), raw, 344 if second else 252)
+    quaternion = unpack("6f", 256, 352)
+    sform = unpack("12f", 280, 400)
+    units = struct.unpack_from(order + "i", raw, 500)[0] if second else raw[123]
+
+    shape = dims[1 : 1 + dims[0]] if 1 <= dims[0] <= 7 else ()
+    if len(shape) < 3 or any(n != 1 for n in shape[3:]) or min(shape) < 1:
+        size = "x".join(str(n) for n in shape) or "unknown"
+        raise InputError(f"{path} is not a 3-D image (size {size}). Export a single 3-D volume.")
+    if datatype not in _DATATYPES:
+        raise InputError(f"{path} does not hold one number per voxel (NIfTI type {datatype}). Export it as integers.")
+    ijk_to_ras = _placement(path, codes, quaternion, pixdim, sform)
+    ijk_to_ras[:3] *= _MM_PER_UNIT.get(units & 7, 1.0)
+
+    extra = stream.read(max(0, int(offset) - len(raw)))
+    if slope == 0 or not np.isfinite([slope, intercept]).all():
+        slope, intercept = 1.0, 0.0
+    return NiftiHeader(
+        path=path,
+        shape=(int(shape[2]), int(shape[1]), int(shape[0])),
+        dtype=np.dtype(order + _DATATYPES[datatype]),
+        ijk_to_ras=ijk_to_ras,
+        slope=float(slope),
+        intercept=float(intercept),
+        extensions=tuple(_extensions(extra, order)),
+    )
+
+
+def _extensions(extra: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+    """Split what lies between header and voxels: a flag of 4 bytes, then sized and coded pieces."""
+    at = 4 if extra[:1] not in (b"", b"\x00") else len(extra)
+    while at + 8 <= len(extra):
+        size, code = struct.unpack_from(order + "2i", extra, at)
+        if size < 8:
+            break
+        yield code, extra[at + 8 : at + size]
+        at += size
+
+
+def _placement(
+    path: Path,
+    codes: tuple[int, ...],
+    quaternion: tuple[float, ...],
+    pixdim: tuple[float, ...],
+    sform: tuple[float, ...],
+) -> np.ndarray:
+    matrix = np.eye(4)
+    if codes[1] > 0:
+        matrix[:3] = np.reshape(sform, (3, 4))
+    elif codes[0] > 0:
+        b, c, d = quaternion[:3]
+        a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
+        rotation = np.array(
+            [
+                [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+                [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+                [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+            ]
+        )
+        handedness = -1.0 if pixdim[0] < 0 else 1.0
+        matrix[:3, :3] = rotation * np.array([pixdim[1], pixdim[2], pixdim[3] * handedness])
+        matrix[:3, 3] = quaternion[3:]
+    else:
+        raise InputError(
+            f"{path} does not say where it lies in the patient (neither sform nor qform), so left and right "
+            "are unknown. Export it again from the program that made it, with its geometry."
+        )
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-9:
+        raise InputError(
+            f"{path} has an impossible geometry (an axis of no length). Export it again with its geometry."
+        )
+    return matrix
+
+
+def _damaged(path: Path, what: str) -> InputError:
+    return InputError(f"{path} is damaged ({what}). Copy or download it again.")

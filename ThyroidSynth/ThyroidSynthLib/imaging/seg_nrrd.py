@@ -1,0 +1,205 @@
+"""Slicer's segmentation files (.seg.nrrd): which segment is which, and where it lies in the scan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.volume import Volume, volume_from_sitk
+
+from .labels import STRUCTURES, Structure, structure_called, structure_coded
+from .masks import Mask, mask_in_scan
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment's entry in the header.
+
+    Attributes
+    ----------
+    id, name : str
+        As shown in Slicer.
+    label : int
+        Voxel value.
+    layer : int
+        Which of the file's images holds it; overlapping segments lie in different ones.
+    terminology : str
+        Its terminology entry, may be empty.
+    """
+
+    id: str
+    name: str
+    label: int
+    layer: int
+    terminology: str
+
+
+def is_segmentation_file(path: Path | str) -> bool:
+    """Say whether a file name is that of a Slicer segmentation."""
+    return str(path).lower().endswith(".seg.nrrd")
+
+
+def read_segmentation(path: Path | str) -> dict[Structure, Mask]:
+    """Read the thyroid and the trachea of a Slicer segmentation.
+
+    A segment is found by its terminology code, else by its id, else by its name.
+
+    Returns
+    -------
+    dict
+        A mask per structure that the file has a segment of.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, has a segment of neither, or two that are equally the thyroid.
+    """
+    return read_masks(path, structures_among(path, read_segments(path)))
+
+
+def read_segments(path: Path | str) -> list[Segment]:
+    """Read the header entries of all segments of a Slicer segmentation.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or holds no segments.
+    """
+    path = Path(path)
+    return _segments(path, _header(path))
+
+
+def read_masks(path: Path | str, chosen: Mapping[Key, Segment]) -> dict[Key, Mask]:
+    """Read the masks of some segments of a Slicer segmentation.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or lacks what its header says.
+    """
+    import SimpleITK
+
+    path = Path(path)
+    header = _header(path)
+    try:
+        image = SimpleITK.ReadImage(str(path))
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    if image.GetDimension() != 3:
+        raise InputError(f"{path} is not a 3-D segmentation. Save it again from Slicer as .seg.nrrd.")
+    layers = image.GetNumberOfComponentsPerPixel()
+    first, scan_shape = _place_in_scan(header, image.GetSize())
+    masks = {}
+    for key, segment in chosen.items():
+        if segment.layer >= layers:
+            raise InputError(
+                f"{path} is damaged (segment {segment.name} lies in a layer it does not have). Save it again."
+            )
+        one = image if layers == 1 else SimpleITK.VectorIndexSelectionCast(image, segment.layer)
+        voxels = volume_from_sitk(one)
+        inside = Volume(voxels.array == segment.label, voxels.ijk_to_ras)
+        masks[key] = mask_in_scan(inside, first=first, scan_shape=scan_shape)
+    return masks
+
+
+def structures_among(path: Path | str, segments: list[Segment]) -> dict[Structure, Segment]:
+    """Find the thyroid and the trachea among segments by code, else by id, else by name.
+
+    Raises
+    ------
+    InputError
+        There is neither, or more than one of the same rank.
+    """
+    chosen: dict[Structure, Segment] = {}
+    for structure in STRUCTURES:
+        by_code = [s for s in segments if structure_coded(s.terminology) is structure]
+        by_id = [s for s in segments if structure_called(s.id) is structure]
+        by_name = [s for s in segments if structure_called(s.name) is structure]
+        found = by_code or by_id or by_name
+        # Several nodules or lobes may carry one code; among them a plain name decides.
+        if len(found) > 1:
+            found = [s for s in found if s in by_id] or [s for s in found if s in by_name] or found
+        if len(found) > 1:
+            listed = ", ".join(s.name for s in found)
+            raise InputError(
+                f"{path} has several segments that may be the {structure.name} ({listed}). Keep one of them."
+            )
+        if found:
+            chosen[structure] = found[0]
+    if not chosen:
+        listed = ", ".join(s.name for s in segments[:8]) + (", …" if len(segments) > 8 else "")
+        raise InputError(
+            f"{path} has neither a thyroid nor a trachea among its segments ({listed}). Name them 'thyroid' "
+            "and "
+            "'trachea', or give them their terminology in Slicer's Segmentations module."
+        )
+    return chosen
+
+
+def _header(path: Path) -> dict[str, str]:
+    import SimpleITK
+
+    if not path.is_file():
+        raise InputError(f"{path} does not exist. Check the path.")
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+
+
+def _segments(path: Path, header: dict[str, str]) -> list[Segment]:
+    segments = []
+    while (key := f"Segment{len(segments)}_") and any(key + field in header for field in ("ID", "Name", "LabelValue")):
+        index = len(segments)
+        tags = header.get(key + "Tags", "")
+        entry = re.search(r"(?:^|\|)(?:Segmentation\.)?TerminologyEntry:([^|]*)", tags)
+        segments.append(
+            Segment(
+                id=header.get(key + "ID", ""),
+                name=header.get(key + "Name", header.get(key + "ID", "")),
+                label=int(header.get(key + "LabelValue", 1)),
+                # Files from before shared layers hold each segment in an image of its own, as 0 and 1.
+                layer=int(header.get(key + "Layer", index)),
+                terminology=entry.group(1) if entry else "",
+            )
+        )
+    if not segments:
+        raise InputError(f"{path} holds no segments. Save the segmentation from Slicer as .seg.nrrd.")
+    return segments
+
+
+def _place_in_scan(
+    header: dict[str, str], size: tuple[int, ...]
+) -> tuple[tuple[int, int, int], tuple[int, int, int] | None]:
+    """Say where the file's image lies in the scan: index (k, j, i) of its first voxel, and the scan's shape.
+
+    Slicer stores only the part of the scan that is segmented, and the scan's own extent beside it.
+    Without that the file's image has to pass for the scan.
+    """
+    found = re.search(r"Reference image geometry\|([^|&]*)", header.get("Segmentation_ConversionParameters", ""))
+    offset = header.get("Segmentation_ReferenceImageExtentOffset", "").split()
+    values = [value for value in found.group(1).split(";") if value.strip()] if found else []
+    if len(values) != 22 or len(offset) != 3:
+        return (0, 0, 0), None
+    extent = np.array([int(value) for value in values[16:]]).reshape(3, 2)
+    first = np.array([int(value) for value in offset]) - extent[:, 0]
+    shape = extent[:, 1] - extent[:, 0] + 1
+    if (first < 0).any() or (first + np.array(size[:3]) > shape).any():
+        return (0, 0, 0), None  # Segmented on another grid than the scan's.
+    return tuple(int(n) for n in first[::-1]), tuple(int(n) for n in shape[::-1])
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = str(error).strip().splitlines()[-1]
+    return InputError(f"{path} cannot be read as a segmentation ({reason}). Save it again from Slicer as .seg.nrrd.")

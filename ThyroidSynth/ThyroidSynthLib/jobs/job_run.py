@@ -1,0 +1,359 @@
+"""What a training job does when it runs: prepare if need be, train, write the model. All doors use this."""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ThyroidSynthLib.common.errors import Cancelled, CohortError, JobError, ThyroidSynthError
+from ThyroidSynthLib.common.files import atomic_path, sha256_of
+from ThyroidSynthLib.common.processes import ProcessIdentity
+from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.dataset.splits import hold_out
+from ThyroidSynthLib.model.presets import TrainingSettings, alignment_for
+from ThyroidSynthLib.training.distributed import ALONE, Team
+
+from .job import JobFolder, JobState
+from .job_options import check_model_room, quality_file
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.dataset.cohort import Cohort
+    from ThyroidSynthLib.dataset.prepare import PrepareOptions
+    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.training.loop import EpochReport, Snapshot
+
+logger = logging.getLogger(__name__)
+
+STATE_EVERY_S = 0.5
+LOG_EVERY_S = 10.0
+PREPARATION_SHARE = 0.2
+_FINISHING_SHARE = 0.1
+
+Trainer = Callable[..., "ShapeModel"]
+"""Anything with the signature of `training.train`."""
+
+Finisher = Callable[..., "ShapeModel"]
+"""Anything with the signature of `synthesis.calibration.calibrated`."""
+
+
+def run_job(
+    job: JobFolder,
+    *,
+    progress: ProgressCallback = silent,
+    should_stop: StopRequested = never,
+    check_only: bool = False,
+    on_snapshot: Snapshot | None = None,
+    finish: Finisher | None = None,
+    train: Trainer | None = None,
+    team: Team = ALONE,
+) -> Path:
+    """Train a job in this process, from its checkpoint if there is one, and give the model file.
+
+    Parameters
+    ----------
+    should_stop : callable
+        A wish to stop besides the job's STOP file, such as a signal.
+    check_only : bool
+        Only check the cases that are to be prepared, and give the table of the verdicts; the next run
+        goes on from there.
+    on_snapshot : callable, optional
+        Given to the trainer; shows the user how far the shapes are.
+    finish : callable, optional
+        Gives the model as it is written from the trained one.
+    train : callable
+        The trainer; `training.train` unless a test has its own.
+    team : Team
+        The processes that train together; the others call `follow`.
+
+    Raises
+    ------
+    Cancelled
+        It was asked to stop; the checkpoint is written and the state is "stopped".
+    ThyroidSynthError
+        It failed; the state is "failed" and says why.
+    """
+    job.refuse_if_running()
+    with job.held():
+        if not job.was_prepared():
+            job.prepare_start()
+        run = _Run(job, progress, should_stop, team)
+        with _log_to(job.log_file):
+            try:
+                return (
+                    run.check_cases() if check_only else run.execute(train or _default_trainer(), on_snapshot, finish)
+                )
+            except (Cancelled, KeyboardInterrupt) as stopped:
+                run.end("stopped", str(stopped) or "Stopped at once; it goes on from its last checkpoint.")
+                raise
+            except ThyroidSynthError as error:
+                run.end("failed", str(error))
+                raise
+            except Exception as error:
+                logger.exception("Training failed")
+                run.end("failed", f"{type(error).__name__}: {error}. See {job.log_file}.")
+                raise
+
+
+def follow(team: Team, *, should_stop: StopRequested = never) -> None:
+    """Train as another than the first process of a team, if that comes to train at all.
+
+    It alone says how the training went and ends with an error where something is wrong with the job.
+
+    Raises
+    ------
+    ThyroidSynthError
+        The cohort or the checkpoint cannot be read here, or another process was lost.
+    """
+    from ThyroidSynthLib.dataset.cohort import Cohort
+
+    plan = team.announced(should_stop)
+    if plan is None:
+        return
+    with suppress(Cancelled):
+        _default_trainer()(
+            Cohort.open(Path(plan["cohort"])).part(plan["ids"]),
+            TrainingSettings.from_json(plan["settings"]),
+            device=plan["device"],
+            checkpoint_path=Path(plan["checkpoint"]),
+            should_stop=should_stop,
+            team=team,
+        )
+
+
+class _Run:
+    """One run of a job: it alone writes the job's state while it lasts."""
+
+    def __init__(self, job: JobFolder, progress: ProgressCallback, should_stop: StopRequested, team: Team) -> None:
+        self._job, self._team = job, team
+        self._progress = progress
+        self._should_stop = lambda: job.stop_requested() or should_stop()
+        self._config = job.read_config()
+        self._first_epoch: int | None = None
+        self._last_written = self._last_logged = -math.inf
+        process = ProcessIdentity.of_this_process()
+        before = job.read_state()
+        self._state = JobState(
+            status="running", epoch=before.epoch, epochs=self._settings.epochs, loss=before.loss, **process.to_json()
+        )
+
+    @property
+    def _settings(self) -> TrainingSettings:
+        return TrainingSettings.from_json(self._config["settings"])
+
+    def check_cases(self) -> Path:
+        from ThyroidSynthLib.dataset.prepare import check_cases
+
+        if not self._config["prepare"]:
+            raise JobError(f"{self._config['input']} is a cohort; its cases were checked when it was prepared.")
+        if self._job.checkpoint_file.exists():
+            raise JobError("This training has begun. To check its cases anew, start it from scratch.")
+        self._tell(0.0, "Checking the cases.", at_once=True)
+        options = self._preparation()
+        summary = check_cases(
+            Path(self._config["input"]),
+            Path(self._config["cohort"]),
+            options,
+            progress=self._tell,
+            cancelled=self._should_stop,
+        )
+        self._state = replace(self._state, fraction=1.0)
+        self.end("checked", f"{summary.accepted} of {summary.cases} cases can be learnt from.")
+        return quality_file(self._config)
+
+    def execute(self, train: Trainer, on_snapshot: Snapshot | None, finish: Finisher | None) -> Path:
+        if self._config["model"]:
+            check_model_room(self._job, Path(self._config["model"]), self._config.get("model_sha256"))
+        self._tell(0.0, "Starting.", at_once=True)
+        logger.info("Job %s, process %d on %s", self._job.path, self._state.pid, self._state.host)
+        logger.info("Settings: %s", self._config["settings"])
+        cohort = self._cohort()
+        check(self._should_stop)
+        device = _device(self._config["device"])
+        cases, held_out = len(cohort.ids), len(cohort.held_out)
+        self._state = replace(self._state, device=device, cases=cases, held_out=held_out)
+        logger.info("Training on %s with %d cases, %d held out", device, cases, held_out)
+        if self._team.size > 1:
+            logger.info("With %d processes", self._team.size)
+            self._team.announce(
+                {
+                    "cohort": str(cohort.folder),
+                    "ids": list(cohort.ids),
+                    "settings": self._settings.to_json(),
+                    "device": device,
+                    "checkpoint": str(self._job.checkpoint_file.resolve()),
+                }
+            )
+        model = train(
+            cohort,
+            self._settings,
+            device=device,
+            checkpoint_path=self._job.checkpoint_file,
+            checkpoint_every_s=self._config["checkpoint_every_s"],
+            on_epoch=self._on_epoch,
+            should_stop=self._should_stop,
+            **({} if on_snapshot is None else {"on_snapshot": on_snapshot}),
+            **({} if self._team.size == 1 else {"team": self._team}),
+        )
+        if finish is not None:
+            tell = part_of(self._tell, 1.0 - _FINISHING_SHARE, 1.0)
+            model = finish(model, progress=tell, stop_requested=self._should_stop)
+        licence = {"licence": self._config["licence"]} if self._config.get("licence") else {}
+        replace(model, provenance=model.provenance | licence).save(self._job.model_file)
+        result = self._job.model_file
+        if self._config["model"]:
+            result = Path(self._config["model"])
+            # Again, because a training takes long.
+            check_model_room(self._job, result, self._config.get("model_sha256"))
+            with atomic_path(result) as temporary:
+                shutil.copyfile(self._job.model_file, temporary)
+            self._config["model_sha256"] = sha256_of(result)
+            self._job.write_config(self._config)
+        self._state = replace(self._state, fraction=1.0, epoch=self._settings.epochs)
+        self.end("finished", f"The model is in {result}.")
+        return result
+
+    def end(self, status: str, message: str) -> None:
+        self._job.clear_stop()
+        self._state = replace(self._state, status=status, message=message, eta_s=None)
+        self._job.write_state(self._state)
+        logger.info("%s: %s", status, message)
+        if status != "failed":  # The error itself says that, and more.
+            self._progress(self._state.fraction, message)
+
+    def _cohort(self) -> Cohort:
+        from ThyroidSynthLib.dataset.cohort import Cohort
+
+        if self._config["prepare"] and not self._config["cohort_checksum"]:
+            self._prepare()
+        cohort = Cohort.open(Path(self._config["cohort"]))
+        expected = self._config["cohort_checksum"]
+        if expected and cohort.checksum != expected:
+            raise CohortError(
+                f"The cohort in {self._config['cohort']} has changed since this job began. "
+                "Restart the job to train on it as it is now."
+            )
+        if self._config.get("held_out_ids") is None:
+            held_out, seed = self._config.get("held_out", 0.0), self._config.get("split_seed", 0)
+            self._config["held_out_ids"] = list(hold_out(cohort, held_out, seed=seed))
+        self._config["cohort_checksum"] = cohort.checksum
+        self._job.write_config(self._config)
+        return cohort.part(set(cohort.ids).difference(self._config["held_out_ids"]))
+
+    def _prepare(self) -> None:
+        from ThyroidSynthLib.dataset.prepare import prepare_cohort
+
+        prepare_cohort(
+            Path(self._config["input"]),
+            Path(self._config["cohort"]),
+            self._preparation(),
+            progress=part_of(self._tell, 0.0, PREPARATION_SHARE),
+            cancelled=self._should_stop,
+        )
+
+    def _preparation(self) -> PrepareOptions:
+        from ThyroidSynthLib.dataset.prepare import PrepareOptions
+
+        return PrepareOptions(
+            alignment=alignment_for(self._settings.preset),
+            accept=tuple(self._config.get("accept", ())),
+            reject=tuple(self._config.get("reject", ())),
+            # What lies in the job's folder is the job's own, also where its input was chosen anew.
+            overwrite=True,
+        )
+
+    def _on_epoch(self, report: EpochReport) -> None:
+        if self._first_epoch is None:
+            self._first_epoch = report.epoch
+            # A run that was killed after its last checkpoint has told of epochs that now come again.
+            self._job.forget_metrics_from(report.epoch)
+        if not math.isfinite(report.loss):
+            raise JobError(
+                f"The loss is no longer a number in epoch {report.epoch}. "
+                "Restart the job with another seed or preset; if it comes again, check the cohort's features."
+            )
+        self._job.append_metrics(
+            {
+                "epoch": report.epoch,
+                "loss": report.loss,
+                "losses": report.losses,
+                "seconds": report.seconds,
+                "samples_per_second": report.samples_per_second,
+                "time": time.time(),
+            }
+        )
+        start = PREPARATION_SHARE if self._config["prepare"] else 0.0
+        end = 1.0 - _FINISHING_SHARE
+        self._state = replace(self._state, epoch=report.epoch, loss=report.loss, eta_s=report.eta_s)
+        self._tell(
+            start + (end - start) * report.epoch / report.epochs,
+            f"Epoch {report.epoch} of {report.epochs}, loss {report.loss:.3g}, {duration_text(report.eta_s)} left",
+            at_once=report.epoch in (self._first_epoch, report.epochs),
+        )
+
+    def _tell(self, fraction: float, message: str, *, at_once: bool = False) -> None:
+        """Say how far it is: to the caller always, in the state and the log now and then."""
+        self._state = replace(self._state, fraction=fraction, message=message)
+        now = time.monotonic()
+        if at_once or now - self._last_written >= STATE_EVERY_S:
+            self._job.write_state(self._state)
+            self._last_written = now
+        if at_once or now - self._last_logged >= LOG_EVERY_S:
+            logger.info("%s", message)
+            self._last_logged = now
+        self._progress(fraction, message)
+
+
+def duration_text(seconds: float) -> str:
+    """Give a duration as a person would say it."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _default_trainer() -> Trainer:
+    try:
+        from ThyroidSynthLib.training.loop import train
+    except ModuleNotFoundError as error:
+        raise JobError(
+            f"The Python at {sys.executable} has no {error.name}, which training needs. Install it there: in Slicer "
+            "with the ThyroidSynth module, elsewhere with pip."
+        ) from error
+    return train
+
+
+def _device(name: str) -> str:
+    from ThyroidSynthLib.training.device import choose_device
+
+    return str(choose_device(name))
+
+
+@contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Write what the library logs, and Python's warnings, to a file."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    library, warnings = logging.getLogger(__name__.partition(".")[0]), logging.getLogger("py.warnings")
+    level = library.level
+    library.setLevel(logging.INFO)
+    # Slicer takes anything on the standard error of a CLI module for a failure.
+    logging.captureWarnings(True)
+    for source in (library, warnings):
+        source.addHandler(handler)
+    try:
+        yield
+    finally:
+        for source in (library, warnings):
+            source.removeHandler(handler)
+        logging.captureWarnings(False)
+        library.setLevel(level)
+        handler.close()

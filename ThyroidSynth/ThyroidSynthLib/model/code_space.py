@@ -1,0 +1,46 @@
+"""Which latent codes are ordinary: the training codes' joint normal distribution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .prior import mirror_covariance
+from .shape_model import ShapeModel
+
+
+@dataclass(frozen=True)
+class CodeSpace:
+    """The training codes' joint normal distribution, fixed and trainable dimensions together.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (code_size,)
+    covariance : ndarray, shape (code_size, code_size)
+    precision : ndarray, shape (code_size, code_size)
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    precision: np.ndarray
+
+    @classmethod
+    def of(cls, model: ShapeModel) -> CodeSpace:
+        """Fit the distribution to a model's training codes."""
+        codes = model.codes.astype(np.float64)
+        mean = codes.mean(axis=0)
+        mirrored = model.settings.mirrored_size
+        if mirrored:
+            mean[-mirrored:] = 0.0
+        covariance = mirror_covariance(codes - mean, mirrored)
+        return cls(mean, covariance, np.linalg.inv(covariance))
+
+    def length(self, offset: np.ndarray) -> float:
+        """Length of a difference of codes, in SDs: root of the squared Mahalanobis distance."""
+        offset = np.asarray(offset, dtype=np.float64)
+        return float(np.sqrt(offset @ self.precision @ offset))
+
+    def distance(self, code: np.ndarray) -> float:
+        """How far a code is from the mean, in SDs per dimension: a training code has about 1."""
+        return self.length(np.asarray(code, dtype=np.float64) - self.mean) / np.sqrt(len(self.mean))

@@ -1,0 +1,150 @@
+"""What a model file is, told from its header alone: without PyTorch, and at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import ModelError
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+
+# A header holds names and places of a dozen tensors and the ids of the cases; more is no model.
+_LARGEST_HEADER = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What a user should know of a model before using it.
+
+    Attributes
+    ----------
+    path : Path
+        The model file.
+    variant, preset : str
+        How it was trained.
+    epochs : int
+        How long it was trained.
+    cohort : str
+        Name of the folder its cohort was prepared from.
+    cases, held_out : int
+        Number of training cases, and of cases of the same cohort that were kept from the training.
+    synthetic : bool
+        Whether the cohort was an example cohort: software input, not anatomy.
+    alignment : str
+        How its trachea frame lies in a patient, see `anatomy.frame.ALIGNMENTS`.
+    notice : str
+        What the model must not be used for.
+    features : ndarray, shape (n, 3)
+        Features of the training cases in the order of `FEATURE_NAMES`.
+    statement : str
+        What the cohort's source says of being synthetic; empty for real data.
+    licence : str
+        Under which the model may be used; empty where the file does not say.
+    size_bytes : int
+        Size of the file.
+    modified : float
+        When the file was last written, in seconds since 1970.
+    code_size : int
+        Dimensions of a latent code that training found.
+    seed : int
+        Of the training.
+    software : dict of str to str
+        Versions the model was trained with.
+    """
+
+    path: Path
+    variant: str
+    preset: str
+    epochs: int
+    cohort: str
+    cases: int
+    synthetic: bool
+    alignment: str
+    notice: str
+    features: np.ndarray
+    held_out: int = 0
+    statement: str = ""
+    licence: str = ""
+    size_bytes: int = 0
+    modified: float = 0.0
+    code_size: int = 0
+    seed: int = 0
+    software: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def steerable(self) -> bool:
+        """Whether thyroids of given features can be asked for."""
+        return self.variant != "baseline"
+
+    def feature_range(self, name: str, low: float = 0.0, high: float = 100.0) -> tuple[float, float]:
+        """Give two percentiles of a feature over the training cohort, in its unit."""
+        first, last = np.percentile(self.features[:, FEATURE_NAMES.index(name)], [low, high])
+        return float(first), float(last)
+
+
+def describe_model(path: Path | str) -> ModelDescription:
+    """Read what a model file says of itself.
+
+    Raises
+    ------
+    ModelError
+        The file is missing, damaged or not a model.
+    """
+    path = Path(path)
+    header, data_start = _header(path)
+    try:
+        about: dict[str, Any] = json.loads(header["__metadata__"]["thyroidsynth"])
+        if about["kind"] != "model":
+            raise ModelError(f"{path} is a {about['kind']} file, not a model file. Choose a model file.")
+        features = _tensor(path, header["features"], data_start)
+        cohort = about["provenance"].get("cohort", {})
+        file = path.stat()
+        return ModelDescription(
+            path=path,
+            variant=about["settings"]["variant"],
+            preset=about["settings"]["preset"],
+            epochs=int(about["settings"]["epochs"]),
+            cohort=str(cohort.get("source", "")),
+            cases=len(about["ids"]),
+            synthetic=bool(cohort.get("synthetic", False)),
+            alignment=about["frame"]["alignment"],
+            notice=about["notice"],
+            features=features,
+            held_out=len(cohort.get("held_out", ())),
+            statement=str(cohort.get("statement", "")),
+            licence=str(about["provenance"].get("licence", "")),
+            size_bytes=file.st_size,
+            modified=file.st_mtime,
+            code_size=int(about["settings"]["latent_size"]),
+            seed=int(about["settings"]["seed"]),
+            software={str(name): str(version) for name, version in about["provenance"].get("software", {}).items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth model file.") from error
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """Read the JSON header of a safetensors file and where its tensors begin."""
+    try:
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            if not 2 <= size <= _LARGEST_HEADER:
+                raise ValueError("its header has an impossible size")
+            return json.loads(stream.read(size)), 8 + size
+    except FileNotFoundError:
+        raise ModelError(f"{path} does not exist. Check the path.") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is damaged or no safetensors file ({error}). Copy or train it again.") from error
+
+
+def _tensor(path: Path, entry: dict[str, Any], data_start: int) -> np.ndarray:
+    begin, end = entry["data_offsets"]
+    if entry["dtype"] != "F64":
+        raise ValueError(f"features are {entry['dtype']}, not F64")
+    with path.open("rb") as stream:
+        stream.seek(data_start + begin)
+        return np.frombuffer(stream.read(end - begin), dtype="<f8").reshape(entry["shape"])

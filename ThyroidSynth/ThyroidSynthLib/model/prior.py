@@ -1,0 +1,197 @@
+"""Which latent codes are plausible, and random draws from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+
+from .shape_model import ShapeModel
+
+# Width of the kernel around a training case, in cohort SDs, when features are drawn near it.
+_KERNEL_SD = 0.15
+# How near a training case's features must be to those asked for to lend the others, in cohort SDs.
+_NEARNESS_SD = 0.35
+
+
+@dataclass(frozen=True)
+class CodePrior:
+    """A normal distribution of trainable codes, given the fixed ones.
+
+    Attributes
+    ----------
+    slope : ndarray, shape (n_fixed, k)
+        How the mean follows the fixed code; zero for the paper's independent normals.
+    intercept : ndarray, shape (k,)
+        Mean at a fixed code of zero.
+    factor : ndarray, shape (k, k)
+        Triangular root of the covariance.
+    asymmetry : Asymmetry or None
+        For a model with mirrored dimensions, how long their part of the code is.
+    """
+
+    slope: np.ndarray
+    intercept: np.ndarray
+    factor: np.ndarray
+    asymmetry: Asymmetry | None = None
+
+    @classmethod
+    def independent(cls, fixed: np.ndarray, trainable: np.ndarray) -> CodePrior:
+        """One normal per dimension, whatever the features: as published (paper, section 2.4)."""
+        slope = np.zeros((fixed.shape[1], trainable.shape[1]))
+        return cls(slope, trainable.mean(axis=0), np.diag(trainable.std(axis=0) + 1e-9))
+
+    @classmethod
+    def conditional(cls, fixed: np.ndarray, trainable: np.ndarray, mirrored_size: int = 0) -> CodePrior:
+        """Fit a joint normal: what features say about the code is used, and how dimensions go together.
+
+        The trainable code is never quite free of the features. Drawing it without regard to them
+        contradicts the condition, and the shape follows half of each.
+
+        The last `mirrored_size` dimensions hold the asymmetry and change sign under mirroring. A gland
+        and its mirror image are equally likely, so they have mean 0 and no covariance with the others,
+        and features say nothing about their direction; but symmetry says how long they are.
+        """
+        slope, intercept = _regress(fixed, trainable)
+        kept = trainable.shape[1] - mirrored_size
+        slope[:, kept:], intercept[kept:] = 0.0, 0.0
+        covariance = mirror_covariance(trainable - fixed @ slope - intercept, mirrored_size)
+        asymmetry = Asymmetry.fit(fixed, trainable, mirrored_size) if mirrored_size else None
+        return cls(slope, intercept, np.linalg.cholesky(covariance), asymmetry)
+
+    def mean(self, fixed: np.ndarray) -> np.ndarray:
+        """Most plausible trainable code for a fixed code (n_fixed,), shape (k,)."""
+        return fixed @ self.slope + self.intercept
+
+    def draw(self, fixed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw a trainable code for a fixed code (n_fixed,), shape (k,)."""
+        deviation = self.factor @ rng.standard_normal(len(self.intercept))
+        if self.asymmetry is not None:
+            deviation = self.asymmetry.rescaled(deviation, fixed)
+        return self.mean(fixed) + deviation
+
+
+@dataclass(frozen=True)
+class Asymmetry:
+    """Length of the mirrored dimensions' code: its logarithm is linear in the fixed code.
+
+    Which symmetry a length comes to differs with the direction, so no noise is added to it.
+
+    Attributes
+    ----------
+    size : int
+        Mirrored dimensions, the last of the trainable code.
+    slope : ndarray, shape (n_fixed,)
+    intercept : float
+        Of the logarithm of the length.
+    """
+
+    size: int
+    slope: np.ndarray
+    intercept: float
+
+    @classmethod
+    def fit(cls, fixed: np.ndarray, trainable: np.ndarray, size: int) -> Asymmetry:
+        """Regress the lengths of the training codes (n, k) on their fixed codes (n, n_fixed)."""
+        length = np.log(np.linalg.norm(trainable[:, -size:], axis=1) + 1e-9)
+        slope, intercept = _regress(fixed, length[:, None])
+        return cls(size, slope[:, 0], float(intercept[0]))
+
+    def rescaled(self, deviation: np.ndarray, fixed: np.ndarray) -> np.ndarray:
+        """Give the mirrored part of a deviation (k,) from the mean a length that fits the fixed code."""
+        odd = deviation[-self.size :]
+        length = np.exp(fixed @ self.slope + self.intercept)
+        return np.concatenate([deviation[: -self.size], odd * length / (np.linalg.norm(odd) + 1e-12)])
+
+
+def prior_of(model: ShapeModel) -> CodePrior:
+    """Fit the prior a model's settings name to its latent table."""
+    fixed = model.conditioning.encode(model.features)
+    table = model.latent_table.astype(np.float64)
+    if model.settings.prior != "independent":
+        return CodePrior.conditional(fixed, table, model.settings.mirrored_size)
+    return CodePrior.independent(fixed, table)
+
+
+def _regress(fixed: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least squares with a slight ridge: slope (n_fixed, m) and intercept (m,) of values (n, m)."""
+    design = np.hstack([fixed, np.ones((len(fixed), 1))])
+    ridge = 1e-3 * len(fixed) * np.eye(design.shape[1])
+    ridge[-1, -1] = 0.0
+    coefficients = np.linalg.solve(design.T @ design + ridge, design.T @ values)
+    return coefficients[:-1], coefficients[-1]
+
+
+def mirror_covariance(centred: np.ndarray, mirrored_size: int) -> np.ndarray:
+    """Covariance of centred samples (n, k) whose last dimensions change sign under mirroring."""
+    if mirrored_size == 0:
+        return shrunk_covariance(centred)
+    kept = centred.shape[1] - mirrored_size
+    covariance = np.zeros((centred.shape[1], centred.shape[1]))
+    covariance[:kept, :kept] = shrunk_covariance(centred[:, :kept])
+    covariance[kept:, kept:] = shrunk_covariance(centred[:, kept:])
+    return covariance
+
+
+def shrunk_covariance(samples: np.ndarray) -> np.ndarray:
+    """Estimate the covariance of centred samples (n, k), invertible even for n < k.
+
+    The off-diagonal entries shrink towards 0 by the share that minimises the expected error
+    (Schäfer and Strimmer, Stat. Appl. Genet. Mol. Biol. 2005, target D).
+    """
+    count = len(samples)
+    scale = np.sqrt(np.mean(samples**2, axis=0)) + 1e-12
+    standard = samples / scale
+    products = standard[:, :, None] * standard[:, None, :]
+    correlation = products.mean(axis=0)
+    variance = ((products - correlation) ** 2).sum(axis=0) * count / max(count - 1, 1) ** 3
+    off = ~np.eye(samples.shape[1], dtype=bool)
+    total = np.sum(correlation[off] ** 2)
+    share = float(np.clip(variance[off].sum() / total, 0.01, 1.0)) if total > 0 else 1.0
+    correlation[off] *= 1.0 - share
+    np.fill_diagonal(correlation, 1.0)
+    return correlation * np.outer(scale, scale)
+
+
+def draw_features(
+    model: ShapeModel, rng: np.random.Generator, asked: Mapping[str, float | None] | None = None
+) -> np.ndarray:
+    """Draw features from the training cohort's joint distribution, given those asked for.
+
+    A training case is drawn, one whose features lie near those asked for more often, and its other
+    features are taken with a little noise. An isthmus that is absent stays absent.
+
+    Returns
+    -------
+    ndarray, shape (3,)
+        In the order of `FEATURE_NAMES`; those asked for are as asked.
+    """
+    wishes = {name: value for name, value in (asked or {}).items() if value is not None}
+    spread = model.features.std(axis=0) + 1e-9
+    log_weight = np.zeros(len(model.features))
+    for name, value in wishes.items():
+        column = FEATURE_NAMES.index(name)
+        distance = np.abs(model.features[:, column] - value) / spread[column]
+        # Nearest case first, so that a wish beyond the cohort still has neighbours.
+        log_weight -= 0.5 * ((distance - distance.min()) / _NEARNESS_SD) ** 2
+    # No case may be near every wish; the one that is least far off still has a weight.
+    weight = np.exp(log_weight - log_weight.max())
+    row = rng.choice(len(model.features), p=weight / weight.sum())
+    noise = rng.standard_normal(3) * _KERNEL_SD * spread
+    drawn = model.features[row] + noise
+    volume, area, symmetry = drawn
+    absent = model.features[row, 1] == 0
+    smallest = model.features.min(axis=0)
+    drawn = np.array(
+        [
+            max(volume, smallest[0]),
+            0.0 if absent else max(area, 0.5 * model.features[row, 1]),
+            np.clip(symmetry, smallest[2], 1.0),
+        ]
+    )
+    for name, value in wishes.items():
+        drawn[FEATURE_NAMES.index(name)] = value
+    return drawn

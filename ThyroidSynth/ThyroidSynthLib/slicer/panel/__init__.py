@@ -1,0 +1,1 @@
+"""The module's panel, one package for each section. The only part that knows Qt."""

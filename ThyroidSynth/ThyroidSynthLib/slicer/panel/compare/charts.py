@@ -1,0 +1,163 @@
+"""Charts of the thyroids' features, shown in Slicer's plot view when the user asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.evaluation.metrics.histograms import histogram, limits
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.slicer.panel.shared.parameters import ChartKind
+from ThyroidSynthLib.slicer.scene.display.plots import (
+    BARS,
+    LINE,
+    POINTS,
+    Chart,
+    Series,
+    fill_chart,
+    layout_of,
+    restore_layout,
+    show_chart,
+)
+from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.model.description import ModelDescription
+    from ThyroidSynthLib.slicer.panel.shared.session import Session
+    from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord
+
+_COHORT = (0.62, 0.66, 0.72)
+_MADE = (0.05, 0.52, 0.40)
+_IDENTITY = (0.55, 0.55, 0.55)
+# Where the mark of a single thyroid stands, as a share of the highest bar: not half below the axis.
+_ABOVE_AXIS = 0.02
+
+FEATURE_OF = {
+    ChartKind.VOLUME: "volume_ml",
+    ChartKind.ISTHMUS_AREA: "isthmus_area_mm2",
+    ChartKind.SYMMETRY: "symmetry",
+    ChartKind.VOLUME_MET: "volume_ml",
+    ChartKind.ISTHMUS_AREA_MET: "isthmus_area_mm2",
+    ChartKind.SYMMETRY_MET: "symmetry",
+}
+_MET = (ChartKind.VOLUME_MET, ChartKind.ISTHMUS_AREA_MET, ChartKind.SYMMETRY_MET)
+
+
+class Charts:
+    """The chart button and what it shows; the layout of the views changes only when it is clicked."""
+
+    def __init__(self, session: Session, ui) -> None:
+        self._session, self._ui = session, ui
+        self._description: ModelDescription | None = None
+        self._layouts: tuple[int, int] | None = None
+        self._drawn: tuple | None = None
+        ui.chartButton.connect("clicked(bool)", self._onClicked)
+
+    def describe(self, description: ModelDescription | None) -> None:
+        """Compare with the cohort of another model."""
+        self._description = description
+        self.update()
+
+    def update(self) -> None:
+        """Draw the chart again if it is shown and something in it has changed."""
+        if self._layouts is not None and self._session.parameters is not None and self._drawn != self._contents():
+            self._draw()
+
+    def close(self) -> None:
+        """Bring back the layout that was there before the chart."""
+        if self._layouts is not None:
+            before, with_chart = self._layouts
+            self._layouts = None
+            if layout_of(slicer.mrmlScene) == with_chart:
+                restore_layout(slicer.mrmlScene, before)
+        self._ui.chartButton.checked = False
+
+    def _onClicked(self, checked: bool) -> None:
+        if not checked:
+            self.close()
+            return
+        before = show_chart(self._draw())
+        self._layouts = before, layout_of(slicer.mrmlScene)
+
+    def _contents(self) -> tuple:
+        found = tuple(read_record(node) for node in generated_thyroids(slicer.mrmlScene))
+        return self._session.parameters.chart, self._description, tuple(each for each in found if each is not None)
+
+    def _draw(self):
+        self._drawn = self._contents()
+        return fill_chart(slicer.mrmlScene, self._chart(*self._drawn))
+
+    @staticmethod
+    def _chart(kind: ChartKind, description: ModelDescription | None, records: Sequence[ThyroidRecord]) -> Chart:
+        name = FEATURE_OF[kind]
+        values = description.features[:, FEATURE_NAMES.index(name)] if description is not None else []
+        cohort = np.asarray(values, dtype=float)
+        return (askedAgainstMeasured if kind in _MET else againstCohort)(name, cohort, records)
+
+
+def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
+    """Give the chart of a feature's distribution among the thyroids made here and in the cohort."""
+    made = np.array([record.measured[name] for record in records if name in record.measured])
+    found = histogram(cohort, made)
+    highest = max(found.cohort.max(), found.made.max())
+    line = found.outline_of_made() if len(made) else (made, made)
+    series = (
+        Series(
+            _("Cohort ({n})").format(n=len(cohort)),
+            BARS,
+            found.centres if len(cohort) else cohort,
+            found.cohort,
+            _COHORT,
+        ),
+        Series(_("Made here ({n})").format(n=len(made)), LINE, *line, _MADE),
+        Series(_("Each one"), POINTS, made, np.full(len(made), _ABOVE_AXIS * highest), _MADE),
+    )
+    return Chart(
+        title=_("{feature}: made here and in the cohort").format(feature=_featureName(name)),
+        x_title=_axisTitle(name),
+        y_title=_("Share of thyroids (%)"),
+        series=series,
+        x_range=(float(found.edges[0]), float(found.edges[-1])),
+    )
+
+
+def askedAgainstMeasured(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
+    """Give the chart of what was measured over what was asked, with the line on which both are the same.
+
+    Its axes span the cohort, so that a difference looks as large as it is among thyroids.
+    """
+    pairs = [(record.asked[name], record.measured[name]) for record in records if name in record.asked]
+    asked, measured = np.array(pairs, dtype=float).reshape(-1, 2).T
+    ends = np.array(limits(np.concatenate([asked, measured, cohort])))
+    return Chart(
+        title=_("{feature}: asked and measured").format(feature=_featureName(name)),
+        x_title=_("asked: {axis}").format(axis=_axisTitle(name)),
+        y_title=_("measured: {axis}").format(axis=_axisTitle(name)),
+        series=(
+            Series(_("as asked"), LINE, ends, ends, _IDENTITY),
+            Series(_("Made here ({n})").format(n=len(asked)), POINTS, asked, measured, _MADE),
+        ),
+        x_range=(float(ends[0]), float(ends[1])),
+        y_range=(float(ends[0]), float(ends[1])),
+    )
+
+
+def _featureName(name: str) -> str:
+    return {
+        "volume_ml": _("Volume"),
+        "isthmus_area_mm2": _("Isthmus area"),
+        "symmetry": _("Symmetry"),
+    }[name]
+
+
+def _axisTitle(name: str) -> str:
+    return {
+        "volume_ml": _("volume (mL)"),
+        "isthmus_area_mm2": _("isthmus area (mm²)"),
+        "symmetry": _("symmetry"),
+    }[name]

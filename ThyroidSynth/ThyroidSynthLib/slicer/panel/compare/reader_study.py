@@ -1,0 +1,328 @@
+"""A reader study in the panel: thyroids one by one, in random order and without names, rated from 1 to 5."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.files import write_text
+from ThyroidSynthLib.evaluation.experiments.reader_study import CONTROL, RATINGS, ReaderStudy, StudyCase
+from ThyroidSynthLib.geometry.frame import ALIGNMENTS
+from ThyroidSynthLib.slicer.panel.shared.parameters import StudyScope
+from ThyroidSynthLib.slicer.panel.shared.section import Section
+from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices, show_own_gland
+from ThyroidSynthLib.slicer.scene.display.study_case import hide_case, is_case_shown, neutral, remove_case, show_case
+from ThyroidSynthLib.slicer.scene.thyroids.collection import show_all, show_only
+from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, generated_thyroids
+from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, placement_of_patient, surface_of_segment
+
+from .thyroid_table import kindText
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.geometry.surface import Surface
+    from ThyroidSynthLib.model.description import ModelDescription
+
+_RESULT_WIDTHS = (44, 110, 84, 50)
+
+
+class ReaderStudySection(Section):
+    """Starts a study, shows its cases, takes the ratings and gives the table.
+
+    The study is kept in the scene with each answer, so that a saved scene goes on with it.
+
+    Attributes
+    ----------
+    selectedThyroids : callable
+        Gives the thyroids that are selected in the table.
+    onChanged : callable
+        Called when a study has begun or ended.
+    """
+
+    uiFile = "ReaderStudy.ui"
+
+    def connect(self) -> None:
+        """Connect the section's own widgets."""
+        self.selectedThyroids: Callable[[], list] = list
+        self.onChanged: Callable[[], None] = lambda: None
+        self._alignment = ALIGNMENTS[0]
+        self._since: float | None = None
+        self._surfaces: dict[int, Surface] = {}
+        self._showing = False
+        self._attempted: int | None = None
+        self._ratingButtons = {rating: getattr(self.ui, f"rating{rating}Button") for rating in RATINGS}
+        for rating, button in self._ratingButtons.items():
+            button.connect("clicked(bool)", lambda checked, rating=rating: self._onRated(rating))
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.connect("timeout()", self._showCase)
+        for column, width in enumerate(_RESULT_WIDTHS):
+            self.ui.studyTable.setColumnWidth(column, width)
+        for page in (self.ui.studyRatingPage, self.ui.studyResultPage):
+            page.visible = False
+        self.ui.startStudyButton.connect("clicked(bool)", self._onStart)
+        self.ui.previousCaseButton.connect("clicked(bool)", self._onPrevious)
+        self.ui.nextCaseButton.connect("clicked(bool)", self._onNext)
+        self.ui.finishStudyButton.connect("clicked(bool)", self._onFinish)
+        self.ui.saveStudyButton.connect("clicked(bool)", self._onSave)
+        self.ui.newStudyButton.connect("clicked(bool)", self._onNew)
+        self.ui.studyComment.connect("editingFinished()", self._onCommented)
+
+    @property
+    def study(self) -> ReaderStudy | None:
+        """The study of the scene; None when there is none."""
+        return ReaderStudy.from_json(self.parameters.study) if self.parameters is not None else None
+
+    @property
+    def running(self) -> bool:
+        """Whether a reader is rating, so that nothing may tell which thyroid is which."""
+        study = self.study
+        return study is not None and not study.finished
+
+    def describe(self, description: ModelDescription | None) -> None:
+        """Measure the patient's own in the same frame as a model's thyroids."""
+        self._alignment = description.alignment if description is not None else ALIGNMENTS[0]
+
+    def refresh(self) -> None:
+        """Show the study, which may have changed or come with another scene."""
+        study = self.study
+        self.ui.studySetupPage.visible = study is None
+        self.ui.studyRatingPage.visible = study is not None and not study.finished
+        self.ui.studyResultPage.visible = study is not None and study.finished
+        if study is None:
+            self._showSetup()
+        elif study.finished:
+            self._showResult(study)
+        else:
+            self._showAnswer(study)
+            if not is_case_shown(slicer.mrmlScene) and self._attempted != study.position:
+                self._timer.start()
+
+    def thyroidsChanged(self) -> None:
+        """Offer thyroids that were added or removed."""
+        if self.study is None:
+            self._showSetup()
+
+    def release(self) -> None:
+        """Let go of the scene and of the parameters; the thyroids are shown again where the panel is not."""
+        if self.running and not slicer.mrmlScene.IsClosing():
+            hide_case(slicer.mrmlScene)
+            show_all(slicer.mrmlScene)
+            parameters = self.parameters
+            if parameters.studyHidOwn and parameters.segmentation is not None:
+                show_own_gland(parameters.segmentation, parameters.thyroidSegmentID, True)
+        self._timer.stop()
+        self._surfaces.clear()
+        self._since = self._attempted = None
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._timer.stop()
+
+    def _keep(self, study: ReaderStudy | None) -> None:
+        self.parameters.study = study.to_json() if study is not None else ""
+
+    def _candidates(self) -> list:
+        everything = self.parameters.studyScope is StudyScope.ALL
+        return generated_thyroids(slicer.mrmlScene) if everything else self.selectedThyroids()
+
+    def _hasControl(self) -> bool:
+        parameters = self.parameters
+        return parameters.studyControl and parameters.segmentation is not None and bool(parameters.thyroidSegmentID)
+
+    def _showSetup(self) -> None:
+        count = len(self._candidates()) + self._hasControl()
+        self.ui.studyCountLabel.text = (
+            _("{n} cases in random order").format(n=count) if count > 1 else _("At least two thyroids are needed.")
+        )
+        # Which rows are selected is known when the button is clicked.
+        self.ui.startStudyButton.enabled = count > 1 or self.parameters.studyScope is StudyScope.SELECTED
+
+    def _onStart(self, checked: bool = False) -> None:
+        parameters = self.parameters
+        nodes = self._candidates()
+        with self.session.work(_("Preparing the study")):
+            self.session.ensurePackages()
+            cases = [_caseOf(number, node) for number, node in enumerate(nodes)]
+            if self._hasControl():
+                cases.append(self._control(len(cases)))
+                nodes.append(parameters.segmentation)
+            study = ReaderStudy.start(cases, reader=parameters.reader, seed=parameters.studySeed)
+            with slicer.util.NodeModify(parameters):
+                parameters.studyNodes = nodes
+                parameters.studyHidOwn = parameters.showOwnThyroid
+                parameters.showOwnThyroid = False
+                self._keep(study)
+        if self.running:
+            self.onChanged()
+            self._showCase()
+
+    def _control(self, number: int) -> StudyCase:
+        parameters = self.parameters
+        name = f"{parameters.segmentation.GetName()}: {parameters.thyroidSegmentID}"
+        try:
+            placement = placement_of_patient(
+                parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, self._alignment
+            )
+            features = features_of_segment(parameters.segmentation, parameters.thyroidSegmentID, placement).as_dict()
+        except InputError:
+            # Without a trachea a thyroid can be rated, but not measured.
+            features = {}
+        return StudyCase(number, name, CONTROL, dict(features), segment=parameters.thyroidSegmentID)
+
+    def _showCase(self) -> None:
+        """Show the case of the study, alone and with a neutral name; no camera moves."""
+        study = self.study
+        if study is None or study.finished or self._showing:
+            return
+        self._showing = True
+        # Asked for once: a case that cannot be shown is said once, and leaves nothing of the one before.
+        self._attempted = study.position
+        hide_case(slicer.mrmlScene)
+        label = _caseText(study)
+        try:
+            # Without making the panel wait: the keyboard's focus stays where the reader has it.
+            with self.session.work(_("Showing the case"), blocking=False) as work:
+                surface = self._surfaceOf(study.case)
+                work.check()
+                if self.running:
+                    show_only(slicer.mrmlScene, None)
+                    lower, upper = bounds_of(show_case(slicer.mrmlScene, surface, label))
+                    jump_slices(slicer.mrmlScene, (lower + upper) / 2)
+                    self.session.say(label)
+        finally:
+            self._showing = False
+        self._since = time.monotonic()
+        if self.running:
+            self._showAnswer(self.study)
+            if self.study.position != self._attempted:
+                self._timer.start()  # the reader went on meanwhile
+
+    def _surfaceOf(self, case: StudyCase) -> Surface:
+        if case.number not in self._surfaces:
+            nodes = self.parameters.studyNodes
+            node = nodes[case.number] if case.number < len(nodes) else None
+            if node is None or node.GetScene() is None:
+                raise InputError(_("This thyroid is no longer in the scene. Go on with the next case."))
+            self.session.ensurePackages()
+            self._surfaces[case.number] = neutral(surface_of_segment(node, case.segment))
+        return self._surfaces[case.number]
+
+    def _showAnswer(self, study: ReaderStudy) -> None:
+        self.ui.studyCaseLabel.text = _caseText(study)
+        self.ui.studyRatedLabel.text = _("{rated} of {n} rated").format(rated=study.rated, n=len(study.cases))
+        for rating, button in self._ratingButtons.items():
+            button.checked = rating == study.answer.rating
+        if self.ui.studyComment.text != study.answer.comment:
+            self.ui.studyComment.text = study.answer.comment
+        self.ui.previousCaseButton.enabled = study.position > 0
+        self.ui.nextCaseButton.enabled = study.position < len(study.cases) - 1
+
+    def _spent(self) -> float:
+        """Give the seconds since this was last asked."""
+        now = time.monotonic()
+        since, self._since = self._since, now
+        return now - since if since is not None else 0.0
+
+    def _onRated(self, rating: int) -> None:
+        study = self.study
+        if study is not None and not study.finished:
+            self._keep(study.answered(rating=rating, seconds=self._spent()))
+
+    def _onCommented(self) -> None:
+        study = self.study
+        if study is not None and not study.finished and self.ui.studyComment.text != study.answer.comment:
+            self._keep(study.answered(comment=self.ui.studyComment.text, seconds=self._spent()))
+
+    def _onPrevious(self, checked: bool = False) -> None:
+        self._move(-1)
+
+    def _onNext(self, checked: bool = False) -> None:
+        self._move(1)
+
+    def _move(self, step: int) -> None:
+        # A button need not take the focus from the comment, which then has not been kept.
+        study = self.study.answered(comment=self.ui.studyComment.text, seconds=self._spent())
+        self._keep(study.moved(step))
+        self._showCase()
+
+    def _onFinish(self, checked: bool = False) -> None:
+        study = self.study.answered(comment=self.ui.studyComment.text, seconds=self._spent())
+        self._keep(study)
+        missing = len(study.cases) - study.rated
+        if missing and not slicer.util.confirmYesNoDisplay(
+            _("{n} cases are not rated yet. Finish all the same?").format(n=missing), windowTitle="ThyroidSynth"
+        ):
+            return
+        remove_case(slicer.mrmlScene)
+        self._surfaces.clear()
+        self._since = None
+        with slicer.util.NodeModify(self.parameters):
+            self.parameters.showOwnThyroid = self.parameters.studyHidOwn
+            self._keep(study.finish())
+        self.onChanged()
+
+    def _showResult(self, study: ReaderStudy) -> None:
+        table = self.ui.studyTable
+        rows = study.rows()
+        table.setRowCount(len(rows))
+        for index, row in enumerate(rows):
+            texts = (str(row["order"]), row["name"], _kindText(row["kind"]), str(row["rating"] or "–"), row["comment"])
+            for column, text in enumerate(texts):
+                table.setItem(index, column, qt.QTableWidgetItem(text))
+        parts = [
+            _("{kind} {mean} ({n})").format(kind=_kindText(kind), mean=f"{mean:.1f}", n=count)
+            for kind, (mean, count) in study.means().items()
+        ]
+        self.ui.studyMeansLabel.text = _("Mean rating: {means}").format(means=", ".join(parts) or "–")
+
+    def _onSave(self, checked: bool = False) -> None:
+        study = self.study
+        name = "_".join(
+            filter(None, ("reader-study", "".join(c for c in study.reader if c.isalnum()), str(study.seed)))
+        )
+        path = qt.QFileDialog.getSaveFileName(
+            self.widget, _("Save the ratings"), f"{name}.csv", _("Comma-separated values (*.csv)")
+        )
+        if not path:
+            return
+        with self.session.errorsShown():
+            try:
+                write_text(path, study.to_csv())
+            except OSError as error:
+                raise OutputError(
+                    _("{path} cannot be written ({error}). Choose another folder.").format(path=path, error=error)
+                ) from error
+            self.session.say(_("The ratings were saved: {path}").format(path=path))
+
+    def _onNew(self, checked: bool = False) -> None:
+        if slicer.util.confirmYesNoDisplay(
+            _("The ratings of this study are dropped from the scene. Save them first if they are needed. Go on?"),
+            windowTitle="ThyroidSynth",
+        ):
+            with slicer.util.NodeModify(self.parameters):
+                self.parameters.studyNodes = []
+                self._keep(None)
+
+
+def _caseOf(number: int, node) -> StudyCase:
+    record = read_record(node)
+    if record is None:
+        return StudyCase(number, node.GetName(), "", segment=SEGMENT_ID)
+    about = (dict(record.measured), record.model, SEGMENT_ID, record.seed)
+    return StudyCase(number, node.GetName(), record.kind, *about)
+
+
+def _caseText(study: ReaderStudy) -> str:
+    return _("Case {number} of {n}").format(number=study.position + 1, n=len(study.cases))
+
+
+def _kindText(kind: str) -> str:
+    return _("the patient's own") if kind == CONTROL else kindText(kind)

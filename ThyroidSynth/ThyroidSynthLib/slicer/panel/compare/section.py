@@ -1,0 +1,206 @@
+"""Section "Inspect": all thyroids of the scene in a table, compared, charted and rated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import slicer
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.slicer.panel.shared.section import Section
+from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
+from ThyroidSynthLib.slicer.scene.thyroids.collection import (
+    RemovedThyroid,
+    put_back,
+    remove_thyroid,
+    show_all,
+    show_only,
+)
+from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
+
+from .charts import Charts
+from .comparing import Comparing
+from .nearest import NearestShapes
+from .reader_study import ReaderStudySection
+from .thyroid_table import Row, ThyroidTable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ThyroidSynthLib.model.code_space import CodeSpace
+    from ThyroidSynthLib.model.description import ModelDescription
+    from ThyroidSynthLib.slicer.panel.shared.session import Session
+    from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord
+
+
+class InspectSection(Section):
+    """The table, and what can be done with the thyroids in it; while a reader rates them, all that is hidden."""
+
+    uiFile = "Inspect.ui"
+
+    def __init__(self, session: Session, folder: Path) -> None:
+        self.study = ReaderStudySection(session, folder)
+        super().__init__(session, folder)
+        self.ui.studyPlace.layout().addWidget(self.study.widget)
+
+    def connect(self) -> None:
+        """Connect the section's own widgets."""
+        self._removed: list[RemovedThyroid] = []
+        self._space: tuple[str, CodeSpace] | None = None
+        self._table = ThyroidTable(self.ui.thyroidTable)
+        self._table.onChosen = self._onChosen
+        self._table.onRenamed = self._onRenamed
+        self._nearest = NearestShapes(self.session, self._fill)
+        self._comparing = Comparing(self.session, self.ui, self.widget)
+        self._charts = Charts(self.session, self.ui)
+        self.study.selectedThyroids = self._selected
+        self.study.onChanged = self._onStudyChanged
+        self.ui.showAllButton.connect("clicked(bool)", self._onShowAll)
+        self.ui.renameButton.connect("clicked(bool)", self._onRename)
+        self.ui.removeButton.connect("clicked(bool)", self._onRemove)
+        self.ui.putBackButton.connect("clicked(bool)", self._onPutBack)
+
+    def refresh(self) -> None:
+        """Show the parameters, which have changed."""
+        blinded = self._comparing.blinded = self.study.running
+        self.ui.inspectBody.visible = not blinded
+        self.study.refresh()
+        if not blinded:
+            self._fill()
+            self._comparing.refresh()
+            self._charts.update()
+
+    def describe(self, description: ModelDescription | None) -> None:
+        """Follow the chosen shape model."""
+        self._nearest.describe(description)
+        self._charts.describe(description)
+        self.study.describe(description)
+        if self.parameters is not None:
+            self._fill()
+
+    def thyroidsChanged(self) -> None:
+        """Show thyroids that were added, changed, renamed or removed."""
+        self.refresh()
+        self.study.thyroidsChanged()
+
+    def release(self) -> None:
+        """Let go of the scene and of the parameters."""
+        self._comparing.endFlip()
+        self._nearest.stop()
+        self.study.release()
+        if slicer.mrmlScene.IsClosing():
+            # Otherwise the module is only left for a while.
+            self._charts.close()
+            self._removed.clear()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._comparing.close()
+        self._nearest.stop()
+        self.study.close()
+
+    def _fill(self) -> None:
+        if self.parameters is None or self.study.running:
+            return
+        nodes = generated_thyroids(slicer.mrmlScene)
+        current = self.parameters.result
+        self._table.fill([self._row(node) for node in nodes], current.GetID() if current is not None else "")
+        self.ui.inspectHintLabel.text = _hint(len(nodes))
+        for button in (self.ui.renameButton, self.ui.removeButton):
+            button.enabled = current is not None
+        self.ui.showAllButton.enabled = len(nodes) > 0
+        self.ui.putBackButton.enabled = bool(self._removed)
+        # The current one first: it is looked at.
+        self._nearest.follow(sorted(nodes, key=lambda node: node is not current))
+
+    def _row(self, node) -> Row:
+        record = read_record(node)
+        return Row(
+            nodeID=node.GetID(),
+            name=node.GetName(),
+            record=record,
+            nearest=self._nearest.answer(node),
+            distance=self._distance(record),
+            otherModel=self._nearest.isOtherModels(node),
+        )
+
+    def _distance(self, record: ThyroidRecord | None) -> float | None:
+        """Give the distance of a thyroid's code to the mean; one that was not steered has none in its record."""
+        if record is None or record.distance is not None:
+            return record.distance if record is not None else None
+        model = self.session.modelInMemory()
+        if model is None or model.checksum != record.model:
+            return None
+        from ThyroidSynthLib.model.code_space import CodeSpace
+
+        if self._space is None or self._space[0] != model.checksum:
+            self._space = (model.checksum, CodeSpace.of(model))
+        return self._space[1].distance(record.code)
+
+    def _selected(self) -> list:
+        found = (slicer.mrmlScene.GetNodeByID(nodeID) for nodeID in self._table.selected())
+        return [node for node in found if node is not None]
+
+    def _onChosen(self, nodeID: str) -> None:
+        """Make a thyroid the current one, show only it, and move the slices there; no camera moves."""
+        node = slicer.mrmlScene.GetNodeByID(nodeID) if nodeID else None
+        if node is None or self.parameters is None or self.session.busy:
+            return
+        self._comparing.endFlip()
+        show_only(slicer.mrmlScene, node)
+        lower, upper = bounds_of(node)
+        jump_slices(slicer.mrmlScene, (lower + upper) / 2)
+        if self.parameters.result is not node:
+            self.parameters.result = node
+
+    def _onRenamed(self, nodeID: str, name: str) -> None:
+        node = slicer.mrmlScene.GetNodeByID(nodeID)
+        if node is not None and name:
+            node.SetName(name)
+        self.session.announceThyroids()
+
+    def _onShowAll(self, checked: bool = False) -> None:
+        self._comparing.endFlip()
+        show_all(slicer.mrmlScene)
+
+    def _onRename(self, checked: bool = False) -> None:
+        self._table.rename()
+
+    def _onRemove(self, checked: bool = False) -> None:
+        """Remove the selected thyroids, or the current one; they can be put back until the scene is closed."""
+        current = self.parameters.result
+        nodes = self._selected()
+        nodes = nodes if current in nodes else [current]
+        self._comparing.end()
+        with self.session.errorsShown():
+            for node in nodes:
+                self._removed.append(remove_thyroid(node))
+            self.session.say(
+                _("Removed: {names}").format(names=", ".join(node.name for node in self._removed[-len(nodes) :]))
+            )
+        left = generated_thyroids(slicer.mrmlScene)
+        if left:
+            self._onChosen(left[-1].GetID())
+        self.session.announceThyroids()
+
+    def _onPutBack(self, checked: bool = False) -> None:
+        if self._removed:
+            node = put_back(slicer.mrmlScene, self._removed.pop(), ct=self.parameters.ct)
+            self._onChosen(node.GetID())
+            self.session.announceThyroids()
+
+    def _onStudyChanged(self) -> None:
+        """A study has begun or ended: nothing may be shown that tells which thyroid is which."""
+        if self.study.running:
+            self._comparing.end()
+            self._charts.close()
+        elif self.parameters is not None and self.parameters.result is not None:
+            show_only(slicer.mrmlScene, self.parameters.result)
+        self.refresh()
+
+
+def _hint(count: int) -> str:
+    if count == 0:
+        return _("No thyroids yet: they appear here as they are made.")
+    return _("A click shows a thyroid alone and makes it the current one.")

@@ -1,0 +1,53 @@
+"""The table of an edit: each feature before, now, and the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import qt
+
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.slicer.panel.shared.wording import featureText
+
+from .wording import changeText
+
+_COLUMNS = 3
+_NOTHING = "–"
+
+
+class EditTable:
+    """Shows three features of two thyroids.
+
+    Parameters
+    ----------
+    table : QTableWidget
+        One row a feature, in the order of `FEATURE_NAMES`; its headers come from the .ui file.
+    """
+
+    def __init__(self, table) -> None:
+        self._table = table
+        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        for row in range(len(FEATURE_NAMES)):
+            for column in range(_COLUMNS):
+                item = qt.QTableWidgetItem(_NOTHING)
+                item.setTextAlignment(qt.Qt.AlignCenter)
+                table.setItem(row, column, item)
+
+    def show(self, before: Mapping[str, float], now: Mapping[str, float]) -> None:
+        """Show the features of the patient's thyroid and of its edit."""
+        for row, name in enumerate(FEATURE_NAMES):
+            self._write(
+                row,
+                featureText(name, before[name]),
+                featureText(name, now[name]),
+                changeText(name, before[name], now[name]),
+            )
+
+    def clear(self) -> None:
+        """Show that there is no edit."""
+        for row in range(len(FEATURE_NAMES)):
+            self._write(row, *([_NOTHING] * _COLUMNS))
+
+    def _write(self, row: int, *texts: str) -> None:
+        for column, text in enumerate(texts):
+            self._table.item(row, column).setText(text)

@@ -1,0 +1,241 @@
+"""A cohort of new thyroids from the section "Export": a process of its own, watched by its folder."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.common.errors import Cancelled, InputError, ModelError
+from ThyroidSynthLib.common.progress import part_of
+from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
+from ThyroidSynthLib.export.cohort.manifest import MANIFEST_JSON
+from ThyroidSynthLib.generation.cohort.target_table import read_wishes
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
+from ThyroidSynthLib.slicer.panel.generate.targets import askedOf
+from ThyroidSynthLib.slicer.panel.shared.export_choices import (
+    CohortOverlap,
+    CohortWishes,
+    LabelGridChoice,
+    MergeOverlaps,
+)
+from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
+from ThyroidSynthLib.slicer.panel.shared.python import pythonExecutable
+from ThyroidSynthLib.slicer.scene.patient.patient_files import PATIENT_FOLDER, write_patient, write_patient_map
+
+from .cohort_marginals import CohortMarginals, askedDistribution, marginalText
+from .plan import mergeRules, meshFormats, patientMap, spacingOf
+from .wording import cohortText
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.model.description import ModelDescription
+    from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
+
+POLL_EVERY_MS = 700
+_PATIENCE_S = 60.0
+_OPTIONS = {"volume_ml": "--volume", "isthmus_area_mm2": "--isthmus-area", "symmetry": "--symmetry"}
+
+
+class CohortExport:
+    """Starts a cohort with the choices of the sections Generate and Export, and watches it.
+
+    Parameters
+    ----------
+    session : Session
+        What the sections share.
+    ui : object
+        The widgets of the section "Export".
+    """
+
+    def __init__(self, session: Session, ui) -> None:
+        self.session = session
+        self.ui = ui
+        self._marginals = CohortMarginals(session, ui)
+        self._description: ModelDescription | None = None
+        self._watched: Path | None = None
+        self._stoppedAt: float | None = None
+        self._timer = qt.QTimer()
+        self._timer.setInterval(POLL_EVERY_MS)
+        self._timer.connect("timeout()", self._poll)
+        ui.startCohortButton.connect("clicked(bool)", self._onStart)
+        ui.stopCohortButton.connect("clicked(bool)", self._onStop)
+
+    def describe(self, description: ModelDescription | None) -> None:
+        """Follow the chosen shape model."""
+        self._description = description
+        self._marginals.describe(description)
+
+    def release(self) -> None:
+        """Let go of the parameters; the cohort goes on, and is found again by its folder."""
+        self._timer.stop()
+        self._watched, self._stoppedAt = None, None
+
+    def refresh(self) -> None:
+        """Show the parameters, which have changed."""
+        parameters = self.session.parameters
+        fromTable = parameters.cohortWishes is CohortWishes.TABLE
+        for widget in (self.ui.cohortTableLabel, self.ui.cohortTableEdit):
+            widget.visible = fromTable
+        self._marginals.refresh(visible=parameters.cohortWishes is CohortWishes.MARGINALS)
+        self.ui.cohortCountSpinBox.enabled = not fromTable
+        self.ui.cohortOverlapSelector.enabled = parameters.cohortAtPatient
+        self.ui.cohortNoteLabel.text = self._filesText()
+        if self._watched != parameters.cohortFolder:
+            self._watched, self._stoppedAt = parameters.cohortFolder, None
+            self._poll()
+
+    def _filesText(self) -> str:
+        """Say that the choices of files above hold for a cohort, too."""
+        parameters = self.session.parameters
+        files = [parameters.labelFormat.value] if parameters.exportLabels else []
+        files += meshFormats(parameters)
+        if parameters.exportMerged and parameters.cohortAtPatient:
+            files.append(_("merged map"))
+        if not files:
+            return _("No files are chosen above: only the manifest is written.")
+        return _("Files of each, as chosen above: {files}.").format(files=", ".join(files))
+
+    def _onStart(self, checked: bool = False) -> None:
+        with self.session.work(_("Starting the cohort")) as work:
+            self.session.ensureRequirements()
+            folder = self.session.parameters.cohortFolder
+            if not isSet(folder):
+                raise InputError(_("Choose a folder for the cohort."))
+            run = CohortRun(folder)
+            if run.state().runs:
+                raise InputError(_("A cohort is being made in this folder. Wait for it, or stop it first."))
+            total = self._total()
+            replace = self._mayReplace(folder)
+            arguments = [*self._wishes(), *self._files(), *self._patient(folder, work)]
+            arguments += ["--overwrite"] if replace else []
+            run.start(pythonExecutable(), [str(self._model()), *arguments], total=total)
+            self._stoppedAt = None
+            self.session.say(_("The cohort is made in the background; Slicer may be closed meanwhile."))
+        if self.session.parameters is not None:
+            self._poll()
+
+    def _model(self) -> Path:
+        path = self.session.parameters.model
+        if self._description is None or not path.is_file():
+            raise ModelError(_("Choose a model file in the section Shape model first."))
+        return path
+
+    def _total(self) -> int:
+        parameters = self.session.parameters
+        if parameters.cohortWishes is CohortWishes.TABLE:
+            return len(read_wishes(parameters.cohortTable))
+        return parameters.cohortCount
+
+    def _mayReplace(self, folder: Path) -> bool:
+        """Ask before a cohort that is there is replaced, and say whether there is one."""
+        there = (folder / MANIFEST_JSON).exists()
+        if not there and not (folder / PATIENT_FOLDER).exists():
+            return False
+        question = _("{folder} already holds a cohort. Replace it?").format(folder=folder)
+        if not slicer.util.confirmYesNoDisplay(question, windowTitle=_("Replace a cohort")):
+            raise Cancelled(_("Nothing was written."))
+        return there
+
+    def _wishes(self) -> list[str]:
+        parameters = self.session.parameters
+        seed = ["--seed", str(parameters.cohortSeed)]
+        steerable = self._description is not None and self._description.steerable
+        exact = ["--exact"] if parameters.exact and steerable else []
+        if parameters.cohortWishes is CohortWishes.TABLE:
+            return [*seed, "--from-table", str(parameters.cohortTable), *exact]
+        arguments = [*seed, "--count", str(parameters.cohortCount)]
+        if parameters.cohortWishes is CohortWishes.MARGINALS:
+            return [*arguments, *self._distributions()]
+        if parameters.cohortWishes is CohortWishes.FREE:
+            return [*arguments, "--distribution", "cohort"] if parameters.exact else arguments
+        asked = askedOf(parameters) if steerable else {}
+        for name, value in asked.items():
+            arguments += [_OPTIONS[name], f"{value:.9g}"]
+        # Without a wish there is nothing to meet.
+        return [*arguments, *exact] if asked else arguments
+
+    def _distributions(self) -> list[str]:
+        parameters = self.session.parameters
+        # Refused here rather than by the process.
+        askedDistribution(parameters)
+        arguments = ["--distribution", "cohort"]
+        for name, option in _OPTIONS.items():
+            arguments += [f"{option}-distribution", marginalText(parameters, name)]
+        if parameters.cohortSetWithout:
+            arguments += ["--without-isthmus", f"{parameters.cohortWithoutPercent:.9g}%"]
+        return arguments
+
+    def _files(self) -> list[str]:
+        parameters = self.session.parameters
+        arguments = ["--format", parameters.labelFormat.value if parameters.exportLabels else "none"]
+        meshes = meshFormats(parameters)
+        if meshes:
+            arguments += ["--mesh", ",".join(meshes), "--mesh-space", parameters.meshSpace.value]
+        onCt = parameters.labelGrid is LabelGridChoice.CT and parameters.cohortAtPatient
+        if parameters.exportLabels and not (onCt and parameters.ct is not None):
+            arguments += ["--spacing", ",".join(f"{each:g}" for each in spacingOf(parameters))]
+        return arguments
+
+    def _patient(self, folder: Path, work: Work) -> list[str]:
+        """Write what the process must know of the patient, and give the arguments that say where it is."""
+        parameters = self.session.parameters
+        if not parameters.cohortAtPatient:
+            return []
+        if parameters.segmentation is None or not parameters.tracheaSegmentID:
+            raise InputError(_("There is no patient with a trachea. Choose one, or make the cohort without a patient."))
+        segments = {TRACHEA: parameters.tracheaSegmentID}
+        if parameters.thyroidSegmentID:
+            segments[THYROID] = parameters.thyroidSegmentID
+        patient = folder / PATIENT_FOLDER
+        work.progress(0.1, _("Writing the patient's trachea"))
+        trachea = write_patient(parameters.segmentation, segments, parameters.ct, patient)
+        arguments = ["--at", str(patient)]
+        if parameters.exportLabels and parameters.labelGrid is LabelGridChoice.CT and parameters.ct is not None:
+            arguments += ["--grid", str(trachea)]
+        if parameters.cohortOverlap is not CohortOverlap.IGNORE:
+            arguments += ["--overlap", parameters.cohortOverlap.value]
+        if parameters.exportMerged:
+            whole = patientMap(parameters, part_of(work.progress, 0.2, 0.8), work.stopRequested)
+            rules = mergeRules(whole, parameters)
+            arguments += ["--merge-into", str(write_patient_map(whole, patient))]
+            arguments += ["--old-thyroid", str(rules.old_becomes)]
+            arguments += ["--merge-overlaps", MergeOverlaps(parameters.mergeOverlaps).value]
+            if rules.thyroid_label is not None:
+                arguments += ["--thyroid-label", str(rules.thyroid_label)]
+        work.check()
+        return arguments
+
+    def _onStop(self, checked: bool = False) -> None:
+        with self.session.errorsShown():
+            CohortRun(self.session.parameters.cohortFolder).request_stop()
+            self._stoppedAt = time.monotonic()
+        self._poll()
+
+    def _poll(self) -> None:
+        parameters = self.session.parameters
+        if parameters is None:
+            return
+        if not isSet(parameters.cohortFolder):
+            self._show(0.0, "", runs=False)
+            return
+        run = CohortRun(parameters.cohortFolder)
+        state = run.state()
+        # A thyroid takes seconds; a process that does not end within a minute has lost its way.
+        if state.runs and self._stoppedAt is not None and time.monotonic() - self._stoppedAt > _PATIENCE_S:
+            run.kill()
+        self._show(state.done / state.total if state.total else 0.0, cohortText(state), runs=state.runs)
+        self.ui.stopCohortButton.enabled = state.status == "running"
+
+    def _show(self, fraction: float, text: str, *, runs: bool) -> None:
+        self.ui.cohortProgressBar.value = round(1000 * min(fraction, 1.0))
+        self.ui.cohortStateLabel.text = text
+        self.ui.startCohortButton.enabled = not runs
+        self.ui.stopCohortButton.enabled = False
+        if runs and not self._timer.active:
+            self._timer.start()
+        elif not runs:
+            self._timer.stop()

@@ -1,0 +1,193 @@
+"""Section "Export": thyroids of the scene as files that are read back, and cohorts made in the background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.common.errors import Cancelled, InputError
+from ThyroidSynthLib.common.progress import part_of
+from ThyroidSynthLib.slicer.panel.shared.export_choices import ExportWhat, LabelGridChoice
+from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
+from ThyroidSynthLib.slicer.panel.shared.section import Section
+from ThyroidSynthLib.slicer.scene.thyroids.export import TABLE_FILE, export_thyroid, file_stem, write_table
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
+
+from .cohort import CohortExport
+from .plan import UNTICKED, chosenThyroids, patientMap, sceneFiles, structureNames, withPatient
+from .wording import exportedText
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.model.description import ModelDescription
+    from ThyroidSynthLib.slicer.scene.thyroids.export import ExportedThyroid
+
+_MAP_SHARE = 0.4
+
+
+class ExportSection(Section):
+    """Writes what the scene shows; nothing that is there is replaced unasked."""
+
+    uiFile = "Export.ui"
+
+    def connect(self) -> None:
+        """Connect the section's own widgets."""
+        self._written: Path | None = None
+        self._filling = False
+        self._cohort = CohortExport(self.session, self.ui)
+        self.ui.exportButton.connect("clicked(bool)", self._onExport)
+        self.ui.showExportButton.connect("clicked(bool)", self._onShow)
+        self.ui.exportList.connect("itemChanged(QListWidgetItem*)", self._onTicked)
+        self.ui.mergeOldSelector.connect("activated(int)", self._onOldChosen)
+
+    def describe(self, description: ModelDescription | None) -> None:
+        """Follow the chosen shape model."""
+        self._cohort.describe(description)
+
+    def release(self) -> None:
+        """Let go of the scene and of the parameters."""
+        self._cohort.release()
+
+    def thyroidsChanged(self) -> None:
+        """List the thyroids of the scene anew."""
+        self._fillThyroids()
+        self._enable()
+
+    def refresh(self) -> None:
+        """Show the parameters, which have changed."""
+        parameters = self.parameters
+        for path, edit in (
+            (parameters.exportFolder, self.ui.exportFolderEdit),
+            (parameters.cohortFolder, self.ui.cohortFolderEdit),
+            (parameters.cohortTable, self.ui.cohortTableEdit),
+        ):
+            if not isSet(path) and edit.currentPath == ".":
+                edit.currentPath = ""
+        own = parameters.exportLabels and parameters.labelGrid is LabelGridChoice.OWN
+        spacing = (self.ui.spacingRSpinBox, self.ui.spacingASpinBox, self.ui.spacingSSpinBox)
+        for widget in (self.ui.exportSpacingLabel, *spacing):
+            widget.visible = own
+        for widget in (self.ui.exportFormatSelector, self.ui.exportGridSelector):
+            widget.enabled = parameters.exportLabels or parameters.exportMerged
+        self.ui.meshSpaceSelector.enabled = parameters.exportPly or parameters.exportStl or parameters.exportObj
+        fromVolume = parameters.mergeLabels is not None
+        self.ui.mergeThyroidLabel.visible = fromVolume
+        self.ui.mergeThyroidSpinBox.visible = fromVolume
+        self.ui.exportList.visible = parameters.exportWhat is ExportWhat.CHOSEN
+        self._fillThyroids()
+        self._fillStructures()
+        self._enable()
+        self._cohort.refresh()
+
+    def _enable(self) -> None:
+        thyroids, folder = bool(self._candidates()), isSet(self.parameters.exportFolder)
+        self.ui.exportButton.enabled = thyroids and folder
+        self.ui.showExportButton.enabled = self._written is not None
+        if self._written is None:
+            hint = _("Choose a folder to write into.") if thyroids else _("There is no thyroid to write yet.")
+            self.ui.exportLabel.text = "" if thyroids and folder else hint
+
+    def _candidates(self) -> list:
+        if self.parameters.exportWhat is ExportWhat.CURRENT:
+            return [self.parameters.result] if self.parameters.result is not None else []
+        return generated_thyroids(slicer.mrmlScene)
+
+    def _fillThyroids(self) -> None:
+        """List the thyroids of the scene with their ticks."""
+        wanted = [(node.GetName(), node.GetID(), node) for node in generated_thyroids(slicer.mrmlScene)]
+        items = [self.ui.exportList.item(row) for row in range(self.ui.exportList.count)]
+        if [(item.text(), item.data(qt.Qt.UserRole)) for item in items] == [each[:2] for each in wanted]:
+            return
+        self._filling = True
+        self.ui.exportList.clear()
+        for row, (name, nodeID, node) in enumerate(wanted):
+            self.ui.exportList.addItem(name)
+            item = self.ui.exportList.item(row)
+            item.setData(qt.Qt.UserRole, nodeID)
+            item.setCheckState(qt.Qt.Checked if node.GetAttribute(UNTICKED) is None else qt.Qt.Unchecked)
+        self._filling = False
+
+    def _onTicked(self, item) -> None:
+        node = slicer.mrmlScene.GetNodeByID(item.data(qt.Qt.UserRole))
+        if not self._filling and node is not None:
+            # Kept on the node: a saved scene brings the ticks back, and they go with the thyroid.
+            if item.checkState() == qt.Qt.Checked:
+                node.RemoveAttribute(UNTICKED)
+            else:
+                node.SetAttribute(UNTICKED, "1")
+
+    def _fillStructures(self) -> None:
+        """List what the old thyroid may become."""
+        names = ["", *structureNames(self.parameters)]
+        selector = self.ui.mergeOldSelector
+        if self.parameters.mergeOld not in names:
+            names.append(self.parameters.mergeOld)
+        if [selector.itemData(row) for row in range(selector.count)] != names:
+            selector.clear()
+            for name in names:
+                selector.addItem(name or _("becomes background"), name)
+        selector.currentIndex = names.index(self.parameters.mergeOld)
+
+    def _onOldChosen(self, row: int) -> None:
+        self.parameters.mergeOld = self.ui.mergeOldSelector.itemData(row)
+
+    def _onExport(self, checked: bool = False) -> None:
+        parameters, notes = self.parameters, []
+        with self.session.work(_("Exporting")) as work:
+            self.session.ensurePackages()
+            folder = parameters.exportFolder
+            files = sceneFiles(parameters)
+            nodes = chosenThyroids(parameters)
+            if parameters.exportMerged:
+                patient = patientMap(parameters, part_of(work.progress, 0.0, _MAP_SHARE), work.stopRequested)
+                work.check()
+                files = withPatient(files, patient, parameters)
+                notes += patient.notes
+            stems: list[str] = []
+            for node in nodes:
+                stems.append(file_stem(node.GetName(), stems))
+            planned = [path for stem in stems for path in files.paths(folder, stem)] + [folder / TABLE_FILE]
+            self._askToReplace(planned)
+            written: list[ExportedThyroid] = []
+            start = _MAP_SHARE if parameters.exportMerged else 0.0
+            for number, (node, stem) in enumerate(zip(nodes, stems, strict=True)):
+                if self.parameters is None or not slicer.mrmlScene.IsNodePresent(node):
+                    raise Cancelled(_("The scene was closed."))
+                share = start + (1 - start) * number / len(nodes)
+                work.progress(share, _("Writing {name}").format(name=stem))
+                work.check()
+                written.append(export_thyroid(node, stem, folder, files))
+            write_table(written, folder / TABLE_FILE)
+            self._written = folder
+            if files.ct is not None and files.ct.GetParentTransformNode() is not None:
+                notes.append(_("the CT lies under a transform: maps fit its file, surfaces lie as in the scene"))
+            self.ui.exportLabel.text = exportedText(written, folder, notes)
+            self.session.say(_("Written and read back."))
+        if self.parameters is not None:
+            self._enable()
+
+    def _askToReplace(self, planned: list[Path]) -> None:
+        """Ask before any file that is there is replaced.
+
+        Raises
+        ------
+        Cancelled
+            The user wants to keep them.
+        """
+        if planned[-1].parent.is_file():
+            raise InputError(_("{path} is a file. Choose a folder.").format(path=planned[-1].parent))
+        there = [path.name for path in planned if path.exists()]
+        if not there:
+            return
+        question = _("{count} of the files are already in {folder}: {names}. Replace them?").format(
+            count=len(there), folder=planned[-1].parent, names=", ".join(there[:4]) + ("…" if len(there) > 4 else "")
+        )
+        if not slicer.util.confirmYesNoDisplay(question, windowTitle=_("Replace files")):
+            raise Cancelled(_("Nothing was written."))
+
+    def _onShow(self, checked: bool = False) -> None:
+        if self._written is not None:
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._written)))

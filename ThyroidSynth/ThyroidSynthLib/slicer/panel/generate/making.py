@@ -1,0 +1,183 @@
+"""Making thyroids with the chosen model: drawn anew, like the patient's own, or steered from the shown one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.common.progress import part_of
+from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED, SOURCE_ROLE, ThyroidRecord, read_record
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
+from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, placement_of_patient
+
+from .targets import rounded
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.generation.shapes import ModelShapes
+    from ThyroidSynthLib.generation.steer.live import LiveSteering
+    from ThyroidSynthLib.generation.thyroid import Thyroid
+    from ThyroidSynthLib.geometry.frame import Placement
+    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
+
+
+@dataclass(frozen=True)
+class Made:
+    """A thyroid that was made.
+
+    Attributes
+    ----------
+    thyroid : Thyroid
+        In `trachea_mm`.
+    placement : Placement
+        At the patient's trachea.
+    asked : dict of str to float
+        The wishes it was made with.
+    model : str
+        Checksum of the model file.
+    """
+
+    thyroid: Thyroid
+    placement: Placement
+    asked: dict[str, float]
+    model: str
+
+
+class Maker:
+    """Holds what is needed again and again: the model's shapes, and the steering of the shown thyroid.
+
+    Parameters
+    ----------
+    session : Session
+        Gives the parameters and the model.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._shapes: ModelShapes | None = None
+        self._steering: LiveSteering | None = None
+        self._steered: tuple | None = None
+
+    @property
+    def resolution(self) -> int:
+        """Grid of surfaces that are made to stay."""
+        return self._session.parameters.detail.value
+
+    def forget(self) -> None:
+        """Let go of the shown thyroid."""
+        self._steering = self._steered = None
+
+    def draw(self, asked: dict[str, float], work: Work) -> Made:
+        """Draw the thyroid of the chosen seed, and steer it to the wishes if they are to be met exactly.
+
+        Raises
+        ------
+        ThyroidSynthError
+            There is no model or no trachea, or a wish cannot be met.
+        """
+        model, placement = self._prepare(work)
+        # These need PyTorch, which `_prepare` has installed where it was missing.
+        from ThyroidSynthLib.generation.shapes import decoded_at
+        from ThyroidSynthLib.generation.steer.steering import generate
+
+        thyroid = next(
+            generate(
+                model,
+                count=1,
+                seed=self._session.parameters.seed,
+                asked=asked,
+                progress=part_of(work.progress, 0.3, 0.5),
+                stop_requested=work.stopRequested,
+            )
+        )
+        if self._session.parameters.exact and asked:
+            thyroid = self._steer(model, thyroid, asked, work)
+        else:
+            work.progress(0.5, _("Making the surface"))
+            thyroid = decoded_at(self._shapesOf(model), thyroid, self.resolution)
+        return Made(thyroid, placement, asked, model.checksum)
+
+    def drawSimilar(self, seed: int, work: Work) -> Made:
+        """Draw a thyroid that measures what the patient's own does; near its shape, if that was fitted.
+
+        Raises
+        ------
+        ThyroidSynthError
+            There is no model, no trachea or no thyroid.
+        """
+        model, placement = self._prepare(work)
+        # These need PyTorch, which `_prepare` has installed where it was missing.
+        from ThyroidSynthLib.generation.steer.neighbours import draw_near
+        from ThyroidSynthLib.generation.steer.steering import generate
+
+        parameters = self._session.parameters
+        work.progress(0.25, _("Measuring the patient's thyroid"))
+        asked = rounded(features_of_segment(parameters.segmentation, parameters.thyroidSegmentID, placement))
+        code = self._fittedCode(model)
+        if code is not None:
+            start = draw_near(self._shapesOf(model), code, seed=seed, stop_requested=work.stopRequested)
+        else:
+            start = next(generate(model, count=1, seed=seed, asked=asked, stop_requested=work.stopRequested))
+        return Made(self._steer(model, start, asked, work), placement, asked, model.checksum)
+
+    def steering(self, node) -> LiveSteering | None:
+        """Give the steering of a thyroid of the scene, once its model has been read; None if it has another's."""
+        model, record = self._session.modelInMemory(), read_record(node)
+        if model is None or record is None or record.kind != GENERATED or record.model != model.checksum:
+            return None
+        # It needs PyTorch, which is there once a model has been read.
+        from ThyroidSynthLib.generation.steer.live import LiveSteering
+
+        if self._steering is None or self._steered != (node.GetID(), record.code):
+            start = self._shapesOf(model).thyroid(np.array(record.code, dtype=np.float32), seed=record.seed)
+            self._steering = LiveSteering(self._shapesOf(model), start)
+            self._steered = (node.GetID(), record.code)
+        return self._steering
+
+    def follows(self, node, record: ThyroidRecord) -> None:
+        """Note that a thyroid of the scene now is what its steering gave last."""
+        self._steered = (node.GetID(), record.code)
+
+    def _prepare(self, work: Work) -> tuple[ShapeModel, Placement]:
+        self._session.ensureRequirements()
+        work.progress(0.1, _("Reading the shape model"))
+        model = self._session.model()
+        work.check()
+        parameters = self._session.parameters
+        return model, placement_of_patient(
+            parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, model.frame.alignment
+        )
+
+    def _steer(self, model: ShapeModel, start: Thyroid, asked: dict[str, float], work: Work) -> Thyroid:
+        from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+
+        return steer_to_target(
+            self._shapesOf(model),
+            start,
+            asked,
+            resolution=self.resolution,
+            progress=part_of(work.progress, 0.5, 0.9),
+            stop_requested=work.stopRequested,
+        ).thyroid
+
+    def _shapesOf(self, model: ShapeModel) -> ModelShapes:
+        from ThyroidSynthLib.generation.shapes import ModelShapes
+
+        if self._shapes is None or self._shapes.model is not model:
+            self._shapes = ModelShapes(model)
+        return self._shapes
+
+    def _fittedCode(self, model: ShapeModel) -> np.ndarray | None:
+        """Give the code of this model that was fitted to the patient's thyroid, if one was."""
+        parameters = self._session.parameters
+        for node in reversed(generated_thyroids(parameters.segmentation.GetScene())):
+            record = read_record(node)
+            if record is None or record.kind == GENERATED or record.model != model.checksum:
+                continue
+            source = node.GetNodeReference(SOURCE_ROLE)
+            if source is parameters.segmentation and record.source_segment == parameters.thyroidSegmentID:
+                return np.array(record.fitted_code or record.code, dtype=np.float32)
+        return None

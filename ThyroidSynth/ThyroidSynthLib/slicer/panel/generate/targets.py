@@ -1,0 +1,165 @@
+"""What the user asks of a thyroid: the three features, which of them count, and how usual they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.slicer.panel.shared.wording import featureText
+
+from .histogram import Histogram, Marks
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.geometry.features import Features
+    from ThyroidSynthLib.model.description import ModelDescription
+    from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a feature appears in the panel: its parameters, its widgets' names, and its utmost limits."""
+
+    value: str
+    steer: str
+    widgets: str
+    lower: float
+    upper: float
+    decimals: int
+
+
+WISHES = {
+    "volume_ml": Wish("volumeMl", "steerVolume", "volume", 0.1, 1000.0, 1),
+    "isthmus_area_mm2": Wish("isthmusAreaMm2", "steerIsthmusArea", "isthmusArea", 0.0, 2000.0, 0),
+    "symmetry": Wish("symmetry", "steerSymmetry", "symmetry", 0.0, 1.0, 2),
+}
+
+# Sliders reach a little past the cohort: there a model guesses, but the user may want to see it.
+_REACH = 0.25
+
+
+def askedOf(parameters: ThyroidSynthParameterNode) -> dict[str, float]:
+    """Give the features that count, with their values."""
+    return {name: getattr(parameters, wish.value) for name, wish in WISHES.items() if getattr(parameters, wish.steer)}
+
+
+def besidesWishes(parameters: ThyroidSynthParameterNode) -> dict[str, object]:
+    """Give all choices but the values of the wishes, which change with every move of a slider."""
+    values = {wish.value for wish in WISHES.values()}
+    return {name: getattr(parameters, name) for name in type(parameters).__annotations__ if name not in values}
+
+
+def rounded(features: Features) -> dict[str, float]:
+    """Give features as a user would set them at the sliders."""
+    return {name: round(value, WISHES[name].decimals) for name, value in features.as_dict().items()}
+
+
+def percentileText(values: np.ndarray, value: float) -> str:
+    """Say where a value stands among those of a cohort (n,); equal ones count half."""
+    count = len(values)
+    if value > values.max():
+        return _("above all {n}").format(n=count)
+    if value < values.min():
+        return _("below all {n}").format(n=count)
+    share = (np.sum(values < value) + 0.5 * np.sum(values == value)) / count
+    percent = min(max(round(100 * float(share)), 1), 99)
+    return _("{ordinal} percentile of {n}").format(ordinal=_ordinal(percent), n=count)
+
+
+def outsideText(name: str, values: np.ndarray, value: float) -> str:
+    """Say how far a wish lies outside the cohort; empty when it lies within."""
+    low, high = float(values.min()), float(values.max())
+    # The sliders' steps are coarser than the cohort's values.
+    if round(value, WISHES[name].decimals) < round(low, WISHES[name].decimals):
+        text, end = _("{name} {value} is {by} below the smallest of the cohort ({end})."), low
+    elif round(value, WISHES[name].decimals) > round(high, WISHES[name].decimals):
+        text, end = _("{name} {value} is {by} above the largest of the cohort ({end})."), high
+    else:
+        return ""
+    names = {"volume_ml": _("Volume"), "isthmus_area_mm2": _("Isthmus area"), "symmetry": _("Symmetry")}
+    by = featureText(name, abs(value - end))
+    return text.format(name=names[name], value=featureText(name, value), by=by, end=featureText(name, end))
+
+
+class WishRow:
+    """The widgets of one feature: check box, slider, histogram and a line of text.
+
+    Parameters
+    ----------
+    ui : object
+        The section's widgets by name.
+    name : str
+        The feature.
+    """
+
+    def __init__(self, ui, name: str) -> None:
+        self._name, self._wish = name, WISHES[name]
+        kinds = ("CheckBox", "Slider", "RangeLabel", "HistogramLabel")
+        self._box, self._slider, self._label, histogram = (getattr(ui, self._wish.widgets + kind) for kind in kinds)
+        self._histogram = Histogram(histogram, self._slider)
+        self._described: ModelDescription | None = None
+        self._values = np.empty(0)
+
+    def makeRoom(self, value: float) -> None:
+        """Let the slider reach a value that is about to be set."""
+        self._slider.minimum = min(self._slider.minimum, value)
+        self._slider.maximum = max(self._slider.maximum, value)
+
+    def show(
+        self,
+        parameters: ThyroidSynthParameterNode,
+        description: ModelDescription | None,
+        measured: float | None,
+        colour: tuple[float, float, float],
+    ) -> None:
+        """Show the wish, and where it and the measured value stand in the cohort."""
+        value, asked = getattr(parameters, self._wish.value), getattr(parameters, self._wish.steer)
+        steerable = description is None or description.steerable
+        self._box.enabled = steerable
+        self._slider.enabled = steerable and asked
+        values = self._cohort(description)
+        low, high = self._reach(values, value)
+        if (self._slider.minimum, self._slider.maximum) != (low, high):
+            self._slider.minimum, self._slider.maximum = low, high
+        self._label.text = self._text(values, value, measured, asked and steerable)
+        self._histogram.show(values, Marks(value, measured, tuple(colour), asked and steerable))
+
+    def warning(self, parameters: ThyroidSynthParameterNode, description: ModelDescription | None) -> str:
+        """Say how far the wish lies outside the cohort; empty when it does not, or does not count."""
+        if description is None or not description.steerable or not getattr(parameters, self._wish.steer):
+            return ""
+        return outsideText(self._name, self._cohort(description), getattr(parameters, self._wish.value))
+
+    def _cohort(self, description: ModelDescription | None) -> np.ndarray:
+        """Give the cohort's values (n,); the same array as long as the description is the same."""
+        if description is not self._described:
+            self._described = description
+            column = FEATURE_NAMES.index(self._name)
+            self._values = description.features[:, column] if description is not None else np.empty(0)
+        return self._values
+
+    def _reach(self, values: np.ndarray, value: float) -> tuple[float, float]:
+        wish = self._wish
+        if len(values) == 0:
+            return wish.lower, max(value, 1.0 if wish.upper == 1.0 else wish.upper / 10)
+        low, high = float(values.min()), float(values.max())
+        margin = _REACH * (high - low)
+        return min(value, max(wish.lower, low - margin)), max(value, min(wish.upper, high + margin))
+
+    def _text(self, values: np.ndarray, value: float, measured: float | None, asked: bool) -> str:
+        parts = []
+        if not asked:
+            parts.append(_("free"))
+        elif len(values):
+            parts.append(percentileText(values, value))
+        if measured is not None:
+            parts.append(_("measured {measured}").format(measured=featureText(self._name, measured)))
+        return " · ".join(parts)
+
+
+def _ordinal(number: int) -> str:
+    suffix = "th" if 10 < number % 100 < 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"

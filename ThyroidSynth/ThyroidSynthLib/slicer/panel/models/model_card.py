@@ -1,0 +1,119 @@
+"""What a user must know of a shape model, in a few lines and as a card."""
+
+from __future__ import annotations
+
+from datetime import date
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.evaluation.report.model_card import model_card
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.slicer.panel.shared.parameters import Variant
+from ThyroidSynthLib.slicer.panel.shared.wording import featureText
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.model.description import ModelDescription
+    from ThyroidSynthLib.model.library import ShelvedModel
+
+
+def modelText(description: ModelDescription) -> str:
+    """Give what a user must know of a model before drawing from it."""
+    lines = []
+    if description.synthetic:
+        lines.append(_("SYNTHETIC COHORT: software input, not anatomy."))
+    lines.append(
+        _("{cases} training cases{cohort}, {variant}, {epochs} epochs.").format(
+            cases=description.cases,
+            cohort=f" ({description.cohort})" if description.cohort else "",
+            variant=_variantText(description),
+            epochs=description.epochs,
+        )
+    )
+    lines.append(" · ".join(f"{name}: {values}" for name, values in _ranges(description)))
+    lines.append(_("Research software. Not for clinical use."))
+    return "\n".join(lines)
+
+
+def shelfText(model: ShelvedModel, *, isDefault: bool) -> str:
+    """Give a model's lines in the list of the shelf: name, origin and ranges."""
+    name = model.name
+    if model.shipped:
+        name += " " + _("(ships with the module)")
+    if isDefault:
+        name += " " + _("– default")
+    description = model.description
+    if description is None:
+        return name + "\n" + _("cannot be read as a model")
+    about = [
+        _("{cases} cases of {cohort}").format(
+            cases=description.cases, cohort=description.cohort or _("unknown origin")
+        ),
+        dateText(description.modified),
+        sizeText(description.size_bytes),
+        description.licence or _("no licence stated"),
+    ]
+    ranges = " · ".join(values for _name, values in _ranges(description))
+    return "\n".join([name, " · ".join(about), ranges])
+
+
+def cardHtml(description: ModelDescription, evaluation: dict[str, Any] | None) -> str:
+    """Give the model card: what it is for, what it was trained on, and how well it does where that was measured.
+
+    Parameters
+    ----------
+    evaluation : dict, optional
+        What `thyroidsynth evaluate` wrote of this very model.
+    """
+    parts = [f"<p><b>{escape(description.path.stem)}</b></p>"]
+    if description.synthetic:
+        warning = description.statement or _("Synthetic cohort: software input, not anatomy.")
+        # Its own colours, so that it reads the same on light and on dark.
+        parts.append(
+            '<table width="100%" cellpadding="6"><tr><td bgcolor="#f5c542"><font color="#1c1c1c"><b>'
+            f"{escape(warning)}</b></font></td></tr></table>"
+        )
+    for section in model_card(description, evaluation, _):
+        parts.append(f"<h4>{escape(section.heading)}</h4>")
+        if section.text and section.text != description.statement:
+            parts.append(f"<p>{escape(section.text)}</p>")
+        parts.append(_table(section.rows))
+    file = f"{dateText(description.modified)}, {sizeText(description.size_bytes)}"
+    parts.append(_table(((_("File"), file),)))
+    return "".join(parts)
+
+
+def dateText(seconds: float) -> str:
+    """Give a point in time, in seconds since 1970, as a day."""
+    return date.fromtimestamp(seconds).isoformat()
+
+
+def sizeText(size: int) -> str:
+    """Give a file's size."""
+    return _("{n} MB").format(n=f"{size / 1e6:.1f}") if size >= 1e5 else _("{n} kB").format(n=f"{size / 1e3:.0f}")
+
+
+def _ranges(description: ModelDescription) -> list[tuple[str, str]]:
+    names = {"volume_ml": _("Volume"), "isthmus_area_mm2": _("Isthmus area"), "symmetry": _("Symmetry")}
+    found = []
+    for name in FEATURE_NAMES:
+        low, high = description.feature_range(name)
+        values = _("{low} to {high}").format(low=featureText(name, low), high=featureText(name, high))
+        found.append((names[name], values))
+    return found
+
+
+def _variantText(description: ModelDescription) -> str:
+    # A model of a variant this version does not know is named as its file does.
+    known = {variant.value: variant.label() for variant in Variant}
+    return known.get(description.variant, description.variant)
+
+
+def _table(rows: tuple[tuple[str, str], ...]) -> str:
+    cells = "".join(
+        f'<tr><td valign="top"><b>{escape(name)}</b>&nbsp;&nbsp;</td><td>{escape(text)}</td></tr>'
+        for name, text in rows
+        if text
+    )
+    return f'<table cellpadding="1">{cells}</table>' if cells else ""

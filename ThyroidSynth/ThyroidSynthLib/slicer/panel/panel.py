@@ -1,0 +1,177 @@
+"""The panel: its sections in the order in which they are used, and how one tells another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import qt
+import slicer
+
+from ThyroidSynthLib.slicer.panel.compare.section import InspectSection
+from ThyroidSynthLib.slicer.panel.edit.section import EditSection
+from ThyroidSynthLib.slicer.panel.export.section import ExportSection
+from ThyroidSynthLib.slicer.panel.generate.section import GenerateSection
+from ThyroidSynthLib.slicer.panel.generate.targets import besidesWishes
+from ThyroidSynthLib.slicer.panel.models.section import ModelSection
+from ThyroidSynthLib.slicer.panel.patient.section import PatientSection
+from ThyroidSynthLib.slicer.panel.shared.section import Section
+from ThyroidSynthLib.slicer.panel.shared.session import Session
+from ThyroidSynthLib.slicer.panel.shared.status import StatusSection
+from ThyroidSynthLib.slicer.panel.training.section import TrainSection
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.model.description import ModelDescription
+    from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
+
+
+# What does not follow a slider is brought up to date when the hand has rested this long.
+_REST_MS = 200
+
+
+class Panel:
+    """All widgets of the module.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the .ui files are.
+    requirements : Path
+        The module's requirements file.
+
+    Attributes
+    ----------
+    widget : qMRMLWidget
+        The whole panel.
+    sections : qMRMLWidget
+        What waits while an operation runs.
+    """
+
+    def __init__(self, folder: Path, requirements: Path) -> None:
+        self.widget = slicer.qMRMLWidget()
+        self.widget.objectName = "ThyroidSynthPanel"
+        self.sections = slicer.qMRMLWidget()
+        self.status = StatusSection(folder)
+        self.session = Session(self.status, self._setEnabled, requirements)
+        self.patient = PatientSection(self.session, folder)
+        self.model = ModelSection(self.session, folder)
+        self.generate = GenerateSection(self.session, folder)
+        self.edit = EditSection(self.session, folder)
+        self.export = ExportSection(self.session, folder)
+        self.inspect = InspectSection(self.session, folder)
+        self.train = TrainSection(self.session, folder)
+        self._stack(self.widget, self.status.widget, self.sections)
+        self._stack(self.sections, *(section.widget for section in self._all))
+        self.widget.layout().addStretch(1)
+        self.model.onDescribed = self._onDescribed
+        self.session.announceThyroids = self._announceSoon
+        self._announcing = self._timer(0, self._announce)
+        self._choices: dict[str, object] | None = None
+        self._restRefreshing = self._timer(_REST_MS, self._refreshRest)
+        self._sceneTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, self._onNodeRemoved)
+        self._focused = None
+        self._setEnabled(False)
+
+    @property
+    def _all(self) -> tuple[Section, ...]:
+        return self.patient, self.model, self.generate, self.edit, self.inspect, self.export, self.train
+
+    @property
+    def busy(self) -> bool:
+        """Whether an operation runs."""
+        return self.session.busy
+
+    def cancel(self) -> None:
+        """Ask the running operation to end."""
+        self.session.cancel()
+
+    def setParameters(self, parameters: ThyroidSynthParameterNode | None) -> None:
+        """Follow other parameters, or none."""
+        for section in self._all:
+            section.release()
+        self.session.parameters, self._choices = parameters, None
+        self._restRefreshing.stop()
+        self._setEnabled(parameters is not None and not self.busy)
+        self.refresh()
+        if parameters is not None:
+            self.patient.propose()
+
+    def refresh(self) -> None:
+        """Show the parameters, which have changed: while only wishes do, the rest of the panel waits."""
+        choices = besidesWishes(self.session.parameters) if self.session.parameters is not None else None
+        onlyWishes = choices is not None and choices == self._choices
+        self._choices = choices
+        if onlyWishes:
+            self.generate.refresh()
+            self._restRefreshing.start()
+        else:
+            self._refresh(self._all)
+
+    def _refreshRest(self) -> None:
+        self._refresh(tuple(section for section in self._all if section is not self.generate))
+
+    def _refresh(self, sections: tuple[Section, ...]) -> None:
+        for section in sections:
+            if self.session.parameters is not None:
+                section.refresh()
+        if self.session.parameters is not None:
+            self._hideFromReader()
+
+    def _hideFromReader(self) -> None:
+        """During a blinded study let nothing tell which case is which: names, features, pictures."""
+        for section in (self.generate, self.edit, self.export):
+            section.widget.visible = not self.inspect.study.running
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.cancel()
+        self._announcing.stop()
+        self._restRefreshing.stop()
+        slicer.mrmlScene.RemoveObserver(self._sceneTag)
+        for section in self._all:
+            section.close()
+
+    def _onDescribed(self, description: ModelDescription | None) -> None:
+        for section in self._all:
+            section.describe(description)
+
+    def _announceSoon(self) -> None:
+        # Later, and once for many: a node that is being removed is still referred to.
+        self._announcing.start()
+
+    def _announce(self) -> None:
+        for section in self._all:
+            if self.session.parameters is not None:
+                section.thyroidsChanged()
+
+    def _onNodeRemoved(self, caller, event) -> None:
+        if self.session.parameters is not None:
+            self._announceSoon()
+
+    def _setEnabled(self, enabled: bool) -> None:
+        """Let the sections be used or not; the keyboard comes back to where it was."""
+        if not enabled:
+            focused = self.sections.focusWidget()
+            # Qt takes it from what cannot be used, and would leave it nowhere.
+            self._focused = focused if focused is not None and focused.focus else self._focused
+        self.sections.enabled = enabled and self.session.parameters is not None
+        if self.sections.enabled and self._focused is not None:
+            if self.widget.window().focusWidget() is None and self._focused.enabled:
+                self._focused.setFocus()
+            self._focused = None
+
+    @staticmethod
+    def _timer(milliseconds: int, slot: Callable[[], None]):
+        timer = qt.QTimer()
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.connect("timeout()", slot)
+        return timer
+
+    @staticmethod
+    def _stack(parent, *widgets) -> None:
+        layout = qt.QVBoxLayout(parent)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in widgets:
+            layout.addWidget(widget)

@@ -1,0 +1,189 @@
+"""What is measured of the patient: features of the own thyroid, the trachea's length, and quality control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import qt
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
+from ThyroidSynthLib.dataset.quality import check_case
+from ThyroidSynthLib.geometry.features import measure_features
+from ThyroidSynthLib.geometry.frame import ALIGNMENTS
+from ThyroidSynthLib.slicer.panel.shared.idle import handRests
+from ThyroidSynthLib.slicer.panel.shared.wording import featuresText, qualityTexts
+from ThyroidSynthLib.slicer.scene.patient.patients import case_of_patient, height_mm
+from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE, surface_of_segment, volume_of_segment
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.dataset.quality import QualityVerdict
+    from ThyroidSynthLib.geometry.surface import Surface
+    from ThyroidSynthLib.geometry.volume import Volume
+    from ThyroidSynthLib.slicer.panel.shared.session import Session
+
+_AFTER_MS = 50
+# While a segment is being drawn, changes follow each other: only the last one counts.
+_AFTER_CHANGE_MS = 400
+
+
+class PatientMeasuring:
+    """Measures a little later and in steps, so that lists and views are drawn first and nothing hangs.
+
+    Parameters
+    ----------
+    session : Session
+        What the sections share.
+    ui : object
+        Widgets of the section "Patient" by name.
+    """
+
+    def __init__(self, session: Session, ui) -> None:
+        self._session, self._ui = session, ui
+        self._alignment = ALIGNMENTS[0]
+        self._measured: tuple | None = None
+        self._steps: Iterator[None] | None = None
+        self._delay = _AFTER_MS
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.connect("timeout()", self._onTime)
+
+    def alignTo(self, alignment: str) -> None:
+        """Measure in the same frame as a model's thyroids, so that the numbers can be compared."""
+        self._alignment = alignment
+
+    def forget(self) -> None:
+        """Let go of the scene; what was measured holds no longer."""
+        self._timer.stop()
+        self._measured = self._steps = None
+
+    def segmentChanged(self) -> None:
+        """Measure again, once the changes have come to an end."""
+        self.forget()
+        self._delay = _AFTER_CHANGE_MS
+
+    def update(self) -> None:
+        """Measure if something else is chosen than what was measured."""
+        chosen = self._chosen()
+        if self._measured == chosen:
+            return
+        self.forget()
+        self._measured = chosen
+        parameters, ui = self._session.parameters, self._ui
+        self._warn([])
+        if parameters.segmentation is None:
+            # The segments' ids outlive it, in case it comes back.
+            ui.ownFeaturesLabel.text = ui.tracheaInfoLabel.text = ""
+            self._showLabels()
+            return
+        ui.tracheaInfoLabel.text = _("measuring…") if parameters.tracheaSegmentID else ""
+        if not parameters.thyroidSegmentID:
+            ui.ownFeaturesLabel.text = ""
+        elif parameters.tracheaSegmentID:
+            ui.ownFeaturesLabel.text = _("measuring…")
+        else:
+            ui.ownFeaturesLabel.text = _("Choose a trachea: thyroids are measured at it.")
+        self._showLabels()
+        if parameters.tracheaSegmentID:
+            self._steps = self._measure()
+            self._timer.start(self._delay)
+        self._delay = _AFTER_MS
+
+    def _chosen(self) -> tuple:
+        parameters = self._session.parameters
+        nodes = (parameters.segmentation, parameters.ct)
+        ids = (node.GetID() if node is not None else "" for node in nodes)
+        return *ids, parameters.thyroidSegmentID, parameters.tracheaSegmentID, self._alignment
+
+    def _onTime(self) -> None:
+        if self._session.parameters is None or self._steps is None:
+            return
+        if self._session.busy or not handRests():
+            # A slider that is moved would wait for what is measured.
+            self._timer.start(_AFTER_MS)
+            return
+        steps = self._steps
+        try:
+            next(steps)
+            self._timer.start(0)
+        except StopIteration:
+            # While the last part was done, another measurement may have become due.
+            self._steps = None if self._steps is steps else self._steps
+        except ThyroidSynthError as error:
+            self._fail(str(error))
+        except ModuleNotFoundError as error:
+            # Measuring is no action of the user's that could ask to install something.
+            self._fail(_("not measured yet (needs {package})").format(package=error.name))
+            self._measured = None
+        self._showLabels()
+
+    def _measure(self) -> Iterator[None]:
+        """Measure, a part each time the iterator goes on."""
+        parameters, ui = self._session.parameters, self._ui
+        segmentation, ct = parameters.segmentation, parameters.ct
+        thyroidID, tracheaID = parameters.thyroidSegmentID, parameters.tracheaSegmentID
+        trachea = volume_of_segment(segmentation, tracheaID)
+        volume = int(trachea.array.sum()) * trachea.voxel_volume_ml
+        ui.tracheaInfoLabel.text = _("{height:.0f} mm of it in the scan, {volume:.1f} mL").format(
+            height=height_mm(trachea), volume=volume
+        )
+        yield
+        thyroid = None
+        if thyroidID:
+            thyroid = volume_of_segment(segmentation, thyroidID)
+            yield
+        chosen, said, failure = self._measured, self._session.message, None
+        with self._session.work(_("Measuring the patient"), blocking=False) as work:
+            try:
+                for fraction in self._judge(segmentation, ct, thyroidID, trachea, thyroid):
+                    work.progress(fraction, _("Measuring the patient"))
+                    if self._measured is not chosen:
+                        break
+                    work.check()
+                self._session.say(said)
+            except Cancelled:
+                self._fail(_("not measured"))
+                raise
+            except (ThyroidSynthError, ModuleNotFoundError) as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def _judge(self, segmentation, ct, thyroidID: str, trachea: Volume, thyroid: Volume | None) -> Iterator[float]:
+        """Do what takes the longer the larger the gland is; where it may be given up, say how far it is."""
+        yield 0.1
+        case = case_of_patient(segmentation.GetName(), thyroid, trachea, segmentation=segmentation, ct=ct)
+        verdict = check_case(case)
+        self._warn(qualityTexts(verdict, thyroid=bool(thyroidID)))
+        if thyroid is None:
+            return
+        yield 0.6
+        placement = verdict.cleaned.placement(self._alignment)
+        surface = _surface(segmentation, thyroidID, verdict)
+        yield 0.9
+        features = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
+        self._ui.ownFeaturesLabel.text = featuresText(features)
+
+    def _fail(self, text: str) -> None:
+        self._steps = None
+        for label in (self._ui.ownFeaturesLabel, self._ui.tracheaInfoLabel):
+            if label.text == _("measuring…"):
+                label.text = text
+                text = ""
+
+    def _warn(self, texts: list[str]) -> None:
+        self._ui.qualityLabel.text = "\n".join(f"⚠ {text}" for text in texts)
+
+    def _showLabels(self) -> None:
+        for label in (self._ui.ownFeaturesLabel, self._ui.tracheaInfoLabel, self._ui.qualityLabel):
+            label.visible = bool(label.text)
+
+
+def _surface(segmentation, segment_id: str, verdict: QualityVerdict) -> Surface:
+    """Return a segment's surface without islands; quality control has made it, unless it filled cavities."""
+    found = verdict.measurements
+    made_of_surfaces = segmentation.GetSegmentation().GetSourceRepresentationName() == CLOSED_SURFACE
+    if found.islands_removed or not (made_of_surfaces or found.hole_voxels):
+        return verdict.surface_ras
+    return surface_of_segment(segmentation, segment_id)

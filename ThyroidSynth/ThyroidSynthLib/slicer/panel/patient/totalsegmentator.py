@@ -1,0 +1,178 @@
+"""TotalSegmentator on the patient's CT, by the extension of that name where it is installed."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import slicer
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.common.errors import Cancelled, InputError, ThyroidSynthError
+from ThyroidSynthLib.imaging.labels import STRUCTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
+
+logger = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 0.05
+_END_WITHIN_S = 5.0
+# The extension says nothing of how far it is; its steps are told from what it logs.
+_STEPS = (("Creating segmentations", 0.2), ("Predicting", 0.5), ("Saving", 0.8), ("Importing", 0.9))
+
+
+class TotalSegmentatorRun:
+    """Runs the extension's logic on the CT, for thyroid and trachea only.
+
+    Parameters
+    ----------
+    session : Session
+        What the sections share.
+    ui : object
+        Widgets of the section "Patient" by name.
+    onSegmented : callable
+        Called with the new segmentation node.
+    """
+
+    def __init__(self, session: Session, ui, onSegmented: Callable[[object], None]) -> None:
+        self._session, self._ui, self._onSegmented = session, ui, onSegmented
+        ui.segmentButton.connect("clicked(bool)", self._onSegment)
+
+    def refresh(self) -> None:
+        """Show the parameters, which have changed."""
+        installed = hasattr(slicer.modules, "totalsegmentator")
+        ct, segmentation = self._session.parameters.ct, self._session.parameters.segmentation
+        self._ui.segmentButton.visible = installed
+        self._ui.segmentButton.enabled = ct is not None
+        self._ui.segmentHintLabel.visible = not installed and ct is not None and segmentation is None
+
+    def _onSegment(self, checked: bool = False) -> None:
+        with self._session.work(_("Starting TotalSegmentator")) as work:
+            ct = self._session.parameters.ct
+            logic = _logicOf(work)
+            work.progress(0.05, _("Checking the packages of TotalSegmentator"))
+            _act(logic.setupPythonRequirements)
+            name = _("{ct} TotalSegmentator").format(ct=ct.GetName())
+            node = slicer.mrmlScene.AddNewNodeByClass(
+                "vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(name)
+            )
+            try:
+                node.CreateDefaultDisplayNodes()
+                classes = [structure.name for structure in STRUCTURES]
+                _act(logic.process, ct, node, quality="normal", task="total", subset=classes, interactive=True)
+                work.check()
+                if self._session.parameters is None:
+                    raise Cancelled(_("The scene was closed."))
+                if node.GetSegmentation().GetNumberOfSegments() == 0:
+                    raise InputError(
+                        _("TotalSegmentator found neither a thyroid nor a trachea in {ct}.").format(ct=ct.GetName())
+                    )
+                node.CreateClosedSurfaceRepresentation()
+            except BaseException:
+                if slicer.mrmlScene.IsNodePresent(node):
+                    slicer.mrmlScene.RemoveNode(node)
+                raise
+            self._onSegmented(node)
+            self._session.say(_("TotalSegmentator has segmented {ct}.").format(ct=ct.GetName()))
+
+
+def _act(action: Callable, *arguments: object, **options: object) -> None:
+    """Call the extension; what it raises is told to the user, for it is no fault of the panel."""
+    try:
+        action(*arguments, **options)
+    except ThyroidSynthError:
+        raise
+    except subprocess.CalledProcessError as error:
+        raise InputError(
+            _("TotalSegmentator failed (exit code {code}). What it said is in Slicer's log.").format(
+                code=error.returncode
+            )
+        ) from error
+    except Exception as error:
+        raise InputError(_("TotalSegmentator failed: {error}").format(error=error)) from error
+
+
+def _logicOf(work: Work):
+    """Give the extension's logic, made to report and to be cancelled.
+
+    Its own `logProcessOutput` waits for each line of the child process, which come minutes apart, and knows
+    no cancel. This one reads them in a thread while the application goes on drawing and listening.
+    """
+    from TotalSegmentator import TotalSegmentatorLogic
+
+    class Logic(TotalSegmentatorLogic):
+        def logProcessOutput(self, proc, returnOutput=False):
+            lines: queue.Queue[str | None] = queue.Queue()
+            threading.Thread(target=_read, args=(proc.stdout, lines), daemon=True).start()
+            output, saved = "", False
+            try:
+                # On macOS its workers never end after saving, which the extension, too, ends itself.
+                while not saved and (line := _next(lines)) is not None:
+                    work.check()
+                    if line:
+                        self.log(line.rstrip())
+                        output += line
+                        saved = sys.platform == "darwin" and "Saved in " in line
+            except BaseException:
+                _end(proc)
+                raise
+            if saved:
+                _end(proc)
+            proc.wait()
+            if proc.returncode and not saved:
+                raise subprocess.CalledProcessError(proc.returncode, proc.args, output=output)
+            return output if returnOutput else None
+
+    logic = Logic()
+    reached = 0.1
+
+    def log(text: str) -> None:
+        nonlocal reached
+        reached = max([reached, *(fraction for word, fraction in _STEPS if word in text)])
+        logger.info("TotalSegmentator: %s", text)
+        if text.strip():
+            work.progress(reached, text.strip()[-80:])
+        work.check()
+
+    logic.logCallback = log
+    return logic
+
+
+def _read(stream, lines: queue.Queue) -> None:
+    while True:
+        try:
+            line = stream.readline()
+        except UnicodeDecodeError:
+            continue  # Progress bars of a system whose text is not UTF-8.
+        except ValueError:
+            line = ""
+        lines.put(line or None)
+        if not line:
+            return
+
+
+def _next(lines: queue.Queue) -> str | None:
+    """Give the next line, an empty one if there is none for the moment, None at the end."""
+    try:
+        return lines.get_nowait()
+    except queue.Empty:
+        # Sleeping lets the reading thread run; the main thread would hold Python's lock otherwise.
+        time.sleep(_LOOK_EVERY_S)
+        return ""
+
+
+def _end(proc) -> None:
+    proc.terminate()
+    try:
+        proc.wait(timeout=_END_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        proc.kill()
+        proc.wait()

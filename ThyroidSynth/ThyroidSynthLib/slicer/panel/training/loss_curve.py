@@ -1,0 +1,162 @@
+"""The loss curve of a training, drawn into a label: epochs to the right, loss upwards on a logarithmic scale."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import qt
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.slicer.panel.shared.redraw import watch
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 10, 34
+_TICK = 4
+_MOST_TICKS = 5
+
+
+@dataclass(frozen=True)
+class LossCurveContent:
+    """What a loss curve shows.
+
+    Attributes
+    ----------
+    points : tuple of (float, float)
+        Epoch and loss, oldest first.
+    epochs : int
+        Epochs of the whole training.
+    """
+
+    points: tuple[tuple[float, float], ...] = ()
+    epochs: int = 0
+
+
+class LossCurve:
+    """Draws a loss curve into a label, anew when its size or the theme changes.
+
+    Parameters
+    ----------
+    label : QLabel
+        Where to.
+    """
+
+    def __init__(self, label) -> None:
+        self._label = label
+        self._content = LossCurveContent()
+        self._watcher = watch(label, self._draw)
+
+    @property
+    def width(self) -> int:
+        """How many points can be told apart."""
+        return max(self._label.width - _LEFT - _RIGHT, 50)
+
+    def show(self, content: LossCurveContent) -> None:
+        """Show other content."""
+        if content != self._content:
+            self._content = content
+            self._draw()
+
+    def _draw(self) -> None:
+        label = self._label
+        if label.width <= _LEFT + _RIGHT or label.height <= _TOP + _BOTTOM:
+            return
+        ratio = label.devicePixelRatioF()
+        pixmap = qt.QPixmap(round(label.width * ratio), round(label.height * ratio))
+        pixmap.setDevicePixelRatio(ratio)
+        pixmap.fill(qt.QColor(0, 0, 0, 0))
+        if self._content.points:
+            painter = qt.QPainter(pixmap)
+            painter.setRenderHint(qt.QPainter.Antialiasing, True)
+            self._paint(painter, label.width, label.height)
+            painter.end()
+        label.setPixmap(pixmap)
+
+    def _paint(self, painter, width: int, height: int) -> None:
+        palette = self._label.palette
+        ink, accent = palette.color(qt.QPalette.WindowText), palette.color(qt.QPalette.Highlight)
+        faint = qt.QColor(ink.red(), ink.green(), ink.blue(), 45)
+        right, floor = width - _RIGHT, height - _BOTTOM
+        points, last = self._content.points, max(self._content.epochs, self._content.points[-1][0], 2)
+        low, high = logLimits([loss for _epoch, loss in points])
+
+        def x(epoch: float) -> float:
+            return _LEFT + (right - _LEFT) * (epoch - 1) / (last - 1)
+
+        def y(loss: float) -> float:
+            return floor - (floor - _TOP) * (math.log10(loss) - low) / (high - low)
+
+        font = qt.QFont(self._label.font)
+        font.setPointSizeF(max(7.0, font.pointSizeF() * 0.85))
+        painter.setFont(font)
+        line = qt.QFontMetrics(font).height()
+        for value in lossTicks(low, high):
+            painter.setPen(qt.QPen(faint))
+            painter.drawLine(qt.QPointF(_LEFT, y(value)), qt.QPointF(right, y(value)))
+            painter.setPen(qt.QPen(ink))
+            place = qt.QRectF(0, y(value) - line / 2, _LEFT - _TICK, line)
+            painter.drawText(place, int(qt.Qt.AlignRight | qt.Qt.AlignVCenter), tickText(value))
+        for epoch in epochTicks(last):
+            painter.setPen(qt.QPen(faint))
+            painter.drawLine(qt.QPointF(x(epoch), floor), qt.QPointF(x(epoch), floor + _TICK))
+            painter.setPen(qt.QPen(ink))
+            place = qt.QRectF(x(epoch) - 40, floor + 2, 80, line)
+            if epoch == last:
+                place = qt.QRectF(right - 80, floor + 2, 80, line)
+            side = qt.Qt.AlignRight if epoch == last else qt.Qt.AlignHCenter
+            painter.drawText(place, int(side | qt.Qt.AlignTop), f"{epoch:,}".replace(",", "\u202f"))
+        painter.setPen(qt.QPen(ink))
+        title = qt.QRectF(_LEFT, height - line, right - _LEFT, line)
+        painter.drawText(title, int(qt.Qt.AlignHCenter | qt.Qt.AlignBottom), _("Epoch"))
+        painter.drawText(qt.QRectF(_LEFT + 4, 0, right - _LEFT, line), int(qt.Qt.AlignRight), _("Loss"))
+        painter.drawLine(qt.QPointF(_LEFT, floor), qt.QPointF(right, floor))
+        path = qt.QPainterPath()
+        path.moveTo(x(points[0][0]), y(points[0][1]))
+        for epoch, loss in points[1:]:
+            path.lineTo(x(epoch), y(loss))
+        pen = qt.QPen(accent)
+        pen.setWidthF(1.6)
+        painter.setPen(pen)
+        painter.setBrush(qt.QBrush(qt.Qt.NoBrush))
+        painter.drawPath(path)
+        painter.setBrush(qt.QBrush(accent))
+        painter.drawEllipse(qt.QPointF(x(points[-1][0]), y(points[-1][1])), 2.5, 2.5)
+
+
+def logLimits(losses: list[float]) -> tuple[float, float]:
+    """Give the scale's ends as powers of ten, with some room; a single value gets room on both sides."""
+    low, high = math.log10(min(losses)), math.log10(max(losses))
+    room = max(0.05 * (high - low), 0.03)
+    if high - low < 0.3:
+        room += 0.15
+    return low - room, high + room
+
+
+def lossTicks(low: float, high: float) -> list[float]:
+    """Give round values between two powers of ten: decades, or 1, 2, 5 where there are few."""
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        decades = range(math.floor(low), math.ceil(high) + 1)
+        values = [step * 10.0**decade for decade in decades for step in steps]
+        ticks = [value for value in values if low <= math.log10(value) <= high]
+        if len(ticks) <= _MOST_TICKS:
+            return ticks
+    every = math.ceil(len(ticks) / _MOST_TICKS)
+    return ticks[::every]
+
+
+def epochTicks(last: float) -> list[int]:
+    """Give round epochs from 1 to the last one, which always has a tick."""
+    exact = last / (_MOST_TICKS - 1)
+    power = 10.0 ** math.floor(math.log10(exact))
+    step = max(1, round(next(size for size in (1, 2, 5, 10) if size * power >= exact) * power))
+    ticks = [epoch for epoch in range(step, int(last), step) if last - epoch > 0.6 * step]
+    return [1, *(epoch for epoch in ticks if epoch > 1), int(last)]
+
+
+def tickText(value: float) -> str:
+    """Give a loss for a person: small ones with a power of ten."""
+    if 0.001 <= value < 10000:
+        return f"{value:g}"
+    digits = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    power = math.floor(math.log10(value) + 1e-9)
+    first = round(value / 10.0**power)
+    return (f"{first}·" if first != 1 else "") + "10" + str(power).translate(digits)

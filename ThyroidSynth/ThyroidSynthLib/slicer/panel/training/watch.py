@@ -1,0 +1,110 @@
+"""A training while it runs: its loss curve, and how one of its cases comes out."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import slicer
+
+from ThyroidSynthLib.common.errors import ThyroidSynthError
+from ThyroidSynthLib.jobs.loss_history import LossHistory
+from ThyroidSynthLib.jobs.preview import read_preview
+from ThyroidSynthLib.slicer.scene.display.training_preview import remove_training_preview, show_training_preview
+
+from .loss_curve import LossCurve, LossCurveContent
+from .preview_picture import PreviewPicture
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.jobs.job import JobFolder
+    from ThyroidSynthLib.jobs.preview import Preview
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingWatch:
+    """Shows what a job writes while it trains.
+
+    Parameters
+    ----------
+    ui : object
+        The section's widgets by name.
+    """
+
+    def __init__(self, ui) -> None:
+        self._ui = ui
+        self._curve = LossCurve(ui.lossCurveLabel)
+        self._picture = PreviewPicture(ui.previewLabel)
+        self._job: JobFolder | None = None
+        self._history: LossHistory | None = None
+        self._preview: Preview | None = None
+        self._preview_time = 0
+        ui.previewNodesCheckBox.connect("toggled(bool)", self._onShowToggled)
+        self.watch(None)
+
+    @property
+    def secondsPerEpoch(self) -> float | None:
+        """How long an epoch took lately; None before the first."""
+        return self._history.seconds_per_epoch if self._history is not None else None
+
+    def watch(self, job: JobFolder | None) -> None:
+        """Watch another job, or none."""
+        self._job = job
+        self._history = LossHistory(job) if job is not None else None
+        self._preview, self._preview_time = None, 0
+        self._curve.show(LossCurveContent())
+        self._ui.lossCurveLabel.visible = False
+        self._showPreview()
+
+    def release(self) -> None:
+        """Let go of the scene: it is about to close."""
+        blocked = self._ui.previewNodesCheckBox.blockSignals(True)
+        self._ui.previewNodesCheckBox.checked = False
+        self._ui.previewNodesCheckBox.blockSignals(blocked)
+        if not slicer.mrmlScene.IsClosing():
+            remove_training_preview(slicer.mrmlScene)
+        self.watch(None)
+
+    def update(self, epochs: int) -> None:
+        """Show what is new.
+
+        Parameters
+        ----------
+        epochs : int
+            Epochs of the whole training.
+        """
+        if self._job is None:
+            return
+        if self._history.update():
+            points = tuple(self._history.thinned(self._curve.width))
+            self._ui.lossCurveLabel.visible = bool(points)
+            self._curve.show(LossCurveContent(points, epochs))
+        try:
+            changed = self._job.preview_file.stat().st_mtime_ns
+        except OSError:
+            changed = 0
+        if changed != self._preview_time:
+            self._preview_time = changed
+            self._readPreview()
+
+    def _readPreview(self) -> None:
+        try:
+            self._preview = read_preview(self._job.preview_file)
+        except ThyroidSynthError as error:
+            logger.warning("%s", error)
+            self._preview = None
+        self._showPreview()
+
+    def _showPreview(self) -> None:
+        self._ui.previewBox.visible = self._preview is not None
+        self._picture.show(self._preview)
+        if self._preview is None:
+            remove_training_preview(slicer.mrmlScene)
+        elif self._ui.previewNodesCheckBox.checked:
+            show_training_preview(slicer.mrmlScene, self._preview)
+
+    def _onShowToggled(self, checked: bool) -> None:
+        if checked and self._preview is not None:
+            show_training_preview(slicer.mrmlScene, self._preview)
+        else:
+            remove_training_preview(slicer.mrmlScene)

@@ -1,0 +1,1 @@
+"""Thyroids and patients in the MRML scene."""

@@ -1,0 +1,1 @@
+"""What the views show: overlays, outlines, distance maps, plots."""

@@ -1,0 +1,134 @@
+"""A thyroid coloured by its distance to another: a model node over it, with a legend in mm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ThyroidSynthLib.geometry.polydata import polydata_of
+from ThyroidSynthLib.geometry.surface import Surface
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLModelNode, vtkMRMLScene
+
+ATTRIBUTE = "ThyroidSynth.DistanceMap"
+"""Attribute of the nodes of the map: `map` on the model, `colours` on its colour table."""
+
+SCALARS = "Distance (mm)"
+
+# Blue inside, white on the reference, red outside (after Moreland's cool-warm map); readable for most
+# kinds of colour blindness.
+_INSIDE, _MIDDLE, _OUTSIDE = (0.23, 0.30, 0.75), (0.95, 0.95, 0.93), (0.71, 0.02, 0.15)
+_COLOURS = 256
+_SLICE_LINE_WIDTH = 3
+
+
+def show_distance_map(
+    scene: vtkMRMLScene, name: str, surface_ras: Surface, values_mm: np.ndarray, *, range_mm: float, legend: str
+) -> vtkMRMLModelNode:
+    """Show a surface coloured by signed distances; an older map is replaced.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model node.
+    surface_ras : Surface
+        The coloured surface, in `ras_mm`.
+    values_mm : ndarray, shape (V,)
+        Signed distance of each vertex.
+    range_mm : float
+        Distance at which the colours end, the same on both sides of 0.
+    legend : str
+        Title of the colour legend.
+    """
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+
+    polydata = polydata_of(surface_ras, normals=True)
+    scalars = numpy_to_vtk(np.asarray(values_mm, dtype=np.float32), deep=True)
+    scalars.SetName(SCALARS)
+    polydata.GetPointData().AddArray(scalars)
+    polydata.GetPointData().SetActiveScalars(SCALARS)
+    model = distance_map_of(scene)
+    if model is None:
+        model = scene.CreateNodeByClass("vtkMRMLModelNode")
+        model.UnRegister(None)
+        model.SetAttribute(ATTRIBUTE, "map")
+        scene.AddNode(model)
+        model.CreateDefaultDisplayNodes()
+    model.SetName(name)
+    model.SetAndObservePolyData(polydata)
+    _colour(model, range_mm)
+    _add_legend(model, legend)
+    return model
+
+
+def distance_map_of(scene: vtkMRMLScene) -> vtkMRMLModelNode | None:
+    """Give the model node of the map, or None when there is none."""
+    return _found(scene, "vtkMRMLModelNode", "map")
+
+
+def remove_distance_map(scene: vtkMRMLScene) -> None:
+    """Take the map away with all that belongs to it."""
+    model = distance_map_of(scene)
+    if model is not None:
+        displays = [model.GetNthDisplayNode(index) for index in range(model.GetNumberOfDisplayNodes())]
+        # The legend before the display node it stands for, without which it complains.
+        for node in (*reversed(displays), model.GetStorageNode(), model):
+            if node is not None:
+                scene.RemoveNode(node)
+    colours = _found(scene, "vtkMRMLColorTableNode", "colours")
+    if colours is not None:
+        scene.RemoveNode(colours)
+
+
+def _colour(model, range_mm: float) -> None:
+    display = model.GetDisplayNode()
+    modifying = display.StartModify()
+    display.SetAndObserveColorNodeID(_colours(model.GetScene()).GetID())
+    display.SetActiveScalar(SCALARS, 0)  # 0 is vtkAssignAttribute::POINT_DATA
+    display.SetScalarRangeFlag(display.UseManualScalarRange)
+    display.SetScalarRange(-range_mm, range_mm)
+    display.SetScalarVisibility(True)
+    display.SetVisibility2D(True)
+    display.SetSliceIntersectionThickness(_SLICE_LINE_WIDTH)
+    # Colours that mean numbers must not shine.
+    display.SetSpecular(0.0)
+    display.SetAmbient(0.25)
+    display.EndModify(modifying)
+
+
+def _colours(scene):
+    node = _found(scene, "vtkMRMLColorTableNode", "colours")
+    if node is not None:
+        return node
+    node = scene.CreateNodeByClass("vtkMRMLColorTableNode")
+    node.UnRegister(None)
+    node.SetName("ThyroidSynth distance colours")
+    node.SetAttribute(ATTRIBUTE, "colours")
+    node.SetHideFromEditors(True)
+    node.SetTypeToUser()
+    node.SetNumberOfColors(_COLOURS)
+    stops = np.array([_INSIDE, _MIDDLE, _OUTSIDE])
+    for index, at in enumerate(np.linspace(-1.0, 1.0, _COLOURS)):
+        r, g, b = (float(np.interp(at, (-1.0, 0.0, 1.0), stops[:, channel])) for channel in range(3))
+        node.SetColor(index, f"{at:+.2f}", r, g, b, 1.0)
+    return scene.AddNode(node)
+
+
+def _add_legend(model, title: str) -> None:
+    import slicer
+
+    legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(model)
+    legend.SetTitleText(title)
+    legend.SetLabelFormat("%+.1f")
+    legend.SetNumberOfLabels(5)
+    legend.SetSize(0.12, 0.45)
+    legend.SetVisibility(True)
+
+
+def _found(scene, class_name: str, value: str):
+    nodes = scene.GetNodesByClass(class_name)
+    nodes.UnRegister(None)
+    found = (nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems()))
+    return next((node for node in found if node.GetAttribute(ATTRIBUTE) == value), None)

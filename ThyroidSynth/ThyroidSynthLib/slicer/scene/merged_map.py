@@ -1,0 +1,157 @@
+"""All structures of a patient in the scene as one label map, into which a thyroid can be put."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.export.merging import Merged, MergeRules, replace_thyroid
+from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.resampling import stamped
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap, unique_name
+
+from .volumes import BINARY_LABELMAP, EmptySegment, grid_of_ct, ijk_to_local, surface_of_segment, volume_of_segment
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+
+
+@dataclass(frozen=True)
+class PatientMap:
+    """A patient's structures on one grid.
+
+    Attributes
+    ----------
+    labels : LabelMap
+        In the geometry of the image's file.
+    thyroid_label : int or None
+        The thyroid's label; None where the patient has none.
+    in_scene : LabelGrid
+        Where the voxels lie in the scene, parent transform applied.
+    notes : tuple of str
+        What a user should know about how the map was made.
+    """
+
+    labels: LabelMap
+    thyroid_label: int | None
+    in_scene: LabelGrid
+    notes: tuple[str, ...] = ()
+
+    def with_thyroid(self, surface_ras: Surface, rules: MergeRules) -> Merged:
+        """Put a thyroid in the place of the patient's.
+
+        Raises
+        ------
+        OutputError
+            Part of it lies outside the map.
+        InputError
+            A label is impossible.
+        """
+        if not self.in_scene.holds(surface_ras):
+            raise OutputError(
+                "Part of the thyroid lies outside the patient's label map, which would cut it off. Move the thyroid, "
+                "or choose a scan that holds it."
+            )
+        filled = Volume(voxelise(surface_ras, self.in_scene).array, self.labels.volume.ijk_to_ras)
+        if self.thyroid_label is not None:
+            rules = replace(
+                rules, thyroid_label=rules.thyroid_label or self.thyroid_label, old_labels=(self.thyroid_label,)
+            )
+        return replace_thyroid(self.labels, filled, rules)
+
+
+def map_of_segmentation(
+    segmentation: vtkMRMLSegmentationNode,
+    thyroid_id: str,
+    ct: vtkMRMLScalarVolumeNode,
+    *,
+    progress: ProgressCallback = silent,
+    stop_requested: StopRequested = never,
+) -> PatientMap:
+    """Put all segments of a segmentation on the grid of a CT, numbered from 1 in their order.
+
+    Where segments overlap the later one counts, but no other covers the thyroid.
+
+    Parameters
+    ----------
+    thyroid_id : str
+        Segment of the thyroid; empty when there is none.
+
+    Raises
+    ------
+    InputError
+        The CT has no voxels or a bent grid.
+    Cancelled
+        `stop_requested` said so.
+    """
+    content = segmentation.GetSegmentation()
+    ids = list(content.GetSegmentIDs())
+    grid = grid_of_ct(ct)
+    array = np.zeros(grid.size_kji, dtype=np.uint8 if len(ids) < 256 else np.uint16)
+    names: dict[int, str] = {}
+    notes: list[str] = []
+    for label, segment_id in enumerate(ids, start=1):
+        names[label] = unique_name(content.GetSegment(segment_id).GetName(), set(names.values()))
+    # The thyroid last, so that none covers it.
+    for done, segment_id in enumerate(sorted(ids, key=lambda each: each == thyroid_id)):
+        check(stop_requested)
+        label = ids.index(segment_id) + 1
+        progress(done / len(ids), f"Placing {names[label]}")
+        try:
+            mask = _mask_on(grid, segmentation, segment_id)
+        except EmptySegment:
+            continue
+        covered = stamped(array, grid, mask, label)
+        for other in np.unique(covered[covered != BACKGROUND]):
+            notes.append(f"{names[label]} covers part of {names[int(other)]}")
+    progress(1.0, "Placed")
+    thyroid = ids.index(thyroid_id) + 1 if thyroid_id in ids else None
+    return PatientMap(LabelMap(Volume(array, ijk_to_local(ct)), names), thyroid, grid, tuple(notes))
+
+
+def map_of_volume(node: vtkMRMLLabelMapVolumeNode, thyroid_label: int | None = None) -> PatientMap:
+    """Take a label map volume as it is, with the names of its colour table.
+
+    Parameters
+    ----------
+    thyroid_label : int, optional
+        The thyroid's label; by default the one named so.
+
+    Raises
+    ------
+    InputError
+        It has no voxels, holds no labels, or does not name its thyroid.
+    """
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    grid = grid_of_ct(node)
+    image = node.GetImageData()
+    array = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+    if not np.issubdtype(array.dtype, np.integer) or array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
+        raise InputError(f"'{node.GetName()}' holds other values than labels. Choose a label map.")
+    found = [int(label) for label in np.unique(array) if label != BACKGROUND]
+    display = node.GetDisplayNode()
+    colours = display.GetColorNode() if display is not None else None
+    names: dict[int, str] = {}
+    for label in found:
+        known = colours.GetColorName(label) if colours is not None and label < colours.GetNumberOfColors() else ""
+        names[label] = unique_name(known or f"label {label}", set(names.values()))
+    kept = array.astype(np.uint8 if max(found, default=0) < 256 else np.uint16)
+    labels = LabelMap(Volume(kept, ijk_to_local(node)), names)
+    thyroid = thyroid_label or labels.thyroid_label()
+    if thyroid is None:
+        raise InputError(f"'{node.GetName()}' does not name its thyroid. Say which label it has.")
+    return PatientMap(labels, thyroid, grid)
+
+
+def _mask_on(grid: LabelGrid, segmentation, segment_id: str) -> Volume:
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    if segment.GetRepresentation(BINARY_LABELMAP):
+        return volume_of_segment(segmentation, segment_id)
+    return voxelise(surface_of_segment(segmentation, segment_id), grid)

@@ -1,0 +1,1 @@
+"""The patient in the scene: CT, segmentation, trachea."""

@@ -1,0 +1,64 @@
+"""What a process outside Slicer must know of the patient in the scene, as files in a folder of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ThyroidSynthLib.geometry.resampling import stamped
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.label_map_files import write_label_map
+from ThyroidSynthLib.imaging.labels import TRACHEA, Structure
+from ThyroidSynthLib.slicer.scene.merged_map import PatientMap
+from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, ijk_to_local, volume_of_segment
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+
+PATIENT_FOLDER = "patient"
+_MAP_FILE = "structures.nii.gz"
+_NOTE = "Mask of the patient that thyroids were placed in"
+
+
+def write_patient(
+    segmentation: vtkMRMLSegmentationNode,
+    segments: Mapping[Structure, str],
+    ct: vtkMRMLScalarVolumeNode | None,
+    folder: Path,
+) -> Path:
+    """Write masks under TotalSegmentator's names, so that the folder is a case, and give the trachea's file.
+
+    With a CT they lie on its grid and where its file lies, so that the trachea's file gives the CT's grid, too.
+
+    Raises
+    ------
+    InputError
+        A segment is missing or empty, or the CT's grid is bent.
+    OutputError
+        A file cannot be written.
+    """
+    grid = grid_of_ct(ct) if ct is not None else None
+    for structure, segment_id in segments.items():
+        mask = volume_of_segment(segmentation, segment_id)
+        if grid is not None:
+            array = np.zeros(grid.size_kji, dtype=np.uint8)
+            stamped(array, grid, mask, 1)
+            mask = Volume(array, ijk_to_local(ct))
+        write_label_map(mask, folder / f"{structure.name}.nii.gz", note=_NOTE)
+    return folder / f"{TRACHEA.name}.nii.gz"
+
+
+def write_patient_map(patient: PatientMap, folder: Path) -> Path:
+    """Write the map of all structures, and give its file.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    path = folder / _MAP_FILE
+    write_label_map(patient.labels.volume, path, names=patient.labels.names, note=_NOTE)
+    return path

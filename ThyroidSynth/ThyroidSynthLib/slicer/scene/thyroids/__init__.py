@@ -1,0 +1,1 @@
+"""Generated and edited thyroids in the scene: nodes, records, placement, export."""

@@ -1,0 +1,142 @@
+"""Thyroids edited from a patient's own: their nodes, and whether the patient's gland is still the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.dataset.islands import without_islands
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.imaging.masks import mask_in_scan
+from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, volume_of_segment
+
+from .records import EDITED, SOURCE_ROLE, ThyroidRecord, moved_by, read_record
+from .segmentations import add_generated_thyroid
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
+
+    from ThyroidSynthLib.geometry.grid import LabelGrid
+    from ThyroidSynthLib.geometry.surface import Surface
+
+_OUTLINE_PIXELS = 2
+
+
+def add_edited_thyroid(
+    scene: vtkMRMLScene,
+    name: str,
+    surface_ras: Surface,
+    source: vtkMRMLSegmentationNode | None,
+    *,
+    ct: vtkMRMLScalarVolumeNode | None,
+    record: ThyroidRecord,
+) -> vtkMRMLSegmentationNode:
+    """Add an edited thyroid to the scene, referring to the patient's segmentation it was made from.
+
+    Parameters
+    ----------
+    name : str
+        Name of the node; made unique.
+    surface_ras : Surface
+        Closed surface in `ras_mm`.
+    source : vtkMRMLSegmentationNode or None
+        The patient's segmentation; None when it is no longer in the scene.
+    ct : vtkMRMLScalarVolumeNode or None
+        The CT it lies over.
+    record : ThyroidRecord
+        Where it comes from.
+    """
+    node = add_generated_thyroid(scene, name, surface_ras, ct=ct, record=record)
+    # Stands out from the fine outline of the original, see `overlay.show_own_gland`.
+    node.GetDisplayNode().SetSliceIntersectionThickness(_OUTLINE_PIXELS)
+    if source is not None:
+        node.SetNodeReferenceID(SOURCE_ROLE, source.GetID())
+    return node
+
+
+def source_of(edited: vtkMRMLSegmentationNode) -> vtkMRMLSegmentationNode | None:
+    """Give the patient's segmentation that a thyroid was fitted to; None when it is gone."""
+    return edited.GetNodeReference(SOURCE_ROLE)
+
+
+def edit_record(edited: vtkMRMLSegmentationNode | None) -> ThyroidRecord | None:
+    """Give the record of a thyroid that is the edit of a patient's; None when it is no such thing."""
+    record = read_record(edited) if edited is not None else None
+    return record if record is not None and record.kind == EDITED and record.fitted_code else None
+
+
+def fitted_placement(edited: vtkMRMLSegmentationNode, record: ThyroidRecord) -> Placement:
+    """Give the patient's trachea frame at which an edit was fitted, wherever the edit was moved to since."""
+    moved = moved_by(edited)
+    return record.placement if moved is None else Placement(np.linalg.inv(moved) @ record.placement.trachea_to_ras)
+
+
+class PatientGland:
+    """A patient's thyroid as it was read, to tell later whether it is still the same.
+
+    Parameters
+    ----------
+    segmentation : vtkMRMLSegmentationNode
+    segment_id : str
+
+    Attributes
+    ----------
+    mask : Volume
+        Its voxels in `ras_mm`, without islands.
+
+    Raises
+    ------
+    InputError
+        There is no such segment, or it is empty.
+    """
+
+    def __init__(self, segmentation: vtkMRMLSegmentationNode, segment_id: str) -> None:
+        self._node_id, self._segment_id = segmentation.GetID(), segment_id
+        self._stamp = _stamp(segmentation, segment_id)
+        self.mask = without_islands(mask_in_scan(volume_of_segment(segmentation, segment_id)))[0].volume
+
+    def is_of(self, segmentation: vtkMRMLSegmentationNode | None, segment_id: str) -> bool:
+        """Say whether it was read from this segment."""
+        return segmentation is not None and (segmentation.GetID(), segment_id) == (self._node_id, self._segment_id)
+
+    def is_unchanged(self, segmentation: vtkMRMLSegmentationNode | None) -> bool:
+        """Say whether the segment is still there, where it was, voxel by voxel.
+
+        Quick when nothing was modified; segments share a label map, so what was may be another one.
+        """
+        if not self.is_of(segmentation, self._segment_id) or segmentation.GetScene() is None:
+            return False
+        if segmentation.GetSegmentation().GetSegment(self._segment_id) is None:
+            return False
+        stamp = _stamp(segmentation, self._segment_id)
+        if stamp == self._stamp:
+            return True
+        try:
+            now = volume_of_segment(segmentation, self._segment_id)
+        except InputError:
+            return False
+        same = now.array.shape == self.mask.array.shape and np.array_equal(now.array, self.mask.array)
+        if same and np.allclose(now.ijk_to_ras, self.mask.ijk_to_ras, atol=1e-6):
+            self._stamp = stamp
+            return True
+        return False
+
+
+def scan_of(ct: vtkMRMLScalarVolumeNode | None) -> LabelGrid | None:
+    """Give the voxels of a CT, which alone tells where the scan ends; None without one."""
+    return grid_of_ct(ct) if ct is not None and ct.GetImageData() is not None else None
+
+
+def _stamp(segmentation, segment_id: str) -> tuple:
+    """Give what changes when a segment's content or place may have: VTK's modification times, which are unique."""
+    content = segmentation.GetSegmentation()
+    segment = content.GetSegment(segment_id)
+    stored = segment.GetRepresentation(content.GetSourceRepresentationName()) if segment is not None else None
+    transform = segmentation.GetParentTransformNode()
+    return (
+        segment.GetMTime() if segment is not None else None,
+        stored.GetMTime() if stored is not None else None,
+        transform.GetTransformToWorldMTime() if transform is not None else None,
+    )

@@ -1,0 +1,236 @@
+"""Thyroids of the scene as files: as they are there, read back before anybody says that they are written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.files import sha256_of, write_text
+from ThyroidSynthLib.export.merging import Merged, MergeRules
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.label_map_files import write_label_map, write_names_table
+from ThyroidSynthLib.imaging.label_maps import unique_name
+from ThyroidSynthLib.imaging.labels import THYROID
+from ThyroidSynthLib.imaging.mesh_files import SPACES, write_mesh
+from ThyroidSynthLib.slicer.scene.merged_map import PatientMap
+from ThyroidSynthLib.slicer.scene.terminology import find_segment
+from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, ijk_to_local, surface_of_segment
+
+from .records import read_record
+from .segmentations import SEGMENT_ID
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+
+TABLE_FILE = "thyroids.csv"
+_MERGED = "_merged"
+_NAMES = "_labels.csv"
+
+
+@dataclass(frozen=True)
+class SceneFiles:
+    """Which files each thyroid of the scene gets.
+
+    Attributes
+    ----------
+    label_format : str or None
+        One of `export.LABEL_FORMATS`; None for no label maps.
+    ct : vtkMRMLScalarVolumeNode or None
+        The CT whose grid label maps have; None for a grid of their own.
+    spacing_mm : three floats
+        Voxel size of that grid along R, A and S.
+    mesh_formats : tuple of str
+        Any of `mesh_files.MESH_FORMATS`.
+    mesh_space : str
+        One of `mesh_files.SPACES`.
+    patient : PatientMap or None
+        The patient's structures, for a copy with the thyroid replaced.
+    rules : MergeRules
+        How it is put in.
+    """
+
+    label_format: str | None = "nii.gz"
+    ct: vtkMRMLScalarVolumeNode | None = None
+    spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)
+    mesh_formats: tuple[str, ...] = ()
+    mesh_space: str = SPACES[0]
+    patient: PatientMap | None = None
+    rules: MergeRules = field(default_factory=MergeRules)
+
+    def paths(self, folder: Path, stem: str) -> list[Path]:
+        """Give the files that a thyroid gets, to be written in this order."""
+        names = [f"{stem}.{self.label_format}"] if self.label_format is not None else []
+        names += [f"{stem}.{suffix}" for suffix in self.mesh_formats]
+        if self.patient is not None:
+            merged = "seg.nrrd" if self.label_format == "nrrd" else self.label_format or "nii.gz"
+            names += [f"{stem}{_MERGED}.{merged}", f"{stem}{_MERGED}{_NAMES}"]
+        return [folder / name for name in names]
+
+
+@dataclass(frozen=True)
+class ExportedThyroid:
+    """What was written of a thyroid.
+
+    Attributes
+    ----------
+    name : str
+        Its node's name.
+    files : tuple of Path
+        Each was read back.
+    label_volume_ml : float or None
+        Volume of its label map.
+    merged : Merged or None
+        How it went into the patient's map.
+    about : dict of str to object
+        Its record, for the table.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    label_volume_ml: float | None
+    merged: Merged | None
+    about: dict[str, object]
+
+
+def thyroid_surface(node: vtkMRMLSegmentationNode) -> Surface:
+    """Give the surface of a thyroid made here as it lies in the scene, in `ras_mm`.
+
+    Raises
+    ------
+    InputError
+        The node has no thyroid any more.
+    """
+    return surface_of_segment(node, _segment_of(node))
+
+
+def file_stem(name: str, taken: Container[str] = ()) -> str:
+    """Give a node's name as the beginning of a file's name on every system."""
+    plain = re.sub(r"[^\w.-]+", "_", name).strip("._") or "thyroid"
+    return unique_name(plain, taken).replace(" ", "_")
+
+
+def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, options: SceneFiles) -> ExportedThyroid:
+    """Write the files of a thyroid, each of which is read back before it is put in place.
+
+    Whoever calls this has asked whether files that are there may be replaced.
+
+    Raises
+    ------
+    InputError
+        The node has no thyroid, or a label is impossible.
+    OutputError
+        A file cannot be written, or a grid would cut the thyroid.
+    """
+    surface = thyroid_surface(node)
+    paths = options.paths(folder, stem)
+    remaining = iter(paths)
+    volume_ml, merged = None, None
+    if options.label_format is not None:
+        labels = (
+            label_map_on_ct(node, _segment_of(node), options.ct)
+            if options.ct is not None
+            else voxelise(surface, LabelGrid.around(surface, spacing_mm=options.spacing_mm))
+        )
+        write_label_map(labels, next(remaining))
+        volume_ml = int(np.count_nonzero(labels.array)) * labels.voxel_volume_ml
+    for _suffix in options.mesh_formats:
+        write_mesh(surface, next(remaining), space=options.mesh_space)
+    if options.patient is not None:
+        merged = options.patient.with_thyroid(surface, options.rules)
+        write_label_map(merged.labels.volume, next(remaining), names=merged.labels.names)
+        write_names_table(merged.labels.names, next(remaining))
+    return ExportedThyroid(node.GetName(), tuple(paths), volume_ml, merged, _about(node))
+
+
+def write_table(exported: Sequence[ExportedThyroid], path: Path) -> None:
+    """Write what was exported as a table (CSV), with all it takes to make the thyroids again.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    rows = [
+        {
+            "name": each.name,
+            **each.about,
+            "label_volume_ml": "" if each.label_volume_ml is None else f"{each.label_volume_ml:.6g}",
+            "merged_overlap_ml": ""
+            if each.merged is None
+            else f"{sum(other.volume_ml for other in each.merged.overlaps):.6g}",
+            "files": " ".join(file.name for file in each.files),
+            "sha256": " ".join(sha256_of(file) for file in each.files),
+        }
+        for each in exported
+    ]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    try:
+        write_text(path, text.getvalue())
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
+
+
+def label_map_on_ct(segmentation: vtkMRMLSegmentationNode, segment_id: str, ct: vtkMRMLScalarVolumeNode) -> Volume:
+    """Fill a segment on the grid of a CT, in the geometry of the CT's file.
+
+    Parent transforms of both count for where they overlap. The result lies where the CT's file lies, so
+    that the two files fit over each other in any software.
+
+    Raises
+    ------
+    InputError
+        The segment is missing or empty, or the CT's grid is bent by a transform.
+    OutputError
+        Part of the segment lies outside the CT.
+    """
+    surface = surface_of_segment(segmentation, segment_id)
+    grid = grid_of_ct(ct)
+    if not grid.holds(surface):
+        raise OutputError(
+            f"Part of '{segmentation.GetName()}' lies outside '{ct.GetName()}', and a label map on its grid would "
+            "cut it off. Move the thyroid, or choose a CT that holds it."
+        )
+    return Volume(voxelise(surface, grid).array, ijk_to_local(ct))
+
+
+def _segment_of(node) -> str:
+    """Find the thyroid: the user may have changed the node since it was made."""
+    found = SEGMENT_ID if node.GetSegmentation().GetSegment(SEGMENT_ID) is not None else find_segment(node, THYROID)
+    if not found:
+        raise InputError(f"'{node.GetName()}' has no thyroid segment any more. Name one of its segments thyroid.")
+    return found
+
+
+def _about(node) -> dict[str, object]:
+    record = read_record(node)
+    if record is None:
+        return {"kind": ""}
+    return {
+        "kind": record.kind,
+        "seed": record.seed,
+        **{f"asked_{name}": record.asked.get(name, "") for name in FEATURE_NAMES},
+        **{name: f"{record.measured[name]:.6g}" for name in FEATURE_NAMES},
+        "valid": record.valid,
+        "met": "" if record.met is None else record.met,
+        "distance": "" if record.distance is None else f"{record.distance:.4g}",
+        "carved": record.carved,
+        "model": record.model,
+        "trachea_to_ras": " ".join(f"{value:.9g}" for value in record.trachea_to_ras),
+        "code": " ".join(f"{value:.9g}" for value in record.code),
+        "fitted_code": " ".join(f"{value:.9g}" for value in record.fitted_code),
+    }

@@ -1,0 +1,186 @@
+"""A generated thyroid as a segmentation node that lies over the CT, and how its surface is replaced live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.polydata import polydata_of
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.imaging.labels import THYROID
+from ThyroidSynthLib.slicer.scene.terminology import mark_as
+from ThyroidSynthLib.slicer.scene.volumes import BINARY_LABELMAP, CLOSED_SURFACE
+
+from .records import ATTRIBUTE, ThyroidRecord, write_record
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
+
+SEGMENT_ID = THYROID.name
+SEGMENT_NAME = "thyroid gland"
+
+# Told apart from the patient's own gland, from each other and on both grey CT and dark views.
+_COLOURS = (
+    (0.20, 0.78, 0.55),
+    (0.98, 0.75, 0.20),
+    (0.45, 0.62, 1.00),
+    (0.92, 0.48, 0.86),
+    (0.55, 0.86, 0.25),
+    (0.30, 0.85, 0.92),
+)
+_FILL_OPACITY = 0.25
+
+COMPLETION_ID = "completion"
+_COMPLETION_NAME = "completed by the model"
+_COMPLETION_COLOUR = (0.85, 0.85, 0.85)
+_COMPLETION_OPACITY = 0.4
+
+
+def add_generated_thyroid(
+    scene: vtkMRMLScene,
+    name: str,
+    surface_ras: Surface,
+    *,
+    ct: vtkMRMLScalarVolumeNode | None = None,
+    record: ThyroidRecord | None = None,
+) -> vtkMRMLSegmentationNode:
+    """Add a thyroid to the scene as a new segmentation node of one segment.
+
+    The segment's source is the surface itself; a label map is made only where one is exported.
+
+    Parameters
+    ----------
+    name : str
+        Name of the node; made unique.
+    surface_ras : Surface
+        Closed surface in `ras_mm`.
+    ct : vtkMRMLScalarVolumeNode, optional
+        The CT it lies over: gives the reference geometry and the place in the subject hierarchy.
+    record : ThyroidRecord, optional
+        Where it comes from.
+    """
+    colour = _COLOURS[len(generated_thyroids(scene)) % len(_COLOURS)]
+    segmentation = scene.CreateNodeByClass("vtkMRMLSegmentationNode")
+    segmentation.UnRegister(None)
+    segmentation.SetName(scene.GenerateUniqueName(name))
+    # Before the node is in the scene: selectors look at a node's attributes once, when it is added.
+    _note(segmentation, record)
+    scene.AddNode(segmentation)
+    segmentation.CreateDefaultDisplayNodes()
+    if ct is not None:
+        segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
+    # Before the first segment: otherwise the surface is turned into a label map and back.
+    segmentation.SetSourceRepresentationToClosedSurface()
+    segmentation.AddSegmentFromClosedSurfaceRepresentation(
+        polydata_of(surface_ras, normals=True), SEGMENT_NAME, colour, SEGMENT_ID
+    )
+    mark_as(segmentation.GetSegmentation().GetSegment(SEGMENT_ID), THYROID)
+    display = segmentation.GetDisplayNode()
+    display.SetPreferredDisplayRepresentationName2D(CLOSED_SURFACE)
+    display.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
+    display.SetSegmentOpacity2DFill(SEGMENT_ID, _FILL_OPACITY)
+    display.SetSegmentOpacity2DOutline(SEGMENT_ID, 1.0)
+    if ct is not None:
+        place_beside(segmentation, ct)
+    return segmentation
+
+
+def replace_surface(
+    segmentation: vtkMRMLSegmentationNode, surface_ras: Surface, *, record: ThyroidRecord | None = None
+) -> None:
+    """Replace the surface of a generated thyroid; views redraw and no camera moves.
+
+    Raises
+    ------
+    InputError
+        The node is not a generated thyroid.
+    """
+    segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
+    if not is_generated(segmentation) or segment is None:
+        raise InputError(
+            f"'{segmentation.GetName()}' is not a thyroid made by ThyroidSynth and is left as it is. "
+            "Choose a generated one, or make a new one."
+        )
+    # A label map that someone made meanwhile would be stale, and Slicer would go on showing it.
+    if segmentation.GetSegmentation().ContainsRepresentation(BINARY_LABELMAP):
+        segmentation.RemoveBinaryLabelmapRepresentation()
+    polydata = polydata_of(surface_ras, normals=True)
+    _to_local(segmentation, polydata)
+    stored = segment.GetRepresentation(CLOSED_SURFACE)
+    if stored is None:
+        segment.AddRepresentation(CLOSED_SURFACE, polydata)
+    else:
+        # Another object would have every slice view build its intersection anew, some milliseconds of each.
+        stored.ShallowCopy(polydata)
+        segment.Modified()
+    _note(segmentation, record)
+
+
+def show_completion(segmentation: vtkMRMLSegmentationNode, surface_ras: Surface | None) -> None:
+    """Show beside a thyroid what a model adds to it beyond the scan, as a pale segment of its own.
+
+    Parameters
+    ----------
+    surface_ras : Surface or None
+        Closed, in `ras_mm`; None takes the segment away.
+    """
+    contents = segmentation.GetSegmentation()
+    if contents.GetSegment(COMPLETION_ID) is not None:
+        contents.RemoveSegment(COMPLETION_ID)
+    if surface_ras is None:
+        return
+    polydata = polydata_of(surface_ras, normals=True)
+    _to_local(segmentation, polydata)
+    segmentation.AddSegmentFromClosedSurfaceRepresentation(
+        polydata, _COMPLETION_NAME, _COMPLETION_COLOUR, COMPLETION_ID
+    )
+    display = segmentation.GetDisplayNode()
+    display.SetSegmentOpacity3D(COMPLETION_ID, _COMPLETION_OPACITY)
+    display.SetSegmentOpacity2DFill(COMPLETION_ID, _FILL_OPACITY)
+
+
+def is_generated(segmentation: vtkMRMLSegmentationNode) -> bool:
+    """Say whether a segmentation node is a thyroid made here."""
+    return segmentation.GetAttribute(ATTRIBUTE) is not None
+
+
+def generated_thyroids(scene: vtkMRMLScene) -> list[vtkMRMLSegmentationNode]:
+    """Give the generated thyroids of a scene, oldest first."""
+    nodes = scene.GetNodesByClass("vtkMRMLSegmentationNode")
+    nodes.UnRegister(None)
+    found = (nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems()))
+    return [node for node in found if is_generated(node)]
+
+
+def place_beside(segmentation: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeNode) -> None:
+    """Put a segmentation where the CT is in the subject hierarchy: its study, its folder or the top."""
+    import slicer
+
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(segmentation.GetScene())
+    item, beside = hierarchy.GetItemByDataNode(segmentation), hierarchy.GetItemByDataNode(ct)
+    if item and beside:
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(beside))
+
+
+def _note(segmentation, record: ThyroidRecord | None) -> None:
+    if record is not None:
+        write_record(segmentation, record)
+    elif segmentation.GetAttribute(ATTRIBUTE) is None:
+        segmentation.SetAttribute(ATTRIBUTE, "{}")
+
+
+def _to_local(segmentation, polydata) -> None:
+    """Undo the node's parent transform, which the views will apply again."""
+    from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
+    from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
+
+    node = segmentation.GetParentTransformNode()
+    if node is None:
+        return
+    transform = vtkGeneralTransform()
+    node.GetTransformFromWorld(transform)
+    mover = vtkTransformPolyDataFilter()
+    mover.SetTransform(transform)
+    mover.SetInputData(polydata)
+    mover.Update()
+    polydata.ShallowCopy(mover.GetOutput())

@@ -1,1 +1,0 @@
-"""From a trained model to thyroids: decode, steer, fit and export."""
