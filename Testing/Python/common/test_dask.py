@@ -22,7 +22,7 @@ import pytest
 from support.mask_files import affine, two_masks, write_case
 from support.worker_tasks import note_and_double
 from ThyroidSynthLib.common.errors import Cancelled, InputError, JobError
-from ThyroidSynthLib.common.workers import workers_for
+from ThyroidSynthLib.common.parallel import workers_for
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
 from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan, make_thyroids

@@ -14,10 +14,11 @@ from ThyroidSynthLib.export.edited_case import Change, EditedCase, edit_case, wr
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
 from ThyroidSynthLib.generation.thyroid import reconstruct
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
-from ThyroidSynthLib.geometry.volume import Volume, read_volume
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_maps import LabelMap, read_label_map
 from ThyroidSynthLib.imaging.ply import read_ply
+from ThyroidSynthLib.imaging.volume_files import read_volume
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 
@@ -28,7 +29,7 @@ def case(small_model: ShapeModel) -> Case:
     surface = reconstruct(small_model, row, resolution=64).surface
     matrix = np.diag([1.5, 1.5, 1.5, 1.0])
     matrix[:3, 3] = -39.0
-    gland = voxelise(surface, LabelGrid((53, 53, 53), matrix)).array
+    gland = voxelise(surface, Grid((53, 53, 53), matrix)).array
     gland[4, 4, 4] = 1
     trachea = np.zeros_like(gland)
     trachea[16:37, 23:30, 23:30] = 1

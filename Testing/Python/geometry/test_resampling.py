@@ -7,7 +7,7 @@ import pytest
 
 from support.mask_files import affine
 from ThyroidSynthLib.geometry import resampling
-from ThyroidSynthLib.geometry.grid import LabelGrid
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.resampling import stamped
 from ThyroidSynthLib.geometry.volume import Volume
 
@@ -22,7 +22,7 @@ def test_on_the_same_lattice_voxels_stay_as_they_are():
     ball = a_ball()
     cut = ball.cropped()
     array = np.full(ball.array.shape, 3, dtype=np.uint8)
-    covered = stamped(array, LabelGrid.of_volume(ball), cut, 7)
+    covered = stamped(array, Grid.of_volume(ball), cut, 7)
     assert np.array_equal(array == 7, ball.array == 1)
     assert (covered == 3).all()
     assert len(covered) == ball.array.sum()
@@ -31,10 +31,10 @@ def test_on_the_same_lattice_voxels_stay_as_they_are():
 def test_what_lies_outside_the_grid_is_left_out():
     ball = a_ball()
     array = np.zeros((10, 22, 24), dtype=np.uint8)
-    stamped(array, LabelGrid(array.shape, ball.ijk_to_ras), ball, 1)
+    stamped(array, Grid(array.shape, ball.ijk_to_ras), ball, 1)
     assert np.array_equal(array, ball.array[:10])
     far = Volume(ball.array, affine(origin=(900, 0, 0)))
-    assert len(stamped(array, LabelGrid(array.shape, ball.ijk_to_ras), far, 2)) == 0
+    assert len(stamped(array, Grid(array.shape, ball.ijk_to_ras), far, 2)) == 0
 
 
 @pytest.mark.parametrize("degrees", [0.0, 25.0])
@@ -43,7 +43,7 @@ def test_on_another_grid_each_voxel_takes_its_nearest(degrees, points, monkeypat
     monkeypatch.setattr(resampling, "_POINTS_AT_ONCE", points)
     ball = a_ball()
     matrix = affine(spacing_mm=(0.9, 1.1, 2.0), degrees=degrees, origin=(0.0, 40.0, -45.0))
-    grid = LabelGrid((24, 50, 60), matrix)
+    grid = Grid((24, 50, 60), matrix)
     array = np.zeros(grid.size_kji, dtype=np.uint8)
     stamped(array, grid, ball.cropped(), 1)
     kji = np.argwhere(np.ones(grid.size_kji, dtype=bool))

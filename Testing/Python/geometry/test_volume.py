@@ -10,7 +10,8 @@ import SimpleITK
 from scipy.spatial.transform import Rotation
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
-from ThyroidSynthLib.geometry.volume import Volume, read_volume, volume_from_sitk, write_volume
+from ThyroidSynthLib.geometry.volume import Volume, volume_from_sitk
+from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 
 
 def geometry(*, degrees: tuple[float, float, float] = (0.0, 0.0, 0.0), flips=(1, 1, 1)) -> np.ndarray:

@@ -6,11 +6,12 @@ import SimpleITK
 
 from support.mask_files import affine, write_nifti
 from ThyroidSynthLib.common.errors import InputError, OutputError, SynthesisError
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.surface import Surface, surface_from_level_set, surface_from_mask
-from ThyroidSynthLib.geometry.volume import Volume, read_volume
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
+from ThyroidSynthLib.imaging.volume_files import read_grid, read_volume
 
 
 def an_ellipsoid(center=(0.0, 0.0, 0.0), radii=(9.0, 6.0, 14.0)) -> Surface:
@@ -20,7 +21,7 @@ def an_ellipsoid(center=(0.0, 0.0, 0.0), radii=(9.0, 6.0, 14.0)) -> Surface:
     return Surface((unit.vertices / 39 * 2.4 - 1.2) * np.array(radii) + np.array(center), unit.faces)
 
 
-def an_oblique_grid(mirrored: bool) -> LabelGrid:
+def an_oblique_grid(mirrored: bool) -> Grid:
     angles = np.deg2rad([20.0, -35.0, 50.0])
     rotation = np.eye(3)
     for axis, angle in enumerate(angles):
@@ -31,7 +32,7 @@ def an_oblique_grid(mirrored: bool) -> LabelGrid:
     matrix = np.eye(4)
     matrix[:3, :3] = rotation * np.array([-0.9 if mirrored else 0.9, 1.3, 2.1])
     matrix[:3, 3] = np.array([110.0, -70.0, 300.0]) - matrix[:3, :3] @ np.array([20.0, 18.0, 12.0])
-    return LabelGrid((25, 37, 41), matrix)
+    return Grid((25, 37, 41), matrix)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -52,7 +53,7 @@ def test_a_mask_survives_the_way_to_a_surface_and_back():
     mask[3:15, 4:9, 3:9] = mask[3:15, 5:10, 13:19] = 1
     mask[5:8, 4:7, 8:14] = 1
     mask[2:16, 3:12, 2:20] |= rng.random((14, 9, 18)) < 0.002
-    grid = LabelGrid(mask.shape, np.diag([-1.5, -1.5, 1.5, 1.0]))
+    grid = Grid(mask.shape, np.diag([-1.5, -1.5, 1.5, 1.0]))
     source = Volume(mask, grid.ijk_to_ras)
     assert np.array_equal(voxelise(surface_from_mask(source), grid).array, mask)
 
@@ -61,12 +62,12 @@ def test_surface_corners_on_voxel_centres_fill_a_box_once():
     corners = np.array([[x, y, z] for x in (2, 8) for y in (2, 8) for z in (2, 8)], dtype=float)
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     faces = np.array([face for a, b, c, d in quads for face in ((a, b, c), (a, c, d))])
-    count = voxelise(Surface(corners, faces), LabelGrid((12, 12, 12), np.eye(4))).array.sum()
+    count = voxelise(Surface(corners, faces), Grid((12, 12, 12), np.eye(4))).array.sum()
     assert 5**3 <= count <= 7**3
 
 
 def test_a_surface_beyond_the_grid_is_cut_and_the_grid_says_so():
-    grid = LabelGrid((30, 30, 30), np.eye(4))
+    grid = Grid((30, 30, 30), np.eye(4))
     half = an_ellipsoid((15.0, 15.0, 29.5))
     assert not grid.holds(half)
     assert voxelise(half, grid).array.sum() == pytest.approx(half.volume / 2, rel=0.05)
@@ -76,25 +77,25 @@ def test_a_surface_beyond_the_grid_is_cut_and_the_grid_says_so():
 def test_an_open_surface_is_refused():
     surface = an_ellipsoid()
     with pytest.raises(SynthesisError, match="not closed"):
-        voxelise(Surface(surface.vertices, surface.faces[:-1]), LabelGrid((9, 9, 9), np.eye(4)))
+        voxelise(Surface(surface.vertices, surface.faces[:-1]), Grid((9, 9, 9), np.eye(4)))
 
 
 def test_a_grid_around_a_surface_holds_it_with_its_margin_on_a_common_lattice():
     surface = an_ellipsoid((101.3, -7.7, 50.1))
-    grid = LabelGrid.around(surface, spacing_mm=1.5, margin_mm=4.0)
+    grid = Grid.around(surface, spacing_mm=1.5, margin_mm=4.0)
     lower, upper = surface.bounds
     outermost = grid.ijk_to_ras[:3, 3] + 1.5 * (np.array(grid.size_kji[::-1]) - 1)
     assert (grid.ijk_to_ras[:3, 3] <= lower - 4).all() and (outermost >= upper + 4).all()
     assert np.allclose(np.remainder(grid.ijk_to_ras[:3, 3] / 1.5 + 1e-9, 1), 0, atol=1e-6)
     with pytest.raises(InputError, match="positive"):
-        LabelGrid.around(surface, spacing_mm=0.0)
+        Grid.around(surface, spacing_mm=0.0)
     with pytest.raises(InputError, match="too large"):
-        LabelGrid.around(surface, spacing_mm=0.001)
+        Grid.around(surface, spacing_mm=0.001)
 
 
 def test_a_grid_may_have_another_spacing_along_each_axis():
     surface = an_ellipsoid((101.3, -7.7, 50.1))
-    grid = LabelGrid.around(surface, spacing_mm=(0.8, 0.9, 3.0))
+    grid = Grid.around(surface, spacing_mm=(0.8, 0.9, 3.0))
     labels = voxelise(surface, grid)
     assert np.allclose(labels.spacing_mm, [0.8, 0.9, 3.0])
     assert grid.holds(surface)
@@ -108,8 +109,8 @@ def test_a_label_map_on_a_cts_grid_lies_where_the_ct_lies(tmp_path, suffix):
     ct.SetOrigin([-40.0, 12.0, -200.0])
     ct.SetDirection([0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0])
     SimpleITK.WriteImage(ct, str(tmp_path / "ct.nii.gz"))
-    grid = LabelGrid.from_volume_file(tmp_path / "ct.nii.gz")
-    whole = LabelGrid.of_volume(read_volume(tmp_path / "ct.nii.gz"))
+    grid = read_grid(tmp_path / "ct.nii.gz")
+    whole = Grid.of_volume(read_volume(tmp_path / "ct.nii.gz"))
     assert grid.size_kji == whole.size_kji == (25, 37, 31)
     assert np.allclose(grid.ijk_to_ras, whole.ijk_to_ras)
 
@@ -127,7 +128,7 @@ def test_a_slightly_sheared_cts_grid_is_where_its_masks_are_read(tmp_path):
     ras = affine(degrees=3.6)
     ras[0, 1] += 2e-3
     path = write_nifti(tmp_path / "ct.nii.gz", np.zeros((3, 4, 5), np.int16), ras)
-    grid = LabelGrid.from_volume_file(path)
+    grid = read_grid(path)
     assert grid.size_kji == (3, 4, 5)
     assert np.allclose(grid.ijk_to_ras, read_volume(path).ijk_to_ras, atol=1e-6)
 
@@ -152,4 +153,4 @@ def test_other_suffixes_are_refused_with_the_ones_that_work(tmp_path, name):
 def test_an_unreadable_grid_file_is_named(tmp_path, name):
     (tmp_path / "text.nii.gz").write_text("no image")
     with pytest.raises(InputError, match=name):
-        LabelGrid.from_volume_file(tmp_path / name)
+        read_grid(tmp_path / name)

@@ -11,10 +11,11 @@ import SimpleITK
 
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.dataset.cases import find_cases, read_case
-from ThyroidSynthLib.geometry.volume import Volume, read_volume
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map, write_names_table
 from ThyroidSynthLib.imaging.labels import names_in_extensions
 from ThyroidSynthLib.imaging.nifti import read_header
+from ThyroidSynthLib.imaging.volume_files import read_volume
 
 NAMES = {1: "trachea", 2: "thyroid_gland", 7: "C & <D>", 300: "vertebra Ö"}
 

@@ -7,8 +7,8 @@ import pytest
 
 from support.mask_files import affine, write_nifti
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.geometry.volume import read_volume
 from ThyroidSynthLib.imaging.nifti import read_header, read_nifti, read_slabs
+from ThyroidSynthLib.imaging.volume_files import read_volume
 
 ARRAY = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
 

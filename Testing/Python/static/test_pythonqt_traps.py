@@ -9,7 +9,7 @@ import pytest
 from support.rules import pythonqt_traps as rules
 
 MODULE = Path(__file__).resolve().parents[3] / "ThyroidSynth"
-PYTHON = [MODULE / "ThyroidSynth.py", *sorted((MODULE / "ThyroidSynthLib" / "panel").glob("*.py"))]
+PYTHON = [MODULE / "ThyroidSynth.py", *sorted((MODULE / "ThyroidSynthLib" / "slicer" / "panel").rglob("*.py"))]
 RULES = [rules.asked_for_a_qt_class, rules.images_of_raw_bytes]
 
 

@@ -54,7 +54,7 @@ def test_slicers_own_packages_and_torch_are_never_replaced() -> None:
 
 def test_slicer_installs_nothing_that_the_module_does_not_use() -> None:
     library = PROJECT / "ThyroidSynth" / "ThyroidSynthLib"
-    layers = ("anatomy", "learning", "synthesis", "scene", "panel")
+    layers = ("common", "geometry", "imaging", "dataset", "model", "training", "jobs", "generation", "export", "slicer")
     text = "\n".join(path.read_text(encoding="utf-8") for layer in layers for path in (library / layer).rglob("*.py"))
 
     for name in file("ThyroidSynth/Resources/requirements.txt"):

@@ -1,43 +1,40 @@
 """The rules of the architecture, read from the source text: each function lists what breaks one rule.
 
-The folders and what they may know: data goes anatomy -> learning -> synthesis -> evaluation and scene ->
-panel, and imports only point back along that way. All functions take the project's root folder, so that
-the tests can also show that a planted violation is found.
+Imports point only to the left in `FLOW`, and there is no cycle, neither between files nor between packages.
+All functions take the project's root folder, so that the tests can also show that a planted violation is found.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 LIBRARY = "ThyroidSynthLib"
 
-BASE = "base"  # the files beside the folders: errors, files, progress, results, streams
-_SHAPES = {BASE, "anatomy", "learning", "synthesis"}
-MAY_IMPORT = {
-    BASE: {BASE},
-    "anatomy": {BASE, "anatomy"},
-    "learning": {BASE, "anatomy", "learning"},
-    "synthesis": _SHAPES,
-    "evaluation": _SHAPES | {"evaluation"},
-    "scene": _SHAPES | {"scene"},
-    "panel": _SHAPES | {"evaluation", "scene", "panel"},
-    "cli": _SHAPES | {"evaluation", "cli"},
-}
+FLOW = (
+    *("common", "geometry", "imaging", "dataset", "model", "training", "jobs"),
+    *("generation", "export", "evaluation", "slicer", "cli"),
+)
+# The two front ends know nothing of each other.
+MUST_NOT_IMPORT = {"cli": {"slicer"}}
 
 SLICER = {"slicer", "ctk", "qt", "PythonQt", "PySide6"}
-ALLOWED_OF_SLICER = {"scene": {"slicer"}, "panel": {"slicer", "ctk", "qt"}}
+ALLOWED_OF_SLICER = {"slicer.scene": {"slicer"}, "slicer.panel": {"slicer", "ctk", "qt"}}
 
 # Not part of Slicer: the module must open before these are installed, however long the chain of imports.
 NOT_IN_SLICER = {"torch", "safetensors", "skimage", "trimesh", "tqdm", "matplotlib"}
 HEAVY = NOT_IN_SLICER | {"vtk", "vtkmodules", "SimpleITK", "scipy"}
-OPENS_WITH_SLICER = {BASE, "scene", "panel", "module"}
+OPENS_WITH_SLICER = {"root", "common", "slicer.scene", "slicer.panel", "module"}
+# What reads, checks and measures runs without PyTorch.
+WITHOUT_TORCH = {"geometry", "imaging", "dataset"}
 
 UNPICKLING = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve"}
 
 LONGEST_FILE = 400
+MOST_FILES = 16  # with __init__.py
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,13 @@ class Source:
 
     def imports(self) -> Iterator[Import]:
         """All imports, in functions and under TYPE_CHECKING too."""
-        yield from _imports_in(self.tree.body, self._package(), at_file_scope=True)
+        yield from _imports_in(self.tree.body, self.package(), at_file_scope=True)
 
     def at(self, line: int) -> str:
         return f"{self.path.as_posix()}:{line}"
 
-    def _package(self) -> str:
+    def package(self) -> str:
+        """Name of the package the file lies in."""
         return self.module if self.path.name == "__init__.py" else self.module.rpartition(".")[0]
 
 
@@ -87,21 +85,42 @@ def sources(root: Path) -> list[Source]:
 
 
 def imports_against_the_flow(root: Path) -> list[str]:
-    """Imports of a layer that this layer must not know, and folders no rule knows."""
+    """Imports of a package that lies further to the right in the flow, and folders the flow does not name."""
     faults = []
-    for source in sources(root):
-        if source.layer in ("module", "train script"):
-            continue
-        if source.layer not in MAY_IMPORT:
-            faults.append(f"{source.path.as_posix()}: no rule for the folder '{source.layer}'")
+    for source in _library(root):
+        here = _top(source.module)
+        if here not in FLOW:
+            faults += [f"{source.path.as_posix()}: no place in the flow for '{here}'"] if here else []
             continue
         for found in source.imports():
-            if found.package != LIBRARY:
-                continue
-            layer = _layer_of(found.module.split("."))
-            if layer not in MAY_IMPORT[source.layer]:
-                faults.append(f"{source.at(found.line)}: {source.layer} imports {found.module}")
+            there = _top(found.module) if found.package == LIBRARY else ""
+            against = there in FLOW and FLOW.index(there) > FLOW.index(here)
+            if against or there in MUST_NOT_IMPORT.get(here, ()):
+                faults.append(f"{source.at(found.line)}: {here} imports {found.module}")
     return faults
+
+
+def import_cycles(root: Path) -> list[str]:
+    """Files that import each other, directly or through others; imports in functions count."""
+    return [f"cycle: {' -> '.join(names)}" for names in _cycles(_imported_files(root))]
+
+
+def package_cycles(root: Path) -> list[str]:
+    """Packages that import each other through any of their files."""
+    packages: dict[str, set[str]] = {}
+    by_module = {source.module: source for source in _library(root)}
+    for module, imported in _imported_files(root).items():
+        here = by_module[module].package()
+        there = {by_module[name].package() for name in imported}
+        packages.setdefault(here, set()).update(there - {here, LIBRARY})
+    packages.pop(LIBRARY, None)
+    return [f"cycle: {' -> '.join(names)}" for names in _cycles(packages)]
+
+
+def crowded_folders(root: Path) -> list[str]:
+    """Folders of the library with more files than one takes in at a glance."""
+    counts = Counter(source.path.parent for source in _library(root))
+    return [f"{folder.as_posix()}: {count} files" for folder, count in counts.items() if count > MOST_FILES]
 
 
 def slicer_outside_its_layers(root: Path) -> list[str]:
@@ -119,10 +138,10 @@ def slicer_outside_its_layers(root: Path) -> list[str]:
 
 
 def heavy_at_file_scope(root: Path) -> list[str]:
-    """Heavy imports that run when Slicer loads the module, and torch at file scope of anatomy."""
+    """Heavy imports that run when Slicer loads the module, and torch where images are only read and measured."""
     faults = []
     for source in sources(root):
-        heavy = HEAVY if source.layer in OPENS_WITH_SLICER else {"torch"} if source.layer == "anatomy" else set()
+        heavy = HEAVY if source.layer in OPENS_WITH_SLICER else {"torch"} if source.layer in WITHOUT_TORCH else set()
         faults += [
             f"{source.at(found.line)}: {found.module} at file scope"
             for found in source.imports()
@@ -180,7 +199,7 @@ def printing(root: Path) -> list[str]:
     return [
         f"{source.at(node.lineno)}: print in {source.layer}"
         for source in sources(root)
-        if source.layer in MAY_IMPORT and source.layer != "cli"
+        if source.layer not in ("module", "train script", "cli")
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
@@ -204,9 +223,47 @@ def _source(root: Path, path: Path, module: str, layer: str) -> Source:
 def _layer_of(parts: list[str]) -> str:
     if parts[0] != LIBRARY:
         return "module"
-    if len(parts) == 1 or parts[1] in ("errors", "files", "progress", "results", "streams", "__version__"):
-        return BASE
-    return parts[1]
+    if len(parts) == 1:
+        return "root"
+    return ".".join(parts[1:3]) if parts[1] == "slicer" else parts[1]
+
+
+def _library(root: Path) -> list[Source]:
+    return [source for source in sources(root) if source.module.partition(".")[0] == LIBRARY]
+
+
+def _top(module: str) -> str:
+    return [*module.split("."), ""][1]
+
+
+def _imported_files(root: Path) -> dict[str, set[str]]:
+    """Names of the library's files that each of them imports."""
+    names = {source.module for source in _library(root)}
+    graph: dict[str, set[str]] = {}
+    for source in _library(root):
+        closest = {
+            next((name for name in _with_parents(found.module) if name in names), "") for found in source.imports()
+        }
+        graph[source.module] = closest - {"", LIBRARY, source.module}
+    return graph
+
+
+def _cycles(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Find one cycle for each group of nodes that reach each other."""
+    found: list[list[str]] = []
+    done: set[str] = set()
+
+    def visit(node: str, way: list[str]) -> None:
+        if node in way:
+            found.append([*way[way.index(node) :], node])
+        elif node not in done:
+            for other in sorted(graph.get(node, ())):
+                visit(other, [*way, node])
+            done.add(node)
+
+    for node in sorted(graph):
+        visit(node, [])
+    return found
 
 
 def _imports_in(body: list[ast.stmt], package: str, *, at_file_scope: bool) -> Iterator[Import]:

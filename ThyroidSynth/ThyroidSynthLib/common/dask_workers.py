@@ -4,7 +4,7 @@ Dask brings the steps to its workers and does a step again elsewhere when a work
 here writes whole files and gives the same result wherever and however often it is done, so nothing is lost
 or doubled. All machines must see the same folders under the same paths.
 
-This file needs the package `distributed`; `workers.workers_for` says so where it is missing.
+This file needs the package `distributed`; `parallel.workers_for` says so where it is missing.
 """
 
 from __future__ import annotations

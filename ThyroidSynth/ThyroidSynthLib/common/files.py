@@ -91,3 +91,12 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def stem_of(path: Path) -> str:
+    """Give a file's name without its suffix, of which some are double, and in DICOM some are none."""
+    name = path.name
+    for suffix in (".nii.gz", ".seg.nrrd", ".nii", ".dcm", ".dicom"):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name if path.suffix[1:].isdigit() else path.stem

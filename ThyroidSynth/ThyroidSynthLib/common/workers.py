@@ -15,7 +15,6 @@ from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import InputError
 from .progress import StopRequested, check, never
 
 Task = TypeVar("Task")
@@ -38,30 +37,6 @@ def usable_workers(asked: int | None = None) -> int:
     if asked is not None:
         return max(1, asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def workers_for(count: int, *, begin: Callable[[], None] | None = None, scheduler: str | None = None) -> Workers:
-    """Give `count` worker processes of this machine, or the workers of a Dask scheduler.
-
-    Parameters
-    ----------
-    scheduler : str, optional
-        Address of the scheduler; its workers are then used, however many.
-
-    Raises
-    ------
-    InputError
-        There is a scheduler, but not the package to speak with it.
-    """
-    if scheduler is None:
-        return Workers(count, begin=begin)
-    try:
-        from .dask_workers import DaskWorkers
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"Using a Dask scheduler needs the package {error.name}. Install it: pip install 'thyroidsynth[cluster]'"
-        ) from error
-    return DaskWorkers(scheduler, begin=begin)
 
 
 class Workers:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import stem_of
 from ThyroidSynthLib.imaging.dicom_seg import is_dicom_seg
 from ThyroidSynthLib.imaging.labels import (
     THYROID,
@@ -223,12 +224,3 @@ def _is_loose_dicom_seg(path: Path) -> bool:
     # Names made of identifiers (1.2.840.…) end in a number after a dot.
     may_be = suffix in ("", ".dcm", ".dicom") or suffix[1:].isdigit()
     return may_be and path.is_file() and is_dicom_seg(path)
-
-
-def stem_of(path: Path) -> str:
-    """Give a file's name without its suffix, of which some are double, and in DICOM some are none."""
-    name = path.name
-    for suffix in (".nii.gz", ".seg.nrrd", ".nii", ".dcm", ".dicom"):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name if path.suffix[1:].isdigit() else path.stem

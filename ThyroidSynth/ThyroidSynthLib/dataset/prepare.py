@@ -15,8 +15,9 @@ from typing import Any
 
 from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
 from ThyroidSynthLib.common.files import read_json, write_json
+from ThyroidSynthLib.common.parallel import workers_for
 from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, never, part_of, silent
-from ThyroidSynthLib.common.workers import Died, Workers, usable_workers, workers_for
+from ThyroidSynthLib.common.workers import Died, Workers, usable_workers
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
 
 from .case_sources import CaseSource, find_cases, synthetic_statement

@@ -11,7 +11,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import sha256_of
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS, write_label_map
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES, write_mesh
@@ -40,7 +40,7 @@ class FileOptions:
         Any of `MESH_FORMATS`.
     mesh_space : str
         One of `mesh_files.SPACES`.
-    grid : LabelGrid, optional
+    grid : Grid, optional
         The one grid of all label maps, such as a CT's.
     spacing_mm : float or three floats
         Without a grid: voxel size of a grid around each thyroid, along R, A and S.
@@ -53,7 +53,7 @@ class FileOptions:
     label_format: str | None = "nii.gz"
     mesh_formats: tuple[str, ...] = ()
     mesh_space: str = SPACES[0]
-    grid: LabelGrid | None = None
+    grid: Grid | None = None
     spacing_mm: float | Sequence[float] = 1.5
     merge_into: LabelMap | None = None
     merge_rules: MergeRules = field(default_factory=MergeRules)
@@ -132,7 +132,7 @@ def write_thyroid_files(
 
 
 def _write_labels(surface_ras: Surface, path: Path, options: FileOptions) -> tuple[bool, float]:
-    grid = options.grid or LabelGrid.around(surface_ras, spacing_mm=options.spacing_mm)
+    grid = options.grid or Grid.around(surface_ras, spacing_mm=options.spacing_mm)
     labels = voxelise(surface_ras, grid)
     write_label_map(labels, path)
     return grid.holds(surface_ras), int(labels.array.sum()) * labels.voxel_volume_ml
@@ -140,6 +140,6 @@ def _write_labels(surface_ras: Surface, path: Path, options: FileOptions) -> tup
 
 def _write_merged(surface_ras: Surface, path: Path, options: FileOptions) -> Merged:
     patient = options.merge_into
-    merged = replace_thyroid(patient, voxelise(surface_ras, LabelGrid.of_volume(patient.volume)), options.merge_rules)
+    merged = replace_thyroid(patient, voxelise(surface_ras, Grid.of_volume(patient.volume)), options.merge_rules)
     write_label_map(merged.labels.volume, path, names=merged.labels.names)
     return merged

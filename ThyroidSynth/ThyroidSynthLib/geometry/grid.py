@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, SynthesisError
-from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 
 from .polydata import polydata_of
 from .surface import Surface
@@ -20,7 +18,7 @@ _MOST_VOXELS = 2e9
 
 
 @dataclass(frozen=True)
-class LabelGrid:
+class Grid:
     """Where the voxels of a label map lie.
 
     Attributes
@@ -41,46 +39,12 @@ class LabelGrid:
             raise ValueError("A grid needs three positive sizes.")
 
     @classmethod
-    def of_volume(cls, volume: Volume) -> LabelGrid:
+    def of_volume(cls, volume: Volume) -> Grid:
         """Take the grid of an image."""
         return cls(volume.array.shape, volume.ijk_to_ras)
 
     @classmethod
-    def from_volume_file(cls, path: Path | str) -> LabelGrid:
-        """Take the grid of an image file, reading its header only.
-
-        Raises
-        ------
-        InputError
-            The file is missing, unreadable or not a 3-D image.
-        """
-        import SimpleITK
-
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"{path} does not exist. Check the path of the image whose grid is wanted.")
-        if is_nifti(path):
-            # By the reader of the masks: SimpleITK refuses, or places otherwise, what it finds a little oblique.
-            header = read_header(path)
-            return cls(header.shape, header.ijk_to_ras)
-        reader = SimpleITK.ImageFileReader()
-        reader.SetFileName(str(path))
-        try:
-            reader.ReadImageInformation()
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise InputError(f"{path} cannot be read as an image ({reason}). Give a CT as NIfTI or NRRD.") from error
-        if reader.GetDimension() != 3:
-            raise InputError(f"{path} has {reader.GetDimension()} dimensions. Give a single 3-D image.")
-        # SimpleITK speaks LPS.
-        ijk_to_ras = np.eye(4)
-        direction = np.array(reader.GetDirection()).reshape(3, 3)
-        ijk_to_ras[:3, :3] = np.diag([-1.0, -1.0, 1.0]) @ direction * np.array(reader.GetSpacing())
-        ijk_to_ras[:3, 3] = np.array([-1.0, -1.0, 1.0]) * reader.GetOrigin()
-        return cls(tuple(reversed(reader.GetSize())), ijk_to_ras)
-
-    @classmethod
-    def around(cls, surface_ras: Surface, *, spacing_mm: float | Sequence[float], margin_mm: float = 5.0) -> LabelGrid:
+    def around(cls, surface_ras: Surface, *, spacing_mm: float | Sequence[float], margin_mm: float = 5.0) -> Grid:
         """Make a grid along the patient's axes that holds a surface.
 
         Voxel centres lie on whole multiples of the spacing, so that the label maps of one cohort share
@@ -116,7 +80,7 @@ class LabelGrid:
         """Map `ras_mm` positions (..., 3) to continuous voxel indices in i, j, k order."""
         return (np.asarray(ras_mm) - self.ijk_to_ras[:3, 3]) @ np.linalg.inv(self.ijk_to_ras[:3, :3]).T
 
-    def grown_to_hold(self, surface_ras: Surface, *, margin_mm: float = 5.0) -> LabelGrid:
+    def grown_to_hold(self, surface_ras: Surface, *, margin_mm: float = 5.0) -> Grid:
         """Give the grid with as many more voxels on each side as hold a surface in `ras_mm`."""
         ijk = self.to_ijk(surface_ras.vertices)
         margin = margin_mm / np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
@@ -125,7 +89,7 @@ class LabelGrid:
         after = np.maximum(np.ceil(ijk.max(axis=0) + margin - last), 0) * (ijk.max(axis=0) > last)
         moved = self.ijk_to_ras.copy()
         moved[:3, 3] -= moved[:3, :3] @ before
-        return LabelGrid(tuple((last + 1 + before + after).astype(int)[::-1]), moved)
+        return Grid(tuple((last + 1 + before + after).astype(int)[::-1]), moved)
 
     def depth_mm(self, ras_mm: np.ndarray) -> np.ndarray:
         """Say how far positions (n, 3) lie within the outermost voxels' centres; negative beyond them.
@@ -145,17 +109,17 @@ class LabelGrid:
         return bool((ijk >= -0.5).all() and (ijk <= np.array(self.size_kji[::-1]) - 0.5).all())
 
 
-def voxelise(surface_ras: Surface, grid: LabelGrid) -> Volume:
+def voxelise(surface_ras: Surface, grid: Grid) -> Volume:
     """Give the label map of a closed surface: 1 where a voxel's centre lies inside, else 0.
 
     The surface is brought into index space and scanned there, so rotated and mirrored grids are as
-    exact as straight ones. What lies outside the grid is left out; see `LabelGrid.holds`.
+    exact as straight ones. What lies outside the grid is left out; see `Grid.holds`.
 
     Parameters
     ----------
     surface_ras : Surface
         Closed surface in `ras_mm` (or in whatever frame the grid's matrix maps to).
-    grid : LabelGrid
+    grid : Grid
         Where the voxels lie.
 
     Returns

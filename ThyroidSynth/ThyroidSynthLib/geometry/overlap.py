@@ -8,7 +8,7 @@ from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
 
 from .features import shared_volume
-from .grid import LabelGrid, voxelise
+from .grid import Grid, voxelise
 from .sampling import signed_distance
 from .surface import Surface, surface_from_level_set, surface_from_mask
 from .volume import Volume
@@ -73,7 +73,7 @@ def carved(
     near = surface_near(surface, other)
     if near is None or shared_volume(surface, near) == 0.0:
         return surface
-    grid = LabelGrid.around(surface, spacing_mm=step_mm, margin_mm=2 * step_mm)
+    grid = Grid.around(surface, spacing_mm=step_mm, margin_mm=2 * step_mm)
     gland = voxelise(surface, grid).array.astype(bool)
     structure = voxelise(near, grid).array.astype(bool)
     kept = gland & ~structure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .grid import LabelGrid
+from .grid import Grid
 from .volume import Volume
 
 # Lattices that lie this little apart (in voxels) are one lattice that was rounded twice.
@@ -12,14 +12,14 @@ _SAME_LATTICE = 0.01
 _POINTS_AT_ONCE = 4_000_000
 
 
-def stamped(array: np.ndarray, grid: LabelGrid, mask: Volume, label: int) -> np.ndarray:
+def stamped(array: np.ndarray, grid: Grid, mask: Volume, label: int) -> np.ndarray:
     """Write a label into an array wherever a mask is, and give what was there before.
 
     Parameters
     ----------
     array : ndarray, shape `grid.size_kji`
         Changed in place.
-    grid : LabelGrid
+    grid : Grid
         Where its voxels lie.
     mask : Volume
         Non-zero inside, in the same frame as the grid; best cut to the box it fills.
@@ -47,7 +47,7 @@ def stamped(array: np.ndarray, grid: LabelGrid, mask: Volume, label: int) -> np.
     return np.concatenate(covered)
 
 
-def _box(grid: LabelGrid, mask: Volume) -> tuple[np.ndarray, np.ndarray] | None:
+def _box(grid: Grid, mask: Volume) -> tuple[np.ndarray, np.ndarray] | None:
     """Give the first and last index (i, j, k) in the grid that a mask can reach."""
     ends = np.array(mask.array.shape[::-1]) - 0.5
     corners = np.stack(np.meshgrid(*[[-0.5, end] for end in ends], indexing="ij"), axis=-1).reshape(-1, 3)
@@ -57,7 +57,7 @@ def _box(grid: LabelGrid, mask: Volume) -> tuple[np.ndarray, np.ndarray] | None:
     return None if (low > high).any() else (low, high)
 
 
-def _sampled(grid: LabelGrid, mask: Volume, first: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _sampled(grid: Grid, mask: Volume, first: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     to_mask = np.linalg.inv(mask.ijk_to_ras) @ grid.ijk_to_ras
     offset = to_mask[:3, :3] @ first + to_mask[:3, 3]
     size = np.array(mask.array.shape[::-1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .grid import LabelGrid
+from .grid import Grid
 from .polydata import polydata_of, surface_of
 from .surface import Surface
 from .volume import Volume
@@ -15,7 +15,7 @@ BEYOND_SHARE = 0.4
 _HALF = 0.5
 
 
-def cut_sides(gland: Volume, scan: LabelGrid) -> np.ndarray:
+def cut_sides(gland: Volume, scan: Grid) -> np.ndarray:
     """Say on which sides a gland lies in the outermost voxels of a scan.
 
     Parameters
@@ -38,7 +38,7 @@ def cut_sides(gland: Volume, scan: LabelGrid) -> np.ndarray:
     return found
 
 
-def part_in_scan(surface_ras: Surface, scan: LabelGrid) -> Surface:
+def part_in_scan(surface_ras: Surface, scan: Grid) -> Surface:
     """Give the part of a closed surface in `ras_mm` that lies in a scan's voxels, closed where the scan ends.
 
     Without triangles where no part does.
@@ -48,7 +48,7 @@ def part_in_scan(surface_ras: Surface, scan: LabelGrid) -> Surface:
     return _clipped(surface_ras, scan, planes)
 
 
-def parts_beyond_scan(surface_ras: Surface, scan: LabelGrid) -> list[Surface]:
+def parts_beyond_scan(surface_ras: Surface, scan: Grid) -> list[Surface]:
     """Give the parts of a closed surface in `ras_mm` that lie beyond a scan's sides, each closed.
 
     Beyond a corner of the scan a part belongs to one side only, so that no two overlap.
@@ -71,7 +71,7 @@ def joined(surfaces: list[Surface]) -> Surface:
     return Surface(np.concatenate([surface.vertices for surface in surfaces]), np.concatenate(faces))
 
 
-def _clipped(surface_ras: Surface, scan: LabelGrid, planes: list[tuple[int, float, float]]) -> Surface:
+def _clipped(surface_ras: Surface, scan: Grid, planes: list[tuple[int, float, float]]) -> Surface:
     """Keep what lies before planes, each given by an axis of the scan's voxels, an index and a direction."""
     from vtkmodules.vtkCommonDataModel import vtkPlane, vtkPlaneCollection
     from vtkmodules.vtkFiltersGeneral import vtkClipClosedSurface

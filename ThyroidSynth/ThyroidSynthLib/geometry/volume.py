@@ -1,9 +1,8 @@
-"""A 3-D image with its place in the patient, and the one reader and writer of its geometry."""
+"""A 3-D image with its place in the patient."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,64 +73,6 @@ class Volume:
         moved = self.ijk_to_ras.copy()
         moved[:3, 3] = self.to_ras((first - margin)[::-1])
         return Volume(np.pad(inner, margin), moved)
-
-
-def read_volume(path: Path | str) -> Volume:
-    """Read an image of any format SimpleITK knows (NIfTI, NRRD, …), gzipped or not.
-
-    Raises
-    ------
-    InputError
-        The file is missing, unreadable or not a 3-D scalar image.
-    """
-    import SimpleITK
-
-    from ThyroidSynthLib.common.errors import InputError
-    from ThyroidSynthLib.imaging.nifti import is_nifti, read_nifti
-
-    path = Path(path)
-    if is_nifti(path):
-        return read_nifti(path)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist. Check the path.")
-    try:
-        image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{path} cannot be read as an image ({reason}). Export it again as NIfTI or NRRD.") from error
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        shape = "x".join(str(n) for n in image.GetSize())
-        raise InputError(
-            f"{path} is not a 3-D scalar image (size {shape}, "
-            f"{image.GetNumberOfComponentsPerPixel()} values per voxel). Export a single 3-D volume."
-        )
-    return volume_from_sitk(image)
-
-
-def write_volume(volume: Volume, path: Path | str, *, metadata: dict[str, str] | None = None) -> None:
-    """Write a volume in the format its suffix names, replacing `path` in one step.
-
-    Raises
-    ------
-    OutputError
-        The format is unknown or the file cannot be written.
-    """
-    import SimpleITK
-
-    from ThyroidSynthLib.common.errors import OutputError
-    from ThyroidSynthLib.common.files import atomic_path
-
-    image = sitk_from_volume(volume)
-    for key, value in (metadata or {}).items():
-        image.SetMetaData(key, value)
-    try:
-        with atomic_path(path) as temporary:
-            SimpleITK.WriteImage(image, str(temporary), useCompression=True)
-    except (RuntimeError, OSError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise OutputError(
-            f"{path} cannot be written ({reason}). Choose .nii.gz or .nrrd in a writable folder."
-        ) from error
 
 
 def volume_from_sitk(image: SimpleITK.Image) -> Volume:

@@ -11,7 +11,8 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import atomic_path, write_text
-from ThyroidSynthLib.geometry.volume import Volume, read_volume, write_volume
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 
 from .label_table import add_names_to_nifti, segment_keys
 from .labels import names_in_extensions

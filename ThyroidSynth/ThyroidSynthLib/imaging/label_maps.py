@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import stem_of
 from ThyroidSynthLib.common.progress import StopRequested, check, never
-from ThyroidSynthLib.dataset.case_sources import stem_of
 from ThyroidSynthLib.geometry.volume import Volume
 
 from .labels import CLASS_MAPS, THYROID, checked_class_map, names_in_extensions, structure_called, structure_coded

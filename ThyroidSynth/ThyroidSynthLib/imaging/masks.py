@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.geometry.volume import Volume, read_volume
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.volume_files import read_volume
 
 from .nifti import is_nifti, read_slabs
 

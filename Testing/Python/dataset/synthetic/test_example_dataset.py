@@ -10,7 +10,7 @@ import SimpleITK
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.dataset.synthetic import write_example_dataset
-from ThyroidSynthLib.geometry.volume import read_volume
+from ThyroidSynthLib.imaging.volume_files import read_volume
 
 
 @pytest.fixture(scope="module")

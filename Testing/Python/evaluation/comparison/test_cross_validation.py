@@ -14,7 +14,8 @@ from ThyroidSynthLib.cli.commands.cross_validate import summary_lines
 from ThyroidSynthLib.common.errors import Cancelled, InputError, JobError, OutputError
 from ThyroidSynthLib.common.files import sha256_of, write_json
 from ThyroidSynthLib.dataset.cohort import Cohort
-from ThyroidSynthLib.evaluation.comparison.cross_validation import CrossValidationOptions, cross_validate, runs_of
+from ThyroidSynthLib.evaluation.comparison.cross_validation import cross_validate
+from ThyroidSynthLib.evaluation.comparison.runs import CrossValidationOptions, runs_of
 from ThyroidSynthLib.evaluation.experiments.options import EvaluationOptions
 from ThyroidSynthLib.evaluation.report.inspection import as_text, describe
 from ThyroidSynthLib.model.shape_model import ShapeModel

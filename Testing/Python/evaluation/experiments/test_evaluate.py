@@ -16,6 +16,7 @@ from ThyroidSynthLib.evaluation.experiments.evaluate import EvaluationOptions, e
 from ThyroidSynthLib.evaluation.metrics.floor import perfect_reconstruction
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES, headline_values
 from ThyroidSynthLib.evaluation.metrics.surface_distances import compare_surfaces
+from ThyroidSynthLib.evaluation.report.document import document_of
 from ThyroidSynthLib.evaluation.report.figures.illustrations import NAMES, illustrate
 from ThyroidSynthLib.evaluation.report.inspection import describe
 from ThyroidSynthLib.evaluation.report.report import TABLES, write_evaluation
@@ -68,7 +69,7 @@ def test_held_out_cases_are_those_the_model_was_not_trained_on(evaluation, model
 
 
 def test_the_numbers_are_those_of_the_options_and_hold_together(evaluation, model, cohort):
-    document = json.loads(json.dumps(evaluation.document(), allow_nan=False))
+    document = json.loads(json.dumps(document_of(evaluation), allow_nan=False))
     assert document["synthetic_cohort"] is True and "Not for clinical use" in document["notice"]
     assert document["model"]["checksum"] == model.checksum
     assert document["cohort"]["checksum"] == cohort.checksum
@@ -85,7 +86,7 @@ def test_the_numbers_are_those_of_the_options_and_hold_together(evaluation, mode
 
 
 def test_every_headline_measure_but_those_of_larger_cohorts_is_found_in_the_document(evaluation):
-    values = headline_values(evaluation.document())
+    values = headline_values(document_of(evaluation))
     missing = {key for key, value in values.items() if value is None}
     # Of two thyroids nothing may have been reached, and four codes tell nothing.
     assert {key for key in missing if not key.startswith(("code_r2", "independent_", "leakage_"))} == set()
@@ -98,7 +99,7 @@ def test_only_the_surfaces_that_are_shown_are_kept(evaluation):
 
 def test_an_evaluation_repeats_with_its_seed(model, cohort):
     options = replace(SMALL, cases=1, count=3, to_target=1, moves=0)
-    first, again = (evaluate(model, cohort, options).document() for _ in range(2))
+    first, again = (document_of(evaluate(model, cohort, options)) for _ in range(2))
     assert {**again, "seconds": 0} == {**first, "seconds": 0}
 
 
@@ -139,7 +140,7 @@ def test_a_baseline_model_is_evaluated_without_steering(cohort, evaluation, tmp_
     own.write_bytes(b"a user's")
     baseline = train_tiny_model(cohort, tmp_path / "baseline.safetensors", variant="baseline")
     evaluation = evaluate(baseline, cohort, replace(SMALL, cases=1, count=3, to_target=1, moves=0, gallery=0))
-    steering = evaluation.document()["steering"]
+    steering = document_of(evaluation)["steering"]
     # It hears no condition, but its codes can be steered.
     assert steering["one_shot"] == {} and steering["independent"]["thyroids"] == 1
     assert any("No case of the cohort was held out" in note for note in evaluation.notes)

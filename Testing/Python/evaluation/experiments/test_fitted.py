@@ -12,9 +12,10 @@ from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.evaluation.experiments.fitted import fit_cases
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.generation.fit.fitting import mismatch_notes
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
-from ThyroidSynthLib.geometry.volume import Volume, read_volume, write_volume
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.ply import read_ply
+from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 ORIGIN = np.array([30.0, -20.0, 400.0])
@@ -36,7 +37,7 @@ def patients(cohort, tmp_path):
     surface = cohort.surface(cohort.ids[2])
     matrix = np.diag([1.5, 1.5, 1.5, 1.0])
     matrix[:3, 3] = ORIGIN - 48.0
-    grid = LabelGrid((65, 65, 65), matrix)
+    grid = Grid((65, 65, 65), matrix)
     gland = voxelise(surface.moved(surface.vertices + ORIGIN), grid)
     trachea = np.zeros(grid.size_kji, np.uint8)
     trachea[20:45, 29:36, 29:36] = 1
@@ -182,7 +183,7 @@ def test_an_earlier_fit_is_replaced_only_when_asked(model, patients, tmp_path):
 def test_a_label_map_that_the_grid_cuts_is_said(model, patients, tmp_path):
     matrix = np.diag([1.5, 1.5, 1.5, 1.0])
     matrix[:3, 3] = ORIGIN
-    options = FileOptions(grid=LabelGrid((20, 20, 20), matrix))
+    options = FileOptions(grid=Grid((20, 20, 20), matrix))
     (fit,) = fit_cases(model, find_cases(patients / "patient"), tmp_path / "out", options=options, on_scan_grid=False)
     assert any("beyond the grid" in note for note in fit["notes"])
 

@@ -10,7 +10,7 @@ from ThyroidSynthLib.dataset.cases import find_cases, read_case
 from ThyroidSynthLib.evaluation.metrics.mask_lattice import mask_lattice
 from ThyroidSynthLib.evaluation.metrics.surface_distances import dice
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.surface import surface_from_mask
 
 
@@ -40,7 +40,7 @@ def a_cohort(folder, masks, *, spacing_mm=1.5):
 def test_a_cases_surface_fills_its_own_voxels_and_no_others(tmp_path, masks):
     cohort, surface, case = a_cohort(tmp_path, masks)
     lattice = mask_lattice(cohort, "a")
-    filled = voxelise(surface, LabelGrid(case.thyroid_mask.scan_shape, lattice)).array
+    filled = voxelise(surface, Grid(case.thyroid_mask.scan_shape, lattice)).array
     assert np.array_equal(filled, masks[0])
     assert dice(surface, surface, lattice=lattice) == 1.0
 

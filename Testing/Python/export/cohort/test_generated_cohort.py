@@ -20,9 +20,9 @@ from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
 from ThyroidSynthLib.geometry.features import Features
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import LabelGrid
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.geometry.volume import read_volume
+from ThyroidSynthLib.imaging.volume_files import read_volume
 
 BOX = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=float)
 QUADS = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
@@ -83,7 +83,7 @@ def test_the_manifest_lists_every_file_with_what_made_it(tmp_path):
 
 
 def test_label_maps_on_a_given_grid_say_when_it_is_too_small(tmp_path):
-    grid = LabelGrid((30, 30, 27), np.diag([1.0, 1.0, 2.0, 1.0]) + np.array([[0, 0, 0, -13]] * 2 + [[0] * 4] * 2))
+    grid = Grid((30, 30, 27), np.diag([1.0, 1.0, 2.0, 1.0]) + np.array([[0, 0, 0, -13]] * 2 + [[0] * 4] * 2))
     result = write_generated_cohort(
         [a_thyroid()], tmp_path, model=A_MODEL, options=FileOptions(grid=grid, label_format="nrrd")
     )

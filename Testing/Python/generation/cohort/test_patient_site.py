@@ -6,7 +6,8 @@ import pytest
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.generation.cohort.patient_site import generate_to_target, site_at
 from ThyroidSynthLib.generation.cohort.target_table import read_wishes
-from ThyroidSynthLib.geometry.volume import Volume, write_volume
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.volume_files import write_volume
 
 
 def test_a_table_gives_one_wish_a_row_and_empty_cells_are_free(tmp_path):

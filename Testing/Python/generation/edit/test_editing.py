@@ -12,7 +12,7 @@ from ThyroidSynthLib.generation.steer.live import LiveSteering
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
 from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.surface import surface_from_mask
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.model.shape_model import ShapeModel
@@ -33,7 +33,7 @@ def mask(small_model: ShapeModel) -> Volume:
     matrix = np.diag([*spacing, 1.0])
     matrix[:3, 3] = np.where(spacing > 0, lower - 9, upper + 9)
     size = np.ceil((upper - lower + 18) / np.abs(spacing)).astype(int)
-    volume = voxelise(surface, LabelGrid(tuple(size), matrix))
+    volume = voxelise(surface, Grid(tuple(size), matrix))
     array = volume.array.copy()
     k, _, i = np.argwhere(array)[len(np.argwhere(array)) // 3]
     first = int(np.flatnonzero(array[k, :, i])[0])

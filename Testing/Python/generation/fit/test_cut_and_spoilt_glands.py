@@ -14,7 +14,7 @@ from ThyroidSynthLib.generation.fit.code_solver import Problem
 from ThyroidSynthLib.generation.fit.completions import plausible_completions, share_inside, surface_sd_mm
 from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask, fit_surface
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.sampling import sample_surface, signed_distance
 from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask
 from ThyroidSynthLib.geometry.volume import Volume
@@ -33,7 +33,7 @@ def segmented(gland: Surface, spacing_mm: tuple[float, float, float], *, lowest_
     matrix = np.diag([*spacing_mm, 1.0])
     matrix[:3, 3] = [-30.0, -20.0, lowest_mm]
     size = np.ceil(np.array([60.0, 40.0, 30.0 - lowest_mm]) / spacing_mm).astype(int)
-    return voxelise(gland, LabelGrid(tuple(size[::-1]), matrix))
+    return voxelise(gland, Grid(tuple(size[::-1]), matrix))
 
 
 def apart_mm(first: Surface, second: Surface) -> float:
@@ -44,7 +44,7 @@ def apart_mm(first: Surface, second: Surface) -> float:
 
 
 def fitted(model: ShapeModel, mask: Volume, **more: object) -> Fit:
-    return fit_mask(model, mask, PLACEMENT, scan=LabelGrid.of_volume(mask), resolution=40, **more)
+    return fit_mask(model, mask, PLACEMENT, scan=Grid.of_volume(mask), resolution=40, **more)
 
 
 def test_thick_slices_are_fitted_better_by_what_their_voxels_know(small_model: ShapeModel) -> None:
@@ -98,7 +98,7 @@ def test_the_level_of_a_cut_gland_is_found_in_an_upright_frame(small_model: Shap
     mask = segmented(GLANDS[0], (1.5, 1.5, 1.5), lowest_mm=-6.0)
     placement = Placement.at([0.0, 0.0, 6.0])
 
-    fit = fit_mask(model, mask, placement, scan=LabelGrid.of_volume(mask), resolution=40)
+    fit = fit_mask(model, mask, placement, scan=Grid.of_volume(mask), resolution=40)
 
     assert fit.shift_mm == pytest.approx(-6.0, abs=3.0)
     raised = placement.raised(fit.shift_mm)
@@ -127,7 +127,7 @@ def test_what_was_not_seen_is_less_sure(small_model: ShapeModel, cut_fit: Fit) -
     low, high = found.intervals()["volume_ml"]
     assert low < cut_fit.thyroid.measured.volume_ml < high
 
-    grid = LabelGrid.around(cut_fit.thyroid.surface, spacing_mm=2.0)
+    grid = Grid.around(cut_fit.thyroid.surface, spacing_mm=2.0)
     share = share_inside(found.surfaces, grid).array
     assert share.dtype == np.float32 and share.min() == 0.0 and share.max() == 1.0
     assert ((share > 0) & (share < 1)).any()

@@ -10,7 +10,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.generation.fit.observation import Observation
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Frame, Placement
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.scan_border import cut_sides, joined, part_in_scan, parts_beyond_scan
 from ThyroidSynthLib.geometry.surface import Surface
@@ -27,11 +27,11 @@ def segmented(spacing_mm: tuple[float, float, float], *, lowest_mm: float = -30.
     matrix = np.diag([*spacing_mm, 1.0])
     matrix[:3, 3] = PLACEMENT.to_ras(np.array([-30.0, -20.0, lowest_mm]))
     size = np.ceil(np.array([60.0, 40.0, 30.0 - lowest_mm]) / spacing_mm).astype(int)
-    return voxelise(surface, LabelGrid(tuple(size[::-1]), matrix))
+    return voxelise(surface, Grid(tuple(size[::-1]), matrix))
 
 
 def observed(mask: Volume) -> Observation:
-    return Observation.of_mask(mask, PLACEMENT, FRAME, np.random.default_rng(0), scan=LabelGrid.of_volume(mask))
+    return Observation.of_mask(mask, PLACEMENT, FRAME, np.random.default_rng(0), scan=Grid.of_volume(mask))
 
 
 def test_thick_slices_are_trusted_less_where_the_surface_faces_along_them() -> None:
@@ -80,32 +80,32 @@ def test_a_sliver_of_a_gland_is_refused() -> None:
 def test_the_sides_that_cut_a_gland_are_found_whatever_its_voxels() -> None:
     cut, whole = segmented((1.5, 1.5, 2.0), lowest_mm=-3.0), segmented((1.5, 1.5, 2.0))
     np.testing.assert_array_equal(
-        cut_sides(cut.cropped(), LabelGrid.of_volume(cut)), [[True, False], [False, False], [False, False]]
+        cut_sides(cut.cropped(), Grid.of_volume(cut)), [[True, False], [False, False], [False, False]]
     )
-    assert not cut_sides(whole.cropped(), LabelGrid.of_volume(whole)).any()
+    assert not cut_sides(whole.cropped(), Grid.of_volume(whole)).any()
     # The gland was segmented on a coarser grid than the scan's, whose axes are reversed.
     fine = np.diag([-0.8, -0.8, 0.8, 1.0])
     fine[:3, 3] = PLACEMENT.to_ras(np.array([30.0, 20.0, -3.2]))
-    assert cut_sides(cut.cropped(), LabelGrid((60, 50, 75), fine)).tolist()[0] == [True, False]
+    assert cut_sides(cut.cropped(), Grid((60, 50, 75), fine)).tolist()[0] == [True, False]
 
 
 def test_a_surface_is_parted_where_the_scan_ends() -> None:
     surface = GLAND.moved(PLACEMENT.to_ras(GLAND.vertices))
-    scan = LabelGrid.of_volume(segmented((1.5, 1.5, 2.0), lowest_mm=-3.0))
+    scan = Grid.of_volume(segmented((1.5, 1.5, 2.0), lowest_mm=-3.0))
 
     seen, beyond = part_in_scan(surface, scan), parts_beyond_scan(surface, scan)
 
     assert len(beyond) == 1 and beyond[0].is_closed() and seen.is_closed()
     assert seen.volume + beyond[0].volume == pytest.approx(surface.volume, rel=1e-5)
     assert seen.bounds[0][2] == pytest.approx(60.0 - 4.0, abs=1e-3)
-    assert parts_beyond_scan(surface, LabelGrid.of_volume(segmented((1.5, 1.5, 2.0)))) == []
+    assert parts_beyond_scan(surface, Grid.of_volume(segmented((1.5, 1.5, 2.0)))) == []
 
 
 def test_what_lies_beyond_a_corner_of_the_scan_is_counted_once() -> None:
     surface = GLAND.moved(PLACEMENT.to_ras(GLAND.vertices))
     matrix = np.eye(4)
     matrix[:3, 3] = PLACEMENT.origin_ras
-    scan = LabelGrid((9, 9, 9), matrix)
+    scan = Grid((9, 9, 9), matrix)
 
     parts = [part_in_scan(surface, scan), *parts_beyond_scan(surface, scan)]
 

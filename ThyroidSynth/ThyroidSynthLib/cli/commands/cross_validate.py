@@ -80,7 +80,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.dataset.cohort import Cohort
     from ThyroidSynthLib.dataset.splits import held_out_of
     from ThyroidSynthLib.evaluation import REPORT_FILE
-    from ThyroidSynthLib.evaluation.comparison.cross_validation import CrossValidationOptions, cross_validate
+    from ThyroidSynthLib.evaluation.comparison.cross_validation import cross_validate
+    from ThyroidSynthLib.evaluation.comparison.runs import CrossValidationOptions
     from ThyroidSynthLib.evaluation.experiments.options import EvaluationOptions
 
     try:

@@ -62,6 +62,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.dataset.cohort import Cohort
     from ThyroidSynthLib.evaluation import EVALUATION_FILE
     from ThyroidSynthLib.evaluation.experiments.evaluate import EvaluationOptions, evaluate
+    from ThyroidSynthLib.evaluation.report.document import document_of
     from ThyroidSynthLib.evaluation.report.report import check_evaluation_room, write_evaluation
     from ThyroidSynthLib.model.library import check_card_room, put_evaluation_beside
     from ThyroidSynthLib.model.shape_model import ShapeModel
@@ -86,7 +87,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             stop_requested=stopped,
         )
     report = write_evaluation(found, options.out, overwrite=options.overwrite)
-    document = {"report": str(report), **found.document()}
+    document = {"report": str(report), **document_of(found)}
     lines = [f"The report is in {report}, its numbers in {options.out / EVALUATION_FILE}."]
     if options.to_card:
         card = put_evaluation_beside(options.model, options.out / EVALUATION_FILE)

@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 
 from ThyroidSynthLib.export.thyroid_files import FileOptions
-from ThyroidSynthLib.geometry.grid import LabelGrid
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES
+from ThyroidSynthLib.imaging.volume_files import read_grid
 
 
 def positive_int(text: str) -> int:
@@ -153,7 +153,7 @@ def file_options(options: argparse.Namespace) -> FileOptions:
         label_format=None if options.format == "none" else options.format,
         mesh_formats=options.mesh,
         mesh_space=options.mesh_space,
-        grid=LabelGrid.from_volume_file(options.grid) if options.grid else None,
+        grid=read_grid(options.grid) if options.grid else None,
         spacing_mm=options.spacing or FileOptions.spacing_mm,
     )
 

@@ -18,7 +18,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import write_json, write_text
 from ThyroidSynthLib.common.progress import ProgressCallback, silent
-from ThyroidSynthLib.geometry.volume import write_volume
+from ThyroidSynthLib.imaging.volume_files import write_volume
 
 from .case import CasePlan, CaseTruth, build_case, plan_cases
 

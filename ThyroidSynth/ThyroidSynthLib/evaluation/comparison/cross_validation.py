@@ -13,22 +13,23 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
 from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
-from ThyroidSynthLib.dataset.splits import HeldOut, folds_of, held_out_text, hold_out
+from ThyroidSynthLib.dataset.splits import held_out_text
 from ThyroidSynthLib.evaluation import EVALUATION_FILE
 from ThyroidSynthLib.evaluation.experiments.options import EvaluationOptions
 from ThyroidSynthLib.generation.steer.calibration import calibrated
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for
 from ThyroidSynthLib.jobs.job_run import Trainer, run_job
-from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
+from ThyroidSynthLib.model.presets import settings_for
 
 from .cross_validation_report import write_cross_validation
+from .runs import CrossValidationOptions, Run, runs_of
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
@@ -40,80 +41,6 @@ _TRAINING_SHARE = 0.7
 
 Evaluator = Callable[["JobFolder", "Cohort", EvaluationOptions, ProgressCallback, StopRequested], None]
 """Evaluates a job's model with a cohort into the job's folder ``evaluation``."""
-
-
-@dataclass(frozen=True)
-class CrossValidationOptions:
-    """What is trained how often.
-
-    Attributes
-    ----------
-    folds : int
-        In how many parts the cohort is divided, each of which is held out once; 1 for seeds only.
-    seeds : tuple of int
-        Of the trainings; every fold is trained with each.
-    held_out : HeldOut
-        Cases that are held out from every training where there is one fold only.
-    split_seed : int
-        Of the division into folds, or of the choice of the held-out cases.
-    variant, preset, epochs, device
-        As in `JobOptions`.
-    """
-
-    folds: int = 5
-    seeds: tuple[int, ...] = (0,)
-    held_out: HeldOut = 0.0
-    split_seed: int = 0
-    variant: str = "fixed"
-    preset: str = DEFAULT_PRESET
-    epochs: int = 0
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training of a cross-validation.
-
-    Attributes
-    ----------
-    name : str
-        Of its folder.
-    fold : int
-        From 1 on.
-    seed : int
-        Of the training.
-    held_out : tuple of str
-        The cases it does not see.
-    """
-
-    name: str
-    fold: int
-    seed: int
-    held_out: tuple[str, ...]
-
-
-def runs_of(cohort: Cohort, options: CrossValidationOptions) -> tuple[Run, ...]:
-    """Plan the trainings: all folds with the first seed, then all with the next.
-
-    Raises
-    ------
-    InputError
-        The cohort cannot be divided so, or the choices contradict each other.
-    """
-    seeds = tuple(dict.fromkeys(options.seeds))
-    if not seeds:
-        raise InputError("No seed is given. Give at least one.")
-    if options.folds == 1:
-        held_out = hold_out(cohort, options.held_out, seed=options.split_seed)
-        return tuple(Run(f"seed{seed}", 1, seed, held_out) for seed in seeds)
-    if options.held_out:
-        raise InputError("Each fold is held out once. Leave the held-out cases unsaid, or give one fold.")
-    folds = folds_of(cohort, options.folds, seed=options.split_seed)
-    return tuple(
-        Run(f"fold{number}_seed{seed}", number, seed, held_out)
-        for seed in seeds
-        for number, held_out in enumerate(folds, 1)
-    )
 
 
 def cross_validate(

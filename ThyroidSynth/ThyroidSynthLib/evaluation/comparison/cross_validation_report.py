@@ -20,8 +20,7 @@ from .cross_validation_page import page_of_runs
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
-
-    from .cross_validation import Run
+    from ThyroidSynthLib.evaluation.comparison.runs import Run
 
 MEASURES_FILE = "measures.csv"
 RUNS_FILE = "runs.csv"

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ThyroidSynthLib.common.errors import CohortError
 from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
-from ThyroidSynthLib.evaluation.metrics.disentanglement import Predictability, predict_features
-from ThyroidSynthLib.evaluation.metrics.novelty import Novelty, measure_novelty
+from ThyroidSynthLib.evaluation.metrics.disentanglement import predict_features
+from ThyroidSynthLib.evaluation.metrics.novelty import measure_novelty
 from ThyroidSynthLib.evaluation.metrics.shape_points import ShapePoints
-from ThyroidSynthLib.evaluation.report.document import document_of
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.steering import generate
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
@@ -22,9 +21,10 @@ from ThyroidSynthLib.generation.thyroid import Thyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
-from .cross_talk import Leakage, leakage_one_shot, leakage_to_target
-from .edit_series import EditSeries, vary_features
-from .independent_targets import IndependentTargets, steer_independently
+from .cross_talk import leakage_one_shot, leakage_to_target
+from .edit_series import vary_features
+from .evaluation import Evaluation
+from .independent_targets import steer_independently
 from .options import EvaluationOptions
 from .reconstruction import Reconstruction, fit_held_out, reconstruct_cases
 
@@ -35,59 +35,6 @@ _ORDINARY = EvaluationOptions()
 _NO_SURFACE = Surface(np.empty((0, 3)), np.empty((0, 3)))
 # Of a cohort of thousands, as many shapes are compared as fit into memory and an hour.
 _MOST_SHAPES = 500
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation found. Only the surfaces that are shown are kept, so memory stays flat.
-
-    Attributes
-    ----------
-    model, cohort, options
-        What was evaluated, and how much.
-    training, held_out : tuple of Reconstruction
-        Training cases, decoded again, and held-out ones, fitted.
-    one_shot : tuple of Thyroid
-        Random thyroids; the first `options.gallery` with their surfaces.
-    to_target : tuple of Thyroid
-        Some of them, steered to the features they were asked for.
-    targets_met : int
-        How many of these met all their targets within tolerance.
-    independent : IndependentTargets
-        Thyroids steered to targets that were drawn independently.
-    leakage : dict of str to Leakage
-        "to_target", and "one_shot" for a model with conditions.
-    edits : EditSeries or None
-        A training thyroid with one feature varied at a time.
-    novelty : Novelty
-        Distances to the training shapes.
-    disentanglement : dict of str to Predictability
-        What the trainable codes say of each feature.
-    notes : tuple of str
-        What a reader must know.
-    seconds : float
-        How long it took.
-    """
-
-    model: ShapeModel
-    cohort: Cohort
-    options: EvaluationOptions
-    training: tuple[Reconstruction, ...]
-    held_out: tuple[Reconstruction, ...]
-    one_shot: tuple[Thyroid, ...]
-    to_target: tuple[Thyroid, ...]
-    targets_met: int
-    independent: IndependentTargets
-    leakage: dict[str, Leakage]
-    edits: EditSeries | None
-    novelty: Novelty
-    disentanglement: dict[str, Predictability]
-    notes: tuple[str, ...]
-    seconds: float
-
-    def document(self) -> dict[str, Any]:
-        """Give all numbers as a dictionary for a JSON file."""
-        return document_of(self)
 
 
 def evaluate(

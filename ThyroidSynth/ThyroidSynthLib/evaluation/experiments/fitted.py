@@ -31,7 +31,7 @@ from ThyroidSynthLib.generation.fit.completions import (
 from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask, mismatch_notes
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.scan_border import part_in_scan
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
@@ -59,7 +59,7 @@ class FittedCase:
         Distances between the patient's surface and the fitted one.
     measured : dict of str to float
         The patient's own features.
-    grid : LabelGrid
+    grid : Grid
         The patient's scan.
     spacing_mm : ndarray, shape (3,)
         Of the segmentation's voxels along i, j and k.
@@ -78,7 +78,7 @@ class FittedCase:
     placement: Placement
     comparison: SurfaceComparison
     measured: dict[str, float]
-    grid: LabelGrid
+    grid: Grid
     spacing_mm: np.ndarray
     seen_share: float
     surface_sd_mm: np.ndarray
@@ -170,7 +170,7 @@ def fit_case(
     if verdict.surface_ras is None:
         raise InputError(f"Case {case.id} has no thyroid to fit. Segment it first.")
     mask = case.thyroid_mask
-    scan = LabelGrid(mask.scan_shape, mask.scan_ijk_to_ras)
+    scan = Grid(mask.scan_shape, mask.scan_ijk_to_ras)
     placement = verdict.cleaned.placement(model.frame.alignment)
     fit = fit_mask(
         model,
@@ -280,7 +280,7 @@ def _write(
     if options.label_format is not None:
         grid = fitted.grid if on_scan_grid else options.grid
         if grid is None:
-            grid = LabelGrid.around(surface_ras, spacing_mm=options.spacing_mm)
+            grid = Grid.around(surface_ras, spacing_mm=options.spacing_mm)
         elif on_scan_grid and fitted.fit.cut:
             for surface in (surface_ras, *drawn):
                 grid = grid.grown_to_hold(surface)

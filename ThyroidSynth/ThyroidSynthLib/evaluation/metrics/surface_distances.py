@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.sampling import sample_surface, signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
 
@@ -117,13 +117,13 @@ def dice(first_mm: Surface, second_mm: Surface, *, lattice: np.ndarray | None = 
     return 2.0 * int((a & b).sum()) / total if total else 0.0
 
 
-def _grid_around(points: np.ndarray, lattice: np.ndarray) -> LabelGrid:
+def _grid_around(points: np.ndarray, lattice: np.ndarray) -> Grid:
     """Cut out of an endless lattice the part that holds points (n, 3)."""
     ijk = (points - lattice[:3, 3]) @ np.linalg.inv(lattice[:3, :3]).T
     first, last = np.floor(ijk.min(axis=0)) - 1, np.ceil(ijk.max(axis=0)) + 1
     matrix = lattice.copy()
     matrix[:3, 3] += lattice[:3, :3] @ first
-    return LabelGrid((last - first + 1)[::-1], matrix)
+    return Grid((last - first + 1)[::-1], matrix)
 
 
 def _distances(start: Surface, target: Surface, points: int, rng: np.random.Generator) -> np.ndarray:

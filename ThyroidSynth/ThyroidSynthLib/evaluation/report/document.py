@@ -14,7 +14,7 @@ from ThyroidSynthLib.generation.thyroid import Thyroid
 from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.evaluation.experiments.evaluate import Evaluation
+    from ThyroidSynthLib.evaluation.experiments.evaluation import Evaluation
 
 FORMAT_VERSION = 2
 

@@ -10,9 +10,10 @@ from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import atomic_path, write_json, write_text
 from ThyroidSynthLib.common.results import check_room, replacing_result
 from ThyroidSynthLib.evaluation import EVALUATION_FILE, REPORT_FILE
-from ThyroidSynthLib.evaluation.experiments.evaluate import Evaluation
+from ThyroidSynthLib.evaluation.experiments.evaluation import Evaluation
 from ThyroidSynthLib.evaluation.metrics.generation import thyroid_rows
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES
+from ThyroidSynthLib.evaluation.report.document import document_of
 from ThyroidSynthLib.evaluation.report.figures.illustrations import NAMES, illustrate
 from ThyroidSynthLib.evaluation.report.pages.page import page_of
 
@@ -69,7 +70,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: b
     """
     folder = Path(folder)
     check_evaluation_room(folder, overwrite=overwrite)
-    document = evaluation.document()
+    document = document_of(evaluation)
     illustrations = illustrate(evaluation)
     try:
         with replacing_result(folder / EVALUATION_FILE, "evaluation", _FILES, overwrite=overwrite):

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from ThyroidSynthLib.common.errors import SynthesisError
+from ThyroidSynthLib.common.parallel import workers_for
 from ThyroidSynthLib.common.progress import StopRequested, check, never
-from ThyroidSynthLib.common.workers import Died, workers_for
+from ThyroidSynthLib.common.workers import Died
 from ThyroidSynthLib.generation.cohort.reaching import ThyroidMaker
 from ThyroidSynthLib.generation.steer.steering import Wishes
 from ThyroidSynthLib.model.code_space import CodeSpace

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import stem_of
 from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
-from ThyroidSynthLib.dataset.case_sources import find_cases, stem_of
+from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.dataset.islands import TRACHEA_COMPONENTS, without_islands
 from ThyroidSynthLib.dataset.quality import (

@@ -25,7 +25,7 @@ from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask
 from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import LabelGrid
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface, box_of, surface_of_grid_in_space
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.model.code_space import CodeSpace
@@ -77,7 +77,7 @@ def fit_patient(
     placement: Placement,
     *,
     cleaned: Volume | None = None,
-    scan: LabelGrid | None = None,
+    scan: Grid | None = None,
     seed: int = 0,
     progress: ProgressCallback = silent,
     stop_requested: StopRequested = never,
@@ -92,7 +92,7 @@ def fit_patient(
         The patient's trachea frame, in the model's alignment.
     cleaned : Volume, optional
         The mask without holes, which the fit goes by; the edits keep them.
-    scan : LabelGrid, optional
+    scan : Grid, optional
         Where the scan ends; see `fit_mask`.
     seed : int
         Seed of the points at which model and gland are compared.

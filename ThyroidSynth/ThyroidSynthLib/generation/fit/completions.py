@@ -16,7 +16,7 @@ from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, che
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.thyroid import thyroid_of_code
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.model.shape_model import ShapeModel
@@ -64,7 +64,7 @@ class Completions:
         return {name: (float(a), float(b)) for name, a, b in zip(FEATURE_NAMES, low, high, strict=True)}
 
 
-def share_inside(surfaces: Sequence[Surface], grid: LabelGrid) -> Volume:
+def share_inside(surfaces: Sequence[Surface], grid: Grid) -> Volume:
     """Give the share of some surfaces that each voxel's centre lies in, as float32, in the frame of both."""
     inside = np.zeros(grid.size_kji, dtype=np.float32)
     for surface in surfaces:

@@ -15,7 +15,7 @@ from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.thyroid import Thyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import LabelGrid
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.model.code_space import CodeSpace
@@ -118,7 +118,7 @@ def fit_mask(
     mask: Volume,
     placement: Placement,
     *,
-    scan: LabelGrid | None = None,
+    scan: Grid | None = None,
     space: CodeSpace | None = None,
     seed: int = 0,
     resolution: int = DEFAULT_RESOLUTION,
@@ -133,7 +133,7 @@ def fit_mask(
         Non-zero voxels are the gland, in `ras_mm`; not empty.
     placement : Placement
         The patient's trachea frame, in the model's alignment.
-    scan : LabelGrid, optional
+    scan : Grid, optional
         Where the scan ends. A gland that reaches its outermost voxels is taken to be cut there: it is
         completed by what the model knows of thyroids, and its level in an upright frame is found anew.
     space : CodeSpace, optional

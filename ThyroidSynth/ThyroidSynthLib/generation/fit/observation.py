@@ -16,7 +16,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.frame import Frame, Placement
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.sampling import sample_triangles, signed_distance
 from ThyroidSynthLib.geometry.scan_border import BEYOND_SHARE, cut_sides
 from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask
@@ -98,7 +98,7 @@ class Observation:
         seen = cls(points, target, 0 * known, _ERROR_SD * known, known, _SURFACE_POINTS, _SHARE, surface)
         if not surface.is_closed():
             return seen
-        filled = voxelise(surface, LabelGrid.around(surface, spacing_mm=_SPACING_MM))
+        filled = voxelise(surface, Grid.around(surface, spacing_mm=_SPACING_MM))
         sides = _Sides.drawn(filled, Placement(np.eye(4)), frame, rng)
         # The surface itself says more than voxels next to it.
         sides = sides.chosen(sides.patience == _FAR_PATIENCE)
@@ -112,7 +112,7 @@ class Observation:
         frame: Frame,
         rng: np.random.Generator,
         *,
-        scan: LabelGrid | None = None,
+        scan: Grid | None = None,
     ) -> Observation:
         """Take points of a mask, trusted as far as its voxels tell.
 
@@ -122,7 +122,7 @@ class Observation:
             Non-zero voxels are the gland, in `ras_mm`.
         placement : Placement
             The patient's trachea frame.
-        scan : LabelGrid, optional
+        scan : Grid, optional
             The scan that the gland was segmented in; without it nothing is taken to be cut.
 
         Raises
@@ -248,7 +248,7 @@ class _Sides:
         return _Sides(self.points_mm[kept], self.side[kept], self.patience[kept], self.reserved[kept])
 
 
-def _continued(mask: Volume, scan: LabelGrid | None) -> tuple[Volume, bool]:
+def _continued(mask: Volume, scan: Grid | None) -> tuple[Volume, bool]:
     """Crop a mask to its gland, and continue it straight on where the scan's border cuts it."""
     gland = mask.cropped()
     sides = cut_sides(gland, scan) if scan is not None else np.zeros((3, 2), dtype=bool)

@@ -12,7 +12,7 @@ from ThyroidSynthLib.slicer.panel.patient.loading import showLoaded
 from ThyroidSynthLib.slicer.panel.shared.dependencies import ensurePackages
 from ThyroidSynthLib.slicer.scene.patient.sample_case import load_sample
 
-_RESOURCES = Path(__file__).parents[2] / "Resources"
+_RESOURCES = Path(__file__).parents[3] / "Resources"
 _CATEGORY = "ThyroidSynth"
 _SAMPLE = "ThyroidSynthExample"
 

@@ -10,7 +10,7 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
 from ThyroidSynthLib.export.merging import Merged, MergeRules, replace_thyroid
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.resampling import stamped
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
@@ -32,7 +32,7 @@ class PatientMap:
         In the geometry of the image's file.
     thyroid_label : int or None
         The thyroid's label; None where the patient has none.
-    in_scene : LabelGrid
+    in_scene : Grid
         Where the voxels lie in the scene, parent transform applied.
     notes : tuple of str
         What a user should know about how the map was made.
@@ -40,7 +40,7 @@ class PatientMap:
 
     labels: LabelMap
     thyroid_label: int | None
-    in_scene: LabelGrid
+    in_scene: Grid
     notes: tuple[str, ...] = ()
 
     def with_thyroid(self, surface_ras: Surface, rules: MergeRules) -> Merged:
@@ -150,7 +150,7 @@ def map_of_volume(node: vtkMRMLLabelMapVolumeNode, thyroid_label: int | None = N
     return PatientMap(labels, thyroid, grid)
 
 
-def _mask_on(grid: LabelGrid, segmentation, segment_id: str) -> Volume:
+def _mask_on(grid: Grid, segmentation, segment_id: str) -> Volume:
     segment = segmentation.GetSegmentation().GetSegment(segment_id)
     if segment.GetRepresentation(BINARY_LABELMAP):
         return volume_of_segment(segmentation, segment_id)

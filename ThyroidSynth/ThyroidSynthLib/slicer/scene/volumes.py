@@ -10,7 +10,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.islands import TRACHEA_COMPONENTS, without_islands
 from ThyroidSynthLib.geometry.features import Features, measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.polydata import surface_of
 from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask
 from ThyroidSynthLib.geometry.volume import Volume
@@ -51,7 +51,7 @@ def volume_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) ->
     segment = _segment(segmentation, segment_id)
     if not segment.GetRepresentation(BINARY_LABELMAP):
         surface = surface_of_segment(segmentation, segment_id)
-        filled = voxelise(surface, LabelGrid.around(surface, spacing_mm=SURFACE_SAMPLING_MM))
+        filled = voxelise(surface, Grid.around(surface, spacing_mm=SURFACE_SAMPLING_MM))
         return _filled(filled, segmentation, segment_id).cropped()
     volume = _filled(_cut_out(segment), segmentation, segment_id)
     if segmentation.GetParentTransformNode() is None:
@@ -131,7 +131,7 @@ def features_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str, 
     return measure_features(surface.moved(placement.to_trachea(surface.vertices)))
 
 
-def grid_of_ct(ct: vtkMRMLScalarVolumeNode) -> LabelGrid:
+def grid_of_ct(ct: vtkMRMLScalarVolumeNode) -> Grid:
     """Give the grid of a CT as it lies in the scene, parent transform applied.
 
     Raises
@@ -152,7 +152,7 @@ def grid_of_ct(ct: vtkMRMLScalarVolumeNode) -> LabelGrid:
         matrix = _matrix()
         transform.GetMatrixTransformToWorld(matrix)
         to_world = _array(matrix)
-    return LabelGrid(image.GetDimensions()[::-1], to_world @ ijk_to_local(ct))
+    return Grid(image.GetDimensions()[::-1], to_world @ ijk_to_local(ct))
 
 
 def ijk_to_local(volume: vtkMRMLScalarVolumeNode) -> np.ndarray:
@@ -173,13 +173,13 @@ def volume_of_image(image: vtkOrientedImageData) -> Volume:
     return Volume(vtk_to_numpy(scalars).reshape(grid.size_kji), grid.ijk_to_ras)
 
 
-def grid_of_image(image: vtkOrientedImageData) -> LabelGrid:
+def grid_of_image(image: vtkOrientedImageData) -> Grid:
     """Give the grid of an oriented image, whose extent need not begin at 0 and which may have no voxels."""
     matrix = _matrix()
     image.GetImageToWorldMatrix(matrix)
     geometry = _array(matrix)
     geometry[:3, 3] += geometry[:3, :3] @ np.array(image.GetExtent()[::2], dtype=np.float64)
-    return LabelGrid(image.GetDimensions()[::-1], geometry)
+    return Grid(image.GetDimensions()[::-1], geometry)
 
 
 def image_of_volume(volume: Volume) -> vtkOrientedImageData:

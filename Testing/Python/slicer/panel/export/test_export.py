@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
-from ThyroidSynthLib.geometry.volume import read_volume
 from ThyroidSynthLib.imaging.label_maps import read_label_map
+from ThyroidSynthLib.imaging.volume_files import read_volume
 from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_segment

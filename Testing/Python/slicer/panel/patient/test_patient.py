@@ -12,7 +12,7 @@ import pytest
 from support.dicom_files import THYROID_CODE, TRACHEA_CODE, ct_series, write_seg
 from support.mask_files import write_nifti
 from ThyroidSynthLib.dataset.cases import find_cases, read_case
-from ThyroidSynthLib.geometry.volume import read_volume, write_volume
+from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import volume_of_segment

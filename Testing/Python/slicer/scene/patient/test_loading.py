@@ -7,8 +7,8 @@ import pytest
 
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.dataset.cases import find_cases, read_case
-from ThyroidSynthLib.geometry.volume import read_volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
+from ThyroidSynthLib.imaging.volume_files import read_volume
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.terminology import find_segment
 from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, volume_of_segment
@@ -71,7 +71,8 @@ def test_a_segmentation_file_keeps_all_its_segments(scene, loaded, tmp_path):
 
 
 def test_a_multi_label_file_goes_to_the_ct_in_the_scene(scene, loaded, tmp_path):
-    from ThyroidSynthLib.geometry.volume import Volume, write_volume
+    from ThyroidSynthLib.geometry.volume import Volume
+    from ThyroidSynthLib.imaging.volume_files import write_volume
 
     thyroid = volume_of_segment(loaded.segmentation, "thyroid_gland")
     grid = grid_of_ct(loaded.ct)

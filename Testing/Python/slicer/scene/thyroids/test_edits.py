@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, ThyroidRecord, read_record, write_record
 
 RECORD = ThyroidRecord(

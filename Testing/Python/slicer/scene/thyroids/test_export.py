@@ -9,8 +9,8 @@ import pytest
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.export.merging import MergeRules
-from ThyroidSynthLib.geometry.volume import read_volume
 from ThyroidSynthLib.imaging.label_maps import read_label_map
+from ThyroidSynthLib.imaging.volume_files import read_volume
 from ThyroidSynthLib.slicer.scene.merged_map import map_of_segmentation, map_of_volume
 from ThyroidSynthLib.slicer.scene.thyroids.export import SceneFiles, export_thyroid, file_stem, write_table
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid, replace_surface

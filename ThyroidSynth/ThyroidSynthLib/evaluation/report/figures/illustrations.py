@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ThyroidSynthLib.evaluation.experiments.evaluate import Evaluation
+from ThyroidSynthLib.evaluation.experiments.evaluation import Evaluation
 from ThyroidSynthLib.evaluation.metrics.generation import asked_of, features_of, steering_agreement
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ThyroidSynthLib.evaluation.experiments.evaluate import Evaluation
+from ThyroidSynthLib.evaluation.experiments.evaluation import Evaluation
 from ThyroidSynthLib.evaluation.experiments.reconstruction import Reconstruction
 from ThyroidSynthLib.generation.thyroid import Thyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES

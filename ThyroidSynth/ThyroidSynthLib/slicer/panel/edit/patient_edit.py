@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.generation.edit.editing import PatientShapes
     from ThyroidSynthLib.generation.fit.fitting import Fit
     from ThyroidSynthLib.generation.thyroid import Thyroid
-    from ThyroidSynthLib.geometry.grid import LabelGrid
+    from ThyroidSynthLib.geometry.grid import Grid
     from ThyroidSynthLib.geometry.surface import Surface
     from ThyroidSynthLib.model.shape_model import ShapeModel
     from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland
@@ -155,7 +155,7 @@ def fitPatient(
     model: ShapeModel,
     placement: Placement,
     *,
-    scan: LabelGrid | None,
+    scan: Grid | None,
     progress: ProgressCallback,
     stopRequested: StopRequested,
 ) -> PatientEdit:
@@ -167,7 +167,7 @@ def fitPatient(
         The thyroid's segment, for the record.
     placement : Placement
         The patient's trachea frame, in the model's alignment.
-    scan : LabelGrid or None
+    scan : Grid or None
         Where the scan ends, if that is known.
 
     Raises
@@ -211,7 +211,7 @@ def fitPatient(
     return PatientEdit(gland, found.shapes, record, found.placement, completed)
 
 
-def _partedByScan(surface: Surface, placement: Placement, scan: LabelGrid) -> tuple[Surface, Surface | None]:
+def _partedByScan(surface: Surface, placement: Placement, scan: Grid) -> tuple[Surface, Surface | None]:
     """Part a gland of the trachea frame where the scan ends: what is in it, and what is beyond it."""
     from ThyroidSynthLib.geometry.scan_border import joined, part_in_scan, parts_beyond_scan
 

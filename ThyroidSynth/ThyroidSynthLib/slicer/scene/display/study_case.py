@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.polydata import polydata_of
 from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask
 from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE
@@ -28,7 +28,7 @@ _FILL_OPACITY = 0.2
 
 def neutral(surface_ras: Surface) -> Surface:
     """Give a thyroid as it looks when it was segmented at 1.5 mm: the same for synthetic ones and patients'."""
-    return surface_from_mask(voxelise(surface_ras, LabelGrid.around(surface_ras, spacing_mm=SPACING_MM)))
+    return surface_from_mask(voxelise(surface_ras, Grid.around(surface_ras, spacing_mm=SPACING_MM)))
 
 
 def show_case(scene: vtkMRMLScene, surface_ras: Surface, label: str) -> vtkMRMLSegmentationNode:

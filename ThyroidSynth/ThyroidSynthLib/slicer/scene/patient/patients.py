@@ -20,7 +20,7 @@ from .ct_placement import lies_in
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
-    from ThyroidSynthLib.geometry.grid import LabelGrid
+    from ThyroidSynthLib.geometry.grid import Grid
 
 # A scan has this many slices beyond a gland when nothing is known of the scan.
 _UNKNOWN = 1000
@@ -99,7 +99,7 @@ def _is_scan(node) -> bool:
     )
 
 
-def _scan_grid(segmentation, ct) -> LabelGrid | None:
+def _scan_grid(segmentation, ct) -> Grid | None:
     """Give the grid of the scan, or None where it is not known."""
     import slicer
 
@@ -117,7 +117,7 @@ def _scan_grid(segmentation, ct) -> LabelGrid | None:
     return grid_of_image(image)
 
 
-def _mask(volume: Volume, scan: LabelGrid | None, rules: ComponentRules) -> Mask:
+def _mask(volume: Volume, scan: Grid | None, rules: ComponentRules) -> Mask:
     """Place a mask in its scan: at its distance to the nearest border, which is all that is asked of it.
 
     That is the distance of the mask without islands; the islands may lie outside the scan that is assumed here.
@@ -128,7 +128,7 @@ def _mask(volume: Volume, scan: LabelGrid | None, rules: ComponentRules) -> Mask
     return mask_in_scan(volume, first=tuple(margin - n for n in cleaned.first), scan_shape=shape)
 
 
-def _border_distance(volume: Volume, scan: LabelGrid) -> int:
+def _border_distance(volume: Volume, scan: Grid) -> int:
     """Count the scan's voxels between a mask and the scan's border, whatever grid the mask lies on."""
     inside = np.argwhere(volume.array)
     if len(inside) == 0:

@@ -18,7 +18,7 @@ from .segmentations import add_generated_thyroid
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
-    from ThyroidSynthLib.geometry.grid import LabelGrid
+    from ThyroidSynthLib.geometry.grid import Grid
     from ThyroidSynthLib.geometry.surface import Surface
 
 _OUTLINE_PIXELS = 2
@@ -124,7 +124,7 @@ class PatientGland:
         return False
 
 
-def scan_of(ct: vtkMRMLScalarVolumeNode | None) -> LabelGrid | None:
+def scan_of(ct: vtkMRMLScalarVolumeNode | None) -> Grid | None:
     """Give the voxels of a CT, which alone tells where the scan ends; None without one."""
     return grid_of_ct(ct) if ct is not None and ct.GetImageData() is not None else None
 

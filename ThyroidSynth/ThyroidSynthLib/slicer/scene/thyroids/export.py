@@ -16,7 +16,7 @@ from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import sha256_of, write_text
 from ThyroidSynthLib.export.merging import Merged, MergeRules
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.geometry.grid import LabelGrid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map, write_names_table
@@ -140,7 +140,7 @@ def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, optio
         labels = (
             label_map_on_ct(node, _segment_of(node), options.ct)
             if options.ct is not None
-            else voxelise(surface, LabelGrid.around(surface, spacing_mm=options.spacing_mm))
+            else voxelise(surface, Grid.around(surface, spacing_mm=options.spacing_mm))
         )
         write_label_map(labels, next(remaining))
         volume_ml = int(np.count_nonzero(labels.array)) * labels.voxel_volume_ml

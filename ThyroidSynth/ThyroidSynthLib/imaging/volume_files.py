@@ -1,0 +1,100 @@
+"""Image files as volumes: the one reader and writer of scans and masks of any format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.files import atomic_path
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.volume import Volume, sitk_from_volume, volume_from_sitk
+
+from .nifti import is_nifti, read_header, read_nifti
+
+
+def read_volume(path: Path | str) -> Volume:
+    """Read an image of any format SimpleITK knows (NIfTI, NRRD, …), gzipped or not.
+
+    Raises
+    ------
+    InputError
+        The file is missing, unreadable or not a 3-D scalar image.
+    """
+    import SimpleITK
+
+    path = Path(path)
+    if is_nifti(path):
+        return read_nifti(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist. Check the path.")
+    try:
+        image = SimpleITK.ReadImage(str(path))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(f"{path} cannot be read as an image ({reason}). Export it again as NIfTI or NRRD.") from error
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        shape = "x".join(str(n) for n in image.GetSize())
+        raise InputError(
+            f"{path} is not a 3-D scalar image (size {shape}, "
+            f"{image.GetNumberOfComponentsPerPixel()} values per voxel). Export a single 3-D volume."
+        )
+    return volume_from_sitk(image)
+
+
+def write_volume(volume: Volume, path: Path | str, *, metadata: dict[str, str] | None = None) -> None:
+    """Write a volume in the format its suffix names, replacing `path` in one step.
+
+    Raises
+    ------
+    OutputError
+        The format is unknown or the file cannot be written.
+    """
+    import SimpleITK
+
+    image = sitk_from_volume(volume)
+    for key, value in (metadata or {}).items():
+        image.SetMetaData(key, value)
+    try:
+        with atomic_path(path) as temporary:
+            SimpleITK.WriteImage(image, str(temporary), useCompression=True)
+    except (RuntimeError, OSError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise OutputError(
+            f"{path} cannot be written ({reason}). Choose .nii.gz or .nrrd in a writable folder."
+        ) from error
+
+
+def read_grid(path: Path | str) -> Grid:
+    """Take the grid of an image file, reading its header only.
+
+    Raises
+    ------
+    InputError
+        The file is missing, unreadable or not a 3-D image.
+    """
+    import SimpleITK
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist. Check the path of the image whose grid is wanted.")
+    if is_nifti(path):
+        # By the reader of the masks: SimpleITK refuses, or places otherwise, what it finds a little oblique.
+        header = read_header(path)
+        return Grid(header.shape, header.ijk_to_ras)
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(f"{path} cannot be read as an image ({reason}). Give a CT as NIfTI or NRRD.") from error
+    if reader.GetDimension() != 3:
+        raise InputError(f"{path} has {reader.GetDimension()} dimensions. Give a single 3-D image.")
+    # SimpleITK speaks LPS.
+    ijk_to_ras = np.eye(4)
+    direction = np.array(reader.GetDirection()).reshape(3, 3)
+    ijk_to_ras[:3, :3] = np.diag([-1.0, -1.0, 1.0]) @ direction * np.array(reader.GetSpacing())
+    ijk_to_ras[:3, 3] = np.array([-1.0, -1.0, 1.0]) * reader.GetOrigin()
+    return Grid(tuple(reversed(reader.GetSize())), ijk_to_ras)
