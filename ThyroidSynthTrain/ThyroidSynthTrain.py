@@ -94,11 +94,11 @@ def run(options: argparse.Namespace) -> None:
     from ThyroidSynthLib.generation.training_preview import PreviewWriter
     from ThyroidSynthLib.jobs.job_options import job_of_command_line
     from ThyroidSynthLib.jobs.job_run import follow, run_job
-    from ThyroidSynthLib.training.distributed import team_of_environment
+    from ThyroidSynthLib.training.distributed import process_group_of_environment
 
-    with stop_on_signals() as asked_to_stop, team_of_environment() as team:
-        if team.follows:
-            follow(team, should_stop=asked_to_stop)
+    with stop_on_signals() as should_stop, process_group_of_environment() as process_group:
+        if process_group.follows:
+            follow(process_group, should_stop=should_stop)
             return
         job = job_of_command_line(options, misused=options.misused)
         # Stopped as asked is no failure; the job's state and the last progress say so.
@@ -106,11 +106,11 @@ def run(options: argparse.Namespace) -> None:
             run_job(
                 job,
                 progress=progress,
-                should_stop=asked_to_stop,
+                should_stop=should_stop,
                 check_only=options.check_only,
                 on_snapshot=PreviewWriter(job),
                 finish=calibrated,
-                team=team,
+                process_group=process_group,
             )
     if options.json:
         say(json.dumps(summary(job)))

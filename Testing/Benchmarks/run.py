@@ -149,15 +149,15 @@ def quality_rows(material: Material) -> list[Row]:
     started = time.perf_counter()
     loop.epochs(REFERENCE_EPOCHS)
     reference = time.perf_counter() - started
-    aim = _chamfer(cohort, loop.as_model(_beginner(cohort)))
+    objective = _chamfer(cohort, loop.as_model(_beginner(cohort)))
     for epochs in (50, 75, 100, 150, 200, 300):
         started = time.perf_counter()
         model = train(cohort, settings_for("fast", "fixed", epochs=epochs), device="cpu")
         ours = time.perf_counter() - started
         reached = _chamfer(cohort, model)
-        if reached <= aim:
+        if reached <= objective:
             break
-    setting = f"{reached:.2f} mm after {epochs} epochs; reference: {aim:.2f} mm after {REFERENCE_EPOCHS}"
+    setting = f"{reached:.2f} mm after {epochs} epochs; reference: {objective:.2f} mm after {REFERENCE_EPOCHS}"
     return [Row("training to a reconstruction Chamfer", setting, ours, "s", reference, reference / ours)]
 
 
@@ -213,8 +213,8 @@ def synthesis_rows(material: Material) -> list[Row]:
     rng = np.random.default_rng(0)
 
     def steer() -> None:
-        wish = low + (high - low) * rng.random(3)
-        steer_to_target(shapes, start, dict(zip(start.measured.as_dict(), wish, strict=True)))
+        target = low + (high - low) * rng.random(3)
+        steer_to_target(shapes, start, dict(zip(start.measured.as_dict(), target, strict=True)))
 
     surface = material.cohort.surface(material.cohort.ids[0])
     times = median_seconds({"steer": steer, "fit": lambda: fit_surface(model, surface)}, rounds=5)

@@ -29,14 +29,14 @@ class Installations:
         Whether the user declines.
     """
 
-    asked: list[str] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
     declined: bool = False
 
     def clear(self) -> None:
         """Forget everything."""
-        self.asked.clear()
+        self.targets.clear()
         self.refused.clear()
         self.absent.clear()
         self.declined = False
@@ -102,7 +102,7 @@ def pip_ensure(
         installations.refused.extend(map(str, missing))
         raise RuntimeError("User declined package installation")
     for each in missing:
-        installations.asked.append(str(each))
+        installations.targets.append(str(each))
         installations.absent.discard(each.name.lower())
 
 
@@ -125,7 +125,7 @@ class PyTorchUtilsLogic:
         if askConfirmation and installations.declined:
             installations.refused.append(f"torch{torchVersionRequirement or ''}")
             return None
-        installations.asked.append(f"torch{torchVersionRequirement or ''}")
+        installations.targets.append(f"torch{torchVersionRequirement or ''}")
         installations.absent.discard("torch")
         return self.torch
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.dataset.cohort_writing import write_cohort_from_surfaces
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_level_set
+from ThyroidSynthLib.geometry.surface import Surface, surface_from_sdf
 
 
 def two_lobes(*, semi_axes_mm: tuple[float, float, float], offset_mm: float, right_share: float) -> Surface:
@@ -29,7 +29,7 @@ def two_lobes(*, semi_axes_mm: tuple[float, float, float], offset_mm: float, rig
     for side, share in ((-1.0, 1.0), (1.0, right_share)):
         a, b, c = (share * semi_axis for semi_axis in semi_axes_mm)
         fields.append(np.sqrt(((x - side * offset_mm) / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) - 1.0)
-    surface = surface_from_level_set(np.minimum(*fields))
+    surface = surface_from_sdf(np.minimum(*fields))
     return surface.moved(surface.vertices * spacing - 30.0)
 
 

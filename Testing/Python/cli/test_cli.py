@@ -118,7 +118,7 @@ def test_info_knows_what_everything_is(capsys, cohort, model_path, tmp_path):
 def test_info_on_a_model_needs_no_pytorch(model_path):
     script = (
         "import sys; sys.modules['torch'] = None\n"
-        "from ThyroidSynthLib.cli import main; sys.exit(main(['info', sys.argv[1]]))"
+        "from ThyroidSynthLib.cli.main import main; sys.exit(main(['info', sys.argv[1]]))"
     )
     assert subprocess.run([sys.executable, "-c", script, str(model_path)], capture_output=True).returncode == 0
 
@@ -133,8 +133,8 @@ def test_training_cases_are_given_back_by_their_ids(capsys, model_path, tmp_path
     assert as_json(capsys, *arguments)["thyroids"] == 2
 
     manifest = json.loads((tmp_path / "back" / "manifest.json").read_text())
-    assert manifest["request"]["reconstructed"] == chosen
-    volumes = [entry["asked"]["volume_ml"] for entry in manifest["thyroids"]]
+    assert manifest["specification"]["reconstructed"] == chosen
+    volumes = [entry["targets"]["volume_ml"] for entry in manifest["thyroids"]]
     assert volumes == [model.features[2, 0], model.features[0, 0]]
     with pytest.raises(SystemExit, match="2"):
         run(*arguments, "--volume", 12)
@@ -165,7 +165,7 @@ def test_a_table_of_wishes_gives_a_thyroid_for_each_row(capsys, model_path, coho
     arguments = ("generate", model_path, "--from-table", tmp_path / "wishes.csv", "--format", "none")
     assert as_json(capsys, *arguments, "--out", tmp_path / "g")["thyroids"] == 2
     manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
-    assert [entry["asked"]["volume_ml"] for entry in manifest["thyroids"]] == pytest.approx([volume, volume * 1.1])
+    assert [entry["targets"]["volume_ml"] for entry in manifest["thyroids"]] == pytest.approx([volume, volume * 1.1])
 
 
 def test_a_cohort_with_asked_distributions_says_how_near_it_is_and_what_is_out_of_reach(
@@ -177,10 +177,10 @@ def test_a_cohort_with_asked_distributions_says_how_near_it_is_and_what_is_out_o
 
     found = as_json(capsys, *arguments, "--out", tmp_path / "g")
 
-    assert found["distribution"]["without_isthmus"]["asked"] == 0.5
-    assert found["distribution"]["asked"]["volume_ml"] == f"normal({volume:.4g}, 0.3)"
+    assert found["distribution"]["without_isthmus"]["targets"] == 0.5
+    assert found["distribution"]["targets"]["volume_ml"] == f"normal({volume:.4g}, 0.3)"
     manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
-    assert manifest["request"]["distribution"]["without_isthmus"] == "50%"
+    assert manifest["specification"]["distribution"]["without_isthmus"] == "50%"
     assert manifest["distribution"]["thyroids"] == 4
     assert {path.name for path in (tmp_path / "g").iterdir()} >= {"distribution.json", "distribution.png"}
 
@@ -190,7 +190,9 @@ def test_a_cohort_with_asked_distributions_says_how_near_it_is_and_what_is_out_o
     said = capsys.readouterr()
     assert "1 of 1 wishes are far outside anything the model knows" in said.err
     assert "t00001: asked 900.0 mL" in said.out and "above the cohort's volume" in said.out
-    assert json.loads((tmp_path / "g" / "manifest.json").read_text())["request"]["far_outside"][0]["id"] == "t00001"
+    assert (
+        json.loads((tmp_path / "g" / "manifest.json").read_text())["specification"]["far_outside"][0]["id"] == "t00001"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +225,7 @@ def test_thyroids_are_made_and_fitted_in_a_given_patient(capsys, dataset, model_
 def test_a_patients_own_thyroid_is_edited(capsys, dataset, model_path, tmp_path):
     arguments = ("edit", model_path, dataset / "s0001", "--volume", "+10%", "--hold", "--merge-into", dataset / "s0001")
     told = as_json(capsys, *arguments, "--out", tmp_path / "e")
-    assert told["asked"]["volume_ml"] == pytest.approx(1.1 * told["before"]["volume_ml"])
+    assert told["targets"]["volume_ml"] == pytest.approx(1.1 * told["before"]["volume_ml"])
     assert told["held"] == {} and set(told["files"]) == {"thyroid.nii.gz", "merged.nii.gz"}
     assert run(*arguments, "--out", tmp_path / "e", "--quiet") == 1
     assert "already holds an edit" in capsys.readouterr().err
@@ -234,25 +236,25 @@ def test_a_patients_own_thyroid_is_edited(capsys, dataset, model_path, tmp_path)
     assert "s0001:" in said and "(held)" in said
 
 
-@pytest.mark.parametrize("wish", ["much", "5%", "-20", "-300%"])
-def test_a_change_that_cannot_be_understood_is_wrong_usage(model_path, tmp_path, wish):
+@pytest.mark.parametrize("target", ["much", "5%", "-20", "-300%"])
+def test_a_change_that_cannot_be_understood_is_wrong_usage(model_path, tmp_path, target):
     with pytest.raises(SystemExit) as leaving:
-        run("edit", model_path, "patient", f"--volume={wish}", "--out", tmp_path / "e")
+        run("edit", model_path, "patient", f"--volume={target}", "--out", tmp_path / "e")
     assert leaving.value.code == 2
 
 
 def test_thyroids_replace_the_patients_own_in_its_label_map_and_keep_out_of_the_trachea(
     capsys, dataset, model_path, tmp_path
 ):
-    arguments = ("generate", model_path, "--merge-into", dataset / "s0000", "--overlap", "carve", "--count", 2)
+    arguments = ("generate", model_path, "--merge-into", dataset / "s0000", "--overlap", "remove", "--count", 2)
     told = as_json(capsys, *arguments, "--format", "nrrd", "--spacing", "2,2,3", "--out", tmp_path / "g")
     assert told["thyroids"] == 2
     manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
     for entry in manifest["thyroids"]:
         assert [file["path"].split("/")[0] for file in entry["files"]] == ["label_maps", "merged"]
         assert "trachea" not in [each["name"] for each in entry["merged"]["overlaps"]]
-        assert entry["carved"] == (entry["overlap_ml"]["trachea"] > 0)
-    assert manifest["request"]["overlap"] == "carve"
+        assert entry["overlap_removed"] == (entry["overlap_ml"]["trachea"] > 0)
+    assert manifest["specification"]["overlap"] == "remove"
     assert (tmp_path / "g" / "merged_labels.csv").is_file()
 
 

@@ -72,14 +72,14 @@ def test_a_cluster_makes_the_same_folders_and_loses_nothing_with_a_killed_worker
     monkeypatch.chdir(tmp_path)
     small_model.save(tmp_path / "model.safetensors")
     volumes = np.quantile(small_model.features[:, 0], np.linspace(0.2, 0.8, THYROIDS))
-    wishes = [{"volume_ml": float(volume)} for volume in volumes]
+    targets = [{"volume_ml": float(volume)} for volume in volumes]
 
     def made(folder: str, kill_after: int = -1, **where) -> None:
         writer = thyroid_writer(Path(folder), options=FileOptions(label_format="nrrd", spacing_mm=3.0))
         plan = CohortPlan.of(small_model, Path("model.safetensors"), seed=2, to_target=False, writer=writer)
 
         def thyroids():
-            for number, thyroid in enumerate(make_thyroids(plan, wishes, **where)):
+            for number, thyroid in enumerate(make_thyroids(plan, targets, **where)):
                 if number == kill_after:
                     cluster.workers[0].kill()
                 yield thyroid
@@ -120,7 +120,7 @@ def test_a_cluster_gives_every_result_once_and_stops_when_asked(cluster, tmp_pat
             for result in workers.run(
                 note_and_double,
                 ((str(tmp_path / "stop"), n) for n in range(1000)),
-                stop_requested=lambda: len(told) >= 3,
+                should_stop=lambda: len(told) >= 3,
             ):
                 told.append(result)
         assert 3 <= len(told) < 12

@@ -10,7 +10,7 @@ import pytest
 
 from support.worker_tasks import double_or_die
 from ThyroidSynthLib.common.errors import Cancelled
-from ThyroidSynthLib.common.workers import Died, Workers, usable_workers
+from ThyroidSynthLib.common.workers import WorkerFailure, Workers, usable_workers
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -23,7 +23,7 @@ def test_every_task_gives_its_result(count):
 def test_a_task_that_kills_its_worker_takes_no_other_with_it():
     with Workers(2) as workers:
         results = dict(workers.run(double_or_die, range(8, 18)))
-        assert isinstance(results.pop(13), Died)
+        assert isinstance(results.pop(13), WorkerFailure)
         assert results == {n: 2 * n for n in range(8, 18) if n != 13}
         assert dict(workers.run(abs, range(3))) == {0: 0, 1: 1, 2: 2}
 
@@ -64,7 +64,7 @@ def test_only_so_many_tasks_are_in_hand_at_a_time():
 def test_a_stop_ends_the_run(count):
     results = []
     with Workers(count) as workers, pytest.raises(Cancelled):
-        for result in workers.run(abs, range(1000), stop_requested=lambda: len(results) >= 3):
+        for result in workers.run(abs, range(1000), should_stop=lambda: len(results) >= 3):
             results.append(result)
     assert 3 <= len(results) < 20
 

@@ -9,13 +9,13 @@ from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.dataset.cohort_writing import write_cohort_from_surfaces
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES, measure_features
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_level_set
+from ThyroidSynthLib.geometry.surface import Surface, surface_from_sdf
 from ThyroidSynthLib.imaging.ply import read_ply, write_ply
 
 
 def _ellipsoid(radii_mm: tuple[float, float, float], center_mm: tuple[float, float, float]) -> Surface:
     x, y, z = np.meshgrid(*[np.linspace(-1.2, 1.2, 24)] * 3, indexing="ij")
-    ball = surface_from_level_set(np.sqrt(x**2 + y**2 + z**2) - 1)
+    ball = surface_from_sdf(np.sqrt(x**2 + y**2 + z**2) - 1)
     return ball.moved((ball.vertices * 2.4 / 23 - 1.2) * radii_mm + center_mm)
 
 

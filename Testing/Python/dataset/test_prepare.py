@@ -183,9 +183,9 @@ def test_a_case_can_be_accepted_or_refused_by_its_id(dataset, tmp_path):
     assert summary.reused == 5
     assert Cohort.open(folder).ids == ("s1", "s2", "s3", "s4")
     table = _table(folder)
-    assert (table["s4"]["verdict"], table["s4"]["overruled"]) == ("accepted", "accepted by the user")
+    assert (table["s4"]["verdict"], table["s4"]["manual_decision"]) == ("accepted", "accepted by the user")
     assert table["s4"]["reasons"] == "cut by the scan's border"
-    assert (table["s0"]["verdict"], table["s0"]["overruled"]) == ("refused", "refused by the user")
+    assert (table["s0"]["verdict"], table["s0"]["manual_decision"]) == ("refused", "refused by the user")
     with pytest.raises(InputError, match="s99"):
         prepare_cohort(dataset, folder, PrepareOptions(accept=("s99",)), workers=1)
     with pytest.raises(InputError, match="both"):

@@ -7,7 +7,7 @@ import pytest
 
 from support.mask_files import affine, two_masks
 from ThyroidSynthLib.dataset.cases import case_from_volumes, find_cases, read_case
-from ThyroidSynthLib.dataset.quality import REASONS, QualityRules, QualityVerdict, check_case, overrule
+from ThyroidSynthLib.dataset.quality import REASONS, QualityRules, QualityVerdict, apply_manual_decision, check_case
 from ThyroidSynthLib.geometry.volume import Volume
 
 REAL_CASE = Path(__file__).resolve().parents[2] / "Data" / "totalsegmentator_s0327"
@@ -148,15 +148,15 @@ def test_an_island_far_from_the_gland_is_removed_and_reported():
 def test_an_island_of_the_trachea_is_removed_and_does_not_move_the_trachea_frame():
     gland, trachea = _in_long_scan(GLAND), _in_long_scan(TRACHEA)
     clean = case_from_volumes("c", Volume(gland, SPACING), Volume(trachea, SPACING))
-    stray = case_from_volumes("c", Volume(gland, SPACING), Volume(trachea | _box(0.5, 125), SPACING))
-    verdict = check_case(stray)
+    detached = case_from_volumes("c", Volume(gland, SPACING), Volume(trachea | _box(0.5, 125), SPACING))
+    verdict = check_case(detached)
     assert verdict.accepted
     assert verdict.measurements.trachea_islands_removed == 1
     assert verdict.measurements.trachea_islands_ml == pytest.approx(0.5, abs=0.002)
     assert verdict.measurements.trachea_ml == pytest.approx(clean.trachea_mask.volume_ml)
     assert verdict.notes == ("1 island of the trachea removed (0.5 mL, 148 voxels)",)
     np.testing.assert_allclose(verdict.cleaned.placement().origin_ras, clean.placement().origin_ras)
-    assert np.abs(stray.placement().origin_ras - clean.placement().origin_ras).max() > 5
+    assert np.abs(detached.placement().origin_ras - clean.placement().origin_ras).max() > 5
 
 
 @pytest.mark.parametrize(("radius", "from_middle_mm"), [(6.0, 36.0), (3.0, 24.0)])
@@ -220,22 +220,22 @@ def test_the_border_margin_is_a_rule():
 
 def test_a_user_can_overrule_but_the_reasons_stay():
     refused = _verdict(GLAND[10:], TRACHEA[10:])
-    accepted = overrule(refused, accept=True)
-    assert accepted.accepted and accepted.overruled == "accepted by the user"
+    accepted = apply_manual_decision(refused, accept=True)
+    assert accepted.accepted and accepted.manual_decision == "accepted by the user"
     assert accepted.reasons == ("cut by the scan's border",)
-    rejected = overrule(_verdict(GLAND), accept=False)
-    assert not rejected.accepted and rejected.overruled == "refused by the user"
-    assert overrule(refused, accept=False) == refused
+    rejected = apply_manual_decision(_verdict(GLAND), accept=False)
+    assert not rejected.accepted and rejected.manual_decision == "refused by the user"
+    assert apply_manual_decision(refused, accept=False) == refused
 
 
 def test_nothing_to_learn_from_cannot_be_accepted():
-    verdict = overrule(_verdict(GLAND, TRACHEA * 0), accept=True)
-    assert not verdict.accepted and verdict.overruled == ""
+    verdict = apply_manual_decision(_verdict(GLAND, TRACHEA * 0), accept=True)
+    assert not verdict.accepted and verdict.manual_decision == ""
     assert "nothing to learn from" in verdict.notes[-1]
 
 
 def test_a_verdict_comes_back_from_json():
-    verdict = overrule(_verdict(GLAND[10:], TRACHEA[10:]), accept=True)
+    verdict = apply_manual_decision(_verdict(GLAND[10:], TRACHEA[10:]), accept=True)
     back = QualityVerdict.from_json(verdict.to_json())
     assert back.to_json() == verdict.to_json() and back.measurements == verdict.measurements
 

@@ -51,7 +51,7 @@ def test_no_change_gives_the_patients_voxels_without_islands(
     own[4, 4, 4] = 0
     np.testing.assert_array_equal(read_volume(tmp_path / "thyroid.nii.gz").array, own)
     assert document["notes"] == ["1 island of the thyroid removed (0.0034 mL, 1 voxel)"]
-    assert document["met"] and document["asked"] == {} and document["before"] == document["after"]
+    assert document["met"] and document["targets"] == {} and document["before"] == document["after"]
 
 
 def test_what_is_asked_is_met_and_the_rest_is_held(larger: EditedCase, small_model: ShapeModel) -> None:
@@ -79,7 +79,7 @@ def test_edits_reverse(larger: EditedCase, case: Case) -> None:
 def test_features_may_be_left_free(small_model: ShapeModel, case: Case) -> None:
     edited = edit_case(small_model, case, {"volume_ml": Change(0.1, relative=True)}, held=["symmetry"])
 
-    assert set(edited.steered.thyroid.asked) == {"volume_ml", "symmetry"}
+    assert set(edited.steered.thyroid.targets) == {"volume_ml", "symmetry"}
     assert set(edited.document(small_model)["held"]) == {"symmetry"}
 
 
@@ -95,7 +95,7 @@ def test_label_map_mesh_and_merged_map_are_written_and_told(
 
     assert json.loads((tmp_path / "edit.json").read_text()) == document
     assert document["files"] == ["thyroid.ply", "thyroid.nii.gz", "merged.nii.gz"]
-    assert document["asked"]["volume_ml"] == pytest.approx(1.2 * document["before"]["volume_ml"])
+    assert document["targets"]["volume_ml"] == pytest.approx(1.2 * document["before"]["volume_ml"])
     written = read_volume(tmp_path / "thyroid.nii.gz")
     assert document["label_map"]["volume_ml"] == pytest.approx(written.array.sum() * written.voxel_volume_ml)
     assert document["label_map"]["volume_ml"] == pytest.approx(document["after"]["volume_ml"], rel=0.02)

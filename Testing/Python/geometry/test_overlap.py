@@ -8,7 +8,7 @@ import pytest
 from support.analytic_shapes import box, ellipsoid, shifted, together
 from ThyroidSynthLib.common.errors import Cancelled, SynthesisError
 from ThyroidSynthLib.geometry.grid import Grid, voxelise
-from ThyroidSynthLib.geometry.overlap import carved, overlap_ml
+from ThyroidSynthLib.geometry.overlap import overlap_ml, without_overlap
 from ThyroidSynthLib.geometry.surface import surface_from_mask
 from ThyroidSynthLib.geometry.volume import Volume
 
@@ -40,7 +40,7 @@ def test_what_lies_apart_shares_nothing_and_is_left_as_it_is():
     for other in (shifted(ball, 20.5), shifted(ball, 0, 300.0), tube()):
         far = shifted(ball, 40.0) if isinstance(other, Volume) else ball
         assert overlap_ml(far, other) == 0.0
-        assert carved(far, other) is far
+        assert without_overlap(far, other) is far
 
 
 def test_the_mask_of_a_structure_counts_like_its_surface():
@@ -51,7 +51,7 @@ def test_the_mask_of_a_structure_counts_like_its_surface():
 
 def test_a_carved_ball_is_the_ball_without_its_cap():
     ball, block = ellipsoid((10, 10, 10)), box((60, 60, 60), (37.0, 0.0, 0.0))
-    result = carved(ball, block)
+    result = without_overlap(ball, block)
     assert result.is_closed()
     assert overlap_ml(result, block) == 0.0
     expected = ball.volume / 1000 - cap_ml(10, 3.0)
@@ -63,7 +63,7 @@ def test_a_carved_ball_is_the_ball_without_its_cap():
 def test_a_gland_around_the_trachea_becomes_free_of_it_in_surface_and_voxels():
     mask = tube()
     gland = ellipsoid((24, 10, 14), (0.0, 6.0, 0.0))
-    result = carved(gland, mask)
+    result = without_overlap(gland, mask)
     assert result.is_closed()
     assert overlap_ml(gland, mask) > 3.0
     assert overlap_ml(result, mask) == pytest.approx(0.0, abs=1e-4)
@@ -77,21 +77,21 @@ def test_two_lobes_stay_and_crumbs_go():
     lobes = together(
         ellipsoid((9, 9, 9), (-18.0, 0, 0)), ellipsoid((9, 9, 9), (18.0, 0, 0)), ellipsoid((3, 3, 3), (0, 0, 18.0))
     )
-    result = carved(lobes, block)
+    result = without_overlap(lobes, block)
     assert result.is_closed()
     assert result.components().max() == 1
 
 
 def test_a_thyroid_inside_the_structure_cannot_be_carved():
     with pytest.raises(SynthesisError, match="leave nothing"):
-        carved(ellipsoid((4, 4, 4)), box((30, 30, 30)))
+        without_overlap(ellipsoid((4, 4, 4)), box((30, 30, 30)))
 
 
 def test_carving_says_how_far_it_is_and_can_be_stopped():
     ball, block = ellipsoid((10, 10, 10)), box((60, 60, 60), (37.0, 0.0, 0.0))
     seen = []
-    carved(ball, block, progress=lambda fraction, text: seen.append(fraction))
+    without_overlap(ball, block, progress=lambda fraction, text: seen.append(fraction))
     assert seen == sorted(seen)
     assert len(seen) > 1
     with pytest.raises(Cancelled):
-        carved(ball, block, stop_requested=lambda: True)
+        without_overlap(ball, block, should_stop=lambda: True)

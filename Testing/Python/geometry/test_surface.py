@@ -9,7 +9,7 @@ import pytest
 
 from support.analytic_shapes import ellipsoid, together
 from ThyroidSynthLib.geometry.sampling import signed_distance
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_level_set, surface_from_mask
+from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask, surface_from_sdf
 from ThyroidSynthLib.geometry.volume import Volume
 
 
@@ -131,7 +131,7 @@ def test_a_level_set_with_grid_points_right_on_it_gives_a_closed_surface() -> No
 
     for radius in (5.0, 9.0, 10.0):
         assert (distance == radius).any()
-        surface = surface_from_level_set(distance - radius)
+        surface = surface_from_sdf(distance - radius)
         assert surface.is_closed()
         assert surface.volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.03)
         assert surface.vertices.mean(axis=0) == pytest.approx([12.0] * 3, abs=1e-6)
@@ -139,7 +139,7 @@ def test_a_level_set_with_grid_points_right_on_it_gives_a_closed_surface() -> No
 
 def test_a_field_that_never_crosses_the_level_is_refused() -> None:
     with pytest.raises(ValueError, match="level"):
-        surface_from_level_set(np.ones((4, 4, 4)))
+        surface_from_sdf(np.ones((4, 4, 4)))
 
 
 def test_closed_means_every_edge_between_two_triangles_that_agree() -> None:

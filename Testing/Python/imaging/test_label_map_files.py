@@ -8,7 +8,7 @@ from support.mask_files import affine, write_nifti
 from ThyroidSynthLib.common.errors import InputError, OutputError, SynthesisError
 from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.sampling import signed_distance
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_level_set, surface_from_mask
+from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask, surface_from_sdf
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.volume_files import read_grid, read_volume
@@ -17,7 +17,7 @@ from ThyroidSynthLib.imaging.volume_files import read_grid, read_volume
 def an_ellipsoid(center=(0.0, 0.0, 0.0), radii=(9.0, 6.0, 14.0)) -> Surface:
     axes = np.linspace(-1.2, 1.2, 40)
     x, y, z = np.meshgrid(axes, axes, axes, indexing="ij")
-    unit = surface_from_level_set(np.sqrt(x**2 + y**2 + z**2) - 1)
+    unit = surface_from_sdf(np.sqrt(x**2 + y**2 + z**2) - 1)
     return Surface((unit.vertices / 39 * 2.4 - 1.2) * np.array(radii) + np.array(center), unit.faces)
 
 

@@ -190,7 +190,7 @@ def test_a_new_start_forgets_the_wish_to_stop_the_last_run(job: JobFolder) -> No
     job.prepare_start()
 
     state = job.read_state()
-    assert not job.stop_requested()
+    assert not job.should_stop()
     assert (state.status, state.epoch) == ("created", 5)
 
 
@@ -257,11 +257,11 @@ from ThyroidSynthLib.common.processes import ProcessIdentity
 job = JobFolder(sys.argv[sys.argv.index("--job") + 1])
 state = JobState(status="running", epochs=10, **ProcessIdentity.of_this_process().to_json())
 job.write_state(state)
-while not job.stop_requested():
+while not job.should_stop():
     time.sleep(0.01)
 job.write_state(JobState(status="stopped", epochs=10))
 """
-    DEAF = OBEDIENT.replace("while not job.stop_requested():", "while True:")
+    DEAF = OBEDIENT.replace("while not job.should_stop():", "while True:")
     STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + DEAF
 
     def start(self, job: JobFolder, program: str) -> int:
@@ -286,7 +286,7 @@ job.write_state(JobState(status="stopped", epochs=10))
         background.stop(job)
 
         assert job.read_state().status == "stopped"
-        assert not job.stop_requested()
+        assert not job.should_stop()
 
     def test_a_deaf_process_is_terminated(self, job: JobFolder) -> None:
         self.start(job, self.DEAF)
@@ -307,11 +307,11 @@ job.write_state(JobState(status="stopped", epochs=10))
             if phases[-1] == "killing":
                 wait_for(lambda: not job.is_running())
 
-        assert phases == ["asked", "asked", "asked", "terminating", "killing", "ended"]
+        assert phases == ["targets", "targets", "targets", "terminating", "killing", "ended"]
 
     def test_stopping_a_job_that_does_not_run_leaves_no_wish_behind(self, job: JobFolder) -> None:
         assert background.StopSequence(job).poll(0.0) == "ended"
-        assert not job.stop_requested()
+        assert not job.should_stop()
 
     def test_a_process_that_dies_before_its_first_word_is_a_failure_with_its_last_line(self, job: JobFolder) -> None:
         self.start(job, "raise SystemExit('there is no torch here')")
@@ -386,10 +386,10 @@ def test_a_first_signal_asks_to_stop_and_a_second_one_is_as_ever(number: int) ->
 
     before = signal.signal(number, as_ever)
     try:
-        with stop_on_signals() as asked:
-            assert not asked()
+        with stop_on_signals() as targets:
+            assert not targets()
             signal.raise_signal(number)
-            assert asked() and came == []
+            assert targets() and came == []
             signal.raise_signal(number)
             assert came == [number]
         assert signal.getsignal(number) is as_ever

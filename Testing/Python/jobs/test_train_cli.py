@@ -194,10 +194,10 @@ def test_asked_to_stop_by_a_signal_it_writes_a_checkpoint_and_ends_well(
 
 
 def test_a_stopped_training_goes_on_with_nothing_but_its_job_folder(cohort: Path, job: JobFolder, run) -> None:
-    asked = iter([False, False, True])
+    targets = iter([False, False, True])
     chosen = job_for(job.path, JobOptions(input=cohort, epochs=6, device="cpu"))
     with pytest.raises(Cancelled):
-        run_job(chosen, should_stop=lambda: next(asked))
+        run_job(chosen, should_stop=lambda: next(targets))
     stopped = job.read_state()
 
     result = run("--job", job.path)

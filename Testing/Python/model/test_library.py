@@ -11,15 +11,15 @@ import pytest
 
 from ThyroidSynthLib.common.errors import ModelError, OutputError
 from ThyroidSynthLib.common.files import sha256_of
-from ThyroidSynthLib.model.library import Shelf, evaluation_of, evaluation_state, put_evaluation_beside
+from ThyroidSynthLib.model.library import ModelLibrary, evaluation_of, evaluation_state, put_evaluation_beside
 
 SHIPPED = Path(__file__).resolve().parents[3] / "ThyroidSynth" / "Resources" / "Models"
 EXAMPLE = SHIPPED / "example.safetensors"
 
 
 @pytest.fixture
-def shelf(tmp_path):
-    return Shelf(tmp_path / "shelf", SHIPPED)
+def library(tmp_path):
+    return ModelLibrary(tmp_path / "library", SHIPPED)
 
 
 @pytest.fixture
@@ -37,103 +37,103 @@ def write_evaluation(path: Path, model: Path) -> None:
     path.write_text(json.dumps({"kind": "evaluation", "model": {"checksum": sha256_of(model)}}))
 
 
-def test_a_new_shelf_has_the_model_that_ships(shelf):
-    (model,) = shelf.models()
+def test_a_new_shelf_has_the_model_that_ships(library):
+    (model,) = library.models()
 
     assert (model.name, model.shipped, model.path) == ("example", True, EXAMPLE)
     assert model.description.synthetic
     assert model.description.cases == 160
     assert model.description.size_bytes == EXAMPLE.stat().st_size
-    assert not shelf.folder.exists()
+    assert not library.folder.exists()
 
 
-def test_an_added_model_is_a_copy_with_its_date(shelf, other_model):
+def test_an_added_model_is_a_copy_with_its_date(library, other_model):
     os.utime(other_model, (1_600_000_000, 1_600_000_000))
 
-    path = shelf.add(other_model, "neck study")
+    path = library.add(other_model, "neck study")
 
-    assert path == shelf.folder / "neck study.safetensors"
+    assert path == library.folder / "neck study.safetensors"
     assert path.read_bytes() == other_model.read_bytes()
-    assert [model.name for model in shelf.models()] == ["example", "neck study"]
-    assert shelf.models()[1].description.modified == pytest.approx(1_600_000_000)
+    assert [model.name for model in library.models()] == ["example", "neck study"]
+    assert library.models()[1].description.modified == pytest.approx(1_600_000_000)
     assert other_model.is_file()
 
 
-def test_adding_twice_gives_one_model_and_another_of_the_name_gets_a_number(shelf, other_model):
-    first = shelf.add(other_model, "m")
+def test_adding_twice_gives_one_model_and_another_of_the_name_gets_a_number(library, other_model):
+    first = library.add(other_model, "m")
 
-    assert shelf.add(other_model, "m") == first
-    assert shelf.add(EXAMPLE, "m").name == "m 2.safetensors"
-    assert shelf.add(EXAMPLE, "m").name == "m 2.safetensors"
+    assert library.add(other_model, "m") == first
+    assert library.add(EXAMPLE, "m").name == "m 2.safetensors"
+    assert library.add(EXAMPLE, "m").name == "m 2.safetensors"
     assert first.read_bytes() == other_model.read_bytes()
 
 
-def test_only_models_are_added(shelf, tmp_path):
+def test_only_models_are_added(library, tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"nothing of the kind")
 
     with pytest.raises(ModelError, match="damaged"):
-        shelf.add(path)
-    assert not shelf.folder.exists()
+        library.add(path)
+    assert not library.folder.exists()
 
 
-def test_a_damaged_file_on_the_shelf_is_listed_with_what_is_wrong(shelf):
-    shelf.folder.mkdir()
-    (shelf.folder / "broken.safetensors").write_bytes(b"1")
-    (shelf.folder / ".half.partial.safetensors").write_bytes(b"1")
+def test_a_damaged_file_on_the_shelf_is_listed_with_what_is_wrong(library):
+    library.folder.mkdir()
+    (library.folder / "broken.safetensors").write_bytes(b"1")
+    (library.folder / ".half.partial.safetensors").write_bytes(b"1")
 
-    model = shelf.models()[-1]
+    model = library.models()[-1]
 
     assert (model.name, model.description) == ("broken", None)
     assert "damaged" in model.problem
 
 
-def test_renaming_never_overwrites(shelf, other_model):
-    a, b = shelf.add(other_model, "a"), shelf.add(EXAMPLE, "b")
+def test_renaming_never_overwrites(library, other_model):
+    a, b = library.add(other_model, "a"), library.add(EXAMPLE, "b")
 
     with pytest.raises(OutputError, match="already has a model named 'b'"):
-        shelf.rename(a, "b")
-    renamed = shelf.rename(a, " c ")
+        library.rename(a, "b")
+    renamed = library.rename(a, " c ")
 
     assert renamed.name == "c.safetensors"
     assert b.read_bytes() == EXAMPLE.read_bytes()
     assert not a.exists()
-    assert shelf.rename(renamed, "c") == renamed
+    assert library.rename(renamed, "c") == renamed
 
 
-def test_the_models_that_ship_and_files_elsewhere_are_left_alone(shelf, other_model):
+def test_the_models_that_ship_and_files_elsewhere_are_left_alone(library, other_model):
     before = EXAMPLE.read_bytes()
 
     for path in (EXAMPLE, other_model):
         with pytest.raises(OutputError):
-            shelf.delete(path)
+            library.delete(path)
         with pytest.raises(OutputError):
-            shelf.rename(path, "mine")
+            library.rename(path, "mine")
     assert EXAMPLE.read_bytes() == before
     assert other_model.is_file()
 
 
-def test_a_deleted_model_is_gone_with_its_evaluation(shelf, other_model):
+def test_a_deleted_model_is_gone_with_its_evaluation(library, other_model):
     write_evaluation(other_model.parent / "evaluation.json", other_model)
-    path = shelf.add(other_model, "m")
-    assert (shelf.folder / "m.evaluation.json").is_file()
+    path = library.add(other_model, "m")
+    assert (library.folder / "m.evaluation.json").is_file()
 
-    shelf.delete(path)
+    library.delete(path)
 
-    assert list(shelf.folder.iterdir()) == []
+    assert list(library.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a/b", "..", ".x", "a:b", "x" * 81, "a\nb", "dot."])
-def test_names_that_are_no_file_names_are_refused(shelf, other_model, name):
-    path = shelf.add(other_model, "m")
+def test_names_that_are_no_file_names_are_refused(library, other_model, name):
+    path = library.add(other_model, "m")
 
     with pytest.raises(OutputError, match="cannot be named"):
-        shelf.rename(path, name)
+        library.rename(path, name)
 
 
-def test_an_evaluation_follows_its_model_and_is_told_from_anothers(shelf, other_model):
+def test_an_evaluation_follows_its_model_and_is_told_from_anothers(library, other_model):
     write_evaluation(other_model.parent / "evaluation.json", other_model)
-    path = shelf.rename(shelf.add(other_model, "m"), "n")
+    path = library.rename(library.add(other_model, "m"), "n")
 
     assert evaluation_of(path)["model"]["checksum"] == sha256_of(other_model)
     shutil.copy(EXAMPLE, path)

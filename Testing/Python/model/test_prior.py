@@ -80,7 +80,7 @@ def test_a_models_settings_choose_its_prior(small_model: ShapeModel) -> None:
 def test_features_are_drawn_near_the_cohorts_and_as_asked(small_model: ShapeModel) -> None:
     rng = np.random.default_rng(0)
     free = np.array([draw_features(small_model, rng) for _ in range(300)])
-    asked = np.array([draw_features(small_model, rng, {"volume_ml": 9.0, "symmetry": None}) for _ in range(50)])
+    targets = np.array([draw_features(small_model, rng, {"volume_ml": 9.0, "symmetry": None}) for _ in range(50)])
 
     spread = small_model.features.std(axis=0)
     np.testing.assert_array_less(np.abs(free.mean(axis=0) - small_model.features.mean(axis=0)), 0.3 * spread)
@@ -88,8 +88,8 @@ def test_features_are_drawn_near_the_cohorts_and_as_asked(small_model: ShapeMode
     absent = (small_model.features[:, 1] == 0).mean()
     assert (free[:, 1] == 0).mean() == pytest.approx(absent, abs=0.12)
     assert ((free[:, 2] > 0) & (free[:, 2] <= 1)).all()
-    assert (asked[:, 0] == 9.0).all()
-    assert asked[:, 2].std() > 0
+    assert (targets[:, 0] == 9.0).all()
+    assert targets[:, 2].std() > 0
 
 
 def test_wishes_no_case_is_near_to_still_draw_the_other_features(small_model: ShapeModel) -> None:

@@ -31,12 +31,12 @@ LIBRARY = requirements_of(PROJECT_TABLE["dependencies"])
 
 def test_every_pin_is_exact_and_within_what_the_project_asks_for() -> None:
     pins = file("requirements/dev.txt")
-    asked = list(LIBRARY.values())
+    targets = list(LIBRARY.values())
     for extra in PROJECT_TABLE["optional-dependencies"].values():
-        asked += requirements_of(extra).values()
+        targets += requirements_of(extra).values()
 
     assert all(str(pin.specifier).startswith("==") for pin in pins.values())
-    for requirement in asked:
+    for requirement in targets:
         pinned = str(pins[canonicalize_name(requirement.name)].specifier).removeprefix("==")
         assert requirement.specifier.contains(pinned), requirement
 

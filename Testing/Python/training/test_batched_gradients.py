@@ -26,9 +26,9 @@ def test_they_are_those_of_chunks_one_after_the_other(hidden_layers: int, shapes
     close = {"rtol": 2e-5, "atol": 1e-7}
     torch.testing.assert_close(found.loss, wanted.loss, **close)
     torch.testing.assert_close(found.folded, wanted.folded, **close)
-    for (weight, bias), (wanted_weight, wanted_bias) in zip(found.layers, wanted.layers, strict=True):
-        torch.testing.assert_close(weight, wanted_weight, **close)
-        assert (bias is None) == (wanted_bias is None)
+    for (weight, bias), (expected_weight, expected_bias) in zip(found.layers, wanted.layers, strict=True):
+        torch.testing.assert_close(weight, expected_weight, **close)
+        assert (bias is None) == (expected_bias is None)
         if bias is not None:
-            torch.testing.assert_close(bias, wanted_bias, **close)
+            torch.testing.assert_close(bias, expected_bias, **close)
     assert torch.equal(samples, before)

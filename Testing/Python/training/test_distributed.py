@@ -26,7 +26,7 @@ from ThyroidSynthLib.jobs.background import train_script
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.model.presets import settings_for
 from ThyroidSynthLib.model.shape_model import ShapeModel
-from ThyroidSynthLib.training.distributed import ALONE, Team, team_of_environment
+from ThyroidSynthLib.training.distributed import ALONE, ProcessGroup, process_group_of_environment
 from ThyroidSynthLib.training.loop import train
 
 EPOCHS = 6
@@ -37,7 +37,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     """Nine cases: steps of 8 and of 1 shape, so that one process has nothing to do in the second."""
-    return write_tiny_cohort(tmp_path_factory.mktemp("team") / "cohort", cases=9, samples_per_shape=1200)
+    return write_tiny_cohort(tmp_path_factory.mktemp("process_group") / "cohort", cases=9, samples_per_shape=1200)
 
 
 def script(cohort: Cohort, job: Path, epochs: int) -> list[str]:
@@ -126,7 +126,7 @@ def test_an_error_is_told_once_and_leaves_no_process_waiting(tmp_path: Path) -> 
 def test_parts_are_the_whole_and_nearly_equal() -> None:
     for size in (1, 2, 3, 5):
         for count in (1, 7, 8):
-            parts = [Team(rank, size).part_of(count) for rank in range(size)]
+            parts = [ProcessGroup(rank, size).part_of(count) for rank in range(size)]
             assert [number for part in parts for number in range(count)[part]] == list(range(count))
             lengths = [part.stop - part.start for part in parts]
             assert max(lengths) - min(lengths) <= 1
@@ -135,13 +135,13 @@ def test_parts_are_the_whole_and_nearly_equal() -> None:
 def test_without_torchrun_a_training_is_alone() -> None:
     rendezvous = {"MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
     for environment in ({}, {"WORLD_SIZE": "4"}, {"RANK": "0", "WORLD_SIZE": "1", **rendezvous}):
-        with team_of_environment(environment) as team:
-            assert team is ALONE and not team.follows
+        with process_group_of_environment(environment) as process_group:
+            assert process_group is ALONE and not process_group.follows
 
 
 def test_more_processes_than_a_step_has_shapes_are_refused(cohort: Cohort) -> None:
     with pytest.raises(ModelError, match=r"has 1 shapes for 2 processes\. Start at most 1"):
-        train(cohort, settings_for("paper", "fixed", epochs=1), device="cpu", team=Team(0, 2))
+        train(cohort, settings_for("paper", "fixed", epochs=1), device="cpu", process_group=ProcessGroup(0, 2))
 
 
 def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,11 +149,11 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", taken.append)
 
-    assert Team(3, 4, local_rank=1).own_gpu(torch.device("cuda")) == torch.device("cuda", 1)
+    assert ProcessGroup(3, 4, local_rank=1).own_gpu(torch.device("cuda")) == torch.device("cuda", 1)
     assert taken == [1]
-    assert Team(3, 4, local_rank=2).own_gpu(torch.device("cpu")).type == "cpu"
+    assert ProcessGroup(3, 4, local_rank=2).own_gpu(torch.device("cpu")).type == "cpu"
     assert ALONE.own_gpu(torch.device("cuda", 1)) == torch.device("cuda", 1)
     with pytest.raises(ModelError, match="has 2 GPUs for more processes"):
-        Team(2, 3, local_rank=2).own_gpu(torch.device("cuda"))
+        ProcessGroup(2, 3, local_rank=2).own_gpu(torch.device("cuda"))
     with pytest.raises(ModelError, match="Choose the device 'cuda'"):
-        Team(1, 2, local_rank=1).own_gpu(torch.device("cuda", 1))
+        ProcessGroup(1, 2, local_rank=1).own_gpu(torch.device("cuda", 1))

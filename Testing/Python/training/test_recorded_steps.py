@@ -76,7 +76,7 @@ def assert_same_curves(found: list[dict[str, float]], wanted: list[dict[str, flo
     ids=["mirrored", "not mirrored", "correlation", "published", "published baseline"],
 )
 def test_replayed_steps_follow_the_curve_of_a_processors(cohort: Cohort, settings: TrainingSettings) -> None:
-    wanted_model, wanted = learned(cohort, settings)
+    expected_model, wanted = learned(cohort, settings)
     recorder = TapeRecorder()
 
     model, curve = learned(cohort, settings, recorder=recorder)
@@ -84,7 +84,7 @@ def test_replayed_steps_follow_the_curve_of_a_processors(cohort: Cohort, setting
     assert recorder.recorded == 2
     assert recorder.replayed >= 2 * EPOCHS
     assert_same_curves(curve, wanted, rtol=1e-4)
-    np.testing.assert_allclose(model.latent_table, wanted_model.latent_table, atol=2e-5)
+    np.testing.assert_allclose(model.latent_table, expected_model.latent_table, atol=2e-5)
     assert curve[-1]["sdf"] < curve[0]["sdf"]
     # And bit for bit that of the same steps taken as they are written: a replay forgets and doubles nothing.
     one_by_one, unrecorded = learned(cohort, settings, recorder=Refusing())

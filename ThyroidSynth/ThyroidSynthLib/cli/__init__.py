@@ -1,5 +1,4 @@
-"""The `thyroidsynth` command: one file per subcommand, each only wiring of the library."""
+"""The `thyroidsynth` command.
 
-from .main import main
-
-__all__ = ["main"]
+Each subcommand only reads its options and calls the library. Imports every package but `slicer`.
+"""

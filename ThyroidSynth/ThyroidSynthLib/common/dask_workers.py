@@ -23,8 +23,8 @@ from distributed import Client, Future, KilledWorker, WorkerPlugin, get_worker
 from ThyroidSynthLib import __version__
 
 from .errors import JobError
-from .progress import StopRequested, check, never
-from .workers import Died, Result, Task, Workers, use_one_core
+from .progress import ShouldStop, check, never
+from .workers import Result, Task, WorkerFailure, Workers, use_one_core
 
 _PATIENCE_S = 30.0
 _COUNT_EVERY_S = 1.0
@@ -94,8 +94,8 @@ class DaskWorkers(Workers):
         function: Callable[[Task], Result],
         tasks: Iterable[Task],
         *,
-        stop_requested: StopRequested = never,
-    ) -> Iterator[tuple[Task, Result | Died]]:
+        should_stop: ShouldStop = never,
+    ) -> Iterator[tuple[Task, Result | WorkerFailure]]:
         """Apply a module's function to each task, as `Workers.run` does.
 
         Raises
@@ -110,7 +110,7 @@ class DaskWorkers(Workers):
         ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         try:
             while True:
-                check(stop_requested)
+                check(should_stop)
                 self._hand_out(function, waiting, running, ended)
                 if not running:
                     return
@@ -152,7 +152,7 @@ class DaskWorkers(Workers):
         if future.status in ("cancelled", "lost"):
             raise self._lost()
         if future.status == "error" and isinstance(future.exception(), KilledWorker):
-            return Died()
+            return WorkerFailure()
         return future.result()
 
     def _lost(self) -> JobError:

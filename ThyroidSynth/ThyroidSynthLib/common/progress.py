@@ -9,7 +9,7 @@ from .errors import Cancelled
 ProgressCallback = Callable[[float, str], None]
 """Called with the fraction done (0 to 1) and a short text for the user."""
 
-StopRequested = Callable[[], bool]
+ShouldStop = Callable[[], bool]
 """Asked between steps; true once the user wants the operation to end."""
 
 
@@ -22,9 +22,9 @@ def never() -> bool:
     return False
 
 
-def check(stop_requested: StopRequested) -> None:
+def check(should_stop: ShouldStop) -> None:
     """Raise `Cancelled` when the user has asked to stop."""
-    if stop_requested():
+    if should_stop():
         raise Cancelled("Stopped at the user's request.")
 
 

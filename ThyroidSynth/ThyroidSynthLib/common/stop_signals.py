@@ -6,23 +6,23 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .progress import StopRequested
+from .progress import ShouldStop
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequested]:
+def stop_on_signals() -> Iterator[ShouldStop]:
     """Give a `StopRequested` that the first Ctrl-C or SIGTERM makes true; the second ends at once.
 
     Only the main thread may use it.
     """
-    asked = False
+    targets = False
 
     def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal targets
+        if targets:
             restore()
             signal.raise_signal(number)
-        asked = True
+        targets = True
 
     def restore() -> None:
         for number, handler in before.items():
@@ -32,6 +32,6 @@ def stop_on_signals() -> Iterator[StopRequested]:
     for number in before:
         signal.signal(number, ask)
     try:
-        yield lambda: asked
+        yield lambda: targets
     finally:
         restore()

@@ -15,7 +15,7 @@ from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .progress import StopRequested, check, never
+from .progress import ShouldStop, check, never
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -23,19 +23,19 @@ Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
 
 
-class Died:
+class WorkerFailure:
     """Stands for the result of a task whose process ended without one (out of memory, a crash)."""
 
 
-def usable_workers(asked: int | None = None) -> int:
+def usable_workers(targets: int | None = None) -> int:
     """Give a sensible number of worker processes: as asked, or one for each available core.
 
     Inside an application that embeds Python there is no interpreter to start, and the answer is 1.
     """
     if not Path(sys.executable or "").stem.lower().startswith("python"):
         return 1
-    if asked is not None:
-        return max(1, asked)
+    if targets is not None:
+        return max(1, targets)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -69,8 +69,8 @@ class Workers:
         function: Callable[[Task], Result],
         tasks: Iterable[Task],
         *,
-        stop_requested: StopRequested = never,
-    ) -> Iterator[tuple[Task, Result | Died]]:
+        should_stop: ShouldStop = never,
+    ) -> Iterator[tuple[Task, Result | WorkerFailure]]:
         """Apply a module's function to each task; give results as they come, in any order.
 
         No more tasks are in hand at a time than keep the workers busy, so memory does not grow with
@@ -83,24 +83,24 @@ class Workers:
         """
         if self.count == 1:
             for task in tasks:
-                check(stop_requested)
+                check(should_stop)
                 yield task, function(task)
-            check(stop_requested)
+            check(should_stop)
             return
         waiting = iter(tasks)
         running: dict[Future, Task] = {}
         while True:
-            check(stop_requested)
+            check(should_stop)
             try:
                 self._fill(running, function, waiting)
             except BrokenProcessPool:
-                yield from self._one_by_one(function, running, stop_requested)
+                yield from self._one_by_one(function, running, should_stop)
                 continue
             if not running:
                 return
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
             if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
-                yield from self._one_by_one(function, running, stop_requested)
+                yield from self._one_by_one(function, running, should_stop)
                 continue
             for future in done:
                 yield running.pop(future), future.result()
@@ -121,20 +121,20 @@ class Workers:
             running[future] = task
 
     def _one_by_one(
-        self, function: Callable, running: dict[Future, Any], stop_requested: StopRequested
+        self, function: Callable, running: dict[Future, Any], should_stop: ShouldStop
     ) -> Iterator[tuple[Any, Any]]:
         """After a worker died: find out which task killed it by giving each a process of its own."""
         suspects = list(running.values())
         running.clear()
         self._end_pool()
         for task in suspects:
-            check(stop_requested)
+            check(should_stop)
             with _new_pool(1, self._begin) as alone:
                 try:
                     yield task, alone.submit(function, task).result()
                 except BrokenProcessPool:
                     _log.warning("A worker process died over %r.", task)
-                    yield task, Died()
+                    yield task, WorkerFailure()
 
     def _end_pool(self) -> None:
         if self._pool is not None:

@@ -18,7 +18,7 @@ import numpy as np
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import CohortError, OutputError
 from ThyroidSynthLib.common.files import sha256_of, write_json
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, silent
 from ThyroidSynthLib.common.workers import Workers
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES, measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Frame, Placement
@@ -100,7 +100,7 @@ def write_cohort(
     alignment: str = ALIGNMENTS[0],
     about: dict[str, Any] | None = None,
     progress: ProgressCallback = silent,
-    cancelled: StopRequested = never,
+    cancelled: ShouldStop = never,
 ) -> Cohort:
     """Make the frame, draw the samples and write ``cohort.json`` last.
 
@@ -198,7 +198,7 @@ def write_cohort_from_surfaces(
     statement: str = "",
     workers: int = 1,
     progress: ProgressCallback = silent,
-    cancelled: StopRequested = never,
+    cancelled: ShouldStop = never,
 ) -> Cohort:
     """Make a cohort of closed surfaces that are already in `trachea_mm`, without images.
 

@@ -16,15 +16,15 @@ from typing import Any
 from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
 from ThyroidSynthLib.common.files import read_json, write_json
 from ThyroidSynthLib.common.parallel import workers_for
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, never, part_of, silent
-from ThyroidSynthLib.common.workers import Died, Workers, usable_workers
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
+from ThyroidSynthLib.common.workers import WorkerFailure, Workers, usable_workers
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
 
 from .case_sources import CaseSource, find_cases, synthetic_statement
 from .case_step import CASES_FOLDER, CaseRecord, CaseTask, prepare_case, unreadable_case
 from .cohort import COHORT_FILE, FORMAT, SAMPLES_FILE, SURFACES_FOLDER
 from .cohort_writing import SAMPLES_PER_SHAPE, Member, write_cohort
-from .quality import QualityRules, overrule
+from .quality import QualityRules, apply_manual_decision
 from .quality_table import QUALITY_FILE, write_quality_table
 from .sample_rows import LEDGER_FILE
 
@@ -102,7 +102,7 @@ def prepare_cohort(
     options: PrepareOptions = PrepareOptions(),
     *,
     progress: ProgressCallback = silent,
-    cancelled: StopRequested = never,
+    cancelled: ShouldStop = never,
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> PreparationSummary:
@@ -177,7 +177,7 @@ def check_cases(
     options: PrepareOptions = PrepareOptions(),
     *,
     progress: ProgressCallback = silent,
-    cancelled: StopRequested = never,
+    cancelled: ShouldStop = never,
     workers: int | None = None,
 ) -> PreparationSummary:
     """Judge and measure every case and write ``quality.csv``, without drawing samples.
@@ -298,19 +298,19 @@ def _measure(
     options: PrepareOptions,
     pool: Workers,
     progress: ProgressCallback,
-    cancelled: StopRequested,
+    cancelled: ShouldStop,
 ) -> list[CaseRecord]:
     decisions = {**dict.fromkeys(options.accept, True), **dict.fromkeys(options.reject, False)}
     tasks = (CaseTask(source, str(folder), options.rules, options.alignment) for source in sources)
     records = []
-    for task, result in pool.run(prepare_case, tasks, stop_requested=cancelled):
-        if isinstance(result, Died):
+    for task, result in pool.run(prepare_case, tasks, should_stop=cancelled):
+        if isinstance(result, WorkerFailure):
             result = unreadable_case(task, "reading it ended the process (out of memory?). Try with fewer workers")
         case_id = task.source.id
         if case_id in decisions and not result.error:
-            result = replace(result, verdict=overrule(result.verdict, decisions[case_id]))
+            result = replace(result, verdict=apply_manual_decision(result.verdict, decisions[case_id]))
         records.append(result)
-        what = "unreadable" if result.error else ", ".join(result.verdict.reasons) or "sound"
+        what = "unreadable" if result.error else ", ".join(result.verdict.reasons) or "valid"
         progress(len(records) / len(sources), f"{case_id}: {what} ({len(records)} of {len(sources)})")
     records.sort(key=lambda record: record.id)
     write_quality_table(folder / QUALITY_FILE, records)

@@ -147,7 +147,7 @@ class QualityVerdict:
     reasons: tuple[str, ...]
     notes: tuple[str, ...]
     measurements: QualityMeasurements
-    overruled: Literal["", "accepted by the user", "refused by the user"] = ""
+    manual_decision: Literal["", "accepted by the user", "refused by the user"] = ""
     cleaned: Case | None = None
     without_islands: Mask | None = None
     surface_ras: Surface | None = None
@@ -163,7 +163,7 @@ class QualityVerdict:
             "accepted": self.accepted,
             "reasons": list(self.reasons),
             "notes": list(self.notes),
-            "overruled": self.overruled,
+            "manual_decision": self.manual_decision,
             "measurements": asdict(self.measurements),
         }
 
@@ -175,7 +175,7 @@ class QualityVerdict:
             reasons=tuple(value["reasons"]),
             notes=tuple(value["notes"]),
             measurements=QualityMeasurements(**value["measurements"]),
-            overruled=value["overruled"],
+            manual_decision=value["manual_decision"],
         )
 
 
@@ -236,7 +236,7 @@ def check_case(case: Case, rules: QualityRules = QualityRules()) -> QualityVerdi
     )
 
 
-def overrule(verdict: QualityVerdict, accept: bool) -> QualityVerdict:
+def apply_manual_decision(verdict: QualityVerdict, accept: bool) -> QualityVerdict:
     """Apply a user's decision; its reasons stay on record.
 
     A case without a gland or without a trachea stays refused, and a note says so.
@@ -246,7 +246,7 @@ def overrule(verdict: QualityVerdict, accept: bool) -> QualityVerdict:
     if accept and not verdict.can_be_accepted:
         note = "the user accepted it, but without a gland and a trachea there is nothing to learn from"
         return replace(verdict, notes=(*verdict.notes, note))
-    return replace(verdict, accepted=accept, overruled=f"{'accepted' if accept else 'refused'} by the user")
+    return replace(verdict, accepted=accept, manual_decision=f"{'accepted' if accept else 'refused'} by the user")
 
 
 def island_notes(structure: str, found: Components) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ COLUMNS = (
     "id",
     "verdict",
     "reasons",
-    "overruled",
+    "manual_decision",
     "volume_ml",
     "components",
     "islands_removed",
@@ -47,7 +47,7 @@ def write_quality_table(path: Path, records: Iterable[CaseRecord]) -> None:
         row["verdict"] = "unreadable" if record.error else "accepted" if record.accepted else "refused"
         row["reasons"] = "; ".join(record.verdict.reasons)
         row["notes"] = "; ".join(record.verdict.notes)
-        row["overruled"] = record.verdict.overruled
+        row["manual_decision"] = record.verdict.manual_decision
         if not record.error:
             row.update({name: _written(value) for name, value in asdict(record.verdict.measurements).items()})
         if record.shape is not None:
@@ -112,7 +112,7 @@ def _verdict(row: Mapping[str, str]) -> CaseVerdict:
         id=row["id"],
         accepted=accepted,
         # The user's word is only on record where it differs from the rules'.
-        by_rules=accepted != bool(row["overruled"]),
+        by_rules=accepted != bool(row["manual_decision"]),
         reasons=tuple(filter(None, row["reasons"].split("; "))),
         notes=tuple(filter(None, row["notes"].split("; "))),
         error=row["error"],

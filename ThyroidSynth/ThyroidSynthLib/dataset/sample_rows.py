@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, never, silent
-from ThyroidSynthLib.common.workers import Died, Workers
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, silent
+from ThyroidSynthLib.common.workers import WorkerFailure, Workers
 from ThyroidSynthLib.geometry.frame import Frame
 from ThyroidSynthLib.geometry.sampling import sample_sdf
 from ThyroidSynthLib.imaging.ply import read_ply
@@ -35,7 +35,7 @@ def draw_rows(
     per_shape: int,
     seed: int,
     progress: ProgressCallback = silent,
-    cancelled: StopRequested = never,
+    cancelled: ShouldStop = never,
 ) -> list[str]:
     """Draw the samples of every shape into the samples file.
 
@@ -85,8 +85,8 @@ def draw_rows(
     checksums = [""] * len(shapes)
     done = 0
     with (folder / LEDGER_FILE).open("r+b") as stream:
-        for row, checksum in workers.run(_fill_row, tasks(), stop_requested=cancelled):
-            if isinstance(checksum, Died):
+        for row, checksum in workers.run(_fill_row, tasks(), should_stop=cancelled):
+            if isinstance(checksum, WorkerFailure):
                 raise CohortError(
                     f"Drawing the samples of {row.id} ended without a result (out of memory?). "
                     "Prepare again with fewer workers, or refuse this case."

@@ -12,7 +12,7 @@ import numpy as np
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import write_json
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, never, part_of, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.common.results import check_room, replacing_result
 from ThyroidSynthLib.dataset.cases import Case
 from ThyroidSynthLib.dataset.quality import check_case
@@ -64,7 +64,7 @@ class EditedCase:
         The gland as it was.
     steered : Steered
         What it became; its targets are those that were asked and those that were held.
-    asked : tuple of str
+    changed : tuple of str
         Features that were to change.
     mask : Volume
         The patient's segmentation without islands, on the whole scan's grid.
@@ -75,7 +75,7 @@ class EditedCase:
     id: str
     fit: PatientFit
     steered: Steered
-    asked: tuple[str, ...]
+    changed: tuple[str, ...]
     mask: Volume
     notes: tuple[str, ...]
 
@@ -87,7 +87,7 @@ class EditedCase:
     def document(self, model: ShapeModel) -> dict[str, Any]:
         """Give what was asked, what came, and what it takes to make it again, for a JSON file."""
         steered, thyroid = self.steered, self.steered.thyroid
-        targets = thyroid.asked
+        targets = thyroid.targets
         return {
             "kind": "edit",
             "format_version": 1,
@@ -96,8 +96,8 @@ class EditedCase:
             "id": self.id,
             "model": {"checksum": model.checksum, "variant": model.variant, "synthetic_cohort": model.synthetic},
             "before": self.fit.original.measured.as_dict(),
-            "asked": {name: targets[name] for name in self.asked},
-            "held": {name: value for name, value in targets.items() if name not in self.asked},
+            "targets": {name: targets[name] for name in self.changed},
+            "held": {name: value for name, value in targets.items() if name not in self.changed},
             "after": thyroid.measured.as_dict(),
             "met": steered.met,
             "moved_sd": steered.moved,
@@ -118,7 +118,7 @@ def edit_case(
     held: Sequence[str] | None = None,
     seed: int = 0,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> EditedCase:
     """Change features of a patient's thyroid; what is not asked stays as it is.
 
@@ -137,7 +137,7 @@ def edit_case(
     InputError
         The case has no thyroid or no trachea, or no thyroid can have what is asked.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     for name in (*changes, *(held or ())):
         if name not in FEATURE_NAMES:
@@ -154,7 +154,7 @@ def edit_case(
         scan=Grid.of_volume(mask),
         seed=seed,
         progress=part_of(progress, 0.0, 0.6),
-        stop_requested=stop_requested,
+        should_stop=should_stop,
     )
     before = fit.original.measured.as_dict()
     targets = {name: change.of(before[name]) for name, change in changes.items()}
@@ -162,7 +162,7 @@ def edit_case(
     kept = FEATURE_NAMES if held is None else held
     targets |= {name: before[name] for name in kept if name not in targets}
     steered = steer_to_target(
-        fit.shapes, fit.original, targets, progress=part_of(progress, 0.6, 1.0), stop_requested=stop_requested
+        fit.shapes, fit.original, targets, progress=part_of(progress, 0.6, 1.0), should_stop=should_stop
     )
     notes = (*verdict.reasons, *verdict.notes, *_mismatch(fit, mask))
     return EditedCase(case.id, fit, steered, tuple(changes), mask, notes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.geometry.features import measure_features
-from ThyroidSynthLib.geometry.overlap import carved, overlap_ml
+from ThyroidSynthLib.geometry.overlap import overlap_ml, without_overlap
 from ThyroidSynthLib.geometry.surface import Surface
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Surroundings:
     """
 
     structures: Mapping[str, Surface]
-    carve: bool = False
+    remove_overlap: bool = False
 
     def applied_to(self, thyroid: Thyroid, placement: Placement) -> tuple[Thyroid, dict[str, float]]:
         """Give a thyroid, carved if that is wanted and measured again, and what it shared before, in mL.
@@ -43,10 +43,10 @@ class Surroundings:
         surface = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
         shared = {name: overlap_ml(surface, structure) for name, structure in self.structures.items()}
         touched = [name for name, volume in shared.items() if volume > 0]
-        if not (self.carve and touched):
+        if not (self.remove_overlap and touched):
             return thyroid, shared
         for name in touched:
-            surface = carved(surface, self.structures[name])
+            surface = without_overlap(surface, self.structures[name])
         surface = surface.moved(placement.to_trachea(surface.vertices))
         validity = replace(
             thyroid.validity, closed=surface.is_closed(), components=int(surface.components().max(initial=-1)) + 1

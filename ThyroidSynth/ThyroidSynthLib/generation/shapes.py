@@ -68,7 +68,7 @@ class ModelShapes:
 
     def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
         """See `Shapes.sensitivity`."""
-        return sensitivity(_ModelLevelSet(self.model, thyroid.code), thyroid.surface, thyroid.measured)
+        return sensitivity(_ModelSdf(self.model, thyroid.code), thyroid.surface, thyroid.measured)
 
     def in_small_steps(self) -> ModelShapes:
         """See `Shapes.in_small_steps`."""
@@ -81,11 +81,11 @@ def decoded_at(shapes: Shapes, thyroid: Thyroid, resolution: int) -> Thyroid:
     """Give a shape on another grid: the same where it was decoded on that one, or on no grid at all."""
     if thyroid.resolution in (None, resolution):
         return thyroid
-    kept = ("asked", "seed", "index", "attempts", "met", "distance")
+    kept = ("targets", "seed", "index", "attempts", "met", "distance")
     return shapes.thyroid(thyroid.code, resolution=resolution, **{name: getattr(thyroid, name) for name in kept})
 
 
-class _ModelLevelSet:
+class _ModelSdf:
     """The signed distance field of one code, over `trachea_mm`."""
 
     def __init__(self, model: ShapeModel, code: np.ndarray) -> None:

@@ -77,7 +77,7 @@ class Thyroid:
     surface: Surface
     measured: Features
     validity: Validity
-    asked: dict[str, float] = field(default_factory=dict)
+    targets: dict[str, float] = field(default_factory=dict)
     seed: int = 0
     index: int = 0
     attempts: int = 1
@@ -114,5 +114,5 @@ def thyroid_of_code(
 
 def reconstruct(model: ShapeModel, index: int, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
     """Decode the code that training found for case number `index`; `asked` holds the case's features."""
-    asked = dict(zip(FEATURE_NAMES, model.features[index].tolist(), strict=True))
-    return thyroid_of_code(model, model.codes[index], resolution=resolution, asked=asked, index=index)
+    targets = dict(zip(FEATURE_NAMES, model.features[index].tolist(), strict=True))
+    return thyroid_of_code(model, model.codes[index], resolution=resolution, targets=targets, index=index)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 
 from .features import shared_volume
 from .grid import Grid, voxelise
 from .sampling import signed_distance
-from .surface import Surface, surface_from_level_set, surface_from_mask
+from .surface import Surface, surface_from_mask, surface_from_sdf
 from .volume import Volume
 
-CARVING_STEP_MM = 0.75
+REMOVAL_STEP_MM = 0.75
 """Edge of the grid on which a carved thyroid is surfaced: as fine as that of a decoded one."""
 
 CLEARANCE_MM = 0.1
 """Gap that carving leaves, so that flat triangles do not reach into the round structure again."""
 
 # Pieces smaller than this share of the gland are crumbs that the cut has left.
-_CRUMB_SHARE = 0.01
+_ISLAND_SHARE = 0.01
 _POINTS_AT_ONCE = 5_000
 
 
@@ -38,13 +38,13 @@ def overlap_ml(surface: Surface, other: Volume | Surface) -> float:
     return 0.0 if near is None else shared_volume(surface, near) / 1000.0
 
 
-def carved(
+def without_overlap(
     surface: Surface,
     other: Volume | Surface,
     *,
-    step_mm: float = CARVING_STEP_MM,
+    step_mm: float = REMOVAL_STEP_MM,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Surface:
     """Take out of a thyroid what it shares with another structure.
 
@@ -82,16 +82,16 @@ def carved(
     values = np.where(kept, -step_mm, step_mm)
     band = _band(kept)
     points = np.argwhere(band)[:, ::-1] * step_mm + grid.ijk_to_ras[:3, 3]
-    distance = _distances(surface, points, progress, stop_requested)
+    distance = _distances(surface, points, progress, should_stop)
     touched = _grown(structure, 2)[band]
     if touched.any():
-        to_structure = _distances(near, points[touched], silent, stop_requested)
+        to_structure = _distances(near, points[touched], silent, should_stop)
         distance[touched] = np.maximum(distance[touched], CLEARANCE_MM - to_structure)
     values[band] = distance
     # Reversing the axes mirrors the triangles.
-    found = surface_from_level_set(values)
+    found = surface_from_sdf(values)
     whole = Surface(found.vertices[:, ::-1] * step_mm + grid.ijk_to_ras[:3, 3], found.faces[:, ::-1])
-    return _without_crumbs(whole)
+    return _without_islands(whole)
 
 
 def surface_near(surface: Surface, other: Volume | Surface) -> Surface | None:
@@ -129,21 +129,19 @@ def _grown(mask: np.ndarray, steps: int) -> np.ndarray:
     return binary_dilation(mask, np.ones((3, 3, 3), dtype=bool), iterations=steps)
 
 
-def _distances(
-    surface: Surface, points: np.ndarray, progress: ProgressCallback, stop_requested: StopRequested
-) -> np.ndarray:
+def _distances(surface: Surface, points: np.ndarray, progress: ProgressCallback, should_stop: ShouldStop) -> np.ndarray:
     parts = []
     for start in range(0, len(points), _POINTS_AT_ONCE):
-        check(stop_requested)
+        check(should_stop)
         progress(start / len(points), "Carving")
         parts.append(signed_distance(surface, points[start : start + _POINTS_AT_ONCE]))
     return np.concatenate(parts)
 
 
-def _without_crumbs(surface: Surface) -> Surface:
+def _without_islands(surface: Surface) -> Surface:
     piece = surface.components()
     a, b, c = surface.corners.transpose(1, 0, 2)
     volume = np.abs(np.bincount(piece, np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0))
-    kept = surface.faces[(volume >= _CRUMB_SHARE * volume.sum())[piece]]
+    kept = surface.faces[(volume >= _ISLAND_SHARE * volume.sum())[piece]]
     used, faces = np.unique(kept, return_inverse=True)
     return Surface(surface.vertices[used], faces.reshape(-1, 3))

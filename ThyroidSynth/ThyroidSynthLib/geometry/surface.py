@@ -81,7 +81,7 @@ class Surface:
         return np.unique(label[self.faces[:, 0]], return_inverse=True)[1]
 
 
-def surface_from_level_set(values: np.ndarray, level: float = 0.0) -> Surface:
+def surface_from_sdf(values: np.ndarray, level: float = 0.0) -> Surface:
     """Extract where a field (n0, n1, n2) crosses `level`, in index coordinates; negative is inside.
 
     Marching cubes in its topologically consistent form (Lewiner), without degenerate triangles.
@@ -108,7 +108,7 @@ def surface_within(values: np.ndarray) -> Surface:
         The field does not cross 0.
     """
     part = box_of(values <= 0, margin=1)
-    surface = surface_from_level_set(values[part])
+    surface = surface_from_sdf(values[part])
     return surface.moved(surface.vertices + np.array([axis.start for axis in part]))
 
 
@@ -133,10 +133,10 @@ def surface_from_mask(mask: Volume) -> Surface:
     ValueError
         The mask is empty.
     """
-    return surface_of_volume(level_set_of_mask(mask))
+    return surface_of_volume(sdf_of_mask(mask))
 
 
-def level_set_of_mask(mask: Volume) -> Volume:
+def sdf_of_mask(mask: Volume) -> Volume:
     """Make a smooth level set of a binary mask, negative inside, whose zero level is the gland's surface.
 
     The mask's staircase is relaxed into a smooth level set that never changes the side a voxel
@@ -170,9 +170,9 @@ def level_set_of_mask(mask: Volume) -> Volume:
     return Volume(values - level, inside.ijk_to_ras)
 
 
-def surface_of_volume(level_set: Volume) -> Surface:
+def surface_of_volume(sdf: Volume) -> Surface:
     """Extract the zero level of a volume that is negative inside, in `ras_mm`."""
-    return surface_of_grid_in_space(level_set.array, level_set.ijk_to_ras[:3, 2::-1], level_set.ijk_to_ras[:3, 3])
+    return surface_of_grid_in_space(sdf.array, sdf.ijk_to_ras[:3, 2::-1], sdf.ijk_to_ras[:3, 3])
 
 
 def surface_of_grid_in_space(values: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> Surface:
@@ -188,7 +188,7 @@ def surface_of_grid_in_space(values: np.ndarray, matrix: np.ndarray, offset: np.
     ValueError
         The field does not cross 0.
     """
-    surface = surface_from_level_set(values)
+    surface = surface_from_sdf(values)
     faces = surface.faces[:, ::-1] if np.linalg.det(matrix) < 0 else surface.faces
     return Surface(surface.vertices @ np.asarray(matrix).T + offset, faces)
 
@@ -197,12 +197,12 @@ def _level_of_volume(values: np.ndarray, occupied: np.ndarray) -> tuple[float, f
     """Find, in the room the voxel centres leave, the level that encloses the voxels' volume, and its volume."""
     low, high = 0.98 * values[occupied].max(), 0.98 * values[~occupied].min()
     level = 0.0
-    volume = surface_from_level_set(values, level).volume
+    volume = surface_from_sdf(values, level).volume
     for _ in range(7):
         excess = volume / occupied.sum() - 1
         if abs(excess) < 1e-3:
             break
         low, high = (low, level) if excess > 0 else (level, high)
         level = (low + high) / 2
-        volume = surface_from_level_set(values, level).volume
+        volume = surface_from_sdf(values, level).volume
     return level, volume

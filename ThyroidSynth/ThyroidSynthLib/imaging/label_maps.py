@@ -10,7 +10,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import stem_of
-from ThyroidSynthLib.common.progress import StopRequested, check, never
+from ThyroidSynthLib.common.progress import ShouldStop, check, never
 from ThyroidSynthLib.geometry.volume import Volume
 
 from .labels import CLASS_MAPS, THYROID, checked_class_map, names_in_extensions, structure_called, structure_coded
@@ -57,9 +57,7 @@ class LabelMap:
         return found[0] if found else None
 
 
-def read_label_map(
-    path: Path | str, *, class_map: str | None = None, stop_requested: StopRequested = never
-) -> LabelMap:
+def read_label_map(path: Path | str, *, class_map: str | None = None, should_stop: ShouldStop = never) -> LabelMap:
     """Read all structures of a patient as one map.
 
     Parameters
@@ -77,7 +75,7 @@ def read_label_map(
     """
     path = Path(path)
     if path.is_dir():
-        return _of_folder(path, stop_requested)
+        return _of_folder(path, should_stop)
     if is_segmentation_file(path):
         return _of_segmentation(path)
     if is_nifti(path):
@@ -156,7 +154,7 @@ def _name_of(segment: Segment) -> str:
     return segment.name if coded is None or structure_called(segment.name) is coded else coded.name
 
 
-def _of_folder(folder: Path, stop_requested: StopRequested) -> LabelMap:
+def _of_folder(folder: Path, should_stop: ShouldStop) -> LabelMap:
     inside = folder / "segmentations"
     where = inside if inside.is_dir() else folder
     files = [path for path in sorted(where.iterdir()) if is_nifti(path) and stem_of(path).lower() != "ct"]
@@ -164,6 +162,6 @@ def _of_folder(folder: Path, stop_requested: StopRequested) -> LabelMap:
         raise InputError(f"{where} holds no masks (<class>.nii.gz). Choose the folder of a case.")
     masks = {}
     for path in files:
-        check(stop_requested)
+        check(should_stop)
         masks[stem_of(path)] = read_mask(path)
     return stacked(masks, what=f"The masks in {where}")

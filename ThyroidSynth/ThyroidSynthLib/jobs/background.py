@@ -112,9 +112,9 @@ class StopSequence:
     def __init__(self, job: JobFolder, *, patience_s: float | None = None, terminate_s: float = 10.0) -> None:
         self._job = job
         patience_s = patience_for(job) if patience_s is None else patience_s
-        self._waits = {"asked": patience_s, "terminating": terminate_s, "killing": float("inf")}
+        self._waits = {"targets": patience_s, "terminating": terminate_s, "killing": float("inf")}
         self._since: float | None = None
-        self.phase = "asked"
+        self.phase = "targets"
         job.request_stop()
 
     def poll(self, now: float) -> str:
@@ -134,7 +134,7 @@ class StopSequence:
             self._since = now
         # A process on another machine can only be asked.
         if process.is_here and now - self._since >= self._waits[self.phase]:
-            if self.phase == "asked":
+            if self.phase == "targets":
                 self.phase = "terminating"
                 process.terminate()
             else:

@@ -103,7 +103,7 @@ def _here() -> dict[str, str]:
 
 def _described(machine: Machine) -> dict[str, str]:
     lines = {
-        "Processor": f"{machine.cores} cores, {platform.machine()}",
+        "CPU": f"{machine.cores} cores, {platform.machine()}",
         "Memory": _memory(machine.memory_bytes, machine.free_bytes),
         "PyTorch": machine.torch or "not installed",
         "CUDA": machine.cuda or "none",

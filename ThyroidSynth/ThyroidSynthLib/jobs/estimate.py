@@ -167,7 +167,7 @@ def _seconds_per_case(sources: list[CaseSource], alignment: str) -> tuple[float,
     """Prepare one case into a folder that is thrown away; give the seconds of checking and of sampling it."""
     taken = (0.0, 0.0)
     options = PrepareOptions(alignment=alignment)
-    sound = 0
+    valid = 0
     with tempfile.TemporaryDirectory(prefix="thyroidsynth-") as folder:
         for number, source in enumerate(sources[:_TRIED_CASES]):
             place = Path(folder) / str(number)
@@ -182,7 +182,7 @@ def _seconds_per_case(sources: list[CaseSource], alignment: str) -> tuple[float,
             except ThyroidSynthError:  # Without a gland; the next one.
                 continue
             taken = (checked - began, time.monotonic() - checked)
-            sound += 1
-            if sound == 2:  # The first one also loaded the libraries.
+            valid += 1
+            if valid == 2:  # The first one also loaded the libraries.
                 break
     return taken

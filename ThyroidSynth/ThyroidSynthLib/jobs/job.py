@@ -175,7 +175,7 @@ class JobFolder:
         if state.status == "running":
             if not self._lives(state):
                 return replace(state, status="interrupted", eta_s=None, message=self._interruption(state))
-            if self.stop_requested():
+            if self.should_stop():
                 step = "epoch" if state.epoch else "step"
                 return replace(state, status="stopping", message=f"Stopping after this {step}.")
         if state.status == "created":
@@ -267,7 +267,7 @@ class JobFolder:
         """Ask the training to write a checkpoint and end."""
         write_text(self.stop_file, "stop\n")
 
-    def stop_requested(self) -> bool:
+    def should_stop(self) -> bool:
         """Say whether the training has been asked to end."""
         return self.stop_file.exists()
 

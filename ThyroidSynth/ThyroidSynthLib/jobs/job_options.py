@@ -329,10 +329,10 @@ def _differences(earlier: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     if not same:
         return [*found, f"it trains on {earlier['input']}"]
     ids, other_ids = (config.get("held_out_ids") for config in (earlier, wanted))
-    asked, other = (_held_out(config) for config in (earlier, wanted))
+    targets, other = (_held_out(config) for config in (earlier, wanted))
     # The same cases may have been asked for in two ways.
-    if asked != other if ids is None or other_ids is None else ids != other_ids:
-        found.append(f"it holds out {asked}, not {other}" if asked != other else "it holds out other cases")
+    if targets != other if ids is None or other_ids is None else ids != other_ids:
+        found.append(f"it holds out {targets}, not {other}" if targets != other else "it holds out other cases")
     return found
 
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from ThyroidSynthLib.common.errors import Cancelled, CohortError, JobError, ThyroidSynthError
 from ThyroidSynthLib.common.files import atomic_path, sha256_of
 from ThyroidSynthLib.common.processes import ProcessIdentity
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.dataset.splits import hold_out
 from ThyroidSynthLib.model.presets import TrainingSettings, alignment_for
-from ThyroidSynthLib.training.distributed import ALONE, Team
+from ThyroidSynthLib.training.distributed import ALONE, ProcessGroup
 
 from .job import JobFolder, JobState
 from .job_options import check_model_room, quality_file
@@ -48,12 +48,12 @@ def run_job(
     job: JobFolder,
     *,
     progress: ProgressCallback = silent,
-    should_stop: StopRequested = never,
+    should_stop: ShouldStop = never,
     check_only: bool = False,
     on_snapshot: Snapshot | None = None,
     finish: Finisher | None = None,
     train: Trainer | None = None,
-    team: Team = ALONE,
+    process_group: ProcessGroup = ALONE,
 ) -> Path:
     """Train a job in this process, from its checkpoint if there is one, and give the model file.
 
@@ -84,7 +84,7 @@ def run_job(
     with job.held():
         if not job.was_prepared():
             job.prepare_start()
-        run = _Run(job, progress, should_stop, team)
+        run = _Run(job, progress, should_stop, process_group)
         with _log_to(job.log_file):
             try:
                 return (
@@ -102,7 +102,7 @@ def run_job(
                 raise
 
 
-def follow(team: Team, *, should_stop: StopRequested = never) -> None:
+def follow(process_group: ProcessGroup, *, should_stop: ShouldStop = never) -> None:
     """Train as another than the first process of a team, if that comes to train at all.
 
     It alone says how the training went and ends with an error where something is wrong with the job.
@@ -114,7 +114,7 @@ def follow(team: Team, *, should_stop: StopRequested = never) -> None:
     """
     from ThyroidSynthLib.dataset.cohort import Cohort
 
-    plan = team.announced(should_stop)
+    plan = process_group.announced(should_stop)
     if plan is None:
         return
     with suppress(Cancelled):
@@ -124,17 +124,19 @@ def follow(team: Team, *, should_stop: StopRequested = never) -> None:
             device=plan["device"],
             checkpoint_path=Path(plan["checkpoint"]),
             should_stop=should_stop,
-            team=team,
+            process_group=process_group,
         )
 
 
 class _Run:
     """One run of a job: it alone writes the job's state while it lasts."""
 
-    def __init__(self, job: JobFolder, progress: ProgressCallback, should_stop: StopRequested, team: Team) -> None:
-        self._job, self._team = job, team
+    def __init__(
+        self, job: JobFolder, progress: ProgressCallback, should_stop: ShouldStop, process_group: ProcessGroup
+    ) -> None:
+        self._job, self._process_group = job, process_group
         self._progress = progress
-        self._should_stop = lambda: job.stop_requested() or should_stop()
+        self._should_stop = lambda: job.should_stop() or should_stop()
         self._config = job.read_config()
         self._first_epoch: int | None = None
         self._last_written = self._last_logged = -math.inf
@@ -180,9 +182,9 @@ class _Run:
         cases, held_out = len(cohort.ids), len(cohort.held_out)
         self._state = replace(self._state, device=device, cases=cases, held_out=held_out)
         logger.info("Training on %s with %d cases, %d held out", device, cases, held_out)
-        if self._team.size > 1:
-            logger.info("With %d processes", self._team.size)
-            self._team.announce(
+        if self._process_group.size > 1:
+            logger.info("With %d processes", self._process_group.size)
+            self._process_group.announce(
                 {
                     "cohort": str(cohort.folder),
                     "ids": list(cohort.ids),
@@ -200,11 +202,11 @@ class _Run:
             on_epoch=self._on_epoch,
             should_stop=self._should_stop,
             **({} if on_snapshot is None else {"on_snapshot": on_snapshot}),
-            **({} if self._team.size == 1 else {"team": self._team}),
+            **({} if self._process_group.size == 1 else {"process_group": self._process_group}),
         )
         if finish is not None:
             tell = part_of(self._tell, 1.0 - _FINISHING_SHARE, 1.0)
-            model = finish(model, progress=tell, stop_requested=self._should_stop)
+            model = finish(model, progress=tell, should_stop=self._should_stop)
         licence = {"licence": self._config["licence"]} if self._config.get("licence") else {}
         replace(model, provenance=model.provenance | licence).save(self._job.model_file)
         result = self._job.model_file

@@ -27,7 +27,7 @@ _FORBIDDEN = frozenset('<>:"/\\|?*')
 
 
 @dataclass(frozen=True)
-class ShelvedModel:
+class LibraryModel:
     """A model on the shelf.
 
     Attributes
@@ -53,7 +53,7 @@ class ShelvedModel:
         return self.path.stem
 
 
-class Shelf:
+class ModelLibrary:
     """A folder of shape models.
 
     Parameters
@@ -68,11 +68,11 @@ class Shelf:
         self.folder = Path(folder)
         self._shipped = Path(shipped) if shipped is not None else None
 
-    def models(self) -> tuple[ShelvedModel, ...]:
+    def models(self) -> tuple[LibraryModel, ...]:
         """Give all models, those that ship first, each group by name."""
         found = [(path, True) for path in _model_files(self._shipped)]
         found += [(path, False) for path in _model_files(self.folder)]
-        return tuple(_shelved(path, shipped) for path, shipped in found)
+        return tuple(_in_library(path, shipped) for path, shipped in found)
 
     def shipped_files(self) -> tuple[Path, ...]:
         """Give the files of the models that ship, without opening them."""
@@ -274,11 +274,11 @@ def _model_files(folder: Path | None) -> list[Path]:
     return sorted(files, key=lambda path: path.stem.casefold())
 
 
-def _shelved(path: Path, shipped: bool) -> ShelvedModel:
+def _in_library(path: Path, shipped: bool) -> LibraryModel:
     try:
-        return ShelvedModel(path, shipped, describe_model(path))
+        return LibraryModel(path, shipped, describe_model(path))
     except ModelError as error:
-        return ShelvedModel(path, shipped, None, str(error))
+        return LibraryModel(path, shipped, None, str(error))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -157,7 +157,7 @@ def shrunk_covariance(samples: np.ndarray) -> np.ndarray:
 
 
 def draw_features(
-    model: ShapeModel, rng: np.random.Generator, asked: Mapping[str, float | None] | None = None
+    model: ShapeModel, rng: np.random.Generator, targets: Mapping[str, float | None] | None = None
 ) -> np.ndarray:
     """Draw features from the training cohort's joint distribution, given those asked for.
 
@@ -169,10 +169,10 @@ def draw_features(
     ndarray, shape (3,)
         In the order of `FEATURE_NAMES`; those asked for are as asked.
     """
-    wishes = {name: value for name, value in (asked or {}).items() if value is not None}
+    targets = {name: value for name, value in (targets or {}).items() if value is not None}
     spread = model.features.std(axis=0) + 1e-9
     log_weight = np.zeros(len(model.features))
-    for name, value in wishes.items():
+    for name, value in targets.items():
         column = FEATURE_NAMES.index(name)
         distance = np.abs(model.features[:, column] - value) / spread[column]
         # Nearest case first, so that a wish beyond the cohort still has neighbours.
@@ -192,6 +192,6 @@ def draw_features(
             np.clip(symmetry, smallest[2], 1.0),
         ]
     )
-    for name, value in wishes.items():
+    for name, value in targets.items():
         drawn[FEATURE_NAMES.index(name)] = value
     return drawn

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.common.errors import JobError, ModelError
-from ThyroidSynthLib.common.progress import StopRequested, never
+from ThyroidSynthLib.common.progress import ShouldStop, never
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ _FAREWELL_S = 10.0
 
 
 @dataclass
-class Team:
+class ProcessGroup:
     """The processes of a training, seen from one of them; by itself a training of one process.
 
     Attributes
@@ -103,7 +103,7 @@ class Team:
             while self._store.add(_HEARD, 0) < self.size - 1 and time.monotonic() < until:
                 time.sleep(0.05)
 
-    def announced(self, should_stop: StopRequested = never) -> dict[str, Any] | None:
+    def announced(self, should_stop: ShouldStop = never) -> dict[str, Any] | None:
         """Wait for what the first process announces; None when there is nothing to train."""
         with _lost():
             # In small steps: a preparation may take hours, and a signal must get through.
@@ -139,17 +139,17 @@ class Team:
             for tensor in tensors:
                 distributed.broadcast(tensor.data, src=0)
 
-    def any(self, wish: bool) -> bool:
+    def any(self, target: bool) -> bool:
         """Say whether any process has the wish; all get the same answer."""
         if self.size == 1:
-            return wish
+            return target
         import torch
         from torch import distributed
 
-        wishes = torch.tensor([int(wish)])
+        targets = torch.tensor([int(target)])
         with _lost():
-            distributed.all_reduce(wishes, distributed.ReduceOp.MAX)
-        return bool(wishes.item())
+            distributed.all_reduce(targets, distributed.ReduceOp.MAX)
+        return bool(targets.item())
 
     def insist_on_the_same(self, what: str) -> None:
         """Make sure that all processes go on from the same place.
@@ -175,12 +175,12 @@ class Team:
             )
 
 
-ALONE = Team()
+ALONE = ProcessGroup()
 """The team of a training that is one process."""
 
 
 @contextmanager
-def team_of_environment(environment: Mapping[str, str] = os.environ) -> Iterator[Team]:
+def process_group_of_environment(environment: Mapping[str, str] = os.environ) -> Iterator[ProcessGroup]:
     """Join the processes that ``torchrun`` started this one with; without it give `ALONE`.
 
     Parameters
@@ -196,19 +196,19 @@ def team_of_environment(environment: Mapping[str, str] = os.environ) -> Iterator
     if any(name not in environment for name in _NEEDED) or int(environment["WORLD_SIZE"]) == 1:
         yield ALONE
         return
-    team = _join(environment)
+    process_group = _join(environment)
     from torch import distributed
 
     try:
-        yield team
+        yield process_group
     finally:
-        if not team.follows:
+        if not process_group.follows:
             # Whatever ended the first process before it came to train must not leave the others waiting.
-            team.dismiss()
+            process_group.dismiss()
         distributed.destroy_process_group()
 
 
-def _join(environment: Mapping[str, str]) -> Team:
+def _join(environment: Mapping[str, str]) -> ProcessGroup:
     import torch
     from torch import distributed
 
@@ -227,7 +227,7 @@ def _join(environment: Mapping[str, str]) -> Team:
             f"The other training processes were not found ({error}). Start all with torchrun, and check that "
             f"{environment['MASTER_ADDR']}:{environment['MASTER_PORT']} can be reached from every machine."
         ) from error
-    return Team(rank, size, int(environment.get("LOCAL_RANK", 0)), store)
+    return ProcessGroup(rank, size, int(environment.get("LOCAL_RANK", 0)), store)
 
 
 @contextmanager

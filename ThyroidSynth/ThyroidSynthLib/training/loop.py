@@ -15,7 +15,7 @@ import torch
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import Cancelled, ModelError
-from ThyroidSynthLib.common.progress import StopRequested, never
+from ThyroidSynthLib.common.progress import ShouldStop, never
 from ThyroidSynthLib.model.conditioning import Conditioning
 from ThyroidSynthLib.model.presets import TrainingSettings
 from ThyroidSynthLib.model.shape_model import ShapeModel, network_for
@@ -23,7 +23,7 @@ from ThyroidSynthLib.model.tensors import load_tensors, save_tensors
 
 from .asymmetry import sides_of
 from .device import choose_device
-from .distributed import ALONE, Team
+from .distributed import ALONE, ProcessGroup
 from .draws import Draws, draw_steps
 from .losses import correlation_loss
 from .optimiser import Optimiser
@@ -84,8 +84,8 @@ def train(
     checkpoint_every_s: float = 30.0,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
     on_snapshot: Snapshot = _unseen,
-    should_stop: StopRequested = never,
-    team: Team = ALONE,
+    should_stop: ShouldStop = never,
+    process_group: ProcessGroup = ALONE,
     recorder: Recorder | None = None,
 ) -> ShapeModel:
     """Train a shape model on a cohort, going on from the checkpoint when there is one.
@@ -126,12 +126,14 @@ def train(
         Another process of the team was lost.
     """
     most = min(settings.shapes_per_step, len(cohort.ids))
-    if team.size > most:
-        raise ModelError(f"A step of this training has {most} shapes for {team.size} processes. Start at most {most}.")
-    learner = _Learner(cohort, settings, team.own_gpu(choose_device(device)), team, recorder)
+    if process_group.size > most:
+        raise ModelError(
+            f"A step of this training has {most} shapes for {process_group.size} processes. Start at most {most}."
+        )
+    learner = _Learner(cohort, settings, process_group.own_gpu(choose_device(device)), process_group, recorder)
     if checkpoint_path is not None and Path(checkpoint_path).exists():
         learner.restore(checkpoint_path)
-    team.insist_on_the_same(f"{learner.epoch} {cohort.checksum}")
+    process_group.insist_on_the_same(f"{learner.epoch} {cohort.checksum}")
     last_checkpoint = time.monotonic()
     duration: float | None = None
     while learner.epoch < settings.epochs:
@@ -152,9 +154,9 @@ def train(
             )
         )
         on_snapshot(learner.epoch, learner.model)
-        stop = team.any(should_stop()) and learner.epoch < settings.epochs
+        stop = process_group.any(should_stop()) and learner.epoch < settings.epochs
         due = stop or learner.epoch == settings.epochs or time.monotonic() - last_checkpoint > checkpoint_every_s
-        if checkpoint_path is not None and due and not team.follows:
+        if checkpoint_path is not None and due and not process_group.follows:
             learner.checkpoint(checkpoint_path)
             last_checkpoint = time.monotonic()
         if stop:
@@ -190,10 +192,10 @@ class _Learner:
         cohort: Cohort,
         settings: TrainingSettings,
         device: torch.device,
-        team: Team = ALONE,
+        process_group: ProcessGroup = ALONE,
         recorder: Recorder | None = None,
     ) -> None:
-        self.cohort, self.settings, self.device, self.team = cohort, settings, device, team
+        self.cohort, self.settings, self.device, self.process_group = cohort, settings, device, process_group
         self.epoch = 0
         self.last_losses: dict[str, float] = {}
         self.conditioning = Conditioning.fit(settings.conditioning, cohort.features)
@@ -210,7 +212,7 @@ class _Learner:
         self.network = network.to(device)
         self.latent = torch.nn.Parameter(latent.to(device))
         on_gpu = device.type == "cuda"
-        recorded = team.size == 1 and (on_gpu or recorder is not None)
+        recorded = process_group.size == 1 and (on_gpu or recorder is not None)
         self.optimiser = Optimiser(self.network, self.latent, settings, recorded=recorded)
         learnable = Learnable(self.network, self.latent, self.fixed, self.optimiser, settings)
         # A GPU keeps every sample at hand; a CPU reads them through the memory map.
@@ -219,14 +221,14 @@ class _Learner:
         if recorded:
             self.steps = RecordedSteps(learnable, samples, recorder or CudaRecorder(device))
         else:
-            self.steps = Steps(learnable, samples, team)
+            self.steps = Steps(learnable, samples, process_group)
         # What an epoch looks at, by its number, where some of it was drawn before its time.
         self._ahead: dict[int, Iterator[list[Draws]]] = {}
 
     def run_epoch(self) -> dict[str, float]:
         """Take every shape once, in random order, and give the mean losses."""
         self.optimiser.begin_epoch(self.epoch)
-        self.team.align(self.optimiser.parameters)
+        self.process_group.align(self.optimiser.parameters)
         sums = torch.zeros(3, device=self.device)
         for block in self._ahead.pop(self.epoch, None) or self._blocks(self.epoch):
             sums += self.steps.take(block)

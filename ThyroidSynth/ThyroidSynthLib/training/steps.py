@@ -14,7 +14,7 @@ from ThyroidSynthLib.model.presets import TrainingSettings
 from ThyroidSynthLib.model.threads import threads_for_chunks
 
 from .batched_gradients import batched_sdf_loss_gradients
-from .distributed import Team
+from .distributed import ProcessGroup
 from .draws import Draws
 from .gradients import sdf_loss_gradients
 from .losses import latent_loss
@@ -60,8 +60,10 @@ class Steps:
 
     at_once = 1
 
-    def __init__(self, learnable: Learnable, samples: np.ndarray | RowView | torch.Tensor, team: Team) -> None:
-        self._learnable, self._samples, self._team = learnable, samples, team
+    def __init__(
+        self, learnable: Learnable, samples: np.ndarray | RowView | torch.Tensor, process_group: ProcessGroup
+    ) -> None:
+        self._learnable, self._samples, self._process_group = learnable, samples, process_group
         self._device = learnable.latent.device
 
     def take(self, block: Sequence[Draws]) -> torch.Tensor:
@@ -78,7 +80,7 @@ class Steps:
     def _learn(self, draws: Draws) -> torch.Tensor:
         """Take one step; give its losses."""
         # Every process draws the same numbers, and looks at the samples of its own shapes only.
-        part = self._team.part_of(len(draws.shapes))
+        part = self._process_group.part_of(len(draws.shapes))
         optimiser = self._learnable.optimiser
         optimiser.forget()
         losses, codes = self._differentiate(draws.of(part))
@@ -89,7 +91,7 @@ class Steps:
 
     def _sum_up(self, shapes: int, losses: torch.Tensor, codes: torch.Tensor, part: slice) -> torch.Tensor:
         """Bring all processes' gradients together: the network's, and those of the step's codes, which it gives."""
-        if self._team.size == 1:
+        if self._process_group.size == 1:
             return codes
         own, codes = codes, torch.zeros(shapes, codes.shape[1], device=self._device)
         codes[part] = own
@@ -98,7 +100,7 @@ class Steps:
             if parameter.grad is None:  # The last step of an epoch may have no shape for this process.
                 parameter.grad = torch.zeros_like(parameter)
         network = [parameter.grad for parameter in parameters]
-        self._team.sum_up([*network, codes, losses], (part.stop - part.start) / shapes)
+        self._process_group.sum_up([*network, codes, losses], (part.stop - part.start) / shapes)
         return codes
 
     def _samples_of(self, draws: Draws) -> torch.Tensor:

@@ -24,31 +24,31 @@ def _plan(defect=None, target=TARGET, seed=4):
 
 
 @pytest.fixture(scope="module")
-def sound():
+def valid():
     return build_case(_plan())
 
 
-def test_thyroid_and_trachea_share_no_voxel(sound):
-    assert not (sound.masks["thyroid_gland"].array & sound.masks["trachea"].array).any()
+def test_thyroid_and_trachea_share_no_voxel(valid):
+    assert not (valid.masks["thyroid_gland"].array & valid.masks["trachea"].array).any()
 
 
-def test_classes_share_no_voxel_with_the_thyroid_and_are_8_bit(sound):
-    for name, mask in sound.masks.items():
+def test_classes_share_no_voxel_with_the_thyroid_and_are_8_bit(valid):
+    for name, mask in valid.masks.items():
         assert mask.array.dtype == np.uint8 and set(np.unique(mask.array)) <= {0, 1}
         if name != "thyroid_gland":
-            assert not (mask.array & sound.masks["thyroid_gland"].array).any()
+            assert not (mask.array & valid.masks["thyroid_gland"].array).any()
 
 
-def test_left_is_on_the_patients_left_that_is_at_lower_x(sound):
-    left, right = (sound.masks[f"common_carotid_artery_{side}"].center_of_mass_ras() for side in ("left", "right"))
-    trachea = sound.masks["trachea"].center_of_mass_ras()
+def test_left_is_on_the_patients_left_that_is_at_lower_x(valid):
+    left, right = (valid.masks[f"common_carotid_artery_{side}"].center_of_mass_ras() for side in ("left", "right"))
+    trachea = valid.masks["trachea"].center_of_mass_ras()
     assert left[0] < trachea[0] - 10.0 and right[0] > trachea[0] + 10.0
 
 
-def test_thyroid_lies_above_and_in_front_of_the_spinal_cord(sound):
-    thyroid = sound.masks["thyroid_gland"].center_of_mass_ras()
-    assert thyroid[2] > sound.masks["trachea"].center_of_mass_ras()[2]
-    assert thyroid[1] > sound.masks["spinal_cord"].center_of_mass_ras()[1] + 20.0
+def test_thyroid_lies_above_and_in_front_of_the_spinal_cord(valid):
+    thyroid = valid.masks["thyroid_gland"].center_of_mass_ras()
+    assert thyroid[2] > valid.masks["trachea"].center_of_mass_ras()[2]
+    assert thyroid[1] > valid.masks["spinal_cord"].center_of_mass_ras()[1] + 20.0
 
 
 def test_the_right_lobe_is_at_higher_x():
@@ -65,30 +65,30 @@ def test_one_lobe_alone_has_no_isthmus_and_no_symmetry():
     assert truth.hemi_agenesis and truth.isthmus_area_mm2 == 0.0 and truth.symmetry == 0.0
 
 
-def test_ct_shows_the_tissues_the_masks_name(sound):
-    hu = sound.ct.array
+def test_ct_shows_the_tissues_the_masks_name(valid):
+    hu = valid.ct.array
     assert hu.dtype == np.int16
-    inside = ndimage.binary_erosion(sound.masks["thyroid_gland"].array, iterations=2)
+    inside = ndimage.binary_erosion(valid.masks["thyroid_gland"].array, iterations=2)
     assert 80.0 < hu[inside].mean() < 250.0
-    lumen = ndimage.binary_erosion(sound.masks["trachea"].array, iterations=2, border_value=1)
+    lumen = ndimage.binary_erosion(valid.masks["trachea"].array, iterations=2, border_value=1)
     assert hu[lumen].mean() < -950.0
     assert 8.0 < hu[inside].std() < 25.0
     assert hu.max() > 400 and hu.min() >= -1024
 
 
-def test_ct_has_no_steps_at_the_glands_edge(sound):
-    gland = sound.masks["thyroid_gland"].array.astype(bool)
+def test_ct_has_no_steps_at_the_glands_edge(valid):
+    gland = valid.masks["thyroid_gland"].array.astype(bool)
     edge = ndimage.binary_dilation(gland) & ~gland
     core = ndimage.binary_erosion(gland, iterations=2)
-    hu = sound.ct.array.astype(float)
+    hu = valid.ct.array.astype(float)
     assert -100.0 < np.median(hu[edge]) < hu[core].mean()
 
 
-def test_truth_is_what_a_reader_of_the_masks_measures(sound):
-    trachea = sound.masks["trachea"].center_of_mass_ras()
-    surface = surface_from_mask(sound.masks["thyroid_gland"])
+def test_truth_is_what_a_reader_of_the_masks_measures(valid):
+    trachea = valid.masks["trachea"].center_of_mass_ras()
+    surface = surface_from_mask(valid.masks["thyroid_gland"])
     features = measure_features(surface.moved(surface.vertices - trachea))
-    truth = sound.truth
+    truth = valid.truth
     assert [truth.trachea_x_mm, truth.trachea_y_mm, truth.trachea_z_mm] == pytest.approx(trachea, abs=1e-6)
     assert features.volume_ml == pytest.approx(truth.volume_ml, rel=0.02)
     assert features.isthmus_area_mm2 == pytest.approx(truth.isthmus_area_mm2, rel=0.15)
@@ -106,10 +106,10 @@ def test_without_isthmus_there_are_two_lobes_and_a_gap_between_them():
     assert case.truth.isthmus_area_mm2 == 0.0
 
 
-def test_a_case_is_the_same_with_and_without_ct(sound):
+def test_a_case_is_the_same_with_and_without_ct(valid):
     bare = build_case(_plan(), with_ct=False)
-    assert bare.ct is None and bare.truth == sound.truth
-    assert np.array_equal(bare.masks["thyroid_gland"].array, sound.masks["thyroid_gland"].array)
+    assert bare.ct is None and bare.truth == valid.truth
+    assert np.array_equal(bare.masks["thyroid_gland"].array, valid.masks["thyroid_gland"].array)
 
 
 def test_rotated_grids_keep_the_anatomy_upright_and_the_spacing():
@@ -144,8 +144,8 @@ def test_each_defect_is_what_it_is_called(defect):
         assert not (gland & case.masks["trachea"].array).any()
     elif defect == "pieces":
         assert len(sizes) >= 4 and np.sort(sizes)[-4:].min() > 0.8
-    elif defect == "specks":
-        assert truth.expected_verdict == "sound_after_cleaning"
+    elif defect == "islands":
+        assert truth.expected_verdict == "valid_after_cleaning"
         assert len(sizes) >= 4 and (np.sort(sizes)[:-1] < 0.02).all()
     hollow = (ndimage.binary_fill_holes(gland) & (gland == 0)).sum()
     assert (hollow >= 13) if defect == "cavity" else (hollow == 0)

@@ -21,7 +21,7 @@ def write_evaluation(folder, *, dice=0.95, pcc=0.97, cohort="c", **more):
         "cohort": {"checksum": cohort},
         "options": {"count": 200},
         "reconstruction": {"cases": 160, "chamfer_mm": {"mean": 1.3}, "dice": {"mean": dice}},
-        "steering": {"one_shot": {"symmetry": {"pcc": pcc, "slope": None}}},
+        "steering": {"direct_sampling": {"symmetry": {"pcc": pcc, "slope": None}}},
         "validity": {"share_of_draws": 0.985},
         **more,
     }
@@ -37,7 +37,7 @@ def test_every_model_has_its_column_and_the_paper_stands_beside(tmp_path):
     ours = write_evaluation(tmp_path / "ours", pcc=0.81)
     fixed = write_evaluation(tmp_path / "fixed", pcc=0.34)
     rows = rows_of(compare(read_evaluations([ours, fixed / "evaluation.json"])))
-    symmetry = rows["one_shot_pcc_symmetry"]
+    symmetry = rows["direct_sampling_pcc_symmetry"]
     assert symmetry["values"] == {"ours": 0.81, "fixed": 0.34} and symmetry["leading"] == ["ours"]
     assert symmetry["published"] == {"baseline": None, "fixed": 0.32, "correlation": 0.43}
     # What nobody measured has no row, and what is equal in its shown digits leads nowhere.

@@ -42,7 +42,7 @@ class Hands:
         small = replace(settings, samples_per_shape=20, hidden_layers=1, hidden_width=8)
         return train(cohort, small, **how)
 
-    def evaluate(self, job, cohort, options, progress, stop_requested) -> None:
+    def evaluate(self, job, cohort, options, progress, should_stop) -> None:
         self.evaluated.append(job.path.name)
         held_out = len(job.read_config()["held_out_ids"])
         document = {
@@ -108,7 +108,7 @@ def test_all_runs_are_summed_up_for_people_and_programs(cohort: Cohort, tmp_path
 def test_it_goes_on_where_it_was_and_takes_more_seeds(cohort: Cohort, tmp_path: Path) -> None:
     folder, first = tmp_path / "cv", Hands()
     with pytest.raises(Cancelled):
-        first.run(cohort, folder, stop_requested=lambda: len(first.evaluated) == 1)
+        first.run(cohort, folder, should_stop=lambda: len(first.evaluated) == 1)
     half = json.loads((folder / "cross_validation.json").read_text())
     assert (half["complete"], len(half["runs"]), half["planned"]) == (False, 1, 4)
     assert "1 of 4 runs are done" in (folder / "report.html").read_text()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ThyroidSynthLib.evaluation.experiments.cross_talk import Leakage, Move
+from ThyroidSynthLib.evaluation.experiments.cross_talk import CrossTalk, Move
 
 
 def test_changes_are_averaged_by_what_was_moved_and_the_worst_held_one_is_named():
@@ -12,7 +12,7 @@ def test_changes_are_averaged_by_what_was_moved_and_the_worst_held_one_is_named(
         Move("volume_ml", -1, np.array([1.0, -0.4, 0.1]), True),
         Move("symmetry", 1, np.array([0.0, 0.05, 0.9]), True),
     )
-    found = Leakage(moves, thyroids=2, not_asked=1)
+    found = CrossTalk(moves, thyroids=2, without_targets=1)
     assert found.matrix()[0] == pytest.approx([1.0, 0.3, 0.1])
     assert np.isnan(found.matrix()[1]).all()
     assert found.worst_held() == pytest.approx(0.3)
@@ -28,10 +28,10 @@ def test_moves_declared_out_of_reach_are_counted_apart_and_not_hidden():
         Move("symmetry", 1, np.array([0.0, 0.0, 1.0]), True),
         Move("symmetry", 1, np.array([0.8, 0.0, 0.4]), False),
     )
-    summary = Leakage(moves, thyroids=2, not_asked=0).as_dict()
+    summary = CrossTalk(moves, thyroids=2, without_targets=0).as_dict()
     assert summary["declared_out_of_reach"] == 1 and summary["worst_held"] == 0
     assert summary["moved"]["symmetry"]["volume_ml"]["mean_abs_with_unreached"] == pytest.approx(0.4)
 
 
 def test_nothing_moved_is_no_leakage_of_zero():
-    assert Leakage((), thyroids=0, not_asked=0).worst_held() is None
+    assert CrossTalk((), thyroids=0, without_targets=0).worst_held() is None

@@ -19,8 +19,8 @@ def test_steps_go_as_far_as_planned_or_to_where_the_cohort_ends():
 def test_rounding_never_asks_for_less_than_no_isthmus(area):
     own = np.array([12.0, area, 0.6])
     spread = np.array([7.3, 26.7, 0.13])
-    asked = [wanted[1] for _, wanted in varied(own, 1, spread, np.zeros(3), np.full(3, 99.0))]
-    assert asked[0] == 0.0 and asked[2] == area
+    targets = [wanted[1] for _, wanted in varied(own, 1, spread, np.zeros(3), np.full(3, 99.0))]
+    assert targets[0] == 0.0 and targets[2] == area
 
 
 def test_a_reconstruction_beyond_the_cohort_is_only_varied_back_towards_it():

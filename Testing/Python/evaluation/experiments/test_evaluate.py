@@ -76,7 +76,7 @@ def test_the_numbers_are_those_of_the_options_and_hold_together(evaluation, mode
     assert document["reconstruction"]["cases"] == 3
     assert document["reconstruction_held_out"]["cases"] == 2
     assert document["validity"]["thyroids"] == 8
-    assert document["steering"]["one_shot"]["volume_ml"]["count"] == 8
+    assert document["steering"]["direct_sampling"]["volume_ml"]["count"] == 8
     assert document["steering"]["to_target"]["volume_ml"]["count"] == 2
     assert document["steering"]["independent"]["thyroids"] == 2
     novelty = document["novelty"]
@@ -89,12 +89,12 @@ def test_every_headline_measure_but_those_of_larger_cohorts_is_found_in_the_docu
     values = headline_values(document_of(evaluation))
     missing = {key for key, value in values.items() if value is None}
     # Of two thyroids nothing may have been reached, and four codes tell nothing.
-    assert {key for key in missing if not key.startswith(("code_r2", "independent_", "leakage_"))} == set()
+    assert {key for key in missing if not key.startswith(("code_r2", "independent_", "cross_talk_"))} == set()
     assert len({measure.key for measure in MEASURES}) == len(MEASURES)
 
 
 def test_only_the_surfaces_that_are_shown_are_kept(evaluation):
-    assert [len(thyroid.surface.faces) > 0 for thyroid in evaluation.one_shot] == [True] * 4 + [False] * 4
+    assert [len(thyroid.surface.faces) > 0 for thyroid in evaluation.direct_sampling] == [True] * 4 + [False] * 4
 
 
 def test_an_evaluation_repeats_with_its_seed(model, cohort):
@@ -142,13 +142,13 @@ def test_a_baseline_model_is_evaluated_without_steering(cohort, evaluation, tmp_
     evaluation = evaluate(baseline, cohort, replace(SMALL, cases=1, count=3, to_target=1, moves=0, gallery=0))
     steering = document_of(evaluation)["steering"]
     # It hears no condition, but its codes can be steered.
-    assert steering["one_shot"] == {} and steering["independent"]["thyroids"] == 1
+    assert steering["direct_sampling"] == {} and steering["independent"]["thyroids"] == 1
     assert any("No case of the cohort was held out" in note for note in evaluation.notes)
     report = write_evaluation(evaluation, tmp_path / "out", overwrite=True)
     # Nothing of the larger one before is left, but what is not an evaluation's.
     made = set(illustrate(evaluation))
     assert {path.stem for path in figures.iterdir()} == made | {own.stem}
-    assert "steering_one_shot" not in made
+    assert "agreement_of_direct_sampling" not in made
     assert "nothing to steer" in report.read_text(encoding="utf-8")
 
 
@@ -164,13 +164,13 @@ def test_another_cohort_is_noted_and_a_foreign_one_refused(model, cohort, tmp_pa
 
 def test_a_stop_ends_it_at_once(model, cohort):
     with pytest.raises(Cancelled):
-        evaluate(model, cohort, SMALL, stop_requested=lambda: True)
+        evaluate(model, cohort, SMALL, should_stop=lambda: True)
 
 
 def test_gallery_renders_show_the_gland_in_its_place(evaluation):
     from ThyroidSynthLib.evaluation.report.figures.gallery import SurfaceRenderer, is_blank
 
-    surface = evaluation.one_shot[0].surface
+    surface = evaluation.direct_sampling[0].surface
     with SurfaceRenderer(extent_mm=80.0, pixels=96) as renderer:
         right_lobe = surface.moved(surface.vertices * 0.3 + np.array([20.0, 0.0, 0.0]))
         picture = renderer.picture(right_lobe)

@@ -110,18 +110,18 @@ def test_an_island_is_removed_before_the_fit_and_reported(model, patients, tmp_p
         clean = read_volume(patients / "patient" / f"{name}.nii.gz")
         array = clean.array.copy()
         array[:3, :4, :4] = 1
-        write_volume(Volume(array, clean.ijk_to_ras), tmp_path / "stray" / f"{name}.nii.gz")
-    sources = [*find_cases(patients / "patient"), *find_cases(tmp_path / "stray")]
+        write_volume(Volume(array, clean.ijk_to_ras), tmp_path / "detached" / f"{name}.nii.gz")
+    sources = [*find_cases(patients / "patient"), *find_cases(tmp_path / "detached")]
 
-    clean, stray = fit_cases(model, sources, tmp_path / "out", options=FileOptions(label_format=None))
+    clean, detached = fit_cases(model, sources, tmp_path / "out", options=FileOptions(label_format=None))
 
-    assert [note for note in stray["notes"] if "island" in note] == [
+    assert [note for note in detached["notes"] if "island" in note] == [
         "1 island of the thyroid removed (0.16 mL, 48 voxels)",
         "1 island of the trachea removed (0.16 mL, 48 voxels)",
     ]
     assert not any("island" in note for note in clean["notes"])
-    assert stray["code"] == clean["code"] and stray["patient"] == clean["patient"]
-    assert stray["trachea_to_ras"] == clean["trachea_to_ras"]
+    assert detached["code"] == clean["code"] and detached["patient"] == clean["patient"]
+    assert detached["trachea_to_ras"] == clean["trachea_to_ras"]
 
 
 def test_a_fit_far_from_the_gland_is_reported_in_its_row(model, patients, tmp_path):
@@ -204,6 +204,6 @@ def test_a_stop_ends_all_fits(model, patients, tmp_path):
                 tmp_path / "out",
                 options=FileOptions(),
                 on_scan_grid=True,
-                stop_requested=lambda: True,
+                should_stop=lambda: True,
             )
         )

@@ -74,4 +74,4 @@ def test_without_held_out_shapes_there_is_no_test_of_memory():
 def test_a_stop_ends_the_search():
     shapes = [a_shape(9.0)]
     with pytest.raises(Cancelled):
-        measure_novelty(generated=shapes, training=shapes, stop_requested=lambda: True)
+        measure_novelty(generated=shapes, training=shapes, should_stop=lambda: True)

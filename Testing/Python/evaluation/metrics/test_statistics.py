@@ -7,8 +7,8 @@ from ThyroidSynthLib.evaluation.metrics.statistics import agreement, compare_dis
 
 
 def test_a_shift_and_a_slope_show_though_the_correlation_is_perfect():
-    asked = np.linspace(0.3, 0.8, 50)
-    result = agreement(asked, 0.5 * asked + 0.4, cohort_sd=0.1)
+    targets = np.linspace(0.3, 0.8, 50)
+    result = agreement(targets, 0.5 * targets + 0.4, cohort_sd=0.1)
     assert result.pcc == pytest.approx(1)
     assert result.slope == pytest.approx(0.5)
     assert result.bias == pytest.approx(0.4 - 0.5 * 0.55)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.evaluation.metrics.surface_distances import chamfer, compare_surfaces, dice
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_level_set
+from ThyroidSynthLib.geometry.surface import Surface, surface_from_sdf
 
 
 def a_sphere(radius: float, resolution: int = 48) -> Surface:
     axes = np.linspace(-1.1, 1.1, resolution)
     x, y, z = np.meshgrid(axes, axes, axes, indexing="ij")
-    unit = surface_from_level_set(np.sqrt(x**2 + y**2 + z**2) - 1)
+    unit = surface_from_sdf(np.sqrt(x**2 + y**2 + z**2) - 1)
     return Surface((unit.vertices / (resolution - 1) * 2.2 - 1.1) * radius, unit.faces)
 
 

@@ -14,7 +14,7 @@ EXAMPLE = Path(__file__).resolve().parents[4] / "ThyroidSynth" / "Resources" / "
 
 EVALUATION = {
     "reconstruction": {"dice": {"mean": 0.9417}, "assd_mm": {"mean": 0.331}},
-    "steering": {"one_shot": {name: {"pcc": 0.9} for name in ("volume_ml", "isthmus_area_mm2", "symmetry")}},
+    "steering": {"direct_sampling": {name: {"pcc": 0.9} for name in ("volume_ml", "isthmus_area_mm2", "symmetry")}},
     "validity": {"share_of_draws": 0.995},
 }
 
@@ -55,7 +55,7 @@ def test_held_out_cases_licence_and_figures_are_told(description) -> None:
     assert "held out" not in found["Limits"].text
     told = dict(found["Evaluation"].rows)
     assert told["Reconstruction of training cases"] == "ASSD 0.33 mm, Dice at 1.5 mm 0.942"
-    assert told["Steering one-shot"].startswith("PCC, volume 0.900, ")
+    assert told["Direct sampling"].startswith("PCC, volume 0.900, ")
     assert told["Validity"].endswith("99.5%")
 
 

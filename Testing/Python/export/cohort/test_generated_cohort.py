@@ -37,7 +37,7 @@ def a_thyroid(number: int = 0, *, closed: bool = True, met: bool | None = None) 
     surface = Surface(BOX * half, FACES if closed else FACES[1:])
     return Thyroid(
         code=np.linspace(-1, 1, 7, dtype=np.float32) + number,
-        asked={"volume_ml": 15.0 + number, "isthmus_area_mm2": None},
+        targets={"volume_ml": 15.0 + number, "isthmus_area_mm2": None},
         measured=Features(float(np.prod(2 * half)) / 1000, 100.0, 1.0),
         surface=surface,
         validity=Validity(closed=closed, components=1, touches_box=False),
@@ -61,7 +61,7 @@ def test_the_manifest_lists_every_file_with_what_made_it(tmp_path):
         model=A_MODEL,
         placement=Placement.at([100.0, -20.0, 30.0]),
         options=FileOptions(mesh_formats=("ply", "stl")),
-        request={"seed": 42},
+        specification={"seed": 42},
     )
     manifest, rows = read_manifest(result.folder)
     assert (result.count, result.valid, result.attempts) == (3, 3, 6)
@@ -74,8 +74,8 @@ def test_the_manifest_lists_every_file_with_what_made_it(tmp_path):
     assert all(sha256_of(result.folder / path) == checksum for path, checksum in listed.items())
     second = manifest["thyroids"][1]
     assert np.array_equal(np.float32(second["code"]), a_thyroid(1).code)
-    assert second["asked"] == {"volume_ml": 16.0, "isthmus_area_mm2": None, "symmetry": None}
-    assert rows[1]["asked_volume_ml"] == "16.0" and rows[1]["asked_symmetry"] == ""
+    assert second["targets"] == {"volume_ml": 16.0, "isthmus_area_mm2": None, "symmetry": None}
+    assert rows[1]["target_volume_ml"] == "16.0" and rows[1]["target_symmetry"] == ""
     assert np.array_equal(np.float32(rows[1]["code"].split()), a_thyroid(1).code)
     labels = read_volume(result.folder / "label_maps" / "t00002.nii.gz")
     assert np.allclose(labels.center_of_mass_ras(), [100.0, -20.0, 30.0], atol=0.8)
@@ -116,7 +116,7 @@ def test_an_error_midway_leaves_whole_files_and_a_manifest_of_exactly_these(tmp_
 
 def test_a_stop_keeps_what_is_written(tmp_path):
     with pytest.raises(Cancelled):
-        write_generated_cohort((a_thyroid(n) for n in range(9)), tmp_path, model=A_MODEL, stop_requested=lambda: True)
+        write_generated_cohort((a_thyroid(n) for n in range(9)), tmp_path, model=A_MODEL, should_stop=lambda: True)
     assert read_manifest(tmp_path)[0]["count"] == 1
 
 
@@ -229,20 +229,20 @@ def test_overlap_with_a_structure_is_measured_or_carved_away(tmp_path):
     reported = write_generated_cohort(
         [a_thyroid()], tmp_path / "r", model=A_MODEL, placement=at, surroundings=Surroundings({"trachea": structure})
     )
-    carved = write_generated_cohort(
+    overlap_removed = write_generated_cohort(
         [a_thyroid(met=True)],
         tmp_path / "c",
         model=A_MODEL,
         placement=at,
-        surroundings=Surroundings({"trachea": structure}, carve=True),
+        surroundings=Surroundings({"trachea": structure}, remove_overlap=True),
     )
     whole = a_thyroid().measured.volume_ml
     (before,), (row,) = read_manifest(tmp_path / "r")[0]["thyroids"], read_manifest(tmp_path / "r")[1]
     after = read_manifest(tmp_path / "c")[0]["thyroids"][0]
     assert before["overlap_ml"]["trachea"] == pytest.approx(whole / 4, rel=0.03)
     assert float(row["overlap_ml"]) == pytest.approx(whole / 4, rel=0.03)
-    assert (before["carved"], after["carved"], after["met"]) == (False, True, None)
-    assert (reported.overlapping, carved.overlapping) == (1, 1)
+    assert (before["overlap_removed"], after["overlap_removed"], after["met"]) == (False, True, None)
+    assert (reported.overlapping, overlap_removed.overlapping) == (1, 1)
     assert after["measured"]["volume_ml"] == pytest.approx(0.75 * whole, rel=0.02)
     assert after["label_volume_ml"] == pytest.approx(0.75 * whole, rel=0.05)
     assert after["validity"]["ok"]

@@ -9,7 +9,7 @@ from scipy import stats
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.generation.cohort.cohort_plan import planned_features
 from ThyroidSynthLib.generation.cohort.met_distribution import ks_distance, rank_correlation
-from ThyroidSynthLib.generation.cohort.target_distribution import AskedDistribution
+from ThyroidSynthLib.generation.cohort.target_distribution import TargetDistribution
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def features() -> np.ndarray:
 
 
 def planned(features, count=500, seed=0, **texts):
-    return planned_features(features, AskedDistribution.of_texts(texts), count=count, seed=seed)
+    return planned_features(features, TargetDistribution.of_texts(texts), count=count, seed=seed)
 
 
 @pytest.mark.parametrize("count", [12, 150, 1000])

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution, ks_distance, rank_correlation
-from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace, wish_array, wish_text
+from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace, target_array, target_text
 
 NAMES = ("volume_ml", "isthmus_area_mm2", "symmetry")
 
@@ -23,10 +23,10 @@ def features() -> np.ndarray:
     )
 
 
-def entry(number, asked, measured, met=True):
+def entry(number, targets, measured, met=True):
     return {
         "id": f"t{number:05d}",
-        "asked": dict(zip(NAMES, asked, strict=True)),
+        "targets": dict(zip(NAMES, targets, strict=True)),
         "measured": dict(zip(NAMES, measured, strict=True)),
         "met": met,
     }
@@ -49,15 +49,15 @@ def test_a_cohort_that_measures_what_was_asked_is_near_and_a_shifted_one_is_not(
 
     good, bad = near.summary(), shifted.summary()
 
-    assert good["features"]["volume_ml"]["ks_to_asked"] <= 3 / 80
+    assert good["features"]["volume_ml"]["ks_to_target"] <= 3 / 80
     assert abs(good["features"]["volume_ml"]["largest_quantile_error"]) < 0.05
-    assert bad["features"]["volume_ml"]["ks_to_asked"] > 0.3
+    assert bad["features"]["volume_ml"]["ks_to_target"] > 0.3
     assert bad["features"]["volume_ml"]["largest_quantile_error"] == pytest.approx(5)
     assert bad["features"]["volume_ml"]["mean_error"] == pytest.approx(5)
-    assert good["without_isthmus"]["asked"] == good["without_isthmus"]["measured"] == (features[:, 1] == 0).mean()
+    assert good["without_isthmus"]["targets"] == good["without_isthmus"]["measured"] == (features[:, 1] == 0).mean()
     pair = good["rank_correlation"]["volume_ml with symmetry"]
-    assert pair["asked"] == pytest.approx(pair["cohort"]) == pytest.approx(pair["measured"])
-    assert (good["met"], good["unmet"], good["asked"]) == (80, [], {"volume_ml": "cohort"})
+    assert pair["targets"] == pytest.approx(pair["cohort"]) == pytest.approx(pair["measured"])
+    assert (good["met"], good["unmet"], good["targets"]) == (80, [], {"volume_ml": "cohort"})
 
 
 def test_what_is_out_of_reach_is_named_with_the_nearest_and_counted_by_region(features, tmp_path):
@@ -72,11 +72,11 @@ def test_what_is_out_of_reach_is_named_with_the_nearest_and_counted_by_region(fe
     assert written["met"] == 1 and [each["id"] for each in written["unmet"]] == ["t00001", "t00002"]
     assert written["unmet"][0]["nearest"] == {"volume_ml": 41.0, "isthmus_area_mm2": 0.0, "symmetry": 0.61}
     region = "above the cohort's volume, without isthmus, middling symmetry"
-    assert written["unmet_by_region"] == [{"region": region, "asked": 2, "unmet": 2}]
+    assert written["unmet_by_region"] == [{"region": region, "targets": 2, "unmet": 2}]
     with (tmp_path / "distribution.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 21 and rows[3]["quantile"] == "0.5"
-    assert float(rows[3]["error"]) == pytest.approx(float(rows[3]["measured"]) - float(rows[3]["asked"]), rel=1e-4)
+    assert float(rows[3]["error"]) == pytest.approx(float(rows[3]["measured"]) - float(rows[3]["targets"]), rel=1e-4)
 
 
 def test_free_features_are_compared_with_the_cohort_only(features):
@@ -87,9 +87,9 @@ def test_free_features_are_compared_with_the_cohort_only(features):
     summary = found.summary()
 
     assert summary["met"] is None
-    assert summary["features"]["symmetry"]["ks_to_asked"] is None
+    assert summary["features"]["symmetry"]["ks_to_target"] is None
     assert summary["features"]["symmetry"]["ks_to_cohort"] < 0.4
-    assert summary["without_isthmus"]["asked"] is None
+    assert summary["without_isthmus"]["targets"] is None
     json.dumps(found.headline(), allow_nan=False)
 
 
@@ -100,19 +100,19 @@ def test_a_feature_asked_of_some_is_compared_among_these(features):
 
     summary = found.summary()
 
-    assert summary["without_isthmus"]["measured"] == summary["without_isthmus"]["asked"] == 1.0
+    assert summary["without_isthmus"]["measured"] == summary["without_isthmus"]["targets"] == 1.0
     area = summary["features"]["isthmus_area_mm2"]
-    assert (area["asked_of"], area["ks_to_asked"], area["mean_error"]) == (1, 0.0, 0.0)
+    assert (area["targets_of"], area["ks_to_target"], area["mean_error"]) == (1, 0.0, 0.0)
 
 
 def test_wishes_far_from_every_training_case_are_found_furthest_first(features):
     space = FeatureSpace(features)
-    wishes = wish_array([{"volume_ml": 200.0}, dict(zip(NAMES, features[5], strict=True)), {"volume_ml": 900.0}, {}])
+    targets = target_array([{"volume_ml": 200.0}, dict(zip(NAMES, features[5], strict=True)), {"volume_ml": 900.0}, {}])
 
-    assert space.far(wishes).tolist() == [2, 0]
-    assert space.distances(wishes)[[1, 3]] == pytest.approx(0.0)
-    assert space.outside(wishes[0])[0].startswith("volume of the cohort: ")
-    assert space.outside(wishes[1]) == space.outside(wishes[3]) == []
+    assert space.far(targets).tolist() == [2, 0]
+    assert space.distances(targets)[[1, 3]] == pytest.approx(0.0)
+    assert space.outside(targets[0])[0].startswith("volume of the cohort: ")
+    assert space.outside(targets[1]) == space.outside(targets[3]) == []
 
 
 def test_a_combination_can_be_far_although_each_feature_is_usual():
@@ -122,17 +122,17 @@ def test_a_combination_can_be_far_although_each_feature_is_usual():
     symmetry = np.concatenate([rng.normal(0.9, 0.01, 40), rng.normal(0.4, 0.01, 40)])
     space = FeatureSpace(np.column_stack([volume, np.full(80, 50.0), symmetry]))
 
-    wish = np.array([[40.0, 50.0, 0.9]])
+    target = np.array([[40.0, 50.0, 0.9]])
 
-    assert space.far(wish).tolist() == [0]
-    assert space.outside(wish[0]) == []
+    assert space.far(target).tolist() == [0]
+    assert space.outside(target[0]) == []
 
 
 def test_regions_and_wishes_are_told_in_words(features):
     space = FeatureSpace(features)
     assert space.region(np.array([features[:, 0].max(), 0.0, np.nan])) == "high volume, without isthmus, any symmetry"
     assert space.region(features.mean(axis=0) * [0, 1, 1]).startswith("below the cohort's volume, middling isthmus")
-    assert wish_text(np.array([95.0, np.nan, 0.6])) == "95.0 mL, symmetry 0.60"
+    assert target_text(np.array([95.0, np.nan, 0.6])) == "95.0 mL, symmetry 0.60"
 
 
 def test_one_target_that_many_share_and_meet_closely_is_no_distance(features):
@@ -144,8 +144,8 @@ def test_one_target_that_many_share_and_meet_closely_is_no_distance(features):
 
     alike, apart = found.summary()["features"], spread.summary()["features"]
 
-    assert alike["volume_ml"]["ks_to_asked"] is alike["symmetry"]["ks_to_asked"] is None
+    assert alike["volume_ml"]["ks_to_target"] is alike["symmetry"]["ks_to_target"] is None
     assert abs(alike["volume_ml"]["largest_quantile_error"]) < 0.01
-    assert apart["volume_ml"]["ks_to_asked"] == pytest.approx(1 / 20)
+    assert apart["volume_ml"]["ks_to_target"] == pytest.approx(1 / 20)
     # That there is no isthmus is met exactly, and compared.
-    assert alike["isthmus_area_mm2"]["ks_to_asked"] == apart["isthmus_area_mm2"]["ks_to_asked"] == 0.0
+    assert alike["isthmus_area_mm2"]["ks_to_target"] == apart["isthmus_area_mm2"]["ks_to_target"] == 0.0

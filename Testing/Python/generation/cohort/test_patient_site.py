@@ -5,7 +5,7 @@ import pytest
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.generation.cohort.patient_site import generate_to_target, site_at
-from ThyroidSynthLib.generation.cohort.target_table import read_wishes
+from ThyroidSynthLib.generation.cohort.target_table import read_targets
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.volume_files import write_volume
 
@@ -13,19 +13,19 @@ from ThyroidSynthLib.imaging.volume_files import write_volume
 def test_a_table_gives_one_wish_a_row_and_empty_cells_are_free(tmp_path):
     path = tmp_path / "wishes.csv"
     path.write_text("name,symmetry,volume_ml\na,0.7,15\nb,,20.5\n")
-    assert read_wishes(path) == [{"volume_ml": 15.0, "symmetry": 0.7}, {"volume_ml": 20.5, "symmetry": None}]
+    assert read_targets(path) == [{"volume_ml": 15.0, "symmetry": 0.7}, {"volume_ml": 20.5, "symmetry": None}]
 
 
 def test_a_blank_after_a_comma_costs_no_wish(tmp_path):
     path = tmp_path / "wishes.csv"
     path.write_text("volume_ml, symmetry\n15, 0.7\n")
-    assert read_wishes(path) == [{"volume_ml": 15.0, "symmetry": 0.7}]
+    assert read_targets(path) == [{"volume_ml": 15.0, "symmetry": 0.7}]
 
 
 def test_a_table_saved_by_a_spreadsheet_with_semicolons_and_a_mark_is_read(tmp_path):
     path = tmp_path / "wishes.csv"
     path.write_bytes("\ufeffvolume_ml;isthmus_area_mm2\r\n15;0\r\n".encode())
-    assert read_wishes(path) == [{"volume_ml": 15.0, "isthmus_area_mm2": 0.0}]
+    assert read_targets(path) == [{"volume_ml": 15.0, "isthmus_area_mm2": 0.0}]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_table_that_makes_no_sense_is_refused_with_its_fault(tmp_path, text, f
     path = tmp_path / "wishes.csv"
     path.write_text(text)
     with pytest.raises(InputError, match=fault):
-        read_wishes(path)
+        read_targets(path)
 
 
 def a_mask(center_ijk) -> Volume:
@@ -67,19 +67,19 @@ def test_what_makes_a_placement_unreliable_is_noted(tmp_path):
     trachea = a_mask((12, 9, 25))
     write_volume(trachea, tmp_path / "away" / "trachea.nii.gz")
     write_volume(a_mask((5, 20, 4)), tmp_path / "away" / "thyroid_gland.nii.gz")
-    stray = trachea.array.copy()
-    stray[:2, -2:, -2:] = 1
-    for name in ("stray", "lone"):
-        write_volume(Volume(stray, trachea.ijk_to_ras), tmp_path / name / "trachea.nii.gz")
+    detached = trachea.array.copy()
+    detached[:2, -2:, -2:] = 1
+    for name in ("detached", "lone"):
+        write_volume(Volume(detached, trachea.ijk_to_ras), tmp_path / name / "trachea.nii.gz")
     write_volume(trachea, tmp_path / "clean" / "trachea.nii.gz")
 
-    away, stray, lone, clean = (
-        site_at(tmp_path / place, "trachea") for place in ("away", "stray", "lone/trachea.nii.gz", "clean")
+    away, detached, lone, clean = (
+        site_at(tmp_path / place, "trachea") for place in ("away", "detached", "lone/trachea.nii.gz", "clean")
     )
     assert away.notes[0] == "trachea away from the thyroid"
-    assert stray.notes == lone.notes == ("1 island of the trachea removed (0.036 mL, 8 voxels)",)
+    assert detached.notes == lone.notes == ("1 island of the trachea removed (0.036 mL, 8 voxels)",)
     assert clean.notes == ()
-    for site in (stray, lone):
+    for site in (detached, lone):
         assert np.allclose(site.placement.origin_ras, clean.placement.origin_ras)
 
 
@@ -102,8 +102,8 @@ def test_an_empty_mask_and_several_patients_are_refused(tmp_path):
 
 def test_to_target_brings_the_asked_volume_nearer_than_chance(small_model):
     volume = float(np.median(small_model.features[:, 0]))
-    found = list(generate_to_target(small_model, count=2, seed=3, asked={"volume_ml": volume}, resolution=32))
+    found = list(generate_to_target(small_model, count=2, seed=3, targets={"volume_ml": volume}, resolution=32))
     assert [thyroid.index for thyroid in found] == [0, 1]
     for thyroid in found:
         assert thyroid.measured.volume_ml == pytest.approx(volume, rel=0.02)
-        assert set(thyroid.asked) == {"volume_ml"}
+        assert set(thyroid.targets) == {"volume_ml"}

@@ -8,7 +8,7 @@ from scipy import stats
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.generation.cohort.marginals import Marginal
-from ThyroidSynthLib.generation.cohort.target_distribution import AskedDistribution, parse_share
+from ThyroidSynthLib.generation.cohort.target_distribution import TargetDistribution, parse_share
 
 SHARES = (np.arange(400) + 0.5) / 400
 COHORT = np.array([4.0, 8.0, 12.0, 30.0])
@@ -84,7 +84,7 @@ def test_a_symmetry_never_exceeds_1_and_the_cohorts_own_quantiles_are_its_cases(
 )
 def test_impossible_distributions_are_refused_by_feature(texts, fault):
     with pytest.raises(InputError, match=fault):
-        AskedDistribution.of_texts(texts)
+        TargetDistribution.of_texts(texts)
 
 
 def test_files_of_distributions_in_json_and_csv_say_the_same(tmp_path):
@@ -92,7 +92,7 @@ def test_files_of_distributions_in_json_and_csv_say_the_same(tmp_path):
     (tmp_path / "d.csv").write_text(
         'feature, distribution\nvolume_ml, "lognormal(2.7, 0.35)"\nsymmetry, 0.6\nwithout_isthmus, 0.3\n'
     )
-    from_json, from_csv = (AskedDistribution.read(tmp_path / name) for name in ("d.json", "d.csv"))
+    from_json, from_csv = (TargetDistribution.read(tmp_path / name) for name in ("d.json", "d.csv"))
 
     assert from_json == from_csv
     assert from_json.to_json() == {
@@ -101,8 +101,8 @@ def test_files_of_distributions_in_json_and_csv_say_the_same(tmp_path):
         "symmetry": "0.6",
         "without_isthmus": "30%",
     }
-    assert AskedDistribution.of_texts(from_json.to_json()) == from_json
-    assert AskedDistribution.of_texts({"symmetry": "0.7", "volume_ml": None}, from_json).volume_ml.kind == "lognormal"
+    assert TargetDistribution.of_texts(from_json.to_json()) == from_json
+    assert TargetDistribution.of_texts({"symmetry": "0.7", "volume_ml": None}, from_json).volume_ml.kind == "lognormal"
     assert parse_share("cohort") is None
 
 
@@ -113,6 +113,6 @@ def test_files_of_distributions_in_json_and_csv_say_the_same(tmp_path):
 def test_a_file_that_makes_no_sense_is_named(tmp_path, text, fault):
     (tmp_path / "d.txt").write_text(text)
     with pytest.raises(InputError, match=rf"d\.txt: .*{fault}"):
-        AskedDistribution.read(tmp_path / "d.txt")
+        TargetDistribution.read(tmp_path / "d.txt")
     with pytest.raises(InputError, match="cannot be read"):
-        AskedDistribution.read(tmp_path / "missing.json")
+        TargetDistribution.read(tmp_path / "missing.json")

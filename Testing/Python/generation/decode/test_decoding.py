@@ -116,6 +116,6 @@ def test_validity_counts_pieces_and_holes() -> None:
 def test_a_thyroid_of_a_code_carries_what_it_is_about(small_model: ShapeModel) -> None:
     thyroid = thyroid_of_code(small_model, small_model.codes[0], resolution=32, seed=4, index=7, attempts=2)
 
-    assert (thyroid.seed, thyroid.index, thyroid.attempts, thyroid.asked) == (4, 7, 2, {})
+    assert (thyroid.seed, thyroid.index, thyroid.attempts, thyroid.targets) == (4, 7, 2, {})
     assert thyroid.code.dtype == np.float32
     assert thyroid.measured == measure_features(thyroid.surface)

@@ -8,7 +8,7 @@ from ThyroidSynthLib.generation.decode.decoding import NearbyDecoding, decode, d
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.decode.nearby_grid import NearbyGrids
 from ThyroidSynthLib.generation.decode.sparse_grid import FieldFunction, evaluate_dense, evaluate_sparse
-from ThyroidSynthLib.geometry.surface import surface_from_level_set
+from ThyroidSynthLib.geometry.surface import surface_from_sdf
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 BOX = (-np.ones(3), np.ones(3))
@@ -26,7 +26,7 @@ def assert_same_surface(grids: NearbyGrids, field: FieldFunction, resolution: in
     near, dense = grids.evaluate(field), evaluate_dense(field, *box, resolution)
     np.testing.assert_array_equal(near.values < 0, dense.values < 0)
     if (dense.values < 0).any():
-        wanted, found = surface_from_level_set(dense.values), surface_from_level_set(near.values)
+        wanted, found = surface_from_sdf(dense.values), surface_from_sdf(near.values)
         np.testing.assert_array_equal(found.faces, wanted.faces)
         # Matrix products of other lengths differ in the last bits.
         np.testing.assert_allclose(found.vertices, wanted.vertices, atol=1e-3)
@@ -77,8 +77,8 @@ def test_specks_that_appear_anywhere_within_the_searched_part_are_found() -> Non
     grids = NearbyGrids(*BOX, 64)
     for _ in range(12):
         grids.evaluate(gland)
-        speck = sphere(rng.uniform((-0.6, -0.3, -0.3), (0.6, 0.3, 0.3)), rng.uniform(2.5, 4.0) * 2 / 63)
-        assert_same_surface(grids, union(gland, speck), 64)
+        island = sphere(rng.uniform((-0.6, -0.3, -0.3), (0.6, 0.3, 0.3)), rng.uniform(2.5, 4.0) * 2 / 63)
+        assert_same_surface(grids, union(gland, island), 64)
 
 
 def test_a_networks_codes_are_followed_in_small_and_large_steps(small_model: ShapeModel) -> None:

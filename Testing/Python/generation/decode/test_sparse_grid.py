@@ -8,7 +8,7 @@ import pytest
 from ThyroidSynthLib.generation.decode.decoding import decoding_box
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.decode.sparse_grid import FieldFunction, evaluate_dense, evaluate_sparse
-from ThyroidSynthLib.geometry.surface import surface_from_level_set
+from ThyroidSynthLib.geometry.surface import surface_from_sdf
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 BOX = (-np.ones(3), np.ones(3))
@@ -21,7 +21,7 @@ def assert_same_surface(field: FieldFunction, resolution: int, box=BOX) -> float
     np.testing.assert_array_equal(sparse.values == 0, dense.values == 0)
     np.testing.assert_allclose(sparse.to_position(np.array([3, 2, 1])), dense.to_position(np.array([3, 2, 1])))
     if (dense.values < 0).any() and (dense.values > 0).any():
-        wanted, found = surface_from_level_set(dense.values), surface_from_level_set(sparse.values)
+        wanted, found = surface_from_sdf(dense.values), surface_from_sdf(sparse.values)
         np.testing.assert_array_equal(found.faces, wanted.faces)
         # Matrix products of other lengths differ in the last bits.
         np.testing.assert_allclose(found.vertices, wanted.vertices, atol=1e-3)

@@ -175,7 +175,7 @@ def test_an_empty_segment_and_a_stop_are_told(small_model: ShapeModel, mask: Vol
     with pytest.raises(InputError, match="empty"):
         fit_patient(small_model, Volume(np.zeros_like(mask.array), mask.ijk_to_ras), PLACEMENT)
     with pytest.raises(Cancelled):
-        fit_patient(small_model, mask, PLACEMENT, stop_requested=lambda: True)
+        fit_patient(small_model, mask, PLACEMENT, should_stop=lambda: True)
 
 
 def _farthest(points: np.ndarray, others: np.ndarray) -> float:

@@ -87,7 +87,7 @@ def test_a_bite_and_a_leak_are_doubted(small_model: ShapeModel, monkeypatch: pyt
 def test_a_cut_gland_is_completed(small_model: ShapeModel) -> None:
     for gland in GLANDS:
         fit = fitted(small_model, segmented(gland, (1.5, 1.5, 1.5), lowest_mm=-6.0))
-        assert fit.cut and fit.thyroid.asked == {} and fit.shift_mm == 0.0
+        assert fit.cut and fit.thyroid.targets == {} and fit.shift_mm == 0.0
         assert fit.thyroid.surface.volume == pytest.approx(gland.volume, rel=0.2)
         assert fit.thyroid.surface.bounds[0][2] < -12.0
 

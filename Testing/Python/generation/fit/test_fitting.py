@@ -24,7 +24,7 @@ def test_a_training_cases_shape_is_found(small_model: ShapeModel, small_cohort: 
         assert fit.distance < 2.0
         assert fit.inside_share == 1.0
         assert fit.thyroid.validity.ok
-        assert fit.thyroid.asked == measure_features(surface).as_dict()
+        assert fit.thyroid.targets == measure_features(surface).as_dict()
         assert fit.thyroid.measured.volume_ml == pytest.approx(small_cohort.features[row, 0], rel=0.05)
         reconstructed = reconstruct(small_model, row, resolution=40)
         np.testing.assert_allclose(fit.thyroid.surface.bounds, reconstructed.surface.bounds, atol=1.5)
@@ -77,4 +77,4 @@ def test_a_baseline_model_fits_too(small_baseline: ShapeModel, small_cohort: Coh
 
 def test_a_stop_is_heard(small_model: ShapeModel, small_cohort: Cohort) -> None:
     with pytest.raises(Cancelled):
-        fit_surface(small_model, small_cohort.surface(small_cohort.ids[0]), stop_requested=lambda: True)
+        fit_surface(small_model, small_cohort.surface(small_cohort.ids[0]), should_stop=lambda: True)

@@ -22,7 +22,7 @@ def measured(small_model: ShapeModel) -> ShapeModel:
 def errors(model: ShapeModel) -> np.ndarray:
     """Mean absolute errors of one-shot thyroids, in the cohort's SDs."""
     made = list(generate(model, count=12, seed=5, resolution=40))
-    off = [list(each.asked.values()) - each.measured.as_array() for each in made]
+    off = [list(each.targets.values()) - each.measured.as_array() for each in made]
     return np.abs(off).mean(axis=0) / model.features.std(axis=0)
 
 
@@ -59,7 +59,7 @@ def test_what_was_seen_travels_in_the_models_file(measured: ShapeModel, small_mo
 
 
 def test_it_can_be_stopped(small_model: ShapeModel) -> None:
-    asking = replace(small_model, settings=replace(small_model.settings, prior="measured"))
+    targets = replace(small_model, settings=replace(small_model.settings, prior="measured"))
 
     with pytest.raises(Cancelled):
-        calibrated(asking, stop_requested=lambda: True)
+        calibrated(targets, should_stop=lambda: True)

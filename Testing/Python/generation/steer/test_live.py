@@ -48,6 +48,6 @@ class _Overshooting(ModelShapes):
 def test_a_step_that_leads_further_away_is_not_taken_where_a_shorter_one_leads_nearer(small_model: ShapeModel) -> None:
     for start in generate(small_model, count=3, seed=3):
         live = LiveSteering(_Overshooting(small_model), start)
-        wish = 1.15 * start.measured.volume_ml
-        reached = live.follow({"volume_ml": wish}, resolution=32).measured.volume_ml
-        assert abs(reached - wish) < 0.5 * abs(start.measured.volume_ml - wish)
+        target = 1.15 * start.measured.volume_ml
+        reached = live.follow({"volume_ml": target}, resolution=32).measured.volume_ml
+        assert abs(reached - target) < 0.5 * abs(start.measured.volume_ml - target)

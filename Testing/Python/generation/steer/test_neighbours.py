@@ -29,4 +29,4 @@ def test_neighbours_are_valid_repeatable_and_as_near_as_asked(small_model: Shape
 
 def test_drawing_can_be_stopped(small_model: ShapeModel) -> None:
     with pytest.raises(Cancelled):
-        draw_near(ModelShapes(small_model), small_model.codes[0], seed=0, stop_requested=lambda: True)
+        draw_near(ModelShapes(small_model), small_model.codes[0], seed=0, should_stop=lambda: True)

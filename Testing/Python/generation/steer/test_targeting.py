@@ -26,20 +26,20 @@ def starts(small_model: ShapeModel) -> list[Thyroid]:
 
 
 def test_what_was_asked_is_measured_on_the_final_surface(small_model: ShapeModel, starts: list[Thyroid]) -> None:
-    results = [steer_to_target(small_model, start, start.asked, resolution=40) for start in starts]
+    results = [steer_to_target(small_model, start, start.targets, resolution=40) for start in starts]
 
     assert sum(result.met for result in results) >= 5
     for start, result in zip(starts, results, strict=True):
         thyroid = result.thyroid
         assert thyroid.validity.ok
-        assert thyroid.asked == start.asked
+        assert thyroid.targets == start.targets
         assert (thyroid.seed, thyroid.index, thyroid.attempts) == (start.seed, start.index, start.attempts)
         for name, error in result.error.items():
             measured = getattr(thyroid.measured, name)
-            assert error == pytest.approx(measured - start.asked[name])
-            assert not result.met or is_met(name, measured, start.asked[name])
+            assert error == pytest.approx(measured - start.targets[name])
+            assert not result.met or is_met(name, measured, start.targets[name])
         assert result.met == all(
-            is_met(name, getattr(thyroid.measured, name), target) for name, target in start.asked.items()
+            is_met(name, getattr(thyroid.measured, name), target) for name, target in start.targets.items()
         )
         assert result.distance < 3.0
         assert result.moved < 1.0
@@ -142,7 +142,7 @@ def test_a_baseline_model_can_be_steered_as_well(small_baseline: ShapeModel) -> 
 
 def test_a_stop_is_heard(small_model: ShapeModel, starts: list[Thyroid]) -> None:
     with pytest.raises(Cancelled):
-        steer_to_target(small_model, starts[0], {"volume_ml": 14.0}, stop_requested=lambda: True)
+        steer_to_target(small_model, starts[0], {"volume_ml": 14.0}, should_stop=lambda: True)
 
 
 def test_training_codes_lie_at_about_1(small_model: ShapeModel) -> None:
@@ -252,6 +252,6 @@ def test_a_fine_surface_can_be_given_up_before_it_is_decoded(small_model: ShapeM
             {"volume_ml": 1.2 * start.measured.volume_ml},
             resolution=128,
             progress=lambda fraction, message: told.append(fraction),
-            stop_requested=at_the_finer_grid,
+            should_stop=at_the_finer_grid,
         )
     assert shapes.decoded.count(128) <= 1

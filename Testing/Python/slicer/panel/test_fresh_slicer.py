@@ -6,8 +6,8 @@ import sys
 from importlib.abc import MetaPathFinder
 
 import pytest
-from panel.conftest import PROJECT, Hands
 
+from support.panel_hands import PROJECT, Hands
 from support.tiny_cohort import write_tiny_cohort
 
 # What Slicer does not bring: PyTorch and the packages of requirements.txt, as they are imported and as they are named.
@@ -52,7 +52,7 @@ def test_no_button_of_a_fresh_panel_fails(hands):
     from standin import inspection
 
     inspection.open_all(hands.module.panel)
-    assert not hands.carveButton.enabled
+    assert not hands.removeOverlapButton.enabled
     # With the sample case the other buttons would no longer meet a panel without a patient.
     clicked, faults = press_every_button(hands, skip=("sampleDataButton",))
     assert len(clicked) > 20

@@ -228,9 +228,9 @@ def test_a_reloaded_module_goes_on_where_it_was(ready):
 
 def test_a_closed_module_leaves_no_observer_timer_process_or_thread(slicer_app, dataset, model_file):
     import slicer
-    from panel.conftest import PROJECT, Hands
 
     from standin.leaks import held
+    from support.panel_hands import PROJECT, Hands
     from ThyroidSynthLib.dataset.cases import find_cases
     from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 

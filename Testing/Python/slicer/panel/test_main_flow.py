@@ -31,7 +31,7 @@ def test_the_model_is_described_before_anything_is_installed(hands, model_file):
     for part in ("160 training cases", "SYNTHETIC", "Fixed features", "Volume:", "Not for clinical use"):
         assert part in text
     assert "of 160" in hands.volumeRangeLabel.text
-    assert not hands.app.installations.asked
+    assert not hands.app.installations.targets
 
 
 def test_a_generated_thyroid_lies_over_the_ct_in_all_views(ready):
@@ -61,7 +61,7 @@ def test_what_is_shown_is_what_was_measured_at_the_patients_trachea(ready):
     found = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
     np.testing.assert_allclose(found.as_array(), record.features.as_array(), rtol=1e-3, atol=1e-3)
     assert f"measured {record.measured['volume_ml']:.1f} mL" in ready.volumeRangeLabel.text
-    assert record.asked["volume_ml"] == 15.0
+    assert record.targets["volume_ml"] == 15.0
 
 
 def test_the_next_thyroid_replaces_the_chosen_result_and_no_camera_moves(ready):
@@ -75,7 +75,7 @@ def test_the_next_thyroid_replaces_the_chosen_result_and_no_camera_moves(ready):
     ready.click("generateButton")
     assert len(generated_thyroids(ready.app.scene)) == 1
     assert surface_of_segment(ready.parameters.result, SEGMENT_ID).volume != pytest.approx(old.volume, rel=1e-3)
-    assert read_record(ready.parameters.result).asked["volume_ml"] == 25.0
+    assert read_record(ready.parameters.result).targets["volume_ml"] == 25.0
     assert (ready.app.view("1").grab() != picture).any()
     assert (camera.GetPosition(), camera.GetFocalPoint()) == before
     assert [ready.app.view(name).node.GetSliceOffset() for name in VIEWS[:3]] == offsets
@@ -124,7 +124,7 @@ def test_a_freed_feature_is_not_asked(ready):
     text = ready.symmetryRangeLabel.text
     assert "measured" in text
     assert "free" in text
-    assert set(read_record(ready.parameters.result).asked) == {"volume_ml", "isthmus_area_mm2"}
+    assert set(read_record(ready.parameters.result).targets) == {"volume_ml", "isthmus_area_mm2"}
 
 
 def test_the_sliders_reach_a_little_past_the_cohort(ready, model_file):
@@ -169,8 +169,8 @@ def test_exact_wishes_are_met_and_drawn_ones_are_taken_as_they_come(ready):
     ready.isthmusAreaCheckBox.click()
     ready.click("generateButton")
     exact = read_record(ready.parameters.result)
-    assert exact.measured["volume_ml"] == pytest.approx(exact.asked["volume_ml"], rel=0.03)
-    assert exact.measured["symmetry"] == pytest.approx(exact.asked["symmetry"], abs=0.05)
+    assert exact.measured["volume_ml"] == pytest.approx(exact.targets["volume_ml"], rel=0.03)
+    assert exact.measured["symmetry"] == pytest.approx(exact.targets["symmetry"], abs=0.05)
     ready.exactCheckBox.click()
     ready.click("generateButton")
     assert read_record(ready.parameters.result).code != exact.code

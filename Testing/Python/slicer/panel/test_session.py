@@ -147,7 +147,7 @@ def test_a_radiologists_session(radiologist, watched, tmp_path):
     assert volume(first) == pytest.approx(22, abs=0.5)
     step("free the symmetry", lambda: hands.symmetryCheckBox.click())
     step("another at random", lambda: hands.click("randomButton"))
-    assert "symmetry" not in read_record(hands.parameters.result).asked
+    assert "symmetry" not in read_record(hands.parameters.result).targets
     step("one like the patient's", lambda: hands.click("similarButton"))
     step("keep it, ask for a new one", lambda: hands.resultSelector.setCurrentNode(None))
     step("generate again", lambda: hands.click("generateButton"))

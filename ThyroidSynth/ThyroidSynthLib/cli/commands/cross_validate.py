@@ -110,7 +110,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             chosen,
             evaluation.quick() if options.quick else evaluation,
             progress=console.progress,
-            stop_requested=stopped,
+            should_stop=stopped,
         )
     report = options.out / REPORT_FILE
     lines = [f"The report is in {report}. {len(document['runs'])} models, mean ± SD:"]

@@ -72,8 +72,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     sources = find_cases(options.patient, class_map=options.class_map, thyroid=options.thyroid, trachea=options.trachea)
     if len(sources) != 1:
         raise InputError(f"{options.patient} holds {len(sources)} cases. Name the one whose thyroid is to be edited.")
-    asked = {name: getattr(options, option.replace("-", "_")) for option, name in _FEATURES.items()}
-    changes = {name: Change(*value) for name, value in asked.items() if value is not None}
+    targets = {name: getattr(options, option.replace("-", "_")) for option, name in _FEATURES.items()}
+    changes = {name: Change(*value) for name, value in targets.items() if value is not None}
     held = None if options.hold is None else [_FEATURES[name] for name in options.hold]
     files = with_merging(file_options(options), options, console)
     inputs = [*sources[0].files, *files_at(options.model, options.merge_into, options.grid)]
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             held=held,
             seed=options.seed,
             progress=console.progress,
-            stop_requested=stopped,
+            should_stop=stopped,
         )
     document = write_edit(
         edited,
@@ -104,8 +104,8 @@ def _text(document: dict[str, Any]) -> str:
     lines = [f"{document['id']}:"]
     for option, name in _FEATURES.items():
         before, after = (_DECIMALS[name].format(document[when][name]) for when in ("before", "after"))
-        if name in document["asked"]:
-            about = f"asked: {_DECIMALS[name].format(document['asked'][name])}"
+        if name in document["targets"]:
+            about = f"asked: {_DECIMALS[name].format(document['targets'][name])}"
         else:
             about = "held" if name in document["held"] else "free"
         lines.append(f"  {option.replace('-', ' ')}: {before} -> {after} ({about})")

@@ -84,7 +84,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             cohort,
             chosen.quick() if options.quick else chosen,
             progress=console.progress,
-            stop_requested=stopped,
+            should_stop=stopped,
         )
     report = write_evaluation(found, options.out, overwrite=options.overwrite)
     document = {"report": str(report), **document_of(found)}
@@ -101,7 +101,9 @@ def run(options: argparse.Namespace, console: Console) -> Result:
                 f"{summary['chamfer_over_floor']:.2f} times the floor; surface distance "
                 f"{summary['assd_mm']['mean']:.2f} mm."
             )
-    pccs = [f"{name} {value['pcc']:.3f}" for name, value in document["steering"]["one_shot"].items() if value["pcc"]]
+    pccs = [
+        f"{name} {value['pcc']:.3f}" for name, value in document["steering"]["direct_sampling"].items() if value["pcc"]
+    ]
     if pccs:
         lines.append(f"PCC asked against measured, one-shot: {', '.join(pccs)}.")
     independent = document["steering"]["independent"]

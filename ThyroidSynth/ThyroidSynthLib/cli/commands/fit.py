@@ -69,7 +69,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
                 completions=options.completions,
                 seed=options.seed,
                 progress=console.progress,
-                stop_requested=stopped,
+                should_stop=stopped,
             )
         )
     document = {"folder": str(options.out), "fits": fits, "trained_on_synthetic_cohort": model.synthetic}

@@ -20,14 +20,21 @@ from ThyroidSynthLib.cli.shared.arguments import (
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
-from ThyroidSynthLib.cli.shared.targets import Asked, add_asking, asked_of, check_asking, far_text, met_text
+from ThyroidSynthLib.cli.shared.targets import (
+    TargetOptions,
+    add_target_options,
+    check_target_options,
+    far_text,
+    met_text,
+    targets_of,
+)
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import atomic_path
 from ThyroidSynthLib.generation.cohort.met_distribution import DISTRIBUTION_PNG
 from ThyroidSynthLib.imaging.labels import TRACHEA
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.common.progress import StopRequested
+    from ThyroidSynthLib.common.progress import ShouldStop
     from ThyroidSynthLib.export.cohort.written_thyroid import ThyroidWriter, WrittenThyroid
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
@@ -51,7 +58,7 @@ examples:
   thyroidsynth generate model.safetensors --count 1000 --distribution cohort --without-isthmus 30% --out cohort1000
   thyroidsynth generate model.safetensors --count 500 --volume-distribution lognormal:2.7,0.35 --out asked
   thyroidsynth generate model.safetensors --reconstruct s0001 s0002 --out given_back
-  thyroidsynth generate model.safetensors --at s0327 --grid s0327/ct.nii.gz --overlap carve --out in_patient
+  thyroidsynth generate model.safetensors --at s0327 --grid s0327/ct.nii.gz --overlap remove --out in_patient
   thyroidsynth generate model.safetensors --merge-into s0327 --format none --out other_thyroids
 
 A table of wishes has any of the columns volume_ml, isthmus_area_mm2, symmetry and one row for each thyroid.
@@ -71,7 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=natural, default=0, help="seed of the random codes (default: 0)")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
     add_scheduler(parser)
-    add_asking(parser)
+    add_target_options(parser)
     place = parser.add_argument_group("place")
     place.add_argument(
         "--at",
@@ -83,7 +90,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_class_map(place)
     place.add_argument(
         "--overlap",
-        choices=("report", "carve"),
+        choices=("report", "remove"),
         help="measure what each thyroid shares with the patient's trachea, or also carve it free of it",
     )
     place.add_argument(
@@ -112,12 +119,12 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.generation.cohort.patient_site import site_at
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
-    check_asking(options)
+    check_target_options(options)
     where = options.at or options.merge_into
     if options.overlap and where is None:
         options.usage_error("--overlap needs a patient: give --at or --merge-into")
     if options.structures and not options.overlap:
-        options.usage_error("--structures are what --overlap is about: say --overlap report or --overlap carve")
+        options.usage_error("--structures are what --overlap is about: say --overlap report or --overlap remove")
     # --distribution may also say "cohort", which is no file.
     tables = (options.from_table, Path(options.distribution) if options.distribution else None)
     patient = (options.at, options.merge_into, options.grid, *options.structures)
@@ -127,15 +134,19 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     if options.reconstruct and options.dask_scheduler:
         options.usage_error("--reconstruct is done in this process: leave out --dask-scheduler")
     model = ShapeModel.load(options.model)
-    asked = None if options.reconstruct else asked_of(options, model)
-    if asked is not None and asked.far:
-        console.note(far_text(asked.far, len(asked.wishes)))
+    target_options = None if options.reconstruct else targets_of(options, model)
+    if target_options is not None and target_options.far:
+        console.note(far_text(target_options.far, len(target_options.targets)))
     site = site_at(where, model.frame.alignment, class_map=options.class_map) if where else None
     if site is not None and site.notes:
         console.note(f"The placement at {where}: {'; '.join(site.notes)}.")
     writer = thyroid_writer(options.out, site.placement if site else None, files, _surroundings(options, site))
-    request = {"reconstructed": options.reconstruct} if asked is None else asked.request
-    distribution = MetDistribution(model.features, asked.distribution) if asked is not None and asked.differ else None
+    specification = {"reconstructed": options.reconstruct} if target_options is None else target_options.specification
+    distribution = (
+        MetDistribution(model.features, target_options.distribution)
+        if target_options is not None and target_options.differ
+        else None
+    )
     stop_file = options.out / STOP_FILE
     with stop_on_signals() as signalled:
 
@@ -143,16 +154,18 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             return signalled() or stop_file.exists()
 
         written = record_cohort(
-            _reconstructed(options, model, writer) if asked is None else _made(options, model, writer, asked, stopped),
+            _reconstructed(options, model, writer)
+            if target_options is None
+            else _made(options, model, writer, target_options, stopped),
             options.out,
             model=model,
             placement=writer.placement,
-            request={**request, "placed_at": str(where) if where else None, **_said(options)},
+            specification={**specification, "placed_at": str(where) if where else None, **_said(options)},
             distribution=distribution,
-            total=len(options.reconstruct) if asked is None else len(asked.wishes),
+            total=len(options.reconstruct) if target_options is None else len(target_options.targets),
             overwrite=options.overwrite,
             progress=console.progress,
-            stop_requested=stopped,
+            should_stop=stopped,
         )
     document = {
         "folder": str(written.folder),
@@ -164,7 +177,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         "overlapping": written.overlapping,
         "manifest": str(written.folder / "manifest.json"),
         "distribution": distribution.headline() if distribution is not None else None,
-        "far_outside": asked.far if asked is not None else [],
+        "far_outside": target_options.far if target_options is not None else [],
         "trained_on_synthetic_cohort": model.synthetic,
     }
     lines = [f"{written.count} thyroids are in {written.folder} ({written.attempts} draws); see manifest.csv."]
@@ -180,7 +193,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         hint = "" if where else " They lie around RAS 0, 0, 0: --at puts them at a patient's trachea."
         lines.append(f"{written.cut_by_grid} of them reach beyond the grid; their label maps are cut there.{hint}")
     if written.overlapping:
-        done = "and were carved free of it" if options.overlap == "carve" else "see 'overlap_ml' in the manifest"
+        done = "and were carved free of it" if options.overlap == "remove" else "see 'overlap_ml' in the manifest"
         lines.append(f"{written.overlapping} of them overlap with the trachea or another given structure, {done}.")
     if model.synthetic:
         lines.append("The model was trained on a synthetic cohort: software output, not anatomy.")
@@ -195,17 +208,23 @@ def _reconstructed(options: argparse.Namespace, model: ShapeModel, writer: Thyro
 
 
 def _made(
-    options: argparse.Namespace, model: ShapeModel, writer: ThyroidWriter, asked: Asked, stopped: StopRequested
+    options: argparse.Namespace,
+    model: ShapeModel,
+    writer: ThyroidWriter,
+    target_options: TargetOptions,
+    stopped: ShouldStop,
 ) -> Iterator[WrittenThyroid]:
     from ThyroidSynthLib.common.workers import usable_workers
     from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan, make_thyroids
 
-    plan = CohortPlan.of(model, options.model, seed=options.seed, to_target=asked.to_target, writer=writer)
-    count = len(asked.wishes)
+    plan = CohortPlan.of(model, options.model, seed=options.seed, to_target=target_options.to_target, writer=writer)
+    count = len(target_options.targets)
     # A process takes seconds to start; for a few thyroids that does not pay.
     most = count if options.workers else max(1, count // _FEW_FOR_A_PROCESS)
     workers = min(usable_workers(options.workers), most)
-    return make_thyroids(plan, asked.wishes, workers=workers, scheduler=options.dask_scheduler, stop_requested=stopped)
+    return make_thyroids(
+        plan, target_options.targets, workers=workers, scheduler=options.dask_scheduler, should_stop=stopped
+    )
 
 
 def _draw(distribution: MetDistribution, folder: Path) -> None:
@@ -233,7 +252,7 @@ def _surroundings(options: argparse.Namespace, site: PatientSite | None) -> Surr
             raise InputError(f"{path} is empty, so nothing can overlap with it. Leave it out.")
         masks[stem_of(path)] = mask.volume
     surfaces = {name: surface_from_mask(mask) for name, mask in masks.items()}
-    return Surroundings(surfaces, carve=options.overlap == "carve")
+    return Surroundings(surfaces, remove_overlap=options.overlap == "remove")
 
 
 def _said(options: argparse.Namespace) -> dict[str, Any]:

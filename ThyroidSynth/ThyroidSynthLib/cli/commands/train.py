@@ -88,11 +88,11 @@ def run(options: argparse.Namespace, console: Console) -> Result | None:
     from ThyroidSynthLib.generation.training_preview import PreviewWriter
     from ThyroidSynthLib.jobs.job_options import job_of_command_line
     from ThyroidSynthLib.jobs.job_run import follow, run_job
-    from ThyroidSynthLib.training.distributed import team_of_environment
+    from ThyroidSynthLib.training.distributed import process_group_of_environment
 
-    with stop_on_signals() as stopped, team_of_environment() as team:
-        if team.follows:
-            follow(team, should_stop=stopped)
+    with stop_on_signals() as stopped, process_group_of_environment() as process_group:
+        if process_group.follows:
+            follow(process_group, should_stop=stopped)
             return None
         job = job_of_command_line(options, misused=options.usage_error)
         model = run_job(
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace, console: Console) -> Result | None:
             should_stop=stopped,
             on_snapshot=PreviewWriter(job),
             finish=calibrated,
-            team=team,
+            process_group=process_group,
         )
     state = job.read_state()
     document = {

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.generation.cohort.marginals import COHORT, FORMS
-from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMUS, AskedDistribution
-from ThyroidSynthLib.generation.steer.feature_space import FAR, FeatureSpace, wish_array, wish_text
+from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMUS, TargetDistribution
+from ThyroidSynthLib.generation.steer.feature_space import FAR, FeatureSpace, target_array, target_text
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
-    from ThyroidSynthLib.generation.steer.steering import Wishes
+    from ThyroidSynthLib.generation.steer.steering import Targets
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
 _FEW = 5
@@ -28,20 +28,20 @@ _SPREADS = {
 }
 
 
-def add_asking(parser: argparse.ArgumentParser) -> None:
+def add_target_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of features and of distributions."""
-    wishes = parser.add_argument_group("features to ask for")
-    wishes.add_argument("--volume", type=float, metavar="ML", help="volume in mL")
-    wishes.add_argument("--isthmus-area", type=float, metavar="MM2", help="isthmus area in mm²; 0 for two lobes")
-    wishes.add_argument("--symmetry", type=float, metavar="S", help="overlap with the mirror image, 0 to 1")
-    wishes.add_argument("--from-table", type=Path, metavar="CSV", help="features for each thyroid, one row each")
-    wishes.add_argument(
+    targets = parser.add_argument_group("features to ask for")
+    targets.add_argument("--volume", type=float, metavar="ML", help="volume in mL")
+    targets.add_argument("--isthmus-area", type=float, metavar="MM2", help="isthmus area in mm²; 0 for two lobes")
+    targets.add_argument("--symmetry", type=float, metavar="S", help="overlap with the mirror image, 0 to 1")
+    targets.add_argument("--from-table", type=Path, metavar="CSV", help="features for each thyroid, one row each")
+    targets.add_argument(
         "--exact",
         action="store_true",
         help="move each code until its surface measures what was asked; without it the model is given the features "
         "and what comes out is measured",
     )
-    wishes.add_argument(
+    targets.add_argument(
         "--reconstruct",
         nargs="+",
         metavar="ID",
@@ -70,7 +70,7 @@ def add_asking(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True)
-class Asked:
+class TargetOptions:
     """What is asked of the thyroids of a cohort.
 
     Attributes
@@ -89,17 +89,17 @@ class Asked:
         Wishes that are far outside anything the model knows.
     """
 
-    wishes: list[Wishes]
+    targets: list[Targets]
     to_target: bool
-    request: dict[str, Any]
+    specification: dict[str, Any]
     distribution: dict[str, str] | None = None
     differ: bool = False
     far: list[dict[str, Any]] = field(default_factory=list)
 
 
-def check_asking(options: argparse.Namespace) -> None:
+def check_target_options(options: argparse.Namespace) -> None:
     """End with a wrong usage where options contradict each other."""
-    wished, spread = any(value is not None for value in _wish(options).values()), _spread(options)
+    wished, spread = any(value is not None for value in _target(options).values()), _spread(options)
     if options.from_table and wished:
         options.usage_error("give features either by --from-table or by --volume, --isthmus-area and --symmetry")
     if spread and (wished or options.from_table):
@@ -107,12 +107,12 @@ def check_asking(options: argparse.Namespace) -> None:
             "distributions and features for all contradict each other; one value is a distribution, too, as in "
             "--volume-distribution 15"
         )
-    asked = options.from_table or options.exact or wished or spread
-    if options.reconstruct and (asked or options.count is not None):
+    given = options.from_table or options.exact or wished or spread
+    if options.reconstruct and (given or options.count is not None):
         options.usage_error("--reconstruct gives training cases back as they are; leave out --count and features")
 
 
-def asked_of(options: argparse.Namespace, model: ShapeModel) -> Asked:
+def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
     """Give what the options ask of a model.
 
     Raises
@@ -121,42 +121,42 @@ def asked_of(options: argparse.Namespace, model: ShapeModel) -> Asked:
         A table or distribution cannot be read, or a wish is impossible.
     """
     from ThyroidSynthLib.generation.cohort.cohort_plan import planned_features
-    from ThyroidSynthLib.generation.cohort.reaching import check_cohort_wishes
-    from ThyroidSynthLib.generation.cohort.target_table import read_wishes
+    from ThyroidSynthLib.generation.cohort.reaching import check_cohort_targets
+    from ThyroidSynthLib.generation.cohort.target_table import read_targets
 
     spread, steering = _spread(options), "to target" if options.exact or _spread(options) else "one-shot"
-    request: dict[str, Any] = {"seed": options.seed, "steering": steering}
+    specification: dict[str, Any] = {"seed": options.seed, "steering": steering}
     distribution = None
     if spread:
-        asked = _distribution(options)
-        distribution = asked.to_json()
-        planned = planned_features(model.features, asked, count=options.count or 1, seed=options.seed)
-        wishes = [dict(zip(FEATURE_NAMES, row, strict=True)) for row in planned.tolist()]
-        request |= {"asked": None, "distribution": distribution}
+        given = _distribution(options)
+        distribution = given.to_json()
+        planned = planned_features(model.features, given, count=options.count or 1, seed=options.seed)
+        targets = [dict(zip(FEATURE_NAMES, row, strict=True)) for row in planned.tolist()]
+        specification |= {"targets": None, "distribution": distribution}
     elif options.from_table:
-        wishes = read_wishes(options.from_table)
-        if options.count not in (None, len(wishes)):
-            options.usage_error(f"--count {options.count} contradicts the {len(wishes)} rows of {options.from_table}")
-        request["asked"] = str(options.from_table)
+        targets = read_targets(options.from_table)
+        if options.count not in (None, len(targets)):
+            options.usage_error(f"--count {options.count} contradicts the {len(targets)} rows of {options.from_table}")
+        specification["targets"] = str(options.from_table)
     else:
-        wishes = [_wish(options)] * (options.count or 1)
-        request["asked"] = _wish(options)
+        targets = [_target(options)] * (options.count or 1)
+        specification["targets"] = _target(options)
     to_target = steering == "to target"
-    check_cohort_wishes(model, wishes, to_target=to_target)
-    far = far_wishes(model, wishes)
-    request |= {"count": len(wishes), "far_outside": far}
-    return Asked(wishes, to_target, request, distribution, bool(spread or options.from_table), far)
+    check_cohort_targets(model, targets, to_target=to_target)
+    far = far_targets(model, targets)
+    specification |= {"count": len(targets), "far_outside": far}
+    return TargetOptions(targets, to_target, specification, distribution, bool(spread or options.from_table), far)
 
 
-def far_wishes(model: ShapeModel, wishes: Sequence[Wishes]) -> list[dict[str, Any]]:
+def far_targets(model: ShapeModel, targets: Sequence[Targets]) -> list[dict[str, Any]]:
     """Name the wishes that are far outside anything the model knows, furthest first."""
-    values = wish_array(list(wishes))
+    values = target_array(list(targets))
     space = FeatureSpace(model.features)
     distances = space.distances(values)
     return [
         {
             "id": f"t{place + 1:05d}",
-            "asked": {name: value for name, value in wishes[place].items() if value is not None},
+            "targets": {name: value for name, value in targets[place].items() if value is not None},
             "nearest_case_sd": round(float(distances[place]), 2),
             "region": space.region(values[place]),
             "outside": space.outside(values[place]),
@@ -173,7 +173,7 @@ def far_text(far: Sequence[dict[str, Any]], count: int) -> str:
     ]
     for each in far[:_FEW]:
         known = f" ({'; '.join(each['outside'])})" if each["outside"] else ""
-        lines.append(f"  {each['id']}: {_features_text(each['asked'])}{known}")
+        lines.append(f"  {each['id']}: {_features_text(each['targets'])}{known}")
     if len(far) > _FEW:
         lines.append("  the others are in the manifest ('far_outside')")
     return "\n".join(lines)
@@ -183,33 +183,33 @@ def met_text(found: MetDistribution) -> str:
     """Say how near a cohort is to what was asked, and what could not be met."""
     summary = found.summary()
     distances = [
-        f"{name} {each['ks_to_asked']:.3f}"
+        f"{name} {each['ks_to_target']:.3f}"
         for name, each in summary["features"].items()
-        if each["ks_to_asked"] is not None
+        if each["ks_to_target"] is not None
     ]
     lines = []
     if distances:
         lines.append(f"Distance from the asked distribution (KS): {', '.join(distances)}; see distribution.json.")
     zeros = summary["without_isthmus"]
-    if zeros["asked"] is not None:
-        lines.append(f"Without isthmus: {100 * zeros['measured']:.1f}%, asked {100 * zeros['asked']:.1f}%.")
+    if zeros["targets"] is not None:
+        lines.append(f"Without isthmus: {100 * zeros['measured']:.1f}%, asked {100 * zeros['targets']:.1f}%.")
     unmet = summary["unmet"]
     for each in unmet[:_FEW]:
         lines.append(
-            f"  {each['id']}: asked {_features_text(each['asked'])}; nearest {_features_text(each['nearest'])}"
+            f"  {each['id']}: asked {_features_text(each['targets'])}; nearest {_features_text(each['nearest'])}"
         )
     if len(unmet) > _FEW:
         lines.append("  the others are in distribution.json ('unmet')")
     for each in summary["unmet_by_region"][:_FEW]:
-        lines.append(f"  out of reach: {each['unmet']} of {each['asked']} with {each['region']}")
+        lines.append(f"  out of reach: {each['unmet']} of {each['targets']} with {each['region']}")
     return "\n".join(lines)
 
 
 def _features_text(named: dict[str, float]) -> str:
-    return wish_text(wish_array([named])[0])
+    return target_text(target_array([named])[0])
 
 
-def _wish(options: argparse.Namespace) -> dict[str, float | None]:
+def _target(options: argparse.Namespace) -> dict[str, float | None]:
     return {"volume_ml": options.volume, "isthmus_area_mm2": options.isthmus_area, "symmetry": options.symmetry}
 
 
@@ -218,8 +218,8 @@ def _spread(options: argparse.Namespace) -> bool:
     return options.distribution is not None or any(value is not None for value in given)
 
 
-def _distribution(options: argparse.Namespace) -> AskedDistribution:
+def _distribution(options: argparse.Namespace) -> TargetDistribution:
     named = options.distribution
-    base = AskedDistribution() if named in (None, COHORT) else AskedDistribution.read(named)
+    base = TargetDistribution() if named in (None, COHORT) else TargetDistribution.read(named)
     texts = {name: getattr(options, f"spread_{name}") for name in (*FEATURE_NAMES, WITHOUT_ISTHMUS)}
-    return AskedDistribution.of_texts(texts, base)
+    return TargetDistribution.of_texts(texts, base)

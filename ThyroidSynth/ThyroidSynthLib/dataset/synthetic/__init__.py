@@ -1,5 +1,8 @@
-"""The example cohort: a procedural dataset in the TotalSegmentator layout. Synthetic software input, not anatomy."""
+"""The synthetic example cohort, in the layout of the TotalSegmentator training dataset.
 
-from .dataset import ExampleSummary, write_example_dataset
+Software input, not anatomy.
+"""
 
-__all__ = ["ExampleSummary", "write_example_dataset"]
+from ThyroidSynthLib.common.lazy import lazy_exports
+
+__all__, __getattr__, __dir__ = lazy_exports(__name__, {"dataset": ["ExampleSummary", "write_example_dataset"]})

@@ -17,8 +17,8 @@ from .defects import (
     TINY_ML,
     draw_defects,
     with_cavity,
+    with_islands,
     with_pieces,
-    with_specks,
     with_volume,
 )
 from .gland_fitting import Neck, draw_neck, gland_surface
@@ -129,7 +129,7 @@ def build_case(plan: CasePlan, *, with_ct: bool = True) -> ExampleCase:
         field = _gland_field(neck, surface, grid, points)
         trachea = (neck.airway.trachea_distance(*points) < 0.0).astype(np.uint8)
         gland = (field < 0.0).astype(np.uint8)
-        if plan.defect in ("cut above", "cut below") or _is_sound(gland, target):
+        if plan.defect in ("cut above", "cut below") or _is_valid(gland, target):
             damaged = _plant(plan.defect, gland, field, points, neck, rng)
             if damaged is not None:
                 break
@@ -154,7 +154,7 @@ def build_case(plan: CasePlan, *, with_ct: bool = True) -> ExampleCase:
     truth = CaseTruth(
         plan.case_id,
         plan.defect or "",
-        "refused" if reason else "sound_after_cleaning" if plan.defect else "sound",
+        "refused" if reason else "valid_after_cleaning" if plan.defect else "valid",
         reason or "",
         features.volume_ml,
         features.isthmus_area_mm2,
@@ -240,7 +240,7 @@ def _gland_field(
     return field
 
 
-def _is_sound(mask: np.ndarray, target: GlandTarget) -> bool:
+def _is_valid(mask: np.ndarray, target: GlandTarget) -> bool:
     """Check what a sound gland promises: away from the border, the right number of pieces, no holes."""
     edge = _BORDER_VOXELS
     inner = mask[edge:-edge, edge:-edge, edge:-edge]
@@ -271,8 +271,8 @@ def _plant(
     if defect == "no thyroid":
         return np.zeros_like(mask)
     wall = neck.airway.wall_distance(*points)
-    if defect == "specks":
-        return with_specks(mask, wall > 2.0, rng)
+    if defect == "islands":
+        return with_islands(mask, wall > 2.0, rng)
     if defect == "pieces":
         return with_pieces(mask, wall > 8.0, rng)
     if defect == "cavity":

@@ -17,7 +17,7 @@ EXPECTED_REASON: dict[str, str | None] = {
     "no trachea file": "trachea missing",
     "tiny": "implausible volume",
     "giant": "implausible volume",
-    "specks": None,
+    "islands": None,
 }
 """Planted defect -> reason quality control must give; None: the case is sound once it has been cleaned."""
 
@@ -35,7 +35,7 @@ def draw_defects(cases: int, share: float, rng: np.random.Generator) -> list[str
     return planted
 
 
-def with_specks(mask: np.ndarray, free: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def with_islands(mask: np.ndarray, free: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Add 3 to 6 stray groups of one or two voxels, at least 6 voxels from the gland and from each other."""
     result = mask.copy()
     for _ in range(int(rng.integers(3, 7))):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_level_set
+from ThyroidSynthLib.geometry.surface import Surface, surface_from_sdf
 
 from .airway import Airway, Pose
 from .gland import Gland, GlandStyle, draw_style
@@ -105,7 +105,7 @@ class Sampled:
 
     def surface(self) -> Surface:
         """The gland's surface in ``trachea_mm``."""
-        raw = surface_from_level_set(self.values)
+        raw = surface_from_sdf(self.values)
         return raw.moved(raw.vertices * self.step_mm + self.origin_mm)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
 from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.dataset.splits import held_out_text
 from ThyroidSynthLib.evaluation import EVALUATION_FILE
 from ThyroidSynthLib.evaluation.experiments.options import EvaluationOptions
@@ -39,7 +39,7 @@ PLAN_FILE = "plan.json"
 
 _TRAINING_SHARE = 0.7
 
-Evaluator = Callable[["JobFolder", "Cohort", EvaluationOptions, ProgressCallback, StopRequested], None]
+Evaluator = Callable[["JobFolder", "Cohort", EvaluationOptions, ProgressCallback, ShouldStop], None]
 """Evaluates a job's model with a cohort into the job's folder ``evaluation``."""
 
 
@@ -50,7 +50,7 @@ def cross_validate(
     evaluation: EvaluationOptions,
     *,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
     train: Trainer | None = None,
     evaluate: Evaluator | None = None,
 ) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def cross_validate(
     OutputError
         The folder holds other files or cannot be written.
     Cancelled
-        `stop_requested` said so; the next call goes on from there.
+        `should_stop` returned true; the next call goes on from there.
     """
     folder = Path(folder)
     runs = runs_of(cohort, options)
@@ -88,7 +88,7 @@ def cross_validate(
     finished: list[tuple[Run, dict[str, Any]]] = []
     document: dict[str, Any] = {}
     for number, run in enumerate(runs):
-        check(stop_requested)
+        check(should_stop)
         start, end = number / len(runs), (number + 1) / len(runs)
         between = start + _TRAINING_SHARE * (end - start)
         told = f"Run {number + 1} of {len(runs)}, {run.name}"
@@ -96,11 +96,11 @@ def cross_validate(
         trained = job.read_state().status == "finished" and job.model_file.is_file()
         if not trained:
             tell = _saying(told, part_of(progress, start, between))
-            run_job(job, progress=tell, should_stop=stop_requested, train=train, finish=calibrated)
+            run_job(job, progress=tell, should_stop=should_stop, train=train, finish=calibrated)
         kept = trained and _is_evaluated(job, evaluation)
         if not kept:
             tell = _saying(told, part_of(progress, between, end))
-            (evaluate or _evaluate)(job, cohort, evaluation, tell, stop_requested)
+            (evaluate or _evaluate)(job, cohort, evaluation, tell, should_stop)
         finished.append((run, read_json(job.path / "evaluation" / EVALUATION_FILE)))
         # After each new run, because the whole may take days.
         if not kept or len(finished) == len(runs):
@@ -183,14 +183,14 @@ def _evaluate(
     cohort: Cohort,
     options: EvaluationOptions,
     progress: ProgressCallback,
-    stop_requested: StopRequested,
+    should_stop: ShouldStop,
 ) -> None:
     from ThyroidSynthLib.evaluation.experiments.evaluate import evaluate
     from ThyroidSynthLib.evaluation.report.report import write_evaluation
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
     model = ShapeModel.load(job.model_file)
-    found = evaluate(model, cohort, options, progress=progress, stop_requested=stop_requested)
+    found = evaluate(model, cohort, options, progress=progress, should_stop=should_stop)
     # The folder belongs to this run; one whose writing was cut off has no document that says so.
     shutil.rmtree(job.path / "evaluation", ignore_errors=True)
     write_evaluation(found, job.path / "evaluation")

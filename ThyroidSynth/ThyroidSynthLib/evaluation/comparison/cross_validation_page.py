@@ -14,9 +14,9 @@ from ThyroidSynthLib.evaluation.report.pages.parts import banners, table, tile_r
 TILES = (
     "held_out_dice",
     "held_out_assd_mm",
-    "one_shot_pcc_volume_ml",
-    "one_shot_pcc_isthmus_area_mm2",
-    "one_shot_pcc_symmetry",
+    "direct_sampling_pcc_volume_ml",
+    "direct_sampling_pcc_isthmus_area_mm2",
+    "direct_sampling_pcc_symmetry",
     "independent_within",
     "valid_share",
 )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
@@ -41,7 +41,7 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Leakage:
+class CrossTalk:
     """All moves of one way of steering.
 
     Attributes
@@ -57,7 +57,7 @@ class Leakage:
 
     moves: tuple[Move, ...]
     thyroids: int
-    not_asked: int
+    without_targets: int
     lost: int = 0
 
     def matrix(self, *, reached_only: bool = True) -> np.ndarray:
@@ -83,8 +83,8 @@ class Leakage:
             "thyroids": self.thyroids,
             "moves": len(self.moves),
             "declared_out_of_reach": sum(not move.reached for move in self.moves),
-            "beyond_the_cohort": self.not_asked,
-            "without_sound_surface": self.lost,
+            "beyond_the_cohort": self.without_targets,
+            "without_valid_surface": self.lost,
             "worst_held": self.worst_held(),
             "moved": {name: found for name in FEATURE_NAMES if (found := self._summary(name))},
         }
@@ -123,14 +123,14 @@ class Leakage:
         }
 
 
-def leakage_to_target(
+def cross_talk_of_steering(
     model: ShapeModel,
     codes: Sequence[np.ndarray],
     *,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
-) -> Leakage:
+    should_stop: ShouldStop = never,
+) -> CrossTalk:
     """Steer thyroids to their own features but one, which is moved by one SD up and down.
 
     Parameters
@@ -141,7 +141,7 @@ def leakage_to_target(
     Raises
     ------
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     shapes, spread = ModelShapes(model), model.features.std(axis=0)
     moves: list[Move] = []
@@ -151,25 +151,25 @@ def leakage_to_target(
         start = shapes.thyroid(code, resolution=resolution)
         before = start.measured.as_array()
         for column, sign, wanted in _steps(model, before, signs=(1, -1)):
-            check(stop_requested)
+            check(should_stop)
             if wanted is None:
                 skipped += 1
                 continue
             targets = dict(zip(FEATURE_NAMES, wanted.tolist(), strict=True))
-            steered = steer_to_target(shapes, start, targets, resolution=resolution, stop_requested=stop_requested)
+            steered = steer_to_target(shapes, start, targets, resolution=resolution, should_stop=should_stop)
             change = sign * (steered.thyroid.measured.as_array() - before) / spread
             moves.append(Move(FEATURE_NAMES[column], sign, change, steered.met))
-    return Leakage(tuple(moves), len(codes), skipped)
+    return CrossTalk(tuple(moves), len(codes), skipped)
 
 
-def leakage_one_shot(
+def cross_talk_of_direct_sampling(
     model: ShapeModel,
     thyroids: Sequence[Thyroid],
     *,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
-) -> Leakage:
+    should_stop: ShouldStop = never,
+) -> CrossTalk:
     """Raise one feature of the condition by one SD and keep the trainable code, as the paper edits.
 
     Parameters
@@ -180,16 +180,16 @@ def leakage_one_shot(
     Raises
     ------
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     spread = model.features.std(axis=0)
     moves: list[Move] = []
     skipped = lost = 0
     for number, thyroid in enumerate(thyroids):
         progress(number / len(thyroids), f"Changing one condition at a time, thyroid {number + 1} of {len(thyroids)}")
-        asked = np.array([thyroid.asked[name] for name in FEATURE_NAMES])
-        for column, sign, wanted in _steps(model, asked, signs=(1,)):
-            check(stop_requested)
+        targets = np.array([thyroid.targets[name] for name in FEATURE_NAMES])
+        for column, sign, wanted in _steps(model, targets, signs=(1,)):
+            check(should_stop)
             if wanted is None:
                 skipped += 1
                 continue
@@ -199,7 +199,7 @@ def leakage_one_shot(
                 continue
             change = sign * (after.measured.as_array() - thyroid.measured.as_array()) / spread
             moves.append(Move(FEATURE_NAMES[column], sign, change, True))
-    return Leakage(tuple(moves), len(thyroids), skipped, lost)
+    return CrossTalk(tuple(moves), len(thyroids), skipped, lost)
 
 
 def with_condition(model: ShapeModel, code: np.ndarray, features: np.ndarray, *, resolution: int) -> Thyroid | None:

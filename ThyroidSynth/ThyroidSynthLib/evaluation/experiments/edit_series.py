@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
@@ -43,7 +43,7 @@ class EditStep:
     feature: str
     by_sd: float
     to_target: Thyroid
-    one_shot: Thyroid | None
+    direct_sampling: Thyroid | None
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class EditSeries:
                 **made.measured.as_dict(),
             }
             for step in self.steps
-            for method, made in (("to target", step.to_target), ("one-shot", step.one_shot))
+            for method, made in (("to target", step.to_target), ("one-shot", step.direct_sampling))
             if made is not None
         ]
 
@@ -105,14 +105,14 @@ def vary_features(
     *,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> EditSeries | None:
     """Vary each feature of the most ordinary training case that has an isthmus; None if it has no surface.
 
     Raises
     ------
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     spread = model.features.std(axis=0) + 1e-9
     index = _ordinary_case(model.features, spread)
@@ -126,20 +126,20 @@ def vary_features(
     steps = []
     for column, name in enumerate(FEATURE_NAMES):
         for by_sd, wanted in varied(own, column, spread, low, high):
-            check(stop_requested)
+            check(should_stop)
             progress(len(steps) / (3 * len(_STEPS)), f"Varying the {name.split('_')[0]} of {model.ids[index]}")
             if by_sd == 0:
                 steps.append(EditStep(name, 0.0, start, start if model.conditioning.size else None))
                 continue
             targets = dict(zip(FEATURE_NAMES, wanted.tolist(), strict=True))
-            steered = steer_to_target(shapes, start, targets, resolution=resolution, stop_requested=stop_requested)
-            one_shot = None
+            steered = steer_to_target(shapes, start, targets, resolution=resolution, should_stop=should_stop)
+            direct_sampling = None
             if model.conditioning.size:
                 # The case's own features with the same change: the condition it was trained with, moved.
                 condition = model.features[index].copy()
                 condition[column] = np.clip(condition[column] + by_sd * spread[column], low[column], high[column])
-                one_shot = with_condition(model, start.code, condition, resolution=resolution)
-            steps.append(EditStep(name, by_sd, steered.thyroid, one_shot))
+                direct_sampling = with_condition(model, start.code, condition, resolution=resolution)
+            steps.append(EditStep(name, by_sd, steered.thyroid, direct_sampling))
     return EditSeries(model.ids[index], start, tuple(steps), spread)
 
 

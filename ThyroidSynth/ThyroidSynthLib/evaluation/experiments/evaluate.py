@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ThyroidSynthLib.common.errors import CohortError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.evaluation.metrics.disentanglement import predict_features
 from ThyroidSynthLib.evaluation.metrics.novelty import measure_novelty
 from ThyroidSynthLib.evaluation.metrics.shape_points import ShapePoints
@@ -21,7 +21,7 @@ from ThyroidSynthLib.generation.thyroid import Thyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
-from .cross_talk import leakage_one_shot, leakage_to_target
+from .cross_talk import cross_talk_of_direct_sampling, cross_talk_of_steering
 from .edit_series import vary_features
 from .evaluation import Evaluation
 from .independent_targets import steer_independently
@@ -43,7 +43,7 @@ def evaluate(
     options: EvaluationOptions = _ORDINARY,
     *,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Evaluation:
     """Evaluate a model against its cohort (paper, section 2.6). Writes nothing.
 
@@ -56,37 +56,39 @@ def evaluate(
     SynthesisError
         The model gives no valid thyroids.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     started = time.monotonic()
     training_ids, held_out_ids, notes = _cases(model, cohort, options)
-    common = {"resolution": options.resolution, "stop_requested": stop_requested}
+    common = {"resolution": options.resolution, "should_stop": should_stop}
     training = tuple(
         reconstruct_cases(model, cohort, training_ids, seed=options.seed, progress=part_of(progress, 0, 0.2), **common)
     )
     held_out = tuple(
         fit_held_out(model, cohort, held_out_ids, seed=options.seed, progress=part_of(progress, 0.2, 0.4), **common)
     )
-    one_shot, to_target, met, points = _random_thyroids(model, options, part_of(progress, 0.4, 0.6), stop_requested)
+    direct_sampling, to_target, met, points = _random_thyroids(model, options, part_of(progress, 0.4, 0.6), should_stop)
     independent = steer_independently(
         model, options.to_target, seed=options.seed, progress=part_of(progress, 0.6, 0.72), **common
     )
-    moved = one_shot[: options.moves]
-    leakage = {
-        "to_target": leakage_to_target(
+    moved = direct_sampling[: options.moves]
+    cross_talk = {
+        "to_target": cross_talk_of_steering(
             model, [thyroid.code for thyroid in moved], progress=part_of(progress, 0.72, 0.82), **common
         )
     }
     if model.conditioning.size:
-        leakage["one_shot"] = leakage_one_shot(model, moved, progress=part_of(progress, 0.82, 0.84), **common)
+        cross_talk["direct_sampling"] = cross_talk_of_direct_sampling(
+            model, moved, progress=part_of(progress, 0.82, 0.84), **common
+        )
     edits = vary_features(model, progress=part_of(progress, 0.84, 0.87), **common) if options.moves else None
     novelty = measure_novelty(
         generated=points,
-        **_known_shapes(model, cohort, held_out, options, part_of(progress, 0.87, 0.9), stop_requested),
+        **_known_shapes(model, cohort, held_out, options, part_of(progress, 0.87, 0.9), should_stop),
         progress=part_of(progress, 0.9, 0.99),
-        stop_requested=stop_requested,
+        should_stop=should_stop,
     )
-    check(stop_requested)
+    check(should_stop)
     disentanglement = predict_features(model, permutations=options.permutations, seed=options.seed)
     progress(1.0, "Evaluated")
     return Evaluation(
@@ -95,11 +97,11 @@ def evaluate(
         options=options,
         training=training,
         held_out=held_out,
-        one_shot=one_shot,
+        direct_sampling=direct_sampling,
         to_target=to_target,
         targets_met=met,
         independent=independent,
-        leakage=leakage,
+        cross_talk=cross_talk,
         edits=edits,
         novelty=novelty,
         disentanglement=disentanglement,
@@ -109,28 +111,28 @@ def evaluate(
 
 
 def _random_thyroids(
-    model: ShapeModel, options: EvaluationOptions, progress: ProgressCallback, stop_requested: StopRequested
+    model: ShapeModel, options: EvaluationOptions, progress: ProgressCallback, should_stop: ShouldStop
 ) -> tuple[tuple[Thyroid, ...], tuple[Thyroid, ...], int, list[ShapePoints]]:
     """Make random thyroids and steer the first of them; of most surfaces only points are kept."""
-    one_shot: list[Thyroid] = []
+    direct_sampling: list[Thyroid] = []
     to_target: list[Thyroid] = []
     points: list[ShapePoints] = []
     met = 0
     shapes = ModelShapes(model)
     drawn = generate(
-        model, count=options.count, seed=options.seed, resolution=options.resolution, stop_requested=stop_requested
+        model, count=options.count, seed=options.seed, resolution=options.resolution, should_stop=should_stop
     )
     for number, thyroid in enumerate(drawn):
         progress(number / options.count, f"Generating thyroid {number + 1} of {options.count}")
-        if number < options.to_target and thyroid.asked:
+        if number < options.to_target and thyroid.targets:
             steered = steer_to_target(
-                shapes, thyroid, thyroid.asked, resolution=options.resolution, stop_requested=stop_requested
+                shapes, thyroid, thyroid.targets, resolution=options.resolution, should_stop=should_stop
             )
             to_target.append(replace(steered.thyroid, surface=_NO_SURFACE))
             met += bool(steered.met)
         points.append(ShapePoints.of(thyroid.surface, seed=options.seed))
-        one_shot.append(thyroid if number < options.gallery else replace(thyroid, surface=_NO_SURFACE))
-    return tuple(one_shot), tuple(to_target), met, points
+        direct_sampling.append(thyroid if number < options.gallery else replace(thyroid, surface=_NO_SURFACE))
+    return tuple(direct_sampling), tuple(to_target), met, points
 
 
 def _known_shapes(
@@ -139,7 +141,7 @@ def _known_shapes(
     held_out: Sequence[Reconstruction],
     options: EvaluationOptions,
     progress: ProgressCallback,
-    stop_requested: StopRequested,
+    should_stop: ShouldStop,
 ) -> dict[str, list[ShapePoints]]:
     """Read the training and held-out shapes as points, and what the model makes of the latter."""
     found: dict[str, list[ShapePoints]] = {"training": [], "held_out": [], "fitted": []}
@@ -148,11 +150,11 @@ def _known_shapes(
         # In random order: populations are compared by the first of them.
         case_ids = [ids[index] for index in _drawn(len(ids), _MOST_SHAPES, options.seed)]
         for number, case_id in enumerate(case_ids):
-            check(stop_requested)
+            check(should_stop)
             progress(number / len(case_ids), f"Reading {case_id}")
             found[kind].append(ShapePoints.of(cohort.surface(case_id), seed=options.seed))
     for item in held_out:
-        check(stop_requested)
+        check(should_stop)
         if item.code is not None:
             surface = thyroid_of_code(model, item.code, resolution=options.resolution).surface
             found["fitted"].append(ShapePoints.of(surface, seed=options.seed))

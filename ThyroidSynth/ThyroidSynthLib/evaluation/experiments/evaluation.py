@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
-    from .cross_talk import Leakage
+    from .cross_talk import CrossTalk
     from .edit_series import EditSeries
     from .independent_targets import IndependentTargets
     from .options import EvaluationOptions
@@ -56,11 +56,11 @@ class Evaluation:
     options: EvaluationOptions
     training: tuple[Reconstruction, ...]
     held_out: tuple[Reconstruction, ...]
-    one_shot: tuple[Thyroid, ...]
+    direct_sampling: tuple[Thyroid, ...]
     to_target: tuple[Thyroid, ...]
     targets_met: int
     independent: IndependentTargets
-    leakage: dict[str, Leakage]
+    cross_talk: dict[str, CrossTalk]
     edits: EditSeries | None
     novelty: Novelty
     disentanglement: dict[str, Predictability]

@@ -13,7 +13,7 @@ import numpy as np
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, OutputError, SynthesisError, ThyroidSynthError
 from ThyroidSynthLib.common.files import write_json
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.common.results import check_room, replacing_result
 from ThyroidSynthLib.dataset.case_sources import CaseSource
 from ThyroidSynthLib.dataset.cases import Case, read_case
@@ -144,7 +144,7 @@ def fit_case(
     completions: int = COMPLETIONS,
     seed: int = 0,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> FittedCase:
     """Fit a model to a patient's thyroid, placed at the patient's own trachea.
 
@@ -164,7 +164,7 @@ def fit_case(
     SynthesisError
         The fitted code has no surface.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     verdict = check_case(case)
     if verdict.surface_ras is None:
@@ -179,10 +179,10 @@ def fit_case(
         scan=scan,
         seed=seed,
         progress=part_of(progress, 0.0, 0.6),
-        stop_requested=stop_requested,
+        should_stop=should_stop,
     )
     found = plausible_completions(
-        model, fit, count=completions, seed=seed, progress=part_of(progress, 0.6, 0.9), stop_requested=stop_requested
+        model, fit, count=completions, seed=seed, progress=part_of(progress, 0.6, 0.9), should_stop=should_stop
     )
     placement = placement.raised(fit.shift_mm)
     surface = verdict.surface_ras.moved(placement.to_trachea(verdict.surface_ras.vertices))
@@ -311,7 +311,7 @@ def fit_cases(
     completions: int = 0,
     seed: int = 0,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Iterator[dict[str, Any]]:
     """Fit cases one after the other; one that cannot be fitted does not stop the rest.
 
@@ -332,7 +332,7 @@ def fit_cases(
     if twice:
         raise InputError(f"Several cases are named {', '.join(twice)}. Fit them one by one, into different folders.")
     for number, source in enumerate(sources):
-        check(stop_requested)
+        check(should_stop)
         progress(number / len(sources), f"Fitting {source.id} ({number + 1} of {len(sources)})")
         try:
             document, names = Path(folder) / source.id / FIT_FILE, _names(options, completions)
@@ -343,7 +343,7 @@ def fit_cases(
                 completions=max(completions, COMPLETIONS),
                 seed=seed,
                 progress=part_of(progress, number / len(sources), (number + 1) / len(sources)),
-                stop_requested=stop_requested,
+                should_stop=should_stop,
             )
             yield write_fit(
                 fitted,
@@ -356,6 +356,6 @@ def fit_cases(
             )
         except ThyroidSynthError as error:
             # The wish to stop is for all cases.
-            check(stop_requested)
+            check(should_stop)
             yield {"id": source.id, "error": str(error)}
     progress(1.0, "Fitted")

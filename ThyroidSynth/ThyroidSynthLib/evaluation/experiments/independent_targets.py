@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.evaluation.metrics.statistics import Agreement, agreement, rate_interval
 from ThyroidSynthLib.generation.cohort.patient_site import generate_to_target
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
@@ -82,10 +82,10 @@ class IndependentTargets:
         """Compare asked with measured features over the reached."""
         if not self.reached:
             return {}
-        asked = np.array([attempt.targets for attempt in self.reached])
+        values = np.array([attempt.targets for attempt in self.reached])
         measured = np.array([attempt.measured for attempt in self.reached])
         return {
-            name: agreement(asked[:, column], measured[:, column], cohort_sd=float(self.cohort_sd[column]), seed=seed)
+            name: agreement(values[:, column], measured[:, column], cohort_sd=float(self.cohort_sd[column]), seed=seed)
             for column, name in enumerate(FEATURE_NAMES)
         }
 
@@ -118,7 +118,7 @@ class IndependentTargets:
         return [
             {
                 "number": number,
-                **{f"asked_{name}": float(value) for name, value in zip(FEATURE_NAMES, each.targets, strict=True)},
+                **{f"target_{name}": float(value) for name, value in zip(FEATURE_NAMES, each.targets, strict=True)},
                 **{
                     name: None if each.measured is None else float(each.measured[column])
                     for column, name in enumerate(FEATURE_NAMES)
@@ -153,7 +153,7 @@ def steer_independently(
     seed: int = 0,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> IndependentTargets:
     """Make thyroids with independently drawn features, as a user would ask for them.
 
@@ -162,18 +162,18 @@ def steer_independently(
     Raises
     ------
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     attempts = []
     # A stream of its own: the targets say nothing of the codes that the same seed draws elsewhere.
     own = np.random.SeedSequence([seed, 1]).generate_state(count + 1)
     targets = draw_independent(model.features, count, seed=int(own[0]))
     for number, wanted in enumerate(targets):
-        check(stop_requested)
+        check(should_stop)
         progress(number / count, f"Steering to independent targets ({number + 1} of {count})")
-        asked = dict(zip(FEATURE_NAMES, wanted.tolist(), strict=True))
+        values = dict(zip(FEATURE_NAMES, wanted.tolist(), strict=True))
         try:
-            made = _make(model, asked, int(own[number + 1]), resolution, stop_requested)
+            made = _make(model, values, int(own[number + 1]), resolution, should_stop)
         except SynthesisError:
             attempts.append(Attempt(wanted, None, False, None))
             continue
@@ -182,12 +182,10 @@ def steer_independently(
     return IndependentTargets(tuple(attempts), model.features.std(axis=0))
 
 
-def _make(
-    model: ShapeModel, asked: dict[str, float], seed: int, resolution: int, stop_requested: StopRequested
-) -> Thyroid:
-    options = {"count": 1, "seed": seed, "resolution": resolution, "stop_requested": stop_requested}
+def _make(model: ShapeModel, values: dict[str, float], seed: int, resolution: int, should_stop: ShouldStop) -> Thyroid:
+    options = {"count": 1, "seed": seed, "resolution": resolution, "should_stop": should_stop}
     if model.conditioning.size:
-        return next(iter(generate_to_target(model, asked=[asked], **options)))
+        return next(iter(generate_to_target(model, targets=[values], **options)))
     start = next(iter(generate(model, **options)))
     shapes = ModelShapes(model)
-    return steer_to_target(shapes, start, asked, resolution=resolution, stop_requested=stop_requested).thyroid
+    return steer_to_target(shapes, start, values, resolution=resolution, should_stop=should_stop).thyroid

@@ -219,8 +219,8 @@ class ReaderStudy:
             study = cls(cases=cases, answers=answers, **value)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
-        sound = len(cases) == len(answers) and 0 <= study.position < len(cases)
-        return study if sound else None
+        valid = len(cases) == len(answers) and 0 <= study.position < len(cases)
+        return study if valid else None
 
 
 def _rounded(value: float | None) -> float | str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.evaluation.metrics.floor import perfect_reconstruction
 from ThyroidSynthLib.evaluation.metrics.mask_lattice import mask_lattice
 from ThyroidSynthLib.evaluation.metrics.surface_distances import SurfaceComparison, compare_surfaces
@@ -62,7 +62,7 @@ def reconstruct_cases(
     seed: int = 0,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Iterator[Reconstruction]:
     """Decode training cases and compare them with their surfaces in the cohort.
 
@@ -73,13 +73,13 @@ def reconstruct_cases(
     CohortError, ModelError
         An id is missing in either.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
 
     def again(case_id: str, reference: Surface) -> Thyroid:
         return reconstruct(model, model.index_of(case_id), resolution=resolution)
 
-    yield from _compared(model, cohort, ids, again, "Reconstructing", seed, resolution, progress, stop_requested)
+    yield from _compared(model, cohort, ids, again, "Reconstructing", seed, resolution, progress, should_stop)
 
 
 def fit_held_out(
@@ -90,7 +90,7 @@ def fit_held_out(
     seed: int = 0,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Iterator[Reconstruction]:
     """Fit the model to cases it was not trained on and compare what it makes of them.
 
@@ -101,14 +101,14 @@ def fit_held_out(
     CohortError
         An id is not in the cohort.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
 
     def fitted(case_id: str, reference: Surface) -> Thyroid:
-        fit = fit_surface(model, reference, seed=seed, resolution=resolution, stop_requested=stop_requested)
+        fit = fit_surface(model, reference, seed=seed, resolution=resolution, should_stop=should_stop)
         return fit.thyroid
 
-    yield from _compared(model, cohort, ids, fitted, "Fitting", seed, resolution, progress, stop_requested)
+    yield from _compared(model, cohort, ids, fitted, "Fitting", seed, resolution, progress, should_stop)
 
 
 def _compared(
@@ -120,10 +120,10 @@ def _compared(
     seed: int,
     resolution: int,
     progress: ProgressCallback,
-    stop_requested: StopRequested,
+    should_stop: ShouldStop,
 ) -> Iterator[Reconstruction]:
     for number, case_id in enumerate(ids):
-        check(stop_requested)
+        check(should_stop)
         progress(number / len(ids), f"{verb} {case_id} ({number + 1} of {len(ids)})")
         reference, lattice = cohort.surface(case_id), mask_lattice(cohort, case_id)
         perfect = perfect_reconstruction(model, reference, resolution=resolution)

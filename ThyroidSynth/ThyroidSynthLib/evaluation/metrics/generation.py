@@ -19,20 +19,20 @@ def features_of(thyroids: Sequence[Thyroid]) -> np.ndarray:
     return np.array([thyroid.measured.as_array() for thyroid in thyroids]).reshape(-1, 3)
 
 
-def asked_of(thyroids: Sequence[Thyroid]) -> dict[str, np.ndarray]:
+def targets_of(thyroids: Sequence[Thyroid]) -> dict[str, np.ndarray]:
     """Values (n,) asked for, by feature, of those features that were asked of every thyroid."""
-    names = [name for name in FEATURE_NAMES if all(name in thyroid.asked for thyroid in thyroids)]
-    return {name: np.array([thyroid.asked[name] for thyroid in thyroids]) for name in names}
+    names = [name for name in FEATURE_NAMES if all(name in thyroid.targets for thyroid in thyroids)]
+    return {name: np.array([thyroid.targets[name] for thyroid in thyroids]) for name in names}
 
 
 def steering_agreement(model: ShapeModel, thyroids: Sequence[Thyroid], *, seed: int = 0) -> dict[str, Agreement]:
     """Compare asked with measured features, for each that was asked for."""
     measured = features_of(thyroids)
     result = {}
-    for name, asked in asked_of(thyroids).items():
+    for name, targets in targets_of(thyroids).items():
         column = FEATURE_NAMES.index(name)
         sd = float(model.features[:, column].std())
-        result[name] = agreement(asked, measured[:, column], cohort_sd=sd, seed=seed)
+        result[name] = agreement(targets, measured[:, column], cohort_sd=sd, seed=seed)
     return result
 
 
@@ -71,7 +71,7 @@ def thyroid_rows(thyroids: Sequence[Thyroid], method: str) -> list[dict[str, Any
             "seed": thyroid.seed,
             "index": thyroid.index,
             "attempts": thyroid.attempts,
-            **{f"asked_{name}": thyroid.asked.get(name) for name in FEATURE_NAMES},
+            **{f"target_{name}": thyroid.targets.get(name) for name in FEATURE_NAMES},
             **thyroid.measured.as_dict(),
             "components": thyroid.validity.components,
             "valid": thyroid.validity.ok,

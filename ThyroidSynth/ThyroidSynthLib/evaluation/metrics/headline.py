@@ -103,7 +103,7 @@ MEASURES: tuple[Measure, ...] = (
         for name in FEATURE_NAMES
         for path in [("distributions", name, "ks_p")]
     ),
-    *_agreement("one_shot", "Steering one-shot", ("steering", "one_shot"), 3),
+    *_agreement("direct_sampling", "Direct sampling", ("steering", "direct_sampling"), 3),
     Measure(
         "independent_within",
         "Steering to independent targets",
@@ -124,21 +124,21 @@ MEASURES: tuple[Measure, ...] = (
     ),
     *_agreement("independent", "Steering to independent targets", ("steering", "independent", "agreement"), 5),
     Measure(
-        "leakage_one_shot",
+        "cross_talk_of_direct_sampling",
         "Leakage, one feature moved by 1 SD",
         "one-shot, worst held feature",
         "cohort SD",
         3,
-        ("leakage", "one_shot", "worst_held"),
+        ("cross_talk", "direct_sampling", "worst_held"),
         0,
     ),
     Measure(
-        "leakage_to_target",
+        "cross_talk_of_steering",
         "Leakage, one feature moved by 1 SD",
         "to target, worst held feature",
         "cohort SD",
         4,
-        ("leakage", "to_target", "worst_held"),
+        ("cross_talk", "to_target", "worst_held"),
         0,
     ),
     Measure(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 
 from .shape_points import DISTANCE_FROM, DISTANCE_TO, ShapePoints, distances, nearest_distance
 from .statistics import rate_interval
@@ -123,7 +123,7 @@ def measure_novelty(
     held_out: Sequence[ShapePoints] = (),
     fitted: Sequence[ShapePoints] = (),
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Novelty:
     """Measure how near the shapes lie to the training shapes, and how like the held-out ones they are.
 
@@ -132,19 +132,19 @@ def measure_novelty(
     Raises
     ------
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
-    asked = training[: len(generated)]
-    total = len(generated) + len(held_out) + len(fitted) + len(asked)
+    targets = training[: len(generated)]
+    total = len(generated) + len(held_out) + len(fitted) + len(targets)
     nearest: list[list[float]] = []
     done = 0
-    for shapes in (generated, held_out, fitted, asked):
+    for shapes in (generated, held_out, fitted, targets):
         nearest.append([])
         for index, shape in enumerate(shapes):
-            check(stop_requested)
+            check(should_stop)
             progress(0.8 * done / total, f"Looking for the nearest training shape ({done + 1} of {total})")
             others = training
-            if shapes is asked:
+            if shapes is targets:
                 others = [*training[:index], *training[index + 1 :]]
             else:
                 # Its search tree ends with it; only those of the training shapes are needed again.
@@ -152,10 +152,10 @@ def measure_novelty(
             if others:
                 nearest[-1].append(nearest_distance(shape, others))
             done += 1
-    own = _compared(generated, held_out, part_of(progress, 0.8, 0.9), stop_requested)
+    own = _compared(generated, held_out, part_of(progress, 0.8, 0.9), should_stop)
     yardstick = None
     if own is not None and len(training) >= own.size:
-        yardstick = _compared(training[: own.size], held_out, part_of(progress, 0.9, 1.0), stop_requested)
+        yardstick = _compared(training[: own.size], held_out, part_of(progress, 0.9, 1.0), should_stop)
     return Novelty(*(np.array(values) for values in nearest), own, yardstick)
 
 
@@ -198,16 +198,16 @@ def _compared(
     shapes: Sequence[ShapePoints],
     held_out: Sequence[ShapePoints],
     progress: ProgressCallback,
-    stop_requested: StopRequested,
+    should_stop: ShouldStop,
 ) -> Population | None:
     size = min(len(shapes), len(held_out), _MOST_COMPARED)
     if size < 2:
         return None
-    check(stop_requested)
+    check(should_stop)
     progress(0.0, f"Comparing {size} shapes with {size} held-out ones")
     first, second = shapes[:size], held_out[:size]
     own, other = distances(first, first), distances(second, second)
-    check(stop_requested)
+    check(should_stop)
     return compare_populations(own, distances(first, second), other)
 
 

@@ -46,7 +46,7 @@ class Agreement:
 
 
 def agreement(
-    asked: np.ndarray, measured: np.ndarray, *, cohort_sd: float, seed: int = 0, resamples: int = 2000
+    targets: np.ndarray, measured: np.ndarray, *, cohort_sd: float, seed: int = 0, resamples: int = 2000
 ) -> Agreement:
     """Compare asked with measured values (n,) of one feature.
 
@@ -61,15 +61,15 @@ def agreement(
     resamples : int
         Number of bootstrap resamples.
     """
-    asked, measured = np.asarray(asked, dtype=float), np.asarray(measured, dtype=float)
-    index = np.random.default_rng(seed).integers(len(asked), size=(resamples, len(asked)))
-    again_asked, again_measured = asked[index], measured[index]
-    error, again_error = measured - asked, again_measured - again_asked
-    pcc, slope = _line(asked[None], measured[None])
-    again_pcc, again_slope = _line(again_asked, again_measured)
+    targets, measured = np.asarray(targets, dtype=float), np.asarray(measured, dtype=float)
+    index = np.random.default_rng(seed).integers(len(targets), size=(resamples, len(targets)))
+    again_targets, again_measured = targets[index], measured[index]
+    error, again_error = measured - targets, again_measured - again_targets
+    pcc, slope = _line(targets[None], measured[None])
+    again_pcc, again_slope = _line(again_targets, again_measured)
     mae, mae_interval = float(np.abs(error).mean()), _interval(np.abs(again_error).mean(axis=1))
     return Agreement(
-        count=len(asked),
+        count=len(targets),
         pcc=_number(pcc[0]),
         pcc_interval=_interval(again_pcc),
         slope=_number(slope[0]),

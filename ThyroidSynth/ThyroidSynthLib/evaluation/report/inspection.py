@@ -139,7 +139,7 @@ def _generated_cohort(path: Path) -> dict[str, Any]:
             "synthetic": manifest["trained_on_synthetic_cohort"],
             "features": feature_ranges(np.array(measured)) if measured else {},
             "model_checksum": manifest["model"]["checksum"],
-            "request": manifest["request"],
+            "specification": manifest["specification"],
             "notice": manifest["notice"],
         }
     except (KeyError, TypeError, AttributeError) as error:
@@ -149,14 +149,14 @@ def _generated_cohort(path: Path) -> dict[str, Any]:
 def _evaluation(path: Path) -> dict[str, Any]:
     found = read_json(path / EVALUATION_FILE)
     try:
-        steering = found["steering"]["one_shot"]
+        steering = found["steering"]["direct_sampling"]
         return {
             "kind": "evaluation",
             "variant": found["model"]["variant"],
             "synthetic": found["synthetic_cohort"],
             "chamfer_mm": found["reconstruction"].get("chamfer_mm"),
             "chamfer_over_floor": found["reconstruction"].get("chamfer_over_floor"),
-            "pcc_one_shot": {name: agreement["pcc"] for name, agreement in steering.items()},
+            "pcc_direct_sampling": {name: agreement["pcc"] for name, agreement in steering.items()},
             "valid_share": found["validity"]["share_of_draws"],
             "notice": found["notice"],
         }

@@ -90,7 +90,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: b
 def _tables(evaluation: Evaluation, document: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
     steering = document["steering"]
     agreements = {
-        "one-shot": steering["one_shot"],
+        "one-shot": steering["direct_sampling"],
         "to target": steering["to_target"],
         "independent targets": steering["independent"].get("agreement", {}),
     }
@@ -108,7 +108,8 @@ def _tables(evaluation: Evaluation, document: Mapping[str, Any]) -> dict[str, Se
         ],
         "reconstruction": [item.as_row() for item in evaluation.training],
         "held_out": [item.as_row() for item in evaluation.held_out],
-        "thyroids": thyroid_rows(evaluation.one_shot, "one-shot") + thyroid_rows(evaluation.to_target, "to target"),
+        "thyroids": thyroid_rows(evaluation.direct_sampling, "one-shot")
+        + thyroid_rows(evaluation.to_target, "to target"),
         "independent_targets": evaluation.independent.rows(),
         "distributions": [{"feature": name, **found} for name, found in document["distributions"].items()],
         "steering": [
@@ -116,7 +117,7 @@ def _tables(evaluation: Evaluation, document: Mapping[str, Any]) -> dict[str, Se
             for method, features in agreements.items()
             for name, found in features.items()
         ],
-        "moves": [row for name, found in evaluation.leakage.items() for row in found.rows(name.replace("_", " "))],
+        "moves": [row for name, found in evaluation.cross_talk.items() for row in found.rows(name.replace("_", " "))],
         "edits": evaluation.edits.rows() if evaluation.edits else [],
         "nearest": evaluation.novelty.rows(),
         "disentanglement": [

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.parallel import workers_for
-from ThyroidSynthLib.common.progress import StopRequested, check, never
-from ThyroidSynthLib.common.workers import Died
+from ThyroidSynthLib.common.progress import ShouldStop, check, never
+from ThyroidSynthLib.common.workers import WorkerFailure
 from ThyroidSynthLib.generation.cohort.reaching import ThyroidMaker
-from ThyroidSynthLib.generation.steer.steering import Wishes
+from ThyroidSynthLib.generation.steer.steering import Targets
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.prior import CodePrior, prior_of
 from ThyroidSynthLib.model.shape_model import ShapeModel
@@ -62,11 +62,11 @@ class CohortPlan:
 
 def make_thyroids(
     plan: CohortPlan,
-    wishes: Sequence[Wishes],
+    targets: Sequence[Targets],
     *,
     workers: int = 1,
     scheduler: str | None = None,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Iterator[WrittenThyroid]:
     """Make and write a thyroid for each wish; give them in the order of the wishes.
 
@@ -87,16 +87,16 @@ def make_thyroids(
     JobError
         The scheduler is not there, or was lost.
     Cancelled
-        `stop_requested` said so; no process is left.
+        `should_stop` returned true; no process is left.
     """
     if workers == 1 and scheduler is None:
         maker = plan.maker()
-        for index, wish in enumerate(wishes):
-            check(stop_requested)
+        for index, target in enumerate(targets):
+            check(should_stop)
             # Sums are rounded differently on several threads, so one process uses one as each of several does.
             # Not around the yield: what happens between two thyroids has its threads back.
             with computing_on(1):
-                written = _make(maker, plan.writer, index, wish, stop_requested)
+                written = _make(maker, plan.writer, index, target, should_stop)
             yield written
         return
     if scheduler is not None:
@@ -106,8 +106,8 @@ def make_thyroids(
     with workers_for(workers, begin=partial(_begin, plan), scheduler=scheduler) as pool:
         early: dict[int, WrittenThyroid] = {}
         coming = 0
-        for (index, _), found in pool.run(_make_here, enumerate(wishes), stop_requested=stop_requested):
-            if isinstance(found, Died):
+        for (index, _), found in pool.run(_make_here, enumerate(targets), should_stop=should_stop):
+            if isinstance(found, WorkerFailure):
                 raise SynthesisError(
                     f"A process ended over thyroid {index + 1} (out of memory?). Try again with fewer workers."
                 )
@@ -118,9 +118,9 @@ def make_thyroids(
 
 
 def _make(
-    maker: ThyroidMaker, writer: ThyroidWriter, index: int, wish: Wishes, stop_requested: StopRequested = never
+    maker: ThyroidMaker, writer: ThyroidWriter, index: int, target: Targets, should_stop: ShouldStop = never
 ) -> WrittenThyroid:
-    return writer.write(maker.make(index, wish, stop_requested=stop_requested), index + 1)
+    return writer.write(maker.make(index, target, should_stop=should_stop), index + 1)
 
 
 # What this worker process makes thyroids with.
@@ -134,5 +134,5 @@ def _begin(plan: CohortPlan) -> None:
     _here[:] = [(plan.maker(), plan.writer)]
 
 
-def _make_here(task: tuple[int, Wishes]) -> WrittenThyroid:
+def _make_here(task: tuple[int, Targets]) -> WrittenThyroid:
     return _make(*_here[0], *task)

@@ -16,7 +16,7 @@ import numpy as np
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import sha256_of
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.common.results import check_room
 from ThyroidSynthLib.export.thyroid_files import LABEL_FOLDER, MERGED_FOLDER, MESH_FOLDER, FileOptions
 from ThyroidSynthLib.generation.cohort.met_distribution import DISTRIBUTION_FILES
@@ -124,12 +124,12 @@ def record_cohort(
     *,
     model: ShapeModel,
     placement: Placement,
-    request: Mapping[str, Any] | None = None,
+    specification: Mapping[str, Any] | None = None,
     distribution: MetDistribution | None = None,
     total: int | None = None,
     overwrite: bool = False,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> GeneratedCohort:
     """Take thyroids that a `thyroid_writer` of the folder has written into the cohort, in the order they come.
 
@@ -150,7 +150,7 @@ def record_cohort(
         Number of thyroids to come, for the progress.
     overwrite : bool
         Replace a generated cohort in the folder.
-    progress, stop_requested : callable
+    progress, should_stop : callable
         See `progress`.
 
     Raises
@@ -159,7 +159,7 @@ def record_cohort(
         The folder holds a generated cohort and `overwrite` is not set, or a file of another origin would be
         replaced, or a file cannot be written.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     folder = Path(folder)
     earlier = check_cohort_room(folder, overwrite=overwrite)
@@ -169,7 +169,7 @@ def record_cohort(
         shutil.rmtree(folder / MAKING_FOLDER, ignore_errors=True)
         # Only when there is a thyroid is the folder touched: a wish that is refused costs no earlier cohort.
         first = list(islice(remaining, 1))
-        with _opened(folder, earlier, _head(model, placement, request or {})) as manifest:
+        with _opened(folder, earlier, _head(model, placement, specification or {})) as manifest:
             for number, thyroid in enumerate(chain(first, remaining), start=1):
                 if thyroid.label_names is not None and not (folder / MERGED_NAMES).exists():
                     write_names_table(thyroid.label_names, folder / MERGED_NAMES)
@@ -179,7 +179,7 @@ def record_cohort(
                     distribution.add(thyroid.entry)
                 tally.update(_marks(thyroid.entry))
                 progress(number / total if total else 0.0, f"{number} thyroids written")
-                check(stop_requested)
+                check(should_stop)
             check_files(folder)
             if distribution is not None:
                 distribution.write(folder)
@@ -278,7 +278,7 @@ def check_cohort_room(folder: Path, *, overwrite: bool, inputs: Iterable[Path | 
     )
 
 
-def _head(model: ShapeModel, placement: Placement, request: Mapping[str, Any]) -> dict[str, Any]:
+def _head(model: ShapeModel, placement: Placement, specification: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "kind": "generated cohort",
         "format_version": 1,
@@ -292,5 +292,5 @@ def _head(model: ShapeModel, placement: Placement, request: Mapping[str, Any]) -
         },
         "units": dict(zip(FEATURE_NAMES, ("mL", "mm²", "1"), strict=True)),
         "trachea_to_ras": placement.trachea_to_ras.tolist(),
-        "request": dict(request),
+        "specification": dict(specification),
     }

@@ -21,7 +21,7 @@ COLUMNS = (
     "id",
     "seed",
     "index",
-    *(f"asked_{name}" for name in FEATURE_NAMES),
+    *(f"target_{name}" for name in FEATURE_NAMES),
     *FEATURE_NAMES,
     "valid",
     "closed",
@@ -33,7 +33,7 @@ COLUMNS = (
     "within_grid",
     "label_volume_ml",
     "overlap_ml",
-    "carved",
+    "overlap_removed",
     "merged_overlap_ml",
     "files",
     "sha256",
@@ -102,12 +102,18 @@ class ThyroidWriter:
         if self.surroundings is not None:
             thyroid, shared = self.surroundings.applied_to(drawn, self.placement)
         written = write_thyroid_files(thyroid, name, self.folder, self.placement, self.options)
-        entry, row = _describe(thyroid, name, self.folder, written, shared, carved=thyroid is not drawn)
+        entry, row = _describe(thyroid, name, self.folder, written, shared, overlap_removed=thyroid is not drawn)
         return WrittenThyroid(entry, row, None if written.merged is None else dict(written.merged.labels.names))
 
 
 def _describe(
-    thyroid: Thyroid, name: str, folder: Path, written: WrittenFiles, shared: Mapping[str, float], *, carved: bool
+    thyroid: Thyroid,
+    name: str,
+    folder: Path,
+    written: WrittenFiles,
+    shared: Mapping[str, float],
+    *,
+    overlap_removed: bool,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give a thyroid's entry in the JSON file and its row in the table."""
     # Nine digits give a single-precision number back exactly.
@@ -122,14 +128,14 @@ def _describe(
         {"path": path.relative_to(folder).as_posix(), "sha256": checksum}
         for path, checksum in written.checksums.items()
     ]
-    asked = {key: None if thyroid.asked.get(key) is None else float(thyroid.asked[key]) for key in FEATURE_NAMES}
+    targets = {key: None if thyroid.targets.get(key) is None else float(thyroid.targets[key]) for key in FEATURE_NAMES}
     measured, merged = thyroid.measured.as_dict(), written.merged
     entry = {
         "id": name,
         "seed": int(thyroid.seed),
         "index": int(thyroid.index),
         "attempts": int(thyroid.attempts),
-        "asked": asked,
+        "targets": targets,
         "measured": {key: float(value) for key, value in measured.items()},
         "validity": validity,
         "met": thyroid.met,
@@ -137,14 +143,14 @@ def _describe(
         "within_grid": written.within_grid,
         "label_volume_ml": written.label_volume_ml,
         "overlap_ml": dict(shared),
-        "carved": carved,
+        "overlap_removed": overlap_removed,
         "merged": merged.to_json() if merged is not None else None,
         "files": files,
         "code": code,
     }
     row = {
-        **{key: entry[key] for key in ("id", "seed", "index", "attempts", "within_grid", "met", "carved")},
-        **{f"asked_{key}": value for key, value in asked.items()},
+        **{key: entry[key] for key in ("id", "seed", "index", "attempts", "within_grid", "met", "overlap_removed")},
+        **{f"target_{key}": value for key, value in targets.items()},
         **{key: f"{value:.6g}" for key, value in measured.items()},
         "valid": validity["ok"],
         **{key: validity[key] for key in ("closed", "components", "touches_box")},

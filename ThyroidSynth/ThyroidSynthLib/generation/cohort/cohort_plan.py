@@ -17,7 +17,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 from .marginals import standard_scores
-from .target_distribution import AskedDistribution
+from .target_distribution import TargetDistribution
 
 # Width of the blur around a training case, in standard scores: cohorts larger than the training
 # cohort get combinations between those of its cases.
@@ -28,7 +28,7 @@ _STREAM = 0x706C616E
 _VOLUME, _AREA, _SYMMETRY = range(3)
 
 
-def planned_features(features: np.ndarray, asked: AskedDistribution, *, count: int, seed: int) -> np.ndarray:
+def planned_features(features: np.ndarray, targets: TargetDistribution, *, count: int, seed: int) -> np.ndarray:
     """Give the features of each thyroid of a cohort.
 
     Parameters
@@ -62,18 +62,18 @@ def planned_features(features: np.ndarray, asked: AskedDistribution, *, count: i
     planned = np.empty((count, 3))
     for column in (_VOLUME, _SYMMETRY):
         name = FEATURE_NAMES[column]
-        planned[:, column] = asked.marginal(name).quantiles(share[:, column], name, features[:, column])
-    planned[:, _AREA] = _areas(share[:, _AREA], asked, features[:, _AREA])
+        planned[:, column] = targets.marginal(name).quantiles(share[:, column], name, features[:, column])
+    planned[:, _AREA] = _areas(share[:, _AREA], targets, features[:, _AREA])
     return planned
 
 
-def _areas(share: np.ndarray, asked: AskedDistribution, cohort: np.ndarray) -> np.ndarray:
+def _areas(share: np.ndarray, targets: TargetDistribution, cohort: np.ndarray) -> np.ndarray:
     count = len(share)
     with_isthmus = cohort[cohort > 0]
-    zeros = (cohort == 0).mean() if asked.without_isthmus is None else asked.without_isthmus
+    zeros = (cohort == 0).mean() if targets.without_isthmus is None else targets.without_isthmus
     absent = share * count < round(zeros * count)
     areas = np.zeros(count)
-    marginal = asked.isthmus_area_mm2
+    marginal = targets.isthmus_area_mm2
     if not absent.all():
         if marginal.kind == "cohort" and len(with_isthmus) == 0:
             raise InputError(

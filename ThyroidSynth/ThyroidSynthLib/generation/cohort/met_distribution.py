@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib.common.files import write_json, write_text
-from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace, wish_array
+from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace, target_array
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 DISTRIBUTION_JSON = "distribution.json"
@@ -39,25 +39,25 @@ class MetDistribution:
         How the cohort is asked to be distributed, in words.
     """
 
-    def __init__(self, features: np.ndarray, asked: Mapping[str, str] | None = None) -> None:
+    def __init__(self, features: np.ndarray, targets: Mapping[str, str] | None = None) -> None:
         self.cohort = np.asarray(features, dtype=np.float64)
-        self._words = dict(asked) if asked is not None else None
+        self._words = dict(targets) if targets is not None else None
         self._ids: list[str] = []
-        self._asked: list[np.ndarray] = []
+        self._targets: list[np.ndarray] = []
         self._measured: list[np.ndarray] = []
         self._met: list[bool | None] = []
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Add a thyroid by its entry in the manifest."""
         self._ids.append(entry["id"])
-        self._asked.append(wish_array([entry["asked"]])[0])
-        self._measured.append(wish_array([entry["measured"]])[0])
+        self._targets.append(target_array([entry["targets"]])[0])
+        self._measured.append(target_array([entry["measured"]])[0])
         self._met.append(entry["met"])
 
     @property
-    def asked(self) -> np.ndarray:
+    def targets(self) -> np.ndarray:
         """What was asked of each, shape (m, 3), NaN where a feature was free."""
-        return np.array(self._asked).reshape(-1, 3)
+        return np.array(self._targets).reshape(-1, 3)
 
     @property
     def measured(self) -> np.ndarray:
@@ -68,10 +68,10 @@ class MetDistribution:
         """Give the few numbers that say how near it is, for the manifest."""
         whole = self.summary()
         features = {
-            name: {key: found[key] for key in ("ks_to_asked", "largest_quantile_error", "ks_to_cohort")}
+            name: {key: found[key] for key in ("ks_to_target", "largest_quantile_error", "ks_to_cohort")}
             for name, found in whole["features"].items()
         }
-        kept = ("asked", "thyroids", "met", "without_isthmus", "unmet", "unmet_by_region")
+        kept = ("targets", "thyroids", "met", "without_isthmus", "unmet", "unmet_by_region")
         return {**{key: whole[key] for key in kept}, "features": features}
 
     def summary(self) -> dict[str, Any]:
@@ -81,23 +81,23 @@ class MetDistribution:
         value there is no Kolmogorov-Smirnov distance to what was asked: met ever so closely, from above and
         below, that value would count as half of them missed.
         """
-        asked, measured = self.asked, self.measured
+        targets, measured = self.targets, self.measured
         return {
-            "asked": self._words,
+            "targets": self._words,
             "thyroids": len(measured),
             "met": sum(met is True for met in self._met) if None not in self._met else None,
             "features": {
-                name: _agreement(asked[:, column], measured[:, column], self.cohort[:, column])
+                name: _agreement(targets[:, column], measured[:, column], self.cohort[:, column])
                 for column, name in enumerate(FEATURE_NAMES)
             },
             "without_isthmus": {
-                "asked": _share_of_zeros(asked[:, _AREA]),
-                "measured": _share_of_zeros(_compared(asked[:, _AREA], measured[:, _AREA])),
+                "targets": _share_of_zeros(targets[:, _AREA]),
+                "measured": _share_of_zeros(_compared(targets[:, _AREA], measured[:, _AREA])),
                 "cohort": _share_of_zeros(self.cohort[:, _AREA]),
             },
             "rank_correlation": {
                 f"{FEATURE_NAMES[a]} with {FEATURE_NAMES[b]}": {
-                    "asked": rank_correlation(asked[:, a], asked[:, b]),
+                    "targets": rank_correlation(targets[:, a], targets[:, b]),
                     "measured": rank_correlation(measured[:, a], measured[:, b]),
                     "cohort": rank_correlation(self.cohort[:, a], self.cohort[:, b]),
                 }
@@ -113,10 +113,10 @@ class MetDistribution:
         write_json(folder / DISTRIBUTION_JSON, found)
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(["feature", "quantile", "asked", "measured", "error", "cohort"])
+        table.writerow(["feature", "quantile", "targets", "measured", "error", "cohort"])
         for name, values in found["features"].items():
             for each in values["quantiles"]:
-                numbers = (each[key] for key in ("asked", "measured", "error", "cohort"))
+                numbers = (each[key] for key in ("targets", "measured", "error", "cohort"))
                 table.writerow([name, each["quantile"], *("" if n is None else f"{n:.6g}" for n in numbers)])
         write_text(folder / DISTRIBUTION_CSV, text.getvalue())
 
@@ -124,13 +124,13 @@ class MetDistribution:
         space, found = FeatureSpace(self.cohort), []
         for place, met in enumerate(self._met):
             if met is False:
-                asked, nearest = _named(self._asked[place]), _named(self._measured[place])
+                targets, nearest = _named(self._targets[place]), _named(self._measured[place])
                 found.append(
                     {
                         "id": self._ids[place],
-                        "asked": asked,
-                        "nearest": {name: nearest[name] for name in asked},
-                        "region": space.region(self._asked[place]),
+                        "targets": targets,
+                        "nearest": {name: nearest[name] for name in targets},
+                        "region": space.region(self._targets[place]),
                     }
                 )
         return found
@@ -140,8 +140,8 @@ class MetDistribution:
         unmet = Counter(entry["region"] for entry in self._unmet())
         if not unmet:
             return []
-        asked = Counter(space.region(values) for values in self._asked)
-        return [{"region": name, "asked": asked[name], "unmet": count} for name, count in unmet.most_common()]
+        targets = Counter(space.region(values) for values in self._targets)
+        return [{"region": name, "targets": targets[name], "unmet": count} for name, count in unmet.most_common()]
 
 
 def ks_distance(first: np.ndarray, second: np.ndarray) -> float:
@@ -166,28 +166,28 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return (np.searchsorted(ordered, values) + np.searchsorted(ordered, values, side="right")) / 2
 
 
-def _compared(asked: np.ndarray, measured: np.ndarray) -> np.ndarray:
+def _compared(targets: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """Give what those thyroids measure that were asked for the feature; all when none was."""
-    there = np.isfinite(asked)
+    there = np.isfinite(targets)
     return measured[there] if there.any() else measured
 
 
-def _agreement(asked: np.ndarray, measured: np.ndarray, cohort: np.ndarray) -> dict[str, Any]:
-    wanted, found = asked[np.isfinite(asked)], _compared(asked, measured)
-    levels = {name: _levels(sample) for name, sample in (("asked", wanted), ("measured", found), ("cohort", cohort))}
+def _agreement(targets: np.ndarray, measured: np.ndarray, cohort: np.ndarray) -> dict[str, Any]:
+    wanted, found = targets[np.isfinite(targets)], _compared(targets, measured)
+    levels = {name: _levels(sample) for name, sample in (("targets", wanted), ("measured", found), ("cohort", cohort))}
     quantiles = [
         {
             "quantile": share,
-            "asked": levels["asked"][place],
+            "targets": levels["targets"][place],
             "measured": levels["measured"][place],
-            "error": levels["measured"][place] - levels["asked"][place] if len(wanted) else None,
+            "error": levels["measured"][place] - levels["targets"][place] if len(wanted) else None,
             "cohort": levels["cohort"][place],
         }
         for place, share in enumerate(QUANTILES)
     ]
     return {
-        "asked_of": len(wanted),
-        "ks_to_asked": ks_distance(wanted, found) if len(wanted) and not _piled_up(wanted) else None,
+        "targets_of": len(wanted),
+        "ks_to_target": ks_distance(wanted, found) if len(wanted) and not _piled_up(wanted) else None,
         "largest_quantile_error": max((each["error"] for each in quantiles), key=abs) if len(wanted) else None,
         "mean_error": float((found - wanted).mean()) if len(wanted) else None,
         "mean_absolute_error": float(np.abs(found - wanted).mean()) if len(wanted) else None,

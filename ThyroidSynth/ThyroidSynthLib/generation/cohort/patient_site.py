@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import stem_of
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.dataset.islands import TRACHEA_COMPONENTS, without_islands
@@ -21,7 +21,7 @@ from ThyroidSynthLib.dataset.quality import (
     island_notes,
 )
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
-from ThyroidSynthLib.generation.steer.steering import Wishes
+from ThyroidSynthLib.generation.steer.steering import Targets
 from ThyroidSynthLib.generation.thyroid import Thyroid
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.volume import Volume
@@ -31,7 +31,7 @@ from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
-from .reaching import ThyroidMaker, check_cohort_wishes
+from .reaching import ThyroidMaker, check_cohort_targets
 
 # Why a patient's trachea may be no place to put thyroids at.
 _UNRELIABLE = (TRACHEA_MISSING, COMPONENTS_APART, SAME_VOXELS, TRACHEA_AWAY)
@@ -42,10 +42,10 @@ def generate_to_target(
     *,
     count: int,
     seed: int,
-    asked: Wishes | list[Wishes] | None = None,
+    targets: Targets | list[Targets] | None = None,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Iterator[Thyroid]:
     """Make random thyroids as `generate` does, and move each code until the surface measures its wishes.
 
@@ -53,13 +53,13 @@ def generate_to_target(
     wish is out of reach the nearest thyroid is given. Without wishes the targets are the features that
     were drawn for the thyroid.
     """
-    wishes = asked if isinstance(asked, list) else [asked or {}] * count
-    check_cohort_wishes(model, wishes, to_target=True)
+    targets = targets if isinstance(targets, list) else [targets or {}] * count
+    check_cohort_targets(model, targets, to_target=True)
     maker = ThyroidMaker.of(model, seed=seed, to_target=True, resolution=resolution)
-    for index, wish in enumerate(wishes):
-        check(stop_requested)
+    for index, target in enumerate(targets):
+        check(should_stop)
         progress(index / count, f"Thyroid {index + 1} of {count}")
-        yield maker.make(index, wish, stop_requested=stop_requested)
+        yield maker.make(index, target, should_stop=should_stop)
     progress(1.0, f"{count} thyroids")
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.common.progress import StopRequested, never
+from ThyroidSynthLib.common.progress import ShouldStop, never
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import ModelShapes
-from ThyroidSynthLib.generation.steer.steering import MAX_ATTEMPTS, Wishes, check_wishes, draws, generate_one
+from ThyroidSynthLib.generation.steer.steering import MAX_ATTEMPTS, Targets, check_target_names, draws, generate_one
 from ThyroidSynthLib.generation.steer.targeting import TOLERANCE, check_targets, steer_to_target
 from ThyroidSynthLib.generation.thyroid import Thyroid
 from ThyroidSynthLib.model.code_space import CodeSpace
@@ -50,7 +50,7 @@ class ThyroidMaker:
         """Fit what is needed to a model; `more` are other attributes."""
         return cls(model, prior_of(model), CodeSpace.of(model), seed, **more)
 
-    def make(self, index: int, wish: Wishes, *, stop_requested: StopRequested = never) -> Thyroid:
+    def make(self, index: int, target: Targets, *, should_stop: ShouldStop = never) -> Thyroid:
         """Make thyroid number `index` of the seed: the same whatever others are made.
 
         To target, a draw that does not reach the wish is replaced by the next one of the same stream,
@@ -61,16 +61,16 @@ class ThyroidMaker:
         SynthesisError
             No draw gave a valid surface.
         Cancelled
-            `stop_requested` said so.
+            `should_stop` returned true.
         """
         if not self.to_target:
-            return generate_one(self.model, self.prior, self.seed, index, wish, self.resolution)
+            return generate_one(self.model, self.prior, self.seed, index, target, self.resolution)
         shapes = ModelShapes(self.model, self.space)
         best: Thyroid | None = None
-        for start in islice(self._starts(index, wish), MAX_STARTS):
-            named = {name: value for name, value in wish.items() if value is not None}
+        for start in islice(self._starts(index, target), MAX_STARTS):
+            named = {name: value for name, value in target.items() if value is not None}
             steered = steer_to_target(
-                shapes, start, named or start.asked, resolution=self.resolution, stop_requested=stop_requested
+                shapes, start, named or start.targets, resolution=self.resolution, should_stop=should_stop
             ).thyroid
             if best is None or _misfit(steered) < _misfit(best):
                 best = steered
@@ -82,9 +82,9 @@ class ThyroidMaker:
             )
         return replace(best, attempts=start.attempts)
 
-    def _starts(self, index: int, wish: Wishes) -> Iterator[Thyroid]:
+    def _starts(self, index: int, target: Targets) -> Iterator[Thyroid]:
         """Draws that were told the wish, and when none of these is valid some that were told nothing."""
-        told: Mapping[str, float | None] = wish if self.model.conditioning.size else {}
+        told: Mapping[str, float | None] = target if self.model.conditioning.size else {}
         found = draws(self.model, self.prior, self.seed, index, told, resolution=self.resolution)
         for first in found:
             yield from chain([first], found)
@@ -93,7 +93,7 @@ class ThyroidMaker:
             yield replace(start, attempts=MAX_ATTEMPTS + start.attempts)
 
 
-def check_cohort_wishes(model: ShapeModel, wishes: Iterable[Wishes], *, to_target: bool) -> None:
+def check_cohort_targets(model: ShapeModel, targets: Iterable[Targets], *, to_target: bool) -> None:
     """Refuse wishes that no thyroid can meet, or that the model cannot hear and nobody moves it to.
 
     Raises
@@ -101,20 +101,20 @@ def check_cohort_wishes(model: ShapeModel, wishes: Iterable[Wishes], *, to_targe
     InputError
         Names the feature and what it may be.
     """
-    for wish in wishes:
+    for target in targets:
         if to_target:
-            check_targets({name: value for name, value in wish.items() if value is not None})
+            check_targets({name: value for name, value in target.items() if value is not None})
         else:
-            check_wishes(model, wish)
+            check_target_names(model, target)
 
 
 def _misfit(thyroid: Thyroid) -> float:
     """Largest error of what was asked, in tolerances; an isthmus that is there against the wish is one."""
     measured = thyroid.measured.as_dict()
     errors = []
-    for name, asked in thyroid.asked.items():
+    for name, target in thyroid.targets.items():
         absolute, relative = TOLERANCE[name]
-        errors.append(abs(measured[name] - asked) / max(absolute, relative * abs(asked)))
-        if name == "isthmus_area_mm2" and (measured[name] == 0) != (asked == 0):
+        errors.append(abs(measured[name] - target) / max(absolute, relative * abs(target)))
+        if name == "isthmus_area_mm2" and (measured[name] == 0) != (target == 0):
             errors.append(errors[-1] + 1.0)
     return max(errors, default=0.0)

@@ -19,7 +19,7 @@ _KEYS = (*FEATURE_NAMES, WITHOUT_ISTHMUS)
 
 
 @dataclass(frozen=True)
-class AskedDistribution:
+class TargetDistribution:
     """Distributions of the features. What is not asked for is as in the training cohort.
 
     Attributes
@@ -48,7 +48,7 @@ class AskedDistribution:
         return getattr(self, feature)
 
     @classmethod
-    def of_texts(cls, texts: Mapping[str, object], base: AskedDistribution | None = None) -> AskedDistribution:
+    def of_texts(cls, texts: Mapping[str, object], base: TargetDistribution | None = None) -> TargetDistribution:
         """Read distributions by feature, and ``without_isthmus`` as in ``30%`` or ``0.3``.
 
         Parameters
@@ -72,7 +72,7 @@ class AskedDistribution:
         return replace(base or cls(), **found)
 
     @classmethod
-    def read(cls, path: Path | str) -> AskedDistribution:
+    def read(cls, path: Path | str) -> TargetDistribution:
         """Read a file of distributions.
 
         Parameters

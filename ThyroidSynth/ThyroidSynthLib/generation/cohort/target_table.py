@@ -9,7 +9,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 
-def read_wishes(path: Path | str) -> list[dict[str, float | None]]:
+def read_targets(path: Path | str) -> list[dict[str, float | None]]:
     """Read a table of wishes, one thyroid a row.
 
     Parameters
@@ -35,10 +35,10 @@ def read_wishes(path: Path | str) -> list[dict[str, float | None]]:
     columns = [name for name in FEATURE_NAMES if name in (table.fieldnames or ())]
     if not columns:
         raise InputError(f"{path} has none of the columns {', '.join(FEATURE_NAMES)}. Name them in its first line.")
-    wishes = [{name: _cell(row[name], path, table.line_num, name) for name in columns} for row in table]
-    if not wishes:
+    targets = [{name: _cell(row[name], path, table.line_num, name) for name in columns} for row in table]
+    if not targets:
         raise InputError(f"{path} has no row under its first line. Add one row for each thyroid.")
-    return wishes
+    return targets
 
 
 def _cell(text: str | None, path: Path, line: int, name: str) -> float | None:

@@ -19,11 +19,11 @@ from .sparse_grid import (
     GridValues,
     coarse_points,
     interpolated,
+    interpolation_errors,
     repeated,
     search,
     settle_near_surface,
     spacing,
-    strays,
 )
 
 # Where more than this share of a whole search's points was evaluated, the next one is a whole search; at as
@@ -77,7 +77,7 @@ class NearbyGrids:
         values = before.values + _refined(change, before, interpolated)
         if Found(now, stride, values, before.first, before.unsure, 0).cut:
             return None, now.size
-        bound = before.unsure + FOLD_SHARE * _refined(strays(change), before, repeated)
+        bound = before.unsure + FOLD_SHARE * _refined(interpolation_errors(change), before, repeated)
         known = np.zeros(values.shape, dtype=bool)
         starts, ends = (np.array(held).T * stride - before.first).tolist()
         fine = tuple(slice(a, b, stride) for a, b in zip(starts, ends, strict=True))

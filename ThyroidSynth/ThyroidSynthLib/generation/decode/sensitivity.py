@@ -29,7 +29,7 @@ _SURFACE_POINTS = 3000
 _AREA_PER_GAP_MM = 20.0
 
 
-class LevelSet(Protocol):
+class ShapeSdf(Protocol):
     """A field over `trachea_mm`, negative inside, that depends on a latent code.
 
     Attributes
@@ -65,7 +65,7 @@ class Sensitivity:
     jacobian: np.ndarray
 
 
-def sensitivity(level_set: LevelSet, surface: Surface, measured: Features) -> Sensitivity:
+def sensitivity(sdf: ShapeSdf, surface: Surface, measured: Features) -> Sensitivity:
     """Differentiate the features of a surface.
 
     Parameters
@@ -77,8 +77,8 @@ def sensitivity(level_set: LevelSet, surface: Surface, measured: Features) -> Se
     measured : Features
         What was measured on it.
     """
-    area, area_slope = _isthmus(level_set, surface, measured.isthmus_area_mm2)
-    volume_slope, overlap_slope = _volume_and_overlap(level_set, surface)
+    area, area_slope = _isthmus(sdf, surface, measured.isthmus_area_mm2)
+    volume_slope, overlap_slope = _volume_and_overlap(sdf, surface)
 
     volume_mm3 = measured.volume_ml * 1000.0
     overlap_mm3 = 2 * volume_mm3 * measured.symmetry / (1 + measured.symmetry)
@@ -90,12 +90,12 @@ def sensitivity(level_set: LevelSet, surface: Surface, measured: Features) -> Se
     )
 
 
-def _volume_and_overlap(level_set: LevelSet, surface: Surface) -> tuple[np.ndarray, np.ndarray]:
+def _volume_and_overlap(sdf: ShapeSdf, surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     """Give ∂volume/∂code and ∂overlap/∂code in mm³, each of shape (code_size,)."""
     points, area = _surface_points(surface)
-    _, gradient, code = level_set.derivatives(points)
-    weight = -area / np.maximum(np.linalg.norm(gradient, axis=1), 1e-3 * level_set.slope)
-    shared = level_set.values(points * _MIRROR) < 0
+    _, gradient, code = sdf.derivatives(points)
+    weight = -area / np.maximum(np.linalg.norm(gradient, axis=1), 1e-3 * sdf.slope)
+    shared = sdf.values(points * _MIRROR) < 0
     return weight @ code, 2 * (weight * shared) @ code
 
 
@@ -110,27 +110,27 @@ def _surface_points(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     return surface.corners[chosen].mean(axis=1), np.full(_SURFACE_POINTS, summed[-1] / _SURFACE_POINTS)
 
 
-def _isthmus(level_set: LevelSet, surface: Surface, area: float) -> tuple[float, np.ndarray]:
+def _isthmus(sdf: ShapeSdf, surface: Surface, area: float) -> tuple[float, np.ndarray]:
     """Give the signed isthmus area in mm² and its derivative, shape (code_size,)."""
     start, end = midsagittal_outline(surface)
     if area > 0 and len(start):
         middle = np.zeros((len(start), 3))
         middle[:, 1:] = (start + end) / 2
-        _, gradient, code = level_set.derivatives(middle)
+        _, gradient, code = sdf.derivatives(middle)
         steepness = np.linalg.norm(gradient[:, 1:], axis=1)
         # Where the outline is flat the area jumps; a floor keeps the step within reason.
-        weight = -np.linalg.norm(end - start, axis=1) / np.maximum(steepness, 0.3 * level_set.slope)
+        weight = -np.linalg.norm(end - start, axis=1) / np.maximum(steepness, 0.3 * sdf.slope)
         return area, weight @ code
-    return _gap(level_set, surface)
+    return _gap(sdf, surface)
 
 
-def _gap(level_set: LevelSet, surface: Surface) -> tuple[float, np.ndarray]:
+def _gap(sdf: ShapeSdf, surface: Surface) -> tuple[float, np.ndarray]:
     """Turn the smallest distance of the midsagittal plane to tissue into a negative area."""
     lower, upper = surface.bounds
     y = np.linspace(lower[1], upper[1], _PLANE_POINTS)
     z = np.linspace(lower[2], upper[2], _PLANE_POINTS)
     plane = np.stack(np.meshgrid([0.0], y, z, indexing="ij"), axis=-1).reshape(-1, 3)
-    nearest = plane[[np.argmin(level_set.values(plane))]]
-    value, _, code = level_set.derivatives(nearest)
-    gap_mm = max(float(value[0]), 0.0) / level_set.slope
-    return -_AREA_PER_GAP_MM * gap_mm, -_AREA_PER_GAP_MM / level_set.slope * code[0]
+    nearest = plane[[np.argmin(sdf.values(plane))]]
+    value, _, code = sdf.derivatives(nearest)
+    gap_mm = max(float(value[0]), 0.0) / sdf.slope
+    return -_AREA_PER_GAP_MM * gap_mm, -_AREA_PER_GAP_MM / sdf.slope * code[0]

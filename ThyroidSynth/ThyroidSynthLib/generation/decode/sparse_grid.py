@@ -138,8 +138,10 @@ def search(
         return evaluate_dense(field, lower, upper, resolution), None
     coarsest, cells = stride, 4 * -(-(resolution - 1) // (4 * stride))
     coarse = values = field(coarse_points(lower, stride * step, cells)).reshape((cells + 1,) * 3)
-    level = _Level(values, np.ones(values.shape, dtype=bool), strays(values), np.zeros(3, dtype=np.int64), cells)
-    strayed, evaluations = repeated(strays(values[::2, ::2, ::2])), values.size
+    level = _Level(
+        values, np.ones(values.shape, dtype=bool), interpolation_errors(values), np.zeros(3, dtype=np.int64), cells
+    )
+    strayed, evaluations = repeated(interpolation_errors(values[::2, ::2, ::2])), values.size
     while stride > 1:
         stride //= 2
         settled, level, strayed = level.refined(
@@ -223,14 +225,14 @@ class Settled:
         Points at which the field was evaluated.
     """
 
-    stray: np.ndarray
+    interpolation_error: np.ndarray
     unsure: np.ndarray
     evaluated: int
 
     @property
     def nearby(self) -> np.ndarray:
         """How far they were off at most in the neighbourhood of each point."""
-        return _largest_nearby(self.stray)
+        return _largest_nearby(self.interpolation_error)
 
 
 def settle_near_surface(
@@ -256,30 +258,30 @@ def settle_near_surface(
     least : ndarray of float32, same shape, or float
         How far they may be off also where those nearby are seen to be right.
     """
-    stray = np.zeros_like(values)
+    interpolation_error = np.zeros_like(values)
     total = 0
 
     def evaluate(wanted: np.ndarray) -> tuple[np.ndarray, ...]:
         nonlocal total
         place = np.unravel_index(wanted, values.shape)
         found = exact(np.stack(place, axis=1))
-        stray[place] = np.abs(found - values[place])
+        interpolation_error[place] = np.abs(found - values[place])
         values[place], known[place] = found, True
         total += len(wanted)
         return place
 
     # First what crosses by the estimates: how far they are off there bounds the others better.
     evaluate(np.flatnonzero(ends_of_crossed_edges(values <= 0, values >= 0) & ~known))
-    nearby = _largest_nearby(stray)
+    nearby = _largest_nearby(interpolation_error)
     slack = np.where(nearby > 0, np.clip(_SAFETY * nearby, least, bound), bound)
     while True:
         slack[known] = 0.0
         wanted = np.flatnonzero(ends_of_crossed_edges(values <= slack, values >= -slack) & ~known)
         if len(wanted) == 0:
-            return Settled(stray, slack, total)
+            return Settled(interpolation_error, slack, total)
         place = evaluate(wanted)
-        if (stray[place] > slack[place]).any():  # Edges that were passed over may cross after all.
-            nearby = _largest_nearby(stray)
+        if (interpolation_error[place] > slack[place]).any():  # Edges that were passed over may cross after all.
+            nearby = _largest_nearby(interpolation_error)
             slack = np.where(nearby > slack, _SAFETY * nearby, slack)
 
 
@@ -322,7 +324,7 @@ def _cut(values: np.ndarray, first: np.ndarray, cells: int) -> bool:
     return False
 
 
-def strays(values: np.ndarray) -> np.ndarray:
+def interpolation_errors(values: np.ndarray) -> np.ndarray:
     """Say how far a known grid strays nearby from what every other of its points foretells."""
     return _largest_nearby(np.abs(values - interpolated(values[::2, ::2, ::2])))
 

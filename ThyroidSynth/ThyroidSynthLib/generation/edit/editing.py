@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, never, part_of, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION, touches_side
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity, sensitivity
@@ -35,7 +35,7 @@ from .gland_field import STRIDE, GlandField
 
 # Between coarse points the change of the field is interpolated; it strays by less than this many voxels
 # wherever it was looked at, and where it does not, more points are evaluated.
-_EXPECTED_STRAY = 0.3
+_EXPECTED_ERROR = 0.3
 # An edit is looked for within this many coarse points of the gland, and all over the grid where the gland
 # grows so far that a point at that distance loses more than this share of it.
 _NEAR = 2
@@ -80,7 +80,7 @@ def fit_patient(
     scan: Grid | None = None,
     seed: int = 0,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> PatientFit:
     """Fit a model to a patient's thyroid and make it editable.
 
@@ -102,7 +102,7 @@ def fit_patient(
     InputError
         The mask is empty.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     _check_filled(mask)
     progress(0.0, "Finding the gland's surface")
@@ -115,12 +115,12 @@ def fit_patient(
         space=space,
         seed=seed,
         progress=part_of(progress, 0.1, 0.8),
-        stop_requested=stop_requested,
+        should_stop=should_stop,
     )
     progress(0.8, "Preparing the edits")
     placement = placement.raised(fit.shift_mm)
     shapes = PatientShapes(model, GlandField.of_mask(mask, placement), fit.thyroid.code, space)
-    return PatientFit(shapes, shapes.thyroid(shapes.fitted_code, asked={}), fit, placement)
+    return PatientFit(shapes, shapes.thyroid(shapes.fitted_code, targets={}), fit, placement)
 
 
 class PatientShapes:
@@ -193,8 +193,8 @@ class PatientShapes:
 
     def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
         """See `Shapes.sensitivity`."""
-        level_set = _EditedLevelSet(self, thyroid.code)
-        return sensitivity(level_set, thyroid.surface, thyroid.measured)
+        sdf = _EditedSdf(self, thyroid.code)
+        return sensitivity(sdf, thyroid.surface, thyroid.measured)
 
     def in_small_steps(self) -> PatientShapes:
         """See `Shapes.in_small_steps`: each is made from the unchanged gland anyway."""
@@ -237,8 +237,8 @@ class PatientShapes:
             place = tuple(index.T)
             return self._gland.changed(self._per_unit[place] * self._change(field, index), place)
 
-        settle_near_surface(exact, values, known, np.full(shape, _EXPECTED_STRAY, dtype=np.float32))
-        return _without_crumbs(values, self._unchanged)
+        settle_near_surface(exact, values, known, np.full(shape, _EXPECTED_ERROR, dtype=np.float32))
+        return _without_islands(values, self._unchanged)
 
     def _coarse_change(self, field: Field) -> np.ndarray:
         """Give the change on every `STRIDE`th point of the grid; far from the gland, where none is, 0."""
@@ -262,7 +262,7 @@ class PatientShapes:
         return field(points) - before
 
 
-class _EditedLevelSet:
+class _EditedSdf:
     """The field of one edit, over `trachea_mm`."""
 
     def __init__(self, shapes: PatientShapes, code: np.ndarray) -> None:
@@ -290,7 +290,7 @@ class _EditedLevelSet:
         )
 
 
-def _without_crumbs(values: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
+def _without_islands(values: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
     """Turn small pieces of inside and of outside over that an edit has grown, or split off.
 
     A network's field is a little rough, and so is a difference of two. What the patient's own gland has
@@ -308,11 +308,11 @@ def _without_crumbs(values: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
             continue
         own_piece, _ = label(own)
         own_small = own & (np.bincount(own_piece.ravel()) < smallest)[own_piece]
-        crumb = np.bincount(piece.ravel()) < smallest
-        crumb[piece[own_small]] = False
-        crumb[0] = False
-        if crumb.any():
-            values = np.where(crumb[piece], -values, values)
+        island = np.bincount(piece.ravel()) < smallest
+        island[piece[own_small]] = False
+        island[0] = False
+        if island.any():
+            values = np.where(island[piece], -values, values)
     whole[part] = values
     return whole
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.sampling import signed_distance
-from ThyroidSynthLib.geometry.surface import level_set_of_mask, surface_from_level_set
+from ThyroidSynthLib.geometry.surface import sdf_of_mask, surface_from_sdf
 from ThyroidSynthLib.geometry.volume import Volume
 
 # How far around the gland an edit can go.
@@ -62,7 +62,7 @@ class GlandField:
         ValueError
             The mask is empty.
         """
-        near = level_set_of_mask(mask)
+        near = sdf_of_mask(mask)
         pad = np.ceil(_MARGIN_MM / near.spacing_mm[::-1]).astype(int)
         after = pad + (-(np.array(near.array.shape) + 2 * pad - 1)) % STRIDE
         values = np.pad(near.array, np.stack([pad, after], axis=1), mode="edge").astype(np.float32)
@@ -133,7 +133,7 @@ def _signed_distance(values: np.ndarray) -> np.ndarray:
     from scipy.ndimage import binary_dilation
     from scipy.spatial import cKDTree
 
-    surface = surface_from_level_set(values)
+    surface = surface_from_sdf(values)
     shape = values.shape
     inside = values < 0
     near = binary_dilation(_ends_of_crossed_edges(values), iterations=_NEAR_VOXELS)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ThyroidSynthLib.common.progress import StopRequested, check
+from ThyroidSynthLib.common.progress import ShouldStop, check
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.shape_model import ShapeModel
@@ -202,7 +202,7 @@ def descend(
     start: Pose,
     rounds: int,
     *,
-    stop_requested: StopRequested,
+    should_stop: ShouldStop,
     told: Callable[[int], None] | None = None,
 ) -> tuple[State, int]:
     """Go downhill from a pose by Levenberg-Marquardt steps.
@@ -224,11 +224,11 @@ def descend(
     Raises
     ------
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     state, damping, taken = problem.at(start), _STARTS_DAMPING, 0
     while taken < rounds and damping <= _MOST_DAMPING:
-        check(stop_requested)
+        check(should_stop)
         if told is not None:
             told(taken + 1)
         trial = problem.at(state.stepped(damping))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.thyroid import thyroid_of_code
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
@@ -79,7 +79,7 @@ def plausible_completions(
     count: int = COMPLETIONS,
     seed: int = 0,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Completions:
     """Draw whole glands that explain what was seen of one about as well as its fit does.
 
@@ -94,7 +94,7 @@ def plausible_completions(
     Raises
     ------
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     rng = np.random.default_rng([seed, count])
     factor = np.linalg.cholesky(fit.covariance)
@@ -102,7 +102,7 @@ def plausible_completions(
     coarse = thyroid_of_code(model, fit.thyroid.code, resolution=_RESOLUTION).measured.as_array()
     exact = fit.thyroid.measured.as_array()
     for _ in range(_DRAWS_PER_COMPLETION * count):
-        check(stop_requested)
+        check(should_stop)
         progress(len(found) / count, f"Completion {len(found) + 1} of {count}")
         pose = moved(Pose(fit.thyroid.code.astype(np.float64)), factor @ rng.standard_normal(len(factor)))
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.thyroid import Thyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.features import measure_features
@@ -89,7 +89,7 @@ def fit_surface(
     seed: int = 0,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Fit:
     """Fit a model to the whole surface of a thyroid.
 
@@ -105,11 +105,11 @@ def fit_surface(
     SynthesisError
         The fitted code has no surface.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     observation = Observation.of_surface(surface, model.frame, np.random.default_rng(seed))
     return fit_observation(
-        model, observation, seed=seed, resolution=resolution, progress=progress, stop_requested=stop_requested
+        model, observation, seed=seed, resolution=resolution, progress=progress, should_stop=should_stop
     )
 
 
@@ -123,7 +123,7 @@ def fit_mask(
     seed: int = 0,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Fit:
     """Fit a model to a segmented thyroid, trusting its voxels as far as they tell.
 
@@ -148,7 +148,7 @@ def fit_mask(
     SynthesisError
         The fitted code has no surface.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     observation = Observation.of_mask(mask, placement, model.frame, np.random.default_rng(seed), scan=scan)
     return fit_observation(
@@ -158,7 +158,7 @@ def fit_mask(
         seed=seed,
         resolution=resolution,
         progress=progress,
-        stop_requested=stop_requested,
+        should_stop=should_stop,
     )
 
 
@@ -171,7 +171,7 @@ def fit_observation(
     resolution: int = DEFAULT_RESOLUTION,
     max_rounds: int = 20,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Fit:
     """Fit a model to what is known of a gland; see `fit_surface` and `fit_mask`."""
     features = None if observation.cut else measure_features(observation.surface)
@@ -182,19 +182,19 @@ def fit_observation(
         level_free=observation.cut and model.frame.alignment == "upright",
     )
     progress(0.0, "Comparing starts")
-    start = _best_start(problem, features.as_array() if features else None, stop_requested)
+    start = _best_start(problem, features.as_array() if features else None, should_stop)
     doubting = problem.doubting(start)
 
     def told(step: int) -> None:
         progress(0.2 + 0.7 * step / max_rounds, f"Fitting, round {step}")
 
-    state, rounds = descend(doubting, start.pose, max_rounds, stop_requested=stop_requested, told=told)
+    state, rounds = descend(doubting, start.pose, max_rounds, should_stop=should_stop, told=told)
     while (firmer := doubting.firmer(state.pose)) is not None and rounds < max_rounds + _MORE_ROUNDS:
         doubting = firmer
-        state, more = descend(doubting, state.pose, _MORE_ROUNDS // 2, stop_requested=stop_requested)
+        state, more = descend(doubting, state.pose, _MORE_ROUNDS // 2, should_stop=should_stop)
         rounds += max(more, 1)
-    asked = features.as_dict() if features else {}
-    thyroid = thyroid_of_code(model, state.pose.code, resolution=resolution, asked=asked, seed=seed)
+    targets = features.as_dict() if features else {}
+    thyroid = thyroid_of_code(model, state.pose.code, resolution=resolution, targets=targets, seed=seed)
     seen = slice(observation.on_surface)
     error = state.residual[seen] * observation.error_sd[seen]
     points = observation.points_mm[seen] - [0.0, 0.0, state.pose.shift_mm]
@@ -237,7 +237,7 @@ def mismatch_notes(
     )
 
 
-def _best_start(problem: Problem, features: np.ndarray | None, stop_requested: StopRequested) -> State:
+def _best_start(problem: Problem, features: np.ndarray | None, should_stop: ShouldStop) -> State:
     """Take a few steps from several starts on thinned points, and give the best on all of them.
 
     The starts are the most plausible code of the gland's features, where it is whole, the two training
@@ -263,7 +263,7 @@ def _best_start(problem: Problem, features: np.ndarray | None, stop_requested: S
         fixed = model.conditioning.encode(features)[0]
         poses.append(Pose(np.concatenate([fixed, prior_of(model).mean(fixed)])))
     compare = _thinned(problem, _COMPARE_THIN)
-    ends = [descend(compare, pose, _COMPARE_ROUNDS, stop_requested=stop_requested)[0] for pose in poses]
+    ends = [descend(compare, pose, _COMPARE_ROUNDS, should_stop=should_stop)[0] for pose in poses]
     best = min(ends, key=lambda state: state.cost)
     return problem.at(best.pose)
 

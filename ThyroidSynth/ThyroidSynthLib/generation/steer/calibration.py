@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.model.feature_map import FeatureMap
 from ThyroidSynthLib.model.prior import draw_features, prior_of
@@ -61,7 +61,7 @@ def calibrated(
     *,
     draws: int = DRAWS,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> ShapeModel:
     """Give a model whose settings ask for it the map from its codes to their features; others as they are.
 
@@ -79,18 +79,18 @@ def calibrated(
     Raises
     ------
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     if model.settings.prior != "measured" or not model.conditioning.size:
         return model
     rng = np.random.default_rng([model.settings.seed, 3])
     seen = _Seen([], [], [])
     first = round(draws * _FIRST_SHARE)
-    if not _look(model, seen, first, rng, part_of(progress, 0.0, 0.5), stop_requested):
+    if not _look(model, seen, first, rng, part_of(progress, 0.0, 0.5), should_stop):
         logger.warning("Most random codes have no valid surface: train for longer. Features are asked for as they are.")
         return model
     model = replace(model, feature_map=_fitted(seen, model.settings.seed))
-    _look(model, seen, draws - first, rng, part_of(progress, 0.5, 0.8), stop_requested)
+    _look(model, seen, draws - first, rng, part_of(progress, 0.5, 0.8), should_stop)
     progress(0.8, "Learning what codes come to")
     return replace(model, feature_map=_fitted(seen, model.settings.seed))
 
@@ -101,12 +101,12 @@ def _look(
     draws: int,
     rng: np.random.Generator,
     progress: ProgressCallback,
-    stop_requested: StopRequested,
+    should_stop: ShouldStop,
 ) -> bool:
     """Make thyroids as the model's codes are drawn now, and see what they come to; False if few are valid."""
     shapes, prior = ModelShapes(model), prior_of(model)
     for number in range(draws):
-        check(stop_requested)
+        check(should_stop)
         if number == _TRIED_FIRST and len(seen.codes) < _TRIED_FIRST / 2:
             return False
         progress(number / draws, f"Looking at thyroid {number + 1} of {draws} that the model makes")

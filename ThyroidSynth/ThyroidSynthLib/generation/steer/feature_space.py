@@ -20,13 +20,13 @@ _CLASSES = ("below the cohort's", "low", "middling", "high", "above the cohort's
 _NAMES = {"volume_ml": "volume", "isthmus_area_mm2": "isthmus area", "symmetry": "symmetry"}
 
 
-def wish_array(wishes: list[Mapping[str, float | None]]) -> np.ndarray:
+def target_array(targets: list[Mapping[str, float | None]]) -> np.ndarray:
     """Give wishes as an array (n, 3) in the order of `FEATURE_NAMES`, NaN where a feature is free."""
-    rows = [[np.nan if wish.get(name) is None else wish[name] for name in FEATURE_NAMES] for wish in wishes]
+    rows = [[np.nan if target.get(name) is None else target[name] for name in FEATURE_NAMES] for target in targets]
     return np.array(rows, dtype=np.float64).reshape(-1, 3)
 
 
-def wish_text(values: np.ndarray) -> str:
+def target_text(values: np.ndarray) -> str:
     """Say features (3,), NaN where free, as in ``95 mL, 40 mm², symmetry 0.60``."""
     forms = ("{:.1f} mL", "{:.0f} mm²", "symmetry {:.2f}")
     return ", ".join(form.format(value) for form, value in zip(forms, values, strict=True) if np.isfinite(value))
@@ -44,30 +44,30 @@ class FeatureSpace:
 
     features: np.ndarray
 
-    def distances(self, wishes: np.ndarray) -> np.ndarray:
+    def distances(self, targets: np.ndarray) -> np.ndarray:
         """How far each wish (m, 3) is from the nearest training case, in SDs of the cohort, shape (m,).
 
         Volumes are compared by their logarithm; features left free (NaN) do not count.
         """
         known, scale = _encoded(self.features), self._scale()
-        found = np.empty(len(wishes))
-        for start in range(0, len(wishes), _BLOCK):
-            offset = (_encoded(wishes[start : start + _BLOCK])[:, None] - known) / scale
+        found = np.empty(len(targets))
+        for start in range(0, len(targets), _BLOCK):
+            offset = (_encoded(targets[start : start + _BLOCK])[:, None] - known) / scale
             found[start : start + _BLOCK] = np.sqrt(np.nansum(offset**2, axis=2).min(axis=1))
         return found
 
-    def far(self, wishes: np.ndarray) -> np.ndarray:
+    def far(self, targets: np.ndarray) -> np.ndarray:
         """Indices of the wishes (m, 3) that are further from every training case than `FAR`, furthest first."""
-        distances = self.distances(wishes)
+        distances = self.distances(targets)
         order = np.argsort(-distances, kind="stable")
         return order[distances[order] > FAR]
 
-    def outside(self, wish: np.ndarray) -> list[str]:
+    def outside(self, target: np.ndarray) -> list[str]:
         """Say which features of a wish (3,) lie beyond the cohort's range, and what that is."""
         said = []
         for column, name in enumerate(FEATURE_NAMES):
             low, high = self.features[:, column].min(), self.features[:, column].max()
-            if wish[column] < low or wish[column] > high:
+            if target[column] < low or target[column] > high:
                 said.append(f"{_NAMES[name]} of the cohort: {low:.3g} to {high:.3g}")
         return said
 

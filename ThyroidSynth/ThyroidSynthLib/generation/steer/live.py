@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
 from ThyroidSynthLib.generation.shapes import Shapes, decoded_at
 from ThyroidSynthLib.generation.thyroid import Thyroid
 
-from .targeting import Aim, Steered, steer_to_target
+from .targeting import Objective, Steered, steer_to_target
 
 # Below this misfit, in tolerances, the start itself is what is asked for: steering goes no further either.
 _AT_START = 0.1
@@ -79,32 +79,32 @@ class LiveSteering:
         InputError
             A target is no feature, or no thyroid can have it.
         """
-        aim = Aim(self._shapes, targets)
-        if aim.misfit(self.start) <= _AT_START:
+        objective = Objective(self._shapes, targets)
+        if objective.misfit(self.start) <= _AT_START:
             self._take(self.start)
             return self.current
-        if self._local is not None and self._step(aim, self._local, resolution, _SHARES[:1]):
+        if self._local is not None and self._step(objective, self._local, resolution, _SHARES[:1]):
             return self.current
         # Nothing was learned, or it led astray. Derivatives of a surface that is finer than usual take long.
         if (self.current.resolution or 0) > DEFAULT_RESOLUTION:
             self.decoded_at(DEFAULT_RESOLUTION)
-        self._step(aim, self._shapes.sensitivity(self.current), resolution, _SHARES)
+        self._step(objective, self._shapes.sensitivity(self.current), resolution, _SHARES)
         return self.current
 
-    def _step(self, aim: Aim, local: Sensitivity, resolution: int, shares: tuple[float, ...]) -> bool:
+    def _step(self, objective: Objective, local: Sensitivity, resolution: int, shares: tuple[float, ...]) -> bool:
         """Go to the first valid surface that is nearer to the aim, or to the best one; say whether there was any.
 
         Derivatives that were learned are only trusted as long as they lead nearer.
         """
-        step = aim.step(self.current, local, self.start.code)
-        before = aim.distance(self.current)
+        step = objective.step(self.current, local, self.start.code)
+        before = objective.distance(self.current)
         best, least = None, _MUCH_FURTHER * before + _NEAR_SD if len(shares) > 1 else max(before, _NEAR_SD)
         for share in shares:
             try:
                 trial = self._shapes.thyroid(self.current.code + np.float32(share) * step, resolution=resolution)
             except SynthesisError:
                 continue
-            distance = aim.distance(trial)
+            distance = objective.distance(trial)
             if trial.validity.ok and distance < least:
                 best, least = trial, distance
                 if distance < max(before, _NEAR_SD):
@@ -112,7 +112,7 @@ class LiveSteering:
         if best is None:
             return False
         learned = self._learned(local, self.current, best)
-        self._take(replace(best, asked=aim.asked, seed=self.start.seed, index=self.start.index))
+        self._take(replace(best, targets=objective.targets, seed=self.start.seed, index=self.start.index))
         self._local = learned
         return True
 
@@ -122,7 +122,7 @@ class LiveSteering:
         *,
         resolution: int = DEFAULT_RESOLUTION,
         progress: ProgressCallback = silent,
-        stop_requested: StopRequested = never,
+        should_stop: ShouldStop = never,
     ) -> Steered:
         """Steer to the targets exactly, from where following has come.
 
@@ -131,11 +131,11 @@ class LiveSteering:
         InputError
             A target is no feature, or no thyroid can have it.
         Cancelled
-            `stop_requested` said so.
+            `should_stop` returned true.
         """
-        start = self.start if Aim(self._shapes, targets).misfit(self.start) <= _AT_START else self.current
+        start = self.start if Objective(self._shapes, targets).misfit(self.start) <= _AT_START else self.current
         steered = steer_to_target(
-            self._shapes, start, targets, resolution=resolution, progress=progress, stop_requested=stop_requested
+            self._shapes, start, targets, resolution=resolution, progress=progress, should_stop=should_stop
         )
         self._take(steered.thyroid)
         return steered

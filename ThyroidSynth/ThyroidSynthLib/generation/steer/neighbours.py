@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.common.progress import StopRequested, check, never
+from ThyroidSynthLib.common.progress import ShouldStop, check, never
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import Shapes
 from ThyroidSynthLib.generation.thyroid import Thyroid
@@ -23,7 +23,7 @@ def draw_near(
     seed: int,
     spread: float = SPREAD,
     resolution: int = DEFAULT_RESOLUTION,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Thyroid:
     """Draw a thyroid near a given code, differing from it in the way real ones differ from each other.
 
@@ -43,12 +43,12 @@ def draw_near(
     SynthesisError
         No valid surface came out of `MAX_ATTEMPTS` draws.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed]))
     root = np.linalg.cholesky(shapes.space.covariance)
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        check(stop_requested)
+        check(should_stop)
         drawn = np.asarray(code, dtype=np.float64) + spread * root @ rng.standard_normal(len(root))
         try:
             thyroid = shapes.thyroid(drawn.astype(np.float32), resolution=resolution, seed=seed, attempts=attempt)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.thyroid import Thyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
@@ -17,7 +17,7 @@ from ThyroidSynthLib.model.shape_model import ShapeModel
 from .drawing import draw_code
 from .targeting import check_targets
 
-Wishes = Mapping[str, float | None]
+Targets = Mapping[str, float | None]
 """Features asked for by name, in mL, mm² and 1; one that is missing or None is free."""
 
 MAX_ATTEMPTS = 25
@@ -28,11 +28,11 @@ def generate(
     *,
     count: int,
     seed: int,
-    asked: Wishes | list[Wishes] | None = None,
+    targets: Targets | list[Targets] | None = None,
     first: int = 0,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Iterator[Thyroid]:
     """Make random thyroids, one-shot: the features go in as a condition and what comes out is measured.
 
@@ -62,24 +62,24 @@ def generate(
     SynthesisError
         No valid surface came out of `MAX_ATTEMPTS` draws.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
-    wishes = list(asked) if isinstance(asked, list) else [asked or {}] * count
+    targets = list(targets) if isinstance(targets, list) else [targets or {}] * count
     if seed < 0:
         raise InputError(f"The seed is {seed}, but it must be 0 or more.")
-    if len(wishes) != count:
-        raise InputError(f"{count} thyroids were asked for with wishes for {len(wishes)}. Give one wish for each.")
-    for wish in wishes:
-        check_wishes(model, wish)
+    if len(targets) != count:
+        raise InputError(f"{count} thyroids were asked for with wishes for {len(targets)}. Give one wish for each.")
+    for target in targets:
+        check_target_names(model, target)
     prior = prior_of(model)
-    for number, wish in enumerate(wishes):
-        check(stop_requested)
+    for number, target in enumerate(targets):
+        check(should_stop)
         progress(number / count, f"Thyroid {number + 1} of {count}")
-        yield generate_one(model, prior, seed, first + number, wish, resolution)
+        yield generate_one(model, prior, seed, first + number, target, resolution)
     progress(1.0, f"{count} thyroids")
 
 
-def check_wishes(model: ShapeModel, wish: Wishes) -> None:
+def check_target_names(model: ShapeModel, target: Targets) -> None:
     """Refuse wishes that no thyroid can meet or this model cannot hear.
 
     Raises
@@ -87,7 +87,7 @@ def check_wishes(model: ShapeModel, wish: Wishes) -> None:
     InputError
         Names the feature and what it may be.
     """
-    given = {name: value for name, value in wish.items() if value is not None}
+    given = {name: value for name, value in target.items() if value is not None}
     check_targets(given)
     if given and model.conditioning.size == 0:
         raise InputError(
@@ -97,7 +97,7 @@ def check_wishes(model: ShapeModel, wish: Wishes) -> None:
 
 
 def draws(
-    model: ShapeModel, prior: CodePrior, seed: int, index: int, wish: Wishes, *, resolution: int = DEFAULT_RESOLUTION
+    model: ShapeModel, prior: CodePrior, seed: int, index: int, target: Targets, *, resolution: int = DEFAULT_RESOLUTION
 ) -> Iterator[Thyroid]:
     """Give the valid thyroids among the first `MAX_ATTEMPTS` draws of the stream of thyroid number `index`.
 
@@ -106,12 +106,12 @@ def draws(
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        features = draw_features(model, rng, wish)
+        features = draw_features(model, rng, target)
         code = draw_code(model, prior, features, rng)
-        asked = dict(zip(FEATURE_NAMES, features.tolist(), strict=True)) if model.conditioning.size else {}
+        targets = dict(zip(FEATURE_NAMES, features.tolist(), strict=True)) if model.conditioning.size else {}
         try:
             thyroid = thyroid_of_code(
-                model, code, resolution=resolution, asked=asked, seed=seed, index=index, attempts=attempt
+                model, code, resolution=resolution, targets=targets, seed=seed, index=index, attempts=attempt
             )
         except SynthesisError:
             continue
@@ -119,7 +119,9 @@ def draws(
             yield thyroid
 
 
-def generate_one(model: ShapeModel, prior: CodePrior, seed: int, index: int, wish: Wishes, resolution: int) -> Thyroid:
+def generate_one(
+    model: ShapeModel, prior: CodePrior, seed: int, index: int, target: Targets, resolution: int
+) -> Thyroid:
     """Give thyroid number `index` of a seed, as `generate` does for each.
 
     Raises
@@ -127,9 +129,9 @@ def generate_one(model: ShapeModel, prior: CodePrior, seed: int, index: int, wis
     SynthesisError
         No valid surface came out of `MAX_ATTEMPTS` draws.
     """
-    for thyroid in draws(model, prior, seed, index, wish, resolution=resolution):
+    for thyroid in draws(model, prior, seed, index, target, resolution=resolution):
         return thyroid
-    wished = ", ".join(f"{name} {value:g}" for name, value in wish.items() if value is not None)
+    wished = ", ".join(f"{name} {value:g}" for name, value in target.items() if value is not None)
     raise SynthesisError(
         f"None of {MAX_ATTEMPTS} draws gave a closed gland of one or two pieces"
         + (f" for {wished}. Ask for features nearer to the cohort's." if wished else ". Train the model for longer.")

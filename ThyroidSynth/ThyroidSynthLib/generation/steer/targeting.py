@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
 from ThyroidSynthLib.generation.shapes import ModelShapes, Shapes
@@ -101,7 +101,7 @@ def steer_to_target(
     resolution: int = DEFAULT_RESOLUTION,
     max_rounds: int = 16,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> Steered:
     """Change a thyroid's code as little as it takes for its surface to measure the targets.
 
@@ -132,21 +132,21 @@ def steer_to_target(
     if isinstance(shapes, ShapeModel):
         shapes = ModelShapes(shapes)
     shapes = shapes.in_small_steps()
-    aim = Aim(shapes, targets)
-    if start.resolution == resolution and aim.misfit(start) <= _FINE:
-        return aim.result(start, start, 0)
+    objective = Objective(shapes, targets)
+    if start.resolution == resolution and objective.misfit(start) <= _FINE:
+        return objective.result(start, start, 0)
     coarse = min(resolution, DEFAULT_RESOLUTION)
     to_coarse = progress if coarse == resolution else part_of(progress, 0.0, 0.5)
-    rounds = _Rounds(shapes, aim, coarse, max_rounds, to_coarse, stop_requested)
+    rounds = _Rounds(shapes, objective, coarse, max_rounds, to_coarse, should_stop)
     # Met on another grid is not met: what is given is measured on this one.
     on_grid = start if start.resolution in (None, coarse) else rounds.decoded(start.code)
     best = rounds.approach(on_grid, shapes.sensitivity)
-    if aim.misfit(best) > 1.0 and rounds.left > 0:
+    if objective.misfit(best) > 1.0 and rounds.left > 0:
         best = rounds.told(best)
     if coarse == resolution:
-        return aim.result(start, best, rounds.made)
-    finer = _Rounds(shapes, aim, resolution, 1 + _FINE_ROUNDS, part_of(progress, 0.5, 1.0), stop_requested)
-    return aim.result(start, finer.finish(best), rounds.made + finer.made)
+        return objective.result(start, best, rounds.made)
+    finer = _Rounds(shapes, objective, resolution, 1 + _FINE_ROUNDS, part_of(progress, 0.5, 1.0), should_stop)
+    return objective.result(start, finer.finish(best), rounds.made + finer.made)
 
 
 class _Rounds:
@@ -166,14 +166,14 @@ class _Rounds:
     def __init__(
         self,
         shapes: Shapes,
-        aim: Aim,
+        objective: Objective,
         resolution: int,
         most: int,
         progress: ProgressCallback,
-        stop_requested: StopRequested,
+        should_stop: ShouldStop,
     ) -> None:
-        self._shapes, self._aim, self._resolution, self._most = shapes, aim, resolution, most
-        self._progress, self._stop_requested = progress, stop_requested
+        self._shapes, self._objective, self._resolution, self._most = shapes, objective, resolution, most
+        self._progress, self._should_stop = progress, should_stop
         self.made = 0
 
     @property
@@ -183,20 +183,20 @@ class _Rounds:
 
     def approach(self, start: Thyroid, derivatives: Callable[[Thyroid], Sensitivity]) -> Thyroid:
         """Go on from a thyroid while rounds are left, or until some have led no nearer, and give the nearest."""
-        aim = self._aim
+        objective = self._objective
         best = current = start
-        best_misfit = current_misfit = aim.misfit(start)
+        best_misfit = current_misfit = objective.misfit(start)
         improved = self.made
         reach, step = 1.0, None
         while self.left > 0 and self.made - improved < _PATIENCE and best_misfit > _FINE:
             if step is None:
-                check(self._stop_requested)
-                step = aim.step(current, derivatives(current))
+                check(self._should_stop)
+                step = objective.step(current, derivatives(current))
             try:
                 trial = self.decoded(current.code + reach * step)
             except SynthesisError:
                 trial = None
-            misfit = aim.misfit(trial) if trial is not None and trial.validity.ok else np.inf
+            misfit = objective.misfit(trial) if trial is not None and trial.validity.ok else np.inf
             if misfit < current_misfit * 0.98 or (misfit < np.inf and reach < 0.1):
                 current, current_misfit, step = trial, misfit, None
                 reach = min(1.0, 2 * reach)
@@ -214,7 +214,7 @@ class _Rounds:
         Derivatives say how an isthmus grows, and hardly how one comes to be: the model, which learned glands
         with one and without, knows that.
         """
-        code = self._aim.told(failed)
+        code = self._objective.told(failed)
         if code is None:
             return failed
         try:
@@ -224,7 +224,7 @@ class _Rounds:
         if not told.validity.ok:
             return failed
         reached = self.approach(told, self._shapes.sensitivity)
-        return min(failed, reached, key=self._aim.misfit)
+        return min(failed, reached, key=self._objective.misfit)
 
     def finish(self, coarse: Thyroid) -> Thyroid:
         """Meet the aim on this grid as well, from a thyroid that does on a coarser one.
@@ -233,20 +233,20 @@ class _Rounds:
         a rule one or two more that correct it.
         """
         fine = self.decoded(coarse.code)
-        if not fine.validity.ok or self._aim.misfit(fine) <= _FINE:
+        if not fine.validity.ok or self._objective.misfit(fine) <= _FINE:
             return fine
         jacobian = self._shapes.sensitivity(coarse).jacobian
         return self.approach(fine, lambda thyroid: Sensitivity(thyroid.measured.as_array(), jacobian))
 
     def decoded(self, code: np.ndarray) -> Thyroid:
         """Decode and measure a code."""
-        check(self._stop_requested)
+        check(self._should_stop)
         self._progress(self.made / self._most, f"Steering, round {self.made + 1} of {self._resolution}³ points")
         self.made += 1
         return self._shapes.thyroid(code, resolution=self._resolution)
 
 
-class Aim:
+class Objective:
     """The targets of a steering, and the step towards them.
 
     Parameters
@@ -269,7 +269,7 @@ class Aim:
         self._scale = shapes.model.features.std(axis=0)[self._rows] + 1e-9
 
     @property
-    def asked(self) -> dict[str, float]:
+    def targets(self) -> dict[str, float]:
         """The targets by name."""
         return dict(zip(self._names, self._wanted.tolist(), strict=True))
 
@@ -325,7 +325,7 @@ class Aim:
         met, distance = bool(self.misfit(best) <= 1.0), self._space.distance(best.code)
         thyroid = replace(
             best,
-            asked=self.asked,
+            targets=self.targets,
             seed=start.seed,
             index=start.index,
             attempts=start.attempts,

@@ -13,7 +13,7 @@ from ThyroidSynthLib.slicer.panel.compare.section import InspectSection
 from ThyroidSynthLib.slicer.panel.edit.section import EditSection
 from ThyroidSynthLib.slicer.panel.export.section import ExportSection
 from ThyroidSynthLib.slicer.panel.generate.section import GenerateSection
-from ThyroidSynthLib.slicer.panel.generate.targets import besidesWishes
+from ThyroidSynthLib.slicer.panel.generate.targets import besidesTargets
 from ThyroidSynthLib.slicer.panel.models.section import ModelSection
 from ThyroidSynthLib.slicer.panel.patient.section import PatientSection
 from ThyroidSynthLib.slicer.panel.shared.section import Section
@@ -99,10 +99,10 @@ class Panel:
 
     def refresh(self) -> None:
         """Show the parameters, which have changed: while only wishes do, the rest of the panel waits."""
-        choices = besidesWishes(self.session.parameters) if self.session.parameters is not None else None
-        onlyWishes = choices is not None and choices == self._choices
+        choices = besidesTargets(self.session.parameters) if self.session.parameters is not None else None
+        onlyTargets = choices is not None and choices == self._choices
         self._choices = choices
-        if onlyWishes:
+        if onlyTargets:
             self.generate.refresh()
             self._restRefreshing.start()
         else:

@@ -86,12 +86,12 @@ class _Flow:
         ui = self.panel.generate.ui
         self.click(ui.generateButton, lambda: self.parameters.result is not None)
         node = self.parameters.result
-        wish = _LARGER * ui.volumeSlider.value
-        ui.volumeSlider.value = wish
-        self.wait(lambda: abs(_volume(node) - wish) < 0.05 * wish)
+        target = _LARGER * ui.volumeSlider.value
+        ui.volumeSlider.value = target
+        self.wait(lambda: abs(_volume(node) - target) < 0.05 * target)
         record = read_record(node)
         shown = features_of_segment(node, SEGMENT_ID, record.placement)
-        self.test.assertAlmostEqual(shown.volume_ml, _volume(node), delta=0.02 * wish)
+        self.test.assertAlmostEqual(shown.volume_ml, _volume(node), delta=0.02 * target)
         self.test.assertEqual(find_segment(node, THYROID), SEGMENT_ID)
 
     def edit(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.export.merging import Merged, MergeRules, replace_thyroid
 from ThyroidSynthLib.geometry.grid import Grid, voxelise
 from ThyroidSynthLib.geometry.resampling import stamped
@@ -72,7 +72,7 @@ def map_of_segmentation(
     ct: vtkMRMLScalarVolumeNode,
     *,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> PatientMap:
     """Put all segments of a segmentation on the grid of a CT, numbered from 1 in their order.
 
@@ -88,7 +88,7 @@ def map_of_segmentation(
     InputError
         The CT has no voxels or a bent grid.
     Cancelled
-        `stop_requested` said so.
+        `should_stop` returned true.
     """
     content = segmentation.GetSegmentation()
     ids = list(content.GetSegmentIDs())
@@ -100,7 +100,7 @@ def map_of_segmentation(
         names[label] = unique_name(content.GetSegment(segment_id).GetName(), set(names.values()))
     # The thyroid last, so that none covers it.
     for done, segment_id in enumerate(sorted(ids, key=lambda each: each == thyroid_id)):
-        check(stop_requested)
+        check(should_stop)
         label = ids.index(segment_id) + 1
         progress(done / len(ids), f"Placing {names[label]}")
         try:

@@ -73,7 +73,7 @@ def test_a_fit_is_told_with_its_quality_and_starts_at_the_patients_own_thyroid(f
     node = fitted.parameters.edited
     record = read_record(node)
     assert record.kind == EDITED
-    assert record.asked == {}
+    assert record.targets == {}
     assert record.code == record.fitted_code
     assert record.measured == record.original
     assert record.source_segment == GLAND
@@ -107,7 +107,7 @@ def test_one_feature_changes_and_the_others_are_held(fitted):
     assert record.measured["volume_ml"] == pytest.approx(1.15 * original["volume_ml"], rel=0.03)
     assert record.measured["isthmus_area_mm2"] == pytest.approx(original["isthmus_area_mm2"], rel=0.04, abs=3.5)
     assert record.measured["symmetry"] == pytest.approx(original["symmetry"], abs=0.02)
-    assert set(record.asked) == {"volume_ml", "isthmus_area_mm2", "symmetry"}
+    assert set(record.targets) == {"volume_ml", "isthmus_area_mm2", "symmetry"}
     assert record.met
     assert cell(fitted, 0, 0) == f"{original['volume_ml']:.1f} mL"
     assert cell(fitted, 0, 1) == f"{record.measured['volume_ml']:.1f} mL"
@@ -123,7 +123,7 @@ def test_a_freed_feature_may_change_along_and_its_slider_shows_where_it_came_to(
     fitted.editVolumeSlider.value = 1.2 * fitted.editVolumeSlider.value
     rest(fitted)
     record = read_record(fitted.parameters.edited)
-    assert set(record.asked) == {"volume_ml"}
+    assert set(record.targets) == {"volume_ml"}
     assert fitted.editSymmetrySlider.value == pytest.approx(record.measured["symmetry"], abs=0.006)
 
 
@@ -147,7 +147,7 @@ def test_a_slider_moved_back_is_the_patients_thyroid_again(fitted):
     drag(fitted, "Volume", shown)
     rest(fitted)
     np.testing.assert_array_equal(surface(fitted).vertices, own.vertices)
-    assert read_record(fitted.parameters.edited).asked == {}
+    assert read_record(fitted.parameters.edited).targets == {}
     assert not fitted.undoButton.enabled
 
 
@@ -230,7 +230,7 @@ def test_the_keyboard_undoes_and_redoes(fitted):
     fitted.keepButton.setFocus()
     for keys in (QtCore.Qt.ControlModifier, QtCore.Qt.ControlModifier | QtCore.Qt.ShiftModifier):
         QtTest.QTest.keyClick(panel, QtCore.Qt.Key_Z, QtCore.Qt.ControlModifier)
-        assert read_record(fitted.parameters.edited).asked == {}
+        assert read_record(fitted.parameters.edited).targets == {}
         key = QtCore.Qt.Key_Z if keys & QtCore.Qt.ShiftModifier else QtCore.Qt.Key_Y
         QtTest.QTest.keyClick(panel, key, keys)
         assert read_record(fitted.parameters.edited) == changed
@@ -281,11 +281,11 @@ def test_keep_makes_a_thyroid_of_its_own_and_the_edit_goes_on(fitted):
 
 
 def test_keep_right_after_a_move_keeps_what_was_wished(fitted):
-    wish = round(1.15 * fitted.editVolumeSlider.value, 1)
-    drag(fitted, "Volume", wish)
+    target = round(1.15 * fitted.editVolumeSlider.value, 1)
+    drag(fitted, "Volume", target)
     fitted.click("keepButton")
     kept = generated_thyroids(fitted.app.scene)[-1]
-    assert read_record(kept).asked["volume_ml"] == pytest.approx(wish)
+    assert read_record(kept).targets["volume_ml"] == pytest.approx(target)
 
 
 def test_the_patients_own_segmentation_is_never_touched(ready):

@@ -90,7 +90,7 @@ def test_cancel_takes_a_change_back(fitted, monkeypatch):
     assert done
     np.testing.assert_array_equal(surface_of_segment(fitted.parameters.edited, SEGMENT_ID).vertices, own)
     assert not fitted.undoButton.enabled
-    assert read_record(fitted.parameters.edited).asked == {}
+    assert read_record(fitted.parameters.edited).targets == {}
 
 
 def test_a_new_wish_takes_the_place_of_one_that_is_being_met(fitted, monkeypatch):
@@ -104,7 +104,7 @@ def test_a_new_wish_takes_the_place_of_one_that_is_being_met(fitted, monkeypatch
     fitted.wait(lambda: done)
     rest(fitted)
     record = read_record(fitted.parameters.edited)
-    assert record.asked["volume_ml"] == pytest.approx(1.1 * start, abs=0.06)
+    assert record.targets["volume_ml"] == pytest.approx(1.1 * start, abs=0.06)
     fitted.click("undoButton")
     assert not fitted.undoButton.enabled
 
@@ -140,7 +140,7 @@ def test_a_saved_scene_reopens_with_the_edit_and_fits_nothing_again(fitted, tmp_
     assert read_record(fitted.parameters.edited) == record
     assert fitted.fitLabel.text == text
     assert [[fitted.editTable.item(row, column).text() for column in range(3)] for row in range(3)] == table
-    assert fitted.editVolumeSlider.value == pytest.approx(record.asked["volume_ml"], abs=0.051)
+    assert fitted.editVolumeSlider.value == pytest.approx(record.targets["volume_ml"], abs=0.051)
     assert not fitted.holdSymmetryCheckBox.checked
     assert fitted.undoButton.enabled
     assert fitted.parameters.segmentation.GetDisplayNode().GetSegmentVisibility(GLAND)
@@ -171,10 +171,10 @@ def test_a_slider_of_a_reopened_scene_takes_the_edit_up(fitted, tmp_path):
     slicer.util.loadScene(path)
     fitted.app.process_events()
     assert section(fitted)._edit is None
-    wish = round(1.1 * fitted.editVolumeSlider.value, 1)
-    fitted.editVolumeSlider.value = wish
+    target = round(1.1 * fitted.editVolumeSlider.value, 1)
+    fitted.editVolumeSlider.value = target
     rest(fitted)
-    assert read_record(fitted.parameters.edited).asked["volume_ml"] == pytest.approx(wish)
+    assert read_record(fitted.parameters.edited).targets["volume_ml"] == pytest.approx(target)
 
 
 def test_a_reopened_edit_of_another_model_is_refused_with_a_reason(fitted, tmp_path, model_file):
@@ -245,7 +245,7 @@ def test_a_changed_patient_is_noticed_after_the_scene_was_reopened(fitted, tmp_p
     fitted.app.dialogs.expect("error", "changed after it was fitted")
     fitted.editVolumeSlider.value = 1.1 * fitted.editVolumeSlider.value
     rest(fitted)
-    assert read_record(fitted.parameters.edited).asked == {}
+    assert read_record(fitted.parameters.edited).targets == {}
 
 
 def test_a_trachea_that_is_painted_does_not_end_the_edit(fitted):
@@ -253,7 +253,7 @@ def test_a_trachea_that_is_painted_does_not_end_the_edit(fitted):
     fitted.app.process_events()
     assert fitted.editVolumeSlider.enabled
     change_volume(fitted, 1.1)
-    assert read_record(fitted.parameters.edited).asked
+    assert read_record(fitted.parameters.edited).targets
 
 
 def test_a_removed_patient_ends_the_edit(fitted):
@@ -292,7 +292,7 @@ def test_a_second_fit_uses_the_same_node_unless_something_would_be_lost(fitted):
     change_volume(fitted, 1.15)
     fitted.click("fitButton")
     assert fitted.parameters.edited is not first
-    assert read_record(first).asked
+    assert read_record(first).targets
 
 
 def test_an_edit_waits_while_another_patient_is_chosen(fitted, dataset):
@@ -316,7 +316,7 @@ def test_leaving_the_module_and_coming_back_keeps_the_edit_and_its_history(fitte
     fitted.app.process_events()
     assert fitted.undoButton.enabled
     fitted.click("undoButton")
-    assert read_record(fitted.parameters.edited).asked == {}
+    assert read_record(fitted.parameters.edited).targets == {}
 
 
 def test_leaving_in_the_middle_of_a_move_takes_it_back(fitted):

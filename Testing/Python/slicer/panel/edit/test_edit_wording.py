@@ -67,11 +67,11 @@ def test_a_difference_has_a_sign_a_unit_and_per_cent(wording, name, before, now,
 
 
 def test_what_is_out_of_reach_is_told_by_feature(wording):
-    asked = {"volume_ml": 90.0, "isthmus_area_mm2": 40.0}
-    text = wording.missText(asked, {"volume_ml": 82.5, "isthmus_area_mm2": 46.0, "symmetry": 0.6})
+    targets = {"volume_ml": 90.0, "isthmus_area_mm2": 40.0}
+    text = wording.missText(targets, {"volume_ml": 82.5, "isthmus_area_mm2": 46.0, "symmetry": 0.6})
     assert "volume 7.5 mL below the wish, isthmus area 6 mm² above the wish" in text
     assert "symmetry" not in text
-    assert wording.missText(asked, asked | {"symmetry": 0.5}) == "Not quite reached."
+    assert wording.missText(targets, targets | {"symmetry": 0.5}) == "Not quite reached."
 
 
 def test_a_change_that_leads_out_of_the_cohort_is_told_and_what_is_held_is_not(wording):

@@ -59,7 +59,7 @@ def test_what_is_in_the_scene_is_written_without_pytorch(exporter, tmp_path):
     exporter.app.installations.absent.add("torch")
     exporter.click("exportButton")
     assert (tmp_path / "out" / "Generated_thyroid.nii.gz").is_file()
-    assert not exporter.app.installations.asked
+    assert not exporter.app.installations.targets
 
 
 def test_without_a_thyroid_or_a_folder_nothing_can_be_written(ready, tmp_path):
@@ -235,7 +235,7 @@ def test_a_cohort_is_made_in_the_background_at_the_patients_trachea(cohort, tmp_
     cohort.exportStlCheckBox.click()
     cohort.exportMergedCheckBox.click()
     cohort.exactCheckBox.click()
-    cohort.choose("cohortWishesSelector", "As ticked in Generate")
+    cohort.choose("cohortTargetsSelector", "As ticked in Generate")
     cohort.choose("cohortOverlapSelector", "Carve the overlap away")
     cohort.cohortCountSpinBox.setValue(2)
     cohort.click("startCohortButton")
@@ -246,7 +246,7 @@ def test_a_cohort_is_made_in_the_background_at_the_patients_trachea(cohort, tmp_
 
     folder = tmp_path / "cohort"
     assert (manifest["complete"], manifest["count"]) == (True, 2)
-    assert manifest["request"]["asked"]["volume_ml"] == pytest.approx(cohort.parameters.volumeMl)
+    assert manifest["specification"]["targets"]["volume_ml"] == pytest.approx(cohort.parameters.volumeMl)
     files = [file["path"].split("/")[0] for file in manifest["thyroids"][0]["files"]]
     assert files == ["label_maps", "meshes", "merged"]
     labels = read_volume(folder / "label_maps" / "t00001.nii.gz")
@@ -295,12 +295,12 @@ def test_a_table_says_how_many_and_what(cohort, tmp_path):
     cohort.cohortAtPatientCheckBox.click()
     cohort.exportLabelsCheckBox.click()
     cohort.exactCheckBox.click()
-    cohort.choose("cohortWishesSelector", "From a table")
+    cohort.choose("cohortTargetsSelector", "From a table")
     assert not cohort.cohortCountSpinBox.enabled
     cohort.cohortTableEdit.setCurrentPath(str(table))
     cohort.click("startCohortButton")
     manifest = finish(cohort)
-    assert [entry["asked"]["volume_ml"] for entry in manifest["thyroids"]] == [12.0, 15.0]
+    assert [entry["targets"]["volume_ml"] for entry in manifest["thyroids"]] == [12.0, 15.0]
 
 
 def test_a_cohort_that_cannot_start_says_why(cohort, tmp_path):
@@ -309,7 +309,7 @@ def test_a_cohort_that_cannot_start_says_why(cohort, tmp_path):
     cohort.app.process_events()
     cohort.app.dialogs.expect("error", "no patient with a trachea")
     cohort.click("startCohortButton")
-    cohort.choose("cohortWishesSelector", "From a table")
+    cohort.choose("cohortTargetsSelector", "From a table")
     cohort.cohortTableEdit.setCurrentPath(str(tmp_path / "nowhere.csv"))
     cohort.app.dialogs.expect("error", "cannot be read")
     cohort.click("startCohortButton")

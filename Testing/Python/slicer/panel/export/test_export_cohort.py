@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
-from ThyroidSynthLib.generation.cohort.target_distribution import AskedDistribution
+from ThyroidSynthLib.generation.cohort.target_distribution import TargetDistribution
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_like_the_training_cohort_is_met_when_wishes_are_met_exactly_and_drawn_o
 
 
 def test_distributions_of_ones_own_begin_at_the_cohort_and_reach_the_process(cohort):
-    cohort.choose("cohortWishesSelector", "Distributions of your own")
+    cohort.choose("cohortTargetsSelector", "Distributions of your own")
     assert not cohort.cohortMarginalsWidget.isHidden()
     assert cohort.cohortVolumeFirstSpinBox.isHidden() and cohort.cohortVolumeSecondSpinBox.isHidden()
     cohort.choose("cohortVolumeSpreadSelector", "log-normal")
@@ -63,14 +63,16 @@ def test_distributions_of_ones_own_begin_at_the_cohort_and_reach_the_process(coh
 
     (arguments,) = cohort.started
     texts = {name: option(arguments, f"--{name}-distribution") for name in ("volume", "isthmus-area", "symmetry")}
-    asked = AskedDistribution.of_texts({"volume_ml": texts["volume"], "symmetry": texts["symmetry"]})
-    assert asked.volume_ml.kind == "lognormal" and asked.volume_ml.parameters == pytest.approx((2.7, 0.35), abs=2e-3)
+    targets = TargetDistribution.of_texts({"volume_ml": texts["volume"], "symmetry": texts["symmetry"]})
+    assert targets.volume_ml.kind == "lognormal" and targets.volume_ml.parameters == pytest.approx(
+        (2.7, 0.35), abs=2e-3
+    )
     assert (texts["isthmus-area"], texts["symmetry"]) == ("cohort", "0.6")
     assert option(arguments, "--without-isthmus") == "30%"
 
 
 def test_numbers_that_make_no_distribution_are_told_before_the_start(cohort):
-    cohort.choose("cohortWishesSelector", "Distributions of your own")
+    cohort.choose("cohortTargetsSelector", "Distributions of your own")
     cohort.choose("cohortVolumeSpreadSelector", "uniform")
     cohort.cohortVolumeFirstSpinBox.setValue(30.0)
     cohort.cohortVolumeSecondSpinBox.setValue(20.0)
@@ -81,7 +83,7 @@ def test_numbers_that_make_no_distribution_are_told_before_the_start(cohort):
 
 
 def test_what_is_far_outside_the_cohort_is_told_before_the_start(cohort):
-    cohort.choose("cohortWishesSelector", "Distributions of your own")
+    cohort.choose("cohortTargetsSelector", "Distributions of your own")
     assert "far outside" not in cohort.cohortPlanLabel.text
     cohort.choose("cohortVolumeSpreadSelector", "one value")
     cohort.cohortVolumeFirstSpinBox.setValue(900.0)
@@ -92,7 +94,7 @@ def test_what_is_far_outside_the_cohort_is_told_before_the_start(cohort):
 def test_a_cohort_of_asked_distributions_is_made_and_says_how_near_it_is(cohort, tmp_path, monkeypatch):
     monkeypatch.undo()
     cohort.exportLabelsCheckBox.click()
-    cohort.choose("cohortWishesSelector", "Distributions of your own")
+    cohort.choose("cohortTargetsSelector", "Distributions of your own")
     cohort.cohortSetWithoutCheckBox.click()
     cohort.cohortWithoutSpinBox.setValue(50.0)
     cohort.cohortCountSpinBox.setValue(2)
@@ -100,7 +102,7 @@ def test_a_cohort_of_asked_distributions_is_made_and_says_how_near_it_is(cohort,
     cohort.wait(lambda: "Finished" in cohort.cohortStateLabel.text, 90)
     assert "Without isthmus" in cohort.cohortStateLabel.text
     manifest = json.loads((tmp_path / "cohort" / "manifest.json").read_text())
-    assert manifest["distribution"]["without_isthmus"]["asked"] == 0.5
+    assert manifest["distribution"]["without_isthmus"]["targets"] == 0.5
     CohortRun(tmp_path / "cohort").kill()
 
 
@@ -110,7 +112,7 @@ def test_the_choices_are_pictured(cohort, picture_folder, dark):
 
     from standin import inspection, pictures
 
-    cohort.choose("cohortWishesSelector", "Distributions of your own")
+    cohort.choose("cohortTargetsSelector", "Distributions of your own")
     cohort.choose("cohortVolumeSpreadSelector", "log-normal")
     cohort.choose("cohortIsthmusAreaSpreadSelector", "uniform")
     cohort.choose("cohortSymmetrySpreadSelector", "normal")

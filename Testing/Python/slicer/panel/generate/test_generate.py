@@ -76,7 +76,7 @@ def test_a_hand_at_the_slider_goes_before_the_measuring_of_the_patient(ready):
         next(measuring._steps)
     measuring._timer.start(0)
     drag(ready, "volumeSlider", 20.0)
-    assert record_of(ready).asked["volume_ml"] == pytest.approx(20.0, abs=0.06)
+    assert record_of(ready).targets["volume_ml"] == pytest.approx(20.0, abs=0.06)
     assert ready.ownFeaturesLabel.text == "measuring…"
     ready.measured()
 
@@ -86,9 +86,9 @@ def test_rest_brings_exactly_what_was_asked(made):
     rest(made)
     record = record_of(made)
     assert record.met
-    for name, value in record.asked.items():
+    for name, value in record.targets.items():
         assert record.measured[name] == pytest.approx(value, rel=0.03, abs=3.0 if "area" in name else 0.01)
-    assert record.asked["volume_ml"] == pytest.approx(22.0, abs=0.06)
+    assert record.targets["volume_ml"] == pytest.approx(22.0, abs=0.06)
     assert record.seed == 3
     assert not made.cancelButton.enabled
     assert "measured 22" in made.volumeRangeLabel.text
@@ -119,7 +119,7 @@ def test_a_new_wish_gives_up_the_exact_thyroid_of_the_one_before(made, monkeypat
     made.volumeSlider.setValue(20.0)
     rest(made)
     assert settled == [20.0, 25.0]
-    assert record_of(made).asked["volume_ml"] == 25.0
+    assert record_of(made).targets["volume_ml"] == 25.0
     assert record_of(made).met
 
 
@@ -184,7 +184,7 @@ def test_without_live_preview_only_generate_changes_the_thyroid(made):
     assert not live_of(made).pending
     assert record_of(made) == before
     made.click("generateButton")
-    assert record_of(made).asked["volume_ml"] == pytest.approx(20.0, abs=0.06)
+    assert record_of(made).targets["volume_ml"] == pytest.approx(20.0, abs=0.06)
 
 
 def test_without_exact_wishes_the_last_preview_stays(made):
@@ -242,7 +242,7 @@ def test_a_thumbnail_brings_back_exactly_its_thyroid_wishes_and_seed(made):
     np.testing.assert_allclose(surface_of(made), vertices, atol=1e-3)
     assert made.seedSpinBox.value == 3
     assert made.symmetryCheckBox.checked
-    assert made.volumeSlider.value == first.asked["volume_ml"]
+    assert made.volumeSlider.value == first.targets["volume_ml"]
     made.app.process_events()
     assert not live_of(made).pending
     assert made.history1Button.checked

@@ -59,16 +59,16 @@ def test_percentile_and_warning_tell_where_a_wish_stands(ready, model_file):
     low, high = values.min(), values.max()
     ready.volumeSlider.setValue(float(np.median(values)))
     assert f"percentile of {len(values)}" in ready.volumeRangeLabel.text
-    assert ready.wishWarningLabel.isHidden()
+    assert ready.targetWarningLabel.isHidden()
     ready.volumeSlider.setValue(ready.volumeSlider.maximum)
     assert f"above all {len(values)}" in ready.volumeRangeLabel.text
     by = ready.volumeSlider.value - high
-    assert f"{by:.1f} mL above the largest" in ready.wishWarningLabel.text
+    assert f"{by:.1f} mL above the largest" in ready.targetWarningLabel.text
     ready.volumeSlider.setValue(ready.volumeSlider.minimum)
     if ready.volumeSlider.value < round(low, 1):
-        assert "below the smallest" in ready.wishWarningLabel.text
+        assert "below the smallest" in ready.targetWarningLabel.text
     ready.volumeCheckBox.click()
-    assert not ready.wishWarningLabel.text
+    assert not ready.targetWarningLabel.text
     assert ready.volumeRangeLabel.text == "free"
 
 

@@ -98,30 +98,30 @@ def test_a_position_leaves_nothing_when_its_thyroid_is_removed(made):
 def test_what_lies_in_the_trachea_is_told_and_carved_away(made):
     move_into_trachea(made)
     before = surface_of(made).volume
-    made.click("carveButton")
+    made.click("removeOverlapButton")
     made.wait(lambda: "Nothing in the trachea" in made.overlapLabel.text)
     assert "carved" in made.overlapLabel.text
     assert "taken out" in made.statusLabel.text
     surface, record, trachea = surface_of(made), read_record(made.parameters.result), trachea_of(made)
     assert surface.is_closed()
     assert surface.volume < before
-    assert record.carved
+    assert record.overlap_removed
     assert record.measured["volume_ml"] == pytest.approx(surface.volume / 1000, rel=1e-3)
     assert f"measured {surface.volume / 1000:.1f} mL" in made.volumeRangeLabel.text
     assert not (voxelise(surface, Grid.of_volume(trachea)).array & trachea.array).any()
-    assert not made.carveButton.enabled
+    assert not made.removeOverlapButton.enabled
     assert made.history1Button.checked
 
 
 def test_a_carved_thyroid_comes_back_carved(made):
     move_into_trachea(made)
-    made.click("carveButton")
-    carved = surface_of(made)
+    made.click("removeOverlapButton")
+    overlap_removed = surface_of(made)
     made.click("randomButton")
-    assert not read_record(made.parameters.result).carved
+    assert not read_record(made.parameters.result).overlap_removed
     made.click("history2Button")
-    assert read_record(made.parameters.result).carved
-    np.testing.assert_allclose(surface_of(made).vertices, carved.vertices, atol=1e-3)
+    assert read_record(made.parameters.result).overlap_removed
+    np.testing.assert_allclose(surface_of(made).vertices, overlap_removed.vertices, atol=1e-3)
 
 
 def test_cancel_leaves_the_thyroid_as_it_was(made, monkeypatch):
@@ -136,7 +136,7 @@ def test_cancel_leaves_the_thyroid_as_it_was(made, monkeypatch):
         made.cancelButton.click()
 
     monkeypatch.setattr(Work, "progress", click_cancel)
-    made.click("carveButton")
+    made.click("removeOverlapButton")
     assert read_record(made.parameters.result) == record
     np.testing.assert_array_equal(surface_of(made).vertices, vertices)
 

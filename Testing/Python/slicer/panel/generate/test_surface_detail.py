@@ -52,7 +52,7 @@ def test_a_finer_surface_is_made_at_once_at_a_click_and_at_rest_and_measures_wha
         assert faces_of(made) > 3 * coarse
         assert record.met
         measured = features_of_segment(made.parameters.result, SEGMENT_ID, record.placement)
-        assert measured.volume_ml == pytest.approx(record.asked["volume_ml"], rel=0.02)
+        assert measured.volume_ml == pytest.approx(record.targets["volume_ml"], rel=0.02)
     choose(made, STANDARD)
     assert record_of(made).resolution == 64
     assert faces_of(made) < 2 * coarse

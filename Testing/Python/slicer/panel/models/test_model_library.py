@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ThyroidSynthLib.common.files import sha256_of
-from ThyroidSynthLib.model.library import Shelf
+from ThyroidSynthLib.model.library import ModelLibrary
 
 PROJECT = Path(__file__).resolve().parents[5]
 SHIPPED = PROJECT / "ThyroidSynth" / "Resources" / "Models"
@@ -16,14 +16,14 @@ EXAMPLE = SHIPPED / "example.safetensors"
 
 
 @pytest.fixture
-def shelf(hands, tmp_path):
+def library(hands, tmp_path):
     """An empty shelf of the user's, chosen in the panel."""
-    folder = tmp_path / "shelf"
+    folder = tmp_path / "library"
     folder.mkdir()
     hands.modelManageGroup.collapsed = False
     hands.modelsFolderEdit.setCurrentPath(str(folder))
     hands.app.process_events()
-    return Shelf(folder, SHIPPED)
+    return ModelLibrary(folder, SHIPPED)
 
 
 def changed_copy(path: Path, byte: int = 1) -> Path:
@@ -61,36 +61,36 @@ def test_the_list_tells_origin_date_size_licence_and_ranges(hands):
         assert part in text
 
 
-def test_an_imported_model_is_copied_and_chosen(hands, shelf, tmp_path):
+def test_an_imported_model_is_copied_and_chosen(hands, library, tmp_path):
     trained = changed_copy(tmp_path / "job" / "model.safetensors")
 
     bring(hands, trained)
 
-    assert hands.parameters.model == shelf.folder / "model.safetensors"
+    assert hands.parameters.model == library.folder / "model.safetensors"
     assert trained.is_file()
     assert hands.modelSelector.currentText == "model"
     assert len(lines(hands)) == 2
     assert "on the shelf" in hands.statusLabel.text
 
 
-def test_what_is_no_model_is_refused_in_a_dialog(hands, shelf, tmp_path):
+def test_what_is_no_model_is_refused_in_a_dialog(hands, library, tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"nothing of the kind")
     hands.app.dialogs.expect("error", "damaged")
 
     bring(hands, path)
 
-    assert list(shelf.folder.iterdir()) == []
+    assert list(library.folder.iterdir()) == []
     assert hands.parameters.model == EXAMPLE
 
 
-def test_a_cancelled_import_changes_nothing(hands, shelf):
+def test_a_cancelled_import_changes_nothing(hands, library):
     bring(hands, "")
 
     assert hands.parameters.model == EXAMPLE
 
 
-def test_models_are_chosen_by_the_box_and_by_the_list(hands, shelf, tmp_path):
+def test_models_are_chosen_by_the_box_and_by_the_list(hands, library, tmp_path):
     bring(hands, changed_copy(tmp_path / "a.safetensors"))
 
     hands.choose("modelSelector", "example (ships with the module)")
@@ -98,12 +98,12 @@ def test_models_are_chosen_by_the_box_and_by_the_list(hands, shelf, tmp_path):
     hands.modelList.itemClicked.emit(hands.modelList.item(1))
     hands.app.process_events()
 
-    assert hands.parameters.model == shelf.folder / "a.safetensors"
+    assert hands.parameters.model == library.folder / "a.safetensors"
     assert hands.modelList.currentRow == 1
     assert hands.modelSelector.currentText == "a"
 
 
-def test_a_model_anywhere_else_can_be_chosen(hands, shelf, tmp_path):
+def test_a_model_anywhere_else_can_be_chosen(hands, library, tmp_path):
     path = changed_copy(tmp_path / "elsewhere.safetensors")
 
     hands.choose_model(path)
@@ -114,38 +114,38 @@ def test_a_model_anywhere_else_can_be_chosen(hands, shelf, tmp_path):
     assert not hands.deleteModelButton.enabled
 
 
-def test_renaming_keeps_the_choice_and_the_default(hands, shelf, tmp_path):
+def test_renaming_keeps_the_choice_and_the_default(hands, library, tmp_path):
     bring(hands, changed_copy(tmp_path / "a.safetensors"))
     hands.click("defaultModelButton")
     hands.modelNameEdit.setText("neck study")
     hands.click("renameModelButton")
 
-    assert hands.parameters.model == shelf.folder / "neck study.safetensors"
+    assert hands.parameters.model == library.folder / "neck study.safetensors"
     assert "neck study – default" in lines(hands)[1]
     bring(hands, changed_copy(tmp_path / "b.safetensors", byte=2))
     hands.modelNameEdit.setText("neck study")
     hands.app.dialogs.expect("error", "already has a model named")
     hands.click("renameModelButton")
-    assert (shelf.folder / "b.safetensors").is_file()
+    assert (library.folder / "b.safetensors").is_file()
 
 
-def test_deleting_asks_and_goes_back_to_the_default(hands, shelf, tmp_path):
+def test_deleting_asks_and_goes_back_to_the_default(hands, library, tmp_path):
     import qt
 
     bring(hands, changed_copy(tmp_path / "a.safetensors"))
     hands.app.dialogs.expect("question", "Delete the model 'a'", answer=qt.QMessageBox.No)
     hands.click("deleteModelButton")
-    assert (shelf.folder / "a.safetensors").is_file()
+    assert (library.folder / "a.safetensors").is_file()
 
     hands.app.dialogs.expect("question", "Delete the model 'a'", answer=qt.QMessageBox.Yes)
     hands.click("deleteModelButton")
 
-    assert not (shelf.folder / "a.safetensors").exists()
+    assert not (library.folder / "a.safetensors").exists()
     assert hands.parameters.model == EXAMPLE
     assert len(lines(hands)) == 1
 
 
-def test_the_default_is_that_of_the_next_scene(hands, shelf, tmp_path):
+def test_the_default_is_that_of_the_next_scene(hands, library, tmp_path):
     import slicer
 
     bring(hands, changed_copy(tmp_path / "a.safetensors"))
@@ -154,7 +154,7 @@ def test_the_default_is_that_of_the_next_scene(hands, shelf, tmp_path):
 
     slicer.mrmlScene.Clear(False)
     hands.app.process_events()
-    assert hands.parameters.model == shelf.folder / "a.safetensors"
+    assert hands.parameters.model == library.folder / "a.safetensors"
 
     hands.choose("modelSelector", "example (ships with the module)")
     hands.click("defaultModelButton")
@@ -163,15 +163,15 @@ def test_the_default_is_that_of_the_next_scene(hands, shelf, tmp_path):
     assert hands.parameters.model == EXAMPLE
 
 
-def test_the_shelf_is_remembered_for_the_next_panel(hands, shelf):
+def test_the_shelf_is_remembered_for_the_next_panel(hands, library):
     import slicer
 
     hands.module.reload()
 
-    assert slicer.modules.ThyroidSynthWidget.panel.model.ui.modelsFolderEdit.currentPath == str(shelf.folder)
+    assert slicer.modules.ThyroidSynthWidget.panel.model.ui.modelsFolderEdit.currentPath == str(library.folder)
 
 
-def test_the_folder_of_a_model_is_shown(hands, shelf):
+def test_the_folder_of_a_model_is_shown(hands, library):
     hands.app.dialogs.expect("desktop", "Resources/Models")
 
     hands.click("showModelButton")
@@ -184,15 +184,15 @@ def test_a_scene_from_another_computer_finds_the_model_that_ships(hands):
     assert hands.parameters.model == EXAMPLE
 
 
-def test_a_model_put_on_the_shelf_by_another_is_listed_when_it_is_chosen(hands, shelf, tmp_path):
-    hands.parameters.model = shelf.add(changed_copy(tmp_path / "model.safetensors"), "from training")
+def test_a_model_put_on_the_shelf_by_another_is_listed_when_it_is_chosen(hands, library, tmp_path):
+    hands.parameters.model = library.add(changed_copy(tmp_path / "model.safetensors"), "from training")
     hands.app.process_events()
 
     assert hands.modelSelector.currentText == "from training"
     assert hands.modelList.currentRow == 1
 
 
-def test_the_card_tells_what_was_measured_of_this_very_model(hands, shelf, tmp_path):
+def test_the_card_tells_what_was_measured_of_this_very_model(hands, library, tmp_path):
     assert "Not evaluated yet" not in hands.modelCardLabel.text  # The model that ships.
     trained = changed_copy(tmp_path / "job" / "model.safetensors")
     (trained.parent / "evaluation.json").write_text(json.dumps(an_evaluation_of(trained)))
@@ -206,7 +206,7 @@ def test_the_card_tells_what_was_measured_of_this_very_model(hands, shelf, tmp_p
     assert hands.modelCardGroup.collapsed
 
 
-def test_an_evaluation_that_comes_later_is_shown(hands, shelf, tmp_path):
+def test_an_evaluation_that_comes_later_is_shown(hands, library, tmp_path):
     bring(hands, changed_copy(tmp_path / "job" / "model.safetensors"))
     assert "Not evaluated yet" in hands.modelCardLabel.text
 
@@ -226,7 +226,7 @@ def an_evaluation_of(model: Path) -> dict:
         "model": {"checksum": sha256_of(model)},
         "reconstruction": {"cases": 120, "assd_mm": {"mean": 1.341}, "dice": {"mean": 0.9417}},
         "validity": {"share_of_draws": 0.99},
-        "steering": {"one_shot": agreement},
+        "steering": {"direct_sampling": agreement},
     }
 
 
@@ -243,7 +243,7 @@ def test_a_card_never_shows_text_of_a_file_as_markup(hands, tmp_path):
     assert "<b>bold</b>" not in cardHtml(description, None)
 
 
-def test_the_list_and_the_card_fit_into_the_panel(hands, shelf, tmp_path, picture_folder):
+def test_the_list_and_the_card_fit_into_the_panel(hands, library, tmp_path, picture_folder):
     from standin import pictures
 
     bring(hands, changed_copy(tmp_path / "neck study 2026.safetensors"))

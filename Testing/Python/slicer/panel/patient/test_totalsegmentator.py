@@ -24,7 +24,7 @@ class ExtensionLogic:
     program = SAYS
     finds: object = None
     installs = True
-    asked: ClassVar[dict] = {}
+    targets: ClassVar[dict] = {}
     processes: ClassVar[list] = []
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class ExtensionLogic:
     def process(
         self, inputVolume, outputSegmentation, quality=None, cpu=False, task=None, subset=None, interactive=False
     ):
-        self.asked.update({"ct": inputVolume, "quality": quality, "task": task, "subset": subset})
+        self.targets.update({"ct": inputVolume, "quality": quality, "task": task, "subset": subset})
         self.log("Creating segmentations with TotalSegmentator AI...")
         proc = subprocess.Popen([sys.executable, "-c", self.program], stdout=subprocess.PIPE, text=True)
         self.processes.append(proc)
@@ -59,7 +59,7 @@ def extension(hands, monkeypatch, dataset):
     """The extension installed, and a CT whose segmentation it will find."""
     import slicer
 
-    logic = type("TotalSegmentatorLogic", (ExtensionLogic,), {"processes": [], "asked": {}})
+    logic = type("TotalSegmentatorLogic", (ExtensionLogic,), {"processes": [], "targets": {}})
     loaded = load_case(hands.app.scene, find_cases(dataset)[0])
     logic.finds = hands.app.scene.CreateNodeByClass("vtkMRMLSegmentationNode")
     logic.finds.UnRegister(None)
@@ -90,9 +90,9 @@ def test_without_the_extension_there_is_no_button_but_a_hint(hands, a_ct_node):
 def test_the_ct_is_segmented_for_two_structures_and_the_result_chosen(hands, extension):
     assert not hands.segmentButton.isHidden()
     hands.click("segmentButton")
-    assert extension.asked["ct"] is hands.parameters.ct
-    assert extension.asked["task"] == "total"
-    assert extension.asked["subset"] == ["thyroid_gland", "trachea"]
+    assert extension.targets["ct"] is hands.parameters.ct
+    assert extension.targets["task"] == "total"
+    assert extension.targets["subset"] == ["thyroid_gland", "trachea"]
     assert hands.parameters.segmentation.GetName() == "s0000 CT TotalSegmentator"
     assert hands.tracheaSelector.currentText == "trachea"
     hands.wait(lambda: "mL" in hands.ownFeaturesLabel.text)

@@ -13,12 +13,12 @@ from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.machine import Gpu, Machine
 
 GIB = 1024**3
-PROCESSOR = Machine(8, 32 * GIB, 16 * GIB, "2.5.1")
+CPU = Machine(8, 32 * GIB, 16 * GIB, "2.5.1")
 GPU = Machine(8, 32 * GIB, 16 * GIB, "2.5.1", "12.4", (Gpu("RTX 4090", 24 * GIB, 20 * GIB),))
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def targets(monkeypatch):
     """What the panel asks of this computer; answered at once by what a test puts into it."""
     questions, answers = [], {}
 
@@ -35,7 +35,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.estimate.Inquiry", Prompt)
     answers["questions"] = questions
-    answers["next"] = lambda question: Answer(PROCESSOR, Estimate("cpu", 100, True, 1.5))
+    answers["next"] = lambda question: Answer(CPU, Estimate("cpu", 100, True, 1.5))
     return answers
 
 
@@ -51,7 +51,7 @@ def cases(tmp_path):
 
 
 @pytest.fixture
-def opened(hands, tmp_path, asked):
+def opened(hands, tmp_path, targets):
     hands.trainCollapsible.collapsed = False
     hands.app.process_events()
     yield hands
@@ -72,7 +72,7 @@ def tick(hands, case: str, checked: bool) -> None:
     hands.app.process_events()
 
 
-def test_the_user_overrules_verdicts_before_the_training(opened, asked, cases, tmp_path):
+def test_the_user_overrules_verdicts_before_the_training(opened, targets, cases, tmp_path):
     import qt
 
     hands = opened
@@ -81,7 +81,7 @@ def test_the_user_overrules_verdicts_before_the_training(opened, asked, cases, t
     assert "upright" in hands.trainingDataInfoLabel.text
     assert not hands.casesTable.isVisibleTo(hands.module.panel)
     hands.epochsSpinBox.setValue(2)
-    asked["next"] = lambda question: Answer(PROCESSOR, Estimate("cpu", 4, False, 1.5, 2.0, 3.0))
+    targets["next"] = lambda question: Answer(CPU, Estimate("cpu", 4, False, 1.5, 2.0, 3.0))
     hands.wait(lambda: "4 cases, if none is refused" in hands.estimateLabel.text)
     hands.click("checkCasesButton")
     hands.wait(lambda: "Cases checked" in hands.trainingStateLabel.text, 90)
@@ -93,7 +93,7 @@ def test_the_user_overrules_verdicts_before_the_training(opened, asked, cases, t
     assert not table.item(3, 0).flags() & qt.Qt.ItemIsUserCheckable, "nothing to learn from"
 
     hands.wait(lambda: "About" in hands.estimateLabel.text)
-    assert len(asked["questions"]) == 1, "what was measured before the check still holds"
+    assert len(targets["questions"]) == 1, "what was measured before the check still holds"
 
     tick(hands, "s2", True)
     tick(hands, "s0", False)
@@ -125,7 +125,7 @@ def test_the_verdicts_of_a_cohort_are_for_reading(opened, cases, tmp_path):
     assert not opened.checkCasesButton.isVisibleTo(opened.module.panel)
 
 
-def test_the_duration_is_told_and_follows_the_choices(opened, asked, tmp_path):
+def test_the_duration_is_told_and_follows_the_choices(opened, targets, tmp_path):
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     assert "Measuring" in opened.estimateLabel.text
@@ -136,13 +136,13 @@ def test_the_duration_is_told_and_follows_the_choices(opened, asked, tmp_path):
     assert "About 3.3 h" in opened.estimateLabel.text
     assert "Without a GPU this takes 3.3 h" in opened.trainingWarningLabel.text
     opened.trainingSeedSpinBox.setValue(4)
-    assert len(asked["questions"]) == 1, "neither epochs nor seed need another trial"
+    assert len(targets["questions"]) == 1, "neither epochs nor seed need another trial"
     opened.choose("variantSelector", "Baseline (no steering)")
-    opened.wait(lambda: len(asked["questions"]) == 2 and "About" in opened.estimateLabel.text)
-    assert asked["questions"][1].settings.variant == "baseline"
+    opened.wait(lambda: len(targets["questions"]) == 2 and "About" in opened.estimateLabel.text)
+    assert targets["questions"][1].settings.variant == "baseline"
 
 
-def test_held_out_cases_are_told_and_reach_the_job(opened, asked, tmp_path, monkeypatch):
+def test_held_out_cases_are_told_and_reach_the_job(opened, targets, tmp_path, monkeypatch):
     monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.section.start_detached", lambda *about, **options: 0)
     write_tiny_cohort(tmp_path / "cohort", cases=5, samples_per_shape=20)
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
@@ -152,14 +152,14 @@ def test_held_out_cases_are_told_and_reach_the_job(opened, asked, tmp_path, monk
     opened.wait(
         lambda: opened.estimateLabel.text == "About 8 min on this processor (80 cases and 20 held out, 400 epochs)."
     )
-    assert len(asked["questions"]) == 1
+    assert len(targets["questions"]) == 1
     opened.click("startButton")
     config = JobFolder(tmp_path / "job").read_config()
     assert config["held_out"] == 0.2 and len(config["held_out_ids"]) == 1
 
 
-def test_holding_out_what_cannot_be_is_said_before_the_start(opened, asked, tmp_path):
-    asked["next"] = lambda question: Answer(PROCESSOR, Estimate("cpu", 4, True, 1.5))
+def test_holding_out_what_cannot_be_is_said_before_the_start(opened, targets, tmp_path):
+    targets["next"] = lambda question: Answer(CPU, Estimate("cpu", 4, True, 1.5))
     write_tiny_cohort(tmp_path / "cohort", cases=4, samples_per_shape=20)
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     opened.heldOutSpinBox.setValue(10)
@@ -174,11 +174,11 @@ def test_holding_out_what_cannot_be_is_said_before_the_start(opened, asked, tmp_
         (GPU, Estimate("cuda", 100, True, 0.1, gpu_bytes=80_000_000), ""),
         (GPU, Estimate("cuda", 100, True, 0.1, gpu_bytes=80_000_000_000), "need 80.0 GB of the GPU's memory"),
         (GPU, Estimate("cpu", 100, True, 1.5), "has a GPU (RTX 4090)"),
-        (PROCESSOR, Estimate("cpu", 100, True, 1.5), ""),
+        (CPU, Estimate("cpu", 100, True, 1.5), ""),
     ],
 )
-def test_what_speaks_against_a_training_is_told(opened, asked, tmp_path, machine, estimate, said):
-    asked["next"] = lambda question: Answer(machine, estimate)
+def test_what_speaks_against_a_training_is_told(opened, targets, tmp_path, machine, estimate, said):
+    targets["next"] = lambda question: Answer(machine, estimate)
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     opened.wait(lambda: "About" in opened.estimateLabel.text)
@@ -187,11 +187,11 @@ def test_what_speaks_against_a_training_is_told(opened, asked, tmp_path, machine
         assert "RTX 4090: 21.5 of 25.8 GB free" in opened.deviceInfoLabel.text
 
 
-def test_a_closed_section_asks_nothing(hands, asked, tmp_path):
+def test_a_closed_section_asks_nothing(hands, targets, tmp_path):
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
     hands.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     hands.app.process_events()
-    assert not asked["questions"]
+    assert not targets["questions"]
 
 
 def test_a_real_trial_in_the_background(hands, tmp_path):
@@ -215,7 +215,7 @@ def test_many_cases_do_not_freeze_the_window(opened, tmp_path):
     table.show(verdicts, editable=True)
     assert time.monotonic() - began < 0.5, "the first rows only"
     opened.wait(lambda: opened.casesTable.item(1499, 4) is not None)
-    assert opened.casesTable.item(1499, 4).text() == "sound"
+    assert opened.casesTable.item(1499, 4).text() == "valid"
     table.release()
 
 

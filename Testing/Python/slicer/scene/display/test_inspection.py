@@ -19,7 +19,7 @@ def record(seed: int) -> ThyroidRecord:
     return ThyroidRecord(
         seed=seed,
         code=(0.5,),
-        asked={"volume_ml": 15.0},
+        targets={"volume_ml": 15.0},
         measured={"volume_ml": 15.2, "isthmus_area_mm2": 41.0, "symmetry": 0.7},
         trachea_to_ras=tuple(Placement.at([1.0, 2.0, 3.0]).trachea_to_ras.ravel().tolist()),
         model="abc",

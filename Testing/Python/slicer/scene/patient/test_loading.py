@@ -104,5 +104,5 @@ def test_a_file_that_cannot_be_read_leaves_nothing_behind(scene, source, tmp_pat
 def test_a_cancelled_load_leaves_nothing_behind(scene, source):
     before = storable_nodes(scene)
     with pytest.raises(Cancelled):
-        load_case(scene, source, stop_requested=lambda: True)
+        load_case(scene, source, should_stop=lambda: True)
     assert storable_nodes(scene) == before

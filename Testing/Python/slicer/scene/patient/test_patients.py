@@ -88,12 +88,12 @@ def test_an_island_at_the_scans_border_does_not_make_the_gland_cut(loaded):
     first = np.rint(grid.to_ijk(thyroid.to_ras(np.zeros(3)))).astype(int)[::-1]
     whole[tuple(slice(a, a + n) for a, n in zip(first, thyroid.array.shape, strict=True))] = thyroid.array
     whole[0, 0, :2] = 1
-    stray = Volume(whole, grid.ijk_to_ras).cropped()
+    detached = Volume(whole, grid.ijk_to_ras).cropped()
 
     def measured(volume):
         return check_case(case_of_patient("x", volume, trachea, segmentation=loaded.segmentation, ct=loaded.ct))
 
-    clean, strayed = measured(thyroid), measured(stray)
+    clean, strayed = measured(thyroid), measured(detached)
     assert strayed.measurements.islands_removed == 1
     assert CUT_BY_BORDER not in strayed.reasons
     assert strayed.measurements.border_distance_voxels == clean.measurements.border_distance_voxels

@@ -13,7 +13,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, ThyroidRecord,
 RECORD = ThyroidRecord(
     seed=0,
     code=(0.5, 1.0),
-    asked={},
+    targets={},
     measured={"volume_ml": 20.0, "isthmus_area_mm2": 50.0, "symmetry": 0.7},
     trachea_to_ras=tuple(np.eye(4).ravel()),
     model="0123",
@@ -146,8 +146,8 @@ def test_a_gland_and_its_trachea_frame_are_read_without_islands(scene, own_surfa
     centre = own_surface.vertices.mean(axis=0)
     island = centre + 0.25 * (own_surface.vertices - centre) + [0.0, 0.0, 100.0]
     faces = np.concatenate([own_surface.faces, own_surface.faces + len(island)])
-    stray = Surface(np.concatenate([own_surface.vertices, island]), faces)
-    nodes = [add_generated_thyroid(scene, "Surface", surface) for surface in (own_surface, stray)]
+    detached = Surface(np.concatenate([own_surface.vertices, island]), faces)
+    nodes = [add_generated_thyroid(scene, "Surface", surface) for surface in (own_surface, detached)]
 
     clean, cleaned = (PatientGland(node, SEGMENT_ID).mask for node in nodes)
     assert cleaned.array.sum() == pytest.approx(clean.array.sum(), rel=0.01)

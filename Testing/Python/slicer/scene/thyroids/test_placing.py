@@ -35,7 +35,7 @@ def thyroid(scene, loaded, own_surface, placement):
     record = ThyroidRecord(
         seed=3,
         code=(0.5, -1.0),
-        asked={},
+        targets={},
         measured=measured.as_dict(),
         trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()),
         model="a",

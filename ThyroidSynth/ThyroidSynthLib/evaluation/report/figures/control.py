@@ -14,7 +14,7 @@ from .drawing import COHORT_COLOUR, FEATURE_COLOURS, INK, MODEL_COLOUR, WIDTH, D
 _SHORT = {"volume_ml": "volume", "isthmus_area_mm2": "isthmus", "symmetry": "symmetry"}
 
 
-def leakage_figure(matrices: Mapping[str, np.ndarray]) -> bytes:
+def cross_talk_figure(matrices: Mapping[str, np.ndarray]) -> bytes:
     """Draw leakage matrices (3, 3) side by side: rows are moved by one SD, columns are measured.
 
     Parameters
@@ -86,15 +86,15 @@ def _show(axis, picture: np.ndarray, value: float, name: str, *, middle: bool) -
 
 
 def _draw_changes(axis, series: EditSeries, name: str) -> None:
-    asked = np.array([step.by_sd for step in series.of(name)])
-    reach = 1.15 * max(np.abs(asked).max(), 0.5)
+    targets = np.array([step.by_sd for step in series.of(name)])
+    reach = 1.15 * max(np.abs(targets).max(), 0.5)
     axis.plot([-reach, reach], [-reach, reach], color="#d9dde3", lw=1, zorder=0)
     axis.axhline(0, color="#d9dde3", lw=1, zorder=0)
     for column, other in enumerate(FEATURE_NAMES):
         colour = FEATURE_COLOURS[other]
-        exact, plain = (series.changes(name, method)[:, column] for method in ("to_target", "one_shot"))
-        axis.plot(asked, exact, "-o", ms=3, lw=1.5, color=colour, label=_SHORT[other])
-        axis.plot(asked, plain, ":", lw=1.3, color=colour)
+        exact, plain = (series.changes(name, method)[:, column] for method in ("to_target", "direct_sampling"))
+        axis.plot(targets, exact, "-o", ms=3, lw=1.5, color=colour, label=_SHORT[other])
+        axis.plot(targets, plain, ":", lw=1.3, color=colour)
     axis.set(xlim=(-reach, reach), ylim=(-reach, reach))
     axis.tick_params(labelsize=7.5)
     axis.set_xlabel(f"{_SHORT[name]} asked (SD)", fontsize=8.2)

@@ -91,7 +91,7 @@ class SurfaceRenderer:
         material.SetDiffuse(0.85)
         self._renderer.RemoveAllViewProps()
         self._renderer.AddActor(actor)
-        self._aim(surface)
+        self._objective(surface)
         with _quiet():
             self._window.Render()
         grab = vtkWindowToImageFilter()
@@ -104,7 +104,7 @@ class SurfaceRenderer:
         pixels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, -1)
         return pixels[::-1, :, :3].copy()
 
-    def _aim(self, surface: Surface) -> None:
+    def _objective(self, surface: Surface) -> None:
         lower, upper = surface.bounds
         # The midline stays in the middle, so that asymmetry is seen.
         centre = np.array([0.0, *(lower + upper)[1:] / 2])

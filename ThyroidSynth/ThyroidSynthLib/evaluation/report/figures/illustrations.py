@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ThyroidSynthLib.evaluation.experiments.evaluation import Evaluation
-from ThyroidSynthLib.evaluation.metrics.generation import asked_of, features_of, steering_agreement
+from ThyroidSynthLib.evaluation.metrics.generation import features_of, steering_agreement, targets_of
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
-from .control import edit_figure, leakage_figure
+from .control import cross_talk_figure, edit_figure
 from .population import disentanglement_figure, novelty_figure
 from .reconstruction_and_steering import distribution_figure, reconstruction_figure, steering_figure
 from .renders import Renders, render
@@ -19,10 +19,10 @@ from .renders import Renders, render
 NAMES = (
     "reconstruction",
     "distributions",
-    "steering_one_shot",
+    "agreement_of_direct_sampling",
     "steering_to_target",
     "steering_independent",
-    "leakage",
+    "cross_talk",
     "edits",
     "novelty",
     "disentanglement",
@@ -93,7 +93,7 @@ def _by_measure(comparisons: list) -> dict[str, np.ndarray]:
 def _thyroids(evaluation: Evaluation) -> Iterator[Illustration]:
     yield Illustration(
         "distributions",
-        distribution_figure(evaluation.model.features, features_of(evaluation.one_shot)),
+        distribution_figure(evaluation.model.features, features_of(evaluation.direct_sampling)),
         "The paper's Figure 2 for this model: features of the training cohort and of random thyroids, measured on "
         "their surfaces. Look for values that the cohort has and the model never gives, or the other way round. "
         "An isthmus area of 0 means two separate lobes.",
@@ -103,19 +103,19 @@ def _thyroids(evaluation: Evaluation) -> Iterator[Illustration]:
 def _steering(evaluation: Evaluation) -> Iterator[Illustration]:
     for name, thyroids, caption in (
         (
-            "steering_one_shot",
-            evaluation.one_shot,
+            "agreement_of_direct_sampling",
+            evaluation.direct_sampling,
             "The paper's Figure 3 for this model. One-shot: the features go into the network as a condition.",
         ),
         ("steering_to_target", evaluation.to_target, "To target: the code is then moved until the surface fits."),
     ):
-        asked = asked_of(thyroids) if thyroids else {}
-        if asked:
+        targets = targets_of(thyroids) if thyroids else {}
+        if targets:
             measured = dict(zip(FEATURE_NAMES, features_of(thyroids).T, strict=True))
             agreements = steering_agreement(evaluation.model, thyroids, seed=evaluation.options.seed)
             yield Illustration(
                 name,
-                steering_figure(asked, measured, agreements),
+                steering_figure(targets, measured, agreements),
                 f"{caption} Asked against measured for {len(thyroids)} thyroids: look for points off the line, which "
                 "is perfect agreement, and for a cloud that is flatter than it.",
             )
@@ -123,11 +123,11 @@ def _steering(evaluation: Evaluation) -> Iterator[Illustration]:
     agreements = independent.agreements(seed=evaluation.options.seed)
     if agreements:
         made = [attempt for attempt in independent.attempts if attempt.measured is not None]
-        asked, measured = (np.array([getattr(each, name) for each in made]).T for name in ("targets", "measured"))
+        targets, measured = (np.array([getattr(each, name) for each in made]).T for name in ("targets", "measured"))
         yield Illustration(
             "steering_independent",
             steering_figure(
-                dict(zip(FEATURE_NAMES, asked, strict=True)),
+                dict(zip(FEATURE_NAMES, targets, strict=True)),
                 dict(zip(FEATURE_NAMES, measured, strict=True)),
                 agreements,
                 unreached=np.array([not each.declared for each in made]),
@@ -139,16 +139,16 @@ def _steering(evaluation: Evaluation) -> Iterator[Illustration]:
 
 
 def _control(evaluation: Evaluation, renders: Renders) -> Iterator[Illustration]:
-    titles = {"one_shot": "One-shot", "to_target": "To target"}
+    titles = {"direct_sampling": "One-shot", "to_target": "To target"}
     matrices = {
-        titles[name]: evaluation.leakage[name].matrix()
+        titles[name]: evaluation.cross_talk[name].matrix()
         for name in titles
-        if name in evaluation.leakage and evaluation.leakage[name].moves
+        if name in evaluation.cross_talk and evaluation.cross_talk[name].moves
     }
     if matrices:
         yield Illustration(
-            "leakage",
-            leakage_figure(matrices),
+            "cross_talk",
+            cross_talk_figure(matrices),
             "Leakage: each row moves one feature by one cohort SD, and the columns say by how much the features "
             "changed on average, whichever way. The diagonal should be 1 and everything beside it 0; what is "
             "beside it is shaded.",

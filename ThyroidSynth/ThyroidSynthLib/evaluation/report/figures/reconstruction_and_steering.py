@@ -108,7 +108,7 @@ def distribution_figure(cohort: np.ndarray, generated: np.ndarray) -> bytes:
 
 
 def steering_figure(
-    asked: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
     measured: Mapping[str, np.ndarray],
     agreements: Mapping[str, Agreement],
     *,
@@ -121,10 +121,10 @@ def steering_figure(
     unreached : ndarray of bool, shape (n,), optional
         Thyroids whose targets were declared out of reach: drawn as rings. The agreements are without them.
     """
-    names = [name for name in FEATURE_NAMES if name in asked]
+    names = [name for name in FEATURE_NAMES if name in targets]
     with Drawing(1, len(names), height=3.4) as (figure, axes):
         for axis, name in zip(axes, names, strict=True):
-            x, y = asked[name], measured[name]
+            x, y = targets[name], measured[name]
             low, high = min(x.min(), y.min()), max(x.max(), y.max())
             pad = 0.06 * (high - low) or 0.5
             span = (low - pad, high + pad)
@@ -132,7 +132,7 @@ def steering_figure(
             hidden = np.zeros(len(x), dtype=bool) if unreached is None else unreached
             axis.plot(x[~hidden], y[~hidden], ".", ms=5, color=MODEL_COLOUR, alpha=0.65, zorder=2, mew=0)
             axis.plot(x[hidden], y[hidden], "o", ms=5, mfc="none", mec=COHORT_COLOUR, zorder=3)
-            axis.set(xlim=span, ylim=span, aspect="equal", xlabel="asked", ylabel="measured")
+            axis.set(xlim=span, ylim=span, aspect="equal", xlabel="targets", ylabel="measured")
             axis.locator_params(nbins=5)
             axis.set_title(FEATURE_LABELS[name], pad=20)
             axis.annotate(

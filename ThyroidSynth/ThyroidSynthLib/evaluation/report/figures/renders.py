@@ -38,7 +38,7 @@ class Renders:
 
 def render(evaluation: Evaluation) -> Renders:
     """Render what the report shows of an evaluation."""
-    shown = evaluation.one_shot[: evaluation.options.gallery]
+    shown = evaluation.direct_sampling[: evaluation.options.gallery]
     edited = [step.to_target.surface for step in evaluation.edits.steps] if evaluation.edits else []
     surfaces = [*(thyroid.surface for thyroid in shown), *edited]
     if not surfaces:

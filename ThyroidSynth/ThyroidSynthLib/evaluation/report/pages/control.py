@@ -13,9 +13,9 @@ from .parts import DIGITS, NAMES, estimate, percent, table, with_unit
 _TOLERANCES = "volume within 2%, isthmus area within 3 mm² or 3%, symmetry within 0.01"
 
 
-def one_shot(document: Mapping[str, Any]) -> str:
+def direct_sampling(document: Mapping[str, Any]) -> str:
     """Give the section on one-shot steering."""
-    found = document["steering"]["one_shot"]
+    found = document["steering"]["direct_sampling"]
     if not found:
         return (
             f"<p>A {escape(document['model']['variant'])} model takes no conditions, so there is nothing to steer "
@@ -43,12 +43,12 @@ def to_target(document: Mapping[str, Any]) -> str:
     return body or "<p>No thyroid was steered to target.</p>"
 
 
-def leakage(document: Mapping[str, Any]) -> str:
+def cross_talk(document: Mapping[str, Any]) -> str:
     """Give the section on what moves when only one feature should."""
-    titles = {"one_shot": "One-shot", "to_target": "To target"}
+    titles = {"direct_sampling": "One-shot", "to_target": "To target"}
     body = ""
     for name, title in titles.items():
-        found = document["leakage"].get(name)
+        found = document["cross_talk"].get(name)
         if not found or not found["moved"]:
             continue
         rows = [
@@ -66,7 +66,7 @@ def leakage(document: Mapping[str, Any]) -> str:
             f"<p>{found['moves']} moves from {found['thyroids']} thyroids; {found['beyond_the_cohort']} more would "
             "have left the cohort's range and were not made."
             + (f" {unreached} were declared out of reach and are left out of the table." if unreached else "")
-            + (f" {found['without_sound_surface']} gave no sound surface." if found["without_sound_surface"] else "")
+            + (f" {found['without_valid_surface']} gave no sound surface." if found["without_valid_surface"] else "")
             + "</p>"
         )
     return body + (

@@ -51,7 +51,9 @@ def page_of(document: Mapping[str, Any], illustrations: Mapping[str, Illustratio
             "gallery",
         ),
         section("Feature distributions", page_population.distributions(document), illustrations, "distributions"),
-        section("Steering one-shot", page_control.one_shot(document), illustrations, "steering_one_shot"),
+        section(
+            "Steering one-shot", page_control.direct_sampling(document), illustrations, "agreement_of_direct_sampling"
+        ),
         section(
             "Steering to target",
             page_control.to_target(document),
@@ -59,7 +61,7 @@ def page_of(document: Mapping[str, Any], illustrations: Mapping[str, Illustratio
             "steering_independent",
             "steering_to_target",
         ),
-        section("One feature at a time", page_control.leakage(document), illustrations, "edits", "leakage"),
+        section("One feature at a time", page_control.cross_talk(document), illustrations, "edits", "cross_talk"),
         section("Novelty and memorisation", page_population.novelty(document), illustrations, "novelty"),
         section("Disentanglement", page_population.disentanglement(document), illustrations, "disentanglement"),
         _method(document),
@@ -89,14 +91,14 @@ def _tiles(document: Mapping[str, Any]) -> str:
             dice = found["dice"]["mean"]
             note = f"average surface distance {found['assd_mm']['mean']:.2f} mm, {found['cases']} cases"
             tiles.append(("–" if dice is None else f"{dice:.3f}", f"Dice of {label} cases", note))
-    for name, found in document["steering"]["one_shot"].items():
+    for name, found in document["steering"]["direct_sampling"].items():
         pcc = "–" if found["pcc"] is None else f"{found['pcc']:.3f}"
         tiles.append((pcc, f"PCC {NAMES[name].lower()}", "asked against measured, one-shot"))
     independent = document["steering"]["independent"]
     if independent["thyroids"]:
         note = f"of {independent['thyroids']} independent targets, steered"
         tiles.append((percent(independent["share_within"]), "within tolerance", note))
-    worst = document["leakage"]["to_target"]["worst_held"]
+    worst = document["cross_talk"]["to_target"]["worst_held"]
     if worst is not None:
         tiles.append((f"{worst:.3f} SD", "leakage to target", "largest change of a held feature, by mean"))
     share = document["validity"]["share_of_draws"]

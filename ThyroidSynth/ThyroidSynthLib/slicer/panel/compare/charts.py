@@ -97,7 +97,7 @@ class Charts:
         name = FEATURE_OF[kind]
         values = description.features[:, FEATURE_NAMES.index(name)] if description is not None else []
         cohort = np.asarray(values, dtype=float)
-        return (askedAgainstMeasured if kind in _MET else againstCohort)(name, cohort, records)
+        return (targetAgainstMeasured if kind in _MET else againstCohort)(name, cohort, records)
 
 
 def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
@@ -126,21 +126,21 @@ def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord
     )
 
 
-def askedAgainstMeasured(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
+def targetAgainstMeasured(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
     """Give the chart of what was measured over what was asked, with the line on which both are the same.
 
     Its axes span the cohort, so that a difference looks as large as it is among thyroids.
     """
-    pairs = [(record.asked[name], record.measured[name]) for record in records if name in record.asked]
-    asked, measured = np.array(pairs, dtype=float).reshape(-1, 2).T
-    ends = np.array(limits(np.concatenate([asked, measured, cohort])))
+    pairs = [(record.targets[name], record.measured[name]) for record in records if name in record.targets]
+    targets, measured = np.array(pairs, dtype=float).reshape(-1, 2).T
+    ends = np.array(limits(np.concatenate([targets, measured, cohort])))
     return Chart(
         title=_("{feature}: asked and measured").format(feature=_featureName(name)),
         x_title=_("asked: {axis}").format(axis=_axisTitle(name)),
         y_title=_("measured: {axis}").format(axis=_axisTitle(name)),
         series=(
             Series(_("as asked"), LINE, ends, ends, _IDENTITY),
-            Series(_("Made here ({n})").format(n=len(asked)), POINTS, asked, measured, _MADE),
+            Series(_("Made here ({n})").format(n=len(targets)), POINTS, targets, measured, _MADE),
         ),
         x_range=(float(ends[0]), float(ends[1])),
         y_range=(float(ends[0]), float(ends[1])),

@@ -185,11 +185,11 @@ class ThyroidTable:
         if record is None or name not in record.measured:
             self._write(index, column, "–", _UNKNOWN, "")
             return
-        measured, asked = record.measured[name], record.asked.get(name)
+        measured, targets = record.measured[name], record.targets.get(name)
         text, tip = _number(name, measured), _("measured {value}").format(value=featureText(name, measured))
-        if asked is not None:
-            text += "\n" + _("({value})").format(value=_number(name, asked))
-            tip += "\n" + _("asked for {value}").format(value=featureText(name, asked))
+        if targets is not None:
+            text += "\n" + _("({value})").format(value=_number(name, targets))
+            tip += "\n" + _("asked for {value}").format(value=featureText(name, targets))
         self._write(index, column, text, measured, tip)
 
     def _write(self, row: int, column: int, text: str, order, tip: str, *, editable: bool = False) -> None:

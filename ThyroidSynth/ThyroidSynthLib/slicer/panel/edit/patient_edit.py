@@ -10,7 +10,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, part_of
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, part_of
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, ThyroidRecord
@@ -49,8 +49,8 @@ class EditStep:
     """
 
     code: np.ndarray
-    wishes: dict[str, float]
-    asked: dict[str, float]
+    slider_values: dict[str, float]
+    targets: dict[str, float]
     met: bool | None = None
     distance: float | None = None
 
@@ -93,7 +93,7 @@ class PatientEdit:
         from ThyroidSynthLib.generation.steer.live import LiveSteering
 
         self.gland = gland
-        self.original = shapes.thyroid(shapes.fitted_code, asked={})
+        self.original = shapes.thyroid(shapes.fitted_code, targets={})
         self.placement = placement
         self.completed = completed
         self._shapes = shapes
@@ -106,22 +106,20 @@ class PatientEdit:
         """Give a thyroid on the way to targets, quickly."""
         return self._live.follow(targets)
 
-    def settle(
-        self, targets: Mapping[str, float], *, progress: ProgressCallback, stop_requested: StopRequested
-    ) -> Thyroid:
+    def settle(self, targets: Mapping[str, float], *, progress: ProgressCallback, should_stop: ShouldStop) -> Thyroid:
         """Meet targets as exactly as this gland can.
 
         Raises
         ------
         Cancelled
-            `stop_requested` said so.
+            `should_stop` returned true.
         """
-        return self._live.settle(targets, progress=progress, stop_requested=stop_requested).thyroid
+        return self._live.settle(targets, progress=progress, should_stop=should_stop).thyroid
 
     def add(self, thyroid: Thyroid) -> None:
         """Take a thyroid that was settled as the next step."""
-        wishes = {**thyroid.measured.as_dict(), **thyroid.asked}
-        self.history.add(EditStep(thyroid.code, wishes, dict(thyroid.asked), thyroid.met, thyroid.distance))
+        slider_values = {**thyroid.measured.as_dict(), **thyroid.targets}
+        self.history.add(EditStep(thyroid.code, slider_values, dict(thyroid.targets), thyroid.met, thyroid.distance))
 
     def present(self) -> Thyroid:
         """Make the thyroid of the present step again, from which edits go on."""
@@ -129,7 +127,7 @@ class PatientEdit:
         if step is self.history.first:
             thyroid = self.original
         else:
-            thyroid = self._shapes.thyroid(step.code, asked=step.asked, met=step.met, distance=step.distance)
+            thyroid = self._shapes.thyroid(step.code, targets=step.targets, met=step.met, distance=step.distance)
         self._live.go_on_from(thyroid)
         return thyroid
 
@@ -139,7 +137,7 @@ class PatientEdit:
         return ThyroidRecord.of(
             thyroid,
             placement,
-            asked=thyroid.asked,
+            targets=thyroid.targets,
             model=about.model,
             kind=EDITED,
             fitted_code=about.fitted_code,
@@ -157,7 +155,7 @@ def fitPatient(
     *,
     scan: Grid | None,
     progress: ProgressCallback,
-    stopRequested: StopRequested,
+    shouldStop: ShouldStop,
 ) -> PatientEdit:
     """Fit a model to a patient's thyroid, and say how well it does.
 
@@ -179,19 +177,19 @@ def fitPatient(
     from ThyroidSynthLib.generation.edit.editing import fit_patient
 
     found = fit_patient(
-        model, gland.mask, placement, scan=scan, progress=part_of(progress, 0.0, 0.8), stop_requested=stopRequested
+        model, gland.mask, placement, scan=scan, progress=part_of(progress, 0.0, 0.8), should_stop=shouldStop
     )
     progress(0.8, _("Comparing the model's version with the patient's thyroid"))
     alone, about = found.model_alone.surface, {}
     completed = None
     if found.fit.cut:
         alone, completed = _partedByScan(alone, found.placement, scan)
-        about = _completionNumbers(model, found.fit, part_of(progress, 0.8, 1.0), stopRequested)
+        about = _completionNumbers(model, found.fit, part_of(progress, 0.8, 1.0), shouldStop)
     compared = compare_surfaces(found.original.surface, alone, points=_COMPARED_POINTS)
     record = ThyroidRecord.of(
         found.original,
         found.placement,
-        asked={},
+        targets={},
         model=model.checksum,
         kind=EDITED,
         fitted_code=tuple(float(value) for value in np.ravel(found.original.code)),
@@ -222,12 +220,12 @@ def _partedByScan(surface: Surface, placement: Placement, scan: Grid) -> tuple[S
 
 
 def _completionNumbers(
-    model: ShapeModel, fit: Fit, progress: ProgressCallback, stopRequested: StopRequested
+    model: ShapeModel, fit: Fit, progress: ProgressCallback, shouldStop: ShouldStop
 ) -> dict[str, float]:
     """Give the volume of the whole gland that a model takes a cut one for, and its interval; empty if none is sure."""
     from ThyroidSynthLib.generation.fit.completions import plausible_completions
 
-    found = plausible_completions(model, fit, progress=progress, stop_requested=stopRequested).intervals()
+    found = plausible_completions(model, fit, progress=progress, should_stop=shouldStop).intervals()
     if not found:
         return {}
     low, high = found["volume_ml"]
@@ -259,9 +257,9 @@ def resumeEdit(gland: PatientGland, model: ShapeModel, record: ThyroidRecord, pl
     found, known = edit.original.measured.as_dict(), record.original
     if not all(np.isclose(found[name], known[name], rtol=1e-3, atol=1e-3) for name in FEATURE_NAMES):
         raise InputError(_("The patient's thyroid was changed after it was fitted. Fit it anew to go on."))
-    if record.asked:
-        wishes = {**record.measured, **record.asked}
+    if record.targets:
+        slider_values = {**record.measured, **record.targets}
         code = np.array(record.code, dtype=np.float32)
-        edit.history.add(EditStep(code, wishes, dict(record.asked), record.met, record.distance))
+        edit.history.add(EditStep(code, slider_values, dict(record.targets), record.met, record.distance))
         edit.present()
     return edit

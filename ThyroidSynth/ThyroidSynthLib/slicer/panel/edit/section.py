@@ -120,7 +120,7 @@ class EditSection(Section):
         self.ui.fitButton.enabled = self._ready()
         self.ui.showOriginalCheckBox.checked = parameters.showOwnThyroid
         self._sliders.enable(active)
-        changed = record is not None and bool(record.asked)
+        changed = record is not None and bool(record.targets)
         done = edit.history.canUndo if edit is not None else changed
         self.ui.undoButton.enabled = active and (done or self._sliders.moved is not None)
         self.ui.redoButton.enabled = edit is not None and edit.history.canRedo
@@ -131,8 +131,10 @@ class EditSection(Section):
             self._table.clear()
             return
         if self._sliders.moved is None:
-            wishes = edit.history.current.wishes if edit is not None else {**record.measured, **record.asked}
-            self._sliders.show(wishes, record.original, self._description)
+            slider_values = (
+                edit.history.current.slider_values if edit is not None else {**record.measured, **record.targets}
+            )
+            self._sliders.show(slider_values, record.original, self._description)
             self._table.show(record.original, record.measured)
 
     def _ready(self) -> bool:
@@ -146,10 +148,10 @@ class EditSection(Section):
         warning, note = problem, ""
         if record is not None and not problem:
             if record.met is False:
-                warning = missText(record.asked, record.measured)
-            elif record.asked:
+                warning = missText(record.targets, record.measured)
+            elif record.targets:
                 note = _("The wishes are met.")
-                warning = beyondText(record.asked, record.original, self._description)
+                warning = beyondText(record.targets, record.original, self._description)
             else:
                 note = _("This is the patient's own thyroid. Move a slider to change it.")
         self.ui.editNoteLabel.text = note
@@ -185,7 +187,7 @@ class EditSection(Section):
                 placement,
                 scan=scan_of(parameters.ct),
                 progress=part_of(work.progress, 0.1, 1.0),
-                stopRequested=work.stopRequested,
+                shouldStop=work.shouldStop,
             )
             work.check()
             if self.parameters is None or segmentation.GetScene() is None:
@@ -199,7 +201,7 @@ class EditSection(Section):
         """Begin an edit at the patient's own thyroid, in the node that was used before if nothing is lost by it."""
         parameters = self.parameters
         node, record = parameters.edited, edit_record(parameters.edited)
-        untouched = record is not None and not record.asked and record.source_segment == segment_id
+        untouched = record is not None and not record.targets and record.source_segment == segment_id
         if untouched and source_of(node) is segmentation:
             self._keeper.keep(edit, node)
             show_completion(node, edit.completed)
@@ -257,7 +259,7 @@ class EditSection(Section):
             self._drop()
             return
         name, value = moved
-        back = value == edit.history.current.wishes[name]
+        back = value == edit.history.current.slider_values[name]
         thyroid = edit.present() if back else edit.follow(self._targets(edit, name, value))
         self._draw(edit, self.parameters.edited, thyroid)
         self._table.show(edit.original.measured.as_dict(), thyroid.measured.as_dict())
@@ -268,13 +270,11 @@ class EditSection(Section):
         if self.parameters is None or edit is None or moved is None:
             return
         name, value = moved
-        if value == edit.history.current.wishes[name]:
+        if value == edit.history.current.slider_values[name]:
             self._goTo()
             return
         try:
-            thyroid = edit.settle(
-                self._targets(edit, name, value), progress=work.progress, stop_requested=work.stopRequested
-            )
+            thyroid = edit.settle(self._targets(edit, name, value), progress=work.progress, should_stop=work.shouldStop)
             work.check()
         except ThyroidSynthError:
             if self.parameters is not None and self._edit is edit and self._sliders.moved in (moved, None):
@@ -288,8 +288,8 @@ class EditSection(Section):
 
     def _targets(self, edit: PatientEdit, name: str, value: float) -> dict[str, float]:
         """Give what is asked: the feature that is changed, and those that are held."""
-        wishes = edit.history.current.wishes
-        held = {other: wishes[other] for other, row in EDIT_ROWS.items() if getattr(self.parameters, row.hold)}
+        slider_values = edit.history.current.slider_values
+        held = {other: slider_values[other] for other, row in EDIT_ROWS.items() if getattr(self.parameters, row.hold)}
         return {**held, name: value}
 
     def _drop(self) -> None:

@@ -51,21 +51,21 @@ class EditSliders:
         self.moved: tuple[str, float] | None = None
         self._onMoved = onMoved
         self._sliders = {name: getattr(ui, f"edit{row.widgets}Slider") for name, row in EDIT_ROWS.items()}
-        self._wishes: dict[str, float] = {}
+        self._targets: dict[str, float] = {}
         self._shown: dict[str, float] = {}
         for name, slider in self._sliders.items():
             slider.connect("valueChanged(double)", self._slot(name))
 
     def show(
-        self, wishes: Mapping[str, float], original: Mapping[str, float], description: ModelDescription | None
+        self, targets: Mapping[str, float], original: Mapping[str, float], description: ModelDescription | None
     ) -> None:
         """Show the values that a thyroid stands at; `original` are those of the patient's own."""
-        self._wishes = dict(wishes)
+        self._targets = dict(targets)
         for name, slider in self._sliders.items():
             lower, upper = _reach(name, original[name], description)
             blocked = slider.blockSignals(True)
-            slider.minimum, slider.maximum = min(lower, wishes[name]), max(upper, wishes[name])
-            slider.value = wishes[name]
+            slider.minimum, slider.maximum = min(lower, targets[name]), max(upper, targets[name])
+            slider.value = targets[name]
             slider.blockSignals(blocked)
             self._shown[name] = slider.value
 
@@ -82,9 +82,9 @@ class EditSliders:
                 # Another slider, before the first had come to rest: one feature is changed at a time.
                 other = self.moved[0]
                 blocked = self._sliders[other].blockSignals(True)
-                self._sliders[other].value = self._wishes[other]
+                self._sliders[other].value = self._targets[other]
                 self._sliders[other].blockSignals(blocked)
-            self.moved = name, self._wishes[name] if back else value
+            self.moved = name, self._targets[name] if back else value
             self._onMoved()
 
         return move

@@ -98,13 +98,13 @@ def changeText(name: str, before: float, now: float) -> str:
     return f"{text} ({_signed(change, percent)})"
 
 
-def missText(asked: Mapping[str, float], measured: Mapping[str, float]) -> str:
+def missText(targets: Mapping[str, float], measured: Mapping[str, float]) -> str:
     """Say by how much an edit misses what was asked; for one that does."""
     parts = []
     for name in FEATURE_NAMES:
-        if name not in asked:
+        if name not in targets:
             continue
-        miss = measured[name] - asked[name]
+        miss = measured[name] - targets[name]
         amount = featureText(name, abs(miss))
         if amount == featureText(name, 0.0):
             continue
@@ -117,12 +117,14 @@ def missText(asked: Mapping[str, float], measured: Mapping[str, float]) -> str:
     )
 
 
-def beyondText(asked: Mapping[str, float], original: Mapping[str, float], description: ModelDescription | None) -> str:
+def beyondText(
+    targets: Mapping[str, float], original: Mapping[str, float], description: ModelDescription | None
+) -> str:
     """Say how far changes lead out of the cohort; empty when they do not. What is held is the patient's own."""
     if description is None:
         return ""
     changed = {
-        name: value for name, value in asked.items() if changeText(name, original[name], value) != _("unchanged")
+        name: value for name, value in targets.items() if changeText(name, original[name], value) != _("unchanged")
     }
     texts = (
         outsideText(name, description.features[:, place], changed[name])

@@ -14,12 +14,12 @@ from ThyroidSynthLib.common.errors import Cancelled, InputError, ModelError
 from ThyroidSynthLib.common.progress import part_of
 from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
 from ThyroidSynthLib.export.cohort.manifest import MANIFEST_JSON
-from ThyroidSynthLib.generation.cohort.target_table import read_wishes
+from ThyroidSynthLib.generation.cohort.target_table import read_targets
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
-from ThyroidSynthLib.slicer.panel.generate.targets import askedOf
+from ThyroidSynthLib.slicer.panel.generate.targets import targetsOf
 from ThyroidSynthLib.slicer.panel.shared.export_choices import (
     CohortOverlap,
-    CohortWishes,
+    CohortTargets,
     LabelGridChoice,
     MergeOverlaps,
 )
@@ -27,7 +27,7 @@ from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 from ThyroidSynthLib.slicer.panel.shared.python import pythonExecutable
 from ThyroidSynthLib.slicer.scene.patient.patient_files import PATIENT_FOLDER, write_patient, write_patient_map
 
-from .cohort_marginals import CohortMarginals, askedDistribution, marginalText
+from .cohort_marginals import CohortMarginals, marginalText, targetDistribution
 from .plan import mergeRules, meshFormats, patientMap, spacingOf
 from .wording import cohortText
 
@@ -77,10 +77,10 @@ class CohortExport:
     def refresh(self) -> None:
         """Show the parameters, which have changed."""
         parameters = self.session.parameters
-        fromTable = parameters.cohortWishes is CohortWishes.TABLE
+        fromTable = parameters.cohortTargets is CohortTargets.TABLE
         for widget in (self.ui.cohortTableLabel, self.ui.cohortTableEdit):
             widget.visible = fromTable
-        self._marginals.refresh(visible=parameters.cohortWishes is CohortWishes.MARGINALS)
+        self._marginals.refresh(visible=parameters.cohortTargets is CohortTargets.MARGINALS)
         self.ui.cohortCountSpinBox.enabled = not fromTable
         self.ui.cohortOverlapSelector.enabled = parameters.cohortAtPatient
         self.ui.cohortNoteLabel.text = self._filesText()
@@ -110,7 +110,7 @@ class CohortExport:
                 raise InputError(_("A cohort is being made in this folder. Wait for it, or stop it first."))
             total = self._total()
             replace = self._mayReplace(folder)
-            arguments = [*self._wishes(), *self._files(), *self._patient(folder, work)]
+            arguments = [*self._targets(), *self._files(), *self._patient(folder, work)]
             arguments += ["--overwrite"] if replace else []
             run.start(pythonExecutable(), [str(self._model()), *arguments], total=total)
             self._stoppedAt = None
@@ -126,8 +126,8 @@ class CohortExport:
 
     def _total(self) -> int:
         parameters = self.session.parameters
-        if parameters.cohortWishes is CohortWishes.TABLE:
-            return len(read_wishes(parameters.cohortTable))
+        if parameters.cohortTargets is CohortTargets.TABLE:
+            return len(read_targets(parameters.cohortTable))
         return parameters.cohortCount
 
     def _mayReplace(self, folder: Path) -> bool:
@@ -140,28 +140,28 @@ class CohortExport:
             raise Cancelled(_("Nothing was written."))
         return there
 
-    def _wishes(self) -> list[str]:
+    def _targets(self) -> list[str]:
         parameters = self.session.parameters
         seed = ["--seed", str(parameters.cohortSeed)]
         steerable = self._description is not None and self._description.steerable
         exact = ["--exact"] if parameters.exact and steerable else []
-        if parameters.cohortWishes is CohortWishes.TABLE:
+        if parameters.cohortTargets is CohortTargets.TABLE:
             return [*seed, "--from-table", str(parameters.cohortTable), *exact]
         arguments = [*seed, "--count", str(parameters.cohortCount)]
-        if parameters.cohortWishes is CohortWishes.MARGINALS:
+        if parameters.cohortTargets is CohortTargets.MARGINALS:
             return [*arguments, *self._distributions()]
-        if parameters.cohortWishes is CohortWishes.FREE:
+        if parameters.cohortTargets is CohortTargets.FREE:
             return [*arguments, "--distribution", "cohort"] if parameters.exact else arguments
-        asked = askedOf(parameters) if steerable else {}
-        for name, value in asked.items():
+        targets = targetsOf(parameters) if steerable else {}
+        for name, value in targets.items():
             arguments += [_OPTIONS[name], f"{value:.9g}"]
         # Without a wish there is nothing to meet.
-        return [*arguments, *exact] if asked else arguments
+        return [*arguments, *exact] if targets else arguments
 
     def _distributions(self) -> list[str]:
         parameters = self.session.parameters
         # Refused here rather than by the process.
-        askedDistribution(parameters)
+        targetDistribution(parameters)
         arguments = ["--distribution", "cohort"]
         for name, option in _OPTIONS.items():
             arguments += [f"{option}-distribution", marginalText(parameters, name)]
@@ -199,7 +199,7 @@ class CohortExport:
         if parameters.cohortOverlap is not CohortOverlap.IGNORE:
             arguments += ["--overlap", parameters.cohortOverlap.value]
         if parameters.exportMerged:
-            whole = patientMap(parameters, part_of(work.progress, 0.2, 0.8), work.stopRequested)
+            whole = patientMap(parameters, part_of(work.progress, 0.2, 0.8), work.shouldStop)
             rules = mergeRules(whole, parameters)
             arguments += ["--merge-into", str(write_patient_map(whole, patient))]
             arguments += ["--old-thyroid", str(rules.old_becomes)]

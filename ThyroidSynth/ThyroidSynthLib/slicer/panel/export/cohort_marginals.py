@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.generation.cohort.cohort_plan import planned_features
-from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMUS, AskedDistribution
+from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMUS, TargetDistribution
 from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.slicer.panel.shared.export_choices import Spread
@@ -41,7 +41,7 @@ def marginalText(parameters, name: str) -> str:
     return f"{kind.value}({first:.9g}, {second:.9g})"
 
 
-def askedDistribution(parameters) -> AskedDistribution:
+def targetDistribution(parameters) -> TargetDistribution:
     """Give the distributions that are asked for.
 
     Raises
@@ -51,7 +51,7 @@ def askedDistribution(parameters) -> AskedDistribution:
     """
     texts = {name: marginalText(parameters, name) for name in FEATURE_NAMES}
     without = f"{parameters.cohortWithoutPercent:.9g}%" if parameters.cohortSetWithout else None
-    return AskedDistribution.of_texts({**texts, WITHOUT_ISTHMUS: without})
+    return TargetDistribution.of_texts({**texts, WITHOUT_ISTHMUS: without})
 
 
 class CohortMarginals:
@@ -140,7 +140,9 @@ class CohortMarginals:
         parameters, features = self.session.parameters, self._description.features
         count = min(parameters.cohortCount, _ENOUGH)
         try:
-            planned = planned_features(features, askedDistribution(parameters), count=count, seed=parameters.cohortSeed)
+            planned = planned_features(
+                features, targetDistribution(parameters), count=count, seed=parameters.cohortSeed
+            )
         except InputError as error:
             return str(error)
         ranges = []

@@ -20,7 +20,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroi
 if TYPE_CHECKING:
     from slicer import vtkMRMLSegmentationNode
 
-    from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested
+    from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop
     from ThyroidSynthLib.slicer.scene.merged_map import PatientMap
 
 UNTICKED = "ThyroidSynth.NotExported"
@@ -105,9 +105,7 @@ def mergeRules(patient: PatientMap, parameters: ThyroidSynthParameterNode) -> Me
     return MergeRules(patient.thyroid_label, becomes, overwrite=parameters.mergeOverlaps is MergeOverlaps.OVERWRITE)
 
 
-def patientMap(
-    parameters: ThyroidSynthParameterNode, progress: ProgressCallback, stopRequested: StopRequested
-) -> PatientMap:
+def patientMap(parameters: ThyroidSynthParameterNode, progress: ProgressCallback, shouldStop: ShouldStop) -> PatientMap:
     """Give all structures of the patient on one grid.
 
     Raises
@@ -126,7 +124,7 @@ def patientMap(
         parameters.thyroidSegmentID,
         parameters.ct,
         progress=progress,
-        stop_requested=stopRequested,
+        should_stop=shouldStop,
     )
 
 

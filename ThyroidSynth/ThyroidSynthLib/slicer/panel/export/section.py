@@ -142,7 +142,7 @@ class ExportSection(Section):
             files = sceneFiles(parameters)
             nodes = chosenThyroids(parameters)
             if parameters.exportMerged:
-                patient = patientMap(parameters, part_of(work.progress, 0.0, _MAP_SHARE), work.stopRequested)
+                patient = patientMap(parameters, part_of(work.progress, 0.0, _MAP_SHARE), work.shouldStop)
                 work.check()
                 files = withPatient(files, patient, parameters)
                 notes += patient.notes

@@ -35,7 +35,7 @@ class Marks:
     current: float = 0.0
     measured: float | None = None
     colour: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    asked: bool = True
+    targets: bool = True
 
 
 class Histogram:
@@ -90,7 +90,7 @@ class Histogram:
     def _pictureOfBars(self, left: float, width: float, low: float, high: float):
         """Give a new picture of the cohort, which is painted only when it has changed."""
         label = self._label
-        key = (self._marks.asked, left, width, low, high, label.width, label.height)
+        key = (self._marks.targets, left, width, low, high, label.width, label.height)
         if self._bars is None or self._bars[0] != key:
             ratio = label.devicePixelRatioF()
             pixmap = qt.QPixmap(round(label.width * ratio), round(label.height * ratio))
@@ -116,7 +116,7 @@ class Histogram:
 
     def _paintBars(self, painter, left: float, width: float, low: float, high: float) -> None:
         floor, ink = self._floor, self._label.palette.color(qt.QPalette.WindowText)
-        colour = qt.QColor(ink.red(), ink.green(), ink.blue(), 90 if self._marks.asked else 50)
+        colour = qt.QColor(ink.red(), ink.green(), ink.blue(), 90 if self._marks.targets else 50)
         step = width / _BARS
         counts = np.histogram(self._values, bins=_BARS, range=(low, high))[0]
         for place in np.flatnonzero(counts).tolist():
@@ -129,7 +129,7 @@ class Histogram:
 
     def _paintMarks(self, painter, x: Callable[[float], float]) -> None:
         marks, floor = self._marks, self._floor
-        if marks.asked:
+        if marks.targets:
             mark = self._label.palette.color(qt.QPalette.Highlight)
             painter.fillRect(qt.QRectF(x(marks.current) - 1, 0, 2, floor + 1), mark)
         if marks.measured is not None:

@@ -42,7 +42,7 @@ class Made:
 
     thyroid: Thyroid
     placement: Placement
-    asked: dict[str, float]
+    targets: dict[str, float]
     model: str
 
 
@@ -70,7 +70,7 @@ class Maker:
         """Let go of the shown thyroid."""
         self._steering = self._steered = None
 
-    def draw(self, asked: dict[str, float], work: Work) -> Made:
+    def draw(self, targets: dict[str, float], work: Work) -> Made:
         """Draw the thyroid of the chosen seed, and steer it to the wishes if they are to be met exactly.
 
         Raises
@@ -88,17 +88,17 @@ class Maker:
                 model,
                 count=1,
                 seed=self._session.parameters.seed,
-                asked=asked,
+                targets=targets,
                 progress=part_of(work.progress, 0.3, 0.5),
-                stop_requested=work.stopRequested,
+                should_stop=work.shouldStop,
             )
         )
-        if self._session.parameters.exact and asked:
-            thyroid = self._steer(model, thyroid, asked, work)
+        if self._session.parameters.exact and targets:
+            thyroid = self._steer(model, thyroid, targets, work)
         else:
             work.progress(0.5, _("Making the surface"))
             thyroid = decoded_at(self._shapesOf(model), thyroid, self.resolution)
-        return Made(thyroid, placement, asked, model.checksum)
+        return Made(thyroid, placement, targets, model.checksum)
 
     def drawSimilar(self, seed: int, work: Work) -> Made:
         """Draw a thyroid that measures what the patient's own does; near its shape, if that was fitted.
@@ -115,13 +115,13 @@ class Maker:
 
         parameters = self._session.parameters
         work.progress(0.25, _("Measuring the patient's thyroid"))
-        asked = rounded(features_of_segment(parameters.segmentation, parameters.thyroidSegmentID, placement))
+        targets = rounded(features_of_segment(parameters.segmentation, parameters.thyroidSegmentID, placement))
         code = self._fittedCode(model)
         if code is not None:
-            start = draw_near(self._shapesOf(model), code, seed=seed, stop_requested=work.stopRequested)
+            start = draw_near(self._shapesOf(model), code, seed=seed, should_stop=work.shouldStop)
         else:
-            start = next(generate(model, count=1, seed=seed, asked=asked, stop_requested=work.stopRequested))
-        return Made(self._steer(model, start, asked, work), placement, asked, model.checksum)
+            start = next(generate(model, count=1, seed=seed, targets=targets, should_stop=work.shouldStop))
+        return Made(self._steer(model, start, targets, work), placement, targets, model.checksum)
 
     def steering(self, node) -> LiveSteering | None:
         """Give the steering of a thyroid of the scene, once its model has been read; None if it has another's."""
@@ -151,16 +151,16 @@ class Maker:
             parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, model.frame.alignment
         )
 
-    def _steer(self, model: ShapeModel, start: Thyroid, asked: dict[str, float], work: Work) -> Thyroid:
+    def _steer(self, model: ShapeModel, start: Thyroid, targets: dict[str, float], work: Work) -> Thyroid:
         from ThyroidSynthLib.generation.steer.targeting import steer_to_target
 
         return steer_to_target(
             self._shapesOf(model),
             start,
-            asked,
+            targets,
             resolution=self.resolution,
             progress=part_of(work.progress, 0.5, 0.9),
-            stop_requested=work.stopRequested,
+            should_stop=work.shouldStop,
         ).thyroid
 
     def _shapesOf(self, model: ShapeModel) -> ModelShapes:

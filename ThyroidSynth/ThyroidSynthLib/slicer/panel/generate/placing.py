@@ -40,8 +40,8 @@ class PlacingControls:
         Called after the shown thyroid was carved.
     """
 
-    def __init__(self, session: Session, ui, onCarved: Callable[[], None]) -> None:
-        self._session, self._ui, self._onCarved = session, ui, onCarved
+    def __init__(self, session: Session, ui, onOverlapRemoved: Callable[[], None]) -> None:
+        self._session, self._ui, self._onOverlapRemoved = session, ui, onOverlapRemoved
         self._observed = None
         self._tags: list[int] = []
         self._trachea = ("", "")
@@ -52,7 +52,7 @@ class PlacingControls:
         self._timer.connect("timeout()", self._measure)
         ui.moveButton.connect("clicked(bool)", self._onMove)
         ui.backButton.connect("clicked(bool)", self._onBack)
-        ui.carveButton.connect("clicked(bool)", self._onCarve)
+        ui.removeOverlapButton.connect("clicked(bool)", self._onRemoveOverlap)
 
     def release(self) -> None:
         """Let go of the scene."""
@@ -125,7 +125,7 @@ class PlacingControls:
 
     def _showOverlap(self, text: str) -> None:
         self._ui.overlapLabel.text = text
-        self._ui.carveButton.enabled = self._overlapMl is not None and self._overlapMl > _SMALLEST_ML
+        self._ui.removeOverlapButton.enabled = self._overlapMl is not None and self._overlapMl > _SMALLEST_ML
 
     def _readTrachea(self):
         parameters = self._session.parameters
@@ -157,31 +157,33 @@ class PlacingControls:
             return
         self._showOverlap(_overlapText(self._overlapMl, surface.volume / 1000, read_record(self._observed)))
 
-    def _onCarve(self, checked: bool = False) -> None:
+    def _onRemoveOverlap(self, checked: bool = False) -> None:
         node = self._observed
         with self._session.work(_("Carving")) as work:
             self._session.ensureRequirements()
             from ThyroidSynthLib.generation.thyroid import Validity
-            from ThyroidSynthLib.geometry.overlap import carved
+            from ThyroidSynthLib.geometry.overlap import without_overlap
 
             surface = surface_of_segment(node, SEGMENT_ID)
-            result = carved(surface, self._readTrachea(), progress=work.progress, stop_requested=work.stopRequested)
+            result = without_overlap(surface, self._readTrachea(), progress=work.progress, should_stop=work.shouldStop)
             work.check()
             if self._session.parameters is None or self._observed is not node:
                 return
             record = read_record(node)
             measured = measure_features(result.moved(record.placement.to_trachea(result.vertices)))
             valid = Validity.of(result).ok
-            replace_surface(node, result, record=replace(record, measured=measured.as_dict(), valid=valid, carved=True))
+            replace_surface(
+                node, result, record=replace(record, measured=measured.as_dict(), valid=valid, overlap_removed=True)
+            )
             taken = surface.volume - result.volume
             self._session.say(_("{volume} taken out.").format(volume=_volumeText(taken / 1000)))
             self.changed()
-            self._onCarved()
+            self._onOverlapRemoved()
 
 
 def _overlapText(overlapMl: float, volumeMl: float, record: ThyroidRecord | None) -> str:
     if overlapMl <= _SMALLEST_ML:
-        if record is not None and record.carved:
+        if record is not None and record.overlap_removed:
             return _("Nothing in the trachea: carved")
         return _("Nothing in the trachea")
     return _("{volume} in the trachea ({share} % of the thyroid)").format(

@@ -47,7 +47,7 @@ class PastThyroid:
 
 def keyOf(record: ThyroidRecord) -> tuple:
     """Give what tells one thyroid's record from another's, wherever it lies."""
-    return record.code, record.carved, record.model, record.resolution
+    return record.code, record.overlap_removed, record.model, record.resolution
 
 
 class History:

@@ -30,7 +30,7 @@ from .making import Made, Maker
 from .pace import Pace
 from .placing import PlacingControls
 from .recent_thyroids import History, PastThyroid
-from .targets import WISHES, WishRow, askedOf
+from .targets import TARGETS, TargetRow, targetsOf
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.geometry.frame import Placement
@@ -53,15 +53,15 @@ class GenerateSection(Section):
         self._description: ModelDescription | None = None
         # Wishes and detail that were followed last, and whether the panel itself is changing them.
         self._followed: tuple[dict[str, float], SurfaceDetail] | None = None
-        self._settingWishes = False
+        self._settingTargets = False
         self._maker = Maker(self.session)
-        self._rows = {name: WishRow(self.ui, name) for name in WISHES}
+        self._rows = {name: TargetRow(self.ui, name) for name in TARGETS}
         self._history = History(self.ui.historyWidget, self._onPast, before=self.ui.detailSelector)
-        self._placing = PlacingControls(self.session, self.ui, self._onCarved)
+        self._placing = PlacingControls(self.session, self.ui, self._onOverlapRemoved)
         self._live = LivePreview(self.session, _("Meeting the wishes"), follow=self._onFollow, rest=self._onRest)
         self._pace = Pace()
         self._closingTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onSceneClosing)
-        self.ui.wishWarningLabel.visible = False
+        self.ui.targetWarningLabel.visible = False
         self.ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
         # Tells of a new name as well.
         self.ui.resultSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onResultNamed)
@@ -88,7 +88,7 @@ class GenerateSection(Section):
             button.enabled = ready
         self.ui.similarButton.enabled = ready and steerable and bool(parameters.thyroidSegmentID)
         self._placing.refresh()
-        if not self._followWishes():
+        if not self._followTargets():
             self._showResult()
 
     def thyroidsChanged(self) -> None:
@@ -118,10 +118,10 @@ class GenerateSection(Section):
     def _onSceneClosing(self, caller, event) -> None:
         self._history.clear()
 
-    def _asked(self) -> dict[str, float]:
+    def _targets(self) -> dict[str, float]:
         """Give the wishes that count."""
         steerable = self._description is not None and self._description.steerable
-        return askedOf(self.parameters) if steerable else {}
+        return targetsOf(self.parameters) if steerable else {}
 
     # What is shown.
 
@@ -135,7 +135,7 @@ class GenerateSection(Section):
         self._history.mark(record)
         self.ui.generatedLabel.text = self._resultText(record)
         warnings = [row.warning(parameters, description) for row in self._rows.values()]
-        showWarning(self.ui.wishWarningLabel, "\n".join(filter(None, [*warnings, _recordWarning(record)])))
+        showWarning(self.ui.targetWarningLabel, "\n".join(filter(None, [*warnings, _recordWarning(record)])))
 
     def _resultText(self, record: ThyroidRecord | None) -> str:
         parameters, description = self.parameters, self._description
@@ -154,7 +154,7 @@ class GenerateSection(Section):
         self._onGenerate()
 
     def _onGenerate(self, checked: bool = False) -> None:
-        self._make(_("Generating a thyroid"), lambda work: self._maker.draw(self._asked(), work))
+        self._make(_("Generating a thyroid"), lambda work: self._maker.draw(self._targets(), work))
 
     def _onSimilar(self, checked: bool = False) -> None:
         seed = _newSeed()
@@ -162,7 +162,7 @@ class GenerateSection(Section):
         def draw(work: Work) -> Made:
             made = self._maker.drawSimilar(seed, work)
             work.check()
-            self._setWishes(made.asked, seed)
+            self._setTargets(made.targets, seed)
             return made
 
         self._make(_("Making a thyroid like the patient's"), draw)
@@ -174,39 +174,39 @@ class GenerateSection(Section):
             work.check()
             if self.parameters is None:
                 raise Cancelled(_("The scene was closed."))
-            self._followed = self._asked(), self.parameters.detail
-            record = ThyroidRecord.of(made.thyroid, made.placement, asked=made.asked, model=made.model)
+            self._followed = self._targets(), self.parameters.detail
+            record = ThyroidRecord.of(made.thyroid, made.placement, targets=made.targets, model=made.model)
             self._show(made.thyroid.surface, record, made.placement)
             self.session.say(_madeText(record))
         if self.parameters is not None:
             self.refresh()
 
-    def _setWishes(self, asked: dict[str, float], seed: int) -> None:
+    def _setTargets(self, targets: dict[str, float], seed: int) -> None:
         """Set sliders, check boxes and seed; the preview does not follow."""
-        self._settingWishes = True
+        self._settingTargets = True
         try:
-            for name, value in asked.items():
+            for name, value in targets.items():
                 self._rows[name].makeRoom(value)
             with slicer.util.NodeModify(self.parameters):
                 self.parameters.seed = seed
-                for name, wish in WISHES.items():
-                    setattr(self.parameters, wish.steer, name in asked)
-                    if name in asked:
-                        setattr(self.parameters, wish.value, asked[name])
+                for name, target in TARGETS.items():
+                    setattr(self.parameters, target.steer, name in targets)
+                    if name in targets:
+                        setattr(self.parameters, target.value, targets[name])
         finally:
-            self._settingWishes = False
-        self._followed = self._asked(), self.parameters.detail
+            self._settingTargets = False
+        self._followed = self._targets(), self.parameters.detail
 
     # Following the sliders.
 
-    def _followWishes(self) -> bool:
+    def _followTargets(self) -> bool:
         """Let the thyroid follow wishes that have changed; say whether it will, and be shown anew."""
-        asked, detail = self._asked(), self.parameters.detail
-        before, self._followed = self._followed, (asked, detail)
-        if before is None or self._settingWishes or not self.parameters.livePreview:
+        targets, detail = self._targets(), self.parameters.detail
+        before, self._followed = self._followed, (targets, detail)
+        if before is None or self._settingTargets or not self.parameters.livePreview:
             return False
         # A wish that was given up leaves the thyroid as it is.
-        changed = detail is not before[1] or any(before[0].get(name) != value for name, value in asked.items())
+        changed = detail is not before[1] or any(before[0].get(name) != value for name, value in targets.items())
         follows = changed and self._replaceable() is not None
         if follows:
             self._live.changed()
@@ -221,10 +221,10 @@ class GenerateSection(Section):
     def _onFollow(self) -> None:
         node = self._replaceable() if self.parameters is not None else None
         steering = self._maker.steering(node) if node is not None else None
-        asked = self._asked()
-        if steering is not None and asked != read_record(node).asked:
+        targets = self._targets()
+        if steering is not None and targets != read_record(node).targets:
             with self._pace.step() as resolution:
-                self._replace(node, steering.follow(asked, resolution=resolution), asked)
+                self._replace(node, steering.follow(targets, resolution=resolution), targets)
         if self.parameters is not None:
             self._showResult()
 
@@ -240,32 +240,32 @@ class GenerateSection(Section):
         if steering is None:
             self.session.say(_("The shown thyroid is another model's. Click Generate for one of this model."))
             return
-        asked = self._asked()
-        if self.parameters.exact and asked:
+        targets = self._targets()
+        if self.parameters.exact and targets:
             thyroid = steering.settle(
-                asked,
+                targets,
                 resolution=self._maker.resolution,
                 progress=work.progress,
-                stop_requested=work.stopRequested,
+                should_stop=work.shouldStop,
             ).thyroid
         else:
-            if asked != read_record(node).asked:
-                steering.follow(asked)
+            if targets != read_record(node).targets:
+                steering.follow(targets)
             work.progress(0.5, _("Making the surface"))
             work.check()
             thyroid = steering.decoded_at(self._maker.resolution)
         work.check()
         if self.parameters is None or self.parameters.result is not node:
             raise Cancelled(_("The thyroid is no longer there."))
-        record = self._replace(node, thyroid, asked)
+        record = self._replace(node, thyroid, targets)
         self._committed(thyroid.surface, record)
         self.session.say(_madeText(record))
         self._showResult()
 
-    def _replace(self, node, thyroid, asked: dict[str, float]) -> ThyroidRecord:
+    def _replace(self, node, thyroid, targets: dict[str, float]) -> ThyroidRecord:
         """Replace the surface of a thyroid that is steered; it stays where it is."""
         before = read_record(node)
-        record = ThyroidRecord.of(thyroid, before.placement, asked=asked, model=before.model)
+        record = ThyroidRecord.of(thyroid, before.placement, targets=targets, model=before.model)
         surface = thyroid.surface.moved(before.placement.to_ras(thyroid.surface.vertices))
         replace_surface(node, surface, record=record)
         self._maker.follows(node, record)
@@ -298,7 +298,7 @@ class GenerateSection(Section):
         self._placing.changed()
         self.session.announceThyroids()
 
-    def _onCarved(self) -> None:
+    def _onOverlapRemoved(self) -> None:
         node = self.parameters.result
         record, surface = read_record(node), surface_of_segment(node, SEGMENT_ID)
         self._committed(surface.moved(record.placement.to_trachea(surface.vertices)), record)
@@ -308,7 +308,7 @@ class GenerateSection(Section):
         """Go back to a thyroid, with the wishes and the seed it was made with."""
         self._live.stop()
         with self.session.errorsShown():
-            self._setWishes(past.record.asked, past.record.seed)
+            self._setTargets(past.record.targets, past.record.seed)
             self._show(past.surface, past.record, self._placementFor(past.record))
             self.session.say(_("This is the thyroid of before."))
         self.refresh()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wish:
+class TargetParameter:
     """How a feature appears in the panel: its parameters, its widgets' names, and its utmost limits."""
 
     value: str
@@ -31,30 +31,32 @@ class Wish:
     decimals: int
 
 
-WISHES = {
-    "volume_ml": Wish("volumeMl", "steerVolume", "volume", 0.1, 1000.0, 1),
-    "isthmus_area_mm2": Wish("isthmusAreaMm2", "steerIsthmusArea", "isthmusArea", 0.0, 2000.0, 0),
-    "symmetry": Wish("symmetry", "steerSymmetry", "symmetry", 0.0, 1.0, 2),
+TARGETS = {
+    "volume_ml": TargetParameter("volumeMl", "steerVolume", "volume", 0.1, 1000.0, 1),
+    "isthmus_area_mm2": TargetParameter("isthmusAreaMm2", "steerIsthmusArea", "isthmusArea", 0.0, 2000.0, 0),
+    "symmetry": TargetParameter("symmetry", "steerSymmetry", "symmetry", 0.0, 1.0, 2),
 }
 
 # Sliders reach a little past the cohort: there a model guesses, but the user may want to see it.
 _REACH = 0.25
 
 
-def askedOf(parameters: ThyroidSynthParameterNode) -> dict[str, float]:
+def targetsOf(parameters: ThyroidSynthParameterNode) -> dict[str, float]:
     """Give the features that count, with their values."""
-    return {name: getattr(parameters, wish.value) for name, wish in WISHES.items() if getattr(parameters, wish.steer)}
+    return {
+        name: getattr(parameters, target.value) for name, target in TARGETS.items() if getattr(parameters, target.steer)
+    }
 
 
-def besidesWishes(parameters: ThyroidSynthParameterNode) -> dict[str, object]:
+def besidesTargets(parameters: ThyroidSynthParameterNode) -> dict[str, object]:
     """Give all choices but the values of the wishes, which change with every move of a slider."""
-    values = {wish.value for wish in WISHES.values()}
+    values = {target.value for target in TARGETS.values()}
     return {name: getattr(parameters, name) for name in type(parameters).__annotations__ if name not in values}
 
 
 def rounded(features: Features) -> dict[str, float]:
     """Give features as a user would set them at the sliders."""
-    return {name: round(value, WISHES[name].decimals) for name, value in features.as_dict().items()}
+    return {name: round(value, TARGETS[name].decimals) for name, value in features.as_dict().items()}
 
 
 def percentileText(values: np.ndarray, value: float) -> str:
@@ -73,9 +75,9 @@ def outsideText(name: str, values: np.ndarray, value: float) -> str:
     """Say how far a wish lies outside the cohort; empty when it lies within."""
     low, high = float(values.min()), float(values.max())
     # The sliders' steps are coarser than the cohort's values.
-    if round(value, WISHES[name].decimals) < round(low, WISHES[name].decimals):
+    if round(value, TARGETS[name].decimals) < round(low, TARGETS[name].decimals):
         text, end = _("{name} {value} is {by} below the smallest of the cohort ({end})."), low
-    elif round(value, WISHES[name].decimals) > round(high, WISHES[name].decimals):
+    elif round(value, TARGETS[name].decimals) > round(high, TARGETS[name].decimals):
         text, end = _("{name} {value} is {by} above the largest of the cohort ({end})."), high
     else:
         return ""
@@ -84,7 +86,7 @@ def outsideText(name: str, values: np.ndarray, value: float) -> str:
     return text.format(name=names[name], value=featureText(name, value), by=by, end=featureText(name, end))
 
 
-class WishRow:
+class TargetRow:
     """The widgets of one feature: check box, slider, histogram and a line of text.
 
     Parameters
@@ -96,9 +98,9 @@ class WishRow:
     """
 
     def __init__(self, ui, name: str) -> None:
-        self._name, self._wish = name, WISHES[name]
+        self._name, self._target = name, TARGETS[name]
         kinds = ("CheckBox", "Slider", "RangeLabel", "HistogramLabel")
-        self._box, self._slider, self._label, histogram = (getattr(ui, self._wish.widgets + kind) for kind in kinds)
+        self._box, self._slider, self._label, histogram = (getattr(ui, self._target.widgets + kind) for kind in kinds)
         self._histogram = Histogram(histogram, self._slider)
         self._described: ModelDescription | None = None
         self._values = np.empty(0)
@@ -116,22 +118,22 @@ class WishRow:
         colour: tuple[float, float, float],
     ) -> None:
         """Show the wish, and where it and the measured value stand in the cohort."""
-        value, asked = getattr(parameters, self._wish.value), getattr(parameters, self._wish.steer)
+        value, targets = getattr(parameters, self._target.value), getattr(parameters, self._target.steer)
         steerable = description is None or description.steerable
         self._box.enabled = steerable
-        self._slider.enabled = steerable and asked
+        self._slider.enabled = steerable and targets
         values = self._cohort(description)
         low, high = self._reach(values, value)
         if (self._slider.minimum, self._slider.maximum) != (low, high):
             self._slider.minimum, self._slider.maximum = low, high
-        self._label.text = self._text(values, value, measured, asked and steerable)
-        self._histogram.show(values, Marks(value, measured, tuple(colour), asked and steerable))
+        self._label.text = self._text(values, value, measured, targets and steerable)
+        self._histogram.show(values, Marks(value, measured, tuple(colour), targets and steerable))
 
     def warning(self, parameters: ThyroidSynthParameterNode, description: ModelDescription | None) -> str:
         """Say how far the wish lies outside the cohort; empty when it does not, or does not count."""
-        if description is None or not description.steerable or not getattr(parameters, self._wish.steer):
+        if description is None or not description.steerable or not getattr(parameters, self._target.steer):
             return ""
-        return outsideText(self._name, self._cohort(description), getattr(parameters, self._wish.value))
+        return outsideText(self._name, self._cohort(description), getattr(parameters, self._target.value))
 
     def _cohort(self, description: ModelDescription | None) -> np.ndarray:
         """Give the cohort's values (n,); the same array as long as the description is the same."""
@@ -142,16 +144,16 @@ class WishRow:
         return self._values
 
     def _reach(self, values: np.ndarray, value: float) -> tuple[float, float]:
-        wish = self._wish
+        target = self._target
         if len(values) == 0:
-            return wish.lower, max(value, 1.0 if wish.upper == 1.0 else wish.upper / 10)
+            return target.lower, max(value, 1.0 if target.upper == 1.0 else target.upper / 10)
         low, high = float(values.min()), float(values.max())
         margin = _REACH * (high - low)
-        return min(value, max(wish.lower, low - margin)), max(value, min(wish.upper, high + margin))
+        return min(value, max(target.lower, low - margin)), max(value, min(target.upper, high + margin))
 
-    def _text(self, values: np.ndarray, value: float, measured: float | None, asked: bool) -> str:
+    def _text(self, values: np.ndarray, value: float, measured: float | None, targets: bool) -> str:
         parts = []
-        if not asked:
+        if not targets:
             parts.append(_("free"))
         elif len(values):
             parts.append(percentileText(values, value))

@@ -15,7 +15,7 @@ from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
-    from ThyroidSynthLib.model.library import ShelvedModel
+    from ThyroidSynthLib.model.library import LibraryModel
 
 
 def modelText(description: ModelDescription) -> str:
@@ -36,7 +36,7 @@ def modelText(description: ModelDescription) -> str:
     return "\n".join(lines)
 
 
-def shelfText(model: ShelvedModel, *, isDefault: bool) -> str:
+def libraryText(model: LibraryModel, *, isDefault: bool) -> str:
     """Give a model's lines in the list of the shelf: name, origin and ranges."""
     name = model.name
     if model.shipped:

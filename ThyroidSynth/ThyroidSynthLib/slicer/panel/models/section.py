@@ -22,13 +22,13 @@ from ThyroidSynthLib.slicer.panel.shared.models_folder import (
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 
-from .model_card import cardHtml, modelText, shelfText
+from .model_card import cardHtml, libraryText, modelText
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ThyroidSynthLib.model.description import ModelDescription
-    from ThyroidSynthLib.model.library import ShelvedModel
+    from ThyroidSynthLib.model.library import LibraryModel
 
 
 class ModelSection(Section):
@@ -47,7 +47,7 @@ class ModelSection(Section):
         self.onDescribed: Callable[[ModelDescription | None], None] = lambda description: None
         self._described: tuple[Path, int] | None = None
         self._listed: tuple | None = None
-        self._models: tuple[ShelvedModel, ...] = ()
+        self._models: tuple[LibraryModel, ...] = ()
         self.ui.modelsFolderEdit.currentPath = str(modelsFolder())
         self.ui.modelSelector.connect("activated(int)", self._onChosen)
         self.ui.modelList.connect("itemClicked(QListWidgetItem*)", self._onListClicked)
@@ -94,25 +94,25 @@ class ModelSection(Section):
         if isSet(path) and path.is_file():
             return path
         if not isSet(path):
-            return defaultModel(self.session.shelf) or path
-        shipped = self.session.shelf.shipped_files()
+            return defaultModel(self.session.library) or path
+        shipped = self.session.library.shipped_files()
         return next((each for each in shipped if each.parts[-3:] == path.parts[-3:]), path)
 
     def _list(self) -> None:
         """List the models, when the shelf or the chosen one has changed."""
-        shelf, path = self.session.shelf, self.parameters.model
-        changed = shelf.folder.stat().st_mtime_ns if shelf.folder.is_dir() else 0
-        default = defaultModel(shelf)
-        key = (path, shelf.folder, changed, default)
+        library, path = self.session.library, self.parameters.model
+        changed = library.folder.stat().st_mtime_ns if library.folder.is_dir() else 0
+        default = defaultModel(library)
+        key = (path, library.folder, changed, default)
         if key == self._listed:
             return
-        self._listed, self._models = key, shelf.models()
+        self._listed, self._models = key, library.models()
         self.ui.modelSelector.clear()
         self.ui.modelList.clear()
         for model in self._models:
             name = model.name + (_(" (ships with the module)") if model.shipped else "")
             self.ui.modelSelector.addItem(name, str(model.path))
-            self.ui.modelList.addItem(shelfText(model, isDefault=model.path == default))
+            self.ui.modelList.addItem(libraryText(model, isDefault=model.path == default))
             if model.problem:
                 self.ui.modelList.item(self.ui.modelList.count - 1).setToolTip(model.problem)
         paths = [model.path for model in self._models]
@@ -125,11 +125,11 @@ class ModelSection(Section):
         self._enable(path)
 
     def _enable(self, path: Path) -> None:
-        own = path.parent == self.session.shelf.folder and path.is_file()
+        own = path.parent == self.session.library.folder and path.is_file()
         self.ui.modelNameEdit.text = path.stem if isSet(path) else ""
         for widget in (self.ui.modelNameEdit, self.ui.renameModelButton, self.ui.deleteModelButton):
             widget.enabled = own
-        self.ui.defaultModelButton.enabled = path.is_file() and path != defaultModel(self.session.shelf)
+        self.ui.defaultModelButton.enabled = path.is_file() and path != defaultModel(self.session.library)
         self.ui.showModelButton.enabled = path.is_file()
 
     def _show(self, description: ModelDescription | None, text: str) -> None:
@@ -160,15 +160,15 @@ class ModelSection(Section):
         if not path:
             return
         with self.session.errorsShown():
-            added = self.session.shelf.add(path)
+            added = self.session.library.add(path)
             self._choose(added)
             self.session.say(_("'{name}' is on the shelf.").format(name=added.stem))
 
     def _onRename(self, checked: bool = False) -> None:
         path = self.parameters.model
-        wasDefault = path == defaultModel(self.session.shelf)
+        wasDefault = path == defaultModel(self.session.library)
         with self.session.errorsShown():
-            renamed = self.session.shelf.rename(path, self.ui.modelNameEdit.text)
+            renamed = self.session.library.rename(path, self.ui.modelNameEdit.text)
             if wasDefault:
                 setDefaultModel(renamed)
             self._choose(renamed)
@@ -179,14 +179,14 @@ class ModelSection(Section):
         if not slicer.util.confirmYesNoDisplay(question.format(name=path.stem), windowTitle=_("Delete a model")):
             return
         with self.session.errorsShown():
-            self.session.shelf.delete(path)
+            self.session.library.delete(path)
             # A default that is gone is none, so that of new scenes is again the one that ships.
-            self._choose(defaultModel(self.session.shelf) or Path())
+            self._choose(defaultModel(self.session.library) or Path())
             self.session.say(_("'{name}' was deleted.").format(name=path.stem))
 
     def _onDefault(self, checked: bool = False) -> None:
         path = self.parameters.model
-        setDefaultModel(None if self.session.shelf.is_shipped(path) else path)
+        setDefaultModel(None if self.session.library.is_shipped(path) else path)
         self._choose(path)
 
     def _onShow(self, checked: bool = False) -> None:

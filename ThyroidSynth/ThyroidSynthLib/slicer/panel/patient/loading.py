@@ -119,7 +119,7 @@ class CaseLoading:
     def _onSampleData(self, checked: bool = False) -> None:
         with self._session.work(_("Making the sample case")) as work:
             self._session.ensurePackages()
-            loaded = load_sample(slicer.mrmlScene, progress=work.progress, stop_requested=work.stopRequested)
+            loaded = load_sample(slicer.mrmlScene, progress=work.progress, should_stop=work.shouldStop)
             self._take(NAME, loaded, [_("synthetic: software input, not anatomy")])
             self._session.say(_("The sample case is loaded."))
 
@@ -137,7 +137,7 @@ class CaseLoading:
                 source,
                 ct=self._session.parameters.ct if source.ct_path is None else None,
                 progress=work.progress,
-                stop_requested=work.stopRequested,
+                should_stop=work.shouldStop,
             )
             self._take(source.id, loaded, self._remarks(source, loaded))
             self._session.say(_("{case} is loaded.").format(case=source.id))

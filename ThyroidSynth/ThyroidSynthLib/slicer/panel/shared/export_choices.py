@@ -75,7 +75,7 @@ class MergeOverlaps(enum.Enum):
         }[self]
 
 
-class CohortWishes(enum.Enum):
+class CohortTargets(enum.Enum):
     """What the thyroids of a cohort are asked for."""
 
     FREE = "free"
@@ -86,10 +86,10 @@ class CohortWishes(enum.Enum):
     def label(self) -> str:
         """Give the text shown to the user."""
         return {
-            CohortWishes.FREE: _("Like the training cohort"),
-            CohortWishes.MARGINALS: _("Distributions of your own"),
-            CohortWishes.TABLE: _("From a table"),
-            CohortWishes.FIXED: _("As ticked in Generate"),
+            CohortTargets.FREE: _("Like the training cohort"),
+            CohortTargets.MARGINALS: _("Distributions of your own"),
+            CohortTargets.TABLE: _("From a table"),
+            CohortTargets.FIXED: _("As ticked in Generate"),
         }[self]
 
 
@@ -118,12 +118,12 @@ class CohortOverlap(enum.Enum):
 
     IGNORE = "ignore"
     REPORT = "report"
-    CARVE = "carve"
+    REMOVE = "remove"
 
     def label(self) -> str:
         """Give the text shown to the user."""
         return {
             CohortOverlap.IGNORE: _("Overlap is not looked at"),
             CohortOverlap.REPORT: _("Measure the overlap"),
-            CohortOverlap.CARVE: _("Carve the overlap away"),
+            CohortOverlap.REMOVE: _("Carve the overlap away"),
         }[self]

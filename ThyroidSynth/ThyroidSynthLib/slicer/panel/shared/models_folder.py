@@ -6,7 +6,7 @@ from pathlib import Path
 
 import slicer
 
-from ThyroidSynthLib.model.library import Shelf
+from ThyroidSynthLib.model.library import ModelLibrary
 
 _FOLDER = "ThyroidSynth/ModelsFolder"
 _DEFAULT = "ThyroidSynth/DefaultModel"
@@ -23,12 +23,12 @@ def setModelsFolder(folder: Path) -> None:
     slicer.app.userSettings().setValue(_FOLDER, str(folder))
 
 
-def defaultModel(shelf: Shelf) -> Path | None:
+def defaultModel(library: ModelLibrary) -> Path | None:
     """Give the model of new scenes: the one the user said, else the first that ships with the module."""
     said = slicer.app.userSettings().value(_DEFAULT)
     if said and Path(said).is_file():
         return Path(said)
-    return next(iter(shelf.shipped_files()), None)
+    return next(iter(library.shipped_files()), None)
 
 
 def setDefaultModel(path: Path | None) -> None:

@@ -14,7 +14,7 @@ from ThyroidSynthLib.model.presets import PRESETS
 
 from .export_choices import (
     CohortOverlap,
-    CohortWishes,
+    CohortTargets,
     ExportWhat,
     LabelFormat,
     LabelGridChoice,
@@ -78,7 +78,7 @@ class Device(enum.Enum):
 
     def label(self) -> str:
         """Give the text shown to the user."""
-        return {Device.AUTO: _("Automatic"), Device.CPU: _("Processor"), Device.CUDA: _("GPU (CUDA)")}[self]
+        return {Device.AUTO: _("Automatic"), Device.CPU: _("CPU"), Device.CUDA: _("GPU (CUDA)")}[self]
 
 
 class SurfaceDetail(enum.Enum):
@@ -227,7 +227,7 @@ class ThyroidSynthParameterNode:
     mergeOverlaps: MergeOverlaps = MergeOverlaps.KEEP
 
     cohortFolder: Path
-    cohortWishes: CohortWishes = CohortWishes.FREE
+    cohortTargets: CohortTargets = CohortTargets.FREE
     cohortTable: Path
     cohortVolumeSpread: Spread = Spread.COHORT
     cohortVolumeFirst: Annotated[float, WithinRange(0.0, 1000.0)] = 12.0

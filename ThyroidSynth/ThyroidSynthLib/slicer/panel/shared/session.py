@@ -12,7 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled, ModelError, ThyroidSynthError
-from ThyroidSynthLib.model.library import Shelf
+from ThyroidSynthLib.model.library import ModelLibrary
 
 from .dependencies import ensurePackages, ensureRequirements
 from .models_folder import modelsFolder
@@ -49,14 +49,14 @@ class Work:
         self._show(fraction, message)
         slicer.app.processEvents()
 
-    def stopRequested(self) -> bool:
+    def shouldStop(self) -> bool:
         """Say whether the operation is to end."""
         slicer.app.processEvents()
         return self._cancelled
 
     def check(self) -> None:
         """Raise `Cancelled` if the operation is to end."""
-        if self.stopRequested():
+        if self.shouldStop():
             raise Cancelled(_("Cancelled."))
 
 
@@ -99,9 +99,9 @@ class Session:
         return self._work is not None
 
     @property
-    def shelf(self) -> Shelf:
+    def library(self) -> ModelLibrary:
         """The user's models and those that ship with the module."""
-        return Shelf(modelsFolder(), self._requirements.parent / "Models")
+        return ModelLibrary(modelsFolder(), self._requirements.parent / "Models")
 
     def cancel(self) -> None:
         """Ask the running operation to end, if there is one."""

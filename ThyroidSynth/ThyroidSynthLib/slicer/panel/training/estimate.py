@@ -34,7 +34,7 @@ class Estimator:
         self._answers: dict[Question, Answer] = {}
         self._problem = ""
         self._inquiry: Inquiry | None = None
-        self._asked: Question | None = None
+        self._targets: Question | None = None
         self._settling = qt.QTimer()
         self._settling.setSingleShot(True)
         self._settling.setInterval(_SETTLE_MS)
@@ -83,7 +83,7 @@ class Estimator:
             self._inquiry = None
 
     def _begin(self) -> None:
-        self._asked = self._question
+        self._targets = self._question
         try:
             self._inquiry = Inquiry(pythonExecutable(), self._question)
         except ThyroidSynthError as error:
@@ -101,7 +101,7 @@ class Estimator:
             if answer is None:
                 return
             self._inquiry = None
-            self._answers[_key(self._asked)] = answer
+            self._answers[_key(self._targets)] = answer
             self.machine = answer.machine
         self._polling.stop()
         self.onAnswer()

@@ -153,7 +153,7 @@ class TrainSection(Section):
         if job is None:
             return
         with self.session.errorsShown():
-            self.parameters.model = self.session.shelf.add(job.model_file, job.path.name)
+            self.parameters.model = self.session.library.add(job.model_file, job.path.name)
             self.session.say(_("The model is on the shelf and chosen."))
 
     def _onCollapsed(self, collapsed: bool) -> None:

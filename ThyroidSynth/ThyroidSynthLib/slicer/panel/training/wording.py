@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.jobs.machine import Machine
 
 _GB = 1e9
-LONG_ON_A_PROCESSOR_S = 3600.0
+LONG_ON_CPU_S = 3600.0
 
 
 def stateName(status: str) -> str:
@@ -115,7 +115,7 @@ def warningText(estimate: Estimate, machine: Machine, epochs: int) -> str:
     total = estimate.total_s(epochs)
     if estimate.device == "cpu" and machine.gpus:
         return _("This computer has a GPU ({name}); the device Automatic uses it.").format(name=machine.gpus[0].name)
-    if estimate.device == "cpu" and total > LONG_ON_A_PROCESSOR_S:
+    if estimate.device == "cpu" and total > LONG_ON_CPU_S:
         return _(
             "Without a GPU this takes {time}, and the computer is slow meanwhile. Choose a faster preset, fewer "
             "epochs, or train on a computer with an NVIDIA GPU."
@@ -131,9 +131,9 @@ def warningText(estimate: Estimate, machine: Machine, epochs: int) -> str:
 def casesText(verdicts: list[CaseVerdict]) -> str:
     """Say how many cases are learnt from, and how often the user decided otherwise than the rules."""
     accepted = sum(verdict.accepted for verdict in verdicts)
-    overruled = sum(verdict.accepted != verdict.by_rules for verdict in verdicts)
+    manual_decision = sum(verdict.accepted != verdict.by_rules for verdict in verdicts)
     text = _("{accepted} of {cases} cases are used").format(accepted=accepted, cases=len(verdicts))
-    return text + (_(", {n} by your word").format(n=overruled) if overruled else "") + "."
+    return text + (_(", {n} by your word").format(n=manual_decision) if manual_decision else "") + "."
 
 
 def alignmentText(alignment: str) -> str:

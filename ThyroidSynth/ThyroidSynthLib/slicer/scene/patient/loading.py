@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, TRACHEA
@@ -55,7 +55,7 @@ def load_case(
     *,
     ct: vtkMRMLScalarVolumeNode | None = None,
     progress: ProgressCallback = silent,
-    stop_requested: StopRequested = never,
+    should_stop: ShouldStop = never,
 ) -> LoadedCase:
     """Load a case that `anatomy.cases.find_cases` found.
 
@@ -69,7 +69,7 @@ def load_case(
     InputError
         A file cannot be read. Nothing is left in the scene then.
     Cancelled
-        `stop_requested` said so. Nothing is left in the scene then.
+        `should_stop` returned true. Nothing is left in the scene then.
     """
     added = []
     try:
@@ -77,7 +77,7 @@ def load_case(
             progress(0.0, f"Reading {source.ct_path.name}")
             ct = load_ct(scene, source.ct_path, name=f"{source.id} CT")
             added.append(ct)
-        check(stop_requested)
+        check(should_stop)
         progress(0.4, f"Reading the segmentation of {source.id}")
         if source.kind == "segmentation":
             segmentation, notes = load_segmentation(scene, source.labels_path, name=source.id), ()
@@ -87,7 +87,7 @@ def load_case(
             segmentation, notes = _segmentation_of_case(scene, source, shift)
         added.append(segmentation)
         progress(0.8, "Placing it over the CT")
-        check(stop_requested)
+        check(should_stop)
         if ct is not None and not lies_in(segmentation, ct):
             if source.ct_path is None:
                 notes += (f"it does not lie in '{ct.GetName()}', which is not taken for its CT",)
@@ -101,7 +101,7 @@ def load_case(
             segmentation.CreateClosedSurfaceRepresentation()
             segmentation.GetDisplayNode().SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
         progress(1.0, f"{source.id} is loaded")
-        check(stop_requested)
+        check(should_stop)
     except BaseException:
         for node in added:
             # The scene may have been closed meanwhile.

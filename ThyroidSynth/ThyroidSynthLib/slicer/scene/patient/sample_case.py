@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import OutputError
-from ThyroidSynthLib.common.progress import ProgressCallback, StopRequested, check, never, part_of, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.dataset.case_sources import find_cases
 
 from .loading import load_case
@@ -28,9 +28,7 @@ NAME = "Synthetic example"
 _SEED = 7
 
 
-def sample_source(
-    cache: Path, *, progress: ProgressCallback = silent, stop_requested: StopRequested = never
-) -> CaseSource:
+def sample_source(cache: Path, *, progress: ProgressCallback = silent, should_stop: ShouldStop = never) -> CaseSource:
     """Give the sample case's files, made in the cache if they are not there yet.
 
     Parameters
@@ -43,13 +41,13 @@ def sample_source(
     OutputError
         The cache cannot be written.
     Cancelled
-        `stop_requested` said so; the cache is as it was.
+        `should_stop` returned true; the cache is as it was.
     """
     # Another version may draw another case.
     folder = cache / f"ThyroidSynth-example-{__version__}"
     if not folder.is_dir():
         try:
-            _make(folder, progress, stop_requested)
+            _make(folder, progress, should_stop)
         except OSError as error:
             raise OutputError(
                 f"The sample case cannot be written to {cache} ({error.strerror}). Choose another cache folder in "
@@ -59,7 +57,7 @@ def sample_source(
 
 
 def load_sample(
-    scene: vtkMRMLScene, *, progress: ProgressCallback = silent, stop_requested: StopRequested = never
+    scene: vtkMRMLScene, *, progress: ProgressCallback = silent, should_stop: ShouldStop = never
 ) -> LoadedCase:
     """Load the sample case into the scene.
 
@@ -70,12 +68,12 @@ def load_sample(
     """
     cache = Path(scene.GetCacheManager().GetRemoteCacheDirectory())
     progress(0.0, "Making the sample case")
-    check(stop_requested)
-    source = sample_source(cache, progress=part_of(progress, 0.0, 0.6), stop_requested=stop_requested)
-    return load_case(scene, source, progress=part_of(progress, 0.6, 1.0), stop_requested=stop_requested)
+    check(should_stop)
+    source = sample_source(cache, progress=part_of(progress, 0.0, 0.6), should_stop=should_stop)
+    return load_case(scene, source, progress=part_of(progress, 0.6, 1.0), should_stop=should_stop)
 
 
-def _make(folder: Path, progress: ProgressCallback, stop_requested: StopRequested) -> None:
+def _make(folder: Path, progress: ProgressCallback, should_stop: ShouldStop) -> None:
     from ThyroidSynthLib.dataset.synthetic import write_example_dataset
 
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +81,7 @@ def _make(folder: Path, progress: ProgressCallback, stop_requested: StopRequeste
     making = Path(tempfile.mkdtemp(prefix=".ThyroidSynth-example-", dir=folder.parent))
     try:
         write_example_dataset(making, cases=1, seed=_SEED, defective_share=0.0, workers=1, progress=progress)
-        check(stop_requested)
+        check(should_stop)
         making.chmod(0o755)
         making.rename(folder)
     finally:

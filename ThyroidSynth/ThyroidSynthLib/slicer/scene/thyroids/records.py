@@ -72,7 +72,7 @@ class ThyroidRecord:
 
     seed: int
     code: tuple[float, ...]
-    asked: dict[str, float]
+    targets: dict[str, float]
     measured: dict[str, float]
     trachea_to_ras: tuple[float, ...]
     model: str
@@ -84,12 +84,12 @@ class ThyroidRecord:
     quality: dict[str, float] = field(default_factory=dict)
     original: dict[str, float] = field(default_factory=dict)
     source_segment: str = ""
-    carved: bool = False
+    overlap_removed: bool = False
     resolution: int | None = None
 
     @classmethod
     def of(
-        cls, thyroid: Thyroid, placement: Placement, *, asked: Mapping[str, float], model: str, **about: object
+        cls, thyroid: Thyroid, placement: Placement, *, targets: Mapping[str, float], model: str, **about: object
     ) -> ThyroidRecord:
         """Make the record of a thyroid at a placement.
 
@@ -99,7 +99,7 @@ class ThyroidRecord:
         return cls(
             seed=int(thyroid.seed),
             code=tuple(float(value) for value in np.ravel(thyroid.code)),
-            asked={name: float(value) for name, value in asked.items()},
+            targets={name: float(value) for name, value in targets.items()},
             measured=thyroid.measured.as_dict(),
             trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()),
             model=model,

@@ -1,0 +1,42 @@
+"""Public names of a package that are imported only when they are used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+
+def lazy_exports(
+    package: str, names: Mapping[str, Sequence[str]]
+) -> tuple[list[str], Callable[[str], object], Callable[[], list[str]]]:
+    """Return `__all__`, `__getattr__` and `__dir__` for a package that must stay cheap to import.
+
+    The module opens in Slicer before PyTorch and scikit-image are installed, so a package imports none of
+    its files with itself.
+
+    Parameters
+    ----------
+    package : str
+        Name of the package: its ``__name__``.
+    names : mapping of str to sequence of str
+        For each file of the package (without suffix) the public names it defines.
+
+    Returns
+    -------
+    tuple
+        Assign it to ``__all__, __getattr__, __dir__``.
+    """
+    if clash := set(names) & {name for public in names.values() for name in public}:
+        # Python binds a file's own name in its package as soon as the file is imported.
+        raise ValueError(f"{package}: {', '.join(sorted(clash))} would name both a file and a public name.")
+    home = {name: file for file, public in names.items() for name in public}
+
+    def get(name: str) -> object:
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{package}.{home[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return sorted(home), get, lambda: sorted({*vars(sys.modules[package]), *home})
