@@ -1,4 +1,8 @@
-"""ThyroidSynth: generate thyroid shapes over a patient's CT. The shell: all it does is in ThyroidSynthLib."""
+"""The ThyroidSynth module of 3D Slicer.
+
+Slicer imports this file at every start, whether or not the module is opened. Everything from ThyroidSynthLib
+is therefore imported where it is first used.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,9 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from ThyroidSynthLib.slicer.panel.panel import Panel
-from ThyroidSynthLib.slicer.panel.sample_data import registerSampleData
-from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
-
 
 class ThyroidSynth(ScriptedLoadableModule):
-    """Describes the module to Slicer."""
+    """Title, help and acknowledgement of the module; registers the sample case."""
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
@@ -41,12 +41,19 @@ class ThyroidSynth(ScriptedLoadableModule):
             "Segmentations come from TotalSegmentator (J. Wasserthal et al., Radiology: Artificial Intelligence "
             "2023)."
         )
-        # Only then are the other modules there.
+        # The module Sample Data exists only once all modules have been loaded.
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
+def registerSampleData():
+    """List the sample case in the module Sample Data."""
+    from ThyroidSynthLib.slicer.panel.sample_data import registerSampleCase
+
+    registerSampleCase()
+
+
 class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """Connects the panel with the application: scene, parameter node, entering and leaving."""
+    """Creates the panel and hands it the parameter node of the scene while the module is open."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -61,6 +68,8 @@ class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
+        from ThyroidSynthLib.slicer.panel.panel import Panel
+
         self.logic = ThyroidSynthLogic()
         self.panel = Panel(Path(self.resourcePath("UI")), Path(self.resourcePath("requirements.txt")))
         self.layout.addWidget(self.panel.widget)
@@ -97,14 +106,14 @@ class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(self.logic.getParameterNode())
 
     def setParameterNode(self, parameterNode):
-        """Follow another parameter node, or none."""
+        """Connect the panel to a parameter node; None disconnects it."""
         if self._parameterNode is not None:
             self._parameterNode.disconnectGui(self._guiTag)
             self.removeObserver(self._parameterNode, self._modified, self._onParametersModified)
         self._parameterNode, self._guiTag = parameterNode, None
         if parameterNode is not None:
             self._guiTag = parameterNode.connectGui(self.panel.sections)
-            # After connectGui: the panel refines what the connection has just written into the widgets.
+            # Observed after connectGui, so that the widgets already hold the new values when the panel refreshes.
             self.addObserver(parameterNode, self._modified, self._onParametersModified)
         self.panel.setParameters(parameterNode)
 
@@ -113,14 +122,16 @@ class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
 
 class ThyroidSynthLogic(ScriptedLoadableModuleLogic):
-    """Gives the typed parameter node; the work is done by ThyroidSynthLib."""
+    """Wraps the module's parameter node with its typed fields."""
 
     def getParameterNode(self):
+        from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
+
         return ThyroidSynthParameterNode(super().getParameterNode())
 
 
 class ThyroidSynthTest(ScriptedLoadableModuleTest):
-    """The main flow inside Slicer, by the panel: load, generate, steer, fit, edit, keep, export, save, reopen."""
+    """Test of the main flow in Slicer, see `ThyroidSynthLib.slicer.panel.self_test`."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()

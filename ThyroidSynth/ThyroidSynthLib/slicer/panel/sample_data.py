@@ -1,4 +1,7 @@
-"""The sample case in Slicer's module "Sample Data"."""
+"""The sample case in Slicer's module Sample Data.
+
+Slicer imports this file at every start, so what loads the case is imported when the user opens it.
+"""
 
 from __future__ import annotations
 
@@ -7,55 +10,54 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.common.errors import Cancelled
-from ThyroidSynthLib.slicer.panel.patient.loading import showLoaded
-from ThyroidSynthLib.slicer.panel.shared.dependencies import ensurePackages
-from ThyroidSynthLib.slicer.scene.patient.sample_case import load_sample
-
 _RESOURCES = Path(__file__).parents[3] / "Resources"
-_CATEGORY = "ThyroidSynth"
-_SAMPLE = "ThyroidSynthExample"
 
 
-def registerSampleData() -> None:
-    """List the sample case in the module "Sample Data"; called when the application has started."""
+def registerSampleCase() -> None:
+    """List the sample case in the module Sample Data, which must have been loaded."""
     import SampleData
 
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category=_CATEGORY,
-        sampleName=_SAMPLE,
-        # Nothing is downloaded; the module wants one address for each file, and shows none of them.
+        category="ThyroidSynth",
+        sampleName="ThyroidSynthExample",
+        # The case is computed, not downloaded, but Sample Data expects an address for each file.
         uris="https://arxiv.org/abs/2504.03313",
         fileNames="ThyroidSynthExample",
         nodeNames=_("Neck CT (synthetic)"),
-        customDownloader=downloadSample,
+        customDownloader=loadSampleCase,
         thumbnailFileName=str(_RESOURCES / "Icons" / "ThyroidSynthExample.png"),
     )
 
 
-def downloadSample(source=None) -> list:
-    """Make the sample case, or take it from the cache, and load it.
+def loadSampleCase(source=None) -> list:
+    """Load the sample case, which is computed on first use and then cached.
 
     Parameters
     ----------
     source : SampleDataSource
-        As the module "Sample Data" passes it; there is only one.
+        Passed by Sample Data; not needed, because there is only one sample case.
 
     Returns
     -------
     list of vtkMRMLNode
-        CT and segmentation.
+        CT and segmentation; empty if the user declined the installation of packages.
     """
+    from ThyroidSynthLib.common.errors import Cancelled
+    from ThyroidSynthLib.slicer.panel.patient.loading import showLoaded
+    from ThyroidSynthLib.slicer.panel.shared.dependencies import ensurePackages
+    from ThyroidSynthLib.slicer.scene.patient.sample_case import load_sample
+
     with slicer.util.tryWithErrorDisplay(_("The sample case cannot be opened."), waitCursor=True):
         try:
             ensurePackages(_RESOURCES / "requirements.txt")
-            loaded = load_sample(slicer.mrmlScene, progress=_show)
+            loaded = load_sample(slicer.mrmlScene, progress=_showProgress)
         except Cancelled as cancelled:
             slicer.util.showStatusMessage(str(cancelled), 3000)
             return []
         showLoaded(loaded)
         return [loaded.ct, loaded.segmentation]
+    return []
 
 
-def _show(fraction: float, message: str) -> None:
+def _showProgress(fraction: float, message: str) -> None:
     slicer.util.showStatusMessage(message, 3000)

@@ -1,0 +1,37 @@
+"""What opening Slicer imports: the module's file, not the library behind it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from support.panel_hands import PROJECT
+
+_OPEN_SLICER = """
+import json, sys
+sys.path[:0] = sys.argv[1:3]
+from standin.session import open_session
+
+def imported():
+    return sorted(name for name in sys.modules if name.partition(".")[0] == "ThyroidSynthLib")
+
+session = open_session()
+module = session.load_module(sys.argv[2] + "/ThyroidSynth.py")
+import slicer
+listed = "ThyroidSynth" in slicer.modules.sampleDataSources
+at_start = imported()
+module.select()
+print(json.dumps([at_start, listed, len(imported())]))
+"""
+
+
+def test_opening_slicer_imports_a_handful_of_the_modules_files():
+    folders = [str(PROJECT / "Testing"), str(PROJECT / "ThyroidSynth")]
+    run = subprocess.run(
+        [sys.executable, "-c", _OPEN_SLICER, *folders], capture_output=True, text=True, check=True, timeout=120
+    )
+    at_start, sample_case_is_listed, after_opening_the_module = json.loads(run.stdout.splitlines()[-1])
+    assert sample_case_is_listed
+    assert len(at_start) <= 5, at_start
+    assert after_opening_the_module > 50
