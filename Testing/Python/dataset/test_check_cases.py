@@ -43,7 +43,7 @@ def test_cases_are_judged_without_drawing_samples(dataset: Path, tmp_path: Path)
     with pytest.raises(CohortError, match="was not finished"):
         Cohort.open(tmp_path / "c")
     told = table(tmp_path / "c")
-    assert told["s0"].accepted and told["s0"].by_rules and told["s0"].features["volume_ml"] > 1
+    assert told["s0"].accepted and told["s0"].accepted_by_rules and told["s0"].features["volume_ml"] > 1
     assert told["s1"].reasons == ("cut by the scan's border",) and told["s1"].features is not None
     assert told["s2"].features is None and not told["s2"].accepted
     assert "trachea.nii.gz" in told["s3"].error and told["s3"].features is None
@@ -51,13 +51,13 @@ def test_cases_are_judged_without_drawing_samples(dataset: Path, tmp_path: Path)
 
 def test_a_preparation_goes_on_from_the_check_with_the_users_word(dataset: Path, tmp_path: Path) -> None:
     check_cases(dataset, tmp_path / "c", FEW, workers=1)
-    summary = prepare_cohort(dataset, tmp_path / "c", replace(FEW, accept=("s1",), reject=("s0",)), workers=1)
+    summary = prepare_cohort(dataset, tmp_path / "c", replace(FEW, include=("s1",), exclude=("s0",)), workers=1)
 
     assert summary.reused == 3
     assert Cohort.open(tmp_path / "c").ids == ("s1",)
     told = table(tmp_path / "c")
-    assert (told["s0"].accepted, told["s0"].by_rules) == (False, True)
-    assert (told["s1"].accepted, told["s1"].by_rules) == (True, False)
+    assert (told["s0"].accepted, told["s0"].accepted_by_rules) == (False, True)
+    assert (told["s1"].accepted, told["s1"].accepted_by_rules) == (True, False)
 
 
 def test_no_sound_case_is_for_the_user_to_see(dataset: Path, tmp_path: Path) -> None:

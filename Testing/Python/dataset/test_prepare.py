@@ -123,7 +123,7 @@ def test_a_stop_at_any_moment_leaves_a_folder_that_goes_on(dataset, tmp_path, af
             FEW,
             workers=1,
             progress=lambda fraction, _: reached.__setitem__(0, fraction),
-            cancelled=lambda: reached[0] >= after,
+            should_stop=lambda: reached[0] >= after,
         )
     with pytest.raises(CohortError, match="not finished"):
         Cohort.open(tmp_path / "c")
@@ -175,21 +175,21 @@ def test_ctrl_c_ends_at_once_and_leaves_no_process(dataset, tmp_path):
     assert prepare_cohort(dataset, tmp_path / "c", workers=1).reused > 0
 
 
-def test_a_case_can_be_accepted_or_refused_by_its_id(dataset, tmp_path):
+def test_cases_are_included_and_excluded_manually_by_id(dataset, tmp_path):
     folder = tmp_path / "c"
     prepare_cohort(dataset, folder, FEW, workers=1)
-    options = PrepareOptions(samples_per_shape=500, accept=("s4",), reject=("s0",))
+    options = PrepareOptions(samples_per_shape=500, include=("s4",), exclude=("s0",))
     summary = prepare_cohort(dataset, folder, options, workers=1)
     assert summary.reused == 5
     assert Cohort.open(folder).ids == ("s1", "s2", "s3", "s4")
     table = _table(folder)
-    assert (table["s4"]["verdict"], table["s4"]["manual_decision"]) == ("accepted", "accepted by the user")
+    assert (table["s4"]["verdict"], table["s4"]["manual_decision"]) == ("accepted", "included")
     assert table["s4"]["reasons"] == "cut by the scan's border"
-    assert (table["s0"]["verdict"], table["s0"]["manual_decision"]) == ("refused", "refused by the user")
+    assert (table["s0"]["verdict"], table["s0"]["manual_decision"]) == ("refused", "excluded")
     with pytest.raises(InputError, match="s99"):
-        prepare_cohort(dataset, folder, PrepareOptions(accept=("s99",)), workers=1)
+        prepare_cohort(dataset, folder, PrepareOptions(include=("s99",)), workers=1)
     with pytest.raises(InputError, match="both"):
-        prepare_cohort(dataset, folder, PrepareOptions(accept=("s0",), reject=("s0",)), workers=1)
+        prepare_cohort(dataset, folder, PrepareOptions(include=("s0",), exclude=("s0",)), workers=1)
 
 
 def test_another_cohort_is_replaced_only_when_asked(dataset, tmp_path):
@@ -225,6 +225,6 @@ def test_without_a_usable_case_the_reasons_are_told(tmp_path):
     with pytest.raises(CohortError, match="cut by the scan's border"):
         prepare_cohort(REAL_CASE, tmp_path / "c", FEW, workers=1)
     assert _table(tmp_path / "c")["totalsegmentator_s0327"]["verdict"] == "refused"
-    options = PrepareOptions(samples_per_shape=500, accept=("totalsegmentator_s0327",))
+    options = PrepareOptions(samples_per_shape=500, include=("totalsegmentator_s0327",))
     assert prepare_cohort(REAL_CASE, tmp_path / "c", options, workers=1).accepted == 1
     assert Cohort.open(tmp_path / "c").features[0, 0] == pytest.approx(38.36, rel=0.01)

@@ -220,22 +220,22 @@ def test_the_border_margin_is_a_rule():
 
 def test_a_user_can_overrule_but_the_reasons_stay():
     refused = _verdict(GLAND[10:], TRACHEA[10:])
-    accepted = apply_manual_decision(refused, accept=True)
-    assert accepted.accepted and accepted.manual_decision == "accepted by the user"
+    accepted = apply_manual_decision(refused, include=True)
+    assert accepted.accepted and accepted.manual_decision == "included"
     assert accepted.reasons == ("cut by the scan's border",)
-    rejected = apply_manual_decision(_verdict(GLAND), accept=False)
-    assert not rejected.accepted and rejected.manual_decision == "refused by the user"
-    assert apply_manual_decision(refused, accept=False) == refused
+    rejected = apply_manual_decision(_verdict(GLAND), include=False)
+    assert not rejected.accepted and rejected.manual_decision == "excluded"
+    assert apply_manual_decision(refused, include=False) == refused
 
 
 def test_nothing_to_learn_from_cannot_be_accepted():
-    verdict = apply_manual_decision(_verdict(GLAND, TRACHEA * 0), accept=True)
+    verdict = apply_manual_decision(_verdict(GLAND, TRACHEA * 0), include=True)
     assert not verdict.accepted and verdict.manual_decision == ""
     assert "nothing to learn from" in verdict.notes[-1]
 
 
 def test_a_verdict_comes_back_from_json():
-    verdict = apply_manual_decision(_verdict(GLAND[10:], TRACHEA[10:]), accept=True)
+    verdict = apply_manual_decision(_verdict(GLAND[10:], TRACHEA[10:]), include=True)
     back = QualityVerdict.from_json(verdict.to_json())
     assert back.to_json() == verdict.to_json() and back.measurements == verdict.measurements
 
@@ -244,4 +244,4 @@ def test_the_real_case_is_refused_because_the_scan_cuts_it_yet_has_a_surface():
     verdict = check_case(read_case(find_cases(REAL_CASE)[0]))
     assert verdict.reasons == ("cut by the scan's border",)
     assert verdict.surface_ras.volume / 1000 == pytest.approx(38.36, rel=0.01)
-    assert verdict.can_be_accepted
+    assert verdict.can_be_included

@@ -23,7 +23,7 @@ def job(tmp_path: Path, monkeypatch) -> JobFolder:
     monkeypatch.setattr(Path, "home", lambda: Path("/home/jdoe"))
     folder = tmp_path / "Jane Doe's files" / "goitre job"
     (tmp_path / "Jane Doe's files" / "patients").mkdir(parents=True)
-    job = job_for(folder, JobOptions(input=tmp_path / "Jane Doe's files" / "patients", reject=("s1",)))
+    job = job_for(folder, JobOptions(input=tmp_path / "Jane Doe's files" / "patients", exclude=("s1",)))
     job.write_config({**job.read_config(), "held_out": ["s1"], "held_out_ids": ["s1"]})
     job.write_state(JobState(status="failed", message=f"{folder}/cohort is damaged.", host="jdoe-laptop", pid=42))
     job.log_file.write_text("".join(f"line {number}\n" for number in range(100)) + f"at {folder}/x.py of jdoe\n")
@@ -43,7 +43,7 @@ def test_it_holds_what_helps(job: JobFolder) -> None:
         "job folder: goitre job",
         "status: failed",
         "device: auto",
-        "overruled cases: 1",
+        "manually decided cases: 1",
         "held out cases: 1",
         '"preset": "best"',
         "line 99",

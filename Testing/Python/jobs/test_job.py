@@ -307,7 +307,7 @@ job.write_state(JobState(status="stopped", epochs=10))
             if phases[-1] == "killing":
                 wait_for(lambda: not job.is_running())
 
-        assert phases == ["targets", "targets", "targets", "terminating", "killing", "ended"]
+        assert phases == ["requested", "requested", "requested", "terminating", "killing", "ended"]
 
     def test_stopping_a_job_that_does_not_run_leaves_no_wish_behind(self, job: JobFolder) -> None:
         assert background.StopSequence(job).poll(0.0) == "ended"
@@ -386,10 +386,10 @@ def test_a_first_signal_asks_to_stop_and_a_second_one_is_as_ever(number: int) ->
 
     before = signal.signal(number, as_ever)
     try:
-        with stop_on_signals() as targets:
-            assert not targets()
+        with stop_on_signals() as should_stop:
+            assert not should_stop()
             signal.raise_signal(number)
-            assert targets() and came == []
+            assert should_stop() and came == []
             signal.raise_signal(number)
             assert came == [number]
         assert signal.getsignal(number) is as_ever

@@ -73,34 +73,34 @@ def test_a_job_goes_on_without_its_input_and_a_new_one_does_not_begin(cohort: Pa
 
 
 def test_the_users_word_on_cases_stays_with_the_job_and_its_input(dataset: Path, tmp_path: Path) -> None:
-    options = JobOptions(input=dataset, accept=("s3", "s1"), reject=("s2",))
+    options = JobOptions(input=dataset, include=("s3", "s1"), exclude=("s2",))
     job = job_for(tmp_path / "job", options)
-    assert (job.read_config()["accept"], job.read_config()["reject"]) == (["s1", "s3"], ["s2"])
+    assert (job.read_config()["include"], job.read_config()["exclude"]) == (["s1", "s3"], ["s2"])
 
     job_for(job.path, JobOptions(input=dataset))
-    assert job.read_config()["accept"] == ["s1", "s3"]
+    assert job.read_config()["include"] == ["s1", "s3"]
 
-    job_for(job.path, JobOptions(input=dataset, accept=()))
-    assert (job.read_config()["accept"], job.read_config()["reject"]) == ([], ["s2"])
+    job_for(job.path, JobOptions(input=dataset, include=()))
+    assert (job.read_config()["include"], job.read_config()["exclude"]) == ([], ["s2"])
 
     other = tmp_path / "other dataset"
     other.mkdir()
     job_for(job.path, JobOptions(input=other))
-    assert job.read_config()["reject"] == []
+    assert job.read_config()["exclude"] == []
 
 
 def test_a_training_that_has_begun_keeps_its_cases(dataset: Path, tmp_path: Path) -> None:
-    job = job_for(tmp_path / "job", JobOptions(input=dataset, reject=("s2",)))
+    job = job_for(tmp_path / "job", JobOptions(input=dataset, exclude=("s2",)))
     job.checkpoint_file.write_bytes(b"")
 
     with pytest.raises(JobError, match="other cases of its input"):
-        job_for(job.path, JobOptions(input=dataset, reject=("s3",)))
+        job_for(job.path, JobOptions(input=dataset, exclude=("s3",)))
     job_for(job.path, JobOptions(input=dataset))
 
 
 def test_no_case_of_a_finished_cohort_can_be_left_out(cohort: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a cohort already"):
-        job_for(tmp_path / "job", JobOptions(input=cohort, reject=("tiny00",)))
+        job_for(tmp_path / "job", JobOptions(input=cohort, exclude=("tiny00",)))
 
 
 def test_a_damaged_configuration_can_be_restarted(cohort: Path, tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ def test_cases_are_checked_first_and_the_training_goes_on_with_the_users_word(
     assert [verdict.id for verdict in read_quality_table(quality_file(job.read_config()))] == ["s0000", "s0001"]
     assert not (job.path / "cohort" / "cohort.json").exists()
 
-    job_for(job.path, JobOptions(input=dataset, epochs=2, device="cpu", reject=("s0001",)))
+    job_for(job.path, JobOptions(input=dataset, epochs=2, device="cpu", exclude=("s0001",)))
     trained = run("--job", job.path)
 
     assert (trained.returncode, trained.stderr) == (0, "")

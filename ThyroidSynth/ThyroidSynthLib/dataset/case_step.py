@@ -146,7 +146,7 @@ def unreadable_case(task: CaseTask, error: str) -> CaseRecord:
 def _judge_and_place(task: CaseTask) -> tuple[QualityVerdict, Placement | None, Surface | None]:
     case = read_case(task.source)
     verdict = check_case(case, task.rules)
-    placement = verdict.cleaned.placement(task.alignment) if verdict.can_be_accepted else None
+    placement = verdict.cleaned.placement(task.alignment) if verdict.can_be_included else None
     surface = verdict.surface_ras
     return replace(verdict, cleaned=None, without_islands=None, surface_ras=None), placement, surface
 

@@ -100,7 +100,7 @@ def write_cohort(
     alignment: str = ALIGNMENTS[0],
     about: dict[str, Any] | None = None,
     progress: ProgressCallback = silent,
-    cancelled: ShouldStop = never,
+    should_stop: ShouldStop = never,
 ) -> Cohort:
     """Make the frame, draw the samples and write ``cohort.json`` last.
 
@@ -148,7 +148,7 @@ def write_cohort(
         per_shape=samples_per_shape,
         seed=seed,
         progress=progress,
-        cancelled=cancelled,
+        should_stop=should_stop,
     )
     document = {
         "format": FORMAT,
@@ -198,7 +198,7 @@ def write_cohort_from_surfaces(
     statement: str = "",
     workers: int = 1,
     progress: ProgressCallback = silent,
-    cancelled: ShouldStop = never,
+    should_stop: ShouldStop = never,
 ) -> Cohort:
     """Make a cohort of closed surfaces that are already in `trachea_mm`, without images.
 
@@ -249,7 +249,7 @@ def write_cohort_from_surfaces(
             synthetic=synthetic,
             about={"statement": statement, "source": "surfaces"},
             progress=progress,
-            cancelled=cancelled,
+            should_stop=should_stop,
         )
 
 

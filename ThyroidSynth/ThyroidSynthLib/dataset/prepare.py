@@ -45,8 +45,8 @@ class PrepareOptions:
         How shapes are laid in the trachea frame, one of `frame.ALIGNMENTS`; "trachea" as published.
     rules : QualityRules
         What quality control asks.
-    accept, reject : tuple of str
-        Ids of cases the user accepts or refuses whatever the rules say.
+    include, exclude : tuple of str
+        Ids of cases that are included or excluded manually, whatever the rules say.
     samples_per_shape : int
         50,000 as published.
     seed : int
@@ -58,8 +58,8 @@ class PrepareOptions:
     class_map: str | None = None
     alignment: str = ALIGNMENTS[0]
     rules: QualityRules = field(default_factory=QualityRules)
-    accept: tuple[str, ...] = ()
-    reject: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     samples_per_shape: int = SAMPLES_PER_SHAPE
     seed: int = 0
     overwrite: bool = False
@@ -102,7 +102,7 @@ def prepare_cohort(
     options: PrepareOptions = PrepareOptions(),
     *,
     progress: ProgressCallback = silent,
-    cancelled: ShouldStop = never,
+    should_stop: ShouldStop = never,
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> PreparationSummary:
@@ -124,7 +124,7 @@ def prepare_cohort(
     Raises
     ------
     InputError
-        There are no cases, or a case to accept or refuse is not among them.
+        There are no cases, or a case to include or exclude is not among them.
     CohortError
         The folder holds another cohort, or no case was accepted (``quality.csv`` says why).
     OutputError
@@ -141,18 +141,18 @@ def prepare_cohort(
         folder = folder.absolute()
         source = Path(source).absolute() if isinstance(source, (str, Path)) else source
     sources, origin = _sources(source, options)
-    _check_overrules(sources, options)
+    _check_manual_decisions(sources, options)
     _claim(folder, origin, options)
     statement = synthetic_statement(origin) if origin else None
     try:
         with workers_for(min(usable_workers(workers), len(sources)), scheduler=scheduler) as pool:
-            records = _measure(sources, folder, options, pool, part_of(progress, 0, _MEASURING_SHARE), cancelled)
+            records = _measure(sources, folder, options, pool, part_of(progress, 0, _MEASURING_SHARE), should_stop)
             accepted = [record for record in records if record.accepted]
             if not accepted:
                 (folder / COHORT_FILE).unlink(missing_ok=True)
                 raise CohortError(
                     f"None of the {len(records)} cases can be learnt from ({_most_common(records)}). "
-                    f"{folder / QUALITY_FILE} gives the reasons; a case can be accepted by its id all the same."
+                    f"{folder / QUALITY_FILE} gives the reasons; include a case manually by its id."
                 )
             write_cohort(
                 folder,
@@ -164,7 +164,7 @@ def prepare_cohort(
                 alignment=options.alignment,
                 about=_about(origin, statement, options, records),
                 progress=part_of(progress, _MEASURING_SHARE, 1),
-                cancelled=cancelled,
+                should_stop=should_stop,
             )
     except OSError as error:
         raise _unwritable(folder, error) from error
@@ -177,7 +177,7 @@ def check_cases(
     options: PrepareOptions = PrepareOptions(),
     *,
     progress: ProgressCallback = silent,
-    cancelled: ShouldStop = never,
+    should_stop: ShouldStop = never,
     workers: int | None = None,
 ) -> PreparationSummary:
     """Judge and measure every case and write ``quality.csv``, without drawing samples.
@@ -189,11 +189,11 @@ def check_cases(
     began = time.monotonic()
     folder = Path(folder)
     sources, origin = _sources(source, options)
-    _check_overrules(sources, options)
+    _check_manual_decisions(sources, options)
     _claim(folder, origin, options)
     try:
         with Workers(min(usable_workers(workers), len(sources))) as pool:
-            records = _measure(sources, folder, options, pool, progress, cancelled)
+            records = _measure(sources, folder, options, pool, progress, should_stop)
     except OSError as error:
         raise _unwritable(folder, error) from error
     return _summary(folder, records, bool(origin and synthetic_statement(origin)), began)
@@ -234,14 +234,14 @@ def _sources(
     return sources, files[0].absolute().parent if files else None
 
 
-def _check_overrules(sources: Sequence[CaseSource], options: PrepareOptions) -> None:
+def _check_manual_decisions(sources: Sequence[CaseSource], options: PrepareOptions) -> None:
     known = {source.id for source in sources}
-    unknown = [case_id for case_id in (*options.accept, *options.reject) if case_id not in known]
+    unknown = [case_id for case_id in (*options.include, *options.exclude) if case_id not in known]
     if unknown:
-        raise InputError(f"There is no case {', '.join(unknown)} to accept or refuse among the {len(known)} cases.")
-    both = sorted(set(options.accept) & set(options.reject))
+        raise InputError(f"There is no case {', '.join(unknown)} among the {len(known)} cases. Check the ids.")
+    both = sorted(set(options.include) & set(options.exclude))
     if both:
-        raise InputError(f"{', '.join(both)} cannot be both accepted and refused.")
+        raise InputError(f"{', '.join(both)} cannot be both included and excluded. Choose one.")
 
 
 def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
@@ -298,19 +298,19 @@ def _measure(
     options: PrepareOptions,
     pool: Workers,
     progress: ProgressCallback,
-    cancelled: ShouldStop,
+    should_stop: ShouldStop,
 ) -> list[CaseRecord]:
-    decisions = {**dict.fromkeys(options.accept, True), **dict.fromkeys(options.reject, False)}
+    decisions = {**dict.fromkeys(options.include, True), **dict.fromkeys(options.exclude, False)}
     tasks = (CaseTask(source, str(folder), options.rules, options.alignment) for source in sources)
     records = []
-    for task, result in pool.run(prepare_case, tasks, should_stop=cancelled):
+    for task, result in pool.run(prepare_case, tasks, should_stop=should_stop):
         if isinstance(result, WorkerFailure):
             result = unreadable_case(task, "reading it ended the process (out of memory?). Try with fewer workers")
         case_id = task.source.id
         if case_id in decisions and not result.error:
-            result = replace(result, verdict=apply_manual_decision(result.verdict, decisions[case_id]))
+            result = replace(result, verdict=apply_manual_decision(result.verdict, include=decisions[case_id]))
         records.append(result)
-        what = "unreadable" if result.error else ", ".join(result.verdict.reasons) or "valid"
+        what = "unreadable" if result.error else ", ".join(result.verdict.reasons) or "accepted"
         progress(len(records) / len(sources), f"{case_id}: {what} ({len(records)} of {len(sources)})")
     records.sort(key=lambda record: record.id)
     write_quality_table(folder / QUALITY_FILE, records)
@@ -355,4 +355,4 @@ def _count_reasons(records: Sequence[CaseRecord]) -> dict[str, int]:
 def _most_common(records: Sequence[CaseRecord]) -> str:
     told = [f"{count} x {reason}" for reason, count in _count_reasons(records).items()]
     unreadable = sum(1 for record in records if record.error)
-    return "; ".join(told + ([f"{unreadable} x unreadable"] if unreadable else [])) or "all refused by the user"
+    return "; ".join(told + ([f"{unreadable} x unreadable"] if unreadable else [])) or "all excluded manually"

@@ -132,8 +132,8 @@ class QualityVerdict:
         What was cleaned, and the numbers behind the reasons.
     measurements : QualityMeasurements
         As found.
-    overruled : {"", "accepted by the user", "refused by the user"}
-        Whether a user decided otherwise than the rules.
+    manual_decision : {"", "included", "excluded"}
+        What the user decided against the rules, if anything.
     cleaned : Case, optional
         The case with a gland without islands and cavities and a trachea without islands; not kept when a
         verdict is stored.
@@ -147,14 +147,14 @@ class QualityVerdict:
     reasons: tuple[str, ...]
     notes: tuple[str, ...]
     measurements: QualityMeasurements
-    manual_decision: Literal["", "accepted by the user", "refused by the user"] = ""
+    manual_decision: Literal["", "included", "excluded"] = ""
     cleaned: Case | None = None
     without_islands: Mask | None = None
     surface_ras: Surface | None = None
 
     @property
-    def can_be_accepted(self) -> bool:
-        """Whether a user may accept it: without a gland or a trachea there is nothing to learn from."""
+    def can_be_included(self) -> bool:
+        """Whether it may be included manually: it needs a thyroid and a trachea."""
         return EMPTY_THYROID not in self.reasons and TRACHEA_MISSING not in self.reasons
 
     def to_json(self) -> dict[str, Any]:
@@ -236,17 +236,17 @@ def check_case(case: Case, rules: QualityRules = QualityRules()) -> QualityVerdi
     )
 
 
-def apply_manual_decision(verdict: QualityVerdict, accept: bool) -> QualityVerdict:
-    """Apply a user's decision; its reasons stay on record.
+def apply_manual_decision(verdict: QualityVerdict, *, include: bool) -> QualityVerdict:
+    """Include or exclude a case manually; the reasons of the rules stay on record.
 
-    A case without a gland or without a trachea stays refused, and a note says so.
+    A case without a thyroid or a trachea stays refused, and a note says so.
     """
-    if accept == verdict.accepted:
+    if include == verdict.accepted:
         return verdict
-    if accept and not verdict.can_be_accepted:
-        note = "the user accepted it, but without a gland and a trachea there is nothing to learn from"
+    if include and not verdict.can_be_included:
+        note = "it was to be included manually, but without a thyroid and a trachea there is nothing to learn from"
         return replace(verdict, notes=(*verdict.notes, note))
-    return replace(verdict, accepted=accept, manual_decision=f"{'accepted' if accept else 'refused'} by the user")
+    return replace(verdict, accepted=include, manual_decision="included" if include else "excluded")
 
 
 def island_notes(structure: str, found: Components) -> tuple[str, ...]:

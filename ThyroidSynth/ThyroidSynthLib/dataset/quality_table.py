@@ -67,7 +67,7 @@ class CaseVerdict:
         The case.
     accepted : bool
         Whether it is learnt from, with the user's word where there is one.
-    by_rules : bool
+    accepted_by_rules : bool
         Whether it would be by the rules alone.
     reasons, notes : tuple of str
         Why it is refused, and what was cleaned and found.
@@ -79,7 +79,7 @@ class CaseVerdict:
 
     id: str
     accepted: bool
-    by_rules: bool
+    accepted_by_rules: bool
     reasons: tuple[str, ...]
     notes: tuple[str, ...]
     error: str
@@ -112,7 +112,7 @@ def _verdict(row: Mapping[str, str]) -> CaseVerdict:
         id=row["id"],
         accepted=accepted,
         # The user's word is only on record where it differs from the rules'.
-        by_rules=accepted != bool(row["manual_decision"]),
+        accepted_by_rules=accepted != bool(row["manual_decision"]),
         reasons=tuple(filter(None, row["reasons"].split("; "))),
         notes=tuple(filter(None, row["notes"].split("; "))),
         error=row["error"],

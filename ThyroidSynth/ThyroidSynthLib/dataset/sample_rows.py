@@ -35,7 +35,7 @@ def draw_rows(
     per_shape: int,
     seed: int,
     progress: ProgressCallback = silent,
-    cancelled: ShouldStop = never,
+    should_stop: ShouldStop = never,
 ) -> list[str]:
     """Draw the samples of every shape into the samples file.
 
@@ -85,7 +85,7 @@ def draw_rows(
     checksums = [""] * len(shapes)
     done = 0
     with (folder / LEDGER_FILE).open("r+b") as stream:
-        for row, checksum in workers.run(_fill_row, tasks(), should_stop=cancelled):
+        for row, checksum in workers.run(_fill_row, tasks(), should_stop=should_stop):
             if isinstance(checksum, WorkerFailure):
                 raise CohortError(
                     f"Drawing the samples of {row.id} ended without a result (out of memory?). "

@@ -106,15 +106,15 @@ class StopSequence:
     Attributes
     ----------
     phase : str
-        "asked", "terminating", "killing" or "ended".
+        "requested", "terminating", "killing" or "ended".
     """
 
     def __init__(self, job: JobFolder, *, patience_s: float | None = None, terminate_s: float = 10.0) -> None:
         self._job = job
         patience_s = patience_for(job) if patience_s is None else patience_s
-        self._waits = {"targets": patience_s, "terminating": terminate_s, "killing": float("inf")}
+        self._waits = {"requested": patience_s, "terminating": terminate_s, "killing": float("inf")}
         self._since: float | None = None
-        self.phase = "targets"
+        self.phase = "requested"
         job.request_stop()
 
     def poll(self, now: float) -> str:
@@ -134,7 +134,7 @@ class StopSequence:
             self._since = now
         # A process on another machine can only be asked.
         if process.is_here and now - self._since >= self._waits[self.phase]:
-            if self.phase == "targets":
+            if self.phase == "requested":
                 self.phase = "terminating"
                 process.terminate()
             else:

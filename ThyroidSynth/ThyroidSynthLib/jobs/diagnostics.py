@@ -133,9 +133,9 @@ def _job_parts(job: JobFolder) -> list[str]:
         config = job.read_config()
         verdicts = "there" if quality_file(config).is_file() else "not there"
         # Ids of cases may be patients'.
-        untold = ("settings", "accept", "reject", "held_out", "held_out_ids")
+        untold = ("settings", "include", "exclude", "held_out", "held_out_ids")
         told = {name: value for name, value in config.items() if name not in untold}
-        told["overruled cases"] = len(config.get("accept", ())) + len(config.get("reject", ()))
+        told["manually decided cases"] = len(config.get("include", ())) + len(config.get("exclude", ()))
         told["held out cases"] = len(config.get("held_out_ids") or ())
         told["settings"] = json.dumps(config["settings"])
         told["verdicts on cases"] = verdicts

@@ -178,7 +178,7 @@ def _seconds_per_case(sources: list[CaseSource], alignment: str) -> tuple[float,
                 checked = time.monotonic()
                 if summary.unreadable or not summary.cases:
                     continue
-                prepare_cohort([source], place, replace(options, accept=(source.id,)), workers=1)
+                prepare_cohort([source], place, replace(options, include=(source.id,)), workers=1)
             except ThyroidSynthError:  # Without a gland; the next one.
                 continue
             taken = (checked - began, time.monotonic() - checked)

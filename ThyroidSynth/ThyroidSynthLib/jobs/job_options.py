@@ -40,9 +40,9 @@ class JobOptions:
         "auto", "cpu" or "cuda".
     checkpoint_every_s : float
         Seconds between checkpoints: what a crash may cost. 0 writes one after every epoch.
-    accept, reject : tuple of str, optional
-        Ids of cases the user takes or leaves out whatever quality control says, where cases are
-        prepared first; None for what the job in the folder has, and nobody in a new one.
+    include, exclude : tuple of str, optional
+        Ids of cases that are included or excluded manually where cases are prepared first; None for
+        those of the job in the folder, and none in a new one.
     held_out : HeldOut
         Cases the training does not see: a number of them, a share, or their ids; see `anatomy.splits`.
     split_seed : int
@@ -59,8 +59,8 @@ class JobOptions:
     seed: int = 0
     device: str = "auto"
     checkpoint_every_s: float = 30.0
-    accept: tuple[str, ...] | None = None
-    reject: tuple[str, ...] | None = None
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] | None = None
     held_out: HeldOut = 0.0
     split_seed: int = 0
     licence: str | None = None
@@ -102,8 +102,8 @@ def job_of_command_line(options: Any, *, misused: Callable[[str], Any]) -> JobFo
         seed=options.seed,
         device=options.device,
         checkpoint_every_s=options.checkpoint_every,
-        accept=_ids(options, "accept"),
-        reject=_ids(options, "reject"),
+        include=_ids(options, "include"),
+        exclude=_ids(options, "exclude"),
         held_out=held_out,
         split_seed=options.split_seed,
         licence=options.licence or None,
@@ -138,8 +138,8 @@ def is_prepared(source: Path) -> bool:
     return any((source / name).is_file() for name in ("cohort.json", "prepare.json"))
 
 
-def decide_cases(job: JobFolder, *, accept: Iterable[str], reject: Iterable[str]) -> None:
-    """Keep the user's word on the cases of a job that has not begun to train.
+def decide_cases(job: JobFolder, *, include: Iterable[str], exclude: Iterable[str]) -> None:
+    """Store which cases of a job are included and excluded manually, before it has begun to train.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def decide_cases(job: JobFolder, *, accept: Iterable[str], reject: Iterable[str]
     job.refuse_if_running()
     if job.checkpoint_file.exists():
         raise JobError("This training has begun with its cases. To change them, start it from scratch.")
-    job.write_config({**job.read_config(), "accept": sorted(accept), "reject": sorted(reject)})
+    job.write_config({**job.read_config(), "include": sorted(include), "exclude": sorted(exclude)})
 
 
 def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -> JobFolder:
@@ -238,12 +238,12 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
         check_model_room(JobFolder(folder), Path(options.model), earlier.get("model_sha256"))
     # A preparation that was not finished is a cohort, too: opening it says what to do.
     prepare = not is_prepared(source)
-    if not prepare and (options.accept or options.reject):
+    if not prepare and (options.include or options.exclude):
         raise InputError(
-            f"{source} is a cohort already, in which no case can be taken or left out any more. "
-            "Choose the cases it was prepared from."
+            f"{source} is a cohort already, whose cases are fixed. "
+            "To include or exclude cases, choose the segmentations it was prepared from."
         )
-    # The word on a case of one dataset says nothing about another's.
+    # Manual decisions on the cases of one dataset do not apply to another.
     kept = earlier if prepare and earlier.get("input") == str(source.resolve()) else {}
     # Of cases that are prepared first nobody knows yet which are sound.
     checksum, held_out_ids = (None, None) if prepare else _cohort_and_split(source, options)
@@ -254,8 +254,8 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
         "prepare": prepare,
         "cohort": str((folder / "cohort" if prepare else source).resolve()),
         "cohort_checksum": checksum,
-        "accept": sorted(kept.get("accept", ()) if options.accept is None else options.accept),
-        "reject": sorted(kept.get("reject", ()) if options.reject is None else options.reject),
+        "include": sorted(kept.get("include", ()) if options.include is None else options.include),
+        "exclude": sorted(kept.get("exclude", ()) if options.exclude is None else options.exclude),
         "model": str(Path(options.model).resolve()) if options.model else None,
         # Of the copy that an earlier run wrote there, if any: that one may be replaced.
         "model_sha256": earlier.get("model_sha256"),
@@ -321,9 +321,9 @@ def _differences(earlier: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     if earlier["prepare"] or wanted["prepare"]:
         # The cohort is made from the input once; what counts is that it is the same input.
         same = earlier["input"] == wanted["input"]
-        cases = [sorted(config.get(name, ())) for config in (earlier, wanted) for name in ("accept", "reject")]
+        cases = [sorted(config.get(name, ())) for config in (earlier, wanted) for name in ("include", "exclude")]
         if same and cases[:2] != cases[2:]:
-            found.append("other cases of its input were accepted or refused")
+            found.append("other cases of its input were included or excluded manually")
     else:
         same = earlier["cohort_checksum"] == wanted["cohort_checksum"]
     if not same:

@@ -164,7 +164,7 @@ class _Run:
             Path(self._config["cohort"]),
             options,
             progress=self._tell,
-            cancelled=self._should_stop,
+            should_stop=self._should_stop,
         )
         self._state = replace(self._state, fraction=1.0)
         self.end("checked", f"{summary.accepted} of {summary.cases} cases can be learnt from.")
@@ -257,7 +257,7 @@ class _Run:
             Path(self._config["cohort"]),
             self._preparation(),
             progress=part_of(self._tell, 0.0, PREPARATION_SHARE),
-            cancelled=self._should_stop,
+            should_stop=self._should_stop,
         )
 
     def _preparation(self) -> PrepareOptions:
@@ -265,8 +265,8 @@ class _Run:
 
         return PrepareOptions(
             alignment=alignment_for(self._settings.preset),
-            accept=tuple(self._config.get("accept", ())),
-            reject=tuple(self._config.get("reject", ())),
+            include=tuple(self._config.get("include", ())),
+            exclude=tuple(self._config.get("exclude", ())),
             # What lies in the job's folder is the job's own, also where its input was chosen anew.
             overwrite=True,
         )

@@ -22,7 +22,7 @@ same command goes on where it was."""
 EPILOG = """\
 examples:
   thyroidsynth prepare Totalsegmentator_dataset_v201 --out cohort
-  thyroidsynth prepare my_outputs --out cohort --accept case17 --reject case03 case09
+  thyroidsynth prepare my_outputs --out cohort --include case17 --exclude case03 case09
   thyroidsynth prepare labels.nii.gz --class-map total-v2 --out cohort
   thyroidsynth prepare --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --out cohort"""
 
@@ -34,8 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trachea", type=Path, metavar="MASK", help="mask file of the trachea, instead of SOURCE")
     add_out(parser, "the cohort's folder; new, empty, or of an earlier run of the same command")
     add_class_map(parser)
-    parser.add_argument("--accept", nargs="+", default=[], metavar="ID", help="take these cases whatever the rules say")
-    parser.add_argument("--reject", nargs="+", default=[], metavar="ID", help="leave these cases out")
+    parser.add_argument("--include", nargs="+", default=[], metavar="ID", help="include these cases manually, whatever the rules say")
+    parser.add_argument("--exclude", nargs="+", default=[], metavar="ID", help="exclude these cases manually")
     parser.add_argument(
         "--alignment",
         choices=ALIGNMENTS,
@@ -69,8 +69,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     chosen = PrepareOptions(
         class_map=options.class_map,
         alignment=options.alignment,
-        accept=tuple(options.accept),
-        reject=tuple(options.reject),
+        include=tuple(options.include),
+        exclude=tuple(options.exclude),
         samples_per_shape=options.samples,
         seed=options.seed,
         overwrite=options.overwrite,
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             options.out,
             chosen,
             progress=console.progress,
-            cancelled=stopped,
+            should_stop=stopped,
             workers=options.workers,
             scheduler=options.dask_scheduler,
         )

@@ -71,9 +71,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="how much training a crash may cost; 0 for a checkpoint after every epoch (default: 30)",
     )
     parser.add_argument(
-        "--accept", nargs="+", metavar="ID", help="of cases prepared first: take these whatever is said"
+        "--include", nargs="+", metavar="ID", help="of cases prepared first: include these manually, whatever quality control says"
     )
-    parser.add_argument("--reject", nargs="+", metavar="ID", help="of cases prepared first: leave these out")
+    parser.add_argument("--exclude", nargs="+", metavar="ID", help="of cases prepared first: exclude these manually")
     parser.add_argument(
         "--licence", default="", metavar="TEXT", help="licence the model says it has (default: not stated)"
     )

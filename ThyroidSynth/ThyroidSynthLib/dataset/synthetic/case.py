@@ -62,8 +62,8 @@ class CaseTruth:
     case_id
         Name of its folder.
     defect, expected_verdict, expected_reason
-        The planted defect ("" for none), "sound", "sound_after_cleaning" or "refused", and the reason quality
-        control must give ("" when it must accept).
+        The planted defect ("" for none), the verdict quality control must reach, "accepted" or "refused", and the reason it
+        must give ("" for an accepted case).
     volume_ml, isthmus_area_mm2, symmetry
         Features of the whole, undamaged gland on its finely sampled surface, in the trachea frame.
     extent_lr_mm, extent_ap_mm, extent_si_mm
@@ -154,7 +154,7 @@ def build_case(plan: CasePlan, *, with_ct: bool = True) -> ExampleCase:
     truth = CaseTruth(
         plan.case_id,
         plan.defect or "",
-        "refused" if reason else "valid_after_cleaning" if plan.defect else "valid",
+        "refused" if reason else "accepted",
         reason or "",
         features.volume_ml,
         features.isthmus_area_mm2,

@@ -72,7 +72,7 @@ def tick(hands, case: str, checked: bool) -> None:
     hands.app.process_events()
 
 
-def test_the_user_overrules_verdicts_before_the_training(opened, targets, cases, tmp_path):
+def test_cases_are_included_and_excluded_manually_before_the_training(opened, targets, cases, tmp_path):
     import qt
 
     hands = opened
@@ -97,14 +97,14 @@ def test_the_user_overrules_verdicts_before_the_training(opened, targets, cases,
 
     tick(hands, "s2", True)
     tick(hands, "s0", False)
-    assert hands.casesLabel.text == "2 of 4 cases are used, 2 by your word."
+    assert hands.casesLabel.text == "2 of 4 cases are used, 2 included or excluded manually."
     job = JobFolder(tmp_path / "job")
-    assert (job.read_config()["accept"], job.read_config()["reject"]) == (["s2"], ["s0"])
+    assert (job.read_config()["include"], job.read_config()["exclude"]) == (["s2"], ["s0"])
 
     hands.click("startButton")
     hands.wait(lambda: "Finished" in hands.trainingStateLabel.text, 120)
     assert Cohort.open(job.path / "cohort").ids == ("s1", "s2")
-    assert hands.casesLabel.text == "2 of 4 cases are used, 2 by your word."
+    assert hands.casesLabel.text == "2 of 4 cases are used, 2 included or excluded manually."
     assert not table.item(0, 0).flags() & qt.Qt.ItemIsUserCheckable, "the training has begun"
     assert not hands.checkCasesButton.isVisibleTo(hands.module.panel)
     hands.restartCheckBox.click()
@@ -215,7 +215,7 @@ def test_many_cases_do_not_freeze_the_window(opened, tmp_path):
     table.show(verdicts, editable=True)
     assert time.monotonic() - began < 0.5, "the first rows only"
     opened.wait(lambda: opened.casesTable.item(1499, 4) is not None)
-    assert opened.casesTable.item(1499, 4).text() == "valid"
+    assert opened.casesTable.item(1499, 4).text() == "accepted"
     table.release()
 
 

@@ -123,4 +123,4 @@ def verdictTexts(verdict: CaseVerdict) -> list[str]:
     """Give what is said of a case: first the verdict, then what was found."""
     if verdict.error:
         return [_("unreadable"), verdict.error]
-    return [", ".join(verdict.reasons) or _("valid"), *verdict.notes]
+    return [", ".join(verdict.reasons) or _("accepted"), *verdict.notes]

@@ -158,7 +158,7 @@ class TrainingSetup:
 
     def _decisions(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         config = self._config()
-        return tuple(config.get("accept", ())), tuple(config.get("reject", ()))
+        return tuple(config.get("include", ())), tuple(config.get("exclude", ()))
 
     def _readTable(self, path: Path | None, prepared: bool) -> None:
         self._verdicts = []
@@ -167,22 +167,22 @@ class TrainingSetup:
         try:
             verdicts = read_quality_table(path)
         except ThyroidSynthError as error:
-            self._session.say(str(error))
+            self._session.showStatus(str(error))
             return
         if not prepared:
-            accept, reject = self._decisions()
-            verdicts = [_decided(verdict, accept, reject) for verdict in verdicts]
+            include, exclude = self._decisions()
+            verdicts = [_decided(verdict, include, exclude) for verdict in verdicts]
         self._verdicts = verdicts
 
     def _onDecided(self) -> None:
         """Keep the user's word with the job, where a training finds it however it is started."""
         self._verdicts = self._cases.verdicts
-        differing = [verdict for verdict in self._verdicts if verdict.accepted != verdict.by_rules]
+        differing = [verdict for verdict in self._verdicts if verdict.accepted != verdict.accepted_by_rules]
         with self._session.errorsShown():
             decide_cases(
                 self._job,
-                accept=[verdict.id for verdict in differing if verdict.accepted],
-                reject=[verdict.id for verdict in differing if not verdict.accepted],
+                include=[verdict.id for verdict in differing if verdict.accepted],
+                exclude=[verdict.id for verdict in differing if not verdict.accepted],
             )
         # What the table shows already need not be read and filled again.
         self._read = None if self._read is None else (*self._read[:3], self._decisions())
@@ -250,10 +250,10 @@ def _choices(parameters: ThyroidSynthParameterNode) -> tuple:
     return tuple(getattr(parameters, name) for name in names)
 
 
-def _decided(verdict: CaseVerdict, accept: tuple[str, ...], reject: tuple[str, ...]) -> CaseVerdict:
+def _decided(verdict: CaseVerdict, include: tuple[str, ...], exclude: tuple[str, ...]) -> CaseVerdict:
     if verdict.features is None:
         return verdict
-    wanted = verdict.id in accept or (verdict.by_rules and verdict.id not in reject)
+    wanted = verdict.id in include or (verdict.accepted_by_rules and verdict.id not in exclude)
     return replace(verdict, accepted=wanted)
 
 

@@ -47,7 +47,7 @@ def stateText(state: JobState, *, runs: bool) -> str:
         return _("Ready to start.")
     name = stateName(state.status)
     if state.status == "checked":
-        return _("{state}. Overrule the verdicts by ticks if you like, then start the training.").format(state=name)
+        return _("{state}. Include or exclude cases with the ticks if needed, then start the training.").format(state=name)
     if state.status == "stopped":
         return _("{state}. {why} It can be resumed.").format(state=name, why=state.message)
     # The message of an interruption says itself how to go on.
@@ -131,9 +131,9 @@ def warningText(estimate: Estimate, machine: Machine, epochs: int) -> str:
 def casesText(verdicts: list[CaseVerdict]) -> str:
     """Say how many cases are learnt from, and how often the user decided otherwise than the rules."""
     accepted = sum(verdict.accepted for verdict in verdicts)
-    manual_decision = sum(verdict.accepted != verdict.by_rules for verdict in verdicts)
+    manual_decision = sum(verdict.accepted != verdict.accepted_by_rules for verdict in verdicts)
     text = _("{accepted} of {cases} cases are used").format(accepted=accepted, cases=len(verdicts))
-    return text + (_(", {n} by your word").format(n=manual_decision) if manual_decision else "") + "."
+    return text + (_(", {n} included or excluded manually").format(n=manual_decision) if manual_decision else "") + "."
 
 
 def alignmentText(alignment: str) -> str:
