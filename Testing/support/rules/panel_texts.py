@@ -28,7 +28,7 @@ SHOWN_PROPERTIES = {
     "accessibleName",
 }
 SHOWN_BY_CALL = {
-    "say": 1,
+    "showStatus": 1,
     "work": 1,
     "start": 1,
     "progress": 2,

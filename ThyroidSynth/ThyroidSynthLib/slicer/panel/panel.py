@@ -90,7 +90,8 @@ class Panel:
         """Follow other parameters, or none."""
         for section in self._all:
             section.release()
-        self.session.parameters, self._choices = parameters, None
+        self.session.setParameters(parameters)
+        self._choices = None
         self._restRefreshing.stop()
         self._setEnabled(parameters is not None and not self.busy)
         self.refresh()
@@ -99,7 +100,7 @@ class Panel:
 
     def refresh(self) -> None:
         """Show the parameters, which have changed: while only wishes do, the rest of the panel waits."""
-        choices = besidesTargets(self.session.parameters) if self.session.parameters is not None else None
+        choices = besidesTargets(self.session.parameters) if self.session.hasParameters else None
         onlyTargets = choices is not None and choices == self._choices
         self._choices = choices
         if onlyTargets:
@@ -113,9 +114,9 @@ class Panel:
 
     def _refresh(self, sections: tuple[Section, ...]) -> None:
         for section in sections:
-            if self.session.parameters is not None:
+            if self.session.hasParameters:
                 section.refresh()
-        if self.session.parameters is not None:
+        if self.session.hasParameters:
             self._hideFromReader()
 
     def _hideFromReader(self) -> None:
@@ -142,11 +143,11 @@ class Panel:
 
     def _announce(self) -> None:
         for section in self._all:
-            if self.session.parameters is not None:
+            if self.session.hasParameters:
                 section.thyroidsChanged()
 
     def _onNodeRemoved(self, caller, event) -> None:
-        if self.session.parameters is not None:
+        if self.session.hasParameters:
             self._announceSoon()
 
     def _setEnabled(self, enabled: bool) -> None:
@@ -155,7 +156,7 @@ class Panel:
             focused = self.sections.focusWidget()
             # Qt takes it from what cannot be used, and would leave it nowhere.
             self._focused = focused if focused is not None and focused.focus else self._focused
-        self.sections.enabled = enabled and self.session.parameters is not None
+        self.sections.enabled = enabled and self.session.hasParameters
         if self.sections.enabled and self._focused is not None:
             if self.widget.window().focusWidget() is None and self._focused.enabled:
                 self._focused.setFocus()

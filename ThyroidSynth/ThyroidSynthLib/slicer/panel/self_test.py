@@ -125,10 +125,10 @@ class _Flow:
         seed, path = self.parameters.seed, str(folder / "scene.mrb")
         self.test.assertTrue(slicer.util.saveScene(path))
         slicer.mrmlScene.Clear(False)
-        self.wait(lambda: self.parameters is not None)
+        self.wait(lambda: self.panel.session.hasParameters)
         self.test.assertEqual(generated_thyroids(slicer.mrmlScene), [])
         slicer.util.loadScene(path)
-        self.wait(lambda: self.parameters is not None and self.parameters.ct is not None)
+        self.wait(lambda: self.panel.session.hasParameters and self.parameters.ct is not None)
         self.test.assertEqual([node.GetName() for node in generated_thyroids(slicer.mrmlScene)], names)
         self.test.assertEqual(self.parameters.seed, seed)
 

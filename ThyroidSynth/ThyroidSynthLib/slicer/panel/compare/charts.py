@@ -65,7 +65,7 @@ class Charts:
 
     def update(self) -> None:
         """Draw the chart again if it is shown and something in it has changed."""
-        if self._layouts is not None and self._session.parameters is not None and self._drawn != self._contents():
+        if self._layouts is not None and self._session.hasParameters and self._drawn != self._contents():
             self._draw()
 
     def close(self) -> None:

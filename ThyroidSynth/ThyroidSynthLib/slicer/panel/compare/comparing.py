@@ -114,9 +114,9 @@ class Comparing:
 
     def _pair(self) -> tuple[Shown, Shown] | None:
         """Give the current thyroid and the one it is compared with; None where there are not two."""
-        parameters = self._session.parameters
-        if parameters is None or parameters.result is None:
+        if not self._session.hasParameters or self._session.parameters.result is None:
             return None
+        parameters = self._session.parameters
         first = Shown(parameters.result, SEGMENT_ID)
         if parameters.comparedWith is not None:
             second = Shown(parameters.comparedWith, SEGMENT_ID)
@@ -160,7 +160,7 @@ class Comparing:
         if not checked:
             self.removeMap()
             self._ui.comparisonLabel.text = ""
-            self._session.say(_("The colours were taken away."))
+            self._session.showStatus(_("The colours were taken away."))
             self.refresh()
             return
         self.endFlip()
@@ -172,10 +172,10 @@ class Comparing:
             work.check()
             found = distance_map(surface, reference)
             work.check()
-            if self._session.parameters is not None and all(each.exists() for each in pair):
+            if self._session.hasParameters and all(each.exists() for each in pair):
                 self._show(pair, surface, found)
-                self._session.say(_("Coloured by distance."))
-        if self._session.parameters is not None:
+                self._session.showStatus(_("Coloured by distance."))
+        if self._session.hasParameters:
             self.refresh()
 
     def _show(self, pair: tuple[Shown, Shown], surface, found: DistanceMap) -> None:

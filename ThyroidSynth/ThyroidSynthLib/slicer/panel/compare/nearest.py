@@ -87,7 +87,7 @@ class NearestShapes:
             if shapes is not None:
                 self._search(node, about, shapes)
                 return
-            model = self._session.modelInMemory() if self._session.parameters is not None else None
+            model = self._session.modelInMemory() if self._session.hasParameters else None
             if model is not None and model.checksum == record.model and "torch" in sys.modules:
                 self._work.start(decode_training_shapes(model), self._onDecoded)
                 return

@@ -78,7 +78,7 @@ class ReaderStudySection(Section):
     @property
     def study(self) -> ReaderStudy | None:
         """The study of the scene; None when there is none."""
-        return ReaderStudy.from_json(self.parameters.study) if self.parameters is not None else None
+        return ReaderStudy.from_json(self.parameters.study) if self.session.hasParameters else None
 
     @property
     def running(self) -> bool:
@@ -196,7 +196,7 @@ class ReaderStudySection(Section):
                     show_only(slicer.mrmlScene, None)
                     lower, upper = bounds_of(show_case(slicer.mrmlScene, surface, label))
                     jump_slices(slicer.mrmlScene, (lower + upper) / 2)
-                    self.session.say(label)
+                    self.session.showStatus(label)
         finally:
             self._showing = False
         self._since = time.monotonic()
@@ -300,7 +300,7 @@ class ReaderStudySection(Section):
                 raise OutputError(
                     _("{path} cannot be written ({error}). Choose another folder.").format(path=path, error=error)
                 ) from error
-            self.session.say(_("The ratings were saved: {path}").format(path=path))
+            self.session.showStatus(_("The ratings were saved: {path}").format(path=path))
 
     def _onNew(self, checked: bool = False) -> None:
         if slicer.util.confirmYesNoDisplay(

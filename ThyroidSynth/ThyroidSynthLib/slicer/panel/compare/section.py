@@ -76,7 +76,7 @@ class InspectSection(Section):
         self._nearest.describe(description)
         self._charts.describe(description)
         self.study.describe(description)
-        if self.parameters is not None:
+        if self.session.hasParameters:
             self._fill()
 
     def thyroidsChanged(self) -> None:
@@ -101,7 +101,7 @@ class InspectSection(Section):
         self.study.close()
 
     def _fill(self) -> None:
-        if self.parameters is None or self.study.running:
+        if not self.session.hasParameters or self.study.running:
             return
         nodes = generated_thyroids(slicer.mrmlScene)
         current = self.parameters.result
@@ -145,7 +145,7 @@ class InspectSection(Section):
     def _onChosen(self, nodeID: str) -> None:
         """Make a thyroid the current one, show only it, and move the slices there; no camera moves."""
         node = slicer.mrmlScene.GetNodeByID(nodeID) if nodeID else None
-        if node is None or self.parameters is None or self.session.busy:
+        if node is None or not self.session.hasParameters or self.session.busy:
             return
         self._comparing.endFlip()
         show_only(slicer.mrmlScene, node)
@@ -176,7 +176,7 @@ class InspectSection(Section):
         with self.session.errorsShown():
             for node in nodes:
                 self._removed.append(remove_thyroid(node))
-            self.session.say(
+            self.session.showStatus(
                 _("Removed: {names}").format(names=", ".join(node.name for node in self._removed[-len(nodes) :]))
             )
         left = generated_thyroids(slicer.mrmlScene)
@@ -195,7 +195,7 @@ class InspectSection(Section):
         if self.study.running:
             self._comparing.end()
             self._charts.close()
-        elif self.parameters is not None and self.parameters.result is not None:
+        elif self.session.hasParameters and self.parameters.result is not None:
             show_only(slicer.mrmlScene, self.parameters.result)
         self.refresh()
 

@@ -86,7 +86,7 @@ class EditSection(Section):
     def describe(self, description: ModelDescription | None) -> None:
         """Follow the chosen shape model."""
         self._description = description
-        if self.parameters is not None:
+        if self.session.hasParameters:
             self.refresh()
 
     def thyroidsChanged(self) -> None:
@@ -190,11 +190,11 @@ class EditSection(Section):
                 shouldStop=work.shouldStop,
             )
             work.check()
-            if self.parameters is None or segmentation.GetScene() is None:
+            if not self.session.hasParameters or segmentation.GetScene() is None:
                 raise Cancelled(_("The patient was closed."))
             self._start(edit, segmentation, segment_id)
-            self.session.say(_("The thyroid is fitted and can be changed."))
-        if self.parameters is not None:
+            self.session.showStatus(_("The thyroid is fitted and can be changed."))
+        if self.session.hasParameters:
             self.refresh()
 
     def _start(self, edit: PatientEdit, segmentation, segment_id: str) -> None:
@@ -240,9 +240,9 @@ class EditSection(Section):
             work.progress(0.5, _("Preparing the edits"))
             edit = resumeEdit(gland, model, record, fitted_placement(node, record))
             work.check()
-            if self.parameters is not None and self.parameters.edited is node:
+            if self.session.hasParameters and self.parameters.edited is node:
                 self._keeper.keep(edit, node)
-        if self.parameters is not None:
+        if self.session.hasParameters:
             self.refresh()
         return self._edit
 
@@ -253,7 +253,7 @@ class EditSection(Section):
 
     def _follow(self) -> None:
         """Follow a slider that is being moved."""
-        edit = self._living() if self.parameters is not None else None
+        edit = self._living() if self.session.hasParameters else None
         moved = self._sliders.moved
         if edit is None or moved is None:
             self._drop()
@@ -267,7 +267,7 @@ class EditSection(Section):
     def _rest(self, work: Work) -> None:
         """Meet the wish exactly, now that the slider has come to rest; anything may happen meanwhile."""
         edit, moved = self._edit, self._sliders.moved
-        if self.parameters is None or edit is None or moved is None:
+        if not self.session.hasParameters or edit is None or moved is None:
             return
         name, value = moved
         if value == edit.history.current.slider_values[name]:
@@ -277,14 +277,14 @@ class EditSection(Section):
             thyroid = edit.settle(self._targets(edit, name, value), progress=work.progress, should_stop=work.shouldStop)
             work.check()
         except ThyroidSynthError:
-            if self.parameters is not None and self._edit is edit and self._sliders.moved in (moved, None):
+            if self.session.hasParameters and self._edit is edit and self._sliders.moved in (moved, None):
                 self._goTo()
             raise
-        if self.parameters is None or self._edit is not edit or self._sliders.moved is not moved:
+        if not self.session.hasParameters or self._edit is not edit or self._sliders.moved is not moved:
             return
         edit.add(thyroid)
         self._goTo(thyroid)
-        self.session.say(_("The thyroid was changed."))
+        self.session.showStatus(_("The thyroid was changed."))
 
     def _targets(self, edit: PatientEdit, name: str, value: float) -> dict[str, float]:
         """Give what is asked: the feature that is changed, and those that are held."""
@@ -296,7 +296,7 @@ class EditSection(Section):
         """Forget a move that has not come to rest."""
         self._preview.stop()
         self._sliders.moved = None
-        if self.parameters is not None:
+        if self.session.hasParameters:
             self.refresh()
 
     def _takeBack(self, edit: PatientEdit | None, node) -> None:
@@ -330,7 +330,7 @@ class EditSection(Section):
     def _stopped(self) -> PatientEdit | None:
         """Give the edit for a button that changes it; a move that has not come to rest is given up."""
         self._drop()
-        return self._living() if self.parameters is not None else None
+        return self._living() if self.session.hasParameters else None
 
     def _finish(self) -> None:
         """Have a move come to rest at once."""
@@ -341,7 +341,7 @@ class EditSection(Section):
 
     def _onKeep(self, checked: bool = False) -> None:
         self._finish()
-        node = self.parameters.edited if self.parameters is not None else None
+        node = self.parameters.edited if self.session.hasParameters else None
         if node is None:
             return
         with self.session.errorsShown():
@@ -357,11 +357,11 @@ class EditSection(Section):
             )
             # They lie in the same place until the edit goes on.
             node.GetDisplayNode().SetVisibility(False)
-            self.session.say(_("'{name}' was kept.").format(name=kept.GetName()))
+            self.session.showStatus(_("'{name}' was kept.").format(name=kept.GetName()))
             self.session.announceThyroids()
 
     def _onPatientChanged(self) -> None:
-        if self.parameters is not None:
+        if self.session.hasParameters:
             self.refresh()
 
     def _onShowOriginal(self, checked: bool) -> None:

@@ -114,8 +114,8 @@ class CohortExport:
             arguments += ["--overwrite"] if replace else []
             run.start(pythonExecutable(), [str(self._model()), *arguments], total=total)
             self._stoppedAt = None
-            self.session.say(_("The cohort is made in the background; Slicer may be closed meanwhile."))
-        if self.session.parameters is not None:
+            self.session.showStatus(_("The cohort is made in the background; Slicer may be closed meanwhile."))
+        if self.session.hasParameters:
             self._poll()
 
     def _model(self) -> Path:
@@ -216,9 +216,9 @@ class CohortExport:
         self._poll()
 
     def _poll(self) -> None:
-        parameters = self.session.parameters
-        if parameters is None:
+        if not self.session.hasParameters:
             return
+        parameters = self.session.parameters
         if not isSet(parameters.cohortFolder):
             self._show(0.0, "", runs=False)
             return

@@ -78,7 +78,7 @@ class CohortMarginals:
     def describe(self, description: ModelDescription | None) -> None:
         """Follow the chosen shape model."""
         self._description, self._told = description, None
-        if self._shown and self.session.parameters is not None:
+        if self._shown and self.session.hasParameters:
             self._tell()
 
     def refresh(self, *, visible: bool) -> None:

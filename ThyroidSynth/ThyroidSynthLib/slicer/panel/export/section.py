@@ -154,7 +154,7 @@ class ExportSection(Section):
             written: list[ExportedThyroid] = []
             start = _MAP_SHARE if parameters.exportMerged else 0.0
             for number, (node, stem) in enumerate(zip(nodes, stems, strict=True)):
-                if self.parameters is None or not slicer.mrmlScene.IsNodePresent(node):
+                if not self.session.hasParameters or not slicer.mrmlScene.IsNodePresent(node):
                     raise Cancelled(_("The scene was closed."))
                 share = start + (1 - start) * number / len(nodes)
                 work.progress(share, _("Writing {name}").format(name=stem))
@@ -165,8 +165,8 @@ class ExportSection(Section):
             if files.ct is not None and files.ct.GetParentTransformNode() is not None:
                 notes.append(_("the CT lies under a transform: maps fit its file, surfaces lie as in the scene"))
             self.ui.exportLabel.text = exportedText(written, folder, notes)
-            self.session.say(_("Written and read back."))
-        if self.parameters is not None:
+            self.session.showStatus(_("Written and read back."))
+        if self.session.hasParameters:
             self._enable()
 
     def _askToReplace(self, planned: list[Path]) -> None:

@@ -90,7 +90,7 @@ class PlacingControls:
             self._tags = [node.AddObserver(event, self._onMoved)]
 
     def _onMoved(self, caller, event) -> None:
-        if self._session.parameters is not None:
+        if self._session.hasParameters:
             self._showPosition()
             self.changed()
 
@@ -134,7 +134,7 @@ class PlacingControls:
         return volume_of_segment(parameters.segmentation, parameters.tracheaSegmentID)
 
     def _measure(self) -> None:
-        if self._session.parameters is None or self._observed is None:
+        if not self._session.hasParameters or self._observed is None:
             return
         if self._session.busy:
             self._timer.start()
@@ -167,7 +167,7 @@ class PlacingControls:
             surface = surface_of_segment(node, SEGMENT_ID)
             result = without_overlap(surface, self._readTrachea(), progress=work.progress, should_stop=work.shouldStop)
             work.check()
-            if self._session.parameters is None or self._observed is not node:
+            if not self._session.hasParameters or self._observed is not node:
                 return
             record = read_record(node)
             measured = measure_features(result.moved(record.placement.to_trachea(result.vertices)))
@@ -176,7 +176,7 @@ class PlacingControls:
                 node, result, record=replace(record, measured=measured.as_dict(), valid=valid, overlap_removed=True)
             )
             taken = surface.volume - result.volume
-            self._session.say(_("{volume} taken out.").format(volume=_volumeText(taken / 1000)))
+            self._session.showStatus(_("{volume} taken out.").format(volume=_volumeText(taken / 1000)))
             self.changed()
             self._onOverlapRemoved()
 

@@ -72,7 +72,7 @@ class GenerateSection(Section):
     def describe(self, description: ModelDescription | None) -> None:
         """Offer what a model can do."""
         self._description = description
-        if self.parameters is not None:
+        if self.session.hasParameters:
             self.refresh()
 
     def refresh(self) -> None:
@@ -112,7 +112,7 @@ class GenerateSection(Section):
         slicer.mrmlScene.RemoveObserver(self._closingTag)
 
     def _onResultNamed(self, node) -> None:
-        if self.parameters is not None and node is not None:
+        if self.session.hasParameters and node is not None:
             self.session.announceThyroids()
 
     def _onSceneClosing(self, caller, event) -> None:
@@ -172,13 +172,13 @@ class GenerateSection(Section):
         with self.session.work(title) as work:
             made = draw(work)
             work.check()
-            if self.parameters is None:
+            if not self.session.hasParameters:
                 raise Cancelled(_("The scene was closed."))
             self._followed = self._targets(), self.parameters.detail
             record = ThyroidRecord.of(made.thyroid, made.placement, targets=made.targets, model=made.model)
             self._show(made.thyroid.surface, record, made.placement)
-            self.session.say(_madeText(record))
-        if self.parameters is not None:
+            self.session.showStatus(_madeText(record))
+        if self.session.hasParameters:
             self.refresh()
 
     def _setTargets(self, targets: dict[str, float], seed: int) -> None:
@@ -219,17 +219,17 @@ class GenerateSection(Section):
         return None if record is not None and record.kind != GENERATED else node
 
     def _onFollow(self) -> None:
-        node = self._replaceable() if self.parameters is not None else None
+        node = self._replaceable() if self.session.hasParameters else None
         steering = self._maker.steering(node) if node is not None else None
         targets = self._targets()
         if steering is not None and targets != read_record(node).targets:
             with self._pace.step() as resolution:
                 self._replace(node, steering.follow(targets, resolution=resolution), targets)
-        if self.parameters is not None:
+        if self.session.hasParameters:
             self._showResult()
 
     def _onRest(self, work: Work) -> None:
-        node = self._replaceable() if self.parameters is not None else None
+        node = self._replaceable() if self.session.hasParameters else None
         if node is None:
             return
         if self.session.modelInMemory() is None:
@@ -238,7 +238,7 @@ class GenerateSection(Section):
             self.session.model()
         steering = self._maker.steering(node)
         if steering is None:
-            self.session.say(_("The shown thyroid is another model's. Click Generate for one of this model."))
+            self.session.showStatus(_("The shown thyroid is another model's. Click Generate for one of this model."))
             return
         targets = self._targets()
         if self.parameters.exact and targets:
@@ -255,11 +255,11 @@ class GenerateSection(Section):
             work.check()
             thyroid = steering.decoded_at(self._maker.resolution)
         work.check()
-        if self.parameters is None or self.parameters.result is not node:
+        if not self.session.hasParameters or self.parameters.result is not node:
             raise Cancelled(_("The thyroid is no longer there."))
         record = self._replace(node, thyroid, targets)
         self._committed(thyroid.surface, record)
-        self.session.say(_madeText(record))
+        self.session.showStatus(_madeText(record))
         self._showResult()
 
     def _replace(self, node, thyroid, targets: dict[str, float]) -> ThyroidRecord:
@@ -310,7 +310,7 @@ class GenerateSection(Section):
         with self.session.errorsShown():
             self._setTargets(past.record.targets, past.record.seed)
             self._show(past.surface, past.record, self._placementFor(past.record))
-            self.session.say(_("This is the thyroid of before."))
+            self.session.showStatus(_("This is the thyroid of before."))
         self.refresh()
 
     def _placementFor(self, record: ThyroidRecord) -> Placement:

@@ -162,7 +162,7 @@ class ModelSection(Section):
         with self.session.errorsShown():
             added = self.session.library.add(path)
             self._choose(added)
-            self.session.say(_("'{name}' is on the shelf.").format(name=added.stem))
+            self.session.showStatus(_("'{name}' is on the shelf.").format(name=added.stem))
 
     def _onRename(self, checked: bool = False) -> None:
         path = self.parameters.model
@@ -182,7 +182,7 @@ class ModelSection(Section):
             self.session.library.delete(path)
             # A default that is gone is none, so that of new scenes is again the one that ships.
             self._choose(defaultModel(self.session.library) or Path())
-            self.session.say(_("'{name}' was deleted.").format(name=path.stem))
+            self.session.showStatus(_("'{name}' was deleted.").format(name=path.stem))
 
     def _onDefault(self, checked: bool = False) -> None:
         path = self.parameters.model
@@ -196,5 +196,5 @@ class ModelSection(Section):
         # The path may be half typed; only a folder that is there can be a shelf.
         if Path(path).is_dir() and Path(path) != modelsFolder():
             setModelsFolder(Path(path))
-            if self.parameters is not None:
+            if self.session.hasParameters:
                 self._choose(self.parameters.model)

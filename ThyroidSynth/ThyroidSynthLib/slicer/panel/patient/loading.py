@@ -121,7 +121,7 @@ class CaseLoading:
             self._session.ensurePackages()
             loaded = load_sample(slicer.mrmlScene, progress=work.progress, should_stop=work.shouldStop)
             self._take(NAME, loaded, [_("synthetic: software input, not anatomy")])
-            self._session.say(_("The sample case is loaded."))
+            self._session.showStatus(_("The sample case is loaded."))
 
     def _onLoad(self, checked: bool = False) -> None:
         with self._session.work(_("Loading")) as work:
@@ -129,7 +129,7 @@ class CaseLoading:
             self._search()
             if len(self._sources) > 1 and not alreadyListed:
                 self._say(_("{count} cases found. Choose one and load it.").format(count=len(self._sources)))
-                self._session.say(_("Choose one of the cases and load it."))
+                self._session.showStatus(_("Choose one of the cases and load it."))
                 return
             source = self._sources[max(self._ui.caseSelector.currentIndex, 0)]
             loaded = load_case(
@@ -140,7 +140,7 @@ class CaseLoading:
                 should_stop=work.shouldStop,
             )
             self._take(source.id, loaded, self._remarks(source, loaded))
-            self._session.say(_("{case} is loaded.").format(case=source.id))
+            self._session.showStatus(_("{case} is loaded.").format(case=source.id))
 
     def _search(self) -> None:
         """List the cases, once for each path."""
@@ -175,7 +175,7 @@ class CaseLoading:
         return remarks
 
     def _take(self, name: str, loaded: LoadedCase, remarks: list[str]) -> None:
-        if self._session.parameters is None:
+        if not self._session.hasParameters:
             raise Cancelled(_("The scene was closed."))
         showLoaded(loaded)
         text = _("{case} is loaded.").format(case=name)

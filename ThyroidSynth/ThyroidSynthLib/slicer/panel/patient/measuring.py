@@ -97,7 +97,7 @@ class PatientMeasuring:
         return *ids, parameters.thyroidSegmentID, parameters.tracheaSegmentID, self._alignment
 
     def _onTime(self) -> None:
-        if self._session.parameters is None or self._steps is None:
+        if not self._session.hasParameters or self._steps is None:
             return
         if self._session.busy or not handRests():
             # A slider that is moved would wait for what is measured.
@@ -141,7 +141,7 @@ class PatientMeasuring:
                     if self._measured is not chosen:
                         break
                     work.check()
-                self._session.say(said)
+                self._session.showStatus(said)
             except Cancelled:
                 self._fail(_("not measured"))
                 raise

@@ -69,7 +69,7 @@ class PatientSection(Section):
     def describe(self, description: ModelDescription | None) -> None:
         """Measure in the same frame as a model's thyroids, so that the numbers can be compared."""
         self._measuring.alignTo(description.alignment if description is not None else ALIGNMENTS[0])
-        if self.parameters is not None:
+        if self.session.hasParameters:
             self._measuring.update()
 
     def thyroidsChanged(self) -> None:
@@ -122,17 +122,17 @@ class PatientSection(Section):
         self._choose(None, segmentation)
 
     def _onFilesDropped(self, paths: list[Path]) -> None:
-        if self.parameters is not None and not self.session.busy:
+        if self.session.hasParameters and not self.session.busy:
             self._loading.open(paths[0])
 
     def _onNodesDropped(self, nodes: list) -> None:
         """Choose nodes that were dragged here from the subject hierarchy."""
-        if self.parameters is None or self.session.busy:
+        if not self.session.hasParameters or self.session.busy:
             return
         scans = [node for node in nodes if node.IsA("vtkMRMLScalarVolumeNode")]
         segmentations = [node for node in nodes if node.IsA("vtkMRMLSegmentationNode")]
         if not (scans or segmentations):
-            self.session.say(_("Drop a CT or a segmentation here."))
+            self.session.showStatus(_("Drop a CT or a segmentation here."))
             return
         self._choose(next(iter(scans), None), next(iter(segmentations), None))
         if scans:
@@ -156,7 +156,7 @@ class PatientSection(Section):
             ]
 
     def _onSegmentsChanged(self, caller, event) -> None:
-        if self.parameters is not None:
+        if self.session.hasParameters:
             self._measuring.segmentChanged()
             self.refresh()
 

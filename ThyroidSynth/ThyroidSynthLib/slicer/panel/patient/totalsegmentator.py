@@ -69,7 +69,7 @@ class TotalSegmentatorRun:
                 classes = [structure.name for structure in STRUCTURES]
                 _act(logic.process, ct, node, quality="normal", task="total", subset=classes, interactive=True)
                 work.check()
-                if self._session.parameters is None:
+                if not self._session.hasParameters:
                     raise Cancelled(_("The scene was closed."))
                 if node.GetSegmentation().GetNumberOfSegments() == 0:
                     raise InputError(
@@ -81,7 +81,7 @@ class TotalSegmentatorRun:
                     slicer.mrmlScene.RemoveNode(node)
                 raise
             self._onSegmented(node)
-            self._session.say(_("TotalSegmentator has segmented {ct}.").format(ct=ct.GetName()))
+            self._session.showStatus(_("TotalSegmentator has segmented {ct}.").format(ct=ct.GetName()))
 
 
 def _act(action: Callable, *arguments: object, **options: object) -> None:

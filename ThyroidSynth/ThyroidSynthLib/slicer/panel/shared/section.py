@@ -11,6 +11,7 @@ import slicer
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
 
+    from .parameters import ThyroidSynthParameterNode
     from .session import Session
 
 
@@ -53,8 +54,8 @@ class Section:
         self.connect()
 
     @property
-    def parameters(self):
-        """The user's choices; None while a scene is being closed."""
+    def parameters(self) -> ThyroidSynthParameterNode:
+        """The user's choices, see `Session.parameters`."""
         return self.session.parameters
 
     def connect(self) -> None:

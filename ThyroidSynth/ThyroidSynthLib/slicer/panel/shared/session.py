@@ -74,8 +74,6 @@ class Session:
 
     Attributes
     ----------
-    parameters : ThyroidSynthParameterNode or None
-        None while a scene is being closed.
     announceThyroids : callable
         To be called when a thyroid made here was added, replaced, renamed or removed.
     lastError : str
@@ -83,7 +81,7 @@ class Session:
     """
 
     def __init__(self, status, setEnabled: Callable[[bool], None], requirements: Path) -> None:
-        self.parameters: ThyroidSynthParameterNode | None = None
+        self._parameters: ThyroidSynthParameterNode | None = None
         self.announceThyroids: Callable[[], None] = lambda: None
         self.lastError = ""
         self._status = status
@@ -92,6 +90,28 @@ class Session:
         self._work: Work | None = None
         self._model: tuple[tuple[Path, int, int], ShapeModel] | None = None
         status.onCancel = self.cancel
+
+    @property
+    def hasParameters(self) -> bool:
+        """Whether there are parameters: not while a scene is closed, nor after the module was left."""
+        return self._parameters is not None
+
+    @property
+    def parameters(self) -> ThyroidSynthParameterNode:
+        """The user's choices.
+
+        Raises
+        ------
+        Cancelled
+            The scene was closed: an operation that is under way ends.
+        """
+        if self._parameters is None:
+            raise Cancelled(_("The scene was closed."))
+        return self._parameters
+
+    def setParameters(self, parameters: ThyroidSynthParameterNode | None) -> None:
+        """Follow another parameter node, or none."""
+        self._parameters = parameters
 
     @property
     def busy(self) -> bool:
@@ -113,7 +133,7 @@ class Session:
         """What is shown in the panel now."""
         return self._status.message
 
-    def say(self, message: str) -> None:
+    def showStatus(self, message: str) -> None:
         """Show a message in the panel."""
         self._status.show(None, message)
 
@@ -123,11 +143,11 @@ class Session:
         try:
             yield
         except Cancelled as cancelled:
-            self.say(str(cancelled))
+            self.showStatus(str(cancelled))
         except ThyroidSynthError as error:
             logger.info("Shown to the user: %s", error)
             self.lastError = str(error)
-            self.say(_("That did not work."))
+            self.showStatus(_("That did not work."))
             slicer.util.errorDisplay(str(error), windowTitle="ThyroidSynth")
 
     @contextmanager

@@ -45,7 +45,7 @@ class DiagnosticsButton:
 
     def _onClicked(self, checked: bool = False) -> None:
         self._button.enabled = False
-        self._session.say(_("Collecting diagnostics…"))
+        self._session.showStatus(_("Collecting diagnostics…"))
         self._estimator.cancel()
         self._estimator.ask(Question())
         if self._estimator.answer is not None:
@@ -60,7 +60,7 @@ class DiagnosticsButton:
         )
         slicer.app.clipboard().setText(text)
         self._button.enabled = True
-        self._session.say(_("The diagnostics are on the clipboard; paste them where you ask for help."))
+        self._session.showStatus(_("The diagnostics are on the clipboard; paste them where you ask for help."))
 
 
 def applicationVersions() -> dict[str, str]:

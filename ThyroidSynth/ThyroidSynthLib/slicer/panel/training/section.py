@@ -83,7 +83,7 @@ class TrainSection(Section):
             self._poll()
 
     def _job(self) -> JobFolder | None:
-        if self.parameters is None or not isSet(self.parameters.job):
+        if not self.session.hasParameters or not isSet(self.parameters.job):
             return None
         job = JobFolder(self.parameters.job)
         return job if job.exists() else None
@@ -109,7 +109,7 @@ class TrainSection(Section):
             options = self._options()
             self.session.ensurePackages()
             self._launch(options, checkOnly=True)
-            self.session.say(_("The cases are checked in the background."))
+            self.session.showStatus(_("The cases are checked in the background."))
         self._poll()
 
     def _onStart(self, checked: bool = False) -> None:
@@ -117,7 +117,7 @@ class TrainSection(Section):
             options = None if self._goesOn() else self._options()
             self.session.ensureRequirements()
             self._launch(options, checkOnly=False)
-            self.session.say(_("The training runs in the background; Slicer may be closed meanwhile."))
+            self.session.showStatus(_("The training runs in the background; Slicer may be closed meanwhile."))
         self._poll()
 
     def _goesOn(self) -> bool:
@@ -154,7 +154,7 @@ class TrainSection(Section):
             return
         with self.session.errorsShown():
             self.parameters.model = self.session.library.add(job.model_file, job.path.name)
-            self.session.say(_("The model is on the shelf and chosen."))
+            self.session.showStatus(_("The model is on the shelf and chosen."))
 
     def _onCollapsed(self, collapsed: bool) -> None:
         self._poll()
@@ -175,14 +175,14 @@ class TrainSection(Section):
 
     def _choosing(self, folder: Path):
         def choose(checked: bool = False) -> None:
-            if self.parameters is not None:
+            if self.session.hasParameters:
                 self.parameters.job = folder
 
         return choose
 
     def _poll(self) -> None:
         """Look at the job and show how it is."""
-        if self.parameters is None:
+        if not self.session.hasParameters:
             return
         job, state, problem = self._job(), None, ""
         try:
