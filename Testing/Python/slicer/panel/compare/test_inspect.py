@@ -125,16 +125,16 @@ def test_a_thyroid_is_renamed_in_the_table(three, table):
 def test_a_removed_thyroid_can_be_put_back(three, table):
     nodes = generated_thyroids(three.app.scene)
     names, record = [node.GetName() for node in nodes], read_record(nodes[1])
-    assert not three.putBackButton.enabled
+    assert not three.restoreButton.enabled
     table.click(names[1])
     three.click("removeButton")
     assert table.texts() == [names[0], names[2]]
     assert three.parameters.result in generated_thyroids(three.app.scene)
-    three.click("putBackButton")
+    three.click("restoreButton")
     assert sorted(table.texts()) == sorted(names)
     assert three.parameters.result.GetName() == names[1]
     assert read_record(three.parameters.result) == record
-    assert not three.putBackButton.enabled
+    assert not three.restoreButton.enabled
 
 
 def test_several_selected_ones_are_removed_together(three, table):
@@ -143,8 +143,8 @@ def test_several_selected_ones_are_removed_together(three, table):
     table.click(names[2], add=True)
     three.click("removeButton")
     assert table.texts() == [names[1]]
-    three.click("putBackButton")
-    three.click("putBackButton")
+    three.click("restoreButton")
+    three.click("restoreButton")
     assert sorted(table.texts()) == sorted(names)
 
 

@@ -59,7 +59,7 @@ class InspectSection(Section):
         self.ui.showAllButton.connect("clicked(bool)", self._onShowAll)
         self.ui.renameButton.connect("clicked(bool)", self._onRename)
         self.ui.removeButton.connect("clicked(bool)", self._onRemove)
-        self.ui.putBackButton.connect("clicked(bool)", self._onPutBack)
+        self.ui.restoreButton.connect("clicked(bool)", self._onRestore)
 
     def refresh(self) -> None:
         """Show the parameters, which have changed."""
@@ -110,7 +110,7 @@ class InspectSection(Section):
         for button in (self.ui.renameButton, self.ui.removeButton):
             button.enabled = current is not None
         self.ui.showAllButton.enabled = len(nodes) > 0
-        self.ui.putBackButton.enabled = bool(self._removed)
+        self.ui.restoreButton.enabled = bool(self._removed)
         # The current one first: it is looked at.
         self._nearest.follow(sorted(nodes, key=lambda node: node is not current))
 
@@ -184,7 +184,7 @@ class InspectSection(Section):
             self._onChosen(left[-1].GetID())
         self.session.announceThyroids()
 
-    def _onPutBack(self, checked: bool = False) -> None:
+    def _onRestore(self, checked: bool = False) -> None:
         if self._removed:
             node = put_back(slicer.mrmlScene, self._removed.pop(), ct=self.parameters.ct)
             self._onChosen(node.GetID())
