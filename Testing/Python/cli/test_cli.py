@@ -311,7 +311,7 @@ def test_a_cross_validation_says_early_what_is_wrong(capsys, cohort, tmp_path):
     out = ("--out", tmp_path / "folds")
     with pytest.raises(SystemExit) as leaving:
         run("cross-validate", cohort.folder, "--folds", 5, "--held-out", "20%", *out)
-    assert leaving.value.code == 2 and "--folds 1 only" in capsys.readouterr().err
+    assert leaving.value.code == 2 and "--held-out needs --folds 1" in capsys.readouterr().err
     assert run("cross-validate", cohort.folder, "--folds", 50, *out) == 1
     assert "cannot be divided into 50 folds" in capsys.readouterr().err and not (tmp_path / "folds").exists()
 

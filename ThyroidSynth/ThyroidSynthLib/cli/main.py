@@ -1,4 +1,4 @@
-"""The command line: which subcommands there are, and how results and errors leave the process."""
+"""The `thyroidsynth` command: its subcommands, and how results and errors are printed."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ COMMANDS: tuple[ModuleType, ...] = (
     info,
 )
 
-_DESCRIPTION = "Learn the shapes of thyroids from TotalSegmentator segmentations, and make new ones."
+_DESCRIPTION = "Learn the shapes of thyroids from TotalSegmentator segmentations and generate new ones."
 _EPILOG = """\
-the whole way, from nothing to a report:
+from a synthetic dataset to a report:
   thyroidsynth example-cohort --cases 60 --out dataset
   thyroidsynth prepare dataset --alignment upright --out cohort
   thyroidsynth train cohort --out model.safetensors
   thyroidsynth generate model.safetensors --count 12 --volume 15 --out thyroids
   thyroidsynth evaluate model.safetensors cohort --out evaluation
 
-'thyroidsynth COMMAND --help' explains a command and shows examples.
-exit codes: 0 done, 1 failed, 2 wrong command line, 130 interrupted.
-A command whose output is closed, as by '| head', still does all of its work; it ends with 1 if its result could not be
-printed.
+'thyroidsynth COMMAND --help' describes a command and shows examples.
+exit codes: 0 success, 1 failure, 2 invalid command line, 130 interrupted.
+If the output is closed, as by '| head', the command still finishes its work; the exit code is then 1 because the
+result could not be printed.
 Research software. Not for clinical use."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit code.
+    """Run the command and return its exit code.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     options = make_parser().parse_args(arguments)
     _log_to_terminal(logging.DEBUG if options.debug else logging.WARNING)
-    console = Console(json_wanted=options.json, quiet=options.quiet)
+    console = Console(as_json=options.json, quiet=options.quiet)
     try:
         with console:
             result = options.run(options, console)
@@ -83,18 +83,20 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(json.dumps(result.document, indent=2, ensure_ascii=False) if options.json else result.text, flush=True)
         return FAILED if result.failed else OK
     except (KeyboardInterrupt, Cancelled) as stop:
-        _say(str(stop) or "Interrupted.")
+        _print_error(str(stop) or "Interrupted.")
         return INTERRUPTED
     except Exception as error:
         if options.debug:
             traceback.print_exc()
         known = isinstance(error, ThyroidSynthError)
-        _say(f"error: {error}" if known else f"error: {type(error).__name__}: {error} (--debug tells where)")
+        _print_error(
+            f"error: {error}" if known else f"error: {type(error).__name__}: {error} (use --debug for the traceback)"
+        )
         return FAILED
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command with all its subcommands."""
+    """Return the parser of the command with all its subcommands."""
     parser = argparse.ArgumentParser(
         prog="thyroidsynth",
         description=_DESCRIPTION,
@@ -115,19 +117,19 @@ def make_parser() -> argparse.ArgumentParser:
         )
         module.configure(command)
         common = command.add_argument_group("output")
-        common.add_argument("--json", action="store_true", help="print the result as JSON, for scripts")
+        common.add_argument("--json", action="store_true", help="print the result as JSON")
         common.add_argument("--quiet", action="store_true", help="show no progress")
-        common.add_argument("--debug", action="store_true", help="log everything, and show where an error came from")
+        common.add_argument("--debug", action="store_true", help="log everything and print the traceback of an error")
         command.set_defaults(run=module.run)
     return parser
 
 
 def _log_to_terminal(level: int) -> None:
     handler = logging.StreamHandler()
-    # The handler's own level: a training lets its loggers tell more, for its log file.
+    # The level of this handler only: a training logs more than this to its log file.
     handler.setLevel(level)
     logging.basicConfig(level=level, format="%(levelname)s %(message)s", handlers=[handler])
 
 
-def _say(message: str) -> None:
+def _print_error(message: str) -> None:
     print(f"thyroidsynth: {message}", file=sys.stderr, flush=True)

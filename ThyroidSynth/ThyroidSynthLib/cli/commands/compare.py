@@ -9,11 +9,10 @@ from ThyroidSynthLib.cli.shared.arguments import add_out
 from ThyroidSynthLib.cli.shared.console import Console, Result
 
 NAME = "compare"
-SUMMARY = "put several evaluations side by side"
+SUMMARY = "compare evaluations in one table"
 DESCRIPTION = """\
-Lay the measures of several evaluations out in one table, a column for each model, named after its folder, and the
-paper's published numbers beside them. Writes comparison.html, which needs no other file, comparison.csv and
-comparison.json."""
+Write the measures of several evaluations in one table with one column per model, named after its folder, beside the
+published numbers of the paper. Writes comparison.html (self-contained), comparison.csv and comparison.json."""
 EPILOG = """\
 examples:
   thyroidsynth compare evaluations/ours evaluations/fixed --out comparison

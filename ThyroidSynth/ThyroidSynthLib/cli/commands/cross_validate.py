@@ -1,4 +1,4 @@
-"""`thyroidsynth cross-validate`: how much a model's figures depend on its cases and on chance."""
+"""`thyroidsynth cross-validate`: train and evaluate over folds and seeds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS, VARIANTS
 
 NAME = "cross-validate"
-SUMMARY = "train and evaluate with other cases held out, and with other seeds"
+SUMMARY = "train and evaluate over folds and seeds"
 DESCRIPTION = """\
-Divide a cohort into folds, train a model without each of them, evaluate every model on the cases it has not seen, and
-sum up: mean and SD of every headline measure over the runs. Everything lies in one folder. Ctrl-C ends it, and the
-same command goes on from there; runs that are finished are kept, and seeds may be added later."""
+Divide a cohort into folds, train one model with each fold held out, evaluate each on its held-out cases, and report
+mean and SD of every headline measure. Everything is written to one folder. After Ctrl-C the same command resumes;
+finished runs are kept, and seeds may be added later."""
 EPILOG = """\
 examples:
   thyroidsynth cross-validate cohort --out folds
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         default=5,
         metavar="K",
-        help="parts, each of which is held out once; 1 for seeds only (default: 5)",
+        help="number of folds; each is held out once. 1: vary the seed only (default: 5)",
     )
     parser.add_argument(
         "--seeds",
@@ -40,36 +40,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[0],
         metavar="SEED",
-        help="seeds of the trainings; every fold is trained with each (default: 0)",
+        help="training seeds; every fold is trained with each (default: 0)",
     )
     parser.add_argument(
         "--held-out",
         default="0",
         metavar="CASES",
-        help="with one fold: cases held out from all trainings, a number such as 40 or a share such as 20%%",
+        help="with --folds 1: cases held out from every training, a number such as 40 or a share such as 20%%",
     )
     parser.add_argument(
-        "--split-seed", type=natural, default=0, metavar="SEED", help="seed of the division of the cases (default: 0)"
+        "--split-seed", type=natural, default=0, metavar="SEED", help="seed of the split into folds (default: 0)"
     )
-    parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="how features enter (default: fixed)")
+    parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="model variant (default: fixed)")
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
         default=DEFAULT_PRESET,
-        help="training choices (default: %(default)s)",
+        help="training settings (default: %(default)s)",
     )
-    parser.add_argument("--epochs", type=natural, default=0, metavar="N", help="epochs; 0 for the preset's (default)")
+    parser.add_argument(
+        "--epochs", type=natural, default=0, metavar="N", help="number of epochs (default: the preset's)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     group = parser.add_argument_group("evaluation of each model")
     group.add_argument("--count", type=positive_int, default=200, metavar="N", help="random thyroids (default: 200)")
     group.add_argument(
-        "--to-target", type=natural, default=100, metavar="N", help="thyroids steered exactly (default: 100)"
+        "--to-target", type=natural, default=100, metavar="N", help="thyroids steered to target (default: 100)"
     )
     group.add_argument(
-        "--moves", type=natural, default=20, metavar="N", help="thyroids in the leakage matrix (default: 20)"
+        "--moves", type=natural, default=20, metavar="N", help="thyroids in the cross-talk matrix (default: 20)"
     )
-    group.add_argument("--cases", type=positive_int, metavar="N", help="cases that are compared (default: all)")
-    group.add_argument("--quick", action="store_true", help="a minute for each model: for looking, not for publishing")
+    group.add_argument("--cases", type=positive_int, metavar="N", help="cases to reconstruct and fit (default: all)")
+    group.add_argument("--quick", action="store_true", help="one minute per model: a first look, not for publication")
     parser.set_defaults(usage_error=parser.error)
 
 
@@ -89,7 +91,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     except InputError as error:
         options.usage_error(str(error))
     if held_out and options.folds > 1:
-        options.usage_error("each fold is held out once; --held-out goes with --folds 1 only")
+        options.usage_error("--held-out needs --folds 1: with more folds, each fold is held out once")
     evaluation = EvaluationOptions(
         cases=options.cases, count=options.count, to_target=options.to_target, moves=options.moves
     )
@@ -121,7 +123,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 
 
 def summary_lines(document: dict[str, Any]) -> list[str]:
-    """Give the few measures that sum a cross-validation up, one a line."""
+    """Return the headline measures of a cross-validation, one per line."""
     from ThyroidSynthLib.evaluation.comparison.cross_validation_page import TILES
     from ThyroidSynthLib.evaluation.metrics.headline import MEASURES
 

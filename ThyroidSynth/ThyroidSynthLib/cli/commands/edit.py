@@ -1,4 +1,4 @@
-"""`thyroidsynth edit`: a patient's own thyroid with some features changed and the others held."""
+"""`thyroidsynth edit`: change features of a patient's own thyroid and hold the others."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from ThyroidSynthLib.common.errors import InputError
 NAME = "edit"
 SUMMARY = "change features of a patient's own thyroid"
 DESCRIPTION = """\
-Change volume, isthmus area or symmetry of a patient's own thyroid; what is not asked for is held, and its own details
-stay. The model is fitted to the gland, and only what it says changes is applied to the patient's segmentation: without
-a change that comes out voxel for voxel. Writes the label map, the meshes asked for and edit.json with the features
-before, asked and after. Takes what 'fit' takes, one patient."""
+Change volume, isthmus area or symmetry of a patient's own thyroid. Features without a target are held, and the gland
+keeps its own details: the model is fitted to the gland, and only the difference between edited and fitted shape is
+applied, so that without a change the result equals the segmentation voxel by voxel. Writes the label map, the chosen
+meshes, and edit.json with the features before and after and their targets. Input as for 'fit', one patient."""
 EPILOG = """\
 examples:
   thyroidsynth edit model.safetensors s0327 --volume 20 --out edited
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_masks(parser, instead_of="PATIENT")
     add_out(parser, "folder for the edited thyroid")
     add_class_map(parser)
-    parser.add_argument("--seed", type=natural, default=0, help="seed of the points of the fit (default: 0)")
+    parser.add_argument("--seed", type=natural, default=0, help="random seed of the fit (default: 0)")
     group = parser.add_argument_group("features to change")
     group.add_argument("--volume", type=change, metavar="ML", help="volume in mL, or a change: +20%%, --volume=-5%%")
     group.add_argument("--isthmus-area", type=change, metavar="MM2", help="isthmus area in mm², or a change; 0: none")
@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--hold",
         nargs="*",
         choices=tuple(_FEATURES),
-        help="which of the other features to hold (default: all of them; --hold alone leaves them free)",
+        help="which of the other features to hold (default: all; --hold without values leaves them free)",
     )
     add_merging(parser)
     add_files(parser, default_grid="the grid of the patient's segmentation")
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 
     sources = find_cases(options.patient, class_map=options.class_map, thyroid=options.thyroid, trachea=options.trachea)
     if len(sources) != 1:
-        raise InputError(f"{options.patient} holds {len(sources)} cases. Name the one whose thyroid is to be edited.")
+        raise InputError(f"{options.patient} holds {len(sources)} cases. Give the path of one of them.")
     targets = {name: getattr(options, option.replace("-", "_")) for option, name in _FEATURES.items()}
     changes = {name: Change(*value) for name, value in targets.items() if value is not None}
     held = None if options.hold is None else [_FEATURES[name] for name in options.hold]
@@ -105,12 +105,14 @@ def _text(document: dict[str, Any]) -> str:
     for option, name in _FEATURES.items():
         before, after = (_DECIMALS[name].format(document[when][name]) for when in ("before", "after"))
         if name in document["targets"]:
-            about = f"asked: {_DECIMALS[name].format(document['targets'][name])}"
+            about = f"target: {_DECIMALS[name].format(document['targets'][name])}"
         else:
             about = "held" if name in document["held"] else "free"
         lines.append(f"  {option.replace('-', ' ')}: {before} -> {after} ({about})")
     if not document["met"]:
-        lines.append("What was asked is out of this gland's reach; it comes as near as it can. Free another feature.")
+        lines.append(
+            "The targets cannot be met for this gland; this is the closest result. Free another feature with --hold."
+        )
     if document["notes"]:
         lines.append(f"Notes: {'; '.join(document['notes'])}.")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`thyroidsynth evaluate`: how good a model is, as numbers and as a report."""
+"""`thyroidsynth evaluate`: evaluate a model and write a report."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ThyroidSynthLib.cli.shared.console import Console, Result
 NAME = "evaluate"
 SUMMARY = "evaluate a model and write a report"
 DESCRIPTION = """\
-Measure how well a model gives its training cases back and fits those cases of the cohort that were held out of
-training (beside what a perfect model would score), how its random thyroids compare with the cohort, how what was asked
-for compares with what is measured, what changes unasked, and whether shapes are copied. Writes report.html, which needs
-no other file, evaluation.json, tables and figures."""
+Measure how well a model reconstructs its training cases and fits the held-out cases of the cohort (beside the score of
+a perfect model), how its random thyroids compare with the cohort, how measured features compare with their targets,
+the cross-talk between features, and whether training shapes are copied. Writes report.html (self-contained),
+evaluation.json, tables and figures."""
 EPILOG = """\
 examples:
   thyroidsynth evaluate model.safetensors cohort --out evaluation
-  thyroidsynth evaluate model.safetensors cohort --quick --out look
-  thyroidsynth evaluate model.safetensors cohort --count 1000 --to-target 1000 --out for_a_paper"""
+  thyroidsynth evaluate model.safetensors cohort --quick --out first_look
+  thyroidsynth evaluate model.safetensors cohort --count 1000 --to-target 1000 --out evaluation1000"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,24 +35,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=natural,
         default=100,
         metavar="N",
-        help="how many are also steered exactly, and how many to independent targets (default: 100)",
+        help="how many of them are steered to target, and how many thyroids to independent targets (default: 100)",
     )
     parser.add_argument(
         "--moves",
         type=natural,
         default=20,
         metavar="N",
-        help="thyroids of which one feature at a time is moved, for the leakage matrix (default: 20)",
+        help="thyroids in the cross-talk matrix; one feature of each is moved at a time (default: 20)",
     )
     parser.add_argument(
-        "--cases", type=positive_int, metavar="N", help="at most so many training and held-out cases (default: all)"
+        "--cases",
+        type=positive_int,
+        metavar="N",
+        help="maximum number of training and of held-out cases (default: all)",
     )
-    parser.add_argument("--seed", type=natural, default=0, help="seed of everything random (default: 0)")
+    parser.add_argument("--seed", type=natural, default=0, help="random seed (default: 0)")
     parser.add_argument(
-        "--quick", action="store_true", help="a minute's look: a few cases, 50 thyroids, 10 to target, 2 moved"
+        "--quick",
+        action="store_true",
+        help="a first look in about a minute: few cases, 50 thyroids, 10 steered to target",
     )
     parser.add_argument(
-        "--to-card", action="store_true", help="also put the numbers beside the model file, for its model card"
+        "--to-card",
+        action="store_true",
+        help="also save the numbers beside the model file, where its model card shows them",
     )
 
 
@@ -92,7 +99,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     if options.to_card:
         card = put_evaluation_beside(options.model, options.out / EVALUATION_FILE)
         document["card"] = str(card)
-        lines.append(f"The model card shows them; they lie beside the model in {card}.")
+        lines.append(f"The model card shows them; they are saved in {card}.")
     for key, label in (("reconstruction", "Training"), ("reconstruction_held_out", "Held-out")):
         summary = document[key]
         if "assd_mm" in summary:
@@ -105,11 +112,11 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         f"{name} {value['pcc']:.3f}" for name, value in document["steering"]["direct_sampling"].items() if value["pcc"]
     ]
     if pccs:
-        lines.append(f"PCC asked against measured, one-shot: {', '.join(pccs)}.")
+        lines.append(f"Direct sampling, PCC of target and measured: {', '.join(pccs)}.")
     independent = document["steering"]["independent"]
     if independent["thyroids"]:
         lines.append(f"{independent['within']} of {independent['thyroids']} independent targets were met.")
-    lines.append(f"{100 * document['validity']['share_of_draws']:.1f}% of the draws gave a sound surface.")
+    lines.append(f"{100 * document['validity']['share_of_draws']:.1f}% of the draws gave a valid surface.")
     if cohort.synthetic:
         lines.append("The cohort is synthetic: software input, not anatomy.")
     return Result(document, "\n".join(lines))

@@ -1,4 +1,4 @@
-"""`thyroidsynth fit`: the latent code of given thyroids."""
+"""`thyroidsynth fit`: find the latent codes of given thyroids."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ThyroidSynthLib.cli.shared.console import Console, Result
 NAME = "fit"
 SUMMARY = "fit a model to given thyroids"
 DESCRIPTION = """\
-Find the latent code whose surface comes nearest to a given thyroid, write that surface in the patient, and say how
-near and how sure it is. Takes what 'prepare' takes, with slices of any thickness; cases that would be refused for
-training are fitted all the same, with the reasons noted. A gland that the scan's border cuts is completed. One folder
-for each case, with fit.json, the label map, a map of the probability that a voxel is inside, and the meshes asked
-for; PLY meshes hold the uncertainty of each vertex in mm."""
+Find the latent code whose surface is closest to a given thyroid, write that surface in patient space, and report its
+accuracy and uncertainty. Input as for 'prepare', with slices of any thickness; cases that quality control refuses for
+training are fitted too, and the reasons are noted. A gland cut by the border of the scan is completed. Writes one
+folder per case with fit.json, the label map, a map of the probability that a voxel is inside, and the chosen meshes;
+PLY meshes hold the uncertainty of each vertex in mm."""
 EPILOG = """\
 examples:
   thyroidsynth fit model.safetensors s0327 --out fits
@@ -30,15 +30,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
     parser.add_argument("thyroids", nargs="*", type=Path, metavar="CASES", help="folders or files with cases")
     add_masks(parser, instead_of="CASES")
-    add_out(parser, "folder for the fits, one folder in it for each case")
+    add_out(parser, "output folder, with one subfolder per case")
     add_class_map(parser)
-    parser.add_argument("--seed", type=natural, default=0, help="seed of the points that are compared (default: 0)")
+    parser.add_argument("--seed", type=natural, default=0, help="random seed of the fit (default: 0)")
     parser.add_argument(
         "--completions",
         type=natural,
         default=0,
         metavar="N",
-        help="also write so many plausible glands; they differ where the scan shows little",
+        help="also write this many plausible glands, which differ where the scan shows little of the gland",
     )
     add_files(parser, default_grid="the grid of the patient's segmentation")
 

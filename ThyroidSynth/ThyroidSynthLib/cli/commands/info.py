@@ -1,4 +1,4 @@
-"""`thyroidsynth info`: what a file or folder is."""
+"""`thyroidsynth info`: describe a file or folder."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from ThyroidSynthLib.cli.shared.console import Console, Result
 
 NAME = "info"
-SUMMARY = "say what a model, cohort, job or result is"
+SUMMARY = "describe a model, cohort, job or result"
 DESCRIPTION = """\
-Describe a model file (with its model card), a cohort, a training job (how far it is), generated thyroids, an
-evaluation or a cross-validation."""
+Describe a model file with its model card, a cohort, a training job with its progress, a generated cohort, an evaluation
+or a cross-validation."""
 EPILOG = """\
 examples:
   thyroidsynth info model.safetensors
@@ -20,7 +20,7 @@ examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("path", type=Path, metavar="PATH", help="model file, or folder of anything else")
+    parser.add_argument("path", type=Path, metavar="PATH", help="model file, or the folder of another result")
 
 
 def run(options: argparse.Namespace, console: Console) -> Result:

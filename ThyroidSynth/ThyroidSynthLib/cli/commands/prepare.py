@@ -1,4 +1,4 @@
-"""`thyroidsynth prepare`: from segmentations to a cohort."""
+"""`thyroidsynth prepare`: turn segmentations into a cohort."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 NAME = "prepare"
 SUMMARY = "turn segmentations into a cohort for training"
 DESCRIPTION = """\
-Read thyroid and trachea of every case, check their quality, make and measure the surfaces, and draw the samples a
-model learns from. Takes a TotalSegmentator training dataset or one of its cases, output folders of TotalSegmentator,
+Read thyroid and trachea of every case, check their quality, extract and measure the surfaces, and draw the SDF samples
+for training. Input: a TotalSegmentator training dataset or one of its cases, output folders of TotalSegmentator,
 multi-label NIfTI files (--ml), Slicer segmentations (.seg.nrrd), DICOM SEG, or one pair of mask files.
 
-No case is dropped silently: quality.csv in the cohort folder gives every verdict with its reasons. Interrupted, the
-same command goes on where it was."""
+quality.csv in the cohort folder lists every case with its verdict and the reasons. After an interruption the same
+command resumes."""
 EPILOG = """\
 examples:
   thyroidsynth prepare Totalsegmentator_dataset_v201 --out cohort
@@ -32,22 +32,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="?", type=Path, metavar="SOURCE", help="folder or file with the cases")
     parser.add_argument("--thyroid", type=Path, metavar="MASK", help="mask file of the thyroid, instead of SOURCE")
     parser.add_argument("--trachea", type=Path, metavar="MASK", help="mask file of the trachea, instead of SOURCE")
-    add_out(parser, "the cohort's folder; new, empty, or of an earlier run of the same command")
+    add_out(parser, "cohort folder: new, empty, or of an earlier run of the same command")
     add_class_map(parser)
-    parser.add_argument("--include", nargs="+", default=[], metavar="ID", help="include these cases manually, whatever the rules say")
+    parser.add_argument(
+        "--include", nargs="+", default=[], metavar="ID", help="include these cases manually, whatever the rules say"
+    )
     parser.add_argument("--exclude", nargs="+", default=[], metavar="ID", help="exclude these cases manually")
     parser.add_argument(
         "--alignment",
         choices=ALIGNMENTS,
         default=ALIGNMENTS[0],
-        help="how shapes are laid in the trachea frame: 'trachea' centres on the trachea's centre of mass, as "
-        "published; 'upright' stands on the trachea's axis at the gland's level, so that neither the length of "
-        "trachea in the scan nor a tilted neck moves the gland (default: trachea)",
+        help="trachea frame: 'trachea' has its origin at the trachea's centroid, as published; 'upright' is aligned "
+        "with the axis of the trachea at the height of the gland, so that the length of trachea in the scan and a "
+        "tilted neck have no effect (default: trachea)",
     )
     parser.add_argument(
-        "--samples", type=positive_int, default=50_000, metavar="N", help="samples of each shape (default: 50000)"
+        "--samples", type=positive_int, default=50_000, metavar="N", help="SDF samples per shape (default: 50000)"
     )
-    parser.add_argument("--seed", type=natural, default=0, help="seed of the samples (default: 0)")
+    parser.add_argument("--seed", type=natural, default=0, help="random seed of the samples (default: 0)")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
     add_scheduler(parser)
 

@@ -1,4 +1,4 @@
-"""`thyroidsynth train`: from a cohort to a model file."""
+"""`thyroidsynth train`: train a model on a cohort."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS, VARIANTS
 NAME = "train"
 SUMMARY = "train a model on a cohort"
 DESCRIPTION = """\
-Train a shape model. The training lives in a job folder with its state, log and checkpoint: Ctrl-C, or a file STOP in
-that folder, ends it after the epoch it is in, and the same command goes on from there; so it does after a crash. The
-ThyroidSynthTrain script does the same on a machine without this command."""
+Train a shape model. The job folder holds the state, log and checkpoint of the training: Ctrl-C, or a file named STOP in
+that folder, ends it after the current epoch, and the same command resumes it, also after a crash. The
+ThyroidSynthTrain script does the same without an installed thyroidsynth command."""
 EPILOG = """\
-variants: 'baseline' knows no features; 'fixed' is given them; 'correlation' also keeps the rest free of them.
-presets: 'best' takes some ten minutes on a CPU, 'fast' is a first look; 'paper' is exactly as published and wants a
-GPU.
+variants: 'baseline' has no features in its latent code; 'fixed' has; 'correlation' also penalises the correlation of
+the trainable dimensions with the features.
+presets: 'best' takes some ten minutes on a CPU; 'fast' is for a first look; 'paper' is exactly as published and needs
+a GPU.
 
-several GPUs or machines: start it with torchrun, see docs/scaling.md.
+For several GPUs or machines start it with torchrun, see docs/scaling.md.
 
 examples:
   thyroidsynth train cohort --out model.safetensors
   thyroidsynth train cohort --out model.safetensors --held-out 20%
   thyroidsynth train cohort --out model.safetensors --variant correlation --preset paper --device cuda
-  thyroidsynth train --job model.job                   (go on with a job)
+  thyroidsynth train --job model.job                   (resume a job)
   torchrun --nproc-per-node 4 -m ThyroidSynthLib.cli train cohort --out model.safetensors"""
 
 
@@ -37,30 +38,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="COHORT",
-        help="cohort folder, or segmentations that are prepared first; not needed to go on with a job",
+        help="cohort folder, or segmentations to prepare first; not needed to resume a job",
     )
     parser.add_argument(
         "--out", dest="model", type=Path, metavar="MODEL", help="model file to write, e.g. model.safetensors"
     )
-    parser.add_argument("--job", type=Path, metavar="FOLDER", help="job folder (default: MODEL's name with .job)")
-    parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="how features enter (default: fixed)")
+    parser.add_argument("--job", type=Path, metavar="FOLDER", help="job folder (default: the name of MODEL with .job)")
+    parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="model variant (default: fixed)")
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
         default=DEFAULT_PRESET,
-        help="training choices (default: %(default)s)",
+        help="training settings (default: %(default)s)",
     )
-    parser.add_argument("--epochs", type=natural, default=0, metavar="N", help="epochs; 0 for the preset's (default)")
-    parser.add_argument("--seed", type=natural, default=0, help="seed of weights, codes and samples (default: 0)")
+    parser.add_argument(
+        "--epochs", type=natural, default=0, metavar="N", help="number of epochs (default: the preset's)"
+    )
+    parser.add_argument("--seed", type=natural, default=0, help="random seed (default: 0)")
     parser.add_argument(
         "--held-out",
         default="0",
         metavar="CASES",
-        help="keep cases from the training, to test on: a number such as 40, or a share such as 0.2 or 20%%; "
-        "a fair mix of volumes and of glands with and without an isthmus (default: 0)",
+        help="hold out cases for testing: a number such as 40, or a share such as 0.2 or 20%%; stratified by volume "
+        "and presence of an isthmus (default: 0)",
     )
     parser.add_argument(
-        "--split-seed", type=natural, default=0, metavar="SEED", help="seed of the choice of these cases (default: 0)"
+        "--split-seed", type=natural, default=0, metavar="SEED", help="random seed of that choice (default: 0)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument(
@@ -68,21 +71,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=not_negative,
         default=30.0,
         metavar="SECONDS",
-        help="how much training a crash may cost; 0 for a checkpoint after every epoch (default: 30)",
+        help="time between checkpoints; 0 for one after every epoch (default: 30)",
     )
     parser.add_argument(
-        "--include", nargs="+", metavar="ID", help="of cases prepared first: include these manually, whatever quality control says"
+        "--include",
+        nargs="+",
+        metavar="ID",
+        help="of cases prepared first: include these manually, whatever quality control says",
     )
     parser.add_argument("--exclude", nargs="+", metavar="ID", help="of cases prepared first: exclude these manually")
     parser.add_argument(
-        "--licence", default="", metavar="TEXT", help="licence the model says it has (default: not stated)"
+        "--licence", default="", metavar="TEXT", help="licence written in the model file (default: not stated)"
     )
-    parser.add_argument("--restart", action="store_true", help="throw away what the job has trained so far")
+    parser.add_argument(
+        "--restart", action="store_true", help="discard the earlier training of the job and start again"
+    )
     parser.set_defaults(usage_error=parser.error)
 
 
 def run(options: argparse.Namespace, console: Console) -> Result | None:
-    """Run the command; of several processes only the first has something to say."""
+    """Run the command. Only the first process of a group returns a result."""
     from ThyroidSynthLib.common.stop_signals import stop_on_signals
     from ThyroidSynthLib.generation.steer.calibration import calibrated
     from ThyroidSynthLib.generation.training_preview import PreviewWriter

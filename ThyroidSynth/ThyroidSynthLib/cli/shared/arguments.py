@@ -1,4 +1,4 @@
-"""Options that several commands have, and the types of their values."""
+"""Options that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ThyroidSynthLib.imaging.volume_files import read_grid
 
 
 def positive_int(text: str) -> int:
-    """Read a whole number above 0."""
+    """Parse an integer above 0."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} must be at least 1")
@@ -21,7 +21,7 @@ def positive_int(text: str) -> int:
 
 
 def natural(text: str) -> int:
-    """Read a whole number, 0 or more."""
+    """Parse an integer of 0 or more."""
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} must not be negative")
@@ -29,7 +29,7 @@ def natural(text: str) -> int:
 
 
 def positive_float(text: str) -> float:
-    """Read a number above 0."""
+    """Parse a number above 0."""
     value = float(text)
     if not value > 0:
         raise argparse.ArgumentTypeError(f"{text} must be above 0")
@@ -37,7 +37,7 @@ def positive_float(text: str) -> float:
 
 
 def not_negative(text: str) -> float:
-    """Read a number, 0 or more."""
+    """Parse a number of 0 or more."""
     value = float(text)
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} must be 0 or more")
@@ -45,7 +45,7 @@ def not_negative(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """Read a number from 0 to 1."""
+    """Parse a number from 0 to 1."""
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} must lie between 0 and 1")
@@ -53,7 +53,7 @@ def share(text: str) -> float:
 
 
 def change(text: str) -> tuple[float, bool]:
-    """Read a number, or a change in per cent such as ``+20%``: the number or share, and whether it is a change."""
+    """Parse a number or a relative change such as ``+20%``; return the value and whether it is relative."""
     if text.endswith("%"):
         value = float(text[:-1]) / 100
         if not -1 <= value < math.inf or text[0] not in "+-":
@@ -63,7 +63,7 @@ def change(text: str) -> tuple[float, bool]:
 
 
 def spacing(text: str) -> float | tuple[float, float, float]:
-    """Read a voxel size: one number for cubes, or three separated by commas."""
+    """Parse a voxel size: one number, or three separated by commas."""
     values = tuple(positive_float(part) for part in text.split(","))
     if len(values) not in (1, 3):
         raise argparse.ArgumentTypeError(f"{text} must be one number, or three along R, A and S as in 0.8,0.8,3")
@@ -71,7 +71,7 @@ def spacing(text: str) -> float | tuple[float, float, float]:
 
 
 def mesh_formats(text: str) -> tuple[str, ...]:
-    """Read a list such as ``ply,stl``."""
+    """Parse a list such as ``ply,stl``."""
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     unknown = [part for part in found if part not in MESH_FORMATS]
     if unknown:
@@ -80,15 +80,17 @@ def mesh_formats(text: str) -> tuple[str, ...]:
 
 
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add the folder a command writes into."""
+    """Add the output folder."""
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=what)
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace the result of an earlier run there, and no other file"
+        "--overwrite",
+        action="store_true",
+        help="replace an earlier result in that folder; other files are never replaced",
     )
 
 
 def files_at(*paths: Path | None) -> list[Path]:
-    """Return the files that reading these paths may open: a file itself; of a folder what it holds, as of a case."""
+    """Return the files that reading these paths may open, including those in a case folder."""
     found: list[Path] = []
     for path in paths:
         if path is not None and path.is_dir():
@@ -99,24 +101,24 @@ def files_at(*paths: Path | None) -> list[Path]:
 
 
 def add_scheduler(parser: argparse.ArgumentParser) -> None:
-    """Add the choice of a cluster's workers instead of this machine's."""
+    """Add the option to use the workers of a Dask cluster."""
     parser.add_argument(
         "--dask-scheduler",
         metavar="ADDRESS",
-        help="let the workers of this Dask scheduler do it, e.g. tcp://10.0.0.1:8786, with the same result; all "
-        "machines must see the same folders (pip install 'thyroidsynth[cluster]')",
+        help="use the workers of this Dask scheduler, e.g. tcp://10.0.0.1:8786; the result is the same. All machines "
+        "must see the same folders (pip install 'thyroidsynth[cluster]')",
     )
 
 
 def add_masks(parser: argparse.ArgumentParser, *, instead_of: str) -> None:
-    """Add a patient given as two mask files, instead of a positional argument."""
+    """Add options for a patient given as two mask files instead of a positional argument."""
     for structure in ("thyroid", "trachea"):
         about = f"mask file of the {structure}, instead of {instead_of}"
         parser.add_argument(f"--{structure}", type=Path, metavar="MASK", help=about)
 
 
 def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
-    """Add the choice of label maps and meshes."""
+    """Add the options for label maps and meshes."""
     group = parser.add_argument_group("files")
     group.add_argument(
         "--format",
@@ -135,10 +137,12 @@ def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
         "--mesh-space",
         choices=SPACES,
         default=SPACES[0],
-        help=f"axes of the surfaces, also said in their headers (default: {SPACES[0]}, as Slicer expects)",
+        help=f"coordinate system of the surfaces, also written in their headers (default: {SPACES[0]}, as in Slicer)",
     )
     where = group.add_mutually_exclusive_group()
-    where.add_argument("--grid", type=Path, metavar="IMAGE", help="make label maps on this image's grid, e.g. the CT's")
+    where.add_argument(
+        "--grid", type=Path, metavar="IMAGE", help="write label maps on the grid of this image, e.g. the CT"
+    )
     where.add_argument(
         "--spacing",
         type=spacing,
@@ -148,7 +152,7 @@ def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
 
 
 def file_options(options: argparse.Namespace) -> FileOptions:
-    """Give the choice that `add_files` offered."""
+    """Return the options that `add_files` added."""
     return FileOptions(
         label_format=None if options.format == "none" else options.format,
         mesh_formats=options.mesh,
@@ -159,10 +163,10 @@ def file_options(options: argparse.Namespace) -> FileOptions:
 
 
 def add_class_map(parser: argparse.ArgumentParser) -> None:
-    """Add the say on what the numbers of an unnamed multi-label map mean."""
+    """Add the option that defines the labels of a multi-label map without names."""
     parser.add_argument(
         "--class-map",
         metavar="NAME",
-        help="what the labels of multi-label files without names mean: total-v2 (trachea 16, thyroid gland 17). "
-        "Only say so if you know it: in other tasks and versions these numbers are other organs",
+        help="meaning of the labels in multi-label files without names: total-v2 (trachea 16, thyroid gland 17). Use "
+        "it only if you know the task: in other tasks and versions these labels are other organs",
     )

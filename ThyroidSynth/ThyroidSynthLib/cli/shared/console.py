@@ -1,4 +1,4 @@
-"""Progress on the standard error, results on the standard output."""
+"""Progress on standard error, results on standard output."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 @dataclass(frozen=True)
 class Result:
-    """What a command gives back.
+    """The result of a command.
 
     Attributes
     ----------
     document : dict
-        For ``--json``.
+        Printed with ``--json``.
     text : str
-        For people.
+        Printed otherwise.
     failed : bool
-        Whether part of what was asked for failed, although the rest was done.
+        Whether a part failed although the rest succeeded.
     """
 
     document: dict[str, Any]
@@ -29,18 +29,18 @@ class Result:
 
 
 class Console:
-    """Shows how far a command is. A context: the progress bar ends with it.
+    """Progress bar and notes of a command. Use as a context manager: the bar closes with it.
 
     Parameters
     ----------
-    json_wanted : bool
-        Whether the result is read by a program.
+    as_json : bool
+        Whether the result is printed as JSON.
     quiet : bool
-        Show no progress.
+        Print no progress and no notes.
     """
 
-    def __init__(self, *, json_wanted: bool, quiet: bool) -> None:
-        self.json_wanted = json_wanted
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self.as_json = as_json
         self._quiet = quiet
         self._bar: Any = None
 
@@ -52,18 +52,18 @@ class Console:
             self._bar.close()
 
     def note(self, text: str) -> None:
-        """Say something before the result is there."""
+        """Print a note before the result."""
         if not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
     def progress(self, fraction: float, message: str) -> None:
-        """Show the share done, 0 to 1, and what is being done."""
+        """Show the fraction done, 0 to 1, and the current step."""
         if self._quiet:
             return
         if self._bar is None:
             from tqdm import tqdm
 
-            # In a log file a bar is a line each time; there a few are enough.
+            # In a log file each update is a new line.
             interval = 0.2 if sys.stderr.isatty() else _SECONDS_BETWEEN_LINES
             form = "{percentage:3.0f}% |{bar:24}| {elapsed}<{remaining}  {desc}"
             self._bar = tqdm(total=1.0, file=sys.stderr, bar_format=form, mininterval=interval, dynamic_ncols=True)

@@ -1,4 +1,4 @@
-"""Options for the patient's label map with the thyroid replaced."""
+"""Options for writing the patient's label map with the thyroid replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .console import Console
 
 
 def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
-    """Add them; `more` goes on after what may be given as the patient's map."""
+    """Add the options; `more` is appended to the help of ``--merge-into``."""
     merge = parser.add_argument_group("the patient's label map with the thyroid replaced")
     merge.add_argument(
         "--merge-into",
@@ -25,25 +25,25 @@ def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
         "--merge-overlaps",
         choices=("keep", "overwrite"),
         default="keep",
-        help="keep other structures where the new thyroid overlaps with them, or overwrite them (default: keep)",
+        help="keep or overwrite other structures where the new thyroid overlaps with them (default: keep)",
     )
     merge.add_argument(
         "--thyroid-label",
         type=positive_int,
         metavar="N",
-        help="label to write (default: that of the old thyroid, which is found by name and always replaced)",
+        help="label of the new thyroid (default: that of the old one, which is found by name and always replaced)",
     )
     merge.add_argument(
         "--old-thyroid",
         type=natural,
         default=0,
         metavar="N",
-        help="label of the old thyroid's voxels where the new one leaves them (default: 0, background)",
+        help="label of the voxels that the old thyroid filled and the new one does not (default: 0, background)",
     )
 
 
 def with_merging(files: FileOptions, options: argparse.Namespace, console: Console) -> FileOptions:
-    """Add the choice that `add_merging` offered to that of other files, and report what cannot be known of the map."""
+    """Return `files` with the options that `add_merging` added; print notes on labels that are unknown."""
     from ThyroidSynthLib.export.merging import MergeRules, merging_notes
     from ThyroidSynthLib.imaging.label_maps import read_label_map
 
