@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan
 

@@ -35,9 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "cohort folder: new, empty, or of an earlier run of the same command")
     add_class_map(parser)
     parser.add_argument(
-        "--include", nargs="+", default=[], metavar="ID", help="include these cases manually, whatever the rules say"
+        "--include", nargs="+", default=[], metavar="ID", help="include these cases whatever the rules say"
     )
-    parser.add_argument("--exclude", nargs="+", default=[], metavar="ID", help="exclude these cases manually")
+    parser.add_argument("--exclude", nargs="+", default=[], metavar="ID", help="exclude these cases")
     parser.add_argument(
         "--alignment",
         choices=ALIGNMENTS,

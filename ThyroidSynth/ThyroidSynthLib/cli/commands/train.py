@@ -77,9 +77,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--include",
         nargs="+",
         metavar="ID",
-        help="of cases prepared first: include these manually, whatever quality control says",
+        help="of cases prepared first: include these whatever the rules say",
     )
-    parser.add_argument("--exclude", nargs="+", metavar="ID", help="of cases prepared first: exclude these manually")
+    parser.add_argument("--exclude", nargs="+", metavar="ID", help="of cases prepared first: exclude these")
     parser.add_argument(
         "--licence", default="", metavar="TEXT", help="licence written in the model file (default: not stated)"
     )

@@ -62,8 +62,8 @@ class CaseTruth:
     case_id
         Name of its folder.
     defect, expected_verdict, expected_reason
-        The planted defect ("" for none), the verdict quality control must reach, "accepted" or "refused", and the reason it
-        must give ("" for an accepted case).
+        The planted defect ("" for none), the verdict of quality control, "accepted" or "refused", and its reason
+        ("" for an accepted case).
     volume_ml, isthmus_area_mm2, symmetry
         Features of the whole, undamaged gland on its finely sampled surface, in the trachea frame.
     extent_lr_mm, extent_ap_mm, extent_si_mm

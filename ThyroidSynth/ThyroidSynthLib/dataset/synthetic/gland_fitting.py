@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_sdf
+from ThyroidSynthLib.geometry.isosurface import surface_from_sdf
+from ThyroidSynthLib.geometry.surface import Surface
 
 from .airway import Airway, Pose
 from .gland import Gland, GlandStyle, draw_style

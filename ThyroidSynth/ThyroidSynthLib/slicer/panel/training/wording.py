@@ -47,7 +47,7 @@ def stateText(state: JobState, *, runs: bool) -> str:
         return _("Ready to start.")
     name = stateName(state.status)
     if state.status == "checked":
-        return _("{state}. Include or exclude cases with the ticks if needed, then start the training.").format(state=name)
+        return _("{state}. Include or exclude cases by ticks if needed, then start the training.").format(state=name)
     if state.status == "stopped":
         return _("{state}. {why} It can be resumed.").format(state=name, why=state.message)
     # The message of an interruption says itself how to go on.
