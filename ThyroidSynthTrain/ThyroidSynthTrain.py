@@ -1,10 +1,10 @@
 #!/usr/bin/env python-real
 """Train a thyroid shape model: a CLI module of Slicer, and a plain script where there is no Slicer.
 
-The flags, their defaults and their limits are those of ThyroidSynthTrain.xml. Exit code 0: finished,
-or stopped as asked; 1: failed, with the reason on the standard error, or the --json result could not be
-printed; 2: wrong command line; 130: ended at once by a second Ctrl-C. A standard output or standard error
-that is closed meanwhile, as when Slicer ends, does not end the training.
+The flags, their defaults and their limits are those of ThyroidSynthTrain.xml. Exit codes: 0 finished, or
+stopped on request; 1 failed, with the reason on standard error, or the --json result could not be printed;
+2 invalid command line; 130 ended at once by a second Ctrl-C. Training continues when standard output or
+standard error is closed, as when Slicer ends.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Report = Callable[[float, str], None]
 
 
 def find_library() -> None:
-    """Let Python find ThyroidSynthLib: in the installed extension, in the source tree, or from pip."""
+    """Put ThyroidSynthLib on the path: from the installed extension, the source tree, or pip."""
     for folder in (HERE.parent / "qt-scripted-modules", HERE.parent / "ThyroidSynth"):
         if (folder / "ThyroidSynthLib").is_dir():
             sys.path.insert(0, str(folder))
@@ -39,7 +39,7 @@ def find_library() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the training that the command line asks for and give the exit code."""
+    """Run the training of the command line and return the exit code."""
     if "--xml" in arguments:
         print(DESCRIPTION.read_text(encoding="utf-8"), end="")
         return 0
@@ -69,25 +69,25 @@ def _exit_code(options: argparse.Namespace) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser: the flags of the XML, and those only a command line needs."""
+    """Return the parser: the flags of the XML, and those that only a command line needs."""
     from ThyroidSynthLib.jobs.module_description import parser_from_xml
 
     parser = parser_from_xml(DESCRIPTION)
     parser.add_argument("--xml", action="store_true", help="Print the description of this module for Slicer.")
-    # Nothing tells a CLI module that Slicer reads its output; so Slicer passes "tags", as the XML says.
+    # A CLI module cannot detect that Slicer reads its output, so Slicer passes "tags", as the XML defines.
     parser.set_defaults(progress="lines")
-    parser.epilog = "Ctrl-C, or a file STOP in the job folder, ends the training; the same command goes on with it."
+    parser.epilog = "Ctrl-C, or a file STOP in the job folder, ends the training; the same command resumes it."
     return parser
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Read the command line; a wrong one ends the script with exit code 2."""
+    """Parse the command line; an invalid one ends the script with exit code 2."""
     parser = make_parser()
     return parser.parse_args(arguments, argparse.Namespace(misused=parser.error))
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, telling the progress on the standard output."""
+    """Train, with progress on standard output."""
     from ThyroidSynthLib.common.errors import Cancelled
     from ThyroidSynthLib.common.stop_signals import stop_on_signals
     from ThyroidSynthLib.generation.steer.calibration import calibrated
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> None:
             follow(process_group, should_stop=should_stop)
             return
         job = job_of_command_line(options, misused=options.misused)
-        # Stopped as asked is no failure; the job's state and the last progress say so.
+        # A requested stop is not a failure; the state of the job records it.
         with PRINTERS[options.progress]() as progress, suppress(Cancelled):
             run_job(
                 job,
@@ -113,11 +113,11 @@ def run(options: argparse.Namespace) -> None:
                 process_group=process_group,
             )
     if options.json:
-        say(json.dumps(summary(job)))
+        print_now(json.dumps(summary(job)))
 
 
 def summary(job: Any) -> dict[str, Any]:
-    """Say how a job ended."""
+    """Return how a job ended."""
     state, config = job.read_state(), job.read_config()
     model = config["model"] or str(job.model_file.resolve())
     return {
@@ -130,34 +130,34 @@ def summary(job: Any) -> dict[str, Any]:
 
 @contextmanager
 def tags() -> Iterator[Report]:
-    """Tell the progress to Slicer, which searches the output for these tags."""
+    """Report progress to Slicer, which searches the output for these tags."""
 
-    def tell(fraction: float, message: str) -> None:
+    def print_tags(fraction: float, message: str) -> None:
         comment = message.replace("<", "").replace(">", "")
-        say(f"<filter-progress>{fraction:.4f}</filter-progress>\n<filter-comment>{comment}</filter-comment>")
+        print_now(f"<filter-progress>{fraction:.4f}</filter-progress>\n<filter-comment>{comment}</filter-comment>")
 
-    say("<filter-start>\n<filter-name>ThyroidSynth Train</filter-name>\n</filter-start>")
+    print_now("<filter-start>\n<filter-name>ThyroidSynth Train</filter-name>\n</filter-start>")
     started = time.monotonic()
-    with at_most_every(TAGS_EVERY_S, tell) as spaced:
+    with at_most_every(TAGS_EVERY_S, print_tags) as spaced:
         yield spaced
-    say(f"<filter-end>\n<filter-time>{time.monotonic() - started:.1f}</filter-time>\n</filter-end>")
+    print_now(f"<filter-end>\n<filter-time>{time.monotonic() - started:.1f}</filter-time>\n</filter-end>")
 
 
 @contextmanager
 def lines() -> Iterator[Report]:
-    """Tell the progress to people."""
-    with at_most_every(LINES_EVERY_S, lambda fraction, message: say(f"{fraction:4.0%}  {message}")) as spaced:
+    """Report progress in plain lines."""
+    with at_most_every(LINES_EVERY_S, lambda fraction, message: print_now(f"{fraction:4.0%}  {message}")) as spaced:
         yield spaced
 
 
-def say(text: str) -> None:
-    """Print at once, so that Slicer reads the progress while it is new."""
+def print_now(text: str) -> None:
+    """Print without buffering, so that Slicer shows the progress at once."""
     print(text, flush=True)
 
 
 @contextmanager
 def nothing() -> Iterator[Report]:
-    """Keep quiet: the job's log and state tell everything."""
+    """Report nothing: the log and state of the job hold everything."""
     yield lambda fraction, message: None
 
 
@@ -165,17 +165,17 @@ PRINTERS = {"tags": tags, "lines": lines, "none": nothing}
 
 
 @contextmanager
-def at_most_every(interval_s: float, tell: Report, clock: Callable[[], float] = time.monotonic) -> Iterator[Report]:
-    """Pass the first report on, then one each interval, and in the end the last."""
-    told = -float("inf")
+def at_most_every(interval_s: float, output: Report, clock: Callable[[], float] = time.monotonic) -> Iterator[Report]:
+    """Pass on the first report, then one per interval, and at the end the last."""
+    last = -float("inf")
     waiting: tuple[float, str] | None = None
 
     def report(fraction: float, message: str) -> None:
-        nonlocal told, waiting
+        nonlocal last, waiting
         now = clock()
-        if now - told >= interval_s:
-            told, waiting = now, None
-            tell(fraction, message)
+        if now - last >= interval_s:
+            last, waiting = now, None
+            output(fraction, message)
         else:
             waiting = (fraction, message)
 
@@ -183,7 +183,7 @@ def at_most_every(interval_s: float, tell: Report, clock: Callable[[], float] = 
         yield report
     finally:
         if waiting is not None:
-            tell(*waiting)
+            output(*waiting)
 
 
 if __name__ == "__main__":
