@@ -46,7 +46,7 @@ def listed_files(cmake_text: str) -> dict[str, list[str]]:
 
 
 def differences(module_folder: Path) -> list[str]:
-    """Say which files are not named, named without being there, or named twice."""
+    """Return a line for each file that is missing from a list, does not exist, or is named twice."""
     listed = listed_files((module_folder / "CMakeLists.txt").read_text(encoding="utf-8"))
     faults = []
     for variable, present in present_files(module_folder).items():

@@ -41,12 +41,12 @@ if ! python=$(find_python); then
   fi
 fi
 
-wanted=$(
+expected=$(
   echo "project $PWD"
   echo "python $("$python" -c 'import sys; print(sys.executable, sys.version.split()[0])')"
   cksum "$pins" pyproject.toml
 )
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$expected" ]; then
   exit 0
 fi
 
@@ -61,4 +61,4 @@ torch=$(grep -oE '^torch==[0-9.]+' "$pins")
 # The pins hold everything the project needs to be built and to run, so nothing else is fetched.
 "${install[@]}" --no-deps --no-build-isolation -e .
 "$venv/bin/python" -m pip check --disable-pip-version-check
-printf '%s\n' "$wanted" >"$stamp"
+printf '%s\n' "$expected" >"$stamp"

@@ -53,7 +53,7 @@ class Bench:
         return self.module.widget._parameterNode
 
     def click(self, name: str, outcome: str) -> None:
-        """Click a button and wait until a parameter holds what comes of it."""
+        """Click a button and wait until a parameter holds the result."""
         button = self.widget(name)
         self._wait(lambda: button.enabled)
         button.click()
@@ -143,7 +143,7 @@ def live_rows() -> list[Row]:
 
 
 def _row(work: str, setting: str, times: np.ndarray) -> Row:
-    """Give the median, and the 95th percentile beside it."""
+    """Return the median with the 95th percentile."""
     return Row(work, f"{setting}; 95th percentile {np.percentile(times, 95):.0f} ms", float(np.median(times)), "ms")
 
 

@@ -25,7 +25,7 @@ class Material:
 
 
 def make_material(folder: Path) -> Material:
-    """Write an example dataset of `CASES` sound cases, prepare it, and read the model."""
+    """Write an example dataset of `CASES` valid cases, prepare it, and read the model."""
     dataset, cohort_folder = folder / "dataset", folder / "cohort"
     write_example_dataset(dataset, cases=CASES, seed=1, defective_share=0.0, with_ct=False)
     model = ShapeModel.load(MODEL)

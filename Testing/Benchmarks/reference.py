@@ -78,7 +78,7 @@ class BatchOfOneLoop:
                 self.step(shape)
 
     def as_model(self, like: ShapeModel) -> ShapeModel:
-        """Give what was learned as a shape model of the same cases, to be decoded and compared."""
+        """Return the trained network as a shape model of the same cases."""
         linear = [layer for layer in self.network if isinstance(layer, nn.Linear)]
         network = SDFNetwork(like.code_size)
         for target, source in zip(network.layers, linear, strict=True):

@@ -134,7 +134,7 @@ def gpu_rows(material: Material) -> list[Row]:
 
 
 def _gpu_pace(cohort: Cohort, settings: TrainingSettings) -> float:
-    """Give the samples per second of a training's epochs, but for the first ones, which load and record."""
+    """Return the samples per second of training, without the first epochs, which load and record."""
     found: list[float] = []
     train(cohort, settings, device="cuda", on_epoch=lambda report: found.append(report.samples_per_second))
     return float(np.median(found[5:]))
@@ -168,12 +168,12 @@ def _loop(material: Material, device: str = "cpu") -> BatchOfOneLoop:
 
 
 def _beginner(cohort: Cohort) -> ShapeModel:
-    """Give a model of the cohort that has learned for one epoch: its frame, conditioning and codes' sizes."""
+    """Return a model of the cohort after one epoch of training."""
     return train(cohort, settings_for("fast", "fixed", epochs=1), device="cpu")
 
 
 def _chamfer(cohort: Cohort, model: ShapeModel) -> float:
-    """Give the mean over all cases, infinite while one of them has no surface yet."""
+    """Return the mean over all cases; infinite while any case has no surface."""
     summary = summarise(tuple(reconstruct_cases(model, cohort, list(cohort.ids))))
     return np.inf if summary["without_surface"] else summary["chamfer_mm"]["mean"]
 

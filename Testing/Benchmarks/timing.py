@@ -40,7 +40,7 @@ def median_seconds(contenders: dict[str, Callable[[], object]], *, rounds: int) 
 
 
 def machine() -> str:
-    """Say what the benchmarks ran on."""
+    """Return a description of the machine."""
     import torch
 
     name = platform.processor() or platform.machine()

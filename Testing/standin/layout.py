@@ -129,7 +129,7 @@ class LayoutManager(_Fixed):
 
     Which layout is chosen is kept by the scene's layout node and Slicer's own layout logic; views of other
     layouts get their nodes, but nothing draws them. The nodes and logics of the four views are there from
-    the start, as in Slicer; what draws them is made when first asked for, because most tests draw nothing.
+    the start, as in Slicer; their renderers are made at first use, because most tests draw nothing.
     """
 
     def __init__(self, scene, application_logic) -> None:

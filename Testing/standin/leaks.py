@@ -34,7 +34,7 @@ class Held:
     threads: frozenset[str]
 
     def leaks_since(self, before: Held) -> list[str]:
-        """Say what is held now that was not held before; nodes that were made since do not count."""
+        """Return what is held now and was not before; nodes added since do not count."""
         found = [
             f"{name}: {self.observers[name]} observers, {count} before"
             for name, count in before.observers.items()

@@ -74,11 +74,11 @@ class qMRMLNodeComboBox(QtWidgets.QWidget, HasScene):
             if node.IsA(kind) if self.showChildNodeTypes else node.GetClassName() == kind:
                 if any(node.IsA(hidden) for hidden in self.hideChildNodeTypes):
                     continue
-                wanted = {name: value for (of, name), value in self._attributes.items() if of == kind}
-                values = {name: node.GetAttribute(name) for name in wanted}
+                expected = {name: value for (of, name), value in self._attributes.items() if of == kind}
+                values = {name: node.GetAttribute(name) for name in expected}
                 if all(
                     found is not None and value in (None, found)
-                    for value, found in ((wanted[name], values[name]) for name in wanted)
+                    for value, found in ((expected[name], values[name]) for name in expected)
                 ):
                     return True
         return False

@@ -15,14 +15,14 @@ from .strictness import faults
 
 @dataclass
 class Installations:
-    """What a module asked to have installed in a test.
+    """Installations that a module started in a test.
 
     Attributes
     ----------
     asked : list of str
-        Requirements that were missing and asked for, in order.
+        Missing requirements that the module tried to install, in order.
     refused : list of str
-        Requirements that were asked for and declined, in order.
+        Requirements whose installation the user declined, in order.
     absent : set of str
         Packages to be taken for absent although they are there.
     declined : bool
@@ -76,7 +76,7 @@ def _is_satisfied(requirement: Requirement) -> bool:
 
 
 def pip_check(req) -> bool:
-    """Tell whether all requirements are met in this environment."""
+    """Return whether all requirements are met in this environment."""
     return all(_is_satisfied(each) for each in _requirements(req))
 
 
@@ -121,7 +121,7 @@ class PyTorchUtilsLogic:
         torchVersionRequirement: str | None = None,
         torchvisionVersionRequirement: str | None = None,
     ):
-        """Record the wish; None when the user declines, else torch."""
+        """Record the call; return torch, or None if the user declines."""
         if askConfirmation and installations.declined:
             installations.refused.append(f"torch{torchVersionRequirement or ''}")
             return None
@@ -131,7 +131,7 @@ class PyTorchUtilsLogic:
 
     @staticmethod
     def torchInstalled() -> bool:
-        """Tell whether torch is there."""
+        """Return whether torch is installed."""
         return pip_check("torch")
 
     @property

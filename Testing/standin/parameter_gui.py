@@ -52,7 +52,7 @@ class Connector:
 
     @classmethod
     def takes(cls, widget, bare) -> bool:
-        """Tell whether it connects this widget to a parameter of this type."""
+        """Return whether it connects this widget to a parameter of this type."""
         classes = [getattr(QtWidgets, name, None) or standin_class(name) for name in cls.widgets]
         return type(widget) in classes and cls._takes_type(bare)
 

@@ -240,7 +240,7 @@ def parameterNodeWrapper(classtype: type | None = None):
 
 
 def isParameterNodeWrapper(class_or_object) -> bool:
-    """Tell whether a class or object is a parameter node wrapper."""
+    """Return whether a class or object is a parameter node wrapper."""
     return getattr(class_or_object, "_is_parameter_node_wrapper", False)
 
 

@@ -31,7 +31,7 @@ class Storage:
 
     @classmethod
     def fits(cls, datatype) -> bool:
-        """Tell whether this class keeps values of the type."""
+        """Return whether this class keeps values of the type."""
         raise NotImplementedError
 
     def default(self):
@@ -44,7 +44,7 @@ class Storage:
             validator.validate(value)
 
     def has(self, node, name: str) -> bool:
-        """Tell whether the node holds the parameter."""
+        """Return whether the node holds the parameter."""
         return bool(node.HasParameter(name))
 
     def write(self, node, name: str, value) -> None:

@@ -66,7 +66,7 @@ class _Method:
 
 
 def is_standin(cls: type) -> bool:
-    """Tell whether a class stands in for a C++ class of Slicer or CTK."""
+    """Return whether a class stands in for a C++ class of Slicer or CTK."""
     return _STANDIN_CLASSES.get(cls.__name__) is cls
 
 
@@ -248,7 +248,7 @@ def _two_argument_value(self, key, default=None):
 
 
 def _keep_constants() -> None:
-    """Give None, True and False references to lose, as they have without end since Python 3.12, which Slicer has.
+    """Add references to None, True and False, which are immortal since Python 3.12, the version of Slicer.
 
     PySide6 takes them for immortal: each call that returns nothing takes one from None, each signal that is emitted
     with True one from True. After some thousands of them Python ends ("deallocating True or False").
@@ -268,7 +268,7 @@ def install() -> types.ModuleType:
     qt = types.ModuleType("qt", "Qt as PythonQt shows it")
     qobject_classes = []
     for module in (QtCore, QtGui, QtWidgets):
-        for name in dir(module):  # PySide6 fills its modules when asked
+        for name in dir(module):  # PySide6 fills its modules at first use
             if name.startswith("_") or name in PYSIDE_ONLY:
                 continue
             value = getattr(module, name)

@@ -1,6 +1,6 @@
 """Measures how long a module keeps the main thread from drawing and listening.
 
-A *stretch* is what a slot computes without letting the application process its events. Only processor time
+A *stretch* is what a slot computes without letting the application process its events. Only CPU time
 of the main thread counts, so that a busy machine makes no slot slow.
 """
 
@@ -21,7 +21,7 @@ class Stretch:
     what : str
         Signal and function.
     seconds : float
-        Processor time of the main thread.
+        CPU time of the main thread.
     excused : bool
         Whether progress was shown, with a way to cancel, when it began.
     """
@@ -56,7 +56,7 @@ class Stopwatch:
         self.running, self.excuse = False, lambda: False
 
     def slower_than(self, seconds: float, excused: bool = False) -> list[Stretch]:
-        """Give the stretches that took longer, of those with or without progress."""
+        """Return the stretches that took longer, with or without progress."""
         return [each for each in self.stretches if each.seconds > seconds and each.excused is excused]
 
     @contextmanager

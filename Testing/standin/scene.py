@@ -108,12 +108,12 @@ def _handle_remote_data(started: SceneAndLogics, cache_folder: Path) -> None:
 
 
 def _keep_subject_hierarchy(scene) -> None:
-    """Give added nodes an item and take it away with the node, as the Qt plugins of Slicer do."""
+    """Add a subject hierarchy item for each added node and remove it with the node, as Slicer's Qt plugins do."""
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def on_added(caller, event, node) -> None:
-        wanted = node is not None and any(node.IsA(kind) for kind in IN_SUBJECT_HIERARCHY)
-        if wanted and not node.GetHideFromEditors() and not scene.IsImporting():
+        listed = node is not None and any(node.IsA(kind) for kind in IN_SUBJECT_HIERARCHY)
+        if listed and not node.GetHideFromEditors() and not scene.IsImporting():
             hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
             hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 

@@ -39,7 +39,7 @@ class LoadedModule:
 
     @property
     def panel(self):
-        """The C++ widget that holds the panel; made (``setup``) when first asked for."""
+        """The C++ widget that holds the panel; made (``setup``) at first use."""
         return self.module.widgetRepresentation()
 
     @property

@@ -181,7 +181,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         self._setting_key = ""
         self._combo = QtWidgets.QComboBox(self)
         self._combo.editable = True
-        # CTK's own size hint leaves the text out unless asked otherwise: a long path makes it no wider.
+        # CTK's own size hint leaves the text out by default: a long path makes it no wider.
         self._combo.sizeAdjustPolicy = QtWidgets.QComboBox.AdjustToMinimumContentsLengthWithIcon
         self._browse = QtWidgets.QToolButton(self)
         self._browse.text = "..."
@@ -195,7 +195,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         self._browse.connect("clicked()", self.browse)
 
     def _is_acceptable(self) -> bool:
-        """Tell whether the path fits the name filters, by the regular expression CTK makes of them.
+        """Return whether the path fits the name filters, by the regular expression CTK makes of them.
 
         It looks at the first extension only: ``*.nii.gz`` accepts ``a.nii`` and refuses ``a.nii.gz``.
         """

@@ -8,7 +8,7 @@ from ThyroidSynthLib.geometry.surface import Surface
 
 
 def ellipsoid(semi_axes=(10.0, 10.0, 10.0), centre=(0.0, 0.0, 0.0), *, subdivisions: int = 5) -> Surface:
-    """Give an ellipsoid with vertices exactly on it, among them on the planes through its centre."""
+    """Return an ellipsoid whose vertices lie exactly on it, some of them in the planes through its centre."""
     import trimesh
 
     sphere = trimesh.creation.icosphere(subdivisions, 1.0)
@@ -16,7 +16,7 @@ def ellipsoid(semi_axes=(10.0, 10.0, 10.0), centre=(0.0, 0.0, 0.0), *, subdivisi
 
 
 def box(size=(10.0, 10.0, 10.0), centre=(0.0, 0.0, 0.0)) -> Surface:
-    """Give a box of twelve triangles."""
+    """Return a box of twelve triangles."""
     import trimesh
 
     cuboid = trimesh.creation.box(size)
@@ -24,7 +24,7 @@ def box(size=(10.0, 10.0, 10.0), centre=(0.0, 0.0, 0.0)) -> Surface:
 
 
 def together(*surfaces: Surface) -> Surface:
-    """Give several surfaces as one."""
+    """Return several surfaces as one."""
     starts = np.cumsum([0, *(len(surface.vertices) for surface in surfaces[:-1])])
     return Surface(
         np.vstack([surface.vertices for surface in surfaces]),
@@ -33,12 +33,12 @@ def together(*surfaces: Surface) -> Surface:
 
 
 def inside_out(surface: Surface) -> Surface:
-    """Give the surface of a cavity."""
+    """Return the surface of a cavity."""
     return Surface(surface.vertices, surface.faces[:, ::-1])
 
 
 def winding_inside(surface: Surface, points: np.ndarray) -> np.ndarray:
-    """Say which points (n, 3) lie inside, by the solid angle the surface fills around each."""
+    """Return which points (n, 3) lie inside, by the solid angle of the surface around each."""
     inside = np.empty(len(points), dtype=bool)
     for start in range(0, len(points), 100):
         part = points[start : start + 100, None]
@@ -51,5 +51,5 @@ def winding_inside(surface: Surface, points: np.ndarray) -> np.ndarray:
 
 
 def shifted(surface: Surface, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Surface:
-    """Give the surface moved by some millimetres."""
+    """Return the surface moved by some millimetres."""
     return surface.moved(surface.vertices + np.array([x, y, z]))

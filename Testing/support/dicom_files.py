@@ -54,7 +54,7 @@ def write_seg(
 ) -> Path:
     """Write masks [k, j, i] by their labels as one DICOM SEG.
 
-    `codes_of` gives the type of a label; others are "Organ", which tells nothing.
+    `codes_of` gives the type of a label; others are "Organ", which is unspecific.
     """
     descriptions = [
         SegmentDescription(

@@ -11,13 +11,13 @@ SMALL = {"epochs": 300, "samples_per_shape": 600, "hidden_width": 64, "latent_si
 
 
 def shared_folder(tmp_path_factory) -> Path:
-    """Give a folder that all workers of this run share."""
+    """Return a folder that all workers of this test run share."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 def example_dataset(tmp_path_factory) -> Path:
-    """Give a dataset of one sound example case with its CT."""
+    """Return a dataset of one valid example case with its CT."""
     from ThyroidSynthLib.dataset.synthetic import write_example_dataset
 
     def make(folder: Path) -> None:
@@ -27,7 +27,7 @@ def example_dataset(tmp_path_factory) -> Path:
 
 
 def example_model(tmp_path_factory) -> Path:
-    """Give the file of a model trained for seconds on a dozen example thyroids: rough, but thyroids."""
+    """Return the file of a rough model, trained for seconds on a dozen example thyroids."""
     from ThyroidSynthLib.dataset.cohort import Cohort
     from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
     from ThyroidSynthLib.dataset.synthetic import write_example_dataset

@@ -1,7 +1,7 @@
-"""Small models that tests of synthesis share. `python Testing/support/kept_models.py` learns them anew.
+"""Small trained models that tests share. `python Testing/support/kept_models.py` trains them again.
 
-They are kept because a model that is learned anew is another one on each kind of processor, by the last bits of
-its sums: what a test then says depends on the machine. That learning itself works is what its own tests show.
+They are checked in because training gives slightly different weights on each kind of CPU (rounding of sums), and
+tests of steering and fitting should not depend on the machine. Training has tests of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SAMPLES = {24: 4000, 6: 2000}
 
 
 def kept_model(name: str) -> Path:
-    """Give the file of one of them; its cohort is `write_tiny_cohort` with as many cases."""
+    """Return the file of one of them; its cohort is `write_tiny_cohort` with as many cases."""
     return FOLDER / f"{name}.safetensors"
 
 

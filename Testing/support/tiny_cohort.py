@@ -8,11 +8,12 @@ import numpy as np
 
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.dataset.cohort_writing import write_cohort_from_surfaces
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_sdf
+from ThyroidSynthLib.geometry.isosurface import surface_from_sdf
+from ThyroidSynthLib.geometry.surface import Surface
 
 
 def two_lobes(*, semi_axes_mm: tuple[float, float, float], offset_mm: float, right_share: float) -> Surface:
-    """Give two ellipsoids beside the trachea, in `trachea_mm`; they meet where they are near enough.
+    """Return two ellipsoids beside the trachea, in `trachea_mm`; they meet where they are near enough.
 
     Parameters
     ----------

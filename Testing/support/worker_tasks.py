@@ -17,7 +17,7 @@ def double_or_die(number: int) -> int:
     return 2 * number
 
 
-def tell_pid_and_stay(path: str) -> None:
+def write_pid_and_stay(path: str) -> None:
     """Write the process id to a file and stay for a minute."""
     Path(path).write_text(str(os.getpid()), encoding="ascii")
     time.sleep(60)

@@ -32,8 +32,8 @@ def test_workers_end_with_a_killed_parent(tmp_path):
     note = tmp_path / "pid"
     code = (
         "from ThyroidSynthLib.common.workers import Workers\n"
-        "from support.worker_tasks import tell_pid_and_stay\n"
-        f"if __name__ == '__main__':\n    list(Workers(2).run(tell_pid_and_stay, [{str(note)!r}]))\n"
+        "from support.worker_tasks import write_pid_and_stay\n"
+        f"if __name__ == '__main__':\n    list(Workers(2).run(write_pid_and_stay, [{str(note)!r}]))\n"
     )
     script = tmp_path / "parent.py"
     script.write_text(code, encoding="utf-8")

@@ -146,5 +146,5 @@ def test_child_processes_are_seen(slicer_app):
 
 
 def test_logging_an_error_is_no_fault(slicer_app):
-    logging.getLogger().error("told, not hidden")
+    logging.getLogger().error("reported, not hidden")
     assert not slicer_app.faults.seen

@@ -10,7 +10,7 @@ from support.rules import pythonqt_traps as rules
 
 MODULE = Path(__file__).resolve().parents[3] / "ThyroidSynth"
 PYTHON = [MODULE / "ThyroidSynth.py", *sorted((MODULE / "ThyroidSynthLib" / "slicer" / "panel").rglob("*.py"))]
-RULES = [rules.asked_for_a_qt_class, rules.images_of_raw_bytes]
+RULES = [rules.instance_checks_of_qt_classes, rules.images_of_raw_bytes]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -22,9 +22,9 @@ def test_the_panel_does_nothing_that_pythonqt_cannot(path: Path, rule) -> None:
 @pytest.mark.parametrize(
     ("rule", "source"),
     [
-        (rules.asked_for_a_qt_class, "isinstance(widget, qt.QWidget)"),
-        (rules.asked_for_a_qt_class, "isinstance(widget, (str, ctk.ctkSliderWidget))"),
-        (rules.asked_for_a_qt_class, "issubclass(kind, slicer.qMRMLWidget)"),
+        (rules.instance_checks_of_qt_classes, "isinstance(widget, qt.QWidget)"),
+        (rules.instance_checks_of_qt_classes, "isinstance(widget, (str, ctk.ctkSliderWidget))"),
+        (rules.instance_checks_of_qt_classes, "issubclass(kind, slicer.qMRMLWidget)"),
         (rules.images_of_raw_bytes, "qt.QImage(data, 2, 2, 8, qt.QImage.Format_RGB32)"),
     ],
 )

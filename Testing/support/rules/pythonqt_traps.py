@@ -16,7 +16,7 @@ def _is_qt_class(node: ast.expr) -> bool:
     return node.value.id in _QT_MODULES or (node.value.id == "slicer" and node.attr.startswith("qMRML"))
 
 
-def asked_for_a_qt_class(source: str) -> list[str]:
+def instance_checks_of_qt_classes(source: str) -> list[str]:
     """``isinstance`` of a Qt class: PythonQt's classes have no bases, a QPushButton is no QWidget there."""
     found = []
     for node in ast.walk(ast.parse(source)):
