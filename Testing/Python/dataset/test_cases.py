@@ -25,8 +25,8 @@ def _check(case, ras=RAS):
         assert mask.volume.array.sum() == array.sum()
         assert np.allclose(mask.volume.center_of_mass_ras(), whole.center_of_mass_ras(), atol=1e-3)
         assert mask.volume_ml == pytest.approx(array.sum() * whole.voxel_volume_ml, rel=1e-5)
-        assert mask.scan_shape == array.shape
-        assert np.allclose(mask.scan_ijk_to_ras, ras, atol=1e-4)
+        assert mask.scan.shape == array.shape
+        assert np.allclose(mask.scan.ijk_to_ras, ras, atol=1e-4)
 
 
 def test_a_training_dataset_gives_its_cases_sorted_by_id(tmp_path):
@@ -197,7 +197,7 @@ def test_a_missing_structure_is_noted_not_an_error(tmp_path):
 
 def test_an_all_zero_file_is_an_empty_mask(tmp_path):
     mask = read_mask(write_nifti(tmp_path / "m.nii.gz", np.zeros_like(THYROID), RAS))
-    assert mask.is_empty and mask.volume_ml == 0 and mask.scan_shape == THYROID.shape
+    assert mask.is_empty and mask.volume_ml == 0 and mask.scan.shape == THYROID.shape
 
 
 def test_the_distance_to_the_border_counts_free_layers(tmp_path):
@@ -237,7 +237,7 @@ def test_the_real_case_has_its_volume_and_is_cut_by_the_upper_border():
     case = read_case(source)
     assert case.thyroid_mask.volume_ml == pytest.approx(38.36, abs=0.005)
     assert int(case.thyroid.array.sum()) == 11365
-    assert case.thyroid_mask.scan_shape == (429, 166, 222)
+    assert case.thyroid_mask.scan.shape == (429, 166, 222)
     assert case.thyroid_mask.border_distance_voxels == 0
     # The gland lies before the trachea and above the middle of what the scan shows of it.
     gland = case.placement().to_trachea(case.thyroid.center_of_mass_ras())

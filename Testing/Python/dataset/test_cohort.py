@@ -9,7 +9,8 @@ from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.dataset.cohort_writing import write_cohort_from_surfaces
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES, measure_features
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_sdf
+from ThyroidSynthLib.geometry.isosurface import surface_from_sdf
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.ply import read_ply, write_ply
 
 

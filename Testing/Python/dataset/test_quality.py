@@ -93,7 +93,8 @@ def test_a_slab_of_trachea_far_below_the_gland_is_refused():
 
 def test_a_surface_that_does_not_close_is_a_reason(monkeypatch):
     from ThyroidSynthLib.dataset import quality
-    from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask
+    from ThyroidSynthLib.geometry.isosurface import surface_from_mask
+    from ThyroidSynthLib.geometry.surface import Surface
 
     def torn(mask):
         whole = surface_from_mask(mask)

@@ -14,8 +14,9 @@ from ThyroidSynthLib.export.edited_case import Change, EditedCase, edit_case, wr
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
 from ThyroidSynthLib.generation.thyroid import reconstruct
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_maps import LabelMap, read_label_map
 from ThyroidSynthLib.imaging.ply import read_ply
 from ThyroidSynthLib.imaging.volume_files import read_volume
@@ -112,7 +113,7 @@ def test_label_map_mesh_and_merged_map_are_written_and_told(
 def test_an_edit_whose_fit_is_far_from_the_gland_says_so(small_model: ShapeModel, case: Case) -> None:
     gland = case.thyroid_mask.whole().array
     gland[8:44, 20:50, 16:36] = 1
-    far = case_from_volumes("far", Volume(gland, case.trachea_mask.scan_ijk_to_ras), case.trachea_mask.whole())
+    far = case_from_volumes("far", Volume(gland, case.trachea_mask.scan.ijk_to_ras), case.trachea_mask.whole())
 
     edited = edit_case(small_model, far, {})
     assert any("the fit is far from the given gland: Dice 0." in note for note in edited.notes)

@@ -7,10 +7,10 @@ import pytest
 
 from support.analytic_shapes import box, ellipsoid, shifted, together
 from ThyroidSynthLib.common.errors import Cancelled, SynthesisError
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.overlap import overlap_ml, without_overlap
-from ThyroidSynthLib.geometry.surface import surface_from_mask
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 
 
 def cap_ml(radius: float, height: float) -> float:
@@ -68,7 +68,7 @@ def test_a_gland_around_the_trachea_becomes_free_of_it_in_surface_and_voxels():
     assert overlap_ml(gland, mask) > 3.0
     assert overlap_ml(result, mask) == pytest.approx(0.0, abs=1e-4)
     assert result.volume / 1000 == pytest.approx(gland.volume / 1000 - overlap_ml(gland, mask), rel=0.02)
-    assert not (voxelise(result, Grid.of_volume(mask)).array & mask.array).any()
+    assert not (voxelise(result, mask.grid).array & mask.array).any()
 
 
 def test_two_lobes_stay_and_crumbs_go():

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from support.analytic_shapes import ellipsoid, together
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask, surface_from_sdf
 from ThyroidSynthLib.geometry.sampling import signed_distance
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask, surface_from_sdf
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 
 

@@ -48,8 +48,8 @@ def test_binary_segments_are_found_by_code_and_lie_in_place(tmp_path, images, om
     assert_in_place(found[TRACHEA], WINDPIPE)
     assert notes == ()
     # The CT that the frames refer to tells how far the scan goes on where frames were left out.
-    assert found[THYROID].scan_shape == SHAPE
-    assert found[THYROID].first == tuple(int(axis.min()) for axis in np.nonzero(GLAND))
+    assert found[THYROID].scan.shape == SHAPE
+    assert found[THYROID].first_kji.tolist() == [int(axis.min()) for axis in np.nonzero(GLAND)]
 
 
 def test_segments_without_a_telling_code_are_found_by_their_label(tmp_path, images):
@@ -73,7 +73,7 @@ def test_a_stack_from_top_to_bottom_lies_in_place(tmp_path):
     flipped[:3, 2] = -RAS[:3, 2]
     found, _ = read_dicom_seg(write_seg(tmp_path / "x.dcm", MASKS, ct_series(SHAPE, flipped), codes_of=CODES))
     assert_in_place(found[THYROID], GLAND, flipped)
-    assert found[THYROID].scan_shape == SHAPE
+    assert found[THYROID].scan.shape == SHAPE
     lower = min(np.flatnonzero(GLAND.any(axis=(1, 2))))
     assert found[THYROID].border_distance_voxels == min(
         lower, SHAPE[0] - 1 - max(np.flatnonzero(GLAND.any(axis=(1, 2)))), *_in_plane(GLAND)

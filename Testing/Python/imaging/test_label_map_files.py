@@ -6,10 +6,12 @@ import SimpleITK
 
 from support.mask_files import affine, write_nifti
 from ThyroidSynthLib.common.errors import InputError, OutputError, SynthesisError
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask, surface_from_sdf
 from ThyroidSynthLib.geometry.sampling import signed_distance
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask, surface_from_sdf
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.volume_files import read_grid, read_volume
 
@@ -39,8 +41,8 @@ def an_oblique_grid(mirrored: bool) -> Grid:
 def test_a_voxel_is_labelled_exactly_when_its_centre_is_inside(mirrored):
     surface, grid = an_ellipsoid((110.0, -70.0, 300.0)), an_oblique_grid(mirrored)
     labels = voxelise(surface, grid)
-    kji = np.stack(np.meshgrid(*(np.arange(n) for n in grid.size_kji), indexing="ij"), axis=-1)
-    distance = signed_distance(surface, labels.to_ras(kji[..., ::-1]).reshape(-1, 3)).reshape(grid.size_kji)
+    kji = np.stack(np.meshgrid(*(np.arange(n) for n in grid.shape), indexing="ij"), axis=-1)
+    distance = signed_distance(surface, labels.to_ras(kji[..., ::-1]).reshape(-1, 3)).reshape(grid.shape)
     clear = np.abs(distance) > 1e-3
     assert grid.holds(surface)
     assert np.array_equal(labels.array[clear] == 1, distance[clear] < 0)
@@ -84,7 +86,7 @@ def test_a_grid_around_a_surface_holds_it_with_its_margin_on_a_common_lattice():
     surface = an_ellipsoid((101.3, -7.7, 50.1))
     grid = Grid.around(surface, spacing_mm=1.5, margin_mm=4.0)
     lower, upper = surface.bounds
-    outermost = grid.ijk_to_ras[:3, 3] + 1.5 * (np.array(grid.size_kji[::-1]) - 1)
+    outermost = grid.ijk_to_ras[:3, 3] + 1.5 * (np.array(grid.shape[::-1]) - 1)
     assert (grid.ijk_to_ras[:3, 3] <= lower - 4).all() and (outermost >= upper + 4).all()
     assert np.allclose(np.remainder(grid.ijk_to_ras[:3, 3] / 1.5 + 1e-9, 1), 0, atol=1e-6)
     with pytest.raises(InputError, match="positive"):
@@ -110,8 +112,8 @@ def test_a_label_map_on_a_cts_grid_lies_where_the_ct_lies(tmp_path, suffix):
     ct.SetDirection([0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0])
     SimpleITK.WriteImage(ct, str(tmp_path / "ct.nii.gz"))
     grid = read_grid(tmp_path / "ct.nii.gz")
-    whole = Grid.of_volume(read_volume(tmp_path / "ct.nii.gz"))
-    assert grid.size_kji == whole.size_kji == (25, 37, 31)
+    whole = read_volume(tmp_path / "ct.nii.gz").grid
+    assert grid.shape == whole.shape == (25, 37, 31)
     assert np.allclose(grid.ijk_to_ras, whole.ijk_to_ras)
 
     center = whole.ijk_to_ras[:3, :3] @ [15, 18, 12] + whole.ijk_to_ras[:3, 3]
@@ -129,7 +131,7 @@ def test_a_slightly_sheared_cts_grid_is_where_its_masks_are_read(tmp_path):
     ras[0, 1] += 2e-3
     path = write_nifti(tmp_path / "ct.nii.gz", np.zeros((3, 4, 5), np.int16), ras)
     grid = read_grid(path)
-    assert grid.size_kji == (3, 4, 5)
+    assert grid.shape == (3, 4, 5)
     assert np.allclose(grid.ijk_to_ras, read_volume(path).ijk_to_ras, atol=1e-6)
 
 

@@ -28,13 +28,13 @@ def test_every_form_of_nifti_gives_the_same_voxels_and_place(tmp_path, name, ord
 def test_a_place_given_as_qform_is_that_of_the_sform(tmp_path, degrees):
     ras = affine(degrees=degrees)
     path = write_nifti(tmp_path / "q.nii", ARRAY, ras, placed_by="qform")
-    assert np.allclose(read_header(path).ijk_to_ras, ras, atol=1e-5)
+    assert np.allclose(read_header(path).grid.ijk_to_ras, ras, atol=1e-5)
 
 
 def test_mirrored_axes_are_kept_in_a_qform(tmp_path):
     ras = affine(degrees=5.0) @ np.diag([1, 1, -1, 1])
     path = write_nifti(tmp_path / "q.nii", ARRAY, ras, placed_by="qform")
-    assert np.allclose(read_header(path).ijk_to_ras, ras, atol=1e-5)
+    assert np.allclose(read_header(path).grid.ijk_to_ras, ras, atol=1e-5)
 
 
 def test_geometry_agrees_with_simpleitk_where_simpleitk_reads_it(tmp_path):

@@ -92,8 +92,8 @@ def test_the_border_is_that_of_the_scan_not_of_the_stored_part(tmp_path):
     keys |= _reference(GLAND.shape, tuple(first))
     path = _write(tmp_path / "x.seg.nrrd", [(GLAND + 2 * WINDPIPE)[cut]], keys, ras=moved)
     case = read_case(find_cases(path)[0])
-    assert case.thyroid_mask.scan_shape == GLAND.shape
-    assert np.allclose(case.thyroid_mask.scan_ijk_to_ras, RAS, atol=1e-3)
+    assert case.thyroid_mask.scan.shape == GLAND.shape
+    assert np.allclose(case.thyroid_mask.scan.ijk_to_ras, RAS, atol=1e-3)
     assert case.thyroid_mask.border_distance_voxels > 5
 
 
@@ -165,5 +165,5 @@ def test_a_segmentation_slicer_itself_wrote_is_read_in_place(tmp_path):
     assert case.id == "real"
     for mask, array in ((case.thyroid_mask, GLAND), (case.trachea_mask, WINDPIPE)):
         assert mask.volume.array.sum() == array.sum()
-        assert mask.scan_shape == array.shape
+        assert mask.scan.shape == array.shape
         assert np.allclose(mask.volume.center_of_mass_ras(), Volume(array, RAS).center_of_mass_ras(), atol=1e-3)

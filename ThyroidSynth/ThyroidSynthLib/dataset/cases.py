@@ -9,6 +9,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.dicom_seg import read_dicom_seg
 from ThyroidSynthLib.imaging.labels import (
@@ -120,9 +121,8 @@ def _or_empty(found: dict[Structure, Mask], structure: Structure) -> Mask:
         return found[structure]
     # Borrow the other structure's place: an empty mask still lies in the same scan.
     other = next(iter(found.values()), None)
-    matrix = other.scan_ijk_to_ras if other is not None else np.eye(4)
-    empty = Volume(np.zeros((1, 1, 1), dtype=np.uint8), matrix)
-    return mask_in_scan(empty, scan_shape=other.scan_shape if other is not None else None)
+    scan = other.scan if other is not None else Grid((1, 1, 1), np.eye(4))
+    return mask_in_scan(Volume(np.zeros((1, 1, 1), dtype=np.uint8), scan.ijk_to_ras), scan)
 
 
 def _check_together(source: CaseSource, thyroid: Mask, trachea: Mask) -> list[str]:
@@ -134,9 +134,8 @@ def _check_together(source: CaseSource, thyroid: Mask, trachea: Mask) -> list[st
     if source.kind != "masks" or thyroid.is_empty or trachea.is_empty:
         return []
     files = f"{source.thyroid_path} and {source.trachea_path}"
-    corners = _corners(thyroid)
-    if thyroid.scan_shape == trachea.scan_shape:
-        apart = np.linalg.norm(corners - _corners(trachea), axis=1).max()
+    if thyroid.scan.shape == trachea.scan.shape:
+        apart = thyroid.scan.corner_distance_mm(trachea.scan)
         if apart > SAME_PLACE_VOXELS * thyroid.volume.spacing_mm.min():
             raise InputError(
                 f"{files} have the same size but lie up to {apart:.2f} mm apart, so the geometry of one is "
@@ -144,18 +143,10 @@ def _check_together(source: CaseSource, thyroid: Mask, trachea: Mask) -> list[st
                 "Export both again from the same segmentation."
             )
         return []
-    others = _corners(trachea)
+    corners, others = thyroid.scan.corners(), trachea.scan.corners()
     gap = np.maximum(corners.min(axis=0) - others.max(axis=0), others.min(axis=0) - corners.max(axis=0)).max()
     if gap > 0:
         raise InputError(
             f"{files} lie {gap:.0f} mm apart in space. Check that they belong to one patient and one scan."
         )
     return ["thyroid and trachea lie on different grids; each was placed by its own geometry"]
-
-
-def _corners(mask: Mask) -> np.ndarray:
-    """Centres of the scan's corner voxels in `ras_mm`, shape (8, 3)."""
-    far = np.array(mask.scan_shape[::-1]) - 1
-    ijk = np.stack(np.meshgrid(*[[0, n] for n in far], indexing="ij"), axis=-1).reshape(-1, 3)
-    matrix = mask.scan_ijk_to_ras
-    return ijk @ matrix[:3, :3].T + matrix[:3, 3]

@@ -100,7 +100,7 @@ def without_islands(mask: Mask, rules: ComponentRules = THYROID_COMPONENTS) -> t
     if not island.any():
         return mask, found
     cleaned = Volume(np.concatenate([[False], ~island])[label], mask.volume.ijk_to_ras)
-    return mask_in_scan(cleaned, first=mask.first, scan_shape=mask.scan_shape), found
+    return mask_in_scan(cleaned, mask.scan), found
 
 
 def border_points(mask: Volume) -> np.ndarray:
@@ -125,10 +125,7 @@ def _distances_if_far(
 
     def points_of(index: int) -> np.ndarray:
         box = boxes[index]
-        first = volume.to_ras(np.array([axis.start for axis in box])[::-1])
-        matrix = volume.ijk_to_ras.copy()
-        matrix[:3, 3] = first
-        return border_points(Volume(label[box] == index + 1, matrix))
+        return border_points(Volume(label == index + 1, volume.ijk_to_ras).part(box))
 
     main = points_of(largest)
     tree = cKDTree(main)

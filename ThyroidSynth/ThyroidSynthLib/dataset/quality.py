@@ -270,7 +270,7 @@ def _without_cavities(mask: Mask) -> Mask:
     from scipy import ndimage
 
     filled = Volume(ndimage.binary_fill_holes(mask.volume.array), mask.volume.ijk_to_ras)
-    return mask_in_scan(filled, first=mask.first, scan_shape=mask.scan_shape)
+    return mask_in_scan(filled, mask.scan)
 
 
 def _judge_together(thyroid: Mask, trachea: Mask, rules: QualityRules) -> tuple[list[str], list[str]]:

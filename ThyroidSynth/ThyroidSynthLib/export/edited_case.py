@@ -20,8 +20,9 @@ from ThyroidSynthLib.generation.edit.editing import PatientFit, fit_patient
 from ThyroidSynthLib.generation.fit.fitting import mismatch_notes
 from ThyroidSynthLib.generation.steer.targeting import Steered, check_targets, steer_to_target
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.mesh_files import write_mesh
 from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
@@ -151,7 +152,7 @@ def edit_case(
         mask,
         verdict.cleaned.placement(model.frame.alignment),
         cleaned=verdict.cleaned.thyroid,
-        scan=Grid.of_volume(mask),
+        scan=mask.grid,
         seed=seed,
         progress=part_of(progress, 0.0, 0.6),
         should_stop=should_stop,
@@ -173,7 +174,7 @@ def _mismatch(fit: PatientFit, mask: Volume) -> tuple[str, ...]:
     alone = fit.model_alone.surface
     if not alone.is_closed():
         return mismatch_notes(None, alone.volume / 1000, fit.original.measured.volume_ml)
-    grid = Grid.of_volume(mask)
+    grid = mask.grid
     fitted = voxelise(alone.moved(fit.placement.to_ras(alone.vertices)), grid).array != 0
     own = mask.array != 0
     dice = 2 * np.count_nonzero(fitted & own) / (np.count_nonzero(fitted) + np.count_nonzero(own))
@@ -252,7 +253,7 @@ def _write(
         write_label_map(labels, folder / files[-1])
         document["label_map"] = {
             "volume_ml": int(labels.array.sum()) * labels.voxel_volume_ml,
-            "holds_all": Grid.of_volume(labels).holds(surface_ras),
+            "holds_all": labels.grid.holds(surface_ras),
         }
     if options.merge_into is not None:
         merged = _merged(own, surface_ras, options)
@@ -271,7 +272,7 @@ def _merged(own: Volume, surface_ras: Any, options: FileOptions) -> Merged:
     """Put an edited gland into the patient's map, voxel for voxel where that has the segmentation's grid."""
     patient = options.merge_into.volume
     same = own.array.shape == patient.array.shape and np.allclose(own.ijk_to_ras, patient.ijk_to_ras, atol=1e-4)
-    labels = Volume(own.array, patient.ijk_to_ras) if same else voxelise(surface_ras, Grid.of_volume(patient))
+    labels = Volume(own.array, patient.ijk_to_ras) if same else voxelise(surface_ras, patient.grid)
     return replace_thyroid(options.merge_into, labels, options.merge_rules)
 
 

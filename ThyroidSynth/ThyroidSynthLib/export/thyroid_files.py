@@ -11,7 +11,8 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import sha256_of
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS, write_label_map
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES, write_mesh
@@ -140,6 +141,6 @@ def _write_labels(surface_ras: Surface, path: Path, options: FileOptions) -> tup
 
 def _write_merged(surface_ras: Surface, path: Path, options: FileOptions) -> Merged:
     patient = options.merge_into
-    merged = replace_thyroid(patient, voxelise(surface_ras, Grid.of_volume(patient.volume)), options.merge_rules)
+    merged = replace_thyroid(patient, voxelise(surface_ras, patient.volume.grid), options.merge_rules)
     write_label_map(merged.labels.volume, path, names=merged.labels.names)
     return merged

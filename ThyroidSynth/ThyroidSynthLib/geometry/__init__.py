@@ -10,9 +10,11 @@ __all__, __getattr__, __dir__ = lazy_exports(
     {
         "features": ["Features", "measure_features"],
         "frame": ["Frame", "Placement"],
-        "grid": ["Grid", "voxelise"],
+        "grid": ["Grid"],
+        "isosurface": ["surface_from_mask", "surface_from_sdf"],
         "overlap": ["overlap_ml", "without_overlap"],
-        "surface": ["Surface", "surface_from_mask", "surface_from_sdf"],
+        "surface": ["Surface"],
         "volume": ["Volume"],
+        "voxelisation": ["voxelise"],
     },
 )

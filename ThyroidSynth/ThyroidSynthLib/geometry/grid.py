@@ -1,4 +1,4 @@
-"""Label maps: which voxels of a given grid lie inside a surface."""
+"""A regular grid of voxels in space, and the change between LPS and RAS axes."""
 
 from __future__ import annotations
 
@@ -7,48 +7,68 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError, SynthesisError
+from ThyroidSynthLib.common.errors import InputError
 
-from .polydata import polydata_of
 from .surface import Surface
-from .volume import Volume
 
-# A byte each: more would fill the memory of the computers this is made for.
+# One byte per voxel of a label map; more would fill the memory of a usual computer.
 _MOST_VOXELS = 2e9
+
+
+def flip_lps_ras(positions: np.ndarray) -> np.ndarray:
+    """Convert positions or directions (..., 3) from LPS to RAS axes, or back: the first two change sign."""
+    return np.asarray(positions) * (-1.0, -1.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the voxels of a label map lie.
+    """The voxels of an image in space.
+
+    Arrays on a grid are indexed [k, j, i], as in SimpleITK and Slicer's ``arrayFromVolume``; positions are
+    computed from indices in the order (i, j, k).
 
     Attributes
     ----------
-    size_kji : tuple of int
-        Number of voxels along k, j and i: the shape of the array.
+    shape : tuple of int
+        Number of voxels along k, j and i: the shape of an array on the grid.
     ijk_to_ras : ndarray, shape (4, 4)
-        Maps a voxel index (i, j, k, 1) to the `ras_mm` position of the voxel's centre.
+        Maps a voxel index (i, j, k, 1) to the position of the voxel's centre, in `ras_mm` unless a grid is said
+        to be in another frame.
     """
 
-    size_kji: tuple[int, int, int]
+    shape: tuple[int, int, int]
     ijk_to_ras: np.ndarray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size_kji", tuple(int(n) for n in self.size_kji))
+        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
         object.__setattr__(self, "ijk_to_ras", np.asarray(self.ijk_to_ras, dtype=np.float64).reshape(4, 4))
-        if len(self.size_kji) != 3 or min(self.size_kji) < 1:
-            raise ValueError("A grid needs three positive sizes.")
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise ValueError(f"A grid needs three positive sizes, not {self.shape}.")
 
     @classmethod
-    def of_volume(cls, volume: Volume) -> Grid:
-        """Take the grid of an image."""
-        return cls(volume.array.shape, volume.ijk_to_ras)
+    def of_lps(cls, shape: Sequence[int], axes_lps: np.ndarray, origin_lps: Sequence[float]) -> Grid:
+        """Return the grid that a file or library describes in LPS axes.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Number of voxels along k, j and i.
+        axes_lps : ndarray, shape (3, 3)
+            Its columns are the steps in mm from one voxel to the next along i, j and k.
+        origin_lps : sequence of float
+            Centre of the first voxel in mm.
+        """
+        matrix = np.eye(4)
+        matrix[:3] = flip_lps_ras(np.column_stack([axes_lps, origin_lps]).T).T
+        nk, nj, ni = shape
+        return cls((nk, nj, ni), matrix)
 
     @classmethod
     def around(cls, surface_ras: Surface, *, spacing_mm: float | Sequence[float], margin_mm: float = 5.0) -> Grid:
-        """Make a grid along the patient's axes that holds a surface.
+        """Return a grid along the patient's axes that holds a surface.
 
-        Voxel centres lie on whole multiples of the spacing, so that the label maps of one cohort share
-        a lattice and can be laid over each other without resampling.
+        Voxel centres lie on whole multiples of the spacing, so that the label maps of one cohort can be
+        combined without resampling.
 
         Parameters
         ----------
@@ -62,37 +82,77 @@ class Grid:
         Raises
         ------
         InputError
-            The spacing is not positive, or so small that nobody can hold the label map.
+            The spacing is not positive, or so small that the label map would fill the memory.
         """
         spacing = np.broadcast_to(np.asarray(spacing_mm, dtype=np.float64), 3)
         if not (np.isfinite(spacing) & (spacing > 0)).all():
-            raise InputError(f"A voxel spacing of {spacing_mm} mm is impossible. Give a positive one, such as 1.5.")
+            raise InputError(f"A voxel spacing of {spacing_mm} mm is impossible. Use a positive one, such as 1.5.")
         lower, upper = surface_ras.bounds
         first = np.floor((lower - margin_mm) / spacing)
-        last = np.ceil((upper + margin_mm) / spacing)
-        if np.prod(last - first + 1) > _MOST_VOXELS:
-            raise InputError(f"A voxel spacing of {spacing_mm} mm makes too large a label map. Give a larger one.")
+        ni, nj, nk = np.ceil((upper + margin_mm) / spacing) - first + 1
+        if ni * nj * nk > _MOST_VOXELS:
+            raise InputError(f"A voxel spacing of {spacing_mm} mm makes the label map too large. Use a larger one.")
         ijk_to_ras = np.diag([*spacing, 1.0])
         ijk_to_ras[:3, 3] = first * spacing
-        return cls(tuple((last - first + 1).astype(int)[::-1]), ijk_to_ras)
+        return cls((nk, nj, ni), ijk_to_ras)
+
+    @property
+    def spacing_mm(self) -> np.ndarray:
+        """Distance between neighbouring voxel centres along i, j and k, in mm, shape (3,)."""
+        return np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+
+    @property
+    def voxel_volume_ml(self) -> float:
+        """Volume of one voxel in mL."""
+        return float(abs(np.linalg.det(self.ijk_to_ras[:3, :3]))) / 1000.0
+
+    @property
+    def last_ijk(self) -> np.ndarray:
+        """Index (i, j, k) of the last voxel, shape (3,)."""
+        return np.array(self.shape[::-1]) - 1
+
+    def to_ras(self, ijk: np.ndarray) -> np.ndarray:
+        """Map continuous voxel indices (..., 3) in i, j, k order to positions."""
+        return np.asarray(ijk) @ self.ijk_to_ras[:3, :3].T + self.ijk_to_ras[:3, 3]
 
     def to_ijk(self, ras_mm: np.ndarray) -> np.ndarray:
-        """Map `ras_mm` positions (..., 3) to continuous voxel indices in i, j, k order."""
+        """Map positions (..., 3) to continuous voxel indices in i, j, k order."""
         return (np.asarray(ras_mm) - self.ijk_to_ras[:3, 3]) @ np.linalg.inv(self.ijk_to_ras[:3, :3]).T
 
+    def corners(self, *, beyond: float = 0.0) -> np.ndarray:
+        """Return the centres of the eight corner voxels, or positions `beyond` voxels further out, shape (8, 3)."""
+        ends = zip(np.full(3, -beyond), self.last_ijk + beyond, strict=True)
+        return self.to_ras(np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 3))
+
+    def corner_distance_mm(self, other: Grid) -> float:
+        """Return the largest distance between corresponding corners of two grids of the same shape."""
+        return float(np.linalg.norm(self.corners() - other.corners(), axis=1).max())
+
+    def part(self, first_kji: Sequence[int] | np.ndarray, shape: Sequence[int] | np.ndarray) -> Grid:
+        """Return the grid of a box of voxels.
+
+        Parameters
+        ----------
+        first_kji : sequence of int
+            Index (k, j, i) of the box's first voxel. Negative numbers are voxels before the first one.
+        shape : sequence of int
+            Number of voxels along k, j and i.
+        """
+        matrix = self.ijk_to_ras.copy()
+        matrix[:3, 3] = self.to_ras(np.asarray(first_kji)[::-1])
+        nk, nj, ni = shape
+        return Grid((nk, nj, ni), matrix)
+
     def grown_to_hold(self, surface_ras: Surface, *, margin_mm: float = 5.0) -> Grid:
-        """Give the grid with as many more voxels on each side as hold a surface in `ras_mm`."""
+        """Return the grid with enough voxels added on each side to hold a surface in `ras_mm`."""
         ijk = self.to_ijk(surface_ras.vertices)
-        margin = margin_mm / np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
-        last = np.array(self.size_kji[::-1]) - 1
+        margin, last = margin_mm / self.spacing_mm, self.last_ijk
         before = np.maximum(np.ceil(margin - ijk.min(axis=0)), 0) * (ijk.min(axis=0) < 0)
         after = np.maximum(np.ceil(ijk.max(axis=0) + margin - last), 0) * (ijk.max(axis=0) > last)
-        moved = self.ijk_to_ras.copy()
-        moved[:3, 3] -= moved[:3, :3] @ before
-        return Grid(tuple((last + 1 + before + after).astype(int)[::-1]), moved)
+        return self.part(-before[::-1], (last + 1 + before + after)[::-1])
 
     def depth_mm(self, ras_mm: np.ndarray) -> np.ndarray:
-        """Say how far positions (n, 3) lie within the outermost voxels' centres; negative beyond them.
+        """Return how far positions (n, 3) lie inside the box of the outermost voxel centres; negative outside it.
 
         Returns
         -------
@@ -100,66 +160,26 @@ class Grid:
             Distance to the nearest side, in mm.
         """
         ijk = self.to_ijk(ras_mm)
-        last = np.array(self.size_kji[::-1]) - 1
-        return (np.minimum(ijk, last - ijk) * np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)).min(axis=1)
+        return (np.minimum(ijk, self.last_ijk - ijk) * self.spacing_mm).min(axis=1)
+
+    def contains(self, ras_mm: np.ndarray) -> np.ndarray:
+        """Check which positions (n, 3) lie in a voxel of the grid; bool, shape (n,)."""
+        ijk = self.to_ijk(ras_mm)
+        return np.all((ijk >= -0.5) & (ijk <= self.last_ijk + 0.5), axis=1)
 
     def holds(self, surface_ras: Surface) -> bool:
-        """Say whether a surface in `ras_mm` lies wholly within the voxels, so that none of it is cut off."""
-        ijk = self.to_ijk(surface_ras.vertices)
-        return bool((ijk >= -0.5).all() and (ijk <= np.array(self.size_kji[::-1]) - 0.5).all())
+        """Check whether a surface in `ras_mm` lies entirely within the voxels, so that none of it is cut off."""
+        return bool(self.contains(surface_ras.vertices).all())
 
 
-def voxelise(surface_ras: Surface, grid: Grid) -> Volume:
-    """Give the label map of a closed surface: 1 where a voxel's centre lies inside, else 0.
+def box_of(inside: np.ndarray, *, margin: int = 0) -> tuple[slice, slice, slice]:
+    """Return the smallest box that holds the true elements of an array (n0, n1, n2), as slices.
 
-    The surface is brought into index space and scanned there, so rotated and mirrored grids are as
-    exact as straight ones. What lies outside the grid is left out; see `Grid.holds`.
-
-    Parameters
-    ----------
-    surface_ras : Surface
-        Closed surface in `ras_mm` (or in whatever frame the grid's matrix maps to).
-    grid : Grid
-        Where the voxels lie.
-
-    Returns
-    -------
-    Volume
-        Array of uint8, shape `grid.size_kji`.
-
-    Raises
-    ------
-    SynthesisError
-        The surface is open, so it has no inside.
+    Of an array without any it is the whole array. A margin ends at the array's first element; at the other end the
+    slices may reach beyond the last.
     """
-    from vtkmodules.util.numpy_support import vtk_to_numpy
-    from vtkmodules.vtkImagingStencil import vtkImageStencilToImage, vtkPolyDataToImageStencil
-
-    if not surface_ras.is_closed():
-        raise SynthesisError(
-            "The surface is not closed and has no inside to fill. Leave this thyroid out, or make it again "
-            "in a larger box."
-        )
-    labels = np.zeros(grid.size_kji, dtype=np.uint8)
-    in_grid = surface_ras.moved(grid.to_ijk(surface_ras.vertices))
-    lower, upper = in_grid.bounds
-    # Only the surface's own part of the grid is scanned: a gland fills less than a hundredth of a CT.
-    first = np.maximum(np.floor(lower).astype(int), 0)
-    last = np.minimum(np.ceil(upper).astype(int), np.array(grid.size_kji[::-1]) - 1)
-    if (first > last).any():
-        return Volume(labels, grid.ijk_to_ras)
-    # VTK keeps single precision; small coordinates keep more of it.
-    stencil = vtkPolyDataToImageStencil()
-    stencil.SetInputData(polydata_of(in_grid.moved(in_grid.vertices - first)))
-    extent = (last - first).tolist()
-    stencil.SetOutputWholeExtent(0, extent[0], 0, extent[1], 0, extent[2])
-    stencil.SetTolerance(0.0)
-    image = vtkImageStencilToImage()
-    image.SetInputConnection(stencil.GetOutputPort())
-    image.SetInsideValue(1)
-    image.SetOutsideValue(0)
-    image.SetOutputScalarTypeToUnsignedChar()
-    image.Update()
-    filled = vtk_to_numpy(image.GetOutput().GetPointData().GetScalars()).reshape((last - first + 1)[::-1])
-    labels[tuple(slice(a, b + 1) for a, b in zip(first[::-1], last[::-1], strict=True))] = filled
-    return Volume(labels, grid.ijk_to_ras)
+    if not inside.any():
+        return slice(0, inside.shape[0]), slice(0, inside.shape[1]), slice(0, inside.shape[2])
+    occupied = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    first, second, third = (slice(max(int(at[0]) - margin, 0), int(at[-1]) + margin + 1) for at in occupied)
+    return first, second, third

@@ -8,10 +8,12 @@ from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 
 from .features import shared_volume
-from .grid import Grid, voxelise
+from .grid import Grid
+from .isosurface import surface_from_mask, surface_from_sdf_volume
 from .sampling import signed_distance
-from .surface import Surface, surface_from_mask, surface_from_sdf
+from .surface import Surface
 from .volume import Volume
+from .voxelisation import voxelise
 
 REMOVAL_STEP_MM = 0.75
 """Edge of the grid on which a carved thyroid is surfaced: as fine as that of a decoded one."""
@@ -88,10 +90,7 @@ def without_overlap(
         to_structure = _distances(near, points[touched], silent, should_stop)
         distance[touched] = np.maximum(distance[touched], CLEARANCE_MM - to_structure)
     values[band] = distance
-    # Reversing the axes mirrors the triangles.
-    found = surface_from_sdf(values)
-    whole = Surface(found.vertices[:, ::-1] * step_mm + grid.ijk_to_ras[:3, 3], found.faces[:, ::-1])
-    return _without_islands(whole)
+    return _without_islands(surface_from_sdf_volume(Volume(values, grid.ijk_to_ras)))
 
 
 def surface_near(surface: Surface, other: Volume | Surface) -> Surface | None:
@@ -113,9 +112,8 @@ def _cropped(mask: Volume, lower: np.ndarray, upper: np.ndarray) -> Volume | Non
     last = np.clip(np.ceil(ijk.max(axis=0)).astype(int) + 5, 0, size)
     if (first >= last).any():
         return None
-    moved = mask.ijk_to_ras.copy()
-    moved[:3, 3] = mask.to_ras(first)
-    return Volume(mask.array[tuple(slice(a, b) for a, b in zip(first[::-1], last[::-1], strict=True))], moved)
+    k, j, i = (slice(a, b) for a, b in zip(first[::-1], last[::-1], strict=True))
+    return mask.part((k, j, i))
 
 
 def _band(kept: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ def stamped(array: np.ndarray, grid: Grid, mask: Volume, label: int) -> np.ndarr
 
     Parameters
     ----------
-    array : ndarray, shape `grid.size_kji`
+    array : ndarray, shape `grid.shape`
         Changed in place.
     grid : Grid
         Where its voxels lie.
@@ -53,7 +53,7 @@ def _box(grid: Grid, mask: Volume) -> tuple[np.ndarray, np.ndarray] | None:
     corners = np.stack(np.meshgrid(*[[-0.5, end] for end in ends], indexing="ij"), axis=-1).reshape(-1, 3)
     ijk = grid.to_ijk(mask.to_ras(corners))
     low = np.maximum(np.ceil(ijk.min(axis=0) - _SAME_LATTICE).astype(int), 0)
-    high = np.minimum(np.floor(ijk.max(axis=0) + _SAME_LATTICE).astype(int), np.array(grid.size_kji[::-1]) - 1)
+    high = np.minimum(np.floor(ijk.max(axis=0) + _SAME_LATTICE).astype(int), np.array(grid.shape[::-1]) - 1)
     return None if (low > high).any() else (low, high)
 
 

@@ -43,7 +43,7 @@ def part_in_scan(surface_ras: Surface, scan: Grid) -> Surface:
 
     Without triangles where no part does.
     """
-    last = np.array(scan.size_kji[::-1]) - 1
+    last = np.array(scan.shape[::-1]) - 1
     planes = [(axis, -_HALF, 1.0) for axis in range(3)] + [(axis, last[axis] + _HALF, -1.0) for axis in range(3)]
     return _clipped(surface_ras, scan, planes)
 
@@ -53,7 +53,7 @@ def parts_beyond_scan(surface_ras: Surface, scan: Grid) -> list[Surface]:
 
     Beyond a corner of the scan a part belongs to one side only, so that no two overlap.
     """
-    last = np.array(scan.size_kji[::-1]) - 1
+    last = np.array(scan.shape[::-1]) - 1
     parts, inner = [], []
     for axis in (2, 1, 0):
         for level, facing in ((-_HALF, 1.0), (last[axis] + _HALF, -1.0)):

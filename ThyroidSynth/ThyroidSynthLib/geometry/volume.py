@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from .grid import Grid, box_of, flip_lps_ras
 
 if TYPE_CHECKING:
     import SimpleITK
 
-# SimpleITK speaks LPS; the patient coordinates of Slicer and of this library are RAS.
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
 
 @dataclass(frozen=True)
 class Volume:
-    """A 3-D array of voxels in patient space.
+    """An array of voxels on a grid in space.
 
     Attributes
     ----------
@@ -34,66 +34,87 @@ class Volume:
             raise ValueError(f"A volume has three axes, not {self.array.ndim}.")
         object.__setattr__(self, "ijk_to_ras", np.asarray(self.ijk_to_ras, dtype=np.float64).reshape(4, 4))
 
+    @cached_property
+    def grid(self) -> Grid:
+        """Where the voxels lie."""
+        nk, nj, ni = self.array.shape
+        return Grid((nk, nj, ni), self.ijk_to_ras)
+
     @property
     def spacing_mm(self) -> np.ndarray:
-        """Distance between neighbouring voxel centres along i, j and k, in mm."""
-        return np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+        """See `Grid.spacing_mm`."""
+        return self.grid.spacing_mm
 
     @property
     def voxel_volume_ml(self) -> float:
-        """Volume of one voxel in mL."""
-        return float(abs(np.linalg.det(self.ijk_to_ras[:3, :3]))) / 1000.0
+        """See `Grid.voxel_volume_ml`."""
+        return self.grid.voxel_volume_ml
 
     def to_ras(self, ijk: np.ndarray) -> np.ndarray:
-        """Map continuous voxel indices (..., 3) in i, j, k order to `ras_mm`."""
-        return np.asarray(ijk) @ self.ijk_to_ras[:3, :3].T + self.ijk_to_ras[:3, 3]
+        """See `Grid.to_ras`."""
+        return self.grid.to_ras(ijk)
 
     def to_ijk(self, ras_mm: np.ndarray) -> np.ndarray:
-        """Map `ras_mm` positions (..., 3) to continuous voxel indices in i, j, k order."""
-        return (np.asarray(ras_mm) - self.ijk_to_ras[:3, 3]) @ np.linalg.inv(self.ijk_to_ras[:3, :3]).T
+        """See `Grid.to_ijk`."""
+        return self.grid.to_ijk(ras_mm)
 
     def center_of_mass_ras(self) -> np.ndarray:
-        """Mean `ras_mm` position of the non-zero voxels, shape (3,)."""
+        """Return the mean `ras_mm` position of the non-zero voxels, shape (3,).
+
+        Raises
+        ------
+        ValueError
+            There are none.
+        """
         kji = np.argwhere(self.array)
         if len(kji) == 0:
             raise ValueError("An empty mask has no centre of mass.")
         return self.to_ras(kji.mean(axis=0)[::-1])
 
-    def cropped(self, margin: int = 0) -> Volume:
-        """Cut to the bounding box of the non-zero voxels, with `margin` voxels of zeros around it.
+    def part(self, box: tuple[slice, slice, slice]) -> Volume:
+        """Return the voxels of a box of indices along k, j and i, which must begin within the array; a view."""
+        array = self.array[box]
+        return Volume(array, self.grid.part([axis.start for axis in box], array.shape).ijk_to_ras)
 
-        The margin is padded where the scan ends, so that a surface of the result is always closed.
+    def cropped(self, margin: int = 0) -> Volume:
+        """Return the bounding box of the non-zero voxels, with `margin` voxels of zeros around it.
+
+        The margin is also added where the scan ends, so that a surface of the result is always closed.
+
+        Raises
+        ------
+        ValueError
+            All voxels are zero.
         """
-        occupied = [np.flatnonzero(self.array.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-        if len(occupied[0]) == 0:
+        if not self.array.any():
             raise ValueError("An empty mask cannot be cropped.")
-        first = np.array([indices[0] for indices in occupied])
-        last = np.array([indices[-1] for indices in occupied])
-        inner = self.array[tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))]
-        moved = self.ijk_to_ras.copy()
-        moved[:3, 3] = self.to_ras((first - margin)[::-1])
-        return Volume(np.pad(inner, margin), moved)
+        inner = self.part(box_of(self.array != 0))
+        array = np.pad(inner.array, margin)
+        return Volume(array, inner.grid.part([-margin] * 3, array.shape).ijk_to_ras)
+
+
+def grid_of_sitk(image: SimpleITK.Image | SimpleITK.ImageFileReader) -> Grid:
+    """Return the grid of a SimpleITK image (LPS), or of an image file whose header was read."""
+    axes = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
+    return Grid.of_lps(image.GetSize()[::-1], axes, image.GetOrigin())
 
 
 def volume_from_sitk(image: SimpleITK.Image) -> Volume:
     """Convert a SimpleITK image (LPS) to a volume (RAS)."""
     import SimpleITK
 
-    lps = np.eye(4)
-    lps[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    lps[:3, 3] = image.GetOrigin()
-    return Volume(SimpleITK.GetArrayFromImage(image), _LPS_TO_RAS @ lps)
+    return Volume(SimpleITK.GetArrayFromImage(image), grid_of_sitk(image).ijk_to_ras)
 
 
-def sitk_from_volume(volume: Volume) -> Any:
+def sitk_from_volume(volume: Volume) -> SimpleITK.Image:
     """Convert a volume (RAS) to a SimpleITK image (LPS)."""
     import SimpleITK
 
-    lps = _LPS_TO_RAS @ volume.ijk_to_ras
     # SimpleITK knows no Booleans.
     voxels = volume.array.astype(np.uint8) if volume.array.dtype == bool else volume.array
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(voxels))
+    axes = flip_lps_ras(volume.ijk_to_ras[:3].T).T
     image.SetSpacing(volume.spacing_mm.tolist())
-    image.SetDirection((lps[:3, :3] / volume.spacing_mm).ravel().tolist())
-    image.SetOrigin(lps[:3, 3].tolist())
+    image.SetDirection((axes[:, :3] / volume.spacing_mm).ravel().tolist())
+    image.SetOrigin(axes[:, 3].tolist())
     return image

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
 from .dicom_frames import DEFLATED, FrameReader
@@ -31,7 +32,6 @@ _LABEL_MAP_SEG = "1.2.840.10008.5.1.4.1.1.66.7"
 
 # Positions are written with a few decimals; a frame this far beside its slice lies in none.
 _OFF_SLICE = 0.05
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,12 @@ class _Stack:
     ----------
     slices : ndarray of int, shape (n,)
         Slice of each frame, counted from the first one in the file.
-    ijk_to_ras : ndarray, shape (4, 4)
-        Geometry of the stack.
+    grid : Grid
+        Of all slices from the first frame to the last, in `ras_mm`.
     """
 
     slices: np.ndarray
-    ijk_to_ras: np.ndarray
-
-    @property
-    def depth(self) -> int:
-        """Number of slices from the first frame to the last."""
-        return int(self.slices.max()) + 1
+    grid: Grid
 
 
 def is_dicom_seg(path: Path | str) -> bool:
@@ -99,6 +94,7 @@ def read_dicom_seg(path: Path | str) -> tuple[dict[Structure, Mask], tuple[str, 
         numbers = _segment_numbers(path, dataset) if kind != "LABELMAP" else None
         threshold = _half(dataset) if kind == "FRACTIONAL" else None
         before, scan_depth, notes = _scan_of(dataset, stack)
+        scan = stack.grid.part([-before, 0, 0], [scan_depth, *stack.grid.shape[1:]])
         if threshold is not None:
             notes += ("the segmentation is fractional; voxels at least half inside count",)
         reader = FrameReader(path, dataset)
@@ -112,7 +108,7 @@ def read_dicom_seg(path: Path | str) -> tuple[dict[Structure, Mask], tuple[str, 
                 plane = values == segment.label if numbers is None else values >= (threshold or 1)
                 if plane.any():
                     inside[int(stack.slices[frame])] = plane
-            masks[structure] = _mask(inside, stack, (reader.rows, reader.columns), before, scan_depth)
+            masks[structure] = _mask(inside, stack.grid, scan)
     return masks, notes
 
 
@@ -185,12 +181,11 @@ def _stack(path: Path, dataset: pydicom.Dataset) -> _Stack:
     thickness = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0.0)
     slices, step = _slices(path, positions, np.cross(row, column), thickness)
     between_rows, between_columns = (float(value) for value in measures.PixelSpacing)
-    lps = np.eye(4)
-    lps[:3, :3] = np.stack([row * between_columns, column * between_rows, step], axis=1)
-    lps[:3, 3] = positions[slices.argmin()]
-    if not np.isfinite(lps).all() or abs(np.linalg.det(lps)) < 1e-9:
+    axes = np.stack([row * between_columns, column * between_rows, step], axis=1)
+    origin = positions[slices.argmin()]
+    if not np.isfinite([*axes, origin]).all() or abs(np.linalg.det(axes)) < 1e-9:
         raise InputError(f"{path} has an impossible geometry (an axis of no length). Export the segmentation again.")
-    return _Stack(slices, _LPS_TO_RAS @ lps)
+    return _Stack(slices, Grid.of_lps((slices.max() + 1, dataset.Rows, dataset.Columns), axes, origin))
 
 
 def _slices(path: Path, positions: np.ndarray, normal: np.ndarray, thickness: float) -> tuple[np.ndarray, np.ndarray]:
@@ -245,8 +240,9 @@ def _scan_of(dataset: pydicom.Dataset, stack: _Stack) -> tuple[int, int, tuple[s
         item.get("ReferencedSOPInstanceUID") for each in series for item in each.get("ReferencedInstanceSequence")
     ]
     places = {uid: place for place, uid in enumerate(listed)}
-    if len(listed) <= stack.depth:
-        return 0, stack.depth, ()
+    depth = stack.grid.shape[0]
+    if len(listed) <= depth:
+        return 0, depth, ()
     pairs = set()
     for frame, slice_number in zip(dataset.PerFrameFunctionalGroupsSequence, stack.slices, strict=True):
         for derivation in frame.get("DerivationImageSequence") or ():
@@ -259,7 +255,7 @@ def _scan_of(dataset: pydicom.Dataset, stack: _Stack) -> tuple[int, int, tuple[s
                 start = starts.pop()
                 return (start if sign > 0 else len(listed) - 1 - start), len(listed), ()
     # Somewhere the scan goes on: a gland in the file's first or last slice is not known to be cut.
-    return 1, stack.depth + 2, ("empty slices were left out, so whether the scan cuts the gland is not known",)
+    return 1, depth + 2, ("empty slices were left out, so whether the scan cuts the gland is not known",)
 
 
 def _check_one_each(path: Path, segment: Segment, slices: np.ndarray) -> None:
@@ -270,11 +266,9 @@ def _check_one_each(path: Path, segment: Segment, slices: np.ndarray) -> None:
         )
 
 
-def _mask(inside: dict[int, np.ndarray], stack: _Stack, plane: tuple[int, int], before: int, scan_depth: int) -> Mask:
+def _mask(inside: dict[int, np.ndarray], frames: Grid, scan: Grid) -> Mask:
     first = min(inside, default=0)
-    array = np.zeros((max(inside, default=0) - first + 1, *plane), dtype=np.uint8)
+    array = np.zeros((max(inside, default=0) - first + 1, *frames.shape[1:]), dtype=np.uint8)
     for slice_number, values in inside.items():
         array[slice_number - first] = values
-    moved = stack.ijk_to_ras.copy()
-    moved[:3, 3] += first * moved[:3, 2]
-    return mask_in_scan(Volume(array, moved), first=(first + before, 0, 0), scan_shape=(scan_depth, *plane))
+    return mask_in_scan(Volume(array, frames.part([first, 0, 0], array.shape).ijk_to_ras), scan)

@@ -96,17 +96,14 @@ def stacked(masks: Mapping[str, Mask], *, what: str = "The masks") -> LabelMap:
     if not masks:
         raise InputError(f"{what} hold no structures. Choose another segmentation.")
     first = next(iter(masks.values()))
-    array = np.zeros(first.scan_shape, dtype=np.uint8 if len(masks) < 256 else np.uint16)
+    array = np.zeros(first.scan.shape, dtype=np.uint8 if len(masks) < 256 else np.uint16)
+    tolerance_mm = _SAME_PLACE_VOXELS * first.scan.spacing_mm.min()
     for label, (name, mask) in enumerate(masks.items(), start=1):
-        tolerance = _SAME_PLACE_VOXELS * first.volume.spacing_mm.min()
-        apart = np.abs(mask.scan_ijk_to_ras - first.scan_ijk_to_ras)[:3]
-        # A slant shows at the far end of the scan, where it is multiplied by the number of voxels.
-        if mask.scan_shape != first.scan_shape or (apart @ [*first.scan_shape[::-1], 1]).max() > tolerance:
+        if mask.scan.shape != first.scan.shape or mask.scan.corner_distance_mm(first.scan) > tolerance_mm:
             raise InputError(f"{what} lie on different grids ({name} is one). Export them again from one scan.")
         if not mask.is_empty:
-            cut = tuple(slice(a, a + n) for a, n in zip(mask.first, mask.volume.array.shape, strict=True))
-            array[cut][mask.volume.array != 0] = label
-    return LabelMap(Volume(array, first.scan_ijk_to_ras), dict(enumerate(masks, start=1)))
+            array[mask.box][mask.volume.array != 0] = label
+    return LabelMap(Volume(array, first.scan.ijk_to_ras), dict(enumerate(masks, start=1)))
 
 
 def _of_nifti(path: Path, class_map: str | None) -> LabelMap:

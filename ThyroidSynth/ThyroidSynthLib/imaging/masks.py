@@ -9,29 +9,27 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.grid import Grid, box_of
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.volume_files import read_volume
 
 from .nifti import is_nifti, read_slabs
+from .volume_files import read_volume
 
 
 @dataclass(frozen=True)
 class Mask:
-    """A binary mask cut to the box it fills: a thousandth of its scan.
+    """A binary mask cropped to its voxels, which fill about a thousandth of the scan.
 
     Attributes
     ----------
     volume : Volume
         uint8, 1 inside. An empty mask is one voxel of 0.
-    first : tuple of int
-        Index (k, j, i) in the scan of the cut-out's first voxel.
-    scan_shape : tuple of int
-        Voxels of the scan along k, j and i.
+    scan : Grid
+        Grid of the scan; the voxels of `volume` are some of its voxels.
     """
 
     volume: Volume
-    first: tuple[int, int, int]
-    scan_shape: tuple[int, int, int]
+    scan: Grid
 
     @property
     def is_empty(self) -> bool:
@@ -44,56 +42,49 @@ class Mask:
         return int(np.count_nonzero(self.volume.array)) * self.volume.voxel_volume_ml
 
     @property
-    def border_distance_voxels(self) -> int:
-        """Voxels between the mask and the scan's nearest border; 0 when it lies in the outermost layer."""
-        first, shape = np.array(self.first), np.array(self.volume.array.shape)
-        return int(min(first.min(), (np.array(self.scan_shape) - first - shape).min()))
+    def first_kji(self) -> np.ndarray:
+        """Index (k, j, i), in the scan, of the first voxel of `volume`."""
+        return np.rint(self.scan.to_ijk(self.volume.to_ras(np.zeros(3)))).astype(int)[::-1]
 
     @property
-    def scan_ijk_to_ras(self) -> np.ndarray:
-        """Geometry (4, 4) of the scan the mask was cut from."""
-        matrix = self.volume.ijk_to_ras.copy()
-        matrix[:3, 3] = self.volume.to_ras(-np.array(self.first[::-1], dtype=np.float64))
-        return matrix
+    def box(self) -> tuple[slice, slice, slice]:
+        """Which voxels of the scan, along k, j and i, `volume` holds."""
+        k, j, i = (slice(a, a + n) for a, n in zip(self.first_kji.tolist(), self.volume.array.shape, strict=True))
+        return k, j, i
+
+    @property
+    def border_distance_voxels(self) -> int:
+        """Voxels between the mask and the scan's nearest border; 0 when it lies in the outermost layer."""
+        after = np.array(self.scan.shape) - self.first_kji - self.volume.array.shape
+        return int(min(self.first_kji.min(), after.min()))
 
     def whole(self) -> Volume:
-        """Give the mask on the whole scan's grid, as uint8."""
-        array = np.zeros(self.scan_shape, dtype=np.uint8)
+        """Return the mask on the whole grid of the scan, as uint8."""
+        array = np.zeros(self.scan.shape, dtype=np.uint8)
         if not self.is_empty:
-            there = tuple(slice(a, a + n) for a, n in zip(self.first, self.volume.array.shape, strict=True))
-            array[there] = self.volume.array != 0
-        return Volume(array, self.scan_ijk_to_ras)
+            array[self.box] = self.volume.array != 0
+        return Volume(array, self.scan.ijk_to_ras)
 
 
-def mask_in_scan(
-    inside: Volume,
-    *,
-    first: tuple[int, int, int] = (0, 0, 0),
-    scan_shape: tuple[int, int, int] | None = None,
-) -> Mask:
-    """Cut a mask to the box it fills.
+def mask_in_scan(inside: Volume, scan: Grid | None = None) -> Mask:
+    """Crop a mask to its voxels.
 
     Parameters
     ----------
     inside : Volume
         Non-zero inside.
-    first : tuple of int
-        Index (k, j, i) of its first voxel in the scan.
-    scan_shape : tuple of int, optional
-        Shape of the scan; that of `inside` by default.
+    scan : Grid, optional
+        Grid of the scan that the voxels of `inside` are part of; that of `inside` by default.
     """
-    scan_shape = tuple(scan_shape or inside.array.shape)
-    occupied = [np.flatnonzero(inside.array.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    if len(occupied[0]) == 0:
-        start = np.zeros(3, dtype=int)
-        array = np.zeros((1, 1, 1), dtype=np.uint8)
-    else:
-        start = np.array([indices[0] for indices in occupied])
-        cut = tuple(slice(indices[0], indices[-1] + 1) for indices in occupied)
-        array = (inside.array[cut] != 0).astype(np.uint8)
-    moved = inside.ijk_to_ras.copy()
-    moved[:3, 3] = inside.to_ras(start[::-1])
-    return Mask(Volume(array, moved), tuple(int(n) for n in start + np.array(first)), scan_shape)
+    scan = scan or inside.grid
+    if not inside.array.any():
+        return _empty_mask(scan)
+    cropped = inside.part(box_of(inside.array != 0))
+    return Mask(Volume((cropped.array != 0).astype(np.uint8), cropped.ijk_to_ras), scan)
+
+
+def _empty_mask(scan: Grid) -> Mask:
+    return Mask(Volume(np.zeros((1, 1, 1), dtype=np.uint8), scan.ijk_to_ras), scan)
 
 
 def read_mask(path: Path | str) -> Mask:
@@ -138,30 +129,26 @@ def read_labels(path: Path | str, labels: Mapping[Hashable, int | None]) -> dict
             inside = slab != 0 if label is None else slab == label
             if not inside.any():
                 continue
-            where = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-            cut = tuple(slice(indices[0], indices[-1] + 1) for indices in where)
+            box = box_of(inside)
             if label is None:
-                _check_binary(path, slab[cut][inside[cut]], first_value=_value_of(pieces[key]))
-            start = np.array([first + where[0][0], where[1][0], where[2][0]])
-            values = slab[cut].copy() if label is None else inside[cut].astype(np.uint8)
+                _check_binary(path, slab[box][inside[box]], first_value=_value_of(pieces[key]))
+            start = np.array([first + box[0].start, box[1].start, box[2].start])
+            values = slab[box].copy() if label is None else inside[box].astype(np.uint8)
             pieces[key].append((start, values))
-        geometry, shape = header.ijk_to_ras, header.shape
-    return {key: _assemble(found, geometry, shape) for key, found in pieces.items()}
+        scan = header.grid
+    return {key: _assemble(found, scan) for key, found in pieces.items()}
 
 
-def _assemble(pieces: list[tuple[np.ndarray, np.ndarray]], ijk_to_ras: np.ndarray, shape: tuple[int, int, int]) -> Mask:
-    whole = Volume(np.zeros((1, 1, 1), dtype=np.uint8), ijk_to_ras)
+def _assemble(pieces: list[tuple[np.ndarray, np.ndarray]], scan: Grid) -> Mask:
     if not pieces:
-        return mask_in_scan(whole, scan_shape=shape)
+        return _empty_mask(scan)
     start = np.min([first for first, _ in pieces], axis=0)
     end = np.max([first + values.shape for first, values in pieces], axis=0)
     array = np.zeros(end - start, dtype=np.uint8)
     for first, values in pieces:
         cut = tuple(slice(a, a + n) for a, n in zip(first - start, values.shape, strict=True))
         array[cut] = values != 0
-    moved = ijk_to_ras.copy()
-    moved[:3, 3] = whole.to_ras(start[::-1])
-    return Mask(Volume(array, moved), tuple(int(n) for n in start), shape)
+    return Mask(Volume(array, scan.part(start, array.shape).ijk_to_ras), scan)
 
 
 def _value_of(pieces: list[tuple[np.ndarray, np.ndarray]]) -> float | None:

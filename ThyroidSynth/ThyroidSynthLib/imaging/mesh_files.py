@@ -9,6 +9,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import atomic_path
+from ThyroidSynthLib.geometry.grid import flip_lps_ras
 from ThyroidSynthLib.geometry.surface import Surface
 
 from .label_map_files import NOTE, checked_suffix
@@ -18,7 +19,6 @@ MESH_FORMATS = ("ply", "stl", "obj")
 SPACES = ("LPS", "RAS")
 """Axes a mesh may be written along; the first is what Slicer writes and expects by itself."""
 
-_FROM_RAS = {"LPS": np.array([-1.0, -1.0, 1.0]), "RAS": np.ones(3)}
 _STL_RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
 
@@ -54,8 +54,9 @@ def write_mesh(
     suffix = checked_suffix(path, MESH_FORMATS, "mesh")
     if space not in SPACES:
         raise OutputError(f"There is no space '{space}' for meshes. Use {' or '.join(SPACES)}.")
-    # Two axes turn round: a rotation, so the triangles still face outwards.
-    vertices = (surface_ras.vertices * _FROM_RAS[space]).astype(np.float32)
+    # Flipping two axes is a rotation, so the triangles still face outwards.
+    positions = flip_lps_ras(surface_ras.vertices) if space == "LPS" else surface_ras.vertices
+    vertices = positions.astype(np.float32)
     header = f"{NOTE}. SPACE={space}"
     try:
         with atomic_path(path) as temporary:

@@ -22,6 +22,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
 _DATATYPES = {
@@ -48,13 +49,11 @@ class NiftiHeader:
     ----------
     path : Path
         The file.
-    shape : tuple of int
-        Voxels along k, j and i.
+    grid : Grid
+        Where the voxels lie, in `ras_mm`: by the sform if there is one (as in TotalSegmentator and nibabel), else
+        by the qform.
     dtype : dtype
         Type and byte order of the stored voxels.
-    ijk_to_ras : ndarray, shape (4, 4)
-        Voxel index to `ras_mm`: the sform where there is one (as TotalSegmentator and nibabel
-        take it), else the qform.
     slope, intercept : float
         Stored values times slope plus intercept are the values meant.
     extensions : tuple of (int, bytes)
@@ -62,9 +61,8 @@ class NiftiHeader:
     """
 
     path: Path
-    shape: tuple[int, int, int]
+    grid: Grid
     dtype: np.dtype
-    ijk_to_ras: np.ndarray
     slope: float
     intercept: float
     extensions: tuple[tuple[int, bytes], ...]
@@ -108,7 +106,7 @@ def read_slabs(path: Path | str) -> Iterator[tuple[NiftiHeader, int, np.ndarray]
     path = Path(path)
     with _reading(path) as stream:
         header = _parse_header(path, stream)
-        slices, rows, columns = header.shape
+        slices, rows, columns = header.grid.shape
         slice_bytes = rows * columns * header.dtype.itemsize
         step = max(1, _SLAB_BYTES // max(1, slice_bytes))
         for first in range(0, slices, step):
@@ -132,12 +130,13 @@ def read_nifti(path: Path | str) -> Volume:
     InputError
         As `read_slabs`.
     """
-    array = None
-    for header, first, slab in read_slabs(path):
-        if array is None:
-            array = np.empty(header.shape, slab.dtype.newbyteorder("="))
+    slabs = read_slabs(path)
+    header, _, slab = next(slabs)
+    array = np.empty(header.grid.shape, slab.dtype.newbyteorder("="))
+    array[: len(slab)] = slab
+    for _, first, slab in slabs:
         array[first : first + len(slab)] = slab
-    return Volume(array, header.ijk_to_ras)
+    return Volume(array, header.grid.ijk_to_ras)
 
 
 class _Stream:
@@ -240,9 +239,8 @@ def _parse_header(path: Path, stream: _Stream) -> NiftiHeader:
         slope, intercept = 1.0, 0.0
     return NiftiHeader(
         path=path,
-        shape=(int(shape[2]), int(shape[1]), int(shape[0])),
+        grid=Grid((shape[2], shape[1], shape[0]), ijk_to_ras),
         dtype=np.dtype(order + _DATATYPES[datatype]),
-        ijk_to_ras=ijk_to_ras,
         slope=float(slope),
         intercept=float(intercept),
         extensions=tuple(_extensions(extra, order)),

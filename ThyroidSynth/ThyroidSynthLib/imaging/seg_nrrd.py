@@ -11,7 +11,8 @@ from typing import TypeVar
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.geometry.volume import Volume, volume_from_sitk
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.volume import Volume, grid_of_sitk
 
 from .labels import STRUCTURES, Structure, structure_called, structure_coded
 from .masks import Mask, mask_in_scan
@@ -96,7 +97,8 @@ def read_masks(path: Path | str, chosen: Mapping[Key, Segment]) -> dict[Key, Mas
     if image.GetDimension() != 3:
         raise InputError(f"{path} is not a 3-D segmentation. Save it again from Slicer as .seg.nrrd.")
     layers = image.GetNumberOfComponentsPerPixel()
-    first, scan_shape = _place_in_scan(header, image.GetSize())
+    file_grid = grid_of_sitk(image)
+    scan = _scan_grid(header, file_grid)
     masks = {}
     for key, segment in chosen.items():
         if segment.layer >= layers:
@@ -104,9 +106,8 @@ def read_masks(path: Path | str, chosen: Mapping[Key, Segment]) -> dict[Key, Mas
                 f"{path} is damaged (segment {segment.name} lies in a layer it does not have). Save it again."
             )
         one = image if layers == 1 else SimpleITK.VectorIndexSelectionCast(image, segment.layer)
-        voxels = volume_from_sitk(one)
-        inside = Volume(voxels.array == segment.label, voxels.ijk_to_ras)
-        masks[key] = mask_in_scan(inside, first=first, scan_shape=scan_shape)
+        inside = SimpleITK.GetArrayViewFromImage(one) == segment.label
+        masks[key] = mask_in_scan(Volume(inside, file_grid.ijk_to_ras), scan)
     return masks
 
 
@@ -179,25 +180,23 @@ def _segments(path: Path, header: dict[str, str]) -> list[Segment]:
     return segments
 
 
-def _place_in_scan(
-    header: dict[str, str], size: tuple[int, ...]
-) -> tuple[tuple[int, int, int], tuple[int, int, int] | None]:
-    """Say where the file's image lies in the scan: index (k, j, i) of its first voxel, and the scan's shape.
+def _scan_grid(header: dict[str, str], file_grid: Grid) -> Grid:
+    """Return the grid of the scan that was segmented.
 
-    Slicer stores only the part of the scan that is segmented, and the scan's own extent beside it.
-    Without that the file's image has to pass for the scan.
+    Slicer stores only the part of the scan that is segmented, and the scan's extent in the header. Without it, or
+    when the segmentation was made on another grid than the scan's, the file's own grid is returned.
     """
     found = re.search(r"Reference image geometry\|([^|&]*)", header.get("Segmentation_ConversionParameters", ""))
     offset = header.get("Segmentation_ReferenceImageExtentOffset", "").split()
     values = [value for value in found.group(1).split(";") if value.strip()] if found else []
     if len(values) != 22 or len(offset) != 3:
-        return (0, 0, 0), None
+        return file_grid
     extent = np.array([int(value) for value in values[16:]]).reshape(3, 2)
     first = np.array([int(value) for value in offset]) - extent[:, 0]
-    shape = extent[:, 1] - extent[:, 0] + 1
-    if (first < 0).any() or (first + np.array(size[:3]) > shape).any():
-        return (0, 0, 0), None  # Segmented on another grid than the scan's.
-    return tuple(int(n) for n in first[::-1]), tuple(int(n) for n in shape[::-1])
+    size = extent[:, 1] - extent[:, 0] + 1
+    if (first < 0).any() or (first + file_grid.last_ijk >= size).any():
+        return file_grid
+    return file_grid.part(-first[::-1], size[::-1])
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import atomic_path
 from ThyroidSynthLib.geometry.grid import Grid
-from ThyroidSynthLib.geometry.volume import Volume, sitk_from_volume, volume_from_sitk
+from ThyroidSynthLib.geometry.volume import Volume, grid_of_sitk, sitk_from_volume, volume_from_sitk
 
 from .nifti import is_nifti, read_header, read_nifti
 
@@ -81,8 +79,7 @@ def read_grid(path: Path | str) -> Grid:
         raise InputError(f"{path} does not exist. Check the path of the image whose grid is wanted.")
     if is_nifti(path):
         # By the reader of the masks: SimpleITK refuses, or places otherwise, what it finds a little oblique.
-        header = read_header(path)
-        return Grid(header.shape, header.ijk_to_ras)
+        return read_header(path).grid
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -92,9 +89,4 @@ def read_grid(path: Path | str) -> Grid:
         raise InputError(f"{path} cannot be read as an image ({reason}). Give a CT as NIfTI or NRRD.") from error
     if reader.GetDimension() != 3:
         raise InputError(f"{path} has {reader.GetDimension()} dimensions. Give a single 3-D image.")
-    # SimpleITK speaks LPS.
-    ijk_to_ras = np.eye(4)
-    direction = np.array(reader.GetDirection()).reshape(3, 3)
-    ijk_to_ras[:3, :3] = np.diag([-1.0, -1.0, 1.0]) @ direction * np.array(reader.GetSpacing())
-    ijk_to_ras[:3, 3] = np.array([-1.0, -1.0, 1.0]) * reader.GetOrigin()
-    return Grid(tuple(reversed(reader.GetSize())), ijk_to_ras)
+    return grid_of_sitk(reader)

@@ -11,7 +11,7 @@ from ThyroidSynthLib.dataset.synthetic.defects import EXPECTED_REASON, draw_defe
 from ThyroidSynthLib.dataset.synthetic.gland_fitting import draw_neck, gland_surface
 from ThyroidSynthLib.dataset.synthetic.population import GlandTarget
 from ThyroidSynthLib.geometry.features import measure_features
-from ThyroidSynthLib.geometry.surface import surface_from_mask
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 
 TARGET = GlandTarget(16.0, (52.0, 31.0, 48.0), 60.0)
 TWO_LOBES = GlandTarget(16.0, (52.0, 31.0, 48.0), 0.0)

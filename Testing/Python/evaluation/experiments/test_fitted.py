@@ -12,8 +12,9 @@ from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.evaluation.experiments.fitted import fit_cases
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.generation.fit.fitting import mismatch_notes
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.ply import read_ply
 from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 from ThyroidSynthLib.model.shape_model import ShapeModel
@@ -39,7 +40,7 @@ def patients(cohort, tmp_path):
     matrix[:3, 3] = ORIGIN - 48.0
     grid = Grid((65, 65, 65), matrix)
     gland = voxelise(surface.moved(surface.vertices + ORIGIN), grid)
-    trachea = np.zeros(grid.size_kji, np.uint8)
+    trachea = np.zeros(grid.shape, np.uint8)
     trachea[20:45, 29:36, 29:36] = 1
     trachea = Volume(trachea, matrix)
     moved = matrix.copy()

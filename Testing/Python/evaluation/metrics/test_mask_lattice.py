@@ -1,4 +1,4 @@
-"""The lattice of a case's own mask: its surface fills exactly the mask's voxels there, wherever the patient lies."""
+"""The lattice of a case's own mask: voxelised there, its surface gives the mask again for any patient position."""
 
 from types import SimpleNamespace
 
@@ -10,8 +10,9 @@ from ThyroidSynthLib.dataset.cases import find_cases, read_case
 from ThyroidSynthLib.evaluation.metrics.mask_lattice import mask_lattice
 from ThyroidSynthLib.evaluation.metrics.surface_distances import dice
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
-from ThyroidSynthLib.geometry.surface import surface_from_mask
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def masks():
 
 
 def a_cohort(folder, masks, *, spacing_mm=1.5):
-    """Write a case and give what the lattice asks of its cohort, with the case's surface."""
+    """Write a case; return what `mask_lattice` needs of its cohort, the case's surface and the case."""
     ras = affine(spacing_mm=(spacing_mm,) * 3, degrees=17.0, origin=(110.0, -60.0, 900.0))
     files = [write_nifti(folder / f"{name}.nii.gz", mask, ras) for name, mask in zip(("t", "r"), masks, strict=True)]
     case = read_case(find_cases(thyroid=files[0], trachea=files[1])[0])
@@ -37,15 +38,15 @@ def a_cohort(folder, masks, *, spacing_mm=1.5):
     return cohort, surface.moved(placement.to_trachea(surface.vertices)), case
 
 
-def test_a_cases_surface_fills_its_own_voxels_and_no_others(tmp_path, masks):
+def test_a_voxelised_surface_equals_the_cases_mask(tmp_path, masks):
     cohort, surface, case = a_cohort(tmp_path, masks)
     lattice = mask_lattice(cohort, "a")
-    filled = voxelise(surface, Grid(case.thyroid_mask.scan_shape, lattice)).array
+    filled = voxelise(surface, Grid(case.thyroid_mask.scan.shape, lattice)).array
     assert np.array_equal(filled, masks[0])
     assert dice(surface, surface, lattice=lattice) == 1.0
 
 
-def test_without_the_masks_or_on_other_voxels_there_is_no_lattice_of_its_own(tmp_path, masks):
+def test_there_is_no_lattice_for_missing_masks_or_other_voxel_sizes(tmp_path, masks):
     cohort, _, _ = a_cohort(tmp_path, masks, spacing_mm=1.0)
     assert mask_lattice(cohort, "a") is None
     cohort, _, _ = a_cohort(tmp_path, masks)

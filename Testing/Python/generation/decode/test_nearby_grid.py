@@ -8,7 +8,7 @@ from ThyroidSynthLib.generation.decode.decoding import NearbyDecoding, decode, d
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.decode.nearby_grid import NearbyGrids
 from ThyroidSynthLib.generation.decode.sparse_grid import FieldFunction, evaluate_dense, evaluate_sparse
-from ThyroidSynthLib.geometry.surface import surface_from_sdf
+from ThyroidSynthLib.geometry.isosurface import surface_from_sdf
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 BOX = (-np.ones(3), np.ones(3))

@@ -8,7 +8,7 @@ import pytest
 from ThyroidSynthLib.generation.decode.decoding import decoding_box
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.decode.sparse_grid import FieldFunction, evaluate_dense, evaluate_sparse
-from ThyroidSynthLib.geometry.surface import surface_from_sdf
+from ThyroidSynthLib.geometry.isosurface import surface_from_sdf
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 BOX = (-np.ones(3), np.ones(3))

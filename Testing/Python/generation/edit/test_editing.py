@@ -12,9 +12,10 @@ from ThyroidSynthLib.generation.steer.live import LiveSteering
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
 from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
-from ThyroidSynthLib.geometry.surface import surface_from_mask
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 # A turned trachea frame and voxels of uneven sides: nothing may rely on either being simple.

@@ -14,10 +14,12 @@ from ThyroidSynthLib.generation.fit.code_solver import Problem
 from ThyroidSynthLib.generation.fit.completions import plausible_completions, share_inside, surface_sd_mm
 from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask, fit_surface
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.sampling import sample_surface, signed_distance
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 PLACEMENT = Placement.at([0.0, 0.0, 0.0])
@@ -44,7 +46,7 @@ def apart_mm(first: Surface, second: Surface) -> float:
 
 
 def fitted(model: ShapeModel, mask: Volume, **more: object) -> Fit:
-    return fit_mask(model, mask, PLACEMENT, scan=Grid.of_volume(mask), resolution=40, **more)
+    return fit_mask(model, mask, PLACEMENT, scan=mask.grid, resolution=40, **more)
 
 
 def test_thick_slices_are_fitted_better_by_what_their_voxels_know(small_model: ShapeModel) -> None:
@@ -98,7 +100,7 @@ def test_the_level_of_a_cut_gland_is_found_in_an_upright_frame(small_model: Shap
     mask = segmented(GLANDS[0], (1.5, 1.5, 1.5), lowest_mm=-6.0)
     placement = Placement.at([0.0, 0.0, 6.0])
 
-    fit = fit_mask(model, mask, placement, scan=Grid.of_volume(mask), resolution=40)
+    fit = fit_mask(model, mask, placement, scan=mask.grid, resolution=40)
 
     assert fit.shift_mm == pytest.approx(-6.0, abs=3.0)
     raised = placement.raised(fit.shift_mm)

@@ -10,11 +10,12 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.generation.fit.observation import Observation
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Frame, Placement
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.scan_border import cut_sides, joined, part_in_scan, parts_beyond_scan
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 
 FRAME = Frame([30.0, 20.0, 40.0], [-25.0, -12.0, -25.0], [25.0, 12.0, 25.0])
 PLACEMENT = Placement.at([5.0, -3.0, 60.0])
@@ -31,7 +32,7 @@ def segmented(spacing_mm: tuple[float, float, float], *, lowest_mm: float = -30.
 
 
 def observed(mask: Volume) -> Observation:
-    return Observation.of_mask(mask, PLACEMENT, FRAME, np.random.default_rng(0), scan=Grid.of_volume(mask))
+    return Observation.of_mask(mask, PLACEMENT, FRAME, np.random.default_rng(0), scan=mask.grid)
 
 
 def test_thick_slices_are_trusted_less_where_the_surface_faces_along_them() -> None:
@@ -79,10 +80,8 @@ def test_a_sliver_of_a_gland_is_refused() -> None:
 
 def test_the_sides_that_cut_a_gland_are_found_whatever_its_voxels() -> None:
     cut, whole = segmented((1.5, 1.5, 2.0), lowest_mm=-3.0), segmented((1.5, 1.5, 2.0))
-    np.testing.assert_array_equal(
-        cut_sides(cut.cropped(), Grid.of_volume(cut)), [[True, False], [False, False], [False, False]]
-    )
-    assert not cut_sides(whole.cropped(), Grid.of_volume(whole)).any()
+    np.testing.assert_array_equal(cut_sides(cut.cropped(), cut.grid), [[True, False], [False, False], [False, False]])
+    assert not cut_sides(whole.cropped(), whole.grid).any()
     # The gland was segmented on a coarser grid than the scan's, whose axes are reversed.
     fine = np.diag([-0.8, -0.8, 0.8, 1.0])
     fine[:3, 3] = PLACEMENT.to_ras(np.array([30.0, 20.0, -3.2]))
@@ -91,14 +90,14 @@ def test_the_sides_that_cut_a_gland_are_found_whatever_its_voxels() -> None:
 
 def test_a_surface_is_parted_where_the_scan_ends() -> None:
     surface = GLAND.moved(PLACEMENT.to_ras(GLAND.vertices))
-    scan = Grid.of_volume(segmented((1.5, 1.5, 2.0), lowest_mm=-3.0))
+    scan = segmented((1.5, 1.5, 2.0), lowest_mm=-3.0).grid
 
     seen, beyond = part_in_scan(surface, scan), parts_beyond_scan(surface, scan)
 
     assert len(beyond) == 1 and beyond[0].is_closed() and seen.is_closed()
     assert seen.volume + beyond[0].volume == pytest.approx(surface.volume, rel=1e-5)
     assert seen.bounds[0][2] == pytest.approx(60.0 - 4.0, abs=1e-3)
-    assert parts_beyond_scan(surface, Grid.of_volume(segmented((1.5, 1.5, 2.0)))) == []
+    assert parts_beyond_scan(surface, segmented((1.5, 1.5, 2.0)).grid) == []
 
 
 def test_what_lies_beyond_a_corner_of_the_scan_is_counted_once() -> None:

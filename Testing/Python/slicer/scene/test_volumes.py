@@ -8,7 +8,7 @@ import pytest
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.geometry.features import measure_features
-from ThyroidSynthLib.geometry.surface import surface_from_mask
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid
 from ThyroidSynthLib.slicer.scene.volumes import (
     features_of_segment,

@@ -240,7 +240,7 @@ def _draw(distribution: MetDistribution, folder: Path) -> None:
 def _surroundings(options: argparse.Namespace, site: PatientSite | None) -> Surroundings | None:
     from ThyroidSynthLib.common.files import stem_of
     from ThyroidSynthLib.export.surroundings import Surroundings
-    from ThyroidSynthLib.geometry.surface import surface_from_mask
+    from ThyroidSynthLib.geometry.isosurface import surface_from_mask
     from ThyroidSynthLib.imaging.masks import read_mask
 
     if options.overlap is None or site is None:

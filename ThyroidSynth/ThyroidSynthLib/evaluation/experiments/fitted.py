@@ -31,9 +31,10 @@ from ThyroidSynthLib.generation.fit.completions import (
 from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask, mismatch_notes
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.scan_border import part_in_scan
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.mesh_files import write_mesh
 from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
@@ -170,7 +171,7 @@ def fit_case(
     if verdict.surface_ras is None:
         raise InputError(f"Case {case.id} has no thyroid to fit. Segment it first.")
     mask = case.thyroid_mask
-    scan = Grid(mask.scan_shape, mask.scan_ijk_to_ras)
+    scan = mask.scan
     placement = verdict.cleaned.placement(model.frame.alignment)
     fit = fit_mask(
         model,

@@ -1,4 +1,4 @@
-"""The voxel lattice a case was segmented on, so that overlap is counted in the voxels of its own mask."""
+"""The voxel lattice of a case's segmentation, so that Dice is computed in the voxels of its own mask."""
 
 from __future__ import annotations
 
@@ -20,25 +20,24 @@ _SPACING_TOLERANCE_MM = 0.02
 
 
 def mask_lattice(cohort: Cohort, case_id: str) -> np.ndarray | None:
-    """Give the lattice of a case's segmentation in the trachea frame.
+    """Return the lattice of a case's segmentation in the trachea frame.
 
     Returns
     -------
     ndarray, shape (4, 4), or None
-        Maps voxel indices (i, j, k, 1) to `trachea_mm`. None where the cohort holds only surfaces, where
-        the segmentation is no longer there, and where its voxels are not TotalSegmentator's 1.5 mm:
-        overlaps on other voxels are other numbers.
+        Maps voxel indices (i, j, k, 1) to `trachea_mm`. None if the cohort holds only surfaces, if the segmentation
+        no longer exists, or if its voxels are not TotalSegmentator's 1.5 mm, because Dice depends on the voxel size.
     """
     source = _source(case_id, cohort.document["cases"][cohort.index(case_id)].get("source") or {})
     if source is None or not all(path.is_file() for path in source.files):
         return None
     try:
-        ijk_to_ras = read_case(source).thyroid_mask.scan_ijk_to_ras
+        scan = read_case(source).thyroid_mask.scan
     except ThyroidSynthError:
         return None
-    if np.abs(np.linalg.norm(ijk_to_ras[:3, :3], axis=0) - DICE_SPACING_MM).max() > _SPACING_TOLERANCE_MM:
+    if np.abs(scan.spacing_mm - DICE_SPACING_MM).max() > _SPACING_TOLERANCE_MM:
         return None
-    return np.linalg.inv(cohort.placement(case_id).trachea_to_ras) @ ijk_to_ras
+    return np.linalg.inv(cohort.placement(case_id).trachea_to_ras) @ scan.ijk_to_ras
 
 
 def _source(case_id: str, about: dict) -> CaseSource | None:

@@ -1,4 +1,4 @@
-"""How far two surfaces are apart, in millimetres."""
+"""Distances and overlap between two surfaces: Chamfer, ASSD, HD95, NSD and Dice."""
 
 from __future__ import annotations
 
@@ -6,34 +6,35 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.sampling import sample_surface, signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 
 DICE_SPACING_MM = 1.5
 
 
 @dataclass(frozen=True)
 class SurfaceComparison:
-    """The distances between a reference surface and another one.
+    """Distances and overlap between a reference surface and another one.
 
     Attributes
     ----------
     chamfer_mm : float
-        The authors' Chamfer distance: from each vertex to the nearest vertex of the other surface,
-        unsquared, mean of either direction, the two means added. Depends on the meshes' resolutions,
-        so even a perfect copy does not reach 0; see `evaluation.floor`.
+        The authors' Chamfer distance: the sum of both directions' mean distances from a vertex to the nearest vertex
+        of the other surface. It depends on the meshes, so even a perfect copy on another mesh does not reach 0; see
+        `reconstruction.perfect_reconstruction`.
     surface_chamfer_mm : float
-        The same sum over points drawn evenly from the areas, to the nearest point of the surface.
+        The same sum for points sampled uniformly over the areas, to the nearest point of the other surface.
     assd_mm : float
         Average symmetric surface distance.
     hd95_mm : float
-        Larger of the two directions' 95th percentiles.
+        95th percentile of the surface distance, the larger of the two directions.
     nsd_1mm, nsd_2mm : float
-        Share of both surfaces that lies within the tolerance of the other one.
+        Normalised surface distance: share of both surfaces that lies within the tolerance of the other one.
     dice : float or None
-        Overlap of the two label maps at 1.5 mm, on the voxels of the case's own mask where they are known;
-        None where a surface is open and has no inside.
+        Dice coefficient of the two label maps at 1.5 mm, in the voxels of the case's own mask if they are known; None
+        if a surface is open and has no inside.
     """
 
     chamfer_mm: float
@@ -45,7 +46,7 @@ class SurfaceComparison:
     dice: float | None
 
     def as_dict(self) -> dict[str, float | None]:
-        """Give the distances by name."""
+        """Return the measures by name."""
         return asdict(self)
 
 
@@ -57,19 +58,19 @@ def compare_surfaces(
     seed: int = 0,
     lattice: np.ndarray | None = None,
 ) -> SurfaceComparison:
-    """Compare two surfaces in the same frame in millimetres.
+    """Compare two surfaces in the same frame.
 
     Parameters
     ----------
     reference_mm, other_mm : Surface
         Surfaces in `trachea_mm` or `ras_mm`.
     points : int
-        Points drawn from either surface for the measures over area. Their distances to the other
-        surface are exact, so their number only sets the noise.
+        Points sampled on either surface for the measures over area. Their distances to the other surface are exact,
+        so their number determines only the noise.
     seed : int
         Seed of these points.
     lattice : ndarray, shape (4, 4), optional
-        Voxels in which the overlap is counted, see `dice`.
+        Voxels for the Dice coefficient, see `dice`.
     """
     rng = np.random.default_rng(seed)
     outward = _distances(reference_mm, other_mm, points, rng)
@@ -87,9 +88,9 @@ def compare_surfaces(
 
 
 def chamfer(first: np.ndarray, second: np.ndarray) -> float:
-    """Chamfer distance of two point sets (n, 3) and (m, 3) as the authors compute it.
+    """Return the Chamfer distance of two point sets (n, 3) and (m, 3) as the authors compute it.
 
-    Both directions' mean distances to the nearest point, not squared, added (not halved).
+    It is the sum (not the mean) of both directions' mean distances (not squared) to the nearest point.
     """
     from scipy.spatial import cKDTree
 
@@ -97,15 +98,14 @@ def chamfer(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def dice(first_mm: Surface, second_mm: Surface, *, lattice: np.ndarray | None = None) -> float | None:
-    """Dice overlap of the label maps of two surfaces.
+    """Return the Dice coefficient of the label maps of two surfaces.
 
-    None where one of them is open. Two surfaces that hold no voxel at all overlap by 0.
+    It is None if one of them is open, and 0 if neither contains a voxel's centre.
 
     Parameters
     ----------
     lattice : ndarray, shape (4, 4), optional
-        Maps voxel indices (i, j, k, 1) to the surfaces' frame, as that of the case's own mask does. By
-        default a lattice of TotalSegmentator's spacing along the axes.
+        Maps voxel indices (i, j, k, 1) to the surfaces' frame. By default TotalSegmentator's spacing along the axes.
     """
     if not (first_mm.is_closed() and second_mm.is_closed()):
         return None
@@ -118,7 +118,7 @@ def dice(first_mm: Surface, second_mm: Surface, *, lattice: np.ndarray | None = 
 
 
 def _grid_around(points: np.ndarray, lattice: np.ndarray) -> Grid:
-    """Cut out of an endless lattice the part that holds points (n, 3)."""
+    """Return the part of an unbounded lattice that holds points (n, 3)."""
     ijk = (points - lattice[:3, 3]) @ np.linalg.inv(lattice[:3, :3]).T
     first, last = np.floor(ijk.min(axis=0)) - 1, np.ceil(ijk.max(axis=0)) + 1
     matrix = lattice.copy()
@@ -126,6 +126,6 @@ def _grid_around(points: np.ndarray, lattice: np.ndarray) -> Grid:
     return Grid((last - first + 1)[::-1], matrix)
 
 
-def _distances(start: Surface, target: Surface, points: int, rng: np.random.Generator) -> np.ndarray:
-    """Distances from points drawn evenly over one surface to another surface."""
-    return np.abs(signed_distance(target, sample_surface(start, points, rng)))
+def _distances(start: Surface, end: Surface, points: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the distances from points sampled uniformly over one surface to another surface."""
+    return np.abs(signed_distance(end, sample_surface(start, points, rng)))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.geometry.surface import Surface, surface_within
+from ThyroidSynthLib.geometry.isosurface import surface_from_sdf
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 from .field import Field
@@ -115,7 +116,7 @@ def surface_of_grid(model: ShapeModel, grid: GridValues, *, closed: bool = False
     values, shift = (np.pad(grid.values, 1, constant_values=_outside(grid)), 1) if closed else (grid.values, 0)
     if not (values < 0).any():
         raise SynthesisError("This latent code has no surface. Try another seed or milder wishes.")
-    surface = surface_within(values)
+    surface = surface_from_sdf(values)
     if len(surface.faces) == 0:  # A field that hardly dips below 0 leaves triangles of no size.
         raise SynthesisError("This latent code has no surface. Try another seed or milder wishes.")
     return surface.moved(model.frame.to_mm(grid.to_position(surface.vertices - shift)))

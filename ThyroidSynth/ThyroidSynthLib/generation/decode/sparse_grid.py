@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ThyroidSynthLib.geometry.surface import box_of
+from ThyroidSynthLib.geometry.grid import box_of
 
 FieldFunction = Callable[[np.ndarray], np.ndarray]
 

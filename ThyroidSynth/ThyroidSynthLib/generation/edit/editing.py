@@ -25,8 +25,9 @@ from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask
 from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import Grid
-from ThyroidSynthLib.geometry.surface import Surface, box_of, surface_of_grid_in_space
+from ThyroidSynthLib.geometry.grid import Grid, box_of
+from ThyroidSynthLib.geometry.isosurface import surface_from_sdf_volume
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.shape_model import ShapeModel
@@ -120,7 +121,7 @@ def fit_patient(
     progress(0.8, "Preparing the edits")
     placement = placement.raised(fit.shift_mm)
     shapes = PatientShapes(model, GlandField.of_mask(mask, placement), fit.thyroid.code, space)
-    return PatientFit(shapes, shapes.thyroid(shapes.fitted_code, targets={}), fit, placement)
+    return PatientFit(shapes, shapes.thyroid(shapes.fitted_code), fit, placement)
 
 
 class PatientShapes:
@@ -171,7 +172,7 @@ class PatientShapes:
         _check_filled(mask)
         return cls(model, GlandField.of_mask(mask, placement), fitted_code)
 
-    def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION, **about: object) -> Thyroid:
+    def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
         """Give the edited gland of a code (code_size,), on the grid of the patient's segmentation.
 
         `resolution` is not used: the grid is the patient's.
@@ -188,7 +189,6 @@ class PatientShapes:
             surface=surface,
             measured=measure_features(surface),
             validity=Validity.of(surface, touches_box=touches_side(values)),
-            **about,
         )
 
     def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
@@ -331,11 +331,10 @@ def _sampled(values: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 def _surface(gland: GlandField, values: np.ndarray) -> Surface:
     """Give the zero level of a field on a gland's grid, in `trachea_mm`."""
-    # Marching cubes takes its time over empty space too.
-    part = box_of(values < 0, margin=1)
-    closed, first = values[part], np.array([axis.start for axis in part])
+    grid = gland.grid
     if touches_side(values):
-        closed, first = np.pad(closed, 1, constant_values=1.0), first - 1
-    if not ((closed < 0).any() and (closed > 0).any()):
+        values = np.pad(values, 1, constant_values=1.0)
+        grid = grid.part([-1, -1, -1], values.shape)
+    if not ((values < 0).any() and (values > 0).any()):
         raise SynthesisError("Nothing is left of the gland. Ask for less.")
-    return surface_of_grid_in_space(closed, gland.matrix, gland.to_trachea(first))
+    return surface_from_sdf_volume(Volume(values, grid.ijk_to_ras))

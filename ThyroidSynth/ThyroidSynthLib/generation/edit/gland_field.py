@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.isosurface import sdf_of_mask, surface_from_sdf
 from ThyroidSynthLib.geometry.sampling import signed_distance
-from ThyroidSynthLib.geometry.surface import sdf_of_mask, surface_from_sdf
 from ThyroidSynthLib.geometry.volume import Volume
 
 # How far around the gland an edit can go.
@@ -41,16 +42,15 @@ class GlandField:
         multiple of `STRIDE` cells.
     correction : ndarray of float32, same shape
         What is to be added to give exactly the gland's surface.
-    matrix, offset : ndarray, shape (3, 3) and (3,)
-        Map grid indices to `trachea_mm`.
+    grid : Grid
+        Where the points lie, in `trachea_mm`.
     first : ndarray of int, shape (3,)
         Index, in the segmentation's array, of the grid's first point; may be negative.
     """
 
     distance: np.ndarray
     correction: np.ndarray
-    matrix: np.ndarray
-    offset: np.ndarray
+    grid: Grid
     first: np.ndarray
 
     @classmethod
@@ -66,16 +66,15 @@ class GlandField:
         pad = np.ceil(_MARGIN_MM / near.spacing_mm[::-1]).astype(int)
         after = pad + (-(np.array(near.array.shape) + 2 * pad - 1)) % STRIDE
         values = np.pad(near.array, np.stack([pad, after], axis=1), mode="edge").astype(np.float32)
-        kji_to_ras = near.ijk_to_ras[:3, :3][:, ::-1]
-        origin_ras = near.to_ras(-pad[::-1])
-        rotation = placement.trachea_to_ras[:3, :3]
-        first = np.rint(mask.to_ijk(origin_ras)[::-1]).astype(int)
+        grid_ras = near.grid.part(-pad, values.shape)
+        grid = Grid(grid_ras.shape, np.linalg.inv(placement.trachea_to_ras) @ grid_ras.ijk_to_ras)
+        first = np.rint(mask.to_ijk(grid_ras.to_ras(np.zeros(3)))[::-1]).astype(int)
         distance = _signed_distance(values)
         ends = _ends_of_crossed_edges(values)
         # The level set may be steeper than a distance; scaled as a whole it has the same surface.
         scale = np.abs(distance[ends]).sum() / np.abs(values[ends]).sum()
         correction = np.where(ends, scale * values - distance, np.float32(0))
-        return cls(distance, correction, rotation.T @ kji_to_ras, placement.to_trachea(origin_ras), first)
+        return cls(distance, correction, grid, first)
 
     @property
     def values(self) -> np.ndarray:
@@ -97,12 +96,17 @@ class GlandField:
         return self.distance[where] + self.correction[where] * remaining + change
 
     def to_trachea(self, index: np.ndarray) -> np.ndarray:
-        """Map grid indices (..., 3) to `trachea_mm`."""
-        return np.asarray(index) @ self.matrix.T + self.offset
+        """Map array indices (..., 3) to `trachea_mm`."""
+        return self.grid.to_ras(np.asarray(index)[..., ::-1])
 
     def to_index(self, trachea_mm: np.ndarray) -> np.ndarray:
-        """Map `trachea_mm` positions (..., 3) to grid indices."""
-        return (np.asarray(trachea_mm) - self.offset) @ np.linalg.inv(self.matrix).T
+        """Map `trachea_mm` positions (..., 3) to array indices."""
+        return self.grid.to_ijk(trachea_mm)[..., ::-1]
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """Steps in `trachea_mm` along the array's axes, in the columns, shape (3, 3)."""
+        return self.grid.ijk_to_ras[:3, 2::-1]
 
     def voxels_per_unit(self, scale_mm: np.ndarray) -> np.ndarray:
         """Say how many voxels the surface moves for one unit of distance in the `unit` frame.

@@ -16,9 +16,10 @@ from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check,
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.thyroid import thyroid_of_code
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 from .code_solver import Pose, moved
@@ -66,7 +67,7 @@ class Completions:
 
 def share_inside(surfaces: Sequence[Surface], grid: Grid) -> Volume:
     """Give the share of some surfaces that each voxel's centre lies in, as float32, in the frame of both."""
-    inside = np.zeros(grid.size_kji, dtype=np.float32)
+    inside = np.zeros(grid.shape, dtype=np.float32)
     for surface in surfaces:
         inside += voxelise(surface, grid).array
     return Volume(inside / len(surfaces), grid.ijk_to_ras)

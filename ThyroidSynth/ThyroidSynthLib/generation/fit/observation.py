@@ -16,11 +16,13 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.frame import Frame, Placement
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.sampling import sample_triangles, signed_distance
 from ThyroidSynthLib.geometry.scan_border import BEYOND_SHARE, cut_sides
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 
 _SURFACE_POINTS = 3000
 _NEARBY_POINTS = 1500

@@ -1,4 +1,4 @@
-"""All structures of a patient in the scene as one label map, into which a thyroid can be put."""
+"""All structures of a patient as one label map, in which the thyroid can be replaced."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.export.merging import Merged, MergeRules, replace_thyroid
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.resampling import stamped
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap, unique_name
 
 from .volumes import BINARY_LABELMAP, EmptySegment, grid_of_ct, ijk_to_local, surface_of_segment, volume_of_segment
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PatientMap:
-    """A patient's structures on one grid.
+    """A patient's structures on the grid of an image.
 
     Attributes
     ----------
     labels : LabelMap
-        In the geometry of the image's file.
+        In the geometry of the image's file, without a parent transform.
     thyroid_label : int or None
         The thyroid's label; None where the patient has none.
     in_scene : Grid
-        Where the voxels lie in the scene, parent transform applied.
+        Grid of the voxels in `ras_mm`, parent transform applied.
     notes : tuple of str
-        What a user should know about how the map was made.
+        Remarks for the user, such as segments that cover each other.
     """
 
     labels: LabelMap
@@ -44,14 +45,14 @@ class PatientMap:
     notes: tuple[str, ...] = ()
 
     def with_thyroid(self, surface_ras: Surface, rules: MergeRules) -> Merged:
-        """Put a thyroid in the place of the patient's.
+        """Return the map with the patient's thyroid replaced by a surface in `ras_mm`.
 
         Raises
         ------
         OutputError
-            Part of it lies outside the map.
+            Part of the surface lies outside the map.
         InputError
-            A label is impossible.
+            A label of the rules is not possible.
         """
         if not self.in_scene.holds(surface_ras):
             raise OutputError(
@@ -74,31 +75,31 @@ def map_of_segmentation(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> PatientMap:
-    """Put all segments of a segmentation on the grid of a CT, numbered from 1 in their order.
+    """Return all segments of a segmentation on the grid of a CT, numbered from 1 in their order.
 
-    Where segments overlap the later one counts, but no other covers the thyroid.
+    Where segments overlap, the later one is kept; the thyroid is never covered.
 
     Parameters
     ----------
     thyroid_id : str
-        Segment of the thyroid; empty when there is none.
+        ID of the thyroid's segment; empty when there is none.
 
     Raises
     ------
     InputError
-        The CT has no voxels or a bent grid.
+        The CT has no voxels, or lies under a transform that is not linear.
     Cancelled
         `should_stop` returned true.
     """
     content = segmentation.GetSegmentation()
     ids = list(content.GetSegmentIDs())
     grid = grid_of_ct(ct)
-    array = np.zeros(grid.size_kji, dtype=np.uint8 if len(ids) < 256 else np.uint16)
+    array = np.zeros(grid.shape, dtype=np.uint8 if len(ids) < 256 else np.uint16)
     names: dict[int, str] = {}
     notes: list[str] = []
     for label, segment_id in enumerate(ids, start=1):
         names[label] = unique_name(content.GetSegment(segment_id).GetName(), set(names.values()))
-    # The thyroid last, so that none covers it.
+    # The thyroid is written last, so that no other structure covers it.
     for done, segment_id in enumerate(sorted(ids, key=lambda each: each == thyroid_id)):
         check(should_stop)
         label = ids.index(segment_id) + 1
@@ -116,17 +117,17 @@ def map_of_segmentation(
 
 
 def map_of_volume(node: vtkMRMLLabelMapVolumeNode, thyroid_label: int | None = None) -> PatientMap:
-    """Take a label map volume as it is, with the names of its colour table.
+    """Return a label map volume with the names of its colour table.
 
     Parameters
     ----------
     thyroid_label : int, optional
-        The thyroid's label; by default the one named so.
+        The thyroid's label; by default the one with the thyroid's name.
 
     Raises
     ------
     InputError
-        It has no voxels, holds no labels, or does not name its thyroid.
+        The volume has no voxels, holds values that are no labels, or does not name its thyroid.
     """
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
@@ -134,7 +135,7 @@ def map_of_volume(node: vtkMRMLLabelMapVolumeNode, thyroid_label: int | None = N
     image = node.GetImageData()
     array = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
     if not np.issubdtype(array.dtype, np.integer) or array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
-        raise InputError(f"'{node.GetName()}' holds other values than labels. Choose a label map.")
+        raise InputError(f"'{node.GetName()}' holds values that are no labels. Choose a label map.")
     found = [int(label) for label in np.unique(array) if label != BACKGROUND]
     display = node.GetDisplayNode()
     colours = display.GetColorNode() if display is not None else None
@@ -146,7 +147,7 @@ def map_of_volume(node: vtkMRMLLabelMapVolumeNode, thyroid_label: int | None = N
     labels = LabelMap(Volume(kept, ijk_to_local(node)), names)
     thyroid = thyroid_label or labels.thyroid_label()
     if thyroid is None:
-        raise InputError(f"'{node.GetName()}' does not name its thyroid. Say which label it has.")
+        raise InputError(f"'{node.GetName()}' does not name its thyroid. Enter its label.")
     return PatientMap(labels, thyroid, grid)
 
 

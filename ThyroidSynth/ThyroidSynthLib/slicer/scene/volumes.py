@@ -1,4 +1,4 @@
-"""From nodes of the scene to the library's volumes, grids, surfaces and frames, parent transforms applied."""
+"""Convert nodes to the library's volumes, grids, surfaces and frames, with parent transforms applied."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.islands import TRACHEA_COMPONENTS, without_islands
 from ThyroidSynthLib.geometry.features import Features, measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.polydata import surface_of
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.masks import mask_in_scan
+
+from .nodes import array_of_matrix, transform_to_world
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkOrientedImageData
@@ -23,28 +27,27 @@ BINARY_LABELMAP = "Binary labelmap"
 CLOSED_SURFACE = "Closed surface"
 
 SURFACE_SAMPLING_MM = 1.0
-"""Voxels a segment is filled with when it is a surface only and voxels are asked for."""
+"""Voxel size at which a segment that is only a surface is filled."""
 
-
-# Around a segment that a transform bends, so that it is not cut.
+# Around a segment that a transform resamples, so that it is not cut.
 _MARGIN_VOXELS = 2
 
 
 class EmptySegment(InputError):
-    """A segment that is there and holds nothing, as is usual among the classes of TotalSegmentator."""
+    """A segment that exists but is empty, as is common among the classes of TotalSegmentator."""
 
 
 def volume_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> Volume:
-    """Give a segment's voxels in `ras_mm`, cut to the box they fill; 1 inside, uint8.
+    """Return a segment's voxels (uint8, 1 inside) in `ras_mm`, cropped to their bounding box.
 
-    The node is left as it is: no representation is made in it.
+    No representation is created in the node.
 
     Raises
     ------
     InputError
         There is no such segment.
     EmptySegment
-        It is empty.
+        The segment is empty.
     """
     import slicer
 
@@ -52,22 +55,22 @@ def volume_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) ->
     if not segment.GetRepresentation(BINARY_LABELMAP):
         surface = surface_of_segment(segmentation, segment_id)
         filled = voxelise(surface, Grid.around(surface, spacing_mm=SURFACE_SAMPLING_MM))
-        return _filled(filled, segmentation, segment_id).cropped()
-    volume = _filled(_cut_out(segment), segmentation, segment_id)
+        return _not_empty(filled, segmentation, segment_id).cropped()
+    volume = _not_empty(_cut_out(segment), segmentation, segment_id)
     if segmentation.GetParentTransformNode() is None:
         return volume.cropped()
     image = image_of_volume(volume)
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     if not logic.ApplyParentTransformToOrientedImageData(segmentation, image):
         raise InputError(f"The transform of '{segmentation.GetName()}' cannot be applied. Harden or remove it.")
-    return _filled(volume_of_image(image), segmentation, segment_id).cropped()
+    return _not_empty(volume_of_image(image), segmentation, segment_id).cropped()
 
 
 def surface_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> Surface:
-    """Give a segment's closed surface in `ras_mm`.
+    """Return a segment's closed surface in `ras_mm`.
 
-    A segment whose source is a surface gives that one. Any other is surfaced here, because the surface
-    Slicer makes of voxels is smoothed and smaller than the gland.
+    For a segment whose source is a surface, that surface. For voxels the surface is extracted here,
+    because Slicer's own is smoothed and smaller than the gland.
 
     Raises
     ------
@@ -75,19 +78,20 @@ def surface_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -
         There is no such segment, or it is empty.
     """
     import slicer
+    from vtkmodules.vtkCommonDataModel import vtkPolyData
 
     segment = _segment(segmentation, segment_id)
     if segment.GetRepresentation(BINARY_LABELMAP) and not _made_of_surfaces(segmentation):
         return surface_from_mask(volume_of_segment(segmentation, segment_id))
-    polydata = _polydata()
+    polydata = vtkPolyData()
     stored = segment.GetRepresentation(CLOSED_SURFACE)
     if stored is not None:
         polydata.DeepCopy(stored)
         slicer.vtkSlicerSegmentationsModuleLogic.ApplyParentTransformToPolyData(segmentation, polydata)
     surface = surface_of(polydata)
     if len(surface.faces) == 0:
-        raise EmptySegment(_emptiness(segmentation, segment_id))
-    # Slicer may hold a surface inside out, after a mirroring transform for one.
+        raise EmptySegment(_empty_message(segmentation, segment_id))
+    # A mirroring transform turns a surface inside out.
     return surface if surface.volume > 0 else Surface(surface.vertices, surface.faces[:, ::-1])
 
 
@@ -104,23 +108,22 @@ def placement_of_patient(
     thyroid_id : str
         Only needed for the upright alignment.
     alignment : str
-        One of `ALIGNMENTS`; a model's is in its frame.
+        One of `ALIGNMENTS`, usually the model's.
 
     Raises
     ------
     InputError
         There is no such segment, it is empty, or the alignment needs a thyroid and none is given.
     """
-    trachea = mask_in_scan(volume_of_segment(segmentation, trachea_id))
-    trachea = without_islands(trachea, TRACHEA_COMPONENTS)[0].volume
+    trachea, _ = without_islands(mask_in_scan(volume_of_segment(segmentation, trachea_id)), TRACHEA_COMPONENTS)
     thyroid = None
     if thyroid_id and alignment == "upright":
         thyroid = without_islands(mask_in_scan(volume_of_segment(segmentation, thyroid_id)))[0].volume
-    return Placement.of_patient(alignment, trachea, thyroid)
+    return Placement.of_patient(alignment, trachea.volume, thyroid)
 
 
 def features_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str, placement: Placement) -> Features:
-    """Measure a thyroid's segment in the trachea frame of its patient.
+    """Return the features of a thyroid's segment, measured in the trachea frame of its patient.
 
     Raises
     ------
@@ -132,12 +135,12 @@ def features_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str, 
 
 
 def grid_of_ct(ct: vtkMRMLScalarVolumeNode) -> Grid:
-    """Give the grid of a CT as it lies in the scene, parent transform applied.
+    """Return the grid of a CT in `ras_mm`, parent transform applied.
 
     Raises
     ------
     InputError
-        The CT has no voxels, or lies under a transform that bends its grid.
+        The CT has no voxels, or lies under a transform that is not linear.
     """
     image = ct.GetImageData()
     if image is None:
@@ -147,52 +150,55 @@ def grid_of_ct(ct: vtkMRMLScalarVolumeNode) -> Grid:
     if transform is not None:
         if not transform.IsTransformToWorldLinear():
             raise InputError(
-                f"'{ct.GetName()}' lies under a transform that bends its grid. Harden or remove the transform."
+                f"'{ct.GetName()}' lies under a transform that is not linear. Harden or remove the transform."
             )
-        matrix = _matrix()
-        transform.GetMatrixTransformToWorld(matrix)
-        to_world = _array(matrix)
+        to_world = transform_to_world(transform)
     return Grid(image.GetDimensions()[::-1], to_world @ ijk_to_local(ct))
 
 
 def ijk_to_local(volume: vtkMRMLScalarVolumeNode) -> np.ndarray:
-    """Give the (4, 4) geometry of a volume node without its parent transform: that of its file."""
-    matrix = _matrix()
+    """Return the (4, 4) IJK-to-RAS matrix of a volume node without its parent transform, as in its file."""
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    matrix = vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
-    return _array(matrix)
+    return array_of_matrix(matrix)
 
 
 def volume_of_image(image: vtkOrientedImageData) -> Volume:
-    """Give an oriented image as a volume; its extent need not begin at 0."""
+    """Return an oriented image as a volume; its extent need not begin at 0."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
     scalars = image.GetPointData().GetScalars()
     if scalars is None or min(image.GetDimensions()) < 1:
         return Volume(np.zeros((1, 1, 1), dtype=np.uint8), np.eye(4))
     grid = grid_of_image(image)
-    return Volume(vtk_to_numpy(scalars).reshape(grid.size_kji), grid.ijk_to_ras)
+    return Volume(vtk_to_numpy(scalars).reshape(grid.shape), grid.ijk_to_ras)
 
 
 def grid_of_image(image: vtkOrientedImageData) -> Grid:
-    """Give the grid of an oriented image, whose extent need not begin at 0 and which may have no voxels."""
-    matrix = _matrix()
+    """Return the grid of an oriented image, whose extent need not begin at 0 and which may have no voxels."""
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    matrix = vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
-    geometry = _array(matrix)
+    geometry = array_of_matrix(matrix)
     geometry[:3, 3] += geometry[:3, :3] @ np.array(image.GetExtent()[::2], dtype=np.float64)
     return Grid(image.GetDimensions()[::-1], geometry)
 
 
 def image_of_volume(volume: Volume) -> vtkOrientedImageData:
-    """Give a volume as a new oriented image, unsigned char."""
+    """Return a volume as a new oriented image of type unsigned char."""
     import slicer
     from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkCommonCore import VTK_UNSIGNED_CHAR
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(*reversed(volume.array.shape))
     scalars = numpy_to_vtk(volume.array.astype(np.uint8).ravel(), deep=True, array_type=VTK_UNSIGNED_CHAR)
     image.GetPointData().SetScalars(scalars)
-    matrix = _matrix()
+    matrix = vtkMatrix4x4()
     matrix.DeepCopy(volume.ijk_to_ras.ravel().tolist())
     image.SetGeometryFromImageToWorldMatrix(matrix)
     return image
@@ -206,9 +212,9 @@ def _segment(segmentation, segment_id: str):
 
 
 def _cut_out(segment) -> Volume:
-    """Cut a segment's voxels, with a margin, out of the label map that it shares with others.
+    """Return a segment's voxels, with a margin, from the label map that it shares with other segments.
 
-    A scan's label map has 100 million voxels: it is looked through slice by slice, and not copied.
+    The label map may have 100 million voxels: it is searched slice by slice and not copied.
     """
     whole = volume_of_image(segment.GetRepresentation(BINARY_LABELMAP))
     value = segment.GetLabelValue()
@@ -216,37 +222,21 @@ def _cut_out(segment) -> Volume:
     if not slices:
         return Volume(np.zeros((1, 1, 1), dtype=np.uint8), whole.ijk_to_ras)
     filled = whole.array[slices[0] : slices[-1] + 1] == value
-    shift = whole.ijk_to_ras.copy()
-    shift[:3, 3] = whole.to_ras([0, 0, slices[0]])
-    return Volume(filled.view(np.uint8), shift).cropped(margin=_MARGIN_VOXELS)
+    geometry = whole.ijk_to_ras.copy()
+    geometry[:3, 3] = whole.to_ras(np.array([0, 0, slices[0]]))
+    return Volume(filled.view(np.uint8), geometry).cropped(margin=_MARGIN_VOXELS)
 
 
 def _made_of_surfaces(segmentation) -> bool:
     return segmentation.GetSegmentation().GetSourceRepresentationName() == CLOSED_SURFACE
 
 
-def _filled(volume: Volume, segmentation, segment_id: str) -> Volume:
+def _not_empty(volume: Volume, segmentation, segment_id: str) -> Volume:
     if not volume.array.any():
-        raise EmptySegment(_emptiness(segmentation, segment_id))
+        raise EmptySegment(_empty_message(segmentation, segment_id))
     return volume
 
 
-def _emptiness(segmentation, segment_id: str) -> str:
+def _empty_message(segmentation, segment_id: str) -> str:
     name = segmentation.GetSegmentation().GetSegment(segment_id).GetName()
     return f"The segment '{name}' of '{segmentation.GetName()}' is empty. Choose another segment or draw it first."
-
-
-def _matrix():
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
-    return vtkMatrix4x4()
-
-
-def _polydata():
-    from vtkmodules.vtkCommonDataModel import vtkPolyData
-
-    return vtkPolyData()
-
-
-def _array(matrix) -> np.ndarray:
-    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])

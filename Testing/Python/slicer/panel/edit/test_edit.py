@@ -89,10 +89,10 @@ def test_a_fit_is_told_with_its_quality_and_starts_at_the_patients_own_thyroid(f
 
 
 def test_no_change_gives_exactly_the_patients_voxels(fitted):
-    from ThyroidSynthLib.geometry.grid import Grid, voxelise
+    from ThyroidSynthLib.geometry.voxelisation import voxelise
 
     own = volume_of_segment(fitted.parameters.segmentation, GLAND)
-    again = voxelise(surface(fitted), Grid.of_volume(own))
+    again = voxelise(surface(fitted), own.grid)
     np.testing.assert_array_equal(again.array, own.array)
     edit = fitted.module.widget.panel.edit._edit
     mapped = edit._shapes.label_map(edit.history.current.code, own)

@@ -18,11 +18,11 @@ def test_a_gland_cut_by_the_scan_is_said_and_its_completion_shown(ready, picture
     segmentation, ct = ready.parameters.segmentation, ready.parameters.ct
     grid = grid_of_ct(ct)
     mask = volume_of_segment(segmentation, GLAND)
-    array = np.zeros(grid.size_kji, dtype=np.uint8)
+    array = np.zeros(grid.shape, dtype=np.uint8)
     first = np.rint(grid.to_ijk(mask.to_ras(np.zeros(3)))).astype(int)[::-1]
     array[tuple(slice(a, a + n) for a, n in zip(first, mask.array.shape, strict=True))] = mask.array
     # The patient lay too high in the scan: what is above its middle goes through the top.
-    shift = grid.size_kji[0] - first[0] - mask.array.shape[0] // 2
+    shift = grid.shape[0] - first[0] - mask.array.shape[0] // 2
     array = np.roll(array, shift, axis=0)
     array[: shift // 2] = 0
     slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, GLAND, ct)
@@ -31,8 +31,8 @@ def test_a_gland_cut_by_the_scan_is_said_and_its_completion_shown(ready, picture
     text = ready.fitWarningLabel.text
     assert "border cuts this gland" in text and "the model's guess" in text
     own, beyond = (surface_of_segment(ready.parameters.edited, each) for each in (SEGMENT_ID, COMPLETION_ID))
-    assert grid.to_ijk(own.vertices)[:, 2].max() < grid.size_kji[0] - 0.4
-    assert grid.to_ijk(beyond.vertices)[:, 2].min() == pytest.approx(grid.size_kji[0] - 0.5, abs=0.01)
+    assert grid.to_ijk(own.vertices)[:, 2].max() < grid.shape[0] - 0.4
+    assert grid.to_ijk(beyond.vertices)[:, 2].min() == pytest.approx(grid.shape[0] - 0.5, abs=0.01)
     look_from_front(ready.app.scene, beyond.vertices.mean(axis=0), 60.0)
     for each in ("patient", "model", "generate"):
         getattr(ready, f"{each}Collapsible").collapsed = True

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.geometry.features import measure_features
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_segment
@@ -108,7 +108,7 @@ def test_what_lies_in_the_trachea_is_told_and_carved_away(made):
     assert record.overlap_removed
     assert record.measured["volume_ml"] == pytest.approx(surface.volume / 1000, rel=1e-3)
     assert f"measured {surface.volume / 1000:.1f} mL" in made.volumeRangeLabel.text
-    assert not (voxelise(surface, Grid.of_volume(trachea)).array & trachea.array).any()
+    assert not (voxelise(surface, trachea.grid).array & trachea.array).any()
     assert not made.removeOverlapButton.enabled
     assert made.history1Button.checked
 

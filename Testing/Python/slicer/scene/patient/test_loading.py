@@ -76,7 +76,7 @@ def test_a_multi_label_file_goes_to_the_ct_in_the_scene(scene, loaded, tmp_path)
 
     thyroid = volume_of_segment(loaded.segmentation, "thyroid_gland")
     grid = grid_of_ct(loaded.ct)
-    labels = np.zeros(grid.size_kji, dtype=np.uint8)
+    labels = np.zeros(grid.shape, dtype=np.uint8)
     for segment_id, label in (("thyroid_gland", 17), ("trachea", 16)):
         mask = volume_of_segment(loaded.segmentation, segment_id)
         first = np.round(grid.to_ijk(mask.to_ras(np.zeros(3)))).astype(int)[::-1]

@@ -84,7 +84,7 @@ def test_an_island_at_the_scans_border_does_not_make_the_gland_cut(loaded):
     """Nor does it bring the border nearer to the gland's other sides."""
     thyroid, trachea = (volume_of_segment(loaded.segmentation, name) for name in ("thyroid_gland", "trachea"))
     grid = grid_of_ct(loaded.ct)
-    whole = np.zeros(grid.size_kji, np.uint8)
+    whole = np.zeros(grid.shape, np.uint8)
     first = np.rint(grid.to_ijk(thyroid.to_ras(np.zeros(3)))).astype(int)[::-1]
     whole[tuple(slice(a, a + n) for a, n in zip(first, thyroid.array.shape, strict=True))] = thyroid.array
     whole[0, 0, :2] = 1

@@ -33,7 +33,7 @@ def test_a_label_map_on_the_ct_grid_is_written_and_reads_back(generated, loaded,
     written = export_thyroid(generated, "t", tmp_path, SceneFiles(ct=loaded.ct))
     read = read_volume(tmp_path / "t.nii.gz")
     assert written.files == (tmp_path / "t.nii.gz",)
-    assert read.array.shape == grid_of_ct(loaded.ct).size_kji
+    assert read.array.shape == grid_of_ct(loaded.ct).shape
     assert written.label_volume_ml == pytest.approx(read.array.sum() * read.voxel_volume_ml)
     assert written.label_volume_ml == pytest.approx(own_surface.volume / 1000, rel=0.02)
     centre = own_surface.vertices.mean(axis=0) - [3, 0, 0]
@@ -82,7 +82,7 @@ def test_the_patients_map_with_the_thyroid_replaced(generated, loaded, patient, 
     merged = read_label_map(written.files[1])
     trachea = volume_of_segment(loaded.segmentation, "trachea")
     names = {name: label for label, name in merged.names.items()}
-    assert merged.volume.array.shape == grid_of_ct(loaded.ct).size_kji
+    assert merged.volume.array.shape == grid_of_ct(loaded.ct).shape
     assert (merged.volume.array == names["trachea"]).sum() == trachea.array.sum()
     thyroid = (merged.volume.array == names["thyroid gland"]).sum() * merged.volume.voxel_volume_ml
     assert thyroid == pytest.approx(written.merged.written_ml)

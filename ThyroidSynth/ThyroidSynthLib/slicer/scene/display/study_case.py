@@ -1,16 +1,18 @@
-"""What a reader sees of a case of a reader study: a surface without a name, always in the same style.
+"""The case that a reader of a reader study sees: an anonymous surface, always in the same style.
 
-The case is a node of its own. Nothing of the thyroids that are rated is changed, and nothing of theirs, such
-as a name or a colour, tells a synthetic one from a patient's.
+It is shown by a node of its own, so that neither name nor colour reveals whether a thyroid is synthetic.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.polydata import polydata_of
-from ThyroidSynthLib.geometry.surface import Surface, surface_from_mask
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.voxelisation import voxelise
+from ThyroidSynthLib.slicer.scene.nodes import add_hidden_node, node_with, remove_node
 from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 ATTRIBUTE = "ThyroidSynth.StudyCase"
 
 SPACING_MM = 1.5
-"""Voxels through which every case goes, so that the traces of a segmentation's voxels tell nothing."""
+"""Voxel size at which every case is resampled, so that steps of voxels do not reveal a segmentation."""
 
 _SEGMENT_ID = "case"
 _COLOUR = (0.95, 0.72, 0.35)
@@ -27,12 +29,12 @@ _FILL_OPACITY = 0.2
 
 
 def neutral(surface_ras: Surface) -> Surface:
-    """Give a thyroid as it looks when it was segmented at 1.5 mm: the same for synthetic ones and patients'."""
+    """Return a thyroid as it would look segmented with voxels of `SPACING_MM`."""
     return surface_from_mask(voxelise(surface_ras, Grid.around(surface_ras, spacing_mm=SPACING_MM)))
 
 
 def show_case(scene: vtkMRMLScene, surface_ras: Surface, label: str) -> vtkMRMLSegmentationNode:
-    """Show a surface as the case with a neutral name, in place of the one before."""
+    """Show a surface as the case with a neutral name, replacing the previous case."""
     node = case_in(scene) or _add(scene)
     node.SetName(label)
     contents = node.GetSegmentation()
@@ -52,11 +54,8 @@ def show_case(scene: vtkMRMLScene, surface_ras: Surface, label: str) -> vtkMRMLS
 
 
 def case_in(scene: vtkMRMLScene) -> vtkMRMLSegmentationNode | None:
-    """Give the node that shows the case, if there is one."""
-    nodes = scene.GetNodesByClass("vtkMRMLSegmentationNode")
-    nodes.UnRegister(None)
-    found = (nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems()))
-    return next((node for node in found if node.GetAttribute(ATTRIBUTE)), None)
+    """Return the node that shows the case; None when there is none."""
+    return node_with(scene, "vtkMRMLSegmentationNode", ATTRIBUTE, "1")
 
 
 def is_case_shown(scene: vtkMRMLScene) -> bool:
@@ -66,28 +65,22 @@ def is_case_shown(scene: vtkMRMLScene) -> bool:
 
 
 def hide_case(scene: vtkMRMLScene) -> None:
-    """Show no case."""
+    """Hide the case."""
     node = case_in(scene)
     if node is not None:
         node.GetDisplayNode().SetVisibility(False)
 
 
 def remove_case(scene: vtkMRMLScene) -> None:
-    """Take the case away."""
+    """Remove the case."""
     node = case_in(scene)
     if node is not None:
-        for each in (node.GetDisplayNode(), node):
-            scene.RemoveNode(each)
+        remove_node(node)
 
 
 def _add(scene):
-    node = scene.CreateNodeByClass("vtkMRMLSegmentationNode")
-    node.UnRegister(None)
-    node.SetAttribute(ATTRIBUTE, "1")
-    # Shown again from the study itself when a saved scene is opened.
-    node.SetHideFromEditors(True)
-    node.SetSaveWithScene(False)
-    scene.AddNode(node)
+    # Not saved: when a scene is opened, the case is shown again from the study.
+    node = add_hidden_node(scene, "vtkMRMLSegmentationNode", "ThyroidSynth case", ATTRIBUTE, "1")
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetSaveWithScene(False)
     node.SetSourceRepresentationToClosedSurface()

@@ -1,7 +1,7 @@
-"""Where Slicer places a NIfTI image, against where the segmentations made on it lie.
+"""The difference between where Slicer places a NIfTI image and where segmentations made on it are.
 
-A NIfTI header may hold two placements. TotalSegmentator, and so our reader, takes the sform; Slicer takes
-the qform when the sform is sheared or otherwise not to its liking. An overlay must fit the CT that is shown.
+A NIfTI header may hold two placements. TotalSegmentator, and so our reader, uses the sform; Slicer uses the
+qform when the sform is sheared or otherwise unsuitable. An overlay must fit the CT that is shown.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
-from ThyroidSynthLib.imaging.nifti import NiftiHeader, is_nifti, read_header
+from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.slicer.scene.terminology import find_segment
 from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, ijk_to_local, volume_of_segment
 
@@ -21,18 +22,18 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
 _SAME_PLACE_VOXELS = 0.1
-# Two placements of one image may turn it, but not stretch it: organs would change their sizes.
+# Two placements of one image may rotate it, but not stretch it, which would change the size of organs.
 _STRETCH = 0.01
 _SHEAR = 1e-5
 
 
 def shift_to_shown(ct: vtkMRMLScalarVolumeNode) -> np.ndarray | None:
-    """Give the way from where a CT's file lies, as segmentations take it, to where Slicer shows the CT.
+    """Return the transform from a CT's placement by its file (sform) to where Slicer shows the CT.
 
     Returns
     -------
     ndarray, shape (4, 4), or None
-        In `ras_mm`; None where there is no difference, or the CT does not come from a NIfTI file.
+        In `ras_mm`; None where both are the same, or the CT does not come from a NIfTI file.
 
     Raises
     ------
@@ -43,12 +44,12 @@ def shift_to_shown(ct: vtkMRMLScalarVolumeNode) -> np.ndarray | None:
     if path is None:
         return None
     header = read_header(path)
-    shown = ijk_to_local(ct)
-    if header.shape != ct.GetImageData().GetDimensions()[::-1]:
+    if header.grid.shape != ct.GetImageData().GetDimensions()[::-1]:
         return None
-    if distance_mm(header, shown) <= _SAME_PLACE_VOXELS * np.linalg.norm(shown[:3, :3], axis=0).min():
+    shown = Grid(header.grid.shape, ijk_to_local(ct))
+    if header.grid.corner_distance_mm(shown) <= _SAME_PLACE_VOXELS * shown.spacing_mm.min():
         return None
-    shift = shown @ np.linalg.inv(header.ijk_to_ras)
+    shift = shown.ijk_to_ras @ np.linalg.inv(header.grid.ijk_to_ras)
     stretch = np.linalg.svd(shift[:3, :3], compute_uv=False)
     if np.linalg.det(shift[:3, :3]) < 0 or np.abs(stretch - 1.0).max() > _STRETCH:
         raise InputError(
@@ -59,9 +60,9 @@ def shift_to_shown(ct: vtkMRMLScalarVolumeNode) -> np.ndarray | None:
 
 
 def lies_in(segmentation: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeNode) -> bool:
-    """Say whether a segmentation's trachea, or else its thyroid, lies in a CT for the greater part.
+    """Check whether more than half of a segmentation's trachea, or else thyroid, is inside a CT.
 
-    If not, the CT is that of another patient or of another part of the body.
+    If not, the CT is of another patient or another part of the body.
     """
     segment_id = find_segment(segmentation, TRACHEA) or find_segment(segmentation, THYROID)
     if not segment_id or ct.GetImageData() is None:
@@ -69,27 +70,17 @@ def lies_in(segmentation: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeNode) 
     try:
         volume = volume_of_segment(segmentation, segment_id)
     except InputError:
-        return True  # Nothing in it yet, so nothing lies elsewhere.
-    grid = grid_of_ct(ct)
-    ijk = grid.to_ijk(volume.to_ras(np.argwhere(volume.array)[:, ::-1]))
-    inside = ((ijk > -0.5) & (ijk < np.array(grid.size_kji[::-1]) - 0.5)).all(axis=1)
+        return True  # An empty segment is not elsewhere.
+    inside = grid_of_ct(ct).contains(volume.to_ras(np.argwhere(volume.array)[:, ::-1]))
     return bool(inside.mean() > 0.5)
 
 
-def distance_mm(header: NiftiHeader, ijk_to_ras: np.ndarray) -> float:
-    """Give the largest distance between the corners of an image in the two placements."""
-    far = np.array(header.shape[::-1]) - 1
-    corners = np.stack(np.meshgrid(*[[0, n] for n in far], indexing="ij"), axis=-1).reshape(-1, 3)
-    apart = (ijk_to_ras - header.ijk_to_ras)[:3]
-    return float(np.linalg.norm(corners @ apart[:, :3].T + apart[:, 3], axis=1).max())
-
-
-def sheared(path: Path) -> bool:
-    """Say whether a NIfTI file's axes are not at right angles, which Slicer refuses."""
+def is_sheared(path: Path) -> bool:
+    """Check whether a NIfTI file's axes are not at right angles, which Slicer refuses."""
     if not is_nifti(path):
         return False
-    directions = read_header(path).ijk_to_ras[:3, :3]
-    directions = directions / np.linalg.norm(directions, axis=0)
+    grid = read_header(path).grid
+    directions = grid.ijk_to_ras[:3, :3] / grid.spacing_mm
     return bool(np.abs(directions.T @ directions - np.eye(3)).max() > _SHEAR)
 
 

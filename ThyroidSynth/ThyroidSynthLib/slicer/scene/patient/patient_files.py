@@ -1,4 +1,4 @@
-"""What a process outside Slicer must know of the patient in the scene, as files in a folder of their own."""
+"""Write the patient in the scene as files for a process outside Slicer."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def write_patient(
     ct: vtkMRMLScalarVolumeNode | None,
     folder: Path,
 ) -> Path:
-    """Write masks under TotalSegmentator's names, so that the folder is a case, and give the trachea's file.
+    """Write masks with TotalSegmentator's names, so that the folder is a case; return the trachea's file.
 
-    With a CT they lie on its grid and where its file lies, so that the trachea's file gives the CT's grid, too.
+    With a CT they are on its grid in the geometry of its file, so that the trachea's file has the CT's grid.
 
     Raises
     ------
     InputError
-        A segment is missing or empty, or the CT's grid is bent.
+        A segment is missing or empty, or the CT lies under a transform that is not linear.
     OutputError
         A file cannot be written.
     """
     grid = grid_of_ct(ct) if ct is not None else None
     for structure, segment_id in segments.items():
         mask = volume_of_segment(segmentation, segment_id)
-        if grid is not None:
-            array = np.zeros(grid.size_kji, dtype=np.uint8)
+        if ct is not None and grid is not None:
+            array = np.zeros(grid.shape, dtype=np.uint8)
             stamped(array, grid, mask, 1)
             mask = Volume(array, ijk_to_local(ct))
         write_label_map(mask, folder / f"{structure.name}.nii.gz", note=_NOTE)
@@ -52,12 +52,12 @@ def write_patient(
 
 
 def write_patient_map(patient: PatientMap, folder: Path) -> Path:
-    """Write the map of all structures, and give its file.
+    """Write the label map of all structures; return its file.
 
     Raises
     ------
     OutputError
-        It cannot be written.
+        The file cannot be written.
     """
     path = folder / _MAP_FILE
     write_label_map(patient.labels.volume, path, names=patient.labels.names, note=_NOTE)

@@ -1,4 +1,4 @@
-"""The patient in the scene: what is proposed, and how sound the patient's thyroid and trachea are."""
+"""The patient in the scene: the CT and segmentation to propose, and the case for quality control."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ThyroidSynthLib.dataset.islands import THYROID_COMPONENTS, TRACHEA_COMPONEN
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan
+from ThyroidSynthLib.slicer.scene.nodes import nodes_of
 from ThyroidSynthLib.slicer.scene.terminology import find_segment
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import is_generated
 from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, grid_of_image
@@ -22,26 +23,24 @@ if TYPE_CHECKING:
 
     from ThyroidSynthLib.geometry.grid import Grid
 
-# A scan has this many slices beyond a gland when nothing is known of the scan.
-_UNKNOWN = 1000
+# Distance to the border, in voxels, of a scan whose extent is not known.
+_UNKNOWN_MARGIN = 1000
 
 
 def propose_patient(
     scene: vtkMRMLScene,
 ) -> tuple[vtkMRMLScalarVolumeNode | None, vtkMRMLSegmentationNode | None]:
-    """Propose a CT and a segmentation among what is in a scene.
+    """Propose a CT and a segmentation in a scene.
 
-    The segmentation is the newest one with a trachea, one that has a thyroid as well before others; the CT
-    the one it was drawn on, else the only volume there is if it lies in that.
+    The segmentation is the newest one with trachea and thyroid, else the newest one with a trachea. The CT
+    is the one it was drawn on, else the only volume in the scene if the segmentation is inside it.
     """
-    import slicer
-
     segmentation = _best_segmentation(scene)
     ct = None
     if segmentation is not None:
         ct = segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
     if ct is None or not _is_scan(ct):
-        scans = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode", scene) if _is_scan(node)]
+        scans = [node for node in nodes_of(scene, "vtkMRMLScalarVolumeNode") if _is_scan(node)]
         ct = scans[0] if len(scans) == 1 else None
         if ct is not None and segmentation is not None and not lies_in(segmentation, ct):
             ct = None
@@ -56,16 +55,16 @@ def case_of_patient(
     segmentation: vtkMRMLSegmentationNode,
     ct: vtkMRMLScalarVolumeNode | None,
 ) -> Case:
-    """Make a case of a patient in the scene, for quality control.
+    """Return a patient in the scene as a case for quality control.
 
     Parameters
     ----------
     name : str
-        Id of the case.
+        ID of the case.
     thyroid, trachea : Volume
-        As `volumes.volume_of_segment` gives them; no thyroid makes an empty mask.
+        As returned by `volumes.volume_of_segment`; without a thyroid its mask is empty.
     segmentation, ct : node
-        Where they come from: the CT says where the scan ends, else the segmentation's own geometry.
+        Where they come from. The CT's grid is the extent of the scan, else the segmentation's own geometry.
     """
     scan = _scan_grid(segmentation, ct)
     if thyroid is None:
@@ -74,7 +73,7 @@ def case_of_patient(
 
 
 def height_mm(volume: Volume) -> float:
-    """Give how far a structure reaches along the body."""
+    """Return the craniocaudal extent of a structure in mm."""
     k, j, i = np.nonzero(volume.array)
     heights = np.stack([i, j, k], axis=1) @ volume.ijk_to_ras[2, :3]
     thickness = np.abs(volume.ijk_to_ras[2, :3]).max()
@@ -82,9 +81,7 @@ def height_mm(volume: Volume) -> float:
 
 
 def _best_segmentation(scene):
-    import slicer
-
-    found = [node for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode", scene) if not is_generated(node)]
+    found = [node for node in nodes_of(scene, "vtkMRMLSegmentationNode") if not is_generated(node)]
     with_trachea = [node for node in reversed(found) if find_segment(node, TRACHEA)]
     complete = [node for node in with_trachea if find_segment(node, THYROID)]
     return next(iter(complete or with_trachea), None)
@@ -100,7 +97,7 @@ def _is_scan(node) -> bool:
 
 
 def _scan_grid(segmentation, ct) -> Grid | None:
-    """Give the grid of the scan, or None where it is not known."""
+    """Return the grid of the scan; None where it is not known."""
     import slicer
 
     if ct is not None and ct.GetImageData() is not None:
@@ -118,22 +115,22 @@ def _scan_grid(segmentation, ct) -> Grid | None:
 
 
 def _mask(volume: Volume, scan: Grid | None, rules: ComponentRules) -> Mask:
-    """Place a mask in its scan: at its distance to the nearest border, which is all that is asked of it.
+    """Return a mask in a scan that ends at the same distance from it on all sides.
 
-    That is the distance of the mask without islands; the islands may lie outside the scan that is assumed here.
+    Quality control uses only the distance to the nearest border, which is measured without islands.
     """
     cleaned, _ = without_islands(mask_in_scan(volume), rules)
-    margin = _UNKNOWN if scan is None else _border_distance(cleaned.volume, scan)
-    shape = tuple(n + 2 * margin for n in cleaned.volume.array.shape)
-    return mask_in_scan(volume, first=tuple(margin - n for n in cleaned.first), scan_shape=shape)
+    margin = _UNKNOWN_MARGIN if scan is None else _border_distance(cleaned.volume, scan)
+    shape = np.array(cleaned.volume.array.shape) + 2 * margin
+    return mask_in_scan(volume, cleaned.volume.grid.part([-margin] * 3, shape))
 
 
 def _border_distance(volume: Volume, scan: Grid) -> int:
-    """Count the scan's voxels between a mask and the scan's border, whatever grid the mask lies on."""
+    """Return the number of the scan's voxels between a mask, on any grid, and the scan's border."""
     inside = np.argwhere(volume.array)
     if len(inside) == 0:
-        return _UNKNOWN
+        return _UNKNOWN_MARGIN
     ijk = scan.to_ijk(volume.to_ras(inside[:, ::-1]))
-    distance = min(ijk.min(), (np.array(scan.size_kji[::-1]) - 1 - ijk.max(axis=0)).min())
-    # A segment drawn past the scan's end is cut by it as well.
+    distance = min(ijk.min(), (scan.last_ijk - ijk.max(axis=0)).min())
+    # A segment drawn beyond the scan is cut by its border, too.
     return max(0, int(np.floor(distance + 0.25)))

@@ -16,9 +16,10 @@ from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import sha256_of, write_text
 from ThyroidSynthLib.export.merging import Merged, MergeRules
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.geometry.grid import Grid, voxelise
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map, write_names_table
 from ThyroidSynthLib.imaging.label_maps import unique_name
 from ThyroidSynthLib.imaging.labels import THYROID
