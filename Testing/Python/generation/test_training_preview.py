@@ -44,8 +44,8 @@ def test_a_training_leaves_a_preview_of_its_median_case(job) -> None:
 
     assert preview.case_id in ("tiny00", "tiny01", "tiny02")
     assert 1 < preview.epoch <= 60
-    assert preview.truth.is_closed() and len(preview.made.faces) > 50
-    size = np.ptp(preview.made.vertices, axis=0)
+    assert preview.original.is_closed() and len(preview.reconstruction.faces) > 50
+    size = np.ptp(preview.reconstruction.vertices, axis=0)
     assert ((size > 5) & (size < 150)).all(), "in mm"
     assert [path.name for path in job.path.glob(".*")] == []
     job.restart(job.read_config())
@@ -94,4 +94,4 @@ def test_a_damaged_preview_is_told(tmp_path: Path, job) -> None:
     write_preview(tmp_path / "preview.npz", Preview("a", 3, truth, truth))
     again = read_preview(tmp_path / "preview.npz")
     assert (again.case_id, again.epoch) == ("a", 3)
-    assert np.allclose(again.made.vertices, truth.vertices, atol=1e-4)
+    assert np.allclose(again.reconstruction.vertices, truth.vertices, atol=1e-4)

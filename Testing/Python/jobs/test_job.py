@@ -65,7 +65,7 @@ def test_a_second_job_in_the_same_folder_is_refused(job: JobFolder) -> None:
 def test_a_folder_with_other_files_does_not_become_a_job(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
 
-    with pytest.raises(JobError, match="holds other files"):
+    with pytest.raises(JobError, match="not a training job"):
         JobFolder.create(tmp_path, CONFIG)
 
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
@@ -170,7 +170,7 @@ def test_a_start_on_a_running_job_is_refused(job: JobFolder, sleeper) -> None:
 def test_two_processes_cannot_hold_a_job_at_once(job: JobFolder) -> None:
     program = (
         "import sys; from ThyroidSynthLib.jobs.job import JobFolder\n"
-        "with JobFolder(sys.argv[1]).held(): print('held', flush=True); sys.stdin.read()"
+        "with JobFolder(sys.argv[1]).locked(): print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, str(job.path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
@@ -221,7 +221,7 @@ def test_half_a_line_of_a_killed_training_is_no_metric_and_is_dropped_on_resumin
         stream.write('{"epoch": 4, "lo')
 
     assert [record["epoch"] for record in job.read_metrics()] == [1, 2, 3]
-    job.forget_metrics_from(3)
+    job.drop_metrics_from(3)
     job.append_metrics({"epoch": 3, "loss": 0.2})
     assert [(record["epoch"], record["loss"]) for record in job.read_metrics()] == [(1, 0.1), (2, 0.1), (3, 0.2)]
 
@@ -292,7 +292,7 @@ job.write_state(JobState(status="stopped", epochs=10))
         self.start(job, self.DEAF)
         wait_for(lambda: job.read_state().status == "running")
 
-        background.stop(job, patience_s=0.1)
+        background.stop(job, timeout_s=0.1)
 
         assert job.read_state().status == "interrupted"
 
@@ -300,7 +300,7 @@ job.write_state(JobState(status="stopped", epochs=10))
     def test_a_stubborn_process_is_killed(self, job: JobFolder) -> None:
         self.start(job, self.STUBBORN)
         wait_for(lambda: job.read_state().status == "running")
-        sequence, phases, now = background.StopSequence(job, patience_s=30, terminate_s=10), [], 0.0
+        sequence, phases, now = background.StopSequence(job, timeout_s=30, terminate_s=10), [], 0.0
         while not phases or phases[-1] != "ended":
             phases.append(sequence.poll(now))
             now += 10.0  # The user's clock; nobody waits for it here.

@@ -46,7 +46,7 @@ def test_a_training_that_resumes_or_restarts_is_followed(job: JobFolder) -> None
     history = LossHistory(job)
     tell(job, 1, 2, 3, 4)
     history.update()
-    job.forget_metrics_from(3)
+    job.drop_metrics_from(3)
     tell(job, 3, loss=6.0)
     history.update()
     assert list(history.epochs) == [1, 2, 3] and history.losses[-1] == 2.0
@@ -60,7 +60,7 @@ def test_a_shorter_file_with_the_same_beginning_is_read_anew(job: JobFolder) -> 
     history = LossHistory(job)
     tell(job, *range(1, 12))
     history.update()
-    job.forget_metrics_from(6)
+    job.drop_metrics_from(6)
     history.update()
     assert list(history.epochs) == [1, 2, 3, 4, 5]
 

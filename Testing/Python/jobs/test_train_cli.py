@@ -233,7 +233,7 @@ def test_a_detached_training_is_watched_and_stopped_through_its_folder(cohort: P
     pid = background.start_detached(sys.executable, SCRIPT, job)
     wait_for_epoch(job, 2)
     running = job.read_state()
-    background.stop(job, patience_s=60)
+    background.stop(job, timeout_s=60)
 
     assert (running.status, running.pid, running.device) == ("running", pid, "cpu")
     assert running.eta_s > 0 and 0 < running.fraction < 1
@@ -328,7 +328,7 @@ def test_the_job_folder_lies_beside_the_model_unless_told_otherwise(cohort: Path
         (["--model", "."], "is a folder"),
         (["--job", "new"], "give the input"),
         (["--job", "new", "--epochs", "-1"], "-1 is not between 0 and 1000000"),
-        (["--job", "new", "--seed", "many"], "'many' is no number between"),
+        (["--job", "new", "--seed", "many"], "'many' is not a number between"),
         (["--job", "new", "--variant", "best"], "invalid choice"),
         (["--job", "new", "--epoch", "3"], "unrecognized arguments"),
     ],

@@ -1,4 +1,4 @@
-"""Starting and stopping a training job from outside, without ever waiting for it."""
+"""Start and stop a training job from another process, without blocking it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LIBRARY = Path(__file__).resolve().parents[2]
 
 
 def train_script() -> Path:
-    """Find the ThyroidSynthTrain script that belongs to this library.
+    """Find the ThyroidSynthTrain script of this installation.
 
     Raises
     ------
     JobError
-        It is not where the extension, or its source tree, has it.
+        It is neither where the extension installs it nor in the source tree.
     """
     for folder in (_LIBRARY.parent / "cli-modules", _LIBRARY.parent / "ThyroidSynthTrain"):
         if (folder / SCRIPT).is_file():
@@ -30,13 +30,13 @@ def train_script() -> Path:
 
 
 def start_detached(python: Path | str, script: Path | str, job: JobFolder, *, check_only: bool = False) -> int:
-    """Start the training of a job as a process that goes on when this one ends.
+    """Start the training of a job as a process that outlives this one.
 
     Parameters
     ----------
-    python : Path
+    python : path-like
         The Python interpreter; in Slicer its PythonSlicer, not the application.
-    script : Path
+    script : path-like
         ThyroidSynthTrain.py, see `train_script`.
     job : JobFolder
         The job, new or to be resumed.
@@ -46,8 +46,7 @@ def start_detached(python: Path | str, script: Path | str, job: JobFolder, *, ch
     Returns
     -------
     int
-        The number of the new process. Watch the job's state, not this: it is the training's own
-        word on where it runs.
+        Id of the new process. To watch the training use `JobFolder.read_state`.
 
     Raises
     ------
@@ -61,25 +60,25 @@ def start_detached(python: Path | str, script: Path | str, job: JobFolder, *, ch
         process = launch_detached(command, log=job.log_file, environment=child_environment())
     except OSError as error:
         raise JobError(f"{python} cannot be started ({error}). Check the Python interpreter.") from error
-    job.note_launch(process)
+    job.record_launch(process)
     return process.pid
 
 
 def child_environment() -> dict[str, str]:
-    """Give the environment in which a Python of its own finds this library."""
+    """Return the environment variables with which a new Python process finds this library."""
     environment = dict(os.environ)
-    # This library first; what Slicer's launcher has put there is where its VTK comes from.
+    # This library comes first; Slicer's launcher sets the rest, where the new process finds VTK.
     inherited = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = os.pathsep.join([str(_LIBRARY), *([inherited] if inherited else [])])
     environment["PYTHONUNBUFFERED"] = "1"
     environment["PYTHONIOENCODING"] = "utf-8"
-    # Slicer's plugin for images in its memory does not fit SimpleITK outside the application.
+    # Slicer's ITK plugin for images in memory does not load outside the application.
     environment["ITK_AUTOLOAD_PATH"] = ""
     return environment
 
 
-def patience_for(job: JobFolder, least_s: float = 30.0) -> float:
-    """Give how long a training may take to end as asked: it has to finish its epoch, which may be a long one."""
+def stop_timeout_s(job: JobFolder, least_s: float = 30.0) -> float:
+    """Return how long to wait for a training to stop by itself: it first completes its epoch."""
     try:
         last = job.read_metrics()[-1:]
     except (OSError, ValueError):
@@ -88,18 +87,17 @@ def patience_for(job: JobFolder, least_s: float = 30.0) -> float:
 
 
 class StopSequence:
-    """Stop a job ever more firmly: ask, then terminate its process, then kill it.
+    """Stop a job in steps: request it, then terminate the process, then kill it.
 
-    On Windows terminating is killing: there what was learnt since the last checkpoint is lost unless the
-    training ends as asked. Each `poll` takes a moment only, so a timer can drive it while the window stays alive.
+    On Windows terminating is killing, so that everything since the last checkpoint is lost if the training
+    does not stop on request. `poll` returns at once and can be called by a timer.
 
     Parameters
     ----------
     job : JobFolder
-        The job; it is asked at once.
-    patience_s : float, optional
-        Seconds it is given to end the epoch it is in and write its checkpoint; what `patience_for` gives
-        by default.
+        The job; stopping is requested at once.
+    timeout_s : float, optional
+        Seconds for the training to complete its epoch and write a checkpoint; by default `stop_timeout_s`.
     terminate_s : float
         Seconds between terminating and killing.
 
@@ -109,21 +107,21 @@ class StopSequence:
         "requested", "terminating", "killing" or "ended".
     """
 
-    def __init__(self, job: JobFolder, *, patience_s: float | None = None, terminate_s: float = 10.0) -> None:
+    def __init__(self, job: JobFolder, *, timeout_s: float | None = None, terminate_s: float = 10.0) -> None:
         self._job = job
-        patience_s = patience_for(job) if patience_s is None else patience_s
-        self._waits = {"requested": patience_s, "terminating": terminate_s, "killing": float("inf")}
+        timeout_s = stop_timeout_s(job) if timeout_s is None else timeout_s
+        self._waits = {"requested": timeout_s, "terminating": terminate_s, "killing": float("inf")}
         self._since: float | None = None
         self.phase = "requested"
         job.request_stop()
 
     def poll(self, now: float) -> str:
-        """Look at the job, take the next step if it is time, and give the phase.
+        """Check the job, take the next step if it is due, and return the phase.
 
         Parameters
         ----------
         now : float
-            Seconds of a clock that never runs backwards, such as `time.monotonic`.
+            Seconds of a monotonic clock, such as `time.monotonic`.
         """
         process = self._job.running_process()
         if process is None:
@@ -132,7 +130,7 @@ class StopSequence:
             return self.phase
         if self._since is None:
             self._since = now
-        # A process on another machine can only be asked.
+        # A process on another machine can only be requested to stop.
         if process.is_here and now - self._since >= self._waits[self.phase]:
             if self.phase == "requested":
                 self.phase = "terminating"
@@ -144,21 +142,21 @@ class StopSequence:
         return self.phase
 
 
-def stop(job: JobFolder, *, patience_s: float = 30.0, terminate_s: float = 10.0) -> None:
-    """Stop a job and wait until it has ended.
+def stop(job: JobFolder, *, timeout_s: float = 30.0, terminate_s: float = 10.0) -> None:
+    """Stop a job and wait until it has ended; for the parameters see `StopSequence`.
 
     Raises
     ------
     JobError
-        It runs on another machine and has not ended within the patience.
+        It runs on another machine and has not ended in time.
     """
-    sequence = StopSequence(job, patience_s=patience_s, terminate_s=terminate_s)
-    deadline = time.monotonic() + patience_s + terminate_s
+    sequence = StopSequence(job, timeout_s=timeout_s, terminate_s=terminate_s)
+    deadline = time.monotonic() + timeout_s + terminate_s
     while sequence.poll(time.monotonic()) != "ended":
         process = job.running_process()
         if process is not None and not process.is_here and time.monotonic() > deadline:
             raise JobError(
-                f"The job in {job.path} runs on {process.host} and has not ended yet. "
-                "It has been asked to stop; wait, or end it there."
+                f"The job in {job.path} runs on {process.host} and has not ended yet, although it was requested to "
+                "stop. Wait, or end it there."
             )
         time.sleep(0.05)

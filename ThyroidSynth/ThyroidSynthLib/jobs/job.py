@@ -1,20 +1,19 @@
-"""A training job: a folder through which a running training and whoever watches it understand each other.
+"""A training job is a folder, by which the training process and the programs that watch it communicate.
 
-===================== ==================================================================
-config.json           what to train: resolved settings, cohort and its checksum, versions
-state.json            how far it is; replaced in one step, written by the training only
-metrics.jsonl         one line for each epoch
-preview.npz           how one training case came out lately, see `preview`
-train.log             what it said, and why it failed
-checkpoint.safetensors where to go on
-model.safetensors     the result
-launch.json           the process that was started for it from outside
-STOP                  its presence asks the training to write a checkpoint and end
-lock                  held while a process trains, so that there is never a second one
-===================== ==================================================================
+====================== =============================================================
+config.json            what to train: settings, cohort and its checksum, versions
+state.json             status and progress; written by the training process only
+metrics.jsonl          one line per epoch
+preview.npz            latest reconstruction of one training case, see `preview`
+train.log              log of the training process
+checkpoint.safetensors where the training resumes
+model.safetensors      the resulting model
+launch.json            identity of the process that was started for the job
+STOP                   if present, the training writes a checkpoint and ends
+lock                   locked while a process trains, so that no second one does
+====================== =============================================================
 
-Nothing of a job lives anywhere else, so a job is found again when Slicer is opened the next day, and
-a training that was killed goes on when it is started again on its folder.
+All of a job is in its folder, so it can be watched or resumed after Slicer or the computer was restarted.
 """
 
 from __future__ import annotations
@@ -34,38 +33,38 @@ from ThyroidSynthLib.common.processes import ProcessIdentity
 
 STATUSES = ("created", "running", "stopping", "checked", "stopped", "finished", "failed", "interrupted")
 ACTIVE = ("running", "stopping")
-# A training on another machine is believed to be alive for this long after its last sign of life.
-PATIENCE_WITH_OTHER_HOSTS_S = 900.0
+# Processes of another machine cannot be looked up: one counts as alive for this long after its last heartbeat.
+REMOTE_HEARTBEAT_TIMEOUT_S = 900.0
 
 
 @dataclass(frozen=True)
 class JobState:
-    """How far a job is.
+    """Status and progress of a job.
 
     Attributes
     ----------
     status : str
-        One of `STATUSES`. "checked": the cases of a dataset are judged, and nothing is trained yet.
-        "stopping" and "interrupted" are never written: they follow from the STOP file and from the
-        process having vanished.
+        One of `STATUSES`. "checked" means that quality control has run and nothing is trained yet.
+        "stopping" and "interrupted" are never written to the file; `JobFolder.read_state` derives them
+        from the STOP file and from a process that no longer exists.
     fraction : float
-        Share of the whole job that is done, 0 to 1.
+        Completed share of the job, 0 to 1.
     epoch, epochs : int
-        Epochs done, and to do in all (0 while that is unknown).
+        Completed and total number of epochs (0 while unknown).
     loss : float, optional
         Mean loss of the last epoch.
     eta_s : float, optional
-        Estimated seconds to the end.
+        Estimated remaining time in seconds.
     message : str
-        What it is doing or why it ended, for the user.
+        Current activity or reason of the end, for the user.
     device : str
-        Device trained on, such as "cpu" or "cuda".
+        Training device, such as "cpu" or "cuda".
     cases, held_out : int
-        Cases trained on, and kept from the training (0 while that is unknown).
+        Number of training cases and of held-out cases (0 while unknown).
     pid : int, optional
         The training process, with `started` and `host` as in `ProcessIdentity`.
     heartbeat : float
-        Last sign of life, in seconds since 1970.
+        Time of the last update, in seconds since 1970.
     """
 
     status: str = "created"
@@ -85,7 +84,7 @@ class JobState:
 
     @property
     def process(self) -> ProcessIdentity | None:
-        """The training process, if one was ever there."""
+        """The training process; None if none has started yet."""
         return None if self.pid is None else ProcessIdentity(self.pid, self.started, self.host)
 
 
@@ -95,7 +94,7 @@ class JobFolder:
     Parameters
     ----------
     path : Path
-        The folder. Use `create` for a new job and `open` for one that is there.
+        The folder. Use `create` for a new job and `open` for an existing one.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -113,38 +112,38 @@ class JobFolder:
 
     @classmethod
     def create(cls, path: Path | str, config: dict[str, Any]) -> JobFolder:
-        """Make the folder of a new job; it is not started.
+        """Create the folder of a new job without starting it.
 
         Raises
         ------
         JobError
-            The folder holds a job or other files already, or cannot be written.
+            The folder already holds a job or other files, or cannot be written.
         """
         job = cls(path)
         if job.exists():
             raise JobError(f"{job.path} already holds a training job. Resume it, restart it or choose another folder.")
         try:
             job.path.mkdir(parents=True, exist_ok=True)
-            # A state alone is what is left of a job that was killed while it was made.
+            # A lone state file is left by a process that was killed while it created the job.
             if any(path != job.state_file for path in job.path.iterdir()):
                 raise JobError(
-                    f"{job.path.resolve()} holds other files and no training job. Choose a new or an empty folder."
+                    f"{job.path.resolve()} holds files that are not a training job. Choose a new or an empty folder."
                 )
-            # The configuration comes last: a folder with one is a whole job.
+            # The configuration comes last: its presence marks a complete job.
             job.write_state(JobState())
             job.write_config(config)
         except OSError as error:
-            raise JobError(f"No training job can be made in {job.path} ({error}). Choose another folder.") from error
+            raise JobError(f"No training job can be created in {job.path} ({error}). Choose another folder.") from error
         return job
 
     @classmethod
     def open(cls, path: Path | str) -> JobFolder:
-        """Find a job again.
+        """Open the folder of an existing job.
 
         Raises
         ------
         JobError
-            There is none in the folder.
+            The folder holds no job.
         """
         job = cls(path)
         if not job.exists():
@@ -152,19 +151,19 @@ class JobFolder:
         return job
 
     def exists(self) -> bool:
-        """Say whether the folder holds a job."""
+        """Check whether the folder holds a job."""
         return self.config_file.is_file()
 
     def read_config(self) -> dict[str, Any]:
-        """Give what the job is to train."""
+        """Read the configuration: what the job trains and how."""
         return read_json(self.config_file)
 
     def write_config(self, config: dict[str, Any]) -> None:
-        """Say what the job is to train."""
+        """Write the configuration."""
         write_json(self.config_file, config)
 
     def read_state(self) -> JobState:
-        """Give the job's state as it truly is, whatever the training managed to write before it died.
+        """Read the state, corrected where the training process has ended without writing it.
 
         Raises
         ------
@@ -173,7 +172,7 @@ class JobFolder:
         """
         state = self._written_state()
         if state.status == "running":
-            if not self._lives(state):
+            if not self._process_is_alive(state):
                 return replace(state, status="interrupted", eta_s=None, message=self._interruption(state))
             if self.should_stop():
                 step = "epoch" if state.epoch else "step"
@@ -181,23 +180,23 @@ class JobFolder:
         if state.status == "created":
             launched = self._launched()
             if launched is not None and launched.is_here and not launched.is_alive():
-                # It may have got as far as writing a state between the two looks at it.
+                # It may have written a state after the first reading.
                 state = self._written_state()
                 if state.status == "created":
-                    return replace(state, status="failed", message=self._last_words())
+                    return replace(state, status="failed", message=self._launch_failure())
                 return self.read_state()
         return state
 
     def write_state(self, state: JobState) -> None:
         """Replace the state. Only the process that trains, or starts the training, may do so."""
-        _insist(lambda: write_json(self.state_file, asdict(replace(state, heartbeat=time.time()))))
+        _retry(lambda: write_json(self.state_file, asdict(replace(state, heartbeat=time.time()))))
 
     def is_running(self) -> bool:
-        """Say whether a process is training this job, or has been started to."""
+        """Check whether a process is training this job or has been started to."""
         return self.running_process() is not None
 
     def running_process(self) -> ProcessIdentity | None:
-        """Give the process that trains this job or is about to, if there is one."""
+        """Return the process that trains this job or has been started to; None if there is none."""
         state = self.read_state()
         if state.status in ACTIVE:
             return state.process
@@ -205,7 +204,7 @@ class JobFolder:
         return launched if launched is not None and launched.is_alive() else None
 
     def prepare_start(self) -> None:
-        """Forget how the last run ended and any wish to stop it, because a new one is about to begin.
+        """Clear the final status of the last run and any request to stop, before a new run starts.
 
         Raises
         ------
@@ -217,23 +216,23 @@ class JobFolder:
         self.launch_file.unlink(missing_ok=True)
         self.write_state(replace(self._written_state(), status="created", eta_s=None, message="Starting."))
 
-    def was_prepared(self) -> bool:
-        """Say whether a run has been announced and has not begun."""
+    def awaits_start(self) -> bool:
+        """Check whether a run has been prepared and has not begun."""
         return self._written_state().status == "created"
 
-    def note_launch(self, process: ProcessIdentity) -> None:
-        """Remember the process started for this job until it speaks for itself."""
+    def record_launch(self, process: ProcessIdentity) -> None:
+        """Record the process started for this job, which counts as running before it writes its first state."""
         write_json(self.launch_file, process.to_json())
 
     def refuse_if_running(self) -> None:
-        """Raise `JobError` when a process is training this job."""
+        """Raise `JobError` if another process is training this job."""
         process = self.running_process()
-        announced_here = process == ProcessIdentity.of_this_process() and self.was_prepared()
-        if process is not None and not announced_here:
+        prepared_here = process == ProcessIdentity.of_this_process() and self.awaits_start()
+        if process is not None and not prepared_here:
             raise JobError(self._already_running(process))
 
     def restart(self, config: dict[str, Any]) -> None:
-        """Throw away what was trained, and begin anew with `config`.
+        """Delete the results of earlier runs and start over with `config`.
 
         Raises
         ------
@@ -248,15 +247,15 @@ class JobFolder:
         self.write_config(config)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the job for this process, so that no other trains it meanwhile.
+    def locked(self) -> Iterator[None]:
+        """Lock the job for this process, so that no other trains it meanwhile.
 
-        The system releases it with the process, however that ends.
+        The operating system releases the lock when the process ends, even if it is killed.
 
         Raises
         ------
         JobError
-            Another process holds it.
+            Another process has locked the job.
         """
         with self.lock_file.open("ab") as stream:
             if not _lock(stream):
@@ -264,28 +263,28 @@ class JobFolder:
             yield
 
     def request_stop(self) -> None:
-        """Ask the training to write a checkpoint and end."""
+        """Request that the training writes a checkpoint and ends."""
         write_text(self.stop_file, "stop\n")
 
     def should_stop(self) -> bool:
-        """Say whether the training has been asked to end."""
+        """Check whether the training is requested to end."""
         return self.stop_file.exists()
 
     def clear_stop(self) -> None:
-        """Take the wish to stop back."""
+        """Withdraw the request to stop."""
         self.stop_file.unlink(missing_ok=True)
 
     def append_metrics(self, record: dict[str, Any]) -> None:
-        """Add the line of an epoch; its first key is "epoch"."""
+        """Append the record of an epoch, whose first key is "epoch"."""
         with self.metrics_file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record, allow_nan=False) + "\n")
 
     def read_metrics(self, since: int = 0) -> list[dict[str, Any]]:
-        """Give the lines of the epochs after `since`, oldest first."""
+        """Read the records of the epochs after `since`, oldest first."""
         return [json.loads(line) for epoch, line in self._metrics_lines() if epoch > since]
 
-    def forget_metrics_from(self, epoch: int) -> None:
-        """Drop the lines of `epoch` and later, which are about to be trained again."""
+    def drop_metrics_from(self, epoch: int) -> None:
+        """Remove the records of `epoch` and later, which are about to be trained again."""
         if self.metrics_file.exists():
             write_text(
                 self.metrics_file, "".join(f"{line}\n" for number, line in self._metrics_lines() if number < epoch)
@@ -296,7 +295,7 @@ class JobFolder:
             text = self.metrics_file.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return
-        # What follows the last line break is half a line of a training that is writing or was killed.
+        # A last line without a line break is incomplete: the training is writing it or was killed.
         for line in text.split("\n")[:-1]:
             number = line.partition(":")[2].partition(",")[0].strip()
             if number.isdigit():
@@ -304,12 +303,12 @@ class JobFolder:
 
     def _written_state(self) -> JobState:
         try:
-            value = _insist(lambda: read_json(self.state_file))
+            value = _retry(lambda: read_json(self.state_file))
             known = {field.name for field in fields(JobState)}
             state = JobState(**{name: item for name, item in value.items() if name in known})
         except (InputError, TypeError, AttributeError) as error:
             raise JobError(
-                f"The state of the training job in {self.path} is lost ({error}). Restart the job."
+                f"The state of the training job in {self.path} cannot be read ({error}). Restart the job."
             ) from error
         if state.status not in STATUSES:
             raise JobError(f"{self.state_file} has the unknown status '{state.status}'. Restart the job.")
@@ -321,34 +320,35 @@ class JobFolder:
         except (InputError, KeyError, TypeError, ValueError):
             return None
 
-    def _lives(self, state: JobState) -> bool:
+    def _process_is_alive(self, state: JobState) -> bool:
         process = state.process
         if process is None:
             return False
         if process.is_here:
             return process.is_alive()
-        return time.time() - state.heartbeat < PATIENCE_WITH_OTHER_HOSTS_S
+        return time.time() - state.heartbeat < REMOTE_HEARTBEAT_TIMEOUT_S
 
-    def _interruption(self, state: JobState) -> str:
+    @staticmethod
+    def _interruption(state: JobState) -> str:
         where = f"after epoch {state.epoch} of {state.epochs}" if state.epoch else "before its first epoch ended"
-        return f"The training process ended unexpectedly {where}. Resume it to go on from its last checkpoint."
+        return f"The training process ended unexpectedly {where}. Resume it from its last checkpoint."
 
     def _already_running(self, process: ProcessIdentity | None) -> str:
         which = f" by process {process.pid} on {process.host}" if process is not None else ""
-        return f"The job in {self.path} is being trained{which}. Wait for it or stop it first."
+        return f"The job in {self.path} is being trained{which}. Wait until it has ended, or stop it first."
 
-    def _last_words(self) -> str:
-        """Say why a process ended that never wrote a state, from the end of its output."""
+    def _launch_failure(self) -> str:
+        """Describe, by its last line of output, why a process ended that never wrote a state."""
         try:
             lines = self.log_file.read_text(encoding="utf-8", errors="replace").split("\n")
         except OSError:
             lines = []
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "it left no message")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "it printed no message.")
         return f"The training process could not start: {last} See {self.log_file}."
 
 
 def _lock(stream: BinaryIO) -> bool:
-    """Lock an open file until it is closed or the process ends; false when another process has it."""
+    """Lock an open file until it is closed or the process ends; return whether no other process holds the lock."""
     if sys.platform == "win32":
         import msvcrt
 
@@ -362,16 +362,16 @@ def _lock(stream: BinaryIO) -> bool:
     import fcntl
 
     try:
-        # A POSIX lock, not `flock`: it also holds on network drives, and worker processes do not inherit it.
+        # A POSIX lock instead of `flock`: it also works on network drives, and worker processes do not inherit it.
         fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        # A drive without locks must not prevent training; the written state still guards the job.
+        # Some drives support no locks. Training must work there; the state file still protects the job.
         return error.errno not in (errno.EACCES, errno.EAGAIN)
     return True
 
 
-def _insist(action: Callable[[], Any]) -> Any:
-    """Try again for a moment: on Windows a file cannot be replaced in the instant another reads it."""
+def _retry(action: Callable[[], Any]) -> Any:
+    """Repeat an action that fails for a moment: on Windows a file cannot be replaced while it is being read."""
     for pause in (0.01, 0.05, 0.2):
         try:
             return action()

@@ -81,8 +81,8 @@ def run_job(
         It failed; the state is "failed" and says why.
     """
     job.refuse_if_running()
-    with job.held():
-        if not job.was_prepared():
+    with job.locked():
+        if not job.awaits_start():
             job.prepare_start()
         run = _Run(job, progress, should_stop, process_group)
         with _log_to(job.log_file):
@@ -114,7 +114,7 @@ def follow(process_group: ProcessGroup, *, should_stop: ShouldStop = never) -> N
     """
     from ThyroidSynthLib.dataset.cohort import Cohort
 
-    plan = process_group.announced(should_stop)
+    plan = process_group.receive_plan(should_stop)
     if plan is None:
         return
     with suppress(Cancelled):
@@ -184,7 +184,7 @@ class _Run:
         logger.info("Training on %s with %d cases, %d held out", device, cases, held_out)
         if self._process_group.size > 1:
             logger.info("With %d processes", self._process_group.size)
-            self._process_group.announce(
+            self._process_group.send_plan(
                 {
                     "cohort": str(cohort.folder),
                     "ids": list(cohort.ids),
@@ -275,7 +275,7 @@ class _Run:
         if self._first_epoch is None:
             self._first_epoch = report.epoch
             # A run that was killed after its last checkpoint has told of epochs that now come again.
-            self._job.forget_metrics_from(report.epoch)
+            self._job.drop_metrics_from(report.epoch)
         if not math.isfinite(report.loss):
             raise JobError(
                 f"The loss is no longer a number in epoch {report.epoch}. "

@@ -1,16 +1,17 @@
-"""The loss curve of a job, followed while it grows: each look reads only what is new."""
+"""The loss curve of a job, read incrementally while the training runs."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import math
+import statistics
 from array import array
 from typing import Any
 
 from .job import JobFolder
 
-LAST_EPOCHS = 20
+RECENT_EPOCHS = 20
 
 
 class LossHistory:
@@ -19,55 +20,55 @@ class LossHistory:
     Parameters
     ----------
     job : JobFolder
-        The job; it need not have begun.
+        The job; it need not have started.
 
     Attributes
     ----------
     epochs, losses : array of float
-        One entry for each epoch that was told, oldest first.
+        One entry per completed epoch, oldest first.
     """
 
     def __init__(self, job: JobFolder) -> None:
         self._file = job.metrics_file
-        self._forget()
+        self._clear()
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self.epochs, self.losses, self._seconds = array("d"), array("d"), array("d")
         self._offset = 0
         self._start = b""
 
     def update(self) -> bool:
-        """Read what is new and say whether anything has changed."""
+        """Read the epochs added since the last call and return whether anything has changed."""
         try:
             with self._file.open("rb") as stream:
                 # A training that resumes or restarts writes the file anew.
                 start = stream.read(len(self._start))
                 size = stream.seek(0, 2)
-                anew = start != self._start or size < self._offset
-                if anew:
-                    self._forget()
+                rewritten = start != self._start or size < self._offset
+                if rewritten:
+                    self._clear()
                 stream.seek(self._offset)
                 text = stream.read()
         except OSError:
             changed = len(self.epochs) > 0
-            self._forget()
+            self._clear()
             return changed
-        # What follows the last line break is half a line of a training that is writing.
+        # A last line without a line break is still being written.
         lines = text[: text.rfind(b"\n") + 1]
         if self._offset == 0:
             self._start = lines[:200]
         self._offset += len(lines)
         for line in lines.splitlines():
-            self._take(line)
-        return anew or bool(lines)
+            self._add(line)
+        return rewritten or bool(lines)
 
-    def _take(self, line: bytes) -> None:
+    def _add(self, line: bytes) -> None:
         try:
             record: Any = json.loads(line)
             epoch, loss, seconds = (float(record[name]) for name in ("epoch", "loss", "seconds"))
         except (ValueError, KeyError, TypeError):
             return
-        # An epoch that was told and then lost in a crash comes again.
+        # After a crash the epochs since the last checkpoint are trained and recorded again.
         while self.epochs and self.epochs[-1] >= epoch:
             for values in (self.epochs, self.losses, self._seconds):
                 values.pop()
@@ -78,16 +79,15 @@ class LossHistory:
 
     @property
     def seconds_per_epoch(self) -> float | None:
-        """How long an epoch took lately: the median, which a pause of the machine does not move."""
-        recent = sorted(self._seconds[-LAST_EPOCHS:])
-        return recent[len(recent) // 2] if recent else None
+        """Median duration of the recent epochs, which a single pause does not change; None without epochs."""
+        return statistics.median_high(self._seconds[-RECENT_EPOCHS:]) if self._seconds else None
 
     def thinned(self, most: int) -> list[tuple[float, float]]:
-        """Give at most `most` points to draw, (epoch, loss); each is the geometric mean of its stretch."""
+        """Return at most `most` points (epoch, loss) to plot, each the geometric mean of consecutive epochs."""
         count = len(self.epochs)
         edges = [round(index * count / most) for index in range(most + 1)] if count > most else range(count + 1)
         points = []
         for first, end in itertools.pairwise(edges):
             logs = [math.log(max(loss, 1e-300)) for loss in self.losses[first:end]]
-            points.append((self.epochs[end - 1], math.exp(sum(logs) / len(logs))))
+            points.append((self.epochs[end - 1], math.exp(statistics.fmean(logs))))
         return points

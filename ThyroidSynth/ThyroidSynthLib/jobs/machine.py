@@ -1,4 +1,4 @@
-"""What a training would run on: processor, memory, PyTorch and GPUs, each with what is free of it."""
+"""Hardware and PyTorch installation of this computer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Gpu:
     Attributes
     ----------
     name : str
-        As its driver calls it.
+        Name reported by the driver.
     memory_bytes, free_bytes : int
-        Its memory, and what of it nobody uses now.
+        Total and free memory.
     """
 
     name: str
@@ -30,20 +30,20 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Machine:
-    """A computer as seen by the Python that trains.
+    """A computer, as seen by the Python interpreter that trains.
 
     Attributes
     ----------
     cores : int
-        Processor cores that may be used.
+        CPU cores that this process may use.
     memory_bytes, free_bytes : int or None
-        Main memory, and what of it can be had; None where the system does not tell.
+        Total and available main memory; None if unknown.
     torch : str
-        Version of PyTorch; empty where there is none.
+        Version of PyTorch; empty if it is not installed.
     cuda : str
-        Version of CUDA that PyTorch was built with; empty without.
+        Version of CUDA that PyTorch was built with; empty for a CPU build.
     gpus : tuple of Gpu
-        Those PyTorch can use, first the one that "cuda" means.
+        GPUs that PyTorch can use; the first is the device "cuda".
     problem : str
         Why PyTorch or its GPUs cannot be used; empty if they can.
     """
@@ -57,31 +57,31 @@ class Machine:
     problem: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a plain dictionary."""
+        """Return the machine as a dictionary for JSON."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Machine:
-        """Read what `to_json` gave."""
+        """Return the machine of such a dictionary."""
         return cls(**{**value, "gpus": tuple(Gpu(**gpu) for gpu in value["gpus"])})
 
 
 def describe_machine() -> Machine:
-    """Look at this computer. Loading PyTorch for it takes seconds."""
+    """Return a description of this computer. Imports PyTorch, which takes seconds."""
     memory, free = main_memory()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         import torch
     except ModuleNotFoundError:
         return Machine(cores, memory, free, problem="PyTorch is not installed.")
-    except (ImportError, OSError) as error:  # A library of its own is missing or does not fit.
+    except (ImportError, OSError) as error:  # A library that it needs is missing or does not match.
         return Machine(cores, memory, free, torch=installed_torch(), problem=f"PyTorch cannot be loaded: {error}")
     gpus, problem = [], ""
     try:
         for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
             available, total = torch.cuda.mem_get_info(index)
             gpus.append(Gpu(torch.cuda.get_device_name(index), total, available))
-    except RuntimeError as error:  # Such as a GPU that another program holds alone.
+    except RuntimeError as error:  # For example, another program uses the GPU exclusively.
         gpus, problem = [], f"The GPU cannot be used: {error}"
     return Machine(
         cores, memory, free, torch=torch.__version__, cuda=torch.version.cuda or "", gpus=tuple(gpus), problem=problem
@@ -89,7 +89,7 @@ def describe_machine() -> Machine:
 
 
 def installed_torch() -> str:
-    """Give PyTorch's version without loading it; empty where there is none."""
+    """Return PyTorch's version without importing it; empty if it is not installed."""
     try:
         return version("torch")
     except PackageNotFoundError:
@@ -97,7 +97,7 @@ def installed_torch() -> str:
 
 
 def main_memory() -> tuple[int | None, int | None]:
-    """Give the main memory and what is free of it, in bytes; None for what the system does not tell."""
+    """Return the total and the available main memory in bytes; None for what is unknown."""
     if sys.platform == "win32":
         return _windows_memory()
     try:
@@ -116,6 +116,8 @@ def _linux_free() -> int | None:
 
 
 def _windows_memory() -> tuple[int | None, int | None]:
+    if sys.platform != "win32":  # Lets mypy skip what only Windows has.
+        return None, None
     import ctypes
 
     class Status(ctypes.Structure):
@@ -126,6 +128,7 @@ def _windows_memory() -> tuple[int | None, int | None]:
 
     status = Status()
     status.length = ctypes.sizeof(Status)
-    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+    kernel = ctypes.WinDLL("kernel32")
+    if not kernel.GlobalMemoryStatusEx(ctypes.byref(status)):
         return None, None
     return status.total, status.free

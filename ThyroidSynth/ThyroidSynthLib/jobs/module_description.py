@@ -1,4 +1,4 @@
-"""The command line of a Slicer CLI module, made from the XML that Slicer makes its panel from."""
+"""The command line of a Slicer CLI module, built from the XML file from which Slicer builds its panel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from ThyroidSynthLib.common.errors import InputError
 
-# Slicer leaves a value out when it is empty; then a text is empty, and the others are nothing.
+# Slicer omits empty values: an omitted string is empty, any other omitted parameter is None.
 _TYPES: dict[str, Callable[[str], Any]] = {
     "file": Path,
     "directory": Path,
@@ -21,14 +21,14 @@ _TYPES: dict[str, Callable[[str], Any]] = {
 
 
 def parser_from_xml(path: Path) -> argparse.ArgumentParser:
-    """Make the parser whose flags, types, limits, choices and defaults are those of the XML.
+    """Build a parser with the flags, types, limits, choices and defaults of the XML file.
 
-    Flags are long flags with a value after them; a boolean is there or not, as Slicer passes it.
+    All flags are long flags followed by a value, except booleans, which are present or absent.
 
     Raises
     ------
     InputError
-        The file is missing or no description.
+        The file is missing or is not a module description.
     """
     try:
         root = ElementTree.parse(path).getroot()
@@ -45,7 +45,7 @@ def parser_from_xml(path: Path) -> argparse.ArgumentParser:
 
 def _options(parameter: ElementTree.Element) -> dict[str, Any]:
     name, default = _text(parameter, "name"), _text(parameter, "default")
-    # argparse takes a percent sign in a help text for a place to fill in.
+    # argparse reads percent signs in help texts as format specifiers.
     described = _text(parameter, "description").replace("%", "%%")
     if parameter.tag == "boolean":
         return {"dest": name, "action": "store_true", "help": described}
@@ -54,9 +54,9 @@ def _options(parameter: ElementTree.Element) -> dict[str, Any]:
         return {"dest": name, "choices": choices, "default": default, "help": f"{described} Default: {default}."}
     convert = _limited(_TYPES[parameter.tag], parameter.find("constraints"))
     value = convert(default) if default or parameter.tag == "string" else None
-    said = f" Default: {default}." if default else ""
+    suffix = f" Default: {default}." if default else ""
     metavar = parameter.tag.upper()
-    return {"dest": name, "type": convert, "default": value, "metavar": metavar, "help": described + said}
+    return {"dest": name, "type": convert, "default": value, "metavar": metavar, "help": described + suffix}
 
 
 def _limited(convert: Callable[[str], Any], limits: ElementTree.Element | None) -> Callable[[str], Any]:
@@ -68,7 +68,7 @@ def _limited(convert: Callable[[str], Any], limits: ElementTree.Element | None) 
         try:
             value = convert(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"'{text}' is no number between {low} and {high}") from None
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number between {low} and {high}") from None
         if not low <= value <= high:
             raise argparse.ArgumentTypeError(f"{value} is not between {low} and {high}")
         return value

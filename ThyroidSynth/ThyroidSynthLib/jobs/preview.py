@@ -1,4 +1,4 @@
-"""How one training case came out lately: a small file through which a running training is looked at."""
+"""The preview of a running training: the latest reconstruction of one training case, in a small file."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from ThyroidSynthLib.geometry.surface import Surface
 
 @dataclass(frozen=True)
 class Preview:
-    """A training case and what the model makes of it.
+    """A training case and its reconstruction by the model.
 
     Attributes
     ----------
     case_id : str
-        The case.
+        Id of the case.
     epoch : int
-        Epochs done when it was made.
-    truth, made : Surface
-        The case and its reconstruction, in `trachea_mm`.
+        Completed epochs at the time of the reconstruction.
+    original, reconstruction : Surface
+        Surfaces in `trachea_mm`.
     """
 
     case_id: str
     epoch: int
-    truth: Surface
-    made: Surface
+    original: Surface
+    reconstruction: Surface
 
 
 def write_preview(path: Path | str, preview: Preview) -> None:
-    """Write a preview in single precision, replacing `path` in one step."""
+    """Write a preview in single precision, replacing `path` atomically."""
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez(
             stream,
             case_id=np.array(preview.case_id),
             epoch=np.array(preview.epoch),
-            truth_vertices=preview.truth.vertices.astype(np.float32),
-            truth_faces=preview.truth.faces.astype(np.int32),
-            made_vertices=preview.made.vertices.astype(np.float32),
-            made_faces=preview.made.faces.astype(np.int32),
+            original_vertices=preview.original.vertices.astype(np.float32),
+            original_faces=preview.original.faces.astype(np.int32),
+            reconstruction_vertices=preview.reconstruction.vertices.astype(np.float32),
+            reconstruction_faces=preview.reconstruction.faces.astype(np.int32),
         )
 
 
 def read_preview(path: Path | str) -> Preview | None:
-    """Read what `write_preview` wrote; None while there is none.
+    """Read the file of `write_preview`; None if it does not exist yet.
 
     Raises
     ------
@@ -57,15 +57,15 @@ def read_preview(path: Path | str) -> Preview | None:
         The file is damaged.
     """
     try:
-        # Read at once: while a file is open on Windows the training cannot replace it.
+        # Read in one go: on Windows the training cannot replace a file that is open.
         with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as values:
             return Preview(
                 case_id=str(values["case_id"]),
                 epoch=int(values["epoch"]),
-                truth=Surface(values["truth_vertices"], values["truth_faces"]),
-                made=Surface(values["made_vertices"], values["made_faces"]),
+                original=Surface(values["original_vertices"], values["original_faces"]),
+                reconstruction=Surface(values["reconstruction_vertices"], values["reconstruction_faces"]),
             )
     except FileNotFoundError:
         return None
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise JobError(f"{path} is damaged ({error}). Delete it; the training writes another.") from error
+        raise JobError(f"{path} is damaged ({error}). Delete it; the training writes a new one.") from error

@@ -118,8 +118,8 @@ def test_the_latest_shape_is_shown_and_beside_everything_in_3d(watcher, job, a_c
     assert bounds[0][1] < bounds[1][0] or bounds[1][1] < bounds[0][0], "beside each other"
     place = bounds[1]
     # The next preview comes into the same nodes at the same place.
-    write_preview(job.preview_file, Preview("tiny00", 80, shown.truth, shown.truth))
-    watcher.wait(lambda: nodes[1].GetPolyData().GetNumberOfPoints() == len(shown.truth.vertices))
+    write_preview(job.preview_file, Preview("tiny00", 80, shown.original, shown.original))
+    watcher.wait(lambda: nodes[1].GetPolyData().GetNumberOfPoints() == len(shown.original.vertices))
     watcher.wait(lambda: np.ptp(np.array(nodes[1].GetPolyData().GetBounds())[:2]) > place[1] - place[0])
     assert training_preview_in(watcher.app.scene) == nodes
     assert watcher.app.scene.GetFirstNodeByClass("vtkMRMLCameraNode").GetPosition() == before

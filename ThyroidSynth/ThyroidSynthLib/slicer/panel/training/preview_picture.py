@@ -62,11 +62,13 @@ class PreviewPicture:
         painter.setPen(qt.QPen(label.palette.color(qt.QPalette.WindowText)))
         ground = label.palette.color(qt.QPalette.Window)
         # One scale for both.
-        sizes = [1.05 * float(np.ptp(each.vertices, axis=0).max()) for each in (preview.truth, preview.made)]
+        sizes = [
+            1.05 * float(np.ptp(each.vertices, axis=0).max()) for each in (preview.original, preview.reconstruction)
+        ]
         extent = max(EXTENT_MM, *sizes)
         sides = (
-            (preview.truth, TRUTH_COLOUR, _("Case {case}").format(case=preview.case_id)),
-            (preview.made, MADE_COLOUR, _("Reconstruction, epoch {n}").format(n=preview.epoch)),
+            (preview.original, TRUTH_COLOUR, _("Case {case}").format(case=preview.case_id)),
+            (preview.reconstruction, MADE_COLOUR, _("Reconstruction, epoch {n}").format(n=preview.epoch)),
         )
         for index, (surface, colour, caption) in enumerate(sides):
             picture = shadedPixmap(_smoothed(surface), colour, ground, pixels=round(size * ratio), extent_mm=extent)

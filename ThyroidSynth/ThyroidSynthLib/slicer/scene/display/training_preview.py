@@ -1,101 +1,81 @@
-"""A training case and its reconstruction in 3D, beside whatever is in the scene; neither listed nor saved."""
+"""A training case and its reconstruction in 3D beside everything else in the scene; neither listed nor saved."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ThyroidSynthLib.geometry.polydata import polydata_of
+from ThyroidSynthLib.slicer.scene.nodes import add_hidden_node, node_with, nodes_of, remove_node
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLModelNode, vtkMRMLScene
 
-    from ThyroidSynthLib.geometry.surface import Surface
     from ThyroidSynthLib.jobs.preview import Preview
 
-_ATTRIBUTE = "ThyroidSynth.TrainingPreview"
+_ATTRIBUTE, _PLACE = "ThyroidSynth.TrainingPreview", "ThyroidSynth.TrainingPreview.Place"
 _GAP_MM = 25.0
 _COLOURS = {"truth": (0.87, 0.51, 0.40), "made": (0.30, 0.69, 0.55)}
 _NAMES = {"truth": "Training case", "made": "Reconstruction in training"}
 
 
 def show_training_preview(scene: vtkMRMLScene, preview: Preview) -> None:
-    """Show both shapes of a preview, replacing those of an earlier one where they stand."""
-    nodes = {kind: _node(scene, kind) for kind in _COLOURS}
-    if any(node is None for node in nodes.values()):
+    """Show both shapes of a preview; those of an earlier one are replaced where they are."""
+    nodes = training_preview_in(scene)
+    if nodes is None:
         remove_training_preview(scene)
         place = _free_place(scene, preview)
-        for kind in _COLOURS:
-            nodes[kind] = _add(scene, kind, place)
-            place = place + np.array([np.ptp(preview.truth.vertices[:, 0]) + _GAP_MM, 0.0, 0.0])
-    for kind, surface in (("truth", preview.truth), ("made", preview.made)):
-        nodes[kind].SetAndObservePolyData(polydata_of(_placed(surface, preview, nodes[kind]), normals=True))
+        step = np.array([np.ptp(preview.original.vertices[:, 0]) + _GAP_MM, 0.0, 0.0])
+        nodes = _add(scene, "truth", place), _add(scene, "made", place + step)
+    # Both are moved by the same amount from the trachea frame, so that they stand at the same height.
+    lower, upper = preview.original.bounds
+    for node, surface in zip(nodes, (preview.original, preview.reconstruction), strict=True):
+        place = np.array(json.loads(node.GetAttribute(_PLACE)))
+        moved = surface.moved(surface.vertices - (lower + upper) / 2 + place)
+        node.SetAndObservePolyData(polydata_of(moved, normals=True))
 
 
 def remove_training_preview(scene: vtkMRMLScene) -> None:
     """Remove both shapes, if they are shown."""
     for kind in _COLOURS:
-        node = _node(scene, kind)
+        node = node_with(scene, "vtkMRMLModelNode", _ATTRIBUTE, kind)
         if node is not None:
-            for each in (node.GetDisplayNode(), node):
-                scene.RemoveNode(each)
+            remove_node(node)
 
 
 def training_preview_in(scene: vtkMRMLScene) -> tuple[vtkMRMLModelNode, vtkMRMLModelNode] | None:
-    """Give the nodes of the case and of its reconstruction, if they are shown."""
-    truth, made = (_node(scene, kind) for kind in _COLOURS)
+    """Return the nodes of the case and of its reconstruction; None when they are not shown."""
+    truth, made = (node_with(scene, "vtkMRMLModelNode", _ATTRIBUTE, kind) for kind in _COLOURS)
     return None if truth is None or made is None else (truth, made)
 
 
-def _placed(surface: Surface, preview: Preview, node: vtkMRMLModelNode) -> Surface:
-    """Move a shape from the trachea frame to its place, so that both stand at the same height."""
-    place = np.array([float(value) for value in node.GetAttribute(_ATTRIBUTE).split()[1:]])
-    lower, upper = preview.truth.bounds
-    return surface.moved(surface.vertices - (lower + upper) / 2 + place)
-
-
 def _free_place(scene: vtkMRMLScene, preview: Preview) -> np.ndarray:
-    """Give a place to the patient's left of everything in the scene, in `ras_mm`."""
-    others = []
-    for kind in ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLModelNode"):
-        nodes = scene.GetNodesByClass(kind)
-        nodes.UnRegister(None)
-        others += [nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems())]
+    """Return a position in `ras_mm` to the patient's left of everything in the scene."""
     boxes = []
-    for node in others:
-        # The slice views are models too, as large as their field of view.
-        if node.GetHideFromEditors():
-            continue
-        bounds = [0.0] * 6
-        node.GetRASBounds(bounds)
-        if bounds[0] <= bounds[1]:
-            boxes.append(bounds)
-    half = np.ptp(preview.truth.vertices[:, 0]) / 2
+    for kind in ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLModelNode"):
+        for node in nodes_of(scene, kind):
+            # The slice views are hidden models as large as their field of view.
+            if node.GetHideFromEditors():
+                continue
+            bounds = [0.0] * 6
+            node.GetRASBounds(bounds)
+            if bounds[0] <= bounds[1]:
+                boxes.append(bounds)
     if not boxes:
         return np.zeros(3)
     box = np.array(boxes)
-    # R is the first axis, so the patient's left is where it is negative; two shapes stand there.
-    left_end = box[:, 0].min() - 3 * half - 2 * _GAP_MM
-    return np.array([left_end, (box[:, 2].min() + box[:, 3].max()) / 2, (box[:, 4].min() + box[:, 5].max()) / 2])
-
-
-def _node(scene: vtkMRMLScene, kind: str) -> vtkMRMLModelNode | None:
-    nodes = scene.GetNodesByClass("vtkMRMLModelNode")
-    nodes.UnRegister(None)
-    found = (nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems()))
-    return next((node for node in found if (node.GetAttribute(_ATTRIBUTE) or "").split()[:1] == [kind]), None)
+    # The first axis points to the right; there must be room for two shapes.
+    half = np.ptp(preview.original.vertices[:, 0]) / 2
+    left = box[:, 0].min() - 3 * half - 2 * _GAP_MM
+    return np.array([left, (box[:, 2].min() + box[:, 3].max()) / 2, (box[:, 4].min() + box[:, 5].max()) / 2])
 
 
 def _add(scene: vtkMRMLScene, kind: str, place: np.ndarray) -> vtkMRMLModelNode:
-    node = scene.CreateNodeByClass("vtkMRMLModelNode")
-    node.UnRegister(None)
-    node.SetName(_NAMES[kind])
-    node.SetAttribute(_ATTRIBUTE, " ".join([kind, *(f"{value:.3f}" for value in place)]))
-    node.SetHideFromEditors(True)
-    node.SetSaveWithScene(False)
+    node = add_hidden_node(scene, "vtkMRMLModelNode", _NAMES[kind], _ATTRIBUTE, kind)
+    node.SetAttribute(_PLACE, json.dumps(place.tolist()))
     node.SetSelectable(False)
-    scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     display.SetSaveWithScene(False)
