@@ -1,4 +1,4 @@
-"""Undo and redo of any depth."""
+"""Undo and redo."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_every_step_is_undone_and_redone_in_order():
     assert not history.canRedo
 
 
-def test_a_state_after_going_back_replaces_those_gone_back_from():
+def test_a_state_added_after_an_undo_replaces_the_undone_states():
     history = History("a")
     history.add("b")
     history.add("c")
@@ -38,7 +38,7 @@ def test_a_state_after_going_back_replaces_those_gone_back_from():
     assert history.redo() == "d"
 
 
-def test_it_agrees_with_two_stacks_over_random_use():
+def test_random_use_agrees_with_two_stacks():
     dice = random.Random(3)
     history, undone, done = History(0), [], [0]
     for number in range(1, 2000):

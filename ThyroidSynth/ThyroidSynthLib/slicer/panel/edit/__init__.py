@@ -1,1 +1,1 @@
-"""Section "Edit"."""
+"""Section Edit: fit the patient's thyroid and change its features."""

@@ -1,4 +1,4 @@
-"""Undo and redo of any depth: a line of states, and where on it one stands."""
+"""Undo and redo."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ State = TypeVar("State")
 
 
 class History(Generic[State]):
-    """States in the order in which they were reached.
+    """A list of states and the current position in it.
 
-    A state reached after going back replaces those that were gone back from, as everywhere. States are
-    kept as they are and never copied, so they should be small and must not be changed.
+    A state added after an undo replaces the states that were undone. States are not copied, so they should be
+    small and immutable.
 
     Parameters
     ----------
     first : State
-        Where it begins; it can always be gone back to.
+        The initial state.
     """
 
     def __init__(self, first: State) -> None:
@@ -25,47 +25,35 @@ class History(Generic[State]):
 
     @property
     def first(self) -> State:
-        """The state it began with."""
+        """The initial state."""
         return self._states[0]
 
     @property
     def current(self) -> State:
-        """The present state."""
+        """The current state."""
         return self._states[self._at]
 
     @property
     def canUndo(self) -> bool:
-        """Whether there is a state before the present one."""
+        """Whether there is a state before the current one."""
         return self._at > 0
 
     @property
     def canRedo(self) -> bool:
-        """Whether there is a state that was gone back from."""
+        """Whether there is a state after the current one."""
         return self._at + 1 < len(self._states)
 
     def add(self, state: State) -> None:
-        """Reach a new state."""
+        """Make a new state the current one."""
         self._at += 1
         self._states[self._at :] = [state]
 
     def undo(self) -> State:
-        """Go back to the state before; at the first one, stay.
-
-        Returns
-        -------
-        State
-            The present state.
-        """
+        """Return to the previous state, if there is one; return the current state."""
         self._at = max(self._at - 1, 0)
         return self.current
 
     def redo(self) -> State:
-        """Go forward to the state that was gone back from; at the last one, stay.
-
-        Returns
-        -------
-        State
-            The present state.
-        """
+        """Advance to the next state, if there is one; return the current state."""
         self._at = min(self._at + 1, len(self._states) - 1)
         return self.current

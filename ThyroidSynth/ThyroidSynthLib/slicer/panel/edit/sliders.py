@@ -1,4 +1,4 @@
-"""The sliders of an edit: one feature is moved at a time, from where the thyroid stands."""
+"""The sliders of an edit, of which one is moved at a time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
 
-# Sliders reach a little past the cohort, and past the patient's own gland where it lies outside.
-_REACH = 0.25
+# Sliders extend beyond the cohort's range, and beyond the patient's own value outside it, by this share of the range.
+_MARGIN = 0.25
 
 
 @dataclass(frozen=True)
 class EditRow:
-    """How a feature appears: its widgets' names, the parameter that holds it, and its utmost limits."""
+    """Widgets and limits of one feature.
+
+    Attributes
+    ----------
+    widgets : str
+        Part of the widgets' names.
+    hold : str
+        Name of the parameter that holds the feature constant.
+    lower, upper : float
+        Limits of the slider in any case.
+    """
 
     widgets: str
     hold: str
@@ -31,70 +41,69 @@ EDIT_ROWS = {
 
 
 class EditSliders:
-    """Three sliders, of which a hand moves one.
+    """One slider per feature.
 
     Parameters
     ----------
     ui : object
-        The section's widgets by name.
+        Widgets of the section by name.
     onMoved : callable
-        Called whenever a hand has moved one.
+        Called when the user has moved a slider.
 
     Attributes
     ----------
     moved : tuple of str and float, or None
-        The feature that is being moved, and its value; None as long as no slider was moved since values
-        were shown.
+        Feature and value of the slider that the user moved since values were last shown.
     """
 
     def __init__(self, ui, onMoved: Callable[[], None]) -> None:
         self.moved: tuple[str, float] | None = None
         self._onMoved = onMoved
         self._sliders = {name: getattr(ui, f"edit{row.widgets}Slider") for name, row in EDIT_ROWS.items()}
-        self._targets: dict[str, float] = {}
+        self._values: dict[str, float] = {}
         self._shown: dict[str, float] = {}
         for name, slider in self._sliders.items():
             slider.connect("valueChanged(double)", self._slot(name))
 
     def show(
-        self, targets: Mapping[str, float], original: Mapping[str, float], description: ModelDescription | None
+        self, values: Mapping[str, float], original: Mapping[str, float], description: ModelDescription | None
     ) -> None:
-        """Show the values that a thyroid stands at; `original` are those of the patient's own."""
-        self._targets = dict(targets)
+        """Show the values of an edit, with ranges that suit the features of the original gland and the model."""
+        self._values = dict(values)
         for name, slider in self._sliders.items():
-            lower, upper = _reach(name, original[name], description)
+            lower, upper = _range(name, original[name], description)
             blocked = slider.blockSignals(True)
-            slider.minimum, slider.maximum = min(lower, targets[name]), max(upper, targets[name])
-            slider.value = targets[name]
+            slider.minimum, slider.maximum = min(lower, values[name]), max(upper, values[name])
+            slider.value = values[name]
             slider.blockSignals(blocked)
             self._shown[name] = slider.value
 
     def enable(self, enabled: bool) -> None:
-        """Let the sliders be moved, or not."""
+        """Enable or disable the sliders."""
         for slider in self._sliders.values():
             slider.enabled = enabled
 
     def _slot(self, name: str) -> Callable[[float], None]:
         def move(value: float) -> None:
-            # The slider rounds: moved back to where it was, it means the value that was behind it.
+            # The slider rounds what it shows: back at its start it stands for the exact value.
             back = name in self._shown and abs(value - self._shown[name]) < 1e-9
             if self.moved is not None and self.moved[0] != name:
-                # Another slider, before the first had come to rest: one feature is changed at a time.
+                # One feature is changed at a time: a move of another slider that was not finished is discarded.
                 other = self.moved[0]
                 blocked = self._sliders[other].blockSignals(True)
-                self._sliders[other].value = self._targets[other]
+                self._sliders[other].value = self._values[other]
                 self._sliders[other].blockSignals(blocked)
-            self.moved = name, self._targets[name] if back else value
+            self.moved = name, self._values[name] if back else value
             self._onMoved()
 
         return move
 
 
-def _reach(name: str, value: float, description: ModelDescription | None) -> tuple[float, float]:
-    """Give how far a slider reaches for a patient's gland, whatever it is changed to."""
+def _range(name: str, original: float, description: ModelDescription | None) -> tuple[float, float]:
+    """Return the range of a slider, which does not depend on the edits made so far."""
     row = EDIT_ROWS[name]
-    low, high = value / 2, 2 * value
+    low, high = original / 2, 2 * original
     if description is not None:
         low, high = description.feature_range(name)
-    margin = _REACH * (high - low)
-    return max(row.lower, min(low, value) - margin), min(row.upper, max(high, value) + margin)
+    margin = _MARGIN * (high - low)
+    return max(row.lower, min(low, original) - margin), min(row.upper, max(high, original) + margin)

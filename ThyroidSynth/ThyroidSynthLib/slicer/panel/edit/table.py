@@ -1,4 +1,4 @@
-"""The table of an edit: each feature before, now, and the difference."""
+"""The table of an edit: each feature before and now, and the difference."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 from .wording import changeText
 
 _COLUMNS = 3
-_NOTHING = "–"
+_NO_VALUE = "–"
 
 
 class EditTable:
-    """Shows three features of two thyroids.
+    """Shows the features of a thyroid before and after an edit.
 
     Parameters
     ----------
     table : QTableWidget
-        One row a feature, in the order of `FEATURE_NAMES`; its headers come from the .ui file.
+        Has one row per feature, in the order of `FEATURE_NAMES`.
     """
 
     def __init__(self, table) -> None:
@@ -29,24 +29,20 @@ class EditTable:
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         for row in range(len(FEATURE_NAMES)):
             for column in range(_COLUMNS):
-                item = qt.QTableWidgetItem(_NOTHING)
+                item = qt.QTableWidgetItem(_NO_VALUE)
                 item.setTextAlignment(qt.Qt.AlignCenter)
                 table.setItem(row, column, item)
 
     def show(self, before: Mapping[str, float], now: Mapping[str, float]) -> None:
-        """Show the features of the patient's thyroid and of its edit."""
+        """Show the features of the original thyroid and of its edit."""
         for row, name in enumerate(FEATURE_NAMES):
-            self._write(
-                row,
-                featureText(name, before[name]),
-                featureText(name, now[name]),
-                changeText(name, before[name], now[name]),
-            )
+            values = featureText(name, before[name]), featureText(name, now[name])
+            self._write(row, *values, changeText(name, before[name], now[name]))
 
     def clear(self) -> None:
-        """Show that there is no edit."""
+        """Show no values."""
         for row in range(len(FEATURE_NAMES)):
-            self._write(row, *([_NOTHING] * _COLUMNS))
+            self._write(row, *([_NO_VALUE] * _COLUMNS))
 
     def _write(self, row: int, *texts: str) -> None:
         for column, text in enumerate(texts):

@@ -1,4 +1,4 @@
-"""What is said of a fit and of an edit, in words a reader of images uses."""
+"""Texts about a fit and an edit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
 
-# Overlap and 95 % distance of a fit that shows the gland as it is, and of one that shows it roughly.
+# Lowest Dice and highest HD95 in mm of a good and of a fair fit.
 _GOOD = (0.90, 2.0)
 _FAIR = (0.80, 4.0)
 # Training codes lie between about 0.7 and 1.2 SDs per dimension from their mean.
@@ -25,68 +25,68 @@ _DECIMALS = {"volume_ml": 1, "isthmus_area_mm2": 0, "symmetry": 2}
 
 
 def fitText(quality: Mapping[str, float]) -> str:
-    """Say how well the model alone describes a patient's gland.
+    """Return how well the model alone reproduces a patient's gland.
 
     Parameters
     ----------
     quality : mapping
-        `dice`, `assd_mm` and `hd95_mm`, as a `ThyroidRecord` keeps them.
+        `dice`, `assd_mm` and `hd95_mm`, as in `ThyroidRecord.quality`.
     """
-    dice, far_mm = quality["dice"], quality["hd95_mm"]
-    if dice >= _GOOD[0] and far_mm <= _GOOD[1]:
-        verdict = _("The model knows this shape well.")
-    elif dice >= _FAIR[0] and far_mm <= _FAIR[1]:
-        verdict = _("The model knows this shape roughly.")
+    dice, hd95_mm = quality["dice"], quality["hd95_mm"]
+    if dice >= _GOOD[0] and hd95_mm <= _GOOD[1]:
+        verdict = _("Good fit.")
+    elif dice >= _FAIR[0] and hd95_mm <= _FAIR[1]:
+        verdict = _("Fair fit.")
     else:
-        verdict = _("The model hardly knows this shape.")
-    numbers = _("By itself it reaches Dice {dice:.2f}, {mean:.1f} mm apart on average, {far:.1f} mm at 95 %.").format(
-        dice=dice, mean=quality["assd_mm"], far=far_mm
+        verdict = _("Poor fit.")
+    numbers = _("Model alone: Dice {dice:.2f}, mean surface distance {assd:.1f} mm, HD95 {hd95:.1f} mm.").format(
+        dice=dice, assd=quality["assd_mm"], hd95=hd95_mm
     )
     return f"{verdict} {numbers}"
 
 
 def fitWarning(quality: Mapping[str, float]) -> str:
-    """Say what to beware of with a patient's gland; empty when nothing is unusual.
+    """Return the limitations of a fit; empty if there are none.
 
     Parameters
     ----------
     quality : mapping
-        `dice`, `distance` of the code in SDs per dimension, and `inside_share`; for a gland that the scan's
-        border cuts `cut_by_scan`, and the volume that the model completes it to, with its 90 % interval.
+        As in `ThyroidRecord.quality`: `dice`, `distance` of the code from the mean in SDs per dimension, and
+        `inside_share`; for a gland cut by the scan's border also `cut_by_scan` and the `completed_ml` of the
+        whole gland with its 90 % interval.
     """
-    found = []
-    cut = bool(quality.get("cut_by_scan"))
-    if cut:
-        found.append(_cutText(quality))
+    warnings = []
     if quality["distance"] > _FAR_CODE:
-        found.append(
-            _("It lies {distance:.1f} SDs from the shapes the model has learnt; 1 is usual.").format(
+        warnings.append(
+            _("The shape is {distance:.1f} SDs from the training shapes; about 1 is usual.").format(
                 distance=quality["distance"]
             )
         )
     if quality["inside_share"] < _LEAST_INSIDE:
-        found.append(
-            _("{share:.0f} % of it lies where the model has never seen a thyroid.").format(
+        warnings.append(
+            _("{share:.0f} % of the gland lies outside the region of the training shapes.").format(
                 share=100 * (1 - quality["inside_share"])
             )
         )
-    if found[int(cut) :] or quality["dice"] < _FAIR[0]:
-        found.append(_("Its own details are kept, but how it changes is a guess: make small changes and look closely."))
-    return " ".join(found)
+    if warnings or quality["dice"] < _FAIR[0]:
+        warnings.append(_("Edits of this gland are unreliable: make small changes and check them."))
+    if quality.get("cut_by_scan"):
+        warnings.insert(0, _cutText(quality))
+    return " ".join(warnings)
 
 
 def _cutText(quality: Mapping[str, float]) -> str:
-    text = _("The scan's border cuts this gland: its features are those of the part in the scan.")
+    text = _("The gland is cut by the scan's border: the features are those of the part in the scan.")
     if "completed_ml" not in quality:
         return text
     whole, low, high = (featureText("volume_ml", quality[f"completed_{part}ml"]) for part in ("", "low_", "high_"))
-    guess = _("The pale part beyond is the model's guess: {whole} in all, {low} to {high} at 90 %.")
-    return f"{text} {guess.format(whole=whole, low=low, high=high)}"
+    estimate = _("The pale part is the model's estimate of the rest: {whole} in all (90 % interval {low} to {high}).")
+    return f"{text} {estimate.format(whole=whole, low=low, high=high)}"
 
 
 def changeText(name: str, before: float, now: float) -> str:
-    """Say how far a feature has changed, in its unit and in per cent."""
-    # Of the values as they are written, so that the three can be added up.
+    """Return the change of a feature in its unit and in per cent."""
+    # Computed from the rounded values that are shown, so that the three numbers agree.
     decimals = _DECIMALS[name]
     change = round(now, decimals) - round(before, decimals)
     if featureText(name, abs(change)) == featureText(name, 0.0):
@@ -99,8 +99,8 @@ def changeText(name: str, before: float, now: float) -> str:
 
 
 def missText(targets: Mapping[str, float], measured: Mapping[str, float]) -> str:
-    """Say by how much an edit misses what was asked; for one that does."""
-    parts = []
+    """Return by how much an edit misses its targets."""
+    misses = []
     for name in FEATURE_NAMES:
         if name not in targets:
             continue
@@ -108,34 +108,34 @@ def missText(targets: Mapping[str, float], measured: Mapping[str, float]) -> str
         amount = featureText(name, abs(miss))
         if amount == featureText(name, 0.0):
             continue
-        form = _("{feature} {amount} above the wish") if miss > 0 else _("{feature} {amount} below the wish")
-        parts.append(form.format(feature=featureName(name), amount=amount))
-    if not parts:
-        return _("Not quite reached.")
-    return _("Out of this gland's reach: {misses}. Free another feature, or ask for less.").format(
-        misses=", ".join(parts)
+        form = _("{feature} {amount} above target") if miss > 0 else _("{feature} {amount} below target")
+        misses.append(form.format(feature=featureName(name), amount=amount))
+    if not misses:
+        return _("The targets are not quite met.")
+    return _("Targets not met: {misses}. Clear Hold for another feature, or make a smaller change.").format(
+        misses=", ".join(misses)
     )
 
 
 def beyondText(
     targets: Mapping[str, float], original: Mapping[str, float], description: ModelDescription | None
 ) -> str:
-    """Say how far changes lead out of the cohort; empty when they do not. What is held is the patient's own."""
+    """Return which changed features lie outside the cohort's range; empty if none does.
+
+    Features that were held keep the patient's own value and are not mentioned.
+    """
     if description is None:
         return ""
-    changed = {
-        name: value for name, value in targets.items() if changeText(name, original[name], value) != _("unchanged")
-    }
-    texts = (
-        outsideText(name, description.features[:, place], changed[name])
-        for place, name in enumerate(FEATURE_NAMES)
-        if name in changed
-    )
+    texts = [
+        outsideText(name, description.features[:, column], targets[name])
+        for column, name in enumerate(FEATURE_NAMES)
+        if name in targets and changeText(name, original[name], targets[name]) != _("unchanged")
+    ]
     return "\n".join(filter(None, texts))
 
 
 def featureName(name: str) -> str:
-    """Give a feature's name within a sentence."""
+    """Return the name of a feature for use within a sentence."""
     return {"volume_ml": _("volume"), "isthmus_area_mm2": _("isthmus area"), "symmetry": _("symmetry")}[name]
 
 

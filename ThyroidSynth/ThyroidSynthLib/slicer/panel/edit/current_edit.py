@@ -1,0 +1,69 @@
+"""The edit in memory: which node shows it, and whether it can be continued."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import slicer
+from slicer.i18n import tr as _
+
+from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record, source_of
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
+
+    from .patient_edit import PatientEdit
+
+
+class CurrentEdit:
+    """Holds an edit while its node exists and the patient's thyroid is unchanged.
+
+    Attributes
+    ----------
+    edit : PatientEdit or None
+        None if no edit is in memory; it may be resumed from the record of the edited node.
+    """
+
+    def __init__(self) -> None:
+        self.edit: PatientEdit | None = None
+        self._nodeID = ""
+        self._sourceChanged = False
+
+    @property
+    def node(self):
+        """The node that shows the edit in memory, or None."""
+        return slicer.mrmlScene.GetNodeByID(self._nodeID) if self.edit is not None else None
+
+    def set(self, edit: PatientEdit, node) -> None:
+        """Hold an edit that a node shows."""
+        self.edit, self._nodeID, self._sourceChanged = edit, node.GetID(), False
+
+    def clear(self) -> None:
+        """Hold no edit."""
+        self.edit, self._nodeID, self._sourceChanged = None, "", False
+
+    def problem(self, parameters: ThyroidSynthParameterNode) -> str:
+        """Return why the chosen edit cannot be continued; empty if it can, or if there is none.
+
+        Drops an edit whose source has been removed or changed.
+        """
+        node, record = parameters.edited, edit_record(parameters.edited)
+        if record is None:
+            self.clear()
+            return ""
+        if self._nodeID != node.GetID():
+            self.clear()
+            self._nodeID = node.GetID()
+        source = source_of(node)
+        if source is None or source.GetSegmentation().GetSegment(record.source_segment) is None:
+            self.edit = None
+            return _("The patient's thyroid was removed. This edit cannot be continued, but it can be kept.")
+        if self.edit is not None and not self.edit.gland.is_unchanged(source):
+            self.edit, self._sourceChanged = None, True
+        if self._sourceChanged:
+            return _("The patient's thyroid was changed after it was fitted. Fit it again to continue.")
+        if source is not parameters.segmentation or record.source_segment != parameters.thyroidSegmentID:
+            return _("This edit belongs to another thyroid, in '{name}'. Fit the chosen thyroid to edit it.").format(
+                name=source.GetName()
+            )
+        return ""
