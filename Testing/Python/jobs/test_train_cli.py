@@ -365,10 +365,10 @@ def test_a_failed_training_says_why_in_state_and_log(
     result = run("--input", cohort, "--job", job.path, "--device", "cuda")
 
     assert result.returncode == 1
-    assert "sees no CUDA GPU" in result.stderr
+    assert "finds no CUDA GPU" in result.stderr
     assert job.read_state().status == "failed"
     assert job.read_state().message == result.stderr.strip()
-    assert "sees no CUDA GPU" in job.log_file.read_text()
+    assert "finds no CUDA GPU" in job.log_file.read_text()
 
 
 def test_a_cohort_that_changed_under_a_job_is_refused(tmp_path: Path, job: JobFolder, run) -> None:

@@ -8,10 +8,15 @@ import torch
 from ThyroidSynthLib.model.active_units import Active, Layer
 
 
+def layer_of(inputs: int, outputs: int) -> Layer:
+    linear = torch.nn.Linear(inputs, outputs)
+    return Layer.of(linear.weight, linear.bias)
+
+
 @pytest.fixture
 def layer() -> Layer:
     torch.manual_seed(0)
-    return Layer.of(torch.nn.Linear(6, 4))
+    return layer_of(6, 4)
 
 
 def test_units_that_are_off_everywhere_are_left_out(layer: Layer) -> None:
@@ -29,7 +34,7 @@ def test_units_that_are_off_everywhere_are_left_out(layer: Layer) -> None:
 
 def test_a_layer_that_is_off_gives_the_next_ones_biases(layer: Layer) -> None:
     dead = Active.of(-torch.ones(5, 6))
-    last = Layer.of(torch.nn.Linear(6, 1))
+    last = layer_of(6, 1)
 
     assert len(dead.units) == 0
     torch.testing.assert_close(dead.value(last), last.bias.expand(5))

@@ -1,7 +1,6 @@
-"""Several processes train as one does: the same loss curve, one model, and they begin and end together.
+"""Several processes have the loss curve of one, write one model, and start and end together.
 
-The processes are real ones over Gloo, started by torchrun as a user would; what needs no second process
-looks at the parts alone.
+The processes are real ones over Gloo, most of them started by torchrun.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
-    """Nine cases: steps of 8 and of 1 shape, so that one process has nothing to do in the second."""
+    """Nine cases: steps of 8 and of 1 shape, so that one process has no shape in the second."""
     return write_tiny_cohort(tmp_path_factory.mktemp("process_group") / "cohort", cases=9, samples_per_shape=1200)
 
 
@@ -46,7 +45,7 @@ def script(cohort: Cohort, job: Path, epochs: int) -> list[str]:
     return [str(train_script()), *map(str, arguments)]
 
 
-def test_two_processes_follow_the_loss_curve_of_one_and_write_one_model(cohort: Cohort, tmp_path: Path) -> None:
+def test_two_processes_have_the_loss_curve_of_one_and_write_one_model(cohort: Cohort, tmp_path: Path) -> None:
     job = JobFolder(tmp_path / "job")
 
     result = subprocess.run(
@@ -70,11 +69,11 @@ def test_two_processes_follow_the_loss_curve_of_one_and_write_one_model(cohort: 
         assert curves[0][0] != curves[0][-1]
     found = ShapeModel.load(job.model_file)
     np.testing.assert_allclose(found.latent_table, expected.latent_table, atol=2e-3)
-    # What the rounding leaves is little beside what was learned.
+    # Differences by rounding are small compared with what was learned.
     assert np.abs(found.latent_table - expected.latent_table).mean() < 0.01 * np.abs(expected.latent_table).mean()
 
 
-def test_a_stop_reaches_all_and_the_training_goes_on_with_another_number_of_processes(
+def test_a_stop_reaches_all_processes_and_the_training_resumes_with_another_number_of_them(
     cohort: Cohort, tmp_path: Path
 ) -> None:
     job = JobFolder(tmp_path / "job")
@@ -103,11 +102,11 @@ def test_a_stop_reaches_all_and_the_training_goes_on_with_another_number_of_proc
     assert [report.epoch for report in reports] == [state.epoch + 1, state.epoch + 2]
 
 
-def test_an_error_is_told_once_and_leaves_no_process_waiting(tmp_path: Path) -> None:
+def test_an_error_is_reported_once_and_leaves_no_process_waiting(tmp_path: Path) -> None:
     arguments = ["--input", str(tmp_path / "nothing"), "--job", str(tmp_path / "job")]
     with socket.create_server(("127.0.0.1", 0)) as server:
         rendezvous = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1]), "WORLD_SIZE": "2"}
-    # As another launcher than torchrun may do it.
+    # As a launcher other than torchrun may start them.
     processes = [
         subprocess.Popen(
             [sys.executable, str(train_script()), *arguments],
@@ -117,13 +116,13 @@ def test_an_error_is_told_once_and_leaves_no_process_waiting(tmp_path: Path) -> 
         )
         for rank in range(2)
     ]
-    told = [process.communicate(timeout=60)[1] for process in processes]
+    errors = [process.communicate(timeout=60)[1] for process in processes]
 
     assert [process.returncode for process in processes] == [1, 0]
-    assert ["does not exist" in text for text in told] == [True, False]
+    assert ["does not exist" in text for text in errors] == [True, False]
 
 
-def test_parts_are_the_whole_and_nearly_equal() -> None:
+def test_parts_cover_everything_once_and_are_nearly_equal() -> None:
     for size in (1, 2, 3, 5):
         for count in (1, 7, 8):
             parts = [ProcessGroup(rank, size).part_of(count) for rank in range(size)]
@@ -132,7 +131,7 @@ def test_parts_are_the_whole_and_nearly_equal() -> None:
             assert max(lengths) - min(lengths) <= 1
 
 
-def test_without_torchrun_a_training_is_alone() -> None:
+def test_without_torchrun_there_is_one_process() -> None:
     rendezvous = {"MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
     for environment in ({}, {"WORLD_SIZE": "4"}, {"RANK": "0", "WORLD_SIZE": "1", **rendezvous}):
         with process_group_of_environment(environment) as process_group:

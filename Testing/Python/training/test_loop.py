@@ -1,4 +1,4 @@
-"""Training learns, repeats bit for bit, and goes on where it was stopped."""
+"""Training lowers its losses, repeats bit for bit, and resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def assert_same_model(first: ShapeModel, second: ShapeModel) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("preset", ["fast", "paper"])
-def test_every_variant_learns(cohort: Cohort, variant: str, preset: str) -> None:
+def test_every_variant_halves_its_sdf_loss(cohort: Cohort, variant: str, preset: str) -> None:
     settings = replace(small(variant, epochs=30), preset=preset, learning_rate=3e-3, latent_learning_rate=3e-3)
 
     model, reports = learned(cohort, settings)
@@ -57,7 +57,7 @@ def test_every_variant_learns(cohort: Cohort, variant: str, preset: str) -> None
     assert model.synthetic
 
 
-def test_fewer_samples_on_the_surface_make_the_field_cross_it_more_steeply(cohort: Cohort) -> None:
+def test_fewer_samples_on_the_surface_give_a_steeper_field_there(cohort: Cohort) -> None:
     slopes = []
     for share in (None, 0.3):
         model, _ = learned(cohort, small(epochs=80, surface_share=share, hidden_width=32, learning_rate=3e-3))
@@ -70,7 +70,7 @@ def test_fewer_samples_on_the_surface_make_the_field_cross_it_more_steeply(cohor
     assert slopes[1] > 1.3 * slopes[0]
 
 
-def test_a_report_says_how_long_it_will_take(cohort: Cohort) -> None:
+def test_a_report_has_the_pace_the_remaining_time_and_the_total_loss(cohort: Cohort) -> None:
     _, reports = learned(cohort, small())
 
     assert reports[-1].eta_s == 0.0
@@ -81,7 +81,7 @@ def test_a_report_says_how_long_it_will_take(cohort: Cohort) -> None:
     )
 
 
-def test_the_same_seed_gives_the_same_model_bit_for_bit_and_another_seed_another(cohort: Cohort) -> None:
+def test_the_same_seed_gives_the_same_model_bit_for_bit_and_another_seed_does_not(cohort: Cohort) -> None:
     torch.manual_seed(1)
     first, _ = learned(cohort, small())
     torch.manual_seed(2)
@@ -92,7 +92,7 @@ def test_the_same_seed_gives_the_same_model_bit_for_bit_and_another_seed_another
     assert not np.array_equal(first.latent_table, other.latent_table)
 
 
-def test_training_leaves_everyone_elses_random_numbers_alone(cohort: Cohort) -> None:
+def test_training_does_not_change_the_global_random_state(cohort: Cohort) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -103,10 +103,10 @@ def test_training_leaves_everyone_elses_random_numbers_alone(cohort: Cohort) -> 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("stop_after", [1, 4])
-def test_a_stopped_and_resumed_training_is_the_undisturbed_one_bit_for_bit(
+def test_a_stopped_and_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
     cohort: Cohort, tmp_path: Path, variant: str, stop_after: int
 ) -> None:
-    undisturbed, expected = learned(cohort, small(variant))
+    uninterrupted, expected = learned(cohort, small(variant))
     checkpoint = tmp_path / "checkpoint.safetensors"
     reports: list[EpochReport] = []
 
@@ -122,20 +122,20 @@ def test_a_stopped_and_resumed_training_is_the_undisturbed_one_bit_for_bit(
     resumed, later = learned(cohort, small(variant), checkpoint_path=checkpoint)
 
     assert [report.losses for report in (*reports, *later)] == [report.losses for report in expected]
-    assert_same_model(undisturbed, resumed)
+    assert_same_model(uninterrupted, resumed)
 
 
-def test_a_mirrored_training_resumes_bit_for_bit_as_well(cohort: Cohort, tmp_path: Path) -> None:
+def test_a_training_with_mirrored_dimensions_resumes_bit_for_bit(cohort: Cohort, tmp_path: Path) -> None:
     settings = small(mirrored_size=2)
-    undisturbed, _ = learned(cohort, settings)
+    uninterrupted, _ = learned(cohort, settings)
 
     with pytest.raises(Cancelled):
         train(cohort, settings, device="cpu", checkpoint_path=tmp_path / "c", should_stop=lambda: True)
 
-    assert_same_model(undisturbed, learned(cohort, settings, checkpoint_path=tmp_path / "c")[0])
+    assert_same_model(uninterrupted, learned(cohort, settings, checkpoint_path=tmp_path / "c")[0])
 
 
-def test_a_finished_training_started_again_gives_its_model_with_its_losses(cohort: Cohort, tmp_path: Path) -> None:
+def test_resuming_a_finished_training_returns_its_model_and_losses(cohort: Cohort, tmp_path: Path) -> None:
     first, _ = learned(cohort, small(), checkpoint_path=tmp_path / "checkpoint")
 
     again, reports = learned(cohort, small(), checkpoint_path=tmp_path / "checkpoint")
@@ -145,7 +145,7 @@ def test_a_finished_training_started_again_gives_its_model_with_its_losses(cohor
     assert again.provenance == first.provenance
 
 
-def test_checkpoints_are_written_as_often_as_asked(cohort: Cohort, tmp_path: Path) -> None:
+def test_a_checkpoint_is_written_when_its_interval_has_passed(cohort: Cohort, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     written: list[bool] = []
 
@@ -161,7 +161,7 @@ def test_checkpoints_are_written_as_often_as_asked(cohort: Cohort, tmp_path: Pat
     assert written == [False, True, True]
 
 
-def test_a_wish_to_stop_that_comes_with_the_last_epoch_does_not_lose_the_model(cohort: Cohort) -> None:
+def test_a_stop_during_the_last_epoch_still_returns_the_model(cohort: Cohort) -> None:
     model, reports = learned(cohort, small(epochs=1), should_stop=lambda: True)
 
     assert len(reports) == 1
@@ -179,7 +179,7 @@ def test_a_checkpoint_of_other_settings_or_another_cohort_is_refused(cohort: Coh
         learned(other, small(epochs=1), checkpoint_path=checkpoint)
 
 
-def test_a_damaged_checkpoint_is_refused_by_name(cohort: Cohort, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused_with_its_name(cohort: Cohort, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint.safetensors"
     learned(cohort, small(epochs=1), checkpoint_path=checkpoint)
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
@@ -199,7 +199,7 @@ def test_the_correlation_variant_lowers_the_correlation_of_the_whole_table(cohor
     assert correlation_of(strong) < 0.8 * correlation_of(small("fixed", epochs=40))
 
 
-def test_a_cohort_of_one_case_can_be_learned(tmp_path: Path) -> None:
+def test_a_cohort_of_one_case_gives_finite_losses_and_codes(tmp_path: Path) -> None:
     one = write_tiny_cohort(tmp_path / "one", cases=1, samples_per_shape=200)
 
     for variant in VARIANTS:
@@ -208,11 +208,11 @@ def test_a_cohort_of_one_case_can_be_learned(tmp_path: Path) -> None:
         assert np.isfinite(model.codes).all()
 
 
-def test_devices_are_checked_by_name() -> None:
+def test_an_unknown_or_missing_device_is_refused_with_its_name() -> None:
     assert choose_device("cpu").type == "cpu"
     assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(ModelError, match="abacus"):
         choose_device("abacus")
     if not torch.cuda.is_available():
-        with pytest.raises(ModelError, match="sees no CUDA GPU"):
+        with pytest.raises(ModelError, match="finds no CUDA GPU"):
             choose_device("cuda:1")

@@ -1,8 +1,8 @@
-"""Going through a ReLU network by its active units only.
+"""Evaluation of a ReLU network through its active units only.
 
-A unit that is off at every point of a chunk adds nothing to the next layer, and nothing flows back through it.
-In a trained network that is most of a layer: at 500 points of one shape some 60 units of 256 are on in the
-second layer. Left out of the products they leave the same sums, in a half to a quarter of the arithmetic.
+A unit that is 0 at every point of a chunk contributes nothing to the next layer and receives no gradient. In a
+trained network that is most of a layer: at 500 points near one surface about 60 of 256 units are active in the second
+layer. Leaving the others out of the products takes a half to a quarter of the arithmetic and changes no sum.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Layer:
     ----------
     weight : Tensor, shape (outputs, inputs)
     by_input : Tensor, shape (inputs, outputs)
-        The same numbers, an input's beside each other: so the weights of some inputs are picked quickly.
+        The transpose as a contiguous array, so that the weights of some inputs are copied quickly.
     bias : Tensor, shape (outputs,)
     """
 
@@ -29,22 +29,21 @@ class Layer:
     bias: torch.Tensor
 
     @classmethod
-    def of(cls, layer: torch.nn.Linear) -> Layer:
-        """Take a layer as it is now."""
-        weight = layer.weight.detach()
-        return cls(weight, weight.T.contiguous(), layer.bias.detach())
+    def of(cls, weight: torch.Tensor, bias: torch.Tensor) -> Layer:
+        """Return the layer with these parameters, without their gradients."""
+        return cls(weight.detach(), weight.detach().T.contiguous(), bias.detach())
 
 
 @dataclass(frozen=True)
 class Active:
-    """What the active units of a layer give.
+    """The outputs of the active units of a layer.
 
     Attributes
     ----------
     units : Tensor of int64, shape (k,)
-        Their numbers.
+        Numbers of the units that are above 0 at one point or more.
     outputs : Tensor, shape (n, k)
-        Theirs at n points, 0 where they are off.
+        Their outputs at n points.
     """
 
     units: torch.Tensor
@@ -52,20 +51,20 @@ class Active:
 
     @classmethod
     def of(cls, sums: torch.Tensor) -> Active:
-        """Find them by the weighted sums (n, width) of all units of a layer; n is 1 or more."""
-        # What is not a number counts as active, so that it does not pass unseen.
+        """Return the active units, given the inputs (n, width) of all ReLUs of a layer; n is 1 or more."""
+        # Written so that NaN counts as active and is not lost.
         units = torch.nonzero(~(sums.amax(dim=0) <= 0))[:, 0]
         return cls(units, sums.index_select(1, units).relu_())
 
     def into(self, layer: Layer) -> Active:
-        """Go on through a layer, to its own active units."""
+        """Return the active units of the next layer."""
         return Active.of(torch.addmm(layer.bias, self.outputs, layer.by_input.index_select(0, self.units)))
 
     def value(self, layer: Layer) -> torch.Tensor:
-        """Go on through a last layer of one output, shape (n,)."""
+        """Return the values (n,) of a last layer with one output."""
         weights = layer.weight[0].index_select(0, self.units)
         return torch.addmv(layer.bias.expand(len(self.outputs)), self.outputs, weights)
 
     def back(self, slope: torch.Tensor) -> torch.Tensor:
-        """Give how something changes with the sums (n, k) from how it does with the outputs; where off, not at all."""
+        """Return the derivatives (n, k) with respect to the inputs of the ReLUs from those of their outputs."""
         return torch.ops.aten.threshold_backward(slope, self.outputs, 0.0)

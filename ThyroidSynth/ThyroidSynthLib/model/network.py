@@ -1,8 +1,10 @@
-"""The coordinate network f(x, z) that holds every shape of the cohort (paper, section 2.1)."""
+"""The network f(x, z) that represents every shape of the cohort (paper, section 2.1)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import nn
@@ -11,9 +13,8 @@ from torch import nn
 class SDFNetwork(nn.Module):
     """A multilayer perceptron from a point and a latent code to a signed distance.
 
-    The paper concatenates the code to every point. The first layer is linear, so the code's part of
-    it is the same for all points of a shape: it is computed once a shape and added as a bias. The
-    result is the same function, with a tenth less arithmetic.
+    The paper concatenates the code to every point. The first layer is linear, so the code's part of it is the same
+    for all points of a shape: it is computed once per shape and added as a bias.
 
     Parameters
     ----------
@@ -21,32 +22,38 @@ class SDFNetwork(nn.Module):
         Dimensions of the whole latent code, fixed and trainable.
     hidden_layers, hidden_width : int
         3 and 256 in the paper.
+
+    Attributes
+    ----------
+    layers : sequence of torch.nn.Linear
+        A `torch.nn.ModuleList`.
     """
 
     def __init__(self, latent_size: int, hidden_layers: int = 3, hidden_width: int = 256) -> None:
         super().__init__()
         widths = [3 + latent_size] + [hidden_width] * hidden_layers + [1]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        # A ModuleList does not know the type of its modules.
+        self.layers = cast(Sequence[nn.Linear], nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths)))
 
     def fold(self, codes: torch.Tensor) -> torch.Tensor:
-        """Give the first layer's part that depends on the codes (..., latent), shape (..., width)."""
+        """Return the code's part of the first layer, shape (..., width), for codes of shape (..., latent_size)."""
         first = self.layers[0]
         return nn.functional.linear(codes, first.weight[:, 3:], first.bias)
 
     def forward(self, points: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
-        """Predict signed distances in the `unit` frame.
+        """Compute signed distances.
 
         Parameters
         ----------
         points : Tensor, shape (shapes, points, 3) or (points, 3)
             Positions in the `unit` frame.
         folded : Tensor, shape (shapes, width) or (width,)
-            What `fold` gave for each shape's code.
+            `fold` of each shape's code.
 
         Returns
         -------
         Tensor, shape (shapes, points) or (points,)
-            Signed distance, negative inside.
+            Signed distance in the `unit` frame, negative inside.
         """
         first = self.layers[0]
         hidden = torch.relu(nn.functional.linear(points, first.weight[:, :3]) + folded.unsqueeze(-2))

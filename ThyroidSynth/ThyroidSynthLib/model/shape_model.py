@@ -95,7 +95,7 @@ class ShapeModel:
     @cached_property
     def layers(self) -> list[Layer]:
         """The network's layers behind the first, ready to be gone through again and again."""
-        return [Layer.of(layer) for layer in self.network.layers[1:]]
+        return [Layer.of(layer.weight, layer.bias) for layer in self.network.layers[1:]]
 
     def index_of(self, case_id: str) -> int:
         """Give the row of a training case."""

@@ -1,11 +1,12 @@
-"""Tensors and their description in one safetensors file: the form of models and checkpoints.
+"""Tensors and a JSON description in one safetensors file, the format of models and checkpoints.
 
-safetensors holds raw arrays and JSON only, so opening a file from a stranger runs no code of theirs.
+safetensors holds raw arrays and JSON only, so that opening a file from elsewhere cannot run code.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ThyroidSynthLib.common.errors import ModelError, OutputError
 from ThyroidSynthLib.common.files import atomic_path
 
 
-def save_tensors(path: Path | str, tensors: dict[str, torch.Tensor], description: dict[str, Any]) -> None:
+def save_tensors(path: Path | str, tensors: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
     """Write tensors and a JSON description, replacing `path` in one step.
 
     Raises
@@ -36,12 +37,12 @@ def save_tensors(path: Path | str, tensors: dict[str, torch.Tensor], description
 
 
 def load_tensors(path: Path | str, *, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read what `save_tensors` wrote.
+    """Read a file that `save_tensors` wrote.
 
     Parameters
     ----------
     kind : str
-        What the description's "kind" must be, such as "model".
+        Required value of "kind" in the description, such as "model".
 
     Raises
     ------
@@ -58,7 +59,7 @@ def load_tensors(path: Path | str, *, kind: str) -> tuple[dict[str, torch.Tensor
             header = stream.metadata() or {}
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 not a mapping
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is damaged or no safetensors file ({error}). Copy or train it again.") from error
+        raise ModelError(f"{path} is damaged or not a safetensors file ({error}). Copy or train it again.") from error
     try:
         description = json.loads(header["thyroidsynth"])
     except (KeyError, json.JSONDecodeError):
@@ -67,3 +68,13 @@ def load_tensors(path: Path | str, *, kind: str) -> tuple[dict[str, torch.Tensor
     if found != kind:
         raise ModelError(f"{path} is a {found} file, not a {kind} file. Choose a {kind} file.")
     return tensors, description
+
+
+def with_prefix(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors with a prefix before each name."""
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def without_prefix(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors whose name begins with a prefix, by the rest of the name."""
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,24 +1,26 @@
-"""To which side glands lean: where the mirrored dimensions of the codes start."""
+"""Initial values of the mirrored code dimensions."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Samples of a shape that are looked at, and the size of the first code.
+from ThyroidSynthLib.dataset.row_view import RowView
+
+# Samples of a shape that are used, and the root mean square of the values.
 _SAMPLES = 2000
 _SD = 0.05
 
 
-def sides_of(samples: np.ndarray) -> np.ndarray:
-    """Say to which side each shape leans, above and below, in front and behind.
+def asymmetry_of(samples: np.ndarray | RowView) -> np.ndarray:
+    """Compute how far each shape leans to one side: in all, along its height and along its depth.
 
-    A gland and its mirror image start from opposite codes. From codes near 0 a gland without one lobe
-    was learned as one with two: the mean of itself and its mirror image.
+    A gland and its mirror image get opposite values. From values near 0 a gland without one lobe was learned as a
+    gland with two: the mean of itself and its mirror image.
 
     Parameters
     ----------
     samples : array, shape (n, samples per shape, 4)
-        Of a cohort; looked at one shape after the other, so that its size does not matter.
+        Of a cohort, in the `unit` frame. One shape is read at a time, so a large cohort may be on disk.
 
     Returns
     -------
@@ -27,7 +29,7 @@ def sides_of(samples: np.ndarray) -> np.ndarray:
     """
     means = np.array([_means(samples[row, :_SAMPLES, :3]) for row in range(len(samples))])
     x, y, z, xz, xy = means.T
-    # Heights and depths are taken from the middle of the cohort.
+    # Height and depth are relative to the middle of the cohort.
     moments = np.stack([x, xz - x * z.mean(), xy - x * y.mean()], axis=1)
     spread = np.sqrt(np.mean(moments**2, axis=0))
     return (_SD * moments / np.where(spread > 0, spread, 1.0)).astype(np.float32)

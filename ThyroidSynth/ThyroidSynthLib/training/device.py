@@ -8,18 +8,18 @@ from ThyroidSynthLib.common.errors import ModelError
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Give the device called "cpu", "cuda" (or "cuda:1"), or for "auto" the GPU when there is one.
+    """Return the device named "cpu", "cuda" or "cuda:1"; for "auto" the GPU if PyTorch can use one, else the CPU.
 
     Raises
     ------
     ModelError
-        CUDA was asked for and this PyTorch cannot use it.
+        There is no such device, or this PyTorch cannot use it.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ModelError(
-            f"Device '{name}' was asked for, but PyTorch {torch.__version__} sees no CUDA GPU. "
+            f"Device '{name}' is not available: PyTorch {torch.__version__} finds no CUDA GPU. "
             "Install a PyTorch with CUDA that fits the driver, or choose 'cpu' or 'auto'."
         )
     try:

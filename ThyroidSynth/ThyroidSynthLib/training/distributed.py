@@ -1,17 +1,14 @@
-"""Training by several processes, on one machine or on many, as ``torchrun`` starts them.
+"""Training by several processes, on one machine or several, as ``torchrun`` starts them.
 
-Every process holds the whole network and the whole latent table, and walks through the same shapes in the
-same order with the same random numbers. Of a step's shapes it learns from its own part only. Then the
-gradients of all are brought together and each takes the same step. So any number of processes follows the
-loss curve of one, but for the rounding of sums.
+Every process holds the whole network and the whole latent table and draws the same batches with the same random
+numbers. It learns from its own part of each batch; then the gradients are added up over all processes and each takes
+the same step. So any number of processes follows the loss curve of one, except for the rounding of sums.
 
-PyTorch's `DistributedDataParallel` is not used: it hooks into automatic differentiation, and most gradients
-here are made without it (see `gradients`), so its hooks would not be called. What it does is done here by
-hand: all gradients in one flat buffer and one `all_reduce` a step, over NCCL between GPUs and over Gloo
-between processors. Of the latent table only the step's rows travel, whatever the size of the cohort.
+PyTorch's `DistributedDataParallel` synchronises modules only. Here the rows of the latent table that a step uses travel
+with the network's gradients in one `all_reduce` per step, over NCCL between GPUs and over Gloo between CPUs.
 
-The first process alone (rank 0) has the job: its state, log, previews, checkpoints and the model. It tells
-the others what to train; they read the cohort and the checkpoint themselves, from a drive all machines see.
+Only the first process (rank 0) has the job: its state, log, previews, checkpoints and the model. It sends the others
+the plan of the training; they read the cohort and the checkpoint from a drive that all machines see.
 """
 
 from __future__ import annotations
@@ -31,22 +28,22 @@ from ThyroidSynthLib.common.progress import ShouldStop, never
 if TYPE_CHECKING:
     import torch
 
-_NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-_PLAN, _HEARD = "thyroidsynth/plan", "thyroidsynth/heard"
-# How long a first process that will not train stays, so that the others hear of it.
-_FAREWELL_S = 10.0
+_REQUIRED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_PLAN, _RECEIVED = "thyroidsynth/plan", "thyroidsynth/received"
+# How long a first process that will not train waits until the others have received that.
+_DISMISS_TIMEOUT_S = 10.0
 
 
 @dataclass
 class ProcessGroup:
-    """The processes of a training, seen from one of them; by itself a training of one process.
+    """The processes of a training, as one of them sees them; by default a single process.
 
     Attributes
     ----------
     rank : int
         Number of this process; 0 is the first, which has the job.
     size : int
-        Processes in all.
+        Number of processes.
     local_rank : int
         Number of this process on its machine, and of the GPU it takes there.
     """
@@ -55,7 +52,7 @@ class ProcessGroup:
     size: int = 1
     local_rank: int = 0
     _store: Any = field(default=None, repr=False)
-    _announced: bool = field(default=False, repr=False)
+    _plan_sent: bool = field(default=False, repr=False)
 
     @property
     def follows(self) -> bool:
@@ -63,16 +60,16 @@ class ProcessGroup:
         return self.rank > 0
 
     def part_of(self, count: int) -> slice:
-        """Give this process's part of `count` things; the parts of all are the whole."""
+        """Return this process's part of `count` things. The parts do not overlap and are nearly equal."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def own_gpu(self, device: torch.device) -> torch.device:
-        """Give the GPU of this process where it is one of several on GPUs; other devices as they are.
+        """Return the GPU of this process if it is one of several on GPUs; else `device` unchanged.
 
         Raises
         ------
         ModelError
-            A single GPU was asked for, or the machine has fewer than processes.
+            `device` is one particular GPU, or the machine has fewer GPUs than processes.
         """
         import torch
 
@@ -88,87 +85,91 @@ class ProcessGroup:
         torch.cuda.set_device(self.local_rank)
         return torch.device("cuda", self.local_rank)
 
-    def announce(self, plan: dict[str, Any] | None) -> None:
-        """Tell the other processes what to train."""
-        self._announced = True
+    def send_plan(self, plan: dict[str, Any] | None) -> None:
+        """Send the other processes what to train; None if there is nothing to train."""
+        self._plan_sent = True
         self._store.set(_PLAN, json.dumps(plan))
 
-    def dismiss(self) -> None:
-        """Tell the other processes that there is nothing to train, unless they were told what to."""
-        if self._announced:
-            return
-        with suppress(RuntimeError):
-            self.announce(None)
-            until = time.monotonic() + _FAREWELL_S
-            while self._store.add(_HEARD, 0) < self.size - 1 and time.monotonic() < until:
-                time.sleep(0.05)
-
-    def announced(self, should_stop: ShouldStop = never) -> dict[str, Any] | None:
-        """Wait for what the first process announces; None when there is nothing to train."""
-        with _lost():
-            # In small steps: a preparation may take hours, and a signal must get through.
+    def receive_plan(self, should_stop: ShouldStop = never) -> dict[str, Any] | None:
+        """Wait for the plan of the first process and return it; None if there is nothing to train."""
+        with _connection_errors():
+            # Polled, because a preparation may take hours and `should_stop` must be called meanwhile.
             while not self._store.check([_PLAN]):
                 if should_stop():
                     return None
                 time.sleep(0.1)
-            plan = json.loads(self._store.get(_PLAN))
-            self._store.add(_HEARD, 1)
+            plan: dict[str, Any] | None = json.loads(self._store.get(_PLAN))
+            self._store.add(_RECEIVED, 1)
             return plan
 
-    def sum_up(self, tensors: Sequence[torch.Tensor], weight: float) -> None:
-        """Replace each tensor by its sum over all processes, each process's `weight` times."""
+    def dismiss(self) -> None:
+        """Send the other processes that there is nothing to train, unless they have a plan."""
+        if self._plan_sent:
+            return
+        with suppress(RuntimeError):
+            self.send_plan(None)
+            deadline = time.monotonic() + _DISMISS_TIMEOUT_S
+            while self._store.add(_RECEIVED, 0) < self.size - 1 and time.monotonic() < deadline:
+                time.sleep(0.05)
+
+    def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Replace each tensor by its sum over all processes."""
         if self.size == 1:
             return
         import torch
         from torch import distributed
 
-        with _lost(), torch.no_grad():
-            flat = torch.cat([tensor.reshape(-1) for tensor in tensors]).mul_(weight)
+        with _connection_errors(), torch.no_grad():
+            flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
             distributed.all_reduce(flat)
             for tensor, sums in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
                 tensor.copy_(sums.view_as(tensor))
 
-    def align(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Replace each tensor by the first process's, so that different processors do not drift apart."""
+    def broadcast(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Replace each tensor by that of the first process, so that different machines do not drift apart."""
         if self.size == 1:
             return
-        import torch
         from torch import distributed
 
-        with _lost(), torch.no_grad():
+        with _connection_errors():
             for tensor in tensors:
                 distributed.broadcast(tensor.data, src=0)
 
-    def any(self, target: bool) -> bool:
-        """Say whether any process has the wish; all get the same answer."""
+    def any(self, value: bool) -> bool:
+        """Return whether the value is true in any process."""
         if self.size == 1:
-            return target
+            return value
         import torch
         from torch import distributed
 
-        targets = torch.tensor([int(target)])
-        with _lost():
-            distributed.all_reduce(targets, distributed.ReduceOp.MAX)
-        return bool(targets.item())
+        values = torch.tensor([int(value)])
+        with _connection_errors():
+            distributed.all_reduce(values, distributed.ReduceOp.MAX)
+        return bool(values.item())
 
-    def insist_on_the_same(self, what: str) -> None:
-        """Make sure that all processes go on from the same place.
+    def require_same(self, start: str) -> None:
+        """Check that all processes start from the same checkpoint and cohort.
+
+        Parameters
+        ----------
+        start : str
+            Identifies them.
 
         Raises
         ------
         JobError
-            `what` is not the same in all of them.
+            `start` differs between processes.
         """
         if self.size == 1:
             return
         import torch
         from torch import distributed
 
-        digest = int.from_bytes(hashlib.sha256(what.encode()).digest()[:7], "big")
-        ends = torch.tensor([digest, -digest])
-        with _lost():
-            distributed.all_reduce(ends, distributed.ReduceOp.MAX)
-        if ends[0] != -ends[1]:
+        digest = int.from_bytes(hashlib.sha256(start.encode()).digest()[:7], "big")
+        extremes = torch.tensor([digest, -digest])
+        with _connection_errors():
+            distributed.all_reduce(extremes, distributed.ReduceOp.MAX)
+        if extremes[0] != -extremes[1]:
             raise JobError(
                 "The training processes do not see the same checkpoint. Put the job's folder on a drive that all "
                 "machines see under the same path."
@@ -176,12 +177,12 @@ class ProcessGroup:
 
 
 ALONE = ProcessGroup()
-"""The team of a training that is one process."""
+"""The group of a training by a single process."""
 
 
 @contextmanager
 def process_group_of_environment(environment: Mapping[str, str] = os.environ) -> Iterator[ProcessGroup]:
-    """Join the processes that ``torchrun`` started this one with; without it give `ALONE`.
+    """Join the processes that ``torchrun`` started this one with; `ALONE` if it did not.
 
     Parameters
     ----------
@@ -191,9 +192,9 @@ def process_group_of_environment(environment: Mapping[str, str] = os.environ) ->
     Raises
     ------
     JobError
-        The others do not come, or PyTorch cannot do it.
+        The other processes cannot be reached, or this PyTorch has no distributed training.
     """
-    if any(name not in environment for name in _NEEDED) or int(environment["WORLD_SIZE"]) == 1:
+    if any(name not in environment for name in _REQUIRED) or int(environment["WORLD_SIZE"]) == 1:
         yield ALONE
         return
     process_group = _join(environment)
@@ -203,7 +204,7 @@ def process_group_of_environment(environment: Mapping[str, str] = os.environ) ->
         yield process_group
     finally:
         if not process_group.follows:
-            # Whatever ended the first process before it came to train must not leave the others waiting.
+            # If the first process failed before it sent a plan, the others must not wait for one.
             process_group.dismiss()
         distributed.destroy_process_group()
 
@@ -231,12 +232,12 @@ def _join(environment: Mapping[str, str]) -> ProcessGroup:
 
 
 @contextmanager
-def _lost() -> Iterator[None]:
-    """Say in plain words that another process is gone."""
+def _connection_errors() -> Iterator[None]:
+    """Raise a `JobError` if another process is lost."""
     try:
         yield
     except RuntimeError as error:
         raise JobError(
-            f"Another training process was lost ({str(error).splitlines()[0]}). See what it said, and start the same "
-            "command again: it goes on from the last checkpoint."
+            f"Another training process was lost ({str(error).splitlines()[0]}). See its error message, and start the "
+            "same command again: training resumes from the last checkpoint."
         ) from error

@@ -1,46 +1,44 @@
-"""Learning the network and the latent codes together (paper, section 2.2)."""
+"""The training loop: the network and the latent codes are learned together (paper, sections 2.2 and 2.3).
+
+`train` calls `_run_epoch`, which calls `_take_step`. All three are plain PyTorch with automatic differentiation,
+except that on CPUs the SDF loss comes with hand-written gradients (`cpu_engine`).
+"""
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import Cancelled, ModelError
 from ThyroidSynthLib.common.progress import ShouldStop, never
-from ThyroidSynthLib.model.conditioning import Conditioning
+from ThyroidSynthLib.dataset.row_view import RowView
 from ThyroidSynthLib.model.presets import TrainingSettings
-from ThyroidSynthLib.model.shape_model import ShapeModel, network_for
-from ThyroidSynthLib.model.tensors import load_tensors, save_tensors
+from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.threads import threads_for_chunks
 
-from .asymmetry import sides_of
+from .batches import Batch, draw_batches
+from .cpu_engine import cpu_sdf_loss
 from .device import choose_device
 from .distributed import ALONE, ProcessGroup
-from .draws import Draws, draw_steps
-from .losses import correlation_loss
-from .optimiser import Optimiser
-from .recorded_steps import RecordedSteps
-from .recording import CudaRecorder, Recorder
-from .steps import Learnable, Steps
+from .losses import SDFLoss, correlation_loss, latent_loss, sdf_loss
+from .state import TrainingData, TrainingState, derive_seed
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
 
-# What a checkpoint's tensors of the optimiser are called, before their own names.
-_OPTIMISER = "optimiser."
+Samples = np.ndarray | RowView | torch.Tensor
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What one epoch came to.
+    """The losses and the pace of one epoch.
 
     Attributes
     ----------
@@ -49,7 +47,7 @@ class EpochReport:
     loss : float
         Mean of the whole loss over the epoch's steps.
     losses : dict of str to float
-        Its terms without their weights: "sdf", "latent" and, where active, "correlation".
+        Its terms without their weights: "sdf", "latent" and, if active, "correlation".
     seconds : float
         Duration of the epoch.
     samples_per_second : float
@@ -68,11 +66,7 @@ class EpochReport:
 
 
 Snapshot = Callable[[int, Callable[[], ShapeModel]], None]
-"""Called after each epoch with its number and a function that gives the model as it is then."""
-
-
-def _unseen(epoch: int, model_of: Callable[[], ShapeModel]) -> None:
-    """Look at no snapshot."""
+"""Called after each epoch with its number and a function that returns the model at that time."""
 
 
 def train(
@@ -83,266 +77,211 @@ def train(
     checkpoint_path: Path | None = None,
     checkpoint_every_s: float = 30.0,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
-    on_snapshot: Snapshot = _unseen,
+    on_snapshot: Snapshot = lambda epoch, model_of: None,
     should_stop: ShouldStop = never,
     process_group: ProcessGroup = ALONE,
-    recorder: Recorder | None = None,
+    loss_function: SDFLoss | None = None,
 ) -> ShapeModel:
-    """Train a shape model on a cohort, going on from the checkpoint when there is one.
+    """Train a shape model on a cohort, or resume its training from a checkpoint.
 
-    An epoch's samples depend on the seed and the epoch's number only, so a training that was
-    interrupted and resumed follows the loss curve of one that was not; on a CPU bit for bit.
+    The samples of an epoch depend only on the seed and the number of the epoch, so a training that was interrupted
+    and resumed has the loss curve of one that was not; on a CPU bit for bit.
 
     Parameters
     ----------
     cohort : Cohort
         The prepared cases.
     settings : TrainingSettings
-        The choices; see `settings_for`.
+        See `settings_for`.
     device : str
         "auto", "cpu" or "cuda".
     checkpoint_path : Path, optional
-        File to write now and then, at a stop and at the end, and to resume from if it exists.
+        File to resume from if it exists. Written every `checkpoint_every_s` seconds, at a stop and at the end.
     on_epoch : callable
         Called with an `EpochReport` after each epoch.
     on_snapshot : callable
-        Called after that; the model costs something only when it is asked for.
+        Called after `on_epoch`. The model is copied only if its function is called.
     should_stop : callable
-        Asked after each epoch; when true a checkpoint is written and `Cancelled` raised.
-    team : Team
-        The processes that train together, each of which calls this. Only the first writes the checkpoint.
-    recorder : Recorder, optional
-        What records the steps of a single process; without it a GPU's are recorded as CUDA graphs, a processor's
-        are not.
+        Called after each epoch; if it returns true, a checkpoint is written and `Cancelled` is raised.
+    process_group : ProcessGroup
+        The processes that train together, each of which calls this function. Only the first writes the checkpoint.
+    loss_function : SDFLoss, optional
+        The implementation of the SDF loss; by default the fastest one for the device.
 
     Raises
     ------
     Cancelled
-        `should_stop` said so; the checkpoint is written.
+        `should_stop` returned true.
     ModelError
-        The checkpoint belongs to another cohort or other settings, or there are more processes than a step has
-        shapes.
+        The checkpoint belongs to another cohort or other settings, there are more processes than shapes in a step,
+        or the device does not exist.
     JobError
-        Another process of the team was lost.
+        Another process of the group was lost.
     """
-    most = min(settings.shapes_per_step, len(cohort.ids))
-    if process_group.size > most:
+    shapes = min(settings.shapes_per_step, len(cohort.ids))
+    if process_group.size > shapes:
         raise ModelError(
-            f"A step of this training has {most} shapes for {process_group.size} processes. Start at most {most}."
+            f"A step of this training has {shapes} shapes for {process_group.size} processes. Start at most {shapes}."
         )
-    learner = _Learner(cohort, settings, process_group.own_gpu(choose_device(device)), process_group, recorder)
-    if checkpoint_path is not None and Path(checkpoint_path).exists():
-        learner.restore(checkpoint_path)
-    process_group.insist_on_the_same(f"{learner.epoch} {cohort.checksum}")
+    where = process_group.own_gpu(choose_device(device))
+    state = TrainingState.start(cohort, settings, where)
+    if checkpoint_path is not None and checkpoint_path.exists():
+        state.restore(checkpoint_path, cohort)
+    process_group.require_same(f"{state.epoch} {cohort.checksum}")
+    samples, loss_function = _samples_on(where, cohort), loss_function or _fastest_sdf_loss(where)
     last_checkpoint = time.monotonic()
-    duration: float | None = None
-    while learner.epoch < settings.epochs:
+    mean_seconds: float | None = None
+    while state.epoch < settings.epochs:
         started = time.monotonic()
-        losses = dict(learner.run_epoch())
+        _run_epoch(state, samples, loss_function, process_group)
         seconds = max(time.monotonic() - started, 1e-9)
-        # A running mean forgets a pause of the machine within some ten epochs.
-        duration = seconds if duration is None else 0.9 * duration + 0.1 * seconds
+        # An exponential mean, so that a pause of the machine is forgotten within some ten epochs.
+        mean_seconds = seconds if mean_seconds is None else 0.9 * mean_seconds + 0.1 * seconds
         on_epoch(
             EpochReport(
-                epoch=learner.epoch,
+                epoch=state.epoch,
                 epochs=settings.epochs,
-                loss=losses.pop("total"),
-                losses=losses,
+                loss=state.losses["total"],
+                losses={name: value for name, value in state.losses.items() if name != "total"},
                 seconds=seconds,
                 samples_per_second=len(cohort.ids) * settings.samples_per_shape / seconds,
-                eta_s=duration * (settings.epochs - learner.epoch),
+                eta_s=mean_seconds * (settings.epochs - state.epoch),
             )
         )
-        on_snapshot(learner.epoch, learner.model)
-        stop = process_group.any(should_stop()) and learner.epoch < settings.epochs
-        due = stop or learner.epoch == settings.epochs or time.monotonic() - last_checkpoint > checkpoint_every_s
+        on_snapshot(state.epoch, lambda: state.model(cohort))
+        finished = state.epoch == settings.epochs
+        stop = process_group.any(should_stop()) and not finished
+        due = stop or finished or time.monotonic() - last_checkpoint > checkpoint_every_s
         if checkpoint_path is not None and due and not process_group.follows:
-            learner.checkpoint(checkpoint_path)
+            state.save(checkpoint_path, cohort)
             last_checkpoint = time.monotonic()
         if stop:
-            raise Cancelled(f"Training was stopped after epoch {learner.epoch} of {settings.epochs}.")
-    return learner.model()
+            raise Cancelled(f"Training was stopped after epoch {state.epoch} of {settings.epochs}.")
+    return state.model(cohort)
+
+
+def _run_epoch(state: TrainingState, samples: Samples, loss_function: SDFLoss, process_group: ProcessGroup) -> None:
+    """Take every shape once, in random order, and then the correlation step."""
+    cases, settings = len(state.latent), state.settings
+    rng = np.random.default_rng(derive_seed(settings.seed, 1 + state.epoch))
+    state.optimiser.begin_epoch(state.epoch)
+    process_group.broadcast(state.optimiser.parameters)
+    sums = torch.zeros(3, device=state.latent.device)
+    with threads_for_chunks():
+        for batch in draw_batches(cases, samples.shape[1], settings, rng):
+            sums += _take_step(state, batch, samples, loss_function, process_group) * len(batch.shapes)
+    losses = dict(zip(("total", "sdf", "latent"), (sums / cases).tolist(), strict=True))
+    if settings.correlation_weight > 0 and state.conditioning.size > 0:
+        losses["correlation"] = _take_correlation_step(state)
+    state.losses, state.epoch = losses, state.epoch + 1
+
+
+def _take_step(
+    state: TrainingState, batch: Batch, samples: Samples, loss_function: SDFLoss, process_group: ProcessGroup
+) -> torch.Tensor:
+    """Minimise equation 3 on a batch by one step.
+
+    Returns
+    -------
+    Tensor, shape (3,)
+        The total, SDF and latent losses, means over the shapes of the batch.
+    """
+    settings, device = state.settings, state.latent.device
+    rows = torch.from_numpy(batch.shapes).to(device)
+    codes = state.latent.detach()[rows].requires_grad_()
+    losses = torch.zeros(3, device=device)
+    state.optimiser.zero_grad()
+    # Each process learns from its own part of the batch.
+    part = process_group.part_of(len(batch.shapes))
+    if part.stop > part.start:
+        own_samples, trainable = _take_samples(samples, batch.part(part), device), codes[part]
+        if batch.signs is not None:
+            # A mirrored gland has the same features, and the opposite signs in the mirrored dimensions.
+            signs = torch.from_numpy(batch.signs[part]).to(device)
+            own_samples[..., 0] *= signs
+            kept = settings.latent_size - settings.mirrored_size
+            trainable = torch.cat([trainable[:, :kept], trainable[:, kept:] * signs], dim=1)
+        folded = state.network.fold(torch.cat([state.fixed[rows[part]], trainable], dim=1))
+        of_sdf, of_codes = loss_function(state.network, own_samples, folded), latent_loss(trainable)
+        total = of_sdf + settings.latent_weight * of_codes
+        share = (part.stop - part.start) / len(batch.shapes)
+        (share * total).backward()
+        losses = share * torch.stack([total, of_sdf, of_codes]).detach()
+    process_group.add_up([losses, *_gradients([*state.network.parameters(), codes])])
+    assert codes.grad is not None
+    state.optimiser.set_code_gradients(rows, codes.grad)
+    state.optimiser.step()
+    return losses
+
+
+def _take_correlation_step(state: TrainingState) -> float:
+    """Minimise equation 4 on the whole latent table by one step, and return its value before."""
+    loss = correlation_loss(state.fixed, state.latent)
+    state.optimiser.zero_grad()
+    (state.settings.correlation_weight * loss).backward()
+    state.optimiser.step()
+    return loss.item()
+
+
+def _gradients(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return the gradients of tensors, after setting those that are missing to 0."""
+    for tensor in tensors:
+        if tensor.grad is None:
+            tensor.grad = torch.zeros_like(tensor)
+    return [tensor.grad for tensor in tensors if tensor.grad is not None]
+
+
+def _samples_on(device: torch.device, data: TrainingData) -> Samples:
+    """Return all samples on a GPU, where they stay; a CPU reads them from disk when they are needed."""
+    return data.samples if device.type == "cpu" else torch.from_numpy(np.array(data.samples)).to(device)
+
+
+def _take_samples(samples: Samples, batch: Batch, device: torch.device) -> torch.Tensor:
+    """Return a copy of the samples of a batch, shape (shapes, samples, 4)."""
+    if isinstance(samples, torch.Tensor):
+        shapes, numbers = torch.from_numpy(batch.shapes).to(device), torch.from_numpy(batch.samples).to(device)
+        return samples[shapes[:, None], numbers]
+    return torch.from_numpy(samples[batch.shapes[:, None], batch.samples])
+
+
+def _fastest_sdf_loss(device: torch.device) -> SDFLoss:
+    return cpu_sdf_loss if device.type == "cpu" else sdf_loss
 
 
 def seconds_per_epoch(
-    cohort: Cohort,
-    settings: TrainingSettings,
-    *,
-    device: str = "auto",
-    patience_s: float = 1.5,
-    recorder: Recorder | None = None,
+    data: TrainingData, settings: TrainingSettings, *, device: str = "auto", patience_s: float = 1.5
 ) -> float:
-    """Measure how long an epoch takes on this machine, from as many of its steps as there is patience for.
+    """Measure how long an epoch takes on this machine, from the steps of about `patience_s` seconds.
 
     Parameters
     ----------
-    cohort : Cohort
-        Only its ids, features and samples are looked at, so an outline of a cohort will do.
-    recorder : Recorder, optional
-        As for `train`.
+    data : TrainingData
+        A cohort, or random arrays of its size.
     """
-    return _Learner(cohort, settings, choose_device(device), recorder=recorder).time_epoch(patience_s)
+    where = choose_device(device)
+    state = TrainingState.start(data, settings, where)
+    samples, loss_function = _samples_on(where, data), _fastest_sdf_loss(where)
+    rng, cases = np.random.default_rng(settings.seed), len(data.ids)
+    batches = chain.from_iterable(draw_batches(cases, samples.shape[1], settings, rng) for _ in repeat(None))
+    with threads_for_chunks():
+        for batch in islice(batches, 3):  # The first steps are slow: memory is allocated and GPU code is loaded.
+            _take_step(state, batch, samples, loss_function, ALONE)
+        _wait_for(where)
+        began, steps, shapes = time.monotonic(), 0, 0
+        while steps < 3 or time.monotonic() - began < patience_s:
+            batch = next(batches)
+            _take_step(state, batch, samples, loss_function, ALONE)
+            steps, shapes = steps + 1, shapes + len(batch.shapes)
+        _wait_for(where)
+    seconds = (time.monotonic() - began) / shapes * cases
+    if settings.correlation_weight > 0 and state.conditioning.size > 0:
+        began = time.monotonic()
+        _take_correlation_step(state)
+        seconds += time.monotonic() - began
+    return seconds
 
 
-class _Learner:
-    """The state of a training: weights, latent table, optimiser and the number of epochs done."""
-
-    def __init__(
-        self,
-        cohort: Cohort,
-        settings: TrainingSettings,
-        device: torch.device,
-        process_group: ProcessGroup = ALONE,
-        recorder: Recorder | None = None,
-    ) -> None:
-        self.cohort, self.settings, self.device, self.process_group = cohort, settings, device, process_group
-        self.epoch = 0
-        self.last_losses: dict[str, float] = {}
-        self.conditioning = Conditioning.fit(settings.conditioning, cohort.features)
-        fixed = self.conditioning.encode(cohort.features).astype(np.float32)
-        self.fixed = torch.from_numpy(fixed).to(device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_seed_of(settings.seed, 0))
-            network = network_for(settings, fixed.shape[1])
-            latent = torch.randn(len(cohort.ids), settings.latent_size) * settings.latent_init_sd
-        if settings.mirrored_size:
-            sides = sides_of(cohort.samples)[:, : settings.mirrored_size]
-            kept = settings.latent_size - settings.mirrored_size
-            latent[:, kept : kept + sides.shape[1]] += torch.from_numpy(sides)
-        self.network = network.to(device)
-        self.latent = torch.nn.Parameter(latent.to(device))
-        on_gpu = device.type == "cuda"
-        recorded = process_group.size == 1 and (on_gpu or recorder is not None)
-        self.optimiser = Optimiser(self.network, self.latent, settings, recorded=recorded)
-        learnable = Learnable(self.network, self.latent, self.fixed, self.optimiser, settings)
-        # A GPU keeps every sample at hand; a CPU reads them through the memory map.
-        samples = torch.from_numpy(np.array(cohort.samples)).to(device) if on_gpu or recorded else cohort.samples
-        self.steps: Steps | RecordedSteps
-        if recorded:
-            self.steps = RecordedSteps(learnable, samples, recorder or CudaRecorder(device))
-        else:
-            self.steps = Steps(learnable, samples, process_group)
-        # What an epoch looks at, by its number, where some of it was drawn before its time.
-        self._ahead: dict[int, Iterator[list[Draws]]] = {}
-
-    def run_epoch(self) -> dict[str, float]:
-        """Take every shape once, in random order, and give the mean losses."""
-        self.optimiser.begin_epoch(self.epoch)
-        self.process_group.align(self.optimiser.parameters)
-        sums = torch.zeros(3, device=self.device)
-        for block in self._ahead.pop(self.epoch, None) or self._blocks(self.epoch):
-            sums += self.steps.take(block)
-        losses = sums / len(self.cohort.ids)
-        if self._correlates:
-            losses = torch.cat([losses, self._decorrelate()[None]])
-        # The first numbers of the next epoch are drawn while a GPU still works on this one.
-        following = self._blocks(self.epoch + 1)
-        self._ahead = {self.epoch + 1: chain([next(following)], following)}
-        self.last_losses = dict(zip(("total", "sdf", "latent", "correlation"), losses.tolist(), strict=False))
-        self.epoch += 1
-        return self.last_losses
-
-    def time_epoch(self, patience_s: float) -> float:
-        """Take steps for a while and say how many seconds a whole epoch takes."""
-        rng = np.random.default_rng(self.settings.seed)
-        order = rng.permutation(len(self.cohort.ids))[: self.steps.at_once * self.settings.shapes_per_step]
-
-        def draw() -> list[Draws]:
-            return list(self._draw(order, rng))
-
-        for _ in range(3):  # The first ones are slow: memory is taken, a GPU's programs are loaded and recorded.
-            self.steps.take(draw())
-        self._settle()
-        began, blocks, block = time.monotonic(), 0, draw()
-        while blocks < 3 or time.monotonic() - began < patience_s:
-            self.steps.take(block)
-            block = draw()  # While a GPU works, as in an epoch.
-            blocks += 1
-            self._settle()
-        epoch = (time.monotonic() - began) / blocks * len(self.cohort.ids) / len(order)
-        if self._correlates:
-            began = time.monotonic()
-            self._decorrelate().item()
-            epoch += time.monotonic() - began
-        return epoch
-
-    @property
-    def _correlates(self) -> bool:
-        return self.settings.correlation_weight > 0 and self.conditioning.size > 0
-
-    def _blocks(self, epoch: int) -> Iterator[list[Draws]]:
-        """Draw what an epoch's steps look at, as many steps at a time as are best taken at once."""
-        rng = np.random.default_rng(_seed_of(self.settings.seed, 1 + epoch))
-        steps = self._draw(rng.permutation(len(self.cohort.ids)), rng)
-        while block := list(islice(steps, self.steps.at_once)):
-            yield block
-
-    def _draw(self, order: np.ndarray, rng: np.random.Generator) -> Iterator[Draws]:
-        return draw_steps(order, self.cohort.samples.shape[1], self.settings, rng)
-
-    def _settle(self) -> None:
-        """Wait for a GPU, which works through its steps later than it is told to."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-
-    def _decorrelate(self) -> torch.Tensor:
-        """Push the whole latent table away from correlation with the fixed features."""
-        loss = correlation_loss(self.fixed, self.latent)
-        self.optimiser.forget()
-        (self.settings.correlation_weight * loss).backward()
-        self.optimiser.step()
-        return loss.detach()
-
-    def checkpoint(self, path: Path) -> None:
-        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        tensors["latent"] = self.latent
-        tensors.update({f"{_OPTIMISER}{name}": value for name, value in self.optimiser.state().items()})
-        progress = {"epoch": self.epoch, "losses": self.last_losses}
-        save_tensors(path, tensors, {"kind": "checkpoint", **progress, **self._identity()})
-
-    def restore(self, path: Path) -> None:
-        tensors, description = load_tensors(path, kind="checkpoint")
-        mine = self._identity()
-        # Choices that came after the checkpoint had their defaults.
-        defaults = TrainingSettings(preset="", variant="").to_json()
-        description["settings"] = {**defaults, **description.get("settings", {})}
-        for key, what in (("cohort", "another cohort"), ("settings", "other settings")):
-            if description.get(key) != mine[key]:
-                raise ModelError(
-                    f"{path} is the checkpoint of a training with {what}. "
-                    "Choose the cohort and settings it was started with, or another output folder."
-                )
-        self.network.load_state_dict(_beginning_with("network.", tensors))
-        with torch.no_grad():
-            self.latent.copy_(tensors["latent"])
-        self.optimiser.restore(_beginning_with(_OPTIMISER, tensors))
-        self.epoch, self.last_losses = description["epoch"], description["losses"]
-
-    def _identity(self) -> dict[str, object]:
-        return {"cohort": self.cohort.checksum, "settings": self.settings.to_json()}
-
-    def model(self) -> ShapeModel:
-        return ShapeModel(
-            network=copy.deepcopy(self.network).cpu().eval().requires_grad_(False),
-            frame=self.cohort.frame,
-            conditioning=self.conditioning,
-            ids=tuple(self.cohort.ids),
-            features=np.array(self.cohort.features),
-            latent_table=self.latent.detach().cpu().numpy().copy(),
-            settings=self.settings,
-            provenance={
-                "cohort": self.cohort.provenance(),
-                "training": {"epochs": self.epoch, "losses": self.last_losses, "device": str(self.device)},
-                "software": {"thyroidsynth": __version__, "torch": torch.__version__, "numpy": np.__version__},
-            },
-        )
-
-
-def _beginning_with(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Give tensors by the rest of their names."""
-    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _seed_of(seed: int, stream: int) -> int:
-    """Derive the seed of one independent stream of random numbers."""
-    return int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> 1)
+def _wait_for(device: torch.device) -> None:
+    """Wait until a GPU has done the steps that were launched."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

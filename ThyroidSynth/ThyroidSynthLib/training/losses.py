@@ -1,25 +1,45 @@
-"""What training minimises (paper, equations 3 and 4)."""
+"""The loss terms that training minimises (paper, equations 3 and 4)."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 
+from ThyroidSynthLib.model.network import SDFNetwork
 
-def sdf_loss(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of the signed distance, the first term of equation 3."""
-    return torch.mean((predicted - target) ** 2)
+
+class SDFLoss(Protocol):
+    """An implementation of the SDF loss: `sdf_loss`, or one that returns the same value and gradients faster."""
+
+    def __call__(self, network: SDFNetwork, samples: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
+        """Compute the loss, differentiable with respect to the network's parameters and `folded`."""
+
+
+def sdf_loss(network: SDFNetwork, samples: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
+    """Compute the mean squared error of the signed distance, the first term of equation 3.
+
+    Parameters
+    ----------
+    network : SDFNetwork
+    samples : Tensor, shape (shapes, samples, 4)
+        Positions and signed distances in the `unit` frame.
+    folded : Tensor, shape (shapes, width)
+        `SDFNetwork.fold` of each shape's code.
+    """
+    return torch.mean((network(samples[..., :3], folded) - samples[..., 3]) ** 2)
 
 
 def latent_loss(codes: torch.Tensor) -> torch.Tensor:
-    """Mean squared length of the trainable codes (n, k), the second term of equation 3 without its weight."""
+    """Compute the mean squared length of trainable codes (n, k), the second term of equation 3 without its weight."""
     return torch.mean(torch.sum(codes**2, dim=-1))
 
 
 def correlation_loss(fixed: torch.Tensor, trainable: torch.Tensor) -> torch.Tensor:
-    """Mean absolute Pearson correlation between fixed and trainable dimensions (equation 4).
+    """Compute the mean absolute Pearson correlation between fixed and trainable dimensions (equation 4).
 
-    Taken over the whole latent table: over a batch of one shape, as in the authors' code, every
-    correlation is 0 by definition and the term has no effect (trap 1).
+    It must be computed over the whole latent table. Over a batch of one shape, as in the authors' code, every
+    correlation is 0 by definition and the term has no effect.
 
     Parameters
     ----------
@@ -28,9 +48,8 @@ def correlation_loss(fixed: torch.Tensor, trainable: torch.Tensor) -> torch.Tens
 
     Returns
     -------
-    Tensor
-        Sum over the fixed dimensions of the mean over the trainable ones, as published for each
-        fixed feature.
+    Tensor, shape ()
+        Sum over the fixed dimensions of the mean over the trainable ones, as published for each fixed feature.
     """
     a = fixed - fixed.mean(dim=0)
     b = trainable - trainable.mean(dim=0)

@@ -1,84 +1,64 @@
-"""Adam for the network and the table of latent codes, with the schedule of their learning rates."""
+"""Adam for the network and the latent table, with the schedule of their learning rates."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 
 from ThyroidSynthLib.model.presets import TrainingSettings
 
-from .drawn_adam import DrawnAdam
-
-# Adam moves every code at every step, by what is left of its momentum. Beyond so many codes that costs more
-# than it brings; then, where the settings allow it, only the codes of a step's shapes are touched.
+# Adam moves every code at every step, by its momentum. In a table of more codes than this that costs more than it
+# gains; then only the codes of a step's shapes are moved, if the settings allow it.
 WHOLE_TABLE = 4096
 
 
 class Optimiser:
-    """Moves the parameters of a training.
+    """Moves the network's parameters and the latent codes along their gradients.
 
     Parameters
     ----------
     network : torch.nn.Module
     latent : torch.nn.Parameter, shape (cases, latent_size)
     settings : TrainingSettings
-    recorded : bool
-        Whether steps may be recorded (see `recording`). Then learning rates lie beside the parameters, where a
-        recorded step finds those of the present epoch.
 
     Attributes
     ----------
     parameters : list of torch.nn.Parameter
-        The network's, then the table.
+        Those of the network, then the latent table.
     drawn_only : bool
-        Whether a step touches only the codes it was given gradients for.
+        Whether a step moves only the codes that it has gradients for.
     """
 
-    def __init__(
-        self,
-        network: torch.nn.Module,
-        latent: torch.nn.Parameter,
-        settings: TrainingSettings,
-        *,
-        recorded: bool = False,
-    ) -> None:
-        self._settings, self._latent, self._recorded = settings, latent, recorded
+    def __init__(self, network: torch.nn.Module, latent: torch.nn.Parameter, settings: TrainingSettings) -> None:
+        self._settings, self._latent = settings, latent
         self.parameters = [*network.parameters(), latent]
         self.drawn_only = settings.drawn_codes_only and len(latent) > WHOLE_TABLE and settings.correlation_weight == 0
-        rates = [settings.learning_rate, settings.latent_learning_rate]
-        if recorded:
-            rates = [torch.tensor(rate, device=latent.device) for rate in rates]
-        groups = [{"params": self.parameters[:-1], "lr": rates[0]}, {"params": [latent], "lr": rates[1]}]
+        of_network = torch.optim.Adam(network.parameters(), settings.learning_rate, fused=True)
+        of_table: torch.optim.Optimizer
         if self.drawn_only:
-            self._table = DrawnAdam(latent, rates[1])
-            self._parts = [torch.optim.Adam(groups[:1], fused=True, capturable=recorded), self._table]
+            of_table = torch.optim.SparseAdam([latent], settings.latent_learning_rate)
         else:
-            self._parts = [torch.optim.Adam(groups, fused=True, capturable=recorded)]
+            of_table = torch.optim.Adam([latent], settings.latent_learning_rate, fused=True)
+        self._parts = (of_network, of_table)
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the learning rates of an epoch, counted from 0."""
         factor = 1.0
         if self._settings.schedule == "cosine":
             factor = 0.01 + 0.99 * (1 + math.cos(math.pi * epoch / self._settings.epochs)) / 2
-        groups = [group for part in self._parts for group in part.param_groups]
-        for group, rate in zip(
-            groups, (self._settings.learning_rate, self._settings.latent_learning_rate), strict=True
-        ):
-            if self._recorded:
-                group["lr"].fill_(rate * factor)
-            else:
-                group["lr"] = rate * factor
+        rates = (self._settings.learning_rate, self._settings.latent_learning_rate)
+        for part, rate in zip(self._parts, rates, strict=True):
+            part.param_groups[0]["lr"] = rate * factor
 
-    def forget(self) -> None:
+    def zero_grad(self) -> None:
         """Drop all gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
-        if self.drawn_only:
-            self._table.take(None, None)
+        for part in self._parts:
+            part.zero_grad()
 
-    def take_codes(self, rows: torch.Tensor, gradients: torch.Tensor) -> None:
-        """Give the codes of a step's shapes their gradients.
+    def set_code_gradients(self, rows: torch.Tensor, gradients: torch.Tensor) -> None:
+        """Set the gradient of the latent table from those of a step's codes.
 
         Parameters
         ----------
@@ -87,33 +67,35 @@ class Optimiser:
         gradients : Tensor, shape (shapes, latent_size)
         """
         if self.drawn_only:
-            self._table.take(rows, gradients)
+            size = self._latent.shape
+            self._latent.grad = torch.sparse_coo_tensor(rows[None], gradients, size, check_invariants=False)
         else:
             self._latent.grad = torch.zeros_like(self._latent).index_copy_(0, rows, gradients)
 
     def step(self) -> None:
-        """Move all that has a gradient."""
+        """Move every parameter that has a gradient."""
         for part in self._parts:
             part.step()
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Give what it remembers, by name."""
+        """Return the step counts and moments of all parameters, by name."""
         return {
-            f"{index}.{name}": value
+            f"{index}.{name}": torch.as_tensor(value)
             for index, parameter in enumerate(self.parameters)
             for name, value in self._part_of(parameter).state[parameter].items()
         }
 
-    def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Remember what `state` gave, here or on another device; before the first step."""
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Set what `state` returned, on this device or another; to be called before the first step."""
         for index, parameter in enumerate(self.parameters):
-            prefix = f"{index}."
-            # Counts of steps were whole numbers once, where only drawn codes are touched.
-            self._part_of(parameter).state[parameter] = {
-                name[len(prefix) :]: value.to(parameter.device, torch.float32)
-                for name, value in state.items()
-                if name.startswith(prefix)
+            prefix, part = f"{index}.", self._part_of(parameter)
+            part.state[parameter] = {
+                # SparseAdam counts its steps in a Python int.
+                key: int(value) if key == "step" and isinstance(part, torch.optim.SparseAdam) else value.to(parameter)
+                for key, value in (
+                    (name[len(prefix) :], value) for name, value in state.items() if name.startswith(prefix)
+                )
             }
 
     def _part_of(self, parameter: torch.nn.Parameter) -> torch.optim.Optimizer:
-        return self._parts[-1] if parameter is self._latent else self._parts[0]
+        return self._parts[parameter is self._latent]

@@ -1,0 +1,143 @@
+"""The state of a training: what is learned, how far it is, and its checkpoint file."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from ThyroidSynthLib import __version__
+from ThyroidSynthLib.common.errors import ModelError
+from ThyroidSynthLib.dataset.row_view import RowView
+from ThyroidSynthLib.model.conditioning import Conditioning
+from ThyroidSynthLib.model.network import SDFNetwork
+from ThyroidSynthLib.model.presets import TrainingSettings
+from ThyroidSynthLib.model.shape_model import ShapeModel, network_for
+from ThyroidSynthLib.model.tensors import load_tensors, save_tensors, with_prefix, without_prefix
+
+from .asymmetry import asymmetry_of
+from .optimiser import Optimiser
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.dataset.cohort import Cohort
+
+
+class TrainingData(Protocol):
+    """The part of a `Cohort` that training steps read."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The cases, n in number."""
+
+    @property
+    def features(self) -> np.ndarray:
+        """Their features, shape (n, 3), in the order of `FEATURE_NAMES`."""
+
+    @property
+    def samples(self) -> np.ndarray | RowView:
+        """Positions and signed distances in the `unit` frame, float32, shape (n, samples per shape, 4)."""
+
+
+@dataclass
+class TrainingState:
+    """Everything that changes during a training, on one device.
+
+    Attributes
+    ----------
+    settings : TrainingSettings
+    conditioning : Conditioning
+    network : SDFNetwork
+    latent : torch.nn.Parameter, shape (cases, latent_size)
+        The trainable codes.
+    fixed : Tensor, shape (cases, fixed_size)
+        The encoded features.
+    optimiser : Optimiser
+    epoch : int
+        Epochs done.
+    losses : dict of str to float
+        Mean losses of the last epoch.
+    """
+
+    settings: TrainingSettings
+    conditioning: Conditioning
+    network: SDFNetwork
+    latent: torch.nn.Parameter
+    fixed: torch.Tensor
+    optimiser: Optimiser
+    epoch: int = 0
+    losses: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, data: TrainingData, settings: TrainingSettings, device: torch.device) -> TrainingState:
+        """Return the state before the first epoch, with random weights and codes."""
+        conditioning = Conditioning.fit(settings.conditioning, data.features)
+        fixed = torch.from_numpy(conditioning.encode(data.features).astype(np.float32))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(settings.seed, 0))
+            network = network_for(settings, conditioning.size)
+            codes = torch.randn(len(data.ids), settings.latent_size) * settings.latent_init_sd
+        if settings.mirrored_size:
+            asymmetry = torch.from_numpy(asymmetry_of(data.samples)[:, : settings.mirrored_size])
+            codes[:, -settings.mirrored_size :][:, : asymmetry.shape[1]] += asymmetry
+        network.to(device)
+        latent = torch.nn.Parameter(codes.to(device))
+        optimiser = Optimiser(network, latent, settings)
+        return cls(settings, conditioning, network, latent, fixed.to(device), optimiser)
+
+    def save(self, path: Path, cohort: Cohort) -> None:
+        """Write a checkpoint, replacing `path` in one step."""
+        tensors = with_prefix("network.", self.network.state_dict())
+        tensors |= {"latent": self.latent, **with_prefix("optimiser.", self.optimiser.state())}
+        description = {"kind": "checkpoint", "epoch": self.epoch, "losses": self.losses}
+        save_tensors(path, tensors, description | self._identity(cohort))
+
+    def restore(self, path: Path, cohort: Cohort) -> None:
+        """Read a checkpoint.
+
+        Raises
+        ------
+        ModelError
+            The file is damaged, or belongs to another cohort or other settings.
+        """
+        tensors, description = load_tensors(path, kind="checkpoint")
+        identity = self._identity(cohort)
+        for key, difference in (("cohort", "another cohort"), ("settings", "other settings")):
+            if description.get(key) != identity[key]:
+                raise ModelError(
+                    f"{path} is the checkpoint of a training with {difference}. "
+                    "Choose the cohort and settings it was started with, or another output folder."
+                )
+        self.network.load_state_dict(without_prefix("network.", tensors))
+        with torch.no_grad():
+            self.latent.copy_(tensors["latent"])
+        self.optimiser.restore(without_prefix("optimiser.", tensors))
+        self.epoch, self.losses = description["epoch"], description["losses"]
+
+    def _identity(self, cohort: Cohort) -> dict[str, object]:
+        return {"cohort": cohort.checksum, "settings": self.settings.to_json()}
+
+    def model(self, cohort: Cohort) -> ShapeModel:
+        """Return a copy of what has been learned, as a shape model on the CPU."""
+        return ShapeModel(
+            network=copy.deepcopy(self.network).cpu().eval().requires_grad_(False),
+            frame=cohort.frame,
+            conditioning=self.conditioning,
+            ids=tuple(cohort.ids),
+            features=np.array(cohort.features),
+            latent_table=self.latent.detach().cpu().numpy().copy(),
+            settings=self.settings,
+            provenance={
+                "cohort": cohort.provenance(),
+                "training": {"epochs": self.epoch, "losses": self.losses, "device": str(self.latent.device)},
+                "software": {"thyroidsynth": __version__, "torch": torch.__version__, "numpy": np.__version__},
+            },
+        )
+
+
+def derive_seed(seed: int, stream: int) -> int:
+    """Return the seed of one independent stream of random numbers: 0 for the weights, 1 + epoch for the batches."""
+    return int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> 1)
