@@ -1,4 +1,4 @@
-"""Segments are found by code, then by id, then by whole name."""
+"""Segments are found by code, then by ID, then by whole name."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def add(segmentation, segment_id, name=None, entry=None):
         segmentation.GetSegmentation().GetSegment(segment_id).SetTerminology(entry)
 
 
-def test_the_code_goes_before_id_and_name(segmentation):
+def test_the_code_has_priority_over_id_and_name(segmentation):
     add(segmentation, "thyroid_gland")
     add(segmentation, "Segment_1", "Schilddrüse", terminology_entry(THYROID))
     assert find_segment(segmentation, THYROID) == "Segment_1"
 
 
-def test_an_entry_of_the_totalsegmentator_extension_is_understood(segmentation):
+def test_an_entry_of_the_totalsegmentator_extension_is_recognised(segmentation):
     add(segmentation, "Segment_1", "x", TOTALSEGMENTATOR_ENTRY)
     assert find_segment(segmentation, THYROID) == "Segment_1"
 
 
-def test_the_id_goes_before_the_name(segmentation):
+def test_the_id_has_priority_over_the_name(segmentation):
     add(segmentation, "a", "Thyroid")
     add(segmentation, "thyroid_gland", "something")
     assert find_segment(segmentation, THYROID) == "thyroid_gland"
@@ -49,13 +49,13 @@ def test_names_are_whole_and_normalised(segmentation):
     assert find_segment(segmentation, THYROID) == "b"
 
 
-def test_of_several_coded_segments_the_plainly_named_one_is_chosen(segmentation):
+def test_of_several_coded_segments_the_one_with_the_structures_name_is_chosen(segmentation):
     add(segmentation, "left", "left lobe", terminology_entry(THYROID))
     add(segmentation, "whole", "thyroid", terminology_entry(THYROID))
     assert find_segment(segmentation, THYROID) == "whole"
 
 
-def test_a_marked_segment_is_what_slicer_itself_calls_it(segmentation, slicer_app):
+def test_a_marked_segment_has_the_terminology_that_slicer_reads(segmentation, slicer_app):
     import slicer
 
     add(segmentation, "s")

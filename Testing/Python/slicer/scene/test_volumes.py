@@ -1,4 +1,4 @@
-"""Parent transforms count, and what is measured of a segment is what the library measures of its mask."""
+"""Parent transforms are applied, and a segment has the features that the library measures on its mask."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def moved(points):
     return points @ MOVE[:3, :3].T + MOVE[:3, 3]
 
 
-def test_features_are_those_of_the_file(loaded, source):
+def test_features_equal_those_of_the_file(loaded, source):
     case = read_case(source)
     placement = case.placement()
     surface = surface_from_mask(case.thyroid)
@@ -74,13 +74,13 @@ def test_the_grid_of_a_ct_follows_its_parent_transform(loaded, transform):
     np.testing.assert_allclose(grid_of_ct(loaded.ct).ijk_to_ras, MOVE @ before.ijk_to_ras)
 
 
-def test_measuring_makes_no_representation_in_the_node(scene, loaded, own_surface):
+def test_measuring_creates_no_representation_in_the_node(scene, loaded, own_surface):
     node = add_generated_thyroid(scene, "g", own_surface)
     volume_of_segment(node, SEGMENT_ID)
     assert not node.GetSegmentation().ContainsRepresentation("Binary labelmap")
 
 
-def test_a_missing_or_empty_segment_is_said(loaded):
+def test_a_missing_or_empty_segment_is_an_input_error(loaded):
     with pytest.raises(InputError, match="no segment"):
         volume_of_segment(loaded.segmentation, "larynx")
     loaded.segmentation.GetSegmentation().AddEmptySegment("void", "void")

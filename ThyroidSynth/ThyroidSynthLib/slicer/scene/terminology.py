@@ -1,4 +1,4 @@
-"""Which segment of a segmentation node is which structure, and how a segment is marked as one."""
+"""Find the segments of thyroid and trachea in a segmentation node, and mark segments with their terminology."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLSegmentationNode, vtkSegment
 
 COLOURS = {THYROID: (0.90, 0.45, 0.35), TRACHEA: (0.71, 0.89, 1.0)}
-"""Colour (red, green, blue in 0 to 1) of each structure as segmented in the patient."""
+"""Colour (red, green, blue, 0 to 1) of each structure of the patient."""
 
 
 def mark_as(segment: vtkSegment, structure: Structure) -> None:
@@ -26,15 +26,15 @@ def mark_as(segment: vtkSegment, structure: Structure) -> None:
 
 
 def find_segment(segmentation: vtkMRMLSegmentationNode, structure: Structure) -> str:
-    """Find a structure's segment: by terminology code, else by id, else by its whole name.
+    """Find a structure's segment by terminology code, else by ID, else by its whole name.
 
-    When several carry the code (lobes, a second observer), one with a plain id or name is preferred,
-    then the first: the user sees the choice and can change it.
+    When several have the code (lobes, a second observer), one whose ID or name is the structure's is
+    preferred, then the first. The user sees the choice and can change it.
 
     Returns
     -------
     str
-        Id of the segment; empty when there is none.
+        ID of the segment; empty when there is none.
     """
     content = segmentation.GetSegmentation()
     ids = list(content.GetSegmentIDs())

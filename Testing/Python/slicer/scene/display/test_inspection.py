@@ -1,4 +1,4 @@
-"""Thyroids as a collection, flipped between, coloured by distance, and shown to a reader without a name."""
+"""Thyroids as a collection, flipped, coloured by distance, and shown anonymously to a reader."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_one_or_all_are_shown(scene, three):
     assert collection.visible_thyroids(scene) == three
 
 
-def test_a_removed_thyroid_leaves_nothing_and_comes_back_as_it_was(scene, loaded, three, own_surface):
+def test_a_removed_thyroid_leaves_no_node_and_is_restored_unchanged(scene, loaded, three, own_surface):
     node = three[1]
     node.SetNodeReferenceID(SOURCE_ROLE, loaded.segmentation.GetID())
     colour = node.GetSegmentation().GetSegment(SEGMENT_ID).GetColor()
@@ -46,7 +46,7 @@ def test_a_removed_thyroid_leaves_nothing_and_comes_back_as_it_was(scene, loaded
     removed = collection.remove_thyroid(node)
     assert not ids & node_ids(scene)
     assert len(generated_thyroids(scene)) == 2
-    back = collection.put_back(scene, removed, ct=loaded.ct)
+    back = collection.restore_thyroid(scene, removed, ct=loaded.ct)
     assert back.GetName() == "Thyroid 1"
     assert read_record(back) == record(1)
     assert back.GetSegmentation().GetSegment(SEGMENT_ID).GetColor() == colour
@@ -54,7 +54,7 @@ def test_a_removed_thyroid_leaves_nothing_and_comes_back_as_it_was(scene, loaded
     np.testing.assert_allclose(surface_of_segment(back, SEGMENT_ID).volume, own_surface.volume, rtol=1e-4)
 
 
-def test_a_thyroid_moved_by_hand_comes_back_under_its_transform(scene, three):
+def test_a_thyroid_moved_by_hand_is_restored_under_its_transform(scene, three):
     import vtk
 
     node = three[0]
@@ -65,14 +65,14 @@ def test_a_thyroid_moved_by_hand_comes_back_under_its_transform(scene, three):
     node.SetAndObserveTransformNodeID(transform.GetID())
     before, about = surface_of_segment(node, SEGMENT_ID), read_record(node)
     in_frame = collection.surface_in_trachea_frame(node)
-    back = collection.put_back(scene, collection.remove_thyroid(node))
+    back = collection.restore_thyroid(scene, collection.remove_thyroid(node))
     assert back.GetParentTransformNode() is transform
     np.testing.assert_allclose(surface_of_segment(back, SEGMENT_ID).bounds, before.bounds, atol=1e-3)
     assert read_record(back) == about
     np.testing.assert_allclose(collection.surface_in_trachea_frame(back).bounds, in_frame.bounds, atol=1e-3)
 
 
-def test_flipping_shows_one_at_a_time_and_leaves_no_trace(scene, loaded, three):
+def test_flipping_shows_one_at_a_time_and_restores_the_display(scene, loaded, three):
     own = loaded.segmentation.GetDisplayNode()
     own.SetSegmentOpacity3D("thyroid_gland", 0.35)
     own.SetSegmentVisibility2DFill("thyroid_gland", False)
@@ -100,7 +100,7 @@ def test_flipping_survives_the_removal_of_one(scene, loaded, three):
     flip.end()
 
 
-def test_a_distance_map_colours_a_model_evenly_about_zero_with_a_legend(scene, own_surface, slicer_app):
+def test_a_distance_map_has_symmetric_colours_and_a_legend(scene, own_surface, slicer_app):
     before = node_ids(scene)
     values = np.linspace(-3.0, 2.0, len(own_surface.vertices))
     model = distance_map.show_distance_map(
@@ -125,7 +125,7 @@ def test_a_distance_map_colours_a_model_evenly_about_zero_with_a_legend(scene, o
     distance_map.remove_distance_map(scene)
 
 
-def test_the_map_and_its_legend_are_drawn(scene, loaded, own_surface, slicer_app):
+def test_the_distance_map_and_its_legend_are_drawn(scene, loaded, own_surface, slicer_app):
     from ThyroidSynthLib.slicer.scene.display.overlay import jump_slices, look_from_front
 
     loaded.segmentation.GetDisplayNode().SetVisibility(False)
@@ -146,7 +146,7 @@ def test_the_map_and_its_legend_are_drawn(scene, loaded, own_surface, slicer_app
         assert changed[:, 330:].sum() > 200, f"no legend in {name}"
 
 
-def test_a_case_of_a_study_has_no_name_and_is_not_saved(scene, own_surface, three):
+def test_a_case_of_a_study_is_anonymous_and_not_saved(scene, own_surface, three):
     node = study_case.show_case(scene, study_case.neutral(own_surface), "Case 1 of 4")
     assert node.GetName() == "Case 1 of 4"
     assert node.GetSegmentation().GetNthSegment(0).GetName() == "Case 1 of 4"
@@ -160,7 +160,7 @@ def test_a_case_of_a_study_has_no_name_and_is_not_saved(scene, own_surface, thre
     assert study_case.case_in(scene) is None
 
 
-def test_a_neutral_case_keeps_the_thyroids_size(own_surface):
+def test_a_neutral_case_has_the_volume_of_the_thyroid(own_surface):
     found = study_case.neutral(own_surface)
     assert found.is_closed()
     assert found.volume == pytest.approx(own_surface.volume, rel=0.05)

@@ -1,4 +1,4 @@
-"""Charts in the plot views: nodes made once, contents changed, the layout brought back, nothing saved."""
+"""Charts in the plot views: nodes are created once, the layout is restored, nothing is saved."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def series_of(node) -> list[str]:
     return [node.GetNthPlotSeriesNode(index).GetName() for index in range(node.GetNumberOfPlotSeriesNodes())]
 
 
-def test_a_chart_holds_its_series_and_titles(scene):
+def test_a_chart_has_its_series_and_titles(scene):
     node = fill_chart(scene, chart())
     assert node.GetTitle() == "Volume"
     assert node.GetXAxisTitle() == "Volume (mL)"
@@ -52,11 +52,15 @@ def test_a_chart_holds_its_series_and_titles(scene):
     assert [table.GetValueByName(row, bars.GetYColumnName()).ToDouble() for row in range(3)] == [20.0, 50.0, 30.0]
 
 
-def test_nodes_are_made_once_hidden_and_not_saved(scene):
+def test_nodes_are_created_once_hidden_and_not_saved(scene):
+    import slicer
+
+    # In Slicer the subject hierarchy exists from the start.
+    slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     before = node_ids(scene)
     node = fill_chart(scene, chart())
     made = node_ids(scene) - before
-    assert len(made) == 7  # a chart, and a series with its table thrice
+    assert len(made) == 7  # a chart, and three series with a table each
     assert fill_chart(scene, chart(5)) is node
     assert node_ids(scene) - before == made
     assert node.GetNthPlotSeriesNode(2).GetTableNode().GetTable().GetNumberOfRows() == 5
@@ -72,7 +76,7 @@ def test_an_empty_series_is_left_out(scene):
     assert series_of(fill_chart(scene, chart(1))) == ["Cohort", "Made here", "Each"]
 
 
-def test_the_chart_is_shown_and_the_old_layout_comes_back(scene, slicer_app):
+def test_a_chart_is_shown_and_the_previous_layout_restored(scene, slicer_app):
     import slicer
 
     before = layout_of(scene)

@@ -49,7 +49,7 @@ def write_ct(path: Path, sform: np.ndarray) -> Path:
 
 
 def case_with(folder: Path, sform: np.ndarray):
-    """A case whose masks lie as the sform says, as TotalSegmentator's do; the CT is packed by hand."""
+    """Write a case whose masks are placed by the sform, as TotalSegmentator's are."""
     import gzip
 
     write_case(folder, THYROID, TRACHEA, sform)
@@ -84,25 +84,25 @@ def test_a_multi_label_file_follows_the_ct_already_in_the_scene(scene, tmp_path)
     assert TRACHEA[tuple(np.rint(ijk).astype(int)[:, ::-1].T)].all()
 
 
-def test_one_placement_twice_needs_no_note(scene, tmp_path):
+def test_two_equal_placements_need_no_note(scene, tmp_path):
     assert load_case(scene, case_with(tmp_path / "s1", QFORM)).notes == ()
 
 
 @pytest.mark.parametrize("sform", [stretched(), mirrored()], ids=["stretched", "mirrored"])
-def test_placements_of_another_size_or_hand_are_refused(scene, tmp_path, sform):
+def test_placements_that_stretch_or_mirror_are_refused(scene, tmp_path, sform):
     with pytest.raises(InputError, match="two placements"):
         load_case(scene, case_with(tmp_path / "s1", sform))
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
 
 
-def test_a_ct_that_slicer_refuses_for_its_shear_is_explained(scene, tmp_path, slicer_app):
+def test_the_error_for_a_sheared_ct_explains_the_reason(scene, tmp_path, slicer_app):
     source = case_with(tmp_path / "s1", QFORM)
     write_nifti(tmp_path / "s1" / "ct.nii.gz", np.zeros(THYROID.shape, np.int16), sheared(3e-2), placed_by="sform")
     with slicer_app.faults.expected(""), pytest.raises(InputError, match="right angles"):
         load_case(scene, source)
 
 
-def test_the_ct_of_another_patient_is_not_taken(scene, tmp_path):
+def test_the_ct_of_another_patient_is_not_used(scene, tmp_path):
     from ThyroidSynthLib.slicer.scene.patient.patients import propose_patient
 
     ct = load_case(scene, case_with(tmp_path / "s1", QFORM)).ct
@@ -110,14 +110,14 @@ def test_the_ct_of_another_patient_is_not_taken(scene, tmp_path):
     far[:3, 3] += [0.0, 0.0, 500.0]
     again = load_case(scene, find_cases(write_case(tmp_path / "s2", THYROID, TRACHEA, far))[0], ct=ct)
     assert again.ct is None
-    assert any("does not lie in 's1 CT'" in note for note in again.notes)
+    assert any("is not inside 's1 CT'" in note for note in again.notes)
     assert propose_patient(scene) == (None, again.segmentation)
     near = load_case(scene, find_cases(write_case(tmp_path / "s3", THYROID, TRACHEA, QFORM))[0], ct=ct)
     assert near.ct is ct
     assert near.notes == ()
 
 
-def test_masks_that_do_not_lie_in_their_own_ct_are_said(scene, tmp_path):
+def test_masks_outside_their_own_ct_are_reported(scene, tmp_path):
     case_with(tmp_path / "s1", QFORM)
     far = QFORM.copy()
     far[:3, 3] += [0.0, 0.0, 500.0]

@@ -1,4 +1,4 @@
-"""Files become nodes that lie where the files say."""
+"""Files are loaded as nodes at the place that the files define."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def storable_nodes(scene):
     }
 
 
-def test_a_dataset_case_is_loaded_in_its_place(loaded, source):
+def test_a_dataset_case_is_loaded_at_its_place(loaded, source):
     case = read_case(source)
     for structure, mask in ((THYROID, case.thyroid_mask), (TRACHEA, case.trachea_mask)):
         segment_id = find_segment(loaded.segmentation, structure)
@@ -42,13 +42,13 @@ def test_the_ct_has_the_geometry_and_values_of_its_file(loaded, source):
     assert loaded.ct.GetDisplayNode().GetWindow() == 400
 
 
-def test_segments_carry_name_and_code(loaded):
+def test_segments_have_name_and_terminology(loaded):
     segment = loaded.segmentation.GetSegmentation().GetSegment("thyroid_gland")
     assert segment.GetName() == "thyroid gland"
     assert "SCT^69748006^Thyroid" in segment.GetTerminology()
 
 
-def test_the_segmentation_knows_the_grid_of_its_ct_and_lies_beside_it(loaded, scene):
+def test_the_segmentation_refers_to_its_ct_and_is_in_the_same_folder(loaded, scene):
     import slicer
 
     role = loaded.segmentation.GetReferenceImageGeometryReferenceRole()
@@ -70,7 +70,7 @@ def test_a_segmentation_file_keeps_all_its_segments(scene, loaded, tmp_path):
     np.testing.assert_allclose(after.center_of_mass_ras(), before.center_of_mass_ras(), atol=1e-3)
 
 
-def test_a_multi_label_file_goes_to_the_ct_in_the_scene(scene, loaded, tmp_path):
+def test_a_multi_label_file_uses_the_ct_in_the_scene(scene, loaded, tmp_path):
     from ThyroidSynthLib.geometry.volume import Volume
     from ThyroidSynthLib.imaging.volume_files import write_volume
 
@@ -90,7 +90,7 @@ def test_a_multi_label_file_goes_to_the_ct_in_the_scene(scene, loaded, tmp_path)
     np.testing.assert_allclose(other.center_of_mass_ras(), thyroid.center_of_mass_ras(), atol=1e-3)
 
 
-def test_a_file_that_cannot_be_read_leaves_nothing_behind(scene, source, tmp_path, slicer_app):
+def test_a_file_that_cannot_be_read_leaves_no_node(scene, source, tmp_path, slicer_app):
     from dataclasses import replace
 
     broken = tmp_path / "ct.nii.gz"
@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_read_leaves_nothing_behind(scene, source, tmp_pat
     assert storable_nodes(scene) == before
 
 
-def test_a_cancelled_load_leaves_nothing_behind(scene, source):
+def test_a_cancelled_load_leaves_no_node(scene, source):
     before = storable_nodes(scene)
     with pytest.raises(Cancelled):
         load_case(scene, source, should_stop=lambda: True)

@@ -1,4 +1,4 @@
-"""What a scene proposes as the patient, and what quality control says of a patient in it."""
+"""The patient proposed in a scene, and quality control of it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def test_an_empty_scene_proposes_nothing(scene):
     assert propose_patient(scene) == (None, None)
 
 
-def test_the_patients_own_segmentation_is_proposed_with_its_ct_not_a_thyroid_of_ours(scene, loaded, own_surface):
+def test_the_patients_segmentation_is_proposed_with_its_ct_and_no_generated_thyroid(scene, loaded, own_surface):
     add_generated_thyroid(scene, "Generated thyroid", own_surface, ct=loaded.ct)
     other = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "lungs")
     other.GetSegmentation().AddEmptySegment("lung", "lung")
     assert propose_patient(scene) == (loaded.ct, loaded.segmentation)
-    # A second volume makes no doubt: the segmentation knows its own.
+    # A second volume changes nothing: the segmentation refers to its own.
     scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "other")
     assert propose_patient(scene) == (loaded.ct, loaded.segmentation)
 
 
-def test_a_lone_ct_is_proposed_and_one_of_two_is_not(scene, a_ct_node):
+def test_a_single_ct_is_proposed_and_one_of_two_is_not(scene, a_ct_node):
     assert propose_patient(scene) == (a_ct_node, None)
     import slicer
 
@@ -39,7 +39,7 @@ def test_a_lone_ct_is_proposed_and_one_of_two_is_not(scene, a_ct_node):
     assert propose_patient(scene) == (None, None)
 
 
-def test_a_label_map_is_no_ct(scene, a_ct_node):
+def test_a_label_map_is_not_proposed_as_ct(scene, a_ct_node):
     import slicer
 
     slicer.util.addVolumeFromArray(np.zeros((3, 3, 3)), name="labels", nodeClassName="vtkMRMLLabelMapVolumeNode")
@@ -47,14 +47,14 @@ def test_a_label_map_is_no_ct(scene, a_ct_node):
 
 
 @pytest.mark.parametrize("with_ct", [True, False])
-def test_a_sound_gland_is_sound_with_the_scan_known_from_ct_or_segmentation(loaded, with_ct):
+def test_a_complete_gland_is_accepted_with_the_scan_known_from_ct_or_segmentation(loaded, with_ct):
     verdict = checked(loaded, ct=loaded.ct if with_ct else None)
     assert verdict.accepted
     assert 1 <= verdict.measurements.border_distance_voxels < 100
 
 
 @pytest.mark.parametrize("with_ct", [True, False])
-def test_a_gland_at_the_border_is_cut(scene, loaded, with_ct):
+def test_a_gland_at_the_border_is_rejected_as_cut(scene, loaded, with_ct):
     import slicer
 
     name = "thyroid_gland"
@@ -64,7 +64,7 @@ def test_a_gland_at_the_border_is_cut(scene, loaded, with_ct):
     assert CUT_BY_BORDER in checked(loaded, ct=loaded.ct if with_ct else None).reasons
 
 
-def test_a_gland_of_surfaces_only_has_a_border_too(scene, loaded, own_surface):
+def test_a_gland_stored_as_surface_is_checked_for_the_border(scene, loaded, own_surface):
     top = own_surface.moved(own_surface.vertices + np.array([0.0, 0.0, 60.0]))
     node = add_generated_thyroid(scene, "x", top, ct=loaded.ct)
     trachea = volume_of_segment(loaded.segmentation, "trachea")
@@ -73,15 +73,14 @@ def test_a_gland_of_surfaces_only_has_a_border_too(scene, loaded, own_surface):
     assert CUT_BY_BORDER in verdict.reasons
 
 
-def test_the_height_of_a_structure_is_along_the_body(loaded):
+def test_the_height_of_a_structure_is_its_craniocaudal_extent(loaded):
     matrix = np.diag([1.0, 2.0, 3.0, 1.0])
     assert height_mm(Volume(np.ones((4, 5, 6), np.uint8), matrix)) == pytest.approx(12.0)
     lying = np.array([[0, 0, 3.0, 0], [0, 2.0, 0, 0], [1.0, 0, 0, 0], [0, 0, 0, 1]])
     assert height_mm(Volume(np.ones((4, 5, 6), np.uint8), lying)) == pytest.approx(6.0)
 
 
-def test_an_island_at_the_scans_border_does_not_make_the_gland_cut(loaded):
-    """Nor does it bring the border nearer to the gland's other sides."""
+def test_an_island_at_the_border_does_not_cut_the_gland(loaded):
     thyroid, trachea = (volume_of_segment(loaded.segmentation, name) for name in ("thyroid_gland", "trachea"))
     grid = grid_of_ct(loaded.ct)
     whole = np.zeros(grid.shape, np.uint8)
@@ -93,7 +92,7 @@ def test_an_island_at_the_scans_border_does_not_make_the_gland_cut(loaded):
     def measured(volume):
         return check_case(case_of_patient("x", volume, trachea, segmentation=loaded.segmentation, ct=loaded.ct))
 
-    clean, strayed = measured(thyroid), measured(detached)
-    assert strayed.measurements.islands_removed == 1
-    assert CUT_BY_BORDER not in strayed.reasons
-    assert strayed.measurements.border_distance_voxels == clean.measurements.border_distance_voxels
+    clean, with_island = measured(thyroid), measured(detached)
+    assert with_island.measurements.islands_removed == 1
+    assert CUT_BY_BORDER not in with_island.reasons
+    assert with_island.measurements.border_distance_voxels == clean.measurements.border_distance_voxels

@@ -1,4 +1,4 @@
-"""Edited thyroids refer to the patient's gland, and a change of that gland is noticed."""
+"""Edited thyroids refer to the patient's gland, and changes of that gland are detected."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def test_an_edited_thyroid_refers_to_the_patients_segmentation(edited, loaded):
     assert edit_record(edited) == read_record(edited) == RECORD
 
 
-def test_the_reference_ends_with_the_patients_segmentation(edited, loaded, scene):
+def test_a_removed_patient_segmentation_is_no_longer_referred_to(edited, loaded, scene):
     from ThyroidSynthLib.slicer.scene.thyroids.edits import source_of
 
     scene.RemoveNode(loaded.segmentation)
     assert source_of(edited) is None
 
 
-def test_a_thyroid_that_is_no_edit_has_no_record_of_one(edited, loaded):
+def test_a_node_that_is_no_edit_has_no_edit_record(edited, loaded):
     from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record
 
     write_record(edited, replace(RECORD, kind="generated", fitted_code=()))
@@ -56,7 +56,7 @@ def test_a_thyroid_that_is_no_edit_has_no_record_of_one(edited, loaded):
     assert edit_record(None) is None
 
 
-def test_reference_and_record_survive_saving(edited, scene, tmp_path):
+def test_reference_and_record_are_saved_with_the_scene(edited, scene, tmp_path):
     import slicer
 
     from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record, source_of
@@ -90,7 +90,7 @@ def paint(segmentation, segment_id, value=1):
     slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, segment_id)
 
 
-def test_a_gland_is_unchanged_until_someone_changes_it(gland, loaded):
+def test_name_visibility_and_representations_do_not_change_a_gland(gland, loaded):
     assert gland.is_unchanged(loaded.segmentation)
     loaded.segmentation.GetSegmentation().GetSegment(GLAND).SetName("my gland")
     loaded.segmentation.GetDisplayNode().SetSegmentVisibility(GLAND, False)
@@ -126,7 +126,7 @@ def test_a_removed_segment_or_segmentation_is_a_change(gland, loaded, scene):
     assert not gland.is_unchanged(segmentation)
 
 
-def test_a_gland_of_surfaces_is_watched_as_well(scene, own_surface):
+def test_a_change_of_a_gland_stored_as_surface_is_detected(scene, own_surface):
     from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland
     from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid, replace_surface
 
@@ -156,7 +156,7 @@ def test_a_gland_and_its_trachea_frame_are_read_without_islands(scene, own_surfa
     np.testing.assert_allclose(cleaned.origin_ras, clean.origin_ras, atol=0.1)
 
 
-def test_what_a_model_adds_beyond_the_scan_is_a_pale_segment_of_its_own(scene, own_surface):
+def test_the_completion_beyond_the_scan_is_a_pale_segment_of_its_own(scene, own_surface):
     from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
         COMPLETION_ID,
         SEGMENT_ID,

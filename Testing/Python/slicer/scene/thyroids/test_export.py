@@ -1,4 +1,4 @@
-"""Thyroids of the scene as files: as they are there, in the right place, read back."""
+"""Thyroids of the scene are written to files at the right place."""
 
 from __future__ import annotations
 
@@ -59,8 +59,7 @@ def test_any_spacing_and_meshes_in_both_spaces(generated, tmp_path):
         np.testing.assert_allclose(trimesh.load(tmp_path / f"t.{suffix}").bounds, surface.bounds, atol=1e-3)
 
 
-def test_an_edited_node_is_exported_as_it_is(generated, loaded, tmp_path):
-    """A user has taken the Segment Editor to it: what counts is what the scene shows."""
+def test_a_node_changed_in_the_segment_editor_is_exported_as_it_is(generated, loaded, tmp_path):
     from ThyroidSynthLib.slicer.scene.volumes import image_of_volume
 
     own = volume_of_segment(loaded.segmentation, "thyroid_gland")
@@ -76,7 +75,7 @@ def test_an_edited_node_is_exported_as_it_is(generated, loaded, tmp_path):
 
 
 @pytest.mark.parametrize("label_format", ["nii.gz", "nrrd"])
-def test_the_patients_map_with_the_thyroid_replaced(generated, loaded, patient, tmp_path, label_format):
+def test_the_patients_map_is_written_with_the_thyroid_replaced(generated, loaded, patient, tmp_path, label_format):
     options = SceneFiles(label_format, ct=loaded.ct, patient=patient, rules=MergeRules(overwrite=False))
     written = export_thyroid(generated, "t", tmp_path, options)
     merged = read_label_map(written.files[1])
@@ -93,13 +92,13 @@ def test_the_patients_map_with_the_thyroid_replaced(generated, loaded, patient, 
     )
 
 
-def test_the_same_thyroid_gives_the_patients_map_back(scene, loaded, patient, own_surface, tmp_path):
+def test_replacing_a_thyroid_by_itself_leaves_the_map_unchanged(scene, loaded, patient, own_surface, tmp_path):
     same = add_generated_thyroid(scene, "same", own_surface, ct=loaded.ct)
     written = export_thyroid(same, "t", tmp_path, SceneFiles(None, patient=patient))
     assert np.array_equal(read_label_map(written.files[0]).volume.array, patient.labels.volume.array)
 
 
-def test_the_map_lies_where_the_cts_file_lies_when_both_were_moved(scene, loaded, generated, patient, tmp_path):
+def test_label_maps_keep_the_geometry_of_the_cts_file_under_a_transform(scene, loaded, generated, patient, tmp_path):
     before = export_thyroid(generated, "a", tmp_path, SceneFiles(ct=loaded.ct, patient=patient))
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     transform.SetMatrixTransformToParent(a_turn())
@@ -123,7 +122,7 @@ def a_turn():
     return transform.GetMatrix()
 
 
-def test_segments_that_overlap_are_told_and_never_cover_the_thyroid(scene, loaded):
+def test_overlapping_segments_are_reported_and_never_cover_the_thyroid(scene, loaded):
     from ThyroidSynthLib.slicer.scene.volumes import image_of_volume
 
     thyroid = volume_of_segment(loaded.segmentation, "thyroid_gland")
@@ -137,7 +136,7 @@ def test_segments_that_overlap_are_told_and_never_cover_the_thyroid(scene, loade
     assert set(patient.labels.names.values()) == {"thyroid gland", "trachea", "nodule", "nothing"}
 
 
-def test_a_label_map_volume_is_taken_with_the_names_of_its_colours(scene, loaded, generated, tmp_path):
+def test_a_label_map_volume_has_the_names_of_its_colour_table(scene, loaded, generated, tmp_path):
     import slicer
 
     node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
@@ -152,7 +151,7 @@ def test_a_label_map_volume_is_taken_with_the_names_of_its_colours(scene, loaded
     assert map_of_volume(node, other).thyroid_label == other
 
 
-def test_a_label_map_without_a_named_thyroid_must_be_told(scene, loaded):
+def test_a_label_map_without_a_named_thyroid_needs_its_label(scene, loaded):
     node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
     import slicer
 
@@ -164,7 +163,7 @@ def test_a_label_map_without_a_named_thyroid_must_be_told(scene, loaded):
     assert map_of_volume(node, 9).thyroid_label == 9
 
 
-def test_the_table_tells_what_each_file_is(generated, loaded, tmp_path):
+def test_the_table_lists_files_and_checksums(generated, loaded, tmp_path):
     written = export_thyroid(generated, "t", tmp_path, SceneFiles(ct=loaded.ct, mesh_formats=("stl",)))
     write_table([written], tmp_path / "thyroids.csv")
     (row,) = csv.DictReader((tmp_path / "thyroids.csv").open())
@@ -177,9 +176,9 @@ def test_the_table_tells_what_each_file_is(generated, loaded, tmp_path):
     ("name", "stem"),
     [("Generated thyroid", "Generated_thyroid"), ("a/b: c*", "a_b_c"), ("...", "thyroid"), ("Schilddrüse 1", None)],
 )
-def test_names_of_nodes_become_names_of_files(name, stem):
+def test_node_names_become_valid_file_names(name, stem):
     assert file_stem(name) == (stem or "Schilddrüse_1")
 
 
-def test_two_nodes_of_one_name_get_two_files():
+def test_nodes_of_equal_name_get_different_files():
     assert file_stem("a", {"a"}) == "a_2"

@@ -1,4 +1,4 @@
-"""A thyroid that is moved by hand: handles, records and measurements that go along, and the way back."""
+"""A thyroid moved by hand: handles, record and measurements, and moving it back."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def measured_in_scene(node) -> np.ndarray:
     return measure_features(surface.moved(record.placement.to_trachea(surface.vertices))).as_array()
 
 
-def test_handles_appear_at_the_gland_and_go(thyroid, own_surface):
+def test_handles_are_shown_at_the_gland_and_hidden(thyroid, own_surface):
     transform = start_moving(thyroid)
     assert is_moving(thyroid)
     assert thyroid.GetParentTransformNode() is transform
@@ -78,7 +78,7 @@ def test_handles_appear_at_the_gland_and_go(thyroid, own_surface):
     assert thyroid.GetParentTransformNode() is transform
 
 
-def test_record_and_measurements_go_along(thyroid, placement):
+def test_placement_moves_with_the_thyroid_and_features_stay(thyroid, placement):
     before = measured_in_scene(thyroid)
     move(start_moving(thyroid), a_motion())
     np.testing.assert_allclose(moved_by(thyroid), a_motion())
@@ -88,7 +88,7 @@ def test_record_and_measurements_go_along(thyroid, placement):
     assert motion_of(thyroid)[1] == pytest.approx(20.0)
 
 
-def test_what_is_written_while_it_is_moved_stays_right_when_it_goes_back(thyroid, placement, own_surface):
+def test_a_record_written_while_moved_is_right_after_moving_back(thyroid, placement, own_surface):
     first = read_record(thyroid)
     move(start_moving(thyroid), a_motion())
     here = placed(thyroid, placement)
@@ -106,7 +106,7 @@ def test_what_is_written_while_it_is_moved_stays_right_when_it_goes_back(thyroid
     assert abs(surface_of_segment(thyroid, SEGMENT_ID).vertices - own_surface.vertices).max() < 0.01
 
 
-def test_nothing_is_left_of_a_position_that_is_given_up(scene, thyroid):
+def test_unused_transforms_are_removed(scene, thyroid):
     classes = ("vtkMRMLLinearTransformNode", "vtkMRMLTransformDisplayNode")
     counts = [scene.GetNumberOfNodesByClass(each) for each in classes]
     before = scene.GetNumberOfNodes()
@@ -123,7 +123,7 @@ def test_nothing_is_left_of_a_position_that_is_given_up(scene, thyroid):
     assert [scene.GetNumberOfNodesByClass(each) for each in classes] == counts
 
 
-def test_a_transform_of_the_users_stays_and_counts(scene, thyroid, placement):
+def test_a_transform_of_the_users_stays_and_is_applied(scene, thyroid, placement):
     users = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Table")
     move(users, a_motion())
     thyroid.SetAndObserveTransformNodeID(users.GetID())
@@ -133,7 +133,7 @@ def test_a_transform_of_the_users_stays_and_counts(scene, thyroid, placement):
     assert thyroid.GetParentTransformNode() is users
 
 
-def test_under_a_transform_that_scales_the_placement_is_left_alone(scene, thyroid, placement):
+def test_a_transform_that_scales_does_not_change_the_placement(scene, thyroid, placement):
     first = read_record(thyroid)
     users = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Scaling")
     move(users, np.diag([1.2, 1.0, 1.0, 1.0]))

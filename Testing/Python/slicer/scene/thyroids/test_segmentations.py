@@ -1,4 +1,4 @@
-"""A generated thyroid as a node: what it holds, how it is replaced, saved and exported."""
+"""Nodes of generated thyroids: contents, replacing the surface, saving."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def generated(scene, loaded, own_surface, record):
     return add_generated_thyroid(scene, "Generated thyroid", own_surface, ct=loaded.ct, record=record)
 
 
-def test_the_surface_is_the_source_and_is_not_changed(generated, own_surface):
+def test_the_surface_is_the_source_representation_and_unchanged(generated, own_surface):
     assert generated.GetSegmentation().GetSourceRepresentationName() == "Closed surface"
     assert not generated.GetSegmentation().ContainsRepresentation("Binary labelmap")
     found = surface_of_segment(generated, SEGMENT_ID)
@@ -44,7 +44,7 @@ def test_the_surface_is_the_source_and_is_not_changed(generated, own_surface):
     assert len(found.faces) == len(own_surface.faces)
 
 
-def test_it_is_marked_as_thyroid_and_lies_beside_the_ct(generated, loaded, scene):
+def test_the_segment_is_marked_as_thyroid_and_refers_to_the_ct(generated, loaded, scene):
     import slicer
 
     segment = generated.GetSegmentation().GetSegment(SEGMENT_ID)
@@ -55,7 +55,7 @@ def test_it_is_marked_as_thyroid_and_lies_beside_the_ct(generated, loaded, scene
     assert hierarchy.GetItemByDataNode(generated) != hierarchy.GetInvalidItemID()
 
 
-def test_it_goes_under_the_study_of_its_ct(scene, loaded, own_surface):
+def test_the_node_is_in_the_study_of_its_ct(scene, loaded, own_surface):
     import slicer
 
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
@@ -73,7 +73,7 @@ def test_thyroids_of_one_scene_have_their_own_colours_and_names(scene, own_surfa
     assert generated_thyroids(scene) == nodes
 
 
-def test_replacing_the_surface_drops_a_stale_label_map(generated, own_surface):
+def test_replacing_the_surface_removes_a_label_map(generated, own_surface):
     generated.CreateBinaryLabelmapRepresentation()
     half = Surface(
         own_surface.vertices.mean(axis=0) + (own_surface.vertices - own_surface.vertices.mean(axis=0)) / 2,
@@ -84,9 +84,7 @@ def test_replacing_the_surface_drops_a_stale_label_map(generated, own_surface):
     assert surface_of_segment(generated, SEGMENT_ID).volume == pytest.approx(own_surface.volume / 8, rel=1e-3)
 
 
-def test_replacing_the_surface_asks_every_view_to_draw_and_leaves_copies_as_they_were(
-    slicer_app, scene, generated, own_surface
-):
+def test_replacing_the_surface_redraws_every_view_and_changes_no_copy(slicer_app, scene, generated, own_surface):
     views = [slicer_app.view(name) for name in ("Red", "Green", "Yellow", "1")]
     copy = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     copy.CopyContent(generated)
@@ -98,7 +96,7 @@ def test_replacing_the_surface_asks_every_view_to_draw_and_leaves_copies_as_they
     assert surface_of_segment(copy, SEGMENT_ID).volume == pytest.approx(own_surface.volume, rel=1e-3)
 
 
-def test_replacing_under_a_transform_puts_the_surface_where_it_was_asked(scene, generated, own_surface):
+def test_a_surface_replaced_under_a_transform_is_at_its_place(scene, generated, own_surface):
     import slicer
 
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
@@ -118,7 +116,7 @@ def test_the_patients_own_segmentation_is_never_replaced(loaded, own_surface):
     assert volume_of_segment(loaded.segmentation, "thyroid_gland").array.sum() == before
 
 
-def test_a_saved_scene_brings_surface_and_record_back(scene, generated, own_surface, record, tmp_path):
+def test_surface_and_record_are_saved_with_the_scene(scene, generated, own_surface, record, tmp_path):
     import slicer
 
     path = str(tmp_path / "scene.mrb")

@@ -11,7 +11,7 @@ from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
 from ThyroidSynthLib.slicer.scene.thyroids.collection import (
     RemovedThyroid,
-    put_back,
+    restore_thyroid,
     remove_thyroid,
     show_all,
     show_only,
@@ -186,7 +186,7 @@ class InspectSection(Section):
 
     def _onRestore(self, checked: bool = False) -> None:
         if self._removed:
-            node = put_back(slicer.mrmlScene, self._removed.pop(), ct=self.parameters.ct)
+            node = restore_thyroid(slicer.mrmlScene, self._removed.pop(), ct=self.parameters.ct)
             self._onChosen(node.GetID())
             self.session.announceThyroids()
 

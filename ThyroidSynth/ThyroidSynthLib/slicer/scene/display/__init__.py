@@ -1,1 +1,18 @@
-"""What the views show: overlays, outlines, distance maps, plots."""
+"""What Slicer's views show of thyroids: outlines, distance maps, charts, cases of a reader study.
+
+Imports `scene.nodes` and `scene.volumes` only, besides the library.
+"""
+
+from ThyroidSynthLib.common.lazy import lazy_exports
+
+__all__, __getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "distance_map": ["distance_map_of", "remove_distance_map", "show_distance_map"],
+        "flip": ["Flip", "Shown"],
+        "overlay": ["bounds_of", "jump_slices", "look_from_front", "show_ct", "show_own_gland"],
+        "plots": ["Chart", "Series", "fill_chart", "layout_of", "restore_layout", "show_chart"],
+        "study_case": ["case_in", "hide_case", "remove_case", "show_case"],
+        "training_preview": ["remove_training_preview", "show_training_preview", "training_preview_in"],
+    },
+)

@@ -1,4 +1,4 @@
-"""A thyroid coloured by its distance to another: a model node over it, with a legend in mm."""
+"""A thyroid coloured by its distance to another one: a model node with a legend in mm."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 
 from ThyroidSynthLib.geometry.polydata import polydata_of
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.slicer.scene.nodes import node_with, remove_node
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLModelNode, vtkMRMLScene
 
 ATTRIBUTE = "ThyroidSynth.DistanceMap"
-"""Attribute of the nodes of the map: `map` on the model, `colours` on its colour table."""
+"""Attribute of the map's nodes: `map` on the model node, `colours` on its colour table."""
 
 SCALARS = "Distance (mm)"
 
-# Blue inside, white on the reference, red outside (after Moreland's cool-warm map); readable for most
-# kinds of colour blindness.
+# Blue inside, white at 0, red outside (after Moreland's cool-warm map), which most colour-blind people can read.
 _INSIDE, _MIDDLE, _OUTSIDE = (0.23, 0.30, 0.75), (0.95, 0.95, 0.93), (0.71, 0.02, 0.15)
 _COLOURS = 256
 _SLICE_LINE_WIDTH = 3
@@ -27,18 +27,18 @@ _SLICE_LINE_WIDTH = 3
 def show_distance_map(
     scene: vtkMRMLScene, name: str, surface_ras: Surface, values_mm: np.ndarray, *, range_mm: float, legend: str
 ) -> vtkMRMLModelNode:
-    """Show a surface coloured by signed distances; an older map is replaced.
+    """Show a surface coloured by signed distances, replacing an earlier map.
 
     Parameters
     ----------
     name : str
         Name of the model node.
     surface_ras : Surface
-        The coloured surface, in `ras_mm`.
+        In `ras_mm`.
     values_mm : ndarray, shape (V,)
         Signed distance of each vertex.
     range_mm : float
-        Distance at which the colours end, the same on both sides of 0.
+        Distance at either end of the colour scale.
     legend : str
         Title of the colour legend.
     """
@@ -64,20 +64,16 @@ def show_distance_map(
 
 
 def distance_map_of(scene: vtkMRMLScene) -> vtkMRMLModelNode | None:
-    """Give the model node of the map, or None when there is none."""
-    return _found(scene, "vtkMRMLModelNode", "map")
+    """Return the model node of the map; None when there is none."""
+    return node_with(scene, "vtkMRMLModelNode", ATTRIBUTE, "map")
 
 
 def remove_distance_map(scene: vtkMRMLScene) -> None:
-    """Take the map away with all that belongs to it."""
+    """Remove the map with its legend and colours."""
     model = distance_map_of(scene)
     if model is not None:
-        displays = [model.GetNthDisplayNode(index) for index in range(model.GetNumberOfDisplayNodes())]
-        # The legend before the display node it stands for, without which it complains.
-        for node in (*reversed(displays), model.GetStorageNode(), model):
-            if node is not None:
-                scene.RemoveNode(node)
-    colours = _found(scene, "vtkMRMLColorTableNode", "colours")
+        remove_node(model)
+    colours = node_with(scene, "vtkMRMLColorTableNode", ATTRIBUTE, "colours")
     if colours is not None:
         scene.RemoveNode(colours)
 
@@ -92,14 +88,14 @@ def _colour(model, range_mm: float) -> None:
     display.SetScalarVisibility(True)
     display.SetVisibility2D(True)
     display.SetSliceIntersectionThickness(_SLICE_LINE_WIDTH)
-    # Colours that mean numbers must not shine.
+    # Highlights would change the colours, which stand for numbers.
     display.SetSpecular(0.0)
     display.SetAmbient(0.25)
     display.EndModify(modifying)
 
 
 def _colours(scene):
-    node = _found(scene, "vtkMRMLColorTableNode", "colours")
+    node = node_with(scene, "vtkMRMLColorTableNode", ATTRIBUTE, "colours")
     if node is not None:
         return node
     node = scene.CreateNodeByClass("vtkMRMLColorTableNode")
@@ -125,10 +121,3 @@ def _add_legend(model, title: str) -> None:
     legend.SetNumberOfLabels(5)
     legend.SetSize(0.12, 0.45)
     legend.SetVisibility(True)
-
-
-def _found(scene, class_name: str, value: str):
-    nodes = scene.GetNodesByClass(class_name)
-    nodes.UnRegister(None)
-    found = (nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems()))
-    return next((node for node in found if node.GetAttribute(ATTRIBUTE) == value), None)

@@ -1,4 +1,4 @@
-"""Flipping between two thyroids in the same views: now one is shown, now the other, in the same style."""
+"""Flip between two thyroids: one of them is shown at a time, both in the same style."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ class Shown:
     segment_id: str
 
     def exists(self) -> bool:
-        """Say whether it is still in the scene."""
+        """Check whether the segment is still in the scene."""
         return self.node.GetScene() is not None and self.node.GetSegmentation().GetSegment(self.segment_id) is not None
 
 
 class Flip:
     """Shows one of two thyroids at a time; cameras and slices stay where they are.
 
-    Only how they are displayed is changed, and `end` brings that back.
+    Only their display is changed, and `end` restores it.
 
     Parameters
     ----------
     first, second : Shown
-        The first one is shown at the beginning.
+        The two thyroids; the first one is shown first.
     """
 
     def __init__(self, first: Shown, second: Shown) -> None:
         self.pair = (first, second)
         self.index = 0
-        self._before = [_Look.of(each) for each in self.pair]
+        self._before = [_Display.of(each) for each in self.pair]
         self.apply()
 
     @property
     def shown(self) -> Shown:
-        """The one that is shown."""
+        """The thyroid that is shown."""
         return self.pair[self.index]
 
     def turn(self) -> None:
@@ -51,21 +51,21 @@ class Flip:
         self.apply()
 
     def apply(self) -> None:
-        """Show the one and hide the other, whatever else has changed how they look meanwhile."""
+        """Show one and hide the other, even if their display was changed meanwhile."""
         for index, each in enumerate(self.pair):
             if each.exists():
-                _Look(True, index == self.index, True, _FILL_OPACITY, 1.0, 1.0).give(each)
+                _Display(True, index == self.index, True, _FILL_OPACITY, 1.0, 1.0).apply_to(each)
 
     def end(self) -> None:
-        """Bring back how both looked before."""
-        for each, look in zip(self.pair, self._before, strict=True):
+        """Restore the display of both."""
+        for each, display in zip(self.pair, self._before, strict=True):
             if each.exists():
-                look.give(each)
+                display.apply_to(each)
 
 
 @dataclass(frozen=True)
-class _Look:
-    """How a segment is displayed: its node's visibility, its own, filled in 2D, and opacities."""
+class _Display:
+    """How a segment is displayed: visibility of its node and itself, fill in slice views, opacities."""
 
     node_visible: bool
     visible: bool
@@ -75,7 +75,7 @@ class _Look:
     opacity_3d: float
 
     @classmethod
-    def of(cls, shown: Shown) -> _Look:
+    def of(cls, shown: Shown) -> _Display:
         display, segment_id = shown.node.GetDisplayNode(), shown.segment_id
         return cls(
             bool(display.GetVisibility()),
@@ -86,8 +86,8 @@ class _Look:
             display.GetSegmentOpacity3D(segment_id),
         )
 
-    def give(self, shown: Shown) -> None:
-        if _Look.of(shown) == self:
+    def apply_to(self, shown: Shown) -> None:
+        if _Display.of(shown) == self:
             return
         display, segment_id = shown.node.GetDisplayNode(), shown.segment_id
         modifying = display.StartModify()

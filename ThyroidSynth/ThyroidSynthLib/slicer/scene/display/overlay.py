@@ -1,4 +1,4 @@
-"""What the views show: the CT with thyroid and trachea over it, and where they look."""
+"""What the views show: the CT, the patient's thyroid over it, and where slices and cameras are."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ThyroidSynthLib.slicer.scene.nodes import nodes_of
+
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
 _OWN_OPACITY_3D = 0.35
-# The patient is seen from the front, with room around.
+# Distance of the camera in multiples of what it shows.
 _CAMERA_DISTANCES = 2.6
 
 
 def show_ct(ct: vtkMRMLScalarVolumeNode) -> None:
-    """Show a CT in all slice views, whole."""
+    """Show a CT in all slice views, fitted to them."""
     import slicer
 
     logic = slicer.app.applicationLogic()
@@ -25,7 +27,7 @@ def show_ct(ct: vtkMRMLScalarVolumeNode) -> None:
 
 
 def jump_slices(scene: vtkMRMLScene, centre_ras: np.ndarray) -> None:
-    """Move all slice views so that they cut and centre on a point."""
+    """Move all slice views to a point and centre them on it."""
     import slicer
 
     r, a, s = (float(value) for value in centre_ras)
@@ -33,13 +35,13 @@ def jump_slices(scene: vtkMRMLScene, centre_ras: np.ndarray) -> None:
 
 
 def look_from_front(scene: vtkMRMLScene, centre_ras: np.ndarray, size_mm: float) -> None:
-    """Point every 3D view at a place in the patient, from the front.
+    """Point the camera of every 3D view at a position, from the front of the patient.
 
-    Only for a case that was just loaded. A change of a surface never moves a camera.
+    Only for a case that was just loaded: a changed surface never moves a camera.
     """
     centre = np.asarray(centre_ras, dtype=float)
     position = centre + np.array([0.0, _CAMERA_DISTANCES * size_mm, 0.0])
-    for camera in _nodes(scene, "vtkMRMLCameraNode"):
+    for camera in nodes_of(scene, "vtkMRMLCameraNode"):
         camera.SetFocalPoint(centre.tolist())
         camera.SetPosition(position.tolist())
         camera.SetViewUp([0.0, 0.0, 1.0])
@@ -47,23 +49,17 @@ def look_from_front(scene: vtkMRMLScene, centre_ras: np.ndarray, size_mm: float)
 
 
 def bounds_of(segmentation: vtkMRMLSegmentationNode) -> tuple[np.ndarray, np.ndarray]:
-    """Give the lower and upper corner of a segmentation in `ras_mm`, each of shape (3,)."""
+    """Return the lower and upper corner of a segmentation's bounding box in `ras_mm`, each of shape (3,)."""
     bounds = np.zeros(6)
     segmentation.GetRASBounds(bounds)
     return bounds[::2], bounds[1::2]
 
 
 def show_own_gland(segmentation: vtkMRMLSegmentationNode, segment_id: str, visible: bool) -> None:
-    """Show the patient's own thyroid as a mere outline under a generated one, or hide it."""
+    """Show the patient's own thyroid as an outline under a generated one, or hide it."""
     display = segmentation.GetDisplayNode()
     if display is None or segmentation.GetSegmentation().GetSegment(segment_id) is None:
         return
     display.SetSegmentVisibility(segment_id, visible)
     display.SetSegmentVisibility2DFill(segment_id, False)
     display.SetSegmentOpacity3D(segment_id, _OWN_OPACITY_3D)
-
-
-def _nodes(scene, class_name: str) -> list:
-    nodes = scene.GetNodesByClass(class_name)
-    nodes.UnRegister(None)
-    return [nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems())]

@@ -1,4 +1,4 @@
-"""A chart in Slicer's plot views: its nodes are made once, and only their contents change."""
+"""A chart in Slicer's plot views, whose nodes are created once and then updated."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ThyroidSynthLib.slicer.scene.nodes import add_hidden_node, node_with
+
 if TYPE_CHECKING:
     from slicer import vtkMRMLPlotChartNode, vtkMRMLScene
 
 ROLE = "ThyroidSynth.Plot"
-"""Attribute of the chart's nodes, by which they are found again: what each one is for."""
+"""Attribute of the chart's nodes: the purpose of each, by which it is found again."""
 
 BARS, LINE, POINTS = "bars", "line", "points"
 _X, _Y = "x", "y"
@@ -25,13 +27,13 @@ class Series:
     Attributes
     ----------
     name : str
-        As the legend says it.
+        Its text in the legend.
     style : str
         `BARS`, `LINE` or `POINTS`.
     x, y : ndarray, shape (n,)
-        Positions; a series without any is left out of the chart.
+        Positions; a series without positions is left out of the chart.
     colour : tuple of float
-        Red, green, blue from 0 to 1.
+        Red, green, blue, 0 to 1.
     """
 
     name: str
@@ -43,7 +45,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """What a chart shows: titles, series from back to front, and axes (None: as the data needs it)."""
+    """Contents of a chart: titles, series from back to front, and axis ranges (None: fitted to the data)."""
 
     title: str
     x_title: str
@@ -54,12 +56,12 @@ class Chart:
 
 
 def fill_chart(scene: vtkMRMLScene, chart: Chart) -> vtkMRMLPlotChartNode:
-    """Show a chart on the module's chart node; the nodes are made when they are first needed.
+    """Write a chart into the module's chart node, which is created on first use.
 
-    They are no part of a saved scene: a chart is drawn again from the thyroids, which are.
+    Its nodes are not saved with the scene: a chart is drawn again from the thyroids.
     """
     node = _node(scene, "vtkMRMLPlotChartNode", "chart")
-    # The chart itself can be chosen in a plot view, so it is the one node a user sees.
+    # Of the chart's nodes, only this one can be chosen in a plot view.
     node.SetHideFromEditors(False)
     modifying = node.StartModify()
     node.SetName("ThyroidSynth")
@@ -86,7 +88,7 @@ def fill_chart(scene: vtkMRMLScene, chart: Chart) -> vtkMRMLPlotChartNode:
 
 
 def show_chart(chart: vtkMRMLPlotChartNode) -> int:
-    """Show a chart, in a layout with a plot view; gives the layout that was there before."""
+    """Show a chart in a layout with a plot view; return the number of the previous layout."""
     import slicer
 
     layout = layout_of(chart.GetScene())
@@ -95,17 +97,17 @@ def show_chart(chart: vtkMRMLPlotChartNode) -> int:
 
 
 def layout_of(scene: vtkMRMLScene) -> int:
-    """Give the number of the present layout of the views."""
+    """Return the number of the current layout of the views."""
     return scene.GetFirstNodeByClass("vtkMRMLLayoutNode").GetViewArrangement()
 
 
 def restore_layout(scene: vtkMRMLScene, layout: int) -> None:
-    """Bring a layout of the views back."""
+    """Restore a layout of the views by its number."""
     scene.GetFirstNodeByClass("vtkMRMLLayoutNode").SetViewArrangement(layout)
 
 
 def _fill_series(scene, index: int, series: Series) -> str:
-    """Write one series into its table and its series node; gives the series node's ID."""
+    """Write a series into its table and series node; return the ID of the series node."""
     table = _node(scene, "vtkMRMLTableNode", f"table {index}")
     _write_columns(table, series.x, series.y)
     node = _node(scene, "vtkMRMLPlotSeriesNode", f"series {index}")
@@ -137,16 +139,5 @@ def _write_columns(table, x: np.ndarray, y: np.ndarray) -> None:
 
 
 def _node(scene, class_name: str, role: str):
-    found = scene.GetNodesByClass(class_name)
-    found.UnRegister(None)
-    for index in range(found.GetNumberOfItems()):
-        node = found.GetItemAsObject(index)
-        if node.GetAttribute(ROLE) == role:
-            return node
-    node = scene.CreateNodeByClass(class_name)
-    node.UnRegister(None)
-    node.SetName(f"ThyroidSynth plot {role}")
-    node.SetAttribute(ROLE, role)
-    node.SetHideFromEditors(True)
-    node.SetSaveWithScene(False)
-    return scene.AddNode(node)
+    node = node_with(scene, class_name, ROLE, role)
+    return node or add_hidden_node(scene, class_name, f"ThyroidSynth plot {role}", ROLE, role)

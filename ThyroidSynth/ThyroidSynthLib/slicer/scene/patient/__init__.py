@@ -1,1 +1,16 @@
-"""The patient in the scene: CT, segmentation, trachea."""
+"""The patient in the scene: loading a case, proposing CT and segmentation, and the sample case.
+
+Imports `scene.thyroids` and the files of `scene`, besides the library.
+"""
+
+from ThyroidSynthLib.common.lazy import lazy_exports
+
+__all__, __getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "loading": ["LoadedCase", "load_case", "load_ct", "load_segmentation"],
+        "patient_files": ["write_patient", "write_patient_map"],
+        "patients": ["case_of_patient", "height_mm", "propose_patient"],
+        "sample_case": ["load_sample"],
+    },
+)

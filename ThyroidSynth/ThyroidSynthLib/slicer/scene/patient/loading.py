@@ -1,4 +1,4 @@
-"""TotalSegmentator and Slicer files as a CT node and a segmentation node in the right place."""
+"""Load files of TotalSegmentator or Slicer as a CT node and a segmentation node at the same place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ThyroidSynthLib.slicer.scene.terminology import COLOURS, mark_as
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import place_beside
 from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE, image_of_volume
 
-from .ct_placement import lies_in, sheared, shift_to_shown
+from .ct_placement import is_sheared, lies_in, shift_to_shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SOFT_TISSUE_WINDOW_HU = 400.0
 SOFT_TISSUE_LEVEL_HU = 60.0
 
-# Surfaces of a hundred segments take a minute; the user can make them in Slicer where they are wanted.
+# Surfaces of a hundred segments take a minute; the user can create them in Slicer when needed.
 _FEW_SEGMENTS = 8
 
 
@@ -37,11 +37,11 @@ class LoadedCase:
     Attributes
     ----------
     ct : vtkMRMLScalarVolumeNode, optional
-        The CT; None when the files hold none and there was none in the scene that fits.
+        The CT; None when the files hold none and none in the scene fits.
     segmentation : vtkMRMLSegmentationNode
-        Thyroid and trachea, named and marked with their terminology, where Slicer shows the CT.
+        Thyroid and trachea with names and terminology, where Slicer shows the CT.
     notes : tuple of str
-        What a user should know about how the case was read.
+        Remarks on how the case was read.
     """
 
     ct: vtkMRMLScalarVolumeNode | None
@@ -57,19 +57,19 @@ def load_case(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> LoadedCase:
-    """Load a case that `anatomy.cases.find_cases` found.
+    """Load a case found by `dataset.case_sources.find_cases`.
 
     Parameters
     ----------
     ct : vtkMRMLScalarVolumeNode, optional
-        The CT in the scene that the segmentation belongs to, for files that come without one.
+        The CT in the scene that the segmentation belongs to, for files without a CT.
 
     Raises
     ------
     InputError
-        A file cannot be read. Nothing is left in the scene then.
+        A file cannot be read; nothing is left in the scene.
     Cancelled
-        `should_stop` returned true. Nothing is left in the scene then.
+        `should_stop` returned true; nothing is left in the scene.
     """
     added = []
     try:
@@ -79,10 +79,11 @@ def load_case(
             added.append(ct)
         check(should_stop)
         progress(0.4, f"Reading the segmentation of {source.id}")
-        if source.kind == "segmentation":
-            segmentation, notes = load_segmentation(scene, source.labels_path, name=source.id), ()
+        notes: tuple[str, ...] = ()
+        if source.kind == "segmentation" and source.labels_path is not None:
+            segmentation = load_segmentation(scene, source.labels_path, name=source.id)
         else:
-            # DICOM says one place only; a NIfTI segmentation lies where its CT's file does, not its node.
+            # DICOM has one placement; a NIfTI segmentation is where its CT's file is, not its node.
             shift = shift_to_shown(ct) if ct is not None and source.kind != "dicom" else None
             segmentation, notes = _segmentation_of_case(scene, source, shift)
         added.append(segmentation)
@@ -90,10 +91,10 @@ def load_case(
         check(should_stop)
         if ct is not None and not lies_in(segmentation, ct):
             if source.ct_path is None:
-                notes += (f"it does not lie in '{ct.GetName()}', which is not taken for its CT",)
+                notes += (f"it is not inside '{ct.GetName()}', which is therefore not used as its CT",)
                 ct = None
             else:
-                notes += ("it does not lie in its own CT, so the geometry of one of the files is wrong",)
+                notes += ("it is not inside its own CT, so the geometry of one of the files is wrong",)
         if ct is not None:
             segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
             place_beside(segmentation, ct)
@@ -104,7 +105,7 @@ def load_case(
         check(should_stop)
     except BaseException:
         for node in added:
-            # The scene may have been closed meanwhile.
+            # The scene may have been closed.
             if scene.IsNodePresent(node):
                 scene.RemoveNode(node)
         raise
@@ -112,7 +113,7 @@ def load_case(
 
 
 def load_ct(scene: vtkMRMLScene, path: Path, *, name: str) -> vtkMRMLScalarVolumeNode:
-    """Load a CT, shown in a soft-tissue window.
+    """Load a CT with a soft-tissue window.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def load_ct(scene: vtkMRMLScene, path: Path, *, name: str) -> vtkMRMLScalarVolum
     try:
         _read(scene, path, storage, volume)
     except InputError:
-        if sheared(path):
+        if is_sheared(path):
             raise InputError(
                 f"Slicer cannot show {path}: its header says that its axes are not at right angles (a sheared sform). "
                 "Resample the CT and its segmentation to a straight grid, and load them again."
@@ -154,7 +155,7 @@ def load_segmentation(scene: vtkMRMLScene, path: Path, *, name: str) -> vtkMRMLS
 
 
 def _read(scene, path: Path, storage, node) -> None:
-    """Read a file into a node and let it remember the file, so that a saved scene refers to it."""
+    """Read a file into a node and keep its path, so that a saved scene refers to the file."""
     storage.SetFileName(str(path))
     node.SetAndObserveStorageNodeID(storage.GetID())
     if path.is_file() and storage.ReadData(node):
@@ -167,7 +168,7 @@ def _read(scene, path: Path, storage, node) -> None:
 def _segmentation_of_case(
     scene, source: CaseSource, shift: np.ndarray | None
 ) -> tuple[vtkMRMLSegmentationNode, tuple[str, ...]]:
-    """Make a segmentation of a case's masks, read by the library's own reader: one reader of geometry."""
+    """Make a segmentation of a case's masks, read by the library's reader so that geometry has one reader."""
     case = read_case(source)
     if case.thyroid_mask.is_empty and case.trachea_mask.is_empty:
         raise InputError(
@@ -179,16 +180,16 @@ def _segmentation_of_case(
     segmentation.SetSourceRepresentationToBinaryLabelmap()
     notes = list(case.notes)
     if shift is not None:
-        notes.append("the CT's file holds two placements; the segmentation lies where Slicer shows the CT")
+        notes.append("the CT's file holds two placements; the segmentation was moved to where Slicer shows the CT")
     masks = {THYROID: case.thyroid_mask, TRACHEA: case.trachea_mask}
     for structure in STRUCTURES:
-        mask = masks[structure]
+        mask, name = masks[structure], structure.name.replace("_", " ")
         if mask.is_empty:
-            notes.append(f"the {structure.name.replace('_', ' ')} is empty")
+            notes.append(f"the {name} is empty")
             continue
         volume = mask.volume if shift is None else Volume(mask.volume.array, shift @ mask.volume.ijk_to_ras)
         segmentation.AddSegmentFromBinaryLabelmapRepresentation(
-            image_of_volume(volume), structure.name.replace("_", " "), COLOURS[structure], structure.name
+            image_of_volume(volume), name, COLOURS[structure], structure.name
         )
         mark_as(segmentation.GetSegmentation().GetSegment(structure.name), structure)
     return segmentation, tuple(dict.fromkeys(notes))

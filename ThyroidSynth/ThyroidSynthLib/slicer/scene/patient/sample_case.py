@@ -1,4 +1,4 @@
-"""The sample case: one synthetic example case, made on this computer when it is first asked for."""
+"""The sample case: a synthetic example case, created on this computer on first use."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from .loading import LoadedCase
 
 NAME = "Synthetic example"
-"""Name of the case; its nodes are named after it, so that nobody takes it for a patient."""
+"""Name of the case and, so that it is not mistaken for a patient, of its nodes."""
 
 _SEED = 7
 
 
 def sample_source(cache: Path, *, progress: ProgressCallback = silent, should_stop: ShouldStop = never) -> CaseSource:
-    """Give the sample case's files, made in the cache if they are not there yet.
+    """Return the sample case's files, created in the cache if they are missing.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ def sample_source(cache: Path, *, progress: ProgressCallback = silent, should_st
     OutputError
         The cache cannot be written.
     Cancelled
-        `should_stop` returned true; the cache is as it was.
+        `should_stop` returned true; the cache is unchanged.
     """
-    # Another version may draw another case.
+    # Another version may create another case.
     folder = cache / f"ThyroidSynth-example-{__version__}"
     if not folder.is_dir():
         try:
-            _make(folder, progress, should_stop)
+            _create(folder, progress, should_stop)
         except OSError as error:
             raise OutputError(
                 f"The sample case cannot be written to {cache} ({error.strerror}). Choose another cache folder in "
@@ -64,25 +64,25 @@ def load_sample(
     Raises
     ------
     ThyroidSynthError
-        See `sample_source` and `loading.load_case`.
+        As for `sample_source` and `loading.load_case`.
     """
     cache = Path(scene.GetCacheManager().GetRemoteCacheDirectory())
-    progress(0.0, "Making the sample case")
+    progress(0.0, "Creating the sample case")
     check(should_stop)
     source = sample_source(cache, progress=part_of(progress, 0.0, 0.6), should_stop=should_stop)
     return load_case(scene, source, progress=part_of(progress, 0.6, 1.0), should_stop=should_stop)
 
 
-def _make(folder: Path, progress: ProgressCallback, should_stop: ShouldStop) -> None:
-    from ThyroidSynthLib.dataset.synthetic import write_example_dataset
+def _create(folder: Path, progress: ProgressCallback, should_stop: ShouldStop) -> None:
+    from ThyroidSynthLib.dataset.synthetic.dataset import write_example_dataset
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Made beside its place and moved there whole: whoever is interrupted leaves no half of it.
-    making = Path(tempfile.mkdtemp(prefix=".ThyroidSynth-example-", dir=folder.parent))
+    # Created beside its place and renamed, so that an interruption leaves no incomplete folder.
+    temporary = Path(tempfile.mkdtemp(prefix=".ThyroidSynth-example-", dir=folder.parent))
     try:
-        write_example_dataset(making, cases=1, seed=_SEED, defective_share=0.0, workers=1, progress=progress)
+        write_example_dataset(temporary, cases=1, seed=_SEED, defective_share=0.0, workers=1, progress=progress)
         check(should_stop)
-        making.chmod(0o755)
-        making.rename(folder)
+        temporary.chmod(0o755)
+        temporary.rename(folder)
     finally:
-        shutil.rmtree(making, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,35 +1,36 @@
-"""The thyroids made here as a collection: show one or all, take one away and put it back."""
+"""The module's thyroids as a collection: show one or all, remove one and restore it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ThyroidSynthLib.slicer.scene.nodes import remove_node
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
 from .records import ATTRIBUTE, SOURCE_ROLE, read_record
-from .segmentations import SEGMENT_ID, add_generated_thyroid, generated_thyroids
+from .segmentations import SEGMENT_ID, add_generated_thyroid, generated_thyroids, replace_surface
 
 if TYPE_CHECKING:
-    from slicer import vtkMRMLScene, vtkMRMLSegmentationNode
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
     from ThyroidSynthLib.geometry.surface import Surface
 
 
 def show_only(scene: vtkMRMLScene, shown: vtkMRMLSegmentationNode | None) -> None:
-    """Show one of the thyroids made here and hide the others; None hides all."""
+    """Show one of the module's thyroids and hide the others; None hides all."""
     for node in generated_thyroids(scene):
         _set_visible(node, node is shown)
 
 
 def show_all(scene: vtkMRMLScene) -> None:
-    """Show every thyroid made here."""
+    """Show all of the module's thyroids."""
     for node in generated_thyroids(scene):
         _set_visible(node, True)
 
 
 def visible_thyroids(scene: vtkMRMLScene) -> list[vtkMRMLSegmentationNode]:
-    """Give the thyroids made here that are shown."""
+    """Return the module's thyroids that are shown."""
     return [
         node for node in generated_thyroids(scene) if node.GetDisplayNode() and node.GetDisplayNode().GetVisibility()
     ]
@@ -37,26 +38,26 @@ def visible_thyroids(scene: vtkMRMLScene) -> list[vtkMRMLSegmentationNode]:
 
 @dataclass(frozen=True)
 class RemovedThyroid:
-    """A thyroid that was taken out of the scene, with what is needed to put it back.
+    """A thyroid that was removed from the scene, with what is needed to restore it.
 
     Attributes
     ----------
     name : str
-        Its node's name.
-    about : str
-        Its record, as it was kept on the node.
+        Name of its node.
+    record : str
+        The node's record as JSON.
     surface_ras : Surface
-        In `ras_mm`, as it lay in the scene.
+        In `ras_mm`.
     colour : tuple of float
-        Its segment's colour.
+        Colour of its segment.
     source, transform : str
-        IDs of the segmentation it was made from and of the transform it lay under; may be empty.
+        IDs of the segmentation it was made from and of its parent transform; may be empty.
     visible : bool
         Whether it was shown.
     """
 
     name: str
-    about: str
+    record: str
     surface_ras: Surface
     colour: tuple[float, float, float]
     source: str
@@ -65,31 +66,30 @@ class RemovedThyroid:
 
 
 def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
-    """Take a thyroid made here out of the scene.
+    """Remove one of the module's thyroids from the scene.
 
     Raises
     ------
     InputError
-        It has no surface: then it is left where it is.
+        It has no surface; it stays in the scene.
     """
     removed = RemovedThyroid(
         name=node.GetName(),
-        about=node.GetAttribute(ATTRIBUTE),
+        record=node.GetAttribute(ATTRIBUTE),
         surface_ras=surface_of_segment(node, SEGMENT_ID),
         colour=tuple(node.GetSegmentation().GetSegment(SEGMENT_ID).GetColor()),
         source=node.GetNodeReferenceID(SOURCE_ROLE) or "",
         transform=node.GetTransformNodeID() or "",
         visible=bool(node.GetDisplayNode() and node.GetDisplayNode().GetVisibility()),
     )
-    scene = node.GetScene()
-    for each in (node.GetDisplayNode(), node.GetStorageNode(), node):
-        if each is not None:
-            scene.RemoveNode(each)
+    remove_node(node)
     return removed
 
 
-def put_back(scene: vtkMRMLScene, removed: RemovedThyroid, *, ct=None) -> vtkMRMLSegmentationNode:
-    """Bring a removed thyroid back; what it referred to may have gone meanwhile.
+def restore_thyroid(
+    scene: vtkMRMLScene, removed: RemovedThyroid, *, ct: vtkMRMLScalarVolumeNode | None = None
+) -> vtkMRMLSegmentationNode:
+    """Restore a removed thyroid; references to nodes that no longer exist are dropped.
 
     Parameters
     ----------
@@ -97,9 +97,9 @@ def put_back(scene: vtkMRMLScene, removed: RemovedThyroid, *, ct=None) -> vtkMRM
         The CT it lies over.
     """
     node = add_generated_thyroid(scene, removed.name, removed.surface_ras, ct=ct)
-    # Adding it made the name unique even among names that are no longer in use.
+    # The scene makes names unique even among those no longer in use.
     node.SetName(removed.name)
-    node.SetAttribute(ATTRIBUTE, removed.about)
+    node.SetAttribute(ATTRIBUTE, removed.record)
     node.GetSegmentation().GetSegment(SEGMENT_ID).SetColor(*removed.colour)
     if removed.source and scene.GetNodeByID(removed.source) is not None:
         node.SetNodeReferenceID(SOURCE_ROLE, removed.source)
@@ -110,14 +110,12 @@ def put_back(scene: vtkMRMLScene, removed: RemovedThyroid, *, ct=None) -> vtkMRM
 
 
 def surface_in_trachea_frame(node: vtkMRMLSegmentationNode) -> Surface | None:
-    """Give a thyroid's surface in the trachea frame it was made in, wherever it was moved to since.
-
-    None where its record is unknown.
+    """Return a thyroid's surface in `trachea_mm`, also when it was moved; None when it has no record.
 
     Raises
     ------
     InputError
-        It has no surface.
+        The thyroid has no surface.
     """
     record = read_record(node)
     if record is None:
@@ -127,13 +125,11 @@ def surface_in_trachea_frame(node: vtkMRMLSegmentationNode) -> Surface | None:
 
 
 def _lay_under(node, removed: RemovedThyroid) -> None:
-    """Put a thyroid back under its transform without moving it."""
-    from .segmentations import replace_surface
-
+    """Put a thyroid under its former transform without moving it."""
     node.SetAndObserveTransformNodeID(removed.transform)
     replace_surface(node, removed.surface_ras)
-    # The record is kept without the transform's motion, and so it was taken.
-    node.SetAttribute(ATTRIBUTE, removed.about)
+    # The stored record never includes the parent transform.
+    node.SetAttribute(ATTRIBUTE, removed.record)
 
 
 def _set_visible(node, visible: bool) -> None:

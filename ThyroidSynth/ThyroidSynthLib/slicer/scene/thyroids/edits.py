@@ -1,4 +1,4 @@
-"""Thyroids edited from a patient's own: their nodes, and whether the patient's gland is still the same."""
+"""Nodes of edited thyroids, and whether the patient's gland has changed since it was fitted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add_edited_thyroid(
     ct: vtkMRMLScalarVolumeNode | None,
     record: ThyroidRecord,
 ) -> vtkMRMLSegmentationNode:
-    """Add an edited thyroid to the scene, referring to the patient's segmentation it was made from.
+    """Add an edited thyroid with a reference to the patient's segmentation.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ def add_edited_thyroid(
     source : vtkMRMLSegmentationNode or None
         The patient's segmentation; None when it is no longer in the scene.
     ct : vtkMRMLScalarVolumeNode or None
-        The CT it lies over.
+        The patient's CT.
     record : ThyroidRecord
-        Where it comes from.
+        How the thyroid was made.
     """
     node = add_generated_thyroid(scene, name, surface_ras, ct=ct, record=record)
-    # Stands out from the fine outline of the original, see `overlay.show_own_gland`.
+    # Thicker than the outline of the original, see `overlay.show_own_gland`.
     node.GetDisplayNode().SetSliceIntersectionThickness(_OUTLINE_PIXELS)
     if source is not None:
         node.SetNodeReferenceID(SOURCE_ROLE, source.GetID())
@@ -57,24 +57,24 @@ def add_edited_thyroid(
 
 
 def source_of(edited: vtkMRMLSegmentationNode) -> vtkMRMLSegmentationNode | None:
-    """Give the patient's segmentation that a thyroid was fitted to; None when it is gone."""
+    """Return the patient's segmentation that a thyroid was fitted to; None when it was removed."""
     return edited.GetNodeReference(SOURCE_ROLE)
 
 
 def edit_record(edited: vtkMRMLSegmentationNode | None) -> ThyroidRecord | None:
-    """Give the record of a thyroid that is the edit of a patient's; None when it is no such thing."""
+    """Return the record of an edited thyroid; None for any other node."""
     record = read_record(edited) if edited is not None else None
     return record if record is not None and record.kind == EDITED and record.fitted_code else None
 
 
 def fitted_placement(edited: vtkMRMLSegmentationNode, record: ThyroidRecord) -> Placement:
-    """Give the patient's trachea frame at which an edit was fitted, wherever the edit was moved to since."""
+    """Return the patient's trachea frame at which an edit was fitted, also when it was moved since."""
     moved = moved_by(edited)
     return record.placement if moved is None else Placement(np.linalg.inv(moved) @ record.placement.trachea_to_ras)
 
 
 class PatientGland:
-    """A patient's thyroid as it was read, to tell later whether it is still the same.
+    """A patient's thyroid at the time it was read, to check later whether it has changed.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class PatientGland:
     Attributes
     ----------
     mask : Volume
-        Its voxels in `ras_mm`, without islands.
+        The voxels in `ras_mm`, without islands.
 
     Raises
     ------
@@ -98,15 +98,16 @@ class PatientGland:
         self.mask = without_islands(mask_in_scan(volume_of_segment(segmentation, segment_id)))[0].volume
 
     def is_of(self, segmentation: vtkMRMLSegmentationNode | None, segment_id: str) -> bool:
-        """Say whether it was read from this segment."""
+        """Check whether it was read from this segment."""
         return segmentation is not None and (segmentation.GetID(), segment_id) == (self._node_id, self._segment_id)
 
     def is_unchanged(self, segmentation: vtkMRMLSegmentationNode | None) -> bool:
-        """Say whether the segment is still there, where it was, voxel by voxel.
+        """Check whether the segment still exists with the same voxels at the same place.
 
-        Quick when nothing was modified; segments share a label map, so what was may be another one.
+        Fast when nothing was modified. Voxels are compared otherwise, because segments share a label map
+        and another one may have been modified.
         """
-        if not self.is_of(segmentation, self._segment_id) or segmentation.GetScene() is None:
+        if segmentation is None or not self.is_of(segmentation, self._segment_id) or segmentation.GetScene() is None:
             return False
         if segmentation.GetSegmentation().GetSegment(self._segment_id) is None:
             return False
@@ -125,12 +126,12 @@ class PatientGland:
 
 
 def scan_of(ct: vtkMRMLScalarVolumeNode | None) -> Grid | None:
-    """Give the voxels of a CT, which alone tells where the scan ends; None without one."""
+    """Return the grid of a CT, which is the extent of the scan; None without a CT."""
     return grid_of_ct(ct) if ct is not None and ct.GetImageData() is not None else None
 
 
 def _stamp(segmentation, segment_id: str) -> tuple:
-    """Give what changes when a segment's content or place may have: VTK's modification times, which are unique."""
+    """Return VTK's modification times of a segment, its content and its transform."""
     content = segmentation.GetSegmentation()
     segment = content.GetSegment(segment_id)
     stored = segment.GetRepresentation(content.GetSourceRepresentationName()) if segment is not None else None

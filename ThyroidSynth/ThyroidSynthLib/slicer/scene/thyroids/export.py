@@ -1,4 +1,4 @@
-"""Thyroids of the scene as files: as they are there, read back before anybody says that they are written."""
+"""Write thyroids of the scene to files, each of which is read back to check it."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ _NAMES = "_labels.csv"
 
 @dataclass(frozen=True)
 class SceneFiles:
-    """Which files each thyroid of the scene gets.
+    """The files to write for each thyroid.
 
     Attributes
     ----------
     label_format : str or None
         One of `export.LABEL_FORMATS`; None for no label maps.
     ct : vtkMRMLScalarVolumeNode or None
-        The CT whose grid label maps have; None for a grid of their own.
+        The CT whose grid label maps have; None for a grid around each thyroid.
     spacing_mm : three floats
-        Voxel size of that grid along R, A and S.
+        Voxel size of a grid around a thyroid along R, A and S.
     mesh_formats : tuple of str
         Any of `mesh_files.MESH_FORMATS`.
     mesh_space : str
         One of `mesh_files.SPACES`.
     patient : PatientMap or None
-        The patient's structures, for a copy with the thyroid replaced.
+        The patient's structures, to write with the thyroid replaced.
     rules : MergeRules
-        How it is put in.
+        How the thyroid is replaced.
     """
 
     label_format: str | None = "nii.gz"
@@ -70,7 +70,7 @@ class SceneFiles:
     rules: MergeRules = field(default_factory=MergeRules)
 
     def paths(self, folder: Path, stem: str) -> list[Path]:
-        """Give the files that a thyroid gets, to be written in this order."""
+        """Return the files of a thyroid in the order in which they are written."""
         names = [f"{stem}.{self.label_format}"] if self.label_format is not None else []
         names += [f"{stem}.{suffix}" for suffix in self.mesh_formats]
         if self.patient is not None:
@@ -81,57 +81,55 @@ class SceneFiles:
 
 @dataclass(frozen=True)
 class ExportedThyroid:
-    """What was written of a thyroid.
+    """A thyroid that was written to files.
 
     Attributes
     ----------
     name : str
-        Its node's name.
+        Name of its node.
     files : tuple of Path
-        Each was read back.
+        The files.
     label_volume_ml : float or None
         Volume of its label map.
     merged : Merged or None
-        How it went into the patient's map.
-    about : dict of str to object
-        Its record, for the table.
+        The patient's map with the thyroid replaced.
+    columns : dict of str to object
+        Its record as columns of the table.
     """
 
     name: str
     files: tuple[Path, ...]
     label_volume_ml: float | None
     merged: Merged | None
-    about: dict[str, object]
+    columns: dict[str, object]
 
 
 def thyroid_surface(node: vtkMRMLSegmentationNode) -> Surface:
-    """Give the surface of a thyroid made here as it lies in the scene, in `ras_mm`.
+    """Return the surface of a thyroid in `ras_mm`, parent transform applied.
 
     Raises
     ------
     InputError
-        The node has no thyroid any more.
+        The node has no thyroid segment.
     """
     return surface_of_segment(node, _segment_of(node))
 
 
 def file_stem(name: str, taken: Container[str] = ()) -> str:
-    """Give a node's name as the beginning of a file's name on every system."""
+    """Return a node's name as the stem of a file name that is valid on every system."""
     plain = re.sub(r"[^\w.-]+", "_", name).strip("._") or "thyroid"
     return unique_name(plain, taken).replace(" ", "_")
 
 
 def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, options: SceneFiles) -> ExportedThyroid:
-    """Write the files of a thyroid, each of which is read back before it is put in place.
-
-    Whoever calls this has asked whether files that are there may be replaced.
+    """Write the files of a thyroid, replacing existing ones; each is read back before it is put in place.
 
     Raises
     ------
     InputError
-        The node has no thyroid, or a label is impossible.
+        The node has no thyroid segment, or a label is not possible.
     OutputError
-        A file cannot be written, or a grid would cut the thyroid.
+        A file cannot be written, or part of the thyroid is outside a grid.
     """
     surface = thyroid_surface(node)
     paths = options.paths(folder, stem)
@@ -151,21 +149,21 @@ def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, optio
         merged = options.patient.with_thyroid(surface, options.rules)
         write_label_map(merged.labels.volume, next(remaining), names=merged.labels.names)
         write_names_table(merged.labels.names, next(remaining))
-    return ExportedThyroid(node.GetName(), tuple(paths), volume_ml, merged, _about(node))
+    return ExportedThyroid(node.GetName(), tuple(paths), volume_ml, merged, _columns_of(node))
 
 
 def write_table(exported: Sequence[ExportedThyroid], path: Path) -> None:
-    """Write what was exported as a table (CSV), with all it takes to make the thyroids again.
+    """Write a table (CSV) of the exported thyroids with their records, from which they can be reproduced.
 
     Raises
     ------
     OutputError
-        It cannot be written.
+        The table cannot be written.
     """
     rows = [
         {
             "name": each.name,
-            **each.about,
+            **each.columns,
             "label_volume_ml": "" if each.label_volume_ml is None else f"{each.label_volume_ml:.6g}",
             "merged_overlap_ml": ""
             if each.merged is None
@@ -187,17 +185,17 @@ def write_table(exported: Sequence[ExportedThyroid], path: Path) -> None:
 
 
 def label_map_on_ct(segmentation: vtkMRMLSegmentationNode, segment_id: str, ct: vtkMRMLScalarVolumeNode) -> Volume:
-    """Fill a segment on the grid of a CT, in the geometry of the CT's file.
+    """Return a segment filled on the grid of a CT, in the geometry of the CT's file.
 
-    Parent transforms of both count for where they overlap. The result lies where the CT's file lies, so
-    that the two files fit over each other in any software.
+    The parent transforms of both are applied to find the voxels inside. The result has the geometry of the
+    CT's file, so that both files overlay in any software.
 
     Raises
     ------
     InputError
-        The segment is missing or empty, or the CT's grid is bent by a transform.
+        The segment is missing or empty, or the CT lies under a transform that is not linear.
     OutputError
-        Part of the segment lies outside the CT.
+        Part of the segment is outside the CT.
     """
     surface = surface_of_segment(segmentation, segment_id)
     grid = grid_of_ct(ct)
@@ -210,14 +208,14 @@ def label_map_on_ct(segmentation: vtkMRMLSegmentationNode, segment_id: str, ct: 
 
 
 def _segment_of(node) -> str:
-    """Find the thyroid: the user may have changed the node since it was made."""
+    """Return the ID of the thyroid's segment; the user may have changed the node since it was created."""
     found = SEGMENT_ID if node.GetSegmentation().GetSegment(SEGMENT_ID) is not None else find_segment(node, THYROID)
     if not found:
-        raise InputError(f"'{node.GetName()}' has no thyroid segment any more. Name one of its segments thyroid.")
+        raise InputError(f"'{node.GetName()}' has no thyroid segment any more. Name one of its segments 'thyroid'.")
     return found
 
 
-def _about(node) -> dict[str, object]:
+def _columns_of(node) -> dict[str, object]:
     record = read_record(node)
     if record is None:
         return {"kind": ""}

@@ -1,16 +1,18 @@
-"""What is known of a thyroid made here, kept on its segmentation node and so in a saved scene."""
+"""The record of how a thyroid was made, stored on its segmentation node and so in a saved scene."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ThyroidSynthLib.geometry.features import Features
 from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.slicer.scene.nodes import transform_to_world
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLSegmentationNode
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
 
 ATTRIBUTE = "ThyroidSynth.Thyroid"
-"""Attribute of a segmentation node that holds the record; its presence says the node is ours."""
+"""Attribute of a segmentation node with the record; only the module's thyroids have it."""
 
 SOURCE_ROLE = "ThyroidSynth.Source"
 """Role of the node reference from an edited or fitted thyroid to the patient's segmentation."""
@@ -28,46 +30,44 @@ GENERATED, FITTED, EDITED = "generated", "fitted", "edited"
 
 @dataclass(frozen=True)
 class ThyroidRecord:
-    """Where a thyroid comes from: enough to make it again.
+    """How a thyroid was made, with all that is needed to reproduce it.
 
     Attributes
     ----------
     seed : int
-        Seed of its random draw.
+        Random seed.
     code : tuple of float
-        Its latent code.
-    asked : dict of str to float
-        Features that were asked for.
+        Latent code.
+    targets : dict of str to float
+        Features with a target; the others were drawn.
     measured : dict of str to float
         Features measured on its surface.
     trachea_to_ras : tuple of float
-        Its placement, a (4, 4) matrix row by row. On a node that lies under a transform it is kept, like
-        the surface, without that transform, so that it is right wherever the thyroid is moved to.
+        Placement, a (4, 4) matrix row by row. On a node with a parent transform it is stored, like the
+        surface, without that transform.
     model : str
         Checksum of the model file.
     kind : str
-        `GENERATED`, `FITTED` (a model's version of a patient's gland) or `EDITED` (the patient's own
-        gland, changed).
+        `GENERATED`, `FITTED` (a model's reconstruction of a patient's gland) or `EDITED` (the patient's
+        own gland, changed).
     valid : bool
-        Whether the surface can be a thyroid (see `Validity`).
+        Whether the surface is valid (see `Validity`).
     met : bool or None
-        Whether what was asked is met; None when that was not sought.
+        Whether the measured features match the targets; None for direct sampling.
     distance : float or None
-        Distance of the code to the training codes' mean, in SDs per dimension.
+        Distance of the code from the mean of the training codes, in SDs per dimension.
     fitted_code : tuple of float
-        For an edited thyroid, the code of the unchanged gland; else empty.
+        For an edited thyroid, the code of the unchanged gland; empty otherwise.
     quality : dict of str to float
-        For a fitted or edited thyroid, how well the model alone fits the patient's gland.
+        For a fitted or edited thyroid, measures of how well the model fits the patient's gland.
     original : dict of str to float
-        For a fitted or edited thyroid, the features of the patient's gland as it was.
+        For a fitted or edited thyroid, the features of the patient's gland.
     source_segment : str
-        For a fitted or edited thyroid, the patient's segment; its node is referenced by `SOURCE_ROLE`.
-    carved : bool
-        Whether what it shared with the trachea was taken out of its surface, so that its code alone does
-        not give it.
+        For a fitted or edited thyroid, the patient's segment; its node has the reference `SOURCE_ROLE`.
+    overlap_removed : bool
+        Whether its overlap with the trachea was removed, so that the code alone does not reproduce it.
     resolution : int or None
-        Points along each axis of the grid its surface was decoded on; None where that is not known, or for
-        a patient's own gland.
+        Points along each axis of the decoding grid; None where unknown, or for a patient's own gland.
     """
 
     seed: int
@@ -89,40 +89,56 @@ class ThyroidRecord:
 
     @classmethod
     def of(
-        cls, thyroid: Thyroid, placement: Placement, *, targets: Mapping[str, float], model: str, **about: object
+        cls,
+        thyroid: Thyroid,
+        placement: Placement,
+        *,
+        targets: Mapping[str, float],
+        model: str,
+        seed: int = 0,
+        met: bool | None = None,
+        distance: float | None = None,
+        kind: str = GENERATED,
+        fitted_code: tuple[float, ...] = (),
+        quality: Mapping[str, float] = MappingProxyType({}),
+        original: Mapping[str, float] = MappingProxyType({}),
+        source_segment: str = "",
     ) -> ThyroidRecord:
-        """Make the record of a thyroid at a placement.
+        """Return the record of a thyroid at a placement; see the attributes of the class.
 
-        `asked` are the user's wishes only; what was left free was drawn and is in the thyroid's code.
-        `about` gives the remaining fields of a fitted or edited thyroid.
+        `targets` are the user's; features without a target were drawn and are part of the latent code.
         """
         return cls(
-            seed=int(thyroid.seed),
+            seed=int(seed),
             code=tuple(float(value) for value in np.ravel(thyroid.code)),
             targets={name: float(value) for name, value in targets.items()},
             measured=thyroid.measured.as_dict(),
             trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()),
             model=model,
             valid=thyroid.validity.ok,
-            met=thyroid.met,
-            distance=thyroid.distance,
+            kind=kind,
+            met=met,
+            distance=distance,
             resolution=thyroid.resolution,
-            **about,
+            fitted_code=fitted_code,
+            quality=dict(quality),
+            original=dict(original),
+            source_segment=source_segment,
         )
 
     @property
     def placement(self) -> Placement:
-        """Where the thyroid was placed."""
+        """The trachea frame in which the thyroid is placed."""
         return Placement(np.array(self.trachea_to_ras).reshape(4, 4))
 
     @property
     def features(self) -> Features:
-        """Its measured features."""
+        """The measured features."""
         return Features(**self.measured)
 
 
 def write_record(segmentation: vtkMRMLSegmentationNode, record: ThyroidRecord) -> None:
-    """Keep a record on a node."""
+    """Store a record on a node."""
     value = dict(vars(record))
     moved = moved_by(segmentation)
     if moved is not None:
@@ -131,7 +147,7 @@ def write_record(segmentation: vtkMRMLSegmentationNode, record: ThyroidRecord) -
 
 
 def read_record(segmentation: vtkMRMLSegmentationNode) -> ThyroidRecord | None:
-    """Give the record of a node; None when the node is no thyroid of ours."""
+    """Return the record of a node; None when the node is not one of the module's thyroids."""
     text = segmentation.GetAttribute(ATTRIBUTE)
     if not text:
         return None
@@ -142,7 +158,7 @@ def read_record(segmentation: vtkMRMLSegmentationNode) -> ThyroidRecord | None:
         value["fitted_code"] = tuple(value.get("fitted_code", ()))
         record = ThyroidRecord(**value)
     except (ValueError, KeyError, TypeError):
-        # Written by another version, or edited: the surface is still there, its history is not.
+        # Written by another version: the surface can be used, but not reproduced.
         return None
     moved = moved_by(segmentation)
     if moved is None:
@@ -151,18 +167,14 @@ def read_record(segmentation: vtkMRMLSegmentationNode) -> ThyroidRecord | None:
 
 
 def moved_by(segmentation: vtkMRMLSegmentationNode) -> np.ndarray | None:
-    """Give the rigid motion (4, 4) in `ras_mm` that a node's parent transforms make; None without one.
+    """Return the rigid motion (4, 4) of a node's parent transforms in `ras_mm`; None when there is none.
 
-    Features are measured in a frame that goes along, so a motion does not change them. Under a transform
-    that scales or bends they would not be those of the record, and no motion is told.
+    The trachea frame of the record moves with the node, so that its features still hold. They would not
+    under a transform that scales or is not linear, so that such a transform is not included.
     """
     parent = segmentation.GetParentTransformNode()
     if parent is None or not parent.IsTransformToWorldLinear():
         return None
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
-    matrix = vtkMatrix4x4()
-    parent.GetMatrixTransformToWorld(matrix)
-    moved = np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+    moved = transform_to_world(parent)
     rigid = np.allclose(moved[:3, :3] @ moved[:3, :3].T, np.eye(3), atol=1e-4)
     return moved if rigid else None

@@ -1,4 +1,4 @@
-"""A generated thyroid as a segmentation node that lies over the CT, and how its surface is replaced live."""
+"""Segmentation nodes of generated thyroids, and how their surface is replaced live."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.polydata import polydata_of
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.labels import THYROID
+from ThyroidSynthLib.slicer.scene.nodes import nodes_of
 from ThyroidSynthLib.slicer.scene.terminology import mark_as
 from ThyroidSynthLib.slicer.scene.volumes import BINARY_LABELMAP, CLOSED_SURFACE
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SEGMENT_ID = THYROID.name
 SEGMENT_NAME = "thyroid gland"
 
-# Told apart from the patient's own gland, from each other and on both grey CT and dark views.
+# Differ from the patient's own gland and from each other, on a grey CT and in dark views.
 _COLOURS = (
     (0.20, 0.78, 0.55),
     (0.98, 0.75, 0.20),
@@ -44,9 +45,9 @@ def add_generated_thyroid(
     ct: vtkMRMLScalarVolumeNode | None = None,
     record: ThyroidRecord | None = None,
 ) -> vtkMRMLSegmentationNode:
-    """Add a thyroid to the scene as a new segmentation node of one segment.
+    """Add a thyroid to the scene as a new segmentation node with one segment.
 
-    The segment's source is the surface itself; a label map is made only where one is exported.
+    The segment's source representation is the surface; a label map is created only for export.
 
     Parameters
     ----------
@@ -55,21 +56,21 @@ def add_generated_thyroid(
     surface_ras : Surface
         Closed surface in `ras_mm`.
     ct : vtkMRMLScalarVolumeNode, optional
-        The CT it lies over: gives the reference geometry and the place in the subject hierarchy.
+        The patient's CT, for the reference geometry and the place in the subject hierarchy.
     record : ThyroidRecord, optional
-        Where it comes from.
+        How the thyroid was made.
     """
     colour = _COLOURS[len(generated_thyroids(scene)) % len(_COLOURS)]
     segmentation = scene.CreateNodeByClass("vtkMRMLSegmentationNode")
     segmentation.UnRegister(None)
     segmentation.SetName(scene.GenerateUniqueName(name))
-    # Before the node is in the scene: selectors look at a node's attributes once, when it is added.
+    # Before the node is in the scene: selectors read a node's attributes only when it is added.
     _note(segmentation, record)
     scene.AddNode(segmentation)
     segmentation.CreateDefaultDisplayNodes()
     if ct is not None:
         segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
-    # Before the first segment: otherwise the surface is turned into a label map and back.
+    # Before the first segment, or the surface is converted to a label map and back.
     segmentation.SetSourceRepresentationToClosedSurface()
     segmentation.AddSegmentFromClosedSurfaceRepresentation(
         polydata_of(surface_ras, normals=True), SEGMENT_NAME, colour, SEGMENT_ID
@@ -88,7 +89,7 @@ def add_generated_thyroid(
 def replace_surface(
     segmentation: vtkMRMLSegmentationNode, surface_ras: Surface, *, record: ThyroidRecord | None = None
 ) -> None:
-    """Replace the surface of a generated thyroid; views redraw and no camera moves.
+    """Replace the surface of a generated thyroid; views are redrawn and no camera moves.
 
     Raises
     ------
@@ -98,10 +99,10 @@ def replace_surface(
     segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
     if not is_generated(segmentation) or segment is None:
         raise InputError(
-            f"'{segmentation.GetName()}' is not a thyroid made by ThyroidSynth and is left as it is. "
+            f"'{segmentation.GetName()}' is not a thyroid made by ThyroidSynth and was not changed. "
             "Choose a generated one, or make a new one."
         )
-    # A label map that someone made meanwhile would be stale, and Slicer would go on showing it.
+    # A label map, such as one of the Segment Editor, would no longer match, and Slicer would still show it.
     if segmentation.GetSegmentation().ContainsRepresentation(BINARY_LABELMAP):
         segmentation.RemoveBinaryLabelmapRepresentation()
     polydata = polydata_of(surface_ras, normals=True)
@@ -110,19 +111,19 @@ def replace_surface(
     if stored is None:
         segment.AddRepresentation(CLOSED_SURFACE, polydata)
     else:
-        # Another object would have every slice view build its intersection anew, some milliseconds of each.
+        # With another object every slice view would build a new pipeline, which takes milliseconds in each.
         stored.ShallowCopy(polydata)
         segment.Modified()
     _note(segmentation, record)
 
 
 def show_completion(segmentation: vtkMRMLSegmentationNode, surface_ras: Surface | None) -> None:
-    """Show beside a thyroid what a model adds to it beyond the scan, as a pale segment of its own.
+    """Show the part that a model adds to a thyroid beyond the scan as a pale second segment.
 
     Parameters
     ----------
     surface_ras : Surface or None
-        Closed, in `ras_mm`; None takes the segment away.
+        Closed surface in `ras_mm`; None removes the segment.
     """
     contents = segmentation.GetSegmentation()
     if contents.GetSegment(COMPLETION_ID) is not None:
@@ -140,20 +141,17 @@ def show_completion(segmentation: vtkMRMLSegmentationNode, surface_ras: Surface 
 
 
 def is_generated(segmentation: vtkMRMLSegmentationNode) -> bool:
-    """Say whether a segmentation node is a thyroid made here."""
+    """Check whether a segmentation node is one of the module's thyroids."""
     return segmentation.GetAttribute(ATTRIBUTE) is not None
 
 
 def generated_thyroids(scene: vtkMRMLScene) -> list[vtkMRMLSegmentationNode]:
-    """Give the generated thyroids of a scene, oldest first."""
-    nodes = scene.GetNodesByClass("vtkMRMLSegmentationNode")
-    nodes.UnRegister(None)
-    found = (nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems()))
-    return [node for node in found if is_generated(node)]
+    """Return the module's thyroids in a scene, oldest first."""
+    return [node for node in nodes_of(scene, "vtkMRMLSegmentationNode") if is_generated(node)]
 
 
 def place_beside(segmentation: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeNode) -> None:
-    """Put a segmentation where the CT is in the subject hierarchy: its study, its folder or the top."""
+    """Move a segmentation in the subject hierarchy to the study or folder of the CT."""
     import slicer
 
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(segmentation.GetScene())
@@ -170,7 +168,7 @@ def _note(segmentation, record: ThyroidRecord | None) -> None:
 
 
 def _to_local(segmentation, polydata) -> None:
-    """Undo the node's parent transform, which the views will apply again."""
+    """Transform a polydata in `ras_mm` to the coordinates below the node's parent transform."""
     from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
     from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
 
@@ -179,8 +177,8 @@ def _to_local(segmentation, polydata) -> None:
         return
     transform = vtkGeneralTransform()
     node.GetTransformFromWorld(transform)
-    mover = vtkTransformPolyDataFilter()
-    mover.SetTransform(transform)
-    mover.SetInputData(polydata)
-    mover.Update()
-    polydata.ShallowCopy(mover.GetOutput())
+    transformed = vtkTransformPolyDataFilter()
+    transformed.SetTransform(transform)
+    transformed.SetInputData(polydata)
+    transformed.Update()
+    polydata.ShallowCopy(transformed.GetOutput())
