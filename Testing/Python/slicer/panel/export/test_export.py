@@ -1,4 +1,4 @@
-"""Exporting by the widgets a person uses: files are there, right and read back, and none is lost."""
+"""Export through the panel's widgets: files are complete, correct and never replaced without asking."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_s
 
 @pytest.fixture
 def exporter(ready, tmp_path):
-    """The panel with a thyroid, the section opened and a folder chosen."""
+    """Return the panel with a thyroid, the section Export opened and a folder chosen."""
     ready.exportCollapsible.collapsed = False
     ready.mergedCollapsible.collapsed = False
     ready.exactCheckBox.click()
@@ -29,7 +29,7 @@ def exporter(ready, tmp_path):
 
 
 def another(hands):
-    """Make one more thyroid beside those that are there."""
+    """Generate one more thyroid."""
     hands.resultSelector.setCurrentNode(None)
     hands.seedSpinBox.setValue(hands.seedSpinBox.value + 1)
     hands.click("generateButton")
@@ -39,7 +39,7 @@ def names_in(folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_current_thyroid_goes_on_the_cts_grid(exporter, tmp_path):
+def test_the_current_thyroid_is_written_on_the_cts_grid(exporter, tmp_path):
     exporter.click("exportButton")
 
     node = exporter.parameters.result
@@ -55,14 +55,14 @@ def test_the_current_thyroid_goes_on_the_cts_grid(exporter, tmp_path):
     assert np.array_equal(np.float32(row["code"].split()), np.float32(record.code))
 
 
-def test_what_is_in_the_scene_is_written_without_pytorch(exporter, tmp_path):
+def test_exporting_does_not_need_pytorch(exporter, tmp_path):
     exporter.app.installations.absent.add("torch")
     exporter.click("exportButton")
     assert (tmp_path / "out" / "Generated_thyroid.nii.gz").is_file()
     assert not exporter.app.installations.targets
 
 
-def test_without_a_thyroid_or_a_folder_nothing_can_be_written(ready, tmp_path):
+def test_export_is_disabled_without_a_thyroid_or_a_folder(ready, tmp_path):
     ready.exportCollapsible.collapsed = False
     assert not ready.exportButton.enabled
     assert "no thyroid" in ready.exportLabel.text
@@ -71,7 +71,7 @@ def test_without_a_thyroid_or_a_folder_nothing_can_be_written(ready, tmp_path):
     assert "folder" in ready.exportLabel.text
 
 
-def test_all_or_ticked_thyroids_in_any_form(exporter, tmp_path):
+def test_all_or_ticked_thyroids_are_written_in_the_chosen_formats(exporter, tmp_path):
     another(exporter)
     another(exporter)
     exporter.choose("exportFormatSelector", "NRRD (.nrrd)")
@@ -97,13 +97,13 @@ def test_all_or_ticked_thyroids_in_any_form(exporter, tmp_path):
     assert written == [f"{generated_thyroids(exporter.app.scene)[1].GetName().replace(' ', '_')}.nrrd"]
 
 
-def test_files_that_are_there_are_replaced_only_when_the_user_says_so(exporter, tmp_path):
+def test_existing_files_are_replaced_only_after_asking(exporter, tmp_path):
     import qt
 
     exporter.click("exportButton")
     path = tmp_path / "out" / "Generated_thyroid.nii.gz"
     path.write_bytes(b"mine")
-    exporter.app.dialogs.expect("question", "2 of the files are already", answer=qt.QMessageBox.No)
+    exporter.app.dialogs.expect("question", "2 of the files already exist", answer=qt.QMessageBox.No)
     exporter.click("exportButton")
     assert path.read_bytes() == b"mine"
     assert "Nothing was written" in exporter.statusLabel.text
@@ -133,7 +133,7 @@ def test_the_merged_map_has_the_patients_structures_and_the_new_thyroid(exporter
     assert np.array_equal(volume_of_segment(segmentation, "thyroid_gland").array, before)
 
 
-def test_the_old_thyroid_may_become_another_structure(exporter, tmp_path):
+def test_another_structure_can_replace_the_old_thyroid(exporter, tmp_path):
     exporter.exportMergedCheckBox.click()
     exporter.choose("exportFormatSelector", "NRRD (.nrrd)")
     exporter.choose("mergeOldSelector", "trachea")
@@ -147,7 +147,7 @@ def test_the_old_thyroid_may_become_another_structure(exporter, tmp_path):
     assert (merged.volume.array == names["trachea"]).sum() > own
 
 
-def test_a_label_map_volume_can_be_the_patients_map(exporter, tmp_path):
+def test_a_thyroid_can_be_merged_into_a_label_map_volume(exporter, tmp_path):
     import slicer
 
     labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
@@ -162,9 +162,9 @@ def test_a_label_map_volume_can_be_the_patients_map(exporter, tmp_path):
     assert (tmp_path / "out" / "Generated_thyroid_merged.nii.gz").is_file()
 
 
-def test_what_cannot_be_written_is_said(exporter, tmp_path):
+def test_impossible_choices_are_reported(exporter, tmp_path):
     exporter.exportLabelsCheckBox.click()
-    exporter.app.dialogs.expect("error", "Nothing is chosen")
+    exporter.app.dialogs.expect("error", "No files are chosen")
     exporter.click("exportButton")
     exporter.exportLabelsCheckBox.click()
     (tmp_path / "file").touch()
@@ -179,23 +179,23 @@ def test_what_cannot_be_written_is_said(exporter, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_scene_closed_on_the_way_is_safe(exporter, tmp_path, monkeypatch):
+def test_closing_the_scene_ends_the_export(exporter, tmp_path, monkeypatch):
     import slicer
 
     from ThyroidSynthLib.slicer.panel.shared.session import Work
 
     original = Work.progress
 
-    def close_on_the_way(self, fraction, message):
+    def close_the_scene(self, fraction, message):
         original(self, fraction, message)
         slicer.mrmlScene.Clear(False)
 
-    monkeypatch.setattr(Work, "progress", close_on_the_way)
+    monkeypatch.setattr(Work, "progress", close_the_scene)
     exporter.click("exportButton")
     assert not exporter.cancelButton.enabled
 
 
-def test_a_saved_scene_brings_the_choices_and_ticks_back(exporter, tmp_path):
+def test_choices_and_ticks_are_restored_with_the_scene(exporter, tmp_path):
     import qt
     import slicer
 
@@ -216,7 +216,7 @@ def test_a_saved_scene_brings_the_choices_and_ticks_back(exporter, tmp_path):
 
 @pytest.fixture
 def cohort(ready, tmp_path):
-    """The cohort's part opened, with a folder; its process ends with the test."""
+    """Return the panel with the cohort's widgets opened and a folder chosen; end the process after the test."""
     ready.exportCollapsible.collapsed = False
     ready.cohortCollapsible.collapsed = False
     folder = tmp_path / "cohort"
@@ -231,7 +231,7 @@ def finish(hands) -> dict:
     return json.loads((hands.parameters.cohortFolder / "manifest.json").read_text())
 
 
-def test_a_cohort_is_made_in_the_background_at_the_patients_trachea(cohort, tmp_path):
+def test_a_cohort_is_generated_in_the_background_at_the_patients_trachea(cohort, tmp_path):
     cohort.exportStlCheckBox.click()
     cohort.exportMergedCheckBox.click()
     cohort.exactCheckBox.click()
@@ -261,7 +261,7 @@ def test_a_cohort_is_made_in_the_background_at_the_patients_trachea(cohort, tmp_
     assert cohort.startCohortButton.enabled
 
 
-def test_a_cohort_is_stopped_found_again_and_replaced_only_when_asked(cohort, tmp_path):
+def test_a_cohort_can_be_stopped_found_again_and_is_replaced_only_after_asking(cohort, tmp_path):
     import qt
     import slicer
 
@@ -289,8 +289,8 @@ def test_a_cohort_is_stopped_found_again_and_replaced_only_when_asked(cohort, tm
     assert (folder / "manifest.json").read_bytes() == stopped
 
 
-def test_a_table_says_how_many_and_what(cohort, tmp_path):
-    table = tmp_path / "wishes.csv"
+def test_a_table_sets_the_number_and_the_targets(cohort, tmp_path):
+    table = tmp_path / "targets.csv"
     table.write_text("volume_ml\n12\n15\n")
     cohort.cohortAtPatientCheckBox.click()
     cohort.exportLabelsCheckBox.click()
@@ -303,7 +303,7 @@ def test_a_table_says_how_many_and_what(cohort, tmp_path):
     assert [entry["targets"]["volume_ml"] for entry in manifest["thyroids"]] == [12.0, 15.0]
 
 
-def test_a_cohort_that_cannot_start_says_why(cohort, tmp_path):
+def test_a_cohort_that_cannot_start_reports_the_reason(cohort, tmp_path):
     cohort.wait(lambda: "mL" in cohort.ownFeaturesLabel.text)
     cohort.segmentationSelector.setCurrentNode(None)
     cohort.app.process_events()
@@ -317,7 +317,7 @@ def test_a_cohort_that_cannot_start_says_why(cohort, tmp_path):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_section_is_pictured(exporter, picture_folder, dark):
+def test_the_section_fits_450_pixels_in_both_themes(exporter, picture_folder, dark):
     from contextlib import nullcontext
 
     from standin import inspection, pictures
@@ -328,7 +328,7 @@ def test_the_section_is_pictured(exporter, picture_folder, dark):
     exporter.exportMergedCheckBox.click()
     exporter.click("exportButton")
     section = exporter.module.widget.panel.export.widget
-    # By itself: in the panel its width and height are those of its neighbours.
+    # Detached, because in the panel its size follows its neighbours.
     section.setParent(None)
     with inspection.dark_theme() if dark else nullcontext():
         pictures.of_widget(section, width=450)

@@ -1,4 +1,4 @@
-"""Cohorts like the training cohort or by distributions of one's own: what the panel asks the process for."""
+"""Targets of a generated cohort: the arguments that the panel passes to the process."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import pytest
 
 from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
 from ThyroidSynthLib.generation.cohort.target_distribution import TargetDistribution
+from ThyroidSynthLib.model.description import describe_model
 
 
 @pytest.fixture
 def cohort(ready, tmp_path, monkeypatch):
-    """The cohort's part opened; what would be started is noted in `started`."""
+    """Return the panel with the cohort's widgets opened; `started` records the arguments instead of a process."""
     ready.exportCollapsible.collapsed = False
     ready.cohortCollapsible.collapsed = False
     ready.cohortFolderEdit.setCurrentPath(str(tmp_path / "cohort"))
@@ -30,23 +31,23 @@ def option(arguments: list[str], name: str) -> str | None:
     return arguments[arguments.index(name) + 1] if name in arguments else None
 
 
-def test_like_the_training_cohort_is_met_when_wishes_are_met_exactly_and_drawn_otherwise(cohort):
+def test_a_cohort_like_the_training_cohort_is_steered_only_if_targets_are_matched_exactly(cohort):
     cohort.click("startCohortButton")
     cohort.exactCheckBox.click()
     cohort.click("startCohortButton")
 
-    met, drawn = cohort.started
-    assert option(met, "--distribution") == "cohort"
-    assert "--distribution" not in drawn and option(drawn, "--count") == "20"
-    assert cohort.cohortMarginalsWidget.isHidden()
+    steered, direct = cohort.started
+    assert option(steered, "--distribution") == "cohort"
+    assert "--distribution" not in direct and option(direct, "--count") == "20"
+    assert cohort.cohortDistributionsWidget.isHidden()
 
 
-def test_distributions_of_ones_own_begin_at_the_cohort_and_reach_the_process(cohort):
+def test_custom_distributions_start_from_the_training_cohort_and_are_passed_to_the_process(cohort):
     cohort.choose("cohortTargetsSelector", "Distributions of your own")
-    assert not cohort.cohortMarginalsWidget.isHidden()
+    assert not cohort.cohortDistributionsWidget.isHidden()
     assert cohort.cohortVolumeFirstSpinBox.isHidden() and cohort.cohortVolumeSecondSpinBox.isHidden()
     cohort.choose("cohortVolumeSpreadSelector", "log-normal")
-    features = cohort.module.widget.panel.export._cohort._description.features
+    features = describe_model(cohort.parameters.model).features
     assert cohort.cohortVolumeFirstSpinBox.value == pytest.approx(np.median(features[:, 0]), abs=0.1)
     assert cohort.cohortVolumeFirstSpinBox.prefix == "median "
     cohort.cohortVolumeFirstSpinBox.setValue(14.9)
@@ -71,7 +72,7 @@ def test_distributions_of_ones_own_begin_at_the_cohort_and_reach_the_process(coh
     assert option(arguments, "--without-isthmus") == "30%"
 
 
-def test_numbers_that_make_no_distribution_are_told_before_the_start(cohort):
+def test_an_impossible_distribution_is_reported_and_starts_no_process(cohort):
     cohort.choose("cohortTargetsSelector", "Distributions of your own")
     cohort.choose("cohortVolumeSpreadSelector", "uniform")
     cohort.cohortVolumeFirstSpinBox.setValue(30.0)
@@ -82,16 +83,16 @@ def test_numbers_that_make_no_distribution_are_told_before_the_start(cohort):
     assert not cohort.started
 
 
-def test_what_is_far_outside_the_cohort_is_told_before_the_start(cohort):
+def test_targets_far_outside_the_training_cohort_are_reported_before_the_start(cohort):
     cohort.choose("cohortTargetsSelector", "Distributions of your own")
     assert "far outside" not in cohort.cohortPlanLabel.text
     cohort.choose("cohortVolumeSpreadSelector", "one value")
     cohort.cohortVolumeFirstSpinBox.setValue(900.0)
-    assert "100 % are far outside anything the model knows" in cohort.cohortPlanLabel.text
+    assert "100 % are far outside the training cohort" in cohort.cohortPlanLabel.text
     assert "such as 900.0 mL" in cohort.cohortPlanLabel.text
 
 
-def test_a_cohort_of_asked_distributions_is_made_and_says_how_near_it_is(cohort, tmp_path, monkeypatch):
+def test_a_cohort_with_custom_distributions_reports_how_closely_it_matches_them(cohort, tmp_path, monkeypatch):
     monkeypatch.undo()
     cohort.exportLabelsCheckBox.click()
     cohort.choose("cohortTargetsSelector", "Distributions of your own")
@@ -107,7 +108,7 @@ def test_a_cohort_of_asked_distributions_is_made_and_says_how_near_it_is(cohort,
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_choices_are_pictured(cohort, picture_folder, dark):
+def test_the_distribution_widgets_fit_450_pixels_in_both_themes(cohort, picture_folder, dark):
     from contextlib import nullcontext
 
     from standin import inspection, pictures

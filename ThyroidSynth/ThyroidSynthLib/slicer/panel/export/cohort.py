@@ -1,4 +1,4 @@
-"""A cohort of new thyroids from the section "Export": a process of its own, watched by its folder."""
+"""Generation of a cohort in a background process, which is monitored through its folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 from ThyroidSynthLib.slicer.panel.shared.python import pythonExecutable
 from ThyroidSynthLib.slicer.scene.patient.patient_files import PATIENT_FOLDER, write_patient, write_patient_map
 
-from .cohort_marginals import CohortMarginals, marginalText, targetDistribution
+from .distributions import CohortDistributions, distributionText, targetDistribution
 from .plan import mergeRules, meshFormats, patientMap, spacingOf
 from .wording import cohortText
 
@@ -36,25 +36,26 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
 
 POLL_EVERY_MS = 700
-_PATIENCE_S = 60.0
+# A thyroid takes seconds: a process that has not stopped within this time is killed.
+_STOP_TIMEOUT_S = 60.0
 _OPTIONS = {"volume_ml": "--volume", "isthmus_area_mm2": "--isthmus-area", "symmetry": "--symmetry"}
 
 
 class CohortExport:
-    """Starts a cohort with the choices of the sections Generate and Export, and watches it.
+    """Starts a cohort with the choices of the sections Generate and Export, and shows its progress.
 
     Parameters
     ----------
     session : Session
-        What the sections share.
+        State shared by the sections.
     ui : object
-        The widgets of the section "Export".
+        Widgets of the section Export by name.
     """
 
     def __init__(self, session: Session, ui) -> None:
         self.session = session
         self.ui = ui
-        self._marginals = CohortMarginals(session, ui)
+        self._distributionWidgets = CohortDistributions(session, ui)
         self._description: ModelDescription | None = None
         self._watched: Path | None = None
         self._stoppedAt: float | None = None
@@ -67,20 +68,20 @@ class CohortExport:
     def describe(self, description: ModelDescription | None) -> None:
         """Follow the chosen shape model."""
         self._description = description
-        self._marginals.describe(description)
+        self._distributionWidgets.describe(description)
 
     def release(self) -> None:
-        """Let go of the parameters; the cohort goes on, and is found again by its folder."""
+        """Stop monitoring; the cohort continues, and its folder in the parameter node identifies it later."""
         self._timer.stop()
         self._watched, self._stoppedAt = None, None
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed."""
+        """Update the widgets from the parameters."""
         parameters = self.session.parameters
         fromTable = parameters.cohortTargets is CohortTargets.TABLE
         for widget in (self.ui.cohortTableLabel, self.ui.cohortTableEdit):
             widget.visible = fromTable
-        self._marginals.refresh(visible=parameters.cohortTargets is CohortTargets.MARGINALS)
+        self._distributionWidgets.refresh(visible=parameters.cohortTargets is CohortTargets.MARGINALS)
         self.ui.cohortCountSpinBox.enabled = not fromTable
         self.ui.cohortOverlapSelector.enabled = parameters.cohortAtPatient
         self.ui.cohortNoteLabel.text = self._filesText()
@@ -89,15 +90,15 @@ class CohortExport:
             self._poll()
 
     def _filesText(self) -> str:
-        """Say that the choices of files above hold for a cohort, too."""
+        """Return which files are written for each thyroid; they are chosen in the upper part of the section."""
         parameters = self.session.parameters
         files = [parameters.labelFormat.value] if parameters.exportLabels else []
         files += meshFormats(parameters)
         if parameters.exportMerged and parameters.cohortAtPatient:
             files.append(_("merged map"))
         if not files:
-            return _("No files are chosen above: only the manifest is written.")
-        return _("Files of each, as chosen above: {files}.").format(files=", ".join(files))
+            return _("Only the manifest is written, because no files are chosen above.")
+        return _("Files of each thyroid, as chosen above: {files}.").format(files=", ".join(files))
 
     def _onStart(self, checked: bool = False) -> None:
         with self.session.work(_("Starting the cohort")) as work:
@@ -107,14 +108,16 @@ class CohortExport:
                 raise InputError(_("Choose a folder for the cohort."))
             run = CohortRun(folder)
             if run.state().runs:
-                raise InputError(_("A cohort is being made in this folder. Wait for it, or stop it first."))
+                raise InputError(
+                    _("A cohort is being generated in this folder. Wait until it has finished, or stop it.")
+                )
             total = self._total()
             replace = self._mayReplace(folder)
             arguments = [*self._targets(), *self._files(), *self._patient(folder, work)]
             arguments += ["--overwrite"] if replace else []
             run.start(pythonExecutable(), [str(self._model()), *arguments], total=total)
             self._stoppedAt = None
-            self.session.showStatus(_("The cohort is made in the background; Slicer may be closed meanwhile."))
+            self.session.showStatus(_("The cohort is generated in the background and continues if Slicer is closed."))
         if self.session.hasParameters:
             self._poll()
 
@@ -131,14 +134,20 @@ class CohortExport:
         return parameters.cohortCount
 
     def _mayReplace(self, folder: Path) -> bool:
-        """Ask before a cohort that is there is replaced, and say whether there is one."""
-        there = (folder / MANIFEST_JSON).exists()
-        if not there and not (folder / PATIENT_FOLDER).exists():
+        """Ask before an existing cohort is replaced; return whether there is one.
+
+        Raises
+        ------
+        Cancelled
+            The user declined.
+        """
+        exists = (folder / MANIFEST_JSON).exists()
+        if not exists and not (folder / PATIENT_FOLDER).exists():
             return False
         question = _("{folder} already holds a cohort. Replace it?").format(folder=folder)
         if not slicer.util.confirmYesNoDisplay(question, windowTitle=_("Replace a cohort")):
             raise Cancelled(_("Nothing was written."))
-        return there
+        return exists
 
     def _targets(self) -> list[str]:
         parameters = self.session.parameters
@@ -155,16 +164,16 @@ class CohortExport:
         targets = targetsOf(parameters) if steerable else {}
         for name, value in targets.items():
             arguments += [_OPTIONS[name], f"{value:.9g}"]
-        # Without a wish there is nothing to meet.
+        # Without targets there is nothing to match.
         return [*arguments, *exact] if targets else arguments
 
     def _distributions(self) -> list[str]:
         parameters = self.session.parameters
-        # Refused here rather than by the process.
+        # Checked here, so that an error is shown in a dialog and no process is started.
         targetDistribution(parameters)
         arguments = ["--distribution", "cohort"]
         for name, option in _OPTIONS.items():
-            arguments += [f"{option}-distribution", marginalText(parameters, name)]
+            arguments += [f"{option}-distribution", distributionText(parameters, name)]
         if parameters.cohortSetWithout:
             arguments += ["--without-isthmus", f"{parameters.cohortWithoutPercent:.9g}%"]
         return arguments
@@ -181,12 +190,14 @@ class CohortExport:
         return arguments
 
     def _patient(self, folder: Path, work: Work) -> list[str]:
-        """Write what the process must know of the patient, and give the arguments that say where it is."""
+        """Write the patient's structures for the process and return its arguments."""
         parameters = self.session.parameters
         if not parameters.cohortAtPatient:
             return []
         if parameters.segmentation is None or not parameters.tracheaSegmentID:
-            raise InputError(_("There is no patient with a trachea. Choose one, or make the cohort without a patient."))
+            raise InputError(
+                _("There is no patient with a trachea. Choose one, or generate the cohort without a patient.")
+            )
         segments = {TRACHEA: parameters.tracheaSegmentID}
         if parameters.thyroidSegmentID:
             segments[THYROID] = parameters.thyroidSegmentID
@@ -224,8 +235,7 @@ class CohortExport:
             return
         run = CohortRun(parameters.cohortFolder)
         state = run.state()
-        # A thyroid takes seconds; a process that does not end within a minute has lost its way.
-        if state.runs and self._stoppedAt is not None and time.monotonic() - self._stoppedAt > _PATIENCE_S:
+        if state.runs and self._stoppedAt is not None and time.monotonic() - self._stoppedAt > _STOP_TIMEOUT_S:
             run.kill()
         self._show(state.done / state.total if state.total else 0.0, cohortText(state), runs=state.runs)
         self.ui.stopCohortButton.enabled = state.status == "running"

@@ -1,4 +1,4 @@
-"""Section "Export": thyroids of the scene as files that are read back, and cohorts made in the background."""
+"""Section Export: write thyroids of the scene to files, and generate cohorts in the background."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _MAP_SHARE = 0.4
 
 
 class ExportSection(Section):
-    """Writes what the scene shows; nothing that is there is replaced unasked."""
+    """Exports thyroids of the scene; existing files are replaced only after asking."""
 
     uiFile = "Export.ui"
 
     def connect(self) -> None:
-        """Connect the section's own widgets."""
+        """Connect the section's widgets."""
         self._written: Path | None = None
         self._filling = False
         self._cohort = CohortExport(self.session, self.ui)
@@ -48,16 +48,16 @@ class ExportSection(Section):
         self._cohort.describe(description)
 
     def release(self) -> None:
-        """Let go of the scene and of the parameters."""
+        """Stop monitoring the cohort."""
         self._cohort.release()
 
     def thyroidsChanged(self) -> None:
-        """List the thyroids of the scene anew."""
+        """Update the list of thyroids."""
         self._fillThyroids()
         self._enable()
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed."""
+        """Update the widgets from the parameters."""
         parameters = self.parameters
         for path, edit in (
             (parameters.exportFolder, self.ui.exportFolderEdit),
@@ -87,7 +87,7 @@ class ExportSection(Section):
         self.ui.exportButton.enabled = thyroids and folder
         self.ui.showExportButton.enabled = self._written is not None
         if self._written is None:
-            hint = _("Choose a folder to write into.") if thyroids else _("There is no thyroid to write yet.")
+            hint = _("Choose a folder.") if thyroids else _("There is no thyroid to export yet.")
             self.ui.exportLabel.text = "" if thyroids and folder else hint
 
     def _candidates(self) -> list:
@@ -96,14 +96,14 @@ class ExportSection(Section):
         return generated_thyroids(slicer.mrmlScene)
 
     def _fillThyroids(self) -> None:
-        """List the thyroids of the scene with their ticks."""
-        wanted = [(node.GetName(), node.GetID(), node) for node in generated_thyroids(slicer.mrmlScene)]
+        """Update the list of the thyroids of the scene and their ticks."""
+        thyroids = [(node.GetName(), node.GetID(), node) for node in generated_thyroids(slicer.mrmlScene)]
         items = [self.ui.exportList.item(row) for row in range(self.ui.exportList.count)]
-        if [(item.text(), item.data(qt.Qt.UserRole)) for item in items] == [each[:2] for each in wanted]:
+        if [(item.text(), item.data(qt.Qt.UserRole)) for item in items] == [each[:2] for each in thyroids]:
             return
         self._filling = True
         self.ui.exportList.clear()
-        for row, (name, nodeID, node) in enumerate(wanted):
+        for row, (name, nodeID, node) in enumerate(thyroids):
             self.ui.exportList.addItem(name)
             item = self.ui.exportList.item(row)
             item.setData(qt.Qt.UserRole, nodeID)
@@ -113,14 +113,14 @@ class ExportSection(Section):
     def _onTicked(self, item) -> None:
         node = slicer.mrmlScene.GetNodeByID(item.data(qt.Qt.UserRole))
         if not self._filling and node is not None:
-            # Kept on the node: a saved scene brings the ticks back, and they go with the thyroid.
+            # Stored in the node, so that it is saved with the scene and removed with the thyroid.
             if item.checkState() == qt.Qt.Checked:
                 node.RemoveAttribute(UNTICKED)
             else:
                 node.SetAttribute(UNTICKED, "1")
 
     def _fillStructures(self) -> None:
-        """List what the old thyroid may become."""
+        """Update the list of structures that can replace the old thyroid."""
         names = ["", *structureNames(self.parameters)]
         selector = self.ui.mergeOldSelector
         if self.parameters.mergeOld not in names:
@@ -135,7 +135,8 @@ class ExportSection(Section):
         self.parameters.mergeOld = self.ui.mergeOldSelector.itemData(row)
 
     def _onExport(self, checked: bool = False) -> None:
-        parameters, notes = self.parameters, []
+        parameters = self.parameters
+        notes: list[str] = []
         with self.session.work(_("Exporting")) as work:
             self.session.ensurePackages()
             folder = parameters.exportFolder
@@ -154,7 +155,7 @@ class ExportSection(Section):
             written: list[ExportedThyroid] = []
             start = _MAP_SHARE if parameters.exportMerged else 0.0
             for number, (node, stem) in enumerate(zip(nodes, stems, strict=True)):
-                if not self.session.hasParameters or not slicer.mrmlScene.IsNodePresent(node):
+                if not slicer.mrmlScene.IsNodePresent(node):
                     raise Cancelled(_("The scene was closed."))
                 share = start + (1 - start) * number / len(nodes)
                 work.progress(share, _("Writing {name}").format(name=stem))
@@ -163,27 +164,33 @@ class ExportSection(Section):
             write_table(written, folder / TABLE_FILE)
             self._written = folder
             if files.ct is not None and files.ct.GetParentTransformNode() is not None:
-                notes.append(_("the CT lies under a transform: maps fit its file, surfaces lie as in the scene"))
+                notes.append(
+                    _("the CT is transformed in the scene: label maps match its file, surfaces match the scene")
+                )
             self.ui.exportLabel.text = exportedText(written, folder, notes)
-            self.session.showStatus(_("Written and read back."))
+            self.session.showStatus(_("The files were written and read back."))
         if self.session.hasParameters:
             self._enable()
 
     def _askToReplace(self, planned: list[Path]) -> None:
-        """Ask before any file that is there is replaced.
+        """Ask before existing files are replaced.
 
         Raises
         ------
         Cancelled
-            The user wants to keep them.
+            The user declined.
+        InputError
+            The folder is a file.
         """
         if planned[-1].parent.is_file():
             raise InputError(_("{path} is a file. Choose a folder.").format(path=planned[-1].parent))
-        there = [path.name for path in planned if path.exists()]
-        if not there:
+        existing = [path.name for path in planned if path.exists()]
+        if not existing:
             return
-        question = _("{count} of the files are already in {folder}: {names}. Replace them?").format(
-            count=len(there), folder=planned[-1].parent, names=", ".join(there[:4]) + ("…" if len(there) > 4 else "")
+        question = _("{count} of the files already exist in {folder}: {names}. Replace them?").format(
+            count=len(existing),
+            folder=planned[-1].parent,
+            names=", ".join(existing[:4]) + ("…" if len(existing) > 4 else ""),
         )
         if not slicer.util.confirmYesNoDisplay(question, windowTitle=_("Replace files")):
             raise Cancelled(_("Nothing was written."))

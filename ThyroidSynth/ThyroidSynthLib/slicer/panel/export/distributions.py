@@ -1,4 +1,4 @@
-"""How a cohort of new thyroids is to be distributed: a row of small widgets for each feature, and what comes of it."""
+"""The widgets that set the distribution of each feature in a generated cohort."""
 
 from __future__ import annotations
 
@@ -18,15 +18,22 @@ from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
+    from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
     from ThyroidSynthLib.slicer.panel.shared.session import Session
 
 _ROWS = {"volume_ml": "cohortVolume", "isthmus_area_mm2": "cohortIsthmusArea", "symmetry": "cohortSymmetry"}
-# A cohort of this size says as much of its distribution as a larger one, and is planned in a moment.
-_ENOUGH = 400
+# The summary plans at most this many thyroids, which is enough for its percentiles and takes milliseconds.
+_PLANNED = 400
 
 
-def marginalText(parameters, name: str) -> str:
-    """Give the distribution asked of a feature as the command line takes it."""
+def distributionText(parameters: ThyroidSynthParameterNode, name: str) -> str:
+    """Return the distribution of a feature in the notation of the command line, such as ``normal(12, 5)``.
+
+    Raises
+    ------
+    InputError
+        The median of a log-normal distribution is not positive.
+    """
     row = _ROWS[name]
     kind = getattr(parameters, row + "Spread")
     first, second = getattr(parameters, row + "First"), getattr(parameters, row + "Second")
@@ -41,77 +48,72 @@ def marginalText(parameters, name: str) -> str:
     return f"{kind.value}({first:.9g}, {second:.9g})"
 
 
-def targetDistribution(parameters) -> TargetDistribution:
-    """Give the distributions that are asked for.
+def targetDistribution(parameters: ThyroidSynthParameterNode) -> TargetDistribution:
+    """Return the distributions set in the panel.
 
     Raises
     ------
     InputError
-        The numbers make no distribution, or none that a thyroid can have.
+        The numbers define no distribution, or values that are impossible for a thyroid.
     """
-    texts = {name: marginalText(parameters, name) for name in FEATURE_NAMES}
+    texts = {name: distributionText(parameters, name) for name in FEATURE_NAMES}
     without = f"{parameters.cohortWithoutPercent:.9g}%" if parameters.cohortSetWithout else None
     return TargetDistribution.of_texts({**texts, WITHOUT_ISTHMUS: without})
 
 
-class CohortMarginals:
-    """The rows, and a line that says what thyroids of such a cohort will be asked for.
+class CohortDistributions:
+    """One row of widgets per feature, and a summary of the targets that result.
 
     Parameters
     ----------
     session : Session
-        What the sections share.
+        State shared by the sections.
     ui : object
-        The widgets of the section "Export".
+        Widgets of the section Export by name.
     """
 
     def __init__(self, session: Session, ui) -> None:
         self.session = session
         self.ui = ui
         self._description: ModelDescription | None = None
-        self._told: tuple | None = None
-        self._shown = False
+        self._summarised: tuple | None = None
+        self._visible = False
         for name, row in _ROWS.items():
             selector = getattr(ui, row + "SpreadSelector")
             selector.connect("activated(int)", lambda index, name=name: self._onSpread(name))
 
     def describe(self, description: ModelDescription | None) -> None:
         """Follow the chosen shape model."""
-        self._description, self._told = description, None
-        if self._shown and self.session.hasParameters:
-            self._tell()
+        self._description, self._summarised = description, None
+        if self._visible and self.session.hasParameters:
+            self._summarise()
 
     def refresh(self, *, visible: bool) -> None:
-        """Show the parameters, which have changed."""
+        """Update the widgets from the parameters."""
         parameters = self.session.parameters
-        self._shown = visible
-        self.ui.cohortMarginalsWidget.visible = visible
+        self._visible = visible
+        self.ui.cohortDistributionsWidget.visible = visible
         for row in _ROWS.values():
             kind = getattr(parameters, row + "Spread")
             first, second = getattr(self.ui, row + "FirstSpinBox"), getattr(self.ui, row + "SecondSpinBox")
             first.visible = kind is not Spread.COHORT
             second.visible = kind not in (Spread.COHORT, Spread.FIXED)
-            first.prefix, second.prefix = self._prefixes(kind)
+            first.prefix, second.prefix = {
+                Spread.NORMAL: (_("mean "), _("SD ")),
+                Spread.LOGNORMAL: (_("median "), _("log SD ")),
+                Spread.UNIFORM: (_("from "), _("to ")),
+            }.get(kind, ("", ""))
         self.ui.cohortWithoutSpinBox.enabled = parameters.cohortSetWithout
         if visible:
-            self._tell()
-
-    def _prefixes(self, kind: Spread) -> tuple[str, str]:
-        return {
-            Spread.NORMAL: (_("mean "), _("SD ")),
-            Spread.LOGNORMAL: (_("median "), _("log SD ")),
-            Spread.UNIFORM: (_("from "), _("to ")),
-        }.get(kind, ("", ""))
+            self._summarise()
 
     def _onSpread(self, name: str) -> None:
-        """Begin a kind of distribution where the training cohort lies."""
+        """Initialise the numbers of a newly chosen distribution from the training cohort."""
         parameters, row = self.session.parameters, _ROWS[name]
         kind = getattr(parameters, row + "Spread")
         if self._description is None or kind is Spread.COHORT:
             return
-        values = self._description.features[:, FEATURE_NAMES.index(name)]
-        # An area of 0 is no isthmus, and has a share of its own.
-        values = values[values > 0] if (values > 0).any() else values
+        values = _present(self._description.features[:, FEATURE_NAMES.index(name)])
         first, second = float(np.median(values)), float(values.std())
         if kind is Spread.NORMAL:
             first = float(values.mean())
@@ -120,25 +122,25 @@ class CohortMarginals:
         elif kind is Spread.LOGNORMAL:
             second = float(np.log(values).std())
         for part, value in (("First", first), ("Second", second)):
-            # As many digits as the widget shows, or what is asked for is not what is read.
+            # Rounded like the widget, so that the parameter equals the number shown.
             setattr(parameters, row + part, round(value, getattr(self.ui, f"{row}{part}SpinBox").decimals))
 
-    def _tell(self) -> None:
+    def _summarise(self) -> None:
+        """Update the summary if the distributions have changed."""
         parameters = self.session.parameters
         choices = [getattr(parameters, row + part) for row in _ROWS.values() for part in ("Spread", "First", "Second")]
         without = parameters.cohortWithoutPercent if parameters.cohortSetWithout else None
-        key = (*choices, without, min(parameters.cohortCount, _ENOUGH), parameters.cohortSeed)
-        if key == self._told:
-            return
-        self._told = key
-        self.ui.cohortPlanLabel.text = self._planText()
+        key = (*choices, without, min(parameters.cohortCount, _PLANNED), parameters.cohortSeed)
+        if key != self._summarised:
+            self._summarised = key
+            self.ui.cohortPlanLabel.text = self._summary()
 
-    def _planText(self) -> str:
-        """Say what the thyroids will be asked for, and whether the model can know of it."""
+    def _summary(self) -> str:
+        """Return the expected ranges of the targets, and how many are far outside the training cohort."""
         if self._description is None:
             return ""
         parameters, features = self.session.parameters, self._description.features
-        count = min(parameters.cohortCount, _ENOUGH)
+        count = min(parameters.cohortCount, _PLANNED)
         try:
             planned = planned_features(
                 features, targetDistribution(parameters), count=count, seed=parameters.cohortSeed
@@ -147,12 +149,10 @@ class CohortMarginals:
             return str(error)
         ranges = []
         for column, name in enumerate(FEATURE_NAMES):
-            values = planned[:, column]
-            values = values[values > 0] if (values > 0).any() else values
-            low, high = (featureText(name, value) for value in np.percentile(values, [5, 95]))
+            low, high = (featureText(name, value) for value in np.percentile(_present(planned[:, column]), [5, 95]))
             ranges.append(low if low == high else _("{low} to {high}").format(low=low, high=high))
         text = _(
-            "Nine in ten: volume {volume}, isthmus {area}, symmetry {symmetry}. Without isthmus: {share} %."
+            "90 % of the targets: volume {volume}, isthmus {area}, symmetry {symmetry}. Without isthmus: {share} %."
         ).format(
             volume=ranges[0], area=ranges[1], symmetry=ranges[2], share=round(100 * float((planned[:, 1] == 0).mean()))
         )
@@ -160,6 +160,11 @@ class CohortMarginals:
         if len(far):
             furthest = ", ".join(map(featureText, FEATURE_NAMES, planned[far[0]]))
             text += " " + _(
-                "{share} % are far outside anything the model knows and may be out of reach, such as {furthest}."
+                "{share} % are far outside the training cohort and may not be met, such as {furthest}."
             ).format(share=max(1, round(100 * len(far) / count)), furthest=furthest)
         return text
+
+
+def _present(values: np.ndarray) -> np.ndarray:
+    """Return the positive values, if there are any: an isthmus area of 0 means no isthmus and has its own share."""
+    return values[values > 0] if (values > 0).any() else values
