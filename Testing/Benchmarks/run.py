@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from growth import growth_rows
 from live import rows_of_own_process
-from material import CASES, MODEL, Material, make_material
+from material import CASES, Material, make_material
 from memory import memory_row
 from reference import BatchOfOneLoop, decode_slice_by_slice, perceptron_like
 from timing import Row, machine, median_seconds, print_table
@@ -29,6 +29,7 @@ from ThyroidSynthLib.generation.fit.fitting import fit_surface
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.steering import generate
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.presets import TrainingSettings, settings_for
 from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.threads import computing_on
@@ -134,7 +135,7 @@ def gpu_rows(material: Material) -> list[Row]:
 
 
 def _gpu_pace(cohort: Cohort, settings: TrainingSettings) -> float:
-    """Return the samples per second of training, without the first epochs, which load and record."""
+    """Return the samples per second of training, without the first epochs, which are slower."""
     found: list[float] = []
     train(cohort, settings, device="cuda", on_epoch=lambda report: found.append(report.samples_per_second))
     return float(np.median(found[5:]))
@@ -185,7 +186,7 @@ def cohort_rows(folder: Path) -> list[Row]:
         "-m",
         "ThyroidSynthLib.cli",
         "generate",
-        MODEL,
+        "example",
         "--count",
         COHORT,
         "--exact",
@@ -208,13 +209,13 @@ def synthesis_rows(material: Material) -> list[Row]:
     """Steering to three targets and fitting, as a user waits for them."""
     model = material.model
     shapes = ModelShapes(model)
-    start = next(generate(model, count=1, seed=0))
+    start = next(generate(model, count=1, seed=0)).thyroid
     low, high = np.percentile(model.features, [25, 75], axis=0)
     rng = np.random.default_rng(0)
 
     def steer() -> None:
         target = low + (high - low) * rng.random(3)
-        steer_to_target(shapes, start, dict(zip(start.measured.as_dict(), target, strict=True)))
+        steer_to_target(shapes, start, Targets.from_array(target))
 
     surface = material.cohort.surface(material.cohort.ids[0])
     times = median_seconds({"steer": steer, "fit": lambda: fit_surface(model, surface)}, rounds=5)

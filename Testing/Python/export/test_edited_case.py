@@ -15,6 +15,7 @@ from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
 from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_maps import LabelMap, read_label_map
@@ -68,7 +69,8 @@ def test_what_is_asked_is_met_and_the_rest_is_held(larger: EditedCase, small_mod
 def test_edits_reverse(larger: EditedCase, case: Case) -> None:
     """And compose: the way back starts from the edited gland."""
     original = larger.fit.original
-    back = steer_to_target(larger.fit.shapes, larger.steered.thyroid, original.measured.as_dict())
+    targets = Targets.of(original.measured.as_dict())
+    back = steer_to_target(larger.fit.shapes, larger.steered.thyroid, targets)
 
     assert back.met
     assert back.thyroid.measured.as_array() == pytest.approx(original.measured.as_array(), rel=0.005)
@@ -80,7 +82,7 @@ def test_edits_reverse(larger: EditedCase, case: Case) -> None:
 def test_features_may_be_left_free(small_model: ShapeModel, case: Case) -> None:
     edited = edit_case(small_model, case, {"volume_ml": Change(0.1, relative=True)}, held=["symmetry"])
 
-    assert set(edited.steered.thyroid.targets) == {"volume_ml", "symmetry"}
+    assert set(edited.steered.targets.as_dict()) == {"volume_ml", "symmetry"}
     assert set(edited.document(small_model)["held"]) == {"symmetry"}
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.prior import CodePrior, draw_features, prior_of, shrunk_covariance
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
@@ -80,7 +81,7 @@ def test_a_models_settings_choose_its_prior(small_model: ShapeModel) -> None:
 def test_features_are_drawn_near_the_cohorts_and_as_asked(small_model: ShapeModel) -> None:
     rng = np.random.default_rng(0)
     free = np.array([draw_features(small_model, rng) for _ in range(300)])
-    targets = np.array([draw_features(small_model, rng, {"volume_ml": 9.0, "symmetry": None}) for _ in range(50)])
+    targets = np.array([draw_features(small_model, rng, Targets(volume_ml=9.0)) for _ in range(50)])
 
     spread = small_model.features.std(axis=0)
     np.testing.assert_array_less(np.abs(free.mean(axis=0) - small_model.features.mean(axis=0)), 0.3 * spread)
@@ -98,7 +99,7 @@ def test_wishes_no_case_is_near_to_still_draw_the_other_features(small_model: Sh
     features[0, 0], features[1, 1] = 1000.0, 5000.0
     model = replace(small_model, features=features)
 
-    drawn = draw_features(model, np.random.default_rng(0), {"volume_ml": 1000.0, "isthmus_area_mm2": 5000.0})
+    drawn = draw_features(model, np.random.default_rng(0), Targets(volume_ml=1000.0, isthmus_area_mm2=5000.0))
 
     assert drawn[:2].tolist() == [1000.0, 5000.0]
     assert 0 < drawn[2] <= 1

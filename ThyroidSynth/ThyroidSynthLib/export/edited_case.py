@@ -18,9 +18,10 @@ from ThyroidSynthLib.dataset.cases import Case
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.generation.edit.editing import PatientFit, fit_patient
 from ThyroidSynthLib.generation.fit.fitting import mismatch_notes
-from ThyroidSynthLib.generation.steer.targeting import Steered, check_targets, steer_to_target
+from ThyroidSynthLib.generation.steer.targeting import SteeringResult, steer_to_target
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
@@ -63,7 +64,7 @@ class EditedCase:
         The case.
     fit : PatientFit
         The gland as it was.
-    steered : Steered
+    steered : SteeringResult
         What it became; its targets are those that were asked and those that were held.
     changed : tuple of str
         Features that were to change.
@@ -75,7 +76,7 @@ class EditedCase:
 
     id: str
     fit: PatientFit
-    steered: Steered
+    steered: SteeringResult
     changed: tuple[str, ...]
     mask: Volume
     notes: tuple[str, ...]
@@ -88,7 +89,7 @@ class EditedCase:
     def document(self, model: ShapeModel) -> dict[str, Any]:
         """Give what was asked, what came, and what it takes to make it again, for a JSON file."""
         steered, thyroid = self.steered, self.steered.thyroid
-        targets = thyroid.targets
+        targets = steered.targets.as_dict()
         return {
             "kind": "edit",
             "format_version": 1,
@@ -158,10 +159,9 @@ def edit_case(
         should_stop=should_stop,
     )
     before = fit.original.measured.as_dict()
-    targets = {name: change.of(before[name]) for name, change in changes.items()}
-    check_targets(targets)
-    kept = FEATURE_NAMES if held is None else held
-    targets |= {name: before[name] for name in kept if name not in targets}
+    changed = {name: change.of(before[name]) for name, change in changes.items()}
+    kept = {name: before[name] for name in (FEATURE_NAMES if held is None else held)}
+    targets = Targets.of(kept | changed)
     steered = steer_to_target(
         fit.shapes, fit.original, targets, progress=part_of(progress, 0.6, 1.0), should_stop=should_stop
     )

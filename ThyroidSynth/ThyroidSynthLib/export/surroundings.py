@@ -51,6 +51,4 @@ class Surroundings:
         validity = replace(
             thyroid.validity, closed=surface.is_closed(), components=int(surface.components().max(initial=-1)) + 1
         )
-        # What was met before the cut need not be met after it.
-        met = None if thyroid.met else thyroid.met
-        return replace(thyroid, surface=surface, measured=measure_features(surface), validity=validity, met=met), shared
+        return replace(thyroid, surface=surface, measured=measure_features(surface), validity=validity), shared

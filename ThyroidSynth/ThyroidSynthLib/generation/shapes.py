@@ -1,6 +1,6 @@
-"""Families of shapes that a latent code chooses from: a model's own, or a patient's gland and its edits.
+"""Families of shapes indexed by a latent code: those of a model, or a patient's gland and its edits.
 
-Steering knows no more of them than is said here, so that it is the same for both.
+Steering uses this interface only, so that it is the same for both.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from .thyroid import Thyroid, thyroid_of_code
 
 
 class Shapes(Protocol):
-    """What steering needs to know of a family of shapes.
+    """A family of shapes that can be steered.
 
     Attributes
     ----------
     model : ShapeModel
     space : CodeSpace
-        Which of the model's codes are ordinary.
+        Distribution of the model's training codes.
     """
 
     model: ShapeModel
     space: CodeSpace
 
-    def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION, **about: object) -> Thyroid:
-        """Give the shape of a code (code_size,), measured; `about` goes to the `Thyroid` as it is.
+    def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
+        """Return the shape of a latent code (code_size,), measured.
 
         Raises
         ------
@@ -41,10 +41,10 @@ class Shapes(Protocol):
         """
 
     def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
-        """Say how the features of one of these shapes change with its code."""
+        """Return the derivatives of the features of one of these shapes by its code."""
 
     def in_small_steps(self) -> Shapes:
-        """Give the same shapes, to make one after another that are much alike: each then costs less."""
+        """Return the same family for making similar shapes one after another, each faster."""
 
 
 class ModelShapes:
@@ -54,7 +54,7 @@ class ModelShapes:
     ----------
     model : ShapeModel
     space : CodeSpace, optional
-        The training codes' distribution, if it is known already.
+        The training codes' distribution, if it is already known.
     """
 
     def __init__(self, model: ShapeModel, space: CodeSpace | None = None) -> None:
@@ -62,9 +62,9 @@ class ModelShapes:
         self.space = space or CodeSpace.of(model)
         self._nearby: NearbyDecoding | None = None
 
-    def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION, **about: object) -> Thyroid:
+    def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
         """See `Shapes.thyroid`."""
-        return thyroid_of_code(self.model, code, resolution=resolution, nearby=self._nearby, **about)
+        return thyroid_of_code(self.model, code, resolution=resolution, nearby=self._nearby)
 
     def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
         """See `Shapes.sensitivity`."""
@@ -78,15 +78,14 @@ class ModelShapes:
 
 
 def decoded_at(shapes: Shapes, thyroid: Thyroid, resolution: int) -> Thyroid:
-    """Give a shape on another grid: the same where it was decoded on that one, or on no grid at all."""
+    """Return a shape decoded on a grid of another resolution, or itself if it has no other one."""
     if thyroid.resolution in (None, resolution):
         return thyroid
-    kept = ("targets", "seed", "index", "attempts", "met", "distance")
-    return shapes.thyroid(thyroid.code, resolution=resolution, **{name: getattr(thyroid, name) for name in kept})
+    return shapes.thyroid(thyroid.code, resolution=resolution)
 
 
 class _ModelSdf:
-    """The signed distance field of one code, over `trachea_mm`."""
+    """The SDF of one code over `trachea_mm`."""
 
     def __init__(self, model: ShapeModel, code: np.ndarray) -> None:
         self._frame = model.frame

@@ -1,29 +1,30 @@
-"""A thyroid made by a model: its code, its surface, what was asked of it and what it measures."""
+"""The shape of a thyroid that a model makes, and a generated thyroid with its targets and random seed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION, NearbyDecoding, decode
-from ThyroidSynthLib.geometry.features import FEATURE_NAMES, Features, measure_features
+from ThyroidSynthLib.geometry.features import Features, measure_features
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 
 @dataclass(frozen=True)
 class Validity:
-    """Whether a surface can be a thyroid at all.
+    """Whether a surface can be a thyroid.
 
     Attributes
     ----------
     closed : bool
-        Every edge borders two triangles that agree on the outside.
+        Every edge is shared by two triangles with consistent orientation.
     components : int
-        Connected pieces; one gland or two separate lobes are valid.
+        Connected components; one gland or two separate lobes are valid.
     touches_box : bool
-        The surface was cut by the decoding box, so its features mean nothing.
+        The decoding box cuts the surface, so its features mean nothing.
     """
 
     closed: bool
@@ -32,18 +33,18 @@ class Validity:
 
     @property
     def ok(self) -> bool:
-        """Whether all is as it must be."""
+        """Whether the surface is valid."""
         return self.closed and 1 <= self.components <= 2 and not self.touches_box
 
     @classmethod
     def of(cls, surface: Surface, *, touches_box: bool = False) -> Validity:
-        """Examine a surface."""
+        """Check a surface."""
         return cls(surface.is_closed(), int(surface.components().max(initial=-1)) + 1, touches_box)
 
 
 @dataclass(frozen=True)
 class Thyroid:
-    """One synthesised thyroid.
+    """The shape of one thyroid.
 
     Attributes
     ----------
@@ -54,36 +55,48 @@ class Thyroid:
     measured : Features
         Measured on `surface`.
     validity : Validity
-        Whether the surface can be a thyroid.
-    asked : dict of str to float
-        Features the model was given, by name; empty for one without conditions.
-    seed : int
-        Seed it came from; with `index` it repeats the thyroid.
-    index : int
-        Its number among the thyroids of that seed.
-    attempts : int
-        Draws it took until the surface was valid.
-    met : bool or None
-        Whether what was asked is met, for one that was steered to target; None for one-shot.
-    distance : float or None
-        For one that was steered, how far its code is from the training codes' mean, in SDs per
-        dimension: about 1 is ordinary, much more is a shape beyond what the model has seen.
     resolution : int or None
-        Points along each axis of the grid its surface was decoded on; None where that is not known or it
-        was made of another's surface.
+        Points along each axis of the grid on which the surface was decoded; None for a surface that was
+        not decoded by the model alone.
     """
 
     code: np.ndarray
     surface: Surface
     measured: Features
     validity: Validity
-    targets: dict[str, float] = field(default_factory=dict)
+    resolution: int | None = None
+
+
+@dataclass(frozen=True)
+class GeneratedThyroid:
+    """A thyroid with the targets and the random draw it comes from.
+
+    Attributes
+    ----------
+    thyroid : Thyroid
+    targets : Targets
+        For direct sampling all features that the network was given, drawn ones included; after steering
+        those that were steered to. Empty for a model without conditions.
+    seed : int
+        Random seed; with `index` it reproduces the thyroid.
+    index : int
+        Number of the thyroid among those of the seed.
+    attempts : int
+        Draws until the surface was valid.
+    met : bool or None
+        Whether the targets are met; None if the thyroid was not steered.
+    distance : float or None
+        For a steered thyroid, distance of its code to the mean of the training codes, in SDs per
+        dimension: about 1 is ordinary, much more is a shape beyond what the model has seen.
+    """
+
+    thyroid: Thyroid
+    targets: Targets = NO_TARGETS
     seed: int = 0
     index: int = 0
     attempts: int = 1
     met: bool | None = None
     distance: float | None = None
-    resolution: int | None = None
 
 
 def thyroid_of_code(
@@ -92,9 +105,8 @@ def thyroid_of_code(
     *,
     resolution: int = DEFAULT_RESOLUTION,
     nearby: NearbyDecoding | None = None,
-    **about: object,
 ) -> Thyroid:
-    """Decode a code (see `decode`) and measure what comes out; `about` goes to the `Thyroid` as it is.
+    """Decode a latent code (see `decode`) and measure its surface.
 
     Raises
     ------
@@ -108,11 +120,9 @@ def thyroid_of_code(
         measured=measure_features(decoded.surface),
         validity=Validity.of(decoded.surface, touches_box=decoded.touches_box),
         resolution=resolution,
-        **about,
     )
 
 
 def reconstruct(model: ShapeModel, index: int, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
-    """Decode the code that training found for case number `index`; `asked` holds the case's features."""
-    targets = dict(zip(FEATURE_NAMES, model.features[index].tolist(), strict=True))
-    return thyroid_of_code(model, model.codes[index], resolution=resolution, targets=targets, index=index)
+    """Decode the latent code that training found for training case number `index`."""
+    return thyroid_of_code(model, model.codes[index], resolution=resolution)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 
 from .shape_model import ShapeModel
 
@@ -156,9 +156,7 @@ def shrunk_covariance(samples: np.ndarray) -> np.ndarray:
     return correlation * np.outer(scale, scale)
 
 
-def draw_features(
-    model: ShapeModel, rng: np.random.Generator, targets: Mapping[str, float | None] | None = None
-) -> np.ndarray:
+def draw_features(model: ShapeModel, rng: np.random.Generator, targets: Targets = NO_TARGETS) -> np.ndarray:
     """Draw features from the training cohort's joint distribution, given those asked for.
 
     A training case is drawn, one whose features lie near those asked for more often, and its other
@@ -169,10 +167,10 @@ def draw_features(
     ndarray, shape (3,)
         In the order of `FEATURE_NAMES`; those asked for are as asked.
     """
-    targets = {name: value for name, value in (targets or {}).items() if value is not None}
+    values = targets.as_dict()
     spread = model.features.std(axis=0) + 1e-9
     log_weight = np.zeros(len(model.features))
-    for name, value in targets.items():
+    for name, value in values.items():
         column = FEATURE_NAMES.index(name)
         distance = np.abs(model.features[:, column] - value) / spread[column]
         # Nearest case first, so that a wish beyond the cohort still has neighbours.
@@ -192,6 +190,6 @@ def draw_features(
             np.clip(symmetry, smallest[2], 1.0),
         ]
     )
-    for name, value in targets.items():
+    for name, value in values.items():
         drawn[FEATURE_NAMES.index(name)] = value
     return drawn

@@ -17,11 +17,12 @@ from ThyroidSynthLib.export.cohort.generated_cohort import check_files, write_ge
 from ThyroidSynthLib.export.merging import MergeRules
 from ThyroidSynthLib.export.surroundings import Surroundings
 from ThyroidSynthLib.export.thyroid_files import FileOptions
-from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, Thyroid, Validity
 from ThyroidSynthLib.geometry.features import Features
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.imaging.volume_files import read_volume
 
 BOX = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=float)
@@ -32,15 +33,18 @@ A_MODEL = SimpleNamespace(
 )
 
 
-def a_thyroid(number: int = 0, *, closed: bool = True, met: bool | None = None) -> Thyroid:
+def a_thyroid(number: int = 0, *, closed: bool = True, met: bool | None = None) -> GeneratedThyroid:
     half = np.array([12.2, 6.1, 18.4]) + number
     surface = Surface(BOX * half, FACES if closed else FACES[1:])
-    return Thyroid(
+    thyroid = Thyroid(
         code=np.linspace(-1, 1, 7, dtype=np.float32) + number,
-        targets={"volume_ml": 15.0 + number, "isthmus_area_mm2": None},
         measured=Features(float(np.prod(2 * half)) / 1000, 100.0, 1.0),
         surface=surface,
         validity=Validity(closed=closed, components=1, touches_box=False),
+    )
+    return GeneratedThyroid(
+        thyroid,
+        Targets(volume_ml=15.0 + number),
         seed=42,
         index=number,
         attempts=1 + number,
@@ -73,10 +77,10 @@ def test_the_manifest_lists_every_file_with_what_made_it(tmp_path):
     assert set(listed) == on_disk and len(listed) == 9
     assert all(sha256_of(result.folder / path) == checksum for path, checksum in listed.items())
     second = manifest["thyroids"][1]
-    assert np.array_equal(np.float32(second["code"]), a_thyroid(1).code)
+    assert np.array_equal(np.float32(second["code"]), a_thyroid(1).thyroid.code)
     assert second["targets"] == {"volume_ml": 16.0, "isthmus_area_mm2": None, "symmetry": None}
     assert rows[1]["target_volume_ml"] == "16.0" and rows[1]["target_symmetry"] == ""
-    assert np.array_equal(np.float32(rows[1]["code"].split()), a_thyroid(1).code)
+    assert np.array_equal(np.float32(rows[1]["code"].split()), a_thyroid(1).thyroid.code)
     labels = read_volume(result.folder / "label_maps" / "t00002.nii.gz")
     assert np.allclose(labels.center_of_mass_ras(), [100.0, -20.0, 30.0], atol=0.8)
     assert float(rows[1]["label_volume_ml"]) == pytest.approx(second["measured"]["volume_ml"], rel=0.1)
@@ -236,7 +240,7 @@ def test_overlap_with_a_structure_is_measured_or_carved_away(tmp_path):
         placement=at,
         surroundings=Surroundings({"trachea": structure}, remove_overlap=True),
     )
-    whole = a_thyroid().measured.volume_ml
+    whole = a_thyroid().thyroid.measured.volume_ml
     (before,), (row,) = read_manifest(tmp_path / "r")[0]["thyroids"], read_manifest(tmp_path / "r")[1]
     after = read_manifest(tmp_path / "c")[0]["thyroids"][0]
     assert before["overlap_ml"]["trachea"] == pytest.approx(whole / 4, rel=0.03)

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution, ks_distance, rank_correlation
-from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace, target_array, target_text
+from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
+from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 
 NAMES = ("volume_ml", "isthmus_area_mm2", "symmetry")
 
@@ -107,7 +108,8 @@ def test_a_feature_asked_of_some_is_compared_among_these(features):
 
 def test_wishes_far_from_every_training_case_are_found_furthest_first(features):
     space = FeatureSpace(features)
-    targets = target_array([{"volume_ml": 200.0}, dict(zip(NAMES, features[5], strict=True)), {"volume_ml": 900.0}, {}])
+    wanted = [Targets(volume_ml=200.0), Targets.from_array(features[5]), Targets(volume_ml=900.0), NO_TARGETS]
+    targets = np.stack([each.as_array() for each in wanted])
 
     assert space.far(targets).tolist() == [2, 0]
     assert space.distances(targets)[[1, 3]] == pytest.approx(0.0)
@@ -132,7 +134,6 @@ def test_regions_and_wishes_are_told_in_words(features):
     space = FeatureSpace(features)
     assert space.region(np.array([features[:, 0].max(), 0.0, np.nan])) == "high volume, without isthmus, any symmetry"
     assert space.region(features.mean(axis=0) * [0, 1, 1]).startswith("below the cohort's volume, middling isthmus")
-    assert target_text(np.array([95.0, np.nan, 0.6])) == "95.0 mL, symmetry 0.60"
 
 
 def test_one_target_that_many_share_and_meet_closely_is_no_distance(features):

@@ -14,6 +14,7 @@ from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.model.shape_model import ShapeModel
@@ -73,13 +74,13 @@ def test_the_smallest_edit_changes_the_gland_but_little(fitted: PatientFit) -> N
 
 def test_one_feature_changes_and_the_others_are_held(fitted: PatientFit) -> None:
     before = fitted.original.measured
-    wanted = before.as_dict() | {"volume_ml": 1.15 * before.volume_ml}
+    wanted = Targets(1.15 * before.volume_ml, before.isthmus_area_mm2, before.symmetry)
 
     result = steer_to_target(fitted.shapes, fitted.original, wanted)
 
     assert result.met
     after = result.thyroid.measured
-    assert after.volume_ml == pytest.approx(wanted["volume_ml"], rel=0.005)
+    assert after.volume_ml == pytest.approx(wanted.volume_ml, rel=0.005)
     assert after.isthmus_area_mm2 == pytest.approx(before.isthmus_area_mm2, abs=1.0)
     assert after.symmetry == pytest.approx(before.symmetry, abs=0.003)
     assert result.thyroid.validity.ok
@@ -88,7 +89,8 @@ def test_one_feature_changes_and_the_others_are_held(fitted: PatientFit) -> None
 def test_the_patients_own_details_survive_an_edit(fitted: PatientFit) -> None:
     """Where the model's own surface lacks the knob, the edited gland still has it."""
     own, model = fitted.original, fitted.model_alone
-    edited = steer_to_target(fitted.shapes, own, own.measured.as_dict() | {"volume_ml": 1.1 * own.measured.volume_ml})
+    larger = Targets.of(own.measured.as_dict() | {"volume_ml": 1.1 * own.measured.volume_ml})
+    edited = steer_to_target(fitted.shapes, own, larger)
 
     gap = _farthest(own.surface.vertices, model.surface.vertices)
     kept = _farthest(own.surface.vertices, edited.thyroid.surface.vertices)
@@ -123,14 +125,14 @@ def test_a_hand_at_the_slider_is_followed_and_led_back(fitted: PatientFit) -> No
     live = LiveSteering(fitted.shapes, start)
     held = start.measured.as_dict()
     for share in (1.03, 1.06, 1.1, 1.1):
-        thyroid = live.follow(held | {"volume_ml": share * held["volume_ml"]})
+        thyroid = live.follow(Targets.of(held | {"volume_ml": share * held["volume_ml"]}))
         assert thyroid.validity.ok
     assert thyroid.measured.volume_ml == pytest.approx(1.1 * held["volume_ml"], rel=0.01)
     assert thyroid.measured.symmetry == pytest.approx(held["symmetry"], abs=0.01)
 
-    assert live.settle(held | {"volume_ml": 1.1 * held["volume_ml"]}).met
-    np.testing.assert_array_equal(live.follow(held).code, start.code)
-    np.testing.assert_array_equal(live.settle(held).thyroid.code, start.code)
+    assert live.settle(Targets.of(held | {"volume_ml": 1.1 * held["volume_ml"]})).met
+    np.testing.assert_array_equal(live.follow(Targets.of(held)).code, start.code)
+    np.testing.assert_array_equal(live.settle(Targets.of(held)).thyroid.code, start.code)
 
 
 def test_a_slow_drag_takes_derivatives_seldom(fitted: PatientFit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +144,7 @@ def test_a_slow_drag_takes_derivatives_seldom(fitted: PatientFit, monkeypatch: p
     live = LiveSteering(fitted.shapes, fitted.original)
     held = fitted.original.measured.as_dict()
     for share in np.linspace(1.01, 1.1, 10):
-        thyroid = live.follow(held | {"volume_ml": share * held["volume_ml"]})
+        thyroid = live.follow(Targets.of(held | {"volume_ml": share * held["volume_ml"]}))
 
     assert thyroid.measured.volume_ml == pytest.approx(1.1 * held["volume_ml"], rel=0.01)
     assert thyroid.measured.isthmus_area_mm2 == pytest.approx(held["isthmus_area_mm2"], abs=3.0)

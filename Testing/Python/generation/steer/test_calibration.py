@@ -22,7 +22,7 @@ def measured(small_model: ShapeModel) -> ShapeModel:
 def errors(model: ShapeModel) -> np.ndarray:
     """Mean absolute errors of one-shot thyroids, in the cohort's SDs."""
     made = list(generate(model, count=12, seed=5, resolution=40))
-    off = [list(each.targets.values()) - each.measured.as_array() for each in made]
+    off = [each.targets.as_array() - each.thyroid.measured.as_array() for each in made]
     return np.abs(off).mean(axis=0) / model.features.std(axis=0)
 
 
@@ -36,7 +36,7 @@ def test_codes_stay_as_likely_as_others(measured: ShapeModel) -> None:
     prior = prior_of(measured)
 
     def unlikeliness(model: ShapeModel) -> float:
-        codes = [each.code for each in generate(model, count=12, seed=5, resolution=32)]
+        codes = [each.thyroid.code for each in generate(model, count=12, seed=5, resolution=32)]
         fixed = measured.conditioning.size
         away = [code[fixed:] - prior.mean(code[:fixed].astype(float)) for code in codes]
         return float(np.mean([np.linalg.norm(np.linalg.solve(prior.factor, each)) for each in away]))

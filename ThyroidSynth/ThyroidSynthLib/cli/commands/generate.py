@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ThyroidSynthLib.cli.shared.arguments import (
     add_class_map,
     add_files,
+    add_model,
     add_out,
     add_scheduler,
     file_options,
@@ -72,7 +73,7 @@ A file named STOP in the folder ends the command after the thyroid it is at."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
+    add_model(parser)
     add_out(parser, "folder for the thyroids and their manifest")
     parser.add_argument("--count", type=positive_int, metavar="N", help="how many (default: 1, or the table's rows)")
     parser.add_argument("--seed", type=natural, default=0, help="seed of the random codes (default: 0)")
@@ -201,10 +202,16 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 
 
 def _reconstructed(options: argparse.Namespace, model: ShapeModel, writer: ThyroidWriter) -> Iterator[WrittenThyroid]:
-    from ThyroidSynthLib.generation.thyroid import reconstruct
+    from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct
+    from ThyroidSynthLib.geometry.targets import Targets
 
     rows = [model.index_of(case_id) for case_id in options.reconstruct]
-    return (writer.write(reconstruct(model, row), number) for number, row in enumerate(rows, start=1))
+    return (
+        writer.write(
+            GeneratedThyroid(reconstruct(model, row), Targets.from_array(model.features[row]), index=row), number
+        )
+        for number, row in enumerate(rows, start=1)
+    )
 
 
 def _made(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ThyroidSynthLib.generation.cohort.marginals import COHORT, FORMS
 from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMUS, TargetDistribution
-from ThyroidSynthLib.generation.steer.feature_space import FAR, FeatureSpace, target_array, target_text
+from ThyroidSynthLib.generation.steer.feature_space import FAR, FeatureSpace
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.targets import Targets
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
-    from ThyroidSynthLib.generation.steer.steering import Targets
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
 _FEW = 5
@@ -99,7 +101,7 @@ class TargetOptions:
 
 def check_target_options(options: argparse.Namespace) -> None:
     """End with a wrong usage where options contradict each other."""
-    wished, spread = any(value is not None for value in _target(options).values()), _spread(options)
+    wished, spread = _has_features(options), _spread(options)
     if options.from_table and wished:
         options.usage_error("give features either by --from-table or by --volume, --isthmus-area and --symmetry")
     if spread and (wished or options.from_table):
@@ -121,8 +123,8 @@ def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
         A table or distribution cannot be read, or a wish is impossible.
     """
     from ThyroidSynthLib.generation.cohort.cohort_plan import planned_features
-    from ThyroidSynthLib.generation.cohort.reaching import check_cohort_targets
     from ThyroidSynthLib.generation.cohort.target_table import read_targets
+    from ThyroidSynthLib.generation.steer.steering import check_conditions
 
     spread, steering = _spread(options), "to target" if options.exact or _spread(options) else "one-shot"
     specification: dict[str, Any] = {"seed": options.seed, "steering": steering}
@@ -131,7 +133,7 @@ def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
         given = _distribution(options)
         distribution = given.to_json()
         planned = planned_features(model.features, given, count=options.count or 1, seed=options.seed)
-        targets = [dict(zip(FEATURE_NAMES, row, strict=True)) for row in planned.tolist()]
+        targets = [Targets.from_array(row) for row in planned]
         specification |= {"targets": None, "distribution": distribution}
     elif options.from_table:
         targets = read_targets(options.from_table)
@@ -139,10 +141,11 @@ def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
             options.usage_error(f"--count {options.count} contradicts the {len(targets)} rows of {options.from_table}")
         specification["targets"] = str(options.from_table)
     else:
-        targets = [_target(options)] * (options.count or 1)
-        specification["targets"] = _target(options)
+        targets = [Targets(options.volume, options.isthmus_area, options.symmetry)] * (options.count or 1)
+        specification["targets"] = asdict(targets[0])
     to_target = steering == "to target"
-    check_cohort_targets(model, targets, to_target=to_target)
+    if not to_target:
+        check_conditions(model, targets)
     far = far_targets(model, targets)
     specification |= {"count": len(targets), "far_outside": far}
     return TargetOptions(targets, to_target, specification, distribution, bool(spread or options.from_table), far)
@@ -150,13 +153,13 @@ def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
 
 def far_targets(model: ShapeModel, targets: Sequence[Targets]) -> list[dict[str, Any]]:
     """Name the wishes that are far outside anything the model knows, furthest first."""
-    values = target_array(list(targets))
+    values = np.stack([each.as_array() for each in targets])
     space = FeatureSpace(model.features)
     distances = space.distances(values)
     return [
         {
             "id": f"t{place + 1:05d}",
-            "targets": {name: value for name, value in targets[place].items() if value is not None},
+            "targets": targets[place].as_dict(),
             "nearest_case_sd": round(float(distances[place]), 2),
             "region": space.region(values[place]),
             "outside": space.outside(values[place]),
@@ -173,7 +176,7 @@ def far_text(far: Sequence[dict[str, Any]], count: int) -> str:
     ]
     for each in far[:_FEW]:
         known = f" ({'; '.join(each['outside'])})" if each["outside"] else ""
-        lines.append(f"  {each['id']}: {_features_text(each['targets'])}{known}")
+        lines.append(f"  {each['id']}: {Targets.of(each['targets'])}{known}")
     if len(far) > _FEW:
         lines.append("  the others are in the manifest ('far_outside')")
     return "\n".join(lines)
@@ -195,9 +198,7 @@ def met_text(found: MetDistribution) -> str:
         lines.append(f"Without isthmus: {100 * zeros['measured']:.1f}%, asked {100 * zeros['targets']:.1f}%.")
     unmet = summary["unmet"]
     for each in unmet[:_FEW]:
-        lines.append(
-            f"  {each['id']}: asked {_features_text(each['targets'])}; nearest {_features_text(each['nearest'])}"
-        )
+        lines.append(f"  {each['id']}: asked {Targets.of(each['targets'])}; nearest {Targets.of(each['nearest'])}")
     if len(unmet) > _FEW:
         lines.append("  the others are in distribution.json ('unmet')")
     for each in summary["unmet_by_region"][:_FEW]:
@@ -205,12 +206,8 @@ def met_text(found: MetDistribution) -> str:
     return "\n".join(lines)
 
 
-def _features_text(named: dict[str, float]) -> str:
-    return target_text(target_array([named])[0])
-
-
-def _target(options: argparse.Namespace) -> dict[str, float | None]:
-    return {"volume_ml": options.volume, "isthmus_area_mm2": options.isthmus_area, "symmetry": options.symmetry}
+def _has_features(options: argparse.Namespace) -> bool:
+    return any(value is not None for value in (options.volume, options.isthmus_area, options.symmetry))
 
 
 def _spread(options: argparse.Namespace) -> bool:

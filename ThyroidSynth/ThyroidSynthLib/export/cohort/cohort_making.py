@@ -15,8 +15,8 @@ from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.parallel import workers_for
 from ThyroidSynthLib.common.progress import ShouldStop, check, never
 from ThyroidSynthLib.common.workers import WorkerFailure
-from ThyroidSynthLib.generation.cohort.reaching import ThyroidMaker
-from ThyroidSynthLib.generation.steer.steering import Targets
+from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.prior import CodePrior, prior_of
 from ThyroidSynthLib.model.shape_model import ShapeModel

@@ -30,7 +30,7 @@ from .written_thyroid import COLUMNS, ThyroidWriter, WrittenThyroid
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
-    from ThyroidSynthLib.generation.thyroid import Thyroid
+    from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
 STOP_FILE = "STOP"
@@ -71,7 +71,7 @@ class GeneratedCohort:
 
 
 def write_generated_cohort(
-    thyroids: Iterable[Thyroid],
+    thyroids: Iterable[GeneratedThyroid],
     folder: Path | str,
     *,
     model: ShapeModel,
@@ -87,8 +87,8 @@ def write_generated_cohort(
 
     Parameters
     ----------
-    thyroids : iterable of Thyroid
-        Thyroids with surfaces in `trachea_mm`.
+    thyroids : iterable of GeneratedThyroid
+        With surfaces in `trachea_mm`.
     folder : Path
         New or empty of an earlier generated cohort.
     model : ShapeModel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.surroundings import Surroundings
-    from ThyroidSynthLib.generation.thyroid import Thyroid
+    from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.geometry.frame import Placement
 
 COLUMNS = (
@@ -86,7 +86,7 @@ class ThyroidWriter:
     options: FileOptions
     surroundings: Surroundings | None = None
 
-    def write(self, thyroid: Thyroid, number: int) -> WrittenThyroid:
+    def write(self, generated: GeneratedThyroid, number: int) -> WrittenThyroid:
         """Write the files of thyroid number `number`, counted from 1, or none of them.
 
         Raises
@@ -98,16 +98,20 @@ class ThyroidWriter:
         """
         name = f"t{number:05d}"
         shared: dict[str, float] = {}
-        drawn = thyroid
+        drawn = generated.thyroid
         if self.surroundings is not None:
             thyroid, shared = self.surroundings.applied_to(drawn, self.placement)
-        written = write_thyroid_files(thyroid, name, self.folder, self.placement, self.options)
-        entry, row = _describe(thyroid, name, self.folder, written, shared, overlap_removed=thyroid is not drawn)
+            if thyroid is not drawn:
+                # Targets that were met before overlap was removed need not be met after it.
+                generated = replace(generated, thyroid=thyroid, met=None if generated.met else generated.met)
+        written = write_thyroid_files(generated.thyroid, name, self.folder, self.placement, self.options)
+        overlap_removed = generated.thyroid is not drawn
+        entry, row = _describe(generated, name, self.folder, written, shared, overlap_removed=overlap_removed)
         return WrittenThyroid(entry, row, None if written.merged is None else dict(written.merged.labels.names))
 
 
 def _describe(
-    thyroid: Thyroid,
+    generated: GeneratedThyroid,
     name: str,
     folder: Path,
     written: WrittenFiles,
@@ -117,6 +121,7 @@ def _describe(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give a thyroid's entry in the JSON file and its row in the table."""
     # Nine digits give a single-precision number back exactly.
+    thyroid = generated.thyroid
     code = [float(f"{value:.9g}") for value in np.asarray(thyroid.code, dtype=np.float32)]
     validity = {
         "ok": bool(thyroid.validity.ok),
@@ -128,18 +133,18 @@ def _describe(
         {"path": path.relative_to(folder).as_posix(), "sha256": checksum}
         for path, checksum in written.checksums.items()
     ]
-    targets = {key: None if thyroid.targets.get(key) is None else float(thyroid.targets[key]) for key in FEATURE_NAMES}
+    targets = asdict(generated.targets)
     measured, merged = thyroid.measured.as_dict(), written.merged
     entry = {
         "id": name,
-        "seed": int(thyroid.seed),
-        "index": int(thyroid.index),
-        "attempts": int(thyroid.attempts),
+        "seed": generated.seed,
+        "index": generated.index,
+        "attempts": generated.attempts,
         "targets": targets,
         "measured": {key: float(value) for key, value in measured.items()},
         "validity": validity,
-        "met": thyroid.met,
-        "distance": thyroid.distance,
+        "met": generated.met,
+        "distance": generated.distance,
         "within_grid": written.within_grid,
         "label_volume_ml": written.label_volume_ml,
         "overlap_ml": dict(shared),
@@ -154,7 +159,7 @@ def _describe(
         **{key: f"{value:.6g}" for key, value in measured.items()},
         "valid": validity["ok"],
         **{key: validity[key] for key in ("closed", "components", "touches_box")},
-        "distance": None if thyroid.distance is None else f"{thyroid.distance:.4g}",
+        "distance": None if generated.distance is None else f"{generated.distance:.4g}",
         "label_volume_ml": None if written.label_volume_ml is None else f"{written.label_volume_ml:.6g}",
         "overlap_ml": f"{sum(shared.values()):.6g}" if shared else None,
         "merged_overlap_ml": f"{sum(each.volume_ml for each in merged.overlaps):.6g}" if merged is not None else None,

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib.common.files import write_json, write_text
-from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace, target_array
+from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.targets import Targets
 
 DISTRIBUTION_JSON = "distribution.json"
 DISTRIBUTION_CSV = "distribution.csv"
@@ -50,8 +51,8 @@ class MetDistribution:
     def add(self, entry: Mapping[str, Any]) -> None:
         """Add a thyroid by its entry in the manifest."""
         self._ids.append(entry["id"])
-        self._targets.append(target_array([entry["targets"]])[0])
-        self._measured.append(target_array([entry["measured"]])[0])
+        self._targets.append(Targets.of(entry["targets"]).as_array())
+        self._measured.append(np.array([entry["measured"][name] for name in FEATURE_NAMES]))
         self._met.append(entry["met"])
 
     @property

@@ -1,14 +1,12 @@
-"""What a user asks for, made into what the library does: exact wishes, and a patient to place thyroids in."""
+"""The patient's trachea at which generated thyroids are placed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import stem_of
-from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.dataset.islands import TRACHEA_COMPONENTS, without_islands
@@ -20,47 +18,15 @@ from ThyroidSynthLib.dataset.quality import (
     check_case,
     island_notes,
 )
-from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
-from ThyroidSynthLib.generation.steer.steering import Targets
-from ThyroidSynthLib.generation.thyroid import Thyroid
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, names_in_extensions, structure_called
 from ThyroidSynthLib.imaging.masks import read_mask
 from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
-from ThyroidSynthLib.model.shape_model import ShapeModel
-
-from .reaching import ThyroidMaker, check_cohort_targets
 
 # Why a patient's trachea may be no place to put thyroids at.
 _UNRELIABLE = (TRACHEA_MISSING, COMPONENTS_APART, SAME_VOXELS, TRACHEA_AWAY)
-
-
-def generate_to_target(
-    model: ShapeModel,
-    *,
-    count: int,
-    seed: int,
-    targets: Targets | list[Targets] | None = None,
-    resolution: int = DEFAULT_RESOLUTION,
-    progress: ProgressCallback = silent,
-    should_stop: ShouldStop = never,
-) -> Iterator[Thyroid]:
-    """Make random thyroids as `generate` does, and move each code until the surface measures its wishes.
-
-    A draw that does not reach its wish is replaced by the next one of its stream, a few times; where a
-    wish is out of reach the nearest thyroid is given. Without wishes the targets are the features that
-    were drawn for the thyroid.
-    """
-    targets = targets if isinstance(targets, list) else [targets or {}] * count
-    check_cohort_targets(model, targets, to_target=True)
-    maker = ThyroidMaker.of(model, seed=seed, to_target=True, resolution=resolution)
-    for index, target in enumerate(targets):
-        check(should_stop)
-        progress(index / count, f"Thyroid {index + 1} of {count}")
-        yield maker.make(index, target, should_stop=should_stop)
-    progress(1.0, f"{count} thyroids")
 
 
 @dataclass(frozen=True)

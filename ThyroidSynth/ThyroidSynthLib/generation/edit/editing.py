@@ -25,8 +25,8 @@ from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask
 from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import Grid, box_of
-from ThyroidSynthLib.geometry.isosurface import surface_from_sdf_volume
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.isosurface import surface_from_sdf_volume, without_islands
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.model.code_space import CodeSpace
@@ -41,7 +41,7 @@ _EXPECTED_ERROR = 0.3
 # grows so far that a point at that distance loses more than this share of it.
 _NEAR = 2
 _MOST_LOST = 0.5
-# Pieces an edit grows are crumbs below this share of the gland.
+# Components that an edit creates are islands below this share of the gland.
 _SMALLEST_PIECE = 0.02
 
 
@@ -238,7 +238,9 @@ class PatientShapes:
             return self._gland.changed(self._per_unit[place] * self._change(field, index), place)
 
         settle_near_surface(exact, values, known, np.full(shape, _EXPECTED_ERROR, dtype=np.float32))
-        return _without_islands(values, self._unchanged)
+        # A network's field is slightly rough, and so is the difference of two.
+        smallest = _SMALLEST_PIECE * np.count_nonzero(self._unchanged < 0)
+        return without_islands(values, smallest, original=self._unchanged)
 
     def _coarse_change(self, field: Field) -> np.ndarray:
         """Give the change on every `STRIDE`th point of the grid; far from the gland, where none is, 0."""
@@ -288,33 +290,6 @@ class _EditedSdf:
             gradient @ np.linalg.inv(self._gland.matrix),
             per_unit[:, None] * code,
         )
-
-
-def _without_islands(values: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
-    """Turn small pieces of inside and of outside over that an edit has grown, or split off.
-
-    A network's field is a little rough, and so is a difference of two. What the patient's own gland has
-    of small pieces and holes stays.
-    """
-    from scipy.ndimage import label
-
-    # What lies around the box is all one piece, and the box's rim is part of it.
-    part = box_of((values < 0) | (unchanged < 0), margin=1)
-    whole, values, unchanged = values, values[part], unchanged[part]
-    smallest = _SMALLEST_PIECE * np.count_nonzero(unchanged < 0)
-    for inside, own in ((values < 0, unchanged < 0), (values >= 0, unchanged >= 0)):
-        piece, count = label(inside)
-        if count == 1:
-            continue
-        own_piece, _ = label(own)
-        own_small = own & (np.bincount(own_piece.ravel()) < smallest)[own_piece]
-        island = np.bincount(piece.ravel()) < smallest
-        island[piece[own_small]] = False
-        island[0] = False
-        if island.any():
-            values = np.where(island[piece], -values, values)
-    whole[part] = values
-    return whole
 
 
 def _check_filled(mask: Volume) -> None:

@@ -193,8 +193,7 @@ def fit_observation(
         doubting = firmer
         state, more = descend(doubting, state.pose, _MORE_ROUNDS // 2, should_stop=should_stop)
         rounds += max(more, 1)
-    targets = features.as_dict() if features else {}
-    thyroid = thyroid_of_code(model, state.pose.code, resolution=resolution, targets=targets, seed=seed)
+    thyroid = thyroid_of_code(model, state.pose.code, resolution=resolution)
     seen = slice(observation.on_surface)
     error = state.residual[seen] * observation.error_sd[seen]
     points = observation.points_mm[seen] - [0.0, 0.0, state.pose.shift_mm]

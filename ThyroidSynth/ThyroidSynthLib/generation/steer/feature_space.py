@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,18 +17,6 @@ _BLOCK = 4096
 # Parts of the cohort's range of a feature: ends and quartiles divide it.
 _CLASSES = ("below the cohort's", "low", "middling", "high", "above the cohort's")
 _NAMES = {"volume_ml": "volume", "isthmus_area_mm2": "isthmus area", "symmetry": "symmetry"}
-
-
-def target_array(targets: list[Mapping[str, float | None]]) -> np.ndarray:
-    """Give wishes as an array (n, 3) in the order of `FEATURE_NAMES`, NaN where a feature is free."""
-    rows = [[np.nan if target.get(name) is None else target[name] for name in FEATURE_NAMES] for target in targets]
-    return np.array(rows, dtype=np.float64).reshape(-1, 3)
-
-
-def target_text(values: np.ndarray) -> str:
-    """Say features (3,), NaN where free, as in ``95 mL, 40 mm², symmetry 0.60``."""
-    forms = ("{:.1f} mL", "{:.0f} mm²", "symmetry {:.2f}")
-    return ", ".join(form.format(value) for form, value in zip(forms, values, strict=True) if np.isfinite(value))
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,6 @@
-"""Steering that keeps up with a hand at a slider: one surface for each move, the exact one at its end."""
+"""Interactive steering: one surface for each move of a slider, and the exact one when it rests."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -13,31 +10,31 @@ from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
 from ThyroidSynthLib.generation.shapes import Shapes, decoded_at
 from ThyroidSynthLib.generation.thyroid import Thyroid
+from ThyroidSynthLib.geometry.targets import Targets
 
-from .targeting import Objective, Steered, steer_to_target
+from .targeting import Objective, SteeringResult, steer_to_target
 
-# Below this misfit, in tolerances, the start itself is what is asked for: steering goes no further either.
+# Below this misfit, in tolerances, the start itself meets the targets; exact steering stops there too.
 _AT_START = 0.1
-# How far a move may end from where it was foretold, as a share of the move and in cohort SDs, for its
-# outcome to be learned from; beyond that the derivatives are taken anew.
-_FORETOLD_SHARE = 0.3
-_FORETOLD_SD = 0.02
-# Shares of a step that are tried until one gives a valid surface that is nearer to the targets, or this near to
-# them (in cohort SDs). Else the best one is taken, unless it is much further: a step that meets one feature may
-# disturb another, which the next one mends.
-_MUCH_FURTHER = 2.0
+# Largest error of a move's linear prediction, as a share of the move and in cohort SDs, at which the derivatives
+# are updated from it; beyond it they are computed anew.
+_PREDICTED_SHARE = 0.3
+_PREDICTED_SD = 0.02
+# Shares of a step that are tried until a valid surface is nearer to the targets, or this near to them (in cohort
+# SDs). Otherwise the best one is taken, unless it is much farther: a step towards one target may disturb
+# another feature, which the next step corrects.
+_MUCH_FARTHER = 2.0
 _NEAR_SD = 0.05
 _SHARES = (1.0, 0.4, 0.15)
 
 
 class LiveSteering:
-    """Follows changing targets from one start.
+    """Steering that follows changing targets from one start.
 
-    Each `follow` corrects the last surface by one step, so that a hand that moves on or rests is met
-    within a few surfaces. What a step did teaches the derivatives for the next (Broyden's method), and
-    they are taken anew only where it was not as foretold. All steps aim at the codes nearest to the
-    start's: where the hand comes back to, the shape comes back to, and what was not asked to change
-    drifts nowhere.
+    Each `follow` corrects the last surface by one step, so that moving targets are met within a few
+    surfaces. The derivatives are updated from the outcome of each step (Broyden's method) and computed anew
+    only where the linear prediction was poor. All steps aim at the codes nearest to the start's code: targets
+    that return to the start's features return to its shape, and free directions do not drift.
 
     Parameters
     ----------
@@ -50,7 +47,7 @@ class LiveSteering:
     ----------
     start : Thyroid
     current : Thyroid
-        The last one that was given.
+        The last one that was returned.
     """
 
     def __init__(self, shapes: Shapes, start: Thyroid) -> None:
@@ -58,26 +55,21 @@ class LiveSteering:
         self.start = self.current = start
         self._local: Sensitivity | None = None
 
-    def follow(self, targets: Mapping[str, float], *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
-        """Give a thyroid near the targets, as a rule after decoding one surface.
+    def follow(self, targets: Targets, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
+        """Return a thyroid near the targets, as a rule after decoding one surface.
 
         Parameters
         ----------
-        targets : mapping
-            Features to reach or to hold, by name; those not named are free.
+        targets : Targets
+            Features to reach or to hold.
         resolution : int
             Grid on which the surface is decoded.
 
         Returns
         -------
         Thyroid
-            The nearer to the targets the smaller the move was. Stays the last one where every step leads to
-            no valid surface or far from the targets.
-
-        Raises
-        ------
-        InputError
-            A target is no feature, or no thyroid can have it.
+            The smaller the move, the nearer to the targets. The last one if no step leads to a valid surface
+            near them.
         """
         objective = Objective(self._shapes, targets)
         if objective.misfit(self.start) <= _AT_START:
@@ -85,20 +77,51 @@ class LiveSteering:
             return self.current
         if self._local is not None and self._step(objective, self._local, resolution, _SHARES[:1]):
             return self.current
-        # Nothing was learned, or it led astray. Derivatives of a surface that is finer than usual take long.
+        # Derivatives of a surface on a finer grid take long.
         if (self.current.resolution or 0) > DEFAULT_RESOLUTION:
             self.decoded_at(DEFAULT_RESOLUTION)
         self._step(objective, self._shapes.sensitivity(self.current), resolution, _SHARES)
         return self.current
 
-    def _step(self, objective: Objective, local: Sensitivity, resolution: int, shares: tuple[float, ...]) -> bool:
-        """Go to the first valid surface that is nearer to the aim, or to the best one; say whether there was any.
+    def settle(
+        self,
+        targets: Targets,
+        *,
+        resolution: int = DEFAULT_RESOLUTION,
+        progress: ProgressCallback = silent,
+        should_stop: ShouldStop = never,
+    ) -> SteeringResult:
+        """Steer exactly to the targets from the current thyroid.
 
-        Derivatives that were learned are only trusted as long as they lead nearer.
+        Raises
+        ------
+        Cancelled
+            `should_stop` returned true.
+        """
+        start = self.start if Objective(self._shapes, targets).misfit(self.start) <= _AT_START else self.current
+        result = steer_to_target(
+            self._shapes, start, targets, resolution=resolution, progress=progress, should_stop=should_stop
+        )
+        self._take(result.thyroid)
+        return result
+
+    def decoded_at(self, resolution: int) -> Thyroid:
+        """Decode the current thyroid on a grid of another resolution; this is the current one from then on."""
+        self._take(decoded_at(self._shapes, self.current, resolution))
+        return self.current
+
+    def go_on_from(self, thyroid: Thyroid) -> None:
+        """Make another of the shapes the current one, as after an undo; the start stays the same."""
+        self._take(thyroid)
+
+    def _step(self, objective: Objective, local: Sensitivity, resolution: int, shares: tuple[float, ...]) -> bool:
+        """Take the first valid surface nearer to the targets, or the best one; return whether there was one.
+
+        With updated derivatives there is one share only, and it must lead nearer.
         """
         step = objective.step(self.current, local, self.start.code)
         before = objective.distance(self.current)
-        best, least = None, _MUCH_FURTHER * before + _NEAR_SD if len(shares) > 1 else max(before, _NEAR_SD)
+        best, least = None, _MUCH_FARTHER * before + _NEAR_SD if len(shares) > 1 else max(before, _NEAR_SD)
         for share in shares:
             try:
                 trial = self._shapes.thyroid(self.current.code + np.float32(share) * step, resolution=resolution)
@@ -111,60 +134,26 @@ class LiveSteering:
                     break
         if best is None:
             return False
-        learned = self._learned(local, self.current, best)
-        self._take(replace(best, targets=objective.targets, seed=self.start.seed, index=self.start.index))
-        self._local = learned
+        updated = self._updated(local, self.current, best)
+        self._take(best)
+        self._local = updated
         return True
 
-    def settle(
-        self,
-        targets: Mapping[str, float],
-        *,
-        resolution: int = DEFAULT_RESOLUTION,
-        progress: ProgressCallback = silent,
-        should_stop: ShouldStop = never,
-    ) -> Steered:
-        """Steer to the targets exactly, from where following has come.
-
-        Raises
-        ------
-        InputError
-            A target is no feature, or no thyroid can have it.
-        Cancelled
-            `should_stop` returned true.
-        """
-        start = self.start if Objective(self._shapes, targets).misfit(self.start) <= _AT_START else self.current
-        steered = steer_to_target(
-            self._shapes, start, targets, resolution=resolution, progress=progress, should_stop=should_stop
-        )
-        self._take(steered.thyroid)
-        return steered
-
-    def decoded_at(self, resolution: int) -> Thyroid:
-        """Give the last one on another grid; it is the last one from then on."""
-        self._take(decoded_at(self._shapes, self.current, resolution))
-        return self.current
-
-    def go_on_from(self, thyroid: Thyroid) -> None:
-        """Follow on from another of the shapes, as after an undo; the start stays what it was."""
-        self._take(thyroid)
-
-    def _learned(self, local: Sensitivity, before: Thyroid, after: Thyroid) -> Sensitivity | None:
-        """Give the derivatives after a move, or None where they must be taken anew."""
+    def _updated(self, local: Sensitivity, before: Thyroid, after: Thyroid) -> Sensitivity | None:
+        """Return the derivatives after a move, or None where they must be computed anew."""
         if min(before.measured.isthmus_area_mm2, after.measured.isthmus_area_mm2) == 0:
-            return None  # Without an isthmus its area cannot be learned from.
+            return None  # The isthmus area is not differentiable where the isthmus appears or vanishes.
         move = after.code.astype(np.float64) - before.code
         change = after.measured.as_array() - before.measured.as_array()
         missed = change - local.jacobian @ move
         scale = self._shapes.model.features.std(axis=0) + 1e-9
-        if np.linalg.norm(missed / scale) > _FORETOLD_SHARE * np.linalg.norm(change / scale) + _FORETOLD_SD:
+        if np.linalg.norm(missed / scale) > _PREDICTED_SHARE * np.linalg.norm(change / scale) + _PREDICTED_SD:
             return None
         along = self._shapes.space.precision @ move
         length = float(move @ along)
         if length <= 0:
             return None
-        jacobian = local.jacobian + np.outer(missed, along) / length
-        return Sensitivity(after.measured.as_array(), jacobian)
+        return Sensitivity(after.measured.as_array(), local.jacobian + np.outer(missed, along) / length)
 
     def _take(self, thyroid: Thyroid) -> None:
         if thyroid is not self.current:

@@ -1,4 +1,4 @@
-"""Thyroids like a given one: codes drawn around its own."""
+"""Thyroids similar to a given one: codes drawn around its own."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ShouldStop, check, never
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import Shapes
-from ThyroidSynthLib.generation.thyroid import Thyroid
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 
 from .steering import MAX_ATTEMPTS
 
 SPREAD = 0.35
-"""How far a neighbour's code is from the given one, as a share of how far training codes are apart."""
+"""Spread of the codes around the given one, as a share of the training codes' spread."""
 
 
 def draw_near(
@@ -24,8 +24,8 @@ def draw_near(
     spread: float = SPREAD,
     resolution: int = DEFAULT_RESOLUTION,
     should_stop: ShouldStop = never,
-) -> Thyroid:
-    """Draw a thyroid near a given code, differing from it in the way real ones differ from each other.
+) -> GeneratedThyroid:
+    """Draw a thyroid near a given code; it differs in the directions in which training codes differ.
 
     Parameters
     ----------
@@ -34,14 +34,14 @@ def draw_near(
     code : ndarray, shape (code_size,)
         Whole latent code, such as that of a fitted thyroid.
     seed : int
-        The same seed gives the same thyroid.
+        Random seed.
     spread : float
-        Deviation from `code`, in SDs of the training codes; 0 gives the code itself.
+        Deviation from `code`, in SDs of the training codes; 0 returns the thyroid of the code itself.
 
     Raises
     ------
     SynthesisError
-        No valid surface came out of `MAX_ATTEMPTS` draws.
+        None of `MAX_ATTEMPTS` draws gave a valid surface.
     Cancelled
         `should_stop` returned true.
     """
@@ -51,11 +51,12 @@ def draw_near(
         check(should_stop)
         drawn = np.asarray(code, dtype=np.float64) + spread * root @ rng.standard_normal(len(root))
         try:
-            thyroid = shapes.thyroid(drawn.astype(np.float32), resolution=resolution, seed=seed, attempts=attempt)
+            thyroid = shapes.thyroid(drawn.astype(np.float32), resolution=resolution)
         except SynthesisError:
             continue
         if thyroid.validity.ok:
-            return thyroid
+            return GeneratedThyroid(thyroid, seed=seed, attempts=attempt)
     raise SynthesisError(
-        f"None of {MAX_ATTEMPTS} draws near this thyroid gave a closed gland of one or two pieces. Try another seed."
+        f"None of {MAX_ATTEMPTS} draws near this thyroid gave a closed surface of one or two components. "
+        "Try another seed."
     )

@@ -1,54 +1,55 @@
-"""Steering to target: move a latent code until the final surface measures what was asked.
+"""Steering to target: the latent code is refined until the measured features match the targets.
 
-One-shot steering tells the network what is wanted and hopes. Here the surface is measured, the exact
-derivatives of its features say how the code must change, and the smallest plausible change is made;
-a few rounds meet several targets at once. The measure of plausibility is the normal distribution of
-the training codes: a change along directions in which real shapes differ is small.
+Direct sampling gives the network the targets and accepts what it makes. Here the surface is measured, the
+exact shape derivatives of its features give the change of the code, and of all changes the smallest is taken,
+in the metric of the training codes' normal distribution. A few rounds match several targets at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError, SynthesisError
+from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
 from ThyroidSynthLib.generation.shapes import ModelShapes, Shapes
-from ThyroidSynthLib.generation.thyroid import Thyroid
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, Thyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
-# Volume within 2 %, isthmus area within 3 mm² or 3 %, symmetry within 0.01 count as met; steering goes
-# on to a fraction of that, where the surface's own resolution ends.
+# Absolute and relative tolerance: volume 2 %, isthmus area 3 mm² or 3 %, symmetry 0.01. Steering goes on to
+# a fraction of it, which is about what the resolution of the surface allows.
 TOLERANCE = {"volume_ml": (0.0, 0.02), "isthmus_area_mm2": (3.0, 0.03), "symmetry": (0.01, 0.0)}
 _FINE = 0.1
 # Longest step of a round, in SDs of the training codes.
 _LONGEST_STEP = 3.0
-# Keeps the step finite where targets contradict each other, as a share of what they can move.
+# Keeps the step finite where targets contradict each other, relative to the mean gain of the targets.
 _DAMPING = 1e-4
 _PAST_SLIVER_MM2 = 3.0
-# Corrections on a finer grid, where a surface takes long, at most.
+# Largest number of corrections on a finer grid, where a surface takes long.
 _FINE_ROUNDS = 4
-# Rounds that lead no nearer until steering from there is given up: as many as it takes to try ever shorter steps.
+# Rounds without improvement until a start is given up: as many as shortening a step repeatedly takes.
 _PATIENCE = 6
 
 
 @dataclass(frozen=True)
-class Steered:
+class SteeringResult:
     """The result of steering to target.
 
     Attributes
     ----------
     thyroid : Thyroid
-        The nearest that was reached; its `asked` are the targets.
-    met : bool
-        Whether every target is met within `TOLERANCE`. Otherwise it is out of reach from here.
+        The nearest to the targets that was found.
+    targets : Targets
+    misfit : float
+        Largest error of a target, in tolerances.
     error : dict of str to float
-        Measured minus asked, for each target.
+        Measured minus target, for each target.
     rounds : int
         Surfaces that were decoded.
     moved : float
@@ -58,76 +59,68 @@ class Steered:
     """
 
     thyroid: Thyroid
-    met: bool
+    targets: Targets
+    misfit: float
     error: dict[str, float]
     rounds: int
     moved: float
     distance: float
 
+    @property
+    def met(self) -> bool:
+        """Whether every target is met within `TOLERANCE`; otherwise it is out of reach from the start."""
+        return self.misfit <= 1.0
 
-def check_targets(targets: Mapping[str, float]) -> None:
-    """Refuse features that do not exist and values that no thyroid can have.
+    def applied_to(self, drawn: GeneratedThyroid) -> GeneratedThyroid:
+        """Return the drawn thyroid from which the steering started, as it is after it."""
+        return replace(drawn, thyroid=self.thyroid, targets=self.targets, met=self.met, distance=self.distance)
 
-    Raises
-    ------
-    InputError
-        Names the feature and what it may be.
+
+def misfit(name: str, measured: float, target: float) -> float:
+    """Return the error of a feature in units of its tolerance; up to 1 the target is met.
+
+    One is added where there is an isthmus and the target is none, or the other way round: a thin bridge
+    still joins the lobes.
     """
-    for name, value in targets.items():
-        if name not in FEATURE_NAMES:
-            raise InputError(f"There is no feature '{name}'. Choose among: {', '.join(FEATURE_NAMES)}.")
-        high = 1.0 if name == "symmetry" else np.inf
-        if not (0.0 <= value <= high and np.isfinite(value)) or (name == "volume_ml" and value == 0):
-            allowed = "between 0 and 1" if name == "symmetry" else "positive" if name == "volume_ml" else "0 or more"
-            raise InputError(f"{name} = {value:g} is impossible. It must be {allowed}.")
-
-
-def is_met(name: str, measured: float, target: float) -> bool:
-    """Say whether a feature is as near to its target as `TOLERANCE` asks."""
-    return bool(_misfit(name, measured, target) <= 1.0)
-
-
-def _misfit(name: str, measured: float, target: float) -> float:
-    """Error in units of the tolerance."""
     absolute, relative = TOLERANCE[name]
-    return abs(measured - target) / max(absolute, relative * abs(target))
+    error = abs(measured - target) / max(absolute, relative * abs(target))
+    return float(error) + (name == "isthmus_area_mm2" and (measured == 0) != (target == 0))
 
 
 def steer_to_target(
     shapes: Shapes | ShapeModel,
     start: Thyroid,
-    targets: Mapping[str, float],
+    targets: Targets,
     *,
     resolution: int = DEFAULT_RESOLUTION,
     max_rounds: int = 16,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
-) -> Steered:
-    """Change a thyroid's code as little as it takes for its surface to measure the targets.
+) -> SteeringResult:
+    """Change a thyroid's latent code as little as possible so that its surface measures the targets.
 
     Parameters
     ----------
     shapes : Shapes or ShapeModel
         The family of shapes that the thyroid belongs to.
     start : Thyroid
-        Where to start, such as a one-shot thyroid or a fitted one.
-    targets : mapping
-        Features to reach, by name, in mL, mm² and 1. Those not named are free.
+        Where to start, such as a thyroid by direct sampling or a fitted one.
+    targets : Targets
     resolution : int
-        Grid on which the surface is decoded and measured. Where it is finer than the usual one, the targets
-        are met on that first, and then corrected on the finer one, which takes few of its surfaces.
+        Grid on which the surface is decoded and measured. If it is finer than the default, steering is done
+        on the default one and then corrected on the finer one, which needs only a few of its surfaces.
     max_rounds : int
-        Surfaces to decode on the usual grid at most.
+        Largest number of surfaces decoded on the default grid.
 
     Returns
     -------
-    Steered
+    SteeringResult
         Deterministic: no random number is drawn.
 
     Raises
     ------
-    InputError
-        A target is no feature, or no thyroid can have it.
+    Cancelled
+        `should_stop` returned true.
     """
     if isinstance(shapes, ShapeModel):
         shapes = ModelShapes(shapes)
@@ -138,28 +131,29 @@ def steer_to_target(
     coarse = min(resolution, DEFAULT_RESOLUTION)
     to_coarse = progress if coarse == resolution else part_of(progress, 0.0, 0.5)
     rounds = _Rounds(shapes, objective, coarse, max_rounds, to_coarse, should_stop)
-    # Met on another grid is not met: what is given is measured on this one.
+    # Features differ slightly between grids, so the start is measured on this one.
     on_grid = start if start.resolution in (None, coarse) else rounds.decoded(start.code)
     best = rounds.approach(on_grid, shapes.sensitivity)
     if objective.misfit(best) > 1.0 and rounds.left > 0:
-        best = rounds.told(best)
+        best = rounds.restart_with_condition(best)
     if coarse == resolution:
-        return objective.result(start, best, rounds.made)
+        return objective.result(start, best, rounds.decoded_count)
     finer = _Rounds(shapes, objective, resolution, 1 + _FINE_ROUNDS, part_of(progress, 0.5, 1.0), should_stop)
-    return objective.result(start, finer.finish(best), rounds.made + finer.made)
+    finest = finer.correct(best)
+    return objective.result(start, finest, rounds.decoded_count + finer.decoded_count)
 
 
 class _Rounds:
-    """Rounds of a steering on one grid: a step towards the aim, and a surface that is measured.
+    """Rounds of a steering on one grid: each takes a step towards the targets and measures the surface.
 
     Parameters
     ----------
     most : int
-        Surfaces to decode at most.
+        Largest number of surfaces to decode.
 
     Attributes
     ----------
-    made : int
+    decoded_count : int
         Surfaces that were decoded.
     """
 
@@ -174,63 +168,57 @@ class _Rounds:
     ) -> None:
         self._shapes, self._objective, self._resolution, self._most = shapes, objective, resolution, most
         self._progress, self._should_stop = progress, should_stop
-        self.made = 0
+        self.decoded_count = 0
 
     @property
     def left(self) -> int:
         """Surfaces that may still be decoded."""
-        return self._most - self.made
+        return self._most - self.decoded_count
 
     def approach(self, start: Thyroid, derivatives: Callable[[Thyroid], Sensitivity]) -> Thyroid:
-        """Go on from a thyroid while rounds are left, or until some have led no nearer, and give the nearest."""
+        """Return the nearest thyroid found from a start until rounds or patience run out."""
         objective = self._objective
         best = current = start
         best_misfit = current_misfit = objective.misfit(start)
-        improved = self.made
-        reach, step = 1.0, None
-        while self.left > 0 and self.made - improved < _PATIENCE and best_misfit > _FINE:
+        improved = self.decoded_count
+        share, step = 1.0, None
+        while self.left > 0 and self.decoded_count - improved < _PATIENCE and best_misfit > _FINE:
             if step is None:
                 check(self._should_stop)
                 step = objective.step(current, derivatives(current))
-            try:
-                trial = self.decoded(current.code + reach * step)
-            except SynthesisError:
-                trial = None
-            misfit = objective.misfit(trial) if trial is not None and trial.validity.ok else np.inf
-            if misfit < current_misfit * 0.98 or (misfit < np.inf and reach < 0.1):
-                current, current_misfit, step = trial, misfit, None
-                reach = min(1.0, 2 * reach)
-            else:
-                reach /= 3
-                if reach < 0.03:
+            trial = self._valid(current.code + share * step)
+            if trial is None:
+                share /= 3
+                if share < 0.03:
                     break
-            if misfit < best_misfit:
-                best, best_misfit, improved = trial, misfit, self.made
+                continue
+            trial_misfit = objective.misfit(trial)
+            if trial_misfit < best_misfit:
+                best, best_misfit, improved = trial, trial_misfit, self.decoded_count
+            # A very short step is taken even if it does not improve: from there the derivatives differ.
+            if trial_misfit < current_misfit * 0.98 or share < 0.1:
+                current, current_misfit, step = trial, trial_misfit, None
+                share = min(1.0, 2 * share)
+            else:
+                share /= 3
         return best
 
-    def told(self, failed: Thyroid) -> Thyroid:
-        """Begin anew from a thyroid whose code's fixed part says what is aimed at; give the nearer one.
+    def restart_with_condition(self, failed: Thyroid) -> Thyroid:
+        """Start again with the targets as the network's condition, and return the nearer thyroid of both.
 
-        Derivatives say how an isthmus grows, and hardly how one comes to be: the model, which learned glands
-        with one and without, knows that.
+        Shape derivatives cannot make an isthmus where there is none; the network has learned both kinds of
+        gland.
         """
-        code = self._objective.told(failed)
-        if code is None:
+        code = self._objective.conditioned_code(failed)
+        restart = None if code is None else self._valid(code)
+        if restart is None:
             return failed
-        try:
-            told = self.decoded(code)
-        except SynthesisError:
-            return failed
-        if not told.validity.ok:
-            return failed
-        reached = self.approach(told, self._shapes.sensitivity)
-        return min(failed, reached, key=self._objective.misfit)
+        return min(failed, self.approach(restart, self._shapes.sensitivity), key=self._objective.misfit)
 
-    def finish(self, coarse: Thyroid) -> Thyroid:
-        """Meet the aim on this grid as well, from a thyroid that does on a coarser one.
+    def correct(self, coarse: Thyroid) -> Thyroid:
+        """Return a thyroid that meets the targets on this grid, given one that does on a coarser grid.
 
-        What the grids tell apart is so little that the coarser one's derivatives serve: one surface, and as
-        a rule one or two more that correct it.
+        The grids differ so little that the coarser one's derivatives serve: as a rule two or three surfaces.
         """
         fine = self.decoded(coarse.code)
         if not fine.validity.ok or self._objective.misfit(fine) <= _FINE:
@@ -241,9 +229,18 @@ class _Rounds:
     def decoded(self, code: np.ndarray) -> Thyroid:
         """Decode and measure a code."""
         check(self._should_stop)
-        self._progress(self.made / self._most, f"Steering, round {self.made + 1} of {self._resolution}³ points")
-        self.made += 1
+        message = f"Steering, round {self.decoded_count + 1} of {self._resolution}³ points"
+        self._progress(self.decoded_count / self._most, message)
+        self.decoded_count += 1
         return self._shapes.thyroid(code, resolution=self._resolution)
+
+    def _valid(self, code: np.ndarray) -> Thyroid | None:
+        """Decode a code; None without a valid surface."""
+        try:
+            thyroid = self.decoded(code)
+        except SynthesisError:
+            return None
+        return thyroid if thyroid.validity.ok else None
 
 
 class Objective:
@@ -251,43 +248,33 @@ class Objective:
 
     Parameters
     ----------
-    targets : mapping
-        See `steer_to_target`.
-
-    Raises
-    ------
-    InputError
-        A target is no feature, or no thyroid can have it.
+    shapes : Shapes
+    targets : Targets
     """
 
-    def __init__(self, shapes: Shapes, targets: Mapping[str, float]) -> None:
-        check_targets(targets)
+    def __init__(self, shapes: Shapes, targets: Targets) -> None:
         self._space, self._conditioning = shapes.space, shapes.model.conditioning
-        self._names = [name for name in FEATURE_NAMES if name in targets]
+        self._targets = targets
+        self._names = list(targets.as_dict())
         self._rows = [FEATURE_NAMES.index(name) for name in self._names]
-        self._wanted = np.array([targets[name] for name in self._names])
+        self._values = targets.as_array()[self._rows]
         self._scale = shapes.model.features.std(axis=0)[self._rows] + 1e-9
 
-    @property
-    def targets(self) -> dict[str, float]:
-        """The targets by name."""
-        return dict(zip(self._names, self._wanted.tolist(), strict=True))
-
     def misfit(self, thyroid: Thyroid) -> float:
-        """Largest error of a target, in tolerances."""
+        """Return the largest error of a target, in tolerances."""
         measured = thyroid.measured.as_array()[self._rows]
-        return max(map(_misfit, self._names, measured, self._wanted), default=0.0)
+        return max(map(misfit, self._names, measured, self._values), default=0.0)
 
     def distance(self, thyroid: Thyroid) -> float:
-        """How far a thyroid is from all targets together, in SDs of the cohort."""
-        return float(np.linalg.norm((thyroid.measured.as_array()[self._rows] - self._wanted) / self._scale))
+        """Return how far a thyroid is from all targets together, in SDs of the cohort."""
+        return float(np.linalg.norm((thyroid.measured.as_array()[self._rows] - self._values) / self._scale))
 
     def step(self, thyroid: Thyroid, local: Sensitivity, anchor: np.ndarray | None = None) -> np.ndarray:
-        """Give the change of a thyroid's code, shape (code_size,), that meets the targets to first order.
+        """Return the change of a thyroid's code (code_size,) that meets the targets to first order.
 
-        Of all such changes it ends nearest to the code `anchor` (the thyroid's own by default), measured
-        in SDs of training codes. Many small steps with one anchor do not drift along what the targets
-        leave free, and back at the anchor's features they are back at the anchor's code.
+        Of all such changes it ends nearest to the code `anchor` (by default the thyroid's own), in SDs of the
+        training codes. With one anchor, many small steps do not drift along free directions, and return to
+        the anchor's code with its features.
         """
         anchor = thyroid.code if anchor is None else anchor
         jacobian = local.jacobian[self._rows] / self._scale[:, None]
@@ -300,43 +287,33 @@ class Objective:
         length = self._space.length(step)
         return (step * min(1.0, _LONGEST_STEP / max(length, 1e-12))).astype(np.float32)
 
-    def told(self, thyroid: Thyroid) -> np.ndarray | None:
-        """Give a thyroid's code with the targets in its fixed part; None where a model is not told features."""
+    def conditioned_code(self, thyroid: Thyroid) -> np.ndarray | None:
+        """Return a thyroid's code with the targets as its condition; None for a model without conditions."""
         if not self._conditioning.size:
             return None
         features = thyroid.measured.as_array()
-        features[self._rows] = self._wanted
+        features[self._rows] = self._values
         code = thyroid.code.copy()
         code[: self._conditioning.size] = self._conditioning.encode(features)[0]
         return code
 
-    def _error(self, local: Sensitivity) -> np.ndarray:
-        error = local.values[self._rows] - self._wanted
-        for place, name in enumerate(self._names):
-            if name == "isthmus_area_mm2" and self._wanted[place] == 0:
-                # Without an isthmus any gap will do; with one, aim past the vanishing sliver.
-                error[place] = 0.0 if local.values[1] <= 0 else error[place] + _PAST_SLIVER_MM2
-        return error
-
-    def result(self, start: Thyroid, best: Thyroid, rounds: int) -> Steered:
-        """Say how the steering from `start` to `best` ended."""
-        measured = best.measured.as_array()[self._rows]
-        moved = self._space.length(best.code.astype(np.float64) - start.code) / np.sqrt(len(best.code))
-        met, distance = bool(self.misfit(best) <= 1.0), self._space.distance(best.code)
-        thyroid = replace(
-            best,
-            targets=self.targets,
-            seed=start.seed,
-            index=start.index,
-            attempts=start.attempts,
-            met=met,
-            distance=distance,
-        )
-        return Steered(
-            thyroid=thyroid,
-            met=met,
-            error=dict(zip(self._names, (measured - self._wanted).tolist(), strict=True)),
+    def result(self, start: Thyroid, best: Thyroid, rounds: int) -> SteeringResult:
+        """Return the result of a steering from `start` to `best`."""
+        error = best.measured.as_array()[self._rows] - self._values
+        return SteeringResult(
+            thyroid=best,
+            targets=self._targets,
+            misfit=self.misfit(best),
+            error=dict(zip(self._names, error.tolist(), strict=True)),
             rounds=rounds,
-            moved=moved,
-            distance=distance,
+            moved=self._space.length(best.code.astype(np.float64) - start.code) / len(best.code) ** 0.5,
+            distance=self._space.distance(best.code),
         )
+
+    def _error(self, local: Sensitivity) -> np.ndarray:
+        error = local.values[self._rows] - self._values
+        for row, name in enumerate(self._names):
+            if name == "isthmus_area_mm2" and self._values[row] == 0:
+                # Any gap between the lobes is enough; a bridge must shrink to beyond nothing to open one.
+                error[row] = 0.0 if local.values[1] <= 0 else error[row] + _PAST_SLIVER_MM2
+        return error

@@ -1,4 +1,4 @@
-"""A patient's thyroid while it is edited: the fit in memory, the steps taken, and the record of each."""
+"""An edit of a patient's thyroid: the fit in memory, and the history of its steps."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, part_of
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, ThyroidRecord
 
 from .history import History
@@ -20,32 +21,33 @@ from .history import History
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.edit.editing import PatientShapes
     from ThyroidSynthLib.generation.fit.fitting import Fit
+    from ThyroidSynthLib.generation.steer.targeting import SteeringResult
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.geometry.grid import Grid
     from ThyroidSynthLib.geometry.surface import Surface
     from ThyroidSynthLib.model.shape_model import ShapeModel
     from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland
 
-# Points on either surface for the distances of a fit: the average is then known to 0.01 mm.
+# Points per surface for the distances of a fit: the mean is then accurate to 0.01 mm.
 _COMPARED_POINTS = 4000
 
 
 @dataclass(frozen=True)
 class EditStep:
-    """What an edit has come to: enough to make its surface again, and no more.
+    """One step of an edit, from which its surface can be computed again.
 
     Attributes
     ----------
     code : ndarray of float32, shape (code_size,)
-        Its latent code.
-    wishes : dict of str to float
-        Value of every feature as wished; of one that was free, as it came.
-    asked : dict of str to float
-        Features that were asked for; empty for the patient's own gland.
+        Latent code.
+    slider_values : dict of str to float
+        The target of each feature that had one, the measured value of the others.
+    targets : dict of str to float
+        Targets; empty for the patient's own gland.
     met : bool or None
-        Whether they are met.
+        Whether the targets are met.
     distance : float or None
-        Distance of the code to the training codes' mean, in SDs per dimension.
+        Distance of the code from the training codes' mean, in SDs per dimension.
     """
 
     code: np.ndarray
@@ -56,20 +58,20 @@ class EditStep:
 
 
 class PatientEdit:
-    """Edits of one patient's thyroid.
+    """The edit of a patient's thyroid.
 
     Parameters
     ----------
     gland : PatientGland
         The patient's thyroid.
     shapes : PatientShapes
-        The gland and what can be made of it.
-    about : ThyroidRecord
-        What stays the same in the records of all its edits.
+        The gland and its edits by latent code.
+    template : ThyroidRecord
+        Record of the fit, whose model, fitted code, quality and source hold for every step.
     placement : Placement
         The patient's trachea frame.
     completed : Surface, optional
-        What the model adds beyond the scan that cuts the gland, in `ras_mm`.
+        The model's estimate of the part beyond the scan's border, in `ras_mm`.
 
     Attributes
     ----------
@@ -79,71 +81,73 @@ class PatientEdit:
     placement : Placement
     completed : Surface or None
     history : History of EditStep
-        From the patient's own thyroid on.
+        Begins with the patient's own thyroid.
     """
 
     def __init__(
         self,
         gland: PatientGland,
         shapes: PatientShapes,
-        about: ThyroidRecord,
+        template: ThyroidRecord,
         placement: Placement,
         completed: Surface | None = None,
     ) -> None:
         from ThyroidSynthLib.generation.steer.live import LiveSteering
 
         self.gland = gland
-        self.original = shapes.thyroid(shapes.fitted_code, targets={})
+        self.original = shapes.thyroid(shapes.fitted_code)
         self.placement = placement
         self.completed = completed
         self._shapes = shapes
-        self._about = about
+        self._template = template
         self._live = LiveSteering(shapes, self.original)
         features = self.original.measured.as_dict()
-        self.history = History(EditStep(self.original.code, features, {}, distance=about.quality.get("distance")))
+        self.history = History(EditStep(self.original.code, features, {}, distance=template.quality.get("distance")))
 
     def follow(self, targets: Mapping[str, float]) -> Thyroid:
-        """Give a thyroid on the way to targets, quickly."""
-        return self._live.follow(targets)
+        """Return a quick approximation of a thyroid with given targets."""
+        return self._live.follow(Targets.of(targets))
 
-    def settle(self, targets: Mapping[str, float], *, progress: ProgressCallback, should_stop: ShouldStop) -> Thyroid:
-        """Meet targets as exactly as this gland can.
+    def settle(
+        self, targets: Mapping[str, float], *, progress: ProgressCallback, should_stop: ShouldStop
+    ) -> SteeringResult:
+        """Return a thyroid whose measured features match given targets, as closely as this gland allows.
 
         Raises
         ------
         Cancelled
             `should_stop` returned true.
         """
-        return self._live.settle(targets, progress=progress, should_stop=should_stop).thyroid
+        return self._live.settle(Targets.of(targets), progress=progress, should_stop=should_stop)
 
-    def add(self, thyroid: Thyroid) -> None:
-        """Take a thyroid that was settled as the next step."""
-        slider_values = {**thyroid.measured.as_dict(), **thyroid.targets}
-        self.history.add(EditStep(thyroid.code, slider_values, dict(thyroid.targets), thyroid.met, thyroid.distance))
+    def add(self, result: SteeringResult) -> None:
+        """Add a result of `settle` to the history."""
+        targets = result.targets.as_dict()
+        slider_values = {**result.thyroid.measured.as_dict(), **targets}
+        self.history.add(EditStep(result.thyroid.code, slider_values, targets, result.met, result.distance))
 
     def present(self) -> Thyroid:
-        """Make the thyroid of the present step again, from which edits go on."""
+        """Return the thyroid of the current step, from which the next edit starts."""
         step = self.history.current
-        if step is self.history.first:
-            thyroid = self.original
-        else:
-            thyroid = self._shapes.thyroid(step.code, targets=step.targets, met=step.met, distance=step.distance)
+        thyroid = self.original if step is self.history.first else self._shapes.thyroid(step.code)
         self._live.go_on_from(thyroid)
         return thyroid
 
     def recordOf(self, thyroid: Thyroid, placement: Placement) -> ThyroidRecord:
-        """Give the record of one of its thyroids at a placement."""
-        about = self._about
+        """Return the record of the current step, whose thyroid is given, at a placement."""
+        template, step = self._template, self.history.current
         return ThyroidRecord.of(
             thyroid,
             placement,
-            targets=thyroid.targets,
-            model=about.model,
+            targets=step.targets,
+            model=template.model,
+            met=step.met,
+            distance=None if step is self.history.first else step.distance,
             kind=EDITED,
-            fitted_code=about.fitted_code,
-            quality=about.quality,
-            original=about.original,
-            source_segment=about.source_segment,
+            fitted_code=template.fitted_code,
+            quality=template.quality,
+            original=template.original,
+            source_segment=template.source_segment,
         )
 
 
@@ -157,21 +161,21 @@ def fitPatient(
     progress: ProgressCallback,
     shouldStop: ShouldStop,
 ) -> PatientEdit:
-    """Fit a model to a patient's thyroid, and say how well it does.
+    """Fit a model to a patient's thyroid and measure the quality of the fit.
 
     Parameters
     ----------
     segment_id : str
-        The thyroid's segment, for the record.
+        Segment of the thyroid.
     placement : Placement
         The patient's trachea frame, in the model's alignment.
     scan : Grid or None
-        Where the scan ends, if that is known.
+        Extent of the scan, if it is known.
 
     Raises
     ------
     Cancelled
-        `stopRequested` said so.
+        `shouldStop` returned true.
     """
     from ThyroidSynthLib.evaluation.metrics.surface_distances import compare_surfaces
     from ThyroidSynthLib.generation.edit.editing import fit_patient
@@ -179,12 +183,12 @@ def fitPatient(
     found = fit_patient(
         model, gland.mask, placement, scan=scan, progress=part_of(progress, 0.0, 0.8), should_stop=shouldStop
     )
-    progress(0.8, _("Comparing the model's version with the patient's thyroid"))
-    alone, about = found.model_alone.surface, {}
-    completed = None
-    if found.fit.cut:
-        alone, completed = _partedByScan(alone, found.placement, scan)
-        about = _completionNumbers(model, found.fit, part_of(progress, 0.8, 1.0), shouldStop)
+    progress(0.8, _("Measuring the quality of the fit"))
+    alone = found.model_alone.surface
+    completed, completion = None, {}
+    if found.fit.cut and scan is not None:
+        alone, completed = _splitAtBorder(alone, found.placement, scan)
+        completion = _completionNumbers(model, found.fit, part_of(progress, 0.8, 1.0), shouldStop)
     compared = compare_surfaces(found.original.surface, alone, points=_COMPARED_POINTS)
     record = ThyroidRecord.of(
         found.original,
@@ -194,14 +198,14 @@ def fitPatient(
         kind=EDITED,
         fitted_code=tuple(float(value) for value in np.ravel(found.original.code)),
         quality={
-            # A surface that is open has no voxels to overlap with.
+            # An open surface has no Dice coefficient.
             "dice": compared.dice or 0.0,
             "assd_mm": compared.assd_mm,
             "hd95_mm": compared.hd95_mm,
             "distance": found.fit.distance,
             "inside_share": found.fit.inside_share,
             "cut_by_scan": float(found.fit.cut),
-            **about,
+            **completion,
         },
         original=found.original.measured.as_dict(),
         source_segment=segment_id,
@@ -209,20 +213,20 @@ def fitPatient(
     return PatientEdit(gland, found.shapes, record, found.placement, completed)
 
 
-def _partedByScan(surface: Surface, placement: Placement, scan: Grid) -> tuple[Surface, Surface | None]:
-    """Part a gland of the trachea frame where the scan ends: what is in it, and what is beyond it."""
-    from ThyroidSynthLib.geometry.scan_border import joined, part_in_scan, parts_beyond_scan
+def _splitAtBorder(surface: Surface, placement: Placement, scan: Grid) -> tuple[Surface, Surface | None]:
+    """Return the part of a gland inside the scan, in `trachea_mm`, and the part beyond it, in `ras_mm`."""
+    from ThyroidSynthLib.geometry.scan_border import part_in_scan, parts_beyond_scan
 
     surface_ras = surface.moved(placement.to_ras(surface.vertices))
     beyond = parts_beyond_scan(surface_ras, scan)
     seen = part_in_scan(surface_ras, scan)
-    return seen.moved(placement.to_trachea(seen.vertices)), joined(beyond) if beyond else None
+    return seen.moved(placement.to_trachea(seen.vertices)), Surface.joined(beyond) if beyond else None
 
 
 def _completionNumbers(
     model: ShapeModel, fit: Fit, progress: ProgressCallback, shouldStop: ShouldStop
 ) -> dict[str, float]:
-    """Give the volume of the whole gland that a model takes a cut one for, and its interval; empty if none is sure."""
+    """Return the estimated volume of the whole gland and its interval; empty if the estimate is too uncertain."""
     from ThyroidSynthLib.generation.fit.completions import plausible_completions
 
     found = plausible_completions(model, fit, progress=progress, should_stop=shouldStop).intervals()
@@ -233,12 +237,12 @@ def _completionNumbers(
 
 
 def resumeEdit(gland: PatientGland, model: ShapeModel, record: ThyroidRecord, placement: Placement) -> PatientEdit:
-    """Take up an edit again from its record, as after a scene was reopened; nothing is fitted anew.
+    """Resume an edit from its record, as after reopening a scene, without another fit.
 
     Parameters
     ----------
     placement : Placement
-        The patient's trachea frame, as it was when the thyroid was fitted.
+        The patient's trachea frame at the time of the fit.
 
     Raises
     ------
@@ -249,14 +253,14 @@ def resumeEdit(gland: PatientGland, model: ShapeModel, record: ThyroidRecord, pl
 
     if model.checksum != record.model:
         raise InputError(
-            _("This thyroid was fitted with another shape model. Choose that model again, or fit this thyroid anew.")
+            _("This thyroid was fitted with another shape model. Choose that model, or fit the thyroid again.")
         )
     code = np.array(record.fitted_code, dtype=np.float32)
     shapes = PatientShapes.of_patient(model, gland.mask, placement, code)
     edit = PatientEdit(gland, shapes, record, placement)
     found, known = edit.original.measured.as_dict(), record.original
     if not all(np.isclose(found[name], known[name], rtol=1e-3, atol=1e-3) for name in FEATURE_NAMES):
-        raise InputError(_("The patient's thyroid was changed after it was fitted. Fit it anew to go on."))
+        raise InputError(_("The patient's thyroid was changed after it was fitted. Fit it again to continue."))
     if record.targets:
         slider_values = {**record.measured, **record.targets}
         code = np.array(record.code, dtype=np.float32)

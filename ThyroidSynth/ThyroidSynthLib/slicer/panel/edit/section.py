@@ -1,7 +1,8 @@
-"""Section "Edit": fit the patient's thyroid, then change one feature at a time and keep what is the patient's."""
+"""Section Edit: fit the patient's thyroid, then change one feature at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import slicer
@@ -13,7 +14,7 @@ from ThyroidSynthLib.slicer.panel.generate.live import LivePreview
 from ThyroidSynthLib.slicer.panel.patient.segmentation_watch import SegmentationWatch
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
-from ThyroidSynthLib.slicer.panel.shared.theme import showWarning
+from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
 from ThyroidSynthLib.slicer.scene.thyroids.edits import (
     PatientGland,
@@ -24,11 +25,10 @@ from ThyroidSynthLib.slicer.scene.thyroids.edits import (
     source_of,
 )
 from ThyroidSynthLib.slicer.scene.thyroids.placing import placed
-from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, replace_surface, show_completion
 from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient, surface_of_segment
 
-from .keeper import EditKeeper
+from .current_edit import CurrentEdit
 from .patient_edit import PatientEdit, fitPatient, resumeEdit
 from .sliders import EDIT_ROWS, EditSliders
 from .table import EditTable
@@ -42,22 +42,22 @@ if TYPE_CHECKING:
 
 
 class EditSection(Section):
-    """Edits one thyroid, in a node of its own that is used again and again; the patient's is only read.
+    """Fits and edits the patient's thyroid; the result has its own node, and the patient's segmentation is only read.
 
-    The fit is kept in memory while it lasts. The node's record holds enough to take the edit up again
-    without fitting, which happens when a slider or button of a reopened scene is first touched.
+    The fit is kept in memory. After a scene was reopened, the edit is resumed without another fit from the node's
+    record when a slider or button is first used.
     """
 
     uiFile = "Edit.ui"
 
     def connect(self) -> None:
-        """Connect the section's own widgets."""
+        """Connect the section's widgets."""
         self._description: ModelDescription | None = None
-        self._keeper = EditKeeper()
+        self._current = CurrentEdit()
         self._watch = SegmentationWatch(self._onPatientChanged)
         self._table = EditTable(self.ui.editTable)
         self._sliders = EditSliders(self.ui, self._onMoved)
-        self._preview = LivePreview(self.session, _("Changing the thyroid"), follow=self._follow, rest=self._rest)
+        self._preview = LivePreview(self.session, _("Changing the thyroid"), follow=self._follow, rest=self._settle)
         self.ui.fitButton.connect("clicked(bool)", self._onFit)
         self.ui.undoButton.connect("clicked(bool)", self._onUndo)
         self.ui.redoButton.connect("clicked(bool)", self._onRedo)
@@ -65,23 +65,29 @@ class EditSection(Section):
         self.ui.keepButton.connect("clicked(bool)", self._onKeep)
         self.ui.showOriginalCheckBox.connect("clicked(bool)", self._onShowOriginal)
         self._shortcuts = [
-            Shortcut(
-                key,
-                self.widget,
-                act=act,
-                ready=lambda button=button: button.visible and button.enabled and not self.session.busy,
-                begun=lambda: self._edit is not None,
-            )
-            for key, button, act in (
-                ("Ctrl+Z", self.ui.undoButton, self._onUndo),
-                ("Ctrl+Y", self.ui.redoButton, self._onRedo),
-                ("Ctrl+Shift+Z", self.ui.redoButton, self._onRedo),
-            )
+            self._shortcut("Ctrl+Z", self.ui.undoButton, self._onUndo),
+            self._shortcut("Ctrl+Y", self.ui.redoButton, self._onRedo),
+            self._shortcut("Ctrl+Shift+Z", self.ui.redoButton, self._onRedo),
         ]
 
+    def _shortcut(self, key: str, button, act: Callable[[], None]) -> Shortcut:
+        return Shortcut(
+            key,
+            self.widget,
+            act=act,
+            ready=lambda: button.visible and button.enabled and not self.session.busy,
+            begun=lambda: self.edit is not None,
+        )
+
     @property
-    def _edit(self) -> PatientEdit | None:
-        return self._keeper.edit
+    def edit(self) -> PatientEdit | None:
+        """The edit in memory; None before a fit, and after a scene was reopened until the edit is resumed."""
+        return self._current.edit
+
+    @property
+    def moving(self) -> bool:
+        """Whether a slider was moved and the exact result has not been computed yet."""
+        return self._sliders.moved is not None
 
     def describe(self, description: ModelDescription | None) -> None:
         """Follow the chosen shape model."""
@@ -90,85 +96,79 @@ class EditSection(Section):
             self.refresh()
 
     def thyroidsChanged(self) -> None:
-        """Notice when the edit's node or the patient's is gone."""
+        """Update the section: its node or the patient's may have been removed."""
         self.refresh()
 
     def release(self) -> None:
-        """Let go of the scene; an edit that lives on in it can be gone on with."""
+        """Disconnect from the scene; an edit in a scene that stays open can be continued later."""
         self._watch.follow(None)
         if slicer.mrmlScene.IsClosing():
-            self._keeper.forget()
-        self._takeBack(self._edit, self._keeper.node)
+            self._current.clear()
+        self._revertMove(self.edit, self._current.node)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         self.release()
-        self._keeper.forget()
+        self._current.clear()
         for shortcut in self._shortcuts:
             shortcut.close()
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed."""
+        """Update the widgets from the parameters."""
         parameters = self.parameters
         record = edit_record(parameters.edited)
-        before, problem = self._edit, self._keeper.problem(parameters)
+        before, problem = self.edit, self._current.problem(parameters)
         if problem:
-            self._takeBack(before, parameters.edited)
+            self._revertMove(before, parameters.edited)
         active = record is not None and not problem
-        edit = self._edit if active else None
+        edit = self.edit if active else None
         self._watch.follow(parameters.segmentation if active else None)
-        self.ui.fitButton.enabled = self._ready()
+        self.ui.fitButton.enabled = self._canFit()
         self.ui.showOriginalCheckBox.checked = parameters.showOwnThyroid
         self._sliders.enable(active)
         changed = record is not None and bool(record.targets)
-        done = edit.history.canUndo if edit is not None else changed
-        self.ui.undoButton.enabled = active and (done or self._sliders.moved is not None)
+        canUndo = edit.history.canUndo if edit is not None else changed
+        self.ui.undoButton.enabled = active and (canUndo or self.moving)
         self.ui.redoButton.enabled = edit is not None and edit.history.canRedo
         self.ui.resetButton.enabled = active and changed
         self.ui.keepButton.enabled = record is not None
-        self._tell(record, problem)
+        self._showTexts(record, problem)
         if record is None:
             self._table.clear()
-            return
-        if self._sliders.moved is None:
-            slider_values = (
-                edit.history.current.slider_values if edit is not None else {**record.measured, **record.targets}
-            )
-            self._sliders.show(slider_values, record.original, self._description)
+        elif not self.moving:
+            values = edit.history.current.slider_values if edit is not None else {**record.measured, **record.targets}
+            self._sliders.show(values, record.original, self._description)
             self._table.show(record.original, record.measured)
 
-    def _ready(self) -> bool:
-        """Say whether there is all that a fit needs."""
+    def _canFit(self) -> bool:
         parameters = self.parameters
         chosen = parameters.thyroidSegmentID and parameters.tracheaSegmentID
         return self._description is not None and parameters.segmentation is not None and bool(chosen)
 
-    def _tell(self, record: ThyroidRecord | None, problem: str) -> None:
-        """Say how good the fit is and what the edit has come to."""
+    def _showTexts(self, record: ThyroidRecord | None, problem: str) -> None:
+        """Show the quality of the fit and the state of the edit."""
         warning, note = problem, ""
         if record is not None and not problem:
             if record.met is False:
                 warning = missText(record.targets, record.measured)
             elif record.targets:
-                note = _("The wishes are met.")
+                note = _("The targets are met.")
                 warning = beyondText(record.targets, record.original, self._description)
             else:
                 note = _("This is the patient's own thyroid. Move a slider to change it.")
         self.ui.editNoteLabel.text = note
         self.ui.editNoteLabel.visible = bool(note)
         showWarning(self.ui.editWarningLabel, warning)
+        showWarning(self.ui.fitWarningLabel, fitWarning(record.quality) if record is not None else "")
         if record is not None:
             self.ui.fitLabel.text = fitText(record.quality)
-            showWarning(self.ui.fitWarningLabel, fitWarning(record.quality))
-            return
-        showWarning(self.ui.fitWarningLabel, "")
-        if self._ready():
-            self.ui.fitLabel.text = _("Fit the patient's thyroid, then change one feature at a time; its details stay.")
+        elif self._canFit():
+            self.ui.fitLabel.text = _("Fit the patient's thyroid, then change one feature at a time.")
         else:
             self.ui.fitLabel.text = _("Choose a patient with a thyroid and a trachea, and a shape model.")
 
     def _onFit(self, checked: bool = False) -> None:
-        self._takeBack(self._edit, self._keeper.node)
+        self._revertMove(self.edit, self._current.node)
         with self.session.work(_("Fitting this thyroid")) as work:
             self.session.ensureRequirements()
             parameters = self.parameters
@@ -190,22 +190,22 @@ class EditSection(Section):
                 shouldStop=work.shouldStop,
             )
             work.check()
-            if not self.session.hasParameters or segmentation.GetScene() is None:
+            if segmentation.GetScene() is None:
                 raise Cancelled(_("The patient was closed."))
-            self._start(edit, segmentation, segment_id)
-            self.session.showStatus(_("The thyroid is fitted and can be changed."))
+            self._begin(edit, segmentation, segment_id)
+            self.session.showStatus(_("The thyroid is fitted and can be edited."))
         if self.session.hasParameters:
             self.refresh()
 
-    def _start(self, edit: PatientEdit, segmentation, segment_id: str) -> None:
-        """Begin an edit at the patient's own thyroid, in the node that was used before if nothing is lost by it."""
+    def _begin(self, edit: PatientEdit, segmentation, segment_id: str) -> None:
+        """Show a new edit, in the node of the last one if that holds no changes of the same thyroid."""
         parameters = self.parameters
         node, record = parameters.edited, edit_record(parameters.edited)
-        untouched = record is not None and not record.targets and record.source_segment == segment_id
-        if untouched and source_of(node) is segmentation:
-            self._keeper.keep(edit, node)
+        unchanged = record is not None and not record.targets and record.source_segment == segment_id
+        if unchanged and source_of(node) is segmentation:
+            self._current.set(edit, node)
             show_completion(node, edit.completed)
-            self._goTo()
+            self._show(edit)
             return
         surface = edit.original.surface
         node = add_edited_thyroid(
@@ -217,46 +217,45 @@ class EditSection(Section):
             record=edit.recordOf(edit.original, edit.placement),
         )
         show_completion(node, edit.completed)
-        self._keeper.keep(edit, node)
+        self._current.set(edit, node)
         parameters.edited = node
         lower, upper = bounds_of(node)
         jump_slices(slicer.mrmlScene, (lower + upper) / 2)
         self.session.announceThyroids()
 
-    def _living(self) -> PatientEdit | None:
-        """Give the edit in memory, or take it up again from its record; None when that cannot be."""
-        if self._edit is not None:
-            return self._edit
-        parameters = self.parameters
-        node, record = parameters.edited, edit_record(parameters.edited)
+    def _resumed(self) -> PatientEdit | None:
+        """Return the edit in memory, or resume it from the node's record; None if that fails."""
+        if self.edit is not None or not self.session.hasParameters:
+            return self.edit
+        node, record = self.parameters.edited, edit_record(self.parameters.edited)
         if record is None:
             return None
-        with self.session.work(_("Taking up the edit")) as work:
+        with self.session.work(_("Resuming the edit")) as work:
             self.session.ensureRequirements()
             work.progress(0.1, _("Reading the shape model"))
             model = self.session.model()
             work.check()
             gland = PatientGland(source_of(node), record.source_segment)
-            work.progress(0.5, _("Preparing the edits"))
+            work.progress(0.5, _("Preparing the edit"))
             edit = resumeEdit(gland, model, record, fitted_placement(node, record))
             work.check()
-            if self.session.hasParameters and self.parameters.edited is node:
-                self._keeper.keep(edit, node)
+            if self.parameters.edited is node:
+                self._current.set(edit, node)
         if self.session.hasParameters:
             self.refresh()
-        return self._edit
+        return self.edit
 
     def _onMoved(self) -> None:
         self._preview.changed()
-        # Even what has not come to rest can be taken back.
+        # A move can be undone before its exact result has been computed.
         self.ui.undoButton.enabled = True
 
     def _follow(self) -> None:
-        """Follow a slider that is being moved."""
-        edit = self._living() if self.session.hasParameters else None
+        """Preview the value of the slider that is being moved."""
+        edit = self._resumed()
         moved = self._sliders.moved
         if edit is None or moved is None:
-            self._drop()
+            self._discardMove()
             return
         name, value = moved
         back = value == edit.history.current.slider_values[name]
@@ -264,87 +263,84 @@ class EditSection(Section):
         self._draw(edit, self.parameters.edited, thyroid)
         self._table.show(edit.original.measured.as_dict(), thyroid.measured.as_dict())
 
-    def _rest(self, work: Work) -> None:
-        """Meet the wish exactly, now that the slider has come to rest; anything may happen meanwhile."""
-        edit, moved = self._edit, self._sliders.moved
+    def _settle(self, work: Work) -> None:
+        """Match the value of the slider exactly; the application stays responsive, so anything may change meanwhile."""
+        edit, moved = self.edit, self._sliders.moved
         if not self.session.hasParameters or edit is None or moved is None:
             return
         name, value = moved
         if value == edit.history.current.slider_values[name]:
-            self._goTo()
+            self._show(edit)
             return
         try:
-            thyroid = edit.settle(self._targets(edit, name, value), progress=work.progress, should_stop=work.shouldStop)
+            result = edit.settle(self._targets(edit, name, value), progress=work.progress, should_stop=work.shouldStop)
             work.check()
         except ThyroidSynthError:
-            if self.session.hasParameters and self._edit is edit and self._sliders.moved in (moved, None):
-                self._goTo()
+            if self.session.hasParameters and self.edit is edit and self._sliders.moved in (moved, None):
+                self._show(edit)
             raise
-        if not self.session.hasParameters or self._edit is not edit or self._sliders.moved is not moved:
+        if not self.session.hasParameters or self.edit is not edit or self._sliders.moved is not moved:
             return
-        edit.add(thyroid)
-        self._goTo(thyroid)
+        edit.add(result)
+        self._show(edit, result.thyroid)
         self.session.showStatus(_("The thyroid was changed."))
 
     def _targets(self, edit: PatientEdit, name: str, value: float) -> dict[str, float]:
-        """Give what is asked: the feature that is changed, and those that are held."""
-        slider_values = edit.history.current.slider_values
-        held = {other: slider_values[other] for other, row in EDIT_ROWS.items() if getattr(self.parameters, row.hold)}
+        """Return the targets: the feature that is changed, and the features that are held."""
+        values = edit.history.current.slider_values
+        held = {other: values[other] for other, row in EDIT_ROWS.items() if getattr(self.parameters, row.hold)}
         return {**held, name: value}
 
-    def _drop(self) -> None:
-        """Forget a move that has not come to rest."""
+    def _discardMove(self) -> None:
+        """Forget a move that has not been completed."""
         self._preview.stop()
         self._sliders.moved = None
         if self.session.hasParameters:
             self.refresh()
 
-    def _takeBack(self, edit: PatientEdit | None, node) -> None:
-        """Show again what a move began from; one that has not come to rest is in no record and no history."""
-        unfinished, self._sliders.moved = self._sliders.moved is not None, None
+    def _revertMove(self, edit: PatientEdit | None, node) -> None:
+        """Show the thyroid from before a move that has not been completed, which no record and no history holds."""
+        unfinished, self._sliders.moved = self.moving, None
         self._preview.stop()
         if unfinished and edit is not None and node is not None:
             self._draw(edit, node, edit.present())
 
     def _onUndo(self, checked: bool = False) -> None:
-        unfinished = self._sliders.moved is not None
-        edit = self._stopped()
+        unfinished = self.moving
+        edit = self._editForButton()
         if edit is not None:
             if not unfinished:
                 edit.history.undo()
-            self._goTo()
+            self._show(edit)
 
     def _onRedo(self, checked: bool = False) -> None:
-        edit = self._stopped()
+        edit = self._editForButton()
         if edit is not None:
             edit.history.redo()
-            self._goTo()
+            self._show(edit)
 
     def _onReset(self, checked: bool = False) -> None:
-        edit = self._stopped()
+        edit = self._editForButton()
         if edit is not None:
             if edit.history.current is not edit.history.first:
                 edit.history.add(edit.history.first)
-            self._goTo()
+            self._show(edit)
 
-    def _stopped(self) -> PatientEdit | None:
-        """Give the edit for a button that changes it; a move that has not come to rest is given up."""
-        self._drop()
-        return self._living() if self.session.hasParameters else None
-
-    def _finish(self) -> None:
-        """Have a move come to rest at once."""
-        if self._sliders.moved is not None:
-            self._preview.stop()
-            with self.session.work(_("Changing the thyroid")) as work:
-                self._rest(work)
+    def _editForButton(self) -> PatientEdit | None:
+        """Discard an unfinished move and return the edit."""
+        self._discardMove()
+        return self._resumed()
 
     def _onKeep(self, checked: bool = False) -> None:
-        self._finish()
-        node = self.parameters.edited if self.session.hasParameters else None
-        if node is None:
-            return
+        if self.moving:
+            self._preview.stop()
+            with self.session.work(_("Changing the thyroid")) as work:
+                self._settle(work)
         with self.session.errorsShown():
+            node = self.parameters.edited
+            record = edit_record(node)
+            if record is None:
+                return
             source = source_of(node)
             name = source.GetName() if source is not None else _("Thyroid")
             kept = add_edited_thyroid(
@@ -353,11 +349,11 @@ class EditSection(Section):
                 surface_of_segment(node, SEGMENT_ID),
                 source,
                 ct=self.parameters.ct,
-                record=read_record(node),
+                record=record,
             )
-            # They lie in the same place until the edit goes on.
+            # Both lie in the same place until editing continues.
             node.GetDisplayNode().SetVisibility(False)
-            self.session.showStatus(_("'{name}' was kept.").format(name=kept.GetName()))
+            self.session.showStatus(_("Kept as '{name}'.").format(name=kept.GetName()))
             self.session.announceThyroids()
 
     def _onPatientChanged(self) -> None:
@@ -367,9 +363,9 @@ class EditSection(Section):
     def _onShowOriginal(self, checked: bool) -> None:
         self.parameters.showOwnThyroid = checked
 
-    def _goTo(self, thyroid: Thyroid | None = None) -> None:
-        """Show what the edit has come to: its present step, made again where it is not given."""
-        edit, node = self._edit, self.parameters.edited
+    def _show(self, edit: PatientEdit, thyroid: Thyroid | None = None) -> None:
+        """Show the current step of the edit and record it; the thyroid is computed if it is not given."""
+        node = self.parameters.edited
         self._sliders.moved = None
         thyroid = thyroid if thyroid is not None else edit.present()
         self._draw(edit, node, thyroid, record=edit.recordOf(thyroid, placed(node, edit.placement)))
@@ -378,7 +374,7 @@ class EditSection(Section):
 
     @staticmethod
     def _draw(edit: PatientEdit, node, thyroid: Thyroid, *, record: ThyroidRecord | None = None) -> None:
-        """Show a thyroid, wherever its node was moved to by hand."""
+        """Show a thyroid in a node, which the user may have moved by a transform."""
         placement = placed(node, edit.placement)
         replace_surface(node, thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices)), record=record)
         if not node.GetDisplayNode().GetVisibility():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.progress import part_of
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED, SOURCE_ROLE, ThyroidRecord, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, placement_of_patient
@@ -18,7 +19,7 @@ from .targets import rounded
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.shapes import ModelShapes
     from ThyroidSynthLib.generation.steer.live import LiveSteering
-    from ThyroidSynthLib.generation.thyroid import Thyroid
+    from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.geometry.frame import Placement
     from ThyroidSynthLib.model.shape_model import ShapeModel
     from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
@@ -30,8 +31,8 @@ class Made:
 
     Attributes
     ----------
-    thyroid : Thyroid
-        In `trachea_mm`.
+    generated : GeneratedThyroid
+        Its surface is in `trachea_mm`.
     placement : Placement
         At the patient's trachea.
     asked : dict of str to float
@@ -40,7 +41,7 @@ class Made:
         Checksum of the model file.
     """
 
-    thyroid: Thyroid
+    generated: GeneratedThyroid
     placement: Placement
     targets: dict[str, float]
     model: str
@@ -83,22 +84,23 @@ class Maker:
         from ThyroidSynthLib.generation.shapes import decoded_at
         from ThyroidSynthLib.generation.steer.steering import generate
 
-        thyroid = next(
+        generated = next(
             generate(
                 model,
                 count=1,
                 seed=self._session.parameters.seed,
-                targets=targets,
+                targets=Targets.of(targets),
                 progress=part_of(work.progress, 0.3, 0.5),
                 should_stop=work.shouldStop,
             )
         )
         if self._session.parameters.exact and targets:
-            thyroid = self._steer(model, thyroid, targets, work)
+            generated = self._steer(model, generated, targets, work)
         else:
             work.progress(0.5, _("Making the surface"))
-            thyroid = decoded_at(self._shapesOf(model), thyroid, self.resolution)
-        return Made(thyroid, placement, targets, model.checksum)
+            thyroid = decoded_at(self._shapesOf(model), generated.thyroid, self.resolution)
+            generated = replace(generated, thyroid=thyroid)
+        return Made(generated, placement, targets, model.checksum)
 
     def drawSimilar(self, seed: int, work: Work) -> Made:
         """Draw a thyroid that measures what the patient's own does; near its shape, if that was fitted.
@@ -120,7 +122,7 @@ class Maker:
         if code is not None:
             start = draw_near(self._shapesOf(model), code, seed=seed, should_stop=work.shouldStop)
         else:
-            start = next(generate(model, count=1, seed=seed, targets=targets, should_stop=work.shouldStop))
+            start = next(generate(model, count=1, seed=seed, targets=Targets.of(targets), should_stop=work.shouldStop))
         return Made(self._steer(model, start, targets, work), placement, targets, model.checksum)
 
     def steering(self, node) -> LiveSteering | None:
@@ -132,7 +134,7 @@ class Maker:
         from ThyroidSynthLib.generation.steer.live import LiveSteering
 
         if self._steering is None or self._steered != (node.GetID(), record.code):
-            start = self._shapesOf(model).thyroid(np.array(record.code, dtype=np.float32), seed=record.seed)
+            start = self._shapesOf(model).thyroid(np.array(record.code, dtype=np.float32))
             self._steering = LiveSteering(self._shapesOf(model), start)
             self._steered = (node.GetID(), record.code)
         return self._steering
@@ -151,17 +153,20 @@ class Maker:
             parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, model.frame.alignment
         )
 
-    def _steer(self, model: ShapeModel, start: Thyroid, targets: dict[str, float], work: Work) -> Thyroid:
+    def _steer(
+        self, model: ShapeModel, start: GeneratedThyroid, targets: dict[str, float], work: Work
+    ) -> GeneratedThyroid:
         from ThyroidSynthLib.generation.steer.targeting import steer_to_target
 
-        return steer_to_target(
+        result = steer_to_target(
             self._shapesOf(model),
-            start,
-            targets,
+            start.thyroid,
+            Targets.of(targets),
             resolution=self.resolution,
             progress=part_of(work.progress, 0.5, 0.9),
             should_stop=work.shouldStop,
-        ).thyroid
+        )
+        return result.applied_to(start)
 
     def _shapesOf(self, model: ShapeModel) -> ModelShapes:
         from ThyroidSynthLib.generation.shapes import ModelShapes

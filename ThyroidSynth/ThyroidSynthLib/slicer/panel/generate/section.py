@@ -10,9 +10,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled, InputError, ThyroidSynthError
-from ThyroidSynthLib.slicer.panel.shared.parameters import LARGEST_SEED, SurfaceDetail
+from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.slicer.panel.shared.choices import SurfaceDetail
+from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
+from ThyroidSynthLib.slicer.panel.shared.parameters import LARGEST_SEED
 from ThyroidSynthLib.slicer.panel.shared.section import Section
-from ThyroidSynthLib.slicer.panel.shared.theme import showWarning
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
 from ThyroidSynthLib.slicer.scene.thyroids.placing import placed, remove_unused_positions
@@ -33,6 +35,8 @@ from .recent_thyroids import History, PastThyroid
 from .targets import TARGETS, TargetRow, targetsOf
 
 if TYPE_CHECKING:
+    from ThyroidSynthLib.generation.steer.targeting import SteeringResult
+    from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.geometry.frame import Placement
     from ThyroidSynthLib.geometry.surface import Surface
     from ThyroidSynthLib.model.description import ModelDescription
@@ -175,8 +179,17 @@ class GenerateSection(Section):
             if not self.session.hasParameters:
                 raise Cancelled(_("The scene was closed."))
             self._followed = self._targets(), self.parameters.detail
-            record = ThyroidRecord.of(made.thyroid, made.placement, targets=made.targets, model=made.model)
-            self._show(made.thyroid.surface, record, made.placement)
+            generated = made.generated
+            record = ThyroidRecord.of(
+                generated.thyroid,
+                made.placement,
+                targets=made.targets,
+                model=made.model,
+                seed=generated.seed,
+                met=generated.met,
+                distance=generated.distance,
+            )
+            self._show(generated.thyroid.surface, record, made.placement)
             self.session.showStatus(_madeText(record))
         if self.session.hasParameters:
             self.refresh()
@@ -224,7 +237,7 @@ class GenerateSection(Section):
         targets = self._targets()
         if steering is not None and targets != read_record(node).targets:
             with self._pace.step() as resolution:
-                self._replace(node, steering.follow(targets, resolution=resolution), targets)
+                self._replace(node, steering.follow(Targets.of(targets), resolution=resolution), targets)
         if self.session.hasParameters:
             self._showResult()
 
@@ -242,30 +255,42 @@ class GenerateSection(Section):
             return
         targets = self._targets()
         if self.parameters.exact and targets:
-            thyroid = steering.settle(
-                targets,
+            result = steering.settle(
+                Targets.of(targets),
                 resolution=self._maker.resolution,
                 progress=work.progress,
                 should_stop=work.shouldStop,
-            ).thyroid
+            )
+            thyroid = result.thyroid
         else:
+            result = None
             if targets != read_record(node).targets:
-                steering.follow(targets)
+                steering.follow(Targets.of(targets))
             work.progress(0.5, _("Making the surface"))
             work.check()
             thyroid = steering.decoded_at(self._maker.resolution)
         work.check()
         if not self.session.hasParameters or self.parameters.result is not node:
             raise Cancelled(_("The thyroid is no longer there."))
-        record = self._replace(node, thyroid, targets)
+        record = self._replace(node, thyroid, targets, result)
         self._committed(thyroid.surface, record)
         self.session.showStatus(_madeText(record))
         self._showResult()
 
-    def _replace(self, node, thyroid, targets: dict[str, float]) -> ThyroidRecord:
+    def _replace(
+        self, node, thyroid: Thyroid, targets: dict[str, float], result: SteeringResult | None = None
+    ) -> ThyroidRecord:
         """Replace the surface of a thyroid that is steered; it stays where it is."""
         before = read_record(node)
-        record = ThyroidRecord.of(thyroid, before.placement, targets=targets, model=before.model)
+        record = ThyroidRecord.of(
+            thyroid,
+            before.placement,
+            targets=targets,
+            model=before.model,
+            seed=before.seed,
+            met=None if result is None else result.met,
+            distance=None if result is None else result.distance,
+        )
         surface = thyroid.surface.moved(before.placement.to_ras(thyroid.surface.vertices))
         replace_surface(node, surface, record=record)
         self._maker.follows(node, record)

@@ -1,0 +1,137 @@
+"""Generation to target: a thyroid is drawn, steered to its targets, and drawn again if they are out of reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+
+from ThyroidSynthLib.common.errors import SynthesisError
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
+from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
+from ThyroidSynthLib.generation.shapes import ModelShapes
+from ThyroidSynthLib.generation.steer.steering import MAX_ATTEMPTS, draws, generate_one
+from ThyroidSynthLib.generation.steer.targeting import SteeringResult, steer_to_target
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
+from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
+from ThyroidSynthLib.model.code_space import CodeSpace
+from ThyroidSynthLib.model.prior import CodePrior, prior_of
+from ThyroidSynthLib.model.shape_model import ShapeModel
+
+MAX_STARTS = 4
+"""Draws from which targets are steered to before they count as out of reach."""
+
+
+@dataclass(frozen=True)
+class ThyroidMaker:
+    """What all thyroids of a generated cohort are made with.
+
+    Attributes
+    ----------
+    model : ShapeModel
+    prior : CodePrior
+        Of the model.
+    space : CodeSpace
+        Of the model.
+    seed : int
+        Random seed.
+    to_target : bool
+        Whether thyroids are steered to their targets; otherwise they are directly sampled.
+    resolution : int
+        Grid on which surfaces are decoded and measured.
+    """
+
+    model: ShapeModel
+    prior: CodePrior
+    space: CodeSpace
+    seed: int
+    to_target: bool = False
+    resolution: int = DEFAULT_RESOLUTION
+
+    @classmethod
+    def of(
+        cls, model: ShapeModel, *, seed: int, to_target: bool = False, resolution: int = DEFAULT_RESOLUTION
+    ) -> ThyroidMaker:
+        """Fit prior and code space to a model."""
+        return cls(model, prior_of(model), CodeSpace.of(model), seed, to_target, resolution)
+
+    def make(self, index: int, targets: Targets, *, should_stop: ShouldStop = never) -> GeneratedThyroid:
+        """Make thyroid number `index` of the seed; it does not depend on the others.
+
+        Where a steered draw does not meet the targets, the next draw of the same stream is steered, up to
+        `MAX_STARTS` in all; the nearest is returned. `attempts` counts all draws. Without targets a draw is
+        steered to the features that the network was given.
+
+        Raises
+        ------
+        SynthesisError
+            No draw gave a valid surface.
+        Cancelled
+            `should_stop` returned true.
+        """
+        if not self.to_target:
+            return generate_one(self.model, self.prior, self.seed, index, targets, self.resolution)
+        shapes = ModelShapes(self.model, self.space)
+        best: tuple[SteeringResult, GeneratedThyroid] | None = None
+        attempts = 0
+        for start in islice(self._starts(index, targets), MAX_STARTS):
+            result = steer_to_target(
+                shapes,
+                start.thyroid,
+                targets or start.targets,
+                resolution=self.resolution,
+                should_stop=should_stop,
+            )
+            attempts = start.attempts
+            if best is None or result.misfit < best[0].misfit:
+                best = result, start
+            if result.met:
+                break
+        if best is None:
+            raise SynthesisError(
+                f"No draw for thyroid {index + 1} gave a closed surface of one or two components. "
+                "Train the model for longer."
+            )
+        nearest, start = best
+        return replace(nearest.applied_to(start), attempts=attempts)
+
+    def _starts(self, index: int, targets: Targets) -> Iterator[GeneratedThyroid]:
+        """Yield draws given the targets or, if none of them is valid, draws without targets."""
+        condition = targets if self.model.conditioning.size else NO_TARGETS
+        found = draws(self.model, self.prior, self.seed, index, condition, resolution=self.resolution)
+        for first in found:
+            yield from chain([first], found)
+            return
+        for start in draws(self.model, self.prior, self.seed, index, NO_TARGETS, resolution=self.resolution):
+            yield replace(start, attempts=MAX_ATTEMPTS + start.attempts)
+
+
+def generate_to_target(
+    model: ShapeModel,
+    targets: Sequence[Targets],
+    *,
+    seed: int,
+    resolution: int = DEFAULT_RESOLUTION,
+    progress: ProgressCallback = silent,
+    should_stop: ShouldStop = never,
+) -> Iterator[GeneratedThyroid]:
+    """Generate one random thyroid for each targets, steered to them.
+
+    Parameters
+    ----------
+    targets : sequence of Targets
+        Thyroids without targets keep the features that their draw was given.
+
+    Raises
+    ------
+    SynthesisError
+        No draw gave a valid surface.
+    Cancelled
+        `should_stop` returned true.
+    """
+    maker = ThyroidMaker.of(model, seed=seed, to_target=True, resolution=resolution)
+    for index, target in enumerate(targets):
+        check(should_stop)
+        progress(index / len(targets), f"Thyroid {index + 1} of {len(targets)}")
+        yield maker.make(index, target, should_stop=should_stop)
+    progress(1.0, f"{len(targets)} thyroids")
