@@ -13,8 +13,14 @@ from support.mask_files import affine, two_masks, write_case
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.common.errors import InputError, JobError
 from ThyroidSynthLib.dataset.cohort import Cohort
-from ThyroidSynthLib.jobs.estimate import Estimate, estimate_training
-from ThyroidSynthLib.jobs.inquiry import Answer, Inquiry, Question, answer
+from ThyroidSynthLib.jobs.estimate import (
+    BackgroundEstimate,
+    Estimate,
+    EstimateRequest,
+    EstimateResult,
+    estimate_here,
+    estimate_training,
+)
 from ThyroidSynthLib.jobs.machine import Gpu, Machine, describe_machine, main_memory
 from ThyroidSynthLib.model.presets import settings_for
 from ThyroidSynthLib.training.loop import train
@@ -67,9 +73,9 @@ def test_nothing_to_train_on_is_told(tmp_path: Path) -> None:
 
 
 def test_a_question_is_answered_by_a_process_of_its_own(cohort: Cohort) -> None:
-    question = Question(str(cohort.folder), settings_for("fast", "fixed", **SMALL), "cpu")
+    question = EstimateRequest(str(cohort.folder), settings_for("fast", "fixed", **SMALL), "cpu")
 
-    inquiry = Inquiry(sys.executable, question)
+    inquiry = BackgroundEstimate(sys.executable, question)
     assert inquiry.poll() is None
     folder = Path(inquiry._folder.name)
     found = wait_for(inquiry.poll)
@@ -80,7 +86,7 @@ def test_a_question_is_answered_by_a_process_of_its_own(cohort: Cohort) -> None:
 
 
 def test_a_question_that_is_taken_back_leaves_no_process_and_no_file(cohort: Cohort) -> None:
-    inquiry = Inquiry(sys.executable, Question())
+    inquiry = BackgroundEstimate(sys.executable, EstimateRequest())
     folder, process = Path(inquiry._folder.name), inquiry._process
 
     inquiry.cancel()
@@ -96,16 +102,16 @@ def test_a_process_without_an_answer_is_an_error_with_its_last_words(tmp_path: P
     if os.name != "posix":
         pytest.skip("needs a shell")
 
-    inquiry = Inquiry(python, Question())
+    inquiry = BackgroundEstimate(python, EstimateRequest())
 
     with pytest.raises(JobError, match="no library here"):
         wait_for(inquiry.poll)
     with pytest.raises(JobError, match="Check the Python interpreter"):
-        Inquiry(tmp_path / "none", Question())
+        BackgroundEstimate(tmp_path / "none", EstimateRequest())
 
 
 def test_what_cannot_be_estimated_is_told_beside_the_machine(tmp_path: Path) -> None:
-    found = answer(Question(str(tmp_path / "nowhere"), settings_for("fast", "fixed")))
+    found = estimate_here(EstimateRequest(str(tmp_path / "nowhere"), settings_for("fast", "fixed")))
 
     assert found.estimate is None and "does not exist" in found.problem
     assert found.machine.cores >= 1
@@ -113,11 +119,11 @@ def test_what_cannot_be_estimated_is_told_beside_the_machine(tmp_path: Path) -> 
 
 def test_questions_and_answers_travel_as_json() -> None:
     machine = Machine(8, 16_000, None, "2.5+cu124", "12.4", (Gpu("A", 10, 5),))
-    found = Answer(machine, Estimate("cuda", 10, False, 0.5, 1.0, 2.0, 80), "")
-    question = Question("here", settings_for("paper", "baseline"), "cuda", 12)
+    found = EstimateResult(machine, Estimate("cuda", 10, False, 0.5, 1.0, 2.0, 80), "")
+    question = EstimateRequest("here", settings_for("paper", "baseline"), "cuda", 12)
 
-    assert Answer.from_json(found.to_json()) == found
-    assert Question.from_json(question.to_json()) == question
+    assert EstimateResult.from_json(found.to_json()) == found
+    assert EstimateRequest.from_json(question.to_json()) == question
 
 
 def test_the_machine_is_described() -> None:

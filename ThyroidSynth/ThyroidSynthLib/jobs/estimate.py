@@ -1,10 +1,13 @@
-"""How long a training will take: measured on this machine with its own settings, not looked up.
+"""How long a training will take: measured on this computer with its settings, in a process of its own.
 
-Estimates are made in a process of their own, see `inquiry`; there PyTorch loads while nobody waits.
+A process of its own, so that neither the import of PyTorch nor the trial blocks the user interface.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -14,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import ThyroidSynthError
+from ThyroidSynthLib.common.errors import InputError, JobError, ThyroidSynthError
+from ThyroidSynthLib.common.files import read_json, write_json
+from ThyroidSynthLib.common.processes import windows_flags
 from ThyroidSynthLib.common.workers import usable_workers
 from ThyroidSynthLib.dataset.case_sources import CaseSource, find_cases
 from ThyroidSynthLib.dataset.cohort import Cohort
@@ -23,32 +28,35 @@ from ThyroidSynthLib.dataset.prepare import PrepareOptions, check_cases, prepare
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.model.presets import TrainingSettings, alignment_for
 
+from .background import child_environment
+from .job import last_line
 from .job_options import is_prepared
+from .machine import Gpu, Machine, describe_machine
 
-_BYTES_OF_A_SHAPE = SAMPLES_PER_SHAPE * 4 * 4
-_TRIED_CASES = 4
+_BYTES_PER_SHAPE = SAMPLES_PER_SHAPE * 4 * 4
+_MOST_CASES_TRIED = 4
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a training will take.
+    """The estimated duration and GPU memory of a training.
 
     Attributes
     ----------
     device : str
         "cpu" or "cuda", where it was measured.
     cases : int
-        Cases it was reckoned for.
+        Number of training cases.
     cases_checked : bool
-        False where cases may still be refused, so that this is the most it will take.
+        False if quality control has not run: it may refuse cases, so the estimate is an upper limit.
     seconds_per_epoch : float
-        Measured.
+        Duration of an epoch.
     check_s, sample_s : float
-        Checking all cases, and drawing the samples of all; 0 where that is done.
+        Duration of checking the cases and of drawing their samples; 0 if that is done.
     gpu_bytes : int
-        What the samples take of a GPU's memory; 0 on the processor.
+        GPU memory of the samples; 0 on a CPU.
     held_out : int
-        Further cases that are prepared and kept from the training.
+        Number of cases that are prepared and held out.
     """
 
     device: str
@@ -61,11 +69,11 @@ class Estimate:
     held_out: int = 0
 
     def total_s(self, epochs: int) -> float:
-        """Give the seconds of a training of so many epochs from the beginning to the model file."""
+        """Return the duration in seconds from the start to the model file."""
         return self.check_s + self.sample_s + epochs * self.seconds_per_epoch
 
     def for_checked(self, cases: int) -> Estimate:
-        """Give what it is for a number of cases that have been checked: every part of it grows with them."""
+        """Return the estimate for a number of checked cases; each part is proportional to their number."""
         share = cases / max(self.cases, 1)
         return replace(
             self,
@@ -78,7 +86,7 @@ class Estimate:
         )
 
     def holding_out(self, count: int) -> Estimate:
-        """Give what it is when so many of the cases are prepared and not learnt from."""
+        """Return the estimate if `count` of the cases are prepared and held out."""
         share = (self.cases - count) / max(self.cases, 1)
         return replace(
             self,
@@ -88,14 +96,146 @@ class Estimate:
             gpu_bytes=round(share * self.gpu_bytes),
         )
 
+
+@dataclass(frozen=True)
+class EstimateRequest:
+    """The training to estimate; without settings, only the computer is described.
+
+    Attributes
+    ----------
+    source : str
+        Cohort folder, or segmentations that are prepared first.
+    settings : TrainingSettings, optional
+        Settings of the training.
+    device : str
+        "auto", "cpu" or "cuda".
+    checked_cases : int, optional
+        Number of accepted cases, if quality control has run.
+    """
+
+    source: str = ""
+    settings: TrainingSettings | None = None
+    device: str = "auto"
+    checked_cases: int | None = None
+
     def to_json(self) -> dict[str, Any]:
-        """Give it as a plain dictionary."""
+        """Return the request as a dictionary for JSON."""
+        return {**vars(self), "settings": None if self.settings is None else self.settings.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> EstimateRequest:
+        """Return the request of such a dictionary."""
+        settings = value["settings"]
+        return cls(**{**value, "settings": None if settings is None else TrainingSettings.from_json(settings)})
+
+
+@dataclass(frozen=True)
+class EstimateResult:
+    """The computer and the estimate on it.
+
+    Attributes
+    ----------
+    machine : Machine
+        The computer as seen by the Python interpreter that trains.
+    estimate : Estimate, optional
+        None if none was requested or it failed.
+    problem : str
+        Why there is no estimate.
+    """
+
+    machine: Machine
+    estimate: Estimate | None = None
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as a dictionary for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Estimate:
-        """Read what `to_json` gave."""
-        return cls(**value)
+    def from_json(cls, value: Mapping[str, Any]) -> EstimateResult:
+        """Return the result of such a dictionary."""
+        machine, estimate = value["machine"], value["estimate"]
+        gpus = tuple(Gpu(**gpu) for gpu in machine["gpus"])
+        return cls(
+            Machine(**{**machine, "gpus": gpus}),
+            None if estimate is None else Estimate(**estimate),
+            value["problem"],
+        )
+
+
+class BackgroundEstimate:
+    """An estimate that is made in a process of its own.
+
+    Parameters
+    ----------
+    python : path-like
+        The Python interpreter that would train.
+    request : EstimateRequest
+        What to estimate.
+
+    Raises
+    ------
+    JobError
+        The process cannot be started.
+    """
+
+    def __init__(self, python: Path | str, request: EstimateRequest) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="thyroidsynth-", ignore_cleanup_errors=True)
+        self._result_file = Path(self._folder.name) / "result.json"
+        self._log_file = Path(self._folder.name) / "log.txt"
+        module = "ThyroidSynthLib.jobs.estimate"
+        command = [str(python), "-m", module, json.dumps(request.to_json()), str(self._result_file)]
+        try:
+            with self._log_file.open("wb") as log:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=child_environment(),
+                    **(windows_flags() if sys.platform == "win32" else {}),
+                )
+        except OSError as error:
+            self._folder.cleanup()
+            raise JobError(f"{python} cannot be started ({error}). Check the Python interpreter.") from error
+
+    def poll(self) -> EstimateResult | None:
+        """Return the result, or None while the process runs. Returns at once.
+
+        Raises
+        ------
+        JobError
+            The process ended without a result.
+        """
+        if self._process.poll() is None:
+            return None
+        try:
+            return EstimateResult.from_json(read_json(self._result_file))
+        except (InputError, KeyError, TypeError) as error:
+            raise JobError(f"The duration could not be estimated: {last_line(self._log_file)}") from error
+        finally:
+            self._folder.cleanup()
+
+    def cancel(self) -> None:
+        """End the process without a result."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._folder.cleanup()
+
+
+def estimate_here(request: EstimateRequest) -> EstimateResult:
+    """Make an estimate in this process."""
+    machine = describe_machine()
+    if request.settings is None or not machine.torch:
+        return EstimateResult(machine, None, machine.problem)
+    try:
+        estimate = estimate_training(
+            request.source, request.settings, device=request.device, checked_cases=request.checked_cases
+        )
+    except ThyroidSynthError as error:
+        return EstimateResult(machine, None, str(error))
+    return EstimateResult(machine, estimate)
 
 
 def estimate_training(
@@ -106,21 +246,21 @@ def estimate_training(
     checked_cases: int | None = None,
     patience_s: float = 1.5,
 ) -> Estimate:
-    """Measure what a training will take.
+    """Measure how long a training takes.
 
     Parameters
     ----------
     source : path-like
         A cohort folder, or segmentations that are prepared first.
     checked_cases : int, optional
-        Number of accepted cases, where they have been checked.
+        Number of accepted cases, if quality control has run.
     patience_s : float
-        How long training steps are tried out.
+        Duration of the trial of training steps, in seconds.
 
     Raises
     ------
     InputError, CohortError, ModelError
-        There is nothing to train on, or no such device.
+        There is nothing to train on, or the device does not exist.
     """
     from ThyroidSynthLib.training.device import choose_device
     from ThyroidSynthLib.training.loop import seconds_per_epoch
@@ -133,56 +273,61 @@ def estimate_training(
     else:
         found = find_cases(source)
         cases = len(found) if checked_cases is None else checked_cases
-        one_checked_s, one_sampled_s = _seconds_per_case(found, alignment_for(settings.preset))
+        check_one_s, sample_one_s = _seconds_per_case(found, alignment_for(settings.preset))
         workers = min(usable_workers(), max(cases, 1))
-        sample_s = one_sampled_s * cases / workers
+        sample_s = sample_one_s * cases / workers
         if checked_cases is None:
-            checked, check_s = False, one_checked_s * cases / workers
-    where = choose_device(device)
-    seconds = seconds_per_epoch(_outline(max(cases, 1)), settings, device=str(where), patience_s=patience_s)
-    needed = cases * _BYTES_OF_A_SHAPE if where.type == "cuda" else 0
-    return Estimate(where.type, cases, checked, seconds, check_s, sample_s, needed)
+            checked, check_s = False, check_one_s * cases / workers
+    torch_device = choose_device(device)
+    placeholder = _PlaceholderCohort.of(max(cases, 1))
+    seconds = seconds_per_epoch(placeholder, settings, device=str(torch_device), patience_s=patience_s)
+    gpu_bytes = cases * _BYTES_PER_SHAPE if torch_device.type == "cuda" else 0
+    return Estimate(torch_device.type, cases, checked, seconds, check_s, sample_s, gpu_bytes)
 
 
 @dataclass(frozen=True)
-class _Outline:
-    """As much of a cohort as a training step looks at; nothing of it is true but its size."""
+class _PlaceholderCohort:
+    """Random data with what a training step reads of a cohort; only the number of cases is that of the cohort."""
 
     ids: tuple[str, ...]
     features: np.ndarray
     samples: np.ndarray
 
-
-def _outline(cases: int) -> _Outline:
-    rng = np.random.default_rng(0)
-    few = rng.normal(0, 0.5, size=(1, 16, 4)).astype(np.float32)
-    return _Outline(
-        ids=tuple(map(str, range(cases))),
-        features=rng.uniform(0.1, 1.0, size=(cases, len(FEATURE_NAMES))),
-        samples=np.broadcast_to(few, (cases, *few.shape[1:])),
-    )
+    @classmethod
+    def of(cls, cases: int) -> _PlaceholderCohort:
+        rng = np.random.default_rng(0)
+        few = rng.normal(0, 0.5, size=(1, 16, 4)).astype(np.float32)
+        return cls(
+            ids=tuple(map(str, range(cases))),
+            features=rng.uniform(0.1, 1.0, size=(cases, len(FEATURE_NAMES))),
+            samples=np.broadcast_to(few, (cases, *few.shape[1:])),
+        )
 
 
 def _seconds_per_case(sources: list[CaseSource], alignment: str) -> tuple[float, float]:
-    """Prepare one case into a folder that is thrown away; give the seconds of checking and of sampling it."""
-    taken = (0.0, 0.0)
+    """Prepare a case in a temporary folder; return the seconds of checking it and of drawing its samples."""
+    seconds = (0.0, 0.0)
     options = PrepareOptions(alignment=alignment)
-    valid = 0
-    with tempfile.TemporaryDirectory(prefix="thyroidsynth-") as folder:
-        for number, source in enumerate(sources[:_TRIED_CASES]):
-            place = Path(folder) / str(number)
+    prepared = 0
+    with tempfile.TemporaryDirectory(prefix="thyroidsynth-") as parent:
+        for number, source in enumerate(sources[:_MOST_CASES_TRIED]):
+            folder = Path(parent) / str(number)
             try:
                 began = time.monotonic()
-                # Taken whatever quality control says: what a case costs does not depend on that.
-                summary = check_cases([source], place, options, workers=1)
+                summary = check_cases([source], folder, options, workers=1)
                 checked = time.monotonic()
                 if summary.unreadable or not summary.cases:
                     continue
-                prepare_cohort([source], place, replace(options, include=(source.id,)), workers=1)
-            except ThyroidSynthError:  # Without a gland; the next one.
+                # Included whatever the verdict is: the duration does not depend on it.
+                prepare_cohort([source], folder, replace(options, include=(source.id,)), workers=1)
+            except ThyroidSynthError:  # For example a case without a thyroid: try the next one.
                 continue
-            taken = (checked - began, time.monotonic() - checked)
-            valid += 1
-            if valid == 2:  # The first one also loaded the libraries.
+            seconds = (checked - began, time.monotonic() - checked)
+            prepared += 1
+            if prepared == 2:  # The first case also includes the import of libraries.
                 break
-    return taken
+    return seconds
+
+
+if __name__ == "__main__":
+    write_json(sys.argv[2], estimate_here(EstimateRequest.from_json(json.loads(sys.argv[1]))).to_json())

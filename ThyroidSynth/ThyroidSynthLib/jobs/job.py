@@ -339,12 +339,16 @@ class JobFolder:
 
     def _launch_failure(self) -> str:
         """Describe, by its last line of output, why a process ended that never wrote a state."""
-        try:
-            lines = self.log_file.read_text(encoding="utf-8", errors="replace").split("\n")
-        except OSError:
-            lines = []
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "it printed no message.")
-        return f"The training process could not start: {last} See {self.log_file}."
+        return f"The training process could not start: {last_line(self.log_file)} See {self.log_file}."
+
+
+def last_line(log: Path) -> str:
+    """Return the last line that a process wrote to its log."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        lines = []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it printed no message.")
 
 
 def _lock(stream: BinaryIO) -> bool:

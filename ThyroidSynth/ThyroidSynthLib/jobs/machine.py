@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -55,15 +53,6 @@ class Machine:
     cuda: str = ""
     gpus: tuple[Gpu, ...] = ()
     problem: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the machine as a dictionary for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Machine:
-        """Return the machine of such a dictionary."""
-        return cls(**{**value, "gpus": tuple(Gpu(**gpu) for gpu in value["gpus"])})
 
 
 def describe_machine() -> Machine:

@@ -7,8 +7,7 @@ import pytest
 from support.mask_files import affine, two_masks, write_case
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.dataset.cohort import Cohort
-from ThyroidSynthLib.jobs.estimate import Estimate
-from ThyroidSynthLib.jobs.inquiry import Answer
+from ThyroidSynthLib.jobs.estimate import Estimate, EstimateResult
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.machine import Gpu, Machine
 
@@ -33,9 +32,9 @@ def targets(monkeypatch):
         def cancel(self):
             pass
 
-    monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.estimate.Inquiry", Prompt)
+    monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.estimate.BackgroundEstimate", Prompt)
     answers["questions"] = questions
-    answers["next"] = lambda question: Answer(CPU, Estimate("cpu", 100, True, 1.5))
+    answers["next"] = lambda question: EstimateResult(CPU, Estimate("cpu", 100, True, 1.5))
     return answers
 
 
@@ -81,7 +80,7 @@ def test_cases_are_included_and_excluded_manually_before_the_training(opened, ta
     assert "upright" in hands.trainingDataInfoLabel.text
     assert not hands.casesTable.isVisibleTo(hands.module.panel)
     hands.epochsSpinBox.setValue(2)
-    targets["next"] = lambda question: Answer(CPU, Estimate("cpu", 4, False, 1.5, 2.0, 3.0))
+    targets["next"] = lambda question: EstimateResult(CPU, Estimate("cpu", 4, False, 1.5, 2.0, 3.0))
     hands.wait(lambda: "4 cases, if none is refused" in hands.estimateLabel.text)
     hands.click("checkCasesButton")
     hands.wait(lambda: "Cases checked" in hands.trainingStateLabel.text, 90)
@@ -159,7 +158,7 @@ def test_held_out_cases_are_told_and_reach_the_job(opened, targets, tmp_path, mo
 
 
 def test_holding_out_what_cannot_be_is_said_before_the_start(opened, targets, tmp_path):
-    targets["next"] = lambda question: Answer(CPU, Estimate("cpu", 4, True, 1.5))
+    targets["next"] = lambda question: EstimateResult(CPU, Estimate("cpu", 4, True, 1.5))
     write_tiny_cohort(tmp_path / "cohort", cases=4, samples_per_shape=20)
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     opened.heldOutSpinBox.setValue(10)
@@ -178,7 +177,7 @@ def test_holding_out_what_cannot_be_is_said_before_the_start(opened, targets, tm
     ],
 )
 def test_what_speaks_against_a_training_is_told(opened, targets, tmp_path, machine, estimate, said):
-    targets["next"] = lambda question: Answer(machine, estimate)
+    targets["next"] = lambda question: EstimateResult(machine, estimate)
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     opened.wait(lambda: "About" in opened.estimateLabel.text)

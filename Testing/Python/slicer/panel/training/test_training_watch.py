@@ -7,7 +7,7 @@ import pytest
 
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.common.processes import ProcessIdentity
-from ThyroidSynthLib.jobs.inquiry import Answer
+from ThyroidSynthLib.jobs.estimate import EstimateResult
 from ThyroidSynthLib.jobs.job import JobFolder, JobState
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for
 from ThyroidSynthLib.jobs.machine import Machine
@@ -186,12 +186,12 @@ def test_diagnostics_are_copied_with_the_last_error_and_no_paths(watcher, job, t
             assert question.settings is None
 
         def poll(self):
-            return Answer(Machine(8, None, None, "2.5.1", problem="CUDA driver is too old"))
+            return EstimateResult(Machine(8, None, None, "2.5.1", problem="CUDA driver is too old"))
 
         def cancel(self):
             pass
 
-    monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.estimate.Inquiry", Prompt)
+    monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.estimate.BackgroundEstimate", Prompt)
     job.log_file.write_text(f"INFO reading {tmp_path}/cohort\n")
     watcher.parameters.trainingData = tmp_path / "nowhere"
     job.write_state(JobState("failed", message="It broke."))

@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.jobs.diagnostics import diagnostics_text
-from ThyroidSynthLib.jobs.inquiry import Question
+from ThyroidSynthLib.jobs.estimate import EstimateRequest
 
 from .estimate import Estimator
 
@@ -47,7 +47,7 @@ class DiagnosticsButton:
         self._button.enabled = False
         self._session.showStatus(_("Collecting diagnostics…"))
         self._estimator.cancel()
-        self._estimator.ask(Question())
+        self._estimator.ask(EstimateRequest())
         if self._estimator.answer is not None:
             self._copy()
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import qt
 
 from ThyroidSynthLib.common.errors import ThyroidSynthError
-from ThyroidSynthLib.jobs.inquiry import Answer, Inquiry, Question
+from ThyroidSynthLib.jobs.estimate import BackgroundEstimate, EstimateRequest, EstimateResult
 from ThyroidSynthLib.jobs.machine import Machine
-from ThyroidSynthLib.slicer.panel.shared.python import pythonExecutable
+from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
 
 _SETTLE_MS = 700
 _POLL_MS = 200
@@ -30,11 +30,11 @@ class Estimator:
     def __init__(self) -> None:
         self.onAnswer: Callable[[], None] = lambda: None
         self.machine: Machine | None = None
-        self._question: Question | None = None
-        self._answers: dict[Question, Answer] = {}
+        self._question: EstimateRequest | None = None
+        self._answers: dict[EstimateRequest, EstimateResult] = {}
         self._problem = ""
-        self._inquiry: Inquiry | None = None
-        self._targets: Question | None = None
+        self._inquiry: BackgroundEstimate | None = None
+        self._targets: EstimateRequest | None = None
         self._settling = qt.QTimer()
         self._settling.setSingleShot(True)
         self._settling.setInterval(_SETTLE_MS)
@@ -49,7 +49,7 @@ class Estimator:
         return self._inquiry is not None or self._settling.active
 
     @property
-    def answer(self) -> Answer | None:
+    def answer(self) -> EstimateResult | None:
         """What is known of the last question; of checked cases also what was known before the check."""
         if self._question is None:
             return None
@@ -61,7 +61,7 @@ class Estimator:
         """Why there is no answer; empty while one may come."""
         return self._problem
 
-    def ask(self, question: Question) -> None:
+    def ask(self, question: EstimateRequest) -> None:
         """Ask, unless that is known or asked already; a question before is forgotten."""
         if self._question is not None and _key(question) == _key(self._question):
             return
@@ -85,7 +85,7 @@ class Estimator:
     def _begin(self) -> None:
         self._targets = self._question
         try:
-            self._inquiry = Inquiry(pythonExecutable(), self._question)
+            self._inquiry = BackgroundEstimate(pythonExecutable(), self._question)
         except ThyroidSynthError as error:
             self._problem = str(error)
             self.onAnswer()
@@ -107,7 +107,7 @@ class Estimator:
         self.onAnswer()
 
 
-def _key(question: Question) -> Question:
+def _key(question: EstimateRequest) -> EstimateRequest:
     """What a question's answer depends on, so that no tick and no other number of epochs asks again."""
     if question.settings is None:
         return question

@@ -12,12 +12,12 @@ from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 from ThyroidSynthLib.common.files import read_json
 from ThyroidSynthLib.dataset.quality_table import read_quality_table
 from ThyroidSynthLib.dataset.splits import held_out_count
-from ThyroidSynthLib.jobs.inquiry import Question
+from ThyroidSynthLib.jobs.estimate import EstimateRequest
 from ThyroidSynthLib.jobs.job_options import decide_cases, is_prepared, quality_file
 from ThyroidSynthLib.jobs.machine import installed_torch
 from ThyroidSynthLib.model.presets import alignment_for, settings_for
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
-from ThyroidSynthLib.slicer.panel.shared.theme import showWarning
+from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
 
 from .cases import CasesTable
 from .estimate import Estimator
@@ -209,7 +209,7 @@ class TrainingSetup:
             text = _("The duration can be estimated once PyTorch is installed, which starting a training does.")
         elif isSet(parameters.trainingData) and parameters.trainingData.exists():
             self._estimator.ask(
-                Question(str(parameters.trainingData), settings, parameters.device.value, self._checkedCases())
+                EstimateRequest(str(parameters.trainingData), settings, parameters.device.value, self._checkedCases())
             )
             answer = self._estimator.answer
             if answer is None:
