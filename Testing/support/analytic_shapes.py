@@ -25,11 +25,7 @@ def box(size=(10.0, 10.0, 10.0), centre=(0.0, 0.0, 0.0)) -> Surface:
 
 def together(*surfaces: Surface) -> Surface:
     """Return several surfaces as one."""
-    starts = np.cumsum([0, *(len(surface.vertices) for surface in surfaces[:-1])])
-    return Surface(
-        np.vstack([surface.vertices for surface in surfaces]),
-        np.vstack([surface.faces + start for surface, start in zip(surfaces, starts, strict=True)]),
-    )
+    return Surface.joined(surfaces)
 
 
 def inside_out(surface: Surface) -> Surface:

@@ -1,4 +1,4 @@
-"""Overlap and carving, checked on shapes whose shared volume is known from school geometry."""
+"""Overlap and its removal, on shapes whose shared volume has a formula."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def tube(radius: float = 8.0, length: float = 120.0, spacing: float = 1.5) -> Vo
 
 
 @pytest.mark.parametrize("depth", [0.5, 3.0, 10.0, 20.0])
-def test_a_ball_in_a_block_shares_a_cap(depth):
+def test_the_overlap_of_a_ball_and_a_block_is_a_spherical_cap(depth):
     ball, block = ellipsoid((10, 10, 10)), box((60, 60, 60), (40.0 - depth, 1.0, 2.0))
     assert overlap_ml(ball, block) == pytest.approx(cap_ml(10, depth), rel=0.01, abs=2e-4)
     assert overlap_ml(block, ball) == pytest.approx(overlap_ml(ball, block), rel=1e-6)
 
 
-def test_what_lies_apart_shares_nothing_and_is_left_as_it_is():
+def test_separate_shapes_have_no_overlap_and_stay_the_same():
     ball = ellipsoid((10, 10, 10))
     for other in (shifted(ball, 20.5), shifted(ball, 0, 300.0), tube()):
         far = shifted(ball, 40.0) if isinstance(other, Volume) else ball
@@ -43,13 +43,13 @@ def test_what_lies_apart_shares_nothing_and_is_left_as_it_is():
         assert without_overlap(far, other) is far
 
 
-def test_the_mask_of_a_structure_counts_like_its_surface():
+def test_a_mask_gives_the_same_overlap_as_its_surface():
     ball, mask = ellipsoid((12, 12, 12), (9.0, 0.0, 5.0)), tube()
     assert overlap_ml(ball, mask) == pytest.approx(overlap_ml(ball, surface_from_mask(mask)), rel=5e-3)
     assert overlap_ml(ball, mask) > 1.0
 
 
-def test_a_carved_ball_is_the_ball_without_its_cap():
+def test_removing_the_overlap_leaves_the_ball_without_its_cap():
     ball, block = ellipsoid((10, 10, 10)), box((60, 60, 60), (37.0, 0.0, 0.0))
     result = without_overlap(ball, block)
     assert result.is_closed()
@@ -60,7 +60,7 @@ def test_a_carved_ball_is_the_ball_without_its_cap():
     np.testing.assert_allclose(result.bounds[0], [-10, -10, -10], atol=0.05)
 
 
-def test_a_gland_around_the_trachea_becomes_free_of_it_in_surface_and_voxels():
+def test_without_overlap_neither_surface_nor_voxels_share_anything_with_the_trachea():
     mask = tube()
     gland = ellipsoid((24, 10, 14), (0.0, 6.0, 0.0))
     result = without_overlap(gland, mask)
@@ -71,7 +71,7 @@ def test_a_gland_around_the_trachea_becomes_free_of_it_in_surface_and_voxels():
     assert not (voxelise(result, mask.grid).array & mask.array).any()
 
 
-def test_two_lobes_stay_and_crumbs_go():
+def test_two_lobes_stay_and_islands_are_removed():
     block = box((20.0, 40.0, 40.0))
     # Two balls beside the block, and one inside it but for a sliver.
     lobes = together(
@@ -82,12 +82,12 @@ def test_two_lobes_stay_and_crumbs_go():
     assert result.components().max() == 1
 
 
-def test_a_thyroid_inside_the_structure_cannot_be_carved():
-    with pytest.raises(SynthesisError, match="leave nothing"):
+def test_a_thyroid_inside_the_structure_is_refused():
+    with pytest.raises(SynthesisError, match="nothing would be left"):
         without_overlap(ellipsoid((4, 4, 4)), box((30, 30, 30)))
 
 
-def test_carving_says_how_far_it_is_and_can_be_stopped():
+def test_removing_an_overlap_reports_progress_and_can_be_cancelled():
     ball, block = ellipsoid((10, 10, 10)), box((60, 60, 60), (37.0, 0.0, 0.0))
     seen = []
     without_overlap(ball, block, progress=lambda fraction, text: seen.append(fraction))

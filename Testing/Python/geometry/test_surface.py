@@ -1,149 +1,15 @@
-"""The surface of a mask is closed, faces outward and holds exactly the mask."""
+"""Triangle surfaces: closed or not, their components, volume and bounds."""
 
 from __future__ import annotations
-
-from itertools import permutations, product
 
 import numpy as np
 import pytest
 
 from support.analytic_shapes import ellipsoid, together
-from ThyroidSynthLib.geometry.isosurface import surface_from_mask, surface_from_sdf
-from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.geometry.volume import Volume
 
 
-def a_gland(*, size: float = 1.0, bridge: bool = False) -> np.ndarray:
-    """Two lobes in (k, j, i) order; the bridge is one voxel thin."""
-    k, j, i = np.meshgrid(np.arange(34), np.arange(22), np.arange(28), indexing="ij")
-    left = ((i - 7) / 5) ** 2 + ((j - 11) / 5) ** 2 + ((k - 17) / 11) ** 2 < size**2
-    right = ((i - 20) / 4) ** 2 + ((j - 10) / 5) ** 2 + ((k - 15) / 10) ** 2 < size**2
-    mask = left | right
-    if bridge:
-        mask[14:17, 11, 7:20] = True
-    return mask
-
-
-def volume_of(mask: np.ndarray, spacing: tuple[float, float, float] = (1.5, 1.5, 1.5)) -> Volume:
-    return Volume(mask, np.diag([*spacing, 1.0]))
-
-
-def voxelised(surface: Surface, volume: Volume) -> np.ndarray:
-    centres = volume.to_ras(np.argwhere(np.ones(volume.array.shape, dtype=bool))[:, ::-1])
-    return signed_distance(surface, centres).reshape(volume.array.shape) < 0
-
-
-@pytest.mark.parametrize("order", list(permutations(range(3))))
-@pytest.mark.parametrize("signs", list(product((-1.0, 1.0), repeat=3)))
-def test_closed_and_outward_however_the_axes_lie(order: tuple[int, ...], signs: tuple[float, ...]) -> None:
-    mask = np.zeros((7, 6, 5), dtype=np.uint8)
-    mask[1:6, 2:4, 1:4] = 1
-    mask[1, 4, 1] = 1
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.eye(3)[:, order] * signs * (1.0, 1.5, 2.0)
-    matrix[:3, 3] = (30.0, -200.0, 900.0)
-    volume = Volume(mask, matrix)
-
-    surface = surface_from_mask(volume)
-
-    assert surface.is_closed()
-    assert surface.volume / 1000 == pytest.approx(mask.sum() * volume.voxel_volume_ml, rel=0.02)
-    assert (surface.vertices.mean(axis=0) - volume.center_of_mass_ras()) == pytest.approx(0.0, abs=1.5)
-
-
-@pytest.mark.parametrize(
-    ("size", "spacing", "smallest_ml", "largest_ml"),
-    [
-        (1.0, (1.5, 1.5, 1.5), 5.0, 10.0),
-        (1.0, (0.8, 0.8, 5.0), 5.0, 10.0),
-        (0.5, (1.5, 1.5, 1.5), 0.5, 1.0),
-        (0.3, (1.5, 1.5, 1.5), 0.05, 0.3),
-    ],
-)
-def test_the_volume_is_that_of_the_voxels(size, spacing, smallest_ml: float, largest_ml: float) -> None:
-    volume = volume_of(a_gland(size=size), spacing)
-    voxels_ml = volume.array.sum() * volume.voxel_volume_ml
-    assert smallest_ml < voxels_ml < largest_ml
-
-    surface = surface_from_mask(volume)
-
-    assert surface.volume / 1000 == pytest.approx(voxels_ml, rel=0.01)
-
-
-def test_a_single_voxel_keeps_its_volume() -> None:
-    mask = np.zeros((3, 3, 3), dtype=np.uint8)
-    mask[1, 1, 1] = 1
-
-    surface = surface_from_mask(volume_of(mask))
-
-    assert surface.is_closed()
-    assert surface.volume == pytest.approx(1.5**3, rel=0.02)
-
-
-def test_every_voxel_centre_keeps_its_side() -> None:
-    rng = np.random.default_rng(0)
-    noise = rng.normal(size=(11, 12, 13))
-    for axis in range(3):
-        noise = noise + np.roll(noise, 1, axis=axis)
-    ragged = np.pad(noise > 0.5, 1)
-    # The rounded lobes stand for glands, the ragged mask for the worst a segmentation may hold.
-    for mask in (a_gland(size=0.6, bridge=False)[8:28, 4:18], ragged):
-        volume = volume_of(mask, (1.5, 1.0, 2.0))
-        np.testing.assert_array_equal(voxelised(surface_from_mask(volume), volume), mask)
-
-
-def test_a_bridge_of_one_voxel_survives_and_two_lobes_stay_two() -> None:
-    with_bridge = surface_from_mask(volume_of(a_gland(bridge=True)))
-    without = surface_from_mask(volume_of(a_gland()))
-
-    assert with_bridge.components().max() + 1 == 1
-    assert without.components().max() + 1 == 2
-    assert with_bridge.is_closed()
-
-
-def test_a_gap_of_one_voxel_between_lobes_survives() -> None:
-    mask = np.zeros((12, 12, 15), dtype=bool)
-    mask[2:10, 2:10, 1:7] = mask[2:10, 2:10, 8:14] = True
-
-    assert surface_from_mask(volume_of(mask)).components().max() + 1 == 2
-
-
-def test_a_mask_cut_by_the_scans_border_is_closed_there() -> None:
-    volume = volume_of(np.ones((4, 5, 6), dtype=np.uint8))
-
-    surface = surface_from_mask(volume)
-
-    assert surface.is_closed()
-    assert surface.volume / 1000 == pytest.approx(120 * volume.voxel_volume_ml, rel=0.02)
-
-
-def test_labels_other_than_1_count_and_an_empty_mask_is_refused() -> None:
-    mask = a_gland().astype(np.int16)
-
-    assert surface_from_mask(volume_of(17 * mask)).volume == surface_from_mask(volume_of(mask)).volume
-    with pytest.raises(ValueError, match="empty mask"):
-        surface_from_mask(volume_of(np.zeros_like(mask)))
-
-
-def test_a_level_set_with_grid_points_right_on_it_gives_a_closed_surface() -> None:
-    position = np.stack(np.meshgrid(*[np.arange(-12.0, 13.0)] * 3, indexing="ij"), axis=-1)
-    distance = np.linalg.norm(position, axis=-1)
-
-    for radius in (5.0, 9.0, 10.0):
-        assert (distance == radius).any()
-        surface = surface_from_sdf(distance - radius)
-        assert surface.is_closed()
-        assert surface.volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.03)
-        assert surface.vertices.mean(axis=0) == pytest.approx([12.0] * 3, abs=1e-6)
-
-
-def test_a_field_that_never_crosses_the_level_is_refused() -> None:
-    with pytest.raises(ValueError, match="level"):
-        surface_from_sdf(np.ones((4, 4, 4)))
-
-
-def test_closed_means_every_edge_between_two_triangles_that_agree() -> None:
+def test_a_closed_surface_has_two_consistent_triangles_at_every_edge() -> None:
     sphere = ellipsoid(subdivisions=2)
     one_turned = sphere.faces.copy()
     one_turned[5] = one_turned[5, ::-1]
@@ -164,13 +30,23 @@ def test_components_are_numbered_from_0_without_gaps() -> None:
         assert np.bincount(surface.components()).tolist() == [80, 80, 80]
 
 
-def test_a_surface_has_a_box_and_a_volume() -> None:
-    import trimesh
-
+def test_a_surface_has_bounds_and_a_volume() -> None:
     sphere = ellipsoid((2.0, 3.0, 4.0), (1.0, 0.0, -1.0), subdivisions=3)
     lower, upper = sphere.bounds
 
     assert lower == pytest.approx([-1.0, -3.0, -5.0], abs=0.1)
     assert upper == pytest.approx([3.0, 3.0, 3.0], abs=0.1)
-    assert trimesh.Trimesh(sphere.vertices, sphere.faces).volume == pytest.approx(sphere.volume)
+    assert sphere.volume == pytest.approx(4 / 3 * np.pi * 2 * 3 * 4, rel=0.02)
     assert sphere.moved(2 * sphere.vertices).volume == pytest.approx(8 * sphere.volume)
+
+
+def test_a_trimesh_has_the_same_vertices_faces_and_volume() -> None:
+    sphere = ellipsoid((2.0, 3.0, 4.0), (1.0, 0.0, -1.0), subdivisions=3)
+    surface = Surface(np.vstack([sphere.vertices, sphere.vertices[:1]]), sphere.faces)
+
+    mesh = surface.to_trimesh()
+
+    np.testing.assert_array_equal(mesh.vertices, surface.vertices)
+    np.testing.assert_array_equal(mesh.faces, surface.faces)
+    assert mesh.volume == pytest.approx(sphere.volume)
+    assert sphere.to_trimesh().is_watertight

@@ -1,4 +1,4 @@
-"""Meshes: the same surface comes back from file, and Slicer opens it in its place."""
+"""Mesh files hold the surface that was written, and Slicer opens them in the right place."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ import trimesh
 
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, write_mesh
+from ThyroidSynthLib.imaging import mesh_files
+from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, read_mesh, write_mesh
 
 TETRAHEDRON = Surface(
     np.array([[10.0, 20.0, 30.0], [14.0, 20.0, 30.0], [10.0, 27.0, 30.0], [10.0, 20.0, 39.5]]),
@@ -15,7 +16,7 @@ TETRAHEDRON = Surface(
 
 
 @pytest.mark.parametrize("suffix", MESH_FORMATS)
-def test_the_mesh_holds_the_same_solid_in_lps(tmp_path, suffix):
+def test_other_software_reads_the_same_solid_in_lps(tmp_path, suffix):
     write_mesh(TETRAHEDRON, tmp_path / f"gland.{suffix}")
     mesh = trimesh.load(tmp_path / f"gland.{suffix}")
     assert mesh.is_watertight
@@ -24,26 +25,26 @@ def test_the_mesh_holds_the_same_solid_in_lps(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", MESH_FORMATS)
-def test_slicers_own_reader_puts_the_mesh_back_in_ras(tmp_path, suffix):
+def test_slicer_reads_a_mesh_into_ras(tmp_path, suffix):
     slicer = pytest.importorskip("slicer")
     path = tmp_path / f"gland.{suffix}"
     write_mesh(TETRAHEDRON, path)
     scene = slicer.vtkMRMLScene()
     node = scene.AddNewNodeByClass("vtkMRMLModelNode", "gland")
     node.AddDefaultStorageNode(str(path))
-    # A storage node set to the wrong system shows that the file's own word decides.
+    # With the storage node set to the wrong system, only the file's header can lead to the right place.
     node.GetStorageNode().SetCoordinateSystem(slicer.vtkMRMLStorageNode.CoordinateSystemRAS)
     assert node.GetStorageNode().ReadData(node)
     assert np.allclose(node.GetPolyData().GetBounds(), [10, 14, 20, 27, 30, 39.5], atol=1e-4)
 
 
-def test_other_suffixes_are_refused(tmp_path):
+def test_an_unknown_suffix_is_refused(tmp_path):
     with pytest.raises(OutputError, match=r"\.ply, \.stl, \.obj"):
         write_mesh(TETRAHEDRON, tmp_path / "gland.vtk")
 
 
 @pytest.mark.parametrize("suffix", MESH_FORMATS)
-def test_a_mesh_in_ras_says_so_and_opens_in_the_same_place(tmp_path, suffix):
+def test_a_mesh_in_ras_is_marked_and_opens_in_the_same_place(tmp_path, suffix):
     slicer = pytest.importorskip("slicer")
     path = tmp_path / f"gland.{suffix}"
     write_mesh(TETRAHEDRON, path, space="RAS")
@@ -62,14 +63,20 @@ def test_an_unknown_space_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", MESH_FORMATS)
-def test_a_mesh_that_reads_back_differently_is_not_put_in_place(tmp_path, suffix, monkeypatch):
-    from ThyroidSynthLib.imaging import mesh_files
+def test_a_mesh_reads_back_exactly_in_single_precision(tmp_path, suffix):
+    surface = TETRAHEDRON.moved(TETRAHEDRON.vertices / 7 - 1000)
 
-    def spoilt(path):
-        return mesh_files_readers[suffix](path) + 1
+    write_mesh(surface, tmp_path / f"gland.{suffix}", space="RAS")
 
-    mesh_files_readers = dict(mesh_files._READERS)
-    monkeypatch.setitem(mesh_files._READERS, suffix, spoilt)
+    expected = surface.vertices.astype(np.float32)[surface.faces]
+    assert np.array_equal(read_mesh(tmp_path / f"gland.{suffix}").corners, expected)
+
+
+@pytest.mark.parametrize("suffix", MESH_FORMATS)
+def test_a_mesh_that_reads_back_differently_replaces_nothing(tmp_path, suffix, monkeypatch):
+    monkeypatch.setattr(mesh_files, "read_mesh", lambda path: TETRAHEDRON)
+
     with pytest.raises(OutputError, match="reads back"):
         write_mesh(TETRAHEDRON, tmp_path / f"gland.{suffix}")
+
     assert list(tmp_path.iterdir()) == []

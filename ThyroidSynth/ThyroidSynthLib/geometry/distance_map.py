@@ -1,4 +1,4 @@
-"""How far one surface lies from another, point by point: what a colour map shows and a line sums up."""
+"""Distances of a surface to a reference surface, vertex by vertex and as summary measures."""
 
 from __future__ import annotations
 
@@ -32,22 +32,23 @@ class DistanceMap:
 
 
 def distance_map(surface: Surface, reference: Surface) -> DistanceMap:
-    """Measure how far a surface lies from a closed reference, both in the same frame in mm."""
-    values = signed_distance(reference, surface.vertices)
+    """Compute the distances of a surface to a closed reference, both in the same frame in mm."""
+    signed = signed_distance(reference, surface.vertices)
     weight = _vertex_areas(surface)
     weight = weight / weight.sum()
-    away = np.abs(values)
-    order = np.argsort(away)
-    p95 = away[order][np.searchsorted(np.cumsum(weight[order]), 0.95)]
+    distance = np.abs(signed)
+    order = np.argsort(distance)
+    p95 = distance[order][np.searchsorted(np.cumsum(weight[order]), 0.95)]
     return DistanceMap(
-        values_mm=values,
-        mean_mm=float(weight @ away),
+        values_mm=signed,
+        mean_mm=float(weight @ distance),
         p95_mm=float(p95),
-        largest_mm=float(away.max()),
-        bias_mm=float(weight @ values),
+        largest_mm=float(distance.max()),
+        bias_mm=float(weight @ signed),
     )
 
 
 def _vertex_areas(surface: Surface) -> np.ndarray:
-    areas = np.linalg.norm(surface.facing, axis=1) / 6.0
+    """Return a third of the area of the triangles around each vertex, shape (V,)."""
+    areas = np.linalg.norm(surface.scaled_normals, axis=1) / 6.0
     return np.bincount(surface.faces.ravel(), np.repeat(areas, 3), minlength=len(surface.vertices))

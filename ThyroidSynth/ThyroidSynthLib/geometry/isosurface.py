@@ -46,6 +46,47 @@ def surface_from_sdf_volume(sdf: Volume) -> Surface:
     return Surface(sdf.to_ras(surface.vertices[:, ::-1]), surface.faces[:, ::-1] if mirrored else surface.faces)
 
 
+def without_islands(sdf: np.ndarray, smallest: float, *, original: np.ndarray | None = None) -> np.ndarray:
+    """Remove islands from a field, and fill enclosed cavities, that have fewer than `smallest` grid points.
+
+    Their points change sign. A component counts as connected along the axes of the grid.
+
+    Parameters
+    ----------
+    sdf : ndarray, shape (n0, n1, n2)
+        Negative inside.
+    smallest : float
+        Least number of points of a component that is kept.
+    original : ndarray, shape of `sdf`, optional
+        A field whose own islands and cavities stay where `sdf` still has them.
+
+    Returns
+    -------
+    ndarray, shape (n0, n1, n2)
+        The field; `sdf` itself is left as it is.
+    """
+    from scipy.ndimage import label
+
+    reference = sdf if original is None else original
+    # Points outside the box are connected to each other, and to the box's outermost layer.
+    box = box_of((sdf < 0) | (reference < 0), margin=1)
+    values, reference = sdf[box], reference[box]
+    for inside, own in ((values < 0, reference < 0), (values >= 0, reference >= 0)):
+        component, count = label(inside)
+        if count == 1:
+            continue
+        removed = np.bincount(component.ravel()) < smallest
+        removed[0] = False
+        if original is not None:
+            own_component, _ = label(own)
+            own_small = own & (np.bincount(own_component.ravel()) < smallest)[own_component]
+            removed[component[own_small]] = False
+        values = np.where(removed[component], -values, values)
+    cleaned = sdf.copy()
+    cleaned[box] = values
+    return cleaned
+
+
 def surface_from_mask(mask: Volume) -> Surface:
     """Return the closed surface of a binary mask, in `ras_mm`.
 

@@ -1,4 +1,4 @@
-"""What a thyroid shares with another structure, such as the trachea, and a thyroid that shares nothing with it."""
+"""The overlap of a thyroid with another structure, such as the trachea, and its removal."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check,
 
 from .features import shared_volume
 from .grid import Grid
-from .isosurface import surface_from_mask, surface_from_sdf_volume
+from .isosurface import surface_from_mask, surface_from_sdf_volume, without_islands
 from .sampling import signed_distance
 from .surface import Surface
 from .volume import Volume
 from .voxelisation import voxelise
 
 REMOVAL_STEP_MM = 0.75
-"""Edge of the grid on which a carved thyroid is surfaced: as fine as that of a decoded one."""
+"""Spacing of the grid on which the remaining surface is extracted: as fine as for a decoded thyroid."""
 
 CLEARANCE_MM = 0.1
-"""Gap that carving leaves, so that flat triangles do not reach into the round structure again."""
+"""Gap left between the two structures, so that flat triangles do not reach into a round structure again."""
 
-# Pieces smaller than this share of the gland are crumbs that the cut has left.
+# Components that the removal leaves are islands below this share of the gland.
 _ISLAND_SHARE = 0.01
 _POINTS_AT_ONCE = 5_000
 
 
 def overlap_ml(surface: Surface, other: Volume | Surface) -> float:
-    """Measure the volume that lies in a thyroid and in another structure, in mL.
+    """Return the volume that a thyroid shares with another structure, in mL.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ def without_overlap(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Surface:
-    """Take out of a thyroid what it shares with another structure.
+    """Subtract another structure from a thyroid.
 
-    The thyroid is surfaced anew from its distance field, cut by that of the structure. Its voxels on
-    the grid of a structure's mask are free of the mask.
+    A new surface is extracted from the signed distance to the thyroid, limited by that to the structure. If the
+    structure is a mask, the thyroid voxelised on the mask's grid shares no voxel with it.
 
     Parameters
     ----------
@@ -60,17 +60,21 @@ def without_overlap(
     other : Volume or Surface
         The structure in `ras_mm`: a mask, whose non-zero voxels count, or a closed surface.
     step_mm : float
-        Edge of the grid on which the new surface is made.
+        Spacing of the grid on which the new surface is extracted.
+    progress, should_stop : callable
+        See `common.progress`.
 
     Returns
     -------
     Surface
-        Closed, in `ras_mm`; the same one when there is nothing to take out. Features must be measured again.
+        Closed, in `ras_mm`; the same object if there is no overlap. Its features must be measured again.
 
     Raises
     ------
     SynthesisError
-        Nothing of the thyroid is left.
+        Nothing of the thyroid would be left.
+    Cancelled
+        `should_stop` returned True.
     """
     near = surface_near(surface, other)
     if near is None or shared_volume(surface, near) == 0.0:
@@ -80,7 +84,7 @@ def without_overlap(
     structure = voxelise(near, grid).array.astype(bool)
     kept = gland & ~structure
     if not kept.any():
-        raise SynthesisError("The whole thyroid lies in the structure, and carving would leave nothing. Move it first.")
+        raise SynthesisError("The whole thyroid lies inside the structure, so nothing would be left. Move it first.")
     values = np.where(kept, -step_mm, step_mm)
     band = _band(kept)
     points = np.argwhere(band)[:, ::-1] * step_mm + grid.ijk_to_ras[:3, 3]
@@ -90,11 +94,12 @@ def without_overlap(
         to_structure = _distances(near, points[touched], silent, should_stop)
         distance[touched] = np.maximum(distance[touched], CLEARANCE_MM - to_structure)
     values[band] = distance
-    return _without_islands(surface_from_sdf_volume(Volume(values, grid.ijk_to_ras)))
+    values = without_islands(values, _ISLAND_SHARE * np.count_nonzero(values < 0))
+    return surface_from_sdf_volume(Volume(values, grid.ijk_to_ras))
 
 
 def surface_near(surface: Surface, other: Volume | Surface) -> Surface | None:
-    """Give the part of a structure that lies around a thyroid as a closed surface; None when it lies elsewhere."""
+    """Return the part of a structure around a thyroid as a closed surface, or None if the structure is elsewhere."""
     lower, upper = surface.bounds
     if isinstance(other, Surface):
         low, high = other.bounds
@@ -104,7 +109,7 @@ def surface_near(surface: Surface, other: Volume | Surface) -> Surface | None:
 
 
 def _cropped(mask: Volume, lower: np.ndarray, upper: np.ndarray) -> Volume | None:
-    """Cut a mask to a box in `ras_mm` with room around it, in which its cut ends do no harm."""
+    """Crop a mask to a box in `ras_mm` with a margin that keeps its cut ends outside the box."""
     corners = np.stack(np.meshgrid(*zip(lower, upper, strict=True), indexing="ij"), axis=-1).reshape(-1, 3)
     ijk = mask.to_ijk(corners)
     size = np.array(mask.array.shape[::-1])
@@ -117,7 +122,7 @@ def _cropped(mask: Volume, lower: np.ndarray, upper: np.ndarray) -> Volume | Non
 
 
 def _band(kept: np.ndarray) -> np.ndarray:
-    """Points next to the new surface, on either side: only there marching cubes reads more than the sign."""
+    """Mark the points next to the new surface: only there marching cubes uses more than the sign."""
     return _grown(kept, 1) & _grown(~kept, 1)
 
 
@@ -131,15 +136,6 @@ def _distances(surface: Surface, points: np.ndarray, progress: ProgressCallback,
     parts = []
     for start in range(0, len(points), _POINTS_AT_ONCE):
         check(should_stop)
-        progress(start / len(points), "Carving")
+        progress(start / len(points), "Removing overlap")
         parts.append(signed_distance(surface, points[start : start + _POINTS_AT_ONCE]))
     return np.concatenate(parts)
-
-
-def _without_islands(surface: Surface) -> Surface:
-    piece = surface.components()
-    a, b, c = surface.corners.transpose(1, 0, 2)
-    volume = np.abs(np.bincount(piece, np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0))
-    kept = surface.faces[(volume >= _ISLAND_SHARE * volume.sum())[piece]]
-    used, faces = np.unique(kept, return_inverse=True)
-    return Surface(surface.vertices[used], faces.reshape(-1, 3))

@@ -1,4 +1,4 @@
-"""Surfaces as VTK poly data and back. The frame is the caller's; no axis is flipped here."""
+"""Conversion between surfaces and VTK poly data. Positions stay in the caller's frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def polydata_of(surface: Surface, *, normals: bool = False) -> vtkPolyData:
-    """Give a surface as new poly data, with point normals for smooth shading when asked."""
+    """Convert a surface to new poly data in single precision, with point normals for smooth shading if `normals`."""
     from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
     from vtkmodules.vtkCommonCore import vtkPoints
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
@@ -35,17 +35,27 @@ def polydata_of(surface: Surface, *, normals: bool = False) -> vtkPolyData:
     return polydata
 
 
-def surface_of(polydata: vtkPolyData) -> Surface:
-    """Give poly data as a surface; polygons become triangles and coincident points one."""
+def surface_of(polydata: vtkPolyData, *, merge_points: bool = True) -> Surface:
+    """Convert poly data to a surface; polygons are split into triangles.
+
+    Parameters
+    ----------
+    polydata : vtkPolyData
+        Its lines and vertices are ignored.
+    merge_points : bool
+        Make points at the same position one vertex, and drop triangles that have no area then.
+    """
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkFiltersCore import vtkCleanPolyData, vtkTriangleFilter
 
-    clean = vtkCleanPolyData()
-    clean.SetInputData(polydata)
     triangles = vtkTriangleFilter()
     triangles.PassLinesOff()
     triangles.PassVertsOff()
-    triangles.SetInputConnection(clean.GetOutputPort())
+    triangles.SetInputData(polydata)
+    if merge_points:
+        clean = vtkCleanPolyData()
+        clean.SetInputData(polydata)
+        triangles.SetInputConnection(clean.GetOutputPort())
     triangles.Update()
     result = triangles.GetOutput()
     if result.GetNumberOfPolys() == 0:
@@ -55,11 +65,11 @@ def surface_of(polydata: vtkPolyData) -> Surface:
 
 
 def vertex_normals(surface: Surface) -> np.ndarray:
-    """Outward unit normals at the vertices, shape (V, 3), weighted by the area of the faces around."""
-    facing = surface.facing
-    around = surface.faces.T.ravel()
+    """Return the outward unit normals at the vertices, shape (V, 3): means over the faces, weighted by their area."""
+    scaled_normals = surface.scaled_normals
+    corners = surface.faces.T.ravel()
     normals = np.stack(
-        [np.bincount(around, np.tile(facing[:, axis], 3), len(surface.vertices)) for axis in range(3)], axis=1
+        [np.bincount(corners, np.tile(scaled_normals[:, axis], 3), len(surface.vertices)) for axis in range(3)], axis=1
     )
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     return normals / np.where(length > 0, length, 1.0)

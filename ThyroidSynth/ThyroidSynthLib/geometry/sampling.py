@@ -1,4 +1,4 @@
-"""Samples of the signed distance a shape is learned from (paper, section 2.5)."""
+"""Random points on surfaces, signed distances, and the SDF samples that a shape is learned from (section 2.5)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ OFFSET_SD = 0.1
 
 
 def sample_sdf(unit_surface: Surface, *, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw points on and around a surface, with their signed distance.
+    """Draw points on and around a surface, with their signed distance (paper, section 2.5).
 
-    Four fifths lie on the surface, uniform over its area, and have distance 0. The others are
-    randomly chosen surface points moved by N(0, 0.1²) along each axis, as published.
+    Four fifths lie on the surface, uniformly over its area, with distance 0. The others are randomly chosen
+    surface points moved by N(0, 0.1²) along each axis.
 
     Parameters
     ----------
     unit_surface : Surface
-        Closed surface in the `unit` frame. Distances are taken there, as the network sees them;
-        they are no lengths, because the frame's axes are scaled differently.
+        Closed surface in the `unit` frame, in which the distances are computed too. They are not lengths,
+        because the frame's axes are scaled differently.
     count : int
         Number of samples; 50,000 in the paper.
+    rng : numpy.random.Generator
+        Source of the random points.
 
     Returns
     -------
@@ -45,9 +47,9 @@ def sample_surface(surface: Surface, count: int, rng: np.random.Generator) -> np
 
 
 def sample_triangles(surface: Surface, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw points (count, 3) as `sample_surface` does, with the triangle (count,) that each lies on."""
+    """Draw points (count, 3) as `sample_surface` does; return them and the index (count,) of each one's triangle."""
     a, b, c = surface.corners.transpose(1, 0, 2)
-    cumulative = np.cumsum(np.linalg.norm(surface.facing, axis=1))
+    cumulative = np.cumsum(np.linalg.norm(surface.scaled_normals, axis=1))
     face = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
     u, v = rng.random((2, count, 1))
     # Fold the far half of the parallelogram back onto the triangle.
@@ -57,7 +59,7 @@ def sample_triangles(surface: Surface, count: int, rng: np.random.Generator) -> 
 
 
 def signed_distance(surface: Surface, points: np.ndarray) -> np.ndarray:
-    """Distance of points (n, 3) to a closed surface in their common frame, negative inside, shape (n,)."""
+    """Return the distance of points (n, 3) to a closed surface in the same frame, negative inside, shape (n,)."""
     from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
     from vtkmodules.vtkCommonCore import vtkDoubleArray
     from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance

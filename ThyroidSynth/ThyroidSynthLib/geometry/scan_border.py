@@ -1,4 +1,4 @@
-"""Where a scan ends: on which sides it cuts a gland, and which part of a surface lies in it."""
+"""The borders of a scan: which sides cut a gland, and which parts of a surface are in the scan or beyond."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from .polydata import polydata_of, surface_of
 from .surface import Surface
 from .volume import Volume
 
-# A layer of voxels lies beyond the scan when its centres are further out than this share of its thickness.
+# A layer of voxels is beyond the scan if its centres are further out than this share of its thickness.
 BEYOND_SHARE = 0.4
-# Half a voxel belongs to the outermost voxels' centres on every side.
-_HALF = 0.5
+
+# A side of the scan: the axis of its voxels (0 for i), the continuous index at which the scan ends there, and the
+# direction along the axis (1 or -1) that leads into the scan.
+_Side = tuple[int, float, float]
 
 
 def cut_sides(gland: Volume, scan: Grid) -> np.ndarray:
-    """Say on which sides a gland lies in the outermost voxels of a scan.
+    """Return on which sides a gland reaches the outermost voxels of a scan.
 
     Parameters
     ----------
     gland : Volume
-        Cut to the box it fills; its voxels may be others than the scan's.
+        Cropped to its voxels, which need not be those of the scan.
+    scan : Grid
+        The scan.
 
     Returns
     -------
@@ -39,58 +43,53 @@ def cut_sides(gland: Volume, scan: Grid) -> np.ndarray:
 
 
 def part_in_scan(surface_ras: Surface, scan: Grid) -> Surface:
-    """Give the part of a closed surface in `ras_mm` that lies in a scan's voxels, closed where the scan ends.
+    """Return the part of a closed surface in `ras_mm` that lies in a scan's voxels, closed where the scan ends.
 
-    Without triangles where no part does.
+    If there is no such part, the result has no triangles.
     """
-    last = np.array(scan.shape[::-1]) - 1
-    planes = [(axis, -_HALF, 1.0) for axis in range(3)] + [(axis, last[axis] + _HALF, -1.0) for axis in range(3)]
-    return _clipped(surface_ras, scan, planes)
+    return _clipped(surface_ras, scan, [side for axis in range(3) for side in _sides(scan, axis)])
 
 
 def parts_beyond_scan(surface_ras: Surface, scan: Grid) -> list[Surface]:
-    """Give the parts of a closed surface in `ras_mm` that lie beyond a scan's sides, each closed.
+    """Return the parts of a closed surface in `ras_mm` that lie beyond a scan's sides, each closed.
 
-    Beyond a corner of the scan a part belongs to one side only, so that no two overlap.
+    A part beyond a corner of the scan belongs to one side only, so that no two parts overlap.
     """
-    last = np.array(scan.shape[::-1]) - 1
-    parts, inner = [], []
+    parts = []
+    within: list[_Side] = []
     for axis in (2, 1, 0):
-        for level, facing in ((-_HALF, 1.0), (last[axis] + _HALF, -1.0)):
-            part = _clipped(surface_ras, scan, [*inner, (axis, level, -facing)])
+        sides = _sides(scan, axis)
+        for _, index, inwards in sides:
+            part = _clipped(surface_ras, scan, [*within, (axis, index, -inwards)])
             if len(part.faces):
                 parts.append(part)
-        inner += [(axis, -_HALF, 1.0), (axis, last[axis] + _HALF, -1.0)]
+        within += sides
     return parts
 
 
-def joined(surfaces: list[Surface]) -> Surface:
-    """Give several surfaces as one of several pieces."""
-    first = np.cumsum([0, *(len(surface.vertices) for surface in surfaces[:-1])])
-    faces = [surface.faces + start for surface, start in zip(surfaces, first, strict=True)]
-    return Surface(np.concatenate([surface.vertices for surface in surfaces]), np.concatenate(faces))
+def _sides(scan: Grid, axis: int) -> list[_Side]:
+    # Voxels extend half their size beyond their centres.
+    return [(axis, -0.5, 1.0), (axis, float(scan.last_ijk[axis]) + 0.5, -1.0)]
 
 
-def _clipped(surface_ras: Surface, scan: Grid, planes: list[tuple[int, float, float]]) -> Surface:
-    """Keep what lies before planes, each given by an axis of the scan's voxels, an index and a direction."""
+def _clipped(surface_ras: Surface, scan: Grid, sides: list[_Side]) -> Surface:
+    """Return the part of a closed surface on the inner side of each of some sides of a scan, closed again."""
     from vtkmodules.vtkCommonDataModel import vtkPlane, vtkPlaneCollection
     from vtkmodules.vtkFiltersGeneral import vtkClipClosedSurface
 
-    # VTK keeps single precision; small coordinates keep more of it.
+    # VTK keeps single precision, which is finer for small coordinates.
     centre = surface_ras.vertices.mean(axis=0)
     to_index = np.linalg.inv(scan.ijk_to_ras[:3, :3])
-    collection = vtkPlaneCollection()
-    for axis, level, direction in planes:
-        index = np.zeros(3)
-        index[axis] = level
-        normal = direction * to_index[axis]
+    planes = vtkPlaneCollection()
+    for axis, index, inwards in sides:
+        normal = inwards * to_index[axis]
         plane = vtkPlane()
-        plane.SetOrigin((scan.ijk_to_ras[:3, :3] @ index + scan.ijk_to_ras[:3, 3] - centre).tolist())
+        plane.SetOrigin((scan.to_ras(index * np.eye(3)[axis]) - centre).tolist())
         plane.SetNormal((normal / np.linalg.norm(normal)).tolist())
-        collection.AddItem(plane)
+        planes.AddItem(plane)
     clip = vtkClipClosedSurface()
     clip.SetInputData(polydata_of(surface_ras.moved(surface_ras.vertices - centre)))
-    clip.SetClippingPlanes(collection)
+    clip.SetClippingPlanes(planes)
     clip.Update()
-    found = surface_of(clip.GetOutput())
-    return found.moved(found.vertices + centre)
+    part = surface_of(clip.GetOutput())
+    return part.moved(part.vertices + centre)

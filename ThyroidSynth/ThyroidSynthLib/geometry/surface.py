@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import trimesh
 
 
 @dataclass(frozen=True)
@@ -14,7 +19,7 @@ class Surface:
     Attributes
     ----------
     vertices : ndarray of float64, shape (V, 3)
-        Positions; which frame they are in is said where a surface is passed.
+        Positions, in a frame that is named where a surface is passed.
     faces : ndarray of int64, shape (F, 3)
         Vertex indices of each triangle.
     """
@@ -26,15 +31,22 @@ class Surface:
         object.__setattr__(self, "vertices", np.asarray(self.vertices, dtype=np.float64).reshape(-1, 3))
         object.__setattr__(self, "faces", np.asarray(self.faces, dtype=np.int64).reshape(-1, 3))
 
+    @classmethod
+    def joined(cls, surfaces: Sequence[Surface]) -> Surface:
+        """Return several surfaces as one, whose components they are."""
+        first = np.cumsum([0, *(len(surface.vertices) for surface in surfaces[:-1])])
+        faces = [surface.faces + start for surface, start in zip(surfaces, first, strict=True)]
+        return cls(np.concatenate([surface.vertices for surface in surfaces]), np.concatenate(faces))
+
     @property
     def corners(self) -> np.ndarray:
         """Positions of each triangle's three corners, shape (F, 3, 3)."""
         return self.vertices[self.faces]
 
     @property
-    def facing(self) -> np.ndarray:
-        """Vectors (F, 3) that point out of each triangle and are as long as twice its area."""
-        # By coordinate, corner and triangle: np.cross, and corners one after the other, take four times as long.
+    def scaled_normals(self) -> np.ndarray:
+        """Outward normals of the triangles, as long as twice their area, shape (F, 3)."""
+        # A row for each coordinate: np.cross on the corners takes four times as long.
         coordinates = np.ascontiguousarray(self.vertices.T)
         corners = np.take(coordinates, self.faces.T.ravel(), axis=1).reshape(3, 3, -1)
         ux, uy, uz = corners[:, 1] - corners[:, 0]
@@ -44,7 +56,7 @@ class Surface:
     @property
     def volume(self) -> float:
         """Enclosed volume in cubed units of the vertices, by the divergence theorem."""
-        return float(np.einsum("ij,ij->", self.vertices[self.faces[:, 0]], self.facing)) / 6.0
+        return float(np.einsum("ij,ij->", self.vertices[self.faces[:, 0]], self.scaled_normals)) / 6.0
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -52,11 +64,11 @@ class Surface:
         return self.vertices.min(axis=0), self.vertices.max(axis=0)
 
     def moved(self, vertices: np.ndarray) -> Surface:
-        """Give the same triangles over other vertex positions."""
+        """Return the same triangles with other vertex positions (V, 3)."""
         return Surface(vertices, self.faces)
 
     def is_closed(self) -> bool:
-        """Say whether every edge borders exactly two triangles that agree on which side is out."""
+        """Check whether every edge borders exactly two triangles with the same outside."""
         forward = self.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
         if len(forward) == 0:
             return False
@@ -66,7 +78,7 @@ class Surface:
         return bool((np.diff(edges) > 0).all() and np.array_equal(edges, opposite))
 
     def components(self) -> np.ndarray:
-        """Number the connected component of each face, shape (F,), from 0."""
+        """Return the number of the connected component of each face, shape (F,), counted from 0."""
         from scipy.sparse import coo_matrix
         from scipy.sparse.csgraph import connected_components
 
@@ -75,3 +87,9 @@ class Surface:
         graph = coo_matrix((np.ones(len(start)), (start, end)), shape=(count, count))
         _, label = connected_components(graph, connection="weak")
         return np.unique(label[self.faces[:, 0]], return_inverse=True)[1]
+
+    def to_trimesh(self) -> trimesh.Trimesh:
+        """Return the surface as a trimesh mesh with the same vertices and faces, in the same frame."""
+        import trimesh
+
+        return trimesh.Trimesh(self.vertices, self.faces, process=False)

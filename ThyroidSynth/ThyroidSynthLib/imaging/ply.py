@@ -1,4 +1,8 @@
-"""Surfaces as binary PLY files, in whatever frame the caller says."""
+"""Binary PLY files, in the caller's frame.
+
+Own code, because VTK's PLY reader crashes on a truncated file and its writer takes no named values per vertex, and
+trimesh is not part of Slicer.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +26,11 @@ def write_ply(
     Parameters
     ----------
     surface : Surface
-        What to write.
+        The surface.
     path : path-like
-        Where to.
+        The file.
     comment : str
-        One line for the header; name the frame and the unit.
+        One line for the header, which names the frame and the unit.
     scalars : mapping of str to ndarray (V,), optional
         One number for each vertex, by name.
     """
@@ -50,7 +54,7 @@ def write_ply(
 
 
 def read_ply(path: Path | str) -> Surface:
-    """Read a surface `write_ply` wrote, without its scalars.
+    """Read a surface that `write_ply` wrote, without its scalars.
 
     Raises
     ------
@@ -73,9 +77,9 @@ def read_ply(path: Path | str) -> Surface:
     columns = sum(line.startswith("property float ") for line in lines)
     expected = vertices * 4 * columns + faces * _FACE.itemsize
     if not end or "format binary_little_endian 1.0" not in lines or columns < 3 or len(body) != expected:
-        raise InputError(f"{path} is damaged or was not written by ThyroidSynth. Make it again.")
+        raise InputError(f"{path} is damaged or was not written by ThyroidSynth. Write it again.")
     positions = np.frombuffer(body, "<f4", vertices * columns).reshape(-1, columns)[:, :3]
     triangles = np.frombuffer(body, _FACE, faces, offset=vertices * 4 * columns)["vertices"]
     if faces and (triangles.min() < 0 or triangles.max() >= vertices):
-        raise InputError(f"{path} is damaged (a triangle has a corner that does not exist). Make it again.")
+        raise InputError(f"{path} is damaged (a triangle has a corner that does not exist). Write it again.")
     return Surface(positions, triangles)

@@ -12,7 +12,7 @@ from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Frame, Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.sampling import signed_distance
-from ThyroidSynthLib.geometry.scan_border import cut_sides, joined, part_in_scan, parts_beyond_scan
+from ThyroidSynthLib.geometry.scan_border import cut_sides, part_in_scan, parts_beyond_scan
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
@@ -109,7 +109,7 @@ def test_what_lies_beyond_a_corner_of_the_scan_is_counted_once() -> None:
     parts = [part_in_scan(surface, scan), *parts_beyond_scan(surface, scan)]
 
     assert sum(part.volume for part in parts) == pytest.approx(surface.volume, rel=1e-5)
-    whole = joined(parts)
+    whole = Surface.joined(parts)
     assert isinstance(whole, Surface) and whole.volume == pytest.approx(surface.volume, rel=1e-5)
 
 

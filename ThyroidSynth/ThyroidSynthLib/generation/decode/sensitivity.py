@@ -101,7 +101,7 @@ def _volume_and_overlap(sdf: ShapeSdf, surface: Surface) -> tuple[np.ndarray, np
 
 def _surface_points(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     """Give points spread evenly over a surface (n, 3) and the area (n,) that each stands for."""
-    area = np.linalg.norm(surface.facing, axis=1) / 2
+    area = np.linalg.norm(surface.scaled_normals, axis=1) / 2
     if len(area) <= _SURFACE_POINTS:
         return surface.corners.mean(axis=1), area
     # Triangles come in the order of the grid, so equal shares of the summed area lie evenly.

@@ -269,6 +269,6 @@ def _drawn(surface: Surface, frame: Frame, rng: np.random.Generator) -> tuple[np
     origin = rng.integers(_SURFACE_POINTS, size=_NEARBY_POINTS)
     nearby = on_surface[origin] + rng.normal(scale=_NEARBY_SD, size=(_NEARBY_POINTS, 3))
     target = np.concatenate([np.zeros(_SURFACE_POINTS), signed_distance(unit, nearby)])
-    normal = surface.facing[np.concatenate([face, face[origin]])]
+    normal = surface.scaled_normals[np.concatenate([face, face[origin]])]
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     return frame.to_mm(np.concatenate([on_surface, nearby])), target, normal

@@ -216,6 +216,7 @@ def fitPatient(
 def _splitAtBorder(surface: Surface, placement: Placement, scan: Grid) -> tuple[Surface, Surface | None]:
     """Return the part of a gland inside the scan, in `trachea_mm`, and the part beyond it, in `ras_mm`."""
     from ThyroidSynthLib.geometry.scan_border import part_in_scan, parts_beyond_scan
+    from ThyroidSynthLib.geometry.surface import Surface
 
     surface_ras = surface.moved(placement.to_ras(surface.vertices))
     beyond = parts_beyond_scan(surface_ras, scan)

@@ -1,0 +1,168 @@
+"""The surface of a mask is closed, faces outward and holds exactly the mask."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask, surface_from_sdf, without_islands
+from ThyroidSynthLib.geometry.sampling import signed_distance
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
+
+
+def a_gland(*, size: float = 1.0, bridge: bool = False) -> np.ndarray:
+    """Two lobes in (k, j, i) order; the bridge is one voxel thin."""
+    k, j, i = np.meshgrid(np.arange(34), np.arange(22), np.arange(28), indexing="ij")
+    left = ((i - 7) / 5) ** 2 + ((j - 11) / 5) ** 2 + ((k - 17) / 11) ** 2 < size**2
+    right = ((i - 20) / 4) ** 2 + ((j - 10) / 5) ** 2 + ((k - 15) / 10) ** 2 < size**2
+    mask = left | right
+    if bridge:
+        mask[14:17, 11, 7:20] = True
+    return mask
+
+
+def volume_of(mask: np.ndarray, spacing: tuple[float, float, float] = (1.5, 1.5, 1.5)) -> Volume:
+    return Volume(mask, np.diag([*spacing, 1.0]))
+
+
+def voxelised(surface: Surface, volume: Volume) -> np.ndarray:
+    centres = volume.to_ras(np.argwhere(np.ones(volume.array.shape, dtype=bool))[:, ::-1])
+    return signed_distance(surface, centres).reshape(volume.array.shape) < 0
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("signs", list(product((-1.0, 1.0), repeat=3)))
+def test_the_surface_is_closed_and_faces_outwards_for_any_axes(
+    order: tuple[int, ...], signs: tuple[float, ...]
+) -> None:
+    mask = np.zeros((7, 6, 5), dtype=np.uint8)
+    mask[1:6, 2:4, 1:4] = 1
+    mask[1, 4, 1] = 1
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.eye(3)[:, order] * signs * (1.0, 1.5, 2.0)
+    matrix[:3, 3] = (30.0, -200.0, 900.0)
+    volume = Volume(mask, matrix)
+
+    surface = surface_from_mask(volume)
+
+    assert surface.is_closed()
+    assert surface.volume / 1000 == pytest.approx(mask.sum() * volume.voxel_volume_ml, rel=0.02)
+    assert (surface.vertices.mean(axis=0) - volume.center_of_mass_ras()) == pytest.approx(0.0, abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("size", "spacing", "smallest_ml", "largest_ml"),
+    [
+        (1.0, (1.5, 1.5, 1.5), 5.0, 10.0),
+        (1.0, (0.8, 0.8, 5.0), 5.0, 10.0),
+        (0.5, (1.5, 1.5, 1.5), 0.5, 1.0),
+        (0.3, (1.5, 1.5, 1.5), 0.05, 0.3),
+    ],
+)
+def test_the_surface_has_the_volume_of_the_voxels(size, spacing, smallest_ml: float, largest_ml: float) -> None:
+    volume = volume_of(a_gland(size=size), spacing)
+    voxels_ml = volume.array.sum() * volume.voxel_volume_ml
+    assert smallest_ml < voxels_ml < largest_ml
+
+    surface = surface_from_mask(volume)
+
+    assert surface.volume / 1000 == pytest.approx(voxels_ml, rel=0.01)
+
+
+def test_a_single_voxel_keeps_its_volume() -> None:
+    mask = np.zeros((3, 3, 3), dtype=np.uint8)
+    mask[1, 1, 1] = 1
+
+    surface = surface_from_mask(volume_of(mask))
+
+    assert surface.is_closed()
+    assert surface.volume == pytest.approx(1.5**3, rel=0.02)
+
+
+def test_every_voxel_centre_stays_on_its_side_of_the_surface() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(11, 12, 13))
+    for axis in range(3):
+        noise = noise + np.roll(noise, 1, axis=axis)
+    ragged = np.pad(noise > 0.5, 1)
+    # The rounded lobes stand for glands, the ragged mask for the worst segmentation.
+    for mask in (a_gland(size=0.6, bridge=False)[8:28, 4:18], ragged):
+        volume = volume_of(mask, (1.5, 1.0, 2.0))
+        np.testing.assert_array_equal(voxelised(surface_from_mask(volume), volume), mask)
+
+
+def test_an_isthmus_of_one_voxel_survives_and_two_lobes_stay_separate() -> None:
+    with_bridge = surface_from_mask(volume_of(a_gland(bridge=True)))
+    without = surface_from_mask(volume_of(a_gland()))
+
+    assert with_bridge.components().max() + 1 == 1
+    assert without.components().max() + 1 == 2
+    assert with_bridge.is_closed()
+
+
+def test_a_gap_of_one_voxel_between_lobes_survives() -> None:
+    mask = np.zeros((12, 12, 15), dtype=bool)
+    mask[2:10, 2:10, 1:7] = mask[2:10, 2:10, 8:14] = True
+
+    assert surface_from_mask(volume_of(mask)).components().max() + 1 == 2
+
+
+def test_the_surface_is_closed_where_the_scan_cuts_the_mask() -> None:
+    volume = volume_of(np.ones((4, 5, 6), dtype=np.uint8))
+
+    surface = surface_from_mask(volume)
+
+    assert surface.is_closed()
+    assert surface.volume / 1000 == pytest.approx(120 * volume.voxel_volume_ml, rel=0.02)
+
+
+def test_labels_other_than_1_are_inside_and_an_empty_mask_is_refused() -> None:
+    mask = a_gland().astype(np.int16)
+
+    assert surface_from_mask(volume_of(17 * mask)).volume == surface_from_mask(volume_of(mask)).volume
+    with pytest.raises(ValueError, match="empty mask"):
+        surface_from_mask(volume_of(np.zeros_like(mask)))
+
+
+def test_a_field_with_zeros_at_grid_points_gives_a_closed_surface() -> None:
+    position = np.stack(np.meshgrid(*[np.arange(-12.0, 13.0)] * 3, indexing="ij"), axis=-1)
+    distance = np.linalg.norm(position, axis=-1)
+
+    for radius in (5.0, 9.0, 10.0):
+        assert (distance == radius).any()
+        surface = surface_from_sdf(distance - radius)
+        assert surface.is_closed()
+        assert surface.volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.03)
+        assert surface.vertices.mean(axis=0) == pytest.approx([12.0] * 3, abs=1e-6)
+
+
+def test_a_field_that_does_not_cross_the_level_is_refused() -> None:
+    with pytest.raises(ValueError, match="level"):
+        surface_from_sdf(np.ones((4, 4, 4)))
+
+
+def test_small_islands_and_cavities_are_removed_from_a_field() -> None:
+    sdf = np.full((20, 20, 20), 0.5)
+    sdf[2:12, 2:12, 2:12] = -0.5
+    sdf[5, 5, 5] = 0.25
+    sdf[15, 15, 15:17] = -0.25
+    large = sdf.copy()
+    large[5, 5, 5] = -0.25
+    large[15, 15, 15:17] = 0.25
+
+    np.testing.assert_array_equal(without_islands(sdf, smallest=3), large)
+    assert sdf[15, 15, 15] == -0.25, "the argument is left as it is"
+    np.testing.assert_array_equal(without_islands(sdf, smallest=1), sdf)
+
+
+def test_islands_of_the_original_field_stay() -> None:
+    original = np.full((20, 20, 20), 0.5)
+    original[2:12, 2:12, 2:12] = -0.5
+    original[15, 15, 15:17] = -0.25
+    edited = original.copy()
+    edited[17, 3, 3] = -0.5
+
+    np.testing.assert_array_equal(without_islands(edited, smallest=3, original=original), original)
