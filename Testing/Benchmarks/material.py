@@ -12,7 +12,6 @@ from ThyroidSynthLib.dataset.synthetic import write_example_dataset
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 CASES = 40
-MODEL = Path(__file__).resolve().parents[2] / "ThyroidSynth" / "Resources" / "Models" / "example.safetensors"
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ def make_material(folder: Path) -> Material:
     """Write an example dataset of `CASES` valid cases, prepare it, and read the model."""
     dataset, cohort_folder = folder / "dataset", folder / "cohort"
     write_example_dataset(dataset, cases=CASES, seed=1, defective_share=0.0, with_ct=False)
-    model = ShapeModel.load(MODEL)
+    model = ShapeModel.load("example")
     started = time.perf_counter()
     prepare_material(dataset, cohort_folder, model, workers=1)
     seconds = (time.perf_counter() - started) / CASES

@@ -131,7 +131,7 @@ def test_evaluate_tells_before_it_computes_that_the_card_cannot_be_put_there(cap
 
     assert run("evaluate", own, cohort, "--quick", "--to-card", "--out", tmp_path / "out") == 1
 
-    assert "is no evaluation and is left as it is" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert "is not an evaluation and is not replaced" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["comparison.html", "comparison.csv", "comparison.json"])

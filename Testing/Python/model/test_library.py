@@ -1,4 +1,4 @@
-"""The shelf of models: what is on it, what may be done to it, and what never happens to it."""
+"""The model library lists, copies, renames and deletes models, and never overwrites or changes a shipped one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import pytest
 
 from ThyroidSynthLib.common.errors import ModelError, OutputError
 from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.model.description import describe_model
 from ThyroidSynthLib.model.library import ModelLibrary, evaluation_of, evaluation_state, put_evaluation_beside
+from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.shipped import model_path
 
-SHIPPED = Path(__file__).resolve().parents[3] / "ThyroidSynth" / "Resources" / "Models"
-EXAMPLE = SHIPPED / "example.safetensors"
+EXAMPLE = model_path("example")
 
 
 @pytest.fixture
 def library(tmp_path):
-    return ModelLibrary(tmp_path / "library", SHIPPED)
+    return ModelLibrary(tmp_path / "library")
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def write_evaluation(path: Path, model: Path) -> None:
     path.write_text(json.dumps({"kind": "evaluation", "model": {"checksum": sha256_of(model)}}))
 
 
-def test_a_new_shelf_has_the_model_that_ships(library):
+def test_a_new_library_has_the_shipped_model(library):
     (model,) = library.models()
 
     assert (model.name, model.shipped, model.path) == ("example", True, EXAMPLE)
@@ -47,7 +49,7 @@ def test_a_new_shelf_has_the_model_that_ships(library):
     assert not library.folder.exists()
 
 
-def test_an_added_model_is_a_copy_with_its_date(library, other_model):
+def test_an_added_model_is_a_copy_that_keeps_its_date(library, other_model):
     os.utime(other_model, (1_600_000_000, 1_600_000_000))
 
     path = library.add(other_model, "neck study")
@@ -59,7 +61,7 @@ def test_an_added_model_is_a_copy_with_its_date(library, other_model):
     assert other_model.is_file()
 
 
-def test_adding_twice_gives_one_model_and_another_of_the_name_gets_a_number(library, other_model):
+def test_adding_a_model_twice_keeps_one_and_another_model_of_its_name_gets_a_number(library, other_model):
     first = library.add(other_model, "m")
 
     assert library.add(other_model, "m") == first
@@ -70,14 +72,14 @@ def test_adding_twice_gives_one_model_and_another_of_the_name_gets_a_number(libr
 
 def test_only_models_are_added(library, tmp_path):
     path = tmp_path / "x.safetensors"
-    path.write_bytes(b"nothing of the kind")
+    path.write_bytes(b"not a model")
 
     with pytest.raises(ModelError, match="damaged"):
         library.add(path)
     assert not library.folder.exists()
 
 
-def test_a_damaged_file_on_the_shelf_is_listed_with_what_is_wrong(library):
+def test_a_damaged_file_is_listed_with_its_problem(library):
     library.folder.mkdir()
     (library.folder / "broken.safetensors").write_bytes(b"1")
     (library.folder / ".half.partial.safetensors").write_bytes(b"1")
@@ -101,7 +103,7 @@ def test_renaming_never_overwrites(library, other_model):
     assert library.rename(renamed, "c") == renamed
 
 
-def test_the_models_that_ship_and_files_elsewhere_are_left_alone(library, other_model):
+def test_shipped_models_and_files_elsewhere_are_neither_renamed_nor_deleted(library, other_model):
     before = EXAMPLE.read_bytes()
 
     for path in (EXAMPLE, other_model):
@@ -113,7 +115,7 @@ def test_the_models_that_ship_and_files_elsewhere_are_left_alone(library, other_
     assert other_model.is_file()
 
 
-def test_a_deleted_model_is_gone_with_its_evaluation(library, other_model):
+def test_deleting_a_model_deletes_its_evaluation(library, other_model):
     write_evaluation(other_model.parent / "evaluation.json", other_model)
     path = library.add(other_model, "m")
     assert (library.folder / "m.evaluation.json").is_file()
@@ -124,14 +126,14 @@ def test_a_deleted_model_is_gone_with_its_evaluation(library, other_model):
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a/b", "..", ".x", "a:b", "x" * 81, "a\nb", "dot."])
-def test_names_that_are_no_file_names_are_refused(library, other_model, name):
+def test_names_that_cannot_be_file_names_are_refused(library, other_model, name):
     path = library.add(other_model, "m")
 
     with pytest.raises(OutputError, match="cannot be named"):
         library.rename(path, name)
 
 
-def test_an_evaluation_follows_its_model_and_is_told_from_anothers(library, other_model):
+def test_an_evaluation_is_renamed_with_its_model_and_ignored_for_another(library, other_model):
     write_evaluation(other_model.parent / "evaluation.json", other_model)
     path = library.rename(library.add(other_model, "m"), "n")
 
@@ -141,7 +143,7 @@ def test_an_evaluation_follows_its_model_and_is_told_from_anothers(library, othe
     assert evaluation_of(EXAMPLE)["model"]["checksum"] == sha256_of(EXAMPLE)
 
 
-def test_an_evaluation_is_put_beside_its_model_and_an_earlier_one_replaced(other_model, tmp_path):
+def test_an_evaluation_put_beside_its_model_replaces_an_earlier_one(other_model, tmp_path):
     found = tmp_path / "report" / "evaluation.json"
     found.parent.mkdir()
     write_evaluation(found, other_model)
@@ -157,15 +159,29 @@ def test_an_evaluation_is_put_beside_its_model_and_an_earlier_one_replaced(other
     assert evaluation_of(other_model) is not None
 
 
-def test_only_its_own_evaluation_is_put_beside_a_model_and_nothing_else_is_lost(other_model, tmp_path):
+def test_only_a_models_own_evaluation_is_put_beside_it_and_other_files_are_kept(other_model, tmp_path):
     found = tmp_path / "evaluation.json"
     write_evaluation(found, EXAMPLE)
-    with pytest.raises(ModelError, match="is no evaluation of"):
+    with pytest.raises(ModelError, match="is not an evaluation of"):
         put_evaluation_beside(other_model, found)
 
     write_evaluation(found, other_model)
     mine = other_model.with_name("model.evaluation.json")
     mine.write_text("my notes")
-    with pytest.raises(OutputError, match="left as it is"):
+    with pytest.raises(OutputError, match="is not replaced"):
         put_evaluation_beside(other_model, found)
     assert mine.read_text() == "my notes"
+
+
+def test_the_shipped_model_can_be_named_instead_of_its_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "example").mkdir()  # A folder of that name is not a model file.
+
+    assert EXAMPLE.is_file()
+    assert describe_model("example").path == EXAMPLE
+    assert ShapeModel.load("example").checksum == sha256_of(EXAMPLE)
+    for other in ("model.safetensors", "no/example", "example.safetensors"):
+        assert model_path(other) == Path(other)
+    (tmp_path / "example").rmdir()
+    (tmp_path / "example").write_bytes(b"a file of the user")
+    assert model_path("example") == Path("example")

@@ -12,6 +12,8 @@ import numpy as np
 from ThyroidSynthLib.common.errors import ModelError
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
+from .shipped import model_path
+
 # A header holds names and places of a dozen tensors and the ids of the cases; more is no model.
 _LARGEST_HEADER = 64 * 1024 * 1024
 
@@ -87,14 +89,19 @@ class ModelDescription:
 
 
 def describe_model(path: Path | str) -> ModelDescription:
-    """Read what a model file says of itself.
+    """Read the description of a model from its file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, or the name of a shipped model, such as "example".
 
     Raises
     ------
     ModelError
         The file is missing, damaged or not a model.
     """
-    path = Path(path)
+    path = model_path(path)
     header, data_start = _header(path)
     try:
         about: dict[str, Any] = json.loads(header["__metadata__"]["thyroidsynth"])

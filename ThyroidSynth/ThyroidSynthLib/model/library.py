@@ -1,8 +1,7 @@
-"""The shelf: a folder of the user's shape models, and beside it those that ship with the module.
+"""The model library: a folder of the user's shape models, and the models that are installed with the module.
 
-A model is known by the name of its file. What `thyroidsynth evaluate` found of a model stands beside it
-as ``<name>.evaluation.json``. Nothing is ever overwritten, and the models that ship are never touched.
-Reading the shelf needs no PyTorch.
+A model is known by the name of its file. The result of ``thyroidsynth evaluate`` lies beside it as
+``<name>.evaluation.json``. Models are never overwritten, and shipped models are never changed. Needs no PyTorch.
 """
 
 from __future__ import annotations
@@ -17,29 +16,29 @@ from ThyroidSynthLib.common.errors import InputError, ModelError, OutputError
 from ThyroidSynthLib.common.files import atomic_path, read_json, sha256_of
 
 from .description import ModelDescription, describe_model
+from .shipped import SHIPPED_MODELS, SUFFIX
 
-SUFFIX = ".safetensors"
 EVALUATION_SUFFIX = ".evaluation.json"
 
 _LONGEST_NAME = 80
-# Refused by Windows, where a shelf may lie on a shared drive.
+# Not allowed by Windows, where a library may lie on a shared drive.
 _FORBIDDEN = frozenset('<>:"/\\|?*')
 
 
 @dataclass(frozen=True)
 class LibraryModel:
-    """A model on the shelf.
+    """A model of the library.
 
     Attributes
     ----------
     path : Path
         Its file.
     shipped : bool
-        Whether it came with the module and so can be neither renamed nor deleted.
+        Whether it was installed with the module, so that it can be neither renamed nor deleted.
     description : ModelDescription or None
-        None when the file cannot be read as a model.
+        None if the file cannot be read as a model.
     problem : str
-        Why it cannot be read; else empty.
+        Why it cannot be read; empty if it can.
     """
 
     path: Path
@@ -49,107 +48,104 @@ class LibraryModel:
 
     @property
     def name(self) -> str:
-        """Its name on the shelf."""
+        """Its name in the library."""
         return self.path.stem
 
 
 class ModelLibrary:
-    """A folder of shape models.
+    """A folder of shape models, and the shipped ones.
 
     Parameters
     ----------
     folder : Path
-        The user's own models; made when the first one is added.
-    shipped : Path, optional
-        The folder of the models that come with the module.
+        The user's own models; created when the first one is added.
     """
 
-    def __init__(self, folder: Path | str, shipped: Path | str | None = None) -> None:
+    def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self._shipped = Path(shipped) if shipped is not None else None
 
     def models(self) -> tuple[LibraryModel, ...]:
-        """Give all models, those that ship first, each group by name."""
-        found = [(path, True) for path in _model_files(self._shipped)]
+        """Return all models: the shipped ones, then the user's, each group sorted by name."""
+        found = [(path, True) for path in self.shipped_files()]
         found += [(path, False) for path in _model_files(self.folder)]
-        return tuple(_in_library(path, shipped) for path, shipped in found)
+        return tuple(_library_model(path, shipped) for path, shipped in found)
 
     def shipped_files(self) -> tuple[Path, ...]:
-        """Give the files of the models that ship, without opening them."""
-        return tuple(_model_files(self._shipped))
+        """Return the files of the shipped models, without opening them."""
+        return tuple(_model_files(SHIPPED_MODELS))
 
     def is_shipped(self, path: Path) -> bool:
-        """Say whether a file came with the module."""
-        return self._shipped is not None and path.parent == self._shipped
+        """Return whether a file is one of the shipped models."""
+        return path.parent == SHIPPED_MODELS
 
     def add(self, path: Path | str, name: str = "") -> Path:
-        """Copy a model onto the shelf, with its evaluation if one lies beside it, and give the copy's path.
+        """Copy a model into the library, with its evaluation if there is one, and return the path of the copy.
 
-        Where the name is another model's a number is added to it. The very model that is there already
-        under the name is not copied again, so adding twice does no harm.
+        If another model has the name already, a number is added to it. If the same model has it already, nothing is
+        copied.
 
         Parameters
         ----------
         path : Path
-            A model file anywhere.
+            A model file.
         name : str
-            Its name on the shelf; that of its file by default.
+            Its name in the library; by default that of its file.
 
         Raises
         ------
         ModelError
-            The file is no model.
+            The file is not a model.
         OutputError
-            The name cannot be a file's, or the shelf cannot be written.
+            The name cannot be that of a file, or the folder is not writable.
         """
         path = Path(path)
         describe_model(path)
         plain = checked_name(name or path.stem)
-        number, wanted = 1, self._path(plain)
-        while wanted.exists():
-            if sha256_of(wanted) == sha256_of(path):
-                return wanted
+        number, copy = 1, self._path(plain)
+        while copy.exists():
+            if sha256_of(copy) == sha256_of(path):
+                return copy
             number += 1
-            wanted = self._path(f"{plain} {number}")
+            copy = self._path(f"{plain} {number}")
         evaluation = evaluation_file(path)
         try:
-            _copy(path, wanted)
+            _copy(path, copy)
             if evaluation is not None:
-                _copy(evaluation, _evaluation_path(wanted))
+                _copy(evaluation, _evaluation_path(copy))
         except OSError as error:
-            raise OutputError(f"{wanted} cannot be written ({error.strerror}). Choose another folder.") from error
-        return wanted
+            raise OutputError(f"{copy} cannot be written ({error.strerror}). Choose another folder.") from error
+        return copy
 
     def rename(self, path: Path, name: str) -> Path:
-        """Give a model of the user's another name, and return its new path.
+        """Rename one of the user's models and return its new path.
 
         Raises
         ------
         OutputError
-            The model ships with the module, the name is taken or impossible, or the shelf cannot be written.
+            The model is shipped, the name is taken or cannot be that of a file, or the folder is not writable.
         """
         self._refuse_shipped(path)
-        wanted = self._path(checked_name(name))
-        if wanted == path:
+        renamed = self._path(checked_name(name))
+        if renamed == path:
             return path
-        # The same file under both names is a change of case only, on a disk that does not tell them apart.
-        if wanted.exists() and not wanted.samefile(path):
-            raise OutputError(f"The shelf already has a model named '{wanted.stem}'. Choose another name.")
+        # On a disk that ignores case both names may be the same file.
+        if renamed.exists() and not renamed.samefile(path):
+            raise OutputError(f"The library already has a model named '{renamed.stem}'. Choose another name.")
         try:
-            path.rename(wanted)
+            path.rename(renamed)
             if _evaluation_path(path).is_file():
-                _evaluation_path(path).replace(_evaluation_path(wanted))
+                _evaluation_path(path).replace(_evaluation_path(renamed))
         except OSError as error:
             raise OutputError(f"{path} cannot be renamed ({error.strerror}). Check its permissions.") from error
-        return wanted
+        return renamed
 
     def delete(self, path: Path) -> None:
-        """Delete a model of the user's. Whoever calls this has asked the user.
+        """Delete one of the user's models and its evaluation. The caller has asked the user for confirmation.
 
         Raises
         ------
         OutputError
-            The model ships with the module or lies elsewhere, or cannot be deleted.
+            The model is shipped or lies elsewhere, or cannot be deleted.
         """
         self._refuse_shipped(path)
         try:
@@ -163,13 +159,13 @@ class ModelLibrary:
 
     def _refuse_shipped(self, path: Path) -> None:
         if self.is_shipped(path):
-            raise OutputError(f"'{path.stem}' ships with the module and stays as it is. Import a copy of it instead.")
+            raise OutputError(f"'{path.stem}' is installed with the module and cannot be changed. Import a copy of it.")
         if path.parent != self.folder:
-            raise OutputError(f"{path} is not on the shelf ({self.folder}) and is left as it is.")
+            raise OutputError(f"{path} is not in the model library ({self.folder}). Import it first.")
 
 
 def checked_name(name: str) -> str:
-    """Give a model's name without blanks around it.
+    """Return a model's name without surrounding blanks.
 
     Raises
     ------
@@ -178,16 +174,16 @@ def checked_name(name: str) -> str:
     """
     plain = name.strip()
     if not plain or plain[0] == "." or plain[-1] == "." or len(plain) > _LONGEST_NAME:
-        raise OutputError(f"A model cannot be named '{plain}'. Give a name of 1 to {_LONGEST_NAME} characters.")
+        raise OutputError(f"A model cannot be named '{plain}'. Enter a name of 1 to {_LONGEST_NAME} characters.")
     if _FORBIDDEN & set(plain) or not plain.isprintable():
         raise OutputError(f"A model cannot be named '{plain}'. Leave out {' '.join(sorted(_FORBIDDEN))}.")
     return plain
 
 
 def evaluation_file(model: Path) -> Path | None:
-    """Find what `thyroidsynth evaluate` wrote of a model: beside it, or in a folder beside it.
+    """Return the file in which ``thyroidsynth evaluate`` saved a model's evaluation, beside it or in a folder there.
 
-    A file that is about another model is passed over.
+    Evaluations of other models are ignored.
     """
     checksum = ""
     for path in _evaluation_places(model):
@@ -200,51 +196,51 @@ def evaluation_file(model: Path) -> Path | None:
 
 
 def evaluation_of(model: Path) -> dict[str, Any] | None:
-    """Give what is known of a model's quality, as `evaluate` wrote it; None where nothing is."""
+    """Return a model's evaluation as ``thyroidsynth evaluate`` saved it; None if there is none."""
     path = evaluation_file(model)
     return read_json(path) if path is not None else None
 
 
 def check_card_room(model: Path) -> Path:
-    """Return where `put_evaluation_beside` writes, having checked that it replaces nothing but an evaluation.
+    """Return the file that `put_evaluation_beside` will write, if that replaces nothing but an evaluation.
 
     Raises
     ------
     OutputError
-        What lies there is no evaluation.
+        Another file has that name.
     """
-    wanted = _evaluation_path(model)
-    if wanted.exists() and not _checksum_in(wanted):
-        raise OutputError(f"{wanted} is no evaluation and is left as it is. Move it away.")
-    return wanted
+    target = _evaluation_path(model)
+    if target.exists() and not _checksum_in(target):
+        raise OutputError(f"{target} is not an evaluation and is not replaced. Move it away.")
+    return target
 
 
 def put_evaluation_beside(model: Path, evaluation: Path) -> Path:
-    """Copy what `thyroidsynth evaluate` wrote of a model beside it, where its card finds it, and give the copy's path.
+    """Copy a model's evaluation beside the model, where the model card shows it, and return the path of the copy.
 
-    An earlier evaluation of the name is replaced.
+    An earlier evaluation there is replaced.
 
     Raises
     ------
     ModelError
-        The file is no evaluation of the model.
+        The file is not an evaluation of the model.
     OutputError
-        What lies there is no evaluation, or the folder cannot be written.
+        Another file has the name of the copy, or the folder is not writable.
     """
     if _checksum_in(evaluation) != sha256_of(model):
-        raise ModelError(f"{evaluation} is no evaluation of {model}. Evaluate that model.")
-    wanted = check_card_room(model)
+        raise ModelError(f"{evaluation} is not an evaluation of {model}. Evaluate that model.")
+    target = check_card_room(model)
     try:
-        _copy(evaluation, wanted)
+        _copy(evaluation, target)
     except OSError as error:
         raise OutputError(
-            f"{wanted} cannot be written ({error.strerror}). Copy the model to another folder."
+            f"{target} cannot be written ({error.strerror}). Copy the model to another folder."
         ) from error
-    return wanted
+    return target
 
 
 def evaluation_state(model: Path) -> tuple[int, ...]:
-    """Give when each file that may be a model's evaluation was last written: what its card depends on."""
+    """Return when each file that may be a model's evaluation was last changed; 0 for one that does not exist."""
     return tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in _evaluation_places(model))
 
 
@@ -264,9 +260,7 @@ def _evaluation_path(model: Path) -> Path:
     return model.with_name(model.stem + EVALUATION_SUFFIX)
 
 
-def _model_files(folder: Path | None) -> list[Path]:
-    if folder is None or not folder.is_dir():
-        return []
+def _model_files(folder: Path) -> list[Path]:
     try:
         files = [path for path in folder.iterdir() if path.suffix == SUFFIX and not path.name.startswith(".")]
     except OSError:
@@ -274,7 +268,7 @@ def _model_files(folder: Path | None) -> list[Path]:
     return sorted(files, key=lambda path: path.stem.casefold())
 
 
-def _in_library(path: Path, shipped: bool) -> LibraryModel:
+def _library_model(path: Path, shipped: bool) -> LibraryModel:
     try:
         return LibraryModel(path, shipped, describe_model(path))
     except ModelError as error:
@@ -282,8 +276,8 @@ def _in_library(path: Path, shipped: bool) -> LibraryModel:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file whole or not at all, and keep its date: that is the model's."""
+    """Copy a file with its date, replacing `target` in one step."""
     with atomic_path(target) as temporary:
         shutil.copyfile(source, temporary)
-        about = source.stat()
-        os.utime(temporary, ns=(about.st_atime_ns, about.st_mtime_ns))
+        status = source.stat()
+        os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))

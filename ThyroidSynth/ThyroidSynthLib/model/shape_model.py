@@ -21,6 +21,7 @@ from .conditioning import SCHEMES, Conditioning
 from .feature_map import FeatureMap
 from .network import SDFNetwork
 from .presets import TrainingSettings
+from .shipped import model_path
 from .tensors import load_tensors, save_tensors
 
 FORMAT_VERSION = 1
@@ -139,11 +140,17 @@ class ShapeModel:
     def load(cls, path: Path | str) -> ShapeModel:
         """Read a model file.
 
+        Parameters
+        ----------
+        path : path-like
+            The file, or the name of a shipped model, such as "example".
+
         Raises
         ------
         ModelError
             The file is missing, damaged, not a model, or of a newer format.
         """
+        path = model_path(path)
         tensors, description = load_tensors(path, kind="model")
         try:
             if description["format_version"] > FORMAT_VERSION:

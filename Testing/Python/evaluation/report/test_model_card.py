@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from ThyroidSynthLib.evaluation.report.model_card import card_text, model_card
 from ThyroidSynthLib.model.description import ModelDescription, describe_model
-
-EXAMPLE = Path(__file__).resolve().parents[4] / "ThyroidSynth" / "Resources" / "Models" / "example.safetensors"
 
 EVALUATION = {
     "reconstruction": {"dice": {"mean": 0.9417}, "assd_mm": {"mean": 0.331}},
@@ -21,7 +18,7 @@ EVALUATION = {
 
 @pytest.fixture
 def description() -> ModelDescription:
-    return describe_model(EXAMPLE)
+    return describe_model("example")
 
 
 def sections(description: ModelDescription, evaluation: dict | None = None) -> dict:

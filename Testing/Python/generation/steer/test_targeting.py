@@ -44,7 +44,7 @@ def test_targets_are_met_on_the_final_surface(small_model: ShapeModel, starts: l
         assert result.targets == each.targets
         assert result.error == pytest.approx({name: measured[name] - targets[name] for name in targets})
         assert result.misfit == max(misfit(name, measured[name], target) for name, target in targets.items())
-        assert result.met == (result.misfit <= 1.0)
+        assert result.met is (result.misfit <= 1.0)
         assert result.distance < 3.0
         assert result.moved < 1.0
 

@@ -9,8 +9,7 @@ import pytest
 
 from support.example_case import example_dataset
 from support.panel_hands import PROJECT, Hands
-
-SHIPPED_MODEL = PROJECT / "ThyroidSynth" / "Resources" / "Models" / "example.safetensors"
+from ThyroidSynthLib.model.shipped import model_path
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +20,7 @@ def dataset(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory) -> Path:
     """A user's file of the model that ships: one trained here would be another draw on each kind of processor."""
-    return Path(shutil.copy(SHIPPED_MODEL, tmp_path_factory.mktemp("models") / "model.safetensors"))
+    return Path(shutil.copy(model_path("example"), tmp_path_factory.mktemp("models") / "model.safetensors"))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_class_map,
     add_files,
     add_masks,
+    add_model,
     add_out,
     change,
     file_options,
@@ -41,7 +42,7 @@ _DECIMALS = {"volume_ml": "{:.1f} mL", "isthmus_area_mm2": "{:.0f} mm²", "symme
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
+    add_model(parser)
     parser.add_argument("patient", nargs="?", type=Path, metavar="PATIENT", help="folder or file with one case")
     add_masks(parser, instead_of="PATIENT")
     add_out(parser, "folder for the edited thyroid")

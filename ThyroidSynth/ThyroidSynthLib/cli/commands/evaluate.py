@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ThyroidSynthLib.cli.shared.arguments import add_out, natural, positive_int
+from ThyroidSynthLib.cli.shared.arguments import add_model, add_out, natural, positive_int
 from ThyroidSynthLib.cli.shared.console import Console, Result
 
 NAME = "evaluate"
@@ -24,7 +24,7 @@ examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
+    add_model(parser)
     parser.add_argument(
         "cohort", type=Path, metavar="COHORT", help="the cohort it was trained on; its other cases are held out"
     )

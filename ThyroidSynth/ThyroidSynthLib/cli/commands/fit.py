@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ThyroidSynthLib.cli.shared.arguments import add_class_map, add_files, add_masks, add_out, file_options, natural
+from ThyroidSynthLib.cli.shared.arguments import (
+    add_class_map,
+    add_files,
+    add_masks,
+    add_model,
+    add_out,
+    file_options,
+    natural,
+)
 from ThyroidSynthLib.cli.shared.console import Console, Result
 
 NAME = "fit"
@@ -27,7 +35,7 @@ examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
+    add_model(parser)
     parser.add_argument("thyroids", nargs="*", type=Path, metavar="CASES", help="folders or files with cases")
     add_masks(parser, instead_of="CASES")
     add_out(parser, "output folder, with one subfolder per case")

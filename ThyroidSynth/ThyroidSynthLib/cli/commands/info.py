@@ -14,6 +14,7 @@ Describe a model file with its model card, a cohort, a training job with its pro
 or a cross-validation."""
 EPILOG = """\
 examples:
+  thyroidsynth info example
   thyroidsynth info model.safetensors
   thyroidsynth info model.job --json"""
 

@@ -10,6 +10,7 @@ from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES
 from ThyroidSynthLib.imaging.volume_files import read_grid
+from ThyroidSynthLib.model.shipped import model_path
 
 
 def positive_int(text: str) -> int:
@@ -77,6 +78,13 @@ def mesh_formats(text: str) -> tuple[str, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose among {', '.join(MESH_FORMATS)}")
     return found
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the model file."""
+    parser.add_argument(
+        "model", type=model_path, metavar="MODEL", help="model file, or 'example' for the one that is installed"
+    )
 
 
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:

@@ -18,6 +18,7 @@ from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.model.description import describe_model
 from ThyroidSynthLib.model.library import evaluation_of
+from ThyroidSynthLib.model.shipped import model_path
 
 from .model_card import CardSection, card_text, model_card
 
@@ -36,6 +37,8 @@ def describe(path: Path | str) -> dict[str, Any]:
         The path is none of these, or what it is is damaged.
     """
     path = Path(path)
+    if not path.exists():
+        path = model_path(path)
     if path.is_file():
         return {"path": str(path), **_model(path)}
     if not path.exists():

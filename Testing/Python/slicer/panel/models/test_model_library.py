@@ -9,10 +9,9 @@ import pytest
 
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.model.library import ModelLibrary
+from ThyroidSynthLib.model.shipped import model_path
 
-PROJECT = Path(__file__).resolve().parents[5]
-SHIPPED = PROJECT / "ThyroidSynth" / "Resources" / "Models"
-EXAMPLE = SHIPPED / "example.safetensors"
+EXAMPLE = model_path("example")
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def library(hands, tmp_path):
     hands.modelManageGroup.collapsed = False
     hands.modelsFolderEdit.setCurrentPath(str(folder))
     hands.app.process_events()
-    return ModelLibrary(folder, SHIPPED)
+    return ModelLibrary(folder)
 
 
 def changed_copy(path: Path, byte: int = 1) -> Path:
@@ -172,13 +171,13 @@ def test_the_shelf_is_remembered_for_the_next_panel(hands, library):
 
 
 def test_the_folder_of_a_model_is_shown(hands, library):
-    hands.app.dialogs.expect("desktop", "Resources/Models")
+    hands.app.dialogs.expect("desktop", "model/data")
 
     hands.click("showModelButton")
 
 
 def test_a_scene_from_another_computer_finds_the_model_that_ships(hands):
-    hands.parameters.model = Path("/opt/Slicer-9/lib/qt-scripted-modules/Resources/Models/example.safetensors")
+    hands.parameters.model = Path("/opt/Slicer-9/ThyroidSynthLib/model/data/example.safetensors")
     hands.app.process_events()
 
     assert hands.parameters.model == EXAMPLE

@@ -1,4 +1,4 @@
-"""What the sections of the panel share: the parameters, the model in memory, and the operation that runs."""
+"""State shared by the sections of the panel: parameters, loaded model, running operation."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
     from .parameters import ThyroidSynthParameterNode
+    from .status import StatusSection
 
 logger = logging.getLogger(__name__)
 
 
 class Work:
-    """An operation of more than a moment on the main thread: it shows progress and can be cancelled.
+    """A longer operation on the main thread that shows progress and can be cancelled.
 
-    Its callbacks let the application draw and listen; only Cancel, and Slicer itself, can be clicked.
+    Its callbacks process Qt's events, so that the application is redrawn and Cancel can be clicked.
 
     Parameters
     ----------
@@ -41,46 +42,46 @@ class Work:
         self._cancelled = False
 
     def cancel(self) -> None:
-        """Ask the operation to end at its next step."""
+        """Let the operation end at its next step."""
         self._cancelled = True
 
     def progress(self, fraction: float, message: str) -> None:
-        """Show how far the operation is."""
+        """Show the progress of the operation."""
         self._show(fraction, message)
         slicer.app.processEvents()
 
     def shouldStop(self) -> bool:
-        """Say whether the operation is to end."""
+        """Check whether the operation was cancelled."""
         slicer.app.processEvents()
         return self._cancelled
 
     def check(self) -> None:
-        """Raise `Cancelled` if the operation is to end."""
+        """Raise `Cancelled` if the operation was cancelled."""
         if self.shouldStop():
             raise Cancelled(_("Cancelled."))
 
 
 class Session:
-    """State that belongs to no single section.
+    """State shared by the sections of the panel.
 
     Parameters
     ----------
     status : StatusSection
-        Shows what is going on.
+        Shows messages and progress.
     setEnabled : callable
-        Called with false while an operation runs and true afterwards.
+        Called with false when an operation starts and with true when it has ended.
     requirements : Path
-        The requirements file of the module.
+        The module's requirements file.
 
     Attributes
     ----------
     announceThyroids : callable
-        To be called when a thyroid made here was added, replaced, renamed or removed.
+        Called by sections when one of the module's thyroids was added, replaced, renamed or removed.
     lastError : str
-        The error that was shown last; empty if there was none.
+        The last error shown; empty if there was none.
     """
 
-    def __init__(self, status, setEnabled: Callable[[bool], None], requirements: Path) -> None:
+    def __init__(self, status: StatusSection, setEnabled: Callable[[bool], None], requirements: Path) -> None:
         self._parameters: ThyroidSynthParameterNode | None = None
         self.announceThyroids: Callable[[], None] = lambda: None
         self.lastError = ""
@@ -93,7 +94,7 @@ class Session:
 
     @property
     def hasParameters(self) -> bool:
-        """Whether there are parameters: not while a scene is closed, nor after the module was left."""
+        """Whether there are parameters; there are none while the scene is closed or after leaving the module."""
         return self._parameters is not None
 
     @property
@@ -103,43 +104,43 @@ class Session:
         Raises
         ------
         Cancelled
-            The scene was closed: an operation that is under way ends.
+            The scene was closed, so that a running operation ends.
         """
         if self._parameters is None:
             raise Cancelled(_("The scene was closed."))
         return self._parameters
 
     def setParameters(self, parameters: ThyroidSynthParameterNode | None) -> None:
-        """Follow another parameter node, or none."""
+        """Use another parameter node, or none."""
         self._parameters = parameters
 
     @property
     def busy(self) -> bool:
-        """Whether an operation runs."""
+        """Whether an operation is running."""
         return self._work is not None
 
     @property
     def library(self) -> ModelLibrary:
         """The user's models and those that ship with the module."""
-        return ModelLibrary(modelsFolder(), self._requirements.parent / "Models")
+        return ModelLibrary(modelsFolder())
 
     def cancel(self) -> None:
-        """Ask the running operation to end, if there is one."""
+        """Cancel the running operation, if there is one."""
         if self._work is not None:
             self._work.cancel()
 
     @property
     def message(self) -> str:
-        """What is shown in the panel now."""
+        """The status message that is shown."""
         return self._status.message
 
     def showStatus(self, message: str) -> None:
-        """Show a message in the panel."""
+        """Show a status message."""
         self._status.show(None, message)
 
     @contextmanager
     def errorsShown(self) -> Iterator[None]:
-        """Show what the user can act upon in a dialog; anything else is a fault and goes on to Slicer."""
+        """Show errors that the user can act on in a dialog; others are defects and raised to Slicer."""
         try:
             yield
         except Cancelled as cancelled:
@@ -147,15 +148,15 @@ class Session:
         except ThyroidSynthError as error:
             logger.info("Shown to the user: %s", error)
             self.lastError = str(error)
-            self.showStatus(_("That did not work."))
+            self.showStatus(_("The operation failed."))
             slicer.util.errorDisplay(str(error), windowTitle="ThyroidSynth")
 
     @contextmanager
     def work(self, title: str, *, blocking: bool = True) -> Iterator[Work]:
-        """Run an operation with progress and cancel; errors are shown, the rest of the panel waits.
+        """Run an operation with progress and Cancel; errors are shown, and the sections are disabled.
 
-        With `blocking` false the panel does not wait, so that a slider keeps the keyboard's focus. Such an
-        operation must bear that anything happens meanwhile, even another operation.
+        With `blocking` false the sections stay enabled, so that a slider keeps the keyboard focus. Anything
+        may then happen during the operation, even another operation.
         """
         outer, self._work = self._work, Work(self._status.show)
         if blocking:
@@ -171,7 +172,7 @@ class Session:
                 self._setEnabled(True)
 
     def ensurePackages(self) -> None:
-        """Have the packages that need no PyTorch installed, asking the user.
+        """Install missing packages except PyTorch, after asking the user.
 
         Raises
         ------
@@ -181,7 +182,7 @@ class Session:
         ensurePackages(self._requirements)
 
     def ensureRequirements(self) -> None:
-        """Have PyTorch and the other packages installed, asking the user.
+        """Install PyTorch and other missing packages, after asking the user.
 
         Raises
         ------
@@ -191,18 +192,18 @@ class Session:
         ensureRequirements(self._requirements)
 
     def model(self) -> ShapeModel:
-        """Give the chosen model, read once as long as its file is the same.
+        """Return the chosen model; its file is read once as long as it does not change.
 
         Raises
         ------
         ModelError
-            None is chosen, or it cannot be read.
+            No model is chosen, or it cannot be read.
         """
         from ThyroidSynthLib.model.shape_model import ShapeModel
 
         path = self.parameters.model
         if not path.is_file():
-            raise ModelError(_("Choose a model file in the section Shape model first."))
+            raise ModelError(_("Choose a model in the section Shape model first."))
         model = self.modelInMemory()
         if model is None:
             model = ShapeModel.load(path)
@@ -210,12 +211,13 @@ class Session:
         return model
 
     def modelInMemory(self) -> ShapeModel | None:
-        """Give the chosen model if it has been read already; None otherwise."""
+        """Return the chosen model if it has been read already; None otherwise."""
         path = self.parameters.model
-        known = self._model is not None and path.is_file() and self._model[0] == _fileKey(path)
-        return self._model[1] if known else None
+        if self._model is None or not path.is_file() or self._model[0] != _fileKey(path):
+            return None
+        return self._model[1]
 
 
 def _fileKey(path: Path) -> tuple[Path, int, int]:
-    about = path.stat()
-    return path, about.st_mtime_ns, about.st_size
+    status = path.stat()
+    return path, status.st_mtime_ns, status.st_size
