@@ -10,7 +10,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroi
 def test_a_folder_without_cases_is_said_in_a_dialog(hands, tmp_path):
     hands.app.dialogs.expect("error", "holds no cases")
     hands.load(tmp_path)
-    assert hands.statusLabel.text == "That did not work."
+    assert hands.statusLabel.text == "The operation failed."
     assert hands.loadButton.enabled
 
 
@@ -29,7 +29,7 @@ def test_a_model_that_vanished_is_an_error_not_a_crash(ready, model_file, tmp_pa
     shutil.copy(model_file, copy)
     ready.choose_model(copy)
     copy.unlink()
-    ready.app.dialogs.expect("error", "Choose a model file")
+    ready.app.dialogs.expect("error", "Choose a model in")
     ready.click("generateButton")
 
 

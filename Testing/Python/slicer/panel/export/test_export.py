@@ -235,8 +235,8 @@ def test_a_cohort_is_generated_in_the_background_at_the_patients_trachea(cohort,
     cohort.exportStlCheckBox.click()
     cohort.exportMergedCheckBox.click()
     cohort.exactCheckBox.click()
-    cohort.choose("cohortTargetsSelector", "As ticked in Generate")
-    cohort.choose("cohortOverlapSelector", "Carve the overlap away")
+    cohort.choose("cohortTargetsSelector", "Targets ticked in Generate")
+    cohort.choose("cohortOverlapSelector", "Remove overlap")
     cohort.cohortCountSpinBox.setValue(2)
     cohort.click("startCohortButton")
     assert "background" in cohort.statusLabel.text

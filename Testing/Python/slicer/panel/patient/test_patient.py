@@ -177,7 +177,7 @@ def test_a_gland_cut_by_the_border_with_an_island_is_warned_of(hands, dataset, t
     hands.load(case)
     hands.measured()
     assert "cut by the scan's border" in hands.qualityLabel.text
-    assert "Islands of the thyroid are left out: 1, together 0.0067 mL." in hands.qualityLabel.text
+    assert "1 island(s) of the thyroid are ignored (0.0067 mL)." in hands.qualityLabel.text
     assert not hands.qualityLabel.isHidden()
 
 

@@ -105,7 +105,7 @@ def test_a_job_of_other_settings_is_not_overwritten_unasked(trainer):
 def test_a_training_is_resumed_after_reopening_with_the_settings_it_was_started_with(trainer, cohort):
     import slicer
 
-    from ThyroidSynthLib.slicer.panel.shared.parameters import Device
+    from ThyroidSynthLib.slicer.panel.shared.choices import Device
 
     options = JobOptions(cohort, epochs=MANY, seed=7, checkpoint_every_s=0.0, held_out=("tiny01",), split_seed=3)
     job = job_for(trainer.parameters.job, options)

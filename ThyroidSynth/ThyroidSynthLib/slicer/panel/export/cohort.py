@@ -17,14 +17,13 @@ from ThyroidSynthLib.export.cohort.manifest import MANIFEST_JSON
 from ThyroidSynthLib.generation.cohort.target_table import read_targets
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.slicer.panel.generate.targets import targetsOf
-from ThyroidSynthLib.slicer.panel.shared.export_choices import (
+from ThyroidSynthLib.slicer.panel.shared.choices import (
     CohortOverlap,
     CohortTargets,
     LabelGridChoice,
-    MergeOverlaps,
 )
+from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
-from ThyroidSynthLib.slicer.panel.shared.python import pythonExecutable
 from ThyroidSynthLib.slicer.scene.patient.patient_files import PATIENT_FOLDER, write_patient, write_patient_map
 
 from .distributions import CohortDistributions, distributionText, targetDistribution
@@ -214,7 +213,7 @@ class CohortExport:
             rules = mergeRules(whole, parameters)
             arguments += ["--merge-into", str(write_patient_map(whole, patient))]
             arguments += ["--old-thyroid", str(rules.old_becomes)]
-            arguments += ["--merge-overlaps", MergeOverlaps(parameters.mergeOverlaps).value]
+            arguments += ["--merge-overlaps", parameters.mergeOverlaps.value]
             if rules.thyroid_label is not None:
                 arguments += ["--thyroid-label", str(rules.thyroid_label)]
         work.check()

@@ -13,7 +13,7 @@ from ThyroidSynthLib.generation.cohort.cohort_plan import planned_features
 from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMUS, TargetDistribution
 from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.slicer.panel.shared.export_choices import Spread
+from ThyroidSynthLib.slicer.panel.shared.choices import Spread
 from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 
 if TYPE_CHECKING:

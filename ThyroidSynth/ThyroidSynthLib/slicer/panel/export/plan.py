@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.export.merging import MergeRules
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND
-from ThyroidSynthLib.slicer.panel.shared.export_choices import ExportWhat, LabelGridChoice, MergeOverlaps
+from ThyroidSynthLib.slicer.panel.shared.choices import ExportWhat, LabelGridChoice, MergeOverlaps
 from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
 from ThyroidSynthLib.slicer.scene.merged_map import map_of_segmentation, map_of_volume
 from ThyroidSynthLib.slicer.scene.thyroids.export import SceneFiles

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.common.progress import part_of
-from ThyroidSynthLib.slicer.panel.shared.export_choices import ExportWhat, LabelGridChoice
+from ThyroidSynthLib.slicer.panel.shared.choices import ExportWhat, LabelGridChoice
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.thyroids.export import TABLE_FILE, export_thyroid, file_stem, write_table

@@ -9,7 +9,7 @@ import numpy as np
 import qt
 import slicer
 
-from ThyroidSynthLib.slicer.panel.shared.redraw import watch
+from ThyroidSynthLib.slicer.panel.shared.drawing import watch
 
 _BARS = 30
 _BASE = 6

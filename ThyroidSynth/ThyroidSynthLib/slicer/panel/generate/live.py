@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import qt
 
 from ThyroidSynthLib.common.errors import Cancelled
-from ThyroidSynthLib.slicer.panel.shared.idle import handMoves
+from ThyroidSynthLib.slicer.panel.shared.idle import noteInteraction
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
@@ -55,7 +55,7 @@ class LivePreview:
 
     def changed(self) -> None:
         """Follow wishes that have changed."""
-        handMoves()
+        noteInteraction()
         self._giveUp()
         self._turn.start(0)
         self._pause.start(REST_MS)

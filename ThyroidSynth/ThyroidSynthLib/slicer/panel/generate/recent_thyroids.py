@@ -10,8 +10,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.slicer.panel.shared.redraw import watch
-from ThyroidSynthLib.slicer.panel.shared.shading import shadedPixmap
+from ThyroidSynthLib.slicer.panel.shared.drawing import shadedPixmap, watch
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText
 from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED, ThyroidRecord, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID

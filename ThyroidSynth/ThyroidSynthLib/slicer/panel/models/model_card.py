@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.evaluation.report.model_card import model_card
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.slicer.panel.shared.parameters import Variant
+from ThyroidSynthLib.slicer.panel.shared.choices import Variant
 from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases, synthetic_statement
 from ThyroidSynthLib.imaging.nifti import is_nifti
-from ThyroidSynthLib.slicer.panel.shared.parameters import ClassMap, isSet
+from ThyroidSynthLib.slicer.panel.shared.choices import ClassMap
+from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices, look_from_front, show_ct
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.patient.sample_case import NAME, load_sample

@@ -12,7 +12,7 @@ from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
-from ThyroidSynthLib.slicer.panel.shared.idle import handRests
+from ThyroidSynthLib.slicer.panel.shared.idle import userPauses
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText, qualityTexts
 from ThyroidSynthLib.slicer.scene.patient.patients import case_of_patient, height_mm
 from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE, surface_of_segment, volume_of_segment
@@ -99,7 +99,7 @@ class PatientMeasuring:
     def _onTime(self) -> None:
         if not self._session.hasParameters or self._steps is None:
             return
-        if self._session.busy or not handRests():
+        if self._session.busy or not userPauses():
             # A slider that is moved would wait for what is measured.
             self._timer.start(_AFTER_MS)
             return

@@ -1,1 +1,14 @@
-"""What the sections of the panel share."""
+"""What the sections of the panel share: session, parameters, base class, drawing, texts.
+
+Imports nothing else of the panel.
+"""
+
+from ThyroidSynthLib.common.lazy import lazy_exports
+
+__all__, __getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "parameters": ["ThyroidSynthParameterNode"],
+        "session": ["Session", "Work"],
+    },
+)

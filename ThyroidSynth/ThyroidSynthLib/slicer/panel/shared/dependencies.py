@@ -1,7 +1,9 @@
-"""Python packages that Slicer does not come with, installed when an action first needs them."""
+"""Python packages that Slicer does not include, installed when an action first needs them."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 from slicer.i18n import tr as _
@@ -9,10 +11,11 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 
 TORCH = "2.3"
+"""Oldest version of PyTorch that is supported."""
 
 
 def ensurePackages(requirements: Path) -> None:
-    """Have the requirements file's packages, asking the user before anything is installed.
+    """Install the packages of the requirements file that are missing, after asking the user.
 
     Slicer's own NumPy, SimpleITK, pydicom and VTK are never replaced.
 
@@ -30,16 +33,16 @@ def ensurePackages(requirements: Path) -> None:
 
 
 def ensureRequirements(requirements: Path) -> None:
-    """Have the requirements file's packages and PyTorch, asking the user before anything is installed.
+    """Install PyTorch and the packages of the requirements file that are missing, after asking the user.
 
-    PyTorch comes through its own extension, which finds the build that fits the computer's GPU.
+    PyTorch is installed by its own extension, which finds the build for the computer's GPU.
 
     Raises
     ------
     Cancelled
         The user declined.
     InputError
-        The PyTorch extension is missing or could not install PyTorch.
+        The PyTorch extension is missing.
     """
     from slicer import packaging
 
@@ -55,3 +58,8 @@ def ensureRequirements(requirements: Path) -> None:
     torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True, torchVersionRequirement=f">={TORCH}")
     if torch is None:
         raise Cancelled(_("PyTorch was not installed, and the operation did not start."))
+
+
+def pythonExecutable() -> str:
+    """Return Slicer's Python for background processes; without Slicer, the running Python."""
+    return shutil.which("PythonSlicer") or sys.executable

@@ -1,7 +1,7 @@
-"""Files and nodes that a user drags onto a widget.
+"""Accept files and nodes that a user drags onto a widget.
 
-Slicer itself offers nodes as URLs of their subject hierarchy items (`qMRMLSubjectHierarchyModel::mimeData`),
-which its slice and 3D views accept; its node selectors accept no drops, so the panel does.
+Slicer's subject hierarchy provides dragged nodes as URLs (`qMRMLSubjectHierarchyModel::mimeData`), which its
+slice and 3D views accept, but its node selectors do not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ITEM = "mrml://scene/subjecthierarchy/item?id="
 
 
 class _Filter(qt.QObject):
-    """Hands a widget's drags and drops on. An event filter in Python, as in Slicer's own SampleData module."""
+    """Event filter that passes drops on a widget to `onDrop`."""
 
     def __init__(self, parent) -> None:
         qt.QObject.__init__(self, parent)
@@ -38,14 +38,14 @@ class _Filter(qt.QObject):
 
 
 class DropTarget:
-    """Lets a widget take files and nodes.
+    """Makes a widget accept files and nodes.
 
-    What was dropped is handled after the drop has ended: until then the application it comes from waits.
+    They are handled after the drop has ended, because until then the application they come from waits.
 
     Parameters
     ----------
     widget : QWidget
-        Where to drop.
+        The widget that accepts drops.
     onFiles : callable
         Called with a list of `Path`.
     onNodes : callable
@@ -65,7 +65,7 @@ class DropTarget:
         widget.installEventFilter(self._filter)
 
     def close(self) -> None:
-        """Take no more drops."""
+        """Accept no more drops."""
         self._timer.stop()
         self._filter.onDrop = None
         self._widget.removeEventFilter(self._filter)
@@ -85,7 +85,7 @@ class DropTarget:
 
 
 def _nodeOf(url: str):
-    """Give the node of a subject hierarchy item's URL."""
+    """Return the node of a subject hierarchy item's URL; None for any other URL."""
     number = url[len(_ITEM) :] if url.startswith(_ITEM) else ""
     if not number.isdigit():
         return None

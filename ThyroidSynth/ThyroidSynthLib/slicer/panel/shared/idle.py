@@ -1,4 +1,4 @@
-"""Work that nobody waits for, done in small steps while the application has nothing else to do."""
+"""Background work in small steps on the main thread while the user does not interact."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 
 import qt
 
-# A step may take longer than this, but then it is the last one before the application has its turn.
+# After this time, or a longer step, the application processes its events.
 _TURN_SECONDS = 0.03
 _PAUSE_MS = 20
-# How long a hand must have rested before such work goes on: it has the main thread to itself until then.
-_REST_SECONDS = 1.0
+# Background work continues when the user has not moved a slider for this long.
+_PAUSE_SECONDS = 1.0
 
-_handMoved = -_REST_SECONDS
-
-
-def handMoves() -> None:
-    """Note that a hand is at work: what nobody waits for stays out of its way."""
-    global _handMoved
-    _handMoved = time.monotonic()
+_lastInteraction = -_PAUSE_SECONDS
 
 
-def handRests() -> bool:
-    """Say whether no hand has been at work for a while."""
-    return time.monotonic() - _handMoved >= _REST_SECONDS
+def noteInteraction() -> None:
+    """Note that the user moves a slider, so that background work pauses."""
+    global _lastInteraction
+    _lastInteraction = time.monotonic()
+
+
+def userPauses() -> bool:
+    """Check whether the user has not moved a slider for a while."""
+    return time.monotonic() - _lastInteraction >= _PAUSE_SECONDS
 
 
 class IdleWork:
-    """Runs a generator bit by bit, with pauses in which Qt draws and listens."""
+    """Runs a generator step by step, with pauses in which Qt processes events."""
 
     def __init__(self) -> None:
         self._steps: Generator[Any, None, Any] | None = None
@@ -41,17 +41,17 @@ class IdleWork:
 
     @property
     def running(self) -> bool:
-        """Whether there is work left."""
+        """Whether work is left."""
         return self._steps is not None
 
     def start(self, steps: Generator[Any, None, Any], onDone: Callable[[Any], None]) -> None:
-        """Work on a generator, in place of any other; `onDone` gets what it returns."""
+        """Run a generator instead of the previous one; `onDone` is called with what it returns."""
         self.stop()
         self._steps, self._onDone = steps, onDone
         self._timer.start()
 
     def stop(self) -> None:
-        """Drop the work."""
+        """Abandon the work."""
         self._timer.stop()
         if self._steps is not None:
             steps, self._steps = self._steps, None
@@ -61,7 +61,7 @@ class IdleWork:
         steps = self._steps
         if steps is None:
             return
-        if not handRests():
+        if not userPauses():
             self._timer.start()
             return
         end = time.monotonic() + _TURN_SECONDS
@@ -73,7 +73,7 @@ class IdleWork:
             self._onDone(finished.value)
             return
         except Exception:
-            # Not to be tried again at every turn.
+            # Otherwise it would be raised again in every turn.
             self._steps = None
             raise
         self._timer.start()

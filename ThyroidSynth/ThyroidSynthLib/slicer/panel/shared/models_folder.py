@@ -1,4 +1,4 @@
-"""Where the user's models lie and which is used in a new scene: remembered in Slicer's settings."""
+"""The folder of the user's models and the default model, stored in Slicer's settings."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _DEFAULT = "ThyroidSynth/DefaultModel"
 
 
 def modelsFolder() -> Path:
-    """Give the folder of the user's models; beside Slicer's own settings if none was chosen."""
+    """Return the folder of the user's models, by default a folder beside Slicer's settings file."""
     chosen = slicer.app.userSettings().value(_FOLDER)
     return Path(chosen) if chosen else Path(slicer.app.slicerUserSettingsFilePath).parent / "ThyroidSynth" / "Models"
 
 
 def setModelsFolder(folder: Path) -> None:
-    """Remember another folder for the user's models."""
+    """Store the folder of the user's models."""
     slicer.app.userSettings().setValue(_FOLDER, str(folder))
 
 
 def defaultModel(library: ModelLibrary) -> Path | None:
-    """Give the model of new scenes: the one the user said, else the first that ships with the module."""
-    said = slicer.app.userSettings().value(_DEFAULT)
-    if said and Path(said).is_file():
-        return Path(said)
+    """Return the model of new scenes: the user's default, else the first that ships with the module."""
+    chosen = slicer.app.userSettings().value(_DEFAULT)
+    if chosen and Path(chosen).is_file():
+        return Path(chosen)
     return next(iter(library.shipped_files()), None)
 
 
 def setDefaultModel(path: Path | None) -> None:
-    """Remember the model of new scenes; none for the one that ships with the module."""
+    """Store the model of new scenes; None for the one that ships with the module."""
     if path is None:
         slicer.app.userSettings().remove(_DEFAULT)
     else:

@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 class Section:
-    """Base of the sections.
+    """Base class of the sections.
 
     Parameters
     ----------
     session : Session
-        What the sections share.
+        The panel's session.
     folder : Path
-        Where the .ui files are.
+        Folder of the .ui files.
 
     Attributes
     ----------
     uiFile : str
         Name of the section's .ui file.
     widget : qMRMLWidget
-        Its widgets.
+        The section's widget.
     ui : object
-        Its widgets by name.
+        The section's widgets as attributes.
     """
 
     uiFile = ""
@@ -42,11 +42,11 @@ class Section:
         self.widget = slicer.util.loadUI(str(folder / self.uiFile))
         self.widget.setMRMLScene(slicer.mrmlScene)
         for selector in self.widget.findChildren(slicer.qMRMLNodeComboBox):
-            # Otherwise a node with a long name makes the panel wider than a small screen.
+            # Otherwise a node with a long name would widen the panel.
             selector.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
         for label in self.widget.findChildren(qt.QLabel):
             if label.wordWrap:
-                # A ctkCollapsibleButton never gets narrower than its size hint, and that of a long text is wide.
+                # A ctkCollapsibleButton is never narrower than its size hint, which is wide for a long text.
                 policy = label.sizePolicy
                 policy.setHorizontalPolicy(qt.QSizePolicy.Ignored)
                 label.sizePolicy = policy
@@ -59,20 +59,20 @@ class Section:
         return self.session.parameters
 
     def connect(self) -> None:
-        """Connect the section's own buttons; called once."""
+        """Connect the section's widgets; called once."""
 
     def refresh(self) -> None:
-        """Show the parameters, which were changed or replaced; they are never None here."""
+        """Show the parameters after they were changed or replaced."""
 
     def describe(self, description: ModelDescription | None) -> None:
-        """Follow the chosen shape model; None when there is none."""
+        """Adapt to the chosen shape model; None when there is none."""
 
     def thyroidsChanged(self) -> None:
-        """A thyroid made here was added, replaced, renamed or removed; `parameters` are never None here."""
+        """Update after one of the module's thyroids was added, replaced, renamed or removed."""
 
     def release(self) -> None:
-        """Let go of the scene: it is about to close, or the parameters are about to be replaced."""
+        """Release the scene, which is about to close, and the parameters, which are about to be replaced."""
 
     def close(self) -> None:
-        """Let go of everything: the panel is about to go."""
+        """Release everything before the panel is deleted."""
         self.release()

@@ -1,4 +1,4 @@
-"""Keys of the panel that are heard in the views too; of several panels that are open, one acts."""
+"""Keyboard shortcuts that also work in the views; with several panels open, one of them acts."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections.abc import Callable
 
 import qt
 
-# All that listen, oldest first: Qt gives a key that several have to each of them in turn.
-_listening: list[Shortcut] = []
+# All shortcuts, oldest first: Qt activates equal ones in turn.
+_active: list[Shortcut] = []
 
 
 class Shortcut:
-    """A key that does what a button does.
+    """A keyboard shortcut for a button.
 
-    It listens while its section is shown. Text fields keep their own keys. Where several panels have the
-    key, one that has the keyboard acts, else one that is in the middle of it, else the newest.
+    It works while its section is visible, but not in text fields. When several panels have the shortcut,
+    the one with the keyboard focus acts, else one for which `begun` is true, else the newest.
 
     Parameters
     ----------
     key : str
-        As "Ctrl+Z"; Qt makes it Cmd+Z on a Mac.
+        Such as "Ctrl+Z", which is Cmd+Z on macOS.
     section : qMRMLWidget
         The section of the panel.
     act : callable
-        What the key does.
+        Called for the key.
     ready : callable
-        Whether it may do that now.
+        Returns whether `act` may be called now.
     begun : callable
-        Whether this panel is in the middle of what the key goes on with.
+        Returns whether the user has begun in this panel what the key continues.
     context : int
-        Of Qt: in which windows the key is heard.
+        Qt's context of the shortcut.
     """
 
     def __init__(
@@ -48,21 +48,21 @@ class Shortcut:
         self._shortcut.setContext(context)
         self._shortcut.connect("activated()", self._onKey)
         self._shortcut.connect("activatedAmbiguously()", self._onKey)
-        _listening.append(self)
+        _active.append(self)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Disable the shortcut."""
         self._shortcut.setEnabled(False)
-        if self in _listening:
-            _listening.remove(self)
+        if self in _active:
+            _active.remove(self)
 
     def _onKey(self) -> None:
-        able = [each for each in _listening if each._key == self._key and each._ready()]
+        able = [each for each in _active if each._key == self._key and each._ready()]
         if able:
-            max(able, key=lambda each: (each._hasKeyboard(), each._begun(), able.index(each)))._act()
+            max(able, key=lambda each: (each._hasFocus(), each._begun(), able.index(each)))._act()
 
-    def _hasKeyboard(self) -> bool:
-        """Say whether the keyboard's focus is in the same panel."""
+    def _hasFocus(self) -> bool:
+        """Check whether the keyboard focus is in the same panel."""
         window = self._section.window()
         focused = window.focusWidget()
         return window.isActiveWindow and focused is not None and self._section.parentWidget().isAncestorOf(focused)

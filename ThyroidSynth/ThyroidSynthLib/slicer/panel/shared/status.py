@@ -1,4 +1,4 @@
-"""The line that says what is going on, with progress and Cancel."""
+"""The status message with progress bar and Cancel button."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 
 class StatusSection:
-    """Status, progress bar and Cancel button; usable while the sections wait.
+    """Status message, progress bar and Cancel button, which stay enabled while an operation runs.
 
     Attributes
     ----------
@@ -26,24 +26,24 @@ class StatusSection:
 
     @property
     def message(self) -> str:
-        """The message that is shown."""
+        """The message shown."""
         return self.ui.statusLabel.text
 
     def start(self, title: str) -> None:
-        """An operation begins."""
+        """Show that an operation starts."""
         self.ui.cancelButton.enabled = True
         self.ui.progressBar.enabled = True
         self.show(0.0, title)
         slicer.app.processEvents()
 
     def finish(self) -> None:
-        """The operation has ended; what it said last stays."""
+        """Show that the operation has ended; its last message stays."""
         self.ui.cancelButton.enabled = False
         self.ui.progressBar.enabled = False
         self.ui.progressBar.value = 0
 
     def show(self, fraction: float | None, message: str) -> None:
-        """Show a message, and how far an operation is."""
+        """Show a message and the progress of an operation, from 0 to 1; None leaves the progress bar."""
         self.ui.statusLabel.text = message
         if fraction is not None:
             self.ui.progressBar.value = round(1000 * min(max(fraction, 0.0), 1.0))

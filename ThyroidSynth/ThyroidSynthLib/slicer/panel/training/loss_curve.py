@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import qt
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.slicer.panel.shared.redraw import watch
+from ThyroidSynthLib.slicer.panel.shared.drawing import watch
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 10, 34
 _TICK = 4

@@ -9,8 +9,8 @@ import qt
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.geometry.thumbnail import EXTENT_MM
-from ThyroidSynthLib.slicer.panel.shared.redraw import watch
-from ThyroidSynthLib.slicer.panel.shared.shading import shadedPixmap
+from ThyroidSynthLib.slicer.panel.shared.drawing import watch
+from ThyroidSynthLib.slicer.panel.shared.drawing import shadedPixmap
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.geometry.surface import Surface

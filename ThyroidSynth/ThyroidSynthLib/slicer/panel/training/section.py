@@ -14,7 +14,7 @@ from ThyroidSynthLib.jobs.background import StopSequence, start_detached, train_
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for, resumed_job
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
-from ThyroidSynthLib.slicer.panel.shared.python import pythonExecutable
+from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 
 from .diagnostics import DiagnosticsButton

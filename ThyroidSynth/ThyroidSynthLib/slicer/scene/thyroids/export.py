@@ -46,7 +46,7 @@ class SceneFiles:
     Attributes
     ----------
     label_format : str or None
-        One of `export.LABEL_FORMATS`; None for no label maps.
+        One of `label_map_files.LABEL_FORMATS`; None for no label maps.
     ct : vtkMRMLScalarVolumeNode or None
         The CT whose grid label maps have; None for a grid around each thyroid.
     spacing_mm : three floats

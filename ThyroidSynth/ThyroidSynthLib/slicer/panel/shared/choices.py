@@ -1,0 +1,148 @@
+"""Choices offered in the panel's combo boxes, each with the text shown to the user."""
+
+from __future__ import annotations
+
+import enum
+
+from slicer.i18n import tr as _
+
+
+class Choice(enum.Enum):
+    """A choice with a value for the library and a label for the user, declared in this order.
+
+    Slicer stores a choice in the scene by its member's name, and fills combo boxes with its `label`.
+    """
+
+    def __new__(cls, value: object, text: str) -> Choice:
+        """Make a member whose value is the first of its two."""
+        member = object.__new__(cls)
+        member._value_ = value
+        return member
+
+    def __init__(self, value: object, text: str) -> None:
+        self._text = text
+
+    def label(self) -> str:
+        """Return the text shown to the user."""
+        return self._text
+
+
+class ClassMap(Choice):
+    """The task whose label numbers a multi-label file without names uses."""
+
+    NAMED = None, _("named in the file")
+    TOTAL_V2 = "total-v2", _("TotalSegmentator v2, task total")
+
+
+class SurfaceDetail(Choice):
+    """Resolution of a surface except while a slider is dragged: points along each axis of the grid."""
+
+    STANDARD = 64, _("Standard (64³)")
+    FINE = 128, _("Fine (128³)")
+    FINEST = 256, _("Finest (256³)")
+
+
+class ExportWhat(Choice):
+    """Which thyroids of the scene are exported."""
+
+    CURRENT = "current", _("Current thyroid")
+    ALL = "all", _("All in the scene")
+    CHOSEN = "chosen", _("Those ticked below")
+
+
+class LabelFormat(Choice):
+    """Formats of label maps: the values of `imaging.label_map_files.LABEL_FORMATS`."""
+
+    NIFTI_PACKED = "nii.gz", _("NIfTI (.nii.gz)")
+    NIFTI = "nii", _("NIfTI (.nii)")
+    NRRD = "nrrd", _("NRRD (.nrrd)")
+
+
+class LabelGridChoice(Choice):
+    """The grid of label maps."""
+
+    CT = "ct", _("on the CT's grid")
+    OWN = "own", _("own grid")
+
+
+class MeshSpace(Choice):
+    """Axes of surfaces: the values of `imaging.mesh_files.SPACES`."""
+
+    LPS = "LPS", _("in LPS")
+    RAS = "RAS", _("in RAS")
+
+
+class MergeOverlaps(Choice):
+    """What is kept where the new thyroid overlaps another structure."""
+
+    KEEP = "keep", _("Keep the other structures")
+    OVERWRITE = "overwrite", _("Overwrite them")
+
+
+class CohortTargets(Choice):
+    """Where the targets of a generated cohort come from."""
+
+    FREE = "free", _("Like the training cohort")
+    MARGINALS = "marginals", _("Distributions of your own")
+    TABLE = "table", _("From a table")
+    FIXED = "fixed", _("Targets ticked in Generate")
+
+
+class Spread(Choice):
+    """The distribution of a feature in a generated cohort: the values of `generation.cohort.marginals.KINDS`."""
+
+    COHORT = "cohort", _("as in the cohort")
+    NORMAL = "normal", _("normal")
+    LOGNORMAL = "lognormal", _("log-normal")
+    UNIFORM = "uniform", _("uniform")
+    FIXED = "fixed", _("one value")
+
+
+class CohortOverlap(Choice):
+    """What is done about the overlap of a generated cohort with the trachea."""
+
+    IGNORE = "ignore", _("Ignore overlap")
+    REPORT = "report", _("Measure overlap")
+    REMOVE = "remove", _("Remove overlap")
+
+
+class ChartKind(Choice):
+    """What a chart shows of the thyroids: a feature with the training cohort, or with its targets."""
+
+    VOLUME = "volume", _("Volume in the cohort")
+    ISTHMUS_AREA = "isthmus area", _("Isthmus area in the cohort")
+    SYMMETRY = "symmetry", _("Symmetry in the cohort")
+    VOLUME_MET = "volume met", _("Volume: target and measured")
+    ISTHMUS_AREA_MET = "isthmus area met", _("Isthmus area: target and measured")
+    SYMMETRY_MET = "symmetry met", _("Symmetry: target and measured")
+
+
+class StudyScope(Choice):
+    """Which thyroids are rated in a reader study."""
+
+    ALL = "all", _("all in the table")
+    SELECTED = "selected", _("those selected in the table")
+
+
+class Variant(Choice):
+    """Variants of the shape model."""
+
+    FIXED = "fixed", _("Fixed features")
+    CORRELATION = "correlation", _("Fixed features, decorrelated")
+    BASELINE = "baseline", _("Baseline (no steering)")
+
+
+class Preset(Choice):
+    """Presets of a training: the names of `model.presets.PRESETS`."""
+
+    BEST = "best", _("Best")
+    FAST = "fast", _("Fast")
+    PAPER = "paper", _("As published")
+
+
+class Device(Choice):
+    """Where to train."""
+
+    AUTO = "auto", _("Automatic")
+    CPU = "cpu", _("CPU")
+    CUDA = "cuda", _("GPU (CUDA)")
