@@ -84,7 +84,8 @@ def misfit(name: str, measured: float, target: float) -> float:
     """
     absolute, relative = TOLERANCE[name]
     error = abs(measured - target) / max(absolute, relative * abs(target))
-    return float(error) + (name == "isthmus_area_mm2" and (measured == 0) != (target == 0))
+    other_kind = name == "isthmus_area_mm2" and (measured == 0) != (target == 0)
+    return float(error + other_kind)
 
 
 def steer_to_target(

@@ -110,7 +110,7 @@ def test_a_new_wish_gives_up_the_exact_thyroid_of_the_one_before(made, monkeypat
     settled, original = [], LiveSteering.settle
 
     def settle(self, targets, **callbacks):
-        settled.append(targets["volume_ml"])
+        settled.append(targets.volume_ml)
         if len(settled) == 1:
             made.volumeSlider.setValue(25.0)
         return original(self, targets, **callbacks)
