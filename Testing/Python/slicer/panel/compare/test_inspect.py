@@ -1,4 +1,4 @@
-"""The table of thyroids, comparing, charts: by the widgets a person uses, seen in nodes and pixels."""
+"""Table, comparison and charts of the section Inspect, checked in nodes and pixels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME, KIND, VOLUME, ISTHMUS, SYMMETRY, NEAREST, CODE = range(7)
 
 @pytest.fixture
 def three(ready):
-    """Three thyroids drawn as they come, the section open."""
+    """Return the panel with three thyroids from direct sampling and the section Inspect opened."""
     ready.exactCheckBox.setChecked(False)
     ready.inspectCollapsible.collapsed = False
     ready.module.panel.show()
@@ -33,7 +33,7 @@ def table(three):
     return Table(three)
 
 
-def test_the_table_lists_what_is_known_of_each_thyroid(three, table):
+def test_the_table_shows_kind_measured_features_and_targets(three, table):
     nodes = generated_thyroids(three.app.scene)
     assert table.texts() == [node.GetName() for node in nodes]
     record = read_record(nodes[0])
@@ -42,7 +42,7 @@ def test_the_table_lists_what_is_known_of_each_thyroid(three, table):
     assert table.texts(SYMMETRY)[0] == f"{record.measured['symmetry']:.2f}\n(0.60)"
 
 
-def test_the_nearest_training_shape_is_found_when_there_is_time(three, table):
+def test_the_nearest_training_shape_is_found_while_idle_and_cached(three, table):
     import slicer
 
     three.click("generateButton")  # so that the model is in memory
@@ -53,7 +53,7 @@ def test_the_nearest_training_shape_is_found_when_there_is_time(three, table):
     assert len(kept) >= 1
 
 
-def test_the_thyroids_of_another_model_say_so(three, table, tmp_path, dataset, monkeypatch):
+def test_thyroids_of_another_model_are_marked(three, table, tmp_path, dataset, monkeypatch):
     from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE
 
     node = generated_thyroids(three.app.scene)[1]
@@ -64,7 +64,7 @@ def test_the_thyroids_of_another_model_say_so(three, table, tmp_path, dataset, m
     assert table.texts(NEAREST)[1] == "another\nmodel"
 
 
-def test_a_click_shows_a_thyroid_alone_and_no_camera_moves(three, table):
+def test_a_click_shows_a_thyroid_alone_and_moves_no_camera(three, table):
     nodes = generated_thyroids(three.app.scene)
     camera = three.app.view("1").camera_node()
     before = camera.GetPosition(), camera.GetFocalPoint()
@@ -82,7 +82,7 @@ def test_a_click_shows_a_thyroid_alone_and_no_camera_moves(three, table):
     assert visible_thyroids(three.app.scene) == [nodes[0]]
 
 
-def test_arrow_keys_go_from_thyroid_to_thyroid(three, table):
+def test_arrow_keys_choose_the_next_thyroid(three, table):
     from PySide6 import QtCore, QtTest
 
     nodes = generated_thyroids(three.app.scene)
@@ -95,7 +95,7 @@ def test_arrow_keys_go_from_thyroid_to_thyroid(three, table):
     assert three.parameters.result is nodes[1]
 
 
-def test_a_click_on_a_title_sorts_by_number(three, table):
+def test_a_click_on_a_column_header_sorts_by_number(three, table):
     table.sort(VOLUME)
     found = [float(text.split("\n")[0]) for text in table.texts(VOLUME)]
     assert found == sorted(found)
@@ -122,7 +122,7 @@ def test_a_thyroid_is_renamed_in_the_table(three, table):
     assert "My thyroid" in table.texts()
 
 
-def test_a_removed_thyroid_can_be_put_back(three, table):
+def test_a_removed_thyroid_can_be_restored(three, table):
     nodes = generated_thyroids(three.app.scene)
     names, record = [node.GetName() for node in nodes], read_record(nodes[1])
     assert not three.restoreButton.enabled
@@ -137,7 +137,7 @@ def test_a_removed_thyroid_can_be_put_back(three, table):
     assert not three.restoreButton.enabled
 
 
-def test_several_selected_ones_are_removed_together(three, table):
+def test_all_selected_thyroids_are_removed(three, table):
     names = table.texts()
     table.click(names[0])
     table.click(names[2], add=True)
@@ -148,7 +148,7 @@ def test_several_selected_ones_are_removed_together(three, table):
     assert sorted(table.texts()) == sorted(names)
 
 
-def test_flipping_changes_every_view_and_no_camera(three, table):
+def test_flip_changes_every_view_and_moves_no_camera(three, table):
     table.click(table.texts()[2])
     own = three.parameters.segmentation.GetDisplayNode()
     before = own.GetSegmentVisibility("thyroid_gland"), own.GetSegmentOpacity3D("thyroid_gland")
@@ -168,7 +168,7 @@ def test_flipping_changes_every_view_and_no_camera(three, table):
     assert not three.showBothButton.enabled
 
 
-def test_what_is_missing_for_a_comparison_is_said_only_then(three, table):
+def test_a_hint_is_shown_only_if_a_comparison_is_not_possible(three, table):
     hint = "Choose a thyroid in the table"
     table.click(table.texts()[0])
     assert hint not in three.comparisonLabel.text
@@ -180,16 +180,16 @@ def test_what_is_missing_for_a_comparison_is_said_only_then(three, table):
     assert three.comparisonLabel.text == ""
     three.click("distanceMapButton")
     three.click("distanceMapButton")
-    assert three.statusLabel.text == "The colours were taken away."
+    assert three.statusLabel.text == "The colours were removed."
 
 
-def test_a_name_given_in_generate_is_in_the_table_too(three, table):
+def test_a_renamed_node_is_renamed_in_the_table(three, table):
     three.parameters.result.SetName("mine")
     three.app.process_events()
     assert "mine" in table.texts()
 
 
-def test_the_key_flips_too_and_time_flips_by_itself(three, table):
+def test_the_shortcut_and_the_timer_flip(three, table):
     from PySide6 import QtCore, QtTest
 
     table.click(table.texts()[0])
@@ -207,7 +207,7 @@ def test_the_key_flips_too_and_time_flips_by_itself(three, table):
     assert not three.flipTimedCheckBox.checked
 
 
-def test_leaving_the_module_ends_flipping(three, table):
+def test_leaving_the_module_ends_the_flip(three, table):
     table.click(table.texts()[0])
     three.click("flipButton")
     three.module.leave()
@@ -217,7 +217,7 @@ def test_leaving_the_module_ends_flipping(three, table):
     assert not three.showBothButton.enabled
 
 
-def test_colours_by_distance_come_with_numbers_and_go_again(three, table):
+def test_colours_by_distance_are_shown_with_numbers_and_can_be_removed(three, table):
     table.click(table.texts()[1])
     node = three.parameters.result
     before = three.app.view("1").grab().astype(int)
@@ -228,7 +228,7 @@ def test_colours_by_distance_come_with_numbers_and_go_again(three, table):
     assert low == -high
     assert not node.GetDisplayNode().GetVisibility3D()
     assert "mean" in three.comparisonLabel.text
-    assert "95%" in three.comparisonLabel.text
+    assert "95th percentile" in three.comparisonLabel.text
     coloured = three.app.view("1").grab().astype(int)
     assert (np.abs(coloured - before).max(axis=2) > 30).sum() > 500
     three.click("distanceMapButton")
@@ -237,7 +237,7 @@ def test_colours_by_distance_come_with_numbers_and_go_again(three, table):
     assert (three.app.view("1").grab().astype(int) == before).all()
 
 
-def test_colours_are_taken_away_when_a_thyroid_changes(three, table):
+def test_colours_are_removed_when_a_thyroid_changes(three, table):
     table.click(table.texts()[1])
     three.click("distanceMapButton")
     three.click("generateButton")
@@ -262,17 +262,17 @@ def test_two_thyroids_are_compared(three, table):
     assert not three.flipButton.enabled
 
 
-def test_a_chart_is_shown_and_the_layout_comes_back(three, table):
+def test_a_chart_is_shown_and_the_layout_restored(three, table):
     before = layout_of(three.app.scene)
     three.click("chartButton")
     assert layout_of(three.app.scene) != before
     chart = three.app.scene.GetFirstNodeByClass("vtkMRMLPlotChartNode")
     names = [chart.GetNthPlotSeriesNode(i).GetName() for i in range(chart.GetNumberOfPlotSeriesNodes())]
     assert names[0].startswith("Cohort (")
-    assert names[1] == "Made here (3)"
+    assert names[1] == "In this scene (3)"
     assert chart.GetXAxisTitle() == "volume (mL)"
-    three.choose("chartSelector", "Symmetry, asked and measured")
-    assert chart.GetTitle() == "Symmetry: asked and measured"
+    three.choose("chartSelector", "Symmetry: target and measured")
+    assert chart.GetTitle() == "Symmetry: target and measured"
     table_node = chart.GetNthPlotSeriesNode(1).GetTableNode()
     assert table_node.GetTable().GetNumberOfRows() == 3
     make(three, 8)
@@ -281,13 +281,13 @@ def test_a_chart_is_shown_and_the_layout_comes_back(three, table):
     assert layout_of(three.app.scene) == before
 
 
-def test_a_saved_scene_holds_no_chart_and_reopens_with_the_map(three, table, tmp_path):
+def test_a_saved_scene_holds_the_distance_map_and_no_chart(three, table, tmp_path):
     import slicer
 
     table.click(table.texts()[1])
     three.click("chartButton")
     three.click("distanceMapButton")
-    said = three.comparisonLabel.text
+    summary = three.comparisonLabel.text
     path = str(tmp_path / "scene.mrb")
     assert slicer.util.saveScene(path)
     slicer.mrmlScene.Clear(False)
@@ -300,12 +300,12 @@ def test_a_saved_scene_holds_no_chart_and_reopens_with_the_map(three, table, tmp
     assert three.app.scene.GetFirstNodeByClass("vtkMRMLPlotSeriesNode") is None
     assert len(table.texts()) == 3
     assert three.distanceMapButton.checked
-    assert three.comparisonLabel.text == said
+    assert three.comparisonLabel.text == summary
     three.click("distanceMapButton")
     assert three.parameters.result.GetDisplayNode().GetVisibility3D()
 
 
-def test_an_empty_scene_says_what_will_come(hands):
-    assert "No thyroids yet" in hands.inspectHintLabel.text
+def test_the_section_is_disabled_without_thyroids(hands):
+    assert "no thyroids yet" in hands.inspectHintLabel.text
     for name in ("showAllButton", "removeButton", "flipButton", "distanceMapButton"):
         assert not getattr(hands, name).enabled

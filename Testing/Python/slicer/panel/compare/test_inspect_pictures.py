@@ -1,4 +1,4 @@
-"""Pictures of the Inspect section for people: light and dark, and what a chart looks like."""
+"""Pictures of the section Inspect in both themes, and of its charts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def opened(ready):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_section_is_pictured(opened, picture_folder, theme):
+def test_the_section_is_drawn_in_both_themes(opened, picture_folder, theme):
     from PySide6 import QtGui, QtWidgets
 
     from standin import pictures
@@ -56,10 +56,8 @@ def test_the_section_is_pictured(opened, picture_folder, theme):
     assert np.ptp(picture) > 100
 
 
-@pytest.mark.parametrize(
-    "line", ["Volume beside the cohort", "Isthmus area beside the cohort", "Volume, asked and measured"]
-)
-def test_charts_are_pictured(opened, picture_folder, line):
+@pytest.mark.parametrize("line", ["Volume in the cohort", "Isthmus area in the cohort", "Volume: target and measured"])
+def test_charts_show_the_thyroids_of_the_scene(opened, picture_folder, line):
     from standin import pictures
     from standin.charts import draw_chart
 

@@ -1,4 +1,4 @@
-"""A reader study by the widgets a reader uses: blind, kept in the scene, and told at the end."""
+"""The reader study: blinded, stored in the scene, and revealed at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.collection import visible_thyroids
 
 @pytest.fixture
 def two(ready):
-    """Two thyroids and the patient's own."""
+    """Return the panel with two generated thyroids and the patient's own."""
     ready.exactCheckBox.setChecked(False)
     ready.inspectCollapsible.collapsed = False
     ready.module.panel.show()
@@ -43,7 +43,7 @@ def finish(hands) -> None:
     hands.click("finishStudyButton")
 
 
-def test_nothing_tells_the_cases_apart(started):
+def test_cases_are_shown_alike_and_without_names_or_features(started):
     assert not started.inspectBody.visible
     assert started.studyRatingPage.visible
     assert started.studyCaseLabel.text == "Case 1 of 3"
@@ -63,14 +63,14 @@ def test_nothing_tells_the_cases_apart(started):
     assert not any(word in text for text in texts for word in ("Generated", "s0000", "mL"))
 
 
-def test_sections_that_know_the_cases_are_away_until_the_study_ends(started):
+def test_sections_that_would_unblind_are_hidden_until_the_study_ends(started):
     sections = (started.GenerateSection, started.EditSection, started.ExportSection)
     assert all(section.isHidden() for section in sections)
     finish(started)
     assert not any(section.isHidden() for section in sections)
 
 
-def test_cases_differ_in_the_views_and_no_camera_moves(started):
+def test_each_case_is_shown_and_moves_no_camera(started):
     camera = started.app.view("1").camera_node()
     before = camera.GetPosition(), camera.GetFocalPoint()
     first = started.app.view("1").grab().astype(int)
@@ -80,7 +80,7 @@ def test_cases_differ_in_the_views_and_no_camera_moves(started):
     assert (camera.GetPosition(), camera.GetFocalPoint()) == before
 
 
-def test_the_keyboard_stays_where_the_reader_has_it(started):
+def test_the_keyboard_focus_stays_on_the_button(started):
     started.module.panel.activateWindow()
     started.nextCaseButton.setFocus()
     started.click("nextCaseButton")
@@ -88,7 +88,7 @@ def test_the_keyboard_stays_where_the_reader_has_it(started):
     assert started.studyCaseLabel.text == "Case 2 of 3"
 
 
-def test_the_flip_key_shows_nothing_to_a_reader(started):
+def test_the_flip_shortcut_is_disabled_during_a_study(started):
     from PySide6 import QtCore, QtTest
 
     started.module.panel.activateWindow()
@@ -99,7 +99,7 @@ def test_the_flip_key_shows_nothing_to_a_reader(started):
     assert not started.parameters.segmentation.GetDisplayNode().GetSegmentVisibility("thyroid_gland")
 
 
-def test_ratings_and_comments_are_kept_and_can_be_changed(started):
+def test_ratings_and_comments_are_stored_and_can_be_changed(started):
     started.click("rating4Button")
     assert started.rating4Button.checked
     assert "1 of 3 rated" in started.studyRatedLabel.text
@@ -115,7 +115,7 @@ def test_ratings_and_comments_are_kept_and_can_be_changed(started):
     assert study_of(started).answers[0].seconds > 0
 
 
-def test_the_table_is_told_at_the_end_and_saved(started, tmp_path):
+def test_the_result_is_shown_at_the_end_and_saved(started, tmp_path):
     finish(started)
     assert started.studyResultPage.visible
     assert started.inspectBody.visible
@@ -136,13 +136,13 @@ def test_the_table_is_told_at_the_end_and_saved(started, tmp_path):
     assert {row["study_seed"] for row in rows} == {"5"}
     control = next(row for row in rows if row["kind"] == CONTROL)
     assert float(control["volume_ml"]) > 0
-    made = next(row for row in rows if row["kind"] == "generated")
-    assert len(made["model"]) == 64
-    assert made["seed"] in ("1", "2")
-    assert float(made["seconds"]) >= 0
+    generated = next(row for row in rows if row["kind"] == "generated")
+    assert len(generated["model"]) == 64
+    assert generated["seed"] in ("1", "2")
+    assert float(generated["seconds"]) >= 0
 
 
-def test_an_unfinished_study_asks_before_it_ends(started):
+def test_finishing_an_incomplete_study_asks_first(started):
     started.app.dialogs.expect("question", "3 cases are not rated", answer=None)
     started.click("finishStudyButton")
     assert started.studyResultPage.visible
@@ -150,14 +150,14 @@ def test_an_unfinished_study_asks_before_it_ends(started):
 
 def test_a_new_study_can_follow(started):
     finish(started)
-    started.app.dialogs.expect("question", "dropped")
+    started.app.dialogs.expect("question", "deleted")
     started.click("newStudyButton")
     assert started.studySetupPage.visible
     started.click("startStudyButton")
     assert study_of(started).rated == 0
 
 
-def test_the_patients_segmentation_is_not_touched(two):
+def test_the_patients_segmentation_is_not_modified(two):
     contents = two.parameters.segmentation.GetSegmentation()
     before = contents.GetMTime()
     two.click("startStudyButton")
@@ -165,7 +165,7 @@ def test_the_patients_segmentation_is_not_touched(two):
     assert contents.GetMTime() == before
 
 
-def test_only_selected_thyroids_are_rated_when_asked(two):
+def test_a_study_can_be_limited_to_the_selected_thyroids(two):
     make(two, 3)
     table = Table(two)
     names = table.texts()
@@ -177,7 +177,7 @@ def test_only_selected_thyroids_are_rated_when_asked(two):
     assert sorted(case.name for case in study_of(two).cases) == sorted((names[0], names[2]))
 
 
-def test_a_saved_scene_goes_on_with_the_study(started, tmp_path):
+def test_a_study_continues_in_a_reopened_scene(started, tmp_path):
     import slicer
 
     started.click("rating4Button")
@@ -201,7 +201,7 @@ def test_a_saved_scene_goes_on_with_the_study(started, tmp_path):
     assert len(study_of(started).rows()) == 3
 
 
-def test_a_thyroid_that_is_gone_is_said_and_the_study_goes_on(started):
+def test_a_case_that_was_removed_is_reported_and_the_study_continues(started):
     import slicer
 
     numbers = [case.number for case in study_of(started).cases]
@@ -217,7 +217,7 @@ def test_a_thyroid_that_is_gone_is_said_and_the_study_goes_on(started):
     started.click("rating3Button")
 
 
-def test_one_thyroid_alone_is_no_study(ready):
+def test_a_study_needs_at_least_two_thyroids(ready):
     ready.inspectCollapsible.collapsed = False
     make(ready, 1)
     ready.studyControlCheckBox.click()

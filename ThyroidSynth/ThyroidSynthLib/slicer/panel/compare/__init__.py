@@ -1,1 +1,1 @@
-"""Section "Inspect"."""
+"""Section Inspect: compare, plot and rate the thyroids of the scene."""

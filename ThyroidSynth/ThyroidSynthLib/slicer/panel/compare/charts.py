@@ -1,4 +1,4 @@
-"""Charts of the thyroids' features, shown in Slicer's plot view when the user asks for it."""
+"""Charts of the thyroids' features in Slicer's plot view."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.evaluation.metrics.histograms import histogram, limits
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.slicer.panel.shared.parameters import ChartKind
+from ThyroidSynthLib.slicer.panel.shared.choices import ChartKind
 from ThyroidSynthLib.slicer.scene.display.plots import (
     BARS,
     LINE,
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord
 
 _COHORT = (0.62, 0.66, 0.72)
-_MADE = (0.05, 0.52, 0.40)
+_THYROIDS = (0.05, 0.52, 0.40)
 _IDENTITY = (0.55, 0.55, 0.55)
-# Where the mark of a single thyroid stands, as a share of the highest bar: not half below the axis.
+# Height of the marks of single thyroids as a share of the highest bar, so that the axis does not cut them.
 _ABOVE_AXIS = 0.02
 
 FEATURE_OF = {
@@ -45,11 +45,11 @@ FEATURE_OF = {
     ChartKind.ISTHMUS_AREA_MET: "isthmus_area_mm2",
     ChartKind.SYMMETRY_MET: "symmetry",
 }
-_MET = (ChartKind.VOLUME_MET, ChartKind.ISTHMUS_AREA_MET, ChartKind.SYMMETRY_MET)
+_TARGETS = (ChartKind.VOLUME_MET, ChartKind.ISTHMUS_AREA_MET, ChartKind.SYMMETRY_MET)
 
 
 class Charts:
-    """The chart button and what it shows; the layout of the views changes only when it is clicked."""
+    """Shows a chart while its button is checked, and restores the layout of the views afterwards."""
 
     def __init__(self, session: Session, ui) -> None:
         self._session, self._ui = session, ui
@@ -59,21 +59,21 @@ class Charts:
         ui.chartButton.connect("clicked(bool)", self._onClicked)
 
     def describe(self, description: ModelDescription | None) -> None:
-        """Compare with the cohort of another model."""
+        """Follow the chosen shape model, with whose cohort thyroids are compared."""
         self._description = description
         self.update()
 
     def update(self) -> None:
-        """Draw the chart again if it is shown and something in it has changed."""
+        """Draw the chart again if it is shown and its contents have changed."""
         if self._layouts is not None and self._session.hasParameters and self._drawn != self._contents():
             self._draw()
 
     def close(self) -> None:
-        """Bring back the layout that was there before the chart."""
+        """Close the chart and restore the layout, unless the user has changed it."""
         if self._layouts is not None:
-            before, with_chart = self._layouts
+            before, withChart = self._layouts
             self._layouts = None
-            if layout_of(slicer.mrmlScene) == with_chart:
+            if layout_of(slicer.mrmlScene) == withChart:
                 restore_layout(slicer.mrmlScene, before)
         self._ui.chartButton.checked = False
 
@@ -85,8 +85,8 @@ class Charts:
         self._layouts = before, layout_of(slicer.mrmlScene)
 
     def _contents(self) -> tuple:
-        found = tuple(read_record(node) for node in generated_thyroids(slicer.mrmlScene))
-        return self._session.parameters.chart, self._description, tuple(each for each in found if each is not None)
+        records = [read_record(node) for node in generated_thyroids(slicer.mrmlScene)]
+        return self._session.parameters.chart, self._description, tuple(each for each in records if each is not None)
 
     def _draw(self):
         self._drawn = self._contents()
@@ -95,17 +95,16 @@ class Charts:
     @staticmethod
     def _chart(kind: ChartKind, description: ModelDescription | None, records: Sequence[ThyroidRecord]) -> Chart:
         name = FEATURE_OF[kind]
-        values = description.features[:, FEATURE_NAMES.index(name)] if description is not None else []
-        cohort = np.asarray(values, dtype=float)
-        return (targetAgainstMeasured if kind in _MET else againstCohort)(name, cohort, records)
+        cohort = description.features[:, FEATURE_NAMES.index(name)] if description is not None else np.empty(0)
+        return (targetAgainstMeasured if kind in _TARGETS else againstCohort)(name, cohort, records)
 
 
 def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
-    """Give the chart of a feature's distribution among the thyroids made here and in the cohort."""
-    made = np.array([record.measured[name] for record in records if name in record.measured])
-    found = histogram(cohort, made)
+    """Return a chart of the distributions of a feature in the scene and in the training cohort."""
+    measured = np.array([record.measured[name] for record in records if name in record.measured])
+    found = histogram(cohort, measured)
     highest = max(found.cohort.max(), found.made.max())
-    line = found.outline_of_made() if len(made) else (made, made)
+    line = found.outline_of_made() if len(measured) else (measured, measured)
     series = (
         Series(
             _("Cohort ({n})").format(n=len(cohort)),
@@ -114,11 +113,11 @@ def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord
             found.cohort,
             _COHORT,
         ),
-        Series(_("Made here ({n})").format(n=len(made)), LINE, *line, _MADE),
-        Series(_("Each one"), POINTS, made, np.full(len(made), _ABOVE_AXIS * highest), _MADE),
+        Series(_("In this scene ({n})").format(n=len(measured)), LINE, *line, _THYROIDS),
+        Series(_("Single thyroids"), POINTS, measured, np.full(len(measured), _ABOVE_AXIS * highest), _THYROIDS),
     )
     return Chart(
-        title=_("{feature}: made here and in the cohort").format(feature=_featureName(name)),
+        title=_("{feature}: in this scene and in the cohort").format(feature=_featureName(name)),
         x_title=_axisTitle(name),
         y_title=_("Share of thyroids (%)"),
         series=series,
@@ -127,20 +126,20 @@ def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord
 
 
 def targetAgainstMeasured(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
-    """Give the chart of what was measured over what was asked, with the line on which both are the same.
+    """Return a scatter plot of measured values over targets, with the line of identity.
 
-    Its axes span the cohort, so that a difference looks as large as it is among thyroids.
+    The axes span the training cohort, so that differences are seen in proportion to its range.
     """
     pairs = [(record.targets[name], record.measured[name]) for record in records if name in record.targets]
     targets, measured = np.array(pairs, dtype=float).reshape(-1, 2).T
     ends = np.array(limits(np.concatenate([targets, measured, cohort])))
     return Chart(
-        title=_("{feature}: asked and measured").format(feature=_featureName(name)),
-        x_title=_("asked: {axis}").format(axis=_axisTitle(name)),
+        title=_("{feature}: target and measured").format(feature=_featureName(name)),
+        x_title=_("target: {axis}").format(axis=_axisTitle(name)),
         y_title=_("measured: {axis}").format(axis=_axisTitle(name)),
         series=(
-            Series(_("as asked"), LINE, ends, ends, _IDENTITY),
-            Series(_("Made here ({n})").format(n=len(targets)), POINTS, targets, measured, _MADE),
+            Series(_("target met"), LINE, ends, ends, _IDENTITY),
+            Series(_("In this scene ({n})").format(n=len(targets)), POINTS, targets, measured, _THYROIDS),
         ),
         x_range=(float(ends[0]), float(ends[1])),
         y_range=(float(ends[0]), float(ends[1])),

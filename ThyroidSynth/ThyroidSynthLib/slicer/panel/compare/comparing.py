@@ -1,4 +1,4 @@
-"""Comparing the current thyroid with the patient's own or another: flipped in the views, coloured by distance."""
+"""Comparison of the current thyroid with another one: alternating in the views, and coloured by distance."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.distance_map import DistanceMap, distance_map
 from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
 from ThyroidSynthLib.slicer.scene.display.distance_map import distance_map_of, remove_distance_map, show_distance_map
@@ -23,18 +24,18 @@ if TYPE_CHECKING:
 
 FLIP_KEY = "F8"
 _FLIP_MS = 1000
-# On the map's model: the thyroid it stands for, which thyroids it is of, and what it sums up to.
+# Attributes of the model node: the thyroid it replaces in 3D, the pair that was compared, and the summary.
 _COLOURED, _PAIR, _SUMMARY = "ThyroidSynth.Coloured", "ThyroidSynth.ComparedPair", "ThyroidSynth.Summary"
-_SMALLEST_RANGE_MM = 1.0
+_MIN_RANGE_MM = 1.0
 
 
 class Comparing:
-    """Flip and distance map; both change only what is shown, and end without a trace.
+    """Alternates between two thyroids and colours one by its distance from the other; changes only their display.
 
     Attributes
     ----------
     blinded : bool
-        Whether a reader is rating, so that the key must not show anything.
+        Whether a reader study is running, during which the shortcut is disabled.
     """
 
     def __init__(self, session: Session, ui, parent) -> None:
@@ -50,7 +51,7 @@ class Comparing:
             act=self._turn,
             ready=self._mayTurn,
             begun=lambda: self._flip is not None,
-            # Views may have a window of their own.
+            # Views may be in a window of their own.
             context=qt.Qt.ApplicationShortcut,
         )
         ui.comparedSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
@@ -60,7 +61,7 @@ class Comparing:
         ui.distanceMapButton.connect("clicked(bool)", self._onMap)
 
     def refresh(self) -> None:
-        """Show what can be compared, and follow thyroids that have changed."""
+        """Update the widgets, and end a comparison whose thyroids have changed."""
         pair = self._pair()
         if self._flip is not None:
             if pair == self._flip.pair:
@@ -70,12 +71,12 @@ class Comparing:
         model = distance_map_of(slicer.mrmlScene)
         if model is not None and (pair is None or model.GetAttribute(_PAIR) != _fingerprint(pair)):
             self.removeMap()
-            self._ui.comparisonLabel.text = _("The thyroids have changed, so the colours were taken away.")
+            self._ui.comparisonLabel.text = _("The colours were removed because the thyroids have changed.")
         elif model is not None:
             self._ui.comparisonLabel.text = model.GetAttribute(_SUMMARY) or ""
         elif pair is None:
-            self._ui.comparisonLabel.text = _whatIsMissing()
-        elif self._ui.comparisonLabel.text == _whatIsMissing():
+            self._ui.comparisonLabel.text = _hint()
+        elif self._ui.comparisonLabel.text == _hint():
             self._ui.comparisonLabel.text = ""
         self._ui.distanceMapButton.checked = distance_map_of(slicer.mrmlScene) is not None
         for button in (self._ui.flipButton, self._ui.flipTimedCheckBox, self._ui.distanceMapButton):
@@ -83,12 +84,12 @@ class Comparing:
         self._ui.showBothButton.enabled = self._flip is not None
 
     def end(self) -> None:
-        """End flipping and take the colours away."""
+        """Stop alternating and remove the colours."""
         self.endFlip()
         self.removeMap()
 
     def endFlip(self) -> None:
-        """Show both thyroids again as before the flipping."""
+        """Stop alternating and restore the display of both thyroids."""
         self._timer.stop()
         self._ui.flipTimedCheckBox.checked = False
         if self._flip is not None:
@@ -98,7 +99,7 @@ class Comparing:
         self._ui.showBothButton.enabled = False
 
     def removeMap(self) -> None:
-        """Take the distance map away and show the thyroid itself again."""
+        """Remove the distance map and show the thyroid itself."""
         model = distance_map_of(slicer.mrmlScene)
         if model is not None:
             coloured = model.GetNodeReference(_COLOURED)
@@ -108,12 +109,12 @@ class Comparing:
         self._ui.distanceMapButton.checked = False
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Stop the timer and remove the shortcut."""
         self._timer.stop()
         self._shortcut.close()
 
     def _pair(self) -> tuple[Shown, Shown] | None:
-        """Give the current thyroid and the one it is compared with; None where there are not two."""
+        """Return the current thyroid and the one to compare it with; None unless there are two."""
         if not self._session.hasParameters or self._session.parameters.result is None:
             return None
         parameters = self._session.parameters
@@ -160,21 +161,23 @@ class Comparing:
         if not checked:
             self.removeMap()
             self._ui.comparisonLabel.text = ""
-            self._session.showStatus(_("The colours were taken away."))
+            self._session.showStatus(_("The colours were removed."))
             self.refresh()
             return
         self.endFlip()
-        with self._session.work(_("Measuring how far the thyroids are apart")) as work:
+        with self._session.work(_("Measuring the distance")) as work:
             self._session.ensurePackages()
             pair = self._pair()
+            if pair is None:
+                raise InputError(_hint())
             surface, reference = (surface_of_segment(each.node, each.segment_id) for each in pair)
-            work.progress(0.3, _("Measuring how far the thyroids are apart"))
+            work.progress(0.3, _("Measuring the distance"))
             work.check()
             found = distance_map(surface, reference)
             work.check()
-            if self._session.hasParameters and all(each.exists() for each in pair):
+            if all(each.exists() for each in pair):
                 self._show(pair, surface, found)
-                self._session.showStatus(_("Coloured by distance."))
+                self._session.showStatus(_("The thyroid is coloured by distance."))
         if self._session.hasParameters:
             self.refresh()
 
@@ -185,13 +188,13 @@ class Comparing:
             _("{first} by distance to {second}").format(first=names[0], second=names[1]),
             surface,
             found.values_mm,
-            range_mm=max(_SMALLEST_RANGE_MM, float(math.ceil(found.p95_mm))),
+            range_mm=max(_MIN_RANGE_MM, float(math.ceil(found.p95_mm))),
             legend=_("mm"),
         )
         model.SetNodeReferenceID(_COLOURED, pair[0].node.GetID())
         model.SetAttribute(_PAIR, _fingerprint(pair))
         model.SetAttribute(_SUMMARY, _summary(names[1], found))
-        # The same surface twice in one place would flicker.
+        # Hidden in 3D, because two surfaces in the same place flicker.
         pair[0].node.GetDisplayNode().SetVisibility3D(False)
 
     def _nameOf(self, shown: Shown) -> str:
@@ -199,24 +202,24 @@ class Comparing:
         return _("the patient's own") if own else shown.node.GetName()
 
 
-def _whatIsMissing() -> str:
+def _hint() -> str:
     return _("Choose a thyroid in the table, and one to compare it with.")
 
 
 def _fingerprint(pair: tuple[Shown, Shown]) -> str:
-    """Give what tells these two thyroids, as they are now, from all others."""
-    about = "|".join(
+    """Return a checksum of the identity and state of two thyroids."""
+    text = "|".join(
         f"{each.node.GetID()} {each.segment_id} {each.node.GetAttribute(ATTRIBUTE)} {each.node.GetTransformNodeID()}"
         for each in pair
     )
-    return hashlib.sha256(about.encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _summary(reference: str, found: DistanceMap) -> str:
     side = _("outside") if found.bias_mm > 0 else _("inside")
     return _(
-        "Distance to {reference}: mean {mean} mm, 95% within {p95} mm, at most {largest} mm; "
-        "on average {bias} mm {side}. Red lies outside, blue inside."
+        "Distance to {reference}: mean {mean} mm, 95th percentile {p95} mm, maximum {largest} mm; "
+        "mean offset {bias} mm {side}. Red is outside, blue inside."
     ).format(
         reference=reference,
         mean=f"{found.mean_mm:.1f}",

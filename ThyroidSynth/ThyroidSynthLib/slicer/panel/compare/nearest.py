@@ -1,4 +1,4 @@
-"""Which training shape is nearest to each thyroid of the scene, found in the background of the panel."""
+"""The nearest training shape of each thyroid of the scene, computed while the application is idle."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ logger = logging.getLogger(__name__)
 
 
 class NearestShapes:
-    """Finds the nearest training shapes one by one, while nothing else is to be done.
+    """Finds nearest training shapes, one thyroid at a time.
 
-    A model's training shapes are decoded once and kept in Slicer's cache folder. Nothing is installed or
-    loaded for it: without a cache they are decoded as soon as the model is in memory for another reason.
+    The training shapes of a model are decoded once and kept in Slicer's cache folder. Nothing is installed or
+    loaded for this: without a cache they are decoded when the model has been loaded for another purpose.
 
     Parameters
     ----------
     session : Session
-        Gives the model.
+        Holds the model.
     onFound : callable
-        Called when another answer is known.
+        Called after each search.
     """
 
     def __init__(self, session: Session, onFound: Callable[[], None]) -> None:
@@ -43,68 +43,68 @@ class NearestShapes:
         self._onFound = onFound
         self._work = IdleWork()
         self._shapes: dict[str, TrainingShapes] = {}
-        self._answers: dict[str, Nearest | None] = {}
+        self._nearest: dict[str, Nearest | None] = {}
         self._chosen = ""
         self._nodes: list = []
 
     def describe(self, description: ModelDescription | None) -> None:
-        """Follow the chosen model."""
+        """Follow the chosen shape model."""
         try:
             self._chosen = sha256_of(description.path) if description is not None else ""
         except OSError:
             self._chosen = ""
 
-    def answer(self, node) -> Nearest | None:
-        """Give what is known of a thyroid; None where nothing is, or not yet."""
-        return self._answers.get(node.GetAttribute(ATTRIBUTE) or "")
+    def of(self, node) -> Nearest | None:
+        """Return the nearest training shape of a thyroid; None if it is not known (yet)."""
+        return self._nearest.get(node.GetAttribute(ATTRIBUTE) or "")
 
     def isOtherModels(self, node) -> bool:
-        """Say whether a thyroid comes from another model than the chosen one, so that no answer will come."""
+        """Check whether a thyroid comes from another model than the chosen one, so that no search is possible."""
         record = read_record(node)
         return record is not None and record.model != self._chosen and record.model not in self._shapes
 
     def follow(self, nodes: Sequence) -> None:
-        """Find the answers for these thyroids."""
+        """Search for these thyroids, in the given order."""
         self._nodes = list(nodes)
         if not self._work.running:
             self._next()
 
     def stop(self) -> None:
-        """Drop the work; what is known stays."""
+        """Stop searching; results so far are kept."""
         self._nodes = []
         self._work.stop()
 
     def _next(self) -> None:
-        """Begin with the first thyroid whose answer is not known and can be found."""
+        """Search for the first thyroid that has no result yet and can be searched for."""
         for node in self._nodes:
-            about = node.GetAttribute(ATTRIBUTE) or ""
-            if node.GetScene() is None or about in self._answers:
+            record_text = node.GetAttribute(ATTRIBUTE) or ""
+            if node.GetScene() is None or record_text in self._nearest:
                 continue
             record = read_record(node)
             if record is None:
                 continue
             shapes = self._shapesOf(record.model)
             if shapes is not None:
-                self._search(node, about, shapes)
+                self._search(node, record_text, shapes)
                 return
             model = self._session.modelInMemory() if self._session.hasParameters else None
             if model is not None and model.checksum == record.model and "torch" in sys.modules:
                 self._work.start(decode_training_shapes(model), self._onDecoded)
                 return
 
-    def _search(self, node, about: str, shapes: TrainingShapes) -> None:
+    def _search(self, node, record_text: str, shapes: TrainingShapes) -> None:
         try:
             surface = surface_in_trachea_frame(node)
         except ThyroidSynthError as error:
             logger.info("No nearest training shape of '%s': %s", node.GetName(), error)
             surface = None
         if surface is None:
-            self._onAnswer(about, None)
+            self._onResult(record_text, None)
         else:
-            self._work.start(find_nearest(surface, shapes), lambda found: self._onAnswer(about, found))
+            self._work.start(find_nearest(surface, shapes), lambda found: self._onResult(record_text, found))
 
-    def _onAnswer(self, about: str, found: Nearest | None) -> None:
-        self._answers[about] = found
+    def _onResult(self, record_text: str, found: Nearest | None) -> None:
+        self._nearest[record_text] = found
         self._onFound()
         if not self._work.running:
             self._next()
@@ -115,7 +115,7 @@ class NearestShapes:
             if shapes.surfaces:
                 shapes.save(_cacheFile(shapes.model))
         except OSError as error:
-            logger.info("The training shapes are not kept for the next time: %s", error)
+            logger.info("The training shapes cannot be cached: %s", error)
         self._next()
 
     def _shapesOf(self, checksum: str) -> TrainingShapes | None:

@@ -1,4 +1,4 @@
-"""A reader study in the panel: thyroids one by one, in random order and without names, rated from 1 to 5."""
+"""The reader study: thyroids are rated from 1 to 5, blinded and in random order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import write_text
 from ThyroidSynthLib.evaluation.experiments.reader_study import CONTROL, RATINGS, ReaderStudy, StudyCase
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
-from ThyroidSynthLib.slicer.panel.shared.parameters import StudyScope
+from ThyroidSynthLib.slicer.panel.shared.choices import StudyScope
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices, show_own_gland
 from ThyroidSynthLib.slicer.scene.display.study_case import hide_case, is_case_shown, neutral, remove_case, show_case
@@ -33,14 +33,14 @@ _RESULT_WIDTHS = (44, 110, 84, 50)
 
 
 class ReaderStudySection(Section):
-    """Starts a study, shows its cases, takes the ratings and gives the table.
+    """Starts a study, shows its cases, records the ratings and shows the result.
 
-    The study is kept in the scene with each answer, so that a saved scene goes on with it.
+    The study is stored in the parameter node after each answer, so that it continues in a saved scene.
 
     Attributes
     ----------
     selectedThyroids : callable
-        Gives the thyroids that are selected in the table.
+        Returns the thyroids that are selected in the table.
     onChanged : callable
         Called when a study has begun or ended.
     """
@@ -48,7 +48,7 @@ class ReaderStudySection(Section):
     uiFile = "ReaderStudy.ui"
 
     def connect(self) -> None:
-        """Connect the section's own widgets."""
+        """Connect the section's widgets."""
         self.selectedThyroids: Callable[[], list] = list
         self.onChanged: Callable[[], None] = lambda: None
         self._alignment = ALIGNMENTS[0]
@@ -77,21 +77,21 @@ class ReaderStudySection(Section):
 
     @property
     def study(self) -> ReaderStudy | None:
-        """The study of the scene; None when there is none."""
+        """The study in the scene; None if there is none."""
         return ReaderStudy.from_json(self.parameters.study) if self.session.hasParameters else None
 
     @property
     def running(self) -> bool:
-        """Whether a reader is rating, so that nothing may tell which thyroid is which."""
+        """Whether a study is in progress, during which nothing may unblind the reader."""
         study = self.study
         return study is not None and not study.finished
 
     def describe(self, description: ModelDescription | None) -> None:
-        """Measure the patient's own in the same frame as a model's thyroids."""
+        """Follow the chosen shape model: the patient's own thyroid is measured in the model's alignment."""
         self._alignment = description.alignment if description is not None else ALIGNMENTS[0]
 
     def refresh(self) -> None:
-        """Show the study, which may have changed or come with another scene."""
+        """Show the study of the scene."""
         study = self.study
         self.ui.studySetupPage.visible = study is None
         self.ui.studyRatingPage.visible = study is not None and not study.finished
@@ -106,12 +106,12 @@ class ReaderStudySection(Section):
                 self._timer.start()
 
     def thyroidsChanged(self) -> None:
-        """Offer thyroids that were added or removed."""
+        """Update the number of thyroids."""
         if self.study is None:
             self._showSetup()
 
     def release(self) -> None:
-        """Let go of the scene and of the parameters; the thyroids are shown again where the panel is not."""
+        """Disconnect from the scene; while the panel is closed, the thyroids are visible."""
         if self.running and not slicer.mrmlScene.IsClosing():
             hide_case(slicer.mrmlScene)
             show_all(slicer.mrmlScene)
@@ -123,10 +123,10 @@ class ReaderStudySection(Section):
         self._since = self._attempted = None
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Stop the timer."""
         self._timer.stop()
 
-    def _keep(self, study: ReaderStudy | None) -> None:
+    def _store(self, study: ReaderStudy | None) -> None:
         self.parameters.study = study.to_json() if study is not None else ""
 
     def _candidates(self) -> list:
@@ -142,7 +142,7 @@ class ReaderStudySection(Section):
         self.ui.studyCountLabel.text = (
             _("{n} cases in random order").format(n=count) if count > 1 else _("At least two thyroids are needed.")
         )
-        # Which rows are selected is known when the button is clicked.
+        # The selected rows are counted only when the button is clicked.
         self.ui.startStudyButton.enabled = count > 1 or self.parameters.studyScope is StudyScope.SELECTED
 
     def _onStart(self, checked: bool = False) -> None:
@@ -159,7 +159,7 @@ class ReaderStudySection(Section):
                 parameters.studyNodes = nodes
                 parameters.studyHidOwn = parameters.showOwnThyroid
                 parameters.showOwnThyroid = False
-                self._keep(study)
+                self._store(study)
         if self.running:
             self.onChanged()
             self._showCase()
@@ -173,22 +173,22 @@ class ReaderStudySection(Section):
             )
             features = features_of_segment(parameters.segmentation, parameters.thyroidSegmentID, placement).as_dict()
         except InputError:
-            # Without a trachea a thyroid can be rated, but not measured.
+            # Without a trachea, the thyroid cannot be measured but can be rated.
             features = {}
         return StudyCase(number, name, CONTROL, dict(features), segment=parameters.thyroidSegmentID)
 
     def _showCase(self) -> None:
-        """Show the case of the study, alone and with a neutral name; no camera moves."""
+        """Show the current case alone and under a neutral name; cameras do not move."""
         study = self.study
         if study is None or study.finished or self._showing:
             return
         self._showing = True
-        # Asked for once: a case that cannot be shown is said once, and leaves nothing of the one before.
+        # Attempted once, so that the error of a case that cannot be shown appears once; the case before is hidden.
         self._attempted = study.position
         hide_case(slicer.mrmlScene)
         label = _caseText(study)
         try:
-            # Without making the panel wait: the keyboard's focus stays where the reader has it.
+            # Not blocking, so that the panel keeps the keyboard focus.
             with self.session.work(_("Showing the case"), blocking=False) as work:
                 surface = self._surfaceOf(study.case)
                 work.check()
@@ -200,10 +200,12 @@ class ReaderStudySection(Section):
         finally:
             self._showing = False
         self._since = time.monotonic()
-        if self.running:
-            self._showAnswer(self.study)
-            if self.study.position != self._attempted:
-                self._timer.start()  # the reader went on meanwhile
+        study = self.study
+        if study is not None and not study.finished:
+            self._showAnswer(study)
+            if study.position != self._attempted:
+                # The reader has moved on in the meantime.
+                self._timer.start()
 
     def _surfaceOf(self, case: StudyCase) -> Surface:
         if case.number not in self._surfaces:
@@ -225,8 +227,8 @@ class ReaderStudySection(Section):
         self.ui.previousCaseButton.enabled = study.position > 0
         self.ui.nextCaseButton.enabled = study.position < len(study.cases) - 1
 
-    def _spent(self) -> float:
-        """Give the seconds since this was last asked."""
+    def _secondsSpent(self) -> float:
+        """Return the seconds since the last call."""
         now = time.monotonic()
         since, self._since = self._since, now
         return now - since if since is not None else 0.0
@@ -234,12 +236,12 @@ class ReaderStudySection(Section):
     def _onRated(self, rating: int) -> None:
         study = self.study
         if study is not None and not study.finished:
-            self._keep(study.answered(rating=rating, seconds=self._spent()))
+            self._store(study.answered(rating=rating, seconds=self._secondsSpent()))
 
     def _onCommented(self) -> None:
         study = self.study
         if study is not None and not study.finished and self.ui.studyComment.text != study.answer.comment:
-            self._keep(study.answered(comment=self.ui.studyComment.text, seconds=self._spent()))
+            self._store(study.answered(comment=self.ui.studyComment.text, seconds=self._secondsSpent()))
 
     def _onPrevious(self, checked: bool = False) -> None:
         self._move(-1)
@@ -248,17 +250,26 @@ class ReaderStudySection(Section):
         self._move(1)
 
     def _move(self, step: int) -> None:
-        # A button need not take the focus from the comment, which then has not been kept.
-        study = self.study.answered(comment=self.ui.studyComment.text, seconds=self._spent())
-        self._keep(study.moved(step))
-        self._showCase()
+        study = self._answered()
+        if study is not None:
+            self._store(study.moved(step))
+            self._showCase()
+
+    def _answered(self) -> ReaderStudy | None:
+        """Return the study with the comment as typed, which is not stored yet if its field still has the focus."""
+        study = self.study
+        if study is None:
+            return None
+        return study.answered(comment=self.ui.studyComment.text, seconds=self._secondsSpent())
 
     def _onFinish(self, checked: bool = False) -> None:
-        study = self.study.answered(comment=self.ui.studyComment.text, seconds=self._spent())
-        self._keep(study)
+        study = self._answered()
+        if study is None:
+            return
+        self._store(study)
         missing = len(study.cases) - study.rated
         if missing and not slicer.util.confirmYesNoDisplay(
-            _("{n} cases are not rated yet. Finish all the same?").format(n=missing), windowTitle="ThyroidSynth"
+            _("{n} cases are not rated yet. Finish the study anyway?").format(n=missing), windowTitle="ThyroidSynth"
         ):
             return
         remove_case(slicer.mrmlScene)
@@ -266,7 +277,7 @@ class ReaderStudySection(Section):
         self._since = None
         with slicer.util.NodeModify(self.parameters):
             self.parameters.showOwnThyroid = self.parameters.studyHidOwn
-            self._keep(study.finish())
+            self._store(study.finish())
         self.onChanged()
 
     def _showResult(self, study: ReaderStudy) -> None:
@@ -285,6 +296,8 @@ class ReaderStudySection(Section):
 
     def _onSave(self, checked: bool = False) -> None:
         study = self.study
+        if study is None:
+            return
         name = "_".join(
             filter(None, ("reader-study", "".join(c for c in study.reader if c.isalnum()), str(study.seed)))
         )
@@ -304,20 +317,27 @@ class ReaderStudySection(Section):
 
     def _onNew(self, checked: bool = False) -> None:
         if slicer.util.confirmYesNoDisplay(
-            _("The ratings of this study are dropped from the scene. Save them first if they are needed. Go on?"),
+            _("The ratings of this study will be deleted from the scene. Continue?"),
             windowTitle="ThyroidSynth",
         ):
             with slicer.util.NodeModify(self.parameters):
                 self.parameters.studyNodes = []
-                self._keep(None)
+                self._store(None)
 
 
 def _caseOf(number: int, node) -> StudyCase:
     record = read_record(node)
     if record is None:
         return StudyCase(number, node.GetName(), "", segment=SEGMENT_ID)
-    about = (dict(record.measured), record.model, SEGMENT_ID, record.seed)
-    return StudyCase(number, node.GetName(), record.kind, *about)
+    return StudyCase(
+        number,
+        node.GetName(),
+        record.kind,
+        dict(record.measured),
+        model=record.model,
+        segment=SEGMENT_ID,
+        seed=record.seed,
+    )
 
 
 def _caseText(study: ReaderStudy) -> str:

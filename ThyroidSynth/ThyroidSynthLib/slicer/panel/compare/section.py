@@ -1,9 +1,10 @@
-"""Section "Inspect": all thyroids of the scene in a table, compared, charted and rated."""
+"""Section Inspect: the thyroids of the scene in a table, to compare, plot and rate."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -11,8 +12,8 @@ from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
 from ThyroidSynthLib.slicer.scene.thyroids.collection import (
     RemovedThyroid,
-    restore_thyroid,
     remove_thyroid,
+    restore_thyroid,
     show_all,
     show_only,
 )
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class InspectSection(Section):
-    """The table, and what can be done with the thyroids in it; while a reader rates them, all that is hidden."""
+    """The table of thyroids, their comparison and their charts, all of which a running reader study hides."""
 
     uiFile = "Inspect.ui"
 
@@ -45,7 +46,7 @@ class InspectSection(Section):
         self.ui.studyPlace.layout().addWidget(self.study.widget)
 
     def connect(self) -> None:
-        """Connect the section's own widgets."""
+        """Connect the section's widgets."""
         self._removed: list[RemovedThyroid] = []
         self._space: tuple[str, CodeSpace] | None = None
         self._table = ThyroidTable(self.ui.thyroidTable)
@@ -62,7 +63,7 @@ class InspectSection(Section):
         self.ui.restoreButton.connect("clicked(bool)", self._onRestore)
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed."""
+        """Update the widgets from the parameters."""
         blinded = self._comparing.blinded = self.study.running
         self.ui.inspectBody.visible = not blinded
         self.study.refresh()
@@ -80,22 +81,21 @@ class InspectSection(Section):
             self._fill()
 
     def thyroidsChanged(self) -> None:
-        """Show thyroids that were added, changed, renamed or removed."""
+        """Update the table and the reader study."""
         self.refresh()
         self.study.thyroidsChanged()
 
     def release(self) -> None:
-        """Let go of the scene and of the parameters."""
+        """Disconnect from the scene; the chart and the removed thyroids are dropped only when it closes."""
         self._comparing.endFlip()
         self._nearest.stop()
         self.study.release()
         if slicer.mrmlScene.IsClosing():
-            # Otherwise the module is only left for a while.
             self._charts.close()
             self._removed.clear()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         self._comparing.close()
         self._nearest.stop()
         self.study.close()
@@ -111,7 +111,7 @@ class InspectSection(Section):
             button.enabled = current is not None
         self.ui.showAllButton.enabled = len(nodes) > 0
         self.ui.restoreButton.enabled = bool(self._removed)
-        # The current one first: it is looked at.
+        # The current thyroid first, because the user is looking at it.
         self._nearest.follow(sorted(nodes, key=lambda node: node is not current))
 
     def _row(self, node) -> Row:
@@ -120,15 +120,17 @@ class InspectSection(Section):
             nodeID=node.GetID(),
             name=node.GetName(),
             record=record,
-            nearest=self._nearest.answer(node),
+            nearest=self._nearest.of(node),
             distance=self._distance(record),
             otherModel=self._nearest.isOtherModels(node),
         )
 
     def _distance(self, record: ThyroidRecord | None) -> float | None:
-        """Give the distance of a thyroid's code to the mean; one that was not steered has none in its record."""
-        if record is None or record.distance is not None:
-            return record.distance if record is not None else None
+        """Return the distance of a thyroid's code from the mean, which only steered thyroids have in their record."""
+        if record is None:
+            return None
+        if record.distance is not None:
+            return record.distance
         model = self.session.modelInMemory()
         if model is None or model.checksum != record.model:
             return None
@@ -136,14 +138,14 @@ class InspectSection(Section):
 
         if self._space is None or self._space[0] != model.checksum:
             self._space = (model.checksum, CodeSpace.of(model))
-        return self._space[1].distance(record.code)
+        return self._space[1].distance(np.array(record.code))
 
     def _selected(self) -> list:
-        found = (slicer.mrmlScene.GetNodeByID(nodeID) for nodeID in self._table.selected())
-        return [node for node in found if node is not None]
+        nodes = (slicer.mrmlScene.GetNodeByID(nodeID) for nodeID in self._table.selected())
+        return [node for node in nodes if node is not None]
 
     def _onChosen(self, nodeID: str) -> None:
-        """Make a thyroid the current one, show only it, and move the slices there; no camera moves."""
+        """Make a thyroid the current one, show it alone and move the slices there; cameras do not move."""
         node = slicer.mrmlScene.GetNodeByID(nodeID) if nodeID else None
         if node is None or not self.session.hasParameters or self.session.busy:
             return
@@ -168,7 +170,7 @@ class InspectSection(Section):
         self._table.rename()
 
     def _onRemove(self, checked: bool = False) -> None:
-        """Remove the selected thyroids, or the current one; they can be put back until the scene is closed."""
+        """Remove the selected thyroids, or the current one; they can be restored until the scene is closed."""
         current = self.parameters.result
         nodes = self._selected()
         nodes = nodes if current in nodes else [current]
@@ -191,7 +193,7 @@ class InspectSection(Section):
             self.session.announceThyroids()
 
     def _onStudyChanged(self) -> None:
-        """A study has begun or ended: nothing may be shown that tells which thyroid is which."""
+        """Hide what would unblind a study that has begun, or show the current thyroid after its end."""
         if self.study.running:
             self._comparing.end()
             self._charts.close()
@@ -202,5 +204,5 @@ class InspectSection(Section):
 
 def _hint(count: int) -> str:
     if count == 0:
-        return _("No thyroids yet: they appear here as they are made.")
-    return _("A click shows a thyroid alone and makes it the current one.")
+        return _("There are no thyroids yet.")
+    return _("Click a row to show that thyroid alone and make it the current one.")

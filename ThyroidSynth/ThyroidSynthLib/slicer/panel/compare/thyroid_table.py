@@ -1,4 +1,4 @@
-"""The table of thyroids: a row for each, sorted by any column, renamed in place, chosen by a click."""
+"""The table of thyroids, which can be sorted, renamed and chosen by a click."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, FITTED, GENERA
 _NAME = 0
 _SORT_ROLE = qt.Qt.UserRole
 _ID_ROLE = qt.Qt.UserRole + 1
-# Unknown values come last.
+# Sorts unknown values last.
 _UNKNOWN = 1e9
 _COLUMNS = 7
-# Beside a text, in pixels.
+# Room beside the text of a cell, in pixels.
 _SPACE = 8
 
 
 @dataclass(frozen=True)
 class Row:
-    """What the table shows of a thyroid.
+    """One row of the table.
 
     Attributes
     ----------
     nodeID, name : str
-        Its node.
+        ID and name of the node.
     record : ThyroidRecord or None
-        What is known of it.
+        None if it cannot be read.
     nearest : Nearest or None
         The nearest training shape, if it is known.
     distance : float or None
-        Distance of its code from the mean, in SDs, if it is known.
+        Distance of the code from the mean, in SDs, if it is known.
     otherModel : bool
-        Whether it comes from another model than the chosen one.
+        Whether the thyroid comes from another model than the chosen one.
     """
 
     nodeID: str
@@ -50,17 +50,17 @@ class Row:
 
 
 def kindText(kind: str) -> str:
-    """Give the word for how a thyroid was made."""
+    """Return how a thyroid was made, in one word."""
     return {GENERATED: _("generated"), FITTED: _("fitted"), EDITED: _("edited")}.get(kind, kind)
 
 
 class ThyroidTable:
-    """Fills a table view and tells what the user does with it.
+    """Fills a table view and reports what the user does with it.
 
     Attributes
     ----------
     onChosen : callable
-        Called with the node ID of the row that the user went to.
+        Called with the node ID of the row that the user chose.
     onRenamed : callable
         Called with a node ID and the name that the user gave it.
     """
@@ -76,7 +76,7 @@ class ThyroidTable:
         self._writeHeader()
         view.setModel(self._model)
         header = view.horizontalHeader()
-        # No column sorts at first: thyroids come in the order in which they were made.
+        # Unsorted at first: thyroids are in the order in which they were added.
         header.setSortIndicator(-1, qt.Qt.AscendingOrder)
         view.setSortingEnabled(True)
         header.setSectionResizeMode(_NAME, qt.QHeaderView.Stretch)
@@ -84,7 +84,7 @@ class ThyroidTable:
         header.minimumSectionSize = _SPACE
         for column, widest in enumerate(_widestTexts(), start=1):
             view.setColumnWidth(column, max(map(metrics.horizontalAdvance, widest.split("\n"))) + _SPACE)
-        # Two lines each: of a longer name, beginning and end are shown.
+        # Two lines per row; longer names are elided in the middle.
         view.verticalHeader().defaultSectionSize = 2 * metrics.lineSpacing() + 4
         view.textElideMode = qt.Qt.ElideMiddle
         self._model.connect("itemChanged(QStandardItem*)", self._onItemChanged)
@@ -93,12 +93,12 @@ class ThyroidTable:
         view.connect("clicked(QModelIndex)", self._onClicked)
 
     def fill(self, rows: Sequence[Row], current: str) -> None:
-        """Show rows, and mark the current one by its node ID; what the user has selected stays selected."""
+        """Show rows and mark the current one by its node ID; the user's selection is kept."""
         if (list(rows), current) == self._shown:
             return
         self._shown = list(rows), current
-        # Where the user has gone to the current row, the selection is the user's; else it follows.
-        wanted = set(self.selected()) if self.current() == current else {current}
+        # The selection follows the current thyroid, unless the user is on its row already.
+        selected = set(self.selected()) if self.current() == current else {current}
         self._filling = True
         try:
             self._model.setRowCount(len(rows))
@@ -106,22 +106,22 @@ class ThyroidTable:
                 self._writeRow(index, row)
             header = self._view.horizontalHeader()
             self._model.sort(header.sortIndicatorSection(), header.sortIndicatorOrder())
-            self._select(wanted, current)
+            self._select(selected, current)
         finally:
             self._filling = False
 
     def selected(self) -> list[str]:
-        """Give the node IDs of the selected rows, from top to bottom."""
+        """Return the node IDs of the selected rows, from top to bottom."""
         rows = sorted({index.row() for index in self._selection.selectedRows(_NAME)})
         return [self._idOf(row) for row in rows]
 
     def current(self) -> str:
-        """Give the node ID of the row the user is on; empty when there is none."""
+        """Return the node ID of the current row; empty if there is none."""
         index = self._view.currentIndex()
         return self._idOf(index.row()) if index.isValid() else ""
 
     def rename(self) -> None:
-        """Let the user type a name into the current row."""
+        """Start editing the name in the current row."""
         index = self._view.currentIndex()
         if index.isValid():
             self._view.setFocus()
@@ -129,38 +129,38 @@ class ThyroidTable:
 
     def _select(self, selected: set[str], current: str) -> None:
         flags = qt.QItemSelectionModel
-        found = {self._idOf(row): self._model.index(row, _NAME) for row in range(self._model.rowCount())}
-        if current in found and self.current() != current:
-            self._selection.setCurrentIndex(found[current], flags.NoUpdate)
-        if set(self.selected()) == selected & set(found):
+        indices = {self._idOf(row): self._model.index(row, _NAME) for row in range(self._model.rowCount())}
+        if current in indices and self.current() != current:
+            self._selection.setCurrentIndex(indices[current], flags.NoUpdate)
+        if set(self.selected()) == selected & set(indices):
             return
         self._selection.clearSelection()
-        for nodeID in selected & set(found):
-            self._selection.select(found[nodeID], flags.Select | flags.Rows)
+        for nodeID in selected & set(indices):
+            self._selection.select(indices[nodeID], flags.Select | flags.Rows)
 
     def _idOf(self, row: int) -> str:
         return self._model.data(self._model.index(row, _NAME), _ID_ROLE) or ""
 
     def _writeHeader(self) -> None:
         columns = (
-            (_("Thyroid"), _("Name of the thyroid; F2 renames it")),
+            (_("Thyroid"), _("Name of the thyroid; press F2 to rename it")),
             (
                 _("Kind"),
-                _("Generated by a model, fitted to a patient's gland, or edited from it; and what is wrong with it"),
+                _("Generated, fitted or edited, with a note if the surface is not valid or the targets are not met"),
             ),
-            (_("Volume\n(mL)"), _("Volume as measured, and in brackets as asked for")),
+            (_("Volume\n(mL)"), _("Measured volume, with the target in brackets")),
             (
                 _("Isthmus\n(mm²)"),
-                _("Area of the isthmus in the midsagittal plane as measured, and in brackets as asked for"),
+                _("Measured area of the isthmus in the midsagittal plane, with the target in brackets"),
             ),
-            (_("Sym-\nmetry"), _("Left-right symmetry from 0 to 1 as measured, and in brackets as asked for")),
+            (_("Sym-\nmetry"), _("Measured left–right symmetry from 0 to 1, with the target in brackets")),
             (
                 _("Nearest\n(mm)"),
-                _("Mean surface distance to the nearest training shape: near 0 is a copy, much is unlike the cohort"),
+                _("Mean surface distance to the nearest training shape: near 0 for a copy, large for an unusual shape"),
             ),
             (
                 _("Code\n(SD)"),
-                _("Distance of the shape's code from the cohort's mean: about 1 is ordinary, above 2 far"),
+                _("Distance of the latent code from the cohort's mean: about 1 is usual, above 2 is far"),
             ),
         )
         for column, (title, tip) in enumerate(columns):
@@ -185,23 +185,23 @@ class ThyroidTable:
         if record is None or name not in record.measured:
             self._write(index, column, "–", _UNKNOWN, "")
             return
-        measured, targets = record.measured[name], record.targets.get(name)
+        measured, target = record.measured[name], record.targets.get(name)
         text, tip = _number(name, measured), _("measured {value}").format(value=featureText(name, measured))
-        if targets is not None:
-            text += "\n" + _("({value})").format(value=_number(name, targets))
-            tip += "\n" + _("asked for {value}").format(value=featureText(name, targets))
+        if target is not None:
+            text += "\n" + _("({value})").format(value=_number(name, target))
+            tip += "\n" + _("target {value}").format(value=featureText(name, target))
         self._write(index, column, text, measured, tip)
 
-    def _write(self, row: int, column: int, text: str, order, tip: str, *, editable: bool = False) -> None:
+    def _write(self, row: int, column: int, text: str, sortBy: object, tip: str, *, editable: bool = False) -> None:
         place = self._model.index(row, column)
-        # Only what has changed: writing a text takes away what the user is typing there.
-        for value, role in ((text, qt.Qt.EditRole), (order, _SORT_ROLE), (tip, qt.Qt.ToolTipRole)):
+        # Only changes are written, because writing a cell discards what the user is typing in it.
+        for value, role in ((text, qt.Qt.EditRole), (sortBy, _SORT_ROLE), (tip, qt.Qt.ToolTipRole)):
             if self._model.data(place, role) != value:
                 self._model.setData(place, value, role)
         self._model.item(row, column).setEditable(editable)
 
     def _onClicked(self, index) -> None:
-        # Also when it was current before: the user may want to see it again.
+        # Also if it was the current row before: the user may want to see it again.
         self.onChosen(self._idOf(index.row()))
 
     def _onCurrentRow(self, index, before) -> None:
@@ -214,7 +214,7 @@ class ThyroidTable:
 
 
 def _widestTexts() -> tuple[str, ...]:
-    """Give a text for each column but the name's that is hardly ever wider: the name takes what is left."""
+    """Return the widest usual text of each column except the name, which takes the remaining width."""
     volume, isthmus, symmetry = (_("({value})").format(value=value) for value in ("888.8", "888", "0.88"))
     return (
         max((kindText(kind) for kind in (GENERATED, FITTED, EDITED)), key=len),
@@ -227,7 +227,7 @@ def _widestTexts() -> tuple[str, ...]:
 
 
 def _number(name: str, value: float) -> str:
-    """Give a feature's value without its unit, which stands in the header."""
+    """Return the value of a feature without its unit, which is in the header."""
     return featureText(name, value).split(" ")[0]
 
 
@@ -236,22 +236,22 @@ def _faultText(record: ThyroidRecord | None) -> str:
         return ""
     if not record.valid:
         return _("not valid")
-    return _("not met") if record.met is False else ""
+    return _("target not met") if record.met is False else ""
 
 
 def _kindTip(record: ThyroidRecord | None) -> str:
     if record is None:
-        return _("What is known of this thyroid cannot be read")
-    lines = [_("valid surface") if record.valid else _("not valid: open, in pieces, or cut by the model's box")]
+        return _("The record of this thyroid cannot be read")
+    lines = [_("valid surface") if record.valid else _("not valid: open, in pieces, or outside the bounding box")]
     if record.met is not None:
-        lines.append(_("meets what was asked") if record.met else _("could not meet what was asked"))
+        lines.append(_("the targets are met") if record.met else _("the targets are not met"))
     if record.kind == GENERATED:
-        lines.append(_("seed {seed}").format(seed=record.seed))
+        lines.append(_("random seed {seed}").format(seed=record.seed))
     return "\n".join(lines)
 
 
 def _nearestTexts(row: Row) -> tuple[str, float, str]:
-    """Give text, order and tooltip of the nearest training shape."""
+    """Return text, sort value and tooltip of the nearest training shape."""
     if row.nearest is not None:
         tip = _("Nearest training shape: {case}, {distance} mm away on average")
         distance = f"{row.nearest.distance_mm:.1f}"
@@ -259,5 +259,5 @@ def _nearestTexts(row: Row) -> tuple[str, float, str]:
     if row.record is None:
         return "–", _UNKNOWN, ""
     if row.otherModel:
-        return _("another\nmodel"), _UNKNOWN, _("It was made with another model than the one that is chosen")
-    return "…", _UNKNOWN, _("Being found; the model's training shapes are decoded when it is first used")
+        return _("another\nmodel"), _UNKNOWN, _("This thyroid comes from another model than the chosen one")
+    return "…", _UNKNOWN, _("Not known yet; the training shapes are decoded after the model has been used")
