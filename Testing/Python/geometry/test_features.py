@@ -1,4 +1,4 @@
-"""The one measurement of the three features, against geometry that has a formula."""
+"""Measured features of shapes whose features have a formula."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def mirrored(surface: Surface) -> Surface:
     return Surface(surface.vertices * (-1.0, 1.0, 1.0), surface.faces[:, ::-1])
 
 
-def test_a_sphere() -> None:
+def test_the_features_of_a_sphere() -> None:
     features = measure_features(ellipsoid())
 
     assert features.volume_ml == pytest.approx(4 / 3 * np.pi, rel=2e-3)
@@ -25,7 +25,7 @@ def test_a_sphere() -> None:
     assert features.as_array() == pytest.approx(list(features.as_dict().values()))
 
 
-def test_an_ellipsoid_far_above_the_trachea() -> None:
+def test_the_features_of_an_ellipsoid_far_above_the_trachea() -> None:
     features = measure_features(ellipsoid((18.0, 9.0, 25.0), (0.0, -8.0, 61.0)))
 
     assert features.volume_ml == pytest.approx(4 / 3 * np.pi * 18 * 9 * 25 / 1000, rel=2e-3)
@@ -34,7 +34,7 @@ def test_an_ellipsoid_far_above_the_trachea() -> None:
 
 
 @pytest.mark.parametrize("offset", [0.3, 2.0, 5.0, 9.0])
-def test_a_sphere_beside_the_midline_shares_a_lens_with_its_mirror_image(offset: float) -> None:
+def test_a_sphere_off_the_midline_overlaps_its_mirror_image_in_a_lens(offset: float) -> None:
     features = measure_features(ellipsoid(centre=(offset, 3.0, 7.0)))
 
     cap = 10.0 - offset
@@ -43,7 +43,7 @@ def test_a_sphere_beside_the_midline_shares_a_lens_with_its_mirror_image(offset:
     assert features.isthmus_area_mm2 == pytest.approx(np.pi * (100 - offset**2), rel=5e-3)
 
 
-def test_two_spheres_of_different_size_have_no_isthmus_and_the_smaller_ones_share() -> None:
+def test_two_separate_spheres_have_no_isthmus_and_overlap_by_the_smaller_one() -> None:
     features = measure_features(together(ellipsoid((8.0,) * 3, (-15.0, 0, 0)), ellipsoid((6.0,) * 3, (15.0, 0, 0))))
 
     assert features.isthmus_area_mm2 == 0.0
@@ -52,11 +52,11 @@ def test_two_spheres_of_different_size_have_no_isthmus_and_the_smaller_ones_shar
     assert features.symmetry == pytest.approx(2 * 216 / (2 * 512), abs=2e-3)
 
 
-def test_a_lobe_on_one_side_only_has_symmetry_0() -> None:
+def test_a_single_lobe_on_one_side_has_symmetry_0() -> None:
     assert measure_features(ellipsoid(centre=(-15.0, 0, 0))).symmetry == 0.0
 
 
-def test_a_hole_is_subtracted_from_the_isthmus_and_from_the_volume() -> None:
+def test_a_cavity_is_subtracted_from_isthmus_area_and_volume() -> None:
     features = measure_features(together(ellipsoid(), inside_out(ellipsoid((5.0,) * 3))))
 
     assert features.isthmus_area_mm2 == pytest.approx(75 * np.pi, rel=1e-3)
@@ -64,13 +64,13 @@ def test_a_hole_is_subtracted_from_the_isthmus_and_from_the_volume() -> None:
     assert features.symmetry == pytest.approx(1.0, abs=1e-9)
 
 
-def test_a_midsagittal_section_in_several_pieces_is_summed() -> None:
+def test_the_areas_of_several_midsagittal_sections_are_summed() -> None:
     three = together(*(ellipsoid((4.0,) * 3, (1.0, 0.0, height)) for height in (-20.0, 0.0, 20.0)))
 
     assert midsagittal_area(three) == pytest.approx(3 * np.pi * 15, rel=2e-3)
 
 
-def test_the_outline_is_closed_even_where_vertices_lie_on_the_plane() -> None:
+def test_the_outline_is_closed_when_vertices_lie_on_the_plane() -> None:
     surface = ellipsoid()
     assert (surface.vertices[:, 0] == 0).sum() > 10
 
@@ -81,7 +81,7 @@ def test_the_outline_is_closed_even_where_vertices_lie_on_the_plane() -> None:
     assert midsagittal_area(surface) == pytest.approx(midsagittal_area(moved), rel=1e-6)
 
 
-def test_touching_the_midline_in_a_point_is_no_isthmus() -> None:
+def test_a_gland_that_touches_the_midline_in_one_point_has_no_isthmus() -> None:
     for side in (-1.0, 1.0):
         touching = ellipsoid(subdivisions=3)
         touching = shifted(touching, side * np.abs(touching.vertices[:, 0]).max())
@@ -91,7 +91,7 @@ def test_touching_the_midline_in_a_point_is_no_isthmus() -> None:
         assert features.symmetry == 0.0
 
 
-def test_two_halves_that_meet_in_the_midline_have_the_whole_ones_features() -> None:
+def test_two_halves_that_meet_in_the_midline_have_the_features_of_the_whole() -> None:
     halves = together(box((5, 10, 10), (-2.5, 0, 0)), box((5, 10, 10), (2.5, 0, 0)))
 
     features = measure_features(halves)
@@ -107,14 +107,14 @@ def test_the_order_of_vertices_and_faces_does_not_matter() -> None:
 
     order = rng.permutation(len(surface.vertices))
     shuffled = Surface(surface.vertices[order], np.argsort(order)[surface.faces][rng.permutation(len(surface.faces))])
-    turned = Surface(surface.vertices, np.roll(surface.faces, 1, axis=1))
+    rotated = Surface(surface.vertices, np.roll(surface.faces, 1, axis=1))
 
     assert measure_features(shuffled).as_array() == pytest.approx(expected, abs=1e-9)
-    assert measure_features(turned).as_array() == pytest.approx(expected, abs=1e-9)
+    assert measure_features(rotated).as_array() == pytest.approx(expected, abs=1e-9)
     assert measure_features(mirrored(surface)).as_array() == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_perfectly_symmetric_gland_has_symmetry_1_wherever_the_columns_fall() -> None:
+def test_a_symmetric_gland_has_symmetry_1_for_any_position_of_the_columns() -> None:
     surface = two_lobes(semi_axes_mm=(7.0, 5.0, 11.0), offset_mm=9.0, right_share=1.0)
 
     for shift in np.linspace(0.0, 0.9, 5):
@@ -122,7 +122,7 @@ def test_a_perfectly_symmetric_gland_has_symmetry_1_wherever_the_columns_fall() 
         assert measure_features(moved).symmetry == pytest.approx(1.0, abs=1e-3)
 
 
-def test_the_columns_are_dense_enough_for_a_thousandth_of_symmetry() -> None:
+def test_the_symmetry_differs_by_about_a_thousandth_from_that_of_much_denser_columns() -> None:
     rng = np.random.default_rng(0)
     for _ in range(6):
         surface = two_lobes(
@@ -135,7 +135,7 @@ def test_the_columns_are_dense_enough_for_a_thousandth_of_symmetry() -> None:
         assert measure_features(surface).symmetry == pytest.approx(exact, abs=1.5e-3)
 
 
-def test_symmetry_is_the_share_of_points_inside_both_among_those_inside_either() -> None:
+def test_symmetry_is_the_intersection_over_union_of_random_points() -> None:
     surface = two_lobes(semi_axes_mm=(9.0, 8.0, 16.0), offset_mm=8.0, right_share=0.8)
     surface = shifted(surface, 1.7)
     rng = np.random.default_rng(0)
@@ -149,7 +149,7 @@ def test_symmetry_is_the_share_of_points_inside_both_among_those_inside_either()
     assert measure_features(surface).symmetry == pytest.approx(expected, abs=0.07)
 
 
-def test_an_open_surface_is_measured_without_a_crash() -> None:
+def test_an_open_surface_has_finite_features_near_those_of_the_closed_one() -> None:
     surface = ellipsoid(centre=(1.0, 0.0, 0.0))
     hole = Surface(surface.vertices, surface.faces[40:])
 
@@ -160,7 +160,7 @@ def test_an_open_surface_is_measured_without_a_crash() -> None:
     assert 0.0 <= features.symmetry <= 1.0
 
 
-def test_a_sheet_without_thickness_has_nothing() -> None:
+def test_a_sheet_without_thickness_has_volume_0_and_symmetry_0() -> None:
     sheet = box((0.0, 10.0, 10.0))
 
     assert measure_features(sheet).volume_ml == 0.0

@@ -1,4 +1,4 @@
-"""Positions go to another frame and come back."""
+"""Conversion between the patient, the trachea frame and the unit frame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ThyroidSynthLib.geometry.volume import Volume
 POINTS = np.array([[1.0, -2.0, 3.0], [40.0, 5.0, -60.0]])
 
 
-def test_the_unit_frame_holds_every_surface_in_plus_minus_1() -> None:
+def test_every_surface_lies_within_plus_minus_1_in_the_unit_frame() -> None:
     lower, upper = (
         np.array([[-30.0, -20.0, 5.0], [-25.0, -28.0, 11.0]]),
         np.array([[20.0, 10.0, 60.0], [33.0, 9.0, 72]]),
@@ -30,11 +30,11 @@ def test_the_unit_frame_holds_every_surface_in_plus_minus_1() -> None:
     np.testing.assert_allclose(frame.to_mm(frame.to_unit(POINTS)), POINTS)
 
 
-def test_one_box_is_enough_for_a_frame() -> None:
+def test_a_frame_can_be_made_from_one_box() -> None:
     assert Frame.of_boxes(np.array([-1.0, -2, -3]), np.array([3.0, 2, 1])).scale_mm.tolist() == [3.0, 2.0, 3.0]
 
 
-def test_a_frame_survives_a_json_file_exactly() -> None:
+def test_a_frame_is_exactly_restored_from_json() -> None:
     frame = Frame(np.array([1 / 3, 2.0, 3.0]), -np.ones(3) / 7, np.ones(3))
 
     again = Frame.from_json(json.loads(json.dumps(frame.to_json())))
@@ -62,7 +62,7 @@ def test_the_trachea_frame_is_centred_on_the_tracheas_centre_of_mass() -> None:
     np.testing.assert_allclose(placement.to_ras(POINTS), POINTS + np.array([6.0, 22.0, 33.0]))
 
 
-def test_a_turned_placement_comes_back() -> None:
+def test_positions_in_a_rotated_placement_convert_both_ways() -> None:
     matrix = np.eye(4)
     matrix[:3, :3] = Rotation.from_euler("xyz", [10, 20, 30], degrees=True).as_matrix()
     matrix[:3, 3] = (1, 2, 3)
@@ -84,7 +84,7 @@ def _tube(axis: np.ndarray, length_mm: float, spacing_mm: float = 1.5) -> Volume
     return Volume((distance < 8.0).reshape((size,) * 3).astype(np.uint8), ijk_to_ras)
 
 
-def test_upright_stands_on_the_trachea_axis_at_the_level_of_the_gland() -> None:
+def test_the_upright_frame_is_on_the_trachea_axis_at_the_height_of_the_gland() -> None:
     axis = np.array([0.08, -0.4, 1.0]) / np.linalg.norm([0.08, -0.4, 1.0])
     on_axis = 11.0 * axis
     beside = np.cross(axis, [1.0, 0.0, 0.0]) * 14.0
@@ -95,11 +95,11 @@ def test_upright_stands_on_the_trachea_axis_at_the_level_of_the_gland() -> None:
     np.testing.assert_allclose(rotation.T @ rotation, np.eye(3), atol=1e-12)
     assert np.linalg.det(rotation) == pytest.approx(1.0)
     assert rotation[:, 2] @ axis > np.cos(np.radians(1.0))
-    assert rotation[0, 0] > 0.99, "right stays right"
+    assert rotation[0, 0] > 0.99, "the first axis still points to the right"
     np.testing.assert_allclose(placement.origin_ras, on_axis, atol=0.5)
 
 
-def test_upright_does_not_depend_on_how_much_trachea_is_in_the_scan() -> None:
+def test_the_upright_frame_does_not_depend_on_how_much_trachea_is_in_the_scan() -> None:
     axis = np.array([0.0, -0.3, 1.0]) / np.linalg.norm([0.0, -0.3, 1.0])
     whole = _tube(axis, 120.0)
     levels = whole.to_ras(np.argwhere(np.ones(whole.array.shape))[:, ::-1])[:, 2].reshape(whole.array.shape)
@@ -112,7 +112,7 @@ def test_upright_does_not_depend_on_how_much_trachea_is_in_the_scan() -> None:
     assert np.linalg.norm(Placement.on_trachea(cut).origin_ras - Placement.on_trachea(whole).origin_ras) > 10
 
 
-def test_upright_needs_a_thyroid_and_says_so() -> None:
+def test_the_upright_alignment_requires_a_thyroid() -> None:
     trachea = _tube(np.array([0.0, 0.0, 1.0]), 60.0)
 
     with pytest.raises(InputError, match="no thyroid segmented"):

@@ -1,4 +1,4 @@
-"""A grid maps indices to positions, and its parts lie where they lay in the whole."""
+"""Grids map indices to positions, and parts of a grid keep the positions of their voxels."""
 
 import numpy as np
 import pytest

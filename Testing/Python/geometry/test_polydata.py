@@ -1,4 +1,4 @@
-"""Surfaces go to VTK and come back."""
+"""Conversion of surfaces to VTK poly data and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.analytic_shapes import box, ellipsoid
 from ThyroidSynthLib.geometry.polydata import polydata_of, surface_of, vertex_normals
 
 
-def test_a_surface_comes_back_from_vtk() -> None:
+def test_a_surface_is_restored_from_poly_data() -> None:
     surface = ellipsoid((10.0, 12.0, 20.0), (100.0, -50.0, 900.0), subdivisions=3)
 
     again = surface_of(polydata_of(surface))
@@ -21,7 +21,7 @@ def test_a_surface_comes_back_from_vtk() -> None:
     assert again.is_closed()
 
 
-def test_polygons_with_their_own_corners_become_a_closed_surface() -> None:
+def test_polygons_with_separate_corners_become_a_closed_surface() -> None:
     cube = vtkCubeSource()
     cube.Update()
     assert cube.GetOutput().GetNumberOfPoints() == 24
@@ -33,11 +33,11 @@ def test_polygons_with_their_own_corners_become_a_closed_surface() -> None:
     assert surface.volume == pytest.approx(1.0)
 
 
-def test_what_has_no_polygons_is_an_empty_surface() -> None:
+def test_poly_data_without_polygons_is_an_empty_surface() -> None:
     assert len(surface_of(vtkPolyData()).faces) == 0
 
 
-def test_the_polydata_does_not_depend_on_the_arrays_it_was_made_from() -> None:
+def test_poly_data_does_not_share_memory_with_the_surface() -> None:
     surface = box()
     polydata = polydata_of(surface)
     before = vtk_to_numpy(polydata.GetPoints().GetData()).copy()

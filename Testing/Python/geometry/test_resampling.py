@@ -1,4 +1,4 @@
-"""A mask on another grid lies where it lay."""
+"""A mask written to another grid stays in its place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from support.mask_files import affine
 from ThyroidSynthLib.geometry import resampling
 from ThyroidSynthLib.geometry.grid import Grid
-from ThyroidSynthLib.geometry.resampling import stamped
+from ThyroidSynthLib.geometry.resampling import write_label
 from ThyroidSynthLib.geometry.volume import Volume
 
 
@@ -18,36 +18,36 @@ def a_ball(size=(20, 22, 24), ras=None):
     return Volume(inside.astype(np.uint8), affine() if ras is None else ras)
 
 
-def test_on_the_same_lattice_voxels_stay_as_they_are():
+def test_on_coinciding_voxels_the_mask_is_copied():
     ball = a_ball()
     cut = ball.cropped()
     array = np.full(ball.array.shape, 3, dtype=np.uint8)
-    covered = stamped(array, ball.grid, cut, 7)
+    replaced = write_label(array, ball.grid, cut, 7)
     assert np.array_equal(array == 7, ball.array == 1)
-    assert (covered == 3).all()
-    assert len(covered) == ball.array.sum()
+    assert (replaced == 3).all()
+    assert len(replaced) == ball.array.sum()
 
 
-def test_what_lies_outside_the_grid_is_left_out():
+def test_the_part_outside_the_grid_is_left_out():
     ball = a_ball()
     array = np.zeros((10, 22, 24), dtype=np.uint8)
-    stamped(array, Grid(array.shape, ball.ijk_to_ras), ball, 1)
+    write_label(array, Grid(array.shape, ball.ijk_to_ras), ball, 1)
     assert np.array_equal(array, ball.array[:10])
     far = Volume(ball.array, affine(origin=(900, 0, 0)))
-    assert len(stamped(array, Grid(array.shape, ball.ijk_to_ras), far, 2)) == 0
+    assert len(write_label(array, Grid(array.shape, ball.ijk_to_ras), far, 2)) == 0
 
 
 @pytest.mark.parametrize("degrees", [0.0, 25.0])
 @pytest.mark.parametrize("points", [4_000_000, 500])
-def test_on_another_grid_each_voxel_takes_its_nearest(degrees, points, monkeypatch):
+def test_on_another_grid_each_voxel_takes_the_nearest_value(degrees, points, monkeypatch):
     monkeypatch.setattr(resampling, "_POINTS_AT_ONCE", points)
     ball = a_ball()
     matrix = affine(spacing_mm=(0.9, 1.1, 2.0), degrees=degrees, origin=(0.0, 40.0, -45.0))
     grid = Grid((24, 50, 60), matrix)
     array = np.zeros(grid.shape, dtype=np.uint8)
-    stamped(array, grid, ball.cropped(), 1)
+    write_label(array, grid, ball.cropped(), 1)
     kji = np.argwhere(np.ones(grid.shape, dtype=bool))
-    nearest = np.floor(ball.to_ijk(Volume(array, matrix).to_ras(kji[:, ::-1])) + 0.5).astype(int)[:, ::-1]
+    nearest = np.floor(ball.to_ijk(grid.to_ras(kji[:, ::-1])) + 0.5).astype(int)[:, ::-1]
     inside = ((nearest >= 0) & (nearest < ball.array.shape)).all(axis=1)
     expected = np.zeros(len(kji), dtype=np.uint8)
     expected[inside] = ball.array[tuple(nearest[inside].T)]

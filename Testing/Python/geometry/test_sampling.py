@@ -1,4 +1,4 @@
-"""Samples are drawn as published: where, how many, how far."""
+"""SDF samples follow the published distribution, and distances have the right value and sign."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.tiny_cohort import two_lobes
 from ThyroidSynthLib.geometry.sampling import sample_sdf, sample_surface, signed_distance
 
 
-def test_four_fifths_lie_on_the_surface_and_the_others_around_it() -> None:
+def test_four_fifths_of_the_samples_lie_on_the_surface() -> None:
     sphere = ellipsoid((0.5,) * 3, (0.1, 0.2, 0.3))
 
     samples = sample_sdf(sphere, count=5000, rng=np.random.default_rng(0))
@@ -24,8 +24,8 @@ def test_four_fifths_lie_on_the_surface_and_the_others_around_it() -> None:
     assert samples[4000:, 3] == pytest.approx(radius[4000:] - 0.5, abs=1e-3)
 
 
-def test_the_others_are_surface_points_moved_by_a_tenth_along_each_axis() -> None:
-    # So large a box looks like a plane to points this near: the distance is the motion along the normal.
+def test_the_other_samples_are_moved_by_a_tenth_along_each_axis() -> None:
+    # Near a large box the distance is the displacement along the normal.
     samples = sample_sdf(box((200.0, 200.0, 200.0)), count=20000, rng=np.random.default_rng(0))
 
     assert samples[16000:, 3].std() == pytest.approx(0.1, rel=0.05)
@@ -46,7 +46,7 @@ def test_surface_points_are_uniform_over_the_area() -> None:
     assert np.sum((counts - expected) ** 2 / expected) < 37.7  # 99.9 % of chi-square with 15 degrees of freedom
 
 
-def test_the_seed_decides_everything() -> None:
+def test_the_same_seed_gives_the_same_samples() -> None:
     sphere = ellipsoid(subdivisions=2)
 
     first, again, other = (sample_sdf(sphere, count=100, rng=np.random.default_rng(seed)) for seed in (3, 3, 4))
@@ -67,7 +67,7 @@ def test_distances_to_an_ellipsoids_and_a_boxs_surface() -> None:
     assert signed_distance(sphere, points) == pytest.approx(np.linalg.norm(points, axis=1) - 1, abs=1e-3)
 
 
-def test_the_sign_is_right_around_every_edge_and_sliver_of_marching_cubes() -> None:
+def test_the_sign_is_right_near_thin_triangles_of_marching_cubes() -> None:
     surface = two_lobes(semi_axes_mm=(9.0, 7.0, 15.0), offset_mm=8.0, right_share=0.9)
     unit = surface.moved(surface.vertices / np.abs(surface.vertices).max(axis=0))
     samples = sample_sdf(unit, count=3000, rng=np.random.default_rng(0))[2400:].astype(float)

@@ -1,4 +1,4 @@
-"""A voxel is where it was, through every format, rotation and cut."""
+"""Voxels keep their positions through files, rotations and cropping."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ GEOMETRIES = [
 
 @pytest.mark.parametrize("matrix", GEOMETRIES)
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
-def test_every_voxel_stays_where_it_was_through_a_file(tmp_path: Path, matrix: np.ndarray, suffix: str) -> None:
+def test_voxels_and_their_positions_are_restored_from_a_file(tmp_path: Path, matrix: np.ndarray, suffix: str) -> None:
     volume = a_mask(matrix)
 
     write_volume(volume, tmp_path / f"mask{suffix}")
@@ -49,7 +49,7 @@ def test_every_voxel_stays_where_it_was_through_a_file(tmp_path: Path, matrix: n
     np.testing.assert_allclose(again.ijk_to_ras, volume.ijk_to_ras, atol=1e-3)
 
 
-def test_positions_are_ras_where_simpleitk_says_lps() -> None:
+def test_positions_are_ras_for_a_simpleitk_image_in_lps() -> None:
     image = SimpleITK.GetImageFromArray(np.zeros((4, 5, 6), dtype=np.int16))
     image.SetOrigin((10.0, 20.0, 30.0))
     image.SetSpacing((1.0, 2.0, 3.0))
@@ -64,7 +64,7 @@ def test_positions_are_ras_where_simpleitk_says_lps() -> None:
 
 @pytest.mark.parametrize("matrix", GEOMETRIES)
 @pytest.mark.parametrize("margin", [0, 1, 4])
-def test_cutting_to_the_gland_keeps_every_position(matrix: np.ndarray, margin: int) -> None:
+def test_cropping_keeps_every_position(matrix: np.ndarray, margin: int) -> None:
     volume = a_mask(matrix)
 
     cropped = volume.cropped(margin=margin)
@@ -84,7 +84,7 @@ def test_a_mask_of_booleans_is_written_as_zeros_and_ones(tmp_path: Path) -> None
     np.testing.assert_array_equal(read_volume(tmp_path / "mask.nii.gz").array, volume.array)
 
 
-def test_an_empty_mask_has_no_centre_and_no_box() -> None:
+def test_an_empty_mask_has_no_centre_of_mass_and_cannot_be_cropped() -> None:
     empty = Volume(np.zeros((3, 3, 3)), np.eye(4))
 
     with pytest.raises(ValueError, match="empty mask"):
@@ -98,7 +98,7 @@ def test_a_volume_has_three_axes() -> None:
         Volume(np.zeros((3, 3)), np.eye(4))
 
 
-def test_files_that_are_no_volume_are_named(tmp_path: Path) -> None:
+def test_the_message_names_a_file_that_is_not_a_volume(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.nii.gz"
     damaged.write_bytes(b"no image")
     coloured = tmp_path / "coloured.nrrd"
@@ -117,7 +117,7 @@ def test_files_that_are_no_volume_are_named(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
 
 
-def test_an_unknown_format_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_unknown_format_is_refused_and_no_file_is_left(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"mask\.abc"):
         write_volume(a_mask(geometry()), tmp_path / "mask.abc")
 

@@ -1,6 +1,6 @@
-"""Surfaces, regular grids, frames and the anatomical features measured on them.
+"""Surfaces, voxel grids and coordinate frames, and the anatomical features measured on surfaces.
 
-Imports `common` only.
+Everything here is independent of file formats and models. Imports only `common`.
 """
 
 from ThyroidSynthLib.common.lazy import lazy_exports
@@ -8,12 +8,16 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "features": ["Features", "measure_features"],
-        "frame": ["Frame", "Placement"],
-        "grid": ["Grid"],
-        "isosurface": ["surface_from_mask", "surface_from_sdf"],
+        "distance_map": ["DistanceMap", "compute_distance_map"],
+        "features": ["FEATURE_NAMES", "Features", "measure_features"],
+        "frame": ["ALIGNMENTS", "Frame", "Placement"],
+        "grid": ["Grid", "flip_lps_ras"],
+        "isosurface": ["surface_from_mask", "surface_from_sdf", "surface_from_sdf_volume", "without_islands"],
         "overlap": ["overlap_ml", "without_overlap"],
+        "polydata": ["polydata_of", "surface_of"],
+        "sampling": ["sample_sdf", "sample_surface", "signed_distance"],
         "surface": ["Surface"],
+        "targets": ["Targets"],
         "volume": ["Volume"],
         "voxelisation": ["voxelise"],
     },

@@ -31,7 +31,7 @@ class DistanceMap:
     bias_mm: float
 
 
-def distance_map(surface: Surface, reference: Surface) -> DistanceMap:
+def compute_distance_map(surface: Surface, reference: Surface) -> DistanceMap:
     """Compute the distances of a surface to a closed reference, both in the same frame in mm."""
     signed = signed_distance(reference, surface.vertices)
     weight = _vertex_areas(surface)

@@ -1,9 +1,8 @@
-"""The three anatomical features, measured on the final surface. The only measurement in the project.
+"""The three anatomical features, measured on the final surface. All measurements are made here.
 
-Volume and midsagittal area follow from the triangles exactly (divergence and Green's theorem).
-Symmetry needs what the gland shares with its mirror image; it is integrated over columns along
-the left-right axis, exactly along each column, which needs no boolean operation on meshes and
-therefore also works on surfaces such operations refuse.
+Volume and midsagittal area follow exactly from the triangles (divergence and Green's theorem). Symmetry needs the
+overlap of the gland with its mirror image. It is integrated over columns along the left–right axis, exactly along
+each column, because Boolean operations on meshes fail on some surfaces.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ FEATURE_NAMES = ("volume_ml", "isthmus_area_mm2", "symmetry")
 
 @dataclass(frozen=True)
 class Features:
-    """What is measured of a thyroid.
+    """The measured features of a thyroid.
 
     Attributes
     ----------
@@ -37,11 +36,11 @@ class Features:
     symmetry: float
 
     def as_array(self) -> np.ndarray:
-        """Give the features in the order of `FEATURE_NAMES`, shape (3,)."""
+        """Return the features in the order of `FEATURE_NAMES`, shape (3,)."""
         return np.array([getattr(self, name) for name in FEATURE_NAMES])
 
     def as_dict(self) -> dict[str, float]:
-        """Give the features by name."""
+        """Return the features by name."""
         return {name: getattr(self, name) for name in FEATURE_NAMES}
 
 
@@ -54,7 +53,7 @@ def measure_features(surface: Surface, *, column_mm: float = 0.5) -> Features:
         Closed surface in `trachea_mm`.
     column_mm : float
         Distance between the columns over which the overlap with the mirror image is integrated.
-        At 0.5 mm the symmetry of a gland of 5 mL or more is off by about 0.001 at most.
+        At 0.5 mm the symmetry of a gland of 5 mL or more has an error of about 0.001 at most.
     """
     overlap_mm3, union_mm3 = mirror_overlap_and_union(surface, column_mm=column_mm)
     return Features(
@@ -65,23 +64,23 @@ def measure_features(surface: Surface, *, column_mm: float = 0.5) -> Features:
 
 
 def midsagittal_area(surface: Surface) -> float:
-    """Area enclosed by the surface in the plane x = 0, in squared units of the vertices.
+    """Return the area enclosed by the surface in the plane x = 0, in squared units of the vertices.
 
-    Every triangle that crosses the plane leaves one piece of the section's outline, directed by the
-    side the triangle faces; Green's theorem sums the pieces to the area, holes subtracted, without
-    joining them to polygons.
+    Every triangle that crosses the plane contributes one segment of the section's outline, directed by the side
+    that the triangle faces. Green's theorem sums the segments to the area, with holes subtracted, without joining
+    them to polygons.
     """
     start, end = midsagittal_outline(surface)
     return abs(float(np.sum(start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]))) / 2.0
 
 
 def midsagittal_outline(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
-    """Directed pieces of the surface's outline in the plane x = 0: starts and ends (P, 2) in y, z."""
+    """Return the directed segments of the outline in the plane x = 0: starts and ends in y and z, each (P, 2)."""
     right = surface.vertices[:, 0] >= 0.0
     sides = right[surface.faces]
     crossing = sides.any(axis=1) & ~sides.all(axis=1)
     faces, sides = surface.faces[crossing], sides[crossing]
-    # Turn each triangle so that its first corner is the one alone on its side of the plane.
+    # Rotate the corners of each triangle so that the first one is alone on its side of the plane.
     lone_right = sides.sum(axis=1) == 1
     lone = np.argmax(sides == lone_right[:, None], axis=1)
     order = (lone[:, None] + np.arange(3)) % 3
@@ -94,12 +93,12 @@ def midsagittal_outline(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mirror_overlap_and_union(surface: Surface, *, column_mm: float) -> tuple[float, float]:
-    """Volumes of overlap and union of a closed surface and its mirror image in x = 0, in mm³.
+    """Return the volumes of overlap and union of a closed surface and its mirror image in x = 0, in mm³.
 
-    Both come from the same columns, so that what these miss of a volume cancels in their quotient.
+    Both are integrated over the same columns, so that most of the error cancels in their quotient.
     """
     column, x, entering = _column_crossings(surface, column_mm)
-    # The mirror image is entered where the gland is left, at the opposite x.
+    # A column enters the mirror image where it leaves the gland, at the opposite x.
     overlap, union = _overlap_and_union(
         np.concatenate([column, column]), np.concatenate([x, -x]), np.concatenate([entering, -entering])
     )
@@ -107,21 +106,18 @@ def mirror_overlap_and_union(surface: Surface, *, column_mm: float) -> tuple[flo
 
 
 def shared_volume(first: Surface, second: Surface, *, column_mm: float = 0.5) -> float:
-    """Volume that lies in both of two closed surfaces of one frame, in cubed units of the vertices."""
-    both = Surface(
-        np.concatenate([first.vertices, second.vertices]),
-        np.concatenate([first.faces, second.faces + len(first.vertices)]),
-    )
-    return _overlap_and_union(*_column_crossings(both, column_mm))[0] * column_mm**2
+    """Return the volume inside both of two closed surfaces of one frame, in cubed units of the vertices."""
+    crossings = _column_crossings(Surface.joined([first, second]), column_mm)
+    return _overlap_and_union(*crossings)[0] * column_mm**2
 
 
 def _overlap_and_union(columns: np.ndarray, positions: np.ndarray, steps: np.ndarray) -> tuple[float, float]:
-    """Lengths of columns that lie in two shapes, and in one or both, from all crossings of both."""
+    """Return the length of columns inside both of two shapes, and inside at least one, from all crossings."""
     # One key sorts faster than two.
     order = np.argsort(columns * (2 * float(np.abs(positions).max(initial=0)) + 1) + positions)
     columns, positions, depth = columns[order], positions[order], np.cumsum(steps[order])
-    # A column that ends inside, through a hole of a surface that should have been closed, would
-    # shift the depth of all that follow: count each column from its own start.
+    # A column that ends inside, because the surface has a hole, would shift the depth of all columns that follow.
+    # Therefore the depth is counted from the start of each column.
     first = np.flatnonzero(np.diff(columns, prepend=-1))
     before = np.concatenate([[0], depth[first[1:] - 1]]) if len(first) else depth
     depth = depth - np.repeat(before, np.diff(first, append=len(columns)))
@@ -136,22 +132,22 @@ def _column_crossings(surface: Surface, step: float) -> tuple[np.ndarray, np.nda
     Returns
     -------
     column : ndarray of int, shape (C,)
-        Number of the column in a grid over y and z of width `step`.
+        Number of the column in a grid over y and z of spacing `step`.
     x : ndarray, shape (C,)
         Position of the crossing along the column.
     entering : ndarray of int, shape (C,)
-        +1 where the column enters the gland going up in x, -1 where it leaves.
+        +1 where the column enters the gland in the direction of x, -1 where it leaves.
     """
-    # An offset that no regular mesh shares keeps columns from running through vertices and edges.
+    # An offset unlike any spacing of a regular mesh keeps the columns off vertices and edges.
     origin = surface.vertices[:, 1:].min(axis=0) - step * np.array([0.5137, 0.5291])
     y, z = ((surface.vertices[:, 1:] - origin) / step).T.copy()
     corner_y, corner_z = y[surface.faces].T.copy(), z[surface.faces].T.copy()
     low_y, rows = _nodes_between(corner_y)
     low_z, width = _nodes_between(corner_z)
     candidates = rows * width
-    met = np.flatnonzero(candidates)
-    triangle = np.repeat(met, candidates[met])
-    within = np.arange(len(triangle)) - np.repeat(np.cumsum(candidates[met]) - candidates[met], candidates[met])
+    found = np.flatnonzero(candidates)
+    triangle = np.repeat(found, candidates[found])
+    within = np.arange(len(triangle)) - np.repeat(np.cumsum(candidates[found]) - candidates[found], candidates[found])
     row, place = np.divmod(within, width[triangle])
     node_y, node_z = low_y[triangle] + row, low_z[triangle] + place
 
@@ -164,13 +160,13 @@ def _column_crossings(surface: Surface, step: float) -> tuple[np.ndarray, np.nda
     doubled = doubled[hit]
     a, b, c = surface.vertices[:, 0][surface.faces[triangle[hit]]].T
     x = (area_a[hit] * a + area_b[hit] * b + area_c[hit] * c) / doubled
-    # Seen along +x a front face is clockwise: its normal points to -x and the column enters there.
+    # Seen along +x, a triangle whose normal points to -x is clockwise, and the column enters there.
     entering = np.where(doubled < 0, 1, -1)
     return node_y[hit] * (np.ceil(z.max()).astype(np.int64) + 1) + node_z[hit], x, entering
 
 
 def _nodes_between(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the first whole number within triangles whose corners lie at (3, F), and how many there are."""
+    """Return the first integer between the corners (3, F) of each triangle, and the number of integers there."""
     first, second, third = corners
     low = np.ceil(np.minimum(np.minimum(first, second), third)).astype(np.int64)
     high = np.floor(np.maximum(np.maximum(first, second), third)).astype(np.int64)

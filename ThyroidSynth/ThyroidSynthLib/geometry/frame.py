@@ -1,14 +1,14 @@
-"""The three coordinate frames a thyroid passes through.
+"""The three coordinate frames of a thyroid.
 
 ``ras_mm``
-    The patient: millimetres, axes to the right, front and top of Slicer's RAS convention.
+    The patient: millimetres, axes to the right, anterior and superior (RAS).
 ``trachea_mm``
-    The same axes and lengths, origin at the centre of mass of the trachea (paper, section 2.5),
-    so that asymmetric glands are not centred on themselves.
+    The same axes and lengths, origin at the centre of mass of the trachea (paper, section 2.5), so that asymmetric
+    glands are not centred on themselves.
 ``unit``
-    ``trachea_mm`` divided per axis by the largest extent in the cohort, so that every shape lies
-    in [-1, 1]^3 while size differences are kept. Its axes are scaled differently: a distance in it
-    is no length, and lengths, areas and volumes always come from a surface in millimetres.
+    ``trachea_mm`` divided per axis by the largest extent in the cohort, so that every shape lies in [-1, 1]³ while
+    differences in size are kept. The axes are scaled differently, so a distance in this frame is not a length:
+    lengths, areas and volumes are measured on surfaces in millimetres.
 """
 
 from __future__ import annotations
@@ -23,18 +23,17 @@ from ThyroidSynthLib.common.errors import InputError
 from .volume import Volume
 
 ALIGNMENTS = ("trachea", "upright")
-"""How the trachea frame is laid in a patient.
+"""How the trachea frame is placed in a patient.
 
 ``trachea``
-    As published: origin at the trachea's centre of mass, axes along the patient's. How much of the
-    trachea is in the scan moves the gland along the frame, and a tilted neck tilts it.
+    As published: origin at the trachea's centre of mass, axes along the patient's. The position of the gland in the
+    frame depends on how much of the trachea is in the scan, and its orientation on the tilt of the neck.
 ``upright``
-    Origin on the trachea's axis at the level of the gland, S along that axis, so that shapes differ
-    neither by the scan's extent nor by the tilt of the neck. Needs the patient's thyroid, if only
-    roughly.
+    Origin on the trachea's axis at the height of the gland, S along that axis, so that shapes depend neither on the
+    extent of the scan nor on the tilt of the neck. Needs a segmentation of the patient's thyroid, if only a rough one.
 """
 
-# The stretch of trachea around the gland that its axis is fitted to, and where no axis can be told.
+# The axis is fitted to this length of trachea above and below the gland, unless less than the shortest is there.
 _AXIS_HALF_LENGTH_MM = 20.0
 _SHORTEST_AXIS_MM = 9.0
 
@@ -49,10 +48,10 @@ class Frame:
         Millimetres per unit along R, A and S: the largest absolute `trachea_mm` coordinate of any
         surface of the cohort.
     lower_mm, upper_mm : ndarray, shape (3,)
-        Box in `trachea_mm` that holds every surface of the cohort. The trachea's centre of mass lies
-        well below the gland, so this box is much smaller than [-scale_mm, scale_mm].
+        Box in `trachea_mm` that holds every surface of the cohort. The trachea's centre of mass lies well below the
+        gland, so this box is much smaller than [-scale_mm, scale_mm].
     alignment : str
-        How the cohort's shapes were laid in the trachea frame, one of `ALIGNMENTS`.
+        How the trachea frame was placed in the patients of the cohort, one of `ALIGNMENTS`.
     """
 
     scale_mm: np.ndarray
@@ -68,7 +67,7 @@ class Frame:
 
     @classmethod
     def of_boxes(cls, lower_mm: np.ndarray, upper_mm: np.ndarray, alignment: str = ALIGNMENTS[0]) -> Frame:
-        """Make the frame of a cohort from the boxes (n, 3) of its surfaces in `trachea_mm`."""
+        """Return the frame of a cohort, given the boxes of its surfaces in `trachea_mm`, each of shape (n, 3)."""
         lower = np.min(np.atleast_2d(lower_mm), axis=0)
         upper = np.max(np.atleast_2d(upper_mm), axis=0)
         return cls(np.maximum(np.abs(lower), np.abs(upper)), lower, upper, alignment)
@@ -82,19 +81,19 @@ class Frame:
         return np.asarray(unit) * self.scale_mm
 
     def to_json(self) -> dict[str, Any]:
-        """Give the frame as plain lists for a JSON file."""
+        """Return the frame as lists for a JSON file."""
         lists = {name: getattr(self, name).tolist() for name in ("scale_mm", "lower_mm", "upper_mm")}
         return {"alignment": self.alignment, **lists}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Frame:
-        """Read what `to_json` gave."""
+        """Return the frame that `to_json` described."""
         return cls(**{name: value[name] for name in ("scale_mm", "lower_mm", "upper_mm", "alignment")})
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the trachea frame lies in a patient.
+    """The position of the trachea frame in a patient.
 
     Attributes
     ----------
@@ -110,24 +109,24 @@ class Placement:
 
     @classmethod
     def at(cls, origin_ras: np.ndarray) -> Placement:
-        """Place the trachea frame's origin at `origin_ras` (3,), axes along the patient's."""
+        """Return the placement with its origin at `origin_ras` (3,) and axes along the patient's."""
         matrix = np.eye(4)
         matrix[:3, 3] = origin_ras
         return cls(matrix)
 
     @classmethod
     def of_patient(cls, alignment: str, trachea: Volume, thyroid: Volume | None = None) -> Placement:
-        """Lay the trachea frame in a patient, in one of the `ALIGNMENTS`.
+        """Return the placement of a patient, for one of the `ALIGNMENTS`.
 
         Parameters
         ----------
         trachea, thyroid : Volume
-            Masks of the patient; the thyroid is only needed for the upright alignment.
+            Masks of the patient; the thyroid is needed only for the upright alignment.
 
         Raises
         ------
         InputError
-            The alignment is unknown, or needs a thyroid and there is none.
+            The alignment is unknown, or it needs a thyroid and there is none.
         """
         if alignment == "trachea":
             return cls.on_trachea(trachea)
@@ -135,31 +134,31 @@ class Placement:
             raise InputError(f"There is no alignment '{alignment}'. Choose one of: {', '.join(ALIGNMENTS)}.")
         if thyroid is None or not thyroid.array.any():
             raise InputError(
-                "Shapes of this cohort stand upright at the level of the patient's gland, and this patient has "
-                "no thyroid segmented. Segment it roughly, or use a model of trachea-centred shapes."
+                "The upright alignment needs the height of the patient's gland, and this patient has no thyroid "
+                "segmented. Segment it roughly, or use a model whose shapes are centred on the trachea."
             )
         return cls.upright(trachea, thyroid.center_of_mass_ras())
 
     @classmethod
     def on_trachea(cls, trachea: Volume) -> Placement:
-        """Centre on the centre of mass of a trachea mask (paper, section 2.5)."""
+        """Return the placement with its origin at the centre of mass of a trachea mask (paper, section 2.5)."""
         return cls.at(trachea.center_of_mass_ras())
 
     @classmethod
     def upright(cls, trachea: Volume, gland_ras: np.ndarray) -> Placement:
-        """Stand on the trachea's axis, at the level of the gland's centre (3,) in `ras_mm`.
+        """Return the placement on the trachea's axis, at the height of the gland's centre (3,) in `ras_mm`.
 
-        The axis is a straight line through the trachea around that level; where the trachea ends
-        before, through the nearest stretch of it.
+        The axis is a line fitted to the trachea near that height, or to the nearest end of the trachea if the
+        segmentation does not reach it.
         """
         voxels = trachea.to_ras(np.argwhere(trachea.array)[:, ::-1])
-        level = np.clip(gland_ras[2], voxels[:, 2].min(), voxels[:, 2].max())
-        near = voxels[np.abs(voxels[:, 2] - level) <= _AXIS_HALF_LENGTH_MM]
+        height = np.clip(gland_ras[2], voxels[:, 2].min(), voxels[:, 2].max())
+        near = voxels[np.abs(voxels[:, 2] - height) <= _AXIS_HALF_LENGTH_MM]
         middle = near.mean(axis=0)
-        height = near[:, 2] - middle[2]
+        above = near[:, 2] - middle[2]
         direction = np.array([0.0, 0.0, 1.0])
-        if np.ptp(height) >= _SHORTEST_AXIS_MM:
-            direction[:2] = height @ (near[:, :2] - middle[:2]) / (height @ height)
+        if np.ptp(above) >= _SHORTEST_AXIS_MM:
+            direction[:2] = above @ (near[:, :2] - middle[:2]) / (above @ above)
         up = direction / np.linalg.norm(direction)
         right = np.array([1.0, 0.0, 0.0]) - up[0] * up
         right /= np.linalg.norm(right)
@@ -169,7 +168,7 @@ class Placement:
         return cls(matrix)
 
     def raised(self, shift_mm: float) -> Placement:
-        """Give the frame moved along its own third axis, upwards."""
+        """Return the placement moved upwards along the frame's own third axis."""
         matrix = self.trachea_to_ras.copy()
         matrix[:3, 3] += shift_mm * matrix[:3, 2]
         return Placement(matrix)

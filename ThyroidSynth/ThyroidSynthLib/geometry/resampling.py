@@ -1,4 +1,4 @@
-"""A mask on another grid, voxel for voxel where the two share a lattice and by the nearest voxel elsewhere."""
+"""Transfer of a mask to another grid: voxel by voxel if their voxels coincide, else by the nearest voxel."""
 
 from __future__ import annotations
 
@@ -7,62 +7,62 @@ import numpy as np
 from .grid import Grid
 from .volume import Volume
 
-# Lattices that lie this little apart (in voxels) are one lattice that was rounded twice.
-_SAME_LATTICE = 0.01
+# Voxels of two grids coincide if their centres differ by less than this (in voxels), by rounding.
+_SAME_VOXELS = 0.01
 _POINTS_AT_ONCE = 4_000_000
 
 
-def stamped(array: np.ndarray, grid: Grid, mask: Volume, label: int) -> np.ndarray:
-    """Write a label into an array wherever a mask is, and give what was there before.
+def write_label(array: np.ndarray, grid: Grid, mask: Volume, label: int) -> np.ndarray:
+    """Write a label into an array at the voxels of a mask, in place.
 
     Parameters
     ----------
     array : ndarray, shape `grid.shape`
-        Changed in place.
+        The array, which is changed.
     grid : Grid
-        Where its voxels lie.
+        Its voxels.
     mask : Volume
-        Non-zero inside, in the same frame as the grid; best cut to the box it fills.
+        Non-zero inside, in the same frame as the grid; best cropped to its voxels. What lies outside the grid is left
+        out.
     label : int
         The label.
 
     Returns
     -------
     ndarray, shape (n,)
-        The values that were covered. What lies outside the grid is left out.
+        The values that the label replaced.
     """
     box = _box(grid, mask)
     if box is None:
         return array[:0, 0, 0]
-    covered = []
+    replaced = []
     low, high = box
-    # In slabs: a large oblique structure would fill the memory with coordinates.
+    # Slab by slab, because the coordinates of a large oblique structure would fill the memory.
     step = max(1, _POINTS_AT_ONCE // int(np.prod(high[:2] - low[:2] + 1)))
     for k in range(low[2], high[2] + 1, step):
         last = min(k + step - 1, high[2])
         part = array[k : last + 1, low[1] : high[1] + 1, low[0] : high[0] + 1]
         inside = _sampled(grid, mask, np.array([low[0], low[1], k]), part.shape)
-        covered.append(part[inside])
+        replaced.append(part[inside])
         part[inside] = label
-    return np.concatenate(covered)
+    return np.concatenate(replaced)
 
 
 def _box(grid: Grid, mask: Volume) -> tuple[np.ndarray, np.ndarray] | None:
-    """Give the first and last index (i, j, k) in the grid that a mask can reach."""
-    ends = np.array(mask.array.shape[::-1]) - 0.5
-    corners = np.stack(np.meshgrid(*[[-0.5, end] for end in ends], indexing="ij"), axis=-1).reshape(-1, 3)
-    ijk = grid.to_ijk(mask.to_ras(corners))
-    low = np.maximum(np.ceil(ijk.min(axis=0) - _SAME_LATTICE).astype(int), 0)
-    high = np.minimum(np.floor(ijk.max(axis=0) + _SAME_LATTICE).astype(int), np.array(grid.shape[::-1]) - 1)
+    """Return the first and last index (i, j, k) in the grid that voxels of a mask can have, or None."""
+    ijk = grid.to_ijk(mask.grid.corners(beyond=0.5))
+    low = np.maximum(np.ceil(ijk.min(axis=0) - _SAME_VOXELS).astype(int), 0)
+    high = np.minimum(np.floor(ijk.max(axis=0) + _SAME_VOXELS).astype(int), grid.last_ijk)
     return None if (low > high).any() else (low, high)
 
 
 def _sampled(grid: Grid, mask: Volume, first: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return which voxels of a box of the grid, from index `first` (i, j, k) on, are in a mask."""
     to_mask = np.linalg.inv(mask.ijk_to_ras) @ grid.ijk_to_ras
     offset = to_mask[:3, :3] @ first + to_mask[:3, 3]
     size = np.array(mask.array.shape[::-1])
-    if np.abs(to_mask[:3, :3] - np.eye(3)).max() * max(shape) < _SAME_LATTICE and (
-        np.abs(offset - np.round(offset)).max() < _SAME_LATTICE
+    if np.abs(to_mask[:3, :3] - np.eye(3)).max() * max(shape) < _SAME_VOXELS and (
+        np.abs(offset - np.round(offset)).max() < _SAME_VOXELS
     ):
         return _cut(mask.array, np.round(offset).astype(int), shape) != 0
     k, j, i = np.ogrid[tuple(slice(0, n) for n in shape)]
@@ -77,7 +77,7 @@ def _sampled(grid: Grid, mask: Volume, first: np.ndarray, shape: tuple[int, ...]
 
 
 def _cut(array: np.ndarray, first: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Cut a box out of an array; zero where it reaches beyond."""
+    """Return a box of an array from index `first` (i, j, k) on, with zeros where it reaches beyond the array."""
     found = np.zeros(shape, dtype=array.dtype)
     start = first[::-1]
     low, high = np.maximum(start, 0), np.minimum(start + shape, array.shape)

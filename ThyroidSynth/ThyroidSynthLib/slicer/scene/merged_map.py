@@ -11,7 +11,7 @@ from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.export.merging import Merged, MergeRules, replace_thyroid
 from ThyroidSynthLib.geometry.grid import Grid
-from ThyroidSynthLib.geometry.resampling import stamped
+from ThyroidSynthLib.geometry.resampling import write_label
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
@@ -108,7 +108,7 @@ def map_of_segmentation(
             mask = _mask_on(grid, segmentation, segment_id)
         except EmptySegment:
             continue
-        covered = stamped(array, grid, mask, label)
+        covered = write_label(array, grid, mask, label)
         for other in np.unique(covered[covered != BACKGROUND]):
             notes.append(f"{names[label]} covers part of {names[int(other)]}")
     progress(1.0, "Placed")

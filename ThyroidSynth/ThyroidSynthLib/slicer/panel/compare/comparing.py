@@ -11,7 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.geometry.distance_map import DistanceMap, distance_map
+from ThyroidSynthLib.geometry.distance_map import DistanceMap, compute_distance_map
 from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
 from ThyroidSynthLib.slicer.scene.display.distance_map import distance_map_of, remove_distance_map, show_distance_map
 from ThyroidSynthLib.slicer.scene.display.flip import Flip, Shown
@@ -173,7 +173,7 @@ class Comparing:
             surface, reference = (surface_of_segment(each.node, each.segment_id) for each in pair)
             work.progress(0.3, _("Measuring the distance"))
             work.check()
-            found = distance_map(surface, reference)
+            found = compute_distance_map(surface, reference)
             work.check()
             if all(each.exists() for each in pair):
                 self._show(pair, surface, found)

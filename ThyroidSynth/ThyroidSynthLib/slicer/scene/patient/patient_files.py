@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ThyroidSynthLib.geometry.resampling import stamped
+from ThyroidSynthLib.geometry.resampling import write_label
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.labels import TRACHEA, Structure
@@ -45,7 +45,7 @@ def write_patient(
         mask = volume_of_segment(segmentation, segment_id)
         if ct is not None and grid is not None:
             array = np.zeros(grid.shape, dtype=np.uint8)
-            stamped(array, grid, mask, 1)
+            write_label(array, grid, mask, 1)
             mask = Volume(array, ijk_to_local(ct))
         write_label_map(mask, folder / f"{structure.name}.nii.gz", note=_NOTE)
     return folder / f"{TRACHEA.name}.nii.gz"
