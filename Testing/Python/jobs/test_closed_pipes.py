@@ -1,4 +1,4 @@
-"""A reader that goes away, as in `thyroidsynth train … | head`, costs no result and is no success without one."""
+"""Closed pipes, as in `thyroidsynth train … | head`: the work is completed, and lost output is a failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def closed_pipe() -> int:
-    """Return the end to write to of a pipe that nobody reads."""
+    """Return the writing end of a pipe whose reading end is closed."""
     read, write = os.pipe()
     os.close(read)
     return write
@@ -47,7 +47,7 @@ def run(command: list[str], *arguments: object, **streams: int) -> subprocess.Co
                 os.close(stream)
 
 
-def test_the_work_is_done_and_the_lost_result_is_a_failure(model: Path, tmp_path: Path) -> None:
+def test_generation_is_completed_and_fails_for_its_lost_result(model: Path, tmp_path: Path) -> None:
     """As in ``thyroidsynth generate … 2>&1 | head -c 1``."""
     pipe = closed_pipe()
 
@@ -58,7 +58,7 @@ def test_the_work_is_done_and_the_lost_result_is_a_failure(model: Path, tmp_path
     assert (manifest["complete"], manifest["count"]) == (True, 3)
 
 
-def test_the_progress_may_be_lost(model: Path, tmp_path: Path) -> None:
+def test_lost_progress_is_no_failure(model: Path, tmp_path: Path) -> None:
     ended = run(
         COMMAND,
         *("generate", model, "--count", 3, "--json", "--out", tmp_path / "g"),
@@ -69,7 +69,7 @@ def test_the_progress_may_be_lost(model: Path, tmp_path: Path) -> None:
     assert ended.returncode == 0 and json.loads(ended.stdout)["thyroids"] == 3
 
 
-def test_a_training_goes_on_to_its_end(cohort: Path, tmp_path: Path) -> None:
+def test_a_training_is_completed(cohort: Path, tmp_path: Path) -> None:
     pipe, out = closed_pipe(), tmp_path / "model.safetensors"
 
     ended = run(COMMAND, "train", cohort, "--epochs", 8, "--device", "cpu", "--out", out, stdout=pipe, stderr=pipe)
@@ -80,7 +80,7 @@ def test_a_training_goes_on_to_its_end(cohort: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("more", "code"), [(("--progress", "tags"), 0), (("--json",), 1)])
-def test_the_training_script_goes_on_when_slicer_is_gone(cohort: Path, tmp_path: Path, more, code) -> None:
+def test_the_training_script_is_completed_when_slicer_has_ended(cohort: Path, tmp_path: Path, more, code) -> None:
     pipe = closed_pipe()
     training = ("--input", cohort, "--job", tmp_path / "job", "--epochs", 2, "--device", "cpu")
 
@@ -91,22 +91,22 @@ def test_the_training_script_goes_on_when_slicer_is_gone(cohort: Path, tmp_path:
     assert (tmp_path / "job" / "model.safetensors").is_file()
 
 
-def test_an_error_that_nobody_reads_is_an_error(model: Path, tmp_path: Path) -> None:
+def test_a_lost_error_message_keeps_the_exit_code(model: Path, tmp_path: Path) -> None:
     pipe = closed_pipe()
     assert run(COMMAND, "info", tmp_path / "missing", stdout=pipe, stderr=pipe).returncode == 1
-    # Wrong usage keeps its code; Python's own, at the end of a process with lost text, would be 120.
+    # Python itself would end a process with unwritten text with 120.
     pipe = closed_pipe()
     assert run(COMMAND, "generate", model, stdout=pipe, stderr=pipe).returncode == 2
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
-def test_a_full_disk_is_no_success(model: Path) -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_a_failure(model: Path) -> None:
     with Path("/dev/full").open("w") as full:
         assert subprocess.run([*COMMAND, "info", str(model)], stdout=full).returncode == 1
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the shell is another one")
-def test_streams_that_were_never_open_end_no_work(model: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_work_is_completed_without_standard_streams(model: Path, tmp_path: Path) -> None:
     words = [*COMMAND, "generate", str(model), "--count", "2", "--out", str(tmp_path / "g")]
 
     assert subprocess.run(["sh", "-c", '"$@" >&- 2>&-', "sh", *words]).returncode == 1
@@ -114,7 +114,7 @@ def test_streams_that_were_never_open_end_no_work(model: Path, tmp_path: Path) -
     assert json.loads((tmp_path / "g" / "manifest.json").read_text())["complete"] is True
 
 
-def test_an_unwritten_stream_loses_nothing() -> None:
+def test_only_a_written_stream_can_lose_text() -> None:
     missing = LastingStream(None)
     assert not missing.lost
     missing.write("text")

@@ -1,4 +1,4 @@
-"""Diagnostics help whoever is asked for help, and tell nothing of the person who asks."""
+"""The diagnostics of a job: complete, and without personal data."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def job(tmp_path: Path, monkeypatch) -> JobFolder:
     return job
 
 
-def test_it_holds_what_helps(job: JobFolder) -> None:
+def test_diagnostics_hold_versions_hardware_state_settings_and_log(job: JobFolder) -> None:
     text = diagnostics_text(application={"Slicer": "5.12.4 (r1)"}, machine=MACHINE, job=job, last_error="Nothing.")
 
-    for said in (
+    for expected in (
         f"ThyroidSynth: {__version__}",
         "Slicer: 5.12.4 (r1)",
         "PyTorch: 2.5.1+cu124",
@@ -43,17 +43,17 @@ def test_it_holds_what_helps(job: JobFolder) -> None:
         "job folder: goitre job",
         "status: failed",
         "device: auto",
-        "manually decided cases: 1",
+        "manually excluded cases: 1",
         "held out cases: 1",
         '"preset": "best"',
         "line 99",
         "[Last error]\nNothing.",
     ):
-        assert said in text, said
+        assert expected in text, expected
     assert "line 50" not in text, "only the log's end"
 
 
-def test_it_holds_no_paths_and_no_names_of_people_or_machines(job: JobFolder) -> None:
+def test_diagnostics_hold_no_paths_and_no_names_of_people_or_computers(job: JobFolder) -> None:
     text = diagnostics_text(application={}, machine=MACHINE, job=job, last_error=f"{job.path}/state.json is lost")
 
     assert str(job.path.parent) not in text
@@ -63,7 +63,7 @@ def test_it_holds_no_paths_and_no_names_of_people_or_machines(job: JobFolder) ->
 
 
 @pytest.mark.parametrize(
-    ("said", "left"),
+    ("text", "expected"),
     [
         ("No /home/jdoe/data/My Cases/s1.nii.gz here.", "No …/s1.nii.gz here."),
         (r"C:\Users\Jane Doe\job\cohort is damaged", "…/cohort is damaged"),
@@ -74,11 +74,11 @@ def test_it_holds_no_paths_and_no_names_of_people_or_machines(job: JobFolder) ->
         ("run by jdoe.", "run by (user)."),
     ],
 )
-def test_paths_are_cut_down_to_their_last_name(job: JobFolder, said: str, left: str) -> None:
-    assert without_personal_names(said) == left
+def test_only_the_last_name_of_a_path_is_kept(job: JobFolder, text: str, expected: str) -> None:
+    assert without_personal_names(text) == expected
 
 
-def test_a_job_that_is_damaged_or_absent_is_no_hindrance(tmp_path: Path, job: JobFolder) -> None:
+def test_a_damaged_or_missing_job_still_gives_diagnostics(tmp_path: Path, job: JobFolder) -> None:
     job.state_file.write_text("{")
     job.config_file.write_text("[]")
     job.log_file.unlink()

@@ -1,9 +1,10 @@
-"""Estimates are measured on this machine, in a process of their own, and fit the training they are about."""
+"""Estimates of a training: close to its duration, and made in a process of their own."""
 
 from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from support.mask_files import affine, two_masks, write_case
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.common.errors import InputError, JobError
+from ThyroidSynthLib.common.processes import start_time
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.jobs.estimate import (
     BackgroundEstimate,
@@ -33,8 +35,17 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     return write_tiny_cohort(tmp_path_factory.mktemp("cohorts") / "tiny", cases=5, samples_per_shape=300)
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
 @pytest.mark.parametrize("variant", ["fixed", "correlation"])
-def test_an_estimate_is_near_what_the_training_takes(cohort: Cohort, variant: str) -> None:
+def test_an_estimate_is_close_to_the_duration_of_the_training(cohort: Cohort, variant: str) -> None:
     settings = settings_for("fast", variant, epochs=40, **SMALL)
 
     estimate = estimate_training(cohort.folder, settings, device="cpu", patience_s=0.3)
@@ -43,11 +54,11 @@ def test_an_estimate_is_near_what_the_training_takes(cohort: Cohort, variant: st
     took = time.monotonic() - began
 
     assert (estimate.device, estimate.cases, estimate.cases_checked) == ("cpu", 5, True)
-    # Generous, for other work on the machine comes and goes.
+    # A wide range, because the load of the computer changes.
     assert took / 5 < estimate.total_s(40) < took * 5
 
 
-def test_the_estimate_of_a_dataset_counts_its_preparation(tmp_path: Path) -> None:
+def test_the_estimate_of_a_dataset_includes_its_preparation(tmp_path: Path) -> None:
     thyroid, trachea = two_masks()
     for number in range(3):
         write_case(tmp_path / "dataset" / f"s{number}", thyroid, trachea, affine(degrees=number))
@@ -67,57 +78,64 @@ def test_the_estimate_of_a_dataset_counts_its_preparation(tmp_path: Path) -> Non
     assert not (tmp_path / "dataset" / "cohort").exists()
 
 
-def test_nothing_to_train_on_is_told(tmp_path: Path) -> None:
+def test_a_missing_input_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         estimate_training(tmp_path / "nowhere", settings_for("fast", "fixed"), device="cpu")
 
 
-def test_a_question_is_answered_by_a_process_of_its_own(cohort: Cohort) -> None:
-    question = EstimateRequest(str(cohort.folder), settings_for("fast", "fixed", **SMALL), "cpu")
+def test_an_estimate_is_made_in_a_process_of_its_own(cohort: Cohort, temporary: Path) -> None:
+    request = EstimateRequest(str(cohort.folder), settings_for("fast", "fixed", **SMALL), "cpu")
 
-    inquiry = BackgroundEstimate(sys.executable, question)
-    assert inquiry.poll() is None
-    folder = Path(inquiry._folder.name)
-    found = wait_for(inquiry.poll)
+    process = BackgroundEstimate(sys.executable, request)
+    assert process.poll() is None
+    found = wait_for(process.poll)
 
     assert found.machine.torch and found.machine.cores >= 1
     assert found.estimate.cases == 5 and found.estimate.seconds_per_epoch > 0
-    assert not folder.exists()
+    assert not any(temporary.iterdir())
 
 
-def test_a_question_that_is_taken_back_leaves_no_process_and_no_file(cohort: Cohort) -> None:
-    inquiry = BackgroundEstimate(sys.executable, EstimateRequest())
-    folder, process = Path(inquiry._folder.name), inquiry._process
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_a_cancelled_estimate_leaves_no_process_and_no_file(tmp_path: Path, temporary: Path) -> None:
+    pid_file = tmp_path / "pid"
+    process = BackgroundEstimate(interpreter(tmp_path, f"echo $$ > '{pid_file}'; exec sleep 60"), EstimateRequest())
+    pid = int(wait_for(lambda: (pid_file.exists() and pid_file.read_text()) or None))
+    assert start_time(pid)
 
-    inquiry.cancel()
+    process.cancel()
 
-    assert process.returncode is not None and not folder.exists()
+    assert start_time(pid) is None and not any(temporary.iterdir())
 
 
-def test_a_process_without_an_answer_is_an_error_with_its_last_words(tmp_path: Path) -> None:
-    # An interpreter that ends at once, whatever it is asked.
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\necho no library here\nexit 3\n")
-    python.chmod(0o755)
-    if os.name != "posix":
-        pytest.skip("needs a shell")
-
-    inquiry = BackgroundEstimate(python, EstimateRequest())
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_a_process_that_ends_without_a_result_is_reported_with_its_last_line(tmp_path: Path) -> None:
+    process = BackgroundEstimate(interpreter(tmp_path, "echo no library here; exit 3"), EstimateRequest())
 
     with pytest.raises(JobError, match="no library here"):
-        wait_for(inquiry.poll)
+        wait_for(process.poll)
+
+
+def test_a_missing_interpreter_is_reported(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="Check the Python interpreter"):
         BackgroundEstimate(tmp_path / "none", EstimateRequest())
 
 
-def test_what_cannot_be_estimated_is_told_beside_the_machine(tmp_path: Path) -> None:
+def interpreter(folder: Path, script: str) -> Path:
+    """Write a shell script that stands in for a Python interpreter."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_failed_estimate_still_describes_the_computer(tmp_path: Path) -> None:
     found = estimate_here(EstimateRequest(str(tmp_path / "nowhere"), settings_for("fast", "fixed")))
 
     assert found.estimate is None and "does not exist" in found.problem
     assert found.machine.cores >= 1
 
 
-def test_questions_and_answers_travel_as_json() -> None:
+def test_requests_and_results_are_restored_from_json() -> None:
     machine = Machine(8, 16_000, None, "2.5+cu124", "12.4", (Gpu("A", 10, 5),))
     found = EstimateResult(machine, Estimate("cuda", 10, False, 0.5, 1.0, 2.0, 80), "")
     question = EstimateRequest("here", settings_for("paper", "baseline"), "cuda", 12)
@@ -126,7 +144,7 @@ def test_questions_and_answers_travel_as_json() -> None:
     assert EstimateRequest.from_json(question.to_json()) == question
 
 
-def test_the_machine_is_described() -> None:
+def test_the_computer_is_described() -> None:
     machine = describe_machine()
     total, free = main_memory()
 

@@ -1,4 +1,4 @@
-"""A job keeps its held-out cases from the training, says which they are, and keeps to them when it goes on."""
+"""Held-out cases of a job: left out of the training, recorded in the model, and the same after resuming."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     return write_tiny_cohort(tmp_path_factory.mktemp("cohorts") / "tiny", cases=5, samples_per_shape=100)
 
 
-def test_the_model_knows_which_cases_it_never_saw(cohort: Cohort, tmp_path: Path) -> None:
+def test_the_model_records_its_held_out_cases(cohort: Cohort, tmp_path: Path) -> None:
     options = JobOptions(
         input=cohort.folder, model=tmp_path / "model.safetensors", epochs=1, device="cpu", held_out=0.4, licence="CC0"
     )
@@ -35,13 +35,13 @@ def test_the_model_knows_which_cases_it_never_saw(cohort: Cohort, tmp_path: Path
     assert about["whole"]["checksum"] == cohort.checksum != about["checksum"]
     state = job.read_state()
     assert (state.cases, state.held_out) == (3, 2)
-    told = describe(job.path)
-    assert (told["cases"], told["held_out"]) == (3, 2)
+    described = describe(job.path)
+    assert (described["cases"], described["held_out"]) == (3, 2)
     card = describe_model(options.model)
     assert (card.cases, card.held_out, card.licence) == (3, 2, "CC0")
 
 
-def test_a_stopped_training_goes_on_without_the_same_cases(cohort: Cohort, tmp_path: Path) -> None:
+def test_a_resumed_training_holds_out_the_same_cases(cohort: Cohort, tmp_path: Path) -> None:
     options = JobOptions(input=cohort.folder, epochs=2, device="cpu", held_out=2.0, split_seed=5)
     job = job_for(tmp_path / "job", options)
     with pytest.raises(Cancelled):
@@ -54,7 +54,7 @@ def test_a_stopped_training_goes_on_without_the_same_cases(cohort: Cohort, tmp_p
     assert model.provenance["training"]["epochs"] == 2
 
 
-def test_without_a_wish_all_cases_are_learnt_and_no_licence_is_stated(cohort: Cohort, tmp_path: Path) -> None:
+def test_by_default_no_case_is_held_out_and_no_licence_is_stated(cohort: Cohort, tmp_path: Path) -> None:
     path = run_job(job_for(tmp_path / "job", JobOptions(input=cohort.folder, epochs=1, device="cpu")))
     card = describe_model(path)
     assert (card.cases, card.held_out, card.licence) == (5, 0, "")

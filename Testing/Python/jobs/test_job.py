@@ -1,4 +1,4 @@
-"""A job's folder tells the truth about its training, whatever the training process managed to write."""
+"""Job folders: state, lock and metrics, and starting and stopping the training process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from ThyroidSynthLib.common import processes as process
 from ThyroidSynthLib.common.errors import JobError
 from ThyroidSynthLib.common.processes import ProcessIdentity, launch_detached, start_time
 from ThyroidSynthLib.common.stop_signals import stop_on_signals
@@ -30,7 +29,7 @@ def job(tmp_path: Path) -> JobFolder:
 
 @pytest.fixture
 def sleeper():
-    """A process of our own that does nothing for a minute."""
+    """A child process that sleeps for a minute."""
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     yield ProcessIdentity(child.pid, start_time(child.pid), ProcessIdentity.of_this_process().host), child
     child.kill()
@@ -71,7 +70,7 @@ def test_a_folder_with_other_files_does_not_become_a_job(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_job_that_was_killed_while_it_was_made_can_be_made_again(job: JobFolder) -> None:
+def test_a_job_whose_creation_was_killed_can_be_created_again(job: JobFolder) -> None:
     job.config_file.unlink()
 
     assert JobFolder.create(job.path, CONFIG).exists()
@@ -92,7 +91,7 @@ def test_the_state_of_a_living_process_is_as_written(job: JobFolder, sleeper) ->
     assert job.is_running()
 
 
-def test_a_running_job_that_was_asked_to_stop_is_stopping(job: JobFolder, sleeper) -> None:
+def test_a_running_job_with_a_stop_request_is_stopping(job: JobFolder, sleeper) -> None:
     job.write_state(running(sleeper[0]))
 
     job.request_stop()
@@ -131,7 +130,7 @@ def test_a_process_with_a_reused_pid_is_never_signalled(sleeper) -> None:
 
 
 @pytest.mark.parametrize(("age_s", "status"), [(10, "running"), (3600, "interrupted")])
-def test_a_job_on_another_machine_is_judged_by_its_sign_of_life(job: JobFolder, age_s: float, status: str) -> None:
+def test_a_job_on_another_machine_is_judged_by_its_heartbeat(job: JobFolder, age_s: float, status: str) -> None:
     job.write_state(running(ProcessIdentity(os.getpid(), "1", "another-machine")))
     written = json.loads(job.state_file.read_text())
     job.state_file.write_text(json.dumps({**written, "heartbeat": time.time() - age_s}))
@@ -139,24 +138,26 @@ def test_a_job_on_another_machine_is_judged_by_its_sign_of_life(job: JobFolder, 
     assert job.read_state().status == status
 
 
-def test_a_dead_child_that_nobody_waited_for_does_not_count_as_alive() -> None:
+def test_a_zombie_process_does_not_count_as_alive() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
-    wait_for(lambda: start_time(child.pid) is None)  # A zombie still has its number.
+    wait_for(lambda: start_time(child.pid) is None)  # A zombie keeps its id.
 
     assert Path(f"/proc/{child.pid}").exists() or not Path("/proc").exists()
     child.wait()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="There is no ps")
-def test_the_way_of_macos_to_tell_processes_apart_works(sleeper) -> None:
+def test_start_times_are_read_by_ps_where_there_is_no_proc(sleeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS."""
     identity, child = sleeper
+    monkeypatch.setattr(Path, "exists", lambda path: False)
 
-    first = process._start_time_ps(identity.pid)
+    first = start_time(identity.pid)
 
-    assert first is not None and process._start_time_ps(identity.pid) == first
+    assert first not in (None, identity.started) and start_time(identity.pid) == first
     child.kill()
     child.wait()
-    assert process._start_time_ps(identity.pid) is None
+    assert start_time(identity.pid) is None
 
 
 def test_a_start_on_a_running_job_is_refused(job: JobFolder, sleeper) -> None:
@@ -167,23 +168,23 @@ def test_a_start_on_a_running_job_is_refused(job: JobFolder, sleeper) -> None:
             attempt()
 
 
-def test_two_processes_cannot_hold_a_job_at_once(job: JobFolder) -> None:
+def test_two_processes_cannot_lock_a_job_at_once(job: JobFolder) -> None:
     program = (
         "import sys; from ThyroidSynthLib.jobs.job import JobFolder\n"
-        "with JobFolder(sys.argv[1]).locked(): print('held', flush=True); sys.stdin.read()"
+        "with JobFolder(sys.argv[1]).locked(): print('locked', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, str(job.path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
-        assert first.stdout.readline() == "held\n"
+        assert first.stdout.readline() == "locked\n"
         second = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         first.kill()
     third = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
     assert "is being trained" in second.stderr
-    assert third.stdout == "held\n", "a killed process must not leave the job locked"
+    assert third.stdout == "locked\n", "a killed process must not leave the job locked"
 
 
-def test_a_new_start_forgets_the_wish_to_stop_the_last_run(job: JobFolder) -> None:
+def test_a_new_start_clears_the_stop_request_of_the_last_run(job: JobFolder) -> None:
     job.write_state(JobState(status="stopped", epoch=5, epochs=10))
     job.request_stop()
 
@@ -194,7 +195,7 @@ def test_a_new_start_forgets_the_wish_to_stop_the_last_run(job: JobFolder) -> No
     assert (state.status, state.epoch) == ("created", 5)
 
 
-def test_restarting_throws_away_what_was_trained(job: JobFolder) -> None:
+def test_restarting_deletes_earlier_results(job: JobFolder) -> None:
     for path in (job.checkpoint_file, job.metrics_file, job.model_file):
         path.write_text("old")
     job.write_state(JobState(status="finished", epoch=10, epochs=10))
@@ -214,7 +215,7 @@ def test_metrics_are_read_since_an_epoch(job: JobFolder) -> None:
     assert job.read_metrics()[0]["loss"] == 1.0
 
 
-def test_half_a_line_of_a_killed_training_is_no_metric_and_is_dropped_on_resuming(job: JobFolder) -> None:
+def test_an_incomplete_line_is_ignored_and_removed_on_resuming(job: JobFolder) -> None:
     for epoch in (1, 2, 3):
         job.append_metrics({"epoch": epoch, "loss": 0.1})
     with job.metrics_file.open("a") as stream:
@@ -226,14 +227,14 @@ def test_half_a_line_of_a_killed_training_is_no_metric_and_is_dropped_on_resumin
     assert [(record["epoch"], record["loss"]) for record in job.read_metrics()] == [(1, 0.1), (2, 0.1), (3, 0.2)]
 
 
-def test_a_damaged_state_is_a_clear_error(job: JobFolder) -> None:
+def test_a_damaged_state_is_reported(job: JobFolder) -> None:
     job.state_file.write_text("{")
 
     with pytest.raises(JobError, match="Restart the job"):
         job.read_state()
 
 
-def test_a_reader_never_meets_half_a_state(job: JobFolder) -> None:
+def test_the_state_is_replaced_atomically(job: JobFolder) -> None:
     program = (
         "import sys; from ThyroidSynthLib.jobs.job import JobFolder, JobState\n"
         "job = JobFolder(sys.argv[1])\n"
@@ -247,10 +248,10 @@ def test_a_reader_never_meets_half_a_state(job: JobFolder) -> None:
     assert job.read_state().epoch == 399
 
 
-class TestFromOutside:
-    """Starting and stopping with a stand-in for the script, which speaks the folder's protocol."""
+class TestBackgroundProcess:
+    """Start and stop a process, with short programs in place of the training script."""
 
-    OBEDIENT = """
+    STOPS_ON_REQUEST = """
 import sys, time
 from ThyroidSynthLib.jobs.job import JobFolder, JobState
 from ThyroidSynthLib.common.processes import ProcessIdentity
@@ -261,8 +262,8 @@ while not job.should_stop():
     time.sleep(0.01)
 job.write_state(JobState(status="stopped", epochs=10))
 """
-    DEAF = OBEDIENT.replace("while not job.should_stop():", "while True:")
-    STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + DEAF
+    IGNORES_REQUESTS = STOPS_ON_REQUEST.replace("while not job.should_stop():", "while True:")
+    IGNORES_TERMINATION = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + IGNORES_REQUESTS
 
     def start(self, job: JobFolder, program: str) -> int:
         script = job.path.parent / "script.py"
@@ -270,17 +271,17 @@ job.write_state(JobState(status="stopped", epochs=10))
         return background.start_detached(sys.executable, script, job)
 
     def test_a_job_counts_as_running_from_the_moment_it_is_started(self, job: JobFolder) -> None:
-        pid = self.start(job, self.OBEDIENT)
+        pid = self.start(job, self.STOPS_ON_REQUEST)
 
         assert job.is_running()
         with pytest.raises(JobError, match="is being trained"):
-            self.start(job, self.OBEDIENT)
+            self.start(job, self.STOPS_ON_REQUEST)
         wait_for(lambda: job.read_state().status == "running")
         assert job.read_state().pid == pid
         background.stop(job)
 
-    def test_stopping_asks_first(self, job: JobFolder) -> None:
-        self.start(job, self.OBEDIENT)
+    def test_a_process_stops_on_request(self, job: JobFolder) -> None:
+        self.start(job, self.STOPS_ON_REQUEST)
         wait_for(lambda: job.read_state().status == "running")
 
         background.stop(job)
@@ -288,8 +289,8 @@ job.write_state(JobState(status="stopped", epochs=10))
         assert job.read_state().status == "stopped"
         assert not job.should_stop()
 
-    def test_a_deaf_process_is_terminated(self, job: JobFolder) -> None:
-        self.start(job, self.DEAF)
+    def test_a_process_that_ignores_requests_is_terminated(self, job: JobFolder) -> None:
+        self.start(job, self.IGNORES_REQUESTS)
         wait_for(lambda: job.read_state().status == "running")
 
         background.stop(job, timeout_s=0.1)
@@ -297,23 +298,23 @@ job.write_state(JobState(status="stopped", epochs=10))
         assert job.read_state().status == "interrupted"
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Terminating cannot be ignored there")
-    def test_a_stubborn_process_is_killed(self, job: JobFolder) -> None:
-        self.start(job, self.STUBBORN)
+    def test_a_process_that_ignores_termination_is_killed(self, job: JobFolder) -> None:
+        self.start(job, self.IGNORES_TERMINATION)
         wait_for(lambda: job.read_state().status == "running")
         sequence, phases, now = background.StopSequence(job, timeout_s=30, terminate_s=10), [], 0.0
         while not phases or phases[-1] != "ended":
             phases.append(sequence.poll(now))
-            now += 10.0  # The user's clock; nobody waits for it here.
+            now += 10.0  # The test passes the time itself instead of waiting.
             if phases[-1] == "killing":
                 wait_for(lambda: not job.is_running())
 
         assert phases == ["requested", "requested", "requested", "terminating", "killing", "ended"]
 
-    def test_stopping_a_job_that_does_not_run_leaves_no_wish_behind(self, job: JobFolder) -> None:
+    def test_stopping_a_job_that_does_not_run_leaves_no_stop_request(self, job: JobFolder) -> None:
         assert background.StopSequence(job).poll(0.0) == "ended"
         assert not job.should_stop()
 
-    def test_a_process_that_dies_before_its_first_word_is_a_failure_with_its_last_line(self, job: JobFolder) -> None:
+    def test_a_process_that_ends_before_its_first_state_fails_with_its_last_line(self, job: JobFolder) -> None:
         self.start(job, "raise SystemExit('there is no torch here')")
 
         state = wait_for(lambda: job.read_state() if job.read_state().status == "failed" else None)
@@ -321,12 +322,12 @@ job.write_state(JobState(status="stopped", epochs=10))
         assert "there is no torch here" in state.message
         assert not job.is_running()
 
-    def test_an_interpreter_that_is_not_there_is_a_clear_error(self, job: JobFolder) -> None:
+    def test_a_missing_interpreter_is_reported(self, job: JobFolder) -> None:
         with pytest.raises(JobError, match="Check the Python interpreter"):
             background.start_detached(job.path / "no-python", "script.py", job)
 
     def test_a_finished_child_leaves_no_zombie(self, job: JobFolder) -> None:
-        pid = self.start(job, self.OBEDIENT)
+        pid = self.start(job, self.STOPS_ON_REQUEST)
         wait_for(lambda: job.read_state().status == "running")
         background.stop(job)
 
@@ -334,10 +335,10 @@ job.write_state(JobState(status="stopped", epochs=10))
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="Sessions are a POSIX thing")
+    @pytest.mark.skipif(sys.platform == "win32", reason="There are no sessions on Windows")
     def test_a_detached_process_survives_its_parent_and_the_parents_terminal(self, job: JobFolder) -> None:
         script = job.path.parent / "script.py"
-        script.write_text(self.OBEDIENT)
+        script.write_text(self.STOPS_ON_REQUEST)
         program = (
             "import sys, time\n"
             "from ThyroidSynthLib.jobs.background import start_detached\n"
@@ -378,20 +379,20 @@ def test_the_script_is_found_from_the_source_tree() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_first_signal_asks_to_stop_and_a_second_one_is_as_ever(number: int) -> None:
-    came = []
+def test_the_first_signal_requests_a_stop_and_the_second_acts_as_usual(number: int) -> None:
+    received = []
 
-    def as_ever(number: int, frame: object) -> None:
-        came.append(number)
+    def as_usual(number: int, frame: object) -> None:
+        received.append(number)
 
-    before = signal.signal(number, as_ever)
+    before = signal.signal(number, as_usual)
     try:
         with stop_on_signals() as should_stop:
             assert not should_stop()
             signal.raise_signal(number)
-            assert should_stop() and came == []
+            assert should_stop() and received == []
             signal.raise_signal(number)
-            assert came == [number]
-        assert signal.getsignal(number) is as_ever
+            assert received == [number]
+        assert signal.getsignal(number) is as_usual
     finally:
         signal.signal(number, before)

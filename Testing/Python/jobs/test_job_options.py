@@ -1,4 +1,4 @@
-"""What the user chooses becomes the same job through every door."""
+"""The options of a training job: from both command lines, and kept when the job is opened again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.cli.main import make_parser
 from ThyroidSynthLib.common.errors import InputError, JobError
 from ThyroidSynthLib.jobs.background import train_script
-from ThyroidSynthLib.jobs.job_options import JobOptions, job_for, job_of_command_line
+from ThyroidSynthLib.jobs.job_options import JobOptions, job_for, job_of_command_line, resumed_job
 from ThyroidSynthLib.jobs.module_description import parser_from_xml
 
 
@@ -51,7 +51,7 @@ def test_both_command_lines_make_the_same_job(cohort: Path, tmp_path: Path, seco
 
 
 @pytest.mark.parametrize("parse", [by_command, by_script])
-def test_a_negative_rhythm_of_checkpoints_is_refused(parse, tmp_path: Path) -> None:
+def test_a_negative_interval_of_checkpoints_is_refused(parse, tmp_path: Path) -> None:
     flag = "--checkpoint-every" if parse is by_command else "--checkpoint_every"
 
     with pytest.raises(SystemExit) as leaving:
@@ -60,7 +60,7 @@ def test_a_negative_rhythm_of_checkpoints_is_refused(parse, tmp_path: Path) -> N
     assert leaving.value.code == 2
 
 
-def test_a_job_goes_on_without_its_input_and_a_new_one_does_not_begin(cohort: Path, tmp_path: Path) -> None:
+def test_only_an_existing_job_needs_no_input(cohort: Path, tmp_path: Path) -> None:
     job = job_for(tmp_path / "job", JobOptions(input=cohort))
 
     again = job_of_command_line(by_command("--job", job.path), misused=misused)
@@ -72,7 +72,7 @@ def test_a_job_goes_on_without_its_input_and_a_new_one_does_not_begin(cohort: Pa
         job_of_command_line(by_command("--job", job.path, "--restart"), misused=misused)
 
 
-def test_the_users_word_on_cases_stays_with_the_job_and_its_input(dataset: Path, tmp_path: Path) -> None:
+def test_manual_decisions_stay_with_the_job_and_its_input(dataset: Path, tmp_path: Path) -> None:
     options = JobOptions(input=dataset, include=("s3", "s1"), exclude=("s2",))
     job = job_for(tmp_path / "job", options)
     assert (job.read_config()["include"], job.read_config()["exclude"]) == (["s1", "s3"], ["s2"])
@@ -98,7 +98,7 @@ def test_a_training_that_has_begun_keeps_its_cases(dataset: Path, tmp_path: Path
     job_for(job.path, JobOptions(input=dataset))
 
 
-def test_no_case_of_a_finished_cohort_can_be_left_out(cohort: Path, tmp_path: Path) -> None:
+def test_no_case_of_a_prepared_cohort_can_be_excluded(cohort: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a cohort already"):
         job_for(tmp_path / "job", JobOptions(input=cohort, exclude=("tiny00",)))
 
@@ -127,13 +127,13 @@ def test_both_command_lines_hold_out_the_same_cases_and_state_the_same_licence(t
 
 
 @pytest.mark.parametrize("parse", [by_command, by_script])
-def test_a_wrong_amount_to_hold_out_ends_either_command_line(parse, cohort: Path, tmp_path: Path) -> None:
+def test_both_command_lines_refuse_a_wrong_number_of_held_out_cases(parse, cohort: Path, tmp_path: Path) -> None:
     flag = "--held-out" if parse is by_command else "--held_out"
     with pytest.raises(SystemExit, match="such as 40"):
         job_of_command_line(parse("--job", tmp_path / "job", flag, "1.5"), misused=misused)
 
 
-def test_a_cohort_of_which_too_little_is_left_is_refused_before_anything_is_made(cohort: Path, tmp_path: Path) -> None:
+def test_too_few_training_cases_are_refused_before_a_folder_is_made(cohort: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="are left to learn from"):
         job_for(tmp_path / "job", JobOptions(input=cohort, held_out=1.0))
     assert not (tmp_path / "job").exists()
@@ -145,7 +145,7 @@ def test_a_training_that_has_begun_keeps_its_held_out_cases(tmp_path: Path) -> N
     job.checkpoint_file.write_bytes(b"")
     kept = job.read_config()["held_out_ids"]
 
-    # The same two cases, asked for in three ways.
+    # The same two cases, described in three ways.
     for same in (2.0, 0.4, tuple(kept)):
         assert job_for(job.path, JobOptions(input=cohort, held_out=same)).read_config()["held_out_ids"] == kept
     with pytest.raises(JobError, match="it holds out 2 chosen cases, not no case"):
@@ -162,10 +162,12 @@ def test_a_licence_stays_with_the_job_until_another_is_stated(cohort: Path, tmp_
     assert job_for(job.path, JobOptions(input=cohort, licence=" MIT ")).read_config()["licence"] == "MIT"
 
 
-def test_a_job_from_before_there_was_a_choice_goes_on(cohort: Path, tmp_path: Path) -> None:
+def test_a_job_of_another_format_version_can_only_be_restarted(cohort: Path, tmp_path: Path) -> None:
     job = job_for(tmp_path / "job", JobOptions(input=cohort))
     job.checkpoint_file.write_bytes(b"")
-    new = ("held_out", "split_seed", "held_out_ids", "licence")
-    job.write_config({name: value for name, value in job.read_config().items() if name not in new})
+    job.write_config({**job.read_config(), "format_version": 1})
 
-    assert job_for(job.path, JobOptions(input=cohort)).read_config()["held_out_ids"] == []
+    for attempt in (lambda: job_for(job.path, JobOptions(input=cohort)), lambda: resumed_job(job.path)):
+        with pytest.raises(JobError, match="has format version 1"):
+            attempt()
+    assert job_for(job.path, JobOptions(input=cohort), restart=True).read_config()["format_version"] == 2

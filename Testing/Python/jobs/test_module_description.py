@@ -1,4 +1,4 @@
-"""The XML that Slicer makes its panel from and the script's command line say the same."""
+"""The XML file from which Slicer builds the module's panel, and the command line built from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import pytest
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.jobs.background import train_script
 from ThyroidSynthLib.jobs.module_description import parser_from_xml
-from ThyroidSynthLib.model.presets import PRESETS, VARIANTS
+from ThyroidSynthLib.model.presets import PRESETS
+from ThyroidSynthLib.model.settings import VARIANTS
 
 SCRIPT = train_script()
 XML = SCRIPT.with_suffix(".xml")
@@ -47,7 +48,7 @@ def test_the_script_prints_the_file() -> None:
     assert result.stderr == b""
 
 
-def test_printing_the_file_needs_no_library(tmp_path: Path) -> None:
+def test_the_file_is_printed_without_the_library(tmp_path: Path) -> None:
     copy = Path(shutil.copy(SCRIPT, tmp_path))
     shutil.copy(XML, tmp_path)
 
@@ -60,11 +61,11 @@ def test_printing_the_file_needs_no_library(tmp_path: Path) -> None:
     assert "ThyroidSynthLib was not found near" in without.stderr and "Traceback" not in without.stderr
 
 
-def test_the_script_begins_as_slicer_knows_a_scripted_cli() -> None:
+def test_the_script_has_the_first_line_of_a_scripted_cli_module() -> None:
     assert SCRIPT.read_text(encoding="utf-8").splitlines()[0] == "#!/usr/bin/env python-real"
 
 
-def test_the_description_has_what_slicer_shows_about_a_module() -> None:
+def test_the_description_has_all_texts_that_slicer_shows() -> None:
     assert XML.read_text(encoding="utf-8").startswith("<?xml ")
     assert ROOT.tag == "executable"
     for tag in ("category", "title", "description", "version", "license", "contributor", "acknowledgements"):
@@ -73,13 +74,13 @@ def test_the_description_has_what_slicer_shows_about_a_module() -> None:
         assert text(group, "label") and text(group, "description")
 
 
-def test_the_version_is_the_librarys() -> None:
+def test_the_version_is_that_of_the_library() -> None:
     from ThyroidSynthLib import __version__
 
     assert text(ROOT, "version") == __version__
 
 
-def test_every_flag_of_the_description_is_in_the_parser_and_back() -> None:
+def test_description_and_parser_have_the_same_flags() -> None:
     described = {text(parameter, "longflag") for parameter in PARAMETERS}
     parsed = {flag for action in ACTIONS.values() for flag in action.option_strings}
 
@@ -89,13 +90,13 @@ def test_every_flag_of_the_description_is_in_the_parser_and_back() -> None:
 
 @pytest.mark.parametrize("parameter", PARAMETERS, ids=names)
 def test_slicers_parser_accepts_the_parameter(parameter: ElementTree.Element) -> None:
-    """Rules of Slicer's ModuleDescriptionParser."""
+    """Check the rules of Slicer's ModuleDescriptionParser."""
     known = {"name", "label", "longflag", "description", "channel", "default", "constraints", "element"}
     attributes = {"file": {"fileExtensions"}, "directory": set(), "integer": set(), "double": set()}
 
     assert {child.tag for child in parameter} <= known
     assert set(parameter.attrib) <= attributes.get(parameter.tag, {"hidden"})
-    # No hyphens: Slicer makes variables of the names.
+    # No hyphens: Slicer uses the names as variables.
     for name in (text(parameter, "name"), text(parameter, "longflag").removeprefix("--")):
         assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)
     assert text(parameter, "label") and len(text(parameter, "description")) > 20
@@ -124,22 +125,22 @@ def test_type_choices_and_limits_are_the_same(parameter: ElementTree.Element) ->
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS, ids=names)
-def test_what_slicer_passes_by_default_is_what_the_command_line_has_by_default(parameter: ElementTree.Element) -> None:
+def test_slicer_and_the_command_line_have_the_same_defaults(parameter: ElementTree.Element) -> None:
     name, default = text(parameter, "name"), text(parameter, "default")
     parser = script.make_parser()
     untouched = getattr(parser.parse_args([]), name)
     passed = getattr(parser.parse_args(as_slicer_passes(parameter, default)), name)
 
     if name == "progress":
-        assert (passed, untouched) == ("tags", "lines"), "the one flag by which the script knows Slicer"
+        assert (passed, untouched) == ("tags", "lines"), "by this flag the script recognises Slicer"
     else:
         assert passed == untouched
     if parameter.tag == "boolean":
-        assert default == "false", "a flag that is only there or not cannot be turned off"
+        assert default == "false", "a flag without a value cannot be turned off"
 
 
 def as_slicer_passes(parameter: ElementTree.Element, value: str) -> list[str]:
-    """The command line vtkSlicerCLIModuleLogic makes for one parameter."""
+    """Return the arguments that vtkSlicerCLIModuleLogic passes for a parameter."""
     flag = text(parameter, "longflag")
     if parameter.tag == "boolean":
         return [flag] if value == "true" else []
@@ -148,21 +149,21 @@ def as_slicer_passes(parameter: ElementTree.Element, value: str) -> list[str]:
     return [flag, value]
 
 
-def test_the_choices_are_the_librarys() -> None:
+def test_the_choices_are_those_of_the_library() -> None:
     assert set(ACTIONS["variant"].choices) == set(VARIANTS)
     assert set(ACTIONS["preset"].choices) == set(PRESETS)
 
 
-def test_a_missing_description_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_missing_description_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read as a module description"):
         parser_from_xml(tmp_path / "none.xml")
 
 
-def test_reports_are_thinned_out_but_the_first_and_the_last_are_told() -> None:
-    told, now = [], [0.0]
-    with script.at_most_every(1.0, lambda fraction, message: told.append(message), lambda: now[0]) as report:
+def test_reports_are_thinned_except_the_first_and_the_last() -> None:
+    shown, now = [], [0.0]
+    with script.at_most_every(1.0, lambda fraction, message: shown.append(message), lambda: now[0]) as report:
         for step in range(22):
             report(step / 21, str(step))
             now[0] += 0.125
 
-    assert told == ["0", "8", "16", "21"]
+    assert shown == ["0", "8", "16", "21"]

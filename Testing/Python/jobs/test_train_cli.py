@@ -1,7 +1,7 @@
-"""The ThyroidSynthTrain script, as Slicer and a GPU node start it.
+"""The ThyroidSynthTrain script.
 
-What needs a process of its own (being killed, signals, a second start) has one; the rest calls the
-script's main function, because loading PyTorch anew takes longer than all of these trainings.
+Tests of signals, killing and a second start run it in a process of its own. The others call its main function, because
+importing PyTorch takes longer than these trainings.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SPEC = importlib.util.spec_from_file_location("ThyroidSynthTrain", SCRIPT)
 script = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(script)
 
-# Training on one thread is the same from run to run, and leaves the other cores to other tests.
+# On one thread a training is reproducible, and the other cores are free for other tests.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 LONG = ["--epochs", "100000"]
 
@@ -75,7 +75,7 @@ def command(*arguments: object) -> list[str]:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the script in this process, with the result a process would have."""
+    """Run the script in this process, with the same result as a process."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         try:
@@ -109,7 +109,7 @@ def curve(job: JobFolder) -> list[tuple[int, float, dict[str, float]]]:
     return [(record["epoch"], record["loss"], record["losses"]) for record in job.read_metrics()]
 
 
-def test_training_writes_the_model_and_says_how_it_ended(cohort: Path, job: JobFolder, tmp_path: Path) -> None:
+def test_training_writes_the_model_and_reports_its_result(cohort: Path, job: JobFolder, tmp_path: Path) -> None:
     model = tmp_path / "models" / "thyroid.safetensors"
 
     arguments = command("--input", cohort, "--job", job.path, "--model", model, "--epochs", 4, "--json")
@@ -136,49 +136,49 @@ def test_training_writes_the_model_and_says_how_it_ended(cohort: Path, job: JobF
     assert job.read_config()["cohort_checksum"] == ShapeModel.load(model).provenance["cohort"]["checksum"]
 
 
-def test_slicer_gets_progress_tags_it_can_parse_and_nothing_on_stderr(cohort: Path, job: JobFolder, run) -> None:
+def test_slicer_gets_progress_tags_and_nothing_on_stderr(cohort: Path, job: JobFolder, run) -> None:
     result = run("--input", cohort, "--job", job.path, "--epochs", 3, "--progress", "tags")
 
     assert (result.returncode, result.stderr) == (0, "")
     fractions = [float(text) for text in re.findall(r"<filter-progress>(.*?)</filter-progress>", result.stdout)]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
-    # Slicer cuts these out of what it shows as the module's output; nothing may remain.
+    # Slicer removes these tags from the output of the module; nothing may remain.
     rest = result.stdout
     for tag in ("progress", "comment", "name", "time", "start", "end"):
         rest = re.sub(rf"<filter-{tag}>[^<]*</filter-{tag}>\s*", "", rest)
     assert rest == ""
 
 
-def test_killed_and_started_again_it_has_the_loss_curve_of_an_undisturbed_run(
+def test_a_killed_and_resumed_training_has_the_loss_curve_of_an_uninterrupted_one(
     cohort: Path, tmp_path: Path, run
 ) -> None:
-    undisturbed, disturbed = JobFolder(tmp_path / "undisturbed"), JobFolder(tmp_path / "disturbed")
+    uninterrupted, interrupted = JobFolder(tmp_path / "uninterrupted"), JobFolder(tmp_path / "interrupted")
     epochs = 40
-    # A checkpoint now and then, so that the kill may also lose epochs whose lines are written.
+    # Few checkpoints, so that the kill may also lose epochs whose records are written.
     settings = ["--input", cohort, "--epochs", epochs, "--variant", "correlation", "--checkpoint_every", "0.1"]
 
-    with start(*settings, "--job", disturbed.path) as process:
-        wait_for_epoch(disturbed, 8)
-        wait_for(disturbed.checkpoint_file.exists)
+    with start(*settings, "--job", interrupted.path) as process:
+        wait_for_epoch(interrupted, 8)
+        wait_for(interrupted.checkpoint_file.exists)
         process.kill()
-    killed_after = disturbed.read_metrics()[-1]["epoch"]
-    assert disturbed.read_state().status == "interrupted" and killed_after < epochs
-    with start(*settings, "--job", disturbed.path) as resumed:
-        # Meanwhile, and with as many threads as the processes.
+    killed_after = interrupted.read_metrics()[-1]["epoch"]
+    assert interrupted.read_state().status == "interrupted" and killed_after < epochs
+    with start(*settings, "--job", interrupted.path) as resumed:
+        # At the same time, with as many threads as the processes.
         with computing_on(1):
-            whole = run(*settings, "--job", undisturbed.path)
+            whole = run(*settings, "--job", uninterrupted.path)
         resumed.communicate(timeout=60)
 
-    assert (whole.returncode, resumed.returncode) == (0, 0), disturbed.log_file.read_text()
-    assert curve(disturbed) == curve(undisturbed)
-    resumed_log = disturbed.log_file.read_text().rpartition("Settings")[2]
+    assert (whole.returncode, resumed.returncode) == (0, 0), interrupted.log_file.read_text()
+    assert curve(interrupted) == curve(uninterrupted)
+    resumed_log = interrupted.log_file.read_text().rpartition("Settings")[2]
     assert 1 < int(re.search(r"Epoch (\d+) of", resumed_log)[1]) <= killed_after + 1
-    models = [ShapeModel.load(job.model_file) for job in (disturbed, undisturbed)]
+    models = [ShapeModel.load(job.model_file) for job in (interrupted, uninterrupted)]
     assert (models[0].latent_table == models[1].latent_table).all()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_stop_by_a_signal_it_writes_a_checkpoint_and_ends_well(
+def test_a_signal_stops_the_training_with_a_checkpoint_and_exit_code_0(
     cohort: Path, job: JobFolder, number: int
 ) -> None:
     with start("--input", cohort, "--job", job.path, *LONG, "--json") as process:
@@ -193,11 +193,11 @@ def test_asked_to_stop_by_a_signal_it_writes_a_checkpoint_and_ends_well(
     assert job.checkpoint_file.exists()
 
 
-def test_a_stopped_training_goes_on_with_nothing_but_its_job_folder(cohort: Path, job: JobFolder, run) -> None:
-    targets = iter([False, False, True])
+def test_a_stopped_training_resumes_from_its_job_folder_alone(cohort: Path, job: JobFolder, run) -> None:
+    answers = iter([False, False, True])
     chosen = job_for(job.path, JobOptions(input=cohort, epochs=6, device="cpu"))
     with pytest.raises(Cancelled):
-        run_job(chosen, should_stop=lambda: next(targets))
+        run_job(chosen, should_stop=lambda: next(answers))
     stopped = job.read_state()
 
     result = run("--job", job.path)
@@ -207,7 +207,7 @@ def test_a_stopped_training_goes_on_with_nothing_but_its_job_folder(cohort: Path
     assert [epoch for epoch, *_ in curve(job)] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_training_goes_on_when_nobody_reads_its_output_any_more(cohort: Path, job: JobFolder) -> None:
+def test_a_training_is_completed_when_its_output_is_closed(cohort: Path, job: JobFolder) -> None:
     with start("--input", cohort, "--job", job.path, "--epochs", 3) as process:
         process.stdout.close()
         process.stderr.close()
@@ -227,7 +227,7 @@ def test_a_second_start_on_a_running_job_is_refused(cohort: Path, job: JobFolder
     assert "Traceback" not in second.stderr
 
 
-def test_a_detached_training_is_watched_and_stopped_through_its_folder(cohort: Path, job: JobFolder) -> None:
+def test_a_background_training_is_watched_and_stopped_by_its_folder(cohort: Path, job: JobFolder) -> None:
     job_for(job.path, JobOptions(input=cohort, epochs=100000, device="cpu"))
 
     pid = background.start_detached(sys.executable, SCRIPT, job)
@@ -241,7 +241,7 @@ def test_a_detached_training_is_watched_and_stopped_through_its_folder(cohort: P
     assert job.checkpoint_file.exists()
 
 
-def test_segmentations_are_prepared_into_the_job_folder_on_the_way(dataset: Path, job: JobFolder, run) -> None:
+def test_segmentations_are_prepared_into_the_job_folder(dataset: Path, job: JobFolder, run) -> None:
     first = run("--input", dataset, "--job", job.path, "--epochs", 2, "--progress", "tags")
     again = run("--input", dataset, "--job", job.path, "--epochs", 2)
 
@@ -252,9 +252,7 @@ def test_segmentations_are_prepared_into_the_job_folder_on_the_way(dataset: Path
     assert ShapeModel.load(job.model_file).ids == cohort.ids
 
 
-def test_cases_are_checked_first_and_the_training_goes_on_with_the_users_word(
-    dataset: Path, job: JobFolder, run
-) -> None:
+def test_cases_are_checked_and_excluded_before_the_training(dataset: Path, job: JobFolder, run) -> None:
     checked = run("--input", dataset, "--job", job.path, "--epochs", 2, "--check_only")
     state = job.read_state()
     assert (checked.returncode, checked.stderr, state.status) == (0, "", "checked")
@@ -271,13 +269,13 @@ def test_cases_are_checked_first_and_the_training_goes_on_with_the_users_word(
     assert late.returncode == 1 and "has begun" in late.stderr
 
 
-def test_a_cohort_has_no_cases_to_check(cohort: Path, job: JobFolder, run) -> None:
+def test_the_cases_of_a_cohort_cannot_be_checked(cohort: Path, job: JobFolder, run) -> None:
     result = run("--input", cohort, "--job", job.path, "--check_only")
 
     assert result.returncode == 1 and "were checked when it was prepared" in result.stderr
 
 
-def test_a_wrong_input_can_be_put_right_in_the_same_job_folder(
+def test_a_wrong_input_can_be_corrected_in_the_same_job_folder(
     dataset: Path, tmp_path: Path, job: JobFolder, run
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -290,7 +288,7 @@ def test_a_wrong_input_can_be_put_right_in_the_same_job_folder(
     assert right.returncode == 0, right.stderr
 
 
-def test_a_finished_job_started_again_only_writes_the_model_again(
+def test_a_finished_job_only_writes_its_model_when_started_again(
     cohort: Path, job: JobFolder, tmp_path: Path, run
 ) -> None:
     assert run("--input", cohort, "--job", job.path, "--epochs", 2).returncode == 0
@@ -315,7 +313,7 @@ def test_other_settings_on_the_same_job_are_refused_unless_it_is_restarted(cohor
     assert [epoch for epoch, *_ in curve(job)] == [1, 2]
 
 
-def test_the_job_folder_lies_beside_the_model_unless_told_otherwise(cohort: Path, tmp_path: Path, run) -> None:
+def test_the_job_folder_lies_beside_the_model_by_default(cohort: Path, tmp_path: Path, run) -> None:
     assert run("--input", cohort, "--model", tmp_path / "m.safetensors", "--epochs", 1).returncode == 0
 
     assert JobFolder.open(tmp_path / "m.job").read_state().status == "finished"
@@ -350,14 +348,14 @@ def test_bad_input_is_explained_with_exit_code_1(job: JobFolder, tmp_path: Path,
     assert not job.path.exists()
 
 
-def test_a_traceback_comes_only_when_asked_for(job: JobFolder, tmp_path: Path, run) -> None:
+def test_debug_prints_the_traceback(job: JobFolder, tmp_path: Path, run) -> None:
     result = run("--input", tmp_path / "nowhere", "--job", job.path, "--debug")
 
     assert result.returncode == 1
     assert "Traceback" in result.stderr
 
 
-def test_a_failed_training_says_why_in_state_and_log(
+def test_the_reason_of_a_failure_is_in_state_and_log(
     cohort: Path, job: JobFolder, run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
@@ -371,7 +369,7 @@ def test_a_failed_training_says_why_in_state_and_log(
     assert "finds no CUDA GPU" in job.log_file.read_text()
 
 
-def test_a_cohort_that_changed_under_a_job_is_refused(tmp_path: Path, job: JobFolder, run) -> None:
+def test_a_cohort_that_has_changed_since_the_start_is_refused(tmp_path: Path, job: JobFolder, run) -> None:
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=1000)
     assert run("--input", tmp_path / "cohort", "--job", job.path, "--epochs", 1).returncode == 0
     (tmp_path / "cohort").rename(tmp_path / "earlier")

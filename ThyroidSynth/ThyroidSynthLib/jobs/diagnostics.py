@@ -1,4 +1,4 @@
-"""What a person who helps needs to know of a training that went wrong, and nothing of the person who asks."""
+"""Diagnostics of a failed training for a report to the developers, without personal data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 from ThyroidSynthLib.common.files import read_json
 
 from .job import JobFolder
-from .job_options import quality_file
+from .job_options import quality_file, read_job_config
 from .machine import Machine
 
 LOG_LINES = 40
 _GIB = 1024**3
-# From a root to the end of the name; a blank ends a path unless what follows it holds another separator.
+# From the root to the end of the name; a space ends a path unless another separator follows.
 _POSIX_PATH = re.compile(r"(?<![\w.:/])/(?:[^\s/:'\",;()]+(?: [^\s/:'\",;()]+)*/)+[^\s/:'\",;()]*")
 _WINDOWS_PATH = re.compile(r"(?:\b[A-Za-z]:|\\)[\\/](?:[^\\/:*?\"<>|\r\n]+[\\/])*[^\\/:*?\"<>|\r\n\s]*")
 
@@ -31,39 +31,39 @@ def diagnostics_text(
     job: JobFolder | None,
     last_error: str = "",
 ) -> str:
-    """Give the text that "Copy diagnostics" puts on the clipboard.
+    """Return the text that "Copy diagnostics" puts on the clipboard.
 
-    Paths are cut down to their last name, and the user's name is left out.
+    Of paths only the last name is kept, and the user's name is removed.
 
     Parameters
     ----------
     application : mapping of str to str
-        What the application says of itself, such as its version.
+        Properties of the application, such as its version.
     machine : Machine, optional
-        None where it is not known.
+        The computer, if known.
     job : JobFolder, optional
-        The training it is about.
+        The training, if there is one.
     last_error : str
-        What the user was shown last.
+        The last error message shown to the user.
     """
     parts = [
         "ThyroidSynth diagnostics",
-        _section("Software", {"ThyroidSynth": __version__, **application, **_here()}),
-        _section("Machine", _described(machine) if machine is not None else {"PyTorch": "not asked"}),
+        _section("Software", {"ThyroidSynth": __version__, **application, **_system()}),
+        _section("Machine", _described(machine) if machine is not None else {"PyTorch": "unknown"}),
     ]
     if job is not None and job.exists():
         parts += _job_parts(job)
     parts.append(f"[Last error]\n{last_error.strip() or 'none'}")
     text = "\n\n".join(parts)
-    # Names of folders may hold anything, so those that are known go first, the longest before its parents.
+    # Folder names may hold any character, so known folders are removed first, each before its parents.
     for folder in sorted(_known_folders(job), key=len, reverse=True):
         text = text.replace(folder, "…")
     return without_personal_names(text) + "\n"
 
 
 def without_personal_names(text: str) -> str:
-    """Cut paths down to their last name and leave out the user's name."""
-    # "…/a/b" is what is left of a folder that was known.
+    """Keep only the last name of each path and remove the user's name."""
+    # "…/a/b" remains of a path below a known folder.
     text = re.sub(r"…(?:[\\/][^\s\\/:'\",;()]+)+", lambda found: _last_name(PureWindowsPath(found.group())), text)
     text = _WINDOWS_PATH.sub(lambda found: _last_name(PureWindowsPath(found.group())), text)
     text = _POSIX_PATH.sub(lambda found: _last_name(PurePosixPath(found.group())), text)
@@ -93,11 +93,11 @@ def _user() -> str:
         name = getpass.getuser()
     except (OSError, KeyError, ImportError):
         return ""
-    # A word that logs are full of, and nobody's name.
+    # Frequent in logs, and not a personal name.
     return "" if name == "root" else name
 
 
-def _here() -> dict[str, str]:
+def _system() -> dict[str, str]:
     return {"System": platform.platform(), "Python": platform.python_version()}
 
 
@@ -116,8 +116,8 @@ def _described(machine: Machine) -> dict[str, str]:
 def _memory(total: int | None, free: int | None) -> str:
     if total is None:
         return "unknown"
-    said = f"{total / _GIB:.1f} GiB"
-    return said if free is None else f"{said}, {free / _GIB:.1f} GiB free"
+    text = f"{total / _GIB:.1f} GiB"
+    return text if free is None else f"{text}, {free / _GIB:.1f} GiB free"
 
 
 def _section(title: str, lines: Mapping[str, object]) -> str:
@@ -130,17 +130,17 @@ def _job_parts(job: JobFolder) -> list[str]:
     except ThyroidSynthError as error:
         state = {"unreadable": error}
     try:
-        config = job.read_config()
-        verdicts = "there" if quality_file(config).is_file() else "not there"
-        # Ids of cases may be patients'.
-        untold = ("settings", "include", "exclude", "held_out", "held_out_ids")
-        told = {name: value for name, value in config.items() if name not in untold}
-        told["manually decided cases"] = len(config.get("include", ())) + len(config.get("exclude", ()))
-        told["held out cases"] = len(config.get("held_out_ids") or ())
-        told["settings"] = json.dumps(config["settings"])
-        told["verdicts on cases"] = verdicts
-    except (InputError, KeyError, TypeError) as error:
-        told = {"unreadable": error}
+        config = read_job_config(job)
+        # Ids of cases may identify patients.
+        omitted = ("settings", "include", "exclude", "held_out", "held_out_ids")
+        shown = {name: value for name, value in config.items() if name not in omitted}
+        shown["manually included cases"] = len(config["include"])
+        shown["manually excluded cases"] = len(config["exclude"])
+        shown["held out cases"] = len(config["held_out_ids"] or ())
+        shown["settings"] = json.dumps(config["settings"])
+        shown["verdicts on cases"] = "present" if quality_file(config).is_file() else "absent"
+    except (ThyroidSynthError, KeyError, TypeError) as error:
+        shown = {"unreadable": error}
     try:
         launched = {"launch": read_json(job.launch_file).get("started")}
     except (InputError, AttributeError):
@@ -148,7 +148,7 @@ def _job_parts(job: JobFolder) -> list[str]:
     files = {path.name: f"{path.stat().st_size} bytes" for path in sorted(job.path.iterdir()) if path.is_file()}
     return [
         _section("Training", {"job folder": job.path.name, **state, **launched}),
-        _section("Configuration", told),
+        _section("Configuration", shown),
         _section("Files", files),
         f"[Log, last {LOG_LINES} lines]\n" + "\n".join(_last_lines(job.log_file)),
     ]
@@ -157,7 +157,7 @@ def _job_parts(job: JobFolder) -> list[str]:
 def _last_lines(path: Path) -> list[str]:
     try:
         with path.open("rb") as stream:
-            # A log may have grown for weeks.
+            # A log may be very long.
             stream.seek(max(0, stream.seek(0, 2) - 64 * 1024))
             lines = stream.read().decode("utf-8", errors="replace").splitlines()
     except OSError:

@@ -26,7 +26,8 @@ from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.dataset.cohort_writing import SAMPLES_PER_SHAPE
 from ThyroidSynthLib.dataset.prepare import PrepareOptions, check_cases, prepare_cohort
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.model.presets import TrainingSettings, alignment_for
+from ThyroidSynthLib.model.presets import alignment_for
+from ThyroidSynthLib.model.settings import TrainingSettings
 
 from .background import child_environment
 from .job import last_line

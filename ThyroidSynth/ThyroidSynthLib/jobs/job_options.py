@@ -1,7 +1,8 @@
-"""What a user chooses of a training job, and how the choice becomes the job's folder."""
+"""The options of a training job, and the job folder that they make."""
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 import platform
@@ -14,41 +15,47 @@ from typing import Any
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
 from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.dataset.cohort import COHORT_FILE, Cohort
+from ThyroidSynthLib.dataset.prepare import PLAN_FILE
+from ThyroidSynthLib.dataset.quality_table import QUALITY_FILE
 from ThyroidSynthLib.dataset.splits import HeldOut, held_out_of, held_out_text, hold_out
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
 
 from .job import JobFolder
 
+_KIND = "training job"
+_FORMAT_VERSION = 2
+
 
 @dataclass(frozen=True)
 class JobOptions:
-    """What a user chooses of a training job.
+    """The options of a training job.
 
     Attributes
     ----------
     input : Path
-        A cohort folder, or segmentations that are prepared into ``<job>/cohort`` first.
+        A cohort folder, or segmentations that are first prepared into ``<job>/cohort``.
     model : Path, optional
-        Where a copy of the model file is wanted; the job keeps its own in any case.
+        Where to write a copy of the model file in addition to the one in the job folder.
     variant, preset : str
-        See `presets`.
+        See `model.presets`.
     epochs : int
-        0 for those of the preset.
+        0 for the number of the preset.
     seed : int
-        Of all randomness of the training.
+        Random seed of the training.
     device : str
         "auto", "cpu" or "cuda".
     checkpoint_every_s : float
-        Seconds between checkpoints: what a crash may cost. 0 writes one after every epoch.
+        Seconds between checkpoints, so at most what a crash loses. 0 writes one after every epoch.
     include, exclude : tuple of str, optional
-        Ids of cases that are included or excluded manually where cases are prepared first; None for
-        those of the job in the folder, and none in a new one.
+        Ids of cases that are included or excluded manually where cases are prepared first. None keeps
+        those of the job in the folder; a new job then has none.
     held_out : HeldOut
-        Cases the training does not see: a number of them, a share, or their ids; see `anatomy.splits`.
+        Cases that are held out: a number, a share, or their ids; see `dataset.splits`.
     split_seed : int
-        Of the draw of these. Trainings that differ in their own seed only so hold out the same cases.
+        Random seed of their choice. Trainings with the same one hold out the same cases.
     licence : str, optional
-        Under which the model may be used; None for what the job in the folder says, and nothing in a new one.
+        Licence of the model. None keeps the one of the job in the folder; a new job then has none.
     """
 
     input: Path
@@ -66,14 +73,14 @@ class JobOptions:
     licence: str | None = None
 
 
-def job_of_command_line(options: Any, *, misused: Callable[[str], Any]) -> JobFolder:
-    """Make or find the job that a command line asks for: one reading of it for all doors.
+def job_of_command_line(options: argparse.Namespace, *, misused: Callable[[str], Any]) -> JobFolder:
+    """Create or open the job of a command line; shared by all commands that train.
 
     Parameters
     ----------
     options : argparse.Namespace
         The fields of `JobOptions` by their names (``checkpoint_every`` for the seconds), ``job`` and
-        ``restart``. Without ``input`` a job goes on as it was configured.
+        ``restart``. Without ``input`` an existing job is resumed as it was configured.
     misused : callable
         Ends the process with the parser's message about a wrong command line.
 
@@ -91,8 +98,8 @@ def job_of_command_line(options: Any, *, misused: Callable[[str], Any]) -> JobFo
         misused(str(error))
     if options.input is None:
         if options.restart or not JobFolder(folder).exists():
-            misused(f"give the input, what to train on; only an existing job goes on without it, and {folder} is none")
-        return JobFolder.open(folder)
+            misused(f"give the input to train on; only an existing job is resumed without it, and {folder} is none")
+        return resumed_job(folder)
     chosen = JobOptions(
         input=options.input,
         model=options.model,
@@ -111,13 +118,14 @@ def job_of_command_line(options: Any, *, misused: Callable[[str], Any]) -> JobFo
     return job_for(folder, chosen, restart=options.restart)
 
 
-def _ids(options: Any, name: str) -> tuple[str, ...] | None:
-    given = getattr(options, name, None)
-    return None if given is None else tuple(given)
+def _ids(options: argparse.Namespace, name: str) -> tuple[str, ...] | None:
+    # Slicer's command line has no such option: in the panel cases are included and excluded in a table.
+    ids = getattr(options, name, None)
+    return None if ids is None else tuple(ids)
 
 
 def job_folder_beside(model: Path) -> Path:
-    """Give the job folder of a training that was only told which model file to write.
+    """Return the job folder of a training for which only the model file is given.
 
     Raises
     ------
@@ -129,105 +137,127 @@ def job_folder_beside(model: Path) -> Path:
 
 
 def quality_file(config: dict[str, Any]) -> Path:
-    """Give where the verdicts on the cases of a job stand, once there are any."""
-    return Path(config["cohort"]) / "quality.csv"
+    """Return the path of the table of verdicts of a job, whether it exists yet or not."""
+    return Path(config["cohort"]) / QUALITY_FILE
 
 
 def is_prepared(source: Path) -> bool:
-    """Say whether a folder is a cohort, finished or not, and not a dataset to prepare."""
-    return any((source / name).is_file() for name in ("cohort.json", "prepare.json"))
+    """Check whether a folder is a cohort, finished or not, rather than segmentations to prepare."""
+    return any((source / name).is_file() for name in (COHORT_FILE, PLAN_FILE))
 
 
 def decide_cases(job: JobFolder, *, include: Iterable[str], exclude: Iterable[str]) -> None:
-    """Store which cases of a job are included and excluded manually, before it has begun to train.
+    """Store which cases of a job are included and excluded manually.
 
     Raises
     ------
     JobError
-        It runs, or has begun.
+        The job is running or its training has begun.
     """
     job.refuse_if_running()
     if job.checkpoint_file.exists():
-        raise JobError("This training has begun with its cases. To change them, start it from scratch.")
+        raise JobError("The training has begun, so its cases cannot be changed. Start it from scratch.")
     job.write_config({**job.read_config(), "include": sorted(include), "exclude": sorted(exclude)})
 
 
 def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -> JobFolder:
-    """Make the job for what the user chose, or find the one that is in the folder already.
+    """Create the job of these options, or open the one that is in the folder already.
 
     Parameters
     ----------
     restart : bool
-        Throw away what an earlier run in this folder trained, instead of going on from there.
+        Delete the results of an earlier training in this folder instead of resuming it.
 
     Raises
     ------
     JobError
-        The folder holds another job, or files that are no job, or a job that is running.
+        The folder holds another job or other files, or a job that is running.
     InputError, CohortError
-        What was chosen cannot be trained on.
+        The input cannot be trained on.
     """
     folder = Path(folder)
     job = JobFolder(folder)
     config = _configuration(folder, options, _earlier(job))
     if not job.exists():
         return JobFolder.create(folder, config)
-    # Without a checkpoint nothing is lost, so a wrong choice can be put right.
+    # Without a checkpoint there is nothing to lose, so that wrong options can be corrected.
     if restart or not job.checkpoint_file.exists():
         job.restart(config)
         return job
     job.refuse_if_running()
-    earlier = job.read_config()
+    earlier = read_job_config(job)
     differences = _differences(earlier, config)
     if differences:
         raise JobError(
             f"{folder} holds another training job: {'; '.join(differences)}. "
-            "Choose what it was started with, restart it or choose another folder."
+            "Use the options it was started with, restart it or choose another folder."
         )
-    # Device, place and licence of the model and rhythm of the checkpoints may change from run to run.
+    # The device, the model file, its licence and the interval of checkpoints may differ from run to run.
     if config["prepare"]:
-        config |= {name: earlier.get(name) for name in ("cohort_checksum", "held_out_ids")}
+        config |= {name: earlier[name] for name in ("cohort_checksum", "held_out_ids")}
     job.write_config(config)
     return job
 
 
 def resumed_job(folder: Path | str, *, device: str = "auto") -> JobFolder:
-    """Return the job in a folder, to go on with the settings it was started with.
+    """Open the job in a folder, to resume it with the settings it was started with.
 
     Parameters
     ----------
     device : str
-        Where it goes on; "auto" for the device it was started with.
+        Where to train; "auto" for the device of the job.
 
     Raises
     ------
     JobError
-        There is no job in the folder, or it runs.
+        There is no job in the folder, it is running, or it is of another version of ThyroidSynth.
     InputError
         Its configuration is damaged.
     """
     job = JobFolder.open(folder)
     job.refuse_if_running()
-    config = job.read_config()
+    config = read_job_config(job)
     if device != "auto":
         job.write_config({**config, "device": device})
     return job
 
 
+def read_job_config(job: JobFolder) -> dict[str, Any]:
+    """Read the configuration of a job and check its version.
+
+    Raises
+    ------
+    JobError
+        It is not the configuration of a training job, or of another version of ThyroidSynth.
+    InputError
+        It is missing or damaged.
+    """
+    config = job.read_config()
+    if not isinstance(config, dict) or config.get("kind") != _KIND:
+        raise JobError(f"{job.config_file} is not a ThyroidSynth training job. Choose a new or an empty folder.")
+    if config.get("format_version") != _FORMAT_VERSION:
+        raise JobError(
+            f"{job.config_file} has format version {config.get('format_version')}, and this version of ThyroidSynth "
+            f"reads {_FORMAT_VERSION}. Restart the job, or use the version it was made with."
+        )
+    return config
+
+
 def _earlier(job: JobFolder) -> dict[str, Any]:
+    """Read the configuration of the job in the folder; empty if there is none that can be used."""
     try:
         config = job.read_config()
-    except InputError:  # None yet, or damaged: a restart may still put that right.
+    except InputError:  # There is none yet, or it is damaged, which a restart corrects.
         config = None
-    ours = config.get("kind") == "training job" if isinstance(config, dict) else job.state_file.is_file()
+    ours = config.get("kind") == _KIND if isinstance(config, dict) else job.state_file.is_file()
     if job.exists() and not ours:
-        raise JobError(f"{job.config_file} is of another software than ThyroidSynth. Choose a new or an empty folder.")
+        raise JobError(f"{job.config_file} is not a ThyroidSynth training job. Choose a new or an empty folder.")
     return config if isinstance(config, dict) else {}
 
 
 def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -> dict[str, Any]:
     if not 0 <= options.checkpoint_every_s < math.inf:
-        raise InputError(f"'{options.checkpoint_every_s}' seconds between checkpoints make no sense. Give 0 or more.")
+        raise InputError(f"{options.checkpoint_every_s} seconds between checkpoints are impossible. Give 0 or more.")
     overrides = {"epochs": options.epochs} if options.epochs else {}
     settings = settings_for(options.preset, options.variant, seed=options.seed, **overrides)
     source = Path(options.input)
@@ -236,7 +266,7 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
     if options.model is not None:
         _refuse_folder(Path(options.model))
         check_model_room(JobFolder(folder), Path(options.model), earlier.get("model_sha256"))
-    # A preparation that was not finished is a cohort, too: opening it says what to do.
+    # A cohort whose preparation was interrupted counts as one, too: opening it says what to do.
     prepare = not is_prepared(source)
     if not prepare and (options.include or options.exclude):
         raise InputError(
@@ -245,11 +275,14 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
         )
     # Manual decisions on the cases of one dataset do not apply to another.
     kept = earlier if prepare and earlier.get("input") == str(source.resolve()) else {}
-    # Of cases that are prepared first nobody knows yet which are sound.
-    checksum, held_out_ids = (None, None) if prepare else _cohort_and_split(source, options)
+    checksum, held_out_ids = None, None  # Known only after the preparation.
+    if not prepare:
+        cohort = Cohort.open(source)
+        checksum = cohort.checksum
+        held_out_ids = list(hold_out(cohort, options.held_out, seed=options.split_seed))
     return {
-        "kind": "training job",
-        "format_version": 1,
+        "kind": _KIND,
+        "format_version": _FORMAT_VERSION,
         "input": str(source.resolve()),
         "prepare": prepare,
         "cohort": str((folder / "cohort" if prepare else source).resolve()),
@@ -257,7 +290,7 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
         "include": sorted(kept.get("include", ()) if options.include is None else options.include),
         "exclude": sorted(kept.get("exclude", ()) if options.exclude is None else options.exclude),
         "model": str(Path(options.model).resolve()) if options.model else None,
-        # Of the copy that an earlier run wrote there, if any: that one may be replaced.
+        # Of the copy that an earlier run of this job wrote, which alone may be replaced.
         "model_sha256": earlier.get("model_sha256"),
         "device": options.device,
         "checkpoint_every_s": options.checkpoint_every_s,
@@ -271,7 +304,7 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
 
 
 def check_model_room(job: JobFolder, model: Path, written_sha256: str | None) -> None:
-    """Check that a training may write its model file: nothing is there, or what an earlier run of it wrote.
+    """Check that writing the model file replaces nothing but the file that an earlier run of the job wrote.
 
     Parameters
     ----------
@@ -289,7 +322,7 @@ def check_model_room(job: JobFolder, model: Path, written_sha256: str | None) ->
         raise OutputError(f"{model} lies in the job folder among the files of the training. Choose another model file.")
     if not os.path.lexists(model):
         return
-    # A run that was killed before it noted the checksum left the same file in its folder.
+    # A run that was killed before it stored the checksum left the same file in its folder.
     own = {written_sha256, sha256_of(job.model_file) if job.model_file.is_file() else None}
     if not model.is_file() or sha256_of(model) not in own:
         raise OutputError(
@@ -303,42 +336,33 @@ def _refuse_folder(model: Path) -> None:
         raise InputError(f"{model} is a folder, but the model is one file. Add a file name such as model.safetensors.")
 
 
-def _cohort_and_split(folder: Path, options: JobOptions) -> tuple[str, list[str]]:
-    from ThyroidSynthLib.dataset.cohort import Cohort
-
-    cohort = Cohort.open(folder)
-    return cohort.checksum, list(hold_out(cohort, options.held_out, seed=options.split_seed))
-
-
-def _differences(earlier: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """Name what makes two configurations different trainings."""
-    names = sorted({*earlier["settings"], *wanted["settings"]})
+def _differences(earlier: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """List what makes two configurations different trainings."""
+    names = sorted({*earlier["settings"], *new["settings"]})
     found = [
-        f"its {name} is {earlier['settings'].get(name)}, not {wanted['settings'].get(name)}"
+        f"its {name} is {earlier['settings'].get(name)}, not {new['settings'].get(name)}"
         for name in names
-        if earlier["settings"].get(name) != wanted["settings"].get(name)
+        if earlier["settings"].get(name) != new["settings"].get(name)
     ]
-    if earlier["prepare"] or wanted["prepare"]:
-        # The cohort is made from the input once; what counts is that it is the same input.
-        same = earlier["input"] == wanted["input"]
-        cases = [sorted(config.get(name, ())) for config in (earlier, wanted) for name in ("include", "exclude")]
-        if same and cases[:2] != cases[2:]:
+    if earlier["prepare"] or new["prepare"]:
+        # The cohort is prepared once, so only its input is compared.
+        same = earlier["input"] == new["input"]
+        if same and any(sorted(earlier[name]) != sorted(new[name]) for name in ("include", "exclude")):
             found.append("other cases of its input were included or excluded manually")
     else:
-        same = earlier["cohort_checksum"] == wanted["cohort_checksum"]
+        same = earlier["cohort_checksum"] == new["cohort_checksum"]
     if not same:
         return [*found, f"it trains on {earlier['input']}"]
-    ids, other_ids = (config.get("held_out_ids") for config in (earlier, wanted))
-    targets, other = (_held_out(config) for config in (earlier, wanted))
-    # The same cases may have been asked for in two ways.
-    if targets != other if ids is None or other_ids is None else ids != other_ids:
-        found.append(f"it holds out {targets}, not {other}" if targets != other else "it holds out other cases")
+    ids, new_ids = earlier["held_out_ids"], new["held_out_ids"]
+    text, new_text = _held_out_text(earlier), _held_out_text(new)
+    # The same cases can be described in several ways, so the ids are compared if they are known.
+    if text != new_text if ids is None or new_ids is None else ids != new_ids:
+        found.append(f"it holds out {text}, not {new_text}" if text != new_text else "it holds out other cases")
     return found
 
 
-def _held_out(config: dict[str, Any]) -> str:
-    """Say what a training holds out; of one before there was a choice: nothing."""
-    held_out = config.get("held_out", 0)
+def _held_out_text(config: dict[str, Any]) -> str:
+    held_out = config["held_out"]
     if not held_out:
         return "no case"
     text = held_out_text(held_out)

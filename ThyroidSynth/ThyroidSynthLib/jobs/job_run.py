@@ -1,4 +1,4 @@
-"""What a training job does when it runs: prepare if need be, train, write the model. All doors use this."""
+"""Run a training job: prepare the cohort if necessary, train, and write the model."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from ThyroidSynthLib.common.files import atomic_path, sha256_of
 from ThyroidSynthLib.common.processes import ProcessIdentity
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.dataset.splits import hold_out
-from ThyroidSynthLib.model.presets import TrainingSettings, alignment_for
+from ThyroidSynthLib.model.presets import alignment_for
+from ThyroidSynthLib.model.settings import TrainingSettings
 from ThyroidSynthLib.training.distributed import ALONE, ProcessGroup
 
 from .job import JobFolder, JobState
-from .job_options import check_model_room, quality_file
+from .job_options import check_model_room, quality_file, read_job_config
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
@@ -38,10 +39,10 @@ PREPARATION_SHARE = 0.2
 _FINISHING_SHARE = 0.1
 
 Trainer = Callable[..., "ShapeModel"]
-"""Anything with the signature of `training.train`."""
+"""Anything with the signature of `training.loop.train`."""
 
 Finisher = Callable[..., "ShapeModel"]
-"""Anything with the signature of `synthesis.calibration.calibrated`."""
+"""Anything with the signature of `generation.steer.calibration.calibrated`."""
 
 
 def run_job(
@@ -55,30 +56,30 @@ def run_job(
     train: Trainer | None = None,
     process_group: ProcessGroup = ALONE,
 ) -> Path:
-    """Train a job in this process, from its checkpoint if there is one, and give the model file.
+    """Train a job in this process, from its checkpoint if there is one, and return the path of the model file.
 
     Parameters
     ----------
     should_stop : callable
-        A wish to stop besides the job's STOP file, such as a signal.
+        Request to stop, such as by a signal, in addition to the job's STOP file.
     check_only : bool
-        Only check the cases that are to be prepared, and give the table of the verdicts; the next run
-        goes on from there.
+        Only check the cases that are to be prepared, and return the path of the table of verdicts; the
+        next run resumes from there.
     on_snapshot : callable, optional
-        Given to the trainer; shows the user how far the shapes are.
+        Passed to the trainer, for a preview of the training.
     finish : callable, optional
-        Gives the model as it is written from the trained one.
-    train : callable
-        The trainer; `training.train` unless a test has its own.
-    team : Team
-        The processes that train together; the others call `follow`.
+        Applied to the trained model before it is written.
+    train : callable, optional
+        The trainer; by default `training.loop.train`.
+    process_group : ProcessGroup
+        The processes that train together; all but the first call `follow`.
 
     Raises
     ------
     Cancelled
-        It was asked to stop; the checkpoint is written and the state is "stopped".
+        It was requested to stop; the checkpoint is written and the status is "stopped".
     ThyroidSynthError
-        It failed; the state is "failed" and says why.
+        It failed; the status is "failed" and the message of the state says why.
     """
     job.refuse_if_running()
     with job.locked():
@@ -91,7 +92,7 @@ def run_job(
                     run.check_cases() if check_only else run.execute(train or _default_trainer(), on_snapshot, finish)
                 )
             except (Cancelled, KeyboardInterrupt) as stopped:
-                run.end("stopped", str(stopped) or "Stopped at once; it goes on from its last checkpoint.")
+                run.end("stopped", str(stopped) or "Stopped at once; it resumes from its last checkpoint.")
                 raise
             except ThyroidSynthError as error:
                 run.end("failed", str(error))
@@ -103,9 +104,9 @@ def run_job(
 
 
 def follow(process_group: ProcessGroup, *, should_stop: ShouldStop = never) -> None:
-    """Train as another than the first process of a team, if that comes to train at all.
+    """Train as one of the other processes of a group; return at once if the first process does not train.
 
-    It alone says how the training went and ends with an error where something is wrong with the job.
+    Only the first process reports progress, and raises the errors of the job.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def follow(process_group: ProcessGroup, *, should_stop: ShouldStop = never) -> N
 
 
 class _Run:
-    """One run of a job: it alone writes the job's state while it lasts."""
+    """One run of a job, which alone writes the state of the job while it runs."""
 
     def __init__(
         self, job: JobFolder, progress: ProgressCallback, should_stop: ShouldStop, process_group: ProcessGroup
@@ -137,7 +138,7 @@ class _Run:
         self._job, self._process_group = job, process_group
         self._progress = progress
         self._should_stop = lambda: job.should_stop() or should_stop()
-        self._config = job.read_config()
+        self._config = read_job_config(job)
         self._first_epoch: int | None = None
         self._last_written = self._last_logged = -math.inf
         process = ProcessIdentity.of_this_process()
@@ -154,26 +155,25 @@ class _Run:
         from ThyroidSynthLib.dataset.prepare import check_cases
 
         if not self._config["prepare"]:
-            raise JobError(f"{self._config['input']} is a cohort; its cases were checked when it was prepared.")
+            raise JobError(f"{self._config['input']} is a cohort, whose cases were checked when it was prepared.")
         if self._job.checkpoint_file.exists():
-            raise JobError("This training has begun. To check its cases anew, start it from scratch.")
-        self._tell(0.0, "Checking the cases.", at_once=True)
-        options = self._preparation()
+            raise JobError("The training has begun, so its cases cannot be checked again. Start it from scratch.")
+        self._report(0.0, "Checking the cases.", at_once=True)
         summary = check_cases(
             Path(self._config["input"]),
             Path(self._config["cohort"]),
-            options,
-            progress=self._tell,
+            self._preparation(),
+            progress=self._report,
             should_stop=self._should_stop,
         )
         self._state = replace(self._state, fraction=1.0)
-        self.end("checked", f"{summary.accepted} of {summary.cases} cases can be learnt from.")
+        self.end("checked", f"{summary.accepted} of {summary.cases} cases are accepted.")
         return quality_file(self._config)
 
     def execute(self, train: Trainer, on_snapshot: Snapshot | None, finish: Finisher | None) -> Path:
         if self._config["model"]:
-            check_model_room(self._job, Path(self._config["model"]), self._config.get("model_sha256"))
-        self._tell(0.0, "Starting.", at_once=True)
+            check_model_room(self._job, Path(self._config["model"]), self._config["model_sha256"])
+        self._report(0.0, "Starting.", at_once=True)
         logger.info("Job %s, process %d on %s", self._job.path, self._state.pid, self._state.host)
         logger.info("Settings: %s", self._config["settings"])
         cohort = self._cohort()
@@ -205,15 +205,15 @@ class _Run:
             **({} if self._process_group.size == 1 else {"process_group": self._process_group}),
         )
         if finish is not None:
-            tell = part_of(self._tell, 1.0 - _FINISHING_SHARE, 1.0)
-            model = finish(model, progress=tell, should_stop=self._should_stop)
-        licence = {"licence": self._config["licence"]} if self._config.get("licence") else {}
+            progress = part_of(self._report, 1.0 - _FINISHING_SHARE, 1.0)
+            model = finish(model, progress=progress, should_stop=self._should_stop)
+        licence = {"licence": self._config["licence"]} if self._config["licence"] else {}
         replace(model, provenance=model.provenance | licence).save(self._job.model_file)
         result = self._job.model_file
         if self._config["model"]:
             result = Path(self._config["model"])
-            # Again, because a training takes long.
-            check_model_room(self._job, result, self._config.get("model_sha256"))
+            # Checked again, because the training took a while.
+            check_model_room(self._job, result, self._config["model_sha256"])
             with atomic_path(result) as temporary:
                 shutil.copyfile(self._job.model_file, temporary)
             self._config["model_sha256"] = sha256_of(result)
@@ -227,7 +227,7 @@ class _Run:
         self._state = replace(self._state, status=status, message=message, eta_s=None)
         self._job.write_state(self._state)
         logger.info("%s: %s", status, message)
-        if status != "failed":  # The error itself says that, and more.
+        if status != "failed":  # The error is reported by the caller.
             self._progress(self._state.fraction, message)
 
     def _cohort(self) -> Cohort:
@@ -240,10 +240,10 @@ class _Run:
         if expected and cohort.checksum != expected:
             raise CohortError(
                 f"The cohort in {self._config['cohort']} has changed since this job began. "
-                "Restart the job to train on it as it is now."
+                "Restart the job to train on the cohort as it is now."
             )
-        if self._config.get("held_out_ids") is None:
-            held_out, seed = self._config.get("held_out", 0.0), self._config.get("split_seed", 0)
+        if self._config["held_out_ids"] is None:
+            held_out, seed = self._config["held_out"], self._config["split_seed"]
             self._config["held_out_ids"] = list(hold_out(cohort, held_out, seed=seed))
         self._config["cohort_checksum"] = cohort.checksum
         self._job.write_config(self._config)
@@ -256,7 +256,7 @@ class _Run:
             Path(self._config["input"]),
             Path(self._config["cohort"]),
             self._preparation(),
-            progress=part_of(self._tell, 0.0, PREPARATION_SHARE),
+            progress=part_of(self._report, 0.0, PREPARATION_SHARE),
             should_stop=self._should_stop,
         )
 
@@ -265,21 +265,21 @@ class _Run:
 
         return PrepareOptions(
             alignment=alignment_for(self._settings.preset),
-            include=tuple(self._config.get("include", ())),
-            exclude=tuple(self._config.get("exclude", ())),
-            # What lies in the job's folder is the job's own, also where its input was chosen anew.
+            include=tuple(self._config["include"]),
+            exclude=tuple(self._config["exclude"]),
+            # The cohort in the job folder belongs to the job and is replaced when another input is chosen.
             overwrite=True,
         )
 
     def _on_epoch(self, report: EpochReport) -> None:
         if self._first_epoch is None:
             self._first_epoch = report.epoch
-            # A run that was killed after its last checkpoint has told of epochs that now come again.
+            # After a crash the epochs since the last checkpoint are recorded and now trained again.
             self._job.drop_metrics_from(report.epoch)
         if not math.isfinite(report.loss):
             raise JobError(
                 f"The loss is no longer a number in epoch {report.epoch}. "
-                "Restart the job with another seed or preset; if it comes again, check the cohort's features."
+                "Restart the job with another random seed or preset; if it happens again, check the cohort's features."
             )
         self._job.append_metrics(
             {
@@ -294,14 +294,14 @@ class _Run:
         start = PREPARATION_SHARE if self._config["prepare"] else 0.0
         end = 1.0 - _FINISHING_SHARE
         self._state = replace(self._state, epoch=report.epoch, loss=report.loss, eta_s=report.eta_s)
-        self._tell(
+        self._report(
             start + (end - start) * report.epoch / report.epochs,
             f"Epoch {report.epoch} of {report.epochs}, loss {report.loss:.3g}, {duration_text(report.eta_s)} left",
             at_once=report.epoch in (self._first_epoch, report.epochs),
         )
 
-    def _tell(self, fraction: float, message: str, *, at_once: bool = False) -> None:
-        """Say how far it is: to the caller always, in the state and the log now and then."""
+    def _report(self, fraction: float, message: str, *, at_once: bool = False) -> None:
+        """Report progress: always to the caller, at intervals in the state and the log."""
         self._state = replace(self._state, fraction=fraction, message=message)
         now = time.monotonic()
         if at_once or now - self._last_written >= STATE_EVERY_S:
@@ -314,7 +314,7 @@ class _Run:
 
 
 def duration_text(seconds: float) -> str:
-    """Give a duration as a person would say it."""
+    """Return a duration as text in a suitable unit."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     if seconds < 5400:
@@ -327,8 +327,8 @@ def _default_trainer() -> Trainer:
         from ThyroidSynthLib.training.loop import train
     except ModuleNotFoundError as error:
         raise JobError(
-            f"The Python at {sys.executable} has no {error.name}, which training needs. Install it there: in Slicer "
-            "with the ThyroidSynth module, elsewhere with pip."
+            f"Training needs {error.name}, which is not installed for the Python at {sys.executable}. Install it in "
+            "Slicer with the ThyroidSynth module, elsewhere with pip."
         ) from error
     return train
 
@@ -341,13 +341,13 @@ def _device(name: str) -> str:
 
 @contextmanager
 def _log_to(path: Path) -> Iterator[None]:
-    """Write what the library logs, and Python's warnings, to a file."""
+    """Write the log of the library, and Python's warnings, to a file."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     library, warnings = logging.getLogger(__name__.partition(".")[0]), logging.getLogger("py.warnings")
     level = library.level
     library.setLevel(logging.INFO)
-    # Slicer takes anything on the standard error of a CLI module for a failure.
+    # Slicer reads any output on the standard error of a CLI module as a failure.
     logging.captureWarnings(True)
     for source in (library, warnings):
         source.addHandler(handler)
