@@ -1,4 +1,4 @@
-"""A scan of 512 x 512 x 500 voxels, segmented in one label map: nothing hangs while it is measured."""
+"""A scan of 512 × 512 × 500 voxels in one label map: the application stays responsive while it is measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 SIZE_KJI = (500, 512, 512)
 SPACING_MM = (0.8, 0.8, 1.0)
 THYROID, TRACHEA, OTHERS = 1, 2, range(3, 40)
-# Twice the design's 100 ms, in processor time: the machines of the tests are slow.
+# Twice the 100 ms of the design, in CPU time, because test machines are slow.
 LONGEST_SLOT_S = 0.2
 
 
@@ -28,7 +28,7 @@ def labels() -> np.ndarray:
 
 @pytest.fixture
 def segmentation(hands, labels):
-    """As TotalSegmentator's result is read by Slicer: segments that share one label map."""
+    """Segments that share one label map, as Slicer reads a result of TotalSegmentator."""
     import slicer
     from vtkmodules.util.numpy_support import numpy_to_vtk
 
@@ -61,8 +61,8 @@ def stopwatch(hands):
     stopwatch.stop()
 
 
-def test_only_what_shows_progress_takes_its_time(hands, segmentation, labels, stopwatch):
-    # Packages are read once, at the first use of them.
+def test_only_operations_with_progress_are_slow(hands, segmentation, labels, stopwatch):
+    # Imported here, so that the first use is not measured.
     import SimpleITK  # noqa: F401
     import skimage.measure  # noqa: F401
     from scipy import ndimage  # noqa: F401

@@ -1,4 +1,4 @@
-"""Section "Patient": loading from anywhere, what is proposed, measured and warned of."""
+"""Section "Patient": loading, proposed choices, measurements and warnings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def trigger(hands, name: str) -> None:
 
 
 def reloaded_path_edit(hands):
-    """Reload the module and give the path line of the new panel; the old one is about to be deleted."""
+    """Reload the module and return the path widget of the new panel; the old one is deleted later."""
     import qt
 
     old = hands.sourcePathEdit
@@ -47,14 +47,14 @@ def reloaded_path_edit(hands):
     return new
 
 
-def test_a_folder_chosen_in_the_menu_is_loaded_at_once(hands, dataset):
+def test_a_folder_chosen_in_the_menu_is_loaded(hands, dataset):
     hands.app.dialogs.expect("file", "folder", answer=str(dataset))
     trigger(hands, "openFolderAction")
     assert hands.parameters.ct.GetName() == "s0000 CT"
     assert "synthetic" in hands.loadNoteLabel.text
 
 
-def test_a_file_chosen_in_the_menu_is_loaded_at_once(hands, dataset, tmp_path):
+def test_a_file_without_label_names_is_loaded_after_choosing_its_task(hands, dataset, tmp_path):
     case = read_case(find_cases(dataset)[0])
     labels = read_volume(dataset / "s0000" / "segmentations" / "thyroid_gland.nii.gz")
     trachea = read_volume(dataset / "s0000" / "segmentations" / "trachea.nii.gz")
@@ -64,13 +64,13 @@ def test_a_file_chosen_in_the_menu_is_loaded_at_once(hands, dataset, tmp_path):
     hands.app.dialogs.expect("error", "holds no label names")
     assert hands.classMapSelector.isHidden()
     trigger(hands, "openFileAction")
-    # Whose numbers they are is asked for where it matters, and only there.
+    # The task can be chosen only where it is needed.
     assert not hands.classMapSelector.isHidden()
     hands.choose("classMapSelector", "TotalSegmentator v2, task total")
     hands.click("loadButton")
     volume = volume_of_segment(hands.parameters.segmentation, "thyroid_gland")
     assert volume.array.sum() == case.thyroid.array.sum()
-    assert "without a CT" in hands.loadNoteLabel.text
+    assert "has no CT" in hands.loadNoteLabel.text
 
 
 def test_cancelling_the_choice_changes_nothing(hands):
@@ -79,7 +79,7 @@ def test_cancelling_the_choice_changes_nothing(hands):
     assert hands.parameters.segmentation is None
 
 
-def test_one_case_of_many_is_chosen(hands, two_cases):
+def test_one_of_several_cases_is_chosen_and_loaded(hands, two_cases):
     assert hands.caseSelector.isHidden()
     hands.load(two_cases)
     assert hands.parameters.segmentation is None
@@ -88,7 +88,7 @@ def test_one_case_of_many_is_chosen(hands, two_cases):
     hands.choose("caseSelector", "b2")
     hands.click("loadButton")
     assert hands.parameters.ct.GetName() == "b2 CT"
-    assert not hands.caseSelector.isHidden()  # the next one is a click away
+    assert not hands.caseSelector.isHidden()
 
 
 def test_recent_paths_are_remembered_in_the_next_session(hands, dataset, two_cases):
@@ -99,7 +99,7 @@ def test_recent_paths_are_remembered_in_the_next_session(hands, dataset, two_cas
     assert [box.itemText(row) for row in range(box.count)] == [str(two_cases / "b2"), str(dataset)]
 
 
-def test_a_new_panel_begins_with_no_path_chosen(hands, dataset):
+def test_a_new_panel_has_no_path_chosen(hands, dataset):
     import slicer
 
     hands.load(dataset)
@@ -109,7 +109,7 @@ def test_a_new_panel_begins_with_no_path_chosen(hands, dataset):
 
 
 @pytest.mark.parametrize("folder", [False, True])
-def test_a_dicom_segmentation_goes_to_the_ct_in_the_scene(hands, dataset, tmp_path, folder):
+def test_a_dicom_segmentation_is_loaded_over_the_ct_in_the_scene(hands, dataset, tmp_path, folder):
     hands.load(dataset)
     ct = hands.parameters.ct
     case = read_case(find_cases(dataset)[0])
@@ -130,16 +130,16 @@ def test_a_dicom_segmentation_goes_to_the_ct_in_the_scene(hands, dataset, tmp_pa
     assert hands.parameters.segmentation.GetNodeReference(role) is ct
 
 
-def test_the_ct_of_the_patient_before_is_let_go(hands, dataset):
+def test_the_ct_of_another_patient_is_no_longer_chosen(hands, dataset):
     hands.load(dataset)
     hands.load(REAL)
     assert hands.parameters.ct is None
-    assert "does not lie in 's0000 CT'" in hands.loadNoteLabel.text
+    assert "is not inside 's0000 CT'" in hands.loadNoteLabel.text
     hands.measured()
     assert "38.4 mL" in hands.ownFeaturesLabel.text
 
 
-def test_a_ct_with_two_placements_is_said(hands, dataset, tmp_path):
+def test_a_ct_with_two_placements_is_reported(hands, dataset, tmp_path):
     import gzip
 
     case = tmp_path / "turned"
@@ -153,7 +153,7 @@ def test_a_ct_with_two_placements_is_said(hands, dataset, tmp_path):
     assert "two placements" in hands.loadNoteLabel.text
 
 
-def test_thyroid_and_trachea_are_measured_and_a_sound_patient_is_not_warned_of(hands, dataset):
+def test_thyroid_and_trachea_are_measured_without_warning_for_a_normal_patient(hands, dataset):
     hands.load(dataset)
     hands.measured()
     case = read_case(find_cases(dataset)[0])
@@ -163,7 +163,7 @@ def test_thyroid_and_trachea_are_measured_and_a_sound_patient_is_not_warned_of(h
     assert hands.qualityLabel.isHidden()
 
 
-def test_a_gland_cut_by_the_border_with_an_island_is_warned_of(hands, dataset, tmp_path):
+def test_a_gland_cut_by_the_border_and_an_island_are_reported(hands, dataset, tmp_path):
     case = tmp_path / "cut"
     shutil.copytree(dataset / "s0000", case)
     for name in ("thyroid_gland", "trachea"):
@@ -181,11 +181,11 @@ def test_a_gland_cut_by_the_border_with_an_island_is_warned_of(hands, dataset, t
     assert not hands.qualityLabel.isHidden()
 
 
-def test_without_a_thyroid_the_trachea_is_measured_and_nothing_is_said_of_a_gland(hands, dataset):
+def test_without_a_thyroid_only_the_trachea_is_measured(hands, dataset):
     hands.load(dataset)
     hands.measured()
     hands.choose("thyroidSelector", "none")
-    # An empty choice is filled from the terminology again; a segmentation without one stays without.
+    # An empty choice is replaced by the segment found, until that is removed.
     hands.parameters.segmentation.GetSegmentation().RemoveSegment("thyroid_gland")
     hands.app.process_events()
     hands.wait(lambda: "mm" in hands.tracheaInfoLabel.text)
@@ -193,7 +193,7 @@ def test_without_a_thyroid_the_trachea_is_measured_and_nothing_is_said_of_a_glan
     assert hands.qualityLabel.text == ""
 
 
-def test_measuring_follows_the_segmentation(hands, dataset):
+def test_a_changed_segment_is_measured_again(hands, dataset):
     import slicer
 
     hands.load(dataset)
@@ -206,7 +206,7 @@ def test_measuring_follows_the_segmentation(hands, dataset):
     hands.wait(lambda: "mL" in hands.ownFeaturesLabel.text and hands.ownFeaturesLabel.text != before)
 
 
-def test_a_scene_that_is_loaded_already_is_proposed_on_entering(hands, dataset):
+def test_nodes_in_the_scene_are_proposed_on_entering(hands, dataset):
     hands.module.leave()
     loaded = load_case(hands.app.scene, find_cases(dataset)[0])
     hands.module.select()
@@ -214,7 +214,7 @@ def test_a_scene_that_is_loaded_already_is_proposed_on_entering(hands, dataset):
     assert hands.parameters.segmentation is loaded.segmentation
     assert hands.tracheaSelector.currentText == "trachea"
     hands.measured()
-    # What the user has chosen is never replaced.
+    # A choice of the user is kept.
     other = hands.app.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "other")
     hands.segmentationSelector.setCurrentNode(other)
     hands.module.leave()
@@ -222,20 +222,16 @@ def test_a_scene_that_is_loaded_already_is_proposed_on_entering(hands, dataset):
     assert hands.parameters.segmentation is other
 
 
-def test_the_sample_case_is_one_click_and_made_only_once(hands):
-    from ThyroidSynthLib.slicer.scene.patient import sample_case
+def test_the_sample_case_is_loaded_by_one_click_and_created_once(hands, monkeypatch):
+    from ThyroidSynthLib.dataset.synthetic import dataset
 
     hands.click("sampleDataButton")
     assert hands.parameters.ct.GetName() == "Synthetic example CT"
     assert hands.parameters.segmentation.GetName() == "Synthetic example segmentation"
     assert "synthetic" in hands.loadNoteLabel.text
     hands.measured()
-    made = sample_case._make
-    sample_case._make = None
-    try:
-        hands.click("sampleDataButton")
-    finally:
-        sample_case._make = made
+    monkeypatch.delattr(dataset, "write_example_dataset")
+    hands.click("sampleDataButton")
     assert hands.parameters.ct.GetName() == "Synthetic example CT_1"
 
 
@@ -248,7 +244,7 @@ def test_the_first_thyroid_appears_within_three_clicks_of_opening_the_module(han
     assert (np.abs(shown - hands.app.view("1").grab()).max(axis=2) > 20).sum() > 100
 
 
-def test_declining_the_packages_of_the_sample_case_ends_quietly(hands):
+def test_declining_packages_cancels_the_sample_case(hands):
     hands.app.installations.absent.add("scikit-image")
     hands.app.installations.declined = True
     hands.click("sampleDataButton")
@@ -256,7 +252,7 @@ def test_declining_the_packages_of_the_sample_case_ends_quietly(hands):
     assert "Nothing was installed" in hands.statusLabel.text
 
 
-def test_the_sample_case_stands_in_slicers_sample_data(hands):
+def test_the_sample_case_is_listed_in_slicers_sample_data(hands):
     import slicer
 
     from standin import sample_data
@@ -266,7 +262,7 @@ def test_the_sample_case_stands_in_slicers_sample_data(hands):
     assert "synthetic" in source.nodeNames[0]
     ct, segmentation = sample_data.click("ThyroidSynthExample")
     assert ct.GetName() == "Synthetic example CT"
-    # Loaded outside the panel, it is what the panel proposes when it is entered.
+    # The panel proposes it on entering, because it was loaded outside the panel.
     hands.module.leave()
     hands.module.select()
     assert hands.parameters.segmentation is segmentation

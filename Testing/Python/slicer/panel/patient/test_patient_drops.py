@@ -1,4 +1,4 @@
-"""Files and nodes dragged onto the section "Patient"."""
+"""Files and nodes dropped on the section "Patient"."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 
 
 def drop(hands, urls: list[str]) -> bool:
-    """Drag onto the section and drop, as Qt delivers it; says whether it was accepted."""
+    """Drag onto the section and drop, as Qt delivers it; return whether it was accepted."""
     import qt
     from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
     from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -49,19 +49,19 @@ def test_nodes_dragged_from_the_subject_hierarchy_are_chosen(hands, dataset):
     assert hands.app.view("Red").composite_node.GetBackgroundVolumeID() == loaded.ct.GetID()
 
 
-def test_other_nodes_are_said_to_be_of_no_use(hands):
+def test_dropping_other_nodes_shows_a_message(hands):
     model = hands.app.scene.AddNewNodeByClass("vtkMRMLModelNode", "m")
     drop(hands, [item_url(model)])
-    assert "Drop a CT" in hands.statusLabel.text
+    assert "Only a CT or a segmentation" in hands.statusLabel.text
 
 
 @pytest.mark.parametrize("urls", [[], ["https://example.org/x"], ["mrml://scene/subjecthierarchy/item?id=9999999"]])
-def test_what_is_neither_file_nor_node_changes_nothing(hands, urls):
+def test_dropping_anything_else_changes_nothing(hands, urls):
     drop(hands, urls)
     assert hands.parameters.segmentation is None
 
 
-def test_a_dropped_file_of_another_kind_is_refused_with_a_reason(hands, tmp_path):
+def test_a_dropped_file_of_another_kind_is_an_error(hands, tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("nothing of the kind")
     hands.app.dialogs.expect("error", "neither a NIfTI file")

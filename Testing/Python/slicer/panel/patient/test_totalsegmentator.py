@@ -1,4 +1,4 @@
-"""The button that runs the TotalSegmentator extension, on a logic with the interface of the real one."""
+"""The button that runs the TotalSegmentator extension, with a logic that has the interface of the real one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import pytest
 from ThyroidSynthLib.dataset.cases import find_cases
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 
-SAYS = "import time\nfor n in range(4): print(f'Predicting part {n} of 4', flush=True); time.sleep(0.05)"
+PRINTS = "import time\nfor n in range(4): print(f'Predicting part {n} of 4', flush=True); time.sleep(0.05)"
 HANGS = "import time\nprint('Predicting', flush=True); time.sleep(600)"
 FAILS = "print('out of memory', flush=True); raise SystemExit(3)"
 
 
 class ExtensionLogic:
-    """`TotalSegmentatorLogic` as far as it is used: what it calls, in its order; the child does nothing."""
+    """The used part of `TotalSegmentatorLogic`, with a child process that segments nothing."""
 
-    program = SAYS
+    program = PRINTS
     finds: object = None
     installs = True
-    targets: ClassVar[dict] = {}
+    received: ClassVar[dict] = {}
     processes: ClassVar[list] = []
 
     def __init__(self) -> None:
@@ -39,12 +39,12 @@ class ExtensionLogic:
             raise RuntimeError("User cancelled.")
 
     def logProcessOutput(self, proc, returnOutput=False):
-        raise AssertionError("waits for each line and knows no cancel")
+        raise AssertionError("the extension's own method waits for each line and cannot be cancelled")
 
     def process(
         self, inputVolume, outputSegmentation, quality=None, cpu=False, task=None, subset=None, interactive=False
     ):
-        self.targets.update({"ct": inputVolume, "quality": quality, "task": task, "subset": subset})
+        self.received.update({"ct": inputVolume, "quality": quality, "task": task, "subset": subset})
         self.log("Creating segmentations with TotalSegmentator AI...")
         proc = subprocess.Popen([sys.executable, "-c", self.program], stdout=subprocess.PIPE, text=True)
         self.processes.append(proc)
@@ -56,10 +56,10 @@ class ExtensionLogic:
 
 @pytest.fixture
 def extension(hands, monkeypatch, dataset):
-    """The extension installed, and a CT whose segmentation it will find."""
+    """The installed extension, and a CT whose segmentation it returns."""
     import slicer
 
-    logic = type("TotalSegmentatorLogic", (ExtensionLogic,), {"processes": [], "targets": {}})
+    logic = type("TotalSegmentatorLogic", (ExtensionLogic,), {"processes": [], "received": {}})
     loaded = load_case(hands.app.scene, find_cases(dataset)[0])
     logic.finds = hands.app.scene.CreateNodeByClass("vtkMRMLSegmentationNode")
     logic.finds.UnRegister(None)
@@ -78,7 +78,7 @@ def segmentations(hands) -> int:
     return hands.app.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
 
 
-def test_without_the_extension_there_is_no_button_but_a_hint(hands, a_ct_node):
+def test_without_the_extension_a_hint_is_shown_instead_of_the_button(hands, a_ct_node):
     assert hands.segmentButton.isHidden()
     assert hands.segmentHintLabel.isHidden()
     hands.ctSelector.setCurrentNode(a_ct_node)
@@ -87,19 +87,19 @@ def test_without_the_extension_there_is_no_button_but_a_hint(hands, a_ct_node):
     assert hands.segmentHintLabel.isHidden()
 
 
-def test_the_ct_is_segmented_for_two_structures_and_the_result_chosen(hands, extension):
+def test_thyroid_and_trachea_are_segmented_and_chosen(hands, extension):
     assert not hands.segmentButton.isHidden()
     hands.click("segmentButton")
-    assert extension.targets["ct"] is hands.parameters.ct
-    assert extension.targets["task"] == "total"
-    assert extension.targets["subset"] == ["thyroid_gland", "trachea"]
+    assert extension.received["ct"] is hands.parameters.ct
+    assert extension.received["task"] == "total"
+    assert extension.received["subset"] == ["thyroid_gland", "trachea"]
     assert hands.parameters.segmentation.GetName() == "s0000 CT TotalSegmentator"
     assert hands.tracheaSelector.currentText == "trachea"
     hands.wait(lambda: "mL" in hands.ownFeaturesLabel.text)
     assert extension.processes[0].poll() == 0
 
 
-def test_cancel_ends_the_process_at_once_and_leaves_nothing(hands, extension, monkeypatch):
+def test_cancel_ends_the_process_and_leaves_no_node(hands, extension, monkeypatch):
     from ThyroidSynthLib.slicer.panel.shared.session import Work
 
     extension.program = HANGS
@@ -120,7 +120,7 @@ def test_cancel_ends_the_process_at_once_and_leaves_nothing(hands, extension, mo
     assert hands.segmentButton.enabled
 
 
-def test_the_panel_goes_on_drawing_while_the_process_says_nothing(hands, extension):
+def test_events_are_processed_while_the_process_prints_nothing(hands, extension):
     import qt
 
     extension.program = "import time\ntime.sleep(0.6)"
@@ -134,24 +134,24 @@ def test_the_panel_goes_on_drawing_while_the_process_says_nothing(hands, extensi
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("fault", "message"),
     [
         ({"program": FAILS}, "exit code 3"),
         ({"finds": None}, "neither a thyroid nor a trachea"),
         ({"installs": False}, "User cancelled"),
     ],
 )
-def test_what_goes_wrong_is_said_and_leaves_nothing(hands, extension, spoil, said):
-    for name, value in spoil.items():
+def test_an_error_of_the_extension_is_shown_and_leaves_no_node(hands, extension, fault, message):
+    for name, value in fault.items():
         setattr(extension, name, value)
     before = segmentations(hands)
-    hands.app.dialogs.expect("error", said)
+    hands.app.dialogs.expect("error", message)
     hands.click("segmentButton")
     assert segmentations(hands) == before
     assert hands.parameters.segmentation is None
 
 
-def test_closing_the_scene_meanwhile_is_safe(hands, extension, monkeypatch):
+def test_closing_the_scene_during_the_segmentation_is_safe(hands, extension, monkeypatch):
     import slicer
 
     original = ExtensionLogic.log

@@ -11,10 +11,10 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
 from ThyroidSynthLib.common.progress import part_of
 from ThyroidSynthLib.slicer.panel.generate.live import LivePreview
-from ThyroidSynthLib.slicer.panel.patient.segmentation_watch import SegmentationWatch
+from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
+from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
-from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
 from ThyroidSynthLib.slicer.scene.thyroids.edits import (
     PatientGland,
@@ -54,7 +54,7 @@ class EditSection(Section):
         """Connect the section's widgets."""
         self._description: ModelDescription | None = None
         self._current = CurrentEdit()
-        self._watch = SegmentationWatch(self._onPatientChanged)
+        self._watch = NodeObserver(SEGMENTATION_EVENTS, self._onPatientChanged, later=True)
         self._table = EditTable(self.ui.editTable)
         self._sliders = EditSliders(self.ui, self._onMoved)
         self._preview = LivePreview(self.session, _("Changing the thyroid"), follow=self._follow, rest=self._settle)

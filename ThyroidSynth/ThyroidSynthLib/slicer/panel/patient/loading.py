@@ -1,4 +1,4 @@
-"""Loading a case: from a chosen, typed, recent or dropped path, or the sample case."""
+"""Load a case from a path that is chosen, typed, recent or dropped, or the sample case."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.common.errors import Cancelled, InputError
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases, synthetic_statement
 from ThyroidSynthLib.imaging.nifti import is_nifti
 from ThyroidSynthLib.slicer.panel.shared.choices import ClassMap
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.slicer.panel.shared.session import Session
     from ThyroidSynthLib.slicer.scene.patient.loading import LoadedCase
 
-# Around the gland, with some of the trachea above and below.
-_SURROUNDINGS_MM = 110.0
+# Largest extent in 3D views: the gland with some of the trachea above and below.
+_LARGEST_EXTENT_MM = 110.0
 
 
 class CaseLoading:
-    """Finds the cases a path holds, and loads the chosen one.
+    """Finds the cases at a path and loads the chosen one.
 
     Parameters
     ----------
     session : Session
-        What the sections share.
+        The panel's session.
     ui : object
-        Widgets of the section "Patient" by name.
+        Widgets of the section "Patient".
     onLoaded : callable
         Called with the `LoadedCase`.
     """
@@ -50,51 +50,50 @@ class CaseLoading:
         self._unnamed: Path | None = None
         menu = qt.QMenu(ui.openButton)
         menu.objectName = "openMenu"
-        for name, text, tip, chosen in (
+        for name, text, tip, slot in (
             (
                 "openFolderAction",
                 _("Folder…"),
-                _("A TotalSegmentator dataset, one of its cases, an output folder, or a folder with DICOM SEG"),
+                _("Load a TotalSegmentator dataset, one of its cases, an output folder, or a folder with DICOM SEG"),
                 self._onOpenFolder,
             ),
             (
                 "openFileAction",
                 _("File…"),
-                _("A multi-label NIfTI (--ml), a Slicer segmentation or a DICOM SEG"),
+                _("Load a multi-label NIfTI (--ml), a Slicer segmentation or a DICOM SEG"),
                 self._onOpenFile,
             ),
         ):
             action = menu.addAction(text)
             action.objectName, action.toolTip = name, tip
-            action.connect("triggered(bool)", chosen)
+            action.connect("triggered(bool)", slot)
         menu.toolTipsVisible = True
         ui.openButton.setMenu(menu)
         ui.loadButton.connect("clicked(bool)", self._onLoad)
         ui.sampleDataButton.connect("clicked(bool)", self._onSampleData)
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed."""
+        """Show the parameters after they have changed."""
         ui, parameters = self._ui, self._session.parameters
-        # Unset paths are "." in the parameters, and the line begins with the latest path of another session.
+        # An unset path is "." in the parameters, while the widget starts with the last path of another session.
         if not isSet(parameters.source) and ui.sourcePathEdit.currentPath:
             ui.sourcePathEdit.currentPath = ""
-        if self._searched != self._wanted():
+        if self._searched != self._source():
             self._list([])
             self._searched = None
-        several = len(self._sources) > 1
-        numbers = is_nifti(parameters.source) or parameters.source == self._unnamed
         for widget in (ui.caseLabel, ui.caseSelector):
-            widget.visible = several
+            widget.visible = len(self._sources) > 1
+        mayHaveNumbers = is_nifti(parameters.source) or parameters.source == self._unnamed
         for widget in (ui.classMapLabel, ui.classMapSelector):
-            widget.visible = numbers or parameters.classMap is not ClassMap.NAMED
+            widget.visible = mayHaveNumbers or parameters.classMap is not ClassMap.NAMED
         ui.loadButton.enabled = isSet(parameters.source)
 
     def open(self, path: str | Path) -> None:
-        """Load what is at a path; where that is several cases, list them."""
+        """Load the case at a path; several cases are listed for the user to choose."""
         self._ui.sourcePathEdit.currentPath = str(path)
         self._onLoad()
 
-    def _wanted(self) -> tuple[Path, ClassMap]:
+    def _source(self) -> tuple[Path, ClassMap]:
         return self._session.parameters.source, self._session.parameters.classMap
 
     def _onOpenFolder(self, checked: bool = False) -> None:
@@ -105,7 +104,7 @@ class CaseLoading:
             self.open(path)
 
     def _onOpenFile(self, checked: bool = False) -> None:
-        # Files of DICOM need not have a suffix.
+        # DICOM files may have no suffix.
         kinds = f"{_('Segmentations')} (*.nii *.nii.gz *.seg.nrrd *.dcm);;{_('All files')} (*)"
         path = qt.QFileDialog.getOpenFileName(
             slicer.util.mainWindow(), _("Multi-label file, segmentation or DICOM SEG"), self._start(), kinds
@@ -118,18 +117,18 @@ class CaseLoading:
         return str(source.parent) if isSet(source) else ""
 
     def _onSampleData(self, checked: bool = False) -> None:
-        with self._session.work(_("Making the sample case")) as work:
+        with self._session.work(_("Creating the sample case")) as work:
             self._session.ensurePackages()
             loaded = load_sample(slicer.mrmlScene, progress=work.progress, should_stop=work.shouldStop)
-            self._take(NAME, loaded, [_("synthetic: software input, not anatomy")])
+            self._finish(NAME, loaded, [_syntheticText()])
             self._session.showStatus(_("The sample case is loaded."))
 
     def _onLoad(self, checked: bool = False) -> None:
         with self._session.work(_("Loading")) as work:
-            alreadyListed = self._searched == self._wanted()
+            wasListed = self._searched == self._source()
             self._search()
-            if len(self._sources) > 1 and not alreadyListed:
-                self._say(_("{count} cases found. Choose one and load it.").format(count=len(self._sources)))
+            if len(self._sources) > 1 and not wasListed:
+                self._showNote(_("{count} cases found. Choose one and load it.").format(count=len(self._sources)))
                 self._session.showStatus(_("Choose one of the cases and load it."))
                 return
             source = self._sources[max(self._ui.caseSelector.currentIndex, 0)]
@@ -140,22 +139,22 @@ class CaseLoading:
                 progress=work.progress,
                 should_stop=work.shouldStop,
             )
-            self._take(source.id, loaded, self._remarks(source, loaded))
+            self._finish(source.id, loaded, self._remarks(source, loaded))
             self._session.showStatus(_("{case} is loaded.").format(case=source.id))
 
     def _search(self) -> None:
-        """List the cases, once for each path."""
-        if self._searched == self._wanted():
+        """List the cases at the path, unless they are listed already."""
+        path, classMap = self._source()
+        if self._searched == (path, classMap):
             return
-        path, classMap = self._wanted()
         try:
             found = find_cases(path, class_map=classMap.value)
         except InputError:
-            # A folder may hold label files without names; then the user can say whose numbers they are.
+            # A folder may hold label files without names, for which the user must choose the task.
             self._unnamed = path
             self.refresh()
             raise
-        # Removing a line of the history, CTK announces the next one for a moment.
+        # While CTK removes an entry of the history, it sets the next one for a moment.
         with slicer.util.NodeModify(self._session.parameters):
             self._ui.sourcePathEdit.addCurrentPathToHistory()
         self._searched = path, classMap
@@ -170,31 +169,33 @@ class CaseLoading:
     def _remarks(self, source: CaseSource, loaded: LoadedCase) -> list[str]:
         remarks = list(loaded.notes)
         if source.files and synthetic_statement(source.files[0].parent):
-            remarks.insert(0, _("synthetic: software input, not anatomy"))
+            remarks.insert(0, _syntheticText())
         if loaded.ct is None:
-            remarks.append(_("it comes without a CT; load that in Slicer and choose it below"))
+            remarks.append(_("the case has no CT; load one in Slicer and choose it below"))
         return remarks
 
-    def _take(self, name: str, loaded: LoadedCase, remarks: list[str]) -> None:
-        if not self._session.hasParameters:
-            raise Cancelled(_("The scene was closed."))
+    def _finish(self, name: str, loaded: LoadedCase, remarks: list[str]) -> None:
+        self._onLoaded(loaded)
         showLoaded(loaded)
         text = _("{case} is loaded.").format(case=name)
-        self._say(f"{text} ({'; '.join(remarks)})" if remarks else text)
-        self._onLoaded(loaded)
+        self._showNote(f"{text} ({'; '.join(remarks)})" if remarks else text)
 
-    def _say(self, text: str) -> None:
+    def _showNote(self, text: str) -> None:
         self._ui.loadNoteLabel.text = text
         self._ui.loadNoteLabel.visible = bool(text)
 
 
 def showLoaded(loaded: LoadedCase) -> None:
-    """Show a case that was just loaded: its CT in the slice views, and the gland in all of them."""
+    """Show a loaded case: its CT in the slice views, and the gland in the centre of all views."""
     if loaded.ct is not None:
         show_ct(loaded.ct)
     lower, upper = bounds_of(loaded.segmentation)
     if (lower <= upper).all():
         centre = (lower + upper) / 2
         jump_slices(slicer.mrmlScene, centre)
-        size = float(np.clip((upper - lower).max(), 40.0, _SURROUNDINGS_MM))
+        size = float(np.clip((upper - lower).max(), 40.0, _LARGEST_EXTENT_MM))
         look_from_front(slicer.mrmlScene, centre, size)
+
+
+def _syntheticText() -> str:
+    return _("synthetic: software input, not anatomy")

@@ -1,4 +1,4 @@
-"""What is measured of the patient: features of the own thyroid, the trachea's length, and quality control."""
+"""Measure the patient: features of the thyroid, extent of the trachea, and quality control."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.slicer.panel.shared.session import Session
 
 _AFTER_MS = 50
-# While a segment is being drawn, changes follow each other: only the last one counts.
+# While a segment is drawn, many changes follow each other.
 _AFTER_CHANGE_MS = 400
 
 
 class PatientMeasuring:
-    """Measures a little later and in steps, so that lists and views are drawn first and nothing hangs.
+    """Measures with a delay and in steps, so that widgets and views are drawn first and stay responsive.
 
     Parameters
     ----------
     session : Session
-        What the sections share.
+        The panel's session.
     ui : object
-        Widgets of the section "Patient" by name.
+        Widgets of the section "Patient".
     """
 
     def __init__(self, session: Session, ui) -> None:
@@ -50,21 +50,21 @@ class PatientMeasuring:
         self._timer.connect("timeout()", self._onTime)
 
     def alignTo(self, alignment: str) -> None:
-        """Measure in the same frame as a model's thyroids, so that the numbers can be compared."""
+        """Measure in the same frame as the model's thyroids, so that features can be compared."""
         self._alignment = alignment
 
     def forget(self) -> None:
-        """Let go of the scene; what was measured holds no longer."""
+        """Release the scene and discard what was measured."""
         self._timer.stop()
         self._measured = self._steps = None
 
     def segmentChanged(self) -> None:
-        """Measure again, once the changes have come to an end."""
+        """Measure again when the changes have ended."""
         self.forget()
         self._delay = _AFTER_CHANGE_MS
 
     def update(self) -> None:
-        """Measure if something else is chosen than what was measured."""
+        """Measure if the patient's choices differ from those that were measured."""
         chosen = self._chosen()
         if self._measured == chosen:
             return
@@ -73,7 +73,7 @@ class PatientMeasuring:
         parameters, ui = self._session.parameters, self._ui
         self._warn([])
         if parameters.segmentation is None:
-            # The segments' ids outlive it, in case it comes back.
+            # The IDs of the segments are kept in case the segmentation is chosen again.
             ui.ownFeaturesLabel.text = ui.tracheaInfoLabel.text = ""
             self._showLabels()
             return
@@ -83,7 +83,7 @@ class PatientMeasuring:
         elif parameters.tracheaSegmentID:
             ui.ownFeaturesLabel.text = _("measuring…")
         else:
-            ui.ownFeaturesLabel.text = _("Choose a trachea: thyroids are measured at it.")
+            ui.ownFeaturesLabel.text = _("Choose a trachea, in whose frame the thyroid is measured.")
         self._showLabels()
         if parameters.tracheaSegmentID:
             self._steps = self._measure()
@@ -97,10 +97,10 @@ class PatientMeasuring:
         return *ids, parameters.thyroidSegmentID, parameters.tracheaSegmentID, self._alignment
 
     def _onTime(self) -> None:
-        if not self._session.hasParameters or self._steps is None:
+        if self._steps is None:
             return
         if self._session.busy or not userPauses():
-            # A slider that is moved would wait for what is measured.
+            # Measuring would delay a slider that is being moved.
             self._timer.start(_AFTER_MS)
             return
         steps = self._steps
@@ -108,24 +108,24 @@ class PatientMeasuring:
             next(steps)
             self._timer.start(0)
         except StopIteration:
-            # While the last part was done, another measurement may have become due.
+            # During the last step another measurement may have been started.
             self._steps = None if self._steps is steps else self._steps
         except ThyroidSynthError as error:
             self._fail(str(error))
         except ModuleNotFoundError as error:
-            # Measuring is no action of the user's that could ask to install something.
+            # Only an action of the user may ask to install packages.
             self._fail(_("not measured yet (needs {package})").format(package=error.name))
             self._measured = None
         self._showLabels()
 
     def _measure(self) -> Iterator[None]:
-        """Measure, a part each time the iterator goes on."""
+        """Measure step by step."""
         parameters, ui = self._session.parameters, self._ui
         segmentation, ct = parameters.segmentation, parameters.ct
         thyroidID, tracheaID = parameters.thyroidSegmentID, parameters.tracheaSegmentID
         trachea = volume_of_segment(segmentation, tracheaID)
         volume = int(trachea.array.sum()) * trachea.voxel_volume_ml
-        ui.tracheaInfoLabel.text = _("{height:.0f} mm of it in the scan, {volume:.1f} mL").format(
+        ui.tracheaInfoLabel.text = _("{height:.0f} mm in the scan, {volume:.1f} mL").format(
             height=height_mm(trachea), volume=volume
         )
         yield
@@ -133,15 +133,16 @@ class PatientMeasuring:
         if thyroidID:
             thyroid = volume_of_segment(segmentation, thyroidID)
             yield
-        chosen, said, failure = self._measured, self._session.message, None
+        chosen, message = self._measured, self._session.message
+        failure: Exception | None = None
         with self._session.work(_("Measuring the patient"), blocking=False) as work:
             try:
-                for fraction in self._judge(segmentation, ct, thyroidID, trachea, thyroid):
+                for fraction in self._checkAndMeasure(segmentation, ct, thyroidID, trachea, thyroid):
                     work.progress(fraction, _("Measuring the patient"))
                     if self._measured is not chosen:
                         break
                     work.check()
-                self._session.showStatus(said)
+                self._session.showStatus(message)
             except Cancelled:
                 self._fail(_("not measured"))
                 raise
@@ -150,8 +151,10 @@ class PatientMeasuring:
         if failure is not None:
             raise failure
 
-    def _judge(self, segmentation, ct, thyroidID: str, trachea: Volume, thyroid: Volume | None) -> Iterator[float]:
-        """Do what takes the longer the larger the gland is; where it may be given up, say how far it is."""
+    def _checkAndMeasure(
+        self, segmentation, ct, thyroidID: str, trachea: Volume, thyroid: Volume | None
+    ) -> Iterator[float]:
+        """Run quality control and measure the thyroid; yield the fraction done where this may be cancelled."""
         yield 0.1
         case = case_of_patient(segmentation.GetName(), thyroid, trachea, segmentation=segmentation, ct=ct)
         verdict = check_case(case)
@@ -159,7 +162,7 @@ class PatientMeasuring:
         if thyroid is None:
             return
         yield 0.6
-        placement = verdict.cleaned.placement(self._alignment)
+        placement = (verdict.cleaned or case).placement(self._alignment)
         surface = _surface(segmentation, thyroidID, verdict)
         yield 0.9
         features = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
@@ -181,9 +184,9 @@ class PatientMeasuring:
 
 
 def _surface(segmentation, segment_id: str, verdict: QualityVerdict) -> Surface:
-    """Return a segment's surface without islands; quality control has made it, unless it filled cavities."""
+    """Return a segment's surface without islands: that of quality control, unless it filled cavities."""
     found = verdict.measurements
     made_of_surfaces = segmentation.GetSegmentation().GetSourceRepresentationName() == CLOSED_SURFACE
-    if found.islands_removed or not (made_of_surfaces or found.hole_voxels):
+    if verdict.surface_ras is not None and (found.islands_removed or not (made_of_surfaces or found.hole_voxels)):
         return verdict.surface_ras
     return surface_of_segment(segmentation, segment_id)

@@ -1,4 +1,4 @@
-"""Section "Patient": a case to load, the CT and segmentation, and which segments are thyroid and trachea."""
+"""Section "Patient": load a case; choose the CT, the segmentation and the segments of thyroid and trachea."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.slicer.panel.shared.drops import DropTarget
+from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.display.overlay import show_ct, show_own_gland
 from ThyroidSynthLib.slicer.scene.patient.patients import propose_patient
@@ -29,14 +30,13 @@ if TYPE_CHECKING:
 
 
 class PatientSection(Section):
-    """Loads a case and follows the segmentation: finds its segments, shows them for the user to change."""
+    """Loads a case, finds the segments of thyroid and trachea, and lets the user change them."""
 
     uiFile = "Patient.ui"
 
     def connect(self) -> None:
         """Connect the section's own widgets."""
-        self._observed = None
-        self._tags: list[int] = []
+        self._segments = NodeObserver(SEGMENTATION_EVENTS, self._onSegmentsChanged)
         self._loading = CaseLoading(self.session, self.ui, self.take)
         self._measuring = PatientMeasuring(self.session, self.ui)
         self._segmenting = TotalSegmentatorRun(self.session, self.ui, self._onSegmented)
@@ -46,20 +46,18 @@ class PatientSection(Section):
         self.ui.tracheaSelector.connect("activated(int)", self._onTracheaChosen)
 
     def release(self) -> None:
-        """Let go of the scene and of the parameters."""
-        self._observe(None)
+        """Release the scene and the parameters."""
+        self._segments.follow(None)
         self._measuring.forget()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         self._drops.close()
         super().close()
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed."""
-        segmentation = self.parameters.segmentation
-        if segmentation is not self._observed:
-            self._observe(segmentation)
+        """Show the parameters after they have changed."""
+        self._segments.follow(self.parameters.segmentation)
         self._loading.refresh()
         self._segmenting.refresh()
         self._fill()
@@ -67,17 +65,17 @@ class PatientSection(Section):
         self._measuring.update()
 
     def describe(self, description: ModelDescription | None) -> None:
-        """Measure in the same frame as a model's thyroids, so that the numbers can be compared."""
+        """Measure in the same frame as the model's thyroids, so that features can be compared."""
         self._measuring.alignTo(description.alignment if description is not None else ALIGNMENTS[0])
         if self.session.hasParameters:
             self._measuring.update()
 
     def thyroidsChanged(self) -> None:
-        """Let the patient's own thyroid stand back behind a new one."""
+        """Show the patient's own thyroid as an outline once there is a generated one."""
         self.showOwnGland()
 
     def propose(self) -> None:
-        """Choose what the scene holds already, as long as nothing is chosen."""
+        """Choose a CT and a segmentation of the scene if none is chosen."""
         if self.parameters.ct is not None or self.parameters.segmentation is not None:
             return
         ct, segmentation = propose_patient(slicer.mrmlScene)
@@ -86,13 +84,13 @@ class PatientSection(Section):
             self.parameters.segmentation = segmentation
 
     def take(self, loaded: LoadedCase) -> None:
-        """Choose what was just loaded; the CT of another patient is let go."""
+        """Choose a case that was loaded, instead of the CT and segmentation of another patient."""
         with slicer.util.NodeModify(self.parameters):
             self.parameters.ct = loaded.ct
-            self._choose(None, loaded.segmentation)
+            self._choose(segmentation=loaded.segmentation)
 
     def showOwnGland(self) -> None:
-        """Let the patient's own thyroid stand back behind a generated one, or hide it, as the user wishes."""
+        """Show the patient's own thyroid, as an outline if there is a generated one, or hide it."""
         segmentation = self.parameters.segmentation
         if segmentation is None or segmentation.GetAttribute(ATTRIBUTE) is not None:
             return
@@ -106,8 +104,8 @@ class PatientSection(Section):
         elif display.GetSegmentVisibility(segment_id) != visible:
             display.SetSegmentVisibility(segment_id, visible)
 
-    def _choose(self, ct, segmentation) -> None:
-        """Choose another patient; None leaves what is chosen."""
+    def _choose(self, *, ct=None, segmentation=None) -> None:
+        """Choose another CT or segmentation; None leaves the present one."""
         with slicer.util.NodeModify(self.parameters):
             if ct is not None:
                 self.parameters.ct = ct
@@ -115,11 +113,11 @@ class PatientSection(Section):
                 self.parameters.thyroidSegmentID = ""
                 self.parameters.tracheaSegmentID = ""
                 self.parameters.segmentation = segmentation
-                # The next thyroid belongs to this patient; those of the one before stay as they are.
+                # The next thyroid must not replace one of the previous patient.
                 self.parameters.result = None
 
     def _onSegmented(self, segmentation) -> None:
-        self._choose(None, segmentation)
+        self._choose(segmentation=segmentation)
 
     def _onFilesDropped(self, paths: list[Path]) -> None:
         if self.session.hasParameters and not self.session.busy:
@@ -132,55 +130,39 @@ class PatientSection(Section):
         scans = [node for node in nodes if node.IsA("vtkMRMLScalarVolumeNode")]
         segmentations = [node for node in nodes if node.IsA("vtkMRMLSegmentationNode")]
         if not (scans or segmentations):
-            self.session.showStatus(_("Drop a CT or a segmentation here."))
+            self.session.showStatus(_("Only a CT or a segmentation can be dropped here."))
             return
-        self._choose(next(iter(scans), None), next(iter(segmentations), None))
+        self._choose(ct=next(iter(scans), None), segmentation=next(iter(segmentations), None))
         if scans:
             show_ct(scans[0])
 
-    def _observe(self, segmentation) -> None:
-        for tag in self._tags:
-            self._observed.RemoveObserver(tag)
-        self._tags, self._observed = [], segmentation
-        if segmentation is not None:
-            events = slicer.vtkSegmentation
-            self._tags = [
-                segmentation.AddObserver(event, self._onSegmentsChanged)
-                for event in (
-                    events.SegmentAdded,
-                    events.SegmentRemoved,
-                    events.SegmentModified,
-                    events.SourceRepresentationModified,
-                    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
-                )
-            ]
-
-    def _onSegmentsChanged(self, caller, event) -> None:
-        if self.session.hasParameters:
-            self._measuring.segmentChanged()
-            self.refresh()
+    def _onSegmentsChanged(self) -> None:
+        self._measuring.segmentChanged()
+        self.refresh()
 
     def _fill(self) -> None:
-        """List the segments, and choose by terminology what is not chosen or gone."""
+        """List the segments, and find those of thyroid and trachea if they are not chosen or were removed."""
         segmentation = self.parameters.segmentation
-        content = segmentation.GetSegmentation() if segmentation is not None else None
-        ids = list(content.GetSegmentIDs()) if content is not None else []
+        names: dict[str, str] = {}
+        if segmentation is not None:
+            content = segmentation.GetSegmentation()
+            names = {each: content.GetSegment(each).GetName() for each in content.GetSegmentIDs()}
+        lines = [("", _("none")), *names.items()]
         for selector, name, structure in (
             (self.ui.thyroidSelector, "thyroidSegmentID", THYROID),
             (self.ui.tracheaSelector, "tracheaSegmentID", TRACHEA),
         ):
             chosen = getattr(self.parameters, name)
-            if content is not None and chosen not in ids:
+            if segmentation is not None and chosen not in names:
                 chosen = find_segment(segmentation, structure)
                 setattr(self.parameters, name, chosen)
-            wanted = [("", _("none")), *((i, content.GetSegment(i).GetName()) for i in ids)]
             shown = [(selector.itemData(row), selector.itemText(row)) for row in range(selector.count)]
-            if shown != wanted:
+            if shown != lines:
                 selector.clear()
-                for segment_id, text in wanted:
-                    selector.addItem(text, segment_id)
-            selector.currentIndex = ["", *ids].index(chosen) if chosen in ids else 0
-            selector.enabled = bool(ids)
+                for segmentID, text in lines:
+                    selector.addItem(text, segmentID)
+            selector.currentIndex = ["", *names].index(chosen) if chosen in names else 0
+            selector.enabled = bool(names)
 
     def _onThyroidChosen(self, row: int) -> None:
         self.parameters.thyroidSegmentID = self.ui.thyroidSelector.itemData(row)

@@ -1,4 +1,4 @@
-"""TotalSegmentator on the patient's CT, by the extension of that name where it is installed."""
+"""Segment the patient's CT with the TotalSegmentator extension where it is installed."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LOOK_EVERY_S = 0.05
-_END_WITHIN_S = 5.0
-# The extension says nothing of how far it is; its steps are told from what it logs.
+_POLL_S = 0.05
+_TERMINATE_WITHIN_S = 5.0
+# The extension reports no progress; its steps are recognised by what it logs.
 _STEPS = (("Creating segmentations", 0.2), ("Predicting", 0.5), ("Saving", 0.8), ("Importing", 0.9))
 
 
@@ -35,9 +35,9 @@ class TotalSegmentatorRun:
     Parameters
     ----------
     session : Session
-        What the sections share.
+        The panel's session.
     ui : object
-        Widgets of the section "Patient" by name.
+        Widgets of the section "Patient".
     onSegmented : callable
         Called with the new segmentation node.
     """
@@ -47,7 +47,7 @@ class TotalSegmentatorRun:
         ui.segmentButton.connect("clicked(bool)", self._onSegment)
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed."""
+        """Show the parameters after they have changed."""
         installed = hasattr(slicer.modules, "totalsegmentator")
         ct, segmentation = self._session.parameters.ct, self._session.parameters.segmentation
         self._ui.segmentButton.visible = installed
@@ -59,7 +59,7 @@ class TotalSegmentatorRun:
             ct = self._session.parameters.ct
             logic = _logicOf(work)
             work.progress(0.05, _("Checking the packages of TotalSegmentator"))
-            _act(logic.setupPythonRequirements)
+            _call(logic.setupPythonRequirements)
             name = _("{ct} TotalSegmentator").format(ct=ct.GetName())
             node = slicer.mrmlScene.AddNewNodeByClass(
                 "vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(name)
@@ -67,9 +67,9 @@ class TotalSegmentatorRun:
             try:
                 node.CreateDefaultDisplayNodes()
                 classes = [structure.name for structure in STRUCTURES]
-                _act(logic.process, ct, node, quality="normal", task="total", subset=classes, interactive=True)
+                _call(logic.process, ct, node, quality="normal", task="total", subset=classes, interactive=True)
                 work.check()
-                if not self._session.hasParameters:
+                if not slicer.mrmlScene.IsNodePresent(node):
                     raise Cancelled(_("The scene was closed."))
                 if node.GetSegmentation().GetNumberOfSegments() == 0:
                     raise InputError(
@@ -84,15 +84,15 @@ class TotalSegmentatorRun:
             self._session.showStatus(_("TotalSegmentator has segmented {ct}.").format(ct=ct.GetName()))
 
 
-def _act(action: Callable, *arguments: object, **options: object) -> None:
-    """Call the extension; what it raises is told to the user, for it is no fault of the panel."""
+def _call(action: Callable, *arguments: object, **options: object) -> None:
+    """Call the extension; its errors are shown to the user, because they are no defects of the panel."""
     try:
         action(*arguments, **options)
     except ThyroidSynthError:
         raise
     except subprocess.CalledProcessError as error:
         raise InputError(
-            _("TotalSegmentator failed (exit code {code}). What it said is in Slicer's log.").format(
+            _("TotalSegmentator failed (exit code {code}). Its output is in Slicer's log.").format(
                 code=error.returncode
             )
         ) from error
@@ -101,20 +101,20 @@ def _act(action: Callable, *arguments: object, **options: object) -> None:
 
 
 def _logicOf(work: Work):
-    """Give the extension's logic, made to report and to be cancelled.
+    """Return the extension's logic with progress and cancel.
 
-    Its own `logProcessOutput` waits for each line of the child process, which come minutes apart, and knows
-    no cancel. This one reads them in a thread while the application goes on drawing and listening.
+    Its own `logProcessOutput` waits for each line of the child process, which may take minutes, and cannot
+    be cancelled. This one reads lines in a thread while the application processes its events.
     """
     from TotalSegmentator import TotalSegmentatorLogic
 
     class Logic(TotalSegmentatorLogic):
-        def logProcessOutput(self, proc, returnOutput=False):
+        def logProcessOutput(self, proc: subprocess.Popen[str], returnOutput: bool = False) -> str | None:
             lines: queue.Queue[str | None] = queue.Queue()
             threading.Thread(target=_read, args=(proc.stdout, lines), daemon=True).start()
             output, saved = "", False
             try:
-                # On macOS its workers never end after saving, which the extension, too, ends itself.
+                # On macOS the workers never end after saving, so that the extension terminates them, too.
                 while not saved and (line := _next(lines)) is not None:
                     work.check()
                     if line:
@@ -122,10 +122,10 @@ def _logicOf(work: Work):
                         output += line
                         saved = sys.platform == "darwin" and "Saved in " in line
             except BaseException:
-                _end(proc)
+                _terminate(proc)
                 raise
             if saved:
-                _end(proc)
+                _terminate(proc)
             proc.wait()
             if proc.returncode and not saved:
                 raise subprocess.CalledProcessError(proc.returncode, proc.args, output=output)
@@ -151,7 +151,7 @@ def _read(stream, lines: queue.Queue) -> None:
         try:
             line = stream.readline()
         except UnicodeDecodeError:
-            continue  # Progress bars of a system whose text is not UTF-8.
+            continue  # Progress bars on systems whose encoding is not UTF-8.
         except ValueError:
             line = ""
         lines.put(line or None)
@@ -160,19 +160,19 @@ def _read(stream, lines: queue.Queue) -> None:
 
 
 def _next(lines: queue.Queue) -> str | None:
-    """Give the next line, an empty one if there is none for the moment, None at the end."""
+    """Return the next line, an empty one if none is available yet, None at the end."""
     try:
         return lines.get_nowait()
     except queue.Empty:
-        # Sleeping lets the reading thread run; the main thread would hold Python's lock otherwise.
-        time.sleep(_LOOK_EVERY_S)
+        # Sleeping releases Python's lock for the reading thread.
+        time.sleep(_POLL_S)
         return ""
 
 
-def _end(proc) -> None:
+def _terminate(proc: subprocess.Popen[str]) -> None:
     proc.terminate()
     try:
-        proc.wait(timeout=_END_WITHIN_S)
+        proc.wait(timeout=_TERMINATE_WITHIN_S)
     except subprocess.TimeoutExpired:
         proc.kill()
         proc.wait()

@@ -33,9 +33,9 @@ def showWarning(label, text: str) -> None:
 
 
 def shadedPixmap(
-    surface: Surface, colour: tuple[float, float, float], background, *, pixels: int, extent_mm: float = EXTENT_MM
+    surface: Surface, colour: tuple[float, float, float], backdrop, *, pixels: int, extent_mm: float = EXTENT_MM
 ):
-    """Draw a surface from the front on a plain background.
+    """Draw a surface from the front on a plain backdrop.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def shadedPixmap(
         In `trachea_mm` or `ras_mm`.
     colour : tuple of float
         Red, green and blue, 0 to 1.
-    background : QColor
+    backdrop : QColor
         Such as the background of the widget.
     pixels, extent_mm
         As in `geometry.thumbnail.shaded`.
@@ -54,7 +54,7 @@ def shadedPixmap(
         Square, with `pixels` on each side.
     """
     brightness, cover = shaded(surface, pixels=pixels, extent_mm=extent_mm, lattice=max(3, pixels // 20))
-    behind = np.array([background.red(), background.green(), background.blue()], dtype=float)
+    behind = np.array([backdrop.red(), backdrop.green(), backdrop.blue()], dtype=float)
     lit = 255 * np.clip(brightness[..., None] * np.array(colour) * 1.1, 0, 1)
     image = cover[..., None] * lit + (1 - cover[..., None]) * behind
     # PPM, because not every version of PythonQt makes a QImage of NumPy's memory.
