@@ -30,7 +30,8 @@ from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.steering import generate
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
 from ThyroidSynthLib.geometry.targets import Targets
-from ThyroidSynthLib.model.presets import TrainingSettings, settings_for
+from ThyroidSynthLib.model.presets import settings_for
+from ThyroidSynthLib.model.settings import TrainingSettings
 from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.threads import computing_on
 from ThyroidSynthLib.training.loop import train

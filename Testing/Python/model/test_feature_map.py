@@ -1,4 +1,4 @@
-"""The map from codes to features gives the derivatives of its own values."""
+"""The derivatives of the feature map are those of its values."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def feature_map() -> FeatureMap:
     shapes = {
         "code_mean": (size,),
         "code_sd": (size,),
-        "target_mean": (3,),
-        "target_sd": (3,),
+        "output_mean": (3,),
+        "output_sd": (3,),
         "linear": (3, size),
         "first": (width, size),
         "first_bias": (width,),
@@ -28,7 +28,7 @@ def feature_map() -> FeatureMap:
     return FeatureMap(**{name: np.abs(rng.normal(size=shape)).astype(np.float32) for name, shape in shapes.items()})
 
 
-def test_its_derivatives_are_those_of_its_values(feature_map: FeatureMap) -> None:
+def test_derivatives_are_finite_differences_of_the_values(feature_map: FeatureMap) -> None:
     code = np.random.default_rng(1).normal(size=7)
     _, jacobian = feature_map(code)
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.model.presets import PRESETS, VARIANTS, TrainingSettings, settings_for
+from ThyroidSynthLib.model.presets import PRESETS, settings_for
+from ThyroidSynthLib.model.settings import VARIANTS, TrainingSettings
 
 PUBLISHED = {
     "drawn_codes_only": False,

@@ -1,4 +1,4 @@
-"""A model file comes back as it was, and what is no model is refused by name without running its code."""
+"""A model file is read back unchanged; other files are refused with their name, and no code in them is run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def rewritten(path: Path, **changes) -> Path:
     return path
 
 
-def test_everything_comes_back(model: ShapeModel, model_file: Path) -> None:
+def test_a_saved_model_is_read_back_unchanged(model: ShapeModel, model_file: Path) -> None:
     again = ShapeModel.load(model_file)
 
     np.testing.assert_array_equal(again.codes, model.codes)
@@ -59,7 +59,7 @@ def test_everything_comes_back(model: ShapeModel, model_file: Path) -> None:
     assert torch.equal(again.network(points, again.network.fold(code)), model.network(points, model.network.fold(code)))
 
 
-def test_the_file_says_what_it_is_to_any_reader_of_safetensors(model_file: Path) -> None:
+def test_any_reader_of_safetensors_can_read_the_description(model_file: Path) -> None:
     with safe_open(str(model_file), framework="np") as stream:
         description = json.loads(stream.metadata()["thyroidsynth"])
 
@@ -69,24 +69,24 @@ def test_the_file_says_what_it_is_to_any_reader_of_safetensors(model_file: Path)
     assert description["provenance"]["training"]["epochs"] == 2
 
 
-def test_the_header_alone_tells_what_the_model_says_of_itself(model: ShapeModel, model_file: Path) -> None:
+def test_the_description_is_read_from_the_header(model: ShapeModel, model_file: Path) -> None:
     described = describe_model(model_file)
 
     assert described.cohort == model.provenance["cohort"]["source"] == "surfaces"
     assert (described.cases, described.synthetic, described.alignment) == (4, True, model.frame.alignment)
     np.testing.assert_array_equal(described.features, model.features)
+    volumes_ml = model.features[:, 0]
+    assert described.feature_range("volume_ml") == (volumes_ml.min(), volumes_ml.max())
+    assert described.feature_range("volume_ml", 25, 75) == pytest.approx(np.percentile(volumes_ml, [25, 75]))
 
 
-def test_training_cases_and_their_range_are_found(model: ShapeModel) -> None:
+def test_a_training_case_is_found_by_its_id(model: ShapeModel) -> None:
     assert model.index_of("tiny02") == 2
     with pytest.raises(ModelError, match="s0001"):
         model.index_of("s0001")
-    low, high = model.feature_range("volume_ml")
-    assert (low, high) == (model.features[:, 0].min(), model.features[:, 0].max())
-    assert low <= model.feature_range("volume_ml", 25, 75)[0] <= high
 
 
-def test_a_missing_a_damaged_and_a_cut_file_are_named(model_file: Path, tmp_path: Path) -> None:
+def test_missing_and_damaged_files_are_refused_with_their_name(model_file: Path, tmp_path: Path) -> None:
     content = model_file.read_bytes()
     for name, bytes_ in (("empty", b""), ("text", b"no model" * 20), ("cut", content[:-50]), ("head", content[:100])):
         path = tmp_path / f"{name}.safetensors"
@@ -99,7 +99,7 @@ def test_a_missing_a_damaged_and_a_cut_file_are_named(model_file: Path, tmp_path
         ShapeModel.load(tmp_path)
 
 
-def test_a_pickle_is_refused_and_never_run(tmp_path: Path) -> None:
+def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self):
             return (Path.touch, (tmp_path / "sprung",))
@@ -113,7 +113,7 @@ def test_a_pickle_is_refused_and_never_run(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-def test_files_of_others_and_of_another_kind_are_refused(model_file: Path, tmp_path: Path) -> None:
+def test_files_of_other_software_and_other_kinds_are_refused(model_file: Path, tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     foreign = tmp_path / "foreign.safetensors"
@@ -127,9 +127,11 @@ def test_files_of_others_and_of_another_kind_are_refused(model_file: Path, tmp_p
         ShapeModel.load(rewritten(model_file, kind="checkpoint"))
 
 
-def test_a_file_of_a_newer_version_says_update(model_file: Path) -> None:
+def test_a_file_of_another_format_version_is_refused_with_the_remedy(model_file: Path) -> None:
     with pytest.raises(ModelError, match=r"model\.safetensors.*newer.*Update"):
         ShapeModel.load(rewritten(model_file, format_version=99))
+    with pytest.raises(ModelError, match=r"model\.safetensors.*older.*Train"):
+        ShapeModel.load(rewritten(model_file, format_version=1))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_a_file_of_a_newer_version_says_update(model_file: Path) -> None:
         {"provenance": None},
     ],
 )
-def test_an_inconsistent_description_is_a_model_error_that_names_the_file(model_file: Path, changes: dict) -> None:
+def test_an_inconsistent_description_is_refused_with_the_name_of_the_file(model_file: Path, changes: dict) -> None:
     with pytest.raises(ModelError, match=r"model\.safetensors"):
         ShapeModel.load(rewritten(model_file, **changes))
 
@@ -162,7 +164,7 @@ def test_weights_that_do_not_fit_the_settings_are_refused(model: ShapeModel, mod
         ShapeModel.load(model_file)
 
 
-def test_a_place_that_cannot_be_written_is_named_and_an_old_file_stays(model: ShapeModel, tmp_path: Path) -> None:
+def test_a_failed_save_names_the_file_and_keeps_an_earlier_one(model: ShapeModel, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"model\.safetensors cannot be written"):
         model.save(tmp_path / "file" / "model.safetensors")

@@ -11,7 +11,8 @@ import torch
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.model.network import SDFNetwork
-from ThyroidSynthLib.model.presets import TrainingSettings, settings_for
+from ThyroidSynthLib.model.presets import settings_for
+from ThyroidSynthLib.model.settings import TrainingSettings
 from ThyroidSynthLib.model.threads import computing_on
 from ThyroidSynthLib.training import optimiser as optimiser_module
 from ThyroidSynthLib.training.cpu_engine import cpu_sdf_loss

@@ -12,7 +12,8 @@ import torch
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.common.errors import Cancelled, ModelError
 from ThyroidSynthLib.dataset.cohort import Cohort
-from ThyroidSynthLib.model.presets import VARIANTS, TrainingSettings, settings_for
+from ThyroidSynthLib.model.presets import settings_for
+from ThyroidSynthLib.model.settings import VARIANTS, TrainingSettings
 from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.training.device import choose_device
 from ThyroidSynthLib.training.loop import EpochReport, train

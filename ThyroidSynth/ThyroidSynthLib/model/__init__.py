@@ -1,1 +1,22 @@
-"""The shape model: network, conditioning, prior, model file and model library. Imports packages up to `dataset`."""
+"""The shape model: network, conditioning, prior, feature map, model file and model library.
+
+Imports `common` to `dataset`. Settings, descriptions and the library need no PyTorch.
+"""
+
+from ThyroidSynthLib.common.lazy import lazy_exports
+
+__all__, __getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "code_space": ["CodeSpace"],
+        "conditioning": ["Conditioning"],
+        "description": ["ModelDescription", "describe_model"],
+        "library": ["LibraryModel", "ModelLibrary", "evaluation_of"],
+        "network": ["SDFNetwork"],
+        "presets": ["PRESETS", "VARIANTS", "settings_for"],
+        "prior": ["CodePrior", "draw_features", "prior_of"],
+        "settings": ["TrainingSettings"],
+        "shape_model": ["NOTICE", "ShapeModel"],
+        "shipped": ["model_path"],
+    },
+)

@@ -1,4 +1,4 @@
-"""Which latent codes are ordinary: the training codes' joint normal distribution."""
+"""The joint normal distribution of a model's training codes, and the plausibility of a code in it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from .shape_model import ShapeModel
 
 @dataclass(frozen=True)
 class CodeSpace:
-    """The training codes' joint normal distribution, fixed and trainable dimensions together.
+    """The joint normal distribution of the training codes, fixed and trainable dimensions together.
 
     Attributes
     ----------
     mean : ndarray, shape (code_size,)
     covariance : ndarray, shape (code_size, code_size)
     precision : ndarray, shape (code_size, code_size)
+        Inverse of the covariance.
     """
 
     mean: np.ndarray
@@ -37,10 +38,10 @@ class CodeSpace:
         return cls(mean, covariance, np.linalg.inv(covariance))
 
     def length(self, offset: np.ndarray) -> float:
-        """Length of a difference of codes, in SDs: root of the squared Mahalanobis distance."""
+        """Compute the Mahalanobis length of a difference of codes (code_size,), in SDs."""
         offset = np.asarray(offset, dtype=np.float64)
         return float(np.sqrt(offset @ self.precision @ offset))
 
     def distance(self, code: np.ndarray) -> float:
-        """How far a code is from the mean, in SDs per dimension: a training code has about 1."""
+        """Compute the distance of a code from the mean, in SDs per dimension: about 1 for a training code."""
         return self.length(np.asarray(code, dtype=np.float64) - self.mean) / np.sqrt(len(self.mean))

@@ -1,8 +1,7 @@
-"""How anatomical features become the fixed part of a latent code.
+"""Encoding of anatomical features as the fixed part of a latent code.
 
-Raw features lie between 0 and 0.5 in the authors' units and were absorbed by the trainable code;
-a network only listens to inputs of ordinary size, so every scheme here is standardised over the
-cohort (see trap 2 in the method's notes).
+Every encoding is standardised over the cohort. Features in the authors' units lie between 0 and 0.5; a network hardly
+responds to inputs of that size, and the trainable code took their place.
 """
 
 from __future__ import annotations
@@ -18,15 +17,14 @@ def _none(features: np.ndarray) -> np.ndarray:
 
 
 def _linear(features: np.ndarray) -> np.ndarray:
-    """Volume, isthmus area and symmetry as they are: the paper's 3-vector."""
+    """Return volume, isthmus area and symmetry as they are: the paper's 3-vector."""
     return features
 
 
 def _anatomical(features: np.ndarray) -> np.ndarray:
-    """Log volume; isthmus present?; isthmus area; symmetry.
+    """Return log volume, presence of the isthmus (0 or 1), isthmus area and symmetry.
 
-    Volumes are log-normal, and a third of a cohort has no isthmus at all: one number for "how much"
-    cannot also say "whether".
+    Volumes are log-normal. A third of a cohort has no isthmus, so its presence is a dimension beside its area.
     """
     volume, area, symmetry = features.T
     return np.stack([np.log(np.maximum(volume, 1e-3)), (area > 0).astype(float), area, symmetry], axis=1)
@@ -48,7 +46,7 @@ class Conditioning:
     scheme : str
         A name in `SCHEMES`; "none" for the `baseline` variant.
     mean, sd : ndarray, shape (n_fixed,)
-        Standardisation of the encoded features over the training cohort.
+        Of the encoded features over the training cohort.
     """
 
     scheme: str
@@ -57,7 +55,7 @@ class Conditioning:
 
     @classmethod
     def fit(cls, scheme: str, features: np.ndarray) -> Conditioning:
-        """Standardise over the training features (n, 3), in the order of `FEATURE_NAMES`."""
+        """Fit mean and SD to the training features (n, 3), in the order of `FEATURE_NAMES`."""
         encoded = SCHEMES[scheme](np.asarray(features, dtype=np.float64))
         sd = encoded.std(axis=0)
         return cls(scheme, encoded.mean(axis=0), np.where(sd > 1e-9, sd, 1.0))

@@ -1,4 +1,7 @@
-"""What a model file is, told from its header alone: without PyTorch, and at once."""
+"""The description of a model, read from the header of its file.
+
+The header is read by own code, because Slicer has neither PyTorch nor safetensors.
+"""
 
 from __future__ import annotations
 
@@ -14,46 +17,46 @@ from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 from .shipped import model_path
 
-# A header holds names and places of a dozen tensors and the ids of the cases; more is no model.
+# A header describes a dozen tensors and lists the ids of the cases; a file with a larger one is not a model.
 _LARGEST_HEADER = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What a user should know of a model before using it.
+    """The origin, the training and the limits of a model.
 
     Attributes
     ----------
     path : Path
         The model file.
     variant, preset : str
-        How it was trained.
+        See `settings.TrainingSettings`.
     epochs : int
-        How long it was trained.
+        Epochs of its training.
     cohort : str
-        Name of the folder its cohort was prepared from.
+        Name of the folder that its cohort was prepared from.
     cases, held_out : int
-        Number of training cases, and of cases of the same cohort that were kept from the training.
+        Number of training cases, and of cases of the same cohort that were not trained on.
     synthetic : bool
         Whether the cohort was an example cohort: software input, not anatomy.
     alignment : str
-        How its trachea frame lies in a patient, see `anatomy.frame.ALIGNMENTS`.
+        Orientation of its trachea frame in a patient, see `geometry.frame.ALIGNMENTS`.
     notice : str
         What the model must not be used for.
     features : ndarray, shape (n, 3)
         Features of the training cases in the order of `FEATURE_NAMES`.
     statement : str
-        What the cohort's source says of being synthetic; empty for real data.
+        Statement of the cohort's source that it is synthetic; empty for real data.
     licence : str
-        Under which the model may be used; empty where the file does not say.
+        Licence of the model; empty if the file states none.
     size_bytes : int
         Size of the file.
     modified : float
         When the file was last written, in seconds since 1970.
     code_size : int
-        Dimensions of a latent code that training found.
+        Trainable dimensions of a latent code.
     seed : int
-        Of the training.
+        Random seed of the training.
     software : dict of str to str
         Versions the model was trained with.
     """
@@ -79,11 +82,11 @@ class ModelDescription:
 
     @property
     def steerable(self) -> bool:
-        """Whether thyroids of given features can be asked for."""
+        """Whether the model can be steered to targets."""
         return self.variant != "baseline"
 
     def feature_range(self, name: str, low: float = 0.0, high: float = 100.0) -> tuple[float, float]:
-        """Give two percentiles of a feature over the training cohort, in its unit."""
+        """Return two percentiles of a feature over the training cohort, in its unit."""
         first, last = np.percentile(self.features[:, FEATURE_NAMES.index(name)], [low, high])
         return float(first), float(last)
 
@@ -104,48 +107,50 @@ def describe_model(path: Path | str) -> ModelDescription:
     path = model_path(path)
     header, data_start = _header(path)
     try:
-        about: dict[str, Any] = json.loads(header["__metadata__"]["thyroidsynth"])
-        if about["kind"] != "model":
-            raise ModelError(f"{path} is a {about['kind']} file, not a model file. Choose a model file.")
+        metadata: dict[str, Any] = json.loads(header["__metadata__"]["thyroidsynth"])
+        if metadata["kind"] != "model":
+            raise ModelError(f"{path} is a {metadata['kind']} file, not a model file. Choose a model file.")
         features = _tensor(path, header["features"], data_start)
-        cohort = about["provenance"].get("cohort", {})
+        cohort = metadata["provenance"].get("cohort", {})
         file = path.stat()
         return ModelDescription(
             path=path,
-            variant=about["settings"]["variant"],
-            preset=about["settings"]["preset"],
-            epochs=int(about["settings"]["epochs"]),
+            variant=metadata["settings"]["variant"],
+            preset=metadata["settings"]["preset"],
+            epochs=int(metadata["settings"]["epochs"]),
             cohort=str(cohort.get("source", "")),
-            cases=len(about["ids"]),
+            cases=len(metadata["ids"]),
             synthetic=bool(cohort.get("synthetic", False)),
-            alignment=about["frame"]["alignment"],
-            notice=about["notice"],
+            alignment=metadata["frame"]["alignment"],
+            notice=metadata["notice"],
             features=features,
             held_out=len(cohort.get("held_out", ())),
             statement=str(cohort.get("statement", "")),
-            licence=str(about["provenance"].get("licence", "")),
+            licence=str(metadata["provenance"].get("licence", "")),
             size_bytes=file.st_size,
             modified=file.st_mtime,
-            code_size=int(about["settings"]["latent_size"]),
-            seed=int(about["settings"]["seed"]),
-            software={str(name): str(version) for name, version in about["provenance"].get("software", {}).items()},
+            code_size=int(metadata["settings"]["latent_size"]),
+            seed=int(metadata["settings"]["seed"]),
+            software={str(name): str(version) for name, version in metadata["provenance"].get("software", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth model file.") from error
+        raise ModelError(
+            f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth model file."
+        ) from error
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """Read the JSON header of a safetensors file and where its tensors begin."""
+    """Return the JSON header of a safetensors file, and the position of its first tensor."""
     try:
         with path.open("rb") as stream:
             size = int.from_bytes(stream.read(8), "little")
             if not 2 <= size <= _LARGEST_HEADER:
-                raise ValueError("its header has an impossible size")
+                raise ValueError("the size of its header is invalid")
             return json.loads(stream.read(size)), 8 + size
     except FileNotFoundError:
         raise ModelError(f"{path} does not exist. Check the path.") from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is damaged or no safetensors file ({error}). Copy or train it again.") from error
+        raise ModelError(f"{path} is damaged or not a safetensors file ({error}). Copy or train it again.") from error
 
 
 def _tensor(path: Path, entry: dict[str, Any], data_start: int) -> np.ndarray:

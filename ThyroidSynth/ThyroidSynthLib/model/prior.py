@@ -1,4 +1,4 @@
-"""Which latent codes are plausible, and random draws from them."""
+"""The distribution of plausible latent codes and features, and random draws from it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from .shape_model import ShapeModel
 
 # Width of the kernel around a training case, in cohort SDs, when features are drawn near it.
 _KERNEL_SD = 0.15
-# How near a training case's features must be to those asked for to lend the others, in cohort SDs.
+# Width of the kernel that weighs training cases by the distance of their features from the targets, in cohort SDs.
 _NEARNESS_SD = 0.35
 
 
 @dataclass(frozen=True)
 class CodePrior:
-    """A normal distribution of trainable codes, given the fixed ones.
+    """A normal distribution of trainable codes, given the fixed code.
 
     Attributes
     ----------
     slope : ndarray, shape (n_fixed, k)
-        How the mean follows the fixed code; zero for the paper's independent normals.
+        Slope of the mean over the fixed code; zero for the paper's independent normals.
     intercept : ndarray, shape (k,)
         Mean at a fixed code of zero.
     factor : ndarray, shape (k, k)
-        Triangular root of the covariance.
+        Cholesky factor of the covariance.
     asymmetry : Asymmetry or None
-        For a model with mirrored dimensions, how long their part of the code is.
+        Length of the mirrored part of the code, if the model has mirrored dimensions.
     """
 
     slope: np.ndarray
@@ -40,20 +40,20 @@ class CodePrior:
 
     @classmethod
     def independent(cls, fixed: np.ndarray, trainable: np.ndarray) -> CodePrior:
-        """One normal per dimension, whatever the features: as published (paper, section 2.4)."""
+        """Fit one normal per dimension, independent of the features: as published (paper, section 2.4)."""
         slope = np.zeros((fixed.shape[1], trainable.shape[1]))
         return cls(slope, trainable.mean(axis=0), np.diag(trainable.std(axis=0) + 1e-9))
 
     @classmethod
     def conditional(cls, fixed: np.ndarray, trainable: np.ndarray, mirrored_size: int = 0) -> CodePrior:
-        """Fit a joint normal: what features say about the code is used, and how dimensions go together.
+        """Fit a joint normal of the trainable dimensions, with a mean that depends linearly on the fixed code.
 
-        The trainable code is never quite free of the features. Drawing it without regard to them
-        contradicts the condition, and the shape follows half of each.
+        The trainable code is never independent of the features. If it is drawn independently, it contradicts the
+        fixed code, and the shape lies between the two.
 
-        The last `mirrored_size` dimensions hold the asymmetry and change sign under mirroring. A gland
-        and its mirror image are equally likely, so they have mean 0 and no covariance with the others,
-        and features say nothing about their direction; but symmetry says how long they are.
+        The last `mirrored_size` dimensions hold the asymmetry and change sign under mirroring. A gland and its mirror
+        image are equally likely, so these dimensions have mean 0 and no covariance with the others. The features
+        determine their length, but not their direction.
         """
         slope, intercept = _regress(fixed, trainable)
         kept = trainable.shape[1] - mirrored_size
@@ -63,11 +63,11 @@ class CodePrior:
         return cls(slope, intercept, np.linalg.cholesky(covariance), asymmetry)
 
     def mean(self, fixed: np.ndarray) -> np.ndarray:
-        """Most plausible trainable code for a fixed code (n_fixed,), shape (k,)."""
+        """Return the most likely trainable code (k,) for a fixed code (n_fixed,)."""
         return fixed @ self.slope + self.intercept
 
     def draw(self, fixed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw a trainable code for a fixed code (n_fixed,), shape (k,)."""
+        """Draw a trainable code (k,) for a fixed code (n_fixed,)."""
         deviation = self.factor @ rng.standard_normal(len(self.intercept))
         if self.asymmetry is not None:
             deviation = self.asymmetry.rescaled(deviation, fixed)
@@ -76,17 +76,17 @@ class CodePrior:
 
 @dataclass(frozen=True)
 class Asymmetry:
-    """Length of the mirrored dimensions' code: its logarithm is linear in the fixed code.
+    """The length of the mirrored part of a code; its logarithm is linear in the fixed code.
 
-    Which symmetry a length comes to differs with the direction, so no noise is added to it.
+    The length is not random: codes of one length differ in symmetry already, by their direction.
 
     Attributes
     ----------
     size : int
         Mirrored dimensions, the last of the trainable code.
     slope : ndarray, shape (n_fixed,)
+        Of the logarithm of the length over the fixed code.
     intercept : float
-        Of the logarithm of the length.
     """
 
     size: int
@@ -101,14 +101,14 @@ class Asymmetry:
         return cls(size, slope[:, 0], float(intercept[0]))
 
     def rescaled(self, deviation: np.ndarray, fixed: np.ndarray) -> np.ndarray:
-        """Give the mirrored part of a deviation (k,) from the mean a length that fits the fixed code."""
+        """Scale the mirrored part of a deviation (k,) from the mean to the length for a fixed code."""
         odd = deviation[-self.size :]
         length = np.exp(fixed @ self.slope + self.intercept)
         return np.concatenate([deviation[: -self.size], odd * length / (np.linalg.norm(odd) + 1e-12)])
 
 
 def prior_of(model: ShapeModel) -> CodePrior:
-    """Fit the prior a model's settings name to its latent table."""
+    """Fit the prior that a model's settings name to its latent table."""
     fixed = model.conditioning.encode(model.features)
     table = model.latent_table.astype(np.float64)
     if model.settings.prior != "independent":
@@ -117,7 +117,7 @@ def prior_of(model: ShapeModel) -> CodePrior:
 
 
 def _regress(fixed: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least squares with a slight ridge: slope (n_fixed, m) and intercept (m,) of values (n, m)."""
+    """Return slope (n_fixed, m) and intercept (m,) of values (n, m), by least squares with a slight ridge."""
     design = np.hstack([fixed, np.ones((len(fixed), 1))])
     ridge = 1e-3 * len(fixed) * np.eye(design.shape[1])
     ridge[-1, -1] = 0.0
@@ -126,7 +126,7 @@ def _regress(fixed: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def mirror_covariance(centred: np.ndarray, mirrored_size: int) -> np.ndarray:
-    """Covariance of centred samples (n, k) whose last dimensions change sign under mirroring."""
+    """Estimate the covariance of centred samples (n, k) whose last dimensions change sign under mirroring."""
     if mirrored_size == 0:
         return shrunk_covariance(centred)
     kept = centred.shape[1] - mirrored_size
@@ -140,7 +140,7 @@ def shrunk_covariance(samples: np.ndarray) -> np.ndarray:
     """Estimate the covariance of centred samples (n, k), invertible even for n < k.
 
     The off-diagonal entries shrink towards 0 by the share that minimises the expected error
-    (Schäfer and Strimmer, Stat. Appl. Genet. Mol. Biol. 2005, target D).
+    (Schäfer and Strimmer, Stat. Appl. Genet. Mol. Biol. 2005, target D). Own code, because Slicer has no scikit-learn.
     """
     count = len(samples)
     scale = np.sqrt(np.mean(samples**2, axis=0)) + 1e-12
@@ -157,15 +157,15 @@ def shrunk_covariance(samples: np.ndarray) -> np.ndarray:
 
 
 def draw_features(model: ShapeModel, rng: np.random.Generator, targets: Targets = NO_TARGETS) -> np.ndarray:
-    """Draw features from the training cohort's joint distribution, given those asked for.
+    """Draw features from the training cohort's joint distribution, given targets.
 
-    A training case is drawn, one whose features lie near those asked for more often, and its other
-    features are taken with a little noise. An isthmus that is absent stays absent.
+    A training case is drawn, with a higher probability the nearer its features are to the targets. The features
+    without a target are those of the case, with a little noise. An absent isthmus stays absent.
 
     Returns
     -------
     ndarray, shape (3,)
-        In the order of `FEATURE_NAMES`; those asked for are as asked.
+        In the order of `FEATURE_NAMES`; a feature with a target has its value.
     """
     values = targets.as_dict()
     spread = model.features.std(axis=0) + 1e-9
@@ -173,9 +173,9 @@ def draw_features(model: ShapeModel, rng: np.random.Generator, targets: Targets 
     for name, value in values.items():
         column = FEATURE_NAMES.index(name)
         distance = np.abs(model.features[:, column] - value) / spread[column]
-        # Nearest case first, so that a wish beyond the cohort still has neighbours.
+        # Relative to the nearest case, so that a target outside the cohort has neighbours too.
         log_weight -= 0.5 * ((distance - distance.min()) / _NEARNESS_SD) ** 2
-    # No case may be near every wish; the one that is least far off still has a weight.
+    # Scaled by the largest weight, so that the sum is not 0 if no case is near all targets.
     weight = np.exp(log_weight - log_weight.max())
     row = rng.choice(len(model.features), p=weight / weight.sum())
     noise = rng.standard_normal(3) * _KERNEL_SD * spread

@@ -20,23 +20,22 @@ from .active_units import Layer
 from .conditioning import SCHEMES, Conditioning
 from .feature_map import FeatureMap
 from .network import SDFNetwork
-from .presets import TrainingSettings
+from .settings import TrainingSettings
 from .shipped import model_path
-from .tensors import load_tensors, save_tensors
+from .tensors import load_tensors, save_tensors, with_prefix, without_prefix
 
-FORMAT_VERSION = 1
-_MAP_PREFIX = "feature_map."
+FORMAT_VERSION = 2
 NOTICE = "Research software. Not for clinical use."
 
 
 def network_for(settings: TrainingSettings, fixed_size: int) -> SDFNetwork:
-    """Make the network that settings and a number of fixed dimensions ask for, with random weights."""
+    """Return a network with random weights, of the size that the settings and the fixed dimensions require."""
     return SDFNetwork(fixed_size + settings.latent_size, settings.hidden_layers, settings.hidden_width)
 
 
 @dataclass(frozen=True)
 class ShapeModel:
-    """Everything needed to make thyroids, and to say where the model comes from.
+    """A trained shape model: everything needed to generate thyroids, and the origin of the model.
 
     Attributes
     ----------
@@ -45,7 +44,7 @@ class ShapeModel:
     frame : Frame
         The cohort's `unit` frame.
     conditioning : Conditioning
-        How features become the fixed part of a code.
+        Encoding of features as the fixed part of a code.
     ids : tuple of str
         The training cases.
     features : ndarray, shape (n, 3)
@@ -53,11 +52,11 @@ class ShapeModel:
     latent_table : ndarray of float32, shape (n, k)
         Their trainable codes.
     settings : TrainingSettings
-        The choices the model was trained with.
+        Settings of the training.
     provenance : dict
         Cohort checksum and description, training summary, software versions, licence.
     feature_map : FeatureMap or None
-        What codes of this model come to, where that was learned after the training.
+        Estimate of the features of a code's surface, if the preset fits one.
     checksum : str
         SHA-256 of the file the model was loaded from; empty for a model not yet saved.
     """
@@ -95,25 +94,25 @@ class ShapeModel:
 
     @cached_property
     def layers(self) -> list[Layer]:
-        """The network's layers behind the first, ready to be gone through again and again."""
+        """The network's layers after the first."""
         return [Layer.of(layer.weight, layer.bias) for layer in self.network.layers[1:]]
 
     def index_of(self, case_id: str) -> int:
-        """Give the row of a training case."""
+        """Return the row of a training case.
+
+        Raises
+        ------
+        ModelError
+            It is not a training case.
+        """
         try:
             return self.ids.index(case_id)
         except ValueError:
             raise ModelError(f"'{case_id}' is not among the {len(self.ids)} training cases of this model.") from None
 
-    def feature_range(self, name: str, low: float = 0.0, high: float = 100.0) -> tuple[float, float]:
-        """Give two percentiles of a feature over the training cohort, in its unit."""
-        values = self.features[:, FEATURE_NAMES.index(name)]
-        first, last = np.percentile(values, [low, high])
-        return float(first), float(last)
-
     def save(self, path: Path | str) -> None:
         """Write the model file (safetensors with JSON metadata), replacing `path` in one step."""
-        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors = with_prefix("network.", self.network.state_dict())
         tensors |= {
             "latent_table": torch.from_numpy(self.latent_table),
             "features": torch.from_numpy(np.asarray(self.features, dtype=np.float64)),
@@ -121,7 +120,7 @@ class ShapeModel:
             "conditioning.sd": torch.from_numpy(self.conditioning.sd),
         }
         if self.feature_map is not None:
-            tensors |= {_MAP_PREFIX + name: value for name, value in self.feature_map.tensors().items()}
+            tensors |= with_prefix("feature_map.", self.feature_map.tensors())
         description = {
             "kind": "model",
             "format_version": FORMAT_VERSION,
@@ -148,13 +147,16 @@ class ShapeModel:
         Raises
         ------
         ModelError
-            The file is missing, damaged, not a model, or of a newer format.
+            The file is missing, damaged, not a model, or of another format version.
         """
         path = model_path(path)
         tensors, description = load_tensors(path, kind="model")
         try:
-            if description["format_version"] > FORMAT_VERSION:
+            version = description["format_version"]
+            if version > FORMAT_VERSION:
                 raise ModelError(f"{path} was written by a newer ThyroidSynth. Update the extension to open it.")
+            if version < FORMAT_VERSION:
+                raise ModelError(f"{path} was written by an older ThyroidSynth. Train the model again.")
             return cls._from_parts(tensors, description, sha256_of(path))
         except (InputError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(f"{path} is incomplete or inconsistent ({error}). Copy or train it again.") from error
@@ -170,15 +172,11 @@ class ShapeModel:
         latent_table = tensors["latent_table"].numpy()
         if not len(description["ids"]) == len(latent_table) == len(tensors["features"]):
             raise ValueError("ids, features and latent table differ in length")
-        with torch.device("meta"):  # The weights are read, not drawn: nobody's random numbers are used up.
+        with torch.device("meta"):  # Without random weights, so that the global random state does not change.
             network = network_for(settings, conditioning.size)
         network.to_empty(device="cpu")
-        prefix = "network."
-        weights = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-        network.load_state_dict(weights)
-        map_tensors = {
-            name[len(_MAP_PREFIX) :]: value for name, value in tensors.items() if name.startswith(_MAP_PREFIX)
-        }
+        network.load_state_dict(without_prefix("network.", tensors))
+        map_tensors = without_prefix("feature_map.", tensors)
         return cls(
             network=network.eval().requires_grad_(False),
             frame=Frame.from_json(description["frame"]),

@@ -1,8 +1,7 @@
-"""Chunks of arithmetic on all the threads that PyTorch may use, each chunk on one of them.
+"""Chunks of arithmetic on all threads of PyTorch, each chunk on one of them.
 
-PyTorch itself shares every single operation among its threads and waits for the last of them each time. A
-thread that takes a whole chunk through all its layers keeps it in its own cache and waits for nobody, also
-where other programs use the machine.
+PyTorch shares every single operation among its threads and waits for the slowest each time. A thread that takes a
+whole chunk through all layers keeps it in its own cache and waits only once, also while other programs use the CPU.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from typing import TypeVar
 import torch
 
 Chunk = TypeVar("Chunk")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
-_for_chunks: ContextVar[int | None] = ContextVar("threads that are kept for chunks", default=None)
+_reserved: ContextVar[int | None] = ContextVar("number of threads reserved for chunks", default=None)
 
 
 @contextmanager
 def computing_on(threads: int) -> Iterator[None]:
-    """Let PyTorch use so many threads, and as many as before afterwards."""
+    """Set the number of threads of PyTorch within a ``with`` block."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -36,31 +35,31 @@ def computing_on(threads: int) -> Iterator[None]:
 
 @contextmanager
 def threads_for_chunks() -> Iterator[int]:
-    """Keep PyTorch's threads for chunks, and give their number; other operations use the calling thread alone.
+    """Reserve PyTorch's threads for chunks within a ``with`` block, and return their number.
 
-    Threads that have shared an operation look out for the next one for a while, without rest. On a processor
-    with few cores they take them from those that work on chunks.
+    Other operations then use the calling thread alone. Threads that have shared an operation spin for a while, waiting
+    for the next one; on a CPU with few cores they would take them from the chunks.
     """
-    kept = _for_chunks.get()
-    if kept is not None:
-        yield kept
+    reserved = _reserved.get()
+    if reserved is not None:
+        yield reserved
         return
     threads = torch.get_num_threads()
-    token = _for_chunks.set(threads)
+    token = _reserved.set(threads)
     try:
         with computing_on(1):
             yield threads
     finally:
-        _for_chunks.reset(token)
+        _reserved.reset(token)
 
 
-def in_threads(work: Callable[[Chunk], Found], chunks: Sequence[Chunk]) -> list[Found]:
-    """Do the work on every chunk, and give what it gave in their order.
+def in_threads(work: Callable[[Chunk], Result], chunks: Sequence[Chunk]) -> list[Result]:
+    """Return the results of a function for all chunks, in their order.
 
     Parameters
     ----------
     work : callable
-        Must not depend on other chunks' work, nor use this function itself.
+        Must neither depend on the work on other chunks nor call `in_threads`.
     chunks : sequence
     """
     with threads_for_chunks() as threads:
@@ -69,26 +68,22 @@ def in_threads(work: Callable[[Chunk], Found], chunks: Sequence[Chunk]) -> list[
         return list(_pool(threads).map(work, chunks))
 
 
-def in_turn(work: Callable[[Chunk], Found], chunks: Sequence[Chunk]) -> list[Found]:
-    """Do the same on the calling thread alone: for so little that threads would only be in each other's way."""
+def in_turn(work: Callable[[Chunk], Result], chunks: Sequence[Chunk]) -> list[Result]:
+    """Return the same as `in_threads`, computed on the calling thread: faster for small chunks."""
     with threads_for_chunks():
         return [work(chunk) for chunk in chunks]
 
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Give so many threads of which each computes by itself."""
-    pool = ThreadPoolExecutor(threads, "chunks", initializer=_compute_alone)
-    list(pool.map(_nothing, range(4 * threads)))
+    """Return a pool whose threads compute each operation alone."""
+    pool = ThreadPoolExecutor(threads, "chunks", initializer=_use_one_thread)
+    # A pool starts a thread only while all others are busy.
+    list(pool.map(time.sleep, [0.001] * 4 * threads))
     return pool
 
 
-def _compute_alone() -> None:
-    # A thread takes the number of all when it is first asked for, also by a product: asked for now, it is not later.
+def _use_one_thread() -> None:
+    # A thread adopts the global number at its first operation. Asking for it first makes the setting permanent.
     torch.get_num_threads()
     torch.set_num_threads(1)
-
-
-def _nothing(number: int) -> None:
-    """Keep a thread busy for a moment, so that the pool starts the next one."""
-    time.sleep(0.001)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ThyroidSynthLib.geometry.sampling import SURFACE_SHARE
-from ThyroidSynthLib.model.presets import TrainingSettings
+from ThyroidSynthLib.model.settings import TrainingSettings
 
 
 @dataclass(frozen=True)

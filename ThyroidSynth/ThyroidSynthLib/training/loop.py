@@ -19,7 +19,7 @@ import torch
 from ThyroidSynthLib.common.errors import Cancelled, ModelError
 from ThyroidSynthLib.common.progress import ShouldStop, never
 from ThyroidSynthLib.dataset.row_view import RowView
-from ThyroidSynthLib.model.presets import TrainingSettings
+from ThyroidSynthLib.model.settings import TrainingSettings
 from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.threads import threads_for_chunks
 
@@ -170,9 +170,9 @@ def _run_epoch(state: TrainingState, samples: Samples, loss_function: SDFLoss, p
     with threads_for_chunks():
         for batch in draw_batches(cases, samples.shape[1], settings, rng):
             sums += _take_step(state, batch, samples, loss_function, process_group) * len(batch.shapes)
-    losses = dict(zip(("total", "sdf", "latent"), (sums / cases).tolist(), strict=True))
-    if settings.correlation_weight > 0 and state.conditioning.size > 0:
-        losses["correlation"] = _take_correlation_step(state)
+        losses = dict(zip(("total", "sdf", "latent"), (sums / cases).tolist(), strict=True))
+        if settings.correlation_weight > 0 and state.conditioning.size > 0:
+            losses["correlation"] = _take_correlation_step(state)
     state.losses, state.epoch = losses, state.epoch + 1
 
 
@@ -273,11 +273,11 @@ def seconds_per_epoch(
             _take_step(state, batch, samples, loss_function, ALONE)
             steps, shapes = steps + 1, shapes + len(batch.shapes)
         _wait_for(where)
-    seconds = (time.monotonic() - began) / shapes * cases
-    if settings.correlation_weight > 0 and state.conditioning.size > 0:
-        began = time.monotonic()
-        _take_correlation_step(state)
-        seconds += time.monotonic() - began
+        seconds = (time.monotonic() - began) / shapes * cases
+        if settings.correlation_weight > 0 and state.conditioning.size > 0:
+            began = time.monotonic()
+            _take_correlation_step(state)
+            seconds += time.monotonic() - began
     return seconds
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 
-from ThyroidSynthLib.model.presets import TrainingSettings
+from ThyroidSynthLib.model.settings import TrainingSettings
 
 # Adam moves every code at every step, by its momentum. In a table of more codes than this that costs more than it
 # gains; then only the codes of a step's shapes are moved, if the settings allow it.

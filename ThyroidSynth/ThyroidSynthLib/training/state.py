@@ -15,7 +15,7 @@ from ThyroidSynthLib.common.errors import ModelError
 from ThyroidSynthLib.dataset.row_view import RowView
 from ThyroidSynthLib.model.conditioning import Conditioning
 from ThyroidSynthLib.model.network import SDFNetwork
-from ThyroidSynthLib.model.presets import TrainingSettings
+from ThyroidSynthLib.model.settings import TrainingSettings
 from ThyroidSynthLib.model.shape_model import ShapeModel, network_for
 from ThyroidSynthLib.model.tensors import load_tensors, save_tensors, with_prefix, without_prefix
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from ThyroidSynthLib.cli.shared.arguments import natural, positive_int
 from ThyroidSynthLib.cli.shared.console import Console, Result
-from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS, VARIANTS
+from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS
+from ThyroidSynthLib.model.settings import VARIANTS
 
 NAME = "cross-validate"
 SUMMARY = "train and evaluate over folds and seeds"
@@ -84,7 +85,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.evaluation import REPORT_FILE
     from ThyroidSynthLib.evaluation.comparison.cross_validation import cross_validate
     from ThyroidSynthLib.evaluation.comparison.runs import CrossValidationOptions
-    from ThyroidSynthLib.evaluation.experiments.options import EvaluationOptions
+    from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
 
     try:
         held_out = held_out_of(options.held_out)
@@ -124,15 +125,14 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 
 def summary_lines(document: dict[str, Any]) -> list[str]:
     """Return the headline measures of a cross-validation, one per line."""
-    from ThyroidSynthLib.evaluation.comparison.cross_validation_page import TILES
+    from ThyroidSynthLib.evaluation.comparison.cross_validation_report import SUMMARY_MEASURES
     from ThyroidSynthLib.evaluation.metrics.headline import MEASURES
 
     found = {each["key"]: each for each in document["measures"]}
     lines = []
     for measure in MEASURES:
-        if measure.key in TILES and measure.key in found:
+        if measure.key in SUMMARY_MEASURES and measure.key in found:
             each = found[measure.key]
             sd = "" if each["sd"] is None else f" ± {measure.text(each['sd'])}"
-            unit = f" {measure.unit}" if measure.unit not in ("", "%") else ""
-            lines.append(f"  {measure.group}, {measure.label}: {measure.text(each['mean'])}{sd}{unit}")
+            lines.append(f"  {measure.group}, {measure.label}: {measure.text(each['mean'])}{sd}{measure.suffix}")
     return lines

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ThyroidSynthLib.cli.shared.arguments import natural, not_negative
 from ThyroidSynthLib.cli.shared.console import Console, Result
-from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS, VARIANTS
+from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS
+from ThyroidSynthLib.model.settings import VARIANTS
 
 NAME = "train"
 SUMMARY = "train a model on a cohort"

@@ -154,8 +154,8 @@ def _fitted(seen: _Seen, seed: int) -> FeatureMap:
     return FeatureMap(
         code_mean=code_mean,
         code_sd=code_sd,
-        target_mean=target_mean,
-        target_sd=target_sd,
+        output_mean=target_mean,
+        output_sd=target_sd,
         error=error.numpy().astype(np.float64),
         **{name: value.detach().numpy().astype(np.float64) for name, value in network.named_parameters()},
     )

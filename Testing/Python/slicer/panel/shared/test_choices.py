@@ -11,7 +11,8 @@ def test_choices_have_the_values_of_the_library(slicer_app):
     from ThyroidSynthLib.generation.cohort.marginals import KINDS
     from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
     from ThyroidSynthLib.imaging.mesh_files import SPACES
-    from ThyroidSynthLib.model.presets import PRESETS, VARIANTS
+    from ThyroidSynthLib.model.presets import PRESETS
+    from ThyroidSynthLib.model.settings import VARIANTS
     from ThyroidSynthLib.slicer.panel.shared import choices
 
     assert values(choices.Preset) == set(PRESETS)

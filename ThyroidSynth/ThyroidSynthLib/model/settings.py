@@ -1,0 +1,134 @@
+"""The settings of a training. Together with the cohort they determine the model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ThyroidSynthLib.common.errors import InputError
+
+from .conditioning import SCHEMES
+
+VARIANTS = ("baseline", "fixed", "correlation")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The settings of a training; the defaults are as published (paper, sections 2 and 3).
+
+    Attributes
+    ----------
+    preset : str
+        Name of the preset they come from.
+    variant : str
+        "baseline" has no fixed features, "fixed" has them, "correlation" adds the correlation loss.
+    epochs : int
+        Passes over the cohort; each takes `samples_per_shape` samples of every shape.
+    samples_per_shape : int
+        Random samples of a shape per epoch.
+    surface_share : float or None
+        Share of these on the surface, where the SDF is 0. None takes samples as they are stored: four fifths. With
+        fewer, the learned field crosses the surface as steeply as a distance does; with so many zeros it is flatter,
+        because a gentle slope costs least where the position of the surface is uncertain.
+    shapes_per_step : int
+        Shapes in one optimiser step.
+    learning_rate : float
+        Adam's learning rate for the network, at the start of the schedule.
+    latent_learning_rate : float
+        The same for the latent table.
+    schedule : str
+        "constant" or "cosine" (down to a hundredth over the epochs).
+    latent_size : int
+        Trainable latent dimensions.
+    mirrored_size : int
+        How many of them, the last ones, change sign when the gland is mirrored. Above 0, every shape is mirrored in a
+        random half of its steps, so that these dimensions hold its asymmetry and no others do. The features of a
+        shape and of its mirror image are the same.
+    latent_init_sd : float
+        SD of their initial values.
+    drawn_codes_only : bool
+        Whether, in a large cohort, a step moves only the codes of its own shapes (see `training.optimiser`).
+    latent_weight : float
+        Weight λ of the codes' squared length in the loss.
+    correlation_weight : float
+        Weight of the correlation loss, applied to the whole latent table after each epoch.
+    conditioning : str
+        Encoding of the fixed features, see `conditioning.SCHEMES`.
+    prior : str
+        How trainable codes are drawn: from "independent" normals, "conditional" on the features, or "measured":
+        conditional, then moved with the help of features measured on surfaces of the trained model.
+    hidden_layers, hidden_width : int
+        Size of the network.
+    seed : int
+        Random seed of the weights, the latent table and every epoch's samples.
+
+    Raises
+    ------
+    InputError
+        A setting is out of its range.
+    """
+
+    preset: str
+    variant: str
+    epochs: int = 10_000
+    samples_per_shape: int = 1000
+    surface_share: float | None = None
+    shapes_per_step: int = 1
+    learning_rate: float = 3e-4
+    latent_learning_rate: float = 3e-4
+    schedule: str = "constant"
+    latent_size: int = 64
+    mirrored_size: int = 0
+    latent_init_sd: float = 0.01
+    drawn_codes_only: bool = False
+    latent_weight: float = 1e-4
+    correlation_weight: float = 1e-5
+    conditioning: str = "linear"
+    prior: str = "independent"
+    hidden_layers: int = 3
+    hidden_width: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "samples_per_shape", "shapes_per_step", "latent_size", "hidden_layers", "hidden_width"):
+            self._require(name, getattr(self, name) >= 1, "must be at least 1")
+        for name in ("learning_rate", "latent_learning_rate", "latent_init_sd"):
+            self._require(name, 0 < getattr(self, name) < math.inf, "must be positive")
+        for name in ("latent_weight", "correlation_weight", "mirrored_size", "seed"):
+            self._require(name, 0 <= getattr(self, name) < math.inf, "must be 0 or more")
+        share = self.surface_share
+        self._require("surface_share", share is None or 0 <= share <= 1, "must be between 0 and 1")
+        fits = self.mirrored_size <= self.latent_size
+        self._require("mirrored_size", fits, f"must be at most 'latent_size', {self.latent_size}")
+        schemes = ["none"] if self.variant == "baseline" else [name for name in SCHEMES if name != "none"]
+        self._require("variant", self.variant in VARIANTS, f"must be one of {', '.join(VARIANTS)}")
+        for name, choices in (
+            ("schedule", ("constant", "cosine")),
+            ("prior", ("independent", "conditional", "measured")),
+            ("conditioning", schemes),
+        ):
+            valid = getattr(self, name) in choices
+            self._require(name, valid, f"must be one of {', '.join(choices)} for the variant '{self.variant}'")
+
+    def _require(self, name: str, valid: bool, rule: str) -> None:
+        if not valid:
+            raise InputError(f"The training setting '{name}' is {getattr(self, name)!r}, but it {rule}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as a plain dictionary."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> TrainingSettings:
+        """Read the dictionary that `to_json` returned.
+
+        Raises
+        ------
+        InputError
+            A setting is unknown or out of its range.
+        """
+        unknown = sorted(set(value) - {field.name for field in fields(cls)})
+        if unknown:
+            raise InputError(f"There is no training setting {', '.join(unknown)}. Remove it or update ThyroidSynth.")
+        return cls(**value)
