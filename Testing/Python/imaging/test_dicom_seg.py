@@ -1,3 +1,5 @@
+"""DICOM segmentations are read in the right place, and damaged ones are refused."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +16,7 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.dicom_seg import is_dicom_seg, read_dicom_seg
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 
-# An odd number of pixels a frame: packed bits then begin within a byte.
+# With an odd number of pixels per frame, frames of packed bits begin within a byte.
 SHAPE = (40, 37, 45)
 GLAND, WINDPIPE = two_masks(SHAPE)
 RAS = affine(spacing_mm=(0.9, 1.1, 1.5), degrees=8.0)
@@ -39,7 +41,7 @@ def assert_in_place(mask, expected: np.ndarray, ras: np.ndarray = RAS) -> None:
 
 
 @pytest.mark.parametrize("omit", [True, False])
-def test_binary_segments_are_found_by_code_and_lie_in_place(tmp_path, images, omit):
+def test_binary_segments_are_found_by_code_and_read_in_place(tmp_path, images, omit):
     masks = {"liver": np.roll(GLAND, 5, axis=2), **MASKS}
     path = write_seg(tmp_path / "x.dcm", masks, images, codes_of={**CODES, "liver": LIVER_CODE}, omit_empty_frames=omit)
     assert is_dicom_seg(path)
@@ -47,19 +49,19 @@ def test_binary_segments_are_found_by_code_and_lie_in_place(tmp_path, images, om
     assert_in_place(found[THYROID], GLAND)
     assert_in_place(found[TRACHEA], WINDPIPE)
     assert notes == ()
-    # The CT that the frames refer to tells how far the scan goes on where frames were left out.
+    # Frames were left out, so the extent of the scan follows from the CT that the frames refer to.
     assert found[THYROID].scan.shape == SHAPE
     assert found[THYROID].first_kji.tolist() == [int(axis.min()) for axis in np.nonzero(GLAND)]
 
 
-def test_segments_without_a_telling_code_are_found_by_their_label(tmp_path, images):
+def test_segments_without_a_known_code_are_found_by_their_label(tmp_path, images):
     found, _ = read_dicom_seg(write_seg(tmp_path / "x.dcm", LOW, images))
     assert_in_place(found[THYROID], GLAND)
     assert_in_place(found[TRACHEA], WINDPIPE)
 
 
-def test_slices_left_out_within_a_gland_are_empty(tmp_path, images):
-    # Every second slice of everything is missing: the spacing is the file's own word then.
+def test_slices_without_a_frame_are_empty(tmp_path, images):
+    # Every second slice is missing in all segments, so the spacing must be read from the header.
     comb = (np.arange(SHAPE[0]) % 2 == 0)[:, None, None].astype(np.uint8)
     thinned = {"a": GLAND * comb, "b": WINDPIPE * comb}
     found, _ = read_dicom_seg(write_seg(tmp_path / "x.dcm", thinned, images, codes_of=CODES))
@@ -67,7 +69,7 @@ def test_slices_left_out_within_a_gland_are_empty(tmp_path, images):
     assert_in_place(found[TRACHEA], thinned["b"])
 
 
-def test_a_stack_from_top_to_bottom_lies_in_place(tmp_path):
+def test_slices_from_top_to_bottom_are_read_in_place(tmp_path):
     flipped = RAS.copy()
     flipped[:3, 3] += (SHAPE[0] - 1) * RAS[:3, 2]
     flipped[:3, 2] = -RAS[:3, 2]
@@ -88,7 +90,7 @@ def _in_plane(mask: np.ndarray) -> list[int]:
     return distances
 
 
-def test_fractional_segments_count_from_half_on(tmp_path, images):
+def test_voxels_of_fractional_segments_are_inside_from_half_on(tmp_path, images):
     soft = np.where(GLAND, 0.6, 0.3 * np.roll(GLAND, 2, axis=1))
     masks = {"a": soft.astype(np.float32), "b": WINDPIPE.astype(np.float32)}
     path = write_seg(tmp_path / "x.dcm", masks, images, kind="FRACTIONAL", codes_of=CODES, max_fractional_value=200)
@@ -115,7 +117,7 @@ def test_other_transfer_syntaxes_are_read(tmp_path, images, syntax):
     assert_in_place(found[THYROID], GLAND)
 
 
-def test_compressed_frames_are_unpacked(tmp_path, images):
+def test_compressed_frames_are_decoded(tmp_path, images):
     masks = {name: mask.astype(np.float32) for name, mask in MASKS.items()}
     path = write_seg(
         tmp_path / "x.dcm",
@@ -129,7 +131,7 @@ def test_compressed_frames_are_unpacked(tmp_path, images):
     assert_in_place(found[THYROID], GLAND)
 
 
-def test_a_gland_cut_by_the_scan_is_told_although_empty_frames_are_left_out(tmp_path, images):
+def test_a_gland_cut_by_the_scan_is_detected_without_empty_frames(tmp_path, images):
     cut = np.roll(GLAND, SHAPE[0] - 1 - int(np.nonzero(GLAND)[0].max()), axis=0)
     write_seg(tmp_path / "case" / "x.dcm", {"a": cut, "b": cut * 0 + WINDPIPE * (cut.any(axis=(1, 2))[:, None, None])},
               images, codes_of=CODES)  # fmt: skip
@@ -140,7 +142,7 @@ def test_a_gland_cut_by_the_scan_is_told_although_empty_frames_are_left_out(tmp_
     assert CUT_BY_BORDER not in check_case(read_case(find_cases(whole)[0])).reasons
 
 
-def test_where_the_scan_ends_is_not_guessed_without_references(tmp_path, images):
+def test_the_end_of_the_scan_is_unknown_without_references_to_images(tmp_path, images):
     only = {"a": GLAND, "b": WINDPIPE * GLAND.any(axis=(1, 2))[:, None, None]}
     path = write_seg(tmp_path / "x.dcm", only, images, codes_of=CODES)
     dataset = pydicom.dcmread(path)
@@ -150,10 +152,10 @@ def test_where_the_scan_ends_is_not_guessed_without_references(tmp_path, images)
     found, notes = read_dicom_seg(path)
     assert_in_place(found[THYROID], GLAND)
     assert found[THYROID].border_distance_voxels == 1
-    assert any("not known" in note for note in notes)
+    assert any("unknown" in note for note in notes)
 
 
-def test_a_folder_with_one_segmentation_among_images_is_a_case_and_one_with_several_holds_cases(tmp_path, images):
+def test_a_folder_with_one_segmentation_is_a_case_and_one_with_two_segmentations_is_two(tmp_path, images):
     folder = tmp_path / "patient"
     write_seg(folder / "1.2.840.7", MASKS, images, codes_of=CODES)
     for image in images[:3]:
@@ -187,33 +189,33 @@ def _cut_short(dataset: pydicom.Dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
-        (lambda dataset: _without(dataset, "PlanePositionSequence"), "where its frames lie"),
+        (lambda dataset: _without(dataset, "PlanePositionSequence"), "no positions of its frames"),
         (lambda dataset: _without(dataset, "SegmentIdentificationSequence"), "which frame belongs"),
         (_shift_a_frame, "unevenly spaced"),
-        (_repeat_a_frame, "in one place"),
+        (_repeat_a_frame, "at the same position"),
         (_cut_short, "too early"),
         (lambda dataset: setattr(dataset, "NumberOfFrames", 3), "describes"),
         (lambda dataset: delattr(dataset, "PixelData"), "no pixels"),
         (lambda dataset: delattr(dataset, "Rows"), "damaged or incomplete"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(tmp_path, images, spoil, said):
+def test_the_message_names_what_is_wrong_with_a_file(tmp_path, images, spoil, message):
     path = write_seg(tmp_path / "x.dcm", MASKS, images, codes_of=CODES)
     dataset = pydicom.dcmread(path)
     spoil(dataset)
     dataset.save_as(path)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read_dicom_seg(path)
 
 
-def test_files_that_are_no_segmentation_are_refused(tmp_path, images):
+def test_a_file_that_is_not_a_segmentation_is_refused(tmp_path, images):
     path = tmp_path / "ct.dcm"
     images[0].save_as(path, enforce_file_format=True)
     with pytest.raises(InputError, match="nor a DICOM"):
         find_cases(path)
-    with pytest.raises(InputError, match="no segmentation"):
+    with pytest.raises(InputError, match="not a DICOM segmentation"):
         read_dicom_seg(path)
     text = tmp_path / "x.dcm"
     text.write_text("nothing of the kind")
@@ -226,6 +228,6 @@ def test_files_that_are_no_segmentation_are_refused(tmp_path, images):
         read_dicom_seg(neither)
 
 
-def test_a_class_map_for_two_mask_files_is_refused_rather_than_ignored(tmp_path):
+def test_a_class_map_for_two_mask_files_is_refused(tmp_path):
     with pytest.raises(InputError, match="Leave the class map out"):
         find_cases(class_map="total-v2", thyroid=tmp_path / "a.nii.gz", trachea=tmp_path / "b.nii.gz")

@@ -1,4 +1,4 @@
-"""Maps of many structures from the files that TotalSegmentator and Slicer leave."""
+"""Label maps are read from the files that TotalSegmentator and Slicer write."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_multi_label_nifti_keeps_its_numbers_and_names(tmp_path):
     np.testing.assert_allclose(found.volume.ijk_to_ras, affine(degrees=5), atol=1e-5)
 
 
-def test_a_map_without_names_needs_to_be_told_whose_numbers_it_holds(tmp_path):
+def test_a_label_map_without_names_needs_a_class_map(tmp_path):
     path = write_nifti(tmp_path / "ml.nii.gz", np.where(MAP == 0, 5, MAP).astype("f4"), affine())
 
     with pytest.raises(InputError, match="total-v2"):
@@ -34,7 +34,7 @@ def test_a_map_without_names_needs_to_be_told_whose_numbers_it_holds(tmp_path):
     assert read_label_map(path, class_map="total-v2").names == {5: "label 5", 16: "trachea", 17: "thyroid_gland"}
 
 
-def test_a_folder_of_masks_is_stacked_in_the_order_of_its_names(tmp_path):
+def test_a_folder_of_masks_is_combined_in_alphabetical_order(tmp_path):
     write_case(tmp_path / "s1", THYROID, TRACHEA, affine())
     write_nifti(tmp_path / "s1" / "segmentations" / "skull.nii.gz", np.zeros_like(THYROID), affine())
 
@@ -49,7 +49,7 @@ def test_masks_of_different_scans_are_refused(tmp_path):
     write_case(tmp_path / "s1", THYROID, TRACHEA, affine())
     write_nifti(tmp_path / "s1" / "segmentations" / "skull.nii.gz", THYROID, affine(origin=(0, 0, 0)))
 
-    with pytest.raises(InputError, match="different grids"):
+    with pytest.raises(InputError, match="the grid of thyroid_gland differs"):
         read_label_map(tmp_path / "s1")
 
 
@@ -66,14 +66,14 @@ def test_a_slicer_segmentation_is_read_by_its_segments(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x.png", "missing.nii.gz", "empty"])
-def test_what_is_no_map_is_refused(tmp_path, name):
+def test_a_path_that_is_not_a_label_map_is_refused(tmp_path, name):
     if name == "empty":
         (tmp_path / name).mkdir()
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=f"{name} (is not a label map|does not exist|has no masks)"):
         read_label_map(tmp_path / name)
 
 
-def test_fractions_and_two_thyroids_are_refused(tmp_path):
+def test_fractional_values_and_two_thyroids_are_refused(tmp_path):
     path = write_nifti(tmp_path / "p.nii.gz", MAP.astype("f4") / 3, affine())
     with pytest.raises(InputError, match="fractional"):
         read_label_map(path, class_map="total-v2")

@@ -1,4 +1,4 @@
-"""Names of labels in NIfTI and NRRD files: as TotalSegmentator and Slicer write and read them."""
+"""Label names in NIfTI and NRRD files, as TotalSegmentator and Slicer write and read them."""
 
 import gzip
 import struct
@@ -33,7 +33,7 @@ def labels():
 
 
 @pytest.mark.parametrize("suffix", ["nii.gz", "nii"])
-def test_a_nifti_file_holds_the_names_and_the_same_voxels(tmp_path, labels, suffix):
+def test_a_nifti_file_has_the_names_and_the_same_voxels(tmp_path, labels, suffix):
     path = tmp_path / f"map.{suffix}"
     write_label_map(labels, path, names=NAMES)
 
@@ -46,7 +46,7 @@ def test_a_nifti_file_holds_the_names_and_the_same_voxels(tmp_path, labels, suff
     assert np.allclose(image.GetOrigin(), [-30.0, -40.0, -50.0])
 
 
-def test_the_extension_keeps_to_the_standard(tmp_path, labels):
+def test_the_header_extension_complies_with_the_standard(tmp_path, labels):
     path = tmp_path / "map.nii.gz"
     write_label_map(labels, path, names=NAMES)
 
@@ -93,7 +93,7 @@ def test_a_seg_nrrd_opens_in_slicer_as_a_segmentation(tmp_path, labels):
     )
 
 
-def test_names_that_do_not_come_back_are_an_error_and_leave_nothing(tmp_path, labels, monkeypatch):
+def test_a_file_whose_names_read_back_differently_is_not_left(tmp_path, labels, monkeypatch):
     from ThyroidSynthLib.imaging import label_map_files as export
 
     monkeypatch.setattr(export, "_names_in", lambda path: {})
@@ -102,23 +102,23 @@ def test_names_that_do_not_come_back_are_an_error_and_leave_nothing(tmp_path, la
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_plain_nrrd_is_no_place_for_names(tmp_path, labels):
+def test_names_are_refused_for_a_plain_nrrd(tmp_path, labels):
     with pytest.raises(OutputError, match=r"\.seg\.nrrd"):
         write_label_map(labels, tmp_path / "map.nrrd", names=NAMES)
 
 
-def test_the_same_map_gives_the_same_bytes(tmp_path, labels):
+def test_the_same_label_map_is_written_with_the_same_bytes(tmp_path, labels):
     for name in ("a", "b"):
         write_label_map(labels, tmp_path / f"{name}.nii.gz", names=NAMES)
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
 
 
-def test_the_table_beside_it_lists_the_names(tmp_path):
+def test_the_names_are_written_as_a_table(tmp_path):
     write_names_table(NAMES, tmp_path / "names.csv")
     assert (tmp_path / "names.csv").read_text(encoding="utf-8").splitlines()[:2] == ["label,name", "1,trachea"]
 
 
-def test_the_module_loads_nothing_heavy():
+def test_importing_the_writer_loads_no_heavy_package():
     program = "import sys, ThyroidSynthLib.imaging.label_map_files; print(*sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"torch", "SimpleITK", "scipy"} & set(result.stdout.split())

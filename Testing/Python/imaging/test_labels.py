@@ -1,3 +1,5 @@
+"""Thyroid and trachea are identified by code, name or class map."""
+
 from __future__ import annotations
 
 import pytest
@@ -17,18 +19,18 @@ NAMES = {1: "spleen", 16: "trachea", 17: "thyroid_gland", 91: "skull"}
 
 
 @pytest.mark.parametrize("name", ["thyroid", "Thyroid Gland", "thyroid_gland", " THYROID-GLAND "])
-def test_the_thyroid_is_known_by_its_whole_names(name):
+def test_the_thyroid_is_identified_by_its_name(name):
     assert structure_called(name) is THYROID
 
 
 @pytest.mark.parametrize(
     "name", ["thyroid cartilage", "sternothyroid", "parathyroid", "thyroid_nodule", "tracheal wall", ""]
 )
-def test_structures_that_only_hold_the_name_are_others(name):
+def test_names_that_contain_thyroid_or_trachea_are_other_structures(name):
     assert structure_called(name) is None
 
 
-def test_a_terminology_entry_counts_by_its_type_not_its_region():
+def test_a_terminology_entry_is_identified_by_its_type_not_its_region():
     context = "Segmentation category and type - 3D Slicer General Anatomy list"
     anatomy = "Anatomic codes - DICOM master list"
     gland = f"{context}~SCT^123037004^Anatomical Structure~SCT^69748006^Thyroid~^^~{anatomy}~^^~^^"
@@ -39,21 +41,21 @@ def test_a_terminology_entry_counts_by_its_type_not_its_region():
     assert structure_coded("") is None
 
 
-def test_names_are_found_in_any_extension_and_past_its_padding():
+def test_names_are_found_in_any_extension_with_padding():
     extensions = [(6, b"a comment"), (4, b"\x00\x01binary"), (0, caret_xml(NAMES) + bytes(11))]
     assert names_in_extensions(extensions) == NAMES
 
 
-def test_broken_or_dangerous_xml_gives_no_names():
+def test_damaged_xml_and_xml_with_entities_give_no_names():
     bomb = b'<!DOCTYPE x [<!ENTITY a "b">]><LabelTable><Label Key="1">&a;</Label></LabelTable>'
     assert names_in_extensions([(0, caret_xml(NAMES)[:-20]), (0, bomb)]) == {}
 
 
-def test_names_decide_whatever_the_numbers():
+def test_names_are_used_whatever_the_numbers():
     assert labels_of_structures("f", {5: "thyroid", 9: "Trachea", 17: "liver"}, None) == {THYROID: 5, TRACHEA: 9}
 
 
-def test_numbers_count_only_when_the_user_says_whose_they_are():
+def test_numbers_are_used_only_with_a_class_map():
     with pytest.raises(InputError, match="total-v2"):
         labels_of_structures("f.nii.gz", {}, None)
     assert labels_of_structures("f.nii.gz", {}, "total-v2") == {THYROID: 17, TRACHEA: 16}
@@ -61,17 +63,17 @@ def test_numbers_count_only_when_the_user_says_whose_they_are():
 
 def test_a_class_map_that_contradicts_the_names_is_refused():
     assert labels_of_structures("f", NAMES, "total-v2")[THYROID] == 17
-    with pytest.raises(InputError, match="otherwise than class map"):
+    with pytest.raises(InputError, match="contradict class map"):
         labels_of_structures("f", {16: "prostate", 5: "trachea"}, "total-v2")
-    with pytest.raises(InputError, match="not known"):
+    with pytest.raises(InputError, match="no class map 'total-v9'"):
         labels_of_structures("f", {}, "total-v9")
 
 
-def test_a_file_of_other_organs_is_refused_with_what_it_names():
+def test_the_message_lists_the_structures_of_a_file_without_thyroid_and_trachea():
     with pytest.raises(InputError, match="spleen"):
         labels_of_structures("f", {1: "spleen", 2: "liver"}, None)
 
 
 def test_two_labels_of_one_structure_are_refused():
-    with pytest.raises(InputError, match="both label 3 and label 4"):
+    with pytest.raises(InputError, match="label 3 and label 4 are both"):
         labels_of_structures("f", {3: "thyroid", 4: "thyroid_gland"}, None)

@@ -1,3 +1,5 @@
+"""NIfTI files of every form are read with the right geometry, and damaged ones are refused."""
+
 from __future__ import annotations
 
 import gzip
@@ -16,7 +18,7 @@ ARRAY = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("second", [False, True])
-def test_every_form_of_nifti_gives_the_same_voxels_and_place(tmp_path, name, order, second):
+def test_every_form_of_nifti_gives_the_same_voxels_and_geometry(tmp_path, name, order, second):
     ras = affine(degrees=3.6, spacing_mm=(1.5, 1.25, 2.0))
     path = write_nifti(tmp_path / name, ARRAY, ras, order=order, second=second)
     volume = read_nifti(path)
@@ -25,7 +27,7 @@ def test_every_form_of_nifti_gives_the_same_voxels_and_place(tmp_path, name, ord
 
 
 @pytest.mark.parametrize("degrees", [0.0, 12.0])
-def test_a_place_given_as_qform_is_that_of_the_sform(tmp_path, degrees):
+def test_a_qform_gives_the_geometry_of_the_equivalent_sform(tmp_path, degrees):
     ras = affine(degrees=degrees)
     path = write_nifti(tmp_path / "q.nii", ARRAY, ras, placed_by="qform")
     assert np.allclose(read_header(path).grid.ijk_to_ras, ras, atol=1e-5)
@@ -37,7 +39,7 @@ def test_mirrored_axes_are_kept_in_a_qform(tmp_path):
     assert np.allclose(read_header(path).grid.ijk_to_ras, ras, atol=1e-5)
 
 
-def test_geometry_agrees_with_simpleitk_where_simpleitk_reads_it(tmp_path):
+def test_geometry_is_that_of_simpleitk_for_axes_at_right_angles(tmp_path):
     import SimpleITK
 
     from ThyroidSynthLib.geometry.volume import volume_from_sitk
@@ -48,19 +50,19 @@ def test_geometry_agrees_with_simpleitk_where_simpleitk_reads_it(tmp_path):
     assert np.array_equal(read_nifti(path).array, other.array)
 
 
-def test_a_slightly_sheared_grid_is_read_as_written_though_simpleitk_refuses_it(tmp_path):
+def test_a_slightly_sheared_grid_is_read_as_written(tmp_path):
     ras = affine(degrees=3.6)
     ras[0, 1] += 2e-3
     path = write_nifti(tmp_path / "sheared.nii.gz", ARRAY, ras)
     assert np.allclose(read_volume(path).ijk_to_ras, ras, atol=1e-5)
 
 
-def test_scaled_values_are_the_values_meant(tmp_path):
+def test_values_are_scaled_by_slope_and_intercept(tmp_path):
     path = write_nifti(tmp_path / "a.nii", ARRAY, affine(), slope=2.0, intercept=-10.0)
     assert np.allclose(read_nifti(path).array, ARRAY * 2.0 - 10.0)
 
 
-def test_gzip_is_recognised_by_content_and_in_several_members(tmp_path):
+def test_gzip_is_recognised_by_content_and_read_in_several_members(tmp_path):
     whole = write_nifti(tmp_path / "a.nii", ARRAY, affine()).read_bytes()
     misnamed = tmp_path / "misnamed.nii"
     misnamed.write_bytes(gzip.compress(whole))
@@ -70,7 +72,7 @@ def test_gzip_is_recognised_by_content_and_in_several_members(tmp_path):
         assert np.array_equal(read_nifti(path).array, ARRAY)
 
 
-def test_slabs_cover_the_scan_without_holding_it(tmp_path):
+def test_slabs_cover_the_scan_and_are_small(tmp_path):
     array = np.arange(40, dtype=np.uint8)[:, None, None] * np.ones((40, 300, 300), dtype=np.uint8)
     path = write_nifti(tmp_path / "a.nii.gz", array, affine())
     slabs = [(first, slab.copy()) for _, first, slab in read_slabs(path)]
@@ -86,7 +88,7 @@ def test_several_extensions_are_all_read(tmp_path):
     assert np.array_equal(read_nifti(path).array, ARRAY)
 
 
-def test_what_cannot_be_read_is_refused_by_name_and_reason(tmp_path):
+def test_the_message_names_a_file_that_cannot_be_read_and_the_reason(tmp_path):
     good = write_nifti(tmp_path / "good.nii.gz", ARRAY, affine())
     cut = tmp_path / "cut.nii.gz"
     cut.write_bytes(good.read_bytes()[:-20])
@@ -106,8 +108,8 @@ def test_what_cannot_be_read_is_refused_by_name_and_reason(tmp_path):
         empty: "not a NIfTI file",
         write_nifti(tmp_path / "4d.nii", ARRAY, affine(), dims=(4, 5, 4, 1, 3)): "not a 3-D image",
         write_nifti(tmp_path / "2d.nii", ARRAY, affine(), dims=(2, 5, 12)): "not a 3-D image",
-        write_nifti(tmp_path / "unplaced.nii", ARRAY, affine(), placed_by="none"): "where it lies",
-        write_nifti(tmp_path / "flat.nii", ARRAY, flat): "impossible geometry",
+        write_nifti(tmp_path / "unplaced.nii", ARRAY, affine(), placed_by="none"): "neither sform nor qform",
+        write_nifti(tmp_path / "flat.nii", ARRAY, flat): "invalid geometry",
     }
     for path, reason in cases.items():
         with pytest.raises(InputError) as caught:

@@ -1,3 +1,5 @@
+"""Slicer segmentation files are read in the right place, and their segments are identified."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -21,7 +23,7 @@ ENTRY = (
 
 
 def _write(path: Path, layers: list[np.ndarray], keys: dict[str, str], *, ras: np.ndarray = RAS) -> Path:
-    """Write a .seg.nrrd by hand: one 3-D image, or a list of them as Slicer stores overlapping segments."""
+    """Write a .seg.nrrd without a library: one 3-D image, or a list of them as Slicer stores overlapping segments."""
     lps = np.diag([-1, -1, 1, 1]) @ ras
     vectors = " ".join("({},{},{})".format(*lps[:3, axis]) for axis in range(3))
     sizes = " ".join(map(str, layers[0].shape[::-1]))
@@ -52,8 +54,8 @@ def _reference(shape: tuple[int, ...], offset: tuple[int, int, int]) -> dict[str
     }
 
 
-def test_segments_of_one_layer_are_told_by_label_and_found_by_code_id_or_name(tmp_path):
-    for told in (
+def test_segments_of_one_layer_are_found_by_code_id_or_name(tmp_path):
+    for segments in (
         (
             {"ID": "a", "Name": "Schilddrüse", "Tags": f"TerminologyEntry:{ENTRY.format('69748006')}|"},
             {"Name": "Trachea"},
@@ -63,7 +65,7 @@ def test_segments_of_one_layer_are_told_by_label_and_found_by_code_id_or_name(tm
             {"ID": "b", "Tags": f"k:v|TerminologyEntry:{ENTRY.format('44567001')}||"},
         ),
     ):
-        keys = _keys({**told[0], "LabelValue": 2, "Layer": 0}, {**told[1], "LabelValue": 5, "Layer": 0})
+        keys = _keys({**segments[0], "LabelValue": 2, "Layer": 0}, {**segments[1], "LabelValue": 5, "Layer": 0})
         path = _write(tmp_path / "x.seg.nrrd", [GLAND * 2 + WINDPIPE * 5], keys)
         found = read_segmentation(path)
         assert found[THYROID].volume.array.sum() == GLAND.sum()
@@ -72,7 +74,7 @@ def test_segments_of_one_layer_are_told_by_label_and_found_by_code_id_or_name(tm
         assert np.allclose(found[THYROID].volume.center_of_mass_ras(), place, atol=1e-3)
 
 
-def test_overlapping_segments_lie_in_layers_and_old_files_have_one_each(tmp_path):
+def test_overlapping_segments_are_read_from_layers_or_from_an_image_each(tmp_path):
     overlapping = np.maximum(WINDPIPE, GLAND)
     segments = {"Name": "thyroid"}, {"Name": "trachea"}
     layered = _keys({**segments[0], "LabelValue": 1, "Layer": 1}, {**segments[1], "LabelValue": 1, "Layer": 0})
@@ -83,7 +85,7 @@ def test_overlapping_segments_lie_in_layers_and_old_files_have_one_each(tmp_path
         assert found[TRACHEA].volume.array.sum() == overlapping.sum()
 
 
-def test_the_border_is_that_of_the_scan_not_of_the_stored_part(tmp_path):
+def test_the_border_is_that_of_the_scan_not_of_the_cropped_file(tmp_path):
     first, last = np.argwhere(GLAND | WINDPIPE).min(axis=0), np.argwhere(GLAND | WINDPIPE).max(axis=0) + 1
     cut = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
     moved = RAS.copy()
@@ -97,7 +99,7 @@ def test_the_border_is_that_of_the_scan_not_of_the_stored_part(tmp_path):
     assert case.thyroid_mask.border_distance_voxels > 5
 
 
-def test_a_code_wins_over_an_id_and_an_id_over_a_name():
+def test_a_code_has_priority_over_an_id_and_an_id_over_a_name():
     coded = Segment("Segment_1", "left one", 1, 0, ENTRY.format("69748006"))
     named = Segment("Segment_2", "thyroid", 2, 0, "")
     by_id = Segment("thyroid_gland", "y", 3, 0, "")
@@ -108,11 +110,11 @@ def test_a_code_wins_over_an_id_and_an_id_over_a_name():
         structures_among("f", [coded, lobe])
 
 
-def test_files_without_the_structures_or_segments_are_refused_with_what_they_hold(tmp_path):
+def test_the_message_lists_the_segments_of_a_file_without_thyroid_and_trachea(tmp_path):
     path = _write(tmp_path / "x.seg.nrrd", [GLAND], _keys({"Name": "thyroid cartilage", "LabelValue": 1, "Layer": 0}))
     with pytest.raises(InputError, match="thyroid cartilage"):
         read_segmentation(path)
-    with pytest.raises(InputError, match="holds no segments"):
+    with pytest.raises(InputError, match="has no segments"):
         read_segmentation(_write(tmp_path / "y.seg.nrrd", [GLAND], {}))
     broken = tmp_path / "z.seg.nrrd"
     broken.write_bytes(b"NRRD0004\nnonsense\n\n")
@@ -120,7 +122,7 @@ def test_files_without_the_structures_or_segments_are_refused_with_what_they_hol
         read_segmentation(broken)
 
 
-def test_a_segmentation_slicer_itself_wrote_is_read_in_place(tmp_path):
+def test_a_segmentation_that_slicer_wrote_is_read_in_place(tmp_path):
     slicer = pytest.importorskip("slicer")
     import vtk
     from vtkmodules.util.numpy_support import numpy_to_vtk

@@ -1,1 +1,22 @@
-"""Reading and writing of images, label maps, segmentations and meshes. Imports `common` and `geometry`."""
+"""Reading and writing of images, label maps, segmentations and meshes.
+
+All readers return positions in `ras_mm` and raise `InputError` with the file, its fault and the remedy. Imports only
+`common` and `geometry`.
+"""
+
+from ThyroidSynthLib.common.lazy import lazy_exports
+
+__all__, __getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "dicom_seg": ["is_dicom_seg", "read_dicom_seg"],
+        "label_map_files": ["write_label_map", "write_names_table"],
+        "label_maps": ["LabelMap", "combine_masks", "read_label_map"],
+        "labels": ["THYROID", "TRACHEA", "Structure"],
+        "masks": ["Mask", "mask_in_scan", "read_mask"],
+        "mesh_files": ["MESH_FORMATS", "read_mesh", "write_mesh"],
+        "nifti": ["NiftiHeader", "read_header", "read_nifti"],
+        "seg_nrrd": ["read_segmentation"],
+        "volume_files": ["read_grid", "read_volume", "write_volume"],
+    },
+)

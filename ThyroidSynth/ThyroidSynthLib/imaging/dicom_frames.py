@@ -1,4 +1,7 @@
-"""Single frames of a multi-frame DICOM file, read from the disk without the others."""
+"""Single frames of a multi-frame DICOM file.
+
+Own code, because pydicom decodes all frames of a file at once: gigabytes for the classes of a TotalSegmentator run.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,24 @@ from ThyroidSynthLib.common.errors import InputError
 if TYPE_CHECKING:
     import pydicom
 
-_PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
+_UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
 DEFLATED = "1.2.840.10008.1.2.1.99"
-"""Transfer syntax of files that are packed as a whole, in which nothing can be read at its place."""
+"""Transfer syntax of files that are compressed as a whole, so that no frame can be read by itself."""
 
 
 class FrameReader:
-    """Reads frames of one value per pixel, of 1, 8 or 16 bits.
+    """Reads frames with one value per pixel, of 1, 8 or 16 bits.
 
-    Pixels of 1 bit are packed from the lowest bit on, and go on from one frame to the next without a gap, so
-    a frame may begin within a byte. Files that are not compressed are read at the place of the frame; others
-    are unpacked as a whole by pydicom.
+    Pixels of 1 bit are packed from the lowest bit on, without a gap between frames, so a frame may begin within a
+    byte. Frames of uncompressed files are read from the disk one at a time; other files are decoded as a whole by
+    pydicom.
 
     Parameters
     ----------
     path : Path
         The file.
     dataset : pydicom.Dataset
-        Its content, read with large elements deferred.
+        Its content, read with deferred large elements.
 
     Attributes
     ----------
@@ -39,43 +42,50 @@ class FrameReader:
     Raises
     ------
     InputError
-        The pixels are of another kind, or fewer than the frames need.
+        The pixels are of another type, or fewer than the frames need.
     """
 
     def __init__(self, path: Path, dataset: pydicom.Dataset) -> None:
+        from pydicom.dataelem import RawDataElement
+
         self._path = path
         self.rows, self.columns = int(dataset.Rows), int(dataset.Columns)
         self._bits = int(dataset.BitsAllocated)
         if self._bits not in (1, 8, 16) or int(dataset.get("SamplesPerPixel", 1)) != 1:
-            raise InputError(f"{path} holds pixels of {self._bits} bits, which no segmentation has. Export it again.")
+            raise InputError(
+                f"{path} has pixels of {self._bits} bits, which is impossible for a segmentation. Export it again."
+            )
         frames = int(dataset.get("NumberOfFrames", 1) or 1)
-        self._unpacked: np.ndarray | None = None
+        self._decoded: np.ndarray | None = None
         self._bytes: bytes | None = None
         self._start = 0
         if "PixelData" not in dataset:
-            raise InputError(f"{path} holds no pixels. Export or send it again.")
+            raise InputError(f"{path} has no pixels. Export or send it again.")
         syntax = str(dataset.file_meta.TransferSyntaxUID)
         needed = (frames * self.rows * self.columns * self._bits + 7) // 8
-        if syntax in _PLAIN:
+        if syntax in _UNCOMPRESSED:
             raw = dataset.get_item("PixelData", keep_deferred=True)
-            deferred = raw.value is None
-            self._start = raw.value_tell if deferred else 0
-            self._bytes = None if deferred else bytes(raw.value)
-            # A file that ends too early says so in its size; its header still promises everything.
-            held = path.stat().st_size - self._start if deferred else len(self._bytes)
+            if isinstance(raw, RawDataElement) and raw.value is None:
+                self._start = raw.value_tell
+                # The header of a truncated file still states the full length.
+                available = path.stat().st_size - self._start
+            else:
+                self._bytes = bytes(raw.value)
+                available = len(self._bytes)
         elif syntax == DEFLATED:
             self._bytes = bytes(dataset.PixelData)
-            held = len(self._bytes)
+            available = len(self._bytes)
         else:
-            self._unpacked = _decoded(path, dataset).reshape(frames, self.rows, self.columns)
+            self._decoded = _decoded(path, dataset).reshape(frames, self.rows, self.columns)
             return
-        if held < needed:
-            raise InputError(f"{path} is damaged (it ends {needed - held} bytes too early). Copy or download it again.")
+        if available < needed:
+            missing = needed - available
+            raise InputError(f"{path} is damaged (it ends {missing} bytes too early). Copy or download it again.")
 
     def frame(self, index: int) -> np.ndarray:
-        """Give a frame's stored values, shape (rows, columns)."""
-        if self._unpacked is not None:
-            return self._unpacked[index]
+        """Return the stored values of a frame, shape (rows, columns)."""
+        if self._decoded is not None:
+            return self._decoded[index]
         pixels = self.rows * self.columns
         first_bit = index * pixels * self._bits
         last_bit = first_bit + pixels * self._bits
@@ -101,5 +111,5 @@ def _decoded(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
     except (RuntimeError, ValueError, NotImplementedError, AttributeError) as error:
         name = dataset.file_meta.TransferSyntaxUID.name
         raise InputError(
-            f"{path} is compressed ({name}) and cannot be unpacked. Export it without compression."
+            f"{path} is compressed ({name}) and cannot be decoded. Export it without compression."
         ) from error

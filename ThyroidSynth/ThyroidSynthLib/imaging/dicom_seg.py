@@ -1,13 +1,13 @@
-"""DICOM segmentations (SEG): which segment is which, and where each of its frames lies in the patient.
+"""Reading of DICOM segmentations (SEG).
 
-A SEG is a pile of frames, each of which says which segment it belongs to and where it lies. Frames without
-anything in them may be left out. Only the frames of the thyroid and the trachea are read: a file of all
-classes of a TotalSegmentator run unpacks to gigabytes.
+A SEG is a collection of frames, each with the number of its segment and its position. Empty frames may be left out.
+Own code, because highdicom is not part of Slicer and decodes the frames of all segments; here only those of thyroid
+and trachea are read (docs/decisions/dicom-seg-reader.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 _SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 _LABEL_MAP_SEG = "1.2.840.10008.5.1.4.1.1.66.7"
 
-# Positions are written with a few decimals; a frame this far beside its slice lies in none.
+# Positions are rounded in the file. A frame further than this (in slices) from its slice is in none.
 _OFF_SLICE = 0.05
 
 
 @dataclass(frozen=True)
 class _Stack:
-    """The slices that a file's frames lie in.
+    """The slices of a file's frames.
 
     Attributes
     ----------
     slices : ndarray of int, shape (n,)
-        Slice of each frame, counted from the first one in the file.
+        Slice of each frame; 0 is the first slice that has a frame.
     grid : Grid
         Of all slices from the first frame to the last, in `ras_mm`.
     """
@@ -51,7 +51,7 @@ class _Stack:
 
 
 def is_dicom_seg(path: Path | str) -> bool:
-    """Say whether a file is a DICOM segmentation, from its first bytes."""
+    """Check whether a file is a DICOM segmentation, by its file meta information."""
     import pydicom
     from pydicom.errors import InvalidDicomError
 
@@ -61,10 +61,10 @@ def is_dicom_seg(path: Path | str) -> bool:
             file.seek(128)
             if file.read(4) != b"DICM":
                 return False
-        about = pydicom.filereader.read_file_meta_info(path)
+        meta = pydicom.filereader.read_file_meta_info(path)
     except (OSError, InvalidDicomError, ValueError, EOFError):
         return False
-    return about.get("MediaStorageSOPClassUID") in (_SEG, _LABEL_MAP_SEG)
+    return meta.get("MediaStorageSOPClassUID") in (_SEG, _LABEL_MAP_SEG)
 
 
 def read_dicom_seg(path: Path | str) -> tuple[dict[Structure, Mask], tuple[str, ...]]:
@@ -75,20 +75,20 @@ def read_dicom_seg(path: Path | str) -> tuple[dict[Structure, Mask], tuple[str, 
     Returns
     -------
     masks : dict
-        A mask per structure that the file has a segment of, in `ras_mm`.
+        A mask in `ras_mm` for each of the structures that the file has a segment of.
     notes : tuple of str
-        What a user should know about how the file was read.
+        Remarks for the user about how the file was read.
 
     Raises
     ------
     InputError
-        The file cannot be read, has a segment of neither, or does not say where its frames lie.
+        The file cannot be read, has neither structure, or has no positions of its frames.
     """
     path = Path(path)
     with _reading(path) as dataset:
         kind = str(dataset.get("SegmentationType", "BINARY"))
         if dataset.get("SOPClassUID") not in (_SEG, _LABEL_MAP_SEG) or kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
-            raise InputError(f"{path} is DICOM, but no segmentation (SEG). Choose the file of the segmentation.")
+            raise InputError(f"{path} is not a DICOM segmentation (SEG). Choose the file of the segmentation.")
         chosen = structures_among(path, _segments(path, dataset))
         stack = _stack(path, dataset)
         numbers = _segment_numbers(path, dataset) if kind != "LABELMAP" else None
@@ -119,10 +119,10 @@ def _reading(path: Path) -> Iterator[pydicom.Dataset]:
     if not path.is_file():
         raise InputError(f"{path} does not exist. Check the path.")
     try:
-        about = pydicom.filereader.read_file_meta_info(path)
-        # Voxels stay on the disk until they are asked for.
-        later = None if about.get("TransferSyntaxUID") == DEFLATED else 1 << 16
-        yield pydicom.dcmread(path, defer_size=later)
+        meta = pydicom.filereader.read_file_meta_info(path)
+        # Pixels stay on the disk until a frame is read.
+        defer_size = None if meta.get("TransferSyntaxUID") == DEFLATED else 1 << 16
+        yield pydicom.dcmread(path, defer_size=defer_size)
     except InputError:
         raise
     except OSError as error:
@@ -139,7 +139,7 @@ def _segments(path: Path, dataset: pydicom.Dataset) -> list[Segment]:
         kind = (item.get("SegmentedPropertyTypeCodeSequence") or [{}])[0]
         scheme, code = kind.get("CodingSchemeDesignator", ""), kind.get("CodeValue", "")
         label = str(item.get("SegmentLabel", ""))
-        # The code alone, as Slicer would write it: category, type, and nothing of the region.
+        # Only the type, in the format of Slicer's terminology entries.
         entry = f"~~{scheme}^{code}^{kind.get('CodeMeaning', '')}"
         segments.append(Segment(label, label, int(item.SegmentNumber), 0, entry))
     if not segments:
@@ -147,13 +147,16 @@ def _segments(path: Path, dataset: pydicom.Dataset) -> list[Segment]:
     return segments
 
 
-def _group(dataset: pydicom.Dataset, frame: pydicom.Dataset, name: str) -> pydicom.Dataset | None:
-    """Give the first item of a functional group: that of the frame, else the one all frames share."""
-    shared = dataset.get("SharedFunctionalGroupsSequence") or ()
-    for holder in (frame, *shared):
-        if found := holder.get(name):
-            return found[0]
-    return None
+def _groups(dataset: pydicom.Dataset, frames: Sequence[pydicom.Dataset], name: str) -> list[pydicom.Dataset]:
+    """Return a functional group of each frame, its own or the shared one; empty if any frame has neither."""
+    shared = [group[0] for item in dataset.get("SharedFunctionalGroupsSequence") or () if (group := item.get(name))]
+    groups = []
+    for frame in frames:
+        own = frame.get(name)
+        if not own and not shared:
+            return []
+        groups.append(own[0] if own else shared[0])
+    return groups
 
 
 def _frames(path: Path, dataset: pydicom.Dataset) -> list[pydicom.Dataset]:
@@ -166,16 +169,17 @@ def _frames(path: Path, dataset: pydicom.Dataset) -> list[pydicom.Dataset]:
 
 def _stack(path: Path, dataset: pydicom.Dataset) -> _Stack:
     frames = _frames(path, dataset)
-    measures = _group(dataset, frames[0], "PixelMeasuresSequence")
-    orientations = [_group(dataset, each, "PlaneOrientationSequence") for each in frames]
-    places = [_group(dataset, each, "PlanePositionSequence") for each in frames]
-    if measures is None or None in orientations or None in places or "ImagePositionPatient" not in places[0]:
+    all_measures = _groups(dataset, frames[:1], "PixelMeasuresSequence")
+    orientations = _groups(dataset, frames, "PlaneOrientationSequence")
+    places = _groups(dataset, frames, "PlanePositionSequence")
+    if not (all_measures and orientations and places) or "ImagePositionPatient" not in places[0]:
         raise InputError(
-            f"{path} does not say where its frames lie in the patient. Export the segmentation again with its geometry."
+            f"{path} has no positions of its frames in the patient. Export the segmentation again with its geometry."
         )
+    measures = all_measures[0]
     directions = np.array([each.ImageOrientationPatient for each in orientations], dtype=np.float64)
     if np.abs(directions - directions[0]).max() > 1e-4:
-        raise InputError(f"{path} holds frames of several orientations. Export one segmentation for each image series.")
+        raise InputError(f"{path} has frames of several orientations. Export one segmentation for each image series.")
     row, column = directions[0, :3], directions[0, 3:]
     positions = np.array([each.ImagePositionPatient for each in places], dtype=np.float64)
     thickness = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0.0)
@@ -184,23 +188,22 @@ def _stack(path: Path, dataset: pydicom.Dataset) -> _Stack:
     axes = np.stack([row * between_columns, column * between_rows, step], axis=1)
     origin = positions[slices.argmin()]
     if not np.isfinite([*axes, origin]).all() or abs(np.linalg.det(axes)) < 1e-9:
-        raise InputError(f"{path} has an impossible geometry (an axis of no length). Export the segmentation again.")
+        raise InputError(f"{path} has an invalid geometry (an axis of length 0). Export the segmentation again.")
     return _Stack(slices, Grid.of_lps((slices.max() + 1, dataset.Rows, dataset.Columns), axes, origin))
 
 
 def _slices(path: Path, positions: np.ndarray, normal: np.ndarray, thickness: float) -> tuple[np.ndarray, np.ndarray]:
-    """Number the slices that frames lie in, and give the step (3,) in LPS mm from one to the next.
+    """Return the slice number of each frame, and the step (3,) in LPS mm from one slice to the next.
 
-    The step is that between neighbouring frames of the file; slices in which no segment has a frame leave
-    gaps of whole steps. It need not be along the normal: gantries tilt.
+    The step is the distance of neighbouring frames; slices without a frame leave gaps of several steps. It need not
+    be along the normal, because a gantry may be tilted.
     """
     along = positions @ normal
-    levels = np.sort(along)
-    gaps = np.diff(levels)
+    gaps = np.diff(np.sort(along))
     gaps = gaps[gaps > _OFF_SLICE * (thickness or 1.0)]
     if len(gaps) == 0:
         return np.zeros(len(along), dtype=int), normal * (thickness or 1.0)
-    # With every second slice empty the file's own word is finer than what its frames show.
+    # If every second slice is empty, the spacing in the header is smaller than the distance of the frames.
     size = thickness if 0 < thickness < gaps.min() and _whole(gaps / thickness) else gaps.min()
     first = positions[along.argmin()]
     slices = np.rint((along - along.min()) / size).astype(int)
@@ -208,7 +211,7 @@ def _slices(path: Path, positions: np.ndarray, normal: np.ndarray, thickness: fl
     beside = np.linalg.norm(positions - first - slices[:, None] * step, axis=1).max()
     if beside > _OFF_SLICE * size:
         raise InputError(
-            f"{path} has unevenly spaced slices (up to {beside:.2f} mm beside their place). "
+            f"{path} has unevenly spaced slices (off by up to {beside:.2f} mm). "
             "Resample the image and its segmentation to even slices."
         )
     return slices, step
@@ -219,10 +222,10 @@ def _whole(values: np.ndarray) -> bool:
 
 
 def _segment_numbers(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
-    found = [_group(dataset, each, "SegmentIdentificationSequence") for each in _frames(path, dataset)]
-    if None in found:
-        raise InputError(f"{path} does not say which frame belongs to which segment. Export the segmentation again.")
-    return np.array([int(each.ReferencedSegmentNumber) for each in found])
+    groups = _groups(dataset, _frames(path, dataset), "SegmentIdentificationSequence")
+    if not groups:
+        raise InputError(f"{path} does not state which frame belongs to which segment. Export the segmentation again.")
+    return np.array([int(group.ReferencedSegmentNumber) for group in groups])
 
 
 def _half(dataset: pydicom.Dataset) -> int:
@@ -230,10 +233,10 @@ def _half(dataset: pydicom.Dataset) -> int:
 
 
 def _scan_of(dataset: pydicom.Dataset, stack: _Stack) -> tuple[int, int, tuple[str, ...]]:
-    """Say how many slices of the scan lie before the first frame, and how many there are.
+    """Return the number of slices of the scan before the first frame, the number of all its slices, and remarks.
 
-    Frames refer to the images they were drawn on. Where those are listed in the order of their places,
-    the list tells how far the scan goes on beyond the file's frames.
+    Frames refer to the images they were drawn on. If these are listed in the order of their positions, the list shows
+    how far the scan extends beyond the file's frames.
     """
     series = dataset.get("ReferencedSeriesSequence") or ()
     listed = [
@@ -243,25 +246,25 @@ def _scan_of(dataset: pydicom.Dataset, stack: _Stack) -> tuple[int, int, tuple[s
     depth = stack.grid.shape[0]
     if len(listed) <= depth:
         return 0, depth, ()
-    pairs = set()
+    pairs: set[tuple[int, int]] = set()
     for frame, slice_number in zip(dataset.PerFrameFunctionalGroupsSequence, stack.slices, strict=True):
         for derivation in frame.get("DerivationImageSequence") or ():
             for source in derivation.get("SourceImageSequence") or ():
-                pairs.add((int(slice_number), places.get(source.get("ReferencedSOPInstanceUID"))))
-    if pairs and None not in {place for _, place in pairs}:
+                pairs.add((int(slice_number), places.get(source.get("ReferencedSOPInstanceUID"), -1)))
+    if pairs and all(place >= 0 for _, place in pairs):
         for sign in (1, -1):
             starts = {place - sign * slice_number for slice_number, place in pairs}
             if len(starts) == 1:
                 start = starts.pop()
                 return (start if sign > 0 else len(listed) - 1 - start), len(listed), ()
-    # Somewhere the scan goes on: a gland in the file's first or last slice is not known to be cut.
-    return 1, depth + 2, ("empty slices were left out, so whether the scan cuts the gland is not known",)
+    # The scan extends beyond the frames at an unknown end, so it may not cut a gland in the first or last slice.
+    return 1, depth + 2, ("empty slices were left out of the file, so it is unknown whether the scan cuts the gland",)
 
 
 def _check_one_each(path: Path, segment: Segment, slices: np.ndarray) -> None:
     if len(np.unique(slices)) < len(slices):
         raise InputError(
-            f"{path} holds several frames of segment {segment.name} in one place (of several points in time?). "
+            f"{path} has several frames of segment {segment.name} at the same position (several time points?). "
             "Export one segmentation for each."
         )
 

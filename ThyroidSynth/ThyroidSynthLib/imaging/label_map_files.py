@@ -1,4 +1,4 @@
-"""Label map files that other software opens in the right place, with the names of their labels."""
+"""Writing of label map files, with the names of their labels."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import atomic_path, write_text
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 
 from .label_table import add_names_to_nifti, segment_keys
 from .labels import names_in_extensions
 from .nifti import is_nifti, read_header
 from .seg_nrrd import is_segmentation_file, read_segments
+from .volume_files import read_volume, write_volume
 
 LABEL_FORMATS = ("nii.gz", "nii", "nrrd")
 NAMED_LABEL_FORMATS = ("nii.gz", "nii", "seg.nrrd")
-"""Formats of label maps of several structures, which carry their names."""
+"""Formats of label maps of several structures, which can store names."""
 
 NOTE = "Synthetic thyroid made by ThyroidSynth; not for clinical use"
 
@@ -29,23 +29,23 @@ NOTE = "Synthetic thyroid made by ThyroidSynth; not for clinical use"
 def write_label_map(
     volume: Volume, path: Path | str, *, names: Mapping[int, str] | None = None, note: str = NOTE
 ) -> None:
-    """Write a label map, read it back and compare, and only then put it in place.
+    """Write a label map, and read it back and compare it before it replaces `path`.
 
     Parameters
     ----------
     volume : Volume
-        Label map; its geometry is written as it is.
+        Label map.
     path : Path
         Ends in ``.nii.gz``, ``.nii`` or ``.nrrd``; with names ``.seg.nrrd`` instead of the last.
     names : mapping of int to str, optional
         Names of the labels, written into the file's header.
     note : str
-        Written into the file's header (at most 79 characters survive in NIfTI).
+        Written into the file's header; NIfTI keeps 79 characters.
 
     Raises
     ------
     OutputError
-        The format is not one of these, the file cannot be written, or it reads back differently.
+        The format is unknown, the file cannot be written, or it reads back differently.
     """
     path = Path(path)
     checked_suffix(path, LABEL_FORMATS if names is None else NAMED_LABEL_FORMATS, "label map")
@@ -67,7 +67,7 @@ def write_label_map(
 
 
 def write_names_table(names: Mapping[int, str], path: Path | str) -> None:
-    """Write the names of labels as a table (CSV) for those who read no headers.
+    """Write the names of labels as a table (CSV) for software that does not read them from the header.
 
     Raises
     ------
@@ -94,23 +94,23 @@ def _compare(written: Volume, read: Volume, path: Path) -> None:
     # NIfTI keeps the geometry in single precision: at the far corner that may be a hundredth of a voxel.
     if written.grid.corner_distance_mm(read.grid) > 1e-2 * written.spacing_mm.min():
         raise OutputError(
-            f"{path} reads back in another place than it was written: its format cannot hold this grid. "
+            f"{path} reads back in another position than written, because its format cannot store this grid. "
             "Choose nrrd, or a grid with right angles."
         )
 
 
 def checked_suffix(path: Path, formats: tuple[str, ...], kind: str) -> str:
-    """Give which of some formats a file's name stands for.
+    """Return which of some formats a file's name ends in.
 
     Raises
     ------
     OutputError
-        None of them.
+        It ends in none of them.
     """
     name = path.name.lower()
     for suffix in formats:
-        # A .seg.nrrd names a segmentation, whose header holds more than a label map does.
+        # A .seg.nrrd is a segmentation, which is not the same format as a label map in .nrrd.
         if name.endswith("." + suffix) and (name.endswith(".seg.nrrd") == (suffix == "seg.nrrd")):
             return suffix
     listed = ", ".join("." + suffix for suffix in formats)
-    raise OutputError(f"{path} has no suffix of a {kind}. Choose one of {listed}.")
+    raise OutputError(f"The name of {path} does not end like that of a {kind}. Use one of {listed}.")

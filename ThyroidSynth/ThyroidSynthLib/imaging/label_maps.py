@@ -1,4 +1,4 @@
-"""Maps of many structures: one number a voxel, with the names of the numbers."""
+"""Label maps of several structures: one label per voxel, with the names of the labels."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _SAME_PLACE_VOXELS = 0.1
 
 @dataclass(frozen=True)
 class LabelMap:
-    """A map of many structures.
+    """A label map of several structures.
 
     Attributes
     ----------
     volume : Volume
-        Whole numbers; 0 is the background.
+        Integers; 0 is the background.
     names : dict of int to str
         Name of each label.
     """
@@ -39,26 +39,26 @@ class LabelMap:
     names: dict[int, str]
 
     def thyroid_labels(self) -> list[int]:
-        """Return every label that is named as the thyroid, in ascending order."""
+        """Return all labels that are named as the thyroid, in ascending order."""
         return [label for label, name in sorted(self.names.items()) if structure_called(name) is THYROID]
 
     def thyroid_label(self) -> int | None:
-        """Give the label that is named as the thyroid, None where there is none.
+        """Return the label that is named as the thyroid, or None.
 
         Raises
         ------
         InputError
-            Several are.
+            Several labels are.
         """
         found = self.thyroid_labels()
         if len(found) > 1:
             listed = " and ".join(f"{label} ({self.names[label]})" for label in found)
-            raise InputError(f"Labels {listed} are both named as the thyroid. Say which one is meant.")
+            raise InputError(f"Labels {listed} are both named as the thyroid. Choose one of them.")
         return found[0] if found else None
 
 
 def read_label_map(path: Path | str, *, class_map: str | None = None, should_stop: ShouldStop = never) -> LabelMap:
-    """Read all structures of a patient as one map.
+    """Read all structures of a patient as one label map.
 
     Parameters
     ----------
@@ -66,12 +66,14 @@ def read_label_map(path: Path | str, *, class_map: str | None = None, should_sto
         A multi-label NIfTI of TotalSegmentator (``--ml``), a Slicer segmentation (``.seg.nrrd``), or a
         folder of masks (``<class>.nii.gz`` each, or a case of the training dataset).
     class_map : str, optional
-        Whose label numbers a multi-label NIfTI without names holds ("total-v2").
+        Class map of a multi-label NIfTI without names ("total-v2").
+    should_stop : callable
+        Checked between files; true stops the reading with `Cancelled`.
 
     Raises
     ------
     InputError
-        There is nothing of the kind at `path`, or its files do not belong together.
+        `path` is of another kind, or its files do not belong together.
     """
     path = Path(path)
     if path.is_dir():
@@ -81,12 +83,20 @@ def read_label_map(path: Path | str, *, class_map: str | None = None, should_sto
     if is_nifti(path):
         return _of_nifti(path, class_map)
     raise InputError(
-        f"{path} is no label map. Give a multi-label NIfTI, a Slicer segmentation (.seg.nrrd) or a folder of masks."
+        f"{path} is not a label map. Choose a multi-label NIfTI, a Slicer segmentation (.seg.nrrd) or a folder of "
+        "masks."
     )
 
 
-def stacked(masks: Mapping[str, Mask], *, what: str = "The masks") -> LabelMap:
-    """Put masks of one scan over each other; labels count from 1 in the order given, and later ones cover earlier.
+def combine_masks(masks: Mapping[str, Mask], *, source: str = "The masks") -> LabelMap:
+    """Combine masks of one scan in a label map, with labels from 1 on; later masks replace earlier ones.
+
+    Parameters
+    ----------
+    masks : mapping of str to Mask
+        The masks by name.
+    source : str
+        Where they come from, for messages.
 
     Raises
     ------
@@ -94,13 +104,13 @@ def stacked(masks: Mapping[str, Mask], *, what: str = "The masks") -> LabelMap:
         They are not of one scan, or there are none.
     """
     if not masks:
-        raise InputError(f"{what} hold no structures. Choose another segmentation.")
+        raise InputError(f"{source}: there are no structures. Choose another segmentation.")
     first = next(iter(masks.values()))
     array = np.zeros(first.scan.shape, dtype=np.uint8 if len(masks) < 256 else np.uint16)
     tolerance_mm = _SAME_PLACE_VOXELS * first.scan.spacing_mm.min()
     for label, (name, mask) in enumerate(masks.items(), start=1):
         if mask.scan.shape != first.scan.shape or mask.scan.corner_distance_mm(first.scan) > tolerance_mm:
-            raise InputError(f"{what} lie on different grids ({name} is one). Export them again from one scan.")
+            raise InputError(f"{source}: the grid of {name} differs from the others. Export all again from one scan.")
         if not mask.is_empty:
             array[mask.box][mask.volume.array != 0] = label
     return LabelMap(Volume(array, first.scan.ijk_to_ras), dict(enumerate(masks, start=1)))
@@ -109,22 +119,24 @@ def stacked(masks: Mapping[str, Mask], *, what: str = "The masks") -> LabelMap:
 def _of_nifti(path: Path, class_map: str | None) -> LabelMap:
     header = read_header(path)
     names = names_in_extensions(header.extensions)
-    if not names and class_map is None:
+    known = {}
+    if not names and class_map is not None:
+        known = {label: structure.name for structure, label in CLASS_MAPS[checked_class_map(class_map)].items()}
+    elif not names:
         raise InputError(
-            f"{path} holds no label names, so nobody knows which label is the thyroid. If it is a TotalSegmentator "
-            "v2 'total' map say so (class map total-v2)."
+            f"{path} has no label names, so it is unknown which label is the thyroid. If it is a label map of the "
+            "TotalSegmentator v2 task 'total', choose the class map total-v2."
         )
     volume = read_nifti(path)
     array = volume.array
     if not np.issubdtype(array.dtype, np.integer):
         if not np.array_equal(array, np.round(array)):
-            raise InputError(f"{path} holds fractional values, so it is no label map. Choose another file.")
+            raise InputError(f"{path} has fractional values, so it is not a label map. Choose another file.")
         array = array.astype(np.int32)
     found = np.unique(array)
     if found[0] < 0:
-        raise InputError(f"{path} holds negative labels. Choose another file.")
+        raise InputError(f"{path} has negative labels. Choose another file.")
     if not names:
-        known = {label: structure.name for structure, label in CLASS_MAPS[checked_class_map(class_map)].items()}
         names = {int(label): known.get(int(label), f"label {label}") for label in found if label != BACKGROUND}
     return LabelMap(Volume(array.astype(np.uint8 if found[-1] < 256 else np.uint16), volume.ijk_to_ras), names)
 
@@ -133,11 +145,11 @@ def _of_segmentation(path: Path) -> LabelMap:
     named: dict[str, Segment] = {}
     for segment in read_segments(path):
         named[unique_name(_name_of(segment), named)] = segment
-    return stacked(read_masks(path, named), what=str(path))
+    return combine_masks(read_masks(path, named), source=str(path))
 
 
 def unique_name(name: str, taken: Container[str]) -> str:
-    """Give a name, with a number added when it is taken."""
+    """Return a name, with a number added if it is taken."""
     number, free = 1, name
     while free in taken:
         number += 1
@@ -146,7 +158,7 @@ def unique_name(name: str, taken: Container[str]) -> str:
 
 
 def _name_of(segment: Segment) -> str:
-    """Name a structure that is told by its code in the way that it is told by name."""
+    """Return a segment's name, or the name of the structure that its code stands for if the name says otherwise."""
     coded = structure_coded(segment.terminology)
     return segment.name if coded is None or structure_called(segment.name) is coded else coded.name
 
@@ -156,9 +168,9 @@ def _of_folder(folder: Path, should_stop: ShouldStop) -> LabelMap:
     where = inside if inside.is_dir() else folder
     files = [path for path in sorted(where.iterdir()) if is_nifti(path) and stem_of(path).lower() != "ct"]
     if not files:
-        raise InputError(f"{where} holds no masks (<class>.nii.gz). Choose the folder of a case.")
+        raise InputError(f"{where} has no masks (<class>.nii.gz). Choose the folder of a case.")
     masks = {}
     for path in files:
         check(should_stop)
         masks[stem_of(path)] = read_mask(path)
-    return stacked(masks, what=f"The masks in {where}")
+    return combine_masks(masks, source=str(where))

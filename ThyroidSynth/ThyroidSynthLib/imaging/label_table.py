@@ -1,8 +1,8 @@
-"""Names of labels written into the files of label maps, as the programs that read them expect.
+"""Label names in the headers of label map files.
 
-NIfTI has no place for names, so they go into a header extension of code 0 as Caret XML, which is what
-TotalSegmentator's ``--ml`` writes and reads. NRRD gets the keys of Slicer's own segmentation files, with
-which a ``.seg.nrrd`` opens in Slicer as a segmentation.
+In NIfTI they are Caret XML in a header extension of code 0, as TotalSegmentator's ``--ml`` writes and reads them. In
+NRRD they are the keys of Slicer's segmentation files, so that a ``.seg.nrrd`` opens in Slicer as a segmentation. Own
+code, because SimpleITK does not write NIfTI extensions.
 """
 
 from __future__ import annotations
@@ -22,32 +22,33 @@ from .labels import structure_called, terminology_entry
 
 _HEADER_BYTES = 348
 _DATA_OFFSET_AT = 108
-# TotalSegmentator's extensions are of this code.
+# The code of TotalSegmentator's extensions.
 _CARET_CODE = 0
-_GOLDEN_TURN = 0.61803398875
+# Multiples of the golden ratio, modulo 1, are far apart for successive numbers.
+_GOLDEN_RATIO = 0.61803398875
 
 
 def colour_of(label: int) -> tuple[float, float, float]:
-    """Give a label its colour (red, green, blue in 0 to 1): always the same, and unlike its neighbours'."""
-    return colorsys.hsv_to_rgb(label * _GOLDEN_TURN % 1.0, 0.55, 0.9)
+    """Return the colour of a label (red, green, blue, each 0 to 1), distinct from those of the next labels."""
+    return colorsys.hsv_to_rgb(label * _GOLDEN_RATIO % 1.0, 0.55, 0.9)
 
 
 def add_names_to_nifti(path: Path, names: Mapping[int, str]) -> None:
-    """Put label names into a NIfTI-1 file that has no header extension yet, in place.
+    """Add label names to a NIfTI-1 file without header extensions, in place.
 
     Raises
     ------
     OutputError
-        It is no such file.
+        The file is of another kind.
     """
     content = path.read_bytes()
     packed = content[:2] == b"\x1f\x8b"
     content = gzip.decompress(content) if packed else content
     if content[:4] != struct.pack("<i", _HEADER_BYTES) or content[_HEADER_BYTES : _HEADER_BYTES + 1] != b"\x00":
-        raise OutputError(f"{path} cannot hold label names: it is no plain NIfTI-1 file. Choose nrrd.")
+        raise OutputError(f"{path} cannot store label names: it is not a plain NIfTI-1 file. Choose nrrd.")
     (offset,) = struct.unpack_from("<f", content, _DATA_OFFSET_AT)
     xml = _caret_xml(names)
-    # The standard wants multiples of 16 bytes.
+    # The NIfTI standard requires a multiple of 16 bytes.
     xml += bytes(-(len(xml) + 8) % 16)
     extension = struct.pack("<2i", len(xml) + 8, _CARET_CODE) + xml
     header = bytearray(content[:_HEADER_BYTES]) + b"\x01\x00\x00\x00" + extension
@@ -57,12 +58,14 @@ def add_names_to_nifti(path: Path, names: Mapping[int, str]) -> None:
 
 
 def segment_keys(names: Mapping[int, str], array: np.ndarray) -> dict[str, str]:
-    """Give the header entries of a Slicer segmentation file with one segment a label.
+    """Return the header entries of a Slicer segmentation file with one segment for each label.
 
     Parameters
     ----------
+    names : mapping of int to str
+        Name of each label.
     array : ndarray, shape (nk, nj, ni)
-        The labels, for the extent of each segment.
+        The label map, from which the extent of each segment is computed.
     """
     keys = {
         "Segmentation_MasterRepresentation": "Binary labelmap",
@@ -104,7 +107,7 @@ def _caret_xml(names: Mapping[int, str]) -> bytes:
 
 
 def _boxes(array: np.ndarray, names: Mapping[int, str]) -> dict[int, str]:
-    """Give the first and last index of each label along i, j and k; an empty label's end before they begin."""
+    """Return the extent of each label along i, j and k as text; "0 -1" along each axis for an empty label."""
     from scipy.ndimage import find_objects
 
     found = find_objects(array, max_label=max(names, default=0)) if array.any() else []

@@ -1,4 +1,4 @@
-"""Which structure is which: by terminology code, by whole name, or by number when the user says whose."""
+"""Identification of thyroid and trachea by terminology code, by name, or by label number of a known class map."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ThyroidSynthLib.common.errors import InputError
 
 @dataclass(frozen=True)
 class Structure:
-    """An anatomical structure this library looks for.
+    """An anatomical structure that this library reads.
 
     Attributes
     ----------
     name : str
         TotalSegmentator's class name.
     names : frozenset of str
-        Every name it goes by, as `normalised` writes them. Whole names only: thyroid cartilage and
-        sternothyroid hold "thyroid" and are something else.
+        All its names, normalised by `normalised`. They must match as a whole: thyroid cartilage and sternothyroid
+        contain "thyroid" but are other structures.
     snomed : str
         Its SNOMED CT code.
     """
@@ -38,32 +38,32 @@ _CATEGORY = "Segmentation category and type - 3D Slicer General Anatomy list~SCT
 _REGION = "Anatomic codes - DICOM master list~^^~^^"
 
 MEANINGS = {THYROID: "Thyroid", TRACHEA: "Trachea"}
-"""Meaning of each structure's code in Slicer's own list."""
+"""Meaning of each structure's code in Slicer's terminology."""
 
 CLASS_MAPS: Mapping[str, Mapping[Structure, int]] = {"total-v2": {TRACHEA: 16, THYROID: 17}}
-"""Label numbers of class maps a user may name. The same numbers are other organs in other tasks."""
+"""Label numbers of known class maps. The same numbers are other structures in other tasks of TotalSegmentator."""
 
 
 def normalised(name: str) -> str:
-    """Write a name in one way: lower case, words parted by single blanks."""
+    """Return a name in lower case with single spaces between words."""
     return " ".join(re.split(r"[\s_\-]+", name.strip().lower())).strip()
 
 
 def structure_called(name: str) -> Structure | None:
-    """Give the structure with this whole name, if it is one looked for."""
+    """Return the structure with this name, or None."""
     plain = normalised(name)
     return next((structure for structure in STRUCTURES if plain in structure.names), None)
 
 
 def terminology_entry(structure: Structure) -> str:
-    """Give the terminology entry of a structure as Slicer stores it in a segment's tag."""
+    """Return the terminology entry of a structure, in the format of Slicer's segment tags."""
     return f"{_CATEGORY}~SCT^{structure.snomed}^{MEANINGS[structure]}~^^~{_REGION}"
 
 
 def structure_coded(entry: str) -> Structure | None:
-    """Give the structure that is the *type* of a Slicer terminology entry.
+    """Return the structure that is the *type* in a Slicer terminology entry, or None.
 
-    The anatomic region is left aside: a nodule's entry names the thyroid there.
+    The anatomic region is ignored: the entry of a thyroid nodule has the thyroid there.
     """
     parts = entry.split("~")
     if len(parts) < 3:
@@ -76,10 +76,10 @@ def structure_coded(entry: str) -> Structure | None:
 
 
 def names_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, str]:
-    """Read the label names TotalSegmentator's ``--ml`` writes into a NIfTI header.
+    """Read the label names that TotalSegmentator's ``--ml`` writes into a NIfTI header.
 
-    They are Caret XML in an extension of code 0, padded with zeros; other programs use other codes
-    for the same XML, so every extension is looked at.
+    They are Caret XML in an extension of code 0, padded with zeros. Other programs use other codes for the same XML,
+    so the code is ignored.
 
     Parameters
     ----------
@@ -89,14 +89,14 @@ def names_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, st
     Returns
     -------
     dict of int to str
-        Name of each label; empty when no extension holds any.
+        Name of each label; empty if no extension has names.
     """
     names: dict[int, str] = {}
     for _, content in extensions:
         text = content.strip(b"\x00 \t\r\n")
         if not text.startswith(b"<") or b"Label" not in text:
             continue
-        # A document type could define entities that expand without end; Caret XML has none.
+        # A document type can define entities that expand without limit; Caret XML has none.
         if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
             continue
         try:
@@ -111,35 +111,34 @@ def names_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, st
 
 
 def labels_of_structures(path: object, names: Mapping[int, str], class_map: str | None) -> dict[Structure, int | None]:
-    """Say which label of a multi-label file is which structure.
+    """Return the label of each structure in a multi-label file.
 
     Parameters
     ----------
     path : path-like
         The file, for messages.
     names : mapping of int to str
-        Label names the file holds; may be empty.
+        Label names in the file; may be empty.
     class_map : str, optional
-        Key of `CLASS_MAPS`; used when the file holds no names, and must agree with them otherwise.
+        Key of `CLASS_MAPS`; used if the file has no names, and must agree with them otherwise.
 
     Returns
     -------
     dict
-        Label of each structure; None where the file names none.
+        Label of each structure; None for a structure that the file does not name.
 
     Raises
     ------
     InputError
-        The labels cannot be told, or the class map contradicts the names.
+        The labels are unknown or ambiguous, or the class map contradicts the names.
     """
     numbers = CLASS_MAPS[checked_class_map(class_map)] if class_map is not None else None
     if not names:
         if numbers is None:
             raise InputError(
-                f"{path} holds no label names, and label numbers mean different organs in different tasks. "
-                "If it is "
-                f"a TotalSegmentator v2 'total' map say so (class map {', '.join(CLASS_MAPS)}), "
-                "or give one mask file for the thyroid and one for the trachea."
+                f"{path} has no label names, and label numbers mean different structures in different tasks. If it is "
+                f"a label map of the TotalSegmentator v2 task 'total', choose the class map {', '.join(CLASS_MAPS)}; "
+                "else choose one mask file for the thyroid and one for the trachea."
             )
         return dict(numbers)
     found: dict[Structure, int | None] = dict.fromkeys(STRUCTURES)
@@ -149,28 +148,32 @@ def labels_of_structures(path: object, names: Mapping[int, str], class_map: str 
             continue
         if found[structure] is not None:
             raise InputError(
-                f"{path} names both label {found[structure]} and label {label} {name}. Rename one of them."
+                f"In {path} label {found[structure]} and label {label} are both the {structure.name}. "
+                "Rename one of them."
             )
         found[structure] = label
     if numbers is not None and any(found[s] is not None and found[s] != numbers[s] for s in STRUCTURES):
-        told = ", ".join(f"{structure.name} = {label}" for structure, label in found.items())
+        listed = ", ".join(f"{structure.name} = {label}" for structure, label in found.items())
         raise InputError(
-            f"{path} names its labels otherwise than class map {class_map} ({told}). Leave the class map out."
+            f"The label names in {path} contradict class map {class_map} ({listed}). Leave the class map out."
         )
     if all(label is None for label in found.values()):
         listed = ", ".join(sorted(names.values())[:8]) + (", …" if len(names) > 8 else "")
-        raise InputError(f"{path} names neither a thyroid nor a trachea among its {len(names)} labels ({listed}).")
+        raise InputError(
+            f"{path} has neither a thyroid nor a trachea among its {len(names)} label names ({listed}). "
+            "Choose another file."
+        )
     return found
 
 
 def checked_class_map(class_map: str) -> str:
-    """Give the class map back, or say which there are.
+    """Return the name of a class map if it is known.
 
     Raises
     ------
     InputError
-        It is unknown.
+        It is unknown; the message lists the known ones.
     """
     if class_map not in CLASS_MAPS:
-        raise InputError(f"Class map {class_map!r} is not known. Known: {', '.join(CLASS_MAPS)}.")
+        raise InputError(f"There is no class map {class_map!r}. Choose one of: {', '.join(CLASS_MAPS)}.")
     return class_map

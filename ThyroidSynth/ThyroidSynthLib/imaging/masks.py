@@ -1,4 +1,4 @@
-"""A structure's voxels, cut out of a scan, with where in the scan they were."""
+"""Binary masks of structures, cropped to their voxels, and their position in the scan."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def _empty_mask(scan: Grid) -> Mask:
 
 
 def read_mask(path: Path | str) -> Mask:
-    """Read a file that is the mask of one structure.
+    """Read the mask of one structure from a file.
 
     Raises
     ------
     InputError
-        The file cannot be read, or holds more than one value besides 0.
+        The file cannot be read, or has more than one value besides 0.
     """
     path = Path(path)
     if is_nifti(path):
@@ -104,20 +104,19 @@ def read_mask(path: Path | str) -> Mask:
 
 
 def read_labels(path: Path | str, labels: Mapping[Hashable, int | None]) -> dict[Hashable, Mask]:
-    """Read masks out of one NIfTI file in one pass, holding no more than they fill.
+    """Read the masks of several labels from a NIfTI file, in one pass and without loading the whole scan.
 
     Parameters
     ----------
     path : path-like
         The file.
     labels : mapping
-        For each mask wanted the label its voxels have; None for every non-zero voxel of a file that
-        must then be binary.
+        Label of the voxels of each mask; None for all non-zero voxels of a file that must be binary.
 
     Raises
     ------
     InputError
-        The file cannot be read, or is not binary where it must be.
+        The file cannot be read, or is not binary although it must be.
     """
     path = Path(path)
     pieces: dict[Hashable, list[tuple[np.ndarray, np.ndarray]]] = {key: [] for key in labels}
@@ -156,7 +155,7 @@ def _value_of(pieces: list[tuple[np.ndarray, np.ndarray]]) -> float | None:
 
 
 def _check_binary(path: Path, values: np.ndarray, first_value: float | None = None) -> None:
-    """Refuse values that are not all the same (0/1 and 0/255 are both masks)."""
+    """Raise `InputError` unless all values are the same (0/1 and 0/255 are both masks)."""
     if len(values) == 0:
         return
     expected = values[0] if first_value is None else first_value
@@ -164,11 +163,10 @@ def _check_binary(path: Path, values: np.ndarray, first_value: float | None = No
         return
     if np.issubdtype(values.dtype, np.floating) and not np.array_equal(values, np.round(values)):
         raise InputError(
-            f"{path} holds fractional values, so it is not a mask (a probability map, or a mask that was "
-            "resampled "
-            "with interpolation). Threshold it or export it with nearest-neighbour interpolation."
+            f"{path} has fractional values, so it is not a mask (but perhaps a probability map, or a mask that was "
+            "interpolated). Threshold it, or export it with nearest-neighbour interpolation."
         )
     raise InputError(
-        f"{path} holds more than one label, so it is not the mask of one structure. Give it as a "
-        "multi-label file, or export the thyroid and the trachea each as its own file."
+        f"{path} has more than one label, so it is not the mask of one structure. Choose it as a multi-label file, "
+        "or export the thyroid and the trachea as separate files."
     )

@@ -82,16 +82,13 @@ def read_mesh(path: Path | str) -> Surface:
     from vtkmodules.vtkIOGeometry import vtkOBJReader, vtkSTLReader
 
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix == ".ply":
+    if path.suffix.lower() == ".ply":
         return read_ply(path)
     if not path.is_file():
         raise InputError(f"{path} does not exist. Check the path.")
-    if suffix == ".stl":
-        reader = vtkSTLReader()
-        reader.MergingOff()
-    else:
-        reader = vtkOBJReader()
+    stl = vtkSTLReader()
+    stl.MergingOff()
+    reader = stl if path.suffix.lower() == ".stl" else vtkOBJReader()
     reader.SetFileName(str(path))
     reader.Update()
     return surface_of(reader.GetOutput(), merge_points=False)
@@ -100,12 +97,10 @@ def read_mesh(path: Path | str) -> Surface:
 def _write_with_vtk(surface: Surface, path: Path, suffix: str, header: str) -> None:
     from vtkmodules.vtkIOGeometry import vtkOBJWriter, vtkSTLWriter
 
-    if suffix == "stl":
-        writer = vtkSTLWriter()
-        writer.SetFileTypeToBinary()
-        writer.SetHeader(header)
-    else:
-        writer = vtkOBJWriter()
+    stl = vtkSTLWriter()
+    stl.SetFileTypeToBinary()
+    stl.SetHeader(header)
+    writer = stl if suffix == "stl" else vtkOBJWriter()
     writer.SetFileName(str(path))
     writer.SetInputData(polydata_of(surface))
     writer.Write()

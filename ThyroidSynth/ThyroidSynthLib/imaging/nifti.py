@@ -1,12 +1,12 @@
-"""NIfTI files read directly: geometry as written, header extensions, voxels a few slices at a time.
+"""Reading of NIfTI files: geometry, header extensions, and voxels a few slices at a time.
 
-SimpleITK cannot do this job for segmentations:
+Own code, because nibabel is not part of Slicer and SimpleITK is unsuitable for segmentations
+(docs/decisions/nifti-reader.md):
 
-- it does not give header extensions, in which TotalSegmentator keeps its label names;
-- from a shear of 1e-4 on it refuses a file, and from about 1e-5 on it silently takes the other of
-  the two placements a header may hold, although masks of the TotalSegmentator dataset are as far
-  from orthogonal as that;
-- it unpacks the whole scan, while a mask fills a thousandth of it.
+- it does not return header extensions, in which TotalSegmentator stores the label names;
+- it refuses a file whose axes are sheared by more than 1e-4, and from about 1e-5 on it silently uses the qform
+  instead of the sform; masks of the TotalSegmentator dataset are sheared that much;
+- it decompresses the whole scan, of which a mask fills about a thousandth.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _DATATYPES = {
     1280: "u8",
 }
 _MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
-_SLAB_BYTES = 1 << 19  # Stays in the processor's cache between unpacking and looking.
+_SLAB_BYTES = 1 << 19  # Fits in the CPU's cache between decompression and comparison.
 
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """What the header of a 3-D NIfTI file says.
+    """The header of a 3-D NIfTI file.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class NiftiHeader:
     dtype : dtype
         Type and byte order of the stored voxels.
     slope, intercept : float
-        Stored values times slope plus intercept are the values meant.
+        A value is the stored number times slope plus intercept.
     extensions : tuple of (int, bytes)
         Code and content of each header extension.
     """
@@ -69,7 +69,7 @@ class NiftiHeader:
 
 
 def is_nifti(path: Path | str) -> bool:
-    """Say whether a file name is that of a single-file NIfTI."""
+    """Check whether a file name is that of a single-file NIfTI."""
     return str(path).lower().endswith((".nii", ".nii.gz"))
 
 
@@ -79,7 +79,7 @@ def read_header(path: Path | str) -> NiftiHeader:
     Raises
     ------
     InputError
-        The file is missing, damaged, not a 3-D scalar image, or does not say where it lies.
+        The file is missing, damaged, not a 3-D scalar image, or has no geometry.
     """
     path = Path(path)
     with _reading(path) as stream:
@@ -87,7 +87,7 @@ def read_header(path: Path | str) -> NiftiHeader:
 
 
 def read_slabs(path: Path | str) -> Iterator[tuple[NiftiHeader, int, np.ndarray]]:
-    """Go through the voxels a few slices at a time, so that memory does not grow with the scan.
+    """Read the voxels a few slices at a time, so that memory does not grow with the scan.
 
     Yields
     ------
@@ -118,7 +118,7 @@ def read_slabs(path: Path | str) -> Iterator[tuple[NiftiHeader, int, np.ndarray]
             if (header.slope, header.intercept) != (1.0, 0.0):
                 slab = slab * np.float32(header.slope) + np.float32(header.intercept)
             yield header, first, slab
-        if not stream.ends_well():
+        if not stream.is_complete():
             raise _damaged(path, "it ends too early")
 
 
@@ -150,12 +150,12 @@ class _Stream:
         self._packed = b""
 
     def read(self, count: int) -> bytes:
-        """Give the next `count` bytes, fewer only at the end."""
+        """Return the next `count` bytes, fewer only at the end."""
         if self._unpacker is None:
             return self._file.read(count)
         pieces, missing = [], count
         while missing > 0:
-            if self._unpacker.eof:  # Tools that pack in parallel write one gzip member after another.
+            if self._unpacker.eof:  # Tools that compress in parallel write several gzip members.
                 self._packed = self._unpacker.unused_data or self._file.read(1 << 16)
                 if not self._packed.startswith(b"\x1f"):
                     break
@@ -169,8 +169,8 @@ class _Stream:
             missing -= len(piece)
         return b"".join(pieces)
 
-    def ends_well(self) -> bool:
-        """Read what is left; gzip's checksum, which is compared at the very end, finds changed bytes."""
+    def is_complete(self) -> bool:
+        """Check that the file is not cut short, by reading the rest, at the end of which gzip compares a checksum."""
         while self.read(1 << 20):
             pass
         return self._unpacker is None or self._unpacker.eof
@@ -198,15 +198,15 @@ def _parse_header(path: Path, stream: _Stream) -> NiftiHeader:
         b"\x00\x00\x02\x1c": ">",
     }.get(raw[:4])
     if order is None or len(raw) < 348:
-        raise InputError(f"{path} is not a NIfTI file, whatever its name says. Export it again as NIfTI.")
+        raise InputError(f"{path} is not a NIfTI file, although its name ends like one. Export it again as NIfTI.")
     second = raw[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
     if second:
         raw += stream.read(540 - 348)
         if len(raw) < 540:
-            raise _damaged(path, "its header is cut short")
+            raise _damaged(path, "its header is incomplete")
 
     def unpack(form: str, at_first: int, at_second: int) -> tuple:
-        # NIfTI-2 keeps the fields of NIfTI-1 at other places and twice to four times as wide.
+        # NIfTI-2 has the fields of NIfTI-1 at other offsets, two to four times as wide.
         wide = form.translate(str.maketrans("hfB", "qdi")) if second else form
         return struct.unpack_from(order + wide, raw, at_second if second else at_first)
 
@@ -230,7 +230,7 @@ def _parse_header(path: Path, stream: _Stream) -> NiftiHeader:
         size = "x".join(str(n) for n in shape) or "unknown"
         raise InputError(f"{path} is not a 3-D image (size {size}). Export a single 3-D volume.")
     if datatype not in _DATATYPES:
-        raise InputError(f"{path} does not hold one number per voxel (NIfTI type {datatype}). Export it as integers.")
+        raise InputError(f"{path} does not have one number per voxel (NIfTI type {datatype}). Export it as integers.")
     ijk_to_ras = _placement(path, codes, quaternion, pixdim, sform)
     ijk_to_ras[:3] *= _MM_PER_UNIT.get(units & 7, 1.0)
 
@@ -248,7 +248,7 @@ def _parse_header(path: Path, stream: _Stream) -> NiftiHeader:
 
 
 def _extensions(extra: bytes, order: str) -> Iterator[tuple[int, bytes]]:
-    """Split what lies between header and voxels: a flag of 4 bytes, then sized and coded pieces."""
+    """Split the bytes between header and voxels: a flag of 4 bytes, then extensions with size and code."""
     at = 4 if extra[:1] not in (b"", b"\x00") else len(extra)
     while at + 8 <= len(extra):
         size, code = struct.unpack_from(order + "2i", extra, at)
@@ -265,31 +265,26 @@ def _placement(
     pixdim: tuple[float, ...],
     sform: tuple[float, ...],
 ) -> np.ndarray:
+    """Return the ijk-to-RAS matrix (4, 4), in the file's unit of length: the sform, or else the qform."""
+    from scipy.spatial.transform import Rotation
+
     matrix = np.eye(4)
     if codes[1] > 0:
         matrix[:3] = np.reshape(sform, (3, 4))
     elif codes[0] > 0:
         b, c, d = quaternion[:3]
         a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
-        rotation = np.array(
-            [
-                [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-                [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-                [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-            ]
-        )
+        rotation = Rotation.from_quat([b, c, d, a]).as_matrix()
         handedness = -1.0 if pixdim[0] < 0 else 1.0
         matrix[:3, :3] = rotation * np.array([pixdim[1], pixdim[2], pixdim[3] * handedness])
         matrix[:3, 3] = quaternion[3:]
     else:
         raise InputError(
-            f"{path} does not say where it lies in the patient (neither sform nor qform), so left and right "
-            "are unknown. Export it again from the program that made it, with its geometry."
+            f"{path} has no position in the patient (neither sform nor qform), so left and right are unknown. "
+            "Export it again, with its geometry, from the program that made it."
         )
     if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-9:
-        raise InputError(
-            f"{path} has an impossible geometry (an axis of no length). Export it again with its geometry."
-        )
+        raise InputError(f"{path} has an invalid geometry (an axis of length 0). Export it again with its geometry.")
     return matrix
 
 

@@ -1,4 +1,8 @@
-"""Slicer's segmentation files (.seg.nrrd): which segment is which, and where it lies in the scan."""
+"""Reading of Slicer's segmentation files (.seg.nrrd).
+
+Own code, because pynrrd and slicerio are not part of Slicer, and SimpleITK reads the voxels and the keys of the header
+but not what the keys mean.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +26,18 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment's entry in the header.
+    """The header entry of a segment.
 
     Attributes
     ----------
     id, name : str
-        As shown in Slicer.
+        Identifier, and name as shown in Slicer.
     label : int
         Voxel value.
     layer : int
-        Which of the file's images holds it; overlapping segments lie in different ones.
+        Which of the file's images it is in; overlapping segments are in different ones.
     terminology : str
-        Its terminology entry, may be empty.
+        Its terminology entry; may be empty.
     """
 
     id: str
@@ -44,7 +48,7 @@ class Segment:
 
 
 def is_segmentation_file(path: Path | str) -> bool:
-    """Say whether a file name is that of a Slicer segmentation."""
+    """Check whether a file name is that of a Slicer segmentation."""
     return str(path).lower().endswith(".seg.nrrd")
 
 
@@ -56,12 +60,12 @@ def read_segmentation(path: Path | str) -> dict[Structure, Mask]:
     Returns
     -------
     dict
-        A mask per structure that the file has a segment of.
+        A mask for each of the structures that the file has a segment of.
 
     Raises
     ------
     InputError
-        The file cannot be read, has a segment of neither, or two that are equally the thyroid.
+        The file cannot be read, has neither structure, or has two segments that may be the same structure.
     """
     return read_masks(path, structures_among(path, read_segments(path)))
 
@@ -72,7 +76,7 @@ def read_segments(path: Path | str) -> list[Segment]:
     Raises
     ------
     InputError
-        The file cannot be read, or holds no segments.
+        The file cannot be read, or has no segments.
     """
     path = Path(path)
     return _segments(path, _header(path))
@@ -84,7 +88,7 @@ def read_masks(path: Path | str, chosen: Mapping[Key, Segment]) -> dict[Key, Mas
     Raises
     ------
     InputError
-        The file cannot be read, or lacks what its header says.
+        The file cannot be read, or contradicts its header.
     """
     import SimpleITK
 
@@ -103,7 +107,8 @@ def read_masks(path: Path | str, chosen: Mapping[Key, Segment]) -> dict[Key, Mas
     for key, segment in chosen.items():
         if segment.layer >= layers:
             raise InputError(
-                f"{path} is damaged (segment {segment.name} lies in a layer it does not have). Save it again."
+                f"{path} is damaged (it has no layer {segment.layer}, in which segment {segment.name} should be). "
+                "Save it again from Slicer."
             )
         one = image if layers == 1 else SimpleITK.VectorIndexSelectionCast(image, segment.layer)
         inside = SimpleITK.GetArrayViewFromImage(one) == segment.label
@@ -117,7 +122,7 @@ def structures_among(path: Path | str, segments: list[Segment]) -> dict[Structur
     Raises
     ------
     InputError
-        There is neither, or more than one of the same rank.
+        There is neither, or several segments may be the same structure.
     """
     chosen: dict[Structure, Segment] = {}
     for structure in STRUCTURES:
@@ -125,7 +130,7 @@ def structures_among(path: Path | str, segments: list[Segment]) -> dict[Structur
         by_id = [s for s in segments if structure_called(s.id) is structure]
         by_name = [s for s in segments if structure_called(s.name) is structure]
         found = by_code or by_id or by_name
-        # Several nodules or lobes may carry one code; among them a plain name decides.
+        # Several nodules or lobes may have the same code; then the id or name decides.
         if len(found) > 1:
             found = [s for s in found if s in by_id] or [s for s in found if s in by_name] or found
         if len(found) > 1:
@@ -138,9 +143,8 @@ def structures_among(path: Path | str, segments: list[Segment]) -> dict[Structur
     if not chosen:
         listed = ", ".join(s.name for s in segments[:8]) + (", …" if len(segments) > 8 else "")
         raise InputError(
-            f"{path} has neither a thyroid nor a trachea among its segments ({listed}). Name them 'thyroid' "
-            "and "
-            "'trachea', or give them their terminology in Slicer's Segmentations module."
+            f"{path} has neither a thyroid nor a trachea among its segments ({listed}). Name them 'thyroid' and "
+            "'trachea', or set their terminology in Slicer's Segmentations module."
         )
     return chosen
 
@@ -160,7 +164,7 @@ def _header(path: Path) -> dict[str, str]:
 
 
 def _segments(path: Path, header: dict[str, str]) -> list[Segment]:
-    segments = []
+    segments: list[Segment] = []
     while (key := f"Segment{len(segments)}_") and any(key + field in header for field in ("ID", "Name", "LabelValue")):
         index = len(segments)
         tags = header.get(key + "Tags", "")
@@ -170,13 +174,13 @@ def _segments(path: Path, header: dict[str, str]) -> list[Segment]:
                 id=header.get(key + "ID", ""),
                 name=header.get(key + "Name", header.get(key + "ID", "")),
                 label=int(header.get(key + "LabelValue", 1)),
-                # Files from before shared layers hold each segment in an image of its own, as 0 and 1.
+                # In files of older Slicer versions each segment is an image of its own, with values 0 and 1.
                 layer=int(header.get(key + "Layer", index)),
                 terminology=entry.group(1) if entry else "",
             )
         )
     if not segments:
-        raise InputError(f"{path} holds no segments. Save the segmentation from Slicer as .seg.nrrd.")
+        raise InputError(f"{path} has no segments. Save the segmentation from Slicer as .seg.nrrd.")
     return segments
 
 

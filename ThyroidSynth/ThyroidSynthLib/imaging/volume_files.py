@@ -1,4 +1,4 @@
-"""Image files as volumes: the one reader and writer of scans and masks of any format."""
+"""Reading and writing of image files in all supported formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .nifti import is_nifti, read_header, read_nifti
 
 
 def read_volume(path: Path | str) -> Volume:
-    """Read an image of any format SimpleITK knows (NIfTI, NRRD, …), gzipped or not.
+    """Read an image in NIfTI or any other format that SimpleITK reads (NRRD, MetaImage, …).
 
     Raises
     ------
@@ -42,7 +42,7 @@ def read_volume(path: Path | str) -> Volume:
 
 
 def write_volume(volume: Volume, path: Path | str, *, metadata: dict[str, str] | None = None) -> None:
-    """Write a volume in the format its suffix names, replacing `path` in one step.
+    """Write a volume in the format of the suffix, replacing `path` in one step.
 
     Raises
     ------
@@ -60,12 +60,12 @@ def write_volume(volume: Volume, path: Path | str, *, metadata: dict[str, str] |
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise OutputError(
-            f"{path} cannot be written ({reason}). Choose .nii.gz or .nrrd in a writable folder."
+            f"{path} cannot be written ({reason}). Choose a name in .nii.gz or .nrrd in a writable folder."
         ) from error
 
 
 def read_grid(path: Path | str) -> Grid:
-    """Take the grid of an image file, reading its header only.
+    """Read the grid of an image file from its header.
 
     Raises
     ------
@@ -76,9 +76,9 @@ def read_grid(path: Path | str) -> Grid:
 
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} does not exist. Check the path of the image whose grid is wanted.")
+        raise InputError(f"{path} does not exist. Check the path.")
     if is_nifti(path):
-        # By the reader of the masks: SimpleITK refuses, or places otherwise, what it finds a little oblique.
+        # SimpleITK refuses or misplaces slightly sheared images; see `nifti`.
         return read_header(path).grid
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
@@ -86,7 +86,7 @@ def read_grid(path: Path | str) -> Grid:
         reader.ReadImageInformation()
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{path} cannot be read as an image ({reason}). Give a CT as NIfTI or NRRD.") from error
+        raise InputError(f"{path} cannot be read as an image ({reason}). Choose a NIfTI or NRRD file.") from error
     if reader.GetDimension() != 3:
-        raise InputError(f"{path} has {reader.GetDimension()} dimensions. Give a single 3-D image.")
+        raise InputError(f"{path} has {reader.GetDimension()} dimensions. Choose a single 3-D image.")
     return grid_of_sitk(reader)
