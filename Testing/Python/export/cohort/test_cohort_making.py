@@ -12,7 +12,7 @@ from ThyroidSynthLib.common.workers import WorkerFailure, Workers
 from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan, make_thyroids
 from ThyroidSynthLib.export.cohort.generated_cohort import record_cohort, thyroid_writer
 from ThyroidSynthLib.export.thyroid_files import FileOptions
-from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
+from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
 from ThyroidSynthLib.geometry.targets import Targets
 
 
@@ -38,7 +38,7 @@ def made(model, model_file, folder, targets, workers, **more):
 def test_any_number_of_processes_gives_the_same_folder(small_model, model_file, tmp_path):
     targets = targets_of(small_model, 4)
     for workers in (1, 2):
-        found = MetDistribution(small_model.features)
+        found = AchievedDistribution(small_model.features)
         made(small_model, model_file, tmp_path / str(workers), targets, workers, distribution=found)
 
     one, two = (sorted(path for path in (tmp_path / n).rglob("*") if path.is_file()) for n in ("1", "2"))

@@ -1,4 +1,4 @@
-"""Distributions as people write them: read, refused with a remedy, and cut where a feature ends."""
+"""Target distributions as users write them: read, checked and truncated to possible values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COHORT = np.array([4.0, 8.0, 12.0, 30.0])
         ("15.5", "fixed", (15.5,)),
     ],
 )
-def test_a_distribution_is_read_in_either_form_and_told_so_that_it_can_be_read_again(text, kind, parameters):
+def test_a_distribution_is_read_in_either_form_and_written_so_that_it_can_be_read_again(text, kind, parameters):
     found = Marginal.parse(text)
     assert (found.kind, found.parameters) == (kind, parameters)
     assert Marginal.parse(str(found)) == found
@@ -36,16 +36,16 @@ def test_a_distribution_is_read_in_either_form_and_told_so_that_it_can_be_read_a
     [
         ("gamma(1,2)", "no distribution 'gamma'"),
         ("normal(0.6)", "takes mean and standard deviation"),
-        ("normal(a, b)", "is no distribution"),
+        ("normal(a, b)", "is not a distribution"),
         ("cohort(3)", "takes no numbers"),
         ("normal(1, 0)", "has no spread"),
         ("uniform(5, 5)", "is empty"),
         ("lognormal(2, inf)", "not finite"),
         ("", "takes value"),
-        ("12 mL", "is no distribution"),
+        ("12 mL", "is not a distribution"),
     ],
 )
-def test_what_is_no_distribution_is_refused_with_what_would_be_one(text, fault):
+def test_a_text_that_is_not_a_distribution_is_rejected(text, fault):
     with pytest.raises(InputError, match=fault):
         Marginal.parse(text)
 
@@ -59,12 +59,12 @@ def test_what_is_no_distribution_is_refused_with_what_would_be_one(text, fault):
         ("normal(1, 2)", stats.truncnorm(-0.5, np.inf, 1, 2)),
     ],
 )
-def test_quantiles_are_those_of_the_distribution_within_what_a_volume_can_be(text, reference):
+def test_quantiles_are_those_of_the_distribution_truncated_to_positive_volumes(text, reference):
     values = Marginal.parse(text).quantiles(SHARES, "volume_ml", COHORT)
     np.testing.assert_allclose(values, reference.ppf(SHARES), rtol=1e-6)
 
 
-def test_a_symmetry_never_exceeds_1_and_the_cohorts_own_quantiles_are_its_cases():
+def test_symmetries_are_truncated_at_1_and_quantiles_of_the_cohort_are_its_cases():
     values = Marginal.parse("normal(0.95, 0.1)").quantiles(SHARES, "symmetry", COHORT)
     assert values.max() <= 1.0
     own = Marginal().quantiles((np.arange(4) + 0.5) / 4, "volume_ml", COHORT)
@@ -76,18 +76,18 @@ def test_a_symmetry_never_exceeds_1_and_the_cohorts_own_quantiles_are_its_cases(
     [
         ({"volume_ml": "normal(-20, 1)"}, "volume_ml.*above 0"),
         ({"symmetry": "1.2"}, "symmetry.*between 0 and 1"),
-        ({"isthmus_area_mm2": "0"}, "share without isthmus"),
+        ({"isthmus_area_mm2": "0"}, "give their share"),
         ({"weight": "normal(1, 2)"}, "no feature 'weight'"),
         ({"without_isthmus": "130%"}, "share of 1.3"),
-        ({"without_isthmus": "some"}, "'some' is no share"),
+        ({"without_isthmus": "some"}, "'some' is not a share"),
     ],
 )
-def test_impossible_distributions_are_refused_by_feature(texts, fault):
+def test_impossible_distributions_are_rejected_by_feature(texts, fault):
     with pytest.raises(InputError, match=fault):
         TargetDistribution.of_texts(texts)
 
 
-def test_files_of_distributions_in_json_and_csv_say_the_same(tmp_path):
+def test_json_and_csv_files_give_the_same_distribution(tmp_path):
     (tmp_path / "d.json").write_text('{"volume_ml": "lognormal(2.7, 0.35)", "symmetry": 0.6, "without_isthmus": "30%"}')
     (tmp_path / "d.csv").write_text(
         'feature, distribution\nvolume_ml, "lognormal(2.7, 0.35)"\nsymmetry, 0.6\nwithout_isthmus, 0.3\n'
@@ -108,9 +108,9 @@ def test_files_of_distributions_in_json_and_csv_say_the_same(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "fault"),
-    [('{"volume_ml": ', "no JSON"), ("a,b\n1,2\n", "columns 'feature'"), ('{"volume_ml": "wide"}', "'wide'")],
+    [('{"volume_ml": ', "not valid JSON"), ("a,b\n1,2\n", "columns 'feature'"), ('{"volume_ml": "wide"}', "'wide'")],
 )
-def test_a_file_that_makes_no_sense_is_named(tmp_path, text, fault):
+def test_an_error_in_a_file_names_the_file(tmp_path, text, fault):
     (tmp_path / "d.txt").write_text(text)
     with pytest.raises(InputError, match=rf"d\.txt: .*{fault}"):
         TargetDistribution.read(tmp_path / "d.txt")

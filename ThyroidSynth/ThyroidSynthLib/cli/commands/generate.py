@@ -31,14 +31,14 @@ from ThyroidSynthLib.cli.shared.targets import (
 )
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import atomic_path
-from ThyroidSynthLib.generation.cohort.met_distribution import DISTRIBUTION_PNG
+from ThyroidSynthLib.generation.cohort.achieved_distribution import DISTRIBUTION_PNG
 from ThyroidSynthLib.imaging.labels import TRACHEA
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.common.progress import ShouldStop
     from ThyroidSynthLib.export.cohort.written_thyroid import ThyroidWriter, WrittenThyroid
     from ThyroidSynthLib.export.surroundings import Surroundings
-    from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
+    from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
     from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         record_cohort,
         thyroid_writer,
     )
-    from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
+    from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
     from ThyroidSynthLib.generation.cohort.patient_site import site_at
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
@@ -144,7 +144,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     writer = thyroid_writer(options.out, site.placement if site else None, files, _surroundings(options, site))
     specification = {"reconstructed": options.reconstruct} if target_options is None else target_options.specification
     distribution = (
-        MetDistribution(model.features, target_options.distribution)
+        AchievedDistribution(model.features, target_options.distribution)
         if target_options is not None and target_options.differ
         else None
     )
@@ -234,7 +234,7 @@ def _made(
     )
 
 
-def _draw(distribution: MetDistribution, folder: Path) -> None:
+def _draw(distribution: AchievedDistribution, folder: Path) -> None:
     # Slicer's own Python comes without matplotlib; there the numbers must do.
     if find_spec("matplotlib") is None:
         return

@@ -17,7 +17,7 @@ from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import Targets
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
+    from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
 _FEW = 5
@@ -122,7 +122,7 @@ def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
     InputError
         A table or distribution cannot be read, or a wish is impossible.
     """
-    from ThyroidSynthLib.generation.cohort.cohort_plan import planned_features
+    from ThyroidSynthLib.generation.cohort.stratification import stratified_targets
     from ThyroidSynthLib.generation.cohort.target_table import read_targets
     from ThyroidSynthLib.generation.steer.steering import check_conditions
 
@@ -132,7 +132,7 @@ def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
     if spread:
         given = _distribution(options)
         distribution = given.to_json()
-        planned = planned_features(model.features, given, count=options.count or 1, seed=options.seed)
+        planned = stratified_targets(model.features, given, count=options.count or 1, seed=options.seed)
         targets = [Targets.from_array(row) for row in planned]
         specification |= {"targets": None, "distribution": distribution}
     elif options.from_table:
@@ -182,7 +182,7 @@ def far_text(far: Sequence[dict[str, Any]], count: int) -> str:
     return "\n".join(lines)
 
 
-def met_text(found: MetDistribution) -> str:
+def met_text(found: AchievedDistribution) -> str:
     """Say how near a cohort is to what was asked, and what could not be met."""
     summary = found.summary()
     distances = [

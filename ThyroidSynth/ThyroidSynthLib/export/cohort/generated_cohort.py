@@ -19,7 +19,7 @@ from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.common.results import check_room
 from ThyroidSynthLib.export.thyroid_files import LABEL_FOLDER, MERGED_FOLDER, MESH_FOLDER, FileOptions
-from ThyroidSynthLib.generation.cohort.met_distribution import DISTRIBUTION_FILES
+from ThyroidSynthLib.generation.cohort.achieved_distribution import DISTRIBUTION_FILES
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.imaging.label_map_files import write_names_table
@@ -29,7 +29,7 @@ from .written_thyroid import COLUMNS, ThyroidWriter, WrittenThyroid
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.surroundings import Surroundings
-    from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
+    from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
@@ -125,7 +125,7 @@ def record_cohort(
     model: ShapeModel,
     placement: Placement,
     specification: Mapping[str, Any] | None = None,
-    distribution: MetDistribution | None = None,
+    distribution: AchievedDistribution | None = None,
     total: int | None = None,
     overwrite: bool = False,
     progress: ProgressCallback = silent,
@@ -144,7 +144,7 @@ def record_cohort(
         The patient they are placed in.
     request : mapping, optional
         What was asked for, kept in the manifest.
-    distribution : MetDistribution, optional
+    distribution : AchievedDistribution, optional
         Takes every thyroid, and is written beside the manifest.
     total : int, optional
         Number of thyroids to come, for the progress.

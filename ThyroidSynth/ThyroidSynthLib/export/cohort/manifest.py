@@ -11,7 +11,7 @@ from typing import Any
 
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import write_text
-from ThyroidSynthLib.generation.cohort.met_distribution import DISTRIBUTION_FILES
+from ThyroidSynthLib.generation.cohort.achieved_distribution import DISTRIBUTION_FILES
 
 MANIFEST_JSON = "manifest.json"
 MANIFEST_CSV = "manifest.csv"

@@ -1,11 +1,11 @@
-"""Distributions of one feature that may be asked for, written as in ``lognormal(2.7, 0.35)``."""
+"""Target distributions of one feature, written as in ``lognormal(2.7, 0.35)``."""
 
 from __future__ import annotations
 
 import math
 import re
 from dataclasses import dataclass
-from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -23,14 +23,13 @@ KINDS = tuple(_PARAMETERS)
 FORMS = "cohort, normal(mean, sd), lognormal(mean of the logarithm, its sd), uniform(lowest, highest), or one number"
 
 _LIMITS = {"volume_ml": (0.0, math.inf), "isthmus_area_mm2": (0.0, math.inf), "symmetry": (0.0, 1.0)}
-# A distribution that has less than this share where a feature can be at all was meant otherwise.
+# A distribution with less than this share in the possible range of a feature is taken for a mistake.
 _LEAST_SHARE = 0.01
-_STANDARD = NormalDist()
 
 
 @dataclass(frozen=True)
 class Marginal:
-    """How one feature is to be distributed.
+    """The target distribution of one feature.
 
     Attributes
     ----------
@@ -39,6 +38,11 @@ class Marginal:
     parameters : tuple of float
         Of the distribution, in the feature's unit; those of ``lognormal`` are the mean and standard
         deviation of the natural logarithm.
+
+    Raises
+    ------
+    InputError
+        The parameters do not fit the kind.
     """
 
     kind: str = COHORT
@@ -67,14 +71,14 @@ class Marginal:
         Raises
         ------
         InputError
-            The text is no distribution; says what one looks like.
+            The text is not a distribution.
         """
-        words = re.fullmatch(r"\s*([a-z-]+)\s*(?:\((.*)\)|:(.*))?\s*", text.lower())
-        kind, inner = (words[1].replace("-", ""), words[2] or words[3]) if words else ("fixed", text)
+        match = re.fullmatch(r"\s*([a-z-]+)\s*(?:\((.*)\)|:(.*))?\s*", text.lower())
+        kind, inner = (match[1].replace("-", ""), match[2] or match[3]) if match else ("fixed", text)
         try:
             numbers = tuple(float(part) for part in inner.split(",")) if inner and inner.strip() else ()
         except ValueError:
-            raise InputError(f"'{text}' is no distribution. Write {FORMS}.") from None
+            raise InputError(f"'{text}' is not a distribution. Write {FORMS}.") from None
         return cls(kind, numbers)
 
     def __str__(self) -> str:
@@ -84,12 +88,12 @@ class Marginal:
         return f"{self.kind}({numbers})" if numbers else self.kind
 
     def check(self, feature: str) -> None:
-        """Refuse a distribution of values that the feature cannot have.
+        """Check that the feature can have values of the distribution.
 
         Raises
         ------
         InputError
-            Nearly all of it, or the one value, is impossible.
+            Nearly all values, or the only one, are impossible.
         """
         low, high = _LIMITS[feature]
         if self.kind == COHORT:
@@ -98,51 +102,39 @@ class Marginal:
             value = self.parameters[0]
             possible = low < value <= high or (feature == "symmetry" and value == low)
         else:
-            possible = float(np.subtract(*self._shares(feature)[::-1])) >= _LEAST_SHARE
+            first, last = self._scipy().cdf([low, high])
+            possible = last - first >= _LEAST_SHARE
         if not possible:
             allowed = "above 0" if high == math.inf else "between 0 and 1"
-            hint = " For glands without one ask for the share without isthmus." if feature == "isthmus_area_mm2" else ""
+            hint = " For glands without an isthmus give their share." if feature == "isthmus_area_mm2" else ""
             raise InputError(f"{feature} = {self} is impossible: values must be {allowed}.{hint}")
 
     def quantiles(self, share: np.ndarray, feature: str, cohort: np.ndarray) -> np.ndarray:
-        """Give the values (n,) below which the shares (n,), between 0 and 1, of the distribution lie.
+        """Return the quantiles (n,) for shares (n,) between 0 and 1.
 
         Parameters
         ----------
         feature : str
-            A distribution that goes beyond what the feature can be is cut there.
+            The distribution is truncated to the possible range of this feature.
         cohort : ndarray, shape (m,)
-            The feature in the training cohort, which ``cohort`` refers to.
+            The feature in the training cohort, for the kind ``cohort``.
         """
         if self.kind == COHORT:
             return np.quantile(cohort, share, method="hazen")
         if self.kind == "fixed":
             return np.full(len(share), self.parameters[0])
-        first, last = self._shares(feature)
-        inside = first + share * (last - first)
+        distribution = self._scipy()
+        first, last = distribution.cdf(_LIMITS[feature])
+        return distribution.ppf(first + share * (last - first))
+
+    def _scipy(self) -> Any:
+        """Return the distribution of SciPy with these parameters."""
+        from scipy import stats
+
         a, b = self.parameters
         if self.kind == "uniform":
-            return a + inside * (b - a)
-        values = a + b * standard_scores(inside)
-        return np.exp(values) if self.kind == "lognormal" else values
-
-    def _shares(self, feature: str) -> tuple[float, float]:
-        """Share of the distribution below the lowest and the highest value that the feature can have."""
-        a, b = self.parameters
-        shares = []
-        for limit in _LIMITS[feature]:
-            if self.kind == "uniform":
-                shares.append(min(max((limit - a) / (b - a), 0.0), 1.0))
-                continue
-            if self.kind == "lognormal":
-                limit = math.log(limit) if limit > 0 else -math.inf
-            shares.append(_STANDARD.cdf((limit - a) / b))
-        return shares[0], shares[1]
+            return stats.uniform(a, b - a)
+        return stats.lognorm(b, scale=math.exp(a)) if self.kind == "lognormal" else stats.norm(a, b)
 
 
 AS_IN_COHORT = Marginal()
-
-
-def standard_scores(share: np.ndarray) -> np.ndarray:
-    """Quantiles (n,) of the standard normal distribution for shares (n,) between 0 and 1, both excluded."""
-    return np.array([_STANDARD.inv_cdf(value) for value in share])

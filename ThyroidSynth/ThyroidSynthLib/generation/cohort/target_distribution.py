@@ -1,4 +1,4 @@
-"""How a cohort is asked to be distributed: each feature's distribution, and the share without an isthmus."""
+"""The target distribution of a cohort: a distribution of each feature, and the share without an isthmus."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
@@ -20,14 +21,19 @@ _KEYS = (*FEATURE_NAMES, WITHOUT_ISTHMUS)
 
 @dataclass(frozen=True)
 class TargetDistribution:
-    """Distributions of the features. What is not asked for is as in the training cohort.
+    """Target distributions of the features, by default those of the training cohort.
 
     Attributes
     ----------
     volume_ml, isthmus_area_mm2, symmetry : Marginal
-        Of each feature; that of the isthmus area holds for the glands that have an isthmus.
+        Of each feature; that of the isthmus area holds for the glands with an isthmus.
     without_isthmus : float or None
         Share of glands of two separate lobes, 0 to 1; None for the training cohort's.
+
+    Raises
+    ------
+    InputError
+        A distribution or the share is impossible.
     """
 
     volume_ml: Marginal = AS_IN_COHORT
@@ -44,7 +50,7 @@ class TargetDistribution:
             )
 
     def marginal(self, feature: str) -> Marginal:
-        """Give the distribution of a feature by its name."""
+        """Return the distribution of a feature."""
         return getattr(self, feature)
 
     @classmethod
@@ -54,19 +60,19 @@ class TargetDistribution:
         Parameters
         ----------
         texts : mapping
-            Texts or numbers; what is missing or None is as in `base`, by default as in the cohort.
+            Texts or numbers; what is missing or None is taken from `base`, by default the training cohort.
 
         Raises
         ------
         InputError
-            A name or a distribution is none.
+            A name is not a feature or a text is not a distribution.
         """
         unknown = [name for name in texts if name not in _KEYS]
         if unknown:
             raise InputError(f"There is no feature '{unknown[0]}'. Choose among: {', '.join(_KEYS)}.")
         given = {name: str(value) for name, value in texts.items() if value is not None}
         share = given.pop(WITHOUT_ISTHMUS, None)
-        found: dict = {name: Marginal.parse(text) for name, text in given.items()}
+        found: dict[str, Any] = {name: Marginal.parse(text) for name, text in given.items()}
         if share is not None:
             found[WITHOUT_ISTHMUS] = parse_share(share)
         return replace(base or cls(), **found)
@@ -84,20 +90,20 @@ class TargetDistribution:
         Raises
         ------
         InputError
-            The file cannot be read, or something in it is no distribution; names the file.
+            The file cannot be read or has an entry that is not a distribution; the message names the file.
         """
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} cannot be read ({error}). Give a JSON or CSV file in UTF-8.") from error
+            raise InputError(f"{path} cannot be read ({error}). Choose a JSON or CSV file in UTF-8.") from error
         try:
             return cls.of_texts(_from_json(text) if text.lstrip().startswith("{") else _from_csv(text))
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
     def to_json(self) -> dict[str, str]:
-        """Give what `of_texts` takes."""
+        """Return the mapping that `of_texts` reads."""
         texts = {name: str(self.marginal(name)) for name in FEATURE_NAMES}
         texts[WITHOUT_ISTHMUS] = COHORT if self.without_isthmus is None else f"{100 * self.without_isthmus:.9g}%"
         return texts
@@ -109,7 +115,7 @@ def parse_share(text: str) -> float | None:
     Raises
     ------
     InputError
-        It is none.
+        The text is not a share.
     """
     text = text.strip()
     if text.lower() == COHORT:
@@ -117,19 +123,19 @@ def parse_share(text: str) -> float | None:
     try:
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:
-        raise InputError(f"'{text}' is no share. Write it as in 30% or 0.3.") from None
+        raise InputError(f"'{text}' is not a share. Write it as in 30% or 0.3.") from None
 
 
 def _from_json(text: str) -> dict[str, object]:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"this is no JSON ({error}).") from None
+        raise InputError(f"the file is not valid JSON ({error}).") from None
 
 
 def _from_csv(text: str) -> dict[str, object]:
-    first_line = text.partition("\n")[0]
-    table = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first_line else ",", skipinitialspace=True)
+    header = text.partition("\n")[0]
+    table = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in header else ",", skipinitialspace=True)
     table.fieldnames = [name.strip() for name in table.fieldnames or ()]
     if not {"feature", "distribution"} <= set(table.fieldnames):
         raise InputError("the columns 'feature' and 'distribution' are missing. Name them in the first line.")

@@ -1,4 +1,4 @@
-"""How a generated cohort is distributed, beside what was asked and beside the training cohort: one picture."""
+"""The feature distributions of a generated cohort beside its targets and the training cohort."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
-from .drawing import COHORT_COLOUR, FEATURE_LABELS, INK, MODEL_COLOUR, Drawing, legend_above, png_of
+from .drawing import COHORT_COLOUR, FEATURE_LABELS, INK, MODEL_COLOUR, drawing, legend_above, png_of
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.generation.cohort.met_distribution import MetDistribution
+    from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
 
 _BINS = 18
 
 
-def cohort_figure(found: MetDistribution) -> bytes:
-    """Draw each feature as asked, as measured and in the training cohort, as PNG data."""
+def cohort_figure(found: AchievedDistribution) -> bytes:
+    """Draw the distributions of targets, measured values and training cohort for each feature, as PNG data."""
     targets, measured, cohort = found.targets, found.measured, found.cohort
     agreement = found.summary()["features"]
-    with Drawing(1, 3, height=3.1) as (figure, axes):
+    with drawing(1, 3, height=3.1) as (figure, axes):
         for column, (axis, name) in enumerate(zip(axes, FEATURE_NAMES, strict=True)):
-            wanted = targets[np.isfinite(targets[:, column]), column]
-            everything = np.concatenate([wanted, measured[:, column], cohort[:, column]])
+            given = targets[np.isfinite(targets[:, column]), column]
+            everything = np.concatenate([given, measured[:, column], cohort[:, column]])
             low = 0.0 if name != "symmetry" else max(0.0, everything.min() - 0.05)
             edges = np.linspace(low, everything.max() * 1.0001 + 1e-9, _BINS + 1)
             shares = {
@@ -34,22 +34,22 @@ def cohort_figure(found: MetDistribution) -> bytes:
             filled = {"fill": True, "alpha": 0.33}
             axis.stairs(shares["cohort"], edges, color=COHORT_COLOUR, label=f"training ({len(cohort)})", **filled)
             axis.stairs(shares["measured"], edges, color=MODEL_COLOUR, label=f"measured ({len(measured)})", **filled)
-            if len(wanted):
-                levels = np.histogram(wanted, edges)[0] * 100 / len(wanted)
-                axis.stairs(levels, edges, color=INK, lw=1.2, baseline=None, label="targets")
-            axis.set_title(_nearness(agreement[name]), fontsize=8.5, fontweight="normal", loc="right")
+            if len(given):
+                percentages = np.histogram(given, edges)[0] * 100 / len(given)
+                axis.stairs(percentages, edges, color=INK, lw=1.2, baseline=None, label="targets")
+            axis.set_title(_error_text(agreement[name]), fontsize=8.5, fontweight="normal", loc="right")
             axis.set(xlabel=FEATURE_LABELS[name], xlim=(edges[0], edges[-1]))
             axis.margins(y=0.12)
         axes[0].set_ylabel("Share of thyroids (%)")
-        # The panel with most to say: a feature that was left free has no line of its own.
-        targets_of = np.isfinite(targets).any(axis=0) if len(targets) else np.zeros(3, dtype=bool)
-        legend_above(figure, axes[int(np.argmax(targets_of))])
+        # The legend of an axis with all three curves: a feature without targets has no line for them.
+        has_targets = np.isfinite(targets).any(axis=0) if len(targets) else np.zeros(3, dtype=bool)
+        legend_above(figure, axes[int(np.argmax(has_targets))])
         return png_of(figure)
 
 
-def _nearness(agreement: Mapping[str, Any]) -> str:
-    """Say how near a feature is to what was asked; nothing where it was not asked."""
+def _error_text(agreement: Mapping[str, Any]) -> str:
+    """Return the error of a feature with targets as text; empty without targets."""
     if agreement["ks_to_target"] is not None:
-        return f"KS to asked {agreement['ks_to_target']:.3f}"
+        return f"KS to targets {agreement['ks_to_target']:.3f}"
     error = agreement["mean_absolute_error"]
-    return f"mean |error| {error:.2g}" if error is not None else ""
+    return f"MAE {error:.2g}" if error is not None else ""

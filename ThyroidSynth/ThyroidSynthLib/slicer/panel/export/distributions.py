@@ -9,7 +9,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.generation.cohort.cohort_plan import planned_features
+from ThyroidSynthLib.generation.cohort.stratification import stratified_targets
 from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMUS, TargetDistribution
 from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
@@ -142,7 +142,7 @@ class CohortDistributions:
         parameters, features = self.session.parameters, self._description.features
         count = min(parameters.cohortCount, _PLANNED)
         try:
-            planned = planned_features(
+            planned = stratified_targets(
                 features, targetDistribution(parameters), count=count, seed=parameters.cohortSeed
             )
         except InputError as error:

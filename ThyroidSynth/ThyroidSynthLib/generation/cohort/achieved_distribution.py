@@ -1,0 +1,213 @@
+"""The distribution of a generated cohort's features compared with its targets and the training cohort."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ThyroidSynthLib.common.files import write_json, write_text
+from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.targets import Targets
+
+DISTRIBUTION_JSON = "distribution.json"
+DISTRIBUTION_CSV = "distribution.csv"
+DISTRIBUTION_PNG = "distribution.png"
+DISTRIBUTION_FILES = (DISTRIBUTION_JSON, DISTRIBUTION_CSV, DISTRIBUTION_PNG)
+
+QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+
+_AREA = FEATURE_NAMES.index("isthmus_area_mm2")
+# Largest share of thyroids with one and the same target at which a Kolmogorov-Smirnov distance is reported.
+_MOST_EQUAL = 0.1
+
+
+class AchievedDistribution:
+    """Targets and measured features of a generated cohort, collected thyroid by thyroid.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, 3)
+        Of the training cohort.
+    distribution : mapping of str to str, optional
+        The target distribution in words, by feature.
+    """
+
+    def __init__(self, features: np.ndarray, distribution: Mapping[str, str] | None = None) -> None:
+        self.cohort = np.asarray(features, dtype=np.float64)
+        self._distribution = None if distribution is None else dict(distribution)
+        self._ids: list[str] = []
+        self._targets: list[Targets] = []
+        self._measured: list[dict[str, float]] = []
+        self._met: list[bool | None] = []
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Add a thyroid by its entry in the manifest."""
+        self._ids.append(entry["id"])
+        self._targets.append(Targets.of(entry["targets"]))
+        self._measured.append(dict(entry["measured"]))
+        self._met.append(entry["met"])
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Targets of each thyroid, shape (m, 3), NaN where a feature was free."""
+        return np.array([targets.as_array() for targets in self._targets]).reshape(-1, 3)
+
+    @property
+    def measured(self) -> np.ndarray:
+        """Measured features of each thyroid, shape (m, 3)."""
+        return np.array([[values[name] for name in FEATURE_NAMES] for values in self._measured]).reshape(-1, 3)
+
+    def headline(self) -> dict[str, Any]:
+        """Return the most important numbers, for the manifest."""
+        summary = self.summary()
+        features = {
+            name: {key: found[key] for key in ("ks_to_target", "largest_quantile_error", "ks_to_cohort")}
+            for name, found in summary["features"].items()
+        }
+        keys = ("targets", "thyroids", "met", "without_isthmus", "unmet", "unmet_by_region")
+        return {**{key: summary[key] for key in keys}, "features": features}
+
+    def summary(self) -> dict[str, Any]:
+        """Return the agreement by feature, rank correlations, and unmet targets by thyroid and by region.
+
+        Only thyroids with a target for a feature count for its agreement. There is no Kolmogorov-Smirnov
+        distance to the targets where many are equal: measured values scatter around the common target, and
+        however little they do, half of them would count as below it.
+        """
+        targets, measured = self.targets, self.measured
+        samples = {"targets": targets, "measured": measured, "cohort": self.cohort}
+        unmet = self._unmet()
+        return {
+            "targets": self._distribution,
+            "thyroids": len(measured),
+            "met": None if None in self._met else sum(met is True for met in self._met),
+            "features": {
+                name: _agreement(targets[:, column], measured[:, column], self.cohort[:, column])
+                for column, name in enumerate(FEATURE_NAMES)
+            },
+            "without_isthmus": {
+                "targets": _share_of_zeros(targets[:, _AREA]),
+                "measured": _share_of_zeros(_with_target(targets[:, _AREA], measured[:, _AREA])),
+                "cohort": _share_of_zeros(self.cohort[:, _AREA]),
+            },
+            "rank_correlation": {
+                f"{FEATURE_NAMES[a]} with {FEATURE_NAMES[b]}": {
+                    name: rank_correlation(values[:, a], values[:, b]) for name, values in samples.items()
+                }
+                for a, b in combinations(range(3), 2)
+            },
+            "unmet": unmet,
+            "unmet_by_region": self._by_region(unmet),
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write `DISTRIBUTION_JSON` and `DISTRIBUTION_CSV`."""
+        summary = self.summary()
+        write_json(folder / DISTRIBUTION_JSON, summary)
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        columns = ("targets", "measured", "error", "cohort")
+        table.writerow(["feature", "quantile", *columns])
+        for name, found in summary["features"].items():
+            for row in found["quantiles"]:
+                values = ["" if row[column] is None else f"{row[column]:.6g}" for column in columns]
+                table.writerow([name, row["quantile"], *values])
+        write_text(folder / DISTRIBUTION_CSV, text.getvalue())
+
+    def _unmet(self) -> list[dict[str, Any]]:
+        space = FeatureSpace(self.cohort)
+        return [
+            {
+                "id": id_,
+                "targets": targets.as_dict(),
+                "nearest": {name: measured[name] for name in targets.as_dict()},
+                "region": space.region(targets.as_array()),
+            }
+            for id_, targets, measured, met in zip(self._ids, self._targets, self._measured, self._met, strict=True)
+            if met is False
+        ]
+
+    def _by_region(self, unmet: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not unmet:
+            return []
+        space = FeatureSpace(self.cohort)
+        targets = Counter(space.region(values) for values in self.targets)
+        regions = Counter(each["region"] for each in unmet).most_common()
+        return [{"region": region, "targets": targets[region], "unmet": count} for region, count in regions]
+
+
+def ks_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the Kolmogorov-Smirnov distance of two samples (n,) and (m,)."""
+    from scipy.stats import ks_2samp
+
+    # Only the p value, which is not used, depends on the method: the exact one takes long, the asymptotic one
+    # divides by zero for samples of one.
+    with np.errstate(divide="ignore"):
+        return float(ks_2samp(first, second, method="asymp").statistic)
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Return Spearman's correlation of two features (n,), NaN left out; None where it is not defined."""
+    from scipy.stats import spearmanr
+
+    known = np.isfinite(first) & np.isfinite(second)
+    if known.sum() < 3 or np.ptp(first[known]) == 0 or np.ptp(second[known]) == 0:
+        return None
+    return float(spearmanr(first[known], second[known]).statistic)
+
+
+def _with_target(targets: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Return the measured values of the thyroids with a target; of all if none has one."""
+    known = np.isfinite(targets)
+    return measured[known] if known.any() else measured
+
+
+def _agreement(targets: np.ndarray, measured: np.ndarray, cohort: np.ndarray) -> dict[str, Any]:
+    measured, targets = _with_target(targets, measured), targets[np.isfinite(targets)]
+    errors = measured - targets if len(targets) else np.array([])
+    quantiles = [
+        {
+            "quantile": share,
+            "targets": target,
+            "measured": value,
+            "error": None if target is None or value is None else value - target,
+            "cohort": usual,
+        }
+        for share, target, value, usual in zip(
+            QUANTILES, _quantiles(targets), _quantiles(measured), _quantiles(cohort), strict=True
+        )
+    ]
+    return {
+        "targets_of": len(targets),
+        "ks_to_target": ks_distance(targets, measured) if len(targets) and not _many_equal(targets) else None,
+        "largest_quantile_error": max((row["error"] for row in quantiles), key=abs) if len(targets) else None,
+        "mean_error": float(errors.mean()) if len(errors) else None,
+        "mean_absolute_error": float(np.abs(errors).mean()) if len(errors) else None,
+        "ks_to_cohort": ks_distance(measured, cohort) if len(measured) else None,
+        "quantiles": quantiles,
+    }
+
+
+def _many_equal(targets: np.ndarray) -> bool:
+    """Return whether many targets (n,) are one value other than 0: no isthmus is measured as exactly 0."""
+    most = int(np.unique(targets[targets != 0], return_counts=True)[1].max(initial=0))
+    return most > 1 and most > _MOST_EQUAL * len(targets)
+
+
+def _quantiles(sample: np.ndarray) -> list[float | None]:
+    if len(sample) == 0:
+        return [None] * len(QUANTILES)
+    return np.quantile(sample, QUANTILES, method="hazen").tolist()
+
+
+def _share_of_zeros(areas: np.ndarray) -> float | None:
+    areas = areas[np.isfinite(areas)]
+    return float((areas == 0).mean()) if len(areas) else None
