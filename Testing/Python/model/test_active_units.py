@@ -1,4 +1,4 @@
-"""Leaving inactive units out changes no value, also where all of a layer is off or something is not a number."""
+"""Leaving inactive units out changes no value, even if a whole layer is inactive or a value is NaN."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def layer() -> Layer:
     return layer_of(6, 4)
 
 
-def test_units_that_are_off_everywhere_are_left_out(layer: Layer) -> None:
+def test_units_that_are_0_at_every_point_are_left_out(layer: Layer) -> None:
     sums = torch.tensor([[1.0, -1.0, 0.0, 2.0, -3.0, -1.0], [-1.0, -2.0, 0.0, 3.0, 4.0, -5.0]])
 
     active = Active.of(sums)
@@ -32,7 +32,7 @@ def test_units_that_are_off_everywhere_are_left_out(layer: Layer) -> None:
     assert (wanted.sum(dim=0) > 0).nonzero()[:, 0].tolist() == after.units.tolist()
 
 
-def test_a_layer_that_is_off_gives_the_next_ones_biases(layer: Layer) -> None:
+def test_after_an_inactive_layer_only_biases_remain(layer: Layer) -> None:
     dead = Active.of(-torch.ones(5, 6))
     last = layer_of(6, 1)
 
@@ -42,7 +42,7 @@ def test_a_layer_that_is_off_gives_the_next_ones_biases(layer: Layer) -> None:
     torch.testing.assert_close(after.outputs, torch.relu(layer.bias).expand(5, -1)[:, after.units])
 
 
-def test_what_is_not_a_number_is_not_left_out(layer: Layer) -> None:
+def test_nan_is_not_left_out(layer: Layer) -> None:
     sums = torch.full((3, 6), -1.0)
     sums[1, 2] = torch.nan
 

@@ -1,4 +1,4 @@
-"""Features enter the network standardised, and every scheme says what it means."""
+"""Every encoding of features is standardised over the cohort, and holds the features it should."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_every_dimension_is_standardised_over_the_cohort(scheme: str) -> None:
     assert codes.std(axis=0) == pytest.approx(np.ones(codes.shape[1]))
 
 
-def test_the_papers_scheme_is_the_three_features_and_none_is_none() -> None:
+def test_linear_is_the_three_features_and_none_has_no_dimension() -> None:
     linear = Conditioning.fit("linear", FEATURES)
 
     np.testing.assert_allclose(linear.encode(FEATURES) * linear.sd + linear.mean, FEATURES)
@@ -26,7 +26,7 @@ def test_the_papers_scheme_is_the_three_features_and_none_is_none() -> None:
     assert Conditioning.fit("none", FEATURES).size == 0
 
 
-def test_the_anatomical_scheme_separates_whether_from_how_much() -> None:
+def test_anatomical_has_log_volume_and_presence_of_the_isthmus_beside_its_area() -> None:
     conditioning = Conditioning.fit("anatomical", FEATURES)
     raw = conditioning.encode(FEATURES) * conditioning.sd + conditioning.mean
 

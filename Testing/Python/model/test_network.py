@@ -1,4 +1,4 @@
-"""The network is the paper's, only with the code's part computed once."""
+"""The network is that of the paper, with the code's part of the first layer computed once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 from ThyroidSynthLib.model.network import SDFNetwork
 
 
-def test_folding_the_code_is_concatenating_it_to_every_point() -> None:
+def test_a_folded_code_gives_the_values_of_a_code_concatenated_to_every_point() -> None:
     torch.manual_seed(0)
     network = SDFNetwork(latent_size=6, hidden_layers=3, hidden_width=32)
     points, codes = torch.randn(4, 50, 3), torch.randn(4, 6)
@@ -22,7 +22,7 @@ def test_folding_the_code_is_concatenating_it_to_every_point() -> None:
     torch.testing.assert_close(network(points[2], network.fold(codes[2])), expected[2], atol=1e-6, rtol=1e-5)
 
 
-def test_the_default_is_the_published_size() -> None:
+def test_the_default_size_is_as_published() -> None:
     layers = SDFNetwork(latent_size=67).layers
 
     assert [(layer.in_features, layer.out_features) for layer in layers] == [

@@ -1,7 +1,8 @@
-"""The paper preset is the paper's, and settings that make no sense are refused by name."""
+"""The paper preset is as published, and invalid settings are refused with their name."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,14 +46,14 @@ def test_the_paper_preset_is_exactly_as_published(variant: str, conditioning: st
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_settings_come_back_from_json(preset: str, variant: str) -> None:
+def test_settings_are_read_back_from_json(preset: str, variant: str) -> None:
     settings = settings_for(preset, variant, epochs=7, seed=3)
 
     assert TrainingSettings.from_json(settings.to_json()) == settings
     assert (settings.epochs, settings.seed) == (7, 3)
 
 
-def test_settings_of_a_newer_version_are_refused() -> None:
+def test_unknown_settings_are_refused() -> None:
     with pytest.raises(InputError, match="wavelets"):
         TrainingSettings.from_json({**settings_for("fast", "fixed").to_json(), "wavelets": 3})
 
@@ -79,8 +80,15 @@ def test_settings_of_a_newer_version_are_refused() -> None:
         ("fast", "fixed", {"momentum": 0.9}, "momentum"),
     ],
 )
-def test_senseless_settings_are_refused_by_name(
+def test_invalid_settings_are_refused_with_their_name(
     preset: str, variant: str, overrides: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(InputError, match=named):
         settings_for(preset, variant, **overrides)
+
+
+def test_a_replaced_setting_is_checked_too() -> None:
+    with pytest.raises(InputError, match=r"'epochs' is 0, but it must be at least 1"):
+        replace(settings_for("fast", "fixed"), epochs=0)
+    with pytest.raises(InputError, match=r"'variant' is 'free', but it must be one of baseline, fixed, correlation"):
+        replace(settings_for("fast", "fixed"), variant="free")

@@ -1,4 +1,4 @@
-"""Codes and features are drawn from what the cohort is like."""
+"""Codes and features are drawn from distributions fitted to the cohort."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ThyroidSynthLib.model.shape_model import ShapeModel
 
 @pytest.fixture
 def related() -> tuple[np.ndarray, np.ndarray]:
-    """Fixed and trainable codes that go together."""
+    """Correlated fixed and trainable codes."""
     rng = np.random.default_rng(0)
     fixed = rng.normal(size=(2000, 2))
     noise = rng.normal(size=(2000, 3)) @ np.array([[1.0, 0.8, 0.0], [0.0, 0.6, 0.0], [0.0, 0.0, 0.2]])
@@ -26,7 +26,7 @@ def drawn(prior: CodePrior, fixed: np.ndarray) -> np.ndarray:
     return np.array([prior.draw(code, rng) for code in fixed])
 
 
-def test_the_papers_prior_is_one_normal_a_dimension_whatever_the_features(related) -> None:
+def test_the_independent_prior_is_one_normal_per_dimension_without_regard_to_features(related) -> None:
     fixed, trainable = related
     codes = drawn(CodePrior.independent(fixed, trainable), fixed)
 
@@ -35,7 +35,7 @@ def test_the_papers_prior_is_one_normal_a_dimension_whatever_the_features(relate
     assert np.abs(np.corrcoef(codes.T, fixed.T) - np.eye(5)).max() < 0.1
 
 
-def test_the_conditional_prior_follows_features_and_keeps_what_goes_together(related) -> None:
+def test_the_conditional_prior_has_the_covariances_of_the_codes_with_features_and_each_other(related) -> None:
     fixed, trainable = related
     codes = drawn(CodePrior.conditional(fixed, trainable), fixed)
 
@@ -45,7 +45,7 @@ def test_the_conditional_prior_follows_features_and_keeps_what_goes_together(rel
     np.testing.assert_allclose(codes.mean(axis=0), trainable.mean(axis=0), atol=0.15)
 
 
-def test_mirrored_dimensions_are_drawn_to_both_sides_alike_and_as_long_as_the_features_say(related) -> None:
+def test_mirrored_dimensions_have_mean_0_and_the_length_for_the_features(related) -> None:
     fixed, trainable = related
     rng = np.random.default_rng(2)
     direction = rng.normal(size=(len(fixed), 4)) * (1.0, 0.5, 0.5, 0.1)
@@ -61,7 +61,7 @@ def test_mirrored_dimensions_are_drawn_to_both_sides_alike_and_as_long_as_the_fe
     np.testing.assert_allclose(mirrored.std(axis=0), (direction * length[:, None]).std(axis=0), rtol=0.5)
 
 
-def test_a_covariance_of_few_samples_can_be_inverted_and_one_of_many_is_the_true_one() -> None:
+def test_a_covariance_of_few_samples_is_invertible_and_one_of_many_is_close_to_the_true_one() -> None:
     rng = np.random.default_rng(0)
     root = np.array([[1.0, 0.9, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 3.0]])
     few = rng.normal(size=(4, 10))
@@ -71,17 +71,16 @@ def test_a_covariance_of_few_samples_can_be_inverted_and_one_of_many_is_the_true
     np.testing.assert_allclose(shrunk_covariance(many - many.mean(axis=0)), root.T @ root, atol=0.2)
 
 
-def test_a_models_settings_choose_its_prior(small_model: ShapeModel) -> None:
+def test_the_settings_of_a_model_determine_its_prior(small_model: ShapeModel) -> None:
     paper = replace(small_model, settings=replace(small_model.settings, prior="independent"))
 
     assert np.abs(prior_of(small_model).slope).max() > 0
     assert np.abs(prior_of(paper).slope).max() == 0
 
 
-def test_features_are_drawn_near_the_cohorts_and_as_asked(small_model: ShapeModel) -> None:
+def test_features_without_targets_have_the_distribution_of_the_cohort(small_model: ShapeModel) -> None:
     rng = np.random.default_rng(0)
     free = np.array([draw_features(small_model, rng) for _ in range(300)])
-    targets = np.array([draw_features(small_model, rng, Targets(volume_ml=9.0)) for _ in range(50)])
 
     spread = small_model.features.std(axis=0)
     np.testing.assert_array_less(np.abs(free.mean(axis=0) - small_model.features.mean(axis=0)), 0.3 * spread)
@@ -89,12 +88,18 @@ def test_features_are_drawn_near_the_cohorts_and_as_asked(small_model: ShapeMode
     absent = (small_model.features[:, 1] == 0).mean()
     assert (free[:, 1] == 0).mean() == pytest.approx(absent, abs=0.12)
     assert ((free[:, 2] > 0) & (free[:, 2] <= 1)).all()
-    assert (targets[:, 0] == 9.0).all()
-    assert targets[:, 2].std() > 0
 
 
-def test_wishes_no_case_is_near_to_still_draw_the_other_features(small_model: ShapeModel) -> None:
-    # One case far from all others in volume, another in area: none is near both wishes.
+def test_a_feature_with_a_target_has_its_value_and_the_others_vary(small_model: ShapeModel) -> None:
+    rng = np.random.default_rng(0)
+    drawn = np.array([draw_features(small_model, rng, Targets(volume_ml=9.0)) for _ in range(50)])
+
+    assert (drawn[:, 0] == 9.0).all()
+    assert drawn[:, 2].std() > 0
+
+
+def test_targets_that_no_case_is_near_still_give_the_other_features(small_model: ShapeModel) -> None:
+    # One case is far from all others in volume, another in area: none is near both targets.
     features = np.tile([10.0, 50.0, 0.8], (4000, 1)) + np.random.default_rng(0).normal(size=(4000, 3)) * 1e-3
     features[0, 0], features[1, 1] = 1000.0, 5000.0
     model = replace(small_model, features=features)

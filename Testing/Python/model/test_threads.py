@@ -1,4 +1,4 @@
-"""Chunks go to threads of which each computes by itself, and come back in their order."""
+"""Each chunk is computed by one thread alone, and results are in the order of the chunks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def two_threads():
 
 
 def test_each_chunk_is_computed_by_one_thread_alone(two_threads):
-    """Else every product within a chunk is shared once more: slower, and other last bits than on one thread."""
+    """Otherwise every product of a chunk would be shared among threads: slower, and with other last bits."""
     together = threading.Barrier(2, timeout=20)
 
     def look(chunk: int) -> tuple[str, int]:
@@ -31,16 +31,16 @@ def test_each_chunk_is_computed_by_one_thread_alone(two_threads):
     assert torch.get_num_threads() == 2
 
 
-def test_what_chunks_give_is_in_their_order(two_threads):
+def test_results_are_in_the_order_of_the_chunks(two_threads):
     assert in_threads(lambda chunk: chunk * 2, range(7)) == [0, 2, 4, 6, 8, 10, 12]
 
 
-def test_an_error_of_a_chunk_is_raised(two_threads):
+def test_an_error_in_a_chunk_is_raised(two_threads):
     with pytest.raises(ZeroDivisionError):
         in_threads(lambda chunk: 1 // chunk, [1, 0])
 
 
-def test_with_one_thread_nothing_is_handed_on():
+def test_with_one_thread_the_calling_thread_does_everything():
     with computing_on(1):
         names = in_threads(lambda chunk: threading.current_thread().name, range(3))
     assert set(names) == {threading.current_thread().name}

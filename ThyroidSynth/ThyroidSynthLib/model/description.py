@@ -134,9 +134,7 @@ def describe_model(path: Path | str) -> ModelDescription:
             software={str(name): str(version) for name, version in metadata["provenance"].get("software", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(
-            f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth model file."
-        ) from error
+        raise ModelError(f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth model file.") from error
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:

@@ -207,9 +207,9 @@ def _take_step(
         share = (part.stop - part.start) / len(batch.shapes)
         (share * total).backward()
         losses = share * torch.stack([total, of_sdf, of_codes]).detach()
-    process_group.add_up([losses, *_gradients([*state.network.parameters(), codes])])
-    assert codes.grad is not None
-    state.optimiser.set_code_gradients(rows, codes.grad)
+    gradients = _gradients([*state.network.parameters(), codes])
+    process_group.add_up([losses, *gradients])
+    state.optimiser.set_code_gradients(rows, gradients[-1])
     state.optimiser.step()
     return losses
 
