@@ -16,7 +16,7 @@ LIBRARY = "ThyroidSynthLib"
 
 FLOW = (
     *("common", "geometry", "imaging", "dataset", "model", "training", "jobs"),
-    *("generation", "export", "evaluation", "slicer", "cli"),
+    *("generation", "export", "evaluation", "api", "slicer", "cli"),
 )
 # The two front ends know nothing of each other.
 MUST_NOT_IMPORT = {"cli": {"slicer"}}
@@ -25,7 +25,7 @@ SLICER = {"slicer", "ctk", "qt", "PythonQt", "PySide6"}
 ALLOWED_OF_SLICER = {"slicer.scene": {"slicer"}, "slicer.panel": {"slicer", "ctk", "qt"}}
 
 # Not part of Slicer: the module must open before these are installed, however long the chain of imports.
-NOT_IN_SLICER = {"torch", "safetensors", "skimage", "trimesh", "tqdm", "matplotlib"}
+NOT_IN_SLICER = {"torch", "safetensors", "skimage", "trimesh", "tqdm", "matplotlib", "jinja2"}
 HEAVY = NOT_IN_SLICER | {"vtk", "vtkmodules", "SimpleITK", "scipy"}
 OPENS_WITH_SLICER = {"root", "common", "slicer.scene", "slicer.panel", "module"}
 # What reads, checks and measures runs without PyTorch.

@@ -1,4 +1,4 @@
-"""Evaluations side by side: every number in its column, faults named, nothing overwritten."""
+"""Comparison of evaluations: values in their columns, clear errors, nothing overwritten."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ def write_evaluation(folder, *, dice=0.95, pcc=0.97, cohort="c", **more):
     folder.mkdir(parents=True)
     document = {
         "kind": "evaluation",
-        "format_version": 2,
+        "format_version": 3,
         "notice": "Not for clinical use.",
         "synthetic_cohort": True,
         "model": {"checksum": "abc", "variant": "fixed", "cases": 160, "settings": {"preset": "fast", "epochs": 200}},
@@ -33,18 +33,18 @@ def rows_of(comparison):
     return {row["key"]: row for row in comparison["measures"]}
 
 
-def test_every_model_has_its_column_and_the_paper_stands_beside(tmp_path):
+def test_every_model_and_the_paper_have_a_column(tmp_path):
     ours = write_evaluation(tmp_path / "ours", pcc=0.81)
     fixed = write_evaluation(tmp_path / "fixed", pcc=0.34)
     rows = rows_of(compare(read_evaluations([ours, fixed / "evaluation.json"])))
     symmetry = rows["direct_sampling_pcc_symmetry"]
     assert symmetry["values"] == {"ours": 0.81, "fixed": 0.34} and symmetry["leading"] == ["ours"]
     assert symmetry["published"] == {"baseline": None, "fixed": 0.32, "correlation": 0.43}
-    # What nobody measured has no row, and what is equal in its shown digits leads nowhere.
+    # A measure without values has no row, and values with equal displayed digits have no best one.
     assert "held_out_dice" not in rows and rows["training_dice"]["leading"] == []
 
 
-def test_the_files_say_the_same(tmp_path):
+def test_the_files_contain_the_comparison(tmp_path):
     folders = [write_evaluation(tmp_path / name) for name in ("<b>", "second")]
     comparison = compare(read_evaluations(folders))
     page = write_comparison(comparison, tmp_path / "out")
@@ -59,31 +59,31 @@ def test_the_files_say_the_same(tmp_path):
         write_comparison(comparison, tmp_path / "out")
 
 
-def test_evaluations_of_different_work_are_said_to_be(tmp_path):
+def test_a_note_names_different_cohorts(tmp_path):
     folders = [write_evaluation(tmp_path / "a"), write_evaluation(tmp_path / "b", cohort="another")]
     assert any("different cohorts" in note for note in compare(read_evaluations(folders))["notes"])
 
 
-def test_a_value_too_small_for_its_digits_is_not_written_as_nothing():
+def test_a_small_p_value_is_not_formatted_as_zero():
     measure = next(each for each in MEASURES if each.key == "ks_p_volume_ml")
     assert [measure.text(value) for value in (0.04, 2.3e-5, 0.0, None)] == ["0.040", "2e-05", "0.000", "–"]
 
 
-def test_folders_of_one_name_are_told_apart_by_where_they_lie(tmp_path):
+def test_folders_with_the_same_name_are_named_with_their_parents(tmp_path):
     folders = [write_evaluation(tmp_path / where / "evaluation") for where in ("ours", "theirs")]
     assert [each.name for each in read_evaluations(folders)] == ["ours/evaluation", "theirs/evaluation"]
 
 
-def test_what_is_no_evaluation_is_named(tmp_path):
+def test_invalid_evaluations_are_refused_with_the_reason(tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "evaluation.json").write_text("{}")
-    newer = write_evaluation(tmp_path / "newer", format_version=99)
+    older = write_evaluation(tmp_path / "older", format_version=2)
     for path, message in (
         (tmp_path / "nowhere", "does not exist"),
-        (tmp_path / "other", "is no evaluation"),
-        (newer, "newer ThyroidSynth"),
+        (tmp_path / "other", "is not an evaluation"),
+        (older, "another version of ThyroidSynth. Evaluate the model again"),
     ):
         with pytest.raises(InputError, match=message):
             read_evaluations([path])
-    with pytest.raises(InputError, match="given twice"):
-        read_evaluations([newer, newer])
+    with pytest.raises(InputError, match="is given twice"):
+        read_evaluations([older, older])

@@ -1,4 +1,4 @@
-"""Cross-validation holds every case out once, goes on where it was, and sums all runs up."""
+"""Cross-validation holds out every case once, continues after an interruption, and summarises all runs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from ThyroidSynthLib.common.errors import Cancelled, InputError, JobError, Outpu
 from ThyroidSynthLib.common.files import sha256_of, write_json
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.evaluation.comparison.cross_validation import cross_validate
+from ThyroidSynthLib.evaluation.comparison.cross_validation_report import spread_of
 from ThyroidSynthLib.evaluation.comparison.runs import CrossValidationOptions, runs_of
-from ThyroidSynthLib.evaluation.experiments.options import EvaluationOptions
+from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
+from ThyroidSynthLib.evaluation.report.document import FORMAT_VERSION
 from ThyroidSynthLib.evaluation.report.inspection import as_text, describe
 from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.training.loop import train
 
 FOLDS = CrossValidationOptions(folds=2, seeds=(0, 1), epochs=1, device="cpu")
-AMOUNT = EvaluationOptions(count=2)
+EXTENT = EvaluationOptions(count=2)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +32,8 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     return write_tiny_cohort(tmp_path_factory.mktemp("cohorts") / "tiny", cases=5, samples_per_shape=200)
 
 
-class Hands:
-    """A small training and an evaluation without one; they count what they are asked for."""
+class Recorder:
+    """A small training and a fake evaluation that record their calls."""
 
     def __init__(self) -> None:
         self.trained: list[int] = []
@@ -47,6 +49,7 @@ class Hands:
         held_out = len(job.read_config()["held_out_ids"])
         document = {
             "kind": "evaluation",
+            "format_version": FORMAT_VERSION,
             "model": {"checksum": sha256_of(job.model_file)},
             "options": asdict(options),
             "reconstruction_held_out": {"dice": {"mean": 0.9 + 0.01 * held_out}},
@@ -54,8 +57,8 @@ class Hands:
         }
         write_json(job.path / "evaluation" / "evaluation.json", document)
 
-    def run(self, cohort, folder, options=FOLDS, amount=AMOUNT, **more):
-        return cross_validate(cohort, folder, options, amount, train=self.train, evaluate=self.evaluate, **more)
+    def run(self, cohort, folder, options=FOLDS, extent=EXTENT, **more):
+        return cross_validate(cohort, folder, options, extent, train=self.train, evaluate=self.evaluate, **more)
 
 
 def test_every_case_is_held_out_once_by_each_seed(cohort: Cohort) -> None:
@@ -66,7 +69,7 @@ def test_every_case_is_held_out_once_by_each_seed(cohort: Cohort) -> None:
         assert sorted(held_out) == list(cohort.ids)
 
 
-def test_seeds_alone_share_their_held_out_cases(cohort: Cohort) -> None:
+def test_runs_with_one_fold_share_their_held_out_cases(cohort: Cohort) -> None:
     runs = runs_of(cohort, CrossValidationOptions(folds=1, seeds=(3, 4, 3), held_out=0.4))
     assert [run.name for run in runs] == ["seed3", "seed4"]
     assert runs[0].held_out == runs[1].held_out and len(runs[0].held_out) == 2
@@ -75,11 +78,11 @@ def test_seeds_alone_share_their_held_out_cases(cohort: Cohort) -> None:
             runs_of(cohort, CrossValidationOptions(**wrong))
 
 
-def test_all_runs_are_summed_up_for_people_and_programs(cohort: Cohort, tmp_path: Path) -> None:
-    folder, hands = tmp_path / "cv", Hands()
-    told: list[tuple[float, str]] = []
+def test_all_runs_are_summarised_in_the_document_the_tables_and_the_page(cohort: Cohort, tmp_path: Path) -> None:
+    folder = tmp_path / "cv"
+    reports: list[tuple[float, str]] = []
 
-    document = hands.run(cohort, folder, progress=lambda *how_far: told.append(how_far))
+    document = Recorder().run(cohort, folder, progress=lambda fraction, message: reports.append((fraction, message)))
 
     assert document == json.loads((folder / "cross_validation.json").read_text())
     assert document["complete"] and len(document["runs"]) == 4
@@ -95,38 +98,38 @@ def test_all_runs_are_summed_up_for_people_and_programs(cohort: Cohort, tmp_path
     page = (folder / "report.html").read_text()
     assert "0.925 ± 0.006" in page and "Synthetic cohort" in page and "95.0% ± 0.0" in page
     assert page.count("<circle") == 8 and "http" not in page and "Not finished" not in page
-    assert [fraction for fraction, _ in told] == sorted(fraction for fraction, _ in told)
-    assert told[-1][0] == 1.0 and any("Run 2 of 4, fold2_seed0: " in message for _, message in told)
+    assert [fraction for fraction, _ in reports] == sorted(fraction for fraction, _ in reports)
+    assert reports[-1][0] == 1.0 and any("Run 2 of 4, fold2_seed0: " in message for _, message in reports)
     assert summary_lines(document) == [
         "  Fit of held-out cases, model alone, Dice at 1.5 mm: 0.925 ± 0.006",
-        "  Validity, sound surfaces, of all draws: 95.0% ± 0.0%",
+        "  Validity, valid surfaces, of all draws: 95.0% ± 0.0%",
     ]
     text = as_text(describe(folder))
     assert "cross-validation" in text and "held_out_dice" in text and "0.925 ± 0.00577" in text
 
 
-def test_it_goes_on_where_it_was_and_takes_more_seeds(cohort: Cohort, tmp_path: Path) -> None:
-    folder, first = tmp_path / "cv", Hands()
+def test_a_later_call_continues_and_accepts_more_seeds(cohort: Cohort, tmp_path: Path) -> None:
+    folder, first = tmp_path / "cv", Recorder()
     with pytest.raises(Cancelled):
         first.run(cohort, folder, should_stop=lambda: len(first.evaluated) == 1)
     half = json.loads((folder / "cross_validation.json").read_text())
     assert (half["complete"], len(half["runs"]), half["planned"]) == (False, 1, 4)
     assert "1 of 4 runs are done" in (folder / "report.html").read_text()
 
-    second = Hands()
+    second = Recorder()
     assert second.run(cohort, folder)["complete"]
     assert second.evaluated == ["fold2_seed0", "fold1_seed1", "fold2_seed1"] and len(second.trained) == 3
-    third = Hands()
+    third = Recorder()
     assert len(third.run(cohort, folder, replace(FOLDS, seeds=(0, 1, 7)))["runs"]) == 6
     assert third.trained == [7, 7]
 
 
-def test_another_amount_of_evaluation_evaluates_anew_and_trains_nothing(cohort: Cohort, tmp_path: Path) -> None:
+def test_other_evaluation_options_evaluate_again_without_training(cohort: Cohort, tmp_path: Path) -> None:
     folder = tmp_path / "cv"
     one = replace(FOLDS, folds=1, seeds=(0,), held_out=1.0)
-    Hands().run(cohort, folder, one)
-    again = Hands()
-    document = again.run(cohort, folder, one, replace(AMOUNT, count=3))
+    Recorder().run(cohort, folder, one)
+    again = Recorder()
+    document = again.run(cohort, folder, one, replace(EXTENT, count=3))
     assert again.trained == [] and again.evaluated == ["seed0"]
     assert document["measures"][0]["sd"] is None and "<h1>Cross-validation of a fixed" in page_of(folder)
 
@@ -135,22 +138,22 @@ def page_of(folder: Path) -> str:
     return (folder / "report.html").read_text()
 
 
-def test_a_folder_of_something_else_is_left_alone(cohort: Cohort, tmp_path: Path) -> None:
+def test_other_folders_and_other_options_are_refused(cohort: Cohort, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("mine")
     with pytest.raises(OutputError, match="holds other files"):
-        Hands().run(cohort, tmp_path / "thesis")
+        Recorder().run(cohort, tmp_path / "thesis")
 
     folder, one = tmp_path / "cv", replace(FOLDS, folds=1, seeds=(0,))
-    Hands().run(cohort, folder, one)
+    Recorder().run(cohort, folder, one)
     with pytest.raises(JobError, match="its epochs is 1, not 2"):
-        Hands().run(cohort, folder, replace(one, epochs=2))
+        Recorder().run(cohort, folder, replace(one, epochs=2))
     with pytest.raises(JobError, match="its held_out is 0, not 40%"):
-        Hands().run(cohort, folder, replace(one, held_out=0.4))
+        Recorder().run(cohort, folder, replace(one, held_out=0.4))
 
 
-def test_a_real_run_is_evaluated_on_the_cases_its_model_has_not_seen(tmp_path: Path, monkeypatch) -> None:
-    # Figures have tests of their own, and take longer than all the rest.
+def test_a_trained_model_is_evaluated_on_its_held_out_cases(tmp_path: Path, monkeypatch) -> None:
+    # Figures have their own tests and take longer than the rest.
     monkeypatch.setattr("ThyroidSynthLib.evaluation.report.report.illustrate", lambda evaluation: {})
     cohort = write_tiny_cohort(tmp_path / "cohort", cases=4, samples_per_shape=1000)
 
@@ -159,9 +162,29 @@ def test_a_real_run_is_evaluated_on_the_cases_its_model_has_not_seen(tmp_path: P
         return train(part, replace(settings, **choices, mirrored_size=2), **how)
 
     options = CrossValidationOptions(folds=1, seeds=(0,), held_out=1.0, epochs=150, device="cpu")
-    amount = EvaluationOptions(cases=1, count=2, to_target=1, moves=0, gallery=0, permutations=5, resolution=32)
-    document = cross_validate(cohort, tmp_path / "cv", options, amount, train=small)
+    extent = EvaluationOptions(cases=1, count=2, to_target=1, moves=0, gallery=0, permutations=5, resolution=32)
+    document = cross_validate(cohort, tmp_path / "cv", options, extent, train=small)
 
     (run,) = document["runs"]
     assert run["measures"]["held_out_dice"] > 0.5 and run["measures"]["training_assd_mm"] < 5
     assert (tmp_path / "cv" / "seed0" / "evaluation" / "report.html").is_file()
+
+
+def test_the_spread_is_computed_over_the_runs_with_a_value() -> None:
+    found = spread_of([1.0, None, 2.0, 3.0], [1, 2, 3, 4])
+    assert (found.count, found.mean, found.sd, found.low, found.high) == (3, 2.0, 1.0, 1.0, 3.0)
+    assert found.sd_folds is None and found.sd_seeds is None
+
+
+def test_the_sd_of_folds_and_of_seeds_are_separate() -> None:
+    folds, seeds = [1, 2, 1, 2], [10.0, 20.0, 12.0, 22.0]
+    found = spread_of(seeds, folds)
+    assert found.sd_folds == pytest.approx(50**0.5)  # of the folds' means 11 and 21
+    assert found.sd_seeds == pytest.approx(2**0.5)
+    only_seeds = spread_of([1.0, 2.0], [1, 1])
+    assert only_seeds.sd_folds is None and only_seeds.sd == pytest.approx(0.5**0.5)
+
+
+def test_one_run_has_no_sd_and_no_run_has_no_spread() -> None:
+    assert spread_of([4.0], [1]).sd is None
+    assert spread_of([None], [1]) is None

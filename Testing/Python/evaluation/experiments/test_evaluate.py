@@ -1,4 +1,4 @@
-"""A whole evaluation of a small model: its numbers hold together and its report stands alone."""
+"""A whole evaluation of a small model: its numbers are consistent and its report is self-contained."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from support.tiny_cohort import write_tiny_cohort
 from support.tiny_model import train_tiny_model
 from ThyroidSynthLib.common.errors import Cancelled, CohortError, OutputError
 from ThyroidSynthLib.evaluation.experiments.evaluate import EvaluationOptions, evaluate
-from ThyroidSynthLib.evaluation.metrics.floor import perfect_reconstruction
+from ThyroidSynthLib.evaluation.experiments.reconstruction import perfect_reconstruction
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES, headline_values
 from ThyroidSynthLib.evaluation.metrics.surface_distances import compare_surfaces
 from ThyroidSynthLib.evaluation.report.document import document_of
@@ -31,7 +31,7 @@ def cohort(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(cohort, tmp_path_factory):
-    """A model that has not seen the last two cases."""
+    """A model for which the last two cases are held out."""
     return train_tiny_model(cohort.part(cohort.ids[:4]), tmp_path_factory.mktemp("model") / "model.safetensors")
 
 
@@ -47,7 +47,7 @@ def folder(evaluation, tmp_path_factory):
     return folder
 
 
-def test_a_perfect_model_lies_on_the_surface_but_not_at_chamfer_zero(model, cohort):
+def test_the_floor_of_assd_is_zero_and_that_of_chamfer_is_not(model, cohort):
     reference = cohort.surface(cohort.ids[0])
     perfect = perfect_reconstruction(model, reference)
     assert perfect.is_closed()
@@ -56,7 +56,7 @@ def test_a_perfect_model_lies_on_the_surface_but_not_at_chamfer_zero(model, coho
     assert 0.3 < compared.chamfer_mm < 2.0
 
 
-def test_no_reconstruction_is_better_than_its_floor_by_more_than_chance(evaluation):
+def test_no_reconstruction_is_better_than_its_floor(evaluation):
     for item in (*evaluation.training, *evaluation.held_out):
         assert item.comparison.assd_mm > item.floor.assd_mm
         assert item.comparison.chamfer_mm > 0.9 * item.floor.chamfer_mm
@@ -68,7 +68,7 @@ def test_held_out_cases_are_those_the_model_was_not_trained_on(evaluation, model
     assert not any("not the one the model was trained on" in note for note in evaluation.notes)
 
 
-def test_the_numbers_are_those_of_the_options_and_hold_together(evaluation, model, cohort):
+def test_the_document_has_the_numbers_of_the_options(evaluation, model, cohort):
     document = json.loads(json.dumps(document_of(evaluation), allow_nan=False))
     assert document["synthetic_cohort"] is True and "Not for clinical use" in document["notice"]
     assert document["model"]["checksum"] == model.checksum
@@ -85,25 +85,25 @@ def test_the_numbers_are_those_of_the_options_and_hold_together(evaluation, mode
     assert document["reconstruction"]["chamfer_over_floor"] == pytest.approx(ratio)
 
 
-def test_every_headline_measure_but_those_of_larger_cohorts_is_found_in_the_document(evaluation):
+def test_the_document_contains_every_headline_measure(evaluation):
     values = headline_values(document_of(evaluation))
     missing = {key for key, value in values.items() if value is None}
-    # Of two thyroids nothing may have been reached, and four codes tell nothing.
+    # Two thyroids may both be out of reach, and four codes are too few for disentanglement.
     assert {key for key in missing if not key.startswith(("code_r2", "independent_", "cross_talk_"))} == set()
     assert len({measure.key for measure in MEASURES}) == len(MEASURES)
 
 
-def test_only_the_surfaces_that_are_shown_are_kept(evaluation):
-    assert [len(thyroid.surface.faces) > 0 for thyroid in evaluation.direct_sampling] == [True] * 4 + [False] * 4
+def test_only_the_surfaces_of_the_gallery_are_kept(evaluation):
+    assert [len(each.thyroid.surface.faces) > 0 for each in evaluation.direct_sampling] == [True] * 4 + [False] * 4
 
 
-def test_an_evaluation_repeats_with_its_seed(model, cohort):
+def test_an_evaluation_is_reproducible_with_its_seed(model, cohort):
     options = replace(SMALL, cases=1, count=3, to_target=1, moves=0)
     first, again = (document_of(evaluate(model, cohort, options)) for _ in range(2))
     assert {**again, "seconds": 0} == {**first, "seconds": 0}
 
 
-def test_the_report_is_one_page_that_needs_nothing_else(folder):
+def test_the_report_is_a_self_contained_page(folder):
     page = (folder / "report.html").read_text(encoding="utf-8")
     tags = Tags()
     tags.feed(page)
@@ -115,7 +115,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(folder):
     assert not re.search(r"https?://|None|nan", re.sub(r"base64,[^\"]+", "", page))
 
 
-def test_the_tables_hold_one_row_for_each_case_and_thyroid(folder):
+def test_the_tables_have_one_row_for_each_case_and_thyroid(folder):
     with (folder / "tables" / "reconstruction.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 3 and all(float(row["floor_chamfer_mm"]) > 0 for row in rows)
@@ -123,16 +123,16 @@ def test_the_tables_hold_one_row_for_each_case_and_thyroid(folder):
         assert [row["shape"] for row in csv.DictReader(stream)].count("generated") == 8
     with (folder / "tables" / "thyroids.csv").open() as stream:
         thyroids = list(csv.DictReader(stream))
-    assert [row["method"] for row in thyroids] == ["one-shot"] * 8 + ["to target"] * 2
+    assert [row["method"] for row in thyroids] == ["direct sampling"] * 8 + ["steering to target"] * 2
 
 
-def test_an_evaluation_is_not_overwritten_unasked(folder, evaluation):
+def test_an_evaluation_is_not_overwritten_by_default(folder, evaluation):
     with pytest.raises(OutputError, match="already holds an evaluation"):
         write_evaluation(evaluation, folder)
     assert describe(folder)["kind"] == "evaluation"
 
 
-def test_a_baseline_model_is_evaluated_without_steering(cohort, evaluation, tmp_path):
+def test_a_baseline_model_is_evaluated_without_direct_sampling_to_targets(cohort, evaluation, tmp_path):
     figures, own = tmp_path / "out" / "figures", tmp_path / "out" / "figures" / "own.png"
     write_evaluation(evaluation, tmp_path / "out")
     assert {path.stem for path in figures.iterdir()} <= set(NAMES)
@@ -141,18 +141,18 @@ def test_a_baseline_model_is_evaluated_without_steering(cohort, evaluation, tmp_
     baseline = train_tiny_model(cohort, tmp_path / "baseline.safetensors", variant="baseline")
     evaluation = evaluate(baseline, cohort, replace(SMALL, cases=1, count=3, to_target=1, moves=0, gallery=0))
     steering = document_of(evaluation)["steering"]
-    # It hears no condition, but its codes can be steered.
+    # It has no condition, but its codes can be steered.
     assert steering["direct_sampling"] == {} and steering["independent"]["thyroids"] == 1
     assert any("No case of the cohort was held out" in note for note in evaluation.notes)
     report = write_evaluation(evaluation, tmp_path / "out", overwrite=True)
-    # Nothing of the larger one before is left, but what is not an evaluation's.
+    # Of the earlier evaluation nothing is left; the user's own file is kept.
     made = set(illustrate(evaluation))
     assert {path.stem for path in figures.iterdir()} == made | {own.stem}
     assert "agreement_of_direct_sampling" not in made
-    assert "nothing to steer" in report.read_text(encoding="utf-8")
+    assert "no direct sampling with targets" in report.read_text(encoding="utf-8")
 
 
-def test_another_cohort_is_noted_and_a_foreign_one_refused(model, cohort, tmp_path):
+def test_a_different_cohort_is_noted_and_one_without_shared_cases_refused(model, cohort, tmp_path):
     other = write_tiny_cohort(tmp_path / "other", cases=2, seed=9)
     found = evaluate(model, other, replace(SMALL, cases=1, count=2, to_target=0, moves=0))
     assert any("not the one the model was trained on" in note for note in found.notes)
@@ -162,26 +162,25 @@ def test_another_cohort_is_noted_and_a_foreign_one_refused(model, cohort, tmp_pa
         evaluate(model_of_others, other, SMALL)
 
 
-def test_a_stop_ends_it_at_once(model, cohort):
+def test_an_evaluation_can_be_cancelled(model, cohort):
     with pytest.raises(Cancelled):
         evaluate(model, cohort, SMALL, should_stop=lambda: True)
 
 
-def test_gallery_renders_show_the_gland_in_its_place(evaluation):
+def test_pictures_show_the_patients_right_on_the_left(evaluation):
     from ThyroidSynthLib.evaluation.report.figures.gallery import SurfaceRenderer, is_blank
 
-    surface = evaluation.direct_sampling[0].surface
+    surface = evaluation.direct_sampling[0].thyroid.surface
     with SurfaceRenderer(extent_mm=80.0, pixels=96) as renderer:
         right_lobe = surface.moved(surface.vertices * 0.3 + np.array([20.0, 0.0, 0.0]))
         picture = renderer.picture(right_lobe)
     assert not is_blank(picture)
-    # Seen from the front, the patient's right is on the left of the picture.
     drawn = np.abs(picture.astype(int) - picture[0, 0]).sum(axis=2) > 30
     assert np.argwhere(drawn)[:, 1].mean() < 40
 
 
 class Tags(HTMLParser):
-    """Which elements are open at the end, and what the page would load."""
+    """Unclosed elements of a page, and the resources it loads."""
 
     void = ("meta", "img", "br", "link")
 

@@ -1,4 +1,4 @@
-"""A fit lies in the patient, on the patient's grid, and says how near it is."""
+"""Fits as files: placed in the patient, on the patient's grid, with their quality."""
 
 import json
 
@@ -34,7 +34,7 @@ def model():
 
 @pytest.fixture
 def patients(cohort, tmp_path):
-    """Two case folders: a patient with a gland of the cohort, and one whose thyroid is empty."""
+    """Return two case folders: a patient with a gland of the cohort, and one whose thyroid is empty."""
     surface = cohort.surface(cohort.ids[2])
     matrix = np.diag([1.5, 1.5, 1.5, 1.0])
     matrix[:3, 3] = ORIGIN - 48.0
@@ -46,13 +46,13 @@ def patients(cohort, tmp_path):
     moved = matrix.copy()
     moved[:3, 3] += ORIGIN - trachea.center_of_mass_ras()
     for case, thyroid in (("empty", gland.array * 0), ("patient", gland.array)):
-        # The trachea's centre of mass comes to lie on the origin, and the gland stays around it.
+        # Moves the trachea's centre of mass to the origin, with the gland around it.
         write_volume(Volume(trachea.array, moved), tmp_path / case / "trachea.nii.gz")
         write_volume(Volume(thyroid, moved), tmp_path / case / "thyroid_gland.nii.gz")
     return tmp_path
 
 
-def test_one_case_is_fitted_and_the_other_says_why_not(model, patients, tmp_path):
+def test_a_case_without_a_thyroid_gives_an_error_and_the_other_is_fitted(model, patients, tmp_path):
     out = tmp_path / "out"
     options = FileOptions(mesh_formats=("ply",))
     fits = list(fit_cases(model, find_cases(patients), out, options=options, on_scan_grid=True))
@@ -72,8 +72,7 @@ def test_one_case_is_fitted_and_the_other_says_why_not(model, patients, tmp_path
     assert overlap == pytest.approx(found["quality"]["dice"], abs=0.05)
 
 
-def test_a_cut_gland_is_completed_beyond_its_scan_and_said_to_be(model, patients, tmp_path):
-    """With what is sure of it: intervals, the probability of each voxel, the SD of each vertex."""
+def test_a_cut_gland_is_completed_and_its_uncertainty_is_written(model, patients, tmp_path):
     for name in ("trachea", "thyroid_gland"):
         whole = read_volume(patients / "patient" / f"{name}.nii.gz")
         moved = whole.ijk_to_ras.copy()
@@ -95,7 +94,7 @@ def test_a_cut_gland_is_completed_beyond_its_scan_and_said_to_be(model, patients
         read_volume(folder / f"{name}.nii.gz") for name in ("thyroid", "probability", "completions/01")
     )
     assert thyroid.array.shape == probability.array.shape == other.array.shape
-    # The grid is the scan's, with more voxels below it.
+    # The grid is that of the scan, extended below it.
     assert thyroid.array.shape[0] > 37 and thyroid.array.shape[1:] == (65, 65)
     assert np.allclose(thyroid.spacing_mm, 1.5)
     assert thyroid.array.sum() * thyroid.voxel_volume_ml == pytest.approx(fit["fitted"]["volume_ml"], rel=0.03)
@@ -105,8 +104,7 @@ def test_a_cut_gland_is_completed_beyond_its_scan_and_said_to_be(model, patients
     assert len(read_ply(folder / "thyroid.ply").vertices) > 100
 
 
-def test_an_island_is_removed_before_the_fit_and_reported(model, patients, tmp_path):
-    """It changes nothing of the fit, neither one of the thyroid nor one of the trachea."""
+def test_islands_of_thyroid_and_trachea_are_reported_and_do_not_change_the_fit(model, patients, tmp_path):
     for name in ("trachea", "thyroid_gland"):
         clean = read_volume(patients / "patient" / f"{name}.nii.gz")
         array = clean.array.copy()
@@ -125,8 +123,7 @@ def test_an_island_is_removed_before_the_fit_and_reported(model, patients, tmp_p
     assert detached["trachea_to_ras"] == clean["trachea_to_ras"]
 
 
-def test_a_fit_far_from_the_gland_is_reported_in_its_row(model, patients, tmp_path):
-    """A segmentation that has leaked far into its surroundings."""
+def test_a_note_reports_a_fit_far_from_a_wrong_segmentation(model, patients, tmp_path):
     for name in ("trachea", "thyroid_gland"):
         volume = read_volume(patients / "patient" / f"{name}.nii.gz")
         array = volume.array.copy()
@@ -139,8 +136,10 @@ def test_a_fit_far_from_the_gland_is_reported_in_its_row(model, patients, tmp_pa
 
     quality, volumes = far["quality"], (far["fitted"]["volume_ml"], far["patient"]["volume_ml"])
     assert quality["dice"] < 0.8
-    said = "the fit is far from the given gland: Dice {:.2f}, {:.1f} mL for {:.1f} mL".format(quality["dice"], *volumes)
-    assert any(note.startswith(said) for note in far["notes"])
+    message = "the fit is far from the given gland: Dice {:.2f}, {:.1f} mL for {:.1f} mL".format(
+        quality["dice"], *volumes
+    )
+    assert any(note.startswith(message) for note in far["notes"])
     assert json.loads((tmp_path / "out" / "far" / "fit.json").read_text())["notes"] == far["notes"]
     assert near["quality"]["dice"] > 0.8 and not any("far from the given" in note for note in near["notes"])
 
@@ -160,14 +159,14 @@ def test_overlap_volume_and_distance_each_make_a_fit_far_from_the_gland(measures
     assert mismatch_notes(0.85, 22.0, 25.0, 4.0) == ()
 
 
-def test_a_whole_gland_is_not_said_to_be_cut(model, patients, tmp_path):
+def test_a_whole_gland_is_not_reported_as_cut(model, patients, tmp_path):
     (fit,) = fit_cases(model, find_cases(patients / "patient"), tmp_path / "out", options=FileOptions())
     assert fit["observed"]["cut_by_scan"] is False and fit["observed"]["seen_share"] == 1.0
     assert fit["observed"]["raised_mm"] == 0.0 and fit["uncertainty"]["surface_sd_mm"]["beyond_scan"] is None
     assert fit["files"] == ["thyroid.nii.gz", "probability.nii.gz"]
 
 
-def test_an_earlier_fit_is_replaced_only_when_asked(model, patients, tmp_path):
+def test_an_earlier_fit_is_replaced_only_with_overwrite(model, patients, tmp_path):
     options = FileOptions(label_format=None)
     sources = find_cases(patients / "patient")
 
@@ -181,22 +180,22 @@ def test_an_earlier_fit_is_replaced_only_when_asked(model, patients, tmp_path):
     assert "error" not in fit(True)[0]
 
 
-def test_a_label_map_that_the_grid_cuts_is_said(model, patients, tmp_path):
+def test_a_note_reports_a_label_map_cut_by_its_grid(model, patients, tmp_path):
     matrix = np.diag([1.5, 1.5, 1.5, 1.0])
     matrix[:3, 3] = ORIGIN
     options = FileOptions(grid=Grid((20, 20, 20), matrix))
     (fit,) = fit_cases(model, find_cases(patients / "patient"), tmp_path / "out", options=options, on_scan_grid=False)
-    assert any("beyond the grid" in note for note in fit["notes"])
+    assert any("extends beyond the grid" in note for note in fit["notes"])
 
 
-def test_two_cases_of_one_name_are_refused_before_one_replaces_the_other(model, patients, tmp_path):
-    twice = find_cases(patients / "patient") * 2
+def test_two_cases_with_the_same_id_are_refused(model, patients, tmp_path):
+    duplicates = find_cases(patients / "patient") * 2
     with pytest.raises(InputError, match="named patient"):
-        list(fit_cases(model, twice, tmp_path / "out", options=FileOptions(), overwrite=True))
+        list(fit_cases(model, duplicates, tmp_path / "out", options=FileOptions(), overwrite=True))
     assert not (tmp_path / "out").exists()
 
 
-def test_a_stop_ends_all_fits(model, patients, tmp_path):
+def test_cancelling_ends_all_fits(model, patients, tmp_path):
     with pytest.raises(Cancelled):
         list(
             fit_cases(

@@ -1,4 +1,4 @@
-"""Independent targets: drawn without regard to each other, and judged by what is measured."""
+"""Independent targets: uncorrelated, and compared with the measured features."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def a_cohort(count: int = 400) -> np.ndarray:
     return np.column_stack([volume, area, np.clip(0.9 - 0.01 * volume, 0.2, 1.0)])
 
 
-def test_targets_lie_in_the_middle_of_the_cohort_and_forget_that_features_go_together():
+def test_targets_are_within_the_percentiles_and_uncorrelated():
     cohort = a_cohort()
     drawn = draw_independent(cohort, 600, seed=3)
     low, high = np.percentile(cohort, [5, 95], axis=0)
@@ -23,30 +23,30 @@ def test_targets_lie_in_the_middle_of_the_cohort_and_forget_that_features_go_tog
     assert np.array_equal(drawn, draw_independent(cohort, 600, seed=3))
 
 
-def test_an_isthmus_is_absent_as_often_as_in_the_cohort_and_never_a_sliver():
+def test_the_isthmus_is_absent_as_often_as_in_the_cohort_and_never_interpolated():
     areas = draw_independent(a_cohort(), 600, seed=1)[:, 1]
     assert (areas == 0).mean() == pytest.approx(0.3, abs=0.08)
     assert areas[areas > 0].min() > 20.0
 
 
-def test_what_was_declared_met_is_judged_again_by_what_was_measured():
+def test_targets_reported_as_met_are_checked_with_the_measured_features():
     targets = np.array([15.0, 40.0, 0.6])
     attempts = (
         Attempt(targets, np.array([15.1, 41.0, 0.605]), True, 1.0),
-        # Said to be met, but it is not: volume is 10 % off.
+        # Reported as met, but the volume differs by 10%.
         Attempt(targets, np.array([16.5, 40.0, 0.6]), True, 1.4),
         Attempt(targets, np.array([13.0, 40.0, 0.6]), False, 2.0),
         Attempt(targets, None, False, None),
     )
     found = IndependentTargets(attempts, np.array([5.0, 25.0, 0.1])).as_dict()
     assert (found["within"], found["share_within"]) == (1, 0.25)
-    assert found["declared_out_of_reach"] == 2 and found["share_within_of_reached"] == 0.5
+    assert found["out_of_reach"] == 2 and found["share_within_of_reachable"] == 0.5
     assert found["share_within_by_feature"]["symmetry"] == 0.75
     assert found["agreement"]["volume_ml"]["count"] == 2
     assert found["code_distance_sd"] == {"mean": pytest.approx(1.2), "largest": 1.4}
 
 
-def test_no_attempts_and_none_reached_are_said_and_not_divided_by():
+def test_no_attempts_and_none_reached_give_no_shares():
     assert IndependentTargets((), np.ones(3)).as_dict() == {"thyroids": 0}
     lost = IndependentTargets((Attempt(np.ones(3), None, False, None),), np.ones(3)).as_dict()
-    assert lost["share_within_of_reached"] is None and lost["agreement"] == {}
+    assert lost["share_within_of_reachable"] is None and lost["agreement"] == {}

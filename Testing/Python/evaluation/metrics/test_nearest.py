@@ -1,4 +1,4 @@
-"""The nearest training shape: found, measured, kept in a file and never taken from a wrong one."""
+"""The nearest training shape: its distance is correct, and its cache file is used only for the same model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ThyroidSynthLib.model.shape_model import ShapeModel
 
 
 def last(steps):
-    """Run a generator to its end and give what it returns."""
+    """Run a generator to its end and return its result."""
     shares = []
     while True:
         try:
@@ -43,24 +43,24 @@ def shapes(ball) -> TrainingShapes:
     return TrainingShapes("abc", tuple(f"s{number}" for number in range(30)), tuple(surfaces))
 
 
-def test_the_distance_of_two_concentric_balls_is_the_gap(ball):
+def test_the_distance_of_concentric_balls_is_the_difference_of_their_radii(ball):
     for radius, gap in ((12.0, 2.0), (10.0, 0.0)):
         found = last(find_nearest(ball, TrainingShapes("abc", ("s0",), (sphere(radius),))))
         assert found.distance_mm == pytest.approx(gap, abs=0.05)
 
 
-def test_the_nearest_is_found_among_many(ball, shapes):
+def test_the_nearest_of_many_shapes_is_found(ball, shapes):
     found = last(find_nearest(shifted(ball, 31.0), shapes))
     assert found.id == "s10"
-    # A ball moved by d lies d/2 away on average.
+    # The mean distance to a ball moved by d is d/2.
     assert found.distance_mm == pytest.approx(0.5, abs=0.05)
 
 
-def test_no_shapes_give_no_answer(ball):
+def test_there_is_no_nearest_of_no_shapes(ball):
     assert last(find_nearest(ball, TrainingShapes("abc", (), ()))) is None
 
 
-def test_shapes_come_back_from_their_file(shapes, tmp_path):
+def test_shapes_are_read_as_they_were_saved(shapes, tmp_path):
     path = tmp_path / "cache" / "abc.npz"
     shapes.save(path)
     back = TrainingShapes.load(path, "abc")
@@ -71,7 +71,7 @@ def test_shapes_come_back_from_their_file(shapes, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["missing", "other model", "cut", "garbage", "empty"])
-def test_a_file_that_does_not_fit_is_no_shapes(shapes, tmp_path, damage):
+def test_a_damaged_file_or_one_of_another_model_is_not_used(shapes, tmp_path, damage):
     path = tmp_path / "abc.npz"
     shapes.save(path)
     if damage == "missing":

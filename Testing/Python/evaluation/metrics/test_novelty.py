@@ -1,4 +1,4 @@
-"""Novelty: copies are found out, and populations are told apart exactly where they differ."""
+"""Novelty: copies are detected, and populations are distinguished only if they differ."""
 
 import numpy as np
 import pytest
@@ -14,20 +14,20 @@ def a_shape(size: float, seed: int = 0) -> ShapePoints:
     return ShapePoints.of(lobes, seed=seed)
 
 
-def test_a_copy_is_as_near_as_the_measure_can_tell_and_a_larger_shape_is_farther():
+def test_a_copy_is_at_the_floor_of_the_distance_and_a_larger_shape_is_farther():
     small, copy, large = a_shape(9.0), a_shape(9.0, seed=1), a_shape(12.0)
     assert shape_distance(small, copy) < 1.5 < shape_distance(small, large)
     assert shape_distance(small, large) == shape_distance(large, small)
 
 
-def test_the_nearest_of_many_is_found_though_only_a_few_are_measured():
+def test_the_candidates_contain_the_nearest_shape():
     sizes = np.linspace(7.0, 14.0, 12)
     others = [a_shape(size, seed=number + 1) for number, size in enumerate(sizes)]
     shape = a_shape(10.1)
     assert nearest_distance(shape, others) == min(shape_distance(shape, other) for other in others)
 
 
-def test_shapes_that_are_copies_of_training_shapes_are_found_out():
+def test_copies_of_training_shapes_are_detected():
     rng = np.random.default_rng(0)
     sizes = rng.uniform(8.0, 13.0, (2, 7))
     training = [a_shape(size) for size in sizes[0]]
@@ -38,15 +38,15 @@ def test_shapes_that_are_copies_of_training_shapes_are_found_out():
     assert found["generated_to_training"]["mean"] < 1.5
 
 
-def test_a_test_between_equal_distances_sees_no_copies():
+def test_equal_distances_are_not_taken_for_copies():
     values = np.random.default_rng(1).normal(3.0, 0.5, 200)
     found = nearer_test(values[:100], values[100:])
     assert found["p_nearer"] > 0.05 and found["share_nearer"] == pytest.approx(0.5, abs=0.1)
-    # It is one-sided: shapes that are farther away are no copies.
+    # One-sided: shapes that are farther away are not copies.
     assert nearer_test(values + 2.0, values)["p_nearer"] > 0.99
 
 
-def test_two_far_populations_are_told_apart_and_one_drawn_twice_is_not():
+def test_distant_populations_are_distinguished_and_equal_ones_are_not():
     line = np.arange(20.0)
     within = np.abs(line[:, None] - line)
     np.fill_diagonal(within, np.inf)
@@ -57,21 +57,21 @@ def test_two_far_populations_are_told_apart_and_one_drawn_twice_is_not():
     assert (twins.accuracy, twins.coverage) == (0.0, 1.0)
 
 
-def test_all_distances_of_a_population_leave_a_shape_out_of_its_own_neighbours():
+def test_a_shape_is_not_its_own_neighbour():
     shapes = [a_shape(size) for size in (8.0, 10.0, 12.0)]
     found = distances(shapes, shapes)
     assert np.isinf(np.diag(found)).all() and np.array_equal(found, found.T)
     assert found[0, 2] == pytest.approx(distances(shapes[:1], shapes[2:])[0, 0])
 
 
-def test_without_held_out_shapes_there_is_no_test_of_memory():
+def test_there_is_no_memorisation_test_without_held_out_shapes():
     shapes = [a_shape(size) for size in (8.0, 10.0)]
     found = measure_novelty(generated=shapes, training=shapes).as_dict()
     assert "memorisation" not in found and "coverage" not in found
     assert found["training_to_training"]["shapes"] == 2
 
 
-def test_a_stop_ends_the_search():
+def test_the_search_can_be_cancelled():
     shapes = [a_shape(9.0)]
     with pytest.raises(Cancelled):
         measure_novelty(generated=shapes, training=shapes, should_stop=lambda: True)

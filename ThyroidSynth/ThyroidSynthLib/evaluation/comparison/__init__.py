@@ -1,1 +1,1 @@
-"""Several evaluations beside each other: comparison tables and cross-validation."""
+"""Comparison of several evaluations, and cross-validation."""

@@ -1,4 +1,4 @@
-"""Several evaluations side by side, and the paper's published numbers beside them."""
+"""Comparison of several evaluations with each other and with the paper's published results."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Any
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import read_json, write_json, write_text
-from ThyroidSynthLib.common.results import check_room, replacing_result
+from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.evaluation import EVALUATION_FILE
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES, Measure
 from ThyroidSynthLib.evaluation.metrics.published import PUBLISHED, PUBLISHED_CASES
 from ThyroidSynthLib.evaluation.report.document import FORMAT_VERSION
+from ThyroidSynthLib.evaluation.report.html import render_page
 from ThyroidSynthLib.evaluation.report.tables import write_table
-
-from .comparison_page import comparison_page
 
 COMPARISON_FILE = "comparison.json"
 COMPARISON_PAGE = "comparison.html"
@@ -27,14 +26,14 @@ _FILES = (COMPARISON_PAGE, COMPARISON_TABLE)
 
 @dataclass(frozen=True)
 class Compared:
-    """One evaluation under its name.
+    """An evaluation and its name.
 
     Attributes
     ----------
     name : str
         The name of its folder.
     document : dict
-        What its `evaluation.json` holds.
+        The content of its `evaluation.json`.
     """
 
     name: str
@@ -42,30 +41,30 @@ class Compared:
 
 
 def read_evaluations(paths: Sequence[Path]) -> list[Compared]:
-    """Read evaluations from their folders or files, named after their folders.
+    """Read evaluations from folders or files; they are named after their folders.
 
     Raises
     ------
     InputError
-        One is missing, is no evaluation, is damaged or was written by a newer version, or two are the same.
+        A file is missing, is not an evaluation, is damaged or was written by another version, or is given twice.
     """
     files = [path / EVALUATION_FILE if path.is_dir() else path for path in paths]
     resolved = [file.resolve() for file in files]
     twice = [str(file) for file, count in Counter(resolved).items() if count > 1]
     if twice:
-        raise InputError(f"{twice[0]} was given twice. Give every evaluation once.")
+        raise InputError(f"{twice[0]} is given twice. Give each evaluation once.")
     names = [_name(file) for file in resolved]
     if len(set(names)) < len(names):
         names = [f"{_folder(file).parent.name}/{name}" for file, name in zip(resolved, names, strict=True)]
     if len(set(names)) < len(names):
-        raise InputError("Several evaluations lie in folders of the same name. Rename the folders apart.")
+        raise InputError("Several evaluations are in folders of the same name. Give the folders different names.")
     return [Compared(name, _read(file)) for name, file in zip(names, files, strict=True)]
 
 
 def compare(evaluations: Sequence[Compared]) -> dict[str, Any]:
-    """Give the table of all measures, as a dictionary for a JSON file.
+    """Return the table of all measures as a dictionary for a JSON file.
 
-    A measure that none of them has is left out.
+    Measures that none of the evaluations has are left out.
     """
     rows = []
     for measure in MEASURES:
@@ -85,7 +84,7 @@ def compare(evaluations: Sequence[Compared]) -> dict[str, Any]:
             )
     return {
         "kind": "comparison",
-        "format_version": 1,
+        "format_version": 2,
         "notice": evaluations[0].document["notice"],
         "synthetic_cohort": any(each.document["synthetic_cohort"] for each in evaluations),
         "published_cases": PUBLISHED_CASES,
@@ -103,7 +102,7 @@ def check_comparison_room(folder: Path, *, overwrite: bool) -> None:
     OutputError
         It cannot.
     """
-    check_room(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite)
+    check_replaceable(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite)
 
 
 def write_comparison(comparison: Mapping[str, Any], folder: Path | str, *, overwrite: bool = False) -> Path:
@@ -126,17 +125,18 @@ def write_comparison(comparison: Mapping[str, Any], folder: Path | str, *, overw
             "key": row["key"],
             "group": row["group"],
             "measure": row["measure"],
-            # A share is stored as it is in the document, from 0 to 1.
+            # A share is stored as in the document, from 0 to 1.
             "unit": "" if row["unit"] == "%" else row["unit"],
             **row["values"],
             **{f"paper: {variant}": value for variant, value in row["published"].items()},
         }
         for row in comparison["measures"]
     ]
+    page = render_page("comparison.html", document=comparison)
     try:
         with replacing_result(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite):
             write_table(folder / COMPARISON_TABLE, rows)
-            write_text(folder / COMPARISON_PAGE, comparison_page(comparison))
+            write_text(folder / COMPARISON_PAGE, page)
             write_json(folder / COMPARISON_FILE, comparison)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
@@ -157,13 +157,13 @@ def _read(file: Path) -> Mapping[str, Any]:
         raise InputError(f"{file} does not exist. Give folders or files that 'thyroidsynth evaluate' wrote.")
     document = read_json(file)
     if not isinstance(document, dict) or document.get("kind") != "evaluation":
-        raise InputError(f"{file} is no evaluation. Give folders or files that 'thyroidsynth evaluate' wrote.")
-    needed = ("notice", "synthetic_cohort", "model", "cohort", "options", "reconstruction")
-    missing = [name for name in needed if name not in document]
+        raise InputError(f"{file} is not an evaluation. Give folders or files that 'thyroidsynth evaluate' wrote.")
+    if document.get("format_version") != FORMAT_VERSION:
+        raise InputError(f"{file} was written by another version of ThyroidSynth. Evaluate the model again.")
+    required = ("notice", "synthetic_cohort", "model", "cohort", "options", "reconstruction")
+    missing = [name for name in required if name not in document]
     if missing:
         raise InputError(f"{file} is damaged (it has no '{missing[0]}'). Evaluate the model again.")
-    if document.get("format_version", 0) > FORMAT_VERSION:
-        raise InputError(f"{file} was written by a newer ThyroidSynth. Update this one to compare it.")
     return document
 
 
@@ -184,27 +184,29 @@ def _about(each: Compared) -> dict[str, Any]:
 
 
 def _notes(evaluations: Sequence[Compared]) -> list[str]:
-    """Say where the evaluations are not of the same work."""
+    """Return notes on differences that make the evaluations less comparable."""
     about = [_about(each) for each in evaluations]
     notes = []
     for key, text in (
-        ("cohort", "The evaluations are of different cohorts, so their numbers are of different work."),
+        ("cohort", "The evaluations are of different cohorts, so their numbers cannot be compared directly."),
         ("training_cases", "The models were trained on different numbers of cases."),
         ("held_out_cases", "Different numbers of held-out cases were fitted."),
-        ("thyroids", "Different numbers of random thyroids were made; distances between distributions depend on it."),
+        (
+            "thyroids",
+            "Different numbers of random thyroids were generated; distances between distributions depend on it.",
+        ),
     ):
         if len({each[key] for each in about}) > 1:
             notes.append(text)
-    if any(each.document.get("format_version", 0) < FORMAT_VERSION for each in evaluations):
-        notes.append("Some evaluations were written by an older version, which measured less.")
     return notes
 
 
 def _leading(measure: Measure, values: Mapping[str, float | None]) -> list[str]:
-    """Name the evaluations with the best value, as far as its shown digits tell them apart."""
+    """Return the names of the evaluations with the best value, if the displayed digits distinguish them."""
+    best = measure.best
     known = {name: value for name, value in values.items() if value is not None}
-    if measure.best is None or len(known) < 2:
+    if best is None or len(known) < 2:
         return []
-    nearest = min(known.values(), key=lambda value: abs(value - measure.best))
+    nearest = min(known.values(), key=lambda value: abs(value - best))
     leading = [name for name, value in known.items() if measure.text(value) == measure.text(nearest)]
     return leading if len(leading) < len(known) else []

@@ -1,10 +1,10 @@
-"""The same training several times: with other cases held out, and with other seeds; each one evaluated.
+"""Cross-validation: several trainings with different held-out cases and random seeds, each with its evaluation.
 
-The folder of a cross-validation holds::
+The folder of a cross-validation contains::
 
-    plan.json               what is trained, on what, and how the cases are divided
+    plan.json               training settings, cohort, and division of the cases
     fold1_seed0/, …         the training jobs, each with its model and its evaluation/
-    cross_validation.json   all figures of all runs, and their spread; measures.csv and runs.csv hold them too
+    cross_validation.json   the measures of all runs and their spread, also as measures.csv and runs.csv
     report.html             the same for people
 """
 
@@ -22,7 +22,8 @@ from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.dataset.splits import held_out_text
 from ThyroidSynthLib.evaluation import EVALUATION_FILE
-from ThyroidSynthLib.evaluation.experiments.options import EvaluationOptions
+from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
+from ThyroidSynthLib.evaluation.report.document import FORMAT_VERSION
 from ThyroidSynthLib.generation.steer.calibration import calibrated
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for
 from ThyroidSynthLib.jobs.job_run import Trainer, run_job
@@ -40,7 +41,7 @@ PLAN_FILE = "plan.json"
 _TRAINING_SHARE = 0.7
 
 Evaluator = Callable[["JobFolder", "Cohort", EvaluationOptions, ProgressCallback, ShouldStop], None]
-"""Evaluates a job's model with a cohort into the job's folder ``evaluation``."""
+"""Evaluates the model of a job with a cohort and writes the evaluation to the job's folder ``evaluation``."""
 
 
 def cross_validate(
@@ -54,32 +55,32 @@ def cross_validate(
     train: Trainer | None = None,
     evaluate: Evaluator | None = None,
 ) -> dict[str, Any]:
-    """Train, evaluate and sum up; what an earlier call has finished in the folder is kept.
+    """Train, evaluate and summarise all runs; runs that an earlier call has finished in the folder are kept.
 
     Parameters
     ----------
     cohort : Cohort
         A prepared cohort.
     folder : path-like
-        Of the cross-validation; new, empty, or of one with the same choices. Seeds may be added.
+        Folder of the cross-validation: new, empty, or of an earlier one with the same options. Seeds may be added.
     train, evaluate : callable, optional
-        `training.train` and the evaluation unless a test has its own.
+        Replacements of `training.train` and of the evaluation, for tests.
 
     Returns
     -------
     dict
-        What ``cross_validation.json`` holds.
+        The content of ``cross_validation.json``.
 
     Raises
     ------
     InputError
-        The choices make no sense.
+        The options contradict each other.
     JobError
-        The folder holds another cross-validation, or one of its jobs runs.
+        The folder holds a different cross-validation, or one of its jobs is running.
     OutputError
         The folder holds other files or cannot be written.
     Cancelled
-        `should_stop` returned true; the next call goes on from there.
+        `should_stop` returned true; the next call continues from there.
     """
     folder = Path(folder)
     runs = runs_of(cohort, options)
@@ -91,18 +92,18 @@ def cross_validate(
         check(should_stop)
         start, end = number / len(runs), (number + 1) / len(runs)
         between = start + _TRAINING_SHARE * (end - start)
-        told = f"Run {number + 1} of {len(runs)}, {run.name}"
+        prefix = f"Run {number + 1} of {len(runs)}, {run.name}"
         job = job_for(folder / run.name, _job_options(cohort, options, run))
         trained = job.read_state().status == "finished" and job.model_file.is_file()
         if not trained:
-            tell = _saying(told, part_of(progress, start, between))
-            run_job(job, progress=tell, should_stop=should_stop, train=train, finish=calibrated)
+            report = _with_prefix(prefix, part_of(progress, start, between))
+            run_job(job, progress=report, should_stop=should_stop, train=train, finish=calibrated)
         kept = trained and _is_evaluated(job, evaluation)
         if not kept:
-            tell = _saying(told, part_of(progress, between, end))
-            (evaluate or _evaluate)(job, cohort, evaluation, tell, should_stop)
+            report = _with_prefix(prefix, part_of(progress, between, end))
+            (evaluate or _evaluate)(job, cohort, evaluation, report, should_stop)
         finished.append((run, read_json(job.path / "evaluation" / EVALUATION_FILE)))
-        # After each new run, because the whole may take days.
+        # Written after each new run, because a cross-validation may take days.
         if not kept or len(finished) == len(runs):
             document = write_cross_validation(folder, cohort, plan, finished, planned=len(runs))
     progress(1.0, "Cross-validated")
@@ -110,7 +111,7 @@ def cross_validate(
 
 
 def _plan(cohort: Cohort, options: CrossValidationOptions) -> dict[str, Any]:
-    """Say what is trained; seeds are not part of it, so that some can be added."""
+    """Return the plan without the seeds, so that seeds can be added later."""
     overrides = {"epochs": options.epochs} if options.epochs else {}
     settings = settings_for(options.preset, options.variant, **overrides).to_json()
     settings.pop("seed")
@@ -128,7 +129,7 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
     path = folder / PLAN_FILE
     if not path.is_file():
         if folder.is_dir() and any(folder.iterdir()):
-            raise OutputError(f"{folder} holds other files and no cross-validation. Choose a new or an empty folder.")
+            raise OutputError(f"{folder} holds other files and no cross-validation. Choose a new or empty folder.")
         try:
             write_json(path, plan)
         except OSError as error:
@@ -136,21 +137,21 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
         return
     earlier = read_json(path)
     if not isinstance(earlier, dict) or earlier.get("kind") != plan["kind"]:
-        raise OutputError(f"{path} is no cross-validation's. Choose a new or an empty folder.")
+        raise OutputError(f"{path} does not belong to a cross-validation. Choose a new or empty folder.")
     found = _differences(earlier, plan)
     if found:
         raise JobError(
-            f"{folder} holds another cross-validation: {'; '.join(found)}. "
-            "Choose what it was started with, or another folder."
+            f"{folder} holds a different cross-validation: {'; '.join(found)}. "
+            "Use its options, or choose another folder."
         )
 
 
 def _differences(earlier: dict[str, Any], plan: dict[str, Any]) -> list[str]:
-    found = [] if earlier.get("cohort_checksum") == plan["cohort_checksum"] else ["its cohort was another one"]
-    flat, wanted = ({**each, **each.get("settings", {})} for each in (earlier, plan))
-    for name in sorted({*flat, *wanted} - {"settings", "cohort_checksum"}):
-        if flat.get(name) != wanted.get(name):
-            found.append(f"its {name} is {flat.get(name)}, not {wanted.get(name)}")
+    found = [] if earlier.get("cohort_checksum") == plan["cohort_checksum"] else ["its cohort is different"]
+    old, new = ({**each, **each.get("settings", {})} for each in (earlier, plan))
+    for name in sorted({*old, *new} - {"settings", "cohort_checksum"}):
+        if old.get(name) != new.get(name):
+            found.append(f"its {name} is {old.get(name)}, not {new.get(name)}")
     return found
 
 
@@ -168,12 +169,13 @@ def _job_options(cohort: Cohort, options: CrossValidationOptions, run: Run) -> J
 
 
 def _is_evaluated(job: JobFolder, options: EvaluationOptions) -> bool:
-    """Say whether this very model was evaluated, and as much as is wanted."""
+    """Return whether the job's current model has been evaluated with these options by this version."""
     path = job.path / "evaluation" / EVALUATION_FILE
     try:
         document = read_json(path)
         same = document["model"]["checksum"] == sha256_of(job.model_file)
-        return same and document["options"] == json.loads(json.dumps(asdict(options)))
+        same_format = document["format_version"] == FORMAT_VERSION
+        return same and same_format and document["options"] == json.loads(json.dumps(asdict(options)))
     except (InputError, KeyError, TypeError):
         return False
 
@@ -191,10 +193,10 @@ def _evaluate(
 
     model = ShapeModel.load(job.model_file)
     found = evaluate(model, cohort, options, progress=progress, should_stop=should_stop)
-    # The folder belongs to this run; one whose writing was cut off has no document that says so.
+    # Files of an interrupted write; without its document the folder is not recognised as an evaluation.
     shutil.rmtree(job.path / "evaluation", ignore_errors=True)
     write_evaluation(found, job.path / "evaluation")
 
 
-def _saying(what: str, progress: ProgressCallback) -> ProgressCallback:
-    return lambda fraction, message: progress(fraction, f"{what}: {message}")
+def _with_prefix(prefix: str, progress: ProgressCallback) -> ProgressCallback:
+    return lambda fraction, message: progress(fraction, f"{prefix}: {message}")

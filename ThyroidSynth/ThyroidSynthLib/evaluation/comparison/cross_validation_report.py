@@ -1,22 +1,22 @@
-"""A cross-validation as files: its document, two tables, and one page for people."""
+"""A cross-validation as files: its document, two tables, and one HTML page for people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import write_json, write_text
 from ThyroidSynthLib.evaluation import CROSS_VALIDATION_FILE, REPORT_FILE
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES, headline_values
-from ThyroidSynthLib.evaluation.metrics.run_spread import spread_of
+from ThyroidSynthLib.evaluation.report.html import render_page
 from ThyroidSynthLib.evaluation.report.tables import write_table
 from ThyroidSynthLib.model.shape_model import NOTICE
-
-from .cross_validation_page import page_of_runs
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
@@ -24,6 +24,72 @@ if TYPE_CHECKING:
 
 MEASURES_FILE = "measures.csv"
 RUNS_FILE = "runs.csv"
+
+SUMMARY_MEASURES = (
+    "held_out_dice",
+    "held_out_assd_mm",
+    "direct_sampling_pcc_volume_ml",
+    "direct_sampling_pcc_isthmus_area_mm2",
+    "direct_sampling_pcc_symmetry",
+    "independent_within",
+    "valid_share",
+)
+"""Keys of the measures at the top of the page."""
+
+
+@dataclass(frozen=True)
+class RunSpread:
+    """A measure over several runs.
+
+    Attributes
+    ----------
+    count : int
+        Runs in which it was measured.
+    mean, low, high : float
+        Mean, lowest and highest value of these runs.
+    sd : float or None
+        Standard deviation over all of them (n - 1); None for a single run.
+    sd_folds : float or None
+        SD of the folds' means over the seeds: the effect of the held-out cases.
+    sd_seeds : float or None
+        SD of the seeds within a fold: the effect of the random seed. Both are None unless there are several folds and
+        several seeds.
+    """
+
+    count: int
+    mean: float
+    low: float
+    high: float
+    sd: float | None
+    sd_folds: float | None
+    sd_seeds: float | None
+
+
+def spread_of(values: Sequence[float | None], folds: Sequence[int]) -> RunSpread | None:
+    """Summarise a measure over runs; return None if no run has it.
+
+    Parameters
+    ----------
+    values : sequence of float or None
+        One for each run; None if it was not measured.
+    folds : sequence of int
+        The fold of each run.
+    """
+    measured = [(value, fold) for value, fold in zip(values, folds, strict=True) if value is not None]
+    if not measured:
+        return None
+    numbers, fold_of = (np.array(column) for column in zip(*measured, strict=True))
+    by_fold = [numbers[fold_of == fold] for fold in np.unique(fold_of)]
+    crossed = len(by_fold) > 1 and all(len(group) > 1 for group in by_fold)
+    return RunSpread(
+        count=len(numbers),
+        mean=float(numbers.mean()),
+        low=float(numbers.min()),
+        high=float(numbers.max()),
+        sd=float(numbers.std(ddof=1)) if len(numbers) > 1 else None,
+        sd_folds=float(np.std([group.mean() for group in by_fold], ddof=1)) if crossed else None,
+        sd_seeds=float(np.sqrt(np.mean([group.var(ddof=1) for group in by_fold]))) if crossed else None,
+    )
 
 
 def write_cross_validation(
@@ -34,28 +100,30 @@ def write_cross_validation(
     *,
     planned: int,
 ) -> dict[str, Any]:
-    """Sum up the finished runs and write that; an earlier summary in the folder is replaced.
+    """Summarise the finished runs and write the summary, replacing an earlier one in the folder.
 
     Parameters
     ----------
     finished : sequence of (Run, dict)
         Each with the document of its evaluation.
     planned : int
-        How many runs there will be.
+        Number of runs of the whole cross-validation.
 
     Returns
     -------
     dict
-        What ``cross_validation.json`` holds.
+        The content of ``cross_validation.json``.
 
     Raises
     ------
     OutputError
         The folder cannot be written.
     """
+    runs = [_run(run, evaluation, len(cohort.ids)) for run, evaluation in finished]
+    measures = _measures(runs)
     document = {
         "kind": "cross-validation",
-        "format_version": 1,
+        "format_version": 2,
         "notice": NOTICE,
         "software": f"ThyroidSynth {__version__}",
         "synthetic_cohort": cohort.synthetic,
@@ -63,16 +131,19 @@ def write_cross_validation(
         "plan": dict(plan),
         "planned": planned,
         "complete": len(finished) == planned,
-        "runs": [_run(run, evaluation, len(cohort.ids)) for run, evaluation in finished],
+        "runs": runs,
+        "measures": measures,
     }
-    document["measures"] = _measures(document["runs"])
+    page = render_page("cross_validation.html", document=document, summary_measures=SUMMARY_MEASURES)
     try:
-        write_table(folder / MEASURES_FILE, document["measures"])
-        write_table(folder / RUNS_FILE, [_row(run) for run in document["runs"]])
-        write_text(folder / REPORT_FILE, page_of_runs(document))
+        write_table(folder / MEASURES_FILE, measures)
+        write_table(folder / RUNS_FILE, [_row(run) for run in runs])
+        write_text(folder / REPORT_FILE, page)
         write_json(folder / CROSS_VALIDATION_FILE, document)
     except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error}). Make room or choose another folder.") from error
+        raise OutputError(
+            f"{folder} cannot be written ({error}). Free some disk space or choose another folder."
+        ) from error
     return document
 
 
@@ -93,8 +164,10 @@ def _measures(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for measure in MEASURES:
         spread = spread_of([run["measures"][measure.key] for run in runs], [run["fold"] for run in runs])
         if spread is not None:
-            about = {"key": measure.key, "group": measure.group, "label": measure.label, "unit": measure.unit}
-            found.append(about | asdict(spread))
+            found.append(
+                {"key": measure.key, "group": measure.group, "label": measure.label, "unit": measure.unit}
+                | asdict(spread)
+            )
     return found
 
 

@@ -1,4 +1,4 @@
-"""The trainings of a cross-validation."""
+"""The options of a cross-validation, and the runs that follow from them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CrossValidationOptions:
-    """What is trained how often.
+    """Options of a cross-validation.
 
     Attributes
     ----------
     folds : int
-        In how many parts the cohort is divided, each of which is held out once; 1 for seeds only.
+        Number of parts of the cohort, each of which is held out once; 1 for seeds only.
     seeds : tuple of int
-        Of the trainings; every fold is trained with each.
+        Random seeds of the trainings; every fold is trained with each.
     held_out : HeldOut
-        Cases that are held out from every training where there is one fold only.
+        Cases that are held out of every training if there is only one fold.
     split_seed : int
-        Of the division into folds, or of the choice of the held-out cases.
+        Random seed of the division into folds, or of the choice of the held-out cases.
     variant, preset, epochs, device
         As in `JobOptions`.
     """
@@ -48,13 +48,13 @@ class Run:
     Attributes
     ----------
     name : str
-        Of its folder.
+        Name of its folder.
     fold : int
-        From 1 on.
+        Number of the fold, from 1.
     seed : int
-        Of the training.
+        Random seed of the training.
     held_out : tuple of str
-        The cases it does not see.
+        The cases held out of the training.
     """
 
     name: str
@@ -64,21 +64,21 @@ class Run:
 
 
 def runs_of(cohort: Cohort, options: CrossValidationOptions) -> tuple[Run, ...]:
-    """Plan the trainings: all folds with the first seed, then all with the next.
+    """Return the runs: all folds with the first seed, then all with the next.
 
     Raises
     ------
     InputError
-        The cohort cannot be divided so, or the choices contradict each other.
+        The cohort cannot be divided in this way, or the options contradict each other.
     """
     seeds = tuple(dict.fromkeys(options.seeds))
     if not seeds:
-        raise InputError("No seed is given. Give at least one.")
+        raise InputError("No random seed is given. Give at least one.")
     if options.folds == 1:
         held_out = hold_out(cohort, options.held_out, seed=options.split_seed)
         return tuple(Run(f"seed{seed}", 1, seed, held_out) for seed in seeds)
     if options.held_out:
-        raise InputError("Each fold is held out once. Leave the held-out cases unsaid, or give one fold.")
+        raise InputError("Held-out cases cannot be combined with several folds. Leave them out, or use one fold.")
     folds = folds_of(cohort, options.folds, seed=options.split_seed)
     return tuple(
         Run(f"fold{number}_seed{seed}", number, seed, held_out)

@@ -1,1 +1,1 @@
-"""What is run to evaluate a model: reconstruction, fitting, steering, cross-talk, cross-validation."""
+"""The experiments of an evaluation: reconstruction, fitting, steering and cross-talk; and the reader study."""

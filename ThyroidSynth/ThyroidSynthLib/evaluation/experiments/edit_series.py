@@ -10,11 +10,13 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
+from ThyroidSynthLib.evaluation.metrics.generation import METHOD_LABELS
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
 from ThyroidSynthLib.generation.thyroid import Thyroid, reconstruct
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 from .cross_talk import with_condition
@@ -25,19 +27,18 @@ _STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class EditStep:
-    """One thyroid of the series.
+    """One step of the series.
 
     Attributes
     ----------
     feature : str
         The feature that is varied.
     by_sd : float
-        By how much it was asked to change, in cohort SDs.
+        Target change in cohort SDs.
     to_target : Thyroid
-        Steered, the others held.
-    one_shot : Thyroid or None
-        With another condition and the same trainable code; None without conditions or sound
-        surface.
+        Steered to target, the other features held.
+    direct_sampling : Thyroid or None
+        With a changed condition and the same trainable code; None without conditions or without a valid surface.
     """
 
     feature: str
@@ -48,7 +49,7 @@ class EditStep:
 
 @dataclass(frozen=True)
 class EditSeries:
-    """A training case, and its thyroid with each feature varied.
+    """A training case whose features are varied one at a time.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class EditSeries:
     start : Thyroid
         Its reconstruction.
     steps : tuple of EditStep
-        Feature by feature, from less to more; a step of 0 is the start.
+        Feature by feature, in ascending order; the step of 0 is the start.
     cohort_sd : ndarray, shape (3,)
     """
 
@@ -67,15 +68,15 @@ class EditSeries:
     cohort_sd: np.ndarray
 
     def of(self, feature: str) -> tuple[EditStep, ...]:
-        """Give the steps of one feature."""
+        """Return the steps of one feature."""
         return tuple(step for step in self.steps if step.feature == feature)
 
     def changes(self, feature: str, method: str) -> np.ndarray:
-        """Give what every feature did, in cohort SDs: shape (steps, 3), NaN where there is no thyroid.
+        """Return the measured change of all features in cohort SDs, shape (steps, 3); NaN without a thyroid.
 
         Parameters
         ----------
-        method : {"to_target", "one_shot"}
+        method : {"to_target", "direct_sampling"}
         """
         start = self.start.measured.as_array()
         rows = []
@@ -85,17 +86,18 @@ class EditSeries:
         return np.array(rows).reshape(-1, 3)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give every step as a row of a table."""
+        """Return every step as a row of a table."""
         return [
             {
                 "case": self.id,
                 "varied": step.feature,
                 "by_sd": step.by_sd,
-                "method": method,
+                "method": label,
                 **made.measured.as_dict(),
             }
             for step in self.steps
-            for method, made in (("to target", step.to_target), ("one-shot", step.direct_sampling))
+            for method, label in METHOD_LABELS.items()
+            for made in [getattr(step, method)]
             if made is not None
         ]
 
@@ -107,7 +109,7 @@ def vary_features(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> EditSeries | None:
-    """Vary each feature of the most ordinary training case that has an isthmus; None if it has no surface.
+    """Vary each feature of the most typical training case that has an isthmus; None if it has no surface.
 
     Raises
     ------
@@ -115,7 +117,7 @@ def vary_features(
         `should_stop` returned true.
     """
     spread = model.features.std(axis=0) + 1e-9
-    index = _ordinary_case(model.features, spread)
+    index = _typical_case(model.features, spread)
     try:
         start = reconstruct(model, index, resolution=resolution)
     except SynthesisError:
@@ -123,19 +125,19 @@ def vary_features(
     shapes = ModelShapes(model)
     own = start.measured.as_array()
     low, high = model.features.min(axis=0), model.features.max(axis=0)
-    steps = []
+    steps: list[EditStep] = []
     for column, name in enumerate(FEATURE_NAMES):
-        for by_sd, wanted in varied(own, column, spread, low, high):
+        for by_sd, features in varied(own, column, spread, low, high):
             check(should_stop)
             progress(len(steps) / (3 * len(_STEPS)), f"Varying the {name.split('_')[0]} of {model.ids[index]}")
             if by_sd == 0:
                 steps.append(EditStep(name, 0.0, start, start if model.conditioning.size else None))
                 continue
-            targets = dict(zip(FEATURE_NAMES, wanted.tolist(), strict=True))
+            targets = Targets.from_array(features)
             steered = steer_to_target(shapes, start, targets, resolution=resolution, should_stop=should_stop)
             direct_sampling = None
             if model.conditioning.size:
-                # The case's own features with the same change: the condition it was trained with, moved.
+                # The same change of the condition that the case was trained with.
                 condition = model.features[index].copy()
                 condition[column] = np.clip(condition[column] + by_sd * spread[column], low[column], high[column])
                 direct_sampling = with_condition(model, start.code, condition, resolution=resolution)
@@ -146,21 +148,22 @@ def vary_features(
 def varied(
     own: np.ndarray, column: int, spread: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield features (3,) with one of them varied, from less to more, and by how many SDs it is.
+    """Yield the steps of one feature in ascending order: the change in SDs, and all features (3,).
 
-    As far as `REACH_SD` or to where the cohort's range ends; what lies beyond that already goes no further.
+    The steps end at `REACH_SD` or at the limit of the cohort's range; a value outside the range is moved only towards
+    it.
     """
     value = own[column]
     down = np.clip(low[column] - value, -REACH_SD * spread[column], 0.0)
     up = np.clip(high[column] - value, 0.0, REACH_SD * spread[column])
     for share in _STEPS:
-        wanted = own.copy()
+        features = own.copy()
         moved = value + (share * up if share > 0 else -share * down)
-        # Rounding must not leave the range at whose end a step aims.
-        wanted[column] = np.clip(moved, min(low[column], value), max(high[column], value))
-        yield float((wanted[column] - value) / spread[column]), wanted
+        # Rounding must not move a step at the limit out of the range.
+        features[column] = np.clip(moved, min(low[column], value), max(high[column], value))
+        yield float((features[column] - value) / spread[column]), features
 
 
-def _ordinary_case(features: np.ndarray, spread: np.ndarray) -> int:
+def _typical_case(features: np.ndarray, spread: np.ndarray) -> int:
     distance = np.linalg.norm((features - np.median(features, axis=0)) / spread, axis=1)
     return int(np.argmin(np.where(features[:, 1] > 0, distance, distance + 1e6)))

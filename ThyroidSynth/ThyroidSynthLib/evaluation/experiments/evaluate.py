@@ -1,4 +1,4 @@
-"""The evaluation of a model: what is run, and what is kept of it."""
+"""The evaluation of a model: all experiments in turn."""
 
 from __future__ import annotations
 
@@ -17,37 +17,36 @@ from ThyroidSynthLib.evaluation.metrics.shape_points import ShapePoints
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.steering import generate
 from ThyroidSynthLib.generation.steer.targeting import steer_to_target
-from ThyroidSynthLib.generation.thyroid import Thyroid, thyroid_of_code
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 from .cross_talk import cross_talk_of_direct_sampling, cross_talk_of_steering
 from .edit_series import vary_features
-from .evaluation import Evaluation
+from .evaluation import Evaluation, EvaluationOptions
 from .independent_targets import steer_independently
-from .options import EvaluationOptions
 from .reconstruction import Reconstruction, fit_held_out, reconstruct_cases
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
 
-_ORDINARY = EvaluationOptions()
+_DEFAULTS = EvaluationOptions()
 _NO_SURFACE = Surface(np.empty((0, 3)), np.empty((0, 3)))
-# Of a cohort of thousands, as many shapes are compared as fit into memory and an hour.
+# Largest number of shapes compared in a large cohort, limited by memory and time (about an hour).
 _MOST_SHAPES = 500
 
 
 def evaluate(
     model: ShapeModel,
     cohort: Cohort,
-    options: EvaluationOptions = _ORDINARY,
+    options: EvaluationOptions = _DEFAULTS,
     *,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Evaluation:
-    """Evaluate a model against its cohort (paper, section 2.6). Writes nothing.
+    """Evaluate a model with its cohort (paper, section 2.6).
 
-    The cohort's cases that are not among the model's training cases are held out: the model is fitted to them.
+    The model is fitted to the cohort's cases that are not among its training cases: they are the held-out cases.
 
     Raises
     ------
@@ -60,36 +59,68 @@ def evaluate(
     """
     started = time.monotonic()
     training_ids, held_out_ids, notes = _cases(model, cohort, options)
-    common = {"resolution": options.resolution, "should_stop": should_stop}
+    resolution, seed = options.resolution, options.seed
     training = tuple(
-        reconstruct_cases(model, cohort, training_ids, seed=options.seed, progress=part_of(progress, 0, 0.2), **common)
+        reconstruct_cases(
+            model,
+            cohort,
+            training_ids,
+            seed=seed,
+            resolution=resolution,
+            progress=part_of(progress, 0, 0.2),
+            should_stop=should_stop,
+        )
     )
     held_out = tuple(
-        fit_held_out(model, cohort, held_out_ids, seed=options.seed, progress=part_of(progress, 0.2, 0.4), **common)
+        fit_held_out(
+            model,
+            cohort,
+            held_out_ids,
+            seed=seed,
+            resolution=resolution,
+            progress=part_of(progress, 0.2, 0.4),
+            should_stop=should_stop,
+        )
     )
     direct_sampling, to_target, met, points = _random_thyroids(model, options, part_of(progress, 0.4, 0.6), should_stop)
     independent = steer_independently(
-        model, options.to_target, seed=options.seed, progress=part_of(progress, 0.6, 0.72), **common
+        model,
+        options.to_target,
+        seed=seed,
+        resolution=resolution,
+        progress=part_of(progress, 0.6, 0.72),
+        should_stop=should_stop,
     )
     moved = direct_sampling[: options.moves]
     cross_talk = {
         "to_target": cross_talk_of_steering(
-            model, [thyroid.code for thyroid in moved], progress=part_of(progress, 0.72, 0.82), **common
+            model,
+            [generated.thyroid.code for generated in moved],
+            resolution=resolution,
+            progress=part_of(progress, 0.72, 0.82),
+            should_stop=should_stop,
         )
     }
     if model.conditioning.size:
         cross_talk["direct_sampling"] = cross_talk_of_direct_sampling(
-            model, moved, progress=part_of(progress, 0.82, 0.84), **common
+            model, moved, resolution=resolution, progress=part_of(progress, 0.82, 0.84), should_stop=should_stop
         )
-    edits = vary_features(model, progress=part_of(progress, 0.84, 0.87), **common) if options.moves else None
+    edits = None
+    if options.moves:
+        edits = vary_features(
+            model, resolution=resolution, progress=part_of(progress, 0.84, 0.87), should_stop=should_stop
+        )
+    shapes = _known_shapes(model, cohort, held_out, options, part_of(progress, 0.87, 0.9), should_stop)
     novelty = measure_novelty(
         generated=points,
-        **_known_shapes(model, cohort, held_out, options, part_of(progress, 0.87, 0.9), should_stop),
+        training=shapes["training"],
+        held_out=shapes["held_out"],
+        fitted=shapes["fitted"],
         progress=part_of(progress, 0.9, 0.99),
         should_stop=should_stop,
     )
     check(should_stop)
-    disentanglement = predict_features(model, permutations=options.permutations, seed=options.seed)
+    disentanglement = predict_features(model, permutations=options.permutations, seed=seed)
     progress(1.0, "Evaluated")
     return Evaluation(
         model=model,
@@ -112,27 +143,31 @@ def evaluate(
 
 def _random_thyroids(
     model: ShapeModel, options: EvaluationOptions, progress: ProgressCallback, should_stop: ShouldStop
-) -> tuple[tuple[Thyroid, ...], tuple[Thyroid, ...], int, list[ShapePoints]]:
-    """Make random thyroids and steer the first of them; of most surfaces only points are kept."""
-    direct_sampling: list[Thyroid] = []
-    to_target: list[Thyroid] = []
+) -> tuple[tuple[GeneratedThyroid, ...], tuple[GeneratedThyroid, ...], int, list[ShapePoints]]:
+    """Generate random thyroids and steer the first of them; most surfaces are kept as points only."""
+    direct_sampling: list[GeneratedThyroid] = []
+    to_target: list[GeneratedThyroid] = []
     points: list[ShapePoints] = []
     met = 0
     shapes = ModelShapes(model)
     drawn = generate(
         model, count=options.count, seed=options.seed, resolution=options.resolution, should_stop=should_stop
     )
-    for number, thyroid in enumerate(drawn):
+    for number, generated in enumerate(drawn):
         progress(number / options.count, f"Generating thyroid {number + 1} of {options.count}")
-        if number < options.to_target and thyroid.targets:
+        if number < options.to_target and generated.targets:
             steered = steer_to_target(
-                shapes, thyroid, thyroid.targets, resolution=options.resolution, should_stop=should_stop
+                shapes, generated.thyroid, generated.targets, resolution=options.resolution, should_stop=should_stop
             )
-            to_target.append(replace(steered.thyroid, surface=_NO_SURFACE))
-            met += bool(steered.met)
-        points.append(ShapePoints.of(thyroid.surface, seed=options.seed))
-        direct_sampling.append(thyroid if number < options.gallery else replace(thyroid, surface=_NO_SURFACE))
+            to_target.append(_without_surface(steered.applied_to(generated)))
+            met += steered.met
+        points.append(ShapePoints.of(generated.thyroid.surface, seed=options.seed))
+        direct_sampling.append(generated if number < options.gallery else _without_surface(generated))
     return tuple(direct_sampling), tuple(to_target), met, points
+
+
+def _without_surface(generated: GeneratedThyroid) -> GeneratedThyroid:
+    return replace(generated, thyroid=replace(generated.thyroid, surface=_NO_SURFACE))
 
 
 def _known_shapes(
@@ -143,11 +178,11 @@ def _known_shapes(
     progress: ProgressCallback,
     should_stop: ShouldStop,
 ) -> dict[str, list[ShapePoints]]:
-    """Read the training and held-out shapes as points, and what the model makes of the latter."""
+    """Sample points on the training shapes, the held-out shapes, and the held-out shapes as fitted by the model."""
     found: dict[str, list[ShapePoints]] = {"training": [], "held_out": [], "fitted": []}
     shared = sorted(set(model.ids) & set(cohort.ids))
     for kind, ids in (("training", shared), ("held_out", [item.id for item in held_out])):
-        # In random order: populations are compared by the first of them.
+        # In random order, because populations are compared by their first shapes.
         case_ids = [ids[index] for index in _drawn(len(ids), _MOST_SHAPES, options.seed)]
         for number, case_id in enumerate(case_ids):
             check(should_stop)
@@ -168,13 +203,13 @@ def _drawn(count: int, most: int, seed: int) -> np.ndarray:
 def _cases(
     model: ShapeModel, cohort: Cohort, options: EvaluationOptions
 ) -> tuple[list[str], list[str], tuple[str, ...]]:
-    """Choose the training and held-out cases, and say what a reader must know of the choice."""
+    """Choose the training and held-out cases; return their ids and notes on the choice."""
     notes = []
     shared, held_out = sorted(set(model.ids) & set(cohort.ids)), sorted(set(cohort.ids) - set(model.ids))
     if not shared:
         raise CohortError(
             f"{cohort.folder} holds none of the {len(model.ids)} cases the model was trained on. "
-            "Give the cohort it was trained on."
+            "Choose the cohort it was trained on."
         )
     if not _is_of(model, cohort):
         notes.append(
@@ -182,9 +217,11 @@ def _cases(
             "training cases are in it under the same id."
         )
     if not held_out:
-        notes.append("No case of the cohort was held out of training: how unseen thyroids are met was not measured.")
+        notes.append(
+            "No case of the cohort was held out of training, so reconstruction of unseen thyroids was not measured."
+        )
     if len(shared) > _MOST_SHAPES:
-        notes.append(f"Nearest training shapes were looked for among {_MOST_SHAPES} drawn at random.")
+        notes.append(f"Nearest training shapes were searched among {_MOST_SHAPES} drawn at random.")
     chosen = []
     for kind, ids in (("training", shared), ("held-out", held_out)):
         if options.cases is not None and options.cases < len(ids):
@@ -195,6 +232,6 @@ def _cases(
 
 
 def _is_of(model: ShapeModel, cohort: Cohort) -> bool:
-    """Say whether a model was trained on a cohort, or on a part of it."""
+    """Return whether a model was trained on a cohort or on a part of it."""
     about = model.provenance.get("cohort", {})
     return cohort.checksum in (about.get("checksum"), about.get("whole", {}).get("checksum"))

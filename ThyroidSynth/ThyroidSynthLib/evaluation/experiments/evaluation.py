@@ -1,54 +1,100 @@
-"""The result of an evaluation."""
+"""The options and the result of an evaluation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
     from ThyroidSynthLib.evaluation.metrics.disentanglement import Predictability
     from ThyroidSynthLib.evaluation.metrics.novelty import Novelty
-    from ThyroidSynthLib.generation.thyroid import Thyroid
+    from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
     from .cross_talk import CrossTalk
     from .edit_series import EditSeries
     from .independent_targets import IndependentTargets
-    from .options import EvaluationOptions
     from .reconstruction import Reconstruction
 
 
 @dataclass(frozen=True)
+class EvaluationOptions:
+    """The extent of an evaluation.
+
+    Attributes
+    ----------
+    cases : int or None
+        Largest number of training cases to reconstruct, and of held-out cases to fit, drawn at random; None for all.
+    count : int
+        Random thyroids made by direct sampling.
+    to_target : int
+        Number of them that are also steered to target, and number of thyroids steered to independent targets.
+    moves : int
+        Thyroids of which one feature at a time is moved while the others are held; with 0 the edited training thyroid
+        is left out too.
+    gallery : int
+        Random thyroids in the gallery.
+    permutations : int
+        Permutations for the null distribution of the disentanglement test, at least 1.
+    seed : int
+        Random seed of all draws and samples.
+    resolution : int
+        Grid points per axis of every decoded surface.
+    """
+
+    cases: int | None = None
+    count: int = 200
+    to_target: int = 100
+    moves: int = 20
+    gallery: int = 12
+    permutations: int = 200
+    seed: int = 0
+    resolution: int = DEFAULT_RESOLUTION
+
+    def quick(self) -> EvaluationOptions:
+        """Return the options of a smaller evaluation that takes about a minute; its numbers are not for publication."""
+        return replace(
+            self,
+            cases=min(self.cases or 6, 6),
+            count=min(self.count, 50),
+            to_target=min(self.to_target, 10),
+            moves=min(self.moves, 2),
+        )
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found. Only the surfaces that are shown are kept, so memory stays flat.
+    """The result of an evaluation. Only the displayed surfaces are kept, so memory does not grow with the cases.
 
     Attributes
     ----------
     model, cohort, options
-        What was evaluated, and how much.
+        The evaluated model, its cohort, and the extent.
     training, held_out : tuple of Reconstruction
-        Training cases, decoded again, and held-out ones, fitted.
-    one_shot : tuple of Thyroid
+        Training cases decoded from their trained codes, and held-out cases fitted.
+    direct_sampling : tuple of GeneratedThyroid
         Random thyroids; the first `options.gallery` with their surfaces.
-    to_target : tuple of Thyroid
-        Some of them, steered to the features they were asked for.
+    to_target : tuple of GeneratedThyroid
+        Some of them, steered to their targets.
     targets_met : int
-        How many of these met all their targets within tolerance.
+        Number of these that met all their targets.
     independent : IndependentTargets
-        Thyroids steered to targets that were drawn independently.
-    leakage : dict of str to Leakage
-        "to_target", and "one_shot" for a model with conditions.
+        Thyroids steered to independently drawn targets.
+    cross_talk : dict of str to CrossTalk
+        "to_target", and "direct_sampling" for a model with conditions.
     edits : EditSeries or None
         A training thyroid with one feature varied at a time.
     novelty : Novelty
         Distances to the training shapes.
     disentanglement : dict of str to Predictability
-        What the trainable codes say of each feature.
+        How well the trainable codes predict each feature.
     notes : tuple of str
-        What a reader must know.
+        Limits of the evaluation that a reader must know.
     seconds : float
-        How long it took.
+        Duration.
     """
 
     model: ShapeModel
@@ -56,8 +102,8 @@ class Evaluation:
     options: EvaluationOptions
     training: tuple[Reconstruction, ...]
     held_out: tuple[Reconstruction, ...]
-    direct_sampling: tuple[Thyroid, ...]
-    to_target: tuple[Thyroid, ...]
+    direct_sampling: tuple[GeneratedThyroid, ...]
+    to_target: tuple[GeneratedThyroid, ...]
     targets_met: int
     independent: IndependentTargets
     cross_talk: dict[str, CrossTalk]

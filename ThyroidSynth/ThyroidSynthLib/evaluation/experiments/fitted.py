@@ -1,4 +1,4 @@
-"""Fitting given thyroids and saying how well: the code, its surface in the patient, and the distances."""
+"""Fits of given thyroids as files: the code, its surface in the patient, and the quality of the fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, OutputError, SynthesisError, ThyroidSynthError
 from ThyroidSynthLib.common.files import write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
-from ThyroidSynthLib.common.results import check_room, replacing_result
+from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.dataset.case_sources import CaseSource
 from ThyroidSynthLib.dataset.cases import Case, read_case
 from ThyroidSynthLib.dataset.quality import check_case
@@ -40,13 +40,13 @@ from ThyroidSynthLib.imaging.mesh_files import write_mesh
 from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
 
 FIT_FILE = "fit.json"
-# Where less of the segmented surface than this fits into any thyroid, a user should look at it.
+# A note is added if a smaller share than this of the segmented surface is consistent with a thyroid.
 _BELIEVED_SHARE = 0.99
 
 
 @dataclass(frozen=True)
 class FittedCase:
-    """A patient's thyroid as a model sees it.
+    """A patient's thyroid and the fit of a model to it.
 
     Attributes
     ----------
@@ -57,21 +57,21 @@ class FittedCase:
     placement : Placement
         The trachea frame in the patient.
     comparison : SurfaceComparison
-        Distances between the patient's surface and the fitted one.
+        Comparison of the patient's surface with the fitted one.
     measured : dict of str to float
         The patient's own features.
     grid : Grid
-        The patient's scan.
+        Grid of the patient's scan.
     spacing_mm : ndarray, shape (3,)
-        Of the segmentation's voxels along i, j and k.
+        Voxel spacing of the segmentation along i, j and k.
     seen_share : float
-        Share of the fitted gland's volume that lies in the scan: below 1 the rest is completed.
+        Share of the fitted gland's volume inside the scan; below 1 the rest is a completion.
     surface_sd_mm : ndarray, shape (V,)
-        How far off each vertex of the fitted surface may be, one SD.
+        Uncertainty of each vertex of the fitted surface, one SD.
     completions : Completions
-        Whole glands that explain what was seen about as well.
+        Whole glands that are about equally consistent with the segmentation.
     notes : tuple of str
-        What speaks against the case, such as a gland the scan's border cut: its fit is to be read with care.
+        Reservations about the case or its fit, such as a gland that is cut by the border of the scan.
     """
 
     id: str
@@ -93,7 +93,7 @@ class FittedCase:
         return surface.moved(self.placement.to_ras(surface.vertices))
 
     def document(self, model: ShapeModel, files: Sequence[str] = ()) -> dict[str, Any]:
-        """Give everything needed to make the surface again, as a dictionary for a JSON file."""
+        """Return everything needed to reproduce the surface, as a dictionary for a JSON file."""
         thyroid = self.fit.thyroid
         return {
             "kind": "fit",
@@ -130,7 +130,7 @@ class FittedCase:
         }
 
     def _sd_by_part(self) -> dict[str, float | None]:
-        """Give the surface's median SD in the scan, and beyond it where it is completed."""
+        """Return the median SD of the surface inside the scan and beyond it; None for a part that does not exist."""
         beyond = self.grid.depth_mm(self.surface_ras.vertices) < 0
         return {
             part: float(np.median(self.surface_sd_mm[there])) if there.any() else None
@@ -149,14 +149,14 @@ def fit_case(
 ) -> FittedCase:
     """Fit a model to a patient's thyroid, placed at the patient's own trachea.
 
-    Islands and holes of the segmentation are cleaned away first, and a note reports it. A case that would be
-    refused for training is fitted all the same, with the reasons as notes. A gland that the scan's border cuts is
-    completed; it is compared with the fit, and measured, as far as the scan goes.
+    Islands and holes of the segmentation are removed first, which a note reports. A case that quality control would
+    exclude from training is fitted too, with the reasons as notes. A gland that is cut by the border of the scan is
+    completed; the comparison and the volumes of the notes cover the part inside the scan.
 
     Parameters
     ----------
     completions : int
-        How many plausible glands to draw.
+        Number of plausible glands to draw.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def fit_case(
         `should_stop` returned true.
     """
     verdict = check_case(case)
-    if verdict.surface_ras is None:
+    if verdict.surface_ras is None or verdict.cleaned is None:
         raise InputError(f"Case {case.id} has no thyroid to fit. Segment it first.")
     mask = case.thyroid_mask
     scan = mask.scan
@@ -192,13 +192,15 @@ def fit_case(
     notes = (*verdict.reasons, *verdict.notes)
     if fit.cut:
         if not len(seen.faces):
-            raise SynthesisError(f"Too little of case {case.id} is in the scan to say what gland it is part of.")
+            raise SynthesisError(
+                f"Too little of the thyroid of case {case.id} is in the scan to complete it. Use a larger scan."
+            )
         seen = seen.moved(placement.to_trachea(seen.vertices))
         notes = (*notes, f"{1 - seen.volume / fitted.volume:.0%} of the fitted gland is completed beyond the scan")
     if fit.believed_share < _BELIEVED_SHARE:
-        notes = (*notes, f"{1 - fit.believed_share:.0%} of the segmented surface is unlike a thyroid's")
+        notes = (*notes, f"{1 - fit.believed_share:.0%} of the segmented surface is not consistent with a thyroid")
     comparison = compare_surfaces(surface, seen, seed=seed)
-    # The volumes of the scan's part: beyond it nothing is given.
+    # Volumes of the part inside the scan, because the segmentation ends there.
     volumes_ml = (seen.volume / 1000, surface.volume / 1000)
     notes = (*notes, *mismatch_notes(comparison.dice, *volumes_ml, comparison.hd95_mm))
     return FittedCase(
@@ -226,25 +228,25 @@ def write_fit(
     overwrite: bool,
     completions: int = 0,
 ) -> dict[str, Any]:
-    """Write `fit.json`, the label maps and the meshes of one fitted case into a folder of its own.
+    """Write `fit.json`, the label maps and the meshes of one fitted case into its folder.
 
-    Beside the label map lies a map of the probability that a voxel is inside: the share of the plausible
-    glands that hold it. PLY meshes hold each vertex's SD in mm as `uncertainty_mm`.
+    A probability map is written beside the label map: for each voxel the share of the plausible glands that contain
+    it. PLY meshes hold the SD of each vertex in mm as `uncertainty_mm`.
 
     Parameters
     ----------
     options : FileOptions
-        Which files.
+        Formats and grid of the files.
     on_scan_grid : bool
-        Make the label map on the grid of the patient's segmentation rather than on that of `options`. For a
-        gland that the scan cuts it has as many more voxels as hold what was completed.
+        Write the label map on the grid of the patient's segmentation instead of that of `options`. For a gland that is
+        cut by the scan it is extended to contain the completion.
     completions : int
-        How many of the plausible glands to write too.
+        Number of plausible glands to write as well.
 
     Returns
     -------
     dict
-        What `fit.json` holds.
+        The content of `fit.json`.
 
     Raises
     ------
@@ -292,7 +294,7 @@ def _write(
             files.append(f"probability.{options.label_format}")
             write_label_map(share_inside(drawn, grid), folder / files[-1])
         if not grid.holds(surface_ras):
-            fitted = replace(fitted, notes=(*fitted.notes, "reaches beyond the grid; its label map is cut there"))
+            fitted = replace(fitted, notes=(*fitted.notes, "extends beyond the grid, so its label map is incomplete"))
     document = fitted.document(model, files)
     try:
         write_json(folder / FIT_FILE, document)
@@ -314,30 +316,32 @@ def fit_cases(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Iterator[dict[str, Any]]:
-    """Fit cases one after the other; one that cannot be fitted does not stop the rest.
+    """Fit cases one by one; a case that cannot be fitted does not end the others.
 
-    Parameters are those of `fit_case` and `write_fit`; at least `COMPLETIONS` glands are drawn, and as many as
-    `completions` are written.
+    Parameters are those of `fit_case` and `write_fit`. At least `COMPLETIONS` glands are drawn, of which `completions`
+    are written.
 
     Yields
     ------
     dict
-        What was written of each case, or its id and the error.
+        The content of `fit.json` of each case, or its id and the error.
 
     Raises
     ------
     InputError
-        Two cases have the same id, by which their folders are named.
+        Two cases have the same id, after which their folders are named.
     """
-    twice = sorted(case_id for case_id, count in Counter(source.id for source in sources).items() if count > 1)
-    if twice:
-        raise InputError(f"Several cases are named {', '.join(twice)}. Fit them one by one, into different folders.")
+    duplicates = sorted(case_id for case_id, count in Counter(source.id for source in sources).items() if count > 1)
+    if duplicates:
+        raise InputError(
+            f"Several cases are named {', '.join(duplicates)}. Fit them one by one into different folders."
+        )
     for number, source in enumerate(sources):
         check(should_stop)
         progress(number / len(sources), f"Fitting {source.id} ({number + 1} of {len(sources)})")
         try:
             document, names = Path(folder) / source.id / FIT_FILE, _names(options, completions)
-            check_room(document, "fit", names, overwrite=overwrite, inputs=source.files)
+            check_replaceable(document, "fit", names, overwrite=overwrite, inputs=source.files)
             fitted = fit_case(
                 model,
                 read_case(source),
@@ -356,7 +360,7 @@ def fit_cases(
                 completions=completions,
             )
         except ThyroidSynthError as error:
-            # The wish to stop is for all cases.
+            # A cancelled case cancels all.
             check(should_stop)
             yield {"id": source.id, "error": str(error)}
     progress(1.0, "Fitted")

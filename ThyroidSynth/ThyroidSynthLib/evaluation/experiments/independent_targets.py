@@ -1,8 +1,7 @@
-"""Steering to targets that nobody's features suggest: each drawn by itself from the cohort's middle.
+"""Steering to independent targets: every feature is drawn independently from the central range of the cohort.
 
-Features of real glands go together, and a model that is only asked for what it has seen has an easy life.
-Here every feature is drawn without regard to the others, so that large glands without an isthmus and small
-lopsided ones are asked for as often as ordinary ones.
+The features of real glands are correlated, and targets from their joint distribution are the easier ones. Independent
+targets include combinations that are rare in the cohort, such as a large gland without an isthmus.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
-from ThyroidSynthLib.evaluation.metrics.statistics import Agreement, agreement, rate_interval
-from ThyroidSynthLib.generation.cohort.patient_site import generate_to_target
+from ThyroidSynthLib.evaluation.metrics.statistics import Agreement, agreement, share_interval
+from ThyroidSynthLib.generation.cohort.thyroid_maker import generate_to_target
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
-from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.steering import generate
-from ThyroidSynthLib.generation.steer.targeting import is_met, steer_to_target
-from ThyroidSynthLib.generation.thyroid import Thyroid
+from ThyroidSynthLib.generation.steer.targeting import misfit, steer_to_target
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 5.0, 95.0
@@ -36,25 +35,25 @@ class Attempt:
     targets : ndarray, shape (3,)
         In the order of `FEATURE_NAMES`.
     measured : ndarray, shape (3,), or None
-        On the final surface; None where no sound surface came out.
-    declared : bool
-        Whether the software said that the targets are met.
+        On the final surface; None without a valid surface.
+    met : bool
+        Whether steering reported that the targets are met.
     distance : float or None
-        Distance of the code to the training codes' mean, in SDs per dimension.
+        Distance of the code to the mean of the training codes, in SDs per dimension.
     """
 
     targets: np.ndarray
     measured: np.ndarray | None
-    declared: bool
+    met: bool
     distance: float | None
 
     @property
     def within(self) -> dict[str, bool]:
-        """Whether each feature, as measured, is within the tolerance: judged here, not believed."""
+        """Whether each measured feature is within the tolerance of its target, independently of `met`."""
         if self.measured is None:
             return dict.fromkeys(FEATURE_NAMES, False)
         return {
-            name: is_met(name, value, target)
+            name: misfit(name, value, target) <= 1.0
             for name, value, target in zip(FEATURE_NAMES, self.measured, self.targets, strict=True)
         }
 
@@ -75,11 +74,11 @@ class IndependentTargets:
 
     @property
     def reached(self) -> tuple[Attempt, ...]:
-        """Those that were not declared out of reach."""
-        return tuple(attempt for attempt in self.attempts if attempt.declared and attempt.measured is not None)
+        """Attempts that were not reported out of reach."""
+        return tuple(attempt for attempt in self.attempts if attempt.met and attempt.measured is not None)
 
     def agreements(self, *, seed: int = 0) -> dict[str, Agreement]:
-        """Compare asked with measured features over the reached."""
+        """Compare target and measured features of the attempts in `reached`."""
         if not self.reached:
             return {}
         values = np.array([attempt.targets for attempt in self.reached])
@@ -90,7 +89,7 @@ class IndependentTargets:
         }
 
     def as_dict(self, *, seed: int = 0) -> dict[str, Any]:
-        """Give the numbers for a JSON file."""
+        """Return the numbers for a JSON file."""
         count, reached = len(self.attempts), self.reached
         if not count:
             return {"thyroids": 0}
@@ -102,10 +101,10 @@ class IndependentTargets:
             "percentiles": [LOW_PERCENTILE, HIGH_PERCENTILE],
             "within": within,
             "share_within": within / count,
-            "share_within_interval": rate_interval(within, count),
-            "declared_out_of_reach": count - len(reached),
-            "share_within_of_reached": kept / len(reached) if reached else None,
-            "share_within_of_reached_interval": rate_interval(kept, len(reached)) if reached else None,
+            "share_within_interval": share_interval(within, count),
+            "out_of_reach": count - len(reached),
+            "share_within_of_reachable": kept / len(reached) if reached else None,
+            "share_within_of_reachable_interval": share_interval(kept, len(reached)) if reached else None,
             "share_within_by_feature": {
                 name: sum(attempt.within[name] for attempt in self.attempts) / count for name in FEATURE_NAMES
             },
@@ -114,7 +113,7 @@ class IndependentTargets:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give every attempt as a row of a table."""
+        """Return every attempt as a row of a table."""
         return [
             {
                 "number": number,
@@ -124,7 +123,7 @@ class IndependentTargets:
                     for column, name in enumerate(FEATURE_NAMES)
                 },
                 "within": all(each.within.values()),
-                "declared_out_of_reach": not each.declared,
+                "out_of_reach": not each.met,
                 "code_distance_sd": each.distance,
             }
             for number, each in enumerate(self.attempts)
@@ -132,14 +131,13 @@ class IndependentTargets:
 
 
 def draw_independent(features: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
-    """Draw targets (count, 3), each feature by itself from the 5th to 95th percentile of the cohort's (n, 3).
+    """Draw targets (count, 3): every feature independently between the 5th and 95th percentile of the cohort's (n, 3).
 
-    A percentile is drawn evenly and the cohort's value there is taken, so that an isthmus is absent as
-    often as in the cohort.
+    Percentiles are drawn uniformly, so that the isthmus is absent as often as in the cohort.
     """
     percentiles = np.random.default_rng(seed).uniform(LOW_PERCENTILE, HIGH_PERCENTILE, size=(count, features.shape[1]))
     drawn = [
-        # Between two separate lobes and the smallest isthmus nothing is drawn: it would be a sliver.
+        # No interpolation between two separate lobes and the smallest isthmus of the cohort.
         np.percentile(column, at, method="nearest" if (column == 0).any() else "linear")
         for column, at in zip(features.T, percentiles.T, strict=True)
     ]
@@ -155,9 +153,9 @@ def steer_independently(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> IndependentTargets:
-    """Make thyroids with independently drawn features, as a user would ask for them.
+    """Generate thyroids with independent targets by steering.
 
-    A model without conditions cannot be asked; there a random code is steered, once.
+    With a model without conditions, a random code is steered.
 
     Raises
     ------
@@ -165,27 +163,25 @@ def steer_independently(
         `should_stop` returned true.
     """
     attempts = []
-    # A stream of its own: the targets say nothing of the codes that the same seed draws elsewhere.
-    own = np.random.SeedSequence([seed, 1]).generate_state(count + 1)
-    targets = draw_independent(model.features, count, seed=int(own[0]))
-    for number, wanted in enumerate(targets):
+    # A random stream of its own, so that the targets are independent of codes drawn elsewhere with the same seed.
+    seeds = np.random.SeedSequence([seed, 1]).generate_state(count + 1)
+    targets = draw_independent(model.features, count, seed=int(seeds[0]))
+    for number, features in enumerate(targets):
         check(should_stop)
         progress(number / count, f"Steering to independent targets ({number + 1} of {count})")
-        values = dict(zip(FEATURE_NAMES, wanted.tolist(), strict=True))
         try:
-            made = _make(model, values, int(own[number + 1]), resolution, should_stop)
+            made = _make(model, Targets.from_array(features), int(seeds[number + 1]), resolution, should_stop)
         except SynthesisError:
-            attempts.append(Attempt(wanted, None, False, None))
+            attempts.append(Attempt(features, None, False, None))
             continue
-        measured = made.measured.as_array() if made.validity.ok else None
-        attempts.append(Attempt(wanted, measured, bool(made.met), made.distance))
+        measured = made.thyroid.measured.as_array() if made.thyroid.validity.ok else None
+        attempts.append(Attempt(features, measured, bool(made.met), made.distance))
     return IndependentTargets(tuple(attempts), model.features.std(axis=0))
 
 
-def _make(model: ShapeModel, values: dict[str, float], seed: int, resolution: int, should_stop: ShouldStop) -> Thyroid:
-    options = {"count": 1, "seed": seed, "resolution": resolution, "should_stop": should_stop}
+def _make(model: ShapeModel, targets: Targets, seed: int, resolution: int, should_stop: ShouldStop) -> GeneratedThyroid:
     if model.conditioning.size:
-        return next(iter(generate_to_target(model, targets=[values], **options)))
-    start = next(iter(generate(model, **options)))
-    shapes = ModelShapes(model)
-    return steer_to_target(shapes, start, values, resolution=resolution, should_stop=should_stop).thyroid
+        return next(generate_to_target(model, [targets], seed=seed, resolution=resolution, should_stop=should_stop))
+    start = next(generate(model, count=1, seed=seed, resolution=resolution, should_stop=should_stop))
+    found = steer_to_target(model, start.thyroid, targets, resolution=resolution, should_stop=should_stop)
+    return found.applied_to(start)

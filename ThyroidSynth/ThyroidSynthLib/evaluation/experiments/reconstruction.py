@@ -1,4 +1,4 @@
-"""How well a model gives thyroids back: those it was trained on, and those it has never seen (paper, section 3.1)."""
+"""Reconstruction of training cases, and fits of held-out cases (paper, section 3.1)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
-from ThyroidSynthLib.evaluation.metrics.floor import perfect_reconstruction
 from ThyroidSynthLib.evaluation.metrics.mask_lattice import mask_lattice
+from ThyroidSynthLib.evaluation.metrics.statistics import summary
 from ThyroidSynthLib.evaluation.metrics.surface_distances import SurfaceComparison, compare_surfaces
-from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
+from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION, decoding_box, surface_of_grid
+from ThyroidSynthLib.generation.decode.sparse_grid import evaluate_sparse
 from ThyroidSynthLib.generation.fit.fitting import fit_surface
 from ThyroidSynthLib.generation.thyroid import Thyroid, reconstruct
+from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
@@ -25,20 +27,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """One case as the model gives it back, compared with its own surface.
+    """One case as the model reconstructs it, compared with its own surface.
 
     Attributes
     ----------
     id : str
         The case.
     code : ndarray of float32, shape (code_size,), or None
-        The latent code, of training or of the fit; None when it had no surface.
+        The latent code, from training or from the fit; None if it has no surface.
     comparison : SurfaceComparison or None
-        Distances of its surface; None when it had none.
+        Comparison of its surface with that of the case; None if it has none.
     floor : SurfaceComparison
-        Distances of a perfect model's surface on the same grid.
+        Comparison of a perfect model's surface on the same grid.
     own_voxels : bool
-        Whether the overlap was counted in the voxels of the case's own mask.
+        Whether Dice was computed in the voxels of the case's own mask.
     """
 
     id: str
@@ -48,10 +50,10 @@ class Reconstruction:
     own_voxels: bool
 
     def as_row(self) -> dict[str, Any]:
-        """Give the distances as a row of a table."""
-        names = list(self.floor.as_dict())
-        own = self.comparison.as_dict() if self.comparison else dict.fromkeys(names)
-        return {"id": self.id, **own, **{f"floor_{name}": value for name, value in self.floor.as_dict().items()}}
+        """Return the measures as a row of a table."""
+        floor = self.floor.as_dict()
+        own = self.comparison.as_dict() if self.comparison else dict.fromkeys(floor)
+        return {"id": self.id, **own, **{f"floor_{name}": value for name, value in floor.items()}}
 
 
 def reconstruct_cases(
@@ -66,7 +68,7 @@ def reconstruct_cases(
 ) -> Iterator[Reconstruction]:
     """Decode training cases and compare them with their surfaces in the cohort.
 
-    Cases of model and cohort are joined by id.
+    Cases of model and cohort are matched by id.
 
     Raises
     ------
@@ -76,10 +78,10 @@ def reconstruct_cases(
         `should_stop` returned true.
     """
 
-    def again(case_id: str, reference: Surface) -> Thyroid:
+    def decoded(case_id: str, reference: Surface) -> Thyroid:
         return reconstruct(model, model.index_of(case_id), resolution=resolution)
 
-    yield from _compared(model, cohort, ids, again, "Reconstructing", seed, resolution, progress, should_stop)
+    yield from _compared(model, cohort, ids, decoded, "Reconstructing", seed, resolution, progress, should_stop)
 
 
 def fit_held_out(
@@ -92,9 +94,9 @@ def fit_held_out(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Iterator[Reconstruction]:
-    """Fit the model to cases it was not trained on and compare what it makes of them.
+    """Fit the model to cases it was not trained on and compare the fits with their surfaces in the cohort.
 
-    The model alone is judged: no residual of the patient's own surface is added.
+    The fitted surface is that of the model alone, without the residual of the patient's own surface.
 
     Raises
     ------
@@ -105,10 +107,60 @@ def fit_held_out(
     """
 
     def fitted(case_id: str, reference: Surface) -> Thyroid:
-        fit = fit_surface(model, reference, seed=seed, resolution=resolution, should_stop=should_stop)
-        return fit.thyroid
+        return fit_surface(model, reference, seed=seed, resolution=resolution, should_stop=should_stop).thyroid
 
     yield from _compared(model, cohort, ids, fitted, "Fitting", seed, resolution, progress, should_stop)
+
+
+def perfect_reconstruction(model: ShapeModel, reference: Surface, *, resolution: int = DEFAULT_RESOLUTION) -> Surface:
+    """Decode a case's true signed distance, as a perfect model would represent it.
+
+    Box, grid and surface extraction are those of the model's own codes. The result is the reference on other vertices,
+    so the authors' Chamfer distance between the two, which compares vertices, is the floor of that measure.
+
+    Parameters
+    ----------
+    model : ShapeModel
+        Defines the frame and the box.
+    reference : Surface
+        The case's surface in `trachea_mm`.
+    resolution : int
+        Grid points per axis.
+
+    Returns
+    -------
+    Surface
+        In `trachea_mm`.
+    """
+    unit = reference.moved(model.frame.to_unit(reference.vertices))
+
+    def true_distance(points: np.ndarray) -> np.ndarray:
+        return signed_distance(unit, points).astype(np.float32)
+
+    return surface_of_grid(model, evaluate_sparse(true_distance, *decoding_box(model), resolution))
+
+
+def summarise(reconstructions: Sequence[Reconstruction]) -> dict[str, Any]:
+    """Return mean, SD and median of every measure and of its floor over the cases that have a surface."""
+    compared = [(item.comparison, item.floor) for item in reconstructions if item.comparison is not None]
+    found: dict[str, Any] = {
+        "cases": len(reconstructions),
+        "without_surface": len(reconstructions) - len(compared),
+        "dice_in_own_voxels": sum(item.own_voxels for item in reconstructions if item.comparison is not None),
+    }
+    if not compared:
+        return found
+    comparisons, floors = zip(*compared, strict=True)
+    for name in comparisons[0].as_dict():
+        found[name] = {**summary(_values(comparisons, name)), "floor": summary(_values(floors, name))}
+    found["chamfer_over_floor"] = found["chamfer_mm"]["mean"] / found["chamfer_mm"]["floor"]["mean"]
+    return found
+
+
+def _values(comparisons: Sequence[SurfaceComparison], name: str) -> np.ndarray:
+    """Return the known values of a measure; Dice of an open surface is not known."""
+    values = (getattr(each, name) for each in comparisons)
+    return np.array([value for value in values if value is not None])
 
 
 def _compared(
@@ -137,26 +189,3 @@ def _compared(
             code = thyroid.code
             comparison = compare_surfaces(reference, thyroid.surface, seed=seed, lattice=lattice)
         yield Reconstruction(case_id, code, comparison, floor, lattice is not None)
-
-
-def summarise(reconstructions: Sequence[Reconstruction]) -> dict[str, Any]:
-    """Give mean, SD and median of every measure, and of its floor, over the cases that have a surface."""
-    found = [item for item in reconstructions if item.comparison is not None]
-    summary: dict[str, Any] = {
-        "cases": len(reconstructions),
-        "without_surface": len(reconstructions) - len(found),
-        "dice_in_own_voxels": sum(item.own_voxels for item in found),
-    }
-    for name in found[0].floor.as_dict() if found else ():
-        summary[name] = _spread([getattr(item.comparison, name) for item in found])
-        summary[name]["floor"] = _spread([getattr(item.floor, name) for item in found])
-    if found:
-        summary["chamfer_over_floor"] = summary["chamfer_mm"]["mean"] / summary["chamfer_mm"]["floor"]["mean"]
-    return summary
-
-
-def _spread(values: Sequence[float | None]) -> dict[str, Any]:
-    known = [value for value in values if value is not None]
-    if not known:
-        return {"mean": None, "sd": None, "median": None}
-    return {"mean": float(np.mean(known)), "sd": float(np.std(known)), "median": float(np.median(known))}

@@ -1,7 +1,7 @@
-"""How well the trainable code gives the features away: in a disentangled model it knows nothing of them.
+"""How well the trainable codes predict the features; in a disentangled model they do not predict them.
 
-A ridge regression on the trainable codes predicts each feature of cases it was not fitted to. The same is
-done with the features shuffled among the cases, which is what knowing nothing looks like.
+A ridge regression on the trainable codes predicts each feature of the cases left out of the fit. The null distribution
+comes from the features permuted among the cases.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Predictability:
     Attributes
     ----------
     r2 : float
-        Share of its variance that is predicted, in cross-validation; 0 or less is nothing.
+        Cross-validated R²; 0 or less means that the codes do not predict the feature.
     null : ndarray, shape (permutations,)
-        The same with the feature shuffled.
+        R² of the permuted feature.
     """
 
     r2: float
@@ -35,11 +35,11 @@ class Predictability:
 
     @property
     def p(self) -> float:
-        """Share of shuffled features that are predicted as well, itself counted."""
+        """P value of the permutation test; the feature itself counts as one permutation."""
         return float((1 + (self.null >= self.r2).sum()) / (1 + len(self.null)))
 
     def as_dict(self) -> dict[str, float]:
-        """Give the numbers for a JSON file."""
+        """Return the numbers for a JSON file."""
         return {
             "r2": self.r2,
             "null_mean": float(self.null.mean()),
@@ -49,17 +49,16 @@ class Predictability:
 
 
 def predict_features(model: ShapeModel, *, permutations: int = 200, seed: int = 0) -> dict[str, Predictability]:
-    """Predict each feature that varies from the trainable codes; nothing for fewer than two cases a fold.
+    """Predict each feature that varies from the trainable codes; empty for fewer than two cases per fold.
 
-    Of a model with mirrored dimensions the length of their part of the code is a predictor of its own: a
-    gland and its mirror image have codes of opposite sign there, so that no linear function could see what
-    they say of symmetry.
+    In a model with mirrored dimensions the norm of the mirrored part of the code is an additional predictor: a gland
+    and its mirror image have codes of opposite sign there, so no linear function of them can predict symmetry.
     """
     codes = model.latent_table.astype(np.float64)
     mirrored = model.settings.mirrored_size
     if mirrored:
-        length = np.log(np.linalg.norm(codes[:, -mirrored:], axis=1) + 1e-9)
-        codes = np.column_stack([codes, length])
+        norm = np.log(np.linalg.norm(codes[:, -mirrored:], axis=1) + 1e-9)
+        codes = np.column_stack([codes, norm])
     if len(codes) < 2 * _FOLDS:
         return {}
     rng = np.random.default_rng(seed)
@@ -67,42 +66,42 @@ def predict_features(model: ShapeModel, *, permutations: int = 200, seed: int = 
     for name, feature in zip(FEATURE_NAMES, model.features.T, strict=True):
         if np.ptp(feature) == 0:
             continue
-        shuffled = np.stack([rng.permutation(feature) for _ in range(permutations)], axis=1)
-        r2 = cross_validated_r2(codes, np.column_stack([feature, shuffled]), rng.permutation(len(codes)))
+        permuted = np.stack([rng.permutation(feature) for _ in range(permutations)], axis=1)
+        r2 = cross_validated_r2(codes, np.column_stack([feature, permuted]), rng.permutation(len(codes)))
         found[name] = Predictability(float(r2[0]), r2[1:])
     return found
 
 
-def cross_validated_r2(predictors: np.ndarray, targets: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Predict targets (n, t) from predictors (n, p) by ridge regression; R² of each, shape (t,).
+def cross_validated_r2(predictors: np.ndarray, responses: np.ndarray, case_order: np.ndarray) -> np.ndarray:
+    """Predict responses (n, t) from predictors (n, p) by ridge regression and return the R² of each, shape (t,).
 
-    The ridge that serves each target best is taken, which favours the shuffled ones just as much.
+    The best ridge is chosen for each response, which favours the permuted ones just as much.
 
     Parameters
     ----------
-    order : ndarray of int, shape (n,)
-        The cases in the order in which they are dealt to the folds.
+    case_order : ndarray of int, shape (n,)
+        The cases in the order in which they are assigned to the folds.
     """
-    predicted = np.zeros((len(_RIDGES), *targets.shape))
+    # Own ridge regression: one SVD per fold serves all responses and ridges, and scikit-learn is no dependency.
+    predicted = np.zeros((len(_RIDGES), *responses.shape))
     for fold in range(_FOLDS):
-        out = order[fold::_FOLDS]
-        kept = np.setdiff1d(order, out)
+        held_out = case_order[fold::_FOLDS]
+        kept = np.setdiff1d(case_order, held_out)
         mean, sd = predictors[kept].mean(axis=0), predictors[kept].std(axis=0) + 1e-12
-        inside, outside = (predictors[kept] - mean) / sd, (predictors[out] - mean) / sd
-        centre = targets[kept].mean(axis=0)
+        inside, outside = (predictors[kept] - mean) / sd, (predictors[held_out] - mean) / sd
+        centre = responses[kept].mean(axis=0)
         left, values, right = np.linalg.svd(inside, full_matrices=False)
-        for place, ridge in enumerate(_RIDGES):
-            shrunk = (values / (values**2 + ridge))[:, None] * (left.T @ (targets[kept] - centre))
-            predicted[place, out] = centre + outside @ (right.T @ shrunk)
-    error = ((predicted - targets) ** 2).sum(axis=1)
-    return 1.0 - error.min(axis=0) / ((targets - targets.mean(axis=0)) ** 2).sum(axis=0)
+        for index, ridge in enumerate(_RIDGES):
+            weights = (values / (values**2 + ridge))[:, None] * (left.T @ (responses[kept] - centre))
+            predicted[index, held_out] = centre + outside @ (right.T @ weights)
+    error = ((predicted - responses) ** 2).sum(axis=1)
+    return 1.0 - error.min(axis=0) / ((responses - responses.mean(axis=0)) ** 2).sum(axis=0)
 
 
 def disentanglement_summary(found: dict[str, Predictability]) -> dict[str, Any]:
-    """Give the numbers of all features for a JSON file."""
-    permutations = max((len(each.null) for each in found.values()), default=0)
+    """Return the numbers of all features for a JSON file."""
     return {
         "folds": _FOLDS,
-        "permutations": permutations,
+        "permutations": max((len(each.null) for each in found.values()), default=0),
         "features": {name: each.as_dict() for name, each in found.items()},
     }

@@ -1,4 +1,4 @@
-"""How generated thyroids compare with the cohort, and with what was asked of them (paper, section 3.2)."""
+"""Generated thyroids compared with the cohort and with their targets (paper, section 3.2)."""
 
 from __future__ import annotations
 
@@ -7,74 +7,77 @@ from typing import Any
 
 import numpy as np
 
-from ThyroidSynthLib.generation.thyroid import Thyroid
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
-from .statistics import Agreement, agreement, compare_distributions, rate_interval
+from .statistics import Agreement, agreement, compare_distributions, share_interval
+
+METHOD_LABELS = {"direct_sampling": "direct sampling", "to_target": "steering to target"}
 
 
-def features_of(thyroids: Sequence[Thyroid]) -> np.ndarray:
-    """Measured features (n, 3) in the order of `FEATURE_NAMES`."""
-    return np.array([thyroid.measured.as_array() for thyroid in thyroids]).reshape(-1, 3)
+def features_of(thyroids: Sequence[GeneratedThyroid]) -> np.ndarray:
+    """Return the measured features (n, 3) in the order of `FEATURE_NAMES`."""
+    return np.array([thyroid.thyroid.measured.as_array() for thyroid in thyroids]).reshape(-1, 3)
 
 
-def targets_of(thyroids: Sequence[Thyroid]) -> dict[str, np.ndarray]:
-    """Values (n,) asked for, by feature, of those features that were asked of every thyroid."""
-    names = [name for name in FEATURE_NAMES if all(name in thyroid.targets for thyroid in thyroids)]
-    return {name: np.array([thyroid.targets[name] for thyroid in thyroids]) for name in names}
+def targets_of(thyroids: Sequence[GeneratedThyroid]) -> dict[str, np.ndarray]:
+    """Return the target values (n,) of each feature for which every thyroid has a target."""
+    names = [name for name in FEATURE_NAMES if all(name in thyroid.targets.as_dict() for thyroid in thyroids)]
+    return {name: np.array([thyroid.targets.as_dict()[name] for thyroid in thyroids]) for name in names}
 
 
-def steering_agreement(model: ShapeModel, thyroids: Sequence[Thyroid], *, seed: int = 0) -> dict[str, Agreement]:
-    """Compare asked with measured features, for each that was asked for."""
-    measured = features_of(thyroids)
-    result = {}
-    for name, targets in targets_of(thyroids).items():
-        column = FEATURE_NAMES.index(name)
-        sd = float(model.features[:, column].std())
-        result[name] = agreement(targets, measured[:, column], cohort_sd=sd, seed=seed)
-    return result
+def target_agreement(model: ShapeModel, thyroids: Sequence[GeneratedThyroid], *, seed: int = 0) -> dict[str, Agreement]:
+    """Compare target and measured values of each feature for which every thyroid has a target."""
+    if not thyroids:
+        return {}
+    measured = dict(zip(FEATURE_NAMES, features_of(thyroids).T, strict=True))
+    sd = dict(zip(FEATURE_NAMES, model.features.std(axis=0).tolist(), strict=True))
+    return {
+        name: agreement(targets, measured[name], cohort_sd=sd[name], seed=seed)
+        for name, targets in targets_of(thyroids).items()
+    }
 
 
-def distribution_summary(model: ShapeModel, thyroids: Sequence[Thyroid]) -> dict[str, Any]:
-    """Compare each feature's distribution with that of the training cohort."""
+def distribution_summary(model: ShapeModel, thyroids: Sequence[GeneratedThyroid]) -> dict[str, Any]:
+    """Compare the distribution of each feature with that of the training cohort."""
     measured = features_of(thyroids)
     return {
-        name: compare_distributions(model.features[:, column], measured[:, column]).as_dict()
+        name: compare_distributions(model.features[:, column], measured[:, column])
         for column, name in enumerate(FEATURE_NAMES)
     }
 
 
-def validity_summary(thyroids: Sequence[Thyroid]) -> dict[str, Any]:
-    """Say how many draws gave a sound surface.
+def validity_summary(thyroids: Sequence[GeneratedThyroid]) -> dict[str, Any]:
+    """Return how many draws gave a valid surface.
 
-    A draw that did not was replaced by the next one, so what matters of a model is the share among all
-    draws, not the share among the thyroids that came out in the end.
+    A draw without a valid surface is repeated, so the share among all draws describes the model; the share among
+    the thyroids kept in the end does not.
     """
     draws = sum(thyroid.attempts for thyroid in thyroids)
-    valid = sum(thyroid.validity.ok for thyroid in thyroids)
+    valid = sum(thyroid.thyroid.validity.ok for thyroid in thyroids)
     return {
         "thyroids": len(thyroids),
         "valid": valid,
         "draws": draws,
         "share_of_draws": valid / draws,
-        "share_of_draws_interval": rate_interval(valid, draws),
-        "two_pieces": sum(thyroid.validity.components == 2 for thyroid in thyroids),
+        "share_of_draws_interval": share_interval(valid, draws),
+        "two_components": sum(thyroid.thyroid.validity.components == 2 for thyroid in thyroids),
     }
 
 
-def thyroid_rows(thyroids: Sequence[Thyroid], method: str) -> list[dict[str, Any]]:
-    """Give asked and measured features as rows of a table."""
+def thyroid_rows(thyroids: Sequence[GeneratedThyroid], method: str) -> list[dict[str, Any]]:
+    """Return targets and measured features as rows of a table."""
     return [
         {
             "method": method,
             "seed": thyroid.seed,
             "index": thyroid.index,
             "attempts": thyroid.attempts,
-            **{f"target_{name}": thyroid.targets.get(name) for name in FEATURE_NAMES},
-            **thyroid.measured.as_dict(),
-            "components": thyroid.validity.components,
-            "valid": thyroid.validity.ok,
+            **{f"target_{name}": getattr(thyroid.targets, name) for name in FEATURE_NAMES},
+            **thyroid.thyroid.measured.as_dict(),
+            "components": thyroid.thyroid.validity.components,
+            "valid": thyroid.thyroid.validity.ok,
         }
         for thyroid in thyroids
     ]

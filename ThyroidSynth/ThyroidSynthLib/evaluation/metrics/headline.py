@@ -1,4 +1,4 @@
-"""The measures that sum a model up, and where they stand in `evaluation.json`: one list for all tables."""
+"""The headline measures of an evaluation and their places in `evaluation.json`: one list for all tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
-NAMES = {"volume_ml": "volume", "isthmus_area_mm2": "isthmus area", "symmetry": "symmetry"}
+FEATURE_LABELS = {"volume_ml": "volume", "isthmus_area_mm2": "isthmus area", "symmetry": "symmetry"}
 
 
 @dataclass(frozen=True)
@@ -18,19 +18,19 @@ class Measure:
     Attributes
     ----------
     key : str
-        Names it in tables for programs.
+        Name in tables for programs.
     group : str
-        Heading under which it stands.
+        Heading under which it is listed.
     label : str
-        Names it for people.
+        Name for people.
     unit : str
-        Its unit; "%" for a share, which is stored as 0 to 1.
+        Unit; "%" for a share, which is stored as 0 to 1.
     digits : int
-        Decimals that mean something.
+        Significant decimals.
     path : tuple of str
-        Where it stands in the document of an evaluation.
+        Keys that lead to it in the document of an evaluation.
     best : float or None
-        The value that is best: the nearer the better. None where none is.
+        The best possible value; None if there is none.
     """
 
     key: str
@@ -42,154 +42,133 @@ class Measure:
     best: float | None = None
 
     def of(self, document: Mapping[str, Any]) -> float | None:
-        """Take the number out of an evaluation; None where it was not measured."""
+        """Return the number from an evaluation; None if it was not measured."""
         value: Any = document
         for name in self.path:
             value = value.get(name) if isinstance(value, Mapping) else None
         return float(value) if isinstance(value, int | float) else None
 
     def text(self, value: float | None) -> str:
-        """Write a value without its unit, except for a percent sign."""
+        """Format a value without its unit, except for a percent sign."""
         if value is None:
             return "–"
         if self.unit == "%":
             return f"{100 * value:.{self.digits}f}%"
         if 0 < value < 0.5 * 10**-self.digits:
-            # Not zero, as a p value never is.
+            # A small p value must not read as zero.
             return f"{value:.1g}"
         return f"{value:.{self.digits}f}"
 
+    @property
+    def suffix(self) -> str:
+        """The unit as it follows a value; empty for shares, whose text has a percent sign."""
+        return "" if self.unit in ("", "%") else f" {self.unit}"
+
 
 def _reconstruction(key: str, group: str, source: str) -> list[Measure]:
+    measures = (
+        ("chamfer_mm", "Chamfer, authors' definition", "mm", 2, ("chamfer_mm", "mean"), 0),
+        ("chamfer_over_floor", "Chamfer over its floor", "×", 2, ("chamfer_over_floor",), 1),
+        ("surface_chamfer_mm", "Chamfer over area", "mm", 2, ("surface_chamfer_mm", "mean"), 0),
+        ("assd_mm", "ASSD", "mm", 2, ("assd_mm", "mean"), 0),
+        ("hd95_mm", "HD95", "mm", 2, ("hd95_mm", "mean"), 0),
+        ("nsd_1mm", "NSD at 1 mm", "", 3, ("nsd_1mm", "mean"), 1),
+        ("nsd_2mm", "NSD at 2 mm", "", 3, ("nsd_2mm", "mean"), 1),
+        ("dice", "Dice at 1.5 mm", "", 3, ("dice", "mean"), 1),
+    )
     return [
-        Measure(f"{key}_chamfer_mm", group, "Chamfer, authors' definition", "mm", 2, (source, "chamfer_mm", "mean"), 0),
-        Measure(
-            f"{key}_chamfer_over_floor", group, "Chamfer over its floor", "×", 2, (source, "chamfer_over_floor"), 1
-        ),
-        Measure(
-            f"{key}_surface_chamfer_mm", group, "Chamfer over area", "mm", 2, (source, "surface_chamfer_mm", "mean"), 0
-        ),
-        Measure(f"{key}_assd_mm", group, "ASSD", "mm", 2, (source, "assd_mm", "mean"), 0),
-        Measure(f"{key}_hd95_mm", group, "HD95", "mm", 2, (source, "hd95_mm", "mean"), 0),
-        Measure(f"{key}_nsd_1mm", group, "NSD at 1 mm", "", 3, (source, "nsd_1mm", "mean"), 1),
-        Measure(f"{key}_nsd_2mm", group, "NSD at 2 mm", "", 3, (source, "nsd_2mm", "mean"), 1),
-        Measure(f"{key}_dice", group, "Dice at 1.5 mm", "", 3, (source, "dice", "mean"), 1),
+        Measure(f"{key}_{name}", group, label, unit, digits, (source, *path), best)
+        for name, label, unit, digits, path, best in measures
     ]
 
 
 def _agreement(key: str, group: str, path: tuple[str, ...], digits: int) -> list[Measure]:
-    found = []
-    for name, label in NAMES.items():
-        found += [
-            Measure(f"{key}_pcc_{name}", group, f"PCC, {label}", "", digits, (*path, name, "pcc"), 1),
-            Measure(f"{key}_slope_{name}", group, f"slope, {label}", "", digits, (*path, name, "slope"), 1),
-            Measure(
-                f"{key}_mae_sd_{name}", group, f"mean |error|, {label}", "cohort SD", 3, (*path, name, "mae_sd"), 0
-            ),
-        ]
-    return found
+    return [
+        Measure(f"{key}_{name}_{feature}", group, f"{label}, {text}", unit, places, (*path, feature, name), best)
+        for feature, text in FEATURE_LABELS.items()
+        for name, label, unit, places, best in (
+            ("pcc", "PCC", "", digits, 1),
+            ("slope", "slope", "", digits, 1),
+            ("mae_sd", "MAE", "cohort SD", 3, 0),
+        )
+    ]
 
+
+_TRAINING = "Reconstruction of training cases"
+_HELD_OUT = "Fit of held-out cases, model alone"
+_DISTRIBUTION = "Distribution against the cohort"
+_INDEPENDENT = "Steering to independent targets"
+_CROSS_TALK = "Cross-talk, one feature moved by 1 SD"
+_NOVELTY = "Novelty"
 
 MEASURES: tuple[Measure, ...] = (
-    *_reconstruction("training", "Reconstruction of training cases", "reconstruction"),
-    *_reconstruction("held_out", "Fit of held-out cases, model alone", "reconstruction_held_out"),
+    *_reconstruction("training", _TRAINING, "reconstruction"),
+    *_reconstruction("held_out", _HELD_OUT, "reconstruction_held_out"),
     *(
-        Measure(f"ks_{name}", "Distribution against the cohort", f"KS, {NAMES[name]}", "", 3, path, 0)
+        Measure(f"{key}_{name}", _DISTRIBUTION, f"{label}, {FEATURE_LABELS[name]}", "", 3, (*path, key), best)
+        for key, label, best in (("ks", "KS", 0), ("ks_p", "p of KS", None))
         for name in FEATURE_NAMES
-        for path in [("distributions", name, "ks")]
-    ),
-    *(
-        Measure(f"ks_p_{name}", "Distribution against the cohort", f"p of KS, {NAMES[name]}", "", 3, path)
-        for name in FEATURE_NAMES
-        for path in [("distributions", name, "ks_p")]
+        for path in [("distributions", name)]
     ),
     *_agreement("direct_sampling", "Direct sampling", ("steering", "direct_sampling"), 3),
-    Measure(
-        "independent_within",
-        "Steering to independent targets",
-        "within tolerance, of all",
-        "%",
-        1,
-        ("steering", "independent", "share_within"),
-        1,
+    *(
+        Measure(f"independent_{key}", _INDEPENDENT, label, "%", 1, ("steering", "independent", path), 1)
+        for key, label, path in (
+            ("within", "within tolerance, of all", "share_within"),
+            ("within_reachable", "within tolerance, of those not reported out of reach", "share_within_of_reachable"),
+        )
     ),
-    Measure(
-        "independent_within_declared",
-        "Steering to independent targets",
-        "within tolerance, of those not declared out of reach",
-        "%",
-        1,
-        ("steering", "independent", "share_within_of_reached"),
-        1,
+    *_agreement("independent", _INDEPENDENT, ("steering", "independent", "agreement"), 5),
+    *(
+        Measure(
+            f"cross_talk_of_{key}",
+            _CROSS_TALK,
+            f"{label}, worst held feature",
+            "cohort SD",
+            digits,
+            (*path, "worst_held"),
+            0,
+        )
+        for key, label, digits, path in (
+            ("direct_sampling", "direct sampling", 3, ("cross_talk", "direct_sampling")),
+            ("steering", "steering to target", 4, ("cross_talk", "to_target")),
+        )
     ),
-    *_agreement("independent", "Steering to independent targets", ("steering", "independent", "agreement"), 5),
-    Measure(
-        "cross_talk_of_direct_sampling",
-        "Leakage, one feature moved by 1 SD",
-        "one-shot, worst held feature",
-        "cohort SD",
-        3,
-        ("cross_talk", "direct_sampling", "worst_held"),
-        0,
-    ),
-    Measure(
-        "cross_talk_of_steering",
-        "Leakage, one feature moved by 1 SD",
-        "to target, worst held feature",
-        "cohort SD",
-        4,
-        ("cross_talk", "to_target", "worst_held"),
-        0,
-    ),
-    Measure(
-        "nearest_training_mm",
-        "Novelty",
-        "generated to nearest training shape",
-        "mm",
-        2,
-        ("novelty", "generated_to_training", "mean"),
-    ),
-    Measure(
-        "training_to_training_mm",
-        "Novelty",
-        "training to nearest other training shape",
-        "mm",
-        2,
-        ("novelty", "training_to_training", "mean"),
-    ),
-    Measure(
-        "held_out_to_training_mm",
-        "Novelty",
-        "held-out to nearest training shape",
-        "mm",
-        2,
-        ("novelty", "held_out_to_training", "mean"),
+    *(
+        Measure(f"{kind}_mm", _NOVELTY, label, "mm", 2, ("novelty", path, "mean"))
+        for kind, label, path in (
+            ("nearest_training", "generated to nearest training shape", "generated_to_training"),
+            ("training_to_training", "training to nearest other training shape", "training_to_training"),
+            ("held_out_to_training", "held-out to nearest training shape", "held_out_to_training"),
+        )
     ),
     Measure(
         "memorisation_p",
-        "Novelty",
+        _NOVELTY,
         "memorisation: p of being nearer than held-out",
         "",
         3,
         ("novelty", "memorisation", "p_nearer"),
     ),
-    Measure("coverage", "Novelty", "coverage of held-out shapes", "%", 0, ("novelty", "coverage", "share"), 1),
-    Measure("one_nn", "Novelty", "1-NN accuracy (0.5 is best)", "", 2, ("novelty", "one_nn", "accuracy"), 0.5),
-    Measure("valid_share", "Validity", "sound surfaces, of all draws", "%", 1, ("validity", "share_of_draws"), 1),
+    Measure("coverage", _NOVELTY, "coverage of held-out shapes", "%", 0, ("novelty", "coverage", "share"), 1),
+    Measure("one_nn", _NOVELTY, "1-NN accuracy (0.5 is best)", "", 2, ("novelty", "one_nn", "accuracy"), 0.5),
+    Measure("valid_share", "Validity", "valid surfaces, of all draws", "%", 1, ("validity", "share_of_draws"), 1),
     *(
         Measure(
             f"code_r2_{name}",
             "Disentanglement",
-            f"{NAMES[name]} told by the trainable code, R²",
+            f"R² of {label} from the trainable code",
             "",
             2,
             ("disentanglement", "features", name, "r2"),
         )
-        for name in FEATURE_NAMES
+        for name, label in FEATURE_LABELS.items()
     ),
 )
 
+MEASURE_BY_KEY = {measure.key: measure for measure in MEASURES}
+
 
 def headline_values(document: Mapping[str, Any]) -> dict[str, float | None]:
-    """Give every measure of an evaluation's document, by key; None where it was not measured."""
+    """Return every measure of an evaluation's document by key; None if it was not measured."""
     return {measure.key: measure.of(document) for measure in MEASURES}

@@ -1,7 +1,6 @@
-"""The training shape nearest to a thyroid: a synthetic one should be like the cohort, and none of its copies.
+"""The training shape nearest to a thyroid: a generated thyroid should resemble the cohort and copy none of its cases.
 
-Everything goes in small steps, so that a panel can work on it while nothing else is to be done: generators
-do a few hundredths of a second of work between two `next` calls.
+The work is done by generators in steps of a few hundredths of a second, so that the panel stays responsive.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 COARSE_RESOLUTION = 32
 _FORMAT = 1
-# Points drawn from each surface: to find candidates among all training shapes, and to measure those.
+# Points sampled on each surface to find candidates among all training shapes, and to measure those.
 _SEARCH_POINTS = 300
 _MEASURE_POINTS = 600
 _CANDIDATES = 4
@@ -42,7 +41,7 @@ class Nearest:
     id : str
         Its case.
     distance_mm : float
-        Symmetric mean surface distance to it.
+        ASSD to it.
     """
 
     id: str
@@ -51,14 +50,14 @@ class Nearest:
 
 @dataclass(frozen=True)
 class TrainingShapes:
-    """What a model makes of its training cases, on a coarse grid.
+    """The training cases as a model reconstructs them on a coarse grid.
 
     Attributes
     ----------
     model : str
         Checksum of the model file.
     ids : tuple of str
-        The cases that have a surface.
+        The cases whose code has a surface.
     surfaces : tuple of Surface
         Their surfaces in `trachea_mm`.
     """
@@ -70,7 +69,7 @@ class TrainingShapes:
     def save(self, path: Path) -> None:
         """Write the shapes to a file, without pickled objects."""
         with atomic_path(path) as temporary:
-            # Not compressed: that takes most of a second, in which nothing else would be drawn.
+            # Not compressed: that would block the panel for most of a second.
             np.savez(
                 temporary,
                 format=np.array(_FORMAT),
@@ -84,7 +83,7 @@ class TrainingShapes:
 
     @classmethod
     def load(cls, path: Path, model: str) -> TrainingShapes | None:
-        """Read the shapes of a model; None where there is no such file, or it is damaged or another's."""
+        """Read the shapes of a model; None if the file is missing, damaged or of another model."""
         try:
             with np.load(path, allow_pickle=False) as stored:
                 if int(stored["format"]) != _FORMAT or str(stored["model"]) != model:
@@ -98,7 +97,7 @@ class TrainingShapes:
             return None
 
     def points(self, index: int) -> np.ndarray:
-        """Give points (k, 3) drawn from a surface, drawn once."""
+        """Return points (k, 3) sampled on a surface; the samples are kept."""
         if index not in self._drawn:
             self._drawn[index] = sample_surface(self.surfaces[index], _SEARCH_POINTS, np.random.default_rng(index))
         return self._drawn[index]
@@ -109,25 +108,25 @@ class TrainingShapes:
 
 
 def decode_training_shapes(model: ShapeModel) -> Generator[float, None, TrainingShapes]:
-    """Decode a model's training cases, one a step; yields the share done and returns the shapes."""
+    """Decode a model's training cases one by one; yield the fraction done and return the shapes."""
     from ThyroidSynthLib.generation.thyroid import reconstruct
 
-    ids, surfaces = [], []
+    ids: list[str] = []
+    surfaces: list[Surface] = []
     for index, case_id in enumerate(model.ids):
         try:
             surfaces.append(reconstruct(model, index, resolution=COARSE_RESOLUTION).surface)
             ids.append(case_id)
         except SynthesisError:
-            pass  # A case the model has no surface for is near to nothing.
+            pass  # A case without a surface is left out.
         yield (index + 1) / len(model.ids)
     return TrainingShapes(model.checksum, tuple(ids), tuple(surfaces))
 
 
 def find_nearest(surface: Surface, shapes: TrainingShapes) -> Generator[float, None, Nearest | None]:
-    """Find the nearest training shape; yields the share done and returns it, or None if there are no shapes.
+    """Find the nearest training shape; yield the fraction done and return it, or None if there are no shapes.
 
-    All shapes are ranked by points drawn from them; the distances to the first few are then measured
-    exactly.
+    All shapes are ranked by sampled points; the ASSD to the first few is then computed from exact distances.
 
     Parameters
     ----------
@@ -147,7 +146,7 @@ def find_nearest(surface: Surface, shapes: TrainingShapes) -> Generator[float, N
         rank[index] = tree.query(other)[0].mean() + cKDTree(other).query(own)[0].mean()
         if index % _SEARCHED_A_STEP == _SEARCHED_A_STEP - 1:
             yield 0.7 * index / len(rank)
-    found = []
+    found: list[Nearest] = []
     candidates = np.argsort(rank, kind="stable")[:_CANDIDATES]
     for index in candidates:
         there = _mean_distance(surface, shapes.surfaces[index])
@@ -158,6 +157,6 @@ def find_nearest(surface: Surface, shapes: TrainingShapes) -> Generator[float, N
     return min(found, key=lambda each: each.distance_mm)
 
 
-def _mean_distance(start: Surface, target: Surface) -> float:
+def _mean_distance(start: Surface, end: Surface) -> float:
     drawn = sample_surface(start, _MEASURE_POINTS, np.random.default_rng(0))
-    return float(np.abs(signed_distance(target, drawn)).mean())
+    return float(np.abs(signed_distance(end, drawn)).mean())

@@ -1,8 +1,7 @@
-"""Whether generated thyroids are new, and whether they are all that real ones are (paper, section 3.2).
+"""Whether generated thyroids are new, and whether they resemble held-out ones (paper, section 3.2).
 
-New: not nearer to the training shapes than unseen shapes of the same cohort are. A model that copies would
-be nearer. All: every held-out shape has a generated one like it, and nobody can tell the two populations
-apart by their nearest neighbours.
+A model that copies generates shapes that lie nearer to the training shapes than held-out shapes of the same cohort do.
+Coverage and the 1-nearest-neighbour test compare the generated population with the held-out one.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ import numpy as np
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 
 from .shape_points import DISTANCE_FROM, DISTANCE_TO, ShapePoints, distances, nearest_distance
-from .statistics import rate_interval
+from .statistics import share_interval, summary
 
-# Populations compared with each other, shape by shape; more take long and change little.
+# Largest populations that are compared with each other; the time grows with the square.
 _MOST_COMPARED = 100
 
 
 @dataclass(frozen=True)
 class Population:
-    """How like the held-out shapes a population of the same size is.
+    """A population of shapes compared with as many held-out shapes.
 
     Attributes
     ----------
@@ -33,8 +32,8 @@ class Population:
     covered : int
         Held-out shapes that are the nearest one to at least one shape of the population.
     correct : int
-        Shapes of both whose nearest other shape belongs to their own population; half of them when
-        the populations cannot be told apart.
+        Shapes of both populations whose nearest other shape belongs to their own population; half of them if the
+        populations cannot be distinguished.
     """
 
     size: int
@@ -48,25 +47,25 @@ class Population:
 
     @property
     def accuracy(self) -> float:
-        """Leave-one-out accuracy of telling the populations apart by the nearest neighbour."""
+        """Leave-one-out accuracy of the 1-nearest-neighbour classifier that distinguishes the populations."""
         return self.correct / (2 * self.size)
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """Distances of shapes to the nearest training shape, in mm, and two populations compared.
+    """Distances of shapes to the nearest training shape in mm, and two comparisons of populations.
 
     Attributes
     ----------
     generated, held_out : ndarray
-        Of generated and of held-out shapes.
+        Distances of generated and of held-out shapes.
     fitted : ndarray
-        Of the held-out shapes as the model makes them: a model's shapes are smoother than segmentations,
-        and so a little nearer to anything.
+        Distances of the held-out shapes as fitted by the model. Decoded surfaces are smoother than segmentations and
+        therefore slightly nearer to any shape.
     training : ndarray
-        Of training shapes, to the nearest other one.
+        Distances of training shapes to the nearest other training shape.
     generated_population, training_population : Population or None
-        Generated shapes, and as a yardstick training shapes, against held-out ones; None without these.
+        Generated shapes, and training shapes for reference, against held-out ones; None without held-out shapes.
     """
 
     generated: np.ndarray
@@ -77,38 +76,38 @@ class Novelty:
     training_population: Population | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the numbers for a JSON file."""
+        """Return the numbers for a JSON file."""
         found: dict[str, Any] = {
-            "distance": f"Chamfer from {DISTANCE_FROM} to {DISTANCE_TO} points drawn evenly over the areas, both "
-            "directions added, mm",
-            "generated_to_training": _spread(self.generated),
-            "training_to_training": _spread(self.training),
+            "distance": f"Chamfer from {DISTANCE_FROM} to {DISTANCE_TO} points sampled uniformly over the areas, sum "
+            "of both directions, mm",
+            "generated_to_training": _summary(self.generated),
+            "training_to_training": _summary(self.training),
         }
         if len(self.held_out):
-            found["held_out_to_training"] = _spread(self.held_out)
+            found["held_out_to_training"] = _summary(self.held_out)
             found["memorisation"] = nearer_test(self.generated, self.held_out)
         if len(self.fitted):
-            found["fitted_to_training"] = _spread(self.fitted)
+            found["fitted_to_training"] = _summary(self.fitted)
             found["memorisation_against_fitted"] = nearer_test(self.generated, self.fitted)
-        own, yardstick = self.generated_population, self.training_population
-        if own is not None:
+        generated, training = self.generated_population, self.training_population
+        if generated is not None:
             found["coverage"] = {
-                "shapes": own.size,
-                "share": own.coverage,
-                "interval": rate_interval(own.covered, own.size),
+                "shapes": generated.size,
+                "share": generated.coverage,
+                "interval": share_interval(generated.covered, generated.size),
             }
             found["one_nn"] = {
-                "shapes": own.size,
-                "accuracy": own.accuracy,
-                "interval": rate_interval(own.correct, 2 * own.size),
+                "shapes": generated.size,
+                "accuracy": generated.accuracy,
+                "interval": share_interval(generated.correct, 2 * generated.size),
             }
-            if yardstick is not None:
-                found["coverage"]["of_training_shapes"] = yardstick.coverage
-                found["one_nn"]["of_training_shapes"] = yardstick.accuracy
+            if training is not None:
+                found["coverage"]["of_training_shapes"] = training.coverage
+                found["one_nn"]["of_training_shapes"] = training.accuracy
         return found
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give every distance as a row of a table."""
+        """Return every distance as a row of a table."""
         kinds = {"generated": self.generated, "held-out": self.held_out, "held-out, fitted": self.fitted}
         kinds["training"] = self.training
         return [
@@ -125,48 +124,54 @@ def measure_novelty(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Novelty:
-    """Measure how near the shapes lie to the training shapes, and how like the held-out ones they are.
+    """Measure the distances to the training shapes, and compare the generated with the held-out population.
 
-    Of the training shapes as many are asked for their nearest other one as there are generated shapes.
+    At most as many training shapes as there are generated shapes are compared with the other training shapes.
 
     Raises
     ------
     Cancelled
         `should_stop` returned true.
     """
-    targets = training[: len(generated)]
-    total = len(generated) + len(held_out) + len(fitted) + len(targets)
-    nearest: list[list[float]] = []
+    groups = {"generated": generated, "held_out": held_out, "fitted": fitted, "training": training[: len(generated)]}
+    total = sum(map(len, groups.values()))
+    nearest: dict[str, list[float]] = {kind: [] for kind in groups}
     done = 0
-    for shapes in (generated, held_out, fitted, targets):
-        nearest.append([])
+    for kind, shapes in groups.items():
         for index, shape in enumerate(shapes):
             check(should_stop)
-            progress(0.8 * done / total, f"Looking for the nearest training shape ({done + 1} of {total})")
+            progress(0.8 * done / total, f"Finding the nearest training shape ({done + 1} of {total})")
             others = training
-            if shapes is targets:
+            if kind == "training":
                 others = [*training[:index], *training[index + 1 :]]
             else:
-                # Its search tree ends with it; only those of the training shapes are needed again.
+                # A copy, so that its search tree is freed; only those of the training shapes are used again.
                 shape = ShapePoints(shape.few, shape.many)
             if others:
-                nearest[-1].append(nearest_distance(shape, others))
+                nearest[kind].append(nearest_distance(shape, others))
             done += 1
     own = _compared(generated, held_out, part_of(progress, 0.8, 0.9), should_stop)
-    yardstick = None
+    reference = None
     if own is not None and len(training) >= own.size:
-        yardstick = _compared(training[: own.size], held_out, part_of(progress, 0.9, 1.0), should_stop)
-    return Novelty(*(np.array(values) for values in nearest), own, yardstick)
+        reference = _compared(training[: own.size], held_out, part_of(progress, 0.9, 1.0), should_stop)
+    return Novelty(
+        generated=np.array(nearest["generated"]),
+        held_out=np.array(nearest["held_out"]),
+        fitted=np.array(nearest["fitted"]),
+        training=np.array(nearest["training"]),
+        generated_population=own,
+        training_population=reference,
+    )
 
 
 def nearer_test(generated: np.ndarray, unseen: np.ndarray) -> dict[str, float]:
-    """Test whether generated shapes are nearer to the training shapes than unseen ones are (Mann-Whitney).
+    """Test whether generated shapes are nearer to the training shapes than unseen ones are (Mann–Whitney).
 
     Returns
     -------
     dict
-        "p_nearer" is one-sided: small where they are nearer, which would speak for copies. "share_nearer"
-        is the share of pairs in which the generated shape is the nearer one, 0.5 where there is no difference.
+        "p_nearer": one-sided p value; a small one indicates copies. "p_two_sided". "share_nearer": share of pairs in
+        which the generated shape is the nearer one, 0.5 if there is no difference.
     """
     from scipy.stats import mannwhitneyu
 
@@ -180,7 +185,7 @@ def nearer_test(generated: np.ndarray, unseen: np.ndarray) -> dict[str, float]:
 
 
 def compare_populations(own: np.ndarray, across: np.ndarray, other: np.ndarray) -> Population:
-    """Compare a population with one of the same size by their distances.
+    """Compare a population with another one of the same size by their distances.
 
     Parameters
     ----------
@@ -211,12 +216,5 @@ def _compared(
     return compare_populations(own, distances(first, second), other)
 
 
-def _spread(values: np.ndarray) -> dict[str, float | int | None]:
-    if not len(values):
-        return {"shapes": 0, "mean": None, "sd": None, "median": None}
-    return {
-        "shapes": len(values),
-        "mean": float(values.mean()),
-        "sd": float(values.std()),
-        "median": float(np.median(values)),
-    }
+def _summary(values: np.ndarray) -> dict[str, float | int | None]:
+    return {"shapes": len(values), **summary(values)}

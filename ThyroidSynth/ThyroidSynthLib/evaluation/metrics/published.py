@@ -1,7 +1,7 @@
-"""What the paper reports of its three variants on 353 real thyroids (paper, section 3).
+"""Means the paper reports for its three variants on 353 real thyroids (paper, section 3).
 
-Only what is measured here the same way stands here: numbers of other cohorts say how hard the work is,
-not who is better.
+Only measures that are computed in the same way here are listed. The cohorts differ, so the values give orientation
+and no ranking.
 """
 
 from __future__ import annotations
@@ -37,6 +37,6 @@ PUBLISHED: Mapping[str, Mapping[str, float]] = {
 
 
 def published_text(variant: str, key: str) -> str:
-    """Write a published value with the two decimals it was published with; a dash where there is none."""
+    """Format a published value with its two decimals; a dash if there is none."""
     value = PUBLISHED[variant].get(key)
     return "–" if value is None else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""Shapes as points, for the many distances between whole populations."""
+"""Surfaces as point samples, for the many distances between whole populations."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
 DISTANCE_FROM, DISTANCE_TO = 1000, 4000
-# To rank shapes by, before the nearest few are measured properly.
+# Shapes are ranked by a few points; only the first candidates are measured with all of them.
 _RANK_POINTS, _CANDIDATES = 100, 8
 
 
 @dataclass(frozen=True)
 class ShapePoints:
-    """Points drawn evenly over a surface, in `trachea_mm`.
+    """Points sampled uniformly over the area of a surface, in `trachea_mm`.
 
     Attributes
     ----------
     few : ndarray of float32, shape (DISTANCE_FROM, 3)
-        Where distances are measured from.
+        Points from which distances are measured.
     many : ndarray of float32, shape (DISTANCE_TO, 3)
-        Where they are measured to; about as dense as the vertices of a 64³ surface.
+        Points to which distances are measured; about as dense as the vertices of a 64³ surface.
     """
 
     few: np.ndarray
@@ -37,7 +37,7 @@ class ShapePoints:
 
     @classmethod
     def of(cls, surface: Surface, *, seed: int = 0) -> ShapePoints:
-        """Draw the points of a surface."""
+        """Sample the points of a surface."""
         drawn = sample_surface(surface, DISTANCE_FROM + DISTANCE_TO, np.random.default_rng(seed)).astype(np.float32)
         return cls(drawn[:DISTANCE_FROM], drawn[DISTANCE_FROM:])
 
@@ -50,16 +50,15 @@ class ShapePoints:
 
 
 def shape_distance(first: ShapePoints, second: ShapePoints) -> float:
-    """Chamfer distance of two shapes, in mm: mean distances to the nearest point, both directions added.
+    """Return the Chamfer distance of two shapes in mm: the sum of both directions' mean distances to the nearest point.
 
-    Points are drawn evenly over the area, 1,000 to start from and 4,000 to arrive at. Like the authors'
-    distance between vertices it has a floor of about 1.2 mm for two copies of one gland.
+    Like the authors' distance between vertices it does not reach 0: two samples of one gland are about 1.2 mm apart.
     """
     return float(second.tree.query(first.few)[0].mean() + first.tree.query(second.few)[0].mean())
 
 
 def nearest_distance(shape: ShapePoints, others: Sequence[ShapePoints]) -> float:
-    """Distance of a shape to the nearest of others: the first hundred points choose those that are measured."""
+    """Return the distance in mm of a shape to the nearest of others."""
     start = shape.few[:_RANK_POINTS]
     rank = [
         other.tree.query(start)[0].mean() + shape.tree.query(other.few[:_RANK_POINTS])[0].mean() for other in others
@@ -68,7 +67,7 @@ def nearest_distance(shape: ShapePoints, others: Sequence[ShapePoints]) -> float
 
 
 def distances(first: Sequence[ShapePoints], second: Sequence[ShapePoints]) -> np.ndarray:
-    """All distances (n, m) between two populations; of one to itself the diagonal is infinite."""
+    """Return all distances (n, m) in mm between two populations; within one population the diagonal is infinite."""
     if first is not second:
         return np.array([[shape_distance(a, b) for b in second] for a in first]).reshape(len(first), len(second))
     result = np.full((len(first), len(first)), np.inf)

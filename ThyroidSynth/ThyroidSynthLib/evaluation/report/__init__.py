@@ -1,1 +1,1 @@
-"""The evaluation as files: numbers, tables, figures and HTML pages."""
+"""An evaluation as files: document, tables, figures and HTML pages; and descriptions of files and models."""

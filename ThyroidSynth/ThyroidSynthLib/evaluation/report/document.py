@@ -1,4 +1,4 @@
-"""The numbers of an evaluation as one document: what `evaluation.json` holds."""
+"""The numbers of an evaluation as one document: the content of `evaluation.json`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.evaluation.experiments.reconstruction import summarise
 from ThyroidSynthLib.evaluation.metrics.disentanglement import disentanglement_summary
-from ThyroidSynthLib.evaluation.metrics.generation import distribution_summary, steering_agreement, validity_summary
-from ThyroidSynthLib.generation.thyroid import Thyroid
+from ThyroidSynthLib.evaluation.metrics.generation import distribution_summary, target_agreement, validity_summary
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.evaluation.experiments.evaluation import Evaluation
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def document_of(evaluation: Evaluation) -> dict[str, Any]:
-    """Give all numbers of an evaluation as a dictionary for a JSON file.
+    """Return all numbers of an evaluation as a dictionary for a JSON file.
 
-    What was not measured is left out or empty, never zero: `headline.MEASURES` says where each measure stands.
+    Values that were not measured are missing or empty, never zero. `headline.MEASURES` lists the headline measures and
+    their places.
     """
     model, options = evaluation.model, evaluation.options
     return {
@@ -59,7 +60,7 @@ def document_of(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _agreements(model: ShapeModel, thyroids: Sequence[Thyroid], seed: int) -> dict[str, Any]:
+def _agreements(model: ShapeModel, thyroids: Sequence[GeneratedThyroid], seed: int) -> dict[str, Any]:
     if not thyroids:
         return {}
-    return {name: found.as_dict() for name, found in steering_agreement(model, thyroids, seed=seed).items()}
+    return {name: found.as_dict() for name, found in target_agreement(model, thyroids, seed=seed).items()}

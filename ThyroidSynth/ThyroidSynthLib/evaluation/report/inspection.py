@@ -1,4 +1,4 @@
-"""What a file or folder of ThyroidSynth is, told without loading PyTorch."""
+"""Descriptions of the files and folders that ThyroidSynth writes, without loading PyTorch."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def describe(path: Path | str) -> dict[str, Any]:
     Returns
     -------
     dict
-        "kind" and "path", and what there is to say of this kind.
+        "kind", "path", and the properties of this kind.
 
     Raises
     ------
     InputError, ModelError, CohortError, JobError
-        The path is none of these, or what it is is damaged.
+        The path is none of these, or is damaged.
     """
     path = Path(path)
     if not path.exists():
@@ -43,25 +43,25 @@ def describe(path: Path | str) -> dict[str, Any]:
         return {"path": str(path), **_model(path)}
     if not path.exists():
         raise InputError(f"{path} does not exist. Check the path.")
-    for mark, describe_folder in (
+    for file_name, describe_folder in (
         (COHORT_FILE, _cohort),
         (MANIFEST_JSON, _generated_cohort),
         (EVALUATION_FILE, _evaluation),
         (CROSS_VALIDATION_FILE, _cross_validation),
         ("config.json", _job),
     ):
-        if (path / mark).is_file():
+        if (path / file_name).is_file():
             return {"path": str(path), **describe_folder(path)}
     if (path / "prepare.json").is_file():
-        Cohort.open(path)  # Says how far its preparation is.
+        Cohort.open(path)  # Raises an error with the progress of the preparation.
     raise InputError(
-        f"{path} is nothing ThyroidSynth wrote. Give a model file or the folder of a cohort, a training job, "
+        f"{path} was not written by ThyroidSynth. Give a model file or the folder of a cohort, a training job, "
         "generated thyroids, an evaluation or a cross-validation."
     )
 
 
 def feature_ranges(features: np.ndarray) -> dict[str, dict[str, float]]:
-    """Give mean, SD and range of each feature (n, 3) in its unit."""
+    """Return mean, SD and range of each feature (n, 3) in its unit."""
     return {
         name: {
             "mean": float(column.mean()),
@@ -185,7 +185,7 @@ def _cross_validation(path: Path) -> dict[str, Any]:
 
 
 def as_text(description: dict[str, Any]) -> str:
-    """Lay a description out for reading, one entry a line."""
+    """Format a description as text, one entry per line."""
     lines = []
     for key, value in description.items():
         if key == "features":

@@ -1,4 +1,4 @@
-"""The evaluation as files: numbers for programs, tables for spreadsheets, one page for people."""
+"""An evaluation as files: its document for programs, tables for spreadsheets, and one HTML page for people."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import atomic_path, write_json, write_text
-from ThyroidSynthLib.common.results import check_room, replacing_result
+from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.evaluation import EVALUATION_FILE, REPORT_FILE
 from ThyroidSynthLib.evaluation.experiments.evaluation import Evaluation
-from ThyroidSynthLib.evaluation.metrics.generation import thyroid_rows
+from ThyroidSynthLib.evaluation.metrics.generation import METHOD_LABELS, thyroid_rows
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES
 from ThyroidSynthLib.evaluation.report.document import document_of
 from ThyroidSynthLib.evaluation.report.figures.illustrations import NAMES, illustrate
-from ThyroidSynthLib.evaluation.report.pages.page import page_of
 
+from .html import render_page
 from .tables import write_table
 
 TABLES = (
@@ -32,7 +32,7 @@ TABLES = (
     "nearest",
     "disentanglement",
 )
-"""Names of the tables, written or not."""
+"""Names of all tables; empty ones are not written."""
 
 _FILES = (
     REPORT_FILE,
@@ -49,13 +49,13 @@ def check_evaluation_room(folder: Path, *, overwrite: bool, inputs: Iterable[Pat
     OutputError
         It cannot.
     """
-    check_room(folder / EVALUATION_FILE, "evaluation", _FILES, overwrite=overwrite, inputs=inputs)
+    check_replaceable(folder / EVALUATION_FILE, "evaluation", _FILES, overwrite=overwrite, inputs=inputs)
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: bool = False) -> Path:
     """Write `evaluation.json`, `tables/*.csv`, `figures/*.png` and the self-contained `report.html`.
 
-    The JSON file comes last: where it is, all others are.
+    The JSON file is written last: if it exists, the others are complete.
 
     Returns
     -------
@@ -80,7 +80,8 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: b
             for illustration in illustrations.values():
                 with atomic_path(folder / "figures" / f"{illustration.name}.png") as temporary:
                     temporary.write_bytes(illustration.png)
-            write_text(folder / REPORT_FILE, page_of(document, illustrations))
+            page = render_page("evaluation.html", document=document, illustrations=illustrations)
+            write_text(folder / REPORT_FILE, page)
             write_json(folder / EVALUATION_FILE, document)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
@@ -89,18 +90,15 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: b
 
 def _tables(evaluation: Evaluation, document: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
     steering = document["steering"]
-    agreements = {
-        "one-shot": steering["direct_sampling"],
-        "to target": steering["to_target"],
-        "independent targets": steering["independent"].get("agreement", {}),
-    }
+    agreements = {label: steering[name] for name, label in METHOD_LABELS.items()}
+    agreements["steering to independent targets"] = steering["independent"].get("agreement", {})
     return {
         "headline": [
             {
                 "key": measure.key,
                 "group": measure.group,
                 "measure": measure.label,
-                # A share is stored as it is in the document, from 0 to 1.
+                # A share is stored as in the document, from 0 to 1.
                 "unit": "" if measure.unit == "%" else measure.unit,
                 "value": measure.of(document),
             }
@@ -108,8 +106,8 @@ def _tables(evaluation: Evaluation, document: Mapping[str, Any]) -> dict[str, Se
         ],
         "reconstruction": [item.as_row() for item in evaluation.training],
         "held_out": [item.as_row() for item in evaluation.held_out],
-        "thyroids": thyroid_rows(evaluation.direct_sampling, "one-shot")
-        + thyroid_rows(evaluation.to_target, "to target"),
+        "thyroids": thyroid_rows(evaluation.direct_sampling, METHOD_LABELS["direct_sampling"])
+        + thyroid_rows(evaluation.to_target, METHOD_LABELS["to_target"]),
         "independent_targets": evaluation.independent.rows(),
         "distributions": [{"feature": name, **found} for name, found in document["distributions"].items()],
         "steering": [
@@ -117,7 +115,7 @@ def _tables(evaluation: Evaluation, document: Mapping[str, Any]) -> dict[str, Se
             for method, features in agreements.items()
             for name, found in features.items()
         ],
-        "moves": [row for name, found in evaluation.cross_talk.items() for row in found.rows(name.replace("_", " "))],
+        "moves": [row for name, found in evaluation.cross_talk.items() for row in found.rows(METHOD_LABELS[name])],
         "edits": evaluation.edits.rows() if evaluation.edits else [],
         "nearest": evaluation.novelty.rows(),
         "disentanglement": [
@@ -127,7 +125,7 @@ def _tables(evaluation: Evaluation, document: Mapping[str, Any]) -> dict[str, Se
 
 
 def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Spread intervals over two columns."""
+    """Return a row with every interval in two columns."""
     row: dict[str, Any] = {}
     for name, value in found.items():
         if name.endswith("_interval"):

@@ -1,1 +1,1 @@
-"""Figures and rendered pictures of a report."""
+"""Figures and rendered pictures of a report, as PNG data."""

@@ -1,31 +1,35 @@
-"""The figures of control: what one feature does to the others, as PNG data."""
+"""Figures of cross-talk and of a thyroid with one feature varied at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ThyroidSynthLib.evaluation.experiments.edit_series import EditSeries
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
-from .drawing import COHORT_COLOUR, FEATURE_COLOURS, INK, MODEL_COLOUR, WIDTH, Drawing, png_of
+from .drawing import COHORT_COLOUR, FEATURE_COLOURS, INK, MODEL_COLOUR, WIDTH, drawing, png_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _SHORT = {"volume_ml": "volume", "isthmus_area_mm2": "isthmus", "symmetry": "symmetry"}
 
 
 def cross_talk_figure(matrices: Mapping[str, np.ndarray]) -> bytes:
-    """Draw leakage matrices (3, 3) side by side: rows are moved by one SD, columns are measured.
+    """Draw cross-talk matrices (3, 3) side by side: rows are moved by one SD, columns are measured.
 
     Parameters
     ----------
     matrices : mapping of str to ndarray
-        By title. NaN where nothing was moved.
+        By title. NaN where no feature was moved.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    shades = LinearSegmentedColormap.from_list("leak", ["#ffffff", MODEL_COLOUR])
-    with Drawing(1, max(len(matrices), 2), height=3.3) as (figure, axes):
+    shades = LinearSegmentedColormap.from_list("cross_talk", ["#ffffff", MODEL_COLOUR])
+    with drawing(1, max(len(matrices), 2), height=3.3) as (figure, axes):
         for axis in axes[len(matrices) :]:
             axis.set_axis_off()
         for axis, (title, matrix) in zip(axes, matrices.items(), strict=False):
@@ -40,7 +44,7 @@ def cross_talk_figure(matrices: Mapping[str, np.ndarray]) -> bytes:
             names = [_SHORT[name] for name in FEATURE_NAMES]
             axis.set_xticks(range(3), names)
             axis.set_yticks(range(3), names)
-            axis.set(title=title, xlabel="changes by (SD)", ylabel="moved by 1 SD")
+            axis.set(title=title, xlabel="change (SD)", ylabel="moved by 1 SD")
             axis.tick_params(length=0)
             axis.spines[:].set_visible(False)
         return png_of(figure)
@@ -53,18 +57,18 @@ def _cell(value: float) -> str:
 
 
 def edit_figure(series: EditSeries, pictures: Mapping[str, Sequence[np.ndarray]]) -> bytes:
-    """Draw a training thyroid with each feature varied, a row for each, and what all features did.
+    """Draw a training thyroid with one feature varied in each row, and the changes of all features.
 
     Parameters
     ----------
     series : EditSeries
     pictures : mapping of sequence of ndarray, shape (pixels, pixels, 3)
-        By feature, the thyroids of its steps; empty where nothing can be rendered.
+        The thyroids of the steps by feature; empty on a machine that cannot render.
     """
     shown = max(map(len, pictures.values()), default=0)
     side = WIDTH / (shown + 1.75) if shown else 2.2
     widths = [1.0] * shown + [1.55] if shown else [1.0]
-    with Drawing(3, shown + 1, height=3 * (side + 0.28), widths=widths) as (figure, axes):
+    with drawing(3, shown + 1, height=3 * (side + 0.28), widths=widths) as (figure, axes):
         for row, name in zip(axes.reshape(3, -1), FEATURE_NAMES, strict=True):
             steps = series.of(name)
             for axis, picture, step in zip(row, pictures.get(name, ()), steps, strict=False):
@@ -75,7 +79,7 @@ def edit_figure(series: EditSeries, pictures: Mapping[str, Sequence[np.ndarray]]
         return png_of(figure)
 
 
-def _show(axis, picture: np.ndarray, value: float, name: str, *, middle: bool) -> None:
+def _show(axis: Axes, picture: np.ndarray, value: float, name: str, *, middle: bool) -> None:
     axis.imshow(picture)
     axis.set_xticks([])
     axis.set_yticks([])
@@ -85,17 +89,17 @@ def _show(axis, picture: np.ndarray, value: float, name: str, *, middle: bool) -
     axis.set_xlabel(text, fontsize=8.2, color=FEATURE_COLOURS[name])
 
 
-def _draw_changes(axis, series: EditSeries, name: str) -> None:
+def _draw_changes(axis: Axes, series: EditSeries, name: str) -> None:
     targets = np.array([step.by_sd for step in series.of(name)])
     reach = 1.15 * max(np.abs(targets).max(), 0.5)
     axis.plot([-reach, reach], [-reach, reach], color="#d9dde3", lw=1, zorder=0)
     axis.axhline(0, color="#d9dde3", lw=1, zorder=0)
     for column, other in enumerate(FEATURE_NAMES):
         colour = FEATURE_COLOURS[other]
-        exact, plain = (series.changes(name, method)[:, column] for method in ("to_target", "direct_sampling"))
-        axis.plot(targets, exact, "-o", ms=3, lw=1.5, color=colour, label=_SHORT[other])
-        axis.plot(targets, plain, ":", lw=1.3, color=colour)
+        steered, sampled = (series.changes(name, method)[:, column] for method in ("to_target", "direct_sampling"))
+        axis.plot(targets, steered, "-o", ms=3, lw=1.5, color=colour, label=_SHORT[other])
+        axis.plot(targets, sampled, ":", lw=1.3, color=colour)
     axis.set(xlim=(-reach, reach), ylim=(-reach, reach))
     axis.tick_params(labelsize=7.5)
-    axis.set_xlabel(f"{_SHORT[name]} asked (SD)", fontsize=8.2)
+    axis.set_xlabel(f"target {_SHORT[name]} (SD)", fontsize=8.2)
     axis.set_ylabel("measured (SD)", fontsize=8.2)

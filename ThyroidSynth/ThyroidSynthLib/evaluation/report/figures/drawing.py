@@ -1,9 +1,11 @@
-"""How all figures of a report look: one style, three colours, no window."""
+"""The style of all figures of a report, and their conversion to PNG."""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +24,7 @@ MODEL_COLOUR = "#c0563f"
 HELD_OUT_COLOUR = "#3b6ea5"
 INK = "#2b2f36"
 WIDTH = 9.0
-_STYLE = {
+_STYLE: Any = {  # matplotlib types its keys as one literal of 300 names
     "font.size": 9.5,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
@@ -40,50 +42,40 @@ _STYLE = {
 }
 
 
-class Drawing:
-    """A figure with a grid of axes in the report's style, without any window.
-
-    Use as a context manager, which gives the figure and its axes, row by row.
+@contextmanager
+def drawing(
+    rows: int, columns: int, *, height: float, widths: list[float] | None = None
+) -> Iterator[tuple[Figure, np.ndarray]]:
+    """Make a figure in the report's style, without a window, and its axes row by row.
 
     Parameters
     ----------
     rows, columns : int
-        Of the grid.
+        Size of the grid of axes.
     height : float
-        In inches, of a figure 9 inches wide.
+        In inches, for a width of 9 inches.
     widths : list of float, optional
         Relative widths of the columns.
     """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    def __init__(self, rows: int, columns: int, *, height: float, widths: list[float] | None = None) -> None:
-        import matplotlib
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        self._style = matplotlib.rc_context(_STYLE)
-        self._make = lambda: Figure(figsize=(WIDTH, height), layout="constrained")
-        self._canvas = FigureCanvasAgg
-        self._shape, self._widths = (rows, columns), widths
-
-    def __enter__(self) -> tuple[Figure, np.ndarray]:
-        self._style.__enter__()
-        figure = self._make()
-        self._canvas(figure)
-        return figure, figure.subplots(*self._shape, squeeze=False, width_ratios=self._widths).ravel()
-
-    def __exit__(self, *error: object) -> None:
-        self._style.__exit__(*error)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, figure.subplots(rows, columns, squeeze=False, width_ratios=widths).ravel()
 
 
 def legend_above(figure: Figure, axis: Axes) -> None:
-    """Put an axis' legend above the whole figure, in one line."""
+    """Put the legend of an axis above the whole figure, in one line."""
     handles, labels = axis.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(labels))
 
 
 def png_of(figure: Figure) -> bytes:
-    """Give a figure as PNG data."""
+    """Return a figure as PNG data."""
     stream = io.BytesIO()
-    # No date and version: the same numbers give the same file.
+    # Without date and version, so that the same numbers give the same file.
     figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()

@@ -1,41 +1,37 @@
-"""Pictures of surfaces, rendered without a screen."""
+"""Pictures of surfaces, rendered off screen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ThyroidSynthLib.geometry.polydata import polydata_of
 from ThyroidSynthLib.geometry.surface import Surface
 
-if TYPE_CHECKING:
-    pass
-
 BACKGROUND = (0.965, 0.965, 0.97)
 _GLAND = (0.80, 0.47, 0.40)
-# Seen from the front and a little from above, as an examiner sees the neck.
+# From the front and slightly from above.
 _FROM_FRONT = np.array([0.0, 1.0, 0.12])
 
 
 class SurfaceRenderer:
-    """Renders surfaces in `trachea_mm` or `ras_mm` from the front, all at one scale.
+    """A renderer of surfaces in `trachea_mm` or `ras_mm` from the front, all at one scale.
 
-    Use as a context manager; it holds an off-screen window.
+    Use it as a context manager, because it owns an off-screen window.
 
     Parameters
     ----------
     extent_mm : float
-        Height and width of what a picture shows.
+        Height and width of the displayed region.
     pixels : int
         Height and width of a picture.
     """
 
     def __init__(self, *, extent_mm: float, pixels: int = 320) -> None:
-        import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  makes the classes below drawable
+        import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  registers the implementation of the classes below
         from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
 
         self._extent_mm = extent_mm
@@ -62,9 +58,9 @@ class SurfaceRenderer:
         Parameters
         ----------
         surface : Surface
-            What to show.
+            The surface.
         values_mm : ndarray, shape (V,), optional
-            Colours the surface: blue at -limit, white at 0, red at +limit.
+            Colour of each vertex: blue at -limit, white at 0, red at +limit.
         limit_mm : float
             End of the colour scale.
 
@@ -91,7 +87,7 @@ class SurfaceRenderer:
         material.SetDiffuse(0.85)
         self._renderer.RemoveAllViewProps()
         self._renderer.AddActor(actor)
-        self._objective(surface)
+        self._aim_camera(surface)
         with _quiet():
             self._window.Render()
         grab = vtkWindowToImageFilter()
@@ -104,9 +100,9 @@ class SurfaceRenderer:
         pixels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, -1)
         return pixels[::-1, :, :3].copy()
 
-    def _objective(self, surface: Surface) -> None:
+    def _aim_camera(self, surface: Surface) -> None:
         lower, upper = surface.bounds
-        # The midline stays in the middle, so that asymmetry is seen.
+        # The midline is in the centre of the picture, which makes asymmetry visible.
         centre = np.array([0.0, *(lower + upper)[1:] / 2])
         camera = self._renderer.GetActiveCamera()
         camera.ParallelProjectionOn()
@@ -118,12 +114,12 @@ class SurfaceRenderer:
 
 
 def is_blank(picture: np.ndarray) -> bool:
-    """Say whether nothing was drawn, as on a machine without any OpenGL."""
+    """Return whether a picture is empty, as on a machine without OpenGL."""
     return bool((picture == picture[0, 0]).all())
 
 
 def _diverging(values: np.ndarray) -> np.ndarray:
-    """Colours (n, 3) of values from -1 (blue) over 0 (white) to 1 (red)."""
+    """Return the colours (n, 3) of values from -1 (blue) over 0 (white) to 1 (red)."""
     values = np.clip(values, -1, 1)[:, None]
     white, red, blue = np.array([245, 245, 242]), np.array([192, 57, 43]), np.array([41, 98, 180])
     ends = np.where(values > 0, red, blue)
@@ -132,7 +128,7 @@ def _diverging(values: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep VTK from warning that there is no screen before it renders without one."""
+    """Suppress VTK's warning that there is no screen."""
     from vtkmodules.vtkCommonCore import vtkLogger
 
     before = vtkLogger.GetCurrentVerbosityCutoff()

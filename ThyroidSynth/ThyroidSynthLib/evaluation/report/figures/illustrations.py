@@ -1,4 +1,4 @@
-"""Which pictures of an evaluation are made, each with the sentence that says how to read it."""
+"""The figures of an evaluation with their captions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ThyroidSynthLib.evaluation.experiments.evaluation import Evaluation
-from ThyroidSynthLib.evaluation.metrics.generation import features_of, steering_agreement, targets_of
+from ThyroidSynthLib.evaluation.metrics.generation import METHOD_LABELS, features_of, target_agreement, targets_of
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 from .control import cross_talk_figure, edit_figure
@@ -30,7 +30,7 @@ NAMES = (
     "reconstruction_examples",
     "held_out_examples",
 )
-"""What figures are called, made or not."""
+"""Names of all figures; those without data are not made."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Illustration:
     png : bytes
         The picture.
     caption : str
-        How to read it.
+        Explanation.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Illustration:
 
 
 def illustrate(evaluation: Evaluation) -> dict[str, Illustration]:
-    """Make the figures of an evaluation, by name. Renders are left out where nothing can be drawn."""
+    """Make the figures of an evaluation, by name; without rendered pictures on a machine that cannot render."""
     renders = render(evaluation)
     parts = (
         _reconstruction(evaluation),
@@ -78,9 +78,8 @@ def _reconstruction(evaluation: Evaluation) -> Iterator[Illustration]:
     yield Illustration(
         "reconstruction",
         reconstruction_figure(found),
-        "Each line climbs through the cases from best to worst: the further left, the better. Look at how far the "
-        "held-out cases lie from the training cases, and both from the dashed line of a perfect model, which "
-        "is the measure's own error.",
+        "Cumulative distribution over the cases from best to worst: curves further to the left are better. The dashed "
+        "line is the floor, the score of a perfect model.",
     )
 
 
@@ -95,8 +94,7 @@ def _thyroids(evaluation: Evaluation) -> Iterator[Illustration]:
         "distributions",
         distribution_figure(evaluation.model.features, features_of(evaluation.direct_sampling)),
         "The paper's Figure 2 for this model: features of the training cohort and of random thyroids, measured on "
-        "their surfaces. Look for values that the cohort has and the model never gives, or the other way round. "
-        "An isthmus area of 0 means two separate lobes.",
+        "their surfaces. An isthmus area of 0 means two separate lobes.",
     )
 
 
@@ -105,19 +103,22 @@ def _steering(evaluation: Evaluation) -> Iterator[Illustration]:
         (
             "agreement_of_direct_sampling",
             evaluation.direct_sampling,
-            "The paper's Figure 3 for this model. One-shot: the features go into the network as a condition.",
+            "The paper's Figure 3 for this model. Direct sampling: the targets are a condition of the network.",
         ),
-        ("steering_to_target", evaluation.to_target, "To target: the code is then moved until the surface fits."),
+        (
+            "steering_to_target",
+            evaluation.to_target,
+            "Steering to target: the code is refined until the measured features match.",
+        ),
     ):
         targets = targets_of(thyroids) if thyroids else {}
         if targets:
             measured = dict(zip(FEATURE_NAMES, features_of(thyroids).T, strict=True))
-            agreements = steering_agreement(evaluation.model, thyroids, seed=evaluation.options.seed)
+            agreements = target_agreement(evaluation.model, thyroids, seed=evaluation.options.seed)
             yield Illustration(
                 name,
                 steering_figure(targets, measured, agreements),
-                f"{caption} Asked against measured for {len(thyroids)} thyroids: look for points off the line, which "
-                "is perfect agreement, and for a cloud that is flatter than it.",
+                f"{caption} Measured against target values of {len(thyroids)} thyroids; the line is perfect agreement.",
             )
     independent = evaluation.independent
     agreements = independent.agreements(seed=evaluation.options.seed)
@@ -130,37 +131,33 @@ def _steering(evaluation: Evaluation) -> Iterator[Illustration]:
                 dict(zip(FEATURE_NAMES, targets, strict=True)),
                 dict(zip(FEATURE_NAMES, measured, strict=True)),
                 agreements,
-                unreached=np.array([not each.declared for each in made]),
+                unreached=np.array([not each.met for each in made]),
             ),
-            f"Independent targets: {len(made)} thyroids with every feature drawn by itself from the cohort's 5th to "
-            "95th percentile. Rings are targets that the software itself said are out of reach, at the "
-            "nearest it came.",
+            f"Independent targets: {len(made)} thyroids with every feature drawn independently from the cohort's 5th "
+            "to 95th percentile. Rings are the nearest thyroids to targets that were reported out of reach.",
         )
 
 
 def _control(evaluation: Evaluation, renders: Renders) -> Iterator[Illustration]:
-    titles = {"direct_sampling": "One-shot", "to_target": "To target"}
     matrices = {
-        titles[name]: evaluation.cross_talk[name].matrix()
-        for name in titles
+        label.capitalize(): evaluation.cross_talk[name].matrix()
+        for name, label in METHOD_LABELS.items()
         if name in evaluation.cross_talk and evaluation.cross_talk[name].moves
     }
     if matrices:
         yield Illustration(
             "cross_talk",
             cross_talk_figure(matrices),
-            "Leakage: each row moves one feature by one cohort SD, and the columns say by how much the features "
-            "changed on average, whichever way. The diagonal should be 1 and everything beside it 0; what is "
-            "beside it is shaded.",
+            "Cross-talk: in each row one feature is moved by one cohort SD; the columns are the mean absolute changes "
+            "of the features. The diagonal should be 1, and the shaded entries 0.",
         )
     if evaluation.edits is not None:
         yield Illustration(
             "edits",
             edit_figure(evaluation.edits, renders.edits),
             f"The paper's Figure 4 for this model: training case {evaluation.edits.id} (framed) with one feature "
-            "varied in each row and the others held, steered to target. In the plots solid lines are steered to "
-            "target and dotted ones one-shot, as published: the varied feature should follow the diagonal, and the "
-            "others stay at 0.",
+            "varied in each row and the others held by steering. Solid lines: steering to target; dotted lines: direct "
+            "sampling, as in the paper. The varied feature should follow the diagonal, and the others stay at 0.",
         )
 
 
@@ -169,15 +166,15 @@ def _populations(evaluation: Evaluation) -> Iterator[Illustration]:
         yield Illustration(
             "novelty",
             novelty_figure(evaluation.novelty),
-            "Left: how far shapes lie from the nearest training shape; bars hold the middle half, the ring is the "
-            "median. A model that copies would have generated shapes far left of the held-out ones. Right: how many "
-            "held-out shapes have a generated one beside them (the more the better), and how often nearest "
-            "neighbours tell the two apart (0.5 is best). Training shapes in their place show what is possible.",
+            "Left: distances to the nearest training shape with median and quartiles. If a model copies, its generated "
+            "shapes are nearer to training shapes than the held-out ones are. Right: coverage, the share of held-out "
+            "shapes that are nearest to a generated one (1 is best), and 1-NN accuracy of distinguishing the two "
+            "populations (0.5 is best). Training shapes are given for reference.",
         )
     if evaluation.disentanglement:
         yield Illustration(
             "disentanglement",
             disentanglement_figure(evaluation.disentanglement),
-            "What the trainable code alone tells of each feature. In a disentangled model the dots lie on the grey "
-            "bars, which is what codes tell of features shuffled among the cases.",
+            "How well the trainable codes predict each feature. In a disentangled model the dots are on the grey bars, "
+            "which are the predictions of features permuted among the cases.",
         )

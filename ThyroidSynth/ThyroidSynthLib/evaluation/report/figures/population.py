@@ -1,21 +1,26 @@
-"""The figures of populations: novelty, and what the codes give away, as PNG data."""
+"""Figures of novelty and disentanglement."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ThyroidSynthLib.evaluation.metrics.disentanglement import Predictability
-from ThyroidSynthLib.evaluation.metrics.novelty import Novelty
-from ThyroidSynthLib.evaluation.metrics.statistics import rate_interval
+from ThyroidSynthLib.evaluation.metrics.novelty import Novelty, Population
+from ThyroidSynthLib.evaluation.metrics.statistics import share_interval
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
-from .drawing import COHORT_COLOUR, FEATURE_LABELS, HELD_OUT_COLOUR, INK, MODEL_COLOUR, Drawing, png_of
+from .drawing import COHORT_COLOUR, FEATURE_LABELS, HELD_OUT_COLOUR, INK, MODEL_COLOUR, drawing, png_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _LIGHT = "#d9dde3"
 
 
 def novelty_figure(novelty: Novelty) -> bytes:
-    """Draw the distances to the nearest training shape, and how like the held-out shapes the generated are."""
+    """Draw the distances to the nearest training shape, and coverage and 1-NN accuracy."""
     rows = [
         (label, values, colour)
         for label, values, colour in (
@@ -27,31 +32,31 @@ def novelty_figure(novelty: Novelty) -> bytes:
         if len(values)
     ]
     own = novelty.generated_population
-    with Drawing(1, 2 if own else 1, height=3.0, widths=[1.7, 1.0] if own else None) as (figure, axes):
-        spread = np.random.default_rng(0)
-        for place, (_, values, colour) in enumerate(rows):
+    with drawing(1, 2 if own else 1, height=3.0, widths=[1.7, 1.0] if own else None) as (figure, axes):
+        jitter = np.random.default_rng(0)
+        for position, (_, values, colour) in enumerate(rows):
             low, middle, high = np.percentile(values, [25, 50, 75])
-            height = place + spread.uniform(-0.22, 0.22, len(values))
+            height = position + jitter.uniform(-0.22, 0.22, len(values))
             axes[0].plot(values, height, ".", ms=3.5, mew=0, alpha=0.45, color=colour, zorder=1)
-            axes[0].plot([low, high], [place, place], color=INK, lw=4, solid_capstyle="butt", zorder=2)
-            axes[0].plot(middle, place, "o", ms=6, mfc="white", mec=INK, zorder=3)
+            axes[0].plot([low, high], [position, position], color=INK, lw=4, solid_capstyle="butt", zorder=2)
+            axes[0].plot(middle, position, "o", ms=6, mfc="white", mec=INK, zorder=3)
         axes[0].set_yticks(range(len(rows)), [f"{label} ({len(values)})" for label, values, _ in rows])
         axes[0].invert_yaxis()
-        axes[0].set(xlabel="Distance to the nearest training shape (mm)", title="New?")
+        axes[0].set(xlabel="Distance to the nearest training shape (mm)", title="Novelty")
         axes[0].set_xlim(left=0)
         axes[0].tick_params(axis="y", length=0)
         if own:
-            _draw_populations(axes[1], novelty)
+            _draw_populations(axes[1], own, novelty.training_population)
         return png_of(figure)
 
 
 def disentanglement_figure(found: dict[str, Predictability]) -> bytes:
-    """Draw how much of each feature the trainable codes tell, over what they tell of shuffled features."""
+    """Draw the R² of each feature predicted from the trainable codes, over the R² of permuted features."""
     names = [name for name in FEATURE_NAMES if name in found]
-    with Drawing(1, 1, height=0.62 * len(names) + 1.0) as (figure, (axis,)):
+    with drawing(1, 1, height=0.62 * len(names) + 1.0) as (figure, (axis,)):
         for place, name in enumerate(names):
             low, high = np.percentile(found[name].null, [5, 95])
-            label = "shuffled features, 5th to 95th percentile" if place == 0 else None
+            label = "permuted features, 5th to 95th percentile" if place == 0 else None
             axis.plot([low, high], [place, place], color=_LIGHT, lw=9, solid_capstyle="butt", label=label, zorder=1)
             label = "this model" if place == 0 else None
             axis.plot(found[name].r2, place, "o", ms=8, color=MODEL_COLOUR, label=label, zorder=2)
@@ -60,28 +65,27 @@ def disentanglement_figure(found: dict[str, Predictability]) -> bytes:
         axis.set_ylim(len(names) - 0.5, -0.5)
         lowest = min(min(found[name].r2, np.percentile(found[name].null, 5)) for name in names)
         axis.set_xlim(min(lowest - 0.04, -0.15), 1.0)
-        axis.set_xlabel("R² of the feature, predicted from the trainable code of cases left out")
+        axis.set_xlabel("Cross-validated R² of the feature, predicted from the trainable code")
         axis.tick_params(axis="y", length=0)
         axis.legend(loc="lower right")
         return png_of(figure)
 
 
-def _draw_populations(axis, novelty: Novelty) -> None:
-    own, yardstick = novelty.generated_population, novelty.training_population
+def _draw_populations(axis: Axes, generated: Population, training: Population | None) -> None:
     counts = {
-        "coverage": (own.covered, own.size, yardstick and yardstick.coverage),
-        "1-NN accuracy": (own.correct, 2 * own.size, yardstick and yardstick.accuracy),
+        "coverage": (generated.covered, generated.size, training.coverage if training else None),
+        "1-NN accuracy": (generated.correct, 2 * generated.size, training.accuracy if training else None),
     }
     axis.axvline(0.5, 0.0, 0.5, color=_LIGHT, lw=1.5, zorder=0)
-    for place, (hits, total, reference) in enumerate(counts.values()):
-        low, high = rate_interval(hits, total)
+    for place, (count, total, reference) in enumerate(counts.values()):
+        low, high = share_interval(count, total)
         axis.plot([low, high], [place, place], color=MODEL_COLOUR, lw=2, zorder=1)
         label = "generated, 95% interval" if place == 0 else None
-        axis.plot(hits / total, place, "o", ms=8, color=MODEL_COLOUR, zorder=2, label=label)
+        axis.plot(count / total, place, "o", ms=8, color=MODEL_COLOUR, zorder=2, label=label)
         if reference is not None:
-            label = "training shapes in their place" if place == 0 else None
+            label = "training shapes for reference" if place == 0 else None
             axis.plot(reference, place, "D", ms=6, mfc="white", mec=COHORT_COLOUR, mew=1.6, zorder=3, label=label)
     axis.set_yticks(range(2), counts)
-    axis.set(xlim=(0, 1.02), ylim=(1.6, -0.9), title=f"Like {own.size} held-out shapes?")
+    axis.set(xlim=(0, 1.02), ylim=(1.6, -0.9), title=f"Similarity to {generated.size} held-out shapes")
     axis.tick_params(axis="y", length=0)
     axis.legend(loc="upper left", fontsize=8.2, handletextpad=0.3)

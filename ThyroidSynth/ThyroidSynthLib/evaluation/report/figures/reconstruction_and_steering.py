@@ -1,4 +1,4 @@
-"""The figures of reconstruction, distributions, steering and the gallery, as PNG data."""
+"""Figures of reconstruction, distributions, steering and the gallery."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .drawing import (
     HELD_OUT_COLOUR,
     MODEL_COLOUR,
     WIDTH,
-    Drawing,
+    drawing,
     legend_above,
     png_of,
 )
@@ -24,16 +24,16 @@ from .drawing import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# What the panels of the reconstruction figure show, and whether more is better.
+# Measures of the reconstruction figure, and whether larger values are better.
 _ERRORS = (
     ("chamfer_mm", "Chamfer, authors' definition (mm)", False),
-    ("assd_mm", "Average surface distance (mm)", False),
+    ("assd_mm", "ASSD (mm)", False),
     ("dice", "Dice at 1.5 mm", True),
 )
 
 
 def reconstruction_figure(values: Mapping[str, Mapping[str, np.ndarray]]) -> bytes:
-    """Draw which share of the cases is as good as what, for three measures.
+    """Draw the cumulative distribution over the cases for three measures.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ def reconstruction_figure(values: Mapping[str, Mapping[str, np.ndarray]]) -> byt
         "held-out": (HELD_OUT_COLOUR, "-"),
         "floor": (COHORT_COLOUR, "--"),
     }
-    with Drawing(1, 3, height=3.1) as (figure, axes):
-        for axis, (name, label, more_is_better) in zip(axes, _ERRORS, strict=True):
+    with drawing(1, 3, height=3.1) as (figure, axes):
+        for axis, (name, label, larger_is_better) in zip(axes, _ERRORS, strict=True):
             for kind, (colour, dashes) in lines.items():
                 found = np.sort(values.get(kind, {}).get(name, np.empty(0)))
                 if not len(found):
                     continue
-                found = found[::-1] if more_is_better else found
+                found = found[::-1] if larger_is_better else found
                 share = 100 * np.arange(1, len(found) + 1) / len(found)
                 text = "floor: a perfect model" if kind == "floor" else f"{kind} ({len(found)})"
                 axis.step(
@@ -59,14 +59,14 @@ def reconstruction_figure(values: Mapping[str, Mapping[str, np.ndarray]]) -> byt
                 )
             axis.set(xlabel=label, ylim=(0, 102))
             cases = np.concatenate([found[name] for kind, found in values.items() if kind != "floor"])
-            _limit(axis, 1.0 if more_is_better else 0.0, cases)
+            _limit(axis, 1.0 if larger_is_better else 0.0, cases)
         axes[0].set_ylabel("Cases at least as good (%)")
         legend_above(figure, axes[0])
         return png_of(figure)
 
 
 def _limit(axis: Axes, best: float, cases: np.ndarray) -> None:
-    """Let an axis run from the best value past most cases, and say how many lie beyond it."""
+    """Limit an axis to the best value and most cases, and annotate how many cases are outside."""
     away = np.abs(cases - best)
     if not len(away):
         return
@@ -77,7 +77,7 @@ def _limit(axis: Axes, best: float, cases: np.ndarray) -> None:
     if beyond:
         worst = cases[away.argmax()]
         axis.annotate(
-            f"{beyond} beyond, to {worst:.2g} →",
+            f"{beyond} outside, up to {worst:.2g} →",
             (1, 0.04),
             xycoords="axes fraction",
             ha="right",
@@ -88,7 +88,7 @@ def _limit(axis: Axes, best: float, cases: np.ndarray) -> None:
 
 def distribution_figure(cohort: np.ndarray, generated: np.ndarray) -> bytes:
     """Draw each feature's distribution in the cohort (n, 3) and among generated thyroids (m, 3)."""
-    with Drawing(1, 3, height=2.9) as (figure, axes):
+    with drawing(1, 3, height=2.9) as (figure, axes):
         for axis, name, first, second in zip(axes, FEATURE_NAMES, cohort.T, generated.T, strict=True):
             high = max(first.max(), second.max())
             low = 0.0 if name != "symmetry" else max(0.0, min(first.min(), second.min()) - 0.05)
@@ -114,15 +114,15 @@ def steering_figure(
     *,
     unreached: np.ndarray | None = None,
 ) -> bytes:
-    """Draw measured against asked values for each feature that was asked for.
+    """Draw measured against target values for each feature that has targets.
 
     Parameters
     ----------
     unreached : ndarray of bool, shape (n,), optional
-        Thyroids whose targets were declared out of reach: drawn as rings. The agreements are without them.
+        Thyroids whose targets were reported out of reach; they are drawn as rings and excluded from the agreements.
     """
     names = [name for name in FEATURE_NAMES if name in targets]
-    with Drawing(1, len(names), height=3.4) as (figure, axes):
+    with drawing(1, len(names), height=3.4) as (figure, axes):
         for axis, name in zip(axes, names, strict=True):
             x, y = targets[name], measured[name]
             low, high = min(x.min(), y.min()), max(x.max(), y.max())
@@ -132,7 +132,7 @@ def steering_figure(
             hidden = np.zeros(len(x), dtype=bool) if unreached is None else unreached
             axis.plot(x[~hidden], y[~hidden], ".", ms=5, color=MODEL_COLOUR, alpha=0.65, zorder=2, mew=0)
             axis.plot(x[hidden], y[hidden], "o", ms=5, mfc="none", mec=COHORT_COLOUR, zorder=3)
-            axis.set(xlim=span, ylim=span, aspect="equal", xlabel="targets", ylabel="measured")
+            axis.set(xlim=span, ylim=span, aspect="equal", xlabel="target", ylabel="measured")
             axis.locator_params(nbins=5)
             axis.set_title(FEATURE_LABELS[name], pad=20)
             axis.annotate(
@@ -147,9 +147,9 @@ def steering_figure(
 
 
 def gallery_figure(pictures: Sequence[np.ndarray], captions: Sequence[str], *, columns: int = 4) -> bytes:
-    """Lay pictures (pixels, pixels, 3) out in rows with a caption under each."""
+    """Arrange pictures (pixels, pixels, 3) in rows with a caption below each."""
     rows = -(-len(pictures) // columns)
-    with Drawing(rows, columns, height=rows * (WIDTH / columns + 0.25)) as (figure, axes):
+    with drawing(rows, columns, height=rows * (WIDTH / columns + 0.25)) as (figure, axes):
         for axis in axes:
             axis.set_axis_off()
         for axis, picture, caption in zip(axes, pictures, captions, strict=False):
@@ -162,4 +162,4 @@ def _agreement_text(agreement: Agreement) -> str:
     parts = [] if agreement.pcc is None else [f"PCC {agreement.pcc:.3f}"]
     if agreement.slope is not None:
         parts.append(f"slope {agreement.slope:.2f}")
-    return ", ".join([*parts, f"mean |error| {agreement.mae:.2g}"])
+    return ", ".join([*parts, f"MAE {agreement.mae:.2g}"])

@@ -1,1 +1,0 @@
-"""HTML pages of a report."""
