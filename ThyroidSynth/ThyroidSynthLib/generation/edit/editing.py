@@ -20,7 +20,7 @@ from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never,
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION, touches_side
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity, sensitivity
-from ThyroidSynthLib.generation.decode.sparse_grid import interpolated, settle_near_surface
+from ThyroidSynthLib.generation.decode.sparse_grid import evaluate_near_surface, interpolated
 from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask
 from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
 from ThyroidSynthLib.geometry.features import measure_features
@@ -237,7 +237,7 @@ class PatientShapes:
             place = tuple(index.T)
             return self._gland.changed(self._per_unit[place] * self._change(field, index), place)
 
-        settle_near_surface(exact, values, known, np.full(shape, _EXPECTED_ERROR, dtype=np.float32))
+        evaluate_near_surface(exact, values, known, np.full(shape, _EXPECTED_ERROR, dtype=np.float32))
         # A network's field is slightly rough, and so is the difference of two.
         smallest = _SMALLEST_PIECE * np.count_nonzero(self._unchanged < 0)
         return without_islands(values, smallest, original=self._unchanged)
