@@ -1,0 +1,192 @@
+"""The Python API: one model that samples, steers, fits and edits; its docstrings' examples run as they stand."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ThyroidSynthLib
+from support.example_case import example_dataset
+from support.kept_models import kept_model
+from ThyroidSynthLib import EditedShape, FittedShape, ShapeModel, Targets, read_grid
+from ThyroidSynthLib.common.errors import InputError, ModelError, OutputError
+from ThyroidSynthLib.imaging.masks import read_mask
+from ThyroidSynthLib.imaging.mesh_files import read_mesh
+from ThyroidSynthLib.imaging.volume_files import read_volume
+
+
+@pytest.fixture(scope="module")
+def model() -> ShapeModel:
+    return ShapeModel.load("example")
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return example_dataset(tmp_path_factory) / "s0000"
+
+
+@pytest.fixture(scope="module")
+def edited(model: ShapeModel, case: Path) -> EditedShape:
+    return model.edit(case, volume_ml=12.0, hold=["symmetry"])
+
+
+def test_samples_repeat_with_their_seed(model: ShapeModel) -> None:
+    first, second = model.sample(2, seed=7), model.sample(2, seed=7)
+
+    for one, again in zip(first, second, strict=True):
+        assert one.valid
+        np.testing.assert_array_equal(one.surface.vertices, again.surface.vertices)
+    assert first[0].features != first[1].features
+
+
+def test_steering_meets_the_targets_from_a_random_and_from_a_given_shape(model: ShapeModel) -> None:
+    shape = model.steer(volume_ml=18, symmetry=0.6)
+    larger = model.steer(shape, volume_ml=22)
+
+    assert shape.met and shape.targets == Targets(volume_ml=18, symmetry=0.6)
+    assert shape.features.volume_ml == pytest.approx(18, rel=0.02)
+    assert shape.features.symmetry == pytest.approx(0.6, abs=0.01)
+    assert larger.met and larger.features.volume_ml == pytest.approx(22, rel=0.02)
+
+
+def test_steering_needs_a_target_and_a_shape_of_the_model(model: ShapeModel, edited: EditedShape) -> None:
+    with pytest.raises(InputError, match="volume_ml"):
+        model.steer()
+    with pytest.raises(InputError, match="edit"):
+        model.steer(edited, volume_ml=20)
+
+
+def test_a_shape_converts_to_meshes_and_label_maps_of_its_volume(model: ShapeModel) -> None:
+    shape = model.sample(seed=3)[0]
+    volume_ml = shape.features.volume_ml
+
+    mesh = shape.to_trimesh()
+    assert mesh.is_watertight and mesh.volume / 1000 == pytest.approx(volume_ml, rel=1e-4)
+    assert shape.to_polydata().GetNumberOfPoints() == len(mesh.vertices)
+    label_map = shape.to_label_map(spacing_mm=0.5)
+    assert label_map.array.sum() * 0.125 / 1000 == pytest.approx(volume_ml, rel=0.005)
+
+
+def test_a_shape_is_saved_by_its_ending_and_replaces_no_file(model: ShapeModel, tmp_path: Path) -> None:
+    shape = model.sample(seed=3)[0]
+
+    mesh = read_mesh(shape.save(tmp_path / "a.stl"))
+    assert len(mesh.faces) == len(shape.surface.faces)
+    label_map = read_volume(shape.save(tmp_path / "a.nii.gz", spacing_mm=1.0))
+    np.testing.assert_array_equal(label_map.array, shape.to_label_map(spacing_mm=1.0).array)
+
+    with pytest.raises(OutputError, match=r"a\.stl exists"):
+        shape.save(tmp_path / "a.stl")
+    with pytest.raises(OutputError, match=r"\.docx.*\.ply"):
+        shape.save(tmp_path / "a.docx")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nii.gz", "a.stl"]
+
+
+def test_a_shape_at_a_patient_lies_at_the_trachea_on_the_scan_grid(model: ShapeModel, case: Path) -> None:
+    trachea = read_mask(case / "segmentations" / "trachea.nii.gz")
+    grid = read_grid(case / "ct.nii.gz")
+
+    placed = model.sample(seed=3)[0].at(case)
+
+    assert placed.to_label_map(grid).array.shape == grid.shape
+    across = placed.surface.vertices.mean(axis=0)[:2] - trachea.volume.center_of_mass_ras()[:2]
+    assert np.abs(across).max() < 20
+
+
+def test_a_fit_reports_its_agreement_with_the_patient(model: ShapeModel, case: Path) -> None:
+    fitted = model.fit(case)
+
+    assert isinstance(fitted, FittedShape) and fitted.valid
+    assert fitted.dice is not None and fitted.dice > 0.9
+    assert fitted.assd_mm < fitted.hd95_mm < 2.0
+    own_ml = read_mask(case / "segmentations" / "thyroid_gland.nii.gz").volume_ml
+    assert fitted.features.volume_ml == pytest.approx(own_ml, rel=0.1)
+
+
+def test_an_edit_changes_what_has_a_target_and_holds_the_named_features(edited: EditedShape) -> None:
+    assert edited.met
+    assert edited.features.volume_ml == pytest.approx(12.0, rel=0.02)
+    assert edited.features.symmetry == pytest.approx(edited.before.symmetry, abs=0.01)
+
+
+def test_an_edit_without_a_change_is_the_segmentation_voxel_by_voxel(model: ShapeModel, case: Path) -> None:
+    unchanged = model.edit(case)
+
+    own = read_volume(case / "segmentations" / "thyroid_gland.nii.gz")
+    np.testing.assert_array_equal(unchanged.to_label_map().array, own.array)
+
+
+def test_training_cases_are_reconstructed_and_unknown_ones_refused(model: ShapeModel) -> None:
+    learned = model.reconstruct(model.ids[0])
+
+    assert learned.features.volume_ml == pytest.approx(model.features[0, 0], rel=0.05)
+    with pytest.raises(ModelError, match="nobody"):
+        model.reconstruct("nobody")
+
+
+def test_several_cases_are_refused(model: ShapeModel, tmp_path: Path, case: Path) -> None:
+    for name in ("s0001", "s0002"):
+        (tmp_path / name).symlink_to(case, target_is_directory=True)
+
+    with pytest.raises(InputError, match="holds 2 cases"):
+        model.fit(tmp_path)
+
+
+def test_a_trained_model_is_saved_and_loaded(small_cohort, tmp_path: Path) -> None:
+    trained = ShapeModel.train(small_cohort, preset="fast", epochs=2)
+    path = trained.save(tmp_path / "m.safetensors")
+
+    assert ShapeModel.load(path).ids == small_cohort.ids
+    with pytest.raises(OutputError, match="exists"):
+        trained.save(path)
+
+
+EXAMPLES = [
+    (f"{holder.__name__}{'.' + name if name else ''}", documented)
+    for holder in (ShapeModel, ThyroidSynthLib.Shape, FittedShape, EditedShape)
+    for name, documented in [("", holder), *inspect.getmembers(holder, callable)]
+    if name in ("", *vars(holder)) and not name.startswith("_") and ">>>" in (inspect.getdoc(documented) or "")
+]
+
+
+@pytest.mark.parametrize(("name", "documented"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
+def test_the_examples_of_the_docstrings_run(
+    name: str,
+    documented: object,
+    model: ShapeModel,
+    case: Path,
+    small_cohort,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "s0327").symlink_to(case, target_is_directory=True)
+    (tmp_path / "cohort").symlink_to(small_cohort.folder, target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    names = {
+        "ShapeModel": ShapeModel,
+        "model": model,
+        "thyroid": model.sample(seed=2)[0],
+        "read_grid": read_grid,
+    }
+
+    examples = doctest.DocTestParser().get_examples(inspect.getdoc(documented) or "")
+
+    assert examples
+    for example in examples:
+        exec(compile(example.source, name, "single"), names)
+
+
+def test_every_public_method_has_an_example() -> None:
+    public = [
+        name for name, member in vars(ShapeModel).items() if callable(getattr(ShapeModel, name)) and name[0] != "_"
+    ]
+
+    assert {f"ShapeModel.{name}" for name in public} <= {name for name, _ in EXAMPLES}
+
+
+def test_a_model_of_a_file_is_loaded_by_its_path() -> None:
+    assert ShapeModel.load(kept_model("small")).ids == ShapeModel.load(str(kept_model("small"))).ids

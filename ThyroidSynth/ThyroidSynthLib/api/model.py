@@ -1,0 +1,343 @@
+"""The one object of the Python API: a shape model that samples, steers, fits and edits thyroids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.dataset.case_sources import find_cases
+from ThyroidSynthLib.dataset.cases import Case, read_case
+from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.generation.shapes import ModelShapes
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct
+from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
+from ThyroidSynthLib.model.shape_model import ShapeModel as TrainedModel
+
+from .shape import EditedShape, FittedShape, Shape
+
+
+class ShapeModel:
+    """A trained shape model of the thyroid.
+
+    Parameters
+    ----------
+    trained : TrainedModel
+        The network with its latent codes; see `load`.
+
+    Examples
+    --------
+    >>> from ThyroidSynthLib import ShapeModel
+    >>> model = ShapeModel.load("example")
+    >>> thyroid = model.steer(volume_ml=20, isthmus_area_mm2=40)
+    >>> thyroid.save("thyroid.stl")
+    """
+
+    def __init__(self, trained: TrainedModel) -> None:
+        self.trained = trained
+
+    @classmethod
+    def load(cls, model: Path | str = "example") -> ShapeModel:
+        """Load a model file.
+
+        Parameters
+        ----------
+        model : path
+            A ``.safetensors`` file, or "example" for the model that comes with the library, which was trained
+            on synthetic cases.
+
+        Raises
+        ------
+        ModelError
+            The file is missing, damaged or not a shape model.
+
+        Examples
+        --------
+        >>> model = ShapeModel.load("example")
+        >>> len(model.ids), model.synthetic
+        (160, True)
+        """
+        return cls(TrainedModel.load(model))
+
+    @classmethod
+    def train(
+        cls,
+        cohort: Cohort | Path | str,
+        *,
+        preset: str = DEFAULT_PRESET,
+        variant: str = "fixed",
+        epochs: int | None = None,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> ShapeModel:
+        """Train a model on a prepared cohort.
+
+        For long trainings use a job (`thyroidsynth train`), which writes checkpoints and can be resumed.
+
+        Parameters
+        ----------
+        cohort : Cohort or path
+            A folder that `prepare_cohort` or `thyroidsynth prepare` wrote.
+        preset : str
+            "best", "fast" or "paper".
+        variant : str
+            "baseline", "fixed" or "correlation" (paper, section 2.2).
+        epochs : int, optional
+            Number of epochs instead of the preset's.
+        seed : int
+            Random seed.
+        device : str
+            "auto", "cpu", "cuda" or "cuda:N".
+
+        Raises
+        ------
+        InputError
+            The preset or variant does not exist.
+        CohortError
+            The folder is not a cohort.
+
+        Examples
+        --------
+        >>> model = ShapeModel.train("cohort", preset="fast")
+        >>> model.save("my_model.safetensors")
+        """
+        from ThyroidSynthLib.generation.steer.calibration import calibrated
+        from ThyroidSynthLib.training.loop import train
+
+        opened = cohort if isinstance(cohort, Cohort) else Cohort.open(cohort)
+        changes = {"seed": seed} | ({} if epochs is None else {"epochs": epochs})
+        return cls(calibrated(train(opened, settings_for(preset, variant, **changes), device=device)))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The training cases."""
+        return self.trained.ids
+
+    @property
+    def features(self) -> np.ndarray:
+        """Features of the training cases, shape (n, 3): volume (mL), isthmus area (mm²) and symmetry."""
+        return self.trained.features
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the model was trained on synthetic cases, so that its shapes are not anatomy."""
+        return self.trained.synthetic
+
+    def sample(
+        self,
+        count: int = 1,
+        *,
+        seed: int = 0,
+        volume_ml: float | None = None,
+        isthmus_area_mm2: float | None = None,
+        symmetry: float | None = None,
+    ) -> list[Shape]:
+        """Draw random thyroids by direct sampling (paper, section 2.4).
+
+        Features without a target are drawn from the training cohort, given the others. The measured features
+        are near the targets, not equal to them: use `steer` for that.
+
+        Parameters
+        ----------
+        count : int
+            Number of thyroids.
+        seed : int
+            Random seed. Thyroid number i of a seed is always the same.
+        volume_ml, isthmus_area_mm2, symmetry : float, optional
+            Targets.
+
+        Raises
+        ------
+        InputError
+            A target is impossible, or the model has no features in its latent code.
+        SynthesisError
+            No draw gave a valid surface.
+
+        Examples
+        --------
+        >>> thyroids = model.sample(10, seed=1)
+        >>> volumes_ml = [thyroid.features.volume_ml for thyroid in thyroids]
+        >>> small = model.sample(volume_ml=8)[0]
+        """
+        from ThyroidSynthLib.generation.steer.steering import generate
+
+        targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
+        return [self._shape(drawn) for drawn in generate(self.trained, count=count, seed=seed, targets=targets)]
+
+    def steer(
+        self,
+        start: Shape | None = None,
+        *,
+        seed: int = 0,
+        volume_ml: float | None = None,
+        isthmus_area_mm2: float | None = None,
+        symmetry: float | None = None,
+    ) -> Shape:
+        """Return a thyroid whose measured features match the targets.
+
+        The latent code is refined until the surface measures the targets; features without a target are free.
+        `met` of the result is False where the targets are out of the model's reach.
+
+        Parameters
+        ----------
+        start : Shape, optional
+            The thyroid to change; by default a random one of this seed, and another draw if the first
+            cannot meet the targets.
+        seed : int
+            Random seed, where no start is given.
+        volume_ml, isthmus_area_mm2, symmetry : float, optional
+            Targets; at least one.
+
+        Raises
+        ------
+        InputError
+            There is no target, a target is impossible, or the start is not of this model.
+        SynthesisError
+            No draw gave a valid surface.
+
+        Examples
+        --------
+        >>> thyroid = model.steer(volume_ml=20, symmetry=0.7)
+        >>> larger = model.steer(thyroid, volume_ml=25)
+        >>> larger.met
+        True
+        """
+        from ThyroidSynthLib.generation.cohort.thyroid_maker import generate_to_target
+        from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+
+        targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
+        if not targets:
+            raise InputError("There is no target. Give volume_ml, isthmus_area_mm2 or symmetry, or use sample().")
+        if start is None:
+            return self._shape(next(iter(generate_to_target(self.trained, [targets], seed=seed))))
+        if isinstance(start, EditedShape) or start.thyroid.code.shape != (self.trained.codes.shape[1],):
+            raise InputError("The start is not a shape of this model. Use edit() for a patient's own thyroid.")
+        steered = steer_to_target(ModelShapes(self.trained), start.thyroid, targets)
+        return Shape(steered.thyroid, steered.targets, steered.met, start.alignment, start.placement)
+
+    def reconstruct(self, case_id: str) -> Shape:
+        """Return a training case as the model has learned it.
+
+        Raises
+        ------
+        ModelError
+            The model was not trained on the case.
+
+        Examples
+        --------
+        >>> learned = model.reconstruct(model.ids[0])
+        """
+        return Shape(reconstruct(self.trained, self.trained.index_of(case_id)), alignment=self._alignment)
+
+    def fit(self, patient: Path | str | Case, *, completions: int = 0, seed: int = 0) -> FittedShape:
+        """Find the latent code whose surface is closest to a patient's thyroid.
+
+        A gland that the border of the scan cuts is completed.
+
+        Parameters
+        ----------
+        patient : path or Case
+            A case folder, a label map with names, a Slicer segmentation or a DICOM SEG, with thyroid and
+            trachea.
+        completions : int
+            Number of plausible glands to draw as well, in ``case.completions``.
+        seed : int
+            Random seed of the points that are compared.
+
+        Raises
+        ------
+        InputError
+            The path holds no case or several, or the case has no thyroid or no trachea.
+
+        Examples
+        --------
+        >>> fitted = model.fit("s0327")
+        >>> fitted.dice, fitted.hd95_mm
+        >>> fitted.save("fitted.nii.gz", grid=read_grid("s0327/ct.nii.gz"))
+        """
+        from ThyroidSynthLib.evaluation.experiments.fitted import fit_case
+
+        found = fit_case(self.trained, _case(patient), completions=completions, seed=seed)
+        return FittedShape(found.fit.thyroid, alignment=self._alignment, placement=found.placement, case=found)
+
+    def edit(
+        self,
+        patient: Path | str | Case,
+        *,
+        volume_ml: float | None = None,
+        isthmus_area_mm2: float | None = None,
+        symmetry: float | None = None,
+        hold: Sequence[str] | None = None,
+        seed: int = 0,
+    ) -> EditedShape:
+        """Change features of a patient's own thyroid and keep its details.
+
+        Parameters
+        ----------
+        patient : path or Case
+            As for `fit`.
+        volume_ml, isthmus_area_mm2, symmetry : float, optional
+            Targets.
+        hold : sequence of str, optional
+            Names of the features to hold; by default all that have no target.
+        seed : int
+            Random seed of the fit.
+
+        Raises
+        ------
+        InputError
+            The path holds no case or several, the case has no thyroid or no trachea, or a target is impossible.
+
+        Examples
+        --------
+        >>> edited = model.edit("s0327", volume_ml=20)
+        >>> edited.features.volume_ml
+        >>> edited.save("edited.nii.gz")
+        """
+        from ThyroidSynthLib.export.edited_case import Change, edit_case
+
+        targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
+        changes = {name: Change(value) for name, value in targets.as_dict().items()}
+        edited = edit_case(self.trained, _case(patient), changes, held=hold, seed=seed)
+        steered = edited.steered
+        return EditedShape(
+            steered.thyroid, steered.targets, steered.met, self._alignment, edited.fit.placement, case=edited
+        )
+
+    def save(self, path: Path | str) -> Path:
+        """Write the model as a ``.safetensors`` file.
+
+        Raises
+        ------
+        OutputError
+            The file exists already or cannot be written.
+
+        Examples
+        --------
+        >>> model.save("my_model.safetensors")
+        """
+        path = Path(path)
+        if path.exists():
+            raise OutputError(f"{path} exists already. Choose another name or delete it first.")
+        self.trained.save(path)
+        return path
+
+    @property
+    def _alignment(self) -> str:
+        return self.trained.frame.alignment
+
+    def _shape(self, drawn: GeneratedThyroid) -> Shape:
+        return Shape(drawn.thyroid, drawn.targets, drawn.met, self._alignment)
+
+
+def _case(patient: Path | str | Case) -> Case:
+    """Read the one case at a path."""
+    if isinstance(patient, Case):
+        return patient
+    sources = find_cases(Path(patient))
+    if len(sources) != 1:
+        raise InputError(f"{patient} holds {len(sources)} cases. Give the path of one of them.")
+    return read_case(sources[0])

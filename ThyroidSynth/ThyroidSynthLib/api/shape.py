@@ -1,0 +1,228 @@
+"""Thyroids that the Python API returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ThyroidSynthLib.common.errors import OutputError
+from ThyroidSynthLib.geometry.features import Features
+from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
+from ThyroidSynthLib.geometry.volume import Volume
+
+if TYPE_CHECKING:
+    import trimesh
+    import vtk
+
+    from ThyroidSynthLib.evaluation.experiments.fitted import FittedCase
+    from ThyroidSynthLib.export.edited_case import EditedCase
+    from ThyroidSynthLib.generation.thyroid import Thyroid
+
+DEFAULT_SPACING_MM = 1.5
+"""Voxel size of TotalSegmentator's masks."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A thyroid: a closed surface with its measured features.
+
+    Attributes
+    ----------
+    thyroid : Thyroid
+        Latent code, surface (in `trachea_mm`), features and validity.
+    targets : Targets
+        The targets that it was generated or steered with.
+    met : bool or None
+        Whether the measured features meet the targets; None if the shape was not steered.
+    alignment : str
+        Trachea frame of the model: "trachea" or "upright".
+    placement : Placement or None
+        Position of the trachea frame in a patient. Without one, `ras_mm` equals `trachea_mm`: the trachea
+        lies at the origin.
+
+    Examples
+    --------
+    >>> shape = ShapeModel.load("example").sample(seed=1)[0]
+    >>> print(f"{shape.features.volume_ml:.1f} mL")
+    >>> shape.save("thyroid.stl")
+    """
+
+    thyroid: Thyroid
+    targets: Targets = NO_TARGETS
+    met: bool | None = None
+    alignment: str = ALIGNMENTS[0]
+    placement: Placement | None = None
+
+    @property
+    def features(self) -> Features:
+        """Volume (mL), isthmus area (mm²) and symmetry, measured on the surface."""
+        return self.thyroid.measured
+
+    @property
+    def valid(self) -> bool:
+        """Whether the surface is closed, has 1 or 2 components, and lies inside the bounding box."""
+        return self.thyroid.validity.ok
+
+    @property
+    def surface(self) -> Surface:
+        """The surface in `ras_mm`."""
+        surface = self.thyroid.surface
+        return surface if self.placement is None else surface.moved(self.placement.to_ras(surface.vertices))
+
+    def at(self, patient: Path | str) -> Shape:
+        """Return the shape at a patient's trachea.
+
+        Parameters
+        ----------
+        patient : path
+            A trachea mask, a case folder or a segmentation file.
+
+        Raises
+        ------
+        InputError
+            There is no trachea to place the shape at.
+        """
+        from ThyroidSynthLib.generation.cohort.patient_site import site_at
+
+        return replace(self, placement=site_at(patient, self.alignment).placement)
+
+    def to_trimesh(self) -> trimesh.Trimesh:
+        """Return the surface as a trimesh mesh in `ras_mm`."""
+        return self.surface.to_trimesh()
+
+    def to_polydata(self) -> vtk.vtkPolyData:
+        """Return the surface as VTK poly data in `ras_mm`."""
+        from ThyroidSynthLib.geometry.polydata import polydata_of
+
+        return polydata_of(self.surface)
+
+    def to_label_map(self, grid: Grid | None = None, *, spacing_mm: float | None = None) -> Volume:
+        """Return a label map: 1 where the voxel's centre lies inside the surface.
+
+        Parameters
+        ----------
+        grid : Grid, optional
+            Grid of the label map, such as ``read_grid("ct.nii.gz")``; by default one along the patient's axes
+            around the shape.
+        spacing_mm : float
+            Voxel size where no grid is given; 1.5 mm by default.
+        """
+        from ThyroidSynthLib.geometry.voxelisation import voxelise
+
+        return voxelise(self.surface, grid or Grid.around(self.surface, spacing_mm=spacing_mm or DEFAULT_SPACING_MM))
+
+    def save(self, path: Path | str, *, grid: Grid | None = None, spacing_mm: float | None = None) -> Path:
+        """Write the shape as a mesh (.ply, .stl, .obj) or as a label map (.nii.gz, .nii, .nrrd).
+
+        Meshes are written in LPS, as Slicer does. The file is read back before it takes its name.
+
+        Parameters
+        ----------
+        path : path
+            File to write; its ending chooses the format.
+        grid, spacing_mm
+            As for `to_label_map`.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        OutputError
+            The file exists already, its format is unknown, or it cannot be written.
+        """
+        from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS, write_label_map
+        from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, write_mesh
+
+        path = Path(path)
+        if path.exists():
+            raise OutputError(f"{path} exists already. Choose another name or delete it first.")
+        if path.name.endswith(tuple(f".{suffix}" for suffix in LABEL_FORMATS)):
+            write_label_map(self.to_label_map(grid, spacing_mm=spacing_mm), path)
+        elif path.suffix[1:] in MESH_FORMATS:
+            write_mesh(self.surface, path)
+        else:
+            formats = ", ".join(f".{suffix}" for suffix in (*MESH_FORMATS, *LABEL_FORMATS))
+            raise OutputError(f"{path} has no known ending. Choose one of {formats}.")
+        return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedShape(Shape):
+    """The model's closest surface to a patient's thyroid, in the patient.
+
+    Attributes
+    ----------
+    case : FittedCase
+        The fit with its uncertainty, its plausible completions and its agreement with the patient's thyroid.
+
+    Examples
+    --------
+    >>> fitted = ShapeModel.load("example").fit("s0327")
+    >>> print(f"Dice {fitted.dice:.2f}, ASSD {fitted.assd_mm:.1f} mm")
+    """
+
+    case: FittedCase
+
+    @property
+    def dice(self) -> float | None:
+        """Dice coefficient with the patient's thyroid; None where a surface is open."""
+        return self.case.comparison.dice
+
+    @property
+    def assd_mm(self) -> float:
+        """Average symmetric surface distance to the patient's thyroid, in mm."""
+        return self.case.comparison.assd_mm
+
+    @property
+    def hd95_mm(self) -> float:
+        """95th percentile of the surface distances to the patient's thyroid, in mm."""
+        return self.case.comparison.hd95_mm
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What quality control and the fit report."""
+        return self.case.notes
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditedShape(Shape):
+    """A patient's own thyroid with some features changed and its details kept.
+
+    Attributes
+    ----------
+    case : EditedCase
+        The fit, the steering and the patient's segmentation.
+
+    Examples
+    --------
+    >>> edited = ShapeModel.load("example").edit("s0327", volume_ml=20)
+    >>> print(f"{edited.before.volume_ml:.1f} mL -> {edited.features.volume_ml:.1f} mL")
+    """
+
+    case: EditedCase
+
+    @property
+    def before(self) -> Features:
+        """The features of the patient's thyroid before the edit."""
+        return self.case.fit.original.measured
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What quality control and the fit report."""
+        return self.case.notes
+
+    def to_label_map(self, grid: Grid | None = None, *, spacing_mm: float | None = None) -> Volume:
+        """Return a label map, by default on the grid of the patient's segmentation.
+
+        There it is exact: without a change it equals the segmentation, voxel by voxel.
+        """
+        if grid is None and spacing_mm is None:
+            return self.case.label_map
+        return super().to_label_map(grid, spacing_mm=spacing_mm)
