@@ -1,4 +1,4 @@
-"""Pictures of a running training: one of its cases decoded now and then, for less than a hundredth of its time."""
+"""Preview of a running training: one training case is decoded from time to time, at about 1 % of the time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.dataset.cohort import Cohort
-from ThyroidSynthLib.generation.decode.decoding import decode
+from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.preview import Preview, write_preview
 from ThyroidSynthLib.model.shape_model import ShapeModel
@@ -20,23 +20,23 @@ logger = logging.getLogger(__name__)
 
 RESOLUTION = 40
 SHARE_OF_TIME = 0.01
-# Sooner the shape is a blob, and nobody looks more often than that.
+# An earlier surface shows nothing yet.
 _FIRST_AFTER_S = 2.0
-_AT_MOST_EVERY_S = 5.0
+_LEAST_INTERVAL_S = 5.0
 
 
 class PreviewWriter:
-    """Writes the preview of a job; a `learning.training.Snapshot`.
+    """Writes the preview of a job; a `training.loop.Snapshot`.
 
-    A preview waits until the training has gone on for a hundred times as long as the last one took. Shown
-    is the case of median volume. A preview that fails is logged and never ends a training.
+    The case of median volume is shown. The next preview waits until the training has gone on for a hundred
+    times as long as the last preview took. A preview that fails is logged and does not end the training.
 
     Parameters
     ----------
     job : JobFolder
-        Where it is written.
+        Where the preview is written.
     clock : callable
-        Seconds that never run backwards.
+        Monotonic clock in seconds.
     """
 
     def __init__(self, job: JobFolder, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,10 +47,10 @@ class PreviewWriter:
 
     def __call__(self, epoch: int, model_of: Callable[[], ShapeModel]) -> None:
         """Write a preview if one is due."""
-        began = self._clock()
+        started = self._clock()
         if self._due is None:
-            self._due = began + _FIRST_AFTER_S
-        if began < self._due:
+            self._due = started + _FIRST_AFTER_S
+        if started < self._due:
             return
         try:
             write_preview(self._job.preview_file, self._preview(epoch, model_of()))
@@ -59,13 +59,11 @@ class PreviewWriter:
         except Exception:
             logger.exception("No preview after epoch %d", epoch)
         ended = self._clock()
-        self._due = ended + max((ended - began) / SHARE_OF_TIME, _AT_MOST_EVERY_S)
+        self._due = ended + max((ended - started) / SHARE_OF_TIME, _LEAST_INTERVAL_S)
 
     def _preview(self, epoch: int, model: ShapeModel) -> Preview:
         row = int(np.argsort(model.features[:, 0], kind="stable")[len(model.ids) // 2])
-        case_id = model.ids[row]
         if self._cohort is None:
             self._cohort = Cohort.open(Path(self._job.read_config()["cohort"]))
-        code = np.concatenate([model.conditioning.encode(model.features[row])[0], model.latent_table[row]])
-        made = decode(model, code, resolution=RESOLUTION).surface
-        return Preview(case_id, epoch, self._cohort.surface(case_id), made)
+        reconstruction = reconstruct(model, row, resolution=RESOLUTION)
+        return Preview(model.ids[row], epoch, self._cohort.surface(model.ids[row]), reconstruction.surface)

@@ -69,7 +69,7 @@ def test_unmet_targets_are_listed_with_the_nearest_values_and_counted_by_region(
     written = json.loads((tmp_path / "distribution.json").read_text())
     assert written["met"] == 1 and [each["id"] for each in written["unmet"]] == ["t00001", "t00002"]
     assert written["unmet"][0]["nearest"] == {"volume_ml": 41.0, "isthmus_area_mm2": 0.0, "symmetry": 0.61}
-    region = "above the cohort's volume, without isthmus, middling symmetry"
+    region = "above the cohort's volume, without isthmus, medium symmetry"
     assert written["unmet_by_region"] == [{"region": region, "targets": 2, "unmet": 2}]
     with (tmp_path / "distribution.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -130,7 +130,7 @@ def test_a_combination_can_be_far_although_each_feature_is_usual():
 def test_regions_are_named_in_words(features):
     space = FeatureSpace(features)
     assert space.region(np.array([features[:, 0].max(), 0.0, np.nan])) == "high volume, without isthmus, any symmetry"
-    assert space.region(features.mean(axis=0) * [0, 1, 1]).startswith("below the cohort's volume, middling isthmus")
+    assert space.region(features.mean(axis=0) * [0, 1, 1]).startswith("below the cohort's volume, medium isthmus")
 
 
 def test_there_is_no_ks_distance_to_a_target_that_many_share(features):

@@ -1,4 +1,4 @@
-"""A model that has seen what its codes come to makes, in one draw, thyroids nearer to what is asked."""
+"""A feature map brings direct sampling nearer to the targets."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def measured(small_model: ShapeModel) -> ShapeModel:
 
 
 def errors(model: ShapeModel) -> np.ndarray:
-    """Mean absolute errors of one-shot thyroids, in the cohort's SDs."""
+    """Return the mean absolute target errors (3,) of direct sampling, in SDs of the cohort."""
     made = list(generate(model, count=12, seed=5, resolution=40))
     off = [each.targets.as_array() - each.thyroid.measured.as_array() for each in made]
     return np.abs(off).mean(axis=0) / model.features.std(axis=0)
 
 
-def test_one_draw_comes_nearer_to_what_is_asked(measured: ShapeModel) -> None:
-    unaware, aware = errors(replace(measured, feature_map=None)), errors(measured)
+def test_direct_sampling_comes_nearer_to_the_targets(measured: ShapeModel) -> None:
+    without, with_ = errors(replace(measured, feature_map=None)), errors(measured)
 
-    assert aware.mean() < 0.7 * unaware.mean(), (unaware, aware)
+    assert with_.mean() < 0.7 * without.mean(), (without, with_)
 
 
-def test_codes_stay_as_likely_as_others(measured: ShapeModel) -> None:
+def test_codes_stay_about_as_likely_under_the_prior(measured: ShapeModel) -> None:
     prior = prior_of(measured)
 
     def unlikeliness(model: ShapeModel) -> float:
@@ -44,22 +44,22 @@ def test_codes_stay_as_likely_as_others(measured: ShapeModel) -> None:
     assert unlikeliness(measured) < 1.3 * unlikeliness(replace(measured, feature_map=None))
 
 
-def test_only_models_that_ask_for_it_are_looked_at(small_model: ShapeModel) -> None:
+def test_a_model_with_another_prior_is_returned_unchanged(small_model: ShapeModel) -> None:
     assert calibrated(small_model) is small_model
 
 
-def test_what_was_seen_travels_in_the_models_file(measured: ShapeModel, small_model: ShapeModel, tmp_path) -> None:
+def test_the_feature_map_is_saved_in_the_model_file(measured: ShapeModel, small_model: ShapeModel, tmp_path) -> None:
     for name, model in (("with", measured), ("without", small_model)):
         model.save(tmp_path / name)
 
     again = ShapeModel.load(tmp_path / "with").feature_map
-    for found, wanted in zip(again(measured.codes[0]), measured.feature_map(measured.codes[0]), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
+    for found, expected in zip(again(measured.codes[0]), measured.feature_map(measured.codes[0]), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert ShapeModel.load(tmp_path / "without").feature_map is None
 
 
-def test_it_can_be_stopped(small_model: ShapeModel) -> None:
-    targets = replace(small_model, settings=replace(small_model.settings, prior="measured"))
+def test_calibration_can_be_cancelled(small_model: ShapeModel) -> None:
+    model = replace(small_model, settings=replace(small_model.settings, prior="measured"))
 
     with pytest.raises(Cancelled):
-        calibrated(targets, should_stop=lambda: True)
+        calibrated(model, should_stop=lambda: True)

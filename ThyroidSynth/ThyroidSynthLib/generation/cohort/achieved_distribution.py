@@ -24,6 +24,7 @@ DISTRIBUTION_FILES = (DISTRIBUTION_JSON, DISTRIBUTION_CSV, DISTRIBUTION_PNG)
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 
+_SAMPLES = ("targets", "measured", "cohort")
 _AREA = FEATURE_NAMES.index("isthmus_area_mm2")
 # Largest share of thyroids with one and the same target at which a Kolmogorov-Smirnov distance is reported.
 _MOST_EQUAL = 0.1
@@ -83,7 +84,7 @@ class AchievedDistribution:
         however little they do, half of them would count as below it.
         """
         targets, measured = self.targets, self.measured
-        samples = {"targets": targets, "measured": measured, "cohort": self.cohort}
+        samples = dict(zip(_SAMPLES, (targets, measured, self.cohort), strict=True))
         unmet = self._unmet()
         return {
             "targets": self._distribution,
@@ -173,22 +174,20 @@ def _with_target(targets: np.ndarray, measured: np.ndarray) -> np.ndarray:
 def _agreement(targets: np.ndarray, measured: np.ndarray, cohort: np.ndarray) -> dict[str, Any]:
     measured, targets = _with_target(targets, measured), targets[np.isfinite(targets)]
     errors = measured - targets if len(targets) else np.array([])
+    levels = {name: _quantiles(values) for name, values in zip(_SAMPLES, (targets, measured, cohort), strict=True)}
+    quantile_errors = np.subtract(levels["measured"], levels["targets"]).tolist() if len(targets) else []
     quantiles = [
         {
             "quantile": share,
-            "targets": target,
-            "measured": value,
-            "error": None if target is None or value is None else value - target,
-            "cohort": usual,
+            **{name: values[place] if values else None for name, values in levels.items()},
+            "error": quantile_errors[place] if quantile_errors else None,
         }
-        for share, target, value, usual in zip(
-            QUANTILES, _quantiles(targets), _quantiles(measured), _quantiles(cohort), strict=True
-        )
+        for place, share in enumerate(QUANTILES)
     ]
     return {
         "targets_of": len(targets),
         "ks_to_target": ks_distance(targets, measured) if len(targets) and not _many_equal(targets) else None,
-        "largest_quantile_error": max((row["error"] for row in quantiles), key=abs) if len(targets) else None,
+        "largest_quantile_error": max(quantile_errors, key=abs, default=None),
         "mean_error": float(errors.mean()) if len(errors) else None,
         "mean_absolute_error": float(np.abs(errors).mean()) if len(errors) else None,
         "ks_to_cohort": ks_distance(measured, cohort) if len(measured) else None,
@@ -202,10 +201,8 @@ def _many_equal(targets: np.ndarray) -> bool:
     return most > 1 and most > _MOST_EQUAL * len(targets)
 
 
-def _quantiles(sample: np.ndarray) -> list[float | None]:
-    if len(sample) == 0:
-        return [None] * len(QUANTILES)
-    return np.quantile(sample, QUANTILES, method="hazen").tolist()
+def _quantiles(sample: np.ndarray) -> list[float]:
+    return np.quantile(sample, QUANTILES, method="hazen").tolist() if len(sample) else []
 
 
 def _share_of_zeros(areas: np.ndarray) -> float | None:

@@ -25,13 +25,13 @@ from ThyroidSynthLib.imaging.masks import read_mask
 from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
 
-# Why a patient's trachea may be no place to put thyroids at.
+# Reasons why the trachea frame of a patient is unreliable.
 _UNRELIABLE = (TRACHEA_MISSING, COMPONENTS_APART, SAME_VOXELS, TRACHEA_AWAY)
 
 
 @dataclass(frozen=True)
 class PatientSite:
-    """Where thyroids are put.
+    """The place of generated thyroids in a patient.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class PatientSite:
     trachea : Volume
         The trachea's mask in `ras_mm`, without islands.
     notes : tuple of str
-        What a user should know about the placement.
+        Reasons to check the placement.
     """
 
     placement: Placement
@@ -49,12 +49,12 @@ class PatientSite:
 
 
 def site_at(path: Path | str, alignment: str, *, class_map: str | None = None) -> PatientSite:
-    """Give the trachea frame of the patient at a path.
+    """Return the trachea frame of the patient at a path.
 
     Parameters
     ----------
     path : Path
-        The mask of a trachea, or anything that holds exactly one case (see `find_cases`).
+        The mask of a trachea, or anything with exactly one case (see `find_cases`).
     alignment : str
         The model's, one of `ALIGNMENTS`.
     class_map : str, optional
@@ -69,20 +69,20 @@ def site_at(path: Path | str, alignment: str, *, class_map: str | None = None) -
     path = Path(path)
     if path.is_file() and class_map is None and _is_single_mask(path):
         if structure_called(stem_of(path)) is THYROID:
-            raise InputError(f"{path} is a thyroid by its name. Give the trachea's mask, or the case's folder.")
+            raise InputError(f"{path} is a thyroid by its name. Choose the mask of the trachea or the case's folder.")
         mask = read_mask(path)
         if mask.is_empty:
-            raise InputError(f"{path} is empty. Give the mask of a trachea, on which thyroids are centred.")
+            raise InputError(f"{path} is empty. Choose the mask of a trachea, on which thyroids are centred.")
         cleaned, found = without_islands(mask, TRACHEA_COMPONENTS)
         trachea = cleaned.volume
         return PatientSite(Placement.of_patient(alignment, trachea), trachea, island_notes("trachea", found))
     sources = find_cases(path, class_map=class_map)
     if len(sources) > 1:
-        raise InputError(f"{path} holds {len(sources)} cases. Give the folder or file of one of them.")
+        raise InputError(f"{path} holds {len(sources)} cases. Choose the folder or file of one of them.")
     case = read_case(sources[0])
     verdict = check_case(case)
     reasons = (reason for reason in verdict.reasons if reason in _UNRELIABLE)
-    # How the case was read says nothing of the placement: a thyroid need not be there.
+    # Notes from reading concern the thyroid too, which is not needed here.
     notes = (*reasons, *verdict.notes[len(case.notes) :])
     return PatientSite(verdict.cleaned.placement(alignment), verdict.cleaned.trachea, notes)
 

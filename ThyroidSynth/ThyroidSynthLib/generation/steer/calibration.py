@@ -1,14 +1,14 @@
-"""Learning what a model's codes come to: random thyroids are made, measured and differentiated.
+"""Fitting a feature map: the features that a trained model's latent codes really have.
 
-A trained model is told the features it shall make, and follows them more or less. How it really follows can
-be seen on its own surfaces. Each gives three features and, by their exact shape derivatives, how these change
-along every dimension of the code, which is why some hundred surfaces say enough.
+A trained model follows its condition only approximately. Random thyroids are decoded and measured; each gives
+three features and, by exact shape derivatives, their change along every dimension of the code, so some hundred
+surfaces are enough to fit the map.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -25,12 +25,12 @@ from .drawing import draw_code
 logger = logging.getLogger(__name__)
 
 DRAWS = 600
-# A model of which the first draws give hardly a gland has not learned enough to be learned from.
-_TRIED_FIRST = 20
-# Surfaces are made on a coarser grid than usual: features hardly depend on it.
+# If fewer than half of the first draws are valid, the model needs more training.
+_FIRST_DRAWS = 20
+# Features hardly depend on the grid, so surfaces are decoded on a coarser one than usual.
 _RESOLUTION = 48
-# The first share of the draws comes from the prior; the others as they will be drawn in the end, so that the
-# map is best where it is used.
+# The first share of the draws comes from the prior, the others from the map fitted to them, so that the final map
+# is best where it is used.
 _FIRST_SHARE = 0.6
 _HELD_OUT_SHARE = 0.1
 _WIDTH = 64
@@ -38,22 +38,19 @@ _EPOCHS = 160
 _BATCH = 64
 _LEARNING_RATE = 4e-3
 _WEIGHT_DECAY = 1e-4
-# Weight of the derivatives' error beside the values', and beyond which it counts only linearly: where a
-# bridge opens or closes the isthmus area's derivative jumps.
+# Weight of the derivatives' error relative to the values', and the size from which it counts linearly: the
+# derivative of the isthmus area jumps where an isthmus appears.
 _DERIVATIVE_WEIGHT = 1.0
 _JUMP = 0.3
 
 
 @dataclass
-class _Seen:
-    """Codes (n, code_size), their targets (n, 3) and derivatives (n, 3, code_size)."""
+class _Samples:
+    """Codes (code_size,), outputs (3,) of the feature map and their derivatives (3, code_size)."""
 
-    codes: list[np.ndarray]
-    targets: list[np.ndarray]
-    derivatives: list[np.ndarray]
-
-    def stacked(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return np.stack(self.codes), np.stack(self.targets), np.stack(self.derivatives)
+    codes: list[np.ndarray] = field(default_factory=list)
+    outputs: list[np.ndarray] = field(default_factory=list)
+    derivatives: list[np.ndarray] = field(default_factory=list)
 
 
 def calibrated(
@@ -63,18 +60,17 @@ def calibrated(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> ShapeModel:
-    """Give a model whose settings ask for it the map from its codes to their features; others as they are.
+    """Return a model with a feature map, if its settings have the prior "measured"; otherwise the model itself.
 
     Parameters
     ----------
     draws : int
-        Surfaces to learn from.
+        Number of surfaces to fit the map to.
 
     Returns
     -------
     ShapeModel
-        With a `feature_map`, unless most of its random codes have no valid surface. The same model gives the
-        same map.
+        Without a `feature_map` if most random codes have no valid surface. Deterministic.
 
     Raises
     ------
@@ -84,32 +80,32 @@ def calibrated(
     if model.settings.prior != "measured" or not model.conditioning.size:
         return model
     rng = np.random.default_rng([model.settings.seed, 3])
-    seen = _Seen([], [], [])
+    samples = _Samples()
     first = round(draws * _FIRST_SHARE)
-    if not _look(model, seen, first, rng, part_of(progress, 0.0, 0.5), should_stop):
-        logger.warning("Most random codes have no valid surface: train for longer. Features are asked for as they are.")
+    if not _sample(model, samples, first, rng, part_of(progress, 0.0, 0.5), should_stop):
+        logger.warning("Most random codes have no valid surface, so no feature map is fitted. Train for longer.")
         return model
-    model = replace(model, feature_map=_fitted(seen, model.settings.seed))
-    _look(model, seen, draws - first, rng, part_of(progress, 0.5, 0.8), should_stop)
-    progress(0.8, "Learning what codes come to")
-    return replace(model, feature_map=_fitted(seen, model.settings.seed))
+    model = replace(model, feature_map=_fitted(samples, model.settings.seed))
+    _sample(model, samples, draws - first, rng, part_of(progress, 0.5, 0.8), should_stop)
+    progress(0.8, "Fitting the feature map")
+    return replace(model, feature_map=_fitted(samples, model.settings.seed))
 
 
-def _look(
+def _sample(
     model: ShapeModel,
-    seen: _Seen,
+    samples: _Samples,
     draws: int,
     rng: np.random.Generator,
     progress: ProgressCallback,
     should_stop: ShouldStop,
 ) -> bool:
-    """Make thyroids as the model's codes are drawn now, and see what they come to; False if few are valid."""
+    """Add random thyroids of a model to the samples; return False if few of the first ones are valid."""
     shapes, prior = ModelShapes(model), prior_of(model)
     for number in range(draws):
         check(should_stop)
-        if number == _TRIED_FIRST and len(seen.codes) < _TRIED_FIRST / 2:
+        if number == _FIRST_DRAWS and len(samples.codes) < _FIRST_DRAWS / 2:
             return False
-        progress(number / draws, f"Looking at thyroid {number + 1} of {draws} that the model makes")
+        progress(number / draws, f"Measuring random thyroid {number + 1} of {draws}")
         code = draw_code(model, prior, draw_features(model, rng), rng)
         try:
             thyroid = shapes.thyroid(code, resolution=_RESOLUTION)
@@ -118,59 +114,63 @@ def _look(
         if not thyroid.validity.ok:
             continue
         local = shapes.sensitivity(thyroid)
-        volume = local.values[0]
-        seen.codes.append(code)
-        seen.targets.append(np.array([np.log(volume), local.values[1], local.values[2]]))
-        seen.derivatives.append(local.jacobian / np.array([[volume], [1.0], [1.0]]))
+        volume, area, symmetry = local.values
+        samples.codes.append(code)
+        samples.outputs.append(np.array([np.log(volume), area, symmetry]))
+        samples.derivatives.append(local.jacobian / np.array([[volume], [1.0], [1.0]]))
     return True
 
 
-def _fitted(seen: _Seen, seed: int) -> FeatureMap:
-    """Fit the map to values and derivatives; how good it is is measured on those left out."""
-    codes, targets, derivatives = seen.stacked()
+def _fitted(samples: _Samples, seed: int) -> FeatureMap:
+    """Fit the map to values and derivatives, and measure its error on held-out samples."""
+    codes, outputs, derivatives = map(np.stack, (samples.codes, samples.outputs, samples.derivatives))
     code_mean, code_sd = codes.mean(axis=0), codes.std(axis=0) + 1e-9
-    target_mean, target_sd = targets.mean(axis=0), targets.std(axis=0) + 1e-9
+    output_mean, output_sd = outputs.mean(axis=0), outputs.std(axis=0) + 1e-9
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         inputs = torch.from_numpy((codes - code_mean) / code_sd).float()
-        values = torch.from_numpy((targets - target_mean) / target_sd).float()
-        slopes = torch.from_numpy(derivatives * code_sd / target_sd[:, None]).float()
+        values = torch.from_numpy((outputs - output_mean) / output_sd).float()
+        slopes = torch.from_numpy(derivatives * code_sd / output_sd[:, None]).float()
         order = torch.randperm(len(inputs))
-        left_out, learned = order[: round(_HELD_OUT_SHARE * len(order))], order[round(_HELD_OUT_SHARE * len(order)) :]
+        held_out, training = order.tensor_split([round(_HELD_OUT_SHARE * len(order))])
         network = _Network(inputs.shape[1])
         optimiser = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _EPOCHS)
         for _ in range(_EPOCHS):
-            for batch in learned[torch.randperm(len(learned))].split(_BATCH):
-                guessed, slope = network(inputs[batch])
-                off = torch.nn.functional.huber_loss(slope, slopes[batch], delta=_JUMP) * slope.shape[2]
-                loss = torch.mean((guessed - values[batch]) ** 2) + _DERIVATIVE_WEIGHT * off
+            for batch in training[torch.randperm(len(training))].split(_BATCH):
+                predicted, slope = network(inputs[batch])
+                slope_error = torch.nn.functional.huber_loss(slope, slopes[batch], delta=_JUMP) * slope.shape[2]
+                loss = torch.mean((predicted - values[batch]) ** 2) + _DERIVATIVE_WEIGHT * slope_error
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
             schedule.step()
         with torch.no_grad():
-            error = torch.mean((network(inputs[left_out])[0] - values[left_out]) ** 2, dim=0).sqrt()
+            error = torch.mean((network(inputs[held_out])[0] - values[held_out]) ** 2, dim=0).sqrt()
     return FeatureMap(
         code_mean=code_mean,
         code_sd=code_sd,
-        output_mean=target_mean,
-        output_sd=target_sd,
+        output_mean=output_mean,
+        output_sd=output_sd,
         error=error.numpy().astype(np.float64),
         **{name: value.detach().numpy().astype(np.float64) for name, value in network.named_parameters()},
     )
 
 
 class _Network(torch.nn.Module):
-    """A `FeatureMap` that can be fitted; gives targets (n, 3) and their derivatives (n, 3, code_size)."""
+    """A trainable `FeatureMap`: returns outputs (n, 3) and their derivatives (n, 3, code_size)."""
 
     def __init__(self, code_size: int) -> None:
         super().__init__()
-        layers = {"first": (_WIDTH, code_size), "second": (_WIDTH, _WIDTH), "third": (3, _WIDTH)}
-        for name, (outputs, inputs) in layers.items():
-            layer = torch.nn.Linear(inputs, outputs)
-            setattr(self, name, layer.weight)
-            setattr(self, f"{name}_bias", layer.bias)
+        # Named as in the feature map.
+        first, second, third = (
+            torch.nn.Linear(code_size, _WIDTH),
+            torch.nn.Linear(_WIDTH, _WIDTH),
+            torch.nn.Linear(_WIDTH, 3),
+        )
+        self.first, self.first_bias = first.weight, first.bias
+        self.second, self.second_bias = second.weight, second.bias
+        self.third, self.third_bias = third.weight, third.bias
         self.linear = torch.nn.Linear(code_size, 3, bias=False).weight
 
     def forward(self, codes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -178,10 +178,11 @@ class _Network(torch.nn.Module):
         jacobian = slope.unsqueeze(2) * self.first
         hidden, slope = _silu(hidden @ self.second.T + self.second_bias)
         jacobian = slope.unsqueeze(2) * (self.second @ jacobian)
-        targets = hidden @ self.third.T + self.third_bias + codes @ self.linear.T
-        return targets, self.third @ jacobian + self.linear
+        outputs = hidden @ self.third.T + self.third_bias + codes @ self.linear.T
+        return outputs, self.third @ jacobian + self.linear
 
 
 def _silu(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return SiLU and its derivative."""
     gate = torch.sigmoid(values)
     return values * gate, gate * (1 + values * (1 - gate))
