@@ -125,7 +125,7 @@ def test_evaluate_keeps_what_it_did_not_write(capsys, model, cohort, tmp_path, n
     assert content(tmp_path) == {f"out/{name}": b'{"kind": "thesis"}'}
 
 
-def test_evaluate_tells_before_it_computes_that_the_card_cannot_be_put_there(capsys, model, cohort, tmp_path) -> None:
+def test_evaluate_refuses_an_unwritable_card_before_it_computes(capsys, model, cohort, tmp_path) -> None:
     own = Path(shutil.copy(model, tmp_path / "model.safetensors"))
     (tmp_path / "model.evaluation.json").write_text("{}")
 
@@ -198,6 +198,6 @@ def test_train_does_not_take_another_softwares_folder_for_a_job(capsys, cohort, 
 
     for more in ((), ("--restart",)):
         assert run("train", cohort, "--job", tmp_path, "--epochs", 1, *more) == 1
-        assert "config.json is of another software" in capsys.readouterr().err
+        assert "config.json is not a ThyroidSynth training job" in capsys.readouterr().err
 
     assert content(tmp_path) == before

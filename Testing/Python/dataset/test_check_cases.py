@@ -1,4 +1,4 @@
-"""The verdicts on the cases come before the longer half of a preparation, and the user has the last word."""
+"""Checking cases before a cohort is prepared, and the table of verdicts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEW = PrepareOptions(samples_per_shape=200)
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
-    """A sound case, one cut by the border, one without a gland, one unreadable."""
+    """A valid case, one cut by the border, one without a thyroid, and one unreadable."""
     root = tmp_path / "dataset"
     thyroid, trachea = two_masks()
     write_case(root / "s0", thyroid, trachea, affine())
@@ -33,7 +33,7 @@ def table(folder: Path):
     return {verdict.id: verdict for verdict in read_quality_table(folder / "quality.csv")}
 
 
-def test_cases_are_judged_without_drawing_samples(dataset: Path, tmp_path: Path) -> None:
+def test_cases_are_checked_without_drawing_samples(dataset: Path, tmp_path: Path) -> None:
     seen = []
     summary = check_cases(dataset, tmp_path / "c", FEW, workers=1, progress=lambda share, text: seen.append(share))
 
@@ -42,25 +42,25 @@ def test_cases_are_judged_without_drawing_samples(dataset: Path, tmp_path: Path)
     assert not (tmp_path / "c" / "samples.npy").exists()
     with pytest.raises(CohortError, match="was not finished"):
         Cohort.open(tmp_path / "c")
-    told = table(tmp_path / "c")
-    assert told["s0"].accepted and told["s0"].accepted_by_rules and told["s0"].features["volume_ml"] > 1
-    assert told["s1"].reasons == ("cut by the scan's border",) and told["s1"].features is not None
-    assert told["s2"].features is None and not told["s2"].accepted
-    assert "trachea.nii.gz" in told["s3"].error and told["s3"].features is None
+    verdicts = table(tmp_path / "c")
+    assert verdicts["s0"].accepted and verdicts["s0"].accepted_by_rules and verdicts["s0"].features["volume_ml"] > 1
+    assert verdicts["s1"].reasons == ("cut by the scan's border",) and verdicts["s1"].features is not None
+    assert verdicts["s2"].features is None and not verdicts["s2"].accepted
+    assert "trachea.nii.gz" in verdicts["s3"].error and verdicts["s3"].features is None
 
 
-def test_a_preparation_goes_on_from_the_check_with_the_users_word(dataset: Path, tmp_path: Path) -> None:
+def test_a_preparation_resumes_from_the_check_with_manual_decisions(dataset: Path, tmp_path: Path) -> None:
     check_cases(dataset, tmp_path / "c", FEW, workers=1)
     summary = prepare_cohort(dataset, tmp_path / "c", replace(FEW, include=("s1",), exclude=("s0",)), workers=1)
 
     assert summary.reused == 3
     assert Cohort.open(tmp_path / "c").ids == ("s1",)
-    told = table(tmp_path / "c")
-    assert (told["s0"].accepted, told["s0"].accepted_by_rules) == (False, True)
-    assert (told["s1"].accepted, told["s1"].accepted_by_rules) == (True, False)
+    verdicts = table(tmp_path / "c")
+    assert (verdicts["s0"].accepted, verdicts["s0"].accepted_by_rules) == (False, True)
+    assert (verdicts["s1"].accepted, verdicts["s1"].accepted_by_rules) == (True, False)
 
 
-def test_no_sound_case_is_for_the_user_to_see(dataset: Path, tmp_path: Path) -> None:
+def test_checking_without_an_accepted_case_is_no_error(dataset: Path, tmp_path: Path) -> None:
     assert check_cases(dataset / "s1", tmp_path / "c", FEW, workers=1).accepted == 0
 
 
@@ -69,12 +69,12 @@ def test_another_table_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "quality.csv"
     path.write_text(content)
     if content:
-        with pytest.raises(InputError, match="no table of verdicts"):
+        with pytest.raises(InputError, match="not a table of verdicts"):
             read_quality_table(path)
     else:
         assert read_quality_table(path) == []
 
 
-def test_a_table_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_table_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Check the cases first"):
         read_quality_table(tmp_path / "quality.csv")

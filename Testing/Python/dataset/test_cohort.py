@@ -101,7 +101,7 @@ def test_folders_that_are_no_cohort_or_unfinished_or_damaged_say_so(cohort, tmp_
         (good[:-40], "damaged"),
         (json.dumps(edited), "checksum"),
         (json.dumps({**edited, "version": 99}), "version 99"),
-        ("[]", "not a cohort's"),
+        ("[]", "not the file of a cohort"),
     ):
         path.write_text(broken)
         with pytest.raises(CohortError, match=said):

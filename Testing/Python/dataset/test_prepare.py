@@ -1,3 +1,5 @@
+"""Preparing a cohort: verdicts, resuming after an interruption, and what is never replaced."""
+
 from __future__ import annotations
 
 import csv
@@ -23,7 +25,7 @@ FEW = PrepareOptions(samples_per_shape=500)
 
 @pytest.fixture
 def dataset(tmp_path) -> Path:
-    """Four sound cases of different sizes and rotations, one cut by the border, one unreadable."""
+    """Four valid cases of different sizes and rotations, one cut by the border, and one unreadable."""
     root = tmp_path / "dataset"
     for number, shape in enumerate([(40, 36, 44), (44, 36, 44), (40, 40, 44), (40, 36, 48)]):
         write_case(root / f"s{number}", *two_masks(shape), affine(degrees=3.0 * number))
@@ -39,7 +41,7 @@ def _table(folder: Path) -> dict[str, dict[str, str]]:
         return {row["id"]: row for row in csv.DictReader(stream)}
 
 
-def test_bad_cases_are_told_and_do_not_stop_the_rest(dataset, tmp_path):
+def test_refused_and_unreadable_cases_are_reported_and_do_not_stop_the_others(dataset, tmp_path):
     seen = []
     summary = prepare_cohort(
         dataset, tmp_path / "c", FEW, workers=1, progress=lambda fraction, text: seen.append((fraction, text))
@@ -52,8 +54,8 @@ def test_bad_cases_are_told_and_do_not_stop_the_rest(dataset, tmp_path):
     assert [row["verdict"] for row in table.values()] == ["accepted"] * 4 + ["refused", "unreadable"]
     assert table["s4"]["reasons"] == "cut by the scan's border" and table["s4"]["border_distance_voxels"] == "0"
     assert "trachea.nii.gz" in table["s5"]["error"]
-    told = {case["id"]: case for case in cohort.document["not_accepted"]}
-    assert told["s4"]["reasons"] == ["cut by the scan's border"] and told["s5"]["error"]
+    not_accepted = {case["id"]: case for case in cohort.document["not_accepted"]}
+    assert not_accepted["s4"]["reasons"] == ["cut by the scan's border"] and not_accepted["s5"]["error"]
     fractions = [fraction for fraction, _ in seen]
     assert fractions == sorted(fractions) and fractions[-1] == pytest.approx(1.0)
     cohort.verify()
@@ -82,7 +84,7 @@ def test_the_number_of_workers_changes_nothing(dataset, tmp_path):
     assert _table(one.folder) == _table(two.folder)
 
 
-def test_preparing_again_does_only_what_is_new(dataset, tmp_path):
+def test_another_preparation_processes_only_new_cases(dataset, tmp_path):
     folder = tmp_path / "c"
     assert prepare_cohort(dataset, folder, FEW, workers=1).reused == 0
     before = Cohort.open(folder).checksum
@@ -96,7 +98,7 @@ def test_preparing_again_does_only_what_is_new(dataset, tmp_path):
     assert summary.reused == 4 and Cohort.open(folder).ids[-1] == "s5"
 
 
-def test_lost_or_damaged_parts_are_made_again(dataset, tmp_path):
+def test_missing_or_damaged_files_are_written_again(dataset, tmp_path):
     folder = tmp_path / "c"
     prepare_cohort(dataset, folder, FEW, workers=1)
     before = Cohort.open(folder).checksum
@@ -113,7 +115,7 @@ def test_lost_or_damaged_parts_are_made_again(dataset, tmp_path):
 
 
 @pytest.mark.parametrize("after", [0.2, 0.39, 0.7, 0.99])
-def test_a_stop_at_any_moment_leaves_a_folder_that_goes_on(dataset, tmp_path, after):
+def test_a_stopped_preparation_is_resumed(dataset, tmp_path, after):
     prepare_cohort(dataset, tmp_path / "whole", FEW, workers=1)
     reached = [0.0]
     with pytest.raises(Cancelled):
@@ -132,7 +134,7 @@ def test_a_stop_at_any_moment_leaves_a_folder_that_goes_on(dataset, tmp_path, af
 
 
 @pytest.mark.parametrize("after", [0.1, 0.6])
-def test_a_killed_preparation_goes_on_and_gives_the_same_cohort(dataset, tmp_path, after):
+def test_a_killed_preparation_is_resumed_and_gives_the_same_cohort(dataset, tmp_path, after):
     prepare_cohort(dataset, tmp_path / "whole", FEW, workers=1)
     script = tmp_path / "run.py"
     script.write_text(
@@ -192,7 +194,7 @@ def test_cases_are_included_and_excluded_manually_by_id(dataset, tmp_path):
         prepare_cohort(dataset, folder, PrepareOptions(include=("s0",), exclude=("s0",)), workers=1)
 
 
-def test_another_cohort_is_replaced_only_when_asked(dataset, tmp_path):
+def test_another_cohort_is_replaced_only_with_overwrite(dataset, tmp_path):
     folder = tmp_path / "c"
     prepare_cohort(dataset, folder, FEW, workers=1)
     before = Cohort.open(folder).checksum
@@ -204,7 +206,7 @@ def test_another_cohort_is_replaced_only_when_asked(dataset, tmp_path):
     assert Cohort.open(folder).samples.shape[1] == 300
 
 
-def test_a_folder_with_other_things_is_never_touched(dataset, tmp_path):
+def test_a_folder_with_other_files_is_never_changed(dataset, tmp_path):
     folder = tmp_path / "home"
     folder.mkdir()
     (folder / "thesis.txt").write_text("x")
@@ -221,7 +223,7 @@ def test_a_synthetic_dataset_makes_a_synthetic_cohort(dataset, tmp_path):
     assert Cohort.open(tmp_path / "c").statement == "Not anatomy."
 
 
-def test_without_a_usable_case_the_reasons_are_told(tmp_path):
+def test_without_an_accepted_case_the_reasons_are_reported(tmp_path):
     with pytest.raises(CohortError, match="cut by the scan's border"):
         prepare_cohort(REAL_CASE, tmp_path / "c", FEW, workers=1)
     assert _table(tmp_path / "c")["totalsegmentator_s0327"]["verdict"] == "refused"

@@ -1,5 +1,8 @@
+"""Quality control: reasons to refuse a case, islands, cavities, and manual decisions."""
+
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,14 @@ import pytest
 
 from support.mask_files import affine, two_masks
 from ThyroidSynthLib.dataset.cases import case_from_volumes, find_cases, read_case
-from ThyroidSynthLib.dataset.quality import REASONS, QualityRules, QualityVerdict, apply_manual_decision, check_case
+from ThyroidSynthLib.dataset.quality import (
+    REASONS,
+    CheckedCase,
+    QualityRules,
+    QualityVerdict,
+    apply_manual_decision,
+    check_case,
+)
 from ThyroidSynthLib.geometry.volume import Volume
 
 REAL_CASE = Path(__file__).resolve().parents[2] / "Data" / "totalsegmentator_s0327"
@@ -16,7 +26,7 @@ SPACING = affine()
 RULES = QualityRules()
 
 
-def _verdict(thyroid: np.ndarray, trachea: np.ndarray = TRACHEA, rules: QualityRules = RULES) -> QualityVerdict:
+def _verdict(thyroid: np.ndarray, trachea: np.ndarray = TRACHEA, rules: QualityRules = RULES) -> CheckedCase:
     return check_case(case_from_volumes("c", Volume(thyroid, SPACING), Volume(trachea, SPACING)), rules)
 
 
@@ -25,7 +35,7 @@ def _ball(center: tuple[int, int, int], radius: float) -> np.ndarray:
     return ((k - center[0]) ** 2 + (j - center[1]) ** 2 + (i - center[2]) ** 2 <= radius**2).astype(np.uint8)
 
 
-def test_a_sound_gland_is_accepted_and_measured():
+def test_a_valid_thyroid_is_accepted_and_measured():
     verdict = _verdict(GLAND)
     assert verdict.accepted and verdict.reasons == () and verdict.notes == ()
     assert verdict.measurements.volume_ml == pytest.approx(GLAND.sum() * 1.5**3 / 1000)
@@ -65,7 +75,7 @@ def test_one_mask_given_as_thyroid_and_trachea_is_refused():
     for mask in (GLAND, TRACHEA):
         verdict = _verdict(mask, mask, QualityRules(border_margin_voxels=0))
         assert verdict.reasons == ("thyroid and trachea overlap",)
-        assert any("100% of the thyroid is trachea as well" in note for note in verdict.notes)
+        assert any("100% of the thyroid is trachea, too" in note for note in verdict.notes)
 
 
 def test_a_thyroid_and_a_trachea_that_share_a_border_layer_are_accepted():
@@ -91,7 +101,7 @@ def test_a_slab_of_trachea_far_below_the_gland_is_refused():
     assert any("the trachea ends 95 mm from the thyroid" in note for note in verdict.notes)
 
 
-def test_a_surface_that_does_not_close_is_a_reason(monkeypatch):
+def test_an_open_surface_is_a_reason(monkeypatch):
     from ThyroidSynthLib.dataset import quality
     from ThyroidSynthLib.geometry.isosurface import surface_from_mask
     from ThyroidSynthLib.geometry.surface import Surface
@@ -104,7 +114,7 @@ def test_a_surface_that_does_not_close_is_a_reason(monkeypatch):
     assert _verdict(GLAND).reasons == ("not watertight",)
 
 
-def test_several_reasons_are_all_given():
+def test_all_reasons_are_reported():
     thyroid = np.zeros_like(GLAND)
     thyroid[0, 0, 0] = 1
     assert _verdict(thyroid, TRACHEA * 0).reasons == (
@@ -115,12 +125,12 @@ def test_several_reasons_are_all_given():
 
 
 def _in_long_scan(mask: np.ndarray) -> np.ndarray:
-    """Put a mask into a scan that reaches 150 mm further up."""
+    """Return a mask in a scan that reaches 150 mm further up."""
     return np.pad(mask, ((0, 100), (0, 0), (0, 0)))
 
 
 def _box(volume_ml: float, k: int) -> np.ndarray:
-    """A compact island of a volume at a height of the long scan, as a mask."""
+    """Return the mask of a compact island of this volume in slice `k` of the long scan."""
     voxels = round(volume_ml * 1000 / 1.5**3)
     island = np.zeros_like(_in_long_scan(GLAND))
     side = int(np.ceil(voxels ** (1 / 3)))
@@ -176,7 +186,7 @@ def test_a_second_lobe_beside_the_trachea_is_kept_large_or_small(radius: float, 
 
 
 def test_a_large_component_far_away_is_kept_and_refused():
-    """Nobody can tell which of the two is the gland."""
+    """Either of the two may be the thyroid."""
     far = np.roll(_in_long_scan(GLAND), 90, axis=0)
     far[:, :, 20:] = 0
     verdict = check_case(
@@ -188,16 +198,16 @@ def test_a_large_component_far_away_is_kept_and_refused():
 
 
 def test_tiny_islands_are_removed_and_counted_even_at_the_border():
-    specked = GLAND.copy()
-    specked[0, 0, 0] = specked[39, 35, 10:12] = 1
-    verdict = _verdict(specked)
+    with_islands = GLAND.copy()
+    with_islands[0, 0, 0] = with_islands[39, 35, 10:12] = 1
+    verdict = _verdict(with_islands)
     assert verdict.accepted
     assert (verdict.measurements.islands_removed, verdict.measurements.island_voxels) == (2, 3)
     assert verdict.cleaned.thyroid.array.sum() == GLAND.sum()
     assert any("2 islands of the thyroid removed" in note for note in verdict.notes)
 
 
-def test_a_component_that_is_a_fair_share_of_a_small_gland_is_no_island():
+def test_a_considerable_part_of_a_small_thyroid_is_no_island():
     small = _ball((20, 10, 12), 3) | _ball((20, 10, 32), 4)
     small[30, 10, 20:24] = 1
     verdict = _verdict(small)
@@ -205,7 +215,7 @@ def test_a_component_that_is_a_fair_share_of_a_small_gland_is_no_island():
     assert "too many components" in verdict.reasons
 
 
-def test_tiny_cavities_are_filled_and_counted_and_do_not_refuse():
+def test_tiny_cavities_are_filled_and_counted_and_no_reason():
     cavity = GLAND.copy()
     cavity[20, 18, 32] = 0
     verdict = _verdict(cavity)
@@ -213,35 +223,34 @@ def test_tiny_cavities_are_filled_and_counted_and_do_not_refuse():
     assert verdict.cleaned.thyroid.array.sum() == GLAND.sum()
 
 
-def test_the_border_margin_is_a_rule():
+def test_the_border_margin_can_be_changed():
     assert _verdict(GLAND[9:]).measurements.border_distance_voxels == 1
     assert _verdict(GLAND[9:], TRACHEA[9:]).accepted
     assert not _verdict(GLAND[9:], TRACHEA[9:], QualityRules(border_margin_voxels=3)).accepted
 
 
-def test_a_user_can_overrule_but_the_reasons_stay():
+def test_a_manual_decision_keeps_the_reasons():
     refused = _verdict(GLAND[10:], TRACHEA[10:])
-    accepted = apply_manual_decision(refused, include=True)
-    assert accepted.accepted and accepted.manual_decision == "included"
-    assert accepted.reasons == ("cut by the scan's border",)
-    rejected = apply_manual_decision(_verdict(GLAND), include=False)
-    assert not rejected.accepted and rejected.manual_decision == "excluded"
+    included = apply_manual_decision(refused, include=True)
+    assert included.accepted and included.manual_decision == "included"
+    assert included.reasons == ("cut by the scan's border",)
+    excluded = apply_manual_decision(_verdict(GLAND), include=False)
+    assert not excluded.accepted and excluded.manual_decision == "excluded"
     assert apply_manual_decision(refused, include=False) == refused
 
 
-def test_nothing_to_learn_from_cannot_be_accepted():
+def test_a_case_without_a_trachea_cannot_be_included():
     verdict = apply_manual_decision(_verdict(GLAND, TRACHEA * 0), include=True)
     assert not verdict.accepted and verdict.manual_decision == ""
-    assert "nothing to learn from" in verdict.notes[-1]
+    assert "cannot be included manually" in verdict.notes[-1]
 
 
-def test_a_verdict_comes_back_from_json():
-    verdict = apply_manual_decision(_verdict(GLAND[10:], TRACHEA[10:]), include=True)
-    back = QualityVerdict.from_json(verdict.to_json())
-    assert back.to_json() == verdict.to_json() and back.measurements == verdict.measurements
+def test_a_verdict_is_restored_from_json():
+    verdict = apply_manual_decision(_verdict(GLAND[10:], TRACHEA[10:]).verdict(), include=True)
+    assert QualityVerdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
 
 
-def test_the_real_case_is_refused_because_the_scan_cuts_it_yet_has_a_surface():
+def test_the_real_case_is_cut_by_the_scan_but_has_a_surface():
     verdict = check_case(read_case(find_cases(REAL_CASE)[0]))
     assert verdict.reasons == ("cut by the scan's border",)
     assert verdict.surface_ras.volume / 1000 == pytest.approx(38.36, rel=0.01)

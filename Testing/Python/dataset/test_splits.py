@@ -45,7 +45,7 @@ def test_shares_are_rounded_and_ones_too_small_or_too_large_refused() -> None:
     with pytest.raises(InputError, match="less than half a case"):
         held_out_count(0.1, 4)
     for wanted in (9.0, 0.99, 12.0):
-        with pytest.raises(InputError, match="are left to learn from"):
+        with pytest.raises(InputError, match="are left for training"):
             held_out_count(wanted, 10)
 
 
@@ -76,7 +76,7 @@ def test_chosen_ids_are_held_out_as_they_are() -> None:
     assert hold_out(cohort, ("s0004", "s0001")) == ("s0001", "s0004")
     with pytest.raises(CohortError, match="no case s9"):
         hold_out(cohort, ("s9", "s0001"))
-    with pytest.raises(InputError, match="are left to learn from"):
+    with pytest.raises(InputError, match="are left for training"):
         hold_out(cohort, cohort.ids)
 
 
@@ -97,5 +97,5 @@ def test_impossible_numbers_of_folds_are_refused(count: int) -> None:
 
 
 def test_folds_that_leave_too_little_are_refused() -> None:
-    with pytest.raises(InputError, match="are left to learn from"):
+    with pytest.raises(InputError, match="are left for training"):
         folds_of(cases(3), 2)

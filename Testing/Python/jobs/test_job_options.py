@@ -134,7 +134,7 @@ def test_both_command_lines_refuse_a_wrong_number_of_held_out_cases(parse, cohor
 
 
 def test_too_few_training_cases_are_refused_before_a_folder_is_made(cohort: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="are left to learn from"):
+    with pytest.raises(InputError, match="are left for training"):
         job_for(tmp_path / "job", JobOptions(input=cohort, held_out=1.0))
     assert not (tmp_path / "job").exists()
 

@@ -1,4 +1,4 @@
-"""Finding cases: what a path holds, and which files make up each case."""
+"""Find the cases at a path, and the files of each."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
 
 SYNTHETIC_MARK = "SYNTHETIC.txt"
-"""A file of this name in a dataset's folder says that its cases are software input, not anatomy."""
+"""A file of this name in the folder of a dataset states that its cases are synthetic."""
 
 
 @dataclass(frozen=True)
 class CaseSource:
-    """The files of one case; none is opened before `cases.read_case`.
+    """The files of one case, which are read by `cases.read_case`.
 
     Attributes
     ----------
     id : str
-        Name of the case: its folder's, or its file's without the suffix.
+        Name of its folder, or of its file without the suffix.
     kind : {"masks", "labels", "segmentation", "dicom"}
-        One file per structure; one multi-label NIfTI; one Slicer segmentation; one DICOM SEG.
+        One file per structure; one multi-label NIfTI file; one Slicer segmentation; one DICOM SEG.
     thyroid_path, trachea_path : Path, optional
-        The mask files, for "masks"; None where there is none.
+        The mask files of "masks"; None for a missing one.
     labels_path : Path, optional
-        The file, for the other kinds.
+        The file of the other kinds.
     ct_path : Path, optional
-        The CT beside them.
+        The CT in the same folder.
     class_map : str, optional
         Key of `labels.CLASS_MAPS`, for "labels" without names.
     """
@@ -54,7 +54,7 @@ class CaseSource:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files the masks are read from."""
+        """The files from which the masks are read."""
         return tuple(path for path in (self.thyroid_path, self.trachea_path, self.labels_path) if path is not None)
 
 
@@ -65,16 +65,16 @@ def find_cases(
     thyroid: Path | str | None = None,
     trachea: Path | str | None = None,
 ) -> list[CaseSource]:
-    """Find the cases a path holds.
+    """Find the cases at a path.
 
     Parameters
     ----------
     path : path-like, optional
-        A TotalSegmentator training dataset or one case of it; an output folder of a TotalSegmentator
-        run or a folder of such; a multi-label NIfTI (``--ml``), a Slicer segmentation (``.seg.nrrd``),
-        a DICOM SEG, or a folder of such files.
+        A TotalSegmentator training dataset or one of its cases; an output folder of TotalSegmentator or a
+        folder of such folders; a multi-label NIfTI file (``--ml``), a Slicer segmentation
+        (``.seg.nrrd``), a DICOM SEG, or a folder of such files.
     class_map : str, optional
-        Whose label numbers a multi-label NIfTI without names holds ("total-v2").
+        Class map of multi-label NIfTI files without names ("total-v2").
     thyroid, trachea : path-like, optional
         Two mask files, instead of `path`.
 
@@ -86,22 +86,22 @@ def find_cases(
     Raises
     ------
     InputError
-        There is nothing of the kind at `path`, or the parameters contradict each other.
+        There is no case, or the parameters contradict each other.
     """
     if class_map is not None:
         checked_class_map(class_map)
     if path is None:
         if class_map is not None:
             raise InputError(
-                f"The class map {class_map} says what the labels of multi-label files mean, and two mask files have "
-                "none. Leave the class map out, or give a multi-label file."
+                f"The class map {class_map} is for multi-label files, not for two mask files. "
+                "Omit it, or give a multi-label file."
             )
         if thyroid is None or trachea is None:
             raise InputError("Give a folder or file with cases, or both a thyroid mask and a trachea mask.")
         return [_of_two_masks(Path(thyroid).absolute(), Path(trachea).absolute())]
     if thyroid is not None or trachea is not None:
         raise InputError("Give either a folder or file with cases, or two mask files, not both.")
-    # Written out, because the case in a folder given as "." is named after it; links keep their names.
+    # The absolute path names the case if the folder is given as "."; symbolic links keep their names.
     path = Path(path).resolve() if ".." in Path(path).parts else Path(path).absolute()
     if path.is_file():
         return [_of_file(path, class_map)]
@@ -113,18 +113,18 @@ def find_cases(
         raise InputError(
             f"{path} holds no cases. Expected a TotalSegmentator dataset (folders with 'segmentations'), output "
             "folders with thyroid_gland.nii.gz and trachea.nii.gz, multi-label NIfTI files with label names, "
-            ".seg.nrrd files or DICOM SEG. For label files without names say the class map (total-v2)."
+            ".seg.nrrd files or DICOM SEG. For label files without names give the class map (total-v2)."
         )
     return found
 
 
 def synthetic_statement(path: Path | str) -> str | None:
-    """Give what the dataset at or above `path` says of being synthetic, None for real data.
+    """Return the statement of a synthetic dataset at or above `path`, None for real data.
 
-    Of the mark's text the first paragraph is taken.
+    The statement is the first paragraph of its file `SYNTHETIC_MARK`.
     """
     start = Path(path).resolve()
-    # A case may be given by itself: its dataset is one folder up, its mask files' two.
+    # The dataset may be the parent of a given case, or the third parent of a given mask file.
     for folder in (start, *start.parents)[:4]:
         mark = folder / SYNTHETIC_MARK
         if mark.is_file():
@@ -157,29 +157,28 @@ def _of_file(path: Path, class_map: str | None) -> CaseSource:
     named = bool(names_in_extensions(read_header(path).extensions))
     if not named and class_map is None:
         raise InputError(
-            f"{path} holds no label names. If it is the mask of one structure give a thyroid and a trachea "
-            "mask; if "
-            "it is a multi-label map of TotalSegmentator v2 ('total') say the class map (total-v2)."
+            f"{path} holds no label names. If it is the mask of one structure, give a thyroid and a trachea mask. "
+            "If it is a multi-label map of TotalSegmentator v2 ('total'), give the class map (total-v2)."
         )
     return CaseSource(stem_of(path), "labels", labels_path=path, class_map=class_map)
 
 
 def _of_folder(folder: Path) -> CaseSource | None:
-    """See a folder as one case: of the training dataset, of a TotalSegmentator run, or with one DICOM SEG."""
+    """Return the case of a folder of the training dataset, of a TotalSegmentator run, or with one DICOM SEG."""
     inside = folder / "segmentations"
-    ct_path = folder / "ct.nii.gz"
-    ct_path = ct_path if ct_path.is_file() else None
-    where = inside if inside.is_dir() else folder
-    thyroid, trachea = (_mask_file(where, structure) for structure in (THYROID, TRACHEA))
-    if where is folder and thyroid is None and trachea is None:
+    ct = folder / "ct.nii.gz"
+    masks = inside if inside.is_dir() else folder
+    thyroid, trachea = (_mask_file(masks, structure) for structure in (THYROID, TRACHEA))
+    if masks is folder and thyroid is None and trachea is None:
         found = [path for path in sorted(folder.iterdir()) if _is_loose_dicom_seg(path)]
         return CaseSource(folder.name, "dicom", labels_path=found[0]) if len(found) == 1 else None
-    # A dataset's case without the two files is still a case: quality control names what it lacks.
+    # A case without the two files is kept, so that quality control reports what is missing.
+    ct_path = ct if ct.is_file() else None
     return CaseSource(folder.name, "masks", thyroid_path=thyroid, trachea_path=trachea, ct_path=ct_path)
 
 
 def _mask_file(folder: Path, structure: Structure) -> Path | None:
-    """Find a structure's mask, under TotalSegmentator's own name first."""
+    """Find the mask file of a structure, preferring TotalSegmentator's own name."""
     for suffix in (".nii.gz", ".nii"):
         if (usual := folder / f"{structure.name}{suffix}").is_file():
             return usual
@@ -204,7 +203,7 @@ def _of_children(folder: Path, class_map: str | None) -> list[CaseSource]:
 
 
 def _of_loose_file(path: Path, class_map: str | None) -> CaseSource | None:
-    """See a file among others as a case only when it surely is one: CTs may lie beside it."""
+    """Return the case of a file in a folder, if it certainly is one: the folder may also hold CTs."""
     if is_segmentation_file(path) or _is_loose_dicom_seg(path):
         return _of_file(path, class_map)
     if not is_nifti(path) or normalised(stem_of(path)) == "ct":
@@ -212,15 +211,15 @@ def _of_loose_file(path: Path, class_map: str | None) -> CaseSource | None:
     try:
         named = bool(names_in_extensions(read_header(path).extensions))
     except InputError:
-        named = True  # Reading the case will say what is wrong with it; leaving it out would hide it.
+        named = True  # Kept, so that reading the case reports the error.
     if not named and class_map is None:
         return None
     return CaseSource(stem_of(path), "labels", labels_path=path, class_map=class_map)
 
 
 def _is_loose_dicom_seg(path: Path) -> bool:
-    """Look into a file among others only where its name may be DICOM's: with its suffix, or without one."""
+    """Check whether a file is a DICOM SEG; files whose names are not those of DICOM files are not opened."""
     suffix = path.suffix.lower()
-    # Names made of identifiers (1.2.840.…) end in a number after a dot.
+    # DICOM files are often named by an identifier (1.2.840.…), which ends in a number.
     may_be = suffix in ("", ".dcm", ".dicom") or suffix[1:].isdigit()
     return may_be and path.is_file() and is_dicom_seg(path)

@@ -1,4 +1,4 @@
-"""One patient's thyroid and trachea, read from whatever TotalSegmentator or Slicer left on the disk."""
+"""A case: the thyroid and trachea of one patient, read from files of TotalSegmentator, Slicer or DICOM."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from .case_sources import CaseSource, find_cases
 __all__ = ["Case", "CaseSource", "case_from_volumes", "find_cases", "read_case"]
 
 SAME_PLACE_VOXELS = 0.1
-"""Two headers of one grid may place it this far apart (rounding); more and one of them is wrong."""
+"""Largest distance, due to rounding, between two copies of one grid; at a larger one a header is wrong."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One patient's thyroid and trachea.
+    """The thyroid and trachea of one patient.
 
     Attributes
     ----------
     id : str
-        Names the case within its cohort.
+        Name of the case, unique in its cohort.
     thyroid_mask, trachea_mask : Mask
-        What was segmented, in `ras_mm`; empty where a structure is missing.
+        The segmentations; empty where a structure is missing.
     ct_path : Path, optional
-        The CT they were segmented on, where there is one.
+        The CT, if there is one.
     notes : tuple of str
-        What a user should know about how the case was read.
+        Remarks about the files, for the user.
     """
 
     id: str
@@ -56,42 +56,42 @@ class Case:
 
     @property
     def thyroid(self) -> Volume:
-        """The thyroid's voxels, cut to the box they fill."""
+        """The thyroid's voxels, cropped."""
         return self.thyroid_mask.volume
 
     @property
     def trachea(self) -> Volume:
-        """The trachea's voxels, cut to the box they fill."""
+        """The trachea's voxels, cropped."""
         return self.trachea_mask.volume
 
     def placement(self, alignment: str = ALIGNMENTS[0]) -> Placement:
-        """Give the trachea frame of this patient, in one of the `ALIGNMENTS`.
+        """Return the trachea frame of this patient, in one of the `ALIGNMENTS`.
 
         Raises
         ------
         InputError
-            There is no trachea, or the alignment needs a thyroid and there is none.
+            There is no trachea, or no thyroid although the alignment needs one.
         """
         if self.trachea_mask.is_empty:
-            raise InputError(f"Case {self.id} has no trachea, on which every shape is centred. Segment it first.")
+            raise InputError(f"Case {self.id} has no trachea, the origin of the trachea frame. Segment it first.")
         thyroid = None if self.thyroid_mask.is_empty else self.thyroid
         return Placement.of_patient(alignment, self.trachea, thyroid)
 
 
 def read_case(source: CaseSource) -> Case:
-    """Read a case's masks into patient space.
+    """Read the masks of a case.
 
-    A structure that is not there makes an empty mask and a note, not an error: quality control says
-    what becomes of the case.
+    A missing structure gives an empty mask and a note instead of an error, because quality control decides
+    about such a case.
 
     Raises
     ------
     InputError
-        A file cannot be read, is not what it should be, or thyroid and trachea do not fit together.
+        A file cannot be read or is of the wrong kind, or thyroid and trachea do not lie together.
     """
     notes: list[str] = []
-    if source.kind == "masks":
-        found = {}
+    found: dict[Structure, Mask] = {}
+    if source.labels_path is None:
         for structure, path in ((THYROID, source.thyroid_path), (TRACHEA, source.trachea_path)):
             if path is not None:
                 found[structure] = read_mask(path)
@@ -99,7 +99,7 @@ def read_case(source: CaseSource) -> Case:
         header = read_header(source.labels_path)
         names = names_in_extensions(header.extensions)
         labels = labels_of_structures(source.labels_path, names, source.class_map)
-        found = read_labels(source.labels_path, {s: label for s, label in labels.items() if label is not None})
+        found |= read_labels(source.labels_path, {s: label for s, label in labels.items() if label is not None})
     elif source.kind == "dicom":
         found, remarks = read_dicom_seg(source.labels_path)
         notes += remarks
@@ -112,24 +112,24 @@ def read_case(source: CaseSource) -> Case:
 
 
 def case_from_volumes(case_id: str, thyroid: Volume, trachea: Volume, *, ct_path: Path | None = None) -> Case:
-    """Make a case of two masks in memory, each spanning the whole scan (non-zero inside)."""
+    """Return the case of two masks in memory, each on the grid of the whole scan (non-zero inside)."""
     return Case(case_id, mask_in_scan(thyroid), mask_in_scan(trachea), ct_path)
 
 
 def _or_empty(found: dict[Structure, Mask], structure: Structure) -> Mask:
     if structure in found:
         return found[structure]
-    # Borrow the other structure's place: an empty mask still lies in the same scan.
+    # The empty mask gets the scan of the other structure.
     other = next(iter(found.values()), None)
     scan = other.scan if other is not None else Grid((1, 1, 1), np.eye(4))
     return mask_in_scan(Volume(np.zeros((1, 1, 1), dtype=np.uint8), scan.ijk_to_ras), scan)
 
 
 def _check_together(source: CaseSource, thyroid: Mask, trachea: Mask) -> list[str]:
-    """Refuse two masks of which one's header must be wrong; say so when they only lie on other grids.
+    """Check that two mask files belong together; return a note if they lie on different grids.
 
-    Where a mask lies in the patient is all that counts here, so two grids are as good as one. Yet
-    two files of the same shape that lie apart were one grid before a program lost the geometry of one.
+    Different grids are allowed, because masks are placed by their positions in the patient. But two files
+    of the same shape were one grid, so a distance between them means that a program lost the geometry of one.
     """
     if source.kind != "masks" or thyroid.is_empty or trachea.is_empty:
         return []
@@ -138,8 +138,7 @@ def _check_together(source: CaseSource, thyroid: Mask, trachea: Mask) -> list[st
         apart = thyroid.scan.corner_distance_mm(trachea.scan)
         if apart > SAME_PLACE_VOXELS * thyroid.volume.spacing_mm.min():
             raise InputError(
-                f"{files} have the same size but lie up to {apart:.2f} mm apart, so the geometry of one is "
-                "wrong. "
+                f"{files} have the same size but lie up to {apart:.2f} mm apart, so the geometry of one is wrong. "
                 "Export both again from the same segmentation."
             )
         return []
@@ -149,4 +148,4 @@ def _check_together(source: CaseSource, thyroid: Mask, trachea: Mask) -> list[st
         raise InputError(
             f"{files} lie {gap:.0f} mm apart in space. Check that they belong to one patient and one scan."
         )
-    return ["thyroid and trachea lie on different grids; each was placed by its own geometry"]
+    return ["thyroid and trachea lie on different grids; each is placed by its own geometry"]

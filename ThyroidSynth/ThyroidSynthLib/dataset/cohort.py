@@ -1,13 +1,14 @@
-"""A prepared cohort: measured, centred shapes and their SDF samples, opened in no memory to speak of.
+"""A prepared cohort: shapes with their features, and SDF samples that stay on the disk.
 
 A cohort folder holds::
 
     cohort.json     frame, and per case id, features, placement, quality and checksums; written last
     samples.npy     float32 (n, samples per shape, 4): x, y, z and SDF in `unit`, negative inside
-    surfaces/       one PLY per shape, in `trachea_mm`
-    quality.csv     the verdict on every case, also on those refused
-    cases/          what was found per case, so that preparing again does only what is new
-    prepare.json    what the folder is prepared from and how
+    samples.rows    checksums of the samples, from which an interrupted preparation is resumed
+    surfaces/       one PLY file per shape, in `trachea_mm`
+    quality.csv     the verdict on every case, accepted or not
+    cases/          one record per case, so that another preparation processes only new cases
+    prepare.json    source and options of the preparation
 """
 
 from __future__ import annotations
@@ -42,29 +43,29 @@ _CHECKED_OF_CASE = ("id", "features", "trachea_to_ras", "surface_sha256", "sampl
 
 @dataclass(frozen=True)
 class Cohort:
-    """Prepared shapes. Row i of everything belongs to ``ids[i]``.
+    """Prepared shapes. Row i of every array belongs to the case ``ids[i]``.
 
     Attributes
     ----------
     folder : Path
-        Where it lies.
+        The cohort folder.
     ids : tuple of str
-        The cases, sorted.
+        Ids of the cases, sorted.
     features : ndarray, shape (n, 3)
-        In the order of `FEATURE_NAMES`.
+        Features in the order of `FEATURE_NAMES`.
     frame : Frame
-        The cohort's `unit` frame, with the box in `trachea_mm` that holds every surface.
+        The `unit` frame of the cohort.
     samples : memmap or RowView of float32, shape (n, samples per shape, 4)
         x, y, z and signed distance in `unit`, negative inside; read-only, on the disk.
     checksum : str
-        SHA-256 over what the cohort is: ids, features, frame and the checksums of surfaces and samples.
-        The same cases prepared the same way have it wherever they lie.
+        SHA-256 of ids, features, frame and the checksums of surfaces and samples. It does not depend on
+        where and when the cohort was prepared.
     synthetic : bool
         Whether the cases are software input, not anatomy.
     document : dict
-        All of ``cohort.json``; of a part, with its own cases only.
+        Content of ``cohort.json``; that of a part has only its own cases.
     whole : Cohort, optional
-        What this is a part of, see `part`; None for a cohort as it was prepared.
+        The cohort of which this is a part, see `part`; None for a complete one.
     """
 
     folder: Path
@@ -88,14 +89,14 @@ class Cohort:
         """
         folder = Path(folder)
         if not folder.is_dir():
-            raise CohortError(f"{folder} does not exist. Make it with 'thyroidsynth prepare', or check the path.")
+            raise CohortError(f"{folder} does not exist. Check the path, or make a cohort with 'thyroidsynth prepare'.")
         path = folder / COHORT_FILE
         if not path.is_file():
             begun = (folder / "prepare.json").is_file() or (folder / SAMPLES_FILE).is_file()
             raise CohortError(
-                f"The preparation of {folder} was not finished. Prepare it again; it goes on where it was."
+                f"The preparation of {folder} was not finished. Prepare it again to resume."
                 if begun
-                else f"{folder} is not a cohort (it has no {COHORT_FILE}). Make one with 'thyroidsynth prepare'."
+                else f"{folder} is not a cohort (it has no {COHORT_FILE}). Prepare one with 'thyroidsynth prepare'."
             )
         try:
             document = read_json(path)
@@ -105,47 +106,47 @@ class Cohort:
 
     @property
     def statement(self) -> str:
-        """What its source says of being synthetic; empty for real data."""
+        """Statement of a synthetic dataset about itself; empty for real data."""
         return self.document.get("statement", "")
 
     @property
     def held_out(self) -> tuple[str, ...]:
-        """The cases of the whole that this part has not; none where this is the whole."""
+        """Ids of the cases of the whole cohort that are not in this part; none for a complete cohort."""
         if self.whole is None:
             return ()
         own = set(self.ids)
         return tuple(case_id for case_id in self.whole.ids if case_id not in own)
 
     def part(self, ids: Iterable[str]) -> Cohort:
-        """Give this cohort with some of its cases, such as those to learn from; the others are held out.
+        """Return a part of this cohort, such as its training cases; the others are held out.
 
-        Frame and files stay the whole's, and the samples are looked at where they lie, so a part of a
-        cohort of any size costs next to nothing. A part has a checksum of its own, that of its cases.
+        The part uses the frame and the files of the whole cohort and copies no samples. It has a checksum
+        of its own.
 
         Parameters
         ----------
         ids : iterable of str
-            The cases, in any order; their rows stay in the cohort's order. With all of them the part is
-            the cohort itself.
+            The cases, in any order; the order of the rows is that of the cohort. With all of them the
+            cohort itself is returned.
 
         Raises
         ------
         CohortError
-            There is none, or one is not in the cohort.
+            There is no id, or one is not in the cohort.
         """
-        wanted = set(ids)
-        unknown = sorted(wanted.difference(self.ids))
+        chosen = set(ids)
+        unknown = sorted(chosen.difference(self.ids))
         if unknown:
             named = ", ".join(unknown[:3]) + (", …" if len(unknown) > 3 else "")
             raise CohortError(
                 f"{self.folder} has no case {named}. Its {len(self.ids)} cases are in {self.folder / COHORT_FILE}."
             )
-        if not wanted:
+        if not chosen:
             raise CohortError(f"No case of {self.folder} is left. Hold out fewer of its {len(self.ids)} cases.")
-        if len(wanted) == len(self.ids):
+        if len(chosen) == len(self.ids):
             return self
         whole = self.whole or self
-        rows = np.array([row for row, case_id in enumerate(whole.ids) if case_id in wanted])
+        rows = np.array([row for row, case_id in enumerate(whole.ids) if case_id in chosen])
         document = {**whole.document, "cases": [whole.document["cases"][row] for row in rows]}
         document["checksum"] = cohort_checksum(document)
         return replace(
@@ -159,12 +160,12 @@ class Cohort:
         )
 
     def index(self, case_id: str) -> int:
-        """Give the row of a case.
+        """Return the row of a case.
 
         Raises
         ------
         CohortError
-            It is not in the cohort.
+            The case is not in the cohort.
         """
         try:
             return self.ids.index(case_id)
@@ -184,16 +185,16 @@ class Cohort:
         try:
             return read_ply(self.folder / self.document["cases"][self.index(case_id)]["surface"])
         except InputError as error:
-            raise CohortError(f"{error} Prepare the cohort again: only what is missing is made anew.") from error
+            raise CohortError(f"{error} Prepare the cohort again; only missing files are written again.") from error
 
     def placement(self, case_id: str) -> Placement:
-        """Give where the trachea frame lies in a case's patient."""
-        return Placement(self.document["cases"][self.index(case_id)]["trachea_to_ras"])
+        """Return the placement of the trachea frame in the patient of a case."""
+        return Placement(np.array(self.document["cases"][self.index(case_id)]["trachea_to_ras"]))
 
     def provenance(self) -> dict[str, Any]:
-        """Describe the cohort for a model file or a report, which travel: no paths of this machine.
+        """Describe the cohort for a model file or a report, without paths of this computer.
 
-        A part also says what it is a part of, and which cases of that it has not.
+        A part also names the whole cohort and the held-out cases.
         """
         described = {
             "checksum": self.checksum,
@@ -212,7 +213,7 @@ class Cohort:
         }
 
     def verify(self) -> None:
-        """Read every surface and sample and compare them with their checksums.
+        """Compare all surfaces and samples with their checksums.
 
         Raises
         ------
@@ -222,27 +223,27 @@ class Cohort:
         for row, case in enumerate(self.document["cases"]):
             surface = self.folder / case["surface"]
             if not surface.is_file() or sha256_of(surface) != case["surface_sha256"]:
-                raise _damaged(surface, "it is not what was prepared")
+                raise _damaged(surface, "its checksum differs")
             if sample_checksum(self.samples[row]) != case["samples_sha256"]:
-                raise _damaged(self.folder / SAMPLES_FILE, f"the samples of {case['id']} are not what was prepared")
+                raise _damaged(self.folder / SAMPLES_FILE, f"the checksum of the samples of {case['id']} differs")
 
 
 def cohort_checksum(document: dict[str, Any]) -> str:
-    """Sum up what a cohort is, leaving out where and when it was made."""
+    """Return the checksum of a cohort, which does not depend on where and when it was prepared."""
     content = {name: document[name] for name in _CHECKED}
     content["cases"] = [{name: case[name] for name in _CHECKED_OF_CASE} for case in document["cases"]]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def sample_checksum(row: np.ndarray) -> str:
-    """Give the checksum of one shape's samples."""
-    return hashlib.sha256(np.ascontiguousarray(row, dtype="<f4")).hexdigest()
+    """Return the checksum of the samples of a shape."""
+    return hashlib.sha256(np.ascontiguousarray(row, dtype="<f4").tobytes()).hexdigest()
 
 
 def _cohort_of(folder: Path, document: Any) -> Cohort:
     path = folder / COHORT_FILE
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise CohortError(f"{path} is not a cohort's. Choose a folder made with 'thyroidsynth prepare'.")
+        raise CohortError(f"{path} is not the file of a cohort. Choose a folder made with 'thyroidsynth prepare'.")
     if document.get("version") != FORMAT_VERSION:
         raise CohortError(
             f"{path} has format version {document.get('version')}, and this version of ThyroidSynth reads "
@@ -259,7 +260,7 @@ def _cohort_of(folder: Path, document: Any) -> Cohort:
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     if tuple(names) != FEATURE_NAMES or not cases:
-        raise _damaged(path, "it has no cases or other features")
+        raise _damaged(path, "it has no cases, or features of another version")
     samples_path = folder / SAMPLES_FILE
     try:
         samples = np.load(samples_path, mmap_mode="r", allow_pickle=False)
@@ -271,4 +272,4 @@ def _cohort_of(folder: Path, document: Any) -> Cohort:
 
 
 def _damaged(path: Path, what: str) -> CohortError:
-    return CohortError(f"{path} is damaged ({what}). Prepare the cohort again: only what is missing is made anew.")
+    return CohortError(f"{path} is damaged ({what}). Prepare the cohort again; only missing files are written again.")

@@ -1,13 +1,13 @@
-"""The second half of preparation: one frame for all shapes, then the samples of each in it.
+"""Write a cohort: store the shapes, derive their common frame, and draw their samples in it.
 
-The frame needs the extents of every shape, so no shape can be sampled before all are measured.
+The frame depends on the extents of all shapes, so all are measured before the first is sampled.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -41,52 +41,59 @@ SAMPLES_PER_SHAPE = 50_000
 
 
 @dataclass(frozen=True)
+class StoredShape:
+    """A shape whose surface is stored in a cohort folder.
+
+    Attributes
+    ----------
+    features : dict of str to float
+        Features by name.
+    trachea_to_ras : list
+        `Placement.trachea_to_ras` of its patient as nested lists.
+    box_mm : list
+        Lower and upper corner of the surface's bounding box in `trachea_mm`.
+    surface, surface_sha256 : str
+        Surface file, relative to the cohort folder, and its checksum.
+    """
+
+    features: dict[str, float]
+    trachea_to_ras: list[list[float]]
+    box_mm: list[list[float]]
+    surface: str
+    surface_sha256: str
+
+
+@dataclass(frozen=True)
 class Member:
-    """A shape that goes into a cohort.
+    """A shape that belongs to a cohort.
 
     Attributes
     ----------
     id : str
-        Its case.
-    features : dict of str to float
-        By name.
-    placement : Placement
-        The trachea frame in its patient.
-    lower_mm, upper_mm : tuple of float
-        Box of its surface in `trachea_mm`.
-    surface : str
-        Its surface file, relative to the cohort folder.
-    surface_sha256 : str
-        Checksum of that file.
+        Id of its case.
+    shape : StoredShape
+        The shape.
     details : dict
-        What else ``cohort.json`` says of the case (source, quality).
+        Further entries of the case in ``cohort.json`` (source, quality).
     """
 
     id: str
-    features: dict[str, float]
-    placement: Placement
-    lower_mm: tuple[float, ...]
-    upper_mm: tuple[float, ...]
-    surface: str
-    surface_sha256: str
+    shape: StoredShape
     details: dict[str, Any]
 
 
-def store_surface(folder: Path, case_id: str, surface: Surface) -> tuple[Surface, str, str]:
-    """Store a surface (`trachea_mm`) in a cohort folder.
-
-    Returns
-    -------
-    Surface
-        As it will be read again, in single precision.
-    str
-        File name relative to the folder.
-    str
-        SHA-256 of the file.
-    """
+def store_shape(folder: Path, case_id: str, surface: Surface, placement: Placement) -> StoredShape:
+    """Store a surface (`trachea_mm`) in a cohort folder and measure it as it will be read again."""
     name = f"{SURFACES_FOLDER}/{case_id}.ply"
     write_ply(surface, folder / name, comment="thyroid surface in mm, in the trachea frame of cohort.json")
-    return surface.moved(surface.vertices.astype(np.float32)), name, sha256_of(folder / name)
+    stored = surface.moved(surface.vertices.astype(np.float32))
+    return StoredShape(
+        features=measure_features(stored).as_dict(),
+        trachea_to_ras=placement.trachea_to_ras.tolist(),
+        box_mm=[corner.tolist() for corner in stored.bounds],
+        surface=name,
+        surface_sha256=sha256_of(folder / name),
+    )
 
 
 def write_cohort(
@@ -98,15 +105,17 @@ def write_cohort(
     seed: int = 0,
     synthetic: bool = False,
     alignment: str = ALIGNMENTS[0],
-    about: dict[str, Any] | None = None,
+    statement: str = "",
+    source: str = "",
+    entries: dict[str, Any] | None = None,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Cohort:
-    """Make the frame, draw the samples and write ``cohort.json`` last.
+    """Derive the frame, draw the samples, and write ``cohort.json`` last.
 
-    Rows that are already as they would become are left as they are, so that a preparation that was
-    killed, or a cohort that grew, costs only what is missing. The samples of a shape depend on the
-    seed, its id, its surface and the frame, not on the number of workers or on other cases' order.
+    Rows of samples that exist already are kept, so that after an interruption, or when cases are added,
+    only the missing ones are drawn. The samples of a shape depend on the seed, its id, its surface and the
+    frame, not on the number of workers or the order of the cases.
 
     Parameters
     ----------
@@ -115,34 +124,37 @@ def write_cohort(
     members : sequence of Member
         At least one; ids unique.
     workers : Workers
-        Who draws the samples.
+        Worker processes that draw the samples.
+    synthetic : bool
+        Whether the shapes are not those of real patients.
     alignment : str
-        How the members were laid in the trachea frame.
-    about : dict, optional
+        How the shapes were aligned in the trachea frame, one of `frame.ALIGNMENTS`.
+    statement : str
+        What the source says about being synthetic.
+    source : str
+        Where the shapes come from.
+    entries : dict, optional
         Further entries of ``cohort.json``.
 
     Raises
     ------
     CohortError
-        There is no member, or a surface is gone.
+        There is no member, or a surface is missing.
     OutputError
         The disk is full.
     Cancelled
-        A stop was requested; what is done stays done.
+        A stop was requested; completed rows are kept.
     """
     members = sorted(members, key=lambda member: member.id)
     if not members:
-        raise CohortError(f"No case is left for {folder}. See {folder / 'quality.csv'} for the reasons.")
-    frame = Frame.of_boxes(
-        np.array([member.lower_mm for member in members]),
-        np.array([member.upper_mm for member in members]),
-        alignment,
-    )
-    # While samples change the folder is no cohort; whoever opens it is told to finish it.
+        raise CohortError(f"The cohort {folder} has no case. Give at least one.")
+    boxes = np.array([member.shape.box_mm for member in members])
+    frame = Frame.of_boxes(boxes[:, 0], boxes[:, 1], alignment)
+    # Without this file the folder is not a cohort, so that nobody opens it while its samples change.
     (folder / COHORT_FILE).unlink(missing_ok=True)
     checksums = draw_rows(
         folder,
-        [(member.id, member.surface, member.surface_sha256) for member in members],
+        [(member.id, member.shape.surface, member.shape.surface_sha256) for member in members],
         frame,
         workers,
         per_shape=samples_per_shape,
@@ -165,20 +177,13 @@ def write_cohort(
             "seed": seed,
             "sign": "negative inside",
         },
-        **(about or {}),
+        "statement": statement,
+        "source": source,
+        **(entries or {}),
         "software": software_versions(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "cases": [
-            {
-                "id": member.id,
-                "features": member.features,
-                "trachea_to_ras": member.placement.trachea_to_ras.tolist(),
-                "box_mm": [list(member.lower_mm), list(member.upper_mm)],
-                "surface": member.surface,
-                "surface_sha256": member.surface_sha256,
-                "samples_sha256": checksum,
-                **member.details,
-            }
+            {"id": member.id, **asdict(member.shape), "samples_sha256": checksum, **member.details}
             for member, checksum in zip(members, checksums, strict=True)
         ],
     }
@@ -200,23 +205,23 @@ def write_cohort_from_surfaces(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Cohort:
-    """Make a cohort of closed surfaces that are already in `trachea_mm`, without images.
+    """Write a cohort of closed surfaces that are already in `trachea_mm`, without images.
 
     Parameters
     ----------
     folder : path-like
         A new or empty folder.
     surfaces : iterable of Surface
-        Taken one at a time.
+        The surfaces; only one is in memory at a time.
     ids : iterable of str
         One for each surface, unique.
 
     Raises
     ------
     OutputError
-        The folder holds something.
+        The folder is not empty.
     CohortError
-        An id comes twice or cannot be a file name.
+        An id is used twice or is not a valid file name.
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
@@ -225,20 +230,10 @@ def write_cohort_from_surfaces(
     for case_id, surface in zip(ids, surfaces, strict=True):
         if case_id in members or not case_id or Path(case_id).name != case_id:
             raise CohortError(
-                f"Case id {case_id!r} comes twice or cannot be a file name. Give each surface its own id."
+                f"Case id {case_id!r} is used twice or is not a valid file name. Give each surface its own id."
             )
-        kept, name, digest = store_surface(folder, case_id, surface)
-        lower, upper = kept.bounds
-        members[case_id] = Member(
-            id=case_id,
-            features=measure_features(kept).as_dict(),
-            placement=Placement(np.eye(4)),
-            lower_mm=tuple(lower.tolist()),
-            upper_mm=tuple(upper.tolist()),
-            surface=name,
-            surface_sha256=digest,
-            details={"source": {}, "quality": {}},
-        )
+        shape = store_shape(folder, case_id, surface, Placement(np.eye(4)))
+        members[case_id] = Member(case_id, shape, {"source": {}, "quality": {}})
     with Workers(workers) as pool:
         return write_cohort(
             folder,
@@ -247,18 +242,19 @@ def write_cohort_from_surfaces(
             samples_per_shape=samples_per_shape,
             seed=seed,
             synthetic=synthetic,
-            about={"statement": statement, "source": "surfaces"},
+            statement=statement,
+            source="surfaces",
             progress=progress,
             should_stop=should_stop,
         )
 
 
 def software_versions() -> dict[str, str]:
-    """Give the versions of what a cohort's numbers depend on."""
+    """Return the versions of the software on which the numbers of a cohort depend."""
     versions = {"thyroidsynth": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
     for package in ("numpy", "scipy", "scikit-image", "SimpleITK", "vtk"):
         try:
             versions[package] = version(package)
-        except PackageNotFoundError:  # Slicer brings some of its own, without the package's metadata.
+        except PackageNotFoundError:  # Slicer contains some of them without metadata.
             continue
     return versions

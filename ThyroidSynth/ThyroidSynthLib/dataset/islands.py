@@ -1,4 +1,4 @@
-"""Connected components of a mask, and the islands among them that do not belong to the structure."""
+"""Connected components of a mask, and the islands among them, which do not belong to the structure."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan
 
 @dataclass(frozen=True)
 class ComponentRules:
-    """Which components of a mask are islands, by size and by distance to the largest component.
+    """Which components of a mask are islands, by their size and their distance to the largest component.
 
     Attributes
     ----------
     tiny_share, tiny_ml : float
-        A component below both, as a share of the mask and in mL, is an island wherever it lies.
+        A component below both, as a share of the mask and in mL, is always an island.
     near_mm : float
-        A component within this distance of the largest one belongs to it.
+        Components within this distance of the largest one belong to the structure.
     beside_mm : float
-        So does one at the same height (along the body axis, `near_mm` apart at most) within this distance:
-        the trachea lies between two separate lobes. 0 where a structure has no second side.
+        So do components within this distance at the same craniocaudal height (at most `near_mm` apart):
+        between two separate lobes lies the trachea. 0 for a structure on one side.
     far_share : float
-        A component that is not near is an island below this share of the largest component. A larger one is
-        kept, because nobody can tell which of the two is wrong.
+        A distant component below this share of the largest one is an island. A larger one is kept,
+        because either of the two may be wrong.
     """
 
     tiny_share: float = 0.01
@@ -47,15 +47,12 @@ class Components:
     ----------
     kept : int
         Number of components without the islands. Voxels are connected across faces, edges and corners.
-    islands : int
-        Number of islands removed.
-    island_voxels : int
-        Their voxels.
+    islands, island_voxels : int
+        Number of islands removed, and of their voxels.
     islands_ml : float
-        Their volume.
+        Volume of the islands.
     apart_mm : float
-        Distance from the largest component to the farthest kept one that is too large for an island and not near;
-        0 if there is none.
+        Distance from the largest component to the farthest distant one that is kept; 0 if there is none.
     """
 
     kept: int = 0
@@ -114,7 +111,7 @@ def border_points(mask: Volume) -> np.ndarray:
 def _distances_if_far(
     volume: Volume, label: np.ndarray, largest: int, others: np.ndarray, rules: ComponentRules
 ) -> np.ndarray:
-    """Return each component's distance in mm to the largest one, shape (count,); 0 where it is near or not asked."""
+    """Return the distance in mm of each distant component to the largest one, shape (count,); 0 for all others."""
     from scipy import ndimage
     from scipy.spatial import cKDTree
 

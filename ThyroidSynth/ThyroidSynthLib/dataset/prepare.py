@@ -1,7 +1,7 @@
-"""From segmentations to a cohort: judge and measure every case, then sample the accepted ones.
+"""Prepare a cohort from segmentations: check and measure all cases, then sample the accepted ones.
 
-Both halves run over worker processes and leave what they have done on the disk, so that a preparation
-broken off at any moment goes on where it was, and a dataset that grew costs only what is new.
+Both steps run in worker processes and store their results, so that an interrupted preparation is resumed,
+and only new cases are processed when a dataset has grown.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ThyroidSynthLib.common.files import read_json, write_json
 from ThyroidSynthLib.common.parallel import workers_for
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.common.workers import WorkerFailure, Workers, usable_workers
-from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
+from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 
+from .case_preparation import CASES_FOLDER, CaseRecord, CaseTask, prepare_case, unreadable_case
 from .case_sources import CaseSource, find_cases, synthetic_statement
-from .case_step import CASES_FOLDER, CaseRecord, CaseTask, prepare_case, unreadable_case
 from .cohort import COHORT_FILE, FORMAT, SAMPLES_FILE, SURFACES_FOLDER
 from .cohort_writing import SAMPLES_PER_SHAPE, Member, write_cohort
 from .quality import QualityRules, apply_manual_decision
@@ -30,29 +30,29 @@ from .sample_rows import LEDGER_FILE
 
 PLAN_FILE = "prepare.json"
 _PLAN_FORMAT = "thyroidsynth preparation"
-_MEASURING_SHARE = 0.4  # Of the progress bar: sampling takes longer than reading and measuring.
+_MEASURING_SHARE = 0.4  # Share of the progress: sampling takes longer than reading and measuring.
 
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """How a cohort is prepared.
+    """The options of a preparation.
 
     Attributes
     ----------
     class_map : str, optional
-        Whose label numbers multi-label files without names hold ("total-v2").
+        Class map of multi-label files without names ("total-v2").
     alignment : str
-        How shapes are laid in the trachea frame, one of `frame.ALIGNMENTS`; "trachea" as published.
+        How shapes are aligned in the trachea frame, one of `frame.ALIGNMENTS`; "trachea" as in the paper.
     rules : QualityRules
-        What quality control asks.
+        Limits of quality control.
     include, exclude : tuple of str
         Ids of cases that are included or excluded manually, whatever the rules say.
     samples_per_shape : int
-        50,000 as published.
+        Number of samples per shape; 50,000 as in the paper.
     seed : int
-        Of the samples.
+        Random seed of the samples.
     overwrite : bool
-        Replace what the folder was prepared from before; otherwise that is an error.
+        Whether a cohort that was prepared with other options may be replaced.
     """
 
     class_map: str | None = None
@@ -67,22 +67,22 @@ class PrepareOptions:
 
 @dataclass(frozen=True)
 class PreparationSummary:
-    """What became of a preparation.
+    """The result of a preparation.
 
     Attributes
     ----------
     folder : Path
-        The cohort.
+        The cohort folder.
     cases, accepted, refused, unreadable : int
         Numbers of cases; `cases` is the sum of the others.
     reasons : dict of str to int
-        How often each reason to refuse was found, in cases refused.
+        Frequency of each reason among the refused cases.
     reused : int
-        Cases that had been measured before and were not measured again.
+        Number of cases whose earlier results were reused.
     synthetic : bool
         Whether the cases are software input, not anatomy.
     seconds : float
-        Time it took.
+        Duration.
     """
 
     folder: Path
@@ -106,38 +106,38 @@ def prepare_cohort(
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> PreparationSummary:
-    """Prepare a cohort; go on with one that was broken off.
+    """Prepare a cohort, or resume an interrupted preparation.
 
     Parameters
     ----------
     source : path-like or sequence of CaseSource
-        What `case_sources.find_cases` takes, or what it gives.
+        A path as for `case_sources.find_cases`, or its result.
     folder : path-like
-        The cohort folder; new, empty, or of an earlier preparation of the same source.
+        The cohort folder: new, empty, or of an earlier preparation of the same source.
     options : PrepareOptions
-        How.
+        The options.
     workers : int, optional
-        Worker processes; one for each core by default. The result does not depend on it.
+        Number of worker processes, by default one per core. The result does not depend on it.
     scheduler : str, optional
-        Address of a Dask scheduler whose workers do it instead, with the same result.
+        Address of a Dask scheduler whose workers are used instead, with the same result.
 
     Raises
     ------
     InputError
         There are no cases, or a case to include or exclude is not among them.
     CohortError
-        The folder holds another cohort, or no case was accepted (``quality.csv`` says why).
+        The folder holds another cohort, or no case is accepted (see ``quality.csv`` for the reasons).
     OutputError
-        The folder holds something else, or the disk is full.
+        The folder holds other files, or the disk is full.
     Cancelled
-        A stop was requested; calling again goes on.
+        A stop was requested; another call resumes.
     JobError
-        The scheduler is not there, or was lost.
+        The scheduler is not available, or was lost.
     """
     began = time.monotonic()
     folder = Path(folder)
     if scheduler is not None:
-        # Its workers have another working directory.
+        # The workers have another working directory.
         folder = folder.absolute()
         source = Path(source).absolute() if isinstance(source, (str, Path)) else source
     sources, origin = _sources(source, options)
@@ -147,22 +147,28 @@ def prepare_cohort(
     try:
         with workers_for(min(usable_workers(workers), len(sources)), scheduler=scheduler) as pool:
             records = _measure(sources, folder, options, pool, part_of(progress, 0, _MEASURING_SHARE), should_stop)
-            accepted = [record for record in records if record.accepted]
-            if not accepted:
+            members = [
+                Member(record.id, record.shape, {"source": record.source, "quality": record.verdict.to_json()})
+                for record in records
+                if record.accepted and record.shape is not None
+            ]
+            if not members:
                 (folder / COHORT_FILE).unlink(missing_ok=True)
                 raise CohortError(
-                    f"None of the {len(records)} cases can be learnt from ({_most_common(records)}). "
-                    f"{folder / QUALITY_FILE} gives the reasons; include a case manually by its id."
+                    f"None of the {len(records)} cases is accepted ({_reasons_text(records)}). "
+                    f"See {folder / QUALITY_FILE} for the reasons, or include cases manually by their ids."
                 )
             write_cohort(
                 folder,
-                [_member(record) for record in accepted],
+                members,
                 pool,
                 samples_per_shape=options.samples_per_shape,
                 seed=options.seed,
                 synthetic=statement is not None,
                 alignment=options.alignment,
-                about=_about(origin, statement, options, records),
+                statement=statement or "",
+                source=str(origin or ""),
+                entries={"rules": asdict(options.rules), "not_accepted": _not_accepted(records)},
                 progress=part_of(progress, _MEASURING_SHARE, 1),
                 should_stop=should_stop,
             )
@@ -180,11 +186,10 @@ def check_cases(
     should_stop: ShouldStop = never,
     workers: int | None = None,
 ) -> PreparationSummary:
-    """Judge and measure every case and write ``quality.csv``, without drawing samples.
+    """Check and measure all cases and write ``quality.csv``, without drawing samples.
 
-    So the user can look at the verdicts, and decide otherwise, before the longer half is done.
-    `prepare_cohort` on the same folder goes on from there. Parameters and errors are its own, but that no
-    case is accepted is no error here.
+    Cases can then be included or excluded manually, before `prepare_cohort` resumes in the same folder.
+    Parameters and errors are those of `prepare_cohort`, but it is no error if no case is accepted.
     """
     began = time.monotonic()
     folder = Path(folder)
@@ -200,7 +205,7 @@ def check_cases(
 
 
 def _unwritable(folder: Path, error: OSError) -> OutputError:
-    return OutputError(f"{folder} cannot be written ({error}). Make room, or choose another folder.")
+    return OutputError(f"{folder} cannot be written ({error}). Free disk space, or choose another folder.")
 
 
 def _summary(folder: Path, records: Sequence[CaseRecord], synthetic: bool, began: float) -> PreparationSummary:
@@ -226,7 +231,7 @@ def _sources(
         return find_cases(source, class_map=options.class_map), Path(source).absolute()
     sources = sorted(source, key=lambda one: one.id)
     if not sources:
-        raise InputError("No cases were given to prepare.")
+        raise InputError("There are no cases to prepare. Give at least one.")
     twice = sorted(case_id for case_id, count in Counter(one.id for one in sources).items() if count > 1)
     if twice:
         raise InputError(f"Several cases have the same id ({', '.join(twice[:5])}). Give each its own.")
@@ -245,7 +250,7 @@ def _check_manual_decisions(sources: Sequence[CaseSource], options: PrepareOptio
 
 
 def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
-    """Take a folder for this preparation, or go on with it; never replace another one unasked."""
+    """Reserve a folder for this preparation; raise an error if that would replace files without `overwrite`."""
     plan = {
         "format": _PLAN_FORMAT,
         "source": str(origin or ""),
@@ -259,32 +264,32 @@ def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
     if path.is_file():
         before = read_json(path)
         if not isinstance(before, dict) or before.get("format") != _PLAN_FORMAT:
-            raise OutputError(f"{path} is of another software than ThyroidSynth. Choose a new or empty folder.")
+            raise OutputError(f"{path} was not written by ThyroidSynth. Choose a new or empty folder.")
         differing = [name for name in plan if before.get(name) != plan[name]]
         if not differing:
             return
         if not options.overwrite:
-            told = "; ".join(f"{name} was {before.get(name)}, now {plan[name]}" for name in differing if name in before)
+            changes = [f"{name} was {before.get(name)}, now {plan[name]}" for name in differing if name in before]
             raise CohortError(
-                f"{folder} holds a cohort prepared otherwise ({told or 'unknown'}). "
+                f"{folder} holds a cohort prepared with other options ({'; '.join(changes) or 'unknown'}). "
                 "Choose another folder, or allow it to be overwritten."
             )
         _clear(folder)
     elif (folder / COHORT_FILE).is_file():
         document = read_json(folder / COHORT_FILE)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise OutputError(f"{folder / COHORT_FILE} is no cohort's. Choose a new or empty folder.")
+            raise OutputError(f"{folder / COHORT_FILE} is not the file of a cohort. Choose a new or empty folder.")
         if not options.overwrite:
             raise CohortError(f"{folder} holds another cohort. Choose another folder, or allow it to be overwritten.")
         _clear(folder)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} holds something that is not a cohort. Choose a new or empty folder.")
+        raise OutputError(f"{folder} holds files that are not a cohort. Choose a new or empty folder.")
     write_json(path, plan)
 
 
 def _clear(folder: Path) -> None:
-    """Remove what preparations write, and nothing else."""
-    # The cohort's own file goes first: without it the folder is no cohort, however far this gets.
+    """Remove the files of a preparation, and no others."""
+    # cohort.json goes first: without it the folder is not a cohort, even if the rest is interrupted.
     for name in (COHORT_FILE, SAMPLES_FILE, LEDGER_FILE, QUALITY_FILE):
         (folder / name).unlink(missing_ok=True)
     for pattern in (f"{SURFACES_FOLDER}/*.ply", f"{CASES_FOLDER}/*.json"):
@@ -305,46 +310,24 @@ def _measure(
     records = []
     for task, result in pool.run(prepare_case, tasks, should_stop=should_stop):
         if isinstance(result, WorkerFailure):
-            result = unreadable_case(task, "reading it ended the process (out of memory?). Try with fewer workers")
+            result = unreadable_case(task, "the process that read it ended (out of memory?). Use fewer workers")
         case_id = task.source.id
         if case_id in decisions and not result.error:
             result = replace(result, verdict=apply_manual_decision(result.verdict, include=decisions[case_id]))
         records.append(result)
-        what = "unreadable" if result.error else ", ".join(result.verdict.reasons) or "accepted"
-        progress(len(records) / len(sources), f"{case_id}: {what} ({len(records)} of {len(sources)})")
+        outcome = "unreadable" if result.error else ", ".join(result.verdict.reasons) or "accepted"
+        progress(len(records) / len(sources), f"{case_id}: {outcome} ({len(records)} of {len(sources)})")
     records.sort(key=lambda record: record.id)
     write_quality_table(folder / QUALITY_FILE, records)
     return records
 
 
-def _about(
-    origin: Path | None, statement: str | None, options: PrepareOptions, records: Sequence[CaseRecord]
-) -> dict[str, Any]:
-    """What the cohort says of itself besides its shapes."""
-    return {
-        "statement": statement or "",
-        "source": str(origin or ""),
-        "rules": asdict(options.rules),
-        "not_accepted": [
-            {"id": record.id, "error": record.error, **record.verdict.to_json()}
-            for record in records
-            if not record.accepted
-        ],
-    }
-
-
-def _member(record: CaseRecord) -> Member:
-    shape = record.shape
-    return Member(
-        id=record.id,
-        features=shape.features,
-        placement=Placement(shape.trachea_to_ras),
-        lower_mm=shape.box_mm[0],
-        upper_mm=shape.box_mm[1],
-        surface=shape.surface,
-        surface_sha256=shape.surface_sha256,
-        details={"source": record.source, "quality": record.verdict.to_json()},
-    )
+def _not_accepted(records: Sequence[CaseRecord]) -> list[dict[str, Any]]:
+    return [
+        {"id": record.id, "error": record.error, **record.verdict.to_json()}
+        for record in records
+        if not record.accepted
+    ]
 
 
 def _count_reasons(records: Sequence[CaseRecord]) -> dict[str, int]:
@@ -352,7 +335,8 @@ def _count_reasons(records: Sequence[CaseRecord]) -> dict[str, int]:
     return dict(Counter(reason for reasons in refused for reason in reasons).most_common())
 
 
-def _most_common(records: Sequence[CaseRecord]) -> str:
-    told = [f"{count} x {reason}" for reason, count in _count_reasons(records).items()]
-    unreadable = sum(1 for record in records if record.error)
-    return "; ".join(told + ([f"{unreadable} x unreadable"] if unreadable else [])) or "all excluded manually"
+def _reasons_text(records: Sequence[CaseRecord]) -> str:
+    counts = _count_reasons(records)
+    if unreadable := sum(1 for record in records if record.error):
+        counts["unreadable"] = unreadable
+    return "; ".join(f"{count} x {reason}" for reason, count in counts.items()) or "all excluded manually"

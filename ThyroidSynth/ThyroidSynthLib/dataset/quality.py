@@ -1,4 +1,4 @@
-"""Quality control: may a case be learnt from, and if not, why not."""
+"""Quality control: clean a case, and accept it or refuse it with reasons."""
 
 from __future__ import annotations
 
@@ -38,35 +38,36 @@ REASONS = (
     SAME_VOXELS,
     TRACHEA_AWAY,
 )
-"""Why a case may be refused. A verdict holds any number of them."""
+"""Reasons to refuse a case. A verdict holds any number of them."""
 
 
 @dataclass(frozen=True)
 class QualityRules:
-    """What quality control asks of a case.
+    """Limits of quality control.
 
     Attributes
     ----------
     border_margin_voxels : int
-        Layers of voxels that must lie between the gland and the scan's border. 1 refuses glands that
-        touch the outermost layer, which are those the scan cut; TotalSegmentator's own statistics ask
-        for 3.
+        Least number of voxel layers between the thyroid and the scan's border. 1 refuses thyroids that
+        touch the outermost layer, which are those that the scan cut; TotalSegmentator's own statistics
+        require 3.
     max_components : int
-        Components a gland may have once islands are removed: two separate lobes are normal.
+        Most components of a thyroid without islands: two separate lobes are normal.
     thyroid_components, trachea_components : ComponentRules
         Which components are islands and are removed.
     max_hole_ml : float
-        Cavities are filled; above this volume together they are a reason to refuse.
+        Cavities are filled; a larger total volume of them is a reason to refuse.
     min_volume_ml, max_volume_ml : float
-        Plausible volume of the gland. The smallest complete one among 102 cases of the
-        TotalSegmentator dataset has 0.7 mL, the largest 63 mL; goitres are larger.
+        Plausible volume of a thyroid. The smallest complete one among 102 cases of the TotalSegmentator
+        dataset has 0.7 mL, the largest 63 mL; goitres are larger.
     min_trachea_ml : float
-        Less trachea than this is a stray label and no place to centre a gland on.
+        Least volume of a trachea, below which it is a wrong label.
     max_overlap_share : float
-        This share of the thyroid's voxels may be trachea as well; with more, one mask was given twice.
+        Largest share of the thyroid's voxels that are trachea, too. A larger one means that the same mask
+        was given twice.
     max_trachea_distance_mm : float
-        Trachea and thyroid touch in a patient. Farther apart than this the trachea shown is not the part beside
-        the gland, and says nothing of where the gland lies.
+        Largest distance between trachea and thyroid, which touch in a patient. At a larger one the segmented
+        part of the trachea is not at the level of the thyroid and does not locate it.
     """
 
     border_margin_voxels: int = 1
@@ -83,22 +84,22 @@ class QualityRules:
 
 @dataclass(frozen=True)
 class QualityMeasurements:
-    """What quality control measured of a case.
+    """Measurements of quality control.
 
     Attributes
     ----------
     volume_ml : float
-        Voxel volume of the cleaned gland.
+        Voxel volume of the cleaned thyroid.
     components : int
-        Components of the gland without islands, connected across faces, edges and corners of voxels.
+        Number of its components without islands, connected across faces, edges and corners of voxels.
     islands_removed, island_voxels : int
-        Number of the gland's islands, and of voxels in them.
+        Number of its islands, and of their voxels.
     islands_ml : float
-        Volume of the gland's islands.
+        Volume of its islands.
     hole_voxels : int
-        Voxels of cavities.
+        Number of voxels of its cavities.
     border_distance_voxels : int
-        Voxels between the cleaned gland and the scan's border; 0 touches it.
+        Number of voxel layers between the cleaned thyroid and the scan's border; 0 if they touch.
     trachea_ml : float
         Voxel volume of the cleaned trachea.
     trachea_islands_removed : int
@@ -121,27 +122,20 @@ class QualityMeasurements:
 
 @dataclass(frozen=True)
 class QualityVerdict:
-    """What became of a case, and why.
+    """Whether a case is accepted, and why not.
 
     Attributes
     ----------
     accepted : bool
-        Whether the case is learnt from.
+        Whether the case belongs to the cohort.
     reasons : tuple of str
-        Members of `REASONS` that speak against it; a user may have accepted it nevertheless.
+        The `REASONS` to refuse it, also if it was included manually.
     notes : tuple of str
         What was cleaned, and the numbers behind the reasons.
     measurements : QualityMeasurements
-        As found.
+        The measurements.
     manual_decision : {"", "included", "excluded"}
-        What the user decided against the rules, if anything.
-    cleaned : Case, optional
-        The case with a gland without islands and cavities and a trachea without islands; not kept when a
-        verdict is stored.
-    without_islands : Mask, optional
-        The gland without islands, its cavities as segmented; not kept either.
-    surface_ras : Surface, optional
-        Its surface in `ras_mm`; None when there is no gland, and not kept either.
+        The user's decision, if it differs from that of the rules.
     """
 
     accepted: bool
@@ -149,9 +143,6 @@ class QualityVerdict:
     notes: tuple[str, ...]
     measurements: QualityMeasurements
     manual_decision: Literal["", "included", "excluded"] = ""
-    cleaned: Case | None = None
-    without_islands: Mask | None = None
-    surface_ras: Surface | None = None
 
     @property
     def can_be_included(self) -> bool:
@@ -159,7 +150,7 @@ class QualityVerdict:
         return EMPTY_THYROID not in self.reasons and TRACHEA_MISSING not in self.reasons
 
     def to_json(self) -> dict[str, Any]:
-        """Give what is stored of a verdict."""
+        """Return the verdict as a dictionary for JSON."""
         return {
             "accepted": self.accepted,
             "reasons": list(self.reasons),
@@ -170,7 +161,7 @@ class QualityVerdict:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> QualityVerdict:
-        """Read what `to_json` gave."""
+        """Return the verdict of such a dictionary."""
         return cls(
             accepted=value["accepted"],
             reasons=tuple(value["reasons"]),
@@ -180,101 +171,119 @@ class QualityVerdict:
         )
 
 
-def check_case(case: Case, rules: QualityRules = QualityRules()) -> QualityVerdict:
-    """Judge a case by the rules.
+@dataclass(frozen=True, kw_only=True)
+class CheckedCase(QualityVerdict):
+    """A verdict together with the cleaned case.
+
+    Attributes
+    ----------
+    cleaned : Case
+        The case without islands, and with the thyroid's cavities filled.
+    without_islands : Mask
+        The thyroid without islands, with its cavities.
+    surface_ras : Surface, optional
+        Surface of the cleaned thyroid in `ras_mm`; None if there is no thyroid.
+    """
+
+    cleaned: Case
+    without_islands: Mask
+    surface_ras: Surface | None
+
+    def verdict(self) -> QualityVerdict:
+        """Return the verdict alone, without masks and surface."""
+        return QualityVerdict(self.accepted, self.reasons, self.notes, self.measurements, self.manual_decision)
+
+
+def check_case(case: Case, rules: QualityRules = QualityRules()) -> CheckedCase:
+    """Check a case by the rules.
 
     Nothing is dropped silently: every reason, island and filled cavity is in the verdict.
     """
-    gland, in_gland = without_islands(case.thyroid_mask, rules.thyroid_components)
+    thyroid, in_thyroid = without_islands(case.thyroid_mask, rules.thyroid_components)
     trachea, in_trachea = without_islands(case.trachea_mask, rules.trachea_components)
-    filled = _without_cavities(gland)
+    filled = _with_cavities_filled(thyroid)
     measurements = QualityMeasurements(
         trachea_ml=trachea.volume_ml,
         trachea_islands_removed=in_trachea.islands,
         trachea_islands_ml=in_trachea.islands_ml,
     )
-    reasons: list[str] = []
-    notes = [*case.notes, *island_notes("thyroid", in_gland), *island_notes("trachea", in_trachea)]
     surface = None
-    if measurements.trachea_ml < rules.min_trachea_ml:
-        reasons.append(TRACHEA_MISSING)
-        if measurements.trachea_ml > 0:
-            notes.append(f"only {measurements.trachea_ml:.3f} mL of trachea")
-    for name, found in (("thyroid", in_gland), ("trachea", in_trachea)):
-        if found.apart_mm > 0:
-            reasons.append(COMPONENTS_APART)
-            notes.append(f"components of the {name} lie {found.apart_mm:.0f} mm apart")
-    if gland.is_empty:
-        reasons.append(EMPTY_THYROID)
+    # Pairs of a reason to refuse and a note, one of which may be empty.
+    findings: list[tuple[str, str]] = []
+    if trachea.volume_ml < rules.min_trachea_ml:
+        note = f"only {trachea.volume_ml:.3f} mL of trachea" if trachea.volume_ml > 0 else ""
+        findings.append((TRACHEA_MISSING, note))
+    for name, components in (("thyroid", in_thyroid), ("trachea", in_trachea)):
+        if components.apart_mm > 0:
+            findings.append((COMPONENTS_APART, f"components of the {name} lie {components.apart_mm:.0f} mm apart"))
+    if thyroid.is_empty:
+        findings.append((EMPTY_THYROID, ""))
     else:
         surface = surface_from_mask(filled.volume)
         measurements = replace(
             measurements,
             volume_ml=filled.volume_ml,
-            components=in_gland.kept,
-            islands_removed=in_gland.islands,
-            island_voxels=in_gland.island_voxels,
-            islands_ml=in_gland.islands_ml,
-            hole_voxels=int(np.count_nonzero(filled.volume.array) - np.count_nonzero(gland.volume.array)),
+            components=in_thyroid.kept,
+            islands_removed=in_thyroid.islands,
+            island_voxels=in_thyroid.island_voxels,
+            islands_ml=in_thyroid.islands_ml,
+            hole_voxels=int(np.count_nonzero(filled.volume.array) - np.count_nonzero(thyroid.volume.array)),
             border_distance_voxels=filled.border_distance_voxels,
         )
-        found, remarks = _judge(measurements, surface, rules, gland.volume.voxel_volume_ml)
-        reasons += found
-        notes += remarks
+        findings += _check_thyroid(measurements, surface, rules, thyroid.volume.voxel_volume_ml)
         if not trachea.is_empty:
-            found, remarks = _judge_together(gland, trachea, rules)
-            reasons += found
-            notes += remarks
-    ordered = tuple(reason for reason in REASONS if reason in reasons)
-    return QualityVerdict(
-        not ordered,
-        ordered,
-        tuple(notes),
+            findings += _check_position(thyroid, trachea, rules)
+    found = {reason for reason, _ in findings}
+    reasons = tuple(reason for reason in REASONS if reason in found)
+    islands = (*island_notes("thyroid", in_thyroid), *island_notes("trachea", in_trachea))
+    return CheckedCase(
+        not reasons,
+        reasons,
+        (*case.notes, *islands, *(note for _, note in findings if note)),
         measurements,
         cleaned=replace(case, thyroid_mask=filled, trachea_mask=trachea),
-        without_islands=gland,
+        without_islands=thyroid,
         surface_ras=surface,
     )
 
 
 def apply_manual_decision(verdict: QualityVerdict, *, include: bool) -> QualityVerdict:
-    """Include or exclude a case manually; the reasons of the rules stay on record.
+    """Include or exclude a case manually; the reasons of the rules stay in the verdict.
 
     A case without a thyroid or a trachea stays refused, and a note says so.
     """
     if include == verdict.accepted:
         return verdict
     if include and not verdict.can_be_included:
-        note = "it was to be included manually, but without a thyroid and a trachea there is nothing to learn from"
+        note = "it cannot be included manually, because it has no thyroid or no trachea"
         return replace(verdict, notes=(*verdict.notes, note))
     return replace(verdict, accepted=include, manual_decision="included" if include else "excluded")
 
 
-def island_notes(structure: str, found: Components) -> tuple[str, ...]:
+def island_notes(structure: str, components: Components) -> tuple[str, ...]:
     """Return a note on the islands removed from a structure; empty if there were none."""
-    if not found.islands:
+    if not components.islands:
         return ()
     islands, voxels = (
         f"{count} {noun}{'s' if count > 1 else ''}"
-        for count, noun in ((found.islands, "island"), (found.island_voxels, "voxel"))
+        for count, noun in ((components.islands, "island"), (components.island_voxels, "voxel"))
     )
-    return (f"{islands} of the {structure} removed ({found.islands_ml:.2g} mL, {voxels})",)
+    return (f"{islands} of the {structure} removed ({components.islands_ml:.2g} mL, {voxels})",)
 
 
-def _without_cavities(mask: Mask) -> Mask:
+def _with_cavities_filled(mask: Mask) -> Mask:
     """Return a mask with its cavities filled.
 
-    Components are connected across faces, edges and corners, and cavities are therefore what the outside
-    does not reach across faces: the pair that leaves no contradiction on a grid.
+    As components are connected across faces, edges and corners, the background is connected across faces
+    only: other pairs are contradictory on a grid.
     """
     from scipy import ndimage
 
-    filled = Volume(ndimage.binary_fill_holes(mask.volume.array), mask.volume.ijk_to_ras)
-    return mask_in_scan(filled, mask.scan)
+    return mask_in_scan(Volume(ndimage.binary_fill_holes(mask.volume.array), mask.volume.ijk_to_ras), mask.scan)
 
 
-def _judge_together(thyroid: Mask, trachea: Mask, rules: QualityRules) -> tuple[list[str], list[str]]:
-    """Judge where two masks that are not empty lie to each other, each placed by its own grid."""
+def _check_position(thyroid: Mask, trachea: Mask, rules: QualityRules) -> list[tuple[str, str]]:
+    """Check the position of two masks, which may lie on different grids, to each other."""
     from scipy.spatial import cKDTree
 
     points = thyroid.volume.to_ras(np.argwhere(thyroid.volume.array)[:, ::-1])
@@ -282,32 +291,28 @@ def _judge_together(thyroid: Mask, trachea: Mask, rules: QualityRules) -> tuple[
     kji = kji[((kji >= 0) & (kji < trachea.volume.array.shape)).all(axis=1)]
     share = np.count_nonzero(trachea.volume.array[tuple(kji.T)]) / len(points)
     if share > rules.max_overlap_share:
-        return [SAME_VOXELS], [f"{share:.0%} of the thyroid is trachea as well; give each its own mask"]
+        return [(SAME_VOXELS, f"{share:.0%} of the thyroid is trachea, too; give each its own mask")]
     if share > 0:
-        return [], []
+        return []
     distance, _ = cKDTree(border_points(trachea.volume)).query(border_points(thyroid.volume))
     if distance.min() > rules.max_trachea_distance_mm:
-        return [TRACHEA_AWAY], [f"the trachea ends {distance.min():.0f} mm from the thyroid"]
-    return [], []
+        return [(TRACHEA_AWAY, f"the trachea ends {distance.min():.0f} mm from the thyroid")]
+    return []
 
 
-def _judge(
-    found: QualityMeasurements, surface: Surface, rules: QualityRules, voxel_ml: float
-) -> tuple[list[str], list[str]]:
-    reasons, notes = [], []
-    if found.border_distance_voxels < rules.border_margin_voxels:
-        reasons.append(CUT_BY_BORDER)
-        notes.append(f"{found.border_distance_voxels} voxels from the scan's border")
-    if found.components > rules.max_components:
-        reasons.append(TOO_MANY_COMPONENTS)
-        notes.append(f"{found.components} components")
-    if found.hole_voxels:
-        notes.append(f"cavities of {found.hole_voxels} voxels filled")
-    if found.hole_voxels * voxel_ml > rules.max_hole_ml:
-        reasons.append(HOLES)
+def _check_thyroid(
+    measured: QualityMeasurements, surface: Surface, rules: QualityRules, voxel_ml: float
+) -> list[tuple[str, str]]:
+    findings = []
+    if measured.border_distance_voxels < rules.border_margin_voxels:
+        findings.append((CUT_BY_BORDER, f"{measured.border_distance_voxels} voxels from the scan's border"))
+    if measured.components > rules.max_components:
+        findings.append((TOO_MANY_COMPONENTS, f"{measured.components} components"))
+    if measured.hole_voxels:
+        reason = HOLES if measured.hole_voxels * voxel_ml > rules.max_hole_ml else ""
+        findings.append((reason, f"cavities of {measured.hole_voxels} voxels filled"))
     if not surface.is_closed():
-        reasons.append(NOT_WATERTIGHT)
-    if not rules.min_volume_ml <= found.volume_ml <= rules.max_volume_ml:
-        reasons.append(IMPLAUSIBLE_VOLUME)
-        notes.append(f"{found.volume_ml:.2f} mL")
-    return reasons, notes
+        findings.append((NOT_WATERTIGHT, ""))
+    if not rules.min_volume_ml <= measured.volume_ml <= rules.max_volume_ml:
+        findings.append((IMPLAUSIBLE_VOLUME, f"{measured.volume_ml:.2f} mL"))
+    return findings

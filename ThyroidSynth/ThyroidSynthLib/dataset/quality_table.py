@@ -1,4 +1,4 @@
-"""quality.csv: what quality control said about every case, accepted or not."""
+"""The table of verdicts, quality.csv: one row per case, accepted or not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import write_text
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
-from .case_step import CaseRecord
+from .case_preparation import CaseRecord
 
 QUALITY_FILE = "quality.csv"
 COLUMNS = (
@@ -38,7 +38,7 @@ COLUMNS = (
 
 
 def write_quality_table(path: Path, records: Iterable[CaseRecord]) -> None:
-    """Write one line per case; `verdict` is accepted, refused or unreadable, lists are joined by "; "."""
+    """Write one row per case; `verdict` is accepted, refused or unreadable, and lists are joined by "; "."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -49,32 +49,32 @@ def write_quality_table(path: Path, records: Iterable[CaseRecord]) -> None:
         row["notes"] = "; ".join(record.verdict.notes)
         row["manual_decision"] = record.verdict.manual_decision
         if not record.error:
-            row.update({name: _written(value) for name, value in asdict(record.verdict.measurements).items()})
+            row.update({name: _cell(value) for name, value in asdict(record.verdict.measurements).items()})
         if record.shape is not None:
             for name, value in record.shape.features.items():
-                row[f"surface_{name}" if name == "volume_ml" else name] = _written(value)
+                row[f"surface_{name}" if name == "volume_ml" else name] = _cell(value)
         writer.writerow(row)
     write_text(path, text.getvalue())
 
 
 @dataclass(frozen=True)
 class CaseVerdict:
-    """A line of the table, as a person reads it.
+    """A row of the table.
 
     Attributes
     ----------
     id : str
-        The case.
+        Id of the case.
     accepted : bool
-        Whether it is learnt from, with the user's word where there is one.
+        Whether the case belongs to the cohort.
     accepted_by_rules : bool
-        Whether it would be by the rules alone.
+        Whether it would without a manual decision.
     reasons, notes : tuple of str
-        Why it is refused, and what was cleaned and found.
+        See `QualityVerdict`.
     error : str
-        Why it could not be read; empty if it could.
+        Why the case could not be read; empty if it could.
     features : dict of str to float or None
-        By name, of the surface; None where there is none, and so nothing to learn from.
+        Features of its surface by name; None if it has no surface and cannot be included.
     """
 
     id: str
@@ -87,12 +87,12 @@ class CaseVerdict:
 
 
 def read_quality_table(path: Path | str) -> list[CaseVerdict]:
-    """Read what `write_quality_table` wrote.
+    """Read a table of `write_quality_table`.
 
     Raises
     ------
     InputError
-        The file is missing or no such table.
+        The file is missing or is not such a table.
     """
     path = Path(path)
     try:
@@ -101,7 +101,7 @@ def read_quality_table(path: Path | str) -> list[CaseVerdict]:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Check the cases first.") from None
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is no table of verdicts ({error}). Check the cases again.") from error
+        raise InputError(f"{path} is not a table of verdicts ({error}). Check the cases again.") from error
 
 
 def _verdict(row: Mapping[str, str]) -> CaseVerdict:
@@ -111,7 +111,7 @@ def _verdict(row: Mapping[str, str]) -> CaseVerdict:
     return CaseVerdict(
         id=row["id"],
         accepted=accepted,
-        # The user's word is only on record where it differs from the rules'.
+        # A manual decision is only recorded where it differs from that of the rules.
         accepted_by_rules=accepted != bool(row["manual_decision"]),
         reasons=tuple(filter(None, row["reasons"].split("; "))),
         notes=tuple(filter(None, row["notes"].split("; "))),
@@ -120,5 +120,5 @@ def _verdict(row: Mapping[str, str]) -> CaseVerdict:
     )
 
 
-def _written(value: float) -> str:
+def _cell(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.6g}"

@@ -1,4 +1,4 @@
-"""Some rows of an array on the disk, looked at in place."""
+"""Selected rows of an array that stays on the disk."""
 
 from __future__ import annotations
 
@@ -8,51 +8,52 @@ import numpy as np
 
 
 class RowView:
-    """Some rows of an array, numbered anew from 0; nothing is copied before it is asked for.
+    """A read-only view of selected rows of an array, renumbered from 0. Only indexed elements are copied.
 
-    NumPy gives rows in any order only as a copy, which for the samples of a large cohort would be tens
-    of gigabytes. This gives what is indexed, as the array itself would.
+    NumPy selects arbitrary rows only by a copy, which for the samples of a large cohort takes tens of gigabytes.
 
     Parameters
     ----------
-    array : ndarray
-        The whole, such as a memory map.
+    array : ndarray or RowView
+        The array, such as a memory map.
     rows : ndarray of int, shape (n,)
-        Which rows of it.
+        The selected rows.
     """
 
-    def __init__(self, array: np.ndarray, rows: np.ndarray) -> None:
+    def __init__(self, array: np.ndarray | RowView, rows: np.ndarray) -> None:
         self._array, self._rows = array, np.asarray(rows, dtype=np.intp)
         self.shape: tuple[int, ...] = (len(self._rows), *array.shape[1:])
-        self.dtype = array.dtype
+        self.dtype: np.dtype = array.dtype
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        """Give part of the rows: a copy, except of a single one.
+        """Return elements as NumPy would: a copy, except of a single row.
 
         Parameters
         ----------
         index : int, slice, array, or a tuple that begins with one
-            As of an array. What begins with ``...`` or a new axis is refused.
+            As of an array, but not beginning with ``...`` or a new axis.
 
         Raises
         ------
         IndexError
-            The rows are not said first, or are out of range.
+            The index does not begin with rows, or they are out of range.
         """
         first, *rest = index if isinstance(index, tuple) else (index,)
         if first is None or first is Ellipsis:
-            raise IndexError("The rows come first in an index of a RowView.")
+            raise IndexError("An index of a RowView begins with the rows.")
         rows = self._rows[first]
         if isinstance(first, slice) and any(isinstance(part, list | np.ndarray) for part in rest):
-            # Side by side the rows and a list of columns would be taken as pairs, not as a grid.
-            return self._array[rows][(slice(None), *rest)]
-        return self._array[(rows, *rest)]
+            # In one index NumPy would pair the rows with the list of columns, instead of crossing them.
+            columns = (slice(None), *rest)
+            return self._array[rows][columns]
+        elements = (rows, *rest)
+        return self._array[elements]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Give all rows as an array of their own."""
+        """Return a copy of all rows."""
         if copy is False:
-            raise ValueError("The rows of a RowView become an array only by a copy.")
+            raise ValueError("A RowView can only be copied to an array.")
         return np.asarray(self._array[self._rows], dtype=dtype)

@@ -1,4 +1,4 @@
-"""Filling a cohort's samples file, one row a shape, by any number of workers and any number of attempts."""
+"""Draw the samples of a cohort into one file, with one row per shape, in parallel and resumably."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ThyroidSynthLib.imaging.ply import read_ply
 from .cohort import SAMPLES_FILE, sample_checksum
 
 LEDGER_FILE = "samples.rows"
-_STEP_VERSION = 1  # Raise when a shape's samples come out differently, so that no old row is kept.
+_STEP_VERSION = 1  # Increase when the samples of a shape change, so that no old row is kept.
 _DIGEST_BYTES = 32
 _BYTES_PER_SAMPLE = 16
 
@@ -37,25 +37,25 @@ def draw_rows(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> list[str]:
-    """Draw the samples of every shape into the samples file.
+    """Draw the samples of all shapes into the samples file.
 
-    A ledger beside the file says of each row what it was made from and what it holds. A row that
-    holds just that is kept, whoever killed the last attempt and when.
+    A ledger file stores of each row a checksum of its inputs and one of its samples. Rows that match both
+    are kept, so that an interrupted run is resumed.
 
     Parameters
     ----------
     folder : Path
         The cohort folder.
     shapes : sequence of (id, surface file, checksum of it)
-        In the order of the rows; surfaces in `trachea_mm`, paths relative to the folder.
+        In the order of the rows; surfaces in `trachea_mm`, files relative to the folder.
     frame : Frame
         The cohort's frame.
     workers : Workers
-        Who draws.
+        Worker processes that draw.
     per_shape : int
-        Samples per shape.
+        Number of samples per shape.
     seed : int
-        With a shape's id it gives the shape's own stream of random numbers.
+        Random seed, from which each shape derives its own by its id.
 
     Returns
     -------
@@ -65,13 +65,12 @@ def draw_rows(
     Raises
     ------
     CohortError
-        A surface is gone or damaged, or a worker died over it.
+        A surface is missing or damaged, or a worker process failed on it.
     OutputError
         The disk is full.
     """
     data_offset = _make_files(folder, len(shapes), per_shape)
-    # A preparation that was broken off may have left any mix of rows: the ledger is not trusted, a
-    # row is kept only when it holds what the ledger says.
+    # After an interruption the ledger may not match the rows, so each row is compared with its checksum.
     ledger = np.fromfile(folder / LEDGER_FILE, dtype=np.uint8).reshape(len(shapes), 2, _DIGEST_BYTES)
 
     def tasks() -> Iterator[_Row]:
@@ -88,8 +87,8 @@ def draw_rows(
         for row, checksum in workers.run(_fill_row, tasks(), should_stop=should_stop):
             if isinstance(checksum, WorkerFailure):
                 raise CohortError(
-                    f"Drawing the samples of {row.id} ended without a result (out of memory?). "
-                    "Prepare again with fewer workers, or refuse this case."
+                    f"The process that drew the samples of {row.id} ended without a result (out of memory?). "
+                    "Prepare again with fewer workers, or exclude this case."
                 )
             if checksum != row.known:
                 stream.seek(row.row * 2 * _DIGEST_BYTES)
@@ -116,7 +115,7 @@ class _Row:
 
 
 def _fill_row(row: _Row) -> str:
-    """Draw one shape's samples into its place in the file, unless they are there; give their checksum."""
+    """Write the samples of one shape to the file, unless they are there already; return their checksum."""
     folder = Path(row.folder)
     size = row.per_shape * _BYTES_PER_SAMPLE
     with (folder / SAMPLES_FILE).open("r+b") as stream:
@@ -134,49 +133,45 @@ def _fill_row(row: _Row) -> str:
             stream.write(samples.astype("<f4").tobytes())
             stream.flush()
         except OSError as error:
-            raise OutputError(f"{folder / SAMPLES_FILE} cannot be written ({error.strerror}). Make room.") from error
+            raise OutputError(f"{folder / SAMPLES_FILE} cannot be written ({error.strerror}). Free space.") from error
     return sample_checksum(samples)
 
 
 def rng_of_case(seed: int, case_id: str) -> np.random.Generator:
-    """Give a case's own stream of random numbers: the same whatever other cases there are."""
+    """Return the random generator of a case, which does not depend on the other cases."""
     words = np.frombuffer(hashlib.sha256(case_id.encode()).digest(), dtype="<u4")
     return np.random.default_rng([seed, *words.tolist()])
 
 
 def _make_files(folder: Path, rows: int, per_shape: int) -> int:
-    """Make the samples file and its ledger, unless they are there in the right size.
+    """Create the samples file and its ledger, unless they exist with the right size.
 
     Returns
     -------
     int
-        Bytes before the first sample.
+        Position of the first sample in the file, in bytes.
     """
     samples, ledger = folder / SAMPLES_FILE, folder / LEDGER_FILE
-    header = _npy_header((rows, per_shape, 4))
-    size = len(header) + rows * per_shape * _BYTES_PER_SAMPLE
-    ledger_size = rows * 2 * _DIGEST_BYTES
-    if samples.is_file() and ledger.is_file() and ledger.stat().st_size == ledger_size:
-        with samples.open("rb") as stream:
-            if samples.stat().st_size == size and stream.read(len(header)) == header:
-                return len(header)
+    shape, ledger_bytes = (rows, per_shape, 4), rows * 2 * _DIGEST_BYTES
+    if ledger.is_file() and ledger.stat().st_size == ledger_bytes:
+        offset = _offset_of(samples, shape)
+        if offset is not None:
+            return offset
     samples.unlink(missing_ok=True)
-    room = shutil.disk_usage(folder).free
-    if room < size:
+    needed, free = rows * per_shape * _BYTES_PER_SAMPLE, shutil.disk_usage(folder).free
+    if free < needed:
         raise OutputError(
-            f"{folder} needs {size / 1e9:.1f} GB for the samples, and {room / 1e9:.1f} GB are free. "
-            "Make room or choose another disk."
+            f"{folder} needs {needed / 1e9:.1f} GB for the samples, and {free / 1e9:.1f} GB are free. "
+            "Free disk space or choose another disk."
         )
-    ledger.write_bytes(bytes(ledger_size))
-    with samples.open("wb") as stream:
-        stream.write(header)
-        stream.truncate(size)
-    return len(header)
+    ledger.write_bytes(bytes(ledger_bytes))
+    return np.lib.format.open_memmap(samples, mode="w+", dtype="<f4", shape=shape).offset
 
 
-def _npy_header(shape: tuple[int, ...]) -> bytes:
-    """Give the header of an .npy file of float32 (NumPy's format 1.0)."""
-    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
-    room = -(len(text) + 11) % 64
-    text += " " * room + "\n"
-    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("ascii")
+def _offset_of(samples: Path, shape: tuple[int, ...]) -> int | None:
+    """Return the position of the data in an .npy file of float32, or None if there is no such file of this shape."""
+    try:
+        array = np.load(samples, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    return array.offset if array.shape == shape and array.dtype == np.dtype("<f4") else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from ThyroidSynthLib.geometry.volume import Volume
 
 from .nifti import is_nifti, read_slabs
 from .volume_files import read_volume
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def read_mask(path: Path | str) -> Mask:
     return mask_in_scan(volume)
 
 
-def read_labels(path: Path | str, labels: Mapping[Hashable, int | None]) -> dict[Hashable, Mask]:
+def read_labels(path: Path | str, labels: Mapping[Key, int | None]) -> dict[Key, Mask]:
     """Read the masks of several labels from a NIfTI file, in one pass and without loading the whole scan.
 
     Parameters
@@ -119,7 +122,7 @@ def read_labels(path: Path | str, labels: Mapping[Hashable, int | None]) -> dict
         The file cannot be read, or is not binary although it must be.
     """
     path = Path(path)
-    pieces: dict[Hashable, list[tuple[np.ndarray, np.ndarray]]] = {key: [] for key in labels}
+    pieces: dict[Key, list[tuple[np.ndarray, np.ndarray]]] = {key: [] for key in labels}
     for header, first, slab in read_slabs(path):
         occupied = slab.any()
         for key, label in labels.items():

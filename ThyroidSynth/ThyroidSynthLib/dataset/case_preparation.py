@@ -1,0 +1,162 @@
+"""Prepare one case: read it, check it, store its surface in the trachea frame, and keep a record of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
+from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
+
+from .cases import CaseSource, read_case
+from .cohort_writing import StoredShape, store_shape
+from .quality import QualityMeasurements, QualityRules, QualityVerdict, check_case
+
+CASES_FOLDER = "cases"
+_STEP_VERSION = 3  # Increase when the result for a case changes, so that no old record is reused.
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CaseTask:
+    """A case to prepare.
+
+    Attributes
+    ----------
+    source : CaseSource
+        Its files.
+    folder : str
+        The cohort folder.
+    rules : QualityRules
+        Limits of quality control.
+    alignment : str
+        How it is aligned in the trachea frame, one of `frame.ALIGNMENTS`.
+    """
+
+    source: CaseSource
+    folder: str
+    rules: QualityRules
+    alignment: str
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """The result of preparing a case.
+
+    Attributes
+    ----------
+    id : str
+        Id of the case.
+    source : dict
+        Kind and files it was read from.
+    verdict : QualityVerdict
+        Verdict of quality control.
+    shape : StoredShape, optional
+        Its shape; None without a thyroid or a trachea.
+    error : str
+        Why the case could not be read; empty if it could.
+    reused : bool
+        Whether the record of an earlier run was reused.
+    """
+
+    id: str
+    source: dict[str, Any]
+    verdict: QualityVerdict
+    shape: StoredShape | None = None
+    error: str = ""
+    reused: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the case belongs to the cohort."""
+        return self.verdict.accepted and self.shape is not None
+
+
+def prepare_case(task: CaseTask) -> CaseRecord:
+    """Read, check and measure a case, unless that has been done with the same files and rules.
+
+    For a case that cannot be read the record says why, so that it does not stop the others. Such a case
+    is tried again in each run, because the cause may have been temporary.
+    """
+    folder = Path(task.folder)
+    path = folder / CASES_FOLDER / f"{task.source.id}.json"
+    try:
+        signature = _signature(task)
+        earlier = _earlier_record(folder, path, signature)
+        if earlier is not None:
+            return earlier
+        checked = check_case(read_case(task.source), task.rules)
+        placement = checked.cleaned.placement(task.alignment) if checked.can_be_included else None
+    except ThyroidSynthError as error:
+        return unreadable_case(task, str(error))
+    except Exception as error:
+        _log.exception("Case %s", task.source.id)
+        return unreadable_case(task, f"unexpected {type(error).__name__}: {error}")
+    shape = None
+    if placement is not None and checked.surface_ras is not None:
+        surface = checked.surface_ras.moved(placement.to_trachea(checked.surface_ras.vertices))
+        shape = store_shape(folder, task.source.id, surface, placement)
+    record = CaseRecord(task.source.id, _source_json(task.source), checked.verdict(), shape)
+    write_json(
+        path,
+        {
+            "signature": signature,
+            "id": record.id,
+            "source": record.source,
+            "verdict": record.verdict.to_json(),
+            "shape": None if shape is None else asdict(shape),
+        },
+    )
+    return record
+
+
+def unreadable_case(task: CaseTask, error: str) -> CaseRecord:
+    """Return the record of a case that could not be read."""
+    verdict = QualityVerdict(False, (), (), QualityMeasurements())
+    return CaseRecord(task.source.id, _source_json(task.source), verdict, error=error)
+
+
+def _earlier_record(folder: Path, path: Path, signature: str) -> CaseRecord | None:
+    """Read the record of an earlier run; None if there is none or anything it depends on has changed."""
+    if not path.is_file():
+        return None
+    try:
+        stored = read_json(path)
+        if stored["signature"] != signature:
+            return None
+        shape = None if stored["shape"] is None else StoredShape(**stored["shape"])
+        verdict = QualityVerdict.from_json(stored["verdict"])
+    except (InputError, KeyError, TypeError):
+        return None
+    if shape is not None:
+        surface = folder / shape.surface
+        if not surface.is_file() or sha256_of(surface) != shape.surface_sha256:
+            return None
+    return CaseRecord(stored["id"], stored["source"], verdict, shape, reused=True)
+
+
+def _signature(task: CaseTask) -> str:
+    """Return a checksum of everything on which the record of a case depends."""
+    files = []
+    for path in task.source.files:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}). Check that it exists.") from error
+        files.append([str(path), status.st_size, status.st_mtime_ns])
+    depends_on = [_STEP_VERSION, task.source.kind, task.source.class_map, files, asdict(task.rules), task.alignment]
+    return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
+
+
+def _source_json(source: CaseSource) -> dict[str, Any]:
+    return {
+        "kind": source.kind,
+        "files": [str(path) for path in source.files],
+        "ct": None if source.ct_path is None else str(source.ct_path),
+        "class_map": source.class_map,
+    }
