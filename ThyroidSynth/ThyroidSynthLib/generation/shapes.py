@@ -11,7 +11,7 @@ import numpy as np
 
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION, NearbyDecoding
 from ThyroidSynthLib.generation.decode.field import Field
-from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity, sensitivity
+from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity, feature_sensitivity
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
@@ -68,7 +68,7 @@ class ModelShapes:
 
     def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
         """See `Shapes.sensitivity`."""
-        return sensitivity(_ModelSdf(self.model, thyroid.code), thyroid.surface, thyroid.measured)
+        return feature_sensitivity(_ModelSdf(self.model, thyroid.code), thyroid.surface, thyroid.measured)
 
     def in_small_steps(self) -> ModelShapes:
         """See `Shapes.in_small_steps`."""

@@ -1,4 +1,4 @@
-"""The decoder gives the gland of a code, whole or not at all."""
+"""Decoding returns the complete surface of a code, or an error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ThyroidSynthLib.model.shape_model import ShapeModel
 
 
 def with_shifted_output(model: ShapeModel, shift: float) -> ShapeModel:
-    """Move the level of every surface: a positive shift shrinks glands, a negative one lets them grow."""
+    """Add a constant to the SDF: a positive one shrinks the glands, a negative one enlarges them."""
     size = model.network.layers[0].in_features - 3
     network = SDFNetwork(size, model.settings.hidden_layers, model.settings.hidden_width)
     network.load_state_dict(model.network.state_dict())
@@ -40,7 +40,7 @@ def test_training_cases_are_reconstructed(small_model: ShapeModel, small_cohort:
         assert distance.max() < 2.5
 
 
-def test_positions_and_features_hardly_depend_on_the_resolution(small_model: ShapeModel) -> None:
+def test_bounds_and_features_hardly_depend_on_the_resolution(small_model: ShapeModel) -> None:
     coarse, fine = (reconstruct(small_model, 2, resolution=resolution) for resolution in (40, 96))
 
     assert coarse.measured.volume_ml == pytest.approx(fine.measured.volume_ml, rel=0.01)
@@ -48,19 +48,19 @@ def test_positions_and_features_hardly_depend_on_the_resolution(small_model: Sha
     np.testing.assert_allclose(coarse.surface.bounds, fine.surface.bounds, atol=0.7)
 
 
-def test_decoding_again_gives_the_same_bits_and_what_was_evaluated(small_model: ShapeModel) -> None:
+def test_decoding_is_reproducible_and_evaluates_part_of_the_grid(small_model: ShapeModel) -> None:
     first, again = (decode(small_model, small_model.codes[1], resolution=32) for _ in range(2))
 
     np.testing.assert_array_equal(first.surface.vertices, again.surface.vertices)
     assert 0 < first.evaluations == again.evaluations < 32**3
 
 
-def test_a_code_without_a_surface_is_a_synthesis_error(small_model: ShapeModel) -> None:
+def test_a_code_without_a_surface_raises(small_model: ShapeModel) -> None:
     with pytest.raises(SynthesisError, match="has no surface"):
         decode(with_shifted_output(small_model, 5.0), small_model.codes[0], resolution=32)
 
 
-def test_a_gland_larger_than_the_box_is_decoded_in_a_larger_one(small_model: ShapeModel) -> None:
+def test_a_gland_larger_than_the_box_is_decoded_in_a_larger_box(small_model: ShapeModel) -> None:
     frame = small_model.frame
     shrunk = Frame(frame.scale_mm, 0.8 * frame.lower_mm, 0.8 * frame.upper_mm)
     row = int(np.argmax(small_model.features[:, 0]))
@@ -73,7 +73,7 @@ def test_a_gland_larger_than_the_box_is_decoded_in_a_larger_one(small_model: Sha
     assert decoded.evaluations > ordinary.evaluations
 
 
-def test_a_surface_without_end_is_closed_at_the_box_and_called_invalid(small_model: ShapeModel) -> None:
+def test_an_unbounded_surface_is_closed_at_the_box_and_invalid(small_model: ShapeModel) -> None:
     decoded = decode(with_shifted_output(small_model, -5.0), small_model.codes[0], resolution=24)
 
     assert decoded.touches_box
@@ -81,7 +81,7 @@ def test_a_surface_without_end_is_closed_at_the_box_and_called_invalid(small_mod
     assert not Validity.of(decoded.surface, touches_box=decoded.touches_box).ok
 
 
-def test_a_field_that_hardly_dips_below_0_has_no_surface(small_model: ShapeModel) -> None:
+def test_a_field_hardly_below_0_raises(small_model: ShapeModel) -> None:
     values = np.ones((6, 6, 6), dtype=np.float32)
     values[3, 3, 3] = -1e-12
 
@@ -89,7 +89,7 @@ def test_a_field_that_hardly_dips_below_0_has_no_surface(small_model: ShapeModel
         surface_of_grid(small_model, GridValues(values, -np.ones(3), np.full(3, 0.4), 216))
 
 
-def test_marching_cubes_on_the_occupied_part_is_marching_cubes_on_all(small_model: ShapeModel) -> None:
+def test_a_ball_anywhere_in_the_box_is_extracted_at_its_place(small_model: ShapeModel) -> None:
     lower, upper = decoding_box(small_model)
     scale = small_model.frame.scale_mm
     for centre in (lower + 0.2 * (upper - lower), np.zeros(3)):
@@ -102,7 +102,7 @@ def test_marching_cubes_on_the_occupied_part_is_marching_cubes_on_all(small_mode
         assert surface.vertices.mean(axis=0) == pytest.approx(centre * scale, abs=0.2)
 
 
-def test_validity_counts_pieces_and_holes() -> None:
+def test_validity_requires_a_closed_surface_of_one_or_two_components() -> None:
     lobes = two_lobes(semi_axes_mm=(6.0, 6.0, 12.0), offset_mm=12.0, right_share=1.0)
     open_surface = replace(lobes, faces=lobes.faces[1:])
 
@@ -113,7 +113,7 @@ def test_validity_counts_pieces_and_holes() -> None:
     assert not Validity(closed=True, components=1, touches_box=True).ok
 
 
-def test_a_thyroid_of_a_code_is_measured_on_its_surface(small_model: ShapeModel) -> None:
+def test_features_are_measured_on_the_surface(small_model: ShapeModel) -> None:
     thyroid = thyroid_of_code(small_model, small_model.codes[0], resolution=32)
 
     assert thyroid.code.dtype == np.float32

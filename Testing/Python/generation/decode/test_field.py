@@ -1,4 +1,4 @@
-"""A field is the network with its code, and its hand-made derivatives are PyTorch's."""
+"""A field equals the network with its code, and its derivatives equal those of PyTorch's autograd."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def by_network(model: ShapeModel, points: torch.Tensor, codes: torch.Tensor) -> 
     return model.network.layers[-1](values)[:, 0]
 
 
-def test_a_field_is_the_network_with_the_code_at_every_point(small_model: ShapeModel) -> None:
-    # More points than are evaluated at once, and not a multiple of that number.
+def test_field_equals_the_network_with_the_code_at_every_point(small_model: ShapeModel) -> None:
+    # More points than one chunk, and not a multiple of its size.
     points = np.random.default_rng(0).uniform(-1, 1, (9001, 3))
     code = small_model.codes[3]
 
@@ -31,7 +31,7 @@ def test_a_field_is_the_network_with_the_code_at_every_point(small_model: ShapeM
     np.testing.assert_allclose(values, expected.numpy(), atol=2e-6)
 
 
-def test_derivatives_are_those_of_automatic_differentiation(small_model: ShapeModel) -> None:
+def test_derivatives_equal_those_of_autograd(small_model: ShapeModel) -> None:
     rng = np.random.default_rng(0)
     points = torch.from_numpy(rng.uniform(-1, 1, (5000, 3))).float().requires_grad_()
     code = small_model.codes[5] + 0.1 * rng.standard_normal(small_model.code_size)
@@ -42,26 +42,26 @@ def test_derivatives_are_those_of_automatic_differentiation(small_model: ShapeMo
     expected = by_network(small_model, points, codes)
     expected.sum().backward()
     np.testing.assert_allclose(values, expected.detach().numpy(), atol=2e-6)
-    # Points where a unit is all but at its kink may count it on in one and off in the other.
-    for found, wanted in ((space, points.grad.numpy()), (by_code, codes.grad.numpy())):
-        assert found.shape == wanted.shape
-        wrong = ~np.isclose(found, wanted, atol=1e-4).all(axis=1)
+    # At points close to the kink of a unit, rounding decides whether it is active.
+    for found, reference in ((space, points.grad.numpy()), (by_code, codes.grad.numpy())):
+        assert found.shape == reference.shape
+        wrong = ~np.isclose(found, reference, atol=1e-4).all(axis=1)
         assert wrong.mean() < 1e-3
 
 
-def test_no_points_have_no_values(small_model: ShapeModel) -> None:
+def test_an_empty_list_of_points_gives_empty_results(small_model: ShapeModel) -> None:
     field = Field(small_model, small_model.codes[0])
 
     assert field(np.empty((0, 3))).shape == (0,)
-    assert field.derivatives(np.empty((0, 3)))[2].shape == (0, small_model.code_size)
+    assert [part.shape for part in field.derivatives(np.empty((0, 3)))] == [(0,), (0, 3), (0, small_model.code_size)]
 
 
-def test_a_code_of_another_length_is_refused(small_model: ShapeModel) -> None:
-    with pytest.raises(ValueError, match=f"has {small_model.code_size} numbers"):
+def test_a_code_of_wrong_length_raises(small_model: ShapeModel) -> None:
+    with pytest.raises(ValueError, match=f"have {small_model.code_size} numbers; got shape"):
         Field(small_model, np.zeros(small_model.code_size + 1))
 
 
-def test_values_are_the_same_bits_on_one_thread_and_on_two(small_model: ShapeModel) -> None:
+def test_results_are_bitwise_equal_on_one_and_two_threads(small_model: ShapeModel) -> None:
     points = np.random.default_rng(1).uniform(-1, 1, (20003, 3))
     field = Field(small_model, small_model.codes[2])
     with computing_on(1):

@@ -1,4 +1,4 @@
-"""Evaluating from what was found out of a field much like it gives the very surface of the whole grid."""
+"""Evaluation that starts from a similar field gives the same surface as evaluation of the whole grid."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def assert_same_surface(grids: NearbyGrids, field: FieldFunction, resolution: in
     near, dense = grids.evaluate(field), evaluate_dense(field, *box, resolution)
     np.testing.assert_array_equal(near.values < 0, dense.values < 0)
     if (dense.values < 0).any():
-        wanted, found = surface_from_sdf(dense.values), surface_from_sdf(near.values)
-        np.testing.assert_array_equal(found.faces, wanted.faces)
-        # Matrix products of other lengths differ in the last bits.
-        np.testing.assert_allclose(found.vertices, wanted.vertices, atol=1e-3)
+        expected, found = surface_from_sdf(dense.values), surface_from_sdf(near.values)
+        np.testing.assert_array_equal(found.faces, expected.faces)
+        # Matrix products of different lengths differ in the last bits.
+        np.testing.assert_allclose(found.vertices, expected.vertices, atol=1e-3)
 
 
 def counted(field: FieldFunction, rounds: list[int]) -> FieldFunction:
@@ -40,7 +40,7 @@ def counted(field: FieldFunction, rounds: list[int]) -> FieldFunction:
     return evaluate
 
 
-def test_a_sphere_that_grows_and_wanders_is_followed_in_fewer_rounds() -> None:
+def test_a_growing_and_moving_sphere_is_followed_with_fewer_calls_of_the_field() -> None:
     grids, followed, alone = NearbyGrids(*BOX, 64), [], []
     for step in range(6):
         field = sphere((0.004 * step, -0.006 * step, 0.02), 0.4 + 0.004 * step)
@@ -53,14 +53,14 @@ def test_a_sphere_that_grows_and_wanders_is_followed_in_fewer_rounds() -> None:
     assert np.mean(followed) < 0.6 * np.mean(alone)
 
 
-def test_leaps_new_pieces_bridges_and_vanishing_are_all_found() -> None:
+def test_jumps_and_appearing_and_vanishing_components_are_found() -> None:
     lobes = sphere((-0.4, 0, 0), 0.25), sphere((0.4, 0, 0), 0.25)
     step = 2 / 63
     fields = [
         union(*lobes),
         union(*lobes, sphere((0.0, 0.0, 0.0), 0.18)),  # joined
-        union(*lobes, sphere((0.1, 0.55, 0.1), 1.3 * step)),  # a speck beside
-        union(*lobes, sphere((0.8, 0.8, -0.8), 0.15)),  # a piece far away
+        union(*lobes, sphere((0.1, 0.55, 0.1), 1.3 * step)),  # an island beside
+        union(*lobes, sphere((0.8, 0.8, -0.8), 0.15)),  # a component far away
         lobes[0],  # one is gone
         sphere((0.9, 0.9, 0.9), 0.3),  # elsewhere, and cut by the side
         lambda points: np.full(len(points), 0.2, np.float32),
@@ -71,7 +71,7 @@ def test_leaps_new_pieces_bridges_and_vanishing_are_all_found() -> None:
         assert_same_surface(grids, field, 64)
 
 
-def test_specks_that_appear_anywhere_within_the_searched_part_are_found() -> None:
+def test_islands_that_appear_near_the_gland_are_found() -> None:
     rng = np.random.default_rng(0)
     gland = union(sphere((-0.4, 0, 0), 0.3), sphere((0.4, 0, 0), 0.3))
     grids = NearbyGrids(*BOX, 64)
@@ -81,18 +81,18 @@ def test_specks_that_appear_anywhere_within_the_searched_part_are_found() -> Non
         assert_same_surface(grids, union(gland, island), 64)
 
 
-def test_a_networks_codes_are_followed_in_small_and_large_steps(small_model: ShapeModel) -> None:
+def test_codes_of_a_network_are_followed_in_small_and_large_steps(small_model: ShapeModel) -> None:
     rng = np.random.default_rng(1)
     box, codes = decoding_box(small_model), small_model.codes
     for stride in (0.02, 0.2, 1.0):
         grids = NearbyGrids(*box, 48)
-        way = stride * codes.std(axis=0) * rng.standard_normal(small_model.code_size)
+        direction = stride * codes.std(axis=0) * rng.standard_normal(small_model.code_size)
         for step in range(5):
-            code = codes[3] + np.sin(step) * way
+            code = codes[3] + np.sin(step) * direction
             assert_same_surface(grids, Field(small_model, code), 48, box)
 
 
-def test_decoding_in_small_steps_gives_the_surface_of_decoding_at_once(small_model: ShapeModel) -> None:
+def test_decoding_in_small_steps_gives_the_same_surfaces(small_model: ShapeModel) -> None:
     nearby, evaluations, alone = NearbyDecoding(small_model), 0, 0
     for step in range(6):
         code = small_model.codes[2] * np.float32(1 + 0.01 * step)

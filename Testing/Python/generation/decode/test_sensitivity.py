@@ -1,4 +1,4 @@
-"""The shape derivatives are those that finite differences find."""
+"""The shape derivatives agree with finite differences."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 RESOLUTION = 80
-# Steps so small change the symmetry by no more than what columns 0.5 mm apart miss of it.
+# Finer than the default: the steps change the symmetry by less than the error of columns 0.5 mm apart.
 COLUMN_MM = 0.2
 
 
 def by_differences(model: ShapeModel, code: np.ndarray, step: float) -> np.ndarray:
-    """Features' derivatives along every second dimension of the code, shape (3, n)."""
+    """Differentiate the features along every second dimension of the code by finite differences, shape (3, n)."""
 
     def features(code: np.ndarray) -> np.ndarray:
         surface = decode(model, code, resolution=RESOLUTION).surface
@@ -34,7 +34,7 @@ def by_differences(model: ShapeModel, code: np.ndarray, step: float) -> np.ndarr
 
 
 def test_derivatives_of_a_gland_with_an_isthmus(small_model: ShapeModel) -> None:
-    # One whose isthmus has a steep outline: where it is flat the area jumps, and differences say little.
+    # A gland with a steep outline of the isthmus: where it is flat the area jumps and finite differences fail.
     row = int(np.argsort(small_model.features[:, 1])[-2])
     thyroid = reconstruct(small_model, row, resolution=RESOLUTION)
     step = 0.05 * float(small_model.codes.std(axis=0).min())
@@ -50,7 +50,7 @@ def test_derivatives_of_a_gland_with_an_isthmus(small_model: ShapeModel) -> None
         assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b), rel=0.05)
 
 
-def test_without_an_isthmus_the_area_is_negative_and_grows_where_the_gap_closes(small_model: ShapeModel) -> None:
+def test_without_an_isthmus_the_signed_area_is_negative_and_rises_as_the_gap_closes(small_model: ShapeModel) -> None:
     thyroids = (reconstruct(small_model, row, resolution=48) for row in range(len(small_model.ids)))
     thyroid = next(thyroid for thyroid in thyroids if thyroid.measured.isthmus_area_mm2 == 0)
 
@@ -58,9 +58,6 @@ def test_without_an_isthmus_the_area_is_negative_and_grows_where_the_gap_closes(
 
     slope = local.jacobian[1]
     assert local.values[1] < 0
-    assert np.linalg.norm(slope) > 0
     towards = thyroid.code + (0.2 * -local.values[1] / (slope @ slope)) * slope
-    nearer = thyroid_of_code(small_model, towards, resolution=48)
-    assert (
-        nearer.measured.isthmus_area_mm2 > 0 or ModelShapes(small_model).sensitivity(nearer).values[1] > local.values[1]
-    )
+    nearer = ModelShapes(small_model).sensitivity(thyroid_of_code(small_model, towards, resolution=48))
+    assert nearer.values[1] > 0.9 * local.values[1]

@@ -1,4 +1,4 @@
-"""From a latent code to a surface in the trachea frame. The one decoder of the project."""
+"""Decode a latent code into a surface in the trachea frame."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from .nearby_grid import NearbyGrids
 from .sparse_grid import GridValues, evaluate_sparse
 
 DEFAULT_RESOLUTION = 64
-# The box around all training surfaces, and how it grows while a surface still touches it.
+# Shares by which the box of all training surfaces is widened on each side: at first, and for each further attempt
+# while a surface touches it.
 _MARGIN = 0.08
 _GROWTH = 0.25
-_LARGEST_GROWTHS = 2
+_MAX_GROWTHS = 2
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class Decoded:
     surface : Surface
         In `trachea_mm`.
     touches_box : bool
-        Whether the surface was cut by the box even after it was enlarged; it is closed there, but
-        its features mean nothing.
+        Whether the box cuts the surface even after it was enlarged. The surface is closed there, but its features
+        mean nothing.
     evaluations : int
-        Points at which the network was evaluated.
+        Number of points at which the network was evaluated.
     """
 
     surface: Surface
@@ -43,7 +44,7 @@ class Decoded:
 
 
 class NearbyDecoding:
-    """What decoding a model's codes one after another has shown, for the next that is near the last.
+    """Values kept from the last decoded code, which make decoding a similar one faster.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class NearbyDecoding:
         self._grids: dict[int, NearbyGrids] = {}
 
     def grids(self, resolution: int) -> NearbyGrids:
-        """Give what is remembered of a resolution."""
+        """Return the values kept for a resolution."""
         if resolution not in self._grids:
             self._grids[resolution] = NearbyGrids(*decoding_box(self._model), resolution)
         return self._grids[resolution]
@@ -68,25 +69,28 @@ def decode(
     resolution: int = DEFAULT_RESOLUTION,
     nearby: NearbyDecoding | None = None,
 ) -> Decoded:
-    """Decode a whole latent code (code_size,) on a grid of `resolution`³ points.
+    """Decode a whole latent code on a grid of `resolution`³ points.
 
-    The grid spans the box of the training surfaces with a margin, in which the published grid over
-    [-1.1, 1.1]³ leaves most points unused: the trachea's centre lies well below the gland. A surface
-    that reaches the box's side is decoded again in a larger one.
+    The grid spans the box of the training surfaces with a margin. (The paper's grid over [-1.1, 1.1]³ leaves most
+    points unused, as the centre of the trachea lies well below the gland.) A surface that reaches a side of the
+    box is decoded again in a larger one.
 
     Parameters
     ----------
+    model : ShapeModel
+    code : ndarray, shape (code_size,)
+    resolution : int
     nearby : NearbyDecoding, optional
-        Makes it quicker where the last code was much like this one; the surface is the same.
+        Makes decoding faster if the last code was similar; the surface is the same.
 
     Raises
     ------
     SynthesisError
-        The code's field has no surface in the box.
+        The field of the code has no surface in the box.
     """
     field = Field(model, code)
     evaluations = 0
-    for growths in range(_LARGEST_GROWTHS + 1):
+    for growths in range(_MAX_GROWTHS + 1):
         if growths == 0 and nearby is not None:
             grid = nearby.grids(resolution).evaluate(field)
         else:
@@ -99,33 +103,39 @@ def decode(
 
 
 def decoding_box(model: ShapeModel, margin: float = _MARGIN) -> tuple[np.ndarray, np.ndarray]:
-    """Give the corners, in `unit`, of the training surfaces' box widened by a share `margin` on each side."""
+    """Return the corners, in `unit`, of the training surfaces' box widened by a share `margin` on each side."""
     lower, upper = model.frame.to_unit(model.frame.lower_mm), model.frame.to_unit(model.frame.upper_mm)
     pad = margin * (upper - lower)
     return lower - pad, upper + pad
 
 
 def surface_of_grid(model: ShapeModel, grid: GridValues, *, closed: bool = False) -> Surface:
-    """Run marching cubes on a grid of the `unit` frame and give the surface in `trachea_mm`.
+    """Extract the surface of a field on a grid in the `unit` frame, in `trachea_mm`.
 
     Parameters
     ----------
+    model : ShapeModel
+    grid : GridValues
     closed : bool
         Close the surface where it leaves the grid.
+
+    Raises
+    ------
+    SynthesisError
+        The field has no surface.
     """
-    values, shift = (np.pad(grid.values, 1, constant_values=_outside(grid)), 1) if closed else (grid.values, 0)
-    if not (values < 0).any():
-        raise SynthesisError("This latent code has no surface. Try another seed or milder wishes.")
-    surface = surface_from_sdf(values)
-    if len(surface.faces) == 0:  # A field that hardly dips below 0 leaves triangles of no size.
-        raise SynthesisError("This latent code has no surface. Try another seed or milder wishes.")
+    values, shift = grid.values, 0
+    if closed:
+        values, shift = np.pad(values, 1, constant_values=grid.step.max()), 1
+    surface = surface_from_sdf(values) if (values < 0).any() else None
+    # A field that is hardly negative anywhere leaves only triangles without area, which are dropped.
+    if surface is None or len(surface.faces) == 0:
+        raise SynthesisError(
+            "This latent code has no surface. Try another random seed, or targets nearer to the training cohort's mean."
+        )
     return surface.moved(model.frame.to_mm(grid.to_position(surface.vertices - shift)))
 
 
-def _outside(grid: GridValues) -> float:
-    return float(grid.step.max())
-
-
 def touches_side(values: np.ndarray) -> bool:
-    """Say whether the inside of a field (nx, ny, nz) reaches a side of its grid."""
+    """Return whether the inside of a field (nx, ny, nz) reaches a side of its grid."""
     return any((np.take(values, side, axis=axis) <= 0).any() for axis in range(3) for side in (0, -1))

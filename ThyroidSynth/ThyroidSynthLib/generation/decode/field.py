@@ -1,4 +1,4 @@
-"""The signed distance field of one latent code: values, and how they change with the code."""
+"""The SDF of one latent code: its values and its derivatives by position and code."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from ThyroidSynthLib.model.active_units import Active
 from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.threads import in_threads, in_turn
 
-# Points evaluated at once: their activations stay in a core's cache, and near each other they have fewer active
-# units. Of fewer than two chunks one thread alone has done as soon.
+# Points evaluated at once. The activations of so few stay in a core's cache, and points near each other have fewer
+# active units.
 _CHUNK = 1024
-_WORTH_SHARING = 2048
+# Up to this number of points, one thread is as fast as several.
+_MAX_FOR_ONE_THREAD = 2048
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class Field:
     """f(x, z) of a model for one fixed code z, over points x in the `unit` frame.
 
-    The code's part of the first layer is computed once, so that a point costs three inputs instead
-    of three and the whole code.
+    The code's contribution to the first layer is computed once, so that each point has three inputs only.
 
     Parameters
     ----------
     model : ShapeModel
         The trained model.
     code : ndarray, shape (code_size,)
-        Whole latent code: fixed, then trainable.
+        Whole latent code: fixed part, then trainable part.
     """
 
     def __init__(self, model: ShapeModel, code: np.ndarray) -> None:
         code = np.asarray(code, dtype=np.float32)
         if code.shape != (model.code_size,):
-            raise ValueError(f"A code of this model has {model.code_size} numbers, not {code.shape}.")
+            raise ValueError(f"The latent codes of this model have {model.code_size} numbers; got shape {code.shape}.")
         self.code = code
         self._first = model.network.layers[0].weight.detach()
         self._of_position = self._first[:, :3].contiguous()
@@ -46,7 +46,7 @@ class Field:
             self._folded = model.network.fold(torch.from_numpy(code))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Give the signed distance at points (n, 3), shape (n,), float32, negative inside."""
+        """Return the signed distances (n,) at points (n, 3) as float32, negative inside."""
         if len(points) == 0:
             return np.empty(0, dtype=np.float32)
         return torch.cat(_on_chunks(self._values, points)).numpy()
@@ -57,18 +57,18 @@ class Field:
             return last.value(self._layers[-1])
 
     def _active(self, points: torch.Tensor) -> list[Active]:
-        """Give the active units of every hidden layer."""
+        """Return the active units of every hidden layer."""
         layers = [Active.of(torch.addmm(self._folded, points, self._of_position.T))]
         for layer in self._layers[:-1]:
             layers.append(layers[-1].into(layer))
         return layers
 
     def derivatives(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Give values, spatial gradients and code gradients at points.
+        """Return values, spatial gradients and code gradients at points.
 
-        The code enters through the first layer's bias only, so one backward pass gives, for every
-        point at once, the gradient with respect to that bias; the first layer's weights turn it into
-        those with respect to position and code.
+        Position and code enter through the first layer only. One backward pass yields the gradient with respect to
+        the outputs of its linear part at every point, and its weights turn that into the gradients with respect to
+        position and code.
 
         Parameters
         ----------
@@ -83,13 +83,14 @@ class Field:
             ∂f/∂z.
         """
         if len(points) == 0:
-            return tuple(np.empty(shape, dtype=np.float32) for shape in (0, (0, 3), (0, len(self.code))))
+            none = np.empty((0, 3 + len(self.code)), dtype=np.float32)
+            return none[:, 0], none[:, :3], none[:, 3:]
         parts = _on_chunks(self._derivatives, points)
         values, space, code = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
         return values, space, code
 
     def _derivatives(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Backpropagate by hand: for a ReLU network that is the weights, masked where a unit is off."""
+        """Backpropagate by hand, which skips inactive units: the gradient is the product of the masked weights."""
         with torch.inference_mode():
             active = self._active(points)
             last = active[-1]
@@ -101,10 +102,10 @@ class Field:
             return last.value(self._layers[-1]), by_input[:, :3], by_input[:, 3:]
 
 
-def _on_chunks(work: Callable[[torch.Tensor], Found], points: np.ndarray) -> list[Found]:
-    """Work on points (n, 3) in parts of much the same size, the same ones whatever the number of threads."""
+def _on_chunks(work: Callable[[torch.Tensor], Result], points: np.ndarray) -> list[Result]:
+    """Process points (n, 3) in chunks of similar size, which do not depend on the number of threads."""
     positions = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
     parts, run = -(-len(points) // _CHUNK), in_turn
-    if len(points) > _WORTH_SHARING:
+    if len(points) > _MAX_FOR_ONE_THREAD:
         parts, run = parts + parts % 2, in_threads
     return run(work, positions.split(-(-len(points) // parts)))

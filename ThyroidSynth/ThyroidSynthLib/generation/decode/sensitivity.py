@@ -1,12 +1,12 @@
-"""How the features of a surface change with its latent code: exact shape derivatives.
+"""Compute exact shape derivatives: how the features of a surface change with its latent code.
 
-Where the field f changes by δf, its surface moves along the normal by −δf / |∇f|. Volume changes by
-the integral of that motion over the surface, the midsagittal area by the integral along the section's
-outline, and the overlap with the mirror image by twice the integral over the part of the surface
-inside the mirror image. So the derivatives need the network only on the surface, in one forward and
-one backward pass, and hold no soft stand-in for inside and outside.
+Where the field f changes by δf, its surface moves along the normal by −δf / |∇f|. The volume changes by the integral
+of that motion over the surface, the isthmus area by its integral along the outline of the midsagittal section, and the
+overlap with the mirror image by twice its integral over the part of the surface inside the mirror image. The network
+is therefore evaluated on the surface only, in one forward and one backward pass, and no smooth approximation of inside
+and outside is needed.
 
-These derivatives steer; what is reported is always measured on the final surface.
+The derivatives are used for steering only; reported features are measured on the final surface.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ from ThyroidSynthLib.geometry.features import Features, midsagittal_outline
 from ThyroidSynthLib.geometry.surface import Surface
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
-# Points per side of the grid on which the midsagittal plane is searched for the nearest tissue.
+# Points along each axis of the grid in the midsagittal plane on which the point nearest to the gland is searched.
 _PLANE_POINTS = 48
-# Points of the surface that the integrals over it are summed over; more change the steps of steering
-# by less than a round of it corrects.
+# Points over which surface integrals are summed. More change a steering step by less than the next step corrects.
 _SURFACE_POINTS = 3000
-# A bridge as wide as the gap between two lobes would have about this area per mm.
+# mm² of negative area per mm of gap: about the area per mm of width of a bridge between two lobes.
 _AREA_PER_GAP_MM = 20.0
 
 
 class ShapeSdf(Protocol):
-    """A field over `trachea_mm`, negative inside, that depends on a latent code.
+    """An SDF over `trachea_mm` that depends on a latent code.
 
     Attributes
     ----------
@@ -41,10 +40,12 @@ class ShapeSdf(Protocol):
     slope: float
 
     def values(self, points_mm: np.ndarray) -> np.ndarray:
-        """Give the field at points (n, 3), shape (n,)."""
+        """Return the field at points (n, 3), shape (n,)."""
+        ...
 
     def derivatives(self, points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Give values (n,), gradients per mm (n, 3) and derivatives by the code (n, code_size)."""
+        """Return values (n,), gradients per mm (n, 3) and derivatives by the code (n, code_size)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ class Sensitivity:
     Attributes
     ----------
     values : ndarray, shape (3,)
-        Volume in mL, signed isthmus area in mm² and symmetry. Two separate lobes have no area, and
-        no derivative of it; there the signed area is a negative number that grows with the gap, so
-        that steering feels its way towards and away from an isthmus.
+        Volume in mL, signed isthmus area in mm² and symmetry. For two separate lobes the area is 0 and has no
+        derivative; the signed area is then negative, in proportion to the gap between them, so that steering
+        can close and open the gap.
     jacobian : ndarray, shape (3, code_size)
         ∂values/∂code.
     """
@@ -65,17 +66,17 @@ class Sensitivity:
     jacobian: np.ndarray
 
 
-def sensitivity(sdf: ShapeSdf, surface: Surface, measured: Features) -> Sensitivity:
-    """Differentiate the features of a surface.
+def feature_sensitivity(sdf: ShapeSdf, surface: Surface, measured: Features) -> Sensitivity:
+    """Compute the derivatives of the features of a surface by its latent code.
 
     Parameters
     ----------
-    level_set : LevelSet
-        The field whose zero level the surface is.
+    sdf : ShapeSdf
+        The field whose zero level is the surface.
     surface : Surface
         In `trachea_mm`.
     measured : Features
-        What was measured on it.
+        The features measured on it.
     """
     area, area_slope = _isthmus(sdf, surface, measured.isthmus_area_mm2)
     volume_slope, overlap_slope = _volume_and_overlap(sdf, surface)
@@ -91,7 +92,7 @@ def sensitivity(sdf: ShapeSdf, surface: Surface, measured: Features) -> Sensitiv
 
 
 def _volume_and_overlap(sdf: ShapeSdf, surface: Surface) -> tuple[np.ndarray, np.ndarray]:
-    """Give ∂volume/∂code and ∂overlap/∂code in mm³, each of shape (code_size,)."""
+    """Return ∂volume/∂code and ∂overlap/∂code in mm³, each of shape (code_size,)."""
     points, area = _surface_points(surface)
     _, gradient, code = sdf.derivatives(points)
     weight = -area / np.maximum(np.linalg.norm(gradient, axis=1), 1e-3 * sdf.slope)
@@ -100,32 +101,33 @@ def _volume_and_overlap(sdf: ShapeSdf, surface: Surface) -> tuple[np.ndarray, np
 
 
 def _surface_points(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
-    """Give points spread evenly over a surface (n, 3) and the area (n,) that each stands for."""
+    """Return evenly spread points (n, 3) of a surface and the area (n,) that each represents."""
     area = np.linalg.norm(surface.scaled_normals, axis=1) / 2
     if len(area) <= _SURFACE_POINTS:
         return surface.corners.mean(axis=1), area
-    # Triangles come in the order of the grid, so equal shares of the summed area lie evenly.
-    summed = np.cumsum(area)
-    chosen = np.searchsorted(summed, (np.arange(_SURFACE_POINTS) + 0.5) / _SURFACE_POINTS * summed[-1])
-    return surface.corners[chosen].mean(axis=1), np.full(_SURFACE_POINTS, summed[-1] / _SURFACE_POINTS)
+    # Triangles are in the order of the grid, so equal shares of the cumulative area are spread evenly.
+    cumulative = np.cumsum(area)
+    share = cumulative[-1] / _SURFACE_POINTS
+    chosen = np.searchsorted(cumulative, (np.arange(_SURFACE_POINTS) + 0.5) * share)
+    return surface.corners[chosen].mean(axis=1), np.full(_SURFACE_POINTS, share)
 
 
 def _isthmus(sdf: ShapeSdf, surface: Surface, area: float) -> tuple[float, np.ndarray]:
-    """Give the signed isthmus area in mm² and its derivative, shape (code_size,)."""
+    """Return the signed isthmus area in mm² and its derivative, shape (code_size,)."""
     start, end = midsagittal_outline(surface)
     if area > 0 and len(start):
         middle = np.zeros((len(start), 3))
         middle[:, 1:] = (start + end) / 2
         _, gradient, code = sdf.derivatives(middle)
         steepness = np.linalg.norm(gradient[:, 1:], axis=1)
-        # Where the outline is flat the area jumps; a floor keeps the step within reason.
+        # Where the field is flat along the outline, the derivative diverges; a lower limit keeps it finite.
         weight = -np.linalg.norm(end - start, axis=1) / np.maximum(steepness, 0.3 * sdf.slope)
         return area, weight @ code
     return _gap(sdf, surface)
 
 
 def _gap(sdf: ShapeSdf, surface: Surface) -> tuple[float, np.ndarray]:
-    """Turn the smallest distance of the midsagittal plane to tissue into a negative area."""
+    """Return the distance from the midsagittal plane to the gland as a negative area, and its derivative."""
     lower, upper = surface.bounds
     y = np.linspace(lower[1], upper[1], _PLANE_POINTS)
     z = np.linspace(lower[2], upper[2], _PLANE_POINTS)

@@ -19,7 +19,7 @@ from ThyroidSynthLib.common.errors import InputError, SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION, touches_side
 from ThyroidSynthLib.generation.decode.field import Field
-from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity, sensitivity
+from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity, feature_sensitivity
 from ThyroidSynthLib.generation.decode.sparse_grid import evaluate_near_surface, interpolated
 from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask
 from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
@@ -194,7 +194,7 @@ class PatientShapes:
     def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
         """See `Shapes.sensitivity`."""
         sdf = _EditedSdf(self, thyroid.code)
-        return sensitivity(sdf, thyroid.surface, thyroid.measured)
+        return feature_sensitivity(sdf, thyroid.surface, thyroid.measured)
 
     def in_small_steps(self) -> PatientShapes:
         """See `Shapes.in_small_steps`: each is made from the unchanged gland anyway."""
