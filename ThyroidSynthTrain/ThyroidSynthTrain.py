@@ -89,7 +89,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     """Train, with progress on standard output."""
     from ThyroidSynthLib.common.errors import Cancelled
-    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.generation.steer.calibration import calibrated
     from ThyroidSynthLib.generation.training_preview import PreviewWriter
     from ThyroidSynthLib.jobs.job_options import job_of_command_line

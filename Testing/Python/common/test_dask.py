@@ -1,6 +1,6 @@
-"""A Dask cluster does what local processes do, byte for byte, also when a worker is killed midway.
+"""A Dask cluster gives the same bytes as local processes, even if a worker is killed.
 
-Scheduler and workers are real processes, started as a user would start them.
+The scheduler and the workers are real processes, started as a user starts them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
 from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan, make_thyroids
 from ThyroidSynthLib.export.cohort.generated_cohort import record_cohort, thyroid_writer
 from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.geometry.targets import Targets
 
 THYROIDS = 7
 
@@ -40,7 +41,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A scheduler and two worker processes of one thread, in a working directory of their own."""
+    """A scheduler and two worker processes with one thread each, in their own working directory."""
     folder = tmp_path_factory.mktemp("dask")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
 
@@ -66,13 +67,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield Cluster(address, workers)
 
 
-def test_a_cluster_makes_the_same_folders_and_loses_nothing_with_a_killed_worker(
+def test_a_cluster_writes_the_same_folders_as_local_processes_even_if_a_worker_is_killed(
     cluster, small_model, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     small_model.save(tmp_path / "model.safetensors")
     volumes = np.quantile(small_model.features[:, 0], np.linspace(0.2, 0.8, THYROIDS))
-    targets = [{"volume_ml": float(volume)} for volume in volumes]
+    targets = [Targets(volume_ml=float(volume)) for volume in volumes]
 
     def made(folder: str, kill_after: int = -1, **where) -> None:
         writer = thyroid_writer(Path(folder), options=FileOptions(label_format="nrrd", spacing_mm=3.0))
@@ -106,24 +107,24 @@ def test_a_cluster_makes_the_same_folders_and_loses_nothing_with_a_killed_worker
     assert _files(Path("with_one_killed")) == files
 
 
-def test_a_cluster_gives_every_result_once_and_stops_when_asked(cluster, tmp_path):
+def test_a_cluster_yields_every_result_once_and_can_be_cancelled(cluster, tmp_path):
     tasks = [(str(tmp_path / str(number)), 5) for number in range(20)]
     with workers_for(1, scheduler=cluster.address) as workers:
-        # Equal steps are done each; Dask by itself would do them once.
+        # Dask by itself runs equal tasks only once.
         results = list(workers.run(note_and_double, [tasks[0]] * 3 + tasks[1:]))
         assert sorted(task for task, _ in results) == sorted([tasks[0]] * 3 + tasks[1:])
         assert {result for _, result in results} == {10}
         assert Path(tasks[0][0]).read_text() == "done\n" * 3
 
-        told = []
+        results_before_stop = []
         with pytest.raises(Cancelled):
             for result in workers.run(
                 note_and_double,
                 ((str(tmp_path / "stop"), n) for n in range(1000)),
-                should_stop=lambda: len(told) >= 3,
+                should_stop=lambda: len(results_before_stop) >= 3,
             ):
-                told.append(result)
-        assert 3 <= len(told) < 12
+                results_before_stop.append(result)
+        assert 3 <= len(results_before_stop) < 12
         written = (tmp_path / "stop").read_text()
         time.sleep(0.5)
         assert (tmp_path / "stop").read_text() == written
@@ -132,8 +133,8 @@ def test_a_cluster_gives_every_result_once_and_stops_when_asked(cluster, tmp_pat
             list(workers.run(note_and_double, [("", 0)]))
 
 
-def test_what_is_missing_is_named(monkeypatch):
-    monkeypatch.setattr("ThyroidSynthLib.common.dask_workers._PATIENCE_S", 0.5)
+def test_the_message_names_a_missing_scheduler_or_package(monkeypatch):
+    monkeypatch.setattr("ThyroidSynthLib.common.dask_workers.TIMEOUT_S", 0.5)
     with (
         pytest.raises(JobError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"),
         workers_for(1, scheduler="tcp://127.0.0.1:9"),

@@ -1,4 +1,4 @@
-"""A reader never meets half a file, and the user's old file survives whatever goes wrong."""
+"""Files are replaced as a whole or stay as they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ThyroidSynthLib.common.files import atomic_path, read_json, sha256_of, writ
 from ThyroidSynthLib.common.progress import check, never, part_of
 
 
-def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_an_exception_leaves_only_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "result.txt"
     path.write_text("old")
 
@@ -26,7 +26,7 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_interruption_from_the_keyboard_cleans_up_as_well(tmp_path: Path) -> None:
+def test_a_keyboard_interrupt_leaves_no_temporary_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "result.txt"):
         raise KeyboardInterrupt
 
@@ -57,7 +57,7 @@ def test_a_reader_sees_the_old_content_until_the_block_ends(tmp_path: Path) -> N
         (".hidden", ""),
     ],
 )
-def test_writers_choose_the_format_by_the_temporary_names_suffix(tmp_path: Path, name: str, suffix: str) -> None:
+def test_the_temporary_name_keeps_the_suffix(tmp_path: Path, name: str, suffix: str) -> None:
     with atomic_path(tmp_path / name) as temporary:
         assert temporary.parent == tmp_path
         assert temporary.name.endswith(f".partial{suffix}")
@@ -78,13 +78,13 @@ def test_results_have_the_users_usual_permissions(tmp_path: Path, mask: int) -> 
     assert (tmp_path / "result.txt").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
-def test_missing_folders_are_made(tmp_path: Path) -> None:
+def test_missing_folders_are_created(tmp_path: Path) -> None:
     write_text(tmp_path / "a" / "b" / "c.txt", "Schilddrüse")
 
     assert (tmp_path / "a" / "b" / "c.txt").read_text(encoding="utf-8") == "Schilddrüse"
 
 
-def test_json_comes_back_and_nan_is_refused(tmp_path: Path) -> None:
+def test_json_is_read_as_written_and_nan_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "value.json"
     write_json(path, {"volume_ml": 12.5, "name": "Schilddrüse", "none": None})
 
@@ -95,7 +95,7 @@ def test_json_comes_back_and_nan_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b'{"half": ', b"\xff\xfe\x00"])
-def test_what_is_no_json_is_an_input_error_that_names_the_file(tmp_path: Path, content: bytes | None) -> None:
+def test_the_message_names_a_file_that_is_not_json(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "value.json"
     if content is not None:
         path.write_bytes(content)
@@ -104,26 +104,26 @@ def test_what_is_no_json_is_an_input_error_that_names_the_file(tmp_path: Path, c
         read_json(path)
 
 
-def test_a_folder_is_no_json(tmp_path: Path) -> None:
+def test_a_folder_is_not_json(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read as JSON"):
         read_json(tmp_path)
 
 
-def test_checksums_are_those_of_the_bytes(tmp_path: Path) -> None:
+def test_the_checksum_is_that_of_the_content(tmp_path: Path) -> None:
     content = bytes(range(256)) * 9000
     (tmp_path / "file").write_bytes(content)
 
     assert sha256_of(tmp_path / "file") == hashlib.sha256(content).hexdigest()
 
 
-def test_every_error_belongs_to_the_one_family() -> None:
+def test_every_error_is_a_thyroidsynth_error() -> None:
     family = [value for value in vars(errors).values() if isinstance(value, type)]
 
     assert len(family) > 5
     assert all(issubclass(kind, ThyroidSynthError) for kind in family)
 
 
-def test_a_step_reports_within_its_part_of_the_whole() -> None:
+def test_a_step_reports_progress_as_its_part_of_the_whole() -> None:
     reports = []
     step = part_of(lambda fraction, message: reports.append((fraction, message)), 0.5, 0.9)
 
@@ -134,7 +134,7 @@ def test_a_step_reports_within_its_part_of_the_whole() -> None:
     assert [fraction for fraction, _ in reports] == pytest.approx([0.5, 0.9])
 
 
-def test_asking_to_stop_raises_cancelled() -> None:
+def test_cancelling_raises_cancelled() -> None:
     check(never)
     with pytest.raises(Cancelled):
         check(lambda: True)

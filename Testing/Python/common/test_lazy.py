@@ -1,4 +1,4 @@
-"""Public names of packages are found where they are defined, and only when they are used."""
+"""Public names of packages exist, and are imported only when they are used."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def test_every_public_name_of_a_package_exists(name: str) -> None:
         assert public in dir(package)
 
 
-def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     import ThyroidSynthLib.geometry as geometry
 
     with pytest.raises(AttributeError, match=r"ThyroidSynthLib\.geometry.*no_such_name"):
         _ = geometry.no_such_name
 
 
-def test_a_package_imports_none_of_its_files_with_itself() -> None:
+def test_importing_a_package_imports_none_of_its_files() -> None:
     program = f"import sys, {', '.join(PACKAGES)}; print(*{{name.partition('.')[0] for name in sys.modules}})"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()

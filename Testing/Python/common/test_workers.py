@@ -1,3 +1,5 @@
+"""Parallel tasks give every result, also when a worker crashes or the user cancels."""
+
 from __future__ import annotations
 
 import os
@@ -14,13 +16,13 @@ from ThyroidSynthLib.common.workers import WorkerFailure, Workers, usable_worker
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_every_task_gives_its_result(count):
+def test_every_task_yields_its_result(count):
     with Workers(count) as workers:
         assert dict(workers.run(abs, range(-9, 0))) == {n: -n for n in range(-9, 0)}
         assert dict(workers.run(abs, [])) == {}
 
 
-def test_a_task_that_kills_its_worker_takes_no_other_with_it():
+def test_a_task_that_crashes_its_worker_fails_alone():
     with Workers(2) as workers:
         results = dict(workers.run(double_or_die, range(8, 18)))
         assert isinstance(results.pop(13), WorkerFailure)
@@ -28,7 +30,7 @@ def test_a_task_that_kills_its_worker_takes_no_other_with_it():
         assert dict(workers.run(abs, range(3))) == {0: 0, 1: 1, 2: 2}
 
 
-def test_workers_end_with_a_killed_parent(tmp_path):
+def test_workers_end_when_their_parent_is_killed(tmp_path):
     note = tmp_path / "pid"
     code = (
         "from ThyroidSynthLib.common.workers import Workers\n"
@@ -46,7 +48,7 @@ def test_workers_end_with_a_killed_parent(tmp_path):
     _until(lambda: not _is_running(worker))
 
 
-def test_only_so_many_tasks_are_in_hand_at_a_time():
+def test_tasks_are_taken_only_as_the_workers_need_them():
     taken = []
 
     def tasks():
@@ -61,7 +63,7 @@ def test_only_so_many_tasks_are_in_hand_at_a_time():
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_stop_ends_the_run(count):
+def test_cancelling_ends_the_run(count):
     results = []
     with Workers(count) as workers, pytest.raises(Cancelled):
         for result in workers.run(abs, range(1000), should_stop=lambda: len(results) >= 3):
@@ -69,7 +71,7 @@ def test_a_stop_ends_the_run(count):
     assert 3 <= len(results) < 20
 
 
-def test_an_application_that_embeds_python_gets_no_processes(monkeypatch):
+def test_an_application_that_embeds_python_starts_no_processes(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/opt/Slicer/bin/SlicerApp-real")
     assert usable_workers(8) == 1
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3.12")

@@ -40,7 +40,7 @@ def test_the_part_outside_the_grid_is_left_out():
 @pytest.mark.parametrize("degrees", [0.0, 25.0])
 @pytest.mark.parametrize("points", [4_000_000, 500])
 def test_on_another_grid_each_voxel_takes_the_nearest_value(degrees, points, monkeypatch):
-    monkeypatch.setattr(resampling, "_POINTS_AT_ONCE", points)
+    monkeypatch.setattr(resampling, "POINTS_AT_ONCE", points)
     ball = a_ball()
     matrix = affine(spacing_mm=(0.9, 1.1, 2.0), degrees=degrees, origin=(0.0, 40.0, -45.0))
     grid = Grid((24, 50, 60), matrix)

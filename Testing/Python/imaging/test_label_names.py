@@ -96,7 +96,7 @@ def test_a_seg_nrrd_opens_in_slicer_as_a_segmentation(tmp_path, labels):
 def test_a_file_whose_names_read_back_differently_is_not_left(tmp_path, labels, monkeypatch):
     from ThyroidSynthLib.imaging import label_map_files as export
 
-    monkeypatch.setattr(export, "_names_in", lambda path: {})
+    monkeypatch.setattr(export, "names_in_extensions", lambda extensions: {})
     with pytest.raises(OutputError, match="label names"):
         write_label_map(labels, tmp_path / "map.nii.gz", names=NAMES)
     assert list(tmp_path.iterdir()) == []

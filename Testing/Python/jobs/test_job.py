@@ -15,7 +15,7 @@ import pytest
 
 from ThyroidSynthLib.common.errors import JobError
 from ThyroidSynthLib.common.processes import ProcessIdentity, launch_detached, start_time
-from ThyroidSynthLib.common.stop_signals import stop_on_signals
+from ThyroidSynthLib.common.progress import stop_on_signals
 from ThyroidSynthLib.jobs import background
 from ThyroidSynthLib.jobs.job import JobFolder, JobState
 

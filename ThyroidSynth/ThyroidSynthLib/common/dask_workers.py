@@ -1,10 +1,9 @@
-"""Running many independent steps on a Dask cluster instead of in processes of this machine.
+"""Parallel tasks on a Dask cluster.
 
-Dask brings the steps to its workers and does a step again elsewhere when a worker is lost with it. A step
-here writes whole files and gives the same result wherever and however often it is done, so nothing is lost
-or doubled. All machines must see the same folders under the same paths.
+If a worker is lost, Dask runs its task again elsewhere. That is safe because a task writes whole files and has the same
+result wherever and however often it runs. All machines must have the same folders under the same paths.
 
-This file needs the package `distributed`; `parallel.workers_for` says so where it is missing.
+This file needs the package `distributed`; `parallel.workers_for` reports when it is missing.
 """
 
 from __future__ import annotations
@@ -26,65 +25,66 @@ from .errors import JobError
 from .progress import ShouldStop, check, never
 from .workers import Result, Task, WorkerFailure, Workers, use_one_core
 
-_PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 _COUNT_EVERY_S = 1.0
 
 
 class DaskWorkers(Workers):
     """The workers of a Dask scheduler, with the behaviour of `Workers`.
 
-    Workers may come and go meanwhile. A step with which several have died is given as `Died`.
+    Workers may join and leave while tasks run. The result of a task that has ended several workers is a
+    `WorkerFailure`.
 
     Parameters
     ----------
     scheduler : str
         Its address, such as "tcp://10.0.0.1:8786".
-    begin : callable, optional
-        As of `Workers`; called before the first step that a worker process does.
+    initializer : callable, optional
+        As in `Workers`; called before the first task of a worker process.
     """
 
-    def __init__(self, scheduler: str, *, begin: Callable[[], None] | None = None) -> None:
-        super().__init__(1, begin=begin)
+    def __init__(self, scheduler: str, *, initializer: Callable[[], None] | None = None) -> None:
+        super().__init__(1, initializer=initializer)
         self._scheduler = scheduler
         self._name = f"thyroidsynth-{uuid.uuid4().hex}"
         self._numbers = 0
         self._counted = -_COUNT_EVERY_S
 
     def __enter__(self) -> DaskWorkers:
-        """Connect.
+        """Connect to the scheduler.
 
         Raises
         ------
         JobError
-            There is no scheduler, it has no workers, or they have another ThyroidSynth.
+            There is no scheduler, it has no workers, or they have another version of ThyroidSynth.
         """
         try:
-            self._client = Client(self._scheduler, timeout=_PATIENCE_S, set_as_default=False)
+            self._client = Client(self._scheduler, timeout=TIMEOUT_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise JobError(
-                f"No Dask scheduler answers at {self._scheduler} ({error}). Check the address that it printed when it "
-                "was started, and that it can be reached from here."
+                f"No Dask scheduler answers at {self._scheduler} ({error}). Compare the address with the one that it "
+                "printed at its start, and check that it can be reached from this machine."
             ) from error
         try:
-            self._client.wait_for_workers(1, timeout=_PATIENCE_S)
-            # The scheduler reads the steps as well; this fails where it cannot.
+            self._client.wait_for_workers(1, timeout=TIMEOUT_S)
+            # The scheduler also unpickles the tasks; this fails if the library is not installed there.
             self._client.run_on_scheduler(_find_library)
-            self._client.register_plugin(_Steps(self._begin, __version__), name=self._name)
+            self._client.register_plugin(_TaskRunner(self._initializer, __version__), name=self._name)
         except TimeoutError as error:
             self._client.close()
             raise JobError(
-                f"The Dask scheduler at {self._scheduler} has no workers. Start some: dask worker {self._scheduler}"
+                f"The Dask scheduler at {self._scheduler} has no workers. Start workers: dask worker {self._scheduler}"
             ) from error
-        except Exception as error:  # Dask passes on what failed there as it likes.
+        except Exception as error:  # Dask raises errors of the cluster with any type.
             self._client.close()
             raise JobError(
-                f"The Dask scheduler at {self._scheduler} or one of its workers cannot do the work ({error}). "
+                f"The Dask scheduler at {self._scheduler} or one of its workers cannot run the tasks ({error}). "
                 f"Install ThyroidSynth {__version__} with its packages for the scheduler and every worker."
             ) from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Without a scheduler there is nothing left to take back.
+        # If the scheduler was lost, there is no plugin to remove.
         with suppress(OSError, KeyError):
             self._client.unregister_worker_plugin(self._name)
         self._client.close()
@@ -96,22 +96,22 @@ class DaskWorkers(Workers):
         *,
         should_stop: ShouldStop = never,
     ) -> Iterator[tuple[Task, Result | WorkerFailure]]:
-        """Apply a module's function to each task, as `Workers.run` does.
+        """Apply a function to each task, as `Workers.run` does.
 
         Raises
         ------
         Cancelled
-            A stop was requested; steps in progress have ended.
+            `should_stop` returned True; tasks in progress have ended.
         JobError
             The scheduler was lost.
         """
         waiting = iter(tasks)
-        running: dict[str, tuple[Future, Task]] = {}
+        running: dict[object, tuple[Future, Task]] = {}
         ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         try:
             while True:
                 check(should_stop)
-                self._hand_out(function, waiting, running, ended)
+                self._submit(function, waiting, running, ended)
                 if not running:
                     return
                 try:
@@ -121,13 +121,13 @@ class DaskWorkers(Workers):
                 _, task = running.pop(future.key)
                 yield task, self._result(future)
         finally:
-            _let_end([future for future, _ in running.values()])
+            _wait_and_cancel([future for future, _ in running.values()])
 
-    def _hand_out(
+    def _submit(
         self,
         function: Callable,
         waiting: Iterator,
-        running: dict[str, tuple[Future, Any]],
+        running: dict[object, tuple[Future, Any]],
         ended: queue.SimpleQueue[Future],
     ) -> None:
         if time.monotonic() - self._counted > _COUNT_EVERY_S:
@@ -142,9 +142,9 @@ class DaskWorkers(Workers):
             except StopIteration:
                 return
             self._numbers += 1
-            # A key of its own: Dask would do equal steps once.
+            # A unique key, because Dask runs tasks with equal keys once.
             key = f"{self._name}-{self._numbers}"
-            future = self._client.submit(_do, _Step(self._name, function, task), key=key, pure=False)
+            future = self._client.submit(_run, _Job(self._name, function, task), key=key, pure=False)
             running[key] = future, task
             future.add_done_callback(ended.put)
 
@@ -157,13 +157,14 @@ class DaskWorkers(Workers):
 
     def _lost(self) -> JobError:
         return JobError(
-            f"The Dask scheduler at {self._scheduler} was lost. When it is there again, the same command goes on."
+            f"The Dask scheduler at {self._scheduler} was lost. Start it and its workers, then repeat the command, "
+            "which continues."
         )
 
 
 @dataclass(frozen=True)
-class _Step:
-    """A step as it travels: what to do, and the name under which the worker knows how to begin."""
+class _Job:
+    """A task as it is sent: the function, its argument, and the name of the plugin that initialises the worker."""
 
     name: str
     function: Callable[[Any], Any]
@@ -171,48 +172,50 @@ class _Step:
 
 
 def _find_library() -> None:
-    """Do nothing, where the library is found."""
+    """Do nothing; unpickling this function fails if the library is not installed."""
 
 
-def _do(step: _Step) -> Any:
-    return get_worker().plugins[step.name].do(step)
+def _run(job: _Job) -> Any:
+    runner = get_worker().plugins[job.name]
+    assert isinstance(runner, _TaskRunner)
+    return runner.run(job)
 
 
-class _Steps(WorkerPlugin):
-    """What a worker needs for the steps of one command; also given to workers that come later."""
+class _TaskRunner(WorkerPlugin):
+    """The plugin of one command in each worker, including workers that join later."""
 
-    def __init__(self, begin: Callable[[], None] | None, version: str) -> None:
-        self._begin = begin
+    def __init__(self, initializer: Callable[[], None] | None, version: str) -> None:
+        self._initializer = initializer
         self._version = version
 
     def setup(self, worker: Any) -> None:
         if self._version != __version__:
             raise JobError(f"it has ThyroidSynth {__version__}, this is {self._version}")
 
-    def do(self, step: _Step) -> Any:
-        """Do a step in the one thread of this process that does them."""
-        return _thread.submit(self._do_here, step).result()
+    def run(self, job: _Job) -> Any:
+        """Run a task in the one thread of this process for tasks."""
+        return _thread.submit(self._run_in_thread, job).result()
 
-    def _do_here(self, step: _Step) -> Any:
-        # Two commands may use a worker by turns, and what they begin with is the process's.
-        if _begun != [step.name]:
-            _begun.clear()
+    def _run_in_thread(self, job: _Job) -> Any:
+        # Two commands may use a worker in turn, and what an initializer sets is shared by the whole process.
+        if _initialised_for != [job.name]:
+            _initialised_for.clear()
             use_one_core()
-            if self._begin is not None:
-                self._begin()
-            _begun.append(step.name)
-        return step.function(step.task)
+            if self._initializer is not None:
+                self._initializer()
+            _initialised_for.append(job.name)
+        return job.function(job.task)
 
 
-# One step at a time, whatever number of threads the worker has, and always in the same thread: how many
-# threads PyTorch uses is said to each thread, and decides about the last digits.
+# One task at a time and always in the same thread, whatever number of threads the worker has: the number of threads
+# that PyTorch uses is set per thread, and changes the last digits of results.
 _thread = ThreadPoolExecutor(1, "thyroidsynth")
-_begun: list[str] = []
+_initialised_for: list[str] = []
 
 
-def _let_end(futures: list[Future]) -> None:
-    """Wait for steps that are in hand, so that none writes after this; there are at most two for each worker."""
-    until = time.monotonic() + _PATIENCE_S
+def _wait_and_cancel(futures: list[Future]) -> None:
+    """Wait for tasks in progress, so that none writes afterwards; there are at most two for each worker."""
+    until = time.monotonic() + TIMEOUT_S
     while not all(future.done() for future in futures) and time.monotonic() < until:
         time.sleep(0.05)
     for future in futures:

@@ -1,32 +1,32 @@
-"""The family of errors a user may meet.
+"""The errors that a user may see.
 
-A message names the file, says what is wrong with it and what to do about it,
-because it is shown as it stands: in a dialog of Slicer or on the terminal.
+A message names the file, the fault and the remedy, because it is shown unchanged in a dialog of Slicer or on the
+terminal.
 """
 
 
 class ThyroidSynthError(Exception):
-    """Something the user can understand and act upon."""
+    """Base class of errors that the user can understand and fix."""
 
 
 class InputError(ThyroidSynthError):
-    """A file, folder or option that was given cannot be used."""
+    """A file, folder or option cannot be used."""
 
 
 class OutputError(ThyroidSynthError):
-    """A result cannot be written, or would overwrite something unasked."""
+    """A result cannot be written, or would replace a file without permission."""
 
 
 class CohortError(ThyroidSynthError):
-    """A cohort folder is missing, damaged or does not fit what is asked of it."""
+    """A cohort folder is missing, damaged or unsuitable."""
 
 
 class ModelError(ThyroidSynthError):
-    """A model file is missing, damaged or does not fit what is asked of it."""
+    """A model file is missing, damaged or unsuitable."""
 
 
 class SynthesisError(ThyroidSynthError):
-    """A latent code gives no usable surface, or a wish cannot be met."""
+    """A latent code has no valid surface, or targets cannot be reached."""
 
 
 class JobError(ThyroidSynthError):
@@ -34,4 +34,4 @@ class JobError(ThyroidSynthError):
 
 
 class Cancelled(ThyroidSynthError):
-    """The user asked to stop. Not a failure; nothing half-written is left."""
+    """The user cancelled the operation. No incomplete files are left."""

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Reading and writing of files; a file is replaced as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from .errors import InputError
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path beside `path` that replaces it when the block succeeds.
+    """Yield a temporary path beside `path`, and rename it to `path` when the block ends without an exception.
 
-    The temporary name keeps the suffixes of `path` (such as ``.nii.gz``) because
-    image writers choose the format by them. When the block raises, `path` is as
-    it was and the temporary file is gone.
+    The temporary name has the suffixes of `path` (such as ``.nii.gz``), by which image writers choose the format. If
+    the block raises, `path` is unchanged and the temporary file is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +29,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files private, and so do some writers; results have the user's usual permissions.
+        # mkstemp and some writers create private files; results have the user's usual permissions.
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     finally:
@@ -38,13 +37,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Replace `path` by `text` (UTF-8) in one step."""
+    """Write text (UTF-8) to `path`, replacing it in one step."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Replace `path` by `value` as indented JSON in one step. NaN is refused, as JSON has none."""
+    """Write a value as indented JSON to `path`, replacing it in one step; `ValueError` for NaN, which JSON lacks."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -62,20 +61,16 @@ def read_json(path: Path | str) -> Any:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Check the path.") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({error}). Restore it or make it again.") from error
+        raise InputError(f"{path} cannot be read as JSON ({error}). Restore it or create it again.") from error
 
 
 def sha256_of(path: Path | str) -> str:
-    """Give the SHA-256 checksum of a file as hexadecimal text."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(stream)
-
-
-def _digest(stream: Any) -> str:
-    """Hash in pieces: `hashlib.file_digest` came with Python 3.11, and 3.10 is supported."""
+    """Return the SHA-256 checksum of a file as hexadecimal text."""
     digest = hashlib.sha256()
-    while piece := stream.read(1 << 20):
-        digest.update(piece)
+    with Path(path).open("rb") as stream:
+        # hashlib.file_digest does not exist in Python 3.10.
+        while block := stream.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
 
 
@@ -94,7 +89,7 @@ def _umask() -> int:
 
 
 def stem_of(path: Path) -> str:
-    """Give a file's name without its suffix, of which some are double, and in DICOM some are none."""
+    """Return a file's name without its suffix, such as ``.nii.gz``; the last part of a DICOM UID is not a suffix."""
     name = path.name
     for suffix in (".nii.gz", ".seg.nrrd", ".nii", ".dcm", ".dicom"):
         if name.lower().endswith(suffix):

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported only when they are used."""
+"""Public names of a package, imported only when they are used."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 def lazy_exports(
     package: str, names: Mapping[str, Sequence[str]]
 ) -> tuple[list[str], Callable[[str], object], Callable[[], list[str]]]:
-    """Return `__all__`, `__getattr__` and `__dir__` for a package that must stay cheap to import.
+    """Return `__all__`, `__getattr__` and `__dir__` for a package that imports none of its files by itself.
 
-    The module opens in Slicer before PyTorch and scikit-image are installed, so a package imports none of
-    its files with itself.
+    This keeps Slicer's start fast, and the module opens before PyTorch and scikit-image are installed.
 
     Parameters
     ----------
@@ -29,7 +28,7 @@ def lazy_exports(
     """
     if clash := set(names) & {name for public in names.values() for name in public}:
         # Python binds a file's own name in its package as soon as the file is imported.
-        raise ValueError(f"{package}: {', '.join(sorted(clash))} would name both a file and a public name.")
+        raise ValueError(f"{package}: {', '.join(sorted(clash))} is both a file and a public name. Rename one of them.")
     home = {name: file for file, public in names.items() for name in public}
 
     def get(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Worker processes of this machine, or the workers of a Dask cluster."""
+"""Choice between worker processes of this machine and a Dask cluster."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from .errors import InputError
 from .workers import Workers
 
 
-def workers_for(count: int, *, begin: Callable[[], None] | None = None, scheduler: str | None = None) -> Workers:
-    """Give `count` worker processes of this machine, or the workers of a Dask scheduler.
+def workers_for(count: int, *, initializer: Callable[[], None] | None = None, scheduler: str | None = None) -> Workers:
+    """Return `count` worker processes of this machine, or the workers of a Dask scheduler.
 
     Parameters
     ----------
     scheduler : str, optional
-        Address of the scheduler; its workers are then used, however many.
+        Address of the scheduler, all of whose workers are used then.
 
     Raises
     ------
     InputError
-        There is a scheduler, but not the package to speak with it.
+        `scheduler` is set, but the package `distributed` is not installed.
     """
     if scheduler is None:
-        return Workers(count, begin=begin)
+        return Workers(count, initializer=initializer)
     try:
         from .dask_workers import DaskWorkers
     except ModuleNotFoundError as error:
         raise InputError(
-            f"Using a Dask scheduler needs the package {error.name}. Install it: pip install 'thyroidsynth[cluster]'"
+            f"A Dask scheduler needs the package {error.name}. Install it: pip install 'thyroidsynth[cluster]'"
         ) from error
-    return DaskWorkers(scheduler, begin=begin)
+    return DaskWorkers(scheduler, initializer=initializer)

@@ -1,4 +1,7 @@
-"""Processes that outlive the one that started them, told apart from strangers that got their number later."""
+"""Background processes that continue after the process that started them.
+
+Own code, because psutil is not part of Slicer.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Children of this process that have not been seen to end. A child must be asked about once it is
-# dead, or it stays in the system's table as a zombie until its parent ends.
+# Children of this process that are not known to have ended. A child must be polled once it has ended, or it stays in
+# the system's table as a zombie until its parent ends.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process that cannot be confused with a later one of the same number.
+    """A process, distinguished from a later one with the same id.
 
     Attributes
     ----------
     pid : int
-        Its number, which the system gives to another process some time after it has ended.
+        Process id, which the system may give to another process later.
     started : str
-        When it started, in whatever form the system tells it; empty if it had ended already.
+        Start time in the system's own format; empty if the process had already ended.
     host : str
-        The machine it runs on: numbers of another machine mean nothing here.
+        The machine that it runs on; ids of other machines have no meaning here.
     """
 
     pid: int
@@ -38,16 +41,16 @@ class ProcessIdentity:
 
     @classmethod
     def of_this_process(cls) -> ProcessIdentity:
-        """Give the identity of the running process."""
+        """Return the identity of the running process."""
         return cls(os.getpid(), start_time(os.getpid()) or "", socket.gethostname())
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ProcessIdentity:
-        """Read what `to_json` gave."""
+        """Return the identity that `to_json` described."""
         return cls(int(value["pid"]), str(value["started"]), str(value["host"]))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the identity as a plain dictionary."""
+        """Return the identity as a dictionary for a JSON file."""
         return {"pid": self.pid, "started": self.started, "host": self.host}
 
     @property
@@ -56,32 +59,31 @@ class ProcessIdentity:
         return self.host == socket.gethostname()
 
     def is_alive(self) -> bool:
-        """Say whether this very process is still running on this machine."""
+        """Check whether the process is still running on this machine."""
         _reap(self.pid)
         return self.is_here and bool(self.started) and start_time(self.pid) == self.started
 
     def terminate(self) -> None:
-        """Ask it to end. Nothing happens when it has ended already."""
+        """Ask the process to end, if it is still running."""
         self._send(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it at once. Nothing happens when it has ended already."""
+        """End the process at once, if it is still running."""
         self._send(getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def _send(self, number: int) -> None:
         if self.is_alive():
-            # It may end in between, which is what is wanted.
+            # It may have ended in the meantime.
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
 
 def launch_detached(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> ProcessIdentity:
-    """Start a process that goes on when this one ends, and return at once.
+    """Start a process that continues when this one ends, and return at once.
 
-    Its output is appended to `log`. A pipe would break when this process ends, and block it when
-    nobody reads.
+    Its output is appended to `log`, because a pipe would break when this process ends, and block the new process if
+    it is not read.
     """
-    options = {"start_new_session": True} if sys.platform != "win32" else windows_flags()
     with log.open("ab") as output:
         child = subprocess.Popen(
             list(command),
@@ -89,24 +91,27 @@ def launch_detached(command: Sequence[str], *, log: Path, environment: Mapping[s
             stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(environment),
-            **options,
+            start_new_session=True,  # No effect on Windows.
+            creationflags=background_flags(),
         )
     _children[child.pid] = child
     return ProcessIdentity(child.pid, start_time(child.pid) or "", socket.gethostname())
 
 
-def windows_flags() -> dict[str, Any]:
-    """Give `subprocess.Popen` what keeps a child apart from this process on Windows.
+def background_flags() -> int:
+    """Return the `creationflags` of `subprocess.Popen` that separate a child from this process on Windows; else 0.
 
-    A group of its own, so that no Ctrl-C meant for this process reaches it, and a console that nobody
-    sees. Without any console (``DETACHED_PROCESS``) each worker process it starts would open a window. A
-    child outlives its parent there unless the parent runs in a job object that ends with it.
+    The child has its own process group, so that a Ctrl-C for this process does not reach it, and an invisible
+    console. Without a console (``DETACHED_PROCESS``) each worker process that it starts would open a window. The child
+    continues when its parent ends, unless the parent runs in a job object that ends with it.
     """
-    return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    if sys.platform == "win32":
+        return subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    return 0
 
 
 def start_time(pid: int) -> str | None:
-    """Give a text that tells when a process started, or None when it does not run (any more)."""
+    """Return the start time of a process in the system's own format, or None if it is not running."""
     if sys.platform == "win32":
         return _start_time_windows(pid)
     if Path("/proc/self/stat").exists():
@@ -119,14 +124,14 @@ def _start_time_linux(pid: int) -> str | None:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    # The program's name is in parentheses and may itself hold blanks and parentheses.
+    # The program's name is in parentheses and may itself contain spaces and parentheses.
     values = text[text.rindex(")") + 2 :].split()
     state, ticks_since_boot = values[0], values[19]
     return None if state in "ZX" else ticks_since_boot
 
 
 def _start_time_ps(pid: int) -> str | None:
-    """Ask `ps`, as on macOS."""
+    """Read the start time from `ps`, as on macOS."""
     result = subprocess.run(
         ["ps", "-o", "state=,lstart=", "-p", str(pid)],
         capture_output=True,
@@ -138,6 +143,8 @@ def _start_time_ps(pid: int) -> str | None:
 
 
 def _start_time_windows(pid: int) -> str | None:
+    if sys.platform != "win32":  # Lets mypy skip the rest on other systems.
+        raise NotImplementedError
     import ctypes
     from ctypes import wintypes
 

@@ -1,7 +1,6 @@
-"""Results that a command writes into a folder: a new one replaces an earlier one of its kind, and no other file.
+"""Results that a command writes to a folder. A new result replaces an earlier one of its kind and no other file.
 
-A result is described by a JSON file with a "kind", which lists the other files of the result as "files" where their
-names differ from result to result.
+A result is described by a JSON file with a "kind". If the names of its other files vary, it lists them as "files".
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ Listing = Callable[[dict[str, Any]], Iterable[str]]
 """Return the names of a result's files, relative to its folder, from its JSON document."""
 
 
-def check_room(
+def check_replaceable(
     document: Path,
     kind: str,
     names: Sequence[str],
@@ -28,7 +27,7 @@ def check_room(
     inputs: Iterable[Path | None] = (),
     listing: Listing | None = None,
 ) -> list[Path]:
-    """Check that writing a result replaces nothing but an earlier result of its kind, and that only if asked to.
+    """Check that writing a result replaces at most an earlier result of its kind, and that only with `overwrite`.
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ def check_room(
     overwrite : bool
         Whether an earlier result may be replaced.
     inputs : iterable of Path
-        Files that the command reads and must therefore keep; None is skipped.
+        Files that the command reads, which must not be replaced; None is ignored.
     listing : callable, optional
         Returns the files of the earlier result. By default its "files", or `names` where it has no such list.
 
@@ -53,11 +52,11 @@ def check_room(
     Raises
     ------
     OutputError
-        There is a file of another origin, an input, or an earlier result and `overwrite` is not set.
+        A file is from elsewhere or is an input, or there is an earlier result and `overwrite` is not set.
     """
     folder = document.parent
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file, but a folder is written. Choose another --out.")
+        raise OutputError(f"{folder} is a file, but a folder is needed. Choose another --out.")
     earlier: list[Path] = []
     if os.path.lexists(document):
         found = _read(document, kind)
@@ -67,7 +66,7 @@ def check_room(
             )
         listed = listing(found) if listing is not None else found.get("files", names)
         inside = folder.resolve()
-        # A document from elsewhere must not lead out of its own folder.
+        # A document from elsewhere must not name files outside its folder.
         others = (folder / str(name) for name in listed)
         earlier = [document, *(path for path in others if path.resolve().is_relative_to(inside))]
     read = {path.resolve() for path in inputs if path is not None}
@@ -77,8 +76,8 @@ def check_room(
     for path in (folder / name for name in names):
         if os.path.lexists(path) and path not in earlier:
             raise OutputError(
-                f"{path} would be replaced, but is not part of {_a(kind)} that ThyroidSynth wrote there. "
-                "Choose another --out, or move the file away."
+                f"{path} would be replaced, but is not part of {_a(kind)} by ThyroidSynth. "
+                "Choose another --out, or move the file."
             )
     return earlier
 
@@ -87,9 +86,9 @@ def check_room(
 def replacing_result(document: Path, kind: str, names: Sequence[str], *, overwrite: bool) -> Iterator[None]:
     """Remove the earlier result before the block writes the new one; if the block raises, remove what it wrote.
 
-    For the parameters and for what is raised see `check_room`.
+    Parameters and errors are those of `check_replaceable`.
     """
-    for path in check_room(document, kind, names, overwrite=overwrite):
+    for path in check_replaceable(document, kind, names, overwrite=overwrite):
         path.unlink(missing_ok=True)
     try:
         yield
@@ -104,10 +103,10 @@ def _read(document: Path, kind: str) -> dict[str, Any]:
         found = read_json(document)
     except InputError as error:
         raise OutputError(
-            f"{document} holds no readable {kind} ({error}). Choose another --out, or move the file away."
+            f"{document} is not a readable {kind} ({error}). Choose another --out, or move the file."
         ) from error
     if not isinstance(found, dict) or found.get("kind") != kind:
-        raise OutputError(f"{document} would be replaced, but is no {kind}. Choose another --out.")
+        raise OutputError(f"{document} would be replaced, but does not describe {_a(kind)}. Choose another --out.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Standard streams that may be closed while a command works, as in ``thyroidsynth train … | head``."""
+"""Standard streams that may be closed while a command runs, as in ``thyroidsynth train … | head``."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any, TextIO
 
 
 class LastingStream:
-    """A text stream that drops its text, instead of raising, from the first time that this cannot be written.
+    """A text stream that discards text instead of raising once it cannot be written.
 
     Parameters
     ----------
     stream : TextIO, optional
-        The stream that is written to; None if there was none from the start.
+        The stream to write to; None if there is none.
 
     Attributes
     ----------
     lost : bool
-        Whether text was dropped.
+        Whether text was discarded.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -30,27 +30,27 @@ class LastingStream:
         self.lost = False
 
     def write(self, text: str) -> int:
-        """Write text, or drop it if that is impossible."""
+        """Write text, or discard it if it cannot be written."""
         try:
             self._stream.write(text)
         except OSError:
-            self._drop()
+            self._discard()
         self.lost |= self._missing
         return len(text)
 
     def flush(self) -> None:
-        """Flush the stream, or drop what cannot be written."""
+        """Flush the stream, or discard what cannot be written."""
         try:
             self._stream.flush()
         except OSError:
-            self._drop()
+            self._discard()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
-    def _drop(self) -> None:
+    def _discard(self) -> None:
         self.lost = True
-        # The stream keeps what it could not write, and would try again when Python ends.
+        # The stream keeps the text and would try to write it again when Python exits.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, self._stream.fileno())
         os.close(null)
@@ -58,15 +58,15 @@ class LastingStream:
 
 @contextmanager
 def lasting_streams() -> Iterator[LastingStream]:
-    """Let a command go on when the reader of its standard output or standard error is gone.
+    """Let a command continue when the reader of its standard output or standard error has closed it.
 
     Yields
     ------
     LastingStream
-        The standard output, to ask at the end whether all of it was delivered.
+        The standard output, whose `lost` is to be checked at the end.
     """
     output, errors = LastingStream(sys.stdout), LastingStream(sys.stderr)
-    with redirect_stdout(output), redirect_stderr(errors):  # type: ignore[type-var]
+    with redirect_stdout(output), redirect_stderr(errors):  # type: ignore[type-var]  # Only write and flush are used.
         try:
             yield output
         finally:

@@ -1,4 +1,4 @@
-"""Running many independent steps in worker processes, so that one that dies takes no other with it."""
+"""Parallel tasks in worker processes; one that crashes fails only its own task."""
 
 from __future__ import annotations
 
@@ -24,38 +24,39 @@ _log = logging.getLogger(__name__)
 
 
 class WorkerFailure:
-    """Stands for the result of a task whose process ended without one (out of memory, a crash)."""
+    """The result of a task whose worker process ended unexpectedly (out of memory, a crash)."""
 
 
-def usable_workers(targets: int | None = None) -> int:
-    """Give a sensible number of worker processes: as asked, or one for each available core.
+def usable_workers(requested: int | None = None) -> int:
+    """Return the number of worker processes: as requested, or one for each available core.
 
-    Inside an application that embeds Python there is no interpreter to start, and the answer is 1.
+    It is 1 in an application that embeds Python, which has no interpreter to start.
     """
     if not Path(sys.executable or "").stem.lower().startswith("python"):
         return 1
-    if targets is not None:
-        return max(1, targets)
+    if requested is not None:
+        return max(1, requested)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Workers:
-    """A set of worker processes; with `count` 1 the steps run in this process.
+    """A set of worker processes; with `count` 1 the tasks run in this process.
 
-    Use as a context manager. Processes are started afresh rather than forked, because a fork of a
-    process that runs threads (PyTorch, Qt) may hang.
+    Use as a context manager. Processes are started anew rather than forked, because a fork of a process with threads
+    (PyTorch, Qt) may hang. `concurrent.futures` alone fails all tasks when one worker crashes.
 
     Parameters
     ----------
     count : int
-    begin : callable, optional
-        Called once in each worker process, before its first step: a module's function, or a
-        `functools.partial` of one with what all steps share.
+        Number of processes.
+    initializer : callable, optional
+        Called once in each worker process before its first task: a module's function, or a `functools.partial` of one
+        with the data that all tasks share.
     """
 
-    def __init__(self, count: int, *, begin: Callable[[], None] | None = None) -> None:
+    def __init__(self, count: int, *, initializer: Callable[[], None] | None = None) -> None:
         self.count = count
-        self._begin = begin
+        self._initializer = initializer
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
@@ -71,15 +72,14 @@ class Workers:
         *,
         should_stop: ShouldStop = never,
     ) -> Iterator[tuple[Task, Result | WorkerFailure]]:
-        """Apply a module's function to each task; give results as they come, in any order.
+        """Apply a module's function to each task, and yield tasks and results as they are finished, in any order.
 
-        No more tasks are in hand at a time than keep the workers busy, so memory does not grow with
-        their number.
+        Tasks are taken only as the workers need them, so memory does not grow with their number.
 
         Raises
         ------
         Cancelled
-            A stop was requested; steps in progress have ended.
+            `should_stop` returned True; tasks in progress have ended.
         """
         if self.count == 1:
             for task in tasks:
@@ -107,13 +107,13 @@ class Workers:
 
     def _fill(self, running: dict[Future, Any], function: Callable, waiting: Iterator) -> None:
         if self._pool is None:
-            self._pool = _new_pool(self.count, self._begin)
+            self._pool = _new_pool(self.count, self._initializer)
         while len(running) < 2 * self.count:
             try:
                 task = next(waiting)
             except StopIteration:
                 return
-            # Noted first: should the pool turn out broken, the task must not be lost.
+            # Noted before it is submitted, so that it is not lost if the pool is broken.
             unsent: Future = Future()
             running[unsent] = task
             future = self._pool.submit(function, task)
@@ -123,17 +123,17 @@ class Workers:
     def _one_by_one(
         self, function: Callable, running: dict[Future, Any], should_stop: ShouldStop
     ) -> Iterator[tuple[Any, Any]]:
-        """After a worker died: find out which task killed it by giving each a process of its own."""
+        """Run each task in a process of its own after a worker has crashed, to find the task that crashed it."""
         suspects = list(running.values())
         running.clear()
         self._end_pool()
         for task in suspects:
             check(should_stop)
-            with _new_pool(1, self._begin) as alone:
+            with _new_pool(1, self._initializer) as alone:
                 try:
                     yield task, alone.submit(function, task).result()
                 except BrokenProcessPool:
-                    _log.warning("A worker process died over %r.", task)
+                    _log.warning("A worker process ended unexpectedly in task %r.", task)
                     yield task, WorkerFailure()
 
     def _end_pool(self) -> None:
@@ -142,23 +142,23 @@ class Workers:
             self._pool = None
 
 
-def _new_pool(count: int, begin: Callable[[], None] | None) -> ProcessPoolExecutor:
+def _new_pool(count: int, initializer: Callable[[], None] | None) -> ProcessPoolExecutor:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    return ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker, initargs=(begin,))
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_prepare_worker, initargs=(initializer,))
 
 
-def _begin_worker(begin: Callable[[], None] | None) -> None:
-    """Leave Ctrl-C to the parent, end with it, and use one core."""
+def _prepare_worker(initializer: Callable[[], None] | None) -> None:
+    """Leave Ctrl-C to the parent, end when it ends, and use one core."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     use_one_core()
-    if begin is not None:
-        begin()
+    if initializer is not None:
+        initializer()
 
 
 def use_one_core() -> None:
-    """Let this process's libraries start no threads of their own: there is a worker for each core."""
+    """Keep this process's libraries from starting threads, because there is a worker for each core."""
     os.environ["OMP_NUM_THREADS"] = "1"
     import SimpleITK
 
@@ -166,7 +166,7 @@ def use_one_core() -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent is gone: a killed parent cannot say goodbye."""
+    """End this process when its parent has ended, even by a kill."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait_for([parent.sentinel])

@@ -13,7 +13,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
-from ThyroidSynthLib.common.results import check_room, replacing_result
+from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.dataset.cases import Case
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.generation.edit.editing import PatientFit, fit_patient
@@ -190,7 +190,7 @@ def check_edit_room(folder: Path, options: FileOptions, *, overwrite: bool, inpu
     OutputError
         It cannot.
     """
-    check_room(folder / EDIT_FILE, "edit", _names(options), overwrite=overwrite, inputs=inputs)
+    check_replaceable(folder / EDIT_FILE, "edit", _names(options), overwrite=overwrite, inputs=inputs)
 
 
 def write_edit(

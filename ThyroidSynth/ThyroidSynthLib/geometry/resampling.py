@@ -9,7 +9,7 @@ from .volume import Volume
 
 # Voxels of two grids coincide if their centres differ by less than this (in voxels), by rounding.
 _SAME_VOXELS = 0.01
-_POINTS_AT_ONCE = 4_000_000
+POINTS_AT_ONCE = 4_000_000
 
 
 def write_label(array: np.ndarray, grid: Grid, mask: Volume, label: int) -> np.ndarray:
@@ -38,7 +38,7 @@ def write_label(array: np.ndarray, grid: Grid, mask: Volume, label: int) -> np.n
     replaced = []
     low, high = box
     # Slab by slab, because the coordinates of a large oblique structure would fill the memory.
-    step = max(1, _POINTS_AT_ONCE // int(np.prod(high[:2] - low[:2] + 1)))
+    step = max(1, POINTS_AT_ONCE // int(np.prod(high[:2] - low[:2] + 1)))
     for k in range(low[2], high[2] + 1, step):
         last = min(k + step - 1, high[2])
         part = array[k : last + 1, low[1] : high[1] + 1, low[0] : high[0] + 1]

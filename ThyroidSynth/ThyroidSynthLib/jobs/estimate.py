@@ -19,7 +19,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, JobError, ThyroidSynthError
 from ThyroidSynthLib.common.files import read_json, write_json
-from ThyroidSynthLib.common.processes import windows_flags
+from ThyroidSynthLib.common.processes import background_flags
 from ThyroidSynthLib.common.workers import usable_workers
 from ThyroidSynthLib.dataset.case_sources import CaseSource, find_cases
 from ThyroidSynthLib.dataset.cohort import Cohort
@@ -194,7 +194,7 @@ class BackgroundEstimate:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     env=child_environment(),
-                    **(windows_flags() if sys.platform == "win32" else {}),
+                    creationflags=background_flags(),
                 )
         except OSError as error:
             self._folder.cleanup()

@@ -79,7 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.common.errors import InputError
-    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.dataset.cohort import Cohort
     from ThyroidSynthLib.dataset.splits import held_out_of
     from ThyroidSynthLib.evaluation import REPORT_FILE

@@ -64,7 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
-    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.dataset.case_sources import find_cases
     from ThyroidSynthLib.dataset.cases import read_case
     from ThyroidSynthLib.export.edited_case import Change, check_edit_room, edit_case, write_edit

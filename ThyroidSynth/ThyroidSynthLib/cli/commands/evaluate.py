@@ -65,7 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
-    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.dataset.cohort import Cohort
     from ThyroidSynthLib.evaluation import EVALUATION_FILE
     from ThyroidSynthLib.evaluation.experiments.evaluate import EvaluationOptions, evaluate

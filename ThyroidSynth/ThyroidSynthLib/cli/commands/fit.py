@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
-    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.dataset.case_sources import find_cases
     from ThyroidSynthLib.evaluation.experiments.fitted import fit_cases
     from ThyroidSynthLib.model.shape_model import ShapeModel

@@ -1,4 +1,4 @@
-"""`thyroidsynth generate`: new thyroids from a model."""
+"""`thyroidsynth generate`: generate thyroids with a model."""
 
 from __future__ import annotations
 
@@ -45,38 +45,40 @@ if TYPE_CHECKING:
 _FEW_FOR_A_PROCESS = 12
 
 NAME = "generate"
-SUMMARY = "make random or steered thyroids"
+SUMMARY = "generate random or steered thyroids"
 DESCRIPTION = """\
-Make thyroids and write label maps, meshes and a manifest with every seed, latent code, asked and measured feature and
-checksum. Features that are not asked for are drawn from the training cohort's distribution. Thyroid number i of a
-seed is always the same, whatever the number of processes; where a distribution is asked for, for the same number of
-thyroids, among which it is shared out."""
+Generate thyroids and write label maps, meshes and a manifest with all random seeds, latent codes, targets, measured
+features and checksums. Features without a target are drawn from the distribution of the training cohort. Runs in
+parallel; the output does not depend on the number of workers. Thyroid number i of a seed is always the same; with a
+target distribution, for the same number of thyroids."""
 EPILOG = """\
 examples:
   thyroidsynth generate model.safetensors --count 12 --seed 1 --out thyroids
-  thyroidsynth generate model.safetensors --count 100 --volume 15 --isthmus-area 0 --exact --out no_isthmus
-  thyroidsynth generate model.safetensors --from-table wishes.csv --exact --mesh ply,stl --out cohort500
+  thyroidsynth generate model.safetensors --count 100 --volume 15 --isthmus-area 0 --steer --out no_isthmus
+  thyroidsynth generate model.safetensors --from-table targets.csv --steer --mesh ply,stl --out cohort500
   thyroidsynth generate model.safetensors --count 1000 --distribution cohort --without-isthmus 30% --out cohort1000
-  thyroidsynth generate model.safetensors --count 500 --volume-distribution lognormal:2.7,0.35 --out asked
-  thyroidsynth generate model.safetensors --reconstruct s0001 s0002 --out given_back
+  thyroidsynth generate model.safetensors --count 500 --volume-distribution lognormal:2.7,0.35 --out lognormal
+  thyroidsynth generate model.safetensors --reconstruct s0001 s0002 --out reconstructed
   thyroidsynth generate model.safetensors --at s0327 --grid s0327/ct.nii.gz --overlap remove --out in_patient
   thyroidsynth generate model.safetensors --merge-into s0327 --format none --out other_thyroids
 
-A table of wishes has any of the columns volume_ml, isthmus_area_mm2, symmetry and one row for each thyroid.
+A table of targets has any of the columns volume_ml, isthmus_area_mm2 and symmetry, and one row per thyroid.
 
 A file of distributions is JSON such as {"volume_ml": "lognormal(2.7, 0.35)", "symmetry": "normal(0.6, 0.08)",
-"without_isthmus": "30%"}, or CSV with the columns feature and distribution. How near the thyroids come to a table or to
-distributions is in distribution.json, .csv and .png beside the manifest.
+"without_isthmus": "30%"}, or CSV with the columns feature and distribution. distribution.json,
+.csv and .png beside the manifest compare the thyroids with the table or the distributions.
 
-A file named STOP in the folder ends the command after the thyroid it is at."""
+A file named STOP in the output folder ends the command after the current thyroid."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     add_model(parser)
     add_out(parser, "folder for the thyroids and their manifest")
-    parser.add_argument("--count", type=positive_int, metavar="N", help="how many (default: 1, or the table's rows)")
-    parser.add_argument("--seed", type=natural, default=0, help="seed of the random codes (default: 0)")
+    parser.add_argument(
+        "--count", type=positive_int, metavar="N", help="number of thyroids (default: 1, or the rows of the table)"
+    )
+    parser.add_argument("--seed", type=natural, default=0, help="random seed (default: 0)")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
     add_scheduler(parser)
     add_target_options(parser)
@@ -85,14 +87,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--at",
         type=Path,
         metavar="PATIENT",
-        help="put them at this patient's trachea: a trachea mask, a case folder or a segmentation file "
-        "(default: the trachea's centre of mass at RAS 0, 0, 0)",
+        help="place the thyroids at this patient's trachea: a trachea mask, a case folder or a segmentation file "
+        "(default: the centroid of the trachea lies at RAS 0, 0, 0)",
     )
     add_class_map(place)
     place.add_argument(
         "--overlap",
         choices=("report", "remove"),
-        help="measure what each thyroid shares with the patient's trachea, or also carve it free of it",
+        help="measure the overlap of each thyroid with the patient's trachea, or also remove it",
     )
     place.add_argument(
         "--structures",
@@ -100,16 +102,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="MASK",
-        help="masks of other structures that --overlap is about, named by their files",
+        help="masks of further structures for --overlap, named by their files",
     )
-    add_merging(parser, more="; thyroids are put at its trachea unless --at says otherwise")
+    add_merging(parser, more="; the thyroids are placed at its trachea unless --at is given")
     add_files(parser, default_grid="1.5")
     parser.set_defaults(usage_error=parser.error)
 
 
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
-    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.export.cohort.generated_cohort import (
         STOP_FILE,
         check_cohort_room,
@@ -125,15 +127,15 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     if options.overlap and where is None:
         options.usage_error("--overlap needs a patient: give --at or --merge-into")
     if options.structures and not options.overlap:
-        options.usage_error("--structures are what --overlap is about: say --overlap report or --overlap remove")
-    # --distribution may also say "cohort", which is no file.
+        options.usage_error("--structures needs --overlap report or --overlap remove")
+    # --distribution may also be "cohort", which is not a file.
     tables = (options.from_table, Path(options.distribution) if options.distribution else None)
     patient = (options.at, options.merge_into, options.grid, *options.structures)
     inputs = files_at(options.model, *tables, *patient)
     check_cohort_room(options.out, overwrite=options.overwrite, inputs=inputs)
     files = with_merging(file_options(options), options, console)
     if options.reconstruct and options.dask_scheduler:
-        options.usage_error("--reconstruct is done in this process: leave out --dask-scheduler")
+        options.usage_error("--reconstruct runs in this process: leave out --dask-scheduler")
     model = ShapeModel.load(options.model)
     target_options = None if options.reconstruct else targets_of(options, model)
     if target_options is not None and target_options.far:
@@ -161,7 +163,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             options.out,
             model=model,
             placement=writer.placement,
-            specification={**specification, "placed_at": str(where) if where else None, **_said(options)},
+            specification={**specification, "placed_at": str(where) if where else None, **_patient_options(options)},
             distribution=distribution,
             total=len(options.reconstruct) if target_options is None else len(target_options.targets),
             overwrite=options.overwrite,
@@ -184,17 +186,17 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     lines = [f"{written.count} thyroids are in {written.folder} ({written.attempts} draws); see manifest.csv."]
     if written.unmet:
         lines.append(
-            f"For {written.unmet} of them what was asked is out of the model's reach; they come as near as they can "
-            "('met' in the manifest)."
+            f"{written.unmet} of them do not meet their targets, which are out of the model's reach; they are the "
+            "closest results ('met' in the manifest)."
         )
     if distribution is not None:
         _draw(distribution, written.folder)
         lines.append(met_text(distribution))
     if written.cut_by_grid:
-        hint = "" if where else " They lie around RAS 0, 0, 0: --at puts them at a patient's trachea."
-        lines.append(f"{written.cut_by_grid} of them reach beyond the grid; their label maps are cut there.{hint}")
+        hint = "" if where else " They lie around RAS 0, 0, 0; --at places them at a patient's trachea."
+        lines.append(f"{written.cut_by_grid} of them extend beyond the grid, where their label maps are cut.{hint}")
     if written.overlapping:
-        done = "and were carved free of it" if options.overlap == "remove" else "see 'overlap_ml' in the manifest"
+        done = "which was removed" if options.overlap == "remove" else "see 'overlap_ml' in the manifest"
         lines.append(f"{written.overlapping} of them overlap with the trachea or another given structure, {done}.")
     if model.synthetic:
         lines.append("The model was trained on a synthetic cohort: software output, not anatomy.")
@@ -226,7 +228,7 @@ def _made(
 
     plan = CohortPlan.of(model, options.model, seed=options.seed, to_target=target_options.to_target, writer=writer)
     count = len(target_options.targets)
-    # A process takes seconds to start; for a few thyroids that does not pay.
+    # A process takes seconds to start, which a few thyroids do not repay.
     most = count if options.workers else max(1, count // _FEW_FOR_A_PROCESS)
     workers = min(usable_workers(options.workers), most)
     return make_thyroids(
@@ -235,7 +237,7 @@ def _made(
 
 
 def _draw(distribution: AchievedDistribution, folder: Path) -> None:
-    # Slicer's own Python comes without matplotlib; there the numbers must do.
+    # Slicer's own Python has no matplotlib; the figure is then left out.
     if find_spec("matplotlib") is None:
         return
     from ThyroidSynthLib.evaluation.report.figures.cohort_figure import cohort_figure
@@ -256,17 +258,17 @@ def _surroundings(options: argparse.Namespace, site: PatientSite | None) -> Surr
     for path in options.structures:
         mask = read_mask(path)
         if mask.is_empty:
-            raise InputError(f"{path} is empty, so nothing can overlap with it. Leave it out.")
+            raise InputError(f"{path} is empty, so there is nothing to overlap with. Leave it out.")
         masks[stem_of(path)] = mask.volume
     surfaces = {name: surface_from_mask(mask) for name, mask in masks.items()}
     return Surroundings(surfaces, remove_overlap=options.overlap == "remove")
 
 
-def _said(options: argparse.Namespace) -> dict[str, Any]:
-    """Give what was asked of overlaps and of the patient's map, for the manifest."""
-    said: dict[str, Any] = {}
+def _patient_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options on overlap and merging for the manifest."""
+    chosen: dict[str, Any] = {}
     if options.overlap:
-        said |= {"overlap": options.overlap, "structures": [TRACHEA.name, *map(str, options.structures)]}
+        chosen |= {"overlap": options.overlap, "structures": [TRACHEA.name, *map(str, options.structures)]}
     if options.merge_into:
-        said |= {"merged_into": str(options.merge_into), "merge_overlaps": options.merge_overlaps}
-    return said
+        chosen |= {"merged_into": str(options.merge_into), "merge_overlaps": options.merge_overlaps}
+    return chosen

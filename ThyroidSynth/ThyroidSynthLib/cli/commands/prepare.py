@@ -56,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
-    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.dataset.case_sources import find_cases
     from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
 

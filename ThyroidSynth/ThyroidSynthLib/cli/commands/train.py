@@ -92,7 +92,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> Result | None:
     """Run the command. Only the first process of a group returns a result."""
-    from ThyroidSynthLib.common.stop_signals import stop_on_signals
+    from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.generation.steer.calibration import calibrated
     from ThyroidSynthLib.generation.training_preview import PreviewWriter
     from ThyroidSynthLib.jobs.job_options import job_of_command_line

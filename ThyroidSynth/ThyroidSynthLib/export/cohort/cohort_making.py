@@ -103,7 +103,7 @@ def make_thyroids(
         # Its workers have another working directory.
         writer = replace(plan.writer, folder=plan.writer.folder.absolute())
         plan = replace(plan, model_file=Path(plan.model_file).absolute(), writer=writer)
-    with workers_for(workers, begin=partial(_begin, plan), scheduler=scheduler) as pool:
+    with workers_for(workers, initializer=partial(_begin, plan), scheduler=scheduler) as pool:
         early: dict[int, WrittenThyroid] = {}
         coming = 0
         for (index, _), found in pool.run(_make_here, enumerate(targets), should_stop=should_stop):

@@ -17,7 +17,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
-from ThyroidSynthLib.common.results import check_room
+from ThyroidSynthLib.common.results import check_replaceable
 from ThyroidSynthLib.export.thyroid_files import LABEL_FOLDER, MERGED_FOLDER, MESH_FOLDER, FileOptions
 from ThyroidSynthLib.generation.cohort.achieved_distribution import DISTRIBUTION_FILES
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
@@ -268,7 +268,7 @@ def check_cohort_room(folder: Path, *, overwrite: bool, inputs: Iterable[Path | 
     thyroids = [path for name in (LABEL_FOLDER, MESH_FOLDER, MERGED_FOLDER) for path in (folder / name).glob("t[0-9]*")]
     names = [MANIFEST_CSV, MERGED_NAMES, *DISTRIBUTION_FILES]
     names += [path.relative_to(folder).as_posix() for path in thyroids]
-    return check_room(
+    return check_replaceable(
         folder / MANIFEST_JSON,
         "generated cohort",
         names,
