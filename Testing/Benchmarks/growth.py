@@ -43,14 +43,14 @@ def _resolution_row(material: Material) -> Row:
 
 
 def _cohort_row(material: Material) -> Row:
-    """Steps of training on the material's cases, repeated to a large cohort and to a small one."""
+    """Measure samples per second of training on the same cases, repeated to a large cohort and to a small one."""
     settings = settings_for("best", "fixed")
     pace = {}
     for cases in (SMALL_COHORT, LARGE_COHORT):
         seconds = seconds_per_epoch(_repeated(material.cohort, cases), settings, device="cpu", patience_s=4.0)
         pace[cases] = cases * settings.samples_per_shape / seconds
     large, small = pace[LARGE_COHORT], pace[SMALL_COHORT]
-    setting = f"a fresh network's steps; reference: {SMALL_COHORT:,} cases"
+    setting = f"steps of an untrained network; reference: {SMALL_COHORT:,} cases"
     return Row(f"growth: training on {LARGE_COHORT:,} cases", setting, large, "samples/s", small, large / small)
 
 

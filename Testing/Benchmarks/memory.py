@@ -13,7 +13,7 @@ from timing import Row
 
 CASES = 353
 
-# A process of its own, so that nothing else is counted.
+# Run in a separate process, so that nothing else is counted.
 _TRAINING = """
 import resource, sys
 from dataclasses import replace
@@ -31,9 +31,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def memory_row(material: Material, folder: Path) -> Row:
-    """Train five epochs on the material's cases, repeated to the paper's 353, and look at the peak.
+    """Measure the peak of five epochs on the material's cases, repeated to the paper's 353.
 
-    What the operating system keeps of the memory-mapped samples is counted too, though it may drop it.
+    Cached pages of the memory-mapped samples are counted too, although the operating system may free them.
     """
     samples = folder / "samples.npy"
     source = material.cohort.samples

@@ -1,4 +1,4 @@
-"""The published way, written from the paper's description: what the benchmarks compare with in the same run."""
+"""The published method, written from the paper's description: the reference of the benchmarks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ThyroidSynthLib.model.shape_model import ShapeModel
 
 
 def perceptron(code_size: int) -> nn.Sequential:
-    """Three hidden layers of 256 over the point and the whole code, concatenated."""
+    """Return a network of three hidden layers of 256 units, whose input is the point and the whole code."""
     widths = [3 + code_size, 256, 256, 256, 1]
     layers: list[nn.Module] = []
     for a, b in pairwise(widths[:-1]):
@@ -23,8 +23,8 @@ def perceptron(code_size: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))
 
 
-def perceptron_like(network: nn.Module, code_size: int) -> nn.Sequential:
-    """The same network as a trained one of ours, evaluated with concatenated codes."""
+def perceptron_like(network: SDFNetwork, code_size: int) -> nn.Sequential:
+    """Return a trained `SDFNetwork` as a network with concatenated codes."""
     copy = perceptron(code_size)
     linear = [layer for layer in copy if isinstance(layer, nn.Linear)]
     for target, source in zip(linear, network.layers, strict=True):
@@ -47,7 +47,7 @@ def decode_slice_by_slice(
 
 
 class BatchOfOneLoop:
-    """Training as the authors' code runs it: one shape of 1,000 samples a step, in order."""
+    """Training as in the authors' code: one shape of 1,000 samples per step, in the order of the cohort."""
 
     def __init__(self, samples: np.ndarray, fixed: np.ndarray, latent_size: int = 64, device: str = "cpu") -> None:
         torch.manual_seed(0)
@@ -60,7 +60,7 @@ class BatchOfOneLoop:
         self.rng = np.random.default_rng(0)
 
     def step(self, shape: int, count: int = 1000) -> None:
-        """Learn from `count` random samples of one shape."""
+        """Take one step on `count` random samples of one shape."""
         drawn = torch.from_numpy(self.samples[shape, self.rng.integers(self.samples.shape[1], size=count)])
         drawn = drawn.to(self.device)
         trainable = self.latent(torch.tensor([shape], device=self.device))

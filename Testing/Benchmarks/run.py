@@ -36,11 +36,11 @@ from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.threads import computing_on
 from ThyroidSynthLib.training.loop import train
 
-# The first epochs of a training are slower: its units are still on.
+# The first epochs of a training are slower, because most units are still active.
 TRAINING_EPOCHS = 10
 REFERENCE_EPOCHS = 300
 COHORT = 200
-# The paper's cases, samples of each an epoch, and epochs.
+# The paper's cases × samples of each per epoch × epochs.
 PUBLISHED_SAMPLES = 353 * 1_000 * 10_000
 
 
@@ -76,7 +76,7 @@ def decoding_rows(material: Material) -> list[Row]:
 
 
 def training_rows(material: Material) -> list[Row]:
-    """Samples learned from per second, against one shape a step, on one thread and on all."""
+    """Measure samples per second of training on one thread and on all, against the published loop."""
     cohort = material.cohort
     loop = _loop(material)
     epochs = TRAINING_EPOCHS
@@ -100,9 +100,9 @@ def training_rows(material: Material) -> list[Row]:
 
 
 def gpu_rows(material: Material) -> list[Row]:
-    """Samples learned from per second on a GPU, where there is one, against one shape a step on it.
+    """Measure samples per second of training on a GPU, if there is one, against the published loop on the same GPU.
 
-    From that follows how long the whole published schedule would take.
+    The duration of the whole published schedule is calculated from that.
     """
     works = [
         ("training, GPU", "samples/s"),
@@ -125,57 +125,57 @@ def gpu_rows(material: Material) -> list[Row]:
         started = time.perf_counter()
         loop_on()
         paces["reference"].append(5 * CASES * 1000 / (time.perf_counter() - started))
-    fast, paper, reference = (float(np.median(found)) for found in paces.values())
+    fast, paper, reference = (float(np.median(pace)) for pace in paces.values())
     hours, reference_hours = (PUBLISHED_SAMPLES / pace / 3600 for pace in (paper, reference))
     (ours, unit), (published, _), (whole, hour) = works
     return [
         Row(ours, "8 shapes × 1,000 samples a step; reference: 1 shape", fast, unit, reference, fast / reference),
         Row(published, "1 shape × 1,000 samples a step, both", paper, unit, reference, paper / reference),
-        Row(whole, "353 shapes, 10,000 epochs; reckoned", hours, hour, reference_hours, reference_hours / hours),
+        Row(whole, "353 shapes, 10,000 epochs; calculated", hours, hour, reference_hours, reference_hours / hours),
     ]
 
 
 def _gpu_pace(cohort: Cohort, settings: TrainingSettings) -> float:
-    """Return the samples per second of training, without the first epochs, which are slower."""
-    found: list[float] = []
-    train(cohort, settings, device="cuda", on_epoch=lambda report: found.append(report.samples_per_second))
-    return float(np.median(found[5:]))
+    """Return the median samples per second of training, without the first epochs, which are slower."""
+    paces: list[float] = []
+    train(cohort, settings, device="cuda", on_epoch=lambda report: paces.append(report.samples_per_second))
+    return float(np.median(paces[5:]))
 
 
 def quality_rows(material: Material) -> list[Row]:
-    """Time to the Chamfer distance that the batch-of-one loop has after 300 epochs.
+    """Measure the time to the Chamfer distance that the published loop reaches in 300 epochs.
 
-    What the loop wins from a small cohort, a step for every shape, it loses with a larger one.
+    The published loop does best with a small cohort, because it takes one step per shape.
     """
     cohort, loop = material.cohort, _loop(material)
     started = time.perf_counter()
     loop.epochs(REFERENCE_EPOCHS)
     reference = time.perf_counter() - started
-    objective = _chamfer(cohort, loop.as_model(_beginner(cohort)))
+    limit = _chamfer(cohort, loop.as_model(_one_epoch_model(cohort)))
     for epochs in (50, 75, 100, 150, 200, 300):
         started = time.perf_counter()
         model = train(cohort, settings_for("fast", "fixed", epochs=epochs), device="cpu")
         ours = time.perf_counter() - started
         reached = _chamfer(cohort, model)
-        if reached <= objective:
+        if reached <= limit:
             break
-    setting = f"{reached:.2f} mm after {epochs} epochs; reference: {objective:.2f} mm after {REFERENCE_EPOCHS}"
+    setting = f"{reached:.2f} mm after {epochs} epochs; reference: {limit:.2f} mm after {REFERENCE_EPOCHS}"
     return [Row("training to a reconstruction Chamfer", setting, ours, "s", reference, reference / ours)]
 
 
 def _loop(material: Material, device: str = "cpu") -> BatchOfOneLoop:
     cohort = material.cohort
-    fixed = _beginner(cohort).conditioning.encode(cohort.features)
+    fixed = _one_epoch_model(cohort).conditioning.encode(cohort.features)
     return BatchOfOneLoop(np.asarray(cohort.samples), fixed, device=device)
 
 
-def _beginner(cohort: Cohort) -> ShapeModel:
+def _one_epoch_model(cohort: Cohort) -> ShapeModel:
     """Return a model of the cohort after one epoch of training."""
     return train(cohort, settings_for("fast", "fixed", epochs=1), device="cpu")
 
 
 def _chamfer(cohort: Cohort, model: ShapeModel) -> float:
-    """Return the mean over all cases; infinite while any case has no surface."""
+    """Return the mean Chamfer distance over all cases in mm; infinite if a case has no surface."""
     summary = summarise(tuple(reconstruct_cases(model, cohort, list(cohort.ids))))
     return np.inf if summary["without_surface"] else summary["chamfer_mm"]["mean"]
 
@@ -190,7 +190,7 @@ def cohort_rows(folder: Path) -> list[Row]:
         "example",
         "--count",
         COHORT,
-        "--exact",
+        "--steer",
         "--quiet",
     ]
     started = time.perf_counter()
