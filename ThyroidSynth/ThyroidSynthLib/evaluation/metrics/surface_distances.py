@@ -119,11 +119,10 @@ def dice(first_mm: Surface, second_mm: Surface, *, lattice: np.ndarray | None = 
 
 def _grid_around(points: np.ndarray, lattice: np.ndarray) -> Grid:
     """Return the part of an unbounded lattice that holds points (n, 3)."""
-    ijk = (points - lattice[:3, 3]) @ np.linalg.inv(lattice[:3, :3]).T
+    one_voxel = Grid((1, 1, 1), lattice)
+    ijk = one_voxel.to_ijk(points)
     first, last = np.floor(ijk.min(axis=0)) - 1, np.ceil(ijk.max(axis=0)) + 1
-    matrix = lattice.copy()
-    matrix[:3, 3] += lattice[:3, :3] @ first
-    return Grid((last - first + 1)[::-1], matrix)
+    return one_voxel.part(first[::-1], (last - first + 1)[::-1])
 
 
 def _distances(start: Surface, end: Surface, points: int, rng: np.random.Generator) -> np.ndarray:

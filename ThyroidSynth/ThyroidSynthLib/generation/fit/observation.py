@@ -257,9 +257,8 @@ def _continued(mask: Volume, scan: Grid | None) -> tuple[Volume, bool]:
     if not sides.any():
         return gland, False
     widths = _CONTINUED * sides.astype(int)
-    moved = gland.ijk_to_ras.copy()
-    moved[:3, 3] = gland.to_ras(-widths[::-1, 0])
-    return Volume(np.pad(gland.array, widths, mode="edge"), moved), True
+    array = np.pad(gland.array, widths, mode="edge")
+    return Volume(array, gland.grid.part(-widths[:, 0], array.shape).ijk_to_ras), True
 
 
 def _drawn(surface: Surface, frame: Frame, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -221,10 +221,8 @@ def _cut_out(segment) -> Volume:
     slices = [k for k, labels in enumerate(whole.array) if (labels == value).any()]
     if not slices:
         return Volume(np.zeros((1, 1, 1), dtype=np.uint8), whole.ijk_to_ras)
-    filled = whole.array[slices[0] : slices[-1] + 1] == value
-    geometry = whole.ijk_to_ras.copy()
-    geometry[:3, 3] = whole.to_ras(np.array([0, 0, slices[0]]))
-    return Volume(filled.view(np.uint8), geometry).cropped(margin=_MARGIN_VOXELS)
+    part = whole.part((slice(slices[0], slices[-1] + 1), slice(0, None), slice(0, None)))
+    return Volume((part.array == value).view(np.uint8), part.ijk_to_ras).cropped(margin=_MARGIN_VOXELS)
 
 
 def _made_of_surfaces(segmentation) -> bool:
