@@ -56,7 +56,7 @@ class Hands:
     def measured(self) -> None:
         """Wait until the patient has been measured: until then this may begin between any two events."""
         self.wait(lambda: "mL" in self.ownFeaturesLabel.text and "mm" in self.tracheaInfoLabel.text)
-        self.wait(lambda: not self.module.widget.panel.patient._measuring._timer.isActive())
+        self.wait(lambda: not self.module.widget.panel.patient.measuring)
 
     def choose_model(self, path: Path) -> None:
         self.modelPathEdit.setCurrentPath(str(path))

@@ -88,7 +88,7 @@ def watched(hands):
 @pytest.fixture
 def previews(monkeypatch) -> list:
     """What follows sliders in the panel that is about to be made."""
-    from ThyroidSynthLib.slicer.panel.generate.live import LivePreview
+    from ThyroidSynthLib.slicer.panel.shared.live import LivePreview
 
     made: list[LivePreview] = []
     make = LivePreview.__init__

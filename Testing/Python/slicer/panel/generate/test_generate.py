@@ -1,6 +1,8 @@
-"""Generate by the widgets a person uses: sliders that the thyroid follows, thumbnails, seeds, likeness, warnings."""
+"""Section "Generate": sliders that the thyroid follows, thumbnails, random seeds, similar thyroids."""
 
 from __future__ import annotations
+
+import time
 
 import numpy as np
 import pytest
@@ -10,17 +12,17 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, gene
 from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, placement_of_patient, surface_of_segment
 
 
-def live_of(hands):
-    return hands.module.widget.panel.generate._live
+def pending(hands) -> bool:
+    return hands.module.widget.panel.generate.pending
 
 
 def rest(hands) -> None:
-    """Let go of the slider, and wait until the exact thyroid is there."""
-    hands.wait(lambda: not live_of(hands).pending)
+    """Wait until the exact result for the slider is shown."""
+    hands.wait(lambda: not pending(hands))
 
 
 def drag(hands, name: str, *values: float) -> None:
-    """Drag a slider's handle: its inner slider goes from value to value, the application keeps up."""
+    """Drag a slider's handle from value to value, processing events after each."""
     slider = getattr(hands, name)
     for value in values:
         share = (value - slider.minimum) / (slider.maximum - slider.minimum)
@@ -62,26 +64,26 @@ def test_the_thyroid_follows_the_slider_in_all_views_and_no_camera_moves(made):
     assert made.parameters.result is node
     assert (camera.GetPosition(), camera.GetFocalPoint()) == before
     assert made.app.scene.GetNumberOfNodes() == nodes
-    # What is written is never older than what is shown.
+    # The record belongs to the surface that is shown.
     assert record_of(made).measured["volume_ml"] == pytest.approx(volumes[-1], rel=1e-3)
 
 
-def test_a_hand_at_the_slider_goes_before_the_measuring_of_the_patient(ready):
+def test_the_patient_is_measured_after_a_slider_rests(ready):
     ready.click("generateButton")
-    measuring = ready.module.widget.panel.patient._measuring
-    measuring.segmentChanged()
-    measuring.update()
-    # Its long part, which shows progress, is due with the slider's first step.
-    for _ in range(2):
-        next(measuring._steps)
-    measuring._timer.start(0)
+    ready.measured()
     drag(ready, "volumeSlider", 20.0)
-    assert record_of(ready).targets["volume_ml"] == pytest.approx(20.0, abs=0.06)
+    ready.choose("tracheaSelector", "thyroid gland")
+    ready.choose("tracheaSelector", "trachea")
     assert ready.ownFeaturesLabel.text == "measuring…"
+    end = time.monotonic() + 0.6
+    while time.monotonic() < end:
+        drag(ready, "volumeSlider", 20.0 + 0.1 * (time.monotonic() % 1))
+    assert ready.ownFeaturesLabel.text == "measuring…"
+    assert record_of(ready).targets["volume_ml"] == pytest.approx(20.05, abs=0.11)
     ready.measured()
 
 
-def test_rest_brings_exactly_what_was_asked(made):
+def test_targets_are_matched_when_the_slider_rests(made):
     drag(made, "volumeSlider", 18.0, 20.0, 22.0)
     rest(made)
     record = record_of(made)
@@ -94,7 +96,7 @@ def test_rest_brings_exactly_what_was_asked(made):
     assert "measured 22" in made.volumeRangeLabel.text
 
 
-def test_where_the_hand_comes_back_to_the_shape_comes_back_to(made):
+def test_moving_a_slider_back_restores_the_shape(made):
     value, before = made.volumeSlider.value, record_of(made).code
     drag(made, "volumeSlider", 18.0, 21.0)
     rest(made)
@@ -104,7 +106,7 @@ def test_where_the_hand_comes_back_to_the_shape_comes_back_to(made):
     np.testing.assert_allclose(record_of(made).code, before, atol=0.02)
 
 
-def test_a_new_wish_gives_up_the_exact_thyroid_of_the_one_before(made, monkeypatch):
+def test_a_new_target_cancels_the_exact_result_of_the_previous_one(made, monkeypatch):
     from ThyroidSynthLib.generation.steer.live import LiveSteering
 
     settled, original = [], LiveSteering.settle
@@ -123,7 +125,7 @@ def test_a_new_wish_gives_up_the_exact_thyroid_of_the_one_before(made, monkeypat
     assert record_of(made).met
 
 
-def test_another_click_while_the_exact_thyroid_is_made_wins(made, monkeypatch):
+def test_a_click_cancels_the_exact_result_and_is_carried_out(made, monkeypatch):
     from ThyroidSynthLib.generation.steer.live import LiveSteering
 
     original = LiveSteering.settle
@@ -140,7 +142,7 @@ def test_another_click_while_the_exact_thyroid_is_made_wins(made, monkeypatch):
     assert made.volumeSlider.enabled
 
 
-def test_cancel_ends_the_exact_thyroid_and_leaves_the_preview(made, monkeypatch):
+def test_cancel_ends_the_exact_result_and_leaves_the_preview(made, monkeypatch):
     from ThyroidSynthLib.slicer.panel.shared.session import Work
 
     original = Work.progress
@@ -157,7 +159,7 @@ def test_cancel_ends_the_exact_thyroid_and_leaves_the_preview(made, monkeypatch)
     assert shown.met is None
 
 
-def test_closing_the_scene_while_the_exact_thyroid_is_made_is_safe(made, monkeypatch):
+def test_closing_the_scene_during_the_exact_result_is_safe(made, monkeypatch):
     import slicer
 
     from ThyroidSynthLib.slicer.panel.shared.session import Work
@@ -181,13 +183,13 @@ def test_without_live_preview_only_generate_changes_the_thyroid(made):
     before = record_of(made)
     made.liveCheckBox.click()
     drag(made, "volumeSlider", 20.0)
-    assert not live_of(made).pending
+    assert not pending(made)
     assert record_of(made) == before
     made.click("generateButton")
     assert record_of(made).targets["volume_ml"] == pytest.approx(20.0, abs=0.06)
 
 
-def test_without_exact_wishes_the_last_preview_stays(made):
+def test_without_exact_matching_the_last_preview_stays(made):
     made.exactCheckBox.click()
     drag(made, "volumeSlider", 19.0)
     rest(made)
@@ -195,18 +197,18 @@ def test_without_exact_wishes_the_last_preview_stays(made):
     assert made.history1Button.checked
 
 
-def test_a_freed_wish_changes_nothing_and_a_locked_one_is_followed(made):
+def test_a_removed_target_changes_nothing_and_an_added_one_is_followed(made):
     before = record_of(made)
     made.symmetryCheckBox.click()
     made.app.process_events()
-    assert not live_of(made).pending
+    assert not pending(made)
     assert record_of(made) == before
     made.symmetryCheckBox.click()
     rest(made)
     assert record_of(made).measured["symmetry"] == pytest.approx(made.symmetrySlider.value, abs=0.011)
 
 
-def test_a_reopened_scene_is_followed_again_and_restores_the_thumbnails(made, tmp_path):
+def test_a_loaded_scene_has_its_thumbnails_and_follows_the_sliders(made, tmp_path):
     import slicer
 
     made.resultSelector.setCurrentNode(None)
@@ -220,7 +222,7 @@ def test_a_reopened_scene_is_followed_again_and_restores_the_thumbnails(made, tm
     slicer.util.loadScene(path)
     made.wait(lambda: not made.history2Button.isHidden())
     assert record_of(made) == before
-    assert not live_of(made).pending
+    assert not pending(made)
     made.module.widget.panel.session._model = None  # As after a restart of the application.
     made.volumeSlider.setValue(made.volumeSlider.value + 3.0)
     rest(made)
@@ -229,7 +231,7 @@ def test_a_reopened_scene_is_followed_again_and_restores_the_thumbnails(made, tm
     assert record.measured["volume_ml"] == pytest.approx(made.volumeSlider.value, rel=0.03)
 
 
-def test_a_thumbnail_brings_back_exactly_its_thyroid_wishes_and_seed(made):
+def test_a_thumbnail_restores_its_thyroid_targets_and_seed(made):
     first, vertices = record_of(made), surface_of(made)
     made.symmetryCheckBox.click()
     made.volumeSlider.setValue(24.0)
@@ -244,7 +246,7 @@ def test_a_thumbnail_brings_back_exactly_its_thyroid_wishes_and_seed(made):
     assert made.symmetryCheckBox.checked
     assert made.volumeSlider.value == first.targets["volume_ml"]
     made.app.process_events()
-    assert not live_of(made).pending
+    assert not pending(made)
     assert made.history1Button.checked
     assert made.history4Button.isHidden()
 
@@ -281,7 +283,7 @@ def test_thumbnails_follow_the_theme(made):
         application.setPalette(light)
 
 
-def test_thyroids_of_the_patient_before_come_back_at_the_trachea_of_this_one(made, dataset):
+def test_a_thyroid_of_another_patient_is_restored_at_the_trachea_of_this_one(made, dataset):
     made.load(dataset)
     parameters = made.parameters
     made.click("history1Button")
@@ -292,7 +294,7 @@ def test_thyroids_of_the_patient_before_come_back_at_the_trachea_of_this_one(mad
     assert len(generated_thyroids(made.app.scene)) == 2
 
 
-def test_similar_asks_for_the_patients_own_features_and_meets_them(made):
+def test_a_similar_thyroid_has_the_features_of_the_patients_own(made):
     parameters = made.parameters
     placement = placement_of_patient(
         parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, "upright"
@@ -308,10 +310,10 @@ def test_similar_asks_for_the_patients_own_features_and_meets_them(made):
     assert record.seed == made.seedSpinBox.value
     assert record.measured["volume_ml"] == pytest.approx(own.volume_ml, rel=0.05)
     made.app.process_events()
-    assert not live_of(made).pending
+    assert not pending(made)
 
 
-def test_similar_is_drawn_near_the_fitted_shape_when_there_is_one(made, model_file):
+def test_a_similar_thyroid_is_near_the_fitted_shape(made, model_file):
     from dataclasses import replace
 
     from ThyroidSynthLib.model.code_space import CodeSpace
@@ -337,14 +339,14 @@ def test_similar_is_drawn_near_the_fitted_shape_when_there_is_one(made, model_fi
     assert near < distance()
 
 
-def test_what_was_fitted_or_edited_is_not_replaced(made):
+def test_a_fitted_thyroid_is_not_replaced(made):
     from dataclasses import replace
 
     node = made.parameters.result
     record = replace(record_of(made), kind=FITTED)
     write_record(node, record)
     drag(made, "volumeSlider", 20.0)
-    assert not live_of(made).pending
+    assert not pending(made)
     made.click("randomButton")
     assert read_record(node) == record
     assert made.parameters.result is not node

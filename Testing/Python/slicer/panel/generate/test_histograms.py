@@ -1,4 +1,4 @@
-"""Histograms under the sliders of Generate, percentiles, and the warning of a wish outside the cohort."""
+"""Histograms under the sliders of Generate, percentiles, and warnings about targets outside the cohort."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from ThyroidSynthLib.model.description import describe_model
 
 
-def test_histograms_stand_under_the_handle_and_mark_wish_and_measure(ready):
+def test_a_histogram_marks_target_and_measured_value_below_the_handle(ready):
     import qt
 
     ready.click("generateButton")
@@ -29,7 +29,7 @@ def test_histograms_stand_under_the_handle_and_mark_wish_and_measure(ready):
         slider.setValue(value)
         ready.app.process_events()
         picture = pixels()
-        blue = (picture[:3, :, 3] > 200).all(axis=0)  # Only the mark reaches the top.
+        blue = (picture[:3, :, 3] > 200).all(axis=0)  # Only the target's bar reaches the top.
         share = (value - slider.minimum) / (slider.maximum - slider.minimum)
         expected = inner.x + 8 + share * (inner.width - 16)
         assert np.nonzero(blue)[0].mean() == pytest.approx(expected, abs=8)
@@ -41,7 +41,7 @@ def test_histograms_stand_under_the_handle_and_mark_wish_and_measure(ready):
 
 
 @pytest.mark.parametrize("name", ["volume", "isthmusArea", "symmetry"])
-def test_a_panel_made_wider_or_narrower_keeps_histograms_under_their_handles(ready, name):
+def test_histograms_stay_below_their_handles_when_the_panel_is_resized(ready, name):
     ready.click("generateButton")
     ready.module.panel.show()
     rows = ready.module.widget.panel.generate._rows.values()
@@ -54,7 +54,7 @@ def test_a_panel_made_wider_or_narrower_keeps_histograms_under_their_handles(rea
         assert label.pixmap.width() == label.width
 
 
-def test_percentile_and_warning_tell_where_a_wish_stands(ready, model_file):
+def test_percentile_and_warning_show_where_a_target_is_in_the_cohort(ready, model_file):
     values = describe_model(model_file).features[:, 0]
     low, high = values.min(), values.max()
     ready.volumeSlider.setValue(float(np.median(values)))
@@ -63,10 +63,10 @@ def test_percentile_and_warning_tell_where_a_wish_stands(ready, model_file):
     ready.volumeSlider.setValue(ready.volumeSlider.maximum)
     assert f"above all {len(values)}" in ready.volumeRangeLabel.text
     by = ready.volumeSlider.value - high
-    assert f"{by:.1f} mL above the largest" in ready.targetWarningLabel.text
+    assert f"{by:.1f} mL above the cohort's maximum" in ready.targetWarningLabel.text
     ready.volumeSlider.setValue(ready.volumeSlider.minimum)
     if ready.volumeSlider.value < round(low, 1):
-        assert "below the smallest" in ready.targetWarningLabel.text
+        assert "below the cohort's minimum" in ready.targetWarningLabel.text
     ready.volumeCheckBox.click()
     assert not ready.targetWarningLabel.text
     assert ready.volumeRangeLabel.text == "free"
@@ -84,7 +84,7 @@ def test_percentile_and_warning_tell_where_a_wish_stands(ready, model_file):
         (0.5, "below all 100"),
     ],
 )
-def test_percentiles_are_said_as_people_say_them(slicer_app, value, expected):
+def test_percentiles_are_ordinal_numbers(slicer_app, value, expected):
     from ThyroidSynthLib.slicer.panel.generate.targets import percentileText
 
     assert percentileText(np.arange(1.0, 101.0), value) == expected

@@ -1,4 +1,4 @@
-"""Moving the thyroid by hand, what of it lies in the trachea, and carving: by the panel's buttons."""
+"""Moving the thyroid by hand, and measuring and removing its overlap with the trachea, by the panel's buttons."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_s
 
 @pytest.fixture
 def made(ready):
-    """The panel with a thyroid whose place was measured."""
+    """The panel with a thyroid whose overlap was measured."""
     ready.seedSpinBox.setValue(3)
     ready.click("generateButton")
-    ready.wait(lambda: "in the trachea" in ready.overlapLabel.text)
+    ready.wait(lambda: "the trachea" in ready.overlapLabel.text)
     ready.measured()
     return ready
 
@@ -40,7 +40,7 @@ def trachea_of(hands):
 
 
 def move_into_trachea(hands) -> None:
-    """Move the gland back into the trachea, and wait for the measurement."""
+    """Move the gland into the trachea, and wait for the measurement."""
     hands.click("moveButton")
     lower, upper = surface_of(hands).bounds
     voxels = trachea_of(hands)
@@ -49,7 +49,7 @@ def move_into_trachea(hands) -> None:
     hands.wait(lambda: "% of the thyroid" in hands.overlapLabel.text)
 
 
-def test_handles_are_drawn_and_the_gland_goes_back(made):
+def test_handles_are_shown_and_the_gland_is_moved_back(made):
     before = surface_of(made).vertices
     assert made.positionLabel.text == "At the trachea"
     assert not made.backButton.enabled
@@ -58,7 +58,7 @@ def test_handles_are_drawn_and_the_gland_goes_back(made):
     made.click("moveButton")
     assert (np.abs(view.grab().astype(int) - plain).max(axis=2) > 40).sum() > 50
     shift(made.parameters.result, 5.0, 0.0, 0.0)
-    assert made.positionLabel.text == "Moved 5.0 mm, turned 0°"
+    assert made.positionLabel.text == "Moved 5.0 mm, rotated 0°"
     np.testing.assert_allclose(surface_of(made).vertices, before + np.array([5.0, 0, 0]), atol=1e-3)
     made.click("moveButton")
     assert not made.moveButton.checked
@@ -69,12 +69,12 @@ def test_handles_are_drawn_and_the_gland_goes_back(made):
     assert not made.backButton.enabled
 
 
-def test_the_next_thyroid_and_the_sliders_stay_where_it_was_moved_to(made):
+def test_the_next_thyroid_has_the_position_of_the_moved_one(made):
     made.click("moveButton")
     shift(made.parameters.result, 0.0, 30.0, 0.0)
     first = read_record(made.parameters.result)
     made.volumeSlider.setValue(20.0)
-    made.wait(lambda: not made.module.widget.panel.generate._live.pending)
+    made.wait(lambda: not made.module.widget.panel.generate.pending)
     made.click("randomButton")
     record = read_record(made.parameters.result)
     np.testing.assert_allclose(record.placement.trachea_to_ras, first.placement.trachea_to_ras, atol=1e-6)
@@ -85,7 +85,7 @@ def test_the_next_thyroid_and_the_sliders_stay_where_it_was_moved_to(made):
     assert surface_of(made).bounds[0][1] == pytest.approx(surface.bounds[0][1] - 30.0, abs=1e-3)
 
 
-def test_a_position_leaves_nothing_when_its_thyroid_is_removed(made):
+def test_the_transform_is_removed_with_its_thyroid(made):
     before = made.app.scene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode")
     made.click("moveButton")
     made.app.scene.RemoveNode(made.parameters.result)
@@ -95,13 +95,13 @@ def test_a_position_leaves_nothing_when_its_thyroid_is_removed(made):
     assert made.overlapLabel.text == ""
 
 
-def test_what_lies_in_the_trachea_is_told_and_carved_away(made):
+def test_overlap_with_the_trachea_is_measured_and_removed(made):
     move_into_trachea(made)
     before = surface_of(made).volume
     made.click("removeOverlapButton")
-    made.wait(lambda: "Nothing in the trachea" in made.overlapLabel.text)
-    assert "carved" in made.overlapLabel.text
-    assert "taken out" in made.statusLabel.text
+    made.wait(lambda: "No overlap" in made.overlapLabel.text)
+    assert "(removed)" in made.overlapLabel.text
+    assert "of overlap" in made.statusLabel.text
     surface, record, trachea = surface_of(made), read_record(made.parameters.result), trachea_of(made)
     assert surface.is_closed()
     assert surface.volume < before
@@ -113,7 +113,7 @@ def test_what_lies_in_the_trachea_is_told_and_carved_away(made):
     assert made.history1Button.checked
 
 
-def test_a_carved_thyroid_comes_back_carved(made):
+def test_a_thyroid_is_restored_without_the_removed_overlap(made):
     move_into_trachea(made)
     made.click("removeOverlapButton")
     overlap_removed = surface_of(made)
@@ -124,7 +124,7 @@ def test_a_carved_thyroid_comes_back_carved(made):
     np.testing.assert_allclose(surface_of(made).vertices, overlap_removed.vertices, atol=1e-3)
 
 
-def test_cancel_leaves_the_thyroid_as_it_was(made, monkeypatch):
+def test_cancel_leaves_the_thyroid_unchanged(made, monkeypatch):
     from ThyroidSynthLib.slicer.panel.shared.session import Work
 
     move_into_trachea(made)
@@ -141,7 +141,7 @@ def test_cancel_leaves_the_thyroid_as_it_was(made, monkeypatch):
     np.testing.assert_array_equal(surface_of(made).vertices, vertices)
 
 
-def test_another_trachea_is_measured_anew(made):
+def test_the_overlap_with_another_trachea_is_measured(made):
     before = made.overlapLabel.text
     made.choose("tracheaSelector", "thyroid gland")
     made.wait(lambda: made.overlapLabel.text not in (before, "measuring…"))

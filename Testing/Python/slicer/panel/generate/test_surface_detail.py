@@ -1,4 +1,4 @@
-"""How fine a thyroid's surface is: chosen in Generate, coarse while a slider is dragged, kept with the scene."""
+"""The resolution of surfaces: chosen in Generate, coarser while a slider is dragged, saved with the scene."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def choose(hands, text: str) -> None:
 
 
 def rest(hands) -> None:
-    hands.wait(lambda: not hands.module.widget.panel.generate._live.pending, 60)
+    hands.wait(lambda: not hands.module.widget.panel.generate.pending, 60)
 
 
 def record_of(hands):
@@ -37,7 +37,7 @@ def faces_of(hands) -> int:
     return len(surface_of_segment(hands.parameters.result, SEGMENT_ID).faces)
 
 
-def test_a_finer_surface_is_made_at_once_at_a_click_and_at_rest_and_measures_what_was_asked(made):
+def test_a_finer_surface_matches_the_targets_after_choosing_it_a_click_and_a_drag(made):
     assert (made.detailSelector.currentText, record_of(made).resolution) == (STANDARD, 64)
     coarse = faces_of(made)
     for act in (
@@ -58,19 +58,19 @@ def test_a_finer_surface_is_made_at_once_at_a_click_and_at_rest_and_measures_wha
     assert faces_of(made) < 2 * coarse
 
 
-def test_a_drag_never_waits_for_the_finer_surface(made, monkeypatch):
+def test_a_drag_uses_at_most_the_standard_resolution(made, monkeypatch):
     from ThyroidSynthLib.generation.steer.live import LiveSteering
 
     choose(made, FINE)
     used = []
     follow = LiveSteering.follow
 
-    def noted(self, targets, *, resolution=64):
+    def recorded(self, targets, *, resolution=64):
         followed = follow(self, targets, resolution=resolution)
         used.append(followed.resolution)
         return followed
 
-    monkeypatch.setattr(LiveSteering, "follow", noted)
+    monkeypatch.setattr(LiveSteering, "follow", recorded)
     for step in range(1, 5):
         made.volumeSlider.setValue(made.volumeSlider.value + 0.5 * step)
         made.app.process_events()
@@ -80,7 +80,7 @@ def test_a_drag_never_waits_for_the_finer_surface(made, monkeypatch):
     assert record_of(made).resolution == 128
 
 
-def test_one_that_is_left_as_drawn_is_fine_too(made):
+def test_direct_sampling_uses_the_chosen_resolution(made):
     made.exactCheckBox.setChecked(False)
     choose(made, FINE)
     made.click("generateButton")
@@ -91,7 +91,7 @@ def test_one_that_is_left_as_drawn_is_fine_too(made):
     assert record_of(made).resolution == 64
 
 
-def test_thumbnails_tell_surfaces_apart_and_the_scene_keeps_the_choice(made, tmp_path):
+def test_thumbnails_distinguish_resolutions_and_the_choice_is_saved(made, tmp_path):
     import slicer
 
     made.exactCheckBox.setChecked(False)

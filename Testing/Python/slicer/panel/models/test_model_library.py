@@ -1,4 +1,4 @@
-"""The shelf in the panel: choose, import, rename, delete, set default, read the card."""
+"""The model library in the panel: choose, import, rename, delete, set the default, read the card."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMPLE = model_path("example")
 
 @pytest.fixture
 def library(hands, tmp_path):
-    """An empty shelf of the user's, chosen in the panel."""
+    """An empty model library of the user, chosen in the panel."""
     folder = tmp_path / "library"
     folder.mkdir()
     hands.modelManageGroup.collapsed = False
@@ -26,7 +26,7 @@ def library(hands, tmp_path):
 
 
 def changed_copy(path: Path, byte: int = 1) -> Path:
-    """Write a file that is another model than the example."""
+    """Write a model file that differs from the example."""
     content = bytearray(EXAMPLE.read_bytes())
     content[-1] ^= byte
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def changed_copy(path: Path, byte: int = 1) -> Path:
     return path
 
 
-def bring(hands, path: Path) -> None:
+def import_model(hands, path: Path) -> None:
     """Import a model file as a user does."""
     hands.app.dialogs.expect("file", "Import", answer=str(path))
     hands.click("importModelButton")
@@ -52,7 +52,7 @@ def test_a_new_scene_has_the_model_that_ships(hands):
     assert not hands.renameModelButton.enabled
 
 
-def test_the_list_tells_origin_date_size_licence_and_ranges(hands):
+def test_the_list_shows_origin_date_size_licence_and_ranges(hands):
     (text,) = lines(hands)
 
     assert "default" in text
@@ -63,34 +63,34 @@ def test_the_list_tells_origin_date_size_licence_and_ranges(hands):
 def test_an_imported_model_is_copied_and_chosen(hands, library, tmp_path):
     trained = changed_copy(tmp_path / "job" / "model.safetensors")
 
-    bring(hands, trained)
+    import_model(hands, trained)
 
     assert hands.parameters.model == library.folder / "model.safetensors"
     assert trained.is_file()
     assert hands.modelSelector.currentText == "model"
     assert len(lines(hands)) == 2
-    assert "on the shelf" in hands.statusLabel.text
+    assert "added to the model library" in hands.statusLabel.text
 
 
-def test_what_is_no_model_is_refused_in_a_dialog(hands, library, tmp_path):
+def test_a_file_that_is_no_model_is_refused_in_a_dialog(hands, library, tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"nothing of the kind")
     hands.app.dialogs.expect("error", "damaged")
 
-    bring(hands, path)
+    import_model(hands, path)
 
     assert list(library.folder.iterdir()) == []
     assert hands.parameters.model == EXAMPLE
 
 
 def test_a_cancelled_import_changes_nothing(hands, library):
-    bring(hands, "")
+    import_model(hands, "")
 
     assert hands.parameters.model == EXAMPLE
 
 
-def test_models_are_chosen_by_the_box_and_by_the_list(hands, library, tmp_path):
-    bring(hands, changed_copy(tmp_path / "a.safetensors"))
+def test_models_are_chosen_in_the_combo_box_and_in_the_list(hands, library, tmp_path):
+    import_model(hands, changed_copy(tmp_path / "a.safetensors"))
 
     hands.choose("modelSelector", "example (ships with the module)")
     assert hands.parameters.model == EXAMPLE
@@ -102,36 +102,36 @@ def test_models_are_chosen_by_the_box_and_by_the_list(hands, library, tmp_path):
     assert hands.modelSelector.currentText == "a"
 
 
-def test_a_model_anywhere_else_can_be_chosen(hands, library, tmp_path):
+def test_a_model_outside_the_library_can_be_chosen(hands, library, tmp_path):
     path = changed_copy(tmp_path / "elsewhere.safetensors")
 
     hands.choose_model(path)
 
     assert hands.parameters.model == path
-    assert hands.modelSelector.currentText == "elsewhere.safetensors (not on the shelf)"
+    assert hands.modelSelector.currentText == "elsewhere.safetensors (not in the library)"
     assert hands.modelList.currentRow == -1
     assert not hands.deleteModelButton.enabled
 
 
 def test_renaming_keeps_the_choice_and_the_default(hands, library, tmp_path):
-    bring(hands, changed_copy(tmp_path / "a.safetensors"))
+    import_model(hands, changed_copy(tmp_path / "a.safetensors"))
     hands.click("defaultModelButton")
     hands.modelNameEdit.setText("neck study")
     hands.click("renameModelButton")
 
     assert hands.parameters.model == library.folder / "neck study.safetensors"
     assert "neck study – default" in lines(hands)[1]
-    bring(hands, changed_copy(tmp_path / "b.safetensors", byte=2))
+    import_model(hands, changed_copy(tmp_path / "b.safetensors", byte=2))
     hands.modelNameEdit.setText("neck study")
     hands.app.dialogs.expect("error", "already has a model named")
     hands.click("renameModelButton")
     assert (library.folder / "b.safetensors").is_file()
 
 
-def test_deleting_asks_and_goes_back_to_the_default(hands, library, tmp_path):
+def test_deleting_asks_first_and_then_chooses_the_default(hands, library, tmp_path):
     import qt
 
-    bring(hands, changed_copy(tmp_path / "a.safetensors"))
+    import_model(hands, changed_copy(tmp_path / "a.safetensors"))
     hands.app.dialogs.expect("question", "Delete the model 'a'", answer=qt.QMessageBox.No)
     hands.click("deleteModelButton")
     assert (library.folder / "a.safetensors").is_file()
@@ -144,10 +144,10 @@ def test_deleting_asks_and_goes_back_to_the_default(hands, library, tmp_path):
     assert len(lines(hands)) == 1
 
 
-def test_the_default_is_that_of_the_next_scene(hands, library, tmp_path):
+def test_the_default_is_chosen_in_the_next_scene(hands, library, tmp_path):
     import slicer
 
-    bring(hands, changed_copy(tmp_path / "a.safetensors"))
+    import_model(hands, changed_copy(tmp_path / "a.safetensors"))
     hands.click("defaultModelButton")
     assert not hands.defaultModelButton.enabled
 
@@ -162,7 +162,7 @@ def test_the_default_is_that_of_the_next_scene(hands, library, tmp_path):
     assert hands.parameters.model == EXAMPLE
 
 
-def test_the_shelf_is_remembered_for_the_next_panel(hands, library):
+def test_the_library_folder_is_stored_for_the_next_panel(hands, library):
     import slicer
 
     hands.module.reload()
@@ -183,7 +183,7 @@ def test_a_scene_from_another_computer_finds_the_model_that_ships(hands):
     assert hands.parameters.model == EXAMPLE
 
 
-def test_a_model_put_on_the_shelf_by_another_is_listed_when_it_is_chosen(hands, library, tmp_path):
+def test_a_model_added_elsewhere_is_listed_when_it_is_chosen(hands, library, tmp_path):
     hands.parameters.model = library.add(changed_copy(tmp_path / "model.safetensors"), "from training")
     hands.app.process_events()
 
@@ -191,22 +191,22 @@ def test_a_model_put_on_the_shelf_by_another_is_listed_when_it_is_chosen(hands, 
     assert hands.modelList.currentRow == 1
 
 
-def test_the_card_tells_what_was_measured_of_this_very_model(hands, library, tmp_path):
+def test_the_card_shows_the_evaluation_of_the_model(hands, library, tmp_path):
     assert "Not evaluated yet" not in hands.modelCardLabel.text  # The model that ships.
     trained = changed_copy(tmp_path / "job" / "model.safetensors")
     (trained.parent / "evaluation.json").write_text(json.dumps(an_evaluation_of(trained)))
 
-    bring(hands, trained)
+    import_model(hands, trained)
 
     text = hands.modelCardLabel.text
-    told = ("0.942", "PCC, symmetry 0.590", "99.0%", "SYNTHETIC", "Not for clinical use")
-    for part in ("Intended use", "Training data", "Limits", "Licence", *told):
+    evaluated = ("0.942", "PCC, symmetry 0.590", "99.0%", "SYNTHETIC", "Not for clinical use")
+    for part in ("Intended use", "Training data", "Limits", "Licence", *evaluated):
         assert part in text, part
     assert hands.modelCardGroup.collapsed
 
 
 def test_an_evaluation_that_comes_later_is_shown(hands, library, tmp_path):
-    bring(hands, changed_copy(tmp_path / "job" / "model.safetensors"))
+    import_model(hands, changed_copy(tmp_path / "job" / "model.safetensors"))
     assert "Not evaluated yet" in hands.modelCardLabel.text
 
     path = hands.parameters.model
@@ -229,7 +229,7 @@ def an_evaluation_of(model: Path) -> dict:
     }
 
 
-def test_a_card_never_shows_text_of_a_file_as_markup(hands, tmp_path):
+def test_a_card_escapes_text_from_the_file(hands, tmp_path):
     name = "<b>bold</b>" if Path("/").anchor == "/" else "bold"
     path = changed_copy(tmp_path / "m.safetensors")
     hands.choose_model(path)
@@ -245,7 +245,7 @@ def test_a_card_never_shows_text_of_a_file_as_markup(hands, tmp_path):
 def test_the_list_and_the_card_fit_into_the_panel(hands, library, tmp_path, picture_folder):
     from standin import pictures
 
-    bring(hands, changed_copy(tmp_path / "neck study 2026.safetensors"))
+    import_model(hands, changed_copy(tmp_path / "neck study 2026.safetensors"))
     hands.modelCardGroup.collapsed = False
     section = hands.module.widget.panel.model.widget
     picture = pictures.of_widget(section, width=450)

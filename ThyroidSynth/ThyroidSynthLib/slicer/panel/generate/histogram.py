@@ -1,4 +1,4 @@
-"""The cohort's histogram under a slider, on the slider's own scale."""
+"""The histogram of the training cohort under a slider, on the slider's scale."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ _MARK = 5
 
 @dataclass(frozen=True)
 class Marks:
-    """What a histogram marks.
+    """Values marked in a histogram.
 
     Attributes
     ----------
     current : float
         The slider's value.
     measured : float or None
-        What the shown thyroid measures.
+        The measured value of the shown thyroid.
     colour : tuple of float
-        That thyroid's colour, red, green and blue from 0 to 1.
-    asked : bool
-        Whether the slider's value counts.
+        Colour of that thyroid: red, green, blue, 0 to 1.
+    isTarget : bool
+        Whether the slider's value is a target.
     """
 
     current: float = 0.0
     measured: float | None = None
     colour: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    targets: bool = True
+    isTarget: bool = True
 
 
 class Histogram:
-    """Draws the cohort's values into a label under a slider, bar under handle position.
+    """Draws the cohort's values into a label under a slider, aligned with its handle.
 
-    Marks: a line under the cohort's range, a bar at the slider's value, a triangle at the measured value.
+    A line marks the cohort's range, a bar the slider's value and a triangle the measured value.
 
     Parameters
     ----------
     label : QLabel
-        As wide as the slider's widget, and right under it.
+        Directly under the slider and as wide.
     slider : ctkSliderWidget
-        Gives the scale.
+        Defines the scale.
     """
 
     def __init__(self, label, slider) -> None:
@@ -57,7 +57,7 @@ class Histogram:
         self._values = np.empty(0)
         self._marks = Marks()
         self._drawn: tuple | None = None
-        # What does not follow the hand, and what it was drawn for.
+        # The picture of the cohort, which does not change with the slider, and the key it was drawn for.
         self._bars: tuple | None = None
         self._watcher = watch(label, self._redraw)
 
@@ -88,9 +88,9 @@ class Histogram:
         label.setPixmap(pixmap)
 
     def _pictureOfBars(self, left: float, width: float, low: float, high: float):
-        """Give a new picture of the cohort, which is painted only when it has changed."""
+        """Return a copy of the cohort's picture, which is painted only when it has changed."""
         label = self._label
-        key = (self._marks.targets, left, width, low, high, label.width, label.height)
+        key = (self._marks.isTarget, left, width, low, high, label.width, label.height)
         if self._bars is None or self._bars[0] != key:
             ratio = label.devicePixelRatioF()
             pixmap = qt.QPixmap(round(label.width * ratio), round(label.height * ratio))
@@ -111,12 +111,12 @@ class Histogram:
 
     @property
     def _floor(self) -> int:
-        """Height of the line that the bars stand on, in pixels from the top."""
+        """Vertical position of the bars' base line, in pixels from the top."""
         return self._label.height - _BASE
 
     def _paintBars(self, painter, left: float, width: float, low: float, high: float) -> None:
         floor, ink = self._floor, self._label.palette.color(qt.QPalette.WindowText)
-        colour = qt.QColor(ink.red(), ink.green(), ink.blue(), 90 if self._marks.targets else 50)
+        colour = qt.QColor(ink.red(), ink.green(), ink.blue(), 90 if self._marks.isTarget else 50)
         step = width / _BARS
         counts = np.histogram(self._values, bins=_BARS, range=(low, high))[0]
         for place in np.flatnonzero(counts).tolist():
@@ -129,7 +129,7 @@ class Histogram:
 
     def _paintMarks(self, painter, x: Callable[[float], float]) -> None:
         marks, floor = self._marks, self._floor
-        if marks.targets:
+        if marks.isTarget:
             mark = self._label.palette.color(qt.QPalette.Highlight)
             painter.fillRect(qt.QRectF(x(marks.current) - 1, 0, 2, floor + 1), mark)
         if marks.measured is not None:
@@ -144,12 +144,12 @@ class Histogram:
         painter.drawPolygon(triangle)
 
     def _groove(self) -> tuple[float, float]:
-        """Give where the handle's middle is at either end of the slider, in pixels of the label."""
+        """Return the centre of the handle at both ends of the slider, in pixels of the label."""
         inner = self._inner
         handle = inner.style().pixelMetric(qt.QStyle.PM_SliderLength)
         return inner.x + handle / 2, inner.x + inner.width - handle / 2
 
 
 def _place(value: float, low: float, high: float, left: float, right: float) -> float:
-    """Give where a value stands on a slider from `low` to `high` that is drawn from `left` to `right`."""
+    """Return the position of a value on a slider from `low` to `high` that is drawn from `left` to `right`."""
     return left + (right - left) * (min(max(value, low), high) - low) / (high - low)

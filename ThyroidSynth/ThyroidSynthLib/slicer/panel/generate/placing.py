@@ -1,4 +1,4 @@
-"""Where the shown thyroid lies: at the trachea, or where it was moved by hand; and what it shares with the trachea."""
+"""Place the shown thyroid: move it by hand, measure its overlap with the trachea, and remove it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.common.errors import ThyroidSynthError
+from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
 from ThyroidSynthLib.geometry.features import measure_features
+from ThyroidSynthLib.slicer.panel.shared.observing import NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 from ThyroidSynthLib.slicer.scene.thyroids import placing
 from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord, read_record
@@ -20,30 +21,32 @@ from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ThyroidSynthLib.geometry.surface import Surface
     from ThyroidSynthLib.slicer.panel.shared.session import Session
 
-# After the views were drawn, and once for many moves of the handles.
+# Delay, so that the views are drawn first and many moves of the handles lead to one measurement.
 _MEASURE_AFTER_MS = 150
-# Less is rounding.
+# Smaller overlaps are rounding errors.
 _SMALLEST_ML = 0.0005
 
 
 class PlacingControls:
-    """Moves the shown thyroid, tells how much of it lies in the trachea, and carves that away.
+    """Moves the shown thyroid, and measures and removes its overlap with the trachea.
 
     Parameters
     ----------
     session : Session
+        The panel's session.
     ui : object
-        The section's widgets by name.
-    onCarved : callable
-        Called after the shown thyroid was carved.
+        Widgets of the section "Generate".
+    onOverlapRemoved : callable
+        Called with the record and the surface in `ras_mm` of the shown thyroid after its overlap was removed.
     """
 
-    def __init__(self, session: Session, ui, onOverlapRemoved: Callable[[], None]) -> None:
+    def __init__(self, session: Session, ui, onOverlapRemoved: Callable[[ThyroidRecord, Surface], None]) -> None:
         self._session, self._ui, self._onOverlapRemoved = session, ui, onOverlapRemoved
-        self._observed = None
-        self._tags: list[int] = []
+        event = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
+        self._shown = NodeObserver((event,), self._onMoved)
         self._trachea = ("", "")
         self._overlapMl: float | None = None
         self._timer = qt.QTimer()
@@ -55,44 +58,34 @@ class PlacingControls:
         ui.removeOverlapButton.connect("clicked(bool)", self._onRemoveOverlap)
 
     def release(self) -> None:
-        """Let go of the scene."""
-        self._observe(None)
+        """Release the scene."""
+        self._shown.follow(None)
         self._timer.stop()
         self._overlapMl = None
-        # Until a thyroid has been measured there is nothing to carve.
         self._showOverlap("")
 
     def refresh(self) -> None:
-        """Show where the chosen result lies."""
+        """Show the position and overlap of the chosen result."""
         node = self._session.parameters.result
         node = node if node is not None and read_record(node) is not None else None
         parameters = self._session.parameters
         patient = parameters.segmentation.GetID() if parameters.segmentation is not None else ""
         trachea = (patient, parameters.tracheaSegmentID)
-        if node is not self._observed or trachea != self._trachea:
+        if node is not self._shown.node or trachea != self._trachea:
             self._trachea = trachea
-            self._observe(node)
+            self._shown.follow(node)
             self.changed()
         self._showPosition()
 
     def changed(self) -> None:
-        """The shown thyroid, or the patient, is another: measure soon."""
+        """Measure again after the shown thyroid or the patient has changed."""
         self._overlapMl = None
         self._timer.start()
-        self._showOverlap(_("measuring…") if self._observed is not None else "")
+        self._showOverlap(_("measuring…") if self._shown.node is not None else "")
 
-    def _observe(self, node) -> None:
-        for tag in self._tags:
-            self._observed.RemoveObserver(tag)
-        self._observed, self._tags = node, []
-        if node is not None:
-            event = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
-            self._tags = [node.AddObserver(event, self._onMoved)]
-
-    def _onMoved(self, caller, event) -> None:
-        if self._session.hasParameters:
-            self._showPosition()
-            self.changed()
+    def _onMoved(self) -> None:
+        self._showPosition()
+        self.changed()
 
     def _onMove(self, checked: bool = False) -> None:
         node = self._session.parameters.result
@@ -108,19 +101,19 @@ class PlacingControls:
         self.changed()
 
     def _showPosition(self) -> None:
-        node, ui = self._observed, self._ui
-        distance, turned = placing.motion_of(node) if node is not None else (0.0, 0.0)
+        node, ui = self._shown.node, self._ui
+        distance, angle = placing.motion_of(node) if node is not None else (0.0, 0.0)
         moving = node is not None and placing.is_moving(node)
         ui.moveButton.enabled = node is not None
         ui.moveButton.checked = moving
-        ui.backButton.enabled = moving or distance > 0 or turned > 0
+        ui.backButton.enabled = moving or distance > 0 or angle > 0
         if node is None:
             ui.positionLabel.text = ""
-        elif distance == 0 and turned == 0:
+        elif distance == 0 and angle == 0:
             ui.positionLabel.text = _("At the trachea")
         else:
-            ui.positionLabel.text = _("Moved {distance} mm, turned {turned}°").format(
-                distance=f"{distance:.1f}", turned=f"{turned:.0f}"
+            ui.positionLabel.text = _("Moved {distance} mm, rotated {angle}°").format(
+                distance=f"{distance:.1f}", angle=f"{angle:.0f}"
             )
 
     def _showOverlap(self, text: str) -> None:
@@ -134,7 +127,8 @@ class PlacingControls:
         return volume_of_segment(parameters.segmentation, parameters.tracheaSegmentID)
 
     def _measure(self) -> None:
-        if not self._session.hasParameters or self._observed is None:
+        node = self._shown.node
+        if node is None:
             return
         if self._session.busy:
             self._timer.start()
@@ -144,22 +138,22 @@ class PlacingControls:
         try:
             trachea = self._readTrachea()
             if trachea is None:
-                self._showOverlap(_("Choose a trachea to see what lies in it."))
+                self._showOverlap(_("Choose a trachea to measure the overlap."))
                 return
-            surface = surface_of_segment(self._observed, SEGMENT_ID)
+            surface = surface_of_segment(node, SEGMENT_ID)
             self._overlapMl = overlap_ml(surface, trachea)
         except ThyroidSynthError as error:
             self._showOverlap(str(error))
             return
         except ModuleNotFoundError as error:
-            # Measuring is no action of the user's that could ask to install something.
+            # Only an action of the user may ask to install packages.
             self._showOverlap(_("Overlap not measured yet (needs {package})").format(package=error.name))
             return
-        self._showOverlap(_overlapText(self._overlapMl, surface.volume / 1000, read_record(self._observed)))
+        self._showOverlap(_overlapText(self._overlapMl, surface.volume / 1000, read_record(node)))
 
     def _onRemoveOverlap(self, checked: bool = False) -> None:
-        node = self._observed
-        with self._session.work(_("Carving")) as work:
+        node = self._shown.node
+        with self._session.work(_("Removing the overlap")) as work:
             self._session.ensureRequirements()
             from ThyroidSynthLib.generation.thyroid import Validity
             from ThyroidSynthLib.geometry.overlap import without_overlap
@@ -167,26 +161,24 @@ class PlacingControls:
             surface = surface_of_segment(node, SEGMENT_ID)
             result = without_overlap(surface, self._readTrachea(), progress=work.progress, should_stop=work.shouldStop)
             work.check()
-            if not self._session.hasParameters or self._observed is not node:
-                return
             record = read_record(node)
+            if self._shown.node is not node or record is None:
+                raise Cancelled(_("The thyroid was removed."))
             measured = measure_features(result.moved(record.placement.to_trachea(result.vertices)))
             valid = Validity.of(result).ok
-            replace_surface(
-                node, result, record=replace(record, measured=measured.as_dict(), valid=valid, overlap_removed=True)
-            )
-            taken = surface.volume - result.volume
-            self._session.showStatus(_("{volume} taken out.").format(volume=_volumeText(taken / 1000)))
-            self.changed()
-            self._onOverlapRemoved()
+            record = replace(record, measured=measured.as_dict(), valid=valid, overlap_removed=True)
+            replace_surface(node, result, record=record)
+            removed = _volumeText((surface.volume - result.volume) / 1000)
+            self._session.showStatus(_("Removed {volume} of overlap.").format(volume=removed))
+            self._onOverlapRemoved(record, result)
 
 
 def _overlapText(overlapMl: float, volumeMl: float, record: ThyroidRecord | None) -> str:
     if overlapMl <= _SMALLEST_ML:
         if record is not None and record.overlap_removed:
-            return _("Nothing in the trachea: carved")
-        return _("Nothing in the trachea")
-    return _("{volume} in the trachea ({share} % of the thyroid)").format(
+            return _("No overlap with the trachea (removed)")
+        return _("No overlap with the trachea")
+    return _("{volume} overlap with the trachea ({share} % of the thyroid)").format(
         volume=_volumeText(overlapMl), share=f"{100 * overlapMl / volumeMl:.1f}"
     )
 

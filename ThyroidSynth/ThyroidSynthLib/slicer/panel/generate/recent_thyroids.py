@@ -1,4 +1,4 @@
-"""The strip of the last thyroids: small pictures, and a click to go back to one."""
+"""Thumbnails of the last thyroids; a click restores one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
 LENGTH = 6
-"""How many thyroids are kept."""
+"""Number of thyroids that are kept."""
 
 _PIXELS = 56
 _COLOUR = (0.20, 0.78, 0.55)
@@ -25,12 +25,12 @@ _COLOUR = (0.20, 0.78, 0.55)
 
 @dataclass(frozen=True)
 class PastThyroid:
-    """A thyroid to go back to.
+    """A thyroid that can be restored.
 
     Attributes
     ----------
     record : ThyroidRecord
-        What is known of it.
+        How it was made.
     surface : Surface
         In `trachea_mm`.
     """
@@ -40,30 +40,30 @@ class PastThyroid:
 
     @property
     def key(self) -> tuple:
-        """What tells it from others."""
+        """See `keyOf`."""
         return keyOf(self.record)
 
 
 def keyOf(record: ThyroidRecord) -> tuple:
-    """Give what tells one thyroid's record from another's, wherever it lies."""
+    """Return what identifies a thyroid, whatever its placement."""
     return record.code, record.overlap_removed, record.model, record.resolution
 
 
 class History:
-    """Keeps the last thyroids, newest first, and shows them.
+    """Keeps the last thyroids and shows their thumbnails, newest first.
 
     Parameters
     ----------
     widget : QWidget
-        Holds the pictures; it has a layout.
-    goBack : callable
+        Parent of the thumbnails, with a layout.
+    restore : callable
         Called with the `PastThyroid` that was clicked.
     before : QWidget
-        What the keyboard reaches before the pictures.
+        Widget before the thumbnails in the tab order.
     """
 
-    def __init__(self, widget, goBack: Callable[[PastThyroid], None], *, before) -> None:
-        self._widget, self._goBack = widget, goBack
+    def __init__(self, widget, restore: Callable[[PastThyroid], None], *, before) -> None:
+        self._widget, self._restore = widget, restore
         self._past: list[PastThyroid] = []
         self._current: tuple | None = None
         self._waiting: list = []
@@ -77,7 +77,7 @@ class History:
         self._soon = qt.QTimer()
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
-        self._soon.connect("timeout()", self._takeNext)
+        self._soon.connect("timeout()", self._addNext)
 
     @property
     def past(self) -> tuple[PastThyroid, ...]:
@@ -85,13 +85,13 @@ class History:
         return tuple(self._past)
 
     def add(self, past: PastThyroid) -> None:
-        """Put a thyroid first; it is then the current one."""
+        """Add a thyroid as the newest, which is shown."""
         self._past = [past, *(each for each in self._past if each.key != past.key)][:LENGTH]
         self._current = past.key
         self._drawAll()
 
     def offer(self, nodes: Iterable) -> None:
-        """Take in generated thyroids of the scene that are not there yet, behind the others, one by one."""
+        """Add generated thyroids of the scene that are missing behind the others, one in each turn."""
         self._waiting = list(nodes)[::-1]
         if len(self._past) < LENGTH and self._waiting:
             self._soon.start()
@@ -104,18 +104,18 @@ class History:
             self._check()
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all thyroids."""
         self.stop()
         self._past, self._current = [], None
         self._icons.clear()
         self._drawAll()
 
     def stop(self) -> None:
-        """Take in nothing more."""
+        """Add no more thyroids of the scene."""
         self._soon.stop()
         self._waiting = []
 
-    def _takeNext(self) -> None:
+    def _addNext(self) -> None:
         while self._waiting and len(self._past) < LENGTH:
             node = self._waiting.pop(0)
             record = read_record(node) if node.GetScene() is not None else None
@@ -136,12 +136,12 @@ class History:
         button.checkable = True
         button.autoRaise = True
         button.visible = False
-        button.toolTip = _("Go back to this thyroid")
+        button.toolTip = _("Restore this thyroid")
         button.setIconSize(qt.QSize(_PIXELS, _PIXELS))
 
         def onClicked(checked: bool = False) -> None:
             self._check()
-            self._goBack(self._past[place])
+            self._restore(self._past[place])
 
         button.connect("clicked(bool)", onClicked)
         self._widget.layout().addWidget(button)
@@ -159,20 +159,20 @@ class History:
             return
         past = self._past[place]
         button.setIcon(self._icon(past))
-        button.toolTip = _("Go back to this thyroid: seed {seed}, {features}").format(
+        button.toolTip = _("Restore this thyroid: random seed {seed}, {features}").format(
             seed=past.record.seed, features=featuresText(past.record.features)
         )
         button.visible = True
 
     def _icon(self, past: PastThyroid):
-        """Give a thyroid's picture over the widget's own background; one that was drawn is not drawn again."""
+        """Return the thumbnail of a thyroid on the widget's background, which is drawn once."""
         ratio = self._widget.devicePixelRatioF()
-        ground = self._widget.palette.color(qt.QPalette.Active, qt.QPalette.Base)
-        drawing = past.key, ratio, ground.name()
+        backdrop = self._widget.palette.color(qt.QPalette.Active, qt.QPalette.Base)
+        drawing = past.key, ratio, backdrop.name()
         if drawing not in self._icons:
             shown = {each.key for each in self._past}
             self._icons = {each: icon for each, icon in self._icons.items() if each[0] in shown}
-            pixmap = shadedPixmap(past.surface, _COLOUR, ground, pixels=round(_PIXELS * ratio))
+            pixmap = shadedPixmap(past.surface, _COLOUR, backdrop, pixels=round(_PIXELS * ratio))
             pixmap.setDevicePixelRatio(ratio)
             self._icons[drawing] = qt.QIcon(pixmap)
         return self._icons[drawing]

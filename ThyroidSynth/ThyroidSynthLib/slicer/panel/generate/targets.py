@@ -1,4 +1,4 @@
-"""What the user asks of a thyroid: the three features, which of them count, and how usual they are."""
+"""The targets of a thyroid: their widgets, and where they are in the training cohort."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TargetParameter:
-    """How a feature appears in the panel: its parameters, its widgets' names, and its utmost limits."""
+    """Parameters, widget names, limits and decimals of a feature in the panel."""
 
     value: str
     steer: str
@@ -37,30 +37,30 @@ TARGETS = {
     "symmetry": TargetParameter("symmetry", "steerSymmetry", "symmetry", 0.0, 1.0, 2),
 }
 
-# Sliders reach a little past the cohort: there a model guesses, but the user may want to see it.
-_REACH = 0.25
+# Sliders extend beyond the cohort's range by this share of it: there the model extrapolates.
+_EXTENSION = 0.25
 
 
 def targetsOf(parameters: ThyroidSynthParameterNode) -> dict[str, float]:
-    """Give the features that count, with their values."""
+    """Return the features with a target, and their targets."""
     return {
         name: getattr(parameters, target.value) for name, target in TARGETS.items() if getattr(parameters, target.steer)
     }
 
 
 def besidesTargets(parameters: ThyroidSynthParameterNode) -> dict[str, object]:
-    """Give all choices but the values of the wishes, which change with every move of a slider."""
+    """Return all parameters but the targets' values, which change with every move of a slider."""
     values = {target.value for target in TARGETS.values()}
     return {name: getattr(parameters, name) for name in type(parameters).__annotations__ if name not in values}
 
 
 def rounded(features: Features) -> dict[str, float]:
-    """Give features as a user would set them at the sliders."""
+    """Return features rounded to the sliders' decimals."""
     return {name: round(value, TARGETS[name].decimals) for name, value in features.as_dict().items()}
 
 
 def percentileText(values: np.ndarray, value: float) -> str:
-    """Say where a value stands among those of a cohort (n,); equal ones count half."""
+    """Return the percentile of a value among those of a cohort (n,) as text; equal ones count half."""
     count = len(values)
     if value > values.max():
         return _("above all {n}").format(n=count)
@@ -72,13 +72,13 @@ def percentileText(values: np.ndarray, value: float) -> str:
 
 
 def outsideText(name: str, values: np.ndarray, value: float) -> str:
-    """Say how far a wish lies outside the cohort; empty when it lies within."""
+    """Return how far a target is outside the cohort's range as text; empty when it is inside."""
     low, high = float(values.min()), float(values.max())
-    # The sliders' steps are coarser than the cohort's values.
+    # Rounded, because the sliders' steps are coarser than the cohort's values.
     if round(value, TARGETS[name].decimals) < round(low, TARGETS[name].decimals):
-        text, end = _("{name} {value} is {by} below the smallest of the cohort ({end})."), low
+        text, end = _("{name} {value} is {by} below the cohort's minimum ({end})."), low
     elif round(value, TARGETS[name].decimals) > round(high, TARGETS[name].decimals):
-        text, end = _("{name} {value} is {by} above the largest of the cohort ({end})."), high
+        text, end = _("{name} {value} is {by} above the cohort's maximum ({end})."), high
     else:
         return ""
     names = {"volume_ml": _("Volume"), "isthmus_area_mm2": _("Isthmus area"), "symmetry": _("Symmetry")}
@@ -87,14 +87,14 @@ def outsideText(name: str, values: np.ndarray, value: float) -> str:
 
 
 class TargetRow:
-    """The widgets of one feature: check box, slider, histogram and a line of text.
+    """Widgets of one feature: check box, slider, histogram and label.
 
     Parameters
     ----------
     ui : object
-        The section's widgets by name.
+        Widgets of the section "Generate".
     name : str
-        The feature.
+        Name of the feature.
     """
 
     def __init__(self, ui, name: str) -> None:
@@ -106,7 +106,7 @@ class TargetRow:
         self._values = np.empty(0)
 
     def makeRoom(self, value: float) -> None:
-        """Let the slider reach a value that is about to be set."""
+        """Extend the slider's range to a value that will be set."""
         self._slider.minimum = min(self._slider.minimum, value)
         self._slider.maximum = max(self._slider.maximum, value)
 
@@ -117,43 +117,44 @@ class TargetRow:
         measured: float | None,
         colour: tuple[float, float, float],
     ) -> None:
-        """Show the wish, and where it and the measured value stand in the cohort."""
-        value, targets = getattr(parameters, self._target.value), getattr(parameters, self._target.steer)
+        """Show the target and the measured value, and where they are in the cohort."""
+        value: float = getattr(parameters, self._target.value)
         steerable = description is None or description.steerable
+        isTarget = steerable and getattr(parameters, self._target.steer)
         self._box.enabled = steerable
-        self._slider.enabled = steerable and targets
+        self._slider.enabled = isTarget
         values = self._cohort(description)
-        low, high = self._reach(values, value)
+        low, high = self._sliderRange(values, value)
         if (self._slider.minimum, self._slider.maximum) != (low, high):
             self._slider.minimum, self._slider.maximum = low, high
-        self._label.text = self._text(values, value, measured, targets and steerable)
-        self._histogram.show(values, Marks(value, measured, tuple(colour), targets and steerable))
+        self._label.text = self._text(values, value, measured, isTarget)
+        self._histogram.show(values, Marks(value, measured, colour, isTarget))
 
     def warning(self, parameters: ThyroidSynthParameterNode, description: ModelDescription | None) -> str:
-        """Say how far the wish lies outside the cohort; empty when it does not, or does not count."""
+        """Return how far the target is outside the cohort as text; empty when it is inside or there is none."""
         if description is None or not description.steerable or not getattr(parameters, self._target.steer):
             return ""
         return outsideText(self._name, self._cohort(description), getattr(parameters, self._target.value))
 
     def _cohort(self, description: ModelDescription | None) -> np.ndarray:
-        """Give the cohort's values (n,); the same array as long as the description is the same."""
+        """Return the cohort's values (n,); the same array as long as the description is the same."""
         if description is not self._described:
             self._described = description
             column = FEATURE_NAMES.index(self._name)
             self._values = description.features[:, column] if description is not None else np.empty(0)
         return self._values
 
-    def _reach(self, values: np.ndarray, value: float) -> tuple[float, float]:
+    def _sliderRange(self, values: np.ndarray, value: float) -> tuple[float, float]:
         target = self._target
         if len(values) == 0:
             return target.lower, max(value, 1.0 if target.upper == 1.0 else target.upper / 10)
         low, high = float(values.min()), float(values.max())
-        margin = _REACH * (high - low)
+        margin = _EXTENSION * (high - low)
         return min(value, max(target.lower, low - margin)), max(value, min(target.upper, high + margin))
 
-    def _text(self, values: np.ndarray, value: float, measured: float | None, targets: bool) -> str:
+    def _text(self, values: np.ndarray, value: float, measured: float | None, isTarget: bool) -> str:
         parts = []
-        if not targets:
+        if not isTarget:
             parts.append(_("free"))
         elif len(values):
             parts.append(percentileText(values, value))

@@ -1,1 +1,8 @@
-"""Section "Shape model"."""
+"""Section "Shape model": the model library, the chosen model and its card.
+
+Imports `panel.shared` only, of the panel.
+"""
+
+from ThyroidSynthLib.common.lazy import lazy_exports
+
+__all__, __getattr__, __dir__ = lazy_exports(__name__, {"section": ["ModelSection"]})

@@ -1,4 +1,4 @@
-"""What a user must know of a shape model, in a few lines and as a card."""
+"""Texts about a shape model: a summary, an entry of the model library, and the model card."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def modelText(description: ModelDescription) -> str:
-    """Give what a user must know of a model before drawing from it."""
+    """Return a summary of a model."""
     lines = []
     if description.synthetic:
         lines.append(_("SYNTHETIC COHORT: software input, not anatomy."))
@@ -37,7 +37,7 @@ def modelText(description: ModelDescription) -> str:
 
 
 def libraryText(model: LibraryModel, *, isDefault: bool) -> str:
-    """Give a model's lines in the list of the shelf: name, origin and ranges."""
+    """Return a model's entry in the model library: name, origin and ranges of features."""
     name = model.name
     if model.shipped:
         name += " " + _("(ships with the module)")
@@ -46,7 +46,7 @@ def libraryText(model: LibraryModel, *, isDefault: bool) -> str:
     description = model.description
     if description is None:
         return name + "\n" + _("cannot be read as a model")
-    about = [
+    origin = [
         _("{cases} cases of {cohort}").format(
             cases=description.cases, cohort=description.cohort or _("unknown origin")
         ),
@@ -55,21 +55,21 @@ def libraryText(model: LibraryModel, *, isDefault: bool) -> str:
         description.licence or _("no licence stated"),
     ]
     ranges = " · ".join(values for _name, values in _ranges(description))
-    return "\n".join([name, " · ".join(about), ranges])
+    return "\n".join([name, " · ".join(origin), ranges])
 
 
 def cardHtml(description: ModelDescription, evaluation: dict[str, Any] | None) -> str:
-    """Give the model card: what it is for, what it was trained on, and how well it does where that was measured.
+    """Return the model card as HTML: intended use, training data, limits and evaluation.
 
     Parameters
     ----------
     evaluation : dict, optional
-        What `thyroidsynth evaluate` wrote of this very model.
+        What `thyroidsynth evaluate` wrote for this model.
     """
     parts = [f"<p><b>{escape(description.path.stem)}</b></p>"]
     if description.synthetic:
         warning = description.statement or _("Synthetic cohort: software input, not anatomy.")
-        # Its own colours, so that it reads the same on light and on dark.
+        # Text and background colour are both set, so that it is legible in any theme.
         parts.append(
             '<table width="100%" cellpadding="6"><tr><td bgcolor="#f5c542"><font color="#1c1c1c"><b>'
             f"{escape(warning)}</b></font></td></tr></table>"
@@ -85,12 +85,12 @@ def cardHtml(description: ModelDescription, evaluation: dict[str, Any] | None) -
 
 
 def dateText(seconds: float) -> str:
-    """Give a point in time, in seconds since 1970, as a day."""
+    """Return the date of a time in seconds since 1970."""
     return date.fromtimestamp(seconds).isoformat()
 
 
 def sizeText(size: int) -> str:
-    """Give a file's size."""
+    """Return the size of a file as text."""
     return _("{n} MB").format(n=f"{size / 1e6:.1f}") if size >= 1e5 else _("{n} kB").format(n=f"{size / 1e3:.0f}")
 
 
@@ -105,7 +105,7 @@ def _ranges(description: ModelDescription) -> list[tuple[str, str]]:
 
 
 def _variantText(description: ModelDescription) -> str:
-    # A model of a variant this version does not know is named as its file does.
+    # A variant that this version does not know has the name in its file.
     known = {variant.value: variant.label() for variant in Variant}
     return known.get(description.variant, description.variant)
 

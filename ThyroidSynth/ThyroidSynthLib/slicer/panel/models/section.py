@@ -1,4 +1,4 @@
-"""Section "Shape model": the models on the shelf, which of them thyroids are drawn from, and its card."""
+"""Section "Shape model": the model library, the chosen model and its card."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 
 class ModelSection(Section):
-    """Offers the models of the shelf and describes the chosen one; that needs no PyTorch.
+    """Offers the models of the model library and describes the chosen one, without PyTorch.
 
     Attributes
     ----------
     onDescribed : callable
-        Called with the `ModelDescription` when another model is chosen, or None when there is none.
+        Called with the `ModelDescription` of the chosen model when it changes; None when there is none.
     """
 
     uiFile = "Model.ui"
@@ -45,8 +45,9 @@ class ModelSection(Section):
     def connect(self) -> None:
         """Connect the section's own widgets."""
         self.onDescribed: Callable[[ModelDescription | None], None] = lambda description: None
-        self._described: tuple[Path, int] | None = None
-        self._listed: tuple | None = None
+        # What the description and the list were made of.
+        self._described: tuple[Path, int, tuple[int, ...]] | None = None
+        self._listed: tuple[Path, Path, int, Path | None] | None = None
         self._models: tuple[LibraryModel, ...] = ()
         self.ui.modelsFolderEdit.currentPath = str(modelsFolder())
         self.ui.modelSelector.connect("activated(int)", self._onChosen)
@@ -61,14 +62,14 @@ class ModelSection(Section):
         self.ui.modelsFolderEdit.connect("currentPathChanged(QString)", self._onFolderChanged)
 
     def release(self) -> None:
-        """Let go of the scene and of the parameters."""
+        """Release the scene and the parameters."""
         self._described, self._listed = None, None
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed."""
+        """Show the parameters after they have changed."""
         path = self._found(self.parameters.model)
         if path != self.parameters.model:
-            # Comes back here, with the model that is meant.
+            # Which refreshes the section again.
             self.parameters.model = path
             return
         if not isSet(path) and self.ui.modelPathEdit.currentPath == ".":
@@ -79,18 +80,18 @@ class ModelSection(Section):
             return
         self._described = key
         if not isSet(path):
-            self._show(None, _("No model chosen. Import a model file, or train a model below."))
+            self._show(None, _("No model is chosen. Import a model file, or train a model below."))
             return
         try:
             description = describe_model(path)
         except ThyroidSynthError as error:
-            # The path may be half typed: said here, not in a dialog.
+            # Not in a dialog, because the path may still be typed.
             self._show(None, str(error))
             return
         self._show(description, modelText(description))
 
     def _found(self, path: Path) -> Path:
-        """Give the chosen model; a new scene's is the default, and one that ships is found wherever Slicer is."""
+        """Return the chosen model: the default in a new scene; a shipped one in this Slicer's folder."""
         if isSet(path) and path.is_file():
             return path
         if not isSet(path):
@@ -99,7 +100,7 @@ class ModelSection(Section):
         return next((each for each in shipped if each.parts[-3:] == path.parts[-3:]), path)
 
     def _list(self) -> None:
-        """List the models, when the shelf or the chosen one has changed."""
+        """List the models if the library or the chosen model has changed."""
         library, path = self.session.library, self.parameters.model
         changed = library.folder.stat().st_mtime_ns if library.folder.is_dir() else 0
         default = defaultModel(library)
@@ -119,7 +120,7 @@ class ModelSection(Section):
         row = paths.index(path) if path in paths else -1
         self.ui.modelList.currentRow = row
         if row < 0 and isSet(path):
-            self.ui.modelSelector.addItem(_("{name} (not on the shelf)").format(name=path.name), str(path))
+            self.ui.modelSelector.addItem(_("{name} (not in the library)").format(name=path.name), str(path))
             row = len(paths)
         self.ui.modelSelector.currentIndex = row
         self._enable(path)
@@ -149,7 +150,7 @@ class ModelSection(Section):
             self.parameters.model = self._models[row].path
 
     def _choose(self, path: Path) -> None:
-        """Take a model, and list the shelf anew: something on it has changed."""
+        """Choose a model and list the changed library."""
         self._listed = None
         self.parameters.model = path
         self.refresh()
@@ -162,7 +163,7 @@ class ModelSection(Section):
         with self.session.errorsShown():
             added = self.session.library.add(path)
             self._choose(added)
-            self.session.showStatus(_("'{name}' is on the shelf.").format(name=added.stem))
+            self.session.showStatus(_("'{name}' was added to the model library.").format(name=added.stem))
 
     def _onRename(self, checked: bool = False) -> None:
         path = self.parameters.model
@@ -175,12 +176,12 @@ class ModelSection(Section):
 
     def _onDelete(self, checked: bool = False) -> None:
         path = self.parameters.model
-        question = _("Delete the model '{name}' from the shelf? Its file is deleted and cannot be brought back.")
+        question = _("Delete the model '{name}' from the model library? Its file cannot be restored.")
         if not slicer.util.confirmYesNoDisplay(question.format(name=path.stem), windowTitle=_("Delete a model")):
             return
         with self.session.errorsShown():
             self.session.library.delete(path)
-            # A default that is gone is none, so that of new scenes is again the one that ships.
+            # If the default was deleted, it is the shipped model again.
             self._choose(defaultModel(self.session.library) or Path())
             self.session.showStatus(_("'{name}' was deleted.").format(name=path.stem))
 
@@ -193,7 +194,7 @@ class ModelSection(Section):
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.parameters.model.parent)))
 
     def _onFolderChanged(self, path: str) -> None:
-        # The path may be half typed; only a folder that is there can be a shelf.
+        # The path may still be typed.
         if Path(path).is_dir() and Path(path) != modelsFolder():
             setModelsFolder(Path(path))
             if self.session.hasParameters:

@@ -18,7 +18,7 @@ from ThyroidSynthLib.slicer.scene.patient.patients import case_of_patient, heigh
 from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE, surface_of_segment, volume_of_segment
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.dataset.quality import QualityVerdict
+    from ThyroidSynthLib.dataset.quality import CheckedCase
     from ThyroidSynthLib.geometry.surface import Surface
     from ThyroidSynthLib.geometry.volume import Volume
     from ThyroidSynthLib.slicer.panel.shared.session import Session
@@ -48,6 +48,11 @@ class PatientMeasuring:
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.connect("timeout()", self._onTime)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a measurement is due or running."""
+        return self._timer.isActive()
 
     def alignTo(self, alignment: str) -> None:
         """Measure in the same frame as the model's thyroids, so that features can be compared."""
@@ -157,13 +162,13 @@ class PatientMeasuring:
         """Run quality control and measure the thyroid; yield the fraction done where this may be cancelled."""
         yield 0.1
         case = case_of_patient(segmentation.GetName(), thyroid, trachea, segmentation=segmentation, ct=ct)
-        verdict = check_case(case)
-        self._warn(qualityTexts(verdict, thyroid=bool(thyroidID)))
+        checked = check_case(case)
+        self._warn(qualityTexts(checked, thyroid=bool(thyroidID)))
         if thyroid is None:
             return
         yield 0.6
-        placement = (verdict.cleaned or case).placement(self._alignment)
-        surface = _surface(segmentation, thyroidID, verdict)
+        placement = checked.cleaned.placement(self._alignment)
+        surface = _surface(segmentation, thyroidID, checked)
         yield 0.9
         features = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
         self._ui.ownFeaturesLabel.text = featuresText(features)
@@ -183,10 +188,10 @@ class PatientMeasuring:
             label.visible = bool(label.text)
 
 
-def _surface(segmentation, segment_id: str, verdict: QualityVerdict) -> Surface:
+def _surface(segmentation, segment_id: str, checked: CheckedCase) -> Surface:
     """Return a segment's surface without islands: that of quality control, unless it filled cavities."""
-    found = verdict.measurements
+    found = checked.measurements
     made_of_surfaces = segmentation.GetSegmentation().GetSourceRepresentationName() == CLOSED_SURFACE
-    if verdict.surface_ras is not None and (found.islands_removed or not (made_of_surfaces or found.hole_voxels)):
-        return verdict.surface_ras
+    if checked.surface_ras is not None and (found.islands_removed or not (made_of_surfaces or found.hole_voxels)):
+        return checked.surface_ras
     return surface_of_segment(segmentation, segment_id)

@@ -45,6 +45,11 @@ class PatientSection(Section):
         self.ui.thyroidSelector.connect("activated(int)", self._onThyroidChosen)
         self.ui.tracheaSelector.connect("activated(int)", self._onTracheaChosen)
 
+    @property
+    def measuring(self) -> bool:
+        """Whether a measurement is due or running."""
+        return self._measuring.pending
+
     def release(self) -> None:
         """Release the scene and the parameters."""
         self._segments.follow(None)
@@ -67,8 +72,7 @@ class PatientSection(Section):
     def describe(self, description: ModelDescription | None) -> None:
         """Measure in the same frame as the model's thyroids, so that features can be compared."""
         self._measuring.alignTo(description.alignment if description is not None else ALIGNMENTS[0])
-        if self.session.hasParameters:
-            self._measuring.update()
+        self._measuring.update()
 
     def thyroidsChanged(self) -> None:
         """Show the patient's own thyroid as an outline once there is a generated one."""

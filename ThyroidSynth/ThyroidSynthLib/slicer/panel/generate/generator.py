@@ -1,4 +1,4 @@
-"""Making thyroids with the chosen model: drawn anew, like the patient's own, or steered from the shown one."""
+"""Generate thyroids with the chosen model: at random, similar to the patient's own, or steered from the shown one."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A thyroid that was made.
+class PlacedThyroid:
+    """A generated thyroid with its place in the patient.
 
     Attributes
     ----------
     generated : GeneratedThyroid
-        Its surface is in `trachea_mm`.
+        The thyroid, with its surface in `trachea_mm`.
     placement : Placement
-        At the patient's trachea.
-    asked : dict of str to float
-        The wishes it was made with.
+        The patient's trachea frame.
+    targets : dict of str to float
+        Its targets.
     model : str
         Checksum of the model file.
     """
@@ -47,40 +47,40 @@ class Made:
     model: str
 
 
-class Maker:
-    """Holds what is needed again and again: the model's shapes, and the steering of the shown thyroid.
+class ThyroidGenerator:
+    """Generates thyroids, and keeps the decoder of the model and the steering of the shown thyroid.
 
     Parameters
     ----------
     session : Session
-        Gives the parameters and the model.
+        The panel's session, which has the parameters and the model.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._shapes: ModelShapes | None = None
         self._steering: LiveSteering | None = None
-        self._steered: tuple | None = None
+        self._steered: tuple[str, tuple[float, ...]] | None = None
 
     @property
     def resolution(self) -> int:
-        """Grid of surfaces that are made to stay."""
-        return self._session.parameters.detail.value
+        """The chosen resolution of surfaces."""
+        return int(self._session.parameters.detail.value)
 
     def forget(self) -> None:
-        """Let go of the shown thyroid."""
+        """Forget the shown thyroid."""
         self._steering = self._steered = None
 
-    def draw(self, targets: dict[str, float], work: Work) -> Made:
-        """Draw the thyroid of the chosen seed, and steer it to the wishes if they are to be met exactly.
+    def draw(self, targets: dict[str, float], work: Work) -> PlacedThyroid:
+        """Draw the thyroid of the random seed, and steer it to its targets if they are to be matched exactly.
 
         Raises
         ------
         ThyroidSynthError
-            There is no model or no trachea, or a wish cannot be met.
+            There is no model or no trachea, or a target is not possible.
         """
         model, placement = self._prepare(work)
-        # These need PyTorch, which `_prepare` has installed where it was missing.
+        # Imported after `_prepare`, which installs missing packages.
         from ThyroidSynthLib.generation.shapes import decoded_at
         from ThyroidSynthLib.generation.steer.steering import generate
 
@@ -97,13 +97,13 @@ class Maker:
         if self._session.parameters.exact and targets:
             generated = self._steer(model, generated, targets, work)
         else:
-            work.progress(0.5, _("Making the surface"))
+            work.progress(0.5, _("Decoding the surface"))
             thyroid = decoded_at(self._shapesOf(model), generated.thyroid, self.resolution)
             generated = replace(generated, thyroid=thyroid)
-        return Made(generated, placement, targets, model.checksum)
+        return PlacedThyroid(generated, placement, targets, model.checksum)
 
-    def drawSimilar(self, seed: int, work: Work) -> Made:
-        """Draw a thyroid that measures what the patient's own does; near its shape, if that was fitted.
+    def drawSimilar(self, seed: int, work: Work) -> PlacedThyroid:
+        """Draw a thyroid with the features of the patient's own, and near its shape if that was fitted.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class Maker:
             There is no model, no trachea or no thyroid.
         """
         model, placement = self._prepare(work)
-        # These need PyTorch, which `_prepare` has installed where it was missing.
+        # Imported after `_prepare`, which installs missing packages.
         from ThyroidSynthLib.generation.steer.neighbours import draw_near
         from ThyroidSynthLib.generation.steer.steering import generate
 
@@ -123,14 +123,14 @@ class Maker:
             start = draw_near(self._shapesOf(model), code, seed=seed, should_stop=work.shouldStop)
         else:
             start = next(generate(model, count=1, seed=seed, targets=Targets.of(targets), should_stop=work.shouldStop))
-        return Made(self._steer(model, start, targets, work), placement, targets, model.checksum)
+        return PlacedThyroid(self._steer(model, start, targets, work), placement, targets, model.checksum)
 
-    def steering(self, node) -> LiveSteering | None:
-        """Give the steering of a thyroid of the scene, once its model has been read; None if it has another's."""
-        model, record = self._session.modelInMemory(), read_record(node)
+    def steering(self, node, record: ThyroidRecord | None) -> LiveSteering | None:
+        """Return the steering of a generated thyroid; None if its model is not the one in memory."""
+        model = self._session.modelInMemory()
         if model is None or record is None or record.kind != GENERATED or record.model != model.checksum:
             return None
-        # It needs PyTorch, which is there once a model has been read.
+        # The packages it needs are installed once a model has been read.
         from ThyroidSynthLib.generation.steer.live import LiveSteering
 
         if self._steering is None or self._steered != (node.GetID(), record.code):
@@ -140,7 +140,7 @@ class Maker:
         return self._steering
 
     def follows(self, node, record: ThyroidRecord) -> None:
-        """Note that a thyroid of the scene now is what its steering gave last."""
+        """Note that a thyroid of the scene is now the current one of its steering."""
         self._steered = (node.GetID(), record.code)
 
     def _prepare(self, work: Work) -> tuple[ShapeModel, Placement]:
@@ -176,7 +176,7 @@ class Maker:
         return self._shapes
 
     def _fittedCode(self, model: ShapeModel) -> np.ndarray | None:
-        """Give the code of this model that was fitted to the patient's thyroid, if one was."""
+        """Return the latent code of this model that was fitted to the patient's thyroid; None if there is none."""
         parameters = self._session.parameters
         for node in reversed(generated_thyroids(parameters.segmentation.GetScene())):
             record = read_record(node)
