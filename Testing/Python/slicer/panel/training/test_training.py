@@ -1,4 +1,4 @@
-"""Training from the panel is a process of its own: started, watched, stopped, found again."""
+"""A training from the panel runs in a background process that is started, monitored, stopped and found again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def status(hands):
     return JobFolder(hands.parameters.job).read_state().status
 
 
-def test_training_is_started_watched_and_cancelled(trainer):
+def test_a_training_is_started_monitored_and_stopped(trainer):
     trainer.epochsSpinBox.setValue(MANY)
     trainer.click("startButton")
     trainer.wait(lambda: "Epoch" in trainer.trainingStateLabel.text, 60)
@@ -47,7 +47,7 @@ def test_training_is_started_watched_and_cancelled(trainer):
     assert JobFolder(trainer.parameters.job).checkpoint_file.is_file()
 
 
-def test_a_finished_model_is_offered_and_taken(trainer):
+def test_a_finished_model_is_added_to_the_model_library(trainer):
     trainer.epochsSpinBox.setValue(3)
     trainer.click("startButton")
     trainer.wait(lambda: "Finished" in trainer.trainingStateLabel.text, 60)
@@ -55,11 +55,11 @@ def test_a_finished_model_is_offered_and_taken(trainer):
     trainer.click("useModelButton")
     assert trainer.parameters.model.name == "job.safetensors"
     assert trainer.parameters.model.read_bytes() == (trainer.parameters.job / "model.safetensors").read_bytes()
-    assert "on the shelf" in trainer.statusLabel.text
+    assert "added to the model library" in trainer.statusLabel.text
     assert "4 training cases" in trainer.modelInfoLabel.text
 
 
-def test_a_running_training_survives_the_scene_and_is_found_again(trainer):
+def test_a_training_continues_after_the_scene_was_closed_and_is_found_again(trainer):
     import slicer
 
     trainer.epochsSpinBox.setValue(MANY)
@@ -76,8 +76,8 @@ def test_a_running_training_survives_the_scene_and_is_found_again(trainer):
     trainer.wait(lambda: JobFolder(folder).read_state().status == "stopped", 30)
 
 
-def test_what_cannot_be_trained_on_is_said_in_a_dialog(hands, tmp_path):
-    hands.app.dialogs.expect("error", "Choose the cohort")
+def test_missing_input_is_reported_in_a_dialog(hands, tmp_path):
+    hands.app.dialogs.expect("error", "Choose a cohort")
     hands.click("startButton")
     hands.trainingDataPathEdit.setCurrentPath(str(tmp_path / "nowhere"))
     hands.app.dialogs.expect("error", "Choose a job folder")
@@ -88,7 +88,7 @@ def test_what_cannot_be_trained_on_is_said_in_a_dialog(hands, tmp_path):
     assert hands.startButton.enabled
 
 
-def test_a_job_of_other_settings_is_not_overwritten_unasked(trainer):
+def test_a_job_with_other_settings_is_not_replaced_without_asking(trainer):
     trainer.epochsSpinBox.setValue(2)
     trainer.click("startButton")
     trainer.wait(lambda: "Finished" in trainer.trainingStateLabel.text, 60)
@@ -122,7 +122,7 @@ def test_a_training_is_resumed_after_reopening_with_the_settings_it_was_started_
         trainer.wait(lambda: trainer.startButton.text == "Resume &training" and trainer.startButton.enabled, 30)
     assert job.read_config() == config
     assert reached > 0
-    # Settings of another training that are chosen meanwhile change nothing, but the device does.
+    # Of the settings in the panel, only the device applies to a resumed training.
     trainer.trainingDataPathEdit.setCurrentPath(str(cohort))
     trainer.epochsSpinBox.setValue(2)
     trainer.parameters.device = Device.CPU

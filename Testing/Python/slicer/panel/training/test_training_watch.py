@@ -1,4 +1,4 @@
-"""A training that runs is seen: its curve, its shapes, its end; recent ones are found, diagnostics copied."""
+"""Monitoring a training: loss curve, preview, interruption, recent trainings and diagnostics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ThyroidSynthLib.slicer.scene.display.training_preview import training_previ
 
 @pytest.fixture
 def job(tmp_path):
-    """A job that seems to be trained by this very process."""
+    """Return a job whose state names this process as the one that trains."""
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
     job = job_for(tmp_path / "my job", JobOptions(input=tmp_path / "cohort"))
     running(job, 1)
@@ -29,7 +29,7 @@ def running(job: JobFolder, epoch: int) -> None:
     job.write_state(JobState("running", epoch / 320, epoch, 320, 0.5 / epoch, 60.0, "", "cpu", **me))
 
 
-def tell(job: JobFolder, *epochs: int) -> None:
+def append_losses(job: JobFolder, *epochs: int) -> None:
     for epoch in epochs:
         job.append_metrics({"epoch": epoch, "loss": 0.5 / epoch, "seconds": 1.5})
 
@@ -37,8 +37,8 @@ def tell(job: JobFolder, *epochs: int) -> None:
 def preview(job: JobFolder, epoch: int) -> Preview:
     from ThyroidSynthLib.dataset.cohort import Cohort
 
-    truth = Cohort.open(job.read_config()["cohort"]).surface("tiny00")
-    shown = Preview("tiny00", epoch, truth, truth.moved(truth.vertices * 0.9))
+    original = Cohort.open(job.read_config()["cohort"]).surface("tiny00")
+    shown = Preview("tiny00", epoch, original, original.moved(original.vertices * 0.9))
     write_preview(job.preview_file, shown)
     return shown
 
@@ -55,7 +55,7 @@ def watcher(hands, job, monkeypatch):
 
 
 def pixels(label) -> np.ndarray:
-    """Alpha and colours of what a label shows, (height, width, 4)."""
+    """Return the RGBA pixels of a label's picture, shape (height, width, 4)."""
     from PySide6 import QtGui
 
     image = label.pixmap.toImage().convertToFormat(QtGui.QImage.Format_RGBA8888)
@@ -64,37 +64,37 @@ def pixels(label) -> np.ndarray:
 
 
 def drawn_by(label, colour) -> np.ndarray:
-    """Pixels of a label near a colour, as (row, column)."""
+    """Return the pixels of a label that have about a given colour, as (row, column)."""
     picture = pixels(label).astype(int)
-    wanted = np.array([colour.red(), colour.green(), colour.blue()])
-    return np.argwhere((np.abs(picture[..., :3] - wanted).max(axis=2) < 12) & (picture[..., 3] > 200))
+    expected = np.array([colour.red(), colour.green(), colour.blue()])
+    return np.argwhere((np.abs(picture[..., :3] - expected).max(axis=2) < 12) & (picture[..., 3] > 200))
 
 
-def test_the_curve_grows_with_the_training(watcher, job):
+def test_the_loss_curve_grows_with_the_training(watcher, job):
     import qt
 
     assert not watcher.lossCurveLabel.visible
-    tell(job, *range(1, 81))
+    append_losses(job, *range(1, 81))
     running(job, 80)
     watcher.wait(lambda: watcher.lossCurveLabel.visible and "Epoch 80 of 320" in watcher.trainingStateLabel.text)
     watcher.app.process_events()
     accent = watcher.lossCurveLabel.palette.color(qt.QPalette.Highlight)
     early = drawn_by(watcher.lossCurveLabel, accent)
-    tell(job, *range(81, 161))
+    append_losses(job, *range(81, 161))
     running(job, 160)
     watcher.wait(lambda: "Epoch 160" in watcher.trainingStateLabel.text)
     watcher.app.process_events()
     late = drawn_by(watcher.lossCurveLabel, accent)
     width = watcher.lossCurveLabel.width
-    # A quarter, then half of the axis, falling from the upper left.
+    # The curve ends after a quarter, then half of the axis, and falls.
     assert 0.25 < early[:, 1].max() / width < 0.4 and 0.5 < late[:, 1].max() / width < 0.65
     assert late[np.argmin(late[:, 1]), 0] < late[np.argmax(late[:, 1]), 0]
-    assert watcher.estimateLabel.text == "At its speed of 1.5 s an epoch it takes 8 min in all."
+    assert watcher.estimateLabel.text == "1.5 s per epoch, 8 min in all."
     assert not watcher.startButton.enabled and watcher.stopButton.enabled
-    assert "1 min left" in watcher.trainingStateLabel.text and "on the processor" in watcher.trainingStateLabel.text
+    assert "1 min left" in watcher.trainingStateLabel.text and "on the CPU" in watcher.trainingStateLabel.text
 
 
-def test_the_latest_shape_is_shown_and_beside_everything_in_3d(watcher, job, a_ct_node):
+def test_the_preview_is_shown_in_the_panel_and_beside_the_scan_in_3d(watcher, job, a_ct_node):
     assert not watcher.previewBox.visible
     shown = preview(job, 40)
     watcher.wait(lambda: watcher.previewBox.visible)
@@ -117,7 +117,7 @@ def test_the_latest_shape_is_shown_and_beside_everything_in_3d(watcher, job, a_c
         assert not node.GetSaveWithScene() and node.GetHideFromEditors()
     assert bounds[0][1] < bounds[1][0] or bounds[1][1] < bounds[0][0], "beside each other"
     place = bounds[1]
-    # The next preview comes into the same nodes at the same place.
+    # The next preview is shown by the same nodes in the same place.
     write_preview(job.preview_file, Preview("tiny00", 80, shown.original, shown.original))
     watcher.wait(lambda: nodes[1].GetPolyData().GetNumberOfPoints() == len(shown.original.vertices))
     watcher.wait(lambda: np.ptp(np.array(nodes[1].GetPolyData().GetBounds())[:2]) > place[1] - place[0])
@@ -128,9 +128,9 @@ def test_the_latest_shape_is_shown_and_beside_everything_in_3d(watcher, job, a_c
     assert training_preview_in(watcher.app.scene) is None
 
 
-def test_a_damaged_preview_and_a_restart_show_nothing(watcher, job):
+def test_a_damaged_preview_and_a_restart_clear_the_pictures(watcher, job):
     preview(job, 3)
-    tell(job, 1, 2, 3)
+    append_losses(job, 1, 2, 3)
     watcher.wait(lambda: watcher.previewBox.visible and watcher.lossCurveLabel.visible)
     job.preview_file.write_bytes(b"PK nothing")
     watcher.wait(lambda: not watcher.previewBox.visible)
@@ -140,7 +140,7 @@ def test_a_damaged_preview_and_a_restart_show_nothing(watcher, job):
     assert watcher.trainingStateLabel.text == "Ready to start."
 
 
-def test_an_interrupted_training_says_resume(watcher, job):
+def test_an_interrupted_training_can_be_resumed(watcher, job):
     gone = ProcessIdentity(2**22 - 3, "1", ProcessIdentity.of_this_process().host).to_json()
     job.write_state(JobState("running", 0.3, 96, 320, 0.01, 60.0, "", "cpu", **gone))
     watcher.wait(lambda: "Interrupted" in watcher.trainingStateLabel.text)
@@ -162,7 +162,7 @@ def test_recent_trainings_are_found_again_in_another_scene(watcher, job, tmp_pat
         rememberJob(path)
     slicer.mrmlScene.Clear(False)
     watcher.app.process_events()
-    assert "button Recent" in watcher.trainingStateLabel.text
+    assert "Click Recent" in watcher.trainingStateLabel.text
     menu = watcher.recentJobsButton.menu()
     menu.aboutToShow.emit()
     actions = menu.actions()
@@ -172,7 +172,7 @@ def test_recent_trainings_are_found_again_in_another_scene(watcher, job, tmp_pat
     watcher.wait(lambda: "Epoch 1 of 320" in watcher.trainingStateLabel.text)
 
 
-def test_no_recent_trainings_is_said(hands):
+def test_the_menu_of_recent_trainings_is_disabled_without_any(hands):
     menu = hands.recentJobsButton.menu()
     menu.aboutToShow.emit()
     assert [action.enabled for action in menu.actions()] == [False]
@@ -181,9 +181,9 @@ def test_no_recent_trainings_is_said(hands):
 def test_diagnostics_are_copied_with_the_last_error_and_no_paths(watcher, job, tmp_path, monkeypatch):
     import slicer
 
-    class Prompt:
-        def __init__(self, python, question):
-            assert question.settings is None
+    class ImmediateEstimate:
+        def __init__(self, python, request):
+            assert request.settings is None
 
         def poll(self):
             return EstimateResult(Machine(8, None, None, "2.5.1", problem="CUDA driver is too old"))
@@ -191,7 +191,7 @@ def test_diagnostics_are_copied_with_the_last_error_and_no_paths(watcher, job, t
         def cancel(self):
             pass
 
-    monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.estimate.BackgroundEstimate", Prompt)
+    monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.estimate.BackgroundEstimate", ImmediateEstimate)
     job.log_file.write_text(f"INFO reading {tmp_path}/cohort\n")
     watcher.parameters.trainingData = tmp_path / "nowhere"
     job.write_state(JobState("failed", message="It broke."))
@@ -202,14 +202,21 @@ def test_diagnostics_are_copied_with_the_last_error_and_no_paths(watcher, job, t
     watcher.click("copyDiagnosticsButton")
     watcher.wait(lambda: "clipboard" in watcher.statusLabel.text)
     text = slicer.app.clipboard().text()
-    for said in ("Slicer: 5.12", "PyTorch: 2.5.1", "too old", "job folder: my job", "status: failed", "INFO reading"):
-        assert said in text, said
+    for expected in (
+        "Slicer: 5.12",
+        "PyTorch: 2.5.1",
+        "too old",
+        "job folder: my job",
+        "status: failed",
+        "INFO reading",
+    ):
+        assert expected in text, expected
     assert "nowhere does not exist" in text
     assert str(tmp_path) not in text
     assert watcher.copyDiagnosticsButton.enabled
 
 
-def test_the_scene_closes_while_shapes_are_shown(watcher, job):
+def test_closing_the_scene_removes_the_preview(watcher, job):
     import slicer
 
     preview(job, 2)
@@ -222,7 +229,7 @@ def test_the_scene_closes_while_shapes_are_shown(watcher, job):
 
 
 @pytest.mark.parametrize("losses", [[1e-3], [1e-4, 1e-4], [1.0, 1e-6], [3e-4, 2e-4], [1e-12, 1e3]])
-def test_scales_have_a_few_round_ticks(slicer_app, losses):
+def test_the_loss_axis_has_a_few_round_ticks(slicer_app, losses):
     from ThyroidSynthLib.slicer.panel.training.loss_curve import logLimits, lossTicks, tickText
 
     low, high = logLimits(losses)
@@ -233,7 +240,7 @@ def test_scales_have_a_few_round_ticks(slicer_app, losses):
 
 
 @pytest.mark.parametrize("last", [1, 2, 3, 7, 320, 1000, 9999, 10000, 1_000_000])
-def test_epochs_are_marked_from_the_first_to_the_last(slicer_app, last):
+def test_the_epoch_axis_has_ticks_from_the_first_to_the_last_epoch(slicer_app, last):
     from ThyroidSynthLib.slicer.panel.training.loss_curve import epochTicks
 
     ticks = epochTicks(max(last, 2))

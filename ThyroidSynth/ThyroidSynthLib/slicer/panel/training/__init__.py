@@ -1,1 +1,1 @@
-"""Section "Training"."""
+"""Section Training: train a shape model in a background process."""

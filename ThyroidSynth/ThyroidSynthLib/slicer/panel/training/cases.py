@@ -1,4 +1,4 @@
-"""The verdicts on the cases of a training, with a tick for each that the user may set otherwise."""
+"""The table of cases: quality control, features, and a tick to include or exclude each case manually."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.dataset.quality_table import CaseVerdict
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
-# Rows filled in one turn of the event loop: a thousand cases must not freeze the window.
-_ROWS_A_TURN = 100
+# Rows filled per turn of the event loop, so that thousands of cases do not freeze the window.
+_ROWS_PER_TURN = 100
 _WIDTHS = (78, 70, 72, 84)
 _ROW_HEIGHT = 23
 _DECIMALS = {"volume_ml": 1, "isthmus_area_mm2": 0, "symmetry": 2}
 
 
 class CasesTable:
-    """Fills a table with verdicts and tells when the user ticks one.
+    """Fills a table with verdicts and reports when the user ticks or unticks a case.
 
     Parameters
     ----------
     table : QTableWidget
-        The table.
 
     Attributes
     ----------
@@ -42,7 +41,6 @@ class CasesTable:
         self._timer.setInterval(0)
         self._timer.connect("timeout()", self._fillSome)
         table.setColumnCount(5)
-        # The second line is a unit.
         names = [_("Case"), _("Volume\nmL"), _("Isthmus\nmm²"), _("Symmetry"), _("Verdict")]
         table.setHorizontalHeaderLabels(names)
         for column, width in enumerate(_WIDTHS):
@@ -52,11 +50,11 @@ class CasesTable:
 
     @property
     def verdicts(self) -> list[CaseVerdict]:
-        """The verdicts shown, with the user's word."""
+        """The verdicts shown, including manual decisions."""
         return list(self._verdicts)
 
     def show(self, verdicts: list[CaseVerdict], *, editable: bool) -> None:
-        """Show verdicts; those of a training that has begun can be read only."""
+        """Show verdicts, which the user may change if they are editable."""
         if (verdicts, editable) == (self._verdicts, self._editable):
             return
         self._verdicts, self._editable = list(verdicts), editable
@@ -69,12 +67,12 @@ class CasesTable:
             self._timer.start()
 
     def release(self) -> None:
-        """Stop filling."""
+        """Stop filling the table."""
         self._timer.stop()
 
     def _fillSome(self) -> None:
         blocked = self._table.blockSignals(True)
-        end = min(self._filled + _ROWS_A_TURN, len(self._verdicts))
+        end = min(self._filled + _ROWS_PER_TURN, len(self._verdicts))
         for row in range(self._filled, end):
             self._fill(row, self._verdicts[row])
         self._filled = end
@@ -88,7 +86,7 @@ class CasesTable:
         case = qt.QTableWidgetItem(verdict.id)
         case.setData(qt.Qt.UserRole, verdict.id)
         flags = qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable
-        # Without a gland and a trachea there is nothing to learn from, whatever the user says.
+        # Without thyroid or trachea a case cannot be included.
         if self._editable and verdict.features is not None:
             flags |= qt.Qt.ItemIsUserCheckable
         case.setFlags(flags)
@@ -97,7 +95,7 @@ class CasesTable:
         for name in FEATURE_NAMES:
             item = qt.QTableWidgetItem()
             if verdict.features is not None:
-                # A number, so that the column sorts by it.
+                # Set as a number, so that the column is sorted by number.
                 item.setData(qt.Qt.DisplayRole, round(float(verdict.features[name]), _DECIMALS[name]))
             item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
             items.append(item)
@@ -120,7 +118,7 @@ class CasesTable:
 
 
 def verdictTexts(verdict: CaseVerdict) -> list[str]:
-    """Give what is said of a case: first the verdict, then what was found."""
+    """Return the verdict on a case, followed by notes."""
     if verdict.error:
         return [_("unreadable"), verdict.error]
     return [", ".join(verdict.reasons) or _("accepted"), *verdict.notes]

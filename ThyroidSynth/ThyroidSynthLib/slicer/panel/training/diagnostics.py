@@ -1,4 +1,4 @@
-"""The button "Copy diagnostics": what helps to find a fault, on the clipboard."""
+"""The button Copy diagnostics."""
 
 from __future__ import annotations
 
@@ -20,26 +20,25 @@ if TYPE_CHECKING:
 
 
 class DiagnosticsButton:
-    """Copies the diagnostics as soon as this computer has said what it is, which takes seconds once.
+    """Copies diagnostics to the clipboard, once a background process has described the computer.
 
     Parameters
     ----------
     button : QPushButton
-        The button.
     session : Session
-        Knows the last error and says when it is done.
+        State shared by the sections.
     job : callable
-        Gives the job the diagnostics are about, or None.
+        Returns the chosen job, or None.
     """
 
     def __init__(self, button, session: Session, job: Callable[[], JobFolder | None]) -> None:
         self._button, self._session, self._job = button, session, job
         self._estimator = Estimator()
-        self._estimator.onAnswer = self._copy
+        self._estimator.onResult = self._copy
         button.connect("clicked(bool)", self._onClicked)
 
     def release(self) -> None:
-        """Await no answer any more."""
+        """Stop waiting for the description of the computer."""
         self._estimator.cancel()
         self._button.enabled = True
 
@@ -47,8 +46,8 @@ class DiagnosticsButton:
         self._button.enabled = False
         self._session.showStatus(_("Collecting diagnostics…"))
         self._estimator.cancel()
-        self._estimator.ask(EstimateRequest())
-        if self._estimator.answer is not None:
+        self._estimator.request(EstimateRequest())
+        if self._estimator.result is not None:
             self._copy()
 
     def _copy(self) -> None:
@@ -60,11 +59,11 @@ class DiagnosticsButton:
         )
         slicer.app.clipboard().setText(text)
         self._button.enabled = True
-        self._session.showStatus(_("The diagnostics are on the clipboard; paste them where you ask for help."))
+        self._session.showStatus(_("The diagnostics were copied to the clipboard. Paste them into your report."))
 
 
 def applicationVersions() -> dict[str, str]:
-    """Give what the application says of itself."""
+    """Return the versions of the application, by name."""
     app = slicer.app
     return {
         "Slicer": f"{app.applicationVersion} (revision {app.repositoryRevision}, {app.releaseType}, {app.platform})",

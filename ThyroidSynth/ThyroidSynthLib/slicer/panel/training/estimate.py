@@ -1,4 +1,4 @@
-"""How long a training will take and on what, found out in the background while the user chooses."""
+"""Estimate of a training's duration, computed by a background process while the user chooses settings."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ from ThyroidSynthLib.jobs.estimate import BackgroundEstimate, EstimateRequest, E
 from ThyroidSynthLib.jobs.machine import Machine
 from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
 
+# A process is started when the settings have not changed for this long.
 _SETTLE_MS = 700
 _POLL_MS = 200
 
 
 class Estimator:
-    """Asks a process of its own once the choices rest, and remembers what it answered.
+    """Runs one background estimate at a time and caches the results.
 
     Attributes
     ----------
-    onAnswer : callable
-        Called when there is an answer to the last question, or it has failed.
+    onResult : callable
+        Called when the latest request has a result or has failed.
     machine : Machine or None
-        The computer as it was seen last.
+        The computer as described by the latest result.
+    problem : str
+        Why the latest request failed; empty if it has not.
     """
 
     def __init__(self) -> None:
-        self.onAnswer: Callable[[], None] = lambda: None
+        self.onResult: Callable[[], None] = lambda: None
         self.machine: Machine | None = None
-        self._question: EstimateRequest | None = None
-        self._answers: dict[EstimateRequest, EstimateResult] = {}
-        self._problem = ""
-        self._inquiry: BackgroundEstimate | None = None
-        self._targets: EstimateRequest | None = None
+        self.problem = ""
+        self._request: EstimateRequest | None = None
+        self._results: dict[EstimateRequest, EstimateResult] = {}
+        self._running: tuple[EstimateRequest, BackgroundEstimate] | None = None
         self._settling = qt.QTimer()
         self._settling.setSingleShot(True)
         self._settling.setInterval(_SETTLE_MS)
@@ -44,72 +46,66 @@ class Estimator:
         self._polling.connect("timeout()", self._poll)
 
     @property
-    def busy(self) -> bool:
-        """Whether an answer is awaited."""
-        return self._inquiry is not None or self._settling.active
-
-    @property
-    def answer(self) -> EstimateResult | None:
-        """What is known of the last question; of checked cases also what was known before the check."""
-        if self._question is None:
+    def result(self) -> EstimateResult | None:
+        """The result of the latest request; for checked cases, a result from before the check is used too."""
+        if self._request is None:
             return None
-        known = self._answers.get(_key(self._question))
-        return known or self._answers.get(_key(replace(self._question, checked_cases=None)))
+        known = self._results.get(_key(self._request))
+        return known or self._results.get(_key(replace(self._request, checked_cases=None)))
 
-    @property
-    def problem(self) -> str:
-        """Why there is no answer; empty while one may come."""
-        return self._problem
-
-    def ask(self, question: EstimateRequest) -> None:
-        """Ask, unless that is known or asked already; a question before is forgotten."""
-        if self._question is not None and _key(question) == _key(self._question):
+    def request(self, request: EstimateRequest) -> None:
+        """Request an estimate in place of the previous one, unless its result is known or on its way."""
+        if self._request is not None and _key(request) == _key(self._request):
             return
-        self._question, self._problem = question, ""
-        self._end()
-        if self.answer is None:
+        self._request, self.problem = request, ""
+        self._stop()
+        if self.result is None:
             self._settling.start()
 
     def cancel(self) -> None:
-        """Ask nothing any more; what is known stays known."""
-        self._question = None
-        self._end()
+        """Cancel the latest request; results stay cached."""
+        self._request = None
+        self._stop()
 
-    def _end(self) -> None:
+    def _stop(self) -> None:
         self._settling.stop()
         self._polling.stop()
-        if self._inquiry is not None:
-            self._inquiry.cancel()
-            self._inquiry = None
+        if self._running is not None:
+            self._running[1].cancel()
+            self._running = None
 
     def _begin(self) -> None:
-        self._targets = self._question
+        if self._request is None:
+            return
         try:
-            self._inquiry = BackgroundEstimate(pythonExecutable(), self._question)
+            self._running = self._request, BackgroundEstimate(pythonExecutable(), self._request)
         except ThyroidSynthError as error:
-            self._problem = str(error)
-            self.onAnswer()
+            self.problem = str(error)
+            self.onResult()
             return
         self._polling.start()
 
     def _poll(self) -> None:
+        if self._running is None:
+            return
+        request, process = self._running
         try:
-            answer = self._inquiry.poll()
+            result = process.poll()
         except ThyroidSynthError as error:
-            self._inquiry, self._problem = None, str(error)
+            self._running, self.problem = None, str(error)
         else:
-            if answer is None:
+            if result is None:
                 return
-            self._inquiry = None
-            self._answers[_key(self._targets)] = answer
-            self.machine = answer.machine
+            self._running = None
+            self._results[_key(request)] = result
+            self.machine = result.machine
         self._polling.stop()
-        self.onAnswer()
+        self.onResult()
 
 
-def _key(question: EstimateRequest) -> EstimateRequest:
-    """What a question's answer depends on, so that no tick and no other number of epochs asks again."""
-    if question.settings is None:
-        return question
-    settings = replace(question.settings, epochs=1, seed=0)
-    return replace(question, settings=settings, checked_cases=None if question.checked_cases is None else 1)
+def _key(request: EstimateRequest) -> EstimateRequest:
+    """Return a request without what its result does not depend on: epochs, seed and number of checked cases."""
+    if request.settings is None:
+        return request
+    settings = replace(request.settings, epochs=1, seed=0)
+    return replace(request, settings=settings, checked_cases=None if request.checked_cases is None else 1)

@@ -1,4 +1,7 @@
-"""The loss curve of a training, drawn into a label: epochs to the right, loss upwards on a logarithmic scale."""
+"""The loss curve of a training, drawn into a label on a logarithmic scale.
+
+Drawn here and not by Slicer's plot view, which would take the place of one of the image views.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ from ThyroidSynthLib.slicer.panel.shared.drawing import watch
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 10, 34
 _TICK = 4
-_MOST_TICKS = 5
+_MAX_TICKS = 5
 
 
 @dataclass(frozen=True)
 class LossCurveContent:
-    """What a loss curve shows.
+    """Contents of a loss curve.
 
     Attributes
     ----------
@@ -32,12 +35,11 @@ class LossCurveContent:
 
 
 class LossCurve:
-    """Draws a loss curve into a label, anew when its size or the theme changes.
+    """Draws a loss curve into a label, again whenever its size or the theme changes.
 
     Parameters
     ----------
     label : QLabel
-        Where to.
     """
 
     def __init__(self, label) -> None:
@@ -47,11 +49,11 @@ class LossCurve:
 
     @property
     def width(self) -> int:
-        """How many points can be told apart."""
+        """Width of the curve in pixels, above which more points are not visible."""
         return max(self._label.width - _LEFT - _RIGHT, 50)
 
     def show(self, content: LossCurveContent) -> None:
-        """Show other content."""
+        """Show a curve; no points clear the label."""
         if content != self._content:
             self._content = content
             self._draw()
@@ -76,7 +78,8 @@ class LossCurve:
         ink, accent = palette.color(qt.QPalette.WindowText), palette.color(qt.QPalette.Highlight)
         faint = qt.QColor(ink.red(), ink.green(), ink.blue(), 45)
         right, floor = width - _RIGHT, height - _BOTTOM
-        points, last = self._content.points, max(self._content.epochs, self._content.points[-1][0], 2)
+        points = self._content.points
+        last = max(float(self._content.epochs), points[-1][0], 2.0)
         low, high = logLimits([loss for _epoch, loss in points])
 
         def x(epoch: float) -> float:
@@ -102,8 +105,8 @@ class LossCurve:
             place = qt.QRectF(x(epoch) - 40, floor + 2, 80, line)
             if epoch == last:
                 place = qt.QRectF(right - 80, floor + 2, 80, line)
-            side = qt.Qt.AlignRight if epoch == last else qt.Qt.AlignHCenter
-            painter.drawText(place, int(side | qt.Qt.AlignTop), f"{epoch:,}".replace(",", "\u202f"))
+            alignment = qt.Qt.AlignRight if epoch == last else qt.Qt.AlignHCenter
+            painter.drawText(place, int(alignment | qt.Qt.AlignTop), f"{epoch:,}".replace(",", "\u202f"))
         painter.setPen(qt.QPen(ink))
         title = qt.QRectF(_LEFT, height - line, right - _LEFT, line)
         painter.drawText(title, int(qt.Qt.AlignHCenter | qt.Qt.AlignBottom), _("Epoch"))
@@ -111,8 +114,8 @@ class LossCurve:
         painter.drawLine(qt.QPointF(_LEFT, floor), qt.QPointF(right, floor))
         path = qt.QPainterPath()
         path.moveTo(x(points[0][0]), y(points[0][1]))
-        for epoch, loss in points[1:]:
-            path.lineTo(x(epoch), y(loss))
+        for at, loss in points[1:]:
+            path.lineTo(x(at), y(loss))
         pen = qt.QPen(accent)
         pen.setWidthF(1.6)
         painter.setPen(pen)
@@ -123,29 +126,29 @@ class LossCurve:
 
 
 def logLimits(losses: list[float]) -> tuple[float, float]:
-    """Give the scale's ends as powers of ten, with some room; a single value gets room on both sides."""
+    """Return the ends of the loss axis as decimal logarithms, with a margin."""
     low, high = math.log10(min(losses)), math.log10(max(losses))
-    room = max(0.05 * (high - low), 0.03)
+    margin = max(0.05 * (high - low), 0.03)
     if high - low < 0.3:
-        room += 0.15
-    return low - room, high + room
+        margin += 0.15
+    return low - margin, high + margin
 
 
 def lossTicks(low: float, high: float) -> list[float]:
-    """Give round values between two powers of ten: decades, or 1, 2, 5 where there are few."""
+    """Return round losses between two decimal logarithms: decades, with 1, 2, 5 in short ranges."""
     for steps in ((1, 2, 5), (1, 3), (1,)):
         decades = range(math.floor(low), math.ceil(high) + 1)
         values = [step * 10.0**decade for decade in decades for step in steps]
         ticks = [value for value in values if low <= math.log10(value) <= high]
-        if len(ticks) <= _MOST_TICKS:
+        if len(ticks) <= _MAX_TICKS:
             return ticks
-    every = math.ceil(len(ticks) / _MOST_TICKS)
+    every = math.ceil(len(ticks) / _MAX_TICKS)
     return ticks[::every]
 
 
 def epochTicks(last: float) -> list[int]:
-    """Give round epochs from 1 to the last one, which always has a tick."""
-    exact = last / (_MOST_TICKS - 1)
+    """Return round epochs from 1 to the last one, which always has a tick."""
+    exact = last / (_MAX_TICKS - 1)
     power = 10.0 ** math.floor(math.log10(exact))
     step = max(1, round(next(size for size in (1, 2, 5, 10) if size * power >= exact) * power))
     ticks = [epoch for epoch in range(step, int(last), step) if last - epoch > 0.6 * step]
@@ -153,7 +156,7 @@ def epochTicks(last: float) -> list[int]:
 
 
 def tickText(value: float) -> str:
-    """Give a loss for a person: small ones with a power of ten."""
+    """Return a loss as text, with a power of ten if it is very small or large."""
     if 0.001 <= value < 10000:
         return f"{value:g}"
     digits = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -1,4 +1,4 @@
-"""A training case and its reconstruction side by side, drawn into a label."""
+"""A picture of a training case and its reconstruction, side by side."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ import qt
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.geometry.thumbnail import EXTENT_MM
-from ThyroidSynthLib.slicer.panel.shared.drawing import watch
-from ThyroidSynthLib.slicer.panel.shared.drawing import shadedPixmap
+from ThyroidSynthLib.slicer.panel.shared.drawing import shadedPixmap, watch
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.geometry.surface import Surface
     from ThyroidSynthLib.jobs.preview import Preview
 
-TRUTH_COLOUR, MADE_COLOUR = (0.87, 0.51, 0.40), (0.30, 0.69, 0.55)
+ORIGINAL_COLOUR, RECONSTRUCTION_COLOUR = (0.87, 0.51, 0.40), (0.30, 0.69, 0.55)
 _GAP = 12
 _SMOOTHINGS = 3
 
 
 class PreviewPicture:
-    """Draws previews into a label, anew when its size or the theme changes.
+    """Draws previews into a label, again whenever its size or the theme changes.
 
     Parameters
     ----------
     label : QLabel
-        Where to.
     """
 
     def __init__(self, label) -> None:
@@ -36,7 +34,7 @@ class PreviewPicture:
         self._watcher = watch(label, self._draw)
 
     def show(self, preview: Preview | None) -> None:
-        """Show another preview, or none."""
+        """Show a preview; None clears the picture."""
         self._preview = preview
         self._draw()
 
@@ -57,20 +55,19 @@ class PreviewPicture:
     def _paint(self, painter, preview: Preview, ratio: float) -> None:
         label = self._label
         line = qt.QFontMetrics(label.font).height()
-        # Captions below, each in its half.
         size, half = min(label.height - line - 4, (label.width - _GAP) // 2), label.width / 2
         painter.setPen(qt.QPen(label.palette.color(qt.QPalette.WindowText)))
         ground = label.palette.color(qt.QPalette.Window)
-        # One scale for both.
+        # Both are drawn to the same scale.
         sizes = [
             1.05 * float(np.ptp(each.vertices, axis=0).max()) for each in (preview.original, preview.reconstruction)
         ]
         extent = max(EXTENT_MM, *sizes)
-        sides = (
-            (preview.original, TRUTH_COLOUR, _("Case {case}").format(case=preview.case_id)),
-            (preview.reconstruction, MADE_COLOUR, _("Reconstruction, epoch {n}").format(n=preview.epoch)),
+        halves = (
+            (preview.original, ORIGINAL_COLOUR, _("Case {case}").format(case=preview.case_id)),
+            (preview.reconstruction, RECONSTRUCTION_COLOUR, _("Reconstruction, epoch {n}").format(n=preview.epoch)),
         )
-        for index, (surface, colour, caption) in enumerate(sides):
+        for index, (surface, colour, caption) in enumerate(halves):
             picture = shadedPixmap(_smoothed(surface), colour, ground, pixels=round(size * ratio), extent_mm=extent)
             picture.setDevicePixelRatio(ratio)
             painter.drawPixmap(qt.QPointF((index + 0.5) * half - size / 2, 0), picture)
@@ -79,7 +76,7 @@ class PreviewPicture:
 
 
 def _smoothed(surface: Surface) -> Surface:
-    """Take the steps of the scan's voxels off a surface, as far as a small picture needs it."""
+    """Smooth the voxel steps of a surface, enough for a small picture."""
     vertices, faces = surface.vertices, surface.faces
     for _round in range(_SMOOTHINGS):
         centres = vertices[faces].mean(axis=1)

@@ -1,4 +1,4 @@
-"""The user's recent trainings, remembered in Slicer's settings: a training is found again in any scene."""
+"""The user's recent trainings, stored in Slicer's settings so that they can be found from any scene."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.jobs.job import JobFolder, JobState
 
 _KEY = "ThyroidSynth/RecentJobs"
-_MOST = 8
+_MAX_JOBS = 8
 
 
 def recentJobs() -> list[tuple[JobFolder, JobState]]:
-    """Give the recent jobs that are still there, with their states, the latest first."""
-    found = []
+    """Return the recent jobs that still exist and their states, latest first."""
+    jobs = []
     for path in _paths():
         job = JobFolder(path)
         try:
             if job.exists():
-                found.append((job, job.read_state()))
+                jobs.append((job, job.read_state()))
         except (ThyroidSynthError, OSError):
             continue
-    return found
+    return jobs
 
 
 def rememberJob(folder: Path) -> None:
-    """Put a job's folder first among the recent ones."""
+    """Add a job folder to the recent ones."""
     path = str(folder.resolve())
     paths = [path, *(other for other in _paths() if other != path)]
-    slicer.app.userSettings().setValue(_KEY, json.dumps(paths[:_MOST]))
+    slicer.app.userSettings().setValue(_KEY, json.dumps(paths[:_MAX_JOBS]))
 
 
 def _paths() -> list[str]:
-    # As one text: Qt's settings give a list of one back as its only member.
+    # Stored as JSON, because QSettings returns a list of one string as a string.
     try:
         paths = json.loads(slicer.app.userSettings().value(_KEY) or "[]")
     except (TypeError, ValueError):

@@ -1,8 +1,9 @@
-"""Section "Training": a shape model trained in the background, found again by its job folder."""
+"""Section Training: start, monitor and stop a training in a background process."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,13 @@ from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 from ThyroidSynthLib.jobs.background import StopSequence, start_detached, train_script
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for, resumed_job
-from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
+from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 
 from .diagnostics import DiagnosticsButton
 from .recent_jobs import recentJobs, rememberJob
-from .setup import TrainingSetup
+from .setup import JobStatus, TrainingSetup
 from .watch import TrainingWatch
 from .wording import stateName, stateText
 
@@ -27,18 +28,18 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.jobs.job import JobState
 
 POLL_EVERY_MS = 700
-# A job at rest may be started by another window or a command line.
+# Polled at rest too, because another window or a command line may start the job.
 POLL_AT_REST_MS = 3000
 RESUMABLE = ("stopped", "interrupted", "failed")
 
 
 class TrainSection(Section):
-    """Starts a job as a process of its own, watches its folder, and stops it."""
+    """Starts a job in a background process and monitors it through its folder."""
 
     uiFile = "Train.ui"
 
     def connect(self) -> None:
-        """Connect the section's own widgets."""
+        """Connect the section's widgets."""
         self._stopping: StopSequence | None = None
         self._watched: Path | None = None
         self._setup = TrainingSetup(self.ui, self.session)
@@ -59,8 +60,7 @@ class TrainSection(Section):
         self.ui.useModelButton.connect("clicked(bool)", self._onUseModel)
 
     def release(self) -> None:
-        """Let go of the scene and of the parameters."""
-        # The training goes on: it is a process of its own, and its folder stays in the saved scene.
+        """Stop monitoring; the training continues, and its folder in the parameter node identifies it later."""
         self._timer.stop()
         self._setup.release()
         self._watch.release()
@@ -68,7 +68,7 @@ class TrainSection(Section):
         self._stopping, self._watched = None, None
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed."""
+        """Update the widgets from the parameters."""
         for path, edit in (
             (self.parameters.trainingData, self.ui.trainingDataPathEdit),
             (self.parameters.job, self.ui.jobPathEdit),
@@ -91,9 +91,9 @@ class TrainSection(Section):
     def _options(self) -> JobOptions:
         parameters = self.parameters
         if not isSet(parameters.trainingData):
-            raise InputError(_("Choose the cohort or the dataset to train on."))
+            raise InputError(_("Choose a cohort or a dataset to train on."))
         if not isSet(parameters.job):
-            raise InputError(_("Choose a job folder, in which the training keeps its progress and its model."))
+            raise InputError(_("Choose a job folder for the progress and the model of the training."))
         return JobOptions(
             input=parameters.trainingData,
             variant=parameters.variant.value,
@@ -114,23 +114,23 @@ class TrainSection(Section):
 
     def _onStart(self, checked: bool = False) -> None:
         with self.session.work(_("Starting the training")):
-            options = None if self._goesOn() else self._options()
+            options = None if self._resumes() else self._options()
             self.session.ensureRequirements()
             self._launch(options, checkOnly=False)
-            self.session.showStatus(_("The training runs in the background; Slicer may be closed meanwhile."))
+            self.session.showStatus(_("The training runs in the background and continues if Slicer is closed."))
         self._poll()
 
-    def _goesOn(self) -> bool:
-        """Check whether the job goes on as it was configured, whatever the section's settings are now."""
+    def _resumes(self) -> bool:
+        """Check whether the job is resumed with its own configuration instead of the settings in the section."""
         job = self._job()
         if job is None or self.ui.restartCheckBox.checked:
             return False
-        # Without a checkpoint nothing is lost, so settings that were given since may put a wrong choice right.
+        # Without a checkpoint nothing is lost, so the user may start again with other settings.
         given = isSet(self.parameters.trainingData) and not job.checkpoint_file.exists()
         return not given and job.read_state().status != "finished"
 
     def _launch(self, options: JobOptions | None, *, checkOnly: bool) -> None:
-        """Start the job of some options, or the one in the folder as it was configured."""
+        """Start a job with options; None resumes the job in the folder with its own configuration."""
         folder = self.parameters.job
         if options is None:
             job = resumed_job(folder, device=self.parameters.device.value)
@@ -154,7 +154,7 @@ class TrainSection(Section):
             return
         with self.session.errorsShown():
             self.parameters.model = self.session.library.add(job.model_file, job.path.name)
-            self.session.showStatus(_("The model is on the shelf and chosen."))
+            self.session.showStatus(_("The model was added to the model library and chosen."))
 
     def _onCollapsed(self, collapsed: bool) -> None:
         self._poll()
@@ -173,7 +173,7 @@ class TrainSection(Section):
         if not jobs:
             self._recent.addAction(_("No trainings yet")).setEnabled(False)
 
-    def _choosing(self, folder: Path):
+    def _choosing(self, folder: Path) -> Callable[[bool], None]:
         def choose(checked: bool = False) -> None:
             if self.session.hasParameters:
                 self.parameters.job = folder
@@ -181,7 +181,7 @@ class TrainSection(Section):
         return choose
 
     def _poll(self) -> None:
-        """Look at the job and show how it is."""
+        """Read the state of the job and show it."""
         if not self.session.hasParameters:
             return
         job, state, problem = self._job(), None, ""
@@ -189,7 +189,7 @@ class TrainSection(Section):
             if self._stopping is not None and self._stopping.poll(time.monotonic()) == "ended":
                 self._stopping = None
             state = job.read_state() if job is not None else None
-            # A process that was started and has not spoken yet is awaited too.
+            # True also for a process that was started and has not written its state yet.
             runs = job is not None and job.is_running()
         except (ThyroidSynthError, OSError) as error:
             runs, problem = False, str(error)
@@ -197,15 +197,8 @@ class TrainSection(Section):
         self._showState(job, state, runs=runs, problem=problem)
         if opened or runs:
             self._watch.update(state.epochs if state is not None else 0)
-        self._setup.show(
-            self.parameters,
-            job,
-            state,
-            runs=runs,
-            opened=opened,
-            restart=self.ui.restartCheckBox.checked,
-            pace=self._watch.secondsPerEpoch,
-        )
+        status = JobStatus(state, runs, self.ui.restartCheckBox.checked, self._watch.secondsPerEpoch)
+        self._setup.show(self.parameters, job, status, opened=opened)
         self._timer.setInterval(POLL_EVERY_MS if runs else POLL_AT_REST_MS)
         if (runs or (opened and isSet(self.parameters.job))) and not self._timer.active:
             self._timer.start()
@@ -222,7 +215,7 @@ class TrainSection(Section):
         ui.restartCheckBox.enabled = not runs
         ui.useModelButton.enabled = job is not None and job.model_file.is_file()
         ui.trainingProgressBar.visible = state is not None
-        # The cases checked are only the beginning.
+        # After checking the cases, the training itself has not begun.
         done = state.fraction if state is not None and state.status != "checked" else 0.0
         ui.trainingProgressBar.value = round(1000 * done)
         if problem:
@@ -230,6 +223,6 @@ class TrainSection(Section):
         elif state is not None:
             ui.trainingStateLabel.text = stateText(state, runs=runs)
         elif isSet(self.parameters.job):
-            ui.trainingStateLabel.text = _("No training in this folder.")
+            ui.trainingStateLabel.text = _("There is no training in this folder.")
         else:
-            ui.trainingStateLabel.text = _("No training. Recent ones are found again with the button Recent.")
+            ui.trainingStateLabel.text = _("No training chosen. Click Recent for earlier trainings.")

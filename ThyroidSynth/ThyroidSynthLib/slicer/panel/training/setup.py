@@ -1,8 +1,8 @@
-"""What a training is to learn from and how: the cases, the computer, and how long it will take."""
+"""The part of the section that prepares a training: its cases, the computer and the estimated duration."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,8 @@ from ThyroidSynthLib.jobs.estimate import EstimateRequest
 from ThyroidSynthLib.jobs.job_options import decide_cases, is_prepared, quality_file
 from ThyroidSynthLib.jobs.machine import installed_torch
 from ThyroidSynthLib.model.presets import alignment_for, settings_for
-from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
+from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 
 from .cases import CasesTable
 from .estimate import Estimator
@@ -37,15 +37,37 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.slicer.panel.shared.session import Session
 
 
+@dataclass(frozen=True)
+class JobStatus:
+    """What the section knows of the chosen job.
+
+    Attributes
+    ----------
+    state : JobState or None
+        None without a job.
+    runs : bool
+        Whether its process runs.
+    restart : bool
+        Whether the user wants to start from scratch.
+    seconds_per_epoch : float or None
+        Duration of the recent epochs, if there are any.
+    """
+
+    state: JobState | None = None
+    runs: bool = False
+    restart: bool = False
+    seconds_per_epoch: float | None = None
+
+
 class TrainingSetup:
-    """Everything that is looked at before a training begins.
+    """Shows the cases of a training, the computer and the estimated duration.
 
     Parameters
     ----------
     ui : object
-        The section's widgets by name.
+        Widgets of the section by name.
     session : Session
-        Shows errors.
+        State shared by the sections.
     """
 
     def __init__(self, ui, session: Session) -> None:
@@ -53,51 +75,43 @@ class TrainingSetup:
         self._cases = CasesTable(ui.casesTable)
         self._cases.onDecided = self._onDecided
         self._estimator = Estimator()
-        self._estimator.onAnswer = self._onAnswer
+        self._estimator.onResult = self._onResult
         self._job: JobFolder | None = None
         self._choices: tuple | None = None
         self._read: tuple | None = None
         self._cohort: tuple[tuple, str] = ((), "")
         self._verdicts: list[CaseVerdict] = []
-        self._shown: dict = {}
+        self._shown: tuple[ThyroidSynthParameterNode, JobStatus] | None = None
 
     def changed(self, parameters: ThyroidSynthParameterNode) -> bool:
-        """Say whether choices of the training have changed since they were last shown."""
+        """Check whether the settings of the training have changed since they were last shown."""
         return _choices(parameters) != self._choices
 
     def release(self) -> None:
-        """Ask and show nothing any more."""
+        """Stop the estimate and forget the job."""
         self._cases.release()
         self._estimator.cancel()
         self._job, self._choices, self._read = None, None, None
-        self._shown = {}
+        self._shown = None
 
-    def show(self, parameters: ThyroidSynthParameterNode, job: JobFolder | None, state: JobState | None, **shown):
-        """Show the cases, the computer and the duration.
-
-        Parameters
-        ----------
-        state : JobState, optional
-            The job's.
-        shown : dict
-            `runs`, `opened`, `restart` and `pace`: whether the job runs, whether the section is open,
-            whether the user wants to start from scratch, and the seconds of an epoch lately.
-        """
-        self._job, self._choices, self._shown = job, _choices(parameters), {"parameters": parameters, "state": state}
-        self._shown |= shown
-        if not shown["opened"]:
+    def show(
+        self, parameters: ThyroidSynthParameterNode, job: JobFolder | None, status: JobStatus, *, opened: bool
+    ) -> None:
+        """Update the widgets; in a collapsed section nothing is read or estimated."""
+        self._job, self._choices, self._shown = job, _choices(parameters), (parameters, status)
+        if not opened:
             self._estimator.cancel()
             return
         source = parameters.trainingData
         self._showSource(source, parameters.preset.value)
-        self._showCases(source)
-        self._showDuration()
+        self._showCases(source, status)
+        self._showEstimate(parameters, status)
 
     def _showSource(self, source: Path, preset: str) -> None:
         if not isSet(source):
             text = ""
         elif not source.is_dir() and not source.is_file():
-            text = _("There is nothing at this path.")
+            text = _("This path does not exist.")
         elif is_prepared(source):
             text = self._cohortText(source)
         else:
@@ -109,39 +123,39 @@ class TrainingSetup:
         key = (folder, _changed(folder / "cohort.json"))
         if self._cohort[0] != key:
             try:
-                about = read_json(folder / "cohort.json")
+                cohort = read_json(folder / "cohort.json")
                 text = _("Cohort of {cases} cases{synthetic}. {alignment}").format(
-                    cases=len(about["cases"]),
-                    synthetic=_(", synthetic") if about["synthetic"] else "",
-                    alignment=alignmentText(about["frame"]["alignment"]),
+                    cases=len(cohort["cases"]),
+                    synthetic=_(", synthetic") if cohort["synthetic"] else "",
+                    alignment=alignmentText(cohort["frame"]["alignment"]),
                 )
             except (InputError, KeyError, TypeError):
-                text = _("This cohort is not finished or is damaged; prepare it again.")
+                text = _("This cohort is incomplete or damaged. Prepare it again.")
             self._cohort = (key, text)
         return self._cohort[1]
 
-    def _showCases(self, source: Path) -> None:
+    def _showCases(self, source: Path, status: JobStatus) -> None:
         ui, prepared = self._ui, isSet(source) and is_prepared(source)
         path = self._tableFile(source, prepared)
         begun = self._job is not None and self._job.checkpoint_file.exists() and not prepared
-        editable = not (prepared or begun or self._shown["runs"])
+        editable = not (prepared or begun or status.runs)
         key = (path, _changed(path) if path is not None else 0, editable, self._decisions())
         if key != self._read:
             self._read = key
             self._readTable(path, prepared)
             self._cases.show(self._verdicts, editable=editable)
-        # While the training runs, what it does needs the room.
-        ui.casesTable.visible = bool(self._verdicts) and not self._shown["runs"]
+        # Hidden while the training runs, to make room for its progress.
+        ui.casesTable.visible = bool(self._verdicts) and not status.runs
         ui.casesBox.visible = bool(self._verdicts) or (isSet(source) and not prepared)
-        ui.checkCasesButton.visible = not prepared and (not begun or self._shown["restart"])
-        ui.checkCasesButton.enabled = not self._shown["runs"]
+        ui.checkCasesButton.visible = not prepared and (not begun or status.restart)
+        ui.checkCasesButton.enabled = not status.runs
         if self._verdicts:
             ui.casesLabel.text = casesText(self._verdicts)
         else:
-            ui.casesLabel.text = _("Look at every case first, or start at once.")
+            ui.casesLabel.text = _("Optional: check the cases before the training.")
 
     def _tableFile(self, source: Path, prepared: bool) -> Path | None:
-        """Find the verdicts on the chosen cases: the cohort's, or those the job has made."""
+        """Return the quality table of the cases: that of the prepared cohort, or that of the job."""
         if prepared:
             return source / "quality.csv"
         config = self._config()
@@ -175,58 +189,40 @@ class TrainingSetup:
         self._verdicts = verdicts
 
     def _onDecided(self) -> None:
-        """Keep the user's word with the job, where a training finds it however it is started."""
+        """Store the manual decisions in the job, which applies them however it is started."""
+        job = self._job
+        if job is None:
+            return
         self._verdicts = self._cases.verdicts
         differing = [verdict for verdict in self._verdicts if verdict.accepted != verdict.accepted_by_rules]
         with self._session.errorsShown():
             decide_cases(
-                self._job,
+                job,
                 include=[verdict.id for verdict in differing if verdict.accepted],
                 exclude=[verdict.id for verdict in differing if not verdict.accepted],
             )
-        # What the table shows already need not be read and filled again.
+        # The table shows these decisions already and is not filled again.
         self._read = None if self._read is None else (*self._read[:3], self._decisions())
         self._ui.casesLabel.text = casesText(self._verdicts)
-        self._showDuration()
+        self._onResult()
 
-    def _onAnswer(self) -> None:
-        if self._shown:
-            self._showDuration()
+    def _onResult(self) -> None:
+        if self._shown is not None:
+            self._showEstimate(*self._shown)
 
-    def _showDuration(self) -> None:
-        parameters, ui = self._shown["parameters"], self._ui
-        settings = settings_for(parameters.preset.value, parameters.variant.value)
-        epochs = parameters.epochs or settings.epochs
+    def _showEstimate(self, parameters: ThyroidSynthParameterNode, status: JobStatus) -> None:
+        ui, state = self._ui, status.state
         text = warning = ""
-        state = self._shown["state"]
-        if self._shown["runs"]:
+        if status.runs:
             self._estimator.cancel()
-            if state is not None and state.epochs and self._shown["pace"] is not None:
-                text = paceText(self._shown["pace"], state.epochs)
-        elif state is not None and state.status == "finished" and not self._shown["restart"]:
+            if state is not None and state.epochs and status.seconds_per_epoch is not None:
+                text = paceText(status.seconds_per_epoch, state.epochs)
+        elif state is not None and state.status == "finished" and not status.restart:
             self._estimator.cancel()
         elif not installed_torch():
-            text = _("The duration can be estimated once PyTorch is installed, which starting a training does.")
+            text = _("The duration can be estimated once PyTorch is installed. Starting a training installs it.")
         elif isSet(parameters.trainingData) and parameters.trainingData.exists():
-            self._estimator.ask(
-                EstimateRequest(str(parameters.trainingData), settings, parameters.device.value, self._checkedCases())
-            )
-            answer = self._estimator.answer
-            if answer is None:
-                text = self._estimator.problem or _("Measuring how fast this computer trains…")
-            elif answer.estimate is None:
-                text = answer.problem
-            else:
-                cases = self._checkedCases()
-                estimate = answer.estimate if cases is None else answer.estimate.for_checked(cases)
-                try:
-                    held_out = held_out_count(parameters.heldOutPercent / 100, estimate.cases)
-                except InputError as error:
-                    warning = str(error)
-                else:
-                    estimate = estimate.holding_out(held_out)
-                    text = estimateText(estimate, epochs, min(self._epochsDone(), epochs))
-                    warning = warningText(estimate, answer.machine, epochs)
+            text, warning = self._estimateTexts(parameters, status)
         ui.estimateLabel.text = text
         ui.estimateLabel.visible = bool(text)
         showWarning(ui.trainingWarningLabel, warning)
@@ -234,14 +230,32 @@ class TrainingSetup:
         ui.deviceInfoLabel.text = machineText(machine, parameters.device.value) if machine is not None else ""
         ui.deviceInfoLabel.visible = machine is not None
 
-    def _epochsDone(self) -> int:
-        """Epochs that a resumed training need not do again."""
-        state = self._shown["state"]
-        begun = self._job is not None and self._job.checkpoint_file.exists() and not self._shown["restart"]
+    def _estimateTexts(self, parameters: ThyroidSynthParameterNode, status: JobStatus) -> tuple[str, str]:
+        """Request the estimate for these settings and return what is known of it, and a warning."""
+        settings = settings_for(parameters.preset.value, parameters.variant.value)
+        epochs, cases = parameters.epochs or settings.epochs, self._checkedCases()
+        self._estimator.request(EstimateRequest(str(parameters.trainingData), settings, parameters.device.value, cases))
+        result = self._estimator.result
+        if result is None:
+            return self._estimator.problem or _("Measuring the speed of this computer…"), ""
+        if result.estimate is None:
+            return result.problem, ""
+        estimate = result.estimate if cases is None else result.estimate.for_checked(cases)
+        try:
+            estimate = estimate.holding_out(held_out_count(parameters.heldOutPercent / 100, estimate.cases))
+        except InputError as error:
+            return "", str(error)
+        text = estimateText(estimate, epochs, min(self._epochsDone(status), epochs))
+        return text, warningText(estimate, result.machine, epochs)
+
+    def _epochsDone(self, status: JobStatus) -> int:
+        """Return the completed epochs of a training that would be resumed."""
+        state = status.state
+        begun = self._job is not None and self._job.checkpoint_file.exists() and not status.restart
         return state.epoch if begun and state is not None and state.status != "finished" else 0
 
     def _checkedCases(self) -> int | None:
-        """Number of cases that will be learnt from, where they were checked."""
+        """Return the number of cases to be used; None if they were not checked."""
         return sum(verdict.accepted for verdict in self._verdicts) if self._verdicts else None
 
 
@@ -253,8 +267,8 @@ def _choices(parameters: ThyroidSynthParameterNode) -> tuple:
 def _decided(verdict: CaseVerdict, include: tuple[str, ...], exclude: tuple[str, ...]) -> CaseVerdict:
     if verdict.features is None:
         return verdict
-    wanted = verdict.id in include or (verdict.accepted_by_rules and verdict.id not in exclude)
-    return replace(verdict, accepted=wanted)
+    accepted = verdict.id in include or (verdict.accepted_by_rules and verdict.id not in exclude)
+    return replace(verdict, accepted=accepted)
 
 
 def _changed(path: Path) -> int:

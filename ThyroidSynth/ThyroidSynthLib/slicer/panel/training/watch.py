@@ -1,4 +1,4 @@
-"""A training while it runs: its loss curve, and how one of its cases comes out."""
+"""Progress of a training: its loss curve and a preview of one case."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingWatch:
-    """Shows what a job writes while it trains.
+    """Shows the loss curve and the preview that a job writes.
 
     Parameters
     ----------
     ui : object
-        The section's widgets by name.
+        Widgets of the section by name.
     """
 
     def __init__(self, ui) -> None:
@@ -38,26 +38,26 @@ class TrainingWatch:
         self._job: JobFolder | None = None
         self._history: LossHistory | None = None
         self._preview: Preview | None = None
-        self._preview_time = 0
+        self._previewTime = 0
         ui.previewNodesCheckBox.connect("toggled(bool)", self._onShowToggled)
         self.watch(None)
 
     @property
     def secondsPerEpoch(self) -> float | None:
-        """How long an epoch took lately; None before the first."""
+        """Duration of the recent epochs; None before the first."""
         return self._history.seconds_per_epoch if self._history is not None else None
 
     def watch(self, job: JobFolder | None) -> None:
-        """Watch another job, or none."""
+        """Show another job; None clears the widgets."""
         self._job = job
         self._history = LossHistory(job) if job is not None else None
-        self._preview, self._preview_time = None, 0
+        self._preview, self._previewTime = None, 0
         self._curve.show(LossCurveContent())
         self._ui.lossCurveLabel.visible = False
         self._showPreview()
 
     def release(self) -> None:
-        """Let go of the scene: it is about to close."""
+        """Disconnect from the scene, which is about to close."""
         blocked = self._ui.previewNodesCheckBox.blockSignals(True)
         self._ui.previewNodesCheckBox.checked = False
         self._ui.previewNodesCheckBox.blockSignals(blocked)
@@ -66,14 +66,14 @@ class TrainingWatch:
         self.watch(None)
 
     def update(self, epochs: int) -> None:
-        """Show what is new.
+        """Show what the job has written since the last call.
 
         Parameters
         ----------
         epochs : int
-            Epochs of the whole training.
+            Number of epochs of the whole training.
         """
-        if self._job is None:
+        if self._job is None or self._history is None:
             return
         if self._history.update():
             points = tuple(self._history.thinned(self._curve.width))
@@ -83,13 +83,13 @@ class TrainingWatch:
             changed = self._job.preview_file.stat().st_mtime_ns
         except OSError:
             changed = 0
-        if changed != self._preview_time:
-            self._preview_time = changed
-            self._readPreview()
+        if changed != self._previewTime:
+            self._previewTime = changed
+            self._readPreview(self._job)
 
-    def _readPreview(self) -> None:
+    def _readPreview(self, job: JobFolder) -> None:
         try:
-            self._preview = read_preview(self._job.preview_file)
+            self._preview = read_preview(job.preview_file)
         except ThyroidSynthError as error:
             logger.warning("%s", error)
             self._preview = None
