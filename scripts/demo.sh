@@ -40,7 +40,7 @@ volume_ml,isthmus_area_mm2,symmetry
 CSV
 # The trachea and the CT grid of the first case that quality control accepted.
 case_id=$(awk -F, 'NR > 1 && $2 == "accepted" { print $1; exit }' "$out/cohort/quality.csv")
-thyroidsynth generate "$out/model.safetensors" --from-table "$out/targets.csv" --exact --seed 1 \
+thyroidsynth generate "$out/model.safetensors" --from-table "$out/targets.csv" --steer --seed 1 \
   --at "$out/dataset/$case_id" --grid "$out/dataset/$case_id/ct.nii.gz" --mesh ply --out "$out/thyroids"
 
 step "5/6  Evaluate the model and write the report"

@@ -19,7 +19,7 @@ class Installations:
 
     Attributes
     ----------
-    asked : list of str
+    requested : list of str
         Missing requirements that the module tried to install, in order.
     refused : list of str
         Requirements whose installation the user declined, in order.
@@ -29,14 +29,14 @@ class Installations:
         Whether the user declines.
     """
 
-    targets: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
     declined: bool = False
 
     def clear(self) -> None:
         """Forget everything."""
-        self.targets.clear()
+        self.requested.clear()
         self.refused.clear()
         self.absent.clear()
         self.declined = False
@@ -102,7 +102,7 @@ def pip_ensure(
         installations.refused.extend(map(str, missing))
         raise RuntimeError("User declined package installation")
     for each in missing:
-        installations.targets.append(str(each))
+        installations.requested.append(str(each))
         installations.absent.discard(each.name.lower())
 
 
@@ -125,7 +125,7 @@ class PyTorchUtilsLogic:
         if askConfirmation and installations.declined:
             installations.refused.append(f"torch{torchVersionRequirement or ''}")
             return None
-        installations.targets.append(f"torch{torchVersionRequirement or ''}")
+        installations.requested.append(f"torch{torchVersionRequirement or ''}")
         installations.absent.discard("torch")
         return self.torch
 

@@ -81,7 +81,7 @@ def test_an_error_is_one_line_without_a_traceback(capsys, tmp_path):
     assert output.err == f"thyroidsynth: error: {tmp_path / 'missing'} does not exist. Check the path.\n"
 
 
-def test_a_folder_given_as_the_model_file_is_told(capsys, cohort, tmp_path):
+def test_a_folder_given_as_the_model_file_is_refused(capsys, cohort, tmp_path):
     with pytest.raises(SystemExit) as leaving:
         run("train", cohort.folder, "--out", tmp_path)
     assert leaving.value.code == 2
@@ -89,7 +89,7 @@ def test_a_folder_given_as_the_model_file_is_told(capsys, cohort, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_debug_tells_where_an_error_came_from(capsys, tmp_path):
+def test_debug_prints_the_traceback_of_an_error(capsys, tmp_path):
     assert run("info", tmp_path / "missing", "--debug") == 1
     assert "Traceback" in capsys.readouterr().err
 
@@ -107,12 +107,14 @@ def test_an_interruption_ends_with_code_130(monkeypatch, capsys, cohort):
 
 def test_info_knows_what_everything_is(capsys, cohort, model_path, tmp_path):
     assert as_json(capsys, "info", cohort.folder)["kind"] == "cohort"
+    described = as_json(capsys, "info", "example")
+    assert (described["kind"], described["cases"]) == ("model", 160)
     described = as_json(capsys, "info", model_path)
     assert (described["kind"], described["variant"], described["synthetic"]) == ("model", "fixed", True)
     assert run("info", model_path) == 0
     assert "volume_ml" in capsys.readouterr().out
     assert run("info", tmp_path) == 1
-    assert "nothing ThyroidSynth wrote" in capsys.readouterr().err
+    assert "was not written by ThyroidSynth" in capsys.readouterr().err
 
 
 def test_info_on_a_model_needs_no_pytorch(model_path):
@@ -153,24 +155,22 @@ def test_generated_thyroids_are_counted_and_a_used_folder_refused(capsys, model_
     assert run(*arguments, "--out", tmp_path / "g", "--overwrite", "--quiet") == 0
 
 
-def test_a_refused_wish_leaves_the_folder_as_it_was(capsys, model_path, tmp_path):
+def test_an_impossible_target_is_refused_and_no_folder_is_made(capsys, model_path, tmp_path):
     assert run("generate", model_path, "--symmetry", "1.5", "--out", tmp_path / "g", "--quiet") == 1
     assert "symmetry = 1.5 is impossible" in capsys.readouterr().err
     assert not (tmp_path / "g").exists()
 
 
-def test_a_table_of_wishes_gives_a_thyroid_for_each_row(capsys, model_path, cohort, tmp_path):
+def test_a_table_of_targets_gives_one_thyroid_per_row(capsys, model_path, cohort, tmp_path):
     volume = cohort.features[:, 0].mean()
-    (tmp_path / "wishes.csv").write_text(f"volume_ml\n{volume}\n{volume * 1.1}\n")
-    arguments = ("generate", model_path, "--from-table", tmp_path / "wishes.csv", "--format", "none")
+    (tmp_path / "targets.csv").write_text(f"volume_ml\n{volume}\n{volume * 1.1}\n")
+    arguments = ("generate", model_path, "--from-table", tmp_path / "targets.csv", "--format", "none")
     assert as_json(capsys, *arguments, "--out", tmp_path / "g")["thyroids"] == 2
     manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
     assert [entry["targets"]["volume_ml"] for entry in manifest["thyroids"]] == pytest.approx([volume, volume * 1.1])
 
 
-def test_a_cohort_with_asked_distributions_says_how_near_it_is_and_what_is_out_of_reach(
-    capsys, model_path, cohort, tmp_path
-):
+def test_a_target_distribution_is_reported_with_its_distance_and_unmet_targets(capsys, model_path, cohort, tmp_path):
     volume = cohort.features[:, 0].mean()
     spread = ("--volume-distribution", f"normal:{volume:.2f},0.3", "--without-isthmus", "50%")
     arguments = ("generate", model_path, "--count", 4, *spread, "--workers", 1, "--format", "none")
@@ -187,12 +187,11 @@ def test_a_cohort_with_asked_distributions_says_how_near_it_is_and_what_is_out_o
     (tmp_path / "wide.json").write_text('{"volume_ml": "900"}')
     wide = ("generate", model_path, "--distribution", tmp_path / "wide.json", "--format", "none", "--workers", 1)
     assert run(*wide, "--out", tmp_path / "g", "--overwrite") == 0
-    said = capsys.readouterr()
-    assert "1 of 1 wishes are far outside anything the model knows" in said.err
-    assert "t00001: asked 900.0 mL" in said.out and "above the cohort's volume" in said.out
-    assert (
-        json.loads((tmp_path / "g" / "manifest.json").read_text())["specification"]["far_outside"][0]["id"] == "t00001"
-    )
+    output = capsys.readouterr()
+    assert "1 of 1 thyroids have targets far from every training case" in output.err
+    assert "t00001: target 900.0 mL" in output.out and "above the cohort's volume" in output.out
+    manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
+    assert manifest["specification"]["far_outside"][0]["id"] == "t00001"
 
 
 @pytest.fixture(scope="module")
@@ -224,16 +223,16 @@ def test_thyroids_are_made_and_fitted_in_a_given_patient(capsys, dataset, model_
 
 def test_a_patients_own_thyroid_is_edited(capsys, dataset, model_path, tmp_path):
     arguments = ("edit", model_path, dataset / "s0001", "--volume", "+10%", "--hold", "--merge-into", dataset / "s0001")
-    told = as_json(capsys, *arguments, "--out", tmp_path / "e")
-    assert told["targets"]["volume_ml"] == pytest.approx(1.1 * told["before"]["volume_ml"])
-    assert told["held"] == {} and set(told["files"]) == {"thyroid.nii.gz", "merged.nii.gz"}
+    found = as_json(capsys, *arguments, "--out", tmp_path / "e")
+    assert found["targets"]["volume_ml"] == pytest.approx(1.1 * found["before"]["volume_ml"])
+    assert found["held"] == {} and set(found["files"]) == {"thyroid.nii.gz", "merged.nii.gz"}
     assert run(*arguments, "--out", tmp_path / "e", "--quiet") == 1
     assert "already holds an edit" in capsys.readouterr().err
     assert run("edit", model_path, dataset, "--volume", "+10%", "--out", tmp_path / "all", "--quiet") == 1
-    assert "holds 2 cases. Name the one" in capsys.readouterr().err
+    assert "holds 2 cases. Give the path of one of them" in capsys.readouterr().err
     assert run("edit", model_path, dataset / "s0001", "--format", "none", "--out", tmp_path / "same", "--quiet") == 0
-    said = capsys.readouterr().out
-    assert "s0001:" in said and "(held)" in said
+    output = capsys.readouterr().out
+    assert "s0001:" in output and "(held)" in output
 
 
 @pytest.mark.parametrize("target", ["much", "5%", "-20", "-300%"])
@@ -247,8 +246,8 @@ def test_thyroids_replace_the_patients_own_in_its_label_map_and_keep_out_of_the_
     capsys, dataset, model_path, tmp_path
 ):
     arguments = ("generate", model_path, "--merge-into", dataset / "s0000", "--overlap", "remove", "--count", 2)
-    told = as_json(capsys, *arguments, "--format", "nrrd", "--spacing", "2,2,3", "--out", tmp_path / "g")
-    assert told["thyroids"] == 2
+    found = as_json(capsys, *arguments, "--format", "nrrd", "--spacing", "2,2,3", "--out", tmp_path / "g")
+    assert found["thyroids"] == 2
     manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
     for entry in manifest["thyroids"]:
         assert [file["path"].split("/")[0] for file in entry["files"]] == ["label_maps", "merged"]
@@ -288,7 +287,7 @@ def test_a_stop_file_ends_the_command_after_the_thyroid_it_is_at(capsys, model_p
 def test_a_grid_without_a_patient_says_how_to_put_thyroids_there(capsys, dataset, model_path, tmp_path):
     trachea = dataset / "s0000" / "segmentations" / "trachea.nii.gz"
     assert run("generate", model_path, "--grid", trachea, "--out", tmp_path / "g", "--quiet") == 0
-    assert "--at puts them at a patient's trachea" in capsys.readouterr().out
+    assert "--at places them at a patient's trachea" in capsys.readouterr().out
 
 
 def test_a_model_is_evaluated_into_a_report(capsys, cohort, model_path, tmp_path):

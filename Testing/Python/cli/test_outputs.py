@@ -152,7 +152,7 @@ def test_prepare_keeps_the_files_of_another_software(capsys, dataset, tmp_path, 
 
     assert run("prepare", dataset, "--workers", 1, "--out", tmp_path, "--overwrite") == 1
 
-    assert f"{tmp_path / name} is " in capsys.readouterr().err
+    assert f"{tmp_path / name} is not a file of ThyroidSynth" in capsys.readouterr().err
     assert content(tmp_path) == before
 
 

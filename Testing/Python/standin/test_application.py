@@ -85,7 +85,7 @@ def test_missing_packages_are_recorded_not_installed(slicer_app):
     slicer_app.installations.absent.add("trimesh")
     assert not slicer.packaging.pip_check("trimesh")
     slicer.packaging.pip_ensure(["trimesh>=4", "numpy"], requester="Probe")
-    assert slicer_app.installations.targets == ["trimesh>=4"]
+    assert slicer_app.installations.requested == ["trimesh>=4"]
     assert slicer.packaging.pip_check("trimesh")
 
 

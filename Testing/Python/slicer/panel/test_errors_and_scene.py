@@ -45,8 +45,8 @@ def test_declining_to_install_ends_quietly(ready):
 def test_missing_packages_are_asked_for_when_an_action_needs_them(ready):
     ready.app.installations.absent.update({"torch", "safetensors"})
     ready.click("generateButton")
-    assert any(name.startswith("torch") for name in ready.app.installations.targets)
-    assert any(name.startswith("safetensors") for name in ready.app.installations.targets)
+    assert any(name.startswith("torch") for name in ready.app.installations.requested)
+    assert any(name.startswith("safetensors") for name in ready.app.installations.requested)
     assert len(generated_thyroids(ready.app.scene)) == 1
 
 

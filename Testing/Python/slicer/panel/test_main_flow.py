@@ -31,7 +31,7 @@ def test_the_model_is_described_before_anything_is_installed(hands, model_file):
     for part in ("160 training cases", "SYNTHETIC", "Fixed features", "Volume:", "Not for clinical use"):
         assert part in text
     assert "of 160" in hands.volumeRangeLabel.text
-    assert not hands.app.installations.targets
+    assert not hands.app.installations.requested
 
 
 def test_a_generated_thyroid_lies_over_the_ct_in_all_views(ready):

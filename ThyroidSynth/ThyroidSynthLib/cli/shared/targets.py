@@ -1,4 +1,4 @@
-"""What `thyroidsynth generate` is asked for: features for all, a table of them, or how they are distributed."""
+"""Targets of `thyroidsynth generate`: values for all thyroids, a table, or distributions."""
 
 from __future__ import annotations
 
@@ -24,42 +24,44 @@ _FEW = 5
 _OPTIONS = {"volume_ml": "--volume", "isthmus_area_mm2": "--isthmus-area", "symmetry": "--symmetry"}
 
 _SPREADS = {
-    "volume_ml": "how volumes in mL are distributed",
-    "isthmus_area_mm2": "how isthmus areas in mm² are distributed, among the glands that have an isthmus",
-    "symmetry": "how symmetries are distributed",
+    "volume_ml": "distribution of the volume in mL",
+    "isthmus_area_mm2": "distribution of the isthmus area in mm², among glands that have an isthmus",
+    "symmetry": "distribution of the symmetry",
 }
 
 
 def add_target_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of features and of distributions."""
-    targets = parser.add_argument_group("features to ask for")
+    """Add the options for targets and target distributions."""
+    targets = parser.add_argument_group("targets")
     targets.add_argument("--volume", type=float, metavar="ML", help="volume in mL")
-    targets.add_argument("--isthmus-area", type=float, metavar="MM2", help="isthmus area in mm²; 0 for two lobes")
-    targets.add_argument("--symmetry", type=float, metavar="S", help="overlap with the mirror image, 0 to 1")
-    targets.add_argument("--from-table", type=Path, metavar="CSV", help="features for each thyroid, one row each")
     targets.add_argument(
-        "--exact",
+        "--isthmus-area", type=float, metavar="MM2", help="isthmus area in mm²; 0 for two separate lobes"
+    )
+    targets.add_argument("--symmetry", type=float, metavar="S", help="overlap with the mirror image, 0 to 1")
+    targets.add_argument("--from-table", type=Path, metavar="CSV", help="targets of each thyroid, one row each")
+    targets.add_argument(
+        "--steer",
         action="store_true",
-        help="move each code until its surface measures what was asked; without it the model is given the features "
-        "and what comes out is measured",
+        help="refine each latent code until the measured features match the targets; without it the targets are only "
+        "given to the network (direct sampling)",
     )
     targets.add_argument(
         "--reconstruct",
         nargs="+",
         metavar="ID",
-        help="give back these training cases, as the model has learnt them, instead of new thyroids",
+        help="write these training cases as the model has learned them, instead of new thyroids",
     )
     spread = parser.add_argument_group(
-        "distributions to ask for",
-        "Each thyroid is moved until it measures its share, as with --exact. A distribution D is\n"
+        "target distributions",
+        "The targets of the thyroids follow these distributions, and each is steered to them. A distribution D is\n"
         f"{FORMS};\n"
-        "without quotes for a shell: lognormal:2.7,0.35. What is not asked for is as in the training cohort,\n"
-        "and so is how the features go together.",
+        "without quotes for a shell: lognormal:2.7,0.35. Other features, and the correlation of the features,\n"
+        "are as in the training cohort.",
     )
     spread.add_argument(
         "--distribution",
         metavar="WHAT",
-        help="'cohort', all features together as in the training cohort, or a JSON or CSV file of distributions",
+        help="'cohort' for the joint distribution of the training cohort, or a JSON or CSV file of distributions",
     )
     for name, option in _OPTIONS.items():
         spread.add_argument(f"{option}-distribution", dest=f"spread_{name}", metavar="D", help=_SPREADS[name])
@@ -67,28 +69,28 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
         "--without-isthmus",
         dest=f"spread_{WITHOUT_ISTHMUS}",
         metavar="SHARE",
-        help="share of glands of two separate lobes, as in 30%% or 0.3 (default: the training cohort's)",
+        help="share of glands with two separate lobes, such as 30%% or 0.3 (default: as in the training cohort)",
     )
 
 
 @dataclass(frozen=True)
 class TargetOptions:
-    """What is asked of the thyroids of a cohort.
+    """Targets of the thyroids of a cohort.
 
     Attributes
     ----------
-    wishes : list of mapping
-        Of each thyroid.
+    targets : list of Targets
+        One for each thyroid.
     to_target : bool
-        Whether each is moved until it measures its wishes.
-    request : dict
-        The same in words, for the manifest.
+        Whether each thyroid is steered to its targets.
+    specification : dict
+        The options as they are written in the manifest.
     distribution : dict or None
-        Distributions that were asked for, in words.
+        The target distributions, as text.
     differ : bool
-        Whether thyroids are asked for different things, so that they have a distribution to meet.
+        Whether the targets differ between thyroids, so that they have a distribution.
     far : list of dict
-        Wishes that are far outside anything the model knows.
+        Targets far from every training case.
     """
 
     targets: list[Targets]
@@ -100,33 +102,33 @@ class TargetOptions:
 
 
 def check_target_options(options: argparse.Namespace) -> None:
-    """End with a wrong usage where options contradict each other."""
-    wished, spread = _has_features(options), _spread(options)
-    if options.from_table and wished:
-        options.usage_error("give features either by --from-table or by --volume, --isthmus-area and --symmetry")
-    if spread and (wished or options.from_table):
+    """Exit with a usage error if options contradict each other."""
+    values, spread = _has_features(options), _spread(options)
+    if options.from_table and values:
+        options.usage_error("give targets either by --from-table or by --volume, --isthmus-area and --symmetry")
+    if spread and (values or options.from_table):
         options.usage_error(
-            "distributions and features for all contradict each other; one value is a distribution, too, as in "
+            "a target for all thyroids and a distribution exclude each other; for a single value use, for example, "
             "--volume-distribution 15"
         )
-    given = options.from_table or options.exact or wished or spread
+    given = options.from_table or options.steer or values or spread
     if options.reconstruct and (given or options.count is not None):
-        options.usage_error("--reconstruct gives training cases back as they are; leave out --count and features")
+        options.usage_error("--reconstruct writes training cases as they are; leave out --count and all targets")
 
 
 def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
-    """Give what the options ask of a model.
+    """Return the targets of the command line for a model.
 
     Raises
     ------
     InputError
-        A table or distribution cannot be read, or a wish is impossible.
+        A table or distribution cannot be read, or a target is impossible.
     """
     from ThyroidSynthLib.generation.cohort.stratification import stratified_targets
     from ThyroidSynthLib.generation.cohort.target_table import read_targets
     from ThyroidSynthLib.generation.steer.steering import check_conditions
 
-    spread, steering = _spread(options), "to target" if options.exact or _spread(options) else "one-shot"
+    spread, steering = _spread(options), "to target" if options.steer or _spread(options) else "direct sampling"
     specification: dict[str, Any] = {"seed": options.seed, "steering": steering}
     distribution = None
     if spread:
@@ -152,7 +154,7 @@ def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
 
 
 def far_targets(model: ShapeModel, targets: Sequence[Targets]) -> list[dict[str, Any]]:
-    """Name the wishes that are far outside anything the model knows, furthest first."""
+    """Return the targets that are far from every training case, farthest first."""
     values = np.stack([each.as_array() for each in targets])
     space = FeatureSpace(model.features)
     distances = space.distances(values)
@@ -169,10 +171,10 @@ def far_targets(model: ShapeModel, targets: Sequence[Targets]) -> list[dict[str,
 
 
 def far_text(far: Sequence[dict[str, Any]], count: int) -> str:
-    """Say which wishes are far outside anything the model knows."""
+    """Describe the targets that are far from every training case."""
     lines = [
-        f"{len(far)} of {count} wishes are far outside anything the model knows (no training case within {FAR:g} SDs); "
-        "they may be out of reach:"
+        f"{len(far)} of {count} thyroids have targets far from every training case (more than {FAR:g} SDs); "
+        "the model may not reach them:"
     ]
     for each in far[:_FEW]:
         known = f" ({'; '.join(each['outside'])})" if each["outside"] else ""
@@ -183,7 +185,7 @@ def far_text(far: Sequence[dict[str, Any]], count: int) -> str:
 
 
 def met_text(found: AchievedDistribution) -> str:
-    """Say how near a cohort is to what was asked, and what could not be met."""
+    """Describe how well a cohort matches its target distribution, and which targets are not met."""
     summary = found.summary()
     distances = [
         f"{name} {each['ks_to_target']:.3f}"
@@ -192,13 +194,13 @@ def met_text(found: AchievedDistribution) -> str:
     ]
     lines = []
     if distances:
-        lines.append(f"Distance from the asked distribution (KS): {', '.join(distances)}; see distribution.json.")
+        lines.append(f"KS distance to the target distribution: {', '.join(distances)}; see distribution.json.")
     zeros = summary["without_isthmus"]
     if zeros["targets"] is not None:
-        lines.append(f"Without isthmus: {100 * zeros['measured']:.1f}%, asked {100 * zeros['targets']:.1f}%.")
+        lines.append(f"Without isthmus: {100 * zeros['measured']:.1f}%, target {100 * zeros['targets']:.1f}%.")
     unmet = summary["unmet"]
     for each in unmet[:_FEW]:
-        lines.append(f"  {each['id']}: asked {Targets.of(each['targets'])}; nearest {Targets.of(each['nearest'])}")
+        lines.append(f"  {each['id']}: target {Targets.of(each['targets'])}; closest {Targets.of(each['nearest'])}")
     if len(unmet) > _FEW:
         lines.append("  the others are in distribution.json ('unmet')")
     for each in summary["unmet_by_region"][:_FEW]:

@@ -59,7 +59,7 @@ def test_exporting_does_not_need_pytorch(exporter, tmp_path):
     exporter.app.installations.absent.add("torch")
     exporter.click("exportButton")
     assert (tmp_path / "out" / "Generated_thyroid.nii.gz").is_file()
-    assert not exporter.app.installations.targets
+    assert not exporter.app.installations.requested
 
 
 def test_export_is_disabled_without_a_thyroid_or_a_folder(ready, tmp_path):

@@ -152,7 +152,7 @@ class CohortExport:
         parameters = self.session.parameters
         seed = ["--seed", str(parameters.cohortSeed)]
         steerable = self._description is not None and self._description.steerable
-        exact = ["--exact"] if parameters.exact and steerable else []
+        exact = ["--steer"] if parameters.exact and steerable else []
         if parameters.cohortTargets is CohortTargets.TABLE:
             return [*seed, "--from-table", str(parameters.cohortTable), *exact]
         arguments = [*seed, "--count", str(parameters.cohortCount)]
