@@ -128,10 +128,11 @@ def test_files_of_other_software_and_other_kinds_are_refused(model_file: Path, t
 
 
 def test_a_file_of_another_format_version_is_refused_with_the_remedy(model_file: Path) -> None:
-    with pytest.raises(ModelError, match=r"model\.safetensors.*newer.*Update"):
-        ShapeModel.load(rewritten(model_file, format_version=99))
-    with pytest.raises(ModelError, match=r"model\.safetensors.*older.*Train"):
-        ShapeModel.load(rewritten(model_file, format_version=1))
+    for read in (ShapeModel.load, describe_model):
+        with pytest.raises(ModelError, match=r"model\.safetensors.*newer.*Update"):
+            read(rewritten(model_file, format_version=99))
+        with pytest.raises(ModelError, match=r"model\.safetensors.*older.*Train"):
+            read(rewritten(model_file, format_version=1))
 
 
 @pytest.mark.parametrize(

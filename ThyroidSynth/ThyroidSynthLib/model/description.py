@@ -17,6 +17,9 @@ from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 from .shipped import model_path
 
+FORMAT_VERSION = 2
+"""Of the model file."""
+
 # A header describes a dozen tensors and lists the ids of the cases; a file with a larger one is not a model.
 _LARGEST_HEADER = 64 * 1024 * 1024
 
@@ -53,7 +56,7 @@ class ModelDescription:
         Size of the file.
     modified : float
         When the file was last written, in seconds since 1970.
-    code_size : int
+    latent_size : int
         Trainable dimensions of a latent code.
     seed : int
         Random seed of the training.
@@ -76,7 +79,7 @@ class ModelDescription:
     licence: str = ""
     size_bytes: int = 0
     modified: float = 0.0
-    code_size: int = 0
+    latent_size: int = 0
     seed: int = 0
     software: dict[str, str] = field(default_factory=dict)
 
@@ -102,7 +105,7 @@ def describe_model(path: Path | str) -> ModelDescription:
     Raises
     ------
     ModelError
-        The file is missing, damaged or not a model.
+        The file is missing, damaged, not a model, or of another format version.
     """
     path = model_path(path)
     header, data_start = _header(path)
@@ -110,6 +113,7 @@ def describe_model(path: Path | str) -> ModelDescription:
         metadata: dict[str, Any] = json.loads(header["__metadata__"]["thyroidsynth"])
         if metadata["kind"] != "model":
             raise ModelError(f"{path} is a {metadata['kind']} file, not a model file. Choose a model file.")
+        check_format_version(path, metadata)
         features = _tensor(path, header["features"], data_start)
         cohort = metadata["provenance"].get("cohort", {})
         file = path.stat()
@@ -129,12 +133,27 @@ def describe_model(path: Path | str) -> ModelDescription:
             licence=str(metadata["provenance"].get("licence", "")),
             size_bytes=file.st_size,
             modified=file.st_mtime,
-            code_size=int(metadata["settings"]["latent_size"]),
+            latent_size=int(metadata["settings"]["latent_size"]),
             seed=int(metadata["settings"]["seed"]),
             software={str(name): str(version) for name, version in metadata["provenance"].get("software", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth model file.") from error
+
+
+def check_format_version(path: Path, metadata: dict[str, Any]) -> None:
+    """Check that a model file has the format of this version.
+
+    Raises
+    ------
+    ModelError
+        It is of another format version.
+    """
+    version = metadata["format_version"]
+    if version > FORMAT_VERSION:
+        raise ModelError(f"{path} was written by a newer ThyroidSynth. Update the extension to open it.")
+    if version < FORMAT_VERSION:
+        raise ModelError(f"{path} was written by an older ThyroidSynth. Train the model again.")
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:

@@ -18,13 +18,13 @@ from ThyroidSynthLib.geometry.frame import Frame
 
 from .active_units import Layer
 from .conditioning import SCHEMES, Conditioning
+from .description import FORMAT_VERSION, check_format_version
 from .feature_map import FeatureMap
 from .network import SDFNetwork
 from .settings import TrainingSettings
 from .shipped import model_path
 from .tensors import load_tensors, save_tensors, with_prefix, without_prefix
 
-FORMAT_VERSION = 2
 NOTICE = "Research software. Not for clinical use."
 
 
@@ -152,11 +152,7 @@ class ShapeModel:
         path = model_path(path)
         tensors, description = load_tensors(path, kind="model")
         try:
-            version = description["format_version"]
-            if version > FORMAT_VERSION:
-                raise ModelError(f"{path} was written by a newer ThyroidSynth. Update the extension to open it.")
-            if version < FORMAT_VERSION:
-                raise ModelError(f"{path} was written by an older ThyroidSynth. Train the model again.")
+            check_format_version(path, description)
             return cls._from_parts(tensors, description, sha256_of(path))
         except (InputError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(f"{path} is incomplete or inconsistent ({error}). Copy or train it again.") from error

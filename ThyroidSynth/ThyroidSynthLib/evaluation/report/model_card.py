@@ -123,7 +123,7 @@ def _training(description: ModelDescription, _: Translate) -> CardSection:
         "correlation": _("correlation: as fixed, the rest of the code kept free of the features"),
     }
     how = _("{epochs} epochs, preset {preset}, {size} latent dimensions, seed {seed}").format(
-        epochs=description.epochs, preset=description.preset, size=description.code_size, seed=description.seed
+        epochs=description.epochs, preset=description.preset, size=description.latent_size, seed=description.seed
     )
     software = ", ".join(f"{name} {version}" for name, version in description.software.items())
     rows = (
