@@ -229,5 +229,5 @@ def test_a_file_that_is_not_a_segmentation_is_refused(tmp_path, images):
 
 
 def test_a_class_map_for_two_mask_files_is_refused(tmp_path):
-    with pytest.raises(InputError, match="Leave the class map out"):
+    with pytest.raises(InputError, match="not for two mask files"):
         find_cases(class_map="total-v2", thyroid=tmp_path / "a.nii.gz", trachea=tmp_path / "b.nii.gz")

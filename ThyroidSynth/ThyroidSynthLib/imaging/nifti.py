@@ -11,6 +11,7 @@ Own code, because nibabel is not part of Slicer and SimpleITK is unsuitable for 
 
 from __future__ import annotations
 
+import gzip
 import struct
 import zlib
 from collections.abc import Iterator
@@ -118,8 +119,8 @@ def read_slabs(path: Path | str) -> Iterator[tuple[NiftiHeader, int, np.ndarray]
             if (header.slope, header.intercept) != (1.0, 0.0):
                 slab = slab * np.float32(header.slope) + np.float32(header.intercept)
             yield header, first, slab
-        if not stream.is_complete():
-            raise _damaged(path, "it ends too early")
+        while stream.read(1 << 20):  # At the end of the file gzip compares its checksum.
+            pass
 
 
 def read_nifti(path: Path | str) -> Volume:
@@ -139,57 +140,23 @@ def read_nifti(path: Path | str) -> Volume:
     return Volume(array, header.grid.ijk_to_ras)
 
 
-class _Stream:
-    """Reads bytes from a file that may be gzipped, in one or several members."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        magic = file.read(2)
-        file.seek(0)
-        self._unpacker = zlib.decompressobj(31) if magic == b"\x1f\x8b" else None
-        self._packed = b""
-
-    def read(self, count: int) -> bytes:
-        """Return the next `count` bytes, fewer only at the end."""
-        if self._unpacker is None:
-            return self._file.read(count)
-        pieces, missing = [], count
-        while missing > 0:
-            if self._unpacker.eof:  # Tools that compress in parallel write several gzip members.
-                self._packed = self._unpacker.unused_data or self._file.read(1 << 16)
-                if not self._packed.startswith(b"\x1f"):
-                    break
-                self._unpacker = zlib.decompressobj(31)
-            self._packed = self._packed or self._file.read(1 << 16)
-            if not self._packed:
-                break
-            piece = self._unpacker.decompress(self._packed, missing)
-            self._packed = self._unpacker.unconsumed_tail
-            pieces.append(piece)
-            missing -= len(piece)
-        return b"".join(pieces)
-
-    def is_complete(self) -> bool:
-        """Check that the file is not cut short, by reading the rest, at the end of which gzip compares a checksum."""
-        while self.read(1 << 20):
-            pass
-        return self._unpacker is None or self._unpacker.eof
-
-
 @contextmanager
-def _reading(path: Path) -> Iterator[_Stream]:
+def _reading(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+    """Open a file, which may be gzipped whatever its name, and translate errors."""
     if not path.is_file():
         raise InputError(f"{path} does not exist. Check the path.")
     try:
         with path.open("rb") as file:
-            yield _Stream(file)
+            gzipped = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            yield gzip.GzipFile(fileobj=file) if gzipped else file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _damaged(path, str(error)) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from error
-    except zlib.error as error:
-        raise _damaged(path, str(error)) from error
 
 
-def _parse_header(path: Path, stream: _Stream) -> NiftiHeader:
+def _parse_header(path: Path, stream: BinaryIO | gzip.GzipFile) -> NiftiHeader:
     raw = stream.read(348)
     order = {
         b"\x5c\x01\x00\x00": "<",
