@@ -1,4 +1,4 @@
-"""A gland that the scan's border cuts: what is edited is the part in the scan, what is beyond is shown as a guess."""
+"""A gland cut by the scan's border: only the part in the scan is edited, the rest is shown as an estimate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, surface_of_segment,
 GLAND = "thyroid_gland"
 
 
-def test_a_gland_cut_by_the_scan_is_said_and_its_completion_shown(ready, picture_folder):
+def test_a_gland_cut_by_the_scans_border_is_reported_and_shown_with_its_completion(ready, picture_folder):
     import slicer
 
     segmentation, ct = ready.parameters.segmentation, ready.parameters.ct
@@ -21,7 +21,7 @@ def test_a_gland_cut_by_the_scan_is_said_and_its_completion_shown(ready, picture
     array = np.zeros(grid.shape, dtype=np.uint8)
     first = np.rint(grid.to_ijk(mask.to_ras(np.zeros(3)))).astype(int)[::-1]
     array[tuple(slice(a, a + n) for a, n in zip(first, mask.array.shape, strict=True))] = mask.array
-    # The patient lay too high in the scan: what is above its middle goes through the top.
+    # Shift the gland up so that its upper half is beyond the scan's upper border.
     shift = grid.shape[0] - first[0] - mask.array.shape[0] // 2
     array = np.roll(array, shift, axis=0)
     array[: shift // 2] = 0
@@ -29,7 +29,7 @@ def test_a_gland_cut_by_the_scan_is_said_and_its_completion_shown(ready, picture
     ready.app.process_events()
     ready.click("fitButton")
     text = ready.fitWarningLabel.text
-    assert "border cuts this gland" in text and "the model's guess" in text
+    assert "cut by the scan's border" in text and "the model's estimate" in text
     own, beyond = (surface_of_segment(ready.parameters.edited, each) for each in (SEGMENT_ID, COMPLETION_ID))
     assert grid.to_ijk(own.vertices)[:, 2].max() < grid.shape[0] - 0.4
     assert grid.to_ijk(beyond.vertices)[:, 2].min() == pytest.approx(grid.shape[0] - 0.5, abs=0.01)
@@ -38,5 +38,5 @@ def test_a_gland_cut_by_the_scan_is_said_and_its_completion_shown(ready, picture
         getattr(ready, f"{each}Collapsible").collapsed = True
     ready.editCollapsible.collapsed = False
     path = picture_folder / "cut_gland_completed.png"
-    ready.app.screenshot(ready.module, "A gland that the scan cuts", path)
+    ready.app.screenshot(ready.module, "A gland cut by the scan's border", path)
     assert path.stat().st_size > 10_000

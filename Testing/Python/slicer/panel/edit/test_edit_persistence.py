@@ -1,10 +1,11 @@
-"""Edits and what may happen to them: cancelled, reopened, their patient changed, removed or exchanged."""
+"""Edits that are cancelled or reopened, or whose patient is changed, removed or exchanged."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from support.edit_hands import change_volume, edited_surface, settle
 from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
@@ -12,31 +13,8 @@ from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 GLAND = "thyroid_gland"
 
 
-@pytest.fixture
-def fitted(ready):
-    ready.editCollapsible.collapsed = False
-    ready.click("fitButton")
-    ready.measured()
-    ready.app.process_events()
-    return ready
-
-
-def section(hands):
-    return hands.module.widget.panel.edit
-
-
-def rest(hands):
-    hands.wait(lambda: section(hands)._sliders.moved is None)
-    hands.app.process_events()
-
-
-def change_volume(hands, factor):
-    hands.editVolumeSlider.value = factor * hands.editVolumeSlider.value
-    rest(hands)
-
-
 def on_progress(monkeypatch, title, act):
-    """Do something in the middle of an operation."""
+    """Call `act` once during an operation, when its progress message contains a text; return a list filled then."""
     from ThyroidSynthLib.slicer.panel.shared.session import Work
 
     original, done = Work.progress, []
@@ -51,7 +29,7 @@ def on_progress(monkeypatch, title, act):
     return done
 
 
-def test_a_cancelled_fit_leaves_nothing(ready, monkeypatch):
+def test_a_cancelled_fit_adds_nothing_to_the_scene(ready, monkeypatch):
     done = on_progress(monkeypatch, "Fitting, round", lambda: ready.cancelButton.click())
     ready.click("fitButton")
     assert done
@@ -60,7 +38,7 @@ def test_a_cancelled_fit_leaves_nothing(ready, monkeypatch):
     assert ready.fitButton.enabled
 
 
-def test_closing_the_scene_in_a_fit_is_safe(ready, monkeypatch):
+def test_closing_the_scene_during_a_fit_ends_the_fit(ready, monkeypatch):
     import slicer
 
     done = on_progress(monkeypatch, "Fitting, round", lambda: slicer.mrmlScene.Clear(False))
@@ -68,11 +46,11 @@ def test_closing_the_scene_in_a_fit_is_safe(ready, monkeypatch):
     assert done
     assert not generated_thyroids(ready.app.scene)
     assert ready.parameters.edited is None
-    assert section(ready)._edit is None
+    assert ready.module.widget.panel.edit.edit is None
     assert not ready.fitButton.enabled
 
 
-def test_closing_the_scene_in_a_change_is_safe(fitted, monkeypatch):
+def test_closing_the_scene_during_a_change_ends_the_edit(fitted, monkeypatch):
     import slicer
 
     done = on_progress(monkeypatch, "Steering", lambda: slicer.mrmlScene.Clear(False))
@@ -80,20 +58,20 @@ def test_closing_the_scene_in_a_change_is_safe(fitted, monkeypatch):
     fitted.wait(lambda: done)
     fitted.app.process_events()
     assert not generated_thyroids(fitted.app.scene)
-    assert section(fitted)._edit is None
+    assert fitted.module.widget.panel.edit.edit is None
 
 
-def test_cancel_takes_a_change_back(fitted, monkeypatch):
-    own = surface_of_segment(fitted.parameters.edited, SEGMENT_ID).vertices
+def test_cancel_reverts_the_change(fitted, monkeypatch):
+    own = edited_surface(fitted).vertices
     done = on_progress(monkeypatch, "Steering", lambda: fitted.cancelButton.click())
     change_volume(fitted, 1.3)
     assert done
-    np.testing.assert_array_equal(surface_of_segment(fitted.parameters.edited, SEGMENT_ID).vertices, own)
+    np.testing.assert_array_equal(edited_surface(fitted).vertices, own)
     assert not fitted.undoButton.enabled
     assert read_record(fitted.parameters.edited).targets == {}
 
 
-def test_a_new_wish_takes_the_place_of_one_that_is_being_met(fitted, monkeypatch):
+def test_moving_a_slider_again_replaces_the_targets_that_are_being_met(fitted, monkeypatch):
     start = fitted.editVolumeSlider.value
 
     def move_on():
@@ -102,14 +80,14 @@ def test_a_new_wish_takes_the_place_of_one_that_is_being_met(fitted, monkeypatch
     done = on_progress(monkeypatch, "Steering", move_on)
     fitted.editVolumeSlider.value = 1.3 * start
     fitted.wait(lambda: done)
-    rest(fitted)
+    settle(fitted)
     record = read_record(fitted.parameters.edited)
     assert record.targets["volume_ml"] == pytest.approx(1.1 * start, abs=0.06)
     fitted.click("undoButton")
     assert not fitted.undoButton.enabled
 
 
-def test_undo_while_a_wish_is_being_met_goes_back_once(fitted, monkeypatch):
+def test_undo_while_targets_are_being_met_reverts_only_that_move(fitted, monkeypatch):
     change_volume(fitted, 1.1)
     before = read_record(fitted.parameters.edited)
     done = on_progress(monkeypatch, "Steering", lambda: fitted.undoButton.click())
@@ -119,13 +97,13 @@ def test_undo_while_a_wish_is_being_met_goes_back_once(fitted, monkeypatch):
     assert not fitted.redoButton.enabled
 
 
-def test_a_saved_scene_reopens_with_the_edit_and_fits_nothing_again(fitted, tmp_path, monkeypatch):
+def test_an_edit_in_a_saved_scene_resumes_without_another_fit(fitted, tmp_path, monkeypatch):
     import slicer
 
     from ThyroidSynthLib.generation.edit import editing
 
     change_volume(fitted, 1.15)
-    changed = surface_of_segment(fitted.parameters.edited, SEGMENT_ID)
+    changed = edited_surface(fitted)
     record = read_record(fitted.parameters.edited)
     table = [[fitted.editTable.item(row, column).text() for column in range(3)] for row in range(3)]
     text = fitted.fitLabel.text
@@ -146,23 +124,21 @@ def test_a_saved_scene_reopens_with_the_edit_and_fits_nothing_again(fitted, tmp_
     assert fitted.parameters.segmentation.GetDisplayNode().GetSegmentVisibility(GLAND)
 
     def refuse(*_arguments, **_keywords):
-        raise AssertionError("a second optimisation")
+        raise AssertionError("the thyroid was fitted again")
 
     monkeypatch.setattr(editing, "fit_mask", refuse)
     fitted.click("undoButton")
     assert read_record(fitted.parameters.edited).measured == pytest.approx(record.original, rel=1e-4)
     fitted.click("redoButton")
-    np.testing.assert_allclose(
-        surface_of_segment(fitted.parameters.edited, SEGMENT_ID).vertices, changed.vertices, atol=1e-3
-    )
+    np.testing.assert_allclose(edited_surface(fitted).vertices, changed.vertices, atol=1e-3)
     fitted.editVolumeSlider.value = 1.1 * record.original["volume_ml"]
-    rest(fitted)
+    settle(fitted)
     assert read_record(fitted.parameters.edited).measured["volume_ml"] == pytest.approx(
         1.1 * record.original["volume_ml"], rel=0.03
     )
 
 
-def test_a_slider_of_a_reopened_scene_takes_the_edit_up(fitted, tmp_path):
+def test_moving_a_slider_in_a_reopened_scene_resumes_the_edit(fitted, tmp_path):
     import slicer
 
     path = str(tmp_path / "scene.mrb")
@@ -170,14 +146,14 @@ def test_a_slider_of_a_reopened_scene_takes_the_edit_up(fitted, tmp_path):
     slicer.mrmlScene.Clear(False)
     slicer.util.loadScene(path)
     fitted.app.process_events()
-    assert section(fitted)._edit is None
+    assert fitted.module.widget.panel.edit.edit is None
     target = round(1.1 * fitted.editVolumeSlider.value, 1)
     fitted.editVolumeSlider.value = target
-    rest(fitted)
+    settle(fitted)
     assert read_record(fitted.parameters.edited).targets["volume_ml"] == pytest.approx(target)
 
 
-def test_a_reopened_edit_of_another_model_is_refused_with_a_reason(fitted, tmp_path, model_file):
+def test_an_edit_is_not_resumed_with_another_model(fitted, tmp_path, model_file):
     import slicer
 
     path = str(tmp_path / "scene.mrb")
@@ -191,7 +167,7 @@ def test_a_reopened_edit_of_another_model_is_refused_with_a_reason(fitted, tmp_p
     record = read_record(fitted.parameters.edited)
     fitted.app.dialogs.expect("error", "another shape model")
     fitted.editVolumeSlider.value = 1.1 * fitted.editVolumeSlider.value
-    rest(fitted)
+    settle(fitted)
     assert read_record(fitted.parameters.edited) == record
 
 
@@ -212,7 +188,7 @@ def paint(segmentation, segment_id):
     slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, segment_id)
 
 
-def test_a_changed_patient_ends_the_edit_and_keeps_what_was_made(fitted):
+def test_changing_the_patients_thyroid_ends_the_edit_and_keeps_its_node(fitted):
     change_volume(fitted, 1.15)
     record = read_record(fitted.parameters.edited)
     paint(fitted.parameters.segmentation, GLAND)
@@ -221,7 +197,7 @@ def test_a_changed_patient_ends_the_edit_and_keeps_what_was_made(fitted):
     assert not fitted.editVolumeSlider.enabled
     assert not fitted.undoButton.enabled
     assert fitted.keepButton.enabled
-    assert section(fitted)._edit is None
+    assert fitted.module.widget.panel.edit.edit is None
     assert read_record(fitted.parameters.edited) == record
     before = fitted.parameters.edited
     fitted.click("fitButton")
@@ -232,23 +208,23 @@ def test_a_changed_patient_ends_the_edit_and_keeps_what_was_made(fitted):
     assert read_record(fitted.parameters.edited).original["volume_ml"] < 0.9 * record.original["volume_ml"]
 
 
-def test_a_changed_patient_is_noticed_after_the_scene_was_reopened(fitted, tmp_path):
+def test_an_edit_is_not_resumed_after_the_patients_thyroid_was_changed(fitted, tmp_path):
     import slicer
 
-    paint_after = str(tmp_path / "scene.mrb")
-    assert slicer.util.saveScene(paint_after)
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path)
     slicer.mrmlScene.Clear(False)
-    slicer.util.loadScene(paint_after)
+    slicer.util.loadScene(path)
     fitted.app.process_events()
     paint(fitted.parameters.segmentation, GLAND)
     fitted.app.process_events()
     fitted.app.dialogs.expect("error", "changed after it was fitted")
     fitted.editVolumeSlider.value = 1.1 * fitted.editVolumeSlider.value
-    rest(fitted)
+    settle(fitted)
     assert read_record(fitted.parameters.edited).targets == {}
 
 
-def test_a_trachea_that_is_painted_does_not_end_the_edit(fitted):
+def test_changing_the_trachea_does_not_end_the_edit(fitted):
     paint(fitted.parameters.segmentation, "trachea")
     fitted.app.process_events()
     assert fitted.editVolumeSlider.enabled
@@ -256,7 +232,7 @@ def test_a_trachea_that_is_painted_does_not_end_the_edit(fitted):
     assert read_record(fitted.parameters.edited).targets
 
 
-def test_a_removed_patient_ends_the_edit(fitted):
+def test_removing_the_patient_ends_the_edit(fitted):
     change_volume(fitted, 1.15)
     fitted.app.scene.RemoveNode(fitted.parameters.segmentation)
     fitted.app.process_events()
@@ -266,17 +242,17 @@ def test_a_removed_patient_ends_the_edit(fitted):
     assert len(generated_thyroids(fitted.app.scene)) == 2
 
 
-def test_a_patient_changed_while_a_slider_moves_takes_the_move_back(fitted):
-    own = surface_of_segment(fitted.parameters.edited, SEGMENT_ID).vertices
+def test_changing_the_patients_thyroid_during_a_move_reverts_the_move(fitted):
+    own = edited_surface(fitted).vertices
     fitted.editVolumeSlider.value = 1.3 * fitted.editVolumeSlider.value
     fitted.app.process_events()
     paint(fitted.parameters.segmentation, GLAND)
-    rest(fitted)
-    np.testing.assert_array_equal(surface_of_segment(fitted.parameters.edited, SEGMENT_ID).vertices, own)
+    settle(fitted)
+    np.testing.assert_array_equal(edited_surface(fitted).vertices, own)
     assert not fitted.editVolumeSlider.enabled
 
 
-def test_the_edit_that_is_removed_is_gone(fitted):
+def test_a_new_fit_is_possible_after_the_edited_node_was_removed(fitted):
     fitted.app.scene.RemoveNode(fitted.parameters.edited)
     fitted.app.process_events()
     assert not fitted.keepButton.enabled
@@ -285,7 +261,7 @@ def test_the_edit_that_is_removed_is_gone(fitted):
     assert fitted.parameters.edited is not None
 
 
-def test_a_second_fit_uses_the_same_node_unless_something_would_be_lost(fitted):
+def test_a_second_fit_reuses_the_node_unless_it_holds_changes(fitted):
     first = fitted.parameters.edited
     fitted.click("fitButton")
     assert fitted.parameters.edited is first
@@ -295,7 +271,7 @@ def test_a_second_fit_uses_the_same_node_unless_something_would_be_lost(fitted):
     assert read_record(first).targets
 
 
-def test_an_edit_waits_while_another_patient_is_chosen(fitted, dataset):
+def test_an_edit_pauses_while_another_patient_is_chosen(fitted, dataset):
     change_volume(fitted, 1.15)
     mine, segmentation = fitted.parameters.edited, fitted.parameters.segmentation
     fitted.load(dataset)
@@ -309,7 +285,7 @@ def test_an_edit_waits_while_another_patient_is_chosen(fitted, dataset):
     assert fitted.parameters.edited is mine
 
 
-def test_leaving_the_module_and_coming_back_keeps_the_edit_and_its_history(fitted):
+def test_the_edit_and_its_history_survive_leaving_the_module(fitted):
     change_volume(fitted, 1.15)
     fitted.module.leave()
     fitted.module.select()
@@ -319,7 +295,7 @@ def test_leaving_the_module_and_coming_back_keeps_the_edit_and_its_history(fitte
     assert read_record(fitted.parameters.edited).targets == {}
 
 
-def test_leaving_in_the_middle_of_a_move_takes_it_back(fitted):
+def test_leaving_the_module_during_a_move_reverts_it(fitted):
     node = fitted.parameters.edited
     own = surface_of_segment(node, SEGMENT_ID).vertices
     fitted.editVolumeSlider.value = 1.3 * fitted.editVolumeSlider.value
@@ -329,7 +305,7 @@ def test_leaving_in_the_middle_of_a_move_takes_it_back(fitted):
     np.testing.assert_array_equal(surface_of_segment(node, SEGMENT_ID).vertices, own)
 
 
-def test_an_edit_moved_by_hand_stays_where_it_was_moved_to(fitted):
+def test_an_edit_under_a_transform_stays_where_it_was_moved_to(fitted):
     import vtk
 
     node = fitted.parameters.edited
@@ -343,11 +319,11 @@ def test_an_edit_moved_by_hand_stays_where_it_was_moved_to(fitted):
     after = surface_of_segment(node, SEGMENT_ID).vertices.mean(axis=0)
     np.testing.assert_allclose(after - before, [0, 0, 30], atol=1.5)
     record = read_record(node)
-    own = section(fitted)._edit.placement.trachea_to_ras
+    own = fitted.module.widget.panel.edit.edit.placement.trachea_to_ras
     np.testing.assert_allclose(record.placement.trachea_to_ras[:3, 3] - own[:3, 3], [0, 0, 30], atol=1e-6)
 
 
-def test_a_thyroid_of_surfaces_can_be_edited(ready):
+def test_a_thyroid_given_as_a_surface_can_be_edited(ready):
     import slicer
 
     segmentation = ready.parameters.segmentation
