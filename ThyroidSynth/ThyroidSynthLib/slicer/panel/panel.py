@@ -1,4 +1,4 @@
-"""The panel: its sections in the order in which they are used, and how one tells another."""
+"""The panel: its sections in the order of use, and the notifications between them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
 
 
-# What does not follow a slider is brought up to date when the hand has rested this long.
-_REST_MS = 200
+# While targets are being changed, the other sections are updated after a pause of this length.
+_PAUSE_MS = 200
 
 
 class Panel:
@@ -36,7 +36,7 @@ class Panel:
     Parameters
     ----------
     folder : Path
-        Where the .ui files are.
+        Folder of the .ui files.
     requirements : Path
         The module's requirements file.
 
@@ -45,7 +45,7 @@ class Panel:
     widget : qMRMLWidget
         The whole panel.
     sections : qMRMLWidget
-        What waits while an operation runs.
+        The sections, which are disabled while an operation runs.
     """
 
     def __init__(self, folder: Path, requirements: Path) -> None:
@@ -68,7 +68,7 @@ class Panel:
         self.session.announceThyroids = self._announceSoon
         self._announcing = self._timer(0, self._announce)
         self._choices: dict[str, object] | None = None
-        self._restRefreshing = self._timer(_REST_MS, self._refreshRest)
+        self._refreshingRest = self._timer(_PAUSE_MS, self._refreshRest)
         self._sceneTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, self._onNodeRemoved)
         self._focused = None
         self._setEnabled(False)
@@ -87,25 +87,25 @@ class Panel:
         self.session.cancel()
 
     def setParameters(self, parameters: ThyroidSynthParameterNode | None) -> None:
-        """Follow other parameters, or none."""
+        """Show the parameters of a scene; None disables the sections."""
         for section in self._all:
             section.release()
         self.session.setParameters(parameters)
         self._choices = None
-        self._restRefreshing.stop()
+        self._refreshingRest.stop()
         self._setEnabled(parameters is not None and not self.busy)
         self.refresh()
         if parameters is not None:
             self.patient.propose()
 
     def refresh(self) -> None:
-        """Show the parameters, which have changed: while only wishes do, the rest of the panel waits."""
+        """Update the widgets; if only targets have changed, the other sections are updated after a pause."""
         choices = besidesTargets(self.session.parameters) if self.session.hasParameters else None
         onlyTargets = choices is not None and choices == self._choices
         self._choices = choices
         if onlyTargets:
             self.generate.refresh()
-            self._restRefreshing.start()
+            self._refreshingRest.start()
         else:
             self._refresh(self._all)
 
@@ -117,18 +117,18 @@ class Panel:
             if self.session.hasParameters:
                 section.refresh()
         if self.session.hasParameters:
-            self._hideFromReader()
+            self._hideDuringStudy()
 
-    def _hideFromReader(self) -> None:
-        """During a blinded study let nothing tell which case is which: names, features, pictures."""
+    def _hideDuringStudy(self) -> None:
+        """Hide sections with names, features or pictures during a reader study, which would unblind the reader."""
         for section in (self.generate, self.edit, self.export):
             section.widget.visible = not self.inspect.study.running
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         self.cancel()
         self._announcing.stop()
-        self._restRefreshing.stop()
+        self._refreshingRest.stop()
         slicer.mrmlScene.RemoveObserver(self._sceneTag)
         for section in self._all:
             section.close()
@@ -138,7 +138,7 @@ class Panel:
             section.describe(description)
 
     def _announceSoon(self) -> None:
-        # Later, and once for many: a node that is being removed is still referred to.
+        # Delayed, because a node that is being removed is still referenced, and so that many changes cause one update.
         self._announcing.start()
 
     def _announce(self) -> None:
@@ -151,10 +151,10 @@ class Panel:
             self._announceSoon()
 
     def _setEnabled(self, enabled: bool) -> None:
-        """Let the sections be used or not; the keyboard comes back to where it was."""
+        """Enable or disable the sections; the keyboard focus is restored."""
         if not enabled:
             focused = self.sections.focusWidget()
-            # Qt takes it from what cannot be used, and would leave it nowhere.
+            # Qt removes the focus from disabled widgets and does not restore it.
             self._focused = focused if focused is not None and focused.focus else self._focused
         self.sections.enabled = enabled and self.session.hasParameters
         if self.sections.enabled and self._focused is not None:

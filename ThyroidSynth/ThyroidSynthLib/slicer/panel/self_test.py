@@ -1,4 +1,4 @@
-"""The module's self test: its main flow inside the application it runs in, by the panel's own widgets."""
+"""Self test of the module in Slicer: the main flow, through the widgets of the panel."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import slicer
 
 from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.slicer.scene.terminology import find_segment
-from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
+from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import features_of_segment
 
-_PATIENCE_S = 180.0
-# A step is over when the panel has not been busy for this long: a slider's exact result comes after a pause.
-_REST_S = 1.0
-_LARGER = 1.05
+_TIMEOUT_S = 180.0
+# A step has ended when the panel has been idle for this long; an exact result follows a slider after a pause.
+_IDLE_S = 1.0
+_FACTOR = 1.05
 
 
 def runMainFlow(test) -> None:
-    """Open the sample case, generate, steer, fit, edit, undo, keep, export, save, and open the scene again.
+    """Load the sample case, generate, steer, fit, edit, undo, keep, export, save and reopen the scene.
 
     Parameters
     ----------
     test : ScriptedLoadableModuleTest
-        Shows messages and makes the checks.
+        Shows messages and provides the assertions.
     """
     if importlib.util.find_spec("torch") is None:
         test.delayDisplay("Skipped: PyTorch is not installed.")
@@ -44,7 +44,7 @@ def runMainFlow(test) -> None:
 
 
 class _Flow:
-    """The main flow, step by step."""
+    """The steps of the main flow."""
 
     def __init__(self, test) -> None:
         self.test = test
@@ -56,17 +56,17 @@ class _Flow:
     def parameters(self):
         return self.panel.session.parameters
 
-    def say(self, message: str) -> None:
+    def show(self, message: str) -> None:
         self.test.delayDisplay(message)
 
     def wait(self, condition: Callable[[], bool] = lambda: True) -> None:
-        """Let the application run until the panel rests and a condition holds."""
-        latest, rested = time.monotonic() + _PATIENCE_S, time.monotonic()
-        while not (condition() and time.monotonic() - rested > _REST_S):
+        """Process events until the panel is idle and a condition holds."""
+        latest, busy = time.monotonic() + _TIMEOUT_S, time.monotonic()
+        while not (condition() and time.monotonic() - busy > _IDLE_S):
             self.test.assertLess(time.monotonic(), latest, self.panel.status.ui.statusLabel.text)
             slicer.app.processEvents()
             if self.panel.busy:
-                rested = time.monotonic()
+                busy = time.monotonic()
 
     def click(self, button, condition: Callable[[], bool] = lambda: True) -> None:
         self.test.assertTrue(button.enabled, button.text)
@@ -74,7 +74,7 @@ class _Flow:
         self.wait(condition)
 
     def openSample(self) -> None:
-        self.say("Opening the sample case")
+        self.show("Loading the sample case")
         ui = self.panel.patient.ui
         self.click(ui.sampleDataButton, lambda: self.parameters.ct is not None)
         self.wait(lambda: "mL" in ui.ownFeaturesLabel.text)
@@ -82,25 +82,24 @@ class _Flow:
         self.test.assertTrue(self.parameters.tracheaSegmentID)
 
     def generate(self) -> None:
-        self.say("Generating a thyroid, and steering it")
+        self.show("Generating and steering a thyroid")
         ui = self.panel.generate.ui
         self.click(ui.generateButton, lambda: self.parameters.result is not None)
         node = self.parameters.result
-        target = _LARGER * ui.volumeSlider.value
+        target = _FACTOR * ui.volumeSlider.value
         ui.volumeSlider.value = target
         self.wait(lambda: abs(_volume(node) - target) < 0.05 * target)
-        record = read_record(node)
-        shown = features_of_segment(node, SEGMENT_ID, record.placement)
+        shown = features_of_segment(node, SEGMENT_ID, _record(node).placement)
         self.test.assertAlmostEqual(shown.volume_ml, _volume(node), delta=0.02 * target)
         self.test.assertEqual(find_segment(node, THYROID), SEGMENT_ID)
 
     def edit(self) -> None:
-        self.say("Fitting the patient's thyroid, and editing it")
+        self.show("Fitting and editing the patient's thyroid")
         ui = self.panel.edit.ui
         self.click(ui.fitButton, lambda: self.parameters.edited is not None)
         node = self.parameters.edited
         own = _volume(node)
-        ui.editVolumeSlider.value = _LARGER * own
+        ui.editVolumeSlider.value = _FACTOR * own
         self.wait(lambda: _volume(node) > 1.02 * own)
         self.click(ui.undoButton)
         self.test.assertAlmostEqual(_volume(node), own, delta=0.001 * own)
@@ -111,7 +110,7 @@ class _Flow:
         self.test.assertEqual(len(generated_thyroids(slicer.mrmlScene)), before + 1)
 
     def export(self, folder: Path) -> None:
-        self.say("Exporting the thyroid")
+        self.show("Exporting the thyroid")
         ui = self.panel.export.ui
         ui.exportFolderEdit.currentPath = str(folder)
         self.wait()
@@ -120,7 +119,7 @@ class _Flow:
         self.test.assertTrue(any(path.name.endswith((".nii.gz", ".nrrd")) for path in files), ui.exportLabel.text)
 
     def reopen(self, folder: Path) -> None:
-        self.say("Saving the scene, and opening it again")
+        self.show("Saving and reopening the scene")
         names = [node.GetName() for node in generated_thyroids(slicer.mrmlScene)]
         seed, path = self.parameters.seed, str(folder / "scene.mrb")
         self.test.assertTrue(slicer.util.saveScene(path))
@@ -133,5 +132,12 @@ class _Flow:
         self.test.assertEqual(self.parameters.seed, seed)
 
 
+def _record(node) -> ThyroidRecord:
+    record = read_record(node)
+    if record is None:
+        raise AssertionError(f"{node.GetName()} has no record")
+    return record
+
+
 def _volume(node) -> float:
-    return read_record(node).measured["volume_ml"]
+    return _record(node).measured["volume_ml"]
