@@ -1,4 +1,4 @@
-"""A patient's thyroid edited from files to files: exact without a change, met with one, and back again."""
+"""A patient's thyroid edited from files to files: unchanged, changed, and changed back."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def larger(small_model: ShapeModel, case: Case) -> EditedCase:
     return edit_case(small_model, case, {"volume_ml": Change(0.2, relative=True)})
 
 
-def test_no_change_gives_the_patients_voxels_without_islands(
+def test_without_changes_the_patients_voxels_are_kept_except_islands(
     small_model: ShapeModel, case: Case, tmp_path: Path
 ) -> None:
     edited = edit_case(small_model, case, {})
@@ -56,18 +56,17 @@ def test_no_change_gives_the_patients_voxels_without_islands(
     assert document["met"] and document["targets"] == {} and document["before"] == document["after"]
 
 
-def test_what_is_asked_is_met_and_the_rest_is_held(larger: EditedCase, small_model: ShapeModel) -> None:
+def test_the_target_is_met_and_the_other_features_are_held(larger: EditedCase, small_model: ShapeModel) -> None:
     before, after = larger.fit.original.measured, larger.steered.thyroid.measured
     spread = small_model.features.std(axis=0)
 
     assert larger.steered.met
     assert after.volume_ml == pytest.approx(1.2 * before.volume_ml, rel=0.005)
-    leaked = np.abs(after.as_array() - before.as_array()) / spread
-    assert (leaked[1:] <= 0.03).all()
+    cross_talk = np.abs(after.as_array() - before.as_array()) / spread
+    assert (cross_talk[1:] <= 0.03).all()
 
 
-def test_edits_reverse(larger: EditedCase, case: Case) -> None:
-    """And compose: the way back starts from the edited gland."""
+def test_an_edit_can_be_reversed(larger: EditedCase, case: Case) -> None:
     original = larger.fit.original
     targets = Targets.of(original.measured.as_dict())
     back = steer_to_target(larger.fit.shapes, larger.steered.thyroid, targets)
@@ -79,14 +78,14 @@ def test_edits_reverse(larger: EditedCase, case: Case) -> None:
     assert 2 * (inside & own).sum() / (inside.sum() + own.sum()) > 0.97
 
 
-def test_features_may_be_left_free(small_model: ShapeModel, case: Case) -> None:
+def test_features_that_are_not_held_are_free(small_model: ShapeModel, case: Case) -> None:
     edited = edit_case(small_model, case, {"volume_ml": Change(0.1, relative=True)}, held=["symmetry"])
 
     assert set(edited.steered.targets.as_dict()) == {"volume_ml", "symmetry"}
     assert set(edited.document(small_model)["held"]) == {"symmetry"}
 
 
-def test_label_map_mesh_and_merged_map_are_written_and_told(
+def test_label_map_mesh_and_merged_map_are_written_and_listed(
     small_model: ShapeModel, case: Case, larger: EditedCase, tmp_path: Path
 ) -> None:
     whole, trachea = case.thyroid_mask.whole(), case.trachea_mask.whole()
@@ -112,7 +111,7 @@ def test_label_map_mesh_and_merged_map_are_written_and_told(
     write_edit(larger, tmp_path, model=small_model, options=options, overwrite=True)
 
 
-def test_an_edit_whose_fit_is_far_from_the_gland_says_so(small_model: ShapeModel, case: Case) -> None:
+def test_a_fit_far_from_the_gland_is_reported(small_model: ShapeModel, case: Case) -> None:
     gland = case.thyroid_mask.whole().array
     gland[8:44, 20:50, 16:36] = 1
     far = case_from_volumes("far", Volume(gland, case.trachea_mask.scan.ijk_to_ras), case.trachea_mask.whole())
@@ -121,7 +120,7 @@ def test_an_edit_whose_fit_is_far_from_the_gland_says_so(small_model: ShapeModel
     assert any("the fit is far from the given gland: Dice 0." in note for note in edited.notes)
 
 
-def test_a_grid_of_its_own_is_filled(small_model: ShapeModel, larger: EditedCase, tmp_path: Path) -> None:
+def test_the_label_map_may_have_another_grid(small_model: ShapeModel, larger: EditedCase, tmp_path: Path) -> None:
     options = FileOptions(spacing_mm=(1.0, 1.0, 3.0))
     document = write_edit(larger, tmp_path, model=small_model, options=options, on_scan_grid=False)
 
@@ -129,7 +128,7 @@ def test_a_grid_of_its_own_is_filled(small_model: ShapeModel, larger: EditedCase
     assert document["label_map"]["holds_all"]
 
 
-def test_what_cannot_be_edited_is_told(small_model: ShapeModel, case: Case) -> None:
+def test_a_case_without_thyroid_and_impossible_targets_are_rejected(small_model: ShapeModel, case: Case) -> None:
     empty = case_from_volumes(
         "empty", Volume(np.zeros((9, 9, 9), np.uint8), np.eye(4)), Volume(np.ones((9, 9, 9), np.uint8), np.eye(4))
     )

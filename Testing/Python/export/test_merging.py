@@ -1,4 +1,4 @@
-"""The patient's map with another thyroid: nothing else changes, and what overlaps is told."""
+"""The patient's map with another thyroid: nothing else changes, and overlaps are reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def bigger(labels):
     return Volume(inside, MATRIX)
 
 
-def test_other_structures_stay_and_overlaps_are_told(labels, bigger):
+def test_other_structures_are_kept_and_overlaps_are_reported(labels, bigger):
     merged = replace_thyroid(labels, bigger)
 
     before, after = labels.volume.array, merged.labels.volume.array
@@ -47,7 +47,7 @@ def test_other_structures_stay_and_overlaps_are_told(labels, bigger):
     assert np.array_equal(before, labels.volume.array)
 
 
-def test_the_new_thyroid_may_overwrite(labels, bigger):
+def test_the_new_thyroid_may_overwrite_other_structures(labels, bigger):
     merged = replace_thyroid(labels, bigger, MergeRules(overwrite=True))
 
     assert np.array_equal(merged.labels.volume.array == THYROID, bigger.array == 1)
@@ -85,8 +85,8 @@ def test_a_patient_without_a_thyroid_gets_a_new_label(labels, bigger):
     assert merged.overlaps[-1].name == f"label {MUSCLE}"
 
 
-def test_the_old_thyroid_goes_whatever_label_is_chosen_for_the_new_one(labels, bigger):
-    """It neither stays in the map nor cuts the new one."""
+def test_the_old_thyroid_is_removed_whatever_label_the_new_one_has(labels, bigger):
+    """It neither stays in the map nor limits the new one."""
     merged = replace_thyroid(labels, bigger, MergeRules(thyroid_label=8))
 
     assert merged.thyroid_label == 8 and merged.notes == ()
@@ -96,12 +96,12 @@ def test_the_old_thyroid_goes_whatever_label_is_chosen_for_the_new_one(labels, b
     assert {each.name for each in merged.overlaps} == {"trachea", "muscle"}
     assert merged.old_ml == pytest.approx((labels.volume.array == THYROID).sum() * 0.01)
     assert merged.labels.names == {8: "thyroid_gland", TRACHEA: "trachea", MUSCLE: "muscle"}
-    # Its label is free again, and no structure its voxels could become.
+    # Its label is then no longer a structure that its voxels could become.
     with pytest.raises(InputError, match="cannot become label 17"):
         replace_thyroid(labels, bigger, MergeRules(thyroid_label=8, old_becomes=THYROID))
 
 
-def test_the_label_of_another_structure_is_refused_where_the_thyroid_is_named(labels, bigger):
+def test_the_label_of_another_structure_is_rejected_where_the_thyroid_is_named(labels, bigger):
     with pytest.raises(InputError, match=r"Label 80 is muscle in the map, and its thyroid has label 17"):
         replace_thyroid(labels, bigger, MergeRules(thyroid_label=MUSCLE))
     # Unless it is known to be the old thyroid; then both go.
@@ -110,7 +110,7 @@ def test_the_label_of_another_structure_is_refused_where_the_thyroid_is_named(la
     assert not (merged.labels.volume.array == THYROID).any()
 
 
-def test_a_chosen_label_is_the_old_thyroid_where_none_is_named(labels, bigger):
+def test_the_chosen_label_is_the_old_thyroid_where_none_is_named(labels, bigger):
     unnamed = LabelMap(labels.volume, {TRACHEA: "trachea", THYROID: "gland", MUSCLE: "muscle"})
     merged = replace_thyroid(unnamed, bigger, MergeRules(thyroid_label=THYROID))
 
@@ -119,16 +119,16 @@ def test_a_chosen_label_is_the_old_thyroid_where_none_is_named(labels, bigger):
 
 
 @pytest.mark.parametrize("rules", [MergeRules(), MergeRules(thyroid_label=8)])
-def test_an_old_thyroid_that_cannot_be_known_is_reported(labels, bigger, rules):
+def test_an_unknown_old_thyroid_is_reported(labels, bigger, rules):
     unnamed = LabelMap(labels.volume, {TRACHEA: "trachea", THYROID: "gland", MUSCLE: "muscle"})
     merged = replace_thyroid(unnamed, bigger, rules)
 
     (note,) = merged.notes
-    assert "no old thyroid was removed" in note and "17 (gland)" in note and "give its label" in note
+    assert "no old thyroid was removed" in note and "17 (gland)" in note and "choose its label" in note
     assert merged.to_json()["notes"] == [note]
 
 
-def test_other_grids_and_impossible_labels_are_refused(labels, bigger):
+def test_other_grids_and_impossible_labels_are_rejected(labels, bigger):
     with pytest.raises(InputError, match="different grids"):
         replace_thyroid(labels, Volume(bigger.array[1:], MATRIX))
     for rules in (MergeRules(old_becomes=3), MergeRules(old_becomes=THYROID), MergeRules(thyroid_label=0)):

@@ -1,4 +1,4 @@
-"""Editing a patient's thyroid from files to files: fit it, change some features, hold others, write what came."""
+"""Editing a patient's thyroid from files to files: fit it, change features, hold others, write the result."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from ThyroidSynthLib.generation.fit.fitting import mismatch_notes
 from ThyroidSynthLib.generation.steer.targeting import SteeringResult, steer_to_target
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
+from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.mesh_files import write_mesh
 from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
 
-from .merging import Merged, replace_thyroid
+from .merging import Merged, MergeRules, replace_thyroid
 from .thyroid_files import FileOptions
 
 EDIT_FILE = "edit.json"
@@ -36,21 +38,21 @@ EDIT_FILE = "edit.json"
 
 @dataclass(frozen=True)
 class Change:
-    """What is asked of one feature.
+    """The target of one feature, absolute or relative to the patient's.
 
     Attributes
     ----------
     amount : float
-        In mL, mm² or 1; of a relative change the share that is added, such as 0.2.
+        In mL, mm² or 1; for a relative change the share to add, such as 0.2.
     relative : bool
-        Whether it is said relative to what the patient has.
+        Whether the change is relative.
     """
 
     amount: float
     relative: bool = False
 
     def of(self, before: float) -> float:
-        """Give the feature that is asked for."""
+        """Return the target for a feature's value before the edit."""
         return before * (1 + self.amount) if self.relative else self.amount
 
 
@@ -65,13 +67,13 @@ class EditedCase:
     fit : PatientFit
         The gland as it was.
     steered : SteeringResult
-        What it became; its targets are those that were asked and those that were held.
+        The edited gland; its targets include the features that are held.
     changed : tuple of str
-        Features that were to change.
+        Features that were changed.
     mask : Volume
         The patient's segmentation without islands, on the whole scan's grid.
     notes : tuple of str
-        What quality control says of the case, and whether the fit is far from the gland.
+        Findings of quality control, and a warning if the fit is far from the gland.
     """
 
     id: str
@@ -83,16 +85,16 @@ class EditedCase:
 
     @property
     def label_map(self) -> Volume:
-        """The edited gland on the grid of the patient's segmentation: unchanged, it is the patient's own."""
+        """The edited gland on the grid of the patient's segmentation; without changes equal to it."""
         return self.fit.shapes.label_map(self.steered.thyroid.code, self.mask)
 
     def document(self, model: ShapeModel) -> dict[str, Any]:
-        """Give what was asked, what came, and what it takes to make it again, for a JSON file."""
+        """Return targets, measured features and everything that reproduces the edit, for `edit.json`."""
         steered, thyroid = self.steered, self.steered.thyroid
         targets = steered.targets.as_dict()
         return {
             "kind": "edit",
-            "format_version": 1,
+            "format_version": 2,
             "notice": NOTICE,
             "software": f"ThyroidSynth {__version__}",
             "id": self.id,
@@ -122,22 +124,22 @@ def edit_case(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> EditedCase:
-    """Change features of a patient's thyroid; what is not asked stays as it is.
+    """Change features of a patient's thyroid and keep its details.
 
     Parameters
     ----------
     changes : mapping of str to Change
-        What to change. Without any the gland stays the patient's, voxel for voxel, but for islands: they are
-        removed, and a note reports it.
+        Targets by feature. Without any, every voxel of the gland is kept, except for islands: they are
+        removed, which a note reports.
     held : sequence of str, optional
-        Other features to hold; by default all of them.
+        Other features to hold; by default all.
     seed : int
-        Seed of the points at which model and gland are compared.
+        Random seed of the points at which model and gland are compared.
 
     Raises
     ------
     InputError
-        The case has no thyroid or no trachea, or no thyroid can have what is asked.
+        The case has no thyroid or no trachea, or a target is impossible.
     Cancelled
         `should_stop` returned true.
     """
@@ -170,7 +172,7 @@ def edit_case(
 
 
 def _mismatch(fit: PatientFit, mask: Volume) -> tuple[str, ...]:
-    """Return a note where the model alone is far from the gland: then its edits are a guess."""
+    """Return a warning if the model's surface is far from the gland, so that its edits are unreliable."""
     alone = fit.model_alone.surface
     if not alone.is_closed():
         return mismatch_notes(None, alone.volume / 1000, fit.original.measured.volume_ml)
@@ -183,7 +185,7 @@ def _mismatch(fit: PatientFit, mask: Volume) -> tuple[str, ...]:
 
 
 def check_edit_room(folder: Path, options: FileOptions, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
-    """Check that an edit can be written into a folder without replacing an input or a file of another origin.
+    """Check that an edit can be written into a folder without replacing an input or an unrelated file.
 
     Raises
     ------
@@ -207,22 +209,21 @@ def write_edit(
     Parameters
     ----------
     options : FileOptions
-        Which files.
     on_scan_grid : bool
-        Make the label map on the grid of the patient's segmentation rather than on that of `options`.
+        Whether the label map has the grid of the patient's segmentation rather than that of `options`.
 
     Returns
     -------
     dict
-        What `edit.json` holds.
+        The content of `edit.json`.
 
     Raises
     ------
     InputError
-        The thyroid cannot be put into the patient's map.
+        The thyroid cannot be merged into the patient's map.
     OutputError
-        The folder holds an edit and `overwrite` is not set, or a file of another origin would be replaced, or a
-        file cannot be written or reads back differently.
+        The folder holds an edit and `overwrite` is not set, another file would be replaced, or a file cannot
+        be written or reads back differently.
     """
     with replacing_result(folder / EDIT_FILE, "edit", _names(options), overwrite=overwrite):
         return _write(edited, folder, model, options, on_scan_grid=on_scan_grid)
@@ -256,7 +257,7 @@ def _write(
             "holds_all": labels.grid.holds(surface_ras),
         }
     if options.merge_into is not None:
-        merged = _merged(own, surface_ras, options)
+        merged = _merged(own, surface_ras, options.merge_into, options.merge_rules)
         files.append(f"merged.{options.merged_format}")
         write_label_map(merged.labels.volume, folder / files[-1], names=merged.labels.names)
         document["merged"] = merged.to_json()
@@ -268,12 +269,12 @@ def _write(
     return document
 
 
-def _merged(own: Volume, surface_ras: Any, options: FileOptions) -> Merged:
-    """Put an edited gland into the patient's map, voxel for voxel where that has the segmentation's grid."""
-    patient = options.merge_into.volume
-    same = own.array.shape == patient.array.shape and np.allclose(own.ijk_to_ras, patient.ijk_to_ras, atol=1e-4)
-    labels = Volume(own.array, patient.ijk_to_ras) if same else voxelise(surface_ras, patient.grid)
-    return replace_thyroid(options.merge_into, labels, options.merge_rules)
+def _merged(own: Volume, surface_ras: Surface, patient: LabelMap, rules: MergeRules) -> Merged:
+    """Merge an edited gland into the patient's map; on the grid of the segmentation its voxels are used as they are."""
+    scan = patient.volume
+    same = own.array.shape == scan.array.shape and np.allclose(own.ijk_to_ras, scan.ijk_to_ras, atol=1e-4)
+    labels = Volume(own.array, scan.ijk_to_ras) if same else voxelise(surface_ras, scan.grid)
+    return replace_thyroid(patient, labels, rules)
 
 
 def _plain(code: np.ndarray) -> list[float]:

@@ -1,8 +1,8 @@
-"""A patient's map of structures with the thyroid replaced by another one."""
+"""Replacing the thyroid of a patient's label map by another one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,19 +15,19 @@ from ThyroidSynthLib.imaging.labels import THYROID
 
 @dataclass(frozen=True)
 class MergeRules:
-    """How a thyroid is put into a map.
+    """How a thyroid is merged into a label map.
 
     Attributes
     ----------
     thyroid_label : int, optional
-        Label to write; by default the one named as the thyroid, or a new one where none is. The old thyroid is
-        what has this label or is named as the thyroid.
+        Label of the new thyroid; by default the one named as the thyroid, or a new one. The old thyroid are
+        all voxels with this label or a label named as the thyroid.
     old_becomes : int
-        Label of the old thyroid's voxels where the new one leaves them.
+        Label of the old thyroid's voxels that the new one leaves.
     overwrite : bool
-        Whether the new thyroid covers other structures; otherwise it keeps out of them.
+        Whether the new thyroid replaces other structures where they overlap; otherwise they are kept.
     old_labels : tuple of int
-        Labels known to be the old thyroid's, whatever their names.
+        Further labels of the old thyroid, whatever their names.
     """
 
     thyroid_label: int | None = None
@@ -38,16 +38,15 @@ class MergeRules:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What a new thyroid shares with another structure of the map.
+    """Overlap of the new thyroid with another structure of the map.
 
     Attributes
     ----------
     label : int
-        The structure's label.
     name : str
-        Its name.
+        Of the structure.
     volume_ml : float
-        What both claim.
+        Volume that both share.
     """
 
     label: int
@@ -57,7 +56,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Merged:
-    """A map with another thyroid.
+    """A label map with another thyroid.
 
     Attributes
     ----------
@@ -66,11 +65,11 @@ class Merged:
     thyroid_label : int
         Label of the new thyroid.
     old_ml, new_ml, written_ml : float
-        Voxel volume of the old thyroid, of the new one, and of what of the new one is in the map.
+        Voxel volume of the old thyroid, of the new one, and of the part of the new one that is in the map.
     overlaps : tuple of Overlap
-        With which structures the new one overlaps, largest first.
+        Largest first.
     notes : tuple of str
-        What a user should know, such as that no old thyroid was found.
+        Warnings, such as that no old thyroid was found.
     """
 
     labels: LabelMap
@@ -82,42 +81,36 @@ class Merged:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Give the numbers for a manifest."""
+        """Return the numbers for a manifest."""
         return {
             "thyroid_label": self.thyroid_label,
             "old_ml": self.old_ml,
             "new_ml": self.new_ml,
             "written_ml": self.written_ml,
-            "overlaps": [
-                {"label": each.label, "name": each.name, "volume_ml": each.volume_ml} for each in self.overlaps
-            ],
+            "overlaps": [asdict(overlap) for overlap in self.overlaps],
             "notes": list(self.notes),
         }
 
 
 def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = MergeRules()) -> Merged:
-    """Replace the thyroid of a map.
-
-    The old thyroid goes whatever its label: all voxels with a label that is named as the thyroid, and those
-    with the label that is to be written.
+    """Replace the thyroid of a label map.
 
     Parameters
     ----------
     labels : LabelMap
-        The patient's; it is not changed.
+        The patient's map; it is not changed.
     thyroid : Volume
         The new thyroid on the same grid, non-zero inside.
     rules : MergeRules
-        How.
 
     Raises
     ------
     InputError
-        The grids differ, the map has no such labels, or the label to write is another structure's.
+        The grids differ, the map has no label `old_becomes`, or the thyroid's label is another structure's.
     """
     before = labels.volume.array
     if thyroid.array.shape != before.shape or not np.allclose(thyroid.ijk_to_ras, labels.volume.ijk_to_ras, atol=1e-4):
-        raise InputError("The thyroid and the label map lie on different grids. Fill the thyroid on the map's grid.")
+        raise InputError("The thyroid and the label map have different grids. Fill the thyroid on the map's grid.")
     label = _thyroid_label(labels, rules)
     replaced = {label, *rules.old_labels, *labels.thyroid_labels()}
     if rules.old_becomes not in (BACKGROUND, *labels.names) or rules.old_becomes in replaced:
@@ -126,10 +119,10 @@ def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = Merge
     names = {number: name for number, name in labels.names.items() if number == label or number not in replaced}
     names.setdefault(label, THYROID.name)
     voxel_ml = labels.volume.voxel_volume_ml
-    claimed = np.bincount(before[new & ~old].ravel(), minlength=1)
+    counts = np.bincount(before[new & ~old].ravel(), minlength=1)
     overlaps = [
-        Overlap(int(other), names.get(int(other), f"label {other}"), float(claimed[other]) * voxel_ml)
-        for other in np.flatnonzero(claimed)
+        Overlap(int(other), names.get(int(other), f"label {other}"), float(counts[other]) * voxel_ml)
+        for other in np.flatnonzero(counts)
         if other != BACKGROUND
     ]
     after = before.astype(np.uint16) if label > np.iinfo(before.dtype).max else before.copy()
@@ -142,18 +135,18 @@ def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = Merge
         float(old.sum()) * voxel_ml,
         float(new.sum()) * voxel_ml,
         float(written.sum()) * voxel_ml,
-        tuple(sorted(overlaps, key=lambda each: -each.volume_ml)),
+        tuple(sorted(overlaps, key=lambda overlap: -overlap.volume_ml)),
         merging_notes(labels, rules),
     )
 
 
 def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
-    """Return a note where the map's old thyroid is not known: it may be there under another name.
+    """Return a warning if no old thyroid was found in the map, where it may have another name.
 
     Raises
     ------
     InputError
-        The label to write is impossible or another structure's.
+        The thyroid's label is impossible or another structure's.
     """
     label = _thyroid_label(labels, rules)
     if labels.thyroid_labels() or label in rules.old_labels or (labels.volume.array == label).any():
@@ -161,22 +154,23 @@ def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
     listed = ", ".join(f"{number} ({name})" for number, name in sorted(labels.names.items())[:8])
     more = ", …" if len(labels.names) > 8 else ""
     return (
-        f"no old thyroid was removed: no label of the map is named as one, and none has the number {label}. If the "
-        f"map holds a thyroid, give its label. Labels of the map: {listed or 'none'}{more}",
+        f"no old thyroid was removed: no label of the map is named as the thyroid, and none has the number {label}. "
+        f"If the map has a thyroid, choose its label. Labels of the map: {listed or 'none'}{more}",
     )
 
 
 def _thyroid_label(labels: LabelMap, rules: MergeRules) -> int:
-    if rules.thyroid_label is not None:
-        if not 0 < rules.thyroid_label < np.iinfo(np.uint16).max:
-            raise InputError(f"The thyroid cannot have label {rules.thyroid_label}. Choose a whole number from 1 on.")
-        named = labels.thyroid_labels()
-        if named and rules.thyroid_label in labels.names.keys() - {*named, *rules.old_labels}:
-            told = " and ".join(f"{label} ({labels.names[label]})" for label in named)
-            raise InputError(
-                f"Label {rules.thyroid_label} is {labels.names[rules.thyroid_label]} in the map, and its thyroid has "
-                f"label {told}. Leave the thyroid's label out, choose a free one, or correct the names."
-            )
-        return rules.thyroid_label
-    found = labels.thyroid_label()
-    return found if found is not None else max([*labels.names, int(labels.volume.array.max()), 0]) + 1
+    chosen = rules.thyroid_label
+    if chosen is None:
+        found = labels.thyroid_label()
+        return found if found is not None else max([*labels.names, int(labels.volume.array.max()), 0]) + 1
+    if not 0 < chosen < np.iinfo(np.uint16).max:
+        raise InputError(f"The thyroid cannot have label {chosen}. Choose a whole number from 1 on.")
+    named = labels.thyroid_labels()
+    if named and chosen in labels.names.keys() - {*named, *rules.old_labels}:
+        thyroids = " and ".join(f"{label} ({labels.names[label]})" for label in named)
+        raise InputError(
+            f"Label {chosen} is {labels.names[chosen]} in the map, and its thyroid has label {thyroids}. Choose no "
+            "label, one that is not used, or correct the names."
+        )
+    return chosen

@@ -1,42 +1,41 @@
-"""Structures around generated thyroids: what they share with them, and thyroids carved free of them."""
+"""Structures around generated thyroids, with which overlap is measured or removed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
 from ThyroidSynthLib.geometry.features import measure_features
+from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.overlap import overlap_ml, without_overlap
 from ThyroidSynthLib.geometry.surface import Surface
-
-if TYPE_CHECKING:
-    from ThyroidSynthLib.generation.thyroid import Thyroid
-    from ThyroidSynthLib.geometry.frame import Placement
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What thyroids of one patient may overlap with.
+    """Structures of a patient that thyroids may overlap with.
 
     Attributes
     ----------
     structures : mapping of str to Surface
         Closed surfaces in `ras_mm` by name.
-    carve : bool
-        Whether thyroids are freed of them; otherwise the overlap is only measured.
+    remove_overlap : bool
+        Whether overlap is removed from the thyroids; otherwise it is only measured.
     """
 
     structures: Mapping[str, Surface]
     remove_overlap: bool = False
 
     def applied_to(self, thyroid: Thyroid, placement: Placement) -> tuple[Thyroid, dict[str, float]]:
-        """Give a thyroid, carved if that is wanted and measured again, and what it shared before, in mL.
+        """Return a thyroid without overlap, measured again, and its overlap before with each structure, in mL.
+
+        The thyroid itself is returned if overlap is not to be removed or there is none.
 
         Raises
         ------
         SynthesisError
-            Carving leaves nothing of it.
+            Nothing of the thyroid is left.
         """
         if not thyroid.validity.closed:
             return thyroid, {}
@@ -48,7 +47,5 @@ class Surroundings:
         for name in touched:
             surface = without_overlap(surface, self.structures[name])
         surface = surface.moved(placement.to_trachea(surface.vertices))
-        validity = replace(
-            thyroid.validity, closed=surface.is_closed(), components=int(surface.components().max(initial=-1)) + 1
-        )
+        validity = Validity.of(surface, touches_box=thyroid.validity.touches_box)
         return replace(thyroid, surface=surface, measured=measure_features(surface), validity=validity), shared

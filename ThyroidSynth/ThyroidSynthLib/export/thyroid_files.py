@@ -22,7 +22,6 @@ from .merging import Merged, MergeRules, replace_thyroid
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.geometry.frame import Placement
-    from ThyroidSynthLib.geometry.surface import Surface
 
 LABEL_FOLDER = "label_maps"
 MESH_FOLDER = "meshes"
@@ -31,7 +30,7 @@ MERGED_FOLDER = "merged"
 
 @dataclass(frozen=True)
 class FileOptions:
-    """Which files each generated thyroid gets.
+    """The files to write for each generated thyroid.
 
     Attributes
     ----------
@@ -42,13 +41,18 @@ class FileOptions:
     mesh_space : str
         One of `mesh_files.SPACES`.
     grid : Grid, optional
-        The one grid of all label maps, such as a CT's.
+        The grid of all label maps, such as a CT's.
     spacing_mm : float or three floats
         Without a grid: voxel size of a grid around each thyroid, along R, A and S.
     merge_into : LabelMap, optional
-        The patient's map: each thyroid gets a copy with the thyroid replaced.
+        The patient's map; a copy with the thyroid replaced is written for each thyroid.
     merge_rules : MergeRules
-        How it is put in.
+        How the thyroid is merged into it.
+
+    Raises
+    ------
+    OutputError
+        There is no such format or space, or the spacing is not positive.
     """
 
     label_format: str | None = "nii.gz"
@@ -72,24 +76,24 @@ class FileOptions:
 
     @property
     def merged_format(self) -> str:
-        """Suffix of merged maps: that of the label maps, in the form that holds names."""
+        """Suffix of merged maps: that of the label maps, but ``seg.nrrd`` for NRRD, which holds the names."""
         return "seg.nrrd" if self.label_format == "nrrd" else self.label_format or "nii.gz"
 
 
 @dataclass(frozen=True)
 class WrittenFiles:
-    """What was written of a thyroid.
+    """The files that were written for a thyroid.
 
     Attributes
     ----------
     checksums : dict of Path to str
         SHA-256 of each file.
     within_grid : bool or None
-        Whether the label map holds all of it; None without one.
+        Whether the grid of the label map contains the whole thyroid; None without a label map.
     label_volume_ml : float or None
-        Volume of the label map.
+        Volume measured on the label map.
     merged : Merged or None
-        How it went into the patient's map.
+        The patient's map with the thyroid.
     """
 
     checksums: dict[Path, str]
@@ -101,7 +105,7 @@ class WrittenFiles:
 def write_thyroid_files(
     thyroid: Thyroid, name: str, folder: Path, placement: Placement, options: FileOptions
 ) -> WrittenFiles:
-    """Write the files of one thyroid, or none of them.
+    """Write the files of one thyroid; if one cannot be written, none is left.
 
     Raises
     ------
@@ -112,35 +116,27 @@ def write_thyroid_files(
     meshes = [folder / MESH_FOLDER / f"{name}.{suffix}" for suffix in options.mesh_formats]
     label_path = folder / LABEL_FOLDER / f"{name}.{options.label_format}"
     merged_path = folder / MERGED_FOLDER / f"{name}.{options.merged_format}"
-    # An open surface has no inside and so no label map; the manifest says that it is open.
+    # An open surface has no inside, so there is no label map; the manifest says that it is open.
     closed = thyroid.validity.closed
-    written, within_grid, volume_ml, merged = [], None, None, None
+    written: list[Path] = []
+    within_grid, volume_ml, merged = None, None, None
     try:
         if options.label_format is not None and closed:
-            within_grid, volume_ml = _write_labels(surface_ras, label_path, options)
+            labels = voxelise(surface_ras, options.grid or Grid.around(surface_ras, spacing_mm=options.spacing_mm))
+            write_label_map(labels, label_path)
+            within_grid = labels.grid.holds(surface_ras)
+            volume_ml = int(labels.array.sum()) * labels.voxel_volume_ml
             written.append(label_path)
         for path in meshes:
             write_mesh(surface_ras, path, space=options.mesh_space)
             written.append(path)
         if options.merge_into is not None and closed:
-            merged = _write_merged(surface_ras, merged_path, options)
+            own = voxelise(surface_ras, options.merge_into.volume.grid)
+            merged = replace_thyroid(options.merge_into, own, options.merge_rules)
+            write_label_map(merged.labels.volume, merged_path, names=merged.labels.names)
             written.append(merged_path)
         return WrittenFiles({path: sha256_of(path) for path in written}, within_grid, volume_ml, merged)
     except BaseException:
         for path in (label_path, *meshes, merged_path):
             path.unlink(missing_ok=True)
         raise
-
-
-def _write_labels(surface_ras: Surface, path: Path, options: FileOptions) -> tuple[bool, float]:
-    grid = options.grid or Grid.around(surface_ras, spacing_mm=options.spacing_mm)
-    labels = voxelise(surface_ras, grid)
-    write_label_map(labels, path)
-    return grid.holds(surface_ras), int(labels.array.sum()) * labels.voxel_volume_ml
-
-
-def _write_merged(surface_ras: Surface, path: Path, options: FileOptions) -> Merged:
-    patient = options.merge_into
-    merged = replace_thyroid(patient, voxelise(surface_ras, patient.volume.grid), options.merge_rules)
-    write_label_map(merged.labels.volume, path, names=merged.labels.names)
-    return merged

@@ -39,7 +39,7 @@ class Validity:
     @classmethod
     def of(cls, surface: Surface, *, touches_box: bool = False) -> Validity:
         """Check a surface."""
-        return cls(surface.is_closed(), int(surface.components().max(initial=-1)) + 1, touches_box)
+        return cls(surface.is_closed(), int(surface.components().max(initial=-1)) + 1, bool(touches_box))
 
 
 @dataclass(frozen=True)

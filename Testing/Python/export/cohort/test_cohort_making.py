@@ -1,4 +1,4 @@
-"""Cohorts made by several processes: the same as by one."""
+"""Cohorts made by several worker processes: the same as by one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def made(model, model_file, folder, targets, workers, **more):
     return record_cohort(thyroids, folder, model=model, placement=writer.placement, **more)
 
 
-def test_any_number_of_processes_gives_the_same_folder(small_model, model_file, tmp_path):
+def test_the_folder_does_not_depend_on_the_number_of_workers(small_model, model_file, tmp_path):
     targets = targets_of(small_model, 4)
     for workers in (1, 2):
         found = AchievedDistribution(small_model.features)
@@ -50,15 +50,15 @@ def test_any_number_of_processes_gives_the_same_folder(small_model, model_file, 
     assert len(one) == 4 + 2 + 2
 
 
-def test_a_stop_leaves_what_is_in_the_manifest_and_no_process(small_model, model_file, tmp_path):
+def test_cancelling_keeps_the_thyroids_in_the_manifest(small_model, model_file, tmp_path):
     with pytest.raises(Cancelled):
         made(small_model, model_file, tmp_path / "g", targets_of(small_model, 40), 1, should_stop=lambda: True)
     assert not (tmp_path / "g" / ".making").exists()
     assert len(list((tmp_path / "g" / "label_maps").iterdir())) == 1
 
 
-def test_a_process_that_dies_over_a_thyroid_names_it(small_model, model_file, tmp_path, monkeypatch):
+def test_a_worker_that_ends_is_reported_with_its_thyroid(small_model, model_file, tmp_path, monkeypatch):
     monkeypatch.setattr(Workers, "run", lambda self, make, tasks, **more: iter([(next(tasks), WorkerFailure())]))
-    with pytest.raises(SynthesisError, match=r"over thyroid 1 .*fewer workers"):
+    with pytest.raises(SynthesisError, match=r"worker process of thyroid 1 ended.*fewer workers"):
         made(small_model, model_file, tmp_path / "g", targets_of(small_model, 3), 2)
     assert not (tmp_path / "g" / "manifest.json").exists()

@@ -1,4 +1,4 @@
-"""A cohort made by a process of its own: watched by its folder, stopped, found again, and never doubled."""
+"""A cohort made by a background process: its state, stopping it, and starting it once only."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def wait(condition, seconds=60.0):
         time.sleep(0.02)
 
 
-def test_a_folder_without_a_run_says_so(tmp_path):
+def test_a_folder_without_a_run_has_no_state(tmp_path):
     assert CohortRun(tmp_path).state().status == "none"
     assert CohortRun(tmp_path / "nowhere").state().status == "none"
 
 
-def test_a_cohort_is_made_counted_and_finished(run, model_path):
+def test_a_run_makes_the_cohort_and_finishes(run, model_path):
     run.start(sys.executable, [str(model_path), "--count", "2", "--format", "none", "--mesh", "ply"], total=2)
     assert run.state().runs
     wait(lambda: not run.state().runs)
@@ -46,7 +46,7 @@ def test_a_cohort_is_made_counted_and_finished(run, model_path):
     assert json.loads((run.folder / "manifest.json").read_text())["complete"] is True
 
 
-def test_a_stopped_cohort_keeps_whole_thyroids_and_can_be_made_again(run, model_path):
+def test_a_stopped_run_keeps_finished_thyroids_and_can_be_started_again(run, model_path):
     many = [str(model_path), "--count", "5000", "--format", "none", "--workers", "1"]
     run.start(sys.executable, many, total=5000)
     with pytest.raises(JobError, match="being made"):
@@ -65,7 +65,7 @@ def test_a_stopped_cohort_keeps_whole_thyroids_and_can_be_made_again(run, model_
     assert run.state().status == "finished"
 
 
-def test_why_it_failed_is_told(run, model_path):
+def test_a_failed_run_reports_the_error(run, model_path):
     run.start(sys.executable, [str(model_path), "--symmetry", "1.5"], total=1)
     wait(lambda: not run.state().runs)
     state = run.state()
@@ -74,7 +74,7 @@ def test_why_it_failed_is_told(run, model_path):
     assert "error:" not in state.message
 
 
-def test_a_killed_process_has_failed(run, model_path):
+def test_a_killed_run_has_failed(run, model_path):
     run.start(sys.executable, [str(model_path), "--count", "5000", "--format", "none", "--workers", "1"], total=5000)
     wait(lambda: run.state().done >= 1)
     run.kill()
@@ -82,6 +82,6 @@ def test_a_killed_process_has_failed(run, model_path):
     assert run.state().status == "failed"
 
 
-def test_a_python_that_is_not_there_is_an_error(tmp_path):
+def test_a_missing_python_is_an_error(tmp_path):
     with pytest.raises(JobError, match="cannot be made"):
         CohortRun(tmp_path / "x").start(tmp_path / "no python", [], total=1)

@@ -1,4 +1,4 @@
-"""A generated cohort's folder: complete, checkable, never half-written, never overwritten unasked."""
+"""The folder of a generated cohort: complete, verifiable, and replaced only on request."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ import pytest
 
 from ThyroidSynthLib.common.errors import Cancelled, OutputError
 from ThyroidSynthLib.common.files import sha256_of
-from ThyroidSynthLib.export.cohort.generated_cohort import check_files, write_generated_cohort
+from ThyroidSynthLib.export.cohort.generated_cohort import check_files, record_cohort, thyroid_writer
 from ThyroidSynthLib.export.merging import MergeRules
 from ThyroidSynthLib.export.surroundings import Surroundings
 from ThyroidSynthLib.export.thyroid_files import FileOptions
@@ -53,16 +53,21 @@ def a_thyroid(number: int = 0, *, closed: bool = True, met: bool | None = None) 
     )
 
 
+def write_cohort(thyroids, folder: Path, *, placement=None, options=None, surroundings=None, **settings):
+    writer = thyroid_writer(folder, placement, options, surroundings)
+    written = (writer.write(thyroid, number) for number, thyroid in enumerate(thyroids, start=1))
+    return record_cohort(written, folder, model=A_MODEL, placement=writer.placement, **settings)
+
+
 def read_manifest(folder: Path):
     with (folder / "manifest.csv").open(newline="") as stream:
         return json.loads((folder / "manifest.json").read_text()), list(csv.DictReader(stream))
 
 
-def test_the_manifest_lists_every_file_with_what_made_it(tmp_path):
-    result = write_generated_cohort(
+def test_the_manifest_lists_every_file_with_seed_code_and_targets(tmp_path):
+    result = write_cohort(
         (a_thyroid(n) for n in range(3)),
         tmp_path / "cohort",
-        model=A_MODEL,
         placement=Placement.at([100.0, -20.0, 30.0]),
         options=FileOptions(mesh_formats=("ply", "stl")),
         specification={"seed": 42},
@@ -86,48 +91,44 @@ def test_the_manifest_lists_every_file_with_what_made_it(tmp_path):
     assert float(rows[1]["label_volume_ml"]) == pytest.approx(second["measured"]["volume_ml"], rel=0.1)
 
 
-def test_label_maps_on_a_given_grid_say_when_it_is_too_small(tmp_path):
+def test_a_thyroid_cut_by_the_given_grid_is_reported(tmp_path):
     grid = Grid((30, 30, 27), np.diag([1.0, 1.0, 2.0, 1.0]) + np.array([[0, 0, 0, -13]] * 2 + [[0] * 4] * 2))
-    result = write_generated_cohort(
-        [a_thyroid()], tmp_path, model=A_MODEL, options=FileOptions(grid=grid, label_format="nrrd")
-    )
+    result = write_cohort([a_thyroid()], tmp_path, options=FileOptions(grid=grid, label_format="nrrd"))
     assert result.cut_by_grid == 1
     assert read_manifest(tmp_path)[0]["thyroids"][0]["within_grid"] is False
     assert read_volume(tmp_path / "label_maps" / "t00001.nrrd").array.shape == (30, 30, 27)
 
 
-def test_an_open_surface_is_listed_as_such_without_a_label_map(tmp_path):
-    write_generated_cohort(
-        [a_thyroid(closed=False)], tmp_path, model=A_MODEL, options=FileOptions(mesh_formats=("obj",))
-    )
+def test_an_open_surface_is_listed_without_a_label_map(tmp_path):
+    write_cohort([a_thyroid(closed=False)], tmp_path, options=FileOptions(mesh_formats=("obj",)))
     entry = read_manifest(tmp_path)[0]["thyroids"][0]
     assert entry["validity"]["ok"] is False
     assert [file["path"] for file in entry["files"]] == ["meshes/t00001.obj"]
 
 
-def test_an_error_midway_leaves_whole_files_and_a_manifest_of_exactly_these(tmp_path):
+def test_an_error_leaves_complete_files_and_a_manifest_of_exactly_these(tmp_path):
     def breaking():
         yield a_thyroid(0)
         yield a_thyroid(1)
-        raise RuntimeError("out of luck")
+        raise RuntimeError("failure")
 
     with pytest.raises(RuntimeError):
-        write_generated_cohort(breaking(), tmp_path, model=A_MODEL)
+        write_cohort(breaking(), tmp_path)
     manifest, rows = read_manifest(tmp_path)
     assert (manifest["complete"], manifest["count"], len(rows)) == (False, 2, 2)
     assert sorted(p.name for p in (tmp_path / "label_maps").iterdir()) == ["t00001.nii.gz", "t00002.nii.gz"]
 
 
-def test_a_stop_keeps_what_is_written(tmp_path):
+def test_cancelling_keeps_what_is_written(tmp_path):
     with pytest.raises(Cancelled):
-        write_generated_cohort((a_thyroid(n) for n in range(9)), tmp_path, model=A_MODEL, should_stop=lambda: True)
+        write_cohort((a_thyroid(n) for n in range(9)), tmp_path, should_stop=lambda: True)
     assert read_manifest(tmp_path)[0]["count"] == 1
 
 
 def test_a_thyroid_that_cannot_be_written_leaves_none_of_its_files(tmp_path, monkeypatch):
     from ThyroidSynthLib.export import thyroid_files
 
-    def failing(surface, path, **more):
+    def failing(surface, path, **options):
         raise OutputError("disk full")
 
     def thyroids():
@@ -136,33 +137,33 @@ def test_a_thyroid_that_cannot_be_written_leaves_none_of_its_files(tmp_path, mon
         yield a_thyroid(1)
 
     with pytest.raises(OutputError, match="disk full"):
-        write_generated_cohort(thyroids(), tmp_path, model=A_MODEL, options=FileOptions(mesh_formats=("ply",)))
+        write_cohort(thyroids(), tmp_path, options=FileOptions(mesh_formats=("ply",)))
     assert sorted(path.name for path in tmp_path.rglob("t0*")) == ["t00001.nii.gz", "t00001.ply"]
     assert not (tmp_path / ".making").exists()
     assert read_manifest(tmp_path)[0]["count"] == 1
 
 
-def test_a_first_thyroid_that_cannot_be_written_costs_no_earlier_cohort(tmp_path, monkeypatch):
+def test_an_earlier_cohort_is_kept_if_the_first_thyroid_cannot_be_written(tmp_path, monkeypatch):
     from ThyroidSynthLib.export import thyroid_files
 
-    write_generated_cohort([a_thyroid()], tmp_path, model=A_MODEL)
+    write_cohort([a_thyroid()], tmp_path)
     before = sorted(path for path in tmp_path.rglob("*"))
 
-    def failing(*given):
+    def failing(*arguments):
         raise OutputError("disk full")
 
     monkeypatch.setattr(thyroid_files, "write_label_map", failing)
     with pytest.raises(OutputError, match="disk full"):
-        write_generated_cohort([a_thyroid(3)], tmp_path, model=A_MODEL, overwrite=True)
+        write_cohort([a_thyroid(3)], tmp_path, overwrite=True)
     assert sorted(path for path in tmp_path.rglob("*")) == before
     assert check_files(tmp_path) == 1
 
 
-def test_killed_at_any_moment_the_manifest_is_valid_and_its_files_whole(tmp_path):
+def test_a_killed_process_leaves_a_valid_manifest_and_complete_files(tmp_path):
     script = (
         "import itertools, sys; sys.path[:0] = sys.argv[2:]\n"
-        "from test_generated_cohort import A_MODEL, a_thyroid, write_generated_cohort\n"
-        "write_generated_cohort(map(a_thyroid, itertools.count()), sys.argv[1], model=A_MODEL)\n"
+        "from test_generated_cohort import a_thyroid, write_cohort\n"
+        "write_cohort(map(a_thyroid, itertools.count()), sys.argv[1])\n"
     )
     paths = [str(Path(__file__).parent), *filter(None, sys.path)]
     child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "cohort"), *paths])
@@ -183,12 +184,12 @@ def test_killed_at_any_moment_the_manifest_is_valid_and_its_files_whole(tmp_path
             assert sha256_of(tmp_path / "cohort" / file["path"]) == file["sha256"]
 
 
-def test_a_folder_in_use_is_refused_and_replaced_only_when_asked(tmp_path):
-    write_generated_cohort([a_thyroid(n) for n in range(3)], tmp_path, model=A_MODEL)
+def test_an_earlier_cohort_is_replaced_only_on_request(tmp_path):
+    write_cohort([a_thyroid(n) for n in range(3)], tmp_path)
     (tmp_path / "my notes.txt").write_text("keep")
     with pytest.raises(OutputError, match="already holds a generated cohort"):
-        write_generated_cohort([a_thyroid()], tmp_path, model=A_MODEL)
-    write_generated_cohort([a_thyroid(5)], tmp_path, model=A_MODEL, overwrite=True)
+        write_cohort([a_thyroid()], tmp_path)
+    write_cohort([a_thyroid(5)], tmp_path, overwrite=True)
     assert read_manifest(tmp_path)[0]["count"] == 1
     assert [p.name for p in (tmp_path / "label_maps").iterdir()] == ["t00001.nii.gz"]
     assert (tmp_path / "my notes.txt").read_text() == "keep"
@@ -201,20 +202,20 @@ def test_overwriting_never_removes_files_outside_the_folder(tmp_path):
     (folder / "manifest.json").write_text(
         json.dumps({"kind": "generated cohort", "thyroids": [{"files": [{"path": "../precious.txt"}]}]})
     )
-    write_generated_cohort([a_thyroid()], folder, model=A_MODEL, overwrite=True)
+    write_cohort([a_thyroid()], folder, overwrite=True)
     assert precious.read_text() == "keep"
 
 
 @pytest.mark.parametrize("options", [{"label_format": "mha"}, {"mesh_formats": ("vtk",)}, {"spacing_mm": 0.0}])
-def test_impossible_options_are_refused_before_anything_is_made(options):
+def test_impossible_options_are_rejected(options):
     with pytest.raises(OutputError):
         FileOptions(**options)
 
 
-def test_wishes_out_of_reach_are_counted_and_listed(tmp_path):
+def test_unmet_targets_are_counted_and_listed(tmp_path):
     thyroids = [a_thyroid(0, met=True), a_thyroid(1, met=False)]
 
-    written = write_generated_cohort(thyroids, tmp_path / "out", model=A_MODEL, options=FileOptions(label_format=None))
+    written = write_cohort(thyroids, tmp_path / "out", options=FileOptions(label_format=None))
 
     assert written.unmet == 1
     entries = json.loads((tmp_path / "out" / "manifest.json").read_text())["thyroids"]
@@ -226,17 +227,16 @@ def a_box(low, high) -> Surface:
     return Surface((low + high) / 2 + BOX * (high - low) / 2, FACES)
 
 
-def test_overlap_with_a_structure_is_measured_or_carved_away(tmp_path):
+def test_overlap_with_a_structure_is_measured_or_removed(tmp_path):
     at = Placement.at([100.0, -20.0, 30.0])
     # A quarter of the thyroid along x, far beyond it along the other axes.
     structure = a_box([106.1, -60, -60], [140, 60, 90])
-    reported = write_generated_cohort(
-        [a_thyroid()], tmp_path / "r", model=A_MODEL, placement=at, surroundings=Surroundings({"trachea": structure})
+    reported = write_cohort(
+        [a_thyroid()], tmp_path / "r", placement=at, surroundings=Surroundings({"trachea": structure})
     )
-    overlap_removed = write_generated_cohort(
+    overlap_removed = write_cohort(
         [a_thyroid(met=True)],
         tmp_path / "c",
-        model=A_MODEL,
         placement=at,
         surroundings=Surroundings({"trachea": structure}, remove_overlap=True),
     )
@@ -252,7 +252,7 @@ def test_overlap_with_a_structure_is_measured_or_carved_away(tmp_path):
     assert after["validity"]["ok"]
 
 
-def test_the_patients_map_is_written_with_each_thyroid_in_it(tmp_path):
+def test_a_merged_map_is_written_for_each_thyroid(tmp_path):
     from ThyroidSynthLib.geometry.volume import Volume
     from ThyroidSynthLib.imaging.label_maps import LabelMap, read_label_map
 
@@ -260,9 +260,7 @@ def test_the_patients_map_is_written_with_each_thyroid_in_it(tmp_path):
     array[:, 18:22, 28:32] = 1
     patient = LabelMap(Volume(array, np.diag([1.0, 1.0, 1.0, 1.0])), {1: "trachea", 2: "thyroid_gland"})
     options = FileOptions(label_format="nrrd", merge_into=patient, merge_rules=MergeRules(overwrite=True))
-    write_generated_cohort(
-        [a_thyroid()], tmp_path, model=A_MODEL, placement=Placement.at([30.0, 20.0, 25.0]), options=options
-    )
+    write_cohort([a_thyroid()], tmp_path, placement=Placement.at([30.0, 20.0, 25.0]), options=options)
     entry = read_manifest(tmp_path)[0]["thyroids"][0]
     assert [file["path"] for file in entry["files"]] == ["label_maps/t00001.nrrd", "merged/t00001.seg.nrrd"]
     merged = read_label_map(tmp_path / "merged" / "t00001.seg.nrrd")
@@ -273,16 +271,16 @@ def test_the_patients_map_is_written_with_each_thyroid_in_it(tmp_path):
     assert (tmp_path / "merged_labels.csv").read_text().splitlines() == ["label,name", "1,trachea", "2,thyroid_gland"]
 
 
-def test_a_cohort_is_complete_only_when_all_its_files_are_as_written(tmp_path):
+def test_a_cohort_is_complete_only_if_its_files_match_their_checksums(tmp_path):
     def thyroids():
         yield a_thyroid(0)
         (tmp_path / "label_maps" / "t00001.nii.gz").write_bytes(b"spoilt")
         yield a_thyroid(1)
 
-    with pytest.raises(OutputError, match="not what was written"):
-        write_generated_cohort(thyroids(), tmp_path, model=A_MODEL)
+    with pytest.raises(OutputError, match="differs from what was written"):
+        write_cohort(thyroids(), tmp_path)
     assert read_manifest(tmp_path)[0]["complete"] is False
-    write_generated_cohort([a_thyroid(2)], tmp_path, model=A_MODEL, overwrite=True)
+    write_cohort([a_thyroid(2)], tmp_path, overwrite=True)
     assert check_files(tmp_path) == 1
 
 
@@ -291,9 +289,7 @@ def test_meshes_are_written_in_the_chosen_space_and_maps_in_the_chosen_spacing(t
     import trimesh
 
     options = FileOptions(mesh_formats=("ply",), mesh_space=space, spacing_mm=(1.0, 1.5, 3.0))
-    write_generated_cohort(
-        [a_thyroid()], tmp_path, model=A_MODEL, placement=Placement.at([100.0, -20.0, 30.0]), options=options
-    )
+    write_cohort([a_thyroid()], tmp_path, placement=Placement.at([100.0, -20.0, 30.0]), options=options)
     bounds = trimesh.load(tmp_path / "meshes" / "t00001.ply").bounds
     np.testing.assert_allclose(bounds.mean(axis=0), [sign * 100, sign * -20, 30], atol=1e-4)
     np.testing.assert_allclose(read_volume(tmp_path / "label_maps" / "t00001.nii.gz").spacing_mm, [1.0, 1.5, 3.0])

@@ -1,7 +1,7 @@
-"""The thyroids of a cohort, made and written by any number of processes, with the same result.
+"""Making and writing the thyroids of a cohort in parallel; the output does not depend on the number of workers.
 
-A process makes a thyroid, writes its files and hands back what the manifest says of it, a few thousand
-characters: surfaces never leave the process, so memory does not grow with the cohort.
+A worker process makes a thyroid, writes its files and returns its entry for the manifest, a few thousand
+characters. Surfaces never leave the process, so memory does not grow with the cohort.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from .written_thyroid import ThyroidWriter, WrittenThyroid
 
 @dataclass(frozen=True)
 class CohortPlan:
-    """What is to be made, in a form that can be handed to a process.
+    """What worker processes need to make the thyroids of a cohort; can be pickled.
 
     Attributes
     ----------
     model_file : Path
     prior : CodePrior
     space : CodeSpace
-        Both of the model; computed once, so that no two processes differ in their last digits.
+        Both of the model; computed once, because processes may differ in the last digits.
     seed : int
+        Random seed.
     to_target : bool
         See `ThyroidMaker`.
     writer : ThyroidWriter
-        How each is placed and written.
     """
 
     model_file: Path
@@ -50,12 +50,14 @@ class CohortPlan:
     writer: ThyroidWriter
 
     @classmethod
-    def of(cls, model: ShapeModel, model_file: Path, **more: object) -> CohortPlan:
-        """Fit what is needed to the model of a file; `more` are the other attributes."""
-        return cls(model_file, prior_of(model), CodeSpace.of(model), **more)
+    def of(
+        cls, model: ShapeModel, model_file: Path, *, seed: int, to_target: bool, writer: ThyroidWriter
+    ) -> CohortPlan:
+        """Fit prior and code space to the model of a file."""
+        return cls(model_file, prior_of(model), CodeSpace.of(model), seed, to_target, writer)
 
     def maker(self) -> ThyroidMaker:
-        """Open the model for making thyroids."""
+        """Load the model for making thyroids."""
         model = ShapeModel.load(self.model_file)
         return ThyroidMaker(model, self.prior, self.space, self.seed, self.to_target)
 
@@ -68,53 +70,53 @@ def make_thyroids(
     scheduler: str | None = None,
     should_stop: ShouldStop = never,
 ) -> Iterator[WrittenThyroid]:
-    """Make and write a thyroid for each wish; give them in the order of the wishes.
+    """Make and write a thyroid for each targets, and yield them in order.
 
     Parameters
     ----------
     plan : CohortPlan
-    wishes : sequence of mapping
-        Thyroid number i of the seed gets wish number i.
+    targets : sequence of Targets
+        Of thyroid number i of the seed.
     workers : int
-        Processes; 1 for none but this one. Each uses one thread.
+        Number of worker processes, each with one thread; 1 for the current process.
     scheduler : str, optional
-        Address of a Dask scheduler whose workers do it instead, with the same result.
+        Address of a Dask scheduler whose workers are used instead, with the same result.
 
     Raises
     ------
     SynthesisError
-        No valid surface came out for a thyroid, or a process died over one.
+        No draw for a thyroid gave a valid surface, or a worker process ended.
     JobError
-        The scheduler is not there, or was lost.
+        The scheduler cannot be reached.
     Cancelled
-        `should_stop` returned true; no process is left.
+        `should_stop` returned true; the worker processes are ended.
     """
     if workers == 1 and scheduler is None:
         maker = plan.maker()
         for index, target in enumerate(targets):
             check(should_stop)
-            # Sums are rounded differently on several threads, so one process uses one as each of several does.
-            # Not around the yield: what happens between two thyroids has its threads back.
+            # Several threads round sums differently, so one thread is used as in worker processes; not around the
+            # yield, so that the caller has its threads.
             with computing_on(1):
                 written = _make(maker, plan.writer, index, target, should_stop)
             yield written
         return
     if scheduler is not None:
-        # Its workers have another working directory.
+        # Workers of Dask have another working directory.
         writer = replace(plan.writer, folder=plan.writer.folder.absolute())
         plan = replace(plan, model_file=Path(plan.model_file).absolute(), writer=writer)
-    with workers_for(workers, initializer=partial(_begin, plan), scheduler=scheduler) as pool:
-        early: dict[int, WrittenThyroid] = {}
-        coming = 0
-        for (index, _), found in pool.run(_make_here, enumerate(targets), should_stop=should_stop):
+    with workers_for(workers, initializer=partial(_prepare_worker, plan), scheduler=scheduler) as pool:
+        waiting: dict[int, WrittenThyroid] = {}
+        following = 0
+        for (index, _), found in pool.run(_make_in_worker, enumerate(targets), should_stop=should_stop):
             if isinstance(found, WorkerFailure):
                 raise SynthesisError(
-                    f"A process ended over thyroid {index + 1} (out of memory?). Try again with fewer workers."
+                    f"The worker process of thyroid {index + 1} ended (out of memory?). Use fewer workers."
                 )
-            early[index] = found
-            while coming in early:
-                yield early.pop(coming)
-                coming += 1
+            waiting[index] = found
+            while following in waiting:
+                yield waiting.pop(following)
+                following += 1
 
 
 def _make(
@@ -123,16 +125,16 @@ def _make(
     return writer.write(maker.make(index, target, should_stop=should_stop), index + 1)
 
 
-# What this worker process makes thyroids with.
-_here: list[tuple[ThyroidMaker, ThyroidWriter]] = []
+# Filled once in each worker process.
+_worker_state: list[tuple[ThyroidMaker, ThyroidWriter]] = []
 
 
-def _begin(plan: CohortPlan) -> None:
+def _prepare_worker(plan: CohortPlan) -> None:
     import torch
 
     torch.set_num_threads(1)
-    _here[:] = [(plan.maker(), plan.writer)]
+    _worker_state[:] = [(plan.maker(), plan.writer)]
 
 
-def _make_here(task: tuple[int, Targets]) -> WrittenThyroid:
-    return _make(*_here[0], *task)
+def _make_in_worker(task: tuple[int, Targets]) -> WrittenThyroid:
+    return _make(*_worker_state[0], *task)

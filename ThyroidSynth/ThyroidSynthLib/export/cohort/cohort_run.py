@@ -1,8 +1,8 @@
-"""A cohort that is made by a process of its own: started, watched by its folder, asked to stop.
+"""A cohort that is made by a background process, which continues when Slicer is closed.
 
-The process is the ``thyroidsynth generate`` command. It goes on when Slicer is closed, and is found again
-by its folder: ``run.json`` says which process it is and how many thyroids are to come, the manifest how
-many there are, and ``generate.log`` what it said.
+The process is the ``thyroidsynth generate`` command. Its folder shows its state: ``run.json`` identifies the
+process and holds the number of thyroids to make, the manifest lists those that are finished, and
+``generate.log`` is its output.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from .manifest import MANIFEST_CSV, MANIFEST_JSON
 RUN_FILE = "run.json"
 LOG_FILE = "generate.log"
 
-# The end of a manifest says whether it is complete; what comes before may be long.
+# A manifest may be long; its end says whether it is complete.
 _END_BYTES = 200
 
 
 @dataclass(frozen=True)
 class CohortState:
-    """How far a cohort is.
+    """State and progress of a run.
 
     Attributes
     ----------
     status : str
         "none" (no run in the folder), "running", "stopping", "finished", "stopped" or "failed".
     done, total : int
-        Thyroids written, and wanted.
+        Thyroids that are finished, and that are to be made.
     message : str
-        Why it failed, or what is to be known of a finished one.
+        Why it failed, or remarks on a finished cohort.
     """
 
     status: str
@@ -48,12 +48,12 @@ class CohortState:
 
     @property
     def runs(self) -> bool:
-        """Whether a process is at work."""
+        """Whether the process is running."""
         return self.status in ("running", "stopping")
 
 
 class CohortRun:
-    """The making of a cohort in a folder.
+    """The background process that makes a cohort in a folder.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class CohortRun:
         self.log_file = self.folder / LOG_FILE
 
     def start(self, python: Path | str, arguments: Sequence[str], *, total: int) -> None:
-        """Start ``thyroidsynth generate`` as a process that goes on when this one ends.
+        """Start ``thyroidsynth generate`` as a process that continues when this one ends.
 
         Parameters
         ----------
@@ -75,15 +75,15 @@ class CohortRun:
         arguments : sequence of str
             The command's arguments, without the folder.
         total : int
-            How many thyroids they ask for.
+            Number of thyroids to make.
 
         Raises
         ------
         JobError
-            A run is going on in the folder, or the process cannot be started.
+            A run is in progress in the folder, or the process cannot be started.
         """
         if self.state().runs:
-            raise JobError(f"A cohort is being made in {self.folder}. Wait for it, stop it or choose another folder.")
+            raise JobError(f"A cohort is being made in {self.folder}. Wait for it, stop it, or choose another folder.")
         command = [str(python), "-m", "ThyroidSynthLib.cli", "generate", *arguments]
         command += ["--out", str(self.folder.resolve()), "--quiet"]
         try:
@@ -96,37 +96,37 @@ class CohortRun:
             raise JobError(f"The cohort cannot be made in {self.folder} ({error}). Choose another folder.") from error
 
     def state(self) -> CohortState:
-        """Look at the folder; takes a moment only."""
+        """Return the state of the folder; fast enough to be polled."""
         try:
             run = read_json(self.folder / RUN_FILE)
             process, total = ProcessIdentity.from_json(run["process"]), int(run["total"])
         except (InputError, KeyError, TypeError, ValueError):
             return CohortState("none")
-        # Asked first: what it wrote before it ended is then all there.
+        # Checked first, so that nothing is written between the check and the reading of an ended run.
         alive = process.is_alive()
         done, complete = self._written()
         if alive:
             return CohortState("stopping" if (self.folder / STOP_FILE).exists() else "running", done, total)
         if complete and done >= total:
-            # Its first line only says that it is done.
+            # The first line only says that the cohort is complete.
             return CohortState("finished", done, total, " ".join(self._log_lines()[1:]))
         if (self.folder / STOP_FILE).exists():
             return CohortState("stopped", done, total)
-        return CohortState("failed", done, total, self._last_words())
+        return CohortState("failed", done, total, self._failure())
 
     def request_stop(self) -> None:
-        """Ask the process to end after the thyroid it is at."""
+        """Make the process end after the current thyroid."""
         (self.folder / STOP_FILE).touch()
 
     def kill(self) -> None:
-        """End the process at once; every thyroid in the manifest is whole all the same."""
+        """End the process immediately; the files of all thyroids in the manifest are complete."""
         try:
             ProcessIdentity.from_json(read_json(self.folder / RUN_FILE)["process"]).kill()
         except (InputError, KeyError, TypeError, ValueError):
             return
 
     def _written(self) -> tuple[int, bool]:
-        """Count the thyroids of this run, and say whether the manifest is complete."""
+        """Return the number of thyroids in this run's manifest, and whether it is complete."""
         try:
             started = (self.folder / RUN_FILE).stat().st_mtime_ns
             lines = (self.folder / MANIFEST_CSV).read_bytes().count(b"\n")
@@ -137,16 +137,14 @@ class CohortRun:
                 changed = os.fstat(stream.fileno()).st_mtime_ns
         except OSError:
             return 0, False
-        # An earlier cohort lies in the folder until the new one's first thyroid is there.
+        # The manifest of an earlier cohort is kept until this run's first thyroid is finished.
         if changed < started:
             return 0, False
         return max(lines - 1, 0), b'"complete": true' in end
 
-    def _last_words(self) -> str:
-        last = next(reversed(self._log_lines()), "")
-        return (
-            last.removeprefix("thyroidsynth: ").removeprefix("error: ") or f"It ended without a word. See {LOG_FILE}."
-        )
+    def _failure(self) -> str:
+        message = next(reversed(self._log_lines()), "").removeprefix("thyroidsynth: ").removeprefix("error: ")
+        return message or f"The process ended without a message. See {LOG_FILE}."
 
     def _log_lines(self) -> list[str]:
         try:

@@ -1,11 +1,11 @@
-"""The list of what a generated cohort holds, whole and readable after every thyroid that was added."""
+"""The manifest of a generated cohort, complete and readable after every thyroid that is added."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,19 @@ MERGED_NAMES = "merged_labels.csv"
 class ManifestWriter:
     """Writes `manifest.json` and `manifest.csv` one thyroid at a time, without keeping any in memory.
 
-    An entry and the end of the JSON document go out in one write that makes the file longer, so it is a
-    valid document whenever the process ends; ``"complete"`` says whether everything asked for is in it.
+    An entry and the end of the JSON document are written in one call that makes the file longer, so the
+    document is valid whenever the process ends; ``"complete"`` says whether all thyroids are in it.
+
+    Use it as a context manager.
 
     Parameters
     ----------
     folder : Path
         Folder of the generated cohort.
     head : mapping
-        What holds for the whole cohort.
+        The keys of the document before the thyroids.
     columns : sequence of str
-        Columns of the table; an entry's row has these.
-
-    Use as a context manager.
+        Columns of the table.
     """
 
     def __init__(self, folder: Path, head: Mapping[str, Any], columns: Sequence[str]) -> None:
@@ -42,9 +42,9 @@ class ManifestWriter:
         opening = json.dumps(dict(head), indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
         opening += ',\n  "thyroids": ['
         write_text(folder / MANIFEST_JSON, opening + self._ending(complete=False))
-        write_text(folder / MANIFEST_CSV, self._line(self._columns))
+        write_text(folder / MANIFEST_CSV, _line(self._columns))
         self._end = len(opening.encode())
-        # Unbuffered: each write is one call to the system, which a killed process has made or has not.
+        # Unbuffered: each write is one system call, which a killed process has made or has not.
         self._json = (folder / MANIFEST_JSON).open("r+b", buffering=0)
         self._csv = (folder / MANIFEST_CSV).open("ab", buffering=0)
 
@@ -55,12 +55,12 @@ class ManifestWriter:
         self._json.seek(self._end)
         self._json.write((text + self._ending(complete=False)).encode())
         self._end += len(text.encode())
-        self._csv.write(self._line([row[column] for column in self._columns]).encode())
+        self._csv.write(_line(row[column] for column in self._columns).encode())
 
-    def finish(self, summary: Mapping[str, Any] | None = None) -> None:
-        """Say that everything asked for is in the list, and what is to be said of the whole, by key."""
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Mark the manifest as complete, with a summary of the cohort by key."""
         self._json.seek(self._end)
-        self._json.write(self._ending(complete=True, summary=summary or {}).encode())
+        self._json.write(self._ending(complete=True, summary=summary).encode())
 
     def __enter__(self) -> ManifestWriter:
         return self
@@ -70,15 +70,15 @@ class ManifestWriter:
         self._csv.close()
 
     def _ending(self, *, complete: bool, summary: Mapping[str, Any] | None = None) -> str:
-        said = "".join(f"\n  {json.dumps(key)}: {_dumps(value)}," for key, value in (summary or {}).items())
-        # Both words have the same width, so that the file never has to shrink.
-        return f'\n  ],{said}\n  "count": {self._count},\n  "complete": {"true " if complete else "false"}\n}}\n'
+        lines = "".join(f"\n  {json.dumps(key)}: {_dumps(value)}," for key, value in (summary or {}).items())
+        # Both values have the same width, so that the file never has to shrink.
+        return f'\n  ],{lines}\n  "count": {self._count},\n  "complete": {"true " if complete else "false"}\n}}\n'
 
-    @staticmethod
-    def _line(values: Sequence[Any]) -> str:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(["" if value is None else value for value in values])
-        return text.getvalue()
+
+def _line(values: Iterable[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(["" if value is None else value for value in values])
+    return text.getvalue()
 
 
 def _dumps(value: Mapping[str, Any]) -> str:
@@ -91,7 +91,7 @@ def listed_files(manifest: Mapping[str, Any]) -> list[str]:
     Raises
     ------
     OutputError
-        The manifest does not say which files belong to it.
+        The manifest does not list its files.
     """
     try:
         files = [file["path"] for entry in manifest["thyroids"] for file in entry["files"]]

@@ -1,4 +1,4 @@
-"""A thyroid of a generated cohort as it is written: its files, its entry in the manifest, its row in the table."""
+"""A written thyroid of a generated cohort: its files, its entry in the manifest and its row in the table."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ThyroidSynthLib.export.thyroid_files import FileOptions, WrittenFiles, write_thyroid_files
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
@@ -43,7 +41,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class WrittenThyroid:
-    """What the manifest says of a thyroid whose files are written; small, whatever the surface is.
+    """The manifest's information on a thyroid whose files are written; small, however large the surface is.
 
     Attributes
     ----------
@@ -52,7 +50,7 @@ class WrittenThyroid:
     row : dict
         For the table, by `COLUMNS`.
     label_names : dict of int to str, or None
-        Structures of the merged map by their label.
+        Names of the merged map's labels.
     """
 
     entry: dict[str, Any]
@@ -67,18 +65,18 @@ class WrittenThyroid:
 
 @dataclass(frozen=True)
 class ThyroidWriter:
-    """How every thyroid of a cohort is placed and written.
+    """Places and writes the thyroids of a cohort.
 
     Attributes
     ----------
     folder : Path
-        Where its files go.
+        Where the files go.
     placement : Placement
-        The patient it is placed in.
+        The trachea frame of the patient.
     options : FileOptions
-        Which files it gets.
+        Which files are written.
     surroundings : Surroundings, optional
-        Structures of the patient with which overlap is measured, or of which it is carved free.
+        Structures of the patient with which overlap is measured or removed.
     """
 
     folder: Path
@@ -87,84 +85,82 @@ class ThyroidWriter:
     surroundings: Surroundings | None = None
 
     def write(self, generated: GeneratedThyroid, number: int) -> WrittenThyroid:
-        """Write the files of thyroid number `number`, counted from 1, or none of them.
+        """Write the files of thyroid number `number`, counted from 1; if one cannot be written, none is left.
 
         Raises
         ------
         OutputError
             A file cannot be written.
         SynthesisError
-            Carving leaves nothing of it.
+            Removing the overlap leaves nothing of the thyroid.
         """
         name = f"t{number:05d}"
-        shared: dict[str, float] = {}
         drawn = generated.thyroid
+        shared: dict[str, float] = {}
         if self.surroundings is not None:
             thyroid, shared = self.surroundings.applied_to(drawn, self.placement)
             if thyroid is not drawn:
                 # Targets that were met before overlap was removed need not be met after it.
                 generated = replace(generated, thyroid=thyroid, met=None if generated.met else generated.met)
         written = write_thyroid_files(generated.thyroid, name, self.folder, self.placement, self.options)
-        overlap_removed = generated.thyroid is not drawn
-        entry, row = _describe(generated, name, self.folder, written, shared, overlap_removed=overlap_removed)
-        return WrittenThyroid(entry, row, None if written.merged is None else dict(written.merged.labels.names))
+        entry = self._entry(generated, name, written, shared, overlap_removed=generated.thyroid is not drawn)
+        names = None if written.merged is None else dict(written.merged.labels.names)
+        return WrittenThyroid(entry, _row(entry), names)
+
+    def _entry(
+        self,
+        generated: GeneratedThyroid,
+        name: str,
+        written: WrittenFiles,
+        shared: Mapping[str, float],
+        *,
+        overlap_removed: bool,
+    ) -> dict[str, Any]:
+        thyroid = generated.thyroid
+        return {
+            "id": name,
+            "seed": generated.seed,
+            "index": generated.index,
+            "attempts": generated.attempts,
+            "targets": asdict(generated.targets),
+            "measured": {key: float(value) for key, value in thyroid.measured.as_dict().items()},
+            "validity": {"ok": thyroid.validity.ok, **asdict(thyroid.validity)},
+            "met": generated.met,
+            "distance": generated.distance,
+            "within_grid": written.within_grid,
+            "label_volume_ml": written.label_volume_ml,
+            "overlap_ml": dict(shared),
+            "overlap_removed": overlap_removed,
+            "merged": None if written.merged is None else written.merged.to_json(),
+            "files": [
+                {"path": path.relative_to(self.folder).as_posix(), "sha256": checksum}
+                for path, checksum in written.checksums.items()
+            ],
+            # Nine digits represent a single-precision number exactly.
+            "code": [float(f"{value:.9g}") for value in thyroid.code],
+        }
 
 
-def _describe(
-    generated: GeneratedThyroid,
-    name: str,
-    folder: Path,
-    written: WrittenFiles,
-    shared: Mapping[str, float],
-    *,
-    overlap_removed: bool,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give a thyroid's entry in the JSON file and its row in the table."""
-    # Nine digits give a single-precision number back exactly.
-    thyroid = generated.thyroid
-    code = [float(f"{value:.9g}") for value in np.asarray(thyroid.code, dtype=np.float32)]
-    validity = {
-        "ok": bool(thyroid.validity.ok),
-        "closed": bool(thyroid.validity.closed),
-        "components": int(thyroid.validity.components),
-        "touches_box": bool(thyroid.validity.touches_box),
-    }
-    files = [
-        {"path": path.relative_to(folder).as_posix(), "sha256": checksum}
-        for path, checksum in written.checksums.items()
-    ]
-    targets = asdict(generated.targets)
-    measured, merged = thyroid.measured.as_dict(), written.merged
-    entry = {
-        "id": name,
-        "seed": generated.seed,
-        "index": generated.index,
-        "attempts": generated.attempts,
-        "targets": targets,
-        "measured": {key: float(value) for key, value in measured.items()},
-        "validity": validity,
-        "met": generated.met,
-        "distance": generated.distance,
-        "within_grid": written.within_grid,
-        "label_volume_ml": written.label_volume_ml,
-        "overlap_ml": dict(shared),
-        "overlap_removed": overlap_removed,
-        "merged": merged.to_json() if merged is not None else None,
-        "files": files,
-        "code": code,
-    }
-    row = {
+def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of the table for an entry of the JSON file."""
+    overlap = sum(entry["overlap_ml"].values()) if entry["overlap_ml"] else None
+    merged = entry["merged"]
+    merged_overlap = None if merged is None else sum(overlap["volume_ml"] for overlap in merged["overlaps"])
+    return {
         **{key: entry[key] for key in ("id", "seed", "index", "attempts", "within_grid", "met", "overlap_removed")},
-        **{f"target_{key}": value for key, value in targets.items()},
-        **{key: f"{value:.6g}" for key, value in measured.items()},
-        "valid": validity["ok"],
-        **{key: validity[key] for key in ("closed", "components", "touches_box")},
-        "distance": None if generated.distance is None else f"{generated.distance:.4g}",
-        "label_volume_ml": None if written.label_volume_ml is None else f"{written.label_volume_ml:.6g}",
-        "overlap_ml": f"{sum(shared.values()):.6g}" if shared else None,
-        "merged_overlap_ml": f"{sum(each.volume_ml for each in merged.overlaps):.6g}" if merged is not None else None,
-        "files": " ".join(file["path"] for file in files),
-        "sha256": " ".join(file["sha256"] for file in files),
-        "code": " ".join(f"{value:.9g}" for value in code),
+        **{f"target_{key}": value for key, value in entry["targets"].items()},
+        **{key: _rounded(value) for key, value in entry["measured"].items()},
+        "valid": entry["validity"]["ok"],
+        **{key: entry["validity"][key] for key in ("closed", "components", "touches_box")},
+        "distance": _rounded(entry["distance"], 4),
+        "label_volume_ml": _rounded(entry["label_volume_ml"]),
+        "overlap_ml": _rounded(overlap),
+        "merged_overlap_ml": _rounded(merged_overlap),
+        "files": " ".join(file["path"] for file in entry["files"]),
+        "sha256": " ".join(file["sha256"] for file in entry["files"]),
+        "code": " ".join(f"{value:.9g}" for value in entry["code"]),
     }
-    return entry, row
+
+
+def _rounded(value: float | None, digits: int = 6) -> str | None:
+    return None if value is None else f"{value:.{digits}g}"
