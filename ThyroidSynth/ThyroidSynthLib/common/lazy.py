@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 
 def lazy_exports(
     package: str, names: Mapping[str, Sequence[str]]
-) -> tuple[list[str], Callable[[str], object], Callable[[], list[str]]]:
+) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
     """Return `__all__`, `__getattr__` and `__dir__` for a package that imports none of its files by itself.
 
     This keeps Slicer's start fast, and the module opens before PyTorch and scikit-image are installed.
@@ -31,7 +32,7 @@ def lazy_exports(
         raise ValueError(f"{package}: {', '.join(sorted(clash))} is both a file and a public name. Rename one of them.")
     home = {name: file for file, public in names.items() for name in public}
 
-    def get(name: str) -> object:
+    def get(name: str) -> Any:
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(f"{package}.{home[name]}"), name)

@@ -90,7 +90,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="place the thyroids at this patient's trachea: a trachea mask, a case folder or a segmentation file "
         "(default: the centroid of the trachea lies at RAS 0, 0, 0)",
     )
-    add_class_map(place)
+    add_class_map(parser)
     place.add_argument(
         "--overlap",
         choices=("report", "remove"),

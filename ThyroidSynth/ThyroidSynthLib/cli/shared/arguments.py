@@ -68,7 +68,7 @@ def spacing(text: str) -> float | tuple[float, float, float]:
     values = tuple(positive_float(part) for part in text.split(","))
     if len(values) not in (1, 3):
         raise argparse.ArgumentTypeError(f"{text} must be one number, or three along R, A and S as in 0.8,0.8,3")
-    return values[0] if len(values) == 1 else values
+    return values[0] if len(values) == 1 else (values[0], values[1], values[2])
 
 
 def mesh_formats(text: str) -> tuple[str, ...]:
