@@ -13,10 +13,10 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "description": ["ModelDescription", "describe_model"],
         "library": ["LibraryModel", "ModelLibrary", "evaluation_of"],
         "network": ["SDFNetwork"],
-        "presets": ["PRESETS", "VARIANTS", "settings_for"],
+        "presets": ["settings_for"],
         "prior": ["CodePrior", "draw_features", "prior_of"],
         "settings": ["TrainingSettings"],
-        "shape_model": ["NOTICE", "ShapeModel"],
+        "shape_model": ["ShapeModel"],
         "shipped": ["model_path"],
     },
 )

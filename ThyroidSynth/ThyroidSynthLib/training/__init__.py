@@ -9,8 +9,8 @@ __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "device": ["choose_device"],
-        "distributed": ["ALONE", "ProcessGroup", "process_group_of_environment"],
-        "loop": ["EpochReport", "Snapshot", "seconds_per_epoch", "train"],
+        "distributed": ["ProcessGroup", "process_group_of_environment"],
+        "loop": ["EpochReport", "seconds_per_epoch", "train"],
         "losses": ["SDFLoss", "correlation_loss", "latent_loss", "sdf_loss"],
     },
 )
