@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,14 @@ from ThyroidSynthLib.cli.commands.cross_validate import summary_lines
 from ThyroidSynthLib.common.errors import Cancelled, InputError, JobError, OutputError
 from ThyroidSynthLib.common.files import sha256_of, write_json
 from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.evaluation.comparison import cross_validation
 from ThyroidSynthLib.evaluation.comparison.cross_validation import cross_validate
 from ThyroidSynthLib.evaluation.comparison.cross_validation_report import spread_of
 from ThyroidSynthLib.evaluation.comparison.runs import CrossValidationOptions, runs_of
 from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
 from ThyroidSynthLib.evaluation.report.document import FORMAT_VERSION
 from ThyroidSynthLib.evaluation.report.inspection import as_text, describe
+from ThyroidSynthLib.generation.steer.calibration import calibrated
 from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.training.loop import train
 
@@ -153,8 +156,9 @@ def test_other_folders_and_other_options_are_refused(cohort: Cohort, tmp_path: P
 
 
 def test_a_trained_model_is_evaluated_on_its_held_out_cases(tmp_path: Path, monkeypatch) -> None:
-    # Figures have their own tests and take longer than the rest.
+    # Figures and calibration have their own tests and take longer than the rest.
     monkeypatch.setattr("ThyroidSynthLib.evaluation.report.report.illustrate", lambda evaluation: {})
+    monkeypatch.setattr(cross_validation, "calibrated", partial(calibrated, draws=40))
     cohort = write_tiny_cohort(tmp_path / "cohort", cases=4, samples_per_shape=1000)
 
     def small(part, settings, **how):

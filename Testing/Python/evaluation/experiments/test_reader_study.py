@@ -1,4 +1,4 @@
-"""The book-keeping of a reader study: order, blinding, answers, and the table at the end."""
+"""The state of a reader study: order, blinding, answers, and the final table."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def study() -> ReaderStudy:
     return ReaderStudy.start(cases(), reader=" AB ", seed=7)
 
 
-def test_the_order_is_random_and_repeats_with_its_seed(study):
+def test_the_order_is_random_and_reproducible_with_its_seed(study):
     assert sorted(case.number for case in study.cases) == list(range(6))
     assert ReaderStudy.start(cases(), reader="AB", seed=7) == study
     orders = {tuple(c.number for c in ReaderStudy.start(cases(), reader="", seed=seed).cases) for seed in range(20)}
     assert len(orders) > 15
 
 
-def test_one_thyroid_is_no_study():
+def test_a_study_needs_two_thyroids():
     with pytest.raises(InputError, match="two thyroids"):
         ReaderStudy.start(cases(1), reader="", seed=0)
 
 
-def test_answers_belong_to_the_case_that_is_shown(study):
+def test_answers_belong_to_the_displayed_case(study):
     study = study.answered(rating=4, seconds=2.5).moved(1).answered(rating=1, comment="too smooth", seconds=1.0)
     study = study.moved(-1).answered(seconds=1.5)
     assert study.answer.rating == 4
@@ -46,7 +46,7 @@ def test_answers_belong_to_the_case_that_is_shown(study):
     assert not study.complete
 
 
-def test_moving_ends_at_the_first_and_the_last_case(study):
+def test_the_position_is_limited_to_the_first_and_last_case(study):
     assert study.moved(-3).position == 0
     assert study.moved(99).position == 5
 
@@ -57,7 +57,7 @@ def test_other_ratings_are_refused(study, rating):
         study.answered(rating=rating)
 
 
-def test_nothing_is_told_before_the_end_and_nothing_changed_after(study):
+def test_names_are_hidden_before_the_end_and_answers_fixed_after_it(study):
     with pytest.raises(InputError, match="Finish"):
         study.to_csv()
     finished = study.finish()
@@ -65,7 +65,7 @@ def test_nothing_is_told_before_the_end_and_nothing_changed_after(study):
         finished.answered(rating=3)
 
 
-def test_the_table_tells_all(study):
+def test_the_table_has_all_cases_and_answers(study):
     for rating in (5, 4, 3, 2, 1):
         study = study.answered(rating=rating, comment='a "b", c', seconds=1.26).moved(1)
     study = study.finish()
@@ -85,7 +85,7 @@ def test_the_table_tells_all(study):
     assert patient["isthmus_area_mm2"] == ""
 
 
-def test_the_means_are_by_kind_with_the_patients_last(study):
+def test_means_are_listed_by_kind_with_the_control_last(study):
     study = study.answered(rating=2).moved(1).answered(rating=4)
     means = study.means()
     assert sum(count for _mean, count in means.values()) == 2
@@ -97,16 +97,16 @@ def test_the_means_are_by_kind_with_the_patients_last(study):
     assert list(everything.means()) == ["generated", CONTROL]
 
 
-def test_a_comment_is_no_formula_in_a_spreadsheet(study):
+def test_a_comment_is_not_a_formula_in_a_spreadsheet(study):
     text = study.answered(comment="=1+1").finish().to_csv()
     assert "'=1+1" in text
 
 
-def test_a_study_survives_as_text(study):
+def test_a_study_is_read_as_it_was_written(study):
     study = study.answered(rating=4, comment="ü\n,", seconds=3.25).moved(2)
     assert ReaderStudy.from_json(study.to_json()) == study
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"cases": [], "answers": []}', "not json"])
-def test_text_that_is_no_study_is_none(text):
+def test_other_text_is_not_a_study(text):
     assert ReaderStudy.from_json(text) is None

@@ -1,7 +1,7 @@
-"""A reader study: thyroids are shown in a random order without their names, and rated for plausibility.
+"""A reader study: thyroids are shown in random order without their names and rated for plausibility.
 
-Pure book-keeping: what is shown next, what was answered, and the table at the end. Every step gives a new
-study, so that one can be kept at any time and goes on where it was.
+This is the state of a study without its display. A study is immutable: every step returns a new one, which can be
+stored at any time and continued later.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 RATINGS = (1, 2, 3, 4, 5)
-"""From implausible to plausible."""
+"""Ratings from implausible to plausible."""
 
 CONTROL = "patient"
-"""Kind of a case that is a patient's own thyroid."""
+"""Kind of a case that is the patient's own thyroid."""
 
 COLUMNS = (
     *("reader", "order", "name", "kind", "rating", "comment", "seconds"),
@@ -33,24 +33,24 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class StudyCase:
-    """A thyroid to be rated.
+    """A thyroid to rate.
 
     Attributes
     ----------
     number : int
-        Its place in the list the study was started with, by which the caller knows it.
+        Its index in the list with which the study was started.
     name : str
-        What the reader must not see before the end.
+        Its name, hidden from the reader until the end.
     kind : str
         How it was made, or `CONTROL`.
     features : dict of str to float
-        Its measured features; empty where they are not known.
+        Its measured features; empty if they are not known.
     model : str
-        Checksum of the model it comes from; empty for a control.
+        Checksum of its model; empty for a control.
     segment : str
-        Segment that holds it.
+        The segment that contains it.
     seed : int or None
-        Seed it was made from, if it was.
+        Its random seed, if it has one.
     """
 
     number: int
@@ -64,7 +64,7 @@ class StudyCase:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the reader said of a case, and how long it was looked at; rating 0 is none yet."""
+    """The answer to a case and the time in which it was shown; rating 0 means not rated yet."""
 
     rating: int = 0
     comment: str = ""
@@ -73,22 +73,22 @@ class Answer:
 
 @dataclass(frozen=True)
 class ReaderStudy:
-    """A study on its way.
+    """A study in progress.
 
     Attributes
     ----------
     reader : str
-        Who rates.
+        The person who rates.
     seed : int
-        Seed of the order.
+        Random seed of the order.
     cases : tuple of StudyCase
         In the order in which they are shown.
     answers : tuple of Answer
         One for each case.
     position : int
-        The case that is shown.
+        Index of the displayed case.
     finished : bool
-        Whether names and kinds may be seen; nothing can be answered any more.
+        Whether names and kinds are revealed; answers can no longer be changed.
     """
 
     reader: str
@@ -100,31 +100,31 @@ class ReaderStudy:
 
     @classmethod
     def start(cls, cases: Sequence[StudyCase], *, reader: str, seed: int) -> ReaderStudy:
-        """Put cases into a random order: the same cases and seed give the same one.
+        """Start a study with the cases in random order; the order is reproducible with the seed.
 
         Raises
         ------
         InputError
-            There are fewer than two cases: nothing would be blinded.
+            There are fewer than two cases, so the reader would not be blinded.
         """
         if len(cases) < 2:
-            raise InputError("A reader study needs two thyroids at least. Make more, or add the patient's own.")
+            raise InputError("A reader study needs at least two thyroids. Generate more, or add the patient's own.")
         order = np.random.default_rng(seed).permutation(len(cases))
         return cls(reader.strip(), int(seed), tuple(cases[i] for i in order), (Answer(),) * len(cases))
 
     @property
     def case(self) -> StudyCase:
-        """The case that is shown."""
+        """The displayed case."""
         return self.cases[self.position]
 
     @property
     def answer(self) -> Answer:
-        """What was said of it so far."""
+        """The answer to the displayed case so far."""
         return self.answers[self.position]
 
     @property
     def rated(self) -> int:
-        """How many cases have a rating."""
+        """Number of cases with a rating."""
         return sum(answer.rating > 0 for answer in self.answers)
 
     @property
@@ -133,17 +133,17 @@ class ReaderStudy:
         return self.rated == len(self.cases)
 
     def answered(self, *, rating: int | None = None, comment: str | None = None, seconds: float = 0.0) -> ReaderStudy:
-        """Change the answer to the case that is shown; `seconds` are added to its time.
+        """Return a study with a changed answer to the displayed case; `seconds` are added to its time.
 
         Raises
         ------
         InputError
-            The rating is none of `RATINGS`, or the study is finished.
+            The rating is not one of `RATINGS`, or the study is finished.
         """
         if self.finished:
             raise InputError("This study is finished. Start a new one.")
         if rating is not None and rating not in RATINGS:
-            raise InputError(f"{rating} is no rating. Choose one from {RATINGS[0]} to {RATINGS[-1]}.")
+            raise InputError(f"{rating} is not a rating. Choose one from {RATINGS[0]} to {RATINGS[-1]}.")
         old = self.answer
         new = Answer(
             old.rating if rating is None else int(rating),
@@ -153,23 +153,23 @@ class ReaderStudy:
         return replace(self, answers=(*self.answers[: self.position], new, *self.answers[self.position + 1 :]))
 
     def moved(self, step: int) -> ReaderStudy:
-        """Show a later (or, with a negative step, earlier) case; stays within the first and the last."""
+        """Return a study that displays a later case (an earlier one for a negative step), within the list."""
         return replace(self, position=min(max(self.position + step, 0), len(self.cases) - 1))
 
     def finish(self) -> ReaderStudy:
-        """End the study: its names may be seen."""
+        """Return the finished study, whose names are revealed."""
         return replace(self, finished=True)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give the table, a row for each case in the order shown, by `COLUMNS`; unrated is empty.
+        """Return the table with `COLUMNS`, one row for each case in the order of display.
 
         Raises
         ------
         InputError
-            The study is not finished: the table would tell the reader what is what.
+            The study is not finished, and the table would reveal the names.
         """
         if not self.finished:
-            raise InputError("Finish the study first: its table tells which thyroid is which.")
+            raise InputError("Finish the study first, because its table reveals the names.")
         return [
             {
                 "reader": self.reader,
@@ -188,7 +188,7 @@ class ReaderStudy:
         ]
 
     def means(self) -> dict[str, tuple[float, int]]:
-        """Give the mean rating and the number of rated cases of each kind, the control last."""
+        """Return mean rating and number of rated cases of each kind, the control last."""
         ratings: dict[str, list[int]] = {}
         for case, answer in zip(self.cases, self.answers, strict=True):
             if answer.rating:
@@ -197,21 +197,21 @@ class ReaderStudy:
         return {kind: (float(np.mean(ratings[kind])), len(ratings[kind])) for kind in kinds}
 
     def to_csv(self) -> str:
-        """Give the table as text, with a header line."""
+        """Return the table as CSV text with a header."""
         stream = io.StringIO()
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         for row in self.rows():
-            writer.writerow({name: _harmless(value) for name, value in row.items()})
+            writer.writerow({name: _not_a_formula(value) for name, value in row.items()})
         return stream.getvalue()
 
     def to_json(self) -> str:
-        """Give the whole study as text."""
+        """Return the whole study as JSON text."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> ReaderStudy | None:
-        """Read a study back; None where the text holds none."""
+        """Read a study from JSON text; return None if the text is not a study."""
         try:
             value = json.loads(text)
             cases = tuple(StudyCase(**each) for each in value.pop("cases"))
@@ -227,6 +227,6 @@ def _rounded(value: float | None) -> float | str:
     return "" if value is None else round(float(value), 4)
 
 
-def _harmless(value: Any) -> Any:
-    """Keep a spreadsheet from taking a name or a comment for a formula."""
+def _not_a_formula(value: Any) -> Any:
+    """Escape text that a spreadsheet would interpret as a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value

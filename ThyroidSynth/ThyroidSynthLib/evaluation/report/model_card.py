@@ -1,4 +1,4 @@
-"""The model card: what a user must know of a model, under the headings model cards usually have."""
+"""The model card: intended use, training data, evaluation, limits and licence of a model."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
 
-# The few figures of an evaluation that say how good a model is.
-_FIGURES = (
+# Headline measures of an evaluation on the card.
+_SHOWN = (
     "training_dice",
     "training_assd_mm",
     "held_out_dice",
@@ -37,7 +37,7 @@ class CardSection:
     Attributes
     ----------
     heading, text : str
-        Plain text; either may hold what a model file says of itself.
+        Plain text; either may contain text from the model file.
     rows : tuple of (str, str)
         Names and values.
     """
@@ -50,14 +50,14 @@ class CardSection:
 def model_card(
     description: ModelDescription, evaluation: Mapping[str, Any] | None, translate: Translate = str
 ) -> tuple[CardSection, ...]:
-    """Write the card of a model.
+    """Return the card of a model.
 
     Parameters
     ----------
     evaluation : dict, optional
-        What `thyroidsynth evaluate` wrote of this very model.
+        The content of the model's `evaluation.json`.
     translate : callable
-        Puts a text into the user's language.
+        Translates a text into the user's language.
     """
     return (
         _intended_use(description, translate),
@@ -69,14 +69,14 @@ def model_card(
     )
 
 
-def card_figures(evaluation: Mapping[str, Any]) -> list[tuple[Measure, float]]:
-    """Take the headline figures out of an evaluation: those that were measured, in their usual order."""
-    values = ((measure, measure.of(evaluation)) for measure in MEASURES if measure.key in _FIGURES)
+def card_measures(evaluation: Mapping[str, Any]) -> list[tuple[Measure, float]]:
+    """Return the headline measures of an evaluation that were measured, in the order of `MEASURES`."""
+    values = ((measure, measure.of(evaluation)) for measure in MEASURES if measure.key in _SHOWN)
     return [(measure, value) for measure, value in values if value is not None]
 
 
 def card_text(sections: tuple[CardSection, ...]) -> str:
-    """Lay a card out as Markdown."""
+    """Format a card as Markdown."""
     parts = []
     for section in sections:
         lines = [f"## {section.heading}", *([section.text] if section.text else [])]
@@ -86,25 +86,23 @@ def card_text(sections: tuple[CardSection, ...]) -> str:
 
 
 def _intended_use(description: ModelDescription, _: Translate) -> CardSection:
-    purpose = _(
-        "Makes surfaces of thyroids that fit a trachea, for research: simulation, trying out software, teaching."
-    )
+    purpose = _("Generates thyroid surfaces at a given trachea for research: simulation, software tests, teaching.")
     if description.steerable:
-        means = _("They can be asked for by volume, isthmus area and symmetry.")
+        targets = _("Targets for volume, isthmus area and symmetry are a condition of the network.")
     else:
-        means = _("They cannot be asked for by their features.")
-    return CardSection(_("Intended use"), f"{purpose} {means}")
+        targets = _("The network has no condition, so direct sampling has no targets.")
+    return CardSection(_("Intended use"), f"{purpose} {targets}")
 
 
 def _training_data(description: ModelDescription, _: Translate) -> CardSection:
     cases = _("{cases} cases of {cohort}").format(
         cases=description.cases, cohort=description.cohort or _("unknown origin")
     )
-    held_out = _("{n} more cases, which it has not seen").format(n=description.held_out)
+    held_out = _("{n} more cases that were not used for training").format(n=description.held_out)
     names = {"volume_ml": _("Volume"), "isthmus_area_mm2": _("Isthmus area"), "symmetry": _("Symmetry")}
     ranges = [(names[name], _range_text(name, *description.feature_range(name), _)) for name in FEATURE_NAMES]
     alignment = {
-        "upright": _("upright on the trachea's axis at the gland's level"),
+        "upright": _("upright along the axis of the trachea, centred at the height of the gland"),
         "trachea": _("centred on the trachea's centre of mass, as published"),
     }
     rows = [
@@ -118,18 +116,18 @@ def _training_data(description: ModelDescription, _: Translate) -> CardSection:
 
 def _training(description: ModelDescription, _: Translate) -> CardSection:
     variants = {
-        "baseline": _("baseline: knows no features"),
+        "baseline": _("baseline: without features"),
         "fixed": _("fixed: volume, isthmus area and symmetry are part of the code"),
-        "correlation": _("correlation: as fixed, the rest of the code kept free of the features"),
+        "correlation": _("correlation: as fixed, with the trainable code uncorrelated with the features"),
     }
-    how = _("{epochs} epochs, preset {preset}, {size} latent dimensions, seed {seed}").format(
+    settings = _("{epochs} epochs, preset {preset}, {size} latent dimensions, seed {seed}").format(
         epochs=description.epochs, preset=description.preset, size=description.latent_size, seed=description.seed
     )
     software = ", ".join(f"{name} {version}" for name, version in description.software.items())
     rows = (
-        # One of a variant this version does not know is named as its file does.
+        # An unknown variant is shown by its name in the file.
         (_("Variant"), variants.get(description.variant, description.variant)),
-        (_("Training"), how),
+        (_("Training"), settings),
         (_("Software"), software),
     )
     return CardSection(_("Training"), rows=rows)
@@ -138,40 +136,39 @@ def _training(description: ModelDescription, _: Translate) -> CardSection:
 def _evaluation(evaluation: Mapping[str, Any] | None, _: Translate) -> CardSection:
     heading = _("Evaluation")
     if evaluation is None:
-        return CardSection(heading, _("Not evaluated yet: thyroidsynth evaluate measures how well it does."))
-    found = card_figures(evaluation)
+        return CardSection(heading, _("Not evaluated yet. Run thyroidsynth evaluate with --to-card."))
+    found = card_measures(evaluation)
     if not found:
-        return CardSection(heading, _("Its evaluation was written by another version and cannot be shown."))
+        return CardSection(
+            heading, _("The evaluation was written by another version and cannot be shown. Evaluate the model again.")
+        )
     rows = []
-    for group, figures in groupby(found, lambda figure: figure[0].group):
-        rows.append((group, ", ".join(_figure_text(measure, value) for measure, value in figures)))
+    for group, measures in groupby(found, lambda item: item[0].group):
+        rows.append((group, ", ".join(_measure_text(measure, value) for measure, value in measures)))
     return CardSection(heading, rows=tuple(rows))
 
 
 def _limits(description: ModelDescription, _: Translate) -> CardSection:
-    said = [
-        _("It knows the outer surface of the gland only: neither nodules nor tissue."),
-        _("What its cases do not show it does not know; beyond the ranges above it guesses."),
+    limits = [
+        _("The model describes the outer surface of the gland only, without nodules and tissue."),
+        _("Shapes outside the ranges of the training data are extrapolations."),
     ]
     if description.synthetic:
-        said.append(_("Its cases are synthetic, so its thyroids say nothing about patients."))
+        limits.append(_("The training cases are synthetic, so the thyroids are not representative of patients."))
     else:
-        said.append(_("Its cases are segmentations, and what is wrong in them is learnt as well."))
+        limits.append(_("The training cases are automatic segmentations, whose errors are learnt as well."))
     if not description.held_out:
-        said.append(
-            _("No case of its cohort was held out, so nothing there tells how it does on thyroids it has not seen.")
-        )
-    return CardSection(_("Limits"), " ".join([*said, description.notice]))
+        limits.append(_("No case was held out, so the quality on unseen thyroids was not measured."))
+    return CardSection(_("Limits"), " ".join([*limits, description.notice]))
 
 
 def _licence(description: ModelDescription, _: Translate) -> CardSection:
-    unsaid = _("Not stated in the file. Ask whoever trained it; the licences of the training data hold for it.")
-    return CardSection(_("Licence"), description.licence or unsaid)
+    unknown = _("Not stated in the file. Ask the authors of the model; the licences of the training data apply.")
+    return CardSection(_("Licence"), description.licence or unknown)
 
 
-def _figure_text(measure: Measure, value: float) -> str:
-    unit = f" {measure.unit}" if measure.unit not in ("", "%") else ""
-    return f"{measure.label} {measure.text(value)}{unit}"
+def _measure_text(measure: Measure, value: float) -> str:
+    return f"{measure.label} {measure.text(value)}{measure.suffix}"
 
 
 def _range_text(name: str, low: float, high: float, _: Translate) -> str:
