@@ -7,7 +7,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from ThyroidSynthLib.geometry.isosurface import surface_from_mask, surface_from_sdf, without_islands
+from ThyroidSynthLib.geometry.isosurface import sdf_without_islands, surface_from_mask, surface_from_sdf
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
@@ -153,9 +153,9 @@ def test_small_islands_and_cavities_are_removed_from_a_field() -> None:
     large[5, 5, 5] = -0.25
     large[15, 15, 15:17] = 0.25
 
-    np.testing.assert_array_equal(without_islands(sdf, smallest=3), large)
+    np.testing.assert_array_equal(sdf_without_islands(sdf, smallest=3), large)
     assert sdf[15, 15, 15] == -0.25, "the argument is left as it is"
-    np.testing.assert_array_equal(without_islands(sdf, smallest=1), sdf)
+    np.testing.assert_array_equal(sdf_without_islands(sdf, smallest=1), sdf)
 
 
 def test_islands_of_the_original_field_stay() -> None:
@@ -165,4 +165,4 @@ def test_islands_of_the_original_field_stay() -> None:
     edited = original.copy()
     edited[17, 3, 3] = -0.5
 
-    np.testing.assert_array_equal(without_islands(edited, smallest=3, original=original), original)
+    np.testing.assert_array_equal(sdf_without_islands(edited, smallest=3, original=original), original)

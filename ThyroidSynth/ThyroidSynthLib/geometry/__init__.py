@@ -12,7 +12,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "features": ["FEATURE_NAMES", "Features", "measure_features"],
         "frame": ["ALIGNMENTS", "Frame", "Placement"],
         "grid": ["Grid", "flip_lps_ras"],
-        "isosurface": ["surface_from_mask", "surface_from_sdf", "surface_from_sdf_volume", "without_islands"],
+        "isosurface": ["surface_from_mask", "surface_from_sdf", "surface_from_sdf_volume", "sdf_without_islands"],
         "overlap": ["overlap_ml", "without_overlap"],
         "polydata": ["polydata_of", "surface_of"],
         "sampling": ["sample_sdf", "sample_surface", "signed_distance"],

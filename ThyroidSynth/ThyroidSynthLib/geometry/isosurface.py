@@ -46,7 +46,7 @@ def surface_from_sdf_volume(sdf: Volume) -> Surface:
     return Surface(sdf.to_ras(surface.vertices[:, ::-1]), surface.faces[:, ::-1] if mirrored else surface.faces)
 
 
-def without_islands(sdf: np.ndarray, smallest: float, *, original: np.ndarray | None = None) -> np.ndarray:
+def sdf_without_islands(sdf: np.ndarray, smallest: float, *, original: np.ndarray | None = None) -> np.ndarray:
     """Remove islands from a field, and fill enclosed cavities, that have fewer than `smallest` grid points.
 
     Their points change sign. A component counts as connected along the axes of the grid.

@@ -9,7 +9,7 @@ from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check,
 
 from .features import shared_volume
 from .grid import Grid
-from .isosurface import surface_from_mask, surface_from_sdf_volume, without_islands
+from .isosurface import sdf_without_islands, surface_from_mask, surface_from_sdf_volume
 from .sampling import signed_distance
 from .surface import Surface
 from .volume import Volume
@@ -94,7 +94,7 @@ def without_overlap(
         to_structure = _distances(near, points[touched], silent, should_stop)
         distance[touched] = np.maximum(distance[touched], CLEARANCE_MM - to_structure)
     values[band] = distance
-    values = without_islands(values, _ISLAND_SHARE * np.count_nonzero(values < 0))
+    values = sdf_without_islands(values, _ISLAND_SHARE * np.count_nonzero(values < 0))
     return surface_from_sdf_volume(Volume(values, grid.ijk_to_ras))
 
 

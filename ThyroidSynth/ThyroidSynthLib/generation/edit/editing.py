@@ -26,7 +26,7 @@ from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
-from ThyroidSynthLib.geometry.isosurface import surface_from_sdf_volume, without_islands
+from ThyroidSynthLib.geometry.isosurface import sdf_without_islands, surface_from_sdf_volume
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.model.code_space import CodeSpace
@@ -240,7 +240,7 @@ class PatientShapes:
         evaluate_near_surface(exact, values, known, np.full(shape, _EXPECTED_ERROR, dtype=np.float32))
         # A network's field is slightly rough, and so is the difference of two.
         smallest = _SMALLEST_PIECE * np.count_nonzero(self._unchanged < 0)
-        return without_islands(values, smallest, original=self._unchanged)
+        return sdf_without_islands(values, smallest, original=self._unchanged)
 
     def _coarse_change(self, field: Field) -> np.ndarray:
         """Give the change on every `STRIDE`th point of the grid; far from the gland, where none is, 0."""
