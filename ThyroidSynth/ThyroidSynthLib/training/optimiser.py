@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from ThyroidSynthLib.model.settings import TrainingSettings
+from ThyroidSynthLib.model.tensors import without_prefix
 
 # Adam moves every code at every step, by its momentum. In a table of more codes than this that costs more than it
 # gains; then only the codes of a step's shapes are moved, if the settings allow it.
@@ -88,14 +90,14 @@ class Optimiser:
     def restore(self, state: Mapping[str, torch.Tensor]) -> None:
         """Set what `state` returned, on this device or another; to be called before the first step."""
         for index, parameter in enumerate(self.parameters):
-            prefix, part = f"{index}.", self._part_of(parameter)
-            part.state[parameter] = {
-                # SparseAdam counts its steps in a Python int.
-                key: int(value) if key == "step" and isinstance(part, torch.optim.SparseAdam) else value.to(parameter)
-                for key, value in (
-                    (name[len(prefix) :], value) for name, value in state.items() if name.startswith(prefix)
-                )
+            values: dict[str, Any] = {
+                name: value.to(parameter) for name, value in without_prefix(f"{index}.", state).items()
             }
+            part = self._part_of(parameter)
+            if isinstance(part, torch.optim.SparseAdam):
+                values["step"] = int(values["step"])  # It counts in a Python int.
+            part.state[parameter] = values
 
     def _part_of(self, parameter: torch.nn.Parameter) -> torch.optim.Optimizer:
-        return self._parts[parameter is self._latent]
+        of_network, of_table = self._parts
+        return of_table if parameter is self._latent else of_network
