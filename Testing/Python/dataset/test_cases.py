@@ -1,3 +1,5 @@
+"""Finding and reading cases of all kinds of files."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,7 +21,7 @@ RAS = affine(degrees=8.0)
 
 
 def _check(case, ras=RAS):
-    """The case holds the two masks, each voxel in its place in the patient."""
+    """Check that a case has the two masks at their positions in the patient."""
     for mask, array in ((case.thyroid_mask, THYROID), (case.trachea_mask, TRACHEA)):
         whole = Volume(array, ras)
         assert mask.volume.array.sum() == array.sum()
@@ -43,7 +45,7 @@ def test_a_training_dataset_gives_its_cases_sorted_by_id(tmp_path):
     _check(case)
 
 
-def test_one_case_of_the_dataset_can_be_given_by_itself(tmp_path, monkeypatch):
+def test_a_single_case_of_a_dataset_can_be_given(tmp_path, monkeypatch):
     folder = write_case(tmp_path / "s0001", THYROID, TRACHEA, RAS)
     monkeypatch.chdir(folder)
     for path in (folder, "."):
@@ -54,7 +56,7 @@ def test_one_case_of_the_dataset_can_be_given_by_itself(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nii"])
 @pytest.mark.parametrize("name", ["thyroid_gland", "thyroid"])
-def test_output_folders_are_read_alone_or_many_at_a_time(tmp_path, suffix, name):
+def test_one_or_several_output_folders_are_read(tmp_path, suffix, name):
     for case_id in ("a", "b"):
         write_nifti(tmp_path / case_id / f"{name}{suffix}", THYROID, RAS)
         write_nifti(tmp_path / case_id / f"trachea{suffix}", TRACHEA, RAS)
@@ -77,14 +79,14 @@ def test_a_multi_label_file_is_read_by_the_names_in_its_header(tmp_path, second,
     _check(read_case(source))
 
 
-def test_a_multi_label_file_without_names_needs_the_users_word(tmp_path):
+def test_a_multi_label_file_without_names_needs_a_class_map(tmp_path):
     path = write_nifti(tmp_path / "x.nii.gz", (THYROID * 17 + TRACHEA * 16).astype(np.uint8), RAS)
     with pytest.raises(InputError, match="total-v2"):
         find_cases(path)
     _check(read_case(find_cases(path, class_map="total-v2")[0]))
 
 
-def test_a_folder_of_label_files_leaves_cts_out_and_hides_no_damaged_file(tmp_path):
+def test_a_folder_of_label_files_omits_cts_and_keeps_damaged_files(tmp_path):
     names = caret_xml({3: "thyroid", 9: "trachea"})
     write_nifti(tmp_path / "b.nii.gz", THYROID * 3 + TRACHEA * 9, RAS, extensions=[(0, names)])
     write_nifti(tmp_path / "ct.nii.gz", THYROID.astype(np.int16), RAS)
@@ -97,7 +99,7 @@ def test_a_folder_of_label_files_leaves_cts_out_and_hides_no_damaged_file(tmp_pa
 
 
 @pytest.mark.parametrize("name", ["thyroid.nrrd", "thyroid.nii", "thyroid.mha"])
-def test_two_mask_files_make_a_case_whatever_their_format(tmp_path, name):
+def test_two_mask_files_of_any_format_make_a_case(tmp_path, name):
     folder = tmp_path / "patient7"
     folder.mkdir()
     write_volume(Volume(THYROID, RAS), folder / name)
@@ -107,7 +109,7 @@ def test_two_mask_files_make_a_case_whatever_their_format(tmp_path, name):
     _check(read_case(source))
 
 
-def test_lps_and_ras_files_of_one_mask_lie_in_one_place(tmp_path):
+def test_lps_and_ras_files_of_a_mask_have_the_same_position(tmp_path):
     def nrrd(space: str, flip: np.ndarray) -> Path:
         matrix = flip @ RAS
         vectors = " ".join("({},{},{})".format(*matrix[:3, axis]) for axis in range(3))
@@ -125,7 +127,7 @@ def test_lps_and_ras_files_of_one_mask_lie_in_one_place(tmp_path):
         assert np.allclose(read_mask(nrrd(space, flip)).volume.center_of_mass_ras(), expected, atol=1e-3)
 
 
-def test_the_patients_left_stays_left_whichever_way_the_axes_run(tmp_path):
+def test_the_position_does_not_depend_on_the_direction_of_the_axes(tmp_path):
     for flips in np.ndindex(2, 2, 2):
         array, matrix = THYROID, RAS.copy()
         for axis, flip in enumerate(flips):
@@ -139,7 +141,7 @@ def test_the_patients_left_stays_left_whichever_way_the_axes_run(tmp_path):
         assert np.allclose(mask.center_of_mass_ras(), Volume(THYROID, RAS).center_of_mass_ras(), atol=1e-3)
 
 
-def test_affines_that_differ_by_rounding_are_one_grid_and_others_are_refused(tmp_path):
+def test_affines_may_differ_by_rounding_only(tmp_path):
     slightly, clearly = RAS + 4.6e-5, RAS.copy()
     clearly[2, 3] += 2.0
     thyroid = write_nifti(tmp_path / "t.nii.gz", THYROID, RAS)
@@ -151,7 +153,7 @@ def test_affines_that_differ_by_rounding_are_one_grid_and_others_are_refused(tmp
     assert "t.nii.gz" in str(caught.value) and "far.nii.gz" in str(caught.value)
 
 
-def test_masks_on_different_grids_are_placed_by_their_own_geometry(tmp_path):
+def test_masks_on_different_grids_are_each_placed_by_their_geometry(tmp_path):
     thyroid = write_nifti(tmp_path / "t.nii.gz", THYROID, RAS)
     cut = RAS.copy()
     cut[:3, 3] += RAS[:3, 2] * 2
@@ -167,13 +169,13 @@ def test_masks_on_different_grids_are_placed_by_their_own_geometry(tmp_path):
 
 @pytest.mark.parametrize("value", [1, 255])
 @pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64, np.int16])
-def test_a_mask_may_be_of_any_type_and_either_usual_value(tmp_path, kind, value):
+def test_a_mask_may_have_any_type_and_the_value_1_or_255(tmp_path, kind, value):
     path = write_nifti(tmp_path / "m.nii.gz", (THYROID * kind(value)).astype(kind), RAS)
     mask = read_mask(path)
     assert mask.volume.array.dtype == np.uint8 and mask.volume.array.sum() == THYROID.sum()
 
 
-def test_what_is_no_mask_is_refused(tmp_path):
+def test_files_that_are_not_masks_are_refused(tmp_path):
     labels = write_nifti(tmp_path / "labels.nii.gz", THYROID + 2 * TRACHEA, RAS)
     with pytest.raises(InputError, match="more than one label"):
         read_mask(labels)
@@ -186,7 +188,7 @@ def test_what_is_no_mask_is_refused(tmp_path):
         read_mask(write_nifti(tmp_path / "nan.nii.gz", undefined, RAS))
 
 
-def test_a_missing_structure_is_noted_not_an_error(tmp_path):
+def test_a_missing_structure_gives_a_note_and_no_error(tmp_path):
     folder = write_case(tmp_path / "s1", THYROID, None, RAS)
     case = read_case(find_cases(folder)[0])
     assert case.trachea_mask.is_empty and not case.thyroid_mask.is_empty
@@ -200,7 +202,7 @@ def test_an_all_zero_file_is_an_empty_mask(tmp_path):
     assert mask.is_empty and mask.volume_ml == 0 and mask.scan.shape == THYROID.shape
 
 
-def test_the_distance_to_the_border_counts_free_layers(tmp_path):
+def test_the_distance_to_the_border_is_the_number_of_empty_layers(tmp_path):
     array = np.zeros((10, 12, 14), dtype=np.uint8)
     array[4:6, 5:7, 3:10] = 1
     assert read_mask(write_nifti(tmp_path / "m.nii", array, RAS)).border_distance_voxels == 3
@@ -208,11 +210,11 @@ def test_the_distance_to_the_border_counts_free_layers(tmp_path):
     assert read_mask(write_nifti(tmp_path / "m.nii", array, RAS)).border_distance_voxels == 0
 
 
-def test_a_case_can_be_made_of_volumes_in_memory():
+def test_a_case_is_made_of_volumes_in_memory():
     _check(case_from_volumes("scene", Volume(THYROID * 7, RAS), Volume(TRACHEA > 0, RAS)))
 
 
-def test_places_without_cases_say_what_is_expected(tmp_path):
+def test_paths_without_cases_are_reported_with_what_is_expected(tmp_path):
     with pytest.raises(InputError, match="holds no cases"):
         find_cases(tmp_path)
     with pytest.raises(InputError, match="does not exist"):
@@ -225,20 +227,20 @@ def test_places_without_cases_say_what_is_expected(tmp_path):
         find_cases(other)
 
 
-def test_a_dataset_that_calls_itself_synthetic_is_known_from_any_of_its_cases(tmp_path):
+def test_the_statement_of_a_synthetic_dataset_is_found_from_its_cases(tmp_path):
     folder = write_case(tmp_path / "s1", THYROID, TRACHEA, RAS)
     assert synthetic_statement(folder) is None
     (tmp_path / SYNTHETIC_MARK).write_text("Software input,\nnot anatomy.\n\nMore about the files.\n")
     assert synthetic_statement(tmp_path) == synthetic_statement(folder) == "Software input, not anatomy."
 
 
-def test_the_real_case_has_its_volume_and_is_cut_by_the_upper_border():
+def test_the_real_case_has_its_volume_and_touches_the_border():
     (source,) = find_cases(REAL_CASE)
     case = read_case(source)
     assert case.thyroid_mask.volume_ml == pytest.approx(38.36, abs=0.005)
     assert int(case.thyroid.array.sum()) == 11365
     assert case.thyroid_mask.scan.shape == (429, 166, 222)
     assert case.thyroid_mask.border_distance_voxels == 0
-    # The gland lies before the trachea and above the middle of what the scan shows of it.
+    # The thyroid lies anterior to the trachea and above the centre of its visible part.
     gland = case.placement().to_trachea(case.thyroid.center_of_mass_ras())
     assert gland[1] > 0 and gland[2] > 0 and abs(gland[0]) < 15

@@ -33,7 +33,7 @@ def cohort(tmp_path) -> Cohort:
     return write_cohort_from_surfaces(tmp_path / "cohort", SURFACES, IDS, samples_per_shape=2000)
 
 
-def test_rows_belong_to_ids_whatever_order_the_surfaces_came_in(cohort):
+def test_rows_belong_to_ids_independently_of_the_order_of_the_surfaces(cohort):
     assert cohort.ids == ("a", "b", "c")
     for case_id, surface in zip(IDS, SURFACES, strict=True):
         row = cohort.index(case_id)
@@ -60,7 +60,7 @@ def test_samples_are_signed_distances_in_the_unit_frame(cohort):
     assert (sdf[1600:][inside] < 0).all() and inside.any()
 
 
-def test_a_shapes_samples_depend_neither_on_workers_nor_on_where_the_folder_is(cohort, tmp_path):
+def test_samples_depend_neither_on_the_number_of_workers_nor_on_the_folder(cohort, tmp_path):
     again = write_cohort_from_surfaces(tmp_path / "again", SURFACES, IDS, samples_per_shape=2000, workers=2)
     assert np.array_equal(again.samples, cohort.samples)
     assert again.checksum == cohort.checksum
@@ -73,7 +73,7 @@ def test_different_shapes_get_different_random_numbers(tmp_path):
     assert not np.array_equal(cohort.samples[0], cohort.samples[1])
 
 
-def test_a_cohort_says_whether_it_is_synthetic(tmp_path):
+def test_a_cohort_records_whether_it_is_synthetic(tmp_path):
     cohort = write_cohort_from_surfaces(
         tmp_path / "c", SURFACES[:1], ["x"], samples_per_shape=100, synthetic=True, statement="Not anatomy."
     )
@@ -81,12 +81,12 @@ def test_a_cohort_says_whether_it_is_synthetic(tmp_path):
     assert cohort.provenance()["synthetic"] is True and cohort.provenance()["checksum"] == cohort.checksum
 
 
-def test_an_id_that_is_not_there_is_named(cohort):
+def test_an_unknown_id_is_reported(cohort):
     with pytest.raises(CohortError, match="no case nobody"):
         cohort.surface("nobody")
 
 
-def test_folders_that_are_no_cohort_or_unfinished_or_damaged_say_so(cohort, tmp_path):
+def test_missing_unfinished_and_damaged_cohorts_are_reported(cohort, tmp_path):
     with pytest.raises(CohortError, match="does not exist"):
         Cohort.open(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
@@ -97,14 +97,14 @@ def test_folders_that_are_no_cohort_or_unfinished_or_damaged_say_so(cohort, tmp_
 
     edited = json.loads(good)
     edited["cases"][0]["features"]["volume_ml"] += 1
-    for broken, said in (
+    for broken, message in (
         (good[:-40], "damaged"),
         (json.dumps(edited), "checksum"),
         (json.dumps({**edited, "version": 99}), "version 99"),
         ("[]", "not the file of a cohort"),
     ):
         path.write_text(broken)
-        with pytest.raises(CohortError, match=said):
+        with pytest.raises(CohortError, match=message):
             Cohort.open(folder)
     path.unlink()
     with pytest.raises(CohortError, match="not finished"):
@@ -129,7 +129,7 @@ def test_verify_finds_a_changed_sample_or_surface(cohort):
         cohort.verify()
 
 
-def test_nothing_is_written_into_a_folder_in_use(cohort):
+def test_a_folder_that_is_not_empty_is_refused(cohort):
     with pytest.raises(OutputError, match="not empty"):
         write_cohort_from_surfaces(cohort.folder, SURFACES, IDS)
 

@@ -1,4 +1,4 @@
-"""Part of a cohort is a cohort: its own rows and checksum, the whole's frame and files, and no copy."""
+"""Parts of a cohort: own rows and checksum, frame and files of the whole cohort, and no copied samples."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_rows_of_a_part_are_its_cases(cohort: Cohort) -> None:
         part.surface("tiny00")
 
 
-def test_a_part_says_what_it_is_a_part_of(cohort: Cohort) -> None:
+def test_a_part_records_the_whole_cohort(cohort: Cohort) -> None:
     part = cohort.part(["tiny00", "tiny01", "tiny03"])
     about = part.provenance()
 
@@ -47,14 +47,14 @@ def test_a_part_says_what_it_is_a_part_of(cohort: Cohort) -> None:
     assert "whole" not in cohort.provenance()
 
 
-def test_all_cases_are_the_cohort_itself_and_parts_have_parts(cohort: Cohort) -> None:
+def test_all_cases_give_the_cohort_itself_and_parts_have_parts(cohort: Cohort) -> None:
     assert cohort.part(reversed(cohort.ids)) is cohort
     part = cohort.part(cohort.ids[:3]).part(["tiny02"])
     assert part.ids == ("tiny02",) and part.whole is cohort and len(part.held_out) == 3
     assert np.array_equal(part.samples[0], cohort.samples[2])
 
 
-def test_a_part_of_nothing_or_of_strangers_is_refused(cohort: Cohort) -> None:
+def test_no_ids_or_unknown_ids_are_refused(cohort: Cohort) -> None:
     with pytest.raises(CohortError, match="No case"):
         cohort.part([])
     with pytest.raises(CohortError, match="has no case other"):
@@ -63,7 +63,7 @@ def test_a_part_of_nothing_or_of_strangers_is_refused(cohort: Cohort) -> None:
         cohort.part(cohort.ids[:2]).part(["tiny03"])
 
 
-def test_a_part_of_a_huge_cohort_costs_next_to_nothing(cohort: Cohort) -> None:
+def test_a_part_of_a_large_cohort_copies_no_samples(cohort: Cohort) -> None:
     # 8 GB of samples if anything copied them.
     huge = np.broadcast_to(np.float32(1.0), (10_000, 50_000, 4))
     ids = tuple(f"{number:05d}" for number in range(10_000))
@@ -97,13 +97,13 @@ def test_a_part_of_a_huge_cohort_costs_next_to_nothing(cohort: Cohort) -> None:
         (2, 3, 1),
     ],
 )
-def test_a_view_gives_what_the_rows_as_an_array_would(index) -> None:
+def test_a_view_is_indexed_like_an_array_of_its_rows(index) -> None:
     whole = np.arange(5 * 7 * 4, dtype=np.float32).reshape(5, 7, 4)
     rows = np.array([4, 1, 2])
     assert np.array_equal(RowView(whole, rows)[index], whole[rows][index])
 
 
-def test_a_view_refuses_what_it_would_get_wrong() -> None:
+def test_a_view_refuses_indices_that_do_not_begin_with_rows() -> None:
     view = RowView(np.zeros((5, 7, 4)), np.array([4, 1]))
     assert len(view) == 2
     for index in (..., None, (..., 0)):
@@ -113,7 +113,7 @@ def test_a_view_refuses_what_it_would_get_wrong() -> None:
         view[2]
 
 
-def test_training_on_a_part_is_training_on_those_cases_alone(cohort: Cohort) -> None:
+def test_training_on_a_part_equals_training_on_a_cohort_of_its_cases(cohort: Cohort) -> None:
     part = cohort.part(["tiny00", "tiny03"])
     copied = replace(part, samples=np.array(part.samples))
     settings = settings_for(
@@ -126,7 +126,7 @@ def test_training_on_a_part_is_training_on_those_cases_alone(cohort: Cohort) -> 
     assert model.provenance["cohort"]["whole"]["checksum"] == cohort.checksum
 
 
-def test_a_checkpoint_of_one_part_is_not_gone_on_with_for_another(cohort: Cohort, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_part_is_refused(cohort: Cohort, tmp_path: Path) -> None:
     settings = settings_for("fast", "fixed", epochs=1, samples_per_shape=50, hidden_layers=1, hidden_width=8)
     checkpoint = tmp_path / "checkpoint.safetensors"
     train(cohort.part(cohort.ids[:3]), settings, device="cpu", checkpoint_path=checkpoint)

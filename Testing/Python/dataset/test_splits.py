@@ -1,4 +1,4 @@
-"""Held-out cases look like the cohort, repeat with the seed, and leave enough to learn from."""
+"""Held-out cases and folds: representative, reproducible, and leaving enough training cases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ThyroidSynthLib.dataset.splits import folds_of, held_out_count, held_out_of
 
 @dataclass(frozen=True)
 class Cases:
-    """As much of a cohort as a split looks at."""
+    """The part of a cohort that a split reads."""
 
     ids: tuple[str, ...]
     features: np.ndarray
@@ -34,22 +34,22 @@ def test_a_number_or_a_share_is_read(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "1.5", "100%", "nan", "inf", "%"])
-def test_what_is_neither_is_refused_with_an_example(text: str) -> None:
+def test_other_texts_are_refused_with_an_example(text: str) -> None:
     with pytest.raises(InputError, match="such as 40"):
         held_out_of(text)
 
 
-def test_shares_are_rounded_and_ones_too_small_or_too_large_refused() -> None:
+def test_shares_are_rounded_and_refused_if_too_small_or_too_large() -> None:
     assert [held_out_count(0.2, 200), held_out_count(0.25, 10), held_out_count(3.0, 10)] == [40, 3, 3]
     assert held_out_count(0.0, 1) == 0
     with pytest.raises(InputError, match="less than half a case"):
         held_out_count(0.1, 4)
-    for wanted in (9.0, 0.99, 12.0):
+    for held_out in (9.0, 0.99, 12.0):
         with pytest.raises(InputError, match="are left for training"):
-            held_out_count(wanted, 10)
+            held_out_count(held_out, 10)
 
 
-def test_a_small_held_out_set_has_the_cohorts_mix_of_isthmus_and_volume() -> None:
+def test_a_few_held_out_cases_represent_isthmus_and_volume_of_the_cohort() -> None:
     cohort = cases(200)
     absent = cohort.features[:, 1] == 0
     share, large = absent.mean(), cohort.features[:, 0] > np.median(cohort.features[:, 0])
@@ -60,7 +60,7 @@ def test_a_small_held_out_set_has_the_cohorts_mix_of_isthmus_and_volume() -> Non
         assert abs(large[rows].sum() - 10) <= 2
 
 
-def test_the_draw_follows_the_seed_and_not_the_order_of_the_cases() -> None:
+def test_the_draw_depends_on_the_seed_and_not_on_the_order_of_the_cases() -> None:
     cohort = cases(60)
     order = np.random.default_rng(1).permutation(60)
     mixed = Cases(tuple(cohort.ids[row] for row in order), cohort.features[order])
@@ -71,7 +71,7 @@ def test_the_draw_follows_the_seed_and_not_the_order_of_the_cases() -> None:
     assert [set(fold) for fold in folds_of(cohort, 5)] == [set(fold) for fold in folds_of(mixed, 5)]
 
 
-def test_chosen_ids_are_held_out_as_they_are() -> None:
+def test_given_ids_are_held_out() -> None:
     cohort = cases(6)
     assert hold_out(cohort, ("s0004", "s0001")) == ("s0001", "s0004")
     with pytest.raises(CohortError, match="no case s9"):
@@ -80,7 +80,7 @@ def test_chosen_ids_are_held_out_as_they_are() -> None:
         hold_out(cohort, cohort.ids)
 
 
-def test_folds_hold_every_case_once_in_like_sizes_and_mixes() -> None:
+def test_every_case_is_in_one_fold_and_folds_are_similar() -> None:
     cohort = cases(203)
     folds = folds_of(cohort, 5, seed=2)
     assert sorted(case_id for fold in folds for case_id in fold) == list(cohort.ids)
@@ -96,6 +96,6 @@ def test_impossible_numbers_of_folds_are_refused(count: int) -> None:
         folds_of(cases(6), count)
 
 
-def test_folds_that_leave_too_little_are_refused() -> None:
+def test_folds_that_leave_too_few_training_cases_are_refused() -> None:
     with pytest.raises(InputError, match="are left for training"):
         folds_of(cases(3), 2)

@@ -264,7 +264,7 @@ def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
     if path.is_file():
         before = read_json(path)
         if not isinstance(before, dict) or before.get("format") != _PLAN_FORMAT:
-            raise OutputError(f"{path} was not written by ThyroidSynth. Choose a new or empty folder.")
+            raise OutputError(f"{path} is not a file of ThyroidSynth. Choose a new or empty folder.")
         differing = [name for name in plan if before.get(name) != plan[name]]
         if not differing:
             return

@@ -1,4 +1,4 @@
-"""One case: masks that fit each other and the patient, a believable CT, defects that are what they are called."""
+"""Example cases: masks, CT, ground truth and defects."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 
 TARGET = GlandTarget(16.0, (52.0, 31.0, 48.0), 60.0)
 TWO_LOBES = GlandTarget(16.0, (52.0, 31.0, 48.0), 0.0)
-# A shape that is found at once; odd extents take a minute of search.
+# These extents are fitted at once; others take up to a minute.
 ONE_LOBE = GlandTarget(2.55, (18.9, 22.8, 34.6), 0.0, hemi_agenesis=True)
 
 
@@ -65,7 +65,7 @@ def test_one_lobe_alone_has_no_isthmus_and_no_symmetry():
     assert truth.hemi_agenesis and truth.isthmus_area_mm2 == 0.0 and truth.symmetry == 0.0
 
 
-def test_ct_shows_the_tissues_the_masks_name(valid):
+def test_ct_has_the_attenuation_of_the_segmented_tissues(valid):
     hu = valid.ct.array
     assert hu.dtype == np.int16
     inside = ndimage.binary_erosion(valid.masks["thyroid_gland"].array, iterations=2)
@@ -76,7 +76,7 @@ def test_ct_shows_the_tissues_the_masks_name(valid):
     assert hu.max() > 400 and hu.min() >= -1024
 
 
-def test_ct_has_no_steps_at_the_glands_edge(valid):
+def test_ct_has_soft_edges_at_the_thyroid(valid):
     gland = valid.masks["thyroid_gland"].array.astype(bool)
     edge = ndimage.binary_dilation(gland) & ~gland
     core = ndimage.binary_erosion(gland, iterations=2)
@@ -84,7 +84,7 @@ def test_ct_has_no_steps_at_the_glands_edge(valid):
     assert -100.0 < np.median(hu[edge]) < hu[core].mean()
 
 
-def test_truth_is_what_a_reader_of_the_masks_measures(valid):
+def test_ground_truth_matches_measurements_of_the_masks(valid):
     trachea = valid.masks["trachea"].center_of_mass_ras()
     surface = surface_from_mask(valid.masks["thyroid_gland"])
     features = measure_features(surface.moved(surface.vertices - trachea))
@@ -97,7 +97,7 @@ def test_truth_is_what_a_reader_of_the_masks_measures(valid):
     assert high - low == pytest.approx([truth.extent_lr_mm, truth.extent_ap_mm, truth.extent_si_mm], abs=2.0)
 
 
-def test_without_isthmus_there_are_two_lobes_and_a_gap_between_them():
+def test_without_isthmus_there_are_two_separate_lobes():
     case = build_case(_plan(target=TWO_LOBES), with_ct=False)
     gland = case.masks["thyroid_gland"]
     assert ndimage.label(gland.array, np.ones((3, 3, 3)))[1] == 2
@@ -126,7 +126,7 @@ def test_rotated_grids_keep_the_anatomy_upright_and_the_spacing():
 
 
 @pytest.mark.parametrize("defect", sorted(EXPECTED_REASON))
-def test_each_defect_is_what_it_is_called(defect):
+def test_each_defect_is_present_in_the_mask(defect):
     case = build_case(_plan(defect), with_ct=False)
     truth, gland = case.truth, case.masks["thyroid_gland"].array
     assert truth.defect == defect
@@ -151,13 +151,13 @@ def test_each_defect_is_what_it_is_called(defect):
     assert (hollow >= 13) if defect == "cavity" else (hollow == 0)
 
 
-def test_defects_are_dealt_evenly_and_the_share_is_exact():
+def test_defects_are_equally_frequent_and_their_share_is_exact():
     planted = draw_defects(200, 0.15, np.random.default_rng(0))
     counts = {kind: planted.count(kind) for kind in EXPECTED_REASON}
     assert sum(counts.values()) == 30 and set(counts.values()) == {3}
     assert draw_defects(120, 0.0, np.random.default_rng(0)) == [None] * 120
 
 
-def test_a_plan_can_be_built_twice():
+def test_a_plan_gives_the_same_case_twice():
     plan = plan_cases(3, 7, 0.0)[2]
     assert build_case(plan, with_ct=False).truth == build_case(plan, with_ct=False).truth

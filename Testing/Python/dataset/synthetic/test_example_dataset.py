@@ -1,4 +1,4 @@
-"""The written folder: layout, types, labels, repeatability."""
+"""The folder of an example dataset: layout, file types, tables and reproducibility."""
 
 import csv
 import json
@@ -57,17 +57,17 @@ def test_files_have_the_datasets_types_spacing_and_one_geometry(dataset):
     assert not read_volume(root / "segmentations" / "heart.nii.gz").array.any()
 
 
-def test_nifti_header_is_in_ras_and_says_synthetic(dataset):
+def test_nifti_header_is_in_ras_and_states_that_it_is_synthetic(dataset):
     summary, _ = dataset
     image = SimpleITK.ReadImage(str(summary.folder / "s0000" / "ct.nii.gz"))
     assert "SYNTHETIC" in image.GetMetaData("descrip")
-    # NIfTI's own rows are RAS: with upright axes x, y and z grow with i, j and k.
+    # The rows of a NIfTI header are RAS: x, y and z increase with i, j and k.
     for axis, name in enumerate(("srow_x", "srow_y", "srow_z")):
         row = [float(value) for value in image.GetMetaData(name).split()]
         assert row[axis] > 1.4
 
 
-def test_trachea_in_the_files_is_where_the_truth_says(dataset):
+def test_trachea_in_the_files_is_at_the_position_of_the_ground_truth(dataset):
     summary, _ = dataset
     truth = next(truth for truth in summary.truths if not truth.defect)
     trachea = read_volume(summary.folder / truth.case_id / "segmentations" / "trachea.nii.gz")
@@ -76,7 +76,7 @@ def test_trachea_in_the_files_is_where_the_truth_says(dataset):
     )
 
 
-def test_tables_name_every_case_and_say_synthetic(dataset):
+def test_tables_list_every_case_as_synthetic(dataset):
     summary, steps = dataset
     with (summary.folder / "meta.csv").open(encoding="utf-8-sig", newline="") as stream:
         meta = list(csv.DictReader(stream, delimiter=";"))
@@ -91,7 +91,7 @@ def test_tables_name_every_case_and_say_synthetic(dataset):
     assert steps == [0.25, 0.5, 0.75, 1.0]
 
 
-def test_the_number_of_workers_changes_no_byte(dataset, tmp_path):
+def test_the_files_do_not_depend_on_the_number_of_workers(dataset, tmp_path):
     summary, _ = dataset
     again = write_example_dataset(tmp_path / "set", cases=4, seed=11, defective_share=0.25, workers=2)
     first, second = (
@@ -109,12 +109,12 @@ def test_another_seed_gives_other_cases(dataset, tmp_path):
 
 @pytest.mark.parametrize("wrong", [{"cases": 0}, {"defective_share": 1.5}, {"seed": -1}, {"workers": 0}])
 def test_numbers_out_of_range_are_refused(tmp_path, wrong):
-    with pytest.raises(InputError, match=r"give|ask"):
+    with pytest.raises(InputError, match="Give"):
         write_example_dataset(tmp_path / "set", **{"cases": 1, **wrong})
     assert not (tmp_path / "set").exists()
 
 
-def test_a_folder_that_holds_something_is_left_alone(tmp_path):
+def test_a_folder_that_is_not_empty_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="not empty"):
         write_example_dataset(tmp_path, cases=1)

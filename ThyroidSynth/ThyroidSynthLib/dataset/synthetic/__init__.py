@@ -1,6 +1,6 @@
-"""The synthetic example cohort, in the layout of the TotalSegmentator training dataset.
+"""Synthetic example cases in the layout of the TotalSegmentator training dataset: software input, not anatomy.
 
-Software input, not anatomy.
+Imports `common`, `geometry` and `imaging`.
 """
 
 from ThyroidSynthLib.common.lazy import lazy_exports

@@ -1,4 +1,4 @@
-"""Building one example case: shapes drawn, sampled on a scan's grid, a defect planted, the truth written down."""
+"""Build an example case: draw its anatomy, sample it on the grid of a scan, and apply a defect."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from ThyroidSynthLib.geometry.features import measure_features
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 
@@ -27,24 +29,24 @@ from .population import GlandTarget, draw_targets
 
 SPACING_MM = 1.5
 SHARE_ROTATED = 0.2
-_BORDER_VOXELS = 4  # a sound gland keeps this distance from the border
+_BORDER_VOXELS = 4  # least distance of a valid thyroid from the border of the scan
 _FAR_MM = 40.0
 
 
 @dataclass(frozen=True)
 class CasePlan:
-    """What is decided before a case is built.
+    """The plan of a case.
 
     Attributes
     ----------
-    case_id
+    case_id : str
         ``s0000``, ``s0001``, ...
-    target
-        What its gland is to measure.
-    defect
-        A key of ``EXPECTED_REASON``, or None for a sound case.
-    seed
-        The case's own random stream.
+    target : GlandTarget
+        Measures of its thyroid.
+    defect : str, optional
+        A key of `EXPECTED_REASON`; None for a valid case.
+    seed : SeedSequence
+        Random seed of the case.
     """
 
     case_id: str
@@ -55,23 +57,23 @@ class CasePlan:
 
 @dataclass(frozen=True)
 class CaseTruth:
-    """What is known about a case.
+    """The ground truth of a case.
 
     Attributes
     ----------
-    case_id
+    case_id : str
         Name of its folder.
-    defect, expected_verdict, expected_reason
-        The planted defect ("" for none), the verdict of quality control, "accepted" or "refused", and its reason
+    defect, expected_verdict, expected_reason : str
+        The defect ("" for none), the verdict of quality control, "accepted" or "refused", and its reason
         ("" for an accepted case).
-    volume_ml, isthmus_area_mm2, symmetry
-        Features of the whole, undamaged gland on its finely sampled surface, in the trachea frame.
-    extent_lr_mm, extent_ap_mm, extent_si_mm
+    volume_ml, isthmus_area_mm2, symmetry : float
+        Features of the thyroid without the defect, on a finely sampled surface in the trachea frame.
+    extent_lr_mm, extent_ap_mm, extent_si_mm : float
         Extents of that surface along the RAS axes.
-    trachea_x_mm, trachea_y_mm, trachea_z_mm
-        Origin of the trachea frame in ``ras_mm``: centre of mass of the trachea in the scan.
-    rotated, contrast, pyramidal_lobe, hemi_agenesis
-        Rotated image axes, contrast agent, and variants of the gland.
+    trachea_x_mm, trachea_y_mm, trachea_z_mm : float
+        Origin of the trachea frame in `ras_mm`: centre of mass of the trachea in the scan.
+    rotated, contrast, pyramidal_lobe, hemi_agenesis : bool
+        Rotated image axes, contrast agent, and variants of the thyroid.
     """
 
     case_id: str
@@ -95,7 +97,7 @@ class CaseTruth:
 
 @dataclass(frozen=True)
 class ExampleCase:
-    """A finished case: CT (or None), masks by class name, and the truth."""
+    """A complete case: CT (or None), masks by class name, and ground truth."""
 
     ct: Volume | None
     masks: dict[str, Volume]
@@ -103,7 +105,7 @@ class ExampleCase:
 
 
 def plan_cases(cases: int, seed: int, defective_share: float) -> list[CasePlan]:
-    """Decide the cases of a cohort; everything later depends on a case's own random stream only."""
+    """Plan the cases of a dataset. What follows depends only on the random seed of each case."""
     cohort_seed, *case_seeds = np.random.SeedSequence(seed).spawn(cases + 1)
     rng = np.random.default_rng(cohort_seed)
     targets = draw_targets(cases, rng)
@@ -115,8 +117,8 @@ def plan_cases(cases: int, seed: int, defective_share: float) -> list[CasePlan]:
 
 
 def build_case(plan: CasePlan, *, with_ct: bool = True) -> ExampleCase:
-    """Build a case. The same plan gives the same case, with or without CT."""
-    # Children by key, not by `spawn`, which would count up inside the plan and change a second build.
+    """Build a case. The same plan gives the same case, with and without CT."""
+    # Children by key, because `spawn` changes the state of the plan and so of a second build.
     rng, ct_rng = (
         np.random.default_rng(np.random.SeedSequence(plan.seed.entropy, spawn_key=(*plan.seed.spawn_key, part)))
         for part in range(2)
@@ -130,11 +132,11 @@ def build_case(plan: CasePlan, *, with_ct: bool = True) -> ExampleCase:
         trachea = (neck.airway.trachea_distance(*points) < 0.0).astype(np.uint8)
         gland = (field < 0.0).astype(np.uint8)
         if plan.defect in ("cut above", "cut below") or _is_valid(gland, target):
-            damaged = _plant(plan.defect, gland, field, points, neck, rng)
+            damaged = _with_defect(plan.defect, gland, field, points, neck, rng)
             if damaged is not None:
                 break
     origin = Volume(trachea, grid.ijk_to_ras).center_of_mass_ras()
-    # Measured about the trachea that is in the scan, voxel for voxel what a reader of the files finds.
+    # Measured relative to the trachea in the scan, as a reader of the files measures.
     surface = surface.moved(surface.vertices + neck.trachea_origin_ras - origin)
     features = measure_features(surface)
     extents = surface.bounds[1] - surface.bounds[0]
@@ -156,24 +158,22 @@ def build_case(plan: CasePlan, *, with_ct: bool = True) -> ExampleCase:
         plan.defect or "",
         "refused" if reason else "accepted",
         reason or "",
-        features.volume_ml,
-        features.isthmus_area_mm2,
-        features.symmetry,
-        *(float(value) for value in extents),
-        *(float(value) for value in origin),
-        rotated,
-        neck_plan.contrast,
-        neck.gland.style.pyramid is not None,
-        target.hemi_agenesis,
+        **features.as_dict(),
+        **dict(zip(("extent_lr_mm", "extent_ap_mm", "extent_si_mm"), extents.tolist(), strict=True)),
+        **dict(zip(("trachea_x_mm", "trachea_y_mm", "trachea_z_mm"), origin.tolist(), strict=True)),
+        rotated=rotated,
+        contrast=neck_plan.contrast,
+        pyramidal_lobe=neck.gland.style.pyramid is not None,
+        hemi_agenesis=target.hemi_agenesis,
     )
     return ExampleCase(ct, {name: Volume(mask, grid.ijk_to_ras) for name, mask in masks.items()}, truth)
 
 
-def _draw_grid(neck: Neck, surface: Surface, defect: str | None, rng: np.random.Generator) -> tuple[Volume, bool]:
-    """Lay the scan's grid: an empty volume of the right size and place, and whether its axes are rotated."""
+def _draw_grid(neck: Neck, surface: Surface, defect: str | None, rng: np.random.Generator) -> tuple[Grid, bool]:
+    """Draw the grid of the scan, and whether its axes are rotated."""
     rotated = bool(rng.random() < SHARE_ROTATED)
-    axes = _rotation(np.deg2rad(rng.uniform([-2.0, -2.0, 2.0], [2.0, 2.0, 6.0])) * rng.choice([-1.0, 1.0]))
-    axes = axes if rotated else np.eye(3)
+    angles = rng.uniform([-2.0, -2.0, 2.0], [2.0, 2.0, 6.0]) * rng.choice([-1.0, 1.0])
+    axes = Rotation.from_euler("xyz", angles, degrees=True).as_matrix() if rotated else np.eye(3)
     origin = neck.trachea_origin_ras
     low, high = (origin + corner for corner in surface.bounds)
     height = high[2] - low[2]
@@ -195,26 +195,14 @@ def _draw_grid(neck: Neck, surface: Surface, defect: str | None, rng: np.random.
     size = np.ceil((last - first) / SPACING_MM).astype(int)
     matrix = np.eye(4)
     matrix[:3, :3] = axes * SPACING_MM
-    # Turn about the box' middle; at these few degrees the corners move into what is air or shoulder.
+    # Rotated about the centre; at these few degrees the corners stay in air or shoulder.
     matrix[:3, 3] = 0.5 * (first + last) - matrix[:3, :3] @ (0.5 * (size - 1))
-    return Volume(np.zeros(size[::-1], dtype=np.uint8), matrix), rotated
+    return Grid(size[::-1], matrix), rotated
 
 
-def _rotation(angles: np.ndarray) -> np.ndarray:
-    """Rotation by the angles about x, y and z, one after the other."""
-    result = np.eye(3)
-    for axis, angle in enumerate(angles):
-        a, b = (other for other in range(3) if other != axis)
-        step = np.eye(3)
-        step[a, a] = step[b, b] = np.cos(angle)
-        step[a, b], step[b, a] = -np.sin(angle), np.sin(angle)
-        result = step @ result
-    return result
-
-
-def _voxel_centres(grid: Volume) -> np.ndarray:
-    """Positions (nk, nj, ni, 3) of the voxel centres in ``ras_mm``."""
-    k, j, i = (np.arange(size, dtype=np.float64) for size in grid.array.shape)
+def _voxel_centres(grid: Grid) -> np.ndarray:
+    """Return the voxel centres in `ras_mm`, shape (nk, nj, ni, 3)."""
+    k, j, i = (np.arange(size, dtype=np.float64) for size in grid.shape)
     matrix = grid.ijk_to_ras
     return (
         matrix[:3, 3]
@@ -225,36 +213,36 @@ def _voxel_centres(grid: Volume) -> np.ndarray:
 
 
 def _gland_field(
-    neck: Neck, surface: Surface, grid: Volume, points: tuple[np.ndarray, np.ndarray, np.ndarray]
+    neck: Neck, surface: Surface, grid: Grid, points: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> np.ndarray:
-    """Evaluate the gland on the grid; far from it, where only the sign matters, a constant stands in."""
+    """Evaluate the thyroid's distance field on the grid; away from it, where only the sign matters, it is constant."""
     low, high = surface.bounds + neck.trachea_origin_ras
     corners = np.stack(np.meshgrid(*np.stack([low - 8.0, high + 8.0], axis=1), indexing="ij"), -1).reshape(-1, 3)
     ijk = grid.to_ijk(corners)
-    size = np.array(grid.array.shape[::-1])
+    size = np.array(grid.shape[::-1])
     first = np.clip(np.floor(ijk.min(axis=0)).astype(int), 0, size)
     last = np.clip(np.ceil(ijk.max(axis=0)).astype(int) + 1, 0, size)
     window = tuple(slice(a, b) for a, b in zip(first[::-1], last[::-1], strict=True))
-    field = np.full(grid.array.shape, _FAR_MM, dtype=np.float32)
+    field = np.full(grid.shape, _FAR_MM, dtype=np.float32)
     field[window] = neck.gland.field(*(axis[window] for axis in points))
     return field
 
 
 def _is_valid(mask: np.ndarray, target: GlandTarget) -> bool:
-    """Check what a sound gland promises: away from the border, the right number of pieces, no holes."""
+    """Check that the thyroid is away from the border and has the right number of components and no cavities."""
     edge = _BORDER_VOXELS
     inner = mask[edge:-edge, edge:-edge, edge:-edge]
     if inner.sum() != mask.sum() or mask.sum() == 0:
         return False
-    labels, pieces = ndimage.label(inner)
+    labels, components = ndimage.label(inner)
     expected = 1 if target.isthmus_area_mm2 > 0.0 or target.hemi_agenesis else 2
-    # Outside and cavities are separate pieces of the background: one piece means no cavity.
+    # A cavity is a second component of the background.
     box = ndimage.find_objects((labels > 0).astype(np.uint8))[0]
     _, outsides = ndimage.label(np.pad(labels[box] == 0, 1, constant_values=True))
-    return pieces == expected and outsides == 1
+    return components == expected and outsides == 1
 
 
-def _plant(
+def _with_defect(
     defect: str | None,
     mask: np.ndarray,
     field: np.ndarray,
@@ -262,7 +250,7 @@ def _plant(
     neck: Neck,
     rng: np.random.Generator,
 ) -> np.ndarray | None:
-    """Apply the defect to the gland's mask; None when this gland cannot have it."""
+    """Apply a defect to the mask of a thyroid; return None if this thyroid cannot have it."""
     if defect in (None, "no trachea", "no trachea file"):
         return mask
     if defect in ("cut above", "cut below"):
@@ -278,9 +266,9 @@ def _plant(
     if defect == "cavity":
         return with_cavity(mask, rng)
     if defect == "tiny":
-        # What is left is one lobe's core, the deepest connected part.
-        pieces, _ = ndimage.label(field < 0.6 * field.min())
-        core = pieces == pieces.flat[np.argmin(field)]
+        # One core remains: the component of the deepest point.
+        labels, _ = ndimage.label(field < 0.6 * field.min())
+        core = labels == labels.flat[np.argmin(field)]
         return with_volume(field, core, TINY_ML) if core.sum() * SPACING_MM**3 / 1000.0 > TINY_ML else None
     whole = neck.gland.field(*points)
     inner = np.zeros(mask.shape, dtype=bool)

@@ -1,4 +1,4 @@
-"""Defects planted in some cases, and what quality control must say about each."""
+"""Defects of some example cases, and the reason that quality control must give for each."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ EXPECTED_REASON: dict[str, str | None] = {
     "giant": "implausible volume",
     "islands": None,
 }
-"""Planted defect -> reason quality control must give; None: the case is sound once it has been cleaned."""
+"""Reason of quality control for each defect; None if the case is accepted after cleaning."""
 
 TINY_ML, GIANT_ML = 0.3, 250.0
 
 
 def draw_defects(cases: int, share: float, rng: np.random.Generator) -> list[str | None]:
-    """Choose which cases get which defect, every kind about equally often."""
+    """Choose the defect of each case, with all kinds about equally frequent."""
     count = round(share * cases)
     kinds = list(EXPECTED_REASON)
-    dealt = [kinds[index % len(kinds)] for index in rng.permutation(max(count, len(kinds)))[:count]]
+    drawn = [kinds[index % len(kinds)] for index in rng.permutation(max(count, len(kinds)))[:count]]
     planted: list[str | None] = [None] * cases
-    for place, kind in zip(rng.permutation(cases)[:count], dealt, strict=True):
+    for place, kind in zip(rng.permutation(cases)[:count], drawn, strict=True):
         planted[place] = kind
     return planted
 
 
 def with_islands(mask: np.ndarray, free: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add 3 to 6 stray groups of one or two voxels, at least 6 voxels from the gland and from each other."""
+    """Add 3 to 6 islands of one or two voxels, at least 6 voxels from the thyroid and from each other."""
     result = mask.copy()
     for _ in range(int(rng.integers(3, 7))):
         k, j, i = _far_place(result, free, 6.0, rng)
@@ -45,7 +45,7 @@ def with_islands(mask: np.ndarray, free: np.ndarray, rng: np.random.Generator) -
 
 
 def with_pieces(mask: np.ndarray, free: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add three balls, each at least a tenth of the gland or 0.9 mL, clear of it and of the border."""
+    """Add three balls of a tenth of the thyroid's volume, at least 0.9 mL, away from the thyroid and the border."""
     volume_ml = max(0.9, 0.1 * float(mask.sum()) * VOXEL_ML)
     radius = (volume_ml / VOXEL_ML * 3.0 / (4.0 * np.pi)) ** (1.0 / 3.0)
     result = mask.copy()
@@ -56,7 +56,7 @@ def with_pieces(mask: np.ndarray, free: np.ndarray, rng: np.random.Generator) ->
 
 
 def with_cavity(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
-    """Hollow out the gland where it is thickest; None when it is too thin to keep a wall."""
+    """Add a cavity where the thyroid is thickest; return None if it is too thin."""
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1, 1:-1]
     if depth.max() < 3.5:
         return None
@@ -68,11 +68,11 @@ def with_cavity(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray | None
 
 
 def with_volume(field: np.ndarray, allowed: np.ndarray, volume_ml: float) -> np.ndarray:
-    """Shrink or swell the gland to a volume by moving the level of its field, in the ``allowed`` voxels only."""
+    """Return the mask of the `allowed` voxels of smallest distance that have this volume together."""
     count = round(volume_ml / VOXEL_ML)
     ranked = np.where(allowed, field, np.inf)
-    level = np.partition(ranked.ravel(), count)[count]
-    return (ranked < level).astype(np.uint8)
+    threshold = np.partition(ranked.ravel(), count)[count]
+    return (ranked < threshold).astype(np.uint8)
 
 
 def _ball(shape: tuple[int, ...], place: np.ndarray, radius: float) -> np.ndarray:
@@ -81,7 +81,7 @@ def _ball(shape: tuple[int, ...], place: np.ndarray, radius: float) -> np.ndarra
 
 
 def _far_place(mask: np.ndarray, free: np.ndarray, distance: float, rng: np.random.Generator) -> np.ndarray:
-    """Choose a voxel of ``free`` more than ``distance`` voxels from the mask and from the border."""
+    """Choose a voxel of `free` more than `distance` voxels from the mask and from the border."""
     far = free & (ndimage.distance_transform_edt(mask == 0) > distance)
     edge = int(np.ceil(distance)) + 2
     inner = np.zeros_like(far)

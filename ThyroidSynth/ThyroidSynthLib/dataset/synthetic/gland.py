@@ -1,7 +1,7 @@
 """The implicit shape of an example thyroid: two lobes on the airway, an isthmus, sometimes a pyramidal lobe.
 
-The shape is the zero level of :meth:`Gland.field`, which is roughly a distance in mm, negative inside. It is an
-invention that looks like a thyroid, made for testing software; nothing about anatomy can be learned from it.
+The surface is the zero set of `Gland.field`, an approximate SDF in mm, negative inside. The shape only resembles a
+thyroid, for tests of software; nothing about anatomy can be concluded from it.
 """
 
 from __future__ import annotations
@@ -14,47 +14,48 @@ import numpy as np
 from .airway import Airway, length, smooth_max, smooth_min
 
 CLEARANCE_MM = 0.7
-"""Gap kept between the gland and the airway's wall."""
+"""Gap between the thyroid and the wall of the airway."""
 
 
 @dataclass(frozen=True)
 class GlandStyle:
-    """Everything about a gland that its targets (volume, extents, isthmus area) leave open.
+    """The properties of a thyroid that are independent of its volume, extents and isthmus area.
 
     Pairs are (right, left).
 
     Attributes
     ----------
     width_factor, depth_factor, height_factor
-        Size of each lobe relative to the gland's common width, depth and height.
+        Size of each lobe relative to the common width, depth and height.
     inner_edge
-        Where a lobe begins, as a fraction of the airway's outer radius from its axis.
+        Medial border of each lobe: distance from the axis of the airway, as a fraction of its outer radius.
     level_mm
-        Height of the lobes' middle above the cricoid.
+        Height of the middle of the lobes above the cricoid.
     height_offset_mm
-        Height of each lobe's middle relative to ``level_mm``.
+        Height of the middle of each lobe relative to `level_mm`.
     forward_mm
-        How far each lobe's axis lies in front of the airway's axis.
+        Distance of the axis of each lobe in front of that of the airway.
     backward_lean
-        Slope of each lobe's axis relative to the airway's (negative: upper poles lie further back).
+        Slope of the axis of each lobe relative to the airway's (negative: upper poles further posterior).
     spread
-        Sideways slope of each lobe's axis (positive: upper poles further apart).
+        Lateral slope of the axis of each lobe (positive: upper poles further apart).
     turn
-        Rotation of each lobe's section about the body axis, radians; positive turns its back outwards.
+        Rotation of the cross-section of each lobe about the body axis, radians; positive moves its posterior side
+        laterally.
     taper
-        How strongly each lobe's upper pole tapers.
+        Taper of the upper pole of each lobe.
     isthmus_level, isthmus_height_factor
-        Height of the isthmus within the lobes (0 lower pole, 1 upper pole) and its height over its thickness.
+        Position of the isthmus between the lower (0) and upper (1) poles, and its height over its thickness.
     pyramid
-        None, or (sideways offset in mm, length in mm, radius in mm) of the pyramidal lobe.
+        Lateral offset, length and radius of the pyramidal lobe in mm; None for none.
     gap_mm
-        Distance between the lobes where there is no isthmus.
+        Distance between the lobes if there is no isthmus.
     waves
-        (n, 7) low-frequency displacements: wave vector (3, rad/mm), phase, amplitude vector (3, mm).
+        Low-frequency displacements (n, 7): wave vector (3, rad/mm), phase, amplitude vector (3, mm).
     bumps
-        (m, 6) nodules: lobe (0 right, 1 left), position in the lobe (3, in lobe semi-axes), radius and height in mm.
+        Nodules (m, 6): lobe (0 right, 1 left), position (3, in semi-axes of the lobe), radius and height in mm.
     only_lobe
-        None, or the one lobe that is present (0 right, 1 left).
+        The only lobe, if there is one (0 right, 1 left).
     """
 
     width_factor: tuple[float, float]
@@ -78,14 +79,14 @@ class GlandStyle:
 
 
 def draw_style(rng: np.random.Generator, *, has_isthmus: bool, hemi_agenesis: bool) -> GlandStyle:
-    """Draw the free part of a gland."""
+    """Draw a style."""
 
     def pair(mean: float, sd: float, low: float, high: float) -> tuple[float, float]:
-        # The lobes of one gland resemble each other more than those of two.
+        # The two lobes of a thyroid are more similar than those of different thyroids.
         values = np.clip(rng.normal(mean, 0.95 * sd) + rng.normal(0.0, 0.3 * sd, 2), low, high)
         return float(values[0]), float(values[1])
 
-    # The right lobe is the larger one on average; one gland in twelve is strongly one-sided.
+    # The right lobe is larger on average; one thyroid in twelve is strongly asymmetric.
     bias = rng.normal(0.02, 0.035)
     if rng.random() < 0.08:
         bias = rng.choice([-1.0, 1.0], p=[0.4, 0.6]) * rng.uniform(0.12, 0.28)
@@ -94,7 +95,7 @@ def draw_style(rng: np.random.Generator, *, has_isthmus: bool, hemi_agenesis: bo
         half = bias + rng.normal(0.0, sd)
         return float(np.exp(half)), float(np.exp(-half))
 
-    height = sides(0.02)
+    right, left = sides(0.02)
     count = 4
     direction = rng.standard_normal((count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -116,7 +117,7 @@ def draw_style(rng: np.random.Generator, *, has_isthmus: bool, hemi_agenesis: bo
     return GlandStyle(
         width_factor=sides(0.02),
         depth_factor=sides(0.03),
-        height_factor=tuple(value / max(height) for value in height),
+        height_factor=(right / max(right, left), left / max(right, left)),
         inner_edge=pair(0.35, 0.15, 0.0, 0.7) if has_isthmus else pair(0.55, 0.15, 0.2, 0.9),
         level_mm=float(rng.normal(-6.0, 3.0)),
         height_offset_mm=pair(0.0, 1.6, -4.0, 4.0),
@@ -142,15 +143,15 @@ class Gland:
     Attributes
     ----------
     airway
-        What the gland hugs.
+        The airway.
     style
-        Its free part.
+        The style.
     half_width_mm, half_depth_mm, height_mm
-        Common semi-axes of the lobes' sections and the lobes' height.
+        Common semi-axes of the cross-sections of the lobes, and their height.
     isthmus_mm
         Thickness of the isthmus; 0 for none.
     midplane
-        (4,) midsagittal plane of the trachea frame: unit normal and offset, in the neck frame.
+        Midsagittal plane of the trachea frame (4,): unit normal and offset, in the neck frame.
     """
 
     airway: Airway
@@ -163,11 +164,11 @@ class Gland:
 
     @property
     def bottom_mm(self) -> float:
-        """Height of the lobes' lower end, the lobes being equally high."""
+        """Height of the lower end of lobes of the common height."""
         return self.style.level_mm - self.height_mm / 2.0
 
     def field(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Evaluate the shape: roughly the distance in mm to its surface, negative inside."""
+        """Return the approximate signed distance in mm to the surface, negative inside."""
         px, py, pz = self._displaced(x, y, z)
         cx, cy = self.airway.centre(pz)
         u, w = px - cx, py - cy
@@ -176,7 +177,7 @@ class Gland:
         if self.isthmus_mm > 0.0:
             shape = smooth_min(shape, self._isthmus(u, w, pz), 2.5)
         else:
-            nx, ny, nz, offset = self.midplane.tolist()  # plain floats keep the arrays in single precision
+            nx, ny, nz, offset = self.midplane.tolist()  # Python floats keep the arrays in single precision
             aside = nx * x + ny * y + nz * z - offset
             if self.style.only_lobe is None:
                 aside = np.abs(aside)
@@ -205,14 +206,14 @@ class Gland:
         cosine, sine = math.cos(style.turn[side]), math.sin(style.turn[side])
         across = (out * cosine + forward * sine) / a
         along = (forward * cosine - out * sine) / b
-        # Height profile of the section: an ellipse's, made heavier below by the taper and normalised to 1.
+        # Size of the cross-section along the lobe: elliptic, larger at the lower pole by the taper, at most 1.
         t = np.clip(rise / height + 0.5, -0.4, 1.4)
         taper = style.taper[side]
         peak = (taper + 2.0 - math.sqrt(taper * taper + 4.0)) / (2.0 * taper)
         profile = t * (1.0 - t) * np.exp(taper * (peak - t)) / (peak * (1.0 - peak))
         reach2 = across * across + along * along
         field = min(a, b) * (reach2 - profile) / (np.sqrt(reach2) + np.sqrt(np.maximum(profile, 0.0)) + 0.2)
-        field = field + np.maximum(np.abs(rise) - 0.9 * height, 0.0)  # keeps growing beyond the clipped profile
+        field = field + np.maximum(np.abs(rise) - 0.9 * height, 0.0)  # increases beyond the clipped profile, too
         for lobe, bx, by, bz, radius, bump in style.bumps.tolist():
             if int(lobe) == side:
                 d2 = (out - bx * a) ** 2 + (forward - by * b) ** 2 + (rise - bz * 0.4 * height) ** 2
@@ -221,7 +222,7 @@ class Gland:
 
     def _isthmus(self, u: np.ndarray, w: np.ndarray, z: np.ndarray) -> np.ndarray:
         style, thickness = self.style, self.isthmus_mm
-        # The band is pushed a little into the clearance, so that its inner face is the airway's.
+        # The band reaches into the clearance, so that its posterior surface follows the airway.
         radius = float(self.airway.wall_radius(0.0)) + CLEARANCE_MM + 0.42 * thickness
         level = self.bottom_mm + style.isthmus_level * self.height_mm
         tall = style.isthmus_height_factor * max(thickness, 3.0)

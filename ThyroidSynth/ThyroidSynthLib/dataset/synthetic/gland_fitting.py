@@ -1,9 +1,9 @@
-"""Finding the gland that measures what the population says.
+"""Fit an example thyroid to the volume, extents and isthmus area drawn for it.
 
-Five unknowns of a :class:`~.gland.Gland` and its airway (the lobes' width, depth and height, the airway's tilt,
-the isthmus' thickness) are corrected in turn until left-right extent, volume, superior-inferior extent,
-anterior-posterior extent and isthmus area are met. The airway's tilt answers for the anterior-posterior extent
-because that is what stretches it in patients: the gland follows a trachea that runs backwards.
+Width, depth and height of the lobes, the tilt of the airway and the thickness of the isthmus are corrected
+iteratively until left-right extent, volume, superior-inferior extent, anterior-posterior extent and isthmus area
+match. The tilt controls the anterior-posterior extent, as in patients, where the thyroid follows a trachea that
+runs backwards.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ThyroidSynthLib.geometry.isosurface import surface_from_sdf
 from ThyroidSynthLib.geometry.surface import Surface
@@ -29,18 +30,19 @@ _STYLES_PER_TARGET = 3
 
 @dataclass(frozen=True)
 class Neck:
-    """A gland on its airway in a patient, and how far the scan reaches.
+    """A thyroid on its airway in a patient, and the lower end of the scan.
 
     Attributes
     ----------
-    pose
-        Neck frame to ``ras_mm``.
-    airway, gland
+    pose : Pose
+        Neck frame to `ras_mm`.
+    airway : Airway
+    gland : Gland
         The shapes, in the neck frame.
-    lowest_z_mm
-        Where the scan ends below, in the neck frame; the trachea mask ends there or at the carina.
-    trachea_center_mm
-        (3,) centre of mass of the visible trachea, neck frame.
+    lowest_z_mm : float
+        Lower end of the scan in the neck frame; the trachea mask ends there or at the carina.
+    trachea_center_mm : ndarray, shape (3,)
+        Centre of mass of the trachea in the scan, in the neck frame.
     """
 
     pose: Pose
@@ -51,26 +53,26 @@ class Neck:
 
     @property
     def trachea_origin_ras(self) -> np.ndarray:
-        """Origin of the trachea frame in ``ras_mm``."""
+        """Origin of the trachea frame in `ras_mm`."""
         return self.pose.to_ras(self.trachea_center_mm)
 
     def field_ras(self, ras_mm: np.ndarray) -> np.ndarray:
-        """Evaluate the gland at (..., 3) ``ras_mm`` points."""
+        """Return the thyroid's approximate signed distance at points (..., 3) in `ras_mm`."""
         return self.gland.field(*self.pose.to_neck_axes(ras_mm))
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """The gland's field on a regular grid of the trachea frame.
+    """The signed distance of a thyroid on a grid of the trachea frame.
 
     Attributes
     ----------
-    values
-        (nx, ny, nz) field.
-    origin_mm
-        (3,) position of the first node in ``trachea_mm``.
-    step_mm
-        Distance of the nodes.
+    values : ndarray, shape (nx, ny, nz)
+        Approximate signed distance in mm.
+    origin_mm : ndarray, shape (3,)
+        Position of the first node in `trachea_mm`.
+    step_mm : float
+        Spacing of the nodes.
     """
 
     values: np.ndarray
@@ -78,7 +80,7 @@ class Sampled:
     step_mm: float
 
     def box(self) -> np.ndarray:
-        """(2, 3) lower and upper corner of the gland, between the nodes; NaN when there is none."""
+        """Return the lower and upper corner (2, 3) of the thyroid, interpolated between nodes; NaN if there is none."""
         corners = np.full((2, 3), np.nan)
         for axis in range(3):
             lowest = self.values.min(axis=tuple(other for other in range(3) if other != axis))
@@ -94,32 +96,32 @@ class Sampled:
         return corners
 
     def volume_ml(self) -> float:
-        """Volume inside, nodes near the surface counted in part."""
+        """Return the volume in mL; nodes near the surface count in part."""
         slope = np.sqrt(sum(np.square(part) for part in np.gradient(self.values)))
         share = np.clip(0.5 - self.values / np.maximum(slope, 1e-3), 0.0, 1.0)
         return float(share.sum()) * self.step_mm**3 / 1000.0
 
     def open_at_edge(self) -> bool:
-        """Whether the gland reaches the grid's edge."""
+        """Check whether the thyroid reaches the border of the grid."""
         inside = self.values < 0.0
         return any(np.take(inside, end, axis=axis).any() for axis in range(3) for end in (0, -1))
 
     def surface(self) -> Surface:
-        """The gland's surface in ``trachea_mm``."""
+        """Return the surface of the thyroid in `trachea_mm`."""
         raw = surface_from_sdf(self.values)
         return raw.moved(raw.vertices * self.step_mm + self.origin_mm)
 
 
 def sample_gland(neck: Neck, *, step_mm: float, box_mm: np.ndarray | None = None) -> Sampled:
-    """Sample the gland's field on a grid of ``trachea_mm`` that holds it.
+    """Sample the signed distance of a thyroid on a grid of the trachea frame that contains it.
 
     Parameters
     ----------
-    box_mm
-        (2, 3) box in ``trachea_mm`` known to hold the gland; by default a generous one.
+    box_mm : ndarray, shape (2, 3), optional
+        Box in `trachea_mm` that contains the thyroid; by default a large one.
     """
     if box_mm is None:
-        box_mm = _generous_box(neck)
+        box_mm = _large_box(neck)
     low, high = box_mm
     axes = [np.arange(a, b + step_mm, step_mm) for a, b in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
@@ -127,16 +129,15 @@ def sample_gland(neck: Neck, *, step_mm: float, box_mm: np.ndarray | None = None
 
 
 def gland_surface(neck: Neck, *, step_mm: float = 0.75) -> Surface:
-    """Extract the gland's surface in ``trachea_mm`` from a fine sampling of its field."""
+    """Return the surface of the thyroid in `trachea_mm`, from a fine grid."""
     box = sample_gland(neck, step_mm=2.5).box()
     return sample_gland(neck, step_mm=step_mm, box_mm=box + np.array([[-3.0], [3.0]])).surface()
 
 
 def draw_neck(target: GlandTarget, rng: np.random.Generator, *, step_mm: float = 2.75) -> tuple[Neck, GlandTarget]:
-    """Draw a neck whose gland meets ``target``.
+    """Draw a neck whose thyroid matches the target; return it with the target that was matched.
 
-    When several styles fail, the target is one no gland of this family can have; another is drawn, and the one
-    that was met is returned beside the neck.
+    If several styles fail, no thyroid of this model can match the target, and another target is drawn.
     """
     while True:
         for _ in range(_STYLES_PER_TARGET):
@@ -147,7 +148,7 @@ def draw_neck(target: GlandTarget, rng: np.random.Generator, *, step_mm: float =
         target = redraw_target(target, rng)
 
 
-def _generous_box(neck: Neck) -> np.ndarray:
+def _large_box(neck: Neck) -> np.ndarray:
     gland, airway = neck.gland, neck.airway
     half_height = 0.62 * gland.height_mm + 10.0
     middle = gland.style.level_mm
@@ -157,7 +158,7 @@ def _generous_box(neck: Neck) -> np.ndarray:
     cx, cy = airway.centre(heights)
     low = np.array([cx.min() - wide, cy.min() - deep, heights[0]])
     high = np.array([cx.max() + wide, cy.max() + deep, heights[1]])
-    # Poses turn by a few degrees only; the margins above are far wider than that moves a corner.
+    # The rotation of the pose by a few degrees is much less than these margins.
     return np.stack([low, high]) - neck.trachea_center_mm
 
 
@@ -191,12 +192,12 @@ def _fit(target: GlandTarget, style: GlandStyle, rng: np.random.Generator, step_
         if np.isnan(corners).any() or measured_volume < 0.2 or (box is None and sampled.open_at_edge()):
             return None
         measured = corners[1] - corners[0]
-        wrong = np.abs(np.array([*measured, measured_volume]) / np.array([lr, ap, si, volume]) - 1.0).max()
+        error = np.abs(np.array([*measured, measured_volume]) / np.array([lr, ap, si, volume]) - 1.0).max()
         measured_area = _midplane_area(neck, corners) if area else 0.0
-        wrong_area = abs(measured_area / area - 1.0) if area else 0.0
-        if not sampled.open_at_edge() and wrong < _TOLERANCE and wrong_area < _AREA_TOLERANCE:
+        area_error = abs(measured_area / area - 1.0) if area else 0.0
+        if not sampled.open_at_edge() and error < _TOLERANCE and area_error < _AREA_TOLERANCE:
             return neck
-        if attempt >= 3 and wrong > 0.15:  # stuck at a limit: another style is cheaper than more rounds
+        if attempt >= 3 and error > 0.15:  # at a limit: another style is faster than more rounds
             return None
         width = gland.half_width_mm + np.clip((lr - measured[0]) / (2.0 * lobes), -3.0, 3.0)
         depth = gland.half_depth_mm * float(np.clip(volume / measured_volume, 0.6, 1.6)) ** 0.8
@@ -217,7 +218,7 @@ def _fit(target: GlandTarget, style: GlandStyle, rng: np.random.Generator, step_
             height_mm=gland.height_mm * float(np.clip(si / measured[2], 0.8, 1.25)),
             isthmus_mm=thickness,
         )
-        # The next shape is close to this one: a tight box with room for one correction.
+        # The next shape is similar, so the margin of the box only has to hold one correction.
         box = corners + np.array([[-6.0], [6.0]])
         box[:, 1] -= airway.centre_of_mass(lowest_z)[1] - neck.trachea_center_mm[1]
     return None
@@ -225,7 +226,7 @@ def _fit(target: GlandTarget, style: GlandStyle, rng: np.random.Generator, step_
 
 def _assemble(pose: Pose, airway: Airway, gland: Gland, lowest_z: float) -> Neck:
     center = airway.centre_of_mass(lowest_z)
-    normal = pose.rotation[0]  # the RAS x axis, seen from the neck frame
+    normal = pose.rotation[0]  # the RAS x axis in the neck frame
     plane = np.append(normal, normal @ center)
     return Neck(pose, airway, replace(gland, airway=airway, midplane=plane), lowest_z, center)
 
@@ -238,8 +239,6 @@ def _midplane_area(neck: Neck, corners: np.ndarray, step_mm: float = 0.8) -> flo
 
 
 def _draw_pose(rng: np.random.Generator) -> Pose:
-    roll, yaw = rng.normal(0.0, np.deg2rad([1.0, 2.0]))
-    about_y = np.array([[np.cos(roll), 0, np.sin(roll)], [0, 1, 0], [-np.sin(roll), 0, np.cos(roll)]])
-    about_z = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
+    roll_yaw = rng.normal(0.0, [1.0, 2.0])
     offset = rng.uniform([-15.0, -60.0, -400.0], [15.0, 60.0, 400.0])
-    return Pose(about_z @ about_y, offset)
+    return Pose(Rotation.from_euler("yz", roll_yaw, degrees=True).as_matrix(), offset)

@@ -1,7 +1,6 @@
-"""A CT of the example neck: what surrounds gland and airway, in Hounsfield units.
+"""The CT of an example case: the tissues around thyroid and airway, in Hounsfield units.
 
-Tissues are painted over each other with soft edges, from the outside in. All shapes follow the airway, so that
-they stay together under its tilt.
+Tissues are painted over each other with soft edges, from the outside in. All shapes follow the tilt of the airway.
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ _EDGE_MM = 1.6
 
 @dataclass(frozen=True)
 class NeckPlan:
-    """What varies between the necks besides airway and gland.
+    """The properties of a neck besides airway and thyroid.
 
     Attributes
     ----------
     contrast
         Whether contrast agent was given.
     reach_mm
-        Sideways extent of the gland from the airway's axis (right, left); the vessels lie beyond it.
+        Lateral extent of the thyroid from the axis of the airway (right, left); the vessels lie beyond it.
     front_mm
-        How far the gland reaches in front of the airway's axis; the skin lies beyond it.
+        Anterior extent of the thyroid from the axis of the airway; the skin lies beyond it.
     thyroid_hu, artery_hu, vein_hu
-        Enhancement.
+        Attenuation in Hounsfield units.
     noise_hu
         Standard deviation of the noise.
     disc_phase_mm
-        Height of an intervertebral disc.
+        Position of an intervertebral disc along the body axis.
     """
 
     contrast: bool
@@ -48,7 +47,7 @@ class NeckPlan:
 
 
 def draw_neck_plan(rng: np.random.Generator, *, reach_mm: tuple[float, float], front_mm: float) -> NeckPlan:
-    """Draw a neck around a gland of the given reach."""
+    """Draw the neck around a thyroid of these extents."""
     contrast = bool(rng.random() < 0.6)
     return NeckPlan(
         contrast=contrast,
@@ -63,7 +62,7 @@ def draw_neck_plan(rng: np.random.Generator, *, reach_mm: tuple[float, float], f
 
 
 def neighbours(airway: Airway, plan: NeckPlan, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> dict[str, np.ndarray]:
-    """Distance fields (mm, negative inside) of the neighbours that have a TotalSegmentator class."""
+    """Return the signed distances (mm) of neighbouring structures by the names of their TotalSegmentator classes."""
     cx, cy = airway.centre(z)
     u, w = x - cx, y - cy
     behind = airway.radius_mm + WALL_MM
@@ -91,9 +90,9 @@ def paint_ct(
     points
         x, y and z of every voxel in the neck frame.
     gland
-        Distance field of the thyroid at every voxel.
+        Signed distance of the thyroid at every voxel.
     around
-        The distance fields of :func:`neighbours`.
+        Result of `neighbours`.
 
     Returns
     -------
@@ -135,7 +134,7 @@ def paint_ct(
         _paint(hu, plan.artery_hu, around[f"common_carotid_artery_{side}"])
     _paint(hu, plan.thyroid_hu, gland)
 
-    # Lung apices, where the scan reaches so low.
+    # Lung apices, if the scan extends to them.
     apex = np.sqrt(((aside - 44.0) / 24.0) ** 2 + ((w + 18.0) / 30.0) ** 2 + ((z + 122.0) / 42.0) ** 2)
     _paint(hu, -850.0, (apex - 1.0) * 24.0)
 
@@ -144,7 +143,7 @@ def paint_ct(
     _paint(hu, AIR, airway.lumen_distance(x, y, z))
 
     hu += plan.noise_hu * 1.9 * rng.standard_normal(hu.shape, dtype=np.float32)
-    # The scanner's blur, which also makes the noise grainy; 1.9 is what it takes from the noise.
+    # The blur of the scanner also correlates the noise; the factor 1.9 compensates for its attenuation.
     hu = ndimage.gaussian_filter(hu, 0.55, truncate=3.0)
     return np.clip(np.rint(hu), -1024, 3071).astype(np.int16)
 
@@ -166,7 +165,7 @@ def _paint_spine(
 
 
 def _spine(airway: Airway) -> float:
-    """Position of the vertebral bodies' axis behind the airway's."""
+    """Return the position of the axis of the vertebral bodies, posterior to that of the airway."""
     return -(airway.radius_mm + WALL_MM + 20.0)
 
 
