@@ -1,4 +1,4 @@
-"""Section Inspect: the thyroids of the scene in a table, to compare, plot and rate."""
+"""Section "Inspect": the thyroids of the scene in a table, to compare, plot and rate."""
 
 from __future__ import annotations
 

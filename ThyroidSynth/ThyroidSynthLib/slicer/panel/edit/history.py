@@ -49,11 +49,11 @@ class History(Generic[State]):
         self._states[self._at :] = [state]
 
     def undo(self) -> State:
-        """Return to the previous state, if there is one; return the current state."""
+        """Go back to the previous state, if there is one, and return the current state."""
         self._at = max(self._at - 1, 0)
         return self.current
 
     def redo(self) -> State:
-        """Advance to the next state, if there is one; return the current state."""
+        """Go forward to the next state, if there is one, and return the current state."""
         self._at = min(self._at + 1, len(self._states) - 1)
         return self.current

@@ -1,4 +1,4 @@
-"""Section Edit: fit the patient's thyroid, then change one feature at a time."""
+"""Section "Edit": fit the patient's thyroid, then change one feature at a time."""
 
 from __future__ import annotations
 

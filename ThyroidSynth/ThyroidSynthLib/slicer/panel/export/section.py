@@ -1,4 +1,4 @@
-"""Section Export: write thyroids of the scene to files, and generate cohorts in the background."""
+"""Section "Export": write thyroids of the scene to files, and generate cohorts in the background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section Training: start, monitor and stop a training in a background process."""
+"""Section "Training": start, monitor and stop a training in a background process."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JobStatus:
-    """What the section knows of the chosen job.
+    """State of the chosen job, and what the user wants to do with it.
 
     Attributes
     ----------
