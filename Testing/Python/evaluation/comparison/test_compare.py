@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from support.page_tags import check_page
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.evaluation.comparison.compare import compare, read_evaluations, write_comparison
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES
@@ -54,6 +55,7 @@ def test_the_files_contain_the_comparison(tmp_path):
     assert table["valid_share"]["second"] == "0.985"
     assert json.loads((tmp_path / "out" / "comparison.json").read_text()) == comparison
     text = page.read_text(encoding="utf-8")
+    check_page(text)
     assert "98.5%" in text and "Synthetic cohort." in text and "&lt;b&gt;" in text and "http" not in text
     with pytest.raises(OutputError, match="already holds a comparison"):
         write_comparison(comparison, tmp_path / "out")

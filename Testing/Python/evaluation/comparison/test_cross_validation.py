@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.page_tags import check_page
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.cli.commands.cross_validate import summary_lines
 from ThyroidSynthLib.common.errors import Cancelled, InputError, JobError, OutputError
@@ -99,6 +100,7 @@ def test_all_runs_are_summarised_in_the_document_the_tables_and_the_page(cohort:
     assert [row["name"] for row in rows] == [run["name"] for run in document["runs"]]
     assert {row["key"] for row in csv.DictReader((folder / "measures.csv").open())} == {"held_out_dice", "valid_share"}
     page = (folder / "report.html").read_text()
+    check_page(page)
     assert "0.925 ± 0.006" in page and "Synthetic cohort" in page and "95.0% ± 0.0" in page
     assert page.count("<circle") == 8 and "http" not in page and "Not finished" not in page
     assert [fraction for fraction, _ in reports] == sorted(fraction for fraction, _ in reports)

@@ -4,11 +4,11 @@ import csv
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from support.page_tags import check_page
 from support.tiny_cohort import write_tiny_cohort
 from support.tiny_model import train_tiny_model
 from ThyroidSynthLib.common.errors import Cancelled, CohortError, OutputError
@@ -105,12 +105,7 @@ def test_an_evaluation_is_reproducible_with_its_seed(model, cohort):
 
 def test_the_report_is_a_self_contained_page(folder):
     page = (folder / "report.html").read_text(encoding="utf-8")
-    tags = Tags()
-    tags.feed(page)
-    assert tags.open == []
-    assert tags.links == []
-    assert len(tags.images) >= 9
-    assert all(source.startswith("data:image/png;base64,") for source in tags.images)
+    assert len(check_page(page).images) >= 9
     assert "Synthetic cohort." in page and "Not for clinical use" in page
     assert not re.search(r"https?://|None|nan", re.sub(r"base64,[^\"]+", "", page))
 
@@ -177,25 +172,3 @@ def test_pictures_show_the_patients_right_on_the_left(evaluation):
     assert not is_blank(picture)
     drawn = np.abs(picture.astype(int) - picture[0, 0]).sum(axis=2) > 30
     assert np.argwhere(drawn)[:, 1].mean() < 40
-
-
-class Tags(HTMLParser):
-    """Unclosed elements of a page, and the resources it loads."""
-
-    void = ("meta", "img", "br", "link")
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.links, self.images = [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        attributes = dict(attrs)
-        if tag == "img":
-            self.images.append(attributes["src"])
-        elif "src" in attributes or tag in ("link", "script"):
-            self.links.append((tag, attributes))
-        if tag not in self.void:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag

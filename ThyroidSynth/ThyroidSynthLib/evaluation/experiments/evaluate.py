@@ -25,7 +25,7 @@ from .cross_talk import cross_talk_of_direct_sampling, cross_talk_of_steering
 from .edit_series import vary_features
 from .evaluation import Evaluation, EvaluationOptions
 from .independent_targets import steer_independently
-from .reconstruction import Reconstruction, fit_held_out, reconstruct_cases
+from .reconstruction import Reconstruction, reconstruct_cases
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
@@ -60,28 +60,24 @@ def evaluate(
     started = time.monotonic()
     training_ids, held_out_ids, notes = _cases(model, cohort, options)
     resolution, seed = options.resolution, options.seed
-    training = tuple(
-        reconstruct_cases(
-            model,
-            cohort,
-            training_ids,
-            seed=seed,
-            resolution=resolution,
-            progress=part_of(progress, 0, 0.2),
-            should_stop=should_stop,
+
+    def reconstructed(ids: Sequence[str], start: float, end: float, *, fit: bool) -> tuple[Reconstruction, ...]:
+        part = part_of(progress, start, end)
+        return tuple(
+            reconstruct_cases(
+                model,
+                cohort,
+                ids,
+                fit=fit,
+                seed=seed,
+                resolution=resolution,
+                progress=part,
+                should_stop=should_stop,
+            )
         )
-    )
-    held_out = tuple(
-        fit_held_out(
-            model,
-            cohort,
-            held_out_ids,
-            seed=seed,
-            resolution=resolution,
-            progress=part_of(progress, 0.2, 0.4),
-            should_stop=should_stop,
-        )
-    )
+
+    training = reconstructed(training_ids, 0, 0.2, fit=False)
+    held_out = reconstructed(held_out_ids, 0.2, 0.4, fit=True)
     direct_sampling, to_target, met, points = _random_thyroids(model, options, part_of(progress, 0.4, 0.6), should_stop)
     independent = steer_independently(
         model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from ThyroidSynthLib.evaluation.metrics.surface_distances import SurfaceComparis
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION, decoding_box, surface_of_grid
 from ThyroidSynthLib.generation.decode.sparse_grid import evaluate_sparse
 from ThyroidSynthLib.generation.fit.fitting import fit_surface
-from ThyroidSynthLib.generation.thyroid import Thyroid, reconstruct
+from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.model.shape_model import ShapeModel
@@ -61,55 +61,46 @@ def reconstruct_cases(
     cohort: Cohort,
     ids: Sequence[str],
     *,
+    fit: bool = False,
     seed: int = 0,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Iterator[Reconstruction]:
-    """Decode training cases and compare them with their surfaces in the cohort.
+    """Reconstruct cases of a cohort and compare them with their surfaces.
 
-    Cases of model and cohort are matched by id.
+    Parameters
+    ----------
+    fit : bool
+        Fit a code to each case, as for held-out cases, instead of decoding its code from training. The surface is that
+        of the model alone, without the residual of the patient's own surface.
 
     Raises
     ------
     CohortError, ModelError
-        An id is missing in either.
+        An id is missing in the cohort or, unless `fit` is set, in the model.
     Cancelled
         `should_stop` returned true.
     """
-
-    def decoded(case_id: str, reference: Surface) -> Thyroid:
-        return reconstruct(model, model.index_of(case_id), resolution=resolution)
-
-    yield from _compared(model, cohort, ids, decoded, "Reconstructing", seed, resolution, progress, should_stop)
-
-
-def fit_held_out(
-    model: ShapeModel,
-    cohort: Cohort,
-    ids: Sequence[str],
-    *,
-    seed: int = 0,
-    resolution: int = DEFAULT_RESOLUTION,
-    progress: ProgressCallback = silent,
-    should_stop: ShouldStop = never,
-) -> Iterator[Reconstruction]:
-    """Fit the model to cases it was not trained on and compare the fits with their surfaces in the cohort.
-
-    The fitted surface is that of the model alone, without the residual of the patient's own surface.
-
-    Raises
-    ------
-    CohortError
-        An id is not in the cohort.
-    Cancelled
-        `should_stop` returned true.
-    """
-
-    def fitted(case_id: str, reference: Surface) -> Thyroid:
-        return fit_surface(model, reference, seed=seed, resolution=resolution, should_stop=should_stop).thyroid
-
-    yield from _compared(model, cohort, ids, fitted, "Fitting", seed, resolution, progress, should_stop)
+    for number, case_id in enumerate(ids):
+        check(should_stop)
+        progress(number / len(ids), f"{'Fitting' if fit else 'Reconstructing'} {case_id} ({number + 1} of {len(ids)})")
+        reference, lattice = cohort.surface(case_id), mask_lattice(cohort, case_id)
+        perfect = perfect_reconstruction(model, reference, resolution=resolution)
+        floor = compare_surfaces(reference, perfect, seed=seed, lattice=lattice)
+        code = comparison = None
+        try:
+            if fit:
+                found = fit_surface(model, reference, seed=seed, resolution=resolution, should_stop=should_stop)
+                thyroid = found.thyroid
+            else:
+                thyroid = reconstruct(model, model.index_of(case_id), resolution=resolution)
+        except SynthesisError:
+            pass
+        else:
+            code = thyroid.code
+            comparison = compare_surfaces(reference, thyroid.surface, seed=seed, lattice=lattice)
+        yield Reconstruction(case_id, code, comparison, floor, lattice is not None)
 
 
 def perfect_reconstruction(model: ShapeModel, reference: Surface, *, resolution: int = DEFAULT_RESOLUTION) -> Surface:
@@ -161,31 +152,3 @@ def _values(comparisons: Sequence[SurfaceComparison], name: str) -> np.ndarray:
     """Return the known values of a measure; Dice of an open surface is not known."""
     values = (getattr(each, name) for each in comparisons)
     return np.array([value for value in values if value is not None])
-
-
-def _compared(
-    model: ShapeModel,
-    cohort: Cohort,
-    ids: Sequence[str],
-    make: Callable[[str, Surface], Thyroid],
-    verb: str,
-    seed: int,
-    resolution: int,
-    progress: ProgressCallback,
-    should_stop: ShouldStop,
-) -> Iterator[Reconstruction]:
-    for number, case_id in enumerate(ids):
-        check(should_stop)
-        progress(number / len(ids), f"{verb} {case_id} ({number + 1} of {len(ids)})")
-        reference, lattice = cohort.surface(case_id), mask_lattice(cohort, case_id)
-        perfect = perfect_reconstruction(model, reference, resolution=resolution)
-        floor = compare_surfaces(reference, perfect, seed=seed, lattice=lattice)
-        code = comparison = None
-        try:
-            thyroid = make(case_id, reference)
-        except SynthesisError:
-            pass
-        else:
-            code = thyroid.code
-            comparison = compare_surfaces(reference, thyroid.surface, seed=seed, lattice=lattice)
-        yield Reconstruction(case_id, code, comparison, floor, lattice is not None)
