@@ -1,1 +1,16 @@
-"""Files for other software: label maps, merged label maps, meshes, edited cases. Imports up to `generation`."""
+"""Files for other software: label maps, merged label maps, meshes, edited cases and generated cohorts.
+
+Imports packages up to `generation`.
+"""
+
+from ThyroidSynthLib.common.lazy import lazy_exports
+
+__all__, __getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "edited_case": ["Change", "EditedCase", "check_edit_room", "edit_case", "write_edit"],
+        "merging": ["MergeRules", "Merged", "Overlap", "merging_notes", "replace_thyroid"],
+        "surroundings": ["Surroundings"],
+        "thyroid_files": ["FileOptions", "WrittenFiles", "write_thyroid_files"],
+    },
+)

@@ -1,1 +1,15 @@
-"""From a shape model to thyroids: decoding, steering, fitting, editing and cohorts. Imports packages up to `jobs`."""
+"""Thyroids from a shape model: decoding, direct sampling, steering, fitting, editing and cohorts.
+
+Imports packages up to `jobs`. Needs NumPy, SciPy and VTK only, except for the calibration after a training.
+"""
+
+from ThyroidSynthLib.common.lazy import lazy_exports
+
+__all__, __getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "shapes": ["ModelShapes", "Shapes", "decoded_at"],
+        "thyroid": ["GeneratedThyroid", "Thyroid", "Validity", "reconstruct", "thyroid_of_code"],
+        "training_preview": ["PreviewWriter"],
+    },
+)

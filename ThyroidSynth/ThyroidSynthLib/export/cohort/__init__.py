@@ -1,1 +1,17 @@
-"""A generated cohort written to a folder with its manifest."""
+"""A generated cohort on disk: made by parallel workers or a background process, recorded in a manifest.
+
+Imports the files of `export`.
+"""
+
+from ThyroidSynthLib.common.lazy import lazy_exports
+
+__all__, __getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "cohort_making": ["CohortPlan", "make_thyroids"],
+        "cohort_run": ["CohortRun", "CohortState"],
+        "generated_cohort": ["GeneratedCohort", "check_cohort_room", "check_files", "record_cohort", "thyroid_writer"],
+        "manifest": ["ManifestWriter", "listed_files"],
+        "written_thyroid": ["ThyroidWriter", "WrittenThyroid"],
+    },
+)

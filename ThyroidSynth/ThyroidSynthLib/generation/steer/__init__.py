@@ -1,1 +1,19 @@
-"""Random thyroids, and thyroids steered to targets."""
+"""Direct sampling, steering to target, interactive steering, and the calibration that improves direct sampling.
+
+Imports `decode` and the files of `generation`. Only the calibration needs PyTorch.
+"""
+
+from ThyroidSynthLib.common.lazy import lazy_exports
+
+__all__, __getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "calibration": ["calibrated"],
+        "drawing": ["draw_code"],
+        "feature_space": ["FeatureSpace"],
+        "live": ["LiveSteering"],
+        "neighbours": ["draw_near"],
+        "steering": ["check_conditions", "draws", "generate", "generate_one"],
+        "targeting": ["SteeringResult", "misfit", "steer_to_target"],
+    },
+)
