@@ -19,7 +19,7 @@ def dataset(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory) -> Path:
-    """A user's file of the model that ships: one trained here would be another draw on each kind of processor."""
+    """A user's file of the model that ships: one trained here would be another draw on each kind of CPU."""
     return Path(shutil.copy(model_path("example"), tmp_path_factory.mktemp("models") / "model.safetensors"))
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong is shown; a closed, saved or reloaded scene and module lose nothing."""
+"""Errors are shown; closing, saving and loading the scene and reloading the module are safe."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import pytest
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 
 
-def test_a_folder_without_cases_is_said_in_a_dialog(hands, tmp_path):
+def test_a_folder_without_cases_is_reported_in_a_dialog(hands, tmp_path):
     hands.app.dialogs.expect("error", "holds no cases")
     hands.load(tmp_path)
     assert hands.statusLabel.text == "The operation failed."
     assert hands.loadButton.enabled
 
 
-def test_a_file_that_is_no_model_is_said_in_the_panel(hands, tmp_path):
+def test_a_file_that_is_no_model_is_reported_in_the_panel(hands, tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"nothing of the kind")
     hands.choose_model(path)
@@ -22,7 +22,7 @@ def test_a_file_that_is_no_model_is_said_in_the_panel(hands, tmp_path):
     assert not hands.generateButton.enabled
 
 
-def test_a_model_that_vanished_is_an_error_not_a_crash(ready, model_file, tmp_path):
+def test_a_deleted_model_file_is_reported_in_a_dialog(ready, model_file, tmp_path):
     import shutil
 
     copy = tmp_path / "model.safetensors"
@@ -33,7 +33,7 @@ def test_a_model_that_vanished_is_an_error_not_a_crash(ready, model_file, tmp_pa
     ready.click("generateButton")
 
 
-def test_declining_to_install_ends_quietly(ready):
+def test_declining_an_installation_cancels_the_operation(ready):
     ready.app.installations.absent.add("torch")
     ready.app.installations.declined = True
     ready.click("generateButton")
@@ -42,7 +42,7 @@ def test_declining_to_install_ends_quietly(ready):
     assert ready.generateButton.enabled
 
 
-def test_missing_packages_are_asked_for_when_an_action_needs_them(ready):
+def test_missing_packages_are_installed_when_an_action_needs_them(ready):
     ready.app.installations.absent.update({"torch", "safetensors"})
     ready.click("generateButton")
     assert any(name.startswith("torch") for name in ready.app.installations.requested)
@@ -50,7 +50,7 @@ def test_missing_packages_are_asked_for_when_an_action_needs_them(ready):
     assert len(generated_thyroids(ready.app.scene)) == 1
 
 
-def test_a_saved_scene_restores_every_choice(ready, model_file, tmp_path):
+def test_a_saved_scene_restores_the_parameters(ready, model_file, tmp_path):
     import slicer
 
     ready.volumeSlider.setValue(21.5)
@@ -82,7 +82,7 @@ def test_a_saved_scene_restores_every_choice(ready, model_file, tmp_path):
     assert len(generated_thyroids(ready.app.scene)) == 1
 
 
-def test_closing_the_scene_while_a_thyroid_is_made_is_safe(ready, monkeypatch):
+def test_closing_the_scene_while_a_thyroid_is_generated_is_safe(ready, monkeypatch):
     import slicer
 
     from ThyroidSynthLib.slicer.panel.shared.session import Work
@@ -119,7 +119,7 @@ def test_closing_the_scene_while_a_case_is_loading_is_safe(hands, dataset, monke
     assert hands.parameters.segmentation is None
 
 
-def test_cancel_ends_loading_and_leaves_nothing(hands, dataset, monkeypatch):
+def test_cancelling_loading_leaves_no_node(hands, dataset, monkeypatch):
     from ThyroidSynthLib.slicer.panel.shared.session import Work
 
     original = Work.progress
@@ -135,7 +135,7 @@ def test_cancel_ends_loading_and_leaves_nothing(hands, dataset, monkeypatch):
     assert hands.parameters.segmentation is None
 
 
-def test_while_an_operation_runs_only_cancel_can_be_clicked(hands, dataset, monkeypatch):
+def test_only_cancel_is_enabled_while_an_operation_runs(hands, dataset, monkeypatch):
     from ThyroidSynthLib.slicer.panel.shared.session import Work
 
     seen = []
@@ -152,7 +152,7 @@ def test_while_an_operation_runs_only_cancel_can_be_clicked(hands, dataset, monk
     assert hands.loadButton.enabled
 
 
-def test_leaving_and_coming_back_keeps_the_choices(ready):
+def test_parameters_are_kept_when_the_module_is_left_and_entered(ready):
     ready.seedSpinBox.setValue(5)
     ready.module.leave()
     ready.module.select()
@@ -160,7 +160,7 @@ def test_leaving_and_coming_back_keeps_the_choices(ready):
     ready.click("generateButton")
 
 
-def test_a_reload_of_the_module_leaves_no_observer_behind(ready):
+def test_the_module_can_be_reloaded(ready):
     import slicer
 
     ready.module.reload()

@@ -1,4 +1,4 @@
-"""Every button of a panel in which nothing was done yet, and of a Slicer without the optional packages."""
+"""No button fails in a new panel, or in a Slicer without the optional packages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from support.panel_hands import PROJECT, Hands
 from support.tiny_cohort import write_tiny_cohort
 
-# What Slicer does not bring: PyTorch and the packages of requirements.txt, as they are imported and as they are named.
+# Packages that Slicer does not include: names for import and for installation.
 OPTIONAL = {"torch": "torch", "safetensors": "safetensors", "skimage": "scikit-image"}
 NEEDS_PACKAGES = {
     "sampleDataButton",
@@ -53,14 +53,14 @@ def test_no_button_of_a_fresh_panel_fails(hands):
 
     inspection.open_all(hands.module.panel)
     assert not hands.removeOverlapButton.enabled
-    # With the sample case the other buttons would no longer meet a panel without a patient.
+    # The sample case would give the panel a patient.
     clicked, faults = press_every_button(hands, skip=("sampleDataButton",))
     assert len(clicked) > 20
     assert faults == {}
 
 
 class Blocked(MetaPathFinder):
-    """Lets no optional package be found, as in a Slicer that was just installed."""
+    """Hides the optional packages, as in a newly installed Slicer."""
 
     def find_spec(self, fullname, path=None, target=None):
         if fullname.partition(".")[0] in OPTIONAL:
@@ -69,7 +69,7 @@ class Blocked(MetaPathFinder):
 
 @pytest.fixture
 def bare(ready, tmp_path, monkeypatch):
-    """A scene with a generated thyroid and an edit, reopened in a Slicer without the optional packages."""
+    """A scene with a generated thyroid and an edit, loaded in a Slicer without the optional packages."""
     import slicer
 
     app = ready.app
@@ -86,7 +86,7 @@ def bare(ready, tmp_path, monkeypatch):
     slicer.mrmlScene.Clear(False)
     ready.module.close()
 
-    # The library is imported anew: what was imported before holds the packages already.
+    # The library is imported again, because what was imported before refers to the packages.
     kept = dict(sys.modules)
     for name in kept:
         if name.partition(".")[0] in {"ThyroidSynthLib", *OPTIONAL}:
@@ -114,7 +114,7 @@ def test_no_button_fails_in_a_slicer_without_the_optional_packages(bare):
     inspection.open_all(bare.module.panel)
     bare.wait(lambda: "needs skimage" in bare.ownFeaturesLabel.text)
     bare.wait(lambda: "measuring" not in bare.overlapLabel.text)
-    # Another patient would leave nothing to edit.
+    # Another patient would end the edit.
     refused, faults = press_every_button(bare, skip=("loadButton",))
     assert faults == {}
     assert {name for name, packages in refused.items() if packages} == NEEDS_PACKAGES

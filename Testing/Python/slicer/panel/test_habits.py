@@ -1,4 +1,4 @@
-"""Habits of the whole panel: keyboard, small screens, dark theme, two instances, reload, nothing left behind."""
+"""The whole panel: keyboard, small screens, dark theme, two instances, reload, nothing left behind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PANEL_WIDTH, PANEL_HEIGHT = 450, 700
 
 @pytest.fixture
 def habits(slicer_app):
-    """Looks at widgets; can only be imported once the stand-in runs."""
+    """Functions to inspect widgets, which can be imported only when the stand-in is running."""
     from standin import inspection
 
     return inspection
@@ -31,7 +31,7 @@ def whole(ready, habits):
     return ready.module.panel
 
 
-def test_every_widget_says_what_it_is_for_and_is_reached_by_the_keyboard(whole, habits):
+def test_every_widget_has_a_tooltip_and_is_reached_by_the_keyboard(whole, habits):
     import qt
 
     touched = [
@@ -53,7 +53,7 @@ def test_every_widget_says_what_it_is_for_and_is_reached_by_the_keyboard(whole, 
     assert back == []
 
 
-def test_the_keyboard_stays_where_it_was_when_an_operation_has_ended(ready):
+def test_the_keyboard_focus_is_restored_after_an_operation(ready):
     from PySide6 import QtCore, QtTest
 
     ready.module.panel.show()
@@ -77,7 +77,7 @@ def test_the_panel_fits_a_small_screen(whole, habits):
     ]
     assert len(sections) >= 4
     assert habits.cut_texts(whole) == []
-    # What lies within a section can be folded away while another part of it is used.
+    # Groups in a section can be collapsed while another part of it is used.
     for each in habits.widgets_in(whole):
         if isinstance(each, ctk.ctkCollapsibleButton) and each not in sections:
             each.collapsed = True
@@ -87,7 +87,7 @@ def test_the_panel_fits_a_small_screen(whole, habits):
 
 
 def test_a_wide_dock_can_be_made_narrow_again(whole, ready, habits):
-    """A child whose size hint follows its own width would hold the dock as wide as it once was."""
+    """A widget whose size hint depends on its width would keep the dock wide."""
     whole.resize(2 * PANEL_WIDTH, whole.sizeHint.height())
     ready.app.process_events()
     assert whole.minimumSizeHint.width() <= PANEL_WIDTH
@@ -96,13 +96,13 @@ def test_a_wide_dock_can_be_made_narrow_again(whole, ready, habits):
     assert habits.place_of(ready.keepButton, whole).right() < PANEL_WIDTH
 
 
-def test_long_texts_make_nothing_wider(whole, ready, habits):
+def test_long_texts_do_not_widen_the_panel(whole, ready, habits):
     import qt
 
     wrapped = [each for each in habits.widgets_in(whole) if isinstance(each, qt.QLabel) and each.wordWrap]
     assert len(wrapped) > 20
     for label in wrapped:
-        label.text = "The wishes are out of this model's reach from here; the thyroid comes as near as it can. " * 2
+        label.text = "The targets cannot be matched from this thyroid; the closest one found is shown. " * 2
     ready.app.process_events()
     assert whole.minimumSizeHint.width() <= PANEL_WIDTH
     assert all(label.sizePolicy.hasHeightForWidth() for label in wrapped)
@@ -114,7 +114,7 @@ def test_the_panel_fits_a_small_screen_during_a_reader_study(whole, ready):
     assert whole.minimumSizeHint.width() <= PANEL_WIDTH
 
 
-def test_long_names_make_nothing_wider_and_leave_the_numbers_in_sight(whole, ready):
+def test_long_names_do_not_widen_the_panel_and_numbers_stay_visible(whole, ready):
     import qt
 
     long = "TotalSegmentator thorax CT 2024 segmentation (being edited)"
@@ -133,14 +133,14 @@ def test_long_names_make_nothing_wider_and_leave_the_numbers_in_sight(whole, rea
     assert model.index(0, 0).data(qt.Qt.ToolTipRole) == long
 
 
-def test_in_the_dark_theme_nothing_glares_and_texts_can_be_read(whole, habits):
+def test_the_dark_theme_has_no_white_areas_and_legible_texts(whole, habits):
     from standin import pictures
 
     light = pictures.of_widget(whole, PANEL_WIDTH).mean(axis=2)
     with habits.dark_theme():
         dark = pictures.of_widget(whole, PANEL_WIDTH).mean(axis=2)
     rows = min(len(light), len(dark))
-    # White where the light theme is white as well: a picture that does not follow the theme.
+    # White in both themes: a picture that does not follow the theme.
     assert ((light[:rows] > 225) & (dark[:rows] > 225)).mean() < 0.03
     assert np.median(dark) < 90
     assert (dark > 150).mean() > 0.005
@@ -164,7 +164,7 @@ def named(widget, name: str):
     return found
 
 
-def test_two_panels_show_the_same_choices_and_one_may_go(ready, second):
+def test_two_panels_show_the_same_parameters_and_one_can_be_closed(ready, second):
     first = ready.module.widget
     named(first, "seedSpinBox").setValue(4711)
     ready.app.process_events()
@@ -182,7 +182,7 @@ def test_two_panels_show_the_same_choices_and_one_may_go(ready, second):
     assert len(generated_thyroids(ready.app.scene)) == 1
 
 
-def test_of_two_panels_in_one_window_one_takes_a_key(ready, second):
+def test_of_two_panels_in_one_window_one_handles_a_shortcut(ready, second):
     import qt
     from PySide6 import QtCore, QtTest
 
@@ -204,7 +204,7 @@ def test_of_two_panels_in_one_window_one_takes_a_key(ready, second):
             ready.app.process_events()
             assert name in named(focused, "comparisonLabel").text
             assert not named(other, "showBothButton").enabled
-        # The panel that flips goes on with it, also when the keyboard is in a view.
+        # The panel that flips continues, also when the focus is in a view.
         named(focused, "generateButton").clearFocus()
         QtTest.QTest.keyClick(window, QtCore.Qt.Key_F8)
         ready.app.process_events()
@@ -214,7 +214,7 @@ def test_of_two_panels_in_one_window_one_takes_a_key(ready, second):
         widget.panel.widget.setParent(None)
 
 
-def test_a_reloaded_module_goes_on_where_it_was(ready):
+def test_a_reloaded_module_has_the_same_parameters(ready):
     ready.seedSpinBox.setValue(99)
     ready.click("generateButton")
     before = ready.parameters.result
@@ -236,7 +236,7 @@ def test_a_closed_module_leaves_no_observer_timer_process_or_thread(slicer_app, 
 
     for name in ("Red", "Green", "Yellow", "1"):
         slicer_app.view(name)
-    # Loaded by hand, so that the patient's nodes are there before and after.
+    # Loaded outside the module, so that the patient's nodes exist before and after.
     load_case(slicer.mrmlScene, find_cases(dataset)[0])
     slicer_app.process_events()
 
@@ -256,7 +256,7 @@ def test_a_closed_module_leaves_no_observer_timer_process_or_thread(slicer_app, 
             slicer.mrmlScene.RemoveNode(node)
         slicer_app.process_events()
 
-    # Slicer's own selectors and views observe more after a first use; only what grows is a leak.
+    # Slicer's own selectors and views add observers on first use; only growth after that is a leak.
     use_the_module()
     before = held(slicer_app.scene)
     use_the_module()

@@ -1,4 +1,4 @@
-"""Whoever opens a saved scene, or leaves the module, sees the thyroids that the panel shows or hides."""
+"""Thyroids that the panel hides are shown in a saved scene and after leaving the module."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def flip(ready) -> None:
 
 
 @pytest.mark.parametrize("hide", [flip, start_study], ids=lambda act: act.__name__)
-def test_what_is_hidden_for_a_while_is_shown_when_the_module_is_left(ready, hide):
+def test_thyroids_hidden_by_flip_or_study_are_shown_after_leaving_the_module(ready, hide):
     ready.click("generateButton")
     ready.inspectCollapsible.collapsed = False
     hide(ready)

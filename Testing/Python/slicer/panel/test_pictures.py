@@ -1,4 +1,4 @@
-"""Pictures for people: a generated thyroid over the example CT, and the panel beside the views."""
+"""Pictures to look at: a generated thyroid over the example CT, and the panel beside the views."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""A radiologist's session from an empty scene to a reopened one, by the widgets, step after step.
+"""A radiologist's session from an empty scene to a loaded one, step by step, by the widgets.
 
-Nothing may go wrong unseen: the stand-in fails on an exception in a slot or an observer, on an error of
-VTK or Qt and on an unexpected dialog. Here slots that keep the application waiting, things left behind and
-memory that grows are looked at as well.
+The stand-in fails on exceptions in slots and observers, errors of VTK and Qt, and unexpected dialogs. Slow
+slots, processes and timers left behind and growing memory are checked here.
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroi
 VIEWS = ("Red", "Green", "Yellow", "1")
 EDITS = 200
 LARGER = 1.1
-# Twice the design's 100 ms, in processor time: the machines of the tests are slow.
+# Twice the 100 ms of the design, in CPU time, because test machines are slow.
 LONGEST_SLOT_S = 0.2
 LONGEST_PREVIEW_S = 0.6
 MEMORY_MB = 50
 
 
 def resident_mb() -> float:
-    """Memory of this process that is in use, in MB (Linux)."""
+    """Return the resident memory of this process in MB (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 1e6
 
 
 class Radiologist:
-    """Goes through the steps and remembers where the session is."""
+    """Carries out the steps and remembers them for messages."""
 
     def __init__(self, hands, previews: list) -> None:
         self.hands, self.previews = hands, previews
@@ -43,7 +42,7 @@ class Radiologist:
         return self.hands.module.widget.panel
 
     def step(self, name: str, act: Callable[[], object], until: Callable[[], bool] | None = None) -> None:
-        """Do something and wait until it has come to rest; name the step if it fails."""
+        """Do something and wait until nothing is running; name the step if it fails."""
         self.steps.append(name)
         try:
             act()
@@ -52,13 +51,13 @@ class Radiologist:
             raise AssertionError(f"step {len(self.steps)}, {name}: {error}") from error
 
     def at_rest(self) -> bool:
-        """Say whether nothing is going on or to come; what went wrong unseen is raised."""
+        """Check whether nothing is running or due; faults are raised."""
         seen = self.hands.app.faults.seen
         assert not seen, seen[0]
         return not self.panel.busy and not any(each.pending for each in self.previews)
 
     def drag(self, name: str, values) -> None:
-        """Move a slider from value to value; the views are drawn as Slicer would draw them."""
+        """Move a slider from value to value; the views are rendered as in Slicer."""
         slider = getattr(self.hands, name)
         for value in values:
             slider.setValue(float(value))
@@ -69,17 +68,17 @@ class Radiologist:
 
 @pytest.fixture
 def watched(hands):
-    """Measure slots; what is done under progress, with Cancel, may take its time."""
+    """Measure the duration of slots, except for operations with progress and Cancel."""
     from standin.responsiveness import stopwatch
 
     session = hands.module.widget.panel.session
-    set_enabled = session._setEnabled
+    set_enabled = session.setEnabled
 
     def split_and_set(enabled: bool) -> None:
         stopwatch.split()
         set_enabled(enabled)
 
-    session._setEnabled = split_and_set
+    session.setEnabled = split_and_set
     stopwatch.start(lambda: session.busy)
     yield stopwatch
     stopwatch.stop()
@@ -87,7 +86,7 @@ def watched(hands):
 
 @pytest.fixture
 def previews(monkeypatch) -> list:
-    """What follows sliders in the panel that is about to be made."""
+    """The live previews of the panel."""
     from ThyroidSynthLib.slicer.panel.shared.live import LivePreview
 
     made: list[LivePreview] = []
@@ -111,7 +110,7 @@ def volume(node) -> float:
 
 
 def slow_slots(watched) -> list[str]:
-    """Slots that kept the application waiting; a preview under a hand is a slot that computes a thyroid."""
+    """Return slow slots; a preview while a slider is dragged may take longer."""
     return [
         f"{each.what}: {1000 * each.seconds:.0f} ms"
         for each in watched.slower_than(LONGEST_SLOT_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import numpy as np
@@ -223,7 +224,7 @@ def test_a_loaded_scene_has_its_thumbnails_and_follows_the_sliders(made, tmp_pat
     made.wait(lambda: not made.history2Button.isHidden())
     assert record_of(made) == before
     assert not pending(made)
-    made.module.widget.panel.session._model = None  # As after a restart of the application.
+    os.utime(made.parameters.model)  # The model is read again, as after a restart of the application.
     made.volumeSlider.setValue(made.volumeSlider.value + 3.0)
     rest(made)
     record = record_of(made)

@@ -8,50 +8,54 @@ import pytest
 from ThyroidSynthLib.model.description import describe_model
 
 
-def test_a_histogram_marks_target_and_measured_value_below_the_handle(ready):
+def pixels(label) -> np.ndarray:
+    """Return a label's picture, shape (height, width, 4), blue first."""
     import qt
 
+    image = label.pixmap.toImage().convertToFormat(qt.QImage.Format_ARGB32)
+    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.width(), 4)
+    return rows.astype(int)
+
+
+def target_column(label) -> float:
+    """Return the horizontal centre of the target's bar, which alone reaches the top."""
+    return float(np.nonzero((pixels(label)[:3, :, 3] > 200).all(axis=0))[0].mean() + 0.5)
+
+
+def handle_column(slider) -> float:
+    """Return the horizontal centre of a slider's handle."""
+    import qt
+
+    inner = next(each for each in slider.children() if each.objectName == "Slider")
+    handle = inner.style().pixelMetric(qt.QStyle.PM_SliderLength)
+    share = (slider.value - slider.minimum) / (slider.maximum - slider.minimum)
+    return inner.x + handle / 2 + share * (inner.width - handle)
+
+
+def test_a_histogram_marks_the_measured_value_and_whether_there_is_a_target(ready):
     ready.click("generateButton")
-    label, slider = ready.volumeHistogramLabel, ready.volumeSlider
-
-    def pixels() -> np.ndarray:
-        image = label.pixmap.toImage().convertToFormat(qt.QImage.Format_ARGB32)
-        rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.width(), 4)
-        return rows.astype(int)
-
+    label = ready.volumeHistogramLabel
     ready.module.panel.resize(450, 1200)
     ready.module.panel.show()
     ready.app.process_events()
-    assert label.pixmap.width() == label.width
-    inner = next(each for each in slider.children() if each.objectName == "Slider")
-    for value in (8.0, 20.0):
-        ready.liveCheckBox.checked = False
-        slider.setValue(value)
-        ready.app.process_events()
-        picture = pixels()
-        blue = (picture[:3, :, 3] > 200).all(axis=0)  # Only the target's bar reaches the top.
-        share = (value - slider.minimum) / (slider.maximum - slider.minimum)
-        expected = inner.x + 8 + share * (inner.width - 16)
-        assert np.nonzero(blue)[0].mean() == pytest.approx(expected, abs=8)
-    green = (pixels()[..., 1] > pixels()[..., 2] + 40) & (pixels()[..., 3] > 128)
-    assert green.any()
-    before = pixels()
+    picture = pixels(label)
+    assert ((picture[..., 1] > picture[..., 2] + 40) & (picture[..., 3] > 128)).any()  # The thyroid's colour.
     ready.volumeCheckBox.click()
-    assert not np.array_equal(pixels(), before)
+    assert not (pixels(label)[:3, :, 3] > 200).any()
 
 
 @pytest.mark.parametrize("name", ["volume", "isthmusArea", "symmetry"])
-def test_histograms_stay_below_their_handles_when_the_panel_is_resized(ready, name):
+def test_the_target_is_marked_below_the_handle_whatever_the_width_of_the_panel(ready, name):
     ready.click("generateButton")
+    ready.liveCheckBox.checked = False
     ready.module.panel.show()
-    rows = ready.module.widget.panel.generate._rows.values()
-    label = getattr(ready, f"{name}HistogramLabel")
-    (histogram,) = (row._histogram for row in rows if row._histogram._label is label)
-    for width in (450, 700, 460):
+    label, slider = getattr(ready, f"{name}HistogramLabel"), getattr(ready, f"{name}Slider")
+    for width, share in ((450, 0.3), (700, 0.6), (460, 0.8)):
         ready.module.panel.resize(width, 1200)
+        slider.setValue(slider.minimum + share * (slider.maximum - slider.minimum))
         ready.app.process_events()
-        assert histogram._drawn[1:3] == histogram._groove()
         assert label.pixmap.width() == label.width
+        assert target_column(label) == pytest.approx(handle_column(slider), abs=1.5)
 
 
 def test_percentile_and_warning_show_where_a_target_is_in_the_cohort(ready, model_file):

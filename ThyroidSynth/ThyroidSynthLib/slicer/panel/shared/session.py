@@ -86,7 +86,7 @@ class Session:
         self.announceThyroids: Callable[[], None] = lambda: None
         self.lastError = ""
         self._status = status
-        self._setEnabled = setEnabled
+        self.setEnabled = setEnabled
         self._requirements = requirements
         self._work: Work | None = None
         self._model: tuple[tuple[Path, int, int], ShapeModel] | None = None
@@ -160,7 +160,7 @@ class Session:
         """
         outer, self._work = self._work, Work(self._status.show)
         if blocking:
-            self._setEnabled(False)
+            self.setEnabled(False)
         self._status.start(title)
         try:
             with self.errorsShown():
@@ -169,7 +169,7 @@ class Session:
             self._work = outer
             self._status.finish()
             if blocking:
-                self._setEnabled(True)
+                self.setEnabled(True)
 
     def ensurePackages(self) -> None:
         """Install missing packages except PyTorch, after asking the user.
