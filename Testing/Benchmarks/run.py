@@ -27,8 +27,8 @@ from ThyroidSynthLib.evaluation.experiments.reconstruction import reconstruct_ca
 from ThyroidSynthLib.generation.decode.decoding import decode, decoding_box
 from ThyroidSynthLib.generation.fit.fitting import fit_surface
 from ThyroidSynthLib.generation.shapes import ModelShapes
-from ThyroidSynthLib.generation.steer.steering import generate
-from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+from ThyroidSynthLib.generation.steer.direct_sampling import generate
+from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.presets import settings_for
 from ThyroidSynthLib.model.settings import TrainingSettings

@@ -12,7 +12,7 @@ from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.dataset.cases import Case, case_from_volumes
 from ThyroidSynthLib.export.edited_case import Change, EditedCase, edit_case, write_edit
 from ThyroidSynthLib.export.thyroid_files import FileOptions
-from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.targets import Targets

@@ -162,7 +162,7 @@ class ShapeModel:
         >>> volumes_ml = [thyroid.features.volume_ml for thyroid in thyroids]
         >>> small = model.sample(volume_ml=8)[0]
         """
-        from ThyroidSynthLib.generation.steer.steering import generate
+        from ThyroidSynthLib.generation.steer.direct_sampling import generate
 
         targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
         return [self._shape(drawn) for drawn in generate(self.trained, count=count, seed=seed, targets=targets)]
@@ -206,7 +206,7 @@ class ShapeModel:
         True
         """
         from ThyroidSynthLib.generation.cohort.thyroid_maker import generate_to_target
-        from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+        from ThyroidSynthLib.generation.steer.steering import steer_to_target
 
         targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
         if not targets:

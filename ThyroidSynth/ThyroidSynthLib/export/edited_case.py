@@ -18,7 +18,7 @@ from ThyroidSynthLib.dataset.cases import Case
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.generation.edit.editing import PatientFit, fit_patient
 from ThyroidSynthLib.generation.fit.fitting import mismatch_notes
-from ThyroidSynthLib.generation.steer.targeting import SteeringResult, steer_to_target
+from ThyroidSynthLib.generation.steer.steering import SteeringResult, steer_to_target
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface

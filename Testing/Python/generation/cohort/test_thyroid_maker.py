@@ -8,7 +8,7 @@ import pytest
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.generation.cohort import thyroid_maker
 from ThyroidSynthLib.generation.cohort.thyroid_maker import MAX_STARTS, ThyroidMaker, generate_to_target
-from ThyroidSynthLib.generation.steer.steering import MAX_ATTEMPTS
+from ThyroidSynthLib.generation.steer.direct_sampling import MAX_ATTEMPTS
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 
 

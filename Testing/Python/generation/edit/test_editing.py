@@ -9,7 +9,7 @@ from scipy.ndimage import label
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.generation.edit.editing import PatientFit, PatientShapes, fit_patient
 from ThyroidSynthLib.generation.steer.live import LiveSteering
-from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid

@@ -9,7 +9,7 @@ import pytest
 
 from ThyroidSynthLib.common.errors import Cancelled
 from ThyroidSynthLib.generation.steer.calibration import calibrated
-from ThyroidSynthLib.generation.steer.steering import generate
+from ThyroidSynthLib.generation.steer.direct_sampling import generate
 from ThyroidSynthLib.model.prior import prior_of
 from ThyroidSynthLib.model.shape_model import ShapeModel
 

@@ -9,8 +9,8 @@ import pytest
 
 from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
 from ThyroidSynthLib.generation.shapes import ModelShapes
+from ThyroidSynthLib.generation.steer.direct_sampling import generate
 from ThyroidSynthLib.generation.steer.live import LiveSteering
-from ThyroidSynthLib.generation.steer.steering import generate
 from ThyroidSynthLib.generation.thyroid import Thyroid
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.shape_model import ShapeModel

@@ -126,7 +126,7 @@ def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
     """
     from ThyroidSynthLib.generation.cohort.stratification import stratified_targets
     from ThyroidSynthLib.generation.cohort.target_table import read_targets
-    from ThyroidSynthLib.generation.steer.steering import check_conditions
+    from ThyroidSynthLib.generation.steer.direct_sampling import check_conditions
 
     spread, steering = _spread(options), "to target" if options.steer or _spread(options) else "direct sampling"
     specification: dict[str, Any] = {"seed": options.seed, "steering": steering}

@@ -13,7 +13,7 @@ from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check,
 from ThyroidSynthLib.evaluation.metrics.generation import METHOD_LABELS
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import ModelShapes
-from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import Thyroid, reconstruct
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import Targets

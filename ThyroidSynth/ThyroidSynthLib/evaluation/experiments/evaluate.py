@@ -15,8 +15,8 @@ from ThyroidSynthLib.evaluation.metrics.disentanglement import predict_features
 from ThyroidSynthLib.evaluation.metrics.novelty import measure_novelty
 from ThyroidSynthLib.evaluation.metrics.shape_points import ShapePoints
 from ThyroidSynthLib.generation.shapes import ModelShapes
-from ThyroidSynthLib.generation.steer.steering import generate
-from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+from ThyroidSynthLib.generation.steer.direct_sampling import generate
+from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.model.shape_model import ShapeModel

@@ -16,8 +16,8 @@ from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check,
 from ThyroidSynthLib.evaluation.metrics.statistics import Agreement, agreement, share_interval
 from ThyroidSynthLib.generation.cohort.thyroid_maker import generate_to_target
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
-from ThyroidSynthLib.generation.steer.steering import generate
-from ThyroidSynthLib.generation.steer.targeting import misfit, steer_to_target
+from ThyroidSynthLib.generation.steer.direct_sampling import generate
+from ThyroidSynthLib.generation.steer.steering import misfit, steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import Targets

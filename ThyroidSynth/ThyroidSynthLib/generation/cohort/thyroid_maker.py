@@ -10,8 +10,8 @@ from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import ModelShapes
-from ThyroidSynthLib.generation.steer.steering import MAX_ATTEMPTS, draws, generate_one
-from ThyroidSynthLib.generation.steer.targeting import SteeringResult, steer_to_target
+from ThyroidSynthLib.generation.steer.direct_sampling import MAX_ATTEMPTS, draws, generate_one
+from ThyroidSynthLib.generation.steer.steering import SteeringResult, steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 from ThyroidSynthLib.model.code_space import CodeSpace

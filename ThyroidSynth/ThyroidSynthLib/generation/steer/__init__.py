@@ -9,11 +9,11 @@ __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "calibration": ["calibrated"],
+        "direct_sampling": ["check_conditions", "draws", "generate", "generate_one"],
         "drawing": ["draw_code"],
         "feature_space": ["FeatureSpace"],
         "live": ["LiveSteering"],
         "neighbours": ["draw_near"],
-        "steering": ["check_conditions", "draws", "generate", "generate_one"],
-        "targeting": ["SteeringResult", "misfit", "steer_to_target"],
+        "steering": ["SteeringResult", "misfit", "steer_to_target"],
     },
 )

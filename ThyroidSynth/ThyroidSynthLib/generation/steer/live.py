@@ -12,7 +12,7 @@ from ThyroidSynthLib.generation.shapes import Shapes, decoded_at
 from ThyroidSynthLib.generation.thyroid import Thyroid
 from ThyroidSynthLib.geometry.targets import Targets
 
-from .targeting import Objective, SteeringResult, steer_to_target
+from .steering import Objective, SteeringResult, steer_to_target
 
 # Below this misfit, in tolerances, the start itself meets the targets; exact steering stops there too.
 _AT_START = 0.1

@@ -10,7 +10,7 @@ from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import Shapes
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 
-from .steering import MAX_ATTEMPTS
+from .direct_sampling import MAX_ATTEMPTS
 
 SPREAD = 0.35
 """Spread of the codes around the given one, as a share of the training codes' spread."""

@@ -1,133 +1,320 @@
-"""Random thyroids by direct sampling, given targets (paper, section 2.4)."""
+"""Steering to target: the latent code is refined until the measured features match the targets.
+
+Direct sampling gives the network the targets and accepts what it makes. Here the surface is measured, the
+exact shape derivatives of its features give the change of the code, and of all changes the smallest is taken,
+in the metric of the training codes' normal distribution. A few rounds match several targets at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError, SynthesisError
-from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
+from ThyroidSynthLib.common.errors import SynthesisError
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
-from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, thyroid_of_code
-from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
-from ThyroidSynthLib.model.prior import CodePrior, draw_features, prior_of
+from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
+from ThyroidSynthLib.generation.shapes import ModelShapes, Shapes
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, Thyroid
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
-from .drawing import draw_code
+# Absolute and relative tolerance: volume 2 %, isthmus area 3 mm² or 3 %, symmetry 0.01. Steering goes on to
+# a fraction of it, which is about what the resolution of the surface allows.
+TOLERANCE = {"volume_ml": (0.0, 0.02), "isthmus_area_mm2": (3.0, 0.03), "symmetry": (0.01, 0.0)}
+_FINE = 0.1
+# Longest step of a round, in SDs of the training codes.
+_LONGEST_STEP = 3.0
+# Keeps the step finite where targets contradict each other, relative to the mean gain of the targets.
+_DAMPING = 1e-4
+_PAST_SLIVER_MM2 = 3.0
+# Largest number of corrections on a finer grid, where a surface takes long.
+_FINE_ROUNDS = 4
+# Rounds without improvement until a start is given up: as many as shortening a step repeatedly takes.
+_PATIENCE = 6
 
-MAX_ATTEMPTS = 25
-"""Draws until a thyroid is given up."""
 
+@dataclass(frozen=True)
+class SteeringResult:
+    """The result of steering to target.
 
-def generate(
-    model: ShapeModel,
-    *,
-    count: int,
-    seed: int,
-    targets: Targets | Sequence[Targets] = NO_TARGETS,
-    first: int = 0,
-    resolution: int = DEFAULT_RESOLUTION,
-    progress: ProgressCallback = silent,
-    should_stop: ShouldStop = never,
-) -> Iterator[GeneratedThyroid]:
-    """Generate random thyroids by direct sampling: the targets are the network's condition.
-
-    The trainable code is drawn from the model's prior. A draw without a valid surface is replaced by the
-    next draw of the same stream.
-
-    Parameters
+    Attributes
     ----------
-    count : int
-        Number of thyroids.
-    seed : int
-        Random seed. Thyroid number i of a seed does not depend on `count` and `first`.
-    targets : Targets or sequence of Targets
-        For all thyroids, or for each. Free features are drawn from the cohort, given the others.
-    first : int
-        Number of the first thyroid.
-
-    Yields
-    ------
-    GeneratedThyroid
-
-    Raises
-    ------
-    InputError
-        The model has no conditions, the seed is negative or the number of targets is not `count`.
-    SynthesisError
-        None of `MAX_ATTEMPTS` draws gave a valid surface.
-    Cancelled
-        `should_stop` returned true.
+    thyroid : Thyroid
+        The nearest to the targets that was found.
+    targets : Targets
+    misfit : float
+        Largest error of a target, in tolerances.
+    error : dict of str to float
+        Measured minus target, for each target.
+    rounds : int
+        Surfaces that were decoded.
+    moved : float
+        Length of the code's change, in SDs per dimension.
+    distance : float
+        Distance of the final code to the training codes' mean, in the same unit.
     """
-    each = [targets] * count if isinstance(targets, Targets) else list(targets)
-    if seed < 0:
-        raise InputError(f"The seed is {seed}, but it must be 0 or more.")
-    if len(each) != count:
-        raise InputError(f"There are targets for {len(each)} thyroids, but {count} thyroids. Give targets for each.")
-    check_conditions(model, each)
-    prior = prior_of(model)
-    for number, target in enumerate(each):
-        check(should_stop)
-        progress(number / count, f"Thyroid {number + 1} of {count}")
-        yield generate_one(model, prior, seed, first + number, target, resolution)
-    progress(1.0, f"{count} thyroids")
+
+    thyroid: Thyroid
+    targets: Targets
+    misfit: float
+    error: dict[str, float]
+    rounds: int
+    moved: float
+    distance: float
+
+    @property
+    def met(self) -> bool:
+        """Whether every target is met within `TOLERANCE`; otherwise it is out of reach from the start."""
+        return self.misfit <= 1.0
+
+    def applied_to(self, drawn: GeneratedThyroid) -> GeneratedThyroid:
+        """Return the drawn thyroid from which the steering started, as it is after it."""
+        return replace(drawn, thyroid=self.thyroid, targets=self.targets, met=self.met, distance=self.distance)
 
 
-def check_conditions(model: ShapeModel, targets: Sequence[Targets]) -> None:
-    """Check that direct sampling can follow targets.
+def misfit(name: str, measured: float, target: float) -> float:
+    """Return the error of a feature in units of its tolerance; up to 1 the target is met.
 
-    Raises
-    ------
-    InputError
-        There are targets, and the model has no conditions.
+    One is added where there is an isthmus and the target is none, or the other way round: a thin bridge
+    still joins the lobes.
     """
-    if model.conditioning.size == 0 and any(targets):
-        raise InputError(
-            f"This model's variant is '{model.variant}', which has no conditions, so direct sampling cannot follow "
-            "targets. Steer to the targets instead, or choose a 'fixed' or 'correlation' model."
-        )
+    absolute, relative = TOLERANCE[name]
+    error = abs(measured - target) / max(absolute, relative * abs(target))
+    other_kind = name == "isthmus_area_mm2" and (measured == 0) != (target == 0)
+    return float(error + other_kind)
 
 
-def draws(
-    model: ShapeModel,
-    prior: CodePrior,
-    seed: int,
-    index: int,
+def steer_to_target(
+    shapes: Shapes | ShapeModel,
+    start: Thyroid,
     targets: Targets,
     *,
     resolution: int = DEFAULT_RESOLUTION,
-) -> Iterator[GeneratedThyroid]:
-    """Yield the valid thyroids among the first `MAX_ATTEMPTS` draws of the stream of thyroid number `index`.
+    max_rounds: int = 16,
+    progress: ProgressCallback = silent,
+    should_stop: ShouldStop = never,
+) -> SteeringResult:
+    """Change a thyroid's latent code as little as possible so that its surface measures the targets.
 
-    The first is what `generate` yields. Each is drawn only when it is consumed.
-    """
-    rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        features = draw_features(model, rng, targets)
-        code = draw_code(model, prior, features, rng)
-        condition = Targets.from_array(features) if model.conditioning.size else NO_TARGETS
-        try:
-            thyroid = thyroid_of_code(model, code, resolution=resolution)
-        except SynthesisError:
-            continue
-        if thyroid.validity.ok:
-            yield GeneratedThyroid(thyroid, condition, seed=seed, index=index, attempts=attempt)
+    Parameters
+    ----------
+    shapes : Shapes or ShapeModel
+        The family of shapes that the thyroid belongs to.
+    start : Thyroid
+        Where to start, such as a thyroid by direct sampling or a fitted one.
+    targets : Targets
+    resolution : int
+        Grid on which the surface is decoded and measured. If it is finer than the default, steering is done
+        on the default one and then corrected on the finer one, which needs only a few of its surfaces.
+    max_rounds : int
+        Largest number of surfaces decoded on the default grid.
 
-
-def generate_one(
-    model: ShapeModel, prior: CodePrior, seed: int, index: int, targets: Targets, resolution: int
-) -> GeneratedThyroid:
-    """Generate thyroid number `index` of a seed, as `generate` does for each.
+    Returns
+    -------
+    SteeringResult
+        Deterministic: no random number is drawn.
 
     Raises
     ------
-    SynthesisError
-        None of `MAX_ATTEMPTS` draws gave a valid surface.
+    Cancelled
+        `should_stop` returned true.
     """
-    for generated in draws(model, prior, seed, index, targets, resolution=resolution):
-        return generated
-    raise SynthesisError(
-        f"None of {MAX_ATTEMPTS} draws gave a closed surface of one or two components"
-        + (f" for {targets}. Choose targets nearer to the cohort's." if targets else ". Train the model for longer.")
-    )
+    if isinstance(shapes, ShapeModel):
+        shapes = ModelShapes(shapes)
+    shapes = shapes.in_small_steps()
+    objective = Objective(shapes, targets)
+    if start.resolution == resolution and objective.misfit(start) <= _FINE:
+        return objective.result(start, start, 0)
+    coarse = min(resolution, DEFAULT_RESOLUTION)
+    to_coarse = progress if coarse == resolution else part_of(progress, 0.0, 0.5)
+    rounds = _Rounds(shapes, objective, coarse, max_rounds, to_coarse, should_stop)
+    # Features differ slightly between grids, so the start is measured on this one.
+    on_grid = start if start.resolution in (None, coarse) else rounds.decoded(start.code)
+    best = rounds.approach(on_grid, shapes.sensitivity)
+    if objective.misfit(best) > 1.0 and rounds.left > 0:
+        best = rounds.restart_with_condition(best)
+    if coarse == resolution:
+        return objective.result(start, best, rounds.decoded_count)
+    finer = _Rounds(shapes, objective, resolution, 1 + _FINE_ROUNDS, part_of(progress, 0.5, 1.0), should_stop)
+    finest = finer.correct(best)
+    return objective.result(start, finest, rounds.decoded_count + finer.decoded_count)
+
+
+class _Rounds:
+    """Rounds of a steering on one grid: each takes a step towards the targets and measures the surface.
+
+    Parameters
+    ----------
+    most : int
+        Largest number of surfaces to decode.
+
+    Attributes
+    ----------
+    decoded_count : int
+        Surfaces that were decoded.
+    """
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        objective: Objective,
+        resolution: int,
+        most: int,
+        progress: ProgressCallback,
+        should_stop: ShouldStop,
+    ) -> None:
+        self._shapes, self._objective, self._resolution, self._most = shapes, objective, resolution, most
+        self._progress, self._should_stop = progress, should_stop
+        self.decoded_count = 0
+
+    @property
+    def left(self) -> int:
+        """Surfaces that may still be decoded."""
+        return self._most - self.decoded_count
+
+    def approach(self, start: Thyroid, derivatives: Callable[[Thyroid], Sensitivity]) -> Thyroid:
+        """Return the nearest thyroid found from a start until rounds or patience run out."""
+        objective = self._objective
+        best = current = start
+        best_misfit = current_misfit = objective.misfit(start)
+        improved = self.decoded_count
+        share, step = 1.0, None
+        while self.left > 0 and self.decoded_count - improved < _PATIENCE and best_misfit > _FINE:
+            if step is None:
+                check(self._should_stop)
+                step = objective.step(current, derivatives(current))
+            trial = self._valid(current.code + share * step)
+            if trial is None:
+                share /= 3
+                if share < 0.03:
+                    break
+                continue
+            trial_misfit = objective.misfit(trial)
+            if trial_misfit < best_misfit:
+                best, best_misfit, improved = trial, trial_misfit, self.decoded_count
+            # A very short step is taken even if it does not improve: from there the derivatives differ.
+            if trial_misfit < current_misfit * 0.98 or share < 0.1:
+                current, current_misfit, step = trial, trial_misfit, None
+                share = min(1.0, 2 * share)
+            else:
+                share /= 3
+        return best
+
+    def restart_with_condition(self, failed: Thyroid) -> Thyroid:
+        """Start again with the targets as the network's condition, and return the nearer thyroid of both.
+
+        Shape derivatives cannot make an isthmus where there is none; the network has learned both kinds of
+        gland.
+        """
+        code = self._objective.conditioned_code(failed)
+        restart = None if code is None else self._valid(code)
+        if restart is None:
+            return failed
+        return min(failed, self.approach(restart, self._shapes.sensitivity), key=self._objective.misfit)
+
+    def correct(self, coarse: Thyroid) -> Thyroid:
+        """Return a thyroid that meets the targets on this grid, given one that does on a coarser grid.
+
+        The grids differ so little that the coarser one's derivatives serve: as a rule two or three surfaces.
+        """
+        fine = self.decoded(coarse.code)
+        if not fine.validity.ok or self._objective.misfit(fine) <= _FINE:
+            return fine
+        jacobian = self._shapes.sensitivity(coarse).jacobian
+        return self.approach(fine, lambda thyroid: Sensitivity(thyroid.measured.as_array(), jacobian))
+
+    def decoded(self, code: np.ndarray) -> Thyroid:
+        """Decode and measure a code."""
+        check(self._should_stop)
+        message = f"Steering, round {self.decoded_count + 1} of {self._resolution}³ points"
+        self._progress(self.decoded_count / self._most, message)
+        self.decoded_count += 1
+        return self._shapes.thyroid(code, resolution=self._resolution)
+
+    def _valid(self, code: np.ndarray) -> Thyroid | None:
+        """Decode a code; None without a valid surface."""
+        try:
+            thyroid = self.decoded(code)
+        except SynthesisError:
+            return None
+        return thyroid if thyroid.validity.ok else None
+
+
+class Objective:
+    """The targets of a steering, and the step towards them.
+
+    Parameters
+    ----------
+    shapes : Shapes
+    targets : Targets
+    """
+
+    def __init__(self, shapes: Shapes, targets: Targets) -> None:
+        self._space, self._conditioning = shapes.space, shapes.model.conditioning
+        self._targets = targets
+        self._names = list(targets.as_dict())
+        self._rows = [FEATURE_NAMES.index(name) for name in self._names]
+        self._values = targets.as_array()[self._rows]
+        self._scale = shapes.model.features.std(axis=0)[self._rows] + 1e-9
+
+    def misfit(self, thyroid: Thyroid) -> float:
+        """Return the largest error of a target, in tolerances."""
+        measured = thyroid.measured.as_array()[self._rows]
+        return max(map(misfit, self._names, measured, self._values), default=0.0)
+
+    def distance(self, thyroid: Thyroid) -> float:
+        """Return how far a thyroid is from all targets together, in SDs of the cohort."""
+        return float(np.linalg.norm((thyroid.measured.as_array()[self._rows] - self._values) / self._scale))
+
+    def step(self, thyroid: Thyroid, local: Sensitivity, anchor: np.ndarray | None = None) -> np.ndarray:
+        """Return the change of a thyroid's code (code_size,) that meets the targets to first order.
+
+        Of all such changes it ends nearest to the code `anchor` (by default the thyroid's own), in SDs of the
+        training codes. With one anchor, many small steps do not drift along free directions, and return to
+        the anchor's code with its features.
+        """
+        anchor = thyroid.code if anchor is None else anchor
+        jacobian = local.jacobian[self._rows] / self._scale[:, None]
+        spread = self._space.covariance @ jacobian.T
+        gain = jacobian @ spread
+        damping = _DAMPING * np.trace(gain) / len(gain) * np.eye(len(gain))
+        back = np.asarray(anchor, dtype=np.float64) - thyroid.code
+        error = self._error(local) / self._scale + jacobian @ back
+        step = back - spread @ np.linalg.solve(gain + damping, error)
+        length = self._space.length(step)
+        return (step * min(1.0, _LONGEST_STEP / max(length, 1e-12))).astype(np.float32)
+
+    def conditioned_code(self, thyroid: Thyroid) -> np.ndarray | None:
+        """Return a thyroid's code with the targets as its condition; None for a model without conditions."""
+        if not self._conditioning.size:
+            return None
+        features = thyroid.measured.as_array()
+        features[self._rows] = self._values
+        code = thyroid.code.copy()
+        code[: self._conditioning.size] = self._conditioning.encode(features)[0]
+        return code
+
+    def result(self, start: Thyroid, best: Thyroid, rounds: int) -> SteeringResult:
+        """Return the result of a steering from `start` to `best`."""
+        error = best.measured.as_array()[self._rows] - self._values
+        return SteeringResult(
+            thyroid=best,
+            targets=self._targets,
+            misfit=self.misfit(best),
+            error=dict(zip(self._names, error.tolist(), strict=True)),
+            rounds=rounds,
+            moved=self._space.length(best.code.astype(np.float64) - start.code) / len(best.code) ** 0.5,
+            distance=self._space.distance(best.code),
+        )
+
+    def _error(self, local: Sensitivity) -> np.ndarray:
+        error = local.values[self._rows] - self._values
+        for row, name in enumerate(self._names):
+            if name == "isthmus_area_mm2" and self._values[row] == 0:
+                # Any gap between the lobes is enough; a bridge must shrink to beyond nothing to open one.
+                error[row] = 0.0 if local.values[1] <= 0 else error[row] + _PAST_SLIVER_MM2
+        return error

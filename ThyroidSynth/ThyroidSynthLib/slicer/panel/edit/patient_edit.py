@@ -21,7 +21,7 @@ from .history import History
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.edit.editing import PatientShapes
     from ThyroidSynthLib.generation.fit.fitting import Fit
-    from ThyroidSynthLib.generation.steer.targeting import SteeringResult
+    from ThyroidSynthLib.generation.steer.steering import SteeringResult
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.geometry.grid import Grid
     from ThyroidSynthLib.geometry.surface import Surface

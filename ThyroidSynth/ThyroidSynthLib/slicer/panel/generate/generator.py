@@ -82,7 +82,7 @@ class ThyroidGenerator:
         model, placement = self._prepare(work)
         # Imported after `_prepare`, which installs missing packages.
         from ThyroidSynthLib.generation.shapes import decoded_at
-        from ThyroidSynthLib.generation.steer.steering import generate
+        from ThyroidSynthLib.generation.steer.direct_sampling import generate
 
         generated = next(
             generate(
@@ -112,8 +112,8 @@ class ThyroidGenerator:
         """
         model, placement = self._prepare(work)
         # Imported after `_prepare`, which installs missing packages.
+        from ThyroidSynthLib.generation.steer.direct_sampling import generate
         from ThyroidSynthLib.generation.steer.neighbours import draw_near
-        from ThyroidSynthLib.generation.steer.steering import generate
 
         parameters = self._session.parameters
         work.progress(0.25, _("Measuring the patient's thyroid"))
@@ -156,7 +156,7 @@ class ThyroidGenerator:
     def _steer(
         self, model: ShapeModel, start: GeneratedThyroid, targets: dict[str, float], work: Work
     ) -> GeneratedThyroid:
-        from ThyroidSynthLib.generation.steer.targeting import steer_to_target
+        from ThyroidSynthLib.generation.steer.steering import steer_to_target
 
         result = steer_to_target(
             self._shapesOf(model),

@@ -37,7 +37,7 @@ from .targets import TARGETS, TargetRow, targetsOf
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ThyroidSynthLib.generation.steer.targeting import SteeringResult
+    from ThyroidSynthLib.generation.steer.steering import SteeringResult
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.geometry.frame import Placement
     from ThyroidSynthLib.geometry.surface import Surface
