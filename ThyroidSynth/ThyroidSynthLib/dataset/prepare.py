@@ -278,7 +278,7 @@ def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
     elif (folder / COHORT_FILE).is_file():
         document = read_json(folder / COHORT_FILE)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise OutputError(f"{folder / COHORT_FILE} is not the file of a cohort. Choose a new or empty folder.")
+            raise OutputError(f"{folder / COHORT_FILE} is not a file of ThyroidSynth. Choose a new or empty folder.")
         if not options.overwrite:
             raise CohortError(f"{folder} holds another cohort. Choose another folder, or allow it to be overwritten.")
         _clear(folder)
