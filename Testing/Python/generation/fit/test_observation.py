@@ -35,16 +35,16 @@ def observed(mask: Volume) -> Observation:
     return Observation.of_mask(mask, PLACEMENT, FRAME, np.random.default_rng(0), scan=mask.grid)
 
 
-def test_thick_slices_are_trusted_less_where_the_surface_faces_along_them() -> None:
+def test_errors_are_larger_where_the_normal_is_across_thick_slices() -> None:
     seen = observed(segmented((1.0, 1.0, 5.0)))
     points, error_sd = seen.points_mm[: seen.on_surface], seen.error_sd[: seen.on_surface]
-    poles, walls = points[:, 2] > 15.5, np.abs(points[:, 2]) < 4.0
+    poles, sides = points[:, 2] > 15.5, np.abs(points[:, 2]) < 4.0
 
-    assert np.median(error_sd[poles]) > 1.7 * np.median(error_sd[walls])
+    assert np.median(error_sd[poles]) > 1.7 * np.median(error_sd[sides])
     assert not seen.cut
 
 
-def test_every_side_is_that_of_the_true_surface() -> None:
+def test_sides_agree_with_the_true_surface() -> None:
     seen = observed(segmented((1.0, 1.0, 5.0)))
     sided = seen.side != 0
     distance = signed_distance(GLAND, seen.points_mm[sided])
@@ -52,7 +52,7 @@ def test_every_side_is_that_of_the_true_surface() -> None:
     assert sided.sum() > 1000
     clear = np.abs(distance) > 1e-3
     np.testing.assert_array_equal(np.sign(distance[clear]), seen.side[sided][clear])
-    # Also far from the gland, where a completion must not grow.
+    # Some lie far from the gland, where a completion must not grow.
     assert np.abs(distance).max() > 10.0
 
 
@@ -64,21 +64,21 @@ def test_no_point_lies_on_a_cut_face_or_beyond_the_scan() -> None:
     on_surface = seen.points_mm[: seen.on_surface]
     assert np.abs(signed_distance(GLAND, on_surface)).max() < 1.6
     assert seen.points_mm[:, 2].min() >= -3.0 - 0.8
-    # Right up to the border, where a surface that was closed there would be rounded.
+    # Some lie close to the border, where a surface closed at the border would be rounded.
     assert on_surface[:, 2].min() < -2.5
     lowest = on_surface[on_surface[:, 2] < -1.5]
     assert np.abs(signed_distance(GLAND, lowest)).mean() < 0.5
 
 
-def test_a_sliver_of_a_gland_is_refused() -> None:
+def test_a_single_slice_of_a_gland_raises() -> None:
     mask = segmented((1.5, 1.5, 2.0))
     matrix = mask.ijk_to_ras.copy()
     matrix[:3, 3] = mask.to_ras(np.array([0, 0, 15]))
-    with pytest.raises(InputError, match="So little of the gland"):
+    with pytest.raises(InputError, match="Too little of the thyroid lies in the scan"):
         observed(Volume(mask.array[15:16], matrix))
 
 
-def test_the_sides_that_cut_a_gland_are_found_whatever_its_voxels() -> None:
+def test_the_sides_that_cut_a_gland_are_found_for_any_voxel_grid() -> None:
     cut, whole = segmented((1.5, 1.5, 2.0), lowest_mm=-3.0), segmented((1.5, 1.5, 2.0))
     np.testing.assert_array_equal(cut_sides(cut.cropped(), cut.grid), [[True, False], [False, False], [False, False]])
     assert not cut_sides(whole.cropped(), whole.grid).any()
@@ -88,7 +88,7 @@ def test_the_sides_that_cut_a_gland_are_found_whatever_its_voxels() -> None:
     assert cut_sides(cut.cropped(), Grid((60, 50, 75), fine)).tolist()[0] == [True, False]
 
 
-def test_a_surface_is_parted_where_the_scan_ends() -> None:
+def test_a_surface_is_split_at_the_border_of_the_scan() -> None:
     surface = GLAND.moved(PLACEMENT.to_ras(GLAND.vertices))
     scan = segmented((1.5, 1.5, 2.0), lowest_mm=-3.0).grid
 
@@ -100,7 +100,7 @@ def test_a_surface_is_parted_where_the_scan_ends() -> None:
     assert parts_beyond_scan(surface, segmented((1.5, 1.5, 2.0)).grid) == []
 
 
-def test_what_lies_beyond_a_corner_of_the_scan_is_counted_once() -> None:
+def test_the_parts_beyond_a_corner_of_the_scan_do_not_overlap() -> None:
     surface = GLAND.moved(PLACEMENT.to_ras(GLAND.vertices))
     matrix = np.eye(4)
     matrix[:3, 3] = PLACEMENT.origin_ras
@@ -113,23 +113,23 @@ def test_what_lies_beyond_a_corner_of_the_scan_is_counted_once() -> None:
     assert isinstance(whole, Surface) and whole.volume == pytest.approx(surface.volume, rel=1e-5)
 
 
-def test_a_whole_surface_is_known_everywhere_alike() -> None:
+def test_a_whole_surface_is_known_equally_well_everywhere() -> None:
     seen = Observation.of_surface(GLAND, FRAME, np.random.default_rng(0))
 
     exact = seen.side == 0
     assert np.ptp(seen.error_sd[exact]) == 0
-    # Far from it the sides are known, so that no fit grows where nothing is.
+    # Far from it the sides are known.
     distance = signed_distance(GLAND, seen.points_mm[~exact])
     np.testing.assert_array_equal(np.sign(distance), seen.side[~exact])
     assert np.abs(signed_distance(GLAND, seen.points_mm[: seen.on_surface])).max() < 1e-4
     thin = seen.thinned(4)
     assert thin.on_surface == seen.on_surface // 4
-    # Fewer points tell as much as they are thought to tell together.
-    assert thin.share * len(thin.target) == pytest.approx(seen.share * len(seen.target), rel=0.01)
+    independent, of_thinned = (each.independent_share * len(each.target) for each in (seen, thin))
+    assert of_thinned == pytest.approx(independent, rel=0.01)
     assert measure_features(seen.surface) == measure_features(GLAND)
 
 
-def test_a_fit_that_grows_where_nothing_is_meets_voxels_of_the_reserve() -> None:
+def test_a_fit_that_grows_outside_the_gland_contradicts_reserve_voxels() -> None:
     seen = observed(segmented((1.5, 1.5, 1.5)))
 
     def true(points_mm: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""How sure a fit is: plausible completions of a gland, and how far off its surface may be.
+"""Quantify the uncertainty of a fit: plausible completions of a gland, and the SD of its surface.
 
-Around the fitted code the posterior is taken to be normal (Laplace's approximation). Draws from it are
-whole glands that explain what was seen about as well as the fit does: they differ where little was seen.
+The posterior around the fitted code is approximated by a normal distribution (Laplace). Draws from it are whole glands
+that explain the observation about as well as the fit does; they differ mostly where little was observed.
 """
 
 from __future__ import annotations
@@ -22,51 +22,59 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
-from .code_solver import Pose, moved
+from .code_solver import Pose
 from .fitting import Fit
 
 COMPLETIONS = 24
-"""Enough of them to tell an interval by."""
+"""Default number of completions, enough for an interval."""
 
 LEVEL = 0.9
 """Share of the completions that an interval holds."""
 
-# Coarse enough to be quick; its error is that of the fit on the same grid, which is taken off.
+# Coarse, for speed. The error of this grid is estimated from the fit and subtracted.
 _RESOLUTION = 40
 _DRAWS_PER_COMPLETION = 2
-# Fewer say nothing of an interval.
-_FEWEST = 6
-# Where the field is flatter than this share of a distance, a vertex would move without bound.
-_LEAST_STEEPNESS = 0.2
+# Smallest number of completions that gives an interval.
+_MIN_FOR_INTERVAL = 6
+# Lower limit of the field's gradient norm, as a share of that of a true distance: a smaller one would let the SD of a
+# vertex diverge.
+_MIN_STEEPNESS = 0.2
 
 
 @dataclass(frozen=True)
 class Completions:
-    """Plausible whole glands for what was seen of one.
+    """Plausible whole glands for the observed part of one.
 
     Attributes
     ----------
     surfaces : tuple of Surface
         In the frame of the fit's `thyroid`.
     features : ndarray, shape (n, 3)
-        Of each, in the order of `FEATURE_NAMES`.
+        Features of each, in the order of `FEATURE_NAMES`.
     """
 
     surfaces: tuple[Surface, ...]
     features: np.ndarray
 
     def intervals(self, level: float = LEVEL) -> dict[str, tuple[float, float]]:
-        """Give the range of each feature that holds a share `level` of the completions; none where they are few."""
-        if len(self.surfaces) < _FEWEST:
+        """Return the interval of each feature that holds a share `level` of the completions; empty for few."""
+        if len(self.surfaces) < _MIN_FOR_INTERVAL:
             return {}
         tail = 50 * (1 - level)
-        # The form for samples: a few draws seldom hold the ends of what they are drawn from.
+        # "weibull" is the estimator for samples: a few draws seldom contain the extremes of their distribution.
         low, high = np.percentile(self.features, [tail, 100 - tail], axis=0, method="weibull")
         return {name: (float(a), float(b)) for name, a, b in zip(FEATURE_NAMES, low, high, strict=True)}
 
 
 def share_inside(surfaces: Sequence[Surface], grid: Grid) -> Volume:
-    """Give the share of some surfaces that each voxel's centre lies in, as float32, in the frame of both."""
+    """Return, for each voxel of a grid, the share of the surfaces that contain its centre, as float32.
+
+    Parameters
+    ----------
+    surfaces : sequence of Surface
+    grid : Grid
+        In the frame of the surfaces.
+    """
     inside = np.zeros(grid.shape, dtype=np.float32)
     for surface in surfaces:
         inside += voxelise(surface, grid).array
@@ -82,15 +90,17 @@ def plausible_completions(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Completions:
-    """Draw whole glands that explain what was seen of one about as well as its fit does.
+    """Draw whole glands that explain an observation about as well as its fit does.
 
     Parameters
     ----------
+    model : ShapeModel
+    fit : Fit
     count : int
-        How many. Draws without a valid surface are replaced, but not for ever: there may be fewer, or none, with
-        a poor model or a gland of which hardly anything was seen.
+        Number of completions. Draws without a valid surface are replaced, up to twice this number of draws; a poor
+        model, or a gland of which little was observed, may give fewer or none.
     seed : int
-        Seed of the draws.
+        Random seed of the draws.
 
     Raises
     ------
@@ -99,33 +109,28 @@ def plausible_completions(
     """
     rng = np.random.default_rng([seed, count])
     factor = np.linalg.cholesky(fit.covariance)
-    found = []
+    surfaces: list[Surface] = []
+    features: list[np.ndarray] = []
     coarse = thyroid_of_code(model, fit.thyroid.code, resolution=_RESOLUTION).measured.as_array()
     exact = fit.thyroid.measured.as_array()
     for _ in range(_DRAWS_PER_COMPLETION * count):
+        if len(surfaces) == count:
+            break
         check(should_stop)
-        progress(len(found) / count, f"Completion {len(found) + 1} of {count}")
-        pose = moved(Pose(fit.thyroid.code.astype(np.float64)), factor @ rng.standard_normal(len(factor)))
+        progress(len(surfaces) / count, f"Completion {len(surfaces) + 1} of {count}")
+        pose = Pose(fit.thyroid.code.astype(np.float64)).moved(factor @ rng.standard_normal(len(factor)))
         try:
             thyroid = thyroid_of_code(model, pose.code, resolution=_RESOLUTION)
         except SynthesisError:
             continue
         if thyroid.validity.ok:
-            surface = thyroid.surface.moved(thyroid.surface.vertices + np.array([0.0, 0.0, pose.shift_mm]))
-            found.append((surface, np.maximum(thyroid.measured.as_array() + exact - coarse, 0.0)))
-        if len(found) == count:
-            break
-    return Completions(tuple(surface for surface, _ in found), np.array([each for _, each in found]).reshape(-1, 3))
+            surfaces.append(thyroid.surface.moved(thyroid.surface.vertices + np.array([0.0, 0.0, pose.shift_mm])))
+            features.append(np.maximum(thyroid.measured.as_array() + exact - coarse, 0.0))
+    return Completions(tuple(surfaces), np.array(features).reshape(-1, 3))
 
 
 def surface_sd_mm(model: ShapeModel, fit: Fit) -> np.ndarray:
-    """Say how far off each vertex of a fit's surface may be, along its normal.
-
-    Returns
-    -------
-    ndarray, shape (V,)
-        One SD, in mm.
-    """
+    """Return the SD in mm of each vertex (V,) of a fit's surface along its normal, shape (V,)."""
     frame = model.frame
     _, space, code = Field(model, fit.thyroid.code).derivatives(frame.to_unit(fit.thyroid.surface.vertices))
     space_mm = space / frame.scale_mm
@@ -133,5 +138,5 @@ def surface_sd_mm(model: ShapeModel, fit: Fit) -> np.ndarray:
     if len(fit.covariance) > jacobian.shape[1]:
         jacobian = np.hstack([jacobian, -space_mm[:, 2:]])
     variance = np.einsum("ij,ij->i", jacobian @ fit.covariance, jacobian)
-    steepness = np.maximum(np.linalg.norm(space_mm, axis=1), _LEAST_STEEPNESS / frame.scale_mm.mean())
+    steepness = np.maximum(np.linalg.norm(space_mm, axis=1), _MIN_STEEPNESS / frame.scale_mm.mean())
     return np.sqrt(variance) / steepness

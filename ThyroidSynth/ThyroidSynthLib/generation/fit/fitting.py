@@ -1,12 +1,12 @@
-"""Finding the latent code of a given thyroid, whole or cut, exactly or roughly segmented.
+"""Fit a model: find the latent code of a given thyroid, whole or cut by the scan's border.
 
-Several starts are compared on a thinned observation, a few steps each, and the best is followed to its
-end: least squares alone may end in a shape that explains half of the gland.
+A single start may end in a local minimum that explains half of the gland. Therefore a few steps are taken from several
+starts on a part of the points, and only the best is continued on all of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,21 +25,23 @@ from ThyroidSynthLib.model.shape_model import ShapeModel
 from .code_solver import Pose, Problem, State, descend
 from .observation import Observation
 
-# Training codes that are looked at, and the levels at which a cut gland is.
+# Number of training codes that are considered as starts, and shifts that are tried with each for a cut gland.
 _CODES = 60
-_LEVELS_MM = (-10.0, 0.0, 10.0)
-# Points left out of an observation while starts are looked at, and while the best of them are compared.
-_LOOK_THIN, _COMPARE_THIN = 16, 4
-_COMPARE_ROUNDS = 4
-# Steps to take, in two turns, where a fit grew into what is known to be empty.
+_SHIFTS_MM = (-10.0, 0.0, 10.0)
+# One in so many points is used for choosing the starts, and for comparing the ends of their first steps.
+_CHOICE_THINNING, _COMPARISON_THINNING = 16, 4
+_COMPARISON_ROUNDS = 4
+# Largest number of steps from the best start.
+_ROUNDS = 20
+# Largest number of additional steps if the fit contradicts voxels of the reserve, in two turns.
 _MORE_ROUNDS = 12
-# A point whose say is less than this is not believed.
-_BELIEVED = 0.2
+# A fit follows a point if the robust loss leaves it at least this weight.
+_MIN_WEIGHT = 0.2
 
-# A fit with less overlap than this, a volume this share off or a part this far away does not show the gland.
-_LEAST_DICE = 0.8
-_MOST_VOLUME_ERROR = 0.2
-_MOST_HD95_MM = 10.0
+# A fit that misses one of these limits is reported as far from the given gland.
+_MIN_DICE = 0.8
+_MAX_VOLUME_ERROR = 0.2
+_MAX_HD95_MM = 10.0
 
 
 @dataclass(frozen=True)
@@ -49,26 +51,25 @@ class Fit:
     Attributes
     ----------
     thyroid : Thyroid
-        What the model makes of it; `asked` holds the given gland's features, unless it is cut.
+        The model's shape for the code.
     rms_mm : float
-        Root mean square distance error on the surface that was seen, in mm along the mean axis.
+        Root mean square error of the signed distance on the observed surface, in mm by the mean scale of the frame.
     distance : float
         Distance of the code to the training codes' mean, in SDs per dimension; about 1 is ordinary.
     inside_share : float
-        Share of the surface that was seen inside the box of the training surfaces. Well below 1 the
-        gland lies where the model has never seen one, and the fit means little.
+        Share of the observed surface inside the box of the training surfaces. If it is well below 1, the gland lies
+        where the model was never trained, and the fit is unreliable.
     believed_share : float
-        Share of the points on the surface that was seen that the fit goes by. The others contradict
-        what thyroids are like, as a leak or a bite of the segmentation does.
+        Share of the observed surface points that the fit follows. The others are implausible for a thyroid, for
+        example at a leak or a gap of the segmentation.
     cut : bool
         Whether the scan's border cuts the gland, so that part of the fit is a completion.
     shift_mm : float
-        How much higher than its visible part a cut gland lies: `thyroid` is in the trachea frame raised
-        by it. 0 for a whole gland.
+        Shift of a cut gland along the third axis: `thyroid` is in the trachea frame raised by it. 0 for a whole gland.
     covariance : ndarray, shape (k, k)
-        What is not known of the code and, for a cut gland in an upright frame, of the shift.
+        Posterior covariance of the code and, for a cut gland in an upright frame, of the shift.
     rounds : int
-        Steps taken from the best start.
+        Number of steps from the best start.
     """
 
     thyroid: Thyroid
@@ -98,7 +99,7 @@ def fit_surface(
     surface : Surface
         Closed surface in `trachea_mm`.
     seed : int
-        Seed of the points at which the surface is compared.
+        Random seed of the points at which the surface is compared.
 
     Raises
     ------
@@ -108,9 +109,7 @@ def fit_surface(
         `should_stop` returned true.
     """
     observation = Observation.of_surface(surface, model.frame, np.random.default_rng(seed))
-    return fit_observation(
-        model, observation, seed=seed, resolution=resolution, progress=progress, should_stop=should_stop
-    )
+    return _fit(model, observation, resolution=resolution, progress=progress, should_stop=should_stop)
 
 
 def fit_mask(
@@ -125,7 +124,7 @@ def fit_mask(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Fit:
-    """Fit a model to a segmented thyroid, trusting its voxels as far as they tell.
+    """Fit a model to a segmented thyroid, with errors that follow from its voxel size.
 
     Parameters
     ----------
@@ -134,64 +133,54 @@ def fit_mask(
     placement : Placement
         The patient's trachea frame, in the model's alignment.
     scan : Grid, optional
-        Where the scan ends. A gland that reaches its outermost voxels is taken to be cut there: it is
-        completed by what the model knows of thyroids, and its level in an upright frame is found anew.
+        Grid of the scan. A gland that reaches its outermost voxels is assumed to be cut there; the model completes
+        it, and its craniocaudal shift is fitted in an upright frame.
     space : CodeSpace, optional
-        The training codes' distribution, if it is known already.
+        The training codes' distribution, if it is already known.
     seed : int
-        Seed of the points at which model and gland are compared.
+        Random seed of the points at which model and gland are compared.
 
     Raises
     ------
     InputError
-        The scan cuts all but a little of the gland.
+        Too little of the gland is in the scan.
     SynthesisError
         The fitted code has no surface.
     Cancelled
         `should_stop` returned true.
     """
     observation = Observation.of_mask(mask, placement, model.frame, np.random.default_rng(seed), scan=scan)
-    return fit_observation(
-        model,
-        observation,
-        space=space,
-        seed=seed,
-        resolution=resolution,
-        progress=progress,
-        should_stop=should_stop,
-    )
+    return _fit(model, observation, space=space, resolution=resolution, progress=progress, should_stop=should_stop)
 
 
-def fit_observation(
+def _fit(
     model: ShapeModel,
     observation: Observation,
     *,
     space: CodeSpace | None = None,
-    seed: int = 0,
-    resolution: int = DEFAULT_RESOLUTION,
-    max_rounds: int = 20,
-    progress: ProgressCallback = silent,
-    should_stop: ShouldStop = never,
+    resolution: int,
+    progress: ProgressCallback,
+    should_stop: ShouldStop,
 ) -> Fit:
-    """Fit a model to what is known of a gland; see `fit_surface` and `fit_mask`."""
+    """Fit a model to an observation of a gland."""
     features = None if observation.cut else measure_features(observation.surface)
     problem = Problem(
         model,
         space or CodeSpace.of(model),
         observation,
-        level_free=observation.cut and model.frame.alignment == "upright",
+        fits_shift=observation.cut and model.frame.alignment == "upright",
     )
     progress(0.0, "Comparing starts")
     start = _best_start(problem, features.as_array() if features else None, should_stop)
-    doubting = problem.doubting(start)
+    problem = problem.made_robust(start)
 
-    def told(step: int) -> None:
-        progress(0.2 + 0.7 * step / max_rounds, f"Fitting, round {step}")
+    def report(step: int) -> None:
+        progress(0.2 + 0.7 * step / _ROUNDS, f"Fitting, round {step}")
 
-    state, rounds = descend(doubting, start.pose, max_rounds, should_stop=should_stop, told=told)
-    while (firmer := doubting.firmer(state.pose)) is not None and rounds < max_rounds + _MORE_ROUNDS:
-        doubting = firmer
-        state, more = descend(doubting, state.pose, _MORE_ROUNDS // 2, should_stop=should_stop)
+    state, rounds = descend(problem, start.pose, _ROUNDS, should_stop=should_stop, on_step=report)
+    while (extended := problem.with_contradictions(state.pose)) is not None and rounds < _ROUNDS + _MORE_ROUNDS:
+        problem = extended
+        state, more = descend(problem, state.pose, _MORE_ROUNDS // 2, should_stop=should_stop)
         rounds += max(more, 1)
     thyroid = thyroid_of_code(model, state.pose.code, resolution=resolution)
     seen = slice(observation.on_surface)
@@ -203,10 +192,10 @@ def fit_observation(
         rms_mm=float(np.sqrt(np.mean(error**2)) * model.frame.scale_mm.mean()),
         distance=problem.space.distance(state.pose.code),
         inside_share=float(inside.mean()),
-        believed_share=float((state.trust[seen] > _BELIEVED).mean()),
+        believed_share=float((state.weight[seen] > _MIN_WEIGHT).mean()),
         cut=observation.cut,
         shift_mm=state.pose.shift_mm,
-        covariance=doubting.covariance(state),
+        covariance=problem.covariance(state),
         rounds=rounds,
     )
 
@@ -227,8 +216,8 @@ def mismatch_notes(
     """
     if dice is None:
         return ("the overlap of the fit with the given gland cannot be computed: a surface is open",)
-    far = hd95_mm is not None and hd95_mm > _MOST_HD95_MM
-    if dice >= _LEAST_DICE and abs(fitted_ml / given_ml - 1) <= _MOST_VOLUME_ERROR and not far:
+    far = hd95_mm is not None and hd95_mm > _MAX_HD95_MM
+    if dice >= _MIN_DICE and abs(fitted_ml / given_ml - 1) <= _MAX_VOLUME_ERROR and not far:
         return ()
     distance = f", HD95 {hd95_mm:.1f} mm" if far else ""
     return (
@@ -237,10 +226,10 @@ def mismatch_notes(
 
 
 def _best_start(problem: Problem, features: np.ndarray | None, should_stop: ShouldStop) -> State:
-    """Take a few steps from several starts on thinned points, and give the best on all of them.
+    """Take a few steps from several starts and return the best, evaluated on all points.
 
-    The starts are the most plausible code of the gland's features, where it is whole, the two training
-    codes that explain it best, and the mirror image of the best.
+    The starts are the two training codes with the lowest cost, the mirror image of the better one and, for a whole
+    gland, the most probable code given its features.
     """
     model = problem.model
     codes = model.codes.astype(np.float64)
@@ -249,10 +238,9 @@ def _best_start(problem: Problem, features: np.ndarray | None, should_stop: Shou
         nearest = np.argsort(np.linalg.norm((model.features - features) / spread, axis=1), kind="stable")
     else:
         nearest = np.random.default_rng(0).permutation(len(codes))
-    look = _thinned(problem, _LOOK_THIN)
-    levels = _LEVELS_MM if problem.level_free else (0.0,)
-    poses = [Pose(codes[row], level) for row in nearest[:_CODES] for level in levels]
-    poses = sorted(poses, key=look.cost)[:2]
+    shifts = _SHIFTS_MM if problem.fits_shift else (0.0,)
+    candidates = [Pose(codes[row], shift) for row in nearest[:_CODES] for shift in shifts]
+    poses = sorted(candidates, key=_thinned(problem, _CHOICE_THINNING).cost)[:2]
     mirrored = model.settings.mirrored_size
     if mirrored:
         turned = poses[0].code.copy()
@@ -261,11 +249,11 @@ def _best_start(problem: Problem, features: np.ndarray | None, should_stop: Shou
     if features is not None:
         fixed = model.conditioning.encode(features)[0]
         poses.append(Pose(np.concatenate([fixed, prior_of(model).mean(fixed)])))
-    compare = _thinned(problem, _COMPARE_THIN)
-    ends = [descend(compare, pose, _COMPARE_ROUNDS, should_stop=should_stop)[0] for pose in poses]
+    thinned = _thinned(problem, _COMPARISON_THINNING)
+    ends = [descend(thinned, pose, _COMPARISON_ROUNDS, should_stop=should_stop)[0] for pose in poses]
     best = min(ends, key=lambda state: state.cost)
     return problem.at(best.pose)
 
 
 def _thinned(problem: Problem, every: int) -> Problem:
-    return Problem(problem.model, problem.space, problem.observation.thinned(every), problem.level_free)
+    return replace(problem, observation=problem.observation.thinned(every))

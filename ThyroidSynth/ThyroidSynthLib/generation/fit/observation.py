@@ -1,10 +1,9 @@
-"""What a segmentation says of where a gland's surface runs, and what it does not say.
+"""Observe a segmented gland: the points at which its signed distance, or only its sign, is known.
 
-A fit compares a model with two kinds of points. On and around the surface that the voxels suggest, the
-signed distance is known as exactly as the voxels are small in the direction in which the surface faces:
-across thick slices it may be off by a good part of their distance. And at the voxels' centres the side of
-the surface is known, however thick the slices are. Beyond the scan nothing is known: where the scan's
-border cuts a gland, the cut face is no surface, and no point lies on it.
+A fit compares a model with two kinds of points. On and near the surface of the segmentation the signed distance is
+known with an error that depends on the voxel size along the surface normal, so it is large across thick slices. At
+voxel centres the side of the surface is known, whatever the slice thickness. Nothing is known beyond the scan: where
+the scan's border cuts a gland, the cut face is not part of its surface and has no points.
 """
 
 from __future__ import annotations
@@ -30,80 +29,80 @@ _NEARBY_SD = 0.05
 # Voxel centres next to the surface, and anywhere in the box of the training surfaces.
 _SIDES = 3000
 _SIDES_ANYWHERE = 1000
-# More of them, not so near to the surface, that are looked at only once a fit is found.
+# Further ones, at least so many voxels from the surface, that are checked only after a fit.
 _SIDES_IN_RESERVE = 12_000
-_CLEAR = 3
-# Of a cut gland at least so many points must lie in the scan.
-_FEWEST_POINTS = 100
-# Voxels that a surface is filled with to tell what is far from it.
+_RESERVE_DISTANCE_VOXELS = 3
+# Smallest number of points of a cut gland that must lie in the scan.
+_MIN_POINTS = 100
+# Voxel size for filling a surface, to find the sides of points far from it.
 _SPACING_MM = 1.5
-# Error of the signed distance that a good fit has, in the `unit` frame, and that of a voxel's centre being
-# on its side; and the share of the points that tell something of their own, since neighbours err together.
+# SD in the `unit` frame of the signed distance in a good fit, and of the sides of voxel centres.
 _ERROR_SD = 0.01
 _SIDE_SD = 0.002
-_SHARE = 600 / (_SURFACE_POINTS + _NEARBY_POINTS)
-# Of a cut gland they tell less: what a model misses in the scan it must not make up for beyond it.
-_CUT_SHARE = 0.2
-# A side next to the surface may be wrong where the segmentation leaks or was bitten, and is doubted nearly as
-# soon as a distance; elsewhere there is no doubt, or a fit could grow where nothing is.
-_SIDE_PATIENCE, _FAR_PATIENCE = 1.5, 10.0
-# A surface is known to this share of a voxel's side along that side: its SD, evenly spread over the voxel.
-_VOXEL_SHARE = 12**-0.5
-# A gland is continued by so many voxels beyond the scan that cuts it, so that its surface is not rounded there.
-_CONTINUED = 4
+# Share of the points that count as independent, since the errors of neighbours are correlated.
+_INDEPENDENT_SHARE = 600 / (_SURFACE_POINTS + _NEARBY_POINTS)
+# Factor of that share for a cut gland, so that the fit does not compensate errors in the scan by its part beyond it.
+_CUT_FACTOR = 0.2
+# Scales of the robust loss for sides, relative to that for distances. Sides next to the surface may be wrong where the
+# segmentation has a leak or a gap. Those far from it are reliable and keep the fit from growing there.
+_SIDE_TOLERANCE, _FAR_TOLERANCE = 1.5, 10.0
+# SD of a uniform distribution over a voxel, in voxels.
+_VOXEL_SD = 12**-0.5
+# Voxels by which a cut gland is continued beyond the scan, so that its surface is not rounded at the border.
+_CONTINUED_VOXELS = 4
 
 
 @dataclass(frozen=True)
 class Observation:
-    """Points at which something is known of a gland's signed distance.
+    """Points at which a gland's signed distance or its sign is known.
 
     Attributes
     ----------
     points_mm : ndarray, shape (n, 3)
-        In `trachea_mm`; those on the surface first.
+        In `trachea_mm`; the points on the surface come first.
     target : ndarray, shape (n,)
         Signed distance in the `unit` frame; 0 on the surface.
     side : ndarray, shape (n,)
-        0 where the distance is known. Where only its sign is, 1 outside and -1 inside.
+        0 where the distance is known; where only its sign is known, 1 outside and -1 inside.
     error_sd : ndarray, shape (n,)
-        How far off the distance may be, one SD, in the `unit` frame.
-    patience : ndarray, shape (n,)
-        How many times further off than an ordinary point it must be to be doubted.
+        SD of the distance in the `unit` frame.
+    tolerance : ndarray, shape (n,)
+        Scale of the robust loss at a point, relative to that of a known distance.
     on_surface : int
-        How many points lie on the surface.
-    share : float
-        Share of the points that tell something of their own: neighbours err together.
+        Number of points on the surface.
+    independent_share : float
+        Share of the points that count as independent, since the errors of neighbours are correlated.
     surface : Surface
-        What the voxels suggest, in `trachea_mm`; where the scan cuts the gland, continued beyond it.
+        Surface of the segmentation in `trachea_mm`, continued beyond the scan where that cuts the gland.
     cut : bool
         Whether the scan's border cuts the gland.
     reserve : sides of voxels, optional
-        See `contradicted`.
+        Sides that are checked after a fit; see `contradicted`.
     """
 
     points_mm: np.ndarray
     target: np.ndarray
     side: np.ndarray
     error_sd: np.ndarray
-    patience: np.ndarray
+    tolerance: np.ndarray
     on_surface: int
-    share: float
+    independent_share: float
     surface: Surface
     cut: bool = False
     reserve: _Sides | None = None
 
     @classmethod
     def of_surface(cls, surface: Surface, frame: Frame, rng: np.random.Generator) -> Observation:
-        """Take points of a surface in `trachea_mm` that is known everywhere alike."""
+        """Return the observation of a surface in `trachea_mm` that is known equally well everywhere."""
         points, target, _ = _drawn(surface, frame, rng)
         known = np.ones(len(points))
-        seen = cls(points, target, 0 * known, _ERROR_SD * known, known, _SURFACE_POINTS, _SHARE, surface)
+        seen = cls(points, target, 0 * known, _ERROR_SD * known, known, _SURFACE_POINTS, _INDEPENDENT_SHARE, surface)
         if not surface.is_closed():
             return seen
         filled = voxelise(surface, Grid.around(surface, spacing_mm=_SPACING_MM))
         sides = _Sides.drawn(filled, Placement(np.eye(4)), frame, rng)
-        # The surface itself says more than voxels next to it.
-        sides = sides.chosen(sides.patience == _FAR_PATIENCE)
+        # The surface itself is more exact than the sides of voxels next to it.
+        sides = sides.chosen(sides.tolerance == _FAR_TOLERANCE)
         return replace(seen, reserve=sides.chosen(sides.reserved))._with(sides.chosen(~sides.reserved))
 
     @classmethod
@@ -116,7 +115,7 @@ class Observation:
         *,
         scan: Grid | None = None,
     ) -> Observation:
-        """Take points of a mask, trusted as far as its voxels tell.
+        """Return the observation of a mask, with errors that follow from its voxel size.
 
         Parameters
         ----------
@@ -125,56 +124,56 @@ class Observation:
         placement : Placement
             The patient's trachea frame.
         scan : Grid, optional
-            The scan that the gland was segmented in; without it nothing is taken to be cut.
+            The scan in which the gland was segmented. Without it the gland is assumed to be whole.
 
         Raises
         ------
         InputError
-            Hardly any of the gland is in the scan.
+            Too little of the gland is in the scan.
         ValueError
             The mask is empty.
         """
-        gland, cut = _continued(mask, scan)
+        gland = mask.cropped()
+        cut = np.zeros((3, 2), dtype=bool) if scan is None else cut_sides(gland, scan)
+        gland = _continued(gland, cut)
         surface = surface_from_mask(gland)
         surface = surface.moved(placement.to_trachea(surface.vertices))
         points, target, normal = _drawn(surface, frame, rng)
         sides_mm = gland.ijk_to_ras[:3, :3].T @ placement.trachea_to_ras[:3, :3]
-        voxel_mm = _VOXEL_SHARE * np.linalg.norm(normal @ sides_mm.T, axis=1)
+        voxel_mm = _VOXEL_SD * np.linalg.norm(normal @ sides_mm.T, axis=1)
         # A plane of normal n has the normal S n in the `unit` frame, S being the scale.
         error_sd = np.hypot(_ERROR_SD, voxel_mm / np.linalg.norm(normal * frame.scale_mm, axis=1))
         known = np.ones(len(points), dtype=bool)
-        if cut:
-            # The nearest surface of a point may lie beyond the scan if its border is as near.
-            known = scan.depth_mm(placement.to_ras(points)) >= np.abs(target) * frame.scale_mm.max()
-            if known.sum() < _FEWEST_POINTS:
-                raise InputError(
-                    "So little of the gland is in the scan that nobody can say which gland it is part of. Choose a "
-                    "scan that shows more of it."
-                )
         sides = _Sides.drawn(gland, placement, frame, rng)
-        if cut:
-            within = scan.depth_mm(placement.to_ras(sides.points_mm)) >= -BEYOND_SHARE * gland.spacing_mm.min()
-            sides = sides.chosen(within)
+        if scan is not None and cut.any():
+            # If the border is nearer than the surface, the nearest surface may lie beyond the scan.
+            known = scan.depth_mm(placement.to_ras(points)) >= np.abs(target) * frame.scale_mm.max()
+            if known.sum() < _MIN_POINTS:
+                raise InputError(
+                    "Too little of the thyroid lies in the scan to complete it. Choose a scan that shows more of it."
+                )
+            depth_mm = scan.depth_mm(placement.to_ras(sides.points_mm))
+            sides = sides.chosen(depth_mm >= -BEYOND_SHARE * gland.spacing_mm.min())
         return cls(
             points_mm=points[known],
             target=target[known],
             side=np.zeros(known.sum()),
             error_sd=error_sd[known],
-            patience=np.ones(known.sum()),
+            tolerance=np.ones(known.sum()),
             on_surface=int(known[:_SURFACE_POINTS].sum()),
-            share=_SHARE * (_CUT_SHARE if cut else 1.0),
+            independent_share=_INDEPENDENT_SHARE * (_CUT_FACTOR if cut.any() else 1.0),
             surface=surface,
-            cut=cut,
+            cut=bool(cut.any()),
             reserve=sides.chosen(sides.reserved),
         )._with(sides.chosen(~sides.reserved))
 
     def contradicted(self, signed_distance_at: Callable[[np.ndarray], np.ndarray]) -> Observation | None:
-        """Add the voxels of the reserve that a field puts on the wrong side; None when there are none.
+        """Return the observation with the reserve voxels that a field puts on the wrong side; None if there are none.
 
         Parameters
         ----------
         signed_distance_at : callable
-            Gives the field at points (n, 3) in `trachea_mm`, shape (n,).
+            Returns the field at points (n, 3) in `trachea_mm`, shape (n,).
         """
         if self.reserve is None:
             return None
@@ -191,11 +190,11 @@ class Observation:
             target=np.concatenate([self.target, np.zeros(count)]),
             side=np.concatenate([self.side, sides.side]),
             error_sd=np.concatenate([self.error_sd, np.full(count, _SIDE_SD)]),
-            patience=np.concatenate([self.patience, sides.patience]),
+            tolerance=np.concatenate([self.tolerance, sides.tolerance]),
         )
 
     def thinned(self, every: int) -> Observation:
-        """Keep one of so many points of every kind, and no reserve."""
+        """Return the observation with one in `every` points, and no reserve."""
         kept = slice(None, None, every)
         return replace(
             self,
@@ -203,28 +202,28 @@ class Observation:
             target=self.target[kept],
             side=self.side[kept],
             error_sd=self.error_sd[kept],
-            patience=self.patience[kept],
+            tolerance=self.tolerance[kept],
             on_surface=-(-self.on_surface // every),
-            share=min(1.0, self.share * every),
+            independent_share=min(1.0, self.independent_share * every),
             reserve=None,
         )
 
 
 @dataclass(frozen=True)
 class _Sides:
-    """Voxel centres (n, 3) in `trachea_mm` with their sides and patience (n,), and which are a reserve."""
+    """Voxel centres (n, 3) in `trachea_mm`; their sides, tolerances and whether they are a reserve, each (n,)."""
 
     points_mm: np.ndarray
     side: np.ndarray
-    patience: np.ndarray
+    tolerance: np.ndarray
     reserved: np.ndarray
 
     @classmethod
     def drawn(cls, gland: Volume, placement: Placement, frame: Frame, rng: np.random.Generator) -> _Sides:
-        """Draw voxel centres next to the surface and anywhere; the reserve is not near it."""
+        """Draw voxel centres next to the surface and anywhere in the box, and the reserve away from the surface."""
         from scipy.ndimage import binary_dilation, binary_erosion
 
-        padded = gland.cropped(margin=_CLEAR + 1)
+        padded = gland.cropped(margin=_RESERVE_DISTANCE_VOXELS + 1)
         inside = padded.array != 0
         block = np.ones((3, 3, 3), dtype=bool)
 
@@ -237,32 +236,29 @@ class _Sides:
         anywhere_mm = frame.lower_mm + rng.random((count, 3)) * (frame.upper_mm - frame.lower_mm)
         anywhere = np.rint(padded.to_ijk(placement.to_ras(anywhere_mm))).astype(int)[:, ::-1]
         kji = np.concatenate([near, anywhere])
-        held = ((kji >= 0) & (kji < inside.shape)).all(axis=1)
-        side, clear = np.ones(len(kji)), np.ones(len(kji), dtype=bool)
-        side[held] -= 2.0 * inside[tuple(kji[held].T)]
-        clear[held] = ~around(_CLEAR)[tuple(kji[held].T)]
+        in_grid = ((kji >= 0) & (kji < inside.shape)).all(axis=1)
+        side, distant = np.ones(len(kji)), np.ones(len(kji), dtype=bool)
+        side[in_grid] -= 2.0 * inside[tuple(kji[in_grid].T)]
+        distant[in_grid] = ~around(_RESERVE_DISTANCE_VOXELS)[tuple(kji[in_grid].T)]
         kind = np.repeat([0, 1, 2], [len(near), _SIDES_ANYWHERE, _SIDES_IN_RESERVE])
-        patience = np.where(kind == 0, _SIDE_PATIENCE, _FAR_PATIENCE)
-        drawn = cls(placement.to_trachea(padded.to_ras(kji[:, ::-1])), side, patience, kind == 2)
-        return drawn.chosen(clear | (kind < 2))
+        tolerance = np.where(kind == 0, _SIDE_TOLERANCE, _FAR_TOLERANCE)
+        drawn = cls(placement.to_trachea(padded.to_ras(kji[:, ::-1])), side, tolerance, kind == 2)
+        return drawn.chosen(distant | (kind < 2))
 
     def chosen(self, kept: np.ndarray) -> _Sides:
-        return _Sides(self.points_mm[kept], self.side[kept], self.patience[kept], self.reserved[kept])
+        return _Sides(self.points_mm[kept], self.side[kept], self.tolerance[kept], self.reserved[kept])
 
 
-def _continued(mask: Volume, scan: Grid | None) -> tuple[Volume, bool]:
-    """Crop a mask to its gland, and continue it straight on where the scan's border cuts it."""
-    gland = mask.cropped()
-    sides = cut_sides(gland, scan) if scan is not None else np.zeros((3, 2), dtype=bool)
-    if not sides.any():
-        return gland, False
-    widths = _CONTINUED * sides.astype(int)
-    array = np.pad(gland.array, widths, mode="edge")
-    return Volume(array, gland.grid.part(-widths[:, 0], array.shape).ijk_to_ras), True
+def _continued(gland: Volume, cut: np.ndarray) -> Volume:
+    """Continue a cropped mask straight on at the sides (3, 2) at which the scan's border cuts it."""
+    widths = _CONTINUED_VOXELS * cut.astype(int)
+    moved = gland.ijk_to_ras.copy()
+    moved[:3, 3] = gland.to_ras(-widths[::-1, 0])
+    return Volume(np.pad(gland.array, widths, mode="edge"), moved)
 
 
 def _drawn(surface: Surface, frame: Frame, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw points on and near a surface in `trachea_mm`: points (n, 3), signed distances (n,), normals (n, 3)."""
+    """Draw points (n, 3) on and near a surface in `trachea_mm`, with signed distances (n,) and normals (n, 3)."""
     unit = surface.moved(frame.to_unit(surface.vertices))
     on_surface, face = sample_triangles(unit, _SURFACE_POINTS, rng)
     origin = rng.integers(_SURFACE_POINTS, size=_NEARBY_POINTS)
