@@ -1,4 +1,4 @@
-"""Edits of a patient's gland: nothing asked changes nothing, and what is asked changes alone."""
+"""Edits of a patient's gland change the targeted feature only, and nothing without targets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
-# A turned trachea frame and voxels of uneven sides: nothing may rely on either being simple.
-_TURN = np.array([[0.96, 0.28, 0.0], [-0.28, 0.96, 0.0], [0.0, 0.0, 1.0]])
-PLACEMENT = Placement(np.block([[_TURN, np.array([[12.0], [-7.0], [90.0]])], [np.zeros((1, 3)), np.ones((1, 1))]]))
+# A rotated trachea frame and anisotropic voxels, so that no test depends on simple ones.
+_ROTATION = np.array([[0.96, 0.28, 0.0], [-0.28, 0.96, 0.0], [0.0, 0.0, 1.0]])
+PLACEMENT = Placement(np.block([[_ROTATION, np.array([[12.0], [-7.0], [90.0]])], [np.zeros((1, 3)), np.ones((1, 1))]]))
 
 
 @pytest.fixture(scope="module")
 def mask(small_model: ShapeModel) -> Volume:
-    """A gland of the model with a knob of its own, segmented in voxels of 1.4 x 1.6 x 2 mm, axes reversed."""
+    """Segment a gland of the model, with a bump added, in voxels of 1.4 x 1.6 x 2 mm with reversed axes."""
     row = int(np.argsort(small_model.features[:, 1])[-4])
     surface = reconstruct(small_model, row, resolution=64).surface
     surface = surface.moved(PLACEMENT.to_ras(surface.vertices))
@@ -48,7 +48,7 @@ def fitted(small_model: ShapeModel, mask: Volume) -> PatientFit:
     return fit_patient(small_model, mask, PLACEMENT)
 
 
-def test_the_unchanged_gland_is_the_patients_voxel_for_voxel(fitted: PatientFit, mask: Volume) -> None:
+def test_the_unchanged_gland_equals_the_segmentation(fitted: PatientFit, mask: Volume) -> None:
     again = fitted.shapes.label_map(fitted.original.code, mask)
     np.testing.assert_array_equal(again.array, mask.array != 0)
     np.testing.assert_array_equal(again.ijk_to_ras, mask.ijk_to_ras)
@@ -62,8 +62,8 @@ def test_the_unchanged_gland_is_the_patients_voxel_for_voxel(fitted: PatientFit,
     )
 
 
-def test_the_smallest_edit_changes_the_gland_but_little(fitted: PatientFit) -> None:
-    """No jump where an edit begins: the exact gland is not a special case beside the edited ones."""
+def test_a_tiny_edit_changes_the_gland_very_little(fitted: PatientFit) -> None:
+    """The surface does not jump between the unchanged gland and the first edit."""
     code = fitted.original.code + np.float32(1e-5)
 
     edited = fitted.shapes.thyroid(code)
@@ -74,32 +74,32 @@ def test_the_smallest_edit_changes_the_gland_but_little(fitted: PatientFit) -> N
 
 def test_one_feature_changes_and_the_others_are_held(fitted: PatientFit) -> None:
     before = fitted.original.measured
-    wanted = Targets(1.15 * before.volume_ml, before.isthmus_area_mm2, before.symmetry)
+    targets = Targets(1.15 * before.volume_ml, before.isthmus_area_mm2, before.symmetry)
 
-    result = steer_to_target(fitted.shapes, fitted.original, wanted)
+    result = steer_to_target(fitted.shapes, fitted.original, targets)
 
     assert result.met
     after = result.thyroid.measured
-    assert after.volume_ml == pytest.approx(wanted.volume_ml, rel=0.005)
+    assert after.volume_ml == pytest.approx(targets.volume_ml, rel=0.005)
     assert after.isthmus_area_mm2 == pytest.approx(before.isthmus_area_mm2, abs=1.0)
     assert after.symmetry == pytest.approx(before.symmetry, abs=0.003)
     assert result.thyroid.validity.ok
 
 
 def test_the_patients_own_details_survive_an_edit(fitted: PatientFit) -> None:
-    """Where the model's own surface lacks the knob, the edited gland still has it."""
+    """The model's surface lacks the bump; the edited gland still has it."""
     own, model = fitted.original, fitted.model_alone
     larger = Targets.of(own.measured.as_dict() | {"volume_ml": 1.1 * own.measured.volume_ml})
     edited = steer_to_target(fitted.shapes, own, larger)
 
-    gap = _farthest(own.surface.vertices, model.surface.vertices)
-    kept = _farthest(own.surface.vertices, edited.thyroid.surface.vertices)
+    missed_mm = _farthest(own.surface.vertices, model.surface.vertices)
+    kept_mm = _farthest(own.surface.vertices, edited.thyroid.surface.vertices)
 
-    assert gap > 2.0
-    assert kept < 0.7 * gap
+    assert missed_mm > 2.0
+    assert kept_mm < 0.7 * missed_mm
 
 
-def test_large_edits_grow_no_crumbs(fitted: PatientFit, mask: Volume) -> None:
+def test_large_edits_create_no_islands(fitted: PatientFit, mask: Volume) -> None:
     spread = fitted.shapes.model.codes.std(axis=0)
     rng = np.random.default_rng(5)
     for _ in range(4):
@@ -108,7 +108,7 @@ def test_large_edits_grow_no_crumbs(fitted: PatientFit, mask: Volume) -> None:
         assert sizes.min() > 0.01 * np.count_nonzero(mask.array), sizes
 
 
-def test_sensitivities_are_those_of_finite_differences(fitted: PatientFit) -> None:
+def test_sensitivities_agree_with_finite_differences(fitted: PatientFit) -> None:
     thyroid = fitted.original
     local = fitted.shapes.sensitivity(thyroid)
     rng = np.random.default_rng(3)
@@ -120,7 +120,7 @@ def test_sensitivities_are_those_of_finite_differences(fitted: PatientFit) -> No
         assert high[2] - low[2] == pytest.approx(expected[2], rel=0.3, abs=0.004)
 
 
-def test_a_hand_at_the_slider_is_followed_and_led_back(fitted: PatientFit) -> None:
+def test_live_steering_follows_a_slider_and_returns_to_the_start(fitted: PatientFit) -> None:
     start = fitted.original
     live = LiveSteering(fitted.shapes, start)
     held = start.measured.as_dict()
@@ -135,7 +135,7 @@ def test_a_hand_at_the_slider_is_followed_and_led_back(fitted: PatientFit) -> No
     np.testing.assert_array_equal(live.settle(Targets.of(held)).thyroid.code, start.code)
 
 
-def test_a_slow_drag_takes_derivatives_seldom(fitted: PatientFit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_drag_rarely_computes_derivatives(fitted: PatientFit, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     sensitivity = PatientShapes.sensitivity
     monkeypatch.setattr(
@@ -152,17 +152,17 @@ def test_a_slow_drag_takes_derivatives_seldom(fitted: PatientFit, monkeypatch: p
     assert len(taken) <= 5
 
 
-def test_a_gland_fitted_before_is_edited_without_fitting_again(fitted: PatientFit, mask: Volume) -> None:
+def test_a_gland_fitted_before_is_edited_without_another_fit(fitted: PatientFit, mask: Volume) -> None:
     shapes = PatientShapes.of_patient(fitted.shapes.model, mask, PLACEMENT, fitted.original.code)
     code = fitted.original.code + np.float32(0.05)
 
-    # The last bits of a value depend on the points it was evaluated with.
+    # The last bits of a value depend on the points that are evaluated together with it.
     again, first = shapes.thyroid(code).surface, fitted.shapes.thyroid(code).surface
     np.testing.assert_array_equal(again.faces, first.faces)
     np.testing.assert_allclose(again.vertices, first.vertices, atol=1e-4)
 
 
-def test_a_gland_at_the_scans_border_stays_what_it_was(small_model: ShapeModel, mask: Volume) -> None:
+def test_a_gland_cut_by_the_border_is_unchanged_at_the_fitted_code(small_model: ShapeModel, mask: Volume) -> None:
     k = int(np.argwhere(mask.array)[:, 0].mean())
     matrix = mask.ijk_to_ras.copy()
     matrix[:3, 3] = mask.to_ras(np.array([0, 0, k]))
@@ -174,7 +174,7 @@ def test_a_gland_at_the_scans_border_stays_what_it_was(small_model: ShapeModel, 
     assert fit.original.validity.closed
 
 
-def test_an_empty_segment_and_a_stop_are_told(small_model: ShapeModel, mask: Volume) -> None:
+def test_an_empty_segment_raises_and_fitting_can_be_cancelled(small_model: ShapeModel, mask: Volume) -> None:
     with pytest.raises(InputError, match="empty"):
         fit_patient(small_model, Volume(np.zeros_like(mask.array), mask.ijk_to_ras), PLACEMENT)
     with pytest.raises(Cancelled):

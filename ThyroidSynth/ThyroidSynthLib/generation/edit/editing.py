@@ -1,12 +1,12 @@
-"""Edits of a patient's own thyroid that keep what is the patient's: residual editing.
+"""Edit a patient's own thyroid and keep its individual details (residual editing).
 
-A model never reproduces a gland exactly. So the patient's own field is edited, by what the model says
-changes between the code fitted to the gland and another one::
+A model never reproduces a gland exactly. Therefore the difference of the model's SDF between the fitted code and
+another one is added to the SDF of the patient's gland::
 
     edited(x) = patient(x) + f(x, z) − f(x, z_fitted)
 
-At the fitted code that is the patient's gland, voxel for voxel; near it, the gland with all its details,
-moved. What the fit missed stays, rather than being lost at the first touch of a slider.
+At the fitted code this is the patient's gland, voxel for voxel. Other codes move its surface, and details that the fit
+does not reproduce are kept.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from ThyroidSynthLib.model.shape_model import ShapeModel
 
 from .gland_field import STRIDE, GlandField
 
-# Between coarse points the change of the field is interpolated; it strays by less than this many voxels
-# wherever it was looked at, and where it does not, more points are evaluated.
+# Initial bound on the error of the change of the field interpolated between coarse points, in voxels. It holds in the
+# edits that were measured, and more points are evaluated where it does not.
 _EXPECTED_ERROR = 0.3
-# An edit is looked for within this many coarse points of the gland, and all over the grid where the gland
-# grows so far that a point at that distance loses more than this share of it.
+# The change is computed within this many coarse points of the gland. It is computed on the whole grid if the edit
+# takes more than this share of its distance to the surface from a point at that limit.
 _NEAR = 2
-_MOST_LOST = 0.5
-# Components that an edit creates are islands below this share of the gland.
-_SMALLEST_PIECE = 0.02
+_MAX_SHARE_LOST = 0.5
+# Components that an edit creates are islands if they are smaller than this share of the gland.
+_MAX_ISLAND_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class PatientFit:
     original : Thyroid
         The patient's own gland: its code is the fitted one, its surface that of the segmentation.
     fit : Fit
-        How well the model alone reproduces it.
+        The fit of the model.
     placement : Placement
-        The trachea frame of both. That of a gland which the scan's border cuts was raised by the fit.
+        The trachea frame of both. For a gland that the scan's border cuts, it is raised by the shift of the fit.
     """
 
     shapes: PatientShapes
@@ -68,7 +68,7 @@ class PatientFit:
 
     @property
     def model_alone(self) -> Thyroid:
-        """What the model makes of the fitted code."""
+        """The model's shape for the fitted code."""
         return self.fit.thyroid
 
 
@@ -83,20 +83,21 @@ def fit_patient(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> PatientFit:
-    """Fit a model to a patient's thyroid and make it editable.
+    """Fit a model to a patient's thyroid and prepare its edits.
 
     Parameters
     ----------
+    model : ShapeModel
     mask : Volume
         Non-zero voxels are the gland, in `ras_mm`.
     placement : Placement
         The patient's trachea frame, in the model's alignment.
     cleaned : Volume, optional
-        The mask without holes, which the fit goes by; the edits keep them.
+        The mask with its holes filled, for the fit. The edits keep the holes.
     scan : Grid, optional
-        Where the scan ends; see `fit_mask`.
+        Grid of the scan; see `fit_mask`.
     seed : int
-        Seed of the points at which model and gland are compared.
+        Random seed of the points at which model and gland are compared.
 
     Raises
     ------
@@ -125,16 +126,16 @@ def fit_patient(
 
 
 class PatientShapes:
-    """A patient's gland and its edits, chosen by a latent code: a family of `Shapes`.
+    """A patient's gland and its edits, indexed by a latent code: a family of `Shapes`.
 
     Parameters
     ----------
     model : ShapeModel
     gland : GlandField
     fitted_code : ndarray, shape (code_size,)
-        The code that stands for the gland as it is.
+        The code that represents the unchanged gland.
     space : CodeSpace, optional
-        The training codes' distribution, if it is known already.
+        The training codes' distribution, if it is already known.
 
     Attributes
     ----------
@@ -154,7 +155,7 @@ class PatientShapes:
         self._per_unit = gland.voxels_per_unit(model.frame.scale_mm)
         self._fitted = Field(model, self.fitted_code)
         self._near = gland.distance[::STRIDE, ::STRIDE, ::STRIDE] < _NEAR * STRIDE
-        # The model's field at the fitted code, found where it was needed.
+        # The model's field at the fitted code, NaN where it has not been evaluated yet.
         self._known = np.full(gland.distance.shape, np.nan, dtype=np.float32)
         self._last: tuple[np.ndarray, np.ndarray] = (self.fitted_code, self._unchanged)
 
@@ -162,7 +163,7 @@ class PatientShapes:
     def of_patient(
         cls, model: ShapeModel, mask: Volume, placement: Placement, fitted_code: np.ndarray
     ) -> PatientShapes:
-        """Make a gland editable whose code was fitted before.
+        """Return the edits of a gland whose code was fitted before.
 
         Raises
         ------
@@ -173,14 +174,14 @@ class PatientShapes:
         return cls(model, GlandField.of_mask(mask, placement), fitted_code)
 
     def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
-        """Give the edited gland of a code (code_size,), on the grid of the patient's segmentation.
+        """Return the edited gland of a code (code_size,), on the grid of the patient's segmentation.
 
-        `resolution` is not used: the grid is the patient's.
+        `resolution` is ignored, because the grid is that of the segmentation.
 
         Raises
         ------
         SynthesisError
-            Nothing is left of the gland.
+            The edit removes the whole gland.
         """
         values = self.field(code)
         surface = _surface(self._gland, values)
@@ -193,17 +194,16 @@ class PatientShapes:
 
     def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
         """See `Shapes.sensitivity`."""
-        sdf = _EditedSdf(self, thyroid.code)
-        return feature_sensitivity(sdf, thyroid.surface, thyroid.measured)
+        return feature_sensitivity(_EditedSdf(self, thyroid.code), thyroid.surface, thyroid.measured)
 
     def in_small_steps(self) -> PatientShapes:
-        """See `Shapes.in_small_steps`: each is made from the unchanged gland anyway."""
+        """Return itself: every edit starts from the unchanged gland, so small steps are not faster."""
         return self
 
     def label_map(self, code: np.ndarray, mask: Volume) -> Volume:
-        """Fill the edited gland of a code on the grid of the mask that the gland came from.
+        """Return the edited gland of a code on the grid of the mask it was segmented on.
 
-        The fitted code gives exactly the voxels of the mask; what an edit moves out of the scan is cut.
+        The fitted code gives exactly the voxels of the mask. Parts that an edit moves out of the grid are cut off.
         """
         inside = self.field(code) < 0
         array = np.zeros(mask.array.shape, dtype=np.uint8)
@@ -215,7 +215,7 @@ class PatientShapes:
         return Volume(array, mask.ijk_to_ras)
 
     def field(self, code: np.ndarray) -> np.ndarray:
-        """Give the field of a code on the gland's grid, in voxels: exact next to its surface."""
+        """Return the field of a code on the gland's grid, in voxels; exact next to its surface."""
         code = np.asarray(code, dtype=np.float32)
         if np.array_equal(code, self.fitted_code):
             return self._unchanged
@@ -239,21 +239,21 @@ class PatientShapes:
 
         evaluate_near_surface(exact, values, known, np.full(shape, _EXPECTED_ERROR, dtype=np.float32))
         # A network's field is slightly rough, and so is the difference of two.
-        smallest = _SMALLEST_PIECE * np.count_nonzero(self._unchanged < 0)
+        smallest = _MAX_ISLAND_SHARE * np.count_nonzero(self._unchanged < 0)
         return sdf_without_islands(values, smallest, original=self._unchanged)
 
     def _coarse_change(self, field: Field) -> np.ndarray:
-        """Give the change on every `STRIDE`th point of the grid; far from the gland, where none is, 0."""
+        """Return the change at every `STRIDE`th point; 0 far from the gland unless the edit reaches there."""
         distance, per_unit = (grid[::STRIDE, ::STRIDE, ::STRIDE] for grid in (self._gland.distance, self._per_unit))
         change = np.zeros_like(distance)
         change[self._near] = self._change(field, STRIDE * np.argwhere(self._near))
         rim = self._near & (distance > (_NEAR - 1) * STRIDE)
-        if (-per_unit[rim] * change[rim] > _MOST_LOST * distance[rim]).any():
+        if (-per_unit[rim] * change[rim] > _MAX_SHARE_LOST * distance[rim]).any():
             change[~self._near] = self._change(field, STRIDE * np.argwhere(~self._near))
         return change
 
     def _change(self, field: Field, index: np.ndarray) -> np.ndarray:
-        """Give f(x, z) − f(x, z_fitted) at grid points (n, 3), shape (n,)."""
+        """Return f(x, z) − f(x, z_fitted) at grid points (n, 3), shape (n,)."""
         place = tuple(index.T)
         points = self.model.frame.to_unit(self._gland.to_trachea(index))
         before = self._known[place]
@@ -265,7 +265,7 @@ class PatientShapes:
 
 
 class _EditedSdf:
-    """The field of one edit, over `trachea_mm`."""
+    """The SDF of one edit over `trachea_mm`."""
 
     def __init__(self, shapes: PatientShapes, code: np.ndarray) -> None:
         self._shapes = shapes
@@ -294,22 +294,22 @@ class _EditedSdf:
 
 def _check_filled(mask: Volume) -> None:
     if not mask.array.any():
-        raise InputError("The thyroid's segment is empty. Choose the segment of a thyroid, or segment it first.")
+        raise InputError("The thyroid's segment is empty. Choose another segment, or segment the thyroid first.")
 
 
 def _sampled(values: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Interpolate a grid at indices (n, 3); beyond its sides the nearest value counts."""
+    """Interpolate a grid at indices (n, 3), with the nearest value beyond its sides."""
     from scipy.ndimage import map_coordinates
 
     return map_coordinates(values, index.T, order=1, mode="nearest")
 
 
 def _surface(gland: GlandField, values: np.ndarray) -> Surface:
-    """Give the zero level of a field on a gland's grid, in `trachea_mm`."""
+    """Return the closed surface of a field on a gland's grid, in `trachea_mm`."""
     grid = gland.grid
     if touches_side(values):
         values = np.pad(values, 1, constant_values=1.0)
         grid = grid.part([-1, -1, -1], values.shape)
     if not ((values < 0).any() and (values > 0).any()):
-        raise SynthesisError("Nothing is left of the gland. Ask for less.")
+        raise SynthesisError("This edit removes the whole gland. Choose targets closer to the patient's features.")
     return surface_from_sdf_volume(Volume(values, grid.ijk_to_ras))

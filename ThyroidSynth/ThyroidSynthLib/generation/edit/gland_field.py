@@ -1,12 +1,12 @@
-"""A patient's gland as a field that a model's can be added to.
+"""Represent a patient's gland by a field to which changes of a model's SDF can be added.
 
-The field lives on the voxels of the patient's segmentation and is the signed distance to the gland's
-surface. Next to the surface a correction makes it the level set that the surface comes from, so that
-marching cubes gives this very surface back and no voxel centre changes sides. The level set alone would
-not do: a voxel away from the surface it is rough, and an edit would grow crumbs there. So the correction
-fades where an edit moves the surface away, and the smooth distance remains.
+The field is the signed distance to the gland's surface on the voxel grid of the segmentation. Next to the surface, a
+correction turns it into the smoothed mask from which the surface was extracted, so marching cubes returns exactly that
+surface and no voxel centre changes side. The smoothed mask alone is not enough: it is rough at a distance of a voxel
+from the surface, and edits would create islands there. The correction therefore decreases where an edit moves the
+surface, and the smooth distance remains.
 
-Lengths are in voxels, in which the grid is regular whatever its spacing.
+Lengths are in voxels, so that the grid is isotropic whatever its spacing.
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ThyroidSynthLib.generation.decode.sparse_grid import crossed_edges
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.isosurface import sdf_of_mask, surface_from_sdf
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.volume import Volume
 
-# How far around the gland an edit can go.
+# Margin of the grid around the gland, which limits its growth.
 _MARGIN_MM = 14.0
-# Coarse points lie this many voxels apart, see `PatientShapes`.
 STRIDE = 4
-# Within so many voxels of the surface the distance is that to the triangles; beyond, to their corners.
+"""Distance in voxels between the coarse points of `PatientShapes`."""
+# Within so many voxels of the surface the distance to the triangles is computed; beyond, that to their vertices.
 _NEAR_VOXELS = 4
-# The correction is gone where the field has changed by a few times this, in voxels.
-_FADES_OVER = 0.5
+# Scale in voxels of the Gaussian by which the correction decreases with the change of the field.
+_CORRECTION_SCALE = 0.5
 
 
 @dataclass(frozen=True)
 class GlandField:
-    """A gland on a grid of its own, negative inside.
+    """The field of a gland on the voxel grid around it, negative inside.
 
     Attributes
     ----------
@@ -41,11 +42,11 @@ class GlandField:
         Signed distance to the surface in voxels, in the axis order of `Volume.array`; each side has a
         multiple of `STRIDE` cells.
     correction : ndarray of float32, same shape
-        What is to be added to give exactly the gland's surface.
+        Added to `distance`, gives a field whose zero level is exactly the gland's surface.
     grid : Grid
-        Where the points lie, in `trachea_mm`.
+        The grid in `trachea_mm`.
     first : ndarray of int, shape (3,)
-        Index, in the segmentation's array, of the grid's first point; may be negative.
+        Index of the grid's first point in the segmentation's array; may be negative.
     """
 
     distance: np.ndarray
@@ -55,7 +56,7 @@ class GlandField:
 
     @classmethod
     def of_mask(cls, mask: Volume, placement: Placement) -> GlandField:
-        """Make the field of a binary mask in `ras_mm`.
+        """Return the field of a binary mask in `ras_mm`.
 
         Raises
         ------
@@ -70,8 +71,8 @@ class GlandField:
         grid = Grid(grid_ras.shape, np.linalg.inv(placement.trachea_to_ras) @ grid_ras.ijk_to_ras)
         first = np.rint(mask.to_ijk(grid_ras.to_ras(np.zeros(3)))[::-1]).astype(int)
         distance = _signed_distance(values)
-        ends = _ends_of_crossed_edges(values)
-        # The level set may be steeper than a distance; scaled as a whole it has the same surface.
+        ends = crossed_edges(values < 0, values >= 0)
+        # The smoothed mask may be steeper than a distance; scaling does not change its surface.
         scale = np.abs(distance[ends]).sum() / np.abs(values[ends]).sum()
         correction = np.where(ends, scale * values - distance, np.float32(0))
         return cls(distance, correction, grid, first)
@@ -82,17 +83,17 @@ class GlandField:
         return self.distance + self.correction
 
     def changed(self, change: np.ndarray, place: tuple[np.ndarray, ...] | None = None) -> np.ndarray:
-        """Give the field after a change.
+        """Return the field after a change.
 
         Parameters
         ----------
         change : ndarray
-            What to add, in voxels, everywhere or at `place`.
+            Values to add, in voxels, on the whole grid or at `place`.
         place : tuple of ndarray, optional
-            Grid indices.
+            Array indices.
         """
         where = ... if place is None else place
-        remaining = np.exp(-((change / _FADES_OVER) ** 2))
+        remaining = np.exp(-((change / _CORRECTION_SCALE) ** 2))
         return self.distance[where] + self.correction[where] * remaining + change
 
     def to_trachea(self, index: np.ndarray) -> np.ndarray:
@@ -109,16 +110,16 @@ class GlandField:
         return self.grid.ijk_to_ras[:3, 2::-1]
 
     def voxels_per_unit(self, scale_mm: np.ndarray) -> np.ndarray:
-        """Say how many voxels the surface moves for one unit of distance in the `unit` frame.
+        """Return the number of voxels by which a unit of distance in the `unit` frame moves the surface.
 
-        That depends on which way the surface faces: both the grid and the `unit` frame are stretched
-        differently along their axes. A plane of normal n, in voxels, has the normal A⁻ᵀ n in the `unit`
-        frame, A being the map from indices; its length is the ratio of the two distances.
+        It depends on the direction of the surface, since grid and `unit` frame are scaled differently along their
+        axes. With A the map from indices to the `unit` frame, the unit normal n of a plane in voxels becomes A⁻ᵀ n,
+        whose length is the ratio of the two distances.
 
         Parameters
         ----------
         scale_mm : ndarray, shape (3,)
-            Of the `unit` frame.
+            Scale of the `unit` frame.
 
         Returns
         -------
@@ -133,28 +134,13 @@ class GlandField:
 
 
 def _signed_distance(values: np.ndarray) -> np.ndarray:
-    """Give the distance of each grid point to the zero level of a field, of the field's sign."""
+    """Return the distance of each grid point to the zero level of a field, with the sign of the field."""
     from scipy.ndimage import binary_dilation
     from scipy.spatial import cKDTree
 
     surface = surface_from_sdf(values)
-    shape = values.shape
-    inside = values < 0
-    near = binary_dilation(_ends_of_crossed_edges(values), iterations=_NEAR_VOXELS)
-    distance = np.empty(shape, dtype=np.float32)
+    near = binary_dilation(crossed_edges(values < 0, values >= 0), iterations=_NEAR_VOXELS)
+    distance = np.empty(values.shape, dtype=np.float32)
     distance[near] = signed_distance(surface, np.argwhere(near))
     distance[~near] = cKDTree(surface.vertices).query(np.argwhere(~near))[0]
-    return np.where(inside, -np.abs(distance), np.abs(distance))
-
-
-def _ends_of_crossed_edges(values: np.ndarray) -> np.ndarray:
-    """Mark the grid points with a neighbour along an axis on the other side of the surface."""
-    inside = values < 0
-    ends = np.zeros(values.shape, dtype=bool)
-    for axis in range(3):
-        crossed = np.diff(inside, axis=axis)
-        first, second = [slice(None)] * 3, [slice(None)] * 3
-        first[axis], second[axis] = slice(None, -1), slice(1, None)
-        ends[tuple(first)] |= crossed
-        ends[tuple(second)] |= crossed
-    return ends
+    return np.where(values < 0, -np.abs(distance), np.abs(distance))
