@@ -86,7 +86,7 @@ def test_a_field_hardly_below_0_raises(small_model: ShapeModel) -> None:
     values[3, 3, 3] = -1e-12
 
     with pytest.raises(SynthesisError, match="has no surface"):
-        surface_of_grid(small_model, GridValues(values, -np.ones(3), np.full(3, 0.4), 216))
+        surface_of_grid(small_model, GridValues.of(values, -np.ones(3), np.full(3, 0.4), 216))
 
 
 def test_a_ball_anywhere_in_the_box_is_extracted_at_its_place(small_model: ShapeModel) -> None:
@@ -119,3 +119,13 @@ def test_features_are_measured_on_the_surface(small_model: ShapeModel) -> None:
     assert thyroid.code.dtype == np.float32
     assert thyroid.resolution == 32
     assert thyroid.measured == measure_features(thyroid.surface)
+
+
+def test_values_are_placed_with_the_axes_x_y_and_z() -> None:
+    values = np.zeros((4, 5, 6), dtype=np.float32)
+
+    grid = GridValues.of(values, np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.4]), 0).grid
+
+    assert grid.shape == values.shape
+    k, j, i = 3, 2, 1
+    assert grid.to_ras(np.array([i, j, k])) == pytest.approx([1.3, 2.4, 3.4])

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
-from ThyroidSynthLib.geometry.isosurface import surface_from_sdf
+from ThyroidSynthLib.geometry.isosurface import surface_from_sdf_volume
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 from .field import Field
@@ -124,16 +125,18 @@ def surface_of_grid(model: ShapeModel, grid: GridValues, *, closed: bool = False
     SynthesisError
         The field has no surface.
     """
-    values, shift = grid.values, 0
+    values, points = grid.values, grid.grid
     if closed:
-        values, shift = np.pad(values, 1, constant_values=grid.step.max()), 1
-    surface = surface_from_sdf(values) if (values < 0).any() else None
+        values = np.pad(values, 1, constant_values=points.spacing_mm.max())
+        points = points.part([-1, -1, -1], values.shape)
+    inside = (values < 0).any()
+    surface = surface_from_sdf_volume(Volume(values, points.ijk_to_ras)) if inside else None
     # A field that is hardly negative anywhere leaves only triangles without area, which are dropped.
     if surface is None or len(surface.faces) == 0:
         raise SynthesisError(
             "This latent code has no surface. Try another random seed, or targets nearer to the training cohort's mean."
         )
-    return surface.moved(model.frame.to_mm(grid.to_position(surface.vertices - shift)))
+    return surface.moved(model.frame.to_mm(surface.vertices))
 
 
 def touches_side(values: np.ndarray) -> bool:

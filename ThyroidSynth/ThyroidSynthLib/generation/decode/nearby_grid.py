@@ -49,7 +49,7 @@ class NearbyGrids:
             self._evaluations_of_search = found.evaluations
         # Bounds grow from field to field. The next one is searched for anew once that is as quick.
         self._last = found if found.evaluations <= self._evaluations_of_search else None
-        return GridValues(found.values[(slice(self._resolution),) * 3], self._lower, self._step, found.evaluations)
+        return GridValues.of(found.values[(slice(self._resolution),) * 3], self._lower, self._step, found.evaluations)
 
     def _from_last(self, field: FieldFunction, last: Search) -> Search | None:
         """Evaluate a field starting from the last one; return None where they have too little in common."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ThyroidSynthLib.geometry.grid import box_of
+from ThyroidSynthLib.geometry.grid import Grid, box_of
 
 FieldFunction = Callable[[np.ndarray], np.ndarray]
 """Return the values (n,) of a field at points (n, 3)."""
@@ -35,20 +35,23 @@ class GridValues:
     ----------
     values : ndarray of float32, shape (nx, ny, nz)
         Signed distances: exact next to the surface, of the correct sign elsewhere.
-    lower, step : ndarray, shape (3,)
-        Position of the first grid point and distance between points, in the field's frame.
+    grid : Grid
+        Positions of the points in the field's frame; the axes k, j and i of the grid are x, y and z.
     evaluations : int
         Number of points at which the field was evaluated.
     """
 
     values: np.ndarray
-    lower: np.ndarray
-    step: np.ndarray
+    grid: Grid
     evaluations: int
 
-    def to_position(self, index: np.ndarray) -> np.ndarray:
-        """Map continuous grid indices (..., 3) to positions in the field's frame."""
-        return self.lower + np.asarray(index) * self.step
+    @classmethod
+    def of(cls, values: np.ndarray, lower: np.ndarray, step: np.ndarray, evaluations: int) -> GridValues:
+        """Place values (nx, ny, nz) on a grid with its first point at `lower` (3,) and steps of `step` (3,)."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = np.diag(step)[:, ::-1]
+        matrix[:3, 3] = lower
+        return cls(values, Grid(values.shape, matrix), evaluations)
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def evaluate_dense(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, r
     """Evaluate a field at every point of a grid of `resolution`³ points from `lower` to `upper`."""
     lower, step = spacing(lower, upper, resolution)
     values = field(grid_points(lower, step, resolution)).reshape((resolution,) * 3)
-    return GridValues(values, lower, step, values.size)
+    return GridValues.of(values, lower, step, values.size)
 
 
 def evaluate_sparse(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, resolution: int) -> GridValues:
@@ -88,7 +91,7 @@ def evaluate_sparse(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, 
     """
     lower, step = spacing(lower, upper, resolution)
     found = search(field, lower, step, resolution)
-    return GridValues(found.values[(slice(resolution),) * 3], lower, step, found.evaluations)
+    return GridValues.of(found.values[(slice(resolution),) * 3], lower, step, found.evaluations)
 
 
 def search(field: FieldFunction, lower: np.ndarray, step: np.ndarray, resolution: int) -> Search:
