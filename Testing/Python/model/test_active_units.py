@@ -26,10 +26,10 @@ def test_units_that_are_0_at_every_point_are_left_out(layer: Layer) -> None:
 
     assert active.units.tolist() == [0, 3, 4]
     assert active.outputs.tolist() == [[1, 2, 0], [0, 3, 4]]
-    wanted = torch.relu(torch.relu(sums) @ layer.weight.T + layer.bias)
+    expected = torch.relu(torch.relu(sums) @ layer.weight.T + layer.bias)
     after = active.into(layer)
-    torch.testing.assert_close(after.outputs, wanted[:, after.units])
-    assert (wanted.sum(dim=0) > 0).nonzero()[:, 0].tolist() == after.units.tolist()
+    torch.testing.assert_close(after.outputs, expected[:, after.units])
+    assert (expected.sum(dim=0) > 0).nonzero()[:, 0].tolist() == after.units.tolist()
 
 
 def test_after_an_inactive_layer_only_biases_remain(layer: Layer) -> None:

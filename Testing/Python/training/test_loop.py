@@ -30,7 +30,7 @@ def small(variant: str = "fixed", **overrides) -> TrainingSettings:
     return settings_for("fast", variant, **(choices | {"latent_size": 4, "mirrored_size": 0} | overrides))
 
 
-def learned(cohort: Cohort, settings: TrainingSettings, **options) -> tuple[ShapeModel, list[EpochReport]]:
+def trained(cohort: Cohort, settings: TrainingSettings, **options) -> tuple[ShapeModel, list[EpochReport]]:
     reports: list[EpochReport] = []
     return train(cohort, settings, device="cpu", on_epoch=reports.append, **options), reports
 
@@ -46,7 +46,7 @@ def assert_same_model(first: ShapeModel, second: ShapeModel) -> None:
 def test_every_variant_halves_its_sdf_loss(cohort: Cohort, variant: str, preset: str) -> None:
     settings = replace(small(variant, epochs=30), preset=preset, learning_rate=3e-3, latent_learning_rate=3e-3)
 
-    model, reports = learned(cohort, settings)
+    model, reports = trained(cohort, settings)
 
     assert reports[-1].losses["sdf"] < 0.5 * reports[0].losses["sdf"]
     assert [report.epoch for report in reports] == list(range(1, 31))
@@ -61,7 +61,7 @@ def test_every_variant_halves_its_sdf_loss(cohort: Cohort, variant: str, preset:
 def test_fewer_samples_on_the_surface_give_a_steeper_field_there(cohort: Cohort) -> None:
     slopes = []
     for share in (None, 0.3):
-        model, _ = learned(cohort, small(epochs=80, surface_share=share, hidden_width=32, learning_rate=3e-3))
+        model, _ = trained(cohort, small(epochs=80, surface_share=share, hidden_width=32, learning_rate=3e-3))
         code = torch.from_numpy(model.codes[0]).float()
         on_surface = torch.from_numpy(cohort.samples[0][cohort.samples[0][:, 3] == 0, :3].copy()).requires_grad_()
         values = model.network(on_surface[None], model.network.fold(code[None]))
@@ -72,7 +72,7 @@ def test_fewer_samples_on_the_surface_give_a_steeper_field_there(cohort: Cohort)
 
 
 def test_a_report_has_the_pace_the_remaining_time_and_the_total_loss(cohort: Cohort) -> None:
-    _, reports = learned(cohort, small())
+    _, reports = trained(cohort, small())
 
     assert reports[-1].eta_s == 0.0
     assert reports[0].eta_s == pytest.approx(5 * reports[0].seconds)
@@ -84,10 +84,10 @@ def test_a_report_has_the_pace_the_remaining_time_and_the_total_loss(cohort: Coh
 
 def test_the_same_seed_gives_the_same_model_bit_for_bit_and_another_seed_does_not(cohort: Cohort) -> None:
     torch.manual_seed(1)
-    first, _ = learned(cohort, small())
+    first, _ = trained(cohort, small())
     torch.manual_seed(2)
-    again, _ = learned(cohort, small())
-    other, _ = learned(cohort, small(seed=1))
+    again, _ = trained(cohort, small())
+    other, _ = trained(cohort, small(seed=1))
 
     assert_same_model(first, again)
     assert not np.array_equal(first.latent_table, other.latent_table)
@@ -97,7 +97,7 @@ def test_training_does_not_change_the_global_random_state(cohort: Cohort) -> Non
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    learned(cohort, small(epochs=1))
+    trained(cohort, small(epochs=1))
 
     assert torch.equal(torch.rand(3), expected)
 
@@ -107,7 +107,7 @@ def test_training_does_not_change_the_global_random_state(cohort: Cohort) -> Non
 def test_a_stopped_and_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
     cohort: Cohort, tmp_path: Path, variant: str, stop_after: int
 ) -> None:
-    uninterrupted, expected = learned(cohort, small(variant))
+    uninterrupted, expected = trained(cohort, small(variant))
     checkpoint = tmp_path / "checkpoint.safetensors"
     reports: list[EpochReport] = []
 
@@ -120,7 +120,7 @@ def test_a_stopped_and_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
             on_epoch=reports.append,
             should_stop=lambda: len(reports) == stop_after,
         )
-    resumed, later = learned(cohort, small(variant), checkpoint_path=checkpoint)
+    resumed, later = trained(cohort, small(variant), checkpoint_path=checkpoint)
 
     assert [report.losses for report in (*reports, *later)] == [report.losses for report in expected]
     assert_same_model(uninterrupted, resumed)
@@ -128,18 +128,18 @@ def test_a_stopped_and_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
 
 def test_a_training_with_mirrored_dimensions_resumes_bit_for_bit(cohort: Cohort, tmp_path: Path) -> None:
     settings = small(mirrored_size=2)
-    uninterrupted, _ = learned(cohort, settings)
+    uninterrupted, _ = trained(cohort, settings)
 
     with pytest.raises(Cancelled):
         train(cohort, settings, device="cpu", checkpoint_path=tmp_path / "c", should_stop=lambda: True)
 
-    assert_same_model(uninterrupted, learned(cohort, settings, checkpoint_path=tmp_path / "c")[0])
+    assert_same_model(uninterrupted, trained(cohort, settings, checkpoint_path=tmp_path / "c")[0])
 
 
 def test_resuming_a_finished_training_returns_its_model_and_losses(cohort: Cohort, tmp_path: Path) -> None:
-    first, _ = learned(cohort, small(), checkpoint_path=tmp_path / "checkpoint")
+    first, _ = trained(cohort, small(), checkpoint_path=tmp_path / "checkpoint")
 
-    again, reports = learned(cohort, small(), checkpoint_path=tmp_path / "checkpoint")
+    again, reports = trained(cohort, small(), checkpoint_path=tmp_path / "checkpoint")
 
     assert reports == []
     assert_same_model(first, again)
@@ -163,7 +163,7 @@ def test_a_checkpoint_is_written_when_its_interval_has_passed(cohort: Cohort, tm
 
 
 def test_a_stop_during_the_last_epoch_still_returns_the_model(cohort: Cohort) -> None:
-    model, reports = learned(cohort, small(epochs=1), should_stop=lambda: True)
+    model, reports = trained(cohort, small(epochs=1), should_stop=lambda: True)
 
     assert len(reports) == 1
     assert model.provenance["training"]["epochs"] == 1
@@ -171,27 +171,27 @@ def test_a_stop_during_the_last_epoch_still_returns_the_model(cohort: Cohort) ->
 
 def test_a_checkpoint_of_other_settings_or_another_cohort_is_refused(cohort: Cohort, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint.safetensors"
-    learned(cohort, small(epochs=1), checkpoint_path=checkpoint)
+    trained(cohort, small(epochs=1), checkpoint_path=checkpoint)
 
     with pytest.raises(ModelError, match=r"checkpoint\.safetensors.*other settings"):
-        learned(cohort, small(epochs=2), checkpoint_path=checkpoint)
+        trained(cohort, small(epochs=2), checkpoint_path=checkpoint)
     other = write_tiny_cohort(tmp_path / "other", cases=5, samples_per_shape=500, seed=9)
     with pytest.raises(ModelError, match=r"checkpoint\.safetensors.*another cohort"):
-        learned(other, small(epochs=1), checkpoint_path=checkpoint)
+        trained(other, small(epochs=1), checkpoint_path=checkpoint)
 
 
 def test_a_damaged_checkpoint_is_refused_with_its_name(cohort: Cohort, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint.safetensors"
-    learned(cohort, small(epochs=1), checkpoint_path=checkpoint)
+    trained(cohort, small(epochs=1), checkpoint_path=checkpoint)
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
 
     with pytest.raises(ModelError, match=r"checkpoint\.safetensors"):
-        learned(cohort, small(epochs=1), checkpoint_path=checkpoint)
+        trained(cohort, small(epochs=1), checkpoint_path=checkpoint)
 
 
 def test_the_correlation_variant_lowers_the_correlation_of_the_whole_table(cohort: Cohort) -> None:
     def correlation_of(settings: TrainingSettings) -> float:
-        model, _ = learned(cohort, settings)
+        model, _ = trained(cohort, settings)
         fixed = torch.from_numpy(model.conditioning.encode(model.features)).float()
         return float(correlation_loss(fixed, torch.from_numpy(model.latent_table)))
 
@@ -204,7 +204,7 @@ def test_a_cohort_of_one_case_gives_finite_losses_and_codes(tmp_path: Path) -> N
     one = write_tiny_cohort(tmp_path / "one", cases=1, samples_per_shape=200)
 
     for variant in VARIANTS:
-        model, reports = learned(one, small(variant, epochs=2))
+        model, reports = trained(one, small(variant, epochs=2))
         assert np.isfinite(reports[-1].loss)
         assert np.isfinite(model.codes).all()
 
