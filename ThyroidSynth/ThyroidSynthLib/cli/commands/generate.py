@@ -240,7 +240,7 @@ def _draw(distribution: AchievedDistribution, folder: Path) -> None:
     # Slicer's own Python has no matplotlib; the figure is then left out.
     if find_spec("matplotlib") is None:
         return
-    from ThyroidSynthLib.evaluation.report.figures.cohort_figure import cohort_figure
+    from ThyroidSynthLib.evaluation.report.figures.distributions import cohort_figure
 
     with atomic_path(folder / DISTRIBUTION_PNG) as temporary:
         temporary.write_bytes(cohort_figure(distribution))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,25 @@ _STYLE: Any = {  # matplotlib types its keys as one literal of 300 names
     "figure.dpi": 160,
     "savefig.facecolor": "white",
 }
+
+
+@dataclass(frozen=True)
+class Illustration:
+    """A figure of the report.
+
+    Attributes
+    ----------
+    name : str
+        File name without suffix.
+    png : bytes
+        The picture.
+    caption : str
+        Explanation.
+    """
+
+    name: str
+    png: bytes
+    caption: str
 
 
 @contextmanager

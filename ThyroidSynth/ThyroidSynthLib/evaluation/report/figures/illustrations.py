@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ThyroidSynthLib.evaluation.experiments.evaluation import Evaluation
 from ThyroidSynthLib.evaluation.metrics.generation import METHOD_LABELS, features_of, target_agreement, targets_of
+from ThyroidSynthLib.evaluation.metrics.surface_distances import SurfaceComparison
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 from .control import cross_talk_figure, edit_figure
+from .distributions import distribution_figure
+from .drawing import Illustration
 from .population import disentanglement_figure, novelty_figure
-from .reconstruction_and_steering import distribution_figure, reconstruction_figure, steering_figure
+from .reconstruction_and_steering import reconstruction_figure, steering_figure
 from .renders import Renders, render
 
 NAMES = (
@@ -33,25 +35,6 @@ NAMES = (
 """Names of all figures; those without data are not made."""
 
 
-@dataclass(frozen=True)
-class Illustration:
-    """A figure of the report.
-
-    Attributes
-    ----------
-    name : str
-        File name without suffix.
-    png : bytes
-        The picture.
-    caption : str
-        Explanation.
-    """
-
-    name: str
-    png: bytes
-    caption: str
-
-
 def illustrate(evaluation: Evaluation) -> dict[str, Illustration]:
     """Make the figures of an evaluation, by name; without rendered pictures on a machine that cannot render."""
     renders = render(evaluation)
@@ -61,20 +44,21 @@ def illustrate(evaluation: Evaluation) -> dict[str, Illustration]:
         _steering(evaluation),
         _control(evaluation, renders),
         _populations(evaluation),
-        (Illustration(*picture) for picture in renders.pictures),
+        renders.pictures,
     )
     return {illustration.name: illustration for part in parts for illustration in part}
 
 
 def _reconstruction(evaluation: Evaluation) -> Iterator[Illustration]:
-    compared = {
-        kind: [item for item in items if item.comparison is not None]
-        for kind, items in (("training", evaluation.training), ("held-out", evaluation.held_out))
-    }
-    found = {kind: _by_measure([item.comparison for item in items]) for kind, items in compared.items() if items}
+    found, floors = {}, []
+    for kind, items in (("training", evaluation.training), ("held-out", evaluation.held_out)):
+        compared = [(item.comparison, item.floor) for item in items if item.comparison is not None]
+        if compared:
+            found[kind] = _by_measure([comparison for comparison, _ in compared])
+            floors += [floor for _, floor in compared]
     if not found:
         return
-    found["floor"] = _by_measure([item.floor for items in compared.values() for item in items])
+    found["floor"] = _by_measure(floors)
     yield Illustration(
         "reconstruction",
         reconstruction_figure(found),
@@ -83,7 +67,7 @@ def _reconstruction(evaluation: Evaluation) -> Iterator[Illustration]:
     )
 
 
-def _by_measure(comparisons: list) -> dict[str, np.ndarray]:
+def _by_measure(comparisons: Sequence[SurfaceComparison]) -> dict[str, np.ndarray]:
     names = comparisons[0].as_dict()
     values = {name: [getattr(item, name) for item in comparisons] for name in names}
     return {name: np.array([value for value in found if value is not None]) for name, found in values.items()}

@@ -11,7 +11,7 @@ from ThyroidSynthLib.evaluation.metrics.novelty import Novelty, Population
 from ThyroidSynthLib.evaluation.metrics.statistics import share_interval
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
-from .drawing import COHORT_COLOUR, FEATURE_LABELS, HELD_OUT_COLOUR, INK, MODEL_COLOUR, drawing, png_of
+from .drawing import COHORT_COLOUR, FEATURE_LABELS, HELD_OUT_COLOUR, INK, MODEL_COLOUR, drawing, legend_above, png_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def disentanglement_figure(found: dict[str, Predictability]) -> bytes:
         axis.set_xlim(min(lowest - 0.04, -0.15), 1.0)
         axis.set_xlabel("Cross-validated R² of the feature, predicted from the trainable code")
         axis.tick_params(axis="y", length=0)
-        axis.legend(loc="lower right")
+        legend_above(figure, axis)
         return png_of(figure)
 
 

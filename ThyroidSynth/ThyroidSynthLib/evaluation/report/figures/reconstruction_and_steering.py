@@ -1,4 +1,4 @@
-"""Figures of reconstruction, distributions, steering and the gallery."""
+"""Figures of reconstruction, steering and the gallery."""
 
 from __future__ import annotations
 
@@ -84,27 +84,6 @@ def _limit(axis: Axes, best: float, cases: np.ndarray) -> None:
             fontsize=8.2,
             color=COHORT_COLOUR,
         )
-
-
-def distribution_figure(cohort: np.ndarray, generated: np.ndarray) -> bytes:
-    """Draw each feature's distribution in the cohort (n, 3) and among generated thyroids (m, 3)."""
-    with drawing(1, 3, height=2.9) as (figure, axes):
-        for axis, name, first, second in zip(axes, FEATURE_NAMES, cohort.T, generated.T, strict=True):
-            high = max(first.max(), second.max())
-            low = 0.0 if name != "symmetry" else max(0.0, min(first.min(), second.min()) - 0.05)
-            edges = np.linspace(low, high, 19)
-            for values, colour, label in (
-                (first, COHORT_COLOUR, f"cohort ({len(first)})"),
-                (second, MODEL_COLOUR, f"generated ({len(second)})"),
-            ):
-                weights = np.full(len(values), 100 / len(values))
-                axis.hist(values, bins=edges, weights=weights, color=colour, alpha=0.28)
-                axis.hist(values, bins=edges, weights=weights, histtype="step", color=colour, lw=1.6, label=label)
-            axis.set(xlabel=FEATURE_LABELS[name], xlim=(edges[0], edges[-1]))
-            axis.margins(y=0.12)
-        axes[0].set_ylabel("Share of thyroids (%)")
-        legend_above(figure, axes[0])
-        return png_of(figure)
 
 
 def steering_figure(

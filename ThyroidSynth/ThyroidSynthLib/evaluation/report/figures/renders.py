@@ -14,6 +14,7 @@ from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
 
+from .drawing import Illustration
 from .gallery import SurfaceRenderer, is_blank
 from .reconstruction_and_steering import gallery_figure
 
@@ -26,13 +27,13 @@ class Renders:
 
     Attributes
     ----------
-    pictures : tuple of (name, PNG data, caption)
+    pictures : tuple of Illustration
         Whole figures.
     edits : dict of list of ndarray
         The thyroids of the edit series by feature, for a figure that also has plots.
     """
 
-    pictures: tuple[tuple[str, bytes, str], ...] = ()
+    pictures: tuple[Illustration, ...] = ()
     edits: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
 
@@ -55,7 +56,7 @@ def render(evaluation: Evaluation) -> Renders:
             ("held-out", "held_out_examples", evaluation.held_out),
         ):
             if any(item.comparison is not None for item in items):
-                pictures.append((name, *_examples(evaluation, items, kind, renderer)))
+                pictures.append(Illustration(name, *_examples(evaluation, items, kind, renderer)))
         edits = {}
         if evaluation.edits is not None:
             for name in FEATURE_NAMES:
@@ -63,8 +64,8 @@ def render(evaluation: Evaluation) -> Renders:
         return Renders(tuple(pictures), edits)
 
 
-def _gallery(shown: Sequence[GeneratedThyroid], renderer: SurfaceRenderer, extent: float) -> tuple[str, bytes, str]:
-    return (
+def _gallery(shown: Sequence[GeneratedThyroid], renderer: SurfaceRenderer, extent: float) -> Illustration:
+    return Illustration(
         "gallery",
         gallery_figure([renderer.picture(each.thyroid.surface) for each in shown], [_caption(each) for each in shown]),
         f"The first {len(shown)} random thyroids from the front (patient's left on the right) at the same scale, each "
