@@ -1,4 +1,4 @@
-"""A segmentation says as much of the surface as its voxels know, and nothing beyond the scan."""
+"""An observation has errors that follow from the voxel size, and no points beyond the scan."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ surface and no voxel centre changes side. The smoothed mask alone is not enough:
 from the surface, and edits would create islands there. The correction therefore decreases where an edit moves the
 surface, and the smooth distance remains.
 
-Lengths are in voxels, so that the grid is isotropic whatever its spacing.
+Lengths are in voxels, so that the grid is isotropic for any spacing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class GlandField:
         Signed distance to the surface in voxels, in the axis order of `Volume.array`; each side has a
         multiple of `STRIDE` cells.
     correction : ndarray of float32, same shape
-        Added to `distance`, gives a field whose zero level is exactly the gland's surface.
+        Added to `distance` it makes a field whose zero level is exactly the gland's surface.
     grid : Grid
         The grid in `trachea_mm`.
     first : ndarray of int, shape (3,)

@@ -2,7 +2,7 @@
 
 A fit compares a model with two kinds of points. On and near the surface of the segmentation the signed distance is
 known with an error that depends on the voxel size along the surface normal, so it is large across thick slices. At
-voxel centres the side of the surface is known, whatever the slice thickness. Nothing is known beyond the scan: where
+voxel centres the side of the surface is known, for any slice thickness. Nothing is known beyond the scan: where
 the scan's border cuts a gland, the cut face is not part of its surface and has no points.
 """
 
