@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from ThyroidSynthLib.slicer.panel.patient.section import PatientSection
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.panel.shared.session import Session
 from ThyroidSynthLib.slicer.panel.shared.status import StatusSection
+from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.training.section import TrainSection
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class Panel:
         self.widget.layout().addStretch(1)
         self.model.onDescribed = self._onDescribed
         self.session.announceThyroids = self._announceSoon
-        self._announcing = self._timer(0, self._announce)
+        self._announcing = singleShotTimer(self._announce)
         self._choices: dict[str, object] | None = None
-        self._refreshingRest = self._timer(_PAUSE_MS, self._refreshRest)
+        self._refreshingRest = singleShotTimer(self._refreshRest, _PAUSE_MS)
         self._sceneTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, self._onNodeRemoved)
         self._focused = None
         self._setEnabled(False)
@@ -161,14 +161,6 @@ class Panel:
             if self.widget.window().focusWidget() is None and self._focused.enabled:
                 self._focused.setFocus()
             self._focused = None
-
-    @staticmethod
-    def _timer(milliseconds: int, slot: Callable[[], None]):
-        timer = qt.QTimer()
-        timer.setSingleShot(True)
-        timer.setInterval(milliseconds)
-        timer.connect("timeout()", slot)
-        return timer
 
     @staticmethod
     def _stack(parent, *widgets) -> None:

@@ -8,18 +8,10 @@ import time
 import numpy as np
 import pytest
 
+from support.generate_hands import pending, record_of, rest, surface_of
 from ThyroidSynthLib.slicer.scene.thyroids.records import FITTED, SOURCE_ROLE, read_record, write_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, placement_of_patient, surface_of_segment
-
-
-def pending(hands) -> bool:
-    return hands.module.widget.panel.generate.pending
-
-
-def rest(hands) -> None:
-    """Wait until the exact result for the slider is shown."""
-    hands.wait(lambda: not pending(hands))
 
 
 def drag(hands, name: str, *values: float) -> None:
@@ -30,23 +22,6 @@ def drag(hands, name: str, *values: float) -> None:
         inner = next(each for each in slider.children() if each.objectName == "Slider")
         inner.setValue(round(share * inner.maximum))
         hands.app.process_events()
-
-
-def record_of(hands):
-    return read_record(hands.parameters.result)
-
-
-def surface_of(hands) -> np.ndarray:
-    return surface_of_segment(hands.parameters.result, SEGMENT_ID).vertices
-
-
-@pytest.fixture
-def made(ready):
-    """The panel with a thyroid."""
-    ready.seedSpinBox.setValue(3)
-    ready.click("generateButton")
-    ready.measured()
-    return ready
 
 
 def test_the_thyroid_follows_the_slider_in_all_views_and_no_camera_moves(made):
@@ -233,7 +208,7 @@ def test_a_loaded_scene_has_its_thumbnails_and_follows_the_sliders(made, tmp_pat
 
 
 def test_a_thumbnail_restores_its_thyroid_targets_and_seed(made):
-    first, vertices = record_of(made), surface_of(made)
+    first, vertices = record_of(made), surface_of(made).vertices
     made.symmetryCheckBox.click()
     made.volumeSlider.setValue(24.0)
     rest(made)
@@ -242,7 +217,7 @@ def test_a_thumbnail_restores_its_thyroid_targets_and_seed(made):
     assert not made.history3Button.checked
     made.click("history3Button")
     assert record_of(made) == first
-    np.testing.assert_allclose(surface_of(made), vertices, atol=1e-3)
+    np.testing.assert_allclose(surface_of(made).vertices, vertices, atol=1e-3)
     assert made.seedSpinBox.value == 3
     assert made.symmetryCheckBox.checked
     assert made.volumeSlider.value == first.targets["volume_ml"]

@@ -5,21 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from support.generate_hands import pending, record_of, surface_of
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.voxelisation import voxelise
-from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
-from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
-from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_segment
-
-
-@pytest.fixture
-def made(ready):
-    """The panel with a thyroid whose overlap was measured."""
-    ready.seedSpinBox.setValue(3)
-    ready.click("generateButton")
-    ready.wait(lambda: "the trachea" in ready.overlapLabel.text)
-    ready.measured()
-    return ready
+from ThyroidSynthLib.slicer.scene.volumes import volume_of_segment
 
 
 def shift(node, *by: float) -> None:
@@ -29,10 +18,6 @@ def shift(node, *by: float) -> None:
     for axis, value in enumerate(by):
         matrix.SetElement(axis, 3, value)
     node.GetParentTransformNode().SetMatrixTransformToParent(matrix)
-
-
-def surface_of(hands):
-    return surface_of_segment(hands.parameters.result, SEGMENT_ID)
 
 
 def trachea_of(hands):
@@ -72,11 +57,11 @@ def test_handles_are_shown_and_the_gland_is_moved_back(made):
 def test_the_next_thyroid_has_the_position_of_the_moved_one(made):
     made.click("moveButton")
     shift(made.parameters.result, 0.0, 30.0, 0.0)
-    first = read_record(made.parameters.result)
+    first = record_of(made)
     made.volumeSlider.setValue(20.0)
-    made.wait(lambda: not made.module.widget.panel.generate.pending)
+    made.wait(lambda: not pending(made))
     made.click("randomButton")
-    record = read_record(made.parameters.result)
+    record = record_of(made)
     np.testing.assert_allclose(record.placement.trachea_to_ras, first.placement.trachea_to_ras, atol=1e-6)
     surface = surface_of(made)
     found = measure_features(surface.moved(record.placement.to_trachea(surface.vertices)))
@@ -102,7 +87,7 @@ def test_overlap_with_the_trachea_is_measured_and_removed(made):
     made.wait(lambda: "No overlap" in made.overlapLabel.text)
     assert "(removed)" in made.overlapLabel.text
     assert "of overlap" in made.statusLabel.text
-    surface, record, trachea = surface_of(made), read_record(made.parameters.result), trachea_of(made)
+    surface, record, trachea = surface_of(made), record_of(made), trachea_of(made)
     assert surface.is_closed()
     assert surface.volume < before
     assert record.overlap_removed
@@ -118,9 +103,9 @@ def test_a_thyroid_is_restored_without_the_removed_overlap(made):
     made.click("removeOverlapButton")
     overlap_removed = surface_of(made)
     made.click("randomButton")
-    assert not read_record(made.parameters.result).overlap_removed
+    assert not record_of(made).overlap_removed
     made.click("history2Button")
-    assert read_record(made.parameters.result).overlap_removed
+    assert record_of(made).overlap_removed
     np.testing.assert_allclose(surface_of(made).vertices, overlap_removed.vertices, atol=1e-3)
 
 
@@ -128,7 +113,7 @@ def test_cancel_leaves_the_thyroid_unchanged(made, monkeypatch):
     from ThyroidSynthLib.slicer.panel.shared.session import Work
 
     move_into_trachea(made)
-    record, vertices = read_record(made.parameters.result), surface_of(made).vertices
+    record, vertices = record_of(made), surface_of(made).vertices
     original = Work.progress
 
     def click_cancel(self, fraction, message):
@@ -137,7 +122,7 @@ def test_cancel_leaves_the_thyroid_unchanged(made, monkeypatch):
 
     monkeypatch.setattr(Work, "progress", click_cancel)
     made.click("removeOverlapButton")
-    assert read_record(made.parameters.result) == record
+    assert record_of(made) == record
     np.testing.assert_array_equal(surface_of(made).vertices, vertices)
 
 

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
+from support.generate_hands import record_of, rest, surface_of
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
-from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, surface_of_segment
+from ThyroidSynthLib.slicer.scene.volumes import features_of_segment
 
 STANDARD, FINE = "Standard (64³)", "Fine (128³)"
-
-
-@pytest.fixture
-def made(ready):
-    """The panel with a thyroid."""
-    ready.seedSpinBox.setValue(3)
-    ready.click("generateButton")
-    ready.measured()
-    return ready
 
 
 def choose(hands, text: str) -> None:
@@ -25,16 +16,8 @@ def choose(hands, text: str) -> None:
     rest(hands)
 
 
-def rest(hands) -> None:
-    hands.wait(lambda: not hands.module.widget.panel.generate.pending, 60)
-
-
-def record_of(hands):
-    return read_record(hands.parameters.result)
-
-
 def faces_of(hands) -> int:
-    return len(surface_of_segment(hands.parameters.result, SEGMENT_ID).faces)
+    return len(surface_of(hands).faces)
 
 
 def test_a_finer_surface_matches_the_targets_after_choosing_it_a_click_and_a_drag(made):

@@ -16,6 +16,7 @@ from ThyroidSynthLib.evaluation.experiments.reader_study import CONTROL, RATINGS
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 from ThyroidSynthLib.slicer.panel.shared.choices import StudyScope
 from ThyroidSynthLib.slicer.panel.shared.section import Section
+from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices, show_own_gland
 from ThyroidSynthLib.slicer.scene.display.study_case import hide_case, is_case_shown, neutral, remove_case, show_case
 from ThyroidSynthLib.slicer.scene.thyroids.collection import show_all, show_only
@@ -59,10 +60,7 @@ class ReaderStudySection(Section):
         self._ratingButtons = {rating: getattr(self.ui, f"rating{rating}Button") for rating in RATINGS}
         for rating, button in self._ratingButtons.items():
             button.connect("clicked(bool)", lambda checked, rating=rating: self._onRated(rating))
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(0)
-        self._timer.connect("timeout()", self._showCase)
+        self._timer = singleShotTimer(self._showCase)
         for column, width in enumerate(_RESULT_WIDTHS):
             self.ui.studyTable.setColumnWidth(column, width)
         for page in (self.ui.studyRatingPage, self.ui.studyResultPage):

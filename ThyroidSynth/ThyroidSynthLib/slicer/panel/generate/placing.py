@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.slicer.panel.shared.observing import NodeObserver
+from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 from ThyroidSynthLib.slicer.scene.thyroids import placing
 from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord, read_record
@@ -49,10 +49,7 @@ class PlacingControls:
         self._shown = NodeObserver((event,), self._onMoved)
         self._trachea = ("", "")
         self._overlapMl: float | None = None
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_MEASURE_AFTER_MS)
-        self._timer.connect("timeout()", self._measure)
+        self._timer = singleShotTimer(self._measure, _MEASURE_AFTER_MS)
         ui.moveButton.connect("clicked(bool)", self._onMove)
         ui.backButton.connect("clicked(bool)", self._onBack)
         ui.removeOverlapButton.connect("clicked(bool)", self._onRemoveOverlap)

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.slicer.panel.shared.drawing import shadedPixmap, watch
+from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText
 from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED, ThyroidRecord, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
@@ -74,10 +75,7 @@ class History:
         widget.layout().addStretch(1)
         widget.visible = False
         self._watcher = watch(widget, self._drawAll)
-        self._soon = qt.QTimer()
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(0)
-        self._soon.connect("timeout()", self._addNext)
+        self._soon = singleShotTimer(self._addNext)
 
     @property
     def past(self) -> tuple[PastThyroid, ...]:

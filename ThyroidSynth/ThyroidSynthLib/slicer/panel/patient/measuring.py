@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import qt
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
@@ -13,6 +12,7 @@ from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 from ThyroidSynthLib.slicer.panel.shared.idle import userPauses
+from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText, qualityTexts
 from ThyroidSynthLib.slicer.scene.patient.patients import case_of_patient, height_mm
 from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE, surface_of_segment, volume_of_segment
@@ -45,9 +45,7 @@ class PatientMeasuring:
         self._measured: tuple | None = None
         self._steps: Iterator[None] | None = None
         self._delay = _AFTER_MS
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.connect("timeout()", self._onTime)
+        self._timer = singleShotTimer(self._onTime)
 
     @property
     def pending(self) -> bool:

@@ -10,6 +10,8 @@ import qt
 
 from ThyroidSynthLib.geometry.thumbnail import EXTENT_MM, shaded
 
+from .timers import singleShotTimer
+
 if TYPE_CHECKING:
     from ThyroidSynthLib.geometry.surface import Surface
 
@@ -89,10 +91,8 @@ def watch(widget, redraw: Callable[[], None]) -> RedrawFilter:
 
     Once for many events and only after all of them, because the widgets around it are resized later.
     """
-    soon = qt.QTimer(widget)
-    soon.setSingleShot(True)
-    soon.setInterval(0)
-    soon.connect("timeout()", redraw)
+    soon = singleShotTimer(redraw)
+    soon.setParent(widget)
     watcher = RedrawFilter()
     watcher.redraw = soon.start
     widget.installEventFilter(watcher)

@@ -12,6 +12,8 @@ from pathlib import Path
 import qt
 import slicer
 
+from .timers import singleShotTimer
+
 _ITEM = "mrml://scene/subjecthierarchy/item?id="
 
 
@@ -55,10 +57,7 @@ class DropTarget:
     def __init__(self, widget, onFiles: Callable[[list[Path]], None], onNodes: Callable[[list], None]) -> None:
         self._widget, self._onFiles, self._onNodes = widget, onFiles, onNodes
         self._dropped: list[str] = []
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(0)
-        self._timer.connect("timeout()", self._onTime)
+        self._timer = singleShotTimer(self._onTime)
         self._filter = _Filter(widget)
         self._filter.onDrop = self._onDrop
         widget.acceptDrops = True

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
-import qt
+from .timers import singleShotTimer
 
 # After this time, or a longer step, the application processes its events.
 _TURN_SECONDS = 0.03
@@ -34,10 +34,7 @@ class IdleWork:
     def __init__(self) -> None:
         self._steps: Generator[Any, None, Any] | None = None
         self._onDone: Callable[[Any], None] = lambda result: None
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_PAUSE_MS)
-        self._timer.connect("timeout()", self._turn)
+        self._timer = singleShotTimer(self._turn, _PAUSE_MS)
 
     @property
     def running(self) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import qt
-
 from ThyroidSynthLib.common.errors import Cancelled
 
 from .idle import noteInteraction
+from .timers import singleShotTimer
 
 if TYPE_CHECKING:
     from .session import Session, Work
@@ -46,8 +45,8 @@ class LivePreview:
         self._follow, self._rest = follow, rest
         self._resting: Work | None = None
         self._superseded = False
-        self._turn = self._timer(self._onTurn)
-        self._pause = self._timer(self._onPause)
+        self._turn = singleShotTimer(self._onTurn)
+        self._pause = singleShotTimer(self._onPause)
 
     @property
     def pending(self) -> bool:
@@ -97,10 +96,3 @@ class LivePreview:
                     raise
             finally:
                 self._resting = None
-
-    @staticmethod
-    def _timer(slot: Callable[[], None]):
-        timer = qt.QTimer()
-        timer.setSingleShot(True)
-        timer.connect("timeout()", slot)
-        return timer

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import qt
 import slicer
+
+from .timers import singleShotTimer
 
 SEGMENTATION_EVENTS = (
     slicer.vtkSegmentation.SegmentAdded,
@@ -36,10 +37,7 @@ class NodeObserver:
         self._events, self._later = events, later
         self._call = onEvent
         self._tags: list[int] = []
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(0)
-        self._timer.connect("timeout()", onEvent)
+        self._timer = singleShotTimer(onEvent)
 
     def follow(self, node: Any) -> None:
         """Observe another node, or none."""

@@ -11,6 +11,7 @@ from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.jobs.estimate import BackgroundEstimate, EstimateRequest, EstimateResult
 from ThyroidSynthLib.jobs.machine import Machine
 from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
+from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 
 # A process is started when the settings have not changed for this long.
 _SETTLE_MS = 700
@@ -37,10 +38,7 @@ class Estimator:
         self._request: EstimateRequest | None = None
         self._results: dict[EstimateRequest, EstimateResult] = {}
         self._running: tuple[EstimateRequest, BackgroundEstimate] | None = None
-        self._settling = qt.QTimer()
-        self._settling.setSingleShot(True)
-        self._settling.setInterval(_SETTLE_MS)
-        self._settling.connect("timeout()", self._begin)
+        self._settling = singleShotTimer(self._begin, _SETTLE_MS)
         self._polling = qt.QTimer()
         self._polling.setInterval(_POLL_MS)
         self._polling.connect("timeout()", self._poll)
