@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ThyroidSynthLib.common.errors import Cancelled, CohortError, JobError, ThyroidSynthError
 from ThyroidSynthLib.common.files import atomic_path, sha256_of
 from ThyroidSynthLib.common.processes import ProcessIdentity
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
+from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.dataset.prepare import PreparationSummary, PrepareOptions, check_cases, prepare_cohort
 from ThyroidSynthLib.dataset.splits import hold_out
 from ThyroidSynthLib.model.presets import alignment_for
 from ThyroidSynthLib.model.settings import TrainingSettings
@@ -26,8 +28,6 @@ from .job import JobFolder, JobState
 from .job_options import check_model_room, quality_file, read_job_config
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.dataset.cohort import Cohort
-    from ThyroidSynthLib.dataset.prepare import PrepareOptions
     from ThyroidSynthLib.model.shape_model import ShapeModel
     from ThyroidSynthLib.training.loop import EpochReport, Snapshot
 
@@ -38,11 +38,31 @@ LOG_EVERY_S = 10.0
 PREPARATION_SHARE = 0.2
 _FINISHING_SHARE = 0.1
 
-Trainer = Callable[..., "ShapeModel"]
-"""Anything with the signature of `training.loop.train`."""
 
-Finisher = Callable[..., "ShapeModel"]
-"""Anything with the signature of `generation.steer.calibration.calibrated`."""
+class Trainer(Protocol):
+    """A function like `training.loop.train`."""
+
+    def __call__(
+        self,
+        cohort: Cohort,
+        settings: TrainingSettings,
+        *,
+        device: str,
+        checkpoint_path: Path,
+        checkpoint_every_s: float = ...,
+        on_epoch: Callable[[EpochReport], None] = ...,
+        on_snapshot: Snapshot = ...,
+        should_stop: ShouldStop,
+        process_group: ProcessGroup,
+    ) -> ShapeModel:
+        """Train a model."""
+
+
+class Finisher(Protocol):
+    """A function like `generation.steer.calibration.calibrated`."""
+
+    def __call__(self, model: ShapeModel, *, progress: ProgressCallback, should_stop: ShouldStop) -> ShapeModel:
+        """Return the model to write from the trained one."""
 
 
 def run_job(
@@ -51,7 +71,7 @@ def run_job(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
     check_only: bool = False,
-    on_snapshot: Snapshot | None = None,
+    on_snapshot: Snapshot = lambda epoch, model_of: None,
     finish: Finisher | None = None,
     train: Trainer | None = None,
     process_group: ProcessGroup = ALONE,
@@ -65,7 +85,7 @@ def run_job(
     check_only : bool
         Only check the cases that are to be prepared, and return the path of the table of verdicts; the
         next run resumes from there.
-    on_snapshot : callable, optional
+    on_snapshot : callable
         Passed to the trainer, for a preview of the training.
     finish : callable, optional
         Applied to the trained model before it is written.
@@ -113,8 +133,6 @@ def follow(process_group: ProcessGroup, *, should_stop: ShouldStop = never) -> N
     ThyroidSynthError
         The cohort or the checkpoint cannot be read here, or another process was lost.
     """
-    from ThyroidSynthLib.dataset.cohort import Cohort
-
     plan = process_group.receive_plan(should_stop)
     if plan is None:
         return
@@ -152,25 +170,19 @@ class _Run:
         return TrainingSettings.from_json(self._config["settings"])
 
     def check_cases(self) -> Path:
-        from ThyroidSynthLib.dataset.prepare import check_cases
-
         if not self._config["prepare"]:
             raise JobError(f"{self._config['input']} is a cohort, whose cases were checked when it was prepared.")
         if self._job.checkpoint_file.exists():
             raise JobError("The training has begun, so its cases cannot be checked again. Start it from scratch.")
         self._report(0.0, "Checking the cases.", at_once=True)
-        summary = check_cases(
-            Path(self._config["input"]),
-            Path(self._config["cohort"]),
-            self._preparation(),
-            progress=self._report,
-            should_stop=self._should_stop,
-        )
+        summary = self._prepare(check_cases, self._report)
         self._state = replace(self._state, fraction=1.0)
         self.end("checked", f"{summary.accepted} of {summary.cases} cases are accepted.")
         return quality_file(self._config)
 
-    def execute(self, train: Trainer, on_snapshot: Snapshot | None, finish: Finisher | None) -> Path:
+    def execute(self, train: Trainer, on_snapshot: Snapshot, finish: Finisher | None) -> Path:
+        from ThyroidSynthLib.training.device import choose_device
+
         if self._config["model"]:
             check_model_room(self._job, Path(self._config["model"]), self._config["model_sha256"])
         self._report(0.0, "Starting.", at_once=True)
@@ -178,7 +190,7 @@ class _Run:
         logger.info("Settings: %s", self._config["settings"])
         cohort = self._cohort()
         check(self._should_stop)
-        device = _device(self._config["device"])
+        device = str(choose_device(self._config["device"]))
         cases, held_out = len(cohort.ids), len(cohort.held_out)
         self._state = replace(self._state, device=device, cases=cases, held_out=held_out)
         logger.info("Training on %s with %d cases, %d held out", device, cases, held_out)
@@ -201,8 +213,8 @@ class _Run:
             checkpoint_every_s=self._config["checkpoint_every_s"],
             on_epoch=self._on_epoch,
             should_stop=self._should_stop,
-            **({} if on_snapshot is None else {"on_snapshot": on_snapshot}),
-            **({} if self._process_group.size == 1 else {"process_group": self._process_group}),
+            on_snapshot=on_snapshot,
+            process_group=self._process_group,
         )
         if finish is not None:
             progress = part_of(self._report, 1.0 - _FINISHING_SHARE, 1.0)
@@ -231,10 +243,8 @@ class _Run:
             self._progress(self._state.fraction, message)
 
     def _cohort(self) -> Cohort:
-        from ThyroidSynthLib.dataset.cohort import Cohort
-
         if self._config["prepare"] and not self._config["cohort_checksum"]:
-            self._prepare()
+            self._prepare(prepare_cohort, part_of(self._report, 0.0, PREPARATION_SHARE))
         cohort = Cohort.open(Path(self._config["cohort"]))
         expected = self._config["cohort_checksum"]
         if expected and cohort.checksum != expected:
@@ -249,27 +259,17 @@ class _Run:
         self._job.write_config(self._config)
         return cohort.part(set(cohort.ids).difference(self._config["held_out_ids"]))
 
-    def _prepare(self) -> None:
-        from ThyroidSynthLib.dataset.prepare import prepare_cohort
-
-        prepare_cohort(
-            Path(self._config["input"]),
-            Path(self._config["cohort"]),
-            self._preparation(),
-            progress=part_of(self._report, 0.0, PREPARATION_SHARE),
-            should_stop=self._should_stop,
-        )
-
-    def _preparation(self) -> PrepareOptions:
-        from ThyroidSynthLib.dataset.prepare import PrepareOptions
-
-        return PrepareOptions(
+    def _prepare(self, step: Callable[..., PreparationSummary], progress: ProgressCallback) -> PreparationSummary:
+        """Run a step of the preparation, `check_cases` or `prepare_cohort`."""
+        options = PrepareOptions(
             alignment=alignment_for(self._settings.preset),
             include=tuple(self._config["include"]),
             exclude=tuple(self._config["exclude"]),
             # The cohort in the job folder belongs to the job and is replaced when another input is chosen.
             overwrite=True,
         )
+        source, folder = Path(self._config["input"]), Path(self._config["cohort"])
+        return step(source, folder, options, progress=progress, should_stop=self._should_stop)
 
     def _on_epoch(self, report: EpochReport) -> None:
         if self._first_epoch is None:
@@ -331,12 +331,6 @@ def _default_trainer() -> Trainer:
             "Slicer with the ThyroidSynth module, elsewhere with pip."
         ) from error
     return train
-
-
-def _device(name: str) -> str:
-    from ThyroidSynthLib.training.device import choose_device
-
-    return str(choose_device(name))
 
 
 @contextmanager
