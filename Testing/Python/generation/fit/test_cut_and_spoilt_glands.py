@@ -82,8 +82,8 @@ def test_a_gap_and_a_leak_get_little_weight(small_model: ShapeModel, monkeypatch
     ]
 
     assert errors[0] < 0.85 * errors[1]
-    assert min(fit.believed_share for fit in robust) < 1.0
-    assert all(fit.believed_share == 1.0 for fit in plain)
+    assert min(fit.consistent_share for fit in robust) < 1.0
+    assert all(fit.consistent_share == 1.0 for fit in plain)
 
 
 def test_a_cut_gland_is_completed(small_model: ShapeModel) -> None:

@@ -21,8 +21,8 @@ from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.evaluation.metrics.surface_distances import SurfaceComparison, compare_surfaces
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.generation.fit.completions import (
-    COMPLETIONS,
-    LEVEL,
+    DEFAULT_COMPLETIONS,
+    INTERVAL_LEVEL,
     Completions,
     plausible_completions,
     share_inside,
@@ -41,7 +41,7 @@ from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
 
 FIT_FILE = "fit.json"
 # A note is added if a smaller share than this of the segmented surface is consistent with a thyroid.
-_BELIEVED_SHARE = 0.99
+_MIN_CONSISTENT_SHARE = 0.99
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class FittedCase:
         thyroid = self.fit.thyroid
         return {
             "kind": "fit",
-            "format_version": 1,
+            "format_version": 2,
             "notice": NOTICE,
             "software": f"ThyroidSynth {__version__}",
             "id": self.id,
@@ -112,11 +112,11 @@ class FittedCase:
                 "spacing_mm": [round(float(side), 4) for side in self.spacing_mm],
                 "cut_by_scan": self.fit.cut,
                 "seen_share": self.seen_share,
-                "believed_share": self.fit.believed_share,
+                "consistent_share": self.fit.consistent_share,
                 "raised_mm": self.fit.shift_mm,
             },
             "uncertainty": {
-                "level": LEVEL,
+                "level": INTERVAL_LEVEL,
                 "completions": len(self.completions.surfaces),
                 "intervals": {name: list(ends) for name, ends in self.completions.intervals().items()},
                 "surface_sd_mm": self._sd_by_part(),
@@ -142,7 +142,7 @@ def fit_case(
     model: ShapeModel,
     case: Case,
     *,
-    completions: int = COMPLETIONS,
+    completions: int = DEFAULT_COMPLETIONS,
     seed: int = 0,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
@@ -197,8 +197,8 @@ def fit_case(
             )
         seen = seen.moved(placement.to_trachea(seen.vertices))
         notes = (*notes, f"{1 - seen.volume / fitted.volume:.0%} of the fitted gland is completed beyond the scan")
-    if fit.believed_share < _BELIEVED_SHARE:
-        notes = (*notes, f"{1 - fit.believed_share:.0%} of the segmented surface is not consistent with a thyroid")
+    if fit.consistent_share < _MIN_CONSISTENT_SHARE:
+        notes = (*notes, f"{1 - fit.consistent_share:.0%} of the segmented surface is not consistent with a thyroid")
     comparison = compare_surfaces(surface, seen, seed=seed)
     # Volumes of the part inside the scan, because the segmentation ends there.
     volumes_ml = (seen.volume / 1000, surface.volume / 1000)
@@ -318,8 +318,8 @@ def fit_cases(
 ) -> Iterator[dict[str, Any]]:
     """Fit cases one by one; a case that cannot be fitted does not end the others.
 
-    Parameters are those of `fit_case` and `write_fit`. At least `COMPLETIONS` glands are drawn, of which `completions`
-    are written.
+    Parameters are those of `fit_case` and `write_fit`. At least `DEFAULT_COMPLETIONS` glands are drawn, of which
+    `completions` are written.
 
     Yields
     ------
@@ -345,7 +345,7 @@ def fit_cases(
             fitted = fit_case(
                 model,
                 read_case(source),
-                completions=max(completions, COMPLETIONS),
+                completions=max(completions, DEFAULT_COMPLETIONS),
                 seed=seed,
                 progress=part_of(progress, number / len(sources), (number + 1) / len(sources)),
                 should_stop=should_stop,

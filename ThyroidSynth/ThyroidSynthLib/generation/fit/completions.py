@@ -25,10 +25,10 @@ from ThyroidSynthLib.model.shape_model import ShapeModel
 from .code_solver import Pose
 from .fitting import Fit
 
-COMPLETIONS = 24
+DEFAULT_COMPLETIONS = 24
 """Default number of completions, enough for an interval."""
 
-LEVEL = 0.9
+INTERVAL_LEVEL = 0.9
 """Share of the completions that an interval holds."""
 
 # Coarse, for speed. The error of this grid is estimated from the fit and subtracted.
@@ -56,7 +56,7 @@ class Completions:
     surfaces: tuple[Surface, ...]
     features: np.ndarray
 
-    def intervals(self, level: float = LEVEL) -> dict[str, tuple[float, float]]:
+    def intervals(self, level: float = INTERVAL_LEVEL) -> dict[str, tuple[float, float]]:
         """Return the interval of each feature that holds a share `level` of the completions; empty for few."""
         if len(self.surfaces) < _MIN_FOR_INTERVAL:
             return {}
@@ -85,7 +85,7 @@ def plausible_completions(
     model: ShapeModel,
     fit: Fit,
     *,
-    count: int = COMPLETIONS,
+    count: int = DEFAULT_COMPLETIONS,
     seed: int = 0,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,

@@ -59,7 +59,7 @@ class Fit:
     inside_share : float
         Share of the observed surface inside the box of the training surfaces. If it is well below 1, the gland lies
         where the model was never trained, and the fit is unreliable.
-    believed_share : float
+    consistent_share : float
         Share of the observed surface points that the fit follows. The others are implausible for a thyroid, for
         example at a leak or a gap of the segmentation.
     cut : bool
@@ -76,7 +76,7 @@ class Fit:
     rms_mm: float
     distance: float
     inside_share: float
-    believed_share: float
+    consistent_share: float
     cut: bool
     shift_mm: float
     covariance: np.ndarray
@@ -192,7 +192,7 @@ def _fit(
         rms_mm=float(np.sqrt(np.mean(error**2)) * model.frame.scale_mm.mean()),
         distance=problem.space.distance(state.pose.code),
         inside_share=float(inside.mean()),
-        believed_share=float((state.weight[seen] > _MIN_WEIGHT).mean()),
+        consistent_share=float((state.weight[seen] > _MIN_WEIGHT).mean()),
         cut=observation.cut,
         shift_mm=state.pose.shift_mm,
         covariance=problem.covariance(state),
