@@ -81,6 +81,17 @@ def test_islands_that_appear_near_the_gland_are_found() -> None:
         assert_same_surface(grids, union(gland, island), 64)
 
 
+def test_an_island_that_appears_in_the_middle_of_a_coarse_cell_is_found() -> None:
+    """At the corners of the cell the new field is positive, so only the bound on its error shows the island."""
+    step, gland = 2 / 64, sphere((-0.4, -0.4, 0.4), 0.3)
+    for cell in ([5, 5, 2], [6, 4, 1], [3, 6, 3]):
+        for radius in (2.0, 3.5, 5.0):
+            grids = NearbyGrids(*BOX, 65)
+            grids.evaluate(gland)
+            island = sphere(-1 + step * (8 * np.array(cell) + 4), radius * step)
+            assert_same_surface(grids, union(gland, island), 65)
+
+
 def test_codes_of_a_network_are_followed_in_small_and_large_steps(small_model: ShapeModel) -> None:
     rng = np.random.default_rng(1)
     box, codes = decoding_box(small_model), small_model.codes
