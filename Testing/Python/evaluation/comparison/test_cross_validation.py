@@ -139,6 +139,16 @@ def test_other_evaluation_options_evaluate_again_without_training(cohort: Cohort
     assert document["measures"][0]["sd"] is None and "<h1>Cross-validation of a fixed" in page_of(folder)
 
 
+def test_an_evaluation_of_another_format_version_is_evaluated_again(cohort: Cohort, tmp_path: Path) -> None:
+    one = replace(FOLDS, folds=1, seeds=(0,), held_out=1.0)
+    Recorder().run(cohort, tmp_path / "cv", one)
+    file = tmp_path / "cv" / "seed0" / "evaluation" / "evaluation.json"
+    write_json(file, {**json.loads(file.read_text()), "format_version": FORMAT_VERSION - 1})
+    again = Recorder()
+    again.run(cohort, tmp_path / "cv", one)
+    assert again.trained == [] and again.evaluated == ["seed0"]
+
+
 def page_of(folder: Path) -> str:
     return (folder / "report.html").read_text()
 
@@ -172,6 +182,8 @@ def test_a_trained_model_is_evaluated_on_its_held_out_cases(tmp_path: Path, monk
     document = cross_validate(cohort, tmp_path / "cv", options, extent, train=small)
 
     (run,) = document["runs"]
+    evaluation = json.loads((tmp_path / "cv" / "seed0" / "evaluation" / "evaluation.json").read_text())
+    assert evaluation["reconstruction_held_out"]["cases"] == len(run["held_out"]) == 1
     assert run["measures"]["held_out_dice"] > 0.5 and run["measures"]["training_assd_mm"] < 5
     assert (tmp_path / "cv" / "seed0" / "evaluation" / "report.html").is_file()
 

@@ -53,7 +53,8 @@ def test_the_floor_of_assd_is_zero_and_that_of_chamfer_is_not(model, cohort):
     assert perfect.is_closed()
     compared = compare_surfaces(reference, perfect)
     assert compared.assd_mm < 0.1 and compared.dice > 0.98
-    assert 0.3 < compared.chamfer_mm < 2.0
+    # The authors' Chamfer compares vertices, which differ although the surface is the same.
+    assert compared.chamfer_mm > 5 * compared.surface_chamfer_mm
 
 
 def test_no_reconstruction_is_better_than_its_floor(evaluation):

@@ -50,5 +50,5 @@ def test_distances_of_distributions_are_in_the_features_unit():
 
 def test_the_interval_of_a_full_share_starts_below_one():
     low, high = share_interval(200, 200)
-    assert 0.97 < low < 1 and high == pytest.approx(1)
+    assert (low, high) == pytest.approx((200 / (200 + 1.959964**2), 1))  # Wilson
     assert share_interval(0, 50)[0] == 0

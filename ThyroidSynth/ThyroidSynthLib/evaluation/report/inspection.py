@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -130,8 +132,7 @@ def _job(path: Path) -> dict[str, Any]:
 
 
 def _generated_cohort(path: Path) -> dict[str, Any]:
-    manifest = read_json(path / MANIFEST_JSON)
-    try:
+    with _read(path / MANIFEST_JSON, "Generate the thyroids again.") as manifest:
         thyroids = manifest.pop("thyroids")
         measured = [[thyroid["measured"][name] for name in FEATURE_NAMES] for thyroid in thyroids]
         return {
@@ -145,31 +146,26 @@ def _generated_cohort(path: Path) -> dict[str, Any]:
             "specification": manifest["specification"],
             "notice": manifest["notice"],
         }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path / MANIFEST_JSON} is damaged ({error!r}). Generate the thyroids again.") from error
 
 
 def _evaluation(path: Path) -> dict[str, Any]:
-    found = read_json(path / EVALUATION_FILE)
-    try:
-        steering = found["steering"]["direct_sampling"]
+    with _read(path / EVALUATION_FILE, "Evaluate the model again.") as found:
         return {
             "kind": "evaluation",
             "variant": found["model"]["variant"],
             "synthetic": found["synthetic_cohort"],
             "chamfer_mm": found["reconstruction"].get("chamfer_mm"),
             "chamfer_over_floor": found["reconstruction"].get("chamfer_over_floor"),
-            "pcc_direct_sampling": {name: agreement["pcc"] for name, agreement in steering.items()},
+            "pcc_direct_sampling": {
+                name: agreement["pcc"] for name, agreement in found["steering"]["direct_sampling"].items()
+            },
             "valid_share": found["validity"]["share_of_draws"],
             "notice": found["notice"],
         }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path / EVALUATION_FILE} is damaged ({error!r}). Evaluate the model again.") from error
 
 
 def _cross_validation(path: Path) -> dict[str, Any]:
-    found = read_json(path / CROSS_VALIDATION_FILE)
-    try:
+    with _read(path / CROSS_VALIDATION_FILE, "Cross-validate again.") as found:
         return {
             "kind": "cross-validation",
             "variant": found["plan"]["settings"]["variant"],
@@ -180,8 +176,16 @@ def _cross_validation(path: Path) -> dict[str, Any]:
             "measures": {each["key"]: {"mean": each["mean"], "sd": each["sd"]} for each in found["measures"]},
             "notice": found["notice"],
         }
+
+
+@contextmanager
+def _read(file: Path, remedy: str) -> Iterator[Any]:
+    """Read a JSON file; an entry that is missing in it or has the wrong type is reported as damage of the file."""
+    document = read_json(file)
+    try:
+        yield document
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path / CROSS_VALIDATION_FILE} is damaged ({error!r}). Cross-validate again.") from error
+        raise InputError(f"{file} is damaged ({error!r}). {remedy}") from error
 
 
 def as_text(description: dict[str, Any]) -> str:
