@@ -225,48 +225,40 @@ def write_edit(
         The folder holds an edit and `overwrite` is not set, another file would be replaced, or a file cannot
         be written or reads back differently.
     """
-    with replacing_result(folder / EDIT_FILE, "edit", _names(options), overwrite=overwrite):
-        return _write(edited, folder, model, options, on_scan_grid=on_scan_grid)
+    surface = edited.steered.thyroid.surface
+    surface_ras = surface.moved(edited.fit.placement.to_ras(surface.vertices))
+    document, own = edited.document(model), edited.label_map
+    document["files"] = _names(options)
+    with replacing_result(folder / EDIT_FILE, "edit", document["files"], overwrite=overwrite):
+        for suffix in options.mesh_formats:
+            write_mesh(surface_ras, folder / f"thyroid.{suffix}", space=options.mesh_space)
+        if options.label_format is not None:
+            labels = own
+            if not on_scan_grid:
+                grid = options.grid or Grid.around(surface_ras, spacing_mm=options.spacing_mm)
+                labels = voxelise(surface_ras, grid)
+            write_label_map(labels, folder / f"thyroid.{options.label_format}")
+            document["label_map"] = {
+                "volume_ml": int(labels.array.sum()) * labels.voxel_volume_ml,
+                "holds_all": labels.grid.holds(surface_ras),
+            }
+        if options.merge_into is not None:
+            merged = _merged(own, surface_ras, options.merge_into, options.merge_rules)
+            path = folder / f"merged.{options.merged_format}"
+            write_label_map(merged.labels.volume, path, names=merged.labels.names)
+            document["merged"] = merged.to_json()
+        try:
+            write_json(folder / EDIT_FILE, document)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+    return document
 
 
 def _names(options: FileOptions) -> list[str]:
-    """Return the names of all files that `write_edit` may write beside `edit.json`."""
+    """Return the names of the files that `write_edit` writes beside `edit.json`."""
     label_maps = [] if options.label_format is None else [f"thyroid.{options.label_format}"]
     merged = [] if options.merge_into is None else [f"merged.{options.merged_format}"]
     return [*(f"thyroid.{suffix}" for suffix in options.mesh_formats), *label_maps, *merged]
-
-
-def _write(
-    edited: EditedCase, folder: Path, model: ShapeModel, options: FileOptions, *, on_scan_grid: bool
-) -> dict[str, Any]:
-    surface = edited.steered.thyroid.surface
-    surface_ras = surface.moved(edited.fit.placement.to_ras(surface.vertices))
-    document, files, own = edited.document(model), [], edited.label_map
-    for suffix in options.mesh_formats:
-        files.append(f"thyroid.{suffix}")
-        write_mesh(surface_ras, folder / files[-1], space=options.mesh_space)
-    if options.label_format is not None:
-        files.append(f"thyroid.{options.label_format}")
-        labels = own
-        if not on_scan_grid:
-            grid = options.grid or Grid.around(surface_ras, spacing_mm=options.spacing_mm)
-            labels = voxelise(surface_ras, grid)
-        write_label_map(labels, folder / files[-1])
-        document["label_map"] = {
-            "volume_ml": int(labels.array.sum()) * labels.voxel_volume_ml,
-            "holds_all": labels.grid.holds(surface_ras),
-        }
-    if options.merge_into is not None:
-        merged = _merged(own, surface_ras, options.merge_into, options.merge_rules)
-        files.append(f"merged.{options.merged_format}")
-        write_label_map(merged.labels.volume, folder / files[-1], names=merged.labels.names)
-        document["merged"] = merged.to_json()
-    document["files"] = files
-    try:
-        write_json(folder / EDIT_FILE, document)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
-    return document
 
 
 def _merged(own: Volume, surface_ras: Surface, patient: LabelMap, rules: MergeRules) -> Merged:
