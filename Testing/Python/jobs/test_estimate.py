@@ -48,14 +48,18 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_estimate_is_close_to_the_duration_of_the_training(cohort: Cohort, variant: str) -> None:
     settings = settings_for("fast", variant, epochs=40, **SMALL)
 
-    estimate = estimate_training(cohort.folder, settings, device="cpu", patience_s=0.3)
-    began = time.monotonic()
-    train(cohort, settings, device="cpu")
-    took = time.monotonic() - began
+    ratios = []
+    for _ in range(3):
+        estimate = estimate_training(cohort.folder, settings, device="cpu", patience_s=0.3)
+        assert (estimate.device, estimate.cases, estimate.cases_checked) == ("cpu", 5, True)
+        began = time.monotonic()
+        train(cohort, settings, device="cpu")
+        ratios.append((time.monotonic() - began) / estimate.total_s(40))
+        if 1 / 5 < ratios[-1] < 5:
+            return
 
-    assert (estimate.device, estimate.cases, estimate.cases_checked) == ("cpu", 5, True)
-    # A wide range, because the load of the computer changes.
-    assert took / 5 < estimate.total_s(40) < took * 5
+    # Three attempts, because the load of the computer may change between the two measurements.
+    pytest.fail(f"durations relative to their estimates: {ratios}")
 
 
 def test_the_estimate_of_a_dataset_includes_its_preparation(tmp_path: Path) -> None:
