@@ -182,7 +182,7 @@ def test_an_edit_outside_the_cohorts_range_shows_a_warning(fitted):
     assert not fitted.editWarningLabel.text
     fitted.editVolumeSlider.value = fitted.editVolumeSlider.maximum
     settle(fitted)
-    assert "above the largest of the cohort" in fitted.editWarningLabel.text
+    assert "above the cohort's maximum" in fitted.editWarningLabel.text
     fitted.click("undoButton")
     assert not fitted.editWarningLabel.text
 
@@ -274,7 +274,8 @@ def test_targets_that_are_not_met_are_reported_with_the_difference(fitted):
     record = read_record(fitted.parameters.edited)
     assert not record.met
     miss = record.targets["symmetry"] - record.measured["symmetry"]
-    assert f"Targets not met: symmetry {miss:.2f} below target" in fitted.editWarningLabel.text
+    assert fitted.editWarningLabel.text.startswith("Targets not met: ")
+    assert f"symmetry {miss:.2f} below target" in fitted.editWarningLabel.text
 
 
 def test_the_patients_thyroid_is_shown_as_an_outline_during_an_edit(fitted):

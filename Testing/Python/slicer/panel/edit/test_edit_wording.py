@@ -79,6 +79,6 @@ def test_changed_features_outside_the_cohorts_range_are_reported_and_held_ones_a
     cohort = SimpleNamespace(features=np.array([[5.0, 0.0, 0.4], [30.0, 90.0, 0.8]]))
     original = {"volume_ml": 14.0, "isthmus_area_mm2": 120.0, "symmetry": 0.6}
     text = wording.beyondText({"volume_ml": 42.5, "isthmus_area_mm2": 120.0}, original, cohort)
-    assert text == "Volume 42.5 mL is 12.5 mL above the largest of the cohort (30.0 mL)."
+    assert text == "Volume 42.5 mL is 12.5 mL above the cohort's maximum (30.0 mL)."
     assert wording.beyondText({"volume_ml": 20.0, "symmetry": 0.7}, original, cohort) == ""
     assert wording.beyondText({"volume_ml": 42.5}, original, None) == ""
