@@ -65,6 +65,6 @@ class NearbyGrids:
         known = np.zeros(values.shape, dtype=bool)
         known[coarse] = True
         error, evaluations = evaluate_near_surface(
-            lambda index: field(self._lower + index * self._step), values, known, error, last.error
+            lambda index: field(self._lower + index * self._step), values, known, error
         )
         return Search(values, error, last.stride, before.size + evaluations)

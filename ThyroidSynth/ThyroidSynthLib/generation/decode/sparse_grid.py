@@ -115,7 +115,7 @@ def search(field: FieldFunction, lower: np.ndarray, step: np.ndarray, resolution
 
 
 def evaluate_near_surface(
-    exact: FieldFunction, values: np.ndarray, known: np.ndarray, error: np.ndarray, least: np.ndarray | float = 0.0
+    exact: FieldFunction, values: np.ndarray, known: np.ndarray, error: np.ndarray
 ) -> tuple[np.ndarray, int]:
     """Replace estimates on a grid by exact values at both ends of all edges that may cross the surface.
 
@@ -131,8 +131,6 @@ def evaluate_near_surface(
         Changed in place.
     error : ndarray of float32, same shape
         Bound on the error of the estimates.
-    least : ndarray of float32, same shape, or float
-        Lower limit of that bound next to estimates that prove to be more exact.
 
     Returns
     -------
@@ -142,21 +140,18 @@ def evaluate_near_surface(
         Number of points at which the field was evaluated.
     """
     error = np.where(known, np.float32(0), error)
-    least = np.broadcast_to(np.float32(least), values.shape)
     evaluations = 0
     while True:
         # Most of a grid is clearly outside. Only the part that may hold the inside is worked on.
         part = box_of(values <= error, margin=3)
         shifted = _by_index(exact, np.array([axis.start for axis in part]))
-        evaluations += _evaluate_part(shifted, values[part], known[part], error[part], least[part])
+        evaluations += _evaluate_part(shifted, values[part], known[part], error[part])
         grown = box_of(values <= error, margin=1)
         if all(old.start <= new.start and new.stop <= old.stop for old, new in zip(part, grown, strict=True)):
             return error, evaluations
 
 
-def _evaluate_part(
-    exact: FieldFunction, values: np.ndarray, known: np.ndarray, error: np.ndarray, least: np.ndarray
-) -> int:
+def _evaluate_part(exact: FieldFunction, values: np.ndarray, known: np.ndarray, error: np.ndarray) -> int:
     """Change `values`, `known` and `error` in place; see `evaluate_near_surface`. Return the number of evaluations."""
     seen = np.zeros_like(values)
     evaluations = 0
@@ -173,7 +168,7 @@ def _evaluate_part(
     # First the edges that cross by the estimates: the errors seen there bound those around them more closely.
     evaluate(crossed_edges(values <= 0, values >= 0))
     nearby = largest_nearby(seen)
-    np.copyto(error, np.maximum(_SAFETY * nearby, least), where=nearby > 0)
+    np.copyto(error, _SAFETY * nearby, where=nearby > 0)
     while True:
         error[known] = 0
         place = evaluate(crossed_edges(values <= error, values >= -error))
