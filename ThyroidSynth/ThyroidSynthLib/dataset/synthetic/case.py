@@ -173,7 +173,8 @@ def _draw_grid(neck: Neck, surface: Surface, defect: str | None, rng: np.random.
     """Draw the grid of the scan, and whether its axes are rotated."""
     rotated = bool(rng.random() < SHARE_ROTATED)
     angles = rng.uniform([-2.0, -2.0, 2.0], [2.0, 2.0, 6.0]) * rng.choice([-1.0, 1.0])
-    axes = Rotation.from_euler("xyz", angles, degrees=True).as_matrix() if rotated else np.eye(3)
+    # The sign of the second angle keeps the cases of earlier versions.
+    axes = Rotation.from_euler("xyz", angles * (1, -1, 1), degrees=True).as_matrix() if rotated else np.eye(3)
     origin = neck.trachea_origin_ras
     low, high = (origin + corner for corner in surface.bounds)
     height = high[2] - low[2]
