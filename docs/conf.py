@@ -33,11 +33,15 @@ myst_heading_anchors = 3
 # Quotes and dashes stay as typed: options such as --out must be copyable.
 smartquotes = False
 
+# Docstrings name arguments and files in single backquotes.
+default_role = "code"
+
 napoleon_google_docstring = False
 napoleon_numpy_docstring = True
 autosummary_generate = False
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 
 html_theme = "furo"
 html_title = f"ThyroidSynth {version}"

@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -14,9 +15,17 @@ from ThyroidSynthLib.cli.main import make_parser
 PROJECT = Path(__file__).resolve().parents[3]
 PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md"), *(PROJECT / "docs").glob("[!_]*/*.md")]
 
-_SPEC = importlib.util.spec_from_file_location("cli_reference", PROJECT / "docs" / "_ext" / "cli_reference.py")
-cli_reference = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(cli_reference)
+
+def extension(name: str) -> ModuleType:
+    """Import an extension of the documentation site from its file."""
+    spec = importlib.util.spec_from_file_location(name, PROJECT / "docs" / "_ext" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+cli_reference = extension("cli_reference")
+api_reference = extension("api_reference")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
@@ -58,6 +67,33 @@ def test_the_commands_own_reference_can_be_written() -> None:
     assert "%(" not in text
 
 
+def test_the_api_reference_describes_every_public_name_once() -> None:
+    text = api_reference.reference()
+
+    # `Grid` is exported by the library and by `geometry`; `model` has a `ShapeModel` besides the one of the API.
+    described = re.findall(r"^\.\. (?:autoclass|autofunction|py:data):: (\S+)$", text, re.MULTILINE)
+    assert len(described) == len(set(described))
+    assert {name for name in described if name.endswith(".Grid")} == {"ThyroidSynthLib.Grid"}
+    assert {name for name in described if name.endswith(".ShapeModel")} == {
+        "ThyroidSynthLib.ShapeModel",
+        "ThyroidSynthLib.model.ShapeModel",
+    }
+    assert (
+        "Also exported, and described above: :py:obj:`~ThyroidSynthLib.Features`, :py:obj:`~ThyroidSynthLib.Grid`"
+        in text
+    )
+
+
+def test_the_api_reference_describes_a_constant_by_its_value_and_its_own_docstring() -> None:
+    text = api_reference.reference()
+
+    constant = text.split(".. py:data:: ThyroidSynthLib.geometry.ALIGNMENTS\n")[1].split("```")[0]
+    assert constant.startswith(
+        "   :value: ('trachea', 'upright')\n\n   How the trachea frame is placed in a patient.\n"
+    )
+    assert "\n   ``upright``\n       Origin on the trachea's axis" in constant
+
+
 def test_the_pages_that_fill_themselves_have_their_markers() -> None:
     assert cli_reference.MARKER in (PROJECT / "docs" / "cli.md").read_text(encoding="utf-8")
-    assert "<!-- api reference -->" in (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert api_reference.MARKER in (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")

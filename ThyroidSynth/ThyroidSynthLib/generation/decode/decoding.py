@@ -70,7 +70,7 @@ def decode(
     resolution: int = DEFAULT_RESOLUTION,
     nearby: NearbyDecoding | None = None,
 ) -> Decoded:
-    """Decode a whole latent code on a grid of `resolution`³ points.
+    """Decode a whole latent code on a grid with `resolution` points along each axis.
 
     The grid spans the box of the training surfaces with a margin. (The paper's grid over [-1.1, 1.1]³ leaves most
     points unused, as the centre of the trachea lies well below the gland.) A surface that reaches a side of the
