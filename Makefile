@@ -17,9 +17,9 @@ setup: ## Make the virtual environment and check the system's libraries
 demo: setup ## From an example cohort to steered thyroids and a report, in demo/
 	PATH="$(BIN):$$PATH" scripts/demo.sh
 
-test: lint ## Lint, then all tests that need no Slicer application
+test: lint types ## Check style and types, then run all tests that need no Slicer application
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
-	@echo "make test: lint and tests passed."
+	@echo "make test: style, types and tests passed."
 
 bench: setup ## Measure speed: decoding, training, preparing
 	$(BIN)/python Testing/Benchmarks/run.py

@@ -140,7 +140,7 @@ class ModelLibrary:
         return renamed
 
     def delete(self, path: Path) -> None:
-        """Delete one of the user's models and its evaluation. The caller has asked the user for confirmation.
+        """Delete one of the user's models and its evaluation. The caller has the confirmation of the user.
 
         Raises
         ------

@@ -153,7 +153,7 @@ def second(ready):
     panel.enter()
     ready.app.process_events()
     yield panel.self()
-    ready.module.close()  # tells both to clean up
+    ready.module.close()  # makes both clean up
     panel.delete()
 
 

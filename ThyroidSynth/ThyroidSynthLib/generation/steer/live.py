@@ -33,7 +33,7 @@ class LiveSteering:
 
     Each `follow` corrects the last surface by one step, so that moving targets are met within a few
     surfaces. The derivatives are updated from the outcome of each step (Broyden's method) and computed anew
-    only where the linear prediction was poor. All steps aim at the codes nearest to the start's code: targets
+    only where the linear prediction was poor. All steps lead to the codes nearest to the start's code: targets
     that return to the start's features return to its shape, and free directions do not drift.
 
     Parameters

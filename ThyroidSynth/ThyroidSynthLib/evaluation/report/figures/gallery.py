@@ -87,7 +87,7 @@ class SurfaceRenderer:
         material.SetDiffuse(0.85)
         self._renderer.RemoveAllViewProps()
         self._renderer.AddActor(actor)
-        self._aim_camera(surface)
+        self._place_camera(surface)
         with _quiet():
             self._window.Render()
         grab = vtkWindowToImageFilter()
@@ -100,7 +100,7 @@ class SurfaceRenderer:
         pixels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, -1)
         return pixels[::-1, :, :3].copy()
 
-    def _aim_camera(self, surface: Surface) -> None:
+    def _place_camera(self, surface: Surface) -> None:
         lower, upper = surface.bounds
         # The midline is in the centre of the picture, which makes asymmetry visible.
         centre = np.array([0.0, *(lower + upper)[1:] / 2])
