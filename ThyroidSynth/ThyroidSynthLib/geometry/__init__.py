@@ -17,7 +17,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "polydata": ["polydata_of", "surface_of"],
         "sampling": ["sample_sdf", "sample_surface", "signed_distance"],
         "surface": ["Surface"],
-        "targets": ["Targets"],
+        "targets": ["Targets", "misfit"],
         "volume": ["Volume"],
         "voxelisation": ["voxelise"],
     },

@@ -11,6 +11,8 @@ from ThyroidSynthLib.common.errors import InputError
 
 from .features import FEATURE_NAMES
 
+# Absolute and relative tolerance: volume 2 %, isthmus area 3 mm² or 3 %, symmetry 0.01.
+_TOLERANCE = {"volume_ml": (0.0, 0.02), "isthmus_area_mm2": (3.0, 0.03), "symmetry": (0.01, 0.0)}
 _FORMATS = {"volume_ml": "{:.1f} mL", "isthmus_area_mm2": "{:.0f} mm²", "symmetry": "symmetry {:.2f}"}
 
 
@@ -84,3 +86,15 @@ class Targets:
 
 NO_TARGETS = Targets()
 """All features free."""
+
+
+def misfit(name: str, measured: float, target: float) -> float:
+    """Return the error of a feature in units of its tolerance; up to 1 the target is met.
+
+    One is added where there is an isthmus and the target is none, or the other way round: a thin bridge
+    still joins the lobes.
+    """
+    absolute, relative = _TOLERANCE[name]
+    error = abs(measured - target) / max(absolute, relative * abs(target))
+    other_kind = name == "isthmus_area_mm2" and (measured == 0) != (target == 0)
+    return float(error + other_kind)

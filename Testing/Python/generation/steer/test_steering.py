@@ -11,9 +11,9 @@ from ThyroidSynthLib.common.errors import Cancelled
 from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.direct_sampling import generate
-from ThyroidSynthLib.generation.steer.steering import misfit, steer_to_target
+from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, Thyroid, reconstruct
-from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
+from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets, misfit
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.shape_model import ShapeModel
 

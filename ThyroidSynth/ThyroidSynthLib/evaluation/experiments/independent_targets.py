@@ -17,10 +17,10 @@ from ThyroidSynthLib.evaluation.metrics.statistics import Agreement, agreement, 
 from ThyroidSynthLib.generation.cohort.thyroid_maker import generate_to_target
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.steer.direct_sampling import generate
-from ThyroidSynthLib.generation.steer.steering import misfit, steer_to_target
+from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.geometry.targets import Targets, misfit
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 5.0, 95.0

@@ -14,6 +14,6 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "feature_space": ["FeatureSpace"],
         "live": ["LiveSteering"],
         "neighbours": ["draw_near"],
-        "steering": ["SteeringResult", "misfit", "steer_to_target"],
+        "steering": ["SteeringResult", "steer_to_target"],
     },
 )

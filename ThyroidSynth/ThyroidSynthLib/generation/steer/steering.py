@@ -19,12 +19,10 @@ from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
 from ThyroidSynthLib.generation.shapes import ModelShapes, Shapes
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, Thyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.geometry.targets import Targets, misfit
 from ThyroidSynthLib.model.shape_model import ShapeModel
 
-# Absolute and relative tolerance: volume 2 %, isthmus area 3 mm² or 3 %, symmetry 0.01. Steering goes on to
-# a fraction of it, which is about what the resolution of the surface allows.
-TOLERANCE = {"volume_ml": (0.0, 0.02), "isthmus_area_mm2": (3.0, 0.03), "symmetry": (0.01, 0.0)}
+# Steering goes on to this fraction of the tolerance, which is about what the resolution of the surface allows.
 _FINE = 0.1
 # Longest step of a round, in SDs of the training codes.
 _LONGEST_STEP = 3.0
@@ -68,24 +66,12 @@ class SteeringResult:
 
     @property
     def met(self) -> bool:
-        """Whether every target is met within `TOLERANCE`; otherwise it is out of reach from the start."""
+        """Whether every target is met within its tolerance; otherwise it is out of reach from the start."""
         return self.misfit <= 1.0
 
     def applied_to(self, drawn: GeneratedThyroid) -> GeneratedThyroid:
         """Return the drawn thyroid from which the steering started, as it is after it."""
         return replace(drawn, thyroid=self.thyroid, targets=self.targets, met=self.met, distance=self.distance)
-
-
-def misfit(name: str, measured: float, target: float) -> float:
-    """Return the error of a feature in units of its tolerance; up to 1 the target is met.
-
-    One is added where there is an isthmus and the target is none, or the other way round: a thin bridge
-    still joins the lobes.
-    """
-    absolute, relative = TOLERANCE[name]
-    error = abs(measured - target) / max(absolute, relative * abs(target))
-    other_kind = name == "isthmus_area_mm2" and (measured == 0) != (target == 0)
-    return float(error + other_kind)
 
 
 def steer_to_target(

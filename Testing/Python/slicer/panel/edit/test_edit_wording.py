@@ -70,7 +70,17 @@ def test_missed_targets_are_listed_by_feature(wording):
     text = wording.missText(targets, {"volume_ml": 82.5, "isthmus_area_mm2": 46.0, "symmetry": 0.6})
     assert "volume 7.5 mL below target, isthmus area 6 mm² above target" in text
     assert "symmetry" not in text
-    assert wording.missText(targets, targets | {"symmetry": 0.5}) == "The targets are not quite met."
+
+
+def test_targets_met_within_the_tolerance_are_not_listed_as_missed(wording):
+    targets = {"volume_ml": 20.0, "isthmus_area_mm2": 40.0, "symmetry": 0.6}
+    text = wording.missText(targets, {"volume_ml": 20.3, "isthmus_area_mm2": 42.6, "symmetry": 0.53})
+    assert text.startswith("Targets not met: symmetry 0.07 below target. ")
+
+
+def test_a_thin_isthmus_where_there_should_be_none_is_listed(wording):
+    text = wording.missText({"isthmus_area_mm2": 0.0}, {"isthmus_area_mm2": 0.2})
+    assert text.startswith("Targets not met: isthmus area less than 1 mm² above target. ")
 
 
 def test_changed_features_outside_the_cohorts_range_are_reported_and_held_ones_are_not(wording):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.targets import misfit
 from ThyroidSynthLib.slicer.panel.generate.targets import outsideText
-from ThyroidSynthLib.slicer.panel.shared.wording import featureText
+from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_DECIMALS, featureText
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
@@ -20,8 +21,6 @@ _FAIR = (0.80, 4.0)
 # Training codes lie between about 0.7 and 1.2 SDs per dimension from their mean.
 _FAR_CODE = 2.0
 _LEAST_INSIDE = 0.98
-
-_DECIMALS = {"volume_ml": 1, "isthmus_area_mm2": 0, "symmetry": 2}
 
 
 def fitText(quality: Mapping[str, float]) -> str:
@@ -87,7 +86,7 @@ def _cutText(quality: Mapping[str, float]) -> str:
 def changeText(name: str, before: float, now: float) -> str:
     """Return the change of a feature in its unit and in per cent."""
     # Computed from the rounded values that are shown, so that the three numbers agree.
-    decimals = _DECIMALS[name]
+    decimals = FEATURE_DECIMALS[name]
     change = round(now, decimals) - round(before, decimals)
     if featureText(name, abs(change)) == featureText(name, 0.0):
         return _("unchanged")
@@ -99,15 +98,16 @@ def changeText(name: str, before: float, now: float) -> str:
 
 
 def missText(targets: Mapping[str, float], measured: Mapping[str, float]) -> str:
-    """Return by how much an edit misses its targets."""
+    """Return which targets an edit misses, and by how much."""
     misses = []
     for name in FEATURE_NAMES:
-        if name not in targets:
+        if name not in targets or misfit(name, measured[name], targets[name]) <= 1:
             continue
         miss = measured[name] - targets[name]
         amount = featureText(name, abs(miss))
         if amount == featureText(name, 0.0):
-            continue
+            # An isthmus that is smaller than 0.5 mm², or its absence.
+            amount = _("less than {amount}").format(amount=featureText(name, 1.0))
         form = _("{feature} {amount} above target") if miss > 0 else _("{feature} {amount} below target")
         misses.append(form.format(feature=featureName(name), amount=amount))
     if not misses:

@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.geometry.features import Features
 
 
+FEATURE_DECIMALS = {"volume_ml": 1, "isthmus_area_mm2": 0, "symmetry": 2}
+"""Decimals with which features are shown."""
+
+
 def featureText(name: str, value: float) -> str:
     """Return a value of a feature with its unit."""
-    return {"volume_ml": "{:.1f} mL", "isthmus_area_mm2": "{:.0f} mm²", "symmetry": "{:.2f}"}[name].format(value)
+    unit = {"volume_ml": " mL", "isthmus_area_mm2": " mm²", "symmetry": ""}[name]
+    return f"{value:.{FEATURE_DECIMALS[name]}f}{unit}"
 
 
 def featuresText(features: Features) -> str:

@@ -10,12 +10,12 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.dataset.quality_table import CaseVerdict
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_DECIMALS
 
 # Rows filled per turn of the event loop, so that thousands of cases do not freeze the window.
 _ROWS_PER_TURN = 100
 _WIDTHS = (78, 70, 72, 84)
 _ROW_HEIGHT = 23
-_DECIMALS = {"volume_ml": 1, "isthmus_area_mm2": 0, "symmetry": 2}
 
 
 class CasesTable:
@@ -96,7 +96,7 @@ class CasesTable:
             item = qt.QTableWidgetItem()
             if verdict.features is not None:
                 # Set as a number, so that the column is sorted by number.
-                item.setData(qt.Qt.DisplayRole, round(float(verdict.features[name]), _DECIMALS[name]))
+                item.setData(qt.Qt.DisplayRole, round(float(verdict.features[name]), FEATURE_DECIMALS[name]))
             item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
             items.append(item)
         items.append(qt.QTableWidgetItem(texts[0]))
