@@ -85,7 +85,7 @@ def test_all_or_ticked_thyroids_are_written_in_the_chosen_formats(exporter, tmp_
     first = read_volume(tmp_path / "out" / "Generated_thyroid.nrrd")
     np.testing.assert_allclose(first.spacing_mm, [1.0, 1.0, 2.5])
 
-    exporter.choose("exportWhatSelector", "Those ticked below")
+    exporter.choose("exportWhatSelector", "Selected thyroids")
     assert exporter.exportList.count == 3
     import qt
 
@@ -199,7 +199,7 @@ def test_choices_and_ticks_are_restored_with_the_scene(exporter, tmp_path):
     import qt
     import slicer
 
-    exporter.choose("exportWhatSelector", "Those ticked below")
+    exporter.choose("exportWhatSelector", "Selected thyroids")
     exporter.exportList.item(0).setCheckState(qt.Qt.Unchecked)
     exporter.spacingRSpinBox.setValue(0.8)
     exporter.cohortCountSpinBox.setValue(7)
@@ -208,7 +208,7 @@ def test_choices_and_ticks_are_restored_with_the_scene(exporter, tmp_path):
     exporter.app.process_events()
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     exporter.app.process_events()
-    assert exporter.exportWhatSelector.currentText == "Those ticked below"
+    assert exporter.exportWhatSelector.currentText == "Selected thyroids"
     assert exporter.exportList.item(0).checkState() == qt.Qt.Unchecked
     assert exporter.parameters.spacingRMm == pytest.approx(0.8)
     assert exporter.cohortCountSpinBox.value == 7
@@ -322,7 +322,7 @@ def test_the_section_fits_450_pixels_in_both_themes(exporter, picture_folder, da
 
     from standin import inspection, pictures
 
-    exporter.choose("exportWhatSelector", "Those ticked below")
+    exporter.choose("exportWhatSelector", "Selected thyroids")
     exporter.choose("exportGridSelector", "own grid")
     exporter.cohortCollapsible.collapsed = False
     exporter.exportMergedCheckBox.click()

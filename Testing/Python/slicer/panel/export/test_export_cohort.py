@@ -43,7 +43,7 @@ def test_a_cohort_like_the_training_cohort_is_steered_only_if_targets_are_matche
 
 
 def test_custom_distributions_start_from_the_training_cohort_and_are_passed_to_the_process(cohort):
-    cohort.choose("cohortTargetsSelector", "Distributions of your own")
+    cohort.choose("cohortTargetsSelector", "Custom distributions")
     assert not cohort.cohortDistributionsWidget.isHidden()
     assert cohort.cohortVolumeFirstSpinBox.isHidden() and cohort.cohortVolumeSecondSpinBox.isHidden()
     cohort.choose("cohortVolumeSpreadSelector", "log-normal")
@@ -72,8 +72,28 @@ def test_custom_distributions_start_from_the_training_cohort_and_are_passed_to_t
     assert option(arguments, "--without-isthmus") == "30%"
 
 
+def test_ranges_are_shown_with_the_decimals_of_the_feature_and_log_sds_with_two(cohort):
+    from ThyroidSynthLib.slicer.panel.shared.choices import Spread
+
+    cohort.choose("cohortTargetsSelector", "Custom distributions")
+    box = cohort.cohortIsthmusAreaSecondSpinBox
+    areas = describe_model(cohort.parameters.model).features[:, 1]
+    cohort.choose("cohortIsthmusAreaSpreadSelector", "uniform")
+    assert box.text == f"to {np.percentile(areas[areas > 0], 95):.0f}"
+    assert cohort.parameters.cohortIsthmusAreaSecond == box.value
+    cohort.choose("cohortIsthmusAreaSpreadSelector", "log-normal")
+    assert box.text == f"log SD {np.log(areas[areas > 0]).std():.2f}"
+    # A number that was stored before its distribution is shown is not rounded.
+    cohort.choose("cohortIsthmusAreaSpreadSelector", "uniform")
+    cohort.parameters.cohortIsthmusAreaSpread = Spread.LOGNORMAL
+    cohort.parameters.cohortIsthmusAreaSecond = 0.35
+    cohort.app.process_events()
+    assert box.text == "log SD 0.35"
+    assert cohort.parameters.cohortIsthmusAreaSecond == 0.35
+
+
 def test_an_impossible_distribution_is_reported_and_starts_no_process(cohort):
-    cohort.choose("cohortTargetsSelector", "Distributions of your own")
+    cohort.choose("cohortTargetsSelector", "Custom distributions")
     cohort.choose("cohortVolumeSpreadSelector", "uniform")
     cohort.cohortVolumeFirstSpinBox.setValue(30.0)
     cohort.cohortVolumeSecondSpinBox.setValue(20.0)
@@ -84,7 +104,7 @@ def test_an_impossible_distribution_is_reported_and_starts_no_process(cohort):
 
 
 def test_targets_far_outside_the_training_cohort_are_reported_before_the_start(cohort):
-    cohort.choose("cohortTargetsSelector", "Distributions of your own")
+    cohort.choose("cohortTargetsSelector", "Custom distributions")
     assert "far outside" not in cohort.cohortPlanLabel.text
     cohort.choose("cohortVolumeSpreadSelector", "one value")
     cohort.cohortVolumeFirstSpinBox.setValue(900.0)
@@ -95,7 +115,7 @@ def test_targets_far_outside_the_training_cohort_are_reported_before_the_start(c
 def test_a_cohort_with_custom_distributions_reports_how_closely_it_matches_them(cohort, tmp_path, monkeypatch):
     monkeypatch.undo()
     cohort.exportLabelsCheckBox.click()
-    cohort.choose("cohortTargetsSelector", "Distributions of your own")
+    cohort.choose("cohortTargetsSelector", "Custom distributions")
     cohort.cohortSetWithoutCheckBox.click()
     cohort.cohortWithoutSpinBox.setValue(50.0)
     cohort.cohortCountSpinBox.setValue(2)
@@ -113,7 +133,7 @@ def test_the_distribution_widgets_fit_450_pixels_in_both_themes(cohort, picture_
 
     from standin import inspection, pictures
 
-    cohort.choose("cohortTargetsSelector", "Distributions of your own")
+    cohort.choose("cohortTargetsSelector", "Custom distributions")
     cohort.choose("cohortVolumeSpreadSelector", "log-normal")
     cohort.choose("cohortIsthmusAreaSpreadSelector", "uniform")
     cohort.choose("cohortSymmetrySpreadSelector", "normal")

@@ -14,7 +14,7 @@ from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMU
 from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.slicer.panel.shared.choices import Spread
-from ThyroidSynthLib.slicer.panel.shared.wording import featureText
+from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_DECIMALS, featureText
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
@@ -93,19 +93,29 @@ class CohortDistributions:
         parameters = self.session.parameters
         self._visible = visible
         self.ui.cohortDistributionsWidget.visible = visible
-        for row in _ROWS.values():
-            kind = getattr(parameters, row + "Spread")
-            first, second = getattr(self.ui, row + "FirstSpinBox"), getattr(self.ui, row + "SecondSpinBox")
-            first.visible = kind is not Spread.COHORT
-            second.visible = kind not in (Spread.COHORT, Spread.FIXED)
-            first.prefix, second.prefix = {
-                Spread.NORMAL: (_("mean "), _("SD ")),
-                Spread.LOGNORMAL: (_("median "), _("log SD ")),
-                Spread.UNIFORM: (_("from "), _("to ")),
-            }.get(kind, ("", ""))
+        for name in _ROWS:
+            self._showNumbers(name)
         self.ui.cohortWithoutSpinBox.enabled = parameters.cohortSetWithout
         if visible:
             self._summarise()
+
+    def _showNumbers(self, name: str) -> None:
+        """Show the numbers of a distribution, rounded to the decimals that suit its kind."""
+        parameters, row = self.session.parameters, _ROWS[name]
+        kind, decimals = getattr(parameters, row + "Spread"), FEATURE_DECIMALS[name]
+        first, second = getattr(self.ui, row + "FirstSpinBox"), getattr(self.ui, row + "SecondSpinBox")
+        first.visible = kind is not Spread.COHORT
+        second.visible = kind not in (Spread.COHORT, Spread.FIXED)
+        first.prefix, second.prefix = {
+            Spread.NORMAL: (_("mean "), _("SD ")),
+            Spread.LOGNORMAL: (_("median "), _("log SD ")),
+            Spread.UNIFORM: (_("from "), _("to ")),
+        }.get(kind, ("", ""))
+        # Blocked, because the number may belong to the kind chosen before and is not to be rounded in the parameter.
+        blocked = second.blockSignals(True)
+        second.decimals = {Spread.UNIFORM: decimals, Spread.LOGNORMAL: 2}.get(kind, decimals + 1)
+        second.value = getattr(parameters, row + "Second")
+        second.blockSignals(blocked)
 
     def _onSpread(self, name: str) -> None:
         """Initialise the numbers of a newly chosen distribution from the training cohort."""
@@ -121,6 +131,7 @@ class CohortDistributions:
             first, second = np.percentile(values, [5, 95]).tolist()
         elif kind is Spread.LOGNORMAL:
             second = float(np.log(values).std())
+        self._showNumbers(name)
         for part, value in (("First", first), ("Second", second)):
             # Rounded like the widget, so that the parameter equals the number shown.
             setattr(parameters, row + part, round(value, getattr(self.ui, f"{row}{part}SpinBox").decimals))

@@ -47,7 +47,7 @@ class ExportWhat(Choice):
 
     CURRENT = "current", _("Current thyroid")
     ALL = "all", _("All in the scene")
-    CHOSEN = "chosen", _("Those ticked below")
+    CHOSEN = "chosen", _("Selected thyroids")
 
 
 class LabelFormat(Choice):
@@ -83,7 +83,7 @@ class CohortTargets(Choice):
     """Where the targets of a generated cohort come from."""
 
     FREE = "free", _("Like the training cohort")
-    MARGINALS = "marginals", _("Distributions of your own")
+    MARGINALS = "marginals", _("Custom distributions")
     TABLE = "table", _("From a table")
     FIXED = "fixed", _("Targets ticked in Generate")
 
