@@ -191,7 +191,7 @@ def crossed_edges(maybe_inside: np.ndarray, maybe_outside: np.ndarray) -> np.nda
     """
     ends = np.zeros(maybe_inside.shape, dtype=bool)
     for axis in range(3):
-        inside, outside, end = (np.moveaxis(each, axis, 0) for each in (maybe_inside, maybe_outside, ends))
+        inside, outside, end = (each.swapaxes(axis, 0) for each in (maybe_inside, maybe_outside, ends))
         crossing = (inside[:-1] | inside[1:]) & (outside[:-1] | outside[1:])
         end[:-1] |= crossing
         end[1:] |= crossing
@@ -228,11 +228,11 @@ def largest_nearby(values: np.ndarray) -> np.ndarray:
     As `scipy.ndimage.maximum_filter` of size 3, in a quarter of the time.
     """
     for axis in range(3):
-        along = np.moveaxis(values, axis, 0)
+        along = values.swapaxes(axis, 0)
         largest = along.copy()
         np.maximum(largest[1:], along[:-1], out=largest[1:])
         np.maximum(largest[:-1], along[1:], out=largest[:-1])
-        values = np.moveaxis(largest, 0, axis)
+        values = largest.swapaxes(axis, 0)
     return values
 
 
@@ -242,9 +242,9 @@ def interpolated(coarse: np.ndarray) -> np.ndarray:
     As `scipy.ndimage.zoom` of order 1, in a fifth of the time.
     """
     for axis in range(3):
-        along = np.moveaxis(coarse, axis, 0)
+        along = coarse.swapaxes(axis, 0)
         finer = np.empty((2 * len(along) - 1, *along.shape[1:]), dtype=coarse.dtype)
         finer[::2] = along
         finer[1::2] = (along[:-1] + along[1:]) / 2
-        coarse = np.moveaxis(finer, 0, axis)
+        coarse = finer.swapaxes(axis, 0)
     return coarse
