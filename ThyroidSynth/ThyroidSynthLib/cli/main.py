@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     options = make_parser().parse_args(arguments)
     _log_to_terminal(logging.DEBUG if options.debug else logging.WARNING)
-    console = Console(as_json=options.json, quiet=options.quiet)
+    console = Console(quiet=options.quiet)
     try:
         with console:
             result = options.run(options, console)

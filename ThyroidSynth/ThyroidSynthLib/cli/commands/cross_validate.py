@@ -6,10 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ThyroidSynthLib.cli.shared.arguments import natural, positive_int
+from ThyroidSynthLib.cli.shared.arguments import (
+    add_evaluation_extent,
+    add_training,
+    evaluation_options,
+    natural,
+    positive_int,
+)
 from ThyroidSynthLib.cli.shared.console import Console, Result
-from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS
-from ThyroidSynthLib.model.settings import VARIANTS
 
 NAME = "cross-validate"
 SUMMARY = "train and evaluate over folds and seeds"
@@ -52,27 +56,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split-seed", type=natural, default=0, metavar="SEED", help="seed of the split into folds (default: 0)"
     )
-    parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="model variant (default: fixed)")
-    parser.add_argument(
-        "--preset",
-        choices=tuple(PRESETS),
-        default=DEFAULT_PRESET,
-        help="training settings (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--epochs", type=natural, default=0, metavar="N", help="number of epochs (default: the preset's)"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    group = parser.add_argument_group("evaluation of each model")
-    group.add_argument("--count", type=positive_int, default=200, metavar="N", help="random thyroids (default: 200)")
-    group.add_argument(
-        "--to-target", type=natural, default=100, metavar="N", help="thyroids steered to target (default: 100)"
-    )
-    group.add_argument(
-        "--moves", type=natural, default=20, metavar="N", help="thyroids in the cross-talk matrix (default: 20)"
-    )
-    group.add_argument("--cases", type=positive_int, metavar="N", help="cases to reconstruct and fit (default: all)")
-    group.add_argument("--quick", action="store_true", help="one minute per model: a first look, not for publication")
+    add_training(parser)
+    add_evaluation_extent(parser)
     parser.set_defaults(usage_error=parser.error)
 
 
@@ -85,7 +70,6 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.evaluation import REPORT_FILE
     from ThyroidSynthLib.evaluation.comparison.cross_validation import cross_validate
     from ThyroidSynthLib.evaluation.comparison.runs import CrossValidationOptions
-    from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
 
     try:
         held_out = held_out_of(options.held_out)
@@ -93,9 +77,6 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         options.usage_error(str(error))
     if held_out and options.folds > 1:
         options.usage_error("--held-out needs --folds 1: with more folds, each fold is held out once")
-    evaluation = EvaluationOptions(
-        cases=options.cases, count=options.count, to_target=options.to_target, moves=options.moves
-    )
     chosen = CrossValidationOptions(
         folds=options.folds,
         seeds=tuple(options.seeds),
@@ -111,7 +92,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             Cohort.open(options.cohort),
             options.out,
             chosen,
-            evaluation.quick() if options.quick else evaluation,
+            evaluation_options(options),
             progress=console.progress,
             should_stop=stopped,
         )

@@ -12,10 +12,10 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_masks,
     add_model,
     add_out,
+    add_seed,
     change,
     file_options,
     files_at,
-    natural,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_masks(parser, instead_of="PATIENT")
     add_out(parser, "folder for the edited thyroid")
     add_class_map(parser)
-    parser.add_argument("--seed", type=natural, default=0, help="random seed of the fit (default: 0)")
+    add_seed(parser, "random seed of the fit")
     group = parser.add_argument_group("features to change")
     group.add_argument("--volume", type=change, metavar="ML", help="volume in mL, or a change: +20%%, --volume=-5%%")
     group.add_argument("--isthmus-area", type=change, metavar="MM2", help="isthmus area in mm², or a change; 0: none")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ThyroidSynthLib.cli.shared.arguments import add_model, add_out, natural, positive_int
+from ThyroidSynthLib.cli.shared.arguments import (
+    add_evaluation_extent,
+    add_model,
+    add_out,
+    add_seed,
+    evaluation_options,
+)
 from ThyroidSynthLib.cli.shared.console import Console, Result
 
 NAME = "evaluate"
@@ -29,33 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "cohort", type=Path, metavar="COHORT", help="the cohort it was trained on; its other cases are held out"
     )
     add_out(parser, "folder for the report")
-    parser.add_argument("--count", type=positive_int, default=200, metavar="N", help="random thyroids (default: 200)")
-    parser.add_argument(
-        "--to-target",
-        type=natural,
-        default=100,
-        metavar="N",
-        help="how many of them are steered to target, and how many thyroids to independent targets (default: 100)",
-    )
-    parser.add_argument(
-        "--moves",
-        type=natural,
-        default=20,
-        metavar="N",
-        help="thyroids in the cross-talk matrix; one feature of each is moved at a time (default: 20)",
-    )
-    parser.add_argument(
-        "--cases",
-        type=positive_int,
-        metavar="N",
-        help="maximum number of training and of held-out cases (default: all)",
-    )
-    parser.add_argument("--seed", type=natural, default=0, help="random seed (default: 0)")
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="a first look in about a minute: few cases, 50 thyroids, 10 steered to target",
-    )
+    add_seed(parser)
+    add_evaluation_extent(parser)
     parser.add_argument(
         "--to-card",
         action="store_true",
@@ -68,7 +49,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.dataset.cohort import Cohort
     from ThyroidSynthLib.evaluation import EVALUATION_FILE
-    from ThyroidSynthLib.evaluation.experiments.evaluate import EvaluationOptions, evaluate
+    from ThyroidSynthLib.evaluation.experiments.evaluate import evaluate
     from ThyroidSynthLib.evaluation.report.document import document_of
     from ThyroidSynthLib.evaluation.report.report import check_evaluation_room, write_evaluation
     from ThyroidSynthLib.model.library import check_card_room, put_evaluation_beside
@@ -78,18 +59,11 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     if options.to_card:
         check_card_room(options.model)
     model, cohort = ShapeModel.load(options.model), Cohort.open(options.cohort)
-    chosen = EvaluationOptions(
-        cases=options.cases,
-        count=options.count,
-        to_target=options.to_target,
-        moves=options.moves,
-        seed=options.seed,
-    )
     with stop_on_signals() as stopped:
         found = evaluate(
             model,
             cohort,
-            chosen.quick() if options.quick else chosen,
+            evaluation_options(options, seed=options.seed),
             progress=console.progress,
             should_stop=stopped,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ThyroidSynthLib.cli.shared.arguments import natural, positive_int, share
+from ThyroidSynthLib.cli.shared.arguments import add_seed, add_workers, positive_int, share
 from ThyroidSynthLib.cli.shared.console import Console, Result
 
 NAME = "example-cohort"
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new or empty folder to write to")
     parser.add_argument("--cases", type=positive_int, default=60, metavar="N", help="number of cases (default: 60)")
-    parser.add_argument("--seed", type=natural, default=0, help="random seed (default: 0)")
+    add_seed(parser)
     parser.add_argument(
         "--defective-share",
         type=share,
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="share of cases with a planted defect (default: 0.15)",
     )
     parser.add_argument("--no-ct", action="store_true", help="write masks only: faster and smaller")
-    parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
+    add_workers(parser)
 
 
 def run(options: argparse.Namespace, console: Console) -> Result:

@@ -12,6 +12,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_masks,
     add_model,
     add_out,
+    add_seed,
     file_options,
     natural,
 )
@@ -40,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_masks(parser, instead_of="CASES")
     add_out(parser, "output folder, with one subfolder per case")
     add_class_map(parser)
-    parser.add_argument("--seed", type=natural, default=0, help="random seed of the fit (default: 0)")
+    add_seed(parser, "random seed of the fit")
     parser.add_argument(
         "--completions",
         type=natural,

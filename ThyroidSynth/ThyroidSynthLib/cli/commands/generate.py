@@ -14,9 +14,10 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_model,
     add_out,
     add_scheduler,
+    add_seed,
+    add_workers,
     file_options,
     files_at,
-    natural,
     positive_int,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
@@ -78,8 +79,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count", type=positive_int, metavar="N", help="number of thyroids (default: 1, or the rows of the table)"
     )
-    parser.add_argument("--seed", type=natural, default=0, help="random seed (default: 0)")
-    parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
+    add_seed(parser)
+    add_workers(parser)
     add_scheduler(parser)
     add_target_options(parser)
     place = parser.add_argument_group("place")
@@ -145,11 +146,9 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         console.note(f"The placement at {where}: {'; '.join(site.notes)}.")
     writer = thyroid_writer(options.out, site.placement if site else None, files, _surroundings(options, site))
     specification = {"reconstructed": options.reconstruct} if target_options is None else target_options.specification
-    distribution = (
-        AchievedDistribution(model.features, target_options.distribution)
-        if target_options is not None and target_options.differ
-        else None
-    )
+    distribution = None
+    if target_options is not None and target_options.differ:
+        distribution = AchievedDistribution(model.features, target_options.distribution)
     stop_file = options.out / STOP_FILE
     with stop_on_signals() as signalled:
 

@@ -6,7 +6,15 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from ThyroidSynthLib.cli.shared.arguments import add_class_map, add_out, add_scheduler, natural, positive_int
+from ThyroidSynthLib.cli.shared.arguments import (
+    add_class_map,
+    add_masks,
+    add_out,
+    add_scheduler,
+    add_seed,
+    add_workers,
+    positive_int,
+)
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 
@@ -30,8 +38,7 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument("source", nargs="?", type=Path, metavar="SOURCE", help="folder or file with the cases")
-    parser.add_argument("--thyroid", type=Path, metavar="MASK", help="mask file of the thyroid, instead of SOURCE")
-    parser.add_argument("--trachea", type=Path, metavar="MASK", help="mask file of the trachea, instead of SOURCE")
+    add_masks(parser, instead_of="SOURCE")
     add_out(parser, "cohort folder: new, empty, or of an earlier run of the same command")
     add_class_map(parser)
     parser.add_argument(
@@ -49,8 +56,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", type=positive_int, default=50_000, metavar="N", help="SDF samples per shape (default: 50000)"
     )
-    parser.add_argument("--seed", type=natural, default=0, help="random seed of the samples (default: 0)")
-    parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
+    add_seed(parser, "random seed of the samples")
+    add_workers(parser)
     add_scheduler(parser)
 
 

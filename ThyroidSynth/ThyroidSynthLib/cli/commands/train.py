@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ThyroidSynthLib.cli.shared.arguments import natural, not_negative
+from ThyroidSynthLib.cli.shared.arguments import add_seed, add_training, natural, not_negative
 from ThyroidSynthLib.cli.shared.console import Console, Result
-from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS
-from ThyroidSynthLib.model.settings import VARIANTS
 
 NAME = "train"
 SUMMARY = "train a model on a cohort"
@@ -45,17 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--out", dest="model", type=Path, metavar="MODEL", help="model file to write, e.g. model.safetensors"
     )
     parser.add_argument("--job", type=Path, metavar="FOLDER", help="job folder (default: the name of MODEL with .job)")
-    parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="model variant (default: fixed)")
-    parser.add_argument(
-        "--preset",
-        choices=tuple(PRESETS),
-        default=DEFAULT_PRESET,
-        help="training settings (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--epochs", type=natural, default=0, metavar="N", help="number of epochs (default: the preset's)"
-    )
-    parser.add_argument("--seed", type=natural, default=0, help="random seed (default: 0)")
+    add_training(parser)
+    add_seed(parser)
     parser.add_argument(
         "--held-out",
         default="0",
@@ -66,7 +55,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split-seed", type=natural, default=0, metavar="SEED", help="random seed of that choice (default: 0)"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument(
         "--checkpoint-every",
         type=not_negative,
@@ -75,10 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="time between checkpoints; 0 for one after every epoch (default: 30)",
     )
     parser.add_argument(
-        "--include",
-        nargs="+",
-        metavar="ID",
-        help="of cases prepared first: include these whatever the rules say",
+        "--include", nargs="+", metavar="ID", help="of cases prepared first: include these whatever the rules say"
     )
     parser.add_argument("--exclude", nargs="+", metavar="ID", help="of cases prepared first: exclude these")
     parser.add_argument(

@@ -4,53 +4,44 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES
 from ThyroidSynthLib.imaging.volume_files import read_grid
+from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS
+from ThyroidSynthLib.model.settings import VARIANTS
 from ThyroidSynthLib.model.shipped import model_path
 
-
-def positive_int(text: str) -> int:
-    """Parse an integer above 0."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} must be at least 1")
-    return value
+if TYPE_CHECKING:
+    from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
 
 
-def natural(text: str) -> int:
-    """Parse an integer of 0 or more."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} must not be negative")
-    return value
+_N = TypeVar("_N", int, float)
 
 
-def positive_float(text: str) -> float:
-    """Parse a number above 0."""
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} must be above 0")
-    return value
+def _number(kind: Callable[[str], _N], valid: Callable[[_N], bool], fault: str) -> Callable[[str], _N]:
+    """Return a parser of numbers of a kind for which `valid` returns true."""
+
+    def parse(text: str) -> _N:
+        value = kind(text)
+        if not valid(value):
+            raise argparse.ArgumentTypeError(f"{text} {fault}")
+        return value
+
+    # argparse names the type of a value that is not a number.
+    parse.__name__ = kind.__name__
+    return parse
 
 
-def not_negative(text: str) -> float:
-    """Parse a number of 0 or more."""
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} must be 0 or more")
-    return value
-
-
-def share(text: str) -> float:
-    """Parse a number from 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} must lie between 0 and 1")
-    return value
+positive_int = _number(int, lambda value: value >= 1, "must be at least 1")
+natural = _number(int, lambda value: value >= 0, "must not be negative")
+positive_float = _number(float, lambda value: value > 0, "must be above 0")
+not_negative = _number(float, lambda value: 0 <= value < math.inf, "must be 0 or more")
+share = _number(float, lambda value: 0 <= value <= 1, "must lie between 0 and 1")
 
 
 def change(text: str) -> tuple[float, bool]:
@@ -95,6 +86,69 @@ def add_out(parser: argparse.ArgumentParser, what: str) -> None:
         action="store_true",
         help="replace an earlier result in that folder; other files are never replaced",
     )
+
+
+def add_seed(parser: argparse.ArgumentParser, what: str = "random seed") -> None:
+    """Add the random seed."""
+    parser.add_argument("--seed", type=natural, default=0, help=f"{what} (default: 0)")
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add the number of worker processes."""
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the settings of a training."""
+    parser.add_argument("--variant", choices=VARIANTS, default="fixed", help="model variant (default: fixed)")
+    parser.add_argument(
+        "--preset", choices=tuple(PRESETS), default=DEFAULT_PRESET, help="training settings (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--epochs", type=natural, default=0, metavar="N", help="number of epochs (default: the preset's)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+
+
+def add_evaluation_extent(parser: argparse.ArgumentParser) -> None:
+    """Add the options on the extent of an evaluation."""
+    group = parser.add_argument_group("extent of the evaluation")
+    group.add_argument("--count", type=positive_int, default=200, metavar="N", help="random thyroids (default: 200)")
+    group.add_argument(
+        "--to-target",
+        type=natural,
+        default=100,
+        metavar="N",
+        help="how many of them are steered to target, and how many thyroids to independent targets (default: 100)",
+    )
+    group.add_argument(
+        "--moves",
+        type=natural,
+        default=20,
+        metavar="N",
+        help="thyroids in the cross-talk matrix; one feature of each is moved at a time (default: 20)",
+    )
+    group.add_argument(
+        "--cases",
+        type=positive_int,
+        metavar="N",
+        help="maximum number of training and of held-out cases (default: all)",
+    )
+    group.add_argument(
+        "--quick",
+        action="store_true",
+        help="a first look in about a minute: few cases, 50 thyroids, 10 steered to target; not for publication",
+    )
+
+
+def evaluation_options(options: argparse.Namespace, *, seed: int = 0) -> EvaluationOptions:
+    """Return the options that `add_evaluation_extent` added."""
+    from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
+
+    chosen = EvaluationOptions(
+        cases=options.cases, count=options.count, to_target=options.to_target, moves=options.moves, seed=seed
+    )
+    return chosen.quick() if options.quick else chosen
 
 
 def files_at(*paths: Path | None) -> list[Path]:

@@ -11,36 +11,17 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a command.
+    """The result of a command."""
 
-    Attributes
-    ----------
-    document : dict
-        Printed with ``--json``.
-    text : str
-        Printed otherwise.
-    failed : bool
-        Whether a part failed although the rest succeeded.
-    """
-
-    document: dict[str, Any]
-    text: str
-    failed: bool = False
+    document: dict[str, Any]  # printed with --json
+    text: str  # printed otherwise
+    failed: bool = False  # whether a part failed although the rest succeeded
 
 
 class Console:
-    """Progress bar and notes of a command. Use as a context manager: the bar closes with it.
+    """Progress bar and notes of a command, or neither if `quiet`. A context manager that closes the bar."""
 
-    Parameters
-    ----------
-    as_json : bool
-        Whether the result is printed as JSON.
-    quiet : bool
-        Print no progress and no notes.
-    """
-
-    def __init__(self, *, as_json: bool, quiet: bool) -> None:
-        self.as_json = as_json
+    def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._bar: Any = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,30 +75,14 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class TargetOptions:
-    """Targets of the thyroids of a cohort.
+    """Targets of the thyroids of a cohort."""
 
-    Attributes
-    ----------
-    targets : list of Targets
-        One for each thyroid.
-    to_target : bool
-        Whether each thyroid is steered to its targets.
-    specification : dict
-        The options as they are written in the manifest.
-    distribution : dict or None
-        The target distributions, as text.
-    differ : bool
-        Whether the targets differ between thyroids, so that they have a distribution.
-    far : list of dict
-        Targets far from every training case.
-    """
-
-    targets: list[Targets]
-    to_target: bool
-    specification: dict[str, Any]
-    distribution: dict[str, str] | None = None
-    differ: bool = False
-    far: list[dict[str, Any]] = field(default_factory=list)
+    targets: list[Targets]  # one for each thyroid
+    to_target: bool  # whether each thyroid is steered to its targets
+    specification: dict[str, Any]  # the options as they are written in the manifest
+    distribution: dict[str, str] | None  # the target distributions as text, if there are any
+    differ: bool  # whether the targets differ between thyroids, so that they have a distribution
+    far: list[dict[str, Any]]  # targets far from every training case
 
 
 def check_target_options(options: argparse.Namespace) -> None:
@@ -117,19 +101,14 @@ def check_target_options(options: argparse.Namespace) -> None:
 
 
 def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
-    """Return the targets of the command line for a model.
-
-    Raises
-    ------
-    InputError
-        A table or distribution cannot be read, or a target is impossible.
-    """
+    """Return the targets of the command line for a model."""
     from ThyroidSynthLib.generation.cohort.stratification import stratified_targets
     from ThyroidSynthLib.generation.cohort.target_table import read_targets
     from ThyroidSynthLib.generation.steer.direct_sampling import check_conditions
 
-    spread, steering = _spread(options), "to target" if options.steer or _spread(options) else "direct sampling"
-    specification: dict[str, Any] = {"seed": options.seed, "steering": steering}
+    spread = _spread(options)
+    to_target = options.steer or spread
+    specification: dict[str, Any] = {"seed": options.seed, "steering": "to target" if to_target else "direct sampling"}
     distribution = None
     if spread:
         given = _distribution(options)
@@ -145,12 +124,11 @@ def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
     else:
         targets = [Targets(options.volume, options.isthmus_area, options.symmetry)] * (options.count or 1)
         specification["targets"] = asdict(targets[0])
-    to_target = steering == "to target"
     if not to_target:
         check_conditions(model, targets)
     far = far_targets(model, targets)
     specification |= {"count": len(targets), "far_outside": far}
-    return TargetOptions(targets, to_target, specification, distribution, bool(spread or options.from_table), far)
+    return TargetOptions(targets, to_target, specification, distribution, spread or options.from_table is not None, far)
 
 
 def far_targets(model: ShapeModel, targets: Sequence[Targets]) -> list[dict[str, Any]]:
