@@ -1,6 +1,6 @@
 """Thyroids from a shape model: decoding, direct sampling, steering, fitting, editing and cohorts.
 
-Imports packages up to `jobs`. Needs NumPy, SciPy and VTK only, except for the calibration after a training.
+Imports packages up to `jobs`. Needs PyTorch and scikit-image.
 """
 
 from ThyroidSynthLib.common.lazy import lazy_exports
