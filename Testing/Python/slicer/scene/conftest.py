@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from support.example_case import example_dataset
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +28,18 @@ def loaded(scene, source):
     from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 
     return load_case(scene, source)
+
+
+@pytest.fixture
+def record() -> ThyroidRecord:
+    return ThyroidRecord(
+        seed=3,
+        code=(0.25, -1.5, 1e-7),
+        targets={"volume_ml": 15.0},
+        measured={"volume_ml": 15.2, "isthmus_area_mm2": 41.0, "symmetry": 0.7},
+        trachea_to_ras=tuple(Placement.at([1.0, 2.0, 3.0]).trachea_to_ras.ravel().tolist()),
+        model="abc",
+    )
 
 
 @pytest.fixture

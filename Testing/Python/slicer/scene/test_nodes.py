@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from standin.strictness import node_ids
-from ThyroidSynthLib.slicer.scene.nodes import (
-    add_hidden_node,
-    node_with,
-    nodes_of,
-    remove_node,
-    transform_to_world,
-)
+from ThyroidSynthLib.slicer.scene.nodes import add_hidden_node, node_with, nodes_of, remove_node
 
 
 def test_only_nodes_of_the_given_scene_are_found(scene):
@@ -40,15 +32,3 @@ def test_a_node_is_removed_with_its_display_and_storage(scene):
     assert {node.GetID(), node.GetDisplayNodeID(), node.GetStorageNodeID()} <= added
     remove_node(node)
     assert not {each for each in added if "Model" in each} & node_ids(scene)
-
-
-def test_a_transform_includes_those_above_it(scene):
-    import slicer
-
-    lower, upper = (scene.AddNewNodeByClass("vtkMRMLLinearTransformNode") for _ in range(2))
-    shift, turn = np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0])
-    shift[:3, 3] = [1.0, 2.0, 3.0]
-    lower.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(shift))
-    upper.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(turn))
-    lower.SetAndObserveTransformNodeID(upper.GetID())
-    np.testing.assert_allclose(transform_to_world(lower), turn @ shift)

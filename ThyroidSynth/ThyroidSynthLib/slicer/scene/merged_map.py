@@ -88,8 +88,6 @@ def map_of_segmentation(
     ------
     InputError
         The CT has no voxels, or lies under a transform that is not linear.
-    Cancelled
-        `should_stop` returned true.
     """
     content = segmentation.GetSegmentation()
     ids = list(content.GetSegmentIDs())

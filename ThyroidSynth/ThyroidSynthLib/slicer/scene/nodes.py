@@ -1,14 +1,11 @@
-"""Nodes of a scene: how they are found and removed, and their matrices as arrays."""
+"""Nodes of a scene: how they are found, added and removed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from slicer import vtkMRMLNode, vtkMRMLScene, vtkMRMLTransformNode
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+    from slicer import vtkMRMLNode, vtkMRMLScene
 
 
 def nodes_of(scene: vtkMRMLScene, class_name: str) -> list[Any]:
@@ -26,14 +23,19 @@ def node_with(scene: vtkMRMLScene, class_name: str, attribute: str, value: str) 
     return next((node for node in nodes_of(scene, class_name) if node.GetAttribute(attribute) == value), None)
 
 
-def add_hidden_node(scene: vtkMRMLScene, class_name: str, name: str, attribute: str, value: str) -> Any:
-    """Add a node that is neither listed in selectors nor saved with the scene, marked by an attribute."""
+def add_node(scene: vtkMRMLScene, class_name: str, name: str, attribute: str, value: str, *, saved: bool = True) -> Any:
+    """Add a node that has an attribute from the start: selectors read attributes only when a node is added."""
     node = scene.CreateNodeByClass(class_name)
     node.UnRegister(None)
     node.SetName(name)
     node.SetAttribute(attribute, value)
-    node.SetSaveWithScene(False)
-    scene.AddNode(node)
+    node.SetSaveWithScene(saved)
+    return scene.AddNode(node)
+
+
+def add_hidden_node(scene: vtkMRMLScene, class_name: str, name: str, attribute: str, value: str) -> Any:
+    """Add a node that is neither listed in selectors nor saved with the scene, marked by an attribute."""
+    node = add_node(scene, class_name, name, attribute, value, saved=False)
     # Before the node is in the scene, the subject hierarchy would log an error.
     node.SetHideFromEditors(True)
     return node
@@ -47,17 +49,3 @@ def remove_node(node: vtkMRMLNode) -> None:
     for each in (*reversed(displays), node.GetStorageNode(), node):
         if each is not None:
             scene.RemoveNode(each)
-
-
-def array_of_matrix(matrix: vtkMatrix4x4) -> np.ndarray:
-    """Return a VTK matrix as an array of shape (4, 4)."""
-    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
-
-
-def transform_to_world(transform: vtkMRMLTransformNode) -> np.ndarray:
-    """Return a linear transform, with those above it, as a (4, 4) matrix in `ras_mm`."""
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
-    matrix = vtkMatrix4x4()
-    transform.GetMatrixTransformToWorld(matrix)
-    return array_of_matrix(matrix)

@@ -18,8 +18,6 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.masks import mask_in_scan
 
-from .nodes import array_of_matrix, transform_to_world
-
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkOrientedImageData
 
@@ -45,25 +43,25 @@ def volume_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) ->
     Raises
     ------
     InputError
-        There is no such segment.
-    EmptySegment
-        The segment is empty.
+        There is no such segment, or it is empty (`EmptySegment`).
     """
     import slicer
 
     segment = _segment(segmentation, segment_id)
-    if not segment.GetRepresentation(BINARY_LABELMAP):
+    if segment.GetRepresentation(BINARY_LABELMAP):
+        volume = _cut_out(segment)
+        if segmentation.GetParentTransformNode() is not None and volume.array.any():
+            image = image_of_volume(volume)
+            logic = slicer.vtkSlicerSegmentationsModuleLogic
+            if not logic.ApplyParentTransformToOrientedImageData(segmentation, image):
+                raise InputError(f"The transform of '{segmentation.GetName()}' cannot be applied. Harden or remove it.")
+            volume = volume_of_image(image)
+    else:
         surface = surface_of_segment(segmentation, segment_id)
-        filled = voxelise(surface, Grid.around(surface, spacing_mm=SURFACE_SAMPLING_MM))
-        return _not_empty(filled, segmentation, segment_id).cropped()
-    volume = _not_empty(_cut_out(segment), segmentation, segment_id)
-    if segmentation.GetParentTransformNode() is None:
-        return volume.cropped()
-    image = image_of_volume(volume)
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    if not logic.ApplyParentTransformToOrientedImageData(segmentation, image):
-        raise InputError(f"The transform of '{segmentation.GetName()}' cannot be applied. Harden or remove it.")
-    return _not_empty(volume_of_image(image), segmentation, segment_id).cropped()
+        volume = voxelise(surface, Grid.around(surface, spacing_mm=SURFACE_SAMPLING_MM))
+    if not volume.array.any():
+        raise _empty(segmentation, segment_id)
+    return volume.cropped()
 
 
 def surface_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> Surface:
@@ -81,7 +79,7 @@ def surface_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -
     from vtkmodules.vtkCommonDataModel import vtkPolyData
 
     segment = _segment(segmentation, segment_id)
-    if segment.GetRepresentation(BINARY_LABELMAP) and not _made_of_surfaces(segmentation):
+    if segment.GetRepresentation(BINARY_LABELMAP) and not is_made_of_surfaces(segmentation):
         return surface_from_mask(volume_of_segment(segmentation, segment_id))
     polydata = vtkPolyData()
     stored = segment.GetRepresentation(CLOSED_SURFACE)
@@ -90,16 +88,13 @@ def surface_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -
         slicer.vtkSlicerSegmentationsModuleLogic.ApplyParentTransformToPolyData(segmentation, polydata)
     surface = surface_of(polydata)
     if len(surface.faces) == 0:
-        raise EmptySegment(_empty_message(segmentation, segment_id))
+        raise _empty(segmentation, segment_id)
     # A mirroring transform turns a surface inside out.
     return surface if surface.volume > 0 else Surface(surface.vertices, surface.faces[:, ::-1])
 
 
 def placement_of_patient(
-    segmentation: vtkMRMLSegmentationNode,
-    trachea_id: str,
-    thyroid_id: str = "",
-    alignment: str = ALIGNMENTS[0],
+    segmentation: vtkMRMLSegmentationNode, trachea_id: str, thyroid_id: str = "", alignment: str = ALIGNMENTS[0]
 ) -> Placement:
     """Return the trachea frame of a patient from the segments of trachea and thyroid, without their islands.
 
@@ -134,6 +129,11 @@ def features_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str, 
     return measure_features(surface.moved(placement.to_trachea(surface.vertices)))
 
 
+def is_made_of_surfaces(segmentation: vtkMRMLSegmentationNode) -> bool:
+    """Check whether the source representation of a segmentation is the closed surface."""
+    return segmentation.GetSegmentation().GetSourceRepresentationName() == CLOSED_SURFACE
+
+
 def grid_of_ct(ct: vtkMRMLScalarVolumeNode) -> Grid:
     """Return the grid of a CT in `ras_mm`, parent transform applied.
 
@@ -142,6 +142,8 @@ def grid_of_ct(ct: vtkMRMLScalarVolumeNode) -> Grid:
     InputError
         The CT has no voxels, or lies under a transform that is not linear.
     """
+    import slicer
+
     image = ct.GetImageData()
     if image is None:
         raise InputError(f"'{ct.GetName()}' has no voxels. Load the CT again.")
@@ -152,17 +154,18 @@ def grid_of_ct(ct: vtkMRMLScalarVolumeNode) -> Grid:
             raise InputError(
                 f"'{ct.GetName()}' lies under a transform that is not linear. Harden or remove the transform."
             )
-        to_world = transform_to_world(transform)
+        to_world = slicer.util.arrayFromTransformMatrix(transform, toWorld=True)
     return Grid(image.GetDimensions()[::-1], to_world @ ijk_to_local(ct))
 
 
 def ijk_to_local(volume: vtkMRMLScalarVolumeNode) -> np.ndarray:
     """Return the (4, 4) IJK-to-RAS matrix of a volume node without its parent transform, as in its file."""
+    import slicer
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     matrix = vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
-    return array_of_matrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
 
 
 def volume_of_image(image: vtkOrientedImageData) -> Volume:
@@ -178,11 +181,12 @@ def volume_of_image(image: vtkOrientedImageData) -> Volume:
 
 def grid_of_image(image: vtkOrientedImageData) -> Grid:
     """Return the grid of an oriented image, whose extent need not begin at 0 and which may have no voxels."""
+    import slicer
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     matrix = vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
-    geometry = array_of_matrix(matrix)
+    geometry = slicer.util.arrayFromVTKMatrix(matrix)
     geometry[:3, 3] += geometry[:3, :3] @ np.array(image.GetExtent()[::2], dtype=np.float64)
     return Grid(image.GetDimensions()[::-1], geometry)
 
@@ -192,15 +196,12 @@ def image_of_volume(volume: Volume) -> vtkOrientedImageData:
     import slicer
     from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkCommonCore import VTK_UNSIGNED_CHAR
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(*reversed(volume.array.shape))
     scalars = numpy_to_vtk(volume.array.astype(np.uint8).ravel(), deep=True, array_type=VTK_UNSIGNED_CHAR)
     image.GetPointData().SetScalars(scalars)
-    matrix = vtkMatrix4x4()
-    matrix.DeepCopy(volume.ijk_to_ras.ravel().tolist())
-    image.SetGeometryFromImageToWorldMatrix(matrix)
+    image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(volume.ijk_to_ras))
     return image
 
 
@@ -225,16 +226,8 @@ def _cut_out(segment) -> Volume:
     return Volume((part.array == value).view(np.uint8), part.ijk_to_ras).cropped(margin=_MARGIN_VOXELS)
 
 
-def _made_of_surfaces(segmentation) -> bool:
-    return segmentation.GetSegmentation().GetSourceRepresentationName() == CLOSED_SURFACE
-
-
-def _not_empty(volume: Volume, segmentation, segment_id: str) -> Volume:
-    if not volume.array.any():
-        raise EmptySegment(_empty_message(segmentation, segment_id))
-    return volume
-
-
-def _empty_message(segmentation, segment_id: str) -> str:
+def _empty(segmentation, segment_id: str) -> EmptySegment:
     name = segmentation.GetSegmentation().GetSegment(segment_id).GetName()
-    return f"The segment '{name}' of '{segmentation.GetName()}' is empty. Choose another segment or draw it first."
+    return EmptySegment(
+        f"The segment '{name}' of '{segmentation.GetName()}' is empty. Choose another segment or draw it first."
+    )

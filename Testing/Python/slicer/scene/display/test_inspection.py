@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from standin.strictness import node_ids
-from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.slicer.scene.display import distance_map, study_case
 from ThyroidSynthLib.slicer.scene.display.flip import Flip, Shown
 from ThyroidSynthLib.slicer.scene.thyroids import collection
-from ThyroidSynthLib.slicer.scene.thyroids.records import SOURCE_ROLE, ThyroidRecord, read_record
+from ThyroidSynthLib.slicer.scene.thyroids.records import SOURCE_ROLE, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid, generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
 
-def record(seed: int) -> ThyroidRecord:
-    return ThyroidRecord(
-        seed=seed,
-        code=(0.5,),
-        targets={"volume_ml": 15.0},
-        measured={"volume_ml": 15.2, "isthmus_area_mm2": 41.0, "symmetry": 0.7},
-        trachea_to_ras=tuple(Placement.at([1.0, 2.0, 3.0]).trachea_to_ras.ravel().tolist()),
-        model="abc",
-    )
-
-
 @pytest.fixture
-def three(scene, loaded, own_surface):
-    return [add_generated_thyroid(scene, f"Thyroid {n}", own_surface, ct=loaded.ct, record=record(n)) for n in range(3)]
+def three(scene, loaded, own_surface, record):
+    records = [replace(record, seed=seed) for seed in range(3)]
+    return [add_generated_thyroid(scene, f"Thyroid {each.seed}", own_surface, record=each) for each in records]
 
 
 def test_one_or_all_are_shown(scene, three):
@@ -38,7 +29,7 @@ def test_one_or_all_are_shown(scene, three):
     assert collection.visible_thyroids(scene) == three
 
 
-def test_a_removed_thyroid_leaves_no_node_and_is_restored_unchanged(scene, loaded, three, own_surface):
+def test_a_removed_thyroid_leaves_no_node_and_is_restored_unchanged(scene, loaded, three, own_surface, record):
     node = three[1]
     node.SetNodeReferenceID(SOURCE_ROLE, loaded.segmentation.GetID())
     colour = node.GetSegmentation().GetSegment(SEGMENT_ID).GetColor()
@@ -48,7 +39,7 @@ def test_a_removed_thyroid_leaves_no_node_and_is_restored_unchanged(scene, loade
     assert len(generated_thyroids(scene)) == 2
     back = collection.restore_thyroid(scene, removed, ct=loaded.ct)
     assert back.GetName() == "Thyroid 1"
-    assert read_record(back) == record(1)
+    assert read_record(back) == replace(record, seed=1)
     assert back.GetSegmentation().GetSegment(SEGMENT_ID).GetColor() == colour
     assert back.GetNodeReference(SOURCE_ROLE) is loaded.segmentation
     np.testing.assert_allclose(surface_of_segment(back, SEGMENT_ID).volume, own_surface.volume, rtol=1e-4)

@@ -8,58 +8,56 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, ThyroidRecord, read_record, write_record
-
-RECORD = ThyroidRecord(
-    seed=0,
-    code=(0.5, 1.0),
-    targets={},
-    measured={"volume_ml": 20.0, "isthmus_area_mm2": 50.0, "symmetry": 0.7},
-    trachea_to_ras=tuple(np.eye(4).ravel()),
-    model="0123",
-    kind=EDITED,
-    fitted_code=(0.25, 1.0),
-    quality={"dice": 0.9},
-    original={"volume_ml": 19.0, "isthmus_area_mm2": 50.0, "symmetry": 0.7},
-    source_segment="thyroid_gland",
+from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland, add_edited_thyroid, edit_record, source_of
+from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, read_record, write_record
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
+    COMPLETION_ID,
+    SEGMENT_ID,
+    add_generated_thyroid,
+    replace_surface,
+    show_completion,
 )
+from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient, surface_of_segment
+
 GLAND = "thyroid_gland"
 
 
 @pytest.fixture
-def edited(scene, loaded, own_surface):
-    from ThyroidSynthLib.slicer.scene.thyroids.edits import add_edited_thyroid
+def record(record):
+    return replace(
+        record,
+        kind=EDITED,
+        fitted_code=(0.25, 1.0, 0.0),
+        quality={"dice": 0.9},
+        original={"volume_ml": 19.0, "isthmus_area_mm2": 50.0, "symmetry": 0.7},
+        source_segment=GLAND,
+    )
 
-    return add_edited_thyroid(scene, "Edit", own_surface, loaded.segmentation, ct=loaded.ct, record=RECORD)
+
+@pytest.fixture
+def edited(scene, loaded, own_surface, record):
+    return add_edited_thyroid(scene, "Edit", own_surface, loaded.segmentation, ct=loaded.ct, record=record)
 
 
-def test_an_edited_thyroid_refers_to_the_patients_segmentation(edited, loaded):
-    from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record, source_of
-
+def test_an_edited_thyroid_refers_to_the_patients_segmentation(edited, loaded, record):
     assert source_of(edited) is loaded.segmentation
-    assert edit_record(edited) == read_record(edited) == RECORD
+    assert edit_record(edited) == read_record(edited) == record
 
 
 def test_a_removed_patient_segmentation_is_no_longer_referred_to(edited, loaded, scene):
-    from ThyroidSynthLib.slicer.scene.thyroids.edits import source_of
-
     scene.RemoveNode(loaded.segmentation)
     assert source_of(edited) is None
 
 
-def test_a_node_that_is_no_edit_has_no_edit_record(edited, loaded):
-    from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record
-
-    write_record(edited, replace(RECORD, kind="generated", fitted_code=()))
+def test_a_node_that_is_no_edit_has_no_edit_record(edited, loaded, record):
+    write_record(edited, replace(record, kind="generated", fitted_code=()))
     assert edit_record(edited) is None
     assert edit_record(loaded.segmentation) is None
     assert edit_record(None) is None
 
 
-def test_reference_and_record_are_saved_with_the_scene(edited, scene, tmp_path):
+def test_reference_and_record_are_saved_with_the_scene(edited, scene, record, tmp_path):
     import slicer
-
-    from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record, source_of
 
     path = str(tmp_path / "scene.mrb")
     assert slicer.util.saveScene(path)
@@ -67,13 +65,11 @@ def test_reference_and_record_are_saved_with_the_scene(edited, scene, tmp_path):
     slicer.util.loadScene(path)
     node = slicer.util.getNode("Edit")
     assert source_of(node).GetName() == "s0000 segmentation"
-    assert edit_record(node) == RECORD
+    assert edit_record(node) == record
 
 
 @pytest.fixture
 def gland(loaded):
-    from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland
-
     return PatientGland(loaded.segmentation, GLAND)
 
 
@@ -127,9 +123,6 @@ def test_a_removed_segment_or_segmentation_is_a_change(gland, loaded, scene):
 
 
 def test_a_change_of_a_gland_stored_as_surface_is_detected(scene, own_surface):
-    from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland
-    from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid, replace_surface
-
     node = add_generated_thyroid(scene, "Surface", own_surface)
     gland = PatientGland(node, SEGMENT_ID)
     assert gland.is_unchanged(node)
@@ -139,10 +132,6 @@ def test_a_change_of_a_gland_stored_as_surface_is_detected(scene, own_surface):
 
 
 def test_a_gland_and_its_trachea_frame_are_read_without_islands(scene, own_surface):
-    from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland
-    from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid
-    from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient
-
     centre = own_surface.vertices.mean(axis=0)
     island = centre + 0.25 * (own_surface.vertices - centre) + [0.0, 0.0, 100.0]
     faces = np.concatenate([own_surface.faces, own_surface.faces + len(island)])
@@ -157,15 +146,6 @@ def test_a_gland_and_its_trachea_frame_are_read_without_islands(scene, own_surfa
 
 
 def test_the_completion_beyond_the_scan_is_a_pale_segment_of_its_own(scene, own_surface):
-    from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
-        COMPLETION_ID,
-        SEGMENT_ID,
-        add_generated_thyroid,
-        replace_surface,
-        show_completion,
-    )
-    from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
-
     node = add_generated_thyroid(scene, "Cut", own_surface)
     beyond = own_surface.moved(own_surface.vertices + np.array([0.0, 0.0, 40.0]))
     for _ in range(2):

@@ -18,7 +18,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.placing import (
     start_moving,
     stop_moving,
 )
-from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord, moved_by, read_record, write_record
+from ThyroidSynthLib.slicer.scene.thyroids.records import moved_by, read_record, write_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid, replace_surface
 from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient, surface_of_segment
 
@@ -29,17 +29,9 @@ def placement(loaded) -> Placement:
 
 
 @pytest.fixture
-def thyroid(scene, loaded, own_surface, placement):
+def thyroid(scene, loaded, own_surface, placement, record):
     """The patient's own gland as if it had been generated."""
-    measured = measure_features(own_surface.moved(placement.to_trachea(own_surface.vertices)))
-    record = ThyroidRecord(
-        seed=3,
-        code=(0.5, -1.0),
-        targets={},
-        measured=measured.as_dict(),
-        trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()),
-        model="a",
-    )
+    record = replace(record, trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()))
     return add_generated_thyroid(scene, "Thyroid", own_surface, ct=loaded.ct, record=record)
 
 
@@ -52,11 +44,9 @@ def a_motion() -> np.ndarray:
 
 
 def move(transform, matrix: np.ndarray) -> None:
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+    import slicer
 
-    values = vtkMatrix4x4()
-    values.DeepCopy(matrix.ravel().tolist())
-    transform.SetMatrixTransformToParent(values)
+    slicer.util.updateTransformMatrixFromArray(transform, matrix)
 
 
 def measured_in_scene(node) -> np.ndarray:

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord, read_record
+from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
     SEGMENT_ID,
     add_generated_thyroid,
@@ -17,18 +15,6 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
     replace_surface,
 )
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_segment
-
-
-@pytest.fixture
-def record():
-    return ThyroidRecord(
-        seed=3,
-        code=(0.25, -1.5, 1e-7),
-        targets={"volume_ml": 15.0},
-        measured={"volume_ml": 15.2, "isthmus_area_mm2": 41.0, "symmetry": 0.7},
-        trachea_to_ras=tuple(Placement.at([1.0, 2.0, 3.0]).trachea_to_ras.ravel().tolist()),
-        model="abc",
-    )
 
 
 @pytest.fixture
@@ -75,11 +61,8 @@ def test_thyroids_of_one_scene_have_their_own_colours_and_names(scene, own_surfa
 
 def test_replacing_the_surface_removes_a_label_map(generated, own_surface):
     generated.CreateBinaryLabelmapRepresentation()
-    half = Surface(
-        own_surface.vertices.mean(axis=0) + (own_surface.vertices - own_surface.vertices.mean(axis=0)) / 2,
-        own_surface.faces,
-    )
-    replace_surface(generated, half)
+    centre = own_surface.vertices.mean(axis=0)
+    replace_surface(generated, own_surface.moved(centre + (own_surface.vertices - centre) / 2))
     assert not generated.GetSegmentation().ContainsRepresentation("Binary labelmap")
     assert surface_of_segment(generated, SEGMENT_ID).volume == pytest.approx(own_surface.volume / 8, rel=1e-3)
 

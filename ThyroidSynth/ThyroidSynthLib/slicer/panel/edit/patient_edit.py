@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -136,11 +136,8 @@ class PatientEdit:
     def recordOf(self, thyroid: Thyroid, placement: Placement) -> ThyroidRecord:
         """Return the record of the current step, whose thyroid is given, at a placement."""
         template, step = self._template, self.history.current
-        return ThyroidRecord.of(
-            thyroid,
-            placement,
-            targets=step.targets,
-            model=template.model,
+        return replace(
+            ThyroidRecord.of(thyroid, placement, targets=step.targets, model=template.model),
             met=step.met,
             distance=None if step is self.history.first else step.distance,
             kind=EDITED,
@@ -190,11 +187,8 @@ def fitPatient(
         alone, completed = _splitAtBorder(alone, found.placement, scan)
         completion = _completionNumbers(model, found.fit, part_of(progress, 0.8, 1.0), shouldStop)
     compared = compare_surfaces(found.original.surface, alone, points=_COMPARED_POINTS)
-    record = ThyroidRecord.of(
-        found.original,
-        found.placement,
-        targets={},
-        model=model.checksum,
+    record = replace(
+        ThyroidRecord.of(found.original, found.placement, targets={}, model=model.checksum),
         kind=EDITED,
         fitted_code=tuple(float(value) for value in np.ravel(found.original.code)),
         quality={

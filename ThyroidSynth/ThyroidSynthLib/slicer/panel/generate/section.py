@@ -182,14 +182,9 @@ class GenerateSection(Section):
             self._followed = self._targets(), self.parameters.detail
             generated = drawn.generated
             record = ThyroidRecord.of(
-                generated.thyroid,
-                drawn.placement,
-                targets=drawn.targets,
-                model=drawn.model,
-                seed=generated.seed,
-                met=generated.met,
-                distance=generated.distance,
+                generated.thyroid, drawn.placement, targets=drawn.targets, model=drawn.model, seed=generated.seed
             )
+            record = replace(record, met=generated.met, distance=generated.distance)
             self._show(generated.thyroid.surface, record, drawn.placement)
             self.session.showStatus(_generatedText(record))
         if self.session.hasParameters:
@@ -285,15 +280,9 @@ class GenerateSection(Section):
         result: SteeringResult | None = None,
     ) -> ThyroidRecord:
         """Replace the surface of a thyroid that is steered, at its placement; return its new record."""
-        record = ThyroidRecord.of(
-            thyroid,
-            before.placement,
-            targets=targets,
-            model=before.model,
-            seed=before.seed,
-            met=None if result is None else result.met,
-            distance=None if result is None else result.distance,
-        )
+        record = ThyroidRecord.of(thyroid, before.placement, targets=targets, model=before.model, seed=before.seed)
+        if result is not None:
+            record = replace(record, met=result.met, distance=result.distance)
         surface = thyroid.surface.moved(before.placement.to_ras(thyroid.surface.vertices))
         replace_surface(node, surface, record=record)
         self._generator.follows(node, record)

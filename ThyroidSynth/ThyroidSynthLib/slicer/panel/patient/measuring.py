@@ -15,7 +15,7 @@ from ThyroidSynthLib.slicer.panel.shared.idle import userPauses
 from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText, qualityTexts
 from ThyroidSynthLib.slicer.scene.patient.patients import case_of_patient, height_mm
-from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE, surface_of_segment, volume_of_segment
+from ThyroidSynthLib.slicer.scene.volumes import is_made_of_surfaces, surface_of_segment, volume_of_segment
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.quality import CheckedCase
@@ -189,7 +189,7 @@ class PatientMeasuring:
 def _surface(segmentation, segment_id: str, checked: CheckedCase) -> Surface:
     """Return a segment's surface without islands: that of quality control, unless it filled cavities."""
     found = checked.measurements
-    made_of_surfaces = segmentation.GetSegmentation().GetSourceRepresentationName() == CLOSED_SURFACE
-    if checked.surface_ras is not None and (found.islands_removed or not (made_of_surfaces or found.hole_voxels)):
+    as_stored = is_made_of_surfaces(segmentation) or found.hole_voxels
+    if checked.surface_ras is not None and (found.islands_removed or not as_stored):
         return checked.surface_ras
     return surface_of_segment(segmentation, segment_id)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ThyroidSynthLib.geometry.polydata import polydata_of
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.slicer.scene.nodes import node_with, remove_node
+from ThyroidSynthLib.slicer.scene.nodes import add_node, node_with, remove_node
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLModelNode, vtkMRMLScene
@@ -31,10 +31,6 @@ def show_distance_map(
 
     Parameters
     ----------
-    name : str
-        Name of the model node.
-    surface_ras : Surface
-        In `ras_mm`.
     values_mm : ndarray, shape (V,)
         Signed distance of each vertex.
     range_mm : float
@@ -51,10 +47,7 @@ def show_distance_map(
     polydata.GetPointData().SetActiveScalars(SCALARS)
     model = distance_map_of(scene)
     if model is None:
-        model = scene.CreateNodeByClass("vtkMRMLModelNode")
-        model.UnRegister(None)
-        model.SetAttribute(ATTRIBUTE, "map")
-        scene.AddNode(model)
+        model = add_node(scene, "vtkMRMLModelNode", name, ATTRIBUTE, "map")
         model.CreateDefaultDisplayNodes()
     model.SetName(name)
     model.SetAndObservePolyData(polydata)
@@ -98,10 +91,7 @@ def _colours(scene):
     node = node_with(scene, "vtkMRMLColorTableNode", ATTRIBUTE, "colours")
     if node is not None:
         return node
-    node = scene.CreateNodeByClass("vtkMRMLColorTableNode")
-    node.UnRegister(None)
-    node.SetName("ThyroidSynth distance colours")
-    node.SetAttribute(ATTRIBUTE, "colours")
+    node = add_node(scene, "vtkMRMLColorTableNode", "ThyroidSynth distance colours", ATTRIBUTE, "colours")
     node.SetHideFromEditors(True)
     node.SetTypeToUser()
     node.SetNumberOfColors(_COLOURS)
@@ -109,7 +99,7 @@ def _colours(scene):
     for index, at in enumerate(np.linspace(-1.0, 1.0, _COLOURS)):
         r, g, b = (float(np.interp(at, (-1.0, 0.0, 1.0), stops[:, channel])) for channel in range(3))
         node.SetColor(index, f"{at:+.2f}", r, g, b, 1.0)
-    return scene.AddNode(node)
+    return node
 
 
 def _add_legend(model, title: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.slicer.scene.nodes import array_of_matrix, nodes_of, remove_node
+from ThyroidSynthLib.slicer.scene.nodes import add_node, nodes_of, remove_node
 from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE
 
 from .records import moved_by
@@ -23,8 +23,9 @@ _SMALLEST_MOTION = 1e-3
 def start_moving(segmentation: vtkMRMLSegmentationNode) -> vtkMRMLLinearTransformNode:
     """Show handles at the centre of a thyroid; they move the transform of its own, created when needed."""
     transform = _own_transform(segmentation) or _add_transform(segmentation)
+    content = segmentation.GetSegmentation()
     bounds = np.zeros(6)
-    _content(segmentation).GetBounds(bounds)
+    content.GetNthSegment(0).GetRepresentation(CLOSED_SURFACE).GetBounds(bounds)
     transform.SetCenterOfTransformation(*((bounds[::2] + bounds[1::2]) / 2).tolist())
     transform.CreateDefaultDisplayNodes()
     transform.GetDisplayNode().SetEditorVisibility(True)
@@ -64,11 +65,9 @@ def motion_of(segmentation: vtkMRMLSegmentationNode) -> tuple[float, float]:
     transform = _own_transform(segmentation)
     if transform is None:
         return 0.0, 0.0
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+    import slicer
 
-    matrix = vtkMatrix4x4()
-    transform.GetMatrixTransformToParent(matrix)
-    motion = array_of_matrix(matrix)
+    motion = slicer.util.arrayFromTransformMatrix(transform)
     centre = np.array([*transform.GetCenterOfTransformation(), 1.0])
     distance = float(np.linalg.norm((motion @ centre - centre)[:3]))
     angle = float(np.degrees(np.arccos(np.clip((np.trace(motion[:3, :3]) - 1) / 2, -1, 1))))
@@ -88,18 +87,10 @@ def _own_transform(segmentation):
     return parent if parent is not None and parent.GetAttribute(_ATTRIBUTE) else None
 
 
-def _content(segmentation):
-    content = segmentation.GetSegmentation()
-    return content.GetSegment(content.GetNthSegmentID(0)).GetRepresentation(CLOSED_SURFACE)
-
-
 def _add_transform(segmentation):
     scene = segmentation.GetScene()
-    transform = scene.CreateNodeByClass("vtkMRMLLinearTransformNode")
-    transform.UnRegister(None)
-    transform.SetName(scene.GenerateUniqueName(f"{segmentation.GetName()} position"))
-    transform.SetAttribute(_ATTRIBUTE, "1")
-    scene.AddNode(transform)
+    name = scene.GenerateUniqueName(f"{segmentation.GetName()} position")
+    transform = add_node(scene, "vtkMRMLLinearTransformNode", name, _ATTRIBUTE, "1")
     # A transform of the user's stays above.
     transform.SetAndObserveTransformNodeID(segmentation.GetTransformNodeID())
     segmentation.SetAndObserveTransformNodeID(transform.GetID())

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ThyroidSynthLib.geometry.features import Features
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.slicer.scene.nodes import transform_to_world
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLSegmentationNode
@@ -89,25 +87,9 @@ class ThyroidRecord:
 
     @classmethod
     def of(
-        cls,
-        thyroid: Thyroid,
-        placement: Placement,
-        *,
-        targets: Mapping[str, float],
-        model: str,
-        seed: int = 0,
-        met: bool | None = None,
-        distance: float | None = None,
-        kind: str = GENERATED,
-        fitted_code: tuple[float, ...] = (),
-        quality: Mapping[str, float] = MappingProxyType({}),
-        original: Mapping[str, float] = MappingProxyType({}),
-        source_segment: str = "",
+        cls, thyroid: Thyroid, placement: Placement, *, targets: Mapping[str, float], model: str, seed: int = 0
     ) -> ThyroidRecord:
-        """Return the record of a thyroid at a placement; see the attributes of the class.
-
-        `targets` are the user's; features without a target were drawn and are part of the latent code.
-        """
+        """Return the record of a generated thyroid at a placement; the other attributes have their defaults."""
         return cls(
             seed=int(seed),
             code=tuple(float(value) for value in np.ravel(thyroid.code)),
@@ -116,14 +98,7 @@ class ThyroidRecord:
             trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()),
             model=model,
             valid=thyroid.validity.ok,
-            kind=kind,
-            met=met,
-            distance=distance,
             resolution=thyroid.resolution,
-            fitted_code=fitted_code,
-            quality=dict(quality),
-            original=dict(original),
-            source_segment=source_segment,
         )
 
     @property
@@ -172,9 +147,11 @@ def moved_by(segmentation: vtkMRMLSegmentationNode) -> np.ndarray | None:
     The trachea frame of the record moves with the node, so that its features still hold. They would not
     under a transform that scales or is not linear, so that such a transform is not included.
     """
+    import slicer
+
     parent = segmentation.GetParentTransformNode()
     if parent is None or not parent.IsTransformToWorldLinear():
         return None
-    moved = transform_to_world(parent)
+    moved = slicer.util.arrayFromTransformMatrix(parent, toWorld=True)
     rigid = np.allclose(moved[:3, :3] @ moved[:3, :3].T, np.eye(3), atol=1e-4)
     return moved if rigid else None
