@@ -16,13 +16,7 @@ _LIBRARY = Path(__file__).resolve().parents[2]
 
 
 def train_script() -> Path:
-    """Find the ThyroidSynthTrain script of this installation.
-
-    Raises
-    ------
-    JobError
-        It is neither where the extension installs it nor in the source tree.
-    """
+    """Find the ThyroidSynthTrain script of this installation; `JobError` if there is none."""
     for folder in (_LIBRARY.parent / "cli-modules", _LIBRARY.parent / "ThyroidSynthTrain"):
         if (folder / SCRIPT).is_file():
             return folder / SCRIPT
@@ -38,8 +32,6 @@ def start_detached(python: Path | str, script: Path | str, job: JobFolder, *, ch
         The Python interpreter; in Slicer its PythonSlicer, not the application.
     script : path-like
         ThyroidSynthTrain.py, see `train_script`.
-    job : JobFolder
-        The job, new or to be resumed.
     check_only : bool
         Only check the cases that are to be prepared.
 
@@ -66,15 +58,15 @@ def start_detached(python: Path | str, script: Path | str, job: JobFolder, *, ch
 
 def child_environment() -> dict[str, str]:
     """Return the environment variables with which a new Python process finds this library."""
-    environment = dict(os.environ)
-    # This library comes first; Slicer's launcher sets the rest, where the new process finds VTK.
-    inherited = environment.get("PYTHONPATH")
-    environment["PYTHONPATH"] = os.pathsep.join([str(_LIBRARY), *([inherited] if inherited else [])])
-    environment["PYTHONUNBUFFERED"] = "1"
-    environment["PYTHONIOENCODING"] = "utf-8"
-    # Slicer's ITK plugin for images in memory does not load outside the application.
-    environment["ITK_AUTOLOAD_PATH"] = ""
-    return environment
+    return {
+        **os.environ,
+        # This library comes first; Slicer's launcher sets the rest, where the new process finds VTK.
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(_LIBRARY), os.environ.get("PYTHONPATH")])),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+        # Slicer's ITK plugin for images in memory does not load outside the application.
+        "ITK_AUTOLOAD_PATH": "",
+    }
 
 
 def stop_timeout_s(job: JobFolder, least_s: float = 30.0) -> float:
@@ -116,13 +108,7 @@ class StopSequence:
         job.request_stop()
 
     def poll(self, now: float) -> str:
-        """Check the job, take the next step if it is due, and return the phase.
-
-        Parameters
-        ----------
-        now : float
-            Seconds of a monotonic clock, such as `time.monotonic`.
-        """
+        """Check the job, take the next step if it is due, and return the phase; `now` is as of `time.monotonic`."""
         process = self._job.running_process()
         if process is None:
             self.phase = "ended"

@@ -13,7 +13,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 from ThyroidSynthLib.common.files import read_json
 
-from .job import JobFolder
+from .job import JobFolder, last_lines
 from .job_options import quality_file, read_job_config
 from .machine import Machine
 
@@ -39,16 +39,13 @@ def diagnostics_text(
     ----------
     application : mapping of str to str
         Properties of the application, such as its version.
-    machine : Machine, optional
-        The computer, if known.
-    job : JobFolder, optional
-        The training, if there is one.
     last_error : str
         The last error message shown to the user.
     """
+    system = {"System": platform.platform(), "Python": platform.python_version()}
     parts = [
         "ThyroidSynth diagnostics",
-        _section("Software", {"ThyroidSynth": __version__, **application, **_system()}),
+        _section("Software", {"ThyroidSynth": __version__, **application, **system}),
         _section("Machine", _described(machine) if machine is not None else {"PyTorch": "unknown"}),
     ]
     if job is not None and job.exists():
@@ -95,10 +92,6 @@ def _user() -> str:
         return ""
     # Frequent in logs, and not a personal name.
     return "" if name == "root" else name
-
-
-def _system() -> dict[str, str]:
-    return {"System": platform.platform(), "Python": platform.python_version()}
 
 
 def _described(machine: Machine) -> dict[str, str]:
@@ -150,16 +143,5 @@ def _job_parts(job: JobFolder) -> list[str]:
         _section("Training", {"job folder": job.path.name, **state, **launched}),
         _section("Configuration", shown),
         _section("Files", files),
-        f"[Log, last {LOG_LINES} lines]\n" + "\n".join(_last_lines(job.log_file)),
+        f"[Log, last {LOG_LINES} lines]\n" + "\n".join(last_lines(job.log_file, LOG_LINES) or ["no log"]),
     ]
-
-
-def _last_lines(path: Path) -> list[str]:
-    try:
-        with path.open("rb") as stream:
-            # A log may be very long.
-            stream.seek(max(0, stream.seek(0, 2) - 64 * 1024))
-            lines = stream.read().decode("utf-8", errors="replace").splitlines()
-    except OSError:
-        return ["no log"]
-    return lines[-LOG_LINES:]

@@ -50,8 +50,6 @@ class Estimate:
         Number of training cases.
     cases_checked : bool
         False if quality control has not run: it may refuse cases, so the estimate is an upper limit.
-    seconds_per_epoch : float
-        Duration of an epoch.
     check_s, sample_s : float
         Duration of checking the cases and of drawing their samples; 0 if that is done.
     gpu_bytes : int
@@ -106,8 +104,6 @@ class EstimateRequest:
     ----------
     source : str
         Cohort folder, or segmentations that are prepared first.
-    settings : TrainingSettings, optional
-        Settings of the training.
     device : str
         "auto", "cpu" or "cuda".
     checked_cases : int, optional
@@ -119,13 +115,9 @@ class EstimateRequest:
     device: str = "auto"
     checked_cases: int | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the request as a dictionary for JSON."""
-        return {**vars(self), "settings": None if self.settings is None else self.settings.to_json()}
-
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> EstimateRequest:
-        """Return the request of such a dictionary."""
+        """Return the request of which `value` is the result of `asdict`."""
         settings = value["settings"]
         return cls(**{**value, "settings": None if settings is None else TrainingSettings.from_json(settings)})
 
@@ -136,8 +128,6 @@ class EstimateResult:
 
     Attributes
     ----------
-    machine : Machine
-        The computer as seen by the Python interpreter that trains.
     estimate : Estimate, optional
         None if none was requested or it failed.
     problem : str
@@ -148,36 +138,18 @@ class EstimateResult:
     estimate: Estimate | None = None
     problem: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the result as a dictionary for JSON."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> EstimateResult:
-        """Return the result of such a dictionary."""
+        """Return the result of which `value` is the result of `asdict`, also after a conversion to JSON."""
         machine, estimate = value["machine"], value["estimate"]
-        gpus = tuple(Gpu(**gpu) for gpu in machine["gpus"])
-        return cls(
-            Machine(**{**machine, "gpus": gpus}),
-            None if estimate is None else Estimate(**estimate),
-            value["problem"],
-        )
+        machine = Machine(**{**machine, "gpus": tuple(Gpu(**gpu) for gpu in machine["gpus"])})
+        return cls(machine, None if estimate is None else Estimate(**estimate), value["problem"])
 
 
 class BackgroundEstimate:
-    """An estimate that is made in a process of its own.
+    """An estimate that is made in a process of its own, by the Python interpreter that would train.
 
-    Parameters
-    ----------
-    python : path-like
-        The Python interpreter that would train.
-    request : EstimateRequest
-        What to estimate.
-
-    Raises
-    ------
-    JobError
-        The process cannot be started.
+    Raises `JobError` if the process cannot be started.
     """
 
     def __init__(self, python: Path | str, request: EstimateRequest) -> None:
@@ -185,7 +157,7 @@ class BackgroundEstimate:
         self._result_file = Path(self._folder.name) / "result.json"
         self._log_file = Path(self._folder.name) / "log.txt"
         module = "ThyroidSynthLib.jobs.estimate"
-        command = [str(python), "-m", module, json.dumps(request.to_json()), str(self._result_file)]
+        command = [str(python), "-m", module, json.dumps(asdict(request)), str(self._result_file)]
         try:
             with self._log_file.open("wb") as log:
                 self._process = subprocess.Popen(
@@ -201,13 +173,7 @@ class BackgroundEstimate:
             raise JobError(f"{python} cannot be started ({error}). Check the Python interpreter.") from error
 
     def poll(self) -> EstimateResult | None:
-        """Return the result, or None while the process runs. Returns at once.
-
-        Raises
-        ------
-        JobError
-            The process ended without a result.
-        """
+        """Return the result, or None while the process runs; `JobError` if it ended without a result."""
         if self._process.poll() is None:
             return None
         try:
@@ -331,4 +297,4 @@ def _seconds_per_case(sources: list[CaseSource], alignment: str) -> tuple[float,
 
 
 if __name__ == "__main__":
-    write_json(sys.argv[2], estimate_here(EstimateRequest.from_json(json.loads(sys.argv[1]))).to_json())
+    write_json(sys.argv[2], asdict(estimate_here(EstimateRequest.from_json(json.loads(sys.argv[1])))))

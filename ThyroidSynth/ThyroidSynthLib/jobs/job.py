@@ -89,13 +89,7 @@ class JobState:
 
 
 class JobFolder:
-    """The folder of one training job.
-
-    Parameters
-    ----------
-    path : Path
-        The folder. Use `create` for a new job and `open` for an existing one.
-    """
+    """The folder of one training job; use `create` for a new job and `open` for an existing one."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -138,13 +132,7 @@ class JobFolder:
 
     @classmethod
     def open(cls, path: Path | str) -> JobFolder:
-        """Open the folder of an existing job.
-
-        Raises
-        ------
-        JobError
-            The folder holds no job.
-        """
+        """Open the folder of an existing job; `JobError` if it holds none."""
         job = cls(path)
         if not job.exists():
             raise JobError(f"{job.path} holds no training job (no {job.config_file.name}). Check the folder.")
@@ -165,15 +153,16 @@ class JobFolder:
     def read_state(self) -> JobState:
         """Read the state, corrected where the training process has ended without writing it.
 
-        Raises
-        ------
-        JobError
-            The state is missing or damaged.
+        Raises `JobError` if the state is missing or damaged.
         """
         state = self._written_state()
         if state.status == "running":
             if not self._process_is_alive(state):
-                return replace(state, status="interrupted", eta_s=None, message=self._interruption(state))
+                where = (
+                    f"after epoch {state.epoch} of {state.epochs}" if state.epoch else "before its first epoch ended"
+                )
+                message = f"The training process ended unexpectedly {where}. Resume it from its last checkpoint."
+                return replace(state, status="interrupted", eta_s=None, message=message)
             if self.should_stop():
                 step = "epoch" if state.epoch else "step"
                 return replace(state, status="stopping", message=f"Stopping after this {step}.")
@@ -182,9 +171,10 @@ class JobFolder:
             if launched is not None and launched.is_here and not launched.is_alive():
                 # It may have written a state after the first reading.
                 state = self._written_state()
-                if state.status == "created":
-                    return replace(state, status="failed", message=self._launch_failure())
-                return self.read_state()
+                if state.status != "created":
+                    return self.read_state()
+                message = f"The training process could not start: {last_line(self.log_file)} See {self.log_file}."
+                return replace(state, status="failed", message=message)
         return state
 
     def write_state(self, state: JobState) -> None:
@@ -204,13 +194,7 @@ class JobFolder:
         return launched if launched is not None and launched.is_alive() else None
 
     def prepare_start(self) -> None:
-        """Clear the final status of the last run and any request to stop, before a new run starts.
-
-        Raises
-        ------
-        JobError
-            The job is running.
-        """
+        """Clear the final status of the last run and any request to stop; `JobError` if the job is running."""
         self.refuse_if_running()
         self.clear_stop()
         self.launch_file.unlink(missing_ok=True)
@@ -232,13 +216,7 @@ class JobFolder:
             raise JobError(self._already_running(process))
 
     def restart(self, config: dict[str, Any]) -> None:
-        """Delete the results of earlier runs and start over with `config`.
-
-        Raises
-        ------
-        JobError
-            The job is running.
-        """
+        """Delete the results of earlier runs and start over with `config`; `JobError` if the job is running."""
         self.refuse_if_running()
         results = (self.checkpoint_file, self.metrics_file, self.preview_file, self.model_file)
         for path in (*results, self.launch_file, self.stop_file):
@@ -250,12 +228,8 @@ class JobFolder:
     def locked(self) -> Iterator[None]:
         """Lock the job for this process, so that no other trains it meanwhile.
 
-        The operating system releases the lock when the process ends, even if it is killed.
-
-        Raises
-        ------
-        JobError
-            Another process has locked the job.
+        The operating system releases the lock when the process ends, even if it is killed. Raises `JobError` if
+        another process has locked the job.
         """
         with self.lock_file.open("ab") as stream:
             if not _lock(stream):
@@ -286,9 +260,8 @@ class JobFolder:
     def drop_metrics_from(self, epoch: int) -> None:
         """Remove the records of `epoch` and later, which are about to be trained again."""
         if self.metrics_file.exists():
-            write_text(
-                self.metrics_file, "".join(f"{line}\n" for number, line in self._metrics_lines() if number < epoch)
-            )
+            kept = [f"{line}\n" for number, line in self._metrics_lines() if number < epoch]
+            write_text(self.metrics_file, "".join(kept))
 
     def _metrics_lines(self) -> Iterator[tuple[int, str]]:
         try:
@@ -322,33 +295,29 @@ class JobFolder:
 
     def _process_is_alive(self, state: JobState) -> bool:
         process = state.process
-        if process is None:
-            return False
-        if process.is_here:
-            return process.is_alive()
-        return time.time() - state.heartbeat < REMOTE_HEARTBEAT_TIMEOUT_S
-
-    @staticmethod
-    def _interruption(state: JobState) -> str:
-        where = f"after epoch {state.epoch} of {state.epochs}" if state.epoch else "before its first epoch ended"
-        return f"The training process ended unexpectedly {where}. Resume it from its last checkpoint."
+        if process is not None and not process.is_here:
+            return time.time() - state.heartbeat < REMOTE_HEARTBEAT_TIMEOUT_S
+        return process is not None and process.is_alive()
 
     def _already_running(self, process: ProcessIdentity | None) -> str:
         which = f" by process {process.pid} on {process.host}" if process is not None else ""
         return f"The job in {self.path} is being trained{which}. Wait until it has ended, or stop it first."
 
-    def _launch_failure(self) -> str:
-        """Describe, by its last line of output, why a process ended that never wrote a state."""
-        return f"The training process could not start: {last_line(self.log_file)} See {self.log_file}."
-
 
 def last_line(log: Path) -> str:
     """Return the last line that a process wrote to its log."""
+    return next((line.strip() for line in reversed(last_lines(log)) if line.strip()), "it printed no message.")
+
+
+def last_lines(log: Path, most: int = 40) -> list[str]:
+    """Return at most the last `most` lines of a log; none if there is no log."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        with log.open("rb") as stream:
+            # A log may be very long.
+            stream.seek(max(0, stream.seek(0, 2) - 64 * 1024))
+            return stream.read().decode("utf-8", errors="replace").splitlines()[-most:]
     except OSError:
-        lines = []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it printed no message.")
+        return []
 
 
 def _lock(stream: BinaryIO) -> bool:

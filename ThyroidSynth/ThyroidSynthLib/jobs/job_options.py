@@ -6,8 +6,8 @@ import argparse
 import math
 import os
 import platform
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class JobOptions:
         "auto", "cpu" or "cuda".
     checkpoint_every_s : float
         Seconds between checkpoints, so at most what a crash loses. 0 writes one after every epoch.
-    include, exclude : tuple of str, optional
+    include, exclude : sequence of str, optional
         Ids of cases that are included or excluded manually where cases are prepared first. None keeps
         those of the job in the folder; a new job then has none.
     held_out : HeldOut
@@ -66,8 +66,8 @@ class JobOptions:
     seed: int = 0
     device: str = "auto"
     checkpoint_every_s: float = 30.0
-    include: tuple[str, ...] | None = None
-    exclude: tuple[str, ...] | None = None
+    include: Sequence[str] | None = None
+    exclude: Sequence[str] | None = None
     held_out: HeldOut = 0.0
     split_seed: int = 0
     licence: str | None = None
@@ -83,11 +83,6 @@ def job_of_command_line(options: argparse.Namespace, *, misused: Callable[[str],
         ``restart``. Without ``input`` an existing job is resumed as it was configured.
     misused : callable
         Ends the process with the parser's message about a wrong command line.
-
-    Raises
-    ------
-    JobError, InputError, CohortError
-        As `job_for`.
     """
     if options.job is None and options.model is None:
         misused("give --job, the folder of the training, or the model file to write, or both")
@@ -100,38 +95,15 @@ def job_of_command_line(options: argparse.Namespace, *, misused: Callable[[str],
         if options.restart or not JobFolder(folder).exists():
             misused(f"give the input to train on; only an existing job is resumed without it, and {folder} is none")
         return resumed_job(folder)
-    chosen = JobOptions(
-        input=options.input,
-        model=options.model,
-        variant=options.variant,
-        preset=options.preset,
-        epochs=options.epochs,
-        seed=options.seed,
-        device=options.device,
-        checkpoint_every_s=options.checkpoint_every,
-        include=_ids(options, "include"),
-        exclude=_ids(options, "exclude"),
-        held_out=held_out,
-        split_seed=options.split_seed,
-        licence=options.licence or None,
-    )
-    return job_for(folder, chosen, restart=options.restart)
-
-
-def _ids(options: argparse.Namespace, name: str) -> tuple[str, ...] | None:
-    # Slicer's command line has no such option: in the panel cases are included and excluded in a table.
-    ids = getattr(options, name, None)
-    return None if ids is None else tuple(ids)
+    # Slicer's command line does not include and exclude cases: in the panel that is done in a table.
+    names = {field.name for field in fields(JobOptions)}
+    chosen: dict[str, Any] = {name: value for name, value in vars(options).items() if name in names}
+    chosen |= {"checkpoint_every_s": options.checkpoint_every, "held_out": held_out, "licence": options.licence or None}
+    return job_for(folder, JobOptions(**chosen), restart=options.restart)
 
 
 def job_folder_beside(model: Path) -> Path:
-    """Return the job folder of a training for which only the model file is given.
-
-    Raises
-    ------
-    InputError
-        The model file is a folder.
-    """
+    """Return the job folder of a training for which only the model file is given."""
     _refuse_folder(model)
     return model.with_name(f"{model.stem}.job")
 
@@ -147,13 +119,7 @@ def is_prepared(source: Path) -> bool:
 
 
 def decide_cases(job: JobFolder, *, include: Iterable[str], exclude: Iterable[str]) -> None:
-    """Store which cases of a job are included and excluded manually.
-
-    Raises
-    ------
-    JobError
-        The job is running or its training has begun.
-    """
+    """Store which cases of a job are included and excluded manually; `JobError` if its training has begun."""
     job.refuse_if_running()
     if job.checkpoint_file.exists():
         raise JobError("The training has begun, so its cases cannot be changed. Start it from scratch.")
@@ -211,8 +177,6 @@ def resumed_job(folder: Path | str, *, device: str = "auto") -> JobFolder:
     ------
     JobError
         There is no job in the folder, it is running, or it is of another version of ThyroidSynth.
-    InputError
-        Its configuration is damaged.
     """
     job = JobFolder.open(folder)
     job.refuse_if_running()
@@ -223,18 +187,10 @@ def resumed_job(folder: Path | str, *, device: str = "auto") -> JobFolder:
 
 
 def read_job_config(job: JobFolder) -> dict[str, Any]:
-    """Read the configuration of a job and check its version.
-
-    Raises
-    ------
-    JobError
-        It is not the configuration of a training job, or of another version of ThyroidSynth.
-    InputError
-        It is missing or damaged.
-    """
+    """Read the configuration of a job; `JobError` if it is not one of this version of ThyroidSynth."""
     config = job.read_config()
     if not isinstance(config, dict) or config.get("kind") != _KIND:
-        raise JobError(f"{job.config_file} is not a ThyroidSynth training job. Choose a new or an empty folder.")
+        raise _not_a_job(job)
     if config.get("format_version") != _FORMAT_VERSION:
         raise JobError(
             f"{job.config_file} has format version {config.get('format_version')}, and this version of ThyroidSynth "
@@ -251,8 +207,12 @@ def _earlier(job: JobFolder) -> dict[str, Any]:
         config = None
     ours = config.get("kind") == _KIND if isinstance(config, dict) else job.state_file.is_file()
     if job.exists() and not ours:
-        raise JobError(f"{job.config_file} is not a ThyroidSynth training job. Choose a new or an empty folder.")
+        raise _not_a_job(job)
     return config if isinstance(config, dict) else {}
+
+
+def _not_a_job(job: JobFolder) -> JobError:
+    return JobError(f"{job.config_file} is not a ThyroidSynth training job. Choose a new or an empty folder.")
 
 
 def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -> dict[str, Any]:
@@ -306,17 +266,8 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
 def check_model_room(job: JobFolder, model: Path, written_sha256: str | None) -> None:
     """Check that writing the model file replaces nothing but the file that an earlier run of the job wrote.
 
-    Parameters
-    ----------
-    model : Path
-        The file to write.
-    written_sha256 : str, optional
-        Checksum of the model file that an earlier run of the job wrote.
-
-    Raises
-    ------
-    OutputError
-        A file of another origin is there, or the path is one of the job's own files.
+    `written_sha256` is the checksum of that file. Raises `OutputError` if a file of another origin is there, or the
+    path is one of the job's own files.
     """
     if model.resolve().parent == job.path.resolve() and model.name != job.model_file.name:
         raise OutputError(f"{model} lies in the job folder among the files of the training. Choose another model file.")
@@ -338,11 +289,11 @@ def _refuse_folder(model: Path) -> None:
 
 def _differences(earlier: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """List what makes two configurations different trainings."""
-    names = sorted({*earlier["settings"], *new["settings"]})
+    before, now = earlier["settings"], new["settings"]
     found = [
-        f"its {name} is {earlier['settings'].get(name)}, not {new['settings'].get(name)}"
-        for name in names
-        if earlier["settings"].get(name) != new["settings"].get(name)
+        f"its {name} is {before.get(name)}, not {now.get(name)}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
     ]
     if earlier["prepare"] or new["prepare"]:
         # The cohort is prepared once, so only its input is compared.

@@ -108,9 +108,9 @@ def run_job(
         run = _Run(job, progress, should_stop, process_group)
         with _log_to(job.log_file):
             try:
-                return (
-                    run.check_cases() if check_only else run.execute(train or _default_trainer(), on_snapshot, finish)
-                )
+                if check_only:
+                    return run.check_cases()
+                return run.execute(train or _default_trainer(), on_snapshot, finish)
             except (Cancelled, KeyboardInterrupt) as stopped:
                 run.end("stopped", str(stopped) or "Stopped at once; it resumes from its last checkpoint.")
                 raise
@@ -127,11 +127,6 @@ def follow(process_group: ProcessGroup, *, should_stop: ShouldStop = never) -> N
     """Train as one of the other processes of a group; return at once if the first process does not train.
 
     Only the first process reports progress, and raises the errors of the job.
-
-    Raises
-    ------
-    ThyroidSynthError
-        The cohort or the checkpoint cannot be read here, or another process was lost.
     """
     plan = process_group.receive_plan(should_stop)
     if plan is None:
@@ -153,21 +148,14 @@ class _Run:
     def __init__(
         self, job: JobFolder, progress: ProgressCallback, should_stop: ShouldStop, process_group: ProcessGroup
     ) -> None:
-        self._job, self._process_group = job, process_group
-        self._progress = progress
+        self._job, self._process_group, self._progress = job, process_group, progress
         self._should_stop = lambda: job.should_stop() or should_stop()
         self._config = read_job_config(job)
+        self._settings = TrainingSettings.from_json(self._config["settings"])
         self._first_epoch: int | None = None
         self._last_written = self._last_logged = -math.inf
-        process = ProcessIdentity.of_this_process()
-        before = job.read_state()
-        self._state = JobState(
-            status="running", epoch=before.epoch, epochs=self._settings.epochs, loss=before.loss, **process.to_json()
-        )
-
-    @property
-    def _settings(self) -> TrainingSettings:
-        return TrainingSettings.from_json(self._config["settings"])
+        process, before = ProcessIdentity.of_this_process().to_json(), job.read_state()
+        self._state = JobState("running", epoch=before.epoch, epochs=self._settings.epochs, loss=before.loss, **process)
 
     def check_cases(self) -> Path:
         if not self._config["prepare"]:
@@ -253,8 +241,8 @@ class _Run:
                 "Restart the job to train on the cohort as it is now."
             )
         if self._config["held_out_ids"] is None:
-            held_out, seed = self._config["held_out"], self._config["split_seed"]
-            self._config["held_out_ids"] = list(hold_out(cohort, held_out, seed=seed))
+            held_out = hold_out(cohort, self._config["held_out"], seed=self._config["split_seed"])
+            self._config["held_out_ids"] = list(held_out)
         self._config["cohort_checksum"] = cohort.checksum
         self._job.write_config(self._config)
         return cohort.part(set(cohort.ids).difference(self._config["held_out_ids"]))
@@ -281,16 +269,8 @@ class _Run:
                 f"The loss is no longer a number in epoch {report.epoch}. "
                 "Restart the job with another random seed or preset; if it happens again, check the cohort's features."
             )
-        self._job.append_metrics(
-            {
-                "epoch": report.epoch,
-                "loss": report.loss,
-                "losses": report.losses,
-                "seconds": report.seconds,
-                "samples_per_second": report.samples_per_second,
-                "time": time.time(),
-            }
-        )
+        names = ("epoch", "loss", "losses", "seconds", "samples_per_second")
+        self._job.append_metrics({**{name: getattr(report, name) for name in names}, "time": time.time()})
         start = PREPARATION_SHARE if self._config["prepare"] else 0.0
         end = 1.0 - _FINISHING_SHARE
         self._state = replace(self._state, epoch=report.epoch, loss=report.loss, eta_s=report.eta_s)
@@ -317,9 +297,7 @@ def duration_text(seconds: float) -> str:
     """Return a duration as text in a suitable unit."""
     if seconds < 60:
         return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _default_trainer() -> Trainer:

@@ -15,12 +15,7 @@ RECENT_EPOCHS = 20
 
 
 class LossHistory:
-    """Epochs and losses of a job.
-
-    Parameters
-    ----------
-    job : JobFolder
-        The job; it need not have started.
+    """Epochs and losses of a job, which need not have started.
 
     Attributes
     ----------

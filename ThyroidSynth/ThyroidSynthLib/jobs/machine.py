@@ -11,15 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU that PyTorch can use.
-
-    Attributes
-    ----------
-    name : str
-        Name reported by the driver.
-    memory_bytes, free_bytes : int
-        Total and free memory.
-    """
+    """A GPU that PyTorch can use: its name as reported by the driver, and its total and free memory."""
 
     name: str
     memory_bytes: int

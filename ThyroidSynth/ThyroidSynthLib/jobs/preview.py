@@ -16,17 +16,7 @@ from ThyroidSynthLib.geometry.surface import Surface
 
 @dataclass(frozen=True)
 class Preview:
-    """A training case and its reconstruction by the model.
-
-    Attributes
-    ----------
-    case_id : str
-        Id of the case.
-    epoch : int
-        Completed epochs at the time of the reconstruction.
-    original, reconstruction : Surface
-        Surfaces in `trachea_mm`.
-    """
+    """A training case and its reconstruction after an epoch, as surfaces in `trachea_mm`."""
 
     case_id: str
     epoch: int
@@ -49,13 +39,7 @@ def write_preview(path: Path | str, preview: Preview) -> None:
 
 
 def read_preview(path: Path | str) -> Preview | None:
-    """Read the file of `write_preview`; None if it does not exist yet.
-
-    Raises
-    ------
-    JobError
-        The file is damaged.
-    """
+    """Read the file of `write_preview`; None if it does not exist yet, `JobError` if it is damaged."""
     try:
         # Read in one go: on Windows the training cannot replace a file that is open.
         with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as values:
