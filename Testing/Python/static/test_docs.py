@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from support.rules import documentation
 from ThyroidSynthLib.cli.main import make_parser
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -37,6 +38,53 @@ def test_every_relative_link_and_picture_of_a_page_exists(page: Path) -> None:
         file = target.partition("#")[0]
         if file and "://" not in file:
             assert (page.parent / file).exists(), target
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    return list(documentation.texts_of_the_program(PROJECT))
+
+
+@pytest.fixture(scope="module")
+def options() -> dict[str, set[str]]:
+    """Return the options of each command, from its reference."""
+    sections = re.split(r"^## ", cli_reference.reference(make_parser()), flags=re.MULTILINE)[1:]
+    return {section.split()[0]: set(re.findall(r"`(--[\w-]+)", section)) for section in sections}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_paths_and_options_on_a_page_exist(page: Path, options: dict[str, set[str]]) -> None:
+    text = page.read_text(encoding="utf-8")
+
+    assert documentation.missing_paths(text, PROJECT) == []
+    assert documentation.wrong_commands(text) == []
+    if page.name != "CHANGELOG.md":  # It names old options.
+        assert documentation.unknown_options(text, options) == []
+
+
+def test_the_messages_that_troubleshooting_quotes_exist(texts: list[str]) -> None:
+    text = (PROJECT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+
+    assert documentation.unknown_messages(text, texts) == []
+
+
+@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/troubleshooting.md", "Testing/in-app-checklist.md"])
+def test_the_controls_that_a_page_names_exist(page: str, texts: list[str]) -> None:
+    assert documentation.unknown_texts((PROJECT / page).read_text(encoding="utf-8"), texts) == []
+
+
+def test_what_does_not_exist_is_found(texts: list[str], options: dict[str, set[str]]) -> None:
+    assert documentation.missing_paths("`geometry/features.py` and `geometry/volumes.py`", PROJECT) == [
+        "geometry/volumes.py"
+    ]
+    assert documentation.wrong_commands("```\nthyroidsynth edit example s1 --exact --out e\n```") == [
+        "edit example s1 --exact --out e"
+    ]
+    assert documentation.unknown_options("`train --steer`, `--steer`", options) == ["--steer in `train --steer`"]
+    assert documentation.unknown_messages('"… does not exist. Check the path." "No such message here."', texts) == [
+        "No such message here."
+    ]
+    assert documentation.unknown_texts("*Keep*, *Surface* and *Put back*", texts) == ["Put back"]
 
 
 def test_the_reference_names_every_command_and_option() -> None:
