@@ -46,7 +46,8 @@ def missing_paths(text: str, project: Path) -> list[str]:
 
 def wrong_commands(text: str) -> list[str]:
     """Return the command lines of code blocks that `thyroidsynth` does not accept."""
-    lines = re.findall(r"^ *(?:thyroidsynth|.*-m ThyroidSynthLib\.cli)\b((?:.*\\\n)*.*)", text, re.MULTILINE)
+    blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    lines = re.findall(r"^ *(?:thyroidsynth|.*-m ThyroidSynthLib\.cli)\b((?:.*\\\n)*.*)", blocks, re.MULTILINE)
     wrong = []
     for line in lines:
         words = shlex.split(line.replace("\\\n", " "), comments=True)
