@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,44 +24,24 @@ from ThyroidSynthLib.model.shape_model import ShapeModel
 class Move:
     """One feature moved by one SD, the others held.
 
-    Attributes
-    ----------
-    feature : str
-        The moved feature.
-    sign : int
-        +1 or -1.
-    change : ndarray, shape (3,)
-        Measured change of all features in cohort SDs, in the direction of the move: ideally 1 for the moved feature
-        and 0 for the others.
-    met : bool
-        False if steering reported that the targets are out of reach.
+    `change` (3,) is the measured change of all features in cohort SDs, in the direction of the move: ideally 1 for the
+    moved feature and 0 for the others.
     """
 
     feature: str
-    sign: int
+    sign: int  # +1 or -1
     change: np.ndarray
-    met: bool
+    met: bool  # False if steering reported that the targets are out of reach
 
 
 @dataclass(frozen=True)
 class CrossTalk:
-    """All moves with one method.
-
-    Attributes
-    ----------
-    moves : tuple of Move
-    thyroids : int
-        Number of thyroids of which features were moved.
-    skipped : int
-        Moves that were not made because they would have left the cohort's range.
-    invalid : int
-        Moves without a valid surface to measure.
-    """
+    """All moves with one method."""
 
     moves: tuple[Move, ...]
-    thyroids: int
-    skipped: int
-    invalid: int = 0
+    thyroids: int  # number of thyroids of which features were moved
+    skipped: int  # moves that were not made because they would have left the cohort's range
+    invalid: int = 0  # moves without a valid surface to measure
 
     def matrix(self) -> np.ndarray:
         """Return the mean absolute change of each feature (columns) while each (rows) is moved, in cohort SDs.
@@ -136,33 +117,18 @@ def cross_talk_of_steering(
 ) -> CrossTalk:
     """Steer thyroids to their own features, one of them moved by one SD up or down.
 
-    Parameters
-    ----------
-    codes : sequence of ndarray, shape (code_size,)
-        Codes to start from; each must have a surface.
-
-    Raises
-    ------
-    Cancelled
-        `should_stop` returned true.
+    They start from `codes`, each of shape (code_size,), which must have a surface.
     """
-    shapes, spread = ModelShapes(model), model.features.std(axis=0)
-    moves: list[Move] = []
-    skipped = 0
-    for number, code in enumerate(codes):
-        progress(number / len(codes), f"Moving one feature at a time, thyroid {number + 1} of {len(codes)}")
-        start = shapes.thyroid(code, resolution=resolution)
-        before = start.measured.as_array()
-        for column, sign, features in _steps(model, before, signs=(1, -1)):
-            check(should_stop)
-            if features is None:
-                skipped += 1
-                continue
-            targets = Targets.from_array(features)
-            steered = steer_to_target(shapes, start, targets, resolution=resolution, should_stop=should_stop)
-            change = sign * (steered.thyroid.measured.as_array() - before) / spread
-            moves.append(Move(FEATURE_NAMES[column], sign, change, steered.met))
-    return CrossTalk(tuple(moves), len(codes), skipped)
+    shapes = ModelShapes(model)
+
+    def steered(start: Thyroid, features: np.ndarray) -> tuple[Thyroid, bool]:
+        targets = Targets.from_array(features)
+        found = steer_to_target(shapes, start, targets, resolution=resolution, should_stop=should_stop)
+        return found.thyroid, found.met
+
+    thyroids = (shapes.thyroid(code, resolution=resolution) for code in codes)
+    starts = ((thyroid, thyroid.measured.as_array()) for thyroid in thyroids)
+    return _move_features(model, starts, len(codes), (1, -1), steered, progress, should_stop)
 
 
 def cross_talk_of_direct_sampling(
@@ -175,35 +141,50 @@ def cross_talk_of_direct_sampling(
 ) -> CrossTalk:
     """Raise one feature of the condition by one SD and keep the trainable code, as in the paper.
 
-    Parameters
-    ----------
-    thyroids : sequence of GeneratedThyroid
-        Made by direct sampling with a model with conditions; their targets hold all three features.
-
-    Raises
-    ------
-    Cancelled
-        `should_stop` returned true.
+    The thyroids are made by direct sampling with a model with conditions; their targets hold all three features.
     """
-    spread = model.features.std(axis=0)
+
+    def resampled(start: Thyroid, features: np.ndarray) -> tuple[Thyroid, bool] | None:
+        found = with_condition(model, start.code, features, resolution=resolution)
+        return None if found is None else (found, True)
+
+    starts = ((generated.thyroid, generated.targets.as_array()) for generated in thyroids)
+    return _move_features(model, starts, len(thyroids), (1,), resampled, progress, should_stop)
+
+
+def _move_features(
+    model: ShapeModel,
+    starts: Iterable[tuple[Thyroid, np.ndarray]],
+    count: int,
+    signs: Sequence[int],
+    move: Callable[[Thyroid, np.ndarray], tuple[Thyroid, bool] | None],
+    progress: ProgressCallback,
+    should_stop: ShouldStop,
+) -> CrossTalk:
+    """Move each feature (3,) of each start by one SD, if it stays within the cohort's range.
+
+    `move` returns the thyroid with the given features and whether they are met, or None without a valid surface.
+    """
+    spread, low, high = model.features.std(axis=0), model.features.min(axis=0), model.features.max(axis=0)
     moves: list[Move] = []
     skipped = invalid = 0
-    for number, generated in enumerate(thyroids):
-        thyroid = generated.thyroid
-        progress(number / len(thyroids), f"Changing one condition at a time, thyroid {number + 1} of {len(thyroids)}")
-        targets = generated.targets.as_array()
-        for column, sign, features in _steps(model, targets, signs=(1,)):
+    for number, (start, own) in enumerate(starts):
+        progress(number / count, f"Moving one feature at a time, thyroid {number + 1} of {count}")
+        for (column, name), sign in product(enumerate(FEATURE_NAMES), signs):
             check(should_stop)
-            if features is None:
+            features = own.copy()
+            features[column] += sign * spread[column]
+            if spread[column] == 0 or not low[column] <= features[column] <= high[column]:
                 skipped += 1
                 continue
-            after = with_condition(model, thyroid.code, features, resolution=resolution)
-            if after is None:
+            moved = move(start, features)
+            if moved is None:
                 invalid += 1
                 continue
-            change = sign * (after.measured.as_array() - thyroid.measured.as_array()) / spread
-            moves.append(Move(FEATURE_NAMES[column], sign, change, True))
-    return CrossTalk(tuple(moves), len(thyroids), skipped, invalid)
+            thyroid, met = moved
+            change = sign * (thyroid.measured.as_array() - start.measured.as_array()) / spread
+            moves.append(Move(name, sign, change, met))
+    return CrossTalk(tuple(moves), count, skipped, invalid)
 
 
 def with_condition(model: ShapeModel, code: np.ndarray, features: np.ndarray, *, resolution: int) -> Thyroid | None:
@@ -217,16 +198,3 @@ def with_condition(model: ShapeModel, code: np.ndarray, features: np.ndarray, *,
     except SynthesisError:
         return None
     return thyroid if thyroid.validity.ok else None
-
-
-def _steps(
-    model: ShapeModel, start: np.ndarray, *, signs: Sequence[int]
-) -> Iterator[tuple[int, int, np.ndarray | None]]:
-    """Yield column, sign and features (3,) of every move; features are None outside the cohort's range."""
-    spread, low, high = model.features.std(axis=0), model.features.min(axis=0), model.features.max(axis=0)
-    for column in range(len(FEATURE_NAMES)):
-        for sign in signs:
-            features = start.copy()
-            features[column] += sign * spread[column]
-            inside = spread[column] > 0 and low[column] <= features[column] <= high[column]
-            yield column, sign, features if inside else None

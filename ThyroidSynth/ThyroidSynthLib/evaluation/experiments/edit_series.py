@@ -27,57 +27,30 @@ _STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class EditStep:
-    """One step of the series.
+    """One step of the series."""
 
-    Attributes
-    ----------
-    feature : str
-        The feature that is varied.
-    by_sd : float
-        Target change in cohort SDs.
-    to_target : Thyroid
-        Steered to target, the other features held.
-    direct_sampling : Thyroid or None
-        With a changed condition and the same trainable code; None without conditions or without a valid surface.
-    """
-
-    feature: str
-    by_sd: float
-    to_target: Thyroid
+    feature: str  # the feature that is varied
+    by_sd: float  # target change in cohort SDs
+    to_target: Thyroid  # the other features are held
+    # With a changed condition and the same trainable code; None without conditions or without a valid surface.
     direct_sampling: Thyroid | None
 
 
 @dataclass(frozen=True)
 class EditSeries:
-    """A training case whose features are varied one at a time.
+    """A training case whose features are varied one at a time."""
 
-    Attributes
-    ----------
-    id : str
-        The case.
-    start : Thyroid
-        Its reconstruction.
-    steps : tuple of EditStep
-        Feature by feature, in ascending order; the step of 0 is the start.
-    cohort_sd : ndarray, shape (3,)
-    """
-
-    id: str
-    start: Thyroid
-    steps: tuple[EditStep, ...]
-    cohort_sd: np.ndarray
+    id: str  # the case
+    start: Thyroid  # its reconstruction
+    steps: tuple[EditStep, ...]  # feature by feature, in ascending order; the step of 0 is the start
+    cohort_sd: np.ndarray  # (3,)
 
     def of(self, feature: str) -> tuple[EditStep, ...]:
         """Return the steps of one feature."""
         return tuple(step for step in self.steps if step.feature == feature)
 
     def changes(self, feature: str, method: str) -> np.ndarray:
-        """Return the measured change of all features in cohort SDs, shape (steps, 3); NaN without a thyroid.
-
-        Parameters
-        ----------
-        method : {"to_target", "direct_sampling"}
-        """
+        """Return the measured change of all features in cohort SDs, shape (steps, 3); NaN without a thyroid."""
         start = self.start.measured.as_array()
         rows = []
         for step in self.of(feature):
@@ -109,13 +82,7 @@ def vary_features(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> EditSeries | None:
-    """Vary each feature of the most typical training case that has an isthmus; None if it has no surface.
-
-    Raises
-    ------
-    Cancelled
-        `should_stop` returned true.
-    """
+    """Vary each feature of the most typical training case that has an isthmus; None if it has no surface."""
     spread = model.features.std(axis=0) + 1e-9
     index = _typical_case(model.features, spread)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ class FittedCase:
             "id": self.id,
             "model": {"checksum": model.checksum, "variant": model.variant, "synthetic_cohort": model.synthetic},
             "quality": {
-                **self.comparison.as_dict(),
+                **asdict(self.comparison),
                 "rms_mm": self.fit.rms_mm,
                 "code_distance_sd": self.fit.distance,
                 "inside_share": self.fit.inside_share,
@@ -122,7 +122,7 @@ class FittedCase:
                 "surface_sd_mm": self._sd_by_part(),
             },
             "patient": self.measured,
-            "fitted": {name: float(value) for name, value in thyroid.measured.as_dict().items()},
+            "fitted": thyroid.measured.as_dict(),
             "trachea_to_ras": self.placement.trachea_to_ras.tolist(),
             "code": [float(f"{value:.9g}") for value in np.asarray(thyroid.code, dtype=np.float32)],
             "notes": list(self.notes),
@@ -130,7 +130,7 @@ class FittedCase:
         }
 
     def _sd_by_part(self) -> dict[str, float | None]:
-        """Return the median SD of the surface inside the scan and beyond it; None for a part that does not exist."""
+        """Return the median SD of the surface inside the scan and beyond it; None for a part that is empty."""
         beyond = self.grid.depth_mm(self.surface_ras.vertices) < 0
         return {
             part: float(np.median(self.surface_sd_mm[there])) if there.any() else None
@@ -208,7 +208,7 @@ def fit_case(
         fit=fit,
         placement=placement,
         comparison=comparison,
-        measured={name: float(value) for name, value in measure_features(surface).as_dict().items()},
+        measured=measure_features(surface).as_dict(),
         grid=scan,
         spacing_mm=case.thyroid.spacing_mm,
         seen_share=float(seen.volume / fitted.volume),

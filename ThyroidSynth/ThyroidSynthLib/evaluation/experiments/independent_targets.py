@@ -6,7 +6,7 @@ targets include combinations that are rare in the cohort, such as a large gland 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -28,24 +28,12 @@ LOW_PERCENTILE, HIGH_PERCENTILE = 5.0, 95.0
 
 @dataclass(frozen=True)
 class Attempt:
-    """One thyroid steered to independent targets.
+    """One thyroid steered to independent targets."""
 
-    Attributes
-    ----------
-    targets : ndarray, shape (3,)
-        In the order of `FEATURE_NAMES`.
-    measured : ndarray, shape (3,), or None
-        On the final surface; None without a valid surface.
-    met : bool
-        Whether steering reported that the targets are met.
-    distance : float or None
-        Distance of the code to the mean of the training codes, in SDs per dimension.
-    """
-
-    targets: np.ndarray
-    measured: np.ndarray | None
-    met: bool
-    distance: float | None
+    targets: np.ndarray  # (3,), in the order of `FEATURE_NAMES`
+    measured: np.ndarray | None  # (3,), on the final surface; None without a valid surface
+    met: bool  # whether steering reported that the targets are met
+    distance: float | None  # of the code to the mean of the training codes, in SDs per dimension
 
     @property
     def within(self) -> dict[str, bool]:
@@ -60,17 +48,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class IndependentTargets:
-    """All attempts of the experiment.
-
-    Attributes
-    ----------
-    attempts : tuple of Attempt
-    cohort_sd : ndarray, shape (3,)
-        SD of each feature in the training cohort.
-    """
+    """All attempts of the experiment."""
 
     attempts: tuple[Attempt, ...]
-    cohort_sd: np.ndarray
+    cohort_sd: np.ndarray  # (3,)
 
     @property
     def reached(self) -> tuple[Attempt, ...]:
@@ -109,7 +90,7 @@ class IndependentTargets:
                 name: sum(attempt.within[name] for attempt in self.attempts) / count for name in FEATURE_NAMES
             },
             "code_distance_sd": {"mean": float(np.mean(known)), "largest": float(np.max(known))} if known else None,
-            "agreement": {name: found.as_dict() for name, found in self.agreements(seed=seed).items()},
+            "agreement": {name: asdict(found) for name, found in self.agreements(seed=seed).items()},
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -156,11 +137,6 @@ def steer_independently(
     """Generate thyroids with independent targets by steering.
 
     With a model without conditions, a random code is steered.
-
-    Raises
-    ------
-    Cancelled
-        `should_stop` returned true.
     """
     attempts = []
     # A random stream of its own, so that the targets are independent of codes drawn elsewhere with the same seed.

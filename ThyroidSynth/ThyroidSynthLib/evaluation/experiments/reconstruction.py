@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,32 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """One case as the model reconstructs it, compared with its own surface.
-
-    Attributes
-    ----------
-    id : str
-        The case.
-    code : ndarray of float32, shape (code_size,), or None
-        The latent code, from training or from the fit; None if it has no surface.
-    comparison : SurfaceComparison or None
-        Comparison of its surface with that of the case; None if it has none.
-    floor : SurfaceComparison
-        Comparison of a perfect model's surface on the same grid.
-    own_voxels : bool
-        Whether Dice was computed in the voxels of the case's own mask.
-    """
+    """One case as the model reconstructs it, compared with its own surface."""
 
     id: str
-    code: np.ndarray | None
-    comparison: SurfaceComparison | None
-    floor: SurfaceComparison
-    own_voxels: bool
+    code: np.ndarray | None  # (code_size,), from training or from the fit; None if it has no surface
+    comparison: SurfaceComparison | None  # None if the code has no surface
+    floor: SurfaceComparison  # of a perfect model's surface on the same grid
+    own_voxels: bool  # whether Dice was computed in the voxels of the case's own mask
 
     def as_row(self) -> dict[str, Any]:
         """Return the measures as a row of a table."""
-        floor = self.floor.as_dict()
-        own = self.comparison.as_dict() if self.comparison else dict.fromkeys(floor)
+        floor = asdict(self.floor)
+        own = asdict(self.comparison) if self.comparison else dict.fromkeys(floor)
         return {"id": self.id, **own, **{f"floor_{name}": value for name, value in floor.items()}}
 
 
@@ -79,8 +65,6 @@ def reconstruct_cases(
     ------
     CohortError, ModelError
         An id is missing in the cohort or, unless `fit` is set, in the model.
-    Cancelled
-        `should_stop` returned true.
     """
     for number, case_id in enumerate(ids):
         check(should_stop)
@@ -104,24 +88,10 @@ def reconstruct_cases(
 
 
 def perfect_reconstruction(model: ShapeModel, reference: Surface, *, resolution: int = DEFAULT_RESOLUTION) -> Surface:
-    """Decode a case's true signed distance, as a perfect model would represent it.
+    """Decode a case's true signed distance, as a perfect model would represent it; surfaces are in `trachea_mm`.
 
     Box, grid and surface extraction are those of the model's own codes. The result is the reference on other vertices,
     so the authors' Chamfer distance between the two, which compares vertices, is the floor of that measure.
-
-    Parameters
-    ----------
-    model : ShapeModel
-        Defines the frame and the box.
-    reference : Surface
-        The case's surface in `trachea_mm`.
-    resolution : int
-        Grid points per axis.
-
-    Returns
-    -------
-    Surface
-        In `trachea_mm`.
     """
     unit = reference.moved(model.frame.to_unit(reference.vertices))
 
@@ -142,7 +112,7 @@ def summarise(reconstructions: Sequence[Reconstruction]) -> dict[str, Any]:
     if not compared:
         return found
     comparisons, floors = zip(*compared, strict=True)
-    for name in comparisons[0].as_dict():
+    for name in (each.name for each in fields(SurfaceComparison)):
         found[name] = {**summary(_values(comparisons, name)), "floor": summary(_values(floors, name))}
     found["chamfer_over_floor"] = found["chamfer_mm"]["mean"] / found["chamfer_mm"]["floor"]["mean"]
     return found

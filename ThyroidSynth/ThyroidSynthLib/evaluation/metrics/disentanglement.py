@@ -20,18 +20,10 @@ _RIDGES = (1.0, 10.0, 100.0, 1000.0)
 
 @dataclass(frozen=True)
 class Predictability:
-    """How well one feature is predicted from the trainable codes.
+    """How well one feature is predicted from the trainable codes."""
 
-    Attributes
-    ----------
-    r2 : float
-        Cross-validated R²; 0 or less means that the codes do not predict the feature.
-    null : ndarray, shape (permutations,)
-        R² of the permuted feature.
-    """
-
-    r2: float
-    null: np.ndarray
+    r2: float  # cross-validated; 0 or less means that the codes do not predict the feature
+    null: np.ndarray  # (permutations,): R² of the permuted feature
 
     @property
     def p(self) -> float:
@@ -75,12 +67,8 @@ def predict_features(model: ShapeModel, *, permutations: int = 200, seed: int = 
 def cross_validated_r2(predictors: np.ndarray, responses: np.ndarray, case_order: np.ndarray) -> np.ndarray:
     """Predict responses (n, t) from predictors (n, p) by ridge regression and return the R² of each, shape (t,).
 
-    The best ridge is chosen for each response, which favours the permuted ones just as much.
-
-    Parameters
-    ----------
-    case_order : ndarray of int, shape (n,)
-        The cases in the order in which they are assigned to the folds.
+    The cases are assigned to the folds in `case_order` (n,). The best ridge is chosen for each response, which favours
+    the permuted ones just as much.
     """
     # Own ridge regression: one SVD per fold serves all responses and ridges, and scikit-learn is no dependency.
     predicted = np.zeros((len(_RIDGES), *responses.shape))

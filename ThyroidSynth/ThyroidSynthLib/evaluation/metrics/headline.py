@@ -13,33 +13,15 @@ FEATURE_LABELS = {"volume_ml": "volume", "isthmus_area_mm2": "isthmus area", "sy
 
 @dataclass(frozen=True)
 class Measure:
-    """One number of an evaluation.
+    """One number of an evaluation."""
 
-    Attributes
-    ----------
-    key : str
-        Name in tables for programs.
-    group : str
-        Heading under which it is listed.
-    label : str
-        Name for people.
-    unit : str
-        Unit; "%" for a share, which is stored as 0 to 1.
-    digits : int
-        Significant decimals.
-    path : tuple of str
-        Keys that lead to it in the document of an evaluation.
-    best : float or None
-        The best possible value; None if there is none.
-    """
-
-    key: str
-    group: str
-    label: str
-    unit: str
-    digits: int
-    path: tuple[str, ...]
-    best: float | None = None
+    key: str  # name in tables for programs
+    group: str  # heading under which it is listed
+    label: str  # name for people
+    unit: str  # "%" for a share, which is stored as 0 to 1
+    digits: int  # decimals
+    path: tuple[str, ...]  # keys that lead to it in the document of an evaluation
+    best: float | None = None  # the best possible value, if there is one
 
     def of(self, document: Mapping[str, Any]) -> float | None:
         """Return the number from an evaluation; None if it was not measured."""

@@ -13,19 +13,11 @@ _MARGIN = 0.04
 
 @dataclass(frozen=True)
 class Histogram:
-    """Two samples over the same bins.
+    """Two samples over the same bins: the percentage of each sample in each bin, zeros for an empty sample."""
 
-    Attributes
-    ----------
-    edges : ndarray, shape (bins + 1,)
-        In the feature's unit.
-    cohort, made : ndarray, shape (bins,)
-        Percentage of the sample in each bin; zeros for an empty sample.
-    """
-
-    edges: np.ndarray
-    cohort: np.ndarray
-    made: np.ndarray
+    edges: np.ndarray  # (bins + 1,), in the feature's unit
+    cohort: np.ndarray  # (bins,)
+    made: np.ndarray  # (bins,)
 
     @property
     def centres(self) -> np.ndarray:

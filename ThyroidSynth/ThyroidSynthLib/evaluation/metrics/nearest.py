@@ -20,6 +20,8 @@ from ThyroidSynthLib.common.files import atomic_path
 from ThyroidSynthLib.geometry.sampling import sample_surface, signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
 
+from .surface_distances import chamfer
+
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
@@ -34,15 +36,7 @@ _SEARCHED_A_STEP = 12
 
 @dataclass(frozen=True)
 class Nearest:
-    """The nearest training shape.
-
-    Attributes
-    ----------
-    id : str
-        Its case.
-    distance_mm : float
-        ASSD to it.
-    """
+    """The case of the nearest training shape, and the ASSD to it."""
 
     id: str
     distance_mm: float
@@ -56,10 +50,8 @@ class TrainingShapes:
     ----------
     model : str
         Checksum of the model file.
-    ids : tuple of str
-        The cases whose code has a surface.
-    surfaces : tuple of Surface
-        Their surfaces in `trachea_mm`.
+    ids, surfaces : tuple
+        The cases whose code has a surface, and their surfaces in `trachea_mm`.
     """
 
     model: str
@@ -126,24 +118,16 @@ def decode_training_shapes(model: ShapeModel) -> Generator[float, None, Training
 def find_nearest(surface: Surface, shapes: TrainingShapes) -> Generator[float, None, Nearest | None]:
     """Find the nearest training shape; yield the fraction done and return it, or None if there are no shapes.
 
-    All shapes are ranked by sampled points; the ASSD to the first few is then computed from exact distances.
-
-    Parameters
-    ----------
-    surface : Surface
-        In `trachea_mm`.
+    All shapes are ranked by sampled points; the ASSD to the first few is then computed from exact distances. `surface`
+    is in `trachea_mm`.
     """
-    from scipy.spatial import cKDTree
-
     if not shapes.surfaces:
         return None
     yield 0.0
     own = sample_surface(surface, _SEARCH_POINTS, np.random.default_rng(0))
-    tree = cKDTree(own)
     rank = np.empty(len(shapes.surfaces))
     for index in range(len(rank)):
-        other = shapes.points(index)
-        rank[index] = tree.query(other)[0].mean() + cKDTree(other).query(own)[0].mean()
+        rank[index] = chamfer(own, shapes.points(index))
         if index % _SEARCHED_A_STEP == _SEARCHED_A_STEP - 1:
             yield 0.7 * index / len(rank)
     found: list[Nearest] = []

@@ -23,22 +23,11 @@ _MOST_COMPARED = 100
 
 @dataclass(frozen=True)
 class Population:
-    """A population of shapes compared with as many held-out shapes.
+    """A population of shapes compared with as many held-out shapes."""
 
-    Attributes
-    ----------
-    size : int
-        Shapes in either population.
-    covered : int
-        Held-out shapes that are the nearest one to at least one shape of the population.
-    correct : int
-        Shapes of both populations whose nearest other shape belongs to their own population; half of them if the
-        populations cannot be distinguished.
-    """
-
-    size: int
-    covered: int
-    correct: int
+    size: int  # shapes in either population
+    covered: int  # held-out shapes that are the nearest one to at least one shape of the population
+    correct: int  # shapes of both populations whose nearest other shape is of their own; half if they are alike
 
     @property
     def coverage(self) -> float:
@@ -53,27 +42,15 @@ class Population:
 
 @dataclass(frozen=True)
 class Novelty:
-    """Distances of shapes to the nearest training shape in mm, and two comparisons of populations.
-
-    Attributes
-    ----------
-    generated, held_out : ndarray
-        Distances of generated and of held-out shapes.
-    fitted : ndarray
-        Distances of the held-out shapes as fitted by the model. Decoded surfaces are smoother than segmentations and
-        therefore slightly nearer to any shape.
-    training : ndarray
-        Distances of training shapes to the nearest other training shape.
-    generated_population, training_population : Population or None
-        Generated shapes, and training shapes for reference, against held-out ones; None without held-out shapes.
-    """
+    """Distances of shapes to the nearest training shape in mm, and two comparisons with the held-out population."""
 
     generated: np.ndarray
     held_out: np.ndarray
+    # As fitted by the model: decoded surfaces are smoother than segmentations, so slightly nearer to any shape.
     fitted: np.ndarray
-    training: np.ndarray
+    training: np.ndarray  # to the nearest other training shape
     generated_population: Population | None
-    training_population: Population | None
+    training_population: Population | None  # for reference
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers for a JSON file."""
@@ -108,10 +85,15 @@ class Novelty:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return every distance as a row of a table."""
-        kinds = {"generated": self.generated, "held-out": self.held_out, "held-out, fitted": self.fitted}
-        kinds["training"] = self.training
         return [
-            {"shape": kind, "nearest_training_mm": float(value)} for kind, values in kinds.items() for value in values
+            {"shape": kind, "nearest_training_mm": float(value)}
+            for kind, values in (
+                ("generated", self.generated),
+                ("held-out", self.held_out),
+                ("held-out, fitted", self.fitted),
+                ("training", self.training),
+            )
+            for value in values
         ]
 
 
@@ -127,11 +109,6 @@ def measure_novelty(
     """Measure the distances to the training shapes, and compare the generated with the held-out population.
 
     At most as many training shapes as there are generated shapes are compared with the other training shapes.
-
-    Raises
-    ------
-    Cancelled
-        `should_stop` returned true.
     """
     groups = {"generated": generated, "held_out": held_out, "fitted": fitted, "training": training[: len(generated)]}
     total = sum(map(len, groups.values()))
@@ -154,14 +131,8 @@ def measure_novelty(
     reference = None
     if own is not None and len(training) >= own.size:
         reference = _compared(training[: own.size], held_out, part_of(progress, 0.9, 1.0), should_stop)
-    return Novelty(
-        generated=np.array(nearest["generated"]),
-        held_out=np.array(nearest["held_out"]),
-        fitted=np.array(nearest["fitted"]),
-        training=np.array(nearest["training"]),
-        generated_population=own,
-        training_population=reference,
-    )
+    found = {kind: np.array(values) for kind, values in nearest.items()}
+    return Novelty(**found, generated_population=own, training_population=reference)
 
 
 def nearer_test(generated: np.ndarray, unseen: np.ndarray) -> dict[str, float]:
@@ -185,14 +156,10 @@ def nearer_test(generated: np.ndarray, unseen: np.ndarray) -> dict[str, float]:
 
 
 def compare_populations(own: np.ndarray, across: np.ndarray, other: np.ndarray) -> Population:
-    """Compare a population with another one of the same size by their distances.
+    """Compare a population with another one of the same size by their distances, all (n, n).
 
-    Parameters
-    ----------
-    own, other : ndarray, shape (n, n)
-        Distances within either population, infinite on the diagonal.
-    across : ndarray, shape (n, n)
-        From each shape of the population (rows) to each of the other.
+    `own` and `other` are the distances within either population, infinite on the diagonal; `across` those from each
+    shape of the population (rows) to each of the other.
     """
     covered = len(np.unique(across.argmin(axis=1)))
     correct = int((own.min(axis=1) < across.min(axis=1)).sum() + (other.min(axis=1) < across.min(axis=0)).sum())

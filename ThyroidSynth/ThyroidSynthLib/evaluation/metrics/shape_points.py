@@ -22,18 +22,10 @@ _RANK_POINTS, _CANDIDATES = 100, 8
 
 @dataclass(frozen=True)
 class ShapePoints:
-    """Points sampled uniformly over the area of a surface, in `trachea_mm`.
+    """Points sampled uniformly over the area of a surface, in `trachea_mm`, as float32."""
 
-    Attributes
-    ----------
-    few : ndarray of float32, shape (DISTANCE_FROM, 3)
-        Points from which distances are measured.
-    many : ndarray of float32, shape (DISTANCE_TO, 3)
-        Points to which distances are measured; about as dense as the vertices of a 64³ surface.
-    """
-
-    few: np.ndarray
-    many: np.ndarray
+    few: np.ndarray  # (DISTANCE_FROM, 3), from which distances are measured
+    many: np.ndarray  # (DISTANCE_TO, 3), to which they are measured; as dense as the vertices of a 64³ surface
 
     @classmethod
     def of(cls, surface: Surface, *, seed: int = 0) -> ShapePoints:

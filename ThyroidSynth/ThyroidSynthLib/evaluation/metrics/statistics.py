@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 Interval = tuple[float, float]
+
+_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,8 @@ class Agreement:
     mae_sd: float | None
     mae_sd_interval: Interval | None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the values by name."""
-        return asdict(self)
 
-
-def agreement(
-    targets: np.ndarray, measured: np.ndarray, *, cohort_sd: float, seed: int = 0, resamples: int = 2000
-) -> Agreement:
+def agreement(targets: np.ndarray, measured: np.ndarray, *, cohort_sd: float, seed: int = 0) -> Agreement:
     """Compare target and measured values of one feature.
 
     Parameters
@@ -59,13 +54,11 @@ def agreement(
         Standard deviation of the feature in the training cohort.
     seed : int
         Seed of the bootstrap.
-    resamples : int
-        Number of bootstrap resamples.
     """
     targets, measured = np.asarray(targets, dtype=float), np.asarray(measured, dtype=float)
     # Not scipy.stats.bootstrap: its interval is NaN as soon as one resample holds a single value, which is common
     # where most targets are "no isthmus".
-    index = np.random.default_rng(seed).integers(len(targets), size=(resamples, len(targets)))
+    index = np.random.default_rng(seed).integers(len(targets), size=(_RESAMPLES, len(targets)))
     error = measured - targets
     pcc, slope = _pcc_and_slope(targets[None], measured[None])
     pcc_resampled, slope_resampled = _pcc_and_slope(targets[index], measured[index])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,10 +44,6 @@ class SurfaceComparison:
     nsd_1mm: float
     nsd_2mm: float
     dice: float | None
-
-    def as_dict(self) -> dict[str, float | None]:
-        """Return the measures by name."""
-        return asdict(self)
 
 
 def compare_surfaces(

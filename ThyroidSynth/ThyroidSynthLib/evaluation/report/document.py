@@ -61,6 +61,4 @@ def document_of(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _agreements(model: ShapeModel, thyroids: Sequence[GeneratedThyroid], seed: int) -> dict[str, Any]:
-    if not thyroids:
-        return {}
-    return {name: found.as_dict() for name, found in target_agreement(model, thyroids, seed=seed).items()}
+    return {name: asdict(found) for name, found in target_agreement(model, thyroids, seed=seed).items()}

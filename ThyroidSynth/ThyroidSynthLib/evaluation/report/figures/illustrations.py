@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 
 import numpy as np
 
@@ -68,8 +69,7 @@ def _reconstruction(evaluation: Evaluation) -> Iterator[Illustration]:
 
 
 def _by_measure(comparisons: Sequence[SurfaceComparison]) -> dict[str, np.ndarray]:
-    names = comparisons[0].as_dict()
-    values = {name: [getattr(item, name) for item in comparisons] for name in names}
+    values = {each.name: [getattr(item, each.name) for item in comparisons] for each in fields(SurfaceComparison)}
     return {name: np.array([value for value in found if value is not None]) for name, found in values.items()}
 
 
