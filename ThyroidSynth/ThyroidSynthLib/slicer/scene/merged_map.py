@@ -51,8 +51,6 @@ class PatientMap:
         ------
         OutputError
             Part of the surface lies outside the map.
-        InputError
-            A label of the rules is not possible.
         """
         if not self.in_scene.holds(surface_ras):
             raise OutputError(

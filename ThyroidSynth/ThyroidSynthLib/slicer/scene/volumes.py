@@ -108,7 +108,7 @@ def placement_of_patient(
     Raises
     ------
     InputError
-        There is no such segment, it is empty, or the alignment needs a thyroid and none is given.
+        A segment is missing or empty, or the alignment needs a thyroid and none is given.
     """
     trachea, _ = without_islands(mask_in_scan(volume_of_segment(segmentation, trachea_id)), TRACHEA_COMPONENTS)
     thyroid = None
@@ -118,13 +118,7 @@ def placement_of_patient(
 
 
 def features_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str, placement: Placement) -> Features:
-    """Return the features of a thyroid's segment, measured in the trachea frame of its patient.
-
-    Raises
-    ------
-    InputError
-        There is no such segment, or it is empty.
-    """
+    """Return the features of a thyroid's segment, measured in the trachea frame of its patient."""
     surface = surface_of_segment(segmentation, segment_id)
     return measure_features(surface.moved(placement.to_trachea(surface.vertices)))
 

@@ -35,8 +35,6 @@ def show_distance_map(
         Signed distance of each vertex.
     range_mm : float
         Distance at either end of the colour scale.
-    legend : str
-        Title of the colour legend.
     """
     from vtkmodules.util.numpy_support import numpy_to_vtk
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from slicer import vtkMRMLSegmentationNode
 
-_FILL_OPACITY = 0.25
+# What is changed of a segment's display, by its names in `vtkMRMLSegmentationDisplayNode`, and the common style.
+_PROPERTIES = ("Visibility", "Visibility2DFill", "Opacity2DFill", "Opacity2DOutline", "Opacity3D")
+_STYLE = (True, 0.25, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,13 @@ class Shown:
 class Flip:
     """Shows one of two thyroids at a time; cameras and slices stay where they are.
 
-    Only their display is changed, and `end` restores it.
-
-    Parameters
-    ----------
-    first, second : Shown
-        The two thyroids; the first one is shown first.
+    The first one is shown first. Only their display is changed, and `end` restores it.
     """
 
     def __init__(self, first: Shown, second: Shown) -> None:
         self.pair = (first, second)
         self.index = 0
-        self._before = [_Display.of(each) for each in self.pair]
+        self._before = [_display_of(each) for each in self.pair]
         self.apply()
 
     @property
@@ -54,47 +51,28 @@ class Flip:
         """Show one and hide the other, even if their display was changed meanwhile."""
         for index, each in enumerate(self.pair):
             if each.exists():
-                _Display(True, index == self.index, True, _FILL_OPACITY, 1.0, 1.0).apply_to(each)
+                _set_display(each, (True, index == self.index, *_STYLE))
 
     def end(self) -> None:
         """Restore the display of both."""
         for each, display in zip(self.pair, self._before, strict=True):
             if each.exists():
-                display.apply_to(each)
+                _set_display(each, display)
 
 
-@dataclass(frozen=True)
-class _Display:
-    """How a segment is displayed: visibility of its node and itself, fill in slice views, opacities."""
+def _display_of(shown: Shown) -> tuple:
+    """Return the visibility of a segment's node and the segment's own `_PROPERTIES`."""
+    display = shown.node.GetDisplayNode()
+    own = (getattr(display, f"GetSegment{name}")(shown.segment_id) for name in _PROPERTIES)
+    return bool(display.GetVisibility()), *own
 
-    node_visible: bool
-    visible: bool
-    filled: bool
-    fill_opacity: float
-    outline_opacity: float
-    opacity_3d: float
 
-    @classmethod
-    def of(cls, shown: Shown) -> _Display:
-        display, segment_id = shown.node.GetDisplayNode(), shown.segment_id
-        return cls(
-            bool(display.GetVisibility()),
-            display.GetSegmentVisibility(segment_id),
-            display.GetSegmentVisibility2DFill(segment_id),
-            display.GetSegmentOpacity2DFill(segment_id),
-            display.GetSegmentOpacity2DOutline(segment_id),
-            display.GetSegmentOpacity3D(segment_id),
-        )
-
-    def apply_to(self, shown: Shown) -> None:
-        if _Display.of(shown) == self:
-            return
-        display, segment_id = shown.node.GetDisplayNode(), shown.segment_id
-        modifying = display.StartModify()
-        display.SetVisibility(self.node_visible)
-        display.SetSegmentVisibility(segment_id, self.visible)
-        display.SetSegmentVisibility2DFill(segment_id, self.filled)
-        display.SetSegmentOpacity2DFill(segment_id, self.fill_opacity)
-        display.SetSegmentOpacity2DOutline(segment_id, self.outline_opacity)
-        display.SetSegmentOpacity3D(segment_id, self.opacity_3d)
-        display.EndModify(modifying)
+def _set_display(shown: Shown, values: tuple) -> None:
+    if _display_of(shown) == values:
+        return
+    display = shown.node.GetDisplayNode()
+    modifying = display.StartModify()
+    display.SetVisibility(values[0])
+    for name, value in zip(_PROPERTIES, values[1:], strict=True):
+        getattr(display, f"SetSegment{name}")(shown.segment_id, value)
+    display.EndModify(modifying)

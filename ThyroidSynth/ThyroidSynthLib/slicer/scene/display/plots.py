@@ -22,18 +22,9 @@ _X, _Y = "x", "y"
 
 @dataclass(frozen=True)
 class Series:
-    """One series of a chart.
+    """One series of a chart: name in the legend, style (`BARS`, `LINE`, `POINTS`), positions (n,) and colour.
 
-    Attributes
-    ----------
-    name : str
-        Its text in the legend.
-    style : str
-        `BARS`, `LINE` or `POINTS`.
-    x, y : ndarray, shape (n,)
-        Positions; a series without positions is left out of the chart.
-    colour : tuple of float
-        Red, green, blue, 0 to 1.
+    A series without positions is left out of the chart.
     """
 
     name: str

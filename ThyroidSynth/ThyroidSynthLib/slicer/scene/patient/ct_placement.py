@@ -28,23 +28,21 @@ _SHEAR = 1e-5
 
 
 def shift_to_shown(ct: vtkMRMLScalarVolumeNode) -> np.ndarray | None:
-    """Return the transform from a CT's placement by its file (sform) to where Slicer shows the CT.
+    """Return the transform (4, 4) in `ras_mm` from a CT's placement by its file (sform) to where Slicer shows it.
 
-    Returns
-    -------
-    ndarray, shape (4, 4), or None
-        In `ras_mm`; None where both are the same, or the CT does not come from a NIfTI file.
+    None where both are the same, or the CT does not come from a NIfTI file.
 
     Raises
     ------
     InputError
         The two placements differ in size or mirror each other, so one of them is wrong.
     """
-    path = _file_of(ct)
-    if path is None:
+    name = ct.GetStorageNode().GetFileName() if ct.GetStorageNode() is not None else None
+    image, path = ct.GetImageData(), Path(name or "")
+    if image is None or not (is_nifti(path) and path.is_file()):
         return None
     header = read_header(path)
-    if header.grid.shape != ct.GetImageData().GetDimensions()[::-1]:
+    if header.grid.shape != image.GetDimensions()[::-1]:
         return None
     shown = Grid(header.grid.shape, ijk_to_local(ct))
     if header.grid.corner_distance_mm(shown) <= _SAME_PLACE_VOXELS * shown.spacing_mm.min():
@@ -82,10 +80,3 @@ def is_sheared(path: Path) -> bool:
     grid = read_header(path).grid
     directions = grid.ijk_to_ras[:3, :3] / grid.spacing_mm
     return bool(np.abs(directions.T @ directions - np.eye(3)).max() > _SHEAR)
-
-
-def _file_of(ct: vtkMRMLScalarVolumeNode) -> Path | None:
-    storage = ct.GetStorageNode()
-    name = storage.GetFileName() if storage is not None else None
-    path = Path(name) if name else None
-    return path if path is not None and is_nifti(path) and path.is_file() and ct.GetImageData() else None

@@ -32,16 +32,10 @@ _FEW_SEGMENTS = 8
 
 @dataclass(frozen=True)
 class LoadedCase:
-    """A case in the scene.
+    """A case in the scene, with remarks on how it was read.
 
-    Attributes
-    ----------
-    ct : vtkMRMLScalarVolumeNode, optional
-        The CT; None when the files hold none and none in the scene fits.
-    segmentation : vtkMRMLSegmentationNode
-        Thyroid and trachea with names and terminology, where Slicer shows the CT.
-    notes : tuple of str
-        Remarks on how the case was read.
+    The segmentation has thyroid and trachea with names and terminology, where Slicer shows the CT. There is no
+    CT when the files hold none and none in the scene fits.
     """
 
     ct: vtkMRMLScalarVolumeNode | None
@@ -67,9 +61,7 @@ def load_case(
     Raises
     ------
     InputError
-        A file cannot be read; nothing is left in the scene.
-    Cancelled
-        `should_stop` returned true; nothing is left in the scene.
+        A file cannot be read; nothing is left in the scene, nor is it after `Cancelled`.
     """
     added = []
     try:
@@ -113,13 +105,7 @@ def load_case(
 
 
 def load_ct(scene: vtkMRMLScene, path: Path, *, name: str) -> vtkMRMLScalarVolumeNode:
-    """Load a CT with a soft-tissue window.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read.
-    """
+    """Load a CT with a soft-tissue window; raise `InputError` if the file cannot be read."""
     volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(name))
     storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
     try:
@@ -139,15 +125,8 @@ def load_ct(scene: vtkMRMLScene, path: Path, *, name: str) -> vtkMRMLScalarVolum
 
 
 def load_segmentation(scene: vtkMRMLScene, path: Path, *, name: str) -> vtkMRMLSegmentationNode:
-    """Load a Slicer segmentation (.seg.nrrd) with all its segments.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read.
-    """
-    node_name = scene.GenerateUniqueName(name)
-    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", node_name)
+    """Load a Slicer segmentation (.seg.nrrd) with all its segments; raise `InputError` if it cannot be read."""
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
     storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
     _read(scene, path, storage, segmentation)
     segmentation.CreateDefaultDisplayNodes()

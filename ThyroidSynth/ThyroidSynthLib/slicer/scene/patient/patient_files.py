@@ -37,13 +37,11 @@ def write_patient(
     ------
     InputError
         A segment is missing or empty, or the CT lies under a transform that is not linear.
-    OutputError
-        A file cannot be written.
     """
-    grid = grid_of_ct(ct) if ct is not None else None
     for structure, segment_id in segments.items():
         mask = volume_of_segment(segmentation, segment_id)
-        if ct is not None and grid is not None:
+        if ct is not None:
+            grid = grid_of_ct(ct)
             array = np.zeros(grid.shape, dtype=np.uint8)
             write_label(array, grid, mask, 1)
             mask = Volume(array, ijk_to_local(ct))
@@ -52,13 +50,7 @@ def write_patient(
 
 
 def write_patient_map(patient: PatientMap, folder: Path) -> Path:
-    """Write the label map of all structures; return its file.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
+    """Write the label map of all structures; return its file."""
     path = folder / _MAP_FILE
     write_label_map(patient.labels.volume, path, names=patient.labels.names, note=_NOTE)
     return path

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 _UNKNOWN_MARGIN = 1000
 
 
-def propose_patient(
-    scene: vtkMRMLScene,
-) -> tuple[vtkMRMLScalarVolumeNode | None, vtkMRMLSegmentationNode | None]:
+def propose_patient(scene: vtkMRMLScene) -> tuple[vtkMRMLScalarVolumeNode | None, vtkMRMLSegmentationNode | None]:
     """Propose a CT and a segmentation in a scene.
 
     The segmentation is the newest one with trachea and thyroid, else the newest one with a trachea. The CT
@@ -59,8 +57,6 @@ def case_of_patient(
 
     Parameters
     ----------
-    name : str
-        ID of the case.
     thyroid, trachea : Volume
         As returned by `volumes.volume_of_segment`; without a thyroid its mask is empty.
     segmentation, ct : node
@@ -74,8 +70,7 @@ def case_of_patient(
 
 def height_mm(volume: Volume) -> float:
     """Return the craniocaudal extent of a structure in mm."""
-    k, j, i = np.nonzero(volume.array)
-    heights = np.stack([i, j, k], axis=1) @ volume.ijk_to_ras[2, :3]
+    heights = np.argwhere(volume.array)[:, ::-1] @ volume.ijk_to_ras[2, :3]
     thickness = np.abs(volume.ijk_to_ras[2, :3]).max()
     return float(np.ptp(heights) + thickness)
 

@@ -18,8 +18,6 @@ from .loading import load_case
 if TYPE_CHECKING:
     from slicer import vtkMRMLScene
 
-    from ThyroidSynthLib.dataset.case_sources import CaseSource
-
     from .loading import LoadedCase
 
 NAME = "Synthetic example"
@@ -28,48 +26,30 @@ NAME = "Synthetic example"
 _SEED = 7
 
 
-def sample_source(cache: Path, *, progress: ProgressCallback = silent, should_stop: ShouldStop = never) -> CaseSource:
-    """Return the sample case's files, created in the cache if they are missing.
-
-    Parameters
-    ----------
-    cache : Path
-        Slicer's folder for sample data.
+def load_sample(
+    scene: vtkMRMLScene, *, progress: ProgressCallback = silent, should_stop: ShouldStop = never
+) -> LoadedCase:
+    """Load the sample case into the scene; its files are created in Slicer's folder for sample data if missing.
 
     Raises
     ------
-    OutputError
-        The cache cannot be written.
-    Cancelled
-        `should_stop` returned true; the cache is unchanged.
+    ThyroidSynthError
+        The folder cannot be written, or as for `loading.load_case`.
     """
+    cache = Path(scene.GetCacheManager().GetRemoteCacheDirectory())
     # Another version may create another case.
     folder = cache / f"ThyroidSynth-example-{__version__}"
+    progress(0.0, "Creating the sample case")
+    check(should_stop)
     if not folder.is_dir():
         try:
-            _create(folder, progress, should_stop)
+            _create(folder, part_of(progress, 0.0, 0.6), should_stop)
         except OSError as error:
             raise OutputError(
                 f"The sample case cannot be written to {cache} ({error.strerror}). Choose another cache folder in "
                 "Slicer's application settings."
             ) from error
-    return replace(find_cases(folder)[0], id=NAME)
-
-
-def load_sample(
-    scene: vtkMRMLScene, *, progress: ProgressCallback = silent, should_stop: ShouldStop = never
-) -> LoadedCase:
-    """Load the sample case into the scene.
-
-    Raises
-    ------
-    ThyroidSynthError
-        As for `sample_source` and `loading.load_case`.
-    """
-    cache = Path(scene.GetCacheManager().GetRemoteCacheDirectory())
-    progress(0.0, "Creating the sample case")
-    check(should_stop)
-    source = sample_source(cache, progress=part_of(progress, 0.0, 0.6), should_stop=should_stop)
+    source = replace(find_cases(folder)[0], id=NAME)
     return load_case(scene, source, progress=part_of(progress, 0.6, 1.0), should_stop=should_stop)
 
 

@@ -42,18 +42,12 @@ class RemovedThyroid:
 
     Attributes
     ----------
-    name : str
-        Name of its node.
     record : str
         The node's record as JSON.
     surface_ras : Surface
         In `ras_mm`.
-    colour : tuple of float
-        Colour of its segment.
     source, transform : str
         IDs of the segmentation it was made from and of its parent transform; may be empty.
-    visible : bool
-        Whether it was shown.
     """
 
     name: str
@@ -66,13 +60,7 @@ class RemovedThyroid:
 
 
 def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
-    """Remove one of the module's thyroids from the scene.
-
-    Raises
-    ------
-    InputError
-        It has no surface; it stays in the scene.
-    """
+    """Remove one of the module's thyroids from the scene; one without a surface stays and raises `InputError`."""
     removed = RemovedThyroid(
         name=node.GetName(),
         record=node.GetAttribute(ATTRIBUTE),
@@ -89,13 +77,7 @@ def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
 def restore_thyroid(
     scene: vtkMRMLScene, removed: RemovedThyroid, *, ct: vtkMRMLScalarVolumeNode | None = None
 ) -> vtkMRMLSegmentationNode:
-    """Restore a removed thyroid; references to nodes that no longer exist are dropped.
-
-    Parameters
-    ----------
-    ct : vtkMRMLScalarVolumeNode, optional
-        The CT it lies over.
-    """
+    """Restore a removed thyroid; references to nodes that no longer exist are dropped."""
     node = add_generated_thyroid(scene, removed.name, removed.surface_ras, ct=ct)
     # The scene makes names unique even among those no longer in use.
     node.SetName(removed.name)
@@ -104,32 +86,21 @@ def restore_thyroid(
     if removed.source and scene.GetNodeByID(removed.source) is not None:
         node.SetNodeReferenceID(SOURCE_ROLE, removed.source)
     if removed.transform and scene.GetNodeByID(removed.transform) is not None:
-        _lay_under(node, removed)
+        # Put under its former transform without being moved; the stored record never includes that transform.
+        node.SetAndObserveTransformNodeID(removed.transform)
+        replace_surface(node, removed.surface_ras)
+        node.SetAttribute(ATTRIBUTE, removed.record)
     _set_visible(node, removed.visible)
     return node
 
 
 def surface_in_trachea_frame(node: vtkMRMLSegmentationNode) -> Surface | None:
-    """Return a thyroid's surface in `trachea_mm`, also when it was moved; None when it has no record.
-
-    Raises
-    ------
-    InputError
-        The thyroid has no surface.
-    """
+    """Return a thyroid's surface in `trachea_mm`, also when it was moved; None when it has no record."""
     record = read_record(node)
     if record is None:
         return None
     surface = surface_of_segment(node, SEGMENT_ID)
     return surface.moved(record.placement.to_trachea(surface.vertices))
-
-
-def _lay_under(node, removed: RemovedThyroid) -> None:
-    """Put a thyroid under its former transform without moving it."""
-    node.SetAndObserveTransformNodeID(removed.transform)
-    replace_surface(node, removed.surface_ras)
-    # The stored record never includes the parent transform.
-    node.SetAttribute(ATTRIBUTE, removed.record)
 
 
 def _set_visible(node, visible: bool) -> None:

@@ -35,18 +35,7 @@ def add_edited_thyroid(
 ) -> vtkMRMLSegmentationNode:
     """Add an edited thyroid with a reference to the patient's segmentation.
 
-    Parameters
-    ----------
-    name : str
-        Name of the node; made unique.
-    surface_ras : Surface
-        Closed surface in `ras_mm`.
-    source : vtkMRMLSegmentationNode or None
-        The patient's segmentation; None when it is no longer in the scene.
-    ct : vtkMRMLScalarVolumeNode or None
-        The patient's CT.
-    record : ThyroidRecord
-        How the thyroid was made.
+    See `add_generated_thyroid`; `source` is None when the patient's segmentation is no longer in the scene.
     """
     node = add_generated_thyroid(scene, name, surface_ras, ct=ct, record=record)
     # Thicker than the outline of the original, see `overlay.show_own_gland`.
@@ -76,11 +65,6 @@ def fitted_placement(edited: vtkMRMLSegmentationNode, record: ThyroidRecord) -> 
 class PatientGland:
     """A patient's thyroid at the time it was read, to check later whether it has changed.
 
-    Parameters
-    ----------
-    segmentation : vtkMRMLSegmentationNode
-    segment_id : str
-
     Attributes
     ----------
     mask : Volume
@@ -108,8 +92,6 @@ class PatientGland:
         and another one may have been modified.
         """
         if segmentation is None or not self.is_of(segmentation, self._segment_id) or segmentation.GetScene() is None:
-            return False
-        if segmentation.GetSegmentation().GetSegment(self._segment_id) is None:
             return False
         stamp = _stamp(segmentation, self._segment_id)
         if stamp == self._stamp:

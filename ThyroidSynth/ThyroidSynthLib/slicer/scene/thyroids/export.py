@@ -85,10 +85,6 @@ class ExportedThyroid:
 
     Attributes
     ----------
-    name : str
-        Name of its node.
-    files : tuple of Path
-        The files.
     label_volume_ml : float or None
         Volume of its label map.
     merged : Merged or None
@@ -102,17 +98,6 @@ class ExportedThyroid:
     label_volume_ml: float | None
     merged: Merged | None
     columns: dict[str, object]
-
-
-def thyroid_surface(node: vtkMRMLSegmentationNode) -> Surface:
-    """Return the surface of a thyroid in `ras_mm`, parent transform applied.
-
-    Raises
-    ------
-    InputError
-        The node has no thyroid segment.
-    """
-    return surface_of_segment(node, _segment_of(node))
 
 
 def file_stem(name: str, taken: Container[str] = ()) -> str:
@@ -131,13 +116,13 @@ def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, optio
     OutputError
         A file cannot be written, or part of the thyroid is outside a grid.
     """
-    surface = thyroid_surface(node)
+    surface = surface_of_segment(node, _segment_of(node))
     paths = options.paths(folder, stem)
     remaining = iter(paths)
     volume_ml, merged = None, None
     if options.label_format is not None:
         labels = (
-            label_map_on_ct(node, _segment_of(node), options.ct)
+            _label_map_on_ct(node.GetName(), surface, options.ct)
             if options.ct is not None
             else voxelise(surface, Grid.around(surface, spacing_mm=options.spacing_mm))
         )
@@ -153,13 +138,7 @@ def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, optio
 
 
 def write_table(exported: Sequence[ExportedThyroid], path: Path) -> None:
-    """Write a table (CSV) of the exported thyroids with their records, from which they can be reproduced.
-
-    Raises
-    ------
-    OutputError
-        The table cannot be written.
-    """
+    """Write a table (CSV) of the exported thyroids with their records, from which they can be reproduced."""
     rows = [
         {
             "name": each.name,
@@ -184,27 +163,15 @@ def write_table(exported: Sequence[ExportedThyroid], path: Path) -> None:
         raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
 
 
-def label_map_on_ct(segmentation: vtkMRMLSegmentationNode, segment_id: str, ct: vtkMRMLScalarVolumeNode) -> Volume:
-    """Return a segment filled on the grid of a CT, in the geometry of the CT's file.
-
-    The parent transforms of both are applied to find the voxels inside. The result has the geometry of the
-    CT's file, so that both files overlay in any software.
-
-    Raises
-    ------
-    InputError
-        The segment is missing or empty, or the CT lies under a transform that is not linear.
-    OutputError
-        Part of the segment is outside the CT.
-    """
-    surface = surface_of_segment(segmentation, segment_id)
+def _label_map_on_ct(name: str, surface_ras: Surface, ct: vtkMRMLScalarVolumeNode) -> Volume:
+    """Return a thyroid filled on the grid of a CT, in the geometry of the CT's file: both overlay in any software."""
     grid = grid_of_ct(ct)
-    if not grid.holds(surface):
+    if not grid.holds(surface_ras):
         raise OutputError(
-            f"Part of '{segmentation.GetName()}' lies outside '{ct.GetName()}', and a label map on its grid would "
+            f"Part of '{name}' lies outside '{ct.GetName()}', and a label map on its grid would "
             "cut it off. Move the thyroid, or choose a CT that holds it."
         )
-    return Volume(voxelise(surface, grid).array, ijk_to_local(ct))
+    return Volume(voxelise(surface_ras, grid).array, ijk_to_local(ct))
 
 
 def _segment_of(node) -> str:

@@ -32,8 +32,6 @@ class ThyroidRecord:
 
     Attributes
     ----------
-    seed : int
-        Random seed.
     code : tuple of float
         Latent code.
     targets : dict of str to float
@@ -48,8 +46,6 @@ class ThyroidRecord:
     kind : str
         `GENERATED`, `FITTED` (a model's reconstruction of a patient's gland) or `EDITED` (the patient's
         own gland, changed).
-    valid : bool
-        Whether the surface is valid (see `Validity`).
     met : bool or None
         Whether the measured features match the targets; None for direct sampling.
     distance : float or None

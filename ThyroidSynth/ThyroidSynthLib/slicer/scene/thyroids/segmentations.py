@@ -57,8 +57,6 @@ def add_generated_thyroid(
         Closed surface in `ras_mm`.
     ct : vtkMRMLScalarVolumeNode, optional
         The patient's CT, for the reference geometry and the place in the subject hierarchy.
-    record : ThyroidRecord, optional
-        How the thyroid was made.
     """
     colour = _COLOURS[len(generated_thyroids(scene)) % len(_COLOURS)]
     segmentation = scene.CreateNodeByClass("vtkMRMLSegmentationNode")
@@ -89,13 +87,7 @@ def add_generated_thyroid(
 def replace_surface(
     segmentation: vtkMRMLSegmentationNode, surface_ras: Surface, *, record: ThyroidRecord | None = None
 ) -> None:
-    """Replace the surface of a generated thyroid; views are redrawn and no camera moves.
-
-    Raises
-    ------
-    InputError
-        The node is not a generated thyroid.
-    """
+    """Replace the surface of a generated thyroid, else raise `InputError`; views are redrawn, no camera moves."""
     segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
     if not is_generated(segmentation) or segment is None:
         raise InputError(
@@ -118,13 +110,7 @@ def replace_surface(
 
 
 def show_completion(segmentation: vtkMRMLSegmentationNode, surface_ras: Surface | None) -> None:
-    """Show the part that a model adds to a thyroid beyond the scan as a pale second segment.
-
-    Parameters
-    ----------
-    surface_ras : Surface or None
-        Closed surface in `ras_mm`; None removes the segment.
-    """
+    """Show the part that a model adds beyond the scan, in `ras_mm`, as a pale second segment; None removes it."""
     contents = segmentation.GetSegmentation()
     if contents.GetSegment(COMPLETION_ID) is not None:
         contents.RemoveSegment(COMPLETION_ID)
