@@ -18,7 +18,7 @@ def dataset(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def source(dataset):
-    from ThyroidSynthLib.dataset.cases import find_cases
+    from ThyroidSynthLib.dataset.case_sources import find_cases
 
     return find_cases(dataset)[0]
 

@@ -11,7 +11,8 @@ import pytest
 
 from support.dicom_files import THYROID_CODE, TRACHEA_CODE, ct_series, write_seg
 from support.mask_files import write_nifti
-from ThyroidSynthLib.dataset.cases import find_cases, read_case
+from ThyroidSynthLib.dataset.case_sources import find_cases
+from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ThyroidSynthLib.dataset.cases import find_cases
+from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from ThyroidSynthLib.dataset.cases import find_cases
+from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 
 PRINTS = "import time\nfor n in range(4): print(f'Predicting part {n} of 4', flush=True); time.sleep(0.05)"

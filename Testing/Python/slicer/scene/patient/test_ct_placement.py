@@ -10,7 +10,7 @@ import pytest
 
 from support.mask_files import affine, two_masks, write_case, write_nifti
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.dataset.cases import find_cases
+from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, volume_of_segment
 

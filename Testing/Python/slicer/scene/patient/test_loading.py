@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.common.errors import Cancelled, InputError
-from ThyroidSynthLib.dataset.cases import find_cases, read_case
+from ThyroidSynthLib.dataset.case_sources import find_cases
+from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.imaging.volume_files import read_volume
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
