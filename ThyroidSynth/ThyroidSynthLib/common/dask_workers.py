@@ -100,8 +100,6 @@ class DaskWorkers(Workers):
 
         Raises
         ------
-        Cancelled
-            `should_stop` returned True; tasks in progress have ended.
         JobError
             The scheduler was lost.
         """

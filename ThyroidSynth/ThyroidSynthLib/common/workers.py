@@ -75,11 +75,6 @@ class Workers:
         """Apply a module's function to each task, and yield tasks and results as they are finished, in any order.
 
         Tasks are taken only as the workers need them, so memory does not grow with their number.
-
-        Raises
-        ------
-        Cancelled
-            `should_stop` returned True; tasks in progress have ended.
         """
         if self.count == 1:
             for task in tasks:

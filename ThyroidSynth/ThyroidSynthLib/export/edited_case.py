@@ -208,7 +208,6 @@ def write_edit(
 
     Parameters
     ----------
-    options : FileOptions
     on_scan_grid : bool
         Whether the label map has the grid of the patient's segmentation rather than that of `options`.
 

@@ -42,7 +42,6 @@ class Overlap:
 
     Attributes
     ----------
-    label : int
     name : str
         Of the structure.
     volume_ml : float
@@ -101,7 +100,6 @@ def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = Merge
         The patient's map; it is not changed.
     thyroid : Volume
         The new thyroid on the same grid, non-zero inside.
-    rules : MergeRules
 
     Raises
     ------

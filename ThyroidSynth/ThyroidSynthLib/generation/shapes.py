@@ -23,7 +23,6 @@ class Shapes(Protocol):
 
     Attributes
     ----------
-    model : ShapeModel
     space : CodeSpace
         Distribution of the model's training codes.
     """
@@ -52,7 +51,6 @@ class ModelShapes:
 
     Parameters
     ----------
-    model : ShapeModel
     space : CodeSpace, optional
         The training codes' distribution, if it is already known.
     """

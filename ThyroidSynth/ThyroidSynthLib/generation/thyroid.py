@@ -54,7 +54,6 @@ class Thyroid:
         In `trachea_mm`.
     measured : Features
         Measured on `surface`.
-    validity : Validity
     resolution : int or None
         Points along each axis of the grid on which the surface was decoded; None for a surface that was
         not decoded by the model alone.
@@ -73,7 +72,6 @@ class GeneratedThyroid:
 
     Attributes
     ----------
-    thyroid : Thyroid
     targets : Targets
         For direct sampling all features that the network was given, drawn ones included; after steering
         those that were steered to. Empty for a model without conditions.

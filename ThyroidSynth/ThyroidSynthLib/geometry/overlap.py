@@ -73,8 +73,6 @@ def without_overlap(
     ------
     SynthesisError
         Nothing of the thyroid would be left.
-    Cancelled
-        `should_stop` returned True.
     """
     near = surface_near(surface, other)
     if near is None or shared_volume(surface, near) == 0.0:

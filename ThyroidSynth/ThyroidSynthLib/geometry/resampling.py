@@ -17,15 +17,11 @@ def write_label(array: np.ndarray, grid: Grid, mask: Volume, label: int) -> np.n
 
     Parameters
     ----------
-    array : ndarray, shape `grid.shape`
-        The array, which is changed.
     grid : Grid
         Its voxels.
     mask : Volume
         Non-zero inside, in the same frame as the grid; best cropped to its voxels. What lies outside the grid is left
         out.
-    label : int
-        The label.
 
     Returns
     -------

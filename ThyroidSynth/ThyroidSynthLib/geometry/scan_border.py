@@ -24,8 +24,6 @@ def cut_sides(gland: Volume, scan: Grid) -> np.ndarray:
     ----------
     gland : Volume
         Cropped to its voxels, which need not be those of the scan.
-    scan : Grid
-        The scan.
 
     Returns
     -------

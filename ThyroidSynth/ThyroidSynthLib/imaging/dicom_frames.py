@@ -29,8 +29,6 @@ class FrameReader:
 
     Parameters
     ----------
-    path : Path
-        The file.
     dataset : pydicom.Dataset
         Its content, read with deferred large elements.
 

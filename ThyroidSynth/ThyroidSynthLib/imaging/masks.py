@@ -111,8 +111,6 @@ def read_labels(path: Path | str, labels: Mapping[Key, int | None]) -> dict[Key,
 
     Parameters
     ----------
-    path : path-like
-        The file.
     labels : mapping
         Label of the voxels of each mask; None for all non-zero voxels of a file that must be binary.
 

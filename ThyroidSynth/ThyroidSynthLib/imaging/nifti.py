@@ -48,8 +48,6 @@ class NiftiHeader:
 
     Attributes
     ----------
-    path : Path
-        The file.
     grid : Grid
         Where the voxels lie, in `ras_mm`: by the sform if there is one (as in TotalSegmentator and nibabel), else
         by the qform.

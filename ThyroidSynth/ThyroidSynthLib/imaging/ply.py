@@ -25,10 +25,6 @@ def write_ply(
 
     Parameters
     ----------
-    surface : Surface
-        The surface.
-    path : path-like
-        The file.
     comment : str
         One line for the header, which names the frame and the unit.
     scalars : mapping of str to ndarray (V,), optional

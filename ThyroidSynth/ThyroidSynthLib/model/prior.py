@@ -86,7 +86,6 @@ class Asymmetry:
         Mirrored dimensions, the last of the trainable code.
     slope : ndarray, shape (n_fixed,)
         Of the logarithm of the length over the fixed code.
-    intercept : float
     """
 
     size: int

@@ -60,7 +60,6 @@ def in_threads(work: Callable[[Chunk], Result], chunks: Sequence[Chunk]) -> list
     ----------
     work : callable
         Must neither depend on the work on other chunks nor call `in_threads`.
-    chunks : sequence
     """
     with threads_for_chunks() as threads:
         if min(threads, len(chunks)) < 2:

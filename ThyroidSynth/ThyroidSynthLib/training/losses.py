@@ -21,7 +21,6 @@ def sdf_loss(network: SDFNetwork, samples: torch.Tensor, folded: torch.Tensor) -
 
     Parameters
     ----------
-    network : SDFNetwork
     samples : Tensor, shape (shapes, samples, 4)
         Positions and signed distances in the `unit` frame.
     folded : Tensor, shape (shapes, width)

@@ -21,9 +21,7 @@ class Optimiser:
 
     Parameters
     ----------
-    network : torch.nn.Module
     latent : torch.nn.Parameter, shape (cases, latent_size)
-    settings : TrainingSettings
 
     Attributes
     ----------

@@ -48,14 +48,10 @@ class TrainingState:
 
     Attributes
     ----------
-    settings : TrainingSettings
-    conditioning : Conditioning
-    network : SDFNetwork
     latent : torch.nn.Parameter, shape (cases, latent_size)
         The trainable codes.
     fixed : Tensor, shape (cases, fixed_size)
         The encoded features.
-    optimiser : Optimiser
     epoch : int
         Epochs done.
     losses : dict of str to float

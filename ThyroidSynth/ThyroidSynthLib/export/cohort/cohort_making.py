@@ -31,15 +31,10 @@ class CohortPlan:
 
     Attributes
     ----------
-    model_file : Path
-    prior : CodePrior
     space : CodeSpace
         Both of the model; computed once, because processes may differ in the last digits.
-    seed : int
-        Random seed.
     to_target : bool
         See `ThyroidMaker`.
-    writer : ThyroidWriter
     """
 
     model_file: Path
@@ -74,7 +69,6 @@ def make_thyroids(
 
     Parameters
     ----------
-    plan : CohortPlan
     targets : sequence of Targets
         Of thyroid number i of the seed.
     workers : int

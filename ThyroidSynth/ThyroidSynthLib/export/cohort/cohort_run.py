@@ -53,13 +53,7 @@ class CohortState:
 
 
 class CohortRun:
-    """The background process that makes a cohort in a folder.
-
-    Parameters
-    ----------
-    folder : Path
-        The cohort's folder.
-    """
+    """The background process that makes a cohort in a folder."""
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)

@@ -79,8 +79,6 @@ def thyroid_writer(
 
     Parameters
     ----------
-    folder : Path
-        The cohort's folder.
     placement : Placement, optional
         The trachea frame of the patient; by default the trachea's centre of mass lies at RAS 0, 0, 0.
     options : FileOptions, optional

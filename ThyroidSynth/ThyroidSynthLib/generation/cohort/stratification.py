@@ -33,8 +33,6 @@ def stratified_targets(features: np.ndarray, distribution: TargetDistribution, *
         Of the training cohort, in the order of `FEATURE_NAMES`.
     distribution : TargetDistribution
         Target distributions of the features.
-    count : int
-        Number of thyroids.
     seed : int
         Random seed. The order is random, so the first targets alone are distributed like all of them.
 

@@ -28,13 +28,10 @@ class ThyroidMaker:
 
     Attributes
     ----------
-    model : ShapeModel
     prior : CodePrior
         Of the model.
     space : CodeSpace
         Of the model.
-    seed : int
-        Random seed.
     to_target : bool
         Whether thyroids are steered to their targets; otherwise they are directly sampled.
     resolution : int
@@ -66,8 +63,6 @@ class ThyroidMaker:
         ------
         SynthesisError
             No draw gave a valid surface.
-        Cancelled
-            `should_stop` returned true.
         """
         if not self.to_target:
             return generate_one(self.model, self.prior, self.seed, index, targets, self.resolution)

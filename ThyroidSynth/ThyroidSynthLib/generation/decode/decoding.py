@@ -45,12 +45,7 @@ class Decoded:
 
 
 class NearbyDecoding:
-    """Values kept from the last decoded code, which make decoding a similar one faster.
-
-    Parameters
-    ----------
-    model : ShapeModel
-    """
+    """Values kept from the last decoded code, which make decoding a similar one faster."""
 
     def __init__(self, model: ShapeModel) -> None:
         self._model = model
@@ -78,9 +73,7 @@ def decode(
 
     Parameters
     ----------
-    model : ShapeModel
     code : ndarray, shape (code_size,)
-    resolution : int
     nearby : NearbyDecoding, optional
         Makes decoding faster if the last code was similar; the surface is the same.
 
@@ -115,8 +108,6 @@ def surface_of_grid(model: ShapeModel, grid: GridValues, *, closed: bool = False
 
     Parameters
     ----------
-    model : ShapeModel
-    grid : GridValues
     closed : bool
         Close the surface where it leaves the grid.
 

@@ -28,8 +28,6 @@ class Field:
 
     Parameters
     ----------
-    model : ShapeModel
-        The trained model.
     code : ndarray, shape (code_size,)
         Whole latent code: fixed part, then trainable part.
     """

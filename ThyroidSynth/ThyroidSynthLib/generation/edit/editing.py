@@ -87,7 +87,6 @@ def fit_patient(
 
     Parameters
     ----------
-    model : ShapeModel
     mask : Volume
         Non-zero voxels are the gland, in `ras_mm`.
     placement : Placement
@@ -130,8 +129,6 @@ class PatientShapes:
 
     Parameters
     ----------
-    model : ShapeModel
-    gland : GlandField
     fitted_code : ndarray, shape (code_size,)
         The code that represents the unchanged gland.
     space : CodeSpace, optional
@@ -139,8 +136,6 @@ class PatientShapes:
 
     Attributes
     ----------
-    model : ShapeModel
-    space : CodeSpace
     fitted_code : ndarray, shape (code_size,)
     """
 

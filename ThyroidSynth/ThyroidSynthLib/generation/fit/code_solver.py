@@ -66,13 +66,11 @@ class State:
 
     Attributes
     ----------
-    pose : Pose
     residual : ndarray, shape (n,)
         Error of the signed distance at each point, in SDs of the point; 0 where only the side is known and it is
         correct.
     weight : ndarray, shape (n,)
         Weight of each point by the Cauchy loss, 0 to 1.
-    cost : float
     gradient : ndarray, shape (k,)
         Half the gradient of the cost by the code and, if it is fitted, the shift.
     curvature : ndarray, shape (k, k)
@@ -100,10 +98,8 @@ class Problem:
 
     Attributes
     ----------
-    model : ShapeModel
     space : CodeSpace
         Distribution of the training codes.
-    observation : Observation
     fits_shift : bool
         Whether the craniocaudal shift is fitted as well.
     typical_residual : float
@@ -212,11 +208,8 @@ def descend(
 
     Parameters
     ----------
-    problem : Problem
-    start : Pose
     rounds : int
         Largest number of steps.
-    should_stop : callable
     on_step : callable, optional
         Called with the number of each step.
 
@@ -226,11 +219,6 @@ def descend(
         The final state.
     int
         Number of steps.
-
-    Raises
-    ------
-    Cancelled
-        `should_stop` returned true.
     """
     state, damping, taken = problem.at(start), _INITIAL_DAMPING, 0
     while taken < rounds and damping <= _MAX_DAMPING:

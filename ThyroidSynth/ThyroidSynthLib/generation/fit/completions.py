@@ -71,7 +71,6 @@ def share_inside(surfaces: Sequence[Surface], grid: Grid) -> Volume:
 
     Parameters
     ----------
-    surfaces : sequence of Surface
     grid : Grid
         In the frame of the surfaces.
     """
@@ -94,18 +93,11 @@ def plausible_completions(
 
     Parameters
     ----------
-    model : ShapeModel
-    fit : Fit
     count : int
         Number of completions. Draws without a valid surface are replaced, up to twice this number of draws; a poor
         model, or a gland of which little was observed, may give fewer or none.
     seed : int
         Random seed of the draws.
-
-    Raises
-    ------
-    Cancelled
-        `should_stop` returned true.
     """
     rng = np.random.default_rng([seed, count])
     factor = np.linalg.cholesky(fit.covariance)

@@ -105,8 +105,6 @@ def fit_surface(
     ------
     SynthesisError
         The fitted code has no surface.
-    Cancelled
-        `should_stop` returned true.
     """
     observation = Observation.of_surface(surface, model.frame, np.random.default_rng(seed))
     return _fit(model, observation, resolution=resolution, progress=progress, should_stop=should_stop)

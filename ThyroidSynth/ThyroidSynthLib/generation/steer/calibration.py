@@ -71,11 +71,6 @@ def calibrated(
     -------
     ShapeModel
         Without a `feature_map` if most random codes have no valid surface. Deterministic.
-
-    Raises
-    ------
-    Cancelled
-        `should_stop` returned true.
     """
     if model.settings.prior != "measured" or not model.conditioning.size:
         return model

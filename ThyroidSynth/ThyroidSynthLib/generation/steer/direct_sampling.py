@@ -38,18 +38,12 @@ def generate(
 
     Parameters
     ----------
-    count : int
-        Number of thyroids.
     seed : int
         Random seed. Thyroid number i of a seed does not depend on `count` and `first`.
     targets : Targets or sequence of Targets
         For all thyroids, or for each. Free features are drawn from the cohort, given the others.
     first : int
         Number of the first thyroid.
-
-    Yields
-    ------
-    GeneratedThyroid
 
     Raises
     ------

@@ -38,14 +38,11 @@ class LiveSteering:
 
     Parameters
     ----------
-    shapes : Shapes
-        The family of shapes.
     start : Thyroid
         One of them.
 
     Attributes
     ----------
-    start : Thyroid
     current : Thyroid
         The last one that was returned.
     """
@@ -91,13 +88,7 @@ class LiveSteering:
         progress: ProgressCallback = silent,
         should_stop: ShouldStop = never,
     ) -> SteeringResult:
-        """Steer exactly to the targets from the current thyroid.
-
-        Raises
-        ------
-        Cancelled
-            `should_stop` returned true.
-        """
+        """Steer exactly to the targets from the current thyroid."""
         start = self.start if Objective(self._shapes, targets).misfit(self.start) <= _AT_START else self.current
         result = steer_to_target(
             self._shapes, start, targets, resolution=resolution, progress=progress, should_stop=should_stop

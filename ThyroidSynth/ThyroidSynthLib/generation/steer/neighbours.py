@@ -29,12 +29,8 @@ def draw_near(
 
     Parameters
     ----------
-    shapes : Shapes
-        The family of shapes.
     code : ndarray, shape (code_size,)
         Whole latent code, such as that of a fitted thyroid.
-    seed : int
-        Random seed.
     spread : float
         Deviation from `code`, in SDs of the training codes; 0 returns the thyroid of the code itself.
 
@@ -42,8 +38,6 @@ def draw_near(
     ------
     SynthesisError
         None of `MAX_ATTEMPTS` draws gave a valid surface.
-    Cancelled
-        `should_stop` returned true.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed]))
     root = np.linalg.cholesky(shapes.space.covariance)

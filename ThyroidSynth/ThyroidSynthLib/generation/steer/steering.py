@@ -43,7 +43,6 @@ class SteeringResult:
     ----------
     thyroid : Thyroid
         The nearest to the targets that was found.
-    targets : Targets
     misfit : float
         Largest error of a target, in tolerances.
     error : dict of str to float
@@ -92,7 +91,6 @@ def steer_to_target(
         The family of shapes that the thyroid belongs to.
     start : Thyroid
         Where to start, such as a thyroid by direct sampling or a fitted one.
-    targets : Targets
     resolution : int
         Grid on which the surface is decoded and measured. If it is finer than the default, steering is done
         on the default one and then corrected on the finer one, which needs only a few of its surfaces.
@@ -231,13 +229,7 @@ class _Rounds:
 
 
 class Objective:
-    """The targets of a steering, and the step towards them.
-
-    Parameters
-    ----------
-    shapes : Shapes
-    targets : Targets
-    """
+    """The targets of a steering, and the step towards them."""
 
     def __init__(self, shapes: Shapes, targets: Targets) -> None:
         self._space, self._conditioning = shapes.space, shapes.model.conditioning
