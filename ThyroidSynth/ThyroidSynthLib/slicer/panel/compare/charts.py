@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.evaluation.metrics.histograms import histogram, limits
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.slicer.panel.shared.choices import ChartKind
+from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_UNITS, featureName, featureTitle
 from ThyroidSynthLib.slicer.scene.display.plots import (
     BARS,
     LINE,
@@ -37,15 +38,16 @@ _IDENTITY = (0.55, 0.55, 0.55)
 # Height of the marks of single thyroids as a share of the highest bar, so that the axis does not cut them.
 _ABOVE_AXIS = 0.02
 
-FEATURE_OF = {
+_WITH_COHORT = {
     ChartKind.VOLUME: "volume_ml",
     ChartKind.ISTHMUS_AREA: "isthmus_area_mm2",
     ChartKind.SYMMETRY: "symmetry",
+}
+_WITH_TARGETS = {
     ChartKind.VOLUME_MET: "volume_ml",
     ChartKind.ISTHMUS_AREA_MET: "isthmus_area_mm2",
     ChartKind.SYMMETRY_MET: "symmetry",
 }
-_TARGETS = (ChartKind.VOLUME_MET, ChartKind.ISTHMUS_AREA_MET, ChartKind.SYMMETRY_MET)
 
 
 class Charts:
@@ -94,9 +96,9 @@ class Charts:
 
     @staticmethod
     def _chart(kind: ChartKind, description: ModelDescription | None, records: Sequence[ThyroidRecord]) -> Chart:
-        name = FEATURE_OF[kind]
+        name = {**_WITH_COHORT, **_WITH_TARGETS}[kind]
         cohort = description.features[:, FEATURE_NAMES.index(name)] if description is not None else np.empty(0)
-        return (targetAgainstMeasured if kind in _TARGETS else againstCohort)(name, cohort, records)
+        return (targetAgainstMeasured if kind in _WITH_TARGETS else againstCohort)(name, cohort, records)
 
 
 def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
@@ -105,19 +107,14 @@ def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord
     found = histogram(cohort, measured)
     highest = max(found.cohort.max(), found.made.max())
     line = found.outline_of_made() if len(measured) else (measured, measured)
+    centres = found.centres if len(cohort) else cohort
     series = (
-        Series(
-            _("Cohort ({n})").format(n=len(cohort)),
-            BARS,
-            found.centres if len(cohort) else cohort,
-            found.cohort,
-            _COHORT,
-        ),
+        Series(_("Cohort ({n})").format(n=len(cohort)), BARS, centres, found.cohort, _COHORT),
         Series(_("In this scene ({n})").format(n=len(measured)), LINE, *line, _THYROIDS),
         Series(_("Single thyroids"), POINTS, measured, np.full(len(measured), _ABOVE_AXIS * highest), _THYROIDS),
     )
     return Chart(
-        title=_("{feature}: in this scene and in the cohort").format(feature=_featureName(name)),
+        title=_("{feature}: in this scene and in the cohort").format(feature=featureTitle(name)),
         x_title=_axisTitle(name),
         y_title=_("Share of thyroids (%)"),
         series=series,
@@ -134,7 +131,7 @@ def targetAgainstMeasured(name: str, cohort: np.ndarray, records: Sequence[Thyro
     targets, measured = np.array(pairs, dtype=float).reshape(-1, 2).T
     ends = np.array(limits(np.concatenate([targets, measured, cohort])))
     return Chart(
-        title=_("{feature}: target and measured").format(feature=_featureName(name)),
+        title=_("{feature}: target and measured").format(feature=featureTitle(name)),
         x_title=_("target: {axis}").format(axis=_axisTitle(name)),
         y_title=_("measured: {axis}").format(axis=_axisTitle(name)),
         series=(
@@ -146,17 +143,6 @@ def targetAgainstMeasured(name: str, cohort: np.ndarray, records: Sequence[Thyro
     )
 
 
-def _featureName(name: str) -> str:
-    return {
-        "volume_ml": _("Volume"),
-        "isthmus_area_mm2": _("Isthmus area"),
-        "symmetry": _("Symmetry"),
-    }[name]
-
-
 def _axisTitle(name: str) -> str:
-    return {
-        "volume_ml": _("volume (mL)"),
-        "isthmus_area_mm2": _("isthmus area (mm²)"),
-        "symmetry": _("symmetry"),
-    }[name]
+    unit = FEATURE_UNITS[name]
+    return f"{featureName(name)} ({unit})" if unit else featureName(name)

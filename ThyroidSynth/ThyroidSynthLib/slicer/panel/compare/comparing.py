@@ -55,7 +55,7 @@ class Comparing:
             context=qt.Qt.ApplicationShortcut,
         )
         ui.comparedSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
-        ui.flipButton.connect("clicked(bool)", self._onFlip)
+        ui.flipButton.connect("clicked(bool)", lambda checked: self._turn())
         ui.showBothButton.connect("clicked(bool)", self._onShowBoth)
         ui.flipTimedCheckBox.connect("toggled(bool)", self._onTimed)
         ui.distanceMapButton.connect("clicked(bool)", self._onMap)
@@ -130,9 +130,6 @@ class Comparing:
 
     def _mayTurn(self) -> bool:
         return self._ui.flipButton.enabled and not self._session.busy and not self.blinded
-
-    def _onFlip(self, checked: bool = False) -> None:
-        self._turn()
 
     def _turn(self) -> None:
         pair = self._pair()
@@ -218,13 +215,13 @@ def _fingerprint(pair: tuple[Shown, Shown]) -> str:
 def _summary(reference: str, found: DistanceMap) -> str:
     side = _("outside") if found.bias_mm > 0 else _("inside")
     return _(
-        "Distance to {reference}: mean {mean} mm, 95th percentile {p95} mm, maximum {largest} mm; "
-        "mean offset {bias} mm {side}. Red is outside, blue inside."
+        "Distance to {reference}: mean {mean:.1f} mm, 95th percentile {p95:.1f} mm, maximum {largest:.1f} mm; "
+        "mean offset {bias:.1f} mm {side}. Red is outside, blue inside."
     ).format(
         reference=reference,
-        mean=f"{found.mean_mm:.1f}",
-        p95=f"{found.p95_mm:.1f}",
-        largest=f"{found.largest_mm:.1f}",
-        bias=f"{abs(found.bias_mm):.1f}",
+        mean=found.mean_mm,
+        p95=found.p95_mm,
+        largest=found.largest_mm,
+        bias=abs(found.bias_mm),
         side=side,
     )

@@ -66,8 +66,8 @@ class ReaderStudySection(Section):
         for page in (self.ui.studyRatingPage, self.ui.studyResultPage):
             page.visible = False
         self.ui.startStudyButton.connect("clicked(bool)", self._onStart)
-        self.ui.previousCaseButton.connect("clicked(bool)", self._onPrevious)
-        self.ui.nextCaseButton.connect("clicked(bool)", self._onNext)
+        self.ui.previousCaseButton.connect("clicked(bool)", lambda checked: self._move(-1))
+        self.ui.nextCaseButton.connect("clicked(bool)", lambda checked: self._move(1))
         self.ui.finishStudyButton.connect("clicked(bool)", self._onFinish)
         self.ui.saveStudyButton.connect("clicked(bool)", self._onSave)
         self.ui.newStudyButton.connect("clicked(bool)", self._onNew)
@@ -241,12 +241,6 @@ class ReaderStudySection(Section):
         if study is not None and not study.finished and self.ui.studyComment.text != study.answer.comment:
             self._store(study.answered(comment=self.ui.studyComment.text, seconds=self._secondsSpent()))
 
-    def _onPrevious(self, checked: bool = False) -> None:
-        self._move(-1)
-
-    def _onNext(self, checked: bool = False) -> None:
-        self._move(1)
-
     def _move(self, step: int) -> None:
         study = self._answered()
         if study is not None:
@@ -296,9 +290,8 @@ class ReaderStudySection(Section):
         study = self.study
         if study is None:
             return
-        name = "_".join(
-            filter(None, ("reader-study", "".join(c for c in study.reader if c.isalnum()), str(study.seed)))
-        )
+        reader = "".join(filter(str.isalnum, study.reader))
+        name = "_".join(filter(None, ("reader-study", reader, str(study.seed))))
         path = qt.QFileDialog.getSaveFileName(
             self.widget, _("Save the ratings"), f"{name}.csv", _("Comma-separated values (*.csv)")
         )
@@ -315,8 +308,7 @@ class ReaderStudySection(Section):
 
     def _onNew(self, checked: bool = False) -> None:
         if slicer.util.confirmYesNoDisplay(
-            _("The ratings of this study will be deleted from the scene. Continue?"),
-            windowTitle="ThyroidSynth",
+            _("The ratings of this study will be deleted from the scene. Continue?"), windowTitle="ThyroidSynth"
         ):
             with slicer.util.NodeModify(self.parameters):
                 self.parameters.studyNodes = []
@@ -327,15 +319,8 @@ def _caseOf(number: int, node) -> StudyCase:
     record = read_record(node)
     if record is None:
         return StudyCase(number, node.GetName(), "", segment=SEGMENT_ID)
-    return StudyCase(
-        number,
-        node.GetName(),
-        record.kind,
-        dict(record.measured),
-        model=record.model,
-        segment=SEGMENT_ID,
-        seed=record.seed,
-    )
+    measured, model, seed = dict(record.measured), record.model, record.seed
+    return StudyCase(number, node.GetName(), record.kind, measured, model=model, segment=SEGMENT_ID, seed=seed)
 
 
 def _caseText(study: ReaderStudy) -> str:

@@ -58,7 +58,7 @@ class InspectSection(Section):
         self.study.selectedThyroids = self._selected
         self.study.onChanged = self._onStudyChanged
         self.ui.showAllButton.connect("clicked(bool)", self._onShowAll)
-        self.ui.renameButton.connect("clicked(bool)", self._onRename)
+        self.ui.renameButton.connect("clicked(bool)", lambda checked: self._table.rename())
         self.ui.removeButton.connect("clicked(bool)", self._onRemove)
         self.ui.restoreButton.connect("clicked(bool)", self._onRestore)
 
@@ -165,9 +165,6 @@ class InspectSection(Section):
     def _onShowAll(self, checked: bool = False) -> None:
         self._comparing.endFlip()
         show_all(slicer.mrmlScene)
-
-    def _onRename(self, checked: bool = False) -> None:
-        self._table.rename()
 
     def _onRemove(self, checked: bool = False) -> None:
         """Remove the selected thyroids, or the current one; they can be restored until the scene is closed."""

@@ -25,18 +25,12 @@ _SPACE = 8
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table.
+    """One row of the table; None is not known (yet).
 
     Attributes
     ----------
-    nodeID, name : str
-        ID and name of the node.
-    record : ThyroidRecord or None
-        None if it cannot be read.
-    nearest : Nearest or None
-        The nearest training shape, if it is known.
     distance : float or None
-        Distance of the code from the mean, in SDs, if it is known.
+        Distance of the code from the mean, in SDs.
     otherModel : bool
         Whether the thyroid comes from another model than the chosen one.
     """
@@ -149,19 +143,13 @@ class ThyroidTable:
                 _("Generated, fitted or edited, with a note if the surface is not valid or the targets are not met"),
             ),
             (_("Volume\n(mL)"), _("Measured volume, with the target in brackets")),
-            (
-                _("Isthmus\n(mm²)"),
-                _("Measured area of the isthmus in the midsagittal plane, with the target in brackets"),
-            ),
+            (_("Isthmus\n(mm²)"), _("Measured isthmus area in the midsagittal plane, with the target in brackets")),
             (_("Sym-\nmetry"), _("Measured left–right symmetry from 0 to 1, with the target in brackets")),
             (
                 _("Nearest\n(mm)"),
                 _("Mean surface distance to the nearest training shape: near 0 for a copy, large for an unusual shape"),
             ),
-            (
-                _("Code\n(SD)"),
-                _("Distance of the latent code from the cohort's mean: about 1 is usual, above 2 is far"),
-            ),
+            (_("Code\n(SD)"), _("Distance of the latent code from the cohort mean: about 1 is usual, above 2 is far")),
         )
         for column, (title, tip) in enumerate(columns):
             self._model.setHeaderData(column, qt.Qt.Horizontal, title)

@@ -8,15 +8,9 @@ State = TypeVar("State")
 
 
 class History(Generic[State]):
-    """A list of states and the current position in it.
+    """States and the current one among them; a state added after an undo replaces those that were undone.
 
-    A state added after an undo replaces the states that were undone. States are not copied, so they should be
-    small and immutable.
-
-    Parameters
-    ----------
-    first : State
-        The initial state.
+    States are not copied, so they should be small and immutable.
     """
 
     def __init__(self, first: State) -> None:
@@ -47,6 +41,11 @@ class History(Generic[State]):
         """Make a new state the current one."""
         self._at += 1
         self._states[self._at :] = [state]
+
+    def reset(self) -> None:
+        """Make the initial state the current one, as a new step that can be undone."""
+        if self.current is not self.first:
+            self.add(self.first)
 
     def undo(self) -> State:
         """Go back to the previous state, if there is one, and return the current state."""

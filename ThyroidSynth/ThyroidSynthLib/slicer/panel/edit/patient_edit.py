@@ -43,9 +43,7 @@ class EditStep:
     slider_values : dict of str to float
         The target of each feature that had one, the measured value of the others.
     targets : dict of str to float
-        Targets; empty for the patient's own gland.
-    met : bool or None
-        Whether the targets are met.
+        Empty for the patient's own gland.
     distance : float or None
         Distance of the code from the training codes' mean, in SDs per dimension.
     """
@@ -62,8 +60,6 @@ class PatientEdit:
 
     Parameters
     ----------
-    gland : PatientGland
-        The patient's thyroid.
     shapes : PatientShapes
         The gland and its edits by latent code.
     template : ThyroidRecord
@@ -75,11 +71,8 @@ class PatientEdit:
 
     Attributes
     ----------
-    gland : PatientGland
     original : Thyroid
         The patient's own thyroid.
-    placement : Placement
-    completed : Surface or None
     history : History of EditStep
         Begins with the patient's own thyroid.
     """
@@ -111,13 +104,7 @@ class PatientEdit:
     def settle(
         self, targets: Mapping[str, float], *, progress: ProgressCallback, should_stop: ShouldStop
     ) -> SteeringResult:
-        """Return a thyroid whose measured features match given targets, as closely as this gland allows.
-
-        Raises
-        ------
-        Cancelled
-            `should_stop` returned true.
-        """
+        """Return a thyroid whose measured features match given targets, as closely as this gland allows."""
         return self._live.settle(Targets.of(targets), progress=progress, should_stop=should_stop)
 
     def add(self, result: SteeringResult) -> None:
@@ -162,17 +149,10 @@ def fitPatient(
 
     Parameters
     ----------
-    segment_id : str
-        Segment of the thyroid.
     placement : Placement
         The patient's trachea frame, in the model's alignment.
     scan : Grid or None
         Extent of the scan, if it is known.
-
-    Raises
-    ------
-    Cancelled
-        `shouldStop` returned true.
     """
     from ThyroidSynthLib.evaluation.metrics.surface_distances import compare_surfaces
     from ThyroidSynthLib.generation.edit.editing import fit_patient

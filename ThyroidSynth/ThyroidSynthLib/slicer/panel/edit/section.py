@@ -29,7 +29,8 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, repl
 from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient, surface_of_segment
 
 from .current_edit import CurrentEdit
-from .patient_edit import PatientEdit, fitPatient, resumeEdit
+from .history import History
+from .patient_edit import EditStep, PatientEdit, fitPatient, resumeEdit
 from .sliders import EDIT_ROWS, EditSliders
 from .table import EditTable
 from .wording import beyondText, fitText, fitWarning, missText
@@ -306,30 +307,23 @@ class EditSection(Section):
             self._draw(edit, node, edit.present())
 
     def _onUndo(self, checked: bool = False) -> None:
+        # An unfinished move is not in the history yet: to undo it, it is only discarded.
         unfinished = self.moving
-        edit = self._editForButton()
-        if edit is not None:
-            if not unfinished:
-                edit.history.undo()
-            self._show(edit)
+        self._step(lambda history: None if unfinished else history.undo())
 
     def _onRedo(self, checked: bool = False) -> None:
-        edit = self._editForButton()
-        if edit is not None:
-            edit.history.redo()
-            self._show(edit)
+        self._step(History.redo)
 
     def _onReset(self, checked: bool = False) -> None:
-        edit = self._editForButton()
-        if edit is not None:
-            if edit.history.current is not edit.history.first:
-                edit.history.add(edit.history.first)
-            self._show(edit)
+        self._step(History.reset)
 
-    def _editForButton(self) -> PatientEdit | None:
-        """Discard an unfinished move and return the edit."""
+    def _step(self, step: Callable[[History[EditStep]], object]) -> None:
+        """Discard an unfinished move, change the history and show its current step."""
         self._discardMove()
-        return self._resumed()
+        edit = self._resumed()
+        if edit is not None:
+            step(edit.history)
+            self._show(edit)
 
     def _onKeep(self, checked: bool = False) -> None:
         if self.moving:

@@ -15,17 +15,7 @@ _MARGIN = 0.25
 
 @dataclass(frozen=True)
 class EditRow:
-    """Widgets and limits of one feature.
-
-    Attributes
-    ----------
-    widgets : str
-        Part of the widgets' names.
-    hold : str
-        Name of the parameter that holds the feature constant.
-    lower, upper : float
-        Limits of the slider in any case.
-    """
+    """Widget names, the parameter that holds a feature constant, and the limits of its slider in any case."""
 
     widgets: str
     hold: str

@@ -16,13 +16,7 @@ _NO_VALUE = "–"
 
 
 class EditTable:
-    """Shows the features of a thyroid before and after an edit.
-
-    Parameters
-    ----------
-    table : QTableWidget
-        Has one row per feature, in the order of `FEATURE_NAMES`.
-    """
+    """Shows the features of a thyroid before and after an edit, one per row in the order of `FEATURE_NAMES`."""
 
     def __init__(self, table) -> None:
         self._table = table

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import misfit
 from ThyroidSynthLib.slicer.panel.generate.targets import outsideText
-from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_DECIMALS, featureText
+from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_DECIMALS, featureName, featureText
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
@@ -24,13 +24,7 @@ _LEAST_INSIDE = 0.98
 
 
 def fitText(quality: Mapping[str, float]) -> str:
-    """Return how well the model alone reproduces a patient's gland.
-
-    Parameters
-    ----------
-    quality : mapping
-        `dice`, `assd_mm` and `hd95_mm`, as in `ThyroidRecord.quality`.
-    """
+    """Return how well the model alone reproduces a patient's gland, from `ThyroidRecord.quality`."""
     dice, hd95_mm = quality["dice"], quality["hd95_mm"]
     if dice >= _GOOD[0] and hd95_mm <= _GOOD[1]:
         verdict = _("Good fit.")
@@ -45,15 +39,7 @@ def fitText(quality: Mapping[str, float]) -> str:
 
 
 def fitWarning(quality: Mapping[str, float]) -> str:
-    """Return the limitations of a fit; empty if there are none.
-
-    Parameters
-    ----------
-    quality : mapping
-        As in `ThyroidRecord.quality`: `dice`, `distance` of the code from the mean in SDs per dimension, and
-        `inside_share`; for a gland cut by the scan's border also `cut_by_scan` and the `completed_ml` of the
-        whole gland with its 90 % interval.
-    """
+    """Return the limitations of a fit, from `ThyroidRecord.quality`; empty if there are none."""
     warnings = []
     if quality["distance"] > _FAR_CODE:
         warnings.append(
@@ -132,11 +118,6 @@ def beyondText(
         if name in targets and changeText(name, original[name], targets[name]) != _("unchanged")
     ]
     return "\n".join(filter(None, texts))
-
-
-def featureName(name: str) -> str:
-    """Return the name of a feature for use within a sentence."""
-    return {"volume_ml": _("volume"), "isthmus_area_mm2": _("isthmus area"), "symmetry": _("symmetry")}[name]
 
 
 def _signed(value: float, amount: str) -> str:

@@ -14,13 +14,22 @@ if TYPE_CHECKING:
 
 
 FEATURE_DECIMALS = {"volume_ml": 1, "isthmus_area_mm2": 0, "symmetry": 2}
-"""Decimals with which features are shown."""
+FEATURE_UNITS = {"volume_ml": "mL", "isthmus_area_mm2": "mm²", "symmetry": ""}
+
+
+def featureName(name: str) -> str:
+    """Return the name of a feature for use within a sentence."""
+    return {"volume_ml": _("volume"), "isthmus_area_mm2": _("isthmus area"), "symmetry": _("symmetry")}[name]
 
 
 def featureText(name: str, value: float) -> str:
     """Return a value of a feature with its unit."""
-    unit = {"volume_ml": " mL", "isthmus_area_mm2": " mm²", "symmetry": ""}[name]
-    return f"{value:.{FEATURE_DECIMALS[name]}f}{unit}"
+    return f"{value:.{FEATURE_DECIMALS[name]}f} {FEATURE_UNITS[name]}".strip()
+
+
+def featureTitle(name: str) -> str:
+    """Return the name of a feature at the beginning of a text."""
+    return {"volume_ml": _("Volume"), "isthmus_area_mm2": _("Isthmus area"), "symmetry": _("Symmetry")}[name]
 
 
 def featuresText(features: Features) -> str:
@@ -31,13 +40,7 @@ def featuresText(features: Features) -> str:
 
 
 def qualityTexts(verdict: quality.QualityVerdict, *, thyroid: bool = True) -> list[str]:
-    """Return the findings of quality control as texts, the most severe first.
-
-    Parameters
-    ----------
-    thyroid : bool
-        Whether the patient has a thyroid segment; without one only the trachea is reported.
-    """
+    """Return the findings of quality control as texts, the most severe first; without a thyroid, on the trachea."""
     found = verdict.measurements
     texts = {
         quality.TRACHEA_MISSING: _("The trachea is too short to place thyroids reliably."),
@@ -56,22 +59,15 @@ def qualityTexts(verdict: quality.QualityVerdict, *, thyroid: bool = True) -> li
         ),
     }
     findings = [texts[reason] for reason in texts if reason in verdict.reasons]
-    trachea = []
-    if found.trachea_islands_removed:
-        trachea.append(
-            _("{n} island(s) of the trachea are ignored ({volume:.2g} mL).").format(
-                n=found.trachea_islands_removed, volume=found.trachea_islands_ml
-            )
-        )
     if not thyroid:
-        return [texts[reason] for reason in verdict.reasons if reason == quality.TRACHEA_MISSING] + trachea
-    if found.islands_removed:
-        findings.append(
-            _("{n} island(s) of the thyroid are ignored ({volume:.2g} mL).").format(
-                n=found.islands_removed, volume=found.islands_ml
-            )
-        )
-    return findings + trachea
+        findings = [texts[reason] for reason in verdict.reasons if reason == quality.TRACHEA_MISSING]
+    elif found.islands_removed:
+        text = _("{n} island(s) of the thyroid are ignored ({volume:.2g} mL).")
+        findings.append(text.format(n=found.islands_removed, volume=found.islands_ml))
+    if found.trachea_islands_removed:
+        text = _("{n} island(s) of the trachea are ignored ({volume:.2g} mL).")
+        findings.append(text.format(n=found.trachea_islands_removed, volume=found.trachea_islands_ml))
+    return findings
 
 
 def durationText(seconds: float) -> str:
