@@ -30,17 +30,10 @@ _COUNT_EVERY_S = 1.0
 
 
 class DaskWorkers(Workers):
-    """The workers of a Dask scheduler, with the behaviour of `Workers`.
+    """The workers of a Dask scheduler, with the behaviour of `Workers`; they may join and leave while tasks run.
 
-    Workers may join and leave while tasks run. The result of a task that has ended several workers is a
-    `WorkerFailure`.
-
-    Parameters
-    ----------
-    scheduler : str
-        Its address, such as "tcp://10.0.0.1:8786".
-    initializer : callable, optional
-        As in `Workers`; called before the first task of a worker process.
+    The result of a task that has ended several workers is a `WorkerFailure`. The scheduler is given by its address,
+    such as "tcp://10.0.0.1:8786".
     """
 
     def __init__(self, scheduler: str, *, initializer: Callable[[], None] | None = None) -> None:
@@ -51,13 +44,7 @@ class DaskWorkers(Workers):
         self._counted = -_COUNT_EVERY_S
 
     def __enter__(self) -> DaskWorkers:
-        """Connect to the scheduler.
-
-        Raises
-        ------
-        JobError
-            There is no scheduler, it has no workers, or they have another version of ThyroidSynth.
-        """
+        """Connect; `JobError` without a scheduler, without workers or if these have another ThyroidSynth version."""
         try:
             self._client = Client(self._scheduler, timeout=TIMEOUT_S, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -96,13 +83,7 @@ class DaskWorkers(Workers):
         *,
         should_stop: ShouldStop = never,
     ) -> Iterator[tuple[Task, Result | WorkerFailure]]:
-        """Apply a function to each task, as `Workers.run` does.
-
-        Raises
-        ------
-        JobError
-            The scheduler was lost.
-        """
+        """Apply a function to each task, as `Workers.run` does; `JobError` if the scheduler is lost."""
         waiting = iter(tasks)
         running: dict[object, tuple[Future, Task]] = {}
         ended: queue.SimpleQueue[Future] = queue.SimpleQueue()

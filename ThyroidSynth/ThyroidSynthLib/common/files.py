@@ -48,13 +48,7 @@ def write_json(path: Path | str, value: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """Read a JSON file.
-
-    Raises
-    ------
-    InputError
-        The file is missing or is not JSON.
-    """
+    """Read a JSON file; `InputError` if it is missing or is not JSON."""
     path = Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -18,14 +18,9 @@ def lazy_exports(
     Parameters
     ----------
     package : str
-        Name of the package: its ``__name__``.
+        ``__name__`` of the package.
     names : mapping of str to sequence of str
         For each file of the package (without suffix) the public names it defines.
-
-    Returns
-    -------
-    tuple
-        Assign it to ``__all__, __getattr__, __dir__``.
     """
     if clash := set(names) & {name for public in names.values() for name in public}:
         # Python binds a file's own name in its package as soon as the file is imported.

@@ -9,17 +9,9 @@ from .workers import Workers
 
 
 def workers_for(count: int, *, initializer: Callable[[], None] | None = None, scheduler: str | None = None) -> Workers:
-    """Return `count` worker processes of this machine, or the workers of a Dask scheduler.
+    """Return `count` worker processes of this machine, or all workers of the Dask scheduler at an address.
 
-    Parameters
-    ----------
-    scheduler : str, optional
-        Address of the scheduler, all of whose workers are used then.
-
-    Raises
-    ------
-    InputError
-        `scheduler` is set, but the package `distributed` is not installed.
+    `InputError` if `scheduler` is set, but the package `distributed` is not installed.
     """
     if scheduler is None:
         return Workers(count, initializer=initializer)

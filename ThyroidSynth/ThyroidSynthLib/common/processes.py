@@ -23,16 +23,9 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process, distinguished from a later one with the same id.
+    """A process on a machine, distinguished by its start time from a later one with the same id.
 
-    Attributes
-    ----------
-    pid : int
-        Process id, which the system may give to another process later.
-    started : str
-        Start time in the system's own format; empty if the process had already ended.
-    host : str
-        The machine that it runs on; ids of other machines have no meaning here.
+    The start time has the system's own format; it is empty if the process had already ended.
     """
 
     pid: int

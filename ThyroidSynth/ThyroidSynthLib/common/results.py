@@ -37,8 +37,6 @@ def check_replaceable(
         Its "kind", such as "edit".
     names : sequence of str
         Every other file that may be written, relative to the folder of `document`.
-    overwrite : bool
-        Whether an earlier result may be replaced.
     inputs : iterable of Path
         Files that the command reads, which must not be replaced; None is ignored.
     listing : callable, optional

@@ -11,18 +11,7 @@ from typing import Any, TextIO
 
 
 class LastingStream:
-    """A text stream that discards text instead of raising once it cannot be written.
-
-    Parameters
-    ----------
-    stream : TextIO, optional
-        The stream to write to; None if there is none.
-
-    Attributes
-    ----------
-    lost : bool
-        Whether text was discarded.
-    """
+    """A text stream that discards text instead of raising once it cannot be written; `lost` then becomes true."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream if stream is not None else Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
@@ -60,10 +49,7 @@ class LastingStream:
 def lasting_streams() -> Iterator[LastingStream]:
     """Let a command continue when the reader of its standard output or standard error has closed it.
 
-    Yields
-    ------
-    LastingStream
-        The standard output, whose `lost` is to be checked at the end.
+    Yields the standard output, whose `lost` is to be checked at the end.
     """
     output, errors = LastingStream(sys.stdout), LastingStream(sys.stderr)
     with redirect_stdout(output), redirect_stderr(errors):  # type: ignore[type-var]  # Only write and flush are used.

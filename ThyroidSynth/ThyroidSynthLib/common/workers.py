@@ -47,8 +47,6 @@ class Workers:
 
     Parameters
     ----------
-    count : int
-        Number of processes.
     initializer : callable, optional
         Called once in each worker process before its first task: a module's function, or a `functools.partial` of one
         with the data that all tasks share.
@@ -74,7 +72,8 @@ class Workers:
     ) -> Iterator[tuple[Task, Result | WorkerFailure]]:
         """Apply a module's function to each task, and yield tasks and results as they are finished, in any order.
 
-        Tasks are taken only as the workers need them, so memory does not grow with their number.
+        Tasks are taken only as the workers need them, so memory does not grow with their number. `Cancelled` is raised
+        once tasks in progress have ended.
         """
         if self.count == 1:
             for task in tasks:

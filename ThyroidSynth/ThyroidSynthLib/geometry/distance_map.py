@@ -19,7 +19,7 @@ class DistanceMap:
     values_mm : ndarray, shape (V,)
         Signed distance of each vertex: positive outside the reference, negative inside.
     mean_mm, p95_mm, largest_mm : float
-        Mean, 95th percentile and largest absolute distance, each vertex weighted by the area around it.
+        Of the absolute distances, each vertex weighted by the area around it.
     bias_mm : float
         Mean signed distance: positive where the surface is larger.
     """

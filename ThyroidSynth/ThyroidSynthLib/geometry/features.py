@@ -23,10 +23,9 @@ class Features:
     Attributes
     ----------
     volume_ml : float
-        Volume enclosed by the surface, in mL.
+        Volume enclosed by the surface.
     isthmus_area_mm2 : float
-        Area of the gland in the midsagittal plane x = 0 of the trachea frame, in mm²; 0 means two
-        separate lobes.
+        Area in the midsagittal plane x = 0 of the trachea frame; 0 means two separate lobes.
     symmetry : float
         Intersection over union of the gland with its mirror image in that plane; 1 is symmetric.
     """
@@ -129,14 +128,8 @@ def _overlap_and_union(columns: np.ndarray, positions: np.ndarray, steps: np.nda
 def _column_crossings(surface: Surface, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find where columns along x cross the surface.
 
-    Returns
-    -------
-    column : ndarray of int, shape (C,)
-        Number of the column in a grid over y and z of spacing `step`.
-    x : ndarray, shape (C,)
-        Position of the crossing along the column.
-    entering : ndarray of int, shape (C,)
-        +1 where the column enters the gland in the direction of x, -1 where it leaves.
+    Returns the number of the column in a grid over y and z of spacing `step`, the position x on it, and +1 where the
+    column enters the gland in the direction of x or -1 where it leaves, each of shape (C,).
     """
     # An offset unlike any spacing of a regular mesh keeps the columns off vertices and edges.
     origin = surface.vertices[:, 1:].min(axis=0) - step * np.array([0.5137, 0.5291])

@@ -45,8 +45,7 @@ class Frame:
     Attributes
     ----------
     scale_mm : ndarray, shape (3,)
-        Millimetres per unit along R, A and S: the largest absolute `trachea_mm` coordinate of any
-        surface of the cohort.
+        Millimetres per unit along R, A and S: the largest absolute `trachea_mm` coordinate in the cohort.
     lower_mm, upper_mm : ndarray, shape (3,)
         Box in `trachea_mm` that holds every surface of the cohort. The trachea's centre of mass lies well below the
         gland, so this box is much smaller than [-scale_mm, scale_mm].
@@ -116,17 +115,9 @@ class Placement:
 
     @classmethod
     def of_patient(cls, alignment: str, trachea: Volume, thyroid: Volume | None = None) -> Placement:
-        """Return the placement of a patient, for one of the `ALIGNMENTS`.
+        """Return the placement of a patient, given masks and one of the `ALIGNMENTS`.
 
-        Parameters
-        ----------
-        trachea, thyroid : Volume
-            Masks of the patient; the thyroid is needed only for the upright alignment.
-
-        Raises
-        ------
-        InputError
-            The alignment is unknown, or it needs a thyroid and there is none.
+        `InputError` if the alignment is unknown, or needs a thyroid ("upright") and there is none.
         """
         if alignment == "trachea":
             return cls.on_trachea(trachea)

@@ -47,12 +47,10 @@ class Grid:
 
     @classmethod
     def of_lps(cls, shape: Sequence[int], axes_lps: np.ndarray, origin_lps: Sequence[float]) -> Grid:
-        """Return the grid that a file or library describes in LPS axes.
+        """Return the grid of shape (nk, nj, ni) that a file or library describes in LPS axes.
 
         Parameters
         ----------
-        shape : sequence of int
-            Number of voxels along k, j and i.
         axes_lps : ndarray, shape (3, 3)
             Its columns are the steps in mm from one voxel to the next along i, j and k.
         origin_lps : sequence of float
@@ -65,15 +63,13 @@ class Grid:
 
     @classmethod
     def around(cls, surface_ras: Surface, *, spacing_mm: float | Sequence[float], margin_mm: float = 5.0) -> Grid:
-        """Return a grid along the patient's axes that holds a surface.
+        """Return a grid along the patient's axes that holds a surface in `ras_mm`.
 
-        Voxel centres lie on whole multiples of the spacing, so that the label maps of one cohort can be
-        combined without resampling.
+        Voxel centres lie on whole multiples of the spacing, so that the label maps of one cohort can be combined
+        without resampling.
 
         Parameters
         ----------
-        surface_ras : Surface
-            Surface in `ras_mm`.
         spacing_mm : float or three floats
             Edge of the voxels: one for cubes, or one each along R, A and S.
         margin_mm : float
@@ -129,15 +125,7 @@ class Grid:
         return float(np.linalg.norm(self.corners() - other.corners(), axis=1).max())
 
     def part(self, first_kji: Sequence[int] | np.ndarray, shape: Sequence[int] | np.ndarray) -> Grid:
-        """Return the grid of a box of voxels.
-
-        Parameters
-        ----------
-        first_kji : sequence of int
-            Index (k, j, i) of the box's first voxel. Negative numbers are voxels before the first one.
-        shape : sequence of int
-            Number of voxels along k, j and i.
-        """
+        """Return the grid of a box of voxels from index (k, j, i) on, which may be negative, of shape (nk, nj, ni)."""
         matrix = self.ijk_to_ras.copy()
         matrix[:3, 3] = self.to_ras(np.asarray(first_kji)[::-1])
         nk, nj, ni = shape
@@ -152,13 +140,7 @@ class Grid:
         return self.part(-before[::-1], (last + 1 + before + after)[::-1])
 
     def depth_mm(self, ras_mm: np.ndarray) -> np.ndarray:
-        """Return how far positions (n, 3) lie inside the box of the outermost voxel centres; negative outside it.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            Distance to the nearest side, in mm.
-        """
+        """Return how far positions (n, 3) lie inside the box of the outermost voxel centres; negative outside it."""
         ijk = self.to_ijk(ras_mm)
         return (np.minimum(ijk, self.last_ijk - ijk) * self.spacing_mm).min(axis=1)
 

@@ -14,13 +14,8 @@ _MARGIN_VOXELS = 3
 def surface_from_sdf(values: np.ndarray, level: float = 0.0) -> Surface:
     """Return the surface on which a field (n0, n1, n2) has the value `level`, in index coordinates.
 
-    The field is lower inside. Extracted by marching cubes in its topologically consistent form (Lewiner), without
-    degenerate triangles.
-
-    Raises
-    ------
-    ValueError
-        The field does not cross the level.
+    The field is lower inside and must cross the level. Extracted by marching cubes in its topologically consistent form
+    (Lewiner), without degenerate triangles.
     """
     from skimage.measure import marching_cubes
 
@@ -33,13 +28,7 @@ def surface_from_sdf(values: np.ndarray, level: float = 0.0) -> Surface:
 
 
 def surface_from_sdf_volume(sdf: Volume) -> Surface:
-    """Return the zero level of a volume that is negative inside, in the volume's frame.
-
-    Raises
-    ------
-    ValueError
-        The volume does not cross 0.
-    """
+    """Return the zero level of a volume that is negative inside, in its frame; `ValueError` if there is none."""
     surface = surface_from_sdf(sdf.array)
     # Indices are in reversed order, which mirrors the surface; so may the grid.
     mirrored = np.linalg.det(sdf.ijk_to_ras[:3, :3]) > 0
@@ -54,16 +43,9 @@ def sdf_without_islands(sdf: np.ndarray, smallest: float, *, original: np.ndarra
     Parameters
     ----------
     sdf : ndarray, shape (n0, n1, n2)
-        Negative inside.
-    smallest : float
-        Least number of points of a component that is kept.
+        Negative inside; left as it is.
     original : ndarray, shape of `sdf`, optional
         A field whose own islands and cavities stay where `sdf` still has them.
-
-    Returns
-    -------
-    ndarray, shape (n0, n1, n2)
-        The field; `sdf` itself is left as it is.
     """
     from scipy.ndimage import label
 
@@ -88,17 +70,9 @@ def sdf_without_islands(sdf: np.ndarray, smallest: float, *, original: np.ndarra
 
 
 def surface_from_mask(mask: Volume) -> Surface:
-    """Return the closed surface of a binary mask, in `ras_mm`.
+    """Return the closed surface of a binary mask, in `ras_mm`; `ValueError` if the mask is empty.
 
-    Parameters
-    ----------
-    mask : Volume
-        Non-zero voxels are inside. They may touch the scan's border; the surface is closed there.
-
-    Raises
-    ------
-    ValueError
-        The mask is empty.
+    It is also closed where the mask touches the scan's border.
     """
     return surface_from_sdf_volume(sdf_of_mask(mask))
 
@@ -111,16 +85,8 @@ def sdf_of_mask(mask: Volume) -> Volume:
     own grid returns the mask. Plain smoothing shrinks small glands by up to a fifth. Finally the level is shifted,
     again without moving a voxel centre across, so that the surface encloses the volume of the voxels.
 
-    Returns
-    -------
-    Volume
-        The mask's voxels with a margin around them. Next to the surface the values are approximately distances in
-        voxels; further away they are constant.
-
-    Raises
-    ------
-    ValueError
-        The mask is empty.
+    The grid is the mask's voxels with a margin around them. Next to the surface the values are approximately distances
+    in voxels; further away they are constant. `ValueError` if the mask is empty.
     """
     import SimpleITK
 

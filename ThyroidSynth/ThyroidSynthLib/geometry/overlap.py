@@ -27,15 +27,7 @@ _POINTS_AT_ONCE = 5_000
 
 
 def overlap_ml(surface: Surface, other: Volume | Surface) -> float:
-    """Return the volume that a thyroid shares with another structure, in mL.
-
-    Parameters
-    ----------
-    surface : Surface
-        Closed surface in `ras_mm`.
-    other : Volume or Surface
-        The structure in `ras_mm`: a mask, whose non-zero voxels count, or a closed surface.
-    """
+    """Return the volume in mL that a thyroid shares with a structure (a mask or closed surface); all in `ras_mm`."""
     near = surface_near(surface, other)
     return 0.0 if near is None else shared_volume(surface, near) / 1000.0
 
@@ -48,26 +40,15 @@ def without_overlap(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Surface:
-    """Subtract another structure from a thyroid.
+    """Subtract a structure (a mask or closed surface) from the closed surface of a thyroid; all in `ras_mm`.
 
-    A new surface is extracted from the signed distance to the thyroid, limited by that to the structure. If the
-    structure is a mask, the thyroid voxelised on the mask's grid shares no voxel with it.
-
-    Parameters
-    ----------
-    surface : Surface
-        Closed surface in `ras_mm`.
-    other : Volume or Surface
-        The structure in `ras_mm`: a mask, whose non-zero voxels count, or a closed surface.
-    step_mm : float
-        Spacing of the grid on which the new surface is extracted.
-    progress, should_stop : callable
-        See `common.progress`.
+    A new surface is extracted on a grid of spacing `step_mm` from the signed distance to the thyroid, limited by that
+    to the structure. If the structure is a mask, the thyroid voxelised on the mask's grid shares no voxel with it.
 
     Returns
     -------
     Surface
-        Closed, in `ras_mm`; the same object if there is no overlap. Its features must be measured again.
+        Closed; the same object if there is no overlap. Its features must be measured again.
 
     Raises
     ------

@@ -36,14 +36,9 @@ def polydata_of(surface: Surface, *, normals: bool = False) -> vtkPolyData:
 
 
 def surface_of(polydata: vtkPolyData, *, merge_points: bool = True) -> Surface:
-    """Convert poly data to a surface; polygons are split into triangles.
+    """Convert poly data to a surface: polygons are split into triangles, lines and vertices are ignored.
 
-    Parameters
-    ----------
-    polydata : vtkPolyData
-        Its lines and vertices are ignored.
-    merge_points : bool
-        Make points at the same position one vertex, and drop triangles that have no area then.
+    With `merge_points`, points at the same position become one vertex, and triangles without area then are dropped.
     """
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkFiltersCore import vtkCleanPolyData, vtkTriangleFilter

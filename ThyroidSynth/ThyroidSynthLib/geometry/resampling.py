@@ -13,20 +13,10 @@ POINTS_AT_ONCE = 4_000_000
 
 
 def write_label(array: np.ndarray, grid: Grid, mask: Volume, label: int) -> np.ndarray:
-    """Write a label into an array at the voxels of a mask, in place.
+    """Write a label into an array on a grid at the voxels of a mask, in place, and return the values (n,) it replaced.
 
-    Parameters
-    ----------
-    grid : Grid
-        Its voxels.
-    mask : Volume
-        Non-zero inside, in the same frame as the grid; best cropped to its voxels. What lies outside the grid is left
-        out.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        The values that the label replaced.
+    The mask is non-zero inside, in the same frame as the grid, and best cropped to its voxels. What lies outside the
+    grid is left out.
     """
     box = _box(grid, mask)
     if box is None:

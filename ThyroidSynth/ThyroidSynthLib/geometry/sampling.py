@@ -24,8 +24,6 @@ def sample_sdf(unit_surface: Surface, *, count: int, rng: np.random.Generator) -
         because the frame's axes are scaled differently.
     count : int
         Number of samples; 50,000 in the paper.
-    rng : numpy.random.Generator
-        Source of the random points.
 
     Returns
     -------

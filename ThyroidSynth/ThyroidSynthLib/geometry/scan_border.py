@@ -18,17 +18,9 @@ _Side = tuple[int, float, float]
 
 
 def cut_sides(gland: Volume, scan: Grid) -> np.ndarray:
-    """Return on which sides a gland reaches the outermost voxels of a scan.
+    """Return on which sides a gland, cropped to its voxels, reaches the outermost voxels of a scan.
 
-    Parameters
-    ----------
-    gland : Volume
-        Cropped to its voxels, which need not be those of the scan.
-
-    Returns
-    -------
-    ndarray of bool, shape (3, 2)
-        For the first and the last layer along k, j and i.
+    The result is bool of shape (3, 2), for the first and the last layer along k, j and i.
     """
     found = np.zeros((3, 2), dtype=bool)
     for axis in range(3):

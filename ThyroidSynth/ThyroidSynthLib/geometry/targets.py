@@ -20,19 +20,8 @@ _FORMATS = {"volume_ml": "{:.1f} mL", "isthmus_area_mm2": "{:.0f} mm²", "symmet
 class Targets:
     """Targets of one thyroid; a feature whose target is None is free.
 
-    Attributes
-    ----------
-    volume_ml : float, optional
-        Volume in mL, above 0.
-    isthmus_area_mm2 : float, optional
-        Isthmus area in mm²; 0 for two separate lobes.
-    symmetry : float, optional
-        0 to 1.
-
-    Raises
-    ------
-    InputError
-        No thyroid can have one of the values; the message names the feature and its range.
+    Volume in mL above 0; isthmus area in mm², 0 for two separate lobes; symmetry 0 to 1. `InputError` with the name and
+    the range of a feature if no thyroid can have the value.
     """
 
     volume_ml: float | None = None
@@ -50,12 +39,9 @@ class Targets:
 
     @classmethod
     def of(cls, values: Mapping[str, float | None]) -> Targets:
-        """Return the targets of a mapping from feature to value; missing and None are free.
+        """Return the targets of a mapping from feature to value, in which missing and None are free.
 
-        Raises
-        ------
-        InputError
-            A name is not a feature, or a value is impossible.
+        `InputError` if a name is not a feature or a value is impossible.
         """
         for name in values:
             if name not in FEATURE_NAMES:

@@ -24,12 +24,10 @@ _AMBIENT = 0.35
 def shaded(
     surface_mm: Surface, *, pixels: int = 56, extent_mm: float = EXTENT_MM, lattice: int = _LATTICE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a surface from the front, with the patient's left on the right.
+    """Draw a surface in mm from the front, in the middle of the picture, with the patient's left on the right.
 
     Parameters
     ----------
-    surface_mm : Surface
-        In `trachea_mm` or `ras_mm`; it is centred in the picture.
     pixels : int
         Height and width of the picture.
     extent_mm : float

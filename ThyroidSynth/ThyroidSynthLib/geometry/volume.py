@@ -59,13 +59,7 @@ class Volume:
         return self.grid.to_ijk(ras_mm)
 
     def center_of_mass_ras(self) -> np.ndarray:
-        """Return the mean `ras_mm` position of the non-zero voxels, shape (3,).
-
-        Raises
-        ------
-        ValueError
-            There are none.
-        """
+        """Return the mean `ras_mm` position of the non-zero voxels, shape (3,); `ValueError` if there are none."""
         kji = np.argwhere(self.array)
         if len(kji) == 0:
             raise ValueError("An empty mask has no centre of mass.")
@@ -79,12 +73,8 @@ class Volume:
     def cropped(self, margin: int = 0) -> Volume:
         """Return the bounding box of the non-zero voxels, with `margin` voxels of zeros around it.
 
-        The margin is also added where the scan ends, so that a surface of the result is always closed.
-
-        Raises
-        ------
-        ValueError
-            All voxels are zero.
+        The margin is also added where the scan ends, so that a surface of the result is always closed. `ValueError` if
+        all voxels are zero.
         """
         if not self.array.any():
             raise ValueError("An empty mask cannot be cropped.")

@@ -13,7 +13,7 @@ from .volume import Volume
 
 
 def voxelise(surface_ras: Surface, grid: Grid) -> Volume:
-    """Return the label map of a closed surface: 1 where a voxel's centre lies inside, else 0.
+    """Return the label map (uint8) of a closed surface: 1 where a voxel's centre lies inside, else 0.
 
     The surface is scanned in index space, so that rotated and mirrored grids are as exact as straight ones.
     What lies outside the grid is left out; see `Grid.holds`.
@@ -21,14 +21,7 @@ def voxelise(surface_ras: Surface, grid: Grid) -> Volume:
     Parameters
     ----------
     surface_ras : Surface
-        Closed surface in `ras_mm` (or in whatever frame the grid's matrix maps to).
-    grid : Grid
-        Where the voxels lie.
-
-    Returns
-    -------
-    Volume
-        Array of uint8, shape `grid.shape`.
+        In `ras_mm` (or in whatever frame the grid's matrix maps to).
 
     Raises
     ------

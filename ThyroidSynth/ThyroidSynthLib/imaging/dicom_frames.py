@@ -21,26 +21,11 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
 class FrameReader:
-    """Reads frames with one value per pixel, of 1, 8 or 16 bits.
+    """Reads frames of shape (`rows`, `columns`) with one value per pixel, of 1, 8 or 16 bits.
 
-    Pixels of 1 bit are packed from the lowest bit on, without a gap between frames, so a frame may begin within a
-    byte. Frames of uncompressed files are read from the disk one at a time; other files are decoded as a whole by
-    pydicom.
-
-    Parameters
-    ----------
-    dataset : pydicom.Dataset
-        Its content, read with deferred large elements.
-
-    Attributes
-    ----------
-    rows, columns : int
-        Size of a frame.
-
-    Raises
-    ------
-    InputError
-        The pixels are of another type, or fewer than the frames need.
+    Pixels of 1 bit are packed from the lowest bit on, without a gap between frames, so a frame may begin within a byte.
+    Frames of uncompressed files are read from the disk one at a time, if `dataset` was read with deferred large
+    elements; other files are decoded as a whole by pydicom. `InputError` if the pixels are of another type or too few.
     """
 
     def __init__(self, path: Path, dataset: pydicom.Dataset) -> None:

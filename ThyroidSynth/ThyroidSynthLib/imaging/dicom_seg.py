@@ -36,15 +36,7 @@ _OFF_SLICE = 0.05
 
 @dataclass(frozen=True)
 class _Stack:
-    """The slices of a file's frames.
-
-    Attributes
-    ----------
-    slices : ndarray of int, shape (n,)
-        Slice of each frame; 0 is the first slice that has a frame.
-    grid : Grid
-        Of all slices from the first frame to the last, in `ras_mm`.
-    """
+    """The slice of each frame, 0 for the first that has one, and the grid in `ras_mm` from the first to the last frame."""
 
     slices: np.ndarray
     grid: Grid
@@ -75,14 +67,9 @@ def read_dicom_seg(path: Path | str) -> tuple[dict[Structure, Mask], tuple[str, 
     Returns
     -------
     masks : dict
-        A mask in `ras_mm` for each of the structures that the file has a segment of.
+        A mask in `ras_mm` for each of the structures that the file has a segment of; at least one.
     notes : tuple of str
         Remarks for the user about how the file was read.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, has neither structure, or has no positions of its frames.
     """
     path = Path(path)
     with _reading(path) as dataset:

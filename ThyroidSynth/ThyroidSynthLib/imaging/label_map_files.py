@@ -33,8 +33,6 @@ def write_label_map(
 
     Parameters
     ----------
-    volume : Volume
-        Label map.
     path : Path
         Ends in ``.nii.gz``, ``.nii`` or ``.nrrd``; with names ``.seg.nrrd`` instead of the last.
     names : mapping of int to str, optional
@@ -67,13 +65,7 @@ def write_label_map(
 
 
 def write_names_table(names: Mapping[int, str], path: Path | str) -> None:
-    """Write the names of labels as a table (CSV) for software that does not read them from the header.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
+    """Write the names of labels as a table (CSV) for software that does not read them from the header."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("label", "name"), *sorted(names.items())])
     try:
@@ -100,13 +92,7 @@ def _compare(written: Volume, read: Volume, path: Path) -> None:
 
 
 def checked_suffix(path: Path, formats: tuple[str, ...], kind: str) -> str:
-    """Return which of some formats a file's name ends in.
-
-    Raises
-    ------
-    OutputError
-        It ends in none of them.
-    """
+    """Return which of some formats a file's name ends in; `OutputError` if it ends in none of them."""
     name = path.name.lower()
     for suffix in formats:
         # A .seg.nrrd is a segmentation, which is not the same format as a label map in .nrrd.

@@ -25,15 +25,7 @@ _SAME_PLACE_VOXELS = 0.1
 
 @dataclass(frozen=True)
 class LabelMap:
-    """A label map of several structures.
-
-    Attributes
-    ----------
-    volume : Volume
-        Integers; 0 is the background.
-    names : dict of int to str
-        Name of each label.
-    """
+    """A label map of several structures: integers, 0 for the background, and the name of each label."""
 
     volume: Volume
     names: dict[int, str]
@@ -43,13 +35,7 @@ class LabelMap:
         return [label for label, name in sorted(self.names.items()) if structure_called(name) is THYROID]
 
     def thyroid_label(self) -> int | None:
-        """Return the label that is named as the thyroid, or None.
-
-        Raises
-        ------
-        InputError
-            Several labels are.
-        """
+        """Return the label that is named as the thyroid, or None; `InputError` if several labels are."""
         found = self.thyroid_labels()
         if len(found) > 1:
             listed = " and ".join(f"{label} ({self.names[label]})" for label in found)
@@ -67,13 +53,6 @@ def read_label_map(path: Path | str, *, class_map: str | None = None, should_sto
         folder of masks (``<class>.nii.gz`` each, or a case of the training dataset).
     class_map : str, optional
         Class map of a multi-label NIfTI without names ("total-v2").
-    should_stop : callable
-        Checked between files; true stops the reading with `Cancelled`.
-
-    Raises
-    ------
-    InputError
-        `path` is of another kind, or its files do not belong together.
     """
     path = Path(path)
     if path.is_dir():
@@ -91,17 +70,7 @@ def read_label_map(path: Path | str, *, class_map: str | None = None, should_sto
 def combine_masks(masks: Mapping[str, Mask], *, source: str = "The masks") -> LabelMap:
     """Combine masks of one scan in a label map, with labels from 1 on; later masks replace earlier ones.
 
-    Parameters
-    ----------
-    masks : mapping of str to Mask
-        The masks by name.
-    source : str
-        Where they come from, for messages.
-
-    Raises
-    ------
-    InputError
-        They are not of one scan, or there are none.
+    `source`, where they come from, is for messages. `InputError` if they are not of one scan, or there are none.
     """
     if not masks:
         raise InputError(f"{source}: there are no structures. Choose another segmentation.")

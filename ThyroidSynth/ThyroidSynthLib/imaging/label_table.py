@@ -34,13 +34,7 @@ def colour_of(label: int) -> tuple[float, float, float]:
 
 
 def add_names_to_nifti(path: Path, names: Mapping[int, str]) -> None:
-    """Add label names to a NIfTI-1 file without header extensions, in place.
-
-    Raises
-    ------
-    OutputError
-        The file is of another kind.
-    """
+    """Add label names to a NIfTI-1 file without header extensions, in place; `OutputError` for any other file."""
     content = path.read_bytes()
     packed = content[:2] == b"\x1f\x8b"
     content = gzip.decompress(content) if packed else content
@@ -58,15 +52,7 @@ def add_names_to_nifti(path: Path, names: Mapping[int, str]) -> None:
 
 
 def segment_keys(names: Mapping[int, str], array: np.ndarray) -> dict[str, str]:
-    """Return the header entries of a Slicer segmentation file with one segment for each label.
-
-    Parameters
-    ----------
-    names : mapping of int to str
-        Name of each label.
-    array : ndarray, shape (nk, nj, ni)
-        The label map, from which the extent of each segment is computed.
-    """
+    """Return the header entries of a Slicer segmentation file with a segment for each label of an array (nk, nj, ni)."""
     keys = {
         "Segmentation_MasterRepresentation": "Binary labelmap",
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",

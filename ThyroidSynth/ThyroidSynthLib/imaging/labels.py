@@ -76,20 +76,10 @@ def structure_coded(entry: str) -> Structure | None:
 
 
 def names_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, str]:
-    """Read the label names that TotalSegmentator's ``--ml`` writes into a NIfTI header.
+    """Return the label names that TotalSegmentator's ``--ml`` writes into a NIfTI header; empty if there are none.
 
     They are Caret XML in an extension of code 0, padded with zeros. Other programs use other codes for the same XML,
     so the code is ignored.
-
-    Parameters
-    ----------
-    extensions : iterable of (int, bytes)
-        Code and content, as `nifti.NiftiHeader.extensions`.
-
-    Returns
-    -------
-    dict of int to str
-        Name of each label; empty if no extension has names.
     """
     names: dict[int, str] = {}
     for _, content in extensions:
@@ -111,7 +101,7 @@ def names_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, st
 
 
 def labels_of_structures(path: object, names: Mapping[int, str], class_map: str | None) -> dict[Structure, int | None]:
-    """Return the label of each structure in a multi-label file.
+    """Return the label of each structure in a multi-label file; None for a structure that the file does not name.
 
     Parameters
     ----------
@@ -121,11 +111,6 @@ def labels_of_structures(path: object, names: Mapping[int, str], class_map: str 
         Label names in the file; may be empty.
     class_map : str, optional
         Key of `CLASS_MAPS`; used if the file has no names, and must agree with them otherwise.
-
-    Returns
-    -------
-    dict
-        Label of each structure; None for a structure that the file does not name.
 
     Raises
     ------
@@ -167,13 +152,7 @@ def labels_of_structures(path: object, names: Mapping[int, str], class_map: str 
 
 
 def checked_class_map(class_map: str) -> str:
-    """Return the name of a class map if it is known.
-
-    Raises
-    ------
-    InputError
-        It is unknown; the message lists the known ones.
-    """
+    """Return the name of a class map; `InputError` with the known ones if it is unknown."""
     if class_map not in CLASS_MAPS:
         raise InputError(f"There is no class map {class_map!r}. Choose one of: {', '.join(CLASS_MAPS)}.")
     return class_map

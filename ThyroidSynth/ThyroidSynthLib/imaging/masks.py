@@ -70,15 +70,7 @@ class Mask:
 
 
 def mask_in_scan(inside: Volume, scan: Grid | None = None) -> Mask:
-    """Crop a mask to its voxels.
-
-    Parameters
-    ----------
-    inside : Volume
-        Non-zero inside.
-    scan : Grid, optional
-        Grid of the scan that the voxels of `inside` are part of; that of `inside` by default.
-    """
+    """Crop a mask to its voxels, which are part of the grid of a scan, by default the mask's own."""
     scan = scan or inside.grid
     if not inside.array.any():
         return _empty_mask(scan)
@@ -91,13 +83,7 @@ def _empty_mask(scan: Grid) -> Mask:
 
 
 def read_mask(path: Path | str) -> Mask:
-    """Read the mask of one structure from a file.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or has more than one value besides 0.
-    """
+    """Read the mask of one structure from a file, in which all voxels but 0 must have the same value."""
     path = Path(path)
     if is_nifti(path):
         return read_labels(path, {"mask": None})["mask"]
@@ -109,15 +95,7 @@ def read_mask(path: Path | str) -> Mask:
 def read_labels(path: Path | str, labels: Mapping[Key, int | None]) -> dict[Key, Mask]:
     """Read the masks of several labels from a NIfTI file, in one pass and without loading the whole scan.
 
-    Parameters
-    ----------
-    labels : mapping
-        Label of the voxels of each mask; None for all non-zero voxels of a file that must be binary.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or is not binary although it must be.
+    The label None stands for all non-zero voxels of a file that must be binary.
     """
     path = Path(path)
     pieces: dict[Key, list[tuple[np.ndarray, np.ndarray]]] = {key: [] for key in labels}

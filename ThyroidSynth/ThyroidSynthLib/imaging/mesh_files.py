@@ -72,13 +72,7 @@ def write_mesh(
 
 
 def read_mesh(path: Path | str) -> Surface:
-    """Read a mesh that `write_mesh` wrote, in the axes of the file.
-
-    Raises
-    ------
-    InputError
-        The file is missing, or a PLY file is damaged.
-    """
+    """Read a mesh that `write_mesh` wrote, in the axes of the file."""
     from vtkmodules.vtkIOGeometry import vtkOBJReader, vtkSTLReader
 
     path = Path(path)

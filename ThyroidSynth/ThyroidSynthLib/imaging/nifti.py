@@ -49,8 +49,7 @@ class NiftiHeader:
     Attributes
     ----------
     grid : Grid
-        Where the voxels lie, in `ras_mm`: by the sform if there is one (as in TotalSegmentator and nibabel), else
-        by the qform.
+        By the sform if there is one (as in TotalSegmentator and nibabel), else by the qform.
     dtype : dtype
         Type and byte order of the stored voxels.
     slope, intercept : float
@@ -73,13 +72,7 @@ def is_nifti(path: Path | str) -> bool:
 
 
 def read_header(path: Path | str) -> NiftiHeader:
-    """Read the header of a NIfTI-1 or NIfTI-2 file, gzipped or not, of either byte order.
-
-    Raises
-    ------
-    InputError
-        The file is missing, damaged, not a 3-D scalar image, or has no geometry.
-    """
+    """Read the header of a NIfTI-1 or NIfTI-2 file, gzipped or not, of either byte order."""
     path = Path(path)
     with _reading(path) as stream:
         return _parse_header(path, stream)
@@ -88,19 +81,7 @@ def read_header(path: Path | str) -> NiftiHeader:
 def read_slabs(path: Path | str) -> Iterator[tuple[NiftiHeader, int, np.ndarray]]:
     """Read the voxels a few slices at a time, so that memory does not grow with the scan.
 
-    Yields
-    ------
-    header : NiftiHeader
-        The same each time.
-    first : int
-        Index k of the slab's first slice.
-    slab : ndarray, shape (m, nj, ni)
-        Voxel values; read-only.
-
-    Raises
-    ------
-    InputError
-        As `read_header`, or the file ends too early or is damaged.
+    Yields the header, the same each time, the index k of the slab's first slice, and its read-only voxels (m, nj, ni).
     """
     path = Path(path)
     with _reading(path) as stream:
@@ -122,13 +103,7 @@ def read_slabs(path: Path | str) -> Iterator[tuple[NiftiHeader, int, np.ndarray]
 
 
 def read_nifti(path: Path | str) -> Volume:
-    """Read a whole NIfTI file.
-
-    Raises
-    ------
-    InputError
-        As `read_slabs`.
-    """
+    """Read a whole NIfTI file."""
     slabs = read_slabs(path)
     header, _, slab = next(slabs)
     array = np.empty(header.grid.shape, slab.dtype.newbyteorder("="))

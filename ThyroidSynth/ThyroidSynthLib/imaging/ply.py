@@ -50,13 +50,7 @@ def write_ply(
 
 
 def read_ply(path: Path | str) -> Surface:
-    """Read a surface that `write_ply` wrote, without its scalars.
-
-    Raises
-    ------
-    InputError
-        The file is missing, damaged or of another layout.
-    """
+    """Read a surface that `write_ply` wrote, without its scalars."""
     path = Path(path)
     try:
         content = path.read_bytes()

@@ -30,8 +30,6 @@ class Segment:
 
     Attributes
     ----------
-    id, name : str
-        Identifier, and name as shown in Slicer.
     label : int
         Voxel value.
     layer : int
@@ -53,43 +51,18 @@ def is_segmentation_file(path: Path | str) -> bool:
 
 
 def read_segmentation(path: Path | str) -> dict[Structure, Mask]:
-    """Read the thyroid and the trachea of a Slicer segmentation.
-
-    A segment is found by its terminology code, else by its id, else by its name.
-
-    Returns
-    -------
-    dict
-        A mask for each of the structures that the file has a segment of.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, has neither structure, or has two segments that may be the same structure.
-    """
+    """Read the masks of the thyroid and the trachea of a Slicer segmentation, of which one may be missing."""
     return read_masks(path, structures_among(path, read_segments(path)))
 
 
 def read_segments(path: Path | str) -> list[Segment]:
-    """Read the header entries of all segments of a Slicer segmentation.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or has no segments.
-    """
+    """Read the header entries of all segments of a Slicer segmentation; at least one."""
     path = Path(path)
     return _segments(path, _header(path))
 
 
 def read_masks(path: Path | str, chosen: Mapping[Key, Segment]) -> dict[Key, Mask]:
-    """Read the masks of some segments of a Slicer segmentation.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or contradicts its header.
-    """
+    """Read the masks of some segments of a Slicer segmentation."""
     import SimpleITK
 
     path = Path(path)
@@ -117,12 +90,9 @@ def read_masks(path: Path | str, chosen: Mapping[Key, Segment]) -> dict[Key, Mas
 
 
 def structures_among(path: Path | str, segments: list[Segment]) -> dict[Structure, Segment]:
-    """Find the thyroid and the trachea among segments by code, else by id, else by name.
+    """Find the thyroid and the trachea among segments by terminology code, else by id, else by name.
 
-    Raises
-    ------
-    InputError
-        There is neither, or several segments may be the same structure.
+    `InputError` if there is neither, or several segments may be the same structure.
     """
     chosen: dict[Structure, Segment] = {}
     for structure in STRUCTURES:

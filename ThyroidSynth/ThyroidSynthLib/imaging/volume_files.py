@@ -13,13 +13,7 @@ from .nifti import is_nifti, read_header, read_nifti
 
 
 def read_volume(path: Path | str) -> Volume:
-    """Read an image in NIfTI or any other format that SimpleITK reads (NRRD, MetaImage, …).
-
-    Raises
-    ------
-    InputError
-        The file is missing, unreadable or not a 3-D scalar image.
-    """
+    """Read a 3-D scalar image in NIfTI or any other format that SimpleITK reads (NRRD, MetaImage, …)."""
     import SimpleITK
 
     path = Path(path)
@@ -42,13 +36,7 @@ def read_volume(path: Path | str) -> Volume:
 
 
 def write_volume(volume: Volume, path: Path | str, *, metadata: dict[str, str] | None = None) -> None:
-    """Write a volume in the format of the suffix, replacing `path` in one step.
-
-    Raises
-    ------
-    OutputError
-        The format is unknown or the file cannot be written.
-    """
+    """Write a volume in the format of the suffix, replacing `path` in one step; `OutputError` if that fails."""
     import SimpleITK
 
     image = sitk_from_volume(volume)
@@ -65,13 +53,7 @@ def write_volume(volume: Volume, path: Path | str, *, metadata: dict[str, str] |
 
 
 def read_grid(path: Path | str) -> Grid:
-    """Read the grid of an image file from its header.
-
-    Raises
-    ------
-    InputError
-        The file is missing, unreadable or not a 3-D image.
-    """
+    """Read the grid of a 3-D image file from its header."""
     import SimpleITK
 
     path = Path(path)
