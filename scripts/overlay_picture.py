@@ -22,7 +22,7 @@ def draw(case_folder: Path, thyroids_folder: Path, picture: Path) -> None:
     from standin import pictures
     from standin.session import open_session
     from ThyroidSynthLib.common.files import read_json
-    from ThyroidSynthLib.dataset.cases import find_cases
+    from ThyroidSynthLib.dataset.case_sources import find_cases
     from ThyroidSynthLib.geometry.polydata import surface_of
     from ThyroidSynthLib.imaging.labels import THYROID
     from ThyroidSynthLib.slicer.scene.display.overlay import (

@@ -9,8 +9,8 @@ import pytest
 
 from support.mask_files import affine, caret_xml, two_masks, write_case, write_nifti
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.dataset.case_sources import SYNTHETIC_MARK, synthetic_statement
-from ThyroidSynthLib.dataset.cases import case_from_volumes, find_cases, read_case
+from ThyroidSynthLib.dataset.case_sources import SYNTHETIC_MARK, find_cases, synthetic_statement
+from ThyroidSynthLib.dataset.cases import case_from_volumes, read_case
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import read_mask
 from ThyroidSynthLib.imaging.volume_files import write_volume

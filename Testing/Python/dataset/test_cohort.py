@@ -36,7 +36,7 @@ def cohort(tmp_path) -> Cohort:
 def test_rows_belong_to_ids_independently_of_the_order_of_the_surfaces(cohort):
     assert cohort.ids == ("a", "b", "c")
     for case_id, surface in zip(IDS, SURFACES, strict=True):
-        row = cohort.index(case_id)
+        row = cohort.ids.index(case_id)
         assert np.allclose(cohort.features[row], measure_features(surface).as_array(), rtol=1e-4)
         assert np.allclose(cohort.surface(case_id).vertices, surface.vertices, atol=1e-4)
     assert cohort.document["feature_names"] == list(FEATURE_NAMES)
@@ -51,7 +51,7 @@ def test_the_frame_is_the_largest_extent_along_each_axis(cohort):
 def test_samples_are_signed_distances_in_the_unit_frame(cohort):
     assert cohort.samples.shape == (3, 2000, 4) and cohort.samples.dtype == np.float32
     assert not cohort.samples.flags.writeable
-    row = cohort.index("c")
+    row = cohort.ids.index("c")
     points, sdf = cohort.samples[row, :, :3], cohort.samples[row, :, 3]
     on_surface = cohort.frame.to_mm(points[:1600])
     off = np.linalg.norm((on_surface - (1, 12, 30)) / (20, 10, 25), axis=1) - 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from support.mask_files import affine, two_masks
-from ThyroidSynthLib.dataset.cases import case_from_volumes, find_cases, read_case
+from ThyroidSynthLib.dataset.case_sources import find_cases
+from ThyroidSynthLib.dataset.cases import case_from_volumes, read_case
 from ThyroidSynthLib.dataset.quality import (
     REASONS,
     CheckedCase,
@@ -247,7 +249,7 @@ def test_a_case_without_a_trachea_cannot_be_included():
 
 def test_a_verdict_is_restored_from_json():
     verdict = apply_manual_decision(_verdict(GLAND[10:], TRACHEA[10:]).verdict(), include=True)
-    assert QualityVerdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+    assert QualityVerdict.from_json(json.loads(json.dumps(asdict(verdict)))) == verdict
 
 
 def test_the_real_case_is_cut_by_the_scan_but_has_a_surface():

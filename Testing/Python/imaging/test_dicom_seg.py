@@ -10,7 +10,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 from support.dicom_files import LIVER_CODE, THYROID_CODE, TRACHEA_CODE, ct_series, write_seg
 from support.mask_files import affine, two_masks
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.dataset.cases import find_cases, read_case
+from ThyroidSynthLib.dataset.case_sources import find_cases
+from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.dataset.quality import CUT_BY_BORDER, check_case
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.dicom_seg import is_dicom_seg, read_dicom_seg

@@ -10,7 +10,8 @@ import pytest
 import SimpleITK
 
 from ThyroidSynthLib.common.errors import OutputError
-from ThyroidSynthLib.dataset.cases import find_cases, read_case
+from ThyroidSynthLib.dataset.case_sources import find_cases
+from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map, write_names_table
 from ThyroidSynthLib.imaging.labels import names_in_extensions

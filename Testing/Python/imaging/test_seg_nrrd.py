@@ -9,7 +9,8 @@ import pytest
 
 from support.mask_files import affine, two_masks
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.dataset.cases import find_cases, read_case
+from ThyroidSynthLib.dataset.case_sources import find_cases
+from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.imaging.seg_nrrd import Segment, read_segmentation, structures_among

@@ -12,7 +12,8 @@ from typing import Any
 from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
 
-from .cases import CaseSource, read_case
+from .case_sources import CaseSource
+from .cases import read_case
 from .cohort_writing import StoredShape, store_shape
 from .quality import QualityMeasurements, QualityRules, QualityVerdict, check_case
 
@@ -24,22 +25,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CaseTask:
-    """A case to prepare.
-
-    Attributes
-    ----------
-    source : CaseSource
-        Its files.
-    folder : str
-        The cohort folder.
-    rules : QualityRules
-        Limits of quality control.
-    alignment : str
-        How it is aligned in the trachea frame, one of `frame.ALIGNMENTS`.
-    """
+    """A case to prepare in a cohort folder, with its alignment in the trachea frame (one of `frame.ALIGNMENTS`)."""
 
     source: CaseSource
-    folder: str
+    folder: Path
     rules: QualityRules
     alignment: str
 
@@ -50,12 +39,8 @@ class CaseRecord:
 
     Attributes
     ----------
-    id : str
-        Id of the case.
     source : dict
         Kind and files it was read from.
-    verdict : QualityVerdict
-        Verdict of quality control.
     shape : StoredShape, optional
         Its shape; None without a thyroid or a trachea.
     error : str
@@ -83,11 +68,10 @@ def prepare_case(task: CaseTask) -> CaseRecord:
     For a case that cannot be read the record says why, so that it does not stop the others. Such a case
     is tried again in each run, because the cause may have been temporary.
     """
-    folder = Path(task.folder)
-    path = folder / CASES_FOLDER / f"{task.source.id}.json"
+    path = task.folder / CASES_FOLDER / f"{task.source.id}.json"
     try:
         signature = _signature(task)
-        earlier = _earlier_record(folder, path, signature)
+        earlier = _earlier_record(task.folder, path, signature)
         if earlier is not None:
             return earlier
         checked = check_case(read_case(task.source), task.rules)
@@ -100,7 +84,7 @@ def prepare_case(task: CaseTask) -> CaseRecord:
     shape = None
     if placement is not None and checked.surface_ras is not None:
         surface = checked.surface_ras.moved(placement.to_trachea(checked.surface_ras.vertices))
-        shape = store_shape(folder, task.source.id, surface, placement)
+        shape = store_shape(task.folder, task.source.id, surface, placement)
     record = CaseRecord(task.source.id, _source_json(task.source), checked.verdict(), shape)
     write_json(
         path,
@@ -108,7 +92,7 @@ def prepare_case(task: CaseTask) -> CaseRecord:
             "signature": signature,
             "id": record.id,
             "source": record.source,
-            "verdict": record.verdict.to_json(),
+            "verdict": asdict(record.verdict),
             "shape": None if shape is None else asdict(shape),
         },
     )

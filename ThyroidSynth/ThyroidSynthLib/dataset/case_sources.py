@@ -179,20 +179,15 @@ def _of_folder(folder: Path) -> CaseSource | None:
 
 def _mask_file(folder: Path, structure: Structure) -> Path | None:
     """Find the mask file of a structure, preferring TotalSegmentator's own name."""
-    for suffix in (".nii.gz", ".nii"):
-        if (usual := folder / f"{structure.name}{suffix}").is_file():
-            return usual
-    for path in sorted(folder.iterdir()):
-        if is_nifti(path) and normalised(stem_of(path)) in structure.names:
-            return path
-    return None
+    files = [path for path in sorted(folder.iterdir()) if is_nifti(path)]
+    usual = [folder / f"{structure.name}{suffix}" for suffix in (".nii.gz", ".nii")]
+    others = [path for path in files if normalised(stem_of(path)) in structure.names]
+    return next((path for path in (*usual, *others) if path in files), None)
 
 
 def _of_children(folder: Path, class_map: str | None) -> list[CaseSource]:
     found: dict[str, CaseSource] = {}
-    for child in sorted(folder.iterdir()):
-        if child.name.startswith("."):
-            continue
+    for child in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         source = _of_folder(child) if child.is_dir() else _of_loose_file(child, class_map)
         if source is None:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,7 @@ from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, read_labels, read_
 from ThyroidSynthLib.imaging.nifti import read_header
 from ThyroidSynthLib.imaging.seg_nrrd import read_segmentation
 
-from .case_sources import CaseSource, find_cases
-
-__all__ = ["Case", "CaseSource", "case_from_volumes", "find_cases", "read_case"]
+from .case_sources import CaseSource
 
 SAME_PLACE_VOXELS = 0.1
 """Largest distance, due to rounding, between two copies of one grid; at a larger one a header is wrong."""
@@ -42,8 +40,6 @@ class Case:
         Name of the case, unique in its cohort.
     thyroid_mask, trachea_mask : Mask
         The segmentations; empty where a structure is missing.
-    ct_path : Path, optional
-        The CT, if there is one.
     notes : tuple of str
         Remarks about the files, for the user.
     """
@@ -52,7 +48,7 @@ class Case:
     thyroid_mask: Mask
     trachea_mask: Mask
     ct_path: Path | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def thyroid(self) -> Volume:
@@ -67,10 +63,7 @@ class Case:
     def placement(self, alignment: str = ALIGNMENTS[0]) -> Placement:
         """Return the trachea frame of this patient, in one of the `ALIGNMENTS`.
 
-        Raises
-        ------
-        InputError
-            There is no trachea, or no thyroid although the alignment needs one.
+        Raises `InputError` if there is no trachea, or no thyroid although the alignment needs one.
         """
         if self.trachea_mask.is_empty:
             raise InputError(f"Case {self.id} has no trachea, the origin of the trachea frame. Segment it first.")
@@ -96,8 +89,7 @@ def read_case(source: CaseSource) -> Case:
             if path is not None:
                 found[structure] = read_mask(path)
     elif source.kind == "labels":
-        header = read_header(source.labels_path)
-        names = names_in_extensions(header.extensions)
+        names = names_in_extensions(read_header(source.labels_path).extensions)
         labels = labels_of_structures(source.labels_path, names, source.class_map)
         found |= read_labels(source.labels_path, {s: label for s, label in labels.items() if label is not None})
     elif source.kind == "dicom":

@@ -47,8 +47,6 @@ class Cohort:
 
     Attributes
     ----------
-    folder : Path
-        The cohort folder.
     ids : tuple of str
         Ids of the cases, sorted.
     features : ndarray, shape (n, 3)
@@ -114,8 +112,7 @@ class Cohort:
         """Ids of the cases of the whole cohort that are not in this part; none for a complete cohort."""
         if self.whole is None:
             return ()
-        own = set(self.ids)
-        return tuple(case_id for case_id in self.whole.ids if case_id not in own)
+        return tuple(sorted(set(self.whole.ids).difference(self.ids)))
 
     def part(self, ids: Iterable[str]) -> Cohort:
         """Return a part of this cohort, such as its training cases; the others are held out.
@@ -137,10 +134,7 @@ class Cohort:
         chosen = set(ids)
         unknown = sorted(chosen.difference(self.ids))
         if unknown:
-            named = ", ".join(unknown[:3]) + (", …" if len(unknown) > 3 else "")
-            raise CohortError(
-                f"{self.folder} has no case {named}. Its {len(self.ids)} cases are in {self.folder / COHORT_FILE}."
-            )
+            raise self._has_no(", ".join(unknown[:3]) + (", …" if len(unknown) > 3 else ""))
         if not chosen:
             raise CohortError(f"No case of {self.folder} is left. Hold out fewer of its {len(self.ids)} cases.")
         if len(chosen) == len(self.ids):
@@ -159,37 +153,27 @@ class Cohort:
             whole=whole,
         )
 
-    def index(self, case_id: str) -> int:
-        """Return the row of a case.
+    def entry(self, case_id: str) -> dict[str, Any]:
+        """Return the entry of a case in ``cohort.json``; `CohortError` if it is not in the cohort."""
+        if case_id not in self.ids:
+            raise self._has_no(case_id)
+        return self.document["cases"][self.ids.index(case_id)]
 
-        Raises
-        ------
-        CohortError
-            The case is not in the cohort.
-        """
-        try:
-            return self.ids.index(case_id)
-        except ValueError:
-            raise CohortError(
-                f"{self.folder} has no case {case_id}. Its {len(self.ids)} cases are in {self.folder / COHORT_FILE}."
-            ) from None
+    def _has_no(self, cases: str) -> CohortError:
+        return CohortError(
+            f"{self.folder} has no case {cases}. Its {len(self.ids)} cases are in {self.folder / COHORT_FILE}."
+        )
 
     def surface(self, case_id: str) -> Surface:
-        """Read the surface of a case, in `trachea_mm`.
-
-        Raises
-        ------
-        CohortError
-            The case is not in the cohort or its surface is missing or damaged.
-        """
+        """Read the surface of a case, in `trachea_mm`; `CohortError` if it is missing or damaged."""
         try:
-            return read_ply(self.folder / self.document["cases"][self.index(case_id)]["surface"])
+            return read_ply(self.folder / self.entry(case_id)["surface"])
         except InputError as error:
             raise CohortError(f"{error} Prepare the cohort again; only missing files are written again.") from error
 
     def placement(self, case_id: str) -> Placement:
         """Return the placement of the trachea frame in the patient of a case."""
-        return Placement(np.array(self.document["cases"][self.index(case_id)]["trachea_to_ras"]))
+        return Placement(np.array(self.entry(case_id)["trachea_to_ras"]))
 
     def provenance(self) -> dict[str, Any]:
         """Describe the cohort for a model file or a report, without paths of this computer.
@@ -213,13 +197,7 @@ class Cohort:
         }
 
     def verify(self) -> None:
-        """Compare all surfaces and samples with their checksums.
-
-        Raises
-        ------
-        CohortError
-            One differs.
-        """
+        """Compare all surfaces and samples with their checksums; `CohortError` if one differs."""
         for row, case in enumerate(self.document["cases"]):
             surface = self.folder / case["surface"]
             if not surface.is_file() or sha256_of(surface) != case["surface_sha256"]:

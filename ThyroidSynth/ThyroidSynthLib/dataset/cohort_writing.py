@@ -26,15 +26,7 @@ from ThyroidSynthLib.geometry.sampling import OFFSET_SD, SURFACE_SHARE
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.ply import write_ply
 
-from .cohort import (
-    COHORT_FILE,
-    FORMAT,
-    FORMAT_VERSION,
-    SAMPLES_FILE,
-    SURFACES_FOLDER,
-    Cohort,
-    cohort_checksum,
-)
+from .cohort import COHORT_FILE, FORMAT, FORMAT_VERSION, SAMPLES_FILE, SURFACES_FOLDER, Cohort, cohort_checksum
 from .sample_rows import draw_rows
 
 SAMPLES_PER_SHAPE = 50_000
@@ -46,8 +38,6 @@ class StoredShape:
 
     Attributes
     ----------
-    features : dict of str to float
-        Features by name.
     trachea_to_ras : list
         `Placement.trachea_to_ras` of its patient as nested lists.
     box_mm : list
@@ -65,17 +55,7 @@ class StoredShape:
 
 @dataclass(frozen=True)
 class Member:
-    """A shape that belongs to a cohort.
-
-    Attributes
-    ----------
-    id : str
-        Id of its case.
-    shape : StoredShape
-        The shape.
-    details : dict
-        Further entries of the case in ``cohort.json`` (source, quality).
-    """
+    """A shape that belongs to a cohort, with further entries of its case in ``cohort.json`` (source, quality)."""
 
     id: str
     shape: StoredShape
@@ -123,16 +103,12 @@ def write_cohort(
         The cohort folder, with the members' surfaces in it.
     members : sequence of Member
         At least one; ids unique.
-    workers : Workers
-        Worker processes that draw the samples.
     synthetic : bool
         Whether the shapes are not those of real patients.
     alignment : str
         How the shapes were aligned in the trachea frame, one of `frame.ALIGNMENTS`.
     statement : str
         What the source says about being synthetic.
-    source : str
-        Where the shapes come from.
     entries : dict, optional
         Further entries of ``cohort.json``.
 
@@ -142,8 +118,6 @@ def write_cohort(
         There is no member, or a surface is missing.
     OutputError
         The disk is full.
-    Cancelled
-        A stop was requested; completed rows are kept.
     """
     members = sorted(members, key=lambda member: member.id)
     if not members:

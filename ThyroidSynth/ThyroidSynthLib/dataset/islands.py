@@ -49,8 +49,6 @@ class Components:
         Number of components without the islands. Voxels are connected across faces, edges and corners.
     islands, island_voxels : int
         Number of islands removed, and of their voxels.
-    islands_ml : float
-        Volume of the islands.
     apart_mm : float
         Distance from the largest component to the farthest distant one that is kept; 0 if there is none.
     """
@@ -63,15 +61,7 @@ class Components:
 
 
 def without_islands(mask: Mask, rules: ComponentRules = THYROID_COMPONENTS) -> tuple[Mask, Components]:
-    """Remove the islands of a mask.
-
-    Returns
-    -------
-    Mask
-        The mask without islands; the same object if there are none.
-    Components
-        What was kept and what was removed.
-    """
+    """Return a mask without its islands (the same object if there are none), and its components."""
     from scipy import ndimage
 
     if mask.is_empty:

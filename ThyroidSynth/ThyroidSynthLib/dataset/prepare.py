@@ -71,8 +71,6 @@ class PreparationSummary:
 
     Attributes
     ----------
-    folder : Path
-        The cohort folder.
     cases, accepted, refused, unreadable : int
         Numbers of cases; `cases` is the sum of the others.
     reasons : dict of str to int
@@ -81,8 +79,6 @@ class PreparationSummary:
         Number of cases whose earlier results were reused.
     synthetic : bool
         Whether the cases are software input, not anatomy.
-    seconds : float
-        Duration.
     """
 
     folder: Path
@@ -141,14 +137,13 @@ def prepare_cohort(
         folder = folder.absolute()
         source = Path(source).absolute() if isinstance(source, (str, Path)) else source
     sources, origin = _sources(source, options)
-    _check_manual_decisions(sources, options)
     _claim(folder, origin, options)
     statement = synthetic_statement(origin) if origin else None
     try:
         with workers_for(min(usable_workers(workers), len(sources)), scheduler=scheduler) as pool:
             records = _measure(sources, folder, options, pool, part_of(progress, 0, _MEASURING_SHARE), should_stop)
             members = [
-                Member(record.id, record.shape, {"source": record.source, "quality": record.verdict.to_json()})
+                Member(record.id, record.shape, {"source": record.source, "quality": asdict(record.verdict)})
                 for record in records
                 if record.accepted and record.shape is not None
             ]
@@ -194,7 +189,6 @@ def check_cases(
     began = time.monotonic()
     folder = Path(folder)
     sources, origin = _sources(source, options)
-    _check_manual_decisions(sources, options)
     _claim(folder, origin, options)
     try:
         with Workers(min(usable_workers(workers), len(sources))) as pool:
@@ -209,8 +203,8 @@ def _unwritable(folder: Path, error: OSError) -> OutputError:
 
 
 def _summary(folder: Path, records: Sequence[CaseRecord], synthetic: bool, began: float) -> PreparationSummary:
-    accepted = sum(1 for record in records if record.accepted)
-    unreadable = sum(1 for record in records if record.error)
+    accepted = sum(record.accepted for record in records)
+    unreadable = sum(bool(record.error) for record in records)
     return PreparationSummary(
         folder=folder,
         cases=len(records),
@@ -218,7 +212,7 @@ def _summary(folder: Path, records: Sequence[CaseRecord], synthetic: bool, began
         refused=len(records) - accepted - unreadable,
         unreadable=unreadable,
         reasons=_count_reasons(records),
-        reused=sum(1 for record in records if record.reused),
+        reused=sum(record.reused for record in records),
         synthetic=synthetic,
         seconds=time.monotonic() - began,
     )
@@ -227,26 +221,27 @@ def _summary(folder: Path, records: Sequence[CaseRecord], synthetic: bool, began
 def _sources(
     source: Path | str | Sequence[CaseSource], options: PrepareOptions
 ) -> tuple[list[CaseSource], Path | None]:
+    """Return the cases, sorted by id, and the folder that they come from, if known."""
+    origin: Path | None
     if isinstance(source, (str, Path)):
-        return find_cases(source, class_map=options.class_map), Path(source).absolute()
-    sources = sorted(source, key=lambda one: one.id)
+        sources, origin = find_cases(source, class_map=options.class_map), Path(source).absolute()
+    else:
+        sources = sorted(source, key=lambda one: one.id)
+        files = sources[0].files if sources else ()
+        origin = files[0].absolute().parent if files else None
     if not sources:
         raise InputError("There are no cases to prepare. Give at least one.")
-    twice = sorted(case_id for case_id, count in Counter(one.id for one in sources).items() if count > 1)
+    known = Counter(one.id for one in sources)
+    twice = [case_id for case_id, count in known.items() if count > 1]
     if twice:
         raise InputError(f"Several cases have the same id ({', '.join(twice[:5])}). Give each its own.")
-    files = sources[0].files
-    return sources, files[0].absolute().parent if files else None
-
-
-def _check_manual_decisions(sources: Sequence[CaseSource], options: PrepareOptions) -> None:
-    known = {source.id for source in sources}
     unknown = [case_id for case_id in (*options.include, *options.exclude) if case_id not in known]
     if unknown:
         raise InputError(f"There is no case {', '.join(unknown)} among the {len(known)} cases. Check the ids.")
     both = sorted(set(options.include) & set(options.exclude))
     if both:
         raise InputError(f"{', '.join(both)} cannot be both included and excluded. Choose one.")
+    return sources, origin
 
 
 def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
@@ -306,7 +301,7 @@ def _measure(
     should_stop: ShouldStop,
 ) -> list[CaseRecord]:
     decisions = {**dict.fromkeys(options.include, True), **dict.fromkeys(options.exclude, False)}
-    tasks = (CaseTask(source, str(folder), options.rules, options.alignment) for source in sources)
+    tasks = (CaseTask(source, folder, options.rules, options.alignment) for source in sources)
     records = []
     for task, result in pool.run(prepare_case, tasks, should_stop=should_stop):
         if isinstance(result, WorkerFailure):
@@ -324,15 +319,13 @@ def _measure(
 
 def _not_accepted(records: Sequence[CaseRecord]) -> list[dict[str, Any]]:
     return [
-        {"id": record.id, "error": record.error, **record.verdict.to_json()}
-        for record in records
-        if not record.accepted
+        {"id": record.id, "error": record.error, **asdict(record.verdict)} for record in records if not record.accepted
     ]
 
 
 def _count_reasons(records: Sequence[CaseRecord]) -> dict[str, int]:
-    refused = (record.verdict.reasons for record in records if not record.accepted)
-    return dict(Counter(reason for reasons in refused for reason in reasons).most_common())
+    reasons = (reason for record in records if not record.accepted for reason in record.verdict.reasons)
+    return dict(Counter(reasons).most_common())
 
 
 def _reasons_text(records: Sequence[CaseRecord]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -84,28 +84,20 @@ class QualityRules:
 
 @dataclass(frozen=True)
 class QualityMeasurements:
-    """Measurements of quality control.
+    """Measurements of quality control, of the thyroid unless the name says otherwise.
 
     Attributes
     ----------
-    volume_ml : float
-        Voxel volume of the cleaned thyroid.
+    volume_ml, trachea_ml : float
+        Voxel volumes of the cleaned structures.
     components : int
-        Number of its components without islands, connected across faces, edges and corners of voxels.
+        Number of components without islands, connected across faces, edges and corners of voxels.
     islands_removed, island_voxels : int
-        Number of its islands, and of their voxels.
-    islands_ml : float
-        Volume of its islands.
+        Number of islands, and of their voxels.
     hole_voxels : int
-        Number of voxels of its cavities.
+        Number of voxels of cavities.
     border_distance_voxels : int
         Number of voxel layers between the cleaned thyroid and the scan's border; 0 if they touch.
-    trachea_ml : float
-        Voxel volume of the cleaned trachea.
-    trachea_islands_removed : int
-        Number of the trachea's islands.
-    trachea_islands_ml : float
-        Their volume.
     """
 
     volume_ml: float = 0.0
@@ -126,14 +118,10 @@ class QualityVerdict:
 
     Attributes
     ----------
-    accepted : bool
-        Whether the case belongs to the cohort.
     reasons : tuple of str
         The `REASONS` to refuse it, also if it was included manually.
     notes : tuple of str
         What was cleaned, and the numbers behind the reasons.
-    measurements : QualityMeasurements
-        The measurements.
     manual_decision : {"", "included", "excluded"}
         The user's decision, if it differs from that of the rules.
     """
@@ -149,26 +137,12 @@ class QualityVerdict:
         """Whether it may be included manually: it needs a thyroid and a trachea."""
         return EMPTY_THYROID not in self.reasons and TRACHEA_MISSING not in self.reasons
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the verdict as a dictionary for JSON."""
-        return {
-            "accepted": self.accepted,
-            "reasons": list(self.reasons),
-            "notes": list(self.notes),
-            "manual_decision": self.manual_decision,
-            "measurements": asdict(self.measurements),
-        }
-
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> QualityVerdict:
-        """Return the verdict of such a dictionary."""
-        return cls(
-            accepted=value["accepted"],
-            reasons=tuple(value["reasons"]),
-            notes=tuple(value["notes"]),
-            measurements=QualityMeasurements(**value["measurements"]),
-            manual_decision=value["manual_decision"],
-        )
+        """Return the verdict of which `value` is the result of `asdict`, also after a conversion to JSON."""
+        measurements = QualityMeasurements(**value["measurements"])
+        lists = {name: tuple(value[name]) for name in ("reasons", "notes")}
+        return cls(**{**value, **lists, "measurements": measurements})
 
 
 @dataclass(frozen=True, kw_only=True)

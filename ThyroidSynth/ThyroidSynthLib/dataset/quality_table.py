@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ThyroidSynthLib.common.errors import InputError
@@ -13,24 +13,17 @@ from ThyroidSynthLib.common.files import write_text
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 from .case_preparation import CaseRecord
+from .quality import QualityMeasurements
 
 QUALITY_FILE = "quality.csv"
+_FEATURE_COLUMNS = {name: f"surface_{name}" if name == "volume_ml" else name for name in FEATURE_NAMES}
 COLUMNS = (
     "id",
     "verdict",
     "reasons",
     "manual_decision",
-    "volume_ml",
-    "components",
-    "islands_removed",
-    "island_voxels",
-    "islands_ml",
-    "hole_voxels",
-    "border_distance_voxels",
-    "trachea_ml",
-    "trachea_islands_removed",
-    "trachea_islands_ml",
-    *(f"surface_{name}" if name == "volume_ml" else name for name in FEATURE_NAMES),
+    *(field.name for field in fields(QualityMeasurements)),
+    *_FEATURE_COLUMNS.values(),
     "notes",
     "error",
     "files",
@@ -51,8 +44,7 @@ def write_quality_table(path: Path, records: Iterable[CaseRecord]) -> None:
         if not record.error:
             row.update({name: _cell(value) for name, value in asdict(record.verdict.measurements).items()})
         if record.shape is not None:
-            for name, value in record.shape.features.items():
-                row[f"surface_{name}" if name == "volume_ml" else name] = _cell(value)
+            row.update({_FEATURE_COLUMNS[name]: _cell(value) for name, value in record.shape.features.items()})
         writer.writerow(row)
     write_text(path, text.getvalue())
 
@@ -63,8 +55,6 @@ class CaseVerdict:
 
     Attributes
     ----------
-    id : str
-        Id of the case.
     accepted : bool
         Whether the case belongs to the cohort.
     accepted_by_rules : bool
@@ -87,13 +77,7 @@ class CaseVerdict:
 
 
 def read_quality_table(path: Path | str) -> list[CaseVerdict]:
-    """Read a table of `write_quality_table`.
-
-    Raises
-    ------
-    InputError
-        The file is missing or is not such a table.
-    """
+    """Read a table of `write_quality_table`; `InputError` if the file is missing or is not such a table."""
     path = Path(path)
     try:
         with path.open(encoding="utf-8", newline="") as stream:
@@ -106,8 +90,7 @@ def read_quality_table(path: Path | str) -> list[CaseVerdict]:
 
 def _verdict(row: Mapping[str, str]) -> CaseVerdict:
     accepted = row["verdict"] == "accepted"
-    columns = {name: f"surface_{name}" if name == "volume_ml" else name for name in FEATURE_NAMES}
-    measured = bool(row[columns["volume_ml"]])
+    measured = bool(row[_FEATURE_COLUMNS["volume_ml"]])
     return CaseVerdict(
         id=row["id"],
         accepted=accepted,
@@ -116,7 +99,7 @@ def _verdict(row: Mapping[str, str]) -> CaseVerdict:
         reasons=tuple(filter(None, row["reasons"].split("; "))),
         notes=tuple(filter(None, row["notes"].split("; "))),
         error=row["error"],
-        features={name: float(row[column]) for name, column in columns.items()} if measured else None,
+        features={name: float(row[column]) for name, column in _FEATURE_COLUMNS.items()} if measured else None,
     )
 
 

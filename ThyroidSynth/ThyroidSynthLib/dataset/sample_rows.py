@@ -48,12 +48,6 @@ def draw_rows(
         The cohort folder.
     shapes : sequence of (id, surface file, checksum of it)
         In the order of the rows; surfaces in `trachea_mm`, files relative to the folder.
-    frame : Frame
-        The cohort's frame.
-    workers : Workers
-        Worker processes that draw.
-    per_shape : int
-        Number of samples per shape.
     seed : int
         Random seed, from which each shape derives its own by its id.
 
@@ -79,7 +73,7 @@ def draw_rows(
             key = hashlib.sha256(json.dumps(made_from).encode()).digest()
             known = ledger[row, 1].tobytes().hex() if ledger[row, 0].tobytes() == key else ""
             at = data_offset + row * per_shape * _BYTES_PER_SAMPLE
-            yield _Row(str(folder), row, case_id, surface, tuple(frame.scale_mm), per_shape, seed, at, key, known)
+            yield _Row(folder, row, case_id, surface, tuple(frame.scale_mm), per_shape, seed, at, key, known)
 
     checksums = [""] * len(shapes)
     done = 0
@@ -102,7 +96,7 @@ def draw_rows(
 
 @dataclass(frozen=True)
 class _Row:
-    folder: str
+    folder: Path
     row: int
     id: str
     surface: str
@@ -116,14 +110,13 @@ class _Row:
 
 def _fill_row(row: _Row) -> str:
     """Write the samples of one shape to the file, unless they are there already; return their checksum."""
-    folder = Path(row.folder)
     size = row.per_shape * _BYTES_PER_SAMPLE
-    with (folder / SAMPLES_FILE).open("r+b") as stream:
+    with (row.folder / SAMPLES_FILE).open("r+b") as stream:
         stream.seek(row.at)
         if row.known and hashlib.sha256(stream.read(size)).hexdigest() == row.known:
             return row.known
         try:
-            surface = read_ply(folder / row.surface)
+            surface = read_ply(row.folder / row.surface)
         except InputError as error:
             raise CohortError(f"{error} Prepare the cohort again.") from error
         unit = surface.moved(surface.vertices / np.array(row.scale_mm))
@@ -133,7 +126,7 @@ def _fill_row(row: _Row) -> str:
             stream.write(samples.astype("<f4").tobytes())
             stream.flush()
         except OSError as error:
-            raise OutputError(f"{folder / SAMPLES_FILE} cannot be written ({error.strerror}). Free space.") from error
+            raise OutputError(f"{stream.name} cannot be written ({error.strerror}). Free space.") from error
     return sample_checksum(samples)
 
 
@@ -144,13 +137,7 @@ def rng_of_case(seed: int, case_id: str) -> np.random.Generator:
 
 
 def _make_files(folder: Path, rows: int, per_shape: int) -> int:
-    """Create the samples file and its ledger, unless they exist with the right size.
-
-    Returns
-    -------
-    int
-        Position of the first sample in the file, in bytes.
-    """
+    """Create the samples file and its ledger, unless they exist; return the position in bytes of the first sample."""
     samples, ledger = folder / SAMPLES_FILE, folder / LEDGER_FILE
     shape, ledger_bytes = (rows, per_shape, 4), rows * 2 * _DIGEST_BYTES
     if ledger.is_file() and ledger.stat().st_size == ledger_bytes:

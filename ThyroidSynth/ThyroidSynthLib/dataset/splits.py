@@ -27,18 +27,7 @@ HeldOut = float | tuple[str, ...]
 
 
 def held_out_of(text: str) -> float:
-    """Read a number of cases such as ``40``, or a share such as ``0.2`` or ``20%``.
-
-    Returns
-    -------
-    float
-        A whole number from 1 on is a number of cases; a number between 0 and 1 is a share.
-
-    Raises
-    ------
-    InputError
-        The text is neither.
-    """
+    """Read a number of cases such as ``40``, or a share such as ``0.2`` or ``20%``; `InputError` for other texts."""
     plain = text.strip()
     try:
         value = float(plain[:-1]) / 100 if plain.endswith("%") else float(plain)
@@ -99,10 +88,9 @@ def hold_out(cohort: Cohort, held_out: HeldOut, *, seed: int = 0) -> tuple[str, 
         An id is not in the cohort.
     """
     if isinstance(held_out, tuple | list):
-        unknown = sorted(set(held_out).difference(cohort.ids))
-        if unknown:
-            raise CohortError(f"{cohort.folder} has no case {unknown[0]} to hold out. Check the ids.")
         chosen = set(held_out)
+        if unknown := sorted(chosen.difference(cohort.ids)):
+            raise CohortError(f"{cohort.folder} has no case {unknown[0]} to hold out. Check the ids.")
         held_out_count(tuple(chosen), len(cohort.ids))
     else:
         rng = np.random.default_rng(seed)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from support.mask_files import affine, write_nifti
-from ThyroidSynthLib.dataset.cases import find_cases, read_case
+from ThyroidSynthLib.dataset.case_sources import find_cases
+from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.evaluation.metrics.mask_lattice import mask_lattice
 from ThyroidSynthLib.evaluation.metrics.surface_distances import dice
 from ThyroidSynthLib.geometry.frame import Placement
@@ -32,9 +33,7 @@ def a_cohort(folder, masks, *, spacing_mm=1.5):
     placement = case.placement("upright")
     surface = surface_from_mask(case.thyroid)
     source = {"kind": "masks", "files": [str(file) for file in files]}
-    cohort = SimpleNamespace(
-        document={"cases": [{"source": source}]}, index=lambda case_id: 0, placement=lambda case_id: placement
-    )
+    cohort = SimpleNamespace(entry=lambda case_id: {"source": source}, placement=lambda case_id: placement)
     return cohort, surface.moved(placement.to_trachea(surface.vertices)), case
 
 
@@ -53,6 +52,6 @@ def test_there_is_no_lattice_for_missing_masks_or_other_voxel_sizes(tmp_path, ma
     (tmp_path / "t.nii.gz").unlink()
     assert mask_lattice(cohort, "a") is None
     surfaces_only = SimpleNamespace(
-        document={"cases": [{"source": {}}]}, index=lambda case_id: 0, placement=lambda case_id: Placement(np.eye(4))
+        entry=lambda case_id: {"source": {}}, placement=lambda case_id: Placement(np.eye(4))
     )
     assert mask_lattice(surfaces_only, "a") is None

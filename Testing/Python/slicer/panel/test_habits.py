@@ -231,7 +231,7 @@ def test_a_closed_module_leaves_no_observer_timer_process_or_thread(slicer_app, 
 
     from standin.leaks import held
     from support.panel_hands import PROJECT, Hands
-    from ThyroidSynthLib.dataset.cases import find_cases
+    from ThyroidSynthLib.dataset.case_sources import find_cases
     from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 
     for name in ("Red", "Green", "Yellow", "1"):

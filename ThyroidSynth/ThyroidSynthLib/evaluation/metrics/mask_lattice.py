@@ -28,7 +28,7 @@ def mask_lattice(cohort: Cohort, case_id: str) -> np.ndarray | None:
         Maps voxel indices (i, j, k, 1) to `trachea_mm`. None if the cohort holds only surfaces, if the segmentation
         no longer exists, or if its voxels are not TotalSegmentator's 1.5 mm, because Dice depends on the voxel size.
     """
-    source = _source(case_id, cohort.document["cases"][cohort.index(case_id)].get("source") or {})
+    source = _source(case_id, cohort.entry(case_id).get("source") or {})
     if source is None or not all(path.is_file() for path in source.files):
         return None
     try:
