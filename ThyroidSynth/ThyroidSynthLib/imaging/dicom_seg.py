@@ -36,7 +36,7 @@ _OFF_SLICE = 0.05
 
 @dataclass(frozen=True)
 class _Stack:
-    """The slice of each frame, 0 for the first that has one, and the grid in `ras_mm` from the first to the last frame."""
+    """The slice of each frame, counted from the first that has one, and the grid of all slices in `ras_mm`."""
 
     slices: np.ndarray
     grid: Grid

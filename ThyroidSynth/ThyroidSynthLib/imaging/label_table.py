@@ -52,7 +52,7 @@ def add_names_to_nifti(path: Path, names: Mapping[int, str]) -> None:
 
 
 def segment_keys(names: Mapping[int, str], array: np.ndarray) -> dict[str, str]:
-    """Return the header entries of a Slicer segmentation file with a segment for each label of an array (nk, nj, ni)."""
+    """Return the header entries of a Slicer segmentation file with a segment for each label of an array."""
     keys = {
         "Segmentation_MasterRepresentation": "Binary labelmap",
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",

@@ -14,14 +14,9 @@ import torch
 
 @dataclass(frozen=True)
 class Layer:
-    """A linear layer.
+    """A linear layer: weight (outputs, inputs), its transpose `by_input` as a contiguous array, and bias (outputs,).
 
-    Attributes
-    ----------
-    weight : Tensor, shape (outputs, inputs)
-    by_input : Tensor, shape (inputs, outputs)
-        The transpose as a contiguous array, so that the weights of some inputs are copied quickly.
-    bias : Tensor, shape (outputs,)
+    The transpose lets the weights of some inputs be copied quickly.
     """
 
     weight: torch.Tensor

@@ -14,12 +14,7 @@ from .shape_model import ShapeModel
 class CodeSpace:
     """The joint normal distribution of the training codes, fixed and trainable dimensions together.
 
-    Attributes
-    ----------
-    mean : ndarray, shape (code_size,)
-    covariance : ndarray, shape (code_size, code_size)
-    precision : ndarray, shape (code_size, code_size)
-        Inverse of the covariance.
+    Mean (code_size,), covariance and its inverse, the precision, each of shape (code_size, code_size).
     """
 
     mean: np.ndarray

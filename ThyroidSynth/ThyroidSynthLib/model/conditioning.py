@@ -41,12 +41,8 @@ SCHEMES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 class Conditioning:
     """A standardised encoding of features, fitted to a cohort.
 
-    Attributes
-    ----------
-    scheme : str
-        A name in `SCHEMES`; "none" for the `baseline` variant.
-    mean, sd : ndarray, shape (n_fixed,)
-        Of the encoded features over the training cohort.
+    `scheme` is a name in `SCHEMES` ("none" for the `baseline` variant); `mean` and `sd` (n_fixed,) are those of the
+    encoded features over the training cohort.
     """
 
     scheme: str

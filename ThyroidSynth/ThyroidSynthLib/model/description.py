@@ -30,12 +30,6 @@ class ModelDescription:
 
     Attributes
     ----------
-    path : Path
-        The model file.
-    variant, preset : str
-        See `settings.TrainingSettings`.
-    epochs : int
-        Epochs of its training.
     cohort : str
         Name of the folder that its cohort was prepared from.
     cases, held_out : int
@@ -52,14 +46,10 @@ class ModelDescription:
         Statement of the cohort's source that it is synthetic; empty for real data.
     licence : str
         Licence of the model; empty if the file states none.
-    size_bytes : int
-        Size of the file.
     modified : float
         When the file was last written, in seconds since 1970.
     latent_size : int
         Trainable dimensions of a latent code.
-    seed : int
-        Random seed of the training.
     software : dict of str to str
         Versions the model was trained with.
     """
@@ -95,17 +85,9 @@ class ModelDescription:
 
 
 def describe_model(path: Path | str) -> ModelDescription:
-    """Read the description of a model from its file.
+    """Read the description of a model from its file, or of a shipped model by its name, such as "example".
 
-    Parameters
-    ----------
-    path : path-like
-        The file, or the name of a shipped model, such as "example".
-
-    Raises
-    ------
-    ModelError
-        The file is missing, damaged, not a model, or of another format version.
+    `ModelError` if the file is missing, damaged, not a model, or of another format version.
     """
     path = model_path(path)
     header, data_start = _header(path)
@@ -142,13 +124,7 @@ def describe_model(path: Path | str) -> ModelDescription:
 
 
 def check_format_version(path: Path, metadata: dict[str, Any]) -> None:
-    """Check that a model file has the format of this version.
-
-    Raises
-    ------
-    ModelError
-        It is of another format version.
-    """
+    """Raise `ModelError` if a model file does not have the format of this version."""
     version = metadata["format_version"]
     if version > FORMAT_VERSION:
         raise ModelError(f"{path} was written by a newer ThyroidSynth. Update the extension to open it.")

@@ -51,13 +51,7 @@ class FeatureMap:
         return (outputs - self.output_mean) / self.output_sd
 
     def __call__(self, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate the standardised outputs for a code (code_size,), and their derivatives.
-
-        Returns
-        -------
-        outputs : ndarray, shape (3,)
-        jacobian : ndarray, shape (3, code_size)
-        """
+        """Estimate the standardised outputs (3,) for a code (code_size,), and their derivatives (3, code_size)."""
         inputs = (np.asarray(code, dtype=np.float64) - self.code_mean) / self.code_sd
         hidden, slope = _silu(self.first @ inputs + self.first_bias)
         jacobian = slope[:, None] * self.first
@@ -74,13 +68,7 @@ class FeatureMap:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, torch.Tensor]) -> FeatureMap:
-        """Read the tensors that `tensors` returned.
-
-        Raises
-        ------
-        KeyError
-            A tensor is missing.
-        """
+        """Read the tensors that `tensors` returned; `KeyError` if one is missing."""
         return cls(**{field.name: tensors[field.name].numpy().astype(np.float64) for field in fields(cls)})
 
 

@@ -31,8 +31,6 @@ class LibraryModel:
 
     Attributes
     ----------
-    path : Path
-        Its file.
     shipped : bool
         Whether it was installed with the module, so that it can be neither renamed nor deleted.
     description : ModelDescription or None
@@ -53,13 +51,7 @@ class LibraryModel:
 
 
 class ModelLibrary:
-    """A folder of shape models, and the shipped ones.
-
-    Parameters
-    ----------
-    folder : Path
-        The user's own models; created when the first one is added.
-    """
+    """The shipped models and a folder of the user's own, which is created when the first one is added."""
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
@@ -81,15 +73,8 @@ class ModelLibrary:
     def add(self, path: Path | str, name: str = "") -> Path:
         """Copy a model into the library, with its evaluation if there is one, and return the path of the copy.
 
-        If another model has the name already, a number is added to it. If the same model has it already, nothing is
-        copied.
-
-        Parameters
-        ----------
-        path : Path
-            A model file.
-        name : str
-            Its name in the library; by default that of its file.
+        Its name is by default that of its file. If another model has the name already, a number is added to it. If the
+        same model has it already, nothing is copied.
 
         Raises
         ------
@@ -119,10 +104,7 @@ class ModelLibrary:
     def rename(self, path: Path, name: str) -> Path:
         """Rename one of the user's models and return its new path.
 
-        Raises
-        ------
-        OutputError
-            The model is shipped, the name is taken or cannot be that of a file, or the folder is not writable.
+        `OutputError` if the model is shipped, the name is taken or impossible, or the folder is not writable.
         """
         self._refuse_shipped(path)
         renamed = self._path(checked_name(name))
@@ -142,10 +124,7 @@ class ModelLibrary:
     def delete(self, path: Path) -> None:
         """Delete one of the user's models and its evaluation. The caller has the confirmation of the user.
 
-        Raises
-        ------
-        OutputError
-            The model is shipped or lies elsewhere, or cannot be deleted.
+        `OutputError` if the model is shipped or lies elsewhere, or cannot be deleted.
         """
         self._refuse_shipped(path)
         try:
@@ -165,13 +144,7 @@ class ModelLibrary:
 
 
 def checked_name(name: str) -> str:
-    """Return a model's name without surrounding blanks.
-
-    Raises
-    ------
-    OutputError
-        It cannot be the name of a file.
-    """
+    """Return a model's name without surrounding blanks; `OutputError` if it cannot be the name of a file."""
     plain = name.strip()
     if not plain or plain[0] == "." or plain[-1] == "." or len(plain) > _LONGEST_NAME:
         raise OutputError(f"A model cannot be named '{plain}'. Enter a name of 1 to {_LONGEST_NAME} characters.")
@@ -202,13 +175,7 @@ def evaluation_of(model: Path) -> dict[str, Any] | None:
 
 
 def check_card_room(model: Path) -> Path:
-    """Return the file that `put_evaluation_beside` will write, if that replaces nothing but an evaluation.
-
-    Raises
-    ------
-    OutputError
-        Another file has that name.
-    """
+    """Return the file that `put_evaluation_beside` will write; `OutputError` if it exists and is no evaluation."""
     target = _evaluation_path(model)
     if target.exists() and not _checksum_in(target):
         raise OutputError(f"{target} is not an evaluation and is not replaced. Move it away.")
@@ -218,14 +185,8 @@ def check_card_room(model: Path) -> Path:
 def put_evaluation_beside(model: Path, evaluation: Path) -> Path:
     """Copy a model's evaluation beside the model, where the model card shows it, and return the path of the copy.
 
-    An earlier evaluation there is replaced.
-
-    Raises
-    ------
-    ModelError
-        The file is not an evaluation of the model.
-    OutputError
-        Another file has the name of the copy, or the folder is not writable.
+    An earlier evaluation there is replaced. `ModelError` if the file is not an evaluation of the model; `OutputError`
+    if another file has the name of the copy, or the folder is not writable.
     """
     if _checksum_in(evaluation) != sha256_of(model):
         raise ModelError(f"{evaluation} is not an evaluation of {model}. Evaluate that model.")

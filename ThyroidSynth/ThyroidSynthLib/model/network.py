@@ -11,22 +11,11 @@ from torch import nn
 
 
 class SDFNetwork(nn.Module):
-    """A multilayer perceptron from a point and a latent code to a signed distance.
+    """A multilayer perceptron from a point and a latent code to a signed distance; its `layers` are a `ModuleList`.
 
     The paper concatenates the code to every point. The first layer is linear, so the code's part of it is the same
-    for all points of a shape: it is computed once per shape and added as a bias.
-
-    Parameters
-    ----------
-    latent_size : int
-        Dimensions of the whole latent code, fixed and trainable.
-    hidden_layers, hidden_width : int
-        3 and 256 in the paper.
-
-    Attributes
-    ----------
-    layers : sequence of torch.nn.Linear
-        A `torch.nn.ModuleList`.
+    for all points of a shape: it is computed once per shape and added as a bias. `latent_size` counts the dimensions of
+    the whole code, fixed and trainable.
     """
 
     def __init__(self, latent_size: int, hidden_layers: int = 3, hidden_width: int = 256) -> None:
@@ -41,7 +30,7 @@ class SDFNetwork(nn.Module):
         return nn.functional.linear(codes, first.weight[:, 3:], first.bias)
 
     def forward(self, points: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
-        """Compute signed distances.
+        """Compute signed distances in the `unit` frame, negative inside, shape (shapes, points) or (points,).
 
         Parameters
         ----------
@@ -49,11 +38,6 @@ class SDFNetwork(nn.Module):
             Positions in the `unit` frame.
         folded : Tensor, shape (shapes, width) or (width,)
             `fold` of each shape's code.
-
-        Returns
-        -------
-        Tensor, shape (shapes, points) or (points,)
-            Signed distance in the `unit` frame, negative inside.
         """
         first = self.layers[0]
         hidden = torch.relu(nn.functional.linear(points, first.weight[:, :3]) + folded.unsqueeze(-2))

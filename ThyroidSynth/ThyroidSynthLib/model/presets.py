@@ -39,21 +39,9 @@ def alignment_for(preset: str) -> str:
 
 
 def settings_for(preset: str, variant: str, **overrides: Any) -> TrainingSettings:
-    """Return the settings of a preset for a variant.
+    """Return the settings of a preset in `PRESETS` for one of `VARIANTS`, some of them replaced by `overrides`.
 
-    Parameters
-    ----------
-    preset : str
-        A name in `PRESETS`.
-    variant : str
-        One of `VARIANTS`.
-    **overrides
-        Settings that replace those of the preset.
-
-    Raises
-    ------
-    InputError
-        The preset, the variant or a setting does not exist, or a setting is out of its range.
+    `InputError` if the preset, the variant or a setting does not exist, or a setting is out of its range.
     """
     if preset not in PRESETS:
         raise InputError(f"There is no preset '{preset}'. Choose one of: {', '.join(PRESETS)}.")

@@ -76,16 +76,9 @@ class CodePrior:
 
 @dataclass(frozen=True)
 class Asymmetry:
-    """The length of the mirrored part of a code; its logarithm is linear in the fixed code.
+    """The length of the mirrored part of a code, its last `size` dimensions; its logarithm is linear in the fixed code.
 
     The length is not random: codes of one length differ in symmetry already, by their direction.
-
-    Attributes
-    ----------
-    size : int
-        Mirrored dimensions, the last of the trainable code.
-    slope : ndarray, shape (n_fixed,)
-        Of the logarithm of the length over the fixed code.
     """
 
     size: int
@@ -156,15 +149,10 @@ def shrunk_covariance(samples: np.ndarray) -> np.ndarray:
 
 
 def draw_features(model: ShapeModel, rng: np.random.Generator, targets: Targets = NO_TARGETS) -> np.ndarray:
-    """Draw features from the training cohort's joint distribution, given targets.
+    """Draw features (3,) from the training cohort's joint distribution, given targets, which are kept.
 
     A training case is drawn, with a higher probability the nearer its features are to the targets. The features
     without a target are those of the case, with a little noise. An absent isthmus stays absent.
-
-    Returns
-    -------
-    ndarray, shape (3,)
-        In the order of `FEATURE_NAMES`; a feature with a target has its value.
     """
     values = targets.as_dict()
     spread = model.features.std(axis=0) + 1e-9

@@ -17,6 +17,8 @@ VARIANTS = ("baseline", "fixed", "correlation")
 class TrainingSettings:
     """The settings of a training; the defaults are as published (paper, sections 2 and 3).
 
+    `InputError` if a setting is out of its range.
+
     Attributes
     ----------
     preset : str
@@ -24,19 +26,15 @@ class TrainingSettings:
     variant : str
         "baseline" has no fixed features, "fixed" has them, "correlation" adds the correlation loss.
     epochs : int
-        Passes over the cohort; each takes `samples_per_shape` samples of every shape.
-    samples_per_shape : int
-        Random samples of a shape per epoch.
+        Passes over the cohort; each takes `samples_per_shape` random samples of every shape.
     surface_share : float or None
         Share of these on the surface, where the SDF is 0. None takes samples as they are stored: four fifths. With
         fewer, the learned field crosses the surface as steeply as a distance does; with so many zeros it is flatter,
         because a gentle slope costs least where the position of the surface is uncertain.
     shapes_per_step : int
         Shapes in one optimiser step.
-    learning_rate : float
-        Adam's learning rate for the network, at the start of the schedule.
-    latent_learning_rate : float
-        The same for the latent table.
+    learning_rate, latent_learning_rate : float
+        Adam's learning rates for the network and for the latent table, at the start of the schedule.
     schedule : str
         "constant" or "cosine" (down to a hundredth over the epochs).
     latent_size : int
@@ -58,15 +56,8 @@ class TrainingSettings:
     prior : str
         How trainable codes are drawn: from "independent" normals, "conditional" on the features, or "measured":
         conditional, then moved with the help of features measured on surfaces of the trained model.
-    hidden_layers, hidden_width : int
-        Size of the network.
     seed : int
         Random seed of the weights, the latent table and every epoch's samples.
-
-    Raises
-    ------
-    InputError
-        A setting is out of its range.
     """
 
     preset: str
@@ -121,13 +112,7 @@ class TrainingSettings:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> TrainingSettings:
-        """Read the dictionary that `to_json` returned.
-
-        Raises
-        ------
-        InputError
-            A setting is unknown or out of its range.
-        """
+        """Read the dictionary that `to_json` returned; `InputError` if a setting is unknown or out of its range."""
         unknown = sorted(set(value) - {field.name for field in fields(cls)})
         if unknown:
             raise InputError(f"There is no training setting {', '.join(unknown)}. Remove it or update ThyroidSynth.")

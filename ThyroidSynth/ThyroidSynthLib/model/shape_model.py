@@ -40,7 +40,7 @@ class ShapeModel:
     Attributes
     ----------
     network : SDFNetwork
-        The trained network, in evaluation mode on the CPU.
+        In evaluation mode on the CPU.
     frame : Frame
         The cohort's `unit` frame.
     conditioning : Conditioning
@@ -51,8 +51,6 @@ class ShapeModel:
         Their features in the order of `FEATURE_NAMES`.
     latent_table : ndarray of float32, shape (n, k)
         Their trainable codes.
-    settings : TrainingSettings
-        Settings of the training.
     provenance : dict
         Cohort checksum and description, training summary, software versions, licence.
     feature_map : FeatureMap or None
@@ -98,13 +96,7 @@ class ShapeModel:
         return [Layer.of(layer.weight, layer.bias) for layer in self.network.layers[1:]]
 
     def index_of(self, case_id: str) -> int:
-        """Return the row of a training case.
-
-        Raises
-        ------
-        ModelError
-            It is not a training case.
-        """
+        """Return the row of a training case; `ModelError` if there is no such case."""
         try:
             return self.ids.index(case_id)
         except ValueError:
@@ -137,17 +129,9 @@ class ShapeModel:
 
     @classmethod
     def load(cls, path: Path | str) -> ShapeModel:
-        """Read a model file.
+        """Read a model file, or a shipped model by its name, such as "example".
 
-        Parameters
-        ----------
-        path : path-like
-            The file, or the name of a shipped model, such as "example".
-
-        Raises
-        ------
-        ModelError
-            The file is missing, damaged, not a model, or of another format version.
+        `ModelError` if the file is missing, damaged, not a model, or of another format version.
         """
         path = model_path(path)
         tensors, description = load_tensors(path, kind="model")

@@ -10,13 +10,7 @@ SHIPPED_MODELS = Path(__file__).resolve().parent / "data"
 
 
 def model_path(name: Path | str) -> Path:
-    """Return the path of a model file.
-
-    Parameters
-    ----------
-    name : path-like
-        A path, or the name of a shipped model such as "example" where there is no file of that name.
-    """
+    """Return a path, or that of the shipped model with this name, such as "example", if there is no such file."""
     path = Path(name)
     shipped = SHIPPED_MODELS / f"{path}{SUFFIX}"
     return shipped if len(path.parts) == 1 and not path.is_file() and shipped.is_file() else path

@@ -17,13 +17,7 @@ from ThyroidSynthLib.common.files import atomic_path
 
 
 def save_tensors(path: Path | str, tensors: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON description, replacing `path` in one step.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
+    """Write tensors and a JSON description, replacing `path` in one step; `OutputError` if that fails."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -37,17 +31,9 @@ def save_tensors(path: Path | str, tensors: Mapping[str, torch.Tensor], descript
 
 
 def load_tensors(path: Path | str, *, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read a file that `save_tensors` wrote.
+    """Read a file that `save_tensors` wrote with a "kind", such as "model", in its description.
 
-    Parameters
-    ----------
-    kind : str
-        Required value of "kind" in the description, such as "model".
-
-    Raises
-    ------
-    ModelError
-        The file is missing, damaged, or of another kind.
+    `ModelError` if the file is missing, damaged, or of another kind.
     """
     from safetensors import SafetensorError, safe_open
 

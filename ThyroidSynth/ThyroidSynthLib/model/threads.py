@@ -56,10 +56,7 @@ def threads_for_chunks() -> Iterator[int]:
 def in_threads(work: Callable[[Chunk], Result], chunks: Sequence[Chunk]) -> list[Result]:
     """Return the results of a function for all chunks, in their order.
 
-    Parameters
-    ----------
-    work : callable
-        Must neither depend on the work on other chunks nor call `in_threads`.
+    The function must neither depend on the work on other chunks nor call `in_threads`.
     """
     with threads_for_chunks() as threads:
         if min(threads, len(chunks)) < 2:

@@ -35,15 +35,7 @@ class Batch:
 
 
 def draw_batches(cases: int, stored: int, settings: TrainingSettings, rng: np.random.Generator) -> Iterator[Batch]:
-    """Draw the batches of an epoch: every shape once, in random order.
-
-    Parameters
-    ----------
-    cases : int
-        Shapes of the cohort.
-    stored : int
-        Samples stored of each shape.
-    """
+    """Draw the batches of an epoch: every shape once, in random order, with some of its `stored` samples."""
     order = rng.permutation(cases)
     for start in range(0, cases, settings.shapes_per_step):
         shapes = order[start : start + settings.shapes_per_step]

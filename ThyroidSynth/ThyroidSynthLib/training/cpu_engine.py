@@ -90,9 +90,7 @@ class _Passes:
     Attributes
     ----------
     of_position : Tensor, shape (width, 3)
-        The first layer's weights of the position.
-    layers : list of Layer
-        The layers behind it.
+        The first layer's weights of the position; `layers` are those behind it.
     slope : float
         Derivative of the loss with respect to half the squared error of one sample.
     """

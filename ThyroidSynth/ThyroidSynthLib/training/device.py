@@ -10,10 +10,7 @@ from ThyroidSynthLib.common.errors import ModelError
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device named "cpu", "cuda" or "cuda:1"; for "auto" the GPU if PyTorch can use one, else the CPU.
 
-    Raises
-    ------
-    ModelError
-        There is no such device, or this PyTorch cannot use it.
+    `ModelError` if there is no such device, or this PyTorch cannot use it.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

@@ -66,10 +66,7 @@ class ProcessGroup:
     def own_gpu(self, device: torch.device) -> torch.device:
         """Return the GPU of this process if it is one of several on GPUs; else `device` unchanged.
 
-        Raises
-        ------
-        ModelError
-            `device` is one particular GPU, or the machine has fewer GPUs than processes.
+        `ModelError` if `device` is one particular GPU, or the machine has fewer GPUs than processes.
         """
         import torch
 
@@ -148,18 +145,7 @@ class ProcessGroup:
         return bool(values.item())
 
     def require_same(self, start: str) -> None:
-        """Check that all processes start from the same checkpoint and cohort.
-
-        Parameters
-        ----------
-        start : str
-            Identifies them.
-
-        Raises
-        ------
-        JobError
-            `start` differs between processes.
-        """
+        """Raise `JobError` unless all processes have the same text `start`, which names their checkpoint and cohort."""
         if self.size == 1:
             return
         import torch
@@ -184,15 +170,8 @@ ALONE = ProcessGroup()
 def process_group_of_environment(environment: Mapping[str, str] = os.environ) -> Iterator[ProcessGroup]:
     """Join the processes that ``torchrun`` started this one with; `ALONE` if it did not.
 
-    Parameters
-    ----------
-    environment : mapping
-        With RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, and LOCAL_RANK for the GPU.
-
-    Raises
-    ------
-    JobError
-        The other processes cannot be reached, or this PyTorch has no distributed training.
+    The environment has RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, and LOCAL_RANK for the GPU. `JobError` if the
+    other processes cannot be reached, or this PyTorch has no distributed training.
     """
     if any(name not in environment for name in _REQUIRED) or int(environment["WORLD_SIZE"]) == 1:
         yield ALONE

@@ -50,8 +50,6 @@ class EpochReport:
         Its terms without their weights: "sdf", "latent" and, if active, "correlation".
     seconds : float
         Duration of the epoch.
-    samples_per_second : float
-        Samples learned from per second of the epoch.
     eta_s : float
         Estimated seconds to the end, from the recent epochs' durations.
     """
@@ -89,8 +87,6 @@ def train(
 
     Parameters
     ----------
-    cohort : Cohort
-        The prepared cases.
     settings : TrainingSettings
         See `settings_for`.
     device : str
@@ -179,13 +175,7 @@ def _run_epoch(state: TrainingState, samples: Samples, loss_function: SDFLoss, p
 def _take_step(
     state: TrainingState, batch: Batch, samples: Samples, loss_function: SDFLoss, process_group: ProcessGroup
 ) -> torch.Tensor:
-    """Minimise equation 3 on a batch by one step.
-
-    Returns
-    -------
-    Tensor, shape (3,)
-        The total, SDF and latent losses, means over the shapes of the batch.
-    """
+    """Minimise equation 3 on a batch by one step; return its mean total, SDF and latent losses, shape (3,)."""
     settings, device = state.settings, state.latent.device
     rows = torch.from_numpy(batch.shapes).to(device)
     codes = state.latent.detach()[rows].requires_grad_()
@@ -253,10 +243,7 @@ def seconds_per_epoch(
 ) -> float:
     """Measure how long an epoch takes on this machine, from the steps of about `patience_s` seconds.
 
-    Parameters
-    ----------
-    data : TrainingData
-        A cohort, or random arrays of its size.
+    The data may be a cohort, or random arrays of its size.
     """
     where = choose_device(device)
     state = TrainingState.start(data, settings, where)

@@ -35,20 +35,11 @@ def latent_loss(codes: torch.Tensor) -> torch.Tensor:
 
 
 def correlation_loss(fixed: torch.Tensor, trainable: torch.Tensor) -> torch.Tensor:
-    """Compute the mean absolute Pearson correlation between fixed and trainable dimensions (equation 4).
+    """Compute the mean absolute Pearson correlation between fixed (n, f) and trainable (n, k) dimensions (equation 4).
 
     It must be computed over the whole latent table. Over a batch of one shape, as in the authors' code, every
-    correlation is 0 by definition and the term has no effect.
-
-    Parameters
-    ----------
-    fixed : Tensor, shape (n, f)
-    trainable : Tensor, shape (n, k)
-
-    Returns
-    -------
-    Tensor, shape ()
-        Sum over the fixed dimensions of the mean over the trainable ones, as published for each fixed feature.
+    correlation is 0 by definition and the term has no effect. The result is the sum over the fixed dimensions of the
+    mean over the trainable ones, as published for each fixed feature.
     """
     a = fixed - fixed.mean(dim=0)
     b = trainable - trainable.mean(dim=0)

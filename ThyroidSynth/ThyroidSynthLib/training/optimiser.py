@@ -19,14 +19,10 @@ WHOLE_TABLE = 4096
 class Optimiser:
     """Moves the network's parameters and the latent codes along their gradients.
 
-    Parameters
-    ----------
-    latent : torch.nn.Parameter, shape (cases, latent_size)
-
     Attributes
     ----------
     parameters : list of torch.nn.Parameter
-        Those of the network, then the latent table.
+        Those of the network, then the latent table, of shape (cases, latent_size).
     drawn_only : bool
         Whether a step moves only the codes that it has gradients for.
     """
@@ -58,14 +54,7 @@ class Optimiser:
             part.zero_grad()
 
     def set_code_gradients(self, rows: torch.Tensor, gradients: torch.Tensor) -> None:
-        """Set the gradient of the latent table from those of a step's codes.
-
-        Parameters
-        ----------
-        rows : Tensor of int64, shape (shapes,)
-            No row twice.
-        gradients : Tensor, shape (shapes, latent_size)
-        """
+        """Set the gradient of the latent table from those (shapes, latent_size) of different rows (shapes,)."""
         if self.drawn_only:
             size = self._latent.shape
             self._latent.grad = torch.sparse_coo_tensor(rows[None], gradients, size, check_invariants=False)

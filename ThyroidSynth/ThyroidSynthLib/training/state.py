@@ -92,13 +92,7 @@ class TrainingState:
         save_tensors(path, tensors, description | self._identity(cohort))
 
     def restore(self, path: Path, cohort: Cohort) -> None:
-        """Read a checkpoint.
-
-        Raises
-        ------
-        ModelError
-            The file is damaged, or belongs to another cohort or other settings.
-        """
+        """Read a checkpoint; `ModelError` if it is damaged, or belongs to another cohort or other settings."""
         tensors, description = load_tensors(path, kind="checkpoint")
         identity = self._identity(cohort)
         for key, difference in (("cohort", "another cohort"), ("settings", "other settings")):
