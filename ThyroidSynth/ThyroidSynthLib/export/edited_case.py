@@ -38,15 +38,7 @@ EDIT_FILE = "edit.json"
 
 @dataclass(frozen=True)
 class Change:
-    """The target of one feature, absolute or relative to the patient's.
-
-    Attributes
-    ----------
-    amount : float
-        In mL, mm² or 1; for a relative change the share to add, such as 0.2.
-    relative : bool
-        Whether the change is relative.
-    """
+    """The target of one feature: an amount in mL, mm² or 1 or, if relative, the share to add, such as 0.2."""
 
     amount: float
     relative: bool = False
@@ -185,13 +177,7 @@ def _mismatch(fit: PatientFit, mask: Volume) -> tuple[str, ...]:
 
 
 def check_edit_room(folder: Path, options: FileOptions, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
-    """Check that an edit can be written into a folder without replacing an input or an unrelated file.
-
-    Raises
-    ------
-    OutputError
-        It cannot.
-    """
+    """Raise `OutputError` if writing an edit into a folder would replace an input or an unrelated file."""
     check_replaceable(folder / EDIT_FILE, "edit", _names(options), overwrite=overwrite, inputs=inputs)
 
 
@@ -206,15 +192,8 @@ def write_edit(
 ) -> dict[str, Any]:
     """Write the label map, the meshes, the patient's map with the thyroid replaced, and `edit.json`.
 
-    Parameters
-    ----------
-    on_scan_grid : bool
-        Whether the label map has the grid of the patient's segmentation rather than that of `options`.
-
-    Returns
-    -------
-    dict
-        The content of `edit.json`.
+    The label map has the grid of the patient's segmentation or, unless `on_scan_grid`, that of `options`. Returns the
+    content of `edit.json`.
 
     Raises
     ------

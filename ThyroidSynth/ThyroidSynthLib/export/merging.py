@@ -38,15 +38,7 @@ class MergeRules:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Overlap of the new thyroid with another structure of the map.
-
-    Attributes
-    ----------
-    name : str
-        Of the structure.
-    volume_ml : float
-        Volume that both share.
-    """
+    """Overlap of the new thyroid with another structure of the map: the volume that both share."""
 
     label: int
     name: str
@@ -92,14 +84,7 @@ class Merged:
 
 
 def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = MergeRules()) -> Merged:
-    """Replace the thyroid of a label map.
-
-    Parameters
-    ----------
-    labels : LabelMap
-        The patient's map; it is not changed.
-    thyroid : Volume
-        The new thyroid on the same grid, non-zero inside.
+    """Replace the thyroid of a label map, which is not changed, by one on the same grid, non-zero inside.
 
     Raises
     ------
@@ -141,10 +126,7 @@ def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = Merge
 def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
     """Return a warning if no old thyroid was found in the map, where it may have another name.
 
-    Raises
-    ------
-    InputError
-        The thyroid's label is impossible or another structure's.
+    `InputError` if the thyroid's label is impossible or another structure's.
     """
     label = _thyroid_label(labels, rules)
     if labels.thyroid_labels() or label in rules.old_labels or (labels.volume.array == label).any():

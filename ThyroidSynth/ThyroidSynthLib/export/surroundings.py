@@ -14,14 +14,9 @@ from ThyroidSynthLib.geometry.surface import Surface
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Structures of a patient that thyroids may overlap with.
+    """Structures of a patient, closed surfaces in `ras_mm`, that thyroids may overlap with.
 
-    Attributes
-    ----------
-    structures : mapping of str to Surface
-        Closed surfaces in `ras_mm` by name.
-    remove_overlap : bool
-        Whether overlap is removed from the thyroids; otherwise it is only measured.
+    With `remove_overlap` the overlap is removed from the thyroids; otherwise it is only measured.
     """
 
     structures: Mapping[str, Surface]
@@ -30,12 +25,8 @@ class Surroundings:
     def applied_to(self, thyroid: Thyroid, placement: Placement) -> tuple[Thyroid, dict[str, float]]:
         """Return a thyroid without overlap, measured again, and its overlap before with each structure, in mL.
 
-        The thyroid itself is returned if overlap is not to be removed or there is none.
-
-        Raises
-        ------
-        SynthesisError
-            Nothing of the thyroid is left.
+        The thyroid itself is returned if overlap is not to be removed or there is none. `SynthesisError` if nothing of
+        it is left.
         """
         if not thyroid.validity.closed:
             return thyroid, {}

@@ -30,7 +30,7 @@ MERGED_FOLDER = "merged"
 
 @dataclass(frozen=True)
 class FileOptions:
-    """The files to write for each generated thyroid.
+    """The files to write for each generated thyroid; `OutputError` if an option is impossible.
 
     Attributes
     ----------
@@ -48,11 +48,6 @@ class FileOptions:
         The patient's map; a copy with the thyroid replaced is written for each thyroid.
     merge_rules : MergeRules
         How the thyroid is merged into it.
-
-    Raises
-    ------
-    OutputError
-        There is no such format or space, or the spacing is not positive.
     """
 
     label_format: str | None = "nii.gz"
@@ -105,13 +100,7 @@ class WrittenFiles:
 def write_thyroid_files(
     thyroid: Thyroid, name: str, folder: Path, placement: Placement, options: FileOptions
 ) -> WrittenFiles:
-    """Write the files of one thyroid; if one cannot be written, none is left.
-
-    Raises
-    ------
-    OutputError
-        A file cannot be written.
-    """
+    """Write the files of one thyroid; if one cannot be written, none is left."""
     surface_ras = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
     meshes = [folder / MESH_FOLDER / f"{name}.{suffix}" for suffix in options.mesh_formats]
     label_path = folder / LABEL_FOLDER / f"{name}.{options.label_format}"

@@ -19,25 +19,13 @@ from .thyroid import Thyroid, thyroid_of_code
 
 
 class Shapes(Protocol):
-    """A family of shapes that can be steered.
-
-    Attributes
-    ----------
-    space : CodeSpace
-        Distribution of the model's training codes.
-    """
+    """A family of shapes that can be steered; `space` is the distribution of the model's training codes."""
 
     model: ShapeModel
     space: CodeSpace
 
     def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
-        """Return the shape of a latent code (code_size,), measured.
-
-        Raises
-        ------
-        SynthesisError
-            The code has no surface.
-        """
+        """Return the shape of a latent code (code_size,), measured; `SynthesisError` if the code has no surface."""
 
     def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
         """Return the derivatives of the features of one of these shapes by its code."""
@@ -47,13 +35,7 @@ class Shapes(Protocol):
 
 
 class ModelShapes:
-    """The shapes of a model.
-
-    Parameters
-    ----------
-    space : CodeSpace, optional
-        The training codes' distribution, if it is already known.
-    """
+    """The shapes of a model; `space` is passed if it is already known."""
 
     def __init__(self, model: ShapeModel, space: CodeSpace | None = None) -> None:
         self.model = model

@@ -51,9 +51,7 @@ class Thyroid:
     code : ndarray of float32, shape (code_size,)
         Whole latent code.
     surface : Surface
-        In `trachea_mm`.
-    measured : Features
-        Measured on `surface`.
+        In `trachea_mm`; `measured` are its features.
     resolution : int or None
         Points along each axis of the grid on which the surface was decoded; None for a surface that was
         not decoded by the model alone.
@@ -75,10 +73,8 @@ class GeneratedThyroid:
     targets : Targets
         For direct sampling all features that the network was given, drawn ones included; after steering
         those that were steered to. Empty for a model without conditions.
-    seed : int
-        Random seed; with `index` it reproduces the thyroid.
-    index : int
-        Number of the thyroid among those of the seed.
+    seed, index : int
+        Random seed and the thyroid's number among those of the seed, which together reproduce it.
     attempts : int
         Draws until the surface was valid.
     met : bool or None
@@ -104,13 +100,7 @@ def thyroid_of_code(
     resolution: int = DEFAULT_RESOLUTION,
     nearby: NearbyDecoding | None = None,
 ) -> Thyroid:
-    """Decode a latent code (see `decode`) and measure its surface.
-
-    Raises
-    ------
-    SynthesisError
-        The code has no surface.
-    """
+    """Decode a latent code (see `decode`) and measure its surface; `SynthesisError` if it has none."""
     decoded = decode(model, code, resolution=resolution, nearby=nearby)
     return Thyroid(
         code=np.asarray(code, dtype=np.float32),

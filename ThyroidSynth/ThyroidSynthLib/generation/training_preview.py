@@ -30,13 +30,6 @@ class PreviewWriter:
 
     The case of median volume is shown. The next preview waits until the training has gone on for a hundred
     times as long as the last preview took. A preview that fails is logged and does not end the training.
-
-    Parameters
-    ----------
-    job : JobFolder
-        Where the preview is written.
-    clock : callable
-        Monotonic clock in seconds.
     """
 
     def __init__(self, job: JobFolder, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -60,7 +60,7 @@ class CohortRun:
         self.log_file = self.folder / LOG_FILE
 
     def start(self, python: Path | str, arguments: Sequence[str], *, total: int) -> None:
-        """Start ``thyroidsynth generate`` as a process that continues when this one ends.
+        """Start ``thyroidsynth generate`` for `total` thyroids as a process that continues when this one ends.
 
         Parameters
         ----------
@@ -68,8 +68,6 @@ class CohortRun:
             The Python interpreter; in Slicer its PythonSlicer, not the application.
         arguments : sequence of str
             The command's arguments, without the folder.
-        total : int
-            Number of thyroids to make.
 
         Raises
         ------

@@ -77,14 +77,7 @@ def thyroid_writer(
 ) -> ThyroidWriter:
     """Return the writer of the thyroids that `record_cohort` takes into a folder.
 
-    Parameters
-    ----------
-    placement : Placement, optional
-        The trachea frame of the patient; by default the trachea's centre of mass lies at RAS 0, 0, 0.
-    options : FileOptions, optional
-        Which files are written; by default label maps.
-    surroundings : Surroundings, optional
-        Structures of the patient with which overlap is measured or removed.
+    By default it writes label maps, with the trachea's centre of mass at RAS 0, 0, 0.
     """
     making = Path(folder) / MAKING_FOLDER
     return ThyroidWriter(making, placement or Placement(np.eye(4)), options or FileOptions(), surroundings)
@@ -124,8 +117,6 @@ def record_cohort(
         Collects the thyroids and is written beside the manifest.
     total : int, optional
         Number of thyroids, for the progress.
-    overwrite : bool
-        Whether an earlier generated cohort may be replaced.
 
     Raises
     ------
@@ -170,10 +161,7 @@ def record_cohort(
 def check_files(folder: Path) -> int:
     """Compare every file of a generated cohort with its checksum in `manifest.csv`, and return their number.
 
-    Raises
-    ------
-    OutputError
-        A file is missing or differs, or the table cannot be read.
+    `OutputError` if a file is missing or differs, or the table cannot be read.
     """
     count = 0
     try:
@@ -223,17 +211,9 @@ def _counts(entry: Mapping[str, Any]) -> dict[str, int]:
 
 
 def check_cohort_room(folder: Path, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> list[Path]:
-    """Check that a cohort can be written into a folder without replacing an input or an unrelated file.
+    """Return the files of an earlier generated cohort that a new one would replace.
 
-    Returns
-    -------
-    list of Path
-        The files of an earlier generated cohort, which will be replaced.
-
-    Raises
-    ------
-    OutputError
-        It cannot.
+    `OutputError` if an input or an unrelated file would be replaced, or an earlier cohort without `overwrite`.
     """
     # Every file named like a thyroid counts, because the number of thyroids is not known.
     thyroids = [path for name in (LABEL_FOLDER, MESH_FOLDER, MERGED_FOLDER) for path in (folder / name).glob("t[0-9]*")]

@@ -24,16 +24,7 @@ class ManifestWriter:
     An entry and the end of the JSON document are written in one call that makes the file longer, so the
     document is valid whenever the process ends; ``"complete"`` says whether all thyroids are in it.
 
-    Use it as a context manager.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the generated cohort.
-    head : mapping
-        The keys of the document before the thyroids.
-    columns : sequence of str
-        Columns of the table.
+    Use it as a context manager. `head` holds the keys of the document before the thyroids.
     """
 
     def __init__(self, folder: Path, head: Mapping[str, Any], columns: Sequence[str]) -> None:
@@ -88,10 +79,7 @@ def _dumps(value: Mapping[str, Any]) -> str:
 def listed_files(manifest: Mapping[str, Any]) -> list[str]:
     """Return the names of all files of a generated cohort but `manifest.json`, relative to its folder.
 
-    Raises
-    ------
-    OutputError
-        The manifest does not list its files.
+    `OutputError` if the manifest does not list its files.
     """
     try:
         files = [file["path"] for entry in manifest["thyroids"] for file in entry["files"]]

@@ -65,18 +65,9 @@ class WrittenThyroid:
 
 @dataclass(frozen=True)
 class ThyroidWriter:
-    """Places and writes the thyroids of a cohort.
+    """Places thyroids at the trachea frame of a patient and writes their files into a folder.
 
-    Attributes
-    ----------
-    folder : Path
-        Where the files go.
-    placement : Placement
-        The trachea frame of the patient.
-    options : FileOptions
-        Which files are written.
-    surroundings : Surroundings, optional
-        Structures of the patient with which overlap is measured or removed.
+    Overlap with the patient's surroundings, if there are any, is measured or removed.
     """
 
     folder: Path
@@ -87,12 +78,7 @@ class ThyroidWriter:
     def write(self, generated: GeneratedThyroid, number: int) -> WrittenThyroid:
         """Write the files of thyroid number `number`, counted from 1; if one cannot be written, none is left.
 
-        Raises
-        ------
-        OutputError
-            A file cannot be written.
-        SynthesisError
-            Removing the overlap leaves nothing of the thyroid.
+        `SynthesisError` if removing the overlap leaves nothing of the thyroid.
         """
         name = f"t{number:05d}"
         drawn = generated.thyroid

@@ -29,20 +29,14 @@ _LEAST_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Marginal:
-    """The target distribution of one feature.
+    """The target distribution of one feature; `InputError` if the parameters do not fit the kind.
 
     Attributes
     ----------
     kind : str
         One of `KINDS`: as in the training cohort, normal, log-normal, uniform, or one value for all.
     parameters : tuple of float
-        Of the distribution, in the feature's unit; those of ``lognormal`` are the mean and standard
-        deviation of the natural logarithm.
-
-    Raises
-    ------
-    InputError
-        The parameters do not fit the kind.
+        In the feature's unit; those of ``lognormal`` are the mean and standard deviation of the natural logarithm.
     """
 
     kind: str = COHORT
@@ -66,12 +60,7 @@ class Marginal:
     def parse(cls, text: str) -> Marginal:
         """Read a distribution such as ``normal(0.6, 0.08)``, ``uniform:0.4,0.8``, ``cohort`` or ``15``.
 
-        The form with a colon needs no quotes in a shell.
-
-        Raises
-        ------
-        InputError
-            The text is not a distribution.
+        The form with a colon needs no quotes in a shell. `InputError` if the text is not a distribution.
         """
         match = re.fullmatch(r"\s*([a-z-]+)\s*(?:\((.*)\)|:(.*))?\s*", text.lower())
         kind, inner = (match[1].replace("-", ""), match[2] or match[3]) if match else ("fixed", text)
@@ -88,13 +77,7 @@ class Marginal:
         return f"{self.kind}({numbers})" if numbers else self.kind
 
     def check(self, feature: str) -> None:
-        """Check that the feature can have values of the distribution.
-
-        Raises
-        ------
-        InputError
-            Nearly all values, or the only one, are impossible.
-        """
+        """Raise `InputError` if nearly all values of the distribution are impossible for a feature."""
         low, high = _LIMITS[feature]
         if self.kind == COHORT:
             return
@@ -110,14 +93,9 @@ class Marginal:
             raise InputError(f"{feature} = {self} is impossible: values must be {allowed}.{hint}")
 
     def quantiles(self, share: np.ndarray, feature: str, cohort: np.ndarray) -> np.ndarray:
-        """Return the quantiles (n,) for shares (n,) between 0 and 1.
+        """Return the quantiles (n,) for shares (n,) between 0 and 1, truncated to the possible range of a feature.
 
-        Parameters
-        ----------
-        feature : str
-            The distribution is truncated to the possible range of this feature.
-        cohort : ndarray, shape (m,)
-            The feature in the training cohort, for the kind ``cohort``.
+        The kind ``cohort`` takes them from the feature's values (m,) in the training cohort.
         """
         if self.kind == COHORT:
             return np.quantile(cohort, share, method="hazen")

@@ -25,21 +25,14 @@ _VOLUME, _AREA, _SYMMETRY = range(3)
 
 
 def stratified_targets(features: np.ndarray, distribution: TargetDistribution, *, count: int, seed: int) -> np.ndarray:
-    """Return targets for each thyroid of a cohort.
+    """Return targets (count, 3) in mL, mm² and 1, one row for each thyroid of a cohort.
 
     Parameters
     ----------
     features : ndarray, shape (n, 3)
         Of the training cohort, in the order of `FEATURE_NAMES`.
-    distribution : TargetDistribution
-        Target distributions of the features.
     seed : int
         Random seed. The order is random, so the first targets alone are distributed like all of them.
-
-    Returns
-    -------
-    ndarray, shape (count, 3)
-        In mL, mm² and 1.
 
     Raises
     ------

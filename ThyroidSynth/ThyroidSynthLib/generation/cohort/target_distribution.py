@@ -23,17 +23,14 @@ _KEYS = (*FEATURE_NAMES, WITHOUT_ISTHMUS)
 class TargetDistribution:
     """Target distributions of the features, by default those of the training cohort.
 
+    `InputError` if a distribution or the share is impossible.
+
     Attributes
     ----------
     volume_ml, isthmus_area_mm2, symmetry : Marginal
         Of each feature; that of the isthmus area holds for the glands with an isthmus.
     without_isthmus : float or None
         Share of glands of two separate lobes, 0 to 1; None for the training cohort's.
-
-    Raises
-    ------
-    InputError
-        A distribution or the share is impossible.
     """
 
     volume_ml: Marginal = AS_IN_COHORT
@@ -57,15 +54,8 @@ class TargetDistribution:
     def of_texts(cls, texts: Mapping[str, object], base: TargetDistribution | None = None) -> TargetDistribution:
         """Read distributions by feature, and ``without_isthmus`` as in ``30%`` or ``0.3``.
 
-        Parameters
-        ----------
-        texts : mapping
-            Texts or numbers; what is missing or None is taken from `base`, by default the training cohort.
-
-        Raises
-        ------
-        InputError
-            A name is not a feature or a text is not a distribution.
+        What is missing or None is taken from `base`, by default the training cohort. `InputError` if a name is not a
+        feature or a text is not a distribution.
         """
         unknown = [name for name in texts if name not in _KEYS]
         if unknown:
@@ -79,18 +69,10 @@ class TargetDistribution:
 
     @classmethod
     def read(cls, path: Path | str) -> TargetDistribution:
-        """Read a file of distributions.
+        """Read a file of distributions; `InputError` with its name if an entry is not a distribution.
 
-        Parameters
-        ----------
-        path : Path
-            JSON, an object from feature to distribution; or CSV with the columns ``feature`` and
-            ``distribution``. Either may have ``without_isthmus``.
-
-        Raises
-        ------
-        InputError
-            The file cannot be read or has an entry that is not a distribution; the message names the file.
+        The file is JSON, an object from feature to distribution; or CSV with the columns ``feature`` and
+        ``distribution``. Either may have ``without_isthmus``.
         """
         path = Path(path)
         try:
@@ -110,13 +92,7 @@ class TargetDistribution:
 
 
 def parse_share(text: str) -> float | None:
-    """Read a share such as ``30%`` or ``0.3``; None for ``cohort``.
-
-    Raises
-    ------
-    InputError
-        The text is not a share.
-    """
+    """Read a share such as ``30%`` or ``0.3``; None for ``cohort``; `InputError` if the text is not a share."""
     text = text.strip()
     if text.lower() == COHORT:
         return None

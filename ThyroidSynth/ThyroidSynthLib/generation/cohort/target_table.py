@@ -13,11 +13,8 @@ from ThyroidSynthLib.geometry.targets import Targets
 def read_targets(path: Path | str) -> list[Targets]:
     """Read a table of targets, one thyroid per row.
 
-    Parameters
-    ----------
-    path : Path
-        CSV in UTF-8, separated by commas or semicolons, with a header; any of the columns `volume_ml`,
-        `isthmus_area_mm2` and `symmetry`. An empty cell leaves the feature free. Other columns are ignored.
+    The file is CSV in UTF-8, separated by commas or semicolons, with a header; any of the columns `volume_ml`,
+    `isthmus_area_mm2` and `symmetry`. An empty cell leaves the feature free. Other columns are ignored.
 
     Raises
     ------

@@ -26,16 +26,7 @@ MAX_STARTS = 4
 class ThyroidMaker:
     """What all thyroids of a generated cohort are made with.
 
-    Attributes
-    ----------
-    prior : CodePrior
-        Of the model.
-    space : CodeSpace
-        Of the model.
-    to_target : bool
-        Whether thyroids are steered to their targets; otherwise they are directly sampled.
-    resolution : int
-        Grid on which surfaces are decoded and measured.
+    With `to_target`, thyroids are steered to their targets; otherwise they are directly sampled.
     """
 
     model: ShapeModel
@@ -57,12 +48,7 @@ class ThyroidMaker:
 
         Where a steered draw does not meet the targets, the next draw of the same stream is steered, up to
         `MAX_STARTS` in all; the nearest is returned. `attempts` counts all draws. Without targets a draw is
-        steered to the features that the network was given.
-
-        Raises
-        ------
-        SynthesisError
-            No draw gave a valid surface.
+        steered to the features that the network was given. `SynthesisError` if no draw gave a valid surface.
         """
         if not self.to_target:
             return generate_one(self.model, self.prior, self.seed, index, targets, self.resolution)
@@ -112,10 +98,7 @@ def generate_to_target(
 ) -> Iterator[GeneratedThyroid]:
     """Generate one random thyroid for each targets, steered to them.
 
-    Parameters
-    ----------
-    targets : sequence of Targets
-        Thyroids without targets keep the features that their draw was given.
+    Thyroids without targets keep the features that their draw was given.
 
     Raises
     ------

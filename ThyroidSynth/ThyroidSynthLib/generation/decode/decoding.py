@@ -65,17 +65,11 @@ def decode(
     resolution: int = DEFAULT_RESOLUTION,
     nearby: NearbyDecoding | None = None,
 ) -> Decoded:
-    """Decode a whole latent code on a grid with `resolution` points along each axis.
+    """Decode a whole latent code (code_size,) on a grid with `resolution` points along each axis.
 
     The grid spans the box of the training surfaces with a margin. (The paper's grid over [-1.1, 1.1]³ leaves most
-    points unused, as the centre of the trachea lies well below the gland.) A surface that reaches a side of the
-    box is decoded again in a larger one.
-
-    Parameters
-    ----------
-    code : ndarray, shape (code_size,)
-    nearby : NearbyDecoding, optional
-        Makes decoding faster if the last code was similar; the surface is the same.
+    points unused, as the centre of the trachea lies well below the gland.) A surface that reaches a side of the box is
+    decoded again in a larger one. `nearby` makes decoding faster if the last code was similar; the surface is the same.
 
     Raises
     ------
@@ -104,17 +98,9 @@ def decoding_box(model: ShapeModel, margin: float = _MARGIN) -> tuple[np.ndarray
 
 
 def surface_of_grid(model: ShapeModel, grid: GridValues, *, closed: bool = False) -> Surface:
-    """Extract the surface of a field on a grid in the `unit` frame, in `trachea_mm`.
+    """Extract the surface in `trachea_mm` of a field in the `unit` frame; with `closed` also where it leaves the grid.
 
-    Parameters
-    ----------
-    closed : bool
-        Close the surface where it leaves the grid.
-
-    Raises
-    ------
-    SynthesisError
-        The field has no surface.
+    `SynthesisError` if the field has no surface.
     """
     values, points = grid.values, grid.grid
     if closed:

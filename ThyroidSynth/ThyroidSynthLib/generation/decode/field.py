@@ -24,12 +24,8 @@ Result = TypeVar("Result")
 class Field:
     """f(x, z) of a model for one fixed code z, over points x in the `unit` frame.
 
-    The code's contribution to the first layer is computed once, so that each point has three inputs only.
-
-    Parameters
-    ----------
-    code : ndarray, shape (code_size,)
-        Whole latent code: fixed part, then trainable part.
+    The code's contribution to the first layer is computed once, so that each point has three inputs only. The code is a
+    whole one (code_size,): fixed part, then trainable part.
     """
 
     def __init__(self, model: ShapeModel, code: np.ndarray) -> None:
@@ -62,23 +58,11 @@ class Field:
         return layers
 
     def derivatives(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return values, spatial gradients and code gradients at points.
+        """Return values (n,), spatial gradients (n, 3) and code gradients (n, code_size) at points (n, 3).
 
         Position and code enter through the first layer only. One backward pass yields the gradient with respect to
         the outputs of its linear part at every point, and its weights turn that into the gradients with respect to
-        position and code.
-
-        Parameters
-        ----------
-        points : ndarray, shape (n, 3)
-
-        Returns
-        -------
-        values : ndarray, shape (n,)
-        space : ndarray, shape (n, 3)
-            ∂f/∂x in the `unit` frame.
-        code : ndarray, shape (n, code_size)
-            ∂f/∂z.
+        position, in the `unit` frame, and code.
         """
         if len(points) == 0:
             none = np.empty((0, 3 + len(self.code)), dtype=np.float32)

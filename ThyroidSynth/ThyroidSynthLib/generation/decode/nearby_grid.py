@@ -23,16 +23,9 @@ from .sparse_grid import (
 
 
 class NearbyGrids:
-    """Evaluates fields that change little from one to the next on one grid.
+    """Evaluates fields that change little from one to the next on one grid, given as in `evaluate_dense`.
 
     Marching cubes extracts the same surfaces as from `evaluate_dense`.
-
-    Parameters
-    ----------
-    lower, upper : ndarray, shape (3,)
-        Corners of the grid, in the fields' frame.
-    resolution : int
-        Number of grid points along each axis.
     """
 
     def __init__(self, lower: np.ndarray, upper: np.ndarray, resolution: int) -> None:

@@ -29,13 +29,7 @@ _AREA_PER_GAP_MM = 20.0
 
 
 class ShapeSdf(Protocol):
-    """An SDF over `trachea_mm` that depends on a latent code.
-
-    Attributes
-    ----------
-    slope : float
-        Typical steepness of the field, per mm.
-    """
+    """An SDF over `trachea_mm` that depends on a latent code; `slope` is its typical steepness, per mm."""
 
     slope: float
 
@@ -67,16 +61,9 @@ class Sensitivity:
 
 
 def feature_sensitivity(sdf: ShapeSdf, surface: Surface, measured: Features) -> Sensitivity:
-    """Compute the derivatives of the features of a surface by its latent code.
+    """Compute the derivatives by the latent code of the features measured on a surface in `trachea_mm`.
 
-    Parameters
-    ----------
-    sdf : ShapeSdf
-        The field whose zero level is the surface.
-    surface : Surface
-        In `trachea_mm`.
-    measured : Features
-        The features measured on it.
+    The surface is the zero level of the field.
     """
     area, area_slope = _isthmus(sdf, surface, measured.isthmus_area_mm2)
     volume_slope, overlap_slope = _volume_and_overlap(sdf, surface)

@@ -67,8 +67,6 @@ class Search:
         Bound on the interpolation error; 0 where the value is exact.
     stride : int
         Steps of the finest grid in one of the coarsest.
-    evaluations : int
-        Number of points at which the field was evaluated.
     """
 
     values: np.ndarray

@@ -55,8 +55,6 @@ class PatientFit:
         The gland and its edits.
     original : Thyroid
         The patient's own gland: its code is the fitted one, its surface that of the segmentation.
-    fit : Fit
-        The fit of the model.
     placement : Placement
         The trachea frame of both. For a gland that the scan's border cuts, it is raised by the shift of the fit.
     """
@@ -127,16 +125,7 @@ def fit_patient(
 class PatientShapes:
     """A patient's gland and its edits, indexed by a latent code: a family of `Shapes`.
 
-    Parameters
-    ----------
-    fitted_code : ndarray, shape (code_size,)
-        The code that represents the unchanged gland.
-    space : CodeSpace, optional
-        The training codes' distribution, if it is already known.
-
-    Attributes
-    ----------
-    fitted_code : ndarray, shape (code_size,)
+    The code `fitted_code` (code_size,) represents the unchanged gland. `space` is passed if it is already known.
     """
 
     def __init__(
@@ -158,25 +147,15 @@ class PatientShapes:
     def of_patient(
         cls, model: ShapeModel, mask: Volume, placement: Placement, fitted_code: np.ndarray
     ) -> PatientShapes:
-        """Return the edits of a gland whose code was fitted before.
-
-        Raises
-        ------
-        InputError
-            The mask is empty.
-        """
+        """Return the edits of a gland whose code was fitted before; `InputError` if the mask is empty."""
         _check_filled(mask)
         return cls(model, GlandField.of_mask(mask, placement), fitted_code)
 
     def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
         """Return the edited gland of a code (code_size,), on the grid of the patient's segmentation.
 
-        `resolution` is ignored, because the grid is that of the segmentation.
-
-        Raises
-        ------
-        SynthesisError
-            The edit removes the whole gland.
+        `resolution` is ignored, because the grid is that of the segmentation. `SynthesisError` if the edit removes the
+        whole gland.
         """
         values = self.field(code)
         surface = _surface(self._gland, values)

@@ -56,13 +56,7 @@ class GlandField:
 
     @classmethod
     def of_mask(cls, mask: Volume, placement: Placement) -> GlandField:
-        """Return the field of a binary mask in `ras_mm`.
-
-        Raises
-        ------
-        ValueError
-            The mask is empty.
-        """
+        """Return the field of a binary mask in `ras_mm`; `ValueError` if the mask is empty."""
         near = sdf_of_mask(mask)
         pad = np.ceil(_MARGIN_MM / near.spacing_mm[::-1]).astype(int)
         after = pad + (-(np.array(near.array.shape) + 2 * pad - 1)) % STRIDE
@@ -83,15 +77,7 @@ class GlandField:
         return self.distance + self.correction
 
     def changed(self, change: np.ndarray, place: tuple[np.ndarray, ...] | None = None) -> np.ndarray:
-        """Return the field after a change.
-
-        Parameters
-        ----------
-        change : ndarray
-            Values to add, in voxels, on the whole grid or at `place`.
-        place : tuple of ndarray, optional
-            Array indices.
-        """
+        """Return the field after adding a change in voxels, on the whole grid or at some array indices."""
         where = ... if place is None else place
         remaining = np.exp(-((change / _CORRECTION_SCALE) ** 2))
         return self.distance[where] + self.correction[where] * remaining + change
@@ -110,20 +96,11 @@ class GlandField:
         return self.grid.ijk_to_ras[:3, 2::-1]
 
     def voxels_per_unit(self, scale_mm: np.ndarray) -> np.ndarray:
-        """Return the number of voxels by which a unit of distance in the `unit` frame moves the surface.
+        """Return the number of voxels by which a unit of distance in the `unit` frame moves the surface, on the grid.
 
         It depends on the direction of the surface, since grid and `unit` frame are scaled differently along their
-        axes. With A the map from indices to the `unit` frame, the unit normal n of a plane in voxels becomes A⁻ᵀ n,
-        whose length is the ratio of the two distances.
-
-        Parameters
-        ----------
-        scale_mm : ndarray, shape (3,)
-            Scale of the `unit` frame.
-
-        Returns
-        -------
-        ndarray of float32, shape of `distance`
+        axes. With A the map from indices to the `unit` frame of scale `scale_mm` (3,), the unit normal n of a plane in
+        voxels becomes A⁻ᵀ n, whose length is the ratio of the two distances.
         """
         from scipy.ndimage import gaussian_filter
 

@@ -41,14 +41,7 @@ _COVARIANCE_SHARE = 0.0015
 
 @dataclass(frozen=True)
 class Pose:
-    """A code and the craniocaudal shift of its gland in the frame of the observation.
-
-    Attributes
-    ----------
-    code : ndarray of float64, shape (code_size,)
-    shift_mm : float
-        Shift along the third axis.
-    """
+    """A code (code_size,) and the shift of its gland along the third axis, in the frame of the observation."""
 
     code: np.ndarray
     shift_mm: float = 0.0
@@ -98,8 +91,6 @@ class Problem:
 
     Attributes
     ----------
-    space : CodeSpace
-        Distribution of the training codes.
     fits_shift : bool
         Whether the craniocaudal shift is fitted as well.
     typical_residual : float
@@ -204,21 +195,9 @@ def descend(
     should_stop: ShouldStop,
     on_step: Callable[[int], None] | None = None,
 ) -> tuple[State, int]:
-    """Minimise the cost from a pose by Levenberg-Marquardt steps.
+    """Minimise the cost from a pose by at most `rounds` Levenberg-Marquardt steps.
 
-    Parameters
-    ----------
-    rounds : int
-        Largest number of steps.
-    on_step : callable, optional
-        Called with the number of each step.
-
-    Returns
-    -------
-    State
-        The final state.
-    int
-        Number of steps.
+    `on_step` is called with the number of each step. Returns the final state and the number of steps.
     """
     state, damping, taken = problem.at(start), _INITIAL_DAMPING, 0
     while taken < rounds and damping <= _MAX_DAMPING:

@@ -67,13 +67,7 @@ class Completions:
 
 
 def share_inside(surfaces: Sequence[Surface], grid: Grid) -> Volume:
-    """Return, for each voxel of a grid, the share of the surfaces that contain its centre, as float32.
-
-    Parameters
-    ----------
-    grid : Grid
-        In the frame of the surfaces.
-    """
+    """Return, for each voxel of a grid in the frame of the surfaces, the share of them that contain its centre."""
     inside = np.zeros(grid.shape, dtype=np.float32)
     for surface in surfaces:
         inside += voxelise(surface, grid).array
@@ -89,15 +83,10 @@ def plausible_completions(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Completions:
-    """Draw whole glands that explain an observation about as well as its fit does.
+    """Draw `count` whole glands that explain an observation about as well as its fit does.
 
-    Parameters
-    ----------
-    count : int
-        Number of completions. Draws without a valid surface are replaced, up to twice this number of draws; a poor
-        model, or a gland of which little was observed, may give fewer or none.
-    seed : int
-        Random seed of the draws.
+    Draws without a valid surface are replaced, up to twice this number of draws; a poor model, or a gland of which
+    little was observed, may give fewer or none.
     """
     rng = np.random.default_rng([seed, count])
     factor = np.linalg.cholesky(fit.covariance)

@@ -92,19 +92,10 @@ def fit_surface(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Fit:
-    """Fit a model to the whole surface of a thyroid.
+    """Fit a model to the whole, closed surface of a thyroid in `trachea_mm`.
 
-    Parameters
-    ----------
-    surface : Surface
-        Closed surface in `trachea_mm`.
-    seed : int
-        Random seed of the points at which the surface is compared.
-
-    Raises
-    ------
-    SynthesisError
-        The fitted code has no surface.
+    `seed` is that of the points at which model and surface are compared. `SynthesisError` if the fitted code has no
+    surface.
     """
     observation = Observation.of_surface(surface, model.frame, np.random.default_rng(seed))
     return _fit(model, observation, resolution=resolution, progress=progress, should_stop=should_stop)

@@ -115,23 +115,10 @@ class Observation:
         *,
         scan: Grid | None = None,
     ) -> Observation:
-        """Return the observation of a mask, with errors that follow from its voxel size.
+        """Return the observation of a mask in `ras_mm`, with errors that follow from its voxel size.
 
-        Parameters
-        ----------
-        mask : Volume
-            Non-zero voxels are the gland, in `ras_mm`.
-        placement : Placement
-            The patient's trachea frame.
-        scan : Grid, optional
-            The scan in which the gland was segmented. Without it the gland is assumed to be whole.
-
-        Raises
-        ------
-        InputError
-            Too little of the gland is in the scan.
-        ValueError
-            The mask is empty.
+        Without the grid of the scan the gland is assumed to be whole. `InputError` if too little of the gland is in the
+        scan, `ValueError` if the mask is empty.
         """
         gland = mask.cropped()
         cut = np.zeros((3, 2), dtype=bool) if scan is None else cut_sides(gland, scan)
@@ -170,10 +157,7 @@ class Observation:
     def contradicted(self, signed_distance_at: Callable[[np.ndarray], np.ndarray]) -> Observation | None:
         """Return the observation with the reserve voxels that a field puts on the wrong side; None if there are none.
 
-        Parameters
-        ----------
-        signed_distance_at : callable
-            Returns the field at points (n, 3) in `trachea_mm`, shape (n,).
+        The field is a function of points (n, 3) in `trachea_mm`.
         """
         if self.reserve is None:
             return None

@@ -62,15 +62,8 @@ def calibrated(
 ) -> ShapeModel:
     """Return a model with a feature map, if its settings have the prior "measured"; otherwise the model itself.
 
-    Parameters
-    ----------
-    draws : int
-        Number of surfaces to fit the map to.
-
-    Returns
-    -------
-    ShapeModel
-        Without a `feature_map` if most random codes have no valid surface. Deterministic.
+    The map is fitted to `draws` surfaces and deterministic. A model most of whose random codes have no valid surface
+    gets none.
     """
     if model.settings.prior != "measured" or not model.conditioning.size:
         return model

@@ -69,13 +69,7 @@ def generate(
 
 
 def check_conditions(model: ShapeModel, targets: Sequence[Targets]) -> None:
-    """Check that direct sampling can follow targets.
-
-    Raises
-    ------
-    InputError
-        There are targets, and the model has no conditions.
-    """
+    """Raise `InputError` if there are targets, which direct sampling of a model without conditions cannot follow."""
     if model.conditioning.size == 0 and any(targets):
         raise InputError(
             f"This model's variant is '{model.variant}', which has no conditions, so direct sampling cannot follow "
@@ -112,13 +106,7 @@ def draws(
 def generate_one(
     model: ShapeModel, prior: CodePrior, seed: int, index: int, targets: Targets, resolution: int
 ) -> GeneratedThyroid:
-    """Generate thyroid number `index` of a seed, as `generate` does for each.
-
-    Raises
-    ------
-    SynthesisError
-        None of `MAX_ATTEMPTS` draws gave a valid surface.
-    """
+    """Generate thyroid number `index` of a seed, as `generate` does for each; `SynthesisError` if no draw is valid."""
     for generated in draws(model, prior, seed, index, targets, resolution=resolution):
         return generated
     raise SynthesisError(

@@ -21,14 +21,9 @@ _NAMES = {"volume_ml": "volume", "isthmus_area_mm2": "isthmus area", "symmetry":
 
 @dataclass(frozen=True)
 class FeatureSpace:
-    """The training cohort's features as a reference for targets.
+    """The training cohort's features (n, 3) as a reference for targets.
 
     Targets are arrays in the order of `FEATURE_NAMES`, NaN where a feature is free.
-
-    Attributes
-    ----------
-    features : ndarray, shape (n, 3)
-        Of the training cohort.
     """
 
     features: np.ndarray

@@ -29,22 +29,12 @@ _SHARES = (1.0, 0.4, 0.15)
 
 
 class LiveSteering:
-    """Steering that follows changing targets from one start.
+    """Steering that follows changing targets from one start; `current` is the last thyroid that was returned.
 
     Each `follow` corrects the last surface by one step, so that moving targets are met within a few
     surfaces. The derivatives are updated from the outcome of each step (Broyden's method) and computed anew
     only where the linear prediction was poor. All steps lead to the codes nearest to the start's code: targets
     that return to the start's features return to its shape, and free directions do not drift.
-
-    Parameters
-    ----------
-    start : Thyroid
-        One of them.
-
-    Attributes
-    ----------
-    current : Thyroid
-        The last one that was returned.
     """
 
     def __init__(self, shapes: Shapes, start: Thyroid) -> None:
@@ -53,20 +43,10 @@ class LiveSteering:
         self._local: Sensitivity | None = None
 
     def follow(self, targets: Targets, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
-        """Return a thyroid near the targets, as a rule after decoding one surface.
+        """Return a thyroid near targets to reach or to hold, as a rule after decoding one surface.
 
-        Parameters
-        ----------
-        targets : Targets
-            Features to reach or to hold.
-        resolution : int
-            Grid on which the surface is decoded.
-
-        Returns
-        -------
-        Thyroid
-            The smaller the move, the nearer to the targets. The last one if no step leads to a valid surface
-            near them.
+        The smaller the move, the nearer it is to the targets. It is the last one if no step leads to a valid surface
+        near them.
         """
         objective = Objective(self._shapes, targets)
         if objective.misfit(self.start) <= _AT_START:

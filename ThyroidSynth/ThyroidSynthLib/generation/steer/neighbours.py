@@ -25,19 +25,10 @@ def draw_near(
     resolution: int = DEFAULT_RESOLUTION,
     should_stop: ShouldStop = never,
 ) -> GeneratedThyroid:
-    """Draw a thyroid near a given code; it differs in the directions in which training codes differ.
+    """Draw a thyroid near a whole code (code_size,); it differs in the directions in which training codes differ.
 
-    Parameters
-    ----------
-    code : ndarray, shape (code_size,)
-        Whole latent code, such as that of a fitted thyroid.
-    spread : float
-        Deviation from `code`, in SDs of the training codes; 0 returns the thyroid of the code itself.
-
-    Raises
-    ------
-    SynthesisError
-        None of `MAX_ATTEMPTS` draws gave a valid surface.
+    `spread` is the deviation from the code, in SDs of the training codes; 0 returns the thyroid of the code itself.
+    `SynthesisError` if none of `MAX_ATTEMPTS` draws gave a valid surface.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed]))
     root = np.linalg.cholesky(shapes.space.covariance)

@@ -85,6 +85,8 @@ def steer_to_target(
 ) -> SteeringResult:
     """Change a thyroid's latent code as little as possible so that its surface measures the targets.
 
+    The result is deterministic: no random number is drawn.
+
     Parameters
     ----------
     shapes : Shapes or ShapeModel
@@ -96,11 +98,6 @@ def steer_to_target(
         on the default one and then corrected on the finer one, which needs only a few of its surfaces.
     max_rounds : int
         Largest number of surfaces decoded on the default grid.
-
-    Returns
-    -------
-    SteeringResult
-        Deterministic: no random number is drawn.
 
     Raises
     ------
@@ -131,15 +128,7 @@ def steer_to_target(
 class _Rounds:
     """Rounds of a steering on one grid: each takes a step towards the targets and measures the surface.
 
-    Parameters
-    ----------
-    most : int
-        Largest number of surfaces to decode.
-
-    Attributes
-    ----------
-    decoded_count : int
-        Surfaces that were decoded.
+    At most `most` surfaces are decoded; `decoded_count` is their number so far.
     """
 
     def __init__(
