@@ -4,9 +4,48 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+
+def on_progress(monkeypatch, text: str, act: Callable[[], None]) -> list[str]:
+    """Call `act` once, when an operation reports progress with a message that contains a text.
+
+    Returns a list that holds the message afterwards.
+    """
+    from ThyroidSynthLib.slicer.panel.shared.session import Work
+
+    original, done = Work.progress, []
+
+    def progress(self, fraction, message):
+        original(self, fraction, message)
+        if text in message and not done:
+            done.append(message)
+            act()
+
+    monkeypatch.setattr(Work, "progress", progress)
+    return done
+
+
+def in_theme(dark: bool):
+    """Return a context in which Slicer has its dark or its light theme."""
+    from standin import inspection
+
+    return inspection.dark_theme() if dark else nullcontext()
+
+
+def save_section(section, path: Path, *, dark: bool) -> Path:
+    """Save a picture of a section, 450 pixels wide."""
+    from standin import pictures
+
+    # Detached, because in the panel its size follows its neighbours.
+    section.setParent(None)
+    with in_theme(dark):
+        # A layout has its final size only when it is drawn again.
+        pictures.of_widget(section, width=450)
+        return pictures.save(pictures.of_widget(section, width=450), path)
 
 
 class Hands:
@@ -57,6 +96,22 @@ class Hands:
         """Wait until the patient has been measured: until then this may begin between any two events."""
         self.wait(lambda: "mL" in self.ownFeaturesLabel.text and "mm" in self.tracheaInfoLabel.text)
         self.wait(lambda: not self.module.widget.panel.patient.measuring)
+
+    def save_and_close(self, folder: Path) -> str:
+        """Save the scene in a folder and close it; return the path of its file."""
+        import slicer
+
+        path = str(folder / "scene.mrb")
+        assert slicer.util.saveScene(path)
+        slicer.mrmlScene.Clear(False)
+        self.app.process_events()
+        return path
+
+    def open_scene(self, path: str) -> None:
+        import slicer
+
+        slicer.util.loadScene(path)
+        self.app.process_events()
 
     def choose_model(self, path: Path) -> None:
         self.modelPathEdit.setCurrentPath(str(path))

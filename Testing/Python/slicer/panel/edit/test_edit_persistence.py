@@ -6,27 +6,12 @@ import numpy as np
 import pytest
 
 from support.edit_hands import change_volume, edited_surface, settle
+from support.panel_hands import on_progress
 from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
 GLAND = "thyroid_gland"
-
-
-def on_progress(monkeypatch, title, act):
-    """Call `act` once during an operation, when its progress message contains a text; return a list filled then."""
-    from ThyroidSynthLib.slicer.panel.shared.session import Work
-
-    original, done = Work.progress, []
-
-    def progress(self, fraction, message):
-        original(self, fraction, message)
-        if title in message and not done:
-            done.append(message)
-            act()
-
-    monkeypatch.setattr(Work, "progress", progress)
-    return done
 
 
 def test_a_cancelled_fit_adds_nothing_to_the_scene(ready, monkeypatch):
@@ -98,8 +83,6 @@ def test_undo_while_targets_are_being_met_reverts_only_that_move(fitted, monkeyp
 
 
 def test_an_edit_in_a_saved_scene_resumes_without_another_fit(fitted, tmp_path, monkeypatch):
-    import slicer
-
     from ThyroidSynthLib.generation.edit import editing
 
     change_volume(fitted, 1.15)
@@ -108,13 +91,9 @@ def test_an_edit_in_a_saved_scene_resumes_without_another_fit(fitted, tmp_path, 
     table = [[fitted.editTable.item(row, column).text() for column in range(3)] for row in range(3)]
     text = fitted.fitLabel.text
     fitted.holdSymmetryCheckBox.click()
-    path = str(tmp_path / "scene.mrb")
-    assert slicer.util.saveScene(path)
-    slicer.mrmlScene.Clear(False)
-    fitted.app.process_events()
+    path = fitted.save_and_close(tmp_path)
     assert fitted.editTable.item(0, 0).text() == "–"
-    slicer.util.loadScene(path)
-    fitted.app.process_events()
+    fitted.open_scene(path)
     assert read_record(fitted.parameters.edited) == record
     assert fitted.fitLabel.text == text
     assert [[fitted.editTable.item(row, column).text() for column in range(3)] for row in range(3)] == table
@@ -139,13 +118,7 @@ def test_an_edit_in_a_saved_scene_resumes_without_another_fit(fitted, tmp_path, 
 
 
 def test_moving_a_slider_in_a_reopened_scene_resumes_the_edit(fitted, tmp_path):
-    import slicer
-
-    path = str(tmp_path / "scene.mrb")
-    assert slicer.util.saveScene(path)
-    slicer.mrmlScene.Clear(False)
-    slicer.util.loadScene(path)
-    fitted.app.process_events()
+    fitted.open_scene(fitted.save_and_close(tmp_path))
     assert fitted.module.widget.panel.edit.edit is None
     target = round(1.1 * fitted.editVolumeSlider.value, 1)
     fitted.editVolumeSlider.value = target
@@ -154,13 +127,7 @@ def test_moving_a_slider_in_a_reopened_scene_resumes_the_edit(fitted, tmp_path):
 
 
 def test_an_edit_is_not_resumed_with_another_model(fitted, tmp_path, model_file):
-    import slicer
-
-    path = str(tmp_path / "scene.mrb")
-    assert slicer.util.saveScene(path)
-    slicer.mrmlScene.Clear(False)
-    slicer.util.loadScene(path)
-    fitted.app.process_events()
+    fitted.open_scene(fitted.save_and_close(tmp_path))
     other = tmp_path / "other.safetensors"
     _other_model(model_file, other)
     fitted.choose_model(other)
@@ -209,13 +176,7 @@ def test_changing_the_patients_thyroid_ends_the_edit_and_keeps_its_node(fitted):
 
 
 def test_an_edit_is_not_resumed_after_the_patients_thyroid_was_changed(fitted, tmp_path):
-    import slicer
-
-    path = str(tmp_path / "scene.mrb")
-    assert slicer.util.saveScene(path)
-    slicer.mrmlScene.Clear(False)
-    slicer.util.loadScene(path)
-    fitted.app.process_events()
+    fitted.open_scene(fitted.save_and_close(tmp_path))
     paint(fitted.parameters.segmentation, GLAND)
     fitted.app.process_events()
     fitted.app.dialogs.expect("error", "changed after it was fitted")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from support.generate_hands import pending, record_of, rest, surface_of
+from support.panel_hands import on_progress
 from ThyroidSynthLib.slicer.scene.thyroids.records import FITTED, SOURCE_ROLE, read_record, write_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, placement_of_patient, surface_of_segment
@@ -119,37 +120,20 @@ def test_a_click_cancels_the_exact_result_and_is_carried_out(made, monkeypatch):
 
 
 def test_cancel_ends_the_exact_result_and_leaves_the_preview(made, monkeypatch):
-    from ThyroidSynthLib.slicer.panel.shared.session import Work
-
-    original = Work.progress
-
-    def click_cancel(self, fraction, message):
-        original(self, fraction, message)
-        made.cancelButton.click()
-
-    monkeypatch.setattr(Work, "progress", click_cancel)
+    done = on_progress(monkeypatch, "", lambda: made.cancelButton.click())
     drag(made, "volumeSlider", 30.0)
     shown = record_of(made)
     rest(made)
+    assert done
     assert record_of(made) == shown
     assert shown.met is None
 
 
 def test_closing_the_scene_during_the_exact_result_is_safe(made, monkeypatch):
-    import slicer
-
-    from ThyroidSynthLib.slicer.panel.shared.session import Work
-
-    original = Work.progress
-
-    def close(self, fraction, message):
-        monkeypatch.undo()
-        original(self, fraction, message)
-        slicer.mrmlScene.Clear(False)
-
-    monkeypatch.setattr(Work, "progress", close)
+    done = on_progress(monkeypatch, "", lambda: made.app.scene.Clear(False))
     made.volumeSlider.setValue(20.0)
     rest(made)
+    assert done
     assert not generated_thyroids(made.app.scene)
     assert made.historyWidget.isHidden()
     assert not made.cancelButton.enabled

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from support.generate_hands import pending, record_of, surface_of
+from support.panel_hands import on_progress
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.slicer.scene.volumes import volume_of_segment
@@ -110,18 +111,11 @@ def test_a_thyroid_is_restored_without_the_removed_overlap(made):
 
 
 def test_cancel_leaves_the_thyroid_unchanged(made, monkeypatch):
-    from ThyroidSynthLib.slicer.panel.shared.session import Work
-
     move_into_trachea(made)
     record, vertices = record_of(made), surface_of(made).vertices
-    original = Work.progress
-
-    def click_cancel(self, fraction, message):
-        original(self, fraction, message)
-        made.cancelButton.click()
-
-    monkeypatch.setattr(Work, "progress", click_cancel)
+    done = on_progress(monkeypatch, "", lambda: made.cancelButton.click())
     made.click("removeOverlapButton")
+    assert done
     assert record_of(made) == record
     np.testing.assert_array_equal(surface_of(made).vertices, vertices)
 

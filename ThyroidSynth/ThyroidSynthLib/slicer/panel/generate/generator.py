@@ -27,19 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlacedThyroid:
-    """A generated thyroid with its place in the patient.
-
-    Attributes
-    ----------
-    generated : GeneratedThyroid
-        The thyroid, with its surface in `trachea_mm`.
-    placement : Placement
-        The patient's trachea frame.
-    targets : dict of str to float
-        Its targets.
-    model : str
-        Checksum of the model file.
-    """
+    """A generated thyroid in `trachea_mm` with the patient's trachea frame, its targets and the model's checksum."""
 
     generated: GeneratedThyroid
     placement: Placement
@@ -48,13 +36,7 @@ class PlacedThyroid:
 
 
 class ThyroidGenerator:
-    """Generates thyroids, and keeps the decoder of the model and the steering of the shown thyroid.
-
-    Parameters
-    ----------
-    session : Session
-        The panel's session, which has the parameters and the model.
-    """
+    """Generates thyroids, and keeps the decoder of the model and the steering of the shown thyroid."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -72,13 +54,7 @@ class ThyroidGenerator:
         self._steering = self._steered = None
 
     def draw(self, targets: dict[str, float], work: Work) -> PlacedThyroid:
-        """Draw the thyroid of the random seed, and steer it to its targets if they are to be matched exactly.
-
-        Raises
-        ------
-        ThyroidSynthError
-            There is no model or no trachea, or a target is not possible.
-        """
+        """Draw the thyroid of the random seed, and steer it to its targets if they are to be matched exactly."""
         model, placement = self._prepare(work)
         # Imported after `_prepare`, which installs missing packages.
         from ThyroidSynthLib.generation.shapes import decoded_at
@@ -103,13 +79,7 @@ class ThyroidGenerator:
         return PlacedThyroid(generated, placement, targets, model.checksum)
 
     def drawSimilar(self, seed: int, work: Work) -> PlacedThyroid:
-        """Draw a thyroid with the features of the patient's own, and near its shape if that was fitted.
-
-        Raises
-        ------
-        ThyroidSynthError
-            There is no model, no trachea or no thyroid.
-        """
+        """Draw a thyroid with the features of the patient's own, and near its shape if that was fitted."""
         model, placement = self._prepare(work)
         # Imported after `_prepare`, which installs missing packages.
         from ThyroidSynthLib.generation.steer.direct_sampling import generate

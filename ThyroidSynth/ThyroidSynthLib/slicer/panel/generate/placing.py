@@ -35,10 +35,6 @@ class PlacingControls:
 
     Parameters
     ----------
-    session : Session
-        The panel's session.
-    ui : object
-        Widgets of the section "Generate".
     onOverlapRemoved : callable
         Called with the record and the surface in `ras_mm` of the shown thyroid after its overlap was removed.
     """
@@ -172,9 +168,8 @@ class PlacingControls:
 
 def _overlapText(overlapMl: float, volumeMl: float, record: ThyroidRecord | None) -> str:
     if overlapMl <= _SMALLEST_ML:
-        if record is not None and record.overlap_removed:
-            return _("No overlap with the trachea (removed)")
-        return _("No overlap with the trachea")
+        removed = record is not None and record.overlap_removed
+        return _("No overlap with the trachea (removed)") if removed else _("No overlap with the trachea")
     return _("{volume} overlap with the trachea ({share} % of the thyroid)").format(
         volume=_volumeText(overlapMl), share=f"{100 * overlapMl / volumeMl:.1f}"
     )

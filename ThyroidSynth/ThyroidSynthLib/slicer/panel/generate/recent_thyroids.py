@@ -26,15 +26,7 @@ _COLOUR = (0.20, 0.78, 0.55)
 
 @dataclass(frozen=True)
 class PastThyroid:
-    """A thyroid that can be restored.
-
-    Attributes
-    ----------
-    record : ThyroidRecord
-        How it was made.
-    surface : Surface
-        In `trachea_mm`.
-    """
+    """A generated thyroid that can be restored, with its surface in `trachea_mm`."""
 
     record: ThyroidRecord
     surface: Surface = field(repr=False)
@@ -51,16 +43,9 @@ def keyOf(record: ThyroidRecord) -> tuple:
 
 
 class History:
-    """Keeps the last thyroids and shows their thumbnails, newest first.
+    """Keeps the last thyroids and shows their thumbnails in a widget, newest first.
 
-    Parameters
-    ----------
-    widget : QWidget
-        Parent of the thumbnails, with a layout.
-    restore : callable
-        Called with the `PastThyroid` that was clicked.
-    before : QWidget
-        Widget before the thumbnails in the tab order.
+    `restore` is called with the one that was clicked; `before` is the previous widget in the tab order.
     """
 
     def __init__(self, widget, restore: Callable[[PastThyroid], None], *, before) -> None:

@@ -119,7 +119,7 @@ class GenerateSection(Section):
 
     def close(self) -> None:
         """Release everything."""
-        self.release()
+        super().close()
         slicer.mrmlScene.RemoveObserver(self._closingTag)
 
     def _onResultNamed(self, node) -> None:
@@ -333,10 +333,7 @@ class GenerateSection(Section):
             return record.placement
         try:
             return placement_of_patient(
-                parameters.segmentation,
-                parameters.tracheaSegmentID,
-                parameters.thyroidSegmentID,
-                description.alignment,
+                parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, description.alignment
             )
         except ThyroidSynthError:
             return record.placement

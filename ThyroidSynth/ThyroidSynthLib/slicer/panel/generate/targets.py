@@ -9,7 +9,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.slicer.panel.shared.wording import featureText
+from ThyroidSynthLib.slicer.panel.shared.wording import featureText, featureTitle
 
 from .histogram import Histogram, Marks
 
@@ -81,21 +81,12 @@ def outsideText(name: str, values: np.ndarray, value: float) -> str:
         text, end = _("{name} {value} is {by} above the cohort's maximum ({end})."), high
     else:
         return ""
-    names = {"volume_ml": _("Volume"), "isthmus_area_mm2": _("Isthmus area"), "symmetry": _("Symmetry")}
     by = featureText(name, abs(value - end))
-    return text.format(name=names[name], value=featureText(name, value), by=by, end=featureText(name, end))
+    return text.format(name=featureTitle(name), value=featureText(name, value), by=by, end=featureText(name, end))
 
 
 class TargetRow:
-    """Widgets of one feature: check box, slider, histogram and label.
-
-    Parameters
-    ----------
-    ui : object
-        Widgets of the section "Generate".
-    name : str
-        Name of the feature.
-    """
+    """Widgets of one feature in the section "Generate": check box, slider, histogram and label."""
 
     def __init__(self, ui, name: str) -> None:
         self._name, self._target = name, TARGETS[name]

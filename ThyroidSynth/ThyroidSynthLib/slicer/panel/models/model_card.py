@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.evaluation.report.model_card import model_card
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.slicer.panel.shared.choices import Variant
-from ThyroidSynthLib.slicer.panel.shared.wording import featureText
+from ThyroidSynthLib.slicer.panel.shared.wording import featureText, featureTitle
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 def modelText(description: ModelDescription) -> str:
     """Return a summary of a model."""
+    # A variant that this version does not know has the name in its file.
+    variants = {variant.value: variant.label() for variant in Variant}
     lines = []
     if description.synthetic:
         lines.append(_("SYNTHETIC COHORT: software input, not anatomy."))
@@ -27,7 +29,7 @@ def modelText(description: ModelDescription) -> str:
         _("{cases} training cases{cohort}, {variant}, {epochs} epochs.").format(
             cases=description.cases,
             cohort=f" ({description.cohort})" if description.cohort else "",
-            variant=_variantText(description),
+            variant=variants.get(description.variant, description.variant),
             epochs=description.epochs,
         )
     )
@@ -59,13 +61,7 @@ def libraryText(model: LibraryModel, *, isDefault: bool) -> str:
 
 
 def cardHtml(description: ModelDescription, evaluation: dict[str, Any] | None) -> str:
-    """Return the model card as HTML: intended use, training data, limits and evaluation.
-
-    Parameters
-    ----------
-    evaluation : dict, optional
-        What `thyroidsynth evaluate` wrote for this model.
-    """
+    """Return the model card as HTML; `evaluation` is what `thyroidsynth evaluate` wrote for this model."""
     parts = [f"<p><b>{escape(description.path.stem)}</b></p>"]
     if description.synthetic:
         warning = description.statement or _("Synthetic cohort: software input, not anatomy.")
@@ -95,19 +91,11 @@ def sizeText(size: int) -> str:
 
 
 def _ranges(description: ModelDescription) -> list[tuple[str, str]]:
-    names = {"volume_ml": _("Volume"), "isthmus_area_mm2": _("Isthmus area"), "symmetry": _("Symmetry")}
     found = []
     for name in FEATURE_NAMES:
-        low, high = description.feature_range(name)
-        values = _("{low} to {high}").format(low=featureText(name, low), high=featureText(name, high))
-        found.append((names[name], values))
+        low, high = (featureText(name, value) for value in description.feature_range(name))
+        found.append((featureTitle(name), _("{low} to {high}").format(low=low, high=high)))
     return found
-
-
-def _variantText(description: ModelDescription) -> str:
-    # A variant that this version does not know has the name in its file.
-    known = {variant.value: variant.label() for variant in Variant}
-    return known.get(description.variant, description.variant)
 
 
 def _table(rows: tuple[tuple[str, str], ...]) -> str:

@@ -134,11 +134,8 @@ class ModelSection(Section):
         self.ui.showModelButton.enabled = path.is_file()
 
     def _show(self, description: ModelDescription | None, text: str) -> None:
-        self.ui.modelInfoLabel.text = text
-        if description is not None:
-            self.ui.modelCardLabel.text = cardHtml(description, evaluation_of(description.path))
-        else:
-            self.ui.modelCardLabel.text = escape(text)
+        card = cardHtml(description, evaluation_of(description.path)) if description is not None else escape(text)
+        self.ui.modelInfoLabel.text, self.ui.modelCardLabel.text = text, card
         self.onDescribed(description)
 
     def _onChosen(self, row: int) -> None:

@@ -31,17 +31,7 @@ _LARGEST_EXTENT_MM = 110.0
 
 
 class CaseLoading:
-    """Finds the cases at a path and loads the chosen one.
-
-    Parameters
-    ----------
-    session : Session
-        The panel's session.
-    ui : object
-        Widgets of the section "Patient".
-    onLoaded : callable
-        Called with the `LoadedCase`.
-    """
+    """Finds the cases at a path and loads the chosen one, using widgets of the section "Patient"."""
 
     def __init__(self, session: Session, ui, onLoaded: Callable[[LoadedCase], None]) -> None:
         self._session, self._ui, self._onLoaded = session, ui, onLoaded

@@ -29,15 +29,7 @@ _AFTER_CHANGE_MS = 400
 
 
 class PatientMeasuring:
-    """Measures with a delay and in steps, so that widgets and views are drawn first and stay responsive.
-
-    Parameters
-    ----------
-    session : Session
-        The panel's session.
-    ui : object
-        Widgets of the section "Patient".
-    """
+    """Measures with a delay and in steps, so that widgets and views are drawn first and stay responsive."""
 
     def __init__(self, session: Session, ui) -> None:
         self._session, self._ui = session, ui

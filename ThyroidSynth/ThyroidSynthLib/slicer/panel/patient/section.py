@@ -39,7 +39,7 @@ class PatientSection(Section):
         self._segments = NodeObserver(SEGMENTATION_EVENTS, self._onSegmentsChanged)
         self._loading = CaseLoading(self.session, self.ui, self.take)
         self._measuring = PatientMeasuring(self.session, self.ui)
-        self._segmenting = TotalSegmentatorRun(self.session, self.ui, self._onSegmented)
+        self._segmenting = TotalSegmentatorRun(self.session, self.ui, lambda node: self._choose(segmentation=node))
         self._drops = DropTarget(self.ui.patientCollapsible, self._onFilesDropped, self._onNodesDropped)
         self.ui.loadNoteLabel.visible = False
         self.ui.thyroidSelector.connect("activated(int)", self._onThyroidChosen)
@@ -119,9 +119,6 @@ class PatientSection(Section):
                 self.parameters.segmentation = segmentation
                 # The next thyroid must not replace one of the previous patient.
                 self.parameters.result = None
-
-    def _onSegmented(self, segmentation) -> None:
-        self._choose(segmentation=segmentation)
 
     def _onFilesDropped(self, paths: list[Path]) -> None:
         if self.session.hasParameters and not self.session.busy:

@@ -30,17 +30,7 @@ _STEPS = (("Creating segmentations", 0.2), ("Predicting", 0.5), ("Saving", 0.8),
 
 
 class TotalSegmentatorRun:
-    """Runs the extension's logic on the CT, for thyroid and trachea only.
-
-    Parameters
-    ----------
-    session : Session
-        The panel's session.
-    ui : object
-        Widgets of the section "Patient".
-    onSegmented : callable
-        Called with the new segmentation node.
-    """
+    """Runs the extension's logic on the CT, for thyroid and trachea only."""
 
     def __init__(self, session: Session, ui, onSegmented: Callable[[object], None]) -> None:
         self._session, self._ui, self._onSegmented = session, ui, onSegmented
@@ -56,29 +46,26 @@ class TotalSegmentatorRun:
 
     def _onSegment(self, checked: bool = False) -> None:
         with self._session.work(_("Starting TotalSegmentator")) as work:
-            ct = self._session.parameters.ct
+            scene, ct = slicer.mrmlScene, self._session.parameters.ct
             logic = _logicOf(work)
             work.progress(0.05, _("Checking the packages of TotalSegmentator"))
             _call(logic.setupPythonRequirements)
             name = _("{ct} TotalSegmentator").format(ct=ct.GetName())
-            node = slicer.mrmlScene.AddNewNodeByClass(
-                "vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(name)
-            )
+            node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
             try:
                 node.CreateDefaultDisplayNodes()
                 classes = [structure.name for structure in STRUCTURES]
                 _call(logic.process, ct, node, quality="normal", task="total", subset=classes, interactive=True)
                 work.check()
-                if not slicer.mrmlScene.IsNodePresent(node):
+                if not scene.IsNodePresent(node):
                     raise Cancelled(_("The scene was closed."))
                 if node.GetSegmentation().GetNumberOfSegments() == 0:
-                    raise InputError(
-                        _("TotalSegmentator found neither a thyroid nor a trachea in {ct}.").format(ct=ct.GetName())
-                    )
+                    text = _("TotalSegmentator found neither a thyroid nor a trachea in {ct}.")
+                    raise InputError(text.format(ct=ct.GetName()))
                 node.CreateClosedSurfaceRepresentation()
             except BaseException:
-                if slicer.mrmlScene.IsNodePresent(node):
-                    slicer.mrmlScene.RemoveNode(node)
+                if scene.IsNodePresent(node):
+                    scene.RemoveNode(node)
                 raise
             self._onSegmented(node)
             self._session.showStatus(_("TotalSegmentator has segmented {ct}.").format(ct=ct.GetName()))
@@ -91,11 +78,8 @@ def _call(action: Callable, *arguments: object, **options: object) -> None:
     except ThyroidSynthError:
         raise
     except subprocess.CalledProcessError as error:
-        raise InputError(
-            _("TotalSegmentator failed (exit code {code}). Its output is in Slicer's log.").format(
-                code=error.returncode
-            )
-        ) from error
+        text = _("TotalSegmentator failed (exit code {code}). Its output is in Slicer's log.")
+        raise InputError(text.format(code=error.returncode)) from error
     except Exception as error:
         raise InputError(_("TotalSegmentator failed: {error}").format(error=error)) from error
 

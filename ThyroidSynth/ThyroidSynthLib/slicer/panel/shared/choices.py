@@ -13,14 +13,13 @@ class Choice(enum.Enum):
     Slicer stores a choice in the scene by its member's name, and fills combo boxes with its `label`.
     """
 
-    def __new__(cls, value: object, text: str) -> Choice:
-        """Make a member whose value is the first of its two."""
-        member = object.__new__(cls)
-        member._value_ = value
-        return member
+    _text: str
 
-    def __init__(self, value: object, text: str) -> None:
-        self._text = text
+    def __new__(cls, value: object, text: str) -> Choice:
+        """Make a member with a value and a label."""
+        member = object.__new__(cls)
+        member._value_, member._text = value, text
+        return member
 
     def label(self) -> str:
         """Return the text shown to the user."""

@@ -17,12 +17,7 @@ TORCH = "2.3"
 def ensurePackages(requirements: Path) -> None:
     """Install the packages of the requirements file that are missing, after asking the user.
 
-    Slicer's own NumPy, SimpleITK, pydicom and VTK are never replaced.
-
-    Raises
-    ------
-    Cancelled
-        The user declined.
+    Slicer's own NumPy, SimpleITK, pydicom and VTK are never replaced. Raises `Cancelled` if the user declines.
     """
     from slicer import packaging
 
@@ -35,14 +30,8 @@ def ensurePackages(requirements: Path) -> None:
 def ensureRequirements(requirements: Path) -> None:
     """Install PyTorch and the packages of the requirements file that are missing, after asking the user.
 
-    PyTorch is installed by its own extension, which finds the build for the computer's GPU.
-
-    Raises
-    ------
-    Cancelled
-        The user declined.
-    InputError
-        The PyTorch extension is missing.
+    PyTorch is installed by its own extension, which finds the build for the computer's GPU. Raises `Cancelled`
+    if the user declines, and `InputError` if that extension is missing.
     """
     from slicer import packaging
 

@@ -19,17 +19,13 @@ _WARNING_ON_DARK, _WARNING_ON_LIGHT = "#f2b24c", "#8f5200"
 _REDRAW_EVENTS = (qt.QEvent.Resize, qt.QEvent.PaletteChange, qt.QEvent.StyleChange, qt.QEvent.EnabledChange)
 
 
-def isDark(widget) -> bool:
-    """Check whether a widget has a dark theme."""
-    return widget.palette.color(qt.QPalette.Window).lightness() < 128
-
-
 def showWarning(label, text: str) -> None:
     """Show a warning in a label of its own; hide the label when the text is empty."""
     label.visible = bool(text)
     label.text = text
     # The palette of the parent follows the theme; a label with a style sheet keeps its own.
-    style = f"color: {_WARNING_ON_DARK if isDark(label.parentWidget()) else _WARNING_ON_LIGHT};"
+    isDark = label.parentWidget().palette.color(qt.QPalette.Window).lightness() < 128
+    style = f"color: {_WARNING_ON_DARK if isDark else _WARNING_ON_LIGHT};"
     if label.styleSheet != style:
         label.styleSheet = style
 
@@ -37,23 +33,9 @@ def showWarning(label, text: str) -> None:
 def shadedPixmap(
     surface: Surface, colour: tuple[float, float, float], backdrop, *, pixels: int, extent_mm: float = EXTENT_MM
 ):
-    """Draw a surface from the front on a plain backdrop.
+    """Return a square QPixmap of a surface, in `trachea_mm` or `ras_mm`, seen from the front on a plain QColor.
 
-    Parameters
-    ----------
-    surface : Surface
-        In `trachea_mm` or `ras_mm`.
-    colour : tuple of float
-        Red, green and blue, 0 to 1.
-    backdrop : QColor
-        Such as the background of the widget.
-    pixels, extent_mm
-        As in `geometry.thumbnail.shaded`.
-
-    Returns
-    -------
-    QPixmap
-        Square, with `pixels` on each side.
+    For `pixels` and `extent_mm` see `geometry.thumbnail.shaded`.
     """
     brightness, cover = shaded(surface, pixels=pixels, extent_mm=extent_mm, lattice=max(3, pixels // 20))
     behind = np.array([backdrop.red(), backdrop.green(), backdrop.blue()], dtype=float)
@@ -67,13 +49,7 @@ def shadedPixmap(
 
 
 class RedrawFilter(qt.QObject):
-    """Event filter for changes of a widget's size, theme or screen.
-
-    Attributes
-    ----------
-    redraw : callable or None
-        Called after such a change.
-    """
+    """Event filter that calls `redraw` after changes of a widget's size, theme or screen."""
 
     def __init__(self, *arguments) -> None:
         qt.QObject.__init__(self, *arguments)
@@ -84,6 +60,39 @@ class RedrawFilter(qt.QObject):
         if self.redraw is not None and event.type() in _REDRAW_EVENTS:
             self.redraw()
         return False
+
+
+class Picture:
+    """A picture painted into a label with a transparent background, again whenever its size or the theme changes.
+
+    Subclasses paint in `paint`, and call `draw` when their content has changed.
+    """
+
+    smallest = (1, 1)
+    """Width and height in pixels below which nothing is drawn."""
+
+    def __init__(self, label) -> None:
+        self.label = label
+        self._watcher = watch(label, self.draw)
+
+    def draw(self) -> None:
+        """Paint the picture."""
+        label = self.label
+        if label.width < self.smallest[0] or label.height < self.smallest[1]:
+            return
+        ratio = label.devicePixelRatioF()
+        pixmap = qt.QPixmap(round(label.width * ratio), round(label.height * ratio))
+        pixmap.setDevicePixelRatio(ratio)
+        pixmap.fill(qt.QColor(0, 0, 0, 0))
+        painter = qt.QPainter(pixmap)
+        painter.setRenderHint(qt.QPainter.Antialiasing, True)
+        self.paint(painter)
+        painter.end()
+        label.setPixmap(pixmap)
+
+    def paint(self, painter) -> None:
+        """Paint into the label's area, in its pixels."""
+        raise NotImplementedError
 
 
 def watch(widget, redraw: Callable[[], None]) -> RedrawFilter:

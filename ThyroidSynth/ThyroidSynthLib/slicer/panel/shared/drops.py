@@ -43,15 +43,6 @@ class DropTarget:
     """Makes a widget accept files and nodes.
 
     They are handled after the drop has ended, because until then the application they come from waits.
-
-    Parameters
-    ----------
-    widget : QWidget
-        The widget that accepts drops.
-    onFiles : callable
-        Called with a list of `Path`.
-    onNodes : callable
-        Called with a list of nodes of the scene.
     """
 
     def __init__(self, widget, onFiles: Callable[[list[Path]], None], onNodes: Callable[[list], None]) -> None:

@@ -28,14 +28,10 @@ class LivePreview:
 
     Parameters
     ----------
-    session : Session
-        Shows the progress of the exact function; Cancel ends it.
     title : str
-        Title of the exact function.
-    follow : callable
-        The fast function.
-    rest : callable
-        The exact function. Its argument is a `Work`, whose `shouldStop` it calls often.
+        Shown as progress of the exact function.
+    follow, rest : callable
+        The fast and the exact function. The latter calls `shouldStop` of its `Work` often.
     """
 
     def __init__(

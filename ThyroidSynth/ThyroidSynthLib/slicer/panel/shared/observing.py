@@ -22,14 +22,7 @@ SEGMENTATION_EVENTS = (
 class NodeObserver:
     """Calls a function after events of the observed node.
 
-    Parameters
-    ----------
-    events : sequence of int
-        Events to observe.
-    onEvent : callable
-        Called after an event.
-    later : bool
-        Call it once for many events, after the running code, such as the stroke of a brush, has ended.
+    With `later` it is called once for many events, after the running code, such as the stroke of a brush, has ended.
     """
 
     def __init__(self, events: Sequence[int], onEvent: Callable[[], None], *, later: bool = False) -> None:

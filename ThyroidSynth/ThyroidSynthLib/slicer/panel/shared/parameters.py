@@ -165,3 +165,10 @@ class ThyroidSynthParameterNode:
 def isSet(path: Path) -> bool:
     """Check whether a path has been chosen."""
     return path != Path()
+
+
+def showUnsetPaths(*paths) -> None:
+    """Clear path fields, given as (path, ctkPathLineEdit), that show the "." of a path which is not set."""
+    for path, field in paths:
+        if not isSet(path) and field.currentPath == ".":
+            field.currentPath = ""

@@ -16,24 +16,7 @@ if TYPE_CHECKING:
 
 
 class Section:
-    """Base class of the sections.
-
-    Parameters
-    ----------
-    session : Session
-        The panel's session.
-    folder : Path
-        Folder of the .ui files.
-
-    Attributes
-    ----------
-    uiFile : str
-        Name of the section's .ui file.
-    widget : qMRMLWidget
-        The section's widget.
-    ui : object
-        The section's widgets as attributes.
-    """
+    """Base class of the sections, each with a .ui file whose widgets are the attributes of `ui`."""
 
     uiFile = ""
 

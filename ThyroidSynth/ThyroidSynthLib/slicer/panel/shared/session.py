@@ -30,11 +30,6 @@ class Work:
     """A longer operation on the main thread that shows progress and can be cancelled.
 
     Its callbacks process Qt's events, so that the application is redrawn and Cancel can be clicked.
-
-    Parameters
-    ----------
-    show : callable
-        Called with the fraction done and a text.
     """
 
     def __init__(self, show: Callable[[float, str], None]) -> None:
@@ -66,8 +61,6 @@ class Session:
 
     Parameters
     ----------
-    status : StatusSection
-        Shows messages and progress.
     setEnabled : callable
         Called with false when an operation starts and with true when it has ended.
     requirements : Path
@@ -99,13 +92,7 @@ class Session:
 
     @property
     def parameters(self) -> ThyroidSynthParameterNode:
-        """The user's choices.
-
-        Raises
-        ------
-        Cancelled
-            The scene was closed, so that a running operation ends.
-        """
+        """The user's choices; raises `Cancelled` after the scene was closed, so that a running operation ends."""
         if self._parameters is None:
             raise Cancelled(_("The scene was closed."))
         return self._parameters
@@ -172,33 +159,15 @@ class Session:
                 self.setEnabled(True)
 
     def ensurePackages(self) -> None:
-        """Install missing packages except PyTorch, after asking the user.
-
-        Raises
-        ------
-        Cancelled
-            The user declined.
-        """
+        """Install missing packages except PyTorch, see `dependencies.ensurePackages`."""
         ensurePackages(self._requirements)
 
     def ensureRequirements(self) -> None:
-        """Install PyTorch and other missing packages, after asking the user.
-
-        Raises
-        ------
-        Cancelled
-            The user declined.
-        """
+        """Install PyTorch and other missing packages, see `dependencies.ensureRequirements`."""
         ensureRequirements(self._requirements)
 
     def model(self) -> ShapeModel:
-        """Return the chosen model; its file is read once as long as it does not change.
-
-        Raises
-        ------
-        ModelError
-            No model is chosen, or it cannot be read.
-        """
+        """Return the chosen model, whose file is read once as long as it does not change; else raise `ModelError`."""
         from ThyroidSynthLib.model.shape_model import ShapeModel
 
         path = self.parameters.model

@@ -20,8 +20,6 @@ class Shortcut:
     ----------
     key : str
         Such as "Ctrl+Z", which is Cmd+Z on macOS.
-    section : qMRMLWidget
-        The section of the panel.
     act : callable
         Called for the key.
     ready : callable

@@ -10,13 +10,7 @@ from slicer.i18n import tr as _
 
 
 class StatusSection:
-    """Status message, progress bar and Cancel button, which stay enabled while an operation runs.
-
-    Attributes
-    ----------
-    onCancel : callable
-        Called when the user clicks Cancel.
-    """
+    """Status message, progress bar and Cancel button (`onCancel`), which stay enabled while an operation runs."""
 
     def __init__(self, folder: Path) -> None:
         self.onCancel: Callable[[], None] = lambda: None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
-from ThyroidSynthLib.common.files import sha256_of, write_text
+from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.evaluation.report import tables
 from ThyroidSynthLib.export.merging import Merged, MergeRules
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.grid import Grid
@@ -143,22 +142,17 @@ def write_table(exported: Sequence[ExportedThyroid], path: Path) -> None:
         {
             "name": each.name,
             **each.columns,
-            "label_volume_ml": "" if each.label_volume_ml is None else f"{each.label_volume_ml:.6g}",
-            "merged_overlap_ml": ""
-            if each.merged is None
-            else f"{sum(other.volume_ml for other in each.merged.overlaps):.6g}",
+            "label_volume_ml": each.label_volume_ml,
+            "merged_overlap_ml": sum(other.volume_ml for other in each.merged.overlaps) if each.merged else None,
             "files": " ".join(file.name for file in each.files),
             "sha256": " ".join(sha256_of(file) for file in each.files),
         }
         for each in exported
     ]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    # A thyroid without a record has fewer columns.
+    columns = dict.fromkeys(column for row in rows for column in row)
     try:
-        write_text(path, text.getvalue())
+        tables.write_table(path, [{**columns, **row} for row in rows])
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
 
@@ -189,11 +183,11 @@ def _columns_of(node) -> dict[str, object]:
     return {
         "kind": record.kind,
         "seed": record.seed,
-        **{f"target_{name}": record.targets.get(name, "") for name in FEATURE_NAMES},
-        **{name: f"{record.measured[name]:.6g}" for name in FEATURE_NAMES},
+        **{f"target_{name}": record.targets.get(name) for name in FEATURE_NAMES},
+        **{name: record.measured[name] for name in FEATURE_NAMES},
         "valid": record.valid,
-        "met": "" if record.met is None else record.met,
-        "distance": "" if record.distance is None else f"{record.distance:.4g}",
+        "met": record.met,
+        "distance": record.distance,
         "overlap_removed": record.overlap_removed,
         "model": record.model,
         "trachea_to_ras": " ".join(f"{value:.9g}" for value in record.trachea_to_ras),
