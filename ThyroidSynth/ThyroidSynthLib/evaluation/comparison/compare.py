@@ -26,18 +26,10 @@ _FILES = (COMPARISON_PAGE, COMPARISON_TABLE)
 
 @dataclass(frozen=True)
 class Compared:
-    """An evaluation and its name.
+    """An evaluation and its name."""
 
-    Attributes
-    ----------
-    name : str
-        The name of its folder.
-    document : dict
-        The content of its `evaluation.json`.
-    """
-
-    name: str
-    document: Mapping[str, Any]
+    name: str  # the name of its folder
+    document: Mapping[str, Any]  # the content of its `evaluation.json`
 
 
 def read_evaluations(paths: Sequence[Path]) -> list[Compared]:
@@ -95,13 +87,7 @@ def compare(evaluations: Sequence[Compared]) -> dict[str, Any]:
 
 
 def check_comparison_room(folder: Path, *, overwrite: bool) -> None:
-    """Check that a comparison can be written into a folder without replacing a file of another origin.
-
-    Raises
-    ------
-    OutputError
-        It cannot.
-    """
+    """Raise `OutputError` if a comparison in a folder would replace a file of another origin."""
     check_replaceable(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite)
 
 

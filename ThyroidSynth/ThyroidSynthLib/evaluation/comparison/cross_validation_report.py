@@ -39,42 +39,19 @@ SUMMARY_MEASURES = (
 
 @dataclass(frozen=True)
 class RunSpread:
-    """A measure over several runs.
+    """A measure over several runs; the last two are None unless there are several folds and several seeds."""
 
-    Attributes
-    ----------
-    count : int
-        Runs in which it was measured.
-    mean, low, high : float
-        Mean, lowest and highest value of these runs.
-    sd : float or None
-        Standard deviation over all of them (n - 1); None for a single run.
-    sd_folds : float or None
-        SD of the folds' means over the seeds: the effect of the held-out cases.
-    sd_seeds : float or None
-        SD of the seeds within a fold: the effect of the random seed. Both are None unless there are several folds and
-        several seeds.
-    """
-
-    count: int
+    count: int  # runs in which it was measured
     mean: float
     low: float
     high: float
-    sd: float | None
-    sd_folds: float | None
-    sd_seeds: float | None
+    sd: float | None  # standard deviation over all of them (n - 1); None for a single run
+    sd_folds: float | None  # SD of the folds' means over the seeds: the effect of the held-out cases
+    sd_seeds: float | None  # SD of the seeds within a fold: the effect of the random seed
 
 
 def spread_of(values: Sequence[float | None], folds: Sequence[int]) -> RunSpread | None:
-    """Summarise a measure over runs; return None if no run has it.
-
-    Parameters
-    ----------
-    values : sequence of float or None
-        One for each run; None if it was not measured.
-    folds : sequence of int
-        The fold of each run.
-    """
+    """Summarise a measure, given its value (None if not measured) and fold for each run; None if no run has it."""
     measured = [(value, fold) for value, fold in zip(values, folds, strict=True) if value is not None]
     if not measured:
         return None
@@ -100,24 +77,9 @@ def write_cross_validation(
     *,
     planned: int,
 ) -> dict[str, Any]:
-    """Summarise the finished runs and write the summary, replacing an earlier one in the folder.
+    """Summarise the finished runs, each with the document of its evaluation, of `planned` ones.
 
-    Parameters
-    ----------
-    finished : sequence of (Run, dict)
-        Each with the document of its evaluation.
-    planned : int
-        Number of runs of the whole cross-validation.
-
-    Returns
-    -------
-    dict
-        The content of ``cross_validation.json``.
-
-    Raises
-    ------
-    OutputError
-        The folder cannot be written.
+    Write the summary to the folder, replacing an earlier one, and return the content of ``cross_validation.json``.
     """
     runs = [_run(run, evaluation, len(cohort.ids)) for run, evaluation in finished]
     measures = _measures(runs)

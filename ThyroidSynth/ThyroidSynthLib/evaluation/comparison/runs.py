@@ -43,24 +43,12 @@ class CrossValidationOptions:
 
 @dataclass(frozen=True)
 class Run:
-    """One training of a cross-validation.
+    """One training of a cross-validation."""
 
-    Attributes
-    ----------
-    name : str
-        Name of its folder.
-    fold : int
-        Number of the fold, from 1.
-    seed : int
-        Random seed of the training.
-    held_out : tuple of str
-        The cases held out of the training.
-    """
-
-    name: str
-    fold: int
+    name: str  # name of its folder
+    fold: int  # from 1
     seed: int
-    held_out: tuple[str, ...]
+    held_out: tuple[str, ...]  # ids of the cases held out of the training
 
 
 def runs_of(cohort: Cohort, options: CrossValidationOptions) -> tuple[Run, ...]:

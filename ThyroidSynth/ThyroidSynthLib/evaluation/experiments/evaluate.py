@@ -61,9 +61,8 @@ def evaluate(
     training_ids, held_out_ids, notes = _cases(model, cohort, options)
     resolution, seed = options.resolution, options.seed
 
-    def reconstructed(ids: Sequence[str], start: float, end: float, *, fit: bool) -> tuple[Reconstruction, ...]:
-        part = part_of(progress, start, end)
-        return tuple(
+    training, held_out = (
+        tuple(
             reconstruct_cases(
                 model,
                 cohort,
@@ -71,13 +70,12 @@ def evaluate(
                 fit=fit,
                 seed=seed,
                 resolution=resolution,
-                progress=part,
+                progress=part_of(progress, start, start + 0.2),
                 should_stop=should_stop,
             )
         )
-
-    training = reconstructed(training_ids, 0, 0.2, fit=False)
-    held_out = reconstructed(held_out_ids, 0.2, 0.4, fit=True)
+        for ids, fit, start in ((training_ids, False, 0.0), (held_out_ids, True, 0.2))
+    )
     direct_sampling, to_target, met, points = _random_thyroids(model, options, part_of(progress, 0.4, 0.6), should_stop)
     independent = steer_independently(
         model,
@@ -103,18 +101,11 @@ def evaluate(
         )
     edits = None
     if options.moves:
-        edits = vary_features(
-            model, resolution=resolution, progress=part_of(progress, 0.84, 0.87), should_stop=should_stop
-        )
+        part = part_of(progress, 0.84, 0.87)
+        edits = vary_features(model, resolution=resolution, progress=part, should_stop=should_stop)
     shapes = _known_shapes(model, cohort, held_out, options, part_of(progress, 0.87, 0.9), should_stop)
-    novelty = measure_novelty(
-        generated=points,
-        training=shapes["training"],
-        held_out=shapes["held_out"],
-        fitted=shapes["fitted"],
-        progress=part_of(progress, 0.9, 0.99),
-        should_stop=should_stop,
-    )
+    part = part_of(progress, 0.9, 0.99)
+    novelty = measure_novelty(generated=points, **shapes, progress=part, should_stop=should_stop)
     check(should_stop)
     disentanglement = predict_features(model, permutations=options.permutations, seed=seed)
     progress(1.0, "Evaluated")

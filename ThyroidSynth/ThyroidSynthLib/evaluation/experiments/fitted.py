@@ -189,20 +189,19 @@ def fit_case(
     surface = verdict.surface_ras.moved(placement.to_trachea(verdict.surface_ras.vertices))
     fitted = fit.thyroid.surface
     seen = part_in_scan(fitted.moved(placement.to_ras(fitted.vertices)), scan) if fit.cut else fitted
-    notes = (*verdict.reasons, *verdict.notes)
+    notes = [*verdict.reasons, *verdict.notes]
     if fit.cut:
         if not len(seen.faces):
             raise SynthesisError(
                 f"Too little of the thyroid of case {case.id} is in the scan to complete it. Use a larger scan."
             )
         seen = seen.moved(placement.to_trachea(seen.vertices))
-        notes = (*notes, f"{1 - seen.volume / fitted.volume:.0%} of the fitted gland is completed beyond the scan")
+        notes.append(f"{1 - seen.volume / fitted.volume:.0%} of the fitted gland is completed beyond the scan")
     if fit.consistent_share < _MIN_CONSISTENT_SHARE:
-        notes = (*notes, f"{1 - fit.consistent_share:.0%} of the segmented surface is not consistent with a thyroid")
+        notes.append(f"{1 - fit.consistent_share:.0%} of the segmented surface is not consistent with a thyroid")
     comparison = compare_surfaces(surface, seen, seed=seed)
     # Volumes of the part inside the scan, because the segmentation ends there.
-    volumes_ml = (seen.volume / 1000, surface.volume / 1000)
-    notes = (*notes, *mismatch_notes(comparison.dice, *volumes_ml, comparison.hd95_mm))
+    notes += mismatch_notes(comparison.dice, seen.volume / 1000, surface.volume / 1000, comparison.hd95_mm)
     return FittedCase(
         id=case.id,
         fit=fit,
@@ -214,7 +213,7 @@ def fit_case(
         seen_share=float(seen.volume / fitted.volume),
         surface_sd_mm=surface_sd_mm(model, fit),
         completions=found,
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
@@ -254,53 +253,51 @@ def write_fit(
         The folder holds a fit and `overwrite` is not set, or a file of another origin would be replaced, or the
         folder cannot be written.
     """
+    surface_ras = fitted.surface_ras
+    drawn = [surface.moved(fitted.placement.to_ras(surface.vertices)) for surface in fitted.completions.surfaces]
+    named = dict(zip(_shape_names(completions), (surface_ras, *drawn), strict=False))
+    files = []
     with replacing_result(folder / FIT_FILE, "fit", _names(options, completions), overwrite=overwrite):
-        return _write(fitted, folder, model, options, on_scan_grid=on_scan_grid, completions=completions)
+        for name, surface in named.items():
+            for suffix in options.mesh_formats:
+                files.append(f"{name}.{suffix}")
+                scalars = {"uncertainty_mm": fitted.surface_sd_mm} if surface is surface_ras else None
+                write_mesh(surface, folder / files[-1], space=options.mesh_space, scalars=scalars)
+        if options.label_format is not None:
+            grid = fitted.grid if on_scan_grid else options.grid
+            if grid is None:
+                grid = Grid.around(surface_ras, spacing_mm=options.spacing_mm)
+            elif on_scan_grid and fitted.fit.cut:
+                for surface in (surface_ras, *drawn):
+                    grid = grid.grown_to_hold(surface)
+            for name, surface in named.items():
+                files.append(f"{name}.{options.label_format}")
+                write_label_map(voxelise(surface, grid), folder / files[-1])
+            if drawn:
+                files.append(f"probability.{options.label_format}")
+                write_label_map(share_inside(drawn, grid), folder / files[-1])
+            if not grid.holds(surface_ras):
+                note = "extends beyond the grid, so its label map is incomplete"
+                fitted = replace(fitted, notes=(*fitted.notes, note))
+        document = fitted.document(model, files)
+        try:
+            write_json(folder / FIT_FILE, document)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+    return document
+
+
+def _shape_names(completions: int) -> list[str]:
+    return ["thyroid", *(f"completions/{number:02d}" for number in range(completions))]
 
 
 def _names(options: FileOptions, completions: int) -> list[str]:
     """Return the names of all files that `write_fit` may write beside `fit.json`."""
-    shapes = ["thyroid", *(f"completions/{number:02d}" for number in range(completions))]
+    shapes = _shape_names(completions)
     names = [f"{shape}.{suffix}" for shape in shapes for suffix in options.mesh_formats]
     if options.label_format is not None:
         names += [f"{shape}.{options.label_format}" for shape in (*shapes, "probability")]
     return names
-
-
-def _write(
-    fitted: FittedCase, folder: Path, model: ShapeModel, options: FileOptions, *, on_scan_grid: bool, completions: int
-) -> dict[str, Any]:
-    surface_ras = fitted.surface_ras
-    drawn = [surface.moved(fitted.placement.to_ras(surface.vertices)) for surface in fitted.completions.surfaces]
-    named = {"thyroid": surface_ras}
-    named |= {f"completions/{number:02d}": surface for number, surface in enumerate(drawn[:completions])}
-    files = []
-    for name, surface in named.items():
-        for suffix in options.mesh_formats:
-            files.append(f"{name}.{suffix}")
-            scalars = {"uncertainty_mm": fitted.surface_sd_mm} if surface is surface_ras else None
-            write_mesh(surface, folder / files[-1], space=options.mesh_space, scalars=scalars)
-    if options.label_format is not None:
-        grid = fitted.grid if on_scan_grid else options.grid
-        if grid is None:
-            grid = Grid.around(surface_ras, spacing_mm=options.spacing_mm)
-        elif on_scan_grid and fitted.fit.cut:
-            for surface in (surface_ras, *drawn):
-                grid = grid.grown_to_hold(surface)
-        for name, surface in named.items():
-            files.append(f"{name}.{options.label_format}")
-            write_label_map(voxelise(surface, grid), folder / files[-1])
-        if drawn:
-            files.append(f"probability.{options.label_format}")
-            write_label_map(share_inside(drawn, grid), folder / files[-1])
-        if not grid.holds(surface_ras):
-            fitted = replace(fitted, notes=(*fitted.notes, "extends beyond the grid, so its label map is incomplete"))
-    document = fitted.document(model, files)
-    try:
-        write_json(folder / FIT_FILE, document)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
-    return document
 
 
 def fit_cases(
@@ -336,12 +333,13 @@ def fit_cases(
         raise InputError(
             f"Several cases are named {', '.join(duplicates)}. Fit them one by one into different folders."
         )
+    names = _names(options, completions)
     for number, source in enumerate(sources):
         check(should_stop)
         progress(number / len(sources), f"Fitting {source.id} ({number + 1} of {len(sources)})")
+        own_folder = Path(folder) / source.id
         try:
-            document, names = Path(folder) / source.id / FIT_FILE, _names(options, completions)
-            check_replaceable(document, "fit", names, overwrite=overwrite, inputs=source.files)
+            check_replaceable(own_folder / FIT_FILE, "fit", names, overwrite=overwrite, inputs=source.files)
             fitted = fit_case(
                 model,
                 read_case(source),
@@ -352,7 +350,7 @@ def fit_cases(
             )
             yield write_fit(
                 fitted,
-                Path(folder) / source.id,
+                own_folder,
                 model=model,
                 options=options,
                 on_scan_grid=on_scan_grid,

@@ -22,15 +22,7 @@ _FEATURES = {
 
 
 def render_page(template: str, **values: object) -> str:
-    """Render a page.
-
-    Parameters
-    ----------
-    template : {"evaluation.html", "comparison.html", "cross_validation.html"}
-        File in the folder `templates`.
-    **values
-        What the template shows.
-    """
+    """Render the template of this name with the values that it shows."""
     return _ENVIRONMENT.get_template(template).render(values)
 
 

@@ -32,19 +32,11 @@ Translate = Callable[[str], str]
 
 @dataclass(frozen=True)
 class CardSection:
-    """A section of a card.
-
-    Attributes
-    ----------
-    heading, text : str
-        Plain text; either may contain text from the model file.
-    rows : tuple of (str, str)
-        Names and values.
-    """
+    """A section of a card, as plain text that may come from the model file."""
 
     heading: str
     text: str = ""
-    rows: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, str], ...] = ()  # names and values
 
 
 def model_card(
@@ -54,7 +46,7 @@ def model_card(
 
     Parameters
     ----------
-    evaluation : dict, optional
+    evaluation : dict or None
         The content of the model's `evaluation.json`.
     translate : callable
         Translates a text into the user's language.
@@ -142,9 +134,10 @@ def _evaluation(evaluation: Mapping[str, Any] | None, _: Translate) -> CardSecti
         return CardSection(
             heading, _("The evaluation was written by another version and cannot be shown. Evaluate the model again.")
         )
-    rows = []
-    for group, measures in groupby(found, lambda item: item[0].group):
-        rows.append((group, ", ".join(_measure_text(measure, value) for measure, value in measures)))
+    rows = (
+        (group, ", ".join(f"{each.label} {each.text(value)}{each.suffix}" for each, value in measures))
+        for group, measures in groupby(found, lambda item: item[0].group)
+    )
     return CardSection(heading, rows=tuple(rows))
 
 
@@ -165,10 +158,6 @@ def _limits(description: ModelDescription, _: Translate) -> CardSection:
 def _licence(description: ModelDescription, _: Translate) -> CardSection:
     unknown = _("Not stated in the file. Ask the authors of the model; the licences of the training data apply.")
     return CardSection(_("Licence"), description.licence or unknown)
-
-
-def _measure_text(measure: Measure, value: float) -> str:
-    return f"{measure.label} {measure.text(value)}{measure.suffix}"
 
 
 def _range_text(name: str, low: float, high: float, _: Translate) -> str:

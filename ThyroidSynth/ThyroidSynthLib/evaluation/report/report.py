@@ -42,13 +42,7 @@ _FILES = (
 
 
 def check_evaluation_room(folder: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
-    """Check that an evaluation can be written into a folder without replacing an input or a file of another origin.
-
-    Raises
-    ------
-    OutputError
-        It cannot.
-    """
+    """Raise `OutputError` if an evaluation in a folder would replace an input or a file of another origin."""
     check_replaceable(folder / EVALUATION_FILE, "evaluation", _FILES, overwrite=overwrite, inputs=inputs)
 
 

@@ -19,13 +19,7 @@ _SHORT = {"volume_ml": "volume", "isthmus_area_mm2": "isthmus", "symmetry": "sym
 
 
 def cross_talk_figure(matrices: Mapping[str, np.ndarray]) -> bytes:
-    """Draw cross-talk matrices (3, 3) side by side: rows are moved by one SD, columns are measured.
-
-    Parameters
-    ----------
-    matrices : mapping of str to ndarray
-        By title. NaN where no feature was moved.
-    """
+    """Draw cross-talk matrices (3, 3) by title: rows are moved by one SD (NaN if not moved), columns are measured."""
     from matplotlib.colors import LinearSegmentedColormap
 
     shades = LinearSegmentedColormap.from_list("cross_talk", ["#ffffff", MODEL_COLOUR])
@@ -59,11 +53,7 @@ def _cell(value: float) -> str:
 def edit_figure(series: EditSeries, pictures: Mapping[str, Sequence[np.ndarray]]) -> bytes:
     """Draw a training thyroid with one feature varied in each row, and the changes of all features.
 
-    Parameters
-    ----------
-    series : EditSeries
-    pictures : mapping of sequence of ndarray, shape (pixels, pixels, 3)
-        The thyroids of the steps by feature; empty on a machine that cannot render.
+    `pictures` (pixels, pixels, 3) show the thyroids of the steps by feature; none on a machine that cannot render.
     """
     shown = max(map(len, pictures.values()), default=0)
     side = WIDTH / (shown + 1.75) if shown else 2.2

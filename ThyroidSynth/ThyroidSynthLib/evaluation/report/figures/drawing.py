@@ -14,11 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FEATURE_LABELS = {
-    "volume_ml": "Volume (mL)",
-    "isthmus_area_mm2": "Isthmus area (mm²)",
-    "symmetry": "Symmetry",
-}
+FEATURE_LABELS = {"volume_ml": "Volume (mL)", "isthmus_area_mm2": "Isthmus area (mm²)", "symmetry": "Symmetry"}
 FEATURE_COLOURS = {"volume_ml": "#c0563f", "isthmus_area_mm2": "#3b6ea5", "symmetry": "#7a7f3a"}
 COHORT_COLOUR = "#8a94a6"
 MODEL_COLOUR = "#c0563f"
@@ -45,19 +41,9 @@ _STYLE: Any = {  # matplotlib types its keys as one literal of 300 names
 
 @dataclass(frozen=True)
 class Illustration:
-    """A figure of the report.
+    """A figure of the report."""
 
-    Attributes
-    ----------
-    name : str
-        File name without suffix.
-    png : bytes
-        The picture.
-    caption : str
-        Explanation.
-    """
-
-    name: str
+    name: str  # file name without suffix
     png: bytes
     caption: str
 
@@ -68,14 +54,7 @@ def drawing(
 ) -> Iterator[tuple[Figure, np.ndarray]]:
     """Make a figure in the report's style, without a window, and its axes row by row.
 
-    Parameters
-    ----------
-    rows, columns : int
-        Size of the grid of axes.
-    height : float
-        In inches, for a width of 9 inches.
-    widths : list of float, optional
-        Relative widths of the columns.
+    `height` is in inches, for a width of 9 inches; `widths` are the relative widths of the columns.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -20,14 +20,8 @@ _FROM_FRONT = np.array([0.0, 1.0, 0.12])
 class SurfaceRenderer:
     """A renderer of surfaces in `trachea_mm` or `ras_mm` from the front, all at one scale.
 
-    Use it as a context manager, because it owns an off-screen window.
-
-    Parameters
-    ----------
-    extent_mm : float
-        Height and width of the displayed region.
-    pixels : int
-        Height and width of a picture.
+    A context manager, because it owns an off-screen window. Its square pictures have `pixels` along each side and show
+    `extent_mm`.
     """
 
     def __init__(self, *, extent_mm: float, pixels: int = 320) -> None:
@@ -53,20 +47,9 @@ class SurfaceRenderer:
         self._window.Finalize()
 
     def picture(self, surface: Surface, *, values_mm: np.ndarray | None = None, limit_mm: float = 3.0) -> np.ndarray:
-        """Render a surface from the front, patient's left on the right.
+        """Render a surface from the front, patient's left on the right, as uint8 (pixels, pixels, 3).
 
-        Parameters
-        ----------
-        surface : Surface
-            The surface.
-        values_mm : ndarray, shape (V,), optional
-            Colour of each vertex: blue at -limit, white at 0, red at +limit.
-        limit_mm : float
-            End of the colour scale.
-
-        Returns
-        -------
-        ndarray of uint8, shape (pixels, pixels, 3)
+        `values_mm` (V,) colour the vertices: blue at -limit, white at 0, red at +limit.
         """
         from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
         from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkWindowToImageFilter

@@ -10,16 +10,7 @@ import numpy as np
 from ThyroidSynthLib.evaluation.metrics.statistics import Agreement
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
-from .drawing import (
-    COHORT_COLOUR,
-    FEATURE_LABELS,
-    HELD_OUT_COLOUR,
-    MODEL_COLOUR,
-    WIDTH,
-    drawing,
-    legend_above,
-    png_of,
-)
+from .drawing import COHORT_COLOUR, FEATURE_LABELS, HELD_OUT_COLOUR, MODEL_COLOUR, WIDTH, drawing, legend_above, png_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,16 +26,9 @@ _ERRORS = (
 def reconstruction_figure(values: Mapping[str, Mapping[str, np.ndarray]]) -> bytes:
     """Draw the cumulative distribution over the cases for three measures.
 
-    Parameters
-    ----------
-    values : mapping of mapping of ndarray, shape (n,)
-        By kind of case ("training", "held-out", "floor"), then by name of the measure.
+    `values` (n,) are by kind of case ("training", "held-out", "floor"), then by name of the measure.
     """
-    lines = {
-        "training": (MODEL_COLOUR, "-"),
-        "held-out": (HELD_OUT_COLOUR, "-"),
-        "floor": (COHORT_COLOUR, "--"),
-    }
+    lines = {"training": (MODEL_COLOUR, "-"), "held-out": (HELD_OUT_COLOUR, "-"), "floor": (COHORT_COLOUR, "--")}
     with drawing(1, 3, height=3.1) as (figure, axes):
         for axis, (name, label, larger_is_better) in zip(axes, _ERRORS, strict=True):
             for kind, (colour, dashes) in lines.items():
@@ -95,10 +79,7 @@ def steering_figure(
 ) -> bytes:
     """Draw measured against target values for each feature that has targets.
 
-    Parameters
-    ----------
-    unreached : ndarray of bool, shape (n,), optional
-        Thyroids whose targets were reported out of reach; they are drawn as rings and excluded from the agreements.
+    Thyroids in `unreached` (n,), whose targets were reported out of reach, are rings and not part of the agreements.
     """
     names = [name for name in FEATURE_NAMES if name in targets]
     with drawing(1, len(names), height=3.4) as (figure, axes):

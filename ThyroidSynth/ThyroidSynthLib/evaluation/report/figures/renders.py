@@ -23,17 +23,10 @@ _COLOUR_LIMIT_MM = 2.0
 
 @dataclass(frozen=True)
 class Renders:
-    """The rendered pictures; empty on a machine without OpenGL.
+    """The rendered pictures; empty on a machine without OpenGL."""
 
-    Attributes
-    ----------
-    pictures : tuple of Illustration
-        Whole figures.
-    edits : dict of list of ndarray
-        The thyroids of the edit series by feature, for a figure that also has plots.
-    """
-
-    pictures: tuple[Illustration, ...] = ()
+    pictures: tuple[Illustration, ...] = ()  # whole figures
+    # The thyroids of the edit series by feature, for a figure that also has plots.
     edits: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
 
