@@ -10,6 +10,7 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
+SAMPLE_URI = "thyroidsynth:example-case"
 _RESOURCES = Path(__file__).parents[3] / "Resources"
 
 
@@ -20,8 +21,8 @@ def registerSampleCase() -> None:
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="ThyroidSynth",
         sampleName="ThyroidSynthExample",
-        # The case is computed, not downloaded, but Sample Data expects an address for each file.
-        uris="https://arxiv.org/abs/2504.03313",
+        # Sample Data expects an address for each file. Nothing is downloaded: the case is computed on this computer.
+        uris=SAMPLE_URI,
         fileNames="ThyroidSynthExample",
         nodeNames=_("Neck CT (synthetic)"),
         customDownloader=loadSampleCase,
@@ -30,17 +31,9 @@ def registerSampleCase() -> None:
 
 
 def loadSampleCase(source=None) -> list:
-    """Load the sample case, which is computed on first use and then cached.
+    """Load the sample case, which is computed on first use and then cached; `source` is passed by Sample Data.
 
-    Parameters
-    ----------
-    source : SampleDataSource
-        Passed by Sample Data; not needed, because there is only one sample case.
-
-    Returns
-    -------
-    list of vtkMRMLNode
-        CT and segmentation; empty if the user declined the installation of packages.
+    Returns the nodes of the CT and the segmentation; none if the user declined the installation of packages.
     """
     from ThyroidSynthLib.common.errors import Cancelled
     from ThyroidSynthLib.slicer.panel.patient.loading import showLoaded

@@ -259,6 +259,7 @@ def test_the_sample_case_is_listed_in_slicers_sample_data(hands):
     from standin import sample_data
 
     (source,) = slicer.modules.sampleDataSources["ThyroidSynth"]
+    assert source.uris == ["thyroidsynth:example-case"]
     assert Path(source.thumbnailFileName).is_file()
     assert "synthetic" in source.nodeNames[0]
     ct, segmentation = sample_data.click("ThyroidSynthExample")
