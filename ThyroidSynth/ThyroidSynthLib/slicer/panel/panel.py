@@ -43,9 +43,7 @@ class Panel:
     Attributes
     ----------
     widget : qMRMLWidget
-        The whole panel.
-    sections : qMRMLWidget
-        The sections, which are disabled while an operation runs.
+        The whole panel: the status, and the sections, which are disabled while an operation runs.
     """
 
     def __init__(self, folder: Path, requirements: Path) -> None:

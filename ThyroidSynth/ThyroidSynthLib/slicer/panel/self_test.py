@@ -61,12 +61,12 @@ class _Flow:
 
     def wait(self, condition: Callable[[], bool] = lambda: True) -> None:
         """Process events until the panel is idle and a condition holds."""
-        latest, busy = time.monotonic() + _TIMEOUT_S, time.monotonic()
-        while not (condition() and time.monotonic() - busy > _IDLE_S):
-            self.test.assertLess(time.monotonic(), latest, self.panel.status.ui.statusLabel.text)
+        deadline, lastBusy = time.monotonic() + _TIMEOUT_S, time.monotonic()
+        while not (condition() and time.monotonic() - lastBusy > _IDLE_S):
+            self.test.assertLess(time.monotonic(), deadline, self.panel.status.ui.statusLabel.text)
             slicer.app.processEvents()
             if self.panel.busy:
-                busy = time.monotonic()
+                lastBusy = time.monotonic()
 
     def click(self, button, condition: Callable[[], bool] = lambda: True) -> None:
         self.test.assertTrue(button.enabled, button.text)

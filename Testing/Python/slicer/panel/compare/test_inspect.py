@@ -282,20 +282,14 @@ def test_a_chart_is_shown_and_the_layout_restored(three, table):
 
 
 def test_a_saved_scene_holds_the_distance_map_and_no_chart(three, table, tmp_path):
-    import slicer
-
     table.click(table.texts()[1])
     three.click("chartButton")
     three.click("distanceMapButton")
     summary = three.comparisonLabel.text
-    path = str(tmp_path / "scene.mrb")
-    assert slicer.util.saveScene(path)
-    slicer.mrmlScene.Clear(False)
-    three.app.process_events()
+    path = three.save_and_close(tmp_path)
     assert distance_map_of(three.app.scene) is None
     assert not three.chartButton.checked
-    slicer.util.loadScene(path)
-    three.app.process_events()
+    three.open_scene(path)
     assert three.app.scene.GetFirstNodeByClass("vtkMRMLPlotChartNode") is None
     assert three.app.scene.GetFirstNodeByClass("vtkMRMLPlotSeriesNode") is None
     assert len(table.texts()) == 3

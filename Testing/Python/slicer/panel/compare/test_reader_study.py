@@ -182,14 +182,10 @@ def test_a_study_continues_in_a_reopened_scene(started, tmp_path):
 
     started.click("rating4Button")
     started.click("nextCaseButton")
-    path = str(tmp_path / "scene.mrb")
-    assert slicer.util.saveScene(path)
-    slicer.mrmlScene.Clear(False)
-    started.app.process_events()
+    path = started.save_and_close(tmp_path)
     assert started.studySetupPage.visible
     assert case_in(slicer.mrmlScene) is None
-    slicer.util.loadScene(path)
-    started.app.process_events()
+    started.open_scene(path)
     started.wait(lambda: case_in(slicer.mrmlScene) is not None)
     assert started.studyCaseLabel.text == "Case 2 of 3"
     assert not started.inspectBody.visible

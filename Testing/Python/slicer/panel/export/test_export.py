@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from support.panel_hands import on_progress, save_section
 from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
 from ThyroidSynthLib.imaging.label_maps import read_label_map
 from ThyroidSynthLib.imaging.volume_files import read_volume
@@ -180,34 +181,20 @@ def test_impossible_choices_are_reported(exporter, tmp_path):
 
 
 def test_closing_the_scene_ends_the_export(exporter, tmp_path, monkeypatch):
-    import slicer
-
-    from ThyroidSynthLib.slicer.panel.shared.session import Work
-
-    original = Work.progress
-
-    def close_the_scene(self, fraction, message):
-        original(self, fraction, message)
-        slicer.mrmlScene.Clear(False)
-
-    monkeypatch.setattr(Work, "progress", close_the_scene)
+    done = on_progress(monkeypatch, "", lambda: exporter.app.scene.Clear(False))
     exporter.click("exportButton")
+    assert done
     assert not exporter.cancelButton.enabled
 
 
 def test_choices_and_ticks_are_restored_with_the_scene(exporter, tmp_path):
     import qt
-    import slicer
 
     exporter.choose("exportWhatSelector", "Selected thyroids")
     exporter.exportList.item(0).setCheckState(qt.Qt.Unchecked)
     exporter.spacingRSpinBox.setValue(0.8)
     exporter.cohortCountSpinBox.setValue(7)
-    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
-    slicer.mrmlScene.Clear(False)
-    exporter.app.process_events()
-    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
-    exporter.app.process_events()
+    exporter.open_scene(exporter.save_and_close(tmp_path))
     assert exporter.exportWhatSelector.currentText == "Selected thyroids"
     assert exporter.exportList.item(0).checkState() == qt.Qt.Unchecked
     assert exporter.parameters.spacingRMm == pytest.approx(0.8)
@@ -283,8 +270,6 @@ def test_a_cohort_can_be_stopped_found_again_and_is_replaced_only_after_asking(c
 
     cohort.app.dialogs.expect("question", "already holds a cohort", answer=qt.QMessageBox.No)
     cohort.cohortAtPatientCheckBox.click()
-    cohort.cohortAtPatientCheckBox.click()
-    cohort.cohortAtPatientCheckBox.checked = False
     cohort.click("startCohortButton")
     assert (folder / "manifest.json").read_bytes() == stopped
 
@@ -318,21 +303,12 @@ def test_a_cohort_that_cannot_start_reports_the_reason(cohort, tmp_path):
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_section_fits_450_pixels_in_both_themes(exporter, picture_folder, dark):
-    from contextlib import nullcontext
-
-    from standin import inspection, pictures
-
     exporter.choose("exportWhatSelector", "Selected thyroids")
     exporter.choose("exportGridSelector", "own grid")
     exporter.cohortCollapsible.collapsed = False
     exporter.exportMergedCheckBox.click()
     exporter.click("exportButton")
     section = exporter.module.widget.panel.export.widget
-    # Detached, because in the panel its size follows its neighbours.
-    section.setParent(None)
-    with inspection.dark_theme() if dark else nullcontext():
-        pictures.of_widget(section, width=450)
-        picture = pictures.of_widget(section, width=450)
-        path = pictures.save(picture, picture_folder / f"section_export_{'dark' if dark else 'light'}.png")
+    path = save_section(section, picture_folder / f"section_export_{'dark' if dark else 'light'}.png", dark=dark)
     assert path.stat().st_size > 5_000
     assert section.minimumSizeHint.width() <= 450

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from support.panel_hands import save_section
 from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
 from ThyroidSynthLib.generation.cohort.target_distribution import TargetDistribution
 from ThyroidSynthLib.model.description import describe_model
@@ -129,19 +130,11 @@ def test_a_cohort_with_custom_distributions_reports_how_closely_it_matches_them(
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_distribution_widgets_fit_450_pixels_in_both_themes(cohort, picture_folder, dark):
-    from contextlib import nullcontext
-
-    from standin import inspection, pictures
-
     cohort.choose("cohortTargetsSelector", "Custom distributions")
     cohort.choose("cohortVolumeSpreadSelector", "log-normal")
     cohort.choose("cohortIsthmusAreaSpreadSelector", "uniform")
     cohort.choose("cohortSymmetrySpreadSelector", "normal")
     section = cohort.module.widget.panel.export.widget
-    section.setParent(None)
-    with inspection.dark_theme() if dark else nullcontext():
-        pictures.of_widget(section, width=450)
-        picture = pictures.of_widget(section, width=450)
-        path = pictures.save(picture, picture_folder / f"section_cohort_{'dark' if dark else 'light'}.png")
+    path = save_section(section, picture_folder / f"section_cohort_{'dark' if dark else 'light'}.png", dark=dark)
     assert path.stat().st_size > 5_000
     assert section.minimumSizeHint.width() <= 450

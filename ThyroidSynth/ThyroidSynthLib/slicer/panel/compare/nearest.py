@@ -25,17 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 class NearestShapes:
-    """Finds nearest training shapes, one thyroid at a time.
+    """Finds nearest training shapes, one thyroid at a time, and calls `onFound` after each search.
 
     The training shapes of a model are decoded once and kept in Slicer's cache folder. Nothing is installed or
     loaded for this: without a cache they are decoded when the model has been loaded for another purpose.
-
-    Parameters
-    ----------
-    session : Session
-        Holds the model.
-    onFound : callable
-        Called after each search.
     """
 
     def __init__(self, session: Session, onFound: Callable[[], None]) -> None:

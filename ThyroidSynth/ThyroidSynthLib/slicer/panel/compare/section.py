@@ -106,23 +106,19 @@ class InspectSection(Section):
         nodes = generated_thyroids(slicer.mrmlScene)
         current = self.parameters.result
         self._table.fill([self._row(node) for node in nodes], current.GetID() if current is not None else "")
-        self.ui.inspectHintLabel.text = _hint(len(nodes))
+        hint = _("Click a row to show that thyroid alone and make it the current one.")
+        self.ui.inspectHintLabel.text = hint if nodes else _("There are no thyroids yet.")
         for button in (self.ui.renameButton, self.ui.removeButton):
             button.enabled = current is not None
-        self.ui.showAllButton.enabled = len(nodes) > 0
+        self.ui.showAllButton.enabled = bool(nodes)
         self.ui.restoreButton.enabled = bool(self._removed)
         # The current thyroid first, because the user is looking at it.
         self._nearest.follow(sorted(nodes, key=lambda node: node is not current))
 
     def _row(self, node) -> Row:
-        record = read_record(node)
+        record, nearest = read_record(node), self._nearest.of(node)
         return Row(
-            nodeID=node.GetID(),
-            name=node.GetName(),
-            record=record,
-            nearest=self._nearest.of(node),
-            distance=self._distance(record),
-            otherModel=self._nearest.isOtherModels(node),
+            node.GetID(), node.GetName(), record, nearest, self._distance(record), self._nearest.isOtherModels(node)
         )
 
     def _distance(self, record: ThyroidRecord | None) -> float | None:
@@ -197,9 +193,3 @@ class InspectSection(Section):
         elif self.session.hasParameters and self.parameters.result is not None:
             show_only(slicer.mrmlScene, self.parameters.result)
         self.refresh()
-
-
-def _hint(count: int) -> str:
-    if count == 0:
-        return _("There are no thyroids yet.")
-    return _("Click a row to show that thyroid alone and make it the current one.")

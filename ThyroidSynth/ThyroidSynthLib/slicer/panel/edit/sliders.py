@@ -33,13 +33,6 @@ EDIT_ROWS = {
 class EditSliders:
     """One slider per feature.
 
-    Parameters
-    ----------
-    ui : object
-        Widgets of the section by name.
-    onMoved : callable
-        Called when the user has moved a slider.
-
     Attributes
     ----------
     moved : tuple of str and float, or None
@@ -53,7 +46,7 @@ class EditSliders:
         self._values: dict[str, float] = {}
         self._shown: dict[str, float] = {}
         for name, slider in self._sliders.items():
-            slider.connect("valueChanged(double)", self._slot(name))
+            slider.connect("valueChanged(double)", lambda value, name=name: self._onValue(name, value))
 
     def show(
         self, values: Mapping[str, float], original: Mapping[str, float], description: ModelDescription | None
@@ -73,20 +66,17 @@ class EditSliders:
         for slider in self._sliders.values():
             slider.enabled = enabled
 
-    def _slot(self, name: str) -> Callable[[float], None]:
-        def move(value: float) -> None:
-            # The slider rounds what it shows: back at its start it stands for the exact value.
-            back = name in self._shown and abs(value - self._shown[name]) < 1e-9
-            if self.moved is not None and self.moved[0] != name:
-                # One feature is changed at a time: a move of another slider that was not finished is discarded.
-                other = self.moved[0]
-                blocked = self._sliders[other].blockSignals(True)
-                self._sliders[other].value = self._values[other]
-                self._sliders[other].blockSignals(blocked)
-            self.moved = name, self._values[name] if back else value
-            self._onMoved()
-
-        return move
+    def _onValue(self, name: str, value: float) -> None:
+        # The slider rounds what it shows: back at its start it stands for the exact value.
+        back = name in self._shown and abs(value - self._shown[name]) < 1e-9
+        if self.moved is not None and self.moved[0] != name:
+            # One feature is changed at a time: a move of another slider that was not finished is discarded.
+            other = self._sliders[self.moved[0]]
+            blocked = other.blockSignals(True)
+            other.value = self._values[self.moved[0]]
+            other.blockSignals(blocked)
+        self.moved = name, self._values[name] if back else value
+        self._onMoved()
 
 
 def _range(name: str, original: float, description: ModelDescription | None) -> tuple[float, float]:

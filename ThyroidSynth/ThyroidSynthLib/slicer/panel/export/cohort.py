@@ -17,11 +17,7 @@ from ThyroidSynthLib.export.cohort.manifest import MANIFEST_JSON
 from ThyroidSynthLib.generation.cohort.target_table import read_targets
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.slicer.panel.generate.targets import targetsOf
-from ThyroidSynthLib.slicer.panel.shared.choices import (
-    CohortOverlap,
-    CohortTargets,
-    LabelGridChoice,
-)
+from ThyroidSynthLib.slicer.panel.shared.choices import CohortOverlap, CohortTargets, LabelGridChoice
 from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 from ThyroidSynthLib.slicer.scene.patient.patient_files import PATIENT_FOLDER, write_patient, write_patient_map
@@ -41,15 +37,7 @@ _OPTIONS = {"volume_ml": "--volume", "isthmus_area_mm2": "--isthmus-area", "symm
 
 
 class CohortExport:
-    """Starts a cohort with the choices of the sections Generate and Export, and shows its progress.
-
-    Parameters
-    ----------
-    session : Session
-        State shared by the sections.
-    ui : object
-        Widgets of the section Export by name.
-    """
+    """Starts a cohort with the choices of the sections Generate and Export, and shows its progress."""
 
     def __init__(self, session: Session, ui) -> None:
         self.session = session
@@ -133,13 +121,7 @@ class CohortExport:
         return parameters.cohortCount
 
     def _mayReplace(self, folder: Path) -> bool:
-        """Ask before an existing cohort is replaced; return whether there is one.
-
-        Raises
-        ------
-        Cancelled
-            The user declined.
-        """
+        """Ask before an existing cohort is replaced; return whether there is one."""
         exists = (folder / MANIFEST_JSON).exists()
         if not exists and not (folder / PATIENT_FOLDER).exists():
             return False
@@ -212,8 +194,7 @@ class CohortExport:
             whole = patientMap(parameters, part_of(work.progress, 0.2, 0.8), work.shouldStop)
             rules = mergeRules(whole, parameters)
             arguments += ["--merge-into", str(write_patient_map(whole, patient))]
-            arguments += ["--old-thyroid", str(rules.old_becomes)]
-            arguments += ["--merge-overlaps", parameters.mergeOverlaps.value]
+            arguments += ["--old-thyroid", str(rules.old_becomes), "--merge-overlaps", parameters.mergeOverlaps.value]
             if rules.thyroid_label is not None:
                 arguments += ["--thyroid-label", str(rules.thyroid_label)]
         work.check()

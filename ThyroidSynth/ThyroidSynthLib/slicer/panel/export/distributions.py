@@ -62,15 +62,7 @@ def targetDistribution(parameters: ThyroidSynthParameterNode) -> TargetDistribut
 
 
 class CohortDistributions:
-    """One row of widgets per feature, and a summary of the targets that result.
-
-    Parameters
-    ----------
-    session : Session
-        State shared by the sections.
-    ui : object
-        Widgets of the section Export by name.
-    """
+    """One row of widgets per feature, and a summary of the targets that result."""
 
     def __init__(self, session: Session, ui) -> None:
         self.session = session

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import slicer
@@ -82,11 +81,6 @@ def sceneFiles(parameters: ThyroidSynthParameterNode) -> SceneFiles:
     )
 
 
-def withPatient(files: SceneFiles, patient: PatientMap, parameters: ThyroidSynthParameterNode) -> SceneFiles:
-    """Add the patient's map with the thyroid replaced."""
-    return replace(files, patient=patient, rules=mergeRules(patient, parameters))
-
-
 def mergeRules(patient: PatientMap, parameters: ThyroidSynthParameterNode) -> MergeRules:
     """Return how a thyroid is merged into the patient's map.
 
@@ -99,11 +93,8 @@ def mergeRules(patient: PatientMap, parameters: ThyroidSynthParameterNode) -> Me
     if parameters.mergeOld:
         labels = [label for label, name in patient.labels.names.items() if name == parameters.mergeOld]
         if not labels:
-            raise InputError(
-                _("The patient's map has no structure '{name}' to replace the old thyroid. Choose another one.").format(
-                    name=parameters.mergeOld
-                )
-            )
+            text = _("The patient's map has no structure '{name}' to replace the old thyroid. Choose another one.")
+            raise InputError(text.format(name=parameters.mergeOld))
         becomes = labels[0]
     return MergeRules(patient.thyroid_label, becomes, overwrite=parameters.mergeOverlaps is MergeOverlaps.OVERWRITE)
 
@@ -115,8 +106,6 @@ def patientMap(parameters: ThyroidSynthParameterNode, progress: ProgressCallback
     ------
     InputError
         Neither a label map volume nor segmentation and CT are chosen, or they cannot be used.
-    Cancelled
-        `shouldStop` returned true.
     """
     if parameters.mergeLabels is not None:
         return map_of_volume(parameters.mergeLabels, parameters.mergeThyroidLabel or None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,13 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.common.progress import part_of
 from ThyroidSynthLib.slicer.panel.shared.choices import ExportWhat, LabelGridChoice
-from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
+from ThyroidSynthLib.slicer.panel.shared.parameters import isSet, showUnsetPaths
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.thyroids.export import TABLE_FILE, export_thyroid, file_stem, write_table
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 
 from .cohort import CohortExport
-from .plan import UNTICKED, chosenThyroids, patientMap, sceneFiles, structureNames, withPatient
+from .plan import UNTICKED, chosenThyroids, mergeRules, patientMap, sceneFiles, structureNames
 from .wording import exportedText
 
 if TYPE_CHECKING:
@@ -59,13 +60,11 @@ class ExportSection(Section):
     def refresh(self) -> None:
         """Update the widgets from the parameters."""
         parameters = self.parameters
-        for path, edit in (
+        showUnsetPaths(
             (parameters.exportFolder, self.ui.exportFolderEdit),
             (parameters.cohortFolder, self.ui.cohortFolderEdit),
             (parameters.cohortTable, self.ui.cohortTableEdit),
-        ):
-            if not isSet(path) and edit.currentPath == ".":
-                edit.currentPath = ""
+        )
         own = parameters.exportLabels and parameters.labelGrid is LabelGridChoice.OWN
         spacing = (self.ui.spacingRSpinBox, self.ui.spacingASpinBox, self.ui.spacingSSpinBox)
         for widget in (self.ui.exportSpacingLabel, *spacing):
@@ -145,7 +144,7 @@ class ExportSection(Section):
             if parameters.exportMerged:
                 patient = patientMap(parameters, part_of(work.progress, 0.0, _MAP_SHARE), work.shouldStop)
                 work.check()
-                files = withPatient(files, patient, parameters)
+                files = replace(files, patient=patient, rules=mergeRules(patient, parameters))
                 notes += patient.notes
             stems: list[str] = []
             for node in nodes:
@@ -173,15 +172,7 @@ class ExportSection(Section):
             self._enable()
 
     def _askToReplace(self, planned: list[Path]) -> None:
-        """Ask before existing files are replaced.
-
-        Raises
-        ------
-        Cancelled
-            The user declined.
-        InputError
-            The folder is a file.
-        """
+        """Ask before existing files are replaced."""
         if planned[-1].parent.is_file():
             raise InputError(_("{path} is a file. Choose a folder.").format(path=planned[-1].parent))
         existing = [path.name for path in planned if path.exists()]
