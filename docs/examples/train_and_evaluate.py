@@ -10,10 +10,9 @@ import sys
 from pathlib import Path
 
 from ThyroidSynthLib import Cohort, PrepareOptions, ShapeModel, prepare_cohort
-from ThyroidSynthLib.dataset.splits import hold_out
+from ThyroidSynthLib.dataset import hold_out
 from ThyroidSynthLib.dataset.synthetic import write_example_dataset
-from ThyroidSynthLib.evaluation.experiments.evaluate import EvaluationOptions, evaluate
-from ThyroidSynthLib.evaluation.report.report import write_evaluation
+from ThyroidSynthLib.evaluation import EvaluationOptions, evaluate, write_evaluation
 
 
 def main(folder: Path, dataset: Path | None) -> None:
@@ -21,7 +20,7 @@ def main(folder: Path, dataset: Path | None) -> None:
     folder.mkdir(parents=True)
     epochs, options = None, EvaluationOptions()
     if dataset is None:
-        dataset, epochs, options = folder / "dataset", 60, EvaluationOptions(count=4, to_target=1, moves=1)
+        dataset, epochs, options = folder / "dataset", 200, EvaluationOptions(count=4, to_target=1, moves=1)
         write_example_dataset(dataset, cases=8, seed=1, defective_share=0, with_ct=False)
 
     summary = prepare_cohort(dataset, folder / "cohort", PrepareOptions(alignment="upright"))
