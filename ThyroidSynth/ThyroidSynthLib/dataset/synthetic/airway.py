@@ -32,15 +32,7 @@ def length(u: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Pose:
-    """The pose of the patient: a rigid transform from the neck frame to `ras_mm`.
-
-    Attributes
-    ----------
-    rotation : ndarray, shape (3, 3)
-        Rotation from neck axes to RAS axes.
-    offset_mm : ndarray, shape (3,)
-        Origin of the neck frame in `ras_mm`.
-    """
+    """The pose of the patient: rotation (3, 3) from neck axes to RAS axes, and origin (3,) of the neck frame in RAS."""
 
     rotation: np.ndarray
     offset_mm: np.ndarray
@@ -88,7 +80,7 @@ class Airway:
     def centre(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the centre (x, y) of the tube at the heights `z`."""
         below = np.clip(z, -self.length_mm, 0.0)
-        x = self.lean * z + self.bow_mm * np.sin(np.pi * below / 120.0) * -1.0
+        x = self.lean * z - self.bow_mm * np.sin(np.pi * below / 120.0)
         y = self.tilt * (z + below * below / (2.0 * _LEVELLING_MM))
         return x, y
 
@@ -110,8 +102,7 @@ class Airway:
 
     def trachea_distance(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Return the approximate distance in mm to the lumen between cricoid and carina, negative inside."""
-        ends = np.maximum(z, -self.length_mm - z)
-        return np.maximum(self.lumen_distance(x, y, z), ends)
+        return np.maximum(self.lumen_distance(x, y, z), np.maximum(z, -self.length_mm - z))
 
     def centre_of_mass(self, lowest_z: float) -> np.ndarray:
         """Return the centre of mass (3,) of the trachea above `lowest_z`, without its flattened back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy import ndimage
@@ -13,21 +14,11 @@ from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 
-from .defects import (
-    EXPECTED_REASON,
-    GIANT_ML,
-    TINY_ML,
-    draw_defects,
-    with_cavity,
-    with_islands,
-    with_pieces,
-    with_volume,
-)
+from . import defects
 from .gland_fitting import Neck, draw_neck, gland_surface
 from .neck import NeckPlan, draw_neck_plan, neighbours, paint_ct
 from .population import GlandTarget, draw_targets
 
-SPACING_MM = 1.5
 SHARE_ROTATED = 0.2
 _BORDER_VOXELS = 4  # least distance of a valid thyroid from the border of the scan
 _FAR_MM = 40.0
@@ -35,19 +26,7 @@ _FAR_MM = 40.0
 
 @dataclass(frozen=True)
 class CasePlan:
-    """The plan of a case.
-
-    Attributes
-    ----------
-    case_id : str
-        ``s0000``, ``s0001``, ...
-    target : GlandTarget
-        Measures of its thyroid.
-    defect : str, optional
-        A key of `EXPECTED_REASON`; None for a valid case.
-    seed : SeedSequence
-        Random seed of the case.
-    """
+    """The plan of a case; `defect` is a key of `EXPECTED_REASON`, or None for a valid case."""
 
     case_id: str
     target: GlandTarget
@@ -61,8 +40,6 @@ class CaseTruth:
 
     Attributes
     ----------
-    case_id : str
-        Name of its folder.
     defect, expected_verdict, expected_reason : str
         The defect ("" for none), the verdict of quality control, "accepted" or "refused", and its reason
         ("" for an accepted case).
@@ -72,8 +49,8 @@ class CaseTruth:
         Extents of that surface along the RAS axes.
     trachea_x_mm, trachea_y_mm, trachea_z_mm : float
         Origin of the trachea frame in `ras_mm`: centre of mass of the trachea in the scan.
-    rotated, contrast, pyramidal_lobe, hemi_agenesis : bool
-        Rotated image axes, contrast agent, and variants of the thyroid.
+    rotated, contrast : bool
+        Whether the image axes are rotated, and contrast agent was given.
     """
 
     case_id: str
@@ -109,7 +86,7 @@ def plan_cases(cases: int, seed: int, defective_share: float) -> list[CasePlan]:
     cohort_seed, *case_seeds = np.random.SeedSequence(seed).spawn(cases + 1)
     rng = np.random.default_rng(cohort_seed)
     targets = draw_targets(cases, rng)
-    planted = draw_defects(cases, defective_share, rng)
+    planted = defects.draw_defects(cases, defective_share, rng)
     return [
         CasePlan(f"s{index:04d}", target, defect, case_seed)
         for index, (target, defect, case_seed) in enumerate(zip(targets, planted, case_seeds, strict=True))
@@ -152,7 +129,7 @@ def build_case(plan: CasePlan, *, with_ct: bool = True) -> ExampleCase:
     if with_ct:
         shown = np.where(damaged > 0, np.minimum(field, -1.0), field) if plan.defect == "giant" else field
         ct = Volume(paint_ct(neck.airway, neck_plan, points, shown, around, ct_rng), grid.ijk_to_ras)
-    reason = EXPECTED_REASON[plan.defect] if plan.defect else None
+    reason = defects.EXPECTED_REASON[plan.defect] if plan.defect else None
     truth = CaseTruth(
         plan.case_id,
         plan.defect or "",
@@ -188,14 +165,13 @@ def _draw_grid(neck: Neck, surface: Surface, defect: str | None, rng: np.random.
     room = 32.0 if defect == "giant" else 0.0
     bottom, top = bottom - room, top + room
     heights = np.linspace(bottom, min(top, high[2]), 12)
-    _, axis_y = neck.airway.centre(heights - neck.pose.offset_mm[2])
-    axis_y = axis_y + neck.pose.offset_mm[1]
+    axis_y = neck.airway.centre(heights - neck.pose.offset_mm[2])[1] + neck.pose.offset_mm[1]
     sideways = max(62.0, 0.5 * (high[0] - low[0]) + 24.0) + room
     first = np.array([0.5 * (low[0] + high[0]) - sideways, axis_y.min() - 52.0 - room, bottom])
     last = np.array([0.5 * (low[0] + high[0]) + sideways, max(high[1], axis_y.max() + 8.0) + 15.0 + room, top])
-    size = np.ceil((last - first) / SPACING_MM).astype(int)
+    size = np.ceil((last - first) / defects.SPACING_MM).astype(int)
     matrix = np.eye(4)
-    matrix[:3, :3] = axes * SPACING_MM
+    matrix[:3, :3] = axes * defects.SPACING_MM
     # Rotated about the centre; at these few degrees the corners stay in air or shoulder.
     matrix[:3, 3] = 0.5 * (first + last) - matrix[:3, :3] @ (0.5 * (size - 1))
     return Grid(size[::-1], matrix), rotated
@@ -218,11 +194,9 @@ def _gland_field(
 ) -> np.ndarray:
     """Evaluate the thyroid's distance field on the grid; away from it, where only the sign matters, it is constant."""
     low, high = surface.bounds + neck.trachea_origin_ras
-    corners = np.stack(np.meshgrid(*np.stack([low - 8.0, high + 8.0], axis=1), indexing="ij"), -1).reshape(-1, 3)
-    ijk = grid.to_ijk(corners)
-    size = np.array(grid.shape[::-1])
-    first = np.clip(np.floor(ijk.min(axis=0)).astype(int), 0, size)
-    last = np.clip(np.ceil(ijk.max(axis=0)).astype(int) + 1, 0, size)
+    ijk = grid.to_ijk(np.array(list(product(*np.stack([low - 8.0, high + 8.0], axis=1)))))
+    first = np.floor(ijk.min(axis=0)).astype(int).clip(0)
+    last = np.ceil(ijk.max(axis=0)).astype(int).clip(-1) + 1
     window = tuple(slice(a, b) for a, b in zip(first[::-1], last[::-1], strict=True))
     field = np.full(grid.shape, _FAR_MM, dtype=np.float32)
     field[window] = neck.gland.field(*(axis[window] for axis in points))
@@ -231,15 +205,13 @@ def _gland_field(
 
 def _is_valid(mask: np.ndarray, target: GlandTarget) -> bool:
     """Check that the thyroid is away from the border and has the right number of components and no cavities."""
-    edge = _BORDER_VOXELS
-    inner = mask[edge:-edge, edge:-edge, edge:-edge]
-    if inner.sum() != mask.sum() or mask.sum() == 0:
+    if not mask.any() or mask[~defects.inner_voxels(mask.shape, _BORDER_VOXELS)].any():
         return False
-    labels, components = ndimage.label(inner)
+    box = ndimage.find_objects(mask)[0]
+    _, components = ndimage.label(mask[box])
     expected = 1 if target.isthmus_area_mm2 > 0.0 or target.hemi_agenesis else 2
     # A cavity is a second component of the background.
-    box = ndimage.find_objects((labels > 0).astype(np.uint8))[0]
-    _, outsides = ndimage.label(np.pad(labels[box] == 0, 1, constant_values=True))
+    _, outsides = ndimage.label(np.pad(mask[box] == 0, 1, constant_values=True))
     return components == expected and outsides == 1
 
 
@@ -255,26 +227,24 @@ def _with_defect(
     if defect in (None, "no trachea", "no trachea file"):
         return mask
     if defect in ("cut above", "cut below"):
-        cut = mask[-1] if defect == "cut above" else mask[0]
-        return mask if cut.sum() > 20 else None
+        return mask if mask[-1 if defect == "cut above" else 0].sum() > 20 else None
     if defect == "no thyroid":
         return np.zeros_like(mask)
     wall = neck.airway.wall_distance(*points)
     if defect == "islands":
-        return with_islands(mask, wall > 2.0, rng)
+        return defects.with_islands(mask, wall > 2.0, rng)
     if defect == "pieces":
-        return with_pieces(mask, wall > 8.0, rng)
+        return defects.with_pieces(mask, wall > 8.0, rng)
     if defect == "cavity":
-        return with_cavity(mask, rng)
+        return defects.with_cavity(mask, rng)
     if defect == "tiny":
         # One core remains: the component of the deepest point.
         labels, _ = ndimage.label(field < 0.6 * field.min())
         core = labels == labels.flat[np.argmin(field)]
-        return with_volume(field, core, TINY_ML) if core.sum() * SPACING_MM**3 / 1000.0 > TINY_ML else None
+        fits = core.sum() * defects.VOXEL_ML > defects.TINY_ML
+        return defects.with_volume(field, core, defects.TINY_ML) if fits else None
     whole = neck.gland.field(*points)
-    inner = np.zeros(mask.shape, dtype=bool)
-    inner[_BORDER_VOXELS:-_BORDER_VOXELS, _BORDER_VOXELS:-_BORDER_VOXELS, _BORDER_VOXELS:-_BORDER_VOXELS] = True
-    return with_volume(whole, inner & (wall > 1.0), GIANT_ML)
+    return defects.with_volume(whole, defects.inner_voxels(mask.shape, _BORDER_VOXELS) & (wall > 1.0), defects.GIANT_ML)
 
 
 def _plan_neck(neck: Neck, surface: Surface, origin: np.ndarray, rng: np.random.Generator) -> NeckPlan:

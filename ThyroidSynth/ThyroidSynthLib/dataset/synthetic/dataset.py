@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,26 +15,12 @@ from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import write_json, write_text
 from ThyroidSynthLib.common.progress import ProgressCallback, silent
 from ThyroidSynthLib.common.workers import WorkerFailure, Workers, usable_workers
+from ThyroidSynthLib.dataset.case_sources import SYNTHETIC_MARK
 from ThyroidSynthLib.imaging.volume_files import write_volume
 
 from .case import CasePlan, CaseTruth, build_case, plan_cases
 
 STATEMENT = "SYNTHETIC example cohort of ThyroidSynth: software input, not anatomy"
-MARKER_NAME = "SYNTHETIC.txt"
-META_COLUMNS = (
-    "image_id",
-    "age",
-    "gender",
-    "institute",
-    "study_type",
-    "split",
-    "manufacturer",
-    "scanner_model",
-    "kvp",
-    "pathology",
-    "pathology_location",
-)
-"""Columns of ``meta.csv``, separated by semicolons, in version 2.0.1 of the TotalSegmentator dataset."""
 
 _EXPLANATION = f"""{STATEMENT}.
 
@@ -51,15 +37,7 @@ ground_truth.csv, ground_truth.json   features and defect of every case, and the
 
 @dataclass(frozen=True)
 class ExampleSummary:
-    """A dataset that was written.
-
-    Attributes
-    ----------
-    folder : Path
-        Folder of the dataset.
-    truths : tuple of CaseTruth
-        Ground truth of each case, in the order of the ids.
-    """
+    """A dataset that was written, with the ground truth of each case in the order of the ids."""
 
     folder: Path
     truths: tuple[CaseTruth, ...]
@@ -83,7 +61,7 @@ def write_example_dataset(
     defective_share: float = 0.15,
     with_ct: bool = True,
     workers: int | None = None,
-    progress: ProgressCallback | None = None,
+    progress: ProgressCallback = silent,
 ) -> ExampleSummary:
     """Write an example dataset.
 
@@ -95,16 +73,12 @@ def write_example_dataset(
         A new or empty folder.
     cases : int
         Number of cases, 1 to 10,000.
-    seed : int
-        Random seed, at least 0.
     defective_share : float
         Share of cases with a defect, 0 to 1.
     with_ct : bool
         Whether to write CTs, which take most of the time and space.
     workers : int, optional
         Number of processes; by default one per CPU core.
-    progress : callable, optional
-        Called after each case.
 
     Raises
     ------
@@ -114,10 +88,9 @@ def write_example_dataset(
         The folder is not empty or cannot be written.
     """
     folder = Path(folder)
-    report = progress or silent
     _check(folder, cases, seed, defective_share, workers)
     plans = plan_cases(cases, seed, defective_share)
-    write_text(folder / MARKER_NAME, _EXPLANATION)
+    write_text(folder / SYNTHETIC_MARK, _EXPLANATION)
     truths: list[CaseTruth] = []
     write = partial(_write_case, folder=folder, with_ct=with_ct)
     with Workers(min(usable_workers(workers), cases)) as pool:
@@ -127,12 +100,11 @@ def write_example_dataset(
                     f"The process that wrote {plan.case_id} ended without a result (out of memory?). Use fewer workers."
                 )
             truths.append(truth)
-            report(len(truths) / cases, f"Example case {len(truths)} of {cases} written")
+            progress(len(truths) / cases, f"Example case {len(truths)} of {cases} written")
     truths.sort(key=lambda truth: truth.case_id)
     # With a byte order mark, as in the TotalSegmentator dataset.
-    write_text(folder / "meta.csv", "\ufeff" + _csv(META_COLUMNS, _meta_rows(truths, seed), ";"))
-    names = [field.name for field in fields(CaseTruth)]
-    write_text(folder / "ground_truth.csv", _csv(names, [_readable(truth) for truth in truths], ","))
+    write_text(folder / "meta.csv", "\ufeff" + _csv(_meta_rows(truths, seed), ";"))
+    write_text(folder / "ground_truth.csv", _csv([_readable(truth) for truth in truths], ","))
     write_json(
         folder / "ground_truth.json",
         {
@@ -175,6 +147,7 @@ def _write_case(plan: CasePlan, *, folder: Path, with_ct: bool) -> CaseTruth:
 
 
 def _meta_rows(truths: list[CaseTruth], seed: int) -> list[dict[str, object]]:
+    """Return the rows of ``meta.csv``, with the columns of version 2.0.1 of the TotalSegmentator dataset."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1 << 20,)))
     return [
         {
@@ -202,9 +175,9 @@ def _readable(truth: CaseTruth) -> dict[str, object]:
     }
 
 
-def _csv(columns: tuple[str, ...] | list[str], rows: list[dict[str, object]], delimiter: str) -> str:
+def _csv(rows: list[dict[str, object]], delimiter: str) -> str:
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, delimiter=delimiter, lineterminator="\n")
+    writer = csv.DictWriter(stream, list(rows[0]), delimiter=delimiter, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-VOXEL_ML = 1.5**3 / 1000.0
+SPACING_MM = 1.5
+VOXEL_ML = SPACING_MM**3 / 1000.0
 
 EXPECTED_REASON: dict[str, str | None] = {
     "cut above": "cut by the scan's border",
@@ -83,8 +84,12 @@ def _ball(shape: tuple[int, ...], place: np.ndarray, radius: float) -> np.ndarra
 def _far_place(mask: np.ndarray, free: np.ndarray, distance: float, rng: np.random.Generator) -> np.ndarray:
     """Choose a voxel of `free` more than `distance` voxels from the mask and from the border."""
     far = free & (ndimage.distance_transform_edt(mask == 0) > distance)
-    edge = int(np.ceil(distance)) + 2
-    inner = np.zeros_like(far)
-    inner[edge:-edge, edge:-edge, edge:-edge] = True
-    places = np.argwhere(far & inner)
+    places = np.argwhere(far & inner_voxels(mask.shape, int(np.ceil(distance)) + 2))
     return places[rng.integers(len(places))]
+
+
+def inner_voxels(shape: tuple[int, ...], edge: int) -> np.ndarray:
+    """Return the mask of the voxels that are at least `edge` voxels from the border."""
+    inner = np.zeros(shape, dtype=bool)
+    inner[edge:-edge, edge:-edge, edge:-edge] = True
+    return inner

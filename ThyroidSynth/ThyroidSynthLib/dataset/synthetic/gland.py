@@ -142,10 +142,6 @@ class Gland:
 
     Attributes
     ----------
-    airway
-        The airway.
-    style
-        The style.
     half_width_mm, half_depth_mm, height_mm
         Common semi-axes of the cross-sections of the lobes, and their height.
     isthmus_mm

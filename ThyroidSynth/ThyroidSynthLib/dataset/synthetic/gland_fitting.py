@@ -34,11 +34,6 @@ class Neck:
 
     Attributes
     ----------
-    pose : Pose
-        Neck frame to `ras_mm`.
-    airway : Airway
-    gland : Gland
-        The shapes, in the neck frame.
     lowest_z_mm : float
         Lower end of the scan in the neck frame; the trachea mask ends there or at the carina.
     trachea_center_mm : ndarray, shape (3,)
@@ -63,17 +58,7 @@ class Neck:
 
 @dataclass(frozen=True)
 class Sampled:
-    """The signed distance of a thyroid on a grid of the trachea frame.
-
-    Attributes
-    ----------
-    values : ndarray, shape (nx, ny, nz)
-        Approximate signed distance in mm.
-    origin_mm : ndarray, shape (3,)
-        Position of the first node in `trachea_mm`.
-    step_mm : float
-        Spacing of the nodes.
-    """
+    """The signed distances (nx, ny, nz) of a thyroid in mm on a grid of `trachea_mm`, by its first node and spacing."""
 
     values: np.ndarray
     origin_mm: np.ndarray
@@ -83,7 +68,7 @@ class Sampled:
         """Return the lower and upper corner (2, 3) of the thyroid, interpolated between nodes; NaN if there is none."""
         corners = np.full((2, 3), np.nan)
         for axis in range(3):
-            lowest = self.values.min(axis=tuple(other for other in range(3) if other != axis))
+            lowest = self.values.min(axis=tuple({0, 1, 2} - {axis}))
             inside = np.flatnonzero(lowest < 0.0)
             if len(inside) == 0:
                 return corners
@@ -113,16 +98,8 @@ class Sampled:
 
 
 def sample_gland(neck: Neck, *, step_mm: float, box_mm: np.ndarray | None = None) -> Sampled:
-    """Sample the signed distance of a thyroid on a grid of the trachea frame that contains it.
-
-    Parameters
-    ----------
-    box_mm : ndarray, shape (2, 3), optional
-        Box in `trachea_mm` that contains the thyroid; by default a large one.
-    """
-    if box_mm is None:
-        box_mm = _large_box(neck)
-    low, high = box_mm
+    """Sample the signed distance of a thyroid on a grid in a box (2, 3) of `trachea_mm`; by default in a large one."""
+    low, high = _large_box(neck) if box_mm is None else box_mm
     axes = [np.arange(a, b + step_mm, step_mm) for a, b in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     return Sampled(neck.field_ras(grid + neck.trachea_origin_ras), np.array(low, dtype=float), step_mm)

@@ -22,16 +22,12 @@ class NeckPlan:
 
     Attributes
     ----------
-    contrast
-        Whether contrast agent was given.
     reach_mm
         Lateral extent of the thyroid from the axis of the airway (right, left); the vessels lie beyond it.
     front_mm
         Anterior extent of the thyroid from the axis of the airway; the skin lies beyond it.
     thyroid_hu, artery_hu, vein_hu
         Attenuation in Hounsfield units.
-    noise_hu
-        Standard deviation of the noise.
     disc_phase_mm
         Position of an intervertebral disc along the body axis.
     """
@@ -83,7 +79,7 @@ def paint_ct(
     around: dict[str, np.ndarray],
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Paint the CT.
+    """Return the CT in Hounsfield units (int16).
 
     Parameters
     ----------
@@ -93,11 +89,6 @@ def paint_ct(
         Signed distance of the thyroid at every voxel.
     around
         Result of `neighbours`.
-
-    Returns
-    -------
-    ndarray of int16
-        Hounsfield units.
     """
     x, y, z = points
     cx, cy = airway.centre(z)

@@ -45,8 +45,6 @@ class GlandTarget:
 
     Attributes
     ----------
-    volume_ml : float
-        Volume in mL.
     extents_mm : tuple of float
         Extents along the RAS axes: left-right, anterior-posterior, superior-inferior.
     isthmus_area_mm2 : float
@@ -61,14 +59,10 @@ class GlandTarget:
     hemi_agenesis: bool = False
 
 
-def _log_moments() -> tuple[np.ndarray, np.ndarray]:
-    variance = np.log1p((POPULATION_SD / POPULATION_MEAN) ** 2)
-    return np.log(POPULATION_MEAN) - variance / 2.0, np.sqrt(variance)
-
-
 def _sizes_from_normals(normals: np.ndarray) -> np.ndarray:
-    mean, sd = _log_moments()
-    return np.exp(mean + sd * (normals @ np.linalg.cholesky(LOG_CORRELATION).T))
+    variance = np.log1p((POPULATION_SD / POPULATION_MEAN) ** 2)
+    mean = np.log(POPULATION_MEAN) - variance / 2.0
+    return np.exp(mean + np.sqrt(variance) * (normals @ np.linalg.cholesky(LOG_CORRELATION).T))
 
 
 def is_plausible(sizes: np.ndarray) -> np.ndarray:
