@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from support.example_case import example_dataset
@@ -28,6 +29,22 @@ def loaded(scene, source):
     from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 
     return load_case(scene, source)
+
+
+@pytest.fixture
+def motion() -> np.ndarray:
+    """A right angle about the axis S, and a shift in mm, as a (4, 4) matrix."""
+    return np.array([[0.0, -1.0, 0.0, 12.0], [1.0, 0.0, 0.0, -7.0], [0.0, 0.0, 1.0, 30.0], [0.0, 0.0, 0.0, 1.0]])
+
+
+@pytest.fixture
+def transform(scene, motion):
+    """A transform node with the motion."""
+    import slicer
+
+    node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    slicer.util.updateTransformMatrixFromArray(node, motion)
+    return node
 
 
 @pytest.fixture

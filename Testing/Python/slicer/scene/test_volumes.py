@@ -18,20 +18,10 @@ from ThyroidSynthLib.slicer.scene.volumes import (
     volume_of_segment,
 )
 
-MOVE = np.array([[0.0, -1.0, 0.0, 12.0], [1.0, 0.0, 0.0, -7.0], [0.0, 0.0, 1.0, 30.0], [0.0, 0.0, 0.0, 1.0]])
-
 
 @pytest.fixture
-def transform(scene):
-    import slicer
-
-    node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(MOVE))
-    return node
-
-
-def moved(points):
-    return points @ MOVE[:3, :3].T + MOVE[:3, 3]
+def moved(motion):
+    return lambda points: points @ motion[:3, :3].T + motion[:3, 3]
 
 
 def test_features_equal_those_of_the_file(loaded, source):
@@ -45,7 +35,7 @@ def test_features_equal_those_of_the_file(loaded, source):
     np.testing.assert_allclose(found.as_array(), expected.as_array(), rtol=1e-4)
 
 
-def test_a_parent_transform_moves_the_voxels_the_surface_and_the_trachea_frame(loaded, transform):
+def test_a_parent_transform_moves_the_voxels_the_surface_and_the_trachea_frame(loaded, transform, moved):
     segmentation = loaded.segmentation
     centre = volume_of_segment(segmentation, "thyroid_gland").center_of_mass_ras()
     origin = placement_of_patient(segmentation, "trachea").origin_ras
@@ -59,7 +49,7 @@ def test_a_parent_transform_moves_the_voxels_the_surface_and_the_trachea_frame(l
     assert again.volume == pytest.approx(surface.volume, rel=0.01)
 
 
-def test_a_generated_thyroid_follows_its_parent_transform(scene, loaded, own_surface, transform):
+def test_a_generated_thyroid_follows_its_parent_transform(scene, loaded, own_surface, transform, moved):
     node = add_generated_thyroid(scene, "g", own_surface, ct=loaded.ct)
     node.SetAndObserveTransformNodeID(transform.GetID())
     found = surface_of_segment(node, SEGMENT_ID)
@@ -68,10 +58,10 @@ def test_a_generated_thyroid_follows_its_parent_transform(scene, loaded, own_sur
     assert voxels.array.sum() * voxels.voxel_volume_ml == pytest.approx(own_surface.volume / 1000, rel=0.03)
 
 
-def test_the_grid_of_a_ct_follows_its_parent_transform(loaded, transform):
+def test_the_grid_of_a_ct_follows_its_parent_transform(loaded, transform, motion):
     before = grid_of_ct(loaded.ct)
     loaded.ct.SetAndObserveTransformNodeID(transform.GetID())
-    np.testing.assert_allclose(grid_of_ct(loaded.ct).ijk_to_ras, MOVE @ before.ijk_to_ras)
+    np.testing.assert_allclose(grid_of_ct(loaded.ct).ijk_to_ras, motion @ before.ijk_to_ras)
 
 
 def test_measuring_creates_no_representation_in_the_node(scene, loaded, own_surface):

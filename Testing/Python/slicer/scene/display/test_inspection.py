@@ -45,21 +45,15 @@ def test_a_removed_thyroid_leaves_no_node_and_is_restored_unchanged(scene, loade
     np.testing.assert_allclose(surface_of_segment(back, SEGMENT_ID).volume, own_surface.volume, rtol=1e-4)
 
 
-def test_a_thyroid_moved_by_hand_is_restored_under_its_transform(scene, three):
-    import vtk
-
+def test_a_thyroid_moved_by_hand_is_restored_under_its_transform(scene, three, transform):
     node = three[0]
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    matrix = vtk.vtkMatrix4x4()
-    matrix.SetElement(0, 3, 12.0)
-    transform.SetMatrixTransformToParent(matrix)
     node.SetAndObserveTransformNodeID(transform.GetID())
-    before, about = surface_of_segment(node, SEGMENT_ID), read_record(node)
+    before, record = surface_of_segment(node, SEGMENT_ID), read_record(node)
     in_frame = collection.surface_in_trachea_frame(node)
     back = collection.restore_thyroid(scene, collection.remove_thyroid(node))
     assert back.GetParentTransformNode() is transform
     np.testing.assert_allclose(surface_of_segment(back, SEGMENT_ID).bounds, before.bounds, atol=1e-3)
-    assert read_record(back) == about
+    assert read_record(back) == record
     np.testing.assert_allclose(collection.surface_in_trachea_frame(back).bounds, in_frame.bounds, atol=1e-3)
 
 

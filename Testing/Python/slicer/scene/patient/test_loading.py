@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import read_case
+from ThyroidSynthLib.geometry.resampling import write_label
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
-from ThyroidSynthLib.imaging.volume_files import read_volume
+from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.terminology import find_segment
 from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, volume_of_segment
@@ -72,17 +76,11 @@ def test_a_segmentation_file_keeps_all_its_segments(scene, loaded, tmp_path):
 
 
 def test_a_multi_label_file_uses_the_ct_in_the_scene(scene, loaded, tmp_path):
-    from ThyroidSynthLib.geometry.volume import Volume
-    from ThyroidSynthLib.imaging.volume_files import write_volume
-
     thyroid = volume_of_segment(loaded.segmentation, "thyroid_gland")
     grid = grid_of_ct(loaded.ct)
     labels = np.zeros(grid.shape, dtype=np.uint8)
-    for segment_id, label in (("thyroid_gland", 17), ("trachea", 16)):
-        mask = volume_of_segment(loaded.segmentation, segment_id)
-        first = np.round(grid.to_ijk(mask.to_ras(np.zeros(3)))).astype(int)[::-1]
-        part = tuple(slice(a, a + n) for a, n in zip(first, mask.array.shape, strict=True))
-        labels[part][mask.array > 0] = label
+    write_label(labels, grid, thyroid, 17)
+    write_label(labels, grid, volume_of_segment(loaded.segmentation, "trachea"), 16)
     write_volume(Volume(labels, grid.ijk_to_ras), tmp_path / "all.nii.gz")
     (source,) = find_cases(tmp_path / "all.nii.gz", class_map="total-v2")
     again = load_case(scene, source, ct=loaded.ct)
@@ -92,8 +90,6 @@ def test_a_multi_label_file_uses_the_ct_in_the_scene(scene, loaded, tmp_path):
 
 
 def test_a_file_that_cannot_be_read_leaves_no_node(scene, source, tmp_path, slicer_app):
-    from dataclasses import replace
-
     broken = tmp_path / "ct.nii.gz"
     broken.write_bytes(b"no image")
     before = storable_nodes(scene)

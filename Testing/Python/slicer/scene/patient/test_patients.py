@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.dataset.quality import CUT_BY_BORDER, check_case
+from ThyroidSynthLib.geometry.resampling import write_label
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.slicer.scene.patient.patients import case_of_patient, height_mm, propose_patient
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import add_generated_thyroid
@@ -84,8 +85,7 @@ def test_an_island_at_the_border_does_not_cut_the_gland(loaded):
     thyroid, trachea = (volume_of_segment(loaded.segmentation, name) for name in ("thyroid_gland", "trachea"))
     grid = grid_of_ct(loaded.ct)
     whole = np.zeros(grid.shape, np.uint8)
-    first = np.rint(grid.to_ijk(thyroid.to_ras(np.zeros(3)))).astype(int)[::-1]
-    whole[tuple(slice(a, a + n) for a, n in zip(first, thyroid.array.shape, strict=True))] = thyroid.array
+    write_label(whole, grid, thyroid, 1)
     whole[0, 0, :2] = 1
     detached = Volume(whole, grid.ijk_to_ras).cropped()
 

@@ -101,15 +101,13 @@ def test_painting_the_gland_changes_it_and_painting_another_segment_does_not(gla
     assert not gland.is_unchanged(loaded.segmentation)
 
 
-def test_moving_the_patient_changes_the_gland(gland, loaded, scene):
-    import vtk
+def test_moving_the_patient_changes_the_gland(gland, loaded, scene, motion):
+    import slicer
 
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Move")
     loaded.segmentation.SetAndObserveTransformNodeID(transform.GetID())
     assert gland.is_unchanged(loaded.segmentation)
-    shift = vtk.vtkMatrix4x4()
-    shift.SetElement(0, 3, 5.0)
-    transform.SetMatrixTransformToParent(shift)
+    slicer.util.updateTransformMatrixFromArray(transform, motion)
     assert not gland.is_unchanged(loaded.segmentation)
 
 

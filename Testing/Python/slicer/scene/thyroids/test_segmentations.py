@@ -79,13 +79,7 @@ def test_replacing_the_surface_redraws_every_view_and_changes_no_copy(slicer_app
     assert surface_of_segment(copy, SEGMENT_ID).volume == pytest.approx(own_surface.volume, rel=1e-3)
 
 
-def test_a_surface_replaced_under_a_transform_is_at_its_place(scene, generated, own_surface):
-    import slicer
-
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    matrix = np.eye(4)
-    matrix[:3, 3] = [5.0, -9.0, 2.0]
-    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+def test_a_surface_replaced_under_a_transform_is_at_its_place(generated, own_surface, transform):
     generated.SetAndObserveTransformNodeID(transform.GetID())
     replace_surface(generated, own_surface)
     found = surface_of_segment(generated, SEGMENT_ID)
