@@ -9,8 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION, NearbyDecoding
+from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.decode.field import Field
+from ThyroidSynthLib.generation.decode.nearby_grid import NearbyGrids
 from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity, feature_sensitivity
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.shape_model import ShapeModel
@@ -40,7 +41,7 @@ class ModelShapes:
     def __init__(self, model: ShapeModel, space: CodeSpace | None = None) -> None:
         self.model = model
         self.space = space or CodeSpace.of(model)
-        self._nearby: NearbyDecoding | None = None
+        self._nearby: dict[int, NearbyGrids] | None = None
 
     def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
         """See `Shapes.thyroid`."""
@@ -53,7 +54,7 @@ class ModelShapes:
     def in_small_steps(self) -> ModelShapes:
         """See `Shapes.in_small_steps`."""
         shapes = ModelShapes(self.model, self.space)
-        shapes._nearby = NearbyDecoding(self.model)
+        shapes._nearby = {}
         return shapes
 
 

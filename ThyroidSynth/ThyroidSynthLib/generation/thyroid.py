@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION, NearbyDecoding, decode
+from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION, decode
+from ThyroidSynthLib.generation.decode.nearby_grid import NearbyGrids
 from ThyroidSynthLib.geometry.features import Features, measure_features
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
@@ -98,7 +99,7 @@ def thyroid_of_code(
     code: np.ndarray,
     *,
     resolution: int = DEFAULT_RESOLUTION,
-    nearby: NearbyDecoding | None = None,
+    nearby: dict[int, NearbyGrids] | None = None,
 ) -> Thyroid:
     """Decode a latent code (see `decode`) and measure its surface; `SynthesisError` if it has none."""
     decoded = decode(model, code, resolution=resolution, nearby=nearby)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ThyroidSynthLib.generation.decode.decoding import NearbyDecoding, decode, decoding_box
+from ThyroidSynthLib.generation.decode.decoding import decode, decoding_box
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.decode.nearby_grid import NearbyGrids
 from ThyroidSynthLib.generation.decode.sparse_grid import FieldFunction, evaluate_dense, evaluate_sparse
@@ -104,7 +104,8 @@ def test_codes_of_a_network_are_followed_in_small_and_large_steps(small_model: S
 
 
 def test_decoding_in_small_steps_gives_the_same_surfaces(small_model: ShapeModel) -> None:
-    nearby, evaluations, alone = NearbyDecoding(small_model), 0, 0
+    nearby: dict[int, NearbyGrids] = {}
+    evaluations = alone = 0
     for step in range(6):
         code = small_model.codes[2] * np.float32(1 + 0.01 * step)
         followed = decode(small_model, code, resolution=48, nearby=nearby)

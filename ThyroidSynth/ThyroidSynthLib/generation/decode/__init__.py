@@ -8,7 +8,7 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "decoding": ["DEFAULT_RESOLUTION", "Decoded", "NearbyDecoding", "decode", "decoding_box", "surface_of_grid"],
+        "decoding": ["DEFAULT_RESOLUTION", "Decoded", "decode", "decoding_box", "surface_of_grid"],
         "field": ["Field"],
         "sensitivity": ["Sensitivity", "feature_sensitivity"],
         "sparse_grid": ["GridValues", "evaluate_dense", "evaluate_sparse"],

@@ -44,26 +44,12 @@ class Decoded:
     evaluations: int
 
 
-class NearbyDecoding:
-    """Values kept from the last decoded code, which make decoding a similar one faster."""
-
-    def __init__(self, model: ShapeModel) -> None:
-        self._model = model
-        self._grids: dict[int, NearbyGrids] = {}
-
-    def grids(self, resolution: int) -> NearbyGrids:
-        """Return the values kept for a resolution."""
-        if resolution not in self._grids:
-            self._grids[resolution] = NearbyGrids(*decoding_box(self._model), resolution)
-        return self._grids[resolution]
-
-
 def decode(
     model: ShapeModel,
     code: np.ndarray,
     *,
     resolution: int = DEFAULT_RESOLUTION,
-    nearby: NearbyDecoding | None = None,
+    nearby: dict[int, NearbyGrids] | None = None,
 ) -> Decoded:
     """Decode a whole latent code (code_size,) on a grid with `resolution` points along each axis.
 
@@ -80,7 +66,9 @@ def decode(
     evaluations = 0
     for growths in range(_MAX_GROWTHS + 1):
         if growths == 0 and nearby is not None:
-            grid = nearby.grids(resolution).evaluate(field)
+            if resolution not in nearby:
+                nearby[resolution] = NearbyGrids(*decoding_box(model), resolution)
+            grid = nearby[resolution].evaluate(field)
         else:
             grid = evaluate_sparse(field, *decoding_box(model, _MARGIN + growths * _GROWTH), resolution)
         evaluations += grid.evaluations
