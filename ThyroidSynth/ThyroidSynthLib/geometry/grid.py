@@ -165,3 +165,13 @@ def box_of(inside: np.ndarray, *, margin: int = 0) -> tuple[slice, slice, slice]
     occupied = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     first, second, third = (slice(max(int(at[0]) - margin, 0), int(at[-1]) + margin + 1) for at in occupied)
     return first, second, third
+
+
+def box_with_zeros(array: np.ndarray, first: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a box of an array from an index (k, j, i) on, with zeros where it reaches beyond the array."""
+    found = np.zeros(shape, dtype=array.dtype)
+    low, high = np.maximum(first, 0), np.minimum(first + shape, array.shape)
+    if (low < high).all():
+        into = tuple(slice(a, b) for a, b in zip(low - first, high - first, strict=True))
+        found[into] = array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .grid import Grid
+from .grid import Grid, box_with_zeros
 from .volume import Volume
 
 # Voxels of two grids coincide if their centres differ by less than this (in voxels), by rounding.
@@ -50,7 +50,7 @@ def _sampled(grid: Grid, mask: Volume, first: np.ndarray, shape: tuple[int, ...]
     if np.abs(to_mask[:3, :3] - np.eye(3)).max() * max(shape) < _SAME_VOXELS and (
         np.abs(offset - np.round(offset)).max() < _SAME_VOXELS
     ):
-        return _cut(mask.array, np.round(offset).astype(int), shape) != 0
+        return box_with_zeros(mask.array, np.round(offset).astype(int)[::-1], shape) != 0
     k, j, i = np.ogrid[tuple(slice(0, n) for n in shape)]
     inside = np.ones(shape, dtype=bool)
     index = []
@@ -60,14 +60,3 @@ def _sampled(grid: Grid, mask: Volume, first: np.ndarray, shape: tuple[int, ...]
         inside &= (nearest >= 0) & (nearest < size[axis])
         index.append(np.clip(nearest, 0, size[axis] - 1))
     return inside & (mask.array[index[2], index[1], index[0]] != 0)
-
-
-def _cut(array: np.ndarray, first: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a box of an array from index `first` (i, j, k) on, with zeros where it reaches beyond the array."""
-    found = np.zeros(shape, dtype=array.dtype)
-    start = first[::-1]
-    low, high = np.maximum(start, 0), np.minimum(start + shape, array.shape)
-    if (low < high).all():
-        into = tuple(slice(a, b) for a, b in zip(low - start, high - start, strict=True))
-        found[into] = array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    return found

@@ -25,7 +25,7 @@ from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask
 from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.grid import Grid, box_with_zeros
 from ThyroidSynthLib.geometry.isosurface import sdf_without_islands, surface_from_sdf_volume
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
@@ -179,14 +179,8 @@ class PatientShapes:
 
         The fitted code gives exactly the voxels of the mask. Parts that an edit moves out of the grid are cut off.
         """
-        inside = self.field(code) < 0
-        array = np.zeros(mask.array.shape, dtype=np.uint8)
-        first, size = self._gland.first, np.array(inside.shape)
-        low, high = np.maximum(first, 0), np.minimum(first + size, array.shape)
-        there = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        here = tuple(slice(a, b) for a, b in zip(low - first, high - first, strict=True))
-        array[there] = inside[here]
-        return Volume(array, mask.ijk_to_ras)
+        inside = (self.field(code) < 0).astype(np.uint8)
+        return Volume(box_with_zeros(inside, -self._gland.first, mask.array.shape), mask.ijk_to_ras)
 
     def field(self, code: np.ndarray) -> np.ndarray:
         """Return the field of a code on the gland's grid, in voxels; exact next to its surface."""
