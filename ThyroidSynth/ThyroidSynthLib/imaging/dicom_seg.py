@@ -79,7 +79,7 @@ def read_dicom_seg(path: Path | str) -> tuple[dict[Structure, Mask], tuple[str, 
         chosen = structures_among(path, _segments(path, dataset))
         stack = _stack(path, dataset)
         numbers = _segment_numbers(path, dataset) if kind != "LABELMAP" else None
-        threshold = _half(dataset) if kind == "FRACTIONAL" else None
+        threshold = (int(dataset.MaximumFractionalValue) + 1) // 2 if kind == "FRACTIONAL" else None
         before, scan_depth, notes = _scan_of(dataset, stack)
         scan = stack.grid.part([-before, 0, 0], [scan_depth, *stack.grid.shape[1:]])
         if threshold is not None:
@@ -191,7 +191,9 @@ def _slices(path: Path, positions: np.ndarray, normal: np.ndarray, thickness: fl
     if len(gaps) == 0:
         return np.zeros(len(along), dtype=int), normal * (thickness or 1.0)
     # If every second slice is empty, the spacing in the header is smaller than the distance of the frames.
-    size = thickness if 0 < thickness < gaps.min() and _whole(gaps / thickness) else gaps.min()
+    size = gaps.min()
+    if 0 < thickness < size and (np.abs(gaps / thickness - np.rint(gaps / thickness)) <= _OFF_SLICE).all():
+        size = thickness
     first = positions[along.argmin()]
     slices = np.rint((along - along.min()) / size).astype(int)
     step = (positions[along.argmax()] - first) / slices.max()
@@ -204,19 +206,11 @@ def _slices(path: Path, positions: np.ndarray, normal: np.ndarray, thickness: fl
     return slices, step
 
 
-def _whole(values: np.ndarray) -> bool:
-    return bool((np.abs(values - np.rint(values)) <= _OFF_SLICE).all())
-
-
 def _segment_numbers(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
     groups = _groups(dataset, _frames(path, dataset), "SegmentIdentificationSequence")
     if not groups:
         raise InputError(f"{path} does not state which frame belongs to which segment. Export the segmentation again.")
     return np.array([int(group.ReferencedSegmentNumber) for group in groups])
-
-
-def _half(dataset: pydicom.Dataset) -> int:
-    return max(1, (int(dataset.MaximumFractionalValue) + 1) // 2)
 
 
 def _scan_of(dataset: pydicom.Dataset, stack: _Stack) -> tuple[int, int, tuple[str, ...]]:

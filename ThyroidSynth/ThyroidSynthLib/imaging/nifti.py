@@ -131,15 +131,12 @@ def _reading(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
 
 def _parse_header(path: Path, stream: BinaryIO | gzip.GzipFile) -> NiftiHeader:
     raw = stream.read(348)
-    order = {
-        b"\x5c\x01\x00\x00": "<",
-        b"\x00\x00\x01\x5c": ">",
-        b"\x1c\x02\x00\x00": "<",
-        b"\x00\x00\x02\x1c": ">",
-    }.get(raw[:4])
-    if order is None or len(raw) < 348:
+    # The file begins with the size of its header: 348 bytes in NIfTI-1, 540 in NIfTI-2.
+    sizes = {order: struct.unpack_from(order + "i", raw)[0] for order in "<>" if len(raw) == 348}
+    order = next((order for order, size in sizes.items() if size in (348, 540)), None)
+    if order is None:
         raise InputError(f"{path} is not a NIfTI file, although its name ends like one. Export it again as NIfTI.")
-    second = raw[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
+    second = sizes[order] == 540
     if second:
         raw += stream.read(540 - 348)
         if len(raw) < 540:
