@@ -44,27 +44,21 @@ class AchievedDistribution:
     def __init__(self, features: np.ndarray, distribution: Mapping[str, str] | None = None) -> None:
         self.cohort = np.asarray(features, dtype=np.float64)
         self._distribution = None if distribution is None else dict(distribution)
-        self._ids: list[str] = []
-        self._targets: list[Targets] = []
-        self._measured: list[dict[str, float]] = []
-        self._met: list[bool | None] = []
+        self._entries: list[dict[str, Any]] = []
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Add a thyroid by its entry in the manifest."""
-        self._ids.append(entry["id"])
-        self._targets.append(Targets.of(entry["targets"]))
-        self._measured.append(dict(entry["measured"]))
-        self._met.append(entry["met"])
+        self._entries.append({key: entry[key] for key in ("id", "targets", "measured", "met")})
 
     @property
     def targets(self) -> np.ndarray:
         """Targets of each thyroid, shape (m, 3), NaN where a feature was free."""
-        return np.array([targets.as_array() for targets in self._targets]).reshape(-1, 3)
+        return np.array([Targets.of(entry["targets"]).as_array() for entry in self._entries]).reshape(-1, 3)
 
     @property
     def measured(self) -> np.ndarray:
         """Measured features of each thyroid, shape (m, 3)."""
-        return np.array([[values[name] for name in FEATURE_NAMES] for values in self._measured]).reshape(-1, 3)
+        return np.array([[entry["measured"][name] for name in FEATURE_NAMES] for entry in self._entries]).reshape(-1, 3)
 
     def headline(self) -> dict[str, Any]:
         """Return the most important numbers, for the manifest."""
@@ -85,11 +79,11 @@ class AchievedDistribution:
         """
         targets, measured = self.targets, self.measured
         samples = dict(zip(_SAMPLES, (targets, measured, self.cohort), strict=True))
-        unmet = self._unmet()
+        unmet, met = self._unmet(), [entry["met"] for entry in self._entries]
         return {
             "targets": self._distribution,
             "thyroids": len(measured),
-            "met": None if None in self._met else sum(met is True for met in self._met),
+            "met": None if None in met else sum(met),
             "features": {
                 name: _agreement(targets[:, column], measured[:, column], self.cohort[:, column])
                 for column, name in enumerate(FEATURE_NAMES)
@@ -124,17 +118,15 @@ class AchievedDistribution:
         write_text(folder / DISTRIBUTION_CSV, text.getvalue())
 
     def _unmet(self) -> list[dict[str, Any]]:
-        space = FeatureSpace(self.cohort)
-        return [
-            {
-                "id": id_,
-                "targets": targets.as_dict(),
-                "nearest": {name: measured[name] for name in targets.as_dict()},
-                "region": space.region(targets.as_array()),
-            }
-            for id_, targets, measured, met in zip(self._ids, self._targets, self._measured, self._met, strict=True)
-            if met is False
-        ]
+        space, unmet = FeatureSpace(self.cohort), []
+        for entry, values in zip(self._entries, self.targets, strict=True):
+            if entry["met"] is False:
+                targets = Targets.from_array(values).as_dict()
+                nearest = {name: entry["measured"][name] for name in targets}
+                unmet.append(
+                    {"id": entry["id"], "targets": targets, "nearest": nearest, "region": space.region(values)}
+                )
+        return unmet
 
     def _by_region(self, unmet: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if not unmet:
