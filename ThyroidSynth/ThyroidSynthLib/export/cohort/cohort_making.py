@@ -6,7 +6,7 @@ characters. Surfaces never leave the process, so memory does not grow with the c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from ThyroidSynthLib.common.workers import WorkerFailure
 from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.code_space import CodeSpace
-from ThyroidSynthLib.model.prior import CodePrior, prior_of
+from ThyroidSynthLib.model.prior import prior_of
 from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.threads import computing_on
 
@@ -29,19 +29,11 @@ from .written_thyroid import ThyroidWriter, WrittenThyroid
 class CohortPlan:
     """What worker processes need to make the thyroids of a cohort; can be pickled.
 
-    Attributes
-    ----------
-    space : CodeSpace
-        Both of the model; computed once, because processes may differ in the last digits.
-    to_target : bool
-        See `ThyroidMaker`.
+    `maker_of` holds the model's prior and code space, because processes that fit them may differ in the last digits.
     """
 
     model_file: Path
-    prior: CodePrior
-    space: CodeSpace
-    seed: int
-    to_target: bool
+    maker_of: Callable[[ShapeModel], ThyroidMaker]
     writer: ThyroidWriter
 
     @classmethod
@@ -49,12 +41,12 @@ class CohortPlan:
         cls, model: ShapeModel, model_file: Path, *, seed: int, to_target: bool, writer: ThyroidWriter
     ) -> CohortPlan:
         """Fit prior and code space to the model of a file."""
-        return cls(model_file, prior_of(model), CodeSpace.of(model), seed, to_target, writer)
+        prior, space = prior_of(model), CodeSpace.of(model)
+        return cls(model_file, partial(ThyroidMaker, prior=prior, space=space, seed=seed, to_target=to_target), writer)
 
     def maker(self) -> ThyroidMaker:
         """Load the model for making thyroids."""
-        model = ShapeModel.load(self.model_file)
-        return ThyroidMaker(model, self.prior, self.space, self.seed, self.to_target)
+        return self.maker_of(ShapeModel.load(self.model_file))
 
 
 def make_thyroids(
