@@ -31,8 +31,6 @@ class PatientMap:
     ----------
     labels : LabelMap
         In the geometry of the image's file, without a parent transform.
-    thyroid_label : int or None
-        The thyroid's label; None where the patient has none.
     in_scene : Grid
         Grid of the voxels in `ras_mm`, parent transform applied.
     notes : tuple of str
@@ -75,12 +73,7 @@ def map_of_segmentation(
 ) -> PatientMap:
     """Return all segments of a segmentation on the grid of a CT, numbered from 1 in their order.
 
-    Where segments overlap, the later one is kept; the thyroid is never covered.
-
-    Parameters
-    ----------
-    thyroid_id : str
-        ID of the thyroid's segment; empty when there is none.
+    Where segments overlap, the later one is kept; the thyroid, if its ID is not empty, is never covered.
 
     Raises
     ------
@@ -113,12 +106,7 @@ def map_of_segmentation(
 
 
 def map_of_volume(node: vtkMRMLLabelMapVolumeNode, thyroid_label: int | None = None) -> PatientMap:
-    """Return a label map volume with the names of its colour table.
-
-    Parameters
-    ----------
-    thyroid_label : int, optional
-        The thyroid's label; by default the one with the thyroid's name.
+    """Return a label map volume with the names of its colour table; by default the thyroid is found by its name.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -169,17 +170,12 @@ def test_a_removed_target_changes_nothing_and_an_added_one_is_followed(made):
 
 
 def test_a_loaded_scene_has_its_thumbnails_and_follows_the_sliders(made, tmp_path):
-    import slicer
-
     made.resultSelector.setCurrentNode(None)
     made.click("randomButton")
     before = record_of(made)
-    path = str(tmp_path / "scene.mrb")
-    assert slicer.util.saveScene(path)
-    slicer.mrmlScene.Clear(False)
-    made.app.process_events()
+    path = made.save_and_close(tmp_path)
     assert made.historyWidget.isHidden()
-    slicer.util.loadScene(path)
+    made.open_scene(path)
     made.wait(lambda: not made.history2Button.isHidden())
     assert record_of(made) == before
     assert not pending(made)
@@ -243,23 +239,24 @@ def test_thumbnails_follow_the_theme(made):
         application.setPalette(light)
 
 
-def test_a_thyroid_of_another_patient_is_restored_at_the_trachea_of_this_one(made, dataset):
-    made.load(dataset)
-    parameters = made.parameters
-    made.click("history1Button")
-    placement = placement_of_patient(
+def placement_of(hands):
+    """Return the trachea frame of the chosen patient."""
+    parameters = hands.parameters
+    return placement_of_patient(
         parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, "upright"
     )
+
+
+def test_a_thyroid_of_another_patient_is_restored_at_the_trachea_of_this_one(made, dataset):
+    made.load(dataset)
+    made.click("history1Button")
+    placement = placement_of(made)
     np.testing.assert_allclose(record_of(made).placement.trachea_to_ras, placement.trachea_to_ras)
     assert len(generated_thyroids(made.app.scene)) == 2
 
 
 def test_a_similar_thyroid_has_the_features_of_the_patients_own(made):
-    parameters = made.parameters
-    placement = placement_of_patient(
-        parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, "upright"
-    )
-    own = features_of_segment(parameters.segmentation, parameters.thyroidSegmentID, placement)
+    own = features_of_segment(made.parameters.segmentation, made.parameters.thyroidSegmentID, placement_of(made))
     made.symmetryCheckBox.click()
     made.click("similarButton")
     assert made.volumeSlider.value == pytest.approx(own.volume_ml, abs=0.06)
@@ -274,8 +271,6 @@ def test_a_similar_thyroid_has_the_features_of_the_patients_own(made):
 
 
 def test_a_similar_thyroid_is_near_the_fitted_shape(made, model_file):
-    from dataclasses import replace
-
     from ThyroidSynthLib.model.code_space import CodeSpace
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
@@ -300,8 +295,6 @@ def test_a_similar_thyroid_is_near_the_fitted_shape(made, model_file):
 
 
 def test_a_fitted_thyroid_is_not_replaced(made):
-    from dataclasses import replace
-
     node = made.parameters.result
     record = replace(record_of(made), kind=FITTED)
     write_record(node, record)

@@ -75,8 +75,6 @@ def test_direct_sampling_uses_the_chosen_resolution(made):
 
 
 def test_thumbnails_distinguish_resolutions_and_the_choice_is_saved(made, tmp_path):
-    import slicer
-
     made.exactCheckBox.setChecked(False)
     made.click("generateButton")
     coarse = faces_of(made)
@@ -85,13 +83,9 @@ def test_thumbnails_distinguish_resolutions_and_the_choice_is_saved(made, tmp_pa
     assert (faces_of(made), record_of(made).resolution) == (coarse, 64)
     made.click("history2Button")
     assert record_of(made).resolution == 128
-    path = str(tmp_path / "scene.mrb")
-    slicer.util.saveScene(path)
-    slicer.mrmlScene.Clear(False)
-    made.app.process_events()
+    path = made.save_and_close(tmp_path)
     assert made.detailSelector.currentText == STANDARD
-    slicer.util.loadScene(path)
-    made.app.process_events()
+    made.open_scene(path)
     assert made.detailSelector.currentText == FINE
     assert record_of(made).resolution == 128
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.model.description import describe_model
 from ThyroidSynthLib.model.library import ModelLibrary
 from ThyroidSynthLib.model.shipped import model_path
 
@@ -229,17 +231,13 @@ def an_evaluation_of(model: Path) -> dict:
     }
 
 
-def test_a_card_escapes_text_from_the_file(hands, tmp_path):
-    name = "<b>bold</b>" if Path("/").anchor == "/" else "bold"
-    path = changed_copy(tmp_path / "m.safetensors")
-    hands.choose_model(path)
-    from ThyroidSynthLib.model.description import describe_model
+def test_a_card_escapes_text_from_the_file(slicer_app):
     from ThyroidSynthLib.slicer.panel.models.model_card import cardHtml
 
-    description = describe_model(path)
-    object.__setattr__(description, "cohort", name)
+    card = cardHtml(replace(describe_model(EXAMPLE), cohort="<b>bold</b>"), None)
 
-    assert "<b>bold</b>" not in cardHtml(description, None)
+    assert "&lt;b&gt;bold&lt;/b&gt;" in card
+    assert "<b>bold</b>" not in card
 
 
 def test_the_list_and_the_card_fit_into_the_panel(hands, library, tmp_path, picture_folder):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,18 +21,38 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.generation.steer.live import LiveSteering
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.geometry.frame import Placement
+    from ThyroidSynthLib.geometry.surface import Surface
     from ThyroidSynthLib.model.shape_model import ShapeModel
     from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
 
 
 @dataclass(frozen=True)
-class PlacedThyroid:
-    """A generated thyroid in `trachea_mm` with the patient's trachea frame, its targets and the model's checksum."""
+class RecordedThyroid:
+    """A generated thyroid that can be restored: its record, and its surface in `trachea_mm`."""
 
-    generated: GeneratedThyroid
-    placement: Placement
-    targets: dict[str, float]
-    model: str
+    record: ThyroidRecord
+    surface: Surface = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, generated: GeneratedThyroid, placement: Placement, targets: dict[str, float], model: ShapeModel
+    ) -> RecordedThyroid:
+        """Return a thyroid that was generated for the patient with this placement."""
+        record = ThyroidRecord.of(
+            generated.thyroid, placement, targets=targets, model=model.checksum, seed=generated.seed
+        )
+        record = replace(record, met=generated.met, distance=generated.distance)
+        return cls(record, generated.thyroid.surface)
+
+    @property
+    def key(self) -> tuple:
+        """See `keyOf`."""
+        return keyOf(self.record)
+
+
+def keyOf(record: ThyroidRecord) -> tuple:
+    """Return what identifies a thyroid, whatever its placement."""
+    return record.code, record.overlap_removed, record.model, record.resolution
 
 
 class ThyroidGenerator:
@@ -53,7 +73,7 @@ class ThyroidGenerator:
         """Forget the shown thyroid."""
         self._steering = self._steered = None
 
-    def draw(self, targets: dict[str, float], work: Work) -> PlacedThyroid:
+    def draw(self, targets: dict[str, float], work: Work) -> RecordedThyroid:
         """Draw the thyroid of the random seed, and steer it to its targets if they are to be matched exactly."""
         model, placement = self._prepare(work)
         # Imported after `_prepare`, which installs missing packages.
@@ -76,9 +96,9 @@ class ThyroidGenerator:
             work.progress(0.5, _("Decoding the surface"))
             thyroid = decoded_at(self._shapesOf(model), generated.thyroid, self.resolution)
             generated = replace(generated, thyroid=thyroid)
-        return PlacedThyroid(generated, placement, targets, model.checksum)
+        return RecordedThyroid.of(generated, placement, targets, model)
 
-    def drawSimilar(self, seed: int, work: Work) -> PlacedThyroid:
+    def drawSimilar(self, seed: int, work: Work) -> RecordedThyroid:
         """Draw a thyroid with the features of the patient's own, and near its shape if that was fitted."""
         model, placement = self._prepare(work)
         # Imported after `_prepare`, which installs missing packages.
@@ -93,7 +113,7 @@ class ThyroidGenerator:
             start = draw_near(self._shapesOf(model), code, seed=seed, should_stop=work.shouldStop)
         else:
             start = next(generate(model, count=1, seed=seed, targets=Targets.of(targets), should_stop=work.shouldStop))
-        return PlacedThyroid(self._steer(model, start, targets, work), placement, targets, model.checksum)
+        return RecordedThyroid.of(self._steer(model, start, targets, work), placement, targets, model)
 
     def steering(self, node, record: ThyroidRecord | None) -> LiveSteering | None:
         """Return the steering of a generated thyroid; None if its model is not the one in memory."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 import qt
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.slicer.panel.shared.drawing import shadedPixmap, watch
 from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText
 from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED, ThyroidRecord, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
+
+from .generator import RecordedThyroid, keyOf
 
 LENGTH = 6
 """Number of thyroids that are kept."""
@@ -24,33 +24,15 @@ _PIXELS = 56
 _COLOUR = (0.20, 0.78, 0.55)
 
 
-@dataclass(frozen=True)
-class PastThyroid:
-    """A generated thyroid that can be restored, with its surface in `trachea_mm`."""
-
-    record: ThyroidRecord
-    surface: Surface = field(repr=False)
-
-    @property
-    def key(self) -> tuple:
-        """See `keyOf`."""
-        return keyOf(self.record)
-
-
-def keyOf(record: ThyroidRecord) -> tuple:
-    """Return what identifies a thyroid, whatever its placement."""
-    return record.code, record.overlap_removed, record.model, record.resolution
-
-
 class History:
     """Keeps the last thyroids and shows their thumbnails in a widget, newest first.
 
     `restore` is called with the one that was clicked; `before` is the previous widget in the tab order.
     """
 
-    def __init__(self, widget, restore: Callable[[PastThyroid], None], *, before) -> None:
+    def __init__(self, widget, restore: Callable[[RecordedThyroid], None], *, before) -> None:
         self._widget, self._restore = widget, restore
-        self._past: list[PastThyroid] = []
+        self._past: list[RecordedThyroid] = []
         self._current: tuple | None = None
         self._waiting: list = []
         self._icons: dict[tuple, object] = {}
@@ -63,11 +45,11 @@ class History:
         self._soon = singleShotTimer(self._addNext)
 
     @property
-    def past(self) -> tuple[PastThyroid, ...]:
+    def past(self) -> tuple[RecordedThyroid, ...]:
         """The thyroids, newest first."""
         return tuple(self._past)
 
-    def add(self, past: PastThyroid) -> None:
+    def add(self, past: RecordedThyroid) -> None:
         """Add a thyroid as the newest, which is shown."""
         self._past = [past, *(each for each in self._past if each.key != past.key)][:LENGTH]
         self._current = past.key
@@ -107,7 +89,7 @@ class History:
                 continue
             surface = surface_of_segment(node, SEGMENT_ID)
             local = surface.moved(record.placement.to_trachea(surface.vertices))
-            self._past.append(PastThyroid(record, local))
+            self._past.append(RecordedThyroid(record, local))
             self._draw(len(self._past) - 1)
             self._check()
             self._soon.start()
@@ -147,7 +129,7 @@ class History:
         )
         button.visible = True
 
-    def _icon(self, past: PastThyroid):
+    def _icon(self, past: RecordedThyroid):
         """Return the thumbnail of a thyroid on the widget's background, which is drawn once."""
         ratio = self._widget.devicePixelRatioF()
         backdrop = self._widget.palette.color(qt.QPalette.Active, qt.QPalette.Base)

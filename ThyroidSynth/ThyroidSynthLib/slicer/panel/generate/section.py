@@ -28,10 +28,10 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
 )
 from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient
 
-from .generator import PlacedThyroid, ThyroidGenerator
+from .generator import RecordedThyroid, ThyroidGenerator
 from .pace import Pace
 from .placing import PlacingControls
-from .recent_thyroids import History, PastThyroid
+from .recent_thyroids import History
 from .targets import TARGETS, TargetRow, targetsOf
 
 if TYPE_CHECKING:
@@ -166,27 +166,22 @@ class GenerateSection(Section):
     def _onSimilar(self, checked: bool = False) -> None:
         seed = _newSeed()
 
-        def draw(work: Work) -> PlacedThyroid:
+        def draw(work: Work) -> RecordedThyroid:
             drawn = self._generator.drawSimilar(seed, work)
             work.check()
-            self._setTargets(drawn.targets, seed)
+            self._setTargets(drawn.record.targets, seed)
             return drawn
 
         self._generate(_("Generating a thyroid similar to the patient's"), draw)
 
-    def _generate(self, title: str, draw: Callable[[Work], PlacedThyroid]) -> None:
+    def _generate(self, title: str, draw: Callable[[Work], RecordedThyroid]) -> None:
         self._live.stop()
         with self.session.work(title) as work:
             drawn = draw(work)
             work.check()
             self._followed = self._targets(), self.parameters.detail
-            generated = drawn.generated
-            record = ThyroidRecord.of(
-                generated.thyroid, drawn.placement, targets=drawn.targets, model=drawn.model, seed=generated.seed
-            )
-            record = replace(record, met=generated.met, distance=generated.distance)
-            self._show(generated.thyroid.surface, record, drawn.placement)
-            self.session.showStatus(_generatedText(record))
+            self._show(drawn, drawn.record.placement)
+            self.session.showStatus(_generatedText(drawn.record))
         if self.session.hasParameters:
             self.refresh()
 
@@ -288,15 +283,15 @@ class GenerateSection(Section):
         self._generator.follows(node, record)
         return record
 
-    def _show(self, surface: Surface, record: ThyroidRecord, atTrachea: Placement) -> None:
-        """Show a surface in `trachea_mm` in the chosen node, or in a new one."""
+    def _show(self, thyroid: RecordedThyroid, atTrachea: Placement) -> None:
+        """Show a thyroid in the chosen node, or in a new one."""
         parameters = self.parameters
         if parameters.result is not None and parameters.result is parameters.segmentation:
             raise InputError(_("The result would replace the patient's segmentation. Choose another result."))
         node = self._replaceable()
         placement = placed(node, atTrachea) if node is not None else atTrachea
-        record = replace(record, trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()))
-        inPatient = surface.moved(placement.to_ras(surface.vertices))
+        record = replace(thyroid.record, trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()))
+        inPatient = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
         if node is not None:
             replace_surface(node, inPatient, record=record)
         else:
@@ -306,10 +301,10 @@ class GenerateSection(Section):
             parameters.result = node
             lower, upper = bounds_of(node)
             jump_slices(slicer.mrmlScene, (lower + upper) / 2)
-        self._committed(surface, record)
+        self._committed(thyroid.surface, record)
 
     def _committed(self, surface: Surface, record: ThyroidRecord) -> None:
-        self._history.add(PastThyroid(record, surface))
+        self._history.add(RecordedThyroid(record, surface))
         self._placing.changed()
         self.session.announceThyroids()
 
@@ -317,12 +312,12 @@ class GenerateSection(Section):
         self._committed(surface_ras.moved(record.placement.to_trachea(surface_ras.vertices)), record)
         self._showResult()
 
-    def _onPast(self, past: PastThyroid) -> None:
+    def _onPast(self, past: RecordedThyroid) -> None:
         """Restore a thyroid with its targets and random seed."""
         self._live.stop()
         with self.session.errorsShown():
             self._setTargets(past.record.targets, past.record.seed)
-            self._show(past.surface, past.record, self._placementFor(past.record))
+            self._show(past, self._placementFor(past.record))
             self.session.showStatus(_("The earlier thyroid is restored."))
         self.refresh()
 

@@ -9,7 +9,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.slicer.panel.shared.wording import featureText, featureTitle
+from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_DECIMALS, featureText, featureTitle
 
 from .histogram import Histogram, Marks
 
@@ -21,20 +21,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TargetParameter:
-    """Parameters, widget names, limits and decimals of a feature in the panel."""
+    """Parameters, widget names and limits of a feature in the panel."""
 
     value: str
     steer: str
     widgets: str
     lower: float
     upper: float
-    decimals: int
 
 
 TARGETS = {
-    "volume_ml": TargetParameter("volumeMl", "steerVolume", "volume", 0.1, 1000.0, 1),
-    "isthmus_area_mm2": TargetParameter("isthmusAreaMm2", "steerIsthmusArea", "isthmusArea", 0.0, 2000.0, 0),
-    "symmetry": TargetParameter("symmetry", "steerSymmetry", "symmetry", 0.0, 1.0, 2),
+    "volume_ml": TargetParameter("volumeMl", "steerVolume", "volume", 0.1, 1000.0),
+    "isthmus_area_mm2": TargetParameter("isthmusAreaMm2", "steerIsthmusArea", "isthmusArea", 0.0, 2000.0),
+    "symmetry": TargetParameter("symmetry", "steerSymmetry", "symmetry", 0.0, 1.0),
 }
 
 # Sliders extend beyond the cohort's range by this share of it: there the model extrapolates.
@@ -56,7 +55,7 @@ def besidesTargets(parameters: ThyroidSynthParameterNode) -> dict[str, object]:
 
 def rounded(features: Features) -> dict[str, float]:
     """Return features rounded to the sliders' decimals."""
-    return {name: round(value, TARGETS[name].decimals) for name, value in features.as_dict().items()}
+    return {name: round(value, FEATURE_DECIMALS[name]) for name, value in features.as_dict().items()}
 
 
 def percentileText(values: np.ndarray, value: float) -> str:
@@ -73,11 +72,11 @@ def percentileText(values: np.ndarray, value: float) -> str:
 
 def outsideText(name: str, values: np.ndarray, value: float) -> str:
     """Return how far a target is outside the cohort's range as text; empty when it is inside."""
-    low, high = float(values.min()), float(values.max())
+    low, high, decimals = float(values.min()), float(values.max()), FEATURE_DECIMALS[name]
     # Rounded, because the sliders' steps are coarser than the cohort's values.
-    if round(value, TARGETS[name].decimals) < round(low, TARGETS[name].decimals):
+    if round(value, decimals) < round(low, decimals):
         text, end = _("{name} {value} is {by} below the cohort's minimum ({end})."), low
-    elif round(value, TARGETS[name].decimals) > round(high, TARGETS[name].decimals):
+    elif round(value, decimals) > round(high, decimals):
         text, end = _("{name} {value} is {by} above the cohort's maximum ({end})."), high
     else:
         return ""

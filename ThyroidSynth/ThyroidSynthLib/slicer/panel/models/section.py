@@ -19,7 +19,7 @@ from ThyroidSynthLib.slicer.panel.shared.models_folder import (
     setDefaultModel,
     setModelsFolder,
 )
-from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
+from ThyroidSynthLib.slicer.panel.shared.parameters import isSet, showUnsetPaths
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 
 from .model_card import cardHtml, libraryText, modelText
@@ -72,8 +72,7 @@ class ModelSection(Section):
             # Which refreshes the section again.
             self.parameters.model = path
             return
-        if not isSet(path) and self.ui.modelPathEdit.currentPath == ".":
-            self.ui.modelPathEdit.currentPath = ""
+        showUnsetPaths((path, self.ui.modelPathEdit))
         self._list()
         key = (path, path.stat().st_mtime_ns if path.is_file() else 0, evaluation_state(path))
         if key == self._described:

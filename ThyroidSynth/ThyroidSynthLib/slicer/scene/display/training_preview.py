@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _ATTRIBUTE, _PLACE = "ThyroidSynth.TrainingPreview", "ThyroidSynth.TrainingPreview.Place"
 _GAP_MM = 25.0
-_COLOURS = {"truth": (0.87, 0.51, 0.40), "made": (0.30, 0.69, 0.55)}
-_NAMES = {"truth": "Training case", "made": "Reconstruction in training"}
+_COLOURS = {"case": (0.87, 0.51, 0.40), "reconstruction": (0.30, 0.69, 0.55)}
+_NAMES = {"case": "Training case", "reconstruction": "Reconstruction in training"}
 
 
 def show_training_preview(scene: vtkMRMLScene, preview: Preview) -> None:
@@ -28,7 +28,7 @@ def show_training_preview(scene: vtkMRMLScene, preview: Preview) -> None:
         remove_training_preview(scene)
         place = _free_place(scene, preview)
         step = np.array([np.ptp(preview.original.vertices[:, 0]) + _GAP_MM, 0.0, 0.0])
-        nodes = _add(scene, "truth", place), _add(scene, "made", place + step)
+        nodes = _add(scene, "case", place), _add(scene, "reconstruction", place + step)
     # Both are moved by the same amount from the trachea frame, so that they stand at the same height.
     lower, upper = preview.original.bounds
     for node, surface in zip(nodes, (preview.original, preview.reconstruction), strict=True):
@@ -47,8 +47,8 @@ def remove_training_preview(scene: vtkMRMLScene) -> None:
 
 def training_preview_in(scene: vtkMRMLScene) -> tuple[vtkMRMLModelNode, vtkMRMLModelNode] | None:
     """Return the nodes of the case and of its reconstruction; None when they are not shown."""
-    truth, made = (node_with(scene, "vtkMRMLModelNode", _ATTRIBUTE, kind) for kind in _COLOURS)
-    return None if truth is None or made is None else (truth, made)
+    case, reconstruction = (node_with(scene, "vtkMRMLModelNode", _ATTRIBUTE, kind) for kind in _COLOURS)
+    return None if case is None or reconstruction is None else (case, reconstruction)
 
 
 def _free_place(scene: vtkMRMLScene, preview: Preview) -> np.ndarray:

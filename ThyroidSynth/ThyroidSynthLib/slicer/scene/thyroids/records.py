@@ -36,8 +36,6 @@ class ThyroidRecord:
         Latent code.
     targets : dict of str to float
         Features with a target; the others were drawn.
-    measured : dict of str to float
-        Features measured on its surface.
     trachea_to_ras : tuple of float
         Placement, a (4, 4) matrix row by row. On a node with a parent transform it is stored, like the
         surface, without that transform.

@@ -63,7 +63,7 @@ def add_generated_thyroid(
     segmentation.UnRegister(None)
     segmentation.SetName(scene.GenerateUniqueName(name))
     # Before the node is in the scene: selectors read a node's attributes only when it is added.
-    _note(segmentation, record)
+    _store_record(segmentation, record)
     scene.AddNode(segmentation)
     segmentation.CreateDefaultDisplayNodes()
     if ct is not None:
@@ -106,7 +106,7 @@ def replace_surface(
         # With another object every slice view would build a new pipeline, which takes milliseconds in each.
         stored.ShallowCopy(polydata)
         segment.Modified()
-    _note(segmentation, record)
+    _store_record(segmentation, record)
 
 
 def show_completion(segmentation: vtkMRMLSegmentationNode, surface_ras: Surface | None) -> None:
@@ -146,7 +146,7 @@ def place_beside(segmentation: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeN
         hierarchy.SetItemParent(item, hierarchy.GetItemParent(beside))
 
 
-def _note(segmentation, record: ThyroidRecord | None) -> None:
+def _store_record(segmentation, record: ThyroidRecord | None) -> None:
     if record is not None:
         write_record(segmentation, record)
     elif segmentation.GetAttribute(ATTRIBUTE) is None:
