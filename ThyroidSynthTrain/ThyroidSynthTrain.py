@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,9 @@ def main(arguments: list[str]) -> int:
     from ThyroidSynthLib.common.streams import lasting_streams
 
     with lasting_streams() as output:
-        options = parse(arguments)
+        parser = make_parser()
+        # An invalid command line ends the script with exit code 2.
+        options = parser.parse_args(arguments, argparse.Namespace(misused=parser.error))
         code = _exit_code(options)
     return 1 if options.json and output.lost and code == 0 else code
 
@@ -78,12 +80,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser.set_defaults(progress="lines")
     parser.epilog = "Ctrl-C, or a file STOP in the job folder, ends the training; the same command resumes it."
     return parser
-
-
-def parse(arguments: list[str]) -> argparse.Namespace:
-    """Parse the command line; an invalid one ends the script with exit code 2."""
-    parser = make_parser()
-    return parser.parse_args(arguments, argparse.Namespace(misused=parser.error))
 
 
 def run(options: argparse.Namespace) -> None:
@@ -156,15 +152,6 @@ def print_now(text: str) -> None:
 
 
 @contextmanager
-def nothing() -> Iterator[Report]:
-    """Report nothing: the log and state of the job hold everything."""
-    yield lambda fraction, message: None
-
-
-PRINTERS = {"tags": tags, "lines": lines, "none": nothing}
-
-
-@contextmanager
 def at_most_every(interval_s: float, output: Report, clock: Callable[[], float] = time.monotonic) -> Iterator[Report]:
     """Pass on the first report, then one per interval, and at the end the last."""
     last = -float("inf")
@@ -185,6 +172,8 @@ def at_most_every(interval_s: float, output: Report, clock: Callable[[], float] 
         if waiting is not None:
             output(*waiting)
 
+
+PRINTERS = {"tags": tags, "lines": lines, "none": lambda: nullcontext(lambda fraction, message: None)}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

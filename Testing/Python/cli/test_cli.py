@@ -1,4 +1,4 @@
-"""The command: what it prints where, its exit codes, and the whole way from cases to a report."""
+"""The command: its output, its exit codes, and every step from cases to a report."""
 
 import json
 import os
@@ -11,19 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from support.kept_models import kept_model
-from support.tiny_cohort import write_tiny_cohort
-from ThyroidSynthLib.cli.main import COMMANDS, main
-
-
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
-    return write_tiny_cohort(tmp_path_factory.mktemp("cohort") / "cohort", cases=6)
-
-
-@pytest.fixture(scope="module")
-def model_path(tmp_path_factory):
-    return Path(shutil.copy(kept_model("tiny"), tmp_path_factory.mktemp("model") / "model.safetensors"))
+from ThyroidSynthLib.cli.main import COMMANDS, main, make_parser
+from ThyroidSynthLib.evaluation.report import inspection
+from ThyroidSynthLib.model.shape_model import ShapeModel
 
 
 def run(*arguments):
@@ -35,10 +25,16 @@ def as_json(capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("module", COMMANDS, ids=lambda module: module.NAME)
-def test_every_command_explains_itself_with_examples_that_parse(module, capsys):
-    from ThyroidSynthLib.cli.main import make_parser
+def usage_error(capsys, *arguments):
+    """Check that a command line is a usage error and return the message."""
+    with pytest.raises(SystemExit) as leaving:
+        run(*arguments)
+    assert leaving.value.code == 2
+    return capsys.readouterr().err
 
+
+@pytest.mark.parametrize("module", COMMANDS, ids=lambda module: module.NAME)
+def test_the_help_of_every_command_has_examples_that_parse(module, capsys):
     with pytest.raises(SystemExit) as leaving:
         run(module.NAME, "--help")
     assert leaving.value.code == 0
@@ -64,14 +60,17 @@ def test_every_command_explains_itself_with_examples_that_parse(module, capsys):
         ["generate", "m", "--out", "o", "--volume", "15", "--symmetry-distribution", "cohort"],
         ["generate", "m", "--out", "o", "--distribution", "cohort", "--reconstruct", "s0001"],
         ["example-cohort", "--out", "o", "--defective-share", "2"],
+        ["generate", "m", "--out", "o", "--overlap", "report"],
+        ["generate", "m", "--out", "o", "--structures", "x.nii.gz"],
+        ["generate", "m", "--out", "o", "--spacing", "1,2"],
+        ["generate", "m", "--out", "o", "--seed", "-1"],
+        *(["edit", "m", "patient", f"--volume={change}", "--out", "o"] for change in ("much", "5%", "-20", "-300%")),
         ["train", "cohort"],
     ],
+    ids=" ".join,
 )
-def test_a_wrong_command_line_ends_with_code_2(arguments, capsys):
-    with pytest.raises(SystemExit) as leaving:
-        run(*arguments)
-    assert leaving.value.code == 2
-    assert "error:" in capsys.readouterr().err
+def test_an_invalid_command_line_is_a_usage_error(arguments, capsys):
+    assert "error:" in usage_error(capsys, *arguments)
 
 
 def test_an_error_is_one_line_without_a_traceback(capsys, tmp_path):
@@ -82,10 +81,8 @@ def test_an_error_is_one_line_without_a_traceback(capsys, tmp_path):
 
 
 def test_a_folder_given_as_the_model_file_is_refused(capsys, cohort, tmp_path):
-    with pytest.raises(SystemExit) as leaving:
-        run("train", cohort.folder, "--out", tmp_path)
-    assert leaving.value.code == 2
-    assert "is a folder, but the model is one file" in capsys.readouterr().err
+    message = usage_error(capsys, "train", cohort.folder, "--out", tmp_path)
+    assert "is a folder, but the model is one file" in message
     assert not list(tmp_path.iterdir())
 
 
@@ -95,8 +92,6 @@ def test_debug_prints_the_traceback_of_an_error(capsys, tmp_path):
 
 
 def test_an_interruption_ends_with_code_130(monkeypatch, capsys, cohort):
-    from ThyroidSynthLib.evaluation.report import inspection
-
     def interrupted(path):
         raise KeyboardInterrupt
 
@@ -105,47 +100,44 @@ def test_an_interruption_ends_with_code_130(monkeypatch, capsys, cohort):
     assert capsys.readouterr().err == "thyroidsynth: Interrupted.\n"
 
 
-def test_info_knows_what_everything_is(capsys, cohort, model_path, tmp_path):
+def test_info_describes_cohorts_and_models_and_refuses_other_folders(capsys, cohort, model, tmp_path):
     assert as_json(capsys, "info", cohort.folder)["kind"] == "cohort"
     described = as_json(capsys, "info", "example")
     assert (described["kind"], described["cases"]) == ("model", 160)
-    described = as_json(capsys, "info", model_path)
+    described = as_json(capsys, "info", model)
     assert (described["kind"], described["variant"], described["synthetic"]) == ("model", "fixed", True)
-    assert run("info", model_path) == 0
+    assert run("info", model) == 0
     assert "volume_ml" in capsys.readouterr().out
     assert run("info", tmp_path) == 1
     assert "was not written by ThyroidSynth" in capsys.readouterr().err
 
 
-def test_info_on_a_model_needs_no_pytorch(model_path):
+def test_info_on_a_model_needs_no_pytorch(model):
     script = (
         "import sys; sys.modules['torch'] = None\n"
         "from ThyroidSynthLib.cli.main import main; sys.exit(main(['info', sys.argv[1]]))"
     )
-    assert subprocess.run([sys.executable, "-c", script, str(model_path)], capture_output=True).returncode == 0
+    assert subprocess.run([sys.executable, "-c", script, str(model)], capture_output=True).returncode == 0
 
 
-def test_training_cases_are_given_back_by_their_ids(capsys, model_path, tmp_path):
-    from ThyroidSynthLib.model.shape_model import ShapeModel
-
-    model = ShapeModel.load(model_path)
-    chosen = [model.ids[2], model.ids[0]]
-    arguments = ("generate", model_path, "--reconstruct", *chosen, "--format", "none", "--out", tmp_path / "back")
+def test_training_cases_are_reconstructed_by_their_ids(capsys, model, tmp_path):
+    trained = ShapeModel.load(model)
+    chosen = [trained.ids[2], trained.ids[0]]
+    arguments = ("generate", model, "--reconstruct", *chosen, "--format", "none", "--out", tmp_path / "back")
 
     assert as_json(capsys, *arguments)["thyroids"] == 2
 
     manifest = json.loads((tmp_path / "back" / "manifest.json").read_text())
     assert manifest["specification"]["reconstructed"] == chosen
     volumes = [entry["targets"]["volume_ml"] for entry in manifest["thyroids"]]
-    assert volumes == [model.features[2, 0], model.features[0, 0]]
-    with pytest.raises(SystemExit, match="2"):
-        run(*arguments, "--volume", 12)
-    assert run("generate", model_path, "--reconstruct", "nobody", "--out", tmp_path / "other") == 1
+    assert volumes == [trained.features[2, 0], trained.features[0, 0]]
+    assert "leave out --count and all targets" in usage_error(capsys, *arguments, "--volume", 12)
+    assert run("generate", model, "--reconstruct", "nobody", "--out", tmp_path / "other") == 1
     assert "'nobody' is not among" in capsys.readouterr().err
 
 
-def test_generated_thyroids_are_counted_and_a_used_folder_refused(capsys, model_path, tmp_path):
-    arguments = ("generate", model_path, "--count", 2, "--seed", 5, "--format", "nrrd", "--mesh", "ply,obj")
+def test_generated_thyroids_are_counted_and_a_used_folder_refused(capsys, model, tmp_path):
+    arguments = ("generate", model, "--count", 2, "--seed", 5, "--format", "nrrd", "--mesh", "ply,obj")
     found = as_json(capsys, *arguments, "--out", tmp_path / "g")
     assert (found["thyroids"], found["trained_on_synthetic_cohort"]) == (2, True)
     assert len(list((tmp_path / "g").glob("*/*"))) == 6
@@ -155,25 +147,25 @@ def test_generated_thyroids_are_counted_and_a_used_folder_refused(capsys, model_
     assert run(*arguments, "--out", tmp_path / "g", "--overwrite", "--quiet") == 0
 
 
-def test_an_impossible_target_is_refused_and_no_folder_is_made(capsys, model_path, tmp_path):
-    assert run("generate", model_path, "--symmetry", "1.5", "--out", tmp_path / "g", "--quiet") == 1
+def test_an_impossible_target_is_refused_and_no_folder_is_made(capsys, model, tmp_path):
+    assert run("generate", model, "--symmetry", "1.5", "--out", tmp_path / "g", "--quiet") == 1
     assert "symmetry = 1.5 is impossible" in capsys.readouterr().err
     assert not (tmp_path / "g").exists()
 
 
-def test_a_table_of_targets_gives_one_thyroid_per_row(capsys, model_path, cohort, tmp_path):
+def test_a_table_of_targets_gives_one_thyroid_per_row(capsys, model, cohort, tmp_path):
     volume = cohort.features[:, 0].mean()
     (tmp_path / "targets.csv").write_text(f"volume_ml\n{volume}\n{volume * 1.1}\n")
-    arguments = ("generate", model_path, "--from-table", tmp_path / "targets.csv", "--format", "none")
+    arguments = ("generate", model, "--from-table", tmp_path / "targets.csv", "--format", "none")
     assert as_json(capsys, *arguments, "--out", tmp_path / "g")["thyroids"] == 2
     manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
     assert [entry["targets"]["volume_ml"] for entry in manifest["thyroids"]] == pytest.approx([volume, volume * 1.1])
 
 
-def test_a_target_distribution_is_reported_with_its_distance_and_unmet_targets(capsys, model_path, cohort, tmp_path):
+def test_a_target_distribution_is_reported_with_its_distance_and_unmet_targets(capsys, model, cohort, tmp_path):
     volume = cohort.features[:, 0].mean()
     spread = ("--volume-distribution", f"normal:{volume:.2f},0.3", "--without-isthmus", "50%")
-    arguments = ("generate", model_path, "--count", 4, *spread, "--workers", 1, "--format", "none")
+    arguments = ("generate", model, "--count", 4, *spread, "--workers", 1, "--format", "none")
 
     found = as_json(capsys, *arguments, "--out", tmp_path / "g")
 
@@ -185,21 +177,13 @@ def test_a_target_distribution_is_reported_with_its_distance_and_unmet_targets(c
     assert {path.name for path in (tmp_path / "g").iterdir()} >= {"distribution.json", "distribution.png"}
 
     (tmp_path / "wide.json").write_text('{"volume_ml": "900"}')
-    wide = ("generate", model_path, "--distribution", tmp_path / "wide.json", "--format", "none", "--workers", 1)
+    wide = ("generate", model, "--distribution", tmp_path / "wide.json", "--format", "none", "--workers", 1)
     assert run(*wide, "--out", tmp_path / "g", "--overwrite") == 0
     output = capsys.readouterr()
     assert "1 of 1 thyroids have targets far from every training case" in output.err
     assert "t00001: target 900.0 mL" in output.out and "above the cohort's volume" in output.out
     manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
     assert manifest["specification"]["far_outside"][0]["id"] == "t00001"
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("example") / "dataset"
-    example = ("example-cohort", "--cases", 2, "--defective-share", 0, "--no-ct", "--workers", 1, "--quiet")
-    assert run(*example, "--out", folder) == 0
-    return folder
 
 
 def test_a_dataset_becomes_a_cohort_and_the_cohort_a_model(capsys, dataset, tmp_path):
@@ -211,41 +195,34 @@ def test_a_dataset_becomes_a_cohort_and_the_cohort_a_model(capsys, dataset, tmp_
     assert as_json(capsys, "info", tmp_path / "model.job")["epoch"] == 3
 
 
-def test_thyroids_are_made_and_fitted_in_a_given_patient(capsys, dataset, model_path, tmp_path):
+def test_thyroids_are_placed_and_fitted_in_a_given_patient(capsys, dataset, model, tmp_path):
     trachea = dataset / "s0000" / "segmentations" / "trachea.nii.gz"
-    placed = ("generate", model_path, "--at", dataset / "s0000", "--grid", trachea)
+    placed = ("generate", model, "--at", dataset / "s0000", "--grid", trachea)
     assert as_json(capsys, *placed, "--out", tmp_path / "g")["thyroids"] == 1
-    fits = as_json(capsys, "fit", model_path, dataset / "s0001", "--mesh", "stl", "--out", tmp_path / "f")["fits"]
+    fits = as_json(capsys, "fit", model, dataset / "s0001", "--mesh", "stl", "--out", tmp_path / "f")["fits"]
     assert fits[0]["id"] == "s0001" and (tmp_path / "f" / "s0001" / "thyroid.stl").is_file()
-    assert run("fit", model_path, dataset / "s0001", "--out", tmp_path / "f", "--quiet") == 1
+    assert run("fit", model, dataset / "s0001", "--out", tmp_path / "f", "--quiet") == 1
     assert "already holds a fit" in capsys.readouterr().out
 
 
-def test_a_patients_own_thyroid_is_edited(capsys, dataset, model_path, tmp_path):
-    arguments = ("edit", model_path, dataset / "s0001", "--volume", "+10%", "--hold", "--merge-into", dataset / "s0001")
+def test_a_patients_own_thyroid_is_edited(capsys, dataset, model, tmp_path):
+    arguments = ("edit", model, dataset / "s0001", "--volume", "+10%", "--hold", "--merge-into", dataset / "s0001")
     found = as_json(capsys, *arguments, "--out", tmp_path / "e")
     assert found["targets"]["volume_ml"] == pytest.approx(1.1 * found["before"]["volume_ml"])
     assert found["held"] == {} and set(found["files"]) == {"thyroid.nii.gz", "merged.nii.gz"}
     assert run(*arguments, "--out", tmp_path / "e", "--quiet") == 1
     assert "already holds an edit" in capsys.readouterr().err
-    assert run("edit", model_path, dataset, "--volume", "+10%", "--out", tmp_path / "all", "--quiet") == 1
+    assert run("edit", model, dataset, "--volume", "+10%", "--out", tmp_path / "all", "--quiet") == 1
     assert "holds 2 cases. Give the path of one of them" in capsys.readouterr().err
-    assert run("edit", model_path, dataset / "s0001", "--format", "none", "--out", tmp_path / "same", "--quiet") == 0
+    assert run("edit", model, dataset / "s0001", "--format", "none", "--out", tmp_path / "same", "--quiet") == 0
     output = capsys.readouterr().out
     assert "s0001:" in output and "(held)" in output
 
 
-@pytest.mark.parametrize("target", ["much", "5%", "-20", "-300%"])
-def test_a_change_that_cannot_be_understood_is_wrong_usage(model_path, tmp_path, target):
-    with pytest.raises(SystemExit) as leaving:
-        run("edit", model_path, "patient", f"--volume={target}", "--out", tmp_path / "e")
-    assert leaving.value.code == 2
-
-
-def test_thyroids_replace_the_patients_own_in_its_label_map_and_keep_out_of_the_trachea(
-    capsys, dataset, model_path, tmp_path
+def test_thyroids_replace_the_patients_own_in_the_label_map_and_do_not_overlap_the_trachea(
+    capsys, dataset, model, tmp_path
 ):
-    arguments = ("generate", model_path, "--merge-into", dataset / "s0000", "--overlap", "remove", "--count", 2)
+    arguments = ("generate", model, "--merge-into", dataset / "s0000", "--overlap", "remove", "--count", 2)
     found = as_json(capsys, *arguments, "--format", "nrrd", "--spacing", "2,2,3", "--out", tmp_path / "g")
     assert found["thyroids"] == 2
     manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
@@ -257,12 +234,12 @@ def test_thyroids_replace_the_patients_own_in_its_label_map_and_keep_out_of_the_
     assert (tmp_path / "g" / "merged_labels.csv").is_file()
 
 
-def test_a_map_whose_old_thyroid_is_not_known_is_reported_before_the_work(capsys, dataset, model_path, tmp_path):
+def test_a_label_map_without_a_known_thyroid_is_noted(capsys, dataset, model, tmp_path):
     masks = dataset / "s0000" / "segmentations"
     (tmp_path / "patient").mkdir()
     shutil.copy(masks / "trachea.nii.gz", tmp_path / "patient")
     shutil.copy(masks / "thyroid_gland.nii.gz", tmp_path / "patient" / "gland.nii.gz")
-    arguments = ("generate", model_path, "--merge-into", tmp_path / "patient", "--format", "none")
+    arguments = ("generate", model, "--merge-into", tmp_path / "patient", "--format", "none")
 
     assert run(*arguments, "--out", tmp_path / "a") == 0
     assert "no old thyroid was removed" in "".join(capsys.readouterr())
@@ -270,34 +247,27 @@ def test_a_map_whose_old_thyroid_is_not_known_is_reported_before_the_work(capsys
     assert "no old thyroid was removed" not in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize("more", [("--overlap", "report"), ("--structures", "x.nii.gz"), ("--spacing", "1,2")])
-def test_options_that_lack_another_are_wrong_usage(model_path, tmp_path, more):
-    with pytest.raises(SystemExit) as leaving:
-        run("generate", model_path, "--out", tmp_path / "g", *more)
-    assert leaving.value.code == 2
-
-
-def test_a_stop_file_ends_the_command_after_the_thyroid_it_is_at(capsys, model_path, tmp_path):
+def test_a_stop_file_ends_the_command_after_the_current_thyroid(capsys, model, tmp_path):
     (tmp_path / "g").mkdir()
     (tmp_path / "g" / "STOP").touch()
-    assert run("generate", model_path, "--count", 5, "--out", tmp_path / "g", "--quiet") == 130
+    assert run("generate", model, "--count", 5, "--out", tmp_path / "g", "--quiet") == 130
     assert "Stopped" in capsys.readouterr().err
 
 
-def test_a_grid_without_a_patient_says_how_to_put_thyroids_there(capsys, dataset, model_path, tmp_path):
+def test_a_grid_without_a_patient_is_followed_by_advice_on_placement(capsys, dataset, model, tmp_path):
     trachea = dataset / "s0000" / "segmentations" / "trachea.nii.gz"
-    assert run("generate", model_path, "--grid", trachea, "--out", tmp_path / "g", "--quiet") == 0
+    assert run("generate", model, "--grid", trachea, "--out", tmp_path / "g", "--quiet") == 0
     assert "--at places them at a patient's trachea" in capsys.readouterr().out
 
 
-def test_a_model_is_evaluated_into_a_report(capsys, cohort, model_path, tmp_path):
+def test_a_model_is_evaluated_into_a_report(capsys, cohort, model, tmp_path):
     small = ("--count", 3, "--to-target", 1, "--moves", 0, "--cases", 1, "--to-card")
-    model = Path(shutil.copy(model_path, tmp_path / "model.safetensors"))
-    found = as_json(capsys, "evaluate", model, cohort.folder, *small, "--out", tmp_path / "evaluation")
+    own = Path(shutil.copy(model, tmp_path / "model.safetensors"))
+    found = as_json(capsys, "evaluate", own, cohort.folder, *small, "--out", tmp_path / "evaluation")
     assert found["report"] == str(tmp_path / "evaluation" / "report.html")
     assert found["synthetic_cohort"] is True and (tmp_path / "evaluation" / "report.html").is_file()
     assert found["card"] == str(tmp_path / "model.evaluation.json")
-    assert run("info", model) == 0
+    assert run("info", own) == 0
     card = capsys.readouterr().out
     assert "## Evaluation\n\n- Reconstruction of training cases: ASSD " in card and "## Licence" in card
     compared = as_json(capsys, "compare", tmp_path / "evaluation", "--out", tmp_path / "comparison")
@@ -306,18 +276,17 @@ def test_a_model_is_evaluated_into_a_report(capsys, cohort, model_path, tmp_path
     assert "already holds a comparison" in capsys.readouterr().err
 
 
-def test_a_cross_validation_says_early_what_is_wrong(capsys, cohort, tmp_path):
+def test_invalid_options_of_a_cross_validation_are_refused_before_anything_is_written(capsys, cohort, tmp_path):
     out = ("--out", tmp_path / "folds")
-    with pytest.raises(SystemExit) as leaving:
-        run("cross-validate", cohort.folder, "--folds", 5, "--held-out", "20%", *out)
-    assert leaving.value.code == 2 and "--held-out needs --folds 1" in capsys.readouterr().err
+    message = usage_error(capsys, "cross-validate", cohort.folder, "--folds", 5, "--held-out", "20%", *out)
+    assert "--held-out needs --folds 1" in message
     assert run("cross-validate", cohort.folder, "--folds", 50, *out) == 1
     assert "cannot be divided into 50 folds" in capsys.readouterr().err and not (tmp_path / "folds").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a console's Ctrl-C cannot be sent to one process there")
-def test_ctrl_c_keeps_the_thyroids_written_so_far(model_path, tmp_path):
-    command = [sys.executable, "-m", "ThyroidSynthLib.cli", "generate", str(model_path), "--count", "5000"]
+def test_ctrl_c_keeps_the_thyroids_written_so_far(model, tmp_path):
+    command = [sys.executable, "-m", "ThyroidSynthLib.cli", "generate", str(model), "--count", "5000"]
     child = subprocess.Popen(
         [*command, "--workers", "2", "--out", str(tmp_path / "g")], stderr=subprocess.PIPE, text=True
     )
@@ -327,7 +296,7 @@ def test_ctrl_c_keeps_the_thyroids_written_so_far(model_path, tmp_path):
         assert child.poll() is None
         time.sleep(0.02)
     child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=60)
-    assert child.returncode == 130 and "Traceback" not in said
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130 and "Traceback" not in errors
     written = json.loads(manifest.read_text())
     assert written["complete"] is False and written["count"] == len(list((tmp_path / "g/label_maps").iterdir()))

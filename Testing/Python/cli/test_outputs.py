@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from support.kept_models import kept_model
-from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.cli.main import main
 
 
@@ -16,29 +14,12 @@ def run(*arguments: object) -> int:
     return main([*map(str, arguments), "--quiet"])
 
 
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_cohort(tmp_path_factory.mktemp("cohort") / "cohort", cases=3).folder
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.copy(kept_model("tiny"), tmp_path_factory.mktemp("model") / "model.safetensors"))
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("example") / "dataset"
-    assert run("example-cohort", "--cases", 1, "--defective-share", 0, "--no-ct", "--workers", 1, "--out", folder) == 0
-    return folder
-
-
 @pytest.fixture
 def patient(dataset: Path, tmp_path: Path) -> Path:
     """A folder of masks, in which the thyroid has the name of a result."""
     folder = tmp_path / "patient"
     folder.mkdir()
-    masks = dataset / "s0000" / "segmentations"
+    masks = dataset / "s0001" / "segmentations"
     shutil.copy(masks / "thyroid_gland.nii.gz", folder / "thyroid.nii.gz")
     shutil.copy(masks / "trachea.nii.gz", folder)
     return folder
@@ -119,7 +100,7 @@ def test_evaluate_keeps_what_it_did_not_write(capsys, model, cohort, tmp_path, n
     path.parent.mkdir(parents=True)
     path.write_text('{"kind": "thesis"}')
 
-    assert run("evaluate", model, cohort, "--quick", "--out", tmp_path / "out", *more) == 1
+    assert run("evaluate", model, cohort.folder, "--quick", "--out", tmp_path / "out", *more) == 1
 
     assert f"{path} would be replaced" in capsys.readouterr().err
     assert content(tmp_path) == {f"out/{name}": b'{"kind": "thesis"}'}
@@ -129,7 +110,7 @@ def test_evaluate_refuses_an_unwritable_card_before_it_computes(capsys, model, c
     own = Path(shutil.copy(model, tmp_path / "model.safetensors"))
     (tmp_path / "model.evaluation.json").write_text("{}")
 
-    assert run("evaluate", own, cohort, "--quick", "--to-card", "--out", tmp_path / "out") == 1
+    assert run("evaluate", own, cohort.folder, "--quick", "--to-card", "--out", tmp_path / "out") == 1
 
     assert "is not an evaluation and is not replaced" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
@@ -160,7 +141,7 @@ def test_prepare_keeps_the_files_of_another_software(capsys, dataset, tmp_path, 
 def test_a_folder_with_other_files_is_refused(capsys, cohort, tmp_path, command) -> None:
     (tmp_path / "report.html").write_text("thesis")
 
-    assert run(command, *(() if command == "example-cohort" else (cohort,)), "--out", tmp_path) == 1
+    assert run(command, *(() if command == "example-cohort" else (cohort.folder,)), "--out", tmp_path) == 1
 
     assert content(tmp_path) == {"report.html": b"thesis"}
 
@@ -168,7 +149,7 @@ def test_a_folder_with_other_files_is_refused(capsys, cohort, tmp_path, command)
 def test_train_replaces_no_file_but_its_own_model(capsys, cohort, tmp_path) -> None:
     thesis = tmp_path / "thesis.docx"
     thesis.write_bytes(b"thesis")
-    arguments = ("train", cohort, "--epochs", 1, "--device", "cpu")
+    arguments = ("train", cohort.folder, "--epochs", 1, "--device", "cpu")
 
     assert run(*arguments, "--out", thesis) == 1
     assert f"{thesis} exists and was not written by this training" in capsys.readouterr().err
@@ -191,13 +172,13 @@ def test_train_replaces_no_file_but_its_own_model(capsys, cohort, tmp_path) -> N
     assert "lies in the job folder" in capsys.readouterr().err
 
 
-def test_train_does_not_take_another_softwares_folder_for_a_job(capsys, cohort, tmp_path) -> None:
+def test_train_refuses_the_job_folder_of_another_software(capsys, cohort, tmp_path) -> None:
     (tmp_path / "config.json").write_text('{"architectures": ["BertModel"]}')
     (tmp_path / "model.safetensors").write_bytes(b"another model")
     before = content(tmp_path)
 
     for more in ((), ("--restart",)):
-        assert run("train", cohort, "--job", tmp_path, "--epochs", 1, *more) == 1
+        assert run("train", cohort.folder, "--job", tmp_path, "--epochs", 1, *more) == 1
         assert "config.json is not a ThyroidSynth training job" in capsys.readouterr().err
 
     assert content(tmp_path) == before
