@@ -5,15 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from support.panel_hands import in_theme
 from support.table_hands import Table, make
 
 
 @pytest.fixture
 def opened(ready):
-    for name in ("loadCollapsible", "inputsCollapsible", "modelCollapsible", "generateCollapsible", "trainCollapsible"):
-        section = ready.module.panel.findChild(type(ready.inspectCollapsible), name)
-        if section is not None:
-            section.collapsed = True
     ready.inspectCollapsible.collapsed = False
     ready.module.panel.show()
     make(ready, 1, 2)
@@ -26,17 +23,10 @@ def opened(ready):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_section_is_drawn_in_both_themes(opened, picture_folder, theme):
-    from PySide6 import QtGui, QtWidgets
-
     from standin import pictures
 
     hands, table = opened
-    application = QtWidgets.QApplication.instance()
-    before = application.palette()
-    if theme == "dark":
-        dark = QtGui.QPalette(QtGui.QColor(53, 53, 53), QtGui.QColor(40, 40, 40))
-        application.setPalette(dark)
-    try:
+    with in_theme(theme == "dark"):
         table.click(table.texts()[1])
         hands.click("distanceMapButton")
         hands.app.process_events()
@@ -50,8 +40,6 @@ def test_the_section_is_drawn_in_both_themes(opened, picture_folder, theme):
         hands.app.dialogs.expect("question", "not rated")
         hands.click("finishStudyButton")
         pictures.save(pictures.of_widget(hands.studyGroup, 430), picture_folder / f"study_result_{theme}.png")
-    finally:
-        application.setPalette(before)
     assert path.stat().st_size > 5_000
     assert np.ptp(picture) > 100
 

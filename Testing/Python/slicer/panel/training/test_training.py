@@ -18,13 +18,10 @@ def cohort(tmp_path):
 
 
 @pytest.fixture
-def trainer(hands, cohort, tmp_path):
+def trainer(hands, cohort, job_folder):
     hands.trainingDataPathEdit.setCurrentPath(str(cohort))
-    hands.jobPathEdit.setCurrentPath(str(tmp_path / "job"))
-    yield hands
-    job = JobFolder(tmp_path / "job")
-    if job.exists() and job.is_running():
-        job.running_process().kill()
+    hands.jobPathEdit.setCurrentPath(str(job_folder))
+    return hands
 
 
 def status(hands):

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import pytest
 
 from support.mask_files import affine, two_masks, write_case
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.dataset.cohort import Cohort
-from ThyroidSynthLib.jobs.estimate import Estimate, EstimateRequest, EstimateResult
+from ThyroidSynthLib.jobs.estimate import Estimate, EstimateResult
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.machine import Gpu, Machine
 
 GIB = 1024**3
 CPU = Machine(8, 32 * GIB, 16 * GIB, "2.5.1")
 GPU = Machine(8, 32 * GIB, 16 * GIB, "2.5.1", "12.4", (Gpu("RTX 4090", 24 * GIB, 20 * GIB),))
-
-
-@pytest.fixture
-def estimates(monkeypatch):
-    """Replace the background estimate: `requests` records its requests, `result` is what it returns."""
-
-    class ImmediateEstimate:
-        requests: ClassVar[list[EstimateRequest]] = []
-        result = EstimateResult(CPU, Estimate("cpu", 100, True, 1.5))
-
-        def __init__(self, python, request):
-            self.requests.append(request)
-
-        def poll(self):
-            return self.result
-
-        def cancel(self):
-            pass
-
-    monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.estimate.BackgroundEstimate", ImmediateEstimate)
-    return ImmediateEstimate
 
 
 @pytest.fixture
@@ -51,13 +28,10 @@ def cases(tmp_path):
 
 
 @pytest.fixture
-def opened(hands, tmp_path, estimates):
+def opened(hands, estimates, job_folder):
     hands.trainCollapsible.collapsed = False
     hands.app.process_events()
-    yield hands
-    job = JobFolder(tmp_path / "job")
-    if job.exists() and job.is_running():
-        job.running_process().kill()
+    return hands
 
 
 def rows(hands) -> dict[str, int]:
@@ -70,6 +44,11 @@ def tick(hands, case: str, checked: bool) -> None:
 
     hands.casesTable.item(rows(hands)[case], 0).setCheckState(qt.Qt.Checked if checked else qt.Qt.Unchecked)
     hands.app.process_events()
+
+
+def choose_cohort(hands, folder, *, cases: int) -> None:
+    write_tiny_cohort(folder, cases=cases, samples_per_shape=20)
+    hands.trainingDataPathEdit.setCurrentPath(str(folder))
 
 
 def test_cases_are_included_and_excluded_manually_before_the_training(opened, estimates, cases, tmp_path):
@@ -126,8 +105,7 @@ def test_the_verdicts_of_a_prepared_cohort_are_read_only(opened, cases, tmp_path
 
 
 def test_the_estimated_duration_follows_the_settings(opened, estimates, tmp_path):
-    write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
-    opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
+    choose_cohort(opened, tmp_path / "cohort", cases=2)
     assert "Measuring" in opened.estimateLabel.text
     opened.wait(lambda: opened.estimateLabel.text == "About 10 min on this CPU (100 cases, 400 epochs).")
     assert "8 cores, 17.2 of 34.4 GB free" in opened.deviceInfoLabel.text
@@ -144,8 +122,7 @@ def test_the_estimated_duration_follows_the_settings(opened, estimates, tmp_path
 
 def test_held_out_cases_are_shown_and_passed_to_the_job(opened, estimates, tmp_path, monkeypatch):
     monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.section.start_detached", lambda *arguments, **options: 0)
-    write_tiny_cohort(tmp_path / "cohort", cases=5, samples_per_shape=20)
-    opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
+    choose_cohort(opened, tmp_path / "cohort", cases=5)
     opened.jobPathEdit.setCurrentPath(str(tmp_path / "job"))
     assert opened.heldOutSpinBox.text == "none"
     opened.heldOutSpinBox.setValue(20)
@@ -158,8 +135,7 @@ def test_held_out_cases_are_shown_and_passed_to_the_job(opened, estimates, tmp_p
 
 def test_an_impossible_share_of_held_out_cases_is_reported_before_the_start(opened, estimates, tmp_path):
     estimates.result = EstimateResult(CPU, Estimate("cpu", 4, True, 1.5))
-    write_tiny_cohort(tmp_path / "cohort", cases=4, samples_per_shape=20)
-    opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
+    choose_cohort(opened, tmp_path / "cohort", cases=4)
     opened.heldOutSpinBox.setValue(10)
     opened.wait(lambda: "10% of 4 cases is less than half a case" in opened.trainingWarningLabel.text)
     opened.heldOutSpinBox.setValue(80)
@@ -177,8 +153,7 @@ def test_an_impossible_share_of_held_out_cases_is_reported_before_the_start(open
 )
 def test_problems_of_the_settings_are_reported(opened, estimates, tmp_path, machine, estimate, warning):
     estimates.result = EstimateResult(machine, estimate)
-    write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
-    opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
+    choose_cohort(opened, tmp_path / "cohort", cases=2)
     opened.wait(lambda: "About" in opened.estimateLabel.text)
     assert warning in opened.trainingWarningLabel.text and bool(warning) == bool(opened.trainingWarningLabel.text)
     if machine is GPU:
@@ -186,8 +161,7 @@ def test_problems_of_the_settings_are_reported(opened, estimates, tmp_path, mach
 
 
 def test_a_collapsed_section_estimates_nothing(hands, estimates, tmp_path):
-    write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
-    hands.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
+    choose_cohort(hands, tmp_path / "cohort", cases=2)
     hands.app.process_events()
     assert not estimates.requests
 

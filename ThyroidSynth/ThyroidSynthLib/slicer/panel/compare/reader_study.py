@@ -280,10 +280,8 @@ class ReaderStudySection(Section):
             texts = (str(row["order"]), row["name"], _kindText(row["kind"]), str(row["rating"] or "–"), row["comment"])
             for column, text in enumerate(texts):
                 table.setItem(index, column, qt.QTableWidgetItem(text))
-        parts = [
-            _("{kind} {mean} ({n})").format(kind=_kindText(kind), mean=f"{mean:.1f}", n=count)
-            for kind, (mean, count) in study.means().items()
-        ]
+        text = _("{kind} {mean:.1f} ({n})")
+        parts = [text.format(kind=_kindText(kind), mean=mean, n=count) for kind, (mean, count) in study.means().items()]
         self.ui.studyMeansLabel.text = _("Mean rating: {means}").format(means=", ".join(parts) or "–")
 
     def _onSave(self, checked: bool = False) -> None:
@@ -301,9 +299,8 @@ class ReaderStudySection(Section):
             try:
                 write_text(path, study.to_csv())
             except OSError as error:
-                raise OutputError(
-                    _("{path} cannot be written ({error}). Choose another folder.").format(path=path, error=error)
-                ) from error
+                text = _("{path} cannot be written ({error}). Choose another folder.")
+                raise OutputError(text.format(path=path, error=error)) from error
             self.session.showStatus(_("The ratings were saved: {path}").format(path=path))
 
     def _onNew(self, checked: bool = False) -> None:

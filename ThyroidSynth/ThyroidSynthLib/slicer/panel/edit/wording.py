@@ -32,27 +32,19 @@ def fitText(quality: Mapping[str, float]) -> str:
         verdict = _("Fair fit.")
     else:
         verdict = _("Poor fit.")
-    numbers = _("Model alone: Dice {dice:.2f}, mean surface distance {assd:.1f} mm, HD95 {hd95:.1f} mm.").format(
-        dice=dice, assd=quality["assd_mm"], hd95=hd95_mm
-    )
-    return f"{verdict} {numbers}"
+    numbers = _("Model alone: Dice {dice:.2f}, mean surface distance {assd:.1f} mm, HD95 {hd95:.1f} mm.")
+    return f"{verdict} {numbers.format(dice=dice, assd=quality['assd_mm'], hd95=hd95_mm)}"
 
 
 def fitWarning(quality: Mapping[str, float]) -> str:
     """Return the limitations of a fit, from `ThyroidRecord.quality`; empty if there are none."""
     warnings = []
     if quality["distance"] > _FAR_CODE:
-        warnings.append(
-            _("The shape is {distance:.1f} SDs from the training shapes; about 1 is usual.").format(
-                distance=quality["distance"]
-            )
-        )
+        text = _("The shape is {distance:.1f} SDs from the training shapes; about 1 is usual.")
+        warnings.append(text.format(distance=quality["distance"]))
     if quality["inside_share"] < _LEAST_INSIDE:
-        warnings.append(
-            _("{share:.0f} % of the gland lies outside the region of the training shapes.").format(
-                share=100 * (1 - quality["inside_share"])
-            )
-        )
+        text = _("{share:.0f} % of the gland lies outside the region of the training shapes.")
+        warnings.append(text.format(share=100 * (1 - quality["inside_share"])))
     if warnings or quality["dice"] < _FAIR[0]:
         warnings.append(_("Edits of this gland are unreliable: make small changes and check them."))
     if quality.get("cut_by_scan"):

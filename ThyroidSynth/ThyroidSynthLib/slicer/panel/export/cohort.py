@@ -95,9 +95,8 @@ class CohortExport:
                 raise InputError(_("Choose a folder for the cohort."))
             run = CohortRun(folder)
             if run.state().runs:
-                raise InputError(
-                    _("A cohort is being generated in this folder. Wait until it has finished, or stop it.")
-                )
+                text = _("A cohort is being generated in this folder. Wait until it has finished, or stop it.")
+                raise InputError(text)
             total = self._total()
             replace = self._mayReplace(folder)
             arguments = [*self._targets(), *self._files(), *self._patient(folder, work)]
@@ -176,9 +175,8 @@ class CohortExport:
         if not parameters.cohortAtPatient:
             return []
         if parameters.segmentation is None or not parameters.tracheaSegmentID:
-            raise InputError(
-                _("There is no patient with a trachea. Choose one, or generate the cohort without a patient.")
-            )
+            text = _("There is no patient with a trachea. Choose one, or generate the cohort without a patient.")
+            raise InputError(text)
         segments = {TRACHEA: parameters.tracheaSegmentID}
         if parameters.thyroidSegmentID:
             segments[THYROID] = parameters.thyroidSegmentID

@@ -163,9 +163,8 @@ class ExportSection(Section):
             write_table(written, folder / TABLE_FILE)
             self._written = folder
             if files.ct is not None and files.ct.GetParentTransformNode() is not None:
-                notes.append(
-                    _("the CT is transformed in the scene: label maps match its file, surfaces match the scene")
-                )
+                note = _("the CT is transformed in the scene: label maps match its file, surfaces match the scene")
+                notes.append(note)
             self.ui.exportLabel.text = exportedText(written, folder, notes)
             self.session.showStatus(_("The files were written and read back."))
         if self.session.hasParameters:

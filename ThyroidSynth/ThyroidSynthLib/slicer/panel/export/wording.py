@@ -19,15 +19,12 @@ _MAX_LISTED = 3
 
 def exportedText(written: Sequence[ExportedThyroid], folder: Path, notes: Sequence[str]) -> str:
     """Return a report of an export."""
-    lines = [
-        _("Written to {folder} and read back. Files: {files}, thyroids: {thyroids}.").format(
-            files=sum(len(each.files) for each in written), thyroids=len(written), folder=folder
-        )
-    ]
+    text = _("Written to {folder} and read back. Files: {files}, thyroids: {thyroids}.")
+    lines = [text.format(files=sum(len(each.files) for each in written), thyroids=len(written), folder=folder)]
     for each in written[:_MAX_LISTED]:
         parts = []
         if each.label_volume_ml is not None:
-            parts.append(_("label map {volume} mL").format(volume=f"{each.label_volume_ml:.1f}"))
+            parts.append(_("label map {volume:.1f} mL").format(volume=each.label_volume_ml))
         if each.merged is not None:
             parts.append(_overlapText(each.merged))
         if parts:

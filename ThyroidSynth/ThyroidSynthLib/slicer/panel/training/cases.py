@@ -19,17 +19,7 @@ _ROW_HEIGHT = 23
 
 
 class CasesTable:
-    """Fills a table with verdicts and reports when the user ticks or unticks a case.
-
-    Parameters
-    ----------
-    table : QTableWidget
-
-    Attributes
-    ----------
-    onDecided : callable
-        Called when the user has ticked or unticked a case.
-    """
+    """Fills a table with verdicts, and calls `onDecided` when the user has ticked or unticked a case."""
 
     def __init__(self, table) -> None:
         self.onDecided: Callable[[], None] = lambda: None

@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 class DiagnosticsButton:
     """Copies diagnostics to the clipboard, once a background process has described the computer.
 
-    Parameters
-    ----------
-    button : QPushButton
-    session : Session
-        State shared by the sections.
-    job : callable
-        Returns the chosen job, or None.
+    `job` returns the chosen job, or None.
     """
 
     def __init__(self, button, session: Session, job: Callable[[], JobFolder | None]) -> None:

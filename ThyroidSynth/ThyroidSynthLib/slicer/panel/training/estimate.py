@@ -26,7 +26,7 @@ class Estimator:
     onResult : callable
         Called when the latest request has a result or has failed.
     machine : Machine or None
-        The computer as described by the latest result.
+        The computer, as described by the latest result.
     problem : str
         Why the latest request failed; empty if it has not.
     """

@@ -6,80 +6,48 @@ Drawn here and not by Slicer's plot view, which would take the place of one of t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import qt
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.slicer.panel.shared.drawing import watch
+from ThyroidSynthLib.slicer.panel.shared.drawing import Picture
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 10, 34
 _TICK = 4
 _MAX_TICKS = 5
 
 
-@dataclass(frozen=True)
-class LossCurveContent:
-    """Contents of a loss curve.
+class LossCurve(Picture):
+    """Draws a loss curve into a label."""
 
-    Attributes
-    ----------
-    points : tuple of (float, float)
-        Epoch and loss, oldest first.
-    epochs : int
-        Epochs of the whole training.
-    """
-
-    points: tuple[tuple[float, float], ...] = ()
-    epochs: int = 0
-
-
-class LossCurve:
-    """Draws a loss curve into a label, again whenever its size or the theme changes.
-
-    Parameters
-    ----------
-    label : QLabel
-    """
+    smallest = (_LEFT + _RIGHT + 1, _TOP + _BOTTOM + 1)
 
     def __init__(self, label) -> None:
-        self._label = label
-        self._content = LossCurveContent()
-        self._watcher = watch(label, self._draw)
+        super().__init__(label)
+        self._points: Sequence[tuple[float, float]] = ()
+        self._epochs = 0
 
     @property
     def width(self) -> int:
         """Width of the curve in pixels, above which more points are not visible."""
-        return max(self._label.width - _LEFT - _RIGHT, 50)
+        return max(self.label.width - _LEFT - _RIGHT, 50)
 
-    def show(self, content: LossCurveContent) -> None:
-        """Show a curve; no points clear the label."""
-        if content != self._content:
-            self._content = content
-            self._draw()
+    def show(self, points: Sequence[tuple[float, float]], epochs: int) -> None:
+        """Show the epochs and losses of a training of a number of epochs; no points clear the label."""
+        self._points, self._epochs = points, epochs
+        self.draw()
 
-    def _draw(self) -> None:
-        label = self._label
-        if label.width <= _LEFT + _RIGHT or label.height <= _TOP + _BOTTOM:
+    def paint(self, painter) -> None:
+        """Paint axes and curve."""
+        points, width, height = self._points, self.label.width, self.label.height
+        if not points:
             return
-        ratio = label.devicePixelRatioF()
-        pixmap = qt.QPixmap(round(label.width * ratio), round(label.height * ratio))
-        pixmap.setDevicePixelRatio(ratio)
-        pixmap.fill(qt.QColor(0, 0, 0, 0))
-        if self._content.points:
-            painter = qt.QPainter(pixmap)
-            painter.setRenderHint(qt.QPainter.Antialiasing, True)
-            self._paint(painter, label.width, label.height)
-            painter.end()
-        label.setPixmap(pixmap)
-
-    def _paint(self, painter, width: int, height: int) -> None:
-        palette = self._label.palette
+        palette = self.label.palette
         ink, accent = palette.color(qt.QPalette.WindowText), palette.color(qt.QPalette.Highlight)
         faint = qt.QColor(ink.red(), ink.green(), ink.blue(), 45)
         right, floor = width - _RIGHT, height - _BOTTOM
-        points = self._content.points
-        last = max(float(self._content.epochs), points[-1][0], 2.0)
+        last = max(float(self._epochs), points[-1][0], 2.0)
         low, high = logLimits([loss for _epoch, loss in points])
 
         def x(epoch: float) -> float:
@@ -88,7 +56,7 @@ class LossCurve:
         def y(loss: float) -> float:
             return floor - (floor - _TOP) * (math.log10(loss) - low) / (high - low)
 
-        font = qt.QFont(self._label.font)
+        font = qt.QFont(self.label.font)
         font.setPointSizeF(max(7.0, font.pointSizeF() * 0.85))
         painter.setFont(font)
         line = qt.QFontMetrics(font).height()

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import qt
 from slicer.i18n import tr as _
+from vtkmodules.vtkFiltersCore import vtkSmoothPolyDataFilter
 
+from ThyroidSynthLib.geometry.polydata import polydata_of, surface_of
 from ThyroidSynthLib.geometry.thumbnail import EXTENT_MM
-from ThyroidSynthLib.slicer.panel.shared.drawing import shadedPixmap, watch
+from ThyroidSynthLib.slicer.panel.shared.drawing import Picture, shadedPixmap
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.geometry.surface import Surface
@@ -17,43 +19,29 @@ if TYPE_CHECKING:
 
 ORIGINAL_COLOUR, RECONSTRUCTION_COLOUR = (0.87, 0.51, 0.40), (0.30, 0.69, 0.55)
 _GAP = 12
-_SMOOTHINGS = 3
+_SMOOTHINGS, _RELAXATION = 6, 0.5
 
 
-class PreviewPicture:
-    """Draws previews into a label, again whenever its size or the theme changes.
+class PreviewPicture(Picture):
+    """Draws previews into a label."""
 
-    Parameters
-    ----------
-    label : QLabel
-    """
+    smallest = (4 * _GAP, 4 * _GAP)
 
     def __init__(self, label) -> None:
-        self._label = label
+        super().__init__(label)
         self._preview: Preview | None = None
-        self._watcher = watch(label, self._draw)
 
     def show(self, preview: Preview | None) -> None:
         """Show a preview; None clears the picture."""
         self._preview = preview
-        self._draw()
+        self.draw()
 
-    def _draw(self) -> None:
-        label = self._label
-        if label.width < 4 * _GAP or label.height < 4 * _GAP:
+    def paint(self, painter) -> None:
+        """Paint both shapes and their captions."""
+        preview, label = self._preview, self.label
+        if preview is None:
             return
         ratio = label.devicePixelRatioF()
-        pixmap = qt.QPixmap(round(label.width * ratio), round(label.height * ratio))
-        pixmap.setDevicePixelRatio(ratio)
-        pixmap.fill(qt.QColor(0, 0, 0, 0))
-        if self._preview is not None:
-            painter = qt.QPainter(pixmap)
-            self._paint(painter, self._preview, ratio)
-            painter.end()
-        label.setPixmap(pixmap)
-
-    def _paint(self, painter, preview: Preview, ratio: float) -> None:
-        label = self._label
         line = qt.QFontMetrics(label.font).height()
         size, half = min(label.height - line - 4, (label.width - _GAP) // 2), label.width / 2
         painter.setPen(qt.QPen(label.palette.color(qt.QPalette.WindowText)))
@@ -77,10 +65,9 @@ class PreviewPicture:
 
 def _smoothed(surface: Surface) -> Surface:
     """Smooth the voxel steps of a surface, enough for a small picture."""
-    vertices, faces = surface.vertices, surface.faces
-    for _round in range(_SMOOTHINGS):
-        centres = vertices[faces].mean(axis=1)
-        sums = np.stack([np.bincount(faces.ravel(), np.repeat(axis, 3), len(vertices)) for axis in centres.T], axis=1)
-        counts = np.bincount(faces.ravel(), minlength=len(vertices))
-        vertices = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], vertices)
-    return surface.moved(vertices)
+    smoothing = vtkSmoothPolyDataFilter()
+    smoothing.SetInputData(polydata_of(surface))
+    smoothing.SetNumberOfIterations(_SMOOTHINGS)
+    smoothing.SetRelaxationFactor(_RELAXATION)
+    smoothing.Update()
+    return surface_of(smoothing.GetOutput(), merge_points=False)

@@ -36,8 +36,5 @@ def rememberJob(folder: Path) -> None:
 
 def _paths() -> list[str]:
     # Stored as JSON, because QSettings returns a list of one string as a string.
-    try:
-        paths = json.loads(slicer.app.userSettings().value(_KEY) or "[]")
-    except (TypeError, ValueError):
-        return []
-    return [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
+    paths: list[str] = json.loads(slicer.app.userSettings().value(_KEY) or "[]")
+    return paths

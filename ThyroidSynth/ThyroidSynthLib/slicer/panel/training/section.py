@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from ThyroidSynthLib.jobs.background import StopSequence, start_detached, train_
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for, resumed_job
 from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
-from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
+from ThyroidSynthLib.slicer.panel.shared.parameters import isSet, showUnsetPaths
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 
 from .diagnostics import DiagnosticsButton
@@ -52,11 +51,11 @@ class TrainSection(Section):
         self._recent.toolTipsVisible = True
         self._recent.connect("aboutToShow()", self._fillRecent)
         self.ui.recentJobsButton.setMenu(self._recent)
-        self.ui.trainCollapsible.connect("contentsCollapsed(bool)", self._onCollapsed)
+        self.ui.trainCollapsible.connect("contentsCollapsed(bool)", lambda collapsed: self._poll())
         self.ui.checkCasesButton.connect("clicked(bool)", self._onCheck)
         self.ui.startButton.connect("clicked(bool)", self._onStart)
         self.ui.stopButton.connect("clicked(bool)", self._onStop)
-        self.ui.restartCheckBox.connect("toggled(bool)", self._onRestartToggled)
+        self.ui.restartCheckBox.connect("toggled(bool)", lambda checked: self._poll())
         self.ui.useModelButton.connect("clicked(bool)", self._onUseModel)
 
     def release(self) -> None:
@@ -69,12 +68,9 @@ class TrainSection(Section):
 
     def refresh(self) -> None:
         """Update the widgets from the parameters."""
-        for path, edit in (
-            (self.parameters.trainingData, self.ui.trainingDataPathEdit),
-            (self.parameters.job, self.ui.jobPathEdit),
-        ):
-            if not isSet(path) and edit.currentPath == ".":
-                edit.currentPath = ""
+        showUnsetPaths(
+            (self.parameters.trainingData, self.ui.trainingDataPathEdit), (self.parameters.job, self.ui.jobPathEdit)
+        )
         if self._watched != self.parameters.job:
             self._stopping, self._watched = None, self.parameters.job
             self._watch.watch(JobFolder(self._watched) if isSet(self._watched) else None)
@@ -156,12 +152,6 @@ class TrainSection(Section):
             self.parameters.model = self.session.library.add(job.model_file, job.path.name)
             self.session.showStatus(_("The model was added to the model library and chosen."))
 
-    def _onCollapsed(self, collapsed: bool) -> None:
-        self._poll()
-
-    def _onRestartToggled(self, checked: bool) -> None:
-        self._poll()
-
     def _fillRecent(self) -> None:
         self._recent.clear()
         jobs = recentJobs()
@@ -169,16 +159,13 @@ class TrainSection(Section):
             text = _("{name}: {state}").format(name=job.path.name, state=stateName(state.status))
             action = self._recent.addAction(text)
             action.toolTip = str(job.path)
-            action.connect("triggered(bool)", self._choosing(job.path))
+            action.connect("triggered(bool)", lambda checked, folder=job.path: self._onRecent(folder))
         if not jobs:
             self._recent.addAction(_("No trainings yet")).setEnabled(False)
 
-    def _choosing(self, folder: Path) -> Callable[[bool], None]:
-        def choose(checked: bool = False) -> None:
-            if self.session.hasParameters:
-                self.parameters.job = folder
-
-        return choose
+    def _onRecent(self, folder: Path) -> None:
+        if self.session.hasParameters:
+            self.parameters.job = folder
 
     def _poll(self) -> None:
         """Read the state of the job and show it."""

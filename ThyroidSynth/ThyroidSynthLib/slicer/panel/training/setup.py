@@ -21,14 +21,7 @@ from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 
 from .cases import CasesTable
 from .estimate import Estimator
-from .wording import (
-    alignmentText,
-    casesText,
-    estimateText,
-    machineText,
-    paceText,
-    warningText,
-)
+from .wording import alignmentText, casesText, estimateText, machineText, paceText, warningText
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.quality_table import CaseVerdict
@@ -39,19 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JobStatus:
-    """State of the chosen job, and what the user wants to do with it.
-
-    Attributes
-    ----------
-    state : JobState or None
-        None without a job.
-    runs : bool
-        Whether its process runs.
-    restart : bool
-        Whether the user wants to start from scratch.
-    seconds_per_epoch : float or None
-        Duration of the recent epochs, if there are any.
-    """
+    """State of the chosen job (None without one), and whether the user wants to start it from scratch."""
 
     state: JobState | None = None
     runs: bool = False
@@ -60,15 +41,7 @@ class JobStatus:
 
 
 class TrainingSetup:
-    """Shows the cases of a training, the computer and the estimated duration.
-
-    Parameters
-    ----------
-    ui : object
-        Widgets of the section by name.
-    session : Session
-        State shared by the sections.
-    """
+    """Shows the cases of a training, the computer and the estimated duration."""
 
     def __init__(self, ui, session: Session) -> None:
         self._ui, self._session = ui, session
@@ -165,10 +138,9 @@ class TrainingSetup:
 
     def _config(self) -> dict:
         try:
-            config = self._job.read_config() if self._job is not None else {}
+            return self._job.read_config() if self._job is not None else {}
         except InputError:
             return {}
-        return config if isinstance(config, dict) else {}
 
     def _decisions(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         config = self._config()

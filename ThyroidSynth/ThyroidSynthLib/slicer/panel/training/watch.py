@@ -12,7 +12,7 @@ from ThyroidSynthLib.jobs.loss_history import LossHistory
 from ThyroidSynthLib.jobs.preview import read_preview
 from ThyroidSynthLib.slicer.scene.display.training_preview import remove_training_preview, show_training_preview
 
-from .loss_curve import LossCurve, LossCurveContent
+from .loss_curve import LossCurve
 from .preview_picture import PreviewPicture
 
 if TYPE_CHECKING:
@@ -23,13 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingWatch:
-    """Shows the loss curve and the preview that a job writes.
-
-    Parameters
-    ----------
-    ui : object
-        Widgets of the section by name.
-    """
+    """Shows the loss curve and the preview that a job writes."""
 
     def __init__(self, ui) -> None:
         self._ui = ui
@@ -52,7 +46,7 @@ class TrainingWatch:
         self._job = job
         self._history = LossHistory(job) if job is not None else None
         self._preview, self._previewTime = None, 0
-        self._curve.show(LossCurveContent())
+        self._curve.show((), 0)
         self._ui.lossCurveLabel.visible = False
         self._showPreview()
 
@@ -66,30 +60,22 @@ class TrainingWatch:
         self.watch(None)
 
     def update(self, epochs: int) -> None:
-        """Show what the job has written since the last call.
-
-        Parameters
-        ----------
-        epochs : int
-            Number of epochs of the whole training.
-        """
+        """Show what the job has written since the last call; `epochs` is the length of the whole training."""
         if self._job is None or self._history is None:
             return
         if self._history.update():
-            points = tuple(self._history.thinned(self._curve.width))
+            points = self._history.thinned(self._curve.width)
             self._ui.lossCurveLabel.visible = bool(points)
-            self._curve.show(LossCurveContent(points, epochs))
+            self._curve.show(points, epochs)
         try:
             changed = self._job.preview_file.stat().st_mtime_ns
         except OSError:
             changed = 0
-        if changed != self._previewTime:
-            self._previewTime = changed
-            self._readPreview(self._job)
-
-    def _readPreview(self, job: JobFolder) -> None:
+        if changed == self._previewTime:
+            return
+        self._previewTime = changed
         try:
-            self._preview = read_preview(job.preview_file)
+            self._preview = read_preview(self._job.preview_file)
         except ThyroidSynthError as error:
             logger.warning("%s", error)
             self._preview = None

@@ -60,23 +60,13 @@ def deviceName(device: str) -> str:
 
 
 def machineText(machine: Machine, device: str) -> str:
-    """Return the GPUs or the CPU of a computer, with their free memory.
-
-    Parameters
-    ----------
-    device : str
-        "auto", "cpu" or "cuda".
-    """
+    """Return the GPUs or the CPU that a device such as "auto" or "cuda" means on a computer, with the free memory."""
     lines = []
     if device != "cpu":
+        text = _("{name}: {free:.1f} of {total:.1f} GB free")
         lines += [
-            _("{name}: {free:.1f} of {total:.1f} GB free").format(
-                name=gpu.name, free=gpu.free_bytes / _GB, total=gpu.memory_bytes / _GB
-            )
-            for gpu in machine.gpus
-        ]
-        if not machine.gpus:
-            lines.append(machine.problem or _("There is no GPU that PyTorch can use."))
+            text.format(name=gpu.name, free=gpu.free_bytes / _GB, total=gpu.memory_bytes / _GB) for gpu in machine.gpus
+        ] or [machine.problem or _("There is no GPU that PyTorch can use.")]
     if device == "cpu" or not machine.gpus:
         cpu = _("CPU: {n} cores").format(n=machine.cores)
         if machine.memory_bytes is not None and machine.free_bytes is not None:
@@ -114,19 +104,20 @@ def warningText(estimate: Estimate, machine: Machine, epochs: int) -> str:
     """Return the problem of a training with these settings; empty if there is none."""
     total = estimate.total_s(epochs)
     if estimate.device == "cpu" and machine.gpus:
-        return _("This computer has a GPU ({name}). Choose the device Automatic to use it.").format(
-            name=machine.gpus[0].name
-        )
+        text = _("This computer has a GPU ({name}). Choose the device Automatic to use it.")
+        return text.format(name=machine.gpus[0].name)
     if estimate.device == "cpu" and total > LONG_ON_CPU_S:
-        return _(
+        text = _(
             "Without a GPU the training takes {time} and slows this computer down. Choose a faster preset or fewer "
             "epochs, or use a computer with an NVIDIA GPU."
-        ).format(time=durationText(total))
+        )
+        return text.format(time=durationText(total))
     if estimate.gpu_bytes and estimate.gpu_bytes > machine.gpus[0].free_bytes:
-        return _(
+        text = _(
             "The samples need {needed:.1f} GB of GPU memory, but only {free:.1f} GB are free. Close other programs "
             "that use the GPU, or train on the CPU."
-        ).format(needed=estimate.gpu_bytes / _GB, free=machine.gpus[0].free_bytes / _GB)
+        )
+        return text.format(needed=estimate.gpu_bytes / _GB, free=machine.gpus[0].free_bytes / _GB)
     return ""
 
 
