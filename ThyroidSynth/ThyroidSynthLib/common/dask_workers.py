@@ -14,7 +14,8 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from distributed import Client, Future, KilledWorker, WorkerPlugin, get_worker
@@ -56,7 +57,7 @@ class DaskWorkers(Workers):
             self._client.wait_for_workers(1, timeout=TIMEOUT_S)
             # The scheduler also unpickles the tasks; this fails if the library is not installed there.
             self._client.run_on_scheduler(_find_library)
-            self._client.register_plugin(_TaskRunner(self._initializer, __version__), name=self._name)
+            self._client.register_plugin(_TaskRunner(self._name, self._initializer, __version__), name=self._name)
         except TimeoutError as error:
             self._client.close()
             raise JobError(
@@ -115,15 +116,11 @@ class DaskWorkers(Workers):
             except OSError as error:
                 raise self._lost() from error
             self._counted = time.monotonic()
-        while len(running) < 2 * self.count:
-            try:
-                task = next(waiting)
-            except StopIteration:
-                return
+        for task in islice(waiting, max(0, 2 * self.count - len(running))):
             self._numbers += 1
             # A unique key, because Dask runs tasks with equal keys once.
             key = f"{self._name}-{self._numbers}"
-            future = self._client.submit(_run, _Job(self._name, function, task), key=key, pure=False)
+            future = self._client.submit(_run, self._name, partial(function, task), key=key, pure=False)
             running[key] = future, task
             future.add_done_callback(ended.put)
 
@@ -141,29 +138,21 @@ class DaskWorkers(Workers):
         )
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A task as it is sent: the function, its argument, and the name of the plugin that initialises the worker."""
-
-    name: str
-    function: Callable[[Any], Any]
-    task: Any
-
-
 def _find_library() -> None:
     """Do nothing; unpickling this function fails if the library is not installed."""
 
 
-def _run(job: _Job) -> Any:
-    runner = get_worker().plugins[job.name]
+def _run(name: str, task: Callable[[], Any]) -> Any:
+    runner = get_worker().plugins[name]
     assert isinstance(runner, _TaskRunner)
-    return runner.run(job)
+    return runner.run(task)
 
 
 class _TaskRunner(WorkerPlugin):
     """The plugin of one command in each worker, including workers that join later."""
 
-    def __init__(self, initializer: Callable[[], None] | None, version: str) -> None:
+    def __init__(self, name: str, initializer: Callable[[], None] | None, version: str) -> None:
+        self.name = name
         self._initializer = initializer
         self._version = version
 
@@ -171,19 +160,19 @@ class _TaskRunner(WorkerPlugin):
         if self._version != __version__:
             raise JobError(f"it has ThyroidSynth {__version__}, this is {self._version}")
 
-    def run(self, job: _Job) -> Any:
+    def run(self, task: Callable[[], Any]) -> Any:
         """Run a task in the one thread of this process for tasks."""
-        return _thread.submit(self._run_in_thread, job).result()
+        return _thread.submit(self._run_in_thread, task).result()
 
-    def _run_in_thread(self, job: _Job) -> Any:
+    def _run_in_thread(self, task: Callable[[], Any]) -> Any:
         # Two commands may use a worker in turn, and what an initializer sets is shared by the whole process.
-        if _initialised_for != [job.name]:
+        if _initialised_for != [self.name]:
             _initialised_for.clear()
             use_one_core()
             if self._initializer is not None:
                 self._initializer()
-            _initialised_for.append(job.name)
-        return job.function(job.task)
+            _initialised_for.append(self.name)
+        return task()
 
 
 # One task at a time and always in the same thread, whatever number of threads the worker has: the number of threads

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,11 +103,7 @@ class Workers:
     def _fill(self, running: dict[Future, Any], function: Callable, waiting: Iterator) -> None:
         if self._pool is None:
             self._pool = _new_pool(self.count, self._initializer)
-        while len(running) < 2 * self.count:
-            try:
-                task = next(waiting)
-            except StopIteration:
-                return
+        for task in islice(waiting, 2 * self.count - len(running)):
             # Noted before it is submitted, so that it is not lost if the pool is broken.
             unsent: Future = Future()
             running[unsent] = task
