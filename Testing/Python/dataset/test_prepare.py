@@ -15,9 +15,12 @@ import pytest
 
 from support.mask_files import affine, two_masks, write_case
 from ThyroidSynthLib.common.errors import Cancelled, CohortError, InputError, OutputError
-from ThyroidSynthLib.dataset.case_sources import SYNTHETIC_MARK
+from ThyroidSynthLib.dataset.case_sources import SYNTHETIC_MARK, find_cases
+from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.dataset.cohort_writing import write_cohort_from_surfaces
 from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
+from ThyroidSynthLib.dataset.quality import check_case
 
 REAL_CASE = Path(__file__).resolve().parents[2] / "Data" / "totalsegmentator_s0327"
 FEW = PrepareOptions(samples_per_shape=500)
@@ -204,6 +207,15 @@ def test_another_cohort_is_replaced_only_with_overwrite(dataset, tmp_path):
     assert Cohort.open(folder).checksum == before
     prepare_cohort(dataset, folder, PrepareOptions(samples_per_shape=300, overwrite=True), workers=1)
     assert Cohort.open(folder).samples.shape[1] == 300
+
+
+def test_a_cohort_of_surfaces_is_not_replaced(dataset, tmp_path):
+    case = find_cases(dataset)[0]
+    surface = check_case(read_case(case)).surface_ras
+    checksum = write_cohort_from_surfaces(tmp_path / "c", [surface], ["x"], samples_per_shape=50).checksum
+    with pytest.raises(CohortError, match="source was surfaces, now"):
+        prepare_cohort([case], tmp_path / "c", FEW, workers=1)
+    assert Cohort.open(tmp_path / "c").checksum == checksum
 
 
 def test_a_folder_with_other_files_is_never_changed(dataset, tmp_path):

@@ -58,8 +58,6 @@ class Cohort:
     checksum : str
         SHA-256 of ids, features, frame and the checksums of surfaces and samples. It does not depend on
         where and when the cohort was prepared.
-    synthetic : bool
-        Whether the cases are software input, not anatomy.
     document : dict
         Content of ``cohort.json``; that of a part has only its own cases.
     whole : Cohort, optional

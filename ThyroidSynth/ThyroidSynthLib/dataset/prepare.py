@@ -43,8 +43,6 @@ class PrepareOptions:
         Class map of multi-label files without names ("total-v2").
     alignment : str
         How shapes are aligned in the trachea frame, one of `frame.ALIGNMENTS`; "trachea" as in the paper.
-    rules : QualityRules
-        Limits of quality control.
     include, exclude : tuple of str
         Ids of cases that are included or excluded manually, whatever the rules say.
     samples_per_shape : int
@@ -110,8 +108,6 @@ def prepare_cohort(
         A path as for `case_sources.find_cases`, or its result.
     folder : path-like
         The cohort folder: new, empty, or of an earlier preparation of the same source.
-    options : PrepareOptions
-        The options.
     workers : int, optional
         Number of worker processes, by default one per core. The result does not depend on it.
     scheduler : str, optional
@@ -255,31 +251,26 @@ def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
         "samples_per_shape": options.samples_per_shape,
         "seed": options.seed,
     }
-    path = folder / PLAN_FILE
-    if path.is_file():
-        before = read_json(path)
-        if not isinstance(before, dict) or before.get("format") != _PLAN_FORMAT:
-            raise OutputError(f"{path} is not a file of ThyroidSynth. Choose a new or empty folder.")
+    found = next((path for path in (folder / PLAN_FILE, folder / COHORT_FILE) if path.is_file()), None)
+    if found is not None:
+        before = read_json(found)
+        if not isinstance(before, dict) or before.get("format") not in (_PLAN_FORMAT, FORMAT):
+            raise OutputError(f"{found} is not a file of ThyroidSynth. Choose a new or empty folder.")
         differing = [name for name in plan if before.get(name) != plan[name]]
         if not differing:
             return
         if not options.overwrite:
-            changes = [f"{name} was {before.get(name)}, now {plan[name]}" for name in differing if name in before]
+            # A cohort of surfaces has no plan, so its cohort.json is compared.
+            names = [name for name in differing if name in before and name != "format"]
+            changes = [f"{name} was {before[name]}, now {plan[name]}" for name in names]
             raise CohortError(
                 f"{folder} holds a cohort prepared with other options ({'; '.join(changes) or 'unknown'}). "
                 "Choose another folder, or allow it to be overwritten."
             )
         _clear(folder)
-    elif (folder / COHORT_FILE).is_file():
-        document = read_json(folder / COHORT_FILE)
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise OutputError(f"{folder / COHORT_FILE} is not a file of ThyroidSynth. Choose a new or empty folder.")
-        if not options.overwrite:
-            raise CohortError(f"{folder} holds another cohort. Choose another folder, or allow it to be overwritten.")
-        _clear(folder)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} holds files that are not a cohort. Choose a new or empty folder.")
-    write_json(path, plan)
+    write_json(folder / PLAN_FILE, plan)
 
 
 def _clear(folder: Path) -> None:

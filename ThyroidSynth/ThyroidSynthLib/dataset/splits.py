@@ -49,10 +49,7 @@ def held_out_text(held_out: HeldOut) -> str:
 def held_out_count(held_out: HeldOut, cases: int) -> int:
     """Return the number of held-out cases of a cohort with `cases` cases.
 
-    Raises
-    ------
-    InputError
-        The share is less than half a case, or too few training cases are left.
+    Raises `InputError` if the share is less than half a case, or too few training cases are left.
     """
     if isinstance(held_out, tuple | list):
         count = len(held_out)
@@ -75,8 +72,6 @@ def hold_out(cohort: Cohort, held_out: HeldOut, *, seed: int = 0) -> tuple[str, 
 
     Parameters
     ----------
-    held_out : HeldOut
-        Number, share or ids of the cases.
     seed : int
         Random seed of the draw; not used for ids.
 
@@ -101,17 +96,12 @@ def hold_out(cohort: Cohort, held_out: HeldOut, *, seed: int = 0) -> tuple[str, 
 
 
 def folds_of(cohort: Cohort, count: int, *, seed: int = 0) -> tuple[tuple[str, ...], ...]:
-    """Divide a cohort into folds for cross-validation.
+    """Divide a cohort into folds for cross-validation: the ids of each, in the order of the cohort.
 
     Parameters
     ----------
     count : int
         Number of folds; their sizes differ by one case at most.
-
-    Returns
-    -------
-    tuple of tuple of str
-        The ids of each fold, in the order of the cohort; every case is in one fold.
 
     Raises
     ------

@@ -131,10 +131,7 @@ class StopSequence:
 def stop(job: JobFolder, *, timeout_s: float = 30.0, terminate_s: float = 10.0) -> None:
     """Stop a job and wait until it has ended; for the parameters see `StopSequence`.
 
-    Raises
-    ------
-    JobError
-        It runs on another machine and has not ended in time.
+    Raises `JobError` if it runs on another machine and has not ended in time.
     """
     sequence = StopSequence(job, timeout_s=timeout_s, terminate_s=terminate_s)
     deadline = time.monotonic() + timeout_s + terminate_s

@@ -46,16 +46,14 @@ class Estimate:
     ----------
     device : str
         "cpu" or "cuda", where it was measured.
-    cases : int
-        Number of training cases.
     cases_checked : bool
         False if quality control has not run: it may refuse cases, so the estimate is an upper limit.
     check_s, sample_s : float
         Duration of checking the cases and of drawing their samples; 0 if that is done.
     gpu_bytes : int
         GPU memory of the samples; 0 on a CPU.
-    held_out : int
-        Number of cases that are prepared and held out.
+    cases, held_out : int
+        Number of training cases, and of cases that are only prepared and held out.
     """
 
     device: str
@@ -73,27 +71,17 @@ class Estimate:
 
     def for_checked(self, cases: int) -> Estimate:
         """Return the estimate for a number of checked cases; each part is proportional to their number."""
-        share = cases / max(self.cases, 1)
-        return replace(
-            self,
-            cases=cases,
-            cases_checked=True,
-            seconds_per_epoch=share * self.seconds_per_epoch,
-            check_s=0.0,
-            sample_s=share * self.sample_s,
-            gpu_bytes=round(share * self.gpu_bytes),
-        )
+        sample_s = self.sample_s * cases / max(self.cases, 1)
+        return replace(self._with_training_cases(cases), cases_checked=True, check_s=0.0, sample_s=sample_s)
 
     def holding_out(self, count: int) -> Estimate:
         """Return the estimate if `count` of the cases are prepared and held out."""
-        share = (self.cases - count) / max(self.cases, 1)
-        return replace(
-            self,
-            cases=self.cases - count,
-            held_out=self.held_out + count,
-            seconds_per_epoch=share * self.seconds_per_epoch,
-            gpu_bytes=round(share * self.gpu_bytes),
-        )
+        return replace(self._with_training_cases(self.cases - count), held_out=self.held_out + count)
+
+    def _with_training_cases(self, cases: int) -> Estimate:
+        share = cases / max(self.cases, 1)
+        seconds, gpu_bytes = share * self.seconds_per_epoch, round(share * self.gpu_bytes)
+        return replace(self, cases=cases, seconds_per_epoch=seconds, gpu_bytes=gpu_bytes)
 
 
 @dataclass(frozen=True)

@@ -51,14 +51,10 @@ class JobState:
         Completed share of the job, 0 to 1.
     epoch, epochs : int
         Completed and total number of epochs (0 while unknown).
-    loss : float, optional
-        Mean loss of the last epoch.
-    eta_s : float, optional
-        Estimated remaining time in seconds.
+    loss, eta_s : float, optional
+        Mean loss of the last epoch, and estimated remaining time in seconds.
     message : str
         Current activity or reason of the end, for the user.
-    device : str
-        Training device, such as "cpu" or "cuda".
     cases, held_out : int
         Number of training cases and of held-out cases (0 while unknown).
     pid : int, optional

@@ -41,8 +41,6 @@ class JobOptions:
         See `model.presets`.
     epochs : int
         0 for the number of the preset.
-    seed : int
-        Random seed of the training.
     device : str
         "auto", "cpu" or "cuda".
     checkpoint_every_s : float
@@ -93,7 +91,7 @@ def job_of_command_line(options: argparse.Namespace, *, misused: Callable[[str],
         misused(str(error))
     if options.input is None:
         if options.restart or not JobFolder(folder).exists():
-            misused(f"give the input to train on; only an existing job is resumed without it, and {folder} is none")
+            misused(f"give the input to train on; only an existing job is resumed without it, and {folder} has none")
         return resumed_job(folder)
     # Slicer's command line does not include and exclude cases: in the panel that is done in a table.
     names = {field.name for field in fields(JobOptions)}
@@ -146,7 +144,7 @@ def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -
     config = _configuration(folder, options, _earlier(job))
     if not job.exists():
         return JobFolder.create(folder, config)
-    # Without a checkpoint there is nothing to lose, so that wrong options can be corrected.
+    # Without a checkpoint nothing is lost, so wrong options can be corrected.
     if restart or not job.checkpoint_file.exists():
         job.restart(config)
         return job

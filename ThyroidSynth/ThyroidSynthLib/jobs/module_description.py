@@ -23,12 +23,8 @@ _TYPES: dict[str, Callable[[str], Any]] = {
 def parser_from_xml(path: Path) -> argparse.ArgumentParser:
     """Build a parser with the flags, types, limits, choices and defaults of the XML file.
 
-    All flags are long flags followed by a value, except booleans, which are present or absent.
-
-    Raises
-    ------
-    InputError
-        The file is missing or is not a module description.
+    All flags are long flags followed by a value, except booleans, which are present or absent. Raises `InputError` if
+    the file is missing or is not a module description.
     """
     try:
         root = ElementTree.parse(path).getroot()

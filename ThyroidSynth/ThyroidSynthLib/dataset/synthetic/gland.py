@@ -101,9 +101,8 @@ def draw_style(rng: np.random.Generator, *, has_isthmus: bool, hemi_agenesis: bo
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     wavelength = rng.uniform(18.0, 45.0, (count, 1))
     amplitude = rng.standard_normal((count, 3)) * 0.014 * wavelength
-    waves = np.hstack(
-        [direction * 2.0 * np.pi / wavelength, rng.uniform(0.0, 2.0 * np.pi, (count, 1)), amplitude]
-    ).astype(np.float32)
+    phase = rng.uniform(0.0, 2.0 * np.pi, (count, 1))
+    waves = np.hstack([direction * 2.0 * np.pi / wavelength, phase, amplitude]).astype(np.float32)
     nodules = rng.choice(4, p=[0.45, 0.3, 0.15, 0.1])
     place = rng.standard_normal((nodules, 3))
     place *= 0.85 / np.linalg.norm(place, axis=1, keepdims=True)
