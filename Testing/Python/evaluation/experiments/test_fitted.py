@@ -5,8 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from support.kept_models import kept_model
-from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.evaluation.experiments.fitted import fit_cases
@@ -17,25 +15,14 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.ply import read_ply
 from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
-from ThyroidSynthLib.model.shape_model import ShapeModel
 
 ORIGIN = np.array([30.0, -20.0, 400.0])
 
 
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
-    return write_tiny_cohort(tmp_path_factory.mktemp("cohort") / "cohort", cases=6)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return ShapeModel.load(kept_model("small"))
-
-
 @pytest.fixture
-def patients(cohort, tmp_path):
+def patients(small_cohort, tmp_path):
     """Return two case folders: a patient with a gland of the cohort, and one whose thyroid is empty."""
-    surface = cohort.surface(cohort.ids[2])
+    surface = small_cohort.surface(small_cohort.ids[2])
     matrix = np.diag([1.5, 1.5, 1.5, 1.0])
     matrix[:3, 3] = ORIGIN - 48.0
     grid = Grid((65, 65, 65), matrix)
@@ -52,10 +39,10 @@ def patients(cohort, tmp_path):
     return tmp_path
 
 
-def test_a_case_without_a_thyroid_gives_an_error_and_the_other_is_fitted(model, patients, tmp_path):
+def test_a_case_without_a_thyroid_gives_an_error_and_the_other_is_fitted(small_model, patients, tmp_path):
     out = tmp_path / "out"
     options = FileOptions(mesh_formats=("ply",))
-    fits = list(fit_cases(model, find_cases(patients), out, options=options, on_scan_grid=True))
+    fits = list(fit_cases(small_model, find_cases(patients), out, options=options))
     assert [fit["id"] for fit in fits] == ["empty", "patient"]
     assert "no thyroid" in fits[0]["error"] and not (out / "empty").exists()
     found = json.loads((out / "patient" / "fit.json").read_text())
@@ -72,7 +59,7 @@ def test_a_case_without_a_thyroid_gives_an_error_and_the_other_is_fitted(model, 
     assert overlap == pytest.approx(found["quality"]["dice"], abs=0.05)
 
 
-def test_a_cut_gland_is_completed_and_its_uncertainty_is_written(model, patients, tmp_path):
+def test_a_cut_gland_is_completed_and_its_uncertainty_is_written(small_model, patients, tmp_path):
     for name in ("trachea", "thyroid_gland"):
         whole = read_volume(patients / "patient" / f"{name}.nii.gz")
         moved = whole.ijk_to_ras.copy()
@@ -80,7 +67,7 @@ def test_a_cut_gland_is_completed_and_its_uncertainty_is_written(model, patients
         write_volume(Volume(whole.array[28:], moved), tmp_path / "cut" / f"{name}.nii.gz")
     options = FileOptions(mesh_formats=("ply", "stl"))
 
-    (fit,) = fit_cases(model, find_cases(tmp_path / "cut"), tmp_path / "out", options=options, completions=2)
+    (fit,) = fit_cases(small_model, find_cases(tmp_path / "cut"), tmp_path / "out", options=options, completions=2)
 
     assert fit["observed"]["cut_by_scan"] and 0.3 < fit["observed"]["seen_share"] < 0.95
     assert any("completed beyond the scan" in note for note in fit["notes"])
@@ -104,7 +91,7 @@ def test_a_cut_gland_is_completed_and_its_uncertainty_is_written(model, patients
     assert len(read_ply(folder / "thyroid.ply").vertices) > 100
 
 
-def test_islands_of_thyroid_and_trachea_are_reported_and_do_not_change_the_fit(model, patients, tmp_path):
+def test_islands_of_thyroid_and_trachea_are_reported_and_do_not_change_the_fit(small_model, patients, tmp_path):
     for name in ("trachea", "thyroid_gland"):
         clean = read_volume(patients / "patient" / f"{name}.nii.gz")
         array = clean.array.copy()
@@ -112,7 +99,7 @@ def test_islands_of_thyroid_and_trachea_are_reported_and_do_not_change_the_fit(m
         write_volume(Volume(array, clean.ijk_to_ras), tmp_path / "detached" / f"{name}.nii.gz")
     sources = [*find_cases(patients / "patient"), *find_cases(tmp_path / "detached")]
 
-    clean, detached = fit_cases(model, sources, tmp_path / "out", options=FileOptions(label_format=None))
+    clean, detached = fit_cases(small_model, sources, tmp_path / "out", options=FileOptions(label_format=None))
 
     assert [note for note in detached["notes"] if "island" in note] == [
         "1 island of the thyroid removed (0.16 mL, 48 voxels)",
@@ -123,7 +110,7 @@ def test_islands_of_thyroid_and_trachea_are_reported_and_do_not_change_the_fit(m
     assert detached["trachea_to_ras"] == clean["trachea_to_ras"]
 
 
-def test_a_note_reports_a_fit_far_from_a_wrong_segmentation(model, patients, tmp_path):
+def test_a_note_reports_a_fit_far_from_a_wrong_segmentation(small_model, patients, tmp_path):
     for name in ("trachea", "thyroid_gland"):
         volume = read_volume(patients / "patient" / f"{name}.nii.gz")
         array = volume.array.copy()
@@ -132,7 +119,7 @@ def test_a_note_reports_a_fit_far_from_a_wrong_segmentation(model, patients, tmp
         write_volume(Volume(array, volume.ijk_to_ras), tmp_path / "far" / f"{name}.nii.gz")
     sources = [*find_cases(tmp_path / "far"), *find_cases(patients / "patient")]
 
-    far, near = fit_cases(model, sources, tmp_path / "out", options=FileOptions(label_format=None))
+    far, near = fit_cases(small_model, sources, tmp_path / "out", options=FileOptions(label_format=None))
 
     quality, volumes = far["quality"], (far["fitted"]["volume_ml"], far["patient"]["volume_ml"])
     assert quality["dice"] < 0.8
@@ -159,51 +146,44 @@ def test_overlap_volume_and_distance_each_make_a_fit_far_from_the_gland(measures
     assert mismatch_notes(0.85, 22.0, 25.0, 4.0) == ()
 
 
-def test_a_whole_gland_is_not_reported_as_cut(model, patients, tmp_path):
-    (fit,) = fit_cases(model, find_cases(patients / "patient"), tmp_path / "out", options=FileOptions())
+def test_a_whole_gland_is_not_reported_as_cut(small_model, patients, tmp_path):
+    (fit,) = fit_cases(small_model, find_cases(patients / "patient"), tmp_path / "out", options=FileOptions())
     assert fit["observed"]["cut_by_scan"] is False and fit["observed"]["seen_share"] == 1.0
     assert fit["observed"]["raised_mm"] == 0.0 and fit["uncertainty"]["surface_sd_mm"]["beyond_scan"] is None
     assert fit["files"] == ["thyroid.nii.gz", "probability.nii.gz"]
 
 
-def test_an_earlier_fit_is_replaced_only_with_overwrite(model, patients, tmp_path):
+def test_an_earlier_fit_is_replaced_only_with_overwrite(small_model, patients, tmp_path):
     options = FileOptions(label_format=None)
     sources = find_cases(patients / "patient")
 
     def fit(overwrite):
-        return list(
-            fit_cases(model, sources, tmp_path / "out", options=options, on_scan_grid=True, overwrite=overwrite)
-        )
+        (found,) = fit_cases(small_model, sources, tmp_path / "out", options=options, overwrite=overwrite)
+        return found
 
-    assert "error" not in fit(False)[0]
-    assert "already holds a fit" in fit(False)[0]["error"]
-    assert "error" not in fit(True)[0]
+    assert "error" not in fit(False)
+    assert "already holds a fit" in fit(False)["error"]
+    assert "error" not in fit(True)
 
 
-def test_a_note_reports_a_label_map_cut_by_its_grid(model, patients, tmp_path):
+def test_a_note_reports_a_label_map_cut_by_its_grid(small_model, patients, tmp_path):
     matrix = np.diag([1.5, 1.5, 1.5, 1.0])
     matrix[:3, 3] = ORIGIN
     options = FileOptions(grid=Grid((20, 20, 20), matrix))
-    (fit,) = fit_cases(model, find_cases(patients / "patient"), tmp_path / "out", options=options, on_scan_grid=False)
+    (fit,) = fit_cases(
+        small_model, find_cases(patients / "patient"), tmp_path / "out", options=options, on_scan_grid=False
+    )
     assert any("extends beyond the grid" in note for note in fit["notes"])
 
 
-def test_two_cases_with_the_same_id_are_refused(model, patients, tmp_path):
+def test_two_cases_with_the_same_id_are_refused(small_model, patients, tmp_path):
     duplicates = find_cases(patients / "patient") * 2
     with pytest.raises(InputError, match="named patient"):
-        list(fit_cases(model, duplicates, tmp_path / "out", options=FileOptions(), overwrite=True))
+        list(fit_cases(small_model, duplicates, tmp_path / "out", options=FileOptions(), overwrite=True))
     assert not (tmp_path / "out").exists()
 
 
-def test_cancelling_ends_all_fits(model, patients, tmp_path):
+def test_cancelling_ends_all_fits(small_model, patients, tmp_path):
+    sources = find_cases(patients)
     with pytest.raises(Cancelled):
-        list(
-            fit_cases(
-                model,
-                find_cases(patients),
-                tmp_path / "out",
-                options=FileOptions(),
-                on_scan_grid=True,
-                should_stop=lambda: True,
-            )
-        )
+        list(fit_cases(small_model, sources, tmp_path / "out", options=FileOptions(), should_stop=lambda: True))

@@ -24,42 +24,18 @@ RATINGS = (1, 2, 3, 4, 5)
 CONTROL = "patient"
 """Kind of a case that is the patient's own thyroid."""
 
-COLUMNS = (
-    *("reader", "order", "name", "kind", "rating", "comment", "seconds"),
-    *FEATURE_NAMES,
-    *("model", "seed", "study_seed"),
-)
-
 
 @dataclass(frozen=True)
 class StudyCase:
-    """A thyroid to rate.
+    """A thyroid to rate."""
 
-    Attributes
-    ----------
-    number : int
-        Its index in the list with which the study was started.
-    name : str
-        Its name, hidden from the reader until the end.
-    kind : str
-        How it was made, or `CONTROL`.
-    features : dict of str to float
-        Its measured features; empty if they are not known.
-    model : str
-        Checksum of its model; empty for a control.
-    segment : str
-        The segment that contains it.
-    seed : int or None
-        Its random seed, if it has one.
-    """
-
-    number: int
-    name: str
-    kind: str
-    features: dict[str, float] = field(default_factory=dict)
-    model: str = ""
-    segment: str = ""
-    seed: int | None = None
+    number: int  # its index in the list with which the study was started
+    name: str  # hidden from the reader until the end
+    kind: str  # how it was made, or `CONTROL`
+    features: dict[str, float] = field(default_factory=dict)  # measured; empty if they are not known
+    model: str = ""  # checksum of its model; empty for a control
+    segment: str = ""  # the segment that contains it
+    seed: int | None = None  # its random seed, if it has one
 
 
 @dataclass(frozen=True)
@@ -73,30 +49,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class ReaderStudy:
-    """A study in progress.
+    """A study in progress."""
 
-    Attributes
-    ----------
-    reader : str
-        The person who rates.
-    seed : int
-        Random seed of the order.
-    cases : tuple of StudyCase
-        In the order in which they are shown.
-    answers : tuple of Answer
-        One for each case.
-    position : int
-        Index of the displayed case.
-    finished : bool
-        Whether names and kinds are revealed; answers can no longer be changed.
-    """
-
-    reader: str
-    seed: int
-    cases: tuple[StudyCase, ...]
-    answers: tuple[Answer, ...]
-    position: int = 0
-    finished: bool = False
+    reader: str  # the person who rates
+    seed: int  # random seed of the order
+    cases: tuple[StudyCase, ...]  # in the order in which they are shown
+    answers: tuple[Answer, ...]  # one for each case
+    position: int = 0  # index of the displayed case
+    finished: bool = False  # whether names and kinds are revealed; answers can no longer be changed
 
     @classmethod
     def start(cls, cases: Sequence[StudyCase], *, reader: str, seed: int) -> ReaderStudy:
@@ -161,7 +121,7 @@ class ReaderStudy:
         return replace(self, finished=True)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the table with `COLUMNS`, one row for each case in the order of display.
+        """Return the table, one row for each case in the order of display.
 
         Raises
         ------
@@ -198,10 +158,10 @@ class ReaderStudy:
 
     def to_csv(self) -> str:
         """Return the table as CSV text with a header."""
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        stream, rows = io.StringIO(), self.rows()
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        for row in self.rows():
+        for row in rows:
             writer.writerow({name: _not_a_formula(value) for name, value in row.items()})
         return stream.getvalue()
 

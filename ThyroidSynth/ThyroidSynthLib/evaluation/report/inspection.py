@@ -193,24 +193,18 @@ def as_text(description: dict[str, Any]) -> str:
     lines = []
     for key, value in description.items():
         if key == "features":
-            lines += [_feature_line(name, spread) for name, spread in value.items()]
+            lines += [
+                f"{name:<18} {spread['mean']:.4g} ± {spread['sd']:.3g} (mean ± SD), from {spread['min']:.4g} to "
+                f"{spread['max']:.4g}"
+                for name, spread in value.items()
+            ]
         elif key == "measures":
-            lines += [_measure_line(name, spread) for name, spread in value.items()]
+            for name, spread in value.items():
+                sd = "" if spread["sd"] is None else f" ± {spread['sd']:.3g}"
+                lines.append(f"{name:<40} {spread['mean']:.4g}{sd}")
         elif key == "card":
             lines += ["", card_text(tuple(CardSection(**section) for section in value))]
         elif value not in (None, "", {}, []):
             shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
             lines.append(f"{key.replace('_', ' '):<18} {shown}")
     return "\n".join(lines)
-
-
-def _measure_line(name: str, spread: dict[str, float | None]) -> str:
-    sd = "" if spread["sd"] is None else f" ± {spread['sd']:.3g}"
-    return f"{name:<40} {spread['mean']:.4g}{sd}"
-
-
-def _feature_line(name: str, spread: dict[str, float]) -> str:
-    return (
-        f"{name:<18} {spread['mean']:.4g} ± {spread['sd']:.3g} (mean ± SD), "
-        f"from {spread['min']:.4g} to {spread['max']:.4g}"
-    )
