@@ -29,13 +29,13 @@ CONTROL = "patient"
 class StudyCase:
     """A thyroid to rate."""
 
-    number: int  # its index in the list with which the study was started
-    name: str  # hidden from the reader until the end
-    kind: str  # how it was made, or `CONTROL`
-    features: dict[str, float] = field(default_factory=dict)  # measured; empty if they are not known
-    model: str = ""  # checksum of its model; empty for a control
-    segment: str = ""  # the segment that contains it
-    seed: int | None = None  # its random seed, if it has one
+    number: int  #: its index in the list with which the study was started
+    name: str  #: hidden from the reader until the end
+    kind: str  #: how it was made, or `CONTROL`
+    features: dict[str, float] = field(default_factory=dict)  #: measured; empty if they are not known
+    model: str = ""  #: checksum of its model; empty for a control
+    segment: str = ""  #: the segment that contains it
+    seed: int | None = None  #: its random seed, if it has one
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Answer:
 class ReaderStudy:
     """A study in progress."""
 
-    reader: str  # the person who rates
-    seed: int  # random seed of the order
-    cases: tuple[StudyCase, ...]  # in the order in which they are shown
-    answers: tuple[Answer, ...]  # one for each case
-    position: int = 0  # index of the displayed case
-    finished: bool = False  # whether names and kinds are revealed; answers can no longer be changed
+    reader: str  #: the person who rates
+    seed: int  #: random seed of the order
+    cases: tuple[StudyCase, ...]  #: in the order in which they are shown
+    answers: tuple[Answer, ...]  #: one for each case
+    position: int = 0  #: index of the displayed case
+    finished: bool = False  #: whether names and kinds are revealed; answers can no longer be changed
 
     @classmethod
     def start(cls, cases: Sequence[StudyCase], *, reader: str, seed: int) -> ReaderStudy:
