@@ -59,6 +59,7 @@ def test_the_help_of_every_command_has_examples_that_parse(module, capsys):
         ["generate", "m", "--out", "o", "--volume", "15", "--from-table", "t.csv"],
         ["generate", "m", "--out", "o", "--volume", "15", "--symmetry-distribution", "cohort"],
         ["generate", "m", "--out", "o", "--distribution", "cohort", "--reconstruct", "s0001"],
+        ["generate", "m", "--out", "o", "--reconstruct", "s0001", "--dask-scheduler", "tcp://host:8786"],
         ["example-cohort", "--out", "o", "--defective-share", "2"],
         ["generate", "m", "--out", "o", "--overlap", "report"],
         ["generate", "m", "--out", "o", "--structures", "x.nii.gz"],

@@ -135,20 +135,16 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     inputs = files_at(options.model, *tables, *patient)
     check_cohort_room(options.out, overwrite=options.overwrite, inputs=inputs)
     files = with_merging(file_options(options), options, console)
-    if options.reconstruct and options.dask_scheduler:
-        options.usage_error("--reconstruct runs in this process: leave out --dask-scheduler")
     model = ShapeModel.load(options.model)
-    target_options = None if options.reconstruct else targets_of(options, model)
-    if target_options is not None and target_options.far:
-        console.note(far_text(target_options.far, len(target_options.targets)))
+    chosen = targets_of(options, model)
+    if chosen.far:
+        console.note(far_text(chosen.far, len(chosen.targets)))
     site = site_at(where, model.frame.alignment, class_map=options.class_map) if where else None
     if site is not None and site.notes:
         console.note(f"The placement at {where}: {'; '.join(site.notes)}.")
     writer = thyroid_writer(options.out, site.placement if site else None, files, _surroundings(options, site))
-    specification = {"reconstructed": options.reconstruct} if target_options is None else target_options.specification
-    distribution = None
-    if target_options is not None and target_options.differ:
-        distribution = AchievedDistribution(model.features, target_options.distribution)
+    placed_at = {"placed_at": str(where) if where else None}
+    distribution = AchievedDistribution(model.features, chosen.distribution) if chosen.differ else None
     stop_file = options.out / STOP_FILE
     with stop_on_signals() as signalled:
 
@@ -156,15 +152,15 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             return signalled() or stop_file.exists()
 
         written = record_cohort(
-            _reconstructed(options, model, writer)
-            if target_options is None
-            else _made(options, model, writer, target_options, stopped),
+            _reconstructed(options, model, writer, chosen)
+            if options.reconstruct
+            else _made(options, model, writer, chosen, stopped),
             options.out,
             model=model,
             placement=writer.placement,
-            specification={**specification, "placed_at": str(where) if where else None, **_patient_options(options)},
+            specification={**chosen.specification, **placed_at, **_patient_options(options)},
             distribution=distribution,
-            total=len(options.reconstruct) if target_options is None else len(target_options.targets),
+            total=len(chosen.targets),
             overwrite=options.overwrite,
             progress=console.progress,
             should_stop=stopped,
@@ -179,7 +175,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         "overlapping": written.overlapping,
         "manifest": str(written.folder / "manifest.json"),
         "distribution": distribution.headline() if distribution is not None else None,
-        "far_outside": target_options.far if target_options is not None else [],
+        "far_outside": chosen.far,
         "trained_on_synthetic_cohort": model.synthetic,
     }
     lines = [f"{written.count} thyroids are in {written.folder} ({written.attempts} draws); see manifest.csv."]
@@ -202,37 +198,32 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     return Result(document, "\n".join(lines))
 
 
-def _reconstructed(options: argparse.Namespace, model: ShapeModel, writer: ThyroidWriter) -> Iterator[WrittenThyroid]:
+def _reconstructed(
+    options: argparse.Namespace, model: ShapeModel, writer: ThyroidWriter, chosen: TargetOptions
+) -> Iterator[WrittenThyroid]:
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct
-    from ThyroidSynthLib.geometry.targets import Targets
 
-    rows = [model.index_of(case_id) for case_id in options.reconstruct]
-    return (
-        writer.write(
-            GeneratedThyroid(reconstruct(model, row), Targets.from_array(model.features[row]), index=row), number
-        )
-        for number, row in enumerate(rows, start=1)
-    )
+    for number, (case_id, targets) in enumerate(zip(options.reconstruct, chosen.targets, strict=True), start=1):
+        row = model.index_of(case_id)
+        yield writer.write(GeneratedThyroid(reconstruct(model, row), targets, index=row), number)
 
 
 def _made(
     options: argparse.Namespace,
     model: ShapeModel,
     writer: ThyroidWriter,
-    target_options: TargetOptions,
+    chosen: TargetOptions,
     stopped: ShouldStop,
 ) -> Iterator[WrittenThyroid]:
     from ThyroidSynthLib.common.workers import usable_workers
     from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan, make_thyroids
 
-    plan = CohortPlan.of(model, options.model, seed=options.seed, to_target=target_options.to_target, writer=writer)
-    count = len(target_options.targets)
+    plan = CohortPlan.of(model, options.model, seed=options.seed, to_target=chosen.to_target, writer=writer)
+    count = len(chosen.targets)
     # A process takes seconds to start, which a few thyroids do not repay.
     most = count if options.workers else max(1, count // _FEW_FOR_A_PROCESS)
     workers = min(usable_workers(options.workers), most)
-    return make_thyroids(
-        plan, target_options.targets, workers=workers, scheduler=options.dask_scheduler, should_stop=stopped
-    )
+    return make_thyroids(plan, chosen.targets, workers=workers, scheduler=options.dask_scheduler, should_stop=stopped)
 
 
 def _draw(distribution: AchievedDistribution, folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,9 +80,9 @@ class TargetOptions:
     targets: list[Targets]  # one for each thyroid
     to_target: bool  # whether each thyroid is steered to its targets
     specification: dict[str, Any]  # the options as they are written in the manifest
-    distribution: dict[str, str] | None  # the target distributions as text, if there are any
-    differ: bool  # whether the targets differ between thyroids, so that they have a distribution
-    far: list[dict[str, Any]]  # targets far from every training case
+    distribution: dict[str, str] | None = None  # the target distributions as text, if there are any
+    differ: bool = False  # whether the targets differ between thyroids, so that they have a distribution
+    far: list[dict[str, Any]] = field(default_factory=list)  # targets far from every training case
 
 
 def check_target_options(options: argparse.Namespace) -> None:
@@ -98,14 +98,19 @@ def check_target_options(options: argparse.Namespace) -> None:
     given = options.from_table or options.steer or values or spread
     if options.reconstruct and (given or options.count is not None):
         options.usage_error("--reconstruct writes training cases as they are; leave out --count and all targets")
+    if options.reconstruct and options.dask_scheduler:
+        options.usage_error("--reconstruct runs in this process: leave out --dask-scheduler")
 
 
 def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
-    """Return the targets of the command line for a model."""
+    """Return the targets of the command line for a model; those of reconstructed cases are their own features."""
     from ThyroidSynthLib.generation.cohort.stratification import stratified_targets
     from ThyroidSynthLib.generation.cohort.target_table import read_targets
     from ThyroidSynthLib.generation.steer.direct_sampling import check_conditions
 
+    if options.reconstruct:
+        own = [Targets.from_array(model.features[model.index_of(case_id)]) for case_id in options.reconstruct]
+        return TargetOptions(own, False, {"reconstructed": options.reconstruct})
     spread = _spread(options)
     to_target = options.steer or spread
     specification: dict[str, Any] = {"seed": options.seed, "steering": "to target" if to_target else "direct sampling"}
