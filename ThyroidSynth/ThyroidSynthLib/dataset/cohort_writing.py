@@ -103,8 +103,6 @@ def write_cohort(
         The cohort folder, with the members' surfaces in it.
     members : sequence of Member
         At least one; ids unique.
-    synthetic : bool
-        Whether the shapes are not those of real patients.
     alignment : str
         How the shapes were aligned in the trachea frame, one of `frame.ALIGNMENTS`.
     statement : str

@@ -177,6 +177,13 @@ def check_case(case: Case, rules: QualityRules = QualityRules()) -> CheckedCase:
     trachea, in_trachea = without_islands(case.trachea_mask, rules.trachea_components)
     filled = _with_cavities_filled(thyroid)
     measurements = QualityMeasurements(
+        volume_ml=filled.volume_ml,
+        components=in_thyroid.kept,
+        islands_removed=in_thyroid.islands,
+        island_voxels=in_thyroid.island_voxels,
+        islands_ml=in_thyroid.islands_ml,
+        hole_voxels=int(np.count_nonzero(filled.volume.array) - np.count_nonzero(thyroid.volume.array)),
+        border_distance_voxels=filled.border_distance_voxels,
         trachea_ml=trachea.volume_ml,
         trachea_islands_removed=in_trachea.islands,
         trachea_islands_ml=in_trachea.islands_ml,
@@ -194,16 +201,6 @@ def check_case(case: Case, rules: QualityRules = QualityRules()) -> CheckedCase:
         findings.append((EMPTY_THYROID, ""))
     else:
         surface = surface_from_mask(filled.volume)
-        measurements = replace(
-            measurements,
-            volume_ml=filled.volume_ml,
-            components=in_thyroid.kept,
-            islands_removed=in_thyroid.islands,
-            island_voxels=in_thyroid.island_voxels,
-            islands_ml=in_thyroid.islands_ml,
-            hole_voxels=int(np.count_nonzero(filled.volume.array) - np.count_nonzero(thyroid.volume.array)),
-            border_distance_voxels=filled.border_distance_voxels,
-        )
         findings += _check_thyroid(measurements, surface, rules, thyroid.volume.voxel_volume_ml)
         if not trachea.is_empty:
             findings += _check_position(thyroid, trachea, rules)

@@ -31,15 +31,7 @@ class RowView:
     def __getitem__(self, index: Any) -> np.ndarray:
         """Return elements as NumPy would: a copy, except of a single row.
 
-        Parameters
-        ----------
-        index : int, slice, array, or a tuple that begins with one
-            As of an array, but not beginning with ``...`` or a new axis.
-
-        Raises
-        ------
-        IndexError
-            The index does not begin with rows, or they are out of range.
+        The index is as of an array, but must not begin with ``...`` or a new axis.
         """
         first, *rest = index if isinstance(index, tuple) else (index,)
         if first is None or first is Ellipsis:

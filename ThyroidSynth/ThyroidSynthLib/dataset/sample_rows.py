@@ -44,8 +44,6 @@ def draw_rows(
 
     Parameters
     ----------
-    folder : Path
-        The cohort folder.
     shapes : sequence of (id, surface file, checksum of it)
         In the order of the rows; surfaces in `trachea_mm`, files relative to the folder.
     seed : int
@@ -55,13 +53,6 @@ def draw_rows(
     -------
     list of str
         Checksum of each row.
-
-    Raises
-    ------
-    CohortError
-        A surface is missing or damaged, or a worker process failed on it.
-    OutputError
-        The disk is full.
     """
     data_offset = _make_files(folder, len(shapes), per_shape)
     # After an interruption the ledger may not match the rows, so each row is compared with its checksum.

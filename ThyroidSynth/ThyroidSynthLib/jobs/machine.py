@@ -33,7 +33,7 @@ class Machine:
     cuda : str
         Version of CUDA that PyTorch was built with; empty for a CPU build.
     gpus : tuple of Gpu
-        GPUs that PyTorch can use; the first is the device "cuda".
+        The first is the device "cuda".
     problem : str
         Why PyTorch or its GPUs cannot be used; empty if they can.
     """

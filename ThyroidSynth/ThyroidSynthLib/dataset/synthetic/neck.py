@@ -107,9 +107,8 @@ def paint_ct(
     _paint(hu, MUSCLE, smooth_max(_ellipse(u, w + 60.0, 46.0, 30.0), body + 6.0, 4.0))
     aside = np.abs(u)
     sternomastoid = max(plan.reach_mm) + 12.0 + 0.12 * z
-    _paint(
-        hu, MUSCLE + 3.0, smooth_max(_ellipse(aside - sternomastoid, w + 1.0 + 0.15 * z, 9.0, 13.0), body + 5.0, 3.0)
-    )
+    muscle = _ellipse(aside - sternomastoid, w + 1.0 + 0.15 * z, 9.0, 13.0)
+    _paint(hu, MUSCLE + 3.0, smooth_max(muscle, body + 5.0, 3.0))
     straps = smooth_max(np.abs(gland - 3.6) - 1.7, 2.0 - w, 2.0)
     _paint(hu, MUSCLE, np.maximum(straps, body + 4.0))
     spine = _spine(airway)
