@@ -31,7 +31,6 @@ class FrameReader:
     def __init__(self, path: Path, dataset: pydicom.Dataset) -> None:
         from pydicom.dataelem import RawDataElement
 
-        self._path = path
         self.rows, self.columns = int(dataset.Rows), int(dataset.Columns)
         self._bits = int(dataset.BitsAllocated)
         if self._bits not in (1, 8, 16) or int(dataset.get("SamplesPerPixel", 1)) != 1:
@@ -40,30 +39,24 @@ class FrameReader:
             )
         frames = int(dataset.get("NumberOfFrames", 1) or 1)
         self._decoded: np.ndarray | None = None
-        self._bytes: bytes | None = None
-        self._start = 0
         if "PixelData" not in dataset:
             raise InputError(f"{path} has no pixels. Export or send it again.")
         syntax = str(dataset.file_meta.TransferSyntaxUID)
         needed = (frames * self.rows * self.columns * self._bits + 7) // 8
-        if syntax in _UNCOMPRESSED:
-            raw = dataset.get_item("PixelData", keep_deferred=True)
-            if isinstance(raw, RawDataElement) and raw.value is None:
-                self._start = raw.value_tell
-                # The header of a truncated file still states the full length.
-                available = path.stat().st_size - self._start
-            else:
-                self._bytes = bytes(raw.value)
-                available = len(self._bytes)
-        elif syntax == DEFLATED:
-            self._bytes = bytes(dataset.PixelData)
-            available = len(self._bytes)
-        else:
+        if syntax not in (*_UNCOMPRESSED, DEFLATED):
             self._decoded = _decoded(path, dataset).reshape(frames, self.rows, self.columns)
             return
-        if available < needed:
-            missing = needed - available
+        raw = dataset.get_item("PixelData", keep_deferred=True)
+        start = raw.value_tell if isinstance(raw, RawDataElement) and raw.value is None else None
+        # The header of a truncated file still states the full length.
+        missing = needed - (len(dataset.PixelData) if start is None else path.stat().st_size - start)
+        if missing > 0:
             raise InputError(f"{path} is damaged (it ends {missing} bytes too early). Copy or download it again.")
+        self._stored: np.ndarray = (
+            np.frombuffer(dataset.PixelData, np.uint8)
+            if start is None
+            else np.memmap(path, np.uint8, "r", start, (needed,))
+        )
 
     def frame(self, index: int) -> np.ndarray:
         """Return the stored values of a frame, shape (rows, columns)."""
@@ -72,20 +65,12 @@ class FrameReader:
         pixels = self.rows * self.columns
         first_bit = index * pixels * self._bits
         last_bit = first_bit + pixels * self._bits
-        content = self._read(first_bit // 8, (last_bit + 7) // 8)
+        content = np.array(self._stored[first_bit // 8 : (last_bit + 7) // 8])
         if self._bits == 1:
-            bits = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little")
-            values = bits[first_bit % 8 :][:pixels]
+            values = np.unpackbits(content, bitorder="little")[first_bit % 8 :][:pixels]
         else:
-            values = np.frombuffer(content, f"<u{self._bits // 8}")
+            values = content.view(f"<u{self._bits // 8}")
         return values.reshape(self.rows, self.columns)
-
-    def _read(self, start: int, end: int) -> bytes:
-        if self._bytes is not None:
-            return self._bytes[start:end]
-        with self._path.open("rb") as file:
-            file.seek(self._start + start)
-            return file.read(end - start)
 
 
 def _decoded(path: Path, dataset: pydicom.Dataset) -> np.ndarray:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,14 +31,6 @@ _LABEL_MAP_SEG = "1.2.840.10008.5.1.4.1.1.66.7"
 
 # Positions are rounded in the file. A frame further than this (in slices) from its slice is in none.
 _OFF_SLICE = 0.05
-
-
-@dataclass(frozen=True)
-class _Stack:
-    """The slice of each frame, counted from the first that has one, and the grid of all slices in `ras_mm`."""
-
-    slices: np.ndarray
-    grid: Grid
 
 
 def is_dicom_seg(path: Path | str) -> bool:
@@ -77,25 +68,25 @@ def read_dicom_seg(path: Path | str) -> tuple[dict[Structure, Mask], tuple[str, 
         if dataset.get("SOPClassUID") not in (_SEG, _LABEL_MAP_SEG) or kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
             raise InputError(f"{path} is not a DICOM segmentation (SEG). Choose the file of the segmentation.")
         chosen = structures_among(path, _segments(path, dataset))
-        stack = _stack(path, dataset)
+        slices, grid = _stack(path, dataset)
         numbers = _segment_numbers(path, dataset) if kind != "LABELMAP" else None
         threshold = (int(dataset.MaximumFractionalValue) + 1) // 2 if kind == "FRACTIONAL" else None
-        before, scan_depth, notes = _scan_of(dataset, stack)
-        scan = stack.grid.part([-before, 0, 0], [scan_depth, *stack.grid.shape[1:]])
+        before, scan_depth, notes = _scan_of(dataset, slices, grid.shape[0])
+        scan = grid.part([-before, 0, 0], [scan_depth, *grid.shape[1:]])
         if threshold is not None:
             notes += ("the segmentation is fractional; voxels at least half inside count",)
         reader = FrameReader(path, dataset)
         masks = {}
         for structure, segment in chosen.items():
-            frames = np.arange(len(stack.slices)) if numbers is None else np.flatnonzero(numbers == segment.label)
-            _check_one_each(path, segment, stack.slices[frames])
+            frames = np.arange(len(slices)) if numbers is None else np.flatnonzero(numbers == segment.label)
+            _check_one_each(path, segment, slices[frames])
             inside = {}
             for frame in frames:
                 values = reader.frame(int(frame))
                 plane = values == segment.label if numbers is None else values >= (threshold or 1)
                 if plane.any():
-                    inside[int(stack.slices[frame])] = plane
-            masks[structure] = _mask(inside, stack.grid, scan)
+                    inside[int(slices[frame])] = plane
+            masks[structure] = _mask(inside, grid, scan)
     return masks, notes
 
 
@@ -154,7 +145,8 @@ def _frames(path: Path, dataset: pydicom.Dataset) -> list[pydicom.Dataset]:
     return frames
 
 
-def _stack(path: Path, dataset: pydicom.Dataset) -> _Stack:
+def _stack(path: Path, dataset: pydicom.Dataset) -> tuple[np.ndarray, Grid]:
+    """Return the slice of each frame, counted from the first that has one, and the grid of all slices in `ras_mm`."""
     frames = _frames(path, dataset)
     all_measures = _groups(dataset, frames[:1], "PixelMeasuresSequence")
     orientations = _groups(dataset, frames, "PlaneOrientationSequence")
@@ -176,7 +168,7 @@ def _stack(path: Path, dataset: pydicom.Dataset) -> _Stack:
     origin = positions[slices.argmin()]
     if not np.isfinite([*axes, origin]).all() or abs(np.linalg.det(axes)) < 1e-9:
         raise InputError(f"{path} has an invalid geometry (an axis of length 0). Export the segmentation again.")
-    return _Stack(slices, Grid.of_lps((slices.max() + 1, dataset.Rows, dataset.Columns), axes, origin))
+    return slices, Grid.of_lps((slices.max() + 1, dataset.Rows, dataset.Columns), axes, origin)
 
 
 def _slices(path: Path, positions: np.ndarray, normal: np.ndarray, thickness: float) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +205,7 @@ def _segment_numbers(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
     return np.array([int(group.ReferencedSegmentNumber) for group in groups])
 
 
-def _scan_of(dataset: pydicom.Dataset, stack: _Stack) -> tuple[int, int, tuple[str, ...]]:
+def _scan_of(dataset: pydicom.Dataset, slices: np.ndarray, depth: int) -> tuple[int, int, tuple[str, ...]]:
     """Return the number of slices of the scan before the first frame, the number of all its slices, and remarks.
 
     Frames refer to the images they were drawn on. If these are listed in the order of their positions, the list shows
@@ -224,11 +216,10 @@ def _scan_of(dataset: pydicom.Dataset, stack: _Stack) -> tuple[int, int, tuple[s
         item.get("ReferencedSOPInstanceUID") for each in series for item in each.get("ReferencedInstanceSequence")
     ]
     places = {uid: place for place, uid in enumerate(listed)}
-    depth = stack.grid.shape[0]
     if len(listed) <= depth:
         return 0, depth, ()
     pairs: set[tuple[int, int]] = set()
-    for frame, slice_number in zip(dataset.PerFrameFunctionalGroupsSequence, stack.slices, strict=True):
+    for frame, slice_number in zip(dataset.PerFrameFunctionalGroupsSequence, slices, strict=True):
         for derivation in frame.get("DerivationImageSequence") or ():
             for source in derivation.get("SourceImageSequence") or ():
                 pairs.add((int(slice_number), places.get(source.get("ReferencedSOPInstanceUID"), -1)))
