@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 
 from .shape_model import ShapeModel
@@ -154,29 +153,20 @@ def draw_features(model: ShapeModel, rng: np.random.Generator, targets: Targets 
     A training case is drawn, with a higher probability the nearer its features are to the targets. The features
     without a target are those of the case, with a little noise. An absent isthmus stays absent.
     """
-    values = targets.as_dict()
+    given = targets.as_array()
     spread = model.features.std(axis=0) + 1e-9
     log_weight = np.zeros(len(model.features))
-    for name, value in values.items():
-        column = FEATURE_NAMES.index(name)
-        distance = np.abs(model.features[:, column] - value) / spread[column]
+    for column in np.flatnonzero(~np.isnan(given)):
+        distance = np.abs(model.features[:, column] - given[column]) / spread[column]
         # Relative to the nearest case, so that a target outside the cohort has neighbours too.
         log_weight -= 0.5 * ((distance - distance.min()) / _NEARNESS_SD) ** 2
     # Scaled by the largest weight, so that the sum is not 0 if no case is near all targets.
     weight = np.exp(log_weight - log_weight.max())
     row = rng.choice(len(model.features), p=weight / weight.sum())
     noise = rng.standard_normal(3) * _KERNEL_SD * spread
-    drawn = model.features[row] + noise
-    volume, area, symmetry = drawn
-    absent = model.features[row, 1] == 0
+    area = model.features[row, 1]
     smallest = model.features.min(axis=0)
-    drawn = np.array(
-        [
-            max(volume, smallest[0]),
-            0.0 if absent else max(area, 0.5 * model.features[row, 1]),
-            np.clip(symmetry, smallest[2], 1.0),
-        ]
-    )
-    for name, value in values.items():
-        drawn[FEATURE_NAMES.index(name)] = value
-    return drawn
+    drawn = np.maximum(model.features[row] + noise, [smallest[0], 0.5 * area, smallest[2]])
+    drawn[1] = drawn[1] if area > 0 else 0.0
+    drawn[2] = min(drawn[2], 1.0)
+    return np.where(np.isnan(given), drawn, given)
