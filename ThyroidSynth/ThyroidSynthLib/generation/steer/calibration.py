@@ -8,7 +8,7 @@ surfaces are enough to fit the map.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -44,13 +44,8 @@ _DERIVATIVE_WEIGHT = 1.0
 _JUMP = 0.3
 
 
-@dataclass
-class _Samples:
-    """Codes (code_size,), outputs (3,) of the feature map and their derivatives (3, code_size)."""
-
-    codes: list[np.ndarray] = field(default_factory=list)
-    outputs: list[np.ndarray] = field(default_factory=list)
-    derivatives: list[np.ndarray] = field(default_factory=list)
+# Code (code_size,), outputs (3,) of the feature map and their derivatives (3, code_size).
+_Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def calibrated(
@@ -68,7 +63,7 @@ def calibrated(
     if model.settings.prior != "measured" or not model.conditioning.size:
         return model
     rng = np.random.default_rng([model.settings.seed, 3])
-    samples = _Samples()
+    samples: list[_Sample] = []
     first = round(draws * _FIRST_SHARE)
     if not _sample(model, samples, first, rng, part_of(progress, 0.0, 0.5), should_stop):
         logger.warning("Most random codes have no valid surface, so no feature map is fitted. Train for longer.")
@@ -81,7 +76,7 @@ def calibrated(
 
 def _sample(
     model: ShapeModel,
-    samples: _Samples,
+    samples: list[_Sample],
     draws: int,
     rng: np.random.Generator,
     progress: ProgressCallback,
@@ -91,7 +86,7 @@ def _sample(
     shapes, prior = ModelShapes(model), prior_of(model)
     for number in range(draws):
         check(should_stop)
-        if number == _FIRST_DRAWS and len(samples.codes) < _FIRST_DRAWS / 2:
+        if number == _FIRST_DRAWS and len(samples) < _FIRST_DRAWS / 2:
             return False
         progress(number / draws, f"Measuring random thyroid {number + 1} of {draws}")
         code = draw_code(model, prior, draw_features(model, rng), rng)
@@ -103,15 +98,14 @@ def _sample(
             continue
         local = shapes.sensitivity(thyroid)
         volume, area, symmetry = local.values
-        samples.codes.append(code)
-        samples.outputs.append(np.array([np.log(volume), area, symmetry]))
-        samples.derivatives.append(local.jacobian / np.array([[volume], [1.0], [1.0]]))
+        outputs = np.array([np.log(volume), area, symmetry])
+        samples.append((code, outputs, local.jacobian / np.array([[volume], [1.0], [1.0]])))
     return True
 
 
-def _fitted(samples: _Samples, seed: int) -> FeatureMap:
+def _fitted(samples: list[_Sample], seed: int) -> FeatureMap:
     """Fit the map to values and derivatives, and measure its error on held-out samples."""
-    codes, outputs, derivatives = map(np.stack, (samples.codes, samples.outputs, samples.derivatives))
+    codes, outputs, derivatives = map(np.stack, zip(*samples, strict=True))
     code_mean, code_sd = codes.mean(axis=0), codes.std(axis=0) + 1e-9
     output_mean, output_sd = outputs.mean(axis=0), outputs.std(axis=0) + 1e-9
     with torch.random.fork_rng(devices=[]):
