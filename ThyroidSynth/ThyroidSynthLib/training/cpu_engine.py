@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ def _loss_and_gradients(
     of_position, *others = parameters
     layers = [Layer.of(weight, bias) for weight, bias in zip(others[::2], others[1::2], strict=True)]
     count = samples.shape[0] * samples.shape[1]
-    passes = _Passes(of_position.contiguous(), layers, 2 / count)
+    run = partial(_pass, of_position.contiguous(), layers, 2 / count)
     chunk_size = -(-samples.shape[1] // -(-samples.shape[1] // _CHUNK))
     chunks = [
         (row, part, fold)
@@ -63,7 +64,7 @@ def _loss_and_gradients(
     loss = torch.zeros(())
     of_folded, of_first, *of_others = [torch.zeros_like(tensor) for tensor in (folded, *parameters)]
     # In the order of the chunks, because the last bits of a sum depend on its order.
-    for (row, *_), (squares, first, pieces) in zip(chunks, in_threads(passes.run, chunks), strict=True):
+    for (row, *_), (squares, first, pieces) in zip(chunks, in_threads(run, chunks), strict=True):
         loss += squares
         of_folded[row].index_add_(0, first.outputs, first.bias)
         of_first.index_add_(0, first.outputs, first.weight)
@@ -83,37 +84,27 @@ class _Piece:
     bias: torch.Tensor
 
 
-@dataclass(frozen=True)
-class _Passes:
-    """A forward and a backward pass of a chunk.
+def _pass(
+    of_position: torch.Tensor, layers: list[Layer], scale: float, chunk: tuple[int, torch.Tensor, torch.Tensor]
+) -> tuple[torch.Tensor, _Piece, list[_Piece]]:
+    """Return the summed squared error of a chunk's samples (n, 4) and the gradients of all layers.
 
-    Attributes
-    ----------
-    of_position : Tensor, shape (width, 3)
-        The first layer's weights of the position; `layers` are those behind it.
-    slope : float
-        Derivative of the loss with respect to half the squared error of one sample.
+    The first layer's weights of the position are `of_position` (width, 3). The derivative of the loss with respect to
+    half the squared error of one sample is `scale`.
     """
-
-    of_position: torch.Tensor
-    layers: list[Layer]
-    slope: float
-
-    def run(self, chunk: tuple[int, torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, _Piece, list[_Piece]]:
-        """Return the summed squared error of a chunk's samples (n, 4) and the gradients of all layers."""
-        _, samples, folded = chunk
-        positions = samples[:, :3]
-        with torch.no_grad():
-            active = [Active.of(torch.addmm(folded, positions, self.of_position.T))]
-            for layer in self.layers[:-1]:
-                active.append(active[-1].into(layer))
-            error = active[-1].value(self.layers[-1]) - samples[:, 3]
-            slope = (error * self.slope).unsqueeze(1)
-            outputs = torch.zeros(1, dtype=torch.int64)
-            pieces = []
-            for layer, below in zip(reversed(self.layers), reversed(active), strict=True):
-                pieces.append(_Piece(outputs, below.units, slope.T @ below.outputs, slope.sum(dim=0)))
-                weights = layer.weight.index_select(0, outputs).index_select(1, below.units)
-                slope, outputs = below.back(slope @ weights), below.units
-            first = _Piece(outputs, torch.arange(3), slope.T @ positions, slope.sum(dim=0))
-            return error @ error, first, pieces[::-1]
+    _, samples, folded = chunk
+    positions = samples[:, :3]
+    with torch.no_grad():
+        active = [Active.of(torch.addmm(folded, positions, of_position.T))]
+        for layer in layers[:-1]:
+            active.append(active[-1].into(layer))
+        error = active[-1].value(layers[-1]) - samples[:, 3]
+        slope = (error * scale).unsqueeze(1)
+        outputs = torch.zeros(1, dtype=torch.int64)
+        pieces = []
+        for layer, below in zip(reversed(layers), reversed(active), strict=True):
+            pieces.append(_Piece(outputs, below.units, slope.T @ below.outputs, slope.sum(dim=0)))
+            weights = layer.weight.index_select(0, outputs).index_select(1, below.units)
+            slope, outputs = below.back(slope @ weights), below.units
+        first = _Piece(outputs, torch.arange(3), slope.T @ positions, slope.sum(dim=0))
+        return error @ error, first, pieces[::-1]
