@@ -54,8 +54,6 @@ class EditedCase:
 
     Attributes
     ----------
-    id : str
-        The case.
     fit : PatientFit
         The gland as it was.
     steered : SteeringResult

@@ -47,20 +47,14 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Merged:
-    """A label map with another thyroid.
+    """A label map with another thyroid, and warnings, such as that no old thyroid was found.
 
     Attributes
     ----------
-    labels : LabelMap
-        The whole map.
-    thyroid_label : int
-        Label of the new thyroid.
     old_ml, new_ml, written_ml : float
         Voxel volume of the old thyroid, of the new one, and of the part of the new one that is in the map.
     overlaps : tuple of Overlap
         Largest first.
-    notes : tuple of str
-        Warnings, such as that no old thyroid was found.
     """
 
     labels: LabelMap

@@ -77,18 +77,10 @@ class FileOptions:
 
 @dataclass(frozen=True)
 class WrittenFiles:
-    """The files that were written for a thyroid.
+    """The files that were written for a thyroid, with their SHA-256 checksums, and the patient's map with the thyroid.
 
-    Attributes
-    ----------
-    checksums : dict of Path to str
-        SHA-256 of each file.
-    within_grid : bool or None
-        Whether the grid of the label map contains the whole thyroid; None without a label map.
-    label_volume_ml : float or None
-        Volume measured on the label map.
-    merged : Merged or None
-        The patient's map with the thyroid.
+    `within_grid` says whether the grid of the label map contains the whole thyroid. It and the volume measured on the
+    label map are None without a label map.
     """
 
     checksums: dict[Path, str]

@@ -16,17 +16,7 @@ from ThyroidSynthLib.model.shape_model import ShapeModel
 
 @dataclass(frozen=True)
 class Validity:
-    """Whether a surface can be a thyroid.
-
-    Attributes
-    ----------
-    closed : bool
-        Every edge is shared by two triangles with consistent orientation.
-    components : int
-        Connected components; one gland or two separate lobes are valid.
-    touches_box : bool
-        The decoding box cuts the surface, so its features mean nothing.
-    """
+    """Whether a surface can be a thyroid: closed, one gland or two separate lobes, and not cut by the decoding box."""
 
     closed: bool
     components: int

@@ -12,16 +12,10 @@ from .surface import Surface
 
 @dataclass(frozen=True)
 class DistanceMap:
-    """Distances of a surface's vertices to a reference surface, in mm.
+    """Signed distances (V,) of a surface's vertices to a reference surface in mm, positive outside, and their summary.
 
-    Attributes
-    ----------
-    values_mm : ndarray, shape (V,)
-        Signed distance of each vertex: positive outside the reference, negative inside.
-    mean_mm, p95_mm, largest_mm : float
-        Of the absolute distances, each vertex weighted by the area around it.
-    bias_mm : float
-        Mean signed distance: positive where the surface is larger.
+    Each vertex is weighted by the area around it. `mean_mm`, `p95_mm` and `largest_mm` are those of the absolute
+    distances; `bias_mm` is the mean signed distance, positive where the surface is larger.
     """
 
     values_mm: np.ndarray

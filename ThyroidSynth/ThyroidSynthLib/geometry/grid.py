@@ -49,12 +49,8 @@ class Grid:
     def of_lps(cls, shape: Sequence[int], axes_lps: np.ndarray, origin_lps: Sequence[float]) -> Grid:
         """Return the grid of shape (nk, nj, ni) that a file or library describes in LPS axes.
 
-        Parameters
-        ----------
-        axes_lps : ndarray, shape (3, 3)
-            Its columns are the steps in mm from one voxel to the next along i, j and k.
-        origin_lps : sequence of float
-            Centre of the first voxel in mm.
+        The columns of `axes_lps` (3, 3) are the steps in mm from one voxel to the next along i, j and k; `origin_lps`
+        is the centre of the first voxel in mm.
         """
         matrix = np.eye(4)
         matrix[:3] = flip_lps_ras(np.column_stack([axes_lps, origin_lps]).T).T

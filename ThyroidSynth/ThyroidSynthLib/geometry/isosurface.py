@@ -38,14 +38,8 @@ def surface_from_sdf_volume(sdf: Volume) -> Surface:
 def sdf_without_islands(sdf: np.ndarray, smallest: float, *, original: np.ndarray | None = None) -> np.ndarray:
     """Remove islands from a field, and fill enclosed cavities, that have fewer than `smallest` grid points.
 
-    Their points change sign. A component counts as connected along the axes of the grid.
-
-    Parameters
-    ----------
-    sdf : ndarray, shape (n0, n1, n2)
-        Negative inside; left as it is.
-    original : ndarray, shape of `sdf`, optional
-        A field whose own islands and cavities stay where `sdf` still has them.
+    Their points change sign in the result; `sdf` (n0, n1, n2), negative inside, is left as it is. A component counts as
+    connected along the axes of the grid. Islands and cavities of a field `original` stay where `sdf` still has them.
     """
     from scipy.ndimage import label
 

@@ -19,9 +19,9 @@ class Surface:
     Attributes
     ----------
     vertices : ndarray of float64, shape (V, 3)
-        Positions, in a frame that is named where a surface is passed.
+        In a frame that is named where a surface is passed.
     faces : ndarray of int64, shape (F, 3)
-        Vertex indices of each triangle.
+        Vertex indices.
     """
 
     vertices: np.ndarray

@@ -28,10 +28,8 @@ def shaded(
 
     Parameters
     ----------
-    pixels : int
-        Height and width of the picture.
     extent_mm : float
-        Height and width that the picture shows.
+        Height and width that the picture of `pixels` by `pixels` shows.
     lattice : int
         Points along the side of each triangle; larger pictures need more, or the far side shows through gaps.
 

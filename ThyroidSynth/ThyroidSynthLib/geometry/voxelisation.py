@@ -15,18 +15,9 @@ from .volume import Volume
 def voxelise(surface_ras: Surface, grid: Grid) -> Volume:
     """Return the label map (uint8) of a closed surface: 1 where a voxel's centre lies inside, else 0.
 
-    The surface is scanned in index space, so that rotated and mirrored grids are as exact as straight ones.
-    What lies outside the grid is left out; see `Grid.holds`.
-
-    Parameters
-    ----------
-    surface_ras : Surface
-        In `ras_mm` (or in whatever frame the grid's matrix maps to).
-
-    Raises
-    ------
-    SynthesisError
-        The surface is open, so it has no inside.
+    The surface is in `ras_mm`, or in whatever frame the grid's matrix maps to. It is scanned in index space, so that
+    rotated and mirrored grids are as exact as straight ones. What lies outside the grid is left out; see `Grid.holds`.
+    `SynthesisError` if the surface is open, so that it has no inside.
     """
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkImagingStencil import vtkImageStencilToImage, vtkPolyDataToImageStencil

@@ -21,14 +21,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Mask:
-    """A binary mask cropped to its voxels, which fill about a thousandth of the scan.
+    """A binary mask cropped to its voxels, which fill about a thousandth of the scan, and the grid of the scan.
 
-    Attributes
-    ----------
-    volume : Volume
-        uint8, 1 inside. An empty mask is one voxel of 0.
-    scan : Grid
-        Grid of the scan; the voxels of `volume` are some of its voxels.
+    The volume has type uint8, 1 inside. An empty mask is one voxel of 0.
     """
 
     volume: Volume

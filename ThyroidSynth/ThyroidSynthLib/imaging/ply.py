@@ -21,14 +21,9 @@ _FACE = np.dtype([("count", "u1"), ("vertices", "<i4", (3,))])
 def write_ply(
     surface: Surface, path: Path | str, *, comment: str, scalars: Mapping[str, np.ndarray] | None = None
 ) -> None:
-    """Write a surface in single precision, replacing `path` in one step.
+    """Write a surface in single precision, with named numbers (V,) for its vertices, replacing `path` in one step.
 
-    Parameters
-    ----------
-    comment : str
-        One line for the header, which names the frame and the unit.
-    scalars : mapping of str to ndarray (V,), optional
-        One number for each vertex, by name.
+    The comment is one line for the header, which names the frame and the unit.
     """
     scalars = scalars or {}
     named = "".join(f"property float {name}\n" for name in scalars)

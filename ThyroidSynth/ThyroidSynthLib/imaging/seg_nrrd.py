@@ -26,16 +26,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Segment:
-    """The header entry of a segment.
+    """The header entry of a segment: its voxel value, and which of the file's images (layers) it is in.
 
-    Attributes
-    ----------
-    label : int
-        Voxel value.
-    layer : int
-        Which of the file's images it is in; overlapping segments are in different ones.
-    terminology : str
-        Its terminology entry; may be empty.
+    Overlapping segments are in different layers. The terminology entry may be empty.
     """
 
     id: str

@@ -31,15 +31,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Active:
-    """The outputs of the active units of a layer.
-
-    Attributes
-    ----------
-    units : Tensor of int64, shape (k,)
-        Numbers of the units that are above 0 at one point or more.
-    outputs : Tensor, shape (n, k)
-        Their outputs at n points.
-    """
+    """The active units of a layer: the numbers (k,) of those above 0 at any of n points, and their outputs (n, k)."""
 
     units: torch.Tensor
     outputs: torch.Tensor

@@ -27,16 +27,9 @@ _FORBIDDEN = frozenset('<>:"/\\|?*')
 
 @dataclass(frozen=True)
 class LibraryModel:
-    """A model of the library.
+    """A model of the library; without a description, `problem` says why its file cannot be read.
 
-    Attributes
-    ----------
-    shipped : bool
-        Whether it was installed with the module, so that it can be neither renamed nor deleted.
-    description : ModelDescription or None
-        None if the file cannot be read as a model.
-    problem : str
-        Why it cannot be read; empty if it can.
+    A shipped model was installed with the module, so it can be neither renamed nor deleted.
     """
 
     path: Path

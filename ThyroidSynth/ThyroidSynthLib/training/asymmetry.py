@@ -12,20 +12,13 @@ _SD = 0.05
 
 
 def asymmetry_of(samples: np.ndarray | RowView) -> np.ndarray:
-    """Compute how far each shape leans to one side: in all, along its height and along its depth.
+    """Compute how far each shape leans to one side: in all, along its height and along its depth, float32 (n, 3).
 
     A gland and its mirror image get opposite values. From values near 0 a gland without one lobe was learned as a
-    gland with two: the mean of itself and its mirror image.
+    gland with two: the mean of itself and its mirror image. Each column that is not 0 has a root mean square of 0.05.
 
-    Parameters
-    ----------
-    samples : array, shape (n, samples per shape, 4)
-        Of a cohort, in the `unit` frame. One shape is read at a time, so a large cohort may be on disk.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, 3)
-        With a root mean square of 0.05 in each column that is not 0.
+    The samples (n, samples per shape, 4) are in the `unit` frame. One shape is read at a time, so a large cohort may be
+    on disk.
     """
     means = np.array([_means(samples[row, :_SAMPLES, :3]) for row in range(len(samples))])
     x, y, z, xz, xy = means.T

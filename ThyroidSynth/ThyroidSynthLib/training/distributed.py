@@ -38,14 +38,8 @@ _DISMISS_TIMEOUT_S = 10.0
 class ProcessGroup:
     """The processes of a training, as one of them sees them; by default a single process.
 
-    Attributes
-    ----------
-    rank : int
-        Number of this process; 0 is the first, which has the job.
-    size : int
-        Number of processes.
-    local_rank : int
-        Number of this process on its machine, and of the GPU it takes there.
+    The first one, of rank 0, has the job. `local_rank` is the number of this process on its machine, and of the GPU it
+    takes there.
     """
 
     rank: int = 0

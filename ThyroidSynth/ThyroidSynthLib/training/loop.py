@@ -40,18 +40,8 @@ Samples = np.ndarray | RowView | torch.Tensor
 class EpochReport:
     """The losses and the pace of one epoch.
 
-    Attributes
-    ----------
-    epoch, epochs : int
-        Epochs done, and to do in all.
-    loss : float
-        Mean of the whole loss over the epoch's steps.
-    losses : dict of str to float
-        Its terms without their weights: "sdf", "latent" and, if active, "correlation".
-    seconds : float
-        Duration of the epoch.
-    eta_s : float
-        Estimated seconds to the end, from the recent epochs' durations.
+    `loss` is the mean of the whole loss over the epoch's steps; `losses` are its terms without their weights: "sdf",
+    "latent" and, if active, "correlation". `eta_s` estimates the seconds to the end from the recent epochs.
     """
 
     epoch: int

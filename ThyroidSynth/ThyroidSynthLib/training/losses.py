@@ -19,12 +19,8 @@ class SDFLoss(Protocol):
 def sdf_loss(network: SDFNetwork, samples: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
     """Compute the mean squared error of the signed distance, the first term of equation 3.
 
-    Parameters
-    ----------
-    samples : Tensor, shape (shapes, samples, 4)
-        Positions and signed distances in the `unit` frame.
-    folded : Tensor, shape (shapes, width)
-        `SDFNetwork.fold` of each shape's code.
+    Samples (shapes, samples, 4) are positions and signed distances in the `unit` frame; `folded` (shapes, width) is
+    `SDFNetwork.fold` of each shape's code.
     """
     return torch.mean((network(samples[..., :3], folded) - samples[..., 3]) ** 2)
 

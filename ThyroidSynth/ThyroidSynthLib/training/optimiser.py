@@ -19,12 +19,8 @@ WHOLE_TABLE = 4096
 class Optimiser:
     """Moves the network's parameters and the latent codes along their gradients.
 
-    Attributes
-    ----------
-    parameters : list of torch.nn.Parameter
-        Those of the network, then the latent table, of shape (cases, latent_size).
-    drawn_only : bool
-        Whether a step moves only the codes that it has gradients for.
+    `parameters` are those of the network, then the latent table (cases, latent_size). With `drawn_only` a step moves
+    only the codes that it has gradients for.
     """
 
     def __init__(self, network: torch.nn.Module, latent: torch.nn.Parameter, settings: TrainingSettings) -> None:

@@ -46,16 +46,8 @@ class TrainingData(Protocol):
 class TrainingState:
     """Everything that changes during a training, on one device.
 
-    Attributes
-    ----------
-    latent : torch.nn.Parameter, shape (cases, latent_size)
-        The trainable codes.
-    fixed : Tensor, shape (cases, fixed_size)
-        The encoded features.
-    epoch : int
-        Epochs done.
-    losses : dict of str to float
-        Mean losses of the last epoch.
+    `latent` holds the trainable codes (cases, latent_size), `fixed` the encoded features (cases, fixed_size), `losses`
+    the mean losses of the last epoch.
     """
 
     settings: TrainingSettings

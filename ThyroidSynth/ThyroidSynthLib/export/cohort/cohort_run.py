@@ -29,16 +29,10 @@ _END_BYTES = 200
 
 @dataclass(frozen=True)
 class CohortState:
-    """State and progress of a run.
+    """State and progress of a run: thyroids that are finished, and that are to be made.
 
-    Attributes
-    ----------
-    status : str
-        "none" (no run in the folder), "running", "stopping", "finished", "stopped" or "failed".
-    done, total : int
-        Thyroids that are finished, and that are to be made.
-    message : str
-        Why it failed, or remarks on a finished cohort.
+    The status is "none" (no run in the folder), "running", "stopping", "finished", "stopped" or "failed"; the message
+    says why it failed, or has remarks on a finished cohort.
     """
 
     status: str
@@ -62,17 +56,8 @@ class CohortRun:
     def start(self, python: Path | str, arguments: Sequence[str], *, total: int) -> None:
         """Start ``thyroidsynth generate`` for `total` thyroids as a process that continues when this one ends.
 
-        Parameters
-        ----------
-        python : Path
-            The Python interpreter; in Slicer its PythonSlicer, not the application.
-        arguments : sequence of str
-            The command's arguments, without the folder.
-
-        Raises
-        ------
-        JobError
-            A run is in progress in the folder, or the process cannot be started.
+        In Slicer `python` is its PythonSlicer, not the application. The command's arguments are without the folder.
+        `JobError` if a run is in progress in the folder, or the process cannot be started.
         """
         if self.state().runs:
             raise JobError(f"A cohort is being made in {self.folder}. Wait for it, stop it, or choose another folder.")

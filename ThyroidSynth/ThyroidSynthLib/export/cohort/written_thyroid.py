@@ -43,14 +43,7 @@ COLUMNS = (
 class WrittenThyroid:
     """The manifest's information on a thyroid whose files are written; small, however large the surface is.
 
-    Attributes
-    ----------
-    entry : dict
-        For the JSON file.
-    row : dict
-        For the table, by `COLUMNS`.
-    label_names : dict of int to str, or None
-        Names of the merged map's labels.
+    It is an entry for the JSON file, a row for the table by `COLUMNS`, and the names of the merged map's labels.
     """
 
     entry: dict[str, Any]

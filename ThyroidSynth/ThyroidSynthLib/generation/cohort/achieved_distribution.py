@@ -33,12 +33,8 @@ _MOST_EQUAL = 0.1
 class AchievedDistribution:
     """Targets and measured features of a generated cohort, collected thyroid by thyroid.
 
-    Parameters
-    ----------
-    features : ndarray, shape (n, 3)
-        Of the training cohort.
-    distribution : mapping of str to str, optional
-        The target distribution in words, by feature.
+    They are compared with the features (n, 3) of the training cohort. `distribution` is the target distribution in
+    words, by feature.
     """
 
     def __init__(self, features: np.ndarray, distribution: Mapping[str, str] | None = None) -> None:

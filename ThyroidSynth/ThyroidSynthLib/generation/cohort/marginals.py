@@ -31,12 +31,8 @@ _LEAST_SHARE = 0.01
 class Marginal:
     """The target distribution of one feature; `InputError` if the parameters do not fit the kind.
 
-    Attributes
-    ----------
-    kind : str
-        One of `KINDS`: as in the training cohort, normal, log-normal, uniform, or one value for all.
-    parameters : tuple of float
-        In the feature's unit; those of ``lognormal`` are the mean and standard deviation of the natural logarithm.
+    The kind is one of `KINDS`: as in the training cohort, normal, log-normal, uniform, or one value for all. Parameters
+    are in the feature's unit; those of ``lognormal`` are the mean and standard deviation of the natural logarithm.
     """
 
     kind: str = COHORT

@@ -31,17 +31,7 @@ _UNRELIABLE = (TRACHEA_MISSING, COMPONENTS_APART, SAME_VOXELS, TRACHEA_AWAY)
 
 @dataclass(frozen=True)
 class PatientSite:
-    """The place of generated thyroids in a patient.
-
-    Attributes
-    ----------
-    placement : Placement
-        The trachea frame in the patient.
-    trachea : Volume
-        The trachea's mask in `ras_mm`, without islands.
-    notes : tuple of str
-        Reasons to check the placement.
-    """
+    """The trachea frame in a patient, the trachea's mask in `ras_mm` without islands, and reasons to check the frame."""
 
     placement: Placement
     trachea: Volume

@@ -26,17 +26,10 @@ _MAX_GROWTHS = 2
 
 @dataclass(frozen=True)
 class Decoded:
-    """A decoded surface.
+    """A decoded surface in `trachea_mm`, and the number of points at which the network was evaluated for it.
 
-    Attributes
-    ----------
-    surface : Surface
-        In `trachea_mm`.
-    touches_box : bool
-        Whether the box cuts the surface even after it was enlarged. The surface is closed there, but its features
-        mean nothing.
-    evaluations : int
-        Number of points at which the network was evaluated.
+    If `touches_box`, the box cuts the surface even after it was enlarged. The surface is closed there, but its features
+    mean nothing.
     """
 
     surface: Surface

@@ -49,14 +49,8 @@ _MAX_ISLAND_SHARE = 0.02
 class PatientFit:
     """A patient's thyroid, ready to be edited.
 
-    Attributes
-    ----------
-    shapes : PatientShapes
-        The gland and its edits.
-    original : Thyroid
-        The patient's own gland: its code is the fitted one, its surface that of the segmentation.
-    placement : Placement
-        The trachea frame of both. For a gland that the scan's border cuts, it is raised by the shift of the fit.
+    The code of `original` is the fitted one, its surface that of the segmentation. `placement` is the trachea frame of
+    the original and the fit; for a gland that the scan's border cuts, it is raised by the shift of the fit.
     """
 
     shapes: PatientShapes

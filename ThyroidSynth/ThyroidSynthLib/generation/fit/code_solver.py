@@ -87,14 +87,9 @@ class State:
 
 @dataclass(frozen=True)
 class Problem:
-    """The least-squares problem of a fit.
+    """The least-squares problem of a fit, with or without a craniocaudal shift.
 
-    Attributes
-    ----------
-    fits_shift : bool
-        Whether the craniocaudal shift is fitted as well.
-    typical_residual : float
-        Typical size of a residual, in SDs; infinite for plain least squares.
+    The typical size of a residual, in SDs, is infinite for plain least squares.
     """
 
     model: ShapeModel

@@ -45,12 +45,7 @@ _MIN_STEEPNESS = 0.2
 class Completions:
     """Plausible whole glands for the observed part of one.
 
-    Attributes
-    ----------
-    surfaces : tuple of Surface
-        In the frame of the fit's `thyroid`.
-    features : ndarray, shape (n, 3)
-        Features of each, in the order of `FEATURE_NAMES`.
+    The surfaces are in the frame of the fit's `thyroid`; their features (n, 3) are in the order of `FEATURE_NAMES`.
     """
 
     surfaces: tuple[Surface, ...]

@@ -194,14 +194,8 @@ def mismatch_notes(
 ) -> tuple[str, ...]:
     """Return a note where a fit is far from the given gland; empty where it is not.
 
-    Parameters
-    ----------
-    dice : float or None
-        Overlap of the two; None where it cannot be computed because a surface is open.
-    fitted_ml, given_ml : float
-        Volume of the fit, as far as it lies in the scan, and of the given gland.
-    hd95_mm : float, optional
-        95 % Hausdorff distance of the two, where it is known.
+    The Dice coefficient is None where it cannot be computed because a surface is open. `fitted_ml` is the volume of the
+    fit as far as it lies in the scan.
     """
     if dice is None:
         return ("the overlap of the fit with the given gland cannot be computed: a surface is open",)
