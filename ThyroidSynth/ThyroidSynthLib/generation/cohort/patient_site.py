@@ -31,7 +31,7 @@ _UNRELIABLE = (TRACHEA_MISSING, COMPONENTS_APART, SAME_VOXELS, TRACHEA_AWAY)
 
 @dataclass(frozen=True)
 class PatientSite:
-    """The trachea frame in a patient, the trachea's mask in `ras_mm` without islands, and reasons to check the frame."""
+    """The trachea frame in a patient, the trachea's mask in `ras_mm` without islands, and reasons to check them."""
 
     placement: Placement
     trachea: Volume
