@@ -45,6 +45,14 @@ def test_a_broken_link_is_not_replaced(document: Path) -> None:
         check_replaceable(document, "edit", NAMES, overwrite=True)
 
 
+@pytest.mark.parametrize("inner", ["", "new", "new/newer"])
+def test_a_folder_that_is_a_file_or_below_one_is_refused_before_the_work(tmp_path: Path, inner: str) -> None:
+    write_text(tmp_path / "notes.txt", "a user's")
+
+    with pytest.raises(OutputError, match=r"notes\.txt is a file"):
+        check_replaceable(tmp_path / "notes.txt" / inner / "edit.json", "edit", NAMES, overwrite=True)
+
+
 def test_an_earlier_result_is_replaced_with_overwrite_and_other_files_are_kept(document: Path) -> None:
     write_text(document.parent / NAMES[0], "an earlier result")
     write_json(document, {"kind": "edit", "files": NAMES[:1]})

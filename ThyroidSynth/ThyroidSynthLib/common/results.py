@@ -53,8 +53,7 @@ def check_replaceable(
         A file is from elsewhere or is an input, or there is an earlier result and `overwrite` is not set.
     """
     folder = document.parent
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file, but a folder is needed. Choose another --out.")
+    check_folder_possible(folder)
     earlier: list[Path] = []
     if os.path.lexists(document):
         found = _read(document, kind)
@@ -78,6 +77,15 @@ def check_replaceable(
                 "Choose another --out, or move the file."
             )
     return earlier
+
+
+def check_folder_possible(folder: Path) -> None:
+    """Raise `OutputError` if a folder cannot exist because it, or a folder above it, is a file."""
+    for path in (folder, *folder.parents):
+        if os.path.lexists(path):
+            if not path.is_dir():
+                raise OutputError(f"{path} is a file, but a folder is needed. Choose another --out.")
+            return
 
 
 @contextmanager
