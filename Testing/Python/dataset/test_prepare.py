@@ -227,6 +227,33 @@ def test_a_folder_with_other_files_is_never_changed(dataset, tmp_path):
     assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
 
 
+def test_overwriting_a_cohort_removes_its_own_files_and_keeps_those_of_the_user(dataset, tmp_path):
+    folder = tmp_path / "c"
+    prepare_cohort(dataset, folder, FEW, workers=1)
+    users = {
+        "surfaces/mine.ply": "ply",
+        "cases/mine.json": '{"id": "mine"}',
+        "cases/broken.json": "{",
+        "notes.txt": "x",
+    }
+    for name, text in users.items():
+        (folder / name).write_text(text)
+    removed = find_cases(dataset)[-1]
+    fewer = [case for case in find_cases(dataset) if case.id != removed.id]
+
+    prepare_cohort(fewer, folder, PrepareOptions(samples_per_shape=300, overwrite=True), workers=1)
+
+    assert {name: (folder / name).read_text() for name in users} == users
+    assert {path.stem for path in (folder / "surfaces").glob("*.ply")} == {*(case.id for case in fewer), "mine"}
+    assert not (folder / "cases" / f"{removed.id}.json").exists()
+
+
+def test_a_folder_below_a_file_is_refused_with_a_message(dataset, tmp_path):
+    (tmp_path / "thesis.txt").write_text("x")
+    with pytest.raises(OutputError, match=r"thesis\.txt/c cannot be written"):
+        prepare_cohort(dataset, tmp_path / "thesis.txt" / "c", FEW, workers=1)
+
+
 def test_a_synthetic_dataset_makes_a_synthetic_cohort(dataset, tmp_path):
     prepare_cohort(dataset, tmp_path / "real", FEW, workers=1)
     assert not Cohort.open(tmp_path / "real").synthetic

@@ -270,17 +270,34 @@ def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
         _clear(folder)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} holds files that are not a cohort. Choose a new or empty folder.")
-    write_json(folder / PLAN_FILE, plan)
+    try:
+        write_json(folder / PLAN_FILE, plan)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
 def _clear(folder: Path) -> None:
     """Remove the files of a preparation, and no others."""
+    documents = [folder / COHORT_FILE, *(folder / CASES_FOLDER).glob("*.json")]
+    entries = {path: _entries(path) for path in documents}
     # cohort.json goes first: without it the folder is not a cohort, even if the rest is interrupted.
     for name in (COHORT_FILE, SAMPLES_FILE, LEDGER_FILE, QUALITY_FILE):
         (folder / name).unlink(missing_ok=True)
-    for pattern in (f"{SURFACES_FOLDER}/*.ply", f"{CASES_FOLDER}/*.json"):
-        for path in folder.glob(pattern):
-            path.unlink()
+    for path, found in entries.items():
+        for entry in found:
+            (folder / SURFACES_FOLDER / f"{Path(entry['id']).name}.ply").unlink(missing_ok=True)
+        if found:
+            path.unlink(missing_ok=True)
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    """Return the cases that ``cohort.json`` or the record of a case describes; none if it is a file of another kind."""
+    try:
+        document = read_json(path)
+        found = document["cases"] if path.name == COHORT_FILE else [document]
+        return [entry for entry in found if isinstance(entry["id"], str) and entry.keys() & {"shape", "surface"}]
+    except (InputError, KeyError, TypeError):
+        return []
 
 
 def _measure(
