@@ -44,11 +44,6 @@ class History:
         self._watcher = watch(widget, self._drawAll)
         self._soon = singleShotTimer(self._addNext)
 
-    @property
-    def past(self) -> tuple[RecordedThyroid, ...]:
-        """The thyroids, newest first."""
-        return tuple(self._past)
-
     def add(self, past: RecordedThyroid) -> None:
         """Add a thyroid as the newest, which is shown."""
         self._past = [past, *(each for each in self._past if each.key != past.key)][:LENGTH]

@@ -40,19 +40,11 @@ class CaseLoading:
         self._unnamed: Path | None = None
         menu = qt.QMenu(ui.openButton)
         menu.objectName = "openMenu"
+        folderTip = _("Load a TotalSegmentator dataset, one of its cases, an output folder, or a folder with DICOM SEG")
+        fileTip = _("Load a multi-label NIfTI (--ml), a Slicer segmentation or a DICOM SEG")
         for name, text, tip, slot in (
-            (
-                "openFolderAction",
-                _("Folder…"),
-                _("Load a TotalSegmentator dataset, one of its cases, an output folder, or a folder with DICOM SEG"),
-                self._onOpenFolder,
-            ),
-            (
-                "openFileAction",
-                _("File…"),
-                _("Load a multi-label NIfTI (--ml), a Slicer segmentation or a DICOM SEG"),
-                self._onOpenFile,
-            ),
+            ("openFolderAction", _("Folder…"), folderTip, self._onOpenFolder),
+            ("openFileAction", _("File…"), fileTip, self._onOpenFile),
         ):
             action = menu.addAction(text)
             action.objectName, action.toolTip = name, tip

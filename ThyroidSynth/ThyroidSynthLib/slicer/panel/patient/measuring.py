@@ -67,20 +67,18 @@ class PatientMeasuring:
         self._measured = chosen
         parameters, ui = self._session.parameters, self._ui
         self._warn([])
-        if parameters.segmentation is None:
-            # The IDs of the segments are kept in case the segmentation is chosen again.
-            ui.ownFeaturesLabel.text = ui.tracheaInfoLabel.text = ""
-            self._showLabels()
-            return
-        ui.tracheaInfoLabel.text = _("measuring…") if parameters.tracheaSegmentID else ""
-        if not parameters.thyroidSegmentID:
+        # The IDs of the segments are kept without a segmentation, in case it is chosen again.
+        hasSegments = parameters.segmentation is not None
+        hasTrachea = hasSegments and bool(parameters.tracheaSegmentID)
+        ui.tracheaInfoLabel.text = _("measuring…") if hasTrachea else ""
+        if not (hasSegments and parameters.thyroidSegmentID):
             ui.ownFeaturesLabel.text = ""
-        elif parameters.tracheaSegmentID:
+        elif hasTrachea:
             ui.ownFeaturesLabel.text = _("measuring…")
         else:
             ui.ownFeaturesLabel.text = _("Choose a trachea, in whose frame the thyroid is measured.")
         self._showLabels()
-        if parameters.tracheaSegmentID:
+        if hasTrachea:
             self._steps = self._measure()
             self._timer.start(self._delay)
         self._delay = _AFTER_MS
