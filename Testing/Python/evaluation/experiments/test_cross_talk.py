@@ -1,9 +1,13 @@
 """The cross-talk matrix: averages, signs, and excluded moves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ThyroidSynthLib.evaluation.experiments.cross_talk import CrossTalk, Move
+from ThyroidSynthLib.evaluation.experiments.cross_talk import CrossTalk, Move, cross_talk_of_direct_sampling
+from ThyroidSynthLib.generation.steer.direct_sampling import generate
+from ThyroidSynthLib.geometry.targets import Targets
 
 
 def test_changes_are_averaged_by_moved_feature_and_the_worst_held_one_is_returned():
@@ -35,3 +39,18 @@ def test_moves_out_of_reach_are_counted_separately():
 
 def test_without_moves_the_cross_talk_is_none():
     assert CrossTalk((), thyroids=0, skipped=0).worst_held() is None
+
+
+def test_moves_that_would_leave_the_range_of_the_cohort_are_not_made(small_model):
+    (drawn,) = generate(small_model, count=1, seed=2, resolution=32)
+    features = small_model.features
+    typical, largest = (
+        replace(drawn, targets=Targets.from_array(each(axis=0))) for each in (features.mean, features.max)
+    )
+    found = cross_talk_of_direct_sampling(small_model, [typical, largest], resolution=32)
+    assert (found.thyroids, found.skipped) == (2, 3)
+    assert [(move.feature, move.sign) for move in found.moves] == [
+        ("volume_ml", 1),
+        ("isthmus_area_mm2", 1),
+        ("symmetry", 1),
+    ]
