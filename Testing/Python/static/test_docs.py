@@ -14,7 +14,11 @@ from support.rules import documentation
 from ThyroidSynthLib.cli.main import make_parser
 
 PROJECT = Path(__file__).resolve().parents[3]
-PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md"), *(PROJECT / "docs").glob("[!_]*/*.md")]
+PAGES = sorted(
+    page
+    for pattern in ("*.md", "docs/*.md", "docs/[!_]*/*.md", "Testing/*.md", "Testing/standin/*.md")
+    for page in PROJECT.glob(pattern)
+)
 
 
 def extension(name: str) -> ModuleType:

@@ -1,6 +1,6 @@
 """Direct sampling, steering to target, interactive steering, and the calibration that improves direct sampling.
 
-Imports `decode` and the files of `generation`. Only the calibration needs PyTorch.
+Imports `decode` and the files of `generation`.
 """
 
 from ThyroidSynthLib.common.lazy import lazy_exports
