@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
-from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop
 from ThyroidSynthLib.common.workers import WorkerFailure, Workers
 from ThyroidSynthLib.geometry.frame import Frame
 from ThyroidSynthLib.geometry.sampling import sample_sdf
@@ -34,8 +34,8 @@ def draw_rows(
     *,
     per_shape: int,
     seed: int,
-    progress: ProgressCallback = silent,
-    should_stop: ShouldStop = never,
+    progress: ProgressCallback,
+    should_stop: ShouldStop,
 ) -> list[str]:
     """Draw the samples of all shapes into the samples file.
 

@@ -69,13 +69,13 @@ def child_environment() -> dict[str, str]:
     }
 
 
-def stop_timeout_s(job: JobFolder, least_s: float = 30.0) -> float:
+def stop_timeout_s(job: JobFolder) -> float:
     """Return how long to wait for a training to stop by itself: it first completes its epoch."""
     try:
         last = job.read_metrics()[-1:]
     except (OSError, ValueError):
         last = []
-    return max(least_s, 3.0 * last[0]["seconds"] + 10.0 if last else 0.0)
+    return max(30.0, 3.0 * last[0]["seconds"] + 10.0 if last else 0.0)
 
 
 class StopSequence:

@@ -23,6 +23,7 @@ from .population import GlandTarget, redraw_target
 _TILT_RANGE = (-0.05, 0.85)
 _HALF_DEPTH_RANGE_MM = (4.2, 26.0)
 _ROUNDS = 10
+_FIT_STEP_MM, _PLANE_STEP_MM = 2.75, 0.8
 _TOLERANCE = 0.025
 _AREA_TOLERANCE = 0.12
 _STYLES_PER_TARGET = 3
@@ -111,7 +112,7 @@ def gland_surface(neck: Neck, *, step_mm: float = 0.75) -> Surface:
     return sample_gland(neck, step_mm=step_mm, box_mm=box + np.array([[-3.0], [3.0]])).surface()
 
 
-def draw_neck(target: GlandTarget, rng: np.random.Generator, *, step_mm: float = 2.75) -> tuple[Neck, GlandTarget]:
+def draw_neck(target: GlandTarget, rng: np.random.Generator) -> tuple[Neck, GlandTarget]:
     """Draw a neck whose thyroid matches the target; return it with the target that was matched.
 
     If several styles fail, no thyroid of this model can match the target, and another target is drawn.
@@ -119,7 +120,7 @@ def draw_neck(target: GlandTarget, rng: np.random.Generator, *, step_mm: float =
     while True:
         for _ in range(_STYLES_PER_TARGET):
             style = draw_style(rng, has_isthmus=target.isthmus_area_mm2 > 0.0, hemi_agenesis=target.hemi_agenesis)
-            neck = _fit(target, style, rng, step_mm)
+            neck = _fit(target, style, rng)
             if neck is not None:
                 return neck, target
         target = redraw_target(target, rng)
@@ -139,7 +140,7 @@ def _large_box(neck: Neck) -> np.ndarray:
     return np.stack([low, high]) - neck.trachea_center_mm
 
 
-def _fit(target: GlandTarget, style: GlandStyle, rng: np.random.Generator, step_mm: float) -> Neck | None:
+def _fit(target: GlandTarget, style: GlandStyle, rng: np.random.Generator) -> Neck | None:
     volume, (lr, ap, si), area = target.volume_ml, target.extents_mm, target.isthmus_area_mm2
     lowest_z = -max(float(rng.uniform(58.0, 112.0)), 0.62 * si + 26.0)
     airway = Airway(
@@ -163,7 +164,7 @@ def _fit(target: GlandTarget, style: GlandStyle, rng: np.random.Generator, step_
     box = None
     for attempt in range(_ROUNDS):
         neck = _assemble(pose, airway, gland, lowest_z)
-        sampled = sample_gland(neck, step_mm=step_mm, box_mm=box)
+        sampled = sample_gland(neck, step_mm=_FIT_STEP_MM, box_mm=box)
         corners = sampled.box()
         measured_volume = sampled.volume_ml()
         if np.isnan(corners).any() or measured_volume < 0.2 or (box is None and sampled.open_at_edge()):
@@ -208,11 +209,11 @@ def _assemble(pose: Pose, airway: Airway, gland: Gland, lowest_z: float) -> Neck
     return Neck(pose, airway, replace(gland, airway=airway, midplane=plane), lowest_z, center)
 
 
-def _midplane_area(neck: Neck, corners: np.ndarray, step_mm: float = 0.8) -> float:
-    y, z = (np.arange(corners[0, axis] - 2.0, corners[1, axis] + 2.0, step_mm) for axis in (1, 2))
+def _midplane_area(neck: Neck, corners: np.ndarray) -> float:
+    y, z = (np.arange(corners[0, axis] - 2.0, corners[1, axis] + 2.0, _PLANE_STEP_MM) for axis in (1, 2))
     plane = np.stack(np.broadcast_arrays(0.0, y[:, None], z[None, :]), axis=-1)
     field = neck.field_ras(plane + neck.trachea_origin_ras)
-    return float(np.clip(0.5 - field / step_mm, 0.0, 1.0).sum()) * step_mm**2
+    return float(np.clip(0.5 - field / _PLANE_STEP_MM, 0.0, 1.0).sum()) * _PLANE_STEP_MM**2
 
 
 def _draw_pose(rng: np.random.Generator) -> Pose:
