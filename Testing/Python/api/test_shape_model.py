@@ -91,7 +91,19 @@ def test_a_shape_is_saved_by_its_ending_and_replaces_no_file(model: ShapeModel, 
         shape.save(tmp_path / "a.stl")
     with pytest.raises(OutputError, match=r"\.docx.*\.ply"):
         shape.save(tmp_path / "a.docx")
+    with pytest.raises(InputError, match="spacing of 0 mm"):
+        shape.save(tmp_path / "b.nii.gz", spacing_mm=0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nii.gz", "a.stl"]
+
+
+def test_a_link_to_a_missing_file_is_not_replaced(model: ShapeModel, tmp_path: Path) -> None:
+    link = tmp_path / "a.stl"
+    link.symlink_to("unmounted/a.stl")
+
+    for thing in (model.sample(seed=3)[0], model):
+        with pytest.raises(OutputError, match=r"a\.stl exists"):
+            thing.save(link)
+    assert link.is_symlink()
 
 
 def test_a_shape_at_a_patient_lies_at_the_trachea_on_the_scan_grid(model: ShapeModel, case: Path) -> None:

@@ -172,6 +172,12 @@ def test_only_a_models_own_evaluation_is_put_beside_it_and_other_files_are_kept(
         put_evaluation_beside(other_model, found)
     assert mine.read_text() == "my notes"
 
+    mine.unlink()
+    mine.symlink_to("unmounted.json")
+    with pytest.raises(OutputError, match="is not replaced"):
+        put_evaluation_beside(other_model, found)
+    assert mine.is_symlink()
+
 
 def test_the_shipped_model_can_be_named_instead_of_its_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -95,7 +95,7 @@ def test_missing_and_damaged_files_are_refused_with_their_name(model_file: Path,
             ShapeModel.load(path)
     with pytest.raises(ModelError, match=r"missing\.safetensors does not exist"):
         ShapeModel.load(tmp_path / "missing.safetensors")
-    with pytest.raises(ModelError, match="does not exist"):
+    with pytest.raises(ModelError, match="is a folder"):
         ShapeModel.load(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -320,7 +321,7 @@ class ShapeModel:
         >>> model.save("my_model.safetensors")
         """
         path = Path(path)
-        if path.exists():
+        if os.path.lexists(path):
             raise OutputError(f"{path} exists already. Choose another name or delete it first.")
         self.trained.save(path)
         return path

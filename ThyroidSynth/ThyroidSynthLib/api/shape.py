@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,7 +114,8 @@ class Shape:
         """
         from ThyroidSynthLib.geometry.voxelisation import voxelise
 
-        return voxelise(self.surface, grid or Grid.around(self.surface, spacing_mm=spacing_mm or DEFAULT_SPACING_MM))
+        spacing_mm = DEFAULT_SPACING_MM if spacing_mm is None else spacing_mm
+        return voxelise(self.surface, grid or Grid.around(self.surface, spacing_mm=spacing_mm))
 
     def save(self, path: Path | str, *, grid: Grid | None = None, spacing_mm: float | None = None) -> Path:
         """Write the shape as a mesh (.ply, .stl, .obj) or as a label map (.nii.gz, .nii, .nrrd).
@@ -141,7 +143,7 @@ class Shape:
         from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, write_mesh
 
         path = Path(path)
-        if path.exists():
+        if os.path.lexists(path):
             raise OutputError(f"{path} exists already. Choose another name or delete it first.")
         if path.name.endswith(tuple(f".{suffix}" for suffix in LABEL_FORMATS)):
             write_label_map(self.to_label_map(grid, spacing_mm=spacing_mm), path)

@@ -170,7 +170,7 @@ def evaluation_of(model: Path) -> dict[str, Any] | None:
 def check_card_room(model: Path) -> Path:
     """Return the file that `put_evaluation_beside` will write; `OutputError` if it exists and is no evaluation."""
     target = _evaluation_path(model)
-    if target.exists() and not _checksum_in(target):
+    if os.path.lexists(target) and not _checksum_in(target):
         raise OutputError(f"{target} is not an evaluation and is not replaced. Move it away.")
     return target
 

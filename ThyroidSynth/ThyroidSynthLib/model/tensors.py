@@ -38,6 +38,8 @@ def load_tensors(path: Path | str, *, kind: str) -> tuple[dict[str, torch.Tensor
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder. Choose a {kind} file in it.")
     if not path.is_file():
         raise ModelError(f"{path} does not exist. Check the path.")
     try:

@@ -59,6 +59,8 @@ def test_a_model_without_conditions_rejects_targets(small_baseline: ShapeModel) 
 def test_the_number_of_targets_and_the_seed_are_checked(small_model: ShapeModel) -> None:
     with pytest.raises(InputError, match="targets for 1 thyroids, but 3 thyroids"):
         generated(small_model, count=3, targets=[NO_TARGETS])
+    with pytest.raises(InputError, match="-1 thyroids cannot be generated"):
+        generated(small_model, count=-1)
     with pytest.raises(InputError, match="seed is -1"):
         generated(small_model, count=1, seed=-1)
     assert generated(small_model, count=0) == []

@@ -48,12 +48,14 @@ def generate(
     Raises
     ------
     InputError
-        The model has no conditions, the seed is negative or the number of targets is not `count`.
+        The model has no conditions, `count` or `seed` is negative, or the number of targets is not `count`.
     SynthesisError
         None of `MAX_ATTEMPTS` draws gave a valid surface.
     Cancelled
         `should_stop` returned true.
     """
+    if count < 0:
+        raise InputError(f"{count} thyroids cannot be generated. Give 0 or more.")
     each = [targets] * count if isinstance(targets, Targets) else list(targets)
     if seed < 0:
         raise InputError(f"The seed is {seed}, but it must be 0 or more.")
