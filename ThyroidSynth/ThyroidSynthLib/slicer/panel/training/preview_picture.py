@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import qt
 from slicer.i18n import tr as _
-from vtkmodules.vtkFiltersCore import vtkSmoothPolyDataFilter
 
 from ThyroidSynthLib.geometry.polydata import polydata_of, surface_of
 from ThyroidSynthLib.geometry.thumbnail import EXTENT_MM
@@ -65,6 +64,8 @@ class PreviewPicture(Picture):
 
 def _smoothed(surface: Surface) -> Surface:
     """Smooth the voxel steps of a surface, enough for a small picture."""
+    from vtkmodules.vtkFiltersCore import vtkSmoothPolyDataFilter
+
     smoothing = vtkSmoothPolyDataFilter()
     smoothing.SetInputData(polydata_of(surface))
     smoothing.SetNumberOfIterations(_SMOOTHINGS)
