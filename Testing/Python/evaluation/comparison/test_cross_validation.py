@@ -187,6 +187,13 @@ def test_a_trained_model_is_evaluated_on_its_held_out_cases(tmp_path: Path, monk
     assert run["measures"]["held_out_dice"] > 0.5 and run["measures"]["training_assd_mm"] < 5
     assert (tmp_path / "cv" / "seed0" / "evaluation" / "report.html").is_file()
 
+    # As after an evaluation that was killed while it was written.
+    (tmp_path / "cv" / "seed0" / "evaluation" / "evaluation.json").unlink()
+    (tmp_path / "cv" / "seed0" / "evaluation" / "notes.txt").write_text("mine")
+    again = cross_validate(cohort, tmp_path / "cv", options, extent, train=small)
+    assert again["runs"][0]["measures"]["held_out_dice"] == run["measures"]["held_out_dice"]
+    assert (tmp_path / "cv" / "seed0" / "evaluation" / "notes.txt").read_text() == "mine"
+
 
 def test_the_spread_is_computed_over_the_runs_with_a_value() -> None:
     found = spread_of([1.0, None, 2.0, 3.0], [1, 2, 3, 4])

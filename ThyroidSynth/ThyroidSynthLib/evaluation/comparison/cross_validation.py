@@ -11,7 +11,6 @@ The folder of a cross-validation contains::
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -188,13 +187,14 @@ def _evaluate(
     should_stop: ShouldStop,
 ) -> None:
     from ThyroidSynthLib.evaluation.experiments.evaluate import evaluate
-    from ThyroidSynthLib.evaluation.report.report import write_evaluation
+    from ThyroidSynthLib.evaluation.report.report import EVALUATION_FILES, write_evaluation
     from ThyroidSynthLib.model.shape_model import ShapeModel
 
     model = ShapeModel.load(job.model_file)
     found = evaluate(model, cohort, options, progress=progress, should_stop=should_stop)
-    # Files of an interrupted write; without its document the folder is not recognised as an evaluation.
-    shutil.rmtree(job.path / "evaluation", ignore_errors=True)
+    # Files of an earlier evaluation or of an interrupted write, which has no document and is not recognised as one.
+    for name in (EVALUATION_FILE, *EVALUATION_FILES):
+        (job.path / "evaluation" / name).unlink(missing_ok=True)
     write_evaluation(found, job.path / "evaluation")
 
 

@@ -34,16 +34,17 @@ TABLES = (
 )
 """Names of all tables; empty ones are not written."""
 
-_FILES = (
+EVALUATION_FILES = (
     REPORT_FILE,
     *(f"tables/{name}.csv" for name in TABLES),
     *(f"figures/{name}.png" for name in NAMES),
 )
+"""Every file that may be written beside `evaluation.json`."""
 
 
 def check_evaluation_room(folder: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
     """Raise `OutputError` if an evaluation in a folder would replace an input or a file of another origin."""
-    check_replaceable(folder / EVALUATION_FILE, "evaluation", _FILES, overwrite=overwrite, inputs=inputs)
+    check_replaceable(folder / EVALUATION_FILE, "evaluation", EVALUATION_FILES, overwrite=overwrite, inputs=inputs)
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: bool = False) -> Path:
@@ -67,7 +68,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: b
     document = document_of(evaluation)
     illustrations = illustrate(evaluation)
     try:
-        with replacing_result(folder / EVALUATION_FILE, "evaluation", _FILES, overwrite=overwrite):
+        with replacing_result(folder / EVALUATION_FILE, "evaluation", EVALUATION_FILES, overwrite=overwrite):
             for name, rows in _tables(evaluation, document).items():
                 if rows:
                     write_table(folder / "tables" / f"{name}.csv", rows)
