@@ -24,7 +24,7 @@ FINE, FINEST = 128, 256
 
 
 def growth_rows(material: Material, folder: Path) -> list[Row]:
-    """Measure what twice the resolution, a hundred times the cases and all cores come to."""
+    """Measure the effect of twice the resolution, a hundred times the cases and all cores."""
     return [_resolution_row(material), _cohort_row(material), _cores_row(material, folder)]
 
 

@@ -1,4 +1,4 @@
-"""Measure live editing as a hand at a slider feels it: `python Testing/Benchmarks/live.py`.
+"""Measure how fast the panel follows a slider: `python Testing/Benchmarks/live.py`.
 
 The real panel runs on the stand-in for the application, with the example model and sample case that ship.
 Each drag is one slider event; its time ends when the surface is new and all four views (400 x 400,
@@ -32,7 +32,7 @@ WARM_UP = 10
 
 
 class Bench:
-    """The panel, and a hand that drags its sliders."""
+    """The panel with a user who drags its sliders."""
 
     def __init__(self) -> None:
         self.app = open_session()
@@ -50,7 +50,7 @@ class Bench:
     @property
     def parameters(self):
         """The user's choices."""
-        return self.module.widget._parameterNode
+        return self.module.widget.panel.session.parameters
 
     def click(self, name: str, outcome: str) -> None:
         """Click a button and wait until a parameter holds the result."""
@@ -63,7 +63,7 @@ class Bench:
         end = time.monotonic() + 60
         while not condition():
             if time.monotonic() > end:
-                raise TimeoutError(f"waited in vain: {self.widget('statusLabel').text}")
+                raise TimeoutError(f"waited 60 s in vain: {self.widget('statusLabel').text}")
             self.app.process_events()
 
     def draw(self) -> None:
@@ -72,7 +72,7 @@ class Bench:
             view.render()
 
     def drag(self, name: str, node, swing: float) -> np.ndarray:
-        """Move a slider to and fro and give each move's milliseconds until the views are drawn anew."""
+        """Move a slider to and fro; return the milliseconds of each move until the views are drawn anew."""
         from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
 
         slider = self.widget(name)
@@ -94,7 +94,7 @@ class Bench:
 
 
 def milliseconds(work: Callable[[], object], rounds: int = 40) -> np.ndarray:
-    """Run something again and again and give each run's milliseconds."""
+    """Return the milliseconds of each of some runs."""
     times = []
     for _ in range(rounds):
         started = time.perf_counter()

@@ -28,7 +28,7 @@ class Row:
 
 
 def median_seconds(contenders: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
-    """Run the contenders in turn, once for warming up and `rounds` times, and give each one's median."""
+    """Run the contenders in turn, once for warming up and `rounds` times, and return the median of each."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, work in contenders.items():

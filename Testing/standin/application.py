@@ -295,5 +295,5 @@ def start() -> qSlicerApplication:
     from . import scripted_module
 
     scripted_module.install()
-    slicer.app._start_faults = strictness.faults.take()
+    strictness.start_faults = strictness.faults.take()
     return slicer.app

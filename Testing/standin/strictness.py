@@ -91,6 +91,8 @@ class Faults:
 
 
 faults = Faults()
+# Faults while the application started.
+start_faults: list[Fault] = []
 
 
 def watch_python() -> None:

@@ -23,7 +23,7 @@ def test_every_public_name_of_a_package_exists(name: str) -> None:
     package = importlib.import_module(name)
 
     for public in getattr(package, "__all__", []):
-        assert getattr(package, public) is not None
+        assert hasattr(package, public)
         assert public in dir(package)
 
 

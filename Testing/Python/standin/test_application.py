@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from standin import strictness
+
 THYROID = (
     "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure"
     "~SCT^69748006^Thyroid~^^~Anatomic codes - DICOM master list~^^~^^"
@@ -10,7 +12,7 @@ THYROID = (
 
 
 def test_the_start_has_no_faults(slicer_app):
-    assert not slicer_app.app._start_faults
+    assert strictness.start_faults == []
 
 
 def test_volumes_are_saved_and_loaded(slicer_app, a_ct_node, tmp_path):
