@@ -98,10 +98,10 @@ class Charts:
     def _chart(kind: ChartKind, description: ModelDescription | None, records: Sequence[ThyroidRecord]) -> Chart:
         name = {**_WITH_COHORT, **_WITH_TARGETS}[kind]
         cohort = description.features[:, FEATURE_NAMES.index(name)] if description is not None else np.empty(0)
-        return (targetAgainstMeasured if kind in _WITH_TARGETS else againstCohort)(name, cohort, records)
+        return (targetChart if kind in _WITH_TARGETS else cohortChart)(name, cohort, records)
 
 
-def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
+def cohortChart(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
     """Return a chart of the distributions of a feature in the scene and in the training cohort."""
     measured = np.array([record.measured[name] for record in records if name in record.measured])
     found = histogram(cohort, measured)
@@ -122,7 +122,7 @@ def againstCohort(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord
     )
 
 
-def targetAgainstMeasured(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
+def targetChart(name: str, cohort: np.ndarray, records: Sequence[ThyroidRecord]) -> Chart:
     """Return a scatter plot of measured values over targets, with the line of identity.
 
     The axes span the training cohort, so that differences are seen in proportion to its range.

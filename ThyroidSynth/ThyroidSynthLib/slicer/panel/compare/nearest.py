@@ -51,7 +51,7 @@ class NearestShapes:
         """Return the nearest training shape of a thyroid; None if it is not known (yet)."""
         return self._nearest.get(node.GetAttribute(ATTRIBUTE) or "")
 
-    def isOtherModels(self, node) -> bool:
+    def isFromOtherModel(self, node) -> bool:
         """Check whether a thyroid comes from another model than the chosen one, so that no search is possible."""
         record = read_record(node)
         return record is not None and record.model != self._chosen and record.model not in self._shapes

@@ -118,7 +118,7 @@ class InspectSection(Section):
     def _row(self, node) -> Row:
         record, nearest = read_record(node), self._nearest.of(node)
         return Row(
-            node.GetID(), node.GetName(), record, nearest, self._distance(record), self._nearest.isOtherModels(node)
+            node.GetID(), node.GetName(), record, nearest, self._distance(record), self._nearest.isFromOtherModel(node)
         )
 
     def _distance(self, record: ThyroidRecord | None) -> float | None:

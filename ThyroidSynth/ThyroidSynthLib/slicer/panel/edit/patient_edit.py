@@ -113,7 +113,7 @@ class PatientEdit:
         slider_values = {**result.thyroid.measured.as_dict(), **targets}
         self.history.add(EditStep(result.thyroid.code, slider_values, targets, result.met, result.distance))
 
-    def present(self) -> Thyroid:
+    def currentThyroid(self) -> Thyroid:
         """Return the thyroid of the current step, from which the next edit starts."""
         step = self.history.current
         thyroid = self.original if step is self.history.first else self._shapes.thyroid(step.code)
@@ -240,5 +240,5 @@ def resumeEdit(gland: PatientGland, model: ShapeModel, record: ThyroidRecord, pl
         slider_values = {**record.measured, **record.targets}
         code = np.array(record.code, dtype=np.float32)
         edit.history.add(EditStep(code, slider_values, dict(record.targets), record.met, record.distance))
-        edit.present()
+        edit.currentThyroid()
     return edit

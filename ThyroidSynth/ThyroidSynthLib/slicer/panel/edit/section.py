@@ -260,7 +260,7 @@ class EditSection(Section):
             return
         name, value = moved
         back = value == edit.history.current.slider_values[name]
-        thyroid = edit.present() if back else edit.follow(self._targets(edit, name, value))
+        thyroid = edit.currentThyroid() if back else edit.follow(self._targets(edit, name, value))
         self._draw(edit, self.parameters.edited, thyroid)
         self._table.show(edit.original.measured.as_dict(), thyroid.measured.as_dict())
 
@@ -304,7 +304,7 @@ class EditSection(Section):
         unfinished, self._sliders.moved = self.moving, None
         self._preview.stop()
         if unfinished and edit is not None and node is not None:
-            self._draw(edit, node, edit.present())
+            self._draw(edit, node, edit.currentThyroid())
 
     def _onUndo(self, checked: bool = False) -> None:
         # An unfinished move is not in the history yet: to undo it, it is only discarded.
@@ -361,7 +361,7 @@ class EditSection(Section):
         """Show the current step of the edit and record it; the thyroid is computed if it is not given."""
         node = self.parameters.edited
         self._sliders.moved = None
-        thyroid = thyroid if thyroid is not None else edit.present()
+        thyroid = thyroid if thyroid is not None else edit.currentThyroid()
         self._draw(edit, node, thyroid, record=edit.recordOf(thyroid, placed(node, edit.placement)))
         self.session.announceThyroids()
         self.refresh()

@@ -51,7 +51,7 @@ class TrainingSetup:
         self._estimator.onResult = self._onResult
         self._job: JobFolder | None = None
         self._choices: tuple | None = None
-        self._read: tuple | None = None
+        self._tableKey: tuple | None = None
         self._cohort: tuple[tuple, str] = ((), "")
         self._verdicts: list[CaseVerdict] = []
         self._shown: tuple[ThyroidSynthParameterNode, JobStatus] | None = None
@@ -64,7 +64,7 @@ class TrainingSetup:
         """Stop the estimate and forget the job."""
         self._cases.release()
         self._estimator.cancel()
-        self._job, self._choices, self._read = None, None, None
+        self._job, self._choices, self._tableKey = None, None, None
         self._shown = None
 
     def show(
@@ -93,7 +93,7 @@ class TrainingSetup:
         self._ui.trainingDataInfoLabel.visible = bool(text)
 
     def _cohortText(self, folder: Path) -> str:
-        key = (folder, _changed(folder / "cohort.json"))
+        key = (folder, _mtime(folder / "cohort.json"))
         if self._cohort[0] != key:
             try:
                 cohort = read_json(folder / "cohort.json")
@@ -112,9 +112,9 @@ class TrainingSetup:
         path = self._tableFile(source, prepared)
         begun = self._job is not None and self._job.checkpoint_file.exists() and not prepared
         editable = not (prepared or begun or status.runs)
-        key = (path, _changed(path) if path is not None else 0, editable, self._decisions())
-        if key != self._read:
-            self._read = key
+        key = (path, _mtime(path) if path is not None else 0, editable, self._decisions())
+        if key != self._tableKey:
+            self._tableKey = key
             self._readTable(path, prepared)
             self._cases.show(self._verdicts, editable=editable)
         # Hidden while the training runs, to make room for its progress.
@@ -174,7 +174,7 @@ class TrainingSetup:
                 exclude=[verdict.id for verdict in differing if not verdict.accepted],
             )
         # The table shows these decisions already and is not filled again.
-        self._read = None if self._read is None else (*self._read[:3], self._decisions())
+        self._tableKey = None if self._tableKey is None else (*self._tableKey[:3], self._decisions())
         self._ui.casesLabel.text = casesText(self._verdicts)
         self._onResult()
 
@@ -243,7 +243,7 @@ def _decided(verdict: CaseVerdict, include: tuple[str, ...], exclude: tuple[str,
     return replace(verdict, accepted=accepted)
 
 
-def _changed(path: Path) -> int:
+def _mtime(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
     except OSError:
