@@ -118,3 +118,6 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="not empty"):
         write_example_dataset(tmp_path, cases=1)
+    for folder in (tmp_path / "mine.txt", tmp_path / "mine.txt" / "new"):
+        with pytest.raises(OutputError, match=r"mine\.txt is a file"):
+            write_example_dataset(folder, cases=1)

@@ -14,6 +14,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import write_json, write_text
 from ThyroidSynthLib.common.progress import ProgressCallback, silent
+from ThyroidSynthLib.common.results import check_folder_possible
 from ThyroidSynthLib.common.workers import WorkerFailure, Workers, usable_workers
 from ThyroidSynthLib.dataset.case_sources import SYNTHETIC_MARK
 from ThyroidSynthLib.imaging.volume_files import write_volume
@@ -128,8 +129,7 @@ def _check(folder: Path, cases: int, seed: int, defective_share: float, workers:
         raise InputError(f"The defective share {defective_share} is not a share. Give a number from 0 to 1.")
     if workers is not None and workers < 1:
         raise InputError(f"{workers} is not a number of workers. Give 1 or more.")
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file. Choose a new folder for the example cases.")
+    check_folder_possible(folder)
     if folder.is_dir() and any(folder.iterdir()):
         raise OutputError(f"{folder} is not empty. Choose a new folder, or empty this one first.")
 
