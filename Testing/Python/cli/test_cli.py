@@ -111,6 +111,10 @@ def test_info_describes_cohorts_and_models_and_refuses_other_folders(capsys, coh
     assert "volume_ml" in capsys.readouterr().out
     assert run("info", tmp_path) == 1
     assert "was not written by ThyroidSynth" in capsys.readouterr().err
+    # Of an older version, which described the thyroids by other entries.
+    (tmp_path / "manifest.json").write_text('{"kind": "generated cohort", "thyroids": [], "wishes": {}}')
+    assert run("info", tmp_path) == 1
+    assert "damaged or was written by another version of ThyroidSynth" in capsys.readouterr().err
 
 
 def test_info_on_a_model_needs_no_pytorch(model):

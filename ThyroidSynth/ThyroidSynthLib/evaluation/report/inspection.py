@@ -185,7 +185,9 @@ def _read(file: Path, remedy: str) -> Iterator[Any]:
     try:
         yield document
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{file} is damaged ({error!r}). {remedy}") from error
+        raise InputError(
+            f"{file} is damaged or was written by another version of ThyroidSynth ({error!r}). {remedy}"
+        ) from error
 
 
 def as_text(description: dict[str, Any]) -> str:
