@@ -276,7 +276,7 @@ def check_model_room(job: JobFolder, model: Path, written_sha256: str | None) ->
     if not model.is_file() or sha256_of(model) not in own:
         raise OutputError(
             f"{model} exists and was not written by this training, so it is not replaced. "
-            "Choose another model file (--out), or move the file away."
+            "Choose another model file, or move the file away."
         )
 
 

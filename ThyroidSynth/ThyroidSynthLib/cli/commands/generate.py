@@ -178,7 +178,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         "far_outside": chosen.far,
         "trained_on_synthetic_cohort": model.synthetic,
     }
-    lines = [f"{written.count} thyroids are in {written.folder} ({written.attempts} draws); see manifest.csv."]
+    lines = [f"Thyroids in {written.folder}: {written.count} (draws: {written.attempts}); see manifest.csv."]
     if written.unmet:
         lines.append(
             f"{written.unmet} of them do not meet their targets, which are out of the model's reach; they are the "
