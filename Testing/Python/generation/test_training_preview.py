@@ -10,6 +10,7 @@ import pytest
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.common.errors import JobError, SynthesisError
 from ThyroidSynthLib.generation.training_preview import PreviewWriter
+from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for
 from ThyroidSynthLib.jobs.job_run import run_job
 from ThyroidSynthLib.jobs.preview import Preview, read_preview, write_preview
@@ -25,10 +26,14 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_cohort(tmp_path_factory.mktemp("cohort") / "cohort", cases=3, samples_per_shape=300).folder
+
+
 @pytest.fixture
-def job(tmp_path: Path):
-    cohort = write_tiny_cohort(tmp_path / "cohort", cases=3, samples_per_shape=300)
-    return job_for(tmp_path / "job", JobOptions(input=cohort.folder, epochs=60, device="cpu"))
+def job(cohort: Path, tmp_path: Path) -> JobFolder:
+    return job_for(tmp_path / "job", JobOptions(input=cohort, epochs=30, device="cpu"))
 
 
 def test_a_training_writes_a_preview_of_a_case(job) -> None:
@@ -43,7 +48,7 @@ def test_a_training_writes_a_preview_of_a_case(job) -> None:
     preview = read_preview(job.preview_file)
 
     assert preview.case_id in ("tiny00", "tiny01", "tiny02")
-    assert 1 < preview.epoch <= 60
+    assert 1 < preview.epoch <= 30
     assert preview.original.is_closed() and len(preview.reconstruction.faces) > 50
     size = np.ptp(preview.reconstruction.vertices, axis=0)
     assert ((size > 5) & (size < 150)).all(), "in mm"
