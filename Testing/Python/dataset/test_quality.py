@@ -77,7 +77,7 @@ def test_one_mask_given_as_thyroid_and_trachea_is_refused():
     for mask in (GLAND, TRACHEA):
         verdict = _verdict(mask, mask, QualityRules(border_margin_voxels=0))
         assert verdict.reasons == ("thyroid and trachea overlap",)
-        assert any("100% of the thyroid is trachea, too" in note for note in verdict.notes)
+        assert any("100% of the thyroid is also labelled as trachea" in note for note in verdict.notes)
 
 
 def test_a_thyroid_and_a_trachea_that_share_a_border_layer_are_accepted():

@@ -48,11 +48,11 @@ class QualityRules:
     Attributes
     ----------
     border_margin_voxels : int
-        Least number of voxel layers between the thyroid and the scan's border. 1 refuses thyroids that
+        Minimum number of voxel layers between the thyroid and the scan's border. 1 refuses thyroids that
         touch the outermost layer, which are those that the scan cut; TotalSegmentator's own statistics
         require 3.
     max_components : int
-        Most components of a thyroid without islands: two separate lobes are normal.
+        Maximum number of components of a thyroid, islands excluded: two separate lobes are normal.
     thyroid_components, trachea_components : ComponentRules
         Which components are islands and are removed.
     max_hole_ml : float
@@ -119,7 +119,7 @@ class QualityVerdict:
     Attributes
     ----------
     reasons : tuple of str
-        The `REASONS` to refuse it, also if it was included manually.
+        The `REASONS` to refuse it, even if it was included manually.
     notes : tuple of str
         What was cleaned, and the numbers behind the reasons.
     manual_decision : {"", "included", "excluded"}
@@ -262,7 +262,7 @@ def _check_position(thyroid: Mask, trachea: Mask, rules: QualityRules) -> list[t
     kji = kji[((kji >= 0) & (kji < trachea.volume.array.shape)).all(axis=1)]
     share = np.count_nonzero(trachea.volume.array[tuple(kji.T)]) / len(points)
     if share > rules.max_overlap_share:
-        return [(SAME_VOXELS, f"{share:.0%} of the thyroid is trachea, too; give each its own mask")]
+        return [(SAME_VOXELS, f"{share:.0%} of the thyroid is also labelled as trachea; give each its own mask")]
     if share > 0:
         return []
     distance, _ = cKDTree(border_points(trachea.volume)).query(border_points(thyroid.volume))

@@ -20,10 +20,10 @@ class MergeRules:
     Attributes
     ----------
     thyroid_label : int, optional
-        Label of the new thyroid; by default the one named as the thyroid, or a new one. The old thyroid are
-        all voxels with this label or a label named as the thyroid.
+        Label of the new thyroid; by default the one named as the thyroid, or a new one. The old thyroid
+        consists of all voxels with this label or a label named as the thyroid.
     old_becomes : int
-        Label of the old thyroid's voxels that the new one leaves.
+        Label for voxels that the old thyroid filled and the new one does not.
     overwrite : bool
         Whether the new thyroid replaces other structures where they overlap; otherwise they are kept.
     old_labels : tuple of int
@@ -47,7 +47,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Merged:
-    """A label map with another thyroid, and warnings, such as that no old thyroid was found.
+    """A label map in which the thyroid was replaced, with warnings such as that no old thyroid was found.
 
     Attributes
     ----------

@@ -1,4 +1,7 @@
-"""The loss terms that training minimises (paper, equations 3 and 4)."""
+"""The loss terms that training minimises (paper, equations 3 and 4).
+
+`loop` weighs and adds them. On a CPU `cpu_engine` computes the first term and its gradients faster.
+"""
 
 from __future__ import annotations
 

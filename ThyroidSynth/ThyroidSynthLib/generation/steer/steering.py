@@ -44,7 +44,7 @@ class SteeringResult:
     thyroid : Thyroid
         The nearest to the targets that was found.
     misfit : float
-        Largest error of a target, in tolerances.
+        Largest error of a target, as a multiple of its tolerance.
     error : dict of str to float
         Measured minus target, for each target.
     rounds : int
@@ -150,7 +150,7 @@ class _Rounds:
         return self._most - self.decoded_count
 
     def approach(self, start: Thyroid, derivatives: Callable[[Thyroid], Sensitivity]) -> Thyroid:
-        """Return the nearest thyroid found from a start until rounds or patience run out."""
+        """Return the nearest thyroid found from a start until the rounds are used up or no longer improve it."""
         objective = self._objective
         best = current = start
         best_misfit = current_misfit = objective.misfit(start)
@@ -229,7 +229,7 @@ class Objective:
         self._scale = shapes.model.features.std(axis=0)[self._rows] + 1e-9
 
     def misfit(self, thyroid: Thyroid) -> float:
-        """Return the largest error of a target, in tolerances."""
+        """Return the largest error of a target, as a multiple of its tolerance."""
         measured = thyroid.measured.as_array()[self._rows]
         return max(map(misfit, self._names, measured, self._values), default=0.0)
 
