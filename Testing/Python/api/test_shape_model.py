@@ -118,6 +118,9 @@ def test_a_shape_at_a_patient_lies_at_the_trachea_on_the_scan_grid(model: ShapeM
 
 
 def test_a_fit_reports_its_agreement_with_the_patient(model: ShapeModel, case: Path) -> None:
+    with pytest.raises(InputError, match="-1 completions cannot be drawn"):
+        model.fit(case, completions=-1)
+
     fitted = model.fit(case)
 
     assert isinstance(fitted, FittedShape) and fitted.valid

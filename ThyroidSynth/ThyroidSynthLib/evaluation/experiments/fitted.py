@@ -37,7 +37,7 @@ from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.mesh_files import write_mesh
-from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
+from ThyroidSynthLib.model.trained_model import NOTICE, TrainedModel
 
 FIT_FILE = "fit.json"
 # A note is added if a smaller share than this of the segmented surface is consistent with a thyroid.
@@ -92,7 +92,7 @@ class FittedCase:
         surface = self.fit.thyroid.surface
         return surface.moved(self.placement.to_ras(surface.vertices))
 
-    def document(self, model: ShapeModel, files: Sequence[str] = ()) -> dict[str, Any]:
+    def document(self, model: TrainedModel, files: Sequence[str] = ()) -> dict[str, Any]:
         """Return everything needed to reproduce the surface, as a dictionary for a JSON file."""
         thyroid = self.fit.thyroid
         return {
@@ -139,7 +139,7 @@ class FittedCase:
 
 
 def fit_case(
-    model: ShapeModel,
+    model: TrainedModel,
     case: Case,
     *,
     completions: int = DEFAULT_COMPLETIONS,
@@ -161,12 +161,14 @@ def fit_case(
     Raises
     ------
     InputError
-        The case has no thyroid or no trachea.
+        The case has no thyroid or no trachea, or `completions` is negative.
     SynthesisError
         The fitted code has no surface.
     Cancelled
         `should_stop` returned true.
     """
+    if completions < 0:
+        raise InputError(f"{completions} completions cannot be drawn. Give 0 or more.")
     verdict = check_case(case)
     if verdict.surface_ras is None or verdict.cleaned is None:
         raise InputError(f"Case {case.id} has no thyroid to fit. Segment it first.")
@@ -221,7 +223,7 @@ def write_fit(
     fitted: FittedCase,
     folder: Path,
     *,
-    model: ShapeModel,
+    model: TrainedModel,
     options: FileOptions,
     on_scan_grid: bool,
     overwrite: bool,
@@ -301,7 +303,7 @@ def _names(options: FileOptions, completions: int) -> list[str]:
 
 
 def fit_cases(
-    model: ShapeModel,
+    model: TrainedModel,
     sources: Sequence[CaseSource],
     folder: Path | str,
     *,
