@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.export.merging import MergeRules, replace_thyroid
+from ThyroidSynthLib.export.merging import MergeRules, merging_notes, replace_thyroid
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 
@@ -131,6 +131,15 @@ def test_an_unknown_old_thyroid_is_reported(labels, bigger, rules):
 def test_other_grids_and_impossible_labels_are_rejected(labels, bigger):
     with pytest.raises(InputError, match="different grids"):
         replace_thyroid(labels, Volume(bigger.array[1:], MATRIX))
-    for rules in (MergeRules(old_becomes=3), MergeRules(old_becomes=THYROID), MergeRules(thyroid_label=0)):
-        with pytest.raises(InputError):
+    for rules, message in (
+        (MergeRules(old_becomes=3), "cannot become label 3"),
+        (MergeRules(old_becomes=THYROID), "cannot become label 17"),
+        (MergeRules(thyroid_label=0), "cannot have label 0"),
+        (MergeRules(thyroid_label=65536), "cannot have label 65536.*from 1 to 65535"),
+    ):
+        with pytest.raises(InputError, match=message):
             replace_thyroid(labels, bigger, rules)
+        # Found before a thyroid is generated or fitted, too.
+        with pytest.raises(InputError, match=message):
+            merging_notes(labels, rules)
+    assert replace_thyroid(labels, bigger, MergeRules(thyroid_label=65535)).thyroid_label == 65535

@@ -88,10 +88,7 @@ def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = Merge
     before = labels.volume.array
     if thyroid.array.shape != before.shape or not np.allclose(thyroid.ijk_to_ras, labels.volume.ijk_to_ras, atol=1e-4):
         raise InputError("The thyroid and the label map have different grids. Fill the thyroid on the map's grid.")
-    label = _thyroid_label(labels, rules)
-    replaced = {label, *rules.old_labels, *labels.thyroid_labels()}
-    if rules.old_becomes not in (BACKGROUND, *labels.names) or rules.old_becomes in replaced:
-        raise InputError(f"The old thyroid cannot become label {rules.old_becomes}. Choose 0 or another structure.")
+    label, replaced = _replaced_labels(labels, rules)
     new, old = thyroid.array != 0, np.isin(before, list(replaced))
     names = {number: name for number, name in labels.names.items() if number == label or number not in replaced}
     names.setdefault(label, THYROID.name)
@@ -120,9 +117,9 @@ def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = Merge
 def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
     """Return a warning if no old thyroid was found in the map, where it may have another name.
 
-    `InputError` if the thyroid's label is impossible or another structure's.
+    `InputError` if the thyroid's label is impossible or another structure's, or the map has no label `old_becomes`.
     """
-    label = _thyroid_label(labels, rules)
+    label, _ = _replaced_labels(labels, rules)
     if labels.thyroid_labels() or label in rules.old_labels or (labels.volume.array == label).any():
         return ()
     listed = ", ".join(f"{number} ({name})" for number, name in sorted(labels.names.items())[:8])
@@ -133,13 +130,22 @@ def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
     )
 
 
+def _replaced_labels(labels: LabelMap, rules: MergeRules) -> tuple[int, set[int]]:
+    """Return the label of the new thyroid, and all labels whose voxels it replaces."""
+    label = _thyroid_label(labels, rules)
+    replaced = {label, *rules.old_labels, *labels.thyroid_labels()}
+    if rules.old_becomes not in (BACKGROUND, *labels.names) or rules.old_becomes in replaced:
+        raise InputError(f"The old thyroid cannot become label {rules.old_becomes}. Choose 0 or another structure.")
+    return label, replaced
+
+
 def _thyroid_label(labels: LabelMap, rules: MergeRules) -> int:
     chosen = rules.thyroid_label
     if chosen is None:
         found = labels.thyroid_label()
         return found if found is not None else max([*labels.names, int(labels.volume.array.max()), 0]) + 1
-    if not 0 < chosen < np.iinfo(np.uint16).max:
-        raise InputError(f"The thyroid cannot have label {chosen}. Choose a whole number from 1 on.")
+    if not 0 < chosen <= np.iinfo(np.uint16).max:
+        raise InputError(f"The thyroid cannot have label {chosen}. Choose a whole number from 1 to 65535.")
     named = labels.thyroid_labels()
     if named and chosen in labels.names.keys() - {*named, *rules.old_labels}:
         thyroids = " and ".join(f"{label} ({labels.names[label]})" for label in named)
