@@ -11,7 +11,7 @@ from skimage.measure import marching_cubes
 from torch import nn
 
 from ThyroidSynthLib.model.network import SDFNetwork
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 def perceptron(code_size: int) -> nn.Sequential:
@@ -77,7 +77,7 @@ class BatchOfOneLoop:
             for shape in range(len(self.samples)):
                 self.step(shape)
 
-    def as_model(self, like: ShapeModel) -> ShapeModel:
+    def as_model(self, like: TrainedModel) -> TrainedModel:
         """Return the trained network as a shape model of the same cases."""
         linear = [layer for layer in self.network if isinstance(layer, nn.Linear)]
         network = SDFNetwork(like.code_size)

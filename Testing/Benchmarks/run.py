@@ -32,8 +32,8 @@ from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.presets import settings_for
 from ThyroidSynthLib.model.settings import TrainingSettings
-from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.threads import computing_on
+from ThyroidSynthLib.model.trained_model import TrainedModel
 from ThyroidSynthLib.training.loop import train
 
 # The first epochs of a training are slower, because most units are still active.
@@ -169,12 +169,12 @@ def _loop(material: Material, device: str = "cpu") -> BatchOfOneLoop:
     return BatchOfOneLoop(np.asarray(cohort.samples), fixed, device=device)
 
 
-def _one_epoch_model(cohort: Cohort) -> ShapeModel:
+def _one_epoch_model(cohort: Cohort) -> TrainedModel:
     """Return a model of the cohort after one epoch of training."""
     return train(cohort, settings_for("fast", "fixed", epochs=1), device="cpu")
 
 
-def _chamfer(cohort: Cohort, model: ShapeModel) -> float:
+def _chamfer(cohort: Cohort, model: TrainedModel) -> float:
     """Return the mean Chamfer distance over all cases in mm; infinite if a case has no surface."""
     summary = summarise(tuple(reconstruct_cases(model, cohort, list(cohort.ids))))
     return np.inf if summary["without_surface"] else summary["chamfer_mm"]["mean"]

@@ -10,7 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 @pytest.fixture(scope="session")
@@ -32,18 +32,18 @@ def small_cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 
 @pytest.fixture(scope="session")
-def small_model() -> ShapeModel:
+def small_model() -> TrainedModel:
     """A `fixed` model of the small cohort that reconstructs and steers well."""
     from support.kept_models import kept_model
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
-    return ShapeModel.load(kept_model("small"))
+    return TrainedModel.load(kept_model("small"))
 
 
 @pytest.fixture(scope="session")
-def small_baseline() -> ShapeModel:
+def small_baseline() -> TrainedModel:
     """A `baseline` model of the small cohort, roughly trained."""
     from support.kept_models import kept_model
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
-    return ShapeModel.load(kept_model("baseline"))
+    return TrainedModel.load(kept_model("baseline"))

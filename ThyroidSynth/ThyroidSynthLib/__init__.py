@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ThyroidSynthLib.common.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from .api.model import ShapeModel as ShapeModel
     from .api.shape import EditedShape as EditedShape
     from .api.shape import FittedShape as FittedShape
     from .api.shape import Shape as Shape
+    from .api.shape_model import ShapeModel as ShapeModel
     from .dataset.cohort import Cohort as Cohort
     from .dataset.prepare import PrepareOptions as PrepareOptions
     from .dataset.prepare import prepare_cohort as prepare_cohort
@@ -26,7 +26,7 @@ __version__ = "0.1.0"
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "api.model": ["ShapeModel"],
+        "api.shape_model": ["ShapeModel"],
         "api.shape": ["EditedShape", "FittedShape", "Shape"],
         "dataset.cohort": ["Cohort"],
         "dataset.prepare": ["PrepareOptions", "prepare_cohort"],

@@ -13,7 +13,7 @@ import pytest
 
 from ThyroidSynthLib.cli.main import COMMANDS, main, make_parser
 from ThyroidSynthLib.evaluation.report import inspection
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 def run(*arguments):
@@ -112,7 +112,7 @@ def test_info_describes_cohorts_and_models_and_refuses_other_folders(capsys, coh
     assert run("info", tmp_path) == 1
     assert "was not written by ThyroidSynth" in capsys.readouterr().err
     # Of an older version, which described the thyroids by other entries.
-    (tmp_path / "manifest.json").write_text('{"kind": "generated cohort", "thyroids": [], "wishes": {}}')
+    (tmp_path / "manifest.json").write_text('{"kind": "generated cohort", "thyroids": [], "earlier": {}}')
     assert run("info", tmp_path) == 1
     assert "damaged or was written by another version of ThyroidSynth" in capsys.readouterr().err
 
@@ -126,7 +126,7 @@ def test_info_on_a_model_needs_no_pytorch(model):
 
 
 def test_training_cases_are_reconstructed_by_their_ids(capsys, model, tmp_path):
-    trained = ShapeModel.load(model)
+    trained = TrainedModel.load(model)
     chosen = [trained.ids[2], trained.ids[0]]
     arguments = ("generate", model, "--reconstruct", *chosen, "--format", "none", "--out", tmp_path / "back")
 

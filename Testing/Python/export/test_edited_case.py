@@ -21,11 +21,11 @@ from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_maps import LabelMap, read_label_map
 from ThyroidSynthLib.imaging.ply import read_ply
 from ThyroidSynthLib.imaging.volume_files import read_volume
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 @pytest.fixture(scope="module")
-def case(small_model: ShapeModel) -> Case:
+def case(small_model: TrainedModel) -> Case:
     """A gland of the model with an isthmus, its trachea's centre of mass at the origin, and an island."""
     row = int(np.argsort(small_model.features[:, 1])[-4])
     surface = reconstruct(small_model, row, resolution=64).surface
@@ -39,12 +39,12 @@ def case(small_model: ShapeModel) -> Case:
 
 
 @pytest.fixture(scope="module")
-def larger(small_model: ShapeModel, case: Case) -> EditedCase:
+def larger(small_model: TrainedModel, case: Case) -> EditedCase:
     return edit_case(small_model, case, {"volume_ml": Change(0.2, relative=True)})
 
 
 def test_without_changes_the_patients_voxels_are_kept_except_islands(
-    small_model: ShapeModel, case: Case, tmp_path: Path
+    small_model: TrainedModel, case: Case, tmp_path: Path
 ) -> None:
     edited = edit_case(small_model, case, {})
     document = write_edit(edited, tmp_path, model=small_model, options=FileOptions())
@@ -56,7 +56,7 @@ def test_without_changes_the_patients_voxels_are_kept_except_islands(
     assert document["met"] and document["targets"] == {} and document["before"] == document["after"]
 
 
-def test_the_target_is_met_and_the_other_features_are_held(larger: EditedCase, small_model: ShapeModel) -> None:
+def test_the_target_is_met_and_the_other_features_are_held(larger: EditedCase, small_model: TrainedModel) -> None:
     before, after = larger.fit.original.measured, larger.steered.thyroid.measured
     spread = small_model.features.std(axis=0)
 
@@ -78,7 +78,7 @@ def test_an_edit_can_be_reversed(larger: EditedCase, case: Case) -> None:
     assert 2 * (inside & own).sum() / (inside.sum() + own.sum()) > 0.97
 
 
-def test_features_that_are_not_held_are_free(small_model: ShapeModel, case: Case) -> None:
+def test_features_that_are_not_held_are_free(small_model: TrainedModel, case: Case) -> None:
     edited = edit_case(small_model, case, {"volume_ml": Change(0.1, relative=True)}, held=["symmetry"])
 
     assert set(edited.steered.targets.as_dict()) == {"volume_ml", "symmetry"}
@@ -86,7 +86,7 @@ def test_features_that_are_not_held_are_free(small_model: ShapeModel, case: Case
 
 
 def test_label_map_mesh_and_merged_map_are_written_and_listed(
-    small_model: ShapeModel, case: Case, larger: EditedCase, tmp_path: Path
+    small_model: TrainedModel, case: Case, larger: EditedCase, tmp_path: Path
 ) -> None:
     whole, trachea = case.thyroid_mask.whole(), case.trachea_mask.whole()
     labels = np.where(whole.array, 17, np.where(trachea.array, 16, 0)).astype(np.uint8)
@@ -111,7 +111,7 @@ def test_label_map_mesh_and_merged_map_are_written_and_listed(
     write_edit(larger, tmp_path, model=small_model, options=options, overwrite=True)
 
 
-def test_a_fit_far_from_the_gland_is_reported(small_model: ShapeModel, case: Case) -> None:
+def test_a_fit_far_from_the_gland_is_reported(small_model: TrainedModel, case: Case) -> None:
     gland = case.thyroid_mask.whole().array
     gland[8:44, 20:50, 16:36] = 1
     far = case_from_volumes("far", Volume(gland, case.trachea_mask.scan.ijk_to_ras), case.trachea_mask.whole())
@@ -120,7 +120,7 @@ def test_a_fit_far_from_the_gland_is_reported(small_model: ShapeModel, case: Cas
     assert any("the fit is far from the given gland: Dice 0." in note for note in edited.notes)
 
 
-def test_the_label_map_may_have_another_grid(small_model: ShapeModel, larger: EditedCase, tmp_path: Path) -> None:
+def test_the_label_map_may_have_another_grid(small_model: TrainedModel, larger: EditedCase, tmp_path: Path) -> None:
     options = FileOptions(spacing_mm=(1.0, 1.0, 3.0))
     document = write_edit(larger, tmp_path, model=small_model, options=options, on_scan_grid=False)
 
@@ -128,7 +128,7 @@ def test_the_label_map_may_have_another_grid(small_model: ShapeModel, larger: Ed
     assert document["label_map"]["holds_all"]
 
 
-def test_a_case_without_thyroid_and_impossible_targets_are_rejected(small_model: ShapeModel, case: Case) -> None:
+def test_a_case_without_thyroid_and_impossible_targets_are_rejected(small_model: TrainedModel, case: Case) -> None:
     empty = case_from_volumes(
         "empty", Volume(np.zeros((9, 9, 9), np.uint8), np.eye(4)), Volume(np.ones((9, 9, 9), np.uint8), np.eye(4))
     )

@@ -13,7 +13,7 @@ from ThyroidSynthLib.evaluation.report.inspection import describe
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for
 from ThyroidSynthLib.jobs.job_run import run_job
 from ThyroidSynthLib.model.description import describe_model
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_the_model_records_its_held_out_cases(cohort: Cohort, tmp_path: Path) ->
         input=cohort.folder, model=tmp_path / "model.safetensors", epochs=1, device="cpu", held_out=0.4, licence="CC0"
     )
     job = job_for(tmp_path / "job", options)
-    model = ShapeModel.load(run_job(job))
+    model = TrainedModel.load(run_job(job))
 
     held_out = job.read_config()["held_out_ids"]
     assert len(held_out) == 2 and sorted([*model.ids, *held_out]) == list(cohort.ids)
@@ -48,7 +48,7 @@ def test_a_resumed_training_holds_out_the_same_cases(cohort: Cohort, tmp_path: P
         run_job(job, on_snapshot=lambda epoch, model_of: job.request_stop())
     held_out = job.read_config()["held_out_ids"]
 
-    model = ShapeModel.load(run_job(job_for(job.path, options)))
+    model = TrainedModel.load(run_job(job_for(job.path, options)))
 
     assert model.provenance["cohort"]["held_out"] == held_out
     assert model.provenance["training"]["epochs"] == 2

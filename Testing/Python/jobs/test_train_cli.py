@@ -29,8 +29,8 @@ from ThyroidSynthLib.jobs import background
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for, quality_file
 from ThyroidSynthLib.jobs.job_run import run_job
-from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.threads import computing_on
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 SCRIPT = background.train_script()
 _SPEC = importlib.util.spec_from_file_location("ThyroidSynthTrain", SCRIPT)
@@ -129,11 +129,11 @@ def test_training_writes_the_model_and_reports_its_result(cohort: Path, job: Job
         "held_out": 0,
     }
     assert re.fullmatch(r"100%  The model is in .*thyroid\.safetensors\.", lines[-1])
-    assert ShapeModel.load(model).ids == ("tiny00", "tiny01", "tiny02")
+    assert TrainedModel.load(model).ids == ("tiny00", "tiny01", "tiny02")
     state = job.read_state()
     assert (state.status, state.epoch, state.fraction) == ("finished", 4, 1.0)
     assert re.search(r"Epoch 1 of 4, loss \S+, \d+ s left", job.log_file.read_text())
-    assert job.read_config()["cohort_checksum"] == ShapeModel.load(model).provenance["cohort"]["checksum"]
+    assert job.read_config()["cohort_checksum"] == TrainedModel.load(model).provenance["cohort"]["checksum"]
 
 
 def test_slicer_gets_progress_tags_and_nothing_on_stderr(cohort: Path, job: JobFolder, run) -> None:
@@ -173,7 +173,7 @@ def test_a_killed_and_resumed_training_has_the_loss_curve_of_an_uninterrupted_on
     assert curve(interrupted) == curve(uninterrupted)
     resumed_log = interrupted.log_file.read_text().rpartition("Settings")[2]
     assert 1 < int(re.search(r"Epoch (\d+) of", resumed_log)[1]) <= killed_after + 1
-    models = [ShapeModel.load(job.model_file) for job in (interrupted, uninterrupted)]
+    models = [TrainedModel.load(job.model_file) for job in (interrupted, uninterrupted)]
     assert (models[0].latent_table == models[1].latent_table).all()
 
 
@@ -244,7 +244,7 @@ def test_segmentations_are_prepared_into_the_job_folder(dataset: Path, job: JobF
     cohort = Cohort.open(job.path / "cohort")
     assert cohort.ids == ("s0000", "s0001")
     assert job.read_config()["cohort_checksum"] == cohort.checksum
-    assert ShapeModel.load(job.model_file).ids == cohort.ids
+    assert TrainedModel.load(job.model_file).ids == cohort.ids
 
 
 def test_cases_are_checked_and_excluded_before_the_training(dataset: Path, job: JobFolder, run) -> None:
@@ -259,7 +259,7 @@ def test_cases_are_checked_and_excluded_before_the_training(dataset: Path, job: 
     trained = run("--job", job.path)
 
     assert (trained.returncode, trained.stderr) == (0, "")
-    assert ShapeModel.load(job.model_file).ids == ("s0000",)
+    assert TrainedModel.load(job.model_file).ids == ("s0000",)
     late = run("--job", job.path, "--check_only")
     assert late.returncode == 1 and "has begun" in late.stderr
 
@@ -293,7 +293,7 @@ def test_a_finished_job_only_writes_its_model_when_started_again(
     assert run("--input", cohort, "--job", job.path, "--epochs", 2, "--model", copy).returncode == 0
 
     assert curve(job) == before
-    assert (ShapeModel.load(copy).latent_table == ShapeModel.load(job.model_file).latent_table).all()
+    assert (TrainedModel.load(copy).latent_table == TrainedModel.load(job.model_file).latent_table).all()
 
 
 def test_other_settings_on_the_same_job_are_refused_unless_it_is_restarted(cohort: Path, job: JobFolder, run) -> None:

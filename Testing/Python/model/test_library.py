@@ -13,8 +13,8 @@ from ThyroidSynthLib.common.errors import ModelError, OutputError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.model.description import describe_model
 from ThyroidSynthLib.model.library import ModelLibrary, evaluation_of, evaluation_state, put_evaluation_beside
-from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.shipped import model_path
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 EXAMPLE = model_path("example")
 
@@ -185,7 +185,7 @@ def test_the_shipped_model_can_be_named_instead_of_its_file(tmp_path, monkeypatc
 
     assert EXAMPLE.is_file()
     assert describe_model("example").path == EXAMPLE
-    assert ShapeModel.load("example").checksum == sha256_of(EXAMPLE)
+    assert TrainedModel.load("example").checksum == sha256_of(EXAMPLE)
     for other in ("model.safetensors", "no/example", "example.safetensors"):
         assert model_path(other) == Path(other)
     (tmp_path / "example").rmdir()

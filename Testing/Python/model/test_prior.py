@@ -9,7 +9,7 @@ import pytest
 
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.prior import CodePrior, draw_features, prior_of, shrunk_covariance
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 @pytest.fixture
@@ -71,14 +71,14 @@ def test_a_covariance_of_few_samples_is_invertible_and_one_of_many_is_close_to_t
     np.testing.assert_allclose(shrunk_covariance(many - many.mean(axis=0)), root.T @ root, atol=0.2)
 
 
-def test_the_settings_of_a_model_determine_its_prior(small_model: ShapeModel) -> None:
+def test_the_settings_of_a_model_determine_its_prior(small_model: TrainedModel) -> None:
     paper = replace(small_model, settings=replace(small_model.settings, prior="independent"))
 
     assert np.abs(prior_of(small_model).slope).max() > 0
     assert np.abs(prior_of(paper).slope).max() == 0
 
 
-def test_features_without_targets_have_the_distribution_of_the_cohort(small_model: ShapeModel) -> None:
+def test_features_without_targets_have_the_distribution_of_the_cohort(small_model: TrainedModel) -> None:
     rng = np.random.default_rng(0)
     free = np.array([draw_features(small_model, rng) for _ in range(300)])
 
@@ -90,7 +90,7 @@ def test_features_without_targets_have_the_distribution_of_the_cohort(small_mode
     assert ((free[:, 2] > 0) & (free[:, 2] <= 1)).all()
 
 
-def test_a_feature_with_a_target_has_its_value_and_the_others_vary(small_model: ShapeModel) -> None:
+def test_a_feature_with_a_target_has_its_value_and_the_others_vary(small_model: TrainedModel) -> None:
     rng = np.random.default_rng(0)
     drawn = np.array([draw_features(small_model, rng, Targets(volume_ml=9.0)) for _ in range(50)])
 
@@ -98,7 +98,7 @@ def test_a_feature_with_a_target_has_its_value_and_the_others_vary(small_model: 
     assert drawn[:, 2].std() > 0
 
 
-def test_targets_that_no_case_is_near_still_give_the_other_features(small_model: ShapeModel) -> None:
+def test_targets_that_no_case_is_near_still_give_the_other_features(small_model: TrainedModel) -> None:
     # One case is far from all others in volume, another in area: none is near both targets.
     features = np.tile([10.0, 50.0, 0.8], (4000, 1)) + np.random.default_rng(0).normal(size=(4000, 3)) * 1e-3
     features[0, 0], features[1, 1] = 1000.0, 5000.0

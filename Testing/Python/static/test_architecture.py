@@ -40,7 +40,7 @@ def test_the_rules_look_at_the_whole_library() -> None:
 
 PLANTED = [
     ("imports_against_the_flow", "geometry/a.py", "from ..model import network"),
-    ("imports_against_the_flow", "geometry/a.py", "def f():\n    from ThyroidSynthLib.model.shape_model import M"),
+    ("imports_against_the_flow", "geometry/a.py", "def f():\n    from ThyroidSynthLib.model.trained_model import M"),
     ("imports_against_the_flow", "dataset/synthetic/a.py", "from ...generation.decode.decoding import decode"),
     ("imports_against_the_flow", "training/a.py", "import ThyroidSynthLib.generation.shapes"),
     ("imports_against_the_flow", "evaluation/a.py", "from .. import slicer"),
@@ -98,7 +98,7 @@ def test_what_is_allowed_is_not_called_a_violation(tmp_path: Path, rule: str, fi
 
 def test_a_chain_of_imports_to_torch_is_found(tmp_path: Path) -> None:
     plant(tmp_path, "slicer/panel/a.py", "from ...generation.steer import steering")
-    plant(tmp_path, "generation/steer/steering.py", "from ...model.shape_model import ShapeModel")
+    plant(tmp_path, "generation/steer/steering.py", "from ...model.shape_model import TrainedModel")
     plant(tmp_path, "model/shape_model.py", "import torch")
 
     (fault,) = architecture.chains_to_what_slicer_lacks(tmp_path)

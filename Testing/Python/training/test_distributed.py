@@ -24,7 +24,7 @@ from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.jobs.background import train_script
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.model.presets import settings_for
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 from ThyroidSynthLib.training.distributed import ALONE, ProcessGroup, process_group_of_environment
 from ThyroidSynthLib.training.loop import train
 
@@ -67,7 +67,7 @@ def test_two_processes_have_the_loss_curve_of_one_and_write_one_model(cohort: Co
         curves = [[losses[name] for losses in curve] for curve in (together, alone)]
         np.testing.assert_allclose(*curves, rtol=2e-3, err_msg=name)
         assert curves[0][0] != curves[0][-1]
-    found = ShapeModel.load(job.model_file)
+    found = TrainedModel.load(job.model_file)
     np.testing.assert_allclose(found.latent_table, expected.latent_table, atol=2e-3)
     # Differences by rounding are small compared with what was learned.
     assert np.abs(found.latent_table - expected.latent_table).mean() < 0.01 * np.abs(expected.latent_table).mean()

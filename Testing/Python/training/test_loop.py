@@ -14,7 +14,7 @@ from ThyroidSynthLib.common.errors import Cancelled, ModelError
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.model.presets import settings_for
 from ThyroidSynthLib.model.settings import VARIANTS, TrainingSettings
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 from ThyroidSynthLib.training.device import choose_device
 from ThyroidSynthLib.training.loop import EpochReport, train
 from ThyroidSynthLib.training.losses import correlation_loss
@@ -30,12 +30,12 @@ def small(variant: str = "fixed", **overrides) -> TrainingSettings:
     return settings_for("fast", variant, **(choices | {"latent_size": 4, "mirrored_size": 0} | overrides))
 
 
-def trained(cohort: Cohort, settings: TrainingSettings, **options) -> tuple[ShapeModel, list[EpochReport]]:
+def trained(cohort: Cohort, settings: TrainingSettings, **options) -> tuple[TrainedModel, list[EpochReport]]:
     reports: list[EpochReport] = []
     return train(cohort, settings, device="cpu", on_epoch=reports.append, **options), reports
 
 
-def assert_same_model(first: ShapeModel, second: ShapeModel) -> None:
+def assert_same_model(first: TrainedModel, second: TrainedModel) -> None:
     np.testing.assert_array_equal(first.latent_table, second.latent_table)
     for name, value in first.network.state_dict().items():
         assert torch.equal(value, second.network.state_dict()[name]), name

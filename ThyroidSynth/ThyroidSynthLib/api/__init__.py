@@ -7,5 +7,5 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
-    {"model": ["ShapeModel"], "shape": ["EditedShape", "FittedShape", "Shape"]},
+    {"shape_model": ["ShapeModel"], "shape": ["EditedShape", "FittedShape", "Shape"]},
 )

@@ -28,7 +28,7 @@ from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.mesh_files import write_mesh
-from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
+from ThyroidSynthLib.model.trained_model import NOTICE, TrainedModel
 
 from .merging import Merged, MergeRules, replace_thyroid
 from .thyroid_files import FileOptions
@@ -78,7 +78,7 @@ class EditedCase:
         """The edited gland on the grid of the patient's segmentation; without changes equal to it."""
         return self.fit.shapes.label_map(self.steered.thyroid.code, self.mask)
 
-    def document(self, model: ShapeModel) -> dict[str, Any]:
+    def document(self, model: TrainedModel) -> dict[str, Any]:
         """Return targets, measured features and everything that reproduces the edit, for `edit.json`."""
         steered, thyroid = self.steered, self.steered.thyroid
         targets = steered.targets.as_dict()
@@ -105,7 +105,7 @@ class EditedCase:
 
 
 def edit_case(
-    model: ShapeModel,
+    model: TrainedModel,
     case: Case,
     changes: Mapping[str, Change],
     *,
@@ -183,7 +183,7 @@ def write_edit(
     edited: EditedCase,
     folder: Path,
     *,
-    model: ShapeModel,
+    model: TrainedModel,
     options: FileOptions,
     on_scan_grid: bool = True,
     overwrite: bool = False,

@@ -14,7 +14,7 @@ from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.decode.nearby_grid import NearbyGrids
 from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity, feature_sensitivity
 from ThyroidSynthLib.model.code_space import CodeSpace
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .thyroid import Thyroid, thyroid_of_code
 
@@ -22,7 +22,7 @@ from .thyroid import Thyroid, thyroid_of_code
 class Shapes(Protocol):
     """A family of shapes that can be steered; `space` is the distribution of the model's training codes."""
 
-    model: ShapeModel
+    model: TrainedModel
     space: CodeSpace
 
     def thyroid(self, code: np.ndarray, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
@@ -38,7 +38,7 @@ class Shapes(Protocol):
 class ModelShapes:
     """The shapes of a model; `space` is passed if it is already known."""
 
-    def __init__(self, model: ShapeModel, space: CodeSpace | None = None) -> None:
+    def __init__(self, model: TrainedModel, space: CodeSpace | None = None) -> None:
         self.model = model
         self.space = space or CodeSpace.of(model)
         self._nearby: dict[int, NearbyGrids] | None = None
@@ -68,7 +68,7 @@ def decoded_at(shapes: Shapes, thyroid: Thyroid, resolution: int) -> Thyroid:
 class _ModelSdf:
     """The SDF of one code over `trachea_mm`."""
 
-    def __init__(self, model: ShapeModel, code: np.ndarray) -> None:
+    def __init__(self, model: TrainedModel, code: np.ndarray) -> None:
         self._frame = model.frame
         self._field = Field(model, code)
         self.slope = float(1 / model.frame.scale_mm.mean())

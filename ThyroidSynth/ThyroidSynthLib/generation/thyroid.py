@@ -11,7 +11,7 @@ from ThyroidSynthLib.generation.decode.nearby_grid import NearbyGrids
 from ThyroidSynthLib.geometry.features import Features, measure_features
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class GeneratedThyroid:
 
 
 def thyroid_of_code(
-    model: ShapeModel,
+    model: TrainedModel,
     code: np.ndarray,
     *,
     resolution: int = DEFAULT_RESOLUTION,
@@ -102,6 +102,6 @@ def thyroid_of_code(
     )
 
 
-def reconstruct(model: ShapeModel, index: int, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
+def reconstruct(model: TrainedModel, index: int, *, resolution: int = DEFAULT_RESOLUTION) -> Thyroid:
     """Decode the latent code that training found for training case number `index`."""
     return thyroid_of_code(model, model.codes[index], resolution=resolution)

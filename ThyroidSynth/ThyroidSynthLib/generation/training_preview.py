@@ -14,7 +14,7 @@ from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.preview import Preview, write_preview
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class PreviewWriter:
         self._due: float | None = None
         self._cohort: Cohort | None = None
 
-    def __call__(self, epoch: int, model_of: Callable[[], ShapeModel]) -> None:
+    def __call__(self, epoch: int, model_of: Callable[[], TrainedModel]) -> None:
         """Write a preview if one is due."""
         started = self._clock()
         if self._due is None:
@@ -54,7 +54,7 @@ class PreviewWriter:
         ended = self._clock()
         self._due = ended + max((ended - started) / SHARE_OF_TIME, _LEAST_INTERVAL_S)
 
-    def _preview(self, epoch: int, model: ShapeModel) -> Preview:
+    def _preview(self, epoch: int, model: TrainedModel) -> Preview:
         row = int(np.argsort(model.features[:, 0], kind="stable")[len(model.ids) // 2])
         if self._cohort is None:
             self._cohort = Cohort.open(Path(self._job.read_config()["cohort"]))

@@ -28,7 +28,7 @@ from .job import JobFolder, JobState
 from .job_options import check_model_room, quality_file, read_job_config
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
     from ThyroidSynthLib.training.loop import EpochReport, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -54,14 +54,14 @@ class Trainer(Protocol):
         on_snapshot: Snapshot = ...,
         should_stop: ShouldStop,
         process_group: ProcessGroup,
-    ) -> ShapeModel:
+    ) -> TrainedModel:
         """Train a model."""
 
 
 class Finisher(Protocol):
     """A function like `generation.steer.calibration.calibrated`."""
 
-    def __call__(self, model: ShapeModel, *, progress: ProgressCallback, should_stop: ShouldStop) -> ShapeModel:
+    def __call__(self, model: TrainedModel, *, progress: ProgressCallback, should_stop: ShouldStop) -> TrainedModel:
         """Return the model to write from the trained one."""
 
 

@@ -16,7 +16,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "presets": ["settings_for"],
         "prior": ["CodePrior", "draw_features", "prior_of"],
         "settings": ["TrainingSettings"],
-        "shape_model": ["ShapeModel"],
+        "trained_model": ["TrainedModel"],
         "shipped": ["model_path"],
     },
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .prior import mirror_covariance
-from .shape_model import ShapeModel
+from .trained_model import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class CodeSpace:
     precision: np.ndarray
 
     @classmethod
-    def of(cls, model: ShapeModel) -> CodeSpace:
+    def of(cls, model: TrainedModel) -> CodeSpace:
         """Fit the distribution to a model's training codes."""
         codes = model.codes.astype(np.float64)
         mean = codes.mean(axis=0)

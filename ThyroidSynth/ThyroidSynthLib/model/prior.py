@@ -8,7 +8,7 @@ import numpy as np
 
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 
-from .shape_model import ShapeModel
+from .trained_model import TrainedModel
 
 # Width of the kernel around a training case, in cohort SDs, when features are drawn near it.
 _KERNEL_SD = 0.15
@@ -98,7 +98,7 @@ class Asymmetry:
         return np.concatenate([deviation[: -self.size], odd * length / (np.linalg.norm(odd) + 1e-12)])
 
 
-def prior_of(model: ShapeModel) -> CodePrior:
+def prior_of(model: TrainedModel) -> CodePrior:
     """Fit the prior that a model's settings name to its latent table."""
     fixed = model.conditioning.encode(model.features)
     table = model.latent_table.astype(np.float64)
@@ -147,7 +147,7 @@ def shrunk_covariance(samples: np.ndarray) -> np.ndarray:
     return correlation * np.outer(scale, scale)
 
 
-def draw_features(model: ShapeModel, rng: np.random.Generator, targets: Targets = NO_TARGETS) -> np.ndarray:
+def draw_features(model: TrainedModel, rng: np.random.Generator, targets: Targets = NO_TARGETS) -> np.ndarray:
     """Draw features (3,) from the training cohort's joint distribution, given targets, which are kept.
 
     A training case is drawn, with a higher probability the nearer its features are to the targets. The features

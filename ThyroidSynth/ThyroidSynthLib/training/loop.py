@@ -20,8 +20,8 @@ from ThyroidSynthLib.common.errors import Cancelled, ModelError
 from ThyroidSynthLib.common.progress import ShouldStop, never
 from ThyroidSynthLib.dataset.row_view import RowView
 from ThyroidSynthLib.model.settings import TrainingSettings
-from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.threads import threads_for_chunks
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .batches import Batch, draw_batches
 from .cpu_engine import cpu_sdf_loss
@@ -53,7 +53,7 @@ class EpochReport:
     eta_s: float
 
 
-Snapshot = Callable[[int, Callable[[], ShapeModel]], None]
+Snapshot = Callable[[int, Callable[[], TrainedModel]], None]
 """Called after each epoch with its number and a function that returns the model at that time."""
 
 
@@ -69,7 +69,7 @@ def train(
     should_stop: ShouldStop = never,
     process_group: ProcessGroup = ALONE,
     loss_function: SDFLoss | None = None,
-) -> ShapeModel:
+) -> TrainedModel:
     """Train a shape model on a cohort, or resume its training from a checkpoint.
 
     The samples of an epoch depend only on the seed and the number of the epoch, so a training that was interrupted

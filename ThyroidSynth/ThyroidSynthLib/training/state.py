@@ -16,8 +16,8 @@ from ThyroidSynthLib.dataset.row_view import RowView
 from ThyroidSynthLib.model.conditioning import Conditioning
 from ThyroidSynthLib.model.network import SDFNetwork
 from ThyroidSynthLib.model.settings import TrainingSettings
-from ThyroidSynthLib.model.shape_model import ShapeModel, network_for
 from ThyroidSynthLib.model.tensors import load_tensors, save_tensors, with_prefix, without_prefix
+from ThyroidSynthLib.model.trained_model import TrainedModel, network_for
 
 from .asymmetry import asymmetry_of
 from .optimiser import Optimiser
@@ -102,9 +102,9 @@ class TrainingState:
     def _identity(self, cohort: Cohort) -> dict[str, object]:
         return {"cohort": cohort.checksum, "settings": self.settings.to_json()}
 
-    def model(self, cohort: Cohort) -> ShapeModel:
+    def model(self, cohort: Cohort) -> TrainedModel:
         """Return a copy of what has been learned, as a shape model on the CPU."""
-        return ShapeModel(
+        return TrainedModel(
             network=copy.deepcopy(self.network).cpu().eval().requires_grad_(False),
             frame=cohort.frame,
             conditioning=self.conditioning,

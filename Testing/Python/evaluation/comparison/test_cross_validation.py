@@ -24,7 +24,7 @@ from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
 from ThyroidSynthLib.evaluation.report.document import FORMAT_VERSION
 from ThyroidSynthLib.evaluation.report.inspection import as_text, describe
 from ThyroidSynthLib.generation.steer.calibration import calibrated
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 from ThyroidSynthLib.training.loop import train
 
 FOLDS = CrossValidationOptions(folds=2, seeds=(0, 1), epochs=1, device="cpu")
@@ -94,7 +94,7 @@ def test_all_runs_are_summarised_in_the_document_the_tables_and_the_page(cohort:
     assert dice["count"] == 4 and dice["mean"] == pytest.approx(0.925)
     assert dice["sd"] == pytest.approx(0.01 / 3**0.5) and dice["sd_seeds"] == pytest.approx(0)
     for run in document["runs"]:
-        model = ShapeModel.load(folder / run["name"] / "model.safetensors")
+        model = TrainedModel.load(folder / run["name"] / "model.safetensors")
         assert set(model.ids) == set(cohort.ids) - set(run["held_out"]) and model.checksum == run["model_checksum"]
     rows = list(csv.DictReader((folder / "runs.csv").open()))
     assert [row["name"] for row in rows] == [run["name"] for run in document["runs"]]

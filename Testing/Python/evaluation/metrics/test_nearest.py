@@ -14,7 +14,7 @@ from ThyroidSynthLib.evaluation.metrics.nearest import (
 )
 from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 def last(steps):
@@ -86,7 +86,7 @@ def test_a_damaged_file_or_one_of_another_model_is_not_used(shapes, tmp_path, da
 
 
 def test_a_reconstruction_is_nearest_to_its_own_case(tmp_path_factory):
-    model = ShapeModel.load(example_model(tmp_path_factory))
+    model = TrainedModel.load(example_model(tmp_path_factory))
     shapes = last(decode_training_shapes(model))
     assert shapes.ids == model.ids
     assert shapes.model == model.checksum

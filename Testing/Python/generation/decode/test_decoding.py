@@ -17,10 +17,10 @@ from ThyroidSynthLib.generation.thyroid import Validity, reconstruct, thyroid_of
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Frame
 from ThyroidSynthLib.model.network import SDFNetwork
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
-def with_shifted_output(model: ShapeModel, shift: float) -> ShapeModel:
+def with_shifted_output(model: TrainedModel, shift: float) -> TrainedModel:
     """Add a constant to the SDF: a positive one shrinks the glands, a negative one enlarges them."""
     size = model.network.layers[0].in_features - 3
     network = SDFNetwork(size, model.settings.hidden_layers, model.settings.hidden_width)
@@ -30,7 +30,7 @@ def with_shifted_output(model: ShapeModel, shift: float) -> ShapeModel:
     return replace(model, network=network.requires_grad_(False))
 
 
-def test_training_cases_are_reconstructed(small_model: ShapeModel, small_cohort: Cohort) -> None:
+def test_training_cases_are_reconstructed(small_model: TrainedModel, small_cohort: Cohort) -> None:
     for row in range(6):
         thyroid = reconstruct(small_model, row, resolution=48)
         assert thyroid.validity.ok
@@ -40,7 +40,7 @@ def test_training_cases_are_reconstructed(small_model: ShapeModel, small_cohort:
         assert distance.max() < 2.5
 
 
-def test_bounds_and_features_hardly_depend_on_the_resolution(small_model: ShapeModel) -> None:
+def test_bounds_and_features_hardly_depend_on_the_resolution(small_model: TrainedModel) -> None:
     coarse, fine = (reconstruct(small_model, 2, resolution=resolution) for resolution in (40, 96))
 
     assert coarse.measured.volume_ml == pytest.approx(fine.measured.volume_ml, rel=0.01)
@@ -48,19 +48,19 @@ def test_bounds_and_features_hardly_depend_on_the_resolution(small_model: ShapeM
     np.testing.assert_allclose(coarse.surface.bounds, fine.surface.bounds, atol=0.7)
 
 
-def test_decoding_is_reproducible_and_evaluates_part_of_the_grid(small_model: ShapeModel) -> None:
+def test_decoding_is_reproducible_and_evaluates_part_of_the_grid(small_model: TrainedModel) -> None:
     first, again = (decode(small_model, small_model.codes[1], resolution=32) for _ in range(2))
 
     np.testing.assert_array_equal(first.surface.vertices, again.surface.vertices)
     assert 0 < first.evaluations == again.evaluations < 32**3
 
 
-def test_a_code_without_a_surface_raises(small_model: ShapeModel) -> None:
+def test_a_code_without_a_surface_raises(small_model: TrainedModel) -> None:
     with pytest.raises(SynthesisError, match="has no surface"):
         decode(with_shifted_output(small_model, 5.0), small_model.codes[0], resolution=32)
 
 
-def test_a_gland_larger_than_the_box_is_decoded_in_a_larger_box(small_model: ShapeModel) -> None:
+def test_a_gland_larger_than_the_box_is_decoded_in_a_larger_box(small_model: TrainedModel) -> None:
     frame = small_model.frame
     shrunk = Frame(frame.scale_mm, 0.8 * frame.lower_mm, 0.8 * frame.upper_mm)
     row = int(np.argmax(small_model.features[:, 0]))
@@ -73,7 +73,7 @@ def test_a_gland_larger_than_the_box_is_decoded_in_a_larger_box(small_model: Sha
     assert decoded.evaluations > ordinary.evaluations
 
 
-def test_an_unbounded_surface_is_closed_at_the_box_and_invalid(small_model: ShapeModel) -> None:
+def test_an_unbounded_surface_is_closed_at_the_box_and_invalid(small_model: TrainedModel) -> None:
     decoded = decode(with_shifted_output(small_model, -5.0), small_model.codes[0], resolution=24)
 
     assert decoded.touches_box
@@ -81,7 +81,7 @@ def test_an_unbounded_surface_is_closed_at_the_box_and_invalid(small_model: Shap
     assert not Validity.of(decoded.surface, touches_box=decoded.touches_box).ok
 
 
-def test_a_field_hardly_below_0_raises(small_model: ShapeModel) -> None:
+def test_a_field_hardly_below_0_raises(small_model: TrainedModel) -> None:
     values = np.ones((6, 6, 6), dtype=np.float32)
     values[3, 3, 3] = -1e-12
 
@@ -89,7 +89,7 @@ def test_a_field_hardly_below_0_raises(small_model: ShapeModel) -> None:
         surface_of_grid(small_model, GridValues.of(values, -np.ones(3), np.full(3, 0.4), 216))
 
 
-def test_a_ball_anywhere_in_the_box_is_extracted_at_its_place(small_model: ShapeModel) -> None:
+def test_a_ball_anywhere_in_the_box_is_extracted_at_its_place(small_model: TrainedModel) -> None:
     lower, upper = decoding_box(small_model)
     scale = small_model.frame.scale_mm
     for centre in (lower + 0.2 * (upper - lower), np.zeros(3)):
@@ -113,7 +113,7 @@ def test_validity_requires_a_closed_surface_of_one_or_two_components() -> None:
     assert not Validity(closed=True, components=1, touches_box=True).ok
 
 
-def test_features_are_measured_on_the_surface(small_model: ShapeModel) -> None:
+def test_features_are_measured_on_the_surface(small_model: TrainedModel) -> None:
     thyroid = thyroid_of_code(small_model, small_model.codes[0], resolution=32)
 
     assert thyroid.code.dtype == np.float32

@@ -9,7 +9,7 @@ from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.decode.nearby_grid import NearbyGrids
 from ThyroidSynthLib.generation.decode.sparse_grid import FieldFunction, evaluate_dense, evaluate_sparse
 from ThyroidSynthLib.geometry.isosurface import surface_from_sdf
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 BOX = (-np.ones(3), np.ones(3))
 
@@ -92,7 +92,7 @@ def test_an_island_that_appears_in_the_middle_of_a_coarse_cell_is_found() -> Non
             assert_same_surface(grids, union(gland, island), 65)
 
 
-def test_codes_of_a_network_are_followed_in_small_and_large_steps(small_model: ShapeModel) -> None:
+def test_codes_of_a_network_are_followed_in_small_and_large_steps(small_model: TrainedModel) -> None:
     rng = np.random.default_rng(1)
     box, codes = decoding_box(small_model), small_model.codes
     for stride in (0.02, 0.2, 1.0):
@@ -103,7 +103,7 @@ def test_codes_of_a_network_are_followed_in_small_and_large_steps(small_model: S
             assert_same_surface(grids, Field(small_model, code), 48, box)
 
 
-def test_decoding_in_small_steps_gives_the_same_surfaces(small_model: ShapeModel) -> None:
+def test_decoding_in_small_steps_gives_the_same_surfaces(small_model: TrainedModel) -> None:
     nearby: dict[int, NearbyGrids] = {}
     evaluations = alone = 0
     for step in range(6):

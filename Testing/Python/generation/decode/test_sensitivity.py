@@ -9,14 +9,14 @@ from ThyroidSynthLib.generation.decode.decoding import decode
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.thyroid import reconstruct, thyroid_of_code
 from ThyroidSynthLib.geometry.features import measure_features
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 RESOLUTION = 80
 # Finer than the default: the steps change the symmetry by less than the error of columns 0.5 mm apart.
 COLUMN_MM = 0.2
 
 
-def by_differences(model: ShapeModel, code: np.ndarray, step: float) -> np.ndarray:
+def by_differences(model: TrainedModel, code: np.ndarray, step: float) -> np.ndarray:
     """Differentiate the features along every second dimension of the code by finite differences, shape (3, n)."""
 
     def features(code: np.ndarray) -> np.ndarray:
@@ -33,7 +33,7 @@ def by_differences(model: ShapeModel, code: np.ndarray, step: float) -> np.ndarr
     return np.array(columns).T
 
 
-def test_derivatives_of_a_gland_with_an_isthmus(small_model: ShapeModel) -> None:
+def test_derivatives_of_a_gland_with_an_isthmus(small_model: TrainedModel) -> None:
     # A gland with a steep outline of the isthmus: where it is flat the area jumps and finite differences fail.
     row = int(np.argsort(small_model.features[:, 1])[-2])
     thyroid = reconstruct(small_model, row, resolution=RESOLUTION)
@@ -50,7 +50,7 @@ def test_derivatives_of_a_gland_with_an_isthmus(small_model: ShapeModel) -> None
         assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b), rel=0.05)
 
 
-def test_without_an_isthmus_the_signed_area_is_negative_and_rises_as_the_gap_closes(small_model: ShapeModel) -> None:
+def test_without_an_isthmus_the_signed_area_is_negative_and_rises_as_the_gap_closes(small_model: TrainedModel) -> None:
     thyroids = (reconstruct(small_model, row, resolution=48) for row in range(len(small_model.ids)))
     thyroid = next(thyroid for thyroid in thyroids if thyroid.measured.isthmus_area_mm2 == 0)
 

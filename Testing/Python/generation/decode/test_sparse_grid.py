@@ -9,7 +9,7 @@ from ThyroidSynthLib.generation.decode.decoding import decoding_box
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.generation.decode.sparse_grid import FieldFunction, evaluate_dense, evaluate_sparse
 from ThyroidSynthLib.geometry.isosurface import surface_from_sdf
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 BOX = (-np.ones(3), np.ones(3))
 
@@ -113,7 +113,7 @@ def test_a_surface_through_grid_points() -> None:
         assert_same_surface(lambda points: np.abs(points).max(axis=1).astype(np.float32) - np.float32(0.5), resolution)
 
 
-def test_surfaces_of_a_trained_network_are_equal_for_ordinary_and_extreme_codes(small_model: ShapeModel) -> None:
+def test_surfaces_of_a_trained_network_are_equal_for_ordinary_and_extreme_codes(small_model: TrainedModel) -> None:
     rng = np.random.default_rng(0)
     codes = small_model.codes
     shares = []

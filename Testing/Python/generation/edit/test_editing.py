@@ -8,7 +8,7 @@ from scipy.ndimage import label
 
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.generation.edit.editing import PatientFit, PatientShapes, fit_patient
-from ThyroidSynthLib.generation.steer.live import LiveSteering
+from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
 from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.geometry.frame import Placement
@@ -17,7 +17,7 @@ from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 # A rotated trachea frame and anisotropic voxels, so that no test depends on simple ones.
 _ROTATION = np.array([[0.96, 0.28, 0.0], [-0.28, 0.96, 0.0], [0.0, 0.0, 1.0]])
@@ -25,7 +25,7 @@ PLACEMENT = Placement(np.block([[_ROTATION, np.array([[12.0], [-7.0], [90.0]])],
 
 
 @pytest.fixture(scope="module")
-def mask(small_model: ShapeModel) -> Volume:
+def mask(small_model: TrainedModel) -> Volume:
     """Segment a gland of the model, with a bump added, in voxels of 1.4 x 1.6 x 2 mm with reversed axes."""
     row = int(np.argsort(small_model.features[:, 1])[-4])
     surface = reconstruct(small_model, row, resolution=64).surface
@@ -44,7 +44,7 @@ def mask(small_model: ShapeModel) -> Volume:
 
 
 @pytest.fixture(scope="module")
-def fitted(small_model: ShapeModel, mask: Volume) -> PatientFit:
+def fitted(small_model: TrainedModel, mask: Volume) -> PatientFit:
     return fit_patient(small_model, mask, PLACEMENT)
 
 
@@ -162,7 +162,7 @@ def test_a_gland_fitted_before_is_edited_without_another_fit(fitted: PatientFit,
     np.testing.assert_allclose(again.vertices, first.vertices, atol=1e-4)
 
 
-def test_a_gland_cut_by_the_border_is_unchanged_at_the_fitted_code(small_model: ShapeModel, mask: Volume) -> None:
+def test_a_gland_cut_by_the_border_is_unchanged_at_the_fitted_code(small_model: TrainedModel, mask: Volume) -> None:
     k = int(np.argwhere(mask.array)[:, 0].mean())
     matrix = mask.ijk_to_ras.copy()
     matrix[:3, 3] = mask.to_ras(np.array([0, 0, k]))
@@ -174,7 +174,7 @@ def test_a_gland_cut_by_the_border_is_unchanged_at_the_fitted_code(small_model: 
     assert fit.original.validity.closed
 
 
-def test_an_empty_segment_raises_and_fitting_can_be_cancelled(small_model: ShapeModel, mask: Volume) -> None:
+def test_an_empty_segment_raises_and_fitting_can_be_cancelled(small_model: TrainedModel, mask: Volume) -> None:
     with pytest.raises(InputError, match="empty"):
         fit_patient(small_model, Volume(np.zeros_like(mask.array), mask.ijk_to_ras), PLACEMENT)
     with pytest.raises(Cancelled):

@@ -20,7 +20,7 @@ from ThyroidSynthLib.geometry.sampling import sample_surface, signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 PLACEMENT = Placement.at([0.0, 0.0, 0.0])
 # Glands that the model was not trained on.
@@ -45,11 +45,11 @@ def apart_mm(first: Surface, second: Surface) -> float:
     return float(there + np.abs(signed_distance(first, sample_surface(second, 1500, rng))).mean()) / 2
 
 
-def fitted(model: ShapeModel, mask: Volume) -> Fit:
+def fitted(model: TrainedModel, mask: Volume) -> Fit:
     return fit_mask(model, mask, PLACEMENT, scan=mask.grid, resolution=40)
 
 
-def test_errors_by_voxel_size_improve_fits_of_thick_slices(small_model: ShapeModel) -> None:
+def test_errors_by_voxel_size_improve_fits_of_thick_slices(small_model: TrainedModel) -> None:
     """The fit is nearer to the true gland than a fit to the surface of the segmentation."""
     weighed, plain = [], []
     for gland in GLANDS:
@@ -71,7 +71,7 @@ def _spoilt(gland: Surface) -> Volume:
     return Volume(array, mask.ijk_to_ras)
 
 
-def test_a_gap_and_a_leak_get_little_weight(small_model: ShapeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gap_and_a_leak_get_little_weight(small_model: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     masks = [_spoilt(gland) for gland in GLANDS]
     robust = [fitted(small_model, mask) for mask in masks]
     monkeypatch.setattr(Problem, "made_robust", lambda self, state: self)
@@ -86,7 +86,7 @@ def test_a_gap_and_a_leak_get_little_weight(small_model: ShapeModel, monkeypatch
     assert all(fit.consistent_share == 1.0 for fit in plain)
 
 
-def test_a_cut_gland_is_completed(small_model: ShapeModel) -> None:
+def test_a_cut_gland_is_completed(small_model: TrainedModel) -> None:
     for gland in GLANDS:
         fit = fitted(small_model, segmented(gland, (1.5, 1.5, 1.5), lowest_mm=-6.0))
         assert fit.cut and fit.shift_mm == 0.0
@@ -94,7 +94,7 @@ def test_a_cut_gland_is_completed(small_model: ShapeModel) -> None:
         assert fit.thyroid.surface.bounds[0][2] < -12.0
 
 
-def test_the_shift_of_a_cut_gland_is_found_in_an_upright_frame(small_model: ShapeModel) -> None:
+def test_the_shift_of_a_cut_gland_is_found_in_an_upright_frame(small_model: TrainedModel) -> None:
     """The centre of the visible part is not that of the gland, which is the origin of an upright frame."""
     model = replace(small_model, frame=replace(small_model.frame, alignment="upright"))
     mask = segmented(GLANDS[0], (1.5, 1.5, 1.5), lowest_mm=-6.0)
@@ -110,11 +110,11 @@ def test_the_shift_of_a_cut_gland_is_found_in_an_upright_frame(small_model: Shap
 
 
 @pytest.fixture(scope="module")
-def cut_fit(small_model: ShapeModel) -> Fit:
+def cut_fit(small_model: TrainedModel) -> Fit:
     return fitted(small_model, segmented(GLANDS[0], (1.5, 1.5, 1.5), lowest_mm=-6.0))
 
 
-def test_the_unseen_part_is_less_certain(small_model: ShapeModel, cut_fit: Fit) -> None:
+def test_the_unseen_part_is_less_certain(small_model: TrainedModel, cut_fit: Fit) -> None:
     sd = surface_sd_mm(small_model, cut_fit)
     level = cut_fit.thyroid.surface.vertices[:, 2]
     assert np.median(sd[level < -12.0]) > 1.25 * np.median(sd[level > 0.0])
@@ -135,14 +135,14 @@ def test_the_unseen_part_is_less_certain(small_model: ShapeModel, cut_fit: Fit) 
     assert ((share > 0) & (share < 1)).any()
 
 
-def test_completions_are_reproducible_with_their_seed(small_model: ShapeModel, cut_fit: Fit) -> None:
+def test_completions_are_reproducible_with_their_seed(small_model: TrainedModel, cut_fit: Fit) -> None:
     first, again, other = (plausible_completions(small_model, cut_fit, count=2, seed=seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first.features, again.features)
     assert not np.array_equal(first.features, other.features)
 
 
 def test_draws_without_a_surface_are_omitted(
-    small_model: ShapeModel, cut_fit: Fit, monkeypatch: pytest.MonkeyPatch
+    small_model: TrainedModel, cut_fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decode = completions_module.thyroid_of_code
 

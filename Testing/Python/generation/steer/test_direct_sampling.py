@@ -12,14 +12,14 @@ from ThyroidSynthLib.generation.steer import direct_sampling
 from ThyroidSynthLib.generation.steer.direct_sampling import generate
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
-def generated(model: ShapeModel, **options) -> list[GeneratedThyroid]:
+def generated(model: TrainedModel, **options) -> list[GeneratedThyroid]:
     return list(generate(model, **({"seed": 3, "resolution": 32} | options)))
 
 
-def test_a_thyroid_depends_on_its_seed_and_index_only(small_model: ShapeModel) -> None:
+def test_a_thyroid_depends_on_its_seed_and_index_only(small_model: TrainedModel) -> None:
     all_ = generated(small_model, count=4)
     later = generated(small_model, count=2, first=2)
     other = generated(small_model, count=1, seed=4)
@@ -33,7 +33,7 @@ def test_a_thyroid_depends_on_its_seed_and_index_only(small_model: ShapeModel) -
     assert not np.array_equal(all_[0].thyroid.code, other[0].thyroid.code)
 
 
-def test_random_thyroids_are_valid_and_keep_their_condition_as_targets(small_model: ShapeModel) -> None:
+def test_random_thyroids_are_valid_and_keep_their_condition_as_targets(small_model: TrainedModel) -> None:
     for each in generated(small_model, count=6):
         assert each.thyroid.validity.ok
         assert each.thyroid.measured.volume_ml == pytest.approx(each.targets.volume_ml, rel=0.25)
@@ -41,7 +41,7 @@ def test_random_thyroids_are_valid_and_keep_their_condition_as_targets(small_mod
         np.testing.assert_allclose(each.thyroid.code[: len(fixed)], fixed, rtol=1e-5, atol=1e-6)
 
 
-def test_targets_become_the_condition(small_model: ShapeModel) -> None:
+def test_targets_become_the_condition(small_model: TrainedModel) -> None:
     small, large = (generated(small_model, count=3, targets=Targets(volume_ml=volume)) for volume in (7.0, 14.0))
     each = generated(small_model, count=2, targets=[Targets(symmetry=0.6), Targets(isthmus_area_mm2=0.0)])
 
@@ -50,13 +50,13 @@ def test_targets_become_the_condition(small_model: ShapeModel) -> None:
     assert (each[0].targets.symmetry, each[1].targets.isthmus_area_mm2) == (0.6, 0.0)
 
 
-def test_a_model_without_conditions_rejects_targets(small_baseline: ShapeModel) -> None:
+def test_a_model_without_conditions_rejects_targets(small_baseline: TrainedModel) -> None:
     assert generated(small_baseline, count=1)[0].targets == NO_TARGETS
     with pytest.raises(InputError, match="'baseline', which has no conditions"):
         generated(small_baseline, count=1, targets=Targets(volume_ml=10.0))
 
 
-def test_the_number_of_targets_and_the_seed_are_checked(small_model: ShapeModel) -> None:
+def test_the_number_of_targets_and_the_seed_are_checked(small_model: TrainedModel) -> None:
     with pytest.raises(InputError, match="targets for 1 thyroids, but 3 thyroids"):
         generated(small_model, count=3, targets=[NO_TARGETS])
     with pytest.raises(InputError, match="-1 thyroids cannot be generated"):
@@ -67,7 +67,7 @@ def test_the_number_of_targets_and_the_seed_are_checked(small_model: ShapeModel)
 
 
 def test_draws_without_a_valid_surface_are_replaced_and_counted(
-    small_model: ShapeModel, monkeypatch: pytest.MonkeyPatch
+    small_model: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = direct_sampling.thyroid_of_code
     codes = []
@@ -89,7 +89,7 @@ def test_draws_without_a_valid_surface_are_replaced_and_counted(
 
 
 def test_the_error_after_too_many_draws_names_the_targets(
-    small_model: ShapeModel, monkeypatch: pytest.MonkeyPatch
+    small_model: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never_valid(model, code, **options):
         raise SynthesisError("no surface")
@@ -102,7 +102,7 @@ def test_the_error_after_too_many_draws_names_the_targets(
         generated(small_model, count=1)
 
 
-def test_generation_reports_progress_and_can_be_cancelled_between_thyroids(small_model: ShapeModel) -> None:
+def test_generation_reports_progress_and_can_be_cancelled_between_thyroids(small_model: TrainedModel) -> None:
     fractions: list[float] = []
     found = []
 

@@ -8,10 +8,10 @@ import pytest
 from ThyroidSynthLib.common.errors import Cancelled
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.neighbours import draw_near
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
-def test_neighbours_are_valid_reproducible_and_at_the_given_spread(small_model: ShapeModel) -> None:
+def test_neighbours_are_valid_reproducible_and_at_the_given_spread(small_model: TrainedModel) -> None:
     shapes, code = ModelShapes(small_model), small_model.codes[3]
 
     def moved(drawn) -> float:
@@ -28,6 +28,6 @@ def test_neighbours_are_valid_reproducible_and_at_the_given_spread(small_model: 
     np.testing.assert_allclose(same.thyroid.code, code, rtol=1e-6)
 
 
-def test_drawing_can_be_cancelled(small_model: ShapeModel) -> None:
+def test_drawing_can_be_cancelled(small_model: TrainedModel) -> None:
     with pytest.raises(Cancelled):
         draw_near(ModelShapes(small_model), small_model.codes[0], seed=0, should_stop=lambda: True)

@@ -15,11 +15,11 @@ from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, Thyroid, reconstruct
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets, misfit
 from ThyroidSynthLib.model.code_space import CodeSpace
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 @pytest.fixture(scope="module")
-def starts(small_model: ShapeModel) -> list[GeneratedThyroid]:
+def starts(small_model: TrainedModel) -> list[GeneratedThyroid]:
     return list(generate(small_model, count=6, seed=1, resolution=40))
 
 
@@ -29,12 +29,12 @@ def start(starts: list[GeneratedThyroid]) -> Thyroid:
 
 
 @pytest.fixture(scope="module")
-def usual(small_model: ShapeModel) -> Thyroid:
+def usual(small_model: TrainedModel) -> Thyroid:
     """A thyroid on the default grid."""
     return next(generate(small_model, count=1, seed=1)).thyroid
 
 
-def test_targets_are_met_on_the_final_surface(small_model: ShapeModel, starts: list[GeneratedThyroid]) -> None:
+def test_targets_are_met_on_the_final_surface(small_model: TrainedModel, starts: list[GeneratedThyroid]) -> None:
     results = [steer_to_target(small_model, each.thyroid, each.targets, resolution=40) for each in starts]
 
     assert sum(result.met for result in results) >= 5
@@ -49,7 +49,9 @@ def test_targets_are_met_on_the_final_surface(small_model: ShapeModel, starts: l
         assert result.moved < 1.0
 
 
-def test_a_result_keeps_the_seed_of_the_drawn_thyroid(small_model: ShapeModel, starts: list[GeneratedThyroid]) -> None:
+def test_a_result_keeps_the_seed_of_the_drawn_thyroid(
+    small_model: TrainedModel, starts: list[GeneratedThyroid]
+) -> None:
     drawn = replace(starts[2], attempts=3)
     targets = Targets(volume_ml=1.05 * drawn.thyroid.measured.volume_ml)
     result = steer_to_target(small_model, drawn.thyroid, targets, resolution=40)
@@ -61,7 +63,7 @@ def test_a_result_keeps_the_seed_of_the_drawn_thyroid(small_model: ShapeModel, s
     assert (steered.met, steered.distance) == (result.met, result.distance)
 
 
-def test_one_feature_alone_moves_the_code_less_than_a_new_draw_would(small_model: ShapeModel, start: Thyroid) -> None:
+def test_one_feature_alone_moves_the_code_less_than_a_new_draw_would(small_model: TrainedModel, start: Thyroid) -> None:
     result = steer_to_target(small_model, start, Targets(volume_ml=1.15 * start.measured.volume_ml), resolution=40)
 
     assert result.met
@@ -71,7 +73,7 @@ def test_one_feature_alone_moves_the_code_less_than_a_new_draw_would(small_model
 
 
 def test_the_condition_makes_an_isthmus_where_derivatives_do_not() -> None:
-    example_model = ShapeModel.load("example")
+    example_model = TrainedModel.load("example")
     # Two of the seven cases among the first 25 of the shipped model that derivatives alone leave without one.
     for case in (6, 61):
         apart = reconstruct(example_model, case)
@@ -83,7 +85,7 @@ def test_the_condition_makes_an_isthmus_where_derivatives_do_not() -> None:
         assert result.moved < 0.5
 
 
-def test_an_isthmus_can_be_made_and_removed(small_model: ShapeModel) -> None:
+def test_an_isthmus_can_be_made_and_removed(small_model: TrainedModel) -> None:
     order = np.argsort(small_model.features[:, 1])
     joined = reconstruct(small_model, int(order[len(order) * 2 // 3]), resolution=40)
     apart = reconstruct(small_model, int(order[len(order) // 4]), resolution=40)
@@ -98,7 +100,7 @@ def test_an_isthmus_can_be_made_and_removed(small_model: ShapeModel) -> None:
 
 
 def test_the_same_start_and_targets_give_the_same_thyroid(
-    small_model: ShapeModel, starts: list[GeneratedThyroid]
+    small_model: TrainedModel, starts: list[GeneratedThyroid]
 ) -> None:
     first, again = (
         steer_to_target(shapes, starts[1].thyroid, Targets(symmetry=0.8), resolution=32)
@@ -108,7 +110,7 @@ def test_the_same_start_and_targets_give_the_same_thyroid(
     np.testing.assert_array_equal(first.thyroid.code, again.thyroid.code)
 
 
-def test_a_start_that_meets_the_targets_is_not_changed(small_model: ShapeModel, start: Thyroid) -> None:
+def test_a_start_that_meets_the_targets_is_not_changed(small_model: TrainedModel, start: Thyroid) -> None:
     for targets in (Targets.of(start.measured.as_dict()), NO_TARGETS):
         result = steer_to_target(small_model, start, targets, resolution=40)
         assert result.met
@@ -125,7 +127,7 @@ def test_a_start_that_meets_the_targets_is_not_changed(small_model: ShapeModel, 
     ],
 )
 def test_targets_out_of_reach_give_the_nearest_and_are_not_met(
-    small_model: ShapeModel, start: Thyroid, targets: Targets
+    small_model: TrainedModel, start: Thyroid, targets: Targets
 ) -> None:
     result = steer_to_target(small_model, start, targets, resolution=32, max_rounds=6)
 
@@ -135,7 +137,7 @@ def test_targets_out_of_reach_give_the_nearest_and_are_not_met(
     assert all(np.isfinite(list(result.error.values())))
 
 
-def test_a_model_without_conditions_can_be_steered(small_baseline: ShapeModel) -> None:
+def test_a_model_without_conditions_can_be_steered(small_baseline: TrainedModel) -> None:
     start = next(generate(small_baseline, count=1, seed=0, resolution=32)).thyroid
 
     targets = Targets(volume_ml=1.05 * start.measured.volume_ml)
@@ -143,12 +145,12 @@ def test_a_model_without_conditions_can_be_steered(small_baseline: ShapeModel) -
     assert steer_to_target(small_baseline, start, targets, resolution=32).met
 
 
-def test_steering_can_be_cancelled(small_model: ShapeModel, start: Thyroid) -> None:
+def test_steering_can_be_cancelled(small_model: TrainedModel, start: Thyroid) -> None:
     with pytest.raises(Cancelled):
         steer_to_target(small_model, start, Targets(volume_ml=14.0), should_stop=lambda: True)
 
 
-def test_training_codes_lie_at_about_1(small_model: ShapeModel) -> None:
+def test_training_codes_lie_at_about_1(small_model: TrainedModel) -> None:
     space = CodeSpace.of(small_model)
 
     distances = [space.distance(code) for code in small_model.codes]
@@ -177,7 +179,7 @@ def test_misfit_is_in_tolerances_and_counts_the_presence_of_an_isthmus(
 class Counted(ModelShapes):
     """Shapes that record the grids on which they are decoded."""
 
-    def __init__(self, model: ShapeModel) -> None:
+    def __init__(self, model: TrainedModel) -> None:
         super().__init__(model)
         self.decoded: list[int] = []
 
@@ -191,7 +193,7 @@ class Counted(ModelShapes):
 
 @pytest.mark.parametrize("resolution", [96, 128])
 def test_a_finer_surface_meets_the_targets_and_few_are_decoded(
-    small_model: ShapeModel, usual: Thyroid, resolution: int
+    small_model: TrainedModel, usual: Thyroid, resolution: int
 ) -> None:
     targets = Targets(volume_ml=1.2 * usual.measured.volume_ml, symmetry=0.95 * usual.measured.symmetry)
     shapes = Counted(small_model)
@@ -226,7 +228,7 @@ class Reversed(Counted):
         return replace(local, jacobian=-local.jacobian)
 
 
-def test_progress_continues_when_steering_restarts_with_the_condition(small_model: ShapeModel) -> None:
+def test_progress_continues_when_steering_restarts_with_the_condition(small_model: TrainedModel) -> None:
     shapes = Reversed(small_model)
     fractions: list[float] = []
     start = shapes.thyroid(small_model.codes[0])
@@ -245,7 +247,7 @@ def test_progress_continues_when_steering_restarts_with_the_condition(small_mode
     assert fractions == sorted(set(fractions))
 
 
-def test_steering_can_be_cancelled_on_the_finer_grid(small_model: ShapeModel, usual: Thyroid) -> None:
+def test_steering_can_be_cancelled_on_the_finer_grid(small_model: TrainedModel, usual: Thyroid) -> None:
     shapes = Counted(small_model)
     fractions: list[float] = [0.0]
 

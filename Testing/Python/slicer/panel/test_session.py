@@ -87,7 +87,7 @@ def watched(hands):
 @pytest.fixture
 def previews(monkeypatch) -> list:
     """The live previews of the panel."""
-    from ThyroidSynthLib.slicer.panel.shared.live import LivePreview
+    from ThyroidSynthLib.slicer.panel.shared.live_preview import LivePreview
 
     made: list[LivePreview] = []
     make = LivePreview.__init__

@@ -68,7 +68,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.dataset.case_sources import find_cases
     from ThyroidSynthLib.dataset.cases import read_case
     from ThyroidSynthLib.export.edited_case import Change, check_edit_room, edit_case, write_edit
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
     sources = find_cases(options.patient, class_map=options.class_map, thyroid=options.thyroid, trachea=options.trachea)
     if len(sources) != 1:
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     files = with_merging(file_options(options), options, console)
     inputs = [*sources[0].files, *files_at(options.model, options.merge_into, options.grid)]
     check_edit_room(options.out, files, overwrite=options.overwrite, inputs=inputs)
-    model = ShapeModel.load(options.model)
+    model = TrainedModel.load(options.model)
     with stop_on_signals() as stopped:
         edited = edit_case(
             model,

@@ -53,12 +53,12 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.evaluation.report.document import document_of
     from ThyroidSynthLib.evaluation.report.report import check_evaluation_room, write_evaluation
     from ThyroidSynthLib.model.library import check_card_room, put_evaluation_beside
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
     check_evaluation_room(options.out, overwrite=options.overwrite, inputs=[options.model])
     if options.to_card:
         check_card_room(options.model)
-    model, cohort = ShapeModel.load(options.model), Cohort.open(options.cohort)
+    model, cohort = TrainedModel.load(options.model), Cohort.open(options.cohort)
     with stop_on_signals() as stopped:
         found = evaluate(
             model,

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.dataset.case_sources import find_cases
     from ThyroidSynthLib.evaluation.experiments.fitted import fit_cases
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
     if options.thyroids and options.thyroid is None and options.trachea is None:
         sources = [case for path in options.thyroids for case in find_cases(path, class_map=options.class_map)]
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         path = options.thyroids[0] if options.thyroids else None
         sources = find_cases(path, class_map=options.class_map, thyroid=options.thyroid, trachea=options.trachea)
     files = file_options(options)
-    model = ShapeModel.load(options.model)
+    model = TrainedModel.load(options.model)
     with stop_on_signals() as stopped:
         fits = list(
             fit_cases(

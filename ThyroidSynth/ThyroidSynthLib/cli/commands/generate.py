@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
     from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
 _FEW_FOR_A_PROCESS = 12
 
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     )
     from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
     from ThyroidSynthLib.generation.cohort.patient_site import site_at
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
     check_target_options(options)
     where = options.at or options.merge_into
@@ -135,7 +135,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     inputs = files_at(options.model, *tables, *patient)
     check_cohort_room(options.out, overwrite=options.overwrite, inputs=inputs)
     files = with_merging(file_options(options), options, console)
-    model = ShapeModel.load(options.model)
+    model = TrainedModel.load(options.model)
     chosen = targets_of(options, model)
     if chosen.far:
         console.note(far_text(chosen.far, len(chosen.targets)))
@@ -199,7 +199,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 
 
 def _reconstructed(
-    options: argparse.Namespace, model: ShapeModel, writer: ThyroidWriter, chosen: TargetOptions
+    options: argparse.Namespace, model: TrainedModel, writer: ThyroidWriter, chosen: TargetOptions
 ) -> Iterator[WrittenThyroid]:
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct
 
@@ -210,7 +210,7 @@ def _reconstructed(
 
 def _made(
     options: argparse.Namespace,
-    model: ShapeModel,
+    model: TrainedModel,
     writer: ThyroidWriter,
     chosen: TargetOptions,
     stopped: ShouldStop,

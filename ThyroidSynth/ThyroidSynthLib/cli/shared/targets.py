@@ -18,7 +18,7 @@ from ThyroidSynthLib.geometry.targets import Targets
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
 _FEW = 5
 _OPTIONS = {"volume_ml": "--volume", "isthmus_area_mm2": "--isthmus-area", "symmetry": "--symmetry"}
@@ -102,7 +102,7 @@ def check_target_options(options: argparse.Namespace) -> None:
         options.usage_error("--reconstruct runs in this process: leave out --dask-scheduler")
 
 
-def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
+def targets_of(options: argparse.Namespace, model: TrainedModel) -> TargetOptions:
     """Return the targets of the command line for a model; those of reconstructed cases are their own features."""
     from ThyroidSynthLib.generation.cohort.stratification import stratified_targets
     from ThyroidSynthLib.generation.cohort.target_table import read_targets
@@ -136,7 +136,7 @@ def targets_of(options: argparse.Namespace, model: ShapeModel) -> TargetOptions:
     return TargetOptions(targets, to_target, specification, distribution, spread or options.from_table is not None, far)
 
 
-def far_targets(model: ShapeModel, targets: Sequence[Targets]) -> list[dict[str, Any]]:
+def far_targets(model: TrainedModel, targets: Sequence[Targets]) -> list[dict[str, Any]]:
     """Return the targets that are far from every training case, farthest first."""
     values = np.stack([each.as_array() for each in targets])
     space = FeatureSpace(model.features)

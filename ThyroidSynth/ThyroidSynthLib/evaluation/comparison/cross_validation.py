@@ -188,9 +188,9 @@ def _evaluate(
 ) -> None:
     from ThyroidSynthLib.evaluation.experiments.evaluate import evaluate
     from ThyroidSynthLib.evaluation.report.report import EVALUATION_FILES, write_evaluation
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
-    model = ShapeModel.load(job.model_file)
+    model = TrainedModel.load(job.model_file)
     found = evaluate(model, cohort, options, progress=progress, should_stop=should_stop)
     # Files of an earlier evaluation or of an interrupted write, which has no document and is not recognised as one.
     for name in (EVALUATION_FILE, *EVALUATION_FILES):

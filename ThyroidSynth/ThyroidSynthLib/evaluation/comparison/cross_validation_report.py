@@ -16,7 +16,7 @@ from ThyroidSynthLib.evaluation import CROSS_VALIDATION_FILE, REPORT_FILE
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES, headline_values
 from ThyroidSynthLib.evaluation.report.html import render_page
 from ThyroidSynthLib.evaluation.report.tables import write_table
-from ThyroidSynthLib.model.shape_model import NOTICE
+from ThyroidSynthLib.model.trained_model import NOTICE
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort

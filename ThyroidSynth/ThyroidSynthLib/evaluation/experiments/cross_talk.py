@@ -17,7 +17,7 @@ from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, Thyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import Targets
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class CrossTalk:
 
 
 def cross_talk_of_steering(
-    model: ShapeModel,
+    model: TrainedModel,
     codes: Sequence[np.ndarray],
     *,
     resolution: int = DEFAULT_RESOLUTION,
@@ -132,7 +132,7 @@ def cross_talk_of_steering(
 
 
 def cross_talk_of_direct_sampling(
-    model: ShapeModel,
+    model: TrainedModel,
     thyroids: Sequence[GeneratedThyroid],
     *,
     resolution: int = DEFAULT_RESOLUTION,
@@ -153,7 +153,7 @@ def cross_talk_of_direct_sampling(
 
 
 def _move_features(
-    model: ShapeModel,
+    model: TrainedModel,
     starts: Iterable[tuple[Thyroid, np.ndarray]],
     count: int,
     signs: Sequence[int],
@@ -187,7 +187,7 @@ def _move_features(
     return CrossTalk(tuple(moves), count, skipped, invalid)
 
 
-def with_condition(model: ShapeModel, code: np.ndarray, features: np.ndarray, *, resolution: int) -> Thyroid | None:
+def with_condition(model: TrainedModel, code: np.ndarray, features: np.ndarray, *, resolution: int) -> Thyroid | None:
     """Decode a code with the condition replaced by features (3,) in mL, mm² and 1; the trainable code is kept.
 
     Return None if the result has no valid surface.

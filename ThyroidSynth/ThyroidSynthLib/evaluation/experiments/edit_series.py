@@ -17,7 +17,7 @@ from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import Thyroid, reconstruct
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import Targets
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .cross_talk import with_condition
 
@@ -76,7 +76,7 @@ class EditSeries:
 
 
 def vary_features(
-    model: ShapeModel,
+    model: TrainedModel,
     *,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,

@@ -19,7 +19,7 @@ from ThyroidSynthLib.generation.steer.direct_sampling import generate
 from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .cross_talk import cross_talk_of_direct_sampling, cross_talk_of_steering
 from .edit_series import vary_features
@@ -37,7 +37,7 @@ _MOST_SHAPES = 500
 
 
 def evaluate(
-    model: ShapeModel,
+    model: TrainedModel,
     cohort: Cohort,
     options: EvaluationOptions = _DEFAULTS,
     *,
@@ -129,7 +129,7 @@ def evaluate(
 
 
 def _random_thyroids(
-    model: ShapeModel, options: EvaluationOptions, progress: ProgressCallback, should_stop: ShouldStop
+    model: TrainedModel, options: EvaluationOptions, progress: ProgressCallback, should_stop: ShouldStop
 ) -> tuple[tuple[GeneratedThyroid, ...], tuple[GeneratedThyroid, ...], int, list[ShapePoints]]:
     """Generate random thyroids and steer the first of them; most surfaces are kept as points only."""
     direct_sampling: list[GeneratedThyroid] = []
@@ -158,7 +158,7 @@ def _without_surface(generated: GeneratedThyroid) -> GeneratedThyroid:
 
 
 def _known_shapes(
-    model: ShapeModel,
+    model: TrainedModel,
     cohort: Cohort,
     held_out: Sequence[Reconstruction],
     options: EvaluationOptions,
@@ -188,7 +188,7 @@ def _drawn(count: int, most: int, seed: int) -> np.ndarray:
 
 
 def _cases(
-    model: ShapeModel, cohort: Cohort, options: EvaluationOptions
+    model: TrainedModel, cohort: Cohort, options: EvaluationOptions
 ) -> tuple[list[str], list[str], tuple[str, ...]]:
     """Choose the training and held-out cases; return their ids and notes on the choice."""
     notes = []
@@ -218,7 +218,7 @@ def _cases(
     return chosen[0], chosen[1], tuple(notes)
 
 
-def _is_of(model: ShapeModel, cohort: Cohort) -> bool:
+def _is_of(model: TrainedModel, cohort: Cohort) -> bool:
     """Return whether a model was trained on a cohort or on a part of it."""
     about = model.provenance.get("cohort", {})
     return cohort.checksum in (about.get("checksum"), about.get("whole", {}).get("checksum"))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.evaluation.metrics.disentanglement import Predictability
     from ThyroidSynthLib.evaluation.metrics.novelty import Novelty
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
     from .cross_talk import CrossTalk
     from .edit_series import EditSeries
@@ -97,7 +97,7 @@ class Evaluation:
         Duration.
     """
 
-    model: ShapeModel
+    model: TrainedModel
     cohort: Cohort
     options: EvaluationOptions
     training: tuple[Reconstruction, ...]

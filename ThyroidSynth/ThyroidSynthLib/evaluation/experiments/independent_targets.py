@@ -21,7 +21,7 @@ from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import Targets, misfit
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 5.0, 95.0
 
@@ -126,7 +126,7 @@ def draw_independent(features: np.ndarray, count: int, *, seed: int = 0) -> np.n
 
 
 def steer_independently(
-    model: ShapeModel,
+    model: TrainedModel,
     count: int,
     *,
     seed: int = 0,
@@ -155,7 +155,9 @@ def steer_independently(
     return IndependentTargets(tuple(attempts), model.features.std(axis=0))
 
 
-def _make(model: ShapeModel, targets: Targets, seed: int, resolution: int, should_stop: ShouldStop) -> GeneratedThyroid:
+def _make(
+    model: TrainedModel, targets: Targets, seed: int, resolution: int, should_stop: ShouldStop
+) -> GeneratedThyroid:
     if model.conditioning.size:
         return next(generate_to_target(model, [targets], seed=seed, resolution=resolution, should_stop=should_stop))
     start = next(generate(model, count=1, seed=seed, resolution=resolution, should_stop=should_stop))

@@ -19,7 +19,7 @@ from ThyroidSynthLib.generation.fit.fitting import fit_surface
 from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
@@ -43,7 +43,7 @@ class Reconstruction:
 
 
 def reconstruct_cases(
-    model: ShapeModel,
+    model: TrainedModel,
     cohort: Cohort,
     ids: Sequence[str],
     *,
@@ -87,7 +87,7 @@ def reconstruct_cases(
         yield Reconstruction(case_id, code, comparison, floor, lattice is not None)
 
 
-def perfect_reconstruction(model: ShapeModel, reference: Surface, *, resolution: int = DEFAULT_RESOLUTION) -> Surface:
+def perfect_reconstruction(model: TrainedModel, reference: Surface, *, resolution: int = DEFAULT_RESOLUTION) -> Surface:
     """Decode a case's true signed distance, as a perfect model would represent it; surfaces are in `trachea_mm`.
 
     Box, grid and surface extraction are those of the model's own codes. The result is the reference on other vertices,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 _FOLDS = 10
 _RIDGES = (1.0, 10.0, 100.0, 1000.0)
@@ -40,7 +40,7 @@ class Predictability:
         }
 
 
-def predict_features(model: ShapeModel, *, permutations: int = 200, seed: int = 0) -> dict[str, Predictability]:
+def predict_features(model: TrainedModel, *, permutations: int = 200, seed: int = 0) -> dict[str, Predictability]:
     """Predict each feature that varies from the trainable codes; empty for fewer than two cases per fold.
 
     In a model with mirrored dimensions the norm of the mirrored part of the code is an additional predictor: a gland

@@ -9,7 +9,7 @@ import numpy as np
 
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .statistics import Agreement, agreement, compare_distributions, share_interval
 
@@ -27,7 +27,9 @@ def targets_of(thyroids: Sequence[GeneratedThyroid]) -> dict[str, np.ndarray]:
     return {name: np.array([thyroid.targets.as_dict()[name] for thyroid in thyroids]) for name in names}
 
 
-def target_agreement(model: ShapeModel, thyroids: Sequence[GeneratedThyroid], *, seed: int = 0) -> dict[str, Agreement]:
+def target_agreement(
+    model: TrainedModel, thyroids: Sequence[GeneratedThyroid], *, seed: int = 0
+) -> dict[str, Agreement]:
     """Compare target and measured values of each feature for which every thyroid has a target."""
     if not thyroids:
         return {}
@@ -39,7 +41,7 @@ def target_agreement(model: ShapeModel, thyroids: Sequence[GeneratedThyroid], *,
     }
 
 
-def distribution_summary(model: ShapeModel, thyroids: Sequence[GeneratedThyroid]) -> dict[str, Any]:
+def distribution_summary(model: TrainedModel, thyroids: Sequence[GeneratedThyroid]) -> dict[str, Any]:
     """Compare the distribution of each feature with that of the training cohort."""
     measured = features_of(thyroids)
     return {

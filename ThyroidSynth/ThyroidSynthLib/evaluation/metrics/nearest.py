@@ -23,7 +23,7 @@ from ThyroidSynthLib.geometry.surface import Surface
 from .surface_distances import chamfer
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
 COARSE_RESOLUTION = 32
 _FORMAT = 1
@@ -99,7 +99,7 @@ class TrainingShapes:
         return {}
 
 
-def decode_training_shapes(model: ShapeModel) -> Generator[float, None, TrainingShapes]:
+def decode_training_shapes(model: TrainedModel) -> Generator[float, None, TrainingShapes]:
     """Decode a model's training cases one by one; yield the fraction done and return the shapes."""
     from ThyroidSynthLib.generation.thyroid import reconstruct
 

@@ -11,7 +11,7 @@ from ThyroidSynthLib.evaluation.experiments.reconstruction import summarise
 from ThyroidSynthLib.evaluation.metrics.disentanglement import disentanglement_summary
 from ThyroidSynthLib.evaluation.metrics.generation import distribution_summary, target_agreement, validity_summary
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
-from ThyroidSynthLib.model.shape_model import NOTICE, ShapeModel
+from ThyroidSynthLib.model.trained_model import NOTICE, TrainedModel
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.evaluation.experiments.evaluation import Evaluation
@@ -60,5 +60,5 @@ def document_of(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _agreements(model: ShapeModel, thyroids: Sequence[GeneratedThyroid], seed: int) -> dict[str, Any]:
+def _agreements(model: TrainedModel, thyroids: Sequence[GeneratedThyroid], seed: int) -> dict[str, Any]:
     return {name: asdict(found) for name, found in target_agreement(model, thyroids, seed=seed).items()}

@@ -19,8 +19,8 @@ from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.prior import prior_of
-from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.threads import computing_on
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .written_thyroid import ThyroidWriter, WrittenThyroid
 
@@ -33,12 +33,12 @@ class CohortPlan:
     """
 
     model_file: Path
-    maker_of: Callable[[ShapeModel], ThyroidMaker]
+    maker_of: Callable[[TrainedModel], ThyroidMaker]
     writer: ThyroidWriter
 
     @classmethod
     def of(
-        cls, model: ShapeModel, model_file: Path, *, seed: int, to_target: bool, writer: ThyroidWriter
+        cls, model: TrainedModel, model_file: Path, *, seed: int, to_target: bool, writer: ThyroidWriter
     ) -> CohortPlan:
         """Fit prior and code space to the model of a file."""
         prior, space = prior_of(model), CodeSpace.of(model)
@@ -46,7 +46,7 @@ class CohortPlan:
 
     def maker(self) -> ThyroidMaker:
         """Load the model for making thyroids."""
-        return self.maker_of(ShapeModel.load(self.model_file))
+        return self.maker_of(TrainedModel.load(self.model_file))
 
 
 def make_thyroids(

@@ -30,7 +30,7 @@ from .written_thyroid import COLUMNS, ThyroidWriter, WrittenThyroid
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
 STOP_FILE = "STOP"
 """A file of this name in the folder ends the process that writes the cohort."""
@@ -83,7 +83,7 @@ def record_cohort(
     written: Iterable[WrittenThyroid],
     folder: Path | str,
     *,
-    model: ShapeModel,
+    model: TrainedModel,
     placement: Placement,
     specification: Mapping[str, Any] | None = None,
     distribution: AchievedDistribution | None = None,
@@ -103,7 +103,7 @@ def record_cohort(
         By the folder's `thyroid_writer`.
     folder : Path
         Its earlier generated cohort, if there is one, is replaced when the first thyroid is written.
-    model : ShapeModel
+    model : TrainedModel
         The model of the thyroids, for the manifest.
     placement : Placement
         The trachea frame of the patient.
@@ -225,7 +225,7 @@ def check_cohort_room(folder: Path, *, overwrite: bool, inputs: Iterable[Path | 
     )
 
 
-def _head(model: ShapeModel, placement: Placement, specification: Mapping[str, Any]) -> dict[str, Any]:
+def _head(model: TrainedModel, placement: Placement, specification: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "kind": "generated cohort",
         "format_version": 2,

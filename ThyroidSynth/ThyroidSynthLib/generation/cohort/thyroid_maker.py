@@ -16,7 +16,7 @@ from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.prior import CodePrior, prior_of
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 MAX_STARTS = 4
 """Draws from which targets are steered to before they count as out of reach."""
@@ -29,7 +29,7 @@ class ThyroidMaker:
     With `to_target`, thyroids are steered to their targets; otherwise they are directly sampled.
     """
 
-    model: ShapeModel
+    model: TrainedModel
     prior: CodePrior
     space: CodeSpace
     seed: int
@@ -38,7 +38,7 @@ class ThyroidMaker:
 
     @classmethod
     def of(
-        cls, model: ShapeModel, *, seed: int, to_target: bool = False, resolution: int = DEFAULT_RESOLUTION
+        cls, model: TrainedModel, *, seed: int, to_target: bool = False, resolution: int = DEFAULT_RESOLUTION
     ) -> ThyroidMaker:
         """Fit prior and code space to a model."""
         return cls(model, prior_of(model), CodeSpace.of(model), seed, to_target, resolution)
@@ -88,7 +88,7 @@ class ThyroidMaker:
 
 
 def generate_to_target(
-    model: ShapeModel,
+    model: TrainedModel,
     targets: Sequence[Targets],
     *,
     seed: int,

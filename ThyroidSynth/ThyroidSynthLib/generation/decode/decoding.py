@@ -10,7 +10,7 @@ from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.geometry.isosurface import surface_from_sdf_volume
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .field import Field
 from .nearby_grid import NearbyGrids
@@ -38,7 +38,7 @@ class Decoded:
 
 
 def decode(
-    model: ShapeModel,
+    model: TrainedModel,
     code: np.ndarray,
     *,
     resolution: int = DEFAULT_RESOLUTION,
@@ -71,14 +71,14 @@ def decode(
     return Decoded(surface_of_grid(model, grid, closed=touches), touches, evaluations)
 
 
-def decoding_box(model: ShapeModel, margin: float = _MARGIN) -> tuple[np.ndarray, np.ndarray]:
+def decoding_box(model: TrainedModel, margin: float = _MARGIN) -> tuple[np.ndarray, np.ndarray]:
     """Return the corners, in `unit`, of the training surfaces' box widened by a share `margin` on each side."""
     lower, upper = model.frame.to_unit(model.frame.lower_mm), model.frame.to_unit(model.frame.upper_mm)
     pad = margin * (upper - lower)
     return lower - pad, upper + pad
 
 
-def surface_of_grid(model: ShapeModel, grid: GridValues, *, closed: bool = False) -> Surface:
+def surface_of_grid(model: TrainedModel, grid: GridValues, *, closed: bool = False) -> Surface:
     """Extract the surface in `trachea_mm` of a field in the `unit` frame; with `closed` also where it leaves the grid.
 
     `SynthesisError` if the field has no surface.

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ThyroidSynthLib.model.active_units import Active
-from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.threads import in_threads, in_turn
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 # Points evaluated at once. The activations of so few stay in a core's cache, and points near each other have fewer
 # active units.
@@ -28,7 +28,7 @@ class Field:
     whole one (code_size,): fixed part, then trainable part.
     """
 
-    def __init__(self, model: ShapeModel, code: np.ndarray) -> None:
+    def __init__(self, model: TrainedModel, code: np.ndarray) -> None:
         code = np.asarray(code, dtype=np.float32)
         if code.shape != (model.code_size,):
             raise ValueError(f"The latent codes of this model have {model.code_size} numbers; got shape {code.shape}.")

@@ -30,7 +30,7 @@ from ThyroidSynthLib.geometry.isosurface import sdf_without_islands, surface_fro
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.model.code_space import CodeSpace
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .gland_field import STRIDE, GlandField
 
@@ -65,7 +65,7 @@ class PatientFit:
 
 
 def fit_patient(
-    model: ShapeModel,
+    model: TrainedModel,
     mask: Volume,
     placement: Placement,
     *,
@@ -123,7 +123,7 @@ class PatientShapes:
     """
 
     def __init__(
-        self, model: ShapeModel, gland: GlandField, fitted_code: np.ndarray, space: CodeSpace | None = None
+        self, model: TrainedModel, gland: GlandField, fitted_code: np.ndarray, space: CodeSpace | None = None
     ) -> None:
         self.model = model
         self.space = space or CodeSpace.of(model)
@@ -139,7 +139,7 @@ class PatientShapes:
 
     @classmethod
     def of_patient(
-        cls, model: ShapeModel, mask: Volume, placement: Placement, fitted_code: np.ndarray
+        cls, model: TrainedModel, mask: Volume, placement: Placement, fitted_code: np.ndarray
     ) -> PatientShapes:
         """Return the edits of a gland whose code was fitted before; `InputError` if the mask is empty."""
         _check_filled(mask)

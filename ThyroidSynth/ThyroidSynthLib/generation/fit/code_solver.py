@@ -22,7 +22,7 @@ import numpy as np
 from ThyroidSynthLib.common.progress import ShouldStop, check
 from ThyroidSynthLib.generation.decode.field import Field
 from ThyroidSynthLib.model.code_space import CodeSpace
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .observation import Observation
 
@@ -92,7 +92,7 @@ class Problem:
     The typical size of a residual, in SDs, is infinite for plain least squares.
     """
 
-    model: ShapeModel
+    model: TrainedModel
     space: CodeSpace
     observation: Observation
     fits_shift: bool = False

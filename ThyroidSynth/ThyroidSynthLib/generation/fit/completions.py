@@ -20,7 +20,7 @@ from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .code_solver import Pose
 from .fitting import Fit
@@ -70,7 +70,7 @@ def share_inside(surfaces: Sequence[Surface], grid: Grid) -> Volume:
 
 
 def plausible_completions(
-    model: ShapeModel,
+    model: TrainedModel,
     fit: Fit,
     *,
     count: int = DEFAULT_COMPLETIONS,
@@ -105,7 +105,7 @@ def plausible_completions(
     return Completions(tuple(surfaces), np.array(features).reshape(-1, 3))
 
 
-def surface_sd_mm(model: ShapeModel, fit: Fit) -> np.ndarray:
+def surface_sd_mm(model: TrainedModel, fit: Fit) -> np.ndarray:
     """Return the SD in mm of each vertex (V,) of a fit's surface along its normal, shape (V,)."""
     frame = model.frame
     _, space, code = Field(model, fit.thyroid.code).derivatives(frame.to_unit(fit.thyroid.surface.vertices))

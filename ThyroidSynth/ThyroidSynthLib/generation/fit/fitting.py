@@ -20,7 +20,7 @@ from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.prior import prior_of
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .code_solver import Pose, Problem, State, descend
 from .observation import Observation
@@ -84,7 +84,7 @@ class Fit:
 
 
 def fit_surface(
-    model: ShapeModel,
+    model: TrainedModel,
     surface: Surface,
     *,
     seed: int = 0,
@@ -102,7 +102,7 @@ def fit_surface(
 
 
 def fit_mask(
-    model: ShapeModel,
+    model: TrainedModel,
     mask: Volume,
     placement: Placement,
     *,
@@ -143,7 +143,7 @@ def fit_mask(
 
 
 def _fit(
-    model: ShapeModel,
+    model: TrainedModel,
     observation: Observation,
     *,
     space: CodeSpace | None = None,

@@ -12,7 +12,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "direct_sampling": ["check_conditions", "draws", "generate", "generate_one"],
         "drawing": ["draw_code"],
         "feature_space": ["FeatureSpace"],
-        "live": ["LiveSteering"],
+        "live_steering": ["LiveSteering"],
         "neighbours": ["draw_near"],
         "steering": ["SteeringResult", "steer_to_target"],
     },

@@ -18,7 +18,7 @@ from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check,
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.model.feature_map import FeatureMap
 from ThyroidSynthLib.model.prior import draw_features, prior_of
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .drawing import draw_code
 
@@ -49,12 +49,12 @@ _Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def calibrated(
-    model: ShapeModel,
+    model: TrainedModel,
     *,
     draws: int = DRAWS,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
-) -> ShapeModel:
+) -> TrainedModel:
     """Return a model with a feature map, if its settings have the prior "measured"; otherwise the model itself.
 
     The map is fitted to `draws` surfaces and deterministic. A model most of whose random codes have no valid surface
@@ -75,7 +75,7 @@ def calibrated(
 
 
 def _sample(
-    model: ShapeModel,
+    model: TrainedModel,
     samples: list[_Sample],
     draws: int,
     rng: np.random.Generator,

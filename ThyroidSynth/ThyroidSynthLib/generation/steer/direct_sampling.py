@@ -12,7 +12,7 @@ from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 from ThyroidSynthLib.model.prior import CodePrior, draw_features, prior_of
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .drawing import draw_code
 
@@ -21,7 +21,7 @@ MAX_ATTEMPTS = 25
 
 
 def generate(
-    model: ShapeModel,
+    model: TrainedModel,
     *,
     count: int,
     seed: int,
@@ -70,7 +70,7 @@ def generate(
     progress(1.0, f"{count} thyroids")
 
 
-def check_conditions(model: ShapeModel, targets: Sequence[Targets]) -> None:
+def check_conditions(model: TrainedModel, targets: Sequence[Targets]) -> None:
     """Raise `InputError` if there are targets, which direct sampling of a model without conditions cannot follow."""
     if model.conditioning.size == 0 and any(targets):
         raise InputError(
@@ -80,7 +80,7 @@ def check_conditions(model: ShapeModel, targets: Sequence[Targets]) -> None:
 
 
 def draws(
-    model: ShapeModel,
+    model: TrainedModel,
     prior: CodePrior,
     seed: int,
     index: int,
@@ -106,7 +106,7 @@ def draws(
 
 
 def generate_one(
-    model: ShapeModel, prior: CodePrior, seed: int, index: int, targets: Targets, resolution: int
+    model: TrainedModel, prior: CodePrior, seed: int, index: int, targets: Targets, resolution: int
 ) -> GeneratedThyroid:
     """Generate thyroid number `index` of a seed, as `generate` does for each; `SynthesisError` if no draw is valid."""
     for generated in draws(model, prior, seed, index, targets, resolution=resolution):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ThyroidSynthLib.model.feature_map import FeatureMap
 from ThyroidSynthLib.model.prior import CodePrior
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 _ROUNDS = 8
 # Stops where a round changes the code by less than this, in SDs.
@@ -16,7 +16,7 @@ _SMALL_STEP = 1e-2
 _SHARE_OF_ERROR = 0.3
 
 
-def draw_code(model: ShapeModel, prior: CodePrior, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_code(model: TrainedModel, prior: CodePrior, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw a whole latent code (code_size,) for features (3,) in the order of `FEATURE_NAMES`.
 
     The features become the condition and the trainable part is drawn from the prior. If the model has a

@@ -20,7 +20,7 @@ from ThyroidSynthLib.generation.shapes import ModelShapes, Shapes
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, Thyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import Targets, misfit
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 # Steering goes on to this fraction of the tolerance, which is about what the resolution of the surface allows.
 _FINE = 0.1
@@ -74,7 +74,7 @@ class SteeringResult:
 
 
 def steer_to_target(
-    shapes: Shapes | ShapeModel,
+    shapes: Shapes | TrainedModel,
     start: Thyroid,
     targets: Targets,
     *,
@@ -89,7 +89,7 @@ def steer_to_target(
 
     Parameters
     ----------
-    shapes : Shapes or ShapeModel
+    shapes : Shapes or TrainedModel
         The family of shapes that the thyroid belongs to.
     start : Thyroid
         Where to start, such as a thyroid by direct sampling or a fitted one.
@@ -104,7 +104,7 @@ def steer_to_target(
     Cancelled
         `should_stop` returned true.
     """
-    if isinstance(shapes, ShapeModel):
+    if isinstance(shapes, TrainedModel):
         shapes = ModelShapes(shapes)
     shapes = shapes.in_small_steps()
     objective = Objective(shapes, targets)

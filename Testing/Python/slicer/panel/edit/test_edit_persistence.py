@@ -141,9 +141,9 @@ def test_an_edit_is_not_resumed_with_another_model(fitted, tmp_path, model_file)
 def _other_model(source, target):
     from dataclasses import replace
 
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
-    model = ShapeModel.load(source)
+    model = TrainedModel.load(source)
     replace(model, provenance={**model.provenance, "licence": "another"}).save(target)
 
 

@@ -85,7 +85,7 @@ def test_moving_a_slider_back_restores_the_shape(made):
 
 
 def test_a_new_target_cancels_the_exact_result_of_the_previous_one(made, monkeypatch):
-    from ThyroidSynthLib.generation.steer.live import LiveSteering
+    from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
 
     settled, original = [], LiveSteering.settle
 
@@ -104,7 +104,7 @@ def test_a_new_target_cancels_the_exact_result_of_the_previous_one(made, monkeyp
 
 
 def test_a_click_cancels_the_exact_result_and_is_carried_out(made, monkeypatch):
-    from ThyroidSynthLib.generation.steer.live import LiveSteering
+    from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
 
     original = LiveSteering.settle
 
@@ -272,9 +272,9 @@ def test_a_similar_thyroid_has_the_features_of_the_patients_own(made):
 
 def test_a_similar_thyroid_is_near_the_fitted_shape(made, model_file):
     from ThyroidSynthLib.model.code_space import CodeSpace
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
-    model, parameters = ShapeModel.load(model_file), made.parameters
+    model, parameters = TrainedModel.load(model_file), made.parameters
     code = tuple(float(value) for value in model.codes[5])
     fit = record_of(made)
     fit = replace(fit, kind=FITTED, code=code, source_segment=parameters.thyroidSegmentID)

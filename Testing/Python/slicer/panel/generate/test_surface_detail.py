@@ -42,7 +42,7 @@ def test_a_finer_surface_matches_the_targets_after_choosing_it_a_click_and_a_dra
 
 
 def test_a_drag_uses_at_most_the_standard_resolution(made, monkeypatch):
-    from ThyroidSynthLib.generation.steer.live import LiveSteering
+    from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
 
     choose(made, FINE)
     used = []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.geometry.grid import Grid
     from ThyroidSynthLib.geometry.surface import Surface
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
     from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland
 
 # Points per surface for the distances of a fit: the mean is then accurate to 0.01 mm.
@@ -85,7 +85,7 @@ class PatientEdit:
         placement: Placement,
         completed: Surface | None = None,
     ) -> None:
-        from ThyroidSynthLib.generation.steer.live import LiveSteering
+        from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
 
         self.gland = gland
         self.original = shapes.thyroid(shapes.fitted_code)
@@ -138,7 +138,7 @@ class PatientEdit:
 def fitPatient(
     gland: PatientGland,
     segment_id: str,
-    model: ShapeModel,
+    model: TrainedModel,
     placement: Placement,
     *,
     scan: Grid | None,
@@ -199,7 +199,7 @@ def _splitAtBorder(surface: Surface, placement: Placement, scan: Grid) -> tuple[
 
 
 def _completionNumbers(
-    model: ShapeModel, fit: Fit, progress: ProgressCallback, shouldStop: ShouldStop
+    model: TrainedModel, fit: Fit, progress: ProgressCallback, shouldStop: ShouldStop
 ) -> dict[str, float]:
     """Return the estimated volume of the whole gland and its interval; empty if the estimate is too uncertain."""
     from ThyroidSynthLib.generation.fit.completions import plausible_completions
@@ -211,7 +211,7 @@ def _completionNumbers(
     return {"completed_ml": fit.thyroid.measured.volume_ml, "completed_low_ml": low, "completed_high_ml": high}
 
 
-def resumeEdit(gland: PatientGland, model: ShapeModel, record: ThyroidRecord, placement: Placement) -> PatientEdit:
+def resumeEdit(gland: PatientGland, model: TrainedModel, record: ThyroidRecord, placement: Placement) -> PatientEdit:
     """Resume an edit from its record, as after reopening a scene, without another fit.
 
     Parameters

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
 from ThyroidSynthLib.common.progress import part_of
 from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
-from ThyroidSynthLib.slicer.panel.shared.live import LivePreview
+from ThyroidSynthLib.slicer.panel.shared.live_preview import LivePreview
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut

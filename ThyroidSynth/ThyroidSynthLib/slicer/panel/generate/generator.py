@@ -18,11 +18,11 @@ from .targets import rounded
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.shapes import ModelShapes
-    from ThyroidSynthLib.generation.steer.live import LiveSteering
+    from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.geometry.frame import Placement
     from ThyroidSynthLib.geometry.surface import Surface
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
     from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
 
 
@@ -35,7 +35,7 @@ class RecordedThyroid:
 
     @classmethod
     def of(
-        cls, generated: GeneratedThyroid, placement: Placement, targets: dict[str, float], model: ShapeModel
+        cls, generated: GeneratedThyroid, placement: Placement, targets: dict[str, float], model: TrainedModel
     ) -> RecordedThyroid:
         """Return a thyroid that was generated for the patient with this placement."""
         record = ThyroidRecord.of(
@@ -121,7 +121,7 @@ class ThyroidGenerator:
         if model is None or record is None or record.kind != GENERATED or record.model != model.checksum:
             return None
         # The packages it needs are installed once a model has been read.
-        from ThyroidSynthLib.generation.steer.live import LiveSteering
+        from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
 
         if self._steering is None or self._steered != (node.GetID(), record.code):
             start = self._shapesOf(model).thyroid(np.array(record.code, dtype=np.float32))
@@ -133,7 +133,7 @@ class ThyroidGenerator:
         """Note that a thyroid of the scene is now the current one of its steering."""
         self._steered = (node.GetID(), record.code)
 
-    def _prepare(self, work: Work) -> tuple[ShapeModel, Placement]:
+    def _prepare(self, work: Work) -> tuple[TrainedModel, Placement]:
         self._session.ensureRequirements()
         work.progress(0.1, _("Reading the shape model"))
         model = self._session.model()
@@ -144,7 +144,7 @@ class ThyroidGenerator:
         )
 
     def _steer(
-        self, model: ShapeModel, start: GeneratedThyroid, targets: dict[str, float], work: Work
+        self, model: TrainedModel, start: GeneratedThyroid, targets: dict[str, float], work: Work
     ) -> GeneratedThyroid:
         from ThyroidSynthLib.generation.steer.steering import steer_to_target
 
@@ -158,14 +158,14 @@ class ThyroidGenerator:
         )
         return result.applied_to(start)
 
-    def _shapesOf(self, model: ShapeModel) -> ModelShapes:
+    def _shapesOf(self, model: TrainedModel) -> ModelShapes:
         from ThyroidSynthLib.generation.shapes import ModelShapes
 
         if self._shapes is None or self._shapes.model is not model:
             self._shapes = ModelShapes(model)
         return self._shapes
 
-    def _fittedCode(self, model: ShapeModel) -> np.ndarray | None:
+    def _fittedCode(self, model: TrainedModel) -> np.ndarray | None:
         """Return the latent code of this model that was fitted to the patient's thyroid; None if there is none."""
         parameters = self._session.parameters
         for node in reversed(generated_thyroids(parameters.segmentation.GetScene())):

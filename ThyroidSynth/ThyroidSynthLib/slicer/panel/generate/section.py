@@ -13,7 +13,7 @@ from ThyroidSynthLib.common.errors import Cancelled, InputError, ThyroidSynthErr
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.slicer.panel.shared.choices import SurfaceDetail
 from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
-from ThyroidSynthLib.slicer.panel.shared.live import LivePreview
+from ThyroidSynthLib.slicer.panel.shared.live_preview import LivePreview
 from ThyroidSynthLib.slicer.panel.shared.parameters import LARGEST_SEED
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText

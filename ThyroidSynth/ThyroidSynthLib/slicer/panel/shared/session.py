@@ -18,7 +18,7 @@ from .dependencies import ensurePackages, ensureRequirements
 from .models_folder import modelsFolder
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.model.shape_model import ShapeModel
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
     from .parameters import ThyroidSynthParameterNode
     from .status import StatusSection
@@ -82,7 +82,7 @@ class Session:
         self.setEnabled = setEnabled
         self._requirements = requirements
         self._work: Work | None = None
-        self._model: tuple[tuple[Path, int, int], ShapeModel] | None = None
+        self._model: tuple[tuple[Path, int, int], TrainedModel] | None = None
         status.onCancel = self.cancel
 
     @property
@@ -166,20 +166,20 @@ class Session:
         """Install PyTorch and other missing packages, see `dependencies.ensureRequirements`."""
         ensureRequirements(self._requirements)
 
-    def model(self) -> ShapeModel:
+    def model(self) -> TrainedModel:
         """Return the chosen model, whose file is read once as long as it does not change; else raise `ModelError`."""
-        from ThyroidSynthLib.model.shape_model import ShapeModel
+        from ThyroidSynthLib.model.trained_model import TrainedModel
 
         path = self.parameters.model
         if not path.is_file():
             raise ModelError(_("Choose a model in the section Shape model first."))
         model = self.modelInMemory()
         if model is None:
-            model = ShapeModel.load(path)
+            model = TrainedModel.load(path)
             self._model = (_fileKey(path), model)
         return model
 
-    def modelInMemory(self) -> ShapeModel | None:
+    def modelInMemory(self) -> TrainedModel | None:
         """Return the chosen model if it has been read already; None otherwise."""
         path = self.parameters.model
         if self._model is None or not path.is_file() or self._model[0] != _fileKey(path):

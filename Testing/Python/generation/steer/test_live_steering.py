@@ -10,18 +10,20 @@ import pytest
 from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.direct_sampling import generate
-from ThyroidSynthLib.generation.steer.live import LiveSteering
+from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
 from ThyroidSynthLib.generation.thyroid import Thyroid
 from ThyroidSynthLib.geometry.targets import Targets
-from ThyroidSynthLib.model.shape_model import ShapeModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 @pytest.fixture(scope="module")
-def starts(small_model: ShapeModel) -> list[Thyroid]:
+def starts(small_model: TrainedModel) -> list[Thyroid]:
     return [generated.thyroid for generated in generate(small_model, count=3, seed=3)]
 
 
-def test_the_shape_does_not_run_away_from_targets_out_of_reach(small_model: ShapeModel, starts: list[Thyroid]) -> None:
+def test_the_shape_does_not_run_away_from_targets_out_of_reach(
+    small_model: TrainedModel, starts: list[Thyroid]
+) -> None:
     acceptable = 0.05 * small_model.features[:, 0].std()
     for start in starts:
         live = LiveSteering(ModelShapes(small_model), start)
@@ -31,7 +33,7 @@ def test_the_shape_does_not_run_away_from_targets_out_of_reach(small_model: Shap
             assert after <= 2 * before + acceptable
 
 
-def test_settling_decodes_a_thyroid_from_a_coarser_grid_again(small_model: ShapeModel, starts: list[Thyroid]) -> None:
+def test_settling_decodes_a_thyroid_from_a_coarser_grid_again(small_model: TrainedModel, starts: list[Thyroid]) -> None:
     live = LiveSteering(ModelShapes(small_model), starts[0])
     coarse = live.follow(Targets(volume_ml=1.05 * starts[0].measured.volume_ml), resolution=32)
     result = live.settle(Targets(volume_ml=coarse.measured.volume_ml), resolution=48)
@@ -50,7 +52,7 @@ class Overshooting(ModelShapes):
         return replace(true, jacobian=true.jacobian / 2.4)
 
 
-def test_a_step_that_overshoots_is_shortened(small_model: ShapeModel, starts: list[Thyroid]) -> None:
+def test_a_step_that_overshoots_is_shortened(small_model: TrainedModel, starts: list[Thyroid]) -> None:
     for start in starts:
         live = LiveSteering(Overshooting(small_model), start)
         target = 1.15 * start.measured.volume_ml

@@ -34,7 +34,7 @@ def network_for(settings: TrainingSettings, fixed_size: int) -> SDFNetwork:
 
 
 @dataclass(frozen=True)
-class ShapeModel:
+class TrainedModel:
     """A trained shape model: everything needed to generate thyroids, and the origin of the model.
 
     Attributes
@@ -128,7 +128,7 @@ class ShapeModel:
         save_tensors(path, tensors, description)
 
     @classmethod
-    def load(cls, path: Path | str) -> ShapeModel:
+    def load(cls, path: Path | str) -> TrainedModel:
         """Read a model file, or a shipped model by its name, such as "example".
 
         `ModelError` if the file is missing, damaged, not a model, or of another format version.
@@ -142,7 +142,7 @@ class ShapeModel:
             raise ModelError(f"{path} is incomplete or inconsistent ({error}). Copy or train it again.") from error
 
     @classmethod
-    def _from_parts(cls, tensors: dict[str, torch.Tensor], description: dict[str, Any], checksum: str) -> ShapeModel:
+    def _from_parts(cls, tensors: dict[str, torch.Tensor], description: dict[str, Any], checksum: str) -> TrainedModel:
         settings = TrainingSettings.from_json(description["settings"])
         conditioning = Conditioning(
             description["conditioning"], tensors["conditioning.mean"].numpy(), tensors["conditioning.sd"].numpy()

@@ -16,7 +16,7 @@ from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
-from ThyroidSynthLib.model.shape_model import ShapeModel as TrainedModel
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .shape import EditedShape, FittedShape, Shape
 

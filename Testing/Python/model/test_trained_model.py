@@ -17,13 +17,13 @@ from ThyroidSynthLib.common.errors import ModelError, OutputError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.model.description import describe_model
 from ThyroidSynthLib.model.presets import settings_for
-from ThyroidSynthLib.model.shape_model import ShapeModel
 from ThyroidSynthLib.model.tensors import load_tensors, save_tensors
+from ThyroidSynthLib.model.trained_model import TrainedModel
 from ThyroidSynthLib.training.loop import train
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> ShapeModel:
+def model(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
     cohort = write_tiny_cohort(tmp_path_factory.mktemp("model") / "cohort", cases=4, samples_per_shape=200)
     small = {"samples_per_shape": 50, "hidden_width": 16, "latent_size": 4, "mirrored_size": 2}
     settings = settings_for("fast", "fixed", epochs=2, **small)
@@ -31,7 +31,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ShapeModel:
 
 
 @pytest.fixture
-def model_file(model: ShapeModel, tmp_path: Path) -> Path:
+def model_file(model: TrainedModel, tmp_path: Path) -> Path:
     path = tmp_path / "model.safetensors"
     model.save(path)
     return path
@@ -45,8 +45,8 @@ def rewritten(path: Path, **changes) -> Path:
     return path
 
 
-def test_a_saved_model_is_read_back_unchanged(model: ShapeModel, model_file: Path) -> None:
-    again = ShapeModel.load(model_file)
+def test_a_saved_model_is_read_back_unchanged(model: TrainedModel, model_file: Path) -> None:
+    again = TrainedModel.load(model_file)
 
     np.testing.assert_array_equal(again.codes, model.codes)
     np.testing.assert_array_equal(again.features, model.features)
@@ -69,7 +69,7 @@ def test_any_reader_of_safetensors_can_read_the_description(model_file: Path) ->
     assert description["provenance"]["training"]["epochs"] == 2
 
 
-def test_the_description_is_read_from_the_header(model: ShapeModel, model_file: Path) -> None:
+def test_the_description_is_read_from_the_header(model: TrainedModel, model_file: Path) -> None:
     described = describe_model(model_file)
 
     assert described.cohort == model.provenance["cohort"]["source"] == "surfaces"
@@ -80,7 +80,7 @@ def test_the_description_is_read_from_the_header(model: ShapeModel, model_file: 
     assert described.feature_range("volume_ml", 25, 75) == pytest.approx(np.percentile(volumes_ml, [25, 75]))
 
 
-def test_a_training_case_is_found_by_its_id(model: ShapeModel) -> None:
+def test_a_training_case_is_found_by_its_id(model: TrainedModel) -> None:
     assert model.index_of("tiny02") == 2
     with pytest.raises(ModelError, match="s0001"):
         model.index_of("s0001")
@@ -92,11 +92,11 @@ def test_missing_and_damaged_files_are_refused_with_their_name(model_file: Path,
         path = tmp_path / f"{name}.safetensors"
         path.write_bytes(bytes_)
         with pytest.raises(ModelError, match=f"{name}.safetensors is damaged"):
-            ShapeModel.load(path)
+            TrainedModel.load(path)
     with pytest.raises(ModelError, match=r"missing\.safetensors does not exist"):
-        ShapeModel.load(tmp_path / "missing.safetensors")
+        TrainedModel.load(tmp_path / "missing.safetensors")
     with pytest.raises(ModelError, match="is a folder"):
-        ShapeModel.load(tmp_path)
+        TrainedModel.load(tmp_path)
 
 
 def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
 
     for name in ("model.safetensors", "model.pt"):
         with pytest.raises(ModelError, match=name):
-            ShapeModel.load(tmp_path / name)
+            TrainedModel.load(tmp_path / name)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -119,16 +119,16 @@ def test_files_of_other_software_and_other_kinds_are_refused(model_file: Path, t
     foreign = tmp_path / "foreign.safetensors"
     save_file({"weights": torch.zeros(3)}, foreign)
     with pytest.raises(ModelError, match=r"foreign\.safetensors was not written by ThyroidSynth"):
-        ShapeModel.load(foreign)
+        TrainedModel.load(foreign)
     save_file({"weights": torch.zeros(3)}, foreign, {"thyroidsynth": "[1]"})
     with pytest.raises(ModelError, match=r"foreign\.safetensors"):
-        ShapeModel.load(foreign)
+        TrainedModel.load(foreign)
     with pytest.raises(ModelError, match=r"model\.safetensors is a checkpoint file, not a model file"):
-        ShapeModel.load(rewritten(model_file, kind="checkpoint"))
+        TrainedModel.load(rewritten(model_file, kind="checkpoint"))
 
 
 def test_a_file_of_another_format_version_is_refused_with_the_remedy(model_file: Path) -> None:
-    for read in (ShapeModel.load, describe_model):
+    for read in (TrainedModel.load, describe_model):
         with pytest.raises(ModelError, match=r"model\.safetensors.*newer.*Update"):
             read(rewritten(model_file, format_version=99))
         with pytest.raises(ModelError, match=r"model\.safetensors.*older.*Train"):
@@ -152,20 +152,20 @@ def test_a_file_of_another_format_version_is_refused_with_the_remedy(model_file:
 )
 def test_an_inconsistent_description_is_refused_with_the_name_of_the_file(model_file: Path, changes: dict) -> None:
     with pytest.raises(ModelError, match=r"model\.safetensors"):
-        ShapeModel.load(rewritten(model_file, **changes))
+        TrainedModel.load(rewritten(model_file, **changes))
 
 
-def test_weights_that_do_not_fit_the_settings_are_refused(model: ShapeModel, model_file: Path) -> None:
+def test_weights_that_do_not_fit_the_settings_are_refused(model: TrainedModel, model_file: Path) -> None:
     with pytest.raises(ModelError, match=r"model\.safetensors is incomplete or inconsistent"):
-        ShapeModel.load(rewritten(model_file, settings=replace(model.settings, hidden_width=17).to_json()))
+        TrainedModel.load(rewritten(model_file, settings=replace(model.settings, hidden_width=17).to_json()))
     tensors, description = load_tensors(model_file, kind="model")
     del tensors["latent_table"]
     save_tensors(model_file, tensors, description)
     with pytest.raises(ModelError, match="latent_table"):
-        ShapeModel.load(model_file)
+        TrainedModel.load(model_file)
 
 
-def test_a_failed_save_names_the_file_and_keeps_an_earlier_one(model: ShapeModel, tmp_path: Path) -> None:
+def test_a_failed_save_names_the_file_and_keeps_an_earlier_one(model: TrainedModel, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"model\.safetensors cannot be written"):
         model.save(tmp_path / "file" / "model.safetensors")
