@@ -176,4 +176,9 @@ def at_most_every(interval_s: float, output: Report, clock: Callable[[], float] 
 PRINTERS = {"tags": tags, "lines": lines, "none": lambda: nullcontext(lambda fraction, message: None)}
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    if exit_code == 0 and "ThyroidSynthLib" in sys.modules:
+        from ThyroidSynthLib.training.distributed import exit_process
+
+        exit_process(exit_code)
+    sys.exit(exit_code)

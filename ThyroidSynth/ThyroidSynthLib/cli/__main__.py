@@ -1,8 +1,8 @@
-"""Lets ``python -m ThyroidSynthLib.cli`` do what ``thyroidsynth`` does."""
+"""Run the `thyroidsynth` command with ``python -m ThyroidSynthLib.cli``."""
 
-import sys
+from ThyroidSynthLib.training.distributed import exit_process
 
 from .main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_process(main())

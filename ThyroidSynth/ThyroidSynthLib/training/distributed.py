@@ -16,11 +16,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ThyroidSynthLib.common.errors import JobError, ModelError
 from ThyroidSynthLib.common.progress import ShouldStop, never
@@ -180,6 +181,20 @@ def process_group_of_environment(environment: Mapping[str, str] = os.environ) ->
             # If the first process failed before it sent a plan, the others must not wait for one.
             process_group.dismiss()
         distributed.destroy_process_group()
+
+
+def exit_process(code: int) -> NoReturn:
+    """End this process with an exit code, without Python's finalisation if ``torchrun`` started it.
+
+    During the finalisation, threads of Gloo that still hold tensors may abort the process, although its work is done
+    (pytorch/pytorch#179291); ``torchrun`` then ends the other processes before the model is written.
+    """
+    if "torch.distributed" in sys.modules and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        with suppress(OSError, ValueError):  # Nobody may read the streams any more.
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _join(environment: Mapping[str, str]) -> ProcessGroup:
