@@ -39,7 +39,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 @pytest.fixture(scope="module")
 def edited(model: ShapeModel, case: Path) -> EditedShape:
-    return model.edit(case, volume_ml=12.0, hold=["symmetry"])
+    return model.edit(case, volume_ml=12.0, hold="symmetry")
 
 
 def test_samples_repeat_with_their_seed(model: ShapeModel) -> None:

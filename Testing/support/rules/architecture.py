@@ -18,7 +18,7 @@ FLOW = (
     *("common", "geometry", "imaging", "dataset", "model", "training", "jobs"),
     *("generation", "export", "evaluation", "api", "slicer", "cli"),
 )
-# The two front ends know nothing of each other.
+# Neither front end imports the other; the order above covers the opposite direction.
 MUST_NOT_IMPORT = {"cli": {"slicer"}}
 
 SLICER = {"slicer", "ctk", "qt", "PythonQt", "PySide6"}
@@ -206,7 +206,7 @@ def printing(root: Path) -> list[str]:
 
 
 def too_long(root: Path) -> list[str]:
-    """Python files longer than one idea."""
+    """Python files of more than 400 lines."""
     faults = []
     for folder in ("ThyroidSynth", "ThyroidSynthTrain", "Testing", "scripts"):
         for path in sorted((root / folder).rglob("*.py")):

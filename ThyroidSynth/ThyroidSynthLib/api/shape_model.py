@@ -1,4 +1,4 @@
-"""The one object of the Python API: a shape model that samples, steers, fits and edits thyroids."""
+"""The shape model of the Python API: it samples, steers, fits and edits thyroids."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ class ShapeModel:
     ) -> Shape:
         """Return a thyroid whose measured features match the targets.
 
-        The latent code is refined until the surface measures the targets; features without a target are free.
+        The latent code is refined until the measured features match the targets; features without a target are free.
         `met` of the result is False where the targets are out of the model's reach.
 
         Parameters
@@ -255,6 +255,7 @@ class ShapeModel:
 
         Examples
         --------
+        >>> from ThyroidSynthLib import read_grid
         >>> fitted = model.fit("s0327")
         >>> fitted.dice, fitted.hd95_mm
         >>> fitted.save("fitted.nii.gz", grid=read_grid("s0327/ct.nii.gz"))
@@ -271,7 +272,7 @@ class ShapeModel:
         volume_ml: float | None = None,
         isthmus_area_mm2: float | None = None,
         symmetry: float | None = None,
-        hold: Sequence[str] | None = None,
+        hold: str | Sequence[str] | None = None,
         seed: int = 0,
     ) -> EditedShape:
         """Change features of a patient's own thyroid and keep its details.
@@ -282,8 +283,8 @@ class ShapeModel:
             As for `fit`.
         volume_ml, isthmus_area_mm2, symmetry : float, optional
             Targets.
-        hold : sequence of str, optional
-            Names of the features to hold; by default all that have no target.
+        hold : str or sequence of str, optional
+            Name or names of the features to hold; by default all that have no target.
         seed : int
             Random seed of the fit.
 
@@ -302,7 +303,8 @@ class ShapeModel:
 
         targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
         changes = {name: Change(value) for name, value in targets.as_dict().items()}
-        edited = edit_case(self.trained, _case(patient), changes, held=hold, seed=seed)
+        held = [hold] if isinstance(hold, str) else hold
+        edited = edit_case(self.trained, _case(patient), changes, held=held, seed=seed)
         steered = edited.steered
         return EditedShape(
             steered.thyroid, steered.targets, steered.met, self._alignment, edited.fit.placement, case=edited

@@ -61,12 +61,12 @@ class QualityRules:
         Plausible volume of a thyroid. The smallest complete one among 102 cases of the TotalSegmentator
         dataset has 0.7 mL, the largest 63 mL; goitres are larger.
     min_trachea_ml : float
-        Least volume of a trachea, below which it is a wrong label.
+        Minimum volume of a trachea; a smaller one is a wrong label.
     max_overlap_share : float
-        Largest share of the thyroid's voxels that are trachea, too. A larger one means that the same mask
+        Maximum share of the thyroid's voxels that are also labelled as trachea. A larger one means that the same mask
         was given twice.
     max_trachea_distance_mm : float
-        Largest distance between trachea and thyroid, which touch in a patient. At a larger one the segmented
+        Maximum distance between trachea and thyroid, which touch in a patient. At a larger one the segmented
         part of the trachea is not at the level of the thyroid and does not locate it.
     """
 
@@ -119,7 +119,7 @@ class QualityVerdict:
     Attributes
     ----------
     reasons : tuple of str
-        The `REASONS` to refuse it, even if it was included manually.
+        The `REASONS` to refuse it, also those of a case that was included manually.
     notes : tuple of str
         What was cleaned, and the numbers behind the reasons.
     manual_decision : {"", "included", "excluded"}

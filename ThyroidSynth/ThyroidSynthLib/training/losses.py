@@ -1,6 +1,8 @@
 """The loss terms that training minimises (paper, equations 3 and 4).
 
-`loop` weighs and adds them. On a CPU `cpu_engine` computes the first term and its gradients faster.
+In `loop`, each step minimises the SDF loss plus the weighted latent loss, and the variant `correlation` takes one
+more step per epoch on the weighted correlation loss. On a CPU `cpu_engine` computes the SDF loss and its gradients
+faster.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def steer_to_target(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> SteeringResult:
-    """Change a thyroid's latent code as little as possible so that its surface measures the targets.
+    """Change a thyroid's latent code as little as possible so that its measured features match the targets.
 
     The result is deterministic: no random number is drawn.
 
