@@ -34,7 +34,7 @@ examples:
   thyroidsynth edit model.safetensors s0327 --volume +20% --isthmus-area 0 --mesh stl --out edited
   thyroidsynth edit model.safetensors s0327 --symmetry 0.8 --hold volume --out edited
   thyroidsynth edit model.safetensors s0327 --volume=-15% --merge-into s0327 --out edited
-  thyroidsynth edit model.safetensors --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --volume 12 --out edited"""
+  thyroidsynth edit model.safetensors --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --volume 12 --out new"""
 
 _FEATURES = {"volume": "volume_ml", "isthmus-area": "isthmus_area_mm2", "symmetry": "symmetry"}
 _DECIMALS = {"volume_ml": "{:.1f} mL", "isthmus_area_mm2": "{:.0f} mm²", "symmetry": "{:.2f}"}
