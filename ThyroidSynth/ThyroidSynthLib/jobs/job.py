@@ -13,7 +13,9 @@ STOP                   if present, the training writes a checkpoint and ends
 lock                   locked while a process trains, so that no second one does
 ====================== =============================================================
 
-All of a job is in its folder, so it can be watched or resumed after Slicer or the computer was restarted.
+All of a job is in its folder, so it can be watched or resumed after Slicer or the computer was restarted. Slicer
+finds the folder again in the scene's parameters, or among the recent jobs in its settings
+(`slicer.panel.training.recent_jobs`).
 """
 
 from __future__ import annotations
