@@ -1,7 +1,8 @@
 """The rules of the architecture, read from the source text: each function lists what breaks one rule.
 
 Imports point only to the left in `FLOW`, and there is no cycle, neither between files nor between packages.
-All functions take the project's root folder, so that the tests can also show that a planted violation is found.
+`Testing/Python/static/test_architecture.py` asserts that each rule holds. All functions take the project's root folder,
+so that the tests can also show that a planted violation is found.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 ====================== =============================================================
 config.json            what to train: settings, cohort and its checksum, versions
-state.json             status and progress; written by the training process only
+state.json             status and progress; written by the process that trains or starts the training
 metrics.jsonl          one line per epoch
 preview.npz            latest reconstruction of one training case, see `preview`
 train.log              log of the training process
@@ -180,11 +180,11 @@ class JobFolder:
         _retry(lambda: write_json(self.state_file, asdict(replace(state, heartbeat=time.time()))))
 
     def is_running(self) -> bool:
-        """Check whether a process is training this job or has been started to."""
+        """Check whether a process is training this job or was started to train it."""
         return self.running_process() is not None
 
     def running_process(self) -> ProcessIdentity | None:
-        """Return the process that trains this job or has been started to; None if there is none."""
+        """Return the process that trains this job or was started to train it; None if there is none."""
         state = self.read_state()
         if state.status in ACTIVE:
             return state.process

@@ -40,7 +40,7 @@ def correlation_loss(fixed: torch.Tensor, trainable: torch.Tensor) -> torch.Tens
 
     It must be computed over the whole latent table. Over a batch of one shape, as in the authors' code, every
     correlation is 0 by definition and the term has no effect. The result is the sum over the fixed dimensions of the
-    mean over the trainable ones, as published for each fixed feature.
+    mean over the trainable ones, separately for each fixed feature as published.
     """
     a = fixed - fixed.mean(dim=0)
     b = trainable - trainable.mean(dim=0)

@@ -57,7 +57,7 @@ def make_thyroids(
     scheduler: str | None = None,
     should_stop: ShouldStop = never,
 ) -> Iterator[WrittenThyroid]:
-    """Make and write a thyroid for each targets, and yield them in order.
+    """Make and write one thyroid for each set of targets, and yield them in order.
 
     Parameters
     ----------

@@ -96,7 +96,7 @@ def generate_to_target(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Iterator[GeneratedThyroid]:
-    """Generate one random thyroid for each targets, steered to them.
+    """Generate one random thyroid for each set of targets, steered to them.
 
     Thyroids without targets keep the features that their draw was given.
 
