@@ -1,7 +1,7 @@
 """Section "Generate": targets, random seed, and a thyroid at the patient's trachea that follows the sliders.
 
-While a slider moves, `_onFollow` takes one step of `LiveSteering` (`generation.steer.live_steering`), which decodes a new
-surface, and `_replace` puts that surface into the scene. When the slider rests, `_onRest` steers exactly.
+While a slider moves, `_onFollow` takes one step of `LiveSteering` (`generation.steer.live_steering`), which decodes a
+new surface, and `_replace` puts that surface into the scene. When the slider rests, `_onRest` steers exactly.
 """
 
 from __future__ import annotations
