@@ -1,4 +1,4 @@
-"""A training job is a folder, by which the training process and the programs that watch it communicate.
+"""A training job is a folder, through which the training process and the programs that watch it communicate.
 
 ====================== =============================================================
 config.json            what to train: settings, cohort and its checksum, versions
