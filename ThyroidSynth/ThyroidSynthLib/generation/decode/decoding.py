@@ -99,4 +99,4 @@ def surface_of_grid(model: TrainedModel, grid: GridValues, *, closed: bool = Fal
 
 def touches_side(values: np.ndarray) -> bool:
     """Return whether the inside of a field (nx, ny, nz) reaches a side of its grid."""
-    return any((np.take(values, side, axis=axis) <= 0).any() for axis in range(3) for side in (0, -1))
+    return any((values.swapaxes(0, axis)[side] <= 0).any() for axis in range(3) for side in (0, -1))
