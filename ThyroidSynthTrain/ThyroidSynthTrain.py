@@ -177,8 +177,8 @@ PRINTERS = {"tags": tags, "lines": lines, "none": lambda: nullcontext(lambda fra
 
 if __name__ == "__main__":
     exit_code = main(sys.argv[1:])
-    if exit_code == 0 and "ThyroidSynthLib" in sys.modules:
-        from ThyroidSynthLib.training.distributed import exit_process
+    if "ThyroidSynthLib" not in sys.modules:  # The XML was printed, which needs no library.
+        sys.exit(exit_code)
+    from ThyroidSynthLib.training.distributed import exit_process
 
-        exit_process(exit_code)
-    sys.exit(exit_code)
+    exit_process(exit_code)

@@ -18,7 +18,7 @@ def wording(slicer_app):
 
 
 def test_a_good_fit_is_reported_with_its_numbers_and_no_warning(wording):
-    assert wording.fitText(GOOD) == ("Good fit. Model alone: Dice 0.95, mean surface distance 0.3 mm, HD95 0.9 mm.")
+    assert wording.fitText(GOOD) == ("Good fit. Model alone: Dice 0.95, ASSD 0.3 mm, HD95 0.9 mm.")
     assert wording.fitWarning(GOOD) == ""
 
 

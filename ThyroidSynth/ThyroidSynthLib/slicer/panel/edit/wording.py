@@ -32,7 +32,7 @@ def fitText(quality: Mapping[str, float]) -> str:
         verdict = _("Fair fit.")
     else:
         verdict = _("Poor fit.")
-    numbers = _("Model alone: Dice {dice:.2f}, mean surface distance {assd:.1f} mm, HD95 {hd95:.1f} mm.")
+    numbers = _("Model alone: Dice {dice:.2f}, ASSD {assd:.1f} mm, HD95 {hd95:.1f} mm.")
     return f"{verdict} {numbers.format(dice=dice, assd=quality['assd_mm'], hd95=hd95_mm)}"
 
 
