@@ -48,7 +48,7 @@ def test_a_label_map_that_reads_back_differently_replaces_nothing(tmp_path, monk
     from ThyroidSynthLib.imaging import label_map_files as export
 
     good = Volume(np.ones((3, 3, 3), np.uint8), np.eye(4))
-    monkeypatch.setattr(export, "read_volume", lambda path: Volume(good.array * 0, good.ijk_to_ras))
+    monkeypatch.setattr(export, "read_slabs", lambda path: iter([(good.grid, 0, good.array * 0)]))
     with pytest.raises(OutputError, match="reads back"):
         write_label_map(good, tmp_path / "label.nii.gz")
     assert list(tmp_path.iterdir()) == []

@@ -11,8 +11,22 @@ from ThyroidSynthLib.common.errors import InputError
 
 from .surface import Surface
 
-# One byte per voxel of a label map; more would fill the memory of a usual computer.
-_MOST_VOXELS = 2e9
+MOST_VOXELS = 2**31
+"""Most voxels of an image file. Scans of 1024 x 1024 x 1500 voxels exist; masks in them are read slice by slice."""
+
+MOST_VOXELS_HELD = 2**30
+"""Most voxels of an array that is held in memory as a whole, of one byte each: 1 GiB."""
+
+SPACING_LIMITS_MM = (0.01, 100.0)
+"""Least and largest distance of neighbouring voxels: from that of micro-CT to far above that of any scan."""
+
+# No scanner has a table of 5 m, and no scan lies 10 m from the scanner's origin.
+_LARGEST_EXTENT_MM = 5_000.0
+_FARTHEST_MM = 10_000.0
+# Volume of a voxel over that of a box with its edges. A gantry is tilted by up to 30 degrees, which is 0.87.
+_LEAST_BOX_SHARE = 0.3
+# Cosine of an angle that is 90 degrees but for rounding.
+_RIGHT_ANGLE = 1e-5
 
 
 def flip_lps_ras(positions: np.ndarray) -> np.ndarray:
@@ -58,8 +72,74 @@ class Grid:
         return cls((nk, nj, ni), matrix)
 
     @classmethod
-    def around(cls, surface_ras: Surface, *, spacing_mm: float | Sequence[float], margin_mm: float = 5.0) -> Grid:
-        """Return a grid along the patient's axes that holds a surface in `ras_mm`.
+    def of_file(cls, source: object, shape: Sequence[int], ijk_to_ras: np.ndarray, *, hint: str = "") -> Grid:
+        """Return the grid that a file describes, after a check that it can be a scan of a person.
+
+        All readers of images call this before they allocate memory for voxels.
+
+        Parameters
+        ----------
+        source : object
+            The file, for messages.
+        shape : sequence of int
+            Number of voxels along k, j and i.
+        hint : str
+            What else the message of an impossible grid should say, such as the file's unit of length.
+
+        Raises
+        ------
+        InputError
+            There are too many voxels, or the geometry is not finite, or its voxels, extent or position are impossible.
+        """
+
+        def refused(fault: str) -> InputError:
+            more = f" {hint}" if hint else ""
+            return InputError(f"{source} has an invalid geometry: {fault}.{more} Export it again with its geometry.")
+
+        counts = [int(n) for n in shape]
+        size = " x ".join(str(n) for n in reversed(counts))
+        if min(counts) < 1:
+            raise refused(f"its size is {size} voxels")
+        if counts[0] * counts[1] * counts[2] > MOST_VOXELS:
+            raise InputError(
+                f"{source} is too large ({size} voxels; at most {MOST_VOXELS:,} in all are read). Crop or resample it."
+            )
+        matrix = np.asarray(ijk_to_ras, dtype=np.float64)
+        if not np.isfinite(matrix).all():
+            raise refused("its axes or its position are not numbers (NaN or infinite)")
+        grid = cls((counts[0], counts[1], counts[2]), matrix)
+        with np.errstate(over="ignore"):
+            spacing = grid.spacing_mm
+        voxel = " x ".join(f"{length:.4g}" for length in spacing)
+        least, largest = SPACING_LIMITS_MM
+        if spacing.min() < least or spacing.max() > largest:
+            fault = "an axis of length 0" if spacing.min() == 0 else f"voxels of {voxel} mm"
+            raise refused(f"{fault}, while {least:g} to {largest:g} mm are possible")
+        if abs(np.linalg.det(matrix[:3, :3])) < _LEAST_BOX_SHARE * spacing.prod():
+            raise refused("its axes lie almost in one plane")
+        extent = float((spacing * counts[::-1]).max())
+        if extent > _LARGEST_EXTENT_MM:
+            raise refused(f"it is {extent / 1000:.3g} m long (voxels of {voxel} mm)")
+        farthest = float(np.abs(grid.corners()).max())
+        if farthest > _FARTHEST_MM:
+            raise refused(f"it lies {farthest / 1000:.3g} m from the scanner's origin")
+        return grid
+
+    def checked_for_holding(self, source: object) -> Grid:
+        """Return this grid; `InputError` if a label map on the grid of `source` would not fit into memory."""
+        if np.prod(self.shape, dtype=np.float64) > MOST_VOXELS_HELD:
+            size = " x ".join(str(n) for n in reversed(self.shape))
+            raise InputError(
+                f"{source} has {size} voxels, of which a label map would fill the memory (at most "
+                f"{MOST_VOXELS_HELD:,} voxels in all). Crop or resample it."
+            )
+        return self
+
+    @classmethod
+    def around(
+        cls, surface_ras: Surface | Grid, *, spacing_mm: float | Sequence[float], margin_mm: float = 5.0
+    ) -> Grid:
+        """Return a grid along the patient's axes that holds a surface in `ras_mm`, or the voxels of another grid.
 
         Voxel centres lie on whole multiples of the spacing, so that the label maps of one cohort can be combined
         without resampling.
@@ -74,19 +154,29 @@ class Grid:
         Raises
         ------
         InputError
-            The spacing is not positive, or so small that the label map would fill the memory.
+            The spacing is outside `SPACING_LIMITS_MM`, or so small that the label map would fill the memory.
         """
         spacing = np.broadcast_to(np.asarray(spacing_mm, dtype=np.float64), 3)
-        if not (np.isfinite(spacing) & (spacing > 0)).all():
-            raise InputError(f"A voxel spacing of {spacing_mm} mm is impossible. Use a positive one, such as 1.5.")
+        least, largest = SPACING_LIMITS_MM
+        if not ((spacing >= least) & (spacing <= largest)).all():
+            raise InputError(
+                f"A voxel spacing of {spacing_mm} mm is impossible. Use a positive one, {least:g} to {largest:g} mm, "
+                "such as 1.5."
+            )
         lower, upper = surface_ras.bounds
         first = np.floor((lower - margin_mm) / spacing)
         ni, nj, nk = np.ceil((upper + margin_mm) / spacing) - first + 1
-        if ni * nj * nk > _MOST_VOXELS:
+        if ni * nj * nk > MOST_VOXELS_HELD:
             raise InputError(f"A voxel spacing of {spacing_mm} mm makes the label map too large. Use a larger one.")
         ijk_to_ras = np.diag([*spacing, 1.0])
         ijk_to_ras[:3, 3] = first * spacing
         return cls((nk, nj, ni), ijk_to_ras)
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the greatest coordinates of its voxels, each of shape (3,)."""
+        corners = self.corners(beyond=0.5)
+        return corners.min(axis=0), corners.max(axis=0)
 
     @property
     def spacing_mm(self) -> np.ndarray:
@@ -97,6 +187,11 @@ class Grid:
     def voxel_volume_ml(self) -> float:
         """Volume of one voxel in mL."""
         return float(abs(np.linalg.det(self.ijk_to_ras[:3, :3]))) / 1000.0
+
+    def is_orthogonal(self) -> bool:
+        """Check whether the axes are at right angles, up to the single precision of a file's header."""
+        axes = self.ijk_to_ras[:3, :3] / self.spacing_mm
+        return bool(np.abs(axes.T @ axes - np.eye(3)).max() < _RIGHT_ANGLE)
 
     @property
     def last_ijk(self) -> np.ndarray:
@@ -133,6 +228,10 @@ class Grid:
         margin, last = margin_mm / self.spacing_mm, self.last_ijk
         before = np.maximum(np.ceil(margin - ijk.min(axis=0)), 0) * (ijk.min(axis=0) < 0)
         after = np.maximum(np.ceil(ijk.max(axis=0) + margin - last), 0) * (ijk.max(axis=0) > last)
+        if np.prod(last + 1.0 + before + after) > MOST_VOXELS_HELD:
+            raise InputError(
+                "The surface lies so far outside the image that a label map of both does not fit in memory."
+            )
         return self.part(-before[::-1], (last + 1 + before + after)[::-1])
 
     def depth_mm(self, ras_mm: np.ndarray) -> np.ndarray:

@@ -1,27 +1,19 @@
 """Label names in the headers of label map files.
 
 In NIfTI they are Caret XML in a header extension of code 0, as TotalSegmentator's ``--ml`` writes and reads them. In
-NRRD they are the keys of Slicer's segmentation files, so that a ``.seg.nrrd`` opens in Slicer as a segmentation. Own
-code, because SimpleITK does not write NIfTI extensions.
+NRRD they are the keys of Slicer's segmentation files, so that a ``.seg.nrrd`` opens in Slicer as a segmentation.
 """
 
 from __future__ import annotations
 
 import colorsys
-import gzip
-import struct
 from collections.abc import Mapping
-from pathlib import Path
 from xml.sax.saxutils import escape
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import OutputError
-
 from .labels import structure_called, terminology_entry
 
-_HEADER_BYTES = 348
-_DATA_OFFSET_AT = 108
 # The code of TotalSegmentator's extensions.
 _CARET_CODE = 0
 # Multiples of the golden ratio, modulo 1, are far apart for successive numbers.
@@ -33,22 +25,9 @@ def colour_of(label: int) -> tuple[float, float, float]:
     return colorsys.hsv_to_rgb(label * _GOLDEN_RATIO % 1.0, 0.55, 0.9)
 
 
-def add_names_to_nifti(path: Path, names: Mapping[int, str]) -> None:
-    """Add label names to a NIfTI-1 file without header extensions, in place; `OutputError` for any other file."""
-    content = path.read_bytes()
-    packed = content[:2] == b"\x1f\x8b"
-    content = gzip.decompress(content) if packed else content
-    if content[:4] != struct.pack("<i", _HEADER_BYTES) or content[_HEADER_BYTES : _HEADER_BYTES + 1] != b"\x00":
-        raise OutputError(f"{path} cannot store label names: it is not a plain NIfTI-1 file. Choose nrrd.")
-    (offset,) = struct.unpack_from("<f", content, _DATA_OFFSET_AT)
-    xml = _caret_xml(names)
-    # The NIfTI standard requires a multiple of 16 bytes.
-    xml += bytes(-(len(xml) + 8) % 16)
-    extension = struct.pack("<2i", len(xml) + 8, _CARET_CODE) + xml
-    header = bytearray(content[:_HEADER_BYTES]) + b"\x01\x00\x00\x00" + extension
-    struct.pack_into("<f", header, _DATA_OFFSET_AT, float(len(header)))
-    whole = bytes(header) + content[int(offset) :]
-    path.write_bytes(gzip.compress(whole, 6, mtime=0) if packed else whole)
+def caret_extension(names: Mapping[int, str]) -> tuple[int, bytes]:
+    """Return the NIfTI header extension with label names: its code and its content."""
+    return _CARET_CODE, _caret_xml(names)
 
 
 def segment_keys(names: Mapping[int, str], array: np.ndarray) -> dict[str, str]:

@@ -1,11 +1,12 @@
-"""Reading of NIfTI files: geometry, header extensions, and voxels a few slices at a time.
+"""Reading and writing of NIfTI files: geometry, header extensions, and voxels a few slices at a time.
 
 Own code, because nibabel is not part of Slicer and SimpleITK is unsuitable for segmentations
 (docs/decisions/nifti-reader.md):
 
 - it does not return header extensions, in which TotalSegmentator stores the label names;
 - it refuses a file whose axes are sheared by more than 1e-4, and from about 1e-5 on it silently uses the qform
-  instead of the sform; masks of the TotalSegmentator dataset are sheared that much;
+  instead of the sform, and it straightens or refuses such axes when it writes; masks of the TotalSegmentator dataset
+  are sheared that much;
 - it decompresses the whole scan, of which a mask fills about a thousandth.
 """
 
@@ -13,18 +14,18 @@ from __future__ import annotations
 
 import gzip
 import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
+
+from .formats.stored_voxels import LARGEST_OFFSET, Readable, StoredVoxels, damaged, is_gzipped, opened
 
 _DATATYPES = {
     2: "u1",
@@ -38,8 +39,15 @@ _DATATYPES = {
     1024: "i8",
     1280: "u8",
 }
-_MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
-_SLAB_BYTES = 1 << 19  # Fits in the CPU's cache between decompression and comparison.
+_DATATYPE_OF = {kind: code for code, kind in _DATATYPES.items()}
+_MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+_NAME_OF_UNIT = {1: "metres", 3: "micrometres"}
+
+# By more than this the sform and the other entries of a header contradict each other; less is rounding.
+_SAME_SPACING = 0.01
+_SAME_PLACE_VOXELS = 0.1
+# Axes whose cosines differ from those of a rotation by less than the single precision of a header.
+_ORTHONORMAL = 1e-6
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,10 @@ class NiftiHeader:
         A value is the stored number times slope plus intercept.
     extensions : tuple of (int, bytes)
         Code and content of each header extension.
+    offset : int
+        Bytes before the voxels, in the decompressed file.
+    notes : tuple of str
+        Remarks for the user on a header that contradicts itself.
     """
 
     path: Path
@@ -64,6 +76,19 @@ class NiftiHeader:
     slope: float
     intercept: float
     extensions: tuple[tuple[int, bytes], ...]
+    offset: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def voxels(self) -> StoredVoxels:
+        """Where the voxels are stored."""
+        return StoredVoxels(self.path, self.path, self.grid.shape, self.dtype, self.offset, "file")
+
+    def scaled(self, stored: np.ndarray) -> np.ndarray:
+        """Return the values of stored numbers."""
+        if (self.slope, self.intercept) == (1.0, 0.0):
+            return stored
+        return stored * np.float32(self.slope) + np.float32(self.intercept)
 
 
 def is_nifti(path: Path | str) -> bool:
@@ -72,10 +97,17 @@ def is_nifti(path: Path | str) -> bool:
 
 
 def read_header(path: Path | str) -> NiftiHeader:
-    """Read the header of a NIfTI-1 or NIfTI-2 file, gzipped or not, of either byte order."""
+    """Read the header of a NIfTI-1 or NIfTI-2 file, gzipped or not, of either byte order.
+
+    Raises
+    ------
+    InputError
+        The file is damaged or is not a 3-D scalar image, its geometry is impossible, or its header holds two
+        placements that stretch or mirror each other.
+    """
     path = Path(path)
-    with _reading(path) as stream:
-        return _parse_header(path, stream)
+    with opened(path) as file:
+        return _parse_header(path, gzip.GzipFile(fileobj=file) if is_gzipped(path) else file)
 
 
 def read_slabs(path: Path | str) -> Iterator[tuple[NiftiHeader, int, np.ndarray]]:
@@ -83,53 +115,92 @@ def read_slabs(path: Path | str) -> Iterator[tuple[NiftiHeader, int, np.ndarray]
 
     Yields the header, the same each time, the index k of the slab's first slice, and its read-only voxels (m, nj, ni).
     """
-    path = Path(path)
-    with _reading(path) as stream:
-        header = _parse_header(path, stream)
-        slices, rows, columns = header.grid.shape
-        slice_bytes = rows * columns * header.dtype.itemsize
-        step = max(1, _SLAB_BYTES // max(1, slice_bytes))
-        for first in range(0, slices, step):
-            count = min(step, slices - first)
-            content = stream.read(count * slice_bytes)
-            if len(content) < count * slice_bytes:
-                raise _damaged(path, f"it ends in slice {first + len(content) // slice_bytes} of {slices}")
-            slab = np.frombuffer(content, header.dtype).reshape(count, rows, columns)
-            if (header.slope, header.intercept) != (1.0, 0.0):
-                slab = slab * np.float32(header.slope) + np.float32(header.intercept)
-            yield header, first, slab
-        while stream.read(1 << 20):  # At the end of the file gzip compares its checksum.
-            pass
+    header = read_header(path)
+    with closing(header.voxels.slabs()) as slabs:
+        for first, slab in slabs:
+            yield header, first, header.scaled(slab)
 
 
 def read_nifti(path: Path | str) -> Volume:
     """Read a whole NIfTI file."""
-    slabs = read_slabs(path)
-    header, _, slab = next(slabs)
-    array = np.empty(header.grid.shape, slab.dtype.newbyteorder("="))
-    array[: len(slab)] = slab
-    for _, first, slab in slabs:
-        array[first : first + len(slab)] = slab
-    return Volume(array, header.grid.ijk_to_ras)
+    header = read_header(path)
+    return Volume(header.scaled(header.voxels.whole()), header.grid.ijk_to_ras)
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
-    """Open a file, which may be gzipped whatever its name, and translate errors."""
-    if not path.is_file():
-        raise InputError(f"{path} does not exist. Check the path.")
-    try:
-        with path.open("rb") as file:
-            gzipped = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            yield gzip.GzipFile(fileobj=file) if gzipped else file
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise _damaged(path, str(error)) from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from error
+def write_nifti(
+    volume: Volume, path: Path | str, *, description: str = "", extensions: Sequence[tuple[int, bytes]] = ()
+) -> None:
+    """Write a volume as NIfTI-1 with its exact axes as sform, whether they are at right angles or not.
+
+    The qform is the same, or the nearest rotation with code 0 (not to be used) if the axes are sheared.
+
+    Parameters
+    ----------
+    path : path-like
+        Gzipped if it ends in ``.gz``. The same volume gives the same bytes.
+    description : str
+        Of which the header keeps 79 bytes.
+    extensions : sequence of (int, bytes)
+        Code and content of header extensions.
+
+    Raises
+    ------
+    OutputError
+        NIfTI cannot store the voxels' type, or so many voxels along one axis.
+    """
+    path = Path(path)
+    kind = volume.array.dtype.str[1:]
+    if kind not in _DATATYPE_OF or max(volume.array.shape) > 32767:
+        raise OutputError(
+            f"{path} cannot be written: NIfTI has no voxels of type {volume.array.dtype}, or not "
+            f"{max(volume.array.shape)} along an axis. Choose nrrd."
+        )
+    pieces = b""
+    for code, content in extensions:
+        padding = bytes(-(len(content) + 8) % 16)  # The standard requires a multiple of 16 bytes.
+        pieces += struct.pack("<2i", len(content) + len(padding) + 8, code) + content + padding
+    header = bytearray(348)
+    spacing = volume.spacing_mm
+    rotation, handedness, orthonormal = _nearest_rotation(volume.ijk_to_ras[:3, :3] / spacing)
+    struct.pack_into("<i", header, 0, 348)
+    header[38:39] = b"r"  # As Analyze required; some programs still look for it.
+    struct.pack_into("<8h", header, 40, 3, *volume.array.shape[::-1], 1, 1, 1, 1)
+    struct.pack_into("<2h", header, 70, _DATATYPE_OF[kind], volume.array.dtype.itemsize * 8)
+    struct.pack_into("<8f", header, 76, handedness, *spacing, 0, 0, 0, 0)
+    struct.pack_into("<3f", header, 108, 352 + len(pieces), 1.0, 0.0)
+    header[123] = 2  # Millimetres.
+    text = description.encode("utf-8", "replace")[:79]
+    header[148 : 148 + len(text)] = text
+    struct.pack_into("<2h", header, 252, int(orthonormal), 1)
+    struct.pack_into("<6f", header, 256, *rotation, *volume.ijk_to_ras[:3, 3])
+    struct.pack_into("<12f", header, 280, *volume.ijk_to_ras[:3].ravel())
+    header[344:348] = b"n+1\0"
+    with path.open("wb") as file:
+        packed = (
+            gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0)
+            if path.name.lower().endswith(".gz")
+            else file
+        )
+        packed.write(bytes(header) + bytes([1 if pieces else 0, 0, 0, 0]) + pieces)
+        for plane in volume.array:
+            packed.write(np.ascontiguousarray(plane, f"<{kind}").tobytes())
+        packed.close()
 
 
-def _parse_header(path: Path, stream: BinaryIO | gzip.GzipFile) -> NiftiHeader:
+def _nearest_rotation(axes: np.ndarray) -> tuple[np.ndarray, float, bool]:
+    """Return the quaternion (b, c, d) nearest to axes of length 1, their handedness, and whether it equals them."""
+    from scipy.spatial.transform import Rotation
+
+    handedness = -1.0 if np.linalg.det(axes) < 0 else 1.0
+    right_handed = axes * [1.0, 1.0, handedness]
+    left, _, right = np.linalg.svd(right_handed)
+    nearest = left @ right
+    b, c, d, a = Rotation.from_matrix(nearest).as_quat()
+    sign = -1.0 if a < 0 else 1.0
+    return np.array([b, c, d]) * sign, handedness, bool(np.abs(nearest - right_handed).max() < _ORTHONORMAL)
+
+
+def _parse_header(path: Path, stream: Readable) -> NiftiHeader:
     raw = stream.read(348)
     # The file begins with the size of its header: 348 bytes in NIfTI-1, 540 in NIfTI-2.
     sizes = {order: struct.unpack_from(order + "i", raw)[0] for order in "<>" if len(raw) == 348}
@@ -140,7 +211,7 @@ def _parse_header(path: Path, stream: BinaryIO | gzip.GzipFile) -> NiftiHeader:
     if second:
         raw += stream.read(540 - 348)
         if len(raw) < 540:
-            raise _damaged(path, "its header is incomplete")
+            raise damaged(path, "its header is incomplete")
 
     def unpack(form: str, at_first: int, at_second: int) -> tuple:
         # NIfTI-2 has the fields of NIfTI-1 at other offsets, two to four times as wide.
@@ -168,62 +239,101 @@ def _parse_header(path: Path, stream: BinaryIO | gzip.GzipFile) -> NiftiHeader:
         raise InputError(f"{path} is not a 3-D image (size {size}). Export a single 3-D volume.")
     if datatype not in _DATATYPES:
         raise InputError(f"{path} does not have one number per voxel (NIfTI type {datatype}). Export it as integers.")
-    ijk_to_ras = _placement(path, codes, quaternion, pixdim, sform)
-    ijk_to_ras[:3] *= _MM_PER_UNIT.get(units & 7, 1.0)
+    grid, notes = _placement(path, shape[2::-1], codes, quaternion, pixdim, sform, units & 7)
 
-    extra = stream.read(max(0, int(offset) - len(raw)))
+    first = len(raw) + 4  # Four bytes say whether there are extensions. Offset 0 means that there are none.
+    if not np.isfinite(offset) or not (offset == 0 or first <= offset <= LARGEST_OFFSET):
+        raise damaged(path, f"its header says that the voxels begin at byte {offset:g}")
+    extra = stream.read(max(4, int(offset) - len(raw)))
     if slope == 0 or not np.isfinite([slope, intercept]).all():
         slope, intercept = 1.0, 0.0
     return NiftiHeader(
         path=path,
-        grid=Grid((shape[2], shape[1], shape[0]), ijk_to_ras),
+        grid=grid,
         dtype=np.dtype(order + _DATATYPES[datatype]),
         slope=float(slope),
         intercept=float(intercept),
-        extensions=tuple(_extensions(extra, order)),
+        extensions=tuple(_extensions(path, extra, order)),
+        offset=max(first, int(offset)),
+        notes=notes,
     )
 
 
-def _extensions(extra: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+def _extensions(path: Path, extra: bytes, order: str) -> Iterator[tuple[int, bytes]]:
     """Split the bytes between header and voxels: a flag of 4 bytes, then extensions with size and code."""
     at = 4 if extra[:1] not in (b"", b"\x00") else len(extra)
     while at + 8 <= len(extra):
         size, code = struct.unpack_from(order + "2i", extra, at)
-        if size < 8:
-            break
+        if size == 0:
+            break  # Padding.
+        if size < 8 or at + size > len(extra):
+            raise damaged(path, f"an extension of its header states a size of {size} bytes")
         yield code, extra[at + 8 : at + size]
         at += size
 
 
 def _placement(
     path: Path,
+    shape: Sequence[int],
     codes: tuple[int, ...],
     quaternion: tuple[float, ...],
     pixdim: tuple[float, ...],
     sform: tuple[float, ...],
-) -> np.ndarray:
-    """Return the ijk-to-RAS matrix (4, 4), in the file's unit of length: the sform, or else the qform."""
-    from scipy.spatial.transform import Rotation
+    unit: int,
+) -> tuple[Grid, tuple[str, ...]]:
+    """Return the grid of a header, by its sform or else its qform, with notes on what contradicts it.
 
-    matrix = np.eye(4)
-    if codes[1] > 0:
-        matrix[:3] = np.reshape(sform, (3, 4))
-    elif codes[0] > 0:
-        b, c, d = quaternion[:3]
-        a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
-        rotation = Rotation.from_quat([b, c, d, a]).as_matrix()
-        handedness = -1.0 if pixdim[0] < 0 else 1.0
-        matrix[:3, :3] = rotation * np.array([pixdim[1], pixdim[2], pixdim[3] * handedness])
-        matrix[:3, 3] = quaternion[3:]
-    else:
+    Raises
+    ------
+    InputError
+        There is no placement, it is impossible, or there are two that stretch or mirror each other.
+    """
+    if max(codes) <= 0:
         raise InputError(
             f"{path} has no position in the patient (neither sform nor qform), so left and right are unknown. "
             "Export it again, with its geometry, from the program that made it."
         )
-    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-9:
-        raise InputError(f"{path} has an invalid geometry (an axis of length 0). Export it again with its geometry.")
+    scale = np.diag([*[_MM_PER_UNIT.get(unit, 1.0)] * 3, 1.0])
+    hint = f"Its header says that lengths are in {_NAME_OF_UNIT[unit]}." if unit in _NAME_OF_UNIT else ""
+    by_qform = scale @ _qform(quaternion, pixdim) if codes[0] > 0 else None
+    if codes[1] <= 0:
+        assert by_qform is not None
+        return Grid.of_file(path, shape, by_qform, hint=hint), ()
+    matrix = np.eye(4)
+    matrix[:3] = np.reshape(sform, (3, 4))
+    grid = Grid.of_file(path, shape, scale @ matrix, hint=hint)
+    spacing, other = grid.spacing_mm, np.array(pixdim[1:4]) * scale[0, 0]
+    again = "Export it again from the program that made it."
+    # Programs that write only the sform may leave the voxel size at 0.
+    if np.isfinite(other).all() and (other > 0).all() and (np.abs(other / spacing - 1.0) > _SAME_SPACING).any():
+        raise InputError(
+            f"{path} holds two placements of different voxel sizes: {_listed(spacing)} mm in its sform, "
+            f"{_listed(other)} mm in its pixdim. {again}"
+        )
+    if by_qform is None or not np.isfinite(by_qform).all():
+        return grid, ()
+    if np.linalg.det(by_qform[:3, :3]) * np.linalg.det(grid.ijk_to_ras[:3, :3]) < 0:
+        raise InputError(f"{path} holds two placements (sform and qform) that mirror each other. {again}")
+    apart = grid.corner_distance_mm(replace(grid, ijk_to_ras=by_qform))
+    if apart <= _SAME_PLACE_VOXELS * spacing.min():
+        return grid, ()
+    return grid, (f"{path.name} holds two placements up to {apart:.3g} mm apart (sform and qform); the sform is used",)
+
+
+def _qform(quaternion: tuple[float, ...], pixdim: tuple[float, ...]) -> np.ndarray:
+    from scipy.spatial.transform import Rotation
+
+    matrix = np.full((4, 4), np.nan)
+    b, c, d = quaternion[:3]
+    if np.isfinite(quaternion).all() and np.isfinite(pixdim[1:4]).all() and b * b + c * c + d * d < 1.01:
+        a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
+        rotation = Rotation.from_quat([b, c, d, a]).as_matrix()
+        handedness = -1.0 if pixdim[0] < 0 else 1.0
+        matrix = np.eye(4)
+        matrix[:3, :3] = rotation * np.array([pixdim[1], pixdim[2], pixdim[3] * handedness])
+        matrix[:3, 3] = quaternion[3:]
     return matrix
 
 
-def _damaged(path: Path, what: str) -> InputError:
-    return InputError(f"{path} is damaged ({what}). Copy or download it again.")
+def _listed(lengths: np.ndarray) -> str:
+    return " x ".join(f"{length:.4g}" for length in lengths)

@@ -1,74 +1,146 @@
-"""Reading and writing of image files in all supported formats."""
+"""Reading and writing of image files in all supported formats: NIfTI, NRRD and MetaImage."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
+
+import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import atomic_path
+from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.geometry.grid import Grid
-from ThyroidSynthLib.geometry.volume import Volume, grid_of_sitk, sitk_from_volume, volume_from_sitk
+from ThyroidSynthLib.geometry.volume import Volume
 
-from .nifti import is_nifti, read_header, read_nifti
+from .formats.metaimage import read_metaimage_header, write_metaimage
+from .formats.nrrd import read_nrrd_header, write_nrrd
+from .formats.stored_voxels import StoredVoxels
+from .nifti import is_nifti, read_header, read_nifti, write_nifti
+from .nifti import read_slabs as read_nifti_slabs
+
+NOTE_KEY = "ITK_FileNotes"
+"""Metadata that NIfTI keeps too, as its description."""
 
 
 def read_volume(path: Path | str) -> Volume:
-    """Read a 3-D scalar image in NIfTI or any other format that SimpleITK reads (NRRD, MetaImage, …)."""
-    import SimpleITK
+    """Read a 3-D scalar image in NIfTI, NRRD or MetaImage format.
 
+    Raises
+    ------
+    InputError
+        The file is damaged, is of another kind, has no position in the patient, or would fill the memory.
+    """
     path = Path(path)
+    checked_file(path)
     if is_nifti(path):
         return read_nifti(path)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist. Check the path.")
-    try:
-        image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{path} cannot be read as an image ({reason}). Export it again as NIfTI or NRRD.") from error
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        shape = "x".join(str(n) for n in image.GetSize())
-        raise InputError(
-            f"{path} is not a 3-D scalar image (size {shape}, "
-            f"{image.GetNumberOfComponentsPerPixel()} values per voxel). Export a single 3-D volume."
-        )
-    return volume_from_sitk(image)
+    grid, voxels = _header(path)
+    return Volume(_scalars(voxels).whole(), grid.ijk_to_ras)
 
 
-def write_volume(volume: Volume, path: Path | str, *, metadata: dict[str, str] | None = None) -> None:
-    """Write a volume in the format of the suffix, replacing `path` in one step; `OutputError` if that fails."""
-    import SimpleITK
+def read_slabs(path: Path | str) -> Iterator[tuple[Grid, int, np.ndarray]]:
+    """Read the voxels of a 3-D scalar image a few slices at a time, so that memory does not grow with the scan.
 
-    image = sitk_from_volume(volume)
-    for key, value in (metadata or {}).items():
-        image.SetMetaData(key, value)
-    try:
-        with atomic_path(path) as temporary:
-            SimpleITK.WriteImage(image, str(temporary), useCompression=True)
-    except (RuntimeError, OSError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise OutputError(
-            f"{path} cannot be written ({reason}). Choose a name in .nii.gz or .nrrd in a writable folder."
-        ) from error
+    Yields the grid, the same each time, the index k of the slab's first slice, and its read-only voxels (m, nj, ni).
+    Errors are those of `read_volume`.
+    """
+    path = Path(path)
+    checked_file(path)
+    if is_nifti(path):
+        with closing(read_nifti_slabs(path)) as nifti:
+            for header, first, slab in nifti:
+                yield header.grid, first, slab
+        return
+    grid, voxels = _header(path)
+    with closing(_scalars(voxels).slabs()) as slabs:
+        for first, slab in slabs:
+            yield grid, first, slab
 
 
 def read_grid(path: Path | str) -> Grid:
-    """Read the grid of a 3-D image file from its header."""
-    import SimpleITK
+    """Read the grid of a 3-D image file from its header, for label maps on it.
 
+    Raises
+    ------
+    InputError
+        The header is damaged or has no position in the patient, or a label map on this grid would fill the memory.
+    """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist. Check the path.")
-    if is_nifti(path):
-        # SimpleITK refuses or misplaces slightly sheared images; see `nifti`.
-        return read_header(path).grid
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
+    checked_file(path)
+    grid = read_header(path).grid if is_nifti(path) else _header(path)[0]
+    return grid.checked_for_holding(path)
+
+
+def placement_notes(path: Path | str) -> tuple[str, ...]:
+    """Return remarks for the user on an image file whose header contradicts itself about its position."""
+    return read_header(path).notes if is_nifti(path) else ()
+
+
+def write_volume(
+    volume: Volume,
+    path: Path | str,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    extensions: tuple[tuple[int, bytes], ...] = (),
+) -> None:
+    """Write a volume as ``.nii.gz``, ``.nii``, ``.nrrd`` or ``.mha``, replacing `path` in one step.
+
+    All but the last keep any axes, sheared ones too.
+
+    Parameters
+    ----------
+    metadata : mapping of str to str, optional
+        Key/value pairs for NRRD. NIfTI keeps that of `NOTE_KEY`.
+    extensions : tuple of (int, bytes)
+        Header extensions, for NIfTI.
+
+    Raises
+    ------
+    OutputError
+        The format is unknown or cannot store these axes, or the file cannot be written.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    if not (is_nifti(name) or name.endswith((".nrrd", ".mha"))):
+        raise OutputError(f"{path} has no known image format. Choose a name in .nii.gz or .nrrd.")
+    if volume.array.dtype == bool:
+        volume = Volume(volume.array.view(np.uint8), volume.ijk_to_ras)
+    metadata = metadata or {}
     try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{path} cannot be read as an image ({reason}). Choose a NIfTI or NRRD file.") from error
-    if reader.GetDimension() != 3:
-        raise InputError(f"{path} has {reader.GetDimension()} dimensions. Choose a single 3-D image.")
-    return grid_of_sitk(reader)
+        with atomic_path(path) as temporary:
+            if is_nifti(name):
+                write_nifti(volume, temporary, description=metadata.get(NOTE_KEY, ""), extensions=extensions)
+            elif name.endswith(".mha"):
+                write_metaimage(volume, temporary)
+            else:
+                write_nrrd(volume, temporary, metadata)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error}). Choose a name in .nii.gz or .nrrd in a writable "
+            "folder with enough free space."
+        ) from error
+
+
+def _header(path: Path) -> tuple[Grid, StoredVoxels]:
+    """Read the header of a NRRD or MetaImage file, which is told by its content; Slicer names NRRD headers .nhdr."""
+    with path.open("rb") as file:
+        start = file.read(132)
+    if start.startswith(b"NRRD") or path.suffix.lower() in (".nrrd", ".nhdr"):
+        header = read_nrrd_header(path)
+        return header.grid, header.voxels
+    if path.suffix.lower() in (".mha", ".mhd"):
+        return read_metaimage_header(path)
+    kind = "a DICOM file, not an image file" if start[128:] == b"DICM" else "not an image file of a known format"
+    raise InputError(f"{path} is {kind}. Export it as NIfTI (.nii.gz) or NRRD (.nrrd).")
+
+
+def _scalars(voxels: StoredVoxels) -> StoredVoxels:
+    if voxels.components != 1:
+        shape = "x".join(str(n) for n in reversed(voxels.shape))
+        raise InputError(
+            f"{voxels.image} is not a 3-D scalar image (size {shape}, {voxels.components} values per voxel). "
+            "Export a single 3-D volume."
+        )
+    return voxels

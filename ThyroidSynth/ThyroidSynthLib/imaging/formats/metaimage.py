@@ -1,0 +1,151 @@
+"""MetaImage files: header and grid of .mha and .mhd, and writing of .mha.
+
+Own code, because ITK opens whatever file a header names as its data and allocates what a header claims. Format:
+https://itk.org/Wiki/ITK/MetaIO/Documentation
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.geometry.grid import Grid, flip_lps_ras
+from ThyroidSynthLib.geometry.volume import Volume
+
+from .nrrd import data_file_beside
+from .stored_voxels import StoredVoxels, damaged, opened
+
+_LONGEST_HEADER = 1 << 20
+_TYPES = {
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
+_NAME_OF_TYPE = {code: name for name, code in reversed(_TYPES.items())}
+_MM_PER_UNIT = {"mm": 1.0, "cm": 10.0, "um": 1e-3}
+_AGAIN = "Export it again as NIfTI or NRRD."
+
+
+def read_metaimage_header(path: Path) -> tuple[Grid, StoredVoxels]:
+    """Read where the voxels of a 3-D MetaImage file lie in `ras_mm`, and where they are stored.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, has no position in the patient, or refers to data outside its folder.
+    """
+    with opened(path) as file:
+        start = file.read(_LONGEST_HEADER)
+    end = re.search(rb"^\s*ElementDataFile\s*=[^\n]*\n?", start, re.MULTILINE)
+    if end is None or not re.match(rb"\s*(ObjectType|NDims|Comment)\s*=", start):
+        raise InputError(f"{path} is not a MetaImage file, although its name ends like one. {_AGAIN}")
+    fields = {}
+    for line in start[: end.end()].decode("utf-8", "replace").splitlines():
+        name, _, value = line.partition("=")
+        fields[name.strip()] = value.strip()
+
+    def one_of(*names: str) -> str | None:
+        return next((fields[name] for name in names if name in fields), None)
+
+    def numbers(text: str, count: int, what: str) -> np.ndarray:
+        try:
+            found = np.array([float(part) for part in text.split()])
+        except ValueError:
+            found = np.zeros(0)
+        if len(found) != count:
+            raise damaged(path, f"{text!r} in its header is not a valid {what}")
+        return found
+
+    def flag(name: str) -> bool:
+        return fields.get(name, "False").lower() in ("true", "1", "t")
+
+    if fields.get("NDims") != "3":
+        raise InputError(f"{path} is not a 3-D image ({fields.get('NDims')} axes). Export a single 3-D volume.")
+    if not re.fullmatch(r"[0-9]{1,18} +[0-9]{1,18} +[0-9]{1,18}", fields.get("DimSize", "")):
+        raise damaged(path, f"{fields.get('DimSize')!r} in its header is not a valid DimSize")
+    columns, rows, slices = (int(part) for part in fields["DimSize"].split())
+    spacing = one_of("ElementSpacing", "ElementSize")
+    offset = one_of("Offset", "Position", "Origin")
+    if spacing is None or offset is None:
+        raise InputError(
+            f"{path} has no position in the patient (its header needs ElementSpacing and Offset). Export it again, "
+            "with its geometry, from the program that made it."
+        )
+    # The format says that axes are those of the patient (LPS) if there is no matrix. Its rows are the axes.
+    directions = one_of("TransformMatrix", "Rotation", "Orientation") or "1 0 0 0 1 0 0 0 1"
+    axes = numbers(directions, 9, "TransformMatrix").reshape(3, 3).T * numbers(spacing, 3, "ElementSpacing")
+    unit = fields.get("DistanceUnits", "mm")
+    if unit.lower() not in _MM_PER_UNIT:
+        raise InputError(f"{path} has lengths in {unit!r}, which is not known. Export it again in mm.")
+    scale = _MM_PER_UNIT[unit.lower()]
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrix = Grid.of_lps((1, 1, 1), axes * scale, numbers(offset, 3, "Offset") * scale).ijk_to_ras
+    grid = Grid.of_file(path, (slices, rows, columns), matrix)
+
+    kind = fields.get("ElementType", "")
+    channels = fields.get("ElementNumberOfChannels", "1")
+    if kind not in _TYPES or not re.fullmatch(r"[1-9][0-9]{0,3}", channels):
+        raise InputError(
+            f"{path} does not have numbers as voxels (type {kind or 'unknown'}, {channels} values each). {_AGAIN}"
+        )
+    if fields.get("BinaryData", "True").lower() not in ("true", "1", "t"):
+        raise InputError(f"{path} has its voxels as text, which is not read. {_AGAIN}")
+    if fields.get("HeaderSize", "0") != "0":
+        raise InputError(f"{path} has bytes before its voxels (HeaderSize), which is not read. {_AGAIN}")
+    big = flag("BinaryDataByteOrderMSB") or flag("ElementByteOrderMSB")
+    local = fields["ElementDataFile"].upper() == "LOCAL"
+    voxels = StoredVoxels(
+        image=path,
+        path=path if local else data_file_beside(path, fields["ElementDataFile"]),
+        shape=grid.shape,
+        dtype=np.dtype((">" if big else "<") + _TYPES[kind]),
+        offset=end.end() if local else 0,
+        compression="gzip" if flag("CompressedData") else "none",
+        components=int(channels),
+    )
+    return grid, voxels
+
+
+def write_metaimage(volume: Volume, path: Path) -> None:
+    """Write a volume as a compressed .mha file; `OSError` if it cannot be written.
+
+    Raises
+    ------
+    OutputError
+        The axes are not at right angles: few programs read such a file as it is meant.
+    """
+    if not volume.grid.is_orthogonal():
+        raise OutputError(f"{path} cannot be written: its axes are not at right angles. Choose .nii.gz or .nrrd.")
+    axes = flip_lps_ras(volume.ijk_to_ras[:3].T)
+
+    def text(values: np.ndarray) -> str:
+        return " ".join(repr(float(value) + 0.0) for value in values)
+
+    code = volume.array.dtype.str[1:]
+    packer, packed = zlib.compressobj(6), []
+    for plane in volume.array:
+        packed.append(packer.compress(np.ascontiguousarray(plane, f"<{code}").tobytes()))
+    packed.append(packer.flush())
+    header = (
+        "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = True\n"
+        f"CompressedDataSize = {sum(len(piece) for piece in packed)}\n"
+        f"TransformMatrix = {text((axes[:3] / volume.spacing_mm[:, None]).ravel())}\n"
+        f"Offset = {text(axes[3])}\nElementSpacing = {text(volume.spacing_mm)}\n"
+        f"DimSize = {' '.join(str(n) for n in volume.array.shape[::-1])}\n"
+        f"ElementType = {_NAME_OF_TYPE[code]}\nElementDataFile = LOCAL\n"
+    )
+    with path.open("wb") as file:
+        file.writelines([header.encode(), *packed])
