@@ -51,6 +51,7 @@ def write_label_map(
     if names is not None and is_segmentation_file(path):
         metadata |= segment_keys(names, volume.array)
     extensions = (caret_extension(names),) if names is not None and is_nifti(path) else ()
+    temporary = path
     try:
         with atomic_path(path) as temporary:
             write_volume(volume, temporary, metadata=metadata, extensions=extensions)

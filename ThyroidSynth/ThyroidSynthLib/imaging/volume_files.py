@@ -108,6 +108,7 @@ def write_volume(
     if volume.array.dtype == bool:
         volume = Volume(volume.array.view(np.uint8), volume.ijk_to_ras)
     metadata = metadata or {}
+    temporary = path
     try:
         with atomic_path(path) as temporary:
             if is_nifti(name):
@@ -116,6 +117,8 @@ def write_volume(
                 write_metaimage(volume, temporary)
             else:
                 write_nrrd(volume, temporary, metadata)
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(temporary), str(path))) from error
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror or error}). Choose a name in .nii.gz or .nrrd in a writable "
