@@ -293,15 +293,16 @@ def _placement(
             f"{path} has no position in the patient (neither sform nor qform), so left and right are unknown. "
             "Export it again, with its geometry, from the program that made it."
         )
-    scale = np.diag([*[_MM_PER_UNIT.get(unit, 1.0)] * 3, 1.0])
+    scale = np.ones((4, 1))
+    scale[:3] = _MM_PER_UNIT.get(unit, 1.0)
     hint = f"Its header says that lengths are in {_NAME_OF_UNIT[unit]}." if unit in _NAME_OF_UNIT else ""
-    by_qform = scale @ _qform(quaternion, pixdim) if codes[0] > 0 else None
+    by_qform = scale * _qform(quaternion, pixdim) if codes[0] > 0 else None
     if codes[1] <= 0:
         assert by_qform is not None
         return Grid.of_file(path, shape, by_qform, hint=hint), ()
     matrix = np.eye(4)
     matrix[:3] = np.reshape(sform, (3, 4))
-    grid = Grid.of_file(path, shape, scale @ matrix, hint=hint)
+    grid = Grid.of_file(path, shape, scale * matrix, hint=hint)
     spacing, other = grid.spacing_mm, np.array(pixdim[1:4]) * scale[0, 0]
     again = "Export it again from the program that made it."
     # Programs that write only the sform may leave the voxel size at 0.

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.geometry.grid import Grid, flip_lps_ras
 from ThyroidSynthLib.geometry.volume import Volume
 
@@ -181,8 +182,8 @@ def _header(path: Path, fields: dict[str, str], keys: dict[str, str], length: in
     if _whole(path, "lineskip", fields.get("lineskip", "0")):
         raise InputError(f"{path} has lines before its voxels (line skip), which is not read. {_AGAIN}")
     skipped = _whole(path, "byteskip", fields.get("byteskip", "0"))
-    if skipped and _COMPRESSIONS[encoding] != "none":
-        raise InputError(f"{path} has bytes before its compressed voxels (byte skip), which is not read. {_AGAIN}")
+    if skipped < 0 or (skipped and _COMPRESSIONS[encoding] != "none"):
+        raise InputError(f"{path} has a byte skip of {skipped} before its voxels, which is not read. {_AGAIN}")
     voxels = StoredVoxels(
         image=path,
         path=stored,
@@ -201,7 +202,12 @@ def data_file_beside(path: Path, name: str) -> Path:
         raise InputError(
             f"{path} keeps its voxels in another place ({name}), which is not read. Save it again as one file."
         )
-    return path.parent / name
+    beside = path.parent / name
+    try:
+        checked_file(beside)
+    except InputError as error:
+        raise InputError(f"{path} keeps its voxels in another file. {error}") from None
+    return beside
 
 
 def _whole(path: Path, name: str, text: str) -> int:
