@@ -259,12 +259,6 @@ def test_a_stop_file_ends_the_command_after_the_current_thyroid(capsys, model, t
     assert "Stopped" in capsys.readouterr().err
 
 
-def test_a_grid_without_a_patient_is_followed_by_advice_on_placement(capsys, dataset, model, tmp_path):
-    trachea = dataset / "s0000" / "segmentations" / "trachea.nii.gz"
-    assert run("generate", model, "--grid", trachea, "--out", tmp_path / "g", "--quiet") == 0
-    assert "--at places them at a patient's trachea" in capsys.readouterr().out
-
-
 def test_a_model_is_evaluated_into_a_report(capsys, cohort, model, tmp_path):
     small = ("--count", 3, "--to-target", 1, "--moves", 0, "--cases", 1, "--to-card")
     own = Path(shutil.copy(model, tmp_path / "model.safetensors"))

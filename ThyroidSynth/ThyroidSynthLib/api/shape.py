@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ThyroidSynthLib.common.errors import OutputError
+from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.geometry.features import Features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
 from ThyroidSynthLib.geometry.grid import Grid
@@ -44,6 +45,8 @@ class Shape:
     placement : Placement or None
         Position of the trachea frame in a patient. Without one, `ras_mm` equals `trachea_mm`: the trachea
         lies at the origin.
+    placement_notes : tuple of str
+        Reasons to check the placement.
 
     Examples
     --------
@@ -57,6 +60,7 @@ class Shape:
     met: bool | None = None
     alignment: str = ALIGNMENTS[0]
     placement: Placement | None = None
+    placement_notes: tuple[str, ...] = ()
 
     @property
     def features(self) -> Features:
@@ -74,22 +78,56 @@ class Shape:
         surface = self.thyroid.surface
         return surface if self.placement is None else surface.moved(self.placement.to_ras(surface.vertices))
 
-    def at(self, patient: Path | str) -> Shape:
+    def at(self, patient: Path | str, *, level_mm: float | None = None) -> Shape:
         """Return the shape at a patient's trachea.
 
         Parameters
         ----------
         patient : path
             A trachea mask, a case folder or a segmentation file.
+        level_mm : float, optional
+            Superior coordinate in `ras_mm` of the gland's centre, instead of that of the patient's thyroid. Without
+            both, the level is estimated from the trachea if the model needs it, which `placement_notes` says.
 
         Raises
         ------
         InputError
-            There is no trachea to place the shape at.
+            There is no trachea to place the shape at, or the level is needed and cannot be estimated.
+
+        Examples
+        --------
+        >>> thyroid = ShapeModel.load("example").sample(seed=1)[0]
+        >>> in_patient = thyroid.at("s0327")
+        >>> in_patient.placement_notes
         """
         from ThyroidSynthLib.generation.cohort.patient_site import site_at
 
-        return replace(self, placement=site_at(patient, self.alignment).placement)
+        site = site_at(patient, self.alignment, level_mm=level_mm)
+        return replace(self, placement=site.placement, placement_notes=site.notes)
+
+    def at_point(self, point_ras: Sequence[float]) -> Shape:
+        """Return the shape at a point, along the patient's axes.
+
+        Parameters
+        ----------
+        point_ras : three floats
+            The middle of the trachea at the level of the gland's centre, in `ras_mm`; for a model that is centred on
+            the trachea, the trachea's centroid.
+
+        Raises
+        ------
+        InputError
+            The point is not three finite numbers.
+
+        Examples
+        --------
+        >>> thyroid = ShapeModel.load("example").sample(seed=1)[0]
+        >>> in_patient = thyroid.at_point([2.0, 31.0, -140.0])
+        """
+        from ThyroidSynthLib.generation.cohort.patient_site import site_at_point
+
+        site = site_at_point(point_ras)
+        return replace(self, placement=site.placement, placement_notes=site.notes)
 
     def to_trimesh(self) -> trimesh.Trimesh:
         """Return the surface as a trimesh mesh in `ras_mm`."""
@@ -111,11 +149,20 @@ class Shape:
             around the shape.
         spacing_mm : float
             Voxel size where no grid is given; 1.5 mm by default.
+
+        Raises
+        ------
+        InputError
+            The shape lies off the grid.
         """
+        from ThyroidSynthLib.generation.cohort.grid_room import off_grid_mm
         from ThyroidSynthLib.geometry.voxelisation import voxelise
 
         spacing_mm = DEFAULT_SPACING_MM if spacing_mm is None else spacing_mm
-        return voxelise(self.surface, grid or Grid.around(self.surface, spacing_mm=spacing_mm))
+        surface = self.surface
+        if grid is not None and (away := off_grid_mm(grid, surface.vertices)[0]) > 0:
+            raise InputError(f"The shape lies {away:.0f} mm off the grid. Place it with at() or at_point().")
+        return voxelise(surface, grid or Grid.around(surface, spacing_mm=spacing_mm))
 
     def save(self, path: Path | str, *, grid: Grid | None = None, spacing_mm: float | None = None) -> Path:
         """Write the shape as a mesh (.ply, .stl, .obj) or as a label map (.nii.gz, .nii, .nrrd).

@@ -30,7 +30,8 @@ ALIGNMENTS = ("trachea", "upright")
     frame depends on how much of the trachea is in the scan, and its orientation on the tilt of the neck.
 ``upright``
     Origin on the trachea's axis at the height of the gland, S along that axis, so that shapes depend neither on the
-    extent of the scan nor on the tilt of the neck. Needs a segmentation of the patient's thyroid, if only a rough one.
+    extent of the scan nor on the tilt of the neck. Needs a segmentation of the patient's thyroid, if only a rough one,
+    or the craniocaudal level of the gland.
 """
 
 # The axis is fitted to this length of trachea above and below the gland, unless less than the shortest is there.
@@ -114,15 +115,33 @@ class Placement:
         return cls(matrix)
 
     @classmethod
-    def of_patient(cls, alignment: str, trachea: Volume, thyroid: Volume | None = None) -> Placement:
+    def of_patient(
+        cls, alignment: str, trachea: Volume, thyroid: Volume | None = None, *, level_mm: float | None = None
+    ) -> Placement:
         """Return the placement of a patient, given masks and one of the `ALIGNMENTS`.
 
-        `InputError` if the alignment is unknown, or needs a thyroid ("upright") and there is none.
+        Parameters
+        ----------
+        level_mm : float, optional
+            The superior coordinate in `ras_mm` at which the centre of the gland lies, instead of that of the thyroid.
+
+        Raises
+        ------
+        InputError
+            The alignment is unknown, or needs a thyroid or level ("upright") and there is none; or a level is given
+            but the alignment needs none.
         """
+        if level_mm is not None and alignment == "trachea":
+            raise InputError(
+                "The shapes of this model are centred on the trachea, which sets their height. Omit the level, or use "
+                "a model with the upright alignment."
+            )
         if alignment == "trachea":
             return cls.on_trachea(trachea)
         if alignment != "upright":
             raise InputError(f"There is no alignment '{alignment}'. Choose one of: {', '.join(ALIGNMENTS)}.")
+        if level_mm is not None:
+            return cls.upright_at(trachea, level_mm)
         if thyroid is None or not thyroid.array.any():
             raise InputError(
                 "The upright alignment needs the height of the patient's gland, and this patient has no thyroid "
@@ -142,20 +161,23 @@ class Placement:
         The axis is a line fitted to the trachea near that height, or to the nearest end of the trachea if the
         segmentation does not reach it.
         """
-        voxels = trachea.to_ras(np.argwhere(trachea.array)[:, ::-1])
-        height = np.clip(gland_ras[2], voxels[:, 2].min(), voxels[:, 2].max())
-        near = voxels[np.abs(voxels[:, 2] - height) <= _AXIS_HALF_LENGTH_MM]
-        middle = near.mean(axis=0)
-        above = near[:, 2] - middle[2]
-        direction = np.array([0.0, 0.0, 1.0])
-        if np.ptp(above) >= _SHORTEST_AXIS_MM:
-            direction[:2] = above @ (near[:, :2] - middle[:2]) / (above @ above)
-        up = direction / np.linalg.norm(direction)
+        middle, up = _trachea_axis(trachea, gland_ras[2])
+        return cls._along(up, middle + up * ((gland_ras - middle) @ up))
+
+    @classmethod
+    def upright_at(cls, trachea: Volume, level_mm: float) -> Placement:
+        """Return the placement on the trachea's axis, at a superior coordinate in `ras_mm`; see `upright`."""
+        middle, up = _trachea_axis(trachea, level_mm)
+        return cls._along(up, middle + up * ((level_mm - middle[2]) / up[2]))
+
+    @classmethod
+    def _along(cls, up: np.ndarray, origin_ras: np.ndarray) -> Placement:
+        """Return the placement whose third axis is the unit vector `up` (3,), turned as little as possible."""
         right = np.array([1.0, 0.0, 0.0]) - up[0] * up
         right /= np.linalg.norm(right)
         matrix = np.eye(4)
         matrix[:3, :3] = np.stack([right, np.cross(up, right), up], axis=1)
-        matrix[:3, 3] = middle + up * ((gland_ras - middle) @ up)
+        matrix[:3, 3] = origin_ras
         return cls(matrix)
 
     def raised(self, shift_mm: float) -> Placement:
@@ -176,3 +198,16 @@ class Placement:
     def to_trachea(self, ras_mm: np.ndarray) -> np.ndarray:
         """Map `ras_mm` positions (..., 3) to `trachea_mm`."""
         return (np.asarray(ras_mm) - self.trachea_to_ras[:3, 3]) @ self.trachea_to_ras[:3, :3]
+
+
+def _trachea_axis(trachea: Volume, height_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return a point (3,) and the upward unit vector (3,) of the trachea's axis near a height, in `ras_mm`."""
+    voxels = trachea.to_ras(np.argwhere(trachea.array)[:, ::-1])
+    height = np.clip(height_mm, voxels[:, 2].min(), voxels[:, 2].max())
+    near = voxels[np.abs(voxels[:, 2] - height) <= _AXIS_HALF_LENGTH_MM]
+    middle = near.mean(axis=0)
+    above = near[:, 2] - middle[2]
+    direction = np.array([0.0, 0.0, 1.0])
+    if np.ptp(above) >= _SHORTEST_AXIS_MM:
+        direction[:2] = above @ (near[:, :2] - middle[:2]) / (above @ above)
+    return middle, direction / np.linalg.norm(direction)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.generation.cohort.patient_site import site_at
+from ThyroidSynthLib.generation.cohort.patient_site import site_at, site_at_point
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.volume_files import write_volume
 
@@ -68,3 +68,65 @@ def test_an_empty_mask_and_several_cases_are_rejected(tmp_path):
         write_volume(a_mask((12, 9, 20)), tmp_path / "two" / case / "trachea.nii.gz")
     with pytest.raises(InputError, match="2 cases"):
         site_at(tmp_path / "two", "trachea")
+
+
+def a_neck(tmp_path, *, top_mm: float = 40.0):
+    """Write a tilted trachea of 10 mm radius from S = -60 mm to a height, in a scan that ends at 60 mm."""
+    matrix = np.diag([2.0, 2.0, 2.0, 1.0])
+    matrix[:3, 3] = [-40.0, -60.0, -60.0]
+    blank = Volume(np.zeros((61, 61, 41), np.uint8), matrix)
+    r, a, s = blank.to_ras(np.argwhere(np.ones(blank.array.shape))[:, ::-1]).T
+    inside = (np.hypot(r - 4.0, a + 0.2 * s) < 10.0) & (s <= top_mm)
+    write_volume(Volume(inside.reshape(blank.array.shape).astype(np.uint8), matrix), tmp_path / "trachea.nii.gz")
+    return tmp_path / "trachea.nii.gz"
+
+
+def test_a_given_level_sets_the_height_on_the_tracheas_axis(tmp_path):
+    site = site_at(a_neck(tmp_path), "upright", level_mm=10.0)
+
+    assert np.allclose(site.placement.origin_ras, [4.0, -2.0, 10.0], atol=0.3)
+    up = np.array([0.0, -0.2, 1.0]) / np.hypot(0.2, 1.0)
+    assert np.allclose(site.placement.trachea_to_ras[:3, 2], up, atol=0.02)
+    assert site.notes == () and site.level == "given (10 mm)"
+
+
+@pytest.mark.parametrize("level_mm", [200.0, -1000.0, float("nan"), float("inf")])
+def test_a_level_far_from_the_trachea_is_refused(tmp_path, level_mm):
+    with pytest.raises(InputError, match="reaches from S = -60 to 40 mm"):
+        site_at(a_neck(tmp_path), "upright", level_mm=level_mm)
+
+
+def test_a_model_that_is_centred_on_the_trachea_takes_no_level(tmp_path):
+    assert site_at(a_neck(tmp_path), "trachea").level == "centred on the trachea"
+    with pytest.raises(InputError, match="centred on the trachea"):
+        site_at(a_neck(tmp_path), "trachea", level_mm=10.0)
+
+
+def test_without_a_thyroid_the_level_is_estimated_from_the_upper_end_of_the_trachea(tmp_path):
+    site = site_at(a_neck(tmp_path), "upright")
+
+    # 9.5 mm along the axis, which is 9.3 mm in height.
+    assert np.allclose(site.placement.origin_ras, [4.0, -6.1, 40.0 - 9.3], atol=0.5)
+    assert len(site.notes) == 1 and "the level of the gland was estimated as S = 31 mm" in site.notes[0]
+    assert site.level == "estimated from the trachea's upper end (31 mm)"
+
+
+def test_where_the_upper_end_is_not_in_the_scan_the_message_says_how_to_place_the_gland(tmp_path):
+    with pytest.raises(InputError, match=r"upper end of the trachea is not in the scan.*--level MM.*--place-at R A S"):
+        site_at(a_neck(tmp_path, top_mm=60.0), "upright")
+
+
+def test_a_point_is_the_origin_of_the_trachea_frame():
+    site = site_at_point([3.0, -20.0, 110.0])
+
+    assert np.allclose(site.placement.to_ras(np.zeros(3)), [3.0, -20.0, 110.0])
+    assert np.allclose(site.placement.trachea_to_ras[:3, :3], np.eye(3)) and site.trachea is None
+    for wrong in ([1.0, 2.0], [1.0, 2.0, float("nan")], [1.0, 2.0, 1e9]):
+        with pytest.raises(InputError, match="no point in a patient"):
+            site_at_point(wrong)
+
+
+def test_a_case_without_a_trachea_is_refused(tmp_path):
+    write_volume(a_mask((5, 20, 10)), tmp_path / "thyroid_gland.nii.gz")
+    with pytest.raises(InputError, match="holds no trachea"):
+        site_at(tmp_path, "upright")

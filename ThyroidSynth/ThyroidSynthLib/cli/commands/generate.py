@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.cli.shared.arguments import (
     add_class_map,
@@ -22,6 +22,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
+from ThyroidSynthLib.cli.shared.placement import add_place, check_place, place_of
 from ThyroidSynthLib.cli.shared.targets import (
     TargetOptions,
     add_target_options,
@@ -83,28 +84,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_workers(parser)
     add_scheduler(parser)
     add_target_options(parser)
-    place = parser.add_argument_group("place")
-    place.add_argument(
-        "--at",
-        type=Path,
-        metavar="PATIENT",
-        help="place the thyroids at this patient's trachea: a trachea mask, a case folder or a segmentation file "
-        "(default: the centroid of the trachea lies at RAS 0, 0, 0)",
-    )
+    add_place(parser)
     add_class_map(parser)
-    place.add_argument(
-        "--overlap",
-        choices=("report", "remove"),
-        help="measure the overlap of each thyroid with the patient's trachea, or also remove it",
-    )
-    place.add_argument(
-        "--structures",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="MASK",
-        help="masks of further structures for --overlap, named by their files",
-    )
     add_merging(parser, more="; the thyroids are placed at its trachea unless --at is given")
     add_files(parser, default_grid="1.5")
     parser.set_defaults(usage_error=parser.error)
@@ -120,15 +101,10 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         thyroid_writer,
     )
     from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
-    from ThyroidSynthLib.generation.cohort.patient_site import site_at
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
     check_target_options(options)
-    where = options.at or options.merge_into
-    if options.overlap and where is None:
-        options.usage_error("--overlap needs a patient: give --at or --merge-into")
-    if options.structures and not options.overlap:
-        options.usage_error("--structures needs --overlap report or --overlap remove")
+    check_place(options)
     # --distribution may also be "cohort", which is not a file.
     tables = (options.from_table, Path(options.distribution) if options.distribution else None)
     patient = (options.at, options.merge_into, options.grid, *options.structures)
@@ -139,11 +115,10 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     chosen = targets_of(options, model)
     if chosen.far:
         console.note(far_text(chosen.far, len(chosen.targets)))
-    site = site_at(where, model.frame.alignment, class_map=options.class_map) if where else None
-    if site is not None and site.notes:
-        console.note(f"The placement at {where}: {'; '.join(site.notes)}.")
-    writer = thyroid_writer(options.out, site.placement if site else None, files, _surroundings(options, site))
-    placed_at = {"placed_at": str(where) if where else None}
+    place = place_of(options, model, files)
+    if place.site.notes:
+        console.note(f"The placement at {place.name}: {'; '.join(place.site.notes)}.")
+    writer = thyroid_writer(options.out, place.site.placement, files, _surroundings(options, place.site))
     distribution = AchievedDistribution(model.features, chosen.distribution) if chosen.differ else None
     stop_file = options.out / STOP_FILE
     with stop_on_signals() as signalled:
@@ -158,7 +133,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             options.out,
             model=model,
             placement=writer.placement,
-            specification={**chosen.specification, **placed_at, **_patient_options(options)},
+            specification={**chosen.specification, **place.specification(options)},
             distribution=distribution,
             total=len(chosen.targets),
             overwrite=options.overwrite,
@@ -174,11 +149,17 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         "cut_by_grid": written.cut_by_grid,
         "overlapping": written.overlapping,
         "manifest": str(written.folder / "manifest.json"),
+        "placed_at": place.name,
+        "placement_notes": list(place.site.notes),
         "distribution": distribution.headline() if distribution is not None else None,
         "far_outside": chosen.far,
         "trained_on_synthetic_cohort": model.synthetic,
     }
     lines = [f"Thyroids in {written.folder}: {written.count} (draws: {written.attempts}); see manifest.csv."]
+    if place.site.notes:
+        lines.append(f"Check the placement at {place.name}: {'; '.join(place.site.notes)}.")
+    if options.grid and not place.given:
+        lines.append(f"No patient was given: the trachea frame lies at {place.name} of {options.grid}.")
     if written.unmet:
         lines.append(
             f"{written.unmet} of them do not meet their targets, which are out of the model's reach; they are the "
@@ -188,8 +169,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         _draw(distribution, written.folder)
         lines.append(met_text(distribution))
     if written.cut_by_grid:
-        hint = "" if where else " They lie around RAS 0, 0, 0; --at places them at a patient's trachea."
-        lines.append(f"{written.cut_by_grid} of them extend beyond the grid, where their label maps are cut.{hint}")
+        lines.append(f"{written.cut_by_grid} of them extend beyond the grid, where their label maps are cut.")
     if written.overlapping:
         done = "which was removed" if options.overlap == "remove" else "see 'overlap_ml' in the manifest"
         lines.append(f"{written.overlapping} of them overlap with the trachea or another given structure, {done}.")
@@ -236,15 +216,15 @@ def _draw(distribution: AchievedDistribution, folder: Path) -> None:
         temporary.write_bytes(cohort_figure(distribution))
 
 
-def _surroundings(options: argparse.Namespace, site: PatientSite | None) -> Surroundings | None:
+def _surroundings(options: argparse.Namespace, site: PatientSite) -> Surroundings | None:
     from ThyroidSynthLib.common.files import stem_of
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.geometry.isosurface import surface_from_mask
     from ThyroidSynthLib.imaging.masks import read_mask
 
-    if options.overlap is None or site is None:
+    if options.overlap is None:
         return None
-    masks = {TRACHEA.name: site.trachea}
+    masks = {} if site.trachea is None else {TRACHEA.name: site.trachea}
     for path in options.structures:
         mask = read_mask(path)
         if mask.is_empty:
@@ -252,13 +232,3 @@ def _surroundings(options: argparse.Namespace, site: PatientSite | None) -> Surr
         masks[stem_of(path)] = mask.volume
     surfaces = {name: surface_from_mask(mask) for name, mask in masks.items()}
     return Surroundings(surfaces, remove_overlap=options.overlap == "remove")
-
-
-def _patient_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the options on overlap and merging for the manifest."""
-    chosen: dict[str, Any] = {}
-    if options.overlap:
-        chosen |= {"overlap": options.overlap, "structures": [TRACHEA.name, *map(str, options.structures)]}
-    if options.merge_into:
-        chosen |= {"merged_into": str(options.merge_into), "merge_overlaps": options.merge_overlaps}
-    return chosen

@@ -125,7 +125,7 @@ def targets_of(options: argparse.Namespace, model: TrainedModel) -> TargetOption
         targets = read_targets(options.from_table)
         if options.count not in (None, len(targets)):
             options.usage_error(f"--count {options.count} contradicts the {len(targets)} rows of {options.from_table}")
-        specification["targets"] = str(options.from_table)
+        specification["targets"] = options.from_table.name
     else:
         targets = [Targets(options.volume, options.isthmus_area, options.symmetry)] * (options.count or 1)
         specification["targets"] = asdict(targets[0])

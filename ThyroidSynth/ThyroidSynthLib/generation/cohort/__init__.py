@@ -10,7 +10,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
     {
         "achieved_distribution": ["AchievedDistribution"],
         "marginals": ["Marginal"],
-        "patient_site": ["PatientSite", "site_at"],
+        "patient_site": ["PatientSite", "site_at", "site_at_point"],
         "stratification": ["stratified_targets"],
         "target_distribution": ["TargetDistribution"],
         "target_table": ["read_targets"],

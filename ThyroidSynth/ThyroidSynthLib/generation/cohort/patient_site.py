@@ -1,44 +1,83 @@
-"""The patient's trachea at which generated thyroids are placed."""
+"""The place in a patient at which generated thyroids are put: at the trachea, or at a given point."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import stem_of
 from ThyroidSynthLib.dataset.case_sources import find_cases
-from ThyroidSynthLib.dataset.cases import read_case
-from ThyroidSynthLib.dataset.islands import TRACHEA_COMPONENTS, without_islands
+from ThyroidSynthLib.dataset.cases import Case, read_case
 from ThyroidSynthLib.dataset.quality import (
     COMPONENTS_APART,
     SAME_VOXELS,
     TRACHEA_AWAY,
     TRACHEA_MISSING,
     check_case,
-    island_notes,
 )
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, names_in_extensions, structure_called
-from ThyroidSynthLib.imaging.masks import read_mask
+from ThyroidSynthLib.imaging.masks import mask_in_scan, read_mask
 from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
+
+from .gland_level import DEPTH_MM, ERROR_MM, estimated_level_mm
 
 # Reasons why the trachea frame of a patient is unreliable.
 _UNRELIABLE = (TRACHEA_MISSING, COMPONENTS_APART, SAME_VOXELS, TRACHEA_AWAY)
 
 
+# Coordinates in a patient are smaller.
+_LARGEST_MM = 10_000.0
+# A level further beyond the trachea's ends than this is in another coordinate system, or of another patient.
+_MAX_BEYOND_MM = 50.0
+
+
 @dataclass(frozen=True)
 class PatientSite:
-    """The trachea frame in a patient, the trachea's mask in `ras_mm` without islands, and reasons to check them."""
+    """Where thyroids are placed in a patient.
+
+    Attributes
+    ----------
+    placement : Placement
+        The trachea frame.
+    trachea : Volume, optional
+        The trachea's mask in `ras_mm` without islands; None at a given point.
+    notes : tuple of str
+        Reasons to check the placement.
+    level : str
+        What the craniocaudal level of the gland was taken from, for the manifest.
+    files : tuple of Path
+        The files that were read.
+    """
 
     placement: Placement
-    trachea: Volume
+    trachea: Volume | None
     notes: tuple[str, ...] = ()
+    level: str = ""
+    files: tuple[Path, ...] = ()
 
 
-def site_at(path: Path | str, alignment: str, *, class_map: str | None = None) -> PatientSite:
+def site_at_point(point_ras: Sequence[float]) -> PatientSite:
+    """Return the trachea frame with its origin at a point (3,) in `ras_mm` and axes along the patient's.
+
+    The point takes the place of the trachea's centroid or, in the upright alignment, of the point on the trachea's axis
+    at the level of the gland's centre. `InputError` if it is not three finite numbers within 10 m.
+    """
+    point = np.asarray(point_ras, dtype=np.float64)
+    if point.shape != (3,) or not (np.abs(point) < _LARGEST_MM).all():
+        raise InputError(f"{point_ras} is no point in a patient. Give its R, A and S coordinates in mm.")
+    return PatientSite(Placement.at(point), None, level="given")
+
+
+def site_at(
+    path: Path | str, alignment: str, *, class_map: str | None = None, level_mm: float | None = None
+) -> PatientSite:
     """Return the trachea frame of the patient at a path.
 
     Parameters
@@ -46,35 +85,86 @@ def site_at(path: Path | str, alignment: str, *, class_map: str | None = None) -
     path : Path
         The mask of a trachea, or anything with exactly one case (see `find_cases`).
     alignment : str
-        The model's, one of `ALIGNMENTS`.
+        The model's, one of `ALIGNMENTS`. If it needs the level of the gland and there is neither a thyroid nor a
+        given level, the level is estimated from the trachea, which a note says.
     class_map : str, optional
         As in `find_cases`.
+    level_mm : float, optional
+        The superior coordinate in `ras_mm` of the gland's centre, instead of that of the patient's thyroid.
 
     Raises
     ------
     InputError
-        There is no trachea at the path, there are several patients, or the alignment needs a thyroid
-        and there is none.
+        There is no trachea at the path, there are several patients, or the alignment needs the level of the gland
+        and it cannot be estimated.
     """
     path = Path(path)
+    case, files = _case_at(path, class_map)
+    verdict = check_case(case)
+    cleaned = verdict.cleaned
+    if cleaned.trachea_mask.is_empty:
+        raise InputError(f"{path} holds no trachea, on which thyroids are placed. Segment it first.")
+    reasons = (reason for reason in verdict.reasons if reason in _UNRELIABLE)
+    # Notes from reading concern the thyroid too, which is not needed here.
+    notes = [*reasons, *verdict.notes[len(case.notes) :]]
+    trachea, level = cleaned.trachea, "centred on the trachea"
+    if level_mm is not None:
+        level = f"given ({level_mm:g} mm)"
+        _check_level(trachea, level_mm, path)
+    elif alignment == "upright":
+        level = "of the patient's thyroid"
+        if cleaned.thyroid_mask.is_empty:
+            level_mm = _estimated(cleaned, path)
+            level = f"estimated from the trachea's upper end ({level_mm:.0f} mm)"
+            notes.append(
+                f"there is no thyroid, so the level of the gland was estimated as S = {level_mm:.0f} mm, "
+                f"{DEPTH_MM:g} mm below the upper end of the trachea; it may be off by {ERROR_MM:g} mm or more"
+            )
+    placement = Placement.of_patient(alignment, trachea, _thyroid(cleaned), level_mm=level_mm)
+    return PatientSite(placement, trachea, tuple(notes), level, files)
+
+
+def _case_at(path: Path, class_map: str | None) -> tuple[Case, tuple[Path, ...]]:
+    """Read the one case at a path, and return its files, too; the mask of a trachea is a case without a thyroid."""
     if path.is_file() and class_map is None and _is_single_mask(path):
         if structure_called(stem_of(path)) is THYROID:
             raise InputError(f"{path} is a thyroid by its name. Choose the mask of the trachea or the case's folder.")
-        mask = read_mask(path)
-        if mask.is_empty:
+        trachea = read_mask(path)
+        if trachea.is_empty:
             raise InputError(f"{path} is empty. Choose the mask of a trachea, on which thyroids are centred.")
-        cleaned, found = without_islands(mask, TRACHEA_COMPONENTS)
-        trachea = cleaned.volume
-        return PatientSite(Placement.of_patient(alignment, trachea), trachea, island_notes("trachea", found))
+        no_thyroid = Volume(np.zeros((1, 1, 1), dtype=np.uint8), trachea.scan.ijk_to_ras)
+        return Case(stem_of(path), mask_in_scan(no_thyroid, trachea.scan), trachea), (path,)
     sources = find_cases(path, class_map=class_map)
     if len(sources) > 1:
         raise InputError(f"{path} holds {len(sources)} cases. Choose the folder or file of one of them.")
-    case = read_case(sources[0])
-    verdict = check_case(case)
-    reasons = (reason for reason in verdict.reasons if reason in _UNRELIABLE)
-    # Notes from reading concern the thyroid too, which is not needed here.
-    notes = (*reasons, *verdict.notes[len(case.notes) :])
-    return PatientSite(verdict.cleaned.placement(alignment), verdict.cleaned.trachea, notes)
+    return read_case(sources[0]), sources[0].files
+
+
+def _thyroid(case: Case) -> Volume | None:
+    return None if case.thyroid_mask.is_empty else case.thyroid
+
+
+def _check_level(trachea: Volume, level_mm: float, path: Path) -> None:
+    heights = trachea.to_ras(np.argwhere(trachea.array)[:, ::-1])[:, 2]
+    lowest, highest = heights.min(), heights.max()
+    # Also for a level that is not a number.
+    if not lowest - _MAX_BEYOND_MM <= level_mm <= highest + _MAX_BEYOND_MM:
+        raise InputError(
+            f"A level of {level_mm:g} mm is far from the trachea of {path}, which reaches from S = {lowest:.0f} to "
+            f"{highest:.0f} mm. Give the superior coordinate (RAS) of the gland's centre, as Slicer shows it."
+        )
+
+
+def _estimated(case: Case, path: Path) -> float:
+    level_mm = estimated_level_mm(case.trachea, case.trachea_mask.scan)
+    if level_mm is None:
+        raise InputError(
+            f"{path} has no thyroid, whose level this model needs, and the level cannot be estimated: the upper end of "
+            "the trachea is not in the scan. Give the level of the gland's centre (--level MM, level_mm in Python) or "
+            "a point (--place-at R A S, at_point), segment the thyroid roughly, or use a model that is centred on the "
+            "trachea."
+        )
+    return level_mm
 
 
 def _is_single_mask(path: Path) -> bool:

@@ -1,0 +1,143 @@
+"""Options for the place of generated thyroids: at a patient's trachea, or at a point."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ThyroidSynthLib.common.files import sha256_of, stem_of
+from ThyroidSynthLib.imaging.labels import TRACHEA
+
+from .arguments import files_at
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.export.thyroid_files import FileOptions
+    from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
+    from ThyroidSynthLib.model.trained_model import TrainedModel
+
+_NOWHERE = (0.0, 0.0, 0.0)
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Add the options on the place of the thyroids and on their overlap with what lies there."""
+    place = parser.add_argument_group("place")
+    place.add_argument(
+        "--at",
+        type=Path,
+        metavar="PATIENT",
+        help="place the thyroids at this patient's trachea: a trachea mask, a case folder or a segmentation file "
+        "(default: the trachea frame lies at RAS 0, 0, 0). If there is no thyroid and the model needs the level of "
+        "the gland, it is estimated from the trachea",
+    )
+    place.add_argument(
+        "--level",
+        type=float,
+        metavar="MM",
+        help="level of the gland's centre at the trachea of --at: its superior coordinate in mm, as Slicer shows it "
+        "(default: that of the patient's thyroid)",
+    )
+    place.add_argument(
+        "--place-at",
+        type=float,
+        nargs=3,
+        metavar=("R", "A", "S"),
+        help="place the thyroids at this point in mm instead, along the axes of the scan: the middle of the trachea "
+        "at the level of the gland's centre or, for a model that is centred on the trachea, the trachea's centroid",
+    )
+    place.add_argument(
+        "--overlap",
+        choices=("report", "remove"),
+        help="measure the overlap of each thyroid with the patient's trachea and with --structures, or also remove it",
+    )
+    place.add_argument(
+        "--structures",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="MASK",
+        help="masks of further structures for --overlap, named by their files",
+    )
+
+
+def check_place(options: argparse.Namespace) -> None:
+    """Exit with a usage error if options on the place contradict each other."""
+    patient = options.at or options.merge_into
+    if options.place_at and (options.at or options.level is not None):
+        options.usage_error("--place-at is the place itself: leave out --at and --level")
+    if options.level is not None and not patient:
+        options.usage_error("--level is a level at a patient's trachea: give --at or --merge-into, too")
+    if options.structures and not options.overlap:
+        options.usage_error("--structures needs --overlap report or --overlap remove")
+    if options.overlap and not options.structures and (options.place_at or not patient):
+        options.usage_error("--overlap needs a patient with a trachea (--at or --merge-into), or --structures")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the thyroids of a command are placed, and the name of this place: of the patient, or a point."""
+
+    site: PatientSite
+    name: str
+    given: bool = True
+
+    def specification(self, options: argparse.Namespace) -> dict[str, Any]:
+        """Return the place and the options on overlap and merging for the manifest.
+
+        Files are stated by their names and checksums, without the folders in which they lie.
+        """
+        chosen: dict[str, Any] = {"placed_at": self.name, "level": self.site.level}
+        if options.overlap:
+            own = [] if self.site.trachea is None else [TRACHEA.name]
+            chosen |= {"overlap": options.overlap, "structures": [*own, *map(name_of, options.structures)]}
+        if options.merge_into:
+            chosen |= {"merged_into": name_of(options.merge_into), "merge_overlaps": options.merge_overlaps}
+        merged = [path for path in files_at(options.merge_into) if stem_of(path) != "ct"]
+        chosen["inputs"] = _checksums([*self.site.files, *options.structures, *merged, options.from_table])
+        return chosen
+
+
+def place_of(options: argparse.Namespace, model: TrainedModel, files: FileOptions) -> Place:
+    """Return the place that the options describe.
+
+    `InputError` if it cannot be found, or the thyroids would not lie on the grids onto which they are written.
+    """
+    from ThyroidSynthLib.generation.cohort.grid_room import check_on_grid
+    from ThyroidSynthLib.generation.cohort.patient_site import site_at, site_at_point
+
+    patient = None if options.place_at else options.at or options.merge_into
+    if patient is not None:
+        site = site_at(patient, model.frame.alignment, class_map=options.class_map, level_mm=options.level)
+        place = Place(site, name_of(patient))
+    else:
+        site = site_at_point(options.place_at or _NOWHERE)
+        point = ", ".join(f"{value:g}" for value in site.placement.origin_ras)
+        place = Place(site, f"RAS {point}", given=options.place_at is not None)
+    merged = None if files.merge_into is None else files.merge_into.volume.grid
+    where = f"at {place.name}"
+    for image, grid in ((options.grid, files.grid), (options.merge_into, merged)):
+        if grid is not None:
+            # Without a place nothing says that the image should end within a thyroid.
+            check_on_grid(grid, model.frame, site.placement, image=str(image), where=where, whole=not place.given)
+    return place
+
+
+def name_of(path: Path) -> str:
+    """Return the name of a file or case folder, without the folders in which it lies."""
+    path = _absolute(path)
+    name = path.parent.name if path.name == "segmentations" else path.name
+    # A name that is not UTF-8 is written with the codes of its bytes.
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _checksums(paths: Iterable[Path | None]) -> list[dict[str, str]]:
+    files = dict.fromkeys(_absolute(path) for path in paths if path is not None and path.is_file())
+    return [{"name": name_of(path), "sha256": sha256_of(path)} for path in files]
+
+
+def _absolute(path: Path) -> Path:
+    # Symbolic links keep their names, unless the path leads through a parent.
+    return path.resolve() if ".." in path.parts else path.absolute()
