@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ThyroidSynthLib.common import errors
-from ThyroidSynthLib.common.errors import Cancelled, InputError, ThyroidSynthError
+from ThyroidSynthLib.common.errors import Cancelled, InputError, OutputError, ThyroidSynthError
 from ThyroidSynthLib.common.files import atomic_path, read_json, sha256_of, write_json, write_text
 from ThyroidSynthLib.common.progress import check, never, part_of
 
@@ -138,3 +138,28 @@ def test_cancelling_raises_cancelled() -> None:
     check(never)
     with pytest.raises(Cancelled):
         check(lambda: True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
+@pytest.mark.parametrize("earlier", [None, "earlier result"])
+def test_a_full_disk_leaves_the_earlier_file_and_says_so(tmp_path: Path, earlier: str | None) -> None:
+    import resource
+
+    path = tmp_path / "result.txt"
+    if earlier:
+        path.write_text(earlier)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"result\.txt cannot be written: the disk is full\. Free space"):
+            write_text(path, "x" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert [each.read_text() for each in tmp_path.iterdir()] == ([earlier] if earlier else [])
+
+
+def test_names_as_long_as_the_file_system_allows_are_written(tmp_path: Path) -> None:
+    for name in ("n" * 255, "ü" * 120 + ".nii.gz", "a." + "s" * 250):
+        write_text(tmp_path / name, "x")
+        assert (tmp_path / name).read_text() == "x"

@@ -8,7 +8,7 @@ import pytest
 
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import write_json, write_text
-from ThyroidSynthLib.common.results import check_replaceable, replacing_result
+from ThyroidSynthLib.common.results import check_outside, check_replaceable, replacing_result
 
 NAMES = ["thyroid.nii.gz", "thyroid.stl"]
 
@@ -30,9 +30,9 @@ def test_a_file_from_elsewhere_is_never_replaced(document: Path, name: str, over
 
     with (
         pytest.raises(OutputError, match=rf"{name} would be replaced.*Choose another --out"),
-        replacing_result(document, "edit", NAMES, overwrite=overwrite),
+        replacing_result(document, "edit", NAMES, overwrite=overwrite) as folder,
     ):
-        write_text(document.parent / name, "a result")
+        write_text(folder / name, "a result")
 
     assert content(document.parent) == before
 
@@ -59,8 +59,14 @@ def test_an_earlier_result_is_replaced_with_overwrite_and_other_files_are_kept(d
 
     with pytest.raises(OutputError, match=r"already holds an edit.*--overwrite"):
         check_replaceable(document, "edit", NAMES, overwrite=False)
-    with replacing_result(document, "edit", NAMES, overwrite=True):
-        assert content(document.parent) == {}
+    write_text(document.parent / "notes.txt", "a user's")
+    before = content(document.parent)
+    with replacing_result(document, "edit", NAMES, overwrite=True) as folder:
+        write_text(folder / NAMES[1], "a result")
+        write_json(folder / document.name, {"kind": "edit", "files": NAMES[1:]})
+        assert {name: text for name, text in content(document.parent).items() if name[0] != "."} == before
+    after = content(document.parent)
+    assert (after.pop(NAMES[1]), after.pop("notes.txt"), list(after)) == ("a result", "a user's", [document.name])
 
     write_json(document, {"kind": "edit", "files": NAMES[:1]})
     write_text(document.parent / NAMES[1], "a user's")
@@ -81,18 +87,40 @@ def test_files_listed_outside_the_folder_are_not_removed(document: Path, tmp_pat
     write_text(tmp_path / "other.txt", "x")
     write_json(document, {"kind": "edit", "files": ["../other.txt", "missing.stl"]})
 
-    with replacing_result(document, "edit", NAMES, overwrite=True):
-        pass
+    with replacing_result(document, "edit", NAMES, overwrite=True) as folder:
+        write_json(folder / document.name, {"kind": "edit", "files": []})
 
-    assert (tmp_path / "other.txt").exists() and not document.exists()
+    assert (tmp_path / "other.txt").exists() and list(content(document.parent)) == [document.name]
 
 
 def test_a_result_that_fails_leaves_no_files(document: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), replacing_result(document, "edit", NAMES, overwrite=False):
-        write_text(document.parent / NAMES[0], "half")
+    with pytest.raises(KeyboardInterrupt), replacing_result(document, "edit", NAMES, overwrite=False) as folder:
+        write_text(folder / NAMES[0], "half")
         raise KeyboardInterrupt
 
-    assert content(document.parent) == {}
+    assert not document.parent.exists()
+
+
+@pytest.mark.parametrize("inner", [".", "results", "results/new"])
+def test_an_output_inside_an_input_folder_is_refused(tmp_path: Path, inner: str) -> None:
+    (tmp_path / "s0001").mkdir()
+    (tmp_path / "link").symlink_to("s0001")
+
+    for given in ("s0001", "link"):
+        with pytest.raises(OutputError, match=r"lies in .*s0001, which is an input.*Choose another --out"):
+            check_outside(tmp_path / given / inner, [None, tmp_path / "ct.nii.gz", tmp_path / "s0001"])
+    check_outside(tmp_path, [tmp_path / "s0001"])
+
+
+def test_a_file_that_appears_during_the_work_is_not_replaced(document: Path) -> None:
+    with (
+        pytest.raises(OutputError, match=r"thyroid\.stl would be replaced"),
+        replacing_result(document, "edit", NAMES, overwrite=False) as folder,
+    ):
+        write_text(folder / NAMES[1], "a result")
+        write_text(document.parent / NAMES[1], "a user's")
+
+    assert content(document.parent) == {NAMES[1]: "a user's"}
 
 
 def test_the_message_names_a_file_in_place_of_the_folder(document: Path) -> None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, OutputError
+from .processes import start_time
+
+_STEM = 40
+_PARTIAL = re.compile(r"\.(?P<pid>\d+)-(?P<host>[0-9a-f]{8})\.thyroidsynth\.partial")
+# Disk full, quota used up, file larger than the file system or a limit allows.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -19,21 +29,99 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and rename it to `path` when the block ends without an exception.
 
     The temporary name has the suffixes of `path` (such as ``.nii.gz``), by which image writers choose the format. If
-    the block raises, `path` is unchanged and the temporary file is removed.
+    the block raises, `path` is unchanged and the temporary file is removed. The content is on the disk before the file
+    takes its name, so that a power failure leaves no empty file. `OutputError` if the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stem, suffixes = _split_suffixes(path.name)
-    handle, name = tempfile.mkstemp(prefix=f".{stem}.", suffix=f".partial{suffixes}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        # mkstemp and some writers create private files; results have the user's usual permissions.
-        temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before, after = _partial_name(path)
+        handle, name = tempfile.mkstemp(prefix=before, suffix=after, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            # mkstemp and some writers create private files; results have the user's usual permissions.
+            temporary.chmod(0o666 & ~_umask())
+            sync(temporary)
+            _replace(temporary, path)
+            sync(path.parent)
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise unwritable(path, error) from error
+        raise
+
+
+def unwritable(path: Path, error: OSError) -> OutputError:
+    """Return the error for a file or folder that could not be written, with its cause and the remedy."""
+    if error.errno in _NO_ROOM:
+        return OutputError(
+            f"{path} cannot be written: the disk is full. Free space, or choose a folder on another disk."
+        )
+    return OutputError(f"{path} cannot be written ({error.strerror or error}). Choose a writable folder.")
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if os.name == "nt" and path.is_dir():  # Windows writes folders by itself.
+        return
+    try:
+        # Windows flushes only files that are open for writing.
+        descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    except PermissionError:  # A folder in which files may be written but not listed.
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network drives cannot sync folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def remove_partial_files(folder: Path, *, of: Path | None = None) -> None:
+    """Remove the temporary files of `atomic_path` that killed processes of this machine left in a folder.
+
+    By default all of them are removed, else those of the file `of`.
+    """
+    stem = "." if of is None else _partial_name(of)[0]
+    with suppress(OSError):
+        for path in folder.iterdir():
+            found = _PARTIAL.search(path.name)
+            if found is None or not path.name.startswith(stem) or found["host"] != _host():
+                continue
+            if start_time(int(found["pid"])) is None:
+                path.unlink(missing_ok=True)
+
+
+def is_partial_file(path: Path) -> bool:
+    """Check whether a file has a name that `atomic_path` gives to temporary files."""
+    return path.name.startswith(".") and _PARTIAL.search(path.name) is not None
+
+
+def _partial_name(path: Path) -> tuple[str, str]:
+    """Return how the names of the temporary files of a file begin and end; they identify this process."""
+    stem, suffixes = _split_suffixes(path.name)
+    # Shortened, because a file system limits names to some 255 bytes.
+    return f".{stem[:_STEM]}.", f".{os.getpid()}-{_host()}.thyroidsynth.partial{suffixes[-_STEM:]}"
+
+
+def _host() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _replace(source: Path, target: Path) -> None:
+    for pause in (0.01, 0.05, 0.2) if os.name == "nt" else ():
+        try:
+            source.replace(target)
+            return
+        except PermissionError:  # On Windows a file cannot be replaced while it is being read.
+            time.sleep(pause)
+    source.replace(target)
 
 
 def write_text(path: Path | str, text: str) -> None:

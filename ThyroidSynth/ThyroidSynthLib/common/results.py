@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import InputError, OutputError
 from .files import read_json
+from .staging import check_folder_possible, output_folder, publish, staged
 
 Listing = Callable[[dict[str, Any]], Iterable[str]]
 """Return the names of a result's files, relative to its folder, from its JSON document."""
@@ -79,29 +80,40 @@ def check_replaceable(
     return earlier
 
 
-def check_folder_possible(folder: Path) -> None:
-    """Raise `OutputError` if a folder cannot exist because it, or a folder above it, is a file."""
-    for path in (folder, *folder.parents):
-        if os.path.lexists(path):
-            if not path.is_dir():
-                raise OutputError(f"{path} is a file, but a folder is needed. Choose another --out.")
-            return
+def check_outside(folder: Path, inputs: Iterable[Path | None]) -> None:
+    """Raise `OutputError` if an output folder is one of the input folders, such as a patient's, or lies in one.
+
+    There the result could be read as part of the input later.
+    """
+    place = folder.resolve()
+    for path in inputs:
+        if path is not None and path.is_dir() and place.is_relative_to(path.resolve()):
+            raise OutputError(f"{folder} lies in {path}, which is an input. Choose another --out.")
 
 
 @contextmanager
-def replacing_result(document: Path, kind: str, names: Sequence[str], *, overwrite: bool) -> Iterator[None]:
-    """Remove the earlier result before the block writes the new one; if the block raises, remove what it wrote.
+def replacing_result(
+    document: Path,
+    kind: str,
+    names: Sequence[str],
+    *,
+    overwrite: bool,
+    listing: Listing | None = None,
+) -> Iterator[Path]:
+    """Put a new result in place when the block ends, and only then remove the earlier one.
 
-    Parameters and errors are those of `check_replaceable`.
+    Yields the folder to which the block writes the files, with `document` and `names` relative to it. If the block
+    raises or the process is killed, the earlier result stays as it was. Parameters and errors are those of
+    `check_replaceable`; also `OutputError` if another process writes to the folder.
     """
-    for path in check_replaceable(document, kind, names, overwrite=overwrite):
-        path.unlink(missing_ok=True)
-    try:
-        yield
-    except BaseException:
-        for name in (document.name, *names):
-            (document.parent / name).unlink(missing_ok=True)
-        raise
+    folder = document.parent
+    with output_folder(folder):
+        check_replaceable(document, kind, names, overwrite=overwrite, listing=listing)
+        with staged(folder) as staging:
+            yield staging
+            # Checked again, because the work may have taken a while.
+            earlier = check_replaceable(document, kind, names, overwrite=overwrite, listing=listing)
+            publish(folder, last=document.name, earlier=earlier)
 
 
 def _read(document: Path, kind: str) -> dict[str, Any]:

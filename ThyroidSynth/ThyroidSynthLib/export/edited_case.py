@@ -205,26 +205,26 @@ def write_edit(
     surface_ras = surface.moved(edited.fit.placement.to_ras(surface.vertices))
     document, own = edited.document(model), edited.label_map
     document["files"] = _names(options)
-    with replacing_result(folder / EDIT_FILE, "edit", document["files"], overwrite=overwrite):
+    with replacing_result(folder / EDIT_FILE, "edit", document["files"], overwrite=overwrite) as staging:
         for suffix in options.mesh_formats:
-            write_mesh(surface_ras, folder / f"thyroid.{suffix}", space=options.mesh_space)
+            write_mesh(surface_ras, staging / f"thyroid.{suffix}", space=options.mesh_space)
         if options.label_format is not None:
             labels = own
             if not on_scan_grid:
                 grid = options.grid or Grid.around(surface_ras, spacing_mm=options.spacing_mm)
                 labels = voxelise(surface_ras, grid)
-            write_label_map(labels, folder / f"thyroid.{options.label_format}")
+            write_label_map(labels, staging / f"thyroid.{options.label_format}")
             document["label_map"] = {
                 "volume_ml": int(labels.array.sum()) * labels.voxel_volume_ml,
                 "holds_all": labels.grid.holds(surface_ras),
             }
         if options.merge_into is not None:
             merged = _merged(own, surface_ras, options.merge_into, options.merge_rules)
-            path = folder / f"merged.{options.merged_format}"
+            path = staging / f"merged.{options.merged_format}"
             write_label_map(merged.labels.volume, path, names=merged.labels.names)
             document["merged"] = merged.to_json()
         try:
-            write_json(folder / EDIT_FILE, document)
+            write_json(staging / EDIT_FILE, document)
         except OSError as error:
             raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
     return document

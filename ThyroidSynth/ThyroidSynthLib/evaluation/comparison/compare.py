@@ -120,10 +120,10 @@ def write_comparison(comparison: Mapping[str, Any], folder: Path | str, *, overw
     ]
     page = render_page("comparison.html", document=comparison)
     try:
-        with replacing_result(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite):
-            write_table(folder / COMPARISON_TABLE, rows)
-            write_text(folder / COMPARISON_PAGE, page)
-            write_json(folder / COMPARISON_FILE, comparison)
+        with replacing_result(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite) as new:
+            write_table(new / COMPARISON_TABLE, rows)
+            write_text(new / COMPARISON_PAGE, page)
+            write_json(new / COMPARISON_FILE, comparison)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
     return folder / COMPARISON_PAGE

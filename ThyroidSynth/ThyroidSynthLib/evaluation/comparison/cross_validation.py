@@ -187,15 +187,12 @@ def _evaluate(
     should_stop: ShouldStop,
 ) -> None:
     from ThyroidSynthLib.evaluation.experiments.evaluate import evaluate
-    from ThyroidSynthLib.evaluation.report.report import EVALUATION_FILES, write_evaluation
+    from ThyroidSynthLib.evaluation.report.report import write_evaluation
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
     model = TrainedModel.load(job.model_file)
     found = evaluate(model, cohort, options, progress=progress, should_stop=should_stop)
-    # Files of an earlier evaluation or of an interrupted write, which has no document and is not recognised as one.
-    for name in (EVALUATION_FILE, *EVALUATION_FILES):
-        (job.path / "evaluation" / name).unlink(missing_ok=True)
-    write_evaluation(found, job.path / "evaluation")
+    write_evaluation(found, job.path / "evaluation", overwrite=True)
 
 
 def _with_prefix(prefix: str, progress: ProgressCallback) -> ProgressCallback:

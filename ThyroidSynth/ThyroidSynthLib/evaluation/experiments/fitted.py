@@ -259,12 +259,12 @@ def write_fit(
     drawn = [surface.moved(fitted.placement.to_ras(surface.vertices)) for surface in fitted.completions.surfaces]
     named = dict(zip(_shape_names(completions), (surface_ras, *drawn), strict=False))
     files = []
-    with replacing_result(folder / FIT_FILE, "fit", _names(options, completions), overwrite=overwrite):
+    with replacing_result(folder / FIT_FILE, "fit", _names(options, completions), overwrite=overwrite) as staging:
         for name, surface in named.items():
             for suffix in options.mesh_formats:
                 files.append(f"{name}.{suffix}")
                 scalars = {"uncertainty_mm": fitted.surface_sd_mm} if surface is surface_ras else None
-                write_mesh(surface, folder / files[-1], space=options.mesh_space, scalars=scalars)
+                write_mesh(surface, staging / files[-1], space=options.mesh_space, scalars=scalars)
         if options.label_format is not None:
             grid = fitted.grid if on_scan_grid else options.grid
             if grid is None:
@@ -274,16 +274,16 @@ def write_fit(
                     grid = grid.grown_to_hold(surface)
             for name, surface in named.items():
                 files.append(f"{name}.{options.label_format}")
-                write_label_map(voxelise(surface, grid), folder / files[-1])
+                write_label_map(voxelise(surface, grid), staging / files[-1])
             if drawn:
                 files.append(f"probability.{options.label_format}")
-                write_label_map(share_inside(drawn, grid), folder / files[-1])
+                write_label_map(share_inside(drawn, grid), staging / files[-1])
             if not grid.holds(surface_ras):
                 note = "extends beyond the grid, so its label map is incomplete"
                 fitted = replace(fitted, notes=(*fitted.notes, note))
         document = fitted.document(model, files)
         try:
-            write_json(folder / FIT_FILE, document)
+            write_json(staging / FIT_FILE, document)
         except OSError as error:
             raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
     return document

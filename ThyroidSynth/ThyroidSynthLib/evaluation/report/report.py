@@ -68,16 +68,16 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: b
     document = document_of(evaluation)
     illustrations = illustrate(evaluation)
     try:
-        with replacing_result(folder / EVALUATION_FILE, "evaluation", EVALUATION_FILES, overwrite=overwrite):
+        with replacing_result(folder / EVALUATION_FILE, "evaluation", EVALUATION_FILES, overwrite=overwrite) as new:
             for name, rows in _tables(evaluation, document).items():
                 if rows:
-                    write_table(folder / "tables" / f"{name}.csv", rows)
+                    write_table(new / "tables" / f"{name}.csv", rows)
             for illustration in illustrations.values():
-                with atomic_path(folder / "figures" / f"{illustration.name}.png") as temporary:
+                with atomic_path(new / "figures" / f"{illustration.name}.png") as temporary:
                     temporary.write_bytes(illustration.png)
             page = render_page("evaluation.html", document=document, illustrations=illustrations)
-            write_text(folder / REPORT_FILE, page)
-            write_json(folder / EVALUATION_FILE, document)
+            write_text(new / REPORT_FILE, page)
+            write_json(new / EVALUATION_FILE, document)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
     return folder / REPORT_FILE

@@ -1,0 +1,180 @@
+"""Locks on output folders and files: one command writes at a time.
+
+The operating system releases the lock of a process that ends, even if it is killed. Own code, because no library for
+locks is part of Slicer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import OutputError
+from .files import remove_partial_files, unwritable
+
+LOCK_FILE = ".thyroidsynth.lock"
+_CONTENT = b"ThyroidSynth writes here while this file is locked.\n"
+# A lock of the system does not keep out other threads of the process, and is lost when one of them closes the file.
+_held: dict[Path, tuple[int, int]] = {}  # thread and number of times by lock file
+_guard = threading.Lock()
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[bool]:
+    """Create a folder and lock it for this thread; a folder that is empty at the end is removed again if it was new.
+
+    Yields whether the lock is new; a thread may lock a folder again that it has locked.
+
+    Raises
+    ------
+    OutputError
+        Another process or thread has locked the folder, or the folder cannot be written.
+    """
+    lock = folder.absolute() / LOCK_FILE
+    created: list[Path] = []
+    try:
+        with _locked(lock, folder, "Choose another --out, or wait until it has ended.", created) as first:
+            yield first
+    finally:
+        for path in created:
+            with suppress(OSError):  # It is not empty, or it is gone.
+                path.rmdir()
+
+
+@contextmanager
+def locked_file(path: Path) -> Iterator[None]:
+    """Lock the name of a file for this thread, and remove the partial files of killed processes.
+
+    Raises
+    ------
+    OutputError
+        Another process or thread writes this file, or its folder cannot be written.
+    """
+    lock = path.absolute().with_name(f".{path.name[:80]}{LOCK_FILE}")
+    with _locked(lock, path, "Choose another file, or wait until it has ended.", []) as first:
+        if first:
+            remove_partial_files(path.parent, of=path)
+        yield
+
+
+@contextmanager
+def _locked(lock: Path, target: Path, remedy: str, created: list[Path]) -> Iterator[bool]:
+    key, thread = _key(lock), threading.get_ident()
+    busy = f"Another ThyroidSynth process is writing {target}. {remedy}"
+    with _guard:
+        owner, times = _held.get(key, (thread, 0))
+        if owner != thread:
+            raise OutputError(busy)
+        _held[key] = (thread, times + 1)
+    stream = None
+    try:
+        if not times:
+            stream = _acquired(lock, target, busy, created)
+        yield not times
+    finally:
+        if stream is not None:
+            _release(stream, lock)
+        with _guard:
+            if times:
+                _held[key] = (thread, times)
+            else:
+                del _held[key]
+
+
+def _key(lock: Path) -> Path:
+    # resolve() fails where a folder is a loop of links; opening the file then reports it.
+    with suppress(OSError, RuntimeError):
+        return lock.resolve()
+    return lock
+
+
+def _acquired(lock: Path, target: Path, busy: str, created: list[Path]) -> BinaryIO:
+    """Return the locked, open lock file."""
+    try:
+        while True:
+            _make_folder(lock.parent, created)
+            if lock.is_symlink():
+                raise OutputError(f"{lock} is a link, but the lock of an output is a file. Remove it.")
+            try:
+                stream = lock.open("a+b")
+            except FileNotFoundError:
+                if not lock.parent.is_dir():  # Another process removed the folder, which was empty.
+                    continue
+                raise
+            except PermissionError:
+                if os.name == "nt" and lock.exists():  # Another process is removing it.
+                    raise OutputError(busy) from None
+                raise
+            try:
+                if not _lock(stream):
+                    raise OutputError(busy)
+                # A process that ended meanwhile may have removed this file, and another may have locked a new one.
+                if lock.exists() and os.path.samestat(os.fstat(stream.fileno()), lock.stat()):
+                    _check_ours(stream, lock)
+                    return stream
+            except BaseException:
+                stream.close()
+                raise
+            stream.close()
+    except OSError as error:
+        raise unwritable(target, error) from error
+
+
+def _check_ours(stream: BinaryIO, lock: Path) -> None:
+    """Write the lock file, which also shows that the disk is not full; `OutputError` if it is of another origin."""
+    stream.seek(0)
+    found = stream.read(len(_CONTENT) + 1)
+    if not _CONTENT.startswith(found):
+        raise OutputError(f"{lock} is not a lock of ThyroidSynth. Move it, or choose another output.")
+    stream.write(_CONTENT[len(found) :])
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def _make_folder(folder: Path, created: list[Path]) -> None:
+    """Create a folder, and note the folders that did not exist, innermost first."""
+    missing = []
+    for path in (folder, *folder.parents):
+        if path.is_dir():
+            break
+        missing.append(path)
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        if path not in created:
+            created.insert(0, path)
+
+
+def _release(stream: BinaryIO, lock: Path) -> None:
+    # Removed while it is locked; Windows cannot remove an open file.
+    for action in (stream.close, lock.unlink) if os.name == "nt" else (lock.unlink, stream.close):
+        with suppress(OSError):
+            action()
+
+
+def _lock(stream: BinaryIO) -> bool:
+    """Lock an open file until it is closed or the process ends; return whether no other process holds the lock."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            # A byte far behind the content, which stays readable.
+            stream.seek(1 << 30)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import errno
+    import fcntl
+
+    try:
+        # A POSIX lock instead of `flock`: it also works on network drives, and worker processes do not inherit it.
+        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # Some drives support no locks. Writing must work there.
+        return error.errno not in (errno.EACCES, errno.EAGAIN)
+    return True
