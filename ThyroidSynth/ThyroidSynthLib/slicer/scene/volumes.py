@@ -8,6 +8,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.islands import TRACHEA_COMPONENTS, without_islands
+from ThyroidSynthLib.generation.cohort.gland_level import estimated_level_mm
 from ThyroidSynthLib.geometry.features import Features, measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
 from ThyroidSynthLib.geometry.grid import Grid
@@ -94,7 +95,12 @@ def surface_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str) -
 
 
 def placement_of_patient(
-    segmentation: vtkMRMLSegmentationNode, trachea_id: str, thyroid_id: str = "", alignment: str = ALIGNMENTS[0]
+    segmentation: vtkMRMLSegmentationNode,
+    trachea_id: str,
+    thyroid_id: str = "",
+    alignment: str = ALIGNMENTS[0],
+    *,
+    scan: Grid | None = None,
 ) -> Placement:
     """Return the trachea frame of a patient from the segments of trachea and thyroid, without their islands.
 
@@ -104,17 +110,23 @@ def placement_of_patient(
         Only needed for the upright alignment.
     alignment : str
         One of `ALIGNMENTS`, usually the model's.
+    scan : Grid, optional
+        The extent of the scan. With it, the level of a thyroid that is not segmented is estimated from the trachea
+        where the alignment needs it.
 
     Raises
     ------
     InputError
-        A segment is missing or empty, or the alignment needs a thyroid and none is given.
+        A segment is missing or empty, or the alignment needs the level of a thyroid that is neither given nor can be
+        estimated.
     """
     trachea, _ = without_islands(mask_in_scan(volume_of_segment(segmentation, trachea_id)), TRACHEA_COMPONENTS)
-    thyroid = None
+    thyroid, level_mm = None, None
     if thyroid_id and alignment == "upright":
         thyroid = without_islands(mask_in_scan(volume_of_segment(segmentation, thyroid_id)))[0].volume
-    return Placement.of_patient(alignment, trachea.volume, thyroid)
+    elif alignment == "upright" and scan is not None:
+        level_mm = estimated_level_mm(trachea.volume, scan)
+    return Placement.of_patient(alignment, trachea.volume, thyroid, level_mm=level_mm)
 
 
 def features_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str, placement: Placement) -> Features:

@@ -255,6 +255,19 @@ def test_a_thyroid_of_another_patient_is_restored_at_the_trachea_of_this_one(mad
     assert len(generated_thyroids(made.app.scene)) == 2
 
 
+def test_without_a_thyroid_one_is_generated_at_an_estimated_level_which_is_stated(ready):
+    own = placement_of(ready).origin_ras
+    ready.choose("thyroidSelector", "none")
+    ready.parameters.segmentation.GetSegmentation().RemoveSegment("thyroid_gland")
+    ready.wait(lambda: "new ones are placed at an estimated level" in ready.qualityLabel.text)
+    ready.click("generateButton")
+    ready.wait(lambda: ready.parameters.result is not None)
+
+    estimated = record_of(ready).placement.origin_ras
+    # Largest error of the estimate in the example cohort.
+    assert 0.1 < np.linalg.norm(estimated - own) < 13.0
+
+
 def test_a_similar_thyroid_has_the_features_of_the_patients_own(made):
     own = features_of_segment(made.parameters.segmentation, made.parameters.thyroidSegmentID, placement_of(made))
     made.symmetryCheckBox.click()

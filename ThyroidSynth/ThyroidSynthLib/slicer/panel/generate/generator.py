@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.progress import part_of
 from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.slicer.scene.patient.patients import scan_grid
 from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED, SOURCE_ROLE, ThyroidRecord, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, placement_of_patient
@@ -140,7 +141,11 @@ class ThyroidGenerator:
         work.check()
         parameters = self._session.parameters
         return model, placement_of_patient(
-            parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, model.frame.alignment
+            parameters.segmentation,
+            parameters.tracheaSegmentID,
+            parameters.thyroidSegmentID,
+            model.frame.alignment,
+            scan=scan_grid(parameters.segmentation, parameters.ct),
         )
 
     def _steer(

@@ -22,6 +22,7 @@ from ThyroidSynthLib.slicer.panel.shared.parameters import LARGEST_SEED
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
+from ThyroidSynthLib.slicer.scene.patient.patients import scan_grid
 from ThyroidSynthLib.slicer.scene.thyroids.placing import placed, remove_unused_positions
 from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE, GENERATED, ThyroidRecord, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
@@ -332,7 +333,11 @@ class GenerateSection(Section):
             return record.placement
         try:
             return placement_of_patient(
-                parameters.segmentation, parameters.tracheaSegmentID, parameters.thyroidSegmentID, description.alignment
+                parameters.segmentation,
+                parameters.tracheaSegmentID,
+                parameters.thyroidSegmentID,
+                description.alignment,
+                scan=scan_grid(parameters.segmentation, parameters.ct),
             )
         except ThyroidSynthError:
             return record.placement

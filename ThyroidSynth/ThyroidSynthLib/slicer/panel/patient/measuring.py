@@ -9,16 +9,18 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
 from ThyroidSynthLib.dataset.quality import check_case
+from ThyroidSynthLib.generation.cohort.gland_level import DEPTH_MM, ERROR_MM, estimated_level_mm
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 from ThyroidSynthLib.slicer.panel.shared.idle import userPauses
 from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText, qualityTexts
-from ThyroidSynthLib.slicer.scene.patient.patients import case_of_patient, height_mm
+from ThyroidSynthLib.slicer.scene.patient.patients import case_of_patient, height_mm, scan_grid
 from ThyroidSynthLib.slicer.scene.volumes import is_made_of_surfaces, surface_of_segment, volume_of_segment
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.quality import CheckedCase
+    from ThyroidSynthLib.geometry.grid import Grid
     from ThyroidSynthLib.geometry.surface import Surface
     from ThyroidSynthLib.geometry.volume import Volume
     from ThyroidSynthLib.slicer.panel.shared.session import Session
@@ -151,9 +153,12 @@ class PatientMeasuring:
         yield 0.1
         case = case_of_patient(segmentation.GetName(), thyroid, trachea, segmentation=segmentation, ct=ct)
         checked = check_case(case)
-        self._warn(qualityTexts(checked, thyroid=bool(thyroidID)))
+        texts = qualityTexts(checked, thyroid=bool(thyroidID))
         if thyroid is None:
+            upright = self._alignment == "upright" and not checked.cleaned.trachea_mask.is_empty
+            self._warn([*texts, *([_levelText(checked, scan_grid(segmentation, ct))] if upright else [])])
             return
+        self._warn(texts)
         yield 0.6
         placement = checked.cleaned.placement(self._alignment)
         surface = _surface(segmentation, thyroidID, checked)
@@ -174,6 +179,19 @@ class PatientMeasuring:
     def _showLabels(self) -> None:
         for label in (self._ui.ownFeaturesLabel, self._ui.tracheaInfoLabel, self._ui.qualityLabel):
             label.visible = bool(label.text)
+
+
+def _levelText(checked: CheckedCase, scan: Grid | None) -> str:
+    """Return where thyroids are placed in a patient without a thyroid, with a model that needs its level."""
+    if scan is None or estimated_level_mm(checked.cleaned.trachea, scan) is None:
+        return _(
+            "There is no thyroid, and its level cannot be estimated because the upper end of the trachea is not in the "
+            "scan. Segment the thyroid roughly, or choose a model that is centred on the trachea."
+        )
+    return _(
+        "There is no thyroid: new ones are placed at an estimated level, {depth:g} mm below the upper end of the "
+        "trachea. It may be off by {error:g} mm or more. Move them where needed, or segment the thyroid roughly."
+    ).format(depth=DEPTH_MM, error=ERROR_MM)
 
 
 def _surface(segmentation, segment_id: str, checked: CheckedCase) -> Surface:

@@ -10,7 +10,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
     {
         "loading": ["LoadedCase", "load_case", "load_ct", "load_segmentation"],
         "patient_files": ["write_patient", "write_patient_map"],
-        "patients": ["case_of_patient", "height_mm", "propose_patient"],
+        "patients": ["case_of_patient", "height_mm", "propose_patient", "scan_grid"],
         "sample_case": ["load_sample"],
     },
 )

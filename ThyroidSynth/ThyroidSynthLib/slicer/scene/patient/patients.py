@@ -62,7 +62,7 @@ def case_of_patient(
     segmentation, ct : node
         Where they come from. The CT's grid is the extent of the scan, else the segmentation's own geometry.
     """
-    scan = _scan_grid(segmentation, ct)
+    scan = scan_grid(segmentation, ct)
     if thyroid is None:
         thyroid = Volume(np.zeros((1, 1, 1), dtype=np.uint8), trachea.ijk_to_ras)
     return Case(name, _mask(thyroid, scan, THYROID_COMPONENTS), _mask(trachea, scan, TRACHEA_COMPONENTS))
@@ -73,6 +73,24 @@ def height_mm(volume: Volume) -> float:
     heights = np.argwhere(volume.array)[:, ::-1] @ volume.ijk_to_ras[2, :3]
     thickness = np.abs(volume.ijk_to_ras[2, :3]).max()
     return float(np.ptp(heights) + thickness)
+
+
+def scan_grid(segmentation, ct) -> Grid | None:
+    """Return the grid of the scan; None where it is not known."""
+    import slicer
+
+    if ct is not None and ct.GetImageData() is not None:
+        return grid_of_ct(ct)
+    converter = slicer.vtkSegmentationConverter
+    role = converter.GetReferenceImageGeometryParameterName()
+    text = segmentation.GetSegmentation().GetConversionParameter(role)
+    if not text or segmentation.GetParentTransformNode() is not None:
+        return None
+    image = slicer.vtkOrientedImageData()
+    converter.DeserializeImageGeometry(text, image, False)
+    if min(image.GetDimensions()) < 1:
+        return None
+    return grid_of_image(image)
 
 
 def _best_segmentation(scene):
@@ -89,24 +107,6 @@ def _is_scan(node) -> bool:
         and not node.GetHideFromEditors()
         and node.GetImageData() is not None
     )
-
-
-def _scan_grid(segmentation, ct) -> Grid | None:
-    """Return the grid of the scan; None where it is not known."""
-    import slicer
-
-    if ct is not None and ct.GetImageData() is not None:
-        return grid_of_ct(ct)
-    converter = slicer.vtkSegmentationConverter
-    role = converter.GetReferenceImageGeometryParameterName()
-    text = segmentation.GetSegmentation().GetConversionParameter(role)
-    if not text or segmentation.GetParentTransformNode() is not None:
-        return None
-    image = slicer.vtkOrientedImageData()
-    converter.DeserializeImageGeometry(text, image, False)
-    if min(image.GetDimensions()) < 1:
-        return None
-    return grid_of_image(image)
 
 
 def _mask(volume: Volume, scan: Grid | None, rules: ComponentRules) -> Mask:
