@@ -153,8 +153,8 @@ def test_generated_thyroids_are_counted_and_a_used_folder_refused(capsys, model,
 
 
 def test_an_impossible_target_is_refused_and_no_folder_is_made(capsys, model, tmp_path):
-    assert run("generate", model, "--symmetry", "1.5", "--out", tmp_path / "g", "--quiet") == 1
-    assert "symmetry = 1.5 is impossible" in capsys.readouterr().err
+    message = usage_error(capsys, "generate", model, "--symmetry", "1.5", "--out", tmp_path / "g", "--quiet")
+    assert "argument --symmetry: 1.5 is out of range: give a number from 0 to 1." in message
     assert not (tmp_path / "g").exists()
 
 

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.cli.commands import (
@@ -24,7 +25,7 @@ from ThyroidSynthLib.cli.commands import (
     train,
 )
 from ThyroidSynthLib.cli.shared.console import Console
-from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
+from ThyroidSynthLib.common.errors import Cancelled, explained
 from ThyroidSynthLib.common.streams import lasting_streams
 
 OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -80,7 +81,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             result = options.run(options, console)
         if result is None:
             return OK
-        print(json.dumps(result.document, indent=2, ensure_ascii=False) if options.json else result.text, flush=True)
+        print(_as_json(result.document) if options.json else result.text, flush=True)
         return FAILED if result.failed else OK
     except (KeyboardInterrupt, Cancelled) as stop:
         _print_error(str(stop) or "Interrupted.")
@@ -88,11 +89,36 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Exception as error:
         if options.debug:
             traceback.print_exc()
-        known = isinstance(error, ThyroidSynthError)
-        _print_error(
-            f"error: {error}" if known else f"error: {type(error).__name__}: {error} (use --debug for the traceback)"
-        )
+        _print_error(f"error: {explained(error)}")
         return FAILED
+
+
+def _as_json(document: dict[str, Any]) -> str:
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        # The output is ASCII, or a file name is no text.
+        return json.dumps(document, indent=2)
+    return text
+
+
+class _Once(argparse.Action):
+    """Store a value; a second one would silently replace the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value, or raise a usage error."""
+        # Each parsing has a namespace of its own.
+        if option_string is not None and getattr(self, "_given_in", None) is namespace:
+            raise argparse.ArgumentError(self, "given twice; give it only once")
+        self._given_in = namespace
+        setattr(namespace, self.dest, values)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -115,6 +141,8 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+        for name in (None, "store"):
+            command.register("action", name, _Once)
         module.configure(command)
         common = command.add_argument_group("output")
         common.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -41,9 +41,9 @@ def part_of(progress: ProgressCallback, start: float, end: float) -> ProgressCal
 
 @contextmanager
 def stop_on_signals() -> Iterator[ShouldStop]:
-    """Yield a `should_stop` that the first Ctrl-C or SIGTERM makes true; the second one ends the process.
+    """Yield a `should_stop` that the first Ctrl-C, SIGTERM or SIGHUP makes true; the second one ends the process.
 
-    Usable in the main thread only.
+    SIGHUP, which a closed terminal sends, stays ignored under ``nohup``. Usable in the main thread only.
     """
     stopped = False
 
@@ -59,6 +59,9 @@ def stop_on_signals() -> Iterator[ShouldStop]:
             signal.signal(number, handler)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none.
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        before[hang_up] = signal.getsignal(hang_up)
     for number in before:
         signal.signal(number, handle)
     try:

@@ -21,7 +21,7 @@ class LastingStream:
     def write(self, text: str) -> int:
         """Write text, or discard it if it cannot be written."""
         try:
-            self._stream.write(text)
+            self._stream.write(self._encodable(text))
         except OSError:
             self._discard()
         self.lost |= self._missing
@@ -37,6 +37,11 @@ class LastingStream:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
+    def _encodable(self, text: str) -> str:
+        """Return text with a backslash sequence for each character that the stream cannot encode, as "²" in ASCII."""
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+
     def _discard(self) -> None:
         self.lost = True
         # The stream keeps the text and would try to write it again when Python exits.
@@ -51,6 +56,7 @@ def lasting_streams() -> Iterator[LastingStream]:
 
     Yields the standard output, whose `lost` is to be checked at the end.
     """
+    _open_missing_descriptors()
     output, errors = LastingStream(sys.stdout), LastingStream(sys.stderr)
     with redirect_stdout(output), redirect_stderr(errors):  # type: ignore[type-var]  # Only write and flush are used.
         try:
@@ -58,3 +64,11 @@ def lasting_streams() -> Iterator[LastingStream]:
         finally:
             output.flush()
             errors.flush()
+
+
+def _open_missing_descriptors() -> None:
+    """Open the null device for each standard descriptor that is closed, so that no other file takes its place."""
+    number = 0
+    while number <= 2:
+        number = os.open(os.devnull, os.O_RDWR)
+    os.close(number)

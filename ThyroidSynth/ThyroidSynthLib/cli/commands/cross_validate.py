@@ -6,12 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
     add_evaluation_extent,
     add_training,
     evaluation_options,
-    natural,
-    positive_int,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
 
@@ -34,14 +33,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the cross-validation")
     parser.add_argument(
         "--folds",
-        type=positive_int,
+        type=numbers.folds,
         default=5,
         metavar="K",
         help="number of folds; each is held out once. 1: vary the seed only (default: 5)",
     )
     parser.add_argument(
         "--seeds",
-        type=natural,
+        type=numbers.seed,
         nargs="+",
         default=[0],
         metavar="SEED",
@@ -54,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="with --folds 1: cases held out from every training, a number such as 40 or a share such as 20%%",
     )
     parser.add_argument(
-        "--split-seed", type=natural, default=0, metavar="SEED", help="seed of the split into folds (default: 0)"
+        "--split-seed", type=numbers.seed, default=0, metavar="SEED", help="seed of the split into folds (default: 0)"
     )
     add_training(parser)
     add_evaluation_extent(parser)

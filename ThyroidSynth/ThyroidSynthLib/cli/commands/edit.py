@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
     add_class_map,
     add_files,
@@ -13,7 +14,6 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_model,
     add_out,
     add_seed,
-    change,
     file_options,
     files_at,
 )
@@ -49,9 +49,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_class_map(parser)
     add_seed(parser, "random seed of the fit")
     group = parser.add_argument_group("features to change")
-    group.add_argument("--volume", type=change, metavar="ML", help="volume in mL, or a change: +20%%, --volume=-5%%")
-    group.add_argument("--isthmus-area", type=change, metavar="MM2", help="isthmus area in mm², or a change; 0: none")
-    group.add_argument("--symmetry", type=change, metavar="S", help="overlap with the mirror image, 0 to 1")
+    group.add_argument(
+        "--volume", type=numbers.volume_change, metavar="ML", help="volume in mL, or a change: +20%%, --volume=-5%%"
+    )
+    group.add_argument(
+        "--isthmus-area", type=numbers.area_change, metavar="MM2", help="isthmus area in mm², or a change; 0: none"
+    )
+    group.add_argument(
+        "--symmetry", type=numbers.symmetry_change, metavar="S", help="overlap with the mirror image, 0 to 1"
+    )
     group.add_argument(
         "--hold",
         nargs="*",

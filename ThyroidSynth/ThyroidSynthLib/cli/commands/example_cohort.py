@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ThyroidSynthLib.cli.shared.arguments import add_seed, add_workers, positive_int, share
+from ThyroidSynthLib.cli.shared import numbers
+from ThyroidSynthLib.cli.shared.arguments import add_seed, add_workers
 from ThyroidSynthLib.cli.shared.console import Console, Result
 
 NAME = "example-cohort"
@@ -23,11 +24,13 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new or empty folder to write to")
-    parser.add_argument("--cases", type=positive_int, default=60, metavar="N", help="number of cases (default: 60)")
+    parser.add_argument(
+        "--cases", type=numbers.example_cases, default=60, metavar="N", help="number of cases (default: 60)"
+    )
     add_seed(parser)
     parser.add_argument(
         "--defective-share",
-        type=share,
+        type=numbers.share,
         default=0.15,
         metavar="SHARE",
         help="share of cases with a planted defect (default: 0.15)",

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
     add_class_map,
     add_files,
@@ -14,7 +15,6 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_out,
     add_seed,
     file_options,
-    natural,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
 
@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_seed(parser, "random seed of the fit")
     parser.add_argument(
         "--completions",
-        type=natural,
+        type=numbers.few,
         default=0,
         metavar="N",
         help="also write this many plausible glands, which differ where the scan shows little of the gland",

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
     add_class_map,
     add_files,
@@ -18,7 +19,6 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_workers,
     file_options,
     files_at,
-    positive_int,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
@@ -78,7 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_out(parser, "folder for the thyroids and their manifest")
     parser.add_argument(
-        "--count", type=positive_int, metavar="N", help="number of thyroids (default: 1, or the rows of the table)"
+        "--count", type=numbers.generated, metavar="N", help="number of thyroids (default: 1, or the rows of the table)"
     )
     add_seed(parser)
     add_workers(parser)

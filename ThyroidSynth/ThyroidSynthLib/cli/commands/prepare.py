@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
+from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
     add_class_map,
     add_masks,
@@ -13,7 +14,6 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_scheduler,
     add_seed,
     add_workers,
-    positive_int,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "tilted neck have no effect (default: trachea)",
     )
     parser.add_argument(
-        "--samples", type=positive_int, default=50_000, metavar="N", help="SDF samples per shape (default: 50000)"
+        "--samples", type=numbers.samples, default=50_000, metavar="N", help="SDF samples per shape (default: 50000)"
     )
     add_seed(parser, "random seed of the samples")
     add_workers(parser)

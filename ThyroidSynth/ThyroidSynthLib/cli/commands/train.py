@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ThyroidSynthLib.cli.shared.arguments import add_seed, add_training, natural, not_negative
+from ThyroidSynthLib.cli.shared import numbers
+from ThyroidSynthLib.cli.shared.arguments import add_seed, add_training
 from ThyroidSynthLib.cli.shared.console import Console, Result
 
 NAME = "train"
@@ -53,11 +54,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "and presence of an isthmus (default: 0)",
     )
     parser.add_argument(
-        "--split-seed", type=natural, default=0, metavar="SEED", help="random seed of that choice (default: 0)"
+        "--split-seed", type=numbers.seed, default=0, metavar="SEED", help="random seed of that choice (default: 0)"
     )
     parser.add_argument(
         "--checkpoint-every",
-        type=not_negative,
+        type=numbers.seconds,
         default=30.0,
         metavar="SECONDS",
         help="time between checkpoints; 0 for one after every epoch (default: 30)",

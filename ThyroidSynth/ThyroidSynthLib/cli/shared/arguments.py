@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
@@ -16,49 +14,21 @@ from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS
 from ThyroidSynthLib.model.settings import VARIANTS
 from ThyroidSynthLib.model.shipped import model_path
 
+from . import numbers
+
 if TYPE_CHECKING:
     from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
 
 
-_N = TypeVar("_N", int, float)
-
-
-def _number(kind: Callable[[str], _N], valid: Callable[[_N], bool], fault: str) -> Callable[[str], _N]:
-    """Return a parser of numbers of a kind for which `valid` returns true."""
-
-    def parse(text: str) -> _N:
-        value = kind(text)
-        if not valid(value):
-            raise argparse.ArgumentTypeError(f"{text} {fault}")
-        return value
-
-    # argparse names the type of a value that is not a number.
-    parse.__name__ = kind.__name__
-    return parse
-
-
-positive_int = _number(int, lambda value: value >= 1, "must be at least 1")
-natural = _number(int, lambda value: value >= 0, "must not be negative")
-positive_float = _number(float, lambda value: value > 0, "must be above 0")
-not_negative = _number(float, lambda value: 0 <= value < math.inf, "must be 0 or more")
-share = _number(float, lambda value: 0 <= value <= 1, "must lie between 0 and 1")
-
-
-def change(text: str) -> tuple[float, bool]:
-    """Parse a number or a relative change such as ``+20%``; return the value and whether it is relative."""
-    if text.endswith("%"):
-        value = float(text[:-1]) / 100
-        if not -1 <= value < math.inf or text[0] not in "+-":
-            raise argparse.ArgumentTypeError(f"{text} must be a change such as +20% or -5%")
-        return value, True
-    return not_negative(text), False
-
-
 def spacing(text: str) -> float | tuple[float, float, float]:
     """Parse a voxel size: one number, or three separated by commas."""
-    values = tuple(positive_float(part) for part in text.split(","))
-    if len(values) not in (1, 3):
-        raise argparse.ArgumentTypeError(f"{text} must be one number, or three along R, A and S as in 0.8,0.8,3")
+    parts = text.split(",")
+    if len(parts) not in (1, 3):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not valid: give one number, or three along R, A and S as in 0.8,0.8,3. Write decimals with a "
+            "point."
+        )
+    values = tuple(numbers.millimetres(part) for part in parts)
     return values[0] if len(values) == 1 else (values[0], values[1], values[2])
 
 
@@ -66,8 +36,8 @@ def mesh_formats(text: str) -> tuple[str, ...]:
     """Parse a list such as ``ply,stl``."""
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     unknown = [part for part in found if part not in MESH_FORMATS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose among {', '.join(MESH_FORMATS)}")
+    if unknown or not found:
+        raise argparse.ArgumentTypeError(f"'{', '.join(unknown)}' is not valid: choose among {', '.join(MESH_FORMATS)}")
     return found
 
 
@@ -90,12 +60,12 @@ def add_out(parser: argparse.ArgumentParser, what: str) -> None:
 
 def add_seed(parser: argparse.ArgumentParser, what: str = "random seed") -> None:
     """Add the random seed."""
-    parser.add_argument("--seed", type=natural, default=0, help=f"{what} (default: 0)")
+    parser.add_argument("--seed", type=numbers.seed, default=0, help=f"{what} (default: 0)")
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """Add the number of worker processes."""
-    parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one for each CPU)")
+    parser.add_argument("--workers", type=numbers.workers, metavar="N", help="processes (default: one for each CPU)")
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +75,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--preset", choices=tuple(PRESETS), default=DEFAULT_PRESET, help="training settings (default: %(default)s)"
     )
     parser.add_argument(
-        "--epochs", type=natural, default=0, metavar="N", help="number of epochs (default: the preset's)"
+        "--epochs", type=numbers.epochs, default=0, metavar="N", help="number of epochs (default: the preset's)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
 
@@ -113,24 +83,26 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 def add_evaluation_extent(parser: argparse.ArgumentParser) -> None:
     """Add the options on the extent of an evaluation."""
     group = parser.add_argument_group("extent of the evaluation")
-    group.add_argument("--count", type=positive_int, default=200, metavar="N", help="random thyroids (default: 200)")
+    group.add_argument(
+        "--count", type=numbers.thyroids, default=200, metavar="N", help="random thyroids (default: 200)"
+    )
     group.add_argument(
         "--to-target",
-        type=natural,
+        type=numbers.thyroids_or_none,
         default=100,
         metavar="N",
         help="how many of them are steered to target, and how many thyroids to independent targets (default: 100)",
     )
     group.add_argument(
         "--moves",
-        type=natural,
+        type=numbers.thyroids_or_none,
         default=20,
         metavar="N",
         help="thyroids in the cross-talk matrix; one feature of each is moved at a time (default: 20)",
     )
     group.add_argument(
         "--cases",
-        type=positive_int,
+        type=numbers.cases,
         metavar="N",
         help="maximum number of training and of held-out cases (default: all)",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 
-from .arguments import natural, positive_int
+from . import numbers
 from .console import Console
 
 
@@ -29,13 +29,13 @@ def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
     )
     merge.add_argument(
         "--thyroid-label",
-        type=positive_int,
+        type=numbers.label,
         metavar="N",
         help="label of the new thyroid (default: that of the old one, which is found by name and always replaced)",
     )
     merge.add_argument(
         "--old-thyroid",
-        type=natural,
+        type=numbers.label_or_background,
         default=0,
         metavar="N",
         help="label of the voxels that the old thyroid filled and the new one does not (default: 0, background)",

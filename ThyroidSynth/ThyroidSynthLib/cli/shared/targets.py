@@ -16,6 +16,8 @@ from ThyroidSynthLib.generation.steer.feature_space import FAR, FeatureSpace
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import Targets
 
+from . import numbers
+
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
     from ThyroidSynthLib.model.trained_model import TrainedModel
@@ -33,11 +35,11 @@ _SPREADS = {
 def add_target_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for targets and target distributions."""
     targets = parser.add_argument_group("targets")
-    targets.add_argument("--volume", type=float, metavar="ML", help="volume in mL")
+    targets.add_argument("--volume", type=numbers.volume, metavar="ML", help="volume in mL")
     targets.add_argument(
-        "--isthmus-area", type=float, metavar="MM2", help="isthmus area in mm²; 0 for two separate lobes"
+        "--isthmus-area", type=numbers.area, metavar="MM2", help="isthmus area in mm²; 0 for two separate lobes"
     )
-    targets.add_argument("--symmetry", type=float, metavar="S", help="overlap with the mirror image, 0 to 1")
+    targets.add_argument("--symmetry", type=numbers.symmetry, metavar="S", help="overlap with the mirror image, 0 to 1")
     targets.add_argument("--from-table", type=Path, metavar="CSV", help="targets of each thyroid, one row each")
     targets.add_argument(
         "--steer",
