@@ -14,6 +14,7 @@ from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
+from .dicom_series import class_of_dicom, read_series_grid
 from .formats.metaimage import read_metaimage_header, write_metaimage
 from .formats.nrrd import read_nrrd_header, write_nrrd
 from .formats.stored_voxels import StoredVoxels
@@ -60,14 +61,17 @@ def read_slabs(path: Path | str) -> Iterator[tuple[Grid, int, np.ndarray]]:
 
 
 def read_grid(path: Path | str) -> Grid:
-    """Read the grid of a 3-D image file from its header, for label maps on it.
+    """Read the grid of a 3-D image file from its header, or of a DICOM series from its folder or one of its files.
 
     Raises
     ------
     InputError
         The header is damaged or has no position in the patient, or a label map on this grid would fill the memory.
+        For DICOM also as in `read_series_grid`.
     """
     path = Path(path)
+    if path.is_dir() or class_of_dicom(path) is not None:
+        return read_series_grid(path).checked_for_holding(path)
     checked_file(path)
     grid = read_header(path).grid if is_nifti(path) else _header(path)[0]
     return grid.checked_for_holding(path)
