@@ -248,7 +248,7 @@ def test_a_label_map_without_a_known_thyroid_is_noted(capsys, dataset, model, tm
 
     assert run(*arguments, "--out", tmp_path / "a") == 0
     assert "no old thyroid was removed" in "".join(capsys.readouterr())
-    assert run(*arguments, "--thyroid-label", "1", "--out", tmp_path / "b") == 0
+    assert run(*arguments, "--thyroid-label", "118", "--out", tmp_path / "b") == 0
     assert "no old thyroid was removed" not in "".join(capsys.readouterr())
 
 

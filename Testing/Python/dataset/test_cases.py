@@ -13,6 +13,7 @@ from ThyroidSynthLib.dataset.case_sources import SYNTHETIC_MARK, find_cases, syn
 from ThyroidSynthLib.dataset.cases import case_from_volumes, read_case
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import read_mask
+from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
 from ThyroidSynthLib.imaging.volume_files import write_volume
 
 REAL_CASE = Path(__file__).resolve().parents[2] / "Data" / "totalsegmentator_s0327"
@@ -83,7 +84,7 @@ def test_a_multi_label_file_without_names_needs_a_class_map(tmp_path):
     path = write_nifti(tmp_path / "x.nii.gz", (THYROID * 17 + TRACHEA * 16).astype(np.uint8), RAS)
     with pytest.raises(InputError, match="total-v2"):
         find_cases(path)
-    _check(read_case(find_cases(path, class_map="total-v2")[0]))
+    _check(read_case(find_cases(path, labels=class_map_labels("total-v2"))[0]))
 
 
 def test_a_folder_of_label_files_omits_cts_and_keeps_damaged_files(tmp_path):

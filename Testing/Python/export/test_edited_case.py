@@ -18,8 +18,9 @@ from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
-from ThyroidSynthLib.imaging.label_maps import LabelMap, read_label_map
+from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.ply import read_ply
+from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
 from ThyroidSynthLib.imaging.volume_files import read_volume
 from ThyroidSynthLib.model.trained_model import TrainedModel
 

@@ -14,8 +14,9 @@ from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.dataset.quality import CUT_BY_BORDER, check_case
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.dicom_seg import is_dicom_seg, read_dicom_seg
+from ThyroidSynthLib.imaging.dicom_seg import is_dicom_seg
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
+from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 
 # With an odd number of pixels per frame, frames of packed bits begin within a byte.
 SHAPE = (40, 37, 45)
@@ -46,7 +47,7 @@ def test_binary_segments_are_found_by_code_and_read_in_place(tmp_path, images, o
     masks = {"liver": np.roll(GLAND, 5, axis=2), **MASKS}
     path = write_seg(tmp_path / "x.dcm", masks, images, codes_of={**CODES, "liver": LIVER_CODE}, omit_empty_frames=omit)
     assert is_dicom_seg(path)
-    found, notes = read_dicom_seg(path)
+    found, notes = open_segmentation(path).masks()
     assert_in_place(found[THYROID], GLAND)
     assert_in_place(found[TRACHEA], WINDPIPE)
     assert notes == ()
@@ -56,7 +57,7 @@ def test_binary_segments_are_found_by_code_and_read_in_place(tmp_path, images, o
 
 
 def test_segments_without_a_known_code_are_found_by_their_label(tmp_path, images):
-    found, _ = read_dicom_seg(write_seg(tmp_path / "x.dcm", LOW, images))
+    found, _ = open_segmentation(write_seg(tmp_path / "x.dcm", LOW, images)).masks()
     assert_in_place(found[THYROID], GLAND)
     assert_in_place(found[TRACHEA], WINDPIPE)
 
@@ -65,7 +66,7 @@ def test_slices_without_a_frame_are_empty(tmp_path, images):
     # Every second slice is missing in all segments, so the spacing must be read from the header.
     comb = (np.arange(SHAPE[0]) % 2 == 0)[:, None, None].astype(np.uint8)
     thinned = {"a": GLAND * comb, "b": WINDPIPE * comb}
-    found, _ = read_dicom_seg(write_seg(tmp_path / "x.dcm", thinned, images, codes_of=CODES))
+    found, _ = open_segmentation(write_seg(tmp_path / "x.dcm", thinned, images, codes_of=CODES)).masks()
     assert_in_place(found[THYROID], thinned["a"])
     assert_in_place(found[TRACHEA], thinned["b"])
 
@@ -74,7 +75,9 @@ def test_slices_from_top_to_bottom_are_read_in_place(tmp_path):
     flipped = RAS.copy()
     flipped[:3, 3] += (SHAPE[0] - 1) * RAS[:3, 2]
     flipped[:3, 2] = -RAS[:3, 2]
-    found, _ = read_dicom_seg(write_seg(tmp_path / "x.dcm", MASKS, ct_series(SHAPE, flipped), codes_of=CODES))
+    found, _ = open_segmentation(
+        write_seg(tmp_path / "x.dcm", MASKS, ct_series(SHAPE, flipped), codes_of=CODES)
+    ).masks()
     assert_in_place(found[THYROID], GLAND, flipped)
     assert found[THYROID].scan.shape == SHAPE
     lower = min(np.flatnonzero(GLAND.any(axis=(1, 2))))
@@ -95,7 +98,7 @@ def test_voxels_of_fractional_segments_are_inside_from_half_on(tmp_path, images)
     soft = np.where(GLAND, 0.6, 0.3 * np.roll(GLAND, 2, axis=1))
     masks = {"a": soft.astype(np.float32), "b": WINDPIPE.astype(np.float32)}
     path = write_seg(tmp_path / "x.dcm", masks, images, kind="FRACTIONAL", codes_of=CODES, max_fractional_value=200)
-    found, notes = read_dicom_seg(path)
+    found, notes = open_segmentation(path).masks()
     assert_in_place(found[THYROID], GLAND)
     assert_in_place(found[TRACHEA], WINDPIPE)
     assert any("fractional" in note for note in notes)
@@ -103,7 +106,7 @@ def test_voxels_of_fractional_segments_are_inside_from_half_on(tmp_path, images)
 
 def test_label_map_segmentations_are_read_by_their_values(tmp_path, images):
     path = write_seg(tmp_path / "x.dcm", MASKS, images, kind="LABELMAP", codes_of=CODES)
-    found, _ = read_dicom_seg(path)
+    found, _ = open_segmentation(path).masks()
     assert_in_place(found[THYROID], GLAND)
     assert_in_place(found[TRACHEA], WINDPIPE)
 
@@ -114,7 +117,7 @@ def test_other_transfer_syntaxes_are_read(tmp_path, images, syntax):
     dataset = pydicom.dcmread(path)
     dataset.file_meta.TransferSyntaxUID = syntax
     pydicom.dcmwrite(path, dataset, implicit_vr=syntax is ImplicitVRLittleEndian, little_endian=True)
-    found, _ = read_dicom_seg(path)
+    found, _ = open_segmentation(path).masks()
     assert_in_place(found[THYROID], GLAND)
 
 
@@ -128,7 +131,7 @@ def test_compressed_frames_are_decoded(tmp_path, images):
         codes_of=CODES,
         transfer_syntax_uid=pydicom.uid.RLELossless,
     )
-    found, _ = read_dicom_seg(path)
+    found, _ = open_segmentation(path).masks()
     assert_in_place(found[THYROID], GLAND)
 
 
@@ -150,7 +153,7 @@ def test_the_end_of_the_scan_is_unknown_without_references_to_images(tmp_path, i
     for frame in dataset.PerFrameFunctionalGroupsSequence:
         del frame.DerivationImageSequence
     dataset.save_as(path)
-    found, notes = read_dicom_seg(path)
+    found, notes = open_segmentation(path).masks()
     assert_in_place(found[THYROID], GLAND)
     assert found[THYROID].border_distance_voxels == 1
     assert any("unknown" in note for note in notes)
@@ -208,7 +211,7 @@ def test_the_message_names_what_is_wrong_with_a_file(tmp_path, images, spoil, me
     spoil(dataset)
     dataset.save_as(path)
     with pytest.raises(InputError, match=message):
-        read_dicom_seg(path)
+        open_segmentation(path).masks()
 
 
 def test_a_file_that_is_not_a_segmentation_is_refused(tmp_path, images):
@@ -216,19 +219,14 @@ def test_a_file_that_is_not_a_segmentation_is_refused(tmp_path, images):
     images[0].save_as(path, enforce_file_format=True)
     with pytest.raises(InputError, match="nor a DICOM"):
         find_cases(path)
-    with pytest.raises(InputError, match="not a DICOM segmentation"):
-        read_dicom_seg(path)
+    with pytest.raises(InputError, match="neither a NIfTI"):
+        open_segmentation(path).masks()
     text = tmp_path / "x.dcm"
     text.write_text("nothing of the kind")
-    with pytest.raises(InputError, match="not a DICOM file"):
-        read_dicom_seg(text)
+    with pytest.raises(InputError, match="neither a NIfTI"):
+        open_segmentation(text).masks()
     with pytest.raises(InputError, match="does not exist"):
-        read_dicom_seg(tmp_path / "gone.dcm")
+        open_segmentation(tmp_path / "gone.dcm").masks()
     neither = write_seg(tmp_path / "y.dcm", {"liver": GLAND}, images, codes_of={"liver": LIVER_CODE})
     with pytest.raises(InputError, match="neither a thyroid nor a trachea"):
-        read_dicom_seg(neither)
-
-
-def test_a_class_map_for_two_mask_files_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not for two mask files"):
-        find_cases(class_map="total-v2", thyroid=tmp_path / "a.nii.gz", trachea=tmp_path / "b.nii.gz")
+        open_segmentation(neither).masks()

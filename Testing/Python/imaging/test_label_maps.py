@@ -8,7 +8,9 @@ import pytest
 from support.mask_files import affine, caret_xml, two_masks, write_case, write_nifti
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.label_maps import LabelMap, read_label_map
+from ThyroidSynthLib.imaging.label_maps import LabelMap
+from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
+from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
 
 THYROID, TRACHEA = two_masks()
 MAP = np.where(TRACHEA, 16, np.where(THYROID, 17, 0)).astype(np.uint8)
@@ -31,18 +33,24 @@ def test_a_label_map_without_names_needs_a_class_map(tmp_path):
 
     with pytest.raises(InputError, match="total-v2"):
         read_label_map(path)
-    assert read_label_map(path, class_map="total-v2").names == {5: "label 5", 16: "trachea", 17: "thyroid_gland"}
+    assert read_label_map(path, labels=class_map_labels("total-v2")).names == {
+        5: "liver",
+        16: "trachea",
+        17: "thyroid_gland",
+    }
 
 
-def test_a_folder_of_masks_is_combined_in_alphabetical_order(tmp_path):
+def test_the_masks_of_a_folder_get_the_labels_of_totalsegmentator(tmp_path):
     write_case(tmp_path / "s1", THYROID, TRACHEA, affine())
-    write_nifti(tmp_path / "s1" / "segmentations" / "skull.nii.gz", np.zeros_like(THYROID), affine())
+    for name in ("skull", "implant"):
+        write_nifti(tmp_path / "s1" / "segmentations" / f"{name}.nii.gz", np.zeros_like(THYROID), affine())
 
     found = read_label_map(tmp_path / "s1")
 
-    assert found.names == {1: "skull", 2: "thyroid_gland", 3: "trachea"}
-    assert np.array_equal(found.volume.array == 2, THYROID == 1)
-    assert np.array_equal(found.volume.array == 3, TRACHEA == 1)
+    assert found.names == {91: "skull", 17: "thyroid_gland", 16: "trachea", 118: "implant"}
+    assert np.array_equal(found.volume.array == 17, THYROID == 1)
+    assert np.array_equal(found.volume.array == 16, TRACHEA == 1)
+    assert read_label_map(tmp_path / "s1", labels={3: "implant", 4: "skull"}).names[4] == "skull"
 
 
 def test_masks_of_different_scans_are_refused(tmp_path):
@@ -61,21 +69,21 @@ def test_a_slicer_segmentation_is_read_by_its_segments(tmp_path):
 
     found = read_label_map(path)
 
-    assert found.names == {1: "trachea", 2: "thyroid gland"}
-    assert np.array_equal(found.volume.array == 2, THYROID == 1)
+    assert found.names == {16: "trachea", 17: "thyroid gland"}
+    assert np.array_equal(found.volume.array, MAP)
 
 
 @pytest.mark.parametrize("name", ["x.png", "missing.nii.gz", "empty"])
 def test_a_path_that_is_not_a_label_map_is_refused(tmp_path, name):
     if name == "empty":
         (tmp_path / name).mkdir()
-    with pytest.raises(InputError, match=f"{name} (is not a label map|does not exist|has no masks)"):
+    with pytest.raises(InputError, match=f"{name} (is neither a NIfTI|does not exist|has no masks)"):
         read_label_map(tmp_path / name)
 
 
 def test_fractional_values_and_two_thyroids_are_refused(tmp_path):
     path = write_nifti(tmp_path / "p.nii.gz", MAP.astype("f4") / 3, affine())
     with pytest.raises(InputError, match="fractional"):
-        read_label_map(path, class_map="total-v2")
+        read_label_map(path, labels=class_map_labels("total-v2"))
     with pytest.raises(InputError, match="both named"):
         LabelMap(Volume(MAP, affine()), {1: "thyroid", 2: "thyroid_gland"}).thyroid_label()

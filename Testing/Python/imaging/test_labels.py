@@ -5,11 +5,8 @@ from __future__ import annotations
 import pytest
 
 from support.mask_files import caret_xml
-from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.imaging.labels import (
     THYROID,
-    TRACHEA,
-    labels_of_structures,
     names_in_extensions,
     structure_called,
     structure_coded,
@@ -49,31 +46,3 @@ def test_names_are_found_in_any_extension_with_padding():
 def test_damaged_xml_and_xml_with_entities_give_no_names():
     bomb = b'<!DOCTYPE x [<!ENTITY a "b">]><LabelTable><Label Key="1">&a;</Label></LabelTable>'
     assert names_in_extensions([(0, caret_xml(NAMES)[:-20]), (0, bomb)]) == {}
-
-
-def test_names_are_used_whatever_the_numbers():
-    assert labels_of_structures("f", {5: "thyroid", 9: "Trachea", 17: "liver"}, None) == {THYROID: 5, TRACHEA: 9}
-
-
-def test_numbers_are_used_only_with_a_class_map():
-    with pytest.raises(InputError, match="total-v2"):
-        labels_of_structures("f.nii.gz", {}, None)
-    assert labels_of_structures("f.nii.gz", {}, "total-v2") == {THYROID: 17, TRACHEA: 16}
-
-
-def test_a_class_map_that_contradicts_the_names_is_refused():
-    assert labels_of_structures("f", NAMES, "total-v2")[THYROID] == 17
-    with pytest.raises(InputError, match="contradict class map"):
-        labels_of_structures("f", {16: "prostate", 5: "trachea"}, "total-v2")
-    with pytest.raises(InputError, match="no class map 'total-v9'"):
-        labels_of_structures("f", {}, "total-v9")
-
-
-def test_the_message_lists_the_structures_of_a_file_without_thyroid_and_trachea():
-    with pytest.raises(InputError, match="spleen"):
-        labels_of_structures("f", {1: "spleen", 2: "liver"}, None)
-
-
-def test_two_labels_of_one_structure_are_refused():
-    with pytest.raises(InputError, match="label 3 and label 4 are both"):
-        labels_of_structures("f", {3: "thyroid", 4: "thyroid_gland"}, None)

@@ -13,7 +13,8 @@ from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
-from ThyroidSynthLib.imaging.seg_nrrd import Segment, read_segmentation, structures_among
+from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
+from ThyroidSynthLib.imaging.segments import Segment, structures_among
 
 GLAND, WINDPIPE = two_masks()
 RAS = affine(degrees=8.0)
@@ -68,7 +69,7 @@ def test_segments_of_one_layer_are_found_by_code_id_or_name(tmp_path):
     ):
         keys = _keys({**segments[0], "LabelValue": 2, "Layer": 0}, {**segments[1], "LabelValue": 5, "Layer": 0})
         path = _write(tmp_path / "x.seg.nrrd", [GLAND * 2 + WINDPIPE * 5], keys)
-        found = read_segmentation(path)
+        found, _ = open_segmentation(path).masks()
         assert found[THYROID].volume.array.sum() == GLAND.sum()
         assert found[TRACHEA].volume.array.sum() == WINDPIPE.sum()
         place = Volume(GLAND, RAS).center_of_mass_ras()
@@ -81,7 +82,7 @@ def test_overlapping_segments_are_read_from_layers_or_from_an_image_each(tmp_pat
     layered = _keys({**segments[0], "LabelValue": 1, "Layer": 1}, {**segments[1], "LabelValue": 1, "Layer": 0})
     old = _keys(segments[1], segments[0])
     for keys in (layered, old):
-        found = read_segmentation(_write(tmp_path / "x.seg.nrrd", [overlapping, GLAND], keys))
+        found, _ = open_segmentation(_write(tmp_path / "x.seg.nrrd", [overlapping, GLAND], keys)).masks()
         assert found[THYROID].volume.array.sum() == GLAND.sum()
         assert found[TRACHEA].volume.array.sum() == overlapping.sum()
 
@@ -101,26 +102,28 @@ def test_the_border_is_that_of_the_scan_not_of_the_cropped_file(tmp_path):
 
 
 def test_a_code_has_priority_over_an_id_and_an_id_over_a_name():
-    coded = Segment("Segment_1", "left one", 1, 0, ENTRY.format("69748006"))
+    coded = Segment("Segment_1", "first one", 1, 0, ENTRY.format("69748006"))
     named = Segment("Segment_2", "thyroid", 2, 0, "")
     by_id = Segment("thyroid_gland", "y", 3, 0, "")
-    assert structures_among("f", [named, by_id, coded])[THYROID] is coded
-    assert structures_among("f", [named, by_id])[THYROID] is by_id
-    lobe = Segment("Segment_3", "right lobe", 4, 0, ENTRY.format("69748006"))
-    with pytest.raises(InputError, match="several segments"):
-        structures_among("f", [coded, lobe])
+    assert structures_among("f", [named, by_id, coded])[0][THYROID] == (coded,)
+    chosen, notes = structures_among("f", [named, by_id])
+    assert chosen[THYROID] == (by_id,)
+    assert notes == ("y was taken as the thyroid; thyroid may be one, too",)
+    other = Segment("Segment_3", "second one", 4, 0, ENTRY.format("69748006"))
+    with pytest.raises(InputError, match=r"first one \(label 1\) and second one \(label 4\)"):
+        structures_among("f", [coded, other])
 
 
 def test_the_message_lists_the_segments_of_a_file_without_thyroid_and_trachea(tmp_path):
     path = _write(tmp_path / "x.seg.nrrd", [GLAND], _keys({"Name": "thyroid cartilage", "LabelValue": 1, "Layer": 0}))
     with pytest.raises(InputError, match="thyroid cartilage"):
-        read_segmentation(path)
+        open_segmentation(path).masks()
     with pytest.raises(InputError, match="has no segments"):
-        read_segmentation(_write(tmp_path / "y.seg.nrrd", [GLAND], {}))
+        open_segmentation(_write(tmp_path / "y.seg.nrrd", [GLAND], {})).masks()
     broken = tmp_path / "z.seg.nrrd"
     broken.write_bytes(b"NRRD0004\nnonsense\n\n")
     with pytest.raises(InputError, match=r"z\.seg\.nrrd"):
-        read_segmentation(broken)
+        open_segmentation(broken).masks()
 
 
 def test_a_segmentation_that_slicer_wrote_is_read_in_place(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
 
-from .case_sources import CaseSource
+from .case_sources import CaseSource, labels_of_structures
 from .cases import read_case
 from .cohort_writing import StoredShape, store_shape
 from .quality import QualityMeasurements, QualityRules, QualityVerdict, check_case
@@ -133,7 +133,8 @@ def _signature(task: CaseTask) -> str:
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}). Check that it exists.") from error
         files.append([str(path), status.st_size, status.st_mtime_ns])
-    depends_on = [_STEP_VERSION, task.source.kind, task.source.class_map, files, asdict(task.rules), task.alignment]
+    labels = labels_of_structures(task.source.labels)
+    depends_on = [_STEP_VERSION, task.source.kind, labels, files, asdict(task.rules), task.alignment]
     return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
 
 
@@ -142,5 +143,5 @@ def _source_json(source: CaseSource) -> dict[str, Any]:
         "kind": source.kind,
         "files": [str(path) for path in source.files],
         "ct": None if source.ct_path is None else str(source.ct_path),
-        "class_map": source.class_map,
+        "labels": labels_of_structures(source.labels),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,9 +14,9 @@ from ThyroidSynthLib.imaging.labels import (
     THYROID,
     TRACHEA,
     Structure,
-    checked_class_map,
     names_in_extensions,
     normalised,
+    structure_called,
 )
 from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
@@ -40,8 +41,8 @@ class CaseSource:
         The file of the other kinds.
     ct_path : Path, optional
         The CT in the same folder.
-    class_map : str, optional
-        Key of `labels.CLASS_MAPS`, for "labels" without names.
+    labels : mapping of int to str, optional
+        Names of label numbers, for "labels" without names.
     """
 
     id: str
@@ -50,7 +51,7 @@ class CaseSource:
     trachea_path: Path | None = None
     labels_path: Path | None = None
     ct_path: Path | None = None
-    class_map: str | None = None
+    labels: Mapping[int, str] | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -61,7 +62,7 @@ class CaseSource:
 def find_cases(
     path: Path | str | None = None,
     *,
-    class_map: str | None = None,
+    labels: Mapping[int, str] | None = None,
     thyroid: Path | str | None = None,
     trachea: Path | str | None = None,
 ) -> list[CaseSource]:
@@ -73,8 +74,8 @@ def find_cases(
         A TotalSegmentator training dataset or one of its cases; an output folder of TotalSegmentator or a
         folder of such folders; a multi-label NIfTI file (``--ml``), a Slicer segmentation
         (``.seg.nrrd``), a DICOM SEG, or a folder of such files.
-    class_map : str, optional
-        Class map of multi-label NIfTI files without names ("total-v2").
+    labels : mapping of int to str, optional
+        Names of the label numbers of multi-label files without names.
     thyroid, trachea : path-like, optional
         Two mask files, instead of `path`.
 
@@ -88,14 +89,7 @@ def find_cases(
     InputError
         There is no case, or the parameters contradict each other.
     """
-    if class_map is not None:
-        checked_class_map(class_map)
     if path is None:
-        if class_map is not None:
-            raise InputError(
-                f"The class map {class_map} is for multi-label files, not for two mask files. "
-                "Omit it, or give a multi-label file."
-            )
         if thyroid is None or trachea is None:
             raise InputError("Give a folder or file with cases, or both a thyroid mask and a trachea mask.")
         return [_of_two_masks(Path(thyroid).absolute(), Path(trachea).absolute())]
@@ -104,18 +98,26 @@ def find_cases(
     # The absolute path names the case if the folder is given as "."; symbolic links keep their names.
     path = Path(path).resolve() if ".." in Path(path).parts else Path(path).absolute()
     if path.is_file():
-        return [_of_file(path, class_map)]
+        return [_of_file(path, labels)]
     if not path.is_dir():
         raise InputError(f"{path} does not exist. Check the path.")
     own = _of_folder(path)
-    found = [own] if own is not None else _of_children(path, class_map)
+    found = [own] if own is not None else _of_children(path, labels)
     if not found:
         raise InputError(
             f"{path} holds no cases. Expected a TotalSegmentator dataset (folders with 'segmentations'), output "
             "folders with thyroid_gland.nii.gz and trachea.nii.gz, multi-label NIfTI files with label names, "
-            ".seg.nrrd files or DICOM SEG. For label files without names give the class map (total-v2)."
+            ".seg.nrrd files or DICOM SEG. For label files without names state the labels "
+            "(--labels thyroid=N,trachea=M)."
         )
     return found
+
+
+def labels_of_structures(labels: Mapping[int, str] | None) -> dict[str, str] | None:
+    """Return those given label names that are of the thyroid or the trachea, with the numbers as text for a record."""
+    if labels is None:
+        return None
+    return {str(number): name for number, name in sorted(labels.items()) if structure_called(name)}
 
 
 def synthetic_statement(path: Path | str) -> str | None:
@@ -144,7 +146,7 @@ def _of_two_masks(thyroid: Path, trachea: Path) -> CaseSource:
     return CaseSource(stem, "masks", thyroid_path=thyroid, trachea_path=trachea)
 
 
-def _of_file(path: Path, class_map: str | None) -> CaseSource:
+def _of_file(path: Path, labels: Mapping[int, str] | None) -> CaseSource:
     if is_segmentation_file(path):
         return CaseSource(stem_of(path), "segmentation", labels_path=path)
     if not is_nifti(path):
@@ -155,12 +157,13 @@ def _of_file(path: Path, class_map: str | None) -> CaseSource:
             "segmentation (SEG)."
         )
     named = bool(names_in_extensions(read_header(path).extensions))
-    if not named and class_map is None:
+    if not named and labels is None:
         raise InputError(
             f"{path} holds no label names. If it is the mask of one structure, give a thyroid and a trachea mask. "
-            "If it is a multi-label map of TotalSegmentator v2 ('total'), give the class map (total-v2)."
+            "If it is a multi-label map, state its labels (--labels thyroid=N,trachea=M), or the class map if it was "
+            "made by TotalSegmentator (--class-map total-v2)."
         )
-    return CaseSource(stem_of(path), "labels", labels_path=path, class_map=class_map)
+    return CaseSource(stem_of(path), "labels", labels_path=path, labels=labels)
 
 
 def _of_folder(folder: Path) -> CaseSource | None:
@@ -185,10 +188,10 @@ def _mask_file(folder: Path, structure: Structure) -> Path | None:
     return next((path for path in (*usual, *others) if path in files), None)
 
 
-def _of_children(folder: Path, class_map: str | None) -> list[CaseSource]:
+def _of_children(folder: Path, labels: Mapping[int, str] | None) -> list[CaseSource]:
     found: dict[str, CaseSource] = {}
     for child in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
-        source = _of_folder(child) if child.is_dir() else _of_loose_file(child, class_map)
+        source = _of_folder(child) if child.is_dir() else _of_loose_file(child, labels)
         if source is None:
             continue
         if source.id in found:
@@ -197,19 +200,19 @@ def _of_children(folder: Path, class_map: str | None) -> list[CaseSource]:
     return [found[key] for key in sorted(found)]
 
 
-def _of_loose_file(path: Path, class_map: str | None) -> CaseSource | None:
+def _of_loose_file(path: Path, labels: Mapping[int, str] | None) -> CaseSource | None:
     """Return the case of a file in a folder, if it certainly is one: the folder may also hold CTs."""
     if is_segmentation_file(path) or _is_loose_dicom_seg(path):
-        return _of_file(path, class_map)
+        return _of_file(path, labels)
     if not is_nifti(path) or normalised(stem_of(path)) == "ct":
         return None
     try:
         named = bool(names_in_extensions(read_header(path).extensions))
     except InputError:
         named = True  # Kept, so that reading the case reports the error.
-    if not named and class_map is None:
+    if not named and labels is None:
         return None
-    return CaseSource(stem_of(path), "labels", labels_path=path, class_map=class_map)
+    return CaseSource(stem_of(path), "labels", labels_path=path, labels=labels)
 
 
 def _is_loose_dicom_seg(path: Path) -> bool:

@@ -11,23 +11,11 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.dicom_seg import read_dicom_seg
-from ThyroidSynthLib.imaging.labels import (
-    STRUCTURES,
-    THYROID,
-    TRACHEA,
-    Structure,
-    labels_of_structures,
-    names_in_extensions,
-)
-from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, read_labels, read_mask
-from ThyroidSynthLib.imaging.nifti import read_header
-from ThyroidSynthLib.imaging.seg_nrrd import read_segmentation
+from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, TRACHEA, Structure
+from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, same_grid
+from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, read_structure
 
 from .case_sources import CaseSource
-
-SAME_PLACE_VOXELS = 0.1
-"""Largest distance, due to rounding, between two copies of one grid; at a larger one a header is wrong."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +75,11 @@ def read_case(source: CaseSource) -> Case:
     if source.labels_path is None:
         for structure, path in ((THYROID, source.thyroid_path), (TRACHEA, source.trachea_path)):
             if path is not None:
-                found[structure] = read_mask(path)
-    elif source.kind == "labels":
-        names = names_in_extensions(read_header(source.labels_path).extensions)
-        labels = labels_of_structures(source.labels_path, names, source.class_map)
-        found |= read_labels(source.labels_path, {s: label for s, label in labels.items() if label is not None})
-    elif source.kind == "dicom":
-        found, remarks = read_dicom_seg(source.labels_path)
-        notes += remarks
+                found[structure], remarks = read_structure(path, structure, labels=source.labels)
+                notes += remarks
     else:
-        found = read_segmentation(source.labels_path)
+        found, remarks = open_segmentation(source.labels_path, labels=source.labels).masks()
+        notes += remarks
     notes += [f"there is no segmentation of the {s.name}" for s in STRUCTURES if s not in found]
     thyroid, trachea = (_or_empty(found, structure) for structure in STRUCTURES)
     notes += _check_together(source, thyroid, trachea)
@@ -128,7 +111,7 @@ def _check_together(source: CaseSource, thyroid: Mask, trachea: Mask) -> list[st
     files = f"{source.thyroid_path} and {source.trachea_path}"
     if thyroid.scan.shape == trachea.scan.shape:
         apart = thyroid.scan.corner_distance_mm(trachea.scan)
-        if apart > SAME_PLACE_VOXELS * thyroid.volume.spacing_mm.min():
+        if not same_grid(thyroid.scan, trachea.scan):
             raise InputError(
                 f"{files} have the same size but lie up to {apart:.2f} mm apart, so the geometry of one is wrong. "
                 "Export both again from the same segmentation."

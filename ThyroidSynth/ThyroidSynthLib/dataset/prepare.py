@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ThyroidSynthLib.common.workers import WorkerFailure, Workers, usable_worker
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 
 from .case_preparation import CASES_FOLDER, CaseRecord, CaseTask, prepare_case, unreadable_case
-from .case_sources import CaseSource, find_cases, synthetic_statement
+from .case_sources import CaseSource, find_cases, labels_of_structures, synthetic_statement
 from .cohort import COHORT_FILE, FORMAT, SAMPLES_FILE, SURFACES_FOLDER
 from .cohort_writing import SAMPLES_PER_SHAPE, Member, write_cohort
 from .quality import QualityRules, apply_manual_decision
@@ -39,8 +39,8 @@ class PrepareOptions:
 
     Attributes
     ----------
-    class_map : str, optional
-        Class map of multi-label files without names ("total-v2").
+    labels : mapping of int to str, optional
+        Names of the label numbers of multi-label files without names.
     alignment : str
         How shapes are aligned in the trachea frame, one of `frame.ALIGNMENTS`; "trachea" as in the paper.
     include, exclude : tuple of str
@@ -53,7 +53,7 @@ class PrepareOptions:
         Whether a cohort that was prepared with other options may be replaced.
     """
 
-    class_map: str | None = None
+    labels: Mapping[int, str] | None = None
     alignment: str = ALIGNMENTS[0]
     rules: QualityRules = field(default_factory=QualityRules)
     include: tuple[str, ...] = ()
@@ -220,7 +220,7 @@ def _sources(
     """Return the cases, sorted by id, and the folder that they come from, if known."""
     origin: Path | None
     if isinstance(source, (str, Path)):
-        sources, origin = find_cases(source, class_map=options.class_map), Path(source).absolute()
+        sources, origin = find_cases(source, labels=options.labels), Path(source).absolute()
     else:
         sources = sorted(source, key=lambda one: one.id)
         files = sources[0].files if sources else ()
@@ -245,7 +245,7 @@ def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
     plan = {
         "format": _PLAN_FORMAT,
         "source": str(origin or ""),
-        "class_map": options.class_map,
+        "labels": labels_of_structures(options.labels),
         "alignment": options.alignment,
         "rules": asdict(options.rules),
         "samples_per_shape": options.samples_per_shape,

@@ -7,10 +7,10 @@ and trachea are read (docs/decisions/dicom-seg-reader.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -19,12 +19,13 @@ from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
 from .dicom_frames import DEFLATED, FrameReader
-from .labels import Structure
 from .masks import Mask, mask_in_scan
-from .seg_nrrd import Segment, structures_among
+from .segments import Segment
 
 if TYPE_CHECKING:
     import pydicom
+
+Key = TypeVar("Key", bound=Hashable)
 
 _SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 _LABEL_MAP_SEG = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -50,24 +51,27 @@ def is_dicom_seg(path: Path | str) -> bool:
     return meta.get("MediaStorageSOPClassUID") in (_SEG, _LABEL_MAP_SEG)
 
 
-def read_dicom_seg(path: Path | str) -> tuple[dict[Structure, Mask], tuple[str, ...]]:
-    """Read the thyroid and the trachea of a DICOM segmentation.
+def read_dicom_segments(path: Path | str) -> list[Segment]:
+    """Read the descriptions of all segments of a DICOM segmentation; at least one."""
+    path = Path(path)
+    with _reading(path) as dataset:
+        _check_kind(path, dataset)
+        return _segments(path, dataset)
 
-    A segment is found by the SNOMED code of its type, else by its label.
+
+def read_dicom_masks(path: Path | str, chosen: Mapping[Key, Segment]) -> tuple[dict[Key, Mask], tuple[str, ...]]:
+    """Read the masks of some segments of a DICOM segmentation.
 
     Returns
     -------
     masks : dict
-        A mask in `ras_mm` for each of the structures that the file has a segment of; at least one.
+        A mask in `ras_mm` for each of the segments.
     notes : tuple of str
         Remarks for the user about how the file was read.
     """
     path = Path(path)
     with _reading(path) as dataset:
-        kind = str(dataset.get("SegmentationType", "BINARY"))
-        if dataset.get("SOPClassUID") not in (_SEG, _LABEL_MAP_SEG) or kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
-            raise InputError(f"{path} is not a DICOM segmentation (SEG). Choose the file of the segmentation.")
-        chosen = structures_among(path, _segments(path, dataset))
+        kind = _check_kind(path, dataset)
         slices, grid = _stack(path, dataset)
         numbers = _segment_numbers(path, dataset) if kind != "LABELMAP" else None
         threshold = (int(dataset.MaximumFractionalValue) + 1) // 2 if kind == "FRACTIONAL" else None
@@ -77,7 +81,7 @@ def read_dicom_seg(path: Path | str) -> tuple[dict[Structure, Mask], tuple[str, 
             notes += ("the segmentation is fractional; voxels at least half inside count",)
         reader = FrameReader(path, dataset)
         masks = {}
-        for structure, segment in chosen.items():
+        for key, segment in chosen.items():
             frames = np.arange(len(slices)) if numbers is None else np.flatnonzero(numbers == segment.label)
             _check_one_each(path, segment, slices[frames])
             inside = {}
@@ -86,8 +90,16 @@ def read_dicom_seg(path: Path | str) -> tuple[dict[Structure, Mask], tuple[str, 
                 plane = values == segment.label if numbers is None else values >= (threshold or 1)
                 if plane.any():
                     inside[int(slices[frame])] = plane
-            masks[structure] = _mask(inside, grid, scan)
+            masks[key] = _mask(inside, grid, scan)
     return masks, notes
+
+
+def _check_kind(path: Path, dataset: pydicom.Dataset) -> str:
+    """Return the type of a segmentation; `InputError` if the file is none."""
+    kind = str(dataset.get("SegmentationType", "BINARY"))
+    if dataset.get("SOPClassUID") not in (_SEG, _LABEL_MAP_SEG) or kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
+        raise InputError(f"{path} is not a DICOM segmentation (SEG). Choose the file of the segmentation.")
+    return kind
 
 
 @contextmanager
@@ -114,15 +126,31 @@ def _reading(path: Path) -> Iterator[pydicom.Dataset]:
 def _segments(path: Path, dataset: pydicom.Dataset) -> list[Segment]:
     segments = []
     for item in dataset.get("SegmentSequence") or ():
-        kind = (item.get("SegmentedPropertyTypeCodeSequence") or [{}])[0]
-        scheme, code = kind.get("CodingSchemeDesignator", ""), kind.get("CodeValue", "")
+        kind, region = (_first(item, name) for name in ("SegmentedPropertyTypeCodeSequence", "AnatomicRegionSequence"))
+        # In the format of Slicer's terminology entries.
+        codes: tuple[Mapping | pydicom.Dataset, ...] = (
+            _first(item, "SegmentedPropertyCategoryCodeSequence"),
+            kind,
+            _first(kind, "SegmentedPropertyTypeModifierCodeSequence"),
+            {},
+            region,
+            _first(region, "AnatomicRegionModifierSequence"),
+        )
         label = str(item.get("SegmentLabel", ""))
-        # Only the type, in the format of Slicer's terminology entries.
-        entry = f"~~{scheme}^{code}^{kind.get('CodeMeaning', '')}"
+        entry = "".join(f"~{_code(each)}" for each in codes)
         segments.append(Segment(label, label, int(item.SegmentNumber), 0, entry))
     if not segments:
         raise InputError(f"{path} describes no segments. Export the segmentation again.")
     return segments
+
+
+def _first(item: Mapping | pydicom.Dataset, name: str) -> Mapping | pydicom.Dataset:
+    return (item.get(name) or [{}])[0]
+
+
+def _code(item: Mapping | pydicom.Dataset) -> str:
+    scheme, value, meaning = (item.get(f) or "" for f in ("CodingSchemeDesignator", "CodeValue", "CodeMeaning"))
+    return f"{scheme}^{value}^{meaning}" if value else "^^"
 
 
 def _groups(dataset: pydicom.Dataset, frames: Sequence[pydicom.Dataset], name: str) -> list[pydicom.Dataset]:

@@ -1,13 +1,12 @@
-"""Identification of thyroid and trachea by terminology code, by name, or by label number of a known class map."""
+"""Identification of thyroid and trachea, and of the lobes of the thyroid, by terminology code or by name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.etree import ElementTree
-
-from ThyroidSynthLib.common.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,40 @@ class Structure:
     snomed: str
 
 
-THYROID = Structure("thyroid_gland", frozenset({"thyroid", "thyroid gland"}), "69748006")
-TRACHEA = Structure("trachea", frozenset({"trachea"}), "44567001")
+THYROID = Structure(
+    "thyroid_gland",
+    frozenset(
+        {
+            *("thyroid", "thyroid gland", "thyroidgland", "gland thyroid", "glnd thyroid", "gl thyroid"),
+            *("glandula thyroidea", "glandula thyreoidea", "thyroidea", "thyreoidea"),
+            *("schilddruse", "schilddruese", "thyroide", "glande thyroide", "tiroides", "glandula tiroides"),
+            *("tiroide", "ghiandola tiroide", "tireoide", "glandula tireoide", "schildklier", "skoldkortel"),
+            *("tarczyca", "щитовидная железа", "甲状腺"),
+        }
+    ),
+    "69748006",
+)
+TRACHEA = Structure(
+    "trachea",
+    frozenset({"trachea", "windpipe", "luftrohre", "luftroehre", "trachee", "traquea", "traqueia", "tchawica"})
+    | {"luchtpijp", "luftstrupe", "трахея", "气管", "気管"},
+    "44567001",
+)
 STRUCTURES = (THYROID, TRACHEA)
+
+WHOLE, LEFT, RIGHT, ISTHMUS = "", "left", "right", "isthmus"
+
+LOBE_PARTS = (RIGHT, LEFT, ISTHMUS)
+"""Parts of the thyroid that are segmented by themselves and joined on reading."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A structure, or one of the `LOBE_PARTS` of the thyroid; `side` is "" for the whole structure."""
+
+    structure: Structure
+    side: str = WHOLE
+
 
 _CATEGORY = "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure"
 _REGION = "Anatomic codes - DICOM master list~^^~^^"
@@ -40,19 +70,84 @@ _REGION = "Anatomic codes - DICOM master list~^^~^^"
 MEANINGS = {THYROID: "Thyroid", TRACHEA: "Trachea"}
 """Meaning of each structure's code in Slicer's terminology."""
 
-CLASS_MAPS: Mapping[str, Mapping[Structure, int]] = {"total-v2": {TRACHEA: 16, THYROID: 17}}
-"""Label numbers of known class maps. The same numbers are other structures in other tasks of TotalSegmentator."""
+# Codes of SNOMED CT, and of SNOMED RT that older DICOM files have, as listed in DICOM PS3.16.
+_SNOMED = {
+    **dict.fromkeys(("69748006", "T-B6000"), Part(THYROID)),
+    **dict.fromkeys(("29565003", "T-B6100"), Part(THYROID, RIGHT)),
+    **dict.fromkeys(("79163004", "T-B6200"), Part(THYROID, LEFT)),
+    **dict.fromkeys(("40867004", "T-B6300"), Part(THYROID, ISTHMUS)),
+    **dict.fromkeys(("44567001", "T-25000"), Part(TRACHEA)),
+}
+_SNOMED_SIDES = {"7771000": LEFT, "G-A101": LEFT, "24028007": RIGHT, "G-A100": RIGHT}
+_SNOMED_SCHEMES = {"SCT", "SRT", "SNM3", "99SDM"}
+# Types that do not name the structure, so that the anatomic region does: anatomical structure, organ, tissue.
+_UNSPECIFIC = {"123037004", "T-D000A", "91723000", "T-D0005", "91772007", "T-D0062", "85756007", "T-D0050", ""}
+# Categories of what is not an organ: morphologically altered structure, and abnormal or foreign things.
+_ALTERED = {"49755003", "M-01000", "52988006", "M-01100", "118956008", "260787004", "A-00004"}
+
+_SIDE_WORDS = {
+    **dict.fromkeys(("left", "l", "lt", "lft", "sin", "sinister", "sinistra", "links", "linke", "linker"), LEFT),
+    **dict.fromkeys(("gauche", "izquierdo", "izquierda", "esquerdo", "esquerda", "sinistro"), LEFT),
+    **dict.fromkeys(("right", "r", "rt", "rgt", "dex", "dexter", "dextra", "rechts", "rechte", "rechter"), RIGHT),
+    **dict.fromkeys(("droite", "droit", "derecho", "derecha", "direito", "direita", "destro", "destra"), RIGHT),
+    **dict.fromkeys(("isthmus", "isthme", "istmo"), ISTHMUS),
+}
+_LOBE_WORDS = {"lobe", "lobes", "lobus", "lappen", "lobo", "lobulo", "lobi"}
+_JOINING_WORDS = {"of", "the", "and", "der", "de", "la", "du", "und", "et", "y"}
+_WHOLE_WORDS = {"both", "bilateral", "whole", "entire", "complete"}
+# What programs and people add to the name of a structure.
+_ADDED_WORDS = {"mask", "seg", "segmentation", "segment", "label", "labelmap", "roi", "contour", "oar"}
+_LESION = re.compile(
+    r"nodul|node|tumou?r|lesion|cyst|cancer|carcinom|adenom|metast|mass|goit|remnant|bed\b|resect|"
+    r"\b(?:gtv|ctv|ptv|itv|prv|opt|ring|avoid|hot|cold)"
+)
 
 
 def normalised(name: str) -> str:
-    """Return a name in lower case with single spaces between words."""
-    return " ".join(re.split(r"[\s_\-]+", name.strip().lower())).strip()
+    """Return a name in lower case, without accents, with single spaces between words (also of "ThyroidGland")."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip())
+    plain = "".join(each for each in unicodedata.normalize("NFKD", spaced) if not _is_accent(each))
+    return " ".join(re.split(r"[\s_\-.,:;/()\[\]]+", unicodedata.normalize("NFKC", plain).casefold())).strip()
+
+
+def part_called(name: str) -> Part | None:
+    """Return the structure, or the part of the thyroid, that a whole name stands for, or None.
+
+    "Glnd_Thyroid_L" and "right lobe of the thyroid" are lobes, "Trachea_PRV05" and "thyroid nodule" are neither.
+    """
+    words = normalised(name).split()
+    if (found := _named(words)) is not None:
+        return Part(found)
+    words = [word for word in words if word not in _ADDED_WORDS]
+    sides = {_SIDE_WORDS[word] for word in words if word in _SIDE_WORDS}
+    lobe = any(word in _LOBE_WORDS for word in words)
+    whole = any(word in _WHOLE_WORDS for word in words) or {LEFT, RIGHT} <= sides
+    others = [word for word in words if word not in _SIDE_WORDS and word not in _LOBE_WORDS | _WHOLE_WORDS]
+    if lobe or sides:
+        others = [word for word in others if word not in _JOINING_WORDS]
+    structure = _named(others)
+    if structure is None or (structure is not THYROID and (sides or lobe)):
+        return None
+    if whole or not (sides or lobe):
+        return Part(structure)
+    return Part(structure, sides.pop()) if len(sides) == 1 else None
 
 
 def structure_called(name: str) -> Structure | None:
-    """Return the structure with this name, or None."""
-    plain = normalised(name)
-    return next((structure for structure in STRUCTURES if plain in structure.names), None)
+    """Return the structure that a name stands for, whole or in part, or None."""
+    part = part_called(name)
+    return None if part is None else part.structure
+
+
+def is_lesion(name: str) -> bool:
+    """Check whether a name is that of a lesion or a planning structure, such as a nodule or a PRV."""
+    return bool(_LESION.search(normalised(name)))
+
+
+def side_named(name: str) -> str:
+    """Return the part of the thyroid that a name has words for; "" if it has none, or has left and right."""
+    sides = {_SIDE_WORDS[word] for word in normalised(name).split() if word in _SIDE_WORDS}
+    return sides.pop() if len(sides) == 1 else WHOLE
 
 
 def terminology_entry(structure: Structure) -> str:
@@ -60,19 +155,44 @@ def terminology_entry(structure: Structure) -> str:
     return f"{_CATEGORY}~SCT^{structure.snomed}^{MEANINGS[structure]}~^^~{_REGION}"
 
 
-def structure_coded(entry: str) -> Structure | None:
-    """Return the structure that is the *type* in a Slicer terminology entry, or None.
+def part_coded(entry: str) -> Part | None:
+    """Return the structure, or the part of the thyroid, that is the *type* in a Slicer terminology entry, or None.
 
-    The anatomic region is ignored: the entry of a thyroid nodule has the thyroid there.
+    An entry has the fields context, category, type, modifier, context of the region, region, modifier of the region.
     """
-    parts = entry.split("~")
-    if len(parts) < 3:
+    fields = _codes(entry)
+    if fields["category"] in _ALTERED:
         return None
-    scheme, _, rest = parts[2].partition("^")
-    code = rest.partition("^")[0]
-    if scheme not in ("SCT", "SRT"):
+    part = _SNOMED.get(fields["type"])
+    if part is None or part.side or part.structure is not THYROID:
+        return part
+    return Part(part.structure, _SNOMED_SIDES.get(fields["modifier"], WHOLE))
+
+
+def part_in_region(entry: str) -> Part | None:
+    """Return the structure in the *anatomic region* of an entry whose type is unspecific, such as organ or tissue.
+
+    The entry of a thyroid nodule has the thyroid there, too, but its type is specific.
+    """
+    fields = _codes(entry)
+    if fields["category"] in _ALTERED or fields["type"] not in _UNSPECIFIC:
         return None
-    return next((structure for structure in STRUCTURES if code == structure.snomed), None)
+    part = _SNOMED.get(fields["region"])
+    if part is None or part.side or part.structure is not THYROID:
+        return part
+    side = _SNOMED_SIDES.get(fields["region modifier"]) or _SNOMED_SIDES.get(fields["modifier"], WHOLE)
+    return Part(part.structure, side)
+
+
+def is_altered(entry: str) -> bool:
+    """Check whether a terminology entry is that of an altered structure, such as a nodule, or of no structure."""
+    return _codes(entry)["category"] in _ALTERED
+
+
+def structure_coded(entry: str) -> Structure | None:
+    """Return the structure that is, whole or in part, the *type* in a Slicer terminology entry, or None."""
+    part = part_coded(entry)
+    return None if part is None else part.structure
 
 
 def names_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, str]:
@@ -95,64 +215,28 @@ def names_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, st
             continue
         for label in root.iter("Label"):
             key, name = label.get("Key", ""), (label.text or "").strip()
-            if re.fullmatch(r"\s*\d+\s*", key) and name:
+            # Key 0 is the background in files of Connectome Workbench, with a name such as "???".
+            if re.fullmatch(r"\s*[0-9]{1,9}\s*", key) and name and int(key):
                 names[int(key)] = name
     return names
 
 
-def labels_of_structures(path: object, names: Mapping[int, str], class_map: str | None) -> dict[Structure, int | None]:
-    """Return the label of each structure in a multi-label file; None for a structure that the file does not name.
-
-    Parameters
-    ----------
-    path : path-like
-        The file, for messages.
-    names : mapping of int to str
-        Label names in the file; may be empty.
-    class_map : str, optional
-        Key of `CLASS_MAPS`; used if the file has no names, and must agree with them otherwise.
-
-    Raises
-    ------
-    InputError
-        The labels are unknown or ambiguous, or the class map contradicts the names.
-    """
-    numbers = CLASS_MAPS[checked_class_map(class_map)] if class_map is not None else None
-    if not names:
-        if numbers is None:
-            raise InputError(
-                f"{path} has no label names, and label numbers mean different structures in different tasks. If it is "
-                f"a label map of the TotalSegmentator v2 task 'total', choose the class map {', '.join(CLASS_MAPS)}; "
-                "else choose one mask file for the thyroid and one for the trachea."
-            )
-        return dict(numbers)
-    found: dict[Structure, int | None] = dict.fromkeys(STRUCTURES)
-    for label, name in sorted(names.items()):
-        structure = structure_called(name)
-        if structure is None:
-            continue
-        if found[structure] is not None:
-            raise InputError(
-                f"In {path} label {found[structure]} and label {label} are both the {structure.name}. "
-                "Rename one of them."
-            )
-        found[structure] = label
-    if numbers is not None and any(found[s] is not None and found[s] != numbers[s] for s in STRUCTURES):
-        listed = ", ".join(f"{structure.name} = {label}" for structure, label in found.items())
-        raise InputError(
-            f"The label names in {path} contradict class map {class_map} ({listed}). Leave the class map out."
-        )
-    if all(label is None for label in found.values()):
-        listed = ", ".join(sorted(names.values())[:8]) + (", …" if len(names) > 8 else "")
-        raise InputError(
-            f"{path} has neither a thyroid nor a trachea among its {len(names)} label names ({listed}). "
-            "Choose another file."
-        )
-    return found
+def _is_accent(character: str) -> bool:
+    return unicodedata.category(character) == "Mn"
 
 
-def checked_class_map(class_map: str) -> str:
-    """Return the name of a class map; `InputError` with the known ones if it is unknown."""
-    if class_map not in CLASS_MAPS:
-        raise InputError(f"There is no class map {class_map!r}. Choose one of: {', '.join(CLASS_MAPS)}.")
-    return class_map
+def _named(words: list[str]) -> Structure | None:
+    name = " ".join(words)
+    return next((structure for structure in STRUCTURES if name in structure.names), None)
+
+
+def _codes(entry: str) -> dict[str, str]:
+    """Return the SNOMED codes in the fields of a Slicer terminology entry; "" for other codes and missing fields."""
+    fields = [*entry.strip("|").split("~"), *[""] * 7]
+    names = ("category", "type", "modifier", "region context", "region", "region modifier")
+    codes = {}
+    for name, field in zip(names, fields[1:], strict=False):
+        scheme, _, rest = field.partition("^")
+        code = rest.partition("^")[0]
+        codes[name] = code if scheme in _SNOMED_SCHEMES else "" if not code else "another scheme"
+    return codes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,9 @@ from .nifti import is_nifti, read_slabs
 from .volume_files import read_volume
 
 Key = TypeVar("Key", bound=Hashable)
+
+SAME_PLACE_VOXELS = 0.1
+"""Largest distance, due to rounding, between two copies of one grid; at a larger one a header is wrong."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,31 @@ def _empty_mask(scan: Grid) -> Mask:
     return Mask(Volume(np.zeros((1, 1, 1), dtype=np.uint8), scan.ijk_to_ras), scan)
 
 
+def joined_masks(masks: Sequence[Mask], *, source: str) -> Mask:
+    """Return the union of masks of one scan; `source`, where they come from, is for messages.
+
+    Raises
+    ------
+    InputError
+        The masks lie on different grids.
+    """
+    first = masks[0]
+    if len(masks) == 1:
+        return first
+    if not all(same_grid(mask.scan, first.scan) for mask in masks):
+        raise InputError(f"The parts of {source} lie on different grids. Export them again from one scan.")
+    filled = [mask for mask in masks if not mask.is_empty]
+    if not filled:
+        return first
+    return _assemble([(mask.first_kji, mask.volume.array) for mask in filled], first.scan)
+
+
+def same_grid(one: Grid, other: Grid) -> bool:
+    """Check whether two grids are the same but for rounding."""
+    tolerance_mm = SAME_PLACE_VOXELS * one.spacing_mm.min()
+    return one.shape == other.shape and one.corner_distance_mm(other) <= tolerance_mm
+
+
 def read_mask(path: Path | str) -> Mask:
     """Read the mask of one structure from a file, in which all voxels but 0 must have the same value."""
     path = Path(path)
@@ -120,7 +148,7 @@ def _assemble(pieces: list[tuple[np.ndarray, np.ndarray]], scan: Grid) -> Mask:
     array = np.zeros(end - start, dtype=np.uint8)
     for first, values in pieces:
         cut = tuple(slice(a, a + n) for a, n in zip(first - start, values.shape, strict=True))
-        array[cut] = values != 0
+        array[cut] |= values != 0
     return Mask(Volume(array, scan.part(start, array.shape).ijk_to_ras), scan)
 
 

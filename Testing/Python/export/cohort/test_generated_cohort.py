@@ -254,7 +254,8 @@ def test_overlap_with_a_structure_is_measured_or_removed(tmp_path):
 
 def test_a_merged_map_is_written_for_each_thyroid(tmp_path):
     from ThyroidSynthLib.geometry.volume import Volume
-    from ThyroidSynthLib.imaging.label_maps import LabelMap, read_label_map
+    from ThyroidSynthLib.imaging.label_maps import LabelMap
+    from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
 
     array = np.zeros((50, 40, 60), dtype=np.uint8)
     array[:, 18:22, 28:32] = 1

@@ -8,8 +8,8 @@ from typing import Any
 
 from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
-    add_class_map,
     add_files,
+    add_labels,
     add_masks,
     add_model,
     add_out,
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("patient", nargs="?", type=Path, metavar="PATIENT", help="folder or file with one case")
     add_masks(parser, instead_of="PATIENT")
     add_out(parser, "folder for the edited thyroid")
-    add_class_map(parser)
+    add_labels(parser)
     add_seed(parser, "random seed of the fit")
     group = parser.add_argument_group("features to change")
     group.add_argument(
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.export.edited_case import Change, check_edit_room, edit_case, write_edit
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
-    sources = find_cases(options.patient, class_map=options.class_map, thyroid=options.thyroid, trachea=options.trachea)
+    sources = find_cases(options.patient, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
     if len(sources) != 1:
         raise InputError(f"{options.patient} holds {len(sources)} cases. Give the path of one of them.")
     targets = {name: getattr(options, option.replace("-", "_")) for option, name in _FEATURES.items()}

@@ -8,8 +8,8 @@ from typing import Any
 
 from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
-    add_class_map,
     add_files,
+    add_labels,
     add_masks,
     add_model,
     add_out,
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("thyroids", nargs="*", type=Path, metavar="CASES", help="folders or files with cases")
     add_masks(parser, instead_of="CASES")
     add_out(parser, "output folder, with one subfolder per case")
-    add_class_map(parser)
+    add_labels(parser)
     add_seed(parser, "random seed of the fit")
     parser.add_argument(
         "--completions",
@@ -60,10 +60,10 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
     if options.thyroids and options.thyroid is None and options.trachea is None:
-        sources = [case for path in options.thyroids for case in find_cases(path, class_map=options.class_map)]
+        sources = [case for path in options.thyroids for case in find_cases(path, labels=options.labels)]
     else:
         path = options.thyroids[0] if options.thyroids else None
-        sources = find_cases(path, class_map=options.class_map, thyroid=options.thyroid, trachea=options.trachea)
+        sources = find_cases(path, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
     files = file_options(options)
     model = TrainedModel.load(options.model)
     with stop_on_signals() as stopped:

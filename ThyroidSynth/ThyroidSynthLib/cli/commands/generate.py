@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
-    add_class_map,
     add_files,
+    add_labels,
     add_model,
     add_out,
     add_scheduler,
@@ -85,7 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_scheduler(parser)
     add_target_options(parser)
     add_place(parser)
-    add_class_map(parser)
+    add_labels(parser)
     add_merging(parser, more="; the thyroids are placed at its trachea unless --at is given")
     add_files(parser, default_grid="1.5")
     parser.set_defaults(usage_error=parser.error)

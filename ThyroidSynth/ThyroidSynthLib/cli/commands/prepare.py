@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
-    add_class_map,
+    add_labels,
     add_masks,
     add_out,
     add_scheduler,
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="?", type=Path, metavar="SOURCE", help="folder or file with the cases")
     add_masks(parser, instead_of="SOURCE")
     add_out(parser, "cohort folder: new, empty, or of an earlier run of the same command")
-    add_class_map(parser)
+    add_labels(parser)
     parser.add_argument(
         "--include", nargs="+", default=[], metavar="ID", help="include these cases whatever the rules say"
     )
@@ -73,10 +73,10 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             setattr(options, name, path and path.absolute())
     # A path alone is passed on as it is: the cohort then knows the dataset it comes from.
     pair = options.source is None or options.thyroid is not None or options.trachea is not None
-    masks = {"thyroid": options.thyroid, "trachea": options.trachea, "class_map": options.class_map}
+    masks = {"thyroid": options.thyroid, "trachea": options.trachea, "labels": options.labels}
     source = find_cases(options.source, **masks) if pair else options.source
     chosen = PrepareOptions(
-        class_map=options.class_map,
+        labels=options.labels,
         alignment=options.alignment,
         include=tuple(options.include),
         exclude=tuple(options.exclude),

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES
@@ -196,11 +197,39 @@ def file_options(options: argparse.Namespace) -> FileOptions:
     )
 
 
-def add_class_map(parser: argparse.ArgumentParser) -> None:
-    """Add the option that defines the labels of a multi-label map without names."""
-    parser.add_argument(
-        "--class-map",
-        metavar="NAME",
-        help="meaning of the labels in multi-label files without names: total-v2 (trachea 16, thyroid gland 17). Use "
-        "it only if you know the task: in other tasks and versions these labels are other organs",
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name the labels of a multi-label file; `options.labels` is a mapping of number to name."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--labels",
+        type=_labels,
+        metavar="TABLE",
+        help="label numbers of multi-label files without names, as in thyroid=1,trachea=2; lobes may have labels of "
+        "their own ('left thyroid lobe=1'). Also a dataset.json of nnU-Net or a table (CSV) of label and name",
     )
+    either.add_argument(
+        "--class-map",
+        dest="labels",
+        type=_class_map,
+        metavar="NAME",
+        help="the same for files of TotalSegmentator without names: the version or task that made them, such as "
+        "total-v2. Use it only if you know the task: in others the numbers are other organs",
+    )
+
+
+def _labels(text: str) -> dict[int, str]:
+    from ThyroidSynthLib.imaging.segmentations.given_labels import labels_from_text
+
+    try:
+        return labels_from_text(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _class_map(text: str) -> dict[int, str]:
+    from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
+
+    try:
+        return class_map_labels(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -45,12 +45,12 @@ def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
 def with_merging(files: FileOptions, options: argparse.Namespace, console: Console) -> FileOptions:
     """Return `files` with the options that `add_merging` added; print notes on labels that are unknown."""
     from ThyroidSynthLib.export.merging import MergeRules, merging_notes
-    from ThyroidSynthLib.imaging.label_maps import read_label_map
+    from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
 
     if options.merge_into is None:
         return files
     rules = MergeRules(options.thyroid_label, options.old_thyroid, overwrite=options.merge_overlaps == "overwrite")
-    patient = read_label_map(options.merge_into, class_map=options.class_map)
+    patient = read_label_map(options.merge_into, labels=options.labels)
     for note in merging_notes(patient, rules):
         console.note(f"{options.merge_into}: {note}.")
     return replace(files, merge_into=patient, merge_rules=rules)

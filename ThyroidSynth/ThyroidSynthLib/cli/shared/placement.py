@@ -110,7 +110,7 @@ def place_of(options: argparse.Namespace, model: TrainedModel, files: FileOption
 
     patient = None if options.place_at else options.at or options.merge_into
     if patient is not None:
-        site = site_at(patient, model.frame.alignment, class_map=options.class_map, level_mm=options.level)
+        site = site_at(patient, model.frame.alignment, labels=options.labels, level_mm=options.level)
         place = Place(site, name_of(patient))
     else:
         site = site_at_point(options.place_at or _NOWHERE)

@@ -10,6 +10,7 @@ import numpy as np
 from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.dataset.case_sources import CaseSource
 from ThyroidSynthLib.dataset.cases import read_case
+from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
 
 from .surface_distances import DICE_SPACING_MM
 
@@ -45,5 +46,13 @@ def _source(case_id: str, about: dict) -> CaseSource | None:
     if about.get("kind") == "masks" and len(files) == 2:
         return CaseSource(case_id, "masks", thyroid_path=files[0], trachea_path=files[1])
     if about.get("kind") in ("labels", "segmentation", "dicom") and len(files) == 1:
-        return CaseSource(case_id, about["kind"], labels_path=files[0], class_map=about.get("class_map"))
+        return CaseSource(case_id, about["kind"], labels_path=files[0], labels=_labels(about))
     return None
+
+
+def _labels(about: dict) -> dict[int, str] | None:
+    """Return the names of label numbers in the record of a case; older records have the name of a class map."""
+    labels = about.get("labels")
+    if isinstance(labels, dict):
+        return {int(number): str(name) for number, name in labels.items()}
+    return class_map_labels("total-v2") if about.get("class_map") else None

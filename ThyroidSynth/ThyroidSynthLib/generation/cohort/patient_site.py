@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def site_at_point(point_ras: Sequence[float]) -> PatientSite:
 
 
 def site_at(
-    path: Path | str, alignment: str, *, class_map: str | None = None, level_mm: float | None = None
+    path: Path | str, alignment: str, *, labels: Mapping[int, str] | None = None, level_mm: float | None = None
 ) -> PatientSite:
     """Return the trachea frame of the patient at a path.
 
@@ -87,7 +87,7 @@ def site_at(
     alignment : str
         The model's, one of `ALIGNMENTS`. If it needs the level of the gland and there is neither a thyroid nor a
         given level, the level is estimated from the trachea, which a note says.
-    class_map : str, optional
+    labels : mapping of int to str, optional
         As in `find_cases`.
     level_mm : float, optional
         The superior coordinate in `ras_mm` of the gland's centre, instead of that of the patient's thyroid.
@@ -99,7 +99,7 @@ def site_at(
         and it cannot be estimated.
     """
     path = Path(path)
-    case, files = _case_at(path, class_map)
+    case, files = _case_at(path, labels)
     verdict = check_case(case)
     cleaned = verdict.cleaned
     if cleaned.trachea_mask.is_empty:
@@ -124,9 +124,9 @@ def site_at(
     return PatientSite(placement, trachea, tuple(notes), level, files)
 
 
-def _case_at(path: Path, class_map: str | None) -> tuple[Case, tuple[Path, ...]]:
+def _case_at(path: Path, labels: Mapping[int, str] | None) -> tuple[Case, tuple[Path, ...]]:
     """Read the one case at a path, and return its files, too; the mask of a trachea is a case without a thyroid."""
-    if path.is_file() and class_map is None and _is_single_mask(path):
+    if path.is_file() and labels is None and _is_single_mask(path):
         if structure_called(stem_of(path)) is THYROID:
             raise InputError(f"{path} is a thyroid by its name. Choose the mask of the trachea or the case's folder.")
         trachea = read_mask(path)
@@ -134,7 +134,7 @@ def _case_at(path: Path, class_map: str | None) -> tuple[Case, tuple[Path, ...]]
             raise InputError(f"{path} is empty. Choose the mask of a trachea, on which thyroids are centred.")
         no_thyroid = Volume(np.zeros((1, 1, 1), dtype=np.uint8), trachea.scan.ijk_to_ras)
         return Case(stem_of(path), mask_in_scan(no_thyroid, trachea.scan), trachea), (path,)
-    sources = find_cases(path, class_map=class_map)
+    sources = find_cases(path, labels=labels)
     if len(sources) > 1:
         raise InputError(f"{path} holds {len(sources)} cases. Choose the folder or file of one of them.")
     return read_case(sources[0]), sources[0].files

@@ -10,7 +10,7 @@ import pytest
 
 from support.panel_hands import on_progress, save_section
 from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
-from ThyroidSynthLib.imaging.label_maps import read_label_map
+from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
 from ThyroidSynthLib.imaging.volume_files import read_volume
 from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, generated_thyroids

@@ -11,6 +11,7 @@ import pytest
 from support.mask_files import affine, two_masks, write_case, write_nifti
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases
+from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, volume_of_segment
 
@@ -78,7 +79,7 @@ def test_the_segmentation_lies_over_the_ct_that_slicer_shows(scene, tmp_path, sf
 def test_a_multi_label_file_follows_the_ct_already_in_the_scene(scene, tmp_path):
     ct = load_case(scene, case_with(tmp_path / "s1", rotated(20.0))).ct
     path = write_nifti(tmp_path / "all.nii.gz", THYROID * 17 + TRACHEA * 16, rotated(20.0))
-    again = load_case(scene, find_cases(path, class_map="total-v2")[0], ct=ct)
+    again = load_case(scene, find_cases(path, labels=class_map_labels("total-v2"))[0], ct=ct)
     volume = volume_of_segment(again.segmentation, "trachea")
     ijk = grid_of_ct(ct).to_ijk(volume.to_ras(np.argwhere(volume.array)[:, ::-1]))
     assert TRACHEA[tuple(np.rint(ijk).astype(int)[:, ::-1].T)].all()

@@ -13,6 +13,7 @@ from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.geometry.resampling import write_label
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
+from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
 from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.terminology import find_segment
@@ -82,7 +83,7 @@ def test_a_multi_label_file_uses_the_ct_in_the_scene(scene, loaded, tmp_path):
     write_label(labels, grid, thyroid, 17)
     write_label(labels, grid, volume_of_segment(loaded.segmentation, "trachea"), 16)
     write_volume(Volume(labels, grid.ijk_to_ras), tmp_path / "all.nii.gz")
-    (source,) = find_cases(tmp_path / "all.nii.gz", class_map="total-v2")
+    (source,) = find_cases(tmp_path / "all.nii.gz", labels=class_map_labels("total-v2"))
     again = load_case(scene, source, ct=loaded.ct)
     assert again.ct is loaded.ct
     other = volume_of_segment(again.segmentation, "thyroid_gland")

@@ -9,7 +9,7 @@ import pytest
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.export.merging import MergeRules
-from ThyroidSynthLib.imaging.label_maps import read_label_map
+from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
 from ThyroidSynthLib.imaging.volume_files import read_volume
 from ThyroidSynthLib.slicer.scene.merged_map import map_of_segmentation, map_of_volume
 from ThyroidSynthLib.slicer.scene.thyroids.export import SceneFiles, export_thyroid, file_stem, write_table

@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases, synthetic_statement
 from ThyroidSynthLib.imaging.nifti import is_nifti
+from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
 from ThyroidSynthLib.slicer.panel.shared.choices import ClassMap
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices, look_from_front, show_ct
@@ -130,7 +131,7 @@ class CaseLoading:
         if self._searched == (path, classMap):
             return
         try:
-            found = find_cases(path, class_map=classMap.value)
+            found = find_cases(path, labels=class_map_labels(classMap.value) if classMap.value else None)
         except InputError:
             # A folder may hold label files without names, for which the user must choose the task.
             self._unnamed = path

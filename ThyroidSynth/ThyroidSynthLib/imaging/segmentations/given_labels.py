@@ -1,0 +1,122 @@
+"""Label names that are not in the segmentation file: given by the user, or in the ``dataset.json`` of nnU-Net."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import read_json
+from ThyroidSynthLib.imaging.labels import part_called
+
+_LARGEST_LABEL = 65535
+_DATASET_FILE = "dataset.json"
+# nnU-Net keeps the file beside the folders labelsTr and labelsTs; a case may have a folder of its own in them.
+_FOLDERS_ABOVE = 3
+_EXAMPLE = "thyroid=1,trachea=2"
+
+
+def labels_from_text(text: str) -> dict[int, str]:
+    """Return the label names in a text such as "thyroid=1,trachea=2", or in a file that it names.
+
+    The lobes can have labels of their own ("left thyroid lobe=1,right thyroid lobe=2"). A file is the ``dataset.json``
+    of nnU-Net, or a table (CSV) with the columns label and name.
+
+    Raises
+    ------
+    InputError
+        The text is no list of names and numbers, or has neither a thyroid nor a trachea.
+    """
+    if text.lower().endswith((".json", ".csv")):
+        path = Path(text)
+        labels = labels_of_dataset(path) if path.suffix.lower() == ".json" else _of_table(path)
+        return _checked(labels, str(path))
+    pairs = []
+    for part in re.split(r"[,;\n]", text):
+        if not part.strip():
+            continue
+        name, _, number = part.rpartition("=")
+        if re.fullmatch(r"\s*[0-9]+\s*", name):
+            name, number = number, name
+        if not name.strip() or not re.fullmatch(r"\s*[0-9]+\s*", number):
+            raise InputError(f"'{part.strip()}' is not a name and a label number. Write for example {_EXAMPLE}.")
+        pairs.append((int(number), name.strip()))
+    return _checked(_without_repetition(pairs, f"'{text}'"), f"'{text}'")
+
+
+def labels_of_dataset(path: Path) -> dict[int, str]:
+    """Return the label names in an nnU-Net ``dataset.json``, of version 1 ({"1": "thyroid"}) or 2 ({"thyroid": 1}).
+
+    Several labels of a region with the name of a structure all get that name.
+
+    Raises
+    ------
+    InputError
+        The file has no labels, or impossible ones.
+    """
+    document = read_json(path)
+    table = document.get("labels") if isinstance(document, dict) else None
+    if not isinstance(table, dict) or not table:
+        raise InputError(
+            f"{path} has no table 'labels', so it is not the dataset.json of nnU-Net. State the labels instead "
+            f"(--labels {_EXAMPLE})."
+        )
+    pairs = []
+    for key, value in table.items():
+        name, numbers = (value, key) if isinstance(value, str) else (key, value)
+        pairs += [(_whole(number, path), name) for number in (numbers if isinstance(numbers, list) else [numbers])]
+    # A region is a union of labels, such as the thyroid of gland and nodule; other names of its labels do not matter.
+    regions = {number for number, name in pairs if part_called(name)}
+    pairs = [(number, name) for number, name in pairs if number and (part_called(name) or number not in regions)]
+    return _without_repetition(pairs, str(path))
+
+
+def dataset_beside(path: Path) -> Path | None:
+    """Return the ``dataset.json`` of nnU-Net in the folder of a label map or above it, None if there is none."""
+    folder = path.absolute().parent
+    for above in (folder, *folder.parents)[:_FOLDERS_ABOVE]:
+        if (found := above / _DATASET_FILE).is_file():
+            return found
+    return None
+
+
+def _of_table(path: Path) -> dict[int, str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file) if len(row) >= 2]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as a table ({error}). Save it as CSV in UTF-8.") from error
+    pairs = [(int(row[0]), row[1].strip()) for row in rows if re.fullmatch(r"\s*[0-9]+\s*", row[0])]
+    return _without_repetition([pair for pair in pairs if pair[0] != 0], str(path))
+
+
+def _whole(number: Any, path: Path) -> int:
+    if isinstance(number, str) and re.fullmatch(r"[0-9]+", number.strip()):
+        number = int(number)
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise InputError(f"{path} has the label {number!r}, which is not a whole number. Correct the table 'labels'.")
+    return number
+
+
+def _without_repetition(pairs: Iterable[tuple[int, str]], source: str) -> dict[int, str]:
+    labels: dict[int, str] = {}
+    for number, name in pairs:
+        if labels.setdefault(number, name) != name:
+            raise InputError(f"{source} gives label {number} two names: {labels[number]} and {name}. Keep one.")
+    return labels
+
+
+def _checked(labels: Mapping[int, str], source: str) -> dict[int, str]:
+    for number in labels:
+        if not 0 < number <= _LARGEST_LABEL:
+            raise InputError(
+                f"{source} has the label {number}. Labels are whole numbers from 1 to {_LARGEST_LABEL}; 0 is the "
+                "background."
+            )
+    if not any(part_called(name) for name in labels.values()):
+        listed = ", ".join(labels.values()) or "nothing"
+        raise InputError(f"{source} names neither a thyroid nor a trachea ({listed}). Write for example {_EXAMPLE}.")
+    return dict(labels)

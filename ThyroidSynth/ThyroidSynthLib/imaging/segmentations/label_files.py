@@ -1,0 +1,94 @@
+"""Label maps in one file: the names of their labels, and their voxels.
+
+Formats are NIfTI, and what else SimpleITK reads (NRRD, MetaImage); only NIfTI stores names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.labels import names_in_extensions
+from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, read_labels
+from ThyroidSynthLib.imaging.nifti import is_nifti, read_header, read_slabs
+from ThyroidSynthLib.imaging.segments import Segment, shortened
+from ThyroidSynthLib.imaging.volume_files import read_volume
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def read_label_segments(path: Path) -> list[Segment]:
+    """Return the labels that a label map file names; empty if it has no names."""
+    if not is_nifti(path):
+        return []
+    names = names_in_extensions(read_header(path).extensions)
+    return [Segment(name, name, label) for label, name in sorted(names.items())]
+
+
+def read_label_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[Key, Mask], tuple[str, ...]]:
+    """Read the masks of some labels.
+
+    Returns
+    -------
+    masks : dict
+        Of each label; empty for one that does not occur.
+    notes : tuple of str
+        Labels that do not occur.
+
+    Raises
+    ------
+    InputError
+        None of the labels occurs, or the file is no label map.
+    """
+    labels = {key: segment.label for key, segment in chosen.items()}
+    if is_nifti(path):
+        masks = read_labels(path, labels)
+    else:
+        volume = read_whole_labels(path)
+        masks = {key: mask_in_scan(Volume(volume.array == label, volume.ijk_to_ras)) for key, label in labels.items()}
+    missing = [f"{segment.label} ({segment.name})" for key, segment in chosen.items() if masks[key].is_empty]
+    if not missing:
+        return masks, ()
+    occurring = shortened([str(label) for label in labels_in(path)]) or "none"
+    if len(missing) == len(chosen):
+        raise InputError(
+            f"In {path} label {' and '.join(missing)} does not occur. Labels that occur: {occurring}. State the right "
+            "ones (--labels thyroid=N,trachea=M)."
+        )
+    return masks, (f"label {' and '.join(missing)} does not occur; labels that occur: {occurring}",)
+
+
+def read_whole_labels(path: Path) -> Volume:
+    """Read all voxels of a label map as unsigned integers; `InputError` for fractional or negative values."""
+    volume = read_volume(path)
+    array = volume.array
+    if not np.issubdtype(array.dtype, np.integer):
+        if not np.array_equal(array, np.round(array)):
+            raise InputError(f"{path} has fractional values, so it is not a label map. Choose another file.")
+        array = array.astype(np.int64)
+    if array.min() < 0:
+        raise InputError(f"{path} has negative labels, so it is not a label map. Choose another file.")
+    if array.max() > np.iinfo(np.uint16).max:
+        raise InputError(f"{path} has labels above 65535, so it is not a label map. Choose another file.")
+    return Volume(array.astype(np.uint8 if array.max() < 256 else np.uint16), volume.ijk_to_ras)
+
+
+def labels_in(path: Path) -> list[int]:
+    """Return the labels that occur in the voxels of a label map, in ascending order, without the background.
+
+    `InputError` for fractional or negative values.
+    """
+    if not is_nifti(path):
+        return [int(label) for label in np.unique(read_whole_labels(path).array) if label]
+    found: set[float] = set()
+    for _, _, slab in read_slabs(path):
+        if slab.any():
+            found.update(np.unique(slab).tolist())
+        if any(value != round(value) or value < 0 for value in found):
+            raise InputError(f"{path} has fractional or negative values, so it is not a label map.")
+    return sorted(int(value) for value in found if value)

@@ -1,0 +1,98 @@
+"""Read all structures of a patient as one label map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import stem_of
+from ThyroidSynthLib.common.progress import ShouldStop, check, never
+from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap, combine_masks, unique_name
+from ThyroidSynthLib.imaging.labels import normalised, structure_called
+from ThyroidSynthLib.imaging.masks import Mask, read_mask
+from ThyroidSynthLib.imaging.nifti import is_nifti
+from ThyroidSynthLib.imaging.segments import Segment
+
+from .class_maps import DEFAULT_CLASS_MAP, class_map_labels
+from .label_files import read_whole_labels
+from .opening import SegmentationFile, open_segmentation
+
+
+def read_label_map(
+    path: Path | str, *, labels: Mapping[int, str] | None = None, should_stop: ShouldStop = never
+) -> LabelMap:
+    """Read all structures of a patient as one label map.
+
+    Parameters
+    ----------
+    path : path-like
+        A segmentation file of any format that `open_segmentation` reads, whose labels are kept, or a folder of masks
+        (``<class>.nii.gz`` each, or a case of the training dataset), which get TotalSegmentator's labels.
+    labels : mapping of int to str, optional
+        Names of label numbers: of a file without names, or for the masks of a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _of_folder(path, labels, should_stop)
+    opened = open_segmentation(path, labels=labels)
+    return _of_labels(opened) if opened.kind == "labels" else _of_segments(opened)
+
+
+def _of_labels(opened: SegmentationFile) -> LabelMap:
+    if not opened.named:
+        raise InputError(
+            f"{opened.path} has no label names, so it is unknown which label is the thyroid. State the labels "
+            "(--labels thyroid=N), or the class map if it was made by TotalSegmentator (--class-map total-v2)."
+        )
+    volume = read_whole_labels(opened.path)
+    found = [int(label) for label in np.unique(volume.array) if label != BACKGROUND]
+    known = {segment.label: segment.name for segment in opened.segments}
+    if any(segment.given for segment in opened.segments):
+        known = {label: known.get(label, f"label {label}") for label in found}
+    return LabelMap(volume, known)
+
+
+def _of_segments(opened: SegmentationFile) -> LabelMap:
+    masks, _ = opened.segment_masks()
+    named: dict[str, Mask] = {}
+    labels: dict[str, int] = {}
+    # Segments of different layers may have the same value.
+    free = count(max(segment.label for segment in opened.segments) + 1)
+    for segment, mask in zip(opened.segments, masks, strict=True):
+        name = unique_name(_name_of(segment), named)
+        taken = segment.label == BACKGROUND or segment.label in labels.values()
+        named[name], labels[name] = mask, next(free) if taken else segment.label
+    return combine_masks(named, labels=labels, source=str(opened.path))
+
+
+def _name_of(segment: Segment) -> str:
+    """Return a segment's name, or the name of the structure that it is by its code if the name says otherwise."""
+    part = segment.part
+    return segment.name if part is None or structure_called(segment.name) is part.structure else part.structure.name
+
+
+def _of_folder(folder: Path, labels: Mapping[int, str] | None, should_stop: ShouldStop) -> LabelMap:
+    inside = folder / "segmentations"
+    where = inside if inside.is_dir() else folder
+    files = [path for path in sorted(where.iterdir()) if is_nifti(path) and stem_of(path).lower() != "ct"]
+    if not files:
+        raise InputError(f"{where} has no masks (<class>.nii.gz). Choose the folder of a case.")
+    masks = {}
+    for path in files:
+        check(should_stop)
+        masks[stem_of(path)] = read_mask(path)
+    return combine_masks(masks, labels=_numbers(list(masks), labels), source=str(where))
+
+
+def _numbers(names: Sequence[str], given: Mapping[int, str] | None) -> dict[str, int]:
+    """Return the label of each name: the given one, else TotalSegmentator's (task total of v2), else a free one."""
+    given = given or {}
+    usual = {normalised(name): label for label, name in class_map_labels(DEFAULT_CLASS_MAP).items()}
+    known = {name: label for name, label in usual.items() if label not in given}
+    known |= {normalised(name): label for label, name in given.items()}
+    free = count(max([*usual.values(), *given]) + 1)
+    return {name: known[normalised(name)] if normalised(name) in known else next(free) for name in names}

@@ -1,0 +1,204 @@
+"""Open one segmentation file of any format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.imaging.dicom_seg import is_dicom_seg, read_dicom_masks, read_dicom_segments
+from ThyroidSynthLib.imaging.labels import Structure, part_called
+from ThyroidSynthLib.imaging.masks import Mask, joined_masks, read_mask
+from ThyroidSynthLib.imaging.nifti import is_nifti
+from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file, read_masks, read_segments
+from ThyroidSynthLib.imaging.segments import Segment, named_by_user, nothing_found, structures_among
+
+from .class_maps import other_organs
+from .label_files import labels_in, read_label_masks, read_label_segments
+
+Kind: TypeAlias = Literal["labels", "segmentation", "dicom"]
+"""A label map or mask (NIfTI, NRRD, MetaImage); a Slicer segmentation (.seg.nrrd); a DICOM SEG."""
+
+Masks: TypeAlias = tuple[dict[Structure, Mask], tuple[str, ...]]
+
+_LABEL_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+
+
+class _Format(NamedTuple):
+    """How a kind of file is read: the list of its segments, and the masks of some of them with remarks."""
+
+    segments: Callable[[Path], list[Segment]]
+    masks: Callable[[Path, Mapping[int, Segment]], tuple[dict[int, Mask], tuple[str, ...]]]
+
+
+_FORMATS: dict[Kind, _Format] = {
+    "labels": _Format(read_label_segments, read_label_masks),
+    "segmentation": _Format(read_segments, lambda path, chosen: (read_masks(path, chosen), ())),
+    "dicom": _Format(read_dicom_segments, read_dicom_masks),
+}
+
+
+@dataclass(frozen=True)
+class SegmentationFile:
+    """A segmentation file whose header was read.
+
+    Attributes
+    ----------
+    kind : str
+        One of `Kind`.
+    segments : tuple of Segment
+        All segments, named by the file or by the user; empty for a label map or mask without names.
+    notes : tuple of str
+        Remarks for the user.
+    """
+
+    path: Path
+    kind: Kind
+    segments: tuple[Segment, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> bool:
+        """Whether the segments have names; a label map without them is useless unless it is a single mask."""
+        return bool(self.segments)
+
+    def check_named(self) -> None:
+        """Raise `InputError` if the file is a label map without names, which only the user can give."""
+        if not self.named:
+            raise InputError(
+                f"{self.path} has no label names, and label numbers mean different structures in different files. "
+                "State the labels (--labels thyroid=N,trachea=M), or the class map if it was made by TotalSegmentator "
+                "(--class-map total-v2 for the task 'total' of version 2). The mask of one structure needs its name "
+                "as file name: thyroid_gland.nii.gz, trachea.nii.gz."
+            )
+
+    def structures(self) -> tuple[dict[Structure, tuple[Segment, ...]], tuple[str, ...]]:
+        """Return the segments of thyroid and trachea that the file has, lobes each by itself, and remarks.
+
+        `InputError` if several segments may be the same structure.
+        """
+        chosen, remarks = structures_among(self.path, self.segments)
+        return chosen, (*self.notes, *remarks)
+
+    def masks(self) -> Masks:
+        """Read the masks of thyroid and trachea, lobes joined.
+
+        Returns
+        -------
+        masks : dict
+            A mask in `ras_mm` for each of the structures that the file has a segment of; at least one.
+        notes : tuple of str
+            Remarks for the user about how the file was read.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read, has no names, or has neither of the structures.
+        """
+        self.check_named()
+        chosen, notes = self.structures()
+        if not chosen:
+            raise nothing_found(self.path, self.segments)
+        flat = {n: segment for n, segment in enumerate(s for segments in chosen.values() for s in segments)}
+        read, remarks = _FORMATS[self.kind].masks(self.path, flat)
+        found, at = {}, 0
+        for structure, segments in chosen.items():
+            parts = [read[n] for n in range(at, at + len(segments))]
+            found[structure] = joined_masks(parts, source=f"the {structure.name} in {self.path}")
+            at += len(segments)
+        return found, (*notes, *remarks)
+
+    def segment_masks(self) -> tuple[list[Mask], tuple[str, ...]]:
+        """Read the masks of all segments, in their order, and remarks."""
+        read, remarks = _FORMATS[self.kind].masks(self.path, dict(enumerate(self.segments)))
+        return [read[n] for n in range(len(self.segments))], remarks
+
+    def labels_present(self) -> list[int]:
+        """Return the labels that occur in the voxels of a label map, or the numbers of the segments."""
+        return labels_in(self.path) if self.kind == "labels" else sorted({s.label for s in self.segments})
+
+
+def segmentation_kind(path: Path | str) -> Kind | None:
+    """Return which kind of segmentation a file is by its name, or its first bytes for DICOM; None if it is none."""
+    path = Path(path)
+    if is_segmentation_file(path):
+        return "segmentation"
+    if is_nifti(path) or path.suffix.lower() in _LABEL_SUFFIXES:
+        return "labels"
+    return "dicom" if is_dicom_seg(path) else None
+
+
+def open_segmentation(path: Path | str, *, labels: Mapping[int, str] | None = None) -> SegmentationFile:
+    """Read the header of a segmentation file of any format.
+
+    Parameters
+    ----------
+    path : path-like
+        A label map or mask (NIfTI, NRRD, MetaImage), a Slicer segmentation (.seg.nrrd) or a DICOM SEG.
+    labels : mapping of int to str, optional
+        Names of label numbers given by the user, for a file without names or with other ones.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is of another kind, or its names contradict `labels`.
+    """
+    path = Path(path)
+    kind = segmentation_kind(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist. Check the path.")
+    if kind is None:
+        raise InputError(
+            f"{path} is neither a NIfTI file (.nii, .nii.gz), an NRRD or MetaImage file (.nrrd, .mha), a Slicer "
+            "segmentation (.seg.nrrd), nor a DICOM segmentation (SEG). Choose another file."
+        )
+    segments = _FORMATS[kind].segments(path)
+    if labels and kind == "labels":
+        segments = named_by_user(path, segments, labels, other_organs=other_organs())
+    return SegmentationFile(path, kind, tuple(segments))
+
+
+def read_structure(
+    paths: Path | str | Sequence[Path | str], structure: Structure, *, labels: Mapping[int, str] | None = None
+) -> tuple[Mask, tuple[str, ...]]:
+    """Read one structure from a file that was chosen for it, or from one file for each lobe.
+
+    Parameters
+    ----------
+    paths : path-like or sequence of path-like
+        A mask, or any other segmentation that has the structure.
+    labels : mapping of int to str, optional
+        As in `open_segmentation`.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read or does not have the structure, or the lobes lie on different grids.
+    """
+    several = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    masks: list[Mask] = []
+    notes: list[str] = []
+    for path in several:
+        mask, remarks = _one_structure(Path(path), structure, labels)
+        masks.append(mask)
+        notes += remarks
+    joined = joined_masks(masks, source=f"the {structure.name} ({', '.join(str(path) for path in several)})")
+    return joined, tuple(notes)
+
+
+def _one_structure(path: Path, structure: Structure, labels: Mapping[int, str] | None) -> tuple[Mask, tuple[str, ...]]:
+    opened = open_segmentation(path, labels=labels)
+    own = part_called(path.name.partition(".")[0])
+    if not opened.named or (own is not None and own.structure is structure and opened.kind == "labels"):
+        return read_mask(path), opened.notes
+    chosen, _ = opened.structures()
+    if structure not in chosen:
+        raise (
+            nothing_found(path, opened.segments)
+            if not chosen
+            else InputError(f"{path} has no {structure.name} among its segments. Choose another file for it.")
+        )
+    masks, notes = opened.masks()
+    return masks[structure], notes
