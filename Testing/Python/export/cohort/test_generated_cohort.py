@@ -1,68 +1,25 @@
 """The folder of a generated cohort: complete, verifiable, and replaced only on request."""
 
-import csv
 import json
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from support.box_thyroids import BOX, FACES, a_thyroid, read_manifest, write_cohort
 from ThyroidSynthLib.common.errors import Cancelled, OutputError
 from ThyroidSynthLib.common.files import sha256_of
-from ThyroidSynthLib.export.cohort.generated_cohort import check_files, record_cohort, thyroid_writer
+from ThyroidSynthLib.export.cohort.generated_cohort import check_files
 from ThyroidSynthLib.export.merging import MergeRules
 from ThyroidSynthLib.export.surroundings import Surroundings
 from ThyroidSynthLib.export.thyroid_files import FileOptions
-from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, Thyroid, Validity
-from ThyroidSynthLib.geometry.features import Features
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.imaging.volume_files import read_volume
-
-BOX = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=float)
-QUADS = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
-FACES = np.array([face for a, b, c, d in QUADS for face in ((a, b, c), (a, c, d))])
-A_MODEL = SimpleNamespace(
-    checksum="feed", variant="fixed", synthetic=True, provenance={"cohort": {"checksum": "c0de", "synthetic": True}}
-)
-
-
-def a_thyroid(number: int = 0, *, closed: bool = True, met: bool | None = None) -> GeneratedThyroid:
-    half = np.array([12.2, 6.1, 18.4]) + number
-    surface = Surface(BOX * half, FACES if closed else FACES[1:])
-    thyroid = Thyroid(
-        code=np.linspace(-1, 1, 7, dtype=np.float32) + number,
-        measured=Features(float(np.prod(2 * half)) / 1000, 100.0, 1.0),
-        surface=surface,
-        validity=Validity(closed=closed, components=1, touches_box=False),
-    )
-    return GeneratedThyroid(
-        thyroid,
-        Targets(volume_ml=15.0 + number),
-        seed=42,
-        index=number,
-        attempts=1 + number,
-        met=met,
-        distance=None if met is None else 1.5,
-    )
-
-
-def write_cohort(thyroids, folder: Path, *, placement=None, options=None, surroundings=None, **settings):
-    writer = thyroid_writer(folder, placement, options, surroundings)
-    written = (writer.write(thyroid, number) for number, thyroid in enumerate(thyroids, start=1))
-    return record_cohort(written, folder, model=A_MODEL, placement=writer.placement, **settings)
-
-
-def read_manifest(folder: Path):
-    with (folder / "manifest.csv").open(newline="") as stream:
-        return json.loads((folder / "manifest.json").read_text()), list(csv.DictReader(stream))
-
 
 def test_the_manifest_lists_every_file_with_seed_code_and_targets(tmp_path):
     result = write_cohort(
@@ -139,7 +96,7 @@ def test_a_thyroid_that_cannot_be_written_leaves_none_of_its_files(tmp_path, mon
     with pytest.raises(OutputError, match="disk full"):
         write_cohort(thyroids(), tmp_path, options=FileOptions(mesh_formats=("ply",)))
     assert sorted(path.name for path in tmp_path.rglob("t0*")) == ["t00001.nii.gz", "t00001.ply"]
-    assert not (tmp_path / ".making").exists()
+    assert not list(tmp_path.glob(".*"))
     assert read_manifest(tmp_path)[0]["count"] == 1
 
 
@@ -162,7 +119,7 @@ def test_an_earlier_cohort_is_kept_if_the_first_thyroid_cannot_be_written(tmp_pa
 def test_a_killed_process_leaves_a_valid_manifest_and_complete_files(tmp_path):
     script = (
         "import itertools, sys; sys.path[:0] = sys.argv[2:]\n"
-        "from test_generated_cohort import a_thyroid, write_cohort\n"
+        "from support.box_thyroids import a_thyroid, write_cohort\n"
         "write_cohort(map(a_thyroid, itertools.count()), sys.argv[1])\n"
     )
     paths = [str(Path(__file__).parent), *filter(None, sys.path)]

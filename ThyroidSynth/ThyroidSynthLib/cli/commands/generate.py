@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.cli.shared import numbers
+from ThyroidSynthLib import __version__
 from ThyroidSynthLib.cli.shared.arguments import (
     add_files,
     add_labels,
@@ -93,15 +97,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
-    from ThyroidSynthLib.common.progress import stop_on_signals
+    from ThyroidSynthLib.common.results import check_outside
+    from ThyroidSynthLib.common.staging import output_folder
     from ThyroidSynthLib.export.cohort.generated_cohort import (
-        STOP_FILE,
+        begun_thyroids,
         check_cohort_room,
-        record_cohort,
-        thyroid_writer,
     )
-    from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
-    from ThyroidSynthLib.model.trained_model import TrainedModel
 
     check_target_options(options)
     check_place(options)
@@ -109,7 +110,33 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     tables = (options.from_table, Path(options.distribution) if options.distribution else None)
     patient = (options.at, options.merge_into, options.grid, *options.structures)
     inputs = files_at(options.model, *tables, *patient)
-    check_cohort_room(options.out, overwrite=options.overwrite, inputs=inputs)
+    request = _request(options, inputs)
+    check_outside(options.out, patient)
+    with output_folder(options.out):
+        begun = begun_thyroids(options.out, request)
+        if begun is None:
+            check_cohort_room(options.out, overwrite=options.overwrite, inputs=inputs)
+        else:
+            console.note(f"Continues an interrupted run, which made {len(begun)} thyroids.")
+        return _generate(options, console, request, begun)
+
+
+def _request(options: argparse.Namespace, inputs: Sequence[Path]) -> str:
+    """Return a checksum of everything on which the thyroids depend: the options, the input files and the version."""
+    same_result = ("out", "overwrite", "workers", "dask_scheduler", "json", "quiet", "debug", "run", "usage_error")
+    values = {name: str(value) for name, value in sorted(vars(options).items()) if name not in same_result}
+    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in inputs if path.is_file()]
+    return sha256(json.dumps([__version__, values, files]).encode()).hexdigest()
+
+
+def _generate(
+    options: argparse.Namespace, console: Console, request: str, begun: list[dict[str, Any]] | None
+) -> Result:
+    from ThyroidSynthLib.common.progress import stop_on_signals
+    from ThyroidSynthLib.export.cohort.generated_cohort import STOP_FILE, record_cohort, thyroid_writer
+    from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
+    from ThyroidSynthLib.model.trained_model import TrainedModel
+
     files = with_merging(file_options(options), options, console)
     model = TrainedModel.load(options.model)
     chosen = targets_of(options, model)
@@ -120,22 +147,25 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         console.note(f"The placement at {place.name}: {'; '.join(place.site.notes)}.")
     writer = thyroid_writer(options.out, place.site.placement, files, _surroundings(options, place.site))
     distribution = AchievedDistribution(model.features, chosen.distribution) if chosen.differ else None
-    stop_file = options.out / STOP_FILE
+    stop_file, start = options.out / STOP_FILE, len(begun or ())
     with stop_on_signals() as signalled:
 
         def stopped() -> bool:
             return signalled() or stop_file.exists()
 
         written = record_cohort(
-            _reconstructed(options, model, writer, chosen)
+            _reconstructed(options, model, writer, chosen, start)
             if options.reconstruct
-            else _made(options, model, writer, chosen, stopped),
+            else _made(options, model, writer, chosen, start, stopped),
             options.out,
             model=model,
             placement=writer.placement,
             specification={**chosen.specification, **place.specification(options)},
             distribution=distribution,
             total=len(chosen.targets),
+            request=request,
+            begun=begun,
+            draw=_draw,
             overwrite=options.overwrite,
             progress=console.progress,
             should_stop=stopped,
@@ -166,7 +196,6 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             "closest results ('met' in the manifest)."
         )
     if distribution is not None:
-        _draw(distribution, written.folder)
         lines.append(met_text(distribution))
     if written.cut_by_grid:
         lines.append(f"{written.cut_by_grid} of them extend beyond the grid, where their label maps are cut.")
@@ -179,11 +208,12 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 
 
 def _reconstructed(
-    options: argparse.Namespace, model: TrainedModel, writer: ThyroidWriter, chosen: TargetOptions
+    options: argparse.Namespace, model: TrainedModel, writer: ThyroidWriter, chosen: TargetOptions, start: int
 ) -> Iterator[WrittenThyroid]:
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct
 
-    for number, (case_id, targets) in enumerate(zip(options.reconstruct, chosen.targets, strict=True), start=1):
+    chosen_cases = enumerate(zip(options.reconstruct, chosen.targets, strict=True), start=1)
+    for number, (case_id, targets) in islice(chosen_cases, start, None):
         row = model.index_of(case_id)
         yield writer.write(GeneratedThyroid(reconstruct(model, row), targets, index=row), number)
 
@@ -193,6 +223,7 @@ def _made(
     model: TrainedModel,
     writer: ThyroidWriter,
     chosen: TargetOptions,
+    start: int,
     stopped: ShouldStop,
 ) -> Iterator[WrittenThyroid]:
     from ThyroidSynthLib.common.workers import usable_workers
@@ -203,7 +234,14 @@ def _made(
     # A process takes seconds to start, which a few thyroids do not repay.
     most = count if options.workers else max(1, count // _FEW_FOR_A_PROCESS)
     workers = min(usable_workers(options.workers), most)
-    return make_thyroids(plan, chosen.targets, workers=workers, scheduler=options.dask_scheduler, should_stop=stopped)
+    return make_thyroids(
+        plan,
+        chosen.targets,
+        start=start,
+        workers=workers,
+        scheduler=options.dask_scheduler,
+        should_stop=stopped,
+    )
 
 
 def _draw(distribution: AchievedDistribution, folder: Path) -> None:

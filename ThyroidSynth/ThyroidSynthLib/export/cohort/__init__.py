@@ -10,7 +10,14 @@ __all__, __getattr__, __dir__ = lazy_exports(
     {
         "cohort_making": ["CohortPlan", "make_thyroids"],
         "cohort_run": ["CohortRun", "CohortState"],
-        "generated_cohort": ["GeneratedCohort", "check_cohort_room", "check_files", "record_cohort", "thyroid_writer"],
+        "generated_cohort": [
+            "GeneratedCohort",
+            "begun_thyroids",
+            "check_cohort_room",
+            "check_files",
+            "record_cohort",
+            "thyroid_writer",
+        ],
         "manifest": ["ManifestWriter", "listed_files"],
         "written_thyroid": ["ThyroidWriter", "WrittenThyroid"],
     },

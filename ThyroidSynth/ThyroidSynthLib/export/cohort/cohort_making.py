@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from ThyroidSynthLib.common.errors import SynthesisError
@@ -53,6 +54,7 @@ def make_thyroids(
     plan: CohortPlan,
     targets: Sequence[Targets],
     *,
+    start: int = 0,
     workers: int = 1,
     scheduler: str | None = None,
     should_stop: ShouldStop = never,
@@ -63,6 +65,8 @@ def make_thyroids(
     ----------
     targets : sequence of Targets
         Of thyroid number i of the seed.
+    start : int
+        The first of them to make.
     workers : int
         Number of worker processes, each with one thread; 1 for the current process.
     scheduler : str, optional
@@ -79,7 +83,7 @@ def make_thyroids(
     """
     if workers == 1 and scheduler is None:
         maker = plan.maker()
-        for index, target in enumerate(targets):
+        for index, target in islice(enumerate(targets), start, None):
             check(should_stop)
             # Several threads round sums differently, so one thread is used as in worker processes; not around the
             # yield, so that the caller has its threads.
@@ -93,8 +97,8 @@ def make_thyroids(
         plan = replace(plan, model_file=Path(plan.model_file).absolute(), writer=writer)
     with workers_for(workers, initializer=partial(_prepare_worker, plan), scheduler=scheduler) as pool:
         waiting: dict[int, WrittenThyroid] = {}
-        following = 0
-        for (index, _), found in pool.run(_make_in_worker, enumerate(targets), should_stop=should_stop):
+        following = start
+        for (index, _), found in pool.run(_make_in_worker, islice(enumerate(targets), start, None), should_stop=should_stop):
             if isinstance(found, WorkerFailure):
                 raise SynthesisError(
                     f"The worker process of thyroid {index + 1} ended (out of memory?). Use fewer workers."

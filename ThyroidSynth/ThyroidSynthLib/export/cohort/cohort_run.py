@@ -8,13 +8,15 @@ process and holds the number of thyroids to make, the manifest lists those that 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ThyroidSynthLib.common.errors import InputError, JobError
+from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
 from ThyroidSynthLib.common.files import read_json, write_json
 from ThyroidSynthLib.common.processes import ProcessIdentity, launch_detached
+from ThyroidSynthLib.common.staging import STAGING_FOLDER, output_folder
 from ThyroidSynthLib.jobs.background import child_environment
 
 from .generated_cohort import STOP_FILE
@@ -64,13 +66,22 @@ class CohortRun:
         command = [str(python), "-m", "ThyroidSynthLib.cli", "generate", *arguments]
         command += ["--out", str(self.folder.resolve()), "--quiet"]
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / STOP_FILE).unlink(missing_ok=True)
-            self.log_file.write_bytes(b"")
+            # The process locks the folder itself as soon as it runs.
+            with output_folder(self.folder):
+                self._refuse_other_files()
+                (self.folder / STOP_FILE).unlink(missing_ok=True)
+                self.log_file.write_bytes(b"")
             process = launch_detached(command, log=self.log_file, environment=child_environment())
             write_json(self.folder / RUN_FILE, {"process": process.to_json(), "total": total, "command": command[1:]})
-        except OSError as error:
+        except (OSError, OutputError) as error:
             raise JobError(f"The cohort cannot be made in {self.folder} ({error}). Choose another folder.") from error
+
+    def _refuse_other_files(self) -> None:
+        """Raise `OutputError` if a file of another origin has the name of one that `start` replaces."""
+        ours = self.state().status != "none"
+        for path in (self.folder / RUN_FILE, self.log_file):
+            if os.path.lexists(path) and not ours:
+                raise OutputError(f"{path} was not written by ThyroidSynth")
 
     def state(self) -> CohortState:
         """Return the state of the folder; fast enough to be polled."""
@@ -104,23 +115,26 @@ class CohortRun:
 
     def _written(self) -> tuple[int, bool]:
         """Return the number of thyroids in this run's manifest, and whether it is complete."""
+        # A cohort that replaces another is made beside it.
+        made = self.folder / STAGING_FOLDER
+        folder = made if (made / MANIFEST_JSON).is_file() else self.folder
         try:
             started = (self.folder / RUN_FILE).stat().st_mtime_ns
-            lines = (self.folder / MANIFEST_CSV).read_bytes().count(b"\n")
-            with (self.folder / MANIFEST_JSON).open("rb") as stream:
+            lines = (folder / MANIFEST_CSV).read_bytes().count(b"\n")
+            with (folder / MANIFEST_JSON).open("rb") as stream:
                 stream.seek(0, os.SEEK_END)
                 stream.seek(max(0, stream.tell() - _END_BYTES))
                 end = stream.read()
                 changed = os.fstat(stream.fileno()).st_mtime_ns
         except OSError:
             return 0, False
-        # The manifest of an earlier cohort is kept until this run's first thyroid is finished.
+        # The manifest of an earlier cohort is kept until this run has replaced it.
         if changed < started:
             return 0, False
         return max(lines - 1, 0), b'"complete": true' in end
 
     def _failure(self) -> str:
-        message = next(reversed(self._log_lines()), "").removeprefix("thyroidsynth: ").removeprefix("error: ")
+        message = re.sub(r"^thyroidsynth[\w ]*: (error: )?", "", next(reversed(self._log_lines()), ""))
         return message or f"The process ended without a message. See {LOG_FILE}."
 
     def _log_lines(self) -> list[str]:

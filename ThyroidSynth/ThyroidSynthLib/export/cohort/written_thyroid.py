@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.export.thyroid_files import FileOptions, WrittenFiles, write_thyroid_files
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
@@ -73,6 +74,9 @@ class ThyroidWriter:
 
         `SynthesisError` if removing the overlap leaves nothing of the thyroid.
         """
+        if not self.folder.is_dir():
+            # A worker of a cluster may still run when the command that uses it was killed.
+            raise OutputError(f"{self.folder} does not exist: the command that makes these thyroids has ended.")
         name = f"t{number:05d}"
         drawn = generated.thyroid
         shared: dict[str, float] = {}
@@ -84,7 +88,7 @@ class ThyroidWriter:
         written = write_thyroid_files(generated.thyroid, name, self.folder, self.placement, self.options)
         entry = self._entry(generated, name, written, shared, overlap_removed=generated.thyroid is not drawn)
         names = None if written.merged is None else dict(written.merged.labels.names)
-        return WrittenThyroid(entry, _row(entry), names)
+        return WrittenThyroid(entry, row_of(entry), names)
 
     def _entry(
         self,
@@ -120,7 +124,7 @@ class ThyroidWriter:
         }
 
 
-def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
+def row_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of the table for an entry of the JSON file."""
     overlap = sum(entry["overlap_ml"].values()) if entry["overlap_ml"] else None
     merged = entry["merged"]
