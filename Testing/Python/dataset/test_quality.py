@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from support.mask_files import affine, two_masks
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import case_from_volumes, read_case
 from ThyroidSynthLib.dataset.quality import (
@@ -55,7 +56,8 @@ def test_two_separate_lobes_and_a_single_lobe_are_normal():
 
 
 def test_each_defect_gives_its_own_reason():
-    cavity = GLAND * (1 - _ball((20, 18, 32), 2.0))
+    thick = GLAND | _ball((20, 18, 32), 8.0) & (1 - TRACHEA)
+    cavity = thick * (1 - _ball((20, 18, 33), 4.0))
     pieces = GLAND | _ball((5, 5, 5), 3) | _ball((34, 5, 38), 3) | _ball((34, 30, 5), 3)
     cut = GLAND[10:]
     planted = {
@@ -98,9 +100,12 @@ def test_a_slab_of_trachea_far_below_the_gland_is_refused():
     gland, trachea = np.roll(_in_long_scan(GLAND), 60, axis=0), _in_long_scan(TRACHEA)
     trachea[8:] = 0
     verdict = check_case(case_from_volumes("c", Volume(gland, SPACING), Volume(trachea, SPACING)))
-    assert verdict.reasons == ("trachea away from the thyroid",)
+    assert verdict.reasons == ("trachea too short", "trachea away from the thyroid")
     # The trachea ends at slice 7 and the gland begins at slice 70, beside it by a few millimetres.
-    assert any("the trachea ends 95 mm from the thyroid" in note for note in verdict.notes)
+    assert "the trachea ends 95 mm from the thyroid" in verdict.notes
+    assert "only 9 mm of trachea; at least 20 mm are needed" in verdict.notes
+    with pytest.raises(InputError, match=r"ends 95 mm from the thyroid.*Segment the trachea at the height"):
+        verdict.placement("upright")
 
 
 def test_an_open_surface_is_a_reason(monkeypatch):
@@ -122,6 +127,7 @@ def test_all_reasons_are_reported():
     assert _verdict(thyroid, TRACHEA * 0).reasons == (
         "trachea missing",
         "cut by the scan's border",
+        "only one slice",
         "implausible volume",
     )
 
@@ -154,7 +160,8 @@ def test_an_island_far_from_the_gland_is_removed_and_reported():
     assert verdict.accepted and verdict.reasons == ()
     assert (found.components, found.islands_removed, found.island_voxels) == (1, 1, 44)
     assert found.islands_ml == pytest.approx(0.1485)
-    assert verdict.notes == ("1 island of the thyroid removed (0.15 mL, 44 voxels)",)
+    assert verdict.notes == ("1 island of the thyroid removed (0.15 mL, 44 voxels, 144 mm away)",)
+    assert found.islands_mm == pytest.approx(144, abs=0.5)
     np.testing.assert_array_equal(verdict.surface_ras.vertices, clean.surface_ras.vertices)
 
 
@@ -167,7 +174,7 @@ def test_an_island_of_the_trachea_is_removed_and_does_not_move_the_trachea_frame
     assert verdict.measurements.trachea_islands_removed == 1
     assert verdict.measurements.trachea_islands_ml == pytest.approx(0.5, abs=0.002)
     assert verdict.measurements.trachea_ml == pytest.approx(clean.trachea_mask.volume_ml)
-    assert verdict.notes == ("1 island of the trachea removed (0.5 mL, 148 voxels)",)
+    assert verdict.notes == ("1 island of the trachea removed (0.5 mL, 148 voxels, 134 mm away)",)
     np.testing.assert_allclose(verdict.cleaned.placement().origin_ras, clean.placement().origin_ras)
     assert np.abs(detached.placement().origin_ras - clean.placement().origin_ras).max() > 5
 
@@ -185,18 +192,6 @@ def test_a_second_lobe_beside_the_trachea_is_kept_large_or_small(radius: float, 
     assert verdict.accepted and verdict.measurements.components == 2
     assert verdict.measurements.islands_removed == 0
     assert verdict.cleaned.thyroid.array.sum() == (wide | lobe).sum()
-
-
-def test_a_large_component_far_away_is_kept_and_refused():
-    """Either of the two may be the thyroid."""
-    far = np.roll(_in_long_scan(GLAND), 90, axis=0)
-    far[:, :, 20:] = 0
-    verdict = check_case(
-        case_from_volumes("c", Volume(_in_long_scan(GLAND) | far, SPACING), Volume(_in_long_scan(TRACHEA), SPACING))
-    )
-    assert verdict.reasons == ("components far apart",)
-    assert verdict.measurements.components == 2 and verdict.measurements.islands_removed == 0
-    assert any("of the thyroid lie" in note and "mm apart" in note for note in verdict.notes)
 
 
 def test_tiny_islands_are_removed_and_counted_even_at_the_border():
@@ -217,12 +212,27 @@ def test_a_considerable_part_of_a_small_thyroid_is_no_island():
     assert "too many components" in verdict.reasons
 
 
-def test_tiny_cavities_are_filled_and_counted_and_no_reason():
-    cavity = GLAND.copy()
-    cavity[20, 18, 32] = 0
-    verdict = _verdict(cavity)
+def test_cavities_are_judged_by_their_share_of_the_volume():
+    """One voxel of 3 mm is filled and no reason, and neither is a large share of a fraction of a mL."""
+    coarse = affine(spacing_mm=(3.0, 3.0, 3.0))
+    gland, trachea = GLAND[::2, ::2, ::2].copy(), TRACHEA[::2, ::2, ::2]
+    whole = gland.sum()
+    gland[10, 9, 16] = 0
+    assert whole - gland.sum() == 1
+    verdict = check_case(case_from_volumes("c", Volume(gland, coarse), Volume(trachea, coarse)))
     assert verdict.accepted and verdict.measurements.hole_voxels == 1
-    assert verdict.cleaned.thyroid.array.sum() == GLAND.sum()
+    assert verdict.measurements.hole_ml == pytest.approx(0.027)
+    assert verdict.notes == ("cavities of 1 voxel filled (0.027 mL, 0.3%)",)
+    assert verdict.cleaned.thyroid.array.sum() == whole
+    hollow = GLAND * (1 - _ball((20, 18, 32), 2.0))
+    verdict = _verdict(hollow)
+    assert verdict.accepted and verdict.measurements.hole_ml > 0.1
+
+
+def test_a_cut_gland_says_once_that_it_is_cut():
+    assert _verdict(GLAND[10:], TRACHEA[10:]).notes == ()
+    strict = _verdict(GLAND[9:], TRACHEA[9:], QualityRules(border_margin_voxels=3))
+    assert strict.notes == ("1 of 3 voxels from the scan's border",)
 
 
 def test_the_border_margin_can_be_changed():

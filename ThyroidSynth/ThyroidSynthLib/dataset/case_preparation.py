@@ -18,7 +18,7 @@ from .cohort_writing import StoredShape, store_shape
 from .quality import QualityMeasurements, QualityRules, QualityVerdict, check_case
 
 CASES_FOLDER = "cases"
-_STEP_VERSION = 3  # Increase when the result for a case changes, so that no old record is reused.
+_STEP_VERSION = 4  # Increase when the result for a case changes, so that no old record is reused.
 
 _log = logging.getLogger(__name__)
 

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan
 
 from .cases import Case
-from .islands import THYROID_COMPONENTS, TRACHEA_COMPONENTS, ComponentRules, Components, border_points, without_islands
+from .islands import THYROID_COMPONENTS, TRACHEA_COMPONENTS, ComponentRules, Components, both_without_islands
+from .structure_checks import (
+    SAME_VOXELS,
+    TRACHEA_AWAY,
+    TRACHEA_IMPLAUSIBLE,
+    TRACHEA_MISSING,
+    TRACHEA_SHORT,
+    Finding,
+    TracheaMeasurements,
+    TracheaRules,
+    check_placement,
+    check_position,
+    check_trachea,
+    placement_faults,
+    sampling_notes,
+)
 
 EMPTY_THYROID = "empty thyroid"
-TRACHEA_MISSING = "trachea missing"
 CUT_BY_BORDER = "cut by the scan's border"
 TOO_MANY_COMPONENTS = "too many components"
 COMPONENTS_APART = "components far apart"
 HOLES = "holes"
 NOT_WATERTIGHT = "not watertight"
+ONE_SLICE = "only one slice"
 IMPLAUSIBLE_VOLUME = "implausible volume"
-SAME_VOXELS = "thyroid and trachea overlap"
-TRACHEA_AWAY = "trachea away from the thyroid"
 
 REASONS = (
     EMPTY_THYROID,
@@ -34,8 +48,11 @@ REASONS = (
     COMPONENTS_APART,
     HOLES,
     NOT_WATERTIGHT,
+    ONE_SLICE,
     IMPLAUSIBLE_VOLUME,
     SAME_VOXELS,
+    TRACHEA_SHORT,
+    TRACHEA_IMPLAUSIBLE,
     TRACHEA_AWAY,
 )
 """Reasons to refuse a case. A verdict holds any number of them."""
@@ -55,31 +72,25 @@ class QualityRules:
         Maximum number of components of a thyroid, islands excluded: two separate lobes are normal.
     thyroid_components, trachea_components : ComponentRules
         Which components are islands and are removed.
-    max_hole_ml : float
-        Cavities are filled; a larger total volume of them is a reason to refuse.
+    max_hole_ml, max_hole_share : float
+        Cavities are filled. They are a reason to refuse if their total volume is above both limits, in mL and as a
+        share of the thyroid: one voxel of 3 mm has 0.027 mL.
     min_volume_ml, max_volume_ml : float
         Plausible volume of a thyroid. The smallest complete one among 102 cases of the TotalSegmentator
         dataset has 0.7 mL, the largest 63 mL; goitres are larger.
-    min_trachea_ml : float
-        Minimum volume of a trachea; a smaller one is a wrong label.
-    max_overlap_share : float
-        Maximum share of the thyroid's voxels that are also labelled as trachea. A larger one means that the same mask
-        was given twice.
-    max_trachea_distance_mm : float
-        Maximum distance between trachea and thyroid, which touch in a patient. At a larger one the segmented
-        part of the trachea is not at the level of the thyroid and does not locate it.
+    trachea : TracheaRules
+        Limits of a plausible trachea, also of its position.
     """
 
     border_margin_voxels: int = 1
     max_components: int = 2
     thyroid_components: ComponentRules = THYROID_COMPONENTS
     trachea_components: ComponentRules = TRACHEA_COMPONENTS
-    max_hole_ml: float = 0.02
+    max_hole_ml: float = 0.1
+    max_hole_share: float = 0.05
     min_volume_ml: float = 0.5
     max_volume_ml: float = 200.0
-    min_trachea_ml: float = 0.2
-    max_overlap_share: float = 0.5
-    max_trachea_distance_mm: float = 15.0
+    trachea: TracheaRules = field(default_factory=TracheaRules)
 
 
 @dataclass(frozen=True)
@@ -94,10 +105,18 @@ class QualityMeasurements:
         Number of components without islands, connected across faces, edges and corners of voxels.
     islands_removed, island_voxels : int
         Number of islands, and of their voxels.
+    islands_ml, islands_mm : float
+        Volume of the islands, and distance of the farthest one to the thyroid.
     hole_voxels : int
         Number of voxels of cavities.
+    hole_ml : float
+        Volume of the cavities.
     border_distance_voxels : int
         Number of voxel layers between the cleaned thyroid and the scan's border; 0 if they touch.
+    trachea_length_mm, trachea_area_mm2 : float
+        Craniocaudal length of the trachea, and median area of its horizontal sections.
+    trachea_islands_removed, trachea_island_voxels, trachea_islands_ml, trachea_islands_mm
+        The same of the trachea as of the thyroid.
     """
 
     volume_ml: float = 0.0
@@ -105,11 +124,17 @@ class QualityMeasurements:
     islands_removed: int = 0
     island_voxels: int = 0
     islands_ml: float = 0.0
+    islands_mm: float = 0.0
     hole_voxels: int = 0
+    hole_ml: float = 0.0
     border_distance_voxels: int = 0
     trachea_ml: float = 0.0
+    trachea_length_mm: float = 0.0
+    trachea_area_mm2: float = 0.0
     trachea_islands_removed: int = 0
+    trachea_island_voxels: int = 0
     trachea_islands_ml: float = 0.0
+    trachea_islands_mm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -157,11 +182,25 @@ class CheckedCase(QualityVerdict):
         The thyroid without islands, with its cavities.
     surface_ras : Surface, optional
         Surface of the cleaned thyroid in `ras_mm`; None if there is no thyroid.
+    trachea : TracheaMeasurements
+        Measurements of the cleaned trachea.
+    placement_faults : tuple of str
+        Why the trachea does not show where the thyroid belongs; empty if it does.
     """
 
     cleaned: Case
     without_islands: Mask
     surface_ras: Surface | None
+    trachea: TracheaMeasurements
+    placement_faults: tuple[str, ...] = ()
+
+    def placement(self, alignment: str) -> Placement:
+        """Return the trachea frame of the cleaned case.
+
+        `InputError` if there is no trachea at the thyroid, or no thyroid although the alignment needs one.
+        """
+        check_placement(self.placement_faults, f"case {self.cleaned.id}")
+        return self.cleaned.placement(alignment)
 
     def verdict(self) -> QualityVerdict:
         """Return the verdict alone, without masks and surface."""
@@ -173,37 +212,44 @@ def check_case(case: Case, rules: QualityRules = QualityRules()) -> CheckedCase:
 
     Nothing is dropped silently: every reason, island and filled cavity is in the verdict.
     """
-    thyroid, in_thyroid = without_islands(case.thyroid_mask, rules.thyroid_components)
-    trachea, in_trachea = without_islands(case.trachea_mask, rules.trachea_components)
+    (thyroid, in_thyroid), (trachea, in_trachea) = both_without_islands(
+        case.thyroid_mask, case.trachea_mask, rules.thyroid_components, rules.trachea_components
+    )
     filled = _with_cavities_filled(thyroid)
+    hole_voxels = int(np.count_nonzero(filled.volume.array) - np.count_nonzero(thyroid.volume.array))
+    tube = TracheaMeasurements.of(trachea)
     measurements = QualityMeasurements(
         volume_ml=filled.volume_ml,
         components=in_thyroid.kept,
         islands_removed=in_thyroid.islands,
         island_voxels=in_thyroid.island_voxels,
         islands_ml=in_thyroid.islands_ml,
-        hole_voxels=int(np.count_nonzero(filled.volume.array) - np.count_nonzero(thyroid.volume.array)),
+        islands_mm=in_thyroid.islands_mm,
+        hole_voxels=hole_voxels,
+        hole_ml=hole_voxels * thyroid.volume.voxel_volume_ml,
         border_distance_voxels=filled.border_distance_voxels,
-        trachea_ml=trachea.volume_ml,
+        trachea_ml=tube.volume_ml,
+        trachea_length_mm=tube.length_mm,
+        trachea_area_mm2=tube.area_mm2,
         trachea_islands_removed=in_trachea.islands,
+        trachea_island_voxels=in_trachea.island_voxels,
         trachea_islands_ml=in_trachea.islands_ml,
+        trachea_islands_mm=in_trachea.islands_mm,
     )
     surface = None
-    # Pairs of a reason to refuse and a note, one of which may be empty.
-    findings: list[tuple[str, str]] = []
-    if trachea.volume_ml < rules.min_trachea_ml:
-        note = f"only {trachea.volume_ml:.3f} mL of trachea" if trachea.volume_ml > 0 else ""
-        findings.append((TRACHEA_MISSING, note))
-    for name, components in (("thyroid", in_thyroid), ("trachea", in_trachea)):
-        if components.apart_mm > 0:
-            findings.append((COMPONENTS_APART, f"components of the {name} lie {components.apart_mm:.0f} mm apart"))
+    findings = check_trachea(tube, rules.trachea)
+    for name, components, limits in (
+        ("thyroid", in_thyroid, rules.thyroid_components),
+        ("trachea", in_trachea, rules.trachea_components),
+    ):
+        findings += _check_components(name, components, limits)
     if thyroid.is_empty:
         findings.append((EMPTY_THYROID, ""))
     else:
         surface = surface_from_mask(filled.volume)
-        findings += _check_thyroid(measurements, surface, rules, thyroid.volume.voxel_volume_ml)
+        findings += _check_thyroid(measurements, surface, filled.volume, rules)
         if not trachea.is_empty:
-            findings += _check_position(thyroid, trachea, rules)
+            findings += check_position(thyroid.volume, trachea.volume, rules.trachea)
     found = {reason for reason, _ in findings}
     reasons = tuple(reason for reason in REASONS if reason in found)
     islands = (*island_notes("thyroid", in_thyroid), *island_notes("trachea", in_trachea))
@@ -215,6 +261,8 @@ def check_case(case: Case, rules: QualityRules = QualityRules()) -> CheckedCase:
         cleaned=replace(case, thyroid_mask=filled, trachea_mask=trachea),
         without_islands=thyroid,
         surface_ras=surface,
+        trachea=tube,
+        placement_faults=placement_faults(findings),
     )
 
 
@@ -239,7 +287,11 @@ def island_notes(structure: str, components: Components) -> tuple[str, ...]:
         f"{count} {noun}{'s' if count > 1 else ''}"
         for count, noun in ((components.islands, "island"), (components.island_voxels, "voxel"))
     )
-    return (f"{islands} of the {structure} removed ({components.islands_ml:.2g} mL, {voxels})",)
+    where = "" if components.islands == 1 else "up to "
+    return (
+        f"{islands} of the {structure} removed ({components.islands_ml:.2g} mL, {voxels}, "
+        f"{where}{components.islands_mm:.0f} mm away)",
+    )
 
 
 def _with_cavities_filled(mask: Mask) -> Mask:
@@ -253,35 +305,35 @@ def _with_cavities_filled(mask: Mask) -> Mask:
     return mask_in_scan(Volume(ndimage.binary_fill_holes(mask.volume.array), mask.volume.ijk_to_ras), mask.scan)
 
 
-def _check_position(thyroid: Mask, trachea: Mask, rules: QualityRules) -> list[tuple[str, str]]:
-    """Check the position of two masks, which may lie on different grids, to each other."""
-    from scipy.spatial import cKDTree
-
-    points = thyroid.volume.to_ras(np.argwhere(thyroid.volume.array)[:, ::-1])
-    kji = np.rint(trachea.volume.to_ijk(points)).astype(int)[:, ::-1]
-    kji = kji[((kji >= 0) & (kji < trachea.volume.array.shape)).all(axis=1)]
-    share = np.count_nonzero(trachea.volume.array[tuple(kji.T)]) / len(points)
-    if share > rules.max_overlap_share:
-        return [(SAME_VOXELS, f"{share:.0%} of the thyroid is also labelled as trachea; give each its own mask")]
-    if share > 0:
-        return []
-    distance, _ = cKDTree(border_points(trachea.volume)).query(border_points(thyroid.volume))
-    if distance.min() > rules.max_trachea_distance_mm:
-        return [(TRACHEA_AWAY, f"the trachea ends {distance.min():.0f} mm from the thyroid")]
-    return []
+def _check_components(structure: str, found: Components, rules: ComponentRules) -> list[Finding]:
+    findings = []
+    if found.apart_mm > 0:
+        note = (
+            f"a component of the {structure} of {found.apart_ml:.2g} mL lies {found.apart_mm:.0f} mm from the main one"
+        )
+        findings.append((COMPONENTS_APART, note))
+    if found.small_share > rules.far_share:
+        note = f"the islands of the {structure} have {found.small_share:.0%} of the volume of the rest"
+        findings.append((TOO_MANY_COMPONENTS, note))
+    return findings
 
 
 def _check_thyroid(
-    measured: QualityMeasurements, surface: Surface, rules: QualityRules, voxel_ml: float
-) -> list[tuple[str, str]]:
-    findings = []
+    measured: QualityMeasurements, surface: Surface, thyroid: Volume, rules: QualityRules
+) -> list[Finding]:
+    findings = [("", note) for note in sampling_notes(thyroid)]
+    if min(thyroid.array.shape) == 1:
+        findings.append((ONE_SLICE, ""))
     if measured.border_distance_voxels < rules.border_margin_voxels:
-        findings.append((CUT_BY_BORDER, f"{measured.border_distance_voxels} voxels from the scan's border"))
+        note = f"{measured.border_distance_voxels} of {rules.border_margin_voxels} voxels from the scan's border"
+        findings.append((CUT_BY_BORDER, note if measured.border_distance_voxels else ""))
     if measured.components > rules.max_components:
         findings.append((TOO_MANY_COMPONENTS, f"{measured.components} components"))
     if measured.hole_voxels:
-        reason = HOLES if measured.hole_voxels * voxel_ml > rules.max_hole_ml else ""
-        findings.append((reason, f"cavities of {measured.hole_voxels} voxels filled"))
+        share = measured.hole_ml / measured.volume_ml
+        reason = HOLES if measured.hole_ml > rules.max_hole_ml and share > rules.max_hole_share else ""
+        voxels = f"{measured.hole_voxels} voxel{'s' if measured.hole_voxels > 1 else ''}"
+        findings.append((reason, f"cavities of {voxels} filled ({measured.hole_ml:.2g} mL, {share:.1%})"))
     if not surface.is_closed():
         findings.append((NOT_WATERTIGHT, ""))
     if not rules.min_volume_ml <= measured.volume_ml <= rules.max_volume_ml:

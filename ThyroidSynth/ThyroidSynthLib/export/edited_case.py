@@ -129,7 +129,7 @@ def edit_case(
     Raises
     ------
     InputError
-        The case has no thyroid or no trachea, or a target is impossible.
+        The case has no thyroid or no trachea, its trachea is not at the thyroid, or a target is impossible.
     Cancelled
         `should_stop` returned true.
     """
@@ -143,7 +143,7 @@ def edit_case(
     fit = fit_patient(
         model,
         mask,
-        verdict.cleaned.placement(model.frame.alignment),
+        verdict.placement(model.frame.alignment),
         cleaned=verdict.cleaned.thyroid,
         scan=mask.grid,
         seed=seed,

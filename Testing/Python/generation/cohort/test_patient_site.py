@@ -32,9 +32,9 @@ def test_the_site_is_at_the_trachea_of_a_case_folder(tmp_path):
     assert np.allclose(site_at(tmp_path, "trachea").placement.origin_ras, [40 - 18, 10 - 13.5, -300 + 40], atol=1e-3)
 
 
-def test_an_unreliable_placement_is_noted(tmp_path):
-    """A trachea that ends far from the thyroid, and islands of the trachea, which do not move the placement."""
-    trachea = a_mask((12, 9, 25))
+def test_a_trachea_far_from_the_thyroid_is_refused_and_islands_of_it_do_not_move_the_placement(tmp_path):
+    trachea = a_mask((12, 9, 22))
+    trachea.array[12:] |= trachea.array[22]
     write_volume(trachea, tmp_path / "away" / "trachea.nii.gz")
     write_volume(a_mask((5, 20, 4)), tmp_path / "away" / "thyroid_gland.nii.gz")
     detached = trachea.array.copy()
@@ -43,11 +43,13 @@ def test_an_unreliable_placement_is_noted(tmp_path):
         write_volume(Volume(detached, trachea.ijk_to_ras), tmp_path / name / "trachea.nii.gz")
     write_volume(trachea, tmp_path / "clean" / "trachea.nii.gz")
 
-    away, detached, lone, clean = (
-        site_at(tmp_path / place, "trachea") for place in ("away", "detached", "lone/trachea.nii.gz", "clean")
+    with pytest.raises(InputError, match=r"The trachea of .*away does not show .*: the trachea ends 15 mm from"):
+        site_at(tmp_path / "away", "trachea")
+    detached, lone, clean = (
+        site_at(tmp_path / place, "trachea") for place in ("detached", "lone/trachea.nii.gz", "clean")
     )
-    assert away.notes[0] == "trachea away from the thyroid"
-    assert detached.notes == lone.notes == ("1 island of the trachea removed (0.036 mL, 8 voxels)",)
+    for site in (detached, lone):
+        assert site.notes == ("1 island of the trachea removed (0.036 mL, 8 voxels, 34 mm away)",)
     assert clean.notes == ()
     for site in (detached, lone):
         assert np.allclose(site.placement.origin_ras, clean.placement.origin_ras)

@@ -12,7 +12,7 @@ EXPECTED_REASON: dict[str, str | None] = {
     "cut above": "cut by the scan's border",
     "cut below": "cut by the scan's border",
     "pieces": "too many components",
-    "cavity": "holes",
+    "cavity": None,
     "no thyroid": "empty thyroid",
     "no trachea": "trachea missing",
     "no trachea file": "trachea missing",

@@ -161,7 +161,7 @@ def fit_case(
     Raises
     ------
     InputError
-        The case has no thyroid or no trachea, or `completions` is negative.
+        The case has no thyroid or no trachea, or its trachea is not at the thyroid, or `completions` is negative.
     SynthesisError
         The fitted code has no surface.
     Cancelled
@@ -174,7 +174,7 @@ def fit_case(
         raise InputError(f"Case {case.id} has no thyroid to fit. Segment it first.")
     mask = case.thyroid_mask
     scan = mask.scan
-    placement = verdict.cleaned.placement(model.frame.alignment)
+    placement = verdict.placement(model.frame.alignment)
     fit = fit_mask(
         model,
         verdict.cleaned.thyroid,

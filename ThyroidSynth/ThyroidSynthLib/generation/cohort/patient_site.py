@@ -12,13 +12,8 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import stem_of
 from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import Case, read_case
-from ThyroidSynthLib.dataset.quality import (
-    COMPONENTS_APART,
-    SAME_VOXELS,
-    TRACHEA_AWAY,
-    TRACHEA_MISSING,
-    check_case,
-)
+from ThyroidSynthLib.dataset.quality import check_case
+from ThyroidSynthLib.dataset.structure_checks import check_placement, check_trachea, placement_faults
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, names_in_extensions, structure_called
@@ -27,10 +22,6 @@ from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
 
 from .gland_level import DEPTH_MM, ERROR_MM, estimated_level_mm
-
-# Reasons why the trachea frame of a patient is unreliable.
-_UNRELIABLE = (TRACHEA_MISSING, COMPONENTS_APART, SAME_VOXELS, TRACHEA_AWAY)
-
 
 # Coordinates in a patient are smaller.
 _LARGEST_MM = 10_000.0
@@ -95,8 +86,8 @@ def site_at(
     Raises
     ------
     InputError
-        There is no trachea at the path, there are several patients, or the alignment needs the level of the gland
-        and it cannot be estimated.
+        There is no trachea at the path, it cannot be one or is not at the thyroid, there are several patients, or
+        the alignment needs the level of the gland and it cannot be estimated.
     """
     path = Path(path)
     case, files = _case_at(path, labels)
@@ -104,9 +95,11 @@ def site_at(
     cleaned = verdict.cleaned
     if cleaned.trachea_mask.is_empty:
         raise InputError(f"{path} holds no trachea, on which thyroids are placed. Segment it first.")
-    reasons = (reason for reason in verdict.reasons if reason in _UNRELIABLE)
+    # A level is given where the thyroid is of no use.
+    faults = verdict.placement_faults if level_mm is None else placement_faults(check_trachea(verdict.trachea))
+    check_placement(faults, str(path))
     # Notes from reading concern the thyroid too, which is not needed here.
-    notes = [*reasons, *verdict.notes[len(case.notes) :]]
+    notes = list(verdict.notes[len(case.notes) :])
     trachea, level = cleaned.trachea, "centred on the trachea"
     if level_mm is not None:
         level = f"given ({level_mm:g} mm)"

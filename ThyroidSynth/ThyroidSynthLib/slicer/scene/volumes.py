@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.dataset.islands import TRACHEA_COMPONENTS, without_islands
+from ThyroidSynthLib.dataset.structure_checks import structures_for_placing
 from ThyroidSynthLib.generation.cohort.gland_level import estimated_level_mm
 from ThyroidSynthLib.geometry.features import Features, measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
@@ -107,7 +107,7 @@ def placement_of_patient(
     Parameters
     ----------
     thyroid_id : str
-        Only needed for the upright alignment.
+        Needed for the upright alignment; with any other, to check that the trachea is at the thyroid.
     alignment : str
         One of `ALIGNMENTS`, usually the model's.
     scan : Grid, optional
@@ -117,16 +117,15 @@ def placement_of_patient(
     Raises
     ------
     InputError
-        A segment is missing or empty, or the alignment needs the level of a thyroid that is neither given nor can be
-        estimated.
+        A segment is missing or empty, the trachea is none or is not at the thyroid, or the alignment needs the level
+        of a thyroid that is neither given nor can be estimated.
     """
-    trachea, _ = without_islands(mask_in_scan(volume_of_segment(segmentation, trachea_id)), TRACHEA_COMPONENTS)
-    thyroid, level_mm = None, None
-    if thyroid_id and alignment == "upright":
-        thyroid = without_islands(mask_in_scan(volume_of_segment(segmentation, thyroid_id)))[0].volume
-    elif alignment == "upright" and scan is not None:
-        level_mm = estimated_level_mm(trachea.volume, scan)
-    return Placement.of_patient(alignment, trachea.volume, thyroid, level_mm=level_mm)
+    given = mask_in_scan(volume_of_segment(segmentation, thyroid_id)) if thyroid_id else None
+    trachea, thyroid = structures_for_placing(mask_in_scan(volume_of_segment(segmentation, trachea_id)), given)
+    level_mm = None
+    if thyroid is None and alignment == "upright" and scan is not None:
+        level_mm = estimated_level_mm(trachea, scan)
+    return Placement.of_patient(alignment, trachea, thyroid, level_mm=level_mm)
 
 
 def features_of_segment(segmentation: vtkMRMLSegmentationNode, segment_id: str, placement: Placement) -> Features:

@@ -176,7 +176,7 @@ def test_a_gland_cut_by_the_border_and_an_island_are_reported(hands, dataset, tm
     hands.load(case)
     hands.measured()
     assert "cut by the scan's border" in hands.qualityLabel.text
-    assert "1 island(s) of the thyroid are ignored (0.0067 mL)." in hands.qualityLabel.text
+    assert "1 island(s) of the thyroid are ignored (0.0067 mL, up to 111 mm away)." in hands.qualityLabel.text
     assert not hands.qualityLabel.isHidden()
 
 

@@ -177,7 +177,7 @@ class EditSection(Section):
             model = self.session.model()
             work.check()
             segmentation, segment_id = parameters.segmentation, parameters.thyroidSegmentID
-            gland = PatientGland(segmentation, segment_id)
+            gland = PatientGland(segmentation, segment_id, parameters.tracheaSegmentID)
             placement = placement_of_patient(
                 segmentation, parameters.tracheaSegmentID, segment_id, model.frame.alignment
             )

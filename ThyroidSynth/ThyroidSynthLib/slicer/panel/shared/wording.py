@@ -43,7 +43,14 @@ def qualityTexts(verdict: quality.QualityVerdict, *, thyroid: bool = True) -> li
     """Return the findings of quality control as texts, the most severe first; without a thyroid, on the trachea."""
     found = verdict.measurements
     texts = {
-        quality.TRACHEA_MISSING: _("The trachea is too short to place thyroids reliably."),
+        quality.TRACHEA_MISSING: _("The trachea is too small to place thyroids."),
+        quality.TRACHEA_IMPLAUSIBLE: _(
+            "This segment cannot be a trachea ({volume:.0f} mL, {length:.0f} mm long, {area:.0f} mm² in section), so "
+            "that thyroids cannot be placed. Choose another segment."
+        ).format(volume=found.trachea_ml, length=found.trachea_length_mm, area=found.trachea_area_mm2),
+        quality.TRACHEA_SHORT: _("Only {length:.0f} mm of trachea: its direction is uncertain.").format(
+            length=found.trachea_length_mm
+        ),
         quality.EMPTY_THYROID: _("The thyroid is empty."),
         quality.CUT_BY_BORDER: _("The thyroid is cut by the scan's border: features are measured on the part inside."),
         quality.TOO_MANY_COMPONENTS: _("The thyroid has {n} components; one or two are usual.").format(
@@ -52,21 +59,29 @@ def qualityTexts(verdict: quality.QualityVerdict, *, thyroid: bool = True) -> li
         quality.COMPONENTS_APART: _("Components of the thyroid or trachea are far apart."),
         quality.HOLES: _("The thyroid has holes."),
         quality.NOT_WATERTIGHT: _("The thyroid's surface is not closed."),
+        quality.ONE_SLICE: _("The thyroid has only one slice."),
         quality.SAME_VOXELS: _("Thyroid and trachea overlap: the same segment may be chosen for both."),
-        quality.TRACHEA_AWAY: _("The trachea is far from the thyroid, so that thyroids cannot be placed reliably."),
+        quality.TRACHEA_AWAY: _(
+            "The trachea is not at the height of the thyroid, so that thyroids cannot be placed. Segment it there."
+        ),
         quality.IMPLAUSIBLE_VOLUME: _("A volume of {volume} is unusual for a thyroid.").format(
             volume=featureText("volume_ml", found.volume_ml)
         ),
     }
     findings = [texts[reason] for reason in texts if reason in verdict.reasons]
     if not thyroid:
-        findings = [texts[reason] for reason in verdict.reasons if reason == quality.TRACHEA_MISSING]
+        about_trachea = (quality.TRACHEA_MISSING, quality.TRACHEA_IMPLAUSIBLE, quality.TRACHEA_SHORT)
+        findings = [texts[reason] for reason in about_trachea if reason in verdict.reasons]
     elif found.islands_removed:
-        text = _("{n} island(s) of the thyroid are ignored ({volume:.2g} mL).")
-        findings.append(text.format(n=found.islands_removed, volume=found.islands_ml))
+        text = _("{n} island(s) of the thyroid are ignored ({volume:.2g} mL, up to {distance:.0f} mm away).")
+        findings.append(text.format(n=found.islands_removed, volume=found.islands_ml, distance=found.islands_mm))
     if found.trachea_islands_removed:
-        text = _("{n} island(s) of the trachea are ignored ({volume:.2g} mL).")
-        findings.append(text.format(n=found.trachea_islands_removed, volume=found.trachea_islands_ml))
+        text = _("{n} island(s) of the trachea are ignored ({volume:.2g} mL, up to {distance:.0f} mm away).")
+        findings.append(
+            text.format(
+                n=found.trachea_islands_removed, volume=found.trachea_islands_ml, distance=found.trachea_islands_mm
+            )
+        )
     return findings
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ThyroidSynthLib.dataset.cases import Case
-from ThyroidSynthLib.dataset.islands import THYROID_COMPONENTS, TRACHEA_COMPONENTS, ComponentRules, without_islands
+from ThyroidSynthLib.dataset.islands import TRACHEA_COMPONENTS, both_without_islands, without_islands
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan
@@ -63,9 +63,12 @@ def case_of_patient(
         Where they come from. The CT's grid is the extent of the scan, else the segmentation's own geometry.
     """
     scan = scan_grid(segmentation, ct)
+    tube = mask_in_scan(trachea)
     if thyroid is None:
-        thyroid = Volume(np.zeros((1, 1, 1), dtype=np.uint8), trachea.ijk_to_ras)
-    return Case(name, _mask(thyroid, scan, THYROID_COMPONENTS), _mask(trachea, scan, TRACHEA_COMPONENTS))
+        empty = mask_in_scan(Volume(np.zeros((1, 1, 1), dtype=np.uint8), trachea.ijk_to_ras))
+        return Case(name, empty, _mask(trachea, without_islands(tube, TRACHEA_COMPONENTS)[0].volume, scan))
+    (own, _), (cleaned, _) = both_without_islands(mask_in_scan(thyroid), tube)
+    return Case(name, _mask(thyroid, own.volume, scan), _mask(trachea, cleaned.volume, scan))
 
 
 def height_mm(volume: Volume) -> float:
@@ -109,15 +112,14 @@ def _is_scan(node) -> bool:
     )
 
 
-def _mask(volume: Volume, scan: Grid | None, rules: ComponentRules) -> Mask:
-    """Return a mask in a scan that ends at the same distance from it on all sides.
+def _mask(volume: Volume, cleaned: Volume, scan: Grid | None) -> Mask:
+    """Return a mask in a scan that ends at the same distance from it, without its islands, on all sides.
 
     Quality control uses only the distance to the nearest border, which is measured without islands.
     """
-    cleaned, _ = without_islands(mask_in_scan(volume), rules)
-    margin = _UNKNOWN_MARGIN if scan is None else _border_distance(cleaned.volume, scan)
-    shape = np.array(cleaned.volume.array.shape) + 2 * margin
-    return mask_in_scan(volume, cleaned.volume.grid.part([-margin] * 3, shape))
+    margin = _UNKNOWN_MARGIN if scan is None else _border_distance(cleaned, scan)
+    shape = np.array(cleaned.array.shape) + 2 * margin
+    return mask_in_scan(volume, cleaned.grid.part([-margin] * 3, shape))
 
 
 def _border_distance(volume: Volume, scan: Grid) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.dataset.islands import without_islands
+from ThyroidSynthLib.dataset.islands import both_without_islands, without_islands
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.imaging.masks import mask_in_scan
 from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, volume_of_segment
@@ -65,6 +65,8 @@ def fitted_placement(edited: vtkMRMLSegmentationNode, record: ThyroidRecord) -> 
 class PatientGland:
     """A patient's thyroid at the time it was read, to check later whether it has changed.
 
+    With the trachea, `trachea_id`, islands are judged by their distance to it as well.
+
     Attributes
     ----------
     mask : Volume
@@ -76,10 +78,15 @@ class PatientGland:
         There is no such segment, or it is empty.
     """
 
-    def __init__(self, segmentation: vtkMRMLSegmentationNode, segment_id: str) -> None:
+    def __init__(self, segmentation: vtkMRMLSegmentationNode, segment_id: str, trachea_id: str = "") -> None:
         self._node_id, self._segment_id = segmentation.GetID(), segment_id
         self._stamp = _stamp(segmentation, segment_id)
-        self.mask = without_islands(mask_in_scan(volume_of_segment(segmentation, segment_id)))[0].volume
+        thyroid = mask_in_scan(volume_of_segment(segmentation, segment_id))
+        if trachea_id:
+            trachea = mask_in_scan(volume_of_segment(segmentation, trachea_id))
+            self.mask = both_without_islands(thyroid, trachea)[0][0].volume
+        else:
+            self.mask = without_islands(thyroid)[0].volume
 
     def is_of(self, segmentation: vtkMRMLSegmentationNode | None, segment_id: str) -> bool:
         """Check whether it was read from this segment."""
