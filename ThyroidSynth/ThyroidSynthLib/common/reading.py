@@ -59,4 +59,5 @@ def reading(path: Path | str, kind: str, remedy: str) -> Iterator[None]:
         raise InputError(f"{path} cannot be read ({reason}). Check its permissions and the disk.") from error
     except Exception as error:  # A damaged file can raise anything in a parser.
         lines = str(error).strip().splitlines()
-        raise InputError(f"{path} cannot be read as {kind} ({lines[-1] if lines else 'damaged'}). {remedy}") from error
+        reason = f" ({lines[-1]})" if lines else ""
+        raise InputError(f"{path} is damaged or incomplete and cannot be read as {kind}{reason}. {remedy}") from error

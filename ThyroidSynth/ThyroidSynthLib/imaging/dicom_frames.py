@@ -5,12 +5,14 @@ Own code, because pydicom decodes all frames of a file at once: gigabytes for th
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.grid import MOST_VOXELS_HELD
 
 if TYPE_CHECKING:
     import pydicom
@@ -18,6 +20,23 @@ if TYPE_CHECKING:
 _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
 DEFLATED = "1.2.840.10008.1.2.1.99"
 """Transfer syntax of files that are compressed as a whole, so that no frame can be read by itself."""
+
+_CHUNK = 1 << 20
+
+
+def check_deflated(path: Path) -> None:
+    """Raise `InputError` if a file that is compressed as a whole would fill the memory when it is read."""
+    inflate, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    with path.open("rb") as file:
+        # The file meta information is not compressed. Its length follows the preamble, the magic and 8 bytes more.
+        file.seek(140)
+        file.seek(int.from_bytes(file.read(4), "little"), 1)
+        while (packed := file.read(_CHUNK)) and not inflate.eof:
+            while packed and size <= MOST_VOXELS_HELD:
+                size += len(inflate.decompress(packed, _CHUNK))
+                packed = inflate.unconsumed_tail
+    if size > MOST_VOXELS_HELD:
+        raise InputError(f"{path} is too large to be held in memory when decompressed. Export it without compression.")
 
 
 class FrameReader:
@@ -44,6 +63,8 @@ class FrameReader:
         syntax = str(dataset.file_meta.TransferSyntaxUID)
         needed = (frames * self.rows * self.columns * self._bits + 7) // 8
         if syntax not in (*_UNCOMPRESSED, DEFLATED):
+            if self.rows * self.columns * frames * max(self._bits // 8, 1) > MOST_VOXELS_HELD:
+                raise InputError(f"{path} is too large to be decompressed as a whole. Export it without compression.")
             self._decoded = _decoded(path, dataset).reshape(frames, self.rows, self.columns)
             return
         raw = dataset.get_item("PixelData", keep_deferred=True)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.reading import reading
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
-from .dicom_frames import DEFLATED, FrameReader
+from .dicom_frames import DEFLATED, FrameReader, check_deflated
 from .masks import Mask, mask_in_scan
 from .segments import Segment
 
@@ -106,21 +107,16 @@ def _check_kind(path: Path, dataset: pydicom.Dataset) -> str:
 def _reading(path: Path) -> Iterator[pydicom.Dataset]:
     import pydicom
 
-    if not path.is_file():
-        raise InputError(f"{path} does not exist. Check the path.")
-    try:
-        meta = pydicom.filereader.read_file_meta_info(path)
-        # Pixels stay on the disk until a frame is read.
-        defer_size = None if meta.get("TransferSyntaxUID") == DEFLATED else 1 << 16
-        yield pydicom.dcmread(path, defer_size=defer_size)
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}). Check its permissions.") from error
-    except pydicom.errors.InvalidDicomError as error:
-        raise InputError(f"{path} is not a DICOM file. Export the segmentation again.") from error
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError, EOFError, NotImplementedError) as error:
-        raise InputError(f"{path} is damaged or incomplete ({error}). Export or send it again.") from error
+    with reading(path, "a DICOM segmentation", "Export or send it again."):
+        try:
+            meta = pydicom.filereader.read_file_meta_info(path)
+            deflated = meta.get("TransferSyntaxUID") == DEFLATED
+            if deflated:
+                check_deflated(path)
+            # Pixels stay on the disk until a frame is read.
+            yield pydicom.dcmread(path, defer_size=None if deflated else 1 << 16)
+        except pydicom.errors.InvalidDicomError as error:
+            raise InputError(f"{path} is not a DICOM file. Export the segmentation again.") from error
 
 
 def _segments(path: Path, dataset: pydicom.Dataset) -> list[Segment]:
@@ -190,13 +186,14 @@ def _stack(path: Path, dataset: pydicom.Dataset) -> tuple[np.ndarray, Grid]:
     row, column = directions[0, :3], directions[0, 3:]
     positions = np.array([each.ImagePositionPatient for each in places], dtype=np.float64)
     thickness = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0.0)
+    if not np.isfinite(positions).all() or not np.isfinite(directions).all():
+        raise InputError(f"{path} has frames at positions that are no numbers. Export the segmentation again.")
     slices, step = _slices(path, positions, np.cross(row, column), thickness)
     between_rows, between_columns = (float(value) for value in measures.PixelSpacing)
     axes = np.stack([row * between_columns, column * between_rows, step], axis=1)
     origin = positions[slices.argmin()]
-    if not np.isfinite([*axes, origin]).all() or abs(np.linalg.det(axes)) < 1e-9:
-        raise InputError(f"{path} has an invalid geometry (an axis of length 0). Export the segmentation again.")
-    return slices, Grid.of_lps((slices.max() + 1, dataset.Rows, dataset.Columns), axes, origin)
+    matrix = Grid.of_lps((1, 1, 1), axes, origin).ijk_to_ras
+    return slices, Grid.of_file(path, (slices.max() + 1, dataset.Rows, dataset.Columns), matrix)
 
 
 def _slices(path: Path, positions: np.ndarray, normal: np.ndarray, thickness: float) -> tuple[np.ndarray, np.ndarray]:

@@ -160,6 +160,8 @@ def _check_binary(path: Path, values: np.ndarray, first_value: float | None = No
     """Raise `InputError` unless all values are the same (0/1 and 0/255 are both masks)."""
     if len(values) == 0:
         return
+    if not np.isfinite(values).all():
+        raise InputError(f"{path} has voxels that are no numbers (NaN or infinite). Export it again as integers.")
     expected = values[0] if first_value is None else first_value
     if (values == expected).all():
         return
