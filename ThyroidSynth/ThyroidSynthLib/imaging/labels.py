@@ -67,6 +67,9 @@ class Part:
 _CATEGORY = "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure"
 _REGION = "Anatomic codes - DICOM master list~^^~^^"
 
+ALTERED_ENTRY = "~SCT^49755003^Morphologically Altered Structure"
+"""Terminology entry of what is no organ, such as a planning target volume."""
+
 MEANINGS = {THYROID: "Thyroid", TRACHEA: "Trachea"}
 """Meaning of each structure's code in Slicer's terminology."""
 

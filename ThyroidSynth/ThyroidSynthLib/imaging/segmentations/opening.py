@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.imaging.dicom_seg import is_dicom_seg, read_dicom_masks, read_dicom_segments
+from ThyroidSynthLib.imaging.dicom_seg import read_dicom_masks, read_dicom_segments
+from ThyroidSynthLib.imaging.dicom_series import CONTOURS_CLASS, SEGMENTATION_CLASSES, class_of_dicom
 from ThyroidSynthLib.imaging.labels import Structure, part_called
 from ThyroidSynthLib.imaging.masks import Mask, joined_masks, read_mask
 from ThyroidSynthLib.imaging.nifti import is_nifti
@@ -17,9 +18,10 @@ from ThyroidSynthLib.imaging.segments import Segment, named_by_user, nothing_fou
 
 from .class_maps import other_organs
 from .label_files import labels_in, read_label_masks, read_label_segments
+from .rtstruct import read_contour_masks, read_contour_segments
 
-Kind: TypeAlias = Literal["labels", "segmentation", "dicom"]
-"""A label map or mask (NIfTI, NRRD, MetaImage); a Slicer segmentation (.seg.nrrd); a DICOM SEG."""
+Kind: TypeAlias = Literal["labels", "segmentation", "dicom", "contours"]
+"""A label map or mask (NIfTI, NRRD, MetaImage); a Slicer segmentation (.seg.nrrd); a DICOM SEG; a DICOM RTSTRUCT."""
 
 Masks: TypeAlias = tuple[dict[Structure, Mask], tuple[str, ...]]
 
@@ -37,6 +39,7 @@ _FORMATS: dict[Kind, _Format] = {
     "labels": _Format(read_label_segments, read_label_masks),
     "segmentation": _Format(read_segments, lambda path, chosen: (read_masks(path, chosen), ())),
     "dicom": _Format(read_dicom_segments, read_dicom_masks),
+    "contours": _Format(read_contour_segments, read_contour_masks),
 }
 
 
@@ -127,7 +130,8 @@ def segmentation_kind(path: Path | str) -> Kind | None:
         return "segmentation"
     if is_nifti(path) or path.suffix.lower() in _LABEL_SUFFIXES:
         return "labels"
-    return "dicom" if is_dicom_seg(path) else None
+    sop_class = class_of_dicom(path)
+    return "dicom" if sop_class in SEGMENTATION_CLASSES else "contours" if sop_class == CONTOURS_CLASS else None
 
 
 def open_segmentation(path: Path | str, *, labels: Mapping[int, str] | None = None) -> SegmentationFile:
@@ -136,7 +140,8 @@ def open_segmentation(path: Path | str, *, labels: Mapping[int, str] | None = No
     Parameters
     ----------
     path : path-like
-        A label map or mask (NIfTI, NRRD, MetaImage), a Slicer segmentation (.seg.nrrd) or a DICOM SEG.
+        A label map or mask (NIfTI, NRRD, MetaImage), a Slicer segmentation (.seg.nrrd), a DICOM SEG or
+        a DICOM RTSTRUCT.
     labels : mapping of int to str, optional
         Names of label numbers given by the user, for a file without names or with other ones.
 
@@ -152,7 +157,7 @@ def open_segmentation(path: Path | str, *, labels: Mapping[int, str] | None = No
     if kind is None:
         raise InputError(
             f"{path} is neither a NIfTI file (.nii, .nii.gz), an NRRD or MetaImage file (.nrrd, .mha), a Slicer "
-            "segmentation (.seg.nrrd), nor a DICOM segmentation (SEG). Choose another file."
+            "segmentation (.seg.nrrd), a DICOM segmentation (SEG), nor a DICOM RTSTRUCT. Choose another file."
         )
     segments = _FORMATS[kind].segments(path)
     if labels and kind == "labels":

@@ -1,0 +1,210 @@
+"""Contours of RTSTRUCT files are filled to masks of the right volume in the right place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
+
+from support.dicom_files import ct_series
+from support.mask_files import affine
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
+from ThyroidSynthLib.imaging.segmentations.contours import fill_contours
+from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
+from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
+
+CENTRE = np.array([12.0, -30.0, 205.0])
+
+
+def circle(radius: float, z: float, *, centre: np.ndarray = CENTRE, corners: int = 90) -> np.ndarray:
+    """Return a polygon (n, 3) in RAS mm with the area of a circle."""
+    angles = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    radius = radius / np.sqrt(np.sin(2 * np.pi / corners) * corners / (2 * np.pi))
+    return np.column_stack(
+        [centre[0] + radius * np.cos(angles), centre[1] + radius * np.sin(angles), np.full(corners, z)]
+    )
+
+
+def ball(radius: float, step: float, *, every: int = 1) -> list[np.ndarray]:
+    """Return the contours of a ball in planes at odd multiples of half a step around its centre."""
+    offsets = (np.arange(-200, 200) + 0.5) * step
+    inside = [offset for offset in offsets if abs(offset) < radius][::every]
+    return [circle(np.sqrt(radius**2 - offset**2), CENTRE[2] + offset) for offset in inside]
+
+
+def ball_ml(radius: float) -> float:
+    return 4 / 3 * np.pi * radius**3 / 1000
+
+
+def write(
+    path: Path, regions: dict[str, list[np.ndarray]], *, kinds: dict[str, str] | None = None, series: str | None = None
+) -> Path:
+    """Write contours in RAS mm as an RTSTRUCT."""
+    document = Dataset()
+    document.file_meta = FileMetaDataset()
+    document.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    document.file_meta.MediaStorageSOPClassUID = document.SOPClassUID = RTStructureSetStorage
+    document.file_meta.MediaStorageSOPInstanceUID = document.SOPInstanceUID = generate_uid()
+    document.Modality = "RTSTRUCT"
+    rois, drawn, observed = [], [], []
+    for number, (name, contours) in enumerate(regions.items(), start=1):
+        roi, item, observation = Dataset(), Dataset(), Dataset()
+        roi.ROINumber = item.ReferencedROINumber = observation.ReferencedROINumber = number
+        roi.ROIName = name
+        observation.RTROIInterpretedType = (kinds or {}).get(name, "ORGAN")
+        item.ContourSequence = []
+        for points in contours:
+            contour = Dataset()
+            contour.ContourGeometricType = "POINT" if len(points) == 1 else "CLOSED_PLANAR"
+            contour.NumberOfContourPoints = len(points)
+            contour.ContourData = [f"{value:.4f}" for value in (points * [-1, -1, 1]).ravel()]
+            item.ContourSequence.append(contour)
+        rois.append(roi)
+        drawn.append(item)
+        observed.append(observation)
+    document.StructureSetROISequence, document.ROIContourSequence = rois, drawn
+    document.RTROIObservationsSequence = observed
+    if series:
+        frame, study, one = Dataset(), Dataset(), Dataset()
+        one.SeriesInstanceUID = series
+        study.RTReferencedSeriesSequence = [one]
+        frame.RTReferencedStudySequence = [study]
+        document.ReferencedFrameOfReferenceSequence = [frame]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document.save_as(path, enforce_file_format=True)
+    return path
+
+
+@pytest.mark.parametrize("step", [1.0, 2.5, 3.0])
+def test_the_volume_and_place_of_a_ball_are_right_without_images(tmp_path, step):
+    path = write(tmp_path / "rs.dcm", {"Glnd_Thyroid": ball(15.0, step), "Trachea": ball(8.0, step)})
+
+    masks, notes = open_segmentation(path).masks()
+
+    assert masks[THYROID].volume_ml == pytest.approx(ball_ml(15.0), rel=0.02)
+    assert masks[TRACHEA].volume_ml == pytest.approx(ball_ml(8.0), rel=0.04)
+    np.testing.assert_allclose(masks[THYROID].volume.center_of_mass_ras(), CENTRE, atol=0.05)
+    assert masks[THYROID].scan.spacing_mm.tolist() == pytest.approx([0.5, 0.5, step])
+    assert any("are not beside the file" in note for note in notes)
+    assert masks[THYROID].border_distance_voxels > 0
+
+
+@pytest.mark.parametrize("place", ["same folder", "beside", "tilted"])
+def test_contours_are_filled_on_the_grid_of_their_images(tmp_path, place):
+    degrees = 8.0 if place == "tilted" else 0.0
+    ras = affine(
+        spacing_mm=(0.9, 1.1, 2.5), degrees=degrees, origin=(CENTRE[0] + 25, CENTRE[1] + 30, CENTRE[2] - 21.25)
+    )
+    images = ct_series((18, 60, 64), ras)
+    folder = tmp_path / "study" if place == "same folder" else tmp_path / "study" / "ct"
+    folder.mkdir(parents=True)
+    for image in images:
+        image.save_as(folder / f"{image.InstanceNumber}.dcm", enforce_file_format=True)
+    path = write(
+        tmp_path / "study" / ("rs.dcm" if place == "same folder" else "rs/rs.dcm"),
+        {"Thyroid": ball(15.0, 2.5)},
+        series=images[0].SeriesInstanceUID,
+    )
+
+    masks, notes = open_segmentation(path).masks()
+
+    mask = masks[THYROID]
+    assert mask.scan.shape == (18, 60, 64)
+    np.testing.assert_allclose(mask.scan.ijk_to_ras, ras, atol=1e-3)
+    assert mask.volume_ml == pytest.approx(ball_ml(15.0), rel=0.03)
+    np.testing.assert_allclose(mask.volume.center_of_mass_ras(), CENTRE, atol=0.1)
+    assert any("grid of the images" in note for note in notes)
+
+
+def _keyhole(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    return np.vstack([outer, outer[:1], inner, inner[:1]])
+
+
+@pytest.mark.parametrize("kind", ["two contours", "keyhole", "repeated outer contour"])
+def test_holes_are_left_out(kind):
+    grid = Grid.of_file("x", (9, 160, 160), np.diag([0.5, 0.5, 2.0, 1.0]) + _shift([-28, -70, 197]))
+    contours = []
+    for k in range(9):
+        outer, inner = circle(15.0, 197 + 2 * k), circle(6.0, 197 + 2 * k)
+        contours += [_keyhole(outer, inner)] if kind == "keyhole" else [outer, inner]
+        contours += [outer.copy()] if kind == "repeated outer contour" else []
+
+    volume = fill_contours(contours, grid).volume
+
+    assert volume.array.sum() * volume.voxel_volume_ml == pytest.approx(np.pi * (225 - 36) * 18 / 1000, rel=0.005)
+
+
+def _shift(origin: list[float]) -> np.ndarray:
+    matrix = np.zeros((4, 4))
+    matrix[:3, 3] = origin
+    return matrix
+
+
+def test_slices_between_contours_are_interpolated_and_noted(tmp_path):
+    body = ball(20.0, 2.0)
+    path = write(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0, every=2), "Trachea": body})
+    masks, notes = open_segmentation(path).masks()
+    assert masks[THYROID].volume_ml == pytest.approx(ball_ml(15.0), rel=0.05)
+    assert any("slices without contours were interpolated" in note for note in notes)
+
+
+def test_a_wide_gap_is_left_empty_and_noted(tmp_path):
+    cylinder = [circle(5.0, CENTRE[2] + z) for z in (0.0, 2.0, 4.0, 30.0, 32.0, 34.0)]
+    masks, notes = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": cylinder})).masks()
+    assert masks[THYROID].volume_ml == pytest.approx(6 * 2 * np.pi * 25 / 1000, rel=0.02)
+    assert any("no contours over 26 mm" in note for note in notes)
+
+
+def test_planning_volumes_and_regions_without_contours_are_not_the_organ(tmp_path):
+    regions = {"Thyroid": ball(9.0, 2.0), "Trachea_PRV05": ball(12.0, 2.0), "Trachea": ball(6.0, 2.0), "thyroid": []}
+    path = write(tmp_path / "rs.dcm", regions)
+    opened = open_segmentation(path)
+    assert [segment.name for segment in opened.segments] == ["Thyroid", "Trachea_PRV05", "Trachea"]
+    assert opened.masks()[0][TRACHEA].volume_ml == pytest.approx(ball_ml(6.0), rel=0.05)
+
+    marked = write(tmp_path / "marked.dcm", {"Thyroid": ball(9.0, 2.0)}, kinds={"Thyroid": "PTV"})
+    with pytest.raises(InputError, match="neither a thyroid nor a trachea"):
+        open_segmentation(marked).masks()
+
+
+def test_all_regions_are_read_as_a_label_map(tmp_path):
+    path = write(
+        tmp_path / "rs.dcm", {"Thyroid": ball(9.0, 2.0), "Esophagus": [circle(4.0, 260.0), circle(4.0, 262.0)]}
+    )
+    found = read_label_map(path)
+    assert found.names == {1: "Thyroid", 2: "Esophagus"}
+    assert (found.volume.array == 1).sum() * found.volume.voxel_volume_ml == pytest.approx(ball_ml(9.0), rel=0.05)
+
+
+def _tilted() -> list[np.ndarray]:
+    return [points + np.outer(points[:, 0] - CENTRE[0], [0, 0, 0.2]) for points in ball(9.0, 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("contours", "message"),
+    [
+        (_tilted(), "oblique or several planes"),
+        ([CENTRE[None]], "only points or open lines"),
+        ([], "has no contours"),
+        ([circle(4.0, z) for z in (0.0, 50.0, 100.0)], "50.00 mm apart"),
+        ([np.full((4, 3), np.nan)], "damaged"),
+    ],
+)
+def test_contours_that_cannot_be_filled_are_refused(tmp_path, contours, message):
+    path = write(tmp_path / "rs.dcm", {"Thyroid": contours})
+    with pytest.raises(InputError, match=message) as error:
+        open_segmentation(path).masks()
+    assert str(path) in str(error.value)
+
+
+def test_contours_in_sagittal_planes_are_filled(tmp_path):
+    turned = [points[:, [2, 0, 1]] for points in ball(15.0, 2.0)]
+    masks, _ = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": turned})).masks()
+    assert masks[THYROID].volume_ml == pytest.approx(ball_ml(15.0), rel=0.03)
+    np.testing.assert_allclose(masks[THYROID].volume.center_of_mass_ras(), CENTRE[[2, 0, 1]], atol=0.1)

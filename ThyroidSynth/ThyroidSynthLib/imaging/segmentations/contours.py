@@ -1,0 +1,139 @@
+"""Masks from closed planar contours, as radiotherapy planning draws them: one or more polygons in each plane.
+
+Own code, because plastimatch and scikit-image are not part of Slicer, and VTK's stencils are made for closed surfaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.volume import Volume
+
+MOST_INTERPOLATED_MM = 12.0
+"""Planes further apart than this are not joined: the structure may consist of two parts."""
+
+# A slice of the grid is in a plane of contours if it is nearer than this (in slices).
+_SAME_PLANE = 0.1
+
+
+@dataclass(frozen=True)
+class FilledContours:
+    """The mask of contours on a grid.
+
+    Attributes
+    ----------
+    volume : Volume
+        Part of the grid, uint8, 1 inside.
+    interpolated : int
+        Number of slices between two planes of contours that have none themselves.
+    gap_mm : float
+        Largest distance of neighbouring planes that were not joined; 0 if all were.
+    """
+
+    volume: Volume
+    interpolated: int = 0
+    gap_mm: float = 0.0
+
+
+def fill_contours(contours: Sequence[np.ndarray], grid: Grid) -> FilledContours:
+    """Fill closed planar contours on a grid whose slices k are parallel to them.
+
+    Contours of one plane are combined by exclusive or, so that a contour within another is a hole; a hole may also be
+    joined to the outside by a channel of no width. A plane stands for half the distance to its neighbours.
+
+    Parameters
+    ----------
+    contours : sequence of ndarray, shape (n, 3)
+        Corners in `ras_mm`; may reach beyond the grid.
+    """
+    corners = [grid.to_ijk(contour) for contour in contours]
+    low = np.floor(np.min([each[:, :2].min(axis=0) for each in corners], axis=0)).astype(int) - 1
+    high = np.ceil(np.max([each[:, :2].max(axis=0) for each in corners], axis=0)).astype(int) + 1
+    size = high - low + 1
+    planes = _planes(corners)
+    filled = {
+        place: _even_odd([each[:, :2] - low for each in flat], (int(size[1]), int(size[0])))
+        for place, flat in planes.items()
+    }
+    places = np.array(sorted(filled))
+    # A plane stands for half a slice beyond it.
+    first, last = int(np.ceil(places[0] - 0.5 + 1e-6)), int(np.floor(places[-1] + 0.5 - 1e-6))
+    if last < first:
+        first = last = round(float(places[0]))
+    array = np.zeros((last - first + 1, int(size[1]), int(size[0])), dtype=np.uint8)
+    interpolated, gap_mm = 0, 0.0
+    for k in range(first, last + 1):
+        plane, between, apart_mm = _slice(k, places, filled, grid.spacing_mm[2])
+        gap_mm = max(gap_mm, apart_mm)
+        interpolated += between
+        if plane is not None:
+            array[k - first] = plane
+    part = grid.part([first, int(low[1]), int(low[0])], array.shape)
+    return FilledContours(Volume(array, part.ijk_to_ras), interpolated, gap_mm)
+
+
+def _planes(corners: Sequence[np.ndarray]) -> dict[float, list[np.ndarray]]:
+    """Return the contours (n, 3), in voxels, of each plane k; a contour that occurs twice counts once."""
+    found: dict[float, list[np.ndarray]] = {}
+    for each in corners:
+        place = float(np.median(each[:, 2]))
+        place = next((known for known in found if abs(known - place) < _SAME_PLANE), place)
+        same = found.setdefault(place, [])
+        if not any(each.shape == other.shape and np.allclose(each, other, atol=1e-4) for other in same):
+            same.append(each)
+    return found
+
+
+def _slice(
+    k: int, places: np.ndarray, filled: dict[float, np.ndarray], spacing_mm: float
+) -> tuple[np.ndarray | None, bool, float]:
+    """Return the mask of a slice, whether it was interpolated, and the distance of planes that are too far apart."""
+    nearest = float(places[np.abs(places - k).argmin()])
+    after = int(np.searchsorted(places, k))
+    if abs(nearest - k) < _SAME_PLANE or after in (0, len(places)):
+        return filled[nearest], False, 0.0
+    below, above = float(places[after - 1]), float(places[after])
+    if (above - below) * spacing_mm > MOST_INTERPOLATED_MM:
+        return (filled[nearest] if abs(nearest - k) <= 0.5 else None), False, float((above - below) * spacing_mm)
+    share = (k - below) / (above - below)
+    blended = (1 - share) * _distance(filled[below]) + share * _distance(filled[above])
+    # Planes denser than the slices need no interpolation worth mentioning.
+    return blended < 0, (above - below) > 1 + _SAME_PLANE, 0.0
+
+
+def _distance(mask: np.ndarray) -> np.ndarray:
+    """Return the distance of each pixel to the outline of a mask, in pixels, negative inside."""
+    from scipy.ndimage import distance_transform_edt
+
+    if not mask.any():
+        return np.full(mask.shape, float(max(mask.shape)))
+    return distance_transform_edt(~mask) - distance_transform_edt(mask)
+
+
+def _even_odd(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Return which pixel centres lie within an odd number of polygons.
+
+    Parameters
+    ----------
+    polygons : sequence of ndarray, shape (n, 2)
+        Corners as (column, row), pixel centres being whole numbers.
+    shape : (int, int)
+        Rows and columns.
+    """
+    crossings = np.zeros((shape[0], shape[1] + 1), dtype=np.int32)
+    for polygon in polygons:
+        start, end = polygon, np.roll(polygon, -1, axis=0)
+        # Rows whose centres an edge crosses; a corner in a row counts for one of its two edges only.
+        lowest = np.ceil(np.minimum(start[:, 1], end[:, 1])).astype(int)
+        highest = np.ceil(np.maximum(start[:, 1], end[:, 1])).astype(int) - 1
+        counts = np.maximum(np.minimum(highest, shape[0] - 1) - np.maximum(lowest, 0) + 1, 0)
+        edges = np.repeat(np.arange(len(polygon)), counts)
+        rows = np.arange(len(edges)) - np.repeat(np.cumsum(counts) - counts, counts) + np.maximum(lowest, 0)[edges]
+        along = (rows - start[edges, 1]) / (end[edges, 1] - start[edges, 1])
+        columns = np.ceil(start[edges, 0] + along * (end[edges, 0] - start[edges, 0])).astype(int)
+        np.add.at(crossings, (rows, np.clip(columns, 0, shape[1])), 1)
+    return np.cumsum(crossings[:, :-1], axis=1) % 2 == 1
