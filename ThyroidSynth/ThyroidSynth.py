@@ -32,7 +32,8 @@ class ThyroidSynth(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Learns the shapes of thyroids from TotalSegmentator segmentations, generates new thyroids with a given "
             "volume, isthmus area and symmetry at a patient's trachea, and edits the patient's own thyroid over the "
-            "CT. PyTorch is installed on first use, after asking. Research software, not for clinical use. "
+            "CT. Only training needs PyTorch, which is installed after asking. "
+            "Research software, not for clinical use. "
             '<a href="https://github.com/ThyroidSynth/SlicerThyroidSynth">Documentation</a>'
         )
         self.parent.acknowledgementText = _(
@@ -71,7 +72,7 @@ class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from ThyroidSynthLib.slicer.panel.panel import Panel
 
         self.logic = ThyroidSynthLogic()
-        self.panel = Panel(Path(self.resourcePath("UI")), Path(self.resourcePath("requirements.txt")))
+        self.panel = Panel(Path(self.resourcePath("UI")))
         self.layout.addWidget(self.panel.widget)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)

@@ -28,7 +28,7 @@ def perceptron_like(network: SDFNetwork, code_size: int) -> nn.Sequential:
     copy = perceptron(code_size)
     linear = [layer for layer in copy if isinstance(layer, nn.Linear)]
     for target, source in zip(linear, network.layers, strict=True):
-        target.load_state_dict(source.state_dict())
+        target.load_state_dict({"weight": torch.from_numpy(source.weight), "bias": torch.from_numpy(source.bias)})
     return copy.eval().requires_grad_(False)
 
 
@@ -80,11 +80,9 @@ class BatchOfOneLoop:
     def as_model(self, like: TrainedModel) -> TrainedModel:
         """Return the trained network as a shape model of the same cases."""
         linear = [layer for layer in self.network if isinstance(layer, nn.Linear)]
-        network = SDFNetwork(like.code_size)
-        for target, source in zip(network.layers, linear, strict=True):
-            target.load_state_dict(source.state_dict())
+        layers = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in linear]
         return replace(
             like,
-            network=network.eval().requires_grad_(False),
+            network=SDFNetwork.of(layers),
             latent_table=self.latent.weight.detach().numpy().copy(),
         )

@@ -6,6 +6,9 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
+from scipy import ndimage
+from scipy.spatial import cKDTree
+from skimage.measure import marching_cubes
 
 from ThyroidSynthLib.geometry.isosurface import sdf_without_islands, surface_from_mask, surface_from_sdf
 from ThyroidSynthLib.geometry.sampling import signed_distance
@@ -137,6 +140,29 @@ def test_a_field_with_zeros_at_grid_points_gives_a_closed_surface() -> None:
         assert surface.is_closed()
         assert surface.volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.03)
         assert surface.vertices.mean(axis=0) == pytest.approx([12.0] * 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.6, 1.0, 2.0])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_surfaces_of_random_fields_are_closed_and_oriented(smoothing: float, rounded: bool) -> None:
+    """Rounded values lie on the level at many grid points, where marching cubes easily leaves holes."""
+    for seed in range(5):
+        field = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(20, 20, 20)), smoothing)
+        field = np.round(3 * field / np.abs(field).max()) if rounded else field
+        faces = surface_from_sdf(np.pad(field, 1, constant_values=1.0)).faces
+        edges = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+        assert (np.unique(edges, axis=0, return_counts=True)[1] == 1).all()  # Each direction once ...
+        assert (np.unique(np.sort(edges), axis=0, return_counts=True)[1] == 2).all()  # ... by two triangles.
+
+
+def test_surfaces_equal_those_of_scikit_image() -> None:
+    kji = np.indices((50, 50, 50)).astype(np.float32)
+    field = np.minimum(*(np.linalg.norm(kji - centre, axis=0) - 11.3 for centre in (16.4, 30.7)))
+    ours = surface_from_sdf(field)
+    theirs, faces, *_ = marching_cubes(field, 0.0, gradient_direction="descent", allow_degenerate=False)
+
+    assert cKDTree(theirs).query(ours.vertices)[0].max() < 1e-4
+    assert ours.volume == pytest.approx(Surface(theirs, faces).volume, rel=1e-5)
 
 
 def test_a_field_that_does_not_cross_the_level_is_refused() -> None:

@@ -55,7 +55,7 @@ PLANTED = [
     ("slicer_outside_its_layers", "slicer/panel/a.py", "import PySide6"),
     ("heavy_at_file_scope", "__init__.py", "import torch"),
     ("heavy_at_file_scope", "slicer/scene/a.py", "from vtkmodules.vtkCommonCore import vtkPoints"),
-    ("heavy_at_file_scope", "slicer/panel/a.py", "try:\n    import skimage.measure\nexcept ImportError:\n    pass"),
+    ("heavy_at_file_scope", "slicer/panel/a.py", "try:\n    import matplotlib\nexcept ImportError:\n    pass"),
     ("heavy_at_file_scope", "slicer/panel/a.py", "class A:\n    import scipy"),
     ("heavy_at_file_scope", "../ThyroidSynth.py", "import SimpleITK as sitk"),
     ("heavy_at_file_scope", "geometry/a.py", "import torch.nn"),

@@ -1,9 +1,8 @@
-"""The lists of packages agree with each other: the project's, the pinned one and Slicer's."""
+"""The lists of packages agree with each other: the project's and the pinned one."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -39,27 +38,6 @@ def test_every_pin_is_exact_and_within_what_the_project_asks_for() -> None:
     for requirement in targets:
         pinned = str(pins[canonicalize_name(requirement.name)].specifier).removeprefix("==")
         assert requirement.specifier.contains(pinned), requirement
-
-
-def test_slicer_installs_the_same_ranges_as_pip() -> None:
-    for name, requirement in file("ThyroidSynth/Resources/requirements.txt").items():
-        assert requirement.specifier == LIBRARY[name].specifier, requirement
-
-
-def test_slicers_own_packages_and_torch_are_never_replaced() -> None:
-    in_slicer = file("ThyroidSynth/Resources/requirements.txt")
-
-    assert not in_slicer.keys() & {"numpy", "scipy", "simpleitk", "vtk", "pydicom", "torch"}
-
-
-def test_slicer_installs_nothing_that_the_module_does_not_use() -> None:
-    library = PROJECT / "ThyroidSynth" / "ThyroidSynthLib"
-    layers = ("common", "geometry", "imaging", "dataset", "model", "training", "jobs", "generation", "export", "slicer")
-    text = "\n".join(path.read_text(encoding="utf-8") for layer in layers for path in (library / layer).rglob("*.py"))
-
-    for name in file("ThyroidSynth/Resources/requirements.txt"):
-        module = {"scikit-image": "skimage"}.get(name, name)
-        assert re.search(rf"^\s*(from|import) {module}\b", text, re.MULTILINE), name
 
 
 def test_the_extensions_index_knows_the_same_dependency_as_cmake() -> None:

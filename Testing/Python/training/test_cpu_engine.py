@@ -10,7 +10,6 @@ import torch
 
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.dataset.cohort import Cohort
-from ThyroidSynthLib.model.network import SDFNetwork
 from ThyroidSynthLib.model.presets import settings_for
 from ThyroidSynthLib.model.settings import TrainingSettings
 from ThyroidSynthLib.model.threads import computing_on
@@ -18,6 +17,7 @@ from ThyroidSynthLib.training import optimiser as optimiser_module
 from ThyroidSynthLib.training.cpu_engine import cpu_sdf_loss
 from ThyroidSynthLib.training.loop import train
 from ThyroidSynthLib.training.losses import SDFLoss, sdf_loss
+from ThyroidSynthLib.training.network import TrainableNetwork
 
 SMALL = {"epochs": 8, "samples_per_shape": 60, "hidden_width": 24, "latent_size": 5}
 MIRRORED = settings_for("fast", "fixed", shapes_per_step=2, mirrored_size=2, **SMALL)
@@ -28,7 +28,7 @@ def loss_and_gradients(
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Return the loss of a random network and its gradients by `folded` and all parameters."""
     torch.manual_seed(hidden_layers)
-    network = SDFNetwork(9, hidden_layers, 32)
+    network = TrainableNetwork(9, hidden_layers, 32)
     samples = torch.randn(3, 2500, 4) * 0.5
     before = samples.clone()
     folded = network.fold(torch.randn(3, 9)).detach().requires_grad_()

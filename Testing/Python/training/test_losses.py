@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ThyroidSynthLib.model.network import SDFNetwork
 from ThyroidSynthLib.training.losses import correlation_loss, latent_loss, sdf_loss
+from ThyroidSynthLib.training.network import TrainableNetwork
 
 
 def test_the_correlation_loss_is_the_mean_absolute_correlation_summed_over_fixed_dimensions() -> None:
@@ -32,7 +32,7 @@ def test_one_shape_or_a_constant_feature_has_correlation_0_and_finite_gradients(
 
 def test_the_sdf_loss_is_the_mean_squared_error_of_the_network() -> None:
     torch.manual_seed(0)
-    network = SDFNetwork(4, 2, 8)
+    network = TrainableNetwork(4, 2, 8)
     points, folded = torch.randn(2, 5, 3), network.fold(torch.randn(2, 4))
     samples = torch.cat([points, network(points, folded)[..., None]], dim=-1).detach()
     samples[1, 2:4, 3] += torch.tensor([1.0, -2.0])

@@ -26,11 +26,12 @@ SLICER = {"slicer", "ctk", "qt", "PythonQt", "PySide6"}
 ALLOWED_OF_SLICER = {"slicer.scene": {"slicer"}, "slicer.panel": {"slicer", "ctk", "qt"}}
 
 # Not part of Slicer: the module must open before these are installed, however long the chain of imports.
-NOT_IN_SLICER = {"torch", "safetensors", "skimage", "trimesh", "tqdm", "matplotlib", "jinja2"}
+NOT_IN_SLICER = {"torch", "trimesh", "tqdm", "matplotlib", "jinja2"}
 HEAVY = NOT_IN_SLICER | {"vtk", "vtkmodules", "SimpleITK", "scipy"}
 OPENS_WITH_SLICER = {"root", "common", "slicer.scene", "slicer.panel", "module"}
-# What reads, checks and measures runs without PyTorch.
-WITHOUT_TORCH = {"geometry", "imaging", "dataset"}
+# What Slicer runs itself is without PyTorch. The map of features is fitted in the background process of a training.
+WITHOUT_TORCH = {"geometry", "imaging", "dataset", "model", "generation", "export", "api"}
+OF_TRAINING = "generation.steer.calibration"
 
 UNPICKLING = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve"}
 
@@ -139,10 +140,12 @@ def slicer_outside_its_layers(root: Path) -> list[str]:
 
 
 def heavy_at_file_scope(root: Path) -> list[str]:
-    """Heavy imports that run when Slicer loads the module, and torch where images are only read and measured."""
+    """Heavy imports that run when Slicer loads the module, and torch where Slicer runs without it."""
     faults = []
     for source in sources(root):
-        heavy = HEAVY if source.layer in OPENS_WITH_SLICER else {"torch"} if source.layer in WITHOUT_TORCH else set()
+        of_training = source.module.endswith(OF_TRAINING)
+        without_torch = source.layer in WITHOUT_TORCH and not of_training
+        heavy = HEAVY if source.layer in OPENS_WITH_SLICER else {"torch"} if without_torch else set()
         faults += [
             f"{source.at(found.line)}: {found.module} at file scope"
             for found in source.imports()

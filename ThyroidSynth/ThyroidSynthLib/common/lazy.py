@@ -13,7 +13,7 @@ def lazy_exports(
 ) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
     """Return `__all__`, `__getattr__` and `__dir__` for a package that imports none of its files by itself.
 
-    This keeps Slicer's start fast, and the module opens before PyTorch and scikit-image are installed.
+    This keeps Slicer's start fast, and the module opens without PyTorch.
 
     Parameters
     ----------

@@ -224,7 +224,7 @@ def write_cohort_from_surfaces(
 def software_versions() -> dict[str, str]:
     """Return the versions of the software on which the numbers of a cohort depend."""
     versions = {"thyroidsynth": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
-    for package in ("numpy", "scipy", "scikit-image", "SimpleITK", "vtk"):
+    for package in ("numpy", "scipy", "SimpleITK", "vtk"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:  # Slicer contains some of them without metadata.

@@ -1,6 +1,6 @@
 """Thyroids from a shape model: decoding, direct sampling, steering, fitting, editing and cohorts.
 
-Imports packages up to `jobs`. Needs PyTorch and scikit-image.
+Imports packages up to `jobs`. Only `steer.calibration`, which belongs to training, needs PyTorch.
 """
 
 from ThyroidSynthLib.common.lazy import lazy_exports

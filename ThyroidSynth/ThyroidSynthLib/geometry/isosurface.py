@@ -9,22 +9,40 @@ from .surface import Surface
 from .volume import Volume, sitk_from_volume
 
 _MARGIN_VOXELS = 3
+# Distance of a grid point to the surface below which it counts as outside, as a share of the largest value.
+_LEAST = 1e-6
 
 
 def surface_from_sdf(values: np.ndarray, level: float = 0.0) -> Surface:
     """Return the surface on which a field (n0, n1, n2) has the value `level`, in index coordinates.
 
-    The field is lower inside and must cross the level. Extracted by marching cubes in its topologically consistent form
-    (Lewiner), without degenerate triangles.
+    The field is lower inside and must cross the level. The surface is closed unless it leaves the grid, consistently
+    oriented, and no edge has more than two triangles.
     """
-    from skimage.measure import marching_cubes
+    from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+    from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
 
     # Empty space around the surface costs as much time as the surface.
     box = box_of(values <= level, margin=1)
-    vertices, faces, _, _ = marching_cubes(
-        np.asarray(values[box], dtype=np.float32), level, gradient_direction="descent", allow_degenerate=False
-    )
-    return Surface(vertices.astype(np.float64) + [axis.start for axis in box], faces)
+    part = np.ascontiguousarray(values[box], dtype=np.float32) - np.float32(level)
+    # A grid point on the surface makes triangles without area, so it is moved outside.
+    part[part == 0] = _LEAST * max(float(np.abs(part).max()), 1e-30)
+    image = vtkImageData()
+    image.SetDimensions(*part.shape[::-1])
+    image.GetPointData().SetScalars(numpy_to_vtk(part.ravel()))
+    edges = vtkFlyingEdges3D()
+    edges.SetInputData(image)
+    edges.SetValue(0, 0.0)
+    edges.ComputeNormalsOff()
+    edges.ComputeScalarsOff()
+    edges.Update()
+    found = edges.GetOutput()
+    if found.GetNumberOfCells() == 0:
+        raise ValueError(f"The field has no surface at the level {level:g}.")
+    vertices = vtk_to_numpy(found.GetPoints().GetData()).astype(np.float64)[:, ::-1]
+    faces = vtk_to_numpy(found.GetPolys().GetConnectivityArray()).reshape(-1, 3)
+    return Surface(vertices + [axis.start for axis in box], faces.astype(np.int64))
 
 
 def surface_from_sdf_volume(sdf: Volume) -> Surface:

@@ -1,6 +1,6 @@
 """The shape model: network, conditioning, prior, feature map, model file and model library.
 
-Imports `common` to `dataset`. Settings, descriptions and the library need no PyTorch.
+Imports `common` to `dataset`, and of other packages only NumPy and SciPy, which Slicer has.
 """
 
 from ThyroidSynthLib.common.lazy import lazy_exports

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -19,39 +19,40 @@ class Layer:
     The transpose lets the weights of some inputs be copied quickly.
     """
 
-    weight: torch.Tensor
-    by_input: torch.Tensor
-    bias: torch.Tensor
+    weight: np.ndarray
+    by_input: np.ndarray
+    bias: np.ndarray
 
     @classmethod
-    def of(cls, weight: torch.Tensor, bias: torch.Tensor) -> Layer:
-        """Return the layer with these parameters, without their gradients."""
-        return cls(weight.detach(), weight.detach().T.contiguous(), bias.detach())
+    def of(cls, weight: np.ndarray, bias: np.ndarray) -> Layer:
+        """Return the layer with these parameters."""
+        return cls(weight, np.ascontiguousarray(weight.T), bias)
 
 
 @dataclass(frozen=True)
 class Active:
     """The active units of a layer: the numbers (k,) of those above 0 at any of n points, and their outputs (n, k)."""
 
-    units: torch.Tensor
-    outputs: torch.Tensor
+    units: np.ndarray
+    outputs: np.ndarray
 
     @classmethod
-    def of(cls, sums: torch.Tensor) -> Active:
+    def of(cls, sums: np.ndarray) -> Active:
         """Return the active units, given the inputs (n, width) of all ReLUs of a layer; n is 1 or more."""
         # Written so that NaN counts as active and is not lost.
-        units = torch.nonzero(~(sums.amax(dim=0) <= 0))[:, 0]
-        return cls(units, sums.index_select(1, units).relu_())
+        units = np.flatnonzero(~(sums.max(axis=0) <= 0))
+        outputs = sums.take(units, axis=1)
+        return cls(units, np.maximum(outputs, 0, out=outputs))
 
     def into(self, layer: Layer) -> Active:
         """Return the active units of the next layer."""
-        return Active.of(torch.addmm(layer.bias, self.outputs, layer.by_input.index_select(0, self.units)))
+        sums = self.outputs @ layer.by_input.take(self.units, axis=0)
+        return Active.of(np.add(sums, layer.bias, out=sums))
 
-    def value(self, layer: Layer) -> torch.Tensor:
+    def value(self, layer: Layer) -> np.ndarray:
         """Return the values (n,) of a last layer with one output."""
-        weights = layer.weight[0].index_select(0, self.units)
-        return torch.addmv(layer.bias.expand(len(self.outputs)), self.outputs, weights)
+        return self.outputs @ layer.weight[0].take(self.units) + layer.bias
 
-    def back(self, slope: torch.Tensor) -> torch.Tensor:
+    def back(self, slope: np.ndarray) -> np.ndarray:
         """Return the derivatives (n, k) with respect to the inputs of the ReLUs from those of their outputs."""
-        return torch.ops.aten.threshold_backward(slope, self.outputs, 0.0)
+        return slope * (self.outputs > 0)

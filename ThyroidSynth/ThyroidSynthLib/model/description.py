@@ -1,11 +1,7 @@
-"""The description of a model, read from the header of its file.
-
-The header is read by own code, because Slicer has neither PyTorch nor safetensors.
-"""
+"""The description of a model, read from the header of its file."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +11,11 @@ import numpy as np
 from ThyroidSynthLib.common.errors import ModelError
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
+from .array_file import open_arrays
 from .shipped import model_path
 
 FORMAT_VERSION = 2
 """Of the model file."""
-
-# A header describes a dozen tensors and lists the ids of the cases; a file with a larger one is not a model.
-_LARGEST_HEADER = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -90,13 +84,11 @@ def describe_model(path: Path | str) -> ModelDescription:
     `ModelError` if the file is missing, damaged, not a model, or of another format version.
     """
     path = model_path(path)
-    header, data_start = _header(path)
+    arrays = open_arrays(path, kind="model")
+    metadata = arrays.description
     try:
-        metadata: dict[str, Any] = json.loads(header["__metadata__"]["thyroidsynth"])
-        if metadata["kind"] != "model":
-            raise ModelError(f"{path} is a {metadata['kind']} file, not a model file. Choose a model file.")
         check_format_version(path, metadata)
-        features = _tensor(path, header["features"], data_start)
+        features = arrays.array("features")
         cohort = metadata["provenance"].get("cohort", {})
         file = path.stat()
         return ModelDescription(
@@ -119,7 +111,7 @@ def describe_model(path: Path | str) -> ModelDescription:
             seed=int(metadata["settings"]["seed"]),
             software={str(name): str(version) for name, version in metadata["provenance"].get("software", {}).items()},
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth model file.") from error
 
 
@@ -130,26 +122,3 @@ def check_format_version(path: Path, metadata: dict[str, Any]) -> None:
         raise ModelError(f"{path} was written by a newer ThyroidSynth. Update the extension to open it.")
     if version < FORMAT_VERSION:
         raise ModelError(f"{path} was written by an older ThyroidSynth. Train the model again.")
-
-
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """Return the JSON header of a safetensors file, and the position of its first tensor."""
-    try:
-        with path.open("rb") as stream:
-            size = int.from_bytes(stream.read(8), "little")
-            if not 2 <= size <= _LARGEST_HEADER:
-                raise ValueError("the size of its header is invalid")
-            return json.loads(stream.read(size)), 8 + size
-    except FileNotFoundError:
-        raise ModelError(f"{path} does not exist. Check the path.") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is damaged or not a safetensors file ({error}). Copy or train it again.") from error
-
-
-def _tensor(path: Path, entry: dict[str, Any], data_start: int) -> np.ndarray:
-    begin, end = entry["data_offsets"]
-    if entry["dtype"] != "F64":
-        raise ValueError(f"features are {entry['dtype']}, not F64")
-    with path.open("rb") as stream:
-        stream.seek(data_start + begin)
-        return np.frombuffer(stream.read(end - begin), dtype="<f8").reshape(entry["shape"])

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
-import torch
 
 
 @dataclass(frozen=True)
@@ -60,16 +59,14 @@ class FeatureMap:
         outputs = self.third @ hidden + self.third_bias + self.linear @ inputs
         return outputs, (self.third @ jacobian + self.linear) / self.code_sd
 
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """Return the arrays as float32 tensors by name, for a file."""
-        return {
-            field.name: torch.from_numpy(np.asarray(getattr(self, field.name), np.float32)) for field in fields(self)
-        }
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays in float32 by name, for a file."""
+        return {field.name: np.asarray(getattr(self, field.name), np.float32) for field in fields(self)}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, torch.Tensor]) -> FeatureMap:
-        """Read the tensors that `tensors` returned; `KeyError` if one is missing."""
-        return cls(**{field.name: tensors[field.name].numpy().astype(np.float64) for field in fields(cls)})
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> FeatureMap:
+        """Return the map whose `arrays` these are; `KeyError` if one is missing."""
+        return cls(**{field.name: arrays[field.name].astype(np.float64) for field in fields(cls)})
 
 
 def _silu(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

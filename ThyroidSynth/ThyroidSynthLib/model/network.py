@@ -1,46 +1,94 @@
-"""The network f(x, z) that represents every shape of the cohort (paper, section 2.1)."""
+"""The network f(x, z) that represents every shape of the cohort (paper, section 2.1), for evaluation.
+
+In NumPy, which Slicer has; `training.network` is the same network in PyTorch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import torch
-from torch import nn
+import numpy as np
+
+from .active_units import Active, Layer
 
 
-class SDFNetwork(nn.Module):
-    """A multilayer perceptron from a point and a latent code to a signed distance; its `layers` are a `ModuleList`.
+@dataclass(frozen=True)
+class SDFNetwork:
+    """A multilayer perceptron with ReLU units, from a point and a latent code to a signed distance.
 
     The paper concatenates the code to every point. The first layer is linear, so the code's part of it is the same
-    for all points of a shape: it is computed once per shape and added as a bias. `latent_size` counts the dimensions of
-    the whole code, fixed and trainable.
+    for all points of a shape: it is computed once per shape and added as a bias.
+
+    Attributes
+    ----------
+    layers : sequence of Layer
+        In float32. The first has 3 inputs for the position and one for each dimension of the code.
+    of_position : ndarray, shape (3, width)
+        The first layer's weights of the position.
     """
 
-    def __init__(self, latent_size: int, hidden_layers: int = 3, hidden_width: int = 256) -> None:
-        super().__init__()
-        widths = [3 + latent_size] + [hidden_width] * hidden_layers + [1]
-        # A ModuleList does not know the type of its modules.
-        self.layers = cast(Sequence[nn.Linear], nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths)))
+    layers: Sequence[Layer]
+    of_position: np.ndarray
 
-    def fold(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return the code's part of the first layer, shape (..., width), for codes of shape (..., latent_size)."""
-        first = self.layers[0]
-        return nn.functional.linear(codes, first.weight[:, 3:], first.bias)
+    @classmethod
+    def of(cls, parameters: Sequence[tuple[np.ndarray, np.ndarray]]) -> SDFNetwork:
+        """Return the network with the weight (outputs, inputs) and bias (outputs,) of each layer.
 
-    def forward(self, points: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
-        """Compute signed distances in the `unit` frame, negative inside, shape (shapes, points) or (points,).
-
-        Parameters
-        ----------
-        points : Tensor, shape (shapes, points, 3) or (points, 3)
-            Positions in the `unit` frame.
-        folded : Tensor, shape (shapes, width) or (width,)
-            `fold` of each shape's code.
+        `ValueError` if they do not fit together.
         """
+        layers = [Layer.of(np.asarray(w, np.float32), np.asarray(b, np.float32)) for w, b in parameters]
+        inputs = [layer.weight.shape[1] for layer in layers[1:]]
+        outputs = [len(layer.weight) for layer in layers]
+        if outputs != [*inputs, 1] or outputs != [len(layer.bias) for layer in layers]:
+            raise ValueError("the layers of the network do not fit together")
+        return cls(layers, np.ascontiguousarray(layers[0].weight[:, :3].T))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> SDFNetwork:
+        """Return the network whose `arrays` these are; `KeyError` if one is missing."""
+        names = (f"layers.{number}" for number in range(len(arrays) // 2))
+        return cls.of([(arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in names])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return weights and biases by name, for a file."""
+        named: dict[str, np.ndarray] = {}
+        for number, layer in enumerate(self.layers):
+            named |= {f"layers.{number}.weight": layer.weight, f"layers.{number}.bias": layer.bias}
+        return named
+
+    @property
+    def code_size(self) -> int:
+        """Dimensions of a whole latent code."""
+        return int(self.layers[0].weight.shape[1]) - 3
+
+    def fold(self, code: np.ndarray) -> np.ndarray:
+        """Return the code's part of the first layer, shape (width,), for a code (code_size,)."""
         first = self.layers[0]
-        hidden = torch.relu(nn.functional.linear(points, first.weight[:, :3]) + folded.unsqueeze(-2))
+        return first.weight[:, 3:] @ code + first.bias
+
+    def values(self, points: np.ndarray, folded: np.ndarray) -> np.ndarray:
+        """Return signed distances (n,) in the `unit` frame, negative inside, at points (n, 3); `folded` is a `fold`."""
+        return self._active(points, folded)[-1].value(self.layers[-1])
+
+    def derivatives(self, points: np.ndarray, folded: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return values (n,), gradients by position (n, 3) and by code (n, code_size) at points (n, 3).
+
+        Position and code enter through the first layer only. One backward pass yields the gradient with respect to
+        the outputs of its linear part at every point, and its weights turn that into both gradients.
+        """
+        active = self._active(points, folded)
+        last = active[-1]
+        gradient = last.back(self.layers[-1].weight[0].take(last.units))
+        for layer, above, below in zip(self.layers[-2:0:-1], active[:0:-1], active[-2::-1], strict=True):
+            gradient = below.back(gradient @ layer.weight.take(above.units, axis=0).take(below.units, axis=1))
+        by_input = gradient @ self.layers[0].weight.take(active[0].units, axis=0)
+        return last.value(self.layers[-1]), by_input[:, :3], by_input[:, 3:]
+
+    def _active(self, points: np.ndarray, folded: np.ndarray) -> list[Active]:
+        """Return the active units of every hidden layer."""
+        sums = points @ self.of_position
+        layers = [Active.of(np.add(sums, folded, out=sums))]
         for layer in self.layers[1:-1]:
-            hidden = torch.relu(layer(hidden))
-        return self.layers[-1](hidden).squeeze(-1)
+            layers.append(layers[-1].into(layer))
+        return layers

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, ModelError
@@ -16,21 +14,15 @@ from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Frame
 
-from .active_units import Layer
+from .array_file import load_arrays, save_arrays, with_prefix, without_prefix
 from .conditioning import SCHEMES, Conditioning
 from .description import FORMAT_VERSION, check_format_version
 from .feature_map import FeatureMap
 from .network import SDFNetwork
 from .settings import TrainingSettings
 from .shipped import model_path
-from .tensors import load_tensors, save_tensors, with_prefix, without_prefix
 
 NOTICE = "Research software. Not for clinical use."
-
-
-def network_for(settings: TrainingSettings, fixed_size: int) -> SDFNetwork:
-    """Return a network with random weights, of the size that the settings and the fixed dimensions require."""
-    return SDFNetwork(fixed_size + settings.latent_size, settings.hidden_layers, settings.hidden_width)
 
 
 @dataclass(frozen=True)
@@ -40,7 +32,6 @@ class TrainedModel:
     Attributes
     ----------
     network : SDFNetwork
-        In evaluation mode on the CPU.
     frame : Frame
         The cohort's `unit` frame.
     conditioning : Conditioning
@@ -90,11 +81,6 @@ class TrainedModel:
         """Whole latent codes of the training cases, shape (n, code_size)."""
         return np.hstack([self.conditioning.encode(self.features), self.latent_table])
 
-    @cached_property
-    def layers(self) -> list[Layer]:
-        """The network's layers after the first."""
-        return [Layer.of(layer.weight, layer.bias) for layer in self.network.layers[1:]]
-
     def index_of(self, case_id: str) -> int:
         """Return the row of a training case; `ModelError` if there is no such case."""
         try:
@@ -104,15 +90,15 @@ class TrainedModel:
 
     def save(self, path: Path | str) -> None:
         """Write the model file (safetensors with JSON metadata), replacing `path` in one step."""
-        tensors = with_prefix("network.", self.network.state_dict())
-        tensors |= {
-            "latent_table": torch.from_numpy(self.latent_table),
-            "features": torch.from_numpy(np.asarray(self.features, dtype=np.float64)),
-            "conditioning.mean": torch.from_numpy(self.conditioning.mean),
-            "conditioning.sd": torch.from_numpy(self.conditioning.sd),
+        arrays = with_prefix("network.", self.network.arrays())
+        arrays |= {
+            "latent_table": self.latent_table,
+            "features": np.asarray(self.features, dtype=np.float64),
+            "conditioning.mean": self.conditioning.mean,
+            "conditioning.sd": self.conditioning.sd,
         }
         if self.feature_map is not None:
-            tensors |= with_prefix("feature_map.", self.feature_map.tensors())
+            arrays |= with_prefix("feature_map.", self.feature_map.arrays())
         description = {
             "kind": "model",
             "format_version": FORMAT_VERSION,
@@ -125,7 +111,7 @@ class TrainedModel:
             "settings": self.settings.to_json(),
             "provenance": self.provenance,
         }
-        save_tensors(path, tensors, description)
+        save_arrays(path, arrays, description)
 
     @classmethod
     def load(cls, path: Path | str) -> TrainedModel:
@@ -134,38 +120,36 @@ class TrainedModel:
         `ModelError` if the file is missing, damaged, not a model, or of another format version.
         """
         path = model_path(path)
-        tensors, description = load_tensors(path, kind="model")
+        arrays, description = load_arrays(path, kind="model")
         try:
             check_format_version(path, description)
-            return cls._from_parts(tensors, description, sha256_of(path))
-        except (InputError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            return cls._from_parts(arrays, description, sha256_of(path))
+        except (InputError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{path} is incomplete or inconsistent ({error}). Copy or train it again.") from error
 
     @classmethod
-    def _from_parts(cls, tensors: dict[str, torch.Tensor], description: dict[str, Any], checksum: str) -> TrainedModel:
+    def _from_parts(cls, arrays: dict[str, np.ndarray], description: dict[str, Any], checksum: str) -> TrainedModel:
         settings = TrainingSettings.from_json(description["settings"])
-        conditioning = Conditioning(
-            description["conditioning"], tensors["conditioning.mean"].numpy(), tensors["conditioning.sd"].numpy()
-        )
+        conditioning = Conditioning(description["conditioning"], arrays["conditioning.mean"], arrays["conditioning.sd"])
         if conditioning.scheme not in SCHEMES:
             raise ValueError(f"unknown conditioning '{conditioning.scheme}'")
-        latent_table = tensors["latent_table"].numpy()
-        if not len(description["ids"]) == len(latent_table) == len(tensors["features"]):
+        latent_table = arrays["latent_table"]
+        if not len(description["ids"]) == len(latent_table) == len(arrays["features"]):
             raise ValueError("ids, features and latent table differ in length")
-        with torch.device("meta"):  # Without random weights, so that the global random state does not change.
-            network = network_for(settings, conditioning.size)
-        network.to_empty(device="cpu")
-        network.load_state_dict(without_prefix("network.", tensors))
-        map_tensors = without_prefix("feature_map.", tensors)
+        network = SDFNetwork.from_arrays(without_prefix("network.", arrays))
+        sizes = [conditioning.size + settings.latent_size, *[settings.hidden_width] * settings.hidden_layers]
+        if [network.code_size, *(len(layer.weight) for layer in network.layers[:-1])] != sizes:
+            raise ValueError("the network has another size than the settings say")
+        of_map = without_prefix("feature_map.", arrays)
         return cls(
-            network=network.eval().requires_grad_(False),
+            network=network,
             frame=Frame.from_json(description["frame"]),
             conditioning=conditioning,
             ids=tuple(description["ids"]),
-            features=tensors["features"].numpy(),
+            features=arrays["features"],
             latent_table=latent_table,
             settings=settings,
             provenance=description["provenance"],
-            feature_map=FeatureMap.from_tensors(map_tensors) if map_tensors else None,
+            feature_map=FeatureMap.from_arrays(of_map) if of_map else None,
             checksum=checksum,
         )

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
 from ThyroidSynthLib.model.active_units import Active, Layer
-from ThyroidSynthLib.model.network import SDFNetwork
 from ThyroidSynthLib.model.threads import in_threads
+
+from .network import TrainableNetwork
 
 # Samples of a chunk: enough that leaving out inactive units saves more than finding them costs.
 _CHUNK = 1024
 
 
-def cpu_sdf_loss(network: SDFNetwork, samples: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
+def cpu_sdf_loss(network: TrainableNetwork, samples: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
     """Compute the same loss and gradients as `losses.sdf_loss`.
 
     The result is the same bits for any number of threads. `samples` gets no gradient.
@@ -51,60 +53,61 @@ def _loss_and_gradients(
     samples: torch.Tensor, folded: torch.Tensor, parameters: Sequence[torch.Tensor]
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Return the loss and its gradients with respect to `folded` and each of the parameters."""
-    of_position, *others = parameters
+    of_position, *others = (tensor.detach().numpy() for tensor in parameters)
     layers = [Layer.of(weight, bias) for weight, bias in zip(others[::2], others[1::2], strict=True)]
     count = samples.shape[0] * samples.shape[1]
-    run = partial(_pass, of_position.contiguous(), layers, 2 / count)
-    chunk_size = -(-samples.shape[1] // -(-samples.shape[1] // _CHUNK))
+    run = partial(_pass, np.ascontiguousarray(of_position.T), layers, np.float32(2 / count))
+    parts = -(-samples.shape[1] // _CHUNK)
     chunks = [
         (row, part, fold)
-        for row, (shape, fold) in enumerate(zip(samples, folded, strict=True))
-        for part in shape.split(chunk_size)
+        for row, (shape, fold) in enumerate(zip(samples.numpy(), folded.detach().numpy(), strict=True))
+        for part in np.array_split(shape, parts)
     ]
-    loss = torch.zeros(())
-    of_folded, of_first, *of_others = [torch.zeros_like(tensor) for tensor in (folded, *parameters)]
+    loss = 0.0
+    gradients = [torch.zeros_like(tensor) for tensor in (folded, *parameters)]
+    of_folded, of_first, *of_others = (tensor.numpy() for tensor in gradients)
     # In the order of the chunks, because the last bits of a sum depend on its order.
     for (row, *_), (squares, first, pieces) in zip(chunks, in_threads(run, chunks), strict=True):
         loss += squares
-        of_folded[row].index_add_(0, first.outputs, first.bias)
-        of_first.index_add_(0, first.outputs, first.weight)
+        of_folded[row, first.outputs] += first.bias
+        of_first[first.outputs] += first.weight
         for weight, bias, piece in zip(of_others[::2], of_others[1::2], pieces, strict=True):
-            weight.index_put_((piece.outputs[:, None], piece.inputs), piece.weight, accumulate=True)
-            bias.index_add_(0, piece.outputs, piece.bias)
-    return loss / count, [of_folded, of_first, *of_others]
+            weight[piece.outputs[:, None], piece.inputs] += piece.weight
+            bias[piece.outputs] += piece.bias
+    return torch.tensor(loss / count), gradients
 
 
 @dataclass(frozen=True)
 class _Piece:
     """Gradients of a layer's weights (k, m) and biases (k,) between active units: k outputs and m inputs."""
 
-    outputs: torch.Tensor
-    inputs: torch.Tensor
-    weight: torch.Tensor
-    bias: torch.Tensor
+    outputs: np.ndarray
+    inputs: np.ndarray
+    weight: np.ndarray
+    bias: np.ndarray
 
 
 def _pass(
-    of_position: torch.Tensor, layers: list[Layer], scale: float, chunk: tuple[int, torch.Tensor, torch.Tensor]
-) -> tuple[torch.Tensor, _Piece, list[_Piece]]:
+    of_position: np.ndarray, layers: list[Layer], scale: np.float32, chunk: tuple[int, np.ndarray, np.ndarray]
+) -> tuple[float, _Piece, list[_Piece]]:
     """Return the summed squared error of a chunk's samples (n, 4) and the gradients of all layers.
 
-    The first layer's weights of the position are `of_position` (width, 3). The derivative of the loss with respect to
+    The first layer's weights of the position are `of_position` (3, width). The derivative of the loss with respect to
     half the squared error of one sample is `scale`.
     """
     _, samples, folded = chunk
     positions = samples[:, :3]
-    with torch.no_grad():
-        active = [Active.of(torch.addmm(folded, positions, of_position.T))]
-        for layer in layers[:-1]:
-            active.append(active[-1].into(layer))
-        error = active[-1].value(layers[-1]) - samples[:, 3]
-        slope = (error * scale).unsqueeze(1)
-        outputs = torch.zeros(1, dtype=torch.int64)
-        pieces = []
-        for layer, below in zip(reversed(layers), reversed(active), strict=True):
-            pieces.append(_Piece(outputs, below.units, slope.T @ below.outputs, slope.sum(dim=0)))
-            weights = layer.weight.index_select(0, outputs).index_select(1, below.units)
-            slope, outputs = below.back(slope @ weights), below.units
-        first = _Piece(outputs, torch.arange(3), slope.T @ positions, slope.sum(dim=0))
-        return error @ error, first, pieces[::-1]
+    sums = positions @ of_position
+    active = [Active.of(np.add(sums, folded, out=sums))]
+    for layer in layers[:-1]:
+        active.append(active[-1].into(layer))
+    error = active[-1].value(layers[-1]) - samples[:, 3]
+    slope = (error * scale)[:, None]
+    outputs = np.zeros(1, dtype=np.intp)
+    pieces = []
+    for layer, below in zip(reversed(layers), reversed(active), strict=True):
+        pieces.append(_Piece(outputs, below.units, slope.T @ below.outputs, slope.sum(axis=0)))
+        weights = layer.weight.take(outputs, axis=0).take(below.units, axis=1)
+        slope, outputs = below.back(slope @ weights), below.units
+    first = _Piece(outputs, np.arange(3), slope.T @ positions, slope.sum(axis=0))
+    return float(error @ error), first, pieces[::-1]

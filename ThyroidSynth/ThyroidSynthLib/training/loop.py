@@ -7,7 +7,8 @@ except that on CPUs the SDF loss comes with hand-written gradients (`cpu_engine`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -20,7 +21,6 @@ from ThyroidSynthLib.common.errors import Cancelled, ModelError
 from ThyroidSynthLib.common.progress import ShouldStop, never
 from ThyroidSynthLib.dataset.row_view import RowView
 from ThyroidSynthLib.model.settings import TrainingSettings
-from ThyroidSynthLib.model.threads import threads_for_chunks
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .batches import Batch, draw_batches
@@ -153,7 +153,7 @@ def _run_epoch(state: TrainingState, samples: Samples, loss_function: SDFLoss, p
     state.optimiser.begin_epoch(state.epoch)
     process_group.broadcast(state.optimiser.parameters)
     sums = torch.zeros(3, device=state.latent.device)
-    with threads_for_chunks():
+    with _one_thread_for_pytorch():
         for batch in draw_batches(cases, samples.shape[1], settings, rng):
             sums += _take_step(state, batch, samples, loss_function, process_group) * len(batch.shapes)
         losses = dict(zip(("total", "sdf", "latent"), (sums / cases).tolist(), strict=True))
@@ -203,6 +203,20 @@ def _take_correlation_step(state: TrainingState) -> float:
     return loss.item()
 
 
+@contextmanager
+def _one_thread_for_pytorch() -> Iterator[None]:
+    """Let PyTorch use the calling thread alone within a ``with`` block.
+
+    Its threads spin for a while after each operation; on a CPU with few cores they would take those of `cpu_engine`.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _gradients(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
     """Return the gradients of tensors, after setting those that are missing to 0."""
     for tensor in tensors:
@@ -240,7 +254,7 @@ def seconds_per_epoch(
     samples, loss_function = _samples_on(where, data), _fastest_sdf_loss(where)
     rng, cases = np.random.default_rng(settings.seed), len(data.ids)
     batches = chain.from_iterable(draw_batches(cases, samples.shape[1], settings, rng) for _ in repeat(None))
-    with threads_for_chunks():
+    with _one_thread_for_pytorch():
         for batch in islice(batches, 3):  # The first steps are slow: memory is allocated and GPU code is loaded.
             _take_step(state, batch, samples, loss_function, ALONE)
         _wait_for(where)

@@ -11,21 +11,21 @@ from typing import Protocol
 
 import torch
 
-from ThyroidSynthLib.model.network import SDFNetwork
+from .network import TrainableNetwork
 
 
 class SDFLoss(Protocol):
     """An implementation of the SDF loss: `sdf_loss`, or one that returns the same value and gradients faster."""
 
-    def __call__(self, network: SDFNetwork, samples: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
+    def __call__(self, network: TrainableNetwork, samples: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
         """Compute the loss, differentiable with respect to the network's parameters and `folded`."""
 
 
-def sdf_loss(network: SDFNetwork, samples: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
+def sdf_loss(network: TrainableNetwork, samples: torch.Tensor, folded: torch.Tensor) -> torch.Tensor:
     """Compute the mean squared error of the signed distance, the first term of equation 3.
 
     Samples (shapes, samples, 4) are positions and signed distances in the `unit` frame; `folded` (shapes, width) is
-    `SDFNetwork.fold` of each shape's code.
+    `TrainableNetwork.fold` of each shape's code.
     """
     return torch.mean((network(samples[..., :3], folded) - samples[..., 3]) ** 2)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from ThyroidSynthLib.model.array_file import without_prefix
 from ThyroidSynthLib.model.settings import TrainingSettings
-from ThyroidSynthLib.model.tensors import without_prefix
 
 # Adam moves every code at every step, by its momentum. In a table of more codes than this that costs more than it
 # gains; then only the codes of a step's shapes are moved, if the settings allow it.

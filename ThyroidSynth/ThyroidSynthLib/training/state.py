@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,13 +12,13 @@ import torch
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import ModelError
 from ThyroidSynthLib.dataset.row_view import RowView
+from ThyroidSynthLib.model.array_file import load_arrays, save_arrays, with_prefix, without_prefix
 from ThyroidSynthLib.model.conditioning import Conditioning
-from ThyroidSynthLib.model.network import SDFNetwork
 from ThyroidSynthLib.model.settings import TrainingSettings
-from ThyroidSynthLib.model.tensors import load_tensors, save_tensors, with_prefix, without_prefix
-from ThyroidSynthLib.model.trained_model import TrainedModel, network_for
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .asymmetry import asymmetry_of
+from .network import TrainableNetwork
 from .optimiser import Optimiser
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class TrainingState:
 
     settings: TrainingSettings
     conditioning: Conditioning
-    network: SDFNetwork
+    network: TrainableNetwork
     latent: torch.nn.Parameter
     fixed: torch.Tensor
     optimiser: Optimiser
@@ -66,7 +65,7 @@ class TrainingState:
         fixed = torch.from_numpy(conditioning.encode(data.features).astype(np.float32))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(settings.seed, 0))
-            network = network_for(settings, conditioning.size)
+            network = TrainableNetwork.for_settings(settings, conditioning.size)
             codes = torch.randn(len(data.ids), settings.latent_size) * settings.latent_init_sd
         if settings.mirrored_size:
             asymmetry = torch.from_numpy(asymmetry_of(data.samples)[:, : settings.mirrored_size])
@@ -81,11 +80,13 @@ class TrainingState:
         tensors = with_prefix("network.", self.network.state_dict())
         tensors |= {"latent": self.latent, **with_prefix("optimiser.", self.optimiser.state())}
         description = {"kind": "checkpoint", "epoch": self.epoch, "losses": self.losses}
-        save_tensors(path, tensors, description | self._identity(cohort))
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+        save_arrays(path, arrays, description | self._identity(cohort))
 
     def restore(self, path: Path, cohort: Cohort) -> None:
         """Read a checkpoint; `ModelError` if it is damaged, or belongs to another cohort or other settings."""
-        tensors, description = load_tensors(path, kind="checkpoint")
+        arrays, description = load_arrays(path, kind="checkpoint")
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         identity = self._identity(cohort)
         for key, difference in (("cohort", "another cohort"), ("settings", "other settings")):
             if description.get(key) != identity[key]:
@@ -105,7 +106,7 @@ class TrainingState:
     def model(self, cohort: Cohort) -> TrainedModel:
         """Return a copy of what has been learned, as a shape model on the CPU."""
         return TrainedModel(
-            network=copy.deepcopy(self.network).cpu().eval().requires_grad_(False),
+            network=self.network.trained(),
             frame=cohort.frame,
             conditioning=self.conditioning,
             ids=tuple(cohort.ids),

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from support.tiny_cohort import two_lobes
 from ThyroidSynthLib.common.errors import SynthesisError
@@ -22,12 +21,9 @@ from ThyroidSynthLib.model.trained_model import TrainedModel
 
 def with_shifted_output(model: TrainedModel, shift: float) -> TrainedModel:
     """Add a constant to the SDF: a positive one shrinks the glands, a negative one enlarges them."""
-    size = model.network.layers[0].in_features - 3
-    network = SDFNetwork(size, model.settings.hidden_layers, model.settings.hidden_width)
-    network.load_state_dict(model.network.state_dict())
-    with torch.no_grad():
-        network.layers[-1].bias += shift
-    return replace(model, network=network.requires_grad_(False))
+    *hidden, last = model.network.layers
+    network = SDFNetwork.of([*((layer.weight, layer.bias) for layer in hidden), (last.weight, last.bias + shift)])
+    return replace(model, network=network)
 
 
 def test_training_cases_are_reconstructed(small_model: TrainedModel, small_cohort: Cohort) -> None:

@@ -13,9 +13,10 @@ from ThyroidSynthLib.model.trained_model import TrainedModel
 
 def by_network(model: TrainedModel, points: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
     values = torch.cat([points, codes], dim=1)
-    for layer in model.network.layers[:-1]:
-        values = torch.relu(layer(values))
-    return model.network.layers[-1](values)[:, 0]
+    *hidden, last = [[torch.from_numpy(part) for part in (layer.weight, layer.bias)] for layer in model.network.layers]
+    for weight, bias in hidden:
+        values = torch.relu(torch.nn.functional.linear(values, weight, bias))
+    return torch.nn.functional.linear(values, *last)[:, 0]
 
 
 def test_field_equals_the_network_with_the_code_at_every_point(small_model: TrainedModel) -> None:

@@ -33,23 +33,6 @@ def test_a_deleted_model_file_is_reported_in_a_dialog(ready, model_file, tmp_pat
     ready.click("generateButton")
 
 
-def test_declining_an_installation_cancels_the_operation(ready):
-    ready.app.installations.absent.add("torch")
-    ready.app.installations.declined = True
-    ready.click("generateButton")
-    assert not generated_thyroids(ready.app.scene)
-    assert "not installed" in ready.statusLabel.text
-    assert ready.generateButton.enabled
-
-
-def test_missing_packages_are_installed_when_an_action_needs_them(ready):
-    ready.app.installations.absent.update({"torch", "safetensors"})
-    ready.click("generateButton")
-    assert any(name.startswith("torch") for name in ready.app.installations.requested)
-    assert any(name.startswith("safetensors") for name in ready.app.installations.requested)
-    assert len(generated_thyroids(ready.app.scene)) == 1
-
-
 def test_a_saved_scene_restores_the_parameters(ready, model_file, tmp_path):
     import slicer
 
@@ -169,12 +152,3 @@ def test_the_module_can_be_reloaded(ready):
 
 def test_the_modules_own_self_test_passes(hands):
     hands.module.widget.onTest()
-
-
-def test_the_self_test_is_skipped_without_torch(hands, monkeypatch):
-    import importlib.util
-
-    real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "torch" else real(name, *more))
-    hands.module.widget.onTest()
-    assert not generated_thyroids(hands.app.scene)

@@ -25,7 +25,7 @@ def test_a_loaded_case_is_shown_and_measured(hands, dataset):
 
 
 def test_the_model_is_described_without_optional_packages(hands, model_file):
-    hands.app.installations.absent.update({"torch", "safetensors", "trimesh", "scikit-image"})
+    hands.app.installations.absent.update({"torch", "trimesh"})
     hands.choose_model(model_file)
     text = hands.modelInfoLabel.text
     for part in ("160 training cases", "SYNTHETIC", "Fixed features", "Volume:", "Not for clinical use"):

@@ -20,7 +20,7 @@ from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.prior import prior_of
-from ThyroidSynthLib.model.threads import computing_on
+from ThyroidSynthLib.model.threads import compute_on_one_thread
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .written_thyroid import ThyroidWriter, WrittenThyroid
@@ -85,11 +85,7 @@ def make_thyroids(
         maker = plan.maker()
         for index, target in islice(enumerate(targets), start, None):
             check(should_stop)
-            # Several threads round sums differently, so one thread is used as in worker processes; not around the
-            # yield, so that the caller has its threads.
-            with computing_on(1):
-                written = _make(maker, plan.writer, index, target, should_stop)
-            yield written
+            yield _make(maker, plan.writer, index, target, should_stop)
         return
     if scheduler is not None:
         # Workers of Dask have another working directory.
@@ -120,9 +116,7 @@ _worker_state: list[tuple[ThyroidMaker, ThyroidWriter]] = []
 
 
 def _prepare_worker(plan: CohortPlan) -> None:
-    import torch
-
-    torch.set_num_threads(1)
+    compute_on_one_thread()
     _worker_state[:] = [(plan.maker(), plan.writer)]
 
 

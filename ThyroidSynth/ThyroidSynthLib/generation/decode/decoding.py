@@ -89,8 +89,8 @@ def surface_of_grid(model: TrainedModel, grid: GridValues, *, closed: bool = Fal
         points = points.part([-1, -1, -1], values.shape)
     inside = (values < 0).any()
     surface = surface_from_sdf_volume(Volume(values, points.ijk_to_ras)) if inside else None
-    # A field that is hardly negative anywhere leaves only triangles without area, which are dropped.
-    if surface is None or len(surface.faces) == 0:
+    # A field that is hardly negative anywhere leaves only triangles without area.
+    if surface is None or surface.volume <= 0:
         raise SynthesisError(
             "This latent code has no surface. Try another random seed, or targets nearer to the training cohort's mean."
         )

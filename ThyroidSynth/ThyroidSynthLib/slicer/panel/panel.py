@@ -37,8 +37,6 @@ class Panel:
     ----------
     folder : Path
         Folder of the .ui files.
-    requirements : Path
-        The module's requirements file.
 
     Attributes
     ----------
@@ -46,12 +44,12 @@ class Panel:
         The whole panel: the status, and the sections, which are disabled while an operation runs.
     """
 
-    def __init__(self, folder: Path, requirements: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.widget = slicer.qMRMLWidget()
         self.widget.objectName = "ThyroidSynthPanel"
         self.sections = slicer.qMRMLWidget()
         self.status = StatusSection(folder)
-        self.session = Session(self.status, self._setEnabled, requirements)
+        self.session = Session(self.status, self._setEnabled)
         self.patient = PatientSection(self.session, folder)
         self.model = ModelSection(self.session, folder)
         self.generate = GenerateSection(self.session, folder)

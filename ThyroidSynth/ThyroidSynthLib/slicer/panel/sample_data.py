@@ -33,16 +33,14 @@ def registerSampleCase() -> None:
 def loadSampleCase(source=None) -> list:
     """Load the sample case, which is computed on first use and then cached; `source` is passed by Sample Data.
 
-    Returns the nodes of the CT and the segmentation; none if the user declined the installation of packages.
+    Returns the nodes of the CT and the segmentation; none if the user cancelled.
     """
     from ThyroidSynthLib.common.errors import Cancelled
     from ThyroidSynthLib.slicer.panel.patient.loading import showLoaded
-    from ThyroidSynthLib.slicer.panel.shared.dependencies import ensurePackages
     from ThyroidSynthLib.slicer.scene.patient.sample_case import load_sample
 
     with slicer.util.tryWithErrorDisplay(_("The sample case cannot be opened."), waitCursor=True):
         try:
-            ensurePackages(_RESOURCES / "requirements.txt")
             loaded = load_sample(slicer.mrmlScene, progress=_showProgress)
         except Cancelled as cancelled:
             slicer.util.showStatusMessage(str(cancelled), 3000)

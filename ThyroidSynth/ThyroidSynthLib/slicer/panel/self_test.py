@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,9 +29,6 @@ def runMainFlow(test) -> None:
     test : ScriptedLoadableModuleTest
         Shows messages and provides the assertions.
     """
-    if importlib.util.find_spec("torch") is None:
-        test.delayDisplay("Skipped: PyTorch is not installed.")
-        return
     flow = _Flow(test)
     flow.openSample()
     flow.generate()

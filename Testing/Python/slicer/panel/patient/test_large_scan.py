@@ -64,7 +64,6 @@ def stopwatch(hands):
 def test_only_operations_with_progress_are_slow(hands, segmentation, labels, stopwatch):
     # Imported here, so that the first use is not measured.
     import SimpleITK  # noqa: F401
-    import skimage.measure  # noqa: F401
     from scipy import ndimage  # noqa: F401
 
     from ThyroidSynthLib.slicer.scene.volumes import volume_of_segment

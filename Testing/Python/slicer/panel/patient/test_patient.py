@@ -246,14 +246,6 @@ def test_the_first_thyroid_appears_within_three_clicks_of_opening_the_module(han
     assert (np.abs(shown - hands.app.view("1").grab()).max(axis=2) > 20).sum() > 100
 
 
-def test_declining_packages_cancels_the_sample_case(hands):
-    hands.app.installations.absent.add("scikit-image")
-    hands.app.installations.declined = True
-    hands.click("sampleDataButton")
-    assert hands.parameters.ct is None
-    assert "Nothing was installed" in hands.statusLabel.text
-
-
 def test_the_sample_case_is_listed_in_slicers_sample_data(hands):
     import slicer
 

@@ -163,7 +163,6 @@ class Comparing:
             return
         self.endFlip()
         with self._session.work(_("Measuring the distance")) as work:
-            self._session.ensurePackages()
             pair = self._pair()
             if pair is None:
                 raise InputError(_hint())

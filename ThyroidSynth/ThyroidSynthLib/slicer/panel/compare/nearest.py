@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,7 +80,7 @@ class NearestShapes:
                 self._search(node, record_text, shapes)
                 return
             model = self._session.modelInMemory() if self._session.hasParameters else None
-            if model is not None and model.checksum == record.model and "torch" in sys.modules:
+            if model is not None and model.checksum == record.model:
                 self._work.start(decode_training_shapes(model), self._onDecoded)
                 return
 

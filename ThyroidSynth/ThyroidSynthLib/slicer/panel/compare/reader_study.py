@@ -147,7 +147,6 @@ class ReaderStudySection(Section):
         parameters = self.parameters
         nodes = self._candidates()
         with self.session.work(_("Preparing the study")):
-            self.session.ensurePackages()
             cases = [_caseOf(number, node) for number, node in enumerate(nodes)]
             if self._hasControl():
                 cases.append(self._control(len(cases)))
@@ -211,7 +210,6 @@ class ReaderStudySection(Section):
             node = nodes[case.number] if case.number < len(nodes) else None
             if node is None or node.GetScene() is None:
                 raise InputError(_("This thyroid is no longer in the scene. Go on with the next case."))
-            self.session.ensurePackages()
             self._surfaces[case.number] = neutral(surface_of_segment(node, case.segment))
         return self._surfaces[case.number]
 

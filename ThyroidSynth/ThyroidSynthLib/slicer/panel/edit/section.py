@@ -171,7 +171,6 @@ class EditSection(Section):
     def _onFit(self, checked: bool = False) -> None:
         self._revertMove(self.edit, self._current.node)
         with self.session.work(_("Fitting this thyroid")) as work:
-            self.session.ensureRequirements()
             parameters = self.parameters
             work.progress(0.02, _("Reading the shape model"))
             model = self.session.model()
@@ -232,7 +231,6 @@ class EditSection(Section):
         if record is None:
             return None
         with self.session.work(_("Resuming the edit")) as work:
-            self.session.ensureRequirements()
             work.progress(0.1, _("Reading the shape model"))
             model = self.session.model()
             work.check()

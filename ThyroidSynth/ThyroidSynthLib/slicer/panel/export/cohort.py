@@ -89,7 +89,6 @@ class CohortExport:
 
     def _onStart(self, checked: bool = False) -> None:
         with self.session.work(_("Starting the cohort")) as work:
-            self.session.ensureRequirements()
             folder = self.session.parameters.cohortFolder
             if not isSet(folder):
                 raise InputError(_("Choose a folder for the cohort."))

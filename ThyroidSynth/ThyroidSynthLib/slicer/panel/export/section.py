@@ -137,7 +137,6 @@ class ExportSection(Section):
         parameters = self.parameters
         notes: list[str] = []
         with self.session.work(_("Exporting")) as work:
-            self.session.ensurePackages()
             folder = parameters.exportFolder
             files = sceneFiles(parameters)
             nodes = chosenThyroids(parameters)

@@ -77,7 +77,6 @@ class ThyroidGenerator:
     def draw(self, targets: dict[str, float], work: Work) -> RecordedThyroid:
         """Draw the thyroid of the random seed, and steer it to its targets if they are to be matched exactly."""
         model, placement = self._prepare(work)
-        # Imported after `_prepare`, which installs missing packages.
         from ThyroidSynthLib.generation.shapes import decoded_at
         from ThyroidSynthLib.generation.steer.direct_sampling import generate
 
@@ -102,7 +101,6 @@ class ThyroidGenerator:
     def drawSimilar(self, seed: int, work: Work) -> RecordedThyroid:
         """Draw a thyroid with the features of the patient's own, and near its shape if that was fitted."""
         model, placement = self._prepare(work)
-        # Imported after `_prepare`, which installs missing packages.
         from ThyroidSynthLib.generation.steer.direct_sampling import generate
         from ThyroidSynthLib.generation.steer.neighbours import draw_near
 
@@ -121,7 +119,6 @@ class ThyroidGenerator:
         model = self._session.modelInMemory()
         if model is None or record is None or record.kind != GENERATED or record.model != model.checksum:
             return None
-        # The packages it needs are installed once a model has been read.
         from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
 
         if self._steering is None or self._steered != (node.GetID(), record.code):
@@ -135,7 +132,6 @@ class ThyroidGenerator:
         self._steered = (node.GetID(), record.code)
 
     def _prepare(self, work: Work) -> tuple[TrainedModel, Placement]:
-        self._session.ensureRequirements()
         work.progress(0.1, _("Reading the shape model"))
         model = self._session.model()
         work.check()

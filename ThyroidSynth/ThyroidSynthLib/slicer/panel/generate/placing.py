@@ -138,16 +138,11 @@ class PlacingControls:
         except ThyroidSynthError as error:
             self._showOverlap(str(error))
             return
-        except ModuleNotFoundError as error:
-            # Only an action of the user may ask to install packages.
-            self._showOverlap(_("Overlap not measured yet (needs {package})").format(package=error.name))
-            return
         self._showOverlap(_overlapText(self._overlapMl, surface.volume / 1000, read_record(node)))
 
     def _onRemoveOverlap(self, checked: bool = False) -> None:
         node = self._shown.node
         with self._session.work(_("Removing the overlap")) as work:
-            self._session.ensureRequirements()
             from ThyroidSynthLib.generation.thyroid import Validity
             from ThyroidSynthLib.geometry.overlap import without_overlap
 

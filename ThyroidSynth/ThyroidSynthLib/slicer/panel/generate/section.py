@@ -239,7 +239,6 @@ class GenerateSection(Section):
         if node is None:
             return
         if self.session.modelInMemory() is None:
-            self.session.ensureRequirements()
             work.progress(0.1, _("Reading the shape model"))
             self.session.model()
         record = read_record(node)

@@ -101,7 +101,6 @@ class CaseLoading:
 
     def _onSampleData(self, checked: bool = False) -> None:
         with self._session.work(_("Creating the sample case")) as work:
-            self._session.ensurePackages()
             loaded = load_sample(slicer.mrmlScene, progress=work.progress, should_stop=work.shouldStop)
             self._finish(NAME, loaded, [_syntheticText()])
             self._session.showStatus(_("The sample case is loaded."))

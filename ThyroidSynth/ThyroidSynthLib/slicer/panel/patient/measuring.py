@@ -107,10 +107,6 @@ class PatientMeasuring:
             self._steps = None if self._steps is steps else self._steps
         except ThyroidSynthError as error:
             self._fail(str(error))
-        except ModuleNotFoundError as error:
-            # Only an action of the user may ask to install packages.
-            self._fail(_("not measured yet (needs {package})").format(package=error.name))
-            self._measured = None
         self._showLabels()
 
     def _measure(self) -> Iterator[None]:
@@ -141,7 +137,7 @@ class PatientMeasuring:
             except Cancelled:
                 self._fail(_("not measured"))
                 raise
-            except (ThyroidSynthError, ModuleNotFoundError) as error:
+            except ThyroidSynthError as error:
                 failure = error
         if failure is not None:
             raise failure

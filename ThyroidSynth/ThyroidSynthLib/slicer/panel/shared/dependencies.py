@@ -1,10 +1,9 @@
-"""Python packages that Slicer does not include, installed when an action first needs them."""
+"""PyTorch, which Slicer does not include and trainings need; it is installed when the first training starts."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from pathlib import Path
 
 from slicer.i18n import tr as _
 
@@ -14,28 +13,14 @@ TORCH = "2.3"
 """Oldest version of PyTorch that is supported."""
 
 
-def ensurePackages(requirements: Path) -> None:
-    """Install the packages of the requirements file that are missing, after asking the user.
+def ensureTorch() -> None:
+    """Install PyTorch if it is missing, after asking the user.
 
-    Slicer's own NumPy, SimpleITK, pydicom and VTK are never replaced. Raises `Cancelled` if the user declines.
+    It is installed by its own extension, which finds the build for the computer's GPU. Raises `Cancelled` if the user
+    declines, and `InputError` if that extension is missing.
     """
     from slicer import packaging
 
-    try:
-        packaging.pip_ensure(packaging.load_requirements(str(requirements)), requester="ThyroidSynth")
-    except RuntimeError as error:
-        raise Cancelled(_("Nothing was installed, and the operation did not start.")) from error
-
-
-def ensureRequirements(requirements: Path) -> None:
-    """Install PyTorch and the packages of the requirements file that are missing, after asking the user.
-
-    PyTorch is installed by its own extension, which finds the build for the computer's GPU. Raises `Cancelled`
-    if the user declines, and `InputError` if that extension is missing.
-    """
-    from slicer import packaging
-
-    ensurePackages(requirements)
     if packaging.pip_check(f"torch>={TORCH}"):
         return
     try:

@@ -14,7 +14,6 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.common.errors import Cancelled, ModelError, ThyroidSynthError
 from ThyroidSynthLib.model.library import ModelLibrary
 
-from .dependencies import ensurePackages, ensureRequirements
 from .models_folder import modelsFolder
 
 if TYPE_CHECKING:
@@ -63,8 +62,6 @@ class Session:
     ----------
     setEnabled : callable
         Called with false when an operation starts and with true when it has ended.
-    requirements : Path
-        The module's requirements file.
 
     Attributes
     ----------
@@ -74,13 +71,12 @@ class Session:
         The last error shown; empty if there was none.
     """
 
-    def __init__(self, status: StatusSection, setEnabled: Callable[[bool], None], requirements: Path) -> None:
+    def __init__(self, status: StatusSection, setEnabled: Callable[[bool], None]) -> None:
         self._parameters: ThyroidSynthParameterNode | None = None
         self.announceThyroids: Callable[[], None] = lambda: None
         self.lastError = ""
         self._status = status
         self.setEnabled = setEnabled
-        self._requirements = requirements
         self._work: Work | None = None
         self._model: tuple[tuple[Path, int, int], TrainedModel] | None = None
         status.onCancel = self.cancel
@@ -157,14 +153,6 @@ class Session:
             self._status.finish()
             if blocking:
                 self.setEnabled(True)
-
-    def ensurePackages(self) -> None:
-        """Install missing packages except PyTorch, see `dependencies.ensurePackages`."""
-        ensurePackages(self._requirements)
-
-    def ensureRequirements(self) -> None:
-        """Install PyTorch and other missing packages, see `dependencies.ensureRequirements`."""
-        ensureRequirements(self._requirements)
 
     def model(self) -> TrainedModel:
         """Return the chosen model, whose file is read once as long as it does not change; else raise `ModelError`."""

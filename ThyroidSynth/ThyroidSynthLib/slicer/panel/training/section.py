@@ -13,7 +13,7 @@ from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 from ThyroidSynthLib.jobs.background import StopSequence, start_detached, train_script
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for, resumed_job
-from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
+from ThyroidSynthLib.slicer.panel.shared.dependencies import ensureTorch, pythonExecutable
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet, showUnsetPaths
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 
@@ -103,7 +103,6 @@ class TrainSection(Section):
     def _onCheck(self, checked: bool = False) -> None:
         with self.session.work(_("Starting to check the cases")):
             options = self._options()
-            self.session.ensurePackages()
             self._launch(options, checkOnly=True)
             self.session.showStatus(_("The cases are checked in the background."))
         self._poll()
@@ -111,7 +110,7 @@ class TrainSection(Section):
     def _onStart(self, checked: bool = False) -> None:
         with self.session.work(_("Starting the training")):
             options = None if self._resumes() else self._options()
-            self.session.ensureRequirements()
+            ensureTorch()
             self._launch(options, checkOnly=False)
             self.session.showStatus(_("The training runs in the background and continues if Slicer is closed."))
         self._poll()
