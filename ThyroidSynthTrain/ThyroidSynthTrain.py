@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
     from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.generation.steer.calibration import calibrated
     from ThyroidSynthLib.generation.training_preview import PreviewWriter
-    from ThyroidSynthLib.jobs.job_options import job_of_command_line
+    from ThyroidSynthLib.jobs.job_options import locked_job_of_command_line
     from ThyroidSynthLib.jobs.job_run import follow, run_job
     from ThyroidSynthLib.training.distributed import process_group_of_environment
 
@@ -96,9 +96,12 @@ def run(options: argparse.Namespace) -> None:
         if process_group.follows:
             follow(process_group, should_stop=should_stop)
             return
-        job = job_of_command_line(options, misused=options.misused)
         # A requested stop is not a failure; the state of the job records it.
-        with PRINTERS[options.progress]() as progress, suppress(Cancelled):
+        with (
+            locked_job_of_command_line(options, misused=options.misused) as job,
+            PRINTERS[options.progress]() as progress,
+            suppress(Cancelled),
+        ):
             run_job(
                 job,
                 progress=progress,

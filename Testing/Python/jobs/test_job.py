@@ -203,7 +203,8 @@ def test_restarting_deletes_earlier_results(job: JobFolder) -> None:
 
     job.restart({"settings": {"epochs": 20}})
 
-    assert not any(path.exists() for path in (job.checkpoint_file, job.metrics_file, job.model_file))
+    assert not any(path.exists() for path in (job.checkpoint_file, job.metrics_file))
+    assert job.model_file.read_text() == "old", "it stays until the new model takes its place"
     assert job.read_config()["settings"]["epochs"] == 20
     assert job.read_state().epoch == 0
 

@@ -11,7 +11,13 @@ from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.cli.main import make_parser
 from ThyroidSynthLib.common.errors import InputError, JobError
 from ThyroidSynthLib.jobs.background import train_script
-from ThyroidSynthLib.jobs.job_options import JobOptions, job_for, job_of_command_line, resumed_job
+from ThyroidSynthLib.jobs.job_options import (
+    JobOptions,
+    job_for,
+    job_of_command_line,
+    locked_job_of_command_line,
+    resumed_job,
+)
 from ThyroidSynthLib.jobs.module_description import parser_from_xml
 
 
@@ -171,3 +177,35 @@ def test_a_job_of_another_format_version_can_only_be_restarted(cohort: Path, tmp
         with pytest.raises(JobError, match="has format version 1"):
             attempt()
     assert job_for(job.path, JobOptions(input=cohort), restart=True).read_config()["format_version"] == 2
+
+
+def test_two_commands_on_a_job_never_mix_their_options(tmp_path: Path, cohort: Path) -> None:
+    import subprocess
+    import sys
+
+    hold = (
+        "import sys; from ThyroidSynthLib.jobs.job import JobFolder\n"
+        "with JobFolder(sys.argv[1]).locked(): print('locked', flush=True); sys.stdin.read()"
+    )
+    job = job_for(tmp_path / "job", JobOptions(input=cohort, seed=1))
+    before = {path.name: path.read_bytes() for path in job.path.iterdir()}
+    command = [sys.executable, "-c", hold, str(job.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "locked\n"
+        options = by_command(cohort, "--job", job.path, "--seed", "2", "--restart")
+        with pytest.raises(JobError, match="is being trained"), locked_job_of_command_line(options, misused=misused):
+            pass
+        with pytest.raises(JobError, match="is being trained"):
+            job_for(job.path, JobOptions(input=cohort, seed=2), restart=True)
+        holder.communicate("")
+    assert {path.name: path.read_bytes() for path in job.path.iterdir()} == before
+
+    with locked_job_of_command_line(options, misused=misused) as found:
+        assert found.read_config()["settings"]["seed"] == 2
+
+
+def test_a_command_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    options = by_command(tmp_path / "nothing", "--job", tmp_path / "new" / "job")
+    with pytest.raises(InputError, match="does not exist"), locked_job_of_command_line(options, misused=misused):
+        pass
+    assert list(tmp_path.iterdir()) == []

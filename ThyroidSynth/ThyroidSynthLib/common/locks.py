@@ -24,6 +24,10 @@ _held: dict[Path, tuple[int, int]] = {}  # thread and number of times by lock fi
 _guard = threading.Lock()
 
 
+class InUseError(OutputError):
+    """Another process or thread has locked an output."""
+
+
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[bool]:
     """Create a folder and lock it for this thread; a folder that is empty at the end is removed again if it was new.
@@ -32,8 +36,10 @@ def locked_folder(folder: Path) -> Iterator[bool]:
 
     Raises
     ------
+    InUseError
+        Another process or thread has locked the folder.
     OutputError
-        Another process or thread has locked the folder, or the folder cannot be written.
+        The folder cannot be written.
     """
     lock = folder.absolute() / LOCK_FILE
     created: list[Path] = []
@@ -52,8 +58,10 @@ def locked_file(path: Path) -> Iterator[None]:
 
     Raises
     ------
+    InUseError
+        Another process or thread writes this file.
     OutputError
-        Another process or thread writes this file, or its folder cannot be written.
+        The folder of the file cannot be written.
     """
     lock = path.absolute().with_name(f".{path.name[:80]}{LOCK_FILE}")
     with _locked(lock, path, "Choose another file, or wait until it has ended.", []) as first:
@@ -69,7 +77,7 @@ def _locked(lock: Path, target: Path, remedy: str, created: list[Path]) -> Itera
     with _guard:
         owner, times = _held.get(key, (thread, 0))
         if owner != thread:
-            raise OutputError(busy)
+            raise InUseError(busy)
         _held[key] = (thread, times + 1)
     stream = None
     try:
@@ -108,11 +116,11 @@ def _acquired(lock: Path, target: Path, busy: str, created: list[Path]) -> Binar
                 raise
             except PermissionError:
                 if os.name == "nt" and lock.exists():  # Another process is removing it.
-                    raise OutputError(busy) from None
+                    raise InUseError(busy) from None
                 raise
             try:
                 if not _lock(stream):
-                    raise OutputError(busy)
+                    raise InUseError(busy)
                 # A process that ended meanwhile may have removed this file, and another may have locked a new one.
                 if lock.exists() and os.path.samestat(os.fstat(stream.fileno()), lock.stat()):
                     _check_ours(stream, lock)

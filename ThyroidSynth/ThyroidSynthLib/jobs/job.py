@@ -10,28 +10,28 @@ checkpoint.safetensors where the training resumes
 model.safetensors      the resulting model
 launch.json            identity of the process that was started for the job
 STOP                   if present, the training writes a checkpoint and ends
-lock                   locked while a process trains, so that no second one does
 ====================== =============================================================
 
-All of a job is in its folder, so it can be watched or resumed after Slicer or the computer was restarted. Slicer
-finds the folder again in the scene's parameters, or among the recent jobs in its settings
-(`slicer.panel.training.recent_jobs`).
+A process that creates, changes or trains a job locks its folder. All of a job is in its folder, so it can be watched
+or resumed after Slicer or the computer was restarted. Slicer finds the folder again in the scene's parameters, or among
+the recent jobs in its settings (`slicer.panel.training.recent_jobs`).
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ThyroidSynthLib.common.errors import InputError, JobError
 from ThyroidSynthLib.common.files import read_json, write_json, write_text
+from ThyroidSynthLib.common.locks import InUseError
 from ThyroidSynthLib.common.processes import ProcessIdentity
+from ThyroidSynthLib.common.staging import files_of_others, output_folder
 
 STATUSES = ("created", "running", "stopping", "checked", "stopped", "finished", "failed", "interrupted")
 ACTIVE = ("running", "stopping")
@@ -100,7 +100,6 @@ class JobFolder:
         self.model_file = self.path / "model.safetensors"
         self.launch_file = self.path / "launch.json"
         self.stop_file = self.path / "STOP"
-        self.lock_file = self.path / "lock"
 
     @classmethod
     def create(cls, path: Path | str, config: dict[str, Any]) -> JobFolder:
@@ -117,7 +116,7 @@ class JobFolder:
         try:
             job.path.mkdir(parents=True, exist_ok=True)
             # A lone state file is left by a process that was killed while it created the job.
-            if any(path != job.state_file for path in job.path.iterdir()):
+            if any(path != job.state_file for path in files_of_others(job.path)):
                 raise JobError(
                     f"{job.path.resolve()} holds files that are not a training job. Choose a new or an empty folder."
                 )
@@ -177,7 +176,7 @@ class JobFolder:
 
     def write_state(self, state: JobState) -> None:
         """Replace the state. Only the process that trains, or starts the training, may do so."""
-        _retry(lambda: write_json(self.state_file, asdict(replace(state, heartbeat=time.time()))))
+        write_json(self.state_file, asdict(replace(state, heartbeat=time.time())))
 
     def is_running(self) -> bool:
         """Check whether a process is training this job or was started to train it."""
@@ -216,7 +215,8 @@ class JobFolder:
     def restart(self, config: dict[str, Any]) -> None:
         """Delete the results of earlier runs and start over with `config`; `JobError` if the job is running."""
         self.refuse_if_running()
-        results = (self.checkpoint_file, self.metrics_file, self.preview_file, self.model_file)
+        # The earlier model stays until the new one takes its place.
+        results = (self.checkpoint_file, self.metrics_file, self.preview_file)
         for path in (*results, self.launch_file, self.stop_file):
             path.unlink(missing_ok=True)
         self.write_state(JobState())
@@ -226,12 +226,15 @@ class JobFolder:
     def locked(self) -> Iterator[None]:
         """Lock the job for this process, so that no other trains it meanwhile.
 
-        The operating system releases the lock when the process ends, even if it is killed. Raises `JobError` if
-        another process has locked the job.
+        The operating system releases the lock when the process ends, even if it is killed. The folder need not exist
+        yet. Raises `JobError` if another process has locked the job.
         """
-        with self.lock_file.open("ab") as stream:
-            if not _lock(stream):
-                raise JobError(self._already_running(self._written_state().process))
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(output_folder(self.path))
+            except InUseError as error:
+                process = self._written_state().process if self.state_file.is_file() else None
+                raise JobError(self._already_running(process)) from error
             yield
 
     def request_stop(self) -> None:
@@ -316,29 +319,6 @@ def last_lines(log: Path, most: int = 40) -> list[str]:
             return stream.read().decode("utf-8", errors="replace").splitlines()[-most:]
     except OSError:
         return []
-
-
-def _lock(stream: BinaryIO) -> bool:
-    """Lock an open file until it is closed or the process ends; return whether no other process holds the lock."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            stream.seek(0)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import errno
-    import fcntl
-
-    try:
-        # A POSIX lock instead of `flock`: it also works on network drives, and worker processes do not inherit it.
-        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        # Some drives support no locks. Training must work there; the state file still protects the job.
-        return error.errno not in (errno.EACCES, errno.EAGAIN)
-    return True
 
 
 def _retry(action: Callable[[], Any]) -> Any:

@@ -6,7 +6,8 @@ import argparse
 import math
 import os
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -71,6 +72,16 @@ class JobOptions:
     licence: str | None = None
 
 
+@contextmanager
+def locked_job_of_command_line(options: argparse.Namespace, *, misused: Callable[[str], Any]) -> Iterator[JobFolder]:
+    """Lock the job of a command line before it is created or changed, until its training has ended.
+
+    The parameters are those of `job_of_command_line`. `JobError` if another process has locked it.
+    """
+    with JobFolder(_folder_of(options, misused)).locked():
+        yield job_of_command_line(options, misused=misused)
+
+
 def job_of_command_line(options: argparse.Namespace, *, misused: Callable[[str], Any]) -> JobFolder:
     """Create or open the job of a command line; shared by all commands that train.
 
@@ -82,10 +93,8 @@ def job_of_command_line(options: argparse.Namespace, *, misused: Callable[[str],
     misused : callable
         Ends the process with the parser's message about a wrong command line.
     """
-    if options.job is None and options.model is None:
-        misused("give --job, the folder of the training, or the model file to write, or both")
+    folder = _folder_of(options, misused)
     try:
-        folder = options.job or job_folder_beside(options.model)
         held_out = held_out_of(options.held_out)
     except InputError as error:
         misused(str(error))
@@ -98,6 +107,16 @@ def job_of_command_line(options: argparse.Namespace, *, misused: Callable[[str],
     chosen: dict[str, Any] = {name: value for name, value in vars(options).items() if name in names}
     chosen |= {"checkpoint_every_s": options.checkpoint_every, "held_out": held_out, "licence": options.licence or None}
     return job_for(folder, JobOptions(**chosen), restart=options.restart)
+
+
+def _folder_of(options: argparse.Namespace, misused: Callable[[str], Any]) -> Path:
+    if options.job is None and options.model is None:
+        misused("give --job, the folder of the training, or the model file to write, or both")
+    try:
+        return Path(options.job or job_folder_beside(options.model))
+    except InputError as error:
+        misused(str(error))
+        raise
 
 
 def job_folder_beside(model: Path) -> Path:
@@ -119,9 +138,10 @@ def is_prepared(source: Path) -> bool:
 def decide_cases(job: JobFolder, *, include: Iterable[str], exclude: Iterable[str]) -> None:
     """Store which cases of a job are included and excluded manually; `JobError` if its training has begun."""
     job.refuse_if_running()
-    if job.checkpoint_file.exists():
-        raise JobError("The training has begun, so its cases cannot be changed. Start it from scratch.")
-    job.write_config({**job.read_config(), "include": sorted(include), "exclude": sorted(exclude)})
+    with job.locked():
+        if job.checkpoint_file.exists():
+            raise JobError("The training has begun, so its cases cannot be changed. Start it from scratch.")
+        job.write_config({**job.read_config(), "include": sorted(include), "exclude": sorted(exclude)})
 
 
 def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -> JobFolder:
@@ -139,8 +159,13 @@ def job_for(folder: Path | str, options: JobOptions, *, restart: bool = False) -
     InputError, CohortError
         The input cannot be trained on.
     """
-    folder = Path(folder)
     job = JobFolder(folder)
+    with job.locked():
+        return _job_for(job, options, restart=restart)
+
+
+def _job_for(job: JobFolder, options: JobOptions, *, restart: bool) -> JobFolder:
+    folder = job.path
     config = _configuration(folder, options, _earlier(job))
     if not job.exists():
         return JobFolder.create(folder, config)
@@ -180,7 +205,8 @@ def resumed_job(folder: Path | str, *, device: str = "auto") -> JobFolder:
     job.refuse_if_running()
     config = read_job_config(job)
     if device != "auto":
-        job.write_config({**config, "device": device})
+        with job.locked():
+            job.write_config({**config, "device": device})
     return job
 
 

@@ -8,13 +8,14 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ThyroidSynthLib.common.errors import Cancelled, CohortError, JobError, ThyroidSynthError
 from ThyroidSynthLib.common.files import atomic_path, sha256_of
+from ThyroidSynthLib.common.locks import locked_file
 from ThyroidSynthLib.common.processes import ProcessIdentity
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.dataset.cohort import Cohort
@@ -110,7 +111,8 @@ def run_job(
             try:
                 if check_only:
                     return run.check_cases()
-                return run.execute(train or _default_trainer(), on_snapshot, finish)
+                with run.locked_model():
+                    return run.execute(train or _default_trainer(), on_snapshot, finish)
             except (Cancelled, KeyboardInterrupt) as stopped:
                 run.end("stopped", str(stopped) or "Stopped at once; it resumes from its last checkpoint.")
                 raise
@@ -167,6 +169,11 @@ class _Run:
         self._state = replace(self._state, fraction=1.0)
         self.end("checked", f"{summary.accepted} of {summary.cases} cases are accepted.")
         return quality_file(self._config)
+
+    def locked_model(self) -> AbstractContextManager[None]:
+        """Lock the copy of the model that the job writes outside its folder, if there is one."""
+        model = self._config["model"]
+        return locked_file(Path(model)) if model else nullcontext()
 
     def execute(self, train: Trainer, on_snapshot: Snapshot, finish: Finisher | None) -> Path:
         from ThyroidSynthLib.training.device import choose_device

@@ -81,7 +81,7 @@ def run(options: argparse.Namespace, console: Console) -> Result | None:
     from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.generation.steer.calibration import calibrated
     from ThyroidSynthLib.generation.training_preview import PreviewWriter
-    from ThyroidSynthLib.jobs.job_options import job_of_command_line
+    from ThyroidSynthLib.jobs.job_options import locked_job_of_command_line
     from ThyroidSynthLib.jobs.job_run import follow, run_job
     from ThyroidSynthLib.training.distributed import process_group_of_environment
 
@@ -89,15 +89,15 @@ def run(options: argparse.Namespace, console: Console) -> Result | None:
         if process_group.follows:
             follow(process_group, should_stop=stopped)
             return None
-        job = job_of_command_line(options, misused=options.usage_error)
-        model = run_job(
-            job,
-            progress=console.progress,
-            should_stop=stopped,
-            on_snapshot=PreviewWriter(job),
-            finish=calibrated,
-            process_group=process_group,
-        )
+        with locked_job_of_command_line(options, misused=options.usage_error) as job:
+            model = run_job(
+                job,
+                progress=console.progress,
+                should_stop=stopped,
+                on_snapshot=PreviewWriter(job),
+                finish=calibrated,
+                process_group=process_group,
+            )
     state = job.read_state()
     document = {
         "status": state.status,

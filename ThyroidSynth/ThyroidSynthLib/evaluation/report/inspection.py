@@ -127,7 +127,7 @@ def _job(path: Path) -> dict[str, Any]:
         "held_out": state.held_out or None,
         "variant": config["settings"]["variant"],
         "preset": config["settings"]["preset"],
-        "model": str(job.model_file) if job.model_file.is_file() else None,
+        "model": str(job.model_file) if state.status == "finished" and job.model_file.is_file() else None,
     }
 
 

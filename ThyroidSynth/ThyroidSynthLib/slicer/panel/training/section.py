@@ -199,7 +199,7 @@ class TrainSection(Section):
         ui.stopButton.enabled = runs and self._stopping is None
         ui.restartCheckBox.visible = job is not None
         ui.restartCheckBox.enabled = not runs
-        ui.useModelButton.enabled = job is not None and job.model_file.is_file()
+        ui.useModelButton.enabled = job is not None and state is not None and state.status == "finished"
         ui.trainingProgressBar.visible = state is not None
         # After checking the cases, the training itself has not begun.
         done = state.fraction if state is not None and state.status != "checked" else 0.0
