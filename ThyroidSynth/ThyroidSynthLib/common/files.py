@@ -125,9 +125,13 @@ def _replace(source: Path, target: Path) -> None:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write text (UTF-8) to `path`, replacing it in one step."""
+    """Write text (UTF-8) to `path`, replacing it in one step.
+
+    Names of files may have bytes that are not UTF-8, which Python holds as surrogates. They are written as ``\\udcfc``,
+    which JSON reads as the same surrogate.
+    """
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path | str, value: Any) -> None:

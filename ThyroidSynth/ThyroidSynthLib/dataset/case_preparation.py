@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
+import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,6 @@ from .quality import QualityMeasurements, QualityRules, QualityVerdict, check_ca
 
 CASES_FOLDER = "cases"
 _STEP_VERSION = 4  # Increase when the result for a case changes, so that no old record is reused.
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,8 @@ class CaseRecord:
         Why the case could not be read; empty if it could.
     reused : bool
         Whether the record of an earlier run was reused.
+    details : str
+        The traceback of an unforeseen error, for the log.
     """
 
     id: str
@@ -55,6 +55,7 @@ class CaseRecord:
     shape: StoredShape | None = None
     error: str = ""
     reused: bool = False
+    details: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -65,8 +66,13 @@ class CaseRecord:
 def prepare_case(task: CaseTask) -> CaseRecord:
     """Read, check and measure a case, unless that has been done with the same files and rules.
 
-    For a case that cannot be read the record says why, so that it does not stop the others. Such a case
-    is tried again in each run, because the cause may have been temporary.
+    For a case that cannot be read the record says why, so that it does not stop the others, whatever its files raise.
+    Such a case is tried again in each run, because the cause may have been temporary.
+
+    Raises
+    ------
+    OSError, OutputError
+        The cohort folder cannot be written.
     """
     path = task.folder / CASES_FOLDER / f"{task.source.id}.json"
     try:
@@ -76,16 +82,17 @@ def prepare_case(task: CaseTask) -> CaseRecord:
             return earlier
         checked = check_case(read_case(task.source), task.rules)
         placement = checked.cleaned.placement(task.alignment) if checked.can_be_included else None
+        surface = None
+        if placement is not None and checked.surface_ras is not None:
+            surface = checked.surface_ras.moved(placement.to_trachea(checked.surface_ras.vertices))
     except ThyroidSynthError as error:
         return unreadable_case(task, str(error))
-    except Exception as error:
-        _log.exception("Case %s", task.source.id)
-        return unreadable_case(task, f"unexpected {type(error).__name__}: {error}")
+    except Exception as error:  # A damaged file can raise anything, and must not cost the other cases.
+        return unreadable_case(task, _unforeseen(task.source, error), traceback.format_exc())
     shape = None
-    if placement is not None and checked.surface_ras is not None:
-        surface = checked.surface_ras.moved(placement.to_trachea(checked.surface_ras.vertices))
+    if surface is not None and placement is not None:
         shape = store_shape(task.folder, task.source.id, surface, placement)
-    record = CaseRecord(task.source.id, _source_json(task.source), checked.verdict(), shape)
+    record = CaseRecord(task.source.id, task.source.to_json(), checked.verdict(), shape)
     write_json(
         path,
         {
@@ -99,10 +106,36 @@ def prepare_case(task: CaseTask) -> CaseRecord:
     return record
 
 
-def unreadable_case(task: CaseTask, error: str) -> CaseRecord:
+def unreadable_case(task: CaseTask, error: str, details: str = "") -> CaseRecord:
     """Return the record of a case that could not be read."""
     verdict = QualityVerdict(False, (), (), QualityMeasurements())
-    return CaseRecord(task.source.id, _source_json(task.source), verdict, error=error)
+    return CaseRecord(task.source.id, task.source.to_json(), verdict, error=error, details=details)
+
+
+def lost_case(task: CaseTask) -> CaseRecord:
+    """Return the record of a case whose worker process ended unexpectedly."""
+    files = _listed(task.source)
+    return unreadable_case(
+        task,
+        f"{files}: the process that read the case ended, probably because it used too much memory. "
+        "Use fewer workers (--workers 1), crop the scan, or export the segmentation again.",
+    )
+
+
+def _unforeseen(source: CaseSource, error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return (
+            f"{_listed(source)}: reading the case takes more memory than is free. Close other programs, use fewer "
+            "workers (--workers 1), or crop the scan."
+        )
+    return (
+        f"{_listed(source)} cannot be read as the segmentation of a case: a file is damaged or of an unknown form. "
+        "Export the segmentation again. --debug shows the details."
+    )
+
+
+def _listed(source: CaseSource) -> str:
+    return ", ".join(map(str, source.files))
 
 
 def _earlier_record(folder: Path, path: Path, signature: str) -> CaseRecord | None:
@@ -136,12 +169,3 @@ def _signature(task: CaseTask) -> str:
     labels = labels_of_structures(task.source.labels)
     depends_on = [_STEP_VERSION, task.source.kind, labels, files, asdict(task.rules), task.alignment]
     return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
-
-
-def _source_json(source: CaseSource) -> dict[str, Any]:
-    return {
-        "kind": source.kind,
-        "files": [str(path) for path in source.files],
-        "ct": None if source.ct_path is None else str(source.ct_path),
-        "labels": labels_of_structures(source.labels),
-    }

@@ -1,62 +1,49 @@
-"""Find the cases at a path, and the files of each."""
+"""Find the cases at paths of any layout, and what there is beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.common.files import stem_of
-from ThyroidSynthLib.imaging.dicom_seg import is_dicom_seg
-from ThyroidSynthLib.imaging.labels import (
-    THYROID,
-    TRACHEA,
-    Structure,
-    names_in_extensions,
-    normalised,
-    structure_called,
-)
-from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
-from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
+from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
+
+from .finding.ids import Place, unique_ids
+from .finding.layouts import FoundCase, cases_in
+from .finding.source import CaseSource as CaseSource
+from .finding.source import labels_of_structures as labels_of_structures
+from .finding.tree import EMPTY_FOLDER, SEARCHED_ALREADY, PassedOver, PassedOverLog, read_tree
 
 SYNTHETIC_MARK = "SYNTHETIC.txt"
 """A file of this name in the folder of a dataset states that its cases are synthetic."""
 
+_EXPECTED = (
+    "Expected, at any depth: masks named thyroid_gland and trachea, label maps with label names, Slicer segmentations "
+    "(.seg.nrrd), or DICOM SEG. For label maps without names state the labels (--labels thyroid=N,trachea=M); for "
+    "masks with other names use --thyroid and --trachea."
+)
+_REASONS_LISTED = 6
+_NAMES_LISTED = 5
+
 
 @dataclass(frozen=True)
-class CaseSource:
-    """The files of one case, which are read by `cases.read_case`.
+class FoundCases:
+    """The result of a search.
 
     Attributes
     ----------
-    id : str
-        Name of its folder, or of its file without the suffix.
-    kind : {"masks", "labels", "segmentation", "dicom"}
-        One file per structure; one multi-label NIfTI file; one Slicer segmentation; one DICOM SEG.
-    thyroid_path, trachea_path : Path, optional
-        The mask files of "masks"; None for a missing one.
-    labels_path : Path, optional
-        The file of the other kinds.
-    ct_path : Path, optional
-        The CT in the same folder.
-    labels : mapping of int to str, optional
-        Names of label numbers, for "labels" without names.
+    sources : tuple of Path
+        The paths that were searched; two mask files for one case of them.
+    cases : tuple of CaseSource
+        Sorted by id; ids are unique.
+    passed_over : tuple of PassedOver
+        Everything else below the paths, with the reason.
     """
 
-    id: str
-    kind: Literal["masks", "labels", "segmentation", "dicom"]
-    thyroid_path: Path | None = None
-    trachea_path: Path | None = None
-    labels_path: Path | None = None
-    ct_path: Path | None = None
-    labels: Mapping[int, str] | None = None
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The files from which the masks are read."""
-        return tuple(path for path in (self.thyroid_path, self.trachea_path, self.labels_path) if path is not None)
+    sources: tuple[Path, ...]
+    cases: tuple[CaseSource, ...]
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 def find_cases(
@@ -71,53 +58,78 @@ def find_cases(
     Parameters
     ----------
     path : path-like, optional
-        A TotalSegmentator training dataset or one of its cases; an output folder of TotalSegmentator or a
-        folder of such folders; a multi-label NIfTI file (``--ml``), a Slicer segmentation
-        (``.seg.nrrd``), a DICOM SEG, or a folder of such files.
+        A segmentation file, or a folder with cases at any depth and in any mixture of layouts: masks that are named as
+        thyroid and trachea, label maps with names, Slicer segmentations, DICOM.
     labels : mapping of int to str, optional
-        Names of the label numbers of multi-label files without names.
+        Names of the label numbers of label maps without names.
     thyroid, trachea : path-like, optional
         Two mask files, instead of `path`.
 
     Returns
     -------
     list of CaseSource
-        Sorted by id, ids unique.
+        Sorted by id, ids unique; at least one.
 
     Raises
     ------
     InputError
         There is no case, or the parameters contradict each other.
     """
-    if path is None:
+    return list(search_cases(() if path is None else (path,), labels=labels, thyroid=thyroid, trachea=trachea).cases)
+
+
+def find_case(
+    path: Path | str | None = None,
+    *,
+    labels: Mapping[int, str] | None = None,
+    thyroid: Path | str | None = None,
+    trachea: Path | str | None = None,
+) -> CaseSource:
+    """Find the one case at a path.
+
+    Parameters are those of `find_cases`. `InputError` if there is no case or several; the message names them and says
+    how to choose one.
+    """
+    cases = find_cases(path, labels=labels, thyroid=thyroid, trachea=trachea)
+    if len(cases) == 1:
+        return cases[0]
+    names = ", ".join(case.id for case in cases[:_NAMES_LISTED])
+    more = f" and {len(cases) - _NAMES_LISTED} more" if len(cases) > _NAMES_LISTED else ""
+    first, *others = (case.labels_path or case.files[0].parent for case in cases)
+    how = "Give the mask files of one of them" if first in others else f"Give the path of one of them, such as {first}"
+    raise InputError(f"{path} holds {len(cases)} cases: {names}{more}. {how}.")
+
+
+def search_cases(
+    paths: Sequence[Path | str],
+    *,
+    labels: Mapping[int, str] | None = None,
+    thyroid: Path | str | None = None,
+    trachea: Path | str | None = None,
+) -> FoundCases:
+    """Find the cases at several paths, and list what was passed over.
+
+    Parameters and errors are those of `find_cases`.
+    """
+    if not paths:
         if thyroid is None or trachea is None:
             raise InputError("Give a folder or file with cases, or both a thyroid mask and a trachea mask.")
-        return [_of_two_masks(Path(thyroid).absolute(), Path(trachea).absolute())]
+        pair = _absolute(thyroid), _absolute(trachea)
+        return FoundCases(pair, (_of_two_masks(*pair),))
     if thyroid is not None or trachea is not None:
         raise InputError("Give either a folder or file with cases, or two mask files, not both.")
-    # The absolute path names the case if the folder is given as "."; symbolic links keep their names.
-    path = Path(path).resolve() if ".." in Path(path).parts else Path(path).absolute()
-    if path.is_file():
-        return [_of_file(path, labels)]
-    if not path.is_dir():
-        raise InputError(f"{path} does not exist. Check the path.")
-    own = _of_folder(path)
-    found = [own] if own is not None else _of_children(path, labels)
-    if not found:
-        raise InputError(
-            f"{path} holds no cases. Expected a TotalSegmentator dataset (folders with 'segmentations'), output "
-            "folders with thyroid_gland.nii.gz and trachea.nii.gz, multi-label NIfTI files with label names, "
-            ".seg.nrrd files or DICOM SEG. For label files without names state the labels "
-            "(--labels thyroid=N,trachea=M)."
-        )
-    return found
-
-
-def labels_of_structures(labels: Mapping[int, str] | None) -> dict[str, str] | None:
-    """Return those given label names that are of the thyroid or the trachea, with the numbers as text for a record."""
-    if labels is None:
-        return None
-    return {str(number): name for number, name in sorted(labels.items()) if structure_called(name)}
+    log = PassedOverLog()
+    seen: set[tuple[int, int]] = set()
+    found: list[FoundCase] = []
+    roots = tuple(_absolute(path) for path in paths)
+    for root in roots:
+        found += _cases_at(root, labels, log, seen)
+    ids = unique_ids([case.place for case in found])
+    cases = sorted((replace(case.source, id=each) for case, each in zip(found, ids, strict=True)), key=lambda s: s.id)
+    result = FoundCases(roots, tuple(cases), log.entries())
+    if not cases:
+        raise InputError(_nothing_found(result))
+    return result
 
 
 def synthetic_statement(path: Path | str) -> str | None:
@@ -135,89 +147,58 @@ def synthetic_statement(path: Path | str) -> str | None:
     return None
 
 
+def _absolute(path: Path | str) -> Path:
+    # The absolute path names the case if the folder is given as "."; symbolic links keep their names.
+    return Path(path).resolve() if ".." in Path(path).parts else Path(path).absolute()
+
+
 def _of_two_masks(thyroid: Path, trachea: Path) -> CaseSource:
     for path in (thyroid, trachea):
         if not path.is_file():
             raise InputError(f"{path} does not exist. Check the path.")
-    stem = stem_of(thyroid)
-    if normalised(stem) in THYROID.names:
-        folder = thyroid.parent
-        stem = (folder.parent if folder.name == "segmentations" else folder).name or stem
-    return CaseSource(stem, "masks", thyroid_path=thyroid, trachea_path=trachea)
+    (case_id,) = unique_ids([Place(thyroid.parent, thyroid, is_file=True)])
+    return CaseSource(case_id, "masks", (thyroid,), (trachea,))
 
 
-def _of_file(path: Path, labels: Mapping[int, str] | None) -> CaseSource:
-    if is_segmentation_file(path):
-        return CaseSource(stem_of(path), "segmentation", labels_path=path)
-    if not is_nifti(path):
-        if is_dicom_seg(path):
-            return CaseSource(stem_of(path), "dicom", labels_path=path)
-        raise InputError(
-            f"{path} is neither a NIfTI file (.nii, .nii.gz), nor a Slicer segmentation (.seg.nrrd), nor a DICOM "
-            "segmentation (SEG)."
-        )
-    named = bool(names_in_extensions(read_header(path).extensions))
-    if not named and labels is None:
-        raise InputError(
-            f"{path} holds no label names. If it is the mask of one structure, give a thyroid and a trachea mask. "
-            "If it is a multi-label map, state its labels (--labels thyroid=N,trachea=M), or the class map if it was "
-            "made by TotalSegmentator (--class-map total-v2)."
-        )
-    return CaseSource(stem_of(path), "labels", labels_path=path, labels=labels)
-
-
-def _of_folder(folder: Path) -> CaseSource | None:
-    """Return the case of a folder of the training dataset, of a TotalSegmentator run, or with one DICOM SEG."""
-    inside = folder / "segmentations"
-    ct = folder / "ct.nii.gz"
-    masks = inside if inside.is_dir() else folder
-    thyroid, trachea = (_mask_file(masks, structure) for structure in (THYROID, TRACHEA))
-    if masks is folder and thyroid is None and trachea is None:
-        found = [path for path in sorted(folder.iterdir()) if _is_loose_dicom_seg(path)]
-        return CaseSource(folder.name, "dicom", labels_path=found[0]) if len(found) == 1 else None
-    # A case without the two files is kept, so that quality control reports what is missing.
-    ct_path = ct if ct.is_file() else None
-    return CaseSource(folder.name, "masks", thyroid_path=thyroid, trachea_path=trachea, ct_path=ct_path)
-
-
-def _mask_file(folder: Path, structure: Structure) -> Path | None:
-    """Find the mask file of a structure, preferring TotalSegmentator's own name."""
-    files = [path for path in sorted(folder.iterdir()) if is_nifti(path)]
-    usual = [folder / f"{structure.name}{suffix}" for suffix in (".nii.gz", ".nii")]
-    others = [path for path in files if normalised(stem_of(path)) in structure.names]
-    return next((path for path in (*usual, *others) if path in files), None)
-
-
-def _of_children(folder: Path, labels: Mapping[int, str] | None) -> list[CaseSource]:
-    found: dict[str, CaseSource] = {}
-    for child in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
-        source = _of_folder(child) if child.is_dir() else _of_loose_file(child, labels)
-        if source is None:
-            continue
-        if source.id in found:
-            raise InputError(f"{folder} holds two cases named {source.id} ({child.name} is one). Rename one of them.")
-        found[source.id] = source
-    return [found[key] for key in sorted(found)]
-
-
-def _of_loose_file(path: Path, labels: Mapping[int, str] | None) -> CaseSource | None:
-    """Return the case of a file in a folder, if it certainly is one: the folder may also hold CTs."""
-    if is_segmentation_file(path) or _is_loose_dicom_seg(path):
-        return _of_file(path, labels)
-    if not is_nifti(path) or normalised(stem_of(path)) == "ct":
-        return None
+def _cases_at(
+    root: Path, labels: Mapping[int, str] | None, log: PassedOverLog, seen: set[tuple[int, int]]
+) -> list[FoundCase]:
     try:
-        named = bool(names_in_extensions(read_header(path).extensions))
-    except InputError:
-        named = True  # Kept, so that reading the case reports the error.
-    if not named and labels is None:
-        return None
-    return CaseSource(stem_of(path), "labels", labels_path=path, labels=labels)
+        status = root.stat()
+        if not root.is_dir():
+            if (status.st_dev, status.st_ino) in seen:
+                log.add(root.parent, [root.name], SEARCHED_ALREADY)
+                return []
+            seen.add((status.st_dev, status.st_ino))
+            return [_of_file(root, labels)]
+        if (status.st_dev, status.st_ino) in seen:
+            log.add(root, ["."], SEARCHED_ALREADY)
+            return []
+        tree = read_tree(root, log, seen)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{root} does not exist. Check the path.") from None
+    except OSError as error:
+        raise InputError(f"{root} cannot be opened ({error.strerror or error}). Check its permissions.") from error
+    if not tree.files and not tree.folders:
+        log.add(root, ["."], EMPTY_FOLDER)
+    return cases_in(tree, log, labels)
 
 
-def _is_loose_dicom_seg(path: Path) -> bool:
-    """Check whether a file is a DICOM SEG; files whose names are not those of DICOM files are not opened."""
-    suffix = path.suffix.lower()
-    # DICOM files are often named by an identifier (1.2.840.…), which ends in a number.
-    may_be = suffix in ("", ".dcm", ".dicom") or suffix[1:].isdigit()
-    return may_be and path.is_file() and is_dicom_seg(path)
+def _of_file(path: Path, labels: Mapping[int, str] | None) -> FoundCase:
+    opened = open_segmentation(path, labels=labels)
+    opened.check_named()
+    given = labels if opened.kind == "labels" else None
+    return FoundCase(
+        Place(path.parent, path, is_file=True), CaseSource("", opened.kind, labels_path=path, labels=given)
+    )
+
+
+def _nothing_found(found: FoundCases) -> str:
+    listed = []
+    for entry in found.passed_over[:_REASONS_LISTED]:
+        names = ", ".join(entry.names[:_NAMES_LISTED]) + (", …" if entry.count > _NAMES_LISTED else "")
+        listed.append(f"{entry.reason}: {names}")
+    more = "; …" if len(found.passed_over) > _REASONS_LISTED else ""
+    about = f" ({'; '.join(listed)}{more})" if listed else ""
+    holds = "holds" if len(found.sources) == 1 else "hold"
+    return f"{', '.join(map(str, found.sources))} {holds} no cases{about}. {_EXPECTED}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, TRACHEA, Structure
+from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, TRACHEA, WHOLE, Structure, part_called
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, same_grid
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, read_structure
+from ThyroidSynthLib.imaging.segments import shortened, whole_or_lobes
 
 from .case_sources import CaseSource
+from .finding.mask_names import is_image_file, part_of_mask
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Case:
         The segmentations; empty where a structure is missing.
     notes : tuple of str
         Remarks about the files, for the user.
+    trachea_source : str
+        Which label the user gave as that of the trachea, for messages; empty if the file names it.
     """
 
     id: str
@@ -37,6 +42,7 @@ class Case:
     trachea_mask: Mask
     ct_path: Path | None = None
     notes: tuple[str, ...] = ()
+    trachea_source: str = ""
 
     @property
     def thyroid(self) -> Volume:
@@ -73,22 +79,57 @@ def read_case(source: CaseSource) -> Case:
     notes: list[str] = []
     found: dict[Structure, Mask] = {}
     if source.labels_path is None:
-        for structure, path in ((THYROID, source.thyroid_path), (TRACHEA, source.trachea_path)):
-            if path is not None:
-                found[structure], remarks = read_structure(path, structure, labels=source.labels)
-                notes += remarks
+        for structure, paths in ((THYROID, source.thyroid_paths), (TRACHEA, source.trachea_paths)):
+            if paths:
+                chosen, remarks = _whole_or_lobes(structure, paths)
+                found[structure], more = read_structure(chosen, structure, labels=source.labels)
+                notes += [*remarks, *more]
     else:
         found, remarks = open_segmentation(source.labels_path, labels=source.labels).masks()
         notes += remarks
-    notes += [f"there is no segmentation of the {s.name}" for s in STRUCTURES if s not in found]
+    notes += [_missing_note(source, structure) for structure in STRUCTURES if structure not in found]
     thyroid, trachea = (_or_empty(found, structure) for structure in STRUCTURES)
     notes += _check_together(source, thyroid, trachea)
-    return Case(source.id, thyroid, trachea, source.ct_path, tuple(notes))
+    return Case(source.id, thyroid, trachea, source.ct_path, tuple(notes), _given_trachea(source))
 
 
 def case_from_volumes(case_id: str, thyroid: Volume, trachea: Volume, *, ct_path: Path | None = None) -> Case:
     """Return the case of two masks in memory, each on the grid of the whole scan (non-zero inside)."""
     return Case(case_id, mask_in_scan(thyroid), mask_in_scan(trachea), ct_path)
+
+
+def _whole_or_lobes(structure: Structure, paths: Sequence[Path]) -> tuple[list[Path], Sequence[str]]:
+    """Return the file of the whole structure, else those of its lobes, and remarks; `InputError` for two of one."""
+    if len(paths) == 1 and not _side(paths[0]):
+        return list(paths), ()  # It was chosen for the structure, whatever its name.
+    wholes, lobes = ([path for path in paths if bool(_side(path)) is lobe] for lobe in (False, True))
+    where = str(paths[0].parent)
+    return whole_or_lobes(where, structure, wholes, lobes, side_of=_side, name_of=lambda path: path.name)
+
+
+def _side(path: Path) -> str:
+    part = part_of_mask(path)
+    return part.side if part is not None else WHOLE
+
+
+def _given_trachea(source: CaseSource) -> str:
+    if source.kind != "labels" or not source.labels:
+        return ""
+    given = [
+        number for number, name in source.labels.items() if (part := part_called(name)) and part.structure is TRACHEA
+    ]
+    return f"label {' and '.join(map(str, given))} of {source.labels_path}, given as the trachea" if given else ""
+
+
+def _missing_note(source: CaseSource, structure: Structure) -> str:
+    text = f"there is no segmentation of the {structure.name}"
+    if source.kind != "masks" or not source.files:
+        return text
+    folder = source.files[0].parent
+    others = sorted(path.name for path in folder.iterdir() if is_image_file(path.name) and path not in source.files)
+    listed = shortened(others) or "no other masks"
+    option = structure.name.removesuffix("_gland")
+    return f"{text} in {folder} (found {listed}); name its mask {structure.name}.nii.gz, or use --{option}"
 
 
 def _or_empty(found: dict[Structure, Mask], structure: Structure) -> Mask:
@@ -108,7 +149,7 @@ def _check_together(source: CaseSource, thyroid: Mask, trachea: Mask) -> list[st
     """
     if source.kind != "masks" or thyroid.is_empty or trachea.is_empty:
         return []
-    files = f"{source.thyroid_path} and {source.trachea_path}"
+    files = f"{_listed(source.thyroid_paths)} and {_listed(source.trachea_paths)}"
     if thyroid.scan.shape == trachea.scan.shape:
         apart = thyroid.scan.corner_distance_mm(trachea.scan)
         if not same_grid(thyroid.scan, trachea.scan):
@@ -124,3 +165,7 @@ def _check_together(source: CaseSource, thyroid: Mask, trachea: Mask) -> list[st
             f"{files} lie {gap:.0f} mm apart in space. Check that they belong to one patient and one scan."
         )
     return ["thyroid and trachea lie on different grids; each is placed by its own geometry"]
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return ", ".join(map(str, paths))

@@ -6,30 +6,35 @@ and only new cases are processed when a dataset has grown.
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
-from ThyroidSynthLib.common.files import read_json, write_json
+from ThyroidSynthLib.common.errors import CohortError, InputError
+from ThyroidSynthLib.common.files import unwritable
 from ThyroidSynthLib.common.parallel import workers_for
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.common.workers import WorkerFailure, Workers, usable_workers
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 
-from .case_preparation import CASES_FOLDER, CaseRecord, CaseTask, prepare_case, unreadable_case
-from .case_sources import CaseSource, find_cases, labels_of_structures, synthetic_statement
-from .cohort import COHORT_FILE, FORMAT, SAMPLES_FILE, SURFACES_FOLDER
+from .case_preparation import CaseRecord, CaseTask, lost_case, prepare_case
+from .case_sources import CaseSource, FoundCases, labels_of_structures, search_cases, synthetic_statement
+from .cohort import COHORT_FILE
+from .cohort_folder import claim_folder
 from .cohort_writing import SAMPLES_PER_SHAPE, Member, write_cohort
 from .quality import QualityRules, apply_manual_decision
-from .quality_table import QUALITY_FILE, write_quality_table
-from .sample_rows import LEDGER_FILE
+from .quality_table import QUALITY_FILE, read_quality_table, write_quality_table
 
-PLAN_FILE = "prepare.json"
-_PLAN_FORMAT = "thyroidsynth preparation"
+Source: TypeAlias = Path | str | FoundCases | Sequence[Path | str] | Sequence[CaseSource]
+"""Where the cases of a preparation come from."""
+
+_log = logging.getLogger(__name__)
+
 _MEASURING_SHARE = 0.4  # Share of the progress: sampling takes longer than reading and measuring.
 
 
@@ -76,7 +81,11 @@ class PreparationSummary:
     reused : int
         Number of cases whose earlier results were reused.
     synthetic : bool
-        Whether the cases are software input, not anatomy.
+        Whether there are cases that are software input, not anatomy.
+    passed_over : dict of str to int
+        Number of files and folders in the source that belong to no case, by reason.
+    added, removed : tuple of str
+        Cases that the source did not hold when it was last checked in this folder, and cases that it holds no more.
     """
 
     folder: Path
@@ -88,10 +97,13 @@ class PreparationSummary:
     reused: int
     synthetic: bool
     seconds: float
+    passed_over: dict[str, int]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
 
 
 def prepare_cohort(
-    source: Path | str | Sequence[CaseSource],
+    source: Source,
     folder: Path | str,
     options: PrepareOptions = PrepareOptions(),
     *,
@@ -104,8 +116,8 @@ def prepare_cohort(
 
     Parameters
     ----------
-    source : path-like or sequence of CaseSource
-        A path as for `case_sources.find_cases`, or its result.
+    source : path-like, sequence of path-like, FoundCases or sequence of CaseSource
+        Paths as for `case_sources.find_cases`, or what was found there.
     folder : path-like
         The cohort folder: new, empty, or of an earlier preparation of the same source.
     workers : int, optional
@@ -131,13 +143,13 @@ def prepare_cohort(
     if scheduler is not None:
         # The workers have another working directory.
         folder = folder.absolute()
-        source = Path(source).absolute() if isinstance(source, (str, Path)) else source
-    sources, origin = _sources(source, options)
-    _claim(folder, origin, options)
-    statement = synthetic_statement(origin) if origin else None
+    found = _found(source, options)
+    claim_folder(folder, _plan(found.sources, options), overwrite=options.overwrite)
+    earlier = _earlier_ids(folder)
+    statement = _statement(found)
     try:
-        with workers_for(min(usable_workers(workers), len(sources)), scheduler=scheduler) as pool:
-            records = _measure(sources, folder, options, pool, part_of(progress, 0, _MEASURING_SHARE), should_stop)
+        with workers_for(min(usable_workers(workers), len(found.cases)), scheduler=scheduler) as pool:
+            records = _measure(found, folder, options, pool, part_of(progress, 0, _MEASURING_SHARE), should_stop)
             members = [
                 Member(record.id, record.shape, {"source": record.source, "quality": asdict(record.verdict)})
                 for record in records
@@ -158,18 +170,18 @@ def prepare_cohort(
                 synthetic=statement is not None,
                 alignment=options.alignment,
                 statement=statement or "",
-                source=str(origin or ""),
+                source=_source_text(found.sources),
                 entries={"rules": asdict(options.rules), "not_accepted": _not_accepted(records)},
                 progress=part_of(progress, _MEASURING_SHARE, 1),
                 should_stop=should_stop,
             )
     except OSError as error:
-        raise _unwritable(folder, error) from error
-    return _summary(folder, records, statement is not None, began)
+        raise unwritable(folder, error) from error
+    return _summary(folder, records, found, earlier, statement is not None, began)
 
 
 def check_cases(
-    source: Path | str | Sequence[CaseSource],
+    source: Source,
     folder: Path | str,
     options: PrepareOptions = PrepareOptions(),
     *,
@@ -184,23 +196,31 @@ def check_cases(
     """
     began = time.monotonic()
     folder = Path(folder)
-    sources, origin = _sources(source, options)
-    _claim(folder, origin, options)
+    found = _found(source, options)
+    claim_folder(folder, _plan(found.sources, options), overwrite=options.overwrite)
+    earlier = _earlier_ids(folder)
     try:
-        with Workers(min(usable_workers(workers), len(sources))) as pool:
-            records = _measure(sources, folder, options, pool, progress, should_stop)
+        with Workers(min(usable_workers(workers), len(found.cases))) as pool:
+            records = _measure(found, folder, options, pool, progress, should_stop)
     except OSError as error:
-        raise _unwritable(folder, error) from error
-    return _summary(folder, records, bool(origin and synthetic_statement(origin)), began)
+        raise unwritable(folder, error) from error
+    return _summary(folder, records, found, earlier, _statement(found) is not None, began)
 
 
-def _unwritable(folder: Path, error: OSError) -> OutputError:
-    return OutputError(f"{folder} cannot be written ({error}). Free disk space, or choose another folder.")
-
-
-def _summary(folder: Path, records: Sequence[CaseRecord], synthetic: bool, began: float) -> PreparationSummary:
+def _summary(
+    folder: Path,
+    records: Sequence[CaseRecord],
+    found: FoundCases,
+    earlier: set[str] | None,
+    synthetic: bool,
+    began: float,
+) -> PreparationSummary:
     accepted = sum(record.accepted for record in records)
     unreadable = sum(bool(record.error) for record in records)
+    ids = {record.id for record in records}
+    passed_over: Counter[str] = Counter()
+    for entry in found.passed_over:
+        passed_over[entry.reason] += entry.count
     return PreparationSummary(
         folder=folder,
         cases=len(records),
@@ -211,23 +231,23 @@ def _summary(folder: Path, records: Sequence[CaseRecord], synthetic: bool, began
         reused=sum(record.reused for record in records),
         synthetic=synthetic,
         seconds=time.monotonic() - began,
+        passed_over=dict(passed_over.most_common()),
+        added=() if earlier is None else tuple(sorted(ids - earlier)),
+        removed=() if earlier is None else tuple(sorted(earlier - ids)),
     )
 
 
-def _sources(
-    source: Path | str | Sequence[CaseSource], options: PrepareOptions
-) -> tuple[list[CaseSource], Path | None]:
-    """Return the cases, sorted by id, and the folder that they come from, if known."""
-    origin: Path | None
-    if isinstance(source, (str, Path)):
-        sources, origin = find_cases(source, labels=options.labels), Path(source).absolute()
+def _found(source: Source, options: PrepareOptions) -> FoundCases:
+    """Return the cases of a preparation after a check of their ids; `InputError` if there is none."""
+    if isinstance(source, FoundCases):
+        found = source
+    elif isinstance(source, (str, Path)):
+        found = search_cases((source,), labels=options.labels)
+    elif paths := [one for one in source if not isinstance(one, CaseSource)]:
+        found = search_cases(paths, labels=options.labels)
     else:
-        sources = sorted(source, key=lambda one: one.id)
-        files = sources[0].files if sources else ()
-        origin = files[0].absolute().parent if files else None
-    if not sources:
-        raise InputError("There are no cases to prepare. Give at least one.")
-    known = Counter(one.id for one in sources)
+        found = _of_cases([one for one in source if isinstance(one, CaseSource)])
+    known = Counter(one.id for one in found.cases)
     twice = [case_id for case_id, count in known.items() if count > 1]
     if twice:
         raise InputError(f"Several cases have the same id ({', '.join(twice[:5])}). Give each its own.")
@@ -237,71 +257,51 @@ def _sources(
     both = sorted(set(options.include) & set(options.exclude))
     if both:
         raise InputError(f"{', '.join(both)} cannot be both included and excluded. Choose one.")
-    return sources, origin
+    return found
 
 
-def _claim(folder: Path, origin: Path | None, options: PrepareOptions) -> None:
-    """Reserve a folder for this preparation; raise an error if that would replace files without `overwrite`."""
-    plan = {
-        "format": _PLAN_FORMAT,
-        "source": str(origin or ""),
+def _of_cases(cases: Sequence[CaseSource]) -> FoundCases:
+    if not cases:
+        raise InputError("There are no cases to prepare. Give at least one.")
+    folders = {str(path.absolute().parent) for case in cases for path in case.files}
+    # A single case is known by its files, several by the folder that holds them all.
+    sources = cases[0].files if len(cases) == 1 else (Path(os.path.commonpath(folders)),)
+    return FoundCases(tuple(sources), tuple(sorted(cases, key=lambda one: one.id)))
+
+
+def _statement(found: FoundCases) -> str | None:
+    """Return the statement of the synthetic dataset that a case is of; None if all are real."""
+    folders = (*found.sources, *sorted({case.files[0].parent for case in found.cases}))
+    statements = map(synthetic_statement, folders)
+    return next(filter(None, statements), None)
+
+
+def _source_text(sources: Sequence[Path]) -> str:
+    return "; ".join(map(str, sources))
+
+
+def _earlier_ids(folder: Path) -> set[str] | None:
+    """Return the ids of the cases of the last complete check in this folder, None if there was none."""
+    try:
+        return {verdict.id for verdict in read_quality_table(folder / QUALITY_FILE)}
+    except InputError:
+        return None
+
+
+def _plan(sources: Sequence[Path], options: PrepareOptions) -> dict[str, Any]:
+    """Return what a preparation must have in common with the one that it resumes."""
+    return {
+        "source": _source_text(sources),
         "labels": labels_of_structures(options.labels),
         "alignment": options.alignment,
         "rules": asdict(options.rules),
         "samples_per_shape": options.samples_per_shape,
         "seed": options.seed,
     }
-    found = next((path for path in (folder / PLAN_FILE, folder / COHORT_FILE) if path.is_file()), None)
-    if found is not None:
-        before = read_json(found)
-        if not isinstance(before, dict) or before.get("format") not in (_PLAN_FORMAT, FORMAT):
-            raise OutputError(f"{found} is not a file of ThyroidSynth. Choose a new or empty folder.")
-        differing = [name for name in plan if before.get(name) != plan[name]]
-        if not differing:
-            return
-        if not options.overwrite:
-            # A cohort of surfaces has no plan, so its cohort.json is compared.
-            names = [name for name in differing if name in before and name != "format"]
-            changes = [f"{name} was {before[name]}, now {plan[name]}" for name in names]
-            raise CohortError(
-                f"{folder} holds a cohort prepared with other options ({'; '.join(changes) or 'unknown'}). "
-                "Choose another folder, or allow it to be overwritten."
-            )
-        _clear(folder)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} holds files that are not a cohort. Choose a new or empty folder.")
-    try:
-        write_json(folder / PLAN_FILE, plan)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _clear(folder: Path) -> None:
-    """Remove the files of a preparation, and no others."""
-    documents = [folder / COHORT_FILE, *(folder / CASES_FOLDER).glob("*.json")]
-    entries = {path: _entries(path) for path in documents}
-    # cohort.json goes first: without it the folder is not a cohort, even if the rest is interrupted.
-    for name in (COHORT_FILE, SAMPLES_FILE, LEDGER_FILE, QUALITY_FILE):
-        (folder / name).unlink(missing_ok=True)
-    for path, found in entries.items():
-        for entry in found:
-            (folder / SURFACES_FOLDER / f"{Path(entry['id']).name}.ply").unlink(missing_ok=True)
-        if found:
-            path.unlink(missing_ok=True)
-
-
-def _entries(path: Path) -> list[dict[str, Any]]:
-    """Return the cases that ``cohort.json`` or the record of a case describes; none if it is a file of another kind."""
-    try:
-        document = read_json(path)
-        found = document["cases"] if path.name == COHORT_FILE else [document]
-        return [entry for entry in found if isinstance(entry["id"], str) and entry.keys() & {"shape", "surface"}]
-    except (InputError, KeyError, TypeError):
-        return []
 
 
 def _measure(
-    sources: Sequence[CaseSource],
+    found: FoundCases,
     folder: Path,
     options: PrepareOptions,
     pool: Workers,
@@ -309,19 +309,21 @@ def _measure(
     should_stop: ShouldStop,
 ) -> list[CaseRecord]:
     decisions = {**dict.fromkeys(options.include, True), **dict.fromkeys(options.exclude, False)}
-    tasks = (CaseTask(source, folder, options.rules, options.alignment) for source in sources)
+    tasks = (CaseTask(source, folder, options.rules, options.alignment) for source in found.cases)
     records = []
     for task, result in pool.run(prepare_case, tasks, should_stop=should_stop):
         if isinstance(result, WorkerFailure):
-            result = unreadable_case(task, "the process that read it ended (out of memory?). Use fewer workers")
+            result = lost_case(task)
+        if result.details:
+            _log.info("Case %s: %s", task.source.id, result.details)
         case_id = task.source.id
         if case_id in decisions and not result.error:
             result = replace(result, verdict=apply_manual_decision(result.verdict, include=decisions[case_id]))
         records.append(result)
         outcome = "unreadable" if result.error else ", ".join(result.verdict.reasons) or "accepted"
-        progress(len(records) / len(sources), f"{case_id}: {outcome} ({len(records)} of {len(sources)})")
+        progress(len(records) / len(found.cases), f"{case_id}: {outcome} ({len(records)} of {len(found.cases)})")
     records.sort(key=lambda record: record.id)
-    write_quality_table(folder / QUALITY_FILE, records)
+    write_quality_table(folder / QUALITY_FILE, records, found.passed_over)
     return records
 
 

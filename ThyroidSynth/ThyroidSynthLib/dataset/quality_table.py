@@ -13,9 +13,14 @@ from ThyroidSynthLib.common.files import write_text
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 from .case_preparation import CaseRecord
+from .finding.ids import readable
+from .finding.tree import PassedOver
 from .quality import QualityMeasurements
 
 QUALITY_FILE = "quality.csv"
+PASSED_OVER = "passed over"
+# Spreadsheets run a cell that begins with one of these as a formula.
+_FORMULA = ("=", "+", "-", "@")
 _FEATURE_COLUMNS = {name: f"surface_{name}" if name == "volume_ml" else name for name in FEATURE_NAMES}
 COLUMNS = (
     "id",
@@ -30,22 +35,28 @@ COLUMNS = (
 )
 
 
-def write_quality_table(path: Path, records: Iterable[CaseRecord]) -> None:
-    """Write one row per case; `verdict` is accepted, refused or unreadable, and lists are joined by "; "."""
+def write_quality_table(path: Path, records: Iterable[CaseRecord], passed_over: Iterable[PassedOver] = ()) -> None:
+    """Write one row per case, and one for all files in a folder that were passed over for the same reason.
+
+    `verdict` is accepted, refused, unreadable or passed over. Lists are joined by "; ".
+    """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for record in records:
-        row = {"id": record.id, "error": record.error, "files": "; ".join(record.source["files"])}
+        row = {"id": _text(record.id), "error": _text(record.error), "files": _text("; ".join(record.source["files"]))}
         row["verdict"] = "unreadable" if record.error else "accepted" if record.accepted else "refused"
         row["reasons"] = "; ".join(record.verdict.reasons)
-        row["notes"] = "; ".join(record.verdict.notes)
+        row["notes"] = _text("; ".join(record.verdict.notes))
         row["manual_decision"] = record.verdict.manual_decision
         if not record.error:
             row.update({name: _cell(value) for name, value in asdict(record.verdict.measurements).items()})
         if record.shape is not None:
             row.update({_FEATURE_COLUMNS[name]: _cell(value) for name, value in record.shape.features.items()})
         writer.writerow(row)
+    for entry in passed_over:
+        files = f"{entry.path}: {entry.text()}"
+        writer.writerow({"verdict": PASSED_OVER, "reasons": _text(entry.reason), "files": _text(files)})
     write_text(path, text.getvalue())
 
 
@@ -77,11 +88,11 @@ class CaseVerdict:
 
 
 def read_quality_table(path: Path | str) -> list[CaseVerdict]:
-    """Read a table of `write_quality_table`; `InputError` if the file is missing or is not such a table."""
+    """Read the cases in a table of `write_quality_table`; `InputError` if it is missing or is not such a table."""
     path = Path(path)
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return [_verdict(row) for row in csv.DictReader(stream)]
+            return [_verdict(row) for row in csv.DictReader(stream) if row["verdict"] != PASSED_OVER]
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Check the cases first.") from None
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
@@ -92,16 +103,26 @@ def _verdict(row: Mapping[str, str]) -> CaseVerdict:
     accepted = row["verdict"] == "accepted"
     measured = bool(row[_FEATURE_COLUMNS["volume_ml"]])
     return CaseVerdict(
-        id=row["id"],
+        id=_plain(row["id"]),
         accepted=accepted,
         # A manual decision is only recorded where it differs from that of the rules.
         accepted_by_rules=accepted != bool(row["manual_decision"]),
         reasons=tuple(filter(None, row["reasons"].split("; "))),
-        notes=tuple(filter(None, row["notes"].split("; "))),
-        error=row["error"],
+        notes=tuple(filter(None, _plain(row["notes"]).split("; "))),
+        error=_plain(row["error"]),
         features={name: float(row[column]) for name, column in _FEATURE_COLUMNS.items()} if measured else None,
     )
 
 
 def _cell(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+def _text(text: str) -> str:
+    """Return a text that a spreadsheet shows as it is: no formula, no control characters, nothing but UTF-8."""
+    shown = "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in readable(text))
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+
+
+def _plain(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

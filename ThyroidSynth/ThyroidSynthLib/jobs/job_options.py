@@ -17,7 +17,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.dataset.cohort import COHORT_FILE, Cohort
-from ThyroidSynthLib.dataset.prepare import PLAN_FILE
+from ThyroidSynthLib.dataset.cohort_folder import PLAN_FILE
 from ThyroidSynthLib.dataset.quality_table import QUALITY_FILE
 from ThyroidSynthLib.dataset.splits import HeldOut, held_out_of, held_out_text, hold_out
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
@@ -16,20 +17,29 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_workers,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.dataset.finding.ids import readable
+from ThyroidSynthLib.dataset.finding.layouts import EXPECTED_REASONS
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
+from ThyroidSynthLib.imaging.segments import shortened
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.dataset.case_sources import FoundCases
 
 NAME = "prepare"
 SUMMARY = "turn segmentations into a cohort for training"
 DESCRIPTION = """\
 Read thyroid and trachea of every case, check their quality, extract and measure the surfaces, and draw the SDF samples
-for training. Input: a TotalSegmentator training dataset or one of its cases, output folders of TotalSegmentator,
-multi-label NIfTI files (--ml), Slicer segmentations (.seg.nrrd), DICOM SEG, or one pair of mask files.
+for training. Input: segmentation files, and folders with cases at any depth and in any mixture of layouts: datasets and
+results of TotalSegmentator, other folders with masks named as thyroid and trachea, label maps (NIfTI, NRRD, MetaImage),
+Slicer segmentations (.seg.nrrd), DICOM; or one pair of mask files. --dry-run shows what is found and what is not.
 
-quality.csv in the cohort folder lists every case with its verdict and the reasons. After an interruption the same
-command resumes."""
+quality.csv in the cohort folder lists every case with its verdict and the reasons, and what was passed over in the
+folders. After an interruption the same command resumes."""
 EPILOG = """\
 examples:
   thyroidsynth prepare Totalsegmentator_dataset_v201 --out cohort
+  thyroidsynth prepare my_outputs --dry-run
+  thyroidsynth prepare hospital_a hospital_b case17.seg.nrrd --out cohort
   thyroidsynth prepare my_outputs --out cohort --include case17 --exclude case03 case09
   thyroidsynth prepare labels.nii.gz --class-map total-v2 --out cohort
   thyroidsynth prepare --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --out cohort"""
@@ -37,9 +47,14 @@ examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("source", nargs="?", type=Path, metavar="SOURCE", help="folder or file with the cases")
+    parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="folders or files with the cases")
     add_masks(parser, instead_of="SOURCE")
-    add_out(parser, "cohort folder: new, empty, or of an earlier run of the same command")
+    add_out(parser, "cohort folder: new, empty, or of an earlier run of the same command", required=False)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="list the cases that are found, what they are read from, and what is passed over and why; write nothing",
+    )
     add_labels(parser)
     parser.add_argument(
         "--include", nargs="+", default=[], metavar="ID", help="include these cases whatever the rules say"
@@ -59,22 +74,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_seed(parser, "random seed of the samples")
     add_workers(parser)
     add_scheduler(parser)
+    parser.set_defaults(usage_error=parser.error)
 
 
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.common.progress import stop_on_signals
-    from ThyroidSynthLib.dataset.case_sources import find_cases
+    from ThyroidSynthLib.dataset.case_sources import search_cases
     from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
 
-    if options.dask_scheduler:
-        for name in ("source", "thyroid", "trachea"):
-            path = getattr(options, name)
-            setattr(options, name, path and path.absolute())
-    # A path alone is passed on as it is: the cohort then knows the dataset it comes from.
-    pair = options.source is None or options.thyroid is not None or options.trachea is not None
-    masks = {"thyroid": options.thyroid, "trachea": options.trachea, "labels": options.labels}
-    source = find_cases(options.source, **masks) if pair else options.source
+    if options.out is None and not options.dry_run:
+        options.usage_error("the following arguments are required: --out")
+    found = search_cases(options.sources, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
+    if options.dry_run:
+        return _listing(found)
     chosen = PrepareOptions(
         labels=options.labels,
         alignment=options.alignment,
@@ -86,7 +99,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     )
     with stop_on_signals() as stopped:
         summary = prepare_cohort(
-            source,
+            found,
             options.out,
             chosen,
             progress=console.progress,
@@ -101,7 +114,23 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         lines.append(f"{summary.refused} were refused: {reasons}.")
     if summary.unreadable:
         lines.append(f"{summary.unreadable} could not be read.")
+    for what, ids in (("new since the last run", summary.added), ("no longer in the source", summary.removed)):
+        if ids:
+            lines.append(f"{len(ids)} {what}: {shortened(ids)}.")
+    if unexpected := {reason: n for reason, n in summary.passed_over.items() if reason not in EXPECTED_REASONS}:
+        listed = "; ".join(f"{reason} ({count})" for reason, count in unexpected.items())
+        lines.append(f"Passed over: {listed}.")
     lines.append(f"Every verdict is in {summary.folder / 'quality.csv'}.")
     if summary.synthetic:
         lines.append("The cohort is synthetic: software input, not anatomy.")
     return Result(document, "\n".join(lines))
+
+
+def _listing(found: FoundCases) -> Result:
+    """Return what a search has found, as a table and for JSON."""
+    from ThyroidSynthLib.dataset.finding.listing import case_listing, listing_text, passed_over_listing
+
+    cases = [case_listing(source) for source in found.cases]
+    passed_over = [passed_over_listing(entry) for entry in found.passed_over]
+    document = {"sources": [readable(str(path)) for path in found.sources], "cases": cases, "passed_over": passed_over}
+    return Result(document, listing_text(cases, found.passed_over))

@@ -49,9 +49,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_out(parser: argparse.ArgumentParser, what: str) -> None:
+def add_out(parser: argparse.ArgumentParser, what: str, *, required: bool = True) -> None:
     """Add the output folder."""
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=what)
+    parser.add_argument("--out", type=Path, required=required, metavar="FOLDER", help=what)
     parser.add_argument(
         "--overwrite",
         action="store_true",

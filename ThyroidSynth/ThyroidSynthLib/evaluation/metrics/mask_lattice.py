@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.dataset.case_sources import CaseSource
 from ThyroidSynthLib.dataset.cases import read_case
-from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
 
 from .surface_distances import DICE_SPACING_MM
 
@@ -29,7 +27,7 @@ def mask_lattice(cohort: Cohort, case_id: str) -> np.ndarray | None:
         Maps voxel indices (i, j, k, 1) to `trachea_mm`. None if the cohort holds only surfaces, if the segmentation
         no longer exists, or if its voxels are not TotalSegmentator's 1.5 mm, because Dice depends on the voxel size.
     """
-    source = _source(case_id, cohort.entry(case_id).get("source") or {})
+    source = CaseSource.from_json(case_id, cohort.entry(case_id).get("source") or {})
     if source is None or not all(path.is_file() for path in source.files):
         return None
     try:
@@ -39,20 +37,3 @@ def mask_lattice(cohort: Cohort, case_id: str) -> np.ndarray | None:
     if np.abs(scan.spacing_mm - DICE_SPACING_MM).max() > _SPACING_TOLERANCE_MM:
         return None
     return np.linalg.inv(cohort.placement(case_id).trachea_to_ras) @ scan.ijk_to_ras
-
-
-def _source(case_id: str, about: dict) -> CaseSource | None:
-    files = [Path(name) for name in about.get("files", ())]
-    if about.get("kind") == "masks" and len(files) == 2:
-        return CaseSource(case_id, "masks", thyroid_path=files[0], trachea_path=files[1])
-    if about.get("kind") in ("labels", "segmentation", "dicom") and len(files) == 1:
-        return CaseSource(case_id, about["kind"], labels_path=files[0], labels=_labels(about))
-    return None
-
-
-def _labels(about: dict) -> dict[int, str] | None:
-    """Return the names of label numbers in the record of a case; older records have the name of a class map."""
-    labels = about.get("labels")
-    if isinstance(labels, dict):
-        return {int(number): str(name) for number, name in labels.items()}
-    return class_map_labels("total-v2") if about.get("class_map") else None

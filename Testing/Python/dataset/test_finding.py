@@ -1,0 +1,333 @@
+"""Finding cases in folders of any layout, the ids that they get, and what is passed over with which reason."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.dicom_files import THYROID_CODE, TRACHEA_CODE, ct_series, write_seg
+from support.mask_files import affine, caret_xml, two_masks, write_case, write_nifti
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.dataset.case_sources import find_cases, search_cases
+from ThyroidSynthLib.dataset.cases import read_case
+from ThyroidSynthLib.dataset.finding.ids import Place, safe_id, unique_ids
+from ThyroidSynthLib.dataset.finding.layouts import (
+    ARCHIVES,
+    IMAGES,
+    MASKS_USED,
+    NEITHER,
+    NO_NAMES,
+    OTHER_FILES,
+    OTHER_STRUCTURES,
+    OWN_RESULTS,
+    SAME_NAME,
+)
+from ThyroidSynthLib.dataset.finding.listing import case_listing, listing_text
+from ThyroidSynthLib.dataset.finding.tree import (
+    BROKEN_LINK,
+    EMPTY_FOLDER,
+    SEARCHED_ALREADY,
+    SPECIAL_FILE,
+    SYSTEM_FILES,
+)
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.volume_files import write_volume
+
+THYROID, TRACHEA = two_masks()
+RAS = affine(degrees=8.0)
+LABELS = {3: "thyroid_gland", 9: "trachea", 17: "liver"}
+
+
+def masks(folder: Path, thyroid: str = "thyroid_gland.nii.gz", trachea: str = "trachea.nii.gz") -> Path:
+    write_nifti(folder / thyroid, THYROID, RAS)
+    write_nifti(folder / trachea, TRACHEA, RAS)
+    return folder
+
+
+def label_map(path: Path, names: dict[int, str] | None = LABELS, ras: np.ndarray = RAS) -> Path:
+    extensions = [(0, caret_xml(names))] if names else []
+    return write_nifti(path, (THYROID * 3 + TRACHEA * 9).astype(np.uint8), ras, extensions=extensions)
+
+
+def passed_over(found) -> dict[str, set[str]]:
+    """Names by reason, relative to the folder of the entry."""
+    names: dict[str, set[str]] = {}
+    for entry in found.passed_over:
+        names.setdefault(entry.reason, set()).update(entry.names)
+        assert entry.count == len(entry.names)
+    return names
+
+
+def check_read(source) -> None:
+    case = read_case(source)
+    assert case.thyroid.array.sum() == THYROID.sum() and case.trachea.array.sum() == TRACHEA.sum()
+
+
+def test_cases_of_all_layouts_are_found_side_by_side_at_any_depth(tmp_path: Path) -> None:
+    write_case(tmp_path / "s0001", THYROID, TRACHEA, RAS)
+    masks(tmp_path / "pat 07" / "seg")
+    masks(tmp_path / "deep" / "a" / "b" / "c" / "segmentations")
+    label_map(tmp_path / "p1" / "segmentations.nii.gz")
+    label_map(tmp_path / "p2.nii.gz")
+    seg = {"thyroid": THYROID, "trachea": TRACHEA}
+    images = ct_series(THYROID.shape, affine())
+    codes = {"thyroid": THYROID_CODE, "trachea": TRACHEA_CODE}
+    study = tmp_path / "PAT3" / "1.2.840.1.5" / "1.2.840.1.6"
+    study.mkdir(parents=True)
+    write_seg(study / "1.2.840.1.7", seg, images, codes_of=codes)
+    for number, image in enumerate(images[:3]):
+        image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
+        image.save_as(study / f"IM{number}", enforce_file_format=True)
+    found = search_cases([tmp_path])
+    kinds = {source.id: source.kind for source in found.cases}
+    assert kinds == {"s0001": "masks", "pat 07": "masks", "c": "masks", "p1": "labels", "p2": "labels", "PAT3": "dicom"}
+    for source in found.cases:
+        check_read(source)
+    assert passed_over(found) == {
+        "DICOM, but no segmentation (CT Image)": {"IM0", "IM1", "IM2"},
+    }
+
+
+@pytest.mark.parametrize("name", ["thyroid.nrrd", "Glnd_Thyroid.mha", "Thyroid.nii"])
+def test_masks_of_any_format_and_name_are_found(tmp_path: Path, name: str) -> None:
+    (tmp_path / "p").mkdir()
+    write_volume(Volume(THYROID, RAS), tmp_path / "p" / name)
+    write_volume(Volume(TRACHEA, RAS), tmp_path / "p" / "Trachea.nrrd")
+    (source,) = find_cases(tmp_path)
+    assert source.id == "p"
+    check_read(source)
+
+
+def test_lobes_in_two_files_are_joined_with_a_note(tmp_path: Path) -> None:
+    middle = THYROID.shape[2] // 2
+    left, right = THYROID.copy(), THYROID.copy()
+    left[:, :, :middle], right[:, :, middle:] = 0, 0
+    write_nifti(tmp_path / "p" / "thyroid_left.nii.gz", left, RAS)
+    write_nifti(tmp_path / "p" / "thyroid_right.nii.gz", right, RAS)
+    write_nifti(tmp_path / "p" / "trachea.nii.gz", TRACHEA, RAS)
+    (source,) = find_cases(tmp_path)
+    check_read(source)
+    assert "joined" in read_case(source).notes[0]
+    # The whole gland is used where it is there too.
+    masks(tmp_path / "p")
+    (source,) = find_cases(tmp_path)
+    check_read(source)
+    assert "ignored" in read_case(source).notes[0]
+
+
+def test_two_files_that_may_be_the_gland_make_the_case_unreadable_and_name_both(tmp_path: Path) -> None:
+    masks(tmp_path / "p", "thyroid.nii.gz")
+    write_nifti(tmp_path / "p" / "Glnd_Thyroid.nii.gz", THYROID, RAS)
+    (source,) = find_cases(tmp_path)
+    with pytest.raises(InputError, match=r"Glnd_Thyroid\.nii\.gz and thyroid\.nii\.gz"):
+        read_case(source)
+
+
+def test_a_flat_folder_with_names_of_cases_and_structures(tmp_path: Path) -> None:
+    masks(tmp_path, "p1_thyroid.nii.gz", "p1_trachea.nii.gz")
+    masks(tmp_path, "p2-x_thyroid_gland_mask.nii.gz", "p2-x_trachea_mask.nii.gz")
+    write_nifti(tmp_path / "p3_thyroid_cartilage.nii.gz", THYROID, RAS)
+    masks(tmp_path, "PRV_thyroid.nii.gz", "PRV_trachea.nii.gz")
+    found = search_cases([tmp_path])
+    assert [source.id for source in found.cases] == ["p1", "p2-x"]
+    for source in found.cases:
+        check_read(source)
+    assert passed_over(found) == {
+        OTHER_STRUCTURES: {"p3_thyroid_cartilage.nii.gz", "PRV_thyroid.nii.gz", "PRV_trachea.nii.gz"}
+    }
+
+
+def test_one_folder_for_each_structure(tmp_path: Path) -> None:
+    for case_id in ("p1", "p2"):
+        write_nifti(tmp_path / "thyroid" / f"{case_id}.nii.gz", THYROID, RAS)
+        write_nifti(tmp_path / "trachea" / f"{case_id}.nii.gz", TRACHEA, RAS)
+    write_nifti(tmp_path / "thyroid" / "p3.nii.gz", THYROID, RAS)
+    found = search_cases([tmp_path])
+    assert [source.id for source in found.cases] == ["p1", "p2"]
+    for source in found.cases:
+        check_read(source)
+    assert passed_over(found) == {NO_NAMES: {"p3.nii.gz"}}
+
+
+def test_the_masks_of_a_patient_are_used_before_a_label_map_of_the_same_scan(tmp_path: Path) -> None:
+    write_case(tmp_path / "s1", THYROID, TRACHEA, RAS)
+    label_map(tmp_path / "s1" / "labels_total.nii.gz")
+    elsewhere = RAS.copy()
+    elsewhere[2, 3] += 40
+    label_map(tmp_path / "s1" / "other patient.nii.gz", ras=elsewhere)
+    write_nifti(tmp_path / "s1" / "ct.nii.gz", THYROID, RAS)
+    found = search_cases([tmp_path])
+    assert {source.id: source.kind for source in found.cases} == {"s1": "masks", "other patient": "labels"}
+    assert passed_over(found) == {MASKS_USED: {"labels_total.nii.gz"}, IMAGES: {"s1/ct.nii.gz"}}
+
+
+def test_files_without_names_need_labels_which_files_with_names_do_not(tmp_path: Path) -> None:
+    label_map(tmp_path / "own.nii.gz", None)
+    label_map(tmp_path / "named.nii.gz", {9: "thyroid", 3: "trachea"})
+    ct = np.where(THYROID > 0, 60, -1000).astype(np.int16)
+    write_nifti(tmp_path / "scan of p1.nii.gz", ct, RAS)
+    without = search_cases([tmp_path])
+    assert [source.id for source in without.cases] == ["named"]
+    assert passed_over(without) == {NO_NAMES: {"own.nii.gz", "scan of p1.nii.gz"}}
+    found = search_cases([tmp_path], labels={3: "thyroid", 9: "trachea"})
+    assert [source.id for source in found.cases] == ["named", "own"]
+    check_read(found.cases[1])
+    # In the other file the numbers are exchanged, and its names say so.
+    assert read_case(found.cases[0]).thyroid.array.sum() == TRACHEA.sum()
+    assert passed_over(found) == {IMAGES: {"scan of p1.nii.gz"}}
+
+
+def test_everything_else_is_passed_over_with_its_reason(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    write_case(root / "s1", THYROID, TRACHEA, RAS)
+    write_nifti(root / "s1" / "segmentations" / "liver.nii.gz", THYROID, RAS)
+    masks(root / "s2", "liver.nii.gz", "spleen.nii.gz")
+    label_map(root / "s3" / "lungs.nii.gz", {3: "lung_upper_lobe_left", 9: "heart"})
+    label_map(root / "s4.nii.gz")
+    label_map(root / "s4.nii")
+    (root / "empty").mkdir()
+    for name in (".hidden", "__MACOSX/x.nii.gz", "Thumbs.db", "s1/._ct.nii.gz", "notes.txt", "meta.csv", "more.zip"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("x")
+    (root / "gone").symlink_to(root / "nowhere")
+    (root / "loop").symlink_to(root)
+    (root / "again").symlink_to(root / "s1")
+    os.mkfifo(root / "pipe.nii.gz")
+    found = search_cases([root])
+    assert [source.id for source in found.cases] == ["s1", "s4"]
+    assert passed_over(found) == {
+        OTHER_STRUCTURES: {"s1/segmentations/liver.nii.gz"},
+        NO_NAMES: {"liver.nii.gz", "spleen.nii.gz"},
+        NEITHER: {"lungs.nii.gz"},
+        SAME_NAME: {"s4.nii.gz"},
+        EMPTY_FOLDER: {"empty"},
+        SYSTEM_FILES: {".hidden", "__MACOSX", "Thumbs.db", "s1/._ct.nii.gz"},
+        OTHER_FILES: {"notes.txt", "meta.csv"},
+        ARCHIVES: {"more.zip"},
+        BROKEN_LINK: {"gone"},
+        SEARCHED_ALREADY: {"again", "loop"},
+        SPECIAL_FILE: {"pipe.nii.gz"},
+    }
+
+
+def test_a_folder_that_cannot_be_opened_is_passed_over(tmp_path: Path, monkeypatch) -> None:
+    masks(tmp_path / "p1")
+    masks(tmp_path / "p2")
+    scandir = os.scandir
+
+    def refused(path):
+        if Path(path).name == "p2":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    found = search_cases([tmp_path])
+    assert [source.id for source in found.cases] == ["p1"]
+    assert passed_over(found) == {"folder that cannot be opened (Permission denied)": {"p2"}}
+
+
+def test_own_results_in_a_source_are_no_cases(tmp_path: Path) -> None:
+    masks(tmp_path / "p1")
+    for folder, names in {"cohort": ["prepare.json"], "thyroids": ["manifest.json", "manifest.csv"]}.items():
+        for name in names:
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / name).write_text("{}")
+    label_map(tmp_path / "thyroids" / "merged" / "t1.nii.gz")
+    masks(tmp_path / "edited")
+    (tmp_path / "edited" / "edit.json").write_text('{\n  "kind": "edit"}')
+    found = search_cases([tmp_path])
+    assert [source.id for source in found.cases] == ["p1"]
+    assert passed_over(found) == {OWN_RESULTS: {"cohort", "thyroids", "edited"}}
+
+
+def test_files_beside_each_other_are_named_by_their_own_names(tmp_path: Path) -> None:
+    for name in ("segmentations.nii.gz", "second.nii.gz", "0001.nii.gz"):
+        label_map(tmp_path / "p1" / name)
+    label_map(tmp_path / "p2" / "0001.nii.gz")
+    assert [source.id for source in find_cases(tmp_path)] == ["p1_0001", "p1_segmentations", "p2_0001", "second"]
+
+
+def test_several_sources_are_searched_once_each(tmp_path: Path) -> None:
+    masks(tmp_path / "a" / "p1")
+    masks(tmp_path / "b" / "p1")
+    label_map(tmp_path / "x.nii.gz")
+    found = search_cases([tmp_path / "a", tmp_path / "b", tmp_path / "x.nii.gz", tmp_path / "a", tmp_path / "x.nii.gz"])
+    assert [source.id for source in found.cases] == ["a_p1", "b_p1", "x"]
+    assert passed_over(found) == {SEARCHED_ALREADY: {".", "x.nii.gz"}}
+
+
+def test_a_folder_without_cases_says_what_it_holds(tmp_path: Path) -> None:
+    masks(tmp_path, "liver.nii.gz", "spleen.nii.gz")
+    with pytest.raises(InputError, match=r"holds no cases \(no thyroid or trachea by name.*: liver.nii.gz, spleen.nii"):
+        find_cases(tmp_path)
+
+
+def test_names_that_are_not_utf_8_give_readable_ids(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/M\xfcller"
+    masks(Path(os.fsdecode(folder)))
+    (source,) = find_cases(tmp_path)
+    assert source.id == "Müller"
+    check_read(source)
+
+
+@pytest.mark.parametrize(
+    ("paths", "ids"),
+    [
+        (["p1/segmentations.nii.gz", "p2/segmentations.nii.gz"], ["p1", "p2"]),
+        (["01/2020-01-01/seg.nii.gz", "02/2020-01-01/seg.nii.gz"], ["01_2020-01-01", "02_2020-01-01"]),
+        (["01/2020-01-01/seg.nii.gz"], ["01_2020-01-01"]),
+        (["a/x.nii.gz", "b/x.nii.gz", "y.nii.gz"], ["a_x", "b_x", "y"]),
+        (["x.nii.gz", "x.seg.nrrd"], ["x.nii.gz", "x.seg.nrrd"]),
+        (["Case.nii.gz", "case.nii.gz"], ["Case", "case_2"]),
+        (["labelsTr/c1.nii.gz", "labelsTs/c1.nii.gz"], ["labelsTr_c1", "labelsTs_c1"]),
+        (["segmentations.nii.gz"], ["root"]),
+        (["0001.nii.gz"], ["0001"]),
+        (["PAT1/IM0001", "PAT2/1-1.dcm", "PAT3/1.2.3.4.5"], ["PAT1", "PAT2", "PAT3"]),
+        (["a:b.nii.gz", "a?b.nii.gz"], ["a_b", "a_b_2"]),
+    ],
+)
+def test_ids_are_made_of_what_distinguishes_the_paths(paths: list[str], ids: list[str]) -> None:
+    root = Path("/data/root")
+    assert unique_ids([Place(root, root / path, is_file=True) for path in paths]) == ids
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("=cmd|' /C calc'!A0", "_cmd_' _C calc'!A0"),
+        ("..", "_"),
+        ("-rf", "_rf"),
+        (".hidden", "_hidden"),
+        ("CON", "CON_"),
+        ("nul.txt", "nul.txt_"),
+        ("a/b\\c\n", "a_b_c_"),
+        ("name. ", "name"),
+        ("", "_"),
+        ("M\udcfcller", "Müller"),
+    ],
+)
+def test_ids_are_valid_names_of_files(name: str, expected: str) -> None:
+    assert safe_id(name) == expected
+
+
+def test_long_ids_are_shortened_and_stay_different() -> None:
+    first, second = safe_id("ä" * 300 + "1"), safe_id("ä" * 300 + "2")
+    assert first != second and len(first.encode()) <= 100 and first.startswith("ää")
+
+
+def test_the_listing_names_kind_files_and_where_the_structures_come_from(tmp_path: Path) -> None:
+    label_map(tmp_path / "p1.nii.gz")
+    write_case(tmp_path / "p2", THYROID, None, RAS)
+    (tmp_path / "p3.nii.gz").write_bytes(b"damaged")
+    (tmp_path / "notes.txt").write_text("x")
+    found = search_cases([tmp_path])
+    first, second, third = (case_listing(source) for source in found.cases)
+    assert (first["id"], first["kind"], first["files"]) == ("p1", "label map", [str(tmp_path / "p1.nii.gz")])
+    assert (first["thyroid_gland"], first["trachea"]) == (["label 3 (thyroid_gland)"], ["label 9 (trachea)"])
+    assert (second["thyroid_gland"], second["trachea"]) == (["thyroid_gland.nii.gz"], [])
+    assert "p3.nii.gz" in third["error"]
+    text = listing_text([first, second, third], found.passed_over)
+    assert "p1: label map" in text and "trachea: missing" in text and f"{OTHER_FILES}: notes.txt" in text

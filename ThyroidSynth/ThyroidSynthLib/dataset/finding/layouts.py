@@ -1,0 +1,243 @@
+"""Which files and folders of a tree are cases, in any mixture of layouts.
+
+A case is a folder with masks named as thyroid and trachea, or one segmentation file that holds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ThyroidSynthLib.common.errors import ThyroidSynthError
+from ThyroidSynthLib.common.files import stem_of
+from ThyroidSynthLib.imaging.dicom_series import class_of_dicom, may_be_dicom
+from ThyroidSynthLib.imaging.labels import THYROID, normalised
+from ThyroidSynthLib.imaging.masks import same_grid
+from ThyroidSynthLib.imaging.nifti import is_nifti, read_slabs
+from ThyroidSynthLib.imaging.segmentations.class_maps import other_organs
+from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, segmentation_kind
+from ThyroidSynthLib.imaging.volume_files import read_grid
+
+from .ids import Place, says_nothing
+from .mask_names import is_image_file, masks_among, masks_by_case, masks_by_folder, part_of_mask
+from .source import CaseSource
+from .tree import SYSTEM_FILES, Folder, PassedOverLog
+
+OTHER_STRUCTURES = "masks of other structures beside those of a case"
+IMAGES = "images (CT, MR), not segmentations"
+OTHER_FILES = "not segmentations by their names"
+ARCHIVES = "archives (unpack them)"
+OWN_RESULTS = "results of ThyroidSynth"
+NO_NAMES = "no thyroid or trachea by name, and no label names"
+NEITHER = "neither a thyroid nor a trachea among the named segments"
+MASKS_USED = "another segmentation of a case whose masks are used"
+SAME_NAME = "the same structure or segmentation as in another file here"
+
+EXPECTED_REASONS = (OTHER_STRUCTURES, IMAGES, OTHER_FILES, SYSTEM_FILES)
+"""Reasons for files that every dataset has, which are no mistake."""
+
+_ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
+_IMAGE_NAMES = frozenset(("ct", "ct image", "image", "img", "mr", "mri", "pet", "scan"))
+_IMAGE_FOLDERS = frozenset(("image", "images", "images tr", "images ts", "images val", "ct", "cts"))
+_CT_NAMES = ("ct.nii.gz", "ct.nii", "CT.nii.gz", "CT.nii", "ct.nrrd")
+# A CT begins with air, which is negative. A label map may begin with many slabs of background.
+_SLABS_LOOKED_AT = 8
+
+
+@dataclass(frozen=True)
+class FoundCase:
+    """A case whose id is still empty, and the place that its id is made of."""
+
+    place: Place
+    source: CaseSource
+
+
+def cases_in(tree: Folder, log: PassedOverLog, labels: Mapping[int, str] | None = None) -> list[FoundCase]:
+    """Find the cases in a folder and in all folders below it.
+
+    Parameters
+    ----------
+    log : PassedOverLog
+        Receives all files that belong to no case, with the reason.
+    labels : mapping of int to str, optional
+        Names of label numbers, for label maps without names.
+    """
+    found: list[FoundCase] = []
+    used: set[Path] = set()
+    for folder in tree.below():
+        if folder is not tree and _is_own_result(folder):
+            log.add(tree.path, [folder.name_in_root("")], OWN_RESULTS)
+            folder.folders.clear()
+        else:
+            found += _FolderSearch(folder, log, labels, used).cases()
+    return found
+
+
+class _FolderSearch:
+    """The search of one folder. `used` has the files of cases found so far, and is extended."""
+
+    def __init__(self, folder: Folder, log: PassedOverLog, labels: Mapping[int, str] | None, used: set[Path]) -> None:
+        self._folder, self._log, self._labels, self._used = folder, log, labels, used
+        self._masks: list[Path] = []  # Of the cases in this folder, or in the folder of its masks.
+
+    def cases(self) -> list[FoundCase]:
+        folder = self._folder
+        names = [name for name in folder.files if folder.path / name not in self._used]
+        found = self._cases_of_masks([name for name in names if is_image_file(name)])
+        self._masks = [path for case in found for path in case.source.files] or self._masks_below()
+        alone = [case for name in names if folder.path / name not in self._used for case in self._case_of_file(name)]
+        return [*found, *self._once_each(alone)]
+
+    def _cases_of_masks(self, images: Sequence[str]) -> list[FoundCase]:
+        folder = self._folder
+        groups: dict[str, list[Path]] = {}
+        chosen, repeated = masks_among(images)
+        # With labels given, the only file may hold both structures whatever its name.
+        if chosen and not (self._labels and len(images) == 1):
+            groups[""] = [folder.path / name for name in chosen]
+            self._pass_over(repeated, SAME_NAME)
+        groups |= {part: [folder.path / name for name in names] for part, names in masks_by_case(images).items()}
+        for part, paths in masks_by_folder((each.path, each.files) for each in folder.folders).items():
+            groups.setdefault(part, paths)
+        found = []
+        for part, paths in groups.items():
+            self._used.update(paths)
+            by_structure: dict[bool, list[Path]] = {True: [], False: []}
+            for path in paths:
+                known = part_of_mask(path)
+                by_structure[known is not None and known.structure is THYROID].append(path)
+            thyroid, trachea = tuple(by_structure[True]), tuple(by_structure[False])
+            source = CaseSource("", "masks", thyroid, trachea, ct_path=None if part else self._ct())
+            found.append(FoundCase(Place(folder.root, folder.path, part=part), source))
+        return found
+
+    def _masks_below(self) -> list[Path]:
+        """Return the masks in a folder such as ``segmentations``, which is that of the same case."""
+        for folder in self._folder.folders:
+            if says_nothing(folder.path.name):
+                chosen, _ = masks_among(name for name in folder.files if is_image_file(name))
+                if chosen:
+                    return [folder.path / name for name in chosen]
+        return []
+
+    def _case_of_file(self, name: str) -> list[FoundCase]:
+        """Return the case of a segmentation file; none for a file that is passed over."""
+        path = self._folder.path / name
+        reason, given = self._reason_by_name(name), None
+        if not reason:
+            reason, given = self._reason_by_content(path)
+        if not reason and self._masks and self._is_of_masks(path):
+            reason = MASKS_USED
+        if reason:
+            self._pass_over([name], reason)
+            return []
+        kind = segmentation_kind(path)
+        assert kind is not None
+        source = CaseSource("", kind, labels_path=path, labels=given)
+        return [FoundCase(Place(self._folder.root, path, is_file=True), source)]
+
+    def _reason_by_name(self, name: str) -> str:
+        """Return why a file cannot be a segmentation, as far as its name and first bytes show; "" if it may be one."""
+        path = self._folder.path / name
+        if is_image_file(name):
+            if normalised(stem_of(path)) in _IMAGE_NAMES or normalised(path.parent.name) in _IMAGE_FOLDERS:
+                return IMAGES
+            organ = normalised(stem_of(path)) in other_organs()
+            return (OTHER_STRUCTURES if self._masks else NO_NAMES) if organ else ""
+        if name.lower().endswith(".seg.nrrd"):
+            return ""
+        if may_be_dicom(name) and (found := class_of_dicom(path)) is not None:
+            return "" if segmentation_kind(path) is not None else _dicom_reason(found)
+        return ARCHIVES if name.lower().endswith(_ARCHIVE_SUFFIXES) else OTHER_FILES
+
+    def _reason_by_content(self, path: Path) -> tuple[str, Mapping[int, str] | None]:
+        """Return why a segmentation file is no case, "" if it is one, and the given labels if it needs them.
+
+        A file that cannot be opened is kept, so that reading the case reports the fault.
+        """
+        try:
+            opened = open_segmentation(path)
+            if opened.named and opened.structures()[0]:
+                return "", None
+            if opened.kind == "labels" and self._labels:
+                if not opened.named and _has_values_of_an_image(path):
+                    return IMAGES, None
+                return "", self._labels
+            if not opened.named:
+                return (OTHER_STRUCTURES if self._masks else NO_NAMES), None
+            return NEITHER, None
+        except ThyroidSynthError:
+            return "", self._labels
+
+    def _is_of_masks(self, path: Path) -> bool:
+        """Check whether a segmentation is of the same scan as the masks beside it."""
+        if says_nothing(stem_of(path)):
+            return True
+        try:
+            return is_image_file(path.name) and same_grid(read_grid(path), read_grid(self._masks[0]))
+        except ThyroidSynthError:
+            return False
+
+    def _once_each(self, found: Iterable[FoundCase]) -> list[FoundCase]:
+        """Return cases without those of files that have the name of another one, but another format."""
+        by_stem: dict[str, FoundCase] = {}
+        for case in found:
+            path = case.place.path
+            if by_stem.setdefault(stem_of(path).casefold(), case) is not case:
+                self._pass_over([path.name], SAME_NAME)
+        kept = list(by_stem.values())
+        if len(kept) == 1:
+            return [FoundCase(kept[0].place, replace(kept[0].source, ct_path=self._ct()))]
+        return [FoundCase(replace(case.place, has_others=True), case.source) for case in kept]
+
+    def _ct(self) -> Path | None:
+        """Return the CT beside the segmentation, or beside the folder of its masks."""
+        here = self._folder.path
+        folders = (here, here.parent) if says_nothing(here.name) else (here,)
+        return next((folder / name for folder in folders for name in _CT_NAMES if (folder / name).is_file()), None)
+
+    def _pass_over(self, names: Iterable[str], reason: str) -> None:
+        # What every dataset has is counted as a whole, what may be a mistake by folder.
+        if reason in EXPECTED_REASONS:
+            self._log.add(self._folder.root, map(self._folder.name_in_root, names), reason)
+        else:
+            self._log.add(self._folder.path, names, reason)
+
+
+def _dicom_reason(sop_class: str) -> str:
+    import pydicom
+
+    name = pydicom.uid.UID(sop_class).name if sop_class else ""
+    return f"DICOM, but no segmentation ({name.removesuffix(' Storage') or 'unknown kind'})"
+
+
+def _has_values_of_an_image(path: Path) -> bool:
+    """Check whether a NIfTI file has negative or fractional values, which labels have not, near its beginning."""
+    if not is_nifti(path):
+        return False
+    for number, (_, _, slab) in enumerate(read_slabs(path)):
+        if (slab < 0).any() or (slab != slab.round()).any():
+            return True
+        if slab.any() or number == _SLABS_LOOKED_AT:
+            return False
+    return False
+
+
+def _is_own_result(folder: Folder) -> bool:
+    """Check whether a folder was written by ThyroidSynth: a cohort, generated thyroids, a fit or an edit."""
+    names = set(folder.files)
+    below = {each.path.name for each in folder.folders}
+    if "prepare.json" in names or ("cohort.json" in names and "samples.npy" in names):
+        return True
+    if {"manifest.json", "manifest.csv"} <= names:
+        return bool(below & {"label_maps", "meshes", "merged"})
+    return any(_states_kind(folder.path / f"{kind}.json", kind) for kind in ("fit", "edit") if f"{kind}.json" in names)
+
+
+def _states_kind(path: Path, kind: str) -> bool:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            return f'"kind": "{kind}"' in stream.read(4096)
+    except OSError:
+        return False

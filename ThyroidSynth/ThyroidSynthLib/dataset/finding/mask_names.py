@@ -1,0 +1,98 @@
+"""Mask files that are named as thyroid or trachea, alone or together with the name of their case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ThyroidSynthLib.common.files import stem_of
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, Part, is_lesion, part_called
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+
+_SEPARATORS = re.compile(r"[\s_.-]+")
+
+
+def is_image_file(name: str) -> bool:
+    """Check whether a file name is that of an image or a label map that is not a Slicer segmentation."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.lower().endswith(".seg.nrrd")
+
+
+def part_of_mask(path: Path) -> Part | None:
+    """Return which structure or lobe a mask file is by its name, by the end of its name, or by that of its folder."""
+    return part_called(stem_of(path)) or split_name(path.name)[1] or part_called(path.parent.name)
+
+
+def split_name(name: str) -> tuple[str, Part | None]:
+    """Split the name of a file such as ``p1_thyroid.nii.gz`` into that of the case and the structure.
+
+    Returns
+    -------
+    beginning : str
+        "p1"; empty if no structure is named at the end.
+    part : Part or None
+        The structure or lobe.
+    """
+    stem = stem_of(Path(name))
+    for separator in _SEPARATORS.finditer(stem):
+        beginning, part = stem[: separator.start()], part_called(stem[separator.end() :])
+        # "PRV_trachea" is no trachea of a case named PRV.
+        if beginning and part is not None and not is_lesion(beginning):
+            return beginning, part
+    return "", None
+
+
+def masks_among(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the names of the masks of thyroid and trachea, and names that repeat one of them.
+
+    A file of the same name in another format repeats it, and so does every whole structure beside a file with the
+    name that TotalSegmentator gives it.
+    """
+    chosen: dict[str, str] = {}
+    repeated = []
+    # The suffixes in the order of preference.
+    for name in sorted(names, key=lambda one: (stem_of(Path(one)).casefold(), _suffix_rank(one), one)):
+        stem = stem_of(Path(name))
+        if part_called(stem) is None:
+            continue
+        if stem.casefold() in chosen:
+            repeated.append(name)
+        else:
+            chosen[stem.casefold()] = name
+    for structure in (THYROID, TRACHEA):
+        if structure.name in chosen:
+            others = [s for s in chosen if s != structure.name and part_called(s) == Part(structure)]
+            repeated += [chosen.pop(stem) for stem in others]
+    return list(chosen.values()), repeated
+
+
+def masks_by_case(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the files of each case that has both structures, for files named by case and structure."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        beginning, part = split_name(name)
+        if part is not None and part_called(stem_of(Path(name))) is None:
+            groups.setdefault(beginning, []).append(name)
+    return {beginning: found for beginning, found in groups.items() if _has_both(map(Path, found))}
+
+
+def masks_by_folder(folders: Iterable[tuple[Path, Sequence[str]]]) -> dict[str, list[Path]]:
+    """Return the files of each case in folders that are named by structure, such as ``thyroid/p1.nii.gz``."""
+    groups: dict[str, list[Path]] = {}
+    for folder, names in folders:
+        if part_called(folder.name) is None:
+            continue
+        for name in names:
+            stem = stem_of(Path(name))
+            if is_image_file(name) and part_called(stem) is None:
+                groups.setdefault(stem, []).append(folder / name)
+    return {stem: found for stem, found in groups.items() if _has_both(found)}
+
+
+def _has_both(paths: Iterable[Path]) -> bool:
+    return {part.structure for path in paths if (part := part_of_mask(path)) is not None} == {THYROID, TRACHEA}
+
+
+def _suffix_rank(name: str) -> int:
+    return next(n for n, suffix in enumerate(IMAGE_SUFFIXES) if name.lower().endswith(suffix))
