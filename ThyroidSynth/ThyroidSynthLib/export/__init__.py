@@ -9,8 +9,18 @@ __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "edited_case": ["Change", "EditedCase", "check_edit_room", "edit_case", "write_edit"],
-        "merging": ["MergeRules", "Merged", "Overlap", "merging_notes", "replace_thyroid"],
+        "measuring": ["measured_as_written", "measured_on_map"],
+        "merging": [
+            "MergeRules",
+            "Merged",
+            "NeighbourChange",
+            "Overlap",
+            "merging_notes",
+            "on_grid",
+            "replace_thyroid",
+        ],
         "surroundings": ["Surroundings"],
         "thyroid_files": ["FileOptions", "WrittenFiles", "write_thyroid_files"],
+        "written_measure": ["WrittenMeasure"],
     },
 )

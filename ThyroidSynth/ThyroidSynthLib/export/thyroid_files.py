@@ -17,11 +17,14 @@ from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS, write_label_m
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES, write_mesh
 
+from .measuring import measured_as_written, measured_on_map
 from .merging import Merged, MergeRules, replace_thyroid
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
+    from ThyroidSynthLib.geometry.features import Features
     from ThyroidSynthLib.geometry.frame import Placement
+    from ThyroidSynthLib.geometry.surface import Surface
 
 LABEL_FOLDER = "label_maps"
 MESH_FOLDER = "meshes"
@@ -69,6 +72,10 @@ class FileOptions:
         if not (np.asarray(self.spacing_mm) > 0).all():
             raise OutputError(f"A voxel spacing of {self.spacing_mm} mm is impossible. Use a positive one.")
 
+    def label_grid(self, surface_ras: Surface) -> Grid:
+        """Return the grid of the label map of a thyroid with this surface in `ras_mm`."""
+        return self.grid or Grid.around(surface_ras, spacing_mm=self.spacing_mm)
+
     @property
     def merged_format(self) -> str:
         """Suffix of merged maps: that of the label maps, but ``seg.nrrd`` for NRRD, which holds the names."""
@@ -77,16 +84,33 @@ class FileOptions:
 
 @dataclass(frozen=True)
 class WrittenFiles:
-    """The files that were written for a thyroid, with their SHA-256 checksums, and the patient's map with the thyroid.
+    """The files that were written for a thyroid, with their SHA-256 checksums, and how it is measured in them.
 
-    `within_grid` says whether the grid of the label map contains the whole thyroid. It and the volume measured on the
-    label map are None without a label map.
+    Attributes
+    ----------
+    within_grid : bool or None
+        Whether the grids of the label map and of the merged map contain the whole thyroid; None without such a map.
+    label_volume_ml : float or None
+        Volume of the voxels of the label map.
+    merged : Merged or None
+        The patient's map with the thyroid replaced.
+    as_written : Features
+        The features of what was written (see `measured_as_written`), by which targets are judged.
+    on_map : Features or None
+        All features on the merged map or, without one, on the label map: as exact as its voxels are small.
     """
 
     checksums: dict[Path, str]
+    as_written: Features
     within_grid: bool | None = None
     label_volume_ml: float | None = None
     merged: Merged | None = None
+    on_map: Features | None = None
+
+    @property
+    def measured_on(self) -> str:
+        """What the volume was measured on: "merged map", "label map" or "surface"."""
+        return "surface" if self.on_map is None else "label map" if self.merged is None else "merged map"
 
 
 def write_thyroid_files(
@@ -100,23 +124,33 @@ def write_thyroid_files(
     # An open surface has no inside, so there is no label map; the manifest says that it is open.
     closed = thyroid.validity.closed
     written: list[Path] = []
-    within_grid, volume_ml, merged = None, None, None
+    within_grid: bool | None = None
+    volume_ml, merged, whole, kept = None, None, None, None
     try:
         if options.label_format is not None and closed:
-            labels = voxelise(surface_ras, options.grid or Grid.around(surface_ras, spacing_mm=options.spacing_mm))
-            write_label_map(labels, label_path)
-            within_grid = labels.grid.holds(surface_ras)
-            volume_ml = int(labels.array.sum()) * labels.voxel_volume_ml
+            whole = voxelise(surface_ras, options.label_grid(surface_ras))
+            write_label_map(whole, label_path)
+            within_grid = whole.grid.holds(surface_ras)
+            volume_ml = int(whole.array.sum()) * whole.voxel_volume_ml
             written.append(label_path)
         for path in meshes:
             write_mesh(surface_ras, path, space=options.mesh_space)
             written.append(path)
         if options.merge_into is not None and closed:
-            own = voxelise(surface_ras, options.merge_into.volume.grid)
-            merged = replace_thyroid(options.merge_into, own, options.merge_rules)
+            whole = voxelise(surface_ras, options.merge_into.volume.grid)
+            merged = replace_thyroid(options.merge_into, whole, options.merge_rules)
             write_label_map(merged.labels.volume, merged_path, names=merged.labels.names)
+            within_grid = within_grid is not False and whole.grid.holds(surface_ras)
+            kept = merged.thyroid
             written.append(merged_path)
-        return WrittenFiles({path: sha256_of(path) for path in written}, within_grid, volume_ml, merged)
+        return WrittenFiles(
+            {path: sha256_of(path) for path in written},
+            measured_as_written(thyroid.measured, whole, kept, placement),
+            within_grid,
+            volume_ml,
+            merged,
+            None if whole is None else measured_on_map(whole if kept is None else kept, placement),
+        )
     except BaseException:
         for path in (label_path, *meshes, merged_path):
             path.unlink(missing_ok=True)

@@ -1,6 +1,8 @@
-"""Transfer of a mask to another grid: voxel by voxel if their voxels coincide, else by the nearest voxel."""
+"""Transfer of masks and label maps to another grid: voxel by voxel if the grids coincide, else the nearest voxel."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -23,12 +25,8 @@ def write_label(array: np.ndarray, grid: Grid, mask: Volume, label: int) -> np.n
         return array[:0, 0, 0]
     replaced = []
     low, high = box
-    # Slab by slab, because the coordinates of a large oblique structure would fill the memory.
-    step = max(1, POINTS_AT_ONCE // int(np.prod(high[:2] - low[:2] + 1)))
-    for k in range(low[2], high[2] + 1, step):
-        last = min(k + step - 1, high[2])
-        part = array[k : last + 1, low[1] : high[1] + 1, low[0] : high[0] + 1]
-        inside = _sampled(grid, mask, np.array([low[0], low[1], k]), part.shape)
+    for k, part in _slabs(array, low, high):
+        inside = _sampled(grid, mask, np.array([low[0], low[1], k]), part.shape) != 0
         replaced.append(part[inside])
         part[inside] = label
     return np.concatenate(replaced)
@@ -42,15 +40,37 @@ def _box(grid: Grid, mask: Volume) -> tuple[np.ndarray, np.ndarray] | None:
     return None if (low > high).any() else (low, high)
 
 
+def resampled(volume: Volume, grid: Grid) -> Volume:
+    """Return a volume of labels on another grid of the same frame: that of the nearest voxel, 0 outside the volume."""
+    array = np.zeros(grid.shape, dtype=volume.array.dtype)
+    box = _box(grid, volume)
+    if box is not None:
+        low, high = box
+        for k, part in _slabs(array, low, high):
+            part[:] = _sampled(grid, volume, np.array([low[0], low[1], k]), part.shape)
+    return Volume(array, grid.ijk_to_ras)
+
+
+def _slabs(array: np.ndarray, low: np.ndarray, high: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield views of a box of an array with their first index k.
+
+    Slab by slab, because the coordinates of a large oblique structure would fill the memory.
+    """
+    step = max(1, POINTS_AT_ONCE // int(np.prod(high[:2] - low[:2] + 1)))
+    for k in range(low[2], high[2] + 1, step):
+        last = min(k + step - 1, high[2])
+        yield k, array[k : last + 1, low[1] : high[1] + 1, low[0] : high[0] + 1]
+
+
 def _sampled(grid: Grid, mask: Volume, first: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return which voxels of a box of the grid, from index `first` (i, j, k) on, are in a mask."""
+    """Return the values of a volume in a box of the grid, from index `first` (i, j, k) on; 0 outside the volume."""
     to_mask = np.linalg.inv(mask.ijk_to_ras) @ grid.ijk_to_ras
     offset = to_mask[:3, :3] @ first + to_mask[:3, 3]
     size = np.array(mask.array.shape[::-1])
     if np.abs(to_mask[:3, :3] - np.eye(3)).max() * max(shape) < _SAME_VOXELS and (
         np.abs(offset - np.round(offset)).max() < _SAME_VOXELS
     ):
-        return box_with_zeros(mask.array, np.round(offset).astype(int)[::-1], shape) != 0
+        return box_with_zeros(mask.array, np.round(offset).astype(int)[::-1], shape)
     k, j, i = np.ogrid[tuple(slice(0, n) for n in shape)]
     inside = np.ones(shape, dtype=bool)
     index = []
@@ -59,4 +79,4 @@ def _sampled(grid: Grid, mask: Volume, first: np.ndarray, shape: tuple[int, ...]
         nearest = np.floor(at + 0.5).astype(np.int32)
         inside &= (nearest >= 0) & (nearest < size[axis])
         index.append(np.clip(nearest, 0, size[axis] - 1))
-    return inside & (mask.array[index[2], index[1], index[0]] != 0)
+    return np.where(inside, mask.array[index[2], index[1], index[0]], 0)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.imaging.volume_files import read_volume
+
 
 def test_the_manifest_lists_every_file_with_seed_code_and_targets(tmp_path):
     result = write_cohort(
@@ -170,7 +173,8 @@ def test_impossible_options_are_rejected(options):
 
 
 def test_unmet_targets_are_counted_and_listed(tmp_path):
-    thyroids = [a_thyroid(0, met=True), a_thyroid(1, met=False)]
+    fitting = replace(a_thyroid(0, met=True), targets=Targets(volume_ml=a_thyroid(0).thyroid.measured.volume_ml))
+    thyroids = [fitting, a_thyroid(1, met=False)]
 
     written = write_cohort(thyroids, tmp_path / "out", options=FileOptions(label_format=None))
 
@@ -202,7 +206,11 @@ def test_overlap_with_a_structure_is_measured_or_removed(tmp_path):
     after = read_manifest(tmp_path / "c")[0]["thyroids"][0]
     assert before["overlap_ml"]["trachea"] == pytest.approx(whole / 4, rel=0.03)
     assert float(row["overlap_ml"]) == pytest.approx(whole / 4, rel=0.03)
-    assert (before["overlap_removed"], after["overlap_removed"], after["met"]) == (False, True, None)
+    # Whether the target of 15 mL is met is judged on what was written.
+    assert (before["overlap_removed"], after["overlap_removed"], after["met"]) == (False, True, False)
+    assert (after["measured_on"], overlap_removed.unmet) == ("label map", 1)
+    assert after["written"]["volume_ml"] == after["label_volume_ml"]
+    assert after["error"] == {"volume_ml": pytest.approx(after["label_volume_ml"] - 15.0)}
     assert (reported.overlapping, overlap_removed.overlapping) == (1, 1)
     assert after["measured"]["volume_ml"] == pytest.approx(0.75 * whole, rel=0.02)
     assert after["label_volume_ml"] == pytest.approx(0.75 * whole, rel=0.05)

@@ -27,7 +27,8 @@ def entry(number, targets, measured, met=True):
     return {
         "id": f"t{number:05d}",
         "targets": dict(zip(NAMES, targets, strict=True)),
-        "measured": dict(zip(NAMES, measured, strict=True)),
+        "written": dict(zip(NAMES, measured, strict=True)),
+        "measured_on": "label map",
         "met": met,
     }
 

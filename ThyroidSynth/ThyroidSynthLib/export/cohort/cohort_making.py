@@ -43,7 +43,10 @@ class CohortPlan:
     ) -> CohortPlan:
         """Fit prior and code space to the model of a file."""
         prior, space = prior_of(model), CodeSpace.of(model)
-        return cls(model_file, partial(ThyroidMaker, prior=prior, space=space, seed=seed, to_target=to_target), writer)
+        # Directly sampled thyroids have no targets to meet.
+        finish = writer.measure if to_target else None
+        maker = partial(ThyroidMaker, prior=prior, space=space, seed=seed, to_target=to_target, finish=finish)
+        return cls(model_file, maker, writer)
 
     def maker(self) -> ThyroidMaker:
         """Load the model for making thyroids."""
@@ -94,7 +97,9 @@ def make_thyroids(
     with workers_for(workers, initializer=partial(_prepare_worker, plan), scheduler=scheduler) as pool:
         waiting: dict[int, WrittenThyroid] = {}
         following = start
-        for (index, _), found in pool.run(_make_in_worker, islice(enumerate(targets), start, None), should_stop=should_stop):
+        for (index, _), found in pool.run(
+            _make_in_worker, islice(enumerate(targets), start, None), should_stop=should_stop
+        ):
             if isinstance(found, WorkerFailure):
                 raise SynthesisError(
                     f"The worker process of thyroid {index + 1} ended (out of memory?). Use fewer workers."

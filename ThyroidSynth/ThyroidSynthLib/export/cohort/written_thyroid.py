@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.common.errors import OutputError
+from ThyroidSynthLib.export.merging import changes_in
 from ThyroidSynthLib.export.thyroid_files import FileOptions, WrittenFiles, write_thyroid_files
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.targets import misfit
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.surroundings import Surroundings
+    from ThyroidSynthLib.export.written_measure import WrittenMeasure
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.geometry.frame import Placement
 
@@ -22,6 +26,9 @@ COLUMNS = (
     "index",
     *(f"target_{name}" for name in FEATURE_NAMES),
     *FEATURE_NAMES,
+    "measured_on",
+    *(f"written_{name}" for name in FEATURE_NAMES),
+    *(f"error_{name}" for name in FEATURE_NAMES),
     "valid",
     "closed",
     "components",
@@ -31,9 +38,11 @@ COLUMNS = (
     "attempts",
     "within_grid",
     "label_volume_ml",
+    *(f"map_{name}" for name in FEATURE_NAMES),
     "overlap_ml",
     "overlap_removed",
     "merged_overlap_ml",
+    "merged_changes",
     "files",
     "sha256",
     "code",
@@ -61,7 +70,8 @@ class WrittenThyroid:
 class ThyroidWriter:
     """Places thyroids at the trachea frame of a patient and writes their files into a folder.
 
-    Overlap with the patient's surroundings, if there are any, is measured or removed.
+    Overlap with the patient's surroundings, if there are any, is measured or removed. `measure` measures thyroids as
+    they will be written.
     """
 
     folder: Path
@@ -69,10 +79,19 @@ class ThyroidWriter:
     options: FileOptions
     surroundings: Surroundings | None = None
 
+    @cached_property
+    def measure(self) -> WrittenMeasure:
+        """Measures thyroids as this writer writes them."""
+        # Loads PyTorch, which Slicer may lack when it only reads a cohort.
+        from ThyroidSynthLib.export.written_measure import WrittenMeasure
+
+        return WrittenMeasure(self.placement, self.options, self.surroundings)
+
     def write(self, generated: GeneratedThyroid, number: int) -> WrittenThyroid:
         """Write the files of thyroid number `number`, counted from 1; if one cannot be written, none is left.
 
-        `SynthesisError` if removing the overlap leaves nothing of the thyroid.
+        Whether a steered thyroid meets its targets is judged on what was written. `SynthesisError` if removing the
+        overlap leaves nothing of the thyroid.
         """
         if not self.folder.is_dir():
             # A worker of a cluster may still run when the command that uses it was killed.
@@ -82,10 +101,12 @@ class ThyroidWriter:
         shared: dict[str, float] = {}
         if self.surroundings is not None:
             thyroid, shared = self.surroundings.applied_to(drawn, self.placement)
-            if thyroid is not drawn:
-                # Targets that were met before overlap was removed need not be met after it.
-                generated = replace(generated, thyroid=thyroid, met=None if generated.met else generated.met)
+            generated = replace(generated, thyroid=thyroid)
         written = write_thyroid_files(generated.thyroid, name, self.folder, self.placement, self.options)
+        if generated.met is not None:
+            values = written.as_written.as_dict()
+            errors = (misfit(key, values[key], target) for key, target in generated.targets.as_dict().items())
+            generated = replace(generated, met=all(error <= 1.0 for error in errors))
         entry = self._entry(generated, name, written, shared, overlap_removed=generated.thyroid is not drawn)
         names = None if written.merged is None else dict(written.merged.labels.names)
         return WrittenThyroid(entry, row_of(entry), names)
@@ -100,6 +121,7 @@ class ThyroidWriter:
         overlap_removed: bool,
     ) -> dict[str, Any]:
         thyroid = generated.thyroid
+        as_written = {key: float(value) for key, value in written.as_written.as_dict().items()}
         return {
             "id": name,
             "seed": generated.seed,
@@ -107,11 +129,15 @@ class ThyroidWriter:
             "attempts": generated.attempts,
             "targets": asdict(generated.targets),
             "measured": {key: float(value) for key, value in thyroid.measured.as_dict().items()},
+            "measured_on": written.measured_on,
+            "written": as_written,
+            "error": {key: as_written[key] - target for key, target in generated.targets.as_dict().items()},
             "validity": {"ok": thyroid.validity.ok, **asdict(thyroid.validity)},
             "met": generated.met,
             "distance": generated.distance,
             "within_grid": written.within_grid,
             "label_volume_ml": written.label_volume_ml,
+            "map": None if written.on_map is None else written.on_map.as_dict(),
             "overlap_ml": dict(shared),
             "overlap_removed": overlap_removed,
             "merged": None if written.merged is None else written.merged.to_json(),
@@ -133,12 +159,17 @@ def row_of(entry: Mapping[str, Any]) -> dict[str, Any]:
         **{key: entry[key] for key in ("id", "seed", "index", "attempts", "within_grid", "met", "overlap_removed")},
         **{f"target_{key}": value for key, value in entry["targets"].items()},
         **{key: _rounded(value) for key, value in entry["measured"].items()},
+        "measured_on": entry["measured_on"],
+        **{f"written_{key}": _rounded(value) for key, value in entry["written"].items()},
+        **{f"error_{key}": _rounded(entry["error"].get(key), 4) for key in FEATURE_NAMES},
         "valid": entry["validity"]["ok"],
         **{key: entry["validity"][key] for key in ("closed", "components", "touches_box")},
         "distance": _rounded(entry["distance"], 4),
         "label_volume_ml": _rounded(entry["label_volume_ml"]),
+        **{f"map_{key}": _rounded((entry["map"] or {}).get(key)) for key in FEATURE_NAMES},
         "overlap_ml": _rounded(overlap),
         "merged_overlap_ml": _rounded(merged_overlap),
+        "merged_changes": "; ".join(changes_in(merged)) if merged else None,
         "files": " ".join(file["path"] for file in entry["files"]),
         "sha256": " ".join(file["sha256"] for file in entry["files"]),
         "code": " ".join(f"{value:.9g}" for value in entry["code"]),

@@ -33,8 +33,8 @@ _MOST_EQUAL = 0.1
 class AchievedDistribution:
     """Targets and measured features of a generated cohort, collected thyroid by thyroid.
 
-    They are compared with the features (n, 3) of the training cohort. `distribution` is the target distribution in
-    words, by feature.
+    The features are those of the thyroids as they were written. They are compared with those (n, 3) of the training
+    cohort. `distribution` is the target distribution in words, by feature.
     """
 
     def __init__(self, features: np.ndarray, distribution: Mapping[str, str] | None = None) -> None:
@@ -44,7 +44,7 @@ class AchievedDistribution:
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Add a thyroid by its entry in the manifest."""
-        self._entries.append({key: entry[key] for key in ("id", "targets", "measured", "met")})
+        self._entries.append({key: entry[key] for key in ("id", "targets", "written", "measured_on", "met")})
 
     @property
     def targets(self) -> np.ndarray:
@@ -53,8 +53,8 @@ class AchievedDistribution:
 
     @property
     def measured(self) -> np.ndarray:
-        """Measured features of each thyroid, shape (m, 3)."""
-        return np.array([[entry["measured"][name] for name in FEATURE_NAMES] for entry in self._entries]).reshape(-1, 3)
+        """Measured features of each thyroid as it was written, shape (m, 3)."""
+        return np.array([[entry["written"][name] for name in FEATURE_NAMES] for entry in self._entries]).reshape(-1, 3)
 
     def headline(self) -> dict[str, Any]:
         """Return the most important numbers, for the manifest."""
@@ -79,6 +79,7 @@ class AchievedDistribution:
         return {
             "targets": self._distribution,
             "thyroids": len(measured),
+            "measured_on": dict(Counter(entry["measured_on"] for entry in self._entries)),
             "met": None if None in met else sum(met),
             "features": {
                 name: _agreement(targets[:, column], measured[:, column], self.cohort[:, column])
@@ -118,7 +119,7 @@ class AchievedDistribution:
         for entry, values in zip(self._entries, self.targets, strict=True):
             if entry["met"] is False:
                 targets = Targets.from_array(values).as_dict()
-                nearest = {name: entry["measured"][name] for name in targets}
+                nearest = {name: entry["written"][name] for name in targets}
                 unmet.append(
                     {"id": entry["id"], "targets": targets, "nearest": nearest, "region": space.region(values)}
                 )

@@ -10,6 +10,7 @@ from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import ModelShapes
+from ThyroidSynthLib.generation.steer.as_written import Finish, steer_as_written
 from ThyroidSynthLib.generation.steer.direct_sampling import MAX_ATTEMPTS, draws, generate_one
 from ThyroidSynthLib.generation.steer.steering import SteeringResult, steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
@@ -26,7 +27,8 @@ MAX_STARTS = 4
 class ThyroidMaker:
     """What all thyroids of a generated cohort are made with.
 
-    With `to_target`, thyroids are steered to their targets; otherwise they are directly sampled.
+    With `to_target`, thyroids are steered to their targets; otherwise they are directly sampled. With `finish` they
+    meet the targets as they are written, and are returned as they are before that.
     """
 
     model: TrainedModel
@@ -35,6 +37,7 @@ class ThyroidMaker:
     seed: int
     to_target: bool = False
     resolution: int = DEFAULT_RESOLUTION
+    finish: Finish | None = None
 
     @classmethod
     def of(
@@ -54,7 +57,7 @@ class ThyroidMaker:
             return generate_one(self.model, self.prior, self.seed, index, targets, self.resolution)
         shapes = ModelShapes(self.model, self.space)
         best: tuple[SteeringResult, GeneratedThyroid] | None = None
-        attempts = 0
+        attempts, nothing_left = 0, None
         for start in islice(self._starts(index, targets), MAX_STARTS):
             result = steer_to_target(
                 shapes,
@@ -64,10 +67,20 @@ class ThyroidMaker:
                 should_stop=should_stop,
             )
             attempts = start.attempts
+            if self.finish is not None:
+                try:
+                    result = steer_as_written(
+                        shapes, result, self.finish, resolution=self.resolution, should_stop=should_stop
+                    )
+                except SynthesisError as error:
+                    nothing_left = error
+                    continue
             if best is None or result.misfit < best[0].misfit:
                 best = result, start
             if result.met:
                 break
+        if best is None and nothing_left is not None:
+            raise nothing_left
         if best is None:
             raise SynthesisError(
                 f"No draw for thyroid {index + 1} gave a closed surface of one or two components. "

@@ -8,6 +8,7 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "as_written": ["AsWritten", "Finish", "steer_as_written"],
         "calibration": ["calibrated"],
         "direct_sampling": ["check_conditions", "draws", "generate", "generate_one"],
         "drawing": ["draw_code"],

@@ -22,8 +22,9 @@ from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import Targets, misfit
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
-# Steering goes on to this fraction of the tolerance, which is about what the resolution of the surface allows.
-_FINE = 0.1
+FINE = 0.1
+"""Steering goes on to this fraction of the tolerance, which is about what the resolution of the surface allows."""
+
 # Longest step of a round, in SDs of the training codes.
 _LONGEST_STEP = 3.0
 # Keeps the step finite where targets contradict each other, relative to the mean gain of the targets.
@@ -108,7 +109,7 @@ def steer_to_target(
         shapes = ModelShapes(shapes)
     shapes = shapes.in_small_steps()
     objective = Objective(shapes, targets)
-    if start.resolution == resolution and objective.misfit(start) <= _FINE:
+    if start.resolution == resolution and objective.misfit(start) <= FINE:
         return objective.result(start, start, 0)
     coarse = min(resolution, DEFAULT_RESOLUTION)
     to_coarse = progress if coarse == resolution else part_of(progress, 0.0, 0.5)
@@ -156,7 +157,7 @@ class _Rounds:
         best_misfit = current_misfit = objective.misfit(start)
         improved = self.decoded_count
         share, step = 1.0, None
-        while self.left > 0 and self.decoded_count - improved < _PATIENCE and best_misfit > _FINE:
+        while self.left > 0 and self.decoded_count - improved < _PATIENCE and best_misfit > FINE:
             if step is None:
                 check(self._should_stop)
                 step = objective.step(current, derivatives(current))
@@ -195,7 +196,7 @@ class _Rounds:
         The grids differ so little that the coarser one's derivatives serve: as a rule two or three surfaces.
         """
         fine = self.decoded(coarse.code)
-        if not fine.validity.ok or self._objective.misfit(fine) <= _FINE:
+        if not fine.validity.ok or self._objective.misfit(fine) <= FINE:
             return fine
         jacobian = self._shapes.sensitivity(coarse).jacobian
         return self.approach(fine, lambda thyroid: Sensitivity(thyroid.measured.as_array(), jacobian))
@@ -233,6 +234,11 @@ class Objective:
         measured = thyroid.measured.as_array()[self._rows]
         return max(map(misfit, self._names, measured, self._values), default=0.0)
 
+    def error(self, thyroid: Thyroid) -> dict[str, float]:
+        """Return measured minus target, for each target."""
+        error = thyroid.measured.as_array()[self._rows] - self._values
+        return dict(zip(self._names, error.tolist(), strict=True))
+
     def distance(self, thyroid: Thyroid) -> float:
         """Return how far a thyroid is from all targets together, in SDs of the cohort."""
         return float(np.linalg.norm((thyroid.measured.as_array()[self._rows] - self._values) / self._scale))
@@ -267,12 +273,11 @@ class Objective:
 
     def result(self, start: Thyroid, best: Thyroid, rounds: int) -> SteeringResult:
         """Return the result of a steering from `start` to `best`."""
-        error = best.measured.as_array()[self._rows] - self._values
         return SteeringResult(
             thyroid=best,
             targets=self._targets,
             misfit=self.misfit(best),
-            error=dict(zip(self._names, error.tolist(), strict=True)),
+            error=self.error(best),
             rounds=rounds,
             moved=self._space.length(best.code.astype(np.float64) - start.code) / len(best.code) ** 0.5,
             distance=self._space.distance(best.code),

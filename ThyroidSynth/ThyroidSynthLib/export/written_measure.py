@@ -1,0 +1,82 @@
+"""How thyroids measure when they are written with some options: what steering has to meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import SynthesisError
+from ThyroidSynthLib.generation.steer.as_written import AsWritten
+from ThyroidSynthLib.generation.thyroid import Thyroid
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
+
+from .measuring import measured_as_written
+from .merging import MergeRules, replace_thyroid, resolved
+from .surroundings import Surroundings
+from .thyroid_files import FileOptions
+
+
+@dataclass(frozen=True)
+class WrittenMeasure:
+    """Measures thyroids as they are written with some options, without writing them; a `Finish` for steering."""
+
+    placement: Placement
+    options: FileOptions
+    surroundings: Surroundings | None = None
+
+    def __call__(self, thyroid: Thyroid) -> AsWritten:
+        """Return a thyroid as it is written; `SynthesisError` if nothing of it is left."""
+        final = thyroid
+        if self.surroundings is not None:
+            final, _ = self.surroundings.applied_to(thyroid, self.placement)
+        if not final.validity.closed:
+            return AsWritten(final, reduced=final is not thyroid)
+        surface = final.surface.moved(self.placement.to_ras(final.surface.vertices))
+        whole, kept, cut_off = self._voxels(surface)
+        reduced = final is not thyroid
+        if whole is not None and kept is not None:
+            reduced = reduced or bool(np.count_nonzero(kept.array) < np.count_nonzero(whole.array))
+        features = measured_as_written(final.measured, whole, kept, self.placement)
+        if features.volume_ml == 0 and not cut_off:
+            raise SynthesisError(
+                "No voxel of the thyroid is left: it is smaller than a voxel, or lies in other structures that are "
+                "kept. Use a finer grid, or let it overwrite them."
+            )
+        return AsWritten(replace(final, measured=features), reduced=reduced, cut_off=cut_off)
+
+    def _voxels(self, surface: Surface) -> tuple[Volume | None, Volume | None, bool]:
+        """Return the label map, the part of it in the merged map, and whether a grid cuts the thyroid off."""
+        options, whole, kept, cut_off = self.options, None, None, False
+        if options.label_format is not None:
+            grid = options.label_grid(surface)
+            whole, cut_off = voxelise(surface, _near(grid, surface)), not grid.holds(surface)
+        if options.merge_into is not None:
+            patient, rules = options.merge_into, self._rules
+            grid = patient.volume.grid
+            near = _near(grid, surface)
+            first = np.rint(grid.to_ijk(near.to_ras(np.zeros(3)))).astype(int)[::-1]
+            k, j, i = (slice(a, a + n) for a, n in zip(first.tolist(), near.shape, strict=True))
+            part = patient.volume.part((k, j, i))
+            whole = voxelise(surface, part.grid)
+            kept = replace_thyroid(replace(patient, volume=part), whole, rules).thyroid
+            cut_off = cut_off or not grid.holds(surface)
+        return whole, kept, cut_off
+
+    @cached_property
+    def _rules(self) -> MergeRules:
+        rules, patient = self.options.merge_rules, self.options.merge_into
+        return rules if patient is None else resolved(patient, rules)
+
+
+def _near(grid: Grid, surface: Surface) -> Grid:
+    """Return the part of a grid around a surface; a single voxel if the surface lies outside the grid."""
+    ijk = grid.to_ijk(surface.vertices)
+    first = np.clip(np.floor(ijk.min(axis=0)).astype(int) - 1, 0, grid.last_ijk)
+    last = np.clip(np.ceil(ijk.max(axis=0)).astype(int) + 1, 0, grid.last_ijk)
+    return grid.part(first[::-1], (last - first + 1)[::-1])
