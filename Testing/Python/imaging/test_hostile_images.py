@@ -33,7 +33,7 @@ ARRAY[3:6, 3:7, 4:8] = 1
 MOST_BYTES = 30 << 20
 MOST_SECONDS = 10.0
 # What a message must end with: what the user can do.
-REMEDY = re.compile(r"(Export|Copy|Save|Choose|Crop|Check|Close|Threshold|Restore)[^.]*( as|\.| it)")
+REMEDY = re.compile(r"(Export|Copy|Save|Choose|Crop|Check|Close|Threshold|Restore|State)[^.]*( as|\.| it)")
 
 
 def nifti(folder: Path, name: str = "x.nii", **options) -> bytes:
@@ -321,6 +321,17 @@ def test_a_file_with_flipped_bits_is_read_or_refused(tmp_path, suffix):
                 read(path)
             except InputError as error:
                 assert path.name in str(error) and REMEDY.search(str(error)), error
+
+
+def test_values_that_make_no_sense_are_those_of_a_damaged_file_if_it_is_one(tmp_path):
+    labels = np.arange(ARRAY.size, dtype=np.uint8).reshape(ARRAY.shape)
+    content = gzip.compress(write_nifti(tmp_path / "labels.nii", labels, affine()).read_bytes())
+    path = tmp_path / "x.nii.gz"
+    path.write_bytes(content)
+    assert "more than one label" in refused(read_mask, path)
+    path.write_bytes(content[:-8] + bytes(4) + content[-4:])
+    for read in (read_mask, read_grid, read_volume):
+        assert "damaged (CRC" in refused(read, path)
 
 
 def test_a_grid_on_which_a_label_map_does_not_fit_into_memory_is_refused(tmp_path):

@@ -13,8 +13,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.grid import Grid, box_of
 from ThyroidSynthLib.geometry.volume import Volume
 
-from .nifti import is_nifti, read_slabs
-from .volume_files import read_volume
+from .volume_files import reading_slabs
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -107,36 +106,31 @@ def same_grid(one: Grid, other: Grid) -> bool:
 
 def read_mask(path: Path | str) -> Mask:
     """Read the mask of one structure from a file, in which all voxels but 0 must have the same value."""
-    path = Path(path)
-    if is_nifti(path):
-        return read_labels(path, {"mask": None})["mask"]
-    volume = read_volume(path)
-    _check_binary(path, volume.array[volume.array != 0])
-    return mask_in_scan(volume)
+    return read_labels(path, {"mask": None})["mask"]
 
 
 def read_labels(path: Path | str, labels: Mapping[Key, int | None]) -> dict[Key, Mask]:
-    """Read the masks of several labels from a NIfTI file, in one pass and without loading the whole scan.
+    """Read the masks of several labels from an image file, in one pass and without loading the whole scan.
 
     The label None stands for all non-zero voxels of a file that must be binary.
     """
     path = Path(path)
     pieces: dict[Key, list[tuple[np.ndarray, np.ndarray]]] = {key: [] for key in labels}
-    for header, first, slab in read_slabs(path):
-        occupied = slab.any()
-        for key, label in labels.items():
-            if not occupied:
+    with reading_slabs(path) as slabs:
+        for grid, first, slab in slabs:
+            scan = grid
+            if not slab.any():
                 continue
-            inside = slab != 0 if label is None else slab == label
-            if not inside.any():
-                continue
-            box = box_of(inside)
-            if label is None:
-                _check_binary(path, slab[box][inside[box]], first_value=_value_of(pieces[key]))
-            start = np.array([first + box[0].start, box[1].start, box[2].start])
-            values = slab[box].copy() if label is None else inside[box].astype(np.uint8)
-            pieces[key].append((start, values))
-        scan = header.grid
+            for key, label in labels.items():
+                inside = slab != 0 if label is None else slab == label
+                if not inside.any():
+                    continue
+                box = box_of(inside)
+                if label is None:
+                    _check_binary(path, slab[box][inside[box]], first_value=_value_of(pieces[key]))
+                start = np.array([first + box[0].start, box[1].start, box[2].start])
+                values = slab[box].copy() if label is None else inside[box].astype(np.uint8)
+                pieces[key].append((start, values))
     return {key: _assemble(found, scan) for key, found in pieces.items()}
 
 
@@ -171,6 +165,6 @@ def _check_binary(path: Path, values: np.ndarray, first_value: float | None = No
             "interpolated). Threshold it, or export it with nearest-neighbour interpolation."
         )
     raise InputError(
-        f"{path} has more than one label, so it is not the mask of one structure. Choose it as a multi-label file, "
-        "or export the thyroid and the trachea as separate files."
+        f"{path} has more than one label, so it is not the mask of one structure. State the labels "
+        "(--labels thyroid=N,trachea=M), or export the thyroid and the trachea as separate files."
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from .formats.nrrd import read_nrrd_header, write_nrrd
 from .formats.stored_voxels import StoredVoxels
 from .nifti import is_nifti, read_header, read_nifti, write_nifti
 from .nifti import read_slabs as read_nifti_slabs
+
+_log = logging.getLogger(__name__)
 
 NOTE_KEY = "ITK_FileNotes"
 """Metadata that NIfTI keeps too, as its description."""
@@ -60,21 +63,47 @@ def read_slabs(path: Path | str) -> Iterator[tuple[Grid, int, np.ndarray]]:
             yield grid, first, slab
 
 
+@contextmanager
+def reading_slabs(path: Path | str) -> Iterator[Iterator[tuple[Grid, int, np.ndarray]]]:
+    """Yield the slabs of `read_slabs` to a block that may refuse their values.
+
+    Values that make no sense may come from a damaged file, which only its end shows; then it is refused as damaged.
+    """
+    with closing(read_slabs(path)) as slabs:
+        try:
+            yield slabs
+        except InputError:
+            for _ in slabs:
+                pass
+            raise
+
+
 def read_grid(path: Path | str) -> Grid:
-    """Read the grid of a 3-D image file from its header, or of a DICOM series from its folder or one of its files.
+    """Read the grid of a 3-D image file, or of a DICOM series from its folder or one of its files.
+
+    The voxels are read too, because only the end of a file shows that its header is not damaged.
 
     Raises
     ------
     InputError
-        The header is damaged or has no position in the patient, or a label map on this grid would fill the memory.
+        The file is damaged or has no position in the patient, or a label map on this grid would fill the memory.
         For DICOM also as in `read_series_grid`.
     """
     path = Path(path)
     if path.is_dir() or class_of_dicom(path) is not None:
         return read_series_grid(path).checked_for_holding(path)
     checked_file(path)
-    grid = read_header(path).grid if is_nifti(path) else _header(path)[0]
-    return grid.checked_for_holding(path)
+    if is_nifti(path):
+        header = read_header(path)
+        grid, voxels = header.grid, header.voxels
+        for note in header.notes:
+            _log.warning("%s", note)
+    else:
+        grid, voxels = _header(path)
+    grid.checked_for_holding(path)
+    for _ in voxels.slabs():
+        pass
+    return grid
 
 
 def placement_notes(path: Path | str) -> tuple[str, ...]:
