@@ -1,4 +1,4 @@
-"""Thyroid and trachea are identified by code, name or class map."""
+"""Thyroid, its lobes and trachea are identified by code or name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import pytest
 
 from support.mask_files import caret_xml
 from ThyroidSynthLib.imaging.labels import (
+    ISTHMUS,
+    LEFT,
+    RIGHT,
     THYROID,
+    TRACHEA,
+    Part,
     names_in_extensions,
+    part_called,
     structure_called,
     structure_coded,
 )
@@ -15,16 +21,55 @@ from ThyroidSynthLib.imaging.labels import (
 NAMES = {1: "spleen", 16: "trachea", 17: "thyroid_gland", 91: "skull"}
 
 
-@pytest.mark.parametrize("name", ["thyroid", "Thyroid Gland", "thyroid_gland", " THYROID-GLAND "])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "thyroid",
+            "Thyroid Gland",
+            "thyroid_gland",
+            " THYROID-GLAND ",
+            "ThyroidGland",
+            "Glnd_Thyroid",
+            "thyroid_mask",
+        ),
+        *("Schilddrüse", "schilddruese", "glándula tiroides", "Tiroide", "thyroïde", "tireoide", "Щитовидная железа"),
+        *("甲状腺", "Glandula thyreoidea", "both thyroid lobes", "Thyroid.", "OAR Thyroid", "left and right thyroid"),
+    ],
+)
 def test_the_thyroid_is_identified_by_its_name(name):
+    assert part_called(name) == Part(THYROID)
     assert structure_called(name) is THYROID
 
 
+@pytest.mark.parametrize("name", ["trachea", "TRACHEA", "Luftröhre", "trachée", "Tráquea", "气管", "windpipe"])
+def test_the_trachea_is_identified_by_its_name(name):
+    assert part_called(name) == Part(TRACHEA)
+
+
 @pytest.mark.parametrize(
-    "name", ["thyroid cartilage", "sternothyroid", "parathyroid", "thyroid_nodule", "tracheal wall", ""]
+    ("side", "names"),
+    [
+        (LEFT, ["thyroid_left", "Glnd_Thyroid_L", "thyroid gland left", "Left thyroid lobe", "Schilddrüse links"]),
+        (RIGHT, ["thyroid-right", "GlndThyroidR", "right lobe of the thyroid gland", "Rt Thyroid", "tiroides derecho"]),
+        (ISTHMUS, ["thyroid isthmus", "isthmus of thyroid gland"]),
+    ],
+)
+def test_lobes_are_identified_by_their_name(side, names):
+    assert [part_called(name) for name in names] == [Part(THYROID, side)] * len(names)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("thyroid cartilage", "sternothyroid", "sterno_thyroid_left", "parathyroid", "thyroid_nodule", "thyroid bed"),
+        *("PTV_Thyroid", "Thyroid_PRV", "thyroid artery left", "thyroid lobe", "thyroid_1", "Thyroid-Trachea"),
+        *("tracheal wall", "Trachea_PRV", "Trachea_PRV05", "Trachea-ring", "Trachea~", "lung_trachea_bronchia"),
+        *("left", "lobe", "gland", "Glnd_Submand_L", "Trachea_L", "", " ", "_", "hyperthyroid"),
+    ],
 )
 def test_names_that_contain_thyroid_or_trachea_are_other_structures(name):
-    assert structure_called(name) is None
+    assert part_called(name) is None
 
 
 def test_a_terminology_entry_is_identified_by_its_type_not_its_region():

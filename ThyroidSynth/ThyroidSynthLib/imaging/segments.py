@@ -44,6 +44,8 @@ class Segment:
         Which of the file's images it is in; overlapping segments of a .seg.nrrd are in different ones.
     terminology : str
         Its entry in the format of Slicer's segment tags; may be empty.
+    colour : tuple of float, optional
+        Red, green and blue, each 0 to 1; None if the file has none.
     given : bool
         Whether the user gave the name; several labels with one given name are one structure.
     """
@@ -53,6 +55,7 @@ class Segment:
     label: int
     layer: int = 0
     terminology: str = ""
+    colour: tuple[float, float, float] | None = None
     given: bool = False
 
     @property
@@ -174,6 +177,7 @@ def named_by_user(
     labels: Mapping[int, str],
     *,
     other_organs: frozenset[str] = frozenset(),
+    strict: bool = True,
 ) -> list[Segment]:
     """Return segments with the names that the user gives their labels; labels without a segment get one.
 
@@ -185,11 +189,15 @@ def named_by_user(
         Names of label numbers.
     other_organs : frozenset of str
         Normalised names of structures that are certainly neither thyroid nor trachea.
+    strict : bool
+        What happens if the file itself names another segment as the structure, or the segment as another organ: an
+        `InputError`, or the given name is not used, because labels that are given for several files are not those of
+        a format that numbers its own segments.
 
     Raises
     ------
     InputError
-        The file itself names another segment as the structure, or the segment as another organ.
+        As above.
     """
     renamed = list(segments)
     for label, name in sorted(labels.items()):
@@ -201,6 +209,8 @@ def named_by_user(
         own = [s for s in segments if s.part is not None and s.part.structure is part.structure]
         elsewhere = next((s for s in own if s.label != label), None)
         if elsewhere is not None and not part.side:
+            if not strict:
+                continue
             raise InputError(
                 f"The label names in {path} contradict the given labels: the {_called(part.structure)} is label "
                 f"{elsewhere.label} ({elsewhere.name}), not {label}. Leave the labels or the class map out, or correct "
@@ -209,13 +219,15 @@ def named_by_user(
         for n in at:
             there = segments[n]
             if there.part is None and normalised(there.name) in other_organs:
+                if not strict:
+                    continue
                 raise InputError(
                     f"The label names in {path} contradict the given labels: label {label} is {there.name}, not the "
                     f"{_called(part.structure)}. Leave the labels or the class map out, or correct them."
                 )
             if there.part is None:
                 renamed[n] = replace(there, id=name, name=name, terminology="", given=True)
-        if not at:
+        if not at and strict:
             renamed.append(Segment(name, name, label, given=True))
     return renamed
 

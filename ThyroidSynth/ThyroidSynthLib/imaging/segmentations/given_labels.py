@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.common.files import read_json
+from ThyroidSynthLib.common.files import read_json, stem_of
+from ThyroidSynthLib.common.reading import reading
 from ThyroidSynthLib.imaging.labels import part_called
 
 _LARGEST_LABEL = 65535
+_LARGEST_TABLE = 1 << 20
 _DATASET_FILE = "dataset.json"
 # nnU-Net keeps the file beside the folders labelsTr and labelsTs; a case may have a folder of its own in them.
 _FOLDERS_ABOVE = 3
+# nnU-Net numbers the channels of an image.
+_CHANNEL = re.compile(r"_\d{4}$")
 _EXAMPLE = "thyroid=1,trachea=2"
 
 
@@ -23,25 +27,27 @@ def labels_from_text(text: str) -> dict[int, str]:
     """Return the label names in a text such as "thyroid=1,trachea=2", or in a file that it names.
 
     The lobes can have labels of their own ("left thyroid lobe=1,right thyroid lobe=2"). A file is the ``dataset.json``
-    of nnU-Net, or a table (CSV) with the columns label and name.
+    of nnU-Net, a table (CSV) with the columns label and name, a colour table of Slicer (.ctbl) or the label
+    descriptions of ITK-SNAP (.txt).
 
     Raises
     ------
     InputError
         The text is no list of names and numbers, or has neither a thyroid nor a trachea.
     """
-    if text.lower().endswith((".json", ".csv")):
-        path = Path(text)
-        labels = labels_of_dataset(path) if path.suffix.lower() == ".json" else _of_table(path)
-        return _checked(labels, str(path))
+    path = Path(text)
+    if path.suffix.lower() == ".json":
+        return _checked(labels_of_dataset(path), text)
+    if path.suffix.lower() in (".csv", ".ctbl", ".txt"):
+        return _checked(_of_table(path), text)
     pairs = []
     for part in re.split(r"[,;\n]", text):
         if not part.strip():
             continue
         name, _, number = part.rpartition("=")
-        if re.fullmatch(r"\s*[0-9]+\s*", name):
+        if re.fullmatch(r"\s*[0-9]{1,9}\s*", name):
             name, number = number, name
-        if not name.strip() or not re.fullmatch(r"\s*[0-9]+\s*", number):
+        if not name.strip() or not re.fullmatch(r"\s*[0-9]{1,9}\s*", number):
             raise InputError(f"'{part.strip()}' is not a name and a label number. Write for example {_EXAMPLE}.")
         pairs.append((int(number), name.strip()))
     return _checked(_without_repetition(pairs, f"'{text}'"), f"'{text}'")
@@ -74,22 +80,36 @@ def labels_of_dataset(path: Path) -> dict[int, str]:
     return _without_repetition(pairs, str(path))
 
 
-def dataset_beside(path: Path) -> Path | None:
-    """Return the ``dataset.json`` of nnU-Net in the folder of a label map or above it, None if there is none."""
+def labels_of_dataset_beside(path: Path) -> tuple[Path, dict[int, str]] | None:
+    """Return the ``dataset.json`` of nnU-Net in the folder of a label map or above it, and the label names in it.
+
+    None if there is none, if it has no usable labels, or if the file is an image of the data set.
+    """
     folder = path.absolute().parent
+    if folder.name.lower().startswith("images") or _CHANNEL.search(stem_of(path)):
+        return None
     for above in (folder, *folder.parents)[:_FOLDERS_ABOVE]:
         if (found := above / _DATASET_FILE).is_file():
-            return found
+            try:
+                return found, _checked(labels_of_dataset(found), str(found))
+            except InputError:  # Any other file of this name; without it the message says what to state.
+                return None
     return None
 
 
 def _of_table(path: Path) -> dict[int, str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if len(row) >= 2]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as a table ({error}). Save it as CSV in UTF-8.") from error
-    pairs = [(int(row[0]), row[1].strip()) for row in rows if re.fullmatch(r"\s*[0-9]+\s*", row[0])]
+    """Read the first column with the number, and the name in the second, or in quotation marks at the end."""
+    with reading(path, "a table", "Save it as CSV in UTF-8, with the columns label and name."):
+        if path.stat().st_size > _LARGEST_TABLE:
+            raise InputError(f"{path} is too large for a table of labels. Choose another file.")
+        text = path.read_text(encoding="utf-8-sig")
+        separator = "," if path.suffix.lower() == ".csv" else " "
+        lines = [" ".join(line.split()) if separator == " " else line for line in text.splitlines()]
+        rows = [row for row in csv.reader(lines, delimiter=separator) if len(row) >= 2]
+    named_last = path.suffix.lower() == ".txt"
+    pairs = [
+        (int(row[0]), row[-1 if named_last else 1].strip()) for row in rows if re.fullmatch(r"\s*[0-9]{1,9}\s*", row[0])
+    ]
     return _without_repetition([pair for pair in pairs if pair[0] != 0], str(path))
 
 

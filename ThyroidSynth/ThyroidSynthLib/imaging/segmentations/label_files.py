@@ -15,9 +15,9 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import names_in_extensions
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, read_labels
-from ThyroidSynthLib.imaging.nifti import is_nifti, read_header, read_slabs
+from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.segments import Segment, shortened
-from ThyroidSynthLib.imaging.volume_files import read_volume
+from ThyroidSynthLib.imaging.volume_files import read_volume, reading_slabs
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -38,12 +38,12 @@ def read_label_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[Ke
     masks : dict
         Of each label; empty for one that does not occur.
     notes : tuple of str
-        Labels that do not occur.
+        Labels that the user named and that do not occur.
 
     Raises
     ------
     InputError
-        None of the labels occurs, or the file is no label map.
+        None of the labels that the user named occurs, or the file is no label map.
     """
     labels = {key: segment.label for key, segment in chosen.items()}
     if is_nifti(path):
@@ -51,16 +51,16 @@ def read_label_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[Ke
     else:
         volume = read_whole_labels(path)
         masks = {key: mask_in_scan(Volume(volume.array == label, volume.ijk_to_ras)) for key, label in labels.items()}
-    missing = [f"{segment.label} ({segment.name})" for key, segment in chosen.items() if masks[key].is_empty]
+    # A file may name labels that it does not have; a user who names one expects it.
+    given = {key: segment for key, segment in chosen.items() if segment.given}
+    missing = [f"{segment.label} ({segment.name})" for key, segment in given.items() if masks[key].is_empty]
     if not missing:
         return masks, ()
     occurring = shortened([str(label) for label in labels_in(path)]) or "none"
+    text = f"no voxel has the label {' or '.join(missing)}; labels that occur: {occurring}"
     if len(missing) == len(chosen):
-        raise InputError(
-            f"In {path} label {' and '.join(missing)} does not occur. Labels that occur: {occurring}. State the right "
-            "ones (--labels thyroid=N,trachea=M)."
-        )
-    return masks, (f"label {' and '.join(missing)} does not occur; labels that occur: {occurring}",)
+        raise InputError(f"{path}: {text}. State the right labels (--labels thyroid=N,trachea=M).")
+    return masks, (text,)
 
 
 def read_whole_labels(path: Path) -> Volume:
@@ -68,7 +68,7 @@ def read_whole_labels(path: Path) -> Volume:
     volume = read_volume(path)
     array = volume.array
     if not np.issubdtype(array.dtype, np.integer):
-        if not np.array_equal(array, np.round(array)):
+        if not (np.isfinite(array).all() and np.array_equal(array, np.round(array))):
             raise InputError(f"{path} has fractional values, so it is not a label map. Choose another file.")
         array = array.astype(np.int64)
     if array.min() < 0:
@@ -86,9 +86,12 @@ def labels_in(path: Path) -> list[int]:
     if not is_nifti(path):
         return [int(label) for label in np.unique(read_whole_labels(path).array) if label]
     found: set[float] = set()
-    for _, _, slab in read_slabs(path):
-        if slab.any():
-            found.update(np.unique(slab).tolist())
-        if any(value != round(value) or value < 0 for value in found):
-            raise InputError(f"{path} has fractional or negative values, so it is not a label map.")
+    with reading_slabs(path) as slabs:
+        for _, _, slab in slabs:
+            values = np.unique(slab) if slab.any() else np.zeros(0)
+            if not np.isfinite(values).all() or (values != np.round(values)).any() or (values < 0).any():
+                raise InputError(
+                    f"{path} has fractional or negative values, so it is not a label map. Choose another file."
+                )
+            found.update(values.tolist())
     return sorted(int(value) for value in found if value)

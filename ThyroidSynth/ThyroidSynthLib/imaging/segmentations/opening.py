@@ -10,22 +10,29 @@ from typing import Literal, NamedTuple, TypeAlias
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.imaging.dicom_seg import read_dicom_masks, read_dicom_segments
 from ThyroidSynthLib.imaging.dicom_series import CONTOURS_CLASS, SEGMENTATION_CLASSES, class_of_dicom
-from ThyroidSynthLib.imaging.labels import Structure, part_called
+from ThyroidSynthLib.imaging.formats.nrrd import read_nrrd_header
+from ThyroidSynthLib.imaging.labels import THYROID, Structure, part_called
 from ThyroidSynthLib.imaging.masks import Mask, joined_masks, read_mask
 from ThyroidSynthLib.imaging.nifti import is_nifti
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file, read_masks, read_segments
 from ThyroidSynthLib.imaging.segments import Segment, named_by_user, nothing_found, structures_among
 
 from .class_maps import other_organs
+from .given_labels import labels_of_dataset_beside
 from .label_files import labels_in, read_label_masks, read_label_segments
 from .rtstruct import read_contour_masks, read_contour_segments
 
 Kind: TypeAlias = Literal["labels", "segmentation", "dicom", "contours"]
 """A label map or mask (NIfTI, NRRD, MetaImage); a Slicer segmentation (.seg.nrrd); a DICOM SEG; a DICOM RTSTRUCT."""
 
+_NO_THYROID = (
+    "the given labels have no thyroid; TotalSegmentator has one from version 2 on, in its task 'total' (total-v2)"
+)
+
 Masks: TypeAlias = tuple[dict[Structure, Mask], tuple[str, ...]]
 
-_LABEL_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+_NRRD_SUFFIXES = (".nrrd", ".nhdr")
+_META_SUFFIXES = (".mha", ".mhd")
 
 
 class _Format(NamedTuple):
@@ -85,8 +92,8 @@ class SegmentationFile:
         chosen, remarks = structures_among(self.path, self.segments)
         return chosen, (*self.notes, *remarks)
 
-    def masks(self) -> Masks:
-        """Read the masks of thyroid and trachea, lobes joined.
+    def masks(self, only: Structure | None = None) -> Masks:
+        """Read the masks of thyroid and trachea, or only one of them, lobes joined.
 
         Returns
         -------
@@ -104,6 +111,10 @@ class SegmentationFile:
         chosen, notes = self.structures()
         if not chosen:
             raise nothing_found(self.path, self.segments)
+        if only is not None:
+            if only not in chosen:
+                raise InputError(f"{self.path} has no {only.name} among its segments. Choose another file for it.")
+            chosen = {only: chosen[only]}
         flat = {n: segment for n, segment in enumerate(s for segments in chosen.values() for s in segments)}
         read, remarks = _FORMATS[self.kind].masks(self.path, flat)
         found, at = {}, 0
@@ -126,9 +137,9 @@ class SegmentationFile:
 def segmentation_kind(path: Path | str) -> Kind | None:
     """Return which kind of segmentation a file is by its name, or its first bytes for DICOM; None if it is none."""
     path = Path(path)
-    if is_segmentation_file(path):
+    if is_segmentation_file(path) or (path.suffix.lower() in _NRRD_SUFFIXES and _has_segments(path)):
         return "segmentation"
-    if is_nifti(path) or path.suffix.lower() in _LABEL_SUFFIXES:
+    if is_nifti(path) or path.suffix.lower() in (*_NRRD_SUFFIXES, *_META_SUFFIXES):
         return "labels"
     sop_class = class_of_dicom(path)
     return "dicom" if sop_class in SEGMENTATION_CLASSES else "contours" if sop_class == CONTOURS_CLASS else None
@@ -160,9 +171,17 @@ def open_segmentation(path: Path | str, *, labels: Mapping[int, str] | None = No
             "segmentation (.seg.nrrd), a DICOM segmentation (SEG), nor a DICOM RTSTRUCT. Choose another file."
         )
     segments = _FORMATS[kind].segments(path)
-    if labels and kind == "labels":
-        segments = named_by_user(path, segments, labels, other_organs=other_organs())
-    return SegmentationFile(path, kind, tuple(segments))
+    notes: tuple[str, ...] = ()
+    if labels:
+        strict = kind == "labels"
+        segments = named_by_user(path, segments, labels, other_organs=other_organs(), strict=strict)
+        if strict and not any((part := segment.part) and part.structure is THYROID for segment in segments):
+            notes = (_NO_THYROID,)
+    elif kind == "labels" and not segments and (found := labels_of_dataset_beside(path)) is not None:
+        dataset, table = found
+        segments = named_by_user(path, [], table)
+        notes = (f"the labels were read from {dataset}",)
+    return SegmentationFile(path, kind, tuple(segments), notes)
 
 
 def read_structure(
@@ -195,15 +214,27 @@ def read_structure(
 
 def _one_structure(path: Path, structure: Structure, labels: Mapping[int, str] | None) -> tuple[Mask, tuple[str, ...]]:
     opened = open_segmentation(path, labels=labels)
-    own = part_called(path.name.partition(".")[0])
-    if not opened.named or (own is not None and own.structure is structure and opened.kind == "labels"):
-        return read_mask(path), opened.notes
-    chosen, _ = opened.structures()
-    if structure not in chosen:
-        raise (
-            nothing_found(path, opened.segments)
-            if not chosen
-            else InputError(f"{path} has no {structure.name} among its segments. Choose another file for it.")
-        )
-    masks, notes = opened.masks()
+    if opened.kind == "labels" and _is_mask(opened, structure):
+        return read_mask(path), ()
+    masks, notes = opened.masks(structure)
     return masks[structure], notes
+
+
+def _is_mask(opened: SegmentationFile, structure: Structure) -> bool:
+    """Check whether a label map that was chosen for a structure is the mask of it, whatever names its labels have."""
+    own = part_called(opened.path.name.partition(".")[0])
+    if not opened.named or (own is not None and own.structure is structure):
+        return True
+    if not all(segment.given for segment in opened.segments):
+        return False
+    values = opened.labels_present()
+    others = {s.label for s in opened.segments if s.part is not None and s.part.structure is not structure}
+    return len(values) < 2 and not others.intersection(values)
+
+
+def _has_segments(path: Path) -> bool:
+    """Check whether a NRRD file is a Slicer segmentation that was saved under another name."""
+    try:
+        return any(key.startswith("Segment0_") for key in read_nrrd_header(path).keys)
+    except InputError:
+        return False  # Reading it as a label map reports the fault.
