@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 import ThyroidSynthLib
 from support.example_case import example_dataset
 from support.kept_models import kept_model
+from support.reported_cases import own_labels, synthetic_case
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib import EditedShape, FittedShape, ShapeModel, Targets, read_grid
 from ThyroidSynthLib.common.errors import InputError, ModelError, OutputError
 from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import read_mask
 from ThyroidSynthLib.imaging.mesh_files import read_mesh
 from ThyroidSynthLib.imaging.volume_files import read_volume
@@ -153,9 +156,9 @@ def test_training_cases_are_reconstructed_and_unknown_ones_refused(model: ShapeM
 
 def test_several_cases_are_refused(model: ShapeModel, tmp_path: Path, case: Path) -> None:
     for name in ("s0001", "s0002"):
-        (tmp_path / name).symlink_to(case, target_is_directory=True)
+        shutil.copytree(case / "segmentations", tmp_path / name / "segmentations")
 
-    with pytest.raises(InputError, match="holds 2 cases"):
+    with pytest.raises(InputError, match="holds 2 cases: s0001, s0002"):
         model.fit(tmp_path)
 
 
@@ -168,6 +171,34 @@ def test_a_trained_model_is_saved_and_loaded(cohort: Cohort, tmp_path: Path) -> 
     np.testing.assert_allclose(again.trained.codes, trained.trained.codes, rtol=1e-6)
     with pytest.raises(OutputError, match="exists"):
         trained.save(path)
+
+
+@pytest.mark.parametrize("labels", [{1: "thyroid", 2: "trachea"}, "trachea=2, thyroid=1"])
+def test_the_labels_of_a_patient_are_given_by_number(model: ShapeModel, labels, tmp_path: Path) -> None:
+    path = own_labels(tmp_path)
+    with pytest.raises(InputError, match="more than one label"):
+        model.sample()[0].at(path)
+
+    placed = model.sample()[0].at(path, labels=labels)
+
+    own = synthetic_case(9)
+    gland = Volume(own.thyroid, own.ras).center_of_mass_ras()
+    assert np.linalg.norm(placed.placement.to_trachea(gland)[2]) < 0.01
+    assert placed.placement_notes == ()
+    assert np.linalg.norm(placed.at_point([1.0, 2.0, 3.0]).placement.origin_ras - [1.0, 2.0, 3.0]) == 0
+
+
+@pytest.mark.parametrize("labels", [{1: 2}, {"thyroid": 1}, "thyroid", "total-v99"])
+def test_impossible_labels_are_refused(model: ShapeModel, labels, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"names|class map|label"):
+        model.fit(own_labels(tmp_path), labels=labels)
+
+
+def test_a_shape_off_the_grid_is_not_written_as_an_empty_label_map(model: ShapeModel, case: Path, tmp_path) -> None:
+    grid = read_grid(case / "segmentations" / "trachea.nii.gz")
+    with pytest.raises(InputError, match="mm off the grid"):
+        model.sample()[0].at_point([1000.0, 0.0, 0.0]).save(tmp_path / "x.nii.gz", grid=grid)
+    assert not (tmp_path / "x.nii.gz").exists()
 
 
 EXAMPLES = [

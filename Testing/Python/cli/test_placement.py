@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support import reported_cases as cases
+from support.mask_files import write_nifti
 from ThyroidSynthLib.cli.main import main
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import read_mask
@@ -140,3 +142,53 @@ def test_a_manifest_names_files_by_name_and_checksum_and_no_folder(upright, mask
 def level_of(masks: Path) -> float:
     """Return the level of the case's gland."""
     return float(read_mask(masks / "thyroid_gland.nii.gz").volume.center_of_mass_ras()[2])
+
+
+@pytest.mark.parametrize(
+    ("write", "more"),
+    [
+        (cases.lobes_in_dicom_seg, ()),
+        (cases.lobes_in_slicer_segmentation, ()),
+        (cases.label_map_nrrd, ("--labels", "thyroid=1,trachea=2")),
+        (cases.rtstruct, ()),
+        (lambda folder: cases.whole(folder / "pat 07" / "seg"), ()),
+    ],
+)
+def test_the_patient_may_be_in_any_format(write, more, upright, tmp_path):
+    assert run("generate", upright, "--at", cases.whole(tmp_path / "whole"), "--out", tmp_path / "expected") == 0
+    assert run("generate", upright, "--at", write(tmp_path / "case"), *more, "--out", tmp_path / "g") == 0
+
+    placed, expected = (np.array(manifest_of(tmp_path / name)["trachea_to_ras"]) for name in ("g", "expected"))
+    # Outlines differ from voxels by parts of a voxel.
+    assert np.allclose(placed[:3, 3], expected[:3, 3], atol=0.5) and np.allclose(placed, expected, atol=0.5)
+
+
+@pytest.fixture
+def other_organs(tmp_path: Path) -> Path:
+    """Write a label map in which 16 and 17 are lungs of 2.5 L and something in them."""
+    labels = np.zeros((110, 100, 110), np.uint8)
+    labels[5:105, 5:95, 5:95] = 16
+    labels[40:60, 40:50, 40:50] = 17
+    return write_nifti(tmp_path / "x.nii.gz", labels, np.diag([1.5, 1.5, 1.5, 1.0]))
+
+
+@pytest.mark.parametrize("command", ["generate --at {}", "fit {}", "edit {} --volume 12"])
+def test_a_wrong_class_map_is_named_as_the_cause(capsys, command, upright, other_organs, tmp_path):
+    name, *options = (part.format(other_organs) for part in command.split())
+
+    assert run(name, upright, *options, "--class-map", "total-v2", "--out", tmp_path / "out") == 1
+
+    output = "".join(capsys.readouterr())
+    assert f"Label 16 of {other_organs}, given as the trachea" in output and "2727 mL are too much" in output
+    assert "Check the labels (--labels) or the class map (--class-map)" in output and "seed" not in output
+
+
+@pytest.mark.parametrize("command", ["generate --at {}", "edit {} --volume 12"])
+def test_several_cases_are_named_and_how_to_choose_one(capsys, command, upright, dataset, tmp_path):
+    name, *options = (part.format(dataset) for part in command.split())
+
+    assert run(name, upright, *options, "--out", tmp_path / "out") == 1
+
+    error = capsys.readouterr().err
+    assert "holds 2 cases: s0000, s0001." in error
+    assert f"Give the path of one of them, such as {dataset / 's0000'}" in error

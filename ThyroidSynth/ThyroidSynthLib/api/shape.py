@@ -16,6 +16,8 @@ from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 from ThyroidSynthLib.geometry.volume import Volume
 
+from .patient import Labels, label_names
+
 if TYPE_CHECKING:
     import trimesh
     import vtk
@@ -78,13 +80,15 @@ class Shape:
         surface = self.thyroid.surface
         return surface if self.placement is None else surface.moved(self.placement.to_ras(surface.vertices))
 
-    def at(self, patient: Path | str, *, level_mm: float | None = None) -> Shape:
+    def at(self, patient: Path | str, *, labels: Labels | None = None, level_mm: float | None = None) -> Shape:
         """Return the shape at a patient's trachea.
 
         Parameters
         ----------
         patient : path
             A trachea mask, a case folder or a segmentation file.
+        labels : mapping of int to str or str, optional
+            As for `ShapeModel.fit`.
         level_mm : float, optional
             Superior coordinate in `ras_mm` of the gland's centre, instead of that of the patient's thyroid. Without
             both, the level is estimated from the trachea if the model needs it, which `placement_notes` says.
@@ -102,7 +106,7 @@ class Shape:
         """
         from ThyroidSynthLib.generation.cohort.patient_site import site_at
 
-        site = site_at(patient, self.alignment, level_mm=level_mm)
+        site = site_at(patient, self.alignment, labels=label_names(labels), level_mm=level_mm)
         return replace(self, placement=site.placement, placement_notes=site.notes)
 
     def at_point(self, point_ras: Sequence[float]) -> Shape:
@@ -186,12 +190,19 @@ class Shape:
         OutputError
             The file exists already, its format is unknown, or it cannot be written.
         """
+        from ThyroidSynthLib.common.locks import locked_file
+
+        path = Path(path)
+        with locked_file(path):
+            if os.path.lexists(path):
+                raise OutputError(f"{path} exists already. Choose another name or delete it first.")
+            self._write(path, grid, spacing_mm)
+        return path
+
+    def _write(self, path: Path, grid: Grid | None, spacing_mm: float | None) -> None:
         from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS, write_label_map
         from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, write_mesh
 
-        path = Path(path)
-        if os.path.lexists(path):
-            raise OutputError(f"{path} exists already. Choose another name or delete it first.")
         if path.name.endswith(tuple(f".{suffix}" for suffix in LABEL_FORMATS)):
             write_label_map(self.to_label_map(grid, spacing_mm=spacing_mm), path)
         elif path.suffix[1:] in MESH_FORMATS:
@@ -199,7 +210,6 @@ class Shape:
         else:
             formats = ", ".join(f".{suffix}" for suffix in (*MESH_FORMATS, *LABEL_FORMATS))
             raise OutputError(f"{path} has no known ending. Choose one of {formats}.")
-        return path
 
 
 @dataclass(frozen=True, kw_only=True)

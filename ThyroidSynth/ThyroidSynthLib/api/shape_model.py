@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
-from ThyroidSynthLib.dataset.case_sources import find_cases
-from ThyroidSynthLib.dataset.cases import Case, read_case
+from ThyroidSynthLib.dataset.cases import Case
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct
@@ -18,6 +17,7 @@ from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
+from .patient import Labels, case_of
 from .shape import EditedShape, FittedShape, Shape
 
 
@@ -233,7 +233,9 @@ class ShapeModel:
         """
         return Shape(reconstruct(self.trained, self.trained.index_of(case_id)), alignment=self._alignment)
 
-    def fit(self, patient: Path | str | Case, *, completions: int = 0, seed: int = 0) -> FittedShape:
+    def fit(
+        self, patient: Path | str | Case, *, labels: Labels | None = None, completions: int = 0, seed: int = 0
+    ) -> FittedShape:
         """Find the latent code whose surface is closest to a patient's thyroid.
 
         A gland that the border of the scan cuts is completed.
@@ -241,8 +243,10 @@ class ShapeModel:
         Parameters
         ----------
         patient : path or Case
-            A case folder, a label map with names, a Slicer segmentation or a DICOM SEG, with thyroid and
-            trachea.
+            A case folder, a label map, a Slicer segmentation or DICOM, with thyroid and trachea.
+        labels : mapping of int to str or str, optional
+            Names of label numbers, for a label map without names: ``{1: "thyroid", 2: "trachea"}``,
+            "thyroid=1,trachea=2", or a class map of TotalSegmentator such as "total-v2".
         completions : int
             Number of plausible glands to draw as well, in ``case.completions``.
         seed : int
@@ -262,13 +266,14 @@ class ShapeModel:
         """
         from ThyroidSynthLib.evaluation.experiments.fitted import fit_case
 
-        found = fit_case(self.trained, _case(patient), completions=completions, seed=seed)
+        found = fit_case(self.trained, case_of(patient, labels), completions=completions, seed=seed)
         return FittedShape(found.fit.thyroid, alignment=self._alignment, placement=found.placement, case=found)
 
     def edit(
         self,
         patient: Path | str | Case,
         *,
+        labels: Labels | None = None,
         volume_ml: float | None = None,
         isthmus_area_mm2: float | None = None,
         symmetry: float | None = None,
@@ -279,7 +284,7 @@ class ShapeModel:
 
         Parameters
         ----------
-        patient : path or Case
+        patient, labels
             As for `fit`.
         volume_ml, isthmus_area_mm2, symmetry : float, optional
             Targets.
@@ -304,7 +309,7 @@ class ShapeModel:
         targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
         changes = {name: Change(value) for name, value in targets.as_dict().items()}
         held = [hold] if isinstance(hold, str) else hold
-        edited = edit_case(self.trained, _case(patient), changes, held=held, seed=seed)
+        edited = edit_case(self.trained, case_of(patient, labels), changes, held=held, seed=seed)
         steered = edited.steered
         return EditedShape(
             steered.thyroid, steered.targets, steered.met, self._alignment, edited.fit.placement, case=edited
@@ -334,13 +339,3 @@ class ShapeModel:
 
     def _shape(self, drawn: GeneratedThyroid) -> Shape:
         return Shape(drawn.thyroid, drawn.targets, drawn.met, self._alignment)
-
-
-def _case(patient: Path | str | Case) -> Case:
-    """Read the one case at a path."""
-    if isinstance(patient, Case):
-        return patient
-    sources = find_cases(Path(patient))
-    if len(sources) != 1:
-        raise InputError(f"{patient} holds {len(sources)} cases. Give the path of one of them.")
-    return read_case(sources[0])

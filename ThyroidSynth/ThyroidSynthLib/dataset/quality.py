@@ -199,7 +199,7 @@ class CheckedCase(QualityVerdict):
 
         `InputError` if there is no trachea at the thyroid, or no thyroid although the alignment needs one.
         """
-        check_placement(self.placement_faults, f"case {self.cleaned.id}")
+        check_placement(self.placement_faults, f"case {self.cleaned.id}", label=self.cleaned.trachea_source)
         return self.cleaned.placement(alignment)
 
     def verdict(self) -> QualityVerdict:

@@ -104,7 +104,9 @@ def check_trachea(measured: TracheaMeasurements, rules: TracheaRules = TracheaRu
     if measured.volume_ml < rules.min_ml:
         return [(TRACHEA_MISSING, f"only {measured.volume_ml:.3f} mL of trachea" if measured.volume_ml > 0 else "")]
     if measured.volume_ml > rules.max_ml:
-        note = f"{measured.volume_ml:.0f} mL are too much for a trachea (at most {rules.max_ml:.0f}); are lungs joined?"
+        note = (
+            f"{measured.volume_ml:.0f} mL are too much for a trachea (at most {rules.max_ml:.0f}); lungs may be joined"
+        )
         return [(TRACHEA_IMPLAUSIBLE, note)]
     if measured.length_mm > rules.max_length_mm:
         note = f"{measured.length_mm:.0f} mm are too long for a trachea (at most {rules.max_length_mm:.0f})"
@@ -145,13 +147,22 @@ def placement_faults(findings: list[Finding]) -> tuple[str, ...]:
     return tuple(note or reason for reason, note in findings if reason in _MISLEADING)
 
 
-def check_placement(faults: tuple[str, ...], source: str = "") -> None:
-    """Raise `InputError` if there are `placement_faults`; `source` names where the trachea comes from."""
-    if faults:
+def check_placement(faults: tuple[str, ...], source: str = "", *, label: str = "") -> None:
+    """Raise `InputError` if there are `placement_faults`.
+
+    `source` names where the trachea comes from, and `label` which label of it the user gave as the trachea.
+    """
+    if not faults:
+        return
+    if label:
         raise InputError(
-            f"The trachea{source and ' of '}{source} does not show where the thyroid belongs: {'; '.join(faults)}. "
-            "Segment the trachea at the height of the thyroid, or choose its mask or label."
+            f"{label[0].upper()}{label[1:]}, does not show where the thyroid belongs: {'; '.join(faults)}. Check the "
+            "labels (--labels) or the class map (--class-map): in another task or version they are other organs."
         )
+    raise InputError(
+        f"The trachea{source and ' of '}{source} does not show where the thyroid belongs: {'; '.join(faults)}. "
+        "Segment the trachea at the height of the thyroid, or choose its mask or label."
+    )
 
 
 def structures_for_placing(trachea: Mask, thyroid: Mask | None = None) -> tuple[Volume, Volume | None]:

@@ -19,7 +19,6 @@ from ThyroidSynthLib.cli.shared.arguments import (
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
-from ThyroidSynthLib.common.errors import InputError
 
 NAME = "edit"
 SUMMARY = "change features of a patient's own thyroid"
@@ -71,25 +70,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.common.progress import stop_on_signals
-    from ThyroidSynthLib.dataset.case_sources import find_cases
+    from ThyroidSynthLib.dataset.case_sources import find_case
     from ThyroidSynthLib.dataset.cases import read_case
     from ThyroidSynthLib.export.edited_case import Change, check_edit_room, edit_case, write_edit
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
-    sources = find_cases(options.patient, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
-    if len(sources) != 1:
-        raise InputError(f"{options.patient} holds {len(sources)} cases. Give the path of one of them.")
+    source = find_case(options.patient, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
     targets = {name: getattr(options, option.replace("-", "_")) for option, name in _FEATURES.items()}
     changes = {name: Change(*value) for name, value in targets.items() if value is not None}
     held = None if options.hold is None else [_FEATURES[name] for name in options.hold]
     files = with_merging(file_options(options), options, console)
-    inputs = [*sources[0].files, *files_at(options.model, options.merge_into, options.grid)]
+    inputs = [*source.files, *files_at(options.model, options.merge_into, options.grid)]
     check_edit_room(options.out, files, overwrite=options.overwrite, inputs=inputs)
     model = TrainedModel.load(options.model)
     with stop_on_signals() as stopped:
         edited = edit_case(
             model,
-            read_case(sources[0]),
+            read_case(source),
             changes,
             held=held,
             seed=options.seed,

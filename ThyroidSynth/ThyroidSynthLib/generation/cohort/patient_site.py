@@ -10,16 +10,15 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import stem_of
-from ThyroidSynthLib.dataset.case_sources import find_cases
+from ThyroidSynthLib.dataset.case_sources import find_case
 from ThyroidSynthLib.dataset.cases import Case, read_case
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.dataset.structure_checks import check_placement, check_trachea, placement_faults
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.labels import THYROID, names_in_extensions, structure_called
+from ThyroidSynthLib.imaging.labels import THYROID, part_called
 from ThyroidSynthLib.imaging.masks import mask_in_scan, read_mask
-from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
-from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
+from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 
 from .gland_level import DEPTH_MM, ERROR_MM, estimated_level_mm
 
@@ -74,12 +73,12 @@ def site_at(
     Parameters
     ----------
     path : Path
-        The mask of a trachea, or anything with exactly one case (see `find_cases`).
+        The mask of a trachea, or anything with exactly one case (see `find_case`).
     alignment : str
         The model's, one of `ALIGNMENTS`. If it needs the level of the gland and there is neither a thyroid nor a
         given level, the level is estimated from the trachea, which a note says.
     labels : mapping of int to str, optional
-        As in `find_cases`.
+        As in `find_case`.
     level_mm : float, optional
         The superior coordinate in `ras_mm` of the gland's centre, instead of that of the patient's thyroid.
 
@@ -97,7 +96,7 @@ def site_at(
         raise InputError(f"{path} holds no trachea, on which thyroids are placed. Segment it first.")
     # A level is given where the thyroid is of no use.
     faults = verdict.placement_faults if level_mm is None else placement_faults(check_trachea(verdict.trachea))
-    check_placement(faults, str(path))
+    check_placement(faults, str(path), label=case.trachea_source)
     # Notes from reading concern the thyroid too, which is not needed here.
     notes = list(verdict.notes[len(case.notes) :])
     trachea, level = cleaned.trachea, "centred on the trachea"
@@ -119,18 +118,23 @@ def site_at(
 
 def _case_at(path: Path, labels: Mapping[int, str] | None) -> tuple[Case, tuple[Path, ...]]:
     """Read the one case at a path, and return its files, too; the mask of a trachea is a case without a thyroid."""
-    if path.is_file() and labels is None and _is_single_mask(path):
-        if structure_called(stem_of(path)) is THYROID:
-            raise InputError(f"{path} is a thyroid by its name. Choose the mask of the trachea or the case's folder.")
-        trachea = read_mask(path)
-        if trachea.is_empty:
-            raise InputError(f"{path} is empty. Choose the mask of a trachea, on which thyroids are centred.")
-        no_thyroid = Volume(np.zeros((1, 1, 1), dtype=np.uint8), trachea.scan.ijk_to_ras)
-        return Case(stem_of(path), mask_in_scan(no_thyroid, trachea.scan), trachea), (path,)
-    sources = find_cases(path, labels=labels)
-    if len(sources) > 1:
-        raise InputError(f"{path} holds {len(sources)} cases. Choose the folder or file of one of them.")
-    return read_case(sources[0]), sources[0].files
+    if path.is_file():
+        opened = open_segmentation(path, labels=labels)
+        if not opened.named:
+            return _of_mask(path), (path,)
+    source = find_case(path, labels=labels)
+    return read_case(source), source.files
+
+
+def _of_mask(path: Path) -> Case:
+    part = part_called(stem_of(path))
+    if part is not None and part.structure is THYROID:
+        raise InputError(f"{path} is a thyroid by its name. Choose the mask of the trachea or the case's folder.")
+    trachea = read_mask(path)
+    if trachea.is_empty:
+        raise InputError(f"{path} is empty. Choose the mask of a trachea, on which thyroids are centred.")
+    no_thyroid = Volume(np.zeros((1, 1, 1), dtype=np.uint8), trachea.scan.ijk_to_ras)
+    return Case(stem_of(path), mask_in_scan(no_thyroid, trachea.scan), trachea)
 
 
 def _thyroid(case: Case) -> Volume | None:
@@ -158,9 +162,3 @@ def _estimated(case: Case, path: Path) -> float:
             "trachea."
         )
     return level_mm
-
-
-def _is_single_mask(path: Path) -> bool:
-    if is_segmentation_file(path):
-        return False
-    return not (is_nifti(path) and names_in_extensions(read_header(path).extensions))
