@@ -87,7 +87,7 @@ def test_cases_of_all_layouts_are_found_side_by_side_at_any_depth(tmp_path: Path
     for source in found.cases:
         check_read(source)
     assert passed_over(found) == {
-        "DICOM, but no segmentation (CT Image)": {"IM0", "IM1", "IM2"},
+        IMAGES: {f"PAT3/1.2.840.1.5/1.2.840.1.6/IM{number}" for number in range(3)},
     }
 
 

@@ -152,13 +152,14 @@ def _candidates(place: Place) -> Iterator[str]:
         last -= 1
     for first in range(last, -1, -1):
         yield safe_id("_".join(names[number] for number in start[first:]))
-    inner = min(start[0], len(names) - max(below, 1))
-    for first in range(start[0] - 1, inner - 1, -1):
-        yield safe_id("_".join(names[first:]))
+    top = min(start[0], len(names) - max(below, 1))
+    yield safe_id("_".join(names[top:]))
     if place.is_file:
-        yield safe_id("_".join([*names[inner:-1], place.path.name]))
-    for first in range(inner - 1, -1, -1):
-        yield safe_id("_".join(names[first:]))
+        yield safe_id("_".join([*names[top:-1], place.path.name]))
+    above = [number for number in naming if number < start[0]]
+    for first in range(len(above) - 1, -1, -1):
+        yield safe_id("_".join(names[number] for number in (*above[first:], *start)))
+    yield safe_id("_".join(names))
 
 
 def _compared(name: str) -> str:

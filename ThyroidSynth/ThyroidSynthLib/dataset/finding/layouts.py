@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.common.files import stem_of
-from ThyroidSynthLib.imaging.dicom_series import class_of_dicom, may_be_dicom
+from ThyroidSynthLib.imaging.dicom_series import IMAGE_CLASSES, class_of_dicom, may_be_dicom
 from ThyroidSynthLib.imaging.labels import THYROID, normalised
 from ThyroidSynthLib.imaging.masks import same_grid
 from ThyroidSynthLib.imaging.nifti import is_nifti, read_slabs
@@ -33,6 +33,8 @@ NO_NAMES = "no thyroid or trachea by name, and no label names"
 NEITHER = "neither a thyroid nor a trachea among the named segments"
 MASKS_USED = "another segmentation of a case whose masks are used"
 SAME_NAME = "the same structure or segmentation as in another file here"
+
+_OTHER_DICOM = "DICOM, but no segmentation"
 
 EXPECTED_REASONS = (OTHER_STRUCTURES, IMAGES, OTHER_FILES, SYSTEM_FILES)
 """Reasons for files that every dataset has, which are no mistake."""
@@ -199,7 +201,7 @@ class _FolderSearch:
 
     def _pass_over(self, names: Iterable[str], reason: str) -> None:
         # What every dataset has is counted as a whole, what may be a mistake by folder.
-        if reason in EXPECTED_REASONS:
+        if reason in EXPECTED_REASONS or reason.startswith(_OTHER_DICOM):
             self._log.add(self._folder.root, map(self._folder.name_in_root, names), reason)
         else:
             self._log.add(self._folder.path, names, reason)
@@ -208,8 +210,10 @@ class _FolderSearch:
 def _dicom_reason(sop_class: str) -> str:
     import pydicom
 
+    if sop_class in IMAGE_CLASSES:
+        return IMAGES
     name = pydicom.uid.UID(sop_class).name if sop_class else ""
-    return f"DICOM, but no segmentation ({name.removesuffix(' Storage') or 'unknown kind'})"
+    return f"{_OTHER_DICOM} ({name.removesuffix(' Storage') or 'unknown kind'})"
 
 
 def _has_values_of_an_image(path: Path) -> bool:
