@@ -77,6 +77,16 @@ def test_several_sources_are_prepared_into_one_cohort_and_the_result_states_the_
     assert (document["reused"], document["added"], document["removed"]) == (4, [], [])
 
 
+def test_a_cohort_in_the_folder_of_its_cases_is_no_case_of_it(data, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(data)
+    command = ("prepare", ".", "--out", "cohort", "--samples", 100, "--workers", 1, "--quiet", "--json")
+    for reused in (0, 2):
+        assert run(*command) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert (document["accepted"], document["reused"]) == (2, reused)
+    assert document["passed_over"]["results of ThyroidSynth"] == 1
+
+
 def test_without_out_nothing_is_prepared(data, capsys) -> None:
     with pytest.raises(SystemExit):
         run("prepare", data)

@@ -120,7 +120,7 @@ def _cell(value: float) -> str:
 
 def _text(text: str) -> str:
     """Return a text that a spreadsheet shows as it is: no formula, no control characters, nothing but UTF-8."""
-    shown = "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in readable(text))
+    shown = readable(text)
     return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 

@@ -94,7 +94,7 @@ def unique_ids(places: Sequence[Place]) -> list[str]:
 
 def safe_id(text: str) -> str:
     """Return a text as a name of files on every file system: no separators, no special names, not too long."""
-    text = unicodedata.normalize("NFC", readable(text))
+    text = unicodedata.normalize("NFC", _decoded(text))
     name = "".join("_" if character in '<>:"/\\|?*' or not character.isprintable() else character for character in text)
     name = name.strip(" ").rstrip(". ")
     # A name that begins with one of these is an option, a formula of a table or a hidden file to some program.
@@ -110,7 +110,11 @@ def safe_id(text: str) -> str:
 
 
 def readable(text: str) -> str:
-    """Return a text in which the bytes of a path that are not UTF-8 are read as Latin-1."""
+    """Return a text for display: bytes of a path that are not UTF-8 as Latin-1, and control characters escaped."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in _decoded(text))
+
+
+def _decoded(text: str) -> str:
     if not any("\ud800" <= character <= "\udfff" for character in text):
         return text
     try:
