@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, OutputError
+from .errors import OutputError
 from .processes import start_time
+from .text_files import LARGEST_JSON, parse_json, read_text
 
 _STEM = 40
 _PARTIAL = re.compile(r"\.(?P<pid>\d+)-(?P<host>[0-9a-f]{8})\.thyroidsynth\.partial")
@@ -125,9 +126,9 @@ def _replace(source: Path, target: Path) -> None:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write text (UTF-8) to `path`, replacing it in one step.
+    r"""Write text (UTF-8) to `path`, replacing it in one step.
 
-    Names of files may have bytes that are not UTF-8, which Python holds as surrogates. They are written as ``\\udcfc``,
+    Names of files may have bytes that are not UTF-8, which Python holds as surrogates. They are written as ``\udcfc``,
     which JSON reads as the same surrogate.
     """
     with atomic_path(path) as temporary:
@@ -141,13 +142,12 @@ def write_json(path: Path | str, value: Any) -> None:
 
 def read_json(path: Path | str) -> Any:
     """Read a JSON file; `InputError` if it is missing or is not JSON."""
-    path = Path(path)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist. Check the path.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({error}). Restore it or create it again.") from error
+    return parse_json(read_text(path, largest=LARGEST_JSON), path)
+
+
+def real_path(path: Path | str) -> Path:
+    """Return the absolute path without links; unlike `Path.resolve`, also of a link that leads to itself."""
+    return Path(os.path.realpath(path))
 
 
 def sha256_of(path: Path | str) -> str:

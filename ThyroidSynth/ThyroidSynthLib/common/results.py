@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, OutputError
-from .files import read_json
+from .files import read_json, real_path
 from .staging import check_folder_possible, output_folder, publish, staged
 
 Listing = Callable[[dict[str, Any]], Iterable[str]]
@@ -63,13 +63,13 @@ def check_replaceable(
                 f"{folder} already holds {_a(kind)}. Choose another --out, or replace the {kind} with --overwrite."
             )
         listed = listing(found) if listing is not None else found.get("files", names)
-        inside = folder.resolve()
+        inside = real_path(folder)
         # A document from elsewhere must not name files outside its folder.
         others = (folder / str(name) for name in listed)
-        earlier = [document, *(path for path in others if path.resolve().is_relative_to(inside))]
-    read = {path.resolve() for path in inputs if path is not None}
+        earlier = [document, *(path for path in others if real_path(path).is_relative_to(inside))]
+    read = {real_path(path) for path in inputs if path is not None}
     for path in earlier:
-        if path.resolve() in read:
+        if real_path(path) in read:
             raise OutputError(f"{path} is an input and cannot be replaced by the result. Choose another --out.")
     for path in (folder / name for name in names):
         if os.path.lexists(path) and path not in earlier:
@@ -85,9 +85,9 @@ def check_outside(folder: Path, inputs: Iterable[Path | None]) -> None:
 
     There the result could be read as part of the input later.
     """
-    place = folder.resolve()
+    place = real_path(folder)
     for path in inputs:
-        if path is not None and path.is_dir() and place.is_relative_to(path.resolve()):
+        if path is not None and path.is_dir() and place.is_relative_to(real_path(path)):
             raise OutputError(f"{folder} lies in {path}, which is an input. Choose another --out.")
 
 

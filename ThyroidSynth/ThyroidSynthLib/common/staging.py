@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, OutputError
-from .files import atomic_path, is_partial_file, read_json, remove_partial_files, sync, unwritable, write_json
+from .files import (
+    atomic_path,
+    is_partial_file,
+    read_json,
+    real_path,
+    remove_partial_files,
+    sync,
+    unwritable,
+    write_json,
+)
 from .locks import LOCK_FILE, locked_folder
 
 STAGING_FOLDER = ".thyroidsynth-new"
@@ -229,7 +238,7 @@ def _stamp(path: Path) -> list[int] | None:
 
 
 def _inside(path: Path, folder: Path) -> bool:
-    return path.parent.resolve().is_relative_to(folder.resolve())
+    return real_path(path.parent).is_relative_to(real_path(folder))
 
 
 def _move(source: Path, target: Path) -> None:

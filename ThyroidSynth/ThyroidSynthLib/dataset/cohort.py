@@ -24,6 +24,8 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import CohortError, InputError
 from ThyroidSynthLib.common.files import read_json, sha256_of
+from ThyroidSynthLib.common.reading import checked_file
+from ThyroidSynthLib.common.text_files import entry
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Frame, Placement
 from ThyroidSynthLib.geometry.surface import Surface
@@ -38,6 +40,25 @@ FORMAT = "thyroidsynth cohort"
 FORMAT_VERSION = 1
 
 _CHECKED = ("format", "version", "synthetic", "frame", "feature_names", "samples")
+_ENTRIES: dict[tuple[str, ...], type] = {
+    ("checksum",): str,
+    ("synthetic",): bool,
+    ("feature_names",): list,
+    ("cases",): list,
+    ("samples", "per_shape"): int,
+    ("frame", "alignment"): str,
+    ("frame", "scale_mm"): list,
+    ("frame", "lower_mm"): list,
+    ("frame", "upper_mm"): list,
+}
+_ENTRIES_OF_CASE: dict[tuple[str, ...], type] = {
+    ("id",): str,
+    ("surface",): str,
+    ("surface_sha256",): str,
+    ("samples_sha256",): str,
+    ("trachea_to_ras",): list,
+    **{("features", name): float for name in FEATURE_NAMES},
+}
 _CHECKED_OF_CASE = ("id", "features", "trachea_to_ras", "surface_sha256", "samples_sha256")
 
 
@@ -226,26 +247,57 @@ def _cohort_of(folder: Path, document: Any) -> Cohort:
             f"{FORMAT_VERSION}. Prepare the cohort again, or use the version it was made with."
         )
     try:
+        _check_entries(document)
         if cohort_checksum(document) != document["checksum"]:
-            raise _damaged(path, "its content does not match its checksum")
-        cases, names = document["cases"], document["feature_names"]
+            raise ValueError("its content does not match its checksum")
+        cases = document["cases"]
         features = np.array([[case["features"][name] for name in FEATURE_NAMES] for case in cases], dtype=np.float64)
         frame = Frame.from_json(document["frame"])
         shape = (len(cases), document["samples"]["per_shape"], 4)
         ids = tuple(case["id"] for case in cases)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, f"{type(error).__name__}: {error}") from error
-    if tuple(names) != FEATURE_NAMES or not cases:
-        raise _damaged(path, "it has no cases, or features of another version")
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
     samples_path = folder / SAMPLES_FILE
-    try:
-        samples = np.load(samples_path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise _damaged(samples_path, str(error)) from error
+    samples = _samples(samples_path)
     if samples.shape != shape or samples.dtype != np.dtype("<f4"):
         raise _damaged(samples_path, f"it holds {samples.shape} instead of {shape}")
     return Cohort(folder, ids, features, frame, samples, document["checksum"], bool(document["synthetic"]), document)
 
 
+def _check_entries(document: dict[str, Any]) -> None:
+    """Raise `ValueError` with the name of an entry that is missing, or of another kind."""
+    for keys, kind in _ENTRIES.items():
+        entry(document, *keys, kind=kind)
+    for name in ("statement", "source"):
+        if name in document:
+            entry(document, name, kind=str)
+    if tuple(document["feature_names"]) != FEATURE_NAMES or not document["cases"]:
+        raise ValueError("it has no cases, or features of another version")
+    for case in document["cases"]:
+        for keys, kind in _ENTRIES_OF_CASE.items():
+            entry(case, *keys, kind=kind)
+        if np.shape(case["trachea_to_ras"]) != (4, 4):
+            raise ValueError(f"the placement of case {case['id']} is not a 4 x 4 matrix")
+        surface = Path(case["surface"])
+        if surface.is_absolute() or ".." in surface.parts:
+            raise ValueError(f"the surface of case {case['id']} lies outside the folder")
+
+
+def _samples(path: Path) -> np.memmap:
+    """Open the samples; `CohortError` if the file is missing or damaged."""
+    try:
+        checked_file(path)
+        with path.open("rb") as stream:
+            # numpy maps only arrays; other files of numpy would be loaded as a whole.
+            if stream.read(6) != b"\x93NUMPY":
+                raise ValueError("not an array of numpy")
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except InputError as error:
+        raise _damaged(path, str(error)) from error
+    except Exception as error:  # numpy raises many kinds of errors for a damaged header.
+        raise _damaged(path, "it is not an array of samples") from error
+
+
 def _damaged(path: Path, what: str) -> CohortError:
+    what = what.removeprefix(f"{path} ").rstrip(".")
     return CohortError(f"{path} is damaged ({what}). Prepare the cohort again; only missing files are written again.")

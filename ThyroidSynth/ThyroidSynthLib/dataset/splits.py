@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ThyroidSynthLib.common.errors import CohortError, InputError
+from ThyroidSynthLib.common.text_files import number_of
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def held_out_of(text: str) -> float:
     """Read a number of cases such as ``40``, or a share such as ``0.2`` or ``20%``; `InputError` for other texts."""
     plain = text.strip()
     try:
-        value = float(plain[:-1]) / 100 if plain.endswith("%") else float(plain)
+        value = number_of(plain[:-1]) / 100 if plain.endswith("%") else number_of(plain)
     except ValueError:
         value = math.nan
     whole = not plain.endswith("%") and value.is_integer()

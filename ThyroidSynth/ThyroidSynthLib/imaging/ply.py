@@ -13,6 +13,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import atomic_path
+from ThyroidSynthLib.common.reading import reading
 from ThyroidSynthLib.geometry.surface import Surface
 
 _FACE = np.dtype([("count", "u1"), ("vertices", "<i4", (3,))])
@@ -47,10 +48,8 @@ def write_ply(
 def read_ply(path: Path | str) -> Surface:
     """Read a surface that `write_ply` wrote, without its scalars."""
     path = Path(path)
-    try:
+    with reading(path, "a surface", "Write it again."):
         content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}). Check that it exists.") from error
     header, end, body = content.partition(b"end_header\n")
     lines = header.decode("ascii", errors="replace").split("\n")
     counts = {
@@ -67,4 +66,6 @@ def read_ply(path: Path | str) -> Surface:
     triangles = np.frombuffer(body, _FACE, faces, offset=vertices * 4 * columns)["vertices"]
     if faces and (triangles.min() < 0 or triangles.max() >= vertices):
         raise InputError(f"{path} is damaged (a triangle has a corner that does not exist). Write it again.")
+    if not np.isfinite(positions).all():
+        raise InputError(f"{path} is damaged (a vertex has no finite position). Write it again.")
     return Surface(positions, triangles)

@@ -22,16 +22,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ThyroidSynthLib.common.errors import InputError, JobError
-from ThyroidSynthLib.common.files import read_json, write_json, write_text
+from ThyroidSynthLib.common.files import read_json, real_path, write_json, write_text
 from ThyroidSynthLib.common.locks import InUseError
 from ThyroidSynthLib.common.processes import ProcessIdentity
 from ThyroidSynthLib.common.staging import files_of_others, output_folder
+from ThyroidSynthLib.common.text_files import entry
 
 STATUSES = ("created", "running", "stopping", "checked", "stopped", "finished", "failed", "interrupted")
 ACTIVE = ("running", "stopping")
@@ -86,6 +87,14 @@ class JobState:
         return None if self.pid is None else ProcessIdentity(self.pid, self.started, self.host)
 
 
+_ENTRIES_OF_STATE: dict[str, type] = {
+    **dict.fromkeys(("status", "message", "device", "started", "host"), str),
+    **dict.fromkeys(("epoch", "epochs", "cases", "held_out", "pid"), int),
+    **dict.fromkeys(("fraction", "loss", "eta_s", "heartbeat"), float),
+}
+_OPTIONAL = ("loss", "eta_s", "pid")
+
+
 class JobFolder:
     """The folder of one training job; use `create` for a new job and `open` for an existing one."""
 
@@ -118,7 +127,7 @@ class JobFolder:
             # A lone state file is left by a process that was killed while it created the job.
             if any(path != job.state_file for path in files_of_others(job.path)):
                 raise JobError(
-                    f"{job.path.resolve()} holds files that are not a training job. Choose a new or an empty folder."
+                    f"{real_path(job.path)} holds files that are not a training job. Choose a new or an empty folder."
                 )
             # The configuration comes last: its presence marks a complete job.
             job.write_state(JobState())
@@ -256,7 +265,13 @@ class JobFolder:
 
     def read_metrics(self, since: int = 0) -> list[dict[str, Any]]:
         """Read the records of the epochs after `since`, oldest first."""
-        return [json.loads(line) for epoch, line in self._metrics_lines() if epoch > since]
+        found = []
+        for epoch, line in self._metrics_lines():
+            with suppress(ValueError, RecursionError):  # A line that a crash damaged.
+                record = json.loads(line)
+                if epoch > since and isinstance(record, dict):
+                    found.append(record)
+        return found
 
     def drop_metrics_from(self, epoch: int) -> None:
         """Remove the records of `epoch` and later, which are about to be trained again."""
@@ -278,12 +293,16 @@ class JobFolder:
     def _written_state(self) -> JobState:
         try:
             value = _retry(lambda: read_json(self.state_file))
-            known = {field.name for field in fields(JobState)}
-            state = JobState(**{name: item for name, item in value.items() if name in known})
-        except (InputError, TypeError, AttributeError) as error:
-            raise JobError(
-                f"The state of the training job in {self.path} cannot be read ({error}). Restart the job."
-            ) from error
+        except InputError as error:
+            raise JobError(f"{error} Restart the job if it is lost.") from error
+        try:
+            for name, kind in _ENTRIES_OF_STATE.items():
+                optional = name in _OPTIONAL and isinstance(value, dict) and value.get(name) is None
+                if not optional:
+                    entry(value, name, kind=kind)
+        except ValueError as error:
+            raise JobError(f"{self.state_file} is damaged: {error}. Restart the job.") from error
+        state = JobState(**{name: value[name] for name in _ENTRIES_OF_STATE if name in value})
         if state.status not in STATUSES:
             raise JobError(f"{self.state_file} has the unknown status '{state.status}'. Restart the job.")
         return state
@@ -291,7 +310,7 @@ class JobFolder:
     def _launched(self) -> ProcessIdentity | None:
         try:
             return ProcessIdentity.from_json(read_json(self.launch_file))
-        except (InputError, KeyError, TypeError, ValueError):
+        except (InputError, KeyError, TypeError, ValueError, OverflowError):
             return None
 
     def _process_is_alive(self, state: JobState) -> bool:

@@ -15,17 +15,27 @@ from typing import Any
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
-from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.common.files import real_path, sha256_of
+from ThyroidSynthLib.common.text_files import entry, is_kind
 from ThyroidSynthLib.dataset.cohort import COHORT_FILE, Cohort
 from ThyroidSynthLib.dataset.cohort_folder import PLAN_FILE
 from ThyroidSynthLib.dataset.quality_table import QUALITY_FILE
 from ThyroidSynthLib.dataset.splits import HeldOut, held_out_of, held_out_text, hold_out
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
+from ThyroidSynthLib.model.settings import TrainingSettings
 
 from .job import JobFolder
 
 _KIND = "training job"
 _FORMAT_VERSION = 2
+_ENTRIES: dict[str, type] = {
+    **dict.fromkeys(("input", "cohort", "device", "licence"), str),
+    **dict.fromkeys(("include", "exclude"), list),
+    "prepare": bool,
+    "checkpoint_every_s": float,
+    "split_seed": int,
+    "settings": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -220,6 +230,19 @@ def read_job_config(job: JobFolder) -> dict[str, Any]:
             f"{job.config_file} has format version {config.get('format_version')}, and this version of ThyroidSynth "
             f"reads {_FORMAT_VERSION}. Restart the job, or use the version it was made with."
         )
+    try:
+        for name, kind in _ENTRIES.items():
+            entry(config, name, kind=kind)
+        for name in ("model", "model_sha256", "cohort_checksum"):
+            if config.get(name) is not None:
+                entry(config, name, kind=str)
+        TrainingSettings.from_json(config["settings"])
+        if not isinstance(config.get("held_out"), list) and not is_kind(config.get("held_out"), float):
+            raise ValueError("its entry 'held_out' is neither a number nor a list")
+        if config.get("held_out_ids") is not None:
+            entry(config, "held_out_ids", kind=list)
+    except (InputError, ValueError) as error:
+        raise JobError(f"{job.config_file} is damaged: {error}. Restart the job with its options.") from error
     return config
 
 
@@ -258,7 +281,7 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
             "To include or exclude cases, choose the segmentations it was prepared from."
         )
     # Manual decisions on the cases of one dataset do not apply to another.
-    kept = earlier if prepare and earlier.get("input") == str(source.resolve()) else {}
+    kept = earlier if prepare and earlier.get("input") == str(real_path(source)) else {}
     checksum, held_out_ids = None, None  # Known only after the preparation.
     if not prepare:
         cohort = Cohort.open(source)
@@ -267,13 +290,13 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
     return {
         "kind": _KIND,
         "format_version": _FORMAT_VERSION,
-        "input": str(source.resolve()),
+        "input": str(real_path(source)),
         "prepare": prepare,
-        "cohort": str((folder / "cohort" if prepare else source).resolve()),
+        "cohort": str(real_path(folder / "cohort" if prepare else source)),
         "cohort_checksum": checksum,
         "include": sorted(kept.get("include", ()) if options.include is None else options.include),
         "exclude": sorted(kept.get("exclude", ()) if options.exclude is None else options.exclude),
-        "model": str(Path(options.model).resolve()) if options.model else None,
+        "model": str(real_path(options.model)) if options.model else None,
         # Of the copy that an earlier run of this job wrote, which alone may be replaced.
         "model_sha256": earlier.get("model_sha256"),
         "device": options.device,
@@ -293,7 +316,7 @@ def check_model_room(job: JobFolder, model: Path, written_sha256: str | None) ->
     `written_sha256` is the checksum of that file. Raises `OutputError` if a file of another origin is there, or the
     path is one of the job's own files.
     """
-    if model.resolve().parent == job.path.resolve() and model.name != job.model_file.name:
+    if real_path(model).parent == real_path(job.path) and model.name != job.model_file.name:
         raise OutputError(f"{model} lies in the job folder among the files of the training. Choose another model file.")
     if not os.path.lexists(model):
         return

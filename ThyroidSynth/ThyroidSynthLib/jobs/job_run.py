@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ThyroidSynthLib.common.errors import Cancelled, CohortError, JobError, ThyroidSynthError
+from ThyroidSynthLib.common.errors import Cancelled, CohortError, JobError, ThyroidSynthError, explained
 from ThyroidSynthLib.common.files import atomic_path, sha256_of
 from ThyroidSynthLib.common.locks import locked_file
 from ThyroidSynthLib.common.processes import ProcessIdentity
@@ -121,7 +121,7 @@ def run_job(
                 raise
             except Exception as error:
                 logger.exception("Training failed")
-                run.end("failed", f"{type(error).__name__}: {error}. See {job.log_file}.")
+                run.end("failed", f"{explained(error)} See also {job.log_file}.")
                 raise
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,11 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import JobError
 from ThyroidSynthLib.common.files import atomic_path
+from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.geometry.surface import Surface
+
+# Two surfaces have some 10 MB.
+_LARGEST = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,12 @@ def write_preview(path: Path | str, preview: Preview) -> None:
 
 def read_preview(path: Path | str) -> Preview | None:
     """Read the file of `write_preview`; None if it does not exist yet, `JobError` if it is damaged."""
+    path = Path(path)
     try:
+        if path.exists() and checked_file(path) > _LARGEST:
+            raise ValueError("it is too large")
         # Read in one go: on Windows the training cannot replace a file that is open.
-        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as values:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as values:
             return Preview(
                 case_id=str(values["case_id"]),
                 epoch=int(values["epoch"]),
@@ -51,5 +57,5 @@ def read_preview(path: Path | str) -> Preview | None:
             )
     except FileNotFoundError:
         return None
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise JobError(f"{path} is damaged ({error}). Delete it; the training writes a new one.") from error
+    except Exception as error:  # A damaged archive raises errors of many kinds.
+        raise JobError(f"{path} is damaged. Remove it; the training writes a new one.") from error

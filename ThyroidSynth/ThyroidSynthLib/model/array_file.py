@@ -16,13 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import ModelError, OutputError
+from ThyroidSynthLib.common.errors import InputError, ModelError, OutputError
 from ThyroidSynthLib.common.files import atomic_path
+from ThyroidSynthLib.common.reading import checked_file
+from ThyroidSynthLib.common.text_files import entry, is_kind
 
 _DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4"}
 _KEY = "thyroidsynth"
 # A header describes a dozen arrays and lists the ids of the cases; a file with a larger one is not a model.
-_LARGEST_HEADER = 64 * 1024 * 1024
+_LARGEST_HEADER = 64 << 20
+# A model of 100,000 cases has some 30 MB, its checkpoint three times as much.
+_LARGEST_FILE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -53,23 +57,29 @@ def open_arrays(path: Path | str, *, kind: str) -> ArrayFile:
     `ModelError` if the file is missing, damaged, or of another kind.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ModelError(f"{path} is a folder. Choose a {kind} file in it.")
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist. Check the path.")
     try:
+        length = checked_file(path)
+    except InputError as error:
+        raise ModelError(str(error)) from None
+    try:
+        if length > _LARGEST_FILE:
+            raise ValueError("it is larger than any model")
         with path.open("rb") as stream:
             size = int.from_bytes(stream.read(8), "little")
-            if not 2 <= size <= min(_LARGEST_HEADER, path.stat().st_size - 8):
+            if not 2 <= size <= min(_LARGEST_HEADER, length - 8):
                 raise ValueError("the size of its header is invalid")
-            header = json.loads(stream.read(size))
+            header = _parsed(stream.read(size))
         metadata = header.pop("__metadata__", None) or {}
-        entries = _entries(header, 8 + size, path.stat().st_size)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        entries = _entries(header, 8 + size, length)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}). Check its permissions and the disk.") from error
+    except ValueError as error:
         raise ModelError(f"{path} is damaged or not a safetensors file ({error}). Copy or train it again.") from error
     try:
+        # Text that UTF-8 cannot hold was not written by ThyroidSynth.
+        metadata[_KEY].encode()
         description = json.loads(metadata[_KEY])
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
         raise ModelError(f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth {kind} file.") from None
     found = description.get("kind") if isinstance(description, dict) else None
     if found != kind:
@@ -117,16 +127,36 @@ def without_prefix(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
 
 
+def _parsed(text: bytes) -> dict[str, Any]:
+    """Return the header of a file; `ValueError` if it is not a JSON object, or has a name twice."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(found := dict(pairs)) < len(pairs):
+            raise ValueError("an array occurs twice")
+        return found
+
+    try:
+        header = json.loads(text, object_pairs_hook=once)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise ValueError("its header is not JSON") from None
+    if not isinstance(header, dict):
+        raise ValueError("its header is not an object")
+    return header
+
+
 def _entries(header: dict[str, Any], start: int, file_size: int) -> dict[str, Any]:
     """Return type, shape, first and last byte of each array; `ValueError` if they do not fill the file exactly."""
     entries, expected = {}, start
-    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-        if entry["dtype"] not in _DTYPES:
-            raise ValueError(f"array {name} has the type {entry['dtype']}")
-        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
-        if not all(type(length) is int and length >= 0 for length in shape):
-            raise ValueError(f"array {name} has an invalid shape")
-        begin, end = (start + offset for offset in entry["data_offsets"])
+    for name, stated in header.items():
+        offsets = entry(stated, "data_offsets", kind=list)
+        lengths = (*entry(stated, "shape", kind=list), *offsets)
+        if len(offsets) != 2 or not all(is_kind(length, int) and 0 <= length < 1 << 48 for length in lengths):
+            raise ValueError(f"array {name} has an invalid shape or position")
+        if entry(stated, "dtype", kind=str) not in _DTYPES:
+            raise ValueError(f"array {name} has the type {stated['dtype']}")
+    for name, stated in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        dtype, shape = np.dtype(_DTYPES[stated["dtype"]]), tuple(stated["shape"])
+        begin, end = (start + offset for offset in stated["data_offsets"])
         if begin != expected or end - begin != dtype.itemsize * math.prod(shape):
             raise ValueError(f"array {name} has a wrong size")
         entries[name], expected = (dtype, shape, begin, end), end

@@ -1,21 +1,16 @@
-"""The description of a model, read from the header of its file."""
+"""The description of a model, read from its file without PyTorch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import ModelError
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
-from .array_file import open_arrays
+from .model_checks import load_model_arrays
 from .shipped import model_path
-
-FORMAT_VERSION = 2
-"""Of the model file."""
 
 
 @dataclass(frozen=True)
@@ -84,41 +79,27 @@ def describe_model(path: Path | str) -> ModelDescription:
     `ModelError` if the file is missing, damaged, not a model, or of another format version.
     """
     path = model_path(path)
-    arrays = open_arrays(path, kind="model")
-    metadata = arrays.description
-    try:
-        check_format_version(path, metadata)
-        features = arrays.array("features")
-        cohort = metadata["provenance"].get("cohort", {})
-        file = path.stat()
-        return ModelDescription(
-            path=path,
-            variant=metadata["settings"]["variant"],
-            preset=metadata["settings"]["preset"],
-            epochs=int(metadata["settings"]["epochs"]),
-            cohort=str(cohort.get("source", "")),
-            cases=len(metadata["ids"]),
-            synthetic=bool(cohort.get("synthetic", False)),
-            alignment=metadata["frame"]["alignment"],
-            notice=metadata["notice"],
-            features=features,
-            held_out=len(cohort.get("held_out", ())),
-            statement=str(cohort.get("statement", "")),
-            licence=str(metadata["provenance"].get("licence", "")),
-            size_bytes=file.st_size,
-            modified=file.st_mtime,
-            latent_size=int(metadata["settings"]["latent_size"]),
-            seed=int(metadata["settings"]["seed"]),
-            software={str(name): str(version) for name, version in metadata["provenance"].get("software", {}).items()},
-        )
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{path} was not written by ThyroidSynth. Choose a ThyroidSynth model file.") from error
-
-
-def check_format_version(path: Path, metadata: dict[str, Any]) -> None:
-    """Raise `ModelError` if a model file does not have the format of this version."""
-    version = metadata["format_version"]
-    if version > FORMAT_VERSION:
-        raise ModelError(f"{path} was written by a newer ThyroidSynth. Update the extension to open it.")
-    if version < FORMAT_VERSION:
-        raise ModelError(f"{path} was written by an older ThyroidSynth. Train the model again.")
+    arrays, metadata = load_model_arrays(path)
+    settings, provenance = metadata["settings"], metadata["provenance"]
+    cohort, software = provenance.get("cohort", {}), provenance.get("software", {})
+    file = path.stat()
+    return ModelDescription(
+        path=path,
+        variant=settings["variant"],
+        preset=settings["preset"],
+        epochs=settings["epochs"],
+        cohort=cohort.get("source", ""),
+        cases=len(metadata["ids"]),
+        synthetic=cohort.get("synthetic", False),
+        alignment=metadata["frame"]["alignment"],
+        notice=metadata["notice"],
+        features=arrays["features"],
+        held_out=len(cohort.get("held_out", ())),
+        statement=cohort.get("statement", ""),
+        licence=provenance.get("licence", ""),
+        size_bytes=file.st_size,
+        modified=file.st_mtime,
+        latent_size=settings["latent_size"],
+        seed=settings["seed"],
+        software={str(name): str(version) for name, version in software.items()},
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ThyroidSynthLib.common.errors import InputError, ModelError, OutputError
+from ThyroidSynthLib.common.errors import InputError, ModelError, OutputError, explained
 from ThyroidSynthLib.common.files import atomic_path, read_json, sha256_of
 
 from .description import ModelDescription, describe_model
@@ -227,6 +227,8 @@ def _library_model(path: Path, shipped: bool) -> LibraryModel:
         return LibraryModel(path, shipped, describe_model(path))
     except ModelError as error:
         return LibraryModel(path, shipped, None, str(error))
+    except Exception as error:  # One file must not hide the others.
+        return LibraryModel(path, shipped, None, explained(error))
 
 
 def _copy(source: Path, target: Path) -> None:

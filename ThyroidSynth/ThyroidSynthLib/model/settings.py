@@ -12,6 +12,8 @@ from .conditioning import SCHEMES
 
 VARIANTS = ("baseline", "fixed", "correlation")
 
+_KINDS: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool}
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -82,6 +84,12 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            kinds = _KINDS[str(field.type).removesuffix(" | None")]
+            value = getattr(self, field.name)
+            typed = isinstance(value, kinds) and isinstance(value, bool) == (kinds is bool)
+            optional = str(field.type).endswith("None") and value is None
+            self._require(field.name, typed or optional, f"must be of the type {field.type}")
         for name in ("epochs", "samples_per_shape", "shapes_per_step", "latent_size", "hidden_layers", "hidden_width"):
             self._require(name, getattr(self, name) >= 1, "must be at least 1")
         for name in ("learning_rate", "latent_learning_rate", "latent_init_sd"):
@@ -116,4 +124,7 @@ class TrainingSettings:
         unknown = sorted(set(value) - {field.name for field in fields(cls)})
         if unknown:
             raise InputError(f"There is no training setting {', '.join(unknown)}. Remove it or update ThyroidSynth.")
+        missing = sorted({"preset", "variant"} - set(value))
+        if missing:
+            raise InputError(f"The training setting '{missing[0]}' is missing. Copy the settings again.")
         return cls(**value)

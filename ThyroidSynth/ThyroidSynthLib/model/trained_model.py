@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib import __version__
-from ThyroidSynthLib.common.errors import InputError, ModelError
+from ThyroidSynthLib.common.errors import ModelError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Frame
 
-from .array_file import load_arrays, save_arrays, with_prefix, without_prefix
-from .conditioning import SCHEMES, Conditioning
-from .description import FORMAT_VERSION, check_format_version
+from .array_file import save_arrays, with_prefix, without_prefix
+from .conditioning import Conditioning
 from .feature_map import FeatureMap
+from .model_checks import FORMAT_VERSION, load_model_arrays
 from .network import SDFNetwork
 from .settings import TrainingSettings
 from .shipped import model_path
@@ -120,34 +120,21 @@ class TrainedModel:
         `ModelError` if the file is missing, damaged, not a model, or of another format version.
         """
         path = model_path(path)
-        arrays, description = load_arrays(path, kind="model")
-        try:
-            check_format_version(path, description)
-            return cls._from_parts(arrays, description, sha256_of(path))
-        except (InputError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{path} is incomplete or inconsistent ({error}). Copy or train it again.") from error
+        arrays, description = load_model_arrays(path)
+        return cls._from_parts(arrays, description, sha256_of(path))
 
     @classmethod
     def _from_parts(cls, arrays: dict[str, np.ndarray], description: dict[str, Any], checksum: str) -> TrainedModel:
         settings = TrainingSettings.from_json(description["settings"])
         conditioning = Conditioning(description["conditioning"], arrays["conditioning.mean"], arrays["conditioning.sd"])
-        if conditioning.scheme not in SCHEMES:
-            raise ValueError(f"unknown conditioning '{conditioning.scheme}'")
-        latent_table = arrays["latent_table"]
-        if not len(description["ids"]) == len(latent_table) == len(arrays["features"]):
-            raise ValueError("ids, features and latent table differ in length")
-        network = SDFNetwork.from_arrays(without_prefix("network.", arrays))
-        sizes = [conditioning.size + settings.latent_size, *[settings.hidden_width] * settings.hidden_layers]
-        if [network.code_size, *(len(layer.weight) for layer in network.layers[:-1])] != sizes:
-            raise ValueError("the network has another size than the settings say")
         of_map = without_prefix("feature_map.", arrays)
         return cls(
-            network=network,
+            network=SDFNetwork.from_arrays(without_prefix("network.", arrays)),
             frame=Frame.from_json(description["frame"]),
             conditioning=conditioning,
             ids=tuple(description["ids"]),
             features=arrays["features"],
-            latent_table=latent_table,
+            latent_table=arrays["latent_table"],
             settings=settings,
             provenance=description["provenance"],
             feature_map=FeatureMap.from_arrays(of_map) if of_map else None,

@@ -11,6 +11,7 @@ import torch
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import ModelError
+from ThyroidSynthLib.common.text_files import entry
 from ThyroidSynthLib.dataset.row_view import RowView
 from ThyroidSynthLib.model.array_file import load_arrays, save_arrays, with_prefix, without_prefix
 from ThyroidSynthLib.model.conditioning import Conditioning
@@ -94,11 +95,16 @@ class TrainingState:
                     f"{path} is the checkpoint of a training with {difference}. "
                     "Choose the cohort and settings it was started with, or another output folder."
                 )
-        self.network.load_state_dict(without_prefix("network.", tensors))
-        with torch.no_grad():
-            self.latent.copy_(tensors["latent"])
-        self.optimiser.restore(without_prefix("optimiser.", tensors))
-        self.epoch, self.losses = description["epoch"], description["losses"]
+        if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+            raise ModelError(f"{path} has values that are not finite. Restart the training.")
+        try:
+            self.network.load_state_dict(without_prefix("network.", tensors))
+            with torch.no_grad():
+                self.latent.copy_(tensors["latent"])
+            self.optimiser.restore(without_prefix("optimiser.", tensors))
+            self.epoch, self.losses = entry(description, "epoch", kind=int), entry(description, "losses", kind=dict)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ModelError(f"{path} is damaged: its tensors are not those of this training. Restart it.") from error
 
     def _identity(self, cohort: Cohort) -> dict[str, object]:
         return {"cohort": cohort.checksum, "settings": self.settings.to_json()}

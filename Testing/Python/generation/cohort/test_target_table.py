@@ -30,7 +30,7 @@ def test_semicolons_and_a_byte_order_mark_are_read(tmp_path):
     [
         ("a,b\n1,2\n", "none of the columns"),
         ("volume_ml\n", "no row"),
-        ("volume_ml\n12\nmuch\n", r"targets\.csv, line 3: 'much' is not a number for volume_ml"),
+        ("volume_ml\n12\nmuch\n", r"targets\.csv, line 3: volume_ml: 'much' is not a number"),
         ("symmetry\n0.5\n\n1.5\n", r"targets\.csv, line 4: symmetry = 1\.5 is impossible"),
     ],
 )

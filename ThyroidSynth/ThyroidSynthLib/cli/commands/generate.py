@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib import __version__
+from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
     add_files,
     add_labels,

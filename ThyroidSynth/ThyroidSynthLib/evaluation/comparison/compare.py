@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
-from ThyroidSynthLib.common.files import read_json, write_json, write_text
+from ThyroidSynthLib.common.files import read_json, real_path, write_json, write_text
 from ThyroidSynthLib.common.results import check_replaceable, replacing_result
+from ThyroidSynthLib.common.text_files import entry
 from ThyroidSynthLib.evaluation import EVALUATION_FILE
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES, Measure
 from ThyroidSynthLib.evaluation.metrics.published import PUBLISHED, PUBLISHED_CASES
@@ -41,7 +42,7 @@ def read_evaluations(paths: Sequence[Path]) -> list[Compared]:
         A file is missing, is not an evaluation, is damaged or was written by another version, or is given twice.
     """
     files = [path / EVALUATION_FILE if path.is_dir() else path for path in paths]
-    resolved = [file.resolve() for file in files]
+    resolved = [real_path(file) for file in files]
     twice = [str(file) for file, count in Counter(resolved).items() if count > 1]
     if twice:
         raise InputError(f"{twice[0]} is given twice. Give each evaluation once.")
@@ -150,6 +151,15 @@ def _read(file: Path) -> Mapping[str, Any]:
     missing = [name for name in required if name not in document]
     if missing:
         raise InputError(f"{file} is damaged (it has no '{missing[0]}'). Evaluate the model again.")
+    try:
+        entry(document, "notice", kind=str)
+        _about(Compared(_name(file), document))
+        for measure in MEASURES:
+            measure.text(measure.of(document))
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
+        raise InputError(
+            f"{file} is damaged: an entry is missing or of another kind. Evaluate the model again."
+        ) from error
     return document
 
 

@@ -18,6 +18,7 @@ from ThyroidSynthLib.evaluation import CROSS_VALIDATION_FILE, EVALUATION_FILE
 from ThyroidSynthLib.export.cohort.manifest import MANIFEST_JSON
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.jobs.job import JobFolder
+from ThyroidSynthLib.jobs.job_options import read_job_config
 from ThyroidSynthLib.model.description import describe_model
 from ThyroidSynthLib.model.library import evaluation_of
 from ThyroidSynthLib.model.shipped import model_path
@@ -112,7 +113,7 @@ def _cohort(path: Path) -> dict[str, Any]:
 
 def _job(path: Path) -> dict[str, Any]:
     job = JobFolder.open(path)
-    state, config = job.read_state(), job.read_config()
+    state, config = job.read_state(), read_job_config(job)
     return {
         "kind": "training job",
         "status": state.status,
@@ -184,9 +185,11 @@ def _read(file: Path, remedy: str) -> Iterator[Any]:
     document = read_json(file)
     try:
         yield document
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
+        which = f"the entry {error}" if isinstance(error, KeyError) else "an entry"
         raise InputError(
-            f"{file} is damaged or was written by another version of ThyroidSynth ({error!r}). {remedy}"
+            f"{file} is damaged or was written by another version of ThyroidSynth: {which} is missing or of another "
+            f"kind. {remedy}"
         ) from error
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.text_files import number_of
 
 COHORT = "cohort"
 _PARAMETERS = {
@@ -61,7 +62,7 @@ class Marginal:
         match = re.fullmatch(r"\s*([a-z-]+)\s*(?:\((.*)\)|:(.*))?\s*", text.lower())
         kind, inner = (match[1].replace("-", ""), match[2] or match[3]) if match else ("fixed", text)
         try:
-            numbers = tuple(float(part) for part in inner.split(",")) if inner and inner.strip() else ()
+            numbers = tuple(number_of(part) for part in inner.split(",")) if inner and inner.strip() else ()
         except ValueError:
             raise InputError(f"'{text}' is not a distribution. Write {FORMS}.") from None
         return cls(kind, numbers)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.text_files import is_kind, number_of, parse_json, read_text, rows_of_table
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
-from .marginals import AS_IN_COHORT, COHORT, Marginal
+from .marginals import AS_IN_COHORT, COHORT, FORMS, Marginal
 
 WITHOUT_ISTHMUS = "without_isthmus"
 _KEYS = (*FEATURE_NAMES, WITHOUT_ISTHMUS)
@@ -75,12 +73,12 @@ class TargetDistribution:
         ``distribution``. Either may have ``without_isthmus``.
         """
         path = Path(path)
+        text = read_text(path)
+        texts = _from_json(text, path) if text.lstrip().startswith(("{", "[")) else _from_table(path)
+        if not texts:
+            raise InputError(f"{path} has no distribution. Name a feature and its distribution in it.")
         try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} cannot be read ({error}). Choose a JSON or CSV file in UTF-8.") from error
-        try:
-            return cls.of_texts(_from_json(text) if text.lstrip().startswith("{") else _from_csv(text))
+            return cls.of_texts(texts)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
@@ -97,22 +95,29 @@ def parse_share(text: str) -> float | None:
     if text.lower() == COHORT:
         return None
     try:
-        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        return number_of(text[:-1]) / 100 if text.endswith("%") else number_of(text)
     except ValueError:
         raise InputError(f"'{text}' is not a share. Write it as in 30% or 0.3.") from None
 
 
-def _from_json(text: str) -> dict[str, object]:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"the file is not valid JSON ({error}).") from None
+def _from_json(text: str, path: Path) -> dict[str, object]:
+    found = parse_json(text, path, unique=True)
+    if not isinstance(found, dict):
+        raise InputError(f'{path} is not an object of distributions. Write it as in {{"volume_ml": "normal(15, 3)"}}.')
+    for name, value in found.items():
+        if not (isinstance(value, str) or is_kind(value, float)):
+            raise InputError(f"{path}: the distribution of '{name}' is neither text nor a number. Write {FORMS}.")
+    return found
 
 
-def _from_csv(text: str) -> dict[str, object]:
-    header = text.partition("\n")[0]
-    table = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in header else ",", skipinitialspace=True)
-    table.fieldnames = [name.strip() for name in table.fieldnames or ()]
-    if not {"feature", "distribution"} <= set(table.fieldnames):
-        raise InputError("the columns 'feature' and 'distribution' are missing. Name them in the first line.")
-    return {row["feature"].strip(): row["distribution"] for row in table if (row["feature"] or "").strip()}
+def _from_table(path: Path) -> dict[str, object]:
+    columns, rows = rows_of_table(path)
+    if not {"feature", "distribution"} <= set(columns):
+        raise InputError(f"{path} lacks the columns 'feature' and 'distribution'. Name them in its first line.")
+    found: dict[str, object] = {}
+    for line, row in rows:
+        if not row["feature"] or row["feature"] in found:
+            fault = "is named twice" if row["feature"] else "is missing"
+            raise InputError(f"{path}, line {line}: the feature {fault}. Give each feature once.")
+        found[row["feature"]] = row["distribution"]
+    return found
