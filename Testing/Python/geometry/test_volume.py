@@ -93,6 +93,34 @@ def test_an_empty_mask_has_no_centre_of_mass_and_cannot_be_cropped() -> None:
         empty.cropped()
 
 
+@pytest.mark.parametrize("matrix", GEOMETRIES)
+def test_a_straightened_volume_shows_the_same_at_each_position(matrix: np.ndarray) -> None:
+    sheared = matrix.copy()
+    sheared[:3, 1] += 0.2 * sheared[:3, 2]
+    array = np.zeros((20, 30, 24), dtype=np.int16)
+    array[:, 10:20, 8:16] = 100
+
+    straight = Volume(array, sheared).straightened()
+
+    assert straight.grid.is_orthogonal()
+    np.testing.assert_allclose(straight.spacing_mm, Volume(array, sheared).spacing_mm)
+    assert straight.grid.contains(Volume(array, sheared).grid.corners()).all()
+    ijk = Volume(array, sheared).to_ijk(straight.to_ras(np.argwhere(straight.array == 100)[:, ::-1]))
+    assert (ijk.min(axis=0) > [7, 9, -1]).all() and (ijk.max(axis=0) < [16, 20, 20]).all()
+    volume_of = (
+        np.asarray(straight.array).sum() / 100 * straight.voxel_volume_ml,
+        20 * 10 * 8 * abs(np.linalg.det(sheared[:3, :3])) / 1000,
+    )
+    assert volume_of[0] == pytest.approx(volume_of[1], rel=0.06)
+
+
+def test_a_straight_volume_is_straightened_to_itself() -> None:
+    volume = a_mask(geometry(degrees=(20.0, -35.0, 50.0)))
+
+    np.testing.assert_array_equal(volume.straightened().array, volume.array)
+    np.testing.assert_allclose(volume.straightened().ijk_to_ras, volume.ijk_to_ras, atol=1e-9)
+
+
 def test_a_volume_has_three_axes() -> None:
     with pytest.raises(ValueError, match="three axes"):
         Volume(np.zeros((3, 3)), np.eye(4))

@@ -188,10 +188,28 @@ class Grid:
         """Volume of one voxel in mL."""
         return float(abs(np.linalg.det(self.ijk_to_ras[:3, :3]))) / 1000.0
 
+    def deviation_from_right_angles(self) -> float:
+        """Return the largest cosine of the angle between two axes: 0 if all are at right angles."""
+        axes = self.ijk_to_ras[:3, :3] / self.spacing_mm
+        return float(np.abs(axes.T @ axes - np.eye(3)).max())
+
     def is_orthogonal(self) -> bool:
         """Check whether the axes are at right angles, up to the single precision of a file's header."""
-        axes = self.ijk_to_ras[:3, :3] / self.spacing_mm
-        return bool(np.abs(axes.T @ axes - np.eye(3)).max() < _RIGHT_ANGLE)
+        return self.deviation_from_right_angles() < _RIGHT_ANGLE
+
+    def straightened(self) -> Grid:
+        """Return the grid of the same spacing whose axes are at right angles and nearest to these, grown to hold all.
+
+        The centres of both grids coincide.
+        """
+        left, _, right = np.linalg.svd(self.ijk_to_ras[:3, :3] / self.spacing_mm)
+        middle, matrix = self.last_ijk / 2, np.eye(4)
+        matrix[:3, :3] = left @ right * self.spacing_mm
+        matrix[:3, 3] = self.to_ras(middle) - matrix[:3, :3] @ middle
+        straight = Grid(self.shape, matrix)
+        reach = np.abs(straight.to_ijk(self.corners()) - middle).max(axis=0)
+        more = np.maximum(np.ceil(reach - middle - 1e-3), 0).astype(int)[::-1]
+        return straight.part(-more, np.array(self.shape) + 2 * more)
 
     @property
     def last_ijk(self) -> np.ndarray:

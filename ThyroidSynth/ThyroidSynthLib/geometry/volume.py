@@ -82,6 +82,20 @@ class Volume:
         array = np.pad(inner.array, margin)
         return Volume(array, inner.grid.part([-margin] * 3, array.shape).ijk_to_ras)
 
+    def straightened(self) -> Volume:
+        """Return the volume resampled, by linear interpolation, on the nearest grid with axes at right angles.
+
+        What lies outside this volume has its least value, as air has around a CT. See `Grid.straightened`.
+        """
+        from scipy.ndimage import affine_transform
+
+        grid = self.grid.straightened()
+        to_own = (np.linalg.inv(self.ijk_to_ras) @ grid.ijk_to_ras)[[2, 1, 0, 3]][:, [2, 1, 0, 3]]
+        array = affine_transform(
+            self.array, to_own, output_shape=grid.shape, order=1, cval=float(self.array.min()), prefilter=False
+        )
+        return Volume(array, grid.ijk_to_ras)
+
 
 def grid_of_sitk(image: SimpleITK.Image | SimpleITK.ImageFileReader) -> Grid:
     """Return the grid of a SimpleITK image (LPS), or of an image file whose header was read."""

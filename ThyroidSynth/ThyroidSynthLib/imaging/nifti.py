@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,7 +110,7 @@ def read_header(path: Path | str) -> NiftiHeader:
         return _parse_header(path, gzip.GzipFile(fileobj=file) if is_gzipped(path) else file)
 
 
-def read_slabs(path: Path | str) -> Iterator[tuple[NiftiHeader, int, np.ndarray]]:
+def read_slabs(path: Path | str) -> Generator[tuple[NiftiHeader, int, np.ndarray]]:
     """Read the voxels a few slices at a time, so that memory does not grow with the scan.
 
     Yields the header, the same each time, the index k of the slab's first slice, and its read-only voxels (m, nj, ni).

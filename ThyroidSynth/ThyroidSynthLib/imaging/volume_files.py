@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def read_volume(path: Path | str) -> Volume:
     return Volume(_scalars(voxels).whole(), grid.ijk_to_ras)
 
 
-def read_slabs(path: Path | str) -> Iterator[tuple[Grid, int, np.ndarray]]:
+def read_slabs(path: Path | str) -> Generator[tuple[Grid, int, np.ndarray]]:
     """Read the voxels of a 3-D scalar image a few slices at a time, so that memory does not grow with the scan.
 
     Yields the grid, the same each time, the index k of the slab's first slice, and its read-only voxels (m, nj, ni).
@@ -76,6 +76,20 @@ def reading_slabs(path: Path | str) -> Iterator[Iterator[tuple[Grid, int, np.nda
             for _ in slabs:
                 pass
             raise
+
+
+def check_image(path: Path | str) -> None:
+    """Check the header and the size of an image file that another program is to read.
+
+    Raises
+    ------
+    InputError
+        The header is damaged or impossible, refers to another folder, or states more voxels than the file can hold.
+    """
+    path = Path(path)
+    checked_file(path)
+    voxels = read_header(path).voxels if is_nifti(path) else _header(path)[1]
+    voxels.check_size()
 
 
 def read_grid(path: Path | str) -> Grid:
@@ -160,7 +174,7 @@ def write_volume(
 
 
 def _header(path: Path) -> tuple[Grid, StoredVoxels]:
-    """Read the header of a NRRD or MetaImage file, which is told by its content; Slicer names NRRD headers .nhdr."""
+    """Read the header of a NRRD or MetaImage file, which is recognised by its content; Slicer names NRRD headers .nhdr."""
     with path.open("rb") as file:
         start = file.read(132)
     if start.startswith(b"NRRD") or path.suffix.lower() in (".nrrd", ".nhdr"):

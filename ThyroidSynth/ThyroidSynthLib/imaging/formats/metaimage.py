@@ -92,7 +92,8 @@ def read_metaimage_header(path: Path) -> tuple[Grid, StoredVoxels]:
         raise InputError(f"{path} has lengths in {unit!r}, which is not known. Export it again in mm.")
     scale = _MM_PER_UNIT[unit.lower()]
     with np.errstate(over="ignore", invalid="ignore"):
-        matrix = Grid.of_lps((1, 1, 1), axes * scale, numbers(offset, 3, "Offset") * scale).ijk_to_ras
+        origin = (numbers(offset, 3, "Offset") * scale).tolist()
+        matrix = Grid.of_lps((1, 1, 1), axes * scale, origin).ijk_to_ras
     grid = Grid.of_file(path, (slices, rows, columns), matrix)
 
     kind = fields.get("ElementType", "")

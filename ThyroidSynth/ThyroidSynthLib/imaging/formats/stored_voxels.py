@@ -10,7 +10,7 @@ import bz2
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +68,7 @@ class StoredVoxels:
     compression: str = "none"
     components: int = 1
 
-    def slabs(self) -> Iterator[tuple[int, np.ndarray]]:
+    def slabs(self) -> Generator[tuple[int, np.ndarray]]:
         """Read the voxels a few slices at a time, so that memory does not grow with the scan.
 
         Yields the index k of the slab's first slice, and its read-only voxels (m, nj, ni), or (m, nj, ni, components).
@@ -81,7 +81,7 @@ class StoredVoxels:
         slices, rows, columns = self.shape
         each = (rows, columns) if self.components == 1 else (rows, columns, self.components)
         slice_bytes = int(np.prod(each)) * self.dtype.itemsize
-        self._check_size(slices * slice_bytes)
+        self.check_size()
         step = max(1, _SLAB_BYTES // slice_bytes)
         with self._stream() as stream:
             for first in range(0, slices, step):
@@ -96,7 +96,7 @@ class StoredVoxels:
 
     def whole(self) -> np.ndarray:
         """Read all voxels, in native byte order; `InputError` also if they would fill the memory."""
-        needed = int(np.prod([int(n) for n in self.shape], dtype=object)) * self.components * self.dtype.itemsize
+        needed = self._bytes_needed()
         if needed > _MOST_BYTES_HELD:
             size = " x ".join(str(n) for n in reversed(self.shape))
             raise InputError(
@@ -111,8 +111,9 @@ class StoredVoxels:
         assert array is not None  # A grid has at least one slice.
         return array
 
-    def _check_size(self, needed: int) -> None:
+    def check_size(self) -> None:
         """Raise `InputError` if a file of this size cannot hold the voxels."""
+        needed = self._bytes_needed()
         if not 0 <= self.offset <= LARGEST_OFFSET:
             raise damaged(self.image, f"its voxels begin at byte {self.offset}")
         size = checked_file(self.path)
@@ -126,6 +127,10 @@ class StoredVoxels:
             raise damaged(
                 self.image, f"its {size:,} bytes cannot hold the {needed:,} bytes of voxels that its header states"
             )
+
+    def _bytes_needed(self) -> int:
+        slices, rows, columns = self.shape
+        return slices * rows * columns * self.components * self.dtype.itemsize
 
     @contextmanager
     def _stream(self) -> Iterator[Readable]:
@@ -142,7 +147,10 @@ class StoredVoxels:
             elif self.compression == "gzip":
                 start = file.read(2)
                 file.seek(self.offset)
-                yield gzip.GzipFile(fileobj=file) if start == b"\x1f\x8b" else io.BufferedReader(_Inflated(file))
+                if start == b"\x1f\x8b":
+                    yield gzip.GzipFile(fileobj=file)
+                else:
+                    yield io.BufferedReader(_Inflated(file))  # type: ignore[type-var]
             else:
                 yield file
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from support.mask_files import affine, two_masks, write_case, write_nifti
-from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, volume_of_segment
@@ -90,17 +90,54 @@ def test_two_equal_placements_need_no_note(scene, tmp_path):
 
 
 @pytest.mark.parametrize("sform", [stretched(), mirrored()], ids=["stretched", "mirrored"])
-def test_placements_that_stretch_or_mirror_are_refused(scene, tmp_path, sform):
-    with pytest.raises(InputError, match="two placements"):
-        load_case(scene, case_with(tmp_path / "s1", sform))
+def test_a_ct_whose_placements_stretch_or_mirror_each_other_is_left_out(scene, tmp_path, sform):
+    loaded = load_case(scene, case_with(tmp_path / "s1", sform))
+    assert loaded.ct is None
+    assert any("two placements" in note and "ct.nii.gz" in note for note in loaded.notes)
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+    lies_where_its_file_says(loaded, sform)
 
 
-def test_the_error_for_a_sheared_ct_explains_the_reason(scene, tmp_path, slicer_app):
-    source = case_with(tmp_path / "s1", QFORM)
-    write_nifti(tmp_path / "s1" / "ct.nii.gz", np.zeros(THYROID.shape, np.int16), sheared(3e-2), placed_by="sform")
-    with slicer_app.faults.expected(""), pytest.raises(InputError, match="right angles"):
-        load_case(scene, source)
+def lies_where_its_file_says(loaded, sform: np.ndarray) -> None:
+    expected = Volume(TRACHEA, sform).center_of_mass_ras()
+    found = volume_of_segment(loaded.segmentation, "trachea").center_of_mass_ras()
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def sheared_case(folder: Path, by: float):
+    """Write a case whose CT has a sheared sform and no qform, which Slicer refuses."""
+    ct = np.where(TRACHEA, -1000, np.where(THYROID, 120, 40)).astype(np.int16)
+    write_case(folder, THYROID, TRACHEA, sheared(by))
+    write_nifti(folder / "ct.nii.gz", ct, sheared(by))
+    return find_cases(folder)[0]
+
+
+def test_a_ct_with_nearly_straight_axes_is_shown_exactly_although_slicer_refuses_it(scene, tmp_path, slicer_app):
+    import slicer
+
+    with slicer_app.faults.expected(""):
+        loaded = load_case(scene, sheared_case(tmp_path / "s1", 9e-4))
+    np.testing.assert_allclose(grid_of_ct(loaded.ct).ijk_to_ras, sheared(9e-4), atol=1e-5)
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(loaded.ct) == -1000, TRACHEA != 0)
+    assert loaded.ct.GetDisplayNode().GetWindow() == 400
+    assert loaded.notes == ()
+    lies_where_its_file_says(loaded, sheared(9e-4))
+
+
+def test_a_sheared_ct_is_shown_resampled_at_its_place(scene, tmp_path, slicer_app):
+    import slicer
+
+    with slicer_app.faults.expected(""):
+        loaded = load_case(scene, sheared_case(tmp_path / "s1", 3e-2))
+    grid = grid_of_ct(loaded.ct)
+    assert grid.is_orthogonal()
+    assert any("not at right angles" in note for note in loaded.notes)
+    lies_where_its_file_says(loaded, sheared(3e-2))
+    trachea = volume_of_segment(loaded.segmentation, "trachea")
+    ijk = np.rint(grid.to_ijk(trachea.to_ras(np.argwhere(trachea.array)[:, ::-1]))).astype(int)
+    values = slicer.util.arrayFromVolume(loaded.ct)[tuple(ijk[:, ::-1].T)]
+    assert np.median(values) == -1000
+    assert values.mean() < -850  # Voxels at its border mix with their surroundings.
 
 
 def test_the_ct_of_another_patient_is_not_used(scene, tmp_path):

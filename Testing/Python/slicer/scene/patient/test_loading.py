@@ -15,7 +15,7 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
 from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
-from ThyroidSynthLib.slicer.scene.patient.loading import load_case
+from ThyroidSynthLib.slicer.scene.patient.loading import load_case, load_segmentation
 from ThyroidSynthLib.slicer.scene.terminology import find_segment
 from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, volume_of_segment
 
@@ -76,6 +76,40 @@ def test_a_segmentation_file_keeps_all_its_segments(scene, loaded, tmp_path):
     np.testing.assert_allclose(after.center_of_mass_ras(), before.center_of_mass_ras(), atol=1e-3)
 
 
+@pytest.mark.parametrize("surfaces", [False, True])
+def test_lobes_of_a_segmentation_are_joined_and_kept(scene, loaded, tmp_path, surfaces):
+    from ThyroidSynthLib.slicer.scene.lobes import join_lobes
+    from ThyroidSynthLib.slicer.scene.terminology import thyroid_lobes
+    from ThyroidSynthLib.slicer.scene.volumes import image_of_volume
+
+    whole = volume_of_segment(loaded.segmentation, "thyroid_gland")
+    middle = whole.array.shape[2] // 2
+    loaded.segmentation.RemoveSegment("thyroid_gland")
+    for name, cut in (("thyroid_left", slice(None, middle)), ("thyroid_right", slice(middle, None))):
+        array = np.zeros_like(whole.array)
+        array[:, :, cut] = whole.array[:, :, cut]
+        lobe = Volume(array, whole.ijk_to_ras).cropped()
+        loaded.segmentation.AddSegmentFromBinaryLabelmapRepresentation(image_of_volume(lobe), name, [1, 0, 0], name)
+    if surfaces:
+        loaded.segmentation.CreateClosedSurfaceRepresentation()
+        loaded.segmentation.SetSourceRepresentationToClosedSurface()
+        joined = join_lobes(loaded.segmentation, thyroid_lobes(loaded.segmentation))
+        found, node = volume_of_segment(loaded.segmentation, joined), loaded.segmentation
+    else:
+        path = tmp_path / "patient.seg.nrrd"
+        storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+        storage.SetFileName(str(path))
+        assert storage.WriteData(loaded.segmentation)
+        again = load_case(scene, find_cases(path)[0], ct=loaded.ct)
+        assert any("joined from its parts (thyroid_right, thyroid_left)" in note for note in again.notes)
+        node = again.segmentation
+        found = volume_of_segment(node, find_segment(node, THYROID))
+        assert found.array.sum() == whole.array.sum()
+    assert {"thyroid_left", "thyroid_right"} < set(node.GetSegmentation().GetSegmentIDs())
+    assert found.array.sum() * found.voxel_volume_ml == pytest.approx(whole.array.sum() * whole.voxel_volume_ml, rel=0.1)
+    np.testing.assert_allclose(found.center_of_mass_ras(), whole.center_of_mass_ras(), atol=0.3)
+
+
 def test_a_multi_label_file_uses_the_ct_in_the_scene(scene, loaded, tmp_path):
     thyroid = volume_of_segment(loaded.segmentation, "thyroid_gland")
     grid = grid_of_ct(loaded.ct)
@@ -90,12 +124,34 @@ def test_a_multi_label_file_uses_the_ct_in_the_scene(scene, loaded, tmp_path):
     np.testing.assert_allclose(other.center_of_mass_ras(), thyroid.center_of_mass_ras(), atol=1e-3)
 
 
-def test_a_file_that_cannot_be_read_leaves_no_node(scene, source, tmp_path, slicer_app):
+@pytest.mark.parametrize("content", [b"no image", b""])
+def test_a_ct_that_cannot_be_read_does_not_cost_the_segmentation(scene, source, tmp_path, content):
     broken = tmp_path / "ct.nii.gz"
-    broken.write_bytes(b"no image")
+    broken.write_bytes(content)
+    again = load_case(scene, replace(source, ct_path=broken))
+    assert again.ct is None
+    assert any("CT is left out" in note and str(broken) in note for note in again.notes)
+    assert volume_of_segment(again.segmentation, "thyroid_gland").array.any()
+
+
+def test_a_segmentation_that_cannot_be_read_leaves_no_node(scene, source, tmp_path):
+    (tmp_path / "trachea.nii.gz").write_bytes(b"no image")
     before = storable_nodes(scene)
-    with slicer_app.faults.expected(""), pytest.raises(InputError, match=r"ct\.nii\.gz"):
-        load_case(scene, replace(source, ct_path=broken))
+    with pytest.raises(InputError, match=r"trachea\.nii\.gz"):
+        load_case(scene, replace(source, trachea_paths=(tmp_path / "trachea.nii.gz",)))
+    assert storable_nodes(scene) == before
+
+
+def test_a_segmentation_file_that_refers_to_another_file_is_not_given_to_slicer(scene, tmp_path):
+    path = tmp_path / "x.seg.nrrd"
+    path.write_text(
+        "NRRD0004\ntype: uint8\ndimension: 3\nspace: left-posterior-superior\nsizes: 5 5 5\nencoding: raw\n"
+        "space directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\ndata file: /etc/passwd\n"
+        "Segment0_ID:=thyroid\nSegment0_LabelValue:=1\n\n"
+    )
+    before = storable_nodes(scene)
+    with pytest.raises(InputError, match=r"x\.seg\.nrrd keeps its voxels in another place"):
+        load_segmentation(scene, path, name="x")
     assert storable_nodes(scene) == before
 
 

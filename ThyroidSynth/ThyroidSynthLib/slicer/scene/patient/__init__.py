@@ -8,7 +8,8 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "loading": ["LoadedCase", "load_case", "load_ct", "load_segmentation"],
+        "ct_loading": ["load_ct"],
+        "loading": ["LoadedCase", "load_case", "load_segmentation"],
         "patient_files": ["write_patient", "write_patient_map"],
         "patients": ["case_of_patient", "height_mm", "propose_patient", "scan_grid"],
         "sample_case": ["load_sample"],

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _SAME_PLACE_VOXELS = 0.1
 # Two placements of one image may rotate it, but not stretch it, which would change the size of organs.
 _STRETCH = 0.01
-_SHEAR = 1e-5
 
 
 def shift_to_shown(ct: vtkMRMLScalarVolumeNode) -> np.ndarray | None:
@@ -71,12 +70,3 @@ def lies_in(segmentation: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeNode) 
         return True  # An empty segment is not elsewhere.
     inside = grid_of_ct(ct).contains(volume.to_ras(np.argwhere(volume.array)[:, ::-1]))
     return bool(inside.mean() > 0.5)
-
-
-def is_sheared(path: Path) -> bool:
-    """Check whether a NIfTI file's axes are not at right angles, which Slicer refuses."""
-    if not is_nifti(path):
-        return False
-    grid = read_header(path).grid
-    directions = grid.ijk_to_ras[:3, :3] / grid.spacing_mm
-    return bool(np.abs(directions.T @ directions - np.eye(3)).max() > _SHEAR)

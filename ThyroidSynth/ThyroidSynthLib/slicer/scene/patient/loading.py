@@ -11,20 +11,21 @@ from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check,
 from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, TRACHEA
-from ThyroidSynthLib.slicer.scene.terminology import COLOURS, mark_as
+from ThyroidSynthLib.imaging.nifti import is_nifti
+from ThyroidSynthLib.imaging.volume_files import check_image
+from ThyroidSynthLib.slicer.scene.lobes import join_lobes
+from ThyroidSynthLib.slicer.scene.terminology import COLOURS, mark_as, thyroid_lobes
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import place_beside
 from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE, image_of_volume
 
-from .ct_placement import is_sheared, lies_in, shift_to_shown
+from .ct_loading import load_ct, read_into_node
+from .ct_placement import lies_in, shift_to_shown
 
 if TYPE_CHECKING:
     import numpy as np
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
     from ThyroidSynthLib.dataset.case_sources import CaseSource
-
-SOFT_TISSUE_WINDOW_HU = 400.0
-SOFT_TISSUE_LEVEL_HU = 60.0
 
 # Surfaces of a hundred segments take a minute; the user can create them in Slicer when needed.
 _FEW_SEGMENTS = 8
@@ -61,23 +62,25 @@ def load_case(
     Raises
     ------
     InputError
-        A file cannot be read; nothing is left in the scene, nor is it after `Cancelled`.
+        The segmentation cannot be read; nothing is left in the scene, nor is it after `Cancelled`.
     """
     added = []
+    notes: tuple[str, ...] = ()
     try:
         if source.ct_path is not None:
             progress(0.0, f"Reading {source.ct_path.name}")
-            ct = load_ct(scene, source.ct_path, name=f"{source.id} CT")
-            added.append(ct)
+            ct, notes = load_ct(scene, source.ct_path, name=f"{source.id} CT")
+            added += [ct] if ct is not None else []
         check(should_stop)
         progress(0.4, f"Reading the segmentation of {source.id}")
-        notes: tuple[str, ...] = ()
         if source.kind == "segmentation" and source.labels_path is not None:
             segmentation = load_segmentation(scene, source.labels_path, name=source.id)
+            notes += _join_lobes(segmentation)
         else:
-            # DICOM has one placement; a NIfTI segmentation is where its CT's file is, not its node.
-            shift = shift_to_shown(ct) if ct is not None and source.kind != "dicom" else None
-            segmentation, notes = _segmentation_of_case(scene, source, shift)
+            # Other formats have one placement; a NIfTI segmentation is where its CT's file is, not its node.
+            shift = shift_to_shown(ct) if ct is not None and is_nifti(source.files[0]) else None
+            segmentation, remarks = _segmentation_of_case(scene, source, shift)
+            notes += remarks
         added.append(segmentation)
         progress(0.8, "Placing it over the CT")
         check(should_stop)
@@ -104,44 +107,14 @@ def load_case(
     return LoadedCase(ct, segmentation, notes)
 
 
-def load_ct(scene: vtkMRMLScene, path: Path, *, name: str) -> vtkMRMLScalarVolumeNode:
-    """Load a CT with a soft-tissue window; raise `InputError` if the file cannot be read."""
-    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(name))
-    storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
-    try:
-        _read(scene, path, storage, volume)
-    except InputError:
-        if is_sheared(path):
-            raise InputError(
-                f"Slicer cannot show {path}: its header says that its axes are not at right angles (a sheared sform). "
-                "Resample the CT and its segmentation to a straight grid, and load them again."
-            ) from None
-        raise
-    volume.CreateDefaultDisplayNodes()
-    display = volume.GetDisplayNode()
-    display.SetAutoWindowLevel(False)
-    display.SetWindowLevel(SOFT_TISSUE_WINDOW_HU, SOFT_TISSUE_LEVEL_HU)
-    return volume
-
-
 def load_segmentation(scene: vtkMRMLScene, path: Path, *, name: str) -> vtkMRMLSegmentationNode:
     """Load a Slicer segmentation (.seg.nrrd) with all its segments; raise `InputError` if it cannot be read."""
+    check_image(path)
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
     storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
-    _read(scene, path, storage, segmentation)
+    read_into_node(scene, path, storage, segmentation)
     segmentation.CreateDefaultDisplayNodes()
     return segmentation
-
-
-def _read(scene, path: Path, storage, node) -> None:
-    """Read a file into a node and keep its path, so that a saved scene refers to the file."""
-    storage.SetFileName(str(path))
-    node.SetAndObserveStorageNodeID(storage.GetID())
-    if path.is_file() and storage.ReadData(node):
-        return
-    scene.RemoveNode(node)
-    scene.RemoveNode(storage)
-    raise InputError(f"Slicer cannot read {path}. Check that the file exists and is not damaged.")
 
 
 def _segmentation_of_case(
@@ -172,3 +145,14 @@ def _segmentation_of_case(
         )
         mark_as(segmentation.GetSegmentation().GetSegment(structure.name), structure)
     return segmentation, tuple(dict.fromkeys(notes))
+
+
+def _join_lobes(segmentation: vtkMRMLSegmentationNode) -> tuple[str, ...]:
+    """Add a segment of the whole thyroid if there are only its lobes; return a remark if so."""
+    lobes = thyroid_lobes(segmentation)
+    if not lobes:
+        return ()
+    content = segmentation.GetSegmentation()
+    names = ", ".join(content.GetSegment(each).GetName() for each in lobes)
+    joined = content.GetSegment(join_lobes(segmentation, lobes)).GetName()
+    return (f"the thyroid was joined from its parts ({names}) as the segment '{joined}'",)
