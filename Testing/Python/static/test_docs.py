@@ -66,6 +66,23 @@ def test_paths_and_options_on_a_page_exist(page: Path, options: dict[str, set[st
         assert documentation.unknown_options(text, options) == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_the_tests_that_a_page_names_exist(page: Path) -> None:
+    assert documentation.missing_tests(page.read_text(encoding="utf-8"), PROJECT) == []
+
+
+def test_every_input_format_names_the_test_that_proves_it() -> None:
+    text = (PROJECT / "docs" / "input-formats.md").read_text(encoding="utf-8")
+    rows = [
+        line for line in text.splitlines() if line.startswith("|") and not re.match(r"\|-|\| (input|layout) \|", line)
+    ]
+
+    assert len(rows) > 40
+    assert [row for row in rows if not re.search(r"`[\w./]+\.py::\w+` \|$", row)] == []
+    invented = "`imaging/test_nifti.py::test_invented`, `imaging/test_none.py::test_a`"
+    assert len(documentation.missing_tests(invented, PROJECT)) == 2
+
+
 def test_the_messages_that_troubleshooting_quotes_exist(texts: list[str]) -> None:
     text = (PROJECT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 

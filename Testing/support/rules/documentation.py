@@ -44,6 +44,17 @@ def missing_paths(text: str, project: Path) -> list[str]:
     ]
 
 
+def missing_tests(text: str, project: Path) -> list[str]:
+    """Return the tests in backquotes, as in ``imaging/test_nifti.py::test_name``, that do not exist."""
+    missing = []
+    for path, name in re.findall(r"`([\w./-]+\.py)::(\w+)`", text):
+        file = project / "Testing" / "Python" / path
+        tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module([], [])
+        if name not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}:
+            missing.append(f"{path}::{name}")
+    return missing
+
+
 def wrong_commands(text: str) -> list[str]:
     """Return the command lines of code blocks that `thyroidsynth` does not accept."""
     blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
