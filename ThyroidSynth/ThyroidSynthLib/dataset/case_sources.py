@@ -200,5 +200,5 @@ def _nothing_found(found: FoundCases) -> str:
         listed.append(f"{entry.reason}: {names}")
     more = "; …" if len(found.passed_over) > _REASONS_LISTED else ""
     about = f" ({'; '.join(listed)}{more})" if listed else ""
-    holds = "holds" if len(found.sources) == 1 else "hold"
-    return f"{', '.join(map(str, found.sources))} {holds} no cases{about}. {_EXPECTED}"
+    where = "Each of " if len(found.sources) > 1 else ""
+    return f"{where}{', '.join(map(str, found.sources))} holds no cases{about}. {_EXPECTED}"

@@ -176,7 +176,10 @@ def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
     )
     where = group.add_mutually_exclusive_group()
     where.add_argument(
-        "--grid", type=Path, metavar="IMAGE", help="write label maps on the grid of this image, e.g. the CT"
+        "--grid",
+        type=Path,
+        metavar="IMAGE",
+        help="write label maps on the grid of this image, e.g. the CT, or of the DICOM series in this folder",
     )
     where.add_argument(
         "--spacing",
