@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,10 +40,16 @@ def test_a_patients_own_mask_is_kept_by_edit_and_fit(capsys, model, patient, tmp
 
     monkeypatch.setattr("ThyroidSynthLib.export.edited_case.edit_case", computed)
     monkeypatch.setattr("ThyroidSynthLib.evaluation.experiments.fitted.fit_case", computed)
-    assert run("edit", model, patient, "--volume", "+10%", "--out", patient, *more) == 1
+    masks = ("--thyroid", patient / "thyroid.nii.gz", "--trachea", patient / "trachea.nii.gz")
+    assert run("edit", model, *masks, "--volume", "+10%", "--out", patient, *more) == 1
     assert f"{patient / 'thyroid.nii.gz'} would be replaced" in capsys.readouterr().err
+    for out in (patient, patient / "results"):
+        assert run("edit", model, patient, "--volume", "+10%", "--out", out, *more) == 1
+        assert f"{out} lies in {patient}, which is an input" in capsys.readouterr().err
+        assert run("generate", model, "--at", patient, "--out", out, *more) == 1
+        assert f"{out} lies in {patient}, which is an input" in capsys.readouterr().err
     assert run("fit", model, patient, "--out", tmp_path, *more) == 1
-    assert f"{patient / 'thyroid.nii.gz'} would be replaced" in capsys.readouterr().out
+    assert f"{patient} lies in {patient}, which is an input" in capsys.readouterr().out
 
     assert content(tmp_path) == before
 
@@ -80,6 +88,42 @@ def test_generate_keeps_its_own_tables(capsys, model, cohort, tmp_path) -> None:
     assert run("generate", model, "--from-table", out / "manifest.csv", *files, "--overwrite") == 1
     assert "manifest.csv is an input" in capsys.readouterr().err
     assert content(tmp_path) == made
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("edit", "{model}", "{patient}", "--volume", "+10%"),
+        ("fit", "{model}", "{patient}"),
+        ("generate", "{model}"),
+        ("evaluate", "{model}", "{cohort}", "--quick"),
+        ("compare", "{patient}"),
+        ("cross-validate", "{cohort}"),
+        ("prepare", "{dataset}"),
+        ("example-cohort", "--cases", "1"),
+        ("train", "{cohort}", "--job"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_second_writer_is_refused_before_it_computes(
+    capsys, monkeypatch, model, cohort, dataset, patient, tmp_path, arguments
+) -> None:
+    out = tmp_path / "out"
+    given = {"model": model, "patient": patient, "cohort": cohort.folder, "dataset": dataset}
+    words = [word.format(**given) for word in arguments]
+    hold = (
+        "import sys; from pathlib import Path; from ThyroidSynthLib.common.staging import output_folder\n"
+        "with output_folder(Path(sys.argv[1])): print('locked', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", hold, out], stdin=-1, stdout=-1, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "locked\n"
+        assert run(*words, *(() if words[-1] == "--job" else ("--out",)), out) == 1
+        message = capsys.readouterr().err
+        assert str(out) in message
+        assert "Another ThyroidSynth process is writing" in message or "is being trained" in message
+        assert [path.name for path in out.iterdir()] == [".thyroidsynth.lock"]
+        holder.communicate("")
+    assert not out.exists()
 
 
 def test_thyroids_of_another_origin_are_kept(capsys, model, tmp_path) -> None:

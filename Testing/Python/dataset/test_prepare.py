@@ -250,7 +250,7 @@ def test_overwriting_a_cohort_removes_its_own_files_and_keeps_those_of_the_user(
 
 def test_a_folder_below_a_file_is_refused_with_a_message(dataset, tmp_path):
     (tmp_path / "thesis.txt").write_text("x")
-    with pytest.raises(OutputError, match=r"thesis\.txt/c cannot be written"):
+    with pytest.raises(OutputError, match=r"thesis\.txt is a file, but a folder is needed"):
         prepare_cohort(dataset, tmp_path / "thesis.txt" / "c", FEW, workers=1)
 
 

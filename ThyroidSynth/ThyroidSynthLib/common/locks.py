@@ -42,19 +42,13 @@ def locked_folder(folder: Path) -> Iterator[bool]:
         The folder cannot be written.
     """
     lock = folder.absolute() / LOCK_FILE
-    created: list[Path] = []
-    try:
-        with _locked(lock, folder, "Choose another --out, or wait until it has ended.", created) as first:
-            yield first
-    finally:
-        for path in created:
-            with suppress(OSError):  # It is not empty, or it is gone.
-                path.rmdir()
+    with _locked(lock, folder, "Choose another --out, or wait until it has ended.") as first:
+        yield first
 
 
 @contextmanager
 def locked_file(path: Path) -> Iterator[None]:
-    """Lock the name of a file for this thread, and remove the partial files of killed processes.
+    """Lock the name of a file for this thread, and remove the partial files of killed processes; as `locked_folder`.
 
     Raises
     ------
@@ -64,14 +58,14 @@ def locked_file(path: Path) -> Iterator[None]:
         The folder of the file cannot be written.
     """
     lock = path.absolute().with_name(f".{path.name[:80]}{LOCK_FILE}")
-    with _locked(lock, path, "Choose another file, or wait until it has ended.", []) as first:
+    with _locked(lock, path, "Choose another file, or wait until it has ended.") as first:
         if first:
             remove_partial_files(path.parent, of=path)
         yield
 
 
 @contextmanager
-def _locked(lock: Path, target: Path, remedy: str, created: list[Path]) -> Iterator[bool]:
+def _locked(lock: Path, target: Path, remedy: str) -> Iterator[bool]:
     key, thread = _key(lock), threading.get_ident()
     busy = f"Another ThyroidSynth process is writing {target}. {remedy}"
     with _guard:
@@ -79,7 +73,7 @@ def _locked(lock: Path, target: Path, remedy: str, created: list[Path]) -> Itera
         if owner != thread:
             raise InUseError(busy)
         _held[key] = (thread, times + 1)
-    stream = None
+    stream, created = None, list[Path]()
     try:
         if not times:
             stream = _acquired(lock, target, busy, created)
@@ -87,6 +81,9 @@ def _locked(lock: Path, target: Path, remedy: str, created: list[Path]) -> Itera
     finally:
         if stream is not None:
             _release(stream, lock)
+        for path in created:
+            with suppress(OSError):  # It is not empty, or it is gone.
+                path.rmdir()
         with _guard:
             if times:
                 _held[key] = (thread, times)

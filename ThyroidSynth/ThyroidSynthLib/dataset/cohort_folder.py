@@ -1,13 +1,15 @@
-"""The folder of a cohort: which preparation it belongs to, and the removal of an earlier one."""
+"""The folder of a cohort: which preparation it belongs to, and the replacement of an earlier one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
-from ThyroidSynthLib.common.files import read_json, unwritable, write_json
+from ThyroidSynthLib.common.files import read_json, remove_partial_files, unwritable, write_json
+from ThyroidSynthLib.common.staging import discard_staging, files_of_others, make_staging, output_folder, publish
 
 from .case_preparation import CASES_FOLDER
 from .cohort import COHORT_FILE, FORMAT, SAMPLES_FILE, SURFACES_FOLDER
@@ -18,8 +20,12 @@ PLAN_FILE = "prepare.json"
 _PLAN_FORMAT = "thyroidsynth preparation"
 
 
-def claim_folder(folder: Path, plan: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Reserve a cohort folder for a preparation.
+@contextmanager
+def claimed_folder(folder: Path, plan: Mapping[str, Any], *, overwrite: bool) -> Iterator[Path]:
+    """Own a cohort folder during a preparation.
+
+    Yields the folder to prepare in: `folder` itself or, while it holds a cohort of another source or other options, a
+    folder beside it that takes its place when the block ends. If the block raises, the same preparation resumes there.
 
     Parameters
     ----------
@@ -33,46 +39,67 @@ def claim_folder(folder: Path, plan: Mapping[str, Any], *, overwrite: bool) -> N
     CohortError
         The folder holds a cohort of another source or other options, and `overwrite` is not set.
     OutputError
-        The folder holds other files, or cannot be written.
+        The folder holds other files, or cannot be written, or another process writes to it.
     """
     plan = {"format": _PLAN_FORMAT, **plan}
-    found = next((path for path in (folder / PLAN_FILE, folder / COHORT_FILE) if path.is_file()), None)
-    if found is not None:
-        before = read_json(found)
-        if not isinstance(before, dict) or before.get("format") not in (_PLAN_FORMAT, FORMAT):
-            raise OutputError(f"{found} is not a file of ThyroidSynth. Choose a new or empty folder.")
-        differing = [name for name in plan if before.get(name) != plan[name]]
-        if not differing:
-            return
-        if not overwrite:
-            # A cohort of surfaces has no plan, so its cohort.json is compared.
-            names = [name for name in differing if name in before and name != "format"]
-            changes = [f"{name} was {before[name]}, now {plan[name]}" for name in names]
-            raise CohortError(
-                f"{folder} holds a cohort prepared with other options ({'; '.join(changes) or 'unknown'}). "
-                "Choose another folder, or allow it to be overwritten."
-            )
-        _clear(folder)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} holds files that are not a cohort. Choose a new or empty folder.")
+    with output_folder(folder, resumes=lambda staging: overwrite and _has_plan(staging, plan)):
+        try:
+            if _is_other_cohort(folder, plan, overwrite=overwrite):
+                target = make_staging(folder)
+            else:
+                discard_staging(folder)
+                target = folder
+            for name in (SURFACES_FOLDER, CASES_FOLDER):
+                remove_partial_files(target / name)
+            if not _has_plan(target, plan):
+                write_json(target / PLAN_FILE, plan)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        yield target
+        if target != folder:
+            last = COHORT_FILE if (target / COHORT_FILE).is_file() else PLAN_FILE
+            publish(folder, last=last, earlier=_files(folder))
+
+
+def _has_plan(folder: Path, plan: Mapping[str, Any]) -> bool:
     try:
-        write_json(folder / PLAN_FILE, plan)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+        return read_json(folder / PLAN_FILE) == plan
+    except InputError:
+        return False
 
 
-def _clear(folder: Path) -> None:
-    """Remove the files of a preparation, and no others."""
-    documents = [folder / COHORT_FILE, *(folder / CASES_FOLDER).glob("*.json")]
-    entries = {path: _entries(path) for path in documents}
-    # cohort.json goes first: without it the folder is not a cohort, even if the rest is interrupted.
-    for name in (COHORT_FILE, SAMPLES_FILE, LEDGER_FILE, QUALITY_FILE):
-        (folder / name).unlink(missing_ok=True)
-    for path, found in entries.items():
-        for entry in found:
-            (folder / SURFACES_FOLDER / f"{Path(entry['id']).name}.ply").unlink(missing_ok=True)
-        if found:
-            path.unlink(missing_ok=True)
+def _is_other_cohort(folder: Path, plan: Mapping[str, Any], *, overwrite: bool) -> bool:
+    """Return whether the folder holds a cohort that is to be replaced; raise an error if it must not be."""
+    found = next((path for path in (folder / PLAN_FILE, folder / COHORT_FILE) if path.is_file()), None)
+    if found is None:
+        if files_of_others(folder):
+            raise OutputError(f"{folder} holds files that are not a cohort. Choose a new or empty folder.")
+        return False
+    before = read_json(found)
+    if not isinstance(before, dict) or before.get("format") not in (_PLAN_FORMAT, FORMAT):
+        raise OutputError(f"{found} is not a file of ThyroidSynth. Choose a new or empty folder.")
+    differing = [name for name in plan if before.get(name) != plan[name]]
+    if differing and not overwrite:
+        # A cohort of surfaces has no plan, so its cohort.json is compared.
+        names = [name for name in differing if name in before and name != "format"]
+        changes = [f"{name} was {before[name]}, now {plan[name]}" for name in names]
+        raise CohortError(
+            f"{folder} holds a cohort prepared with other options ({'; '.join(changes) or 'unknown'}). "
+            "Choose another folder, or allow it to be overwritten."
+        )
+    return bool(differing)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a preparation, and no others."""
+    records = sorted((folder / CASES_FOLDER).glob("*.json"))
+    entries = {path: _entries(path) for path in (folder / COHORT_FILE, *records)}
+    surfaces = {f"{Path(entry['id']).name}.ply" for found in entries.values() for entry in found}
+    return [
+        *(folder / name for name in (COHORT_FILE, PLAN_FILE, SAMPLES_FILE, LEDGER_FILE, QUALITY_FILE)),
+        *(folder / SURFACES_FOLDER / name for name in sorted(surfaces)),
+        *(path for path in records if entries[path]),
+    ]
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:

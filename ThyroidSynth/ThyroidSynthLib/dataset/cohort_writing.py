@@ -19,6 +19,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import CohortError, OutputError
 from ThyroidSynthLib.common.files import sha256_of, write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, silent
+from ThyroidSynthLib.common.staging import files_of_others, output_folder, publish, staged
 from ThyroidSynthLib.common.workers import Workers
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES, measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Frame, Placement
@@ -196,8 +197,29 @@ def write_cohort_from_surfaces(
         An id is used twice or is not a valid file name.
     """
     folder = Path(folder)
-    if folder.exists() and any(folder.iterdir()):
-        raise OutputError(f"{folder} is not empty. Choose another folder.")
+    with output_folder(folder):
+        if files_of_others(folder):
+            raise OutputError(f"{folder} is not empty. Choose another folder.")
+        with staged(folder) as staging:
+            _write_surfaces(
+                staging, surfaces, ids, samples_per_shape, seed, synthetic, statement, workers, progress, should_stop
+            )
+            publish(folder, last=COHORT_FILE)
+    return Cohort.open(folder)
+
+
+def _write_surfaces(
+    folder: Path,
+    surfaces: Iterable[Surface],
+    ids: Iterable[str],
+    samples_per_shape: int,
+    seed: int,
+    synthetic: bool,
+    statement: str,
+    workers: int,
+    progress: ProgressCallback,
+    should_stop: ShouldStop,
+) -> None:
     members: dict[str, Member] = {}
     for case_id, surface in zip(ids, surfaces, strict=True):
         if case_id in members or not case_id or Path(case_id).name != case_id:
@@ -207,7 +229,7 @@ def write_cohort_from_surfaces(
         shape = store_shape(folder, case_id, surface, Placement(np.eye(4)))
         members[case_id] = Member(case_id, shape, {"source": {}, "quality": {}})
     with Workers(workers) as pool:
-        return write_cohort(
+        write_cohort(
             folder,
             list(members.values()),
             pool,

@@ -25,7 +25,7 @@ from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 from .case_preparation import CaseRecord, CaseTask, lost_case, prepare_case
 from .case_sources import CaseSource, FoundCases, labels_of_structures, search_cases, synthetic_statement
 from .cohort import COHORT_FILE
-from .cohort_folder import claim_folder
+from .cohort_folder import claimed_folder
 from .cohort_writing import SAMPLES_PER_SHAPE, Member, write_cohort
 from .quality import QualityRules, apply_manual_decision
 from .quality_table import QUALITY_FILE, read_quality_table, write_quality_table
@@ -144,39 +144,39 @@ def prepare_cohort(
         # The workers have another working directory.
         folder = folder.absolute()
     found = _found(source, options)
-    claim_folder(folder, _plan(found.sources, options), overwrite=options.overwrite)
-    earlier = _earlier_ids(folder)
-    statement = _statement(found)
-    try:
-        with workers_for(min(usable_workers(workers), len(found.cases)), scheduler=scheduler) as pool:
-            records = _measure(found, folder, options, pool, part_of(progress, 0, _MEASURING_SHARE), should_stop)
-            members = [
-                Member(record.id, record.shape, {"source": record.source, "quality": asdict(record.verdict)})
-                for record in records
-                if record.accepted and record.shape is not None
-            ]
-            if not members:
-                (folder / COHORT_FILE).unlink(missing_ok=True)
-                raise CohortError(
-                    f"None of the {len(records)} cases is accepted ({_reasons_text(records)}). "
-                    f"See {folder / QUALITY_FILE} for the reasons, or include cases manually by their ids."
+    with claimed_folder(folder, _plan(found.sources, options), overwrite=options.overwrite) as target:
+        earlier = _earlier_ids(target)
+        statement = _statement(found)
+        try:
+            with workers_for(min(usable_workers(workers), len(found.cases)), scheduler=scheduler) as pool:
+                records = _measure(found, target, options, pool, part_of(progress, 0, _MEASURING_SHARE), should_stop)
+                members = [
+                    Member(record.id, record.shape, {"source": record.source, "quality": asdict(record.verdict)})
+                    for record in records
+                    if record.accepted and record.shape is not None
+                ]
+                if not members:
+                    (target / COHORT_FILE).unlink(missing_ok=True)
+                    raise CohortError(
+                        f"None of the {len(records)} cases is accepted ({_reasons_text(records)}). "
+                        f"See {target / QUALITY_FILE} for the reasons, or include cases manually by their ids."
+                    )
+                write_cohort(
+                    target,
+                    members,
+                    pool,
+                    samples_per_shape=options.samples_per_shape,
+                    seed=options.seed,
+                    synthetic=statement is not None,
+                    alignment=options.alignment,
+                    statement=statement or "",
+                    source=_source_text(found.sources),
+                    entries={"rules": asdict(options.rules), "not_accepted": _not_accepted(records)},
+                    progress=part_of(progress, _MEASURING_SHARE, 1),
+                    should_stop=should_stop,
                 )
-            write_cohort(
-                folder,
-                members,
-                pool,
-                samples_per_shape=options.samples_per_shape,
-                seed=options.seed,
-                synthetic=statement is not None,
-                alignment=options.alignment,
-                statement=statement or "",
-                source=_source_text(found.sources),
-                entries={"rules": asdict(options.rules), "not_accepted": _not_accepted(records)},
-                progress=part_of(progress, _MEASURING_SHARE, 1),
-                should_stop=should_stop,
-            )
-    except OSError as error:
-        raise unwritable(folder, error) from error
+        except OSError as error:
+            raise unwritable(folder, error) from error
     return _summary(folder, records, found, earlier, statement is not None, began)
 
 
@@ -197,13 +197,13 @@ def check_cases(
     began = time.monotonic()
     folder = Path(folder)
     found = _found(source, options)
-    claim_folder(folder, _plan(found.sources, options), overwrite=options.overwrite)
-    earlier = _earlier_ids(folder)
-    try:
-        with Workers(min(usable_workers(workers), len(found.cases))) as pool:
-            records = _measure(found, folder, options, pool, progress, should_stop)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+    with claimed_folder(folder, _plan(found.sources, options), overwrite=options.overwrite) as target:
+        earlier = _earlier_ids(target)
+        try:
+            with Workers(min(usable_workers(workers), len(found.cases))) as pool:
+                records = _measure(found, target, options, pool, progress, should_stop)
+        except OSError as error:
+            raise unwritable(folder, error) from error
     return _summary(folder, records, found, earlier, _statement(found) is not None, began)
 
 

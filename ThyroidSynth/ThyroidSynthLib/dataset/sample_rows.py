@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
+from ThyroidSynthLib.common.files import sync
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop
 from ThyroidSynthLib.common.workers import WorkerFailure, Workers
 from ThyroidSynthLib.geometry.frame import Frame
@@ -82,6 +83,8 @@ def draw_rows(
             checksums[row.row] = checksum
             done += 1
             progress(done / len(shapes), f"Samples of {row.id} ({done} of {len(shapes)})")
+    # On the disk before ``cohort.json`` says that they are complete.
+    sync(folder / SAMPLES_FILE)
     return checksums
 
 

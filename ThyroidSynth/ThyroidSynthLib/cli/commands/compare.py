@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ThyroidSynthLib.cli.shared.arguments import add_out
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.cli.shared.outputs import owning_out
 
 NAME = "compare"
 SUMMARY = "compare evaluations in one table"
@@ -27,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "folder for the tables")
 
 
+@owning_out
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.evaluation.comparison.compare import (

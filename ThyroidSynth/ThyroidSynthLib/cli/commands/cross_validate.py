@@ -13,6 +13,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     evaluation_options,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.cli.shared.outputs import owning_out
 
 NAME = "cross-validate"
 SUMMARY = "train and evaluate over folds and seeds"
@@ -60,10 +61,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(usage_error=parser.error)
 
 
+@owning_out
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.common.errors import InputError
     from ThyroidSynthLib.common.progress import stop_on_signals
+    from ThyroidSynthLib.common.results import check_outside
     from ThyroidSynthLib.dataset.cohort import Cohort
     from ThyroidSynthLib.dataset.splits import held_out_of
     from ThyroidSynthLib.evaluation import REPORT_FILE
@@ -86,6 +89,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         epochs=options.epochs,
         device=options.device,
     )
+    check_outside(options.out, [options.cohort])
     with stop_on_signals() as stopped:
         document = cross_validate(
             Cohort.open(options.cohort),

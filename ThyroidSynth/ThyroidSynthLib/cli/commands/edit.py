@@ -19,6 +19,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
+from ThyroidSynthLib.cli.shared.outputs import owning_out
 
 NAME = "edit"
 SUMMARY = "change features of a patient's own thyroid"
@@ -67,9 +68,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_files(parser, default_grid="the grid of the patient's segmentation")
 
 
+@owning_out
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.common.progress import stop_on_signals
+    from ThyroidSynthLib.common.results import check_outside
     from ThyroidSynthLib.dataset.case_sources import find_case
     from ThyroidSynthLib.dataset.cases import read_case
     from ThyroidSynthLib.export.edited_case import Change, check_edit_room, edit_case, write_edit
@@ -81,6 +84,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     held = None if options.hold is None else [_FEATURES[name] for name in options.hold]
     files = with_merging(file_options(options), options, console)
     inputs = [*source.files, *files_at(options.model, options.merge_into, options.grid)]
+    check_outside(options.out, [options.patient, options.merge_into])
     check_edit_room(options.out, files, overwrite=options.overwrite, inputs=inputs)
     model = TrainedModel.load(options.model)
     with stop_on_signals() as stopped:

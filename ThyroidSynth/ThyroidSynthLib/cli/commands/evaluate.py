@@ -13,6 +13,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     evaluation_options,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.cli.shared.outputs import owning_out
 
 NAME = "evaluate"
 SUMMARY = "evaluate a model and write a report"
@@ -44,9 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@owning_out
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.common.progress import stop_on_signals
+    from ThyroidSynthLib.common.results import check_outside
     from ThyroidSynthLib.dataset.cohort import Cohort
     from ThyroidSynthLib.evaluation import EVALUATION_FILE
     from ThyroidSynthLib.evaluation.experiments.evaluate import evaluate
@@ -55,6 +58,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.model.library import check_card_room, put_evaluation_beside
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
+    check_outside(options.out, [options.cohort])
     check_evaluation_room(options.out, overwrite=options.overwrite, inputs=[options.model])
     if options.to_card:
         check_card_room(options.model)

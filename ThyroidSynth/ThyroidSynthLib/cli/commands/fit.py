@@ -17,6 +17,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     file_options,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.cli.shared.outputs import owning_out
 
 NAME = "fit"
 SUMMARY = "fit a model to given thyroids"
@@ -52,9 +53,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_files(parser, default_grid="the grid of the patient's segmentation")
 
 
+@owning_out
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.common.progress import stop_on_signals
+    from ThyroidSynthLib.common.results import check_outside
     from ThyroidSynthLib.dataset.case_sources import find_cases
     from ThyroidSynthLib.evaluation.experiments.fitted import fit_cases
     from ThyroidSynthLib.model.trained_model import TrainedModel
@@ -64,6 +67,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     else:
         path = options.thyroids[0] if options.thyroids else None
         sources = find_cases(path, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
+    check_outside(options.out, options.thyroids)
     files = file_options(options)
     model = TrainedModel.load(options.model)
     with stop_on_signals() as stopped:

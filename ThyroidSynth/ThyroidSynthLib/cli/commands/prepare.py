@@ -80,6 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.common.progress import stop_on_signals
+    from ThyroidSynthLib.common.results import check_outside
     from ThyroidSynthLib.dataset.case_sources import search_cases
     from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
 
@@ -88,6 +89,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     found = search_cases(options.sources, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
     if options.dry_run:
         return _listing(found)
+    check_outside(options.out, options.sources)
     chosen = PrepareOptions(
         labels=options.labels,
         alignment=options.alignment,

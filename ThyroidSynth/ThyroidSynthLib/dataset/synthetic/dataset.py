@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +16,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import write_json, write_text
 from ThyroidSynthLib.common.progress import ProgressCallback, silent
-from ThyroidSynthLib.common.results import check_folder_possible
+from ThyroidSynthLib.common.staging import files_of_others, output_folder, publish, staged
 from ThyroidSynthLib.common.workers import WorkerFailure, Workers, usable_workers
 from ThyroidSynthLib.dataset.case_sources import SYNTHETIC_MARK
 from ThyroidSynthLib.imaging.volume_files import write_volume
@@ -22,6 +24,10 @@ from ThyroidSynthLib.imaging.volume_files import write_volume
 from .case import CasePlan, CaseTruth, build_case, plan_cases
 
 STATEMENT = "SYNTHETIC example cohort of ThyroidSynth: software input, not anatomy"
+
+TRUTH_FILE = "ground_truth.json"
+# Size of a case on the disk, with CT and without.
+_CASE_BYTES, _MASKS_BYTES = 800_000, 20_000
 
 _EXPLANATION = f"""{STATEMENT}.
 
@@ -86,11 +92,32 @@ def write_example_dataset(
     InputError
         A parameter is out of range.
     OutputError
-        The folder is not empty or cannot be written.
+        The folder is not empty or cannot be written, or the disk has too little room.
     """
     folder = Path(folder)
-    _check(folder, cases, seed, defective_share, workers)
-    plans = plan_cases(cases, seed, defective_share)
+    _check(cases, seed, defective_share, workers)
+    with output_folder(folder):
+        if files_of_others(folder):
+            raise OutputError(f"{folder} is not empty. Choose a new folder, or empty this one first.")
+        _check_room(folder, cases * (_CASE_BYTES if with_ct else _MASKS_BYTES))
+        with staged(folder) as staging:
+            truths = _write(
+                staging, plan_cases(cases, seed, defective_share), seed, defective_share, with_ct, workers, progress
+            )
+            publish(folder, last=TRUTH_FILE)
+    return ExampleSummary(folder, tuple(truths))
+
+
+def _write(
+    folder: Path,
+    plans: Sequence[CasePlan],
+    seed: int,
+    defective_share: float,
+    with_ct: bool,
+    workers: int | None,
+    progress: ProgressCallback,
+) -> list[CaseTruth]:
+    cases = len(plans)
     write_text(folder / SYNTHETIC_MARK, _EXPLANATION)
     truths: list[CaseTruth] = []
     write = partial(_write_case, folder=folder, with_ct=with_ct)
@@ -107,7 +134,7 @@ def write_example_dataset(
     write_text(folder / "meta.csv", "\ufeff" + _csv(_meta_rows(truths, seed), ";"))
     write_text(folder / "ground_truth.csv", _csv([_readable(truth) for truth in truths], ","))
     write_json(
-        folder / "ground_truth.json",
+        folder / TRUTH_FILE,
         {
             "synthetic": True,
             "statement": STATEMENT,
@@ -117,10 +144,10 @@ def write_example_dataset(
             "cases": [asdict(truth) for truth in truths],
         },
     )
-    return ExampleSummary(folder, tuple(truths))
+    return truths
 
 
-def _check(folder: Path, cases: int, seed: int, defective_share: float, workers: int | None) -> None:
+def _check(cases: int, seed: int, defective_share: float, workers: int | None) -> None:
     if not 1 <= cases <= 10_000:
         raise InputError(f"{cases} cases cannot be made. Give a number from 1 to 10,000.")
     if seed < 0:
@@ -129,9 +156,15 @@ def _check(folder: Path, cases: int, seed: int, defective_share: float, workers:
         raise InputError(f"The defective share {defective_share} is not a share. Give a number from 0 to 1.")
     if workers is not None and workers < 1:
         raise InputError(f"{workers} is not a number of workers. Give 1 or more.")
-    check_folder_possible(folder)
-    if folder.is_dir() and any(folder.iterdir()):
-        raise OutputError(f"{folder} is not empty. Choose a new folder, or empty this one first.")
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OutputError(
+            f"{folder} needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free. "
+            "Write fewer cases, leave out the CTs with --no-ct, or choose another disk."
+        )
 
 
 def _write_case(plan: CasePlan, *, folder: Path, with_ct: bool) -> CaseTruth:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
 from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
+from ThyroidSynthLib.common.staging import files_of_others, output_folder
 from ThyroidSynthLib.dataset.splits import held_out_text
 from ThyroidSynthLib.evaluation import EVALUATION_FILE
 from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
@@ -77,11 +78,25 @@ def cross_validate(
     JobError
         The folder holds a different cross-validation, or one of its jobs is running.
     OutputError
-        The folder holds other files or cannot be written.
+        The folder holds other files or cannot be written, or another process writes to it.
     Cancelled
         `should_stop` returned true; the next call continues from there.
     """
     folder = Path(folder)
+    with output_folder(folder):
+        return _cross_validate(cohort, folder, options, evaluation, progress, should_stop, train, evaluate)
+
+
+def _cross_validate(
+    cohort: Cohort,
+    folder: Path,
+    options: CrossValidationOptions,
+    evaluation: EvaluationOptions,
+    progress: ProgressCallback,
+    should_stop: ShouldStop,
+    train: Trainer | None,
+    evaluate: Evaluator | None,
+) -> dict[str, Any]:
     runs = runs_of(cohort, options)
     plan = _plan(cohort, options)
     _claim(folder, plan)
@@ -127,7 +142,7 @@ def _plan(cohort: Cohort, options: CrossValidationOptions) -> dict[str, Any]:
 def _claim(folder: Path, plan: dict[str, Any]) -> None:
     path = folder / PLAN_FILE
     if not path.is_file():
-        if folder.is_dir() and any(folder.iterdir()):
+        if files_of_others(folder):
             raise OutputError(f"{folder} holds other files and no cross-validation. Choose a new or empty folder.")
         try:
             write_json(path, plan)

@@ -12,6 +12,7 @@ import numpy as np
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import write_json, write_text
+from ThyroidSynthLib.common.results import replacing_result
 from ThyroidSynthLib.evaluation import CROSS_VALIDATION_FILE, REPORT_FILE
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES, headline_values
 from ThyroidSynthLib.evaluation.report.html import render_page
@@ -83,7 +84,7 @@ def write_cross_validation(
     """
     runs = [_run(run, evaluation, len(cohort.ids)) for run, evaluation in finished]
     measures = _measures(runs)
-    document = {
+    document: dict[str, Any] = {
         "kind": "cross-validation",
         "format_version": 2,
         "notice": NOTICE,
@@ -98,10 +99,12 @@ def write_cross_validation(
     }
     page = render_page("cross_validation.html", document=document, summary_measures=SUMMARY_MEASURES)
     try:
-        write_table(folder / MEASURES_FILE, measures)
-        write_table(folder / RUNS_FILE, [_row(run) for run in runs])
-        write_text(folder / REPORT_FILE, page)
-        write_json(folder / CROSS_VALIDATION_FILE, document)
+        names = (MEASURES_FILE, RUNS_FILE, REPORT_FILE)
+        with replacing_result(folder / CROSS_VALIDATION_FILE, document["kind"], names, overwrite=True) as new:
+            write_table(new / MEASURES_FILE, measures)
+            write_table(new / RUNS_FILE, [_row(run) for run in runs])
+            write_text(new / REPORT_FILE, page)
+            write_json(new / CROSS_VALIDATION_FILE, document)
     except OSError as error:
         raise OutputError(
             f"{folder} cannot be written ({error}). Free some disk space or choose another folder."

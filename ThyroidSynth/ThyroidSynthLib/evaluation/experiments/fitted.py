@@ -14,7 +14,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, OutputError, SynthesisError, ThyroidSynthError
 from ThyroidSynthLib.common.files import write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
-from ThyroidSynthLib.common.results import check_replaceable, replacing_result
+from ThyroidSynthLib.common.results import check_outside, check_replaceable, replacing_result
 from ThyroidSynthLib.dataset.case_sources import CaseSource
 from ThyroidSynthLib.dataset.cases import Case, read_case
 from ThyroidSynthLib.dataset.quality import check_case
@@ -341,6 +341,8 @@ def fit_cases(
         progress(number / len(sources), f"Fitting {source.id} ({number + 1} of {len(sources)})")
         own_folder = Path(folder) / source.id
         try:
+            if own_folder.resolve() in {file.parent.resolve() for file in source.files}:
+                check_outside(own_folder, [own_folder])
             check_replaceable(own_folder / FIT_FILE, "fit", names, overwrite=overwrite, inputs=source.files)
             fitted = fit_case(
                 model,

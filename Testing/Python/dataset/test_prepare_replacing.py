@@ -1,0 +1,95 @@
+"""A cohort that is replaced stays until the new one is complete."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from support.mask_files import affine, two_masks, write_case
+from ThyroidSynthLib.common.errors import Cancelled, CohortError, OutputError
+from ThyroidSynthLib.common.staging import STAGING_FOLDER
+from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
+
+FEW = PrepareOptions(samples_per_shape=500)
+OTHER = PrepareOptions(samples_per_shape=300, seed=1, overwrite=True)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    for number, shape in enumerate([(40, 36, 44), (44, 36, 44), (40, 40, 44)]):
+        write_case(tmp_path / "dataset" / f"s{number}", *two_masks(shape), affine())
+    return tmp_path / "dataset"
+
+
+def content(folder: Path, *, without: str = STAGING_FOLDER) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    names = {path.relative_to(folder).as_posix(): path for path in files}
+    return {name: path.read_bytes() for name, path in names.items() if not name.startswith(without)}
+
+
+def test_an_interrupted_replacement_keeps_the_earlier_cohort_and_is_resumed(dataset, tmp_path):
+    folder = tmp_path / "c"
+    prepare_cohort(dataset, folder, FEW, workers=1)
+    (folder / "notes.txt").write_text("a user's")
+    before = content(folder)
+    steps = []
+
+    with pytest.raises(Cancelled):
+        prepare_cohort(dataset, folder, OTHER, workers=1, should_stop=lambda: bool(steps.append(1)) or len(steps) > 5)
+
+    assert content(folder) == before and Cohort.open(folder).samples.shape == (3, 500, 4)
+    assert list((folder / STAGING_FOLDER / "cases").iterdir()), "the new cohort was begun"
+    # Another preparation discards it, and the same one resumes it.
+    summary = prepare_cohort(dataset, folder, OTHER, workers=1)
+    assert summary.reused == 3 and Cohort.open(folder).samples.shape == (3, 300, 4)
+    assert (folder / "notes.txt").read_text() == "a user's" and not (folder / STAGING_FOLDER).exists()
+    prepare_cohort(dataset, tmp_path / "anew", replace(OTHER, overwrite=False), workers=1)
+    first, second = (Cohort.open(path) for path in (folder, tmp_path / "anew"))
+    assert first.checksum == second.checksum and not list(folder.glob(".*"))
+
+
+def test_what_a_refused_command_finds_is_discarded(dataset, tmp_path):
+    folder = tmp_path / "c"
+    prepare_cohort(dataset, folder, FEW, workers=1)
+    with pytest.raises(Cancelled):
+        prepare_cohort(dataset, folder, OTHER, workers=1, should_stop=lambda: True)
+
+    with pytest.raises(CohortError, match="prepared with other options"):
+        prepare_cohort(dataset, folder, replace(OTHER, overwrite=False), workers=1)
+
+    assert not list(folder.glob(".*"))
+
+
+def test_a_users_file_with_the_name_of_a_new_surface_is_kept(dataset, tmp_path):
+    folder = tmp_path / "c"
+    prepare_cohort(dataset, folder, FEW, workers=1)
+    write_case(tmp_path / "more" / "t9", *two_masks(), affine())
+    (folder / "surfaces" / "t9.ply").write_bytes(b"a user's")
+
+    with pytest.raises(OutputError, match=r"t9\.ply would be replaced"):
+        prepare_cohort(tmp_path / "more", folder, OTHER, workers=1)
+
+    assert (folder / "surfaces" / "t9.ply").read_bytes() == b"a user's" and len(Cohort.open(folder).ids) == 3
+
+
+def test_another_pair_of_masks_does_not_replace_the_first_cohort(tmp_path):
+    from ThyroidSynthLib.dataset.case_sources import find_cases
+
+    pairs = []
+    for name in ("a", "b"):
+        write_case(tmp_path / name, *two_masks(), affine())
+        masks = {}
+        for kind in ("thyroid", "trachea"):
+            (found,) = (tmp_path / name).rglob(f"*{kind}*.nii.gz")
+            masks[kind] = found.rename(tmp_path / f"{name}_{kind}.nii.gz")
+        pairs.append(find_cases(None, **masks))
+    prepare_cohort(pairs[0], tmp_path / "c", FEW, workers=1)
+    before = content(tmp_path / "c")
+
+    with pytest.raises(CohortError, match="prepared with other options"):
+        prepare_cohort(pairs[1], tmp_path / "c", FEW, workers=1)
+
+    assert content(tmp_path / "c") == before

@@ -1,0 +1,27 @@
+"""The output folder of a command, which belongs to it while it runs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import wraps
+
+from ThyroidSynthLib.common.staging import output_folder
+
+from .console import Console, Result
+
+Run = Callable[[argparse.Namespace, Console], Result]
+
+
+def owning_out(run: Run) -> Run:
+    """Lock ``--out`` while a command runs, so that another is refused before it computes.
+
+    It is created first, which shows that it can be written.
+    """
+
+    @wraps(run)
+    def owned(options: argparse.Namespace, console: Console) -> Result:
+        with output_folder(options.out):
+            return run(options, console)
+
+    return owned
