@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,3 +170,20 @@ def test_a_unit_that_makes_a_scan_impossible_is_named(tmp_path, unit, name, size
 def test_a_gzipped_file_says_so_in_its_name_only(tmp_path):
     write_volume(Volume(ARRAY, affine()), tmp_path / "a.NII.GZ")
     assert gzip.decompress((tmp_path / "a.NII.GZ").read_bytes())[344:347] == b"n+1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode elsewhere")
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".seg.nrrd", ".mha"])
+def test_names_that_are_not_utf8_are_written_and_read(tmp_path, suffix):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller")) / f"\udcfc{suffix}"
+    labels = Volume((ARRAY % 3).astype(np.uint8), AXES["oblique"])
+    if suffix == ".mha":
+        write_volume(labels, path)
+    else:
+        write_label_map(labels, path, names={1: "trachea", 2: "thyroid"} if suffix != ".nrrd" else None)
+    np.testing.assert_array_equal(read_volume(path).array, labels.array)
+    assert read_grid(path).shape == labels.grid.shape
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError) as caught:
+        read_volume(path)
+    assert str(path) in str(caught.value)

@@ -1,5 +1,9 @@
 """Mesh files hold the surface that was written, and Slicer opens them in the right place."""
 
+import os
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import trimesh
@@ -80,3 +84,12 @@ def test_a_mesh_that_reads_back_differently_replaces_nothing(tmp_path, suffix, m
         write_mesh(TETRAHEDRON, tmp_path / f"gland.{suffix}")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode elsewhere")
+@pytest.mark.parametrize("suffix", MESH_FORMATS)
+def test_a_mesh_is_written_in_a_folder_whose_name_is_not_utf8(tmp_path, suffix):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller"))
+    write_mesh(TETRAHEDRON, folder / f"a.{suffix}")
+    assert [each.name for each in folder.iterdir()] == [f"a.{suffix}"]
+    assert len(read_mesh(folder / f"a.{suffix}").corners) == 4

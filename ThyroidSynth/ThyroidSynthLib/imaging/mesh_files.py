@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def read_mesh(path: Path | str) -> Surface:
     stl = vtkSTLReader()
     stl.MergingOff()
     reader = stl if path.suffix.lower() == ".stl" else vtkOBJReader()
-    reader.SetFileName(str(path))
+    reader.SetFileName(os.fsencode(path))  # Names need not be UTF-8.
     reader.Update()
     return surface_of(reader.GetOutput(), merge_points=False)
 
@@ -95,7 +96,7 @@ def _write_with_vtk(surface: Surface, path: Path, suffix: str, header: str) -> N
     stl.SetFileTypeToBinary()
     stl.SetHeader(header)
     writer = stl if suffix == "stl" else vtkOBJWriter()
-    writer.SetFileName(str(path))
+    writer.SetFileName(os.fsencode(path))  # Names need not be UTF-8.
     writer.SetInputData(polydata_of(surface))
     writer.Write()
     if suffix == "obj":  # VTK's writer takes no comment.

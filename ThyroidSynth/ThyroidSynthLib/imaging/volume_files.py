@@ -174,7 +174,7 @@ def write_volume(
 
 
 def _header(path: Path) -> tuple[Grid, StoredVoxels]:
-    """Read the header of a NRRD or MetaImage file, which is recognised by its content; Slicer names NRRD headers .nhdr."""
+    """Read the header of a NRRD or MetaImage file; the first is recognised by its content, whatever its name."""
     with path.open("rb") as file:
         start = file.read(132)
     if start.startswith(b"NRRD") or path.suffix.lower() in (".nrrd", ".nhdr"):
