@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
-from ThyroidSynthLib.slicer.scene.terminology import find_segment, mark_as, terminology_entry
+from ThyroidSynthLib.slicer.scene.terminology import find_segment, mark_as, terminology_entry, thyroid_lobes
 
 TOTALSEGMENTATOR_ENTRY = (
     "TotalSegmentator~SCT^123037004^Anatomical Structure~SCT^69748006^Thyroid gland~^^~"
@@ -53,6 +53,22 @@ def test_of_several_coded_segments_the_one_with_the_structures_name_is_chosen(se
     add(segmentation, "left", "left lobe", terminology_entry(THYROID))
     add(segmentation, "whole", "thyroid", terminology_entry(THYROID))
     assert find_segment(segmentation, THYROID) == "whole"
+
+
+def test_lobes_are_found_by_their_modifier_or_name_unless_there_is_a_whole_gland(segmentation):
+    right = terminology_entry(THYROID).replace("^Thyroid~^^", "^Thyroid~SCT^24028007^Right")
+    add(segmentation, "a", "x", right)
+    assert (find_segment(segmentation, THYROID), thyroid_lobes(segmentation)) == ("a", [])
+    add(segmentation, "b", "Glnd_Thyroid_L")
+    assert thyroid_lobes(segmentation) == ["a", "b"]
+    add(segmentation, "c", "thyroid")
+    assert (find_segment(segmentation, THYROID), thyroid_lobes(segmentation)) == ("c", [])
+
+
+def test_of_two_segments_that_may_be_the_gland_the_first_is_taken(segmentation):
+    add(segmentation, "x", "one", terminology_entry(THYROID))
+    add(segmentation, "y", "two", terminology_entry(THYROID))
+    assert find_segment(segmentation, THYROID) == "x"
 
 
 def test_a_marked_segment_has_the_terminology_that_slicer_reads(segmentation, slicer_app):

@@ -5,6 +5,7 @@ Formats are NIfTI, and what else SimpleITK reads (NRRD, MetaImage); only NIfTI s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -83,15 +84,26 @@ def labels_in(path: Path) -> list[int]:
 
     `InputError` for fractional or negative values.
     """
-    if not is_nifti(path):
-        return [int(label) for label in np.unique(read_whole_labels(path).array) if label]
-    found: set[float] = set()
+    return list(label_volumes_ml(path))
+
+
+def label_volumes_ml(path: Path) -> dict[int, float]:
+    """Return the volume in mL of each label in the voxels of a label map, in ascending order of labels.
+
+    `InputError` for fractional or negative values.
+    """
+    voxels: Counter[int] = Counter()
+    voxel_ml = 0.0
     with reading_slabs(path) as slabs:
-        for _, _, slab in slabs:
-            values = np.unique(slab) if slab.any() else np.zeros(0)
-            if not np.isfinite(values).all() or (values != np.round(values)).any() or (values < 0).any():
+        for grid, _, slab in slabs:
+            voxel_ml = grid.voxel_volume_ml
+            if not slab.any():
+                continue
+            values, counts = np.unique(slab, return_counts=True)
+            if not np.isfinite(values).all() or (values != np.round(values)).any() or values[0] < 0:
                 raise InputError(
                     f"{path} has fractional or negative values, so it is not a label map. Choose another file."
                 )
-            found.update(values.tolist())
-    return sorted(int(value) for value in found if value)
+            voxels.update(dict(zip(map(int, values.tolist()), counts.tolist(), strict=True)))
+    del voxels[0]
+    return {label: voxels[label] * voxel_ml for label in sorted(voxels)}

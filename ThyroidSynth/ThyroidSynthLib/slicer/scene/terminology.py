@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ThyroidSynthLib.imaging.labels import (
-    THYROID,
-    TRACHEA,
-    Structure,
-    structure_called,
-    structure_coded,
-    terminology_entry,
-)
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, Structure, terminology_entry
+from ThyroidSynthLib.imaging.segments import Segment, structures_among
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLSegmentationNode, vtkSegment
@@ -28,19 +23,33 @@ def mark_as(segment: vtkSegment, structure: Structure) -> None:
 def find_segment(segmentation: vtkMRMLSegmentationNode, structure: Structure) -> str:
     """Find a structure's segment by terminology code, else by ID, else by its whole name.
 
-    When several have the code (lobes, a second observer), one whose ID or name is the structure's is
-    preferred, then the first. The user sees the choice and can change it.
+    When several may be the structure (a second observer), the first is taken; the user sees the choice and can change
+    it. Of a thyroid that is only segmented in lobes it is the first lobe; see `thyroid_lobes`.
 
     Returns
     -------
     str
         ID of the segment; empty when there is none.
     """
+    return next(iter(_found(segmentation, structure)), "")
+
+
+def thyroid_lobes(segmentation: vtkMRMLSegmentationNode) -> list[str]:
+    """Return the IDs of the lobes (and the isthmus) of a thyroid without a segment of the whole; empty otherwise."""
+    found = _found(segmentation, THYROID)
+    return found if len(found) > 1 else []
+
+
+def _found(segmentation: vtkMRMLSegmentationNode, structure: Structure) -> list[str]:
+    """Return the ID of a structure's segment, or those of its lobes."""
     content = segmentation.GetSegmentation()
-    ids = list(content.GetSegmentIDs())
-    coded = [i for i in ids if structure_coded(content.GetSegment(i).GetTerminology()) is structure]
-    with_id = [i for i in ids if structure_called(i) is structure]
-    named = [i for i in ids if structure_called(content.GetSegment(i).GetName()) is structure]
-    found = coded or with_id or named
-    plain = [i for i in found if i in with_id] or [i for i in found if i in named] or found
-    return plain[0] if plain else ""
+    segments = [
+        Segment(each, segment.GetName(), number, terminology=segment.GetTerminology())
+        for number, each in enumerate(content.GetSegmentIDs())
+        if (segment := content.GetSegment(each)) is not None
+    ]
+    try:
+        chosen, _ = structures_among(segmentation.GetName(), segments)
+    except InputError:
+        return [s.id for s in segments if s.part is not None and s.part.structure is structure][:1]
+    return [segment.id for segment in chosen.get(structure, ())]

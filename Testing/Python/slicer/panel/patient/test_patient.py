@@ -56,14 +56,24 @@ def test_a_folder_chosen_in_the_menu_is_loaded(hands, dataset):
     assert "synthetic" in hands.loadNoteLabel.text
 
 
+def label_map(folder: Path, dataset: Path, *, thyroid: int, trachea: int) -> Path:
+    """Write the masks of the first case of a dataset as a label map without names."""
+    gland = read_volume(dataset / "s0000" / "segmentations" / "thyroid_gland.nii.gz")
+    windpipe = read_volume(dataset / "s0000" / "segmentations" / "trachea.nii.gz")
+    both = gland.array * thyroid + (windpipe.array > gland.array) * trachea
+    return write_nifti(folder / "all.nii.gz", both.astype(np.uint8), gland.ijk_to_ras)
+
+
+def choose_label(hands, row: int, text: str) -> None:
+    box = hands.labelTable.cellWidget(row, 2)
+    box.setCurrentIndex(box.findText(text))
+    hands.app.process_events()
+
+
 def test_a_file_without_label_names_is_loaded_after_choosing_its_task(hands, dataset, tmp_path):
     case = read_case(find_cases(dataset)[0])
-    labels = read_volume(dataset / "s0000" / "segmentations" / "thyroid_gland.nii.gz")
-    trachea = read_volume(dataset / "s0000" / "segmentations" / "trachea.nii.gz")
-    both = labels.array * 17 + (trachea.array > labels.array) * 16
-    path = write_nifti(tmp_path / "all.nii.gz", both.astype(np.uint8), labels.ijk_to_ras)
-    hands.app.dialogs.expect("file", "Multi-label", answer=str(path))
-    hands.app.dialogs.expect("error", "holds no label names")
+    path = label_map(tmp_path, dataset, thyroid=17, trachea=16)
+    hands.app.dialogs.expect("file", "Label map", answer=str(path))
     assert hands.classMapSelector.isHidden()
     trigger(hands, "openFileAction")
     # The task can be chosen only where it is needed.
@@ -73,6 +83,63 @@ def test_a_file_without_label_names_is_loaded_after_choosing_its_task(hands, dat
     volume = volume_of_segment(hands.parameters.segmentation, "thyroid_gland")
     assert volume.array.sum() == case.thyroid.array.sum()
     assert "has no CT" in hands.loadNoteLabel.text
+
+
+def test_the_labels_of_a_file_without_names_are_chosen_in_a_table(hands, dataset, tmp_path):
+    case = read_case(find_cases(dataset)[0])
+    path = label_map(tmp_path, dataset, thyroid=2, trachea=5)
+    assert hands.labelTable.isHidden()
+    hands.load(path)
+    assert hands.parameters.segmentation is None
+    assert not hands.labelTable.isHidden()
+    assert "all.nii.gz has no label names" in hands.loadNoteLabel.text
+    texts = [[hands.labelTable.item(row, column).text() for column in (0, 1)] for row in range(2)]
+    assert texts == [["2", f"{case.thyroid_mask.volume_ml:.1f} mL"], ["5", f"{case.trachea_mask.volume_ml:.1f} mL"]]
+    choose_label(hands, 0, "thyroid")
+    choose_label(hands, 1, "trachea")
+    hands.click("loadButton")
+    for name, mask in (("thyroid_gland", case.thyroid_mask), ("trachea", case.trachea_mask)):
+        assert volume_of_segment(hands.parameters.segmentation, name).array.sum() == mask.volume.array.sum()
+    # Another file has other labels.
+    hands.load(dataset)
+    assert hands.labelTable.isHidden()
+
+
+def test_lobes_that_are_chosen_in_the_table_are_joined(hands, dataset, tmp_path):
+    case = read_case(find_cases(dataset)[0])
+    path = label_map(tmp_path, dataset, thyroid=1, trachea=3)
+    volume = read_volume(path)
+    array = volume.array.copy()
+    array[:, :, array.shape[2] // 2 :][array[:, :, array.shape[2] // 2 :] == 1] = 2
+    write_nifti(path, array, volume.ijk_to_ras)
+    hands.load(path)
+    for row, text in enumerate(("left lobe of the thyroid", "right lobe of the thyroid", "trachea")):
+        choose_label(hands, row, text)
+    hands.click("loadButton")
+    assert volume_of_segment(hands.parameters.segmentation, "thyroid_gland").array.sum() == case.thyroid.array.sum()
+    assert "joined from its parts" in hands.loadNoteLabel.text
+
+
+def test_lobes_of_a_segmentation_in_the_scene_are_joined(hands, dataset):
+    import slicer
+
+    from ThyroidSynthLib.slicer.scene.volumes import image_of_volume
+
+    hands.load(dataset)
+    whole = volume_of_segment(hands.parameters.segmentation, "thyroid_gland")
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "lobes")
+    middle = whole.array.shape[2] // 2
+    for name, cut in (("Glnd_Thyroid_L", slice(None, middle)), ("Glnd_Thyroid_R", slice(middle, None))):
+        array = np.zeros_like(whole.array)
+        array[:, :, cut] = whole.array[:, :, cut]
+        lobe = image_of_volume(Volume(array, whole.ijk_to_ras).cropped())
+        other.AddSegmentFromBinaryLabelmapRepresentation(lobe, name, [1, 0, 0], name)
+    hands.segmentationSelector.setCurrentNode(other)
+    hands.app.process_events()
+    joined = hands.parameters.thyroidSegmentID
+    assert joined not in ("", "Glnd_Thyroid_L", "Glnd_Thyroid_R")
+    assert volume_of_segment(other, joined).array.sum() == whole.array.sum()
+    assert "were joined as the segment" in hands.statusLabel.text
 
 
 def test_cancelling_the_choice_changes_nothing(hands):
@@ -123,7 +190,7 @@ def test_a_dicom_segmentation_is_loaded_over_the_ct_in_the_scene(hands, dataset,
     path = write_seg(tmp_path / "p" / "seg", masks, images, codes_of={"a": THYROID_CODE, "b": TRACHEA_CODE})
     hands.load(path.parent if folder else path)
     assert hands.parameters.ct is ct
-    assert hands.parameters.segmentation.GetName().startswith("p" if folder else "seg")
+    assert hands.parameters.segmentation.GetName().startswith("p")
     for name, mask in (("thyroid_gland", case.thyroid), ("trachea", case.trachea)):
         found = volume_of_segment(hands.parameters.segmentation, name)
         assert found.array.sum() == mask.array.sum()

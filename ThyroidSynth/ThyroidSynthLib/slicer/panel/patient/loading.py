@@ -20,6 +20,8 @@ from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices,
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.patient.sample_case import NAME, load_sample
 
+from .label_choice import LabelChoice
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,12 +39,13 @@ class CaseLoading:
     def __init__(self, session: Session, ui, onLoaded: Callable[[LoadedCase], None]) -> None:
         self._session, self._ui, self._onLoaded = session, ui, onLoaded
         self._sources: list[CaseSource] = []
-        self._searched: tuple[Path, ClassMap] | None = None
+        self._searched: tuple[Path, dict[int, str] | None] | None = None
         self._unnamed: Path | None = None
+        self._labelChoice = LabelChoice(ui.labelTable)
         menu = qt.QMenu(ui.openButton)
         menu.objectName = "openMenu"
-        folderTip = _("Load a TotalSegmentator dataset, one of its cases, an output folder, or a folder with DICOM SEG")
-        fileTip = _("Load a multi-label NIfTI (--ml), a Slicer segmentation or a DICOM SEG")
+        folderTip = _("Load a folder with one or more cases: masks, label maps, Slicer segmentations or DICOM")
+        fileTip = _("Load a label map, a Slicer segmentation, a DICOM SEG or an RTSTRUCT")
         for name, text, tip, slot in (
             ("openFolderAction", _("Folder…"), folderTip, self._onOpenFolder),
             ("openFileAction", _("File…"), fileTip, self._onOpenFile),
@@ -61,6 +64,7 @@ class CaseLoading:
         # An unset path is "." in the parameters, while the widget starts with the last path of another session.
         if not isSet(parameters.source) and ui.sourcePathEdit.currentPath:
             ui.sourcePathEdit.currentPath = ""
+        self._labelChoice.showFor(parameters.source)
         if self._searched != self._source():
             self._list([])
             self._searched = None
@@ -76,8 +80,11 @@ class CaseLoading:
         self._ui.sourcePathEdit.currentPath = str(path)
         self._onLoad()
 
-    def _source(self) -> tuple[Path, ClassMap]:
-        return self._session.parameters.source, self._session.parameters.classMap
+    def _source(self) -> tuple[Path, dict[int, str] | None]:
+        """Return the path, and the names of the labels of files without names that the user chose."""
+        classMap = self._session.parameters.classMap.value
+        labels = self._labelChoice.labels or (class_map_labels(classMap) if classMap else None)
+        return self._session.parameters.source, labels
 
     def _onOpenFolder(self, checked: bool = False) -> None:
         path = qt.QFileDialog.getExistingDirectory(
@@ -88,9 +95,9 @@ class CaseLoading:
 
     def _onOpenFile(self, checked: bool = False) -> None:
         # DICOM files may have no suffix.
-        kinds = f"{_('Segmentations')} (*.nii *.nii.gz *.seg.nrrd *.dcm);;{_('All files')} (*)"
+        kinds = f"{_('Segmentations')} (*.nii *.nii.gz *.nrrd *.mha *.mhd *.dcm);;{_('All files')} (*)"
         path = qt.QFileDialog.getOpenFileName(
-            slicer.util.mainWindow(), _("Multi-label file, segmentation or DICOM SEG"), self._start(), kinds
+            slicer.util.mainWindow(), _("Label map, segmentation or DICOM file"), self._start(), kinds
         )
         if path:
             self.open(path)
@@ -108,6 +115,15 @@ class CaseLoading:
     def _onLoad(self, checked: bool = False) -> None:
         with self._session.work(_("Loading")) as work:
             wasListed = self._searched == self._source()
+            path, labels = self._source()
+            if labels is None and path.is_file() and self._labelChoice.offer(path):
+                self._unnamed = path
+                self.refresh()
+                self._showNote(
+                    _("{file} has no label names. Choose the thyroid and the trachea.").format(file=path.name)
+                )
+                self._session.showStatus(_("Choose the labels of thyroid and trachea, and load the file again."))
+                return
             self._search()
             if len(self._sources) > 1 and not wasListed:
                 self._showNote(_("{count} cases found. Choose one and load it.").format(count=len(self._sources)))
@@ -126,11 +142,11 @@ class CaseLoading:
 
     def _search(self) -> None:
         """List the cases at the path, unless they are listed already."""
-        path, classMap = self._source()
-        if self._searched == (path, classMap):
+        path, labels = self._source()
+        if self._searched == (path, labels):
             return
         try:
-            found = find_cases(path, labels=class_map_labels(classMap.value) if classMap.value else None)
+            found = find_cases(path, labels=labels)
         except InputError:
             # A folder may hold label files without names, for which the user must choose the task.
             self._unnamed = path
@@ -139,7 +155,7 @@ class CaseLoading:
         # While CTK removes an entry of the history, it sets the next one for a moment.
         with slicer.util.NodeModify(self._session.parameters):
             self._ui.sourcePathEdit.addCurrentPathToHistory()
-        self._searched = path, classMap
+        self._searched = path, labels
         self._list(found)
         self.refresh()
 

@@ -13,8 +13,9 @@ from ThyroidSynthLib.slicer.panel.shared.drops import DropTarget
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.display.overlay import show_ct, show_own_gland
+from ThyroidSynthLib.slicer.scene.lobes import join_lobes
 from ThyroidSynthLib.slicer.scene.patient.patients import propose_patient
-from ThyroidSynthLib.slicer.scene.terminology import find_segment
+from ThyroidSynthLib.slicer.scene.terminology import find_segment, thyroid_lobes
 from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 
@@ -146,6 +147,7 @@ class PatientSection(Section):
         segmentation = self.parameters.segmentation
         names: dict[str, str] = {}
         if segmentation is not None:
+            self._joinLobes(segmentation)
             content = segmentation.GetSegmentation()
             names = {each: content.GetSegment(each).GetName() for each in content.GetSegmentIDs()}
         lines = [("", _("none")), *names.items()]
@@ -164,6 +166,17 @@ class PatientSection(Section):
                     selector.addItem(text, segmentID)
             selector.currentIndex = ["", *names].index(chosen) if chosen in names else 0
             selector.enabled = bool(names)
+
+    def _joinLobes(self, segmentation) -> None:
+        """Add a segment of the whole thyroid if there are only its lobes and none of them was chosen."""
+        lobes = thyroid_lobes(segmentation)
+        if not lobes or self.parameters.thyroidSegmentID in lobes:
+            return
+        content = segmentation.GetSegmentation()
+        names = ", ".join(content.GetSegment(each).GetName() for each in lobes)
+        joined = join_lobes(segmentation, lobes)
+        text = _("The parts of the thyroid ({parts}) were joined as the segment '{segment}'.")
+        self.session.showStatus(text.format(parts=names, segment=content.GetSegment(joined).GetName()))
 
     def _onThyroidChosen(self, row: int) -> None:
         self.parameters.thyroidSegmentID = self.ui.thyroidSelector.itemData(row)
