@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -245,3 +247,17 @@ def test_the_real_case_has_its_volume_and_touches_the_border():
     # The thyroid lies anterior to the trachea and above the centre of its visible part.
     gland = case.placement().to_trachea(case.thyroid.center_of_mass_ras())
     assert gland[1] > 0 and gland[2] > 0 and abs(gland[0]) < 15
+
+
+def test_a_mask_whose_header_holds_two_placements_is_noted(tmp_path):
+    folder = write_case(tmp_path / "s0001", THYROID, TRACHEA, RAS)
+    path = folder / "segmentations" / "trachea.nii.gz"
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    struct.pack_into("<h", raw, 252, 1)  # A qform without rotation, at the origin.
+    path.write_bytes(gzip.compress(raw))
+    (source,) = find_cases(folder)
+    case = read_case(source)
+    _check(case)
+    (note,) = case.notes
+    assert "trachea.nii.gz holds two placements" in note
+    assert "mm apart (sform and qform); the sform is used" in note

@@ -140,13 +140,15 @@ def test_an_sform_and_a_pixdim_of_other_voxel_sizes_are_refused_with_the_numbers
     assert read_header(unset).grid.spacing_mm == pytest.approx([1.5, 1.5, 1.5])
 
 
-def test_a_qform_elsewhere_is_noted_and_a_mirrored_one_refused(tmp_path):
+def test_a_qform_elsewhere_is_noted_and_a_mirrored_one_refused(tmp_path, caplog):
     for name, degrees in (("same", 8.0), ("turned", 30.0)):
         path = write_nifti(tmp_path / f"{name}.nii", ARRAY, affine(degrees=8.0), placed_by="qform")
         with_header(with_header(path, "h", 254, 2), "12f", 280, *affine(degrees=degrees)[:3].ravel())
     assert read_header(tmp_path / "same.nii").notes == ()
     (note,) = placement_notes(tmp_path / "turned.nii")
     assert "turned.nii" in note and "2.86 mm apart" in note and "sform is used" in note
+    read_grid(tmp_path / "turned.nii")
+    assert note in caplog.text
     mirrored = affine(degrees=8.0) @ np.diag([-1, 1, 1, 1])
     path = with_header(tmp_path / "turned.nii", "12f", 280, *mirrored[:3].ravel())
     with pytest.raises(InputError, match="mirror each other"):

@@ -16,6 +16,7 @@ from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, TRACHEA, WHOLE, 
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, same_grid
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, read_structure
 from ThyroidSynthLib.imaging.segments import shortened, whole_or_lobes
+from ThyroidSynthLib.imaging.volume_files import placement_notes
 
 from .case_sources import CaseSource
 from .finding.mask_names import is_image_file, part_of_mask
@@ -87,6 +88,7 @@ def read_case(source: CaseSource) -> Case:
     else:
         found, remarks = open_segmentation(source.labels_path, labels=source.labels).masks()
         notes += remarks
+    notes += [note for path in source.files for note in placement_notes(path)]
     notes += [_missing_note(source, structure) for structure in STRUCTURES if structure not in found]
     thyroid, trachea = (_or_empty(found, structure) for structure in STRUCTURES)
     notes += _check_together(source, thyroid, trachea)
