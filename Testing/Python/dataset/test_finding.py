@@ -24,6 +24,7 @@ from ThyroidSynthLib.dataset.finding.layouts import (
     OTHER_STRUCTURES,
     OWN_RESULTS,
     SAME_NAME,
+    UNREAD_FORMATS,
 )
 from ThyroidSynthLib.dataset.finding.listing import case_listing, listing_text
 from ThyroidSynthLib.dataset.finding.tree import (
@@ -129,10 +130,11 @@ def test_two_files_that_may_be_the_gland_make_the_case_unreadable_and_name_both(
 def test_a_flat_folder_with_names_of_cases_and_structures(tmp_path: Path) -> None:
     masks(tmp_path, "p1_thyroid.nii.gz", "p1_trachea.nii.gz")
     masks(tmp_path, "p2-x_thyroid_gland_mask.nii.gz", "p2-x_trachea_mask.nii.gz")
+    masks(tmp_path, "thyroid_gland_p4.nii.gz", "trachea_p4.nii.gz")
     write_nifti(tmp_path / "p3_thyroid_cartilage.nii.gz", THYROID, RAS)
     masks(tmp_path, "PRV_thyroid.nii.gz", "PRV_trachea.nii.gz")
     found = search_cases([tmp_path])
-    assert [source.id for source in found.cases] == ["p1", "p2-x"]
+    assert [source.id for source in found.cases] == ["p1", "p2-x", "p4"]
     for source in found.cases:
         check_read(source)
     assert passed_over(found) == {
@@ -145,11 +147,21 @@ def test_one_folder_for_each_structure(tmp_path: Path) -> None:
         write_nifti(tmp_path / "thyroid" / f"{case_id}.nii.gz", THYROID, RAS)
         write_nifti(tmp_path / "trachea" / f"{case_id}.nii.gz", TRACHEA, RAS)
     write_nifti(tmp_path / "thyroid" / "p3.nii.gz", THYROID, RAS)
+    masks(tmp_path / "p4", "thyroid/thyroid.nii.gz", "trachea/trachea.nii.gz")
     found = search_cases([tmp_path])
-    assert [source.id for source in found.cases] == ["p1", "p2"]
+    assert [source.id for source in found.cases] == ["p1", "p2", "p4"]
     for source in found.cases:
         check_read(source)
     assert passed_over(found) == {NO_NAMES: {"p3.nii.gz"}}
+
+
+def test_one_dicom_seg_or_slicer_segmentation_for_each_structure(tmp_path: Path) -> None:
+    images = ct_series(THYROID.shape, affine())
+    write_seg(tmp_path / "p1" / "thyroid.dcm", {"thyroid": THYROID}, images, codes_of={"thyroid": THYROID_CODE})
+    write_seg(tmp_path / "p1" / "trachea.dcm", {"trachea": TRACHEA}, images, codes_of={"trachea": TRACHEA_CODE})
+    (source,) = find_cases(tmp_path)
+    assert (source.id, source.kind) == ("p1", "masks")
+    check_read(source)
 
 
 def test_the_masks_of_a_patient_are_used_before_a_label_map_of_the_same_scan(tmp_path: Path) -> None:
@@ -189,7 +201,16 @@ def test_everything_else_is_passed_over_with_its_reason(tmp_path: Path) -> None:
     label_map(root / "s4.nii.gz")
     label_map(root / "s4.nii")
     (root / "empty").mkdir()
-    for name in (".hidden", "__MACOSX/x.nii.gz", "Thumbs.db", "s1/._ct.nii.gz", "notes.txt", "meta.csv", "more.zip"):
+    for name in (
+        ".hidden",
+        "__MACOSX/x.nii.gz",
+        "Thumbs.db",
+        "s1/._ct.nii.gz",
+        "notes.txt",
+        "meta.csv",
+        "more.zip",
+        "s.stl",
+    ):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text("x")
     (root / "gone").symlink_to(root / "nowhere")
@@ -207,6 +228,7 @@ def test_everything_else_is_passed_over_with_its_reason(tmp_path: Path) -> None:
         SYSTEM_FILES: {".hidden", "__MACOSX", "Thumbs.db", "s1/._ct.nii.gz"},
         OTHER_FILES: {"notes.txt", "meta.csv"},
         ARCHIVES: {"more.zip"},
+        UNREAD_FORMATS: {"s.stl"},
         BROKEN_LINK: {"gone"},
         SEARCHED_ALREADY: {"again", "loop"},
         SPECIAL_FILE: {"pipe.nii.gz"},
@@ -285,6 +307,8 @@ def test_names_that_are_not_utf_8_give_readable_ids(tmp_path: Path) -> None:
         (["labelsTr/c1.nii.gz", "labelsTs/c1.nii.gz"], ["labelsTr_c1", "labelsTs_c1"]),
         (["segmentations.nii.gz"], ["root"]),
         (["0001.nii.gz"], ["0001"]),
+        (["PAT1/study1/series2/x.dcm", "PAT2/study/ct/seg.dcm"], ["x", "PAT2"]),
+        (["PAT1/study1/series2/seg.dcm", "PAT2/study1/seg.dcm"], ["PAT1_study1_series2", "PAT2_study1"]),
         (["PAT1/IM0001", "PAT2/1-1.dcm", "PAT3/1.2.3.4.5"], ["PAT1", "PAT2", "PAT3"]),
         (["a:b.nii.gz", "a?b.nii.gz"], ["a_b", "a_b_2"]),
     ],

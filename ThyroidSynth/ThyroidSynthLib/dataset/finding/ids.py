@@ -33,10 +33,16 @@ _GENERIC = frozenset(
         *("label", "labels", "labels tr", "labels ts", "labelmap", "label map", "multilabel", "multi label", "ml"),
         *("mask", "masks", "structure", "structures", "structure set", "contour", "contours", "rtstruct", "rtss"),
         *("output", "outputs", "result", "results", "dicom", "dcm", "nifti", "nii", "rs", "all", "totalsegmentator"),
+        *("patients", "cases", "study", "studies", "series", "scan", "scans", "exam", "ct"),
     )
 )
 _NUMBERED_FILE = re.compile(r"(im|img|image|i|seg|rs|rtss|ss|file)?[\s_.-]*\d*(-\d+)*", re.IGNORECASE)
-_DATE = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d([-_T ]?\d{4,6})?")
+# A date or a number of a scan says which scan of a patient it is, and not which patient.
+_SCAN = re.compile(
+    r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d([-_T ]?\d{4,6})?|"
+    r"(study|series|scan|exam|visit|session|ses|timepoint|tp)[\s_-]*\d+",
+    re.IGNORECASE,
+)
 _UID = re.compile(r"\d+(\.\d+){3,}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 
@@ -151,8 +157,8 @@ def _candidates(place: Place) -> Iterator[str]:
     inside = [number for number in naming if number >= len(names) - below]
     start = inside or naming[-1:] or [last_one]
     last = len(start) - 1
-    # A date, or a name such as "labels", says which scan or file of a patient it is, and not which patient.
-    while last > 0 and (_DATE.fullmatch(names[start[last]]) or _is_generic(names[start[last]])):
+    # A name such as "labels", which counts where there are others beside it, says which file of a patient it is.
+    while last > 0 and (_SCAN.fullmatch(names[start[last]]) or _is_generic(names[start[last]])):
         last -= 1
     for first in range(last, -1, -1):
         yield safe_id("_".join(names[number] for number in start[first:]))

@@ -12,21 +12,23 @@ from pathlib import Path
 from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.common.files import stem_of
 from ThyroidSynthLib.imaging.dicom_series import IMAGE_CLASSES, class_of_dicom, may_be_dicom
-from ThyroidSynthLib.imaging.labels import THYROID, normalised
+from ThyroidSynthLib.imaging.labels import THYROID, normalised, part_called
 from ThyroidSynthLib.imaging.masks import same_grid
 from ThyroidSynthLib.imaging.nifti import is_nifti, read_slabs
+from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
 from ThyroidSynthLib.imaging.segmentations.class_maps import other_organs
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, segmentation_kind
 from ThyroidSynthLib.imaging.volume_files import read_grid
 
 from .ids import Place, says_nothing
-from .mask_names import is_image_file, masks_among, masks_by_case, masks_by_folder, part_of_mask
+from .mask_names import has_both, is_image_file, masks_among, masks_by_case, masks_by_folder, part_of_mask
 from .source import CaseSource
 from .tree import SYSTEM_FILES, Folder, PassedOverLog
 
 OTHER_STRUCTURES = "masks of other structures beside those of a case"
 IMAGES = "images (CT, MR), not segmentations"
 OTHER_FILES = "not segmentations by their names"
+UNREAD_FORMATS = "formats that are not read (convert label maps to .nii.gz)"
 ARCHIVES = "archives (unpack them)"
 OWN_RESULTS = "results of ThyroidSynth"
 NO_NAMES = "no thyroid or trachea by name, and no label names"
@@ -40,6 +42,7 @@ EXPECTED_REASONS = (OTHER_STRUCTURES, IMAGES, OTHER_FILES, SYSTEM_FILES)
 """Reasons for files that every dataset has, which are no mistake."""
 
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
+_UNREAD_SUFFIXES = (".hdr", ".img", ".mgz", ".mgh", ".mnc", ".gipl", ".vti", ".vtk", ".vtp", ".stl", ".obj", ".ply")
 _IMAGE_NAMES = frozenset(("ct", "ct image", "image", "img", "mr", "mri", "pet", "scan"))
 _IMAGE_FOLDERS = frozenset(("image", "images", "images tr", "images ts", "images val", "ct", "cts"))
 _CT_NAMES = ("ct.nii.gz", "ct.nii", "CT.nii.gz", "CT.nii", "ct.nrrd")
@@ -86,15 +89,20 @@ class _FolderSearch:
     def cases(self) -> list[FoundCase]:
         folder = self._folder
         names = [name for name in folder.files if folder.path / name not in self._used]
-        found = self._cases_of_masks([name for name in names if is_image_file(name)])
+        found = self._cases_of_masks(names)
         self._masks = [path for case in found for path in case.source.files] or self._masks_below()
         alone = [case for name in names if folder.path / name not in self._used for case in self._case_of_file(name)]
         return [*found, *self._once_each(alone)]
 
-    def _cases_of_masks(self, images: Sequence[str]) -> list[FoundCase]:
+    def _cases_of_masks(self, names: Sequence[str]) -> list[FoundCase]:
         folder = self._folder
         groups: dict[str, list[Path]] = {}
+        images = [name for name in names if is_image_file(name)]
         chosen, repeated = masks_among(images)
+        if not has_both(map(Path, chosen)):
+            # Each structure may be a Slicer segmentation or a DICOM SEG of its own.
+            every, more = masks_among(name for name in names if is_image_file(name) or self._may_be_segmentation(name))
+            chosen, repeated = (every, more) if has_both(map(Path, every)) else (chosen, repeated)
         # With labels given, the only file may hold both structures whatever its name.
         if chosen and not (self._labels and len(images) == 1):
             groups[""] = [folder.path / name for name in chosen]
@@ -113,6 +121,11 @@ class _FolderSearch:
             source = CaseSource("", "masks", thyroid, trachea, ct_path=None if part else self._ct())
             found.append(FoundCase(Place(folder.root, folder.path, part=part), source))
         return found
+
+    def _may_be_segmentation(self, name: str) -> bool:
+        path = self._folder.path / name
+        named = part_called(stem_of(path)) is not None
+        return named and (is_segmentation_file(path) or (may_be_dicom(name) and segmentation_kind(path) is not None))
 
     def _masks_below(self) -> list[Path]:
         """Return the masks in a folder such as ``segmentations``, which is that of the same case."""
@@ -147,10 +160,12 @@ class _FolderSearch:
                 return IMAGES
             organ = normalised(stem_of(path)) in other_organs()
             return (OTHER_STRUCTURES if self._masks else NO_NAMES) if organ else ""
-        if name.lower().endswith(".seg.nrrd"):
+        if is_segmentation_file(name):
             return ""
         if may_be_dicom(name) and (found := class_of_dicom(path)) is not None:
             return "" if segmentation_kind(path) is not None else _dicom_reason(found)
+        if name.lower().endswith(_UNREAD_SUFFIXES):
+            return UNREAD_FORMATS
         return ARCHIVES if name.lower().endswith(_ARCHIVE_SUFFIXES) else OTHER_FILES
 
     def _reason_by_content(self, path: Path) -> tuple[str, Mapping[int, str] | None]:

@@ -20,26 +20,30 @@ def is_image_file(name: str) -> bool:
 
 
 def part_of_mask(path: Path) -> Part | None:
-    """Return which structure or lobe a mask file is by its name, by the end of its name, or by that of its folder."""
+    """Return which structure or lobe a mask file is by its name, by a part of its name, or by that of its folder."""
     return part_called(stem_of(path)) or split_name(path.name)[1] or part_called(path.parent.name)
 
 
 def split_name(name: str) -> tuple[str, Part | None]:
-    """Split the name of a file such as ``p1_thyroid.nii.gz`` into that of the case and the structure.
+    """Split the name of a file such as ``p1_thyroid.nii.gz`` or ``thyroid_p1.nii.gz`` into case and structure.
 
     Returns
     -------
-    beginning : str
-        "p1"; empty if no structure is named at the end.
+    case : str
+        "p1"; empty if no structure is named.
     part : Part or None
         The structure or lobe.
     """
     stem = stem_of(Path(name))
-    for separator in _SEPARATORS.finditer(stem):
-        beginning, part = stem[: separator.start()], part_called(stem[separator.end() :])
+    cuts = [(each.start(), each.end()) for each in _SEPARATORS.finditer(stem)]
+    ends = [(stem[:start], stem[end:]) for start, end in cuts]
+    # The longest name of a structure counts: that in "thyroid_gland_1" is "thyroid_gland".
+    beginnings = [(stem[end:], stem[:start]) for start, end in reversed(cuts)]
+    for case, structure in (*ends, *beginnings):
+        part = part_called(structure)
         # "PRV_trachea" is no trachea of a case named PRV.
-        if beginning and part is not None and not is_lesion(beginning):
-            return beginning, part
+        if case and part is not None and not is_lesion(case):
+            return case, part
     return "", None
 
 
@@ -71,28 +75,32 @@ def masks_by_case(names: Iterable[str]) -> dict[str, list[str]]:
     """Return the files of each case that has both structures, for files named by case and structure."""
     groups: dict[str, list[str]] = {}
     for name in names:
-        beginning, part = split_name(name)
+        case, part = split_name(name)
         if part is not None and part_called(stem_of(Path(name))) is None:
-            groups.setdefault(beginning, []).append(name)
-    return {beginning: found for beginning, found in groups.items() if _has_both(map(Path, found))}
+            groups.setdefault(case, []).append(name)
+    return {case: found for case, found in groups.items() if has_both(map(Path, found))}
 
 
 def masks_by_folder(folders: Iterable[tuple[Path, Sequence[str]]]) -> dict[str, list[Path]]:
-    """Return the files of each case in folders that are named by structure, such as ``thyroid/p1.nii.gz``."""
+    """Return the files of each case in folders that are named by structure, such as ``thyroid/p1.nii.gz``.
+
+    The name of the case is empty for files that are named by structure, too.
+    """
     groups: dict[str, list[Path]] = {}
     for folder, names in folders:
         if part_called(folder.name) is None:
             continue
         for name in names:
             stem = stem_of(Path(name))
-            if is_image_file(name) and part_called(stem) is None:
-                groups.setdefault(stem, []).append(folder / name)
-    return {stem: found for stem, found in groups.items() if _has_both(found)}
+            if is_image_file(name):
+                groups.setdefault("" if part_called(stem) is not None else stem, []).append(folder / name)
+    return {stem: found for stem, found in groups.items() if has_both(found)}
 
 
-def _has_both(paths: Iterable[Path]) -> bool:
+def has_both(paths: Iterable[Path]) -> bool:
+    """Check whether mask files are those of a thyroid and a trachea."""
     return {part.structure for path in paths if (part := part_of_mask(path)) is not None} == {THYROID, TRACHEA}
 
 
 def _suffix_rank(name: str) -> int:
-    return next(n for n, suffix in enumerate(IMAGE_SUFFIXES) if name.lower().endswith(suffix))
+    return next((n for n, suffix in enumerate(IMAGE_SUFFIXES) if name.lower().endswith(suffix)), len(IMAGE_SUFFIXES))
