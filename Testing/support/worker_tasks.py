@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -21,6 +22,12 @@ def write_pid_and_stay(path: str) -> None:
     """Write the process id to a file and stay for a minute."""
     Path(path).write_text(str(os.getpid()), encoding="ascii")
     time.sleep(60)
+
+
+def write_pid_and_hold_the_interpreter(path: str) -> None:
+    """Write the process id to a file, and stay for a minute in a call during which no other thread runs."""
+    Path(path).write_text(str(os.getpid()), encoding="ascii")
+    ctypes.PyDLL(None).sleep(60)
 
 
 def note_and_double(task: tuple[str, int]) -> int:

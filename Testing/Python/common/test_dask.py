@@ -133,6 +133,29 @@ def test_a_cluster_yields_every_result_once_and_can_be_cancelled(cluster, tmp_pa
             list(workers.run(note_and_double, [("", 0)]))
 
 
+def test_the_workers_rest_when_the_command_is_killed(cluster, tmp_path):
+    code = (
+        "import sys\n"
+        "from support.worker_tasks import note_and_double\n"
+        "from ThyroidSynthLib.common.parallel import workers_for\n"
+        "with workers_for(1, scheduler=sys.argv[1]) as workers:\n"
+        "    list(workers.run(note_and_double, ((sys.argv[2], number) for number in range(100000))))\n"
+    )
+    notes = tmp_path / "notes"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code, cluster.address, str(notes)]
+    with subprocess.Popen(command, env=environment) as process:
+        _until(lambda: notes.is_file() and notes.read_text().count("done") > 20)
+        process.kill()
+    time.sleep(2)
+    written = notes.read_text()
+    time.sleep(1)
+    assert notes.read_text() == written
+
+    with workers_for(1, scheduler=cluster.address) as workers:
+        assert [result for _, result in workers.run(note_and_double, [(str(notes), 4)])] == [8]
+
+
 def test_the_message_names_a_missing_scheduler_or_package(monkeypatch):
     monkeypatch.setattr("ThyroidSynthLib.common.dask_workers.TIMEOUT_S", 0.5)
     with (

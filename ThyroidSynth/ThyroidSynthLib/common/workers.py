@@ -142,7 +142,10 @@ def _new_pool(count: int, initializer: Callable[[], None] | None) -> ProcessPool
 def _prepare_worker(initializer: Callable[[], None] | None) -> None:
     """Leave Ctrl-C to the parent, end when it ends, and use one core."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        _be_killed_with(parent.sentinel)
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     use_one_core()
     if initializer is not None:
         initializer()
@@ -156,9 +159,20 @@ def use_one_core() -> None:
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent has ended, even by a kill."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for([parent.sentinel])
-        os._exit(1)
+def _end_with(parent: int) -> None:
+    """End this process when the pipe from its parent closes, even by a kill."""
+    wait_for([parent])
+    os._exit(1)
+
+
+def _be_killed_with(parent: int) -> None:
+    """Let Linux end this process when the pipe from its parent closes.
+
+    The thread of `_end_with` has to wait while a long call of a library holds Python's interpreter lock.
+    """
+    if sys.platform == "linux":
+        import fcntl
+
+        fcntl.fcntl(parent, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(parent, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(parent, fcntl.F_SETFL, fcntl.fcntl(parent, fcntl.F_GETFL) | os.O_ASYNC)
