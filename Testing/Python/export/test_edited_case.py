@@ -35,7 +35,7 @@ def case(small_model: TrainedModel) -> Case:
     gland = voxelise(surface, Grid((53, 53, 53), matrix)).array
     gland[4, 4, 4] = 1
     trachea = np.zeros_like(gland)
-    trachea[16:37, 23:30, 23:30] = 1
+    trachea[:, 23:30, 23:30] = 1
     return case_from_volumes("patient", Volume(gland, matrix), Volume(trachea, matrix))
 
 
@@ -53,7 +53,7 @@ def test_without_changes_the_patients_voxels_are_kept_except_islands(
     own = case.thyroid_mask.whole().array
     own[4, 4, 4] = 0
     np.testing.assert_array_equal(read_volume(tmp_path / "thyroid.nii.gz").array, own)
-    assert document["notes"] == ["1 island of the thyroid removed (0.0034 mL, 1 voxel)"]
+    assert document["notes"] == ["1 island of the thyroid removed (0.0034 mL, 1 voxel, 41 mm away)"]
     assert document["met"] and document["targets"] == {} and document["before"] == document["after"]
 
 
@@ -112,9 +112,39 @@ def test_label_map_mesh_and_merged_map_are_written_and_listed(
     write_edit(larger, tmp_path, model=small_model, options=options, overwrite=True)
 
 
+def test_targets_are_met_by_the_merged_map_although_neighbours_keep_their_voxels(
+    small_model: TrainedModel, case: Case, tmp_path: Path
+) -> None:
+    whole = case.thyroid_mask.whole()
+    wall = np.zeros_like(whole.array)
+    # It fills the space around the lower half of one lobe, which the edit enlarges into it.
+    wall[:26, :, 30:] = 80
+    labels = np.where(whole.array, 17, wall).astype(np.uint8)
+    patient = LabelMap(Volume(labels, whole.ijk_to_ras), {17: "thyroid_gland", 80: "muscle"})
+    options = FileOptions(label_format="nii.gz", merge_into=patient)
+    change = {"volume_ml": Change(0.2, relative=True)}
+
+    aware = edit_case(small_model, case, change, held=[], options=options)
+    document = write_edit(aware, tmp_path / "aware", model=small_model, options=options)
+    target = document["targets"]["volume_ml"]
+    merged = read_label_map(tmp_path / "aware" / "merged.nii.gz")
+    volume_ml = np.count_nonzero(merged.volume.array == 17) * merged.volume.voxel_volume_ml
+    assert document["measured_on"] == "merged map" and document["met"]
+    assert volume_ml == pytest.approx(target, rel=0.02)
+    assert document["written"]["volume_ml"] == pytest.approx(volume_ml)
+    assert document["merged"]["overlaps"][0]["name"] == "muscle"
+
+    # An edit that was made without knowing the map states by how much it misses the target there.
+    unaware = edit_case(small_model, case, change, held=[])
+    document = write_edit(unaware, tmp_path / "unaware", model=small_model, options=options)
+    assert unaware.steered.met and document["met"] is False
+    assert document["error"]["volume_ml"] == pytest.approx(document["merged"]["written_ml"] - target)
+    assert document["error"]["volume_ml"] < -0.02 * target
+
+
 def test_a_fit_far_from_the_gland_is_reported(small_model: TrainedModel, case: Case) -> None:
     gland = case.thyroid_mask.whole().array
-    gland[8:44, 20:50, 16:36] = 1
+    gland[16:38, 14:50, 6:46] = 1
     far = case_from_volumes("far", Volume(gland, case.trachea_mask.scan.ijk_to_ras), case.trachea_mask.whole())
 
     edited = edit_case(small_model, far, {})

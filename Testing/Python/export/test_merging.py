@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.export.merging import MergeRules, merging_notes, replace_thyroid
+from ThyroidSynthLib.export.merging import MergeRules, merging_notes, on_grid, replace_thyroid
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_maps import LabelMap
+from ThyroidSynthLib.imaging.label_table import Look
 
 MATRIX = np.diag([1.0, 2.0, 5.0, 1.0])  # a voxel has 0.01 mL
 TRACHEA, THYROID, MUSCLE = 16, 17, 80
@@ -60,6 +62,69 @@ def test_the_old_thyroid_may_become_another_structure(labels, bigger):
 
     assert (merged.labels.volume.array[2, 3:5, 2:10] == MUSCLE).all()
     assert (merged.labels.volume.array[3, 3:5, 2:10] == THYROID).all()
+
+
+def test_what_neighbours_lost_and_gained_is_reported(labels, bigger):
+    labels.volume.array[0, 9, 11] = 5
+    labels.names[5] = "cyst"
+    inside = bigger.array.copy()
+    inside[4:6, 5:7, 5:7] = 1  # cuts the trachea through
+    inside[0, 9, 11] = 1  # the whole cyst
+    merged = replace_thyroid(labels, Volume(inside, MATRIX), MergeRules(overwrite=True, old_becomes=MUSCLE))
+
+    changes = {change.name: change for change in merged.changes}
+    trachea, cyst, muscle = changes["trachea"], changes["cyst"], changes["muscle"]
+    assert (trachea.before_ml, trachea.after_ml) == pytest.approx((0.32, 0.20))
+    assert (trachea.components_before, trachea.components_after) == (1, 2)
+    assert str(trachea) == "trachea lost 0.12 mL and broke into 2 components"
+    assert cyst.after_ml == 0 and "no longer in the map" in str(cyst)
+    assert 5 not in merged.labels.names and labels.names[5] == "cyst"
+    old_only = (labels.volume.array == THYROID) & (inside == 0)
+    lost = ((labels.volume.array == MUSCLE) & (inside == 1)).sum()
+    assert muscle.after_ml - muscle.before_ml == pytest.approx((old_only.sum() - lost) * 0.01)
+    assert merged.to_json()["changes"][0]["name"] == merged.changes[0].name
+
+    # Structures that are kept do not change, and the others keep their names.
+    assert replace_thyroid(labels, Volume(inside, MATRIX)).changes == ()
+    assert replace_thyroid(labels, Volume(inside, MATRIX)).labels.names == labels.names
+
+
+def test_both_lobes_of_the_old_thyroid_are_replaced_by_one_gland(labels, bigger):
+    array = labels.volume.array.copy()
+    array[:, :, 6:][array[:, :, 6:] == THYROID] = 18
+    lobes = LabelMap(
+        Volume(array, MATRIX), {TRACHEA: "trachea", THYROID: "thyroid_right", 18: "thyroid_left", MUSCLE: "muscle"}
+    )
+    merged = replace_thyroid(lobes, bigger)
+
+    assert merged.thyroid_label == THYROID and not (merged.labels.volume.array == 18).any()
+    assert merged.labels.names == {TRACHEA: "trachea", THYROID: "thyroid_gland", MUSCLE: "muscle"}
+    assert merged.old_ml == pytest.approx(0.48)
+    assert "17 (thyroid_right), 18 (thyroid_left)" in merged.notes[0]
+    assert np.array_equal(merged.labels.volume.array, replace_thyroid(labels, bigger).labels.volume.array)
+
+
+def test_the_map_follows_another_grid(labels):
+    half = Grid((16, 10, 6), np.array([[2.0, 0, 0, 0.5], [0, 2.0, 0, 0], [0, 0, 2.5, -1.25], [0, 0, 0, 1]]))
+    coarse = on_grid(labels, half)
+    assert coarse.volume.array.shape == half.shape and coarse.names == labels.names
+    for label in (TRACHEA, THYROID, MUSCLE):
+        own, new = ((each.array == label).sum() * each.voxel_volume_ml for each in (labels.volume, coarse.volume))
+        assert new == pytest.approx(own, rel=0.35)
+    assert np.array_equal(coarse.volume.array[::2, :, 0], labels.volume.array[:, :, 0])
+    assert "resampled to voxels of 2 x 2 x 2.5 mm" in coarse.notes[0]
+
+    top = on_grid(labels, labels.volume.grid.part((5, 0, 0), (3, 10, 12)))
+    assert np.array_equal(top.volume.array, labels.volume.array[5:]) and THYROID not in top.names
+    assert "no voxel of the grid lies in thyroid_gland" in top.notes[1]
+    assert on_grid(labels, labels.volume.grid) is labels
+
+
+def test_colours_and_terminology_of_kept_labels_are_kept(labels, bigger):
+    looks = {label: Look((0.1, 0.2, 0.3), "entry", f"id{label}") for label in labels.names}
+    named = LabelMap(labels.volume, labels.names, looks)
+    assert replace_thyroid(named, bigger).labels.looks == looks
+    assert set(replace_thyroid(named, bigger, MergeRules(thyroid_label=8)).labels.looks) == {TRACHEA, MUSCLE}
 
 
 def test_the_same_thyroid_changes_nothing(labels):

@@ -42,15 +42,57 @@ def test_a_label_map_without_names_needs_a_class_map(tmp_path):
 
 def test_the_masks_of_a_folder_get_the_labels_of_totalsegmentator(tmp_path):
     write_case(tmp_path / "s1", THYROID, TRACHEA, affine())
-    for name in ("skull", "implant"):
-        write_nifti(tmp_path / "s1" / "segmentations" / f"{name}.nii.gz", np.zeros_like(THYROID), affine())
+    for name in ("skull", "implant", "spleen"):
+        mask = np.zeros_like(THYROID)
+        mask[0, 0, len(name)] = name != "spleen"
+        write_nifti(tmp_path / "s1" / "segmentations" / f"{name}.nii.gz", mask, affine())
 
     found = read_label_map(tmp_path / "s1")
 
     assert found.names == {91: "skull", 17: "thyroid_gland", 16: "trachea", 118: "implant"}
     assert np.array_equal(found.volume.array == 17, THYROID == 1)
     assert np.array_equal(found.volume.array == 16, TRACHEA == 1)
+    # A thyroid that is not there yet has its label, whether or not there is an empty mask of it.
+    write_case(tmp_path / "s2", np.zeros_like(THYROID), TRACHEA, affine())
+    write_case(tmp_path / "s3", None, TRACHEA, affine())
+    for case in ("s2", "s3"):
+        assert read_label_map(tmp_path / case).names == {16: "trachea", 17: "thyroid_gland"}
     assert read_label_map(tmp_path / "s1", labels={3: "implant", 4: "skull"}).names[4] == "skull"
+
+
+def test_a_folder_of_empty_masks_is_refused(tmp_path):
+    write_case(tmp_path / "s1", np.zeros_like(THYROID), None, affine())
+    with pytest.raises(InputError, match=r"All masks in .*segmentations are empty\. Choose"):
+        read_label_map(tmp_path / "s1")
+
+
+def test_colours_terminology_and_values_of_a_segmentation_are_read_and_written(tmp_path):
+    from ThyroidSynthLib.imaging.label_map_files import write_label_map
+    from ThyroidSynthLib.imaging.label_table import Look
+
+    values = np.where(MAP == 17, 170, np.where(MAP == 16, 5, 0)).astype(np.uint8)
+    names = {5: "windpipe", 170: "left"}
+    looks = {5: Look((0.25, 0.5, 1.0), "A~B^1^c~^^~^^~R~^^~^^", "Segment_7"), 170: Look((0.0, 1.0, 0.125), "", "L")}
+    for name in ("s.seg.nrrd", "s.nii.gz"):
+        write_label_map(Volume(values, affine()), tmp_path / name, names=names, looks=looks)
+        found = read_label_map(tmp_path / name)
+        assert found.names == names and np.array_equal(found.volume.array, values)
+        assert {label: look.colour for label, look in found.looks.items()} == {5: (0.25, 0.5, 1.0), 170: (0, 1, 0.125)}
+    assert read_label_map(tmp_path / "s.seg.nrrd").looks == looks
+
+
+def test_segments_that_cover_each_other_are_reported():
+    from ThyroidSynthLib.imaging.label_maps import combine_masks
+    from ThyroidSynthLib.imaging.masks import mask_in_scan
+
+    nodule = np.where(np.arange(THYROID.shape[2]) < 20, THYROID, 0)
+    masks = {"thyroid": THYROID, "nodule": nodule}
+    found = combine_masks(
+        {name: mask_in_scan(Volume(mask, affine())) for name, mask in masks.items()},
+        labels={"thyroid": 170, "nodule": 3},
+    )
+    shared = nodule.sum() * 1.5**3 / 1000
+    assert found.notes == (f"nodule covers {shared:.2f} mL of thyroid, which a label map cannot hold twice",)
 
 
 def test_masks_of_different_scans_are_refused(tmp_path):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ThyroidSynthLib import __version__
-from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.errors import InputError, OutputError, SynthesisError
 from ThyroidSynthLib.common.files import write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.common.results import check_replaceable, replacing_result
@@ -18,11 +19,13 @@ from ThyroidSynthLib.dataset.cases import Case
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.generation.edit.editing import PatientFit, fit_patient
 from ThyroidSynthLib.generation.fit.fitting import mismatch_notes
+from ThyroidSynthLib.generation.steer.as_written import steer_as_written
 from ThyroidSynthLib.generation.steer.steering import SteeringResult, steer_to_target
+from ThyroidSynthLib.generation.thyroid import Thyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.grid import Grid, box_with_zeros
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.geometry.targets import Targets, misfit
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
@@ -30,10 +33,14 @@ from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.mesh_files import write_mesh
 from ThyroidSynthLib.model.trained_model import NOTICE, TrainedModel
 
-from .merging import Merged, MergeRules, replace_thyroid
+from .measuring import measured_as_written
+from .merging import Merged, replace_thyroid
 from .thyroid_files import FileOptions
+from .written_measure import WrittenMeasure
 
 EDIT_FILE = "edit.json"
+
+_SAME_PLACE_MM = 1e-3
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,8 @@ def edit_case(
     changes: Mapping[str, Change],
     *,
     held: Sequence[str] | None = None,
+    options: FileOptions | None = None,
+    on_scan_grid: bool = True,
     seed: int = 0,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
@@ -123,6 +132,8 @@ def edit_case(
         removed, which a note reports.
     held : sequence of str, optional
         Other features to hold; by default all.
+    options, on_scan_grid
+        As for `write_edit`: with them the targets are met by what it will write.
     seed : int
         Random seed of the points at which model and gland are compared.
 
@@ -155,10 +166,35 @@ def edit_case(
     kept = {name: before[name] for name in (FEATURE_NAMES if held is None else held)}
     targets = Targets.of(kept | changed)
     steered = steer_to_target(
-        fit.shapes, fit.original, targets, progress=part_of(progress, 0.6, 1.0), should_stop=should_stop
+        fit.shapes, fit.original, targets, progress=part_of(progress, 0.6, 0.9), should_stop=should_stop
     )
+    if options is not None and changes:
+        measure = _EditMeasure(fit.placement, _on_scan(options, mask, on_scan_grid), fit=fit, mask=mask)
+        with contextlib.suppress(SynthesisError):
+            steered = steer_as_written(
+                fit.shapes, steered, measure, progress=part_of(progress, 0.9, 1.0), should_stop=should_stop
+            )
     notes = (*verdict.reasons, *verdict.notes, *_mismatch(fit, mask))
     return EditedCase(case.id, fit, steered, tuple(changes), mask, notes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _EditMeasure(WrittenMeasure):
+    """Measures edits as they are written: with the voxels of the edited segmentation where a grid has the same ones."""
+
+    fit: PatientFit
+    mask: Volume
+
+    def _filled(self, thyroid: Thyroid, surface: Surface, grid: Grid) -> Volume:
+        first = np.rint(self.mask.to_ijk(grid.to_ras(np.zeros(3))))[::-1]
+        if self.mask.grid.part(first, grid.shape).corner_distance_mm(grid) > _SAME_PLACE_MM:
+            return voxelise(surface, grid)
+        own = self.fit.shapes.label_map(thyroid.code, self.mask).array
+        return Volume(box_with_zeros(own, first.astype(int), grid.shape), grid.ijk_to_ras)
+
+
+def _on_scan(options: FileOptions, mask: Volume, on_scan_grid: bool) -> FileOptions:
+    return replace(options, grid=mask.grid) if on_scan_grid else options
 
 
 def _mismatch(fit: PatientFit, mask: Volume) -> tuple[str, ...]:
@@ -208,21 +244,21 @@ def write_edit(
     with replacing_result(folder / EDIT_FILE, "edit", document["files"], overwrite=overwrite) as staging:
         for suffix in options.mesh_formats:
             write_mesh(surface_ras, staging / f"thyroid.{suffix}", space=options.mesh_space)
+        whole, merged = None, None
         if options.label_format is not None:
-            labels = own
-            if not on_scan_grid:
-                grid = options.grid or Grid.around(surface_ras, spacing_mm=options.spacing_mm)
-                labels = voxelise(surface_ras, grid)
-            write_label_map(labels, staging / f"thyroid.{options.label_format}")
+            whole = own if on_scan_grid else voxelise(surface_ras, options.label_grid(surface_ras))
+            write_label_map(whole, staging / f"thyroid.{options.label_format}")
             document["label_map"] = {
-                "volume_ml": int(labels.array.sum()) * labels.voxel_volume_ml,
-                "holds_all": labels.grid.holds(surface_ras),
+                "volume_ml": int(whole.array.sum()) * whole.voxel_volume_ml,
+                "holds_all": whole.grid.holds(surface_ras),
             }
         if options.merge_into is not None:
-            merged = _merged(own, surface_ras, options.merge_into, options.merge_rules)
+            whole = _on_map(own, surface_ras, options.merge_into)
+            merged = replace_thyroid(options.merge_into, whole, options.merge_rules)
             path = staging / f"merged.{options.merged_format}"
-            write_label_map(merged.labels.volume, path, names=merged.labels.names)
+            write_label_map(merged.labels.volume, path, names=merged.labels.names, looks=merged.labels.looks)
             document["merged"] = merged.to_json()
+        document |= _as_written(edited, whole, merged)
         try:
             write_json(staging / EDIT_FILE, document)
         except OSError as error:
@@ -237,12 +273,25 @@ def _names(options: FileOptions) -> list[str]:
     return [*(f"thyroid.{suffix}" for suffix in options.mesh_formats), *label_maps, *merged]
 
 
-def _merged(own: Volume, surface_ras: Surface, patient: LabelMap, rules: MergeRules) -> Merged:
-    """Merge an edited gland into the patient's map; on the grid of the segmentation its voxels are used as they are."""
+def _on_map(own: Volume, surface_ras: Surface, patient: LabelMap) -> Volume:
+    """Return an edited gland on the grid of the patient's map; its own voxels if that is the segmentation's grid."""
     scan = patient.volume
-    same = own.array.shape == scan.array.shape and np.allclose(own.ijk_to_ras, scan.ijk_to_ras, atol=1e-4)
-    labels = Volume(own.array, scan.ijk_to_ras) if same else voxelise(surface_ras, scan.grid)
-    return replace_thyroid(patient, labels, rules)
+    same = own.array.shape == scan.array.shape and own.grid.corner_distance_mm(scan.grid) <= _SAME_PLACE_MM
+    return Volume(own.array, scan.ijk_to_ras) if same else voxelise(surface_ras, scan.grid)
+
+
+def _as_written(edited: EditedCase, whole: Volume | None, merged: Merged | None) -> dict[str, Any]:
+    """Return what the edit measures in its files, and whether that meets the targets."""
+    placement = edited.fit.placement
+    kept = None if merged is None else merged.thyroid
+    written = measured_as_written(edited.steered.thyroid.measured, whole, kept, placement).as_dict()
+    targets = edited.steered.targets.as_dict()
+    return {
+        "measured_on": "surface" if whole is None else "label map" if merged is None else "merged map",
+        "written": written,
+        "error": {name: written[name] - target for name, target in targets.items()},
+        "met": all(misfit(name, written[name], target) <= 1.0 for name, target in targets.items()),
+    }
 
 
 def _plain(code: np.ndarray) -> list[float]:

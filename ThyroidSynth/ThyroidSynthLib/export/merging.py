@@ -145,13 +145,18 @@ def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = Merge
     names = {number: name for number, name in labels.names.items() if number not in replaced}
     gone = {change.label for change in changes if change.after_ml == 0}
     written_ml = float(np.count_nonzero(written)) * voxel_ml
+    looks = {number: look for number, look in labels.looks.items() if number not in replaced - {label}}
     if written_ml > 0:
         names[label] = _thyroid_name(labels, label)
+        if names[label] != labels.names.get(label):
+            # Terminology of a lobe does not fit the whole gland.
+            looks.pop(label, None)
     return Merged(
         labels=replace(
             labels,
             volume=Volume(after, labels.volume.ijk_to_ras),
             names={number: name for number, name in sorted(names.items()) if number not in gone},
+            looks=looks,
         ),
         thyroid_label=label,
         old_ml=float(np.count_nonzero(old)) * voxel_ml,
@@ -159,7 +164,7 @@ def replace_thyroid(labels: LabelMap, thyroid: Volume, rules: MergeRules = Merge
         written_ml=written_ml,
         overlaps=tuple(sorted(overlaps, key=lambda overlap: -overlap.volume_ml)),
         changes=changes,
-        notes=merging_notes(labels, rules),
+        notes=(*labels.notes, *merging_notes(labels, rules)),
     )
 
 
@@ -178,6 +183,8 @@ def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
     if len(named) > 1:
         listed = ", ".join(f"{number} ({labels.names[number]})" for number in named)
         return (f"labels {listed} are all parts of the old thyroid; the new one has label {label}",)
+    if named and not np.isin(labels.volume.array, named).any():
+        return (f"the map had no thyroid before: label {named[0]} has no voxel",)
     if named or label in rules.old_labels or (labels.volume.array == label).any():
         return ()
     listed = ", ".join(f"{number} ({name})" for number, name in sorted(labels.names.items())[:_MOST_LISTED])
@@ -197,24 +204,27 @@ def resolved(labels: LabelMap, rules: MergeRules) -> MergeRules:
     return replace(rules, thyroid_label=label, old_labels=tuple(sorted(replaced)))
 
 
-def on_grid(labels: LabelMap, grid: Grid) -> tuple[LabelMap, tuple[str, ...]]:
-    """Return a label map on another grid, each voxel with the label of the nearest voxel, and remarks about it.
+def on_grid(labels: LabelMap, grid: Grid) -> LabelMap:
+    """Return a label map on another grid, each voxel with the label of the nearest voxel, which its notes state.
 
-    Structures of which no voxel is left lose their names, which a remark states.
+    Structures of which no voxel is left lose their names, which a note states.
     """
     source = labels.volume
     if source.array.shape == grid.shape and source.grid.corner_distance_mm(grid) < 1e-3 * grid.spacing_mm.min():
-        return labels, ()
+        return labels
     volume = resampled(source, grid)
     had, has = (set(np.flatnonzero(_counts(each.array)).tolist()) for each in (source, volume))
     gone = {label: labels.names.get(label, f"label {label}") for label in sorted(had - has)}
     spacing = " x ".join(f"{value:.3g}" for value in grid.spacing_mm)
-    notes = [f"the map was resampled to voxels of {spacing} mm, each with the label of the nearest voxel"]
+    notes = [
+        *labels.notes,
+        f"the map was resampled to voxels of {spacing} mm, each with the label of the nearest voxel",
+    ]
     if gone:
         listed = ", ".join(list(gone.values())[:_MOST_LISTED]) + (", …" if len(gone) > _MOST_LISTED else "")
         notes.append(f"no voxel of the grid lies in {listed}: not in the merged map")
     kept = {label: name for label, name in labels.names.items() if label not in gone}
-    return replace(labels, volume=volume, names=kept), tuple(notes)
+    return replace(labels, volume=volume, names=kept, notes=tuple(notes))
 
 
 def _changes(labels: LabelMap, after: np.ndarray, touched: Iterable[int]) -> tuple[NeighbourChange, ...]:

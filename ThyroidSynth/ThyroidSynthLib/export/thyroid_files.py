@@ -139,7 +139,7 @@ def write_thyroid_files(
         if options.merge_into is not None and closed:
             whole = voxelise(surface_ras, options.merge_into.volume.grid)
             merged = replace_thyroid(options.merge_into, whole, options.merge_rules)
-            write_label_map(merged.labels.volume, merged_path, names=merged.labels.names)
+            write_label_map(merged.labels.volume, merged_path, names=merged.labels.names, looks=merged.labels.looks)
             within_grid = within_grid is not False and whole.grid.holds(surface_ras)
             kept = merged.thyroid
             written.append(merged_path)

@@ -38,7 +38,7 @@ class WrittenMeasure:
         if not final.validity.closed:
             return AsWritten(final, reduced=final is not thyroid)
         surface = final.surface.moved(self.placement.to_ras(final.surface.vertices))
-        whole, kept, cut_off = self._voxels(surface)
+        whole, kept, cut_off = self._voxels(final, surface)
         reduced = final is not thyroid
         if whole is not None and kept is not None:
             reduced = reduced or bool(np.count_nonzero(kept.array) < np.count_nonzero(whole.array))
@@ -50,12 +50,16 @@ class WrittenMeasure:
             )
         return AsWritten(replace(final, measured=features), reduced=reduced, cut_off=cut_off)
 
-    def _voxels(self, surface: Surface) -> tuple[Volume | None, Volume | None, bool]:
+    def _filled(self, thyroid: Thyroid, surface: Surface, grid: Grid) -> Volume:
+        """Return the label map of a thyroid with this surface in `ras_mm` on a grid."""
+        return voxelise(surface, grid)
+
+    def _voxels(self, thyroid: Thyroid, surface: Surface) -> tuple[Volume | None, Volume | None, bool]:
         """Return the label map, the part of it in the merged map, and whether a grid cuts the thyroid off."""
         options, whole, kept, cut_off = self.options, None, None, False
         if options.label_format is not None:
             grid = options.label_grid(surface)
-            whole, cut_off = voxelise(surface, _near(grid, surface)), not grid.holds(surface)
+            whole, cut_off = self._filled(thyroid, surface, _near(grid, surface)), not grid.holds(surface)
         if options.merge_into is not None:
             patient, rules = options.merge_into, self._rules
             grid = patient.volume.grid
@@ -63,7 +67,7 @@ class WrittenMeasure:
             first = np.rint(grid.to_ijk(near.to_ras(np.zeros(3)))).astype(int)[::-1]
             k, j, i = (slice(a, a + n) for a, n in zip(first.tolist(), near.shape, strict=True))
             part = patient.volume.part((k, j, i))
-            whole = voxelise(surface, part.grid)
+            whole = self._filled(thyroid, surface, part.grid)
             kept = replace_thyroid(replace(patient, volume=part), whole, rules).thyroid
             cut_off = cut_off or not grid.holds(surface)
         return whole, kept, cut_off

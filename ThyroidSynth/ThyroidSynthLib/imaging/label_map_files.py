@@ -13,7 +13,7 @@ from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import atomic_path, write_text
 from ThyroidSynthLib.geometry.volume import Volume
 
-from .label_table import caret_extension, segment_keys
+from .label_table import Look, caret_extension, segment_keys
 from .labels import names_in_extensions
 from .nifti import is_nifti, read_header
 from .seg_nrrd import is_segmentation_file, read_segments
@@ -27,7 +27,12 @@ NOTE = "Synthetic thyroid made by ThyroidSynth; not for clinical use"
 
 
 def write_label_map(
-    volume: Volume, path: Path | str, *, names: Mapping[int, str] | None = None, note: str = NOTE
+    volume: Volume,
+    path: Path | str,
+    *,
+    names: Mapping[int, str] | None = None,
+    looks: Mapping[int, Look] | None = None,
+    note: str = NOTE,
 ) -> None:
     """Write a label map, and read it back and compare it before it replaces `path`.
 
@@ -37,6 +42,8 @@ def write_label_map(
         Ends in ``.nii.gz``, ``.nii`` or ``.nrrd``; with names ``.seg.nrrd`` instead of the last.
     names : mapping of int to str, optional
         Names of the labels, written into the file's header.
+    looks : mapping of int to Look, optional
+        Colours, and for ``.seg.nrrd`` terminology and IDs, of labels with a name; by default a colour for each label.
     note : str
         Written into the file's header; NIfTI keeps 79 characters.
 
@@ -49,8 +56,8 @@ def write_label_map(
     checked_suffix(path, LABEL_FORMATS if names is None else NAMED_LABEL_FORMATS, "label map")
     metadata = {NOTE_KEY: note[:79]}
     if names is not None and is_segmentation_file(path):
-        metadata |= segment_keys(names, volume.array)
-    extensions = (caret_extension(names),) if names is not None and is_nifti(path) else ()
+        metadata |= segment_keys(names, volume.array, looks or {})
+    extensions = (caret_extension(names, looks or {}),) if names is not None and is_nifti(path) else ()
     temporary = path
     try:
         with atomic_path(path) as temporary:

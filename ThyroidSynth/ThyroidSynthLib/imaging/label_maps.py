@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.volume import Volume
 
+from .label_table import Look
 from .labels import THYROID, structure_called
 from .masks import Mask, same_grid
 
@@ -18,10 +19,20 @@ BACKGROUND = 0
 
 @dataclass(frozen=True)
 class LabelMap:
-    """A label map of several structures: integers, 0 for the background, and the name of each label."""
+    """A label map of several structures: integers, 0 for the background, and the name of each label.
+
+    Attributes
+    ----------
+    looks : mapping of int to Look
+        Colour, terminology and ID of labels whose file states them.
+    notes : tuple of str
+        Remarks for the user, such as that structures covered each other.
+    """
 
     volume: Volume
     names: dict[int, str]
+    looks: Mapping[int, Look] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def thyroid_labels(self) -> list[int]:
         """Return all labels that are named as the thyroid, in ascending order."""
@@ -39,7 +50,7 @@ class LabelMap:
 def combine_masks(
     masks: Mapping[str, Mask], *, labels: Mapping[str, int] | None = None, source: str = "The masks"
 ) -> LabelMap:
-    """Combine masks of one scan in a label map; later masks replace earlier ones.
+    """Combine masks of one scan in a label map; later masks replace earlier ones, which its notes state.
 
     Parameters
     ----------
@@ -58,12 +69,23 @@ def combine_masks(
     first = next(iter(masks.values()))
     labels = labels or {name: label for label, name in enumerate(masks, start=1)}
     array = np.zeros(first.scan.shape, dtype=np.uint8 if max(labels.values()) < 256 else np.uint16)
+    named = {label: name for name, label in labels.items()}
+    notes = []
     for name, mask in masks.items():
         if not same_grid(mask.scan, first.scan):
             raise InputError(f"{source}: the grid of {name} differs from the others. Export all again from one scan.")
         if not mask.is_empty:
-            array[mask.box][mask.volume.array != 0] = labels[name]
-    return LabelMap(Volume(array, first.scan.ijk_to_ras), {labels[name]: name for name in masks})
+            inside, part = mask.volume.array != 0, array[mask.box]
+            covered = np.bincount(part[inside])
+            notes += [
+                f"{name} covers {covered[other] * mask.scan.voxel_volume_ml:.2f} mL of {named[int(other)]}, which a "
+                "label map cannot hold twice"
+                for other in np.flatnonzero(covered)
+                if other != BACKGROUND
+            ]
+            part[inside] = labels[name]
+    names = {labels[name]: name for name in masks}
+    return LabelMap(Volume(array, first.scan.ijk_to_ras), names, notes=tuple(notes))
 
 
 def unique_name(name: str, taken: Container[str]) -> str:

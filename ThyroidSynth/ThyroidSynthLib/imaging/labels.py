@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -204,7 +204,21 @@ def names_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, st
     They are Caret XML in an extension of code 0, padded with zeros. Other programs use other codes for the same XML,
     so the code is ignored.
     """
-    names: dict[int, str] = {}
+    return {number: (label.text or "").strip() for number, label in _labels_in(extensions)}
+
+
+def colours_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, tuple[float, float, float]]:
+    """Return the colours (red, green, blue, each 0 to 1) of the labels that `names_in_extensions` finds, if valid."""
+    found = {}
+    for number, label in _labels_in(extensions):
+        texts = [label.get(name, "") for name in ("Red", "Green", "Blue")]
+        if all(re.fullmatch(r"[01](\.[0-9]{1,18})?", text) for text in texts):
+            red, green, blue = (min(float(text), 1.0) for text in texts)
+            found[number] = red, green, blue
+    return found
+
+
+def _labels_in(extensions: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, ElementTree.Element]]:
     for _, content in extensions:
         text = content.strip(b"\x00 \t\r\n")
         if not text.startswith(b"<") or b"Label" not in text:
@@ -217,11 +231,10 @@ def names_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, st
         except ElementTree.ParseError:
             continue
         for label in root.iter("Label"):
-            key, name = label.get("Key", ""), (label.text or "").strip()
+            key = label.get("Key", "")
             # Key 0 is the background in files of Connectome Workbench, with a name such as "???".
-            if re.fullmatch(r"\s*[0-9]{1,9}\s*", key) and name and int(key):
-                names[int(key)] = name
-    return names
+            if re.fullmatch(r"\s*[0-9]{1,9}\s*", key) and (label.text or "").strip() and int(key):
+                yield int(key), label
 
 
 def _is_accent(character: str) -> bool:

@@ -67,11 +67,21 @@ def _segments(path: Path, header: dict[str, str]) -> list[Segment]:
                 # In files of older Slicer versions each segment is an image of its own, with values 0 and 1.
                 layer=_whole(path, key + "Layer", header.get(key + "Layer", str(index))),
                 terminology=entry.group(1) if entry else "",
+                colour=_colour(header.get(key + "Color", "")),
             )
         )
     if not segments:
         raise InputError(f"{path} has no segments. Save the segmentation from Slicer as .seg.nrrd.")
     return segments
+
+
+def _colour(text: str) -> tuple[float, float, float] | None:
+    """Return a colour of the header; None for one that is missing or damaged, without which the segment is complete."""
+    parts = text.split()
+    if len(parts) != 3 or not all(re.fullmatch(r"[01](\.[0-9]{1,18})?", part) for part in parts):
+        return None
+    red, green, blue = (min(float(part), 1.0) for part in parts)
+    return red, green, blue
 
 
 def _whole(path: Path, key: str, text: str) -> int:

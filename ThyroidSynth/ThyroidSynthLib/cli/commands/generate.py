@@ -178,6 +178,7 @@ def _generate(
         "unmet": written.unmet,
         "cut_by_grid": written.cut_by_grid,
         "overlapping": written.overlapping,
+        "changing_others": written.changing,
         "manifest": str(written.folder / "manifest.json"),
         "placed_at": place.name,
         "placement_notes": list(place.site.notes),
@@ -192,8 +193,8 @@ def _generate(
         lines.append(f"No patient was given: the trachea frame lies at {place.name} of {options.grid}.")
     if written.unmet:
         lines.append(
-            f"{written.unmet} of them do not meet their targets, which are out of the model's reach; they are the "
-            "closest results ('met' in the manifest)."
+            f"{written.unmet} of them do not meet their targets as they are written; they are the closest results "
+            "('met' and 'error_…' in the manifest)."
         )
     if distribution is not None:
         lines.append(met_text(distribution))
@@ -202,6 +203,11 @@ def _generate(
     if written.overlapping:
         done = "which was removed" if options.overlap == "remove" else "see 'overlap_ml' in the manifest"
         lines.append(f"{written.overlapping} of them overlap with the trachea or another given structure, {done}.")
+    if written.changing:
+        lines.append(
+            f"In the merged maps of {written.changing} of them other structures lost or gained voxels; see "
+            "'merged_changes' in the manifest."
+        )
     if model.synthetic:
         lines.append("The model was trained on a synthetic cohort: software output, not anatomy.")
     return Result(document, "\n".join(lines))

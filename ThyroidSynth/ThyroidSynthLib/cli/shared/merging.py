@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.geometry.grid import Grid
 
 from . import numbers
 from .console import Console
@@ -19,7 +22,8 @@ def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
         "--merge-into",
         type=Path,
         metavar="PATIENT",
-        help=f"multi-label NIfTI, Slicer segmentation or folder of masks{more}",
+        help=f"segmentation file of all structures, or folder of masks; written on the grid of --grid or --spacing if "
+        f"one is given, else on its own{more}",
     )
     merge.add_argument(
         "--merge-overlaps",
@@ -43,14 +47,32 @@ def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
 
 
 def with_merging(files: FileOptions, options: argparse.Namespace, console: Console) -> FileOptions:
-    """Return `files` with the options that `add_merging` added; print notes on labels that are unknown."""
-    from ThyroidSynthLib.export.merging import MergeRules, merging_notes
+    """Return `files` with the options that `add_merging` added; print notes on labels and on the change of the grid."""
+    from ThyroidSynthLib.export.merging import MergeRules, merging_notes, on_grid
     from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
 
     if options.merge_into is None:
         return files
     rules = MergeRules(options.thyroid_label, options.old_thyroid, overwrite=options.merge_overlaps == "overwrite")
     patient = read_label_map(options.merge_into, labels=options.labels)
-    for note in merging_notes(patient, rules):
+    warnings = merging_notes(patient, rules)
+    grid = files.grid
+    if grid is None and options.spacing:
+        grid = Grid.around(patient.volume.grid, spacing_mm=options.spacing, margin_mm=0.0)
+    if grid is not None:
+        patient = on_grid(patient, grid)
+    for note in (*patient.notes, *warnings):
         console.note(f"{options.merge_into}: {note}.")
     return replace(files, merge_into=patient, merge_rules=rules)
+
+
+def merged_text(merged: Mapping[str, Any]) -> str:
+    """Return what a merged map, given by its JSON document, holds and what it changed of other structures."""
+    from ThyroidSynthLib.export.merging import changes_in
+
+    text = f"Merged map: thyroid {merged['written_ml']:.2f} mL (label {merged['thyroid_label']})"
+    if merged["written_ml"] < merged["new_ml"]:
+        kept_by = ", ".join(f"{other['name']} {other['volume_ml']:.2f} mL" for other in merged["overlaps"])
+        text += f", {merged['new_ml'] - merged['written_ml']:.2f} mL left to other structures ({kept_by})"
+    changes = changes_in(merged)
+    return f"{text}; {'; '.join(changes) if changes else 'no other structure changed'}."

@@ -54,6 +54,8 @@ class GeneratedCohort:
         Steered thyroids that do not meet their targets.
     overlapping : int
         Thyroids that overlapped with a structure, before overlap was removed.
+    changing : int
+        Thyroids in whose merged maps another structure lost or gained voxels.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class GeneratedCohort:
     attempts: int
     unmet: int
     overlapping: int
+    changing: int = 0
 
 
 def thyroid_writer(
@@ -152,8 +155,8 @@ def record_cohort(
                     distribution.add(entry)
             with _opened(target, head, begun or ()) as manifest, _disk_errors(folder):
                 for number, thyroid in enumerate(chain(first, remaining), start=1 + len(begun or ())):
-                    if thyroid.label_names is not None and not (target / MERGED_NAMES).exists():
-                        write_names_table(thyroid.label_names, target / MERGED_NAMES)
+                    if thyroid.label_names is not None:
+                        _add_names(thyroid.label_names, target / MERGED_NAMES)
                     if target == folder:
                         _move(thyroid.entry["files"], staging, folder)
                     manifest.add(thyroid.entry, thyroid.row)
@@ -171,7 +174,7 @@ def record_cohort(
             if earlier:
                 # Checked again, because the work may have taken a while.
                 publish(folder, last=MANIFEST_JSON, earlier=check_cohort_room(folder, overwrite=overwrite))
-    names = ("count", "valid", "cut_by_grid", "attempts", "unmet", "overlapping")
+    names = ("count", "valid", "cut_by_grid", "attempts", "unmet", "overlapping", "changing")
     return GeneratedCohort(folder, *(tally[name] for name in names))
 
 
@@ -239,6 +242,16 @@ def check_files(folder: Path) -> int:
     return count
 
 
+def _add_names(names: Mapping[int, str], table: Path) -> None:
+    """Add the names of a merged map to the table of all: a thyroid may have removed a structure that others have."""
+    known: dict[int, str] = {}
+    if table.exists():
+        with table.open(encoding="utf-8", newline="") as stream:
+            known = {int(row["label"]): row["name"] for row in csv.DictReader(stream)}
+    if not names.items() <= known.items():
+        write_names_table(known | dict(names), table)
+
+
 def _opened(folder: Path, head: Mapping[str, Any], begun: Sequence[Mapping[str, Any]]) -> ManifestWriter:
     with _disk_errors(folder):
         return ManifestWriter(folder, head, COLUMNS, [(entry, row_of(entry)) for entry in begun])
@@ -263,6 +276,7 @@ def _counts(entry: Mapping[str, Any]) -> dict[str, int]:
         "attempts": entry["attempts"],
         "unmet": int(entry["met"] is False),
         "overlapping": int(any(volume > 0 for volume in entry["overlap_ml"].values())),
+        "changing": int(bool((entry["merged"] or {}).get("changes"))),
     }
 
 

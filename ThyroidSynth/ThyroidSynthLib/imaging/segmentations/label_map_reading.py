@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import stem_of
 from ThyroidSynthLib.common.progress import ShouldStop, check, never
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap, combine_masks, unique_name
-from ThyroidSynthLib.imaging.labels import normalised, structure_called
+from ThyroidSynthLib.imaging.label_table import Look
+from ThyroidSynthLib.imaging.labels import THYROID, colours_in_extensions, normalised, structure_called
 from ThyroidSynthLib.imaging.masks import Mask, read_mask
-from ThyroidSynthLib.imaging.nifti import is_nifti
+from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.segments import Segment
 
 from .class_maps import DEFAULT_CLASS_MAP, class_map_labels
@@ -53,7 +55,8 @@ def _of_labels(opened: SegmentationFile) -> LabelMap:
     known = {segment.label: segment.name for segment in opened.segments}
     if any(segment.given for segment in opened.segments):
         known = {label: known.get(label, f"label {label}") for label in found}
-    return LabelMap(volume, known)
+    colours = colours_in_extensions(read_header(opened.path).extensions) if is_nifti(opened.path) else {}
+    return LabelMap(volume, known, {label: Look(colours[label]) for label in known if label in colours})
 
 
 def _of_segments(opened: SegmentationFile) -> LabelMap:
@@ -66,7 +69,11 @@ def _of_segments(opened: SegmentationFile) -> LabelMap:
         name = unique_name(_name_of(segment), named)
         taken = segment.label == BACKGROUND or segment.label in labels.values()
         named[name], labels[name] = mask, next(free) if taken else segment.label
-    return combine_masks(named, labels=labels, source=str(opened.path))
+    looks = {
+        labels[name]: Look(segment.colour, segment.terminology, segment.id)
+        for name, segment in zip(named, opened.segments, strict=True)
+    }
+    return replace(combine_masks(named, labels=labels, source=str(opened.path)), looks=looks)
 
 
 def _name_of(segment: Segment) -> str:
@@ -85,7 +92,16 @@ def _of_folder(folder: Path, labels: Mapping[int, str] | None, should_stop: Shou
     for path in files:
         check(should_stop)
         masks[stem_of(path)] = read_mask(path)
-    return combine_masks(masks, labels=_numbers(list(masks), labels), source=str(where))
+    # TotalSegmentator writes an empty mask for each class that it did not find.
+    found = {name: mask for name, mask in masks.items() if not mask.is_empty}
+    if not found:
+        raise InputError(f"All masks in {where} are empty. Choose the folder of a case.")
+    combined = combine_masks(found, labels=_numbers(list(found), labels), source=str(where))
+    if combined.thyroid_labels():
+        return combined
+    # A thyroid that is added gets its usual label, too.
+    usual = _numbers([*found, THYROID.name], labels)[THYROID.name]
+    return replace(combined, names={**combined.names, usual: THYROID.name})
 
 
 def _numbers(names: Sequence[str], given: Mapping[int, str] | None) -> dict[str, int]:

@@ -133,7 +133,142 @@ def test_overlapping_segments_are_reported_and_never_cover_the_thyroid(scene, lo
     patient = map_of_segmentation(loaded.segmentation, "thyroid_gland", loaded.ct)
     assert patient.notes == ("thyroid gland covers part of nodule",)
     assert (patient.labels.volume.array == patient.thyroid_label).sum() == thyroid.array.sum()
-    assert set(patient.labels.names.values()) == {"thyroid gland", "trachea", "nodule", "nothing"}
+    # A segment without voxels is no label of the map.
+    assert set(patient.labels.names.values()) == {"thyroid gland", "trachea", "nodule"}
+
+
+def test_segments_keep_their_values_colours_and_terminology_in_the_merged_map(loaded, generated, tmp_path):
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    content, values = loaded.segmentation.GetSegmentation(), {170: "thyroid gland", 15: "trachea"}
+    for value, segment_id in zip(values, ("thyroid_gland", "trachea"), strict=True):
+        segment = content.GetSegment(segment_id)
+        voxels = vtk_to_numpy(segment.GetRepresentation("Binary labelmap").GetPointData().GetScalars())
+        voxels[voxels == segment.GetLabelValue()] = value
+        segment.SetLabelValue(value)
+    trachea = content.GetSegment("trachea")
+    trachea.SetColor(0.25, 0.5, 0.75)
+    patient = map_of_segmentation(loaded.segmentation, "thyroid_gland", loaded.ct)
+    assert patient.labels.names == values
+    written = export_thyroid(generated, "t", tmp_path, SceneFiles("nrrd", ct=loaded.ct, patient=patient))
+    merged = read_label_map(written.files[1])
+    assert merged.names == values
+    look = merged.looks[trachea.GetLabelValue()]
+    assert (look.colour, look.id) == (pytest.approx((0.25, 0.5, 0.75)), "trachea")
+    assert look.terminology == trachea.GetTerminology() != ""
+
+
+def test_segments_with_one_value_get_different_labels(scene, loaded):
+    from ThyroidSynthLib.slicer.scene.volumes import image_of_volume
+
+    own = volume_of_segment(loaded.segmentation, "trachea")
+    loaded.segmentation.AddSegmentFromBinaryLabelmapRepresentation(image_of_volume(own), "again", (0, 0, 1), "again")
+    content = loaded.segmentation.GetSegmentation()
+    assert {content.GetSegment(each).GetLabelValue() for each in content.GetSegmentIDs()} == {1}
+    patient = map_of_segmentation(loaded.segmentation, "thyroid_gland", loaded.ct)
+    assert set(patient.labels.names) == {1, 2, 3} and patient.labels.names[1] == "thyroid gland"
+
+
+def test_the_merged_map_follows_a_separate_voxel_size(loaded, generated, patient, tmp_path):
+    coarse = patient.with_spacing((2.0, 2.0, 4.0))
+    written = export_thyroid(generated, "t", tmp_path, SceneFiles(None, patient=coarse))
+    merged = read_label_map(written.files[0])
+    assert merged.volume.spacing_mm == pytest.approx([2.0, 2.0, 4.0]) and merged.names == patient.labels.names
+    for label in patient.labels.names:
+        own = (patient.labels.volume.array == label).sum() * patient.labels.volume.voxel_volume_ml
+        now = (coarse.labels.volume.array == label).sum() * coarse.labels.volume.voxel_volume_ml
+        assert now == pytest.approx(own, rel=0.1)
+    assert any("resampled to voxels of 2 x 2 x 4 mm" in note for note in coarse.notes)
+
+
+@pytest.fixture
+def recorded(generated, loaded, own_surface):
+    """The generated thyroid with a record of its features and a target that it meets."""
+    from ThyroidSynthLib.geometry.features import measure_features
+    from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord, write_record
+    from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient
+
+    placement = placement_of_patient(loaded.segmentation, "trachea")
+    surface = surface_of_segment(generated, SEGMENT_ID)
+    measured = measure_features(surface.moved(placement.to_trachea(surface.vertices))).as_dict()
+    record = ThyroidRecord(
+        seed=3,
+        code=(0.5, -1.0),
+        targets={"volume_ml": measured["volume_ml"]},
+        measured=measured,
+        trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()),
+        model="feed",
+        met=True,
+    )
+    write_record(generated, record)
+    return generated
+
+
+def row_of(node, folder, options):
+    written = export_thyroid(node, "t", folder, options)
+    write_table([written], folder / "thyroids.csv")
+    (row,) = csv.DictReader((folder / "thyroids.csv").open())
+    return written, row
+
+
+def test_an_unchanged_thyroid_has_the_features_of_its_record(recorded, loaded, tmp_path):
+    written, row = row_of(recorded, tmp_path, SceneFiles(ct=loaded.ct))
+    assert not written.changed and (row["changed_in_scene"], row["met"]) == ("False", "True")
+    assert float(row["written_volume_ml"]) == pytest.approx(written.label_volume_ml, rel=1e-5)
+    assert float(row["volume_ml"]) == pytest.approx(float(row["target_volume_ml"]), rel=1e-4)
+    assert row["measured_on"] == "label map"
+
+
+def test_a_thyroid_that_was_changed_by_hand_is_measured_as_it_is(recorded, loaded, patient, tmp_path):
+    """Half of it was erased in the Segment Editor: files and table hold the other half."""
+    from ThyroidSynthLib.slicer.scene.volumes import image_of_volume
+
+    whole = float(row_of(recorded, tmp_path, SceneFiles(ct=loaded.ct))[1]["volume_ml"])
+    voxels = volume_of_segment(recorded, SEGMENT_ID)
+    voxels.array[: voxels.array.shape[0] // 2] = 0
+    recorded.SetSourceRepresentationToBinaryLabelmap()
+    recorded.GetSegmentation().RemoveAllSegments()
+    recorded.AddSegmentFromBinaryLabelmapRepresentation(image_of_volume(voxels), "thyroid", (1, 0, 0), SEGMENT_ID)
+
+    written, row = row_of(recorded, tmp_path, SceneFiles(ct=loaded.ct, mesh_formats=("stl",), patient=patient))
+    left = voxels.array.sum() * voxels.voxel_volume_ml
+    assert written.changed and row["changed_in_scene"] == "True"
+    assert float(row["volume_ml"]) == pytest.approx(left, rel=0.01) and left < 0.8 * whole
+    assert written.label_volume_ml == pytest.approx(left, rel=0.05)
+    assert written.merged.new_ml == pytest.approx(left, rel=0.05)
+    assert (row["met"], row["measured_on"]) == ("False", "merged map")
+    assert float(row["error_volume_ml"]) == pytest.approx(written.merged.written_ml - whole, abs=0.01)
+
+
+def test_a_thyroid_under_a_transform_is_written_and_measured_where_it_lies(scene, recorded, loaded, tmp_path):
+    from vtkmodules.vtkCommonTransforms import vtkTransform
+
+    before = row_of(recorded, tmp_path, SceneFiles(spacing_mm=(1.0, 1.0, 1.0)))[1]
+    centre = read_volume(tmp_path / "t.nii.gz").center_of_mass_ras()
+    scale = vtkTransform()
+    scale.Translate(*centre)
+    scale.Scale(1.2, 1.2, 1.2)
+    scale.Translate(*-centre)
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(scale.GetMatrix())
+    recorded.SetAndObserveTransformNodeID(transform.GetID())
+
+    written, row = row_of(recorded, tmp_path, SceneFiles(spacing_mm=(1.0, 1.0, 1.0)))
+    assert float(row["volume_ml"]) == pytest.approx(1.2**3 * float(before["volume_ml"]), rel=1e-3)
+    assert written.label_volume_ml == pytest.approx(1.2**3 * float(before["volume_ml"]), rel=0.02)
+    assert written.changed and row["met"] == "False"
+    np.testing.assert_allclose(read_volume(tmp_path / "t.nii.gz").center_of_mass_ras(), centre, atol=0.3)
+
+    # A motion takes the trachea frame along: the features hold, and the files lie where the thyroid was moved to.
+    move = vtkTransform()
+    move.Translate(4, -6, 10)
+    transform.SetMatrixTransformToParent(move.GetMatrix())
+    written, row = row_of(recorded, tmp_path, SceneFiles(spacing_mm=(1.0, 1.0, 1.0)))
+    assert not written.changed and row["met"] == "True"
+    assert float(row["symmetry"]) == pytest.approx(float(before["symmetry"]), abs=2e-3)
+    np.testing.assert_allclose(
+        read_volume(tmp_path / "t.nii.gz").center_of_mass_ras(), centre + np.array([4, -6, 10]), atol=0.01
+    )
 
 
 def test_a_label_map_volume_has_the_names_of_its_colour_table(scene, loaded, generated, tmp_path):

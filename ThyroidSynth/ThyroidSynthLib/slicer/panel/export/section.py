@@ -19,7 +19,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.export import TABLE_FILE, export_thyr
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 
 from .cohort import CohortExport
-from .plan import UNTICKED, chosenThyroids, mergeRules, patientMap, sceneFiles, structureNames
+from .plan import UNTICKED, chosenThyroids, mergeRules, patientMap, sceneFiles, spacingOf, structureNames
 from .wording import exportedText
 
 if TYPE_CHECKING:
@@ -143,6 +143,8 @@ class ExportSection(Section):
             if parameters.exportMerged:
                 patient = patientMap(parameters, part_of(work.progress, 0.0, _MAP_SHARE), work.shouldStop)
                 work.check()
+                if parameters.exportLabels and parameters.labelGrid is LabelGridChoice.OWN:
+                    patient = patient.with_spacing(spacingOf(parameters))
                 files = replace(files, patient=patient, rules=mergeRules(patient, parameters))
                 notes += patient.notes
             stems: list[str] = []

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ThyroidSynthLib.export.cohort.cohort_run import CohortState
-    from ThyroidSynthLib.export.merging import Merged
+    from ThyroidSynthLib.export.merging import Merged, NeighbourChange
     from ThyroidSynthLib.slicer.scene.thyroids.export import ExportedThyroid
 
 _MAX_LISTED = 3
@@ -31,20 +31,39 @@ def exportedText(written: Sequence[ExportedThyroid], folder: Path, notes: Sequen
             lines.append(_("{name}: {what}").format(name=each.name, what=", ".join(parts)))
     if len(written) > _MAX_LISTED:
         lines.append(_("The others are listed in thyroids.csv."))
+    changed = [each.name for each in written if each.changed]
+    if changed:
+        text = _("Changed since they were generated, and measured as they are now: {names}.")
+        lines.append(text.format(names=_listed(changed)))
     lines += [_("Note: {note}.").format(note=note) for note in notes]
     return "\n".join(lines)
 
 
 def _overlapText(merged: Merged) -> str:
-    if not merged.overlaps:
-        return _("merged without overlap")
-    structures = ", ".join(f"{other.name} {other.volume_ml:.2f} mL" for other in merged.overlaps[:_MAX_LISTED])
-    if len(merged.overlaps) > _MAX_LISTED:
-        structures += "…"
-    # Only if the other structures were kept is part of the thyroid missing.
+    parts = [_("merged without overlap")]
     if merged.written_ml < merged.new_ml:
-        return _("merged, overlap left to {structures}").format(structures=structures)
-    return _("merged, overlap taken from {structures}").format(structures=structures)
+        structures = _listed([f"{other.name} {other.volume_ml:.2f} mL" for other in merged.overlaps])
+        text = _("merged with {volume:.1f} mL, overlap left to {structures}")
+        parts = [text.format(volume=merged.written_ml, structures=structures)]
+    elif merged.overlaps:
+        parts = [_("merged, overlap taken from other structures")]
+    return "; ".join([*parts, *(_changeText(change) for change in merged.changes[:_MAX_LISTED])])
+
+
+def _changeText(change: NeighbourChange) -> str:
+    if change.after_ml == 0:
+        return _("{name} is no longer in the map").format(name=change.name)
+    text = (
+        _("{name} gained {volume:.2f} mL") if change.after_ml > change.before_ml else _("{name} lost {volume:.2f} mL")
+    )
+    text = text.format(name=change.name, volume=abs(change.after_ml - change.before_ml))
+    if change.components_after > change.components_before:
+        text += " " + _("and broke into {count} components").format(count=change.components_after)
+    return text
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MAX_LISTED]) + ("…" if len(names) > _MAX_LISTED else "")
 
 
 def cohortText(state: CohortState) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,12 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.evaluation.report import tables
+from ThyroidSynthLib.export.measuring import measured_as_written
 from ThyroidSynthLib.export.merging import Merged, MergeRules
-from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES, Features, measure_features
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.targets import misfit
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map, write_names_table
@@ -25,9 +27,9 @@ from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.imaging.mesh_files import SPACES, write_mesh
 from ThyroidSynthLib.slicer.scene.merged_map import PatientMap
 from ThyroidSynthLib.slicer.scene.terminology import find_segment
-from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, ijk_to_local, surface_of_segment
+from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, ijk_to_local, is_made_of_surfaces, surface_of_segment
 
-from .records import read_record
+from .records import ThyroidRecord, read_record
 from .segmentations import SEGMENT_ID
 
 if TYPE_CHECKING:
@@ -89,7 +91,9 @@ class ExportedThyroid:
     merged : Merged or None
         The patient's map with the thyroid replaced.
     columns : dict of str to object
-        Its record as columns of the table.
+        Its record, and its features as they are now, as columns of the table.
+    changed : bool
+        Whether the node was changed since the thyroid was made, so that seed and code do not reproduce it.
     """
 
     name: str
@@ -97,6 +101,7 @@ class ExportedThyroid:
     label_volume_ml: float | None
     merged: Merged | None
     columns: dict[str, object]
+    changed: bool = False
 
 
 def file_stem(name: str, taken: Container[str] = ()) -> str:
@@ -108,6 +113,8 @@ def file_stem(name: str, taken: Container[str] = ()) -> str:
 def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, options: SceneFiles) -> ExportedThyroid:
     """Write the files of a thyroid, replacing existing ones; each is read back before it is put in place.
 
+    What is written and measured is the node's present content, with its transform, whatever its record says.
+
     Raises
     ------
     InputError
@@ -118,22 +125,40 @@ def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, optio
     surface = surface_of_segment(node, _segment_of(node))
     paths = options.paths(folder, stem)
     remaining = iter(paths)
-    volume_ml, merged = None, None
+    volume_ml, merged, voxels, kept = None, None, None, None
     if options.label_format is not None:
-        labels = (
+        voxels = (
             _label_map_on_ct(node.GetName(), surface, options.ct)
             if options.ct is not None
             else voxelise(surface, Grid.around(surface, spacing_mm=options.spacing_mm))
         )
-        write_label_map(labels, next(remaining))
-        volume_ml = int(np.count_nonzero(labels.array)) * labels.voxel_volume_ml
+        write_label_map(voxels, next(remaining))
+        volume_ml = int(np.count_nonzero(voxels.array)) * voxels.voxel_volume_ml
     for _suffix in options.mesh_formats:
         write_mesh(surface, next(remaining), space=options.mesh_space)
     if options.patient is not None:
-        merged = options.patient.with_thyroid(surface, options.rules)
-        write_label_map(merged.labels.volume, next(remaining), names=merged.labels.names)
-        write_names_table(merged.labels.names, next(remaining))
-    return ExportedThyroid(node.GetName(), tuple(paths), volume_ml, merged, _columns_of(node))
+        voxels, merged = options.patient.with_thyroid(surface, options.rules)
+        whole = merged.labels
+        write_label_map(whole.volume, next(remaining), names=whole.names, looks=whole.looks)
+        write_names_table(whole.names, next(remaining))
+        # Measured where it lies in the scene, as the surface is; the file has the geometry of the CT's file.
+        kept = Volume(merged.thyroid.array, voxels.ijk_to_ras)
+    exported = ExportedThyroid(node.GetName(), tuple(paths), volume_ml, merged, {"kind": ""})
+    record = read_record(node)
+    if record is None:
+        return replace(exported, columns={"kind": "", "volume_ml": surface.volume / 1000})
+    now = measure_features(surface.moved(record.placement.to_trachea(surface.vertices)))
+    written = measured_as_written(now, voxels, kept, record.placement)
+    changed = not (is_made_of_surfaces(node) and _same(now, record.features))
+    components = int(surface.components().max(initial=-1)) + 1
+    measured = {
+        **now.as_dict(),
+        "measured_on": "surface" if voxels is None else "label map" if merged is None else "merged map",
+        **{f"written_{name}": value for name, value in written.as_dict().items()},
+        "changed_in_scene": changed,
+        "valid": surface.is_closed() and 1 <= components <= 2 and (changed or record.valid),
+    }
+    return replace(exported, columns=_columns_of(record, measured, written), changed=changed)
 
 
 def write_table(exported: Sequence[ExportedThyroid], path: Path) -> None:
@@ -144,6 +169,7 @@ def write_table(exported: Sequence[ExportedThyroid], path: Path) -> None:
             **each.columns,
             "label_volume_ml": each.label_volume_ml,
             "merged_overlap_ml": sum(other.volume_ml for other in each.merged.overlaps) if each.merged else None,
+            "merged_changes": "; ".join(map(str, each.merged.changes)) if each.merged else None,
             "files": " ".join(file.name for file in each.files),
             "sha256": " ".join(sha256_of(file) for file in each.files),
         }
@@ -176,17 +202,21 @@ def _segment_of(node) -> str:
     return found
 
 
-def _columns_of(node) -> dict[str, object]:
-    record = read_record(node)
-    if record is None:
-        return {"kind": ""}
+def _same(first: Features, second: Features) -> bool:
+    """Check whether features are the same but for the single precision of surfaces in the scene."""
+    return bool(np.allclose(first.as_array(), second.as_array(), rtol=1e-3, atol=2e-3))
+
+
+def _columns_of(record: ThyroidRecord, measured: Mapping[str, object], written: Features) -> dict[str, object]:
+    targets, values = record.targets, written.as_dict()
+    met = all(misfit(name, values[name], target) <= 1.0 for name, target in targets.items())
     return {
         "kind": record.kind,
         "seed": record.seed,
-        **{f"target_{name}": record.targets.get(name) for name in FEATURE_NAMES},
-        **{name: record.measured[name] for name in FEATURE_NAMES},
-        "valid": record.valid,
-        "met": record.met,
+        **{f"target_{name}": targets.get(name) for name in FEATURE_NAMES},
+        **measured,
+        **{f"error_{name}": values[name] - targets[name] if name in targets else None for name in FEATURE_NAMES},
+        "met": None if record.met is None else met,
         "distance": record.distance,
         "overlap_removed": record.overlap_removed,
         "model": record.model,
