@@ -192,3 +192,25 @@ def test_several_cases_are_named_and_how_to_choose_one(capsys, command, upright,
     error = capsys.readouterr().err
     assert "holds 2 cases: s0000, s0001." in error
     assert f"Give the path of one of them, such as {dataset / 's0000'}" in error
+
+
+@pytest.mark.parametrize("command", ["fit {}", "edit {} --volume 12"])
+def test_a_grid_of_another_patient_is_refused_before_the_work(capsys, command, upright, tmp_path):
+    case = cases.whole(tmp_path / "case")
+    away = an_image(tmp_path / "away.nii.gz", corner=(300, -50, -50), size_mm=100)
+    name, *options = (part.format(case) for part in command.split())
+
+    assert run(name, upright, *options, "--grid", away, "--out", tmp_path / "out") == 1
+
+    output = "".join(capsys.readouterr())
+    assert "The thyroid of case case lies" in output and "off the chosen grid" in output
+    assert not list((tmp_path / "out").rglob("*.nii.gz"))
+
+
+def test_cases_of_the_same_name_are_fitted_beside_each_other(capsys, model, tmp_path):
+    for hospital in ("a", "b"):
+        cases.whole(tmp_path / hospital / "p1")
+
+    assert run("fit", model, tmp_path / "a", tmp_path / "b", "--out", tmp_path / "fits") == 0
+
+    assert sorted(path.name for path in (tmp_path / "fits").iterdir() if path.is_dir()) == ["a_p1", "b_p1"]

@@ -58,15 +58,11 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.common.results import check_outside
-    from ThyroidSynthLib.dataset.case_sources import find_cases
+    from ThyroidSynthLib.dataset.case_sources import search_cases
     from ThyroidSynthLib.evaluation.experiments.fitted import fit_cases
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
-    if options.thyroids and options.thyroid is None and options.trachea is None:
-        sources = [case for path in options.thyroids for case in find_cases(path, labels=options.labels)]
-    else:
-        path = options.thyroids[0] if options.thyroids else None
-        sources = find_cases(path, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
+    found = search_cases(options.thyroids, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
     check_outside(options.out, options.thyroids)
     files = file_options(options)
     model = TrainedModel.load(options.model)
@@ -74,7 +70,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         fits = list(
             fit_cases(
                 model,
-                sources,
+                found.cases,
                 options.out,
                 options=files,
                 on_scan_grid=options.grid is None and options.spacing is None,

@@ -20,6 +20,7 @@ from ThyroidSynthLib.dataset.cases import Case, read_case
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.evaluation.metrics.surface_distances import SurfaceComparison, compare_surfaces
 from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.generation.cohort.grid_room import check_gland_on_grid
 from ThyroidSynthLib.generation.fit.completions import (
     DEFAULT_COMPLETIONS,
     INTERVAL_LEVEL,
@@ -344,9 +345,12 @@ def fit_cases(
             if own_folder.resolve() in {file.parent.resolve() for file in source.files}:
                 check_outside(own_folder, [own_folder])
             check_replaceable(own_folder / FIT_FILE, "fit", names, overwrite=overwrite, inputs=source.files)
+            case = read_case(source)
+            if options.grid is not None and not on_scan_grid:
+                check_gland_on_grid(options.grid, case.thyroid, case.id)
             fitted = fit_case(
                 model,
-                read_case(source),
+                case,
                 completions=max(completions, DEFAULT_COMPLETIONS),
                 seed=seed,
                 progress=part_of(progress, number / len(sources), (number + 1) / len(sources)),

@@ -1,4 +1,4 @@
-"""The room for a model's thyroids on the grid of their label maps, checked before any is generated."""
+"""The room for thyroids on the grid of their label maps, checked before the work."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.frame import Frame, Placement
 from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.volume import Volume
 
 
 def check_on_grid(grid: Grid, frame: Frame, placement: Placement, *, image: str, where: str, whole: bool) -> None:
@@ -42,6 +43,19 @@ def check_on_grid(grid: Grid, frame: Frame, placement: Placement, *, image: str,
         f"{fault} Place them with --at PATIENT or --place-at R A S, choose an image that shows this place, or use "
         "--spacing instead of --grid."
     )
+
+
+def check_gland_on_grid(grid: Grid, gland: Volume, case_id: str) -> None:
+    """Check that a patient's thyroid, cropped, lies at least in part on a grid that was chosen for label maps.
+
+    `InputError` with the distance if it does not.
+    """
+    away, _ = off_grid_mm(grid, gland.grid.corners())
+    if gland.array.any() and away > 0:
+        raise InputError(
+            f"The thyroid of case {case_id} lies {away:.0f} mm off the chosen grid. Choose an image of the same "
+            "patient, or leave out --grid."
+        )
 
 
 def off_grid_mm(grid: Grid, positions_ras: np.ndarray) -> tuple[float, float]:
