@@ -18,7 +18,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     files_at,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
-from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
+from ThyroidSynthLib.cli.shared.merging import add_merging, merged_text, with_merging
 from ThyroidSynthLib.cli.shared.outputs import owning_out
 
 NAME = "edit"
@@ -87,6 +87,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     inputs = [*source.files, *files_at(options.model, options.merge_into, options.grid)]
     check_outside(options.out, [options.patient, options.merge_into])
     check_edit_room(options.out, files, overwrite=options.overwrite, inputs=inputs)
+    on_scan_grid = options.grid is None and options.spacing is None
     model = TrainedModel.load(options.model)
     case = read_case(source)
     if files.grid is not None:
@@ -97,6 +98,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             case,
             changes,
             held=held,
+            options=files,
+            on_scan_grid=on_scan_grid,
             seed=options.seed,
             progress=console.progress,
             should_stop=stopped,
@@ -106,7 +109,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         options.out,
         model=model,
         options=files,
-        on_scan_grid=options.grid is None and options.spacing is None,
+        on_scan_grid=on_scan_grid,
         overwrite=options.overwrite,
     )
     return Result({"folder": str(options.out), **document}, _text(document))
@@ -115,16 +118,20 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 def _text(document: dict[str, Any]) -> str:
     lines = [f"{document['id']}:"]
     for option, name in _FEATURES.items():
-        before, after = (_DECIMALS[name].format(document[when][name]) for when in ("before", "after"))
+        before, after = (_DECIMALS[name].format(document[when][name]) for when in ("before", "written"))
         if name in document["targets"]:
             about = f"target: {_DECIMALS[name].format(document['targets'][name])}"
         else:
             about = "held" if name in document["held"] else "free"
         lines.append(f"  {option.replace('-', ' ')}: {before} -> {after} ({about})")
+    lines.append(f"  volume measured on the {document['measured_on']}")
     if not document["met"]:
         lines.append(
-            "The targets cannot be met for this gland; this is the closest result. Free another feature with --hold."
+            "The targets cannot be met for this gland as it is written; this is the closest result. Free another "
+            "feature with --hold."
         )
+    if document.get("merged"):
+        lines.append(merged_text(document["merged"]))
     if not document.get("label_map", {"holds_all": True})["holds_all"]:
         lines.append("The thyroid extends beyond the grid, where its label map is cut.")
     if document["notes"]:
