@@ -176,6 +176,40 @@ def test_the_masks_of_a_patient_are_used_before_a_label_map_of_the_same_scan(tmp
     assert passed_over(found) == {MASKS_USED: {"labels_total.nii.gz"}, IMAGES: {"s1/ct.nii.gz"}}
 
 
+@pytest.mark.parametrize("own", ["thyroid", "trachea"])
+def test_a_structure_without_a_mask_is_taken_from_a_label_map_of_the_same_scan(tmp_path: Path, own: str) -> None:
+    write_nifti(tmp_path / "p1" / f"{own}.nii.gz", THYROID if own == "thyroid" else TRACHEA, RAS)
+    label_map(tmp_path / "p1" / "total.nii.gz")
+    label_map(tmp_path / "p1" / "second.nii.gz")
+    found = search_cases([tmp_path])
+    (source,) = found.cases
+    assert source.id == "p1" and source.kind == "masks"
+    check_read(source)
+    assert passed_over(found) == {MASKS_USED: {"total.nii.gz"}}
+    listed = case_listing(source)
+    assert listed["trachea"] == ["second.nii.gz" if own == "thyroid" else "trachea.nii.gz"]
+
+
+def test_a_parser_that_fails_keeps_the_file_as_a_case_to_report(tmp_path: Path, monkeypatch) -> None:
+    label_map(tmp_path / "p1.nii.gz")
+
+    def damaged(path, *, labels=None):
+        raise KeyError("x")
+
+    monkeypatch.setattr("ThyroidSynthLib.dataset.finding.layouts.open_segmentation", damaged)
+    monkeypatch.setattr("ThyroidSynthLib.dataset.finding.listing.open_segmentation", damaged)
+    (source,) = find_cases(tmp_path)
+    assert (
+        case_listing(source)["error"] == f"{tmp_path / 'p1.nii.gz'} is damaged or of an unknown form. Export it again."
+    )
+
+
+def test_the_mask_of_one_structure_alone_is_refused_with_the_way_to_give_both(tmp_path: Path) -> None:
+    masks(tmp_path)
+    with pytest.raises(InputError, match="both with --thyroid and --trachea"):
+        search_cases([tmp_path / "thyroid_gland.nii.gz", tmp_path / "trachea.nii.gz"])
+
+
 def test_files_without_names_need_labels_which_files_with_names_do_not(tmp_path: Path) -> None:
     label_map(tmp_path / "own.nii.gz", None)
     label_map(tmp_path / "named.nii.gz", {9: "thyroid", 3: "trachea"})

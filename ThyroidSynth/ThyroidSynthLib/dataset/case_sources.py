@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import stem_of
+from ThyroidSynthLib.imaging.labels import structure_called
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 
 from .finding.ids import Place, unique_ids
@@ -23,6 +25,8 @@ _EXPECTED = (
     "(.seg.nrrd), or DICOM SEG. For label maps without names state the labels (--labels thyroid=N,trachea=M); for "
     "masks with other names use --thyroid and --trachea."
 )
+_STATEMENT = "Synthetic cases: software input, not anatomy."
+_LONGEST_STATEMENT = 10_000
 _REASONS_LISTED = 6
 _NAMES_LISTED = 5
 
@@ -141,9 +145,13 @@ def synthetic_statement(path: Path | str) -> str | None:
     # The dataset may be the parent of a given case, or the third parent of a given mask file.
     for folder in (start, *start.parents)[:4]:
         mark = folder / SYNTHETIC_MARK
-        if mark.is_file():
-            text = mark.read_text(encoding="utf-8", errors="replace").strip()
-            return " ".join(text.split("\n\n")[0].split()) or "Synthetic cases: software input, not anatomy."
+        try:
+            if mark.is_file():
+                with mark.open(encoding="utf-8", errors="replace") as stream:
+                    text = stream.read(_LONGEST_STATEMENT).strip()
+                return " ".join(text.split("\n\n")[0].split()) or _STATEMENT
+        except OSError:  # That there is such a file is enough.
+            return _STATEMENT
     return None
 
 
@@ -186,11 +194,13 @@ def _cases_at(
 
 def _of_file(path: Path, labels: Mapping[int, str] | None) -> FoundCase:
     opened = open_segmentation(path, labels=labels)
+    if not opened.named and structure_called(stem_of(path)) is not None:
+        raise InputError(
+            f"{path} is the mask of one structure. Give the folder of both masks, or both with --thyroid and --trachea."
+        )
     opened.check_named()
-    given = labels if opened.kind == "labels" else None
-    return FoundCase(
-        Place(path.parent, path, is_file=True), CaseSource("", opened.kind, labels_path=path, labels=given)
-    )
+    source = CaseSource("", opened.kind, labels_path=path, labels=labels)
+    return FoundCase(Place(path.parent, path, is_file=True), source)
 
 
 def _nothing_found(found: FoundCases) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.common.files import stem_of
 from ThyroidSynthLib.imaging.dicom_series import IMAGE_CLASSES, class_of_dicom, may_be_dicom
-from ThyroidSynthLib.imaging.labels import THYROID, normalised, part_called
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, Structure, normalised, part_called
 from ThyroidSynthLib.imaging.masks import same_grid
 from ThyroidSynthLib.imaging.nifti import is_nifti, read_slabs
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
@@ -85,6 +85,7 @@ class _FolderSearch:
     def __init__(self, folder: Folder, log: PassedOverLog, labels: Mapping[int, str] | None, used: set[Path]) -> None:
         self._folder, self._log, self._labels, self._used = folder, log, labels, used
         self._masks: list[Path] = []  # Of the cases in this folder, or in the folder of its masks.
+        self._of_masks: list[tuple[str, Mapping[int, str] | None]] = []  # Segmentations of the scan of these masks.
 
     def cases(self) -> list[FoundCase]:
         folder = self._folder
@@ -92,6 +93,8 @@ class _FolderSearch:
         found = self._cases_of_masks(names)
         self._masks = [path for case in found for path in case.source.files] or self._masks_below()
         alone = [case for name in names if folder.path / name not in self._used for case in self._case_of_file(name)]
+        found = [self._completed(case) for case in found]
+        self._pass_over([name for name, _ in self._of_masks], MASKS_USED)
         return [*found, *self._once_each(alone)]
 
     def _cases_of_masks(self, names: Sequence[str]) -> list[FoundCase]:
@@ -136,6 +139,23 @@ class _FolderSearch:
                     return [folder.path / name for name in chosen]
         return []
 
+    def _completed(self, case: FoundCase) -> FoundCase:
+        """Return a case of masks with the structure that it lacks from another segmentation of the same scan."""
+        source = case.source
+        for entry in self._of_masks:
+            name, given = entry
+            path = self._folder.path / name
+            structures = _structures_in(path, given) or ()
+            if not source.trachea_paths and TRACHEA in structures:
+                source = replace(source, trachea_paths=(path,), labels=given)
+            elif not source.thyroid_paths and THYROID in structures:
+                source = replace(source, thyroid_paths=(path,), labels=given)
+            else:
+                continue
+            self._of_masks.remove(entry)
+            return FoundCase(case.place, source)
+        return case
+
     def _case_of_file(self, name: str) -> list[FoundCase]:
         """Return the case of a segmentation file; none for a file that is passed over."""
         path = self._folder.path / name
@@ -144,8 +164,10 @@ class _FolderSearch:
             reason, given = self._reason_by_content(path)
         if not reason and self._masks and self._is_of_masks(path):
             reason = MASKS_USED
+            self._of_masks.append((name, given))
         if reason:
-            self._pass_over([name], reason)
+            if reason != MASKS_USED:
+                self._pass_over([name], reason)
             return []
         kind = segmentation_kind(path)
         assert kind is not None
@@ -173,19 +195,16 @@ class _FolderSearch:
 
         A file that cannot be opened is kept, so that reading the case reports the fault.
         """
-        try:
-            opened = open_segmentation(path)
-            if opened.named and opened.structures()[0]:
-                return "", None
-            if opened.kind == "labels" and self._labels:
-                if not opened.named and _has_values_of_an_image(path):
-                    return IMAGES, None
-                return "", self._labels
-            if not opened.named:
-                return (OTHER_STRUCTURES if self._masks else NO_NAMES), None
-            return NEITHER, None
-        except ThyroidSynthError:
-            return "", self._labels
+        own = _structures_in(path, None)
+        if own is None or own:
+            return "", None
+        named = open_segmentation(path).named
+        if self._labels and _structures_in(path, self._labels) != ():
+            is_image = not named and is_image_file(path.name) and _has_values_of_an_image(path)
+            return (IMAGES, None) if is_image else ("", self._labels)
+        if not named:
+            return (OTHER_STRUCTURES if self._masks else NO_NAMES), None
+        return NEITHER, None
 
     def _is_of_masks(self, path: Path) -> bool:
         """Check whether a segmentation is of the same scan as the masks beside it."""
@@ -193,7 +212,7 @@ class _FolderSearch:
             return True
         try:
             return is_image_file(path.name) and same_grid(read_grid(path), read_grid(self._masks[0]))
-        except ThyroidSynthError:
+        except Exception:  # A damaged file can raise anything; reading the case reports it.
             return False
 
     def _once_each(self, found: Iterable[FoundCase]) -> list[FoundCase]:
@@ -222,6 +241,14 @@ class _FolderSearch:
             self._log.add(self._folder.path, names, reason)
 
 
+def _structures_in(path: Path, labels: Mapping[int, str] | None) -> tuple[Structure, ...] | None:
+    """Return which of thyroid and trachea a segmentation file names; None for a file that cannot be opened."""
+    try:
+        return tuple(open_segmentation(path, labels=labels).structures()[0])
+    except Exception:  # A damaged file can raise anything; reading the case reports it.
+        return None
+
+
 def _dicom_reason(sop_class: str) -> str:
     import pydicom
 
@@ -235,11 +262,14 @@ def _has_values_of_an_image(path: Path) -> bool:
     """Check whether a NIfTI file has negative or fractional values, which labels have not, near its beginning."""
     if not is_nifti(path):
         return False
-    for number, (_, _, slab) in enumerate(read_slabs(path)):
-        if (slab < 0).any() or (slab != slab.round()).any():
-            return True
-        if slab.any() or number == _SLABS_LOOKED_AT:
-            return False
+    try:
+        for number, (_, _, slab) in enumerate(read_slabs(path)):
+            if (slab < 0).any() or (slab != slab.round()).any():
+                return True
+            if slab.any() or number == _SLABS_LOOKED_AT:
+                return False
+    except ThyroidSynthError:  # Reading the case reports it.
+        return False
     return False
 
 

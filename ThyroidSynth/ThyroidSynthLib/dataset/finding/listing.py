@@ -41,7 +41,9 @@ def case_listing(source: CaseSource) -> dict[str, Any]:
             for structure, segments in chosen.items():
                 where[structure.name] = [f"{numbered} {segment.label} ({segment.name})" for segment in segments]
         except ThyroidSynthError as fault:
-            error = str(fault)
+            error = readable(str(fault))
+        except Exception:  # A damaged file can raise anything.
+            error = f"{readable(str(source.labels_path))} is damaged or of an unknown form. Export it again."
     files = [readable(str(path)) for path in source.files]
     ct = None if source.ct_path is None else readable(str(source.ct_path))
     return {"id": source.id, "kind": KINDS[source.kind], "files": files, "ct": ct, **where, "error": error}
