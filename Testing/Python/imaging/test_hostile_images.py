@@ -202,6 +202,9 @@ CASES: dict[str, Callable[[Path], bytes]] = {
     "cut_bz2.nrrd": nrrd(data=bz2.compress(ARRAY.tobytes())[:-10], encoding="bzip2"),
     "bomb_gz.nrrd": lambda folder: nrrd(data=bomb(gzip.compress), encoding="gzip")(folder),
     "bomb_bz2.nrrd": lambda folder: nrrd(data=bomb(bz2.compress), encoding="bzip2")(folder),
+    "huge_double_bz2.nrrd": nrrd(
+        data=bz2.compress(bytes(10)), encoding="bzip2", sizes="1000 1000 1000", type="double", endian="little"
+    ),
     "huge_bz2.nrrd": nrrd(data=bz2.compress(bytes(10)), encoding="bzip2", sizes="2000 2000 500"),
     **{
         f"no_{name.replace(' ', '_')}.nrrd": nrrd(drop=name)
@@ -266,6 +269,12 @@ def test_a_damaged_file_is_refused_at_once(tmp_path, name):
     refused(read_mask, path)
     if "_voxels.nii" not in name or name.startswith("more"):
         refused(read_volume, path)
+
+
+def test_a_file_of_too_many_bytes_is_refused_before_it_is_read(tmp_path):
+    (tmp_path / "x.nrrd").write_bytes(CASES["huge_double_bz2.nrrd"](tmp_path))
+    for read in (read_mask, read_grid, read_volume):
+        assert "7.5 GiB" in refused(read, tmp_path / "x.nrrd")
 
 
 def test_the_changed_files_are_good_before_the_change(tmp_path):

@@ -59,7 +59,8 @@ class Mask:
         return int(min(self.first_kji.min(), after.min()))
 
     def whole(self) -> Volume:
-        """Return the mask on the whole grid of the scan, as uint8."""
+        """Return the mask on the whole grid of the scan, as uint8; `InputError` if it would fill the memory."""
+        self.scan.checked_for_holding("The scan of the segmentation")
         array = np.zeros(self.scan.shape, dtype=np.uint8)
         if not self.is_empty:
             array[self.box] = self.volume.array != 0

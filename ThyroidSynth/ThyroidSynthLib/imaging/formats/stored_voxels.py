@@ -23,6 +23,8 @@ from ThyroidSynthLib.common.reading import checked_file, reading
 
 _SLAB_BYTES = 1 << 19  # Fits in the CPU's cache between decompression and comparison.
 _MOST_BYTES_HELD = 1 << 30
+# A scan of 1024 x 1024 x 1500 voxels of two bytes, which takes half a minute to decompress.
+_MOST_BYTES = 3 << 30
 LARGEST_OFFSET = 1 << 26
 """Most bytes of a header with its extensions; TotalSegmentator's label names take 10 kB."""
 # Deflate cannot compress by more than 1032.
@@ -114,6 +116,11 @@ class StoredVoxels:
     def check_size(self) -> None:
         """Raise `InputError` if a file of this size cannot hold the voxels."""
         needed = self._bytes_needed()
+        if needed > _MOST_BYTES:
+            raise InputError(
+                f"{self.image} is too large ({needed / 2**30:.1f} GiB of voxels; at most {_MOST_BYTES / 2**30:g} GiB "
+                "are read). Crop or resample it, or store it in fewer bytes per voxel."
+            )
         if not 0 <= self.offset <= LARGEST_OFFSET:
             raise damaged(self.image, f"its voxels begin at byte {self.offset}")
         size = checked_file(self.path)
