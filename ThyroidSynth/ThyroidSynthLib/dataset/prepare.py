@@ -159,7 +159,8 @@ def prepare_cohort(
                     (target / COHORT_FILE).unlink(missing_ok=True)
                     raise CohortError(
                         f"None of the {len(records)} cases is accepted ({_reasons_text(records)}). "
-                        f"See {target / QUALITY_FILE} for the reasons, or include cases manually by their ids."
+                        f"{_first_error(records)}See {target / QUALITY_FILE} for the reasons, or include cases "
+                        "manually by their ids."
                     )
                 write_cohort(
                     target,
@@ -343,3 +344,8 @@ def _reasons_text(records: Sequence[CaseRecord]) -> str:
     if unreadable := sum(1 for record in records if record.error):
         counts["unreadable"] = unreadable
     return "; ".join(f"{count} x {reason}" for reason, count in counts.items()) or "all excluded manually"
+
+
+def _first_error(records: Sequence[CaseRecord]) -> str:
+    """Return why the first case that is unreadable cannot be read, followed by a blank; empty if there is none."""
+    return next((f"{record.error} " for record in records if record.error), "")
