@@ -21,10 +21,12 @@ from ThyroidSynthLib.imaging.segmentations.given_labels import labels_from_text,
         ("left thyroid lobe=1,right thyroid lobe=2", {1: "left thyroid lobe", 2: "right thyroid lobe"}),
         ("1=thyroid,2=trachea", {1: "thyroid", 2: "trachea"}),
         ("thyroid=1,thyroid=2", {1: "thyroid", 2: "thyroid"}),
+        ("thyroid=1,parathyroid=2,thyroid cartilage=3,nodule=4,oesophagus=5,tracheal wall=6", None),
     ],
 )
 def test_labels_are_read_from_text(text, labels):
-    assert labels_from_text(text) == labels
+    found = labels_from_text(text)
+    assert found == labels if labels else list(found) == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,8 @@ def test_labels_are_read_from_text(text, labels):
         ("thyroid=70000", "from 1 to 65535"),
         ("thyroid=1,trachea=1", "gives label 1 two names: thyroid and trachea"),
         ("thyroid cartilage=1", r"neither a thyroid nor a trachea \(thyroid cartilage\)"),
+        ("thyroid=1,traceha=2", "'traceha' is no known structure. Did you mean 'trachea'"),
+        ("thyriod=1,trachea=2", "Did you mean 'thyroid'"),
         ("missing.json", "missing.json does not exist"),
         ("missing.csv", "missing.csv does not exist"),
     ],

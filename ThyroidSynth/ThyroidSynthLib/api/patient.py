@@ -22,7 +22,7 @@ def case_of(patient: Path | str | Case, labels: Labels | None = None) -> Case:
 def label_names(labels: Labels | None) -> dict[int, str] | None:
     """Return the names of label numbers that a user gave; `InputError` if they are none."""
     from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
-    from ThyroidSynthLib.imaging.segmentations.given_labels import labels_from_text
+    from ThyroidSynthLib.imaging.segmentations.given_labels import TABLE_SUFFIXES, labels_from_text
 
     if labels is None:
         return None
@@ -30,5 +30,5 @@ def label_names(labels: Labels | None) -> dict[int, str] | None:
         if not all(isinstance(name, str) for name in labels.values()):
             raise InputError(f"labels={labels!r} has no names. Write numbers and names, such as {{1: 'thyroid'}}.")
         labels = ",".join(f"{name}={number}" for number, name in labels.items())
-    is_list = "=" in labels or labels.lower().endswith((".json", ".csv"))
+    is_list = "=" in labels or labels.lower().endswith(TABLE_SUFFIXES)
     return labels_from_text(labels) if is_list else class_map_labels(labels)

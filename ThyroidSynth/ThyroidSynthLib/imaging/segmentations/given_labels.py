@@ -5,13 +5,19 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import read_json, stem_of
 from ThyroidSynthLib.common.reading import reading
-from ThyroidSynthLib.imaging.labels import part_called
+from ThyroidSynthLib.imaging.labels import STRUCTURES, is_lesion, normalised, part_called
+
+from .class_maps import other_organs
+
+TABLE_SUFFIXES = (".json", ".csv", ".ctbl", ".txt")
+"""Endings of the files that `labels_from_text` reads."""
 
 _LARGEST_LABEL = 65535
 _LARGEST_TABLE = 1 << 20
@@ -20,6 +26,8 @@ _DATASET_FILE = "dataset.json"
 _FOLDERS_ABOVE = 3
 # nnU-Net numbers the channels of an image.
 _CHANNEL = re.compile(r"_\d{4}$")
+# Similarity by difflib: 0.86 for "traceha" and 0.78 for "parathyroid".
+_SIMILAR = 0.82
 _EXAMPLE = "thyroid=1,trachea=2"
 
 
@@ -36,10 +44,9 @@ def labels_from_text(text: str) -> dict[int, str]:
         The text is no list of names and numbers, or has neither a thyroid nor a trachea.
     """
     path = Path(text)
-    if path.suffix.lower() == ".json":
-        return _checked(labels_of_dataset(path), text)
-    if path.suffix.lower() in (".csv", ".ctbl", ".txt"):
-        return _checked(_of_table(path), text)
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        table = labels_of_dataset(path) if path.suffix.lower() == ".json" else _of_table(path)
+        return _checked(table, text)
     pairs = []
     for part in re.split(r"[,;\n]", text):
         if not part.strip():
@@ -49,6 +56,7 @@ def labels_from_text(text: str) -> dict[int, str]:
             name, number = number, name
         if not name.strip() or not re.fullmatch(r"\s*[0-9]{1,9}\s*", number):
             raise InputError(f"'{part.strip()}' is not a name and a label number. Write for example {_EXAMPLE}.")
+        _check_spelling(name.strip())
         pairs.append((int(number), name.strip()))
     return _checked(_without_repetition(pairs, f"'{text}'"), f"'{text}'")
 
@@ -140,3 +148,13 @@ def _checked(labels: Mapping[int, str], source: str) -> dict[int, str]:
         listed = ", ".join(labels.values()) or "nothing"
         raise InputError(f"{source} names neither a thyroid nor a trachea ({listed}). Write for example {_EXAMPLE}.")
     return dict(labels)
+
+
+def _check_spelling(name: str) -> None:
+    """Refuse a name that is nearly one of thyroid or trachea, and no name of anything else."""
+    plain = normalised(name)
+    if part_called(name) is not None or plain in other_organs() or is_lesion(name):
+        return
+    known = sorted(set().union(*(structure.names for structure in STRUCTURES)))
+    if similar := get_close_matches(plain, known, n=1, cutoff=_SIMILAR):
+        raise InputError(f"'{name}' is no known structure. Did you mean '{similar[0]}'? Correct the name.")
