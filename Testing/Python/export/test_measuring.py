@@ -105,14 +105,28 @@ def test_an_isthmus_that_others_take_is_missing_as_written():
     kept = Volume(np.where(middle, 0, whole.array), whole.ijk_to_ras)
     here = Placement(np.eye(4))
 
-    found = measured_as_written(own, whole, kept, here)
+    found, on_map = measured_as_written(own, whole, kept, here)
     assert own.isthmus_area_mm2 > 50 and found.isthmus_area_mm2 == 0.0
     assert found.volume_ml == pytest.approx(kept.array.sum() * kept.voxel_volume_ml)
-    assert measured_on_map(kept, here).isthmus_area_mm2 == 0.0
+    assert on_map == measured_on_map(kept, here) and on_map.isthmus_area_mm2 == 0.0
     # Nothing was taken: only the voxels differ from the surface.
-    same = measured_as_written(own, whole, whole, here)
+    same, _ = measured_as_written(own, whole, whole, here)
     assert (same.isthmus_area_mm2, same.symmetry) == (own.isthmus_area_mm2, own.symmetry)
-    assert measured_as_written(own, None, None, here) == own
+    assert measured_as_written(own, None, None, here) == (own, None)
+
+
+def test_lobes_that_coarse_voxels_join_have_an_isthmus_as_written():
+    surface = two_lobes(semi_axes_mm=(9.0, 8.0, 18.0), offset_mm=10.5, right_share=1.0)
+    own, here = measure_features(surface), Placement(np.eye(4))
+    fine, coarse = (voxelise(surface, Grid.around(surface, spacing_mm=spacing)) for spacing in (1.0, 4.0))
+    # The voxels on both sides of the plane are those of the lobes, 1.5 mm from it.
+    joined = Volume(
+        coarse.array | np.roll(coarse.array, 1, axis=2) | np.roll(coarse.array, -1, axis=2), coarse.ijk_to_ras
+    )
+    assert own.isthmus_area_mm2 == 0.0
+    assert measured_as_written(own, fine, None, here)[0].isthmus_area_mm2 == 0.0
+    written, on_map = measured_as_written(own, joined, None, here)
+    assert written.isthmus_area_mm2 == on_map.isthmus_area_mm2 > 0
 
 
 def test_nothing_left_and_a_grid_that_cuts_are_different_faults(small_model):

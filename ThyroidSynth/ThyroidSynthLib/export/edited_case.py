@@ -284,11 +284,13 @@ def _as_written(edited: EditedCase, whole: Volume | None, merged: Merged | None)
     """Return what the edit measures in its files, and whether that meets the targets."""
     placement = edited.fit.placement
     kept = None if merged is None else merged.thyroid
-    written = measured_as_written(edited.steered.thyroid.measured, whole, kept, placement).as_dict()
+    features, on_map = measured_as_written(edited.steered.thyroid.measured, whole, kept, placement)
+    written = features.as_dict()
     targets = edited.steered.targets.as_dict()
     return {
         "measured_on": "surface" if whole is None else "label map" if merged is None else "merged map",
         "written": written,
+        "map": None if on_map is None else on_map.as_dict(),
         "error": {name: written[name] - target for name, target in targets.items()},
         "met": all(misfit(name, written[name], target) <= 1.0 for name, target in targets.items()),
     }

@@ -22,12 +22,15 @@ def measured_on_map(mask: Volume, placement: Placement) -> Features:
     return replace(found, volume_ml=float(np.count_nonzero(cropped.array)) * mask.voxel_volume_ml)
 
 
-def measured_as_written(surface: Features, whole: Volume | None, kept: Volume | None, placement: Placement) -> Features:
-    """Return the features of a thyroid as it is written.
+def measured_as_written(
+    surface: Features, whole: Volume | None, kept: Volume | None, placement: Placement
+) -> tuple[Features, Features | None]:
+    """Return the features of a thyroid as it is written, by which its targets are judged, and those on its map.
 
     The volume is that of the voxels. Voxels of 1.5 mm change the isthmus area and symmetry of a surface by more than
     their tolerances. Therefore these two are those of the surface, and what other structures took is measured on the
-    map as the difference between the whole and the kept thyroid.
+    map as the difference between the whole and the kept thyroid. Whether there is an isthmus is decided on the map:
+    coarse voxels may join two lobes or lose a thin bridge.
 
     Parameters
     ----------
@@ -39,16 +42,13 @@ def measured_as_written(surface: Features, whole: Volume | None, kept: Volume | 
         On the same grid, the part of it that a merged map has; None if the map is not merged.
     """
     if whole is None:
-        return surface
-    voxels = whole if kept is None else kept
-    features = replace(surface, volume_ml=float(np.count_nonzero(voxels.array)) * voxels.voxel_volume_ml)
-    if kept is None or np.count_nonzero(kept.array) == np.count_nonzero(whole.array):
-        return features
-    before, after = measured_on_map(whole, placement), measured_on_map(kept, placement)
-    area = max(surface.isthmus_area_mm2 + after.isthmus_area_mm2 - before.isthmus_area_mm2, 0.0)
-    symmetry = surface.symmetry + after.symmetry - before.symmetry
-    return replace(
-        features,
-        isthmus_area_mm2=area if after.isthmus_area_mm2 > 0 else 0.0,
-        symmetry=min(max(symmetry, 0.0), 1.0),
-    )
+        return surface, None
+    on_map = measured_on_map(whole if kept is None else kept, placement)
+    area, symmetry = surface.isthmus_area_mm2, surface.symmetry
+    if kept is not None and np.count_nonzero(kept.array) < np.count_nonzero(whole.array):
+        before = measured_on_map(whole, placement)
+        area = max(area + on_map.isthmus_area_mm2 - before.isthmus_area_mm2, 0.0)
+        symmetry = min(max(symmetry + on_map.symmetry - before.symmetry, 0.0), 1.0)
+    if (on_map.isthmus_area_mm2 > 0) != (area > 0):
+        area = on_map.isthmus_area_mm2
+    return Features(on_map.volume_ml, area, symmetry), on_map

@@ -17,7 +17,7 @@ from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS, write_label_m
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES, write_mesh
 
-from .measuring import measured_as_written, measured_on_map
+from .measuring import measured_as_written
 from .merging import Merged, MergeRules, replace_thyroid
 
 if TYPE_CHECKING:
@@ -143,14 +143,9 @@ def write_thyroid_files(
             within_grid = within_grid is not False and whole.grid.holds(surface_ras)
             kept = merged.thyroid
             written.append(merged_path)
-        return WrittenFiles(
-            {path: sha256_of(path) for path in written},
-            measured_as_written(thyroid.measured, whole, kept, placement),
-            within_grid,
-            volume_ml,
-            merged,
-            None if whole is None else measured_on_map(whole if kept is None else kept, placement),
-        )
+        as_written, on_map = measured_as_written(thyroid.measured, whole, kept, placement)
+        checksums = {path: sha256_of(path) for path in written}
+        return WrittenFiles(checksums, as_written, within_grid, volume_ml, merged, on_map)
     except BaseException:
         for path in (label_path, *meshes, merged_path):
             path.unlink(missing_ok=True)

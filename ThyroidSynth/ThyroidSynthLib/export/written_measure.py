@@ -42,7 +42,7 @@ class WrittenMeasure:
         reduced = final is not thyroid
         if whole is not None and kept is not None:
             reduced = reduced or bool(np.count_nonzero(kept.array) < np.count_nonzero(whole.array))
-        features = measured_as_written(final.measured, whole, kept, self.placement)
+        features, _ = measured_as_written(final.measured, whole, kept, self.placement)
         if features.volume_ml == 0 and not cut_off:
             raise SynthesisError(
                 "No voxel of the thyroid is left: it is smaller than a voxel, or lies in other structures that are "

@@ -52,5 +52,6 @@ def write_patient(
 def write_patient_map(patient: PatientMap, folder: Path) -> Path:
     """Write the label map of all structures; return its file."""
     path = folder / _MAP_FILE
-    write_label_map(patient.labels.volume, path, names=patient.labels.names, note=_NOTE)
+    labels = patient.labels
+    write_label_map(labels.volume, path, names=labels.names, looks=labels.looks, note=_NOTE)
     return path

@@ -148,7 +148,7 @@ def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, optio
     if record is None:
         return replace(exported, columns={"kind": "", "volume_ml": surface.volume / 1000})
     now = measure_features(surface.moved(record.placement.to_trachea(surface.vertices)))
-    written = measured_as_written(now, voxels, kept, record.placement)
+    written, _ = measured_as_written(now, voxels, kept, record.placement)
     changed = not (is_made_of_surfaces(node) and _same(now, record.features))
     components = int(surface.components().max(initial=-1)) + 1
     measured = {
