@@ -9,8 +9,9 @@ import pytest
 import SimpleITK
 from scipy.spatial.transform import Rotation
 
+from support.sitk_images import volume_from_sitk
 from ThyroidSynthLib.common.errors import InputError, OutputError
-from ThyroidSynthLib.geometry.volume import Volume, volume_from_sitk
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 
 

@@ -14,8 +14,9 @@ import SimpleITK
 from scipy.spatial.transform import Rotation
 
 from support.mask_files import affine, write_nifti
+from support.sitk_images import volume_from_sitk
 from ThyroidSynthLib.common.errors import InputError, OutputError
-from ThyroidSynthLib.geometry.volume import Volume, volume_from_sitk
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.nifti import read_header, read_nifti
 from ThyroidSynthLib.imaging.volume_files import placement_notes, read_grid, read_slabs, read_volume, write_volume

@@ -9,31 +9,22 @@ import random
 import re
 import socket
 import struct
-import time
-import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
 
-from support.dicom_files import ct_series, write_seg
 from support.mask_files import affine, write_nifti
+from support.refusal import REMEDY, refused
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging import dicom_frames
-from ThyroidSynthLib.imaging.dicom_seg import read_dicom_masks, read_dicom_segments
 from ThyroidSynthLib.imaging.masks import read_mask
 from ThyroidSynthLib.imaging.volume_files import read_grid, read_volume, write_volume
 
 ARRAY = np.zeros((9, 10, 11), dtype=np.uint8)
 ARRAY[3:6, 3:7, 4:8] = 1
-MOST_BYTES = 30 << 20
-MOST_SECONDS = 10.0
-# What a message must end with: what the user can do.
-REMEDY = re.compile(r"(Export|Copy|Save|Choose|Crop|Check|Close|Threshold|Restore|State)[^.]*( as|\.| it)")
 
 
 def nifti(folder: Path, name: str = "x.nii", **options) -> bytes:
@@ -242,25 +233,6 @@ CASES: dict[str, Callable[[Path], bytes]] = {
 }
 
 
-def refused(read: Callable[[Path], object], path: Path) -> str:
-    """Return the message with which a file is refused; fail unless it is complete and comes at once."""
-    tracemalloc.start()
-    began = time.perf_counter()
-    try:
-        with pytest.raises(InputError) as caught:
-            read(path)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    message = str(caught.value)
-    assert path.name in message
-    assert REMEDY.search(message), message
-    assert not re.search(r"\b[A-Z][A-Za-z]*(Error|Exception)\b", message), message
-    assert peak < MOST_BYTES
-    assert time.perf_counter() - began < MOST_SECONDS
-    return message
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_a_damaged_file_is_refused_at_once(tmp_path, name):
     path = tmp_path / name
@@ -347,58 +319,3 @@ def test_a_grid_on_which_a_label_map_does_not_fit_into_memory_is_refused(tmp_pat
     path = tmp_path / "ct.nii"
     path.write_bytes(field("3h", 42, 1200, 1200, 800)(tmp_path))
     assert "Crop or resample" in refused(read_grid, path)
-
-
-def seg(folder: Path, change: Callable[[pydicom.Dataset], None] = lambda dataset: None) -> Path:
-    """Write a DICOM segmentation with a change."""
-    images = ct_series(ARRAY.shape, affine())
-    path = write_seg(folder / "x.dcm", {"thyroid": ARRAY, "trachea": ARRAY}, images)
-    dataset = pydicom.dcmread(path)
-    change(dataset)
-    dataset.save_as(path)
-    return path
-
-
-def far_frame(dataset: pydicom.Dataset) -> None:
-    frame = dataset.PerFrameFunctionalGroupsSequence[-1]
-    frame.PlanePositionSequence[0].ImagePositionPatient = ["0", "0", "1e15"]
-
-
-def huge_frames(dataset: pydicom.Dataset) -> None:
-    dataset.Rows = dataset.Columns = 65535
-
-
-def no_spacing(dataset: pydicom.Dataset) -> None:
-    dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = ["0", "0"]
-
-
-@pytest.mark.parametrize("change", [far_frame, huge_frames, no_spacing])
-def test_a_dicom_segmentation_that_lies_is_refused_at_once(tmp_path, change):
-    assert read_dicom_segments(seg(tmp_path))
-    path = seg(tmp_path, change)
-    refused(lambda path: read_dicom_masks(path, {each.name: each for each in read_dicom_segments(path)}), path)
-
-
-def test_a_dicom_file_that_decompresses_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(dicom_frames, "MOST_VOXELS_HELD", 1 << 22)
-    path = seg(tmp_path)
-    dataset = pydicom.dcmread(path)
-    dataset.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
-    dataset.save_as(path)
-    assert read_dicom_segments(path)
-    raw = path.read_bytes()
-    start = 144 + int.from_bytes(raw[140:144], "little")
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    path.write_bytes(raw[:start] + packer.compress(bytes(50 << 20)) + packer.flush())
-    assert "too large" in refused(read_dicom_segments, path)
-
-
-def test_a_dicom_file_of_nested_sequences_is_refused(tmp_path):
-    def without_segments(dataset: pydicom.Dataset) -> None:
-        del dataset.SegmentSequence, dataset.PerFrameFunctionalGroupsSequence, dataset.PixelData
-
-    begin = struct.pack("<2H2s2xI2HI", 0x62, 2, b"SQ", 0xFFFFFFFF, 0xFFFE, 0xE000, 0xFFFFFFFF)
-    end = struct.pack("<2HI2HI", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)
-    path = seg(tmp_path, without_segments)
-    path.write_bytes(path.read_bytes() + begin * 5000 + end * 5000)
-    refused(read_dicom_segments, path)

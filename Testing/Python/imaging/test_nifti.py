@@ -42,7 +42,7 @@ def test_mirrored_axes_are_kept_in_a_qform(tmp_path):
 def test_geometry_is_that_of_simpleitk_for_axes_at_right_angles(tmp_path):
     import SimpleITK
 
-    from ThyroidSynthLib.geometry.volume import volume_from_sitk
+    from support.sitk_images import volume_from_sitk
 
     path = write_nifti(tmp_path / "a.nii.gz", ARRAY, affine(degrees=20))
     other = volume_from_sitk(SimpleITK.ReadImage(str(path)))

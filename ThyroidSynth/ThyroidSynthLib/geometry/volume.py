@@ -97,19 +97,6 @@ class Volume:
         return Volume(array, grid.ijk_to_ras)
 
 
-def grid_of_sitk(image: SimpleITK.Image | SimpleITK.ImageFileReader) -> Grid:
-    """Return the grid of a SimpleITK image (LPS), or of an image file whose header was read."""
-    axes = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    return Grid.of_lps(image.GetSize()[::-1], axes, image.GetOrigin())
-
-
-def volume_from_sitk(image: SimpleITK.Image) -> Volume:
-    """Convert a SimpleITK image (LPS) to a volume (RAS)."""
-    import SimpleITK
-
-    return Volume(SimpleITK.GetArrayFromImage(image), grid_of_sitk(image).ijk_to_ras)
-
-
 def sitk_from_volume(volume: Volume) -> SimpleITK.Image:
     """Convert a volume (RAS) to a SimpleITK image (LPS)."""
     import SimpleITK
