@@ -181,7 +181,11 @@ def test_a_tube_longer_than_any_trachea_is_refused():
 
 
 def test_a_thyroid_that_holds_the_trachea_is_refused():
-    assert "thyroid and trachea overlap" in checked(GLAND | TRACHEA).reasons
+    filled = GLAND.copy()
+    filled[50:71] |= TRACHEA[50:71]
+    verdict = checked(filled)
+    assert verdict.reasons == ("trachea inside the thyroid",) and verdict.placement_faults == ()
+    assert any("of the trachea beside the thyroid is also labelled as thyroid" in note for note in verdict.notes)
 
 
 def test_main_bronchi_are_tolerated():

@@ -53,7 +53,9 @@ def test_without_changes_the_patients_voxels_are_kept_except_islands(
     own = case.thyroid_mask.whole().array
     own[4, 4, 4] = 0
     np.testing.assert_array_equal(read_volume(tmp_path / "thyroid.nii.gz").array, own)
-    assert document["notes"] == ["1 island of the thyroid removed (0.0034 mL, 1 voxel, 41 mm away)"]
+    assert [note for note in document["notes"] if "island" in note] == [
+        "1 island of the thyroid removed (0.0034 mL, 1 voxel, 41 mm away)"
+    ]
     assert document["met"] and document["targets"] == {} and document["before"] == document["after"]
 
 

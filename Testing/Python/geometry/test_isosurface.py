@@ -192,3 +192,18 @@ def test_islands_of_the_original_field_stay() -> None:
     edited[17, 3, 3] = -0.5
 
     np.testing.assert_array_equal(sdf_without_islands(edited, smallest=3, original=original), original)
+
+
+def test_a_component_apart_from_the_original_is_removed_whatever_its_size():
+    original = np.ones((6, 6, 20), dtype=np.float32)
+    original[2:4, 2:4, 2:5] = -1
+    edited = original.copy()
+    edited[2:4, 2:4, 5] = -1
+    grown = edited.copy()
+    edited[1:5, 1:5, 10:18] = -1
+    np.testing.assert_array_equal(
+        sdf_without_islands(edited, smallest=3, original=original), np.where(grown < 0, grown, 1)
+    )
+    # Two parts of one original are both kept.
+    edited[2:4, 2:4, 6:10] = -1
+    np.testing.assert_array_equal(sdf_without_islands(edited, smallest=3, original=edited), edited)

@@ -18,6 +18,7 @@ from .islands import TRACHEA_COMPONENTS, border_points, both_without_islands, di
 
 TRACHEA_MISSING = "trachea missing"
 SAME_VOXELS = "thyroid and trachea overlap"
+TRACHEA_INSIDE = "trachea inside the thyroid"
 TRACHEA_SHORT = "trachea too short"
 TRACHEA_IMPLAUSIBLE = "implausible trachea"
 TRACHEA_AWAY = "trachea away from the thyroid"
@@ -56,8 +57,9 @@ class TracheaRules:
     min_area_mm2, max_area_mm2 : float
         Median area of the horizontal sections: diameters of 7 mm (a child) to 36 mm.
     max_overlap_share : float
-        Maximum share of a structure's voxels that are also labelled as the other one. A larger one means that the
-        same mask was given twice, or one that holds both.
+        Maximum share of the thyroid's voxels that are also labelled as trachea, and of the trachea's voxels at its
+        height that are also labelled as thyroid. Larger ones mean that the same mask was given twice, or that a
+        mask holds both.
     max_distance_mm : float
         Maximum distance between trachea and thyroid, which touch in a patient, and of the height of the thyroid's
         centre above or below the trachea. At a larger one the segmented part of the trachea is not at the level of
@@ -124,22 +126,23 @@ def check_trachea(measured: TracheaMeasurements, rules: TracheaRules = TracheaRu
 
 def check_position(thyroid: Volume, trachea: Volume, rules: TracheaRules = TracheaRules()) -> list[Finding]:
     """Check the position of two masks to each other; they may lie on different grids, and neither may be empty."""
-    for name, own, other_name, other in (
-        ("thyroid", thyroid, "trachea", trachea),
-        ("trachea", trachea, "thyroid", thyroid),
-    ):
-        share = _share_in(own, other)
-        if share > rules.max_overlap_share:
-            note = f"{share:.0%} of the {name} is also labelled as {other_name}; give each its own mask"
-            return [(SAME_VOXELS, note)]
+    share = _inside(thyroid, trachea).mean()
+    if share > rules.max_overlap_share:
+        return [(SAME_VOXELS, f"{share:.0%} of the thyroid is also labelled as trachea; give each its own mask")]
+    findings = []
+    heights, own_heights = _heights_mm(trachea), _heights_mm(thyroid)
+    beside = (heights >= own_heights.min()) & (heights <= own_heights.max())
+    share = _inside(trachea, thyroid)[beside].mean() if beside.any() else 0.0
+    if share > rules.max_overlap_share:
+        findings.append((TRACHEA_INSIDE, f"{share:.0%} of the trachea beside the thyroid is also labelled as thyroid"))
     distance = distance_mm(border_points(thyroid), border_points(trachea))
     if distance > rules.max_distance_mm:
-        return [(TRACHEA_AWAY, f"the trachea ends {distance:.0f} mm from the thyroid")]
-    heights, centre = _heights_mm(trachea), float(thyroid.center_of_mass_ras()[2])
+        return [*findings, (TRACHEA_AWAY, f"the trachea ends {distance:.0f} mm from the thyroid")]
+    centre = float(own_heights.mean())
     for gap, where in ((centre - heights.max(), "below"), (heights.min() - centre, "above")):
         if gap > rules.max_distance_mm:
-            return [(TRACHEA_AWAY, f"the trachea ends {gap:.0f} mm {where} the centre of the thyroid")]
-    return []
+            return [*findings, (TRACHEA_AWAY, f"the trachea ends {gap:.0f} mm {where} the centre of the thyroid")]
+    return findings
 
 
 def placement_faults(findings: list[Finding]) -> tuple[str, ...]:
@@ -197,12 +200,13 @@ def sampling_notes(thyroid: Volume) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _share_in(own: Volume, other: Volume) -> float:
-    """Return the share of a structure's voxels that another one holds too."""
-    points = own.to_ras(np.argwhere(own.array)[:, ::-1])
-    kji = np.rint(other.to_ijk(points)).astype(int)[:, ::-1]
-    kji = kji[((kji >= 0) & (kji < other.array.shape)).all(axis=1)]
-    return np.count_nonzero(other.array[tuple(kji.T)]) / len(points)
+def _inside(own: Volume, other: Volume) -> np.ndarray:
+    """Check which voxels of a structure another one holds too; bool, shape (n,)."""
+    kji = np.rint(other.to_ijk(own.to_ras(np.argwhere(own.array)[:, ::-1]))).astype(int)[:, ::-1]
+    within = ((kji >= 0) & (kji < other.array.shape)).all(axis=1)
+    inside = np.zeros(len(kji), dtype=bool)
+    inside[within] = other.array[tuple(kji[within].T)] != 0
+    return inside
 
 
 def _heights_mm(volume: Volume) -> np.ndarray:

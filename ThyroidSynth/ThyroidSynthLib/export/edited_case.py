@@ -18,7 +18,7 @@ from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.dataset.cases import Case
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.generation.edit.editing import PatientFit, fit_patient
-from ThyroidSynthLib.generation.fit.fitting import mismatch_notes
+from ThyroidSynthLib.generation.fit.fitting import fit_notes
 from ThyroidSynthLib.generation.steer.as_written import steer_as_written
 from ThyroidSynthLib.generation.steer.steering import SteeringResult, steer_to_target
 from ThyroidSynthLib.generation.thyroid import Thyroid
@@ -201,13 +201,13 @@ def _mismatch(fit: PatientFit, mask: Volume) -> tuple[str, ...]:
     """Return a warning if the model's surface is far from the gland, so that its edits are unreliable."""
     alone = fit.model_alone.surface
     if not alone.is_closed():
-        return mismatch_notes(None, alone.volume / 1000, fit.original.measured.volume_ml)
+        return fit_notes(fit.fit, None, alone.volume / 1000, fit.original.measured.volume_ml)
     grid = mask.grid
     fitted = voxelise(alone.moved(fit.placement.to_ras(alone.vertices)), grid).array != 0
     own = mask.array != 0
     dice = 2 * np.count_nonzero(fitted & own) / (np.count_nonzero(fitted) + np.count_nonzero(own))
     fitted_ml, own_ml = (np.count_nonzero(inside) * mask.voxel_volume_ml for inside in (fitted, own))
-    return mismatch_notes(dice, fitted_ml, own_ml)
+    return fit_notes(fit.fit, dice, fitted_ml, own_ml)
 
 
 def check_edit_room(folder: Path, options: FileOptions, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:

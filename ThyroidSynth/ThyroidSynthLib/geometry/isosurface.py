@@ -57,7 +57,8 @@ def sdf_without_islands(sdf: np.ndarray, smallest: float, *, original: np.ndarra
     """Remove islands from a field, and fill enclosed cavities, that have fewer than `smallest` grid points.
 
     Their points change sign in the result; `sdf` (n0, n1, n2), negative inside, is left as it is. A component counts as
-    connected along the axes of the grid. Islands and cavities of a field `original` stay where `sdf` still has them.
+    connected along the axes of the grid. Islands and cavities of a field `original` stay where `sdf` still has them;
+    components that share no point with it are removed whatever their size.
     """
     from scipy.ndimage import label
 
@@ -65,7 +66,7 @@ def sdf_without_islands(sdf: np.ndarray, smallest: float, *, original: np.ndarra
     # Points outside the box are connected to each other, and to the box's outermost layer.
     box = box_of((sdf < 0) | (reference < 0), margin=1)
     values, reference = sdf[box], reference[box]
-    for inside, own in ((values < 0, reference < 0), (values >= 0, reference >= 0)):
+    for solid, inside, own in ((True, values < 0, reference < 0), (False, values >= 0, reference >= 0)):
         component, count = label(inside)
         if count == 1:
             continue
@@ -75,6 +76,10 @@ def sdf_without_islands(sdf: np.ndarray, smallest: float, *, original: np.ndarra
             own_component, _ = label(own)
             own_small = own & (np.bincount(own_component.ravel()) < smallest)[own_component]
             removed[component[own_small]] = False
+            if solid:
+                new = np.ones(count + 1, dtype=bool)
+                new[component[inside & own]] = new[0] = False
+                removed |= new
         values = np.where(removed[component], -values, values)
     cleaned = sdf.copy()
     cleaned[box] = values

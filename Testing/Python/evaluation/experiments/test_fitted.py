@@ -102,8 +102,8 @@ def test_islands_of_thyroid_and_trachea_are_reported_and_do_not_change_the_fit(s
     clean, detached = fit_cases(small_model, sources, tmp_path / "out", options=FileOptions(label_format=None))
 
     assert [note for note in detached["notes"] if "island" in note] == [
-        "1 island of the thyroid removed (0.16 mL, 48 voxels)",
-        "1 island of the trachea removed (0.16 mL, 48 voxels)",
+        "1 island of the thyroid removed (0.16 mL, 48 voxels, 59 mm away)",
+        "1 island of the trachea removed (0.16 mL, 48 voxels, 61 mm away)",
     ]
     assert not any("island" in note for note in clean["notes"])
     assert detached["code"] == clean["code"] and detached["patient"] == clean["patient"]

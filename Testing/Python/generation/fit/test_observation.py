@@ -126,7 +126,7 @@ def test_a_whole_surface_is_known_equally_well_everywhere() -> None:
     assert thin.on_surface == seen.on_surface // 4
     independent, of_thinned = (each.independent_share * len(each.target) for each in (seen, thin))
     assert of_thinned == pytest.approx(independent, rel=0.01)
-    assert measure_features(seen.surface) == measure_features(GLAND)
+    assert measure_features(seen.gland.surface) == measure_features(GLAND)
 
 
 def test_a_fit_that_grows_outside_the_gland_contradicts_reserve_voxels() -> None:

@@ -29,7 +29,7 @@ from ThyroidSynthLib.generation.fit.completions import (
     share_inside,
     surface_sd_mm,
 )
-from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask, mismatch_notes
+from ThyroidSynthLib.generation.fit.fitting import Fit, fit_mask, fit_notes
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
@@ -115,6 +115,7 @@ class FittedCase:
                 "seen_share": self.seen_share,
                 "consistent_share": self.fit.consistent_share,
                 "raised_mm": self.fit.shift_mm,
+                "removed_ml": self.fit.removed_ml,
             },
             "uncertainty": {
                 "level": INTERVAL_LEVEL,
@@ -164,7 +165,7 @@ def fit_case(
     InputError
         The case has no thyroid or no trachea, or its trachea is not at the thyroid, or `completions` is negative.
     SynthesisError
-        The fitted code has no surface.
+        The model cannot represent the gland.
     Cancelled
         `should_stop` returned true.
     """
@@ -204,7 +205,7 @@ def fit_case(
         notes.append(f"{1 - fit.consistent_share:.0%} of the segmented surface is not consistent with a thyroid")
     comparison = compare_surfaces(surface, seen, seed=seed)
     # Volumes of the part inside the scan, because the segmentation ends there.
-    notes += mismatch_notes(comparison.dice, seen.volume / 1000, surface.volume / 1000, comparison.hd95_mm)
+    notes += fit_notes(fit, comparison.dice, seen.volume / 1000, surface.volume / 1000, comparison.hd95_mm)
     return FittedCase(
         id=case.id,
         fit=fit,

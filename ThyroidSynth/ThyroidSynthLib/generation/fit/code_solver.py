@@ -146,6 +146,10 @@ class Problem:
         more = self.observation.contradicted(lambda points_mm: field(self._in_unit(points_mm, pose)))
         return None if more is None else replace(self, observation=more)
 
+    def with_outside(self, points_mm: np.ndarray) -> Problem:
+        """Return the problem with points (n, 3) that are known to lie outside of the gland."""
+        return replace(self, observation=self.observation.with_outside(points_mm))
+
     @property
     def _limit(self) -> np.ndarray:
         """Scale of the Cauchy loss at each point, in SDs of the point."""

@@ -80,14 +80,16 @@ def plausible_completions(
 ) -> Completions:
     """Draw `count` whole glands that explain an observation about as well as its fit does.
 
-    Draws without a valid surface are replaced, up to twice this number of draws; a poor model, or a gland of which
-    little was observed, may give fewer or none.
+    Components that the observed gland does not have are removed from them. Draws without a valid surface are
+    replaced, up to twice this number of draws; a poor model, or a gland of which little was observed, may give fewer
+    or none.
     """
     rng = np.random.default_rng([seed, count])
     factor = np.linalg.cholesky(fit.covariance)
     surfaces: list[Surface] = []
     features: list[np.ndarray] = []
-    coarse = thyroid_of_code(model, fit.thyroid.code, resolution=_RESOLUTION).measured.as_array()
+    decoded = thyroid_of_code(model, fit.thyroid.code, resolution=_RESOLUTION)
+    coarse = fit.gland.without_extra(decoded, fit.shift_mm)[0].measured.as_array()
     exact = fit.thyroid.measured.as_array()
     for _ in range(_DRAWS_PER_COMPLETION * count):
         if len(surfaces) == count:
@@ -96,9 +98,10 @@ def plausible_completions(
         progress(len(surfaces) / count, f"Completion {len(surfaces) + 1} of {count}")
         pose = Pose(fit.thyroid.code.astype(np.float64)).moved(factor @ rng.standard_normal(len(factor)))
         try:
-            thyroid = thyroid_of_code(model, pose.code, resolution=_RESOLUTION)
+            decoded = thyroid_of_code(model, pose.code, resolution=_RESOLUTION)
         except SynthesisError:
             continue
+        thyroid, _ = fit.gland.without_extra(decoded, pose.shift_mm)
         if thyroid.validity.ok:
             surfaces.append(thyroid.surface.moved(thyroid.surface.vertices + np.array([0.0, 0.0, pose.shift_mm])))
             features.append(np.maximum(thyroid.measured.as_array() + exact - coarse, 0.0))

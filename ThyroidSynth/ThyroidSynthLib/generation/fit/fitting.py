@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.thyroid import Thyroid, thyroid_of_code
@@ -23,6 +24,7 @@ from ThyroidSynthLib.model.prior import prior_of
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .code_solver import Pose, Problem, State, descend
+from .given_gland import GivenGland
 from .observation import Observation
 
 # Number of training codes that are considered as starts, and shifts that are tried with each for a cut gland.
@@ -35,13 +37,19 @@ _COMPARISON_ROUNDS = 4
 _ROUNDS = 20
 # Largest number of additional steps if the fit contradicts voxels of the reserve, in two turns.
 _MORE_ROUNDS = 12
+# Largest number of times that components which the gland does not have are found and fitted away, and steps for each.
+_CORRECTIONS, _CORRECTION_ROUNDS = 3, 6
 # A fit follows a point if the robust loss leaves it at least this weight.
 _MIN_WEIGHT = 0.2
 
 # A fit that misses one of these limits is reported as far from the given gland.
 _MIN_DICE = 0.8
 _MAX_VOLUME_ERROR = 0.2
-_MAX_HD95_MM = 10.0
+_MAX_HD95_MM = 5.0
+# So is one whose code is further from the training codes, or of whose gland less lies where the model was trained.
+# Training codes lie between about 0.7 and 1.2 SDs per dimension from their mean.
+_MAX_CODE_DISTANCE = 2.0
+_MIN_INSIDE_SHARE = 0.98
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class Fit:
     Attributes
     ----------
     thyroid : Thyroid
-        The model's shape for the code.
+        The model's shape for the code, without components that the given gland does not have.
     rms_mm : float
         Root mean square error of the signed distance on the observed surface, in mm by the mean scale of the frame.
     distance : float
@@ -70,6 +78,10 @@ class Fit:
         Posterior covariance of the code and, for a cut gland in an upright frame, of the shift.
     rounds : int
         Number of steps from the best start.
+    gland : GivenGland
+        The gland that was given.
+    removed_ml : float
+        Volume of the components that were removed from the model's shape.
     """
 
     thyroid: Thyroid
@@ -81,6 +93,8 @@ class Fit:
     shift_mm: float
     covariance: np.ndarray
     rounds: int
+    gland: GivenGland
+    removed_ml: float = 0.0
 
 
 def fit_surface(
@@ -94,8 +108,8 @@ def fit_surface(
 ) -> Fit:
     """Fit a model to the whole, closed surface of a thyroid in `trachea_mm`.
 
-    `seed` is that of the points at which model and surface are compared. `SynthesisError` if the fitted code has no
-    surface.
+    `seed` is that of the points at which model and surface are compared. `SynthesisError` if the model
+    cannot represent the gland.
     """
     observation = Observation.of_surface(surface, model.frame, np.random.default_rng(seed))
     return _fit(model, observation, resolution=resolution, progress=progress, should_stop=should_stop)
@@ -134,7 +148,7 @@ def fit_mask(
     InputError
         Too little of the gland is in the scan.
     SynthesisError
-        The fitted code has no surface.
+        The model cannot represent the gland.
     Cancelled
         `should_stop` returned true.
     """
@@ -152,7 +166,7 @@ def _fit(
     should_stop: ShouldStop,
 ) -> Fit:
     """Fit a model to an observation of a gland."""
-    features = None if observation.cut else measure_features(observation.surface)
+    features = None if observation.cut else measure_features(observation.gland.surface)
     problem = Problem(
         model,
         space or CodeSpace.of(model),
@@ -171,22 +185,72 @@ def _fit(
         problem = extended
         state, more = descend(problem, state.pose, _MORE_ROUNDS // 2, should_stop=should_stop)
         rounds += max(more, 1)
-    thyroid = thyroid_of_code(model, state.pose.code, resolution=resolution)
+    thyroid = _shape(model, observation, state, resolution)
+    for _ in range(_CORRECTIONS):
+        up = [0.0, 0.0, state.pose.shift_mm]
+        outside = observation.gland.extra_points(thyroid.surface.moved(thyroid.surface.vertices + up))
+        if len(outside) == 0:
+            break
+        problem = problem.with_outside(outside)
+        state, more = descend(problem, state.pose, _CORRECTION_ROUNDS, should_stop=should_stop)
+        rounds += more
+        thyroid = _shape(model, observation, state, resolution)
+    thyroid, removed_ml = observation.gland.without_extra(thyroid, state.pose.shift_mm)
     seen = slice(observation.on_surface)
     error = state.residual[seen] * observation.error_sd[seen]
-    points = observation.points_mm[seen] - [0.0, 0.0, state.pose.shift_mm]
-    inside = ((points >= model.frame.lower_mm) & (points <= model.frame.upper_mm)).all(axis=1)
     return Fit(
         thyroid=thyroid,
         rms_mm=float(np.sqrt(np.mean(error**2)) * model.frame.scale_mm.mean()),
         distance=problem.space.distance(state.pose.code),
-        inside_share=float(inside.mean()),
+        inside_share=_inside_share(model, observation, state.pose),
         consistent_share=float((state.weight[seen] > _MIN_WEIGHT).mean()),
         cut=observation.cut,
         shift_mm=state.pose.shift_mm,
         covariance=problem.covariance(state),
         rounds=rounds,
+        gland=observation.gland,
+        removed_ml=removed_ml,
     )
+
+
+def _shape(model: TrainedModel, observation: Observation, state: State, resolution: int) -> Thyroid:
+    try:
+        return thyroid_of_code(model, state.pose.code, resolution=resolution)
+    except SynthesisError as error:
+        share = _inside_share(model, observation, state.pose)
+        raise SynthesisError(
+            f"The model cannot represent this gland: {share:.0%} of it lies in the region of the training shapes, and "
+            "the best code has no surface. Check that thyroid and trachea are the right masks, or use a model that "
+            "was trained on such glands."
+        ) from error
+
+
+def _inside_share(model: TrainedModel, observation: Observation, pose: Pose) -> float:
+    """Return the share of the observed surface inside the box of the training surfaces."""
+    points = observation.points_mm[: observation.on_surface] - [0.0, 0.0, pose.shift_mm]
+    return float(((points >= model.frame.lower_mm) & (points <= model.frame.upper_mm)).all(axis=1).mean())
+
+
+def fit_notes(
+    fit: Fit, dice: float | None, fitted_ml: float, given_ml: float, hd95_mm: float | None = None
+) -> tuple[str, ...]:
+    """Return notes on a fit whose result is unlike the gland, or whose gland the model does not know.
+
+    Parameters are those of `mismatch_notes`.
+    """
+    notes = list(mismatch_notes(dice, fitted_ml, given_ml, hd95_mm))
+    if fit.distance > _MAX_CODE_DISTANCE:
+        notes.append(f"the shape is {fit.distance:.1f} SDs from the training shapes (about 1 is usual)")
+    if fit.inside_share < _MIN_INSIDE_SHARE:
+        notes.append(f"{1 - fit.inside_share:.0%} of the gland lies outside the region of the training shapes")
+    if notes:
+        notes.append(
+            "the model may not know such glands: check the masks of thyroid and trachea, make only small edits, or use "
+            "a model trained on such glands"
+        )
+    if fit.removed_ml > 0:
+        notes.append(f"{fit.removed_ml:.2g} mL of the model's shape where the gland has no part were removed")
+    return tuple(notes)
 
 
 def mismatch_notes(

@@ -23,6 +23,8 @@ from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 
+from .given_gland import GivenGland
+
 _SURFACE_POINTS = 3000
 _NEARBY_POINTS = 1500
 _NEARBY_SD = 0.05
@@ -46,6 +48,8 @@ _CUT_FACTOR = 0.2
 # Scales of the robust loss for sides, relative to that for distances. Sides next to the surface may be wrong where the
 # segmentation has a leak or a gap. Those far from it are reliable and keep the fit from growing there.
 _SIDE_TOLERANCE, _FAR_TOLERANCE = 1.5, 10.0
+# That of points in components of a fit that the gland does not have.
+_EXTRA_TOLERANCE = 30.0
 # SD of a uniform distribution over a voxel, in voxels.
 _VOXEL_SD = 12**-0.5
 # Voxels by which a cut gland is continued beyond the scan, so that its surface is not rounded at the border.
@@ -72,8 +76,8 @@ class Observation:
         Number of points on the surface.
     independent_share : float
         Share of the points that count as independent, since the errors of neighbours are correlated.
-    surface : Surface
-        Surface of the segmentation in `trachea_mm`, continued beyond the scan where that cuts the gland.
+    gland : GivenGland
+        The segmented gland.
     cut : bool
         Whether the scan's border cuts the gland.
     reserve : sides of voxels, optional
@@ -87,7 +91,7 @@ class Observation:
     tolerance: np.ndarray
     on_surface: int
     independent_share: float
-    surface: Surface
+    gland: GivenGland
     cut: bool = False
     reserve: _Sides | None = None
 
@@ -96,7 +100,8 @@ class Observation:
         """Return the observation of a surface in `trachea_mm` that is known equally well everywhere."""
         points, target, _ = _drawn(surface, frame, rng)
         known = np.ones(len(points))
-        seen = cls(points, target, 0 * known, _ERROR_SD * known, known, _SURFACE_POINTS, _INDEPENDENT_SHARE, surface)
+        gland = GivenGland(surface)
+        seen = cls(points, target, 0 * known, _ERROR_SD * known, known, _SURFACE_POINTS, _INDEPENDENT_SHARE, gland)
         if not surface.is_closed():
             return seen
         filled = voxelise(surface, Grid.around(surface, spacing_mm=_SPACING_MM))
@@ -149,7 +154,7 @@ class Observation:
             tolerance=np.ones(known.sum()),
             on_surface=int(known[:_SURFACE_POINTS].sum()),
             independent_share=_INDEPENDENT_SHARE * (_CUT_FACTOR if cut.any() else 1.0),
-            surface=surface,
+            gland=GivenGland(surface, scan, placement) if cut.any() else GivenGland(surface),
             cut=bool(cut.any()),
             reserve=sides.chosen(sides.reserved),
         )._with(sides.chosen(~sides.reserved))
@@ -165,6 +170,12 @@ class Observation:
         if not wrong.any():
             return None
         return replace(self, reserve=self.reserve.chosen(~wrong))._with(self.reserve.chosen(wrong))
+
+    def with_outside(self, points_mm: np.ndarray) -> Observation:
+        """Return the observation with points (n, 3) that are known to lie outside of the gland."""
+        count = len(points_mm)
+        sides = _Sides(points_mm, np.ones(count), np.full(count, _EXTRA_TOLERANCE), np.zeros(count, dtype=bool))
+        return self._with(sides)
 
     def _with(self, sides: _Sides) -> Observation:
         count = len(sides.side)

@@ -29,6 +29,7 @@ FINE = 0.1
 _LONGEST_STEP = 3.0
 # Keeps the step finite where targets contradict each other, relative to the mean gain of the targets.
 _DAMPING = 1e-4
+_SMALLEST_GAIN = 1e-30
 _PAST_SLIVER_MM2 = 3.0
 # Largest number of corrections on a finer grid, where a surface takes long.
 _FINE_ROUNDS = 4
@@ -254,7 +255,8 @@ class Objective:
         jacobian = local.jacobian[self._rows] / self._scale[:, None]
         spread = self._space.covariance @ jacobian.T
         gain = jacobian @ spread
-        damping = _DAMPING * np.trace(gain) / len(gain) * np.eye(len(gain))
+        # No code changes the symmetry of a single lobe far from the middle: the gain is 0 then, and so is the step.
+        damping = _DAMPING * max(np.trace(gain) / len(gain), _SMALLEST_GAIN) * np.eye(len(gain))
         back = np.asarray(anchor, dtype=np.float64) - thyroid.code
         error = self._error(local) / self._scale + jacobian @ back
         step = back - spread @ np.linalg.solve(gain + damping, error)

@@ -61,6 +61,7 @@ def qualityTexts(verdict: quality.QualityVerdict, *, thyroid: bool = True) -> li
         quality.NOT_WATERTIGHT: _("The thyroid's surface is not closed."),
         quality.ONE_SLICE: _("The thyroid has only one slice."),
         quality.SAME_VOXELS: _("Thyroid and trachea overlap: the same segment may be chosen for both."),
+        quality.TRACHEA_INSIDE: _("The thyroid's segment holds the trachea, so that its features are wrong."),
         quality.TRACHEA_AWAY: _(
             "The trachea is not at the height of the thyroid, so that thyroids cannot be placed. Segment it there."
         ),
