@@ -8,7 +8,7 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "case_sources": ["CaseSource", "find_cases", "synthetic_statement"],
+        "case_sources": ["CaseSource", "FoundCases", "find_case", "find_cases", "search_cases", "synthetic_statement"],
         "cases": ["Case", "case_from_volumes", "read_case"],
         "cohort": ["Cohort"],
         "cohort_writing": ["write_cohort_from_surfaces"],

@@ -80,16 +80,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.common.progress import stop_on_signals
-    from ThyroidSynthLib.common.results import check_outside
     from ThyroidSynthLib.dataset.case_sources import search_cases
     from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
 
     if options.out is None and not options.dry_run:
         options.usage_error("the following arguments are required: --out")
+    console.progress(0.0, "Searching for cases")
     found = search_cases(options.sources, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
     if options.dry_run:
         return _listing(found)
-    check_outside(options.out, options.sources)
     chosen = PrepareOptions(
         labels=options.labels,
         alignment=options.alignment,
