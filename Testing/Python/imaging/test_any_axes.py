@@ -161,6 +161,14 @@ def test_lengths_are_read_in_the_unit_of_the_header(tmp_path, unit, factor):
     scaled = np.diag([factor, factor, factor, 1.0]) @ affine()
     path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, scaled), "B", 123, unit)
     np.testing.assert_allclose(read_nifti(path).ijk_to_ras, affine(), rtol=1e-5)
+    expected = {1: ["a.nii has lengths in metres"], 3: ["a.nii has lengths in micrometres"]}
+    assert list(placement_notes(path)) == expected.get(unit, [])
+
+
+def test_a_unit_that_does_not_exist_is_noted(tmp_path):
+    path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, affine()), "B", 123, 5)
+    np.testing.assert_allclose(read_nifti(path).ijk_to_ras, affine(), rtol=1e-5)
+    assert placement_notes(path) == ("a.nii has lengths in an unknown unit (code 5), which are taken as mm",)
 
 
 @pytest.mark.parametrize(("unit", "name", "size"), [(1, "metres", "1500"), (3, "micrometres", r"0\.0015")])

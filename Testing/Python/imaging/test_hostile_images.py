@@ -115,6 +115,8 @@ CASES: dict[str, Callable[[Path], bytes]] = {
     "rgb.nii": field("2h", 70, 128, 24),
     "complex.nii": field("2h", 70, 32, 64),
     "float128.nii": field("2h", 70, 1536, 128),
+    "bits.nii": field("2h", 70, 2, 16),
+    "pixdim_nan.nii": field("f", 84, float("nan")),
     "type_0.nii": field("2h", 70, 0, 0),
     "type_wider.nii": field("2h", 70, 64, 64),
     "sform_nan.nii": field("f", 280, float("nan")),

@@ -224,7 +224,7 @@ def _parse_header(path: Path, stream: Readable) -> NiftiHeader:
     if magic[:2] != b"n+":
         raise InputError(f"{path} is an Analyze file, which has no reliable geometry. Export it again as NIfTI.")
     dims = unpack("8h", 40, 16)
-    (datatype,) = struct.unpack_from(order + "h", raw, 12 if second else 70)
+    datatype, bits = struct.unpack_from(order + "2h", raw, 12 if second else 70)
     pixdim = unpack("8f", 76, 104)
     (offset,) = unpack("f", 108, 168) if not second else struct.unpack_from(order + "q", raw, 168)
     slope, intercept = unpack("2f", 112, 176)
@@ -239,6 +239,10 @@ def _parse_header(path: Path, stream: Readable) -> NiftiHeader:
         raise InputError(f"{path} is not a 3-D image (size {size}). Export a single 3-D volume.")
     if datatype not in _DATATYPES:
         raise InputError(f"{path} does not have one number per voxel (NIfTI type {datatype}). Export it as integers.")
+    if bits not in (0, 8 * np.dtype(_DATATYPES[datatype]).itemsize):
+        raise damaged(path, f"its header states type {datatype} with {bits} bits per voxel")
+    if not np.isfinite(pixdim[1:4]).all():
+        raise damaged(path, "the voxel size in its header is no number")
     grid, notes = _placement(path, shape[2::-1], codes, quaternion, pixdim, sform, units & 7)
 
     first = len(raw) + 4  # Four bytes say whether there are extensions. Offset 0 means that there are none.
@@ -297,28 +301,34 @@ def _placement(
     scale[:3] = _MM_PER_UNIT.get(unit, 1.0)
     hint = f"Its header says that lengths are in {_NAME_OF_UNIT[unit]}." if unit in _NAME_OF_UNIT else ""
     by_qform = scale * _qform(quaternion, pixdim) if codes[0] > 0 else None
+    notes = (f"{path.name} has lengths in {_NAME_OF_UNIT[unit]}",) if unit in _NAME_OF_UNIT else ()
+    if unit not in _MM_PER_UNIT:
+        notes = (f"{path.name} has lengths in an unknown unit (code {unit}), which are taken as mm",)
     if codes[1] <= 0:
         assert by_qform is not None
-        return Grid.of_file(path, shape, by_qform, hint=hint), ()
+        return Grid.of_file(path, shape, by_qform, hint=hint), notes
     matrix = np.eye(4)
     matrix[:3] = np.reshape(sform, (3, 4))
     grid = Grid.of_file(path, shape, scale * matrix, hint=hint)
     spacing, other = grid.spacing_mm, np.array(pixdim[1:4]) * scale[0, 0]
     again = "Export it again from the program that made it."
     # Programs that write only the sform may leave the voxel size at 0.
-    if np.isfinite(other).all() and (other > 0).all() and (np.abs(other / spacing - 1.0) > _SAME_SPACING).any():
+    if (other > 0).all() and (np.abs(other / spacing - 1.0) > _SAME_SPACING).any():
         raise InputError(
             f"{path} holds two placements of different voxel sizes: {_listed(spacing)} mm in its sform, "
             f"{_listed(other)} mm in its pixdim. {again}"
         )
     if by_qform is None or not np.isfinite(by_qform).all():
-        return grid, ()
+        return grid, notes
     if np.linalg.det(by_qform[:3, :3]) * np.linalg.det(grid.ijk_to_ras[:3, :3]) < 0:
         raise InputError(f"{path} holds two placements (sform and qform) that mirror each other. {again}")
     apart = grid.corner_distance_mm(replace(grid, ijk_to_ras=by_qform))
     if apart <= _SAME_PLACE_VOXELS * spacing.min():
-        return grid, ()
-    return grid, (f"{path.name} holds two placements up to {apart:.3g} mm apart (sform and qform); the sform is used",)
+        return grid, notes
+    return grid, (
+        *notes,
+        f"{path.name} holds two placements up to {apart:.3g} mm apart (sform and qform); the sform is used",
+    )
 
 
 def _qform(quaternion: tuple[float, ...], pixdim: tuple[float, ...]) -> np.ndarray:
