@@ -95,6 +95,13 @@ ITK_SNAP = (
     ("name", "text", "labels"),
     [
         ("t.csv", "label,name\n1,thyroid\n2,trachea\n", {1: "thyroid", 2: "trachea"}),
+        ("t.tsv", "index\tname\n1\tthyroid\n2\ttrachea\n", {1: "thyroid", 2: "trachea"}),
+        ("t.csv", "name,label,colour\nthyroid,1,red\ntrachea,2,blue\n", {1: "thyroid", 2: "trachea"}),
+        (
+            "t.txt",
+            "#No. Label Name: R G B A\n 1 thyroid 220 20 20 0\n 2 trachea 20 20 220 0\n",
+            {1: "thyroid", 2: "trachea"},
+        ),
         ("t.ctbl", SLICER, {1: "thyroid", 2: "trachea"}),
         ("t.txt", ITK_SNAP, {1: "Left thyroid lobe", 2: "Trachea"}),
     ],

@@ -50,9 +50,19 @@ def test_the_trachea_is_identified_by_its_name(name):
 @pytest.mark.parametrize(
     ("side", "names"),
     [
-        (LEFT, ["thyroid_left", "Glnd_Thyroid_L", "thyroid gland left", "Left thyroid lobe", "Schilddrüse links"]),
-        (RIGHT, ["thyroid-right", "GlndThyroidR", "right lobe of the thyroid gland", "Rt Thyroid", "tiroides derecho"]),
+        (
+            LEFT,
+            ["thyroid_left", "Glnd_Thyroid_L", "thyroid gland left", "Left thyroid lobe", "Schilddrüsenlappen links"],
+        ),
+        (
+            RIGHT,
+            ["thyroid-right", "GlndThyroidR", "right lobe of the thyroid gland", "Rt Thyroid", "lobo tiroideo derecho"],
+        ),
         (ISTHMUS, ["thyroid isthmus", "isthmus of thyroid gland"]),
+        (
+            RIGHT,
+            ["lobus dexter glandulae thyroideae", "lobe droit de la thyroïde", "THYROID (R)", "Schilddrüse rechts"],
+        ),
     ],
 )
 def test_lobes_are_identified_by_their_name(side, names):
@@ -65,7 +75,20 @@ def test_lobes_are_identified_by_their_name(side, names):
         *("thyroid cartilage", "sternothyroid", "sterno_thyroid_left", "parathyroid", "thyroid_nodule", "thyroid bed"),
         *("PTV_Thyroid", "Thyroid_PRV", "thyroid artery left", "thyroid lobe", "thyroid_1", "Thyroid-Trachea"),
         *("tracheal wall", "Trachea_PRV", "Trachea_PRV05", "Trachea-ring", "Trachea~", "lung_trachea_bronchia"),
-        *("left", "lobe", "gland", "Glnd_Submand_L", "Trachea_L", "", " ", "_", "hyperthyroid"),
+        *(
+            "Schilddrüsenlappen",
+            "lobe thyroïdien",
+            "thyroïdien",
+            "left",
+            "lobe",
+            "gland",
+            "Glnd_Submand_L",
+            "Trachea_L",
+            "",
+            " ",
+            "_",
+            "hyperthyroid",
+        ),
     ],
 )
 def test_names_that_contain_thyroid_or_trachea_are_other_structures(name):

@@ -176,9 +176,38 @@ def test_lobes_in_files_of_their_own_are_joined(tmp_path):
     mask, _ = read_structure([right, left], THYROID)
     assert count(mask) == GLAND.sum()
     np.testing.assert_allclose(mask.volume.center_of_mass_ras(), Volume(GLAND, RAS).center_of_mass_ras(), atol=1e-3)
-    moved = write_nifti(tmp_path / "moved.nii.gz", RIGHT, affine())
+    turned = write_nifti(tmp_path / "turned.nii.gz", RIGHT, affine())
     with pytest.raises(InputError, match="lie on different grids"):
-        read_structure([left, moved], THYROID)
+        read_structure([left, turned], THYROID)
+
+
+def test_lobes_that_were_cropped_are_joined(tmp_path):
+    paths = []
+    for name, lobe in (("left", LEFT), ("right", RIGHT)):
+        cropped = Volume(lobe, RAS).cropped(margin=1)
+        paths.append(write_nifti(tmp_path / f"thyroid_{name}.nii.gz", cropped.array, cropped.ijk_to_ras))
+    mask, _ = read_structure(paths, THYROID)
+    assert count(mask) == GLAND.sum()
+    place = Volume(GLAND, RAS).center_of_mass_ras()
+    np.testing.assert_allclose(mask.volume.center_of_mass_ras(), place, atol=1e-3)
+    assert mask.border_distance_voxels == 1
+    np.testing.assert_array_equal(mask.whole().array.sum(), GLAND.sum())
+    half = Volume(RIGHT, RAS @ np.array([[1, 0, 0, 0.5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
+    shifted = write_nifti(tmp_path / "shifted.nii.gz", half.array, half.ijk_to_ras)
+    with pytest.raises(InputError, match="lie on different grids"):
+        read_structure([paths[0], shifted], THYROID)
+
+
+def test_the_only_segment_of_a_file_that_is_chosen_for_a_structure_needs_no_name(tmp_path):
+    images = ct_series(SHAPE, RAS)
+    path = write_seg(tmp_path / "x.dcm", {"Segment_1": GLAND}, images)
+    mask, notes = read_structure(path, THYROID)
+    assert count(mask) == GLAND.sum()
+    assert notes[-1] == "its only segment, Segment_1, was taken as the thyroid_gland"
+    for name, code in (("liver", LIVER_CODE), ("Thyroid nodule", LIVER_CODE), ("esophagus", LIVER_CODE)):
+        other = write_seg(tmp_path / f"{name}.dcm", {name: GLAND}, images, codes_of={name: code})
+        with pytest.raises(InputError, match="neither a thyroid nor a trachea"):
+            read_structure(other, THYROID)
 
 
 def _segments(*about: tuple[str, str]) -> list[Segment]:

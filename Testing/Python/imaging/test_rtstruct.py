@@ -122,6 +122,28 @@ def test_contours_are_filled_on_the_grid_of_their_images(tmp_path, place):
     assert any("grid of the images" in note for note in notes)
 
 
+def test_contours_beyond_their_images_are_cut_and_others_refused(tmp_path):
+    ras = affine(spacing_mm=(1.0, 1.0, 2.0), origin=(CENTRE[0], CENTRE[1] + 30, CENTRE[2] - 19))
+    images = ct_series((20, 60, 40), ras)
+    for image in images:
+        image.save_as(tmp_path / f"{image.InstanceNumber}.dcm", enforce_file_format=True)
+    far = [np.add(points, [0, 0, 900]) for points in ball(9.0, 2.0)]
+    series = images[0].SeriesInstanceUID
+    path = write(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0), "Trachea": ball(6.0, 2.0)}, series=series)
+    mask = open_segmentation(path).masks()[0][THYROID]
+    # The columns of the images begin at the centre of the ball.
+    assert mask.volume_ml == pytest.approx(ball_ml(15.0) / 2, rel=0.06)
+    assert mask.whole().array.shape == (20, 60, 40)
+    assert mask.border_distance_voxels == 0
+    path = write(tmp_path / "far.dcm", {"Thyroid": far}, series=series)
+    with pytest.raises(InputError, match=r"far\.dcm: the contours lie outside the images"):
+        open_segmentation(path).masks()
+    huge = [points * 1e9 for points in ball(9.0, 2.0)]
+    path = write(tmp_path / "huge.dcm", {"Thyroid": huge}, series=series)
+    with pytest.raises(InputError, match=r"huge\.dcm"):
+        open_segmentation(path).masks()
+
+
 def _keyhole(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     return np.vstack([outer, outer[:1], inner, inner[:1]])
 

@@ -34,7 +34,8 @@ THYROID = Structure(
     frozenset(
         {
             *("thyroid", "thyroid gland", "thyroidgland", "gland thyroid", "glnd thyroid", "gl thyroid"),
-            *("glandula thyroidea", "glandula thyreoidea", "thyroidea", "thyreoidea"),
+            *("glandula thyroidea", "glandula thyreoidea", "glandulae thyroideae", "glandulae thyreoideae"),
+            *("thyroidea", "thyreoidea", "thyroideae", "thyreoideae"),
             *("schilddruse", "schilddruese", "thyroide", "glande thyroide", "tiroides", "glandula tiroides"),
             *("tiroide", "ghiandola tiroide", "tireoide", "glandula tireoide", "schildklier", "skoldkortel"),
             *("tarczyca", "щитовидная железа", "甲状腺"),
@@ -96,6 +97,8 @@ _SIDE_WORDS = {
     **dict.fromkeys(("isthmus", "isthme", "istmo"), ISTHMUS),
 }
 _LOBE_WORDS = {"lobe", "lobes", "lobus", "lappen", "lobo", "lobulo", "lobi"}
+# Forms that name the thyroid only beside a word for lobe.
+_OF_THE_THYROID = {"thyroidien", "tiroideo", "tireoideano", "schilddrusen", "schilddruesen"}
 _JOINING_WORDS = {"of", "the", "and", "der", "de", "la", "du", "und", "et", "y"}
 _WHOLE_WORDS = {"both", "bilateral", "whole", "entire", "complete"}
 # What programs and people add to the name of a structure.
@@ -121,13 +124,14 @@ def part_called(name: str) -> Part | None:
     words = normalised(name).split()
     if (found := _named(words)) is not None:
         return Part(found)
-    words = [word for word in words if word not in _ADDED_WORDS]
+    words = " ".join(word for word in words if word not in _ADDED_WORDS).replace("senlappen", "sen lappen").split()
     sides = {_SIDE_WORDS[word] for word in words if word in _SIDE_WORDS}
     lobe = any(word in _LOBE_WORDS for word in words)
     whole = any(word in _WHOLE_WORDS for word in words) or {LEFT, RIGHT} <= sides
     others = [word for word in words if word not in _SIDE_WORDS and word not in _LOBE_WORDS | _WHOLE_WORDS]
     if lobe or sides:
         others = [word for word in others if word not in _JOINING_WORDS]
+        others = ["thyroid" if lobe and word in _OF_THE_THYROID else word for word in others]
     structure = _named(others)
     if structure is None or (structure is not THYROID and (sides or lobe)):
         return None

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.geometry.grid import Grid, box_of
+from ThyroidSynthLib.geometry.grid import MOST_VOXELS_HELD, Grid, box_of
 from ThyroidSynthLib.geometry.volume import Volume
 
 from .volume_files import reading_slabs
@@ -83,20 +83,43 @@ def _empty_mask(scan: Grid) -> Mask:
 def joined_masks(masks: Sequence[Mask], *, source: str) -> Mask:
     """Return the union of masks of one scan; `source`, where they come from, is for messages.
 
+    The masks may be cropped; their union is then, too.
+
     Raises
     ------
     InputError
-        The masks lie on different grids.
+        The voxels of the masks do not coincide.
     """
     first = masks[0]
     if len(masks) == 1:
         return first
-    if not all(same_grid(mask.scan, first.scan) for mask in masks):
-        raise InputError(f"The parts of {source} lie on different grids. Export them again from one scan.")
     filled = [mask for mask in masks if not mask.is_empty]
+    if not all(same_grid(mask.scan, first.scan) for mask in masks):
+        return _joined_crops(filled or list(masks[:1]), source)
     if not filled:
         return first
     return _assemble([(mask.first_kji, mask.volume.array) for mask in filled], first.scan)
+
+
+def _joined_crops(masks: Sequence[Mask], source: str) -> Mask:
+    """Return the union of masks on different parts of one grid."""
+    grid = masks[0].scan
+    starts = []
+    for mask in masks:
+        turned = np.abs(mask.scan.ijk_to_ras[:3, :3] - grid.ijk_to_ras[:3, :3]).max() * max(mask.scan.shape)
+        start = grid.to_ijk(mask.scan.to_ras(np.zeros(3)))
+        if (
+            turned > SAME_PLACE_VOXELS * grid.spacing_mm.min()
+            or np.abs(start - np.rint(start)).max() > SAME_PLACE_VOXELS
+        ):
+            raise InputError(f"The parts of {source} lie on different grids. Export them again from one scan.")
+        starts.append(np.rint(start).astype(int)[::-1])
+    low = np.min(starts, axis=0)
+    high = np.max([start + mask.scan.shape for start, mask in zip(starts, masks, strict=True)], axis=0)
+    if np.prod((high - low).astype(float)) > MOST_VOXELS_HELD:
+        raise InputError(f"The parts of {source} lie too far apart to be of one patient. Check the files.")
+    pieces = [(start - low + mask.first_kji, mask.volume.array) for start, mask in zip(starts, masks, strict=True)]
+    return _assemble(pieces, grid.part(low, high - low))
 
 
 def same_grid(one: Grid, other: Grid) -> bool:

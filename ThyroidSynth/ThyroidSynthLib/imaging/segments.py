@@ -64,9 +64,14 @@ class Segment:
         return self._identified[0]
 
     @property
+    def is_something_else(self) -> bool:
+        """Whether its code or name states that it is a lesion or a planning structure."""
+        return is_altered(self.terminology) or is_lesion(self.name)
+
+    @property
     def _identified(self) -> tuple[Part | None, int]:
         """Return what the segment is, and by which of its properties."""
-        if is_altered(self.terminology) or is_lesion(self.name):
+        if self.is_something_else:
             return None, _BY_REGION
         for how, part in (
             (_BY_CODE, part_coded(self.terminology)),

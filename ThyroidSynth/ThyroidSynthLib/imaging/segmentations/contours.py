@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
@@ -40,7 +41,7 @@ class FilledContours:
 
 
 def fill_contours(contours: Sequence[np.ndarray], grid: Grid) -> FilledContours:
-    """Fill closed planar contours on a grid whose slices k are parallel to them.
+    """Fill closed planar contours on a grid whose slices k are parallel to them; beyond the grid they are cut.
 
     Contours of one plane are combined by exclusive or, so that a contour within another is a hole; a hole may also be
     joined to the outside by a channel of no width. A plane stands for half the distance to its neighbours.
@@ -48,22 +49,33 @@ def fill_contours(contours: Sequence[np.ndarray], grid: Grid) -> FilledContours:
     Parameters
     ----------
     contours : sequence of ndarray, shape (n, 3)
-        Corners in `ras_mm`; may reach beyond the grid.
+        Corners in `ras_mm`.
+
+    Raises
+    ------
+    InputError
+        All contours lie outside the grid.
     """
     corners = [grid.to_ijk(contour) for contour in contours]
-    low = np.floor(np.min([each[:, :2].min(axis=0) for each in corners], axis=0)).astype(int) - 1
-    high = np.ceil(np.max([each[:, :2].max(axis=0) for each in corners], axis=0)).astype(int) + 1
+    low, high = (
+        np.clip([getattr(each, end)(axis=0) for each in corners], -1, grid.last_ijk + 1) for end in ("min", "max")
+    )
+    low, high = np.floor(low.min(axis=0)[:2]).astype(int), np.ceil(high.max(axis=0)[:2]).astype(int)
+    low, high = np.maximum(low, 0), np.minimum(high, grid.last_ijk[:2])
     size = high - low + 1
     planes = _planes(corners)
-    filled = {
-        place: _even_odd([each[:, :2] - low for each in flat], (int(size[1]), int(size[0])))
-        for place, flat in planes.items()
-    }
-    places = np.array(sorted(filled))
+    places = np.array(sorted(planes))
     # A plane stands for half a slice beyond it.
     first, last = int(np.ceil(places[0] - 0.5 + 1e-6)), int(np.floor(places[-1] + 0.5 - 1e-6))
     if last < first:
         first = last = round(float(places[0]))
+    first, last = max(first, 0), min(last, grid.shape[0] - 1)
+    if last < first or (size < 1).any():
+        raise InputError("the contours lie outside the images")
+    filled = {
+        place: _even_odd([each[:, :2] - low for each in flat], (int(size[1]), int(size[0])))
+        for place, flat in planes.items()
+    }
     array = np.zeros((last - first + 1, int(size[1]), int(size[0])), dtype=np.uint8)
     interpolated, gap_mm = 0, 0.0
     for k in range(first, last + 1):

@@ -16,7 +16,7 @@ from ThyroidSynthLib.imaging.labels import STRUCTURES, is_lesion, normalised, pa
 
 from .class_maps import other_organs
 
-TABLE_SUFFIXES = (".json", ".csv", ".ctbl", ".txt")
+TABLE_SUFFIXES = (".json", ".csv", ".tsv", ".ctbl", ".txt")
 """Endings of the files that `labels_from_text` reads."""
 
 _LARGEST_LABEL = 65535
@@ -35,7 +35,7 @@ def labels_from_text(text: str) -> dict[int, str]:
     """Return the label names in a text such as "thyroid=1,trachea=2", or in a file that it names.
 
     The lobes can have labels of their own ("left thyroid lobe=1,right thyroid lobe=2"). A file is the ``dataset.json``
-    of nnU-Net, a table (CSV) with the columns label and name, a colour table of Slicer (.ctbl) or the label
+    of nnU-Net, a table with the columns label and name (.csv, .tsv), a colour table of Slicer (.ctbl) or the label
     descriptions of ITK-SNAP (.txt).
 
     Raises
@@ -106,18 +106,21 @@ def labels_of_dataset_beside(path: Path) -> tuple[Path, dict[int, str]] | None:
 
 
 def _of_table(path: Path) -> dict[int, str]:
-    """Read the first column with the number, and the name in the second, or in quotation marks at the end."""
+    """Read the label number and the name of each row: its first whole number, and its first field that is no number."""
     with reading(path, "a table", "Save it as CSV in UTF-8, with the columns label and name."):
         if path.stat().st_size > _LARGEST_TABLE:
             raise InputError(f"{path} is too large for a table of labels. Choose another file.")
         text = path.read_text(encoding="utf-8-sig")
-        separator = "," if path.suffix.lower() == ".csv" else " "
-        lines = [" ".join(line.split()) if separator == " " else line for line in text.splitlines()]
-        rows = [row for row in csv.reader(lines, delimiter=separator) if len(row) >= 2]
-    named_last = path.suffix.lower() == ".txt"
-    pairs = [
-        (int(row[0]), row[-1 if named_last else 1].strip()) for row in rows if re.fullmatch(r"\s*[0-9]{1,9}\s*", row[0])
-    ]
+        separator = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower(), " ")
+        lines = text.splitlines() if separator != " " else [" ".join(line.split()) for line in text.splitlines()]
+        rows = list(csv.reader(lines, delimiter=separator))
+    pairs = []
+    for row in rows:
+        fields = [field.strip() for field in row if field.strip()]
+        number = next((field for field in fields[:2] if re.fullmatch(r"[0-9]{1,9}", field)), None)
+        name = next((field for field in fields if not re.fullmatch(r"[-+0-9.eE]+", field)), None)
+        if number is not None and name is not None and not fields[0].startswith("#"):
+            pairs.append((int(number), name))
     return _without_repetition([pair for pair in pairs if pair[0] != 0], str(path))
 
 

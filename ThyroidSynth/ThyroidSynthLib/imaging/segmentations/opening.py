@@ -11,7 +11,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.imaging.dicom_seg import read_dicom_masks, read_dicom_segments
 from ThyroidSynthLib.imaging.dicom_series import CONTOURS_CLASS, SEGMENTATION_CLASSES, class_of_dicom
 from ThyroidSynthLib.imaging.formats.nrrd import read_nrrd_header
-from ThyroidSynthLib.imaging.labels import THYROID, Structure, part_called
+from ThyroidSynthLib.imaging.labels import THYROID, Structure, normalised, part_called
 from ThyroidSynthLib.imaging.masks import Mask, joined_masks, read_mask
 from ThyroidSynthLib.imaging.nifti import is_nifti
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file, read_masks, read_segments
@@ -216,8 +216,12 @@ def _one_structure(path: Path, structure: Structure, labels: Mapping[int, str] |
     opened = open_segmentation(path, labels=labels)
     if opened.kind == "labels" and _is_mask(opened, structure):
         return read_mask(path), ()
-    masks, notes = opened.masks(structure)
-    return masks[structure], notes
+    alone = opened.segments[0] if len(opened.segments) == 1 and opened.kind != "labels" else None
+    if alone is not None and not (alone.part or alone.is_something_else or normalised(alone.name) in other_organs()):
+        masks, notes = opened.segment_masks()
+        return masks[0], (*notes, f"its only segment, {alone.name or alone.id}, was taken as the {structure.name}")
+    found, notes = opened.masks(structure)
+    return found[structure], notes
 
 
 def _is_mask(opened: SegmentationFile, structure: Structure) -> bool:

@@ -99,7 +99,7 @@ def read_contour_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[
     """
     with _reading(path) as dataset:
         contours = _contours(path, dataset)
-        series = _series_of(dataset)
+        series, frames = _series_of(dataset), _frames_of_reference(dataset)
     notes: list[str] = []
     for segment in chosen.values():
         found = contours[segment.label]
@@ -110,13 +110,18 @@ def read_contour_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[
             )
         if found.others:
             notes.append(f"{found.others} points or open lines of {segment.name} were left out")
+    if len({frames.get(segment.label) for segment in chosen.values()}) > 1:
+        notes.append("the structures refer to different frames of reference; check that they lie together")
     scan, remark = _scan_grid(path, series, [c for segment in chosen.values() for c in contours[segment.label].closed])
     notes.append(remark)
     masks = {}
     for key, segment in chosen.items():
         closed = contours[segment.label].closed
         _check_planes(path, segment, closed, scan)
-        filled = fill_contours(closed, scan)
+        try:
+            filled = fill_contours(closed, scan)
+        except InputError as error:
+            raise InputError(f"{path}: {error} ({segment.name}). Choose the structures of these images.") from error
         if filled.interpolated:
             notes.append(f"{segment.name}: {filled.interpolated} slices without contours were interpolated")
         if filled.gap_mm:
@@ -170,6 +175,12 @@ def _series_of(dataset: pydicom.Dataset) -> set[str]:
         for study in frame.get("RTReferencedStudySequence") or ()
         for series in study.get("RTReferencedSeriesSequence") or ()
     } - {""}
+
+
+def _frames_of_reference(dataset: pydicom.Dataset) -> dict[int, str]:
+    """Return the UID of the coordinate system of each region."""
+    items = dataset.get("StructureSetROISequence") or ()
+    return {int(item.ROINumber): str(item.get("ReferencedFrameOfReferenceUID", "")) for item in items}
 
 
 def _scan_grid(path: Path, series: set[str], contours: Sequence[np.ndarray]) -> tuple[Grid, str]:
