@@ -269,6 +269,20 @@ def test_everything_else_is_passed_over_with_its_reason(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["pipe", "broken link", "device"])
+def test_a_mask_that_is_no_regular_file_makes_its_case_unreadable(tmp_path: Path, kind: str) -> None:
+    write_nifti(tmp_path / "p" / "trachea.nii.gz", TRACHEA, RAS)
+    path = tmp_path / "p" / "thyroid_gland.nii.gz"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else "nowhere")
+    found = search_cases([tmp_path])
+    assert passed_over(found) == {}
+    with pytest.raises(InputError, match=r"thyroid_gland\.nii\.gz (is a pipe, a socket or a device|does not exist)"):
+        read_case(found.cases[0])
+
+
 def test_a_folder_that_cannot_be_opened_is_passed_over(tmp_path: Path, monkeypatch) -> None:
     masks(tmp_path / "p1")
     masks(tmp_path / "p2")

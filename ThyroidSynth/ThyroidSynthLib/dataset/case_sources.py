@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import stem_of
+from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.imaging.labels import structure_called
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 
@@ -162,8 +163,7 @@ def _absolute(path: Path | str) -> Path:
 
 def _of_two_masks(thyroid: Path, trachea: Path) -> CaseSource:
     for path in (thyroid, trachea):
-        if not path.is_file():
-            raise InputError(f"{path} does not exist. Check the path.")
+        checked_file(path)
     (case_id,) = unique_ids([Place(thyroid.parent, thyroid, is_file=True)])
     return CaseSource(case_id, "masks", (thyroid,), (trachea,))
 

@@ -128,7 +128,8 @@ def _missing_note(source: CaseSource, structure: Structure) -> str:
     if source.kind != "masks" or not source.files:
         return text
     folder = source.files[0].parent
-    others = sorted(path.name for path in folder.iterdir() if is_image_file(path.name) and path not in source.files)
+    files = (path for path in folder.iterdir() if path not in source.files and path.is_file())
+    others = sorted(path.name for path in files if is_image_file(path.name))
     listed = shortened(others) or "no other masks"
     option = structure.name.removesuffix("_gland")
     return f"{text} in {folder} (found {listed}); name its mask {structure.name}.nii.gz, or use --{option}"

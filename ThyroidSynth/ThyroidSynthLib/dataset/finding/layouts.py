@@ -90,7 +90,12 @@ class _FolderSearch:
     def cases(self) -> list[FoundCase]:
         folder = self._folder
         names = [name for name in folder.files if folder.path / name not in self._used]
-        found = self._cases_of_masks(names)
+        # The mask of a case that is a pipe or a broken link is reported by reading the case.
+        expected = [name for name in folder.unusable if is_image_file(name) and part_called(stem_of(Path(name)))]
+        found = self._cases_of_masks([*names, *expected])
+        for name, reason in folder.unusable.items():
+            if folder.path / name not in self._used:
+                self._log.add(folder.root, [folder.name_in_root(name)], reason)
         self._masks = [path for case in found for path in case.source.files] or self._masks_below()
         alone = [case for name in names if folder.path / name not in self._used for case in self._case_of_file(name)]
         found = [self._completed(case) for case in found]

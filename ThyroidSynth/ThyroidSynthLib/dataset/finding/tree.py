@@ -81,6 +81,8 @@ class Folder:
         The path where the search began.
     above : Folder, optional
         The folder that holds it; None for the root.
+    unusable : dict of str to str
+        What is no regular file, with the reason.
     """
 
     path: Path
@@ -88,6 +90,7 @@ class Folder:
     above: Folder | None = None
     files: list[str] = field(default_factory=list)
     folders: list[Folder] = field(default_factory=list)
+    unusable: dict[str, str] = field(default_factory=dict)
 
     def below(self) -> Iterator[Folder]:
         """Yield this folder and all folders below it, each before its own folders."""
@@ -108,7 +111,7 @@ def read_tree(root: Path, log: PassedOverLog, seen: set[tuple[int, int]]) -> Fol
     Parameters
     ----------
     log : PassedOverLog
-        Receives what can be no case: hidden files, links that lead nowhere or in a circle, and what cannot be read.
+        Receives hidden files, and folders that are empty, cannot be opened, or were searched already.
     seen : set of (int, int)
         Device and inode of the folders that were searched already; extended.
 
@@ -159,12 +162,12 @@ def _list(folder: Folder, log: PassedOverLog) -> list[Folder]:
             if is_folder:
                 (links if is_link else folder.folders).append(Folder(folder.path / entry.name, folder.root, folder))
             elif (is_link or not entry.is_file()) and not stat.S_ISREG(entry.stat().st_mode):
-                log.add(folder.root, [name], SPECIAL_FILE)
+                folder.unusable[entry.name] = SPECIAL_FILE
             else:
                 folder.files.append(entry.name)
         except OSError as error:  # Raised by `stat` for a link that leads nowhere.
             reason = BROKEN_LINK if entry.is_symlink() else f"cannot be read ({error.strerror or error})"
-            log.add(folder.root, [name], reason)
+            folder.unusable[entry.name] = reason
     return links
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.imaging.dicom_seg import read_dicom_masks, read_dicom_segments
 from ThyroidSynthLib.imaging.dicom_series import CONTOURS_CLASS, SEGMENTATION_CLASSES, class_of_dicom
 from ThyroidSynthLib.imaging.formats.nrrd import read_nrrd_header
@@ -162,9 +163,8 @@ def open_segmentation(path: Path | str, *, labels: Mapping[int, str] | None = No
         The file cannot be read, is of another kind, or its names contradict `labels`.
     """
     path = Path(path)
+    checked_file(path)
     kind = segmentation_kind(path)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist. Check the path.")
     if kind is None:
         raise InputError(
             f"{path} is neither a NIfTI file (.nii, .nii.gz), an NRRD or MetaImage file (.nrrd, .mha), a Slicer "
