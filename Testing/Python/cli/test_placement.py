@@ -78,6 +78,9 @@ def test_a_gland_is_placed_at_a_point(upright, tmp_path):
         (("--place-at", 1, 2, 3, "--at", "x"), "leave out --at"),
         (("--place-at", 1, 2, 3, "--level", 3), "leave out --at and --level"),
         (("--level", 3), "give --at or --merge-into"),
+        (("--at", "x", "--level", "1,5"), "Write decimals with a point: 1.5"),
+        (("--place-at", 1, 2, "nan"), "give a number from -10,000 to 10,000 mm"),
+        (("--place-at", 1, 2), "expected 3 arguments"),
         (("--place-at", 1, 2, 3, "--overlap", "remove"), "needs a patient with a trachea"),
         (("--overlap", "report"), "needs a patient with a trachea"),
     ],
@@ -110,6 +113,10 @@ def test_a_grid_that_does_not_hold_the_thyroids_is_refused_before_the_work(capsy
     assert f"mm beyond the grid of {cut}" in error and "--at PATIENT or --place-at R A S" in error
     assert run("generate", upright, "--at", masks.parent, "--grid", away, "--out", tmp_path / "g") == 1
     assert f"off the grid of {away}: they are placed at s0000" in capsys.readouterr().err
+    merged = ("--merge-into", masks.parent, "--place-at", 0, 0, 5000)
+    assert run("generate", upright, *merged, "--out", tmp_path / "g") == 1
+    error = capsys.readouterr().err
+    assert f"off the grid of {masks.parent}" in error and "leave out --at and --place-at" in error
     assert not (tmp_path / "g").exists()
 
     assert run("generate", upright, "--grid", around, "--out", tmp_path / "around") == 0

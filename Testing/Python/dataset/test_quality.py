@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from support.mask_files import affine, two_masks
+from support.reported_cases import synthetic_case
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import case_from_volumes, read_case
@@ -106,6 +107,19 @@ def test_a_slab_of_trachea_far_below_the_gland_is_refused():
     assert "only 9 mm of trachea; at least 20 mm are needed" in verdict.notes
     with pytest.raises(InputError, match=r"ends 95 mm from the thyroid.*Segment the trachea at the height"):
         verdict.placement("upright")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_thyroid_and_trachea_that_were_exchanged_are_refused(number: int):
+    own = synthetic_case(number)
+    thyroid, trachea = Volume(own.thyroid, own.ras), Volume(own.trachea, own.ras)
+    assert check_case(case_from_volumes("right", thyroid, trachea)).accepted
+
+    exchanged = check_case(case_from_volumes("exchanged", trachea, thyroid))
+
+    assert "implausible trachea" in exchanged.reasons and "may be exchanged" in exchanged.notes[-1]
+    with pytest.raises(InputError, match="both may be exchanged"):
+        exchanged.placement("upright")
 
 
 def test_an_open_surface_is_a_reason(monkeypatch):

@@ -64,6 +64,9 @@ class TracheaRules:
         Maximum distance between trachea and thyroid, which touch in a patient, and of the height of the thyroid's
         centre above or below the trachea. At a larger one the segmented part of the trachea is not at the level of
         the thyroid and does not locate it.
+    max_width_mm : float
+        Maximum median width of the trachea at the height of the thyroid, 12 to 18 mm in the example cohort. There 95 %
+        of the thyroids are wider than 39 mm, so a wider trachea is a thyroid: both were exchanged.
     """
 
     min_ml: float = 0.2
@@ -75,6 +78,7 @@ class TracheaRules:
     max_area_mm2: float = 1000.0
     max_overlap_share: float = 0.5
     max_distance_mm: float = 15.0
+    max_width_mm: float = 32.0
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,10 @@ def check_position(thyroid: Volume, trachea: Volume, rules: TracheaRules = Trach
     distance = distance_mm(border_points(thyroid), border_points(trachea))
     if distance > rules.max_distance_mm:
         return [*findings, (TRACHEA_AWAY, f"the trachea ends {distance:.0f} mm from the thyroid")]
+    width = _width_beside_mm(trachea, thyroid)
+    if width > rules.max_width_mm:
+        note = f"the trachea is {width:.0f} mm wide at the height of the thyroid; both may be exchanged"
+        return [*findings, (TRACHEA_IMPLAUSIBLE, note)]
     centre = float(own_heights.mean())
     for gap, where in ((centre - heights.max(), "below"), (heights.min() - centre, "above")):
         if gap > rules.max_distance_mm:
@@ -207,6 +215,20 @@ def _inside(own: Volume, other: Volume) -> np.ndarray:
     inside = np.zeros(len(kji), dtype=bool)
     inside[within] = other.array[tuple(kji[within].T)] != 0
     return inside
+
+
+def _width_beside_mm(trachea: Volume, thyroid: Volume) -> float:
+    """Return the median width of the trachea's horizontal sections at the height of the thyroid; 0 without any."""
+    beside = _heights_mm(thyroid)
+    positions = trachea.to_ras(np.argwhere(trachea.array)[:, ::-1])
+    positions = positions[(positions[:, 2] >= beside.min()) & (positions[:, 2] <= beside.max())]
+    if len(positions) == 0:
+        return 0.0
+    section = np.unique(np.floor(positions[:, 2] / _SECTION_MM), return_inverse=True)[1]
+    low, high = np.full(section.max() + 1, np.inf), np.full(section.max() + 1, -np.inf)
+    np.minimum.at(low, section, positions[:, 0])
+    np.maximum.at(high, section, positions[:, 0])
+    return float(np.median(high - low))
 
 
 def _heights_mm(volume: Volume) -> np.ndarray:

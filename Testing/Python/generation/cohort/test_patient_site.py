@@ -55,6 +55,13 @@ def test_a_trachea_far_from_the_thyroid_is_refused_and_islands_of_it_do_not_move
         assert np.allclose(site.placement.origin_ras, clean.placement.origin_ras)
 
 
+@pytest.mark.parametrize("name", ["spleen", "vertebrae_C7", "Esophagus"])
+def test_the_mask_of_another_organ_is_rejected(tmp_path, name):
+    a_neck(tmp_path).rename(tmp_path / f"{name}.nii.gz")
+    with pytest.raises(InputError, match="another organ by its name"):
+        site_at(tmp_path / f"{name}.nii.gz", "trachea")
+
+
 def test_the_mask_of_a_thyroid_is_rejected(tmp_path):
     write_volume(a_mask((5, 20, 10)), tmp_path / "thyroid_gland.nii.gz")
     with pytest.raises(InputError, match="is a thyroid"):

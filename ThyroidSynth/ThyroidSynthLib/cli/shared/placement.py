@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ThyroidSynthLib.common.files import sha256_of, stem_of
 from ThyroidSynthLib.imaging.labels import TRACHEA
 
+from . import numbers
 from .arguments import files_at
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     )
     place.add_argument(
         "--level",
-        type=float,
+        type=numbers.coordinate,
         metavar="MM",
         help="level of the gland's centre at the trachea of --at: its superior coordinate in mm, as Slicer shows it "
         "(default: that of the patient's thyroid)",
     )
     place.add_argument(
         "--place-at",
-        type=float,
+        type=numbers.coordinate,
         nargs=3,
         metavar=("R", "A", "S"),
         help="place the thyroids at this point in mm instead, along the axes of the scan: the middle of the trachea "
@@ -116,12 +117,31 @@ def place_of(options: argparse.Namespace, model: TrainedModel, files: FileOption
         site = site_at_point(options.place_at or _NOWHERE)
         point = ", ".join(f"{value:g}" for value in site.placement.origin_ras)
         place = Place(site, f"RAS {point}", given=options.place_at is not None)
-    merged = None if files.merge_into is None else files.merge_into.volume.grid
-    where = f"at {place.name}"
-    for image, grid in ((options.grid, files.grid), (options.merge_into, merged)):
+    grids = [
+        (
+            options.grid,
+            files.grid,
+            "Place them with --at PATIENT or --place-at R A S, choose an image that shows this place, or use --spacing "
+            "instead of --grid.",
+        ),
+        (
+            options.merge_into,
+            None if files.merge_into is None else files.merge_into.volume.grid,
+            "Place them at this patient: leave out --at and --place-at, or correct them.",
+        ),
+    ]
+    for image, grid, remedy in grids:
         if grid is not None:
-            # Without a place nothing says that the image should end within a thyroid.
-            check_on_grid(grid, model.frame, site.placement, image=str(image), where=where, whole=not place.given)
+            check_on_grid(
+                grid,
+                model.frame,
+                site.placement,
+                image=str(image),
+                where=f"at {place.name}",
+                # Without a place nothing says that the image should end within a thyroid.
+                whole=not place.given,
+                remedy=remedy,
+            )
     return place
 
 

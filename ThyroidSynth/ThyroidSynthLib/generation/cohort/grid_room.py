@@ -10,7 +10,9 @@ from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
 
-def check_on_grid(grid: Grid, frame: Frame, placement: Placement, *, image: str, where: str, whole: bool) -> None:
+def check_on_grid(
+    grid: Grid, frame: Frame, placement: Placement, *, image: str, where: str, whole: bool, remedy: str
+) -> None:
     """Check that the thyroids of a model lie on a grid.
 
     Parameters
@@ -25,6 +27,8 @@ def check_on_grid(grid: Grid, frame: Frame, placement: Placement, *, image: str,
         Where the trachea frame lies, for the message.
     whole : bool
         Whether the box must lie on the grid as a whole. A patient's scan may end within the thyroid.
+    remedy : str
+        What to do, for the message.
 
     Raises
     ------
@@ -39,10 +43,7 @@ def check_on_grid(grid: Grid, frame: Frame, placement: Placement, *, image: str,
         fault = f"The thyroids may reach up to {beyond:.0f} mm beyond the grid of {image}: they are placed {where}."
     else:
         return
-    raise InputError(
-        f"{fault} Place them with --at PATIENT or --place-at R A S, choose an image that shows this place, or use "
-        "--spacing instead of --grid."
-    )
+    raise InputError(f"{fault} {remedy}")
 
 
 def check_gland_on_grid(grid: Grid, gland: Volume, case_id: str) -> None:

@@ -16,8 +16,9 @@ from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.dataset.structure_checks import check_placement, check_trachea, placement_faults
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.labels import THYROID, part_called
+from ThyroidSynthLib.imaging.labels import THYROID, normalised, part_called
 from ThyroidSynthLib.imaging.masks import mask_in_scan, read_mask
+from ThyroidSynthLib.imaging.segmentations.class_maps import other_organs
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 
 from .gland_level import DEPTH_MM, ERROR_MM, estimated_level_mm
@@ -130,6 +131,8 @@ def _of_mask(path: Path) -> Case:
     part = part_called(stem_of(path))
     if part is not None and part.structure is THYROID:
         raise InputError(f"{path} is a thyroid by its name. Choose the mask of the trachea or the case's folder.")
+    if normalised(stem_of(path)) in other_organs():
+        raise InputError(f"{path} is another organ by its name. Choose the mask of the trachea or the case's folder.")
     trachea = read_mask(path)
     if trachea.is_empty:
         raise InputError(f"{path} is empty. Choose the mask of a trachea, on which thyroids are centred.")
