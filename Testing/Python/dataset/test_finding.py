@@ -13,7 +13,6 @@ from support.mask_files import affine, caret_xml, two_masks, write_case, write_n
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases, search_cases
 from ThyroidSynthLib.dataset.cases import read_case
-from ThyroidSynthLib.dataset.finding.ids import Place, safe_id, unique_ids
 from ThyroidSynthLib.dataset.finding.layouts import (
     ARCHIVES,
     IMAGES,
@@ -299,6 +298,16 @@ def test_a_folder_that_cannot_be_opened_is_passed_over(tmp_path: Path, monkeypat
     assert passed_over(found) == {"folder that cannot be opened (Permission denied)": {"p2"}}
 
 
+def test_masks_with_names_of_other_organs_and_images_are_not_opened(tmp_path: Path, monkeypatch) -> None:
+    folder = write_case(tmp_path / "s1", THYROID, TRACHEA, RAS) / "segmentations"
+    for name in ("liver", "vertebrae_C7", "heart", "lung_upper_lobe_left"):
+        (folder / f"{name}.nii.gz").write_bytes(b"never opened")
+    (tmp_path / "s1" / "ct.nii.gz").write_bytes(b"never opened")
+    opened = "ThyroidSynthLib.dataset.finding.layouts.open_segmentation"
+    monkeypatch.setattr(opened, lambda path, **_: pytest.fail(f"{path} was opened"))
+    assert [source.id for source in find_cases(tmp_path)] == ["s1"]
+
+
 def test_own_results_in_a_source_are_no_cases(tmp_path: Path) -> None:
     masks(tmp_path / "p1")
     for folder, names in {"cohort": ["prepare.json"], "thyroids": ["manifest.json", "manifest.csv"]}.items():
@@ -341,53 +350,6 @@ def test_names_that_are_not_utf_8_give_readable_ids(tmp_path: Path) -> None:
     (source,) = find_cases(tmp_path)
     assert source.id == "Müller"
     check_read(source)
-
-
-@pytest.mark.parametrize(
-    ("paths", "ids"),
-    [
-        (["p1/segmentations.nii.gz", "p2/segmentations.nii.gz"], ["p1", "p2"]),
-        (["01/2020-01-01/seg.nii.gz", "02/2020-01-01/seg.nii.gz"], ["01_2020-01-01", "02_2020-01-01"]),
-        (["01/2020-01-01/seg.nii.gz"], ["01_2020-01-01"]),
-        (["a/x.nii.gz", "b/x.nii.gz", "y.nii.gz"], ["a_x", "b_x", "y"]),
-        (["x.nii.gz", "x.seg.nrrd"], ["x.nii.gz", "x.seg.nrrd"]),
-        (["Case.nii.gz", "case.nii.gz"], ["Case", "case_2"]),
-        (["labelsTr/c1.nii.gz", "labelsTs/c1.nii.gz"], ["labelsTr_c1", "labelsTs_c1"]),
-        (["segmentations.nii.gz"], ["root"]),
-        (["0001.nii.gz"], ["0001"]),
-        (["PAT1/study1/series2/x.dcm", "PAT2/study/ct/seg.dcm"], ["x", "PAT2"]),
-        (["PAT1/study1/series2/seg.dcm", "PAT2/study1/seg.dcm"], ["PAT1_study1_series2", "PAT2_study1"]),
-        (["PAT1/IM0001", "PAT2/1-1.dcm", "PAT3/1.2.3.4.5"], ["PAT1", "PAT2", "PAT3"]),
-        (["a:b.nii.gz", "a?b.nii.gz"], ["a_b", "a_b_2"]),
-    ],
-)
-def test_ids_are_made_of_what_distinguishes_the_paths(paths: list[str], ids: list[str]) -> None:
-    root = Path("/data/root")
-    assert unique_ids([Place(root, root / path, is_file=True) for path in paths]) == ids
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("=cmd|' /C calc'!A0", "_cmd_' _C calc'!A0"),
-        ("..", "_"),
-        ("-rf", "_rf"),
-        (".hidden", "_hidden"),
-        ("CON", "CON_"),
-        ("nul.txt", "nul.txt_"),
-        ("a/b\\c\n", "a_b_c_"),
-        ("name. ", "name"),
-        ("", "_"),
-        ("M\udcfcller", "Müller"),
-    ],
-)
-def test_ids_are_valid_names_of_files(name: str, expected: str) -> None:
-    assert safe_id(name) == expected
-
-
-def test_long_ids_are_shortened_and_stay_different() -> None:
-    first, second = safe_id("ä" * 300 + "1"), safe_id("ä" * 300 + "2")
-    assert first != second and len(first.encode()) <= 100 and first.startswith("ää")
 
 
 def test_the_listing_names_kind_files_and_where_the_structures_come_from(tmp_path: Path) -> None:
