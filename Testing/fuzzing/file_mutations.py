@@ -215,7 +215,7 @@ def _npy(text: bytes) -> Change:
 
 NPY = [
     Mutation("10^15 shapes", _npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000, 400, 4), }")),
-    Mutation("objects", _npy(b"{'descr': '|O', 'fortran_order': False, 'shape': (3, 400, 4), }")),
+    Mutation("objects", _npy(b"{'descr': '|O', 'fortran_order': False, 'shape': (4, 400, 4), }")),
     Mutation("code as the header", _npy(b"__import__('os').system('true')")),
-    Mutation("float64", _npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (3, 400, 4), }")),
+    Mutation("float64", _npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (4, 400, 4), }")),
 ]

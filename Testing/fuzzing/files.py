@@ -43,7 +43,9 @@ class Slot:
         """Return the trial of a mutation of this file."""
         fault = f"{self.source}{'/' + self.bad if self.bad else ''}: {mutation.name}"
         # A case is called by the name of its file or folder.
-        names = tuple({Path(self.source).name, Path(self.bad or self.source).name, self.source.partition(".")[0]})
+        names = tuple(
+            {Path(self.source).name, Path(self.bad or self.source).name, self.source.partition(".")[0], "trachea"}
+        )
 
         def make(given: Path, out: Path) -> Action:
             place = given / Path(self.source).name

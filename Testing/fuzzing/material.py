@@ -41,11 +41,11 @@ def write_material(folder: Path) -> None:
     library.mkdir()
     shutil.copy(kept_model("tiny"), library / "good.safetensors")
     shutil.copy(kept_model("baseline"), library / "other.safetensors")
-    write_tiny_cohort(folder / "cohort", cases=3, samples_per_shape=400)
+    write_tiny_cohort(folder / "cohort", cases=4, samples_per_shape=400)
     (folder / "targets.csv").write_text("volume_ml,symmetry\n14,0.7\n18,\n")
     (folder / "targets2.csv").write_text("Name;volume_ml;isthmus_area_mm2\na;14;20\nb;15;\n")
-    (folder / "distribution.json").write_text('{"volume_ml": "normal(15, 3)", "without_isthmus": "30%"}')
-    (folder / "distribution.csv").write_text("feature,distribution\nvolume_ml,15\nwithout_isthmus,30%\n")
+    (folder / "distribution.json").write_text('{"volume_ml": "normal(15, 3)", "symmetry": "cohort"}')
+    (folder / "distribution.csv").write_text("feature,distribution\nvolume_ml,15\nsymmetry,cohort\n")
     _write_results(folder)
 
 

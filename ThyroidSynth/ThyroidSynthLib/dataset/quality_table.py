@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import write_text
+from ThyroidSynthLib.common.text_files import number_of, rows_of_table
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 from .case_preparation import CaseRecord
@@ -90,13 +91,20 @@ class CaseVerdict:
 def read_quality_table(path: Path | str) -> list[CaseVerdict]:
     """Read the cases in a table of `write_quality_table`; `InputError` if it is missing or is not such a table."""
     path = Path(path)
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return [_verdict(row) for row in csv.DictReader(stream) if row["verdict"] != PASSED_OVER]
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist. Check the cases first.") from None
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not a table of verdicts ({error}). Check the cases again.") from error
+    if not path.exists():
+        raise InputError(f"{path} does not exist. Check the cases first.")
+    columns, rows = rows_of_table(path)
+    found = []
+    for line, row in rows:
+        try:
+            if row["verdict"] != PASSED_OVER:
+                found.append(_verdict(row))
+        except (KeyError, ValueError) as error:
+            fault = f"the column {error} is missing" if isinstance(error, KeyError) else f"line {line}: {error}"
+            raise InputError(f"{path} is not a table of verdicts ({fault}). Check the cases again.") from None
+    if "verdict" not in columns:
+        raise InputError(f"{path} is not a table of verdicts. Check the cases again.")
+    return found
 
 
 def _verdict(row: Mapping[str, str]) -> CaseVerdict:
@@ -110,7 +118,7 @@ def _verdict(row: Mapping[str, str]) -> CaseVerdict:
         reasons=tuple(filter(None, row["reasons"].split("; "))),
         notes=tuple(filter(None, _plain(row["notes"]).split("; "))),
         error=_plain(row["error"]),
-        features={name: float(row[column]) for name, column in _FEATURE_COLUMNS.items()} if measured else None,
+        features={name: number_of(row[column]) for name, column in _FEATURE_COLUMNS.items()} if measured else None,
     )
 
 

@@ -16,8 +16,8 @@ from typing import Any
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
 from ThyroidSynthLib.common.files import real_path, sha256_of
-from ThyroidSynthLib.common.text_files import entry, is_kind
 from ThyroidSynthLib.common.results import check_outside
+from ThyroidSynthLib.common.text_files import entry, is_kind
 from ThyroidSynthLib.dataset.cohort import COHORT_FILE, Cohort
 from ThyroidSynthLib.dataset.cohort_folder import PLAN_FILE
 from ThyroidSynthLib.dataset.quality_table import QUALITY_FILE

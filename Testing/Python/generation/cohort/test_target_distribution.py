@@ -41,7 +41,7 @@ def test_a_distribution_is_read_in_either_form_and_written_so_that_it_can_be_rea
         ("normal(1, 0)", "has no spread"),
         ("uniform(5, 5)", "is empty"),
         ("lognormal(2, inf)", "is not a distribution"),
-        ("", "takes value"),
+        ("", "distribution is missing"),
         ("12 mL", "is not a distribution"),
     ],
 )

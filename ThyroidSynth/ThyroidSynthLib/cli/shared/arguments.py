@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,13 @@ def spacing(text: str) -> float | tuple[float, float, float]:
         )
     values = tuple(numbers.millimetres(part) for part in parts)
     return values[0] if len(values) == 1 else (values[0], values[1], values[2])
+
+
+def device(text: str) -> str:
+    """Check the name of a device, which may still be missing on this machine."""
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not valid: choose auto, cpu, cuda or cuda:N")
+    return text
 
 
 def mesh_formats(text: str) -> tuple[str, ...]:
@@ -78,7 +86,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs", type=numbers.epochs, default=0, metavar="N", help="number of epochs (default: the preset's)"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
 
 
 def add_evaluation_extent(parser: argparse.ArgumentParser) -> None:

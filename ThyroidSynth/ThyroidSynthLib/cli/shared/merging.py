@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.geometry.grid import Grid
 
@@ -52,6 +53,7 @@ def with_merging(files: FileOptions, options: argparse.Namespace, console: Conso
     from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
 
     if options.merge_into is None:
+        _refuse_alone(options)
         return files
     rules = MergeRules(options.thyroid_label, options.old_thyroid, overwrite=options.merge_overlaps == "overwrite")
     patient = read_label_map(options.merge_into, labels=options.labels)
@@ -76,3 +78,15 @@ def merged_text(merged: Mapping[str, Any]) -> str:
         text += f", {merged['new_ml'] - merged['written_ml']:.2f} mL left to other structures ({kept_by})"
     changes = changes_in(merged)
     return f"{text}; {'; '.join(changes) if changes else 'no other structure changed'}."
+
+
+def _refuse_alone(options: argparse.Namespace) -> None:
+    """Raise `InputError` if an option has no effect because ``--merge-into`` is missing."""
+    given = {
+        "--thyroid-label": options.thyroid_label is not None,
+        "--old-thyroid": options.old_thyroid != 0,
+        "--merge-overlaps": options.merge_overlaps != "keep",
+    }
+    for name, chosen in given.items():
+        if chosen:
+            raise InputError(f"{name} needs --merge-into. Give the patient's label map there, or leave out {name}.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.generation.cohort.marginals import COHORT, FORMS
 from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMUS, TargetDistribution
 from ThyroidSynthLib.generation.steer.feature_space import FAR, FeatureSpace
@@ -66,13 +67,29 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
         help="'cohort' for the joint distribution of the training cohort, or a JSON or CSV file of distributions",
     )
     for name, option in _OPTIONS.items():
-        spread.add_argument(f"{option}-distribution", dest=f"spread_{name}", metavar="D", help=_SPREADS[name])
+        spread.add_argument(
+            f"{option}-distribution", dest=f"spread_{name}", type=_spread_of(name), metavar="D", help=_SPREADS[name]
+        )
     spread.add_argument(
         "--without-isthmus",
         dest=f"spread_{WITHOUT_ISTHMUS}",
+        type=_spread_of(WITHOUT_ISTHMUS),
         metavar="SHARE",
         help="share of glands with two separate lobes, such as 30%% or 0.3 (default: as in the training cohort)",
     )
+
+
+def _spread_of(name: str) -> Callable[[str], str]:
+    """Return a parser that checks the distribution of a feature, or the share without isthmus, and returns its text."""
+
+    def parse(text: str) -> str:
+        try:
+            TargetDistribution.of_texts({name: text})
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return text
+
+    return parse
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class Marginal:
         if self.kind not in _PARAMETERS:
             raise InputError(f"There is no distribution '{self.kind}'. Write {FORMS}.")
         names = _PARAMETERS[self.kind]
+        if self.kind == "fixed" and not self.parameters:
+            raise InputError(f"A distribution is missing. Write {FORMS}.")
         if len(self.parameters) != len(names):
             needs = f"takes {' and '.join(names)}" if names else "takes no numbers"
             raise InputError(f"The distribution '{self.kind}' {needs}. Write {FORMS}.")
@@ -51,7 +53,7 @@ class Marginal:
         if self.kind in ("normal", "lognormal") and not self.parameters[1] > 0:
             raise InputError(f"{self} has no spread: the second number must be above 0. For one value write it alone.")
         if self.kind == "uniform" and not self.parameters[0] < self.parameters[1]:
-            raise InputError(f"{self} is empty: the first number must be below the second.")
+            raise InputError(f"{self} is empty. The first number must be below the second.")
 
     @classmethod
     def parse(cls, text: str) -> Marginal:

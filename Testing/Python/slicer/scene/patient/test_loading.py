@@ -79,6 +79,7 @@ def test_a_segmentation_file_keeps_all_its_segments(scene, loaded, tmp_path):
 @pytest.mark.parametrize("surfaces", [False, True])
 def test_lobes_of_a_segmentation_are_joined_and_kept(scene, loaded, tmp_path, surfaces):
     from ThyroidSynthLib.slicer.scene.lobes import join_lobes
+
     from ThyroidSynthLib.slicer.scene.terminology import thyroid_lobes
     from ThyroidSynthLib.slicer.scene.volumes import image_of_volume
 
@@ -106,7 +107,9 @@ def test_lobes_of_a_segmentation_are_joined_and_kept(scene, loaded, tmp_path, su
         found = volume_of_segment(node, find_segment(node, THYROID))
         assert found.array.sum() == whole.array.sum()
     assert {"thyroid_left", "thyroid_right"} < set(node.GetSegmentation().GetSegmentIDs())
-    assert found.array.sum() * found.voxel_volume_ml == pytest.approx(whole.array.sum() * whole.voxel_volume_ml, rel=0.1)
+    assert found.array.sum() * found.voxel_volume_ml == pytest.approx(
+        whole.array.sum() * whole.voxel_volume_ml, rel=0.1
+    )
     np.testing.assert_allclose(found.center_of_mass_ras(), whole.center_of_mass_ras(), atol=0.3)
 
 
