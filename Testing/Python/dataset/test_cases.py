@@ -82,6 +82,14 @@ def test_a_multi_label_file_is_read_by_the_names_in_its_header(tmp_path, second,
     _check(read_case(source))
 
 
+def test_a_label_map_can_be_given_for_each_of_two_structures(tmp_path):
+    path = write_nifti(tmp_path / "both.nii.gz", THYROID + 2 * TRACHEA, RAS)
+    labels = {1: "thyroid", 2: "trachea"}
+    _check(read_case(find_cases(thyroid=path, trachea=path, labels=labels)[0]))
+    with pytest.raises(InputError, match="more than one label"):
+        read_case(find_cases(thyroid=path, trachea=path)[0])
+
+
 def test_a_multi_label_file_without_names_needs_a_class_map(tmp_path):
     path = write_nifti(tmp_path / "x.nii.gz", (THYROID * 17 + TRACHEA * 16).astype(np.uint8), RAS)
     with pytest.raises(InputError, match="total-v2"):

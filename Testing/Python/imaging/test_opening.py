@@ -160,7 +160,7 @@ def test_a_file_that_is_chosen_for_a_structure_may_be_of_any_kind(tmp_path, name
 
 def test_a_segmentation_without_the_structure_it_was_chosen_for_is_refused(tmp_path):
     path = write_seg(tmp_path / "x.dcm", {"trachea": WINDPIPE}, ct_series(SHAPE, RAS))
-    with pytest.raises(InputError, match=r"x\.dcm has no thyroid_gland among its segments"):
+    with pytest.raises(InputError, match=r"x\.dcm has no thyroid among its 1 segments \(trachea\)"):
         read_structure(path, THYROID)
     unnamed = label_map(tmp_path / "seg.nii.gz")
     with pytest.raises(InputError, match=r"seg\.nii\.gz has more than one label.*--labels"):
@@ -198,6 +198,18 @@ def test_lobes_that_were_cropped_are_joined(tmp_path):
         read_structure([paths[0], shifted], THYROID)
 
 
+def test_one_structure_is_read_without_remarks_on_the_other(tmp_path):
+    masks = {"Glnd_Thyroid_L": LEFT, "Glnd_Thyroid_R": RIGHT, "trachea": WINDPIPE, "Trachea": WINDPIPE}
+    path = write_seg(tmp_path / "x.dcm", masks, ct_series(SHAPE, RAS))
+    mask, notes = read_structure(path, THYROID)
+    assert count(mask) == GLAND.sum()
+    assert len(notes) == 1
+    with pytest.raises(InputError, match=r"may be the trachea: trachea \(label 3\) and Trachea \(label 4\)"):
+        read_structure(path, TRACHEA)
+    alone = write_seg(tmp_path / "y.dcm", dict(list(masks.items())[:3]), ct_series(SHAPE, RAS))
+    assert read_structure(alone, TRACHEA)[1] == ()
+
+
 def test_the_only_segment_of_a_file_that_is_chosen_for_a_structure_needs_no_name(tmp_path):
     images = ct_series(SHAPE, RAS)
     path = write_seg(tmp_path / "x.dcm", {"Segment_1": GLAND}, images)
@@ -206,7 +218,7 @@ def test_the_only_segment_of_a_file_that_is_chosen_for_a_structure_needs_no_name
     assert notes[-1] == "its only segment, Segment_1, was taken as the thyroid_gland"
     for name, code in (("liver", LIVER_CODE), ("Thyroid nodule", LIVER_CODE), ("esophagus", LIVER_CODE)):
         other = write_seg(tmp_path / f"{name}.dcm", {name: GLAND}, images, codes_of={name: code})
-        with pytest.raises(InputError, match="neither a thyroid nor a trachea"):
+        with pytest.raises(InputError, match="has no thyroid among its 1 segments"):
             read_structure(other, THYROID)
 
 

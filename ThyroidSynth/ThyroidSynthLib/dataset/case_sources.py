@@ -120,7 +120,7 @@ def search_cases(
         if thyroid is None or trachea is None:
             raise InputError("Give a folder or file with cases, or both a thyroid mask and a trachea mask.")
         pair = _absolute(thyroid), _absolute(trachea)
-        return FoundCases(pair, (_of_two_masks(*pair),))
+        return FoundCases(pair, (_of_two_masks(*pair, labels),))
     if thyroid is not None or trachea is not None:
         raise InputError("Give either a folder or file with cases, or two mask files, not both.")
     log = PassedOverLog()
@@ -161,11 +161,11 @@ def _absolute(path: Path | str) -> Path:
     return Path(path).resolve() if ".." in Path(path).parts else Path(path).absolute()
 
 
-def _of_two_masks(thyroid: Path, trachea: Path) -> CaseSource:
+def _of_two_masks(thyroid: Path, trachea: Path, labels: Mapping[int, str] | None) -> CaseSource:
     for path in (thyroid, trachea):
         checked_file(path)
     (case_id,) = unique_ids([Place(thyroid.parent, thyroid, is_file=True)])
-    return CaseSource(case_id, "masks", (thyroid,), (trachea,))
+    return CaseSource(case_id, "masks", (thyroid,), (trachea,), labels=labels)
 
 
 def _cases_at(

@@ -237,12 +237,15 @@ def named_by_user(
     return renamed
 
 
-def nothing_found(path: object, segments: Iterable[Segment]) -> InputError:
-    """Return the error for a file with neither a thyroid nor a trachea."""
+def nothing_found(path: object, segments: Iterable[Segment], only: Structure | None = None) -> InputError:
+    """Return the error for a file with neither a thyroid nor a trachea, or without the one that it was chosen for."""
     names = [segment.name or segment.id or str(segment.label) for segment in segments]
+    about = f"{len(names)} segments ({shortened(names)})"
+    if only is not None:
+        return InputError(f"{path} has no {_called(only)} among its {about}. Choose another file, or name the segment.")
     return InputError(
-        f"{path} has neither a thyroid nor a trachea among its {len(names)} segments ({shortened(names)}). Name them "
-        "'thyroid' and 'trachea', or state their labels (--labels thyroid=N,trachea=M)."
+        f"{path} has neither a thyroid nor a trachea among its {about}. Name them 'thyroid' and 'trachea', or state "
+        "their labels (--labels thyroid=N,trachea=M)."
     )
 
 

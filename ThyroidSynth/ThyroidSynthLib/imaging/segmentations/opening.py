@@ -85,12 +85,13 @@ class SegmentationFile:
                 "as file name: thyroid_gland.nii.gz, trachea.nii.gz."
             )
 
-    def structures(self) -> tuple[dict[Structure, tuple[Segment, ...]], tuple[str, ...]]:
-        """Return the segments of thyroid and trachea that the file has, lobes each by itself, and remarks.
+    def structures(self, only: Structure | None = None) -> tuple[dict[Structure, tuple[Segment, ...]], tuple[str, ...]]:
+        """Return the segments of thyroid and trachea, or of one of them, that the file has, and remarks.
 
-        `InputError` if several segments may be the same structure.
+        Lobes are segments of their own. `InputError` if several segments may be the same structure.
         """
-        chosen, remarks = structures_among(self.path, self.segments)
+        searched = [s for s in self.segments if only is None or (s.part is not None and s.part.structure is only)]
+        chosen, remarks = structures_among(self.path, searched)
         return chosen, (*self.notes, *remarks)
 
     def masks(self, only: Structure | None = None) -> Masks:
@@ -109,13 +110,9 @@ class SegmentationFile:
             The file cannot be read, has no names, or has neither of the structures.
         """
         self.check_named()
-        chosen, notes = self.structures()
+        chosen, notes = self.structures(only)
         if not chosen:
-            raise nothing_found(self.path, self.segments)
-        if only is not None:
-            if only not in chosen:
-                raise InputError(f"{self.path} has no {only.name} among its segments. Choose another file for it.")
-            chosen = {only: chosen[only]}
+            raise nothing_found(self.path, self.segments, only)
         flat = {n: segment for n, segment in enumerate(s for segments in chosen.values() for s in segments)}
         read, remarks = _FORMATS[self.kind].masks(self.path, flat)
         found, at = {}, 0
