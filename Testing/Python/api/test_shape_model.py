@@ -120,6 +120,29 @@ def test_a_shape_at_a_patient_lies_at_the_trachea_on_the_scan_grid(model: ShapeM
     assert np.abs(across).max() < 20
 
 
+def test_a_shape_replaces_the_thyroid_of_a_patients_label_map(
+    model: ShapeModel, edited: EditedShape, case: Path, tmp_path: Path
+) -> None:
+    from ThyroidSynthLib.export.merging import MergeRules
+    from ThyroidSynthLib.geometry.grid import Grid
+    from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
+
+    whole = read_label_map(case)
+    thyroid = model.sample(seed=2)[0].at(case)
+    merged = thyroid.merged_into(case, rules=MergeRules(overwrite=True))
+    assert merged.written_ml == pytest.approx(thyroid.features.volume_ml, rel=0.03)
+    assert merged.labels.names == whole.names
+    merged.save(tmp_path / "merged.nii.gz")
+    assert np.array_equal(read_label_map(tmp_path / "merged.nii.gz").volume.array, merged.labels.volume.array)
+    with pytest.raises(OutputError, match="exists already"):
+        merged.save(tmp_path / "merged.nii.gz")
+    # An edited gland has its own voxels there, and another grid is followed.
+    own = edited.merged_into(case, rules=MergeRules(overwrite=True)).labels.volume.array
+    assert np.array_equal(own == 17, edited.to_label_map().array == 1)
+    half = Grid.around(whole.volume.grid, spacing_mm=3.0, margin_mm=0.0)
+    assert thyroid.merged_into(case, grid=half).labels.volume.spacing_mm == pytest.approx([3.0, 3.0, 3.0])
+
+
 def test_a_fit_reports_its_agreement_with_the_patient(model: ShapeModel, case: Path) -> None:
     with pytest.raises(InputError, match="-1 completions cannot be drawn"):
         model.fit(case, completions=-1)

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
     from ThyroidSynthLib.evaluation.experiments.fitted import FittedCase
     from ThyroidSynthLib.export.edited_case import EditedCase
+    from ThyroidSynthLib.export.merging import Merged, MergeRules
     from ThyroidSynthLib.generation.thyroid import Thyroid
 
 DEFAULT_SPACING_MM = 1.5
 """Voxel size of TotalSegmentator's masks."""
+
+_SAME_PLACE_MM = 1e-3
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,49 @@ class Shape:
             raise InputError(f"The shape lies {away:.0f} mm off the grid. Place it with at() or at_point().")
         return voxelise(surface, grid or Grid.around(surface, spacing_mm=spacing_mm))
 
+    def merged_into(
+        self,
+        patient: Path | str,
+        *,
+        labels: Labels | None = None,
+        rules: MergeRules | None = None,
+        grid: Grid | None = None,
+    ) -> Merged:
+        """Return a patient's label map with the thyroid replaced by the shape, and what that changed.
+
+        Parameters
+        ----------
+        patient : path
+            A segmentation file of all structures, or a folder of masks.
+        labels : optional
+            As for `at`.
+        rules : MergeRules, optional
+            Labels of the old and the new thyroid, and whether it overwrites other structures.
+        grid : Grid, optional
+            Grid of the result; by default that of the patient's map.
+
+        Raises
+        ------
+        InputError
+            The file is no label map, a label is impossible, or the shape lies off the grid.
+
+        Examples
+        --------
+        >>> thyroid = ShapeModel.load("example").sample(seed=1)[0].at("s0327")
+        >>> merged = thyroid.merged_into("s0327")
+        >>> merged.written_ml, [str(change) for change in merged.changes]
+        >>> merged.save("merged.nii.gz")
+        """
+        from ThyroidSynthLib.export.merging import MergeRules, on_grid, replace_thyroid
+        from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
+
+        whole = read_label_map(patient, labels=label_names(labels))
+        if grid is not None:
+            whole = on_grid(whole, grid)
+        filled = self.to_label_map(whole.volume.grid)
+        # The grids are the same but for rounding.
+        return replace_thyroid(whole, Volume(filled.array, whole.volume.ijk_to_ras), rules or MergeRules())
+
     def save(self, path: Path | str, *, grid: Grid | None = None, spacing_mm: float | None = None) -> Path:
         """Write the shape as a mesh (.ply, .stl, .obj) or as a label map (.nii.gz, .nii, .nrrd).
 
@@ -282,6 +328,8 @@ class EditedShape(Shape):
 
         There it is exact: without a change it equals the segmentation, voxel by voxel.
         """
-        if grid is None and spacing_mm is None:
+        own = self.case.mask.grid
+        same = grid is not None and grid.shape == own.shape and grid.corner_distance_mm(own) < _SAME_PLACE_MM
+        if same or (grid is None and spacing_mm is None):
             return self.case.label_map
         return super().to_label_map(grid, spacing_mm=spacing_mm)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.geometry.grid import Grid, box_of
 from ThyroidSynthLib.geometry.resampling import resampled
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap
 from ThyroidSynthLib.imaging.labels import THYROID, part_called
 
@@ -100,6 +103,15 @@ class Merged:
     def thyroid(self) -> Volume:
         """The thyroid that is in the map, 1 inside."""
         return Volume((self.labels.volume.array == self.thyroid_label).view(np.uint8), self.labels.volume.ijk_to_ras)
+
+    def save(self, path: Path | str) -> None:
+        """Write the map with the names and colours of its labels as ``.nii.gz``, ``.nii`` or ``.seg.nrrd``.
+
+        `OutputError` if the file exists already or cannot be written.
+        """
+        if os.path.lexists(path):
+            raise OutputError(f"{path} exists already. Choose another name or delete it first.")
+        write_label_map(self.labels.volume, path, names=self.labels.names, looks=self.labels.looks)
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for a manifest."""
