@@ -147,7 +147,9 @@ def test_several_sources_make_one_cohort(dataset, tmp_path) -> None:
         tmp_path / "b" / "p1" / "segmentations.nii.gz", THYROID + 2 * TRACHEA, affine(), extensions=[(0, names)]
     )
     assert prepare_cohort([dataset, tmp_path / "b"], tmp_path / "c", FEW, workers=1).accepted == 4
-    assert Cohort.open(tmp_path / "c").ids == ("p1", "s0", "s1", "s2")
+    cohort = Cohort.open(tmp_path / "c")
+    assert cohort.ids == ("p1", "s0", "s1", "s2")
+    assert cohort.provenance()["source"] == f"{dataset.name}; b"
     assert prepare_cohort([dataset, tmp_path / "b"], tmp_path / "c", FEW, workers=1).reused == 4
 
 

@@ -204,7 +204,7 @@ class Cohort:
             "cases": len(self.ids),
             "synthetic": self.synthetic,
             "statement": self.statement,
-            "source": Path(self.document.get("source", "")).name,
+            "source": "; ".join(Path(path).name for path in self.document.get("source", "").split("; ")),
         }
         if self.whole is None:
             return described
