@@ -20,6 +20,7 @@ from support.mask_files import affine, write_nifti
 from support.refusal import REMEDY, refused
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.labels import names_in_extensions
 from ThyroidSynthLib.imaging.masks import read_mask
 from ThyroidSynthLib.imaging.volume_files import read_grid, read_volume, write_volume
 
@@ -321,3 +322,9 @@ def test_a_grid_on_which_a_label_map_does_not_fit_into_memory_is_refused(tmp_pat
     path = tmp_path / "ct.nii"
     path.write_bytes(field("3h", 42, 1200, 1200, 800)(tmp_path))
     assert "Crop or resample" in refused(read_grid, path)
+
+
+@pytest.mark.parametrize("declared", ["UTF-99", "utf-16", "UTF-8"])
+def test_label_names_in_a_damaged_extension_are_none(declared):
+    text = f'<?xml version="1.0" encoding="{declared}"?><LabelTable><Label Key="1">thyroid</Label>'
+    assert names_in_extensions([(0, text.encode())]) == {}

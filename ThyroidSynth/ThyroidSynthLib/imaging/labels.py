@@ -232,7 +232,7 @@ def _labels_in(extensions: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, E
             continue
         try:
             root = ElementTree.fromstring(text)
-        except ElementTree.ParseError:
+        except (ElementTree.ParseError, LookupError, ValueError):  # Damaged, or in an encoding that does not exist.
             continue
         for label in root.iter("Label"):
             key = label.get("Key", "")
