@@ -29,6 +29,7 @@ from ThyroidSynthLib.dataset.finding.listing import case_listing, listing_text
 from ThyroidSynthLib.dataset.finding.tree import (
     BROKEN_LINK,
     EMPTY_FOLDER,
+    SAME_FILES,
     SEARCHED_ALREADY,
     SPECIAL_FILE,
     SYSTEM_FILES,
@@ -154,13 +155,33 @@ def test_one_folder_for_each_structure(tmp_path: Path) -> None:
     assert passed_over(found) == {NO_NAMES: {"p3.nii.gz"}}
 
 
+def test_other_masks_of_the_same_scan_are_no_second_case(tmp_path: Path) -> None:
+    masks(tmp_path / "p1")
+    masks(tmp_path / "p1", "thyroid_v2.nii.gz", "trachea_v2.nii.gz")
+    found = search_cases([tmp_path])
+    assert [source.id for source in found.cases] == ["p1"]
+    assert passed_over(found) == {MASKS_USED: {"thyroid_v2.nii.gz", "trachea_v2.nii.gz"}}
+
+
+def test_of_two_files_of_one_name_the_one_that_can_be_opened_is_used(tmp_path: Path) -> None:
+    label_map(tmp_path / "p1.nii.gz")
+    (tmp_path / "p1.nii").write_bytes(b"damaged")
+    found = search_cases([tmp_path])
+    check_read(found.cases[0])
+    assert passed_over(found) == {SAME_NAME: {"p1.nii"}}
+
+
 def test_one_dicom_seg_or_slicer_segmentation_for_each_structure(tmp_path: Path) -> None:
     images = ct_series(THYROID.shape, affine())
     write_seg(tmp_path / "p1" / "thyroid.dcm", {"thyroid": THYROID}, images, codes_of={"thyroid": THYROID_CODE})
     write_seg(tmp_path / "p1" / "trachea.dcm", {"trachea": TRACHEA}, images, codes_of={"trachea": TRACHEA_CODE})
-    (source,) = find_cases(tmp_path)
-    assert (source.id, source.kind) == ("p1", "masks")
-    check_read(source)
+    flat = tmp_path / "flat"
+    write_seg(flat / "case_01_OAR_Glnd_Thyroid.dcm", {"x": THYROID}, images, codes_of={"x": THYROID_CODE})
+    write_seg(flat / "case_01_OAR_Trachea.dcm", {"y": TRACHEA}, images, codes_of={"y": TRACHEA_CODE})
+    sources = find_cases(tmp_path)
+    assert [(source.id, source.kind) for source in sources] == [("case_01", "masks"), ("p1", "masks")]
+    for source in sources:
+        check_read(source)
 
 
 def test_the_masks_of_a_patient_are_used_before_a_label_map_of_the_same_scan(tmp_path: Path) -> None:
@@ -335,7 +356,12 @@ def test_several_sources_are_searched_once_each(tmp_path: Path) -> None:
     label_map(tmp_path / "x.nii.gz")
     found = search_cases([tmp_path / "a", tmp_path / "b", tmp_path / "x.nii.gz", tmp_path / "a", tmp_path / "x.nii.gz"])
     assert [source.id for source in found.cases] == ["a_p1", "b_p1", "x"]
-    assert passed_over(found) == {SEARCHED_ALREADY: {".", "x.nii.gz"}}
+    assert passed_over(found) == {SEARCHED_ALREADY: {"."}, SAME_FILES: {"x.nii.gz"}}
+    # A file in a folder that is searched, too, in any order; and one that is a link.
+    (tmp_path / "alias.nii.gz").symlink_to(tmp_path / "x.nii.gz")
+    for sources in ([tmp_path, tmp_path / "x.nii.gz"], [tmp_path / "x.nii.gz", tmp_path]):
+        found = search_cases(sources)
+        assert len(found.cases) == 3 and len(passed_over(found)[SAME_FILES]) == 2
 
 
 def test_a_folder_without_cases_says_what_it_holds(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from .finding.ids import Place, unique_ids
 from .finding.layouts import FoundCase, cases_in
 from .finding.source import CaseSource as CaseSource
 from .finding.source import labels_of_structures as labels_of_structures
-from .finding.tree import EMPTY_FOLDER, SEARCHED_ALREADY, PassedOver, PassedOverLog, read_tree
+from .finding.tree import EMPTY_FOLDER, SAME_FILES, SEARCHED_ALREADY, PassedOver, PassedOverLog, read_tree
 
 SYNTHETIC_MARK = "SYNTHETIC.txt"
 """A file of this name in the folder of a dataset states that its cases are synthetic."""
@@ -129,6 +129,7 @@ def search_cases(
     roots = tuple(_absolute(path) for path in paths)
     for root in roots:
         found += _cases_at(root, labels, log, seen)
+    found = _once_each(found, log)
     ids = unique_ids([case.place for case in found])
     cases = sorted((replace(case.source, id=each) for case, each in zip(found, ids, strict=True)), key=lambda s: s.id)
     result = FoundCases(roots, tuple(cases), log.entries())
@@ -174,10 +175,6 @@ def _cases_at(
     try:
         status = root.stat()
         if not root.is_dir():
-            if (status.st_dev, status.st_ino) in seen:
-                log.add(root.parent, [root.name], SEARCHED_ALREADY)
-                return []
-            seen.add((status.st_dev, status.st_ino))
             return [_of_file(root, labels)]
         if (status.st_dev, status.st_ino) in seen:
             log.add(root, ["."], SEARCHED_ALREADY)
@@ -190,6 +187,25 @@ def _cases_at(
     if not tree.files and not tree.folders:
         log.add(root, ["."], EMPTY_FOLDER)
     return cases_in(tree, log, labels)
+
+
+def _once_each(found: Iterable[FoundCase], log: PassedOverLog) -> list[FoundCase]:
+    """Return cases without those whose files are the files of another one, such as a link or a path given twice."""
+    kept: dict[object, FoundCase] = {}
+    # A file is known by its own name and not by that of a link to it.
+    for case in sorted(found, key=lambda one: any(path.is_symlink() for path in one.source.files)):
+        files = case.source.files
+        try:
+            key: object = tuple((status.st_dev, status.st_ino) for status in map(Path.stat, files))
+        except OSError:  # Reading the case reports it.
+            key = files
+        if kept.setdefault(key, case) is not case:
+            log.add(case.place.root, [_below(case.place.root, path) for path in files], SAME_FILES)
+    return list(kept.values())
+
+
+def _below(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _of_file(path: Path, labels: Mapping[int, str] | None) -> FoundCase:

@@ -21,7 +21,7 @@ from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, seg
 from ThyroidSynthLib.imaging.volume_files import read_grid
 
 from .ids import Place, says_nothing
-from .mask_names import has_both, is_image_file, masks_among, masks_by_case, masks_by_folder, part_of_mask
+from .mask_names import has_both, is_image_file, masks_among, masks_by_case, masks_by_folder, part_of_mask, split_name
 from .source import CaseSource
 from .tree import SYSTEM_FILES, Folder, PassedOverLog
 
@@ -106,18 +106,24 @@ class _FolderSearch:
         folder = self._folder
         groups: dict[str, list[Path]] = {}
         images = [name for name in names if is_image_file(name)]
+        # Each structure may also be a Slicer segmentation or a DICOM file of its own.
+        every = [name for name in names if is_image_file(name) or self._is_named_segmentation(name)]
         chosen, repeated = masks_among(images)
-        if not has_both(map(Path, chosen)):
-            # Each structure may be a Slicer segmentation or a DICOM SEG of its own.
-            every, more = masks_among(name for name in names if is_image_file(name) or self._may_be_segmentation(name))
-            chosen, repeated = (every, more) if has_both(map(Path, every)) else (chosen, repeated)
+        if not has_both(map(Path, chosen)) and has_both(map(Path, masks_among(every)[0])):
+            chosen, repeated = masks_among(every)
         # With labels given, the only file may hold both structures whatever its name.
         if chosen and not (self._labels and len(images) == 1):
             groups[""] = [folder.path / name for name in chosen]
             self._pass_over(repeated, SAME_NAME)
-        groups |= {part: [folder.path / name for name in names] for part, names in masks_by_case(images).items()}
-        for part, paths in masks_by_folder((each.path, each.files) for each in folder.folders).items():
-            groups.setdefault(part, paths)
+        by_case = {part: [folder.path / name for name in names] for part, names in masks_by_case(every).items()}
+        by_folder = masks_by_folder((each.path, each.files) for each in folder.folders)
+        for part, paths in (*by_case.items(), *by_folder.items()):
+            if "" in groups and _same_scan(paths[0], groups[""][0]):
+                # Other masks of the same patient, such as an earlier version.
+                self._used.update(paths)
+                self._pass_over([path.relative_to(folder.path).as_posix() for path in paths], MASKS_USED)
+            else:
+                groups.setdefault(part, paths)
         found = []
         for part, paths in groups.items():
             self._used.update(paths)
@@ -130,10 +136,12 @@ class _FolderSearch:
             found.append(FoundCase(Place(folder.root, folder.path, part=part), source))
         return found
 
-    def _may_be_segmentation(self, name: str) -> bool:
+    def _is_named_segmentation(self, name: str) -> bool:
+        """Check whether a file that is no image is a segmentation with the name of a structure."""
+        if part_called(stem_of(Path(name))) is None and split_name(name)[1] is None:
+            return False
         path = self._folder.path / name
-        named = part_called(stem_of(path)) is not None
-        return named and (is_segmentation_file(path) or (may_be_dicom(name) and segmentation_kind(path) is not None))
+        return is_segmentation_file(path) or (may_be_dicom(name) and segmentation_kind(path) is not None)
 
     def _masks_below(self) -> list[Path]:
         """Return the masks in a folder such as ``segmentations``, which is that of the same case."""
@@ -215,15 +223,13 @@ class _FolderSearch:
         """Check whether a segmentation is of the same scan as the masks beside it."""
         if says_nothing(stem_of(path)):
             return True
-        try:
-            return is_image_file(path.name) and same_grid(read_grid(path), read_grid(self._masks[0]))
-        except Exception:  # A damaged file can raise anything; reading the case reports it.
-            return False
+        return is_image_file(path.name) and _same_scan(path, self._masks[0])
 
     def _once_each(self, found: Iterable[FoundCase]) -> list[FoundCase]:
         """Return cases without those of files that have the name of another one, but another format."""
         by_stem: dict[str, FoundCase] = {}
-        for case in found:
+        # Files that cannot be opened come last.
+        for case in sorted(found, key=lambda one: _structures_in(one.place.path, one.source.labels) is None):
             path = case.place.path
             if by_stem.setdefault(stem_of(path).casefold(), case) is not case:
                 self._pass_over([path.name], SAME_NAME)
@@ -244,6 +250,14 @@ class _FolderSearch:
             self._log.add(self._folder.root, map(self._folder.name_in_root, names), reason)
         else:
             self._log.add(self._folder.path, names, reason)
+
+
+def _same_scan(path: Path, other: Path) -> bool:
+    """Check whether two image files have the same grid."""
+    try:
+        return same_grid(read_grid(path), read_grid(other))
+    except Exception:  # A damaged file can raise anything; reading the case reports it.
+        return False
 
 
 def _structures_in(path: Path, labels: Mapping[int, str] | None) -> tuple[Structure, ...] | None:

@@ -12,6 +12,7 @@ SYSTEM_FILES = "hidden files and files of the system"
 EMPTY_FOLDER = "empty folder"
 BROKEN_LINK = "broken link"
 SEARCHED_ALREADY = "the same folder was searched under another name"
+SAME_FILES = "the same file under another name, or given twice"
 SPECIAL_FILE = "not a regular file (a pipe, socket or device)"
 
 # A table cell has room for these; the number of files is always given.
