@@ -104,6 +104,10 @@ def test_a_class_map_without_a_thyroid_says_so(tmp_path):
     masks, notes = open_segmentation(path, labels=class_map_labels("total-v1")).masks()
     assert set(masks) == {TRACHEA}
     assert "have no thyroid" in notes[0]
+    with pytest.raises(
+        InputError, match=r"label 43 \(trachea\).* have no thyroid; TotalSegmentator has one from version 2"
+    ):
+        open_segmentation(label_map(tmp_path / "v2.nii.gz"), labels=class_map_labels("total-v1")).masks()
 
 
 def test_given_labels_that_contradict_the_names_are_refused(tmp_path):
@@ -274,6 +278,7 @@ def test_one_lobe_is_taken_and_noted_and_two_of_one_side_are_refused():
         ("x", ENTRY.format("SCT^85756007^Tissue", "^^", "SRT^T-B6000^Thyroid", "^^")),
         ("x", ENTRY.format("SRT^T-B6000^Thyroid", "^^", "^^", "^^") + "|"),
         ("thyroid", ENTRY.format("SCT^85756007^Tissue", "^^", "^^", "^^")),
+        ("multinodular goitre", ENTRY.format(THYROID_TYPE, "^^", "^^", "^^")),
     ],
 )
 def test_the_gland_is_recognised_by_type_region_or_name(name, entry):

@@ -104,7 +104,7 @@ _WHOLE_WORDS = {"both", "bilateral", "whole", "entire", "complete"}
 # What programs and people add to the name of a structure.
 _ADDED_WORDS = {"mask", "seg", "segmentation", "segment", "label", "labelmap", "roi", "contour", "oar"}
 _LESION = re.compile(
-    r"nodul|node|tumou?r|lesion|cyst|cancer|carcinom|adenom|metast|mass|goit|remnant|bed\b|resect|"
+    r"nodul|node|tumou?r|lesion|cyst|cancer|carcinom|adenom|metast|\bmass(?:es)?\b|remnant|bed\b|resect|"
     r"\b(?:gtv|ctv|ptv|itv|prv|opt|ring|avoid|hot|cold)"
 )
 
@@ -148,7 +148,9 @@ def structure_called(name: str) -> Structure | None:
 
 def is_lesion(name: str) -> bool:
     """Check whether a name is that of a lesion or a planning structure, such as a nodule or a PRV."""
-    return bool(_LESION.search(normalised(name)))
+    plain = normalised(name)
+    # A multinodular goitre is the whole gland.
+    return bool(_LESION.search(plain)) and not re.search(r"\bgoit(?:re|er)\b|\bstruma\b", plain)
 
 
 def side_named(name: str) -> str:

@@ -114,7 +114,11 @@ class SegmentationFile:
         if not chosen:
             raise nothing_found(self.path, self.segments, only)
         flat = {n: segment for n, segment in enumerate(s for segments in chosen.values() for s in segments)}
-        read, remarks = _FORMATS[self.kind].masks(self.path, flat)
+        try:
+            read, remarks = _FORMATS[self.kind].masks(self.path, flat)
+        except InputError as error:
+            # It may be the reason why labels do not occur.
+            raise (InputError(f"{error} Note: {_NO_THYROID}.") if _NO_THYROID in self.notes else error) from error
         found, at = {}, 0
         for structure, segments in chosen.items():
             parts = [read[n] for n in range(at, at + len(segments))]

@@ -31,6 +31,7 @@ class ClassMap(Choice):
 
     NAMED = None, _("named in the file")
     TOTAL_V2 = "total-v2", _("TotalSegmentator v2, task total")
+    TOTAL_V1 = "total-v1", _("TotalSegmentator v1, without thyroid")
 
 
 class SurfaceDetail(Choice):
