@@ -57,6 +57,10 @@ def test_the_masks_of_a_folder_get_the_labels_of_totalsegmentator(tmp_path):
     write_case(tmp_path / "s3", None, TRACHEA, affine())
     for case in ("s2", "s3"):
         assert read_label_map(tmp_path / case).names == {16: "trachea", 17: "thyroid_gland"}
+    # It is also the label of a whole gland in place of its lobes.
+    write_nifti(tmp_path / "s3" / "segmentations" / "thyroid_left.nii.gz", THYROID, affine())
+    lobe = read_label_map(tmp_path / "s3")
+    assert lobe.names[17] == "thyroid_gland" and "thyroid_left" in lobe.names.values()
     assert read_label_map(tmp_path / "s1", labels={3: "implant", 4: "skull"}).names[4] == "skull"
 
 

@@ -286,7 +286,9 @@ def _replaced_labels(labels: LabelMap, rules: MergeRules) -> tuple[int, set[int]
 def _thyroid_label(labels: LabelMap, rules: MergeRules) -> int:
     chosen, named = rules.thyroid_label, labels.thyroid_labels()
     if chosen is None:
-        return named[0] if named else max([*labels.names, int(labels.volume.array.max()), 0]) + 1
+        parts = {label: part_called(labels.names[label]) for label in named}
+        wholes = [label for label, part in parts.items() if part is None or not part.side]
+        return next(iter([*wholes, *named]), max([*labels.names, int(labels.volume.array.max()), 0]) + 1)
     if not 0 < chosen <= np.iinfo(np.uint16).max:
         raise InputError(f"The thyroid cannot have label {chosen}. Choose a whole number from 1 to 65535.")
     if named and chosen in labels.names.keys() - {*named, *rules.old_labels}:

@@ -135,7 +135,9 @@ def _job(path: Path) -> dict[str, Any]:
 def _generated_cohort(path: Path) -> dict[str, Any]:
     with _read(path / MANIFEST_JSON, "Generate the thyroids again.") as manifest:
         thyroids = manifest.pop("thyroids")
-        measured = [[thyroid["measured"][name] for name in FEATURE_NAMES] for thyroid in thyroids]
+        # Manifests before November 2026 have the features of the surfaces only.
+        entries = [thyroid.get("written") or thyroid["measured"] for thyroid in thyroids]
+        measured = [[entry[name] for name in FEATURE_NAMES] for entry in entries]
         return {
             "kind": "generated cohort",
             "thyroids": manifest["count"],

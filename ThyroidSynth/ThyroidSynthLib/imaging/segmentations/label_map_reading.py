@@ -14,7 +14,7 @@ from ThyroidSynthLib.common.files import stem_of
 from ThyroidSynthLib.common.progress import ShouldStop, check, never
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap, combine_masks, unique_name
 from ThyroidSynthLib.imaging.label_table import Look
-from ThyroidSynthLib.imaging.labels import THYROID, colours_in_extensions, normalised, structure_called
+from ThyroidSynthLib.imaging.labels import THYROID, colours_in_extensions, normalised, part_called, structure_called
 from ThyroidSynthLib.imaging.masks import Mask, read_mask
 from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.segments import Segment
@@ -97,9 +97,10 @@ def _of_folder(folder: Path, labels: Mapping[int, str] | None, should_stop: Shou
     if not found:
         raise InputError(f"All masks in {where} are empty. Choose the folder of a case.")
     combined = combine_masks(found, labels=_numbers(list(found), labels), source=str(where))
-    if combined.thyroid_labels():
+    parts = [part for name in found if (part := part_called(name)) is not None]
+    if any(part.structure is THYROID and not part.side for part in parts):
         return combined
-    # A thyroid that is added gets its usual label, too.
+    # A whole thyroid that is added gets its usual label, too.
     usual = _numbers([*found, THYROID.name], labels)[THYROID.name]
     return replace(combined, names={**combined.names, usual: THYROID.name})
 

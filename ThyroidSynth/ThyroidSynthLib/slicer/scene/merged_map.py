@@ -50,7 +50,7 @@ class PatientMap:
         grid = Grid.around(self.in_scene, spacing_mm=spacing_mm, margin_mm=0.0)
         in_scene = replace(self.labels, volume=Volume(self.labels.volume.array, self.in_scene.ijk_to_ras))
         labels = on_grid(in_scene, grid)
-        return PatientMap(labels, self.thyroid_label, grid, (*self.notes, *labels.notes))
+        return PatientMap(labels, self.thyroid_label, grid, self.notes)
 
     def with_thyroid(self, surface_ras: Surface, rules: MergeRules) -> tuple[Volume, Merged]:
         """Return a surface in `ras_mm` filled on the map's grid in the scene, and the map with it as the thyroid.

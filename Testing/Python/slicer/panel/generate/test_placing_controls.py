@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from support.generate_hands import pending, record_of, surface_of
 from support.panel_hands import on_progress
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.voxelisation import voxelise
+from ThyroidSynthLib.slicer.scene.thyroids.records import write_record
 from ThyroidSynthLib.slicer.scene.volumes import volume_of_segment
 
 
@@ -97,6 +100,19 @@ def test_overlap_with_the_trachea_is_measured_and_removed(made):
     assert not (voxelise(surface, trachea.grid).array & trachea.array).any()
     assert not made.removeOverlapButton.enabled
     assert made.history1Button.checked
+
+
+@pytest.mark.parametrize(("share", "met"), [(1.0, False), (None, True)])
+def test_a_target_that_the_thyroid_misses_without_its_overlap_is_no_longer_met(made, share, met):
+    move_into_trachea(made)
+    record = record_of(made)
+    whole = record.measured["volume_ml"]
+    targets = {} if share is None else {"volume_ml": share * whole}
+    write_record(made.parameters.result, replace(record, targets=targets, met=True))
+    made.click("removeOverlapButton")
+    made.wait(lambda: "No overlap" in made.overlapLabel.text)
+    assert record_of(made).measured["volume_ml"] < 0.97 * whole
+    assert record_of(made).met is met
 
 
 def test_a_thyroid_is_restored_without_the_removed_overlap(made):

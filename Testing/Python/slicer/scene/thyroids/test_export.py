@@ -178,7 +178,7 @@ def test_the_merged_map_follows_a_separate_voxel_size(loaded, generated, patient
         own = (patient.labels.volume.array == label).sum() * patient.labels.volume.voxel_volume_ml
         now = (coarse.labels.volume.array == label).sum() * coarse.labels.volume.voxel_volume_ml
         assert now == pytest.approx(own, rel=0.1)
-    assert any("resampled to voxels of 2 x 2 x 4 mm" in note for note in coarse.notes)
+    assert any("resampled to voxels of 2 x 2 x 4 mm" in note for note in written.merged.notes)
 
 
 @pytest.fixture

@@ -162,6 +162,7 @@ class ExportSection(Section):
                 work.check()
                 written.append(export_thyroid(node, stem, folder, files))
             write_table(written, folder / TABLE_FILE)
+            notes += dict.fromkeys(note for each in written if each.merged for note in each.merged.notes)
             self._written = folder
             if files.ct is not None and files.ct.GetParentTransformNode() is not None:
                 note = _("the CT is transformed in the scene: label maps match its file, surfaces match the scene")

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
 from ThyroidSynthLib.geometry.features import measure_features
+from ThyroidSynthLib.geometry.targets import misfit
 from ThyroidSynthLib.slicer.panel.shared.observing import NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featureText
@@ -154,7 +155,12 @@ class PlacingControls:
                 raise Cancelled(_("The thyroid was removed."))
             measured = measure_features(result.moved(record.placement.to_trachea(result.vertices)))
             valid = Validity.of(result).ok
-            record = replace(record, measured=measured.as_dict(), valid=valid, overlap_removed=True)
+            values = measured.as_dict()
+            record = replace(record, measured=values, valid=valid, overlap_removed=True)
+            if record.met is not None:
+                # Targets that were met before need not be met without the overlap.
+                met = all(misfit(name, values[name], target) <= 1.0 for name, target in record.targets.items())
+                record = replace(record, met=met)
             replace_surface(node, result, record=record)
             removed = _volumeText((surface.volume - result.volume) / 1000)
             self._session.showStatus(_("Removed {volume} of overlap.").format(volume=removed))
