@@ -85,6 +85,35 @@ def test_colours_terminology_and_values_of_a_segmentation_are_read_and_written(t
     assert read_label_map(tmp_path / "s.seg.nrrd").looks == looks
 
 
+@pytest.mark.parametrize("suffix", ["nii.gz", "seg.nrrd"])
+def test_names_of_any_characters_are_written_as_far_as_they_are_text(tmp_path, suffix):
+    from ThyroidSynthLib.imaging.label_map_files import write_label_map, write_names_table
+
+    given = {
+        1: "M\udcfcller",
+        2: " tail\n",
+        3: "",
+        4: "a\x00b\x07",
+        5: "Schilddrüse <&|:=> 甲状腺",
+        6: "]]>",
+        7: "\ud800",
+    }
+    array = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
+    labels = LabelMap(Volume(array, affine()), given)
+    assert labels.names == {
+        1: "M\ufffdller",
+        2: "tail",
+        3: "label 3",
+        4: "a b",
+        5: given[5],
+        6: "]]>",
+        7: "\ufffd",
+    }
+    write_label_map(labels.volume, tmp_path / f"m.{suffix}", names=labels.names)
+    write_names_table(labels.names, tmp_path / "names.csv")
+    assert read_label_map(tmp_path / f"m.{suffix}").names == labels.names
+
+
 def test_segments_that_cover_each_other_are_reported():
     from ThyroidSynthLib.imaging.label_maps import combine_masks
     from ThyroidSynthLib.imaging.masks import mask_in_scan

@@ -21,6 +21,9 @@ BACKGROUND = 0
 class LabelMap:
     """A label map of several structures: integers, 0 for the background, and the name of each label.
 
+    Names are kept as every file format can hold them: without bytes that are no text, control characters, and spaces
+    at the ends; an empty one becomes "label N".
+
     Attributes
     ----------
     looks : mapping of int to Look
@@ -33,6 +36,10 @@ class LabelMap:
     names: dict[int, str]
     looks: Mapping[int, Look] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = {label: _storable(name) or f"label {label}" for label, name in self.names.items()}
+        object.__setattr__(self, "names", names)
 
     def thyroid_labels(self) -> list[int]:
         """Return all labels that are named as the thyroid, in ascending order."""
@@ -86,6 +93,12 @@ def combine_masks(
             part[inside] = labels[name]
     names = {labels[name]: name for name in masks}
     return LabelMap(Volume(array, first.scan.ijk_to_ras), names, notes=tuple(notes))
+
+
+def _storable(name: str) -> str:
+    """Return a name without surrogates, which stand for bytes that are not UTF-8, and without control characters."""
+    text = "".join("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in name)
+    return "".join(each if each.isprintable() else " " for each in text).strip()
 
 
 def unique_name(name: str, taken: Container[str]) -> str:
