@@ -232,7 +232,7 @@ def test_the_mask_of_one_structure_alone_is_refused_with_the_way_to_give_both(tm
 
 def test_files_without_names_need_labels_which_files_with_names_do_not(tmp_path: Path) -> None:
     label_map(tmp_path / "own.nii.gz", None)
-    label_map(tmp_path / "named.nii.gz", {9: "thyroid", 3: "trachea"})
+    label_map(tmp_path / "CT" / "named.nii.gz", {9: "thyroid", 3: "trachea"})
     ct = np.where(THYROID > 0, 60, -1000).astype(np.int16)
     write_nifti(tmp_path / "scan of p1.nii.gz", ct, RAS)
     without = search_cases([tmp_path])
@@ -367,6 +367,12 @@ def test_several_sources_are_searched_once_each(tmp_path: Path) -> None:
 def test_a_folder_without_cases_says_what_it_holds(tmp_path: Path) -> None:
     masks(tmp_path, "liver.nii.gz", "spleen.nii.gz")
     with pytest.raises(InputError, match=r"holds no cases \(no thyroid or trachea by name.*: liver.nii.gz, spleen.nii"):
+        find_cases(tmp_path)
+
+
+def test_a_cohort_as_the_source_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "cohort.json").write_text("{}")
+    with pytest.raises(InputError, match="is a cohort already"):
         find_cases(tmp_path)
 
 

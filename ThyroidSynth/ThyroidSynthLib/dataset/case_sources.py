@@ -12,6 +12,7 @@ from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.imaging.labels import structure_called
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 
+from .cohort import COHORT_FILE
 from .finding.ids import Place, unique_ids
 from .finding.layouts import FoundCase, cases_in
 from .finding.source import CaseSource as CaseSource
@@ -226,5 +227,7 @@ def _nothing_found(found: FoundCases) -> str:
         listed.append(f"{entry.reason}: {names}")
     more = "; …" if len(found.passed_over) > _REASONS_LISTED else ""
     about = f" ({'; '.join(listed)}{more})" if listed else ""
+    if any((root / COHORT_FILE).is_file() for root in found.sources):
+        return f"{', '.join(map(str, found.sources))} is a cohort already. Train on it: thyroidsynth train FOLDER."
     where = "Each of " if len(found.sources) > 1 else ""
     return f"{where}{', '.join(map(str, found.sources))} holds no cases{about}. {_EXPECTED}"

@@ -44,7 +44,8 @@ EXPECTED_REASONS = (OTHER_STRUCTURES, IMAGES, OTHER_FILES, SYSTEM_FILES)
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 _UNREAD_SUFFIXES = (".hdr", ".img", ".mgz", ".mgh", ".mnc", ".gipl", ".vti", ".vtk", ".vtp", ".stl", ".obj", ".ply")
 _IMAGE_NAMES = frozenset(("ct", "ct image", "image", "img", "mr", "mri", "pet", "scan"))
-_IMAGE_FOLDERS = frozenset(("image", "images", "images tr", "images ts", "images val", "ct", "cts"))
+_IMAGE_FOLDERS = frozenset(("image", "images", "ct", "cts"))
+_NNUNET_IMAGES = frozenset(("images tr", "images ts", "images val"))
 _CT_NAMES = ("ct.nii.gz", "ct.nii", "CT.nii.gz", "CT.nii", "ct.nrrd")
 # A CT begins with air, which is negative. A label map may begin with many slabs of background.
 _SLABS_LOOKED_AT = 8
@@ -191,7 +192,7 @@ class _FolderSearch:
         """Return why a file cannot be a segmentation, as far as its name and first bytes show; "" if it may be one."""
         path = self._folder.path / name
         if is_image_file(name):
-            if normalised(stem_of(path)) in _IMAGE_NAMES or normalised(path.parent.name) in _IMAGE_FOLDERS:
+            if normalised(stem_of(path)) in _IMAGE_NAMES or normalised(path.parent.name) in _NNUNET_IMAGES:
                 return IMAGES
             organ = normalised(stem_of(path)) in other_organs()
             return (OTHER_STRUCTURES if self._masks else NO_NAMES) if organ else ""
@@ -212,6 +213,8 @@ class _FolderSearch:
         if own is None or own:
             return "", None
         named = open_segmentation(path).named
+        if not named and normalised(path.parent.name) in _IMAGE_FOLDERS:
+            return IMAGES, None
         if self._labels and _structures_in(path, self._labels) != ():
             is_image = not named and is_image_file(path.name) and _has_values_of_an_image(path)
             return (IMAGES, None) if is_image else ("", self._labels)
