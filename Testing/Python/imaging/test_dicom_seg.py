@@ -178,6 +178,36 @@ def _without(dataset: pydicom.Dataset, name: str) -> None:
             delattr(holder, name)
 
 
+def test_one_slice_has_the_thickness_of_the_file_or_is_refused(tmp_path, images):
+    one = np.zeros_like(GLAND)
+    one[20] = GLAND[20]
+    path = write_seg(tmp_path / "x.dcm", {"thyroid": one}, images)
+    masks, _ = open_segmentation(path).masks()
+    assert masks[THYROID].volume_ml == pytest.approx(one.sum() * 0.9 * 1.1 * 1.5 / 1000)
+    dataset = pydicom.dcmread(path)
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    for name in ("SliceThickness", "SpacingBetweenSlices"):
+        if name in measures:
+            delattr(measures, name)
+    dataset.save_as(path)
+    with pytest.raises(InputError, match="one slice and no slice thickness"):
+        open_segmentation(path).masks()
+
+
+def test_gaps_between_thin_slices_are_part_of_their_spacing(tmp_path, images):
+    path = write_seg(tmp_path / "x.dcm", MASKS, images, codes_of=CODES)
+    dataset = pydicom.dcmread(path)
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    # Slices of 0.75 mm at every 1.5 mm.
+    measures.SliceThickness = 0.75
+    if "SpacingBetweenSlices" in measures:
+        del measures.SpacingBetweenSlices
+    dataset.save_as(path)
+    mask = open_segmentation(path).masks()[0][THYROID]
+    assert_in_place(mask, GLAND)
+    assert mask.volume_ml == pytest.approx(GLAND.sum() * 0.9 * 1.1 * 1.5 / 1000, rel=1e-4)
+
+
 def _shift_a_frame(dataset: pydicom.Dataset) -> None:
     plane = dataset.PerFrameFunctionalGroupsSequence[3].PlanePositionSequence[0]
     plane.ImagePositionPatient = [value + 0.4 for value in plane.ImagePositionPatient]

@@ -185,10 +185,10 @@ def _stack(path: Path, dataset: pydicom.Dataset) -> tuple[np.ndarray, Grid]:
         raise InputError(f"{path} has frames of several orientations. Export one segmentation for each image series.")
     row, column = directions[0, :3], directions[0, 3:]
     positions = np.array([each.ImagePositionPatient for each in places], dtype=np.float64)
-    thickness = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0.0)
+    spacing, thickness = (abs(float(measures.get(n) or 0.0)) for n in ("SpacingBetweenSlices", "SliceThickness"))
     if not np.isfinite(positions).all() or not np.isfinite(directions).all():
         raise InputError(f"{path} has frames at positions that are no numbers. Export the segmentation again.")
-    slices, step = _slices(path, positions, np.cross(row, column), thickness)
+    slices, step = _slices(path, positions, np.cross(row, column), spacing, thickness)
     between_rows, between_columns = (float(value) for value in measures.PixelSpacing)
     axes = np.stack([row * between_columns, column * between_rows, step], axis=1)
     origin = positions[slices.argmin()]
@@ -196,21 +196,29 @@ def _stack(path: Path, dataset: pydicom.Dataset) -> tuple[np.ndarray, Grid]:
     return slices, Grid.of_file(path, (slices.max() + 1, dataset.Rows, dataset.Columns), matrix)
 
 
-def _slices(path: Path, positions: np.ndarray, normal: np.ndarray, thickness: float) -> tuple[np.ndarray, np.ndarray]:
+def _slices(
+    path: Path, positions: np.ndarray, normal: np.ndarray, spacing: float, thickness: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the slice number of each frame, and the step (3,) in LPS mm from one slice to the next.
 
     The step is the distance of neighbouring frames; slices without a frame leave gaps of several steps. It need not
-    be along the normal, because a gantry may be tilted.
+    be along the normal, because a gantry may be tilted. `spacing` and `thickness` of slices, in mm, are those that the
+    file states, or 0.
     """
+    thickness = spacing or thickness
     along = positions @ normal
     gaps = np.diff(np.sort(along))
     gaps = gaps[gaps > _OFF_SLICE * (thickness or 1.0)]
+    if len(gaps) == 0 and not thickness:
+        raise InputError(f"{path} has one slice and no slice thickness. Export the segmentation again with both.")
     if len(gaps) == 0:
-        return np.zeros(len(along), dtype=int), normal * (thickness or 1.0)
-    # If every second slice is empty, the spacing in the header is smaller than the distance of the frames.
+        return np.zeros(len(along), dtype=int), normal * thickness
+    # If every second slice is empty, the spacing in the header is smaller than the distance of the frames. A slice
+    # thickness alone does not show that, because there may be gaps between the slices of a scan.
     size = gaps.min()
-    if 0 < thickness < size and (np.abs(gaps / thickness - np.rint(gaps / thickness)) <= _OFF_SLICE).all():
-        size = thickness
+    even = spacing if spacing else thickness if (_off_multiples(gaps, size) > _OFF_SLICE).any() else 0.0
+    if 0 < even < size and (_off_multiples(gaps, even) <= _OFF_SLICE).all():
+        size = even
     first = positions[along.argmin()]
     slices = np.rint((along - along.min()) / size).astype(int)
     step = (positions[along.argmax()] - first) / slices.max()
@@ -221,6 +229,11 @@ def _slices(path: Path, positions: np.ndarray, normal: np.ndarray, thickness: fl
             "Resample the image and its segmentation to even slices."
         )
     return slices, step
+
+
+def _off_multiples(gaps: np.ndarray, size: float) -> np.ndarray:
+    """Return how far distances are from whole multiples of a size, in that size."""
+    return np.abs(gaps / size - np.rint(gaps / size))
 
 
 def _segment_numbers(path: Path, dataset: pydicom.Dataset) -> np.ndarray:

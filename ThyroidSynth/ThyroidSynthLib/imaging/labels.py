@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from xml.etree import ElementTree
 
 
@@ -109,6 +110,10 @@ _LESION = re.compile(
 )
 
 
+# The names of a class map are met again in every case of a cohort.
+_MOST_CACHED = 1024
+
+
 def normalised(name: str) -> str:
     """Return a name in lower case, without accents, with single spaces between words (also of "ThyroidGland")."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip())
@@ -116,6 +121,7 @@ def normalised(name: str) -> str:
     return " ".join(re.split(r"[\s_\-.,:;/()\[\]]+", unicodedata.normalize("NFKC", plain).casefold())).strip()
 
 
+@lru_cache(_MOST_CACHED)
 def part_called(name: str) -> Part | None:
     """Return the structure, or the part of the thyroid, that a whole name stands for, or None.
 
@@ -146,6 +152,7 @@ def structure_called(name: str) -> Structure | None:
     return None if part is None else part.structure
 
 
+@lru_cache(_MOST_CACHED)
 def is_lesion(name: str) -> bool:
     """Check whether a name is that of a lesion or a planning structure, such as a nodule or a PRV."""
     plain = normalised(name)
