@@ -217,6 +217,14 @@ def test_overlap_with_a_structure_is_measured_or_removed(tmp_path):
     assert after["validity"]["ok"]
 
 
+def test_names_that_are_not_utf_8_are_kept_in_the_manifest(tmp_path):
+    around = Surroundings({"M\udcfcll": a_box([10.0, -60, -60], [40, 60, 90])})
+    write_cohort([a_thyroid(), a_thyroid(1)], tmp_path, surroundings=around, specification={"at": "M\udcfcll"})
+    manifest, rows = read_manifest(tmp_path)
+    assert [list(entry["overlap_ml"]) for entry in manifest["thyroids"]] == [["M\udcfcll"]] * 2
+    assert (manifest["specification"]["at"], len(rows)) == ("M\udcfcll", 2)
+
+
 def test_a_merged_map_is_written_for_each_thyroid(tmp_path):
     from ThyroidSynthLib.geometry.volume import Volume
     from ThyroidSynthLib.imaging.label_maps import LabelMap

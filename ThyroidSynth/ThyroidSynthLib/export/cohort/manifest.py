@@ -50,7 +50,7 @@ class ManifestWriter:
         rows = "".join(_line(row[column] for column in self._columns) for _, row in begun)
         write_text(folder / MANIFEST_JSON, opening + self._ending(complete=False))
         write_text(folder / MANIFEST_CSV, _line(self._columns) + rows)
-        self._end = len(opening.encode())
+        self._end = len(_encoded(opening))
         # Unbuffered: each write is one system call, which a killed process has made or has not.
         self._json = (folder / MANIFEST_JSON).open("r+b", buffering=0)
         self._csv = (folder / MANIFEST_CSV).open("ab", buffering=0)
@@ -67,7 +67,7 @@ class ManifestWriter:
             # In place of what was there, so that it needs no new room.
             _write(self._json, self._end, before)
             raise
-        self._end += len(text.encode())
+        self._end += len(_encoded(text))
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Mark the manifest as complete, with a summary of the cohort by key."""
@@ -88,9 +88,14 @@ class ManifestWriter:
         return f'\n  ],{lines}\n  "count": {self._count},\n  "complete": {"true " if complete else "false"}\n}}\n'
 
 
+def _encoded(text: str) -> bytes:
+    """Return text as UTF-8; bytes of file names that are not UTF-8 are escaped as in `write_text`."""
+    return text.encode(errors="backslashreplace")
+
+
 def _write(stream: RawIOBase, at: int, text: str) -> None:
     """Write text at the end of an unbuffered file; if the disk is full, the file ends where it was to begin."""
-    data = memoryview(text.encode())
+    data = memoryview(_encoded(text))
     stream.seek(at)
     try:
         while data:
