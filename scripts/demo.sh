@@ -17,7 +17,7 @@ step "1/6  An example cohort of 60 synthetic cases, some of them defective"
 thyroidsynth example-cohort --cases 60 --out "$out/dataset"
 
 step "2/6  Read, check, align with the trachea, measure and sample"
-thyroidsynth prepare "$out/dataset" --alignment upright --out "$out/cohort"
+thyroidsynth prepare "$out/dataset" --out "$out/cohort"
 
 step "3/6  Train a model"
 thyroidsynth train "$out/cohort" --epochs 250 --out "$out/model.safetensors"

@@ -9,7 +9,7 @@ made, and the training is short: a test of the path, not a useful model.
 import sys
 from pathlib import Path
 
-from ThyroidSynthLib import Cohort, PrepareOptions, ShapeModel, prepare_cohort
+from ThyroidSynthLib import Cohort, ShapeModel, prepare_cohort
 from ThyroidSynthLib.dataset import hold_out
 from ThyroidSynthLib.dataset.synthetic import write_example_dataset
 from ThyroidSynthLib.evaluation import EvaluationOptions, evaluate, write_evaluation
@@ -23,7 +23,7 @@ def main(folder: Path, dataset: Path | None) -> None:
         dataset, epochs, options = folder / "dataset", 200, EvaluationOptions(count=4, to_target=1, moves=1)
         write_example_dataset(dataset, cases=8, seed=1, defective_share=0, with_ct=False)
 
-    summary = prepare_cohort(dataset, folder / "cohort", PrepareOptions(alignment="upright"))
+    summary = prepare_cohort(dataset, folder / "cohort")
     print(f"{summary.accepted} of {summary.cases} cases accepted; reasons in {folder / 'cohort' / 'quality.csv'}")
 
     cohort = Cohort.open(folder / "cohort")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_refused_and_unreadable_cases_are_reported_and_do_not_stop_the_others(da
 
 
 def test_shapes_are_centred_on_the_trachea_and_keep_their_volume(dataset, tmp_path):
-    prepare_cohort(dataset, tmp_path / "c", FEW, workers=1)
+    prepare_cohort(dataset, tmp_path / "c", replace(FEW, alignment="trachea"), workers=1)
     cohort = Cohort.open(tmp_path / "c")
     thyroid, trachea = two_masks()
     assert cohort.features[0, 0] == pytest.approx(thyroid.sum() * 1.5**3 / 1000, rel=0.02)

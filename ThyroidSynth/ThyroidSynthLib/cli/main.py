@@ -47,7 +47,7 @@ _DESCRIPTION = "Learn the shapes of thyroids from TotalSegmentator segmentations
 _EPILOG = """\
 from a synthetic dataset to a report:
   thyroidsynth example-cohort --cases 60 --out dataset
-  thyroidsynth prepare dataset --alignment upright --out cohort
+  thyroidsynth prepare dataset --out cohort
   thyroidsynth train cohort --out model.safetensors
   thyroidsynth generate model.safetensors --count 12 --volume 15 --out thyroids
   thyroidsynth evaluate model.safetensors cohort --out evaluation

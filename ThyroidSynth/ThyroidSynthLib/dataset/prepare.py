@@ -20,12 +20,13 @@ from ThyroidSynthLib.common.files import unwritable
 from ThyroidSynthLib.common.parallel import workers_for
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.common.workers import WorkerFailure, Workers, usable_workers
-from ThyroidSynthLib.geometry.frame import ALIGNMENTS
+from ThyroidSynthLib.geometry.frame import DEFAULT_ALIGNMENT
 
 from .case_preparation import CaseRecord, CaseTask, lost_case, prepare_case
 from .case_sources import CaseSource, FoundCases, labels_of_structures, search_cases, synthetic_statement
 from .cohort import COHORT_FILE
 from .cohort_folder import claimed_folder
+from .cohort_notes import with_cohort_notes
 from .cohort_writing import SAMPLES_PER_SHAPE, Member, write_cohort
 from .quality import QualityRules, apply_manual_decision
 from .quality_table import QUALITY_FILE, read_quality_table, write_quality_table
@@ -47,7 +48,7 @@ class PrepareOptions:
     labels : mapping of int to str, optional
         Names of the label numbers of multi-label files without names.
     alignment : str
-        How shapes are aligned in the trachea frame, one of `frame.ALIGNMENTS`; "trachea" as in the paper.
+        How shapes are aligned in the trachea frame, one of `frame.ALIGNMENTS`; "trachea" is that of the paper.
     include, exclude : tuple of str
         Ids of cases that are included or excluded manually, whatever the rules say.
     samples_per_shape : int
@@ -59,7 +60,7 @@ class PrepareOptions:
     """
 
     labels: Mapping[int, str] | None = None
-    alignment: str = ALIGNMENTS[0]
+    alignment: str = DEFAULT_ALIGNMENT
     rules: QualityRules = field(default_factory=QualityRules)
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -86,6 +87,8 @@ class PreparationSummary:
         Number of files and folders in the source that belong to no case, by reason.
     added, removed : tuple of str
         Cases that the source did not hold when it was last checked in this folder, and cases that it holds no more.
+    notes : tuple of str
+        Cases that stand out among the others: one that sets the bounding box, and thyroids that are the same.
     """
 
     folder: Path
@@ -100,6 +103,7 @@ class PreparationSummary:
     passed_over: dict[str, int]
     added: tuple[str, ...]
     removed: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def prepare_cohort(
@@ -149,7 +153,8 @@ def prepare_cohort(
         statement = _statement(found)
         try:
             with workers_for(min(usable_workers(workers), len(found.cases)), scheduler=scheduler) as pool:
-                records = _measure(found, target, options, pool, part_of(progress, 0, _MEASURING_SHARE), should_stop)
+                measuring = part_of(progress, 0, _MEASURING_SHARE)
+                records, notes = _measure(found, target, options, pool, measuring, should_stop)
                 members = [
                     Member(record.id, record.shape, {"source": record.source, "quality": asdict(record.verdict)})
                     for record in records
@@ -178,7 +183,7 @@ def prepare_cohort(
                 )
         except OSError as error:
             raise unwritable(folder, error) from error
-    return _summary(folder, records, found, earlier, statement is not None, began)
+    return _summary(folder, records, notes, found, earlier, statement is not None, began)
 
 
 def check_cases(
@@ -202,15 +207,16 @@ def check_cases(
         earlier = _earlier_ids(target)
         try:
             with Workers(min(usable_workers(workers), len(found.cases))) as pool:
-                records = _measure(found, target, options, pool, progress, should_stop)
+                records, notes = _measure(found, target, options, pool, progress, should_stop)
         except OSError as error:
             raise unwritable(folder, error) from error
-    return _summary(folder, records, found, earlier, _statement(found) is not None, began)
+    return _summary(folder, records, notes, found, earlier, _statement(found) is not None, began)
 
 
 def _summary(
     folder: Path,
     records: Sequence[CaseRecord],
+    notes: tuple[str, ...],
     found: FoundCases,
     earlier: set[str] | None,
     synthetic: bool,
@@ -235,6 +241,7 @@ def _summary(
         passed_over=dict(passed_over.most_common()),
         added=() if earlier is None else tuple(sorted(ids - earlier)),
         removed=() if earlier is None else tuple(sorted(earlier - ids)),
+        notes=notes,
     )
 
 
@@ -308,7 +315,8 @@ def _measure(
     pool: Workers,
     progress: ProgressCallback,
     should_stop: ShouldStop,
-) -> list[CaseRecord]:
+) -> tuple[list[CaseRecord], tuple[str, ...]]:
+    """Return the record of each case, and notes on cases that stand out; write ``quality.csv``."""
     decisions = {**dict.fromkeys(options.include, True), **dict.fromkeys(options.exclude, False)}
     tasks = (CaseTask(source, folder, options.rules, options.alignment) for source in found.cases)
     records = []
@@ -324,8 +332,9 @@ def _measure(
         outcome = "unreadable" if result.error else ", ".join(result.verdict.reasons) or "accepted"
         progress(len(records) / len(found.cases), f"{case_id}: {outcome} ({len(records)} of {len(found.cases)})")
     records.sort(key=lambda record: record.id)
-    write_quality_table(folder / QUALITY_FILE, records, found.passed_over)
-    return records
+    noted, notes = with_cohort_notes(records, folder)
+    write_quality_table(folder / QUALITY_FILE, noted, found.passed_over)
+    return noted, notes
 
 
 def _not_accepted(records: Sequence[CaseRecord]) -> list[dict[str, Any]]:

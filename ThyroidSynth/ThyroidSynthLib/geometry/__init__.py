@@ -10,7 +10,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
     {
         "distance_map": ["DistanceMap", "compute_distance_map"],
         "features": ["FEATURE_NAMES", "Features", "measure_features"],
-        "frame": ["ALIGNMENTS", "Frame", "Placement"],
+        "frame": ["ALIGNMENTS", "DEFAULT_ALIGNMENT", "Frame", "Placement"],
         "grid": ["Grid", "flip_lps_ras"],
         "isosurface": ["surface_from_mask", "surface_from_sdf", "surface_from_sdf_volume", "sdf_without_islands"],
         "overlap": ["overlap_ml", "without_overlap"],

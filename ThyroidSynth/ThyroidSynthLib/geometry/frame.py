@@ -34,6 +34,9 @@ ALIGNMENTS = ("trachea", "upright")
     or the craniocaudal level of the gland.
 """
 
+DEFAULT_ALIGNMENT = "upright"
+"""The alignment of cohorts that are prepared without another choice."""
+
 # The axis is fitted to this length of trachea above and below the gland, unless less than the shortest is there.
 _AXIS_HALF_LENGTH_MM = 20.0
 _SHORTEST_AXIS_MM = 9.0

@@ -19,7 +19,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.dataset.finding.ids import readable
 from ThyroidSynthLib.dataset.finding.layouts import EXPECTED_REASONS
-from ThyroidSynthLib.geometry.frame import ALIGNMENTS
+from ThyroidSynthLib.geometry.frame import ALIGNMENTS, DEFAULT_ALIGNMENT
 from ThyroidSynthLib.imaging.segments import shortened
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ examples:
   thyroidsynth prepare labels.nii.gz --class-map total-v2 --out cohort
   thyroidsynth prepare --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --out cohort"""
 
+# Notes that are printed; quality.csv has all.
+_NOTES = 10
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
@@ -63,10 +66,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--alignment",
         choices=ALIGNMENTS,
-        default=ALIGNMENTS[0],
-        help="trachea frame: 'trachea' has its origin at the trachea's centroid, as published; 'upright' is aligned "
-        "with the axis of the trachea at the height of the gland, so that the length of trachea in the scan and a "
-        "tilted neck have no effect (default: trachea)",
+        default=DEFAULT_ALIGNMENT,
+        help="trachea frame: 'upright' is aligned with the axis of the trachea at the height of the gland, so that the "
+        "length of trachea in the scan and a tilted neck have no effect; 'trachea' has its origin at the trachea's "
+        "centroid, as published, for the preset 'paper' (default: upright)",
     )
     parser.add_argument(
         "--samples", type=numbers.samples, default=50_000, metavar="N", help="SDF samples per shape (default: 50000)"
@@ -108,8 +111,11 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             workers=options.workers,
             scheduler=options.dask_scheduler,
         )
-    document = {**asdict(summary), "folder": str(summary.folder)}
-    lines = [f"{summary.accepted} of {summary.cases} cases are in {summary.folder} ({summary.seconds:.0f} s)."]
+    document = {**asdict(summary), "folder": str(summary.folder), "alignment": options.alignment}
+    lines = [
+        f"{summary.accepted} of {summary.cases} cases are in {summary.folder}, alignment {options.alignment} "
+        f"({summary.seconds:.0f} s)."
+    ]
     if summary.refused:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in summary.reasons.items())
         lines.append(f"{summary.refused} were refused: {reasons}.")
@@ -121,6 +127,9 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     if unexpected := {reason: n for reason, n in summary.passed_over.items() if reason not in EXPECTED_REASONS}:
         listed = "; ".join(f"{reason} ({count})" for reason, count in unexpected.items())
         lines.append(f"Passed over: {listed}.")
+    lines += [f"Check {note}." for note in summary.notes[:_NOTES]]
+    if len(summary.notes) > _NOTES:
+        lines.append(f"{len(summary.notes) - _NOTES} more notes are in quality.csv.")
     lines.append(f"Every verdict is in {summary.folder / 'quality.csv'}.")
     if summary.synthetic:
         lines.append("The cohort is synthetic: software input, not anatomy.")

@@ -83,6 +83,8 @@ def run(options: argparse.Namespace, console: Console) -> Result | None:
     from ThyroidSynthLib.generation.training_preview import PreviewWriter
     from ThyroidSynthLib.jobs.job_options import locked_job_of_command_line
     from ThyroidSynthLib.jobs.job_run import follow, run_job
+    from ThyroidSynthLib.model.description import describe_model
+    from ThyroidSynthLib.model.presets import alignment_for
     from ThyroidSynthLib.training.distributed import process_group_of_environment
 
     with stop_on_signals() as stopped, process_group_of_environment() as process_group:
@@ -99,9 +101,11 @@ def run(options: argparse.Namespace, console: Console) -> Result | None:
                 process_group=process_group,
             )
     state = job.read_state()
+    described = describe_model(model)
     document = {
         "status": state.status,
         "model": str(model),
+        "alignment": described.alignment,
         "job": str(job.path),
         "epochs": state.epoch,
         "cases": state.cases,
@@ -112,4 +116,9 @@ def run(options: argparse.Namespace, console: Console) -> Result | None:
     loss = "" if state.loss is None else f", loss {state.loss:.3g}"
     cases = f"{state.cases} cases, {state.held_out} held out" if state.held_out else f"{state.cases} cases"
     text = f"The model is in {model} ({cases}, {state.epoch} epochs on {state.device}{loss})."
+    if described.preset == "paper" and described.alignment != alignment_for("paper"):
+        text += (
+            f"\nThe alignment of the cohort is {described.alignment}, that of the paper is {alignment_for('paper')}: "
+            f"for a comparison with the paper prepare the cohort with --alignment {alignment_for('paper')}."
+        )
     return Result(document, text)

@@ -95,7 +95,7 @@ def test_the_verdicts_of_a_prepared_cohort_are_read_only(opened, cases, tmp_path
 
     from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
 
-    prepare_cohort(cases, tmp_path / "cohort", PrepareOptions(samples_per_shape=50), workers=1)
+    prepare_cohort(cases, tmp_path / "cohort", PrepareOptions(alignment="trachea", samples_per_shape=50), workers=1)
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     assert "Cohort of 2 cases" in opened.trainingDataInfoLabel.text
     assert "centred" in opened.trainingDataInfoLabel.text
