@@ -2,10 +2,11 @@
 
 VENV ?= .venv
 WORKERS ?= 2
+FUZZ_SECONDS ?= 3600
 BIN := $(abspath $(VENV))/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench screenshots docs lint types cmake-lists clean
+.PHONY: help setup demo test fuzz bench screenshots docs lint types cmake-lists clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -20,6 +21,9 @@ demo: setup ## From an example cohort to steered thyroids and a report, in demo/
 test: lint types ## Check style and types, then run all tests that need no Slicer application
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 	@echo "make test: style, types and tests passed."
+
+fuzz: setup ## Try bad files and options on every command for an hour, or FUZZ_SECONDS
+	$(BIN)/python Testing/fuzzing/run.py --seed $$(date +%s) --seconds $(FUZZ_SECONDS)
 
 bench: setup ## Measure speed: decoding, training, preparing
 	$(BIN)/python Testing/Benchmarks/run.py

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ThyroidSynthLib.common.errors import ThyroidSynthError
+from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 
 from .file_mutations import Mutation
 from .judge import Action, Trial
@@ -30,6 +30,8 @@ class Slot:
         A good file, or a folder of them, in the material.
     bad : str
         Which file of the folder is spoilt; empty if `source` is a file.
+    acceptable : bool
+        Whether any fault may pass, as in a cell that is not read.
     words : str
         The command line: ``{bad}`` is the file or the folder, ``{m}`` the folder of the material, ``{out}`` the output.
     """
@@ -38,6 +40,7 @@ class Slot:
     source: str
     words: str = ""
     bad: str = ""
+    acceptable: bool = False
 
     def trial(self, material: Path, mutation: Mutation, seed: int) -> Trial:
         """Return the trial of a mutation of this file."""
@@ -59,7 +62,13 @@ class Slot:
             words = [word.format(bad=place, m=material, out=out) for word in self.words.split()]
             return run_command([self.reader, *words], out)
 
-        return Trial(self.reader, f"{fault} [{self.words or 'library'}] seed {seed}", names, make, mutation.acceptable)
+        return Trial(
+            self.reader,
+            f"{fault} [{self.words or 'library'}] seed {seed}",
+            names,
+            make,
+            mutation.acceptable or self.acceptable,
+        )
 
 
 def run_command(words: list[str], out: Path | None = None) -> Action:
@@ -108,7 +117,9 @@ def _case(path: Path) -> None:
     from ThyroidSynthLib.dataset.cases import read_case
 
     for source in find_cases(path):
-        read_case(source)
+        # A trachea that was passed over is stated where the case is used.
+        if read_case(source).trachea_mask.is_empty:
+            raise InputError("Check: no trachea was found.")
 
 
 def _cohort(path: Path) -> None:
@@ -211,7 +222,7 @@ def _of_models() -> list[Slot]:
         Slot("generate", name, "{bad} " + _NEW),
         Slot("fit", name, "{bad} {m}/case " + _MASK),
         Slot("edit", name, "{bad} {m}/case --volume +5% " + _MASK),
-        Slot("evaluate", name, "{bad} {m}/cohort --quick --quiet --out {out}"),
+        Slot("evaluate", name, "{bad} {m}/cohort --count 1 --to-target 0 --moves 0 --cases 1 --quiet --out {out}"),
         *(Slot(reader, name) for reader in ("describe_model", "TrainedModel")),
         Slot("ModelLibrary", "library", bad="good.safetensors"),
     ]
@@ -223,7 +234,12 @@ def _of_cohorts() -> list[Slot]:
         found += [
             Slot("info", "cohort", "{bad}", name),
             Slot("train", "cohort", "{bad} --epochs 1 --quiet --device cpu --out {out}/model.safetensors", name),
-            Slot("evaluate", "cohort", "{m}/model.safetensors {bad} --quick --quiet --out {out}", name),
+            Slot(
+                "evaluate",
+                "cohort",
+                "{m}/model.safetensors {bad} --count 1 --to-target 0 --moves 0 --cases 1 --quiet --out {out}",
+                name,
+            ),
             Slot("cross-validate", "cohort", "{bad} --folds 2 --epochs 1 --quick --quiet --out {out}", name),
             Slot("Cohort", "cohort", bad=name),
         ]
@@ -246,7 +262,7 @@ def _of_results() -> list[Slot]:
         Slot("generate", "distribution.csv", "{m}/model.safetensors --distribution {bad} " + _NEW),
         *(Slot("read_targets", name) for name in ("targets.csv", "targets2.csv")),
         *(Slot("TargetDistribution", name) for name in ("distribution.json", "distribution.csv")),
-        Slot("read_quality_table", "prepared/quality.csv"),
+        Slot("read_quality_table", "prepared/quality.csv", acceptable=True),
     ]
     return found
 

@@ -166,6 +166,13 @@ HEADER_LINES = [
 
 
 def _dicom(path: Path, rng: random.Random) -> None:
+    try:
+        _change_element(path, rng)
+    except Exception:  # pydicom cannot write every bad value.
+        path.write_bytes(path.read_bytes()[: rng.randrange(2000)])
+
+
+def _change_element(path: Path, rng: random.Random) -> None:
     import pydicom
 
     with path.open("rb") as stream:
@@ -185,11 +192,8 @@ def _dicom(path: Path, rng: random.Random) -> None:
         else:
             element.value = rng.choice(("", "0", "9" * 12, "-1", "nan", "1e30", "text", "1\\2", "0\\0\\0"))
     buffer = io.BytesIO()
-    try:
-        found.save_as(buffer)
-        path.write_bytes(buffer.getvalue())
-    except Exception:
-        path.write_bytes(path.read_bytes()[: rng.randrange(2000)])
+    found.save_as(buffer)
+    path.write_bytes(buffer.getvalue())
 
 
 def _no_pixels(path: Path, rng: random.Random) -> None:

@@ -21,6 +21,7 @@ CLASSES = ("clear", "allowed", "traceback", "bare", "unclear", "accepted", "memo
 GOOD = ("clear", "allowed")
 """Refused with file, fault and remedy; or accepted, where the change leaves a file that can be read."""
 
+LONGEST_MESSAGE = 2500
 MEMORY_BYTES = 2 << 30
 TIME_S = 30.0
 
@@ -135,21 +136,23 @@ def _kind(trial: Trial, found: dict[str, Any]) -> str:
         return "allowed" if trial.acceptable else "accepted"
     if BARE.search(_without_paths(text)):
         return "bare"
-    named = any(name in text for name in trial.names)
-    return "clear" if named and REMEDY.search(text) else "unclear"
+    plain = text.casefold()
+    named = any(name.casefold() in plain for name in trial.names)
+    short = len(_without_paths(text)) < LONGEST_MESSAGE or "usage:" in text or "verdict," in text
+    return "clear" if named and short and REMEDY.search(text) else "unclear"
 
 
 # Names and words of Python that mean nothing to a user.
 BARE = re.compile(
     r"\b[A-Za-z]+(Error|Exception)\b|invalid \w+ value|--debug for the traceback|<class '|object has no attribute"
-    r"|NoneType|subscriptable|indices must be|Errno|could not convert|invalid literal|unpack|codec can't"
+    r"|NoneType|subscriptable|indices must be|Errno|could not convert|invalid literal for|unpack|codec can't"
     r"|KeyError|StopIteration|struct\.|itk::|fault of ThyroidSynth"
 )
 REMEDY = re.compile(
     r"\b(Check|Choose|Give|Write|Export|Copy|Train|Prepare|Restore|Use|Make|Move|Name|Add|Remove|Leave|Free|Convert|Save"
     r"|Segment|Generate|Evaluate|Cross-validate|Restart|Resume|Create|Update|Threshold|Enter|Install|Set|Select|Load"
-    r"|Fit|Edit|Correct|Repair|Put|Keep|Close|Open|Run|Start|Wait|Decimate|Resample|Hold|Crop|Compare|Segment|give|choose|use|write|leave"
-    r"|must|expected|required|needs?|exclude each other|not allowed with|only once)\b"
+    r"|Fit|Edit|Correct|Repair|Put|Keep|Close|Open|Run|Start|Wait|Decimate|Resample|Hold|Crop|Compare|State|give|choose|use|write|leave"
+    r"|must|expected|required|needs?|exclude each other|not allowed with|only once|unrecognized)\b"
 )
 
 
@@ -168,6 +171,9 @@ def _child(trial: Trial, place: Path) -> None:
         given, out = place / "given", place / "out"
         given.mkdir()
         action = trial.make(given, out)
+        # What is written to the working folder by mistake counts as a change.
+        (given / "working folder").mkdir()
+        os.chdir(given / "working folder")
         before = fingerprint(given)
         # Address space, because touched memory cannot be limited; libraries reserve some that they never touch.
         limit = _address_space_bytes() + 2 * MEMORY_BYTES
@@ -185,7 +191,7 @@ def _child(trial: Trial, place: Path) -> None:
         memory |= "not enough memory" in text
         result = {
             "refused": refused,
-            "text": text[-6000:],
+            "text": text[:3000] + text[-3000:] if len(text) > 6000 else text,
             "trace": trace,
             "memory": memory,
             "changed": fingerprint(given) != before,

@@ -71,7 +71,7 @@ MODEL = [
     Mutation("SD of 0", _values("conditioning.sd", 0.0)),
     Mutation("integer weights", _tensor("network.layers.0.weight", dtype="I32")),
     Mutation("integer features", _tensor("features", dtype="I64")),
-    Mutation("wrong shape", _model(lambda header, data, rng: header["latent_table"]["shape"].reverse())),
+    Mutation("wrong shape", _model(lambda header, data, rng: header["features"]["shape"].reverse())),
     Mutation("missing tensor", _model(lambda header, data, rng: ignore(header.pop("latent_table")))),
     Mutation("offsets outside the file", _tensor("features", data_offsets=[10**12, 10**12 + 144])),
     Mutation("negative offsets", _tensor("features", data_offsets=[-8, 136])),

@@ -69,7 +69,7 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--exclude": (),
     "--reconstruct": ("nobody",),
     "--dask-scheduler": ("", "nowhere", "tcp://", "http://127.0.0.1:1"),
-    "--labels": ("", "thyroid", "thyroid=", "=1", "thyroid=x", "thyroid=-1", "liver=1", "thyroid=1,thyroid=2", "1,2"),
+    "--labels": ("", "thyroid", "thyroid=", "=1", "thyroid=x", "thyroid=-1", "liver=1", "1,2"),
 }
 NUMERIC = {
     "--count",
@@ -164,7 +164,7 @@ def _values(material: Path) -> Iterator[Trial]:
         # A share or a relative change is written with a percent sign.
         values = [value for value in values if not (command == "edit" and value in ("5 %", "-5"))]
         for value in dict.fromkeys(values):
-            yield _trial(material, command, f"{option}={value}", (option, option.replace("--", "")))
+            yield _trial(material, command, f"{option}={value}", (option, option[2:].replace("-", " ")))
 
 
 def _actions() -> Iterator[tuple[str, argparse.Action]]:

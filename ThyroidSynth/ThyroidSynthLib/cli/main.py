@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +25,7 @@ from ThyroidSynthLib.cli.commands import (
     prepare,
     train,
 )
+from ThyroidSynthLib.cli.shared.arguments import file_path
 from ThyroidSynthLib.cli.shared.console import Console
 from ThyroidSynthLib.common.errors import Cancelled, explained
 from ThyroidSynthLib.common.streams import lasting_streams
@@ -145,6 +147,7 @@ def make_parser() -> argparse.ArgumentParser:
         )
         for name in (None, "store"):
             command.register("action", name, _Once)
+        command.register("type", Path, file_path)
         module.configure(command)
         common = command.add_argument_group("output")
         common.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -123,7 +123,9 @@ def search_cases(
         pair = _absolute(thyroid), _absolute(trachea)
         return FoundCases(pair, (_of_two_masks(*pair, labels),))
     if thyroid is not None or trachea is not None:
-        raise InputError("Give either a folder or file with cases, or two mask files, not both.")
+        raise InputError(
+            "Give either a folder or file with cases, or two masks with --thyroid and --trachea, not both."
+        )
     log = PassedOverLog()
     seen: set[tuple[int, int]] = set()
     found: list[FoundCase] = []

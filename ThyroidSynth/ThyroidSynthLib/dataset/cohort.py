@@ -276,6 +276,9 @@ def _check_entries(document: dict[str, Any]) -> None:
     for case in document["cases"]:
         for keys, kind in _ENTRIES_OF_CASE.items():
             entry(case, *keys, kind=kind)
+        for name in ("source", "quality"):
+            if case.get(name) is not None:
+                entry(case, name, kind=dict)
         if np.shape(case["trachea_to_ras"]) != (4, 4):
             raise ValueError(f"the placement of case {case['id']} is not a 4 x 4 matrix")
         surface = Path(case["surface"])

@@ -16,6 +16,7 @@ from typing import Any
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
 from ThyroidSynthLib.common.files import real_path, sha256_of
+from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.common.results import check_outside
 from ThyroidSynthLib.common.text_files import entry, is_kind
 from ThyroidSynthLib.dataset.cohort import COHORT_FILE, Cohort
@@ -271,6 +272,8 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
     source = Path(options.input)
     if not source.exists():
         raise InputError(f"{source} does not exist. Give a cohort folder or a folder of TotalSegmentator cases.")
+    if not source.is_dir():
+        checked_file(source)
     if options.model is not None:
         _refuse_folder(Path(options.model))
         check_model_room(JobFolder(folder), Path(options.model), earlier.get("model_sha256"))

@@ -10,6 +10,7 @@ import numpy as np
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 from .model_checks import load_model_arrays
+from .settings import TrainingSettings
 from .shipped import model_path
 
 
@@ -80,14 +81,14 @@ def describe_model(path: Path | str) -> ModelDescription:
     """
     path = model_path(path)
     arrays, metadata = load_model_arrays(path)
-    settings, provenance = metadata["settings"], metadata["provenance"]
+    settings, provenance = TrainingSettings.from_json(metadata["settings"]), metadata["provenance"]
     cohort, software = provenance.get("cohort", {}), provenance.get("software", {})
     file = path.stat()
     return ModelDescription(
         path=path,
-        variant=settings["variant"],
-        preset=settings["preset"],
-        epochs=settings["epochs"],
+        variant=settings.variant,
+        preset=settings.preset,
+        epochs=settings.epochs,
         cohort=cohort.get("source", ""),
         cases=len(metadata["ids"]),
         synthetic=cohort.get("synthetic", False),
@@ -99,7 +100,7 @@ def describe_model(path: Path | str) -> ModelDescription:
         licence=provenance.get("licence", ""),
         size_bytes=file.st_size,
         modified=file.st_mtime,
-        latent_size=settings["latent_size"],
-        seed=settings["seed"],
+        latent_size=settings.latent_size,
+        seed=settings.seed,
         software={str(name): str(version) for name, version in software.items()},
     )

@@ -86,7 +86,10 @@ class TrainedModel:
         try:
             return self.ids.index(case_id)
         except ValueError:
-            raise ModelError(f"'{case_id}' is not among the {len(self.ids)} training cases of this model.") from None
+            some = ", ".join(self.ids[:3])
+            raise ModelError(
+                f"'{case_id}' is not among the {len(self.ids)} training cases of this model. Choose one, as {some}."
+            ) from None
 
     def save(self, path: Path | str) -> None:
         """Write the model file (safetensors with JSON metadata), replacing `path` in one step."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
 
 
+# In bytes; the limits of Linux, which are those of most systems or below them.
+_LONGEST_PATH, _LONGEST_NAME = 4000, 255
+
+
 def spacing(text: str) -> float | tuple[float, float, float]:
     """Parse a voxel size: one number, or three separated by commas."""
     parts = text.split(",")
@@ -32,6 +37,16 @@ def spacing(text: str) -> float | tuple[float, float, float]:
         )
     values = tuple(numbers.millimetres(part) for part in parts)
     return values[0] if len(values) == 1 else (values[0], values[1], values[2])
+
+
+def file_path(text: str) -> Path:
+    """Return a path; an empty one would be the working folder, and a longer one than allowed fails anywhere."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the path is empty: give the name of a file or folder")
+    name = os.fsencode(text)
+    if len(name) > _LONGEST_PATH or max(map(len, re.split(rb"[/\\]", name))) > _LONGEST_NAME:
+        raise argparse.ArgumentTypeError(f"'{text[:40]}…' is too long for the name of a file: give a shorter one")
+    return Path(text)
 
 
 def device(text: str) -> str:
@@ -53,7 +68,10 @@ def mesh_formats(text: str) -> tuple[str, ...]:
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add the model file."""
     parser.add_argument(
-        "model", type=model_path, metavar="MODEL", help="model file, or 'example' for the one that is installed"
+        "model",
+        type=lambda text: model_path(file_path(text)),
+        metavar="MODEL",
+        help="model file, or 'example' for the one that is installed",
     )
 
 

@@ -143,7 +143,9 @@ def targets_of(options: argparse.Namespace, model: TrainedModel) -> TargetOption
     elif options.from_table:
         targets = read_targets(options.from_table)
         if options.count not in (None, len(targets)):
-            options.usage_error(f"--count {options.count} contradicts the {len(targets)} rows of {options.from_table}")
+            options.usage_error(
+                f"--count {options.count} contradicts {options.from_table} ({len(targets)} rows): leave out --count"
+            )
         specification["targets"] = options.from_table.name
     else:
         targets = [Targets(options.volume, options.isthmus_area, options.symmetry)] * (options.count or 1)

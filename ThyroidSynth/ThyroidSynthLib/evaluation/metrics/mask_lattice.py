@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import ThyroidSynthError
+from ThyroidSynthLib.common.errors import CohortError, ThyroidSynthError
 from ThyroidSynthLib.dataset.case_sources import CaseSource
 from ThyroidSynthLib.dataset.cases import read_case
 
@@ -27,7 +27,10 @@ def mask_lattice(cohort: Cohort, case_id: str) -> np.ndarray | None:
         Maps voxel indices (i, j, k, 1) to `trachea_mm`. None if the cohort holds only surfaces, if the segmentation
         no longer exists, or if its voxels are not TotalSegmentator's 1.5 mm, because Dice depends on the voxel size.
     """
-    source = CaseSource.from_json(case_id, cohort.entry(case_id).get("source") or {})
+    try:
+        source = CaseSource.from_json(case_id, cohort.entry(case_id).get("source") or {})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise CohortError(f"{cohort.folder} is damaged (the source of case {case_id}). Prepare it again.") from None
     if source is None or not all(path.is_file() for path in source.files):
         return None
     try:

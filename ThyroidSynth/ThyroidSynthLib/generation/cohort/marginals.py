@@ -84,7 +84,10 @@ class Marginal:
             value = self.parameters[0]
             possible = low < value <= high or (feature == "symmetry" and value == low)
         else:
-            first, last = self._scipy().cdf([low, high])
+            try:
+                first, last = self._scipy().cdf([low, high])
+            except OverflowError:  # exp of the mean of the logarithm.
+                first = last = 0.0
             possible = last - first >= _LEAST_SHARE
         if not possible:
             allowed = "above 0" if high == math.inf else "between 0 and 1"

@@ -30,6 +30,8 @@ LARGEST_OFFSET = 1 << 26
 # Deflate cannot compress by more than 1032.
 _MOST_COMPRESSION = 1040
 
+_LONGEST_SHOWN = 300
+
 
 class Readable(Protocol):
     """A stream of bytes."""
@@ -181,7 +183,9 @@ def is_gzipped(path: Path) -> bool:
 
 def damaged(path: Path, what: str) -> InputError:
     """Return the error of a damaged file."""
-    return InputError(f"{path} is damaged ({what}). Copy or download it again.")
+    # A damaged header may have fields of any length.
+    shown = what if len(what) <= _LONGEST_SHOWN else f"{what[:_LONGEST_SHOWN]}…"
+    return InputError(f"{path} is damaged ({shown}). Copy or download it again.")
 
 
 def _skip(stream: Readable, count: int) -> None:
