@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ThyroidSynthLib.cli.main import COMMANDS, main, make_parser
+from ThyroidSynthLib.cli.main import COMMANDS, main, make_parser, parsed_options
 from ThyroidSynthLib.evaluation.report import inspection
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
@@ -208,6 +208,22 @@ def test_thyroids_are_placed_and_fitted_in_a_given_patient(capsys, dataset, mode
     assert fits[0]["id"] == "s0001" and (tmp_path / "f" / "s0001" / "thyroid.stl").is_file()
     assert run("fit", model, dataset / "s0001", "--out", tmp_path / "f", "--quiet") == 1
     assert "already holds a fit" in capsys.readouterr().out
+
+
+def test_paths_may_stand_after_options():
+    parsed = [
+        parsed_options(command.split())
+        for command in ("fit m --out f a b", "fit m a --out f b", "edit m --out e a --volume 12", "edit m a --out e")
+    ]
+    assert [list(map(str, each.thyroids)) for each in parsed[:2]] == [["a", "b"], ["a", "b"]]
+    assert [str(each.patient) for each in parsed[2:]] == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    "command", ["edit m a --out e b", "edit m --out e a b", "fit m a --out f --x", "info m --json n"]
+)
+def test_paths_too_many_are_a_usage_error(capsys, command):
+    assert "unrecognized arguments" in usage_error(capsys, *command.split())
 
 
 def test_a_patients_own_thyroid_is_edited(capsys, dataset, model, tmp_path):

@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    options = make_parser().parse_args(arguments)
+    options = parsed_options(arguments)
     _log_to_terminal(logging.DEBUG if options.debug else logging.WARNING)
     console = Console(quiet=options.quiet)
     try:
@@ -93,6 +93,20 @@ def _run(arguments: Sequence[str] | None) -> int:
             traceback.print_exc()
         _print_error(f"error: {explained(error)}")
         return FAILED
+
+
+def parsed_options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line.
+
+    argparse leaves over the paths of a command with optional paths if options stand between them and the model.
+    """
+    parser = make_parser()
+    options, left = parser.parse_known_args(arguments)
+    if left:
+        add_paths = getattr(options, "add_paths", None)
+        if add_paths is None or any(text.startswith("-") for text in left) or not add_paths(options, left):
+            parser.error(f"unrecognized arguments: {' '.join(left)}")
+    return options
 
 
 def _as_json(document: dict[str, Any]) -> str:

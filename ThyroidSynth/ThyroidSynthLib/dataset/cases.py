@@ -21,6 +21,9 @@ from ThyroidSynthLib.imaging.volume_files import placement_notes
 from .case_sources import CaseSource
 from .finding.mask_names import is_image_file, part_of_mask
 
+NO_SEGMENTATION = "there is no segmentation"
+"""Beginning of the note on a structure that is missing."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -124,7 +127,7 @@ def _given_trachea(source: CaseSource) -> str:
 
 
 def _missing_note(source: CaseSource, structure: Structure) -> str:
-    text = f"there is no segmentation of the {structure.name}"
+    text = f"{NO_SEGMENTATION} of the {structure.name}"
     if source.kind != "masks" or not source.files:
         return text
     folder = source.files[0].parent

@@ -60,6 +60,19 @@ REASONS = (
 """Reasons to refuse a case. A verdict holds any number of them."""
 
 
+# Reasons that also concern where the thyroid is, or where another one would be placed.
+_OF_THE_PLACE = (
+    CUT_BY_BORDER,
+    COMPONENTS_APART,
+    TRACHEA_MISSING,
+    SAME_VOXELS,
+    TRACHEA_INSIDE,
+    TRACHEA_SHORT,
+    TRACHEA_IMPLAUSIBLE,
+    TRACHEA_AWAY,
+)
+
+
 @dataclass(frozen=True)
 class QualityRules:
     """Limits of quality control.
@@ -188,6 +201,8 @@ class CheckedCase(QualityVerdict):
         Measurements of the cleaned trachea.
     placement_faults : tuple of str
         Why the trachea does not show where the thyroid belongs; empty if it does.
+    placement_notes : tuple of str
+        Those of the notes that concern the place of the thyroid: islands, and faults of the trachea.
     """
 
     cleaned: Case
@@ -195,6 +210,7 @@ class CheckedCase(QualityVerdict):
     surface_ras: Surface | None
     trachea: TracheaMeasurements
     placement_faults: tuple[str, ...] = ()
+    placement_notes: tuple[str, ...] = ()
 
     def placement(self, alignment: str) -> Placement:
         """Return the trachea frame of the cleaned case.
@@ -265,6 +281,7 @@ def check_case(case: Case, rules: QualityRules = QualityRules()) -> CheckedCase:
         surface_ras=surface,
         trachea=tube,
         placement_faults=placement_faults(findings),
+        placement_notes=(*islands, *(note or reason for reason, note in findings if reason in _OF_THE_PLACE)),
     )
 
 

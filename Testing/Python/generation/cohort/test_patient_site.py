@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from support.reported_cases import hole_of_one_voxel, synthetic_case, with_header, write_masks
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.generation.cohort.patient_site import site_at, site_at_point
 from ThyroidSynthLib.geometry.volume import Volume
@@ -139,3 +140,26 @@ def test_a_case_without_a_trachea_is_refused(tmp_path):
     write_volume(a_mask((5, 20, 10)), tmp_path / "thyroid_gland.nii.gz")
     with pytest.raises(InputError, match="holds no trachea"):
         site_at(tmp_path, "upright")
+
+
+def test_only_what_concerns_the_place_is_noted(tmp_path):
+    """A gland that the scan cuts has its centre elsewhere; one with thick slices or a cavity is where it is."""
+    case = synthetic_case()
+    top = np.argwhere(case.thyroid.any(axis=(1, 2))).max() - 5
+    write_masks(tmp_path / "cut", {"thyroid_gland": case.thyroid[:top], "trachea": case.trachea[:top]}, case.ras)
+    thick = case.ras @ np.diag([1.0, 1.0, 4.0, 1.0])
+    write_masks(tmp_path / "thick", {"thyroid_gland": case.thyroid[::4], "trachea": case.trachea[::4]}, thick)
+
+    assert site_at(hole_of_one_voxel(tmp_path / "hole"), "upright").notes == ()
+    assert site_at(tmp_path / "thick", "upright").notes == ()
+    assert any("cut" in note for note in site_at(tmp_path / "cut", "upright").notes)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_header_with_two_places_is_noted(tmp_path, alone):
+    with_header(a_neck(tmp_path), 252, "2h", 1, 2)
+    path = with_header(tmp_path / "trachea.nii.gz", 268, "3f", -40.0, -60.0, -20.0)
+
+    (note,) = site_at(path if alone else tmp_path, "trachea").notes
+
+    assert "qform" in note and "40" in note

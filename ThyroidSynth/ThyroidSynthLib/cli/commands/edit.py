@@ -66,6 +66,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_merging(parser)
     add_files(parser, default_grid="the grid of the patient's segmentation")
+    parser.set_defaults(add_paths=_add_paths)
+
+
+def _add_paths(options: argparse.Namespace, paths: list[str]) -> bool:
+    if options.patient is not None or len(paths) != 1:
+        return False
+    options.patient = Path(paths[0])
+    return True
 
 
 @owning_out

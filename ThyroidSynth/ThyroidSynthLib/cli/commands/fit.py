@@ -51,6 +51,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="also write this many plausible glands, which differ where the scan shows little of the gland",
     )
     add_files(parser, default_grid="the grid of the patient's segmentation")
+    parser.set_defaults(add_paths=_add_paths)
+
+
+def _add_paths(options: argparse.Namespace, paths: list[str]) -> bool:
+    options.thyroids = [*options.thyroids, *map(Path, paths)]
+    return True
 
 
 @owning_out

@@ -11,15 +11,16 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import stem_of
 from ThyroidSynthLib.dataset.case_sources import find_case
-from ThyroidSynthLib.dataset.cases import Case, read_case
+from ThyroidSynthLib.dataset.cases import NO_SEGMENTATION, Case, read_case
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.dataset.structure_checks import check_placement, check_trachea, placement_faults
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.labels import THYROID, normalised, part_called
-from ThyroidSynthLib.imaging.masks import mask_in_scan, read_mask
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, normalised, part_called
+from ThyroidSynthLib.imaging.masks import mask_in_scan
 from ThyroidSynthLib.imaging.segmentations.class_maps import other_organs
-from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
+from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, read_structure
+from ThyroidSynthLib.imaging.volume_files import placement_notes
 
 from .gland_level import DEPTH_MM, ERROR_MM, estimated_level_mm
 
@@ -98,8 +99,8 @@ def site_at(
     # A level is given where the thyroid is of no use.
     faults = verdict.placement_faults if level_mm is None else placement_faults(check_trachea(verdict.trachea))
     check_placement(faults, str(path), label=case.trachea_source)
-    # Notes from reading concern the thyroid too, which is not needed here.
-    notes = list(verdict.notes[len(case.notes) :])
+    # A thyroid that is missing is of no importance here, or has a note of its own below.
+    notes = [*(note for note in case.notes if not note.startswith(NO_SEGMENTATION)), *verdict.placement_notes]
     trachea, level = cleaned.trachea, "centred on the trachea"
     if level_mm is not None:
         level = f"given ({level_mm:g} mm)"
@@ -133,11 +134,11 @@ def _of_mask(path: Path) -> Case:
         raise InputError(f"{path} is a thyroid by its name. Choose the mask of the trachea or the case's folder.")
     if normalised(stem_of(path)) in other_organs():
         raise InputError(f"{path} is another organ by its name. Choose the mask of the trachea or the case's folder.")
-    trachea = read_mask(path)
+    trachea, notes = read_structure(path, TRACHEA)
     if trachea.is_empty:
         raise InputError(f"{path} is empty. Choose the mask of a trachea, on which thyroids are centred.")
     no_thyroid = Volume(np.zeros((1, 1, 1), dtype=np.uint8), trachea.scan.ijk_to_ras)
-    return Case(stem_of(path), mask_in_scan(no_thyroid, trachea.scan), trachea)
+    return Case(stem_of(path), mask_in_scan(no_thyroid, trachea.scan), trachea, notes=(*notes, *placement_notes(path)))
 
 
 def _thyroid(case: Case) -> Volume | None:
