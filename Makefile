@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 3600
 BIN := $(abspath $(VENV))/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz bench screenshots docs lint types cmake-lists clean
+.PHONY: help setup demo test fuzz robustness bench screenshots docs lint types cmake-lists clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -24,6 +24,9 @@ test: lint types ## Check style and types, then run all tests that need no Slice
 
 fuzz: setup ## Try bad files and options on every command for an hour, or FUZZ_SECONDS
 	$(BIN)/python Testing/fuzzing/run.py --seed $$(date +%s) --seconds $(FUZZ_SECONDS)
+
+robustness: setup ## Kill commands at random moments and start them twice at once, for an hour or two
+	nice $(BIN)/python Testing/Robustness/run.py
 
 bench: setup ## Measure speed: decoding, training, preparing
 	$(BIN)/python Testing/Benchmarks/run.py
