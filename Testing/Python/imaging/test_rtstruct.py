@@ -144,6 +144,21 @@ def test_contours_beyond_their_images_are_cut_and_others_refused(tmp_path):
         open_segmentation(path).masks()
 
 
+@pytest.mark.parametrize("implicit", [True, False])
+def test_files_without_a_preamble_are_read(tmp_path, implicit):
+    import pydicom
+
+    dataset = pydicom.dcmread(write(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0)}))
+    path = tmp_path / "RS.1.2.840"
+    pydicom.dcmwrite(path, Dataset(dict(dataset.items())), implicit_vr=implicit, little_endian=True)
+    assert path.read_bytes()[128:132] != b"DICM"
+    assert open_segmentation(path).masks()[0][THYROID].volume_ml == pytest.approx(ball_ml(15.0), rel=0.03)
+    noise = tmp_path / "RS.1.2.841"
+    noise.write_bytes(b"\x08\x00\x16\x00" + bytes(200))
+    with pytest.raises(InputError, match="is neither a NIfTI"):
+        open_segmentation(noise)
+
+
 def _keyhole(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     return np.vstack([outer, outer[:1], inner, inner[:1]])
 

@@ -126,6 +126,17 @@ def test_the_message_lists_the_segments_of_a_file_without_thyroid_and_trachea(tm
         open_segmentation(broken).masks()
 
 
+def test_a_segmentation_that_is_no_binary_label_map_is_refused(tmp_path):
+    keys = _keys({"Name": "thyroid", "LabelValue": 1, "Layer": 0})
+    for kind, fault in (("Fractional labelmap", True), ("Binary labelmap", False)):
+        path = _write(tmp_path / "x.seg.nrrd", [GLAND], {**keys, "Segmentation_MasterRepresentation": kind})
+        if fault:
+            with pytest.raises(InputError, match=r"x\.seg\.nrrd stores a 'Fractional labelmap'"):
+                open_segmentation(path).masks()
+        else:
+            assert open_segmentation(path).masks()[0][THYROID].volume.array.sum() == GLAND.sum()
+
+
 def test_a_segmentation_that_slicer_wrote_is_read_in_place(tmp_path):
     slicer = pytest.importorskip("slicer")
     import vtk

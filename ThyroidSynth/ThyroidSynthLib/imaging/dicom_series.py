@@ -7,6 +7,7 @@ only changes the spacing. Files are read by pydicom, which is part of Slicer.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ _PREAMBLE = 128
 _MAGIC = b"DICM"
 # Group 2 is always in explicit little endian: tag, type UI, two bytes of length.
 _CLASS_ELEMENT = b"\x02\x00\x02\x00UI"
+_CLASS_IN_DATASET = b"\x08\x00\x16\x00"
 _TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesDescription", "SeriesNumber", "ImageType"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "NumberOfFrames"),
@@ -89,13 +91,24 @@ def class_of_dicom(path: Path | str) -> str | None:
     except OSError:
         return None
     if start[_PREAMBLE : _PREAMBLE + len(_MAGIC)] != _MAGIC:
-        return None
+        return _class_without_preamble(start)
     at = start.find(_CLASS_ELEMENT, _PREAMBLE)
     if at < 0:
         return ""
     begin = at + len(_CLASS_ELEMENT) + 2
     length = int.from_bytes(start[begin - 2 : begin], "little")
     return start[begin : begin + length].decode("ascii", "replace").strip("\x00 ")
+
+
+def _class_without_preamble(start: bytes) -> str | None:
+    """Return the SOP class of a file that begins with the data set itself, as old planning systems write it."""
+    at = start.find(_CLASS_IN_DATASET, 0, 512) if start[:2] == b"\x08\x00" else -1
+    if at < 0:
+        return None
+    explicit = start[at + 4 : at + 6] == b"UI"
+    length = int.from_bytes(start[at + 6 : at + 8] if explicit else start[at + 4 : at + 8], "little")
+    found = start[at + 8 : at + 8 + length].decode("ascii", "replace").strip("\x00 ")
+    return found if re.fullmatch(r"[0-9.]{1,64}", found) else None
 
 
 def read_series_grid(path: Path | str) -> Grid:
@@ -150,7 +163,7 @@ def _read(path: Path) -> _Slice:
     import pydicom
 
     with reading(path, "a DICOM image", "Copy or export the series again."):
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(_TAGS))
         for name, count in (("ImagePositionPatient", 3), ("ImageOrientationPatient", 6), ("PixelSpacing", 2)):
             if len(dataset.get(name) or ()) != count:
                 raise InputError(f"{path} has no valid {name}. Export the series again with its geometry.")

@@ -54,6 +54,11 @@ def read_masks(path: Path | str, chosen: Mapping[Key, Segment]) -> dict[Key, Mas
 
 
 def _segments(path: Path, header: dict[str, str]) -> list[Segment]:
+    kind = header.get("Segmentation_MasterRepresentation") or header.get("Segmentation_SourceRepresentation")
+    if kind not in (None, "", "Binary labelmap"):
+        raise InputError(
+            f"{path} stores a '{kind}' instead of a binary label map. Save it from Slicer as a binary one."
+        )
     segments: list[Segment] = []
     while (key := f"Segment{len(segments)}_") and any(key + field in header for field in ("ID", "Name", "LabelValue")):
         index = len(segments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,8 +135,10 @@ def read_contour_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[
 def _reading(path: Path) -> Iterator[pydicom.Dataset]:
     import pydicom
 
-    with reading(path, "a DICOM RTSTRUCT", "Export or send it again."):
-        dataset = pydicom.dcmread(path)
+    with reading(path, "a DICOM RTSTRUCT", "Export or send it again."), warnings.catch_warnings():
+        # Many programs write numbers with more digits than DICOM allows.
+        warnings.simplefilter("ignore")
+        dataset = pydicom.dcmread(path, force=True)  # Old planning systems leave the preamble out.
         if dataset.get("SOPClassUID") != CONTOURS_CLASS:
             raise InputError(f"{path} is not a DICOM RTSTRUCT. Choose the file of the structures.")
         yield dataset
@@ -216,7 +219,7 @@ def _image_beside(path: Path, series: set[str]) -> Path | None:
             if searched > _MOST_SEARCHED:
                 return None
             try:
-                about = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
+                about = pydicom.dcmread(file, force=True, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
             except Exception:  # Another file, which may be damaged in any way, is not what was chosen.
                 continue
             if str(about.get("SeriesInstanceUID", "")) in series:
