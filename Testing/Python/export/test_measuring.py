@@ -129,6 +129,18 @@ def test_lobes_that_coarse_voxels_join_have_an_isthmus_as_written():
     assert written.isthmus_area_mm2 == on_map.isthmus_area_mm2 > 0
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_few_coarse_voxels_are_measured_as_blocks(count):
+    matrix = np.diag([12.0, 12.0, 12.0, 1.0])
+    matrix[0, 3] = -12.0 * (count - 1) / 2  # symmetric about the midsagittal plane
+    row = Volume(np.ones((1, 1, count), dtype=np.uint8), matrix)
+    found = measured_on_map(row, Placement(np.eye(4)))
+    assert found.volume_ml == pytest.approx(count * 12**3 / 1000)
+    # Roughly: the surface of a single voxel is that of a body of the same volume.
+    assert 100 < found.isthmus_area_mm2 < 250
+    assert found.symmetry == pytest.approx(1.0, abs=0.05)
+
+
 def test_nothing_left_and_a_grid_that_cuts_are_different_faults(small_model):
     thyroid = reconstruct(small_model, 2)
     patient = a_patient()

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.geometry.features import Features, measure_features
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.volume import Volume
+
+_BLOCK = 4
 
 
 def measured_on_map(mask: Volume, placement: Placement) -> Features:
@@ -17,9 +20,24 @@ def measured_on_map(mask: Volume, placement: Placement) -> Features:
     if not mask.array.any():
         return Features(0.0, 0.0, 0.0)
     cropped = mask.cropped()
-    surface = surface_from_mask(cropped)
+    try:
+        surface = surface_from_mask(cropped)
+    except (ValueError, SynthesisError):
+        # So few voxels that their smoothed surface vanishes: each is measured as a block.
+        surface = surface_from_mask(_finer(cropped))
     found = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
     return replace(found, volume_ml=float(np.count_nonzero(cropped.array)) * mask.voxel_volume_ml)
+
+
+def _finer(mask: Volume) -> Volume:
+    """Return the same blocks in voxels of a quarter of the size."""
+    array = mask.array
+    for axis in range(3):
+        array = np.repeat(array, _BLOCK, axis=axis)
+    matrix = mask.ijk_to_ras.copy()
+    matrix[:3, :3] /= _BLOCK
+    matrix[:3, 3] = mask.to_ras(np.full(3, (1 / _BLOCK - 1) / 2))
+    return Volume(array, matrix)
 
 
 def measured_as_written(

@@ -217,6 +217,14 @@ def test_overlap_with_a_structure_is_measured_or_removed(tmp_path):
     assert after["validity"]["ok"]
 
 
+def test_thyroids_without_a_voxel_are_counted(tmp_path):
+    far = Grid((2, 2, 2), np.diag([90.0, 90.0, 90.0, 1.0]) + np.array([[0, 0, 0, 45]] * 3 + [[0] * 4]))
+    written = write_cohort([a_thyroid(met=True)], tmp_path, options=FileOptions(grid=far))
+    (row,) = read_manifest(tmp_path)[1]
+    assert (written.empty, written.unmet) == (1, 1)
+    assert (row["written_volume_ml"], row["error_volume_ml"], row["met"]) == ("0", "-15", "False")
+
+
 def test_names_that_are_not_utf_8_are_kept_in_the_manifest(tmp_path):
     around = Surroundings({"M\udcfcll": a_box([10.0, -60, -60], [40, 60, 90])})
     write_cohort([a_thyroid(), a_thyroid(1)], tmp_path, surroundings=around, specification={"at": "M\udcfcll"})

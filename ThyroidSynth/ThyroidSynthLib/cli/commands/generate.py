@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from importlib.util import find_spec
 from itertools import islice
@@ -36,7 +37,7 @@ from ThyroidSynthLib.cli.shared.targets import (
     targets_of,
 )
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.common.files import atomic_path
+from ThyroidSynthLib.common.files import atomic_path, sha256_of
 from ThyroidSynthLib.generation.cohort.achieved_distribution import DISTRIBUTION_PNG
 from ThyroidSynthLib.imaging.labels import TRACHEA
 
@@ -125,7 +126,11 @@ def _request(options: argparse.Namespace, inputs: Sequence[Path]) -> str:
     """Return a checksum of everything on which the thyroids depend: the options, the input files and the version."""
     same_result = ("out", "overwrite", "workers", "dask_scheduler", "json", "quiet", "debug", "run", "usage_error")
     values = {name: str(value) for name, value in sorted(vars(options).items()) if name not in same_result}
-    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in inputs if path.is_file()]
+    files = []
+    for path in sorted(inputs):
+        # Reading an input reports why it cannot be read.
+        with suppress(OSError):
+            files += [sha256_of(path)] if path.is_file() else []
     return sha256(json.dumps([__version__, values, files]).encode()).hexdigest()
 
 
@@ -179,6 +184,7 @@ def _generate(
         "cut_by_grid": written.cut_by_grid,
         "overlapping": written.overlapping,
         "changing_others": written.changing,
+        "empty": written.empty,
         "manifest": str(written.folder / "manifest.json"),
         "placed_at": place.name,
         "placement_notes": list(place.site.notes),
@@ -203,6 +209,11 @@ def _generate(
     if written.overlapping:
         done = "which was removed" if options.overlap == "remove" else "see 'overlap_ml' in the manifest"
         lines.append(f"{written.overlapping} of them overlap with the trachea or another given structure, {done}.")
+    if written.empty:
+        lines.append(
+            f"{written.empty} of them have no voxel in their maps: the voxels are too coarse, the grid does not hold "
+            "them, or they lie in other structures."
+        )
     if written.changing:
         lines.append(
             f"In the merged maps of {written.changing} of them other structures lost or gained voxels; see "

@@ -56,6 +56,8 @@ class GeneratedCohort:
         Thyroids that overlapped with a structure, before overlap was removed.
     changing : int
         Thyroids in whose merged maps another structure lost or gained voxels.
+    empty : int
+        Thyroids of which the label map or merged map has no voxel.
     """
 
     folder: Path
@@ -66,6 +68,7 @@ class GeneratedCohort:
     unmet: int
     overlapping: int
     changing: int = 0
+    empty: int = 0
 
 
 def thyroid_writer(
@@ -174,7 +177,7 @@ def record_cohort(
             if earlier:
                 # Checked again, because the work may have taken a while.
                 publish(folder, last=MANIFEST_JSON, earlier=check_cohort_room(folder, overwrite=overwrite))
-    names = ("count", "valid", "cut_by_grid", "attempts", "unmet", "overlapping", "changing")
+    names = ("count", "valid", "cut_by_grid", "attempts", "unmet", "overlapping", "changing", "empty")
     return GeneratedCohort(folder, *(tally[name] for name in names))
 
 
@@ -277,6 +280,7 @@ def _counts(entry: Mapping[str, Any]) -> dict[str, int]:
         "unmet": int(entry["met"] is False),
         "overlapping": int(any(volume > 0 for volume in entry["overlap_ml"].values())),
         "changing": int(bool((entry["merged"] or {}).get("changes"))),
+        "empty": int(entry["written"]["volume_ml"] == 0),
     }
 
 
