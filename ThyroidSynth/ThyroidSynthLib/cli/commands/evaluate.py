@@ -48,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 @owning_out
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
+    from ThyroidSynthLib.common.locks import locked_file
     from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.common.results import check_outside
     from ThyroidSynthLib.dataset.cohort import Cohort
@@ -61,7 +62,9 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     check_outside(options.out, [options.cohort])
     check_evaluation_room(options.out, overwrite=options.overwrite, inputs=[options.model])
     if options.to_card:
-        check_card_room(options.model)
+        # Whether it can be written is also known only to the disk.
+        with locked_file(check_card_room(options.model)):
+            pass
     model, cohort = TrainedModel.load(options.model), Cohort.open(options.cohort)
     with stop_on_signals() as stopped:
         found = evaluate(

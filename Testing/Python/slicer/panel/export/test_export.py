@@ -274,6 +274,21 @@ def test_a_cohort_can_be_stopped_found_again_and_is_replaced_only_after_asking(c
     assert (folder / "manifest.json").read_bytes() == stopped
 
 
+def test_the_masks_of_a_users_own_patient_folder_are_kept(cohort, tmp_path):
+    import qt
+
+    mask = tmp_path / "cohort" / "patient" / "trachea.nii.gz"
+    mask.parent.mkdir(parents=True)
+    mask.write_bytes(b"a user's")
+    cohort.wait(lambda: "mL" in cohort.ownFeaturesLabel.text)
+
+    cohort.app.dialogs.expect("question", "already holds a cohort", answer=qt.QMessageBox.Yes)
+    cohort.app.dialogs.expect("error", "was not written by ThyroidSynth")
+    cohort.click("startCohortButton")
+
+    assert mask.read_bytes() == b"a user's"
+
+
 def test_a_table_sets_the_number_and_the_targets(cohort, tmp_path):
     table = tmp_path / "targets.csv"
     table.write_text("volume_ml\n12\n15\n")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.geometry.resampling import write_label
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
@@ -37,7 +39,12 @@ def write_patient(
     ------
     InputError
         A segment is missing or empty, or the CT lies under a transform that is not linear.
+    OutputError
+        The folder holds files of another origin.
     """
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if not _is_ours(path):
+            raise OutputError(f"{path} was not written by ThyroidSynth. Move it, or choose another folder for the cohort.")
     for structure, segment_id in segments.items():
         mask = volume_of_segment(segmentation, segment_id)
         if ct is not None:
@@ -47,6 +54,17 @@ def write_patient(
             mask = Volume(array, ijk_to_local(ct))
         write_label_map(mask, folder / f"{structure.name}.nii.gz", note=_NOTE)
     return folder / f"{TRACHEA.name}.nii.gz"
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether a file is a mask of an earlier cohort, by the description in its NIfTI header."""
+    if path.name.startswith("."):  # Of the system, or the partial file of a process that was killed.
+        return True
+    try:
+        with gzip.open(path) as stream:
+            return stream.read(348)[148:].startswith(_NOTE.encode())
+    except (OSError, EOFError):
+        return False
 
 
 def write_patient_map(patient: PatientMap, folder: Path) -> Path:
