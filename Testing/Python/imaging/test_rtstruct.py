@@ -183,6 +183,15 @@ def _shift(origin: list[float]) -> np.ndarray:
     return matrix
 
 
+def test_contours_along_voxels_give_these_voxels(tmp_path):
+    # A box of 6 x 9 x 4 voxels of 1.5 mm, outlined along their faces.
+    corners = np.array([[0.0, 0.0], [9.0, 0.0], [9.0, 13.5], [0.0, 13.5]])
+    box = [np.column_stack([corners + CENTRE[:2], np.full(4, CENTRE[2] + 1.5 * k)]) for k in range(4)]
+    mask = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": box})).masks()[0][THYROID]
+    assert mask.volume_ml == pytest.approx(9.0 * 13.5 * 6.0 / 1000, rel=1e-6)
+    np.testing.assert_allclose(mask.volume.center_of_mass_ras(), np.add(CENTRE, [4.5, 6.75, 2.25]), atol=1e-3)
+
+
 def test_slices_between_contours_are_interpolated_and_noted(tmp_path):
     body = ball(20.0, 2.0)
     path = write(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0, every=2), "Trachea": body})

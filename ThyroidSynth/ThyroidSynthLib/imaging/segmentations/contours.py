@@ -65,8 +65,10 @@ def fill_contours(contours: Sequence[np.ndarray], grid: Grid) -> FilledContours:
     size = high - low + 1
     planes = _planes(corners)
     places = np.array(sorted(planes))
-    # A plane stands for half a slice beyond it.
-    first, last = int(np.ceil(places[0] - 0.5 + 1e-6)), int(np.floor(places[-1] + 0.5 - 1e-6))
+    # The outermost planes stand for half their usual distance beyond them, at least half a slice.
+    usual = float(np.median(np.diff(places))) if len(places) > 1 else 1.0
+    half = 0.5 * max(usual, 1.0) if usual * grid.spacing_mm[2] <= MOST_INTERPOLATED_MM else 0.5
+    first, last = int(np.ceil(places[0] - half - 1e-6)), int(np.floor(places[-1] + half - 1e-6))
     if last < first:
         first = last = round(float(places[0]))
     first, last = max(first, 0), min(last, grid.shape[0] - 1)

@@ -257,10 +257,11 @@ def _own_grid(path: Path, contours: Sequence[np.ndarray]) -> Grid:
         )
     spacing = np.full(3, _IN_PLANE_MM if size_mm <= _SMALL_MM else 2 * _IN_PLANE_MM)
     spacing[across] = step
-    margin = np.ceil(_MARGIN_MM / spacing)
+    # Contours that follow voxels of an image pass between the voxels of this grid, not through their centres.
+    margin = np.ceil(_MARGIN_MM / spacing) + 0.5
     margin[across] = 1
     first = low - margin * spacing
-    counts = np.ceil((high - low) / spacing - _PARALLEL).astype(int) + 1 + 2 * margin.astype(int)
+    counts = np.ceil((high - low) / spacing - _PARALLEL + 2 * margin).astype(int) + 1
     order = [axis for axis in range(3) if axis != across] + [across]
     matrix = np.eye(4)
     matrix[:3, :3] = np.diag(spacing)[:, order]
