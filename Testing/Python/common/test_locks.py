@@ -124,3 +124,20 @@ while held < 50:
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     # The folder itself may stay if two of them shared it.
     assert not any(path.is_file() for path in Path(tmp_path).rglob("*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
+def test_a_full_disk_is_noticed_before_the_work(tmp_path):
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with (
+            pytest.raises(OutputError, match=r"out cannot be written: the disk is full"),
+            locked_folder(tmp_path / "out"),
+        ):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []

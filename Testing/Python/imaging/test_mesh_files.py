@@ -93,3 +93,22 @@ def test_a_mesh_is_written_in_a_folder_whose_name_is_not_utf8(tmp_path, suffix):
     write_mesh(TETRAHEDRON, folder / f"a.{suffix}")
     assert [each.name for each in folder.iterdir()] == [f"a.{suffix}"]
     assert len(read_mesh(folder / f"a.{suffix}").corners) == 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
+@pytest.mark.parametrize("suffix", MESH_FORMATS)
+def test_a_full_disk_is_reported_and_leaves_no_file(tmp_path, suffix, capfd):
+    import resource
+
+    many = Surface(
+        np.concatenate([TETRAHEDRON.vertices + 20 * shift for shift in range(500)]),
+        np.concatenate([TETRAHEDRON.faces + 4 * shift for shift in range(500)]),
+    )
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="cannot be written: the disk is full"):
+            write_mesh(many, tmp_path / f"gland.{suffix}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == [] and capfd.readouterr().err == ""

@@ -19,6 +19,8 @@ from .errors import OutputError
 from .processes import start_time
 from .text_files import LARGEST_JSON, parse_json, read_text
 
+STAGING_FOLDER = ".thyroidsynth-new"
+"""The hidden folder in which `staging` collects the files of a result."""
 _STEM = 40
 _PARTIAL = re.compile(r"\.(?P<pid>\d+)-(?P<host>[0-9a-f]{8})\.thyroidsynth\.partial")
 # Disk full, quota used up, file larger than the file system or a limit allows.
@@ -58,11 +60,19 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 def unwritable(path: Path, error: OSError) -> OutputError:
     """Return the error for a file or folder that could not be written, with its cause and the remedy."""
+    path = _shown(path)
     if error.errno in _NO_ROOM:
         return OutputError(
             f"{path} cannot be written: the disk is full. Free space, or choose a folder on another disk."
         )
     return OutputError(f"{path} cannot be written ({error.strerror or error}). Choose a writable folder.")
+
+
+def _shown(path: Path) -> Path:
+    """Return the path that a user knows: a file's place, not where it is written first."""
+    if is_partial_file(path):
+        path = path.parent
+    return Path(*(part for part in path.parts if part != STAGING_FOLDER))
 
 
 def sync(path: Path) -> None:

@@ -122,7 +122,10 @@ def _acquired(lock: Path, target: Path, busy: str, created: list[Path]) -> Binar
                 if lock.exists() and os.path.samestat(os.fstat(stream.fileno()), lock.stat()):
                     _check_ours(stream, lock)
                     return stream
-            except BaseException:
+            except OSError:
+                _release(stream, lock)  # The disk is full.
+                raise
+            except OutputError:
                 stream.close()
                 raise
             stream.close()

@@ -18,6 +18,7 @@ from typing import Any
 
 from .errors import InputError, OutputError
 from .files import (
+    STAGING_FOLDER,
     atomic_path,
     is_partial_file,
     read_json,
@@ -29,7 +30,6 @@ from .files import (
 )
 from .locks import LOCK_FILE, locked_folder
 
-STAGING_FOLDER = ".thyroidsynth-new"
 _MARK = ".made-by-thyroidsynth"
 _JOURNAL = ".journal.json"
 

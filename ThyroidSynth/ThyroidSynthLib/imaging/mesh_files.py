@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -90,6 +91,7 @@ def read_mesh(path: Path | str) -> Surface:
 
 
 def _write_with_vtk(surface: Surface, path: Path, suffix: str, header: str) -> None:
+    from vtkmodules.vtkCommonMisc import vtkErrorCode
     from vtkmodules.vtkIOGeometry import vtkOBJWriter, vtkSTLWriter
 
     stl = vtkSTLWriter()
@@ -98,6 +100,12 @@ def _write_with_vtk(surface: Surface, path: Path, suffix: str, header: str) -> N
     writer = stl if suffix == "stl" else vtkOBJWriter()
     writer.SetFileName(os.fsencode(path))  # Names need not be UTF-8.
     writer.SetInputData(polydata_of(surface))
+    # Otherwise VTK also prints its errors.
+    writer.AddObserver("ErrorEvent", lambda *event: None)
     writer.Write()
+    code = writer.GetErrorCode()
+    if code:
+        full = code == vtkErrorCode.OutOfDiskSpaceError
+        raise OSError(errno.ENOSPC if full else errno.EIO, vtkErrorCode.GetStringFromErrorCode(code))
     if suffix == "obj":  # VTK's writer takes no comment.
         path.write_bytes(f"# {header}\n".encode() + path.read_bytes())
