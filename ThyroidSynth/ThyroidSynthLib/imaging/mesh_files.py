@@ -91,6 +91,7 @@ def read_mesh(path: Path | str) -> Surface:
 
 
 def _write_with_vtk(surface: Surface, path: Path, suffix: str, header: str) -> None:
+    from vtkmodules.vtkCommonCore import vtkCommand
     from vtkmodules.vtkCommonMisc import vtkErrorCode
     from vtkmodules.vtkIOGeometry import vtkOBJWriter, vtkSTLWriter
 
@@ -101,7 +102,7 @@ def _write_with_vtk(surface: Surface, path: Path, suffix: str, header: str) -> N
     writer.SetFileName(os.fsencode(path))  # Names need not be UTF-8.
     writer.SetInputData(polydata_of(surface))
     # Otherwise VTK also prints its errors.
-    writer.AddObserver("ErrorEvent", lambda *event: None)
+    writer.AddObserver(vtkCommand.ErrorEvent, lambda *event: None)
     writer.Write()
     code = writer.GetErrorCode()
     if code:
