@@ -78,3 +78,28 @@ def test_a_missing_or_empty_segment_is_an_input_error(loaded):
         volume_of_segment(loaded.segmentation, "void")
     with pytest.raises(InputError, match="empty"):
         surface_of_segment(loaded.segmentation, "void")
+
+
+@pytest.mark.parametrize("alignment", ["trachea", "upright"])
+def test_nothing_is_placed_by_a_trachea_far_below_the_thyroid(loaded, monkeypatch, alignment):
+    from ThyroidSynthLib.slicer.scene import volumes
+
+    placement_of_patient(loaded.segmentation, "trachea", "thyroid_gland", alignment)
+
+    def slab(segmentation, segment_id):
+        volume = volume_of_segment(segmentation, segment_id)
+        if segment_id != "trachea":
+            return volume
+        # 9 mm of trachea, 60 mm below the thyroid.
+        heights = volume.to_ras(np.argwhere(volume.array)[:, ::-1])[:, 2]
+        lowest = volume_of_segment(segmentation, "thyroid_gland").center_of_mass_ras()[2] - 70
+        moved = volume.ijk_to_ras.copy()
+        moved[2, 3] += lowest - heights.min()
+        kji = np.argwhere(volume.array)
+        array = np.zeros_like(volume.array)
+        array[tuple(kji[heights < heights.min() + 9].T)] = 1
+        return type(volume)(array, moved)
+
+    monkeypatch.setattr(volumes, "volume_of_segment", slab)
+    with pytest.raises(InputError, match=r"does not show where the thyroid belongs.*Segment the trachea at the height"):
+        placement_of_patient(loaded.segmentation, "trachea", "thyroid_gland", alignment)

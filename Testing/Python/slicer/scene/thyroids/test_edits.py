@@ -136,6 +136,10 @@ def test_a_gland_and_its_trachea_frame_are_read_without_islands(scene, own_surfa
     detached = Surface(np.concatenate([own_surface.vertices, island]), faces)
     nodes = [add_generated_thyroid(scene, "Surface", surface) for surface in (own_surface, detached)]
 
+    gland = PatientGland(nodes[1], SEGMENT_ID)
+    # Segments share a label map: another one was modified, and this one still has its island.
+    gland._stamp = ()
+    assert gland.is_unchanged(nodes[1])
     clean, cleaned = (PatientGland(node, SEGMENT_ID).mask for node in nodes)
     assert cleaned.array.sum() == pytest.approx(clean.array.sum(), rel=0.01)
     assert np.abs(cleaned.center_of_mass_ras() - clean.center_of_mass_ras()).max() < 0.1

@@ -234,7 +234,9 @@ class EditSection(Section):
             work.progress(0.1, _("Reading the shape model"))
             model = self.session.model()
             work.check()
-            gland = PatientGland(source_of(node), record.source_segment)
+            source, parameters = source_of(node), self.parameters
+            trachea_id = parameters.tracheaSegmentID if parameters.segmentation is source else ""
+            gland = PatientGland(source, record.source_segment, trachea_id)
             work.progress(0.5, _("Preparing the edit"))
             edit = resumeEdit(gland, model, record, fitted_placement(node, record))
             work.check()

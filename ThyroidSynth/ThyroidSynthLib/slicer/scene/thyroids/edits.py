@@ -81,7 +81,8 @@ class PatientGland:
     def __init__(self, segmentation: vtkMRMLSegmentationNode, segment_id: str, trachea_id: str = "") -> None:
         self._node_id, self._segment_id = segmentation.GetID(), segment_id
         self._stamp = _stamp(segmentation, segment_id)
-        thyroid = mask_in_scan(volume_of_segment(segmentation, segment_id))
+        self._read = volume_of_segment(segmentation, segment_id)
+        thyroid = mask_in_scan(self._read)
         if trachea_id:
             trachea = mask_in_scan(volume_of_segment(segmentation, trachea_id))
             self.mask = both_without_islands(thyroid, trachea)[0][0].volume
@@ -107,8 +108,9 @@ class PatientGland:
             now = volume_of_segment(segmentation, self._segment_id)
         except InputError:
             return False
-        same = now.array.shape == self.mask.array.shape and np.array_equal(now.array, self.mask.array)
-        if same and np.allclose(now.ijk_to_ras, self.mask.ijk_to_ras, atol=1e-6):
+        # With its islands: it is compared as it was read.
+        same = now.array.shape == self._read.array.shape and np.array_equal(now.array, self._read.array)
+        if same and np.allclose(now.ijk_to_ras, self._read.ijk_to_ras, atol=1e-6):
             self._stamp = stamp
             return True
         return False
