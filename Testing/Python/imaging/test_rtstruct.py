@@ -228,14 +228,10 @@ def test_all_regions_are_read_as_a_label_map(tmp_path):
     assert (found.volume.array == 1).sum() * found.volume.voxel_volume_ml == pytest.approx(ball_ml(9.0), rel=0.05)
 
 
-def _tilted() -> list[np.ndarray]:
-    return [points + np.outer(points[:, 0] - CENTRE[0], [0, 0, 0.2]) for points in ball(9.0, 2.0)]
-
-
 @pytest.mark.parametrize(
     ("contours", "message"),
     [
-        (_tilted(), "oblique or several planes"),
+        (ball(9.0, 2.0) + [points[:, [2, 0, 1]] for points in ball(9.0, 2.0)], "planes of several directions"),
         ([CENTRE[None]], "only points or open lines"),
         ([], "has no contours"),
         ([circle(4.0, z) for z in (0.0, 50.0, 100.0)], "50.00 mm apart"),
@@ -247,6 +243,31 @@ def test_contours_that_cannot_be_filled_are_refused(tmp_path, contours, message)
     with pytest.raises(InputError, match=message) as error:
         open_segmentation(path).masks()
     assert str(path) in str(error.value)
+
+
+def test_contours_in_oblique_planes_are_filled(tmp_path):
+    # A shear keeps the volume and the centre.
+    tilted = [points + np.outer(points[:, 0] - CENTRE[0], [0, 0, 0.2]) for points in ball(15.0, 2.0)]
+    masks, _ = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": tilted})).masks()
+    assert masks[THYROID].volume_ml == pytest.approx(ball_ml(15.0), rel=0.02)
+    np.testing.assert_allclose(masks[THYROID].volume.center_of_mass_ras(), CENTRE, atol=0.1)
+    normal = masks[THYROID].scan.ijk_to_ras[:3, 2]
+    np.testing.assert_allclose(
+        np.abs(normal / np.linalg.norm(normal)), np.array([0.2, 0, 1]) / np.hypot(0.2, 1), atol=1e-3
+    )
+
+
+def test_contours_that_are_not_parallel_to_their_images_are_filled_on_their_own_planes(tmp_path):
+    ras = affine(spacing_mm=(1.0, 1.0, 2.0), origin=(CENTRE[0] + 25, CENTRE[1] + 25, CENTRE[2] - 19))
+    images = ct_series((20, 50, 50), ras)
+    for image in images:
+        image.save_as(tmp_path / f"{image.InstanceNumber}.dcm", enforce_file_format=True)
+    turned = [points[:, [2, 0, 1]] - CENTRE[[2, 0, 1]] + CENTRE for points in ball(15.0, 2.0)]
+    path = write(tmp_path / "rs.dcm", {"Thyroid": turned}, series=images[0].SeriesInstanceUID)
+    masks, notes = open_segmentation(path).masks()
+    assert masks[THYROID].volume_ml == pytest.approx(ball_ml(15.0), rel=0.03)
+    np.testing.assert_allclose(masks[THYROID].volume.center_of_mass_ras(), CENTRE, atol=0.1)
+    assert any("not parallel to the images" in note for note in notes)
 
 
 def test_contours_in_sagittal_planes_are_filled(tmp_path):

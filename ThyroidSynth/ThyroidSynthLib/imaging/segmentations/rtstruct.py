@@ -37,6 +37,7 @@ _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 _NOT_ORGANS = {"PTV", "CTV", "GTV", "ITV", "TREATED_VOLUME", "IRRAD_VOLUME", "BOLUS", "AVOIDANCE_PRV", "MARKER"}
 # Contours of one plane may deviate by rounding; planes nearer than this are one.
 _FLAT_MM = 0.1
+_FLAT_SLICES = 0.1  # In slices of the images.
 _PARALLEL = 1e-3
 # Without images: fine enough that the volume of a lobe is right within a percent; twice that for large regions.
 _IN_PLANE_MM = 0.5
@@ -96,7 +97,7 @@ def read_contour_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[
     Raises
     ------
     InputError
-        The file is damaged, or contours are not closed or lie in oblique planes.
+        The file is damaged, or contours are not closed or lie in planes of several directions.
     """
     with _reading(path) as dataset:
         contours = _contours(path, dataset)
@@ -118,7 +119,6 @@ def read_contour_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[
     masks = {}
     for key, segment in chosen.items():
         closed = contours[segment.label].closed
-        _check_planes(path, segment, closed, scan)
         try:
             filled = fill_contours(closed, scan)
         except InputError as error:
@@ -191,7 +191,10 @@ def _scan_grid(path: Path, series: set[str], contours: Sequence[np.ndarray]) -> 
     image = _image_beside(path, series) if series else None
     if image is not None:
         try:
-            return read_series_grid(image), f"the contours were filled on the grid of the images in {image.parent.name}"
+            grid = read_series_grid(image)
+            if _off_slices_mm(contours, grid) <= max(_FLAT_MM, _FLAT_SLICES * grid.spacing_mm[2]):
+                return grid, f"the contours were filled on the grid of the images in {image.parent.name}"
+            reason = f"the contours are not parallel to the images in {image.parent.name}"
         except InputError as error:
             reason = f"the images beside it cannot be used ({str(error).rstrip('.')})"
     else:
@@ -235,19 +238,14 @@ def _folders_in(folder: Path) -> list[Path]:
 
 
 def _own_grid(path: Path, contours: Sequence[np.ndarray]) -> Grid:
-    """Return a grid along the patient's axes with slices in the planes of the contours and one more each way."""
-    flat = [axis for axis in (2, 1, 0) if all(np.ptp(contour[:, axis]) < _FLAT_MM for contour in contours)]
-    if not flat:
-        raise InputError(
-            f"{path}: the contours lie in oblique or several planes. Export axial contours, or put the images that "
-            "they were drawn on beside the file."
-        )
-    across = flat[0]
-    planes = np.unique(np.round([contour[0, across] for contour in contours], 2))
+    """Return a grid with slices in the planes of contours and one more each way, in `ras_mm`."""
+    axes = _axes(path, contours)
+    turned = [contour @ axes for contour in contours]
+    planes = np.unique(np.round([np.median(contour[:, 2]) for contour in turned], 2))
     gaps = np.diff(planes)
     gaps = gaps[gaps > _FLAT_MM]
     step = float(np.median(gaps)) if len(gaps) else 1.0
-    low, high = (np.array([getattr(c, end)(axis=0) for c in contours]) for end in ("min", "max"))
+    low, high = (np.array([getattr(c, end)(axis=0) for c in turned]) for end in ("min", "max"))
     low, high = low.min(axis=0), high.max(axis=0)
     size_mm = float((high - low).max())
     if not (_THINNEST_MM <= step <= _THICKEST_MM and size_mm <= _MOST_EXTENT_MM):
@@ -255,24 +253,38 @@ def _own_grid(path: Path, contours: Sequence[np.ndarray]) -> Grid:
             f"{path}: the contours reach over {size_mm:.0f} mm in planes {step:.2f} mm apart, which is impossible for "
             "this region or too coarse. Export contours of every slice, in mm."
         )
-    spacing = np.full(3, _IN_PLANE_MM if size_mm <= _SMALL_MM else 2 * _IN_PLANE_MM)
-    spacing[across] = step
+    in_plane = _IN_PLANE_MM if size_mm <= _SMALL_MM else 2 * _IN_PLANE_MM
+    spacing = np.array([in_plane, in_plane, step])
     # Contours that follow voxels of an image pass between the voxels of this grid, not through their centres.
-    margin = np.ceil(_MARGIN_MM / spacing) + 0.5
-    margin[across] = 1
-    first = low - margin * spacing
+    margin = np.array([*np.ceil(_MARGIN_MM / spacing[:2]) + 0.5, 1.0])
     counts = np.ceil((high - low) / spacing - _PARALLEL + 2 * margin).astype(int) + 1
-    order = [axis for axis in range(3) if axis != across] + [across]
     matrix = np.eye(4)
-    matrix[:3, :3] = np.diag(spacing)[:, order]
-    matrix[:3, 3] = first
-    return Grid.of_file(path, (int(counts[order[2]]), int(counts[order[1]]), int(counts[order[0]])), matrix)
+    matrix[:3, :3] = axes * spacing
+    matrix[:3, 3] = axes @ (low - margin * spacing)
+    return Grid.of_file(path, (int(counts[2]), int(counts[1]), int(counts[0])), matrix)
 
 
-def _check_planes(path: Path, segment: Segment, contours: Sequence[np.ndarray], grid: Grid) -> None:
-    tilt = max(float(np.ptp(grid.to_ijk(contour)[:, 2])) for contour in contours) * grid.spacing_mm[2]
-    if tilt > max(_FLAT_MM, 0.1 * grid.spacing_mm[2]):
+def _axes(path: Path, contours: Sequence[np.ndarray]) -> np.ndarray:
+    """Return unit vectors along the rows and columns of a grid and across the planes of contours, as columns (3, 3).
+
+    `InputError` if the planes are not parallel.
+    """
+    flat = [axis for axis in (2, 1, 0) if all(np.ptp(contour[:, axis]) < _FLAT_MM for contour in contours)]
+    if flat:
+        return np.eye(3)[:, [axis for axis in range(3) if axis != flat[0]] + [flat[0]]]
+    centred = np.concatenate([contour - contour.mean(axis=0) for contour in contours])
+    normal = np.linalg.svd(centred, full_matrices=False)[2][2]
+    if np.abs(centred @ normal).max() > _FLAT_MM:
         raise InputError(
-            f"{path}: contours of {segment.name} are not parallel to the slices (off by up to {tilt:.1f} mm). Export "
-            "contours in the planes of the images."
+            f"{path}: the contours lie in planes of several directions. Export contours in the slices of one image "
+            "series."
         )
+    row = np.eye(3)[np.abs(normal).argmin()]
+    row = row - (row @ normal) * normal
+    row /= np.linalg.norm(row)
+    return np.column_stack([row, np.cross(normal, row), normal])
+
+
+def _off_slices_mm(contours: Sequence[np.ndarray], grid: Grid) -> float:
+    """Return how far contours are from parallel to the slices of a grid, in mm."""
+    return max(float(np.ptp(grid.to_ijk(contour)[:, 2])) for contour in contours) * float(grid.spacing_mm[2])
