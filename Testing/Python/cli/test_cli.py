@@ -244,7 +244,7 @@ def test_thyroids_replace_the_patients_own_in_the_label_map_and_do_not_overlap_t
     capsys, dataset, model, tmp_path
 ):
     arguments = ("generate", model, "--merge-into", dataset / "s0000", "--overlap", "remove", "--count", 2)
-    found = as_json(capsys, *arguments, "--format", "nrrd", "--spacing", "2,2,3", "--out", tmp_path / "g")
+    found = as_json(capsys, *arguments, "--format", "nrrd", "--out", tmp_path / "g")
     assert found["thyroids"] == 2
     manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
     for entry in manifest["thyroids"]:

@@ -193,6 +193,16 @@ def test_an_unknown_old_thyroid_is_reported(labels, bigger, rules):
     assert merged.to_json()["notes"] == [note]
 
 
+def test_a_thyroid_without_voxels_does_not_hide_that_the_old_one_has_another_name(labels, bigger):
+    """As of a folder with an empty mask of the thyroid, or none, and one of another name."""
+    labels = LabelMap(labels.volume, {TRACHEA: "trachea", THYROID: "gland", MUSCLE: "muscle", 99: "thyroid_gland"})
+    (note,) = merging_notes(labels, MergeRules())
+    assert "no old thyroid was removed: label 99 (thyroid_gland) has no voxel" in note and "17 (gland)" in note
+    assert replace_thyroid(labels, bigger).thyroid_label == 99
+    chosen = replace_thyroid(labels, bigger, MergeRules(thyroid_label=THYROID))
+    assert (chosen.thyroid_label, chosen.notes) == (THYROID, ()) and chosen.old_ml > 0
+
+
 def test_other_grids_and_impossible_labels_are_rejected(labels, bigger):
     with pytest.raises(InputError, match="different grids"):
         replace_thyroid(labels, Volume(bigger.array[1:], MATRIX))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.locks import new_file
 from ThyroidSynthLib.geometry.grid import Grid, box_of
 from ThyroidSynthLib.geometry.resampling import resampled
 from ThyroidSynthLib.geometry.volume import Volume
@@ -109,9 +109,8 @@ class Merged:
 
         `OutputError` if the file exists already or cannot be written.
         """
-        if os.path.lexists(path):
-            raise OutputError(f"{path} exists already. Choose another name or delete it first.")
-        write_label_map(self.labels.volume, path, names=self.labels.names, looks=self.labels.looks)
+        with new_file(Path(path)):
+            write_label_map(self.labels.volume, path, names=self.labels.names, looks=self.labels.looks)
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for a manifest."""
@@ -195,15 +194,20 @@ def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
     if len(named) > 1:
         listed = ", ".join(f"{number} ({labels.names[number]})" for number in named)
         return (f"labels {listed} are all parts of the old thyroid; the new one has label {label}",)
-    if named and not np.isin(labels.volume.array, named).any():
-        return (f"the map had no thyroid before: label {named[0]} has no voxel",)
-    if named or label in rules.old_labels or (labels.volume.array == label).any():
+    present = _present(labels, named)
+    if present or label in rules.old_labels or (labels.volume.array == label).any():
         return ()
-    listed = ", ".join(f"{number} ({name})" for number, name in sorted(labels.names.items())[:_MOST_LISTED])
-    more = ", …" if len(labels.names) > _MOST_LISTED else ""
+    others = {number: name for number, name in sorted(labels.names.items()) if number not in named}
+    listed = ", ".join(f"{number} ({name})" for number, name in list(others.items())[:_MOST_LISTED])
+    more = ", …" if len(others) > _MOST_LISTED else ""
+    why = (
+        f"label {named[0]} ({labels.names[named[0]]}) has no voxel"
+        if named
+        else f"no label of the map is named as the thyroid, and none has the number {label}"
+    )
     return (
-        f"no old thyroid was removed: no label of the map is named as the thyroid, and none has the number {label}. "
-        f"If the map has a thyroid, choose its label. Labels of the map: {listed or 'none'}{more}",
+        f"no old thyroid was removed: {why}. If the map has a thyroid, choose its label. Labels of the map: "
+        f"{listed or 'none'}{more}",
     )
 
 
@@ -283,6 +287,11 @@ def _replaced_labels(labels: LabelMap, rules: MergeRules) -> tuple[int, set[int]
     return label, replaced
 
 
+def _present(labels: LabelMap, among: list[int]) -> list[int]:
+    """Return those of some labels that have voxels."""
+    return [label for label in among if (labels.volume.array == label).any()]
+
+
 def _thyroid_label(labels: LabelMap, rules: MergeRules) -> int:
     chosen, named = rules.thyroid_label, labels.thyroid_labels()
     if chosen is None:
@@ -291,8 +300,8 @@ def _thyroid_label(labels: LabelMap, rules: MergeRules) -> int:
         return next(iter([*wholes, *named]), max([*labels.names, int(labels.volume.array.max()), 0]) + 1)
     if not 0 < chosen <= np.iinfo(np.uint16).max:
         raise InputError(f"The thyroid cannot have label {chosen}. Choose a whole number from 1 to 65535.")
-    if named and chosen in labels.names.keys() - {*named, *rules.old_labels}:
-        thyroids = " and ".join(f"{label} ({labels.names[label]})" for label in named)
+    if chosen in labels.names.keys() - {*named, *rules.old_labels} and (present := _present(labels, named)):
+        thyroids = " and ".join(f"{label} ({labels.names[label]})" for label in present)
         raise InputError(
             f"Label {chosen} is {labels.names[chosen]} in the map, and its thyroid has label {thyroids}. Choose no "
             "label, one that is not used, or correct the names."

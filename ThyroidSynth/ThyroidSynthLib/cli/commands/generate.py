@@ -57,7 +57,8 @@ DESCRIPTION = """\
 Generate thyroids and write label maps, meshes and a manifest with all random seeds, latent codes, targets, measured
 features and checksums. Features without a target are drawn from the distribution of the training cohort. Runs in
 parallel; the output does not depend on the number of workers. Thyroid number i of a seed is always the same; with a
-target distribution, for the same number of thyroids."""
+target distribution, for the same number of thyroids. Steered thyroids meet their targets as they are written: where
+removed overlap, a merged map or coarse voxels change them, they also depend on the patient and the grid."""
 EPILOG = """\
 examples:
   thyroidsynth generate model.safetensors --count 12 --seed 1 --out thyroids
