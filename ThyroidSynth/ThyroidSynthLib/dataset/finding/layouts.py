@@ -7,21 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.common.files import stem_of
 from ThyroidSynthLib.imaging.dicom_series import IMAGE_CLASSES, class_of_dicom, may_be_dicom
-from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, Structure, normalised, part_called
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, Structure, normalised
 from ThyroidSynthLib.imaging.masks import same_grid
 from ThyroidSynthLib.imaging.nifti import is_nifti, read_slabs
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
-from ThyroidSynthLib.imaging.segmentations.class_maps import other_organs
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, segmentation_kind
 from ThyroidSynthLib.imaging.volume_files import read_grid
 
 from .ids import Place, says_nothing
-from .mask_names import has_both, is_image_file, masks_among, masks_by_case, masks_by_folder, part_of_mask, split_name
+from .mask_names import (
+    has_both,
+    is_image_file,
+    is_other_organ,
+    masks_among,
+    masks_by_case,
+    masks_by_folder,
+    part_in_name,
+    part_of_mask,
+    split_name,
+)
 from .source import CaseSource
 from .tree import SYSTEM_FILES, Folder, PassedOverLog
 
@@ -92,7 +102,7 @@ class _FolderSearch:
         folder = self._folder
         names = [name for name in folder.files if folder.path / name not in self._used]
         # The mask of a case that is a pipe or a broken link is reported by reading the case.
-        expected = [name for name in folder.unusable if is_image_file(name) and part_called(stem_of(Path(name)))]
+        expected = [name for name in folder.unusable if is_image_file(name) and part_in_name(name)]
         found = self._cases_of_masks([*names, *expected])
         for name, reason in folder.unusable.items():
             if folder.path / name not in self._used:
@@ -139,7 +149,7 @@ class _FolderSearch:
 
     def _is_named_segmentation(self, name: str) -> bool:
         """Check whether a file that is no image is a segmentation with the name of a structure."""
-        if part_called(stem_of(Path(name))) is None and split_name(name)[1] is None:
+        if part_in_name(name) is None and split_name(name)[1] is None:
             return False
         path = self._folder.path / name
         return is_segmentation_file(path) or (may_be_dicom(name) and segmentation_kind(path) is not None)
@@ -192,10 +202,9 @@ class _FolderSearch:
         """Return why a file cannot be a segmentation, as far as its name and first bytes show; "" if it may be one."""
         path = self._folder.path / name
         if is_image_file(name):
-            if normalised(stem_of(path)) in _IMAGE_NAMES or normalised(path.parent.name) in _NNUNET_IMAGES:
+            if _is_image_name(name) or normalised(path.parent.name) in _NNUNET_IMAGES:
                 return IMAGES
-            organ = normalised(stem_of(path)) in other_organs()
-            return (OTHER_STRUCTURES if self._masks else NO_NAMES) if organ else ""
+            return (OTHER_STRUCTURES if self._masks else NO_NAMES) if is_other_organ(name) else ""
         if is_segmentation_file(name):
             return ""
         if may_be_dicom(name) and (found := class_of_dicom(path)) is not None:
@@ -253,6 +262,11 @@ class _FolderSearch:
             self._log.add(self._folder.root, map(self._folder.name_in_root, names), reason)
         else:
             self._log.add(self._folder.path, names, reason)
+
+
+@lru_cache(maxsize=10_000)
+def _is_image_name(name: str) -> bool:
+    return normalised(stem_of(Path(name))) in _IMAGE_NAMES
 
 
 def _same_scan(path: Path, other: Path) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from ThyroidSynthLib.common.files import stem_of
-from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, Part, is_lesion, part_called
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, Part, is_lesion, normalised, part_called
+from ThyroidSynthLib.imaging.segmentations.class_maps import other_organs
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 
@@ -19,11 +21,25 @@ def is_image_file(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES) and not name.lower().endswith(".seg.nrrd")
 
 
+# The same names occur in the folder of every case.
+@lru_cache(maxsize=10_000)
+def part_in_name(name: str) -> Part | None:
+    """Return which structure or lobe the whole name of a file stands for."""
+    return part_called(stem_of(Path(name)))
+
+
+@lru_cache(maxsize=10_000)
+def is_other_organ(name: str) -> bool:
+    """Check whether a file has the name that TotalSegmentator gives to another structure."""
+    return normalised(stem_of(Path(name))) in other_organs()
+
+
 def part_of_mask(path: Path) -> Part | None:
     """Return which structure or lobe a mask file is by its name, by a part of its name, or by that of its folder."""
-    return part_called(stem_of(path)) or split_name(path.name)[1] or part_called(path.parent.name)
+    return part_in_name(path.name) or split_name(path.name)[1] or part_called(path.parent.name)
 
 
+@lru_cache(maxsize=10_000)
 def split_name(name: str) -> tuple[str, Part | None]:
     """Split the name of a file such as ``p1_thyroid.nii.gz`` or ``thyroid_p1.nii.gz`` into case and structure.
 
@@ -56,10 +72,9 @@ def masks_among(names: Iterable[str]) -> tuple[list[str], list[str]]:
     chosen: dict[str, str] = {}
     repeated = []
     # The suffixes in the order of preference.
-    for name in sorted(names, key=lambda one: (stem_of(Path(one)).casefold(), _suffix_rank(one), one)):
+    named = [name for name in names if part_in_name(name) is not None]
+    for name in sorted(named, key=lambda one: (stem_of(Path(one)).casefold(), _suffix_rank(one), one)):
         stem = stem_of(Path(name))
-        if part_called(stem) is None:
-            continue
         if stem.casefold() in chosen:
             repeated.append(name)
         else:
@@ -76,7 +91,7 @@ def masks_by_case(names: Iterable[str]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for name in names:
         case, part = split_name(name)
-        if part is not None and part_called(stem_of(Path(name))) is None:
+        if part is not None and part_in_name(name) is None:
             groups.setdefault(case, []).append(name)
     return {case: found for case, found in groups.items() if has_both(map(Path, found))}
 
@@ -93,7 +108,7 @@ def masks_by_folder(folders: Iterable[tuple[Path, Sequence[str]]]) -> dict[str, 
         for name in names:
             stem = stem_of(Path(name))
             if is_image_file(name):
-                groups.setdefault("" if part_called(stem) is not None else stem, []).append(folder / name)
+                groups.setdefault("" if part_in_name(name) is not None else stem, []).append(folder / name)
     return {stem: found for stem, found in groups.items() if has_both(found)}
 
 

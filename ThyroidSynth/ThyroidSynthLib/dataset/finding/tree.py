@@ -93,6 +93,11 @@ class Folder:
     folders: list[Folder] = field(default_factory=list)
     unusable: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # Kept as text, because a folder may have 100,000 files.
+        below = self.path.relative_to(self.root).as_posix()
+        self._below = "" if below == "." else below
+
     def below(self) -> Iterator[Folder]:
         """Yield this folder and all folders below it, each before its own folders."""
         waiting = [self]
@@ -103,7 +108,7 @@ class Folder:
 
     def name_in_root(self, name: str) -> str:
         """Return the path of a file in this folder relative to the root."""
-        return (self.path / name).relative_to(self.root).as_posix()
+        return f"{self._below}/{name}".strip("/") or "."
 
 
 def read_tree(root: Path, log: PassedOverLog, seen: set[tuple[int, int]]) -> Folder:
