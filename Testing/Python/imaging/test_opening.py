@@ -80,6 +80,12 @@ def test_labels_that_do_not_occur_are_refused_with_those_that_do(tmp_path):
     assert notes == ("no voxel has the label 5 (thyroid); labels that occur: 1, 2",)
 
 
+def test_an_image_is_no_label_map(tmp_path):
+    path = label_map(tmp_path / "mr.nii.gz", (np.arange(GLAND.size) % 5000).reshape(SHAPE).astype(np.int16))
+    with pytest.raises(InputError, match="more than 4,096 different values, so it is an image"):
+        open_segmentation(path, labels={9000: "thyroid"}).masks()
+
+
 def test_labels_that_only_the_file_names_may_be_absent(tmp_path):
     path = label_map(tmp_path / "seg.nii.gz", MAP * 0, {16: "trachea", 17: "thyroid_gland"})
     masks, notes = open_segmentation(path).masks()

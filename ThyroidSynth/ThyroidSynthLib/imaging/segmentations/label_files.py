@@ -20,6 +20,9 @@ from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.segments import Segment, shortened
 from ThyroidSynthLib.imaging.volume_files import read_volume, reading_slabs
 
+# Atlases of the brain have a few hundred labels.
+_MOST_LABELS = 4096
+
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -90,7 +93,7 @@ def labels_in(path: Path) -> list[int]:
 def label_volumes_ml(path: Path) -> dict[int, float]:
     """Return the volume in mL of each label in the voxels of a label map, in ascending order of labels.
 
-    `InputError` for fractional or negative values.
+    `InputError` for fractional or negative values, or more different ones than a label map has.
     """
     voxels: Counter[int] = Counter()
     voxel_ml = 0.0
@@ -105,5 +108,10 @@ def label_volumes_ml(path: Path) -> dict[int, float]:
                     f"{path} has fractional or negative values, so it is not a label map. Choose another file."
                 )
             voxels.update(dict(zip(map(int, values.tolist()), counts.tolist(), strict=True)))
+            if len(voxels) > _MOST_LABELS:
+                raise InputError(
+                    f"{path} has more than {_MOST_LABELS:,} different values, so it is an image and not a label map. "
+                    "Choose another file."
+                )
     del voxels[0]
     return {label: voxels[label] * voxel_ml for label in sorted(voxels)}
