@@ -234,7 +234,7 @@ def test_a_patients_own_thyroid_is_edited(capsys, dataset, model, tmp_path):
     assert run(*arguments, "--out", tmp_path / "e", "--quiet") == 1
     assert "already holds an edit" in capsys.readouterr().err
     assert run("edit", model, dataset, "--volume", "+10%", "--out", tmp_path / "all", "--quiet") == 1
-    assert "holds 2 cases. Give the path of one of them" in capsys.readouterr().err
+    assert "holds 2 cases: s0000, s0001. Give the path of one of them" in capsys.readouterr().err
     assert run("edit", model, dataset / "s0001", "--format", "none", "--out", tmp_path / "same", "--quiet") == 0
     output = capsys.readouterr().out
     assert "s0001:" in output and "(held)" in output

@@ -198,7 +198,7 @@ def test_several_cases_are_named_and_how_to_choose_one(capsys, command, upright,
 
     error = capsys.readouterr().err
     assert "holds 2 cases: s0000, s0001." in error
-    assert f"Give the path of one of them, such as {dataset / 's0000'}" in error
+    assert f"Give the path of one of them, such as {dataset / 's0000'}." in error
 
 
 @pytest.mark.parametrize("command", ["fit {}", "edit {} --volume 12"])

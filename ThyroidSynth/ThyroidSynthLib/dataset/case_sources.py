@@ -101,9 +101,17 @@ def find_case(
         return cases[0]
     names = ", ".join(case.id for case in cases[:_NAMES_LISTED])
     more = f" and {len(cases) - _NAMES_LISTED} more" if len(cases) > _NAMES_LISTED else ""
-    first, *others = (case.labels_path or case.files[0].parent for case in cases)
+    first, *others = map(_place_of, cases)
     how = "Give the mask files of one of them" if first in others else f"Give the path of one of them, such as {first}"
     raise InputError(f"{path} holds {len(cases)} cases: {names}{more}. {how}.")
+
+
+def _place_of(case: CaseSource) -> Path:
+    """Return the path by which a case can be chosen."""
+    if case.labels_path is not None:
+        return case.labels_path
+    folder = case.files[0].parent
+    return folder.parent if folder.name == "segmentations" else folder
 
 
 def search_cases(
