@@ -141,6 +141,31 @@ def test_cases_that_come_and_go_between_runs_are_stated(dataset, tmp_path) -> No
     assert Cohort.open(tmp_path / "c").ids == ("s1", "s2", "s9")
 
 
+@pytest.mark.parametrize(
+    "content", ["[]", '{"signature": []}', "[" * 100_000, "\udcff", '{"signature": 1, "shape": 3}']
+)
+def test_a_damaged_record_of_a_case_is_written_anew(dataset, tmp_path, content) -> None:
+    check_cases(dataset, tmp_path / "c", FEW, workers=1)
+    record = tmp_path / "c" / "cases" / "s1.json"
+    before = record.read_bytes()
+    record.write_bytes(content.encode("utf-8", "surrogateescape"))
+    summary = check_cases(dataset, tmp_path / "c", FEW, workers=1)
+    assert (summary.accepted, summary.reused) == (3, 2)
+    assert record.read_bytes() == before
+
+
+def test_a_case_is_read_again_when_the_labels_beside_it_change(tmp_path) -> None:
+    write_nifti(tmp_path / "d" / "labelsTr" / "c1.nii.gz", THYROID + 2 * TRACHEA, affine())
+    dataset_json = tmp_path / "d" / "dataset.json"
+    dataset_json.write_text('{"labels": {"background": 0, "trachea": 1, "thyroid": 2}}')
+    check_cases(tmp_path / "d", tmp_path / "c", FEW, workers=1)
+    assert check_cases(tmp_path / "d", tmp_path / "c", FEW, workers=1).reused == 1
+    dataset_json.write_text('{"labels": {"background": 0, "thyroid": 1, "trachea": 2}}  ')
+    assert check_cases(tmp_path / "d", tmp_path / "c", FEW, workers=1).reused == 0
+    (row,) = [row for row in rows(tmp_path / "c") if row["id"]]
+    assert float(row["volume_ml"]) == pytest.approx(THYROID.sum() * 1.5**3 / 1000, rel=1e-3)
+
+
 def test_several_sources_make_one_cohort(dataset, tmp_path) -> None:
     names = caret_xml({1: "thyroid", 2: "trachea"})
     write_nifti(

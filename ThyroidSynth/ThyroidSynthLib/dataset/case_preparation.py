@@ -11,6 +11,7 @@ from typing import Any
 
 from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
+from ThyroidSynthLib.imaging.segmentations.given_labels import labels_of_dataset_beside
 
 from .case_sources import CaseSource, labels_of_structures
 from .cases import read_case
@@ -148,7 +149,7 @@ def _earlier_record(folder: Path, path: Path, signature: str) -> CaseRecord | No
             return None
         shape = None if stored["shape"] is None else StoredShape(**stored["shape"])
         verdict = QualityVerdict.from_json(stored["verdict"])
-    except (InputError, KeyError, TypeError):
+    except Exception:  # A damaged record can raise anything; it is written anew.
         return None
     if shape is not None:
         surface = folder / shape.surface
@@ -159,13 +160,22 @@ def _earlier_record(folder: Path, path: Path, signature: str) -> CaseRecord | No
 
 def _signature(task: CaseTask) -> str:
     """Return a checksum of everything on which the record of a case depends."""
-    files = []
-    for path in task.source.files:
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}). Check that it exists.") from error
-        files.append([str(path), status.st_size, status.st_mtime_ns])
-    labels = labels_of_structures(task.source.labels)
-    depends_on = [_STEP_VERSION, task.source.kind, labels, files, asdict(task.rules), task.alignment]
-    return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
+    source = task.source
+    labels = labels_of_structures(source.labels)
+    used = [*source.files]
+    if source.labels_path is not None and source.kind == "labels" and labels is None:
+        beside = labels_of_dataset_beside(source.labels_path)
+        used += [] if beside is None else [beside[0]]
+    elif source.labels_path is not None and source.kind == "contours":
+        # The images that contours were drawn on are searched here; a folder changes when files are added to it.
+        used += source.labels_path.parents[:2]
+    depends_on = [_STEP_VERSION, source.kind, labels, [_state(path) for path in used], asdict(task.rules)]
+    return hashlib.sha256(json.dumps([*depends_on, task.alignment]).encode()).hexdigest()
+
+
+def _state(path: Path) -> list[Any]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}). Check that it exists.") from error
+    return [str(path), status.st_size, status.st_mtime_ns]
