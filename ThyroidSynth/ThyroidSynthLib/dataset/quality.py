@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -62,7 +63,6 @@ REASONS = (
 
 # Reasons that also concern where the thyroid is, or where another one would be placed.
 _OF_THE_PLACE = (
-    CUT_BY_BORDER,
     COMPONENTS_APART,
     TRACHEA_MISSING,
     SAME_VOXELS,
@@ -281,7 +281,7 @@ def check_case(case: Case, rules: QualityRules = QualityRules()) -> CheckedCase:
         surface_ras=surface,
         trachea=tube,
         placement_faults=placement_faults(findings),
-        placement_notes=(*islands, *(note or reason for reason, note in findings if reason in _OF_THE_PLACE)),
+        placement_notes=(*islands, *_notes_on_place(findings)),
     )
 
 
@@ -311,6 +311,14 @@ def island_notes(structure: str, components: Components) -> tuple[str, ...]:
         f"{islands} of the {structure} removed ({components.islands_ml:.2g} mL, {voxels}, "
         f"{where}{components.islands_mm:.0f} mm away)",
     )
+
+
+def _notes_on_place(findings: Sequence[Finding]) -> Iterator[str]:
+    for reason, note in findings:
+        if reason == CUT_BY_BORDER:
+            yield "the thyroid is cut by the scan's border, so its centre is uncertain"
+        elif reason in _OF_THE_PLACE:
+            yield note or reason
 
 
 def _with_cavities_filled(mask: Mask) -> Mask:
