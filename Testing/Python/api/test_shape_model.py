@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import inspect
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,17 @@ def test_a_shape_is_saved_by_its_ending_and_replaces_no_file(model: ShapeModel, 
     with pytest.raises(InputError, match="spacing of 0 mm"):
         shape.save(tmp_path / "b.nii.gz", spacing_mm=0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nii.gz", "a.stl"]
+
+
+def test_a_file_that_another_thread_writes_is_not_replaced(model: ShapeModel, tmp_path: Path) -> None:
+    from ThyroidSynthLib.common.locks import locked_file
+
+    shape = model.sample(seed=3)[0]
+    with ThreadPoolExecutor(1) as other, locked_file(tmp_path / "a.stl"):
+        for thing in (shape, model):
+            with pytest.raises(OutputError, match=r"is writing .*a\.stl"):
+                other.submit(thing.save, tmp_path / "a.stl").result()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_to_a_missing_file_is_not_replaced(model: ShapeModel, tmp_path: Path) -> None:

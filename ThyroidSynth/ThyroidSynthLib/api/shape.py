@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -236,12 +235,10 @@ class Shape:
         OutputError
             The file exists already, its format is unknown, or it cannot be written.
         """
-        from ThyroidSynthLib.common.locks import locked_file
+        from ThyroidSynthLib.common.locks import new_file
 
         path = Path(path)
-        with locked_file(path):
-            if os.path.lexists(path):
-                raise OutputError(f"{path} exists already. Choose another name or delete it first.")
+        with new_file(path):
             self._write(path, grid, spacing_mm)
         return path
 

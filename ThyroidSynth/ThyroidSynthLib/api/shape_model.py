@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.cases import Case
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.generation.shapes import ModelShapes
@@ -327,10 +326,11 @@ class ShapeModel:
         --------
         >>> model.save("my_model.safetensors")
         """
+        from ThyroidSynthLib.common.locks import new_file
+
         path = Path(path)
-        if os.path.lexists(path):
-            raise OutputError(f"{path} exists already. Choose another name or delete it first.")
-        self.trained.save(path)
+        with new_file(path):
+            self.trained.save(path)
         return path
 
     @property

@@ -65,6 +65,15 @@ def locked_file(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def new_file(path: Path) -> Iterator[None]:
+    """Lock the name of a file that does not exist yet; `OutputError` if it does, or as for `locked_file`."""
+    with locked_file(path):
+        if os.path.lexists(path):
+            raise OutputError(f"{path} exists already. Choose another name or delete it first.")
+        yield
+
+
+@contextmanager
 def _locked(lock: Path, target: Path, remedy: str) -> Iterator[bool]:
     key, thread = _key(lock), threading.get_ident()
     busy = f"Another ThyroidSynth process is writing {target}. {remedy}"

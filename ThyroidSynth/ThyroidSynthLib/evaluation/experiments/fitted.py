@@ -332,7 +332,9 @@ def fit_cases(
     InputError
         Two cases have the same id, after which their folders are named.
     """
-    duplicates = sorted(case_id for case_id, count in Counter(source.id for source in sources).items() if count > 1)
+    # Some file systems ignore case, so that both would share a folder.
+    known = Counter(source.id.casefold() for source in sources)
+    duplicates = sorted({source.id for source in sources if known[source.id.casefold()] > 1})
     if duplicates:
         raise InputError(
             f"Several cases are named {', '.join(duplicates)}. Fit them one by one into different folders."
