@@ -134,6 +134,19 @@ def test_the_merged_map_has_the_patients_structures_and_the_new_thyroid(exporter
     assert np.array_equal(volume_of_segment(segmentation, "thyroid_gland").array, before)
 
 
+def test_the_merged_map_has_the_separate_voxel_size_of_the_label_map(exporter, tmp_path):
+    exporter.exportMergedCheckBox.click()
+    exporter.choose("exportGridSelector", "own grid")
+    for axis in "RAS":
+        getattr(exporter, f"spacing{axis}SpinBox").value = 3.0
+    exporter.click("exportButton")
+
+    merged = read_label_map(tmp_path / "out" / "Generated_thyroid_merged.nii.gz")
+    assert merged.volume.spacing_mm == pytest.approx([3.0, 3.0, 3.0])
+    assert set(merged.names.values()) == {"thyroid gland", "trachea"}
+    assert "resampled to voxels of 3 x 3 x 3 mm" in exporter.exportLabel.text
+
+
 def test_another_structure_can_replace_the_old_thyroid(exporter, tmp_path):
     exporter.exportMergedCheckBox.click()
     exporter.choose("exportFormatSelector", "NRRD (.nrrd)")
