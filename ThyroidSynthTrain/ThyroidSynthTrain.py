@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _exit_code(options: argparse.Namespace) -> int:
-    from ThyroidSynthLib.common.errors import ThyroidSynthError
+    from ThyroidSynthLib.common.errors import explained
 
     try:
         run(options)
@@ -64,8 +64,7 @@ def _exit_code(options: argparse.Namespace) -> int:
     except Exception as error:
         if options.debug:
             traceback.print_exc()
-        known = isinstance(error, ThyroidSynthError)
-        print(error if known else f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(explained(error), file=sys.stderr)
         return 1
     return 0
 

@@ -133,7 +133,7 @@ class _Once(argparse.Action):
         # Each parsing has a namespace of its own.
         if option_string is not None and getattr(self, "_given_in", None) is namespace:
             raise argparse.ArgumentError(self, "given twice; give it only once")
-        if self.nargs is None and isinstance(values, list):  # argparse drops the value of "--seed=--".
+        if isinstance(values, list) and not values and self.nargs in (None, "+"):  # argparse drops "--" of "--seed=--".
             raise argparse.ArgumentError(self, "'--' is not valid: give a value")
         self._given_in = namespace
         setattr(namespace, self.dest, values)

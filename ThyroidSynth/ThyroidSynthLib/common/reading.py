@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InputError, ThyroidSynthError
+
+# Reasons in the words of Python, which mean nothing to a user.
+_OF_PYTHON = re.compile(
+    r"could not convert|invalid literal|object has no|NoneType|unpack|codec|subscriptable|indices must|argument|'[A-Z]"
+)
 
 
 def checked_file(path: Path | str) -> int:
@@ -59,5 +65,5 @@ def reading(path: Path | str, kind: str, remedy: str) -> Iterator[None]:
         raise InputError(f"{path} cannot be read ({reason}). Check its permissions and the disk.") from error
     except Exception as error:  # A damaged file can raise anything in a parser.
         lines = str(error).strip().splitlines()
-        reason = f" ({lines[-1]})" if lines else ""
+        reason = f" ({lines[-1]})" if lines and not _OF_PYTHON.search(lines[-1]) else ""
         raise InputError(f"{path} is damaged or incomplete and cannot be read as {kind}{reason}. {remedy}") from error

@@ -168,19 +168,20 @@ def _check_columns(path: Path | str, columns: list[str]) -> None:
     named = [name for name in columns if name]
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
-        raise InputError(f"{path} has the column '{_shown(twice)}' twice. Remove one of them.")
+        raise InputError(f"{path} has the column '{shortened(twice)}' twice. Remove one of them.")
 
 
 def number_of(text: str) -> float:
     """Return the number that a text states, in ASCII with a decimal point; `ValueError` for all others, also nan."""
     plain = text.strip()
     if not _NUMBER.fullmatch(plain):
-        raise ValueError(f"'{_shown(text)}' is not a number. Write it with a decimal point, as in 1.5.")
+        raise ValueError(f"'{shortened(text)}' is not a number. Write it with a decimal point, as in 1.5.")
     value = float(plain)
     if math.isinf(value):
-        raise ValueError(f"{_shown(plain)} is too large a number. Correct it.")
+        raise ValueError(f"{shortened(plain)} is too large a number. Correct it.")
     return value
 
 
-def _shown(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return a text of a file or an option as a message shows it: a damaged file may have text of any length."""
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from ThyroidSynthLib.common.text_files import shortened
+
 _N = TypeVar("_N", int, float)
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
-_LONGEST_SHOWN = 40
 # Longer numbers are out of every range; Python refuses to convert them.
 _MOST_DIGITS = 400
 
@@ -29,17 +30,13 @@ def _number(
             hint = ""
             if _DECIMAL_COMMA.fullmatch(plain):
                 hint = f" Write decimals with a point: {plain.replace(',', '.')}."
-            raise argparse.ArgumentTypeError(f"'{_shown(text)}' is not valid: give {allowed}.{hint}")
+            raise argparse.ArgumentTypeError(f"'{shortened(text)}' is not valid: give {allowed}.{hint}")
         if len(plain) > _MOST_DIGITS or not valid(value := convert(plain)):
             more = advice(value) if len(plain) <= _MOST_DIGITS else ""
-            raise argparse.ArgumentTypeError(f"{_shown(plain)} is out of range: give {allowed}.{more}")
+            raise argparse.ArgumentTypeError(f"{shortened(plain)} is out of range: give {allowed}.{more}")
         return value
 
     return parse
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def whole(low: int, high: int, advice: Callable[[int], str] = lambda value: "") -> Callable[[str], int]:
@@ -71,7 +68,7 @@ def change(value_of: Callable[[str], float]) -> Callable[[str], tuple[float, boo
         if percent != signed:
             # "+5" could be 5 mL, 5 mL more or 5 % more.
             raise argparse.ArgumentTypeError(
-                f"'{_shown(text)}' is not valid: give the value itself, as in 20, or a change, as in +20% or -5%."
+                f"'{shortened(text)}' is not valid: give the value itself, as in 20, or a change, as in +20% or -5%."
             )
         return (percent_of(plain[:-1]) / 100, True) if percent else (value_of(plain), False)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.reading import checked_file
+from ThyroidSynthLib.common.text_files import shortened
 from ThyroidSynthLib.geometry.grid import Grid, flip_lps_ras
 from ThyroidSynthLib.geometry.volume import Volume
 
@@ -157,7 +158,7 @@ def _header(path: Path, fields: dict[str, str], keys: dict[str, str], length: in
     units = re.findall(r'"([^"]*)"', fields.get("spaceunits", ""))
     unknown = [unit for unit in units if unit.lower() not in _MM_PER_UNIT]
     if unknown:
-        raise InputError(f"{path} has lengths in {unknown[0]!r}, which is not known. Export it again in mm.")
+        raise InputError(f"{path} has lengths in '{shortened(unknown[0])}', which is not known. Export it again in mm.")
     vectors = [_vector(path, directions[axis]) for axis in spatial] + [_vector(path, fields["spaceorigin"])]
     matrix = np.eye(4)
     matrix[:3] = np.array(vectors).T * np.array(_SPACES[fields["space"].lower()])[:, None]
@@ -168,10 +169,10 @@ def _header(path: Path, fields: dict[str, str], keys: dict[str, str], length: in
 
     kind = field("type").lower()
     if kind not in _CODE_OF_TYPE:
-        raise InputError(f"{path} does not have numbers as voxels (type {kind}). Export it as integers.")
+        raise InputError(f"{path} does not have numbers as voxels (type {shortened(kind)}). Export it as integers.")
     encoding = field("encoding").lower()
     if encoding not in _COMPRESSIONS:
-        raise InputError(f"{path} has voxels in encoding {encoding!r}, which is not read. {_AGAIN}")
+        raise InputError(f"{path} has voxels in encoding '{shortened(encoding)}', which is not read. {_AGAIN}")
     endian = fields.get("endian", "little").lower()
     if endian not in ("little", "big"):
         raise damaged(path, f"its header has endian {endian!r}")
@@ -200,7 +201,8 @@ def data_file_beside(path: Path, name: str) -> Path:
     """Return the file with the voxels that the header of `path` names; `InputError` unless it is in the same folder."""
     if not re.fullmatch(r"[^/\\%\s][^/\\%]*", name) or name.upper().startswith("LIST") or name in (".", ".."):
         raise InputError(
-            f"{path} keeps its voxels in another place ({name}), which is not read. Save it again as one file."
+            f"{path} keeps its voxels in another place ({shortened(name)}), which is not read. "
+            "Save it again as one file."
         )
     beside = path.parent / name
     try:
