@@ -50,7 +50,7 @@ def read_metaimage_header(path: Path) -> tuple[Grid, StoredVoxels]:
     """
     with opened(path) as file:
         start = file.read(_LONGEST_HEADER)
-    end = re.search(rb"^\s*ElementDataFile\s*=[^\n]*\n?", start, re.MULTILINE)
+    end = re.search(rb"^[ \t]*ElementDataFile[ \t]*=[^\n]*\n?", start, re.MULTILINE)
     if end is None or not re.match(rb"\s*(ObjectType|NDims|Comment)\s*=", start):
         raise InputError(f"{path} is not a MetaImage file, although its name ends like one. {_AGAIN}")
     fields = {}

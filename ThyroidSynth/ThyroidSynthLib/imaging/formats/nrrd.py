@@ -147,7 +147,7 @@ def _header(path: Path, fields: dict[str, str], keys: dict[str, str], length: in
             "directions and space origin), so left and right are unknown. Export it again, with its geometry, from "
             "the program that made it."
         )
-    directions = re.findall(r"none|\([^)]*\)", fields["spacedirections"])
+    directions = re.findall(r"none|\([^()]*\)", fields["spacedirections"])
     spatial = [axis for axis, direction in enumerate(directions) if direction != "none"]
     if len(directions) != len(sizes) or len(spatial) != 3 or len(sizes) > 4:
         size = "x".join(str(n) for n in sizes)
