@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from support.kill_points import killed_at
 from ThyroidSynthLib.common import staging as module
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import write_json, write_text
@@ -29,24 +31,6 @@ def fill(folder: Path, files: dict[str, str]) -> None:
         write_text(folder / name, text)
 
 
-def kill_at(number: int) -> None:
-    """Kill this process before the call with this number of those that change the disk."""
-    count = 0
-
-    def counted(original):
-        def call(*given, **more):
-            nonlocal count
-            count += 1
-            if count > number:
-                os._exit(9)
-            return original(*given, **more)
-
-        return call
-
-    for name in ("replace", "unlink", "rename", "rmdir", "mkdir"):
-        setattr(os, name, counted(getattr(os, name)))
-
-
 def write_new(folder: Path) -> None:
     with replacing_result(folder / "edit.json", "edit", ["a.txt", "c.txt"], overwrite=True) as staging:
         fill(staging, NEW)
@@ -59,12 +43,7 @@ def test_wherever_a_command_is_killed_one_of_the_results_is_complete_afterwards(
     for number in range(200):
         folder = tmp_path / str(number)
         fill(folder, {**OLD, "notes.txt": "a user's"})
-        child = os.fork()
-        if not child:
-            kill_at(number)
-            write_new(folder)
-            os._exit(0)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        killed = killed_at(number, partial(write_new, folder))
         # A document is complete whenever someone looks.
         assert json.loads((folder / "edit.json").read_text())["kind"] == "edit"
         with output_folder(folder):
@@ -75,7 +54,7 @@ def test_wherever_a_command_is_killed_one_of_the_results_is_complete_afterwards(
         kinds.append(found == NEW)
         write_new(folder)
         assert content(folder) == {**NEW, "notes.txt": "a user's"} and not list(folder.glob(".*"))
-        if code == 0:
+        if not killed:
             break
     # Kept at first, replaced later, never the other way round.
     assert kinds == sorted(kinds) and set(kinds) == {False, True} and len(kinds) > 10

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from support.box_thyroids import A_MODEL, a_thyroid, read_manifest, write_cohort
+from support.kill_points import killed_at
 from ThyroidSynthLib.cli.main import main
 from ThyroidSynthLib.common.errors import Cancelled, OutputError
 from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.common.staging import output_folder
 from ThyroidSynthLib.export.cohort.generated_cohort import (
     begun_thyroids,
     check_files,
@@ -50,6 +53,30 @@ def test_an_interrupted_run_is_continued_to_the_same_cohort(tmp_path):
     assert (result.count, result.attempts) == (4, 1 + 2 + 3 + 4)
     assert content(folder) == content(tmp_path / "whole")
     assert begun_thyroids(folder, "r1") is None, "it is complete"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Of a fork while pytest has threads.
+def test_wherever_a_run_is_killed_the_same_run_completes_it(tmp_path):
+    def make(folder):
+        begun = begun_thyroids(folder, "r1")
+        writer = thyroid_writer(folder)
+        rest = (writer.write(a_thyroid(n), n + 1) for n in range(len(begun or ()), 2))
+        record_cohort(rest, folder, model=A_MODEL, placement=writer.placement, request="r1", begun=begun)
+
+    make(tmp_path / "whole")
+    whole = content(tmp_path / "whole")
+    for number in range(200):
+        folder = tmp_path / str(number)
+        killed = killed_at(number, partial(make, folder))
+        with output_folder(folder):
+            pass
+        if not folder.exists() or content(folder) != whole:
+            make(folder)
+        assert content(folder) == whole
+        if not killed:
+            break
+    assert 10 < number < 199
 
 
 def test_a_file_that_changed_since_is_not_continued_with(tmp_path):
