@@ -64,6 +64,15 @@ def test_the_masks_of_a_folder_get_the_labels_of_totalsegmentator(tmp_path):
     assert read_label_map(tmp_path / "s1", labels={3: "implant", 4: "skull"}).names[4] == "skull"
 
 
+def test_masks_of_a_folder_get_the_label_of_their_structure_whatever_its_name(tmp_path):
+    for name, mask in (("Glnd_Thyroid", THYROID), ("Trachea", TRACHEA)):
+        write_nifti(tmp_path / f"{name}.nii.gz", mask, affine())
+    assert read_label_map(tmp_path).names == {17: "Glnd_Thyroid", 16: "Trachea"}
+    assert read_label_map(tmp_path, labels={5: "thyroid", 6: "trachea"}).names == {5: "Glnd_Thyroid", 6: "Trachea"}
+    write_nifti(tmp_path / "thyroid.nii.gz", TRACHEA, affine())
+    assert read_label_map(tmp_path).names == {17: "Glnd_Thyroid", 16: "Trachea", 118: "thyroid"}
+
+
 def test_a_folder_of_empty_masks_is_refused(tmp_path):
     write_case(tmp_path / "s1", np.zeros_like(THYROID), None, affine())
     with pytest.raises(InputError, match=r"All masks in .*segmentations are empty\. Choose"):

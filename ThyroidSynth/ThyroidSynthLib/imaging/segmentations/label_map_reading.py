@@ -108,8 +108,18 @@ def _of_folder(folder: Path, labels: Mapping[int, str] | None, should_stop: Shou
 def _numbers(names: Sequence[str], given: Mapping[int, str] | None) -> dict[str, int]:
     """Return the label of each name: the given one, else TotalSegmentator's (task total of v2), else a free one."""
     given = given or {}
-    usual = {normalised(name): label for label, name in class_map_labels(DEFAULT_CLASS_MAP).items()}
+    usual = {_key(name): label for label, name in class_map_labels(DEFAULT_CLASS_MAP).items()}
     known = {name: label for name, label in usual.items() if label not in given}
-    known |= {normalised(name): label for label, name in given.items()}
+    known |= {_key(name): label for label, name in given.items()}
     free = count(max([*usual.values(), *given]) + 1)
-    return {name: known[normalised(name)] if normalised(name) in known else next(free) for name in names}
+    numbers: dict[str, int] = {}
+    for name in names:
+        # Two masks of one structure get different labels.
+        numbers[name] = next(free) if known.get(_key(name)) in (None, *numbers.values()) else known[_key(name)]
+    return numbers
+
+
+def _key(name: str) -> str:
+    """Return what is the same for all names of a structure, such as "Glnd_Thyroid" and "thyroid gland"."""
+    part = part_called(name)
+    return normalised(name if part is None or part.side else part.structure.name)
