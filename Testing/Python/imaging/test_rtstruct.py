@@ -19,6 +19,9 @@ from ThyroidSynthLib.imaging.segmentations.contours import fill_contours
 from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 
+# Some of the files written here have numbers that DICOM does not allow.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
 CENTRE = np.array([12.0, -30.0, 205.0])
 
 

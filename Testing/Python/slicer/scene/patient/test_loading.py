@@ -79,7 +79,6 @@ def test_a_segmentation_file_keeps_all_its_segments(scene, loaded, tmp_path):
 @pytest.mark.parametrize("surfaces", [False, True])
 def test_lobes_of_a_segmentation_are_joined_and_kept(scene, loaded, tmp_path, surfaces):
     from ThyroidSynthLib.slicer.scene.lobes import join_lobes
-
     from ThyroidSynthLib.slicer.scene.terminology import thyroid_lobes
     from ThyroidSynthLib.slicer.scene.volumes import image_of_volume
 
