@@ -114,9 +114,12 @@ def test_the_map_follows_another_grid(labels):
     assert np.array_equal(coarse.volume.array[::2, :, 0], labels.volume.array[:, :, 0])
     assert "resampled to voxels of 2 x 2 x 2.5 mm" in coarse.notes[0]
 
-    top = on_grid(labels, labels.volume.grid.part((5, 0, 0), (3, 10, 12)))
-    assert np.array_equal(top.volume.array, labels.volume.array[5:]) and THYROID not in top.names
-    assert "no voxel of the grid lies in thyroid_gland" in top.notes[1]
+    bottom = on_grid(labels, labels.volume.grid.part((0, 0, 0), (2, 10, 12)))
+    assert np.array_equal(bottom.volume.array, labels.volume.array[:2]) and MUSCLE not in bottom.names
+    assert "no voxel of the grid lies in muscle: not in the merged map" in bottom.notes[1]
+    # The old thyroid is not there either; the new one has its label nevertheless.
+    inside = Volume(np.ones((2, 10, 12), dtype=np.uint8), bottom.volume.ijk_to_ras)
+    assert replace_thyroid(bottom, inside).labels.names == {TRACHEA: "trachea", THYROID: "thyroid_gland"}
     assert on_grid(labels, labels.volume.grid) is labels
 
 

@@ -191,10 +191,10 @@ def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
     """
     label, _ = _replaced_labels(labels, rules)
     named = labels.thyroid_labels()
-    if len(named) > 1:
-        listed = ", ".join(f"{number} ({labels.names[number]})" for number in named)
-        return (f"labels {listed} are all parts of the old thyroid; the new one has label {label}",)
     present = _present(labels, named)
+    if len(present) > 1:
+        listed = ", ".join(f"{number} ({labels.names[number]})" for number in present)
+        return (f"labels {listed} are all parts of the old thyroid; the new one has label {label}",)
     if present or label in rules.old_labels or (labels.volume.array == label).any():
         return ()
     others = {number: name for number, name in sorted(labels.names.items()) if number not in named}
@@ -223,14 +223,15 @@ def resolved(labels: LabelMap, rules: MergeRules) -> MergeRules:
 def on_grid(labels: LabelMap, grid: Grid) -> LabelMap:
     """Return a label map on another grid, each voxel with the label of the nearest voxel, which its notes state.
 
-    Structures of which no voxel is left lose their names, which a note states.
+    Structures of which no voxel is left lose their names, which a note states; the thyroid keeps its name and label.
     """
     source = labels.volume
     if source.array.shape == grid.shape and source.grid.corner_distance_mm(grid) < 1e-3 * grid.spacing_mm.min():
         return labels
     volume = resampled(source, grid)
+    thyroid = set(labels.thyroid_labels())
     had, has = (set(np.flatnonzero(_counts(each.array)).tolist()) for each in (source, volume))
-    gone = {label: labels.names.get(label, f"label {label}") for label in sorted(had - has)}
+    gone = {label: labels.names.get(label, f"label {label}") for label in sorted(had - has - thyroid)}
     spacing = " x ".join(f"{value:.3g}" for value in grid.spacing_mm)
     notes = [
         *labels.notes,
