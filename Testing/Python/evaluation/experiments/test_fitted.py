@@ -110,6 +110,23 @@ def test_islands_of_thyroid_and_trachea_are_reported_and_do_not_change_the_fit(s
     assert detached["trachea_to_ras"] == clean["trachea_to_ras"]
 
 
+def test_a_fit_of_one_lobe_writes_nothing_on_the_empty_side_and_reports_what_was_removed(
+    small_model, patients, tmp_path
+):
+    gland = read_volume(patients / "patient" / "thyroid_gland.nii.gz")
+    gland.array[:, :, : gland.array.shape[2] // 2] = 0
+    write_volume(gland, patients / "patient" / "thyroid_gland.nii.gz")
+
+    (fit,) = fit_cases(small_model, find_cases(patients / "patient"), tmp_path / "out", options=FileOptions())
+
+    fitted = read_volume(tmp_path / "out" / "patient" / "thyroid.nii.gz").array
+    empty = np.argwhere(gland.array)[:, 2].min() - 3
+    assert not fitted[:, :, :empty].any() and fitted.any()
+    removed_ml = fit["observed"]["removed_ml"]
+    note = f"{removed_ml:.2g} mL of the model's shape where the gland has no part were removed"
+    assert removed_ml > 0 and note in fit["notes"]
+
+
 def test_a_note_reports_a_fit_far_from_a_wrong_segmentation(small_model, patients, tmp_path):
     for name in ("trachea", "thyroid_gland"):
         volume = read_volume(patients / "patient" / f"{name}.nii.gz")

@@ -248,8 +248,6 @@ def fit_notes(
             "the model may not know such glands: check the masks of thyroid and trachea, make only small edits, or use "
             "a model trained on such glands"
         )
-    if fit.removed_ml > 0:
-        notes.append(f"{fit.removed_ml:.2g} mL of the model's shape where the gland has no part were removed")
     return tuple(notes)
 
 
