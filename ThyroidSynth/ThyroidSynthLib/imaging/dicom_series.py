@@ -30,8 +30,6 @@ IMAGE_CLASSES = frozenset(
 
 _PREAMBLE = 128
 _MAGIC = b"DICM"
-# Tags with which a file without a preamble begins: length of group 8, character set, image type, date, class.
-_FIRST_TAGS = tuple(b"\x08\x00" + bytes((element, 0)) for element in (0x00, 0x05, 0x08, 0x12, 0x16))
 # Group 2 is always in explicit little endian: tag, type UI, two bytes of length.
 _CLASS_ELEMENT = b"\x02\x00\x02\x00UI"
 _CLASS_IN_DATASET = b"\x08\x00\x16\x00"
@@ -82,8 +80,6 @@ def may_be_dicom(path: Path | str) -> bool:
 
 def class_of_dicom(path: Path | str) -> str | None:
     """Return the SOP class of a DICOM file from its first bytes, "" if they do not state it; None for other files.
-
-    Files without the preamble of the standard do not state it.
 
     Only regular files are opened, so that a pipe does not block.
     """

@@ -291,9 +291,7 @@ def _dicom_reason(sop_class: str) -> str:
     if sop_class in IMAGE_CLASSES:
         return IMAGES
     name = pydicom.uid.UID(sop_class).name if sop_class else ""
-    return (
-        f"{_OTHER_DICOM} ({name.removesuffix(' Storage') or 'unknown kind, or without the preamble of the standard'})"
-    )
+    return f"{_OTHER_DICOM} ({name.removesuffix(' Storage') or 'unknown kind'})"
 
 
 def _has_values_of_an_image(path: Path) -> bool:
