@@ -76,6 +76,26 @@ def test_a_segmentation_file_keeps_all_its_segments(scene, loaded, tmp_path):
     np.testing.assert_allclose(after.center_of_mass_ras(), before.center_of_mass_ras(), atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("names", "remark"),
+    [
+        ({1: "thyroid left", 2: "trachea"}, "only the left lobe of the thyroid is segmented"),
+        ({1: "thyroid", 2: "Thyroid", 3: "trachea"}, "several segmentations that may be the thyroid"),
+        ({1: "thyroid", 2: "trachea"}, None),
+    ],
+)
+def test_a_doubtful_choice_of_segments_is_noted(scene, loaded, tmp_path, names, remark):
+    from ThyroidSynthLib.imaging.label_map_files import write_label_map
+
+    array = np.zeros((4, 4, 4), dtype=np.uint8)
+    array[1, 1, : len(names)] = list(names)
+    path = tmp_path / "patient.seg.nrrd"
+    write_label_map(Volume(array, np.eye(4)), path, names=names)
+    notes = load_case(scene, find_cases(path)[0]).notes
+    assert len(notes) == (remark is not None)
+    assert remark is None or remark in notes[0]
+
+
 @pytest.mark.parametrize("surfaces", [False, True])
 def test_lobes_of_a_segmentation_are_joined_and_kept(scene, loaded, tmp_path, surfaces):
     from ThyroidSynthLib.slicer.scene.lobes import join_lobes

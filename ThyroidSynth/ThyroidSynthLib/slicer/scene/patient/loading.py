@@ -12,6 +12,7 @@ from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, TRACHEA
 from ThyroidSynthLib.imaging.nifti import is_nifti
+from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 from ThyroidSynthLib.imaging.volume_files import check_image
 from ThyroidSynthLib.slicer.scene.lobes import join_lobes
 from ThyroidSynthLib.slicer.scene.terminology import COLOURS, mark_as, thyroid_lobes
@@ -75,7 +76,7 @@ def load_case(
         progress(0.4, f"Reading the segmentation of {source.id}")
         if source.kind == "segmentation" and source.labels_path is not None:
             segmentation = load_segmentation(scene, source.labels_path, name=source.id)
-            notes += _join_lobes(segmentation)
+            notes += _join_lobes(segmentation) or _remarks_on(source.labels_path)
         else:
             # Other formats have one placement; a NIfTI segmentation is where its CT's file is, not its node.
             shift = shift_to_shown(ct) if ct is not None and is_nifti(source.files[0]) else None
@@ -145,6 +146,15 @@ def _segmentation_of_case(
         )
         mark_as(segmentation.GetSegmentation().GetSegment(structure.name), structure)
     return segmentation, tuple(dict.fromkeys(notes))
+
+
+def _remarks_on(path: Path) -> tuple[str, ...]:
+    """Return remarks on the choice of the segments of thyroid and trachea in a file."""
+    try:
+        return open_segmentation(path).structures()[1]
+    except InputError as error:
+        # Several may be the structure; the first is taken, and the user can choose another.
+        return (str(error),)
 
 
 def _join_lobes(segmentation: vtkMRMLSegmentationNode) -> tuple[str, ...]:
