@@ -85,7 +85,7 @@ def read_mesh(path: Path | str) -> Surface:
     stl = vtkSTLReader()
     stl.MergingOff()
     reader = stl if path.suffix.lower() == ".stl" else vtkOBJReader()
-    reader.SetFileName(os.fsencode(path))  # Names need not be UTF-8.
+    reader.SetFileName(os.fsencode(path))  # type: ignore[arg-type]  # Names need not be UTF-8.
     reader.Update()
     return surface_of(reader.GetOutput(), merge_points=False)
 
@@ -99,7 +99,7 @@ def _write_with_vtk(surface: Surface, path: Path, suffix: str, header: str) -> N
     stl.SetFileTypeToBinary()
     stl.SetHeader(header)
     writer = stl if suffix == "stl" else vtkOBJWriter()
-    writer.SetFileName(os.fsencode(path))  # Names need not be UTF-8.
+    writer.SetFileName(os.fsencode(path))  # type: ignore[arg-type]  # Names need not be UTF-8.
     writer.SetInputData(polydata_of(surface))
     # Otherwise VTK also prints its errors.
     writer.AddObserver(vtkCommand.ErrorEvent, lambda *event: None)
