@@ -35,6 +35,7 @@ NAMES = {1: "spleen", 16: "trachea", 17: "thyroid_gland", 91: "skull"}
         ),
         *("Schilddrüse", "schilddruese", "glándula tiroides", "Tiroide", "thyroïde", "tireoide", "Щитовидная железа"),
         *("甲状腺", "Glandula thyreoidea", "both thyroid lobes", "Thyroid.", "OAR Thyroid", "left and right thyroid"),
+        *("Structure of thyroid gland", "Entire thyroid gland", "thyroid_pred", "Thyroid_manual"),
     ],
 )
 def test_the_thyroid_is_identified_by_its_name(name):
@@ -61,7 +62,13 @@ def test_the_trachea_is_identified_by_its_name(name):
         (ISTHMUS, ["thyroid isthmus", "isthmus of thyroid gland"]),
         (
             RIGHT,
-            ["lobus dexter glandulae thyroideae", "lobe droit de la thyroïde", "THYROID (R)", "Schilddrüse rechts"],
+            [
+                "lobus dexter glandulae thyroideae",
+                "lobe droit de la thyroïde",
+                "THYROID (R)",
+                "RThyroid",
+                "Schilddrüse rechts",
+            ],
         ),
     ],
 )

@@ -103,7 +103,10 @@ _OF_THE_THYROID = {"thyroidien", "tiroideo", "tireoideano", "schilddrusen", "sch
 _JOINING_WORDS = {"of", "the", "and", "der", "de", "la", "du", "und", "et", "y"}
 _WHOLE_WORDS = {"both", "bilateral", "whole", "entire", "complete"}
 # What programs and people add to the name of a structure.
-_ADDED_WORDS = {"mask", "seg", "segmentation", "segment", "label", "labelmap", "roi", "contour", "oar"}
+_ADDED_WORDS = {
+    *("mask", "seg", "segmentation", "segment", "label", "labelmap", "roi", "contour", "oar", "organ", "structure"),
+    *("pred", "prediction", "gt", "auto", "manual", "corrected", "edited", "final"),
+}
 _LESION = re.compile(
     r"nodul|node|tumou?r|lesion|cyst|cancer|carcinom|adenom|metast|\bmass(?:es)?\b|remnant|bed\b|resect|"
     r"\b(?:gtv|ctv|ptv|itv|prv|opt|ring|avoid|hot|cold)"
@@ -116,7 +119,7 @@ _MOST_CACHED = 1024
 
 def normalised(name: str) -> str:
     """Return a name in lower case, without accents, with single spaces between words (also of "ThyroidGland")."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip())
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name.strip())
     plain = "".join(each for each in unicodedata.normalize("NFKD", spaced) if not _is_accent(each))
     return " ".join(re.split(r"[\s_\-.,:;/()\[\]]+", unicodedata.normalize("NFKC", plain).casefold())).strip()
 
@@ -130,12 +133,13 @@ def part_called(name: str) -> Part | None:
     words = normalised(name).split()
     if (found := _named(words)) is not None:
         return Part(found)
+    spelt_out = "structure" in words
     words = " ".join(word for word in words if word not in _ADDED_WORDS).replace("senlappen", "sen lappen").split()
     sides = {_SIDE_WORDS[word] for word in words if word in _SIDE_WORDS}
     lobe = any(word in _LOBE_WORDS for word in words)
     whole = any(word in _WHOLE_WORDS for word in words) or {LEFT, RIGHT} <= sides
     others = [word for word in words if word not in _SIDE_WORDS and word not in _LOBE_WORDS | _WHOLE_WORDS]
-    if lobe or sides:
+    if lobe or sides or spelt_out:
         others = [word for word in others if word not in _JOINING_WORDS]
         others = ["thyroid" if lobe and word in _OF_THE_THYROID else word for word in others]
     structure = _named(others)
