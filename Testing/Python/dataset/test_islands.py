@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from support.mask_files import affine, two_masks
+from ThyroidSynthLib.dataset import islands
 from ThyroidSynthLib.dataset.cases import case_from_volumes
 from ThyroidSynthLib.dataset.quality import CheckedCase, check_case
 from ThyroidSynthLib.geometry.volume import Volume
@@ -53,6 +54,20 @@ def test_a_component_far_from_gland_and_trachea_is_removed_whatever_its_size(vol
     assert any(note.startswith("1 island of the thyroid removed") for note in verdict.notes)
     if not small:
         assert any("a component of the thyroid of" in note and "from the main one" in note for note in verdict.notes)
+
+
+def test_islands_in_the_corners_of_a_large_scan_are_found_voxel_by_voxel(monkeypatch):
+    thyroid, trachea = GLAND.copy(), TRACHEA.copy()
+    for mask in (thyroid, trachea):
+        mask[0, 0, 0] = mask[-1, -1, -2:] = mask[-1, 0, 0] = mask[-2, 1, 1] = 1
+    dense = checked(thyroid, trachea)
+    assert (dense.measurements.islands_removed, dense.measurements.island_voxels) == (3, 5)
+    monkeypatch.setattr(islands, "_MAX_DENSE_VOXELS", 1)
+    monkeypatch.setattr(islands, "_MAX_SPARSE_SHARE", 1.0)
+    sparse = checked(thyroid, trachea)
+    assert sparse.measurements == dense.measurements and sparse.notes == dense.notes
+    np.testing.assert_array_equal(sparse.cleaned.thyroid.array, dense.cleaned.thyroid.array)
+    np.testing.assert_array_equal(sparse.cleaned.thyroid.ijk_to_ras, dense.cleaned.thyroid.ijk_to_ras)
 
 
 def test_an_island_larger_than_the_gland_near_a_piece_of_false_trachea_is_not_the_gland():

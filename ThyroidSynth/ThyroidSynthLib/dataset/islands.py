@@ -8,16 +8,18 @@ false component elsewhere is larger, and a lobe apart from the main one lies at 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan
+from ThyroidSynthLib.imaging.masks import Mask
 
 # So many of the largest components of each structure, of at least this share of the largest, may be the main one.
 _CANDIDATES = 6
 _CANDIDATE_SHARE = 0.05
+# Boxes of more voxels, of which fewer than this share are inside, are labelled voxel by voxel.
+_MAX_DENSE_VOXELS = 30_000_000
+_MAX_SPARSE_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -129,23 +131,24 @@ class _Parts:
     """The connected components of a mask that is not empty, numbered from 0."""
 
     def __init__(self, mask: Mask) -> None:
-        from scipy import ndimage
-
         self.mask = mask
-        self._label, self.count = ndimage.label(mask.volume.array, structure=np.ones((3, 3, 3)))
-        self.voxels = np.bincount(self._label.ravel(), minlength=self.count + 1)[1:]
+        self._kji = np.argwhere(mask.volume.array)
+        self._number = _components(mask.volume.array, self._kji)
+        self.voxels = np.bincount(self._number)
+        self.count = len(self.voxels)
         self.largest = int(self.voxels.argmax())
-
-    @cached_property
-    def _boxes(self) -> list[tuple[slice, slice, slice]]:
-        from scipy import ndimage
-
-        return ndimage.find_objects(self._label)
 
     def points(self, index: int) -> np.ndarray:
         """Return the outermost voxels of a component in `ras_mm`."""
-        volume = self.mask.volume
-        return border_points(Volume(self._label == index + 1, volume.ijk_to_ras).part(self._boxes[index]))
+        return border_points(self._part(self._number == index))
+
+    def _part(self, chosen: np.ndarray) -> Volume:
+        """Return some of the voxels, cropped, given which of them (n,) are chosen."""
+        kji = self._kji[chosen]
+        first = kji.min(axis=0)
+        array = np.zeros(kji.max(axis=0) - first + 1, dtype=np.uint8)
+        array[tuple((kji - first).T)] = 1
+        return Volume(array, self.mask.volume.grid.part(first, array.shape).ijk_to_ras)
 
     def candidates(self) -> list[int]:
         """Return the components that may be the main one, the largest first."""
@@ -181,24 +184,18 @@ class _Parts:
         )
         if not removed.any():
             return self.mask, found
-        return self._without(removed), self._with_distance(found, main, removed)
-
-    def _without(self, removed: np.ndarray) -> Mask:
-        volume = self.mask.volume
-        kept = np.concatenate([[False], ~removed])[self._label]
-        return mask_in_scan(Volume(kept, volume.ijk_to_ras), self.mask.scan)
+        cleaned = Mask(self._part(~removed[self._number]), self.mask.scan)
+        return cleaned, self._with_distance(found, main, removed)
 
     def _with_distance(self, found: Components, main: int, removed: np.ndarray) -> Components:
         from scipy.spatial import cKDTree
 
-        volume = self.mask.volume
-        kji = np.argwhere(np.concatenate([[False], removed])[self._label])
-        distance = cKDTree(self.points(main)).query(volume.to_ras(kji[:, ::-1]))[0]
+        chosen = removed[self._number]
+        points = self.mask.volume.to_ras(self._kji[chosen][:, ::-1])
         # Of the farthest island its nearest voxel counts.
-        number = self._label[tuple(kji.T)]
-        nearest = np.full(self.count + 1, np.inf)
-        np.minimum.at(nearest, number, distance)
-        return replace(found, islands_mm=float(nearest[np.isfinite(nearest)].max()))
+        nearest = np.full(self.count, np.inf)
+        np.minimum.at(nearest, self._number[chosen], cKDTree(self.points(main)).query(points)[0])
+        return replace(found, islands_mm=float(nearest[removed].max()))
 
     def _distant(
         self, main: int, questioned: np.ndarray, rules: ComponentRules, other: np.ndarray | None
@@ -227,6 +224,33 @@ class _Parts:
             if distance > rules.near_mm and not (distance <= rules.beside_mm and (beside or along)):
                 apart[index] = distance
         return apart, at_other
+
+
+def _components(array: np.ndarray, kji: np.ndarray) -> np.ndarray:
+    """Return the number of the component of each non-zero voxel of a mask, shape (n,), counted from 0.
+
+    The voxels (n, 3) are those of the array in its order. Islands in the corners of a large scan make the box of a
+    small structure as large as the scan, so that labels for the whole box would need gigabytes.
+    """
+    from scipy import ndimage
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    if array.size <= _MAX_DENSE_VOXELS or len(kji) > _MAX_SPARSE_SHARE * array.size:
+        return ndimage.label(array, structure=np.ones((3, 3, 3)))[0][tuple(kji.T)] - 1
+    # With a margin, so that a step beyond a side does not lead to the other one.
+    shape = np.array(array.shape) + 2
+    place = np.ravel_multi_index(tuple((kji + 1).T), tuple(shape))
+    pairs = []
+    for step in np.argwhere(np.ones((3, 3, 3))) - 1:
+        offset = int(step @ [shape[1] * shape[2], shape[2], 1])
+        if offset > 0:
+            found = np.minimum(np.searchsorted(place, place + offset), len(place) - 1)
+            start = np.flatnonzero(place[found] == place + offset)
+            pairs.append((start, found[start]))
+    start, end = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
+    graph = coo_matrix((np.ones(len(start), dtype=bool), (start, end)), shape=(len(place), len(place)))
+    return connected_components(graph, directed=False)[1]
 
 
 def _main_pair(thyroid: _Parts, trachea: _Parts, near_mm: float) -> tuple[int, int]:
