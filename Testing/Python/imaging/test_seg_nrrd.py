@@ -13,8 +13,10 @@ from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
+from ThyroidSynthLib.imaging.seg_nrrd import read_segments
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 from ThyroidSynthLib.imaging.segments import Segment, structures_among
+from ThyroidSynthLib.imaging.volume_files import read_grid, read_volume
 
 GLAND, WINDPIPE = two_masks()
 RAS = affine(degrees=8.0)
@@ -184,3 +186,27 @@ def test_a_segmentation_that_slicer_wrote_is_read_in_place(tmp_path):
         assert mask.volume.array.sum() == array.sum()
         assert mask.scan.shape == array.shape
         assert np.allclose(mask.volume.center_of_mass_ras(), Volume(array, RAS).center_of_mass_ras(), atol=1e-3)
+
+
+def test_the_grid_of_a_segmentation_is_that_of_the_scan_that_was_segmented(tmp_path):
+    first, shape = (3, 4, 5), tuple(n + 12 for n in GLAND.shape)
+    keys = _keys({"Name": "thyroid", "LabelValue": 1, "Layer": 0}) | _reference(shape, first)
+    grid = read_grid(_write(tmp_path / "x.seg.nrrd", [GLAND], keys))
+    assert grid.shape == shape
+    np.testing.assert_allclose(grid.to_ras(np.array(first[::-1])), RAS[:3, 3], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"Segment0_LabelValue": "1.0"},
+        {"Segment0_LabelValue": "abc"},
+        {"Segment0_Layer": "-1"},
+        _reference((50, 50, 50), (0, 0, 0)) | {"Segmentation_ReferenceImageExtentOffset": "a b c"},
+    ],
+)
+def test_damaged_keys_are_refused_whatever_the_file_is_read_for(tmp_path, keys):
+    path = _write(tmp_path / "x.seg.nrrd", [GLAND], _keys({"Name": "thyroid"}) | keys)
+    for read in (read_grid, read_segments, read_volume):
+        with pytest.raises(InputError, match=r"x\.seg\.nrrd is damaged .* whole number"):
+            read(path)

@@ -40,7 +40,7 @@ def read_volume(path: Path | str) -> Volume:
     checked_file(path)
     if is_nifti(path):
         return read_nifti(path)
-    grid, voxels = _header(path)
+    grid, voxels, _ = _header(path)
     return Volume(_scalars(voxels).whole(), grid.ijk_to_ras)
 
 
@@ -57,7 +57,7 @@ def read_slabs(path: Path | str) -> Generator[tuple[Grid, int, np.ndarray]]:
             for header, first, slab in nifti:
                 yield header.grid, first, slab
         return
-    grid, voxels = _header(path)
+    grid, voxels, _ = _header(path)
     with closing(_scalars(voxels).slabs()) as slabs:
         for first, slab in slabs:
             yield grid, first, slab
@@ -95,6 +95,7 @@ def check_image(path: Path | str) -> None:
 def read_grid(path: Path | str) -> Grid:
     """Read the grid of a 3-D image file, or of a DICOM series from its folder or one of its files.
 
+    That of a Slicer segmentation is the grid of the scan that was segmented, of which its file holds only a part.
     The voxels are read too, because only the end of a file shows that its header is not damaged.
 
     Raises
@@ -113,7 +114,7 @@ def read_grid(path: Path | str) -> Grid:
         for note in header.notes:
             _log.warning("%s", note)
     else:
-        grid, voxels = _header(path)
+        _, voxels, grid = _header(path)
     grid.checked_for_holding(path)
     for _ in voxels.slabs():
         pass
@@ -173,15 +174,19 @@ def write_volume(
         ) from error
 
 
-def _header(path: Path) -> tuple[Grid, StoredVoxels]:
-    """Read the header of a NRRD or MetaImage file; the first is recognised by its content, whatever its name."""
+def _header(path: Path) -> tuple[Grid, StoredVoxels, Grid]:
+    """Read the header of a NRRD or MetaImage file: its grid, its voxels, and the grid of the scan it is a part of.
+
+    NRRD is recognised by its content, whatever its name.
+    """
     with path.open("rb") as file:
         start = file.read(132)
     if start.startswith(b"NRRD") or path.suffix.lower() in (".nrrd", ".nhdr"):
         header = read_nrrd_header(path)
-        return header.grid, header.voxels
+        return header.grid, header.voxels, header.scan
     if path.suffix.lower() in (".mha", ".mhd"):
-        return read_metaimage_header(path)
+        grid, voxels = read_metaimage_header(path)
+        return grid, voxels, grid
     kind = "a DICOM file, not an image file" if start[128:] == b"DICM" else "not an image file of a known format"
     raise InputError(f"{path} is {kind}. Export it as NIfTI (.nii.gz) or NRRD (.nrrd).")
 

@@ -53,11 +53,16 @@ _AGAIN = "Save it again from Slicer."
 
 @dataclass(frozen=True)
 class NrrdHeader:
-    """The header of a NRRD file: where its voxels lie and are stored, and its key/value pairs."""
+    """The header of a NRRD file: where its voxels lie and are stored, and its key/value pairs.
+
+    `scan` is the grid of the scan that was segmented. Slicer stores only the part of it with segments, and its extent
+    in the keys; for other files it is the same as `grid`.
+    """
 
     grid: Grid
     voxels: StoredVoxels
     keys: dict[str, str]
+    scan: Grid
 
 
 def read_nrrd_header(path: Path) -> NrrdHeader:
@@ -194,7 +199,31 @@ def _header(path: Path, fields: dict[str, str], keys: dict[str, str], length: in
         compression=_COMPRESSIONS[encoding],
         components=components,
     )
-    return NrrdHeader(grid, voxels, keys)
+    return NrrdHeader(grid, voxels, keys, _scan_grid(path, keys, grid))
+
+
+def _scan_grid(path: Path, keys: dict[str, str], grid: Grid) -> Grid:
+    """Return the grid of the scan that was segmented, or the file's if the segmentation was made on another grid.
+
+    `InputError` if the keys of Slicer's segmentations are damaged, whatever the file is read for.
+    """
+    for key, value in keys.items():
+        if re.fullmatch(r"Segment[0-9]+_(LabelValue|Layer)", key) and not re.fullmatch(r"[0-9]{1,9}", value.strip()):
+            raise damaged(path, f"{key} in its header is {value!r} instead of a whole number")
+    found = re.search(r"Reference image geometry\|([^|&]*)", keys.get("Segmentation_ConversionParameters", ""))
+    offset = keys.get("Segmentation_ReferenceImageExtentOffset", "").split()
+    values = [value for value in found.group(1).split(";") if value.strip()] if found else []
+    if len(values) != 22 or len(offset) != 3:
+        return grid
+    if not all(re.fullmatch(r"\s*-?[0-9]{1,9}\s*", text) for text in (*values[16:], *offset)):
+        raise damaged(path, "the extent of its scan in its header is not of whole numbers")
+    extent = np.array([int(value) for value in values[16:]]).reshape(3, 2)
+    first = np.array([int(value) for value in offset]) - extent[:, 0]
+    size = extent[:, 1] - extent[:, 0] + 1
+    if (first < 0).any() or (first + grid.last_ijk >= size).any():
+        return grid
+    part = grid.part(-first[::-1], size[::-1])
+    return Grid.of_file(path, part.shape, part.ijk_to_ras)
 
 
 def data_file_beside(path: Path, name: str) -> Path:
