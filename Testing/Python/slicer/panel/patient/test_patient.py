@@ -105,6 +105,22 @@ def test_the_labels_of_a_file_without_names_are_chosen_in_a_table(hands, dataset
     assert hands.labelTable.isHidden()
 
 
+def test_the_labels_chosen_for_one_file_of_a_folder_count_for_all(hands, dataset, tmp_path):
+    for name in ("p1", "p2"):
+        (tmp_path / "cases" / name).mkdir(parents=True)
+        label_map(tmp_path / "cases" / name, dataset, thyroid=2, trachea=5)
+    hands.load(tmp_path / "cases")
+    assert "all.nii.gz has no label names" in hands.loadNoteLabel.text
+    choose_label(hands, 0, "thyroid")
+    choose_label(hands, 1, "trachea")
+    hands.click("loadButton")
+    assert "2 cases" in hands.loadNoteLabel.text
+    hands.choose("caseSelector", "p2")
+    hands.click("loadButton")
+    assert hands.parameters.segmentation.GetName().startswith("p2")
+    assert not hands.labelTable.isHidden()
+
+
 def test_lobes_that_are_chosen_in_the_table_are_joined(hands, dataset, tmp_path):
     case = read_case(find_cases(dataset)[0])
     path = label_map(tmp_path, dataset, thyroid=1, trachea=3)

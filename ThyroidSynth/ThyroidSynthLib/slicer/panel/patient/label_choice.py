@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import qt
@@ -9,12 +10,13 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.imaging.segmentations.label_files import label_volumes_ml
-from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
+from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, segmentation_kind
 
 _ROW_HEIGHT = 25
 _ROWS_SHOWN = 6
 # An image of gray values is no label map.
 _MOST_LABELS = 300
+_MOST_FILES = 5
 
 
 class LabelChoice:
@@ -22,17 +24,24 @@ class LabelChoice:
 
     def __init__(self, table) -> None:
         self._table = table
-        self._path: Path | None = None
+        self._source: Path | None = None
         self._boxes: dict[int, qt.QComboBox] = {}
         table.setColumnCount(3)
         table.setHorizontalHeaderLabels([_("Label"), _("Volume"), _("Structure")])
         table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         table.visible = False
 
-    def offer(self, path: Path) -> bool:
-        """List the labels of a file if they have no names; return whether it is such a file."""
-        if path == self._path:
-            return True
+    def offer(self, source: Path) -> str:
+        """List the labels of a file, or of the first such file in a folder, if they have no names.
+
+        Returns the name of the file; "" if there is none.
+        """
+        for path in _files(source):
+            if self._list(source, path):
+                return path.name
+        return ""
+
+    def _list(self, source: Path, path: Path) -> bool:
         self.forget()
         try:
             opened = open_segmentation(path)
@@ -41,7 +50,7 @@ class LabelChoice:
             return False  # Searching the path reports the fault.
         if not 0 < len(volumes) <= _MOST_LABELS:
             return False
-        self._path = path
+        self._source = source
         self._table.setRowCount(len(volumes))
         for row, (label, volume) in enumerate(volumes.items()):
             for column, text in enumerate((str(label), f"{volume:.1f} mL")):
@@ -60,15 +69,15 @@ class LabelChoice:
         return True
 
     def forget(self) -> None:
-        """Hide the table, because another file was chosen."""
-        self._path = None
+        """Hide the table, because another file or folder was chosen."""
+        self._source = None
         self._boxes = {}
         self._table.setRowCount(0)
         self._table.visible = False
 
     def showFor(self, path: Path) -> None:
-        """Hide the table unless it lists the labels of this file."""
-        if self._path is not None and path != self._path:
+        """Hide the table unless it lists the labels of this file or folder."""
+        if self._source is not None and path != self._source:
             self.forget()
 
     @property
@@ -76,6 +85,14 @@ class LabelChoice:
         """The structures that the user has chosen, by label; empty without a choice."""
         chosen = {label: box.itemData(box.currentIndex) for label, box in self._boxes.items()}
         return {label: name for label, name in chosen.items() if name}
+
+
+def _files(source: Path) -> list[Path]:
+    """Return a file itself, or the files of a folder that may be label maps, the first ones of many."""
+    if not source.is_dir():
+        return [source]
+    found = (path for path in sorted(source.rglob("*")) if path.is_file())
+    return list(islice((path for path in found if segmentation_kind(path) == "labels"), _MOST_FILES))
 
 
 def _structures() -> list[tuple[str, str]]:

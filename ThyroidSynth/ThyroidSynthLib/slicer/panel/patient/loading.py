@@ -116,15 +116,15 @@ class CaseLoading:
         with self._session.work(_("Loading")) as work:
             wasListed = self._searched == self._source()
             path, labels = self._source()
-            if labels is None and path.is_file() and self._labelChoice.offer(path):
-                self._unnamed = path
-                self.refresh()
-                self._showNote(
-                    _("{file} has no label names. Choose the thyroid and the trachea.").format(file=path.name)
-                )
-                self._session.showStatus(_("Choose the labels of thyroid and trachea, and load the file again."))
+            try:
+                self._search()
+            except InputError:
+                unnamed = self._labelChoice.offer(path) if labels is None else ""
+                if not unnamed:
+                    raise
+                self._showNote(_("{file} has no label names. Choose the thyroid and the trachea.").format(file=unnamed))
+                self._session.showStatus(_("Choose the labels of thyroid and trachea, and load again."))
                 return
-            self._search()
             if len(self._sources) > 1 and not wasListed:
                 self._showNote(_("{count} cases found. Choose one and load it.").format(count=len(self._sources)))
                 self._session.showStatus(_("Choose one of the cases and load it."))
