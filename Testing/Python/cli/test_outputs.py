@@ -126,6 +126,21 @@ def test_a_second_writer_is_refused_before_it_computes(
     assert not out.exists()
 
 
+def test_a_command_says_that_it_starts_anew_after_a_kill(capsys, model, patient, tmp_path) -> None:
+    kill = (
+        "import os, sys; from pathlib import Path; from ThyroidSynthLib.common.staging import output_folder\n"
+        "with output_folder(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", kill, tmp_path / "out"], check=False)
+    arguments = ["edit", model, patient, "--volume", "+10%", "--out", tmp_path / "out"]
+
+    assert main([*map(str, arguments)]) == 0
+    assert f"interrupted in {tmp_path / 'out'}. Its unfinished work is not used." in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob(".*"))
+    assert main([*map(str, arguments), "--overwrite"]) == 0
+    assert "interrupted" not in capsys.readouterr().err
+
+
 def test_thyroids_of_another_origin_are_kept(capsys, model, tmp_path) -> None:
     out = tmp_path / "out"
     assert run("generate", model, "--count", 1, "--workers", 1, "--spacing", 4, "--out", out) == 0

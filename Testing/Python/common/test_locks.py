@@ -42,9 +42,11 @@ def test_a_second_process_is_refused_at_once_and_a_killed_one_leaves_no_lock(hol
     holder.kill()
     holder.wait()
 
-    with locked_folder(out), locked_file(out / "model.safetensors"):
-        pass
+    with locked_folder(out) as lock, locked_file(out / "model.safetensors"):
+        assert lock == (True, True), "a killed process is noticed"
     assert list(out.iterdir()) == []
+    with locked_folder(out) as lock:
+        assert lock == (True, False)
 
 
 def test_a_thread_may_lock_a_folder_again_and_another_thread_may_not(tmp_path):
@@ -59,7 +61,7 @@ def test_a_thread_may_lock_a_folder_again_and_another_thread_may_not(tmp_path):
 
     (tmp_path / "link").symlink_to(tmp_path)
     with locked_folder(tmp_path) as first, locked_folder(tmp_path) as again:
-        assert (first, again) == (True, False)
+        assert (first.first, again.first) == (True, False)
         for _ in range(2):
             thread = threading.Thread(target=other)
             thread.start()

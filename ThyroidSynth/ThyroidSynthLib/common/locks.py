@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from .errors import OutputError
 from .files import remove_partial_files, unwritable
@@ -24,15 +24,22 @@ _held: dict[Path, tuple[int, int]] = {}  # thread and number of times by lock fi
 _guard = threading.Lock()
 
 
+class Lock(NamedTuple):
+    """A lock of this thread: whether it is new, and whether a process was killed while it held the lock before."""
+
+    first: bool
+    interrupted: bool
+
+
 class InUseError(OutputError):
     """Another process or thread has locked an output."""
 
 
 @contextmanager
-def locked_folder(folder: Path) -> Iterator[bool]:
+def locked_folder(folder: Path) -> Iterator[Lock]:
     """Create a folder and lock it for this thread; a folder that is empty at the end is removed again if it was new.
 
-    Yields whether the lock is new; a thread may lock a folder again that it has locked.
+    A thread may lock a folder again that it has locked.
 
     Raises
     ------
@@ -42,8 +49,8 @@ def locked_folder(folder: Path) -> Iterator[bool]:
         The folder cannot be written.
     """
     lock = folder.absolute() / LOCK_FILE
-    with _locked(lock, folder, "Choose another --out, or wait until it has ended.") as first:
-        yield first
+    with _locked(lock, folder, "Choose another --out, or wait until it has ended.") as found:
+        yield found
 
 
 @contextmanager
@@ -58,8 +65,8 @@ def locked_file(path: Path) -> Iterator[None]:
         The folder of the file cannot be written.
     """
     lock = path.absolute().with_name(f".{path.name[:80]}{LOCK_FILE}")
-    with _locked(lock, path, "Choose another file, or wait until it has ended.") as first:
-        if first:
+    with _locked(lock, path, "Choose another file, or wait until it has ended.") as found:
+        if found.first:
             remove_partial_files(path.parent, of=path)
         yield
 
@@ -74,7 +81,7 @@ def new_file(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(lock: Path, target: Path, remedy: str) -> Iterator[bool]:
+def _locked(lock: Path, target: Path, remedy: str) -> Iterator[Lock]:
     key, thread = _key(lock), threading.get_ident()
     busy = f"Another ThyroidSynth process is writing {target}. {remedy}"
     with _guard:
@@ -82,11 +89,11 @@ def _locked(lock: Path, target: Path, remedy: str) -> Iterator[bool]:
         if owner != thread:
             raise InUseError(busy)
         _held[key] = (thread, times + 1)
-    stream, created = None, list[Path]()
+    stream, interrupted, created = None, False, list[Path]()
     try:
         if not times:
-            stream = _acquired(lock, target, busy, created)
-        yield not times
+            stream, interrupted = _acquired(lock, target, busy, created)
+        yield Lock(not times, interrupted)
     finally:
         if stream is not None:
             _release(stream, lock)
@@ -107,8 +114,8 @@ def _key(lock: Path) -> Path:
     return lock
 
 
-def _acquired(lock: Path, target: Path, busy: str, created: list[Path]) -> BinaryIO:
-    """Return the locked, open lock file."""
+def _acquired(lock: Path, target: Path, busy: str, created: list[Path]) -> tuple[BinaryIO, bool]:
+    """Return the locked, open lock file, and whether a process that was killed has left it."""
     try:
         while True:
             _make_folder(lock.parent, created)
@@ -129,8 +136,7 @@ def _acquired(lock: Path, target: Path, busy: str, created: list[Path]) -> Binar
                     raise InUseError(busy)
                 # A process that ended meanwhile may have removed this file, and another may have locked a new one.
                 if lock.exists() and os.path.samestat(os.fstat(stream.fileno()), lock.stat()):
-                    _check_ours(stream, lock)
-                    return stream
+                    return stream, _check_ours(stream, lock)
             except OSError:
                 _release(stream, lock)  # The disk is full.
                 raise
@@ -142,8 +148,11 @@ def _acquired(lock: Path, target: Path, busy: str, created: list[Path]) -> Binar
         raise unwritable(target, error) from error
 
 
-def _check_ours(stream: BinaryIO, lock: Path) -> None:
-    """Write the lock file, which also shows that the disk is not full; `OutputError` if it is of another origin."""
+def _check_ours(stream: BinaryIO, lock: Path) -> bool:
+    """Write the lock file, which also shows that the disk is not full, and return whether it was written before.
+
+    `OutputError` if it is of another origin.
+    """
     stream.seek(0)
     found = stream.read(len(_CONTENT) + 1)
     if not _CONTENT.startswith(found):
@@ -151,6 +160,7 @@ def _check_ours(stream: BinaryIO, lock: Path) -> None:
     stream.write(_CONTENT[len(found) :])
     stream.flush()
     os.fsync(stream.fileno())
+    return bool(found)
 
 
 def _make_folder(folder: Path, created: list[Path]) -> None:

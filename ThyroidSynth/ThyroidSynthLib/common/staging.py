@@ -41,8 +41,10 @@ def _never(staging: Path) -> bool:
 
 
 @contextmanager
-def output_folder(folder: Path, *, resumes: Callable[[Path], bool] = _never) -> Iterator[None]:
+def output_folder(folder: Path, *, resumes: Callable[[Path], bool] = _never) -> Iterator[bool]:
     """Own a folder while a command computes and writes its result: lock it, and tidy up after killed processes.
+
+    Yields whether a process was killed that owned the folder before.
 
     Parameters
     ----------
@@ -57,14 +59,14 @@ def output_folder(folder: Path, *, resumes: Callable[[Path], bool] = _never) -> 
         Another process or thread writes to the folder, or it cannot be written.
     """
     check_folder_possible(folder)
-    with locked_folder(folder) as first:
-        if first:
+    with locked_folder(folder) as lock:
+        if lock.first:
             remove_partial_files(folder)
             try:
                 _complete_or_discard(folder, resumes)
             except OSError as error:
                 raise unwritable(folder, error) from error
-        yield
+        yield lock.interrupted
 
 
 def check_folder_possible(folder: Path) -> None:

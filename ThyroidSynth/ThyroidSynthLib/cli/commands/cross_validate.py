@@ -13,7 +13,6 @@ from ThyroidSynthLib.cli.shared.arguments import (
     evaluation_options,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
-from ThyroidSynthLib.cli.shared.outputs import owning_out
 
 NAME = "cross-validate"
 SUMMARY = "train and evaluate over folds and seeds"
@@ -61,7 +60,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(usage_error=parser.error)
 
 
-@owning_out
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.common.errors import InputError

@@ -44,7 +44,9 @@ def write_patient(
     """
     for path in folder.iterdir() if folder.is_dir() else ():
         if not _is_ours(path):
-            raise OutputError(f"{path} was not written by ThyroidSynth. Move it, or choose another folder for the cohort.")
+            raise OutputError(
+                f"{path} was not written by ThyroidSynth. Move it, or choose another folder for the cohort."
+            )
     for structure, segment_id in segments.items():
         mask = volume_of_segment(segmentation, segment_id)
         if ct is not None:
