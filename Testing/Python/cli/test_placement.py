@@ -221,3 +221,19 @@ def test_cases_of_the_same_name_are_fitted_beside_each_other(capsys, model, tmp_
     assert run("fit", model, tmp_path / "a", tmp_path / "b", "--out", tmp_path / "fits") == 0
 
     assert sorted(path.name for path in (tmp_path / "fits").iterdir() if path.is_dir()) == ["a_p1", "b_p1"]
+
+
+def test_structures_of_the_same_name_are_refused(capsys, upright, tmp_path):
+    """One of them would silently take the place of the other."""
+    for patient in ("a", "b"):
+        cases.whole(tmp_path / patient)
+        (tmp_path / patient / "trachea.nii.gz").rename(tmp_path / patient / "vessel.nii.gz")
+    case = cases.whole(tmp_path / "case")
+    vessels = (tmp_path / "a" / "vessel.nii.gz", tmp_path / "b" / "vessel.nii.gz")
+    overlap = ("generate", upright, "--at", case, "--overlap", "report", "--out", tmp_path / "g", "--structures")
+
+    for structures in (vessels, (case / "trachea.nii.gz",)):
+        assert run(*overlap, *structures) == 1
+        assert f"{structures[-1]} is one" in capsys.readouterr().err
+    assert run(*overlap, vessels[0]) == 0
+    assert set(manifest_of(tmp_path / "g")["thyroids"][0]["overlap_ml"]) == {"trachea", "vessel"}

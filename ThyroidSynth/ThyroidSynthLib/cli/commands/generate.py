@@ -282,6 +282,8 @@ def _surroundings(options: argparse.Namespace, site: PatientSite) -> Surrounding
         return None
     masks = {} if site.trachea is None else {TRACHEA.name: site.trachea}
     for path in options.structures:
+        if stem_of(path) in masks:
+            raise InputError(f"Two structures are named {stem_of(path)}; {path} is one. Leave it out, or rename it.")
         mask = read_mask(path)
         if mask.is_empty:
             raise InputError(f"{path} is empty, so there is nothing to overlap with. Leave it out.")
