@@ -29,7 +29,7 @@ def message(capsys, *arguments: str) -> str:
         (("--volume", "nan"), "argument --volume: 'nan' is not valid: give a number above 0 and up to 10,000 mL."),
         (("--volume", "1e309"), "argument --volume: 1e309 is out of range"),
         (("--volume", "9" * 5000), f"argument --volume: {'9' * 40}… is out of range"),
-        (("--spacing", "0.001"), "argument --spacing: 0.001 is out of range: give a number from 0.01 to 100 mm."),
+        (("--spacing", "0.001"), "argument --spacing: 0.001 is out of range: give a number from 0.1 to 100 mm."),
         (("--spacing", "1,5"), "Write decimals with a point."),
         (("--workers", "10000"), "give a whole number from 1 to 1,024. More processes than CPUs are no faster."),
         (("--mesh", ""), "choose among ply, stl, obj"),

@@ -105,7 +105,10 @@ def stated(content: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
 @pytest.mark.parametrize(
     ("damage", "fault"),
     [
-        (lambda content: (10 << 30).to_bytes(8, "little") + content[8:], "the size of its header"),
+        (
+            lambda content: (10 << 30).to_bytes(8, "little") + content[8:],
+            "is not a model file, or its beginning is damaged",
+        ),
         (lambda content: (200_000).to_bytes(8, "little") + b"[" * 200_000, "its header is not JSON"),
         (lambda content: stated(content, lambda header: header["features"].update(data_offsets=[0])), "position"),
         (lambda content: stated(content, lambda header: header["features"].update(shape=[1e9, 3])), "invalid shape"),

@@ -55,7 +55,7 @@ from a synthetic dataset to a report:
   thyroidsynth evaluate model.safetensors cohort --out evaluation
 
 'thyroidsynth COMMAND --help' describes a command and shows examples.
-exit codes: 0 success, 1 failure, 2 invalid command line, 130 interrupted.
+exit codes: 0 success, 1 failure, 2 invalid command line, 130 interrupted by Ctrl-C or a signal.
 If the output is closed, as by '| head', the command still finishes its work; the exit code is then 1 because the
 result could not be printed.
 Research software. Not for clinical use."""
@@ -75,7 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    options = parsed_options(arguments)
+    try:
+        options = parsed_options(arguments)
+    except Exception as error:  # Of a file that the type of an option reads.
+        _print_error(f"error: {explained(error)}")
+        return FAILED
     _log_to_terminal(logging.DEBUG if options.debug else logging.WARNING)
     console = Console(quiet=options.quiet)
     try:

@@ -63,10 +63,13 @@ class Cancelled(ThyroidSynthError):
     """The user cancelled the operation. No incomplete files are left."""
 
 
-def explained(error: BaseException) -> str:
+def explained(
+    error: BaseException, report: str = "Run the command again with --debug and report what it prints"
+) -> str:
     """Return the message of an error for the user, also of one that no code foresaw, without the names of classes.
 
-    An unforeseen one is said to be a fault of ThyroidSynth, and how to report it. The file is named that was in use.
+    An unforeseen one is said to be a fault of ThyroidSynth; `report` says how to report it. The file is named that was
+    in use.
     """
     if isinstance(error, ThyroidSynthError):
         return str(error)
@@ -84,7 +87,7 @@ def explained(error: BaseException) -> str:
     fault = "" if isinstance(error, (KeyError, IndexError, AssertionError, StopIteration)) or not text else f": {text}"
     return (
         f"ThyroidSynth failed unexpectedly{about} ({_place(error)}){fault}. This is a fault of ThyroidSynth, not of "
-        f"yours. Run the command again with --debug and report what it prints at {ISSUES}."
+        f"yours. {report} at {ISSUES}."
     )
 
 

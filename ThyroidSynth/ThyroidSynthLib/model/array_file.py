@@ -67,7 +67,7 @@ def open_arrays(path: Path | str, *, kind: str) -> ArrayFile:
         with path.open("rb") as stream:
             size = int.from_bytes(stream.read(8), "little")
             if not 2 <= size <= min(_LARGEST_HEADER, length - 8):
-                raise ValueError("the size of its header is invalid")
+                raise ModelError(f"{path} is not a {kind} file, or its beginning is damaged. Choose a {kind} file.")
             header = _parsed(stream.read(size))
         metadata = header.pop("__metadata__", None) or {}
         entries = _entries(header, 8 + size, length)

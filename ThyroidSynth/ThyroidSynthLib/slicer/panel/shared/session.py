@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.common.errors import Cancelled, ModelError, ThyroidSynthError
+from ThyroidSynthLib.common.errors import Cancelled, ModelError, ThyroidSynthError, explained
 from ThyroidSynthLib.model.library import ModelLibrary
 
 from .models_folder import modelsFolder
@@ -123,16 +123,20 @@ class Session:
 
     @contextmanager
     def errorsShown(self) -> Iterator[None]:
-        """Show errors that the user can act on in a dialog; others are defects and raised to Slicer."""
+        """Show errors in a dialog; those that the user cannot act on are defects and raised to Slicer, too."""
         try:
             yield
         except Cancelled as cancelled:
             self.showStatus(str(cancelled))
-        except ThyroidSynthError as error:
-            logger.info("Shown to the user: %s", error)
-            self.lastError = str(error)
+        except Exception as error:
+            message = explained(error, _("Report it with Slicer's log"))
+            logger.info("Shown to the user: %s", message)
+            self.lastError = message
             self.showStatus(_("The operation failed."))
-            slicer.util.errorDisplay(str(error), windowTitle="ThyroidSynth")
+            slicer.util.errorDisplay(message, windowTitle="ThyroidSynth")
+            # A full disk or memory is no defect.
+            if not isinstance(error, (ThyroidSynthError, OSError, MemoryError)):
+                raise
 
     @contextmanager
     def work(self, title: str, *, blocking: bool = True) -> Iterator[Work]:
