@@ -101,8 +101,8 @@ def read_metaimage_header(path: Path) -> tuple[Grid, StoredVoxels]:
     channels = fields.get("ElementNumberOfChannels", "1")
     if kind not in _TYPES or not re.fullmatch(r"[1-9][0-9]{0,3}", channels):
         raise InputError(
-            f"{path} does not have numbers as voxels (type {shortened(kind or 'unknown')}, {shortened(channels)} values "
-            f"each). {_AGAIN}"
+            f"{path} does not have numbers as voxels (type {shortened(kind or 'unknown')}, "
+            f"{shortened(channels)} values each). {_AGAIN}"
         )
     if fields.get("BinaryData", "True").lower() not in ("true", "1", "t"):
         raise InputError(f"{path} has its voxels as text, which is not read. {_AGAIN}")
