@@ -126,6 +126,19 @@ def test_a_second_writer_is_refused_before_it_computes(
     assert not out.exists()
 
 
+def test_results_are_not_written_among_the_inputs(capsys, model, cohort, dataset) -> None:
+    for words, given in (
+        (("evaluate", model, cohort.folder, "--quick"), cohort.folder),
+        (("cross-validate", cohort.folder), cohort.folder),
+        (("fit", model, dataset), dataset),
+    ):
+        before = content(given)
+        for out in (given, given / "out"):
+            assert run(*words, "--out", out) == 1
+            assert f"{out} lies in {given}, which is an input" in capsys.readouterr().err
+        assert content(given) == before and not (given / "out").exists()
+
+
 def test_a_command_says_that_it_starts_anew_after_a_kill(capsys, model, patient, tmp_path) -> None:
     kill = (
         "import os, sys; from pathlib import Path; from ThyroidSynthLib.common.staging import output_folder\n"

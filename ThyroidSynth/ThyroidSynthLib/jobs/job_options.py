@@ -17,7 +17,6 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
 from ThyroidSynthLib.common.files import real_path, sha256_of
 from ThyroidSynthLib.common.reading import checked_file
-from ThyroidSynthLib.common.results import check_outside
 from ThyroidSynthLib.common.text_files import entry, is_kind
 from ThyroidSynthLib.dataset.cohort import COHORT_FILE, Cohort
 from ThyroidSynthLib.dataset.cohort_folder import PLAN_FILE
@@ -279,8 +278,6 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
         check_model_room(JobFolder(folder), Path(options.model), earlier.get("model_sha256"))
     # A cohort whose preparation was interrupted counts as one, too: opening it says what to do.
     prepare = not is_prepared(source)
-    if prepare:
-        check_outside(folder, [source])
     if not prepare and (options.include or options.exclude):
         raise InputError(
             f"{source} is a cohort already, whose cases are fixed. "
