@@ -101,10 +101,9 @@ def _locked(lock: Path, target: Path, remedy: str) -> Iterator[Lock]:
             with suppress(OSError):  # It is not empty, or it is gone.
                 path.rmdir()
         with _guard:
-            if times:
-                _held[key] = (thread, times)
-            else:
-                del _held[key]
+            remaining = _held.pop(key)[1] - 1
+            if remaining:
+                _held[key] = (thread, remaining)
 
 
 def _key(lock: Path) -> Path:
