@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
 _FEW_FOR_A_PROCESS = 12
+_LARGEST_SUMMED = 256 << 20  # bytes
 
 NAME = "generate"
 SUMMARY = "generate random or steered thyroids"
@@ -127,11 +128,15 @@ def _request(options: argparse.Namespace, inputs: Sequence[Path]) -> str:
     """Return a checksum of everything on which the thyroids depend: the options, the input files and the version."""
     same_result = ("out", "overwrite", "workers", "dask_scheduler", "json", "quiet", "debug", "run", "usage_error")
     values = {name: str(value) for name, value in sorted(vars(options).items()) if name not in same_result}
-    files = []
+    files: list[object] = []
     for path in sorted(inputs):
         # Reading an input reports why it cannot be read.
         with suppress(OSError):
-            files += [sha256_of(path)] if path.is_file() else []
+            status = path.stat()
+            if path.is_file():
+                # A damaged file may state any size, so a large one is not read as a whole before it is checked.
+                small = status.st_size <= _LARGEST_SUMMED
+                files.append(sha256_of(path) if small else (status.st_size, status.st_mtime_ns))
     return sha256(json.dumps([__version__, values, files]).encode()).hexdigest()
 
 
