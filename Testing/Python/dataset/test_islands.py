@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from support.mask_files import affine, two_masks
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset import islands
 from ThyroidSynthLib.dataset.cases import case_from_volumes
 from ThyroidSynthLib.dataset.quality import CheckedCase, check_case
+from ThyroidSynthLib.dataset.structure_checks import structures_for_placing
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.masks import mask_in_scan
 
 SPACING_MM = 1.5
 SPACE = affine()
@@ -222,3 +225,24 @@ def test_coarse_sampling_is_noted():
     volumes = (Volume(mask[::4], thick) for mask in (GLAND, TRACHEA))
     verdict = check_case(case_from_volumes("c", *volumes))
     assert verdict.accepted and "voxels of 1.5 × 1.5 × 6 mm are coarse in one direction" in verdict.notes
+
+
+def test_the_background_as_a_structure_is_refused_without_examining_it(monkeypatch):
+    class Examined(islands._Parts):
+        def __init__(self, mask):
+            assert mask.volume_ml < islands.LARGEST_ML
+            super().__init__(mask)
+
+    monkeypatch.setattr(islands, "_Parts", Examined)
+    wide = affine(spacing_mm=(3.0, 3.0, 3.0))
+    background = (1 - TRACHEA).astype(np.uint8)
+    verdict = check_case(case_from_volumes("c", Volume(background, wide), Volume(TRACHEA, wide)))
+    assert "implausible volume" in verdict.reasons and verdict.surface_ras is None and not verdict.can_be_included
+    assert any("mL cannot be a thyroid" in note for note in verdict.notes)
+    background = (1 - GLAND).astype(np.uint8)
+    verdict = check_case(case_from_volumes("c", Volume(GLAND, wide), Volume(background, wide)))
+    assert "implausible trachea" in verdict.reasons and not verdict.can_be_included
+    with pytest.raises(InputError, match="mL are too much for a trachea"):
+        verdict.placement("upright")
+    with pytest.raises(InputError, match=r"cannot be a thyroid.*Choose the"):
+        structures_for_placing(mask_in_scan(Volume(TRACHEA, wide)), mask_in_scan(Volume(background, wide)))

@@ -14,6 +14,9 @@ import numpy as np
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import Mask
 
+LARGEST_ML = 1000.0
+"""A larger mask is neither a thyroid nor a trachea but the body or the background, and takes too long to examine."""
+
 # So many of the largest components of each structure, of at least this share of the largest, may be the main one.
 _CANDIDATES = 6
 _CANDIDATE_SHARE = 0.05
@@ -93,6 +96,8 @@ def without_islands(mask: Mask, rules: ComponentRules = THYROID_COMPONENTS) -> t
     """
     if mask.is_empty:
         return mask, Components()
+    if mask.volume_ml > LARGEST_ML:
+        return mask, Components(kept=1)
     parts = _Parts(mask)
     return parts.cleaned(parts.largest, rules, None)
 
@@ -103,8 +108,11 @@ def both_without_islands(
     thyroid_rules: ComponentRules = THYROID_COMPONENTS,
     trachea_rules: ComponentRules = TRACHEA_COMPONENTS,
 ) -> tuple[tuple[Mask, Components], tuple[Mask, Components]]:
-    """Return thyroid and trachea without their islands, each with its components."""
-    if thyroid.is_empty or trachea.is_empty:
+    """Return thyroid and trachea without their islands, each with its components.
+
+    Masks above `LARGEST_ML` are returned as they are.
+    """
+    if thyroid.is_empty or trachea.is_empty or max(thyroid.volume_ml, trachea.volume_ml) > LARGEST_ML:
         return without_islands(thyroid, thyroid_rules), without_islands(trachea, trachea_rules)
     of_thyroid, of_trachea = _Parts(thyroid), _Parts(trachea)
     gland, tube = _main_pair(of_thyroid, of_trachea, thyroid_rules.near_mm)

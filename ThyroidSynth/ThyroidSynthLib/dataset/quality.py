@@ -15,7 +15,14 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan
 
 from .cases import Case
-from .islands import THYROID_COMPONENTS, TRACHEA_COMPONENTS, ComponentRules, Components, both_without_islands
+from .islands import (
+    LARGEST_ML,
+    THYROID_COMPONENTS,
+    TRACHEA_COMPONENTS,
+    ComponentRules,
+    Components,
+    both_without_islands,
+)
 from .structure_checks import (
     SAME_VOXELS,
     TRACHEA_AWAY,
@@ -174,7 +181,9 @@ class QualityVerdict:
 
     @property
     def can_be_included(self) -> bool:
-        """Whether it may be included manually: it needs a thyroid and a trachea."""
+        """Whether it may be included manually: it needs a thyroid and a trachea of possible size."""
+        if max(self.measurements.volume_ml, self.measurements.trachea_ml) > LARGEST_ML:
+            return False
         return EMPTY_THYROID not in self.reasons and TRACHEA_MISSING not in self.reasons
 
     @classmethod
@@ -233,7 +242,8 @@ def check_case(case: Case, rules: QualityRules = QualityRules()) -> CheckedCase:
     (thyroid, in_thyroid), (trachea, in_trachea) = both_without_islands(
         case.thyroid_mask, case.trachea_mask, rules.thyroid_components, rules.trachea_components
     )
-    filled = _with_cavities_filled(thyroid)
+    examined = thyroid.volume_ml <= LARGEST_ML
+    filled = _with_cavities_filled(thyroid) if examined else thyroid
     hole_voxels = int(np.count_nonzero(filled.volume.array) - np.count_nonzero(thyroid.volume.array))
     tube = TracheaMeasurements.of(trachea)
     measurements = QualityMeasurements(
@@ -263,10 +273,13 @@ def check_case(case: Case, rules: QualityRules = QualityRules()) -> CheckedCase:
         findings += _check_components(name, components, limits)
     if thyroid.is_empty:
         findings.append((EMPTY_THYROID, ""))
+    elif not examined:
+        note = f"{thyroid.volume_ml:.0f} mL cannot be a thyroid, so that nothing else was examined"
+        findings.append((IMPLAUSIBLE_VOLUME, note))
     else:
         surface = surface_from_mask(filled.volume)
         findings += _check_thyroid(measurements, surface, filled.volume, rules)
-        if not trachea.is_empty:
+        if not trachea.is_empty and trachea.volume_ml <= LARGEST_ML:
             findings += check_position(thyroid.volume, trachea.volume, rules.trachea)
     found = {reason for reason, _ in findings}
     reasons = tuple(reason for reason in REASONS if reason in found)
@@ -293,7 +306,7 @@ def apply_manual_decision(verdict: QualityVerdict, *, include: bool) -> QualityV
     if include == verdict.accepted:
         return verdict
     if include and not verdict.can_be_included:
-        note = "it cannot be included manually, because it has no thyroid or no trachea"
+        note = "it cannot be included manually, because it has no thyroid or no trachea of possible size"
         return replace(verdict, notes=(*verdict.notes, note))
     return replace(verdict, accepted=include, manual_decision="included" if include else "excluded")
 

@@ -14,7 +14,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import Mask
 
-from .islands import TRACHEA_COMPONENTS, border_points, both_without_islands, distance_mm, without_islands
+from .islands import LARGEST_ML, TRACHEA_COMPONENTS, border_points, both_without_islands, distance_mm, without_islands
 
 TRACHEA_MISSING = "trachea missing"
 SAME_VOXELS = "thyroid and trachea overlap"
@@ -91,9 +91,9 @@ class TracheaMeasurements:
 
     @classmethod
     def of(cls, trachea: Mask) -> TracheaMeasurements:
-        """Measure a mask without islands."""
-        if trachea.is_empty:
-            return cls()
+        """Measure a mask without islands; only the volume of one above `LARGEST_ML`."""
+        if trachea.is_empty or trachea.volume_ml > LARGEST_ML:
+            return cls(trachea.volume_ml)
         volume = trachea.volume
         height = _heights_mm(volume)
         thickness = float(np.abs(volume.ijk_to_ras[2, :3]).max())
@@ -176,6 +176,15 @@ def check_placement(faults: tuple[str, ...], source: str = "", *, label: str = "
     )
 
 
+def check_size(thyroid: Mask) -> None:
+    """Raise `InputError` if a mask is too large for a thyroid of any patient."""
+    if thyroid.volume_ml > LARGEST_ML:
+        raise InputError(
+            f"A mask of {thyroid.volume_ml:.0f} mL cannot be a thyroid; it may be the body or the background. Choose "
+            "the mask or label of the thyroid."
+        )
+
+
 def structures_for_placing(trachea: Mask, thyroid: Mask | None = None) -> tuple[Volume, Volume | None]:
     """Return a patient's trachea and thyroid without islands, checked to place something by them.
 
@@ -185,9 +194,10 @@ def structures_for_placing(trachea: Mask, thyroid: Mask | None = None) -> tuple[
         cleaned, _ = without_islands(trachea, TRACHEA_COMPONENTS)
         check_placement(placement_faults(check_trachea(TracheaMeasurements.of(cleaned))))
         return cleaned.volume, None
+    check_size(thyroid)
     (gland, _), (cleaned, _) = both_without_islands(thyroid, trachea)
     findings = check_trachea(TracheaMeasurements.of(cleaned))
-    if not cleaned.is_empty:
+    if not cleaned.is_empty and cleaned.volume_ml <= LARGEST_ML:
         findings += check_position(gland.volume, cleaned.volume)
     check_placement(placement_faults(findings))
     return cleaned.volume, gland.volume

@@ -17,6 +17,7 @@ from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never,
 from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.dataset.cases import Case
 from ThyroidSynthLib.dataset.quality import check_case
+from ThyroidSynthLib.dataset.structure_checks import check_size
 from ThyroidSynthLib.generation.edit.editing import PatientFit, fit_patient
 from ThyroidSynthLib.generation.fit.fitting import fit_notes
 from ThyroidSynthLib.generation.steer.as_written import steer_as_written
@@ -147,6 +148,7 @@ def edit_case(
     for name in (*changes, *(held or ())):
         if name not in FEATURE_NAMES:
             raise InputError(f"There is no feature '{name}'. Choose among: {', '.join(FEATURE_NAMES)}.")
+    check_size(case.thyroid_mask)
     verdict = check_case(case)
     if verdict.surface_ras is None:
         raise InputError(f"Case {case.id} has no thyroid to edit. Segment it first.")

@@ -18,6 +18,7 @@ from ThyroidSynthLib.common.results import check_outside, check_replaceable, rep
 from ThyroidSynthLib.dataset.case_sources import CaseSource
 from ThyroidSynthLib.dataset.cases import Case, read_case
 from ThyroidSynthLib.dataset.quality import check_case
+from ThyroidSynthLib.dataset.structure_checks import check_size
 from ThyroidSynthLib.evaluation.metrics.surface_distances import SurfaceComparison, compare_surfaces
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.generation.cohort.grid_room import check_gland_on_grid
@@ -171,6 +172,7 @@ def fit_case(
     """
     if completions < 0:
         raise InputError(f"{completions} completions cannot be drawn. Give 0 or more.")
+    check_size(case.thyroid_mask)
     verdict = check_case(case)
     if verdict.surface_ras is None or verdict.cleaned is None:
         raise InputError(f"Case {case.id} has no thyroid to fit. Segment it first.")
