@@ -51,6 +51,25 @@ def test_an_interrupted_replacement_keeps_the_earlier_cohort_and_is_resumed(data
     assert first.checksum == second.checksum and not list(folder.glob(".*"))
 
 
+@pytest.mark.parametrize("grown", [False, True])
+def test_a_cohort_is_there_while_it_is_prepared_again_unless_it_has_grown(dataset, tmp_path, grown):
+    folder, steps = tmp_path / "c", []
+    prepare_cohort(dataset, folder, FEW, workers=1)
+    before = content(folder)
+    if grown:
+        write_case(dataset / "s9", *two_masks((40, 36, 48)), affine())
+    last = 5 + grown
+
+    with pytest.raises(Cancelled):
+        # In the middle of the samples.
+        prepare_cohort(dataset, folder, FEW, workers=1, should_stop=lambda: bool(steps.append(1)) or len(steps) > last)
+
+    assert (folder / "cohort.json").exists() is not grown
+    if not grown:
+        assert content(folder) == before
+    assert prepare_cohort(dataset, folder, FEW, workers=1).accepted == 3 + grown
+
+
 def test_what_a_refused_command_finds_is_discarded(dataset, tmp_path):
     folder = tmp_path / "c"
     prepare_cohort(dataset, folder, FEW, workers=1)

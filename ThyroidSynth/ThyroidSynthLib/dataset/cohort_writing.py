@@ -6,7 +6,7 @@ The frame depends on the extents of all shapes, so all are measured before the f
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib import __version__
-from ThyroidSynthLib.common.errors import CohortError, OutputError
-from ThyroidSynthLib.common.files import sha256_of, write_json
+from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
+from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, silent
 from ThyroidSynthLib.common.staging import files_of_others, output_folder, publish, staged
 from ThyroidSynthLib.common.workers import Workers
@@ -123,8 +123,17 @@ def write_cohort(
         raise CohortError(f"The cohort {folder} has no case. Give at least one.")
     boxes = np.array([member.shape.box_mm for member in members])
     frame = Frame.of_boxes(boxes[:, 0], boxes[:, 1], alignment)
-    # Without this file the folder is not a cohort, so that nobody opens it while its samples change.
-    (folder / COHORT_FILE).unlink(missing_ok=True)
+    samples = {
+        "file": SAMPLES_FILE,
+        "per_shape": samples_per_shape,
+        "on_surface": SURFACE_SHARE,
+        "offset_sd": OFFSET_SD,
+        "seed": seed,
+        "sign": "negative inside",
+    }
+    if not _samples_stay(folder, members, frame.to_json(), samples):
+        # Without this file the folder is not a cohort, so that nobody opens it while its samples change.
+        (folder / COHORT_FILE).unlink(missing_ok=True)
     checksums = draw_rows(
         folder,
         [(member.id, member.shape.surface, member.shape.surface_sha256) for member in members],
@@ -142,14 +151,7 @@ def write_cohort(
         "synthetic": synthetic,
         "feature_names": list(FEATURE_NAMES),
         "frame": frame.to_json(),
-        "samples": {
-            "file": SAMPLES_FILE,
-            "per_shape": samples_per_shape,
-            "on_surface": SURFACE_SHARE,
-            "offset_sd": OFFSET_SD,
-            "seed": seed,
-            "sign": "negative inside",
-        },
+        "samples": samples,
         "statement": statement,
         "source": source,
         **(entries or {}),
@@ -163,6 +165,20 @@ def write_cohort(
     document["checksum"] = cohort_checksum(document)
     write_json(folder / COHORT_FILE, document)
     return Cohort.open(folder)
+
+
+def _samples_stay(
+    folder: Path, members: Sequence[Member], frame: Mapping[str, Any], samples: Mapping[str, Any]
+) -> bool:
+    """Return whether the folder holds a cohort of the same shapes with the same samples."""
+    try:
+        before = read_json(folder / COHORT_FILE)
+        shapes = [(case["id"], case["surface_sha256"]) for case in before["cases"]]
+        return (before["frame"], before["samples"]) == (frame, samples) and shapes == [
+            (member.id, member.shape.surface_sha256) for member in members
+        ]
+    except (InputError, KeyError, TypeError):
+        return False
 
 
 def write_cohort_from_surfaces(
