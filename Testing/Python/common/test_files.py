@@ -159,6 +159,20 @@ def test_a_full_disk_leaves_the_earlier_file_and_says_so(tmp_path: Path, earlier
     assert [each.read_text() for each in tmp_path.iterdir()] == ([earlier] if earlier else [])
 
 
+def test_a_file_that_cannot_be_written_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OutputError, match=r"result\.txt cannot be written \(.*\)\. Choose a writable folder"):
+        write_text(tmp_path / "file" / "result.txt", "x")
+
+
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught, atomic_path(tmp_path / "map.nrrd") as temporary:
+        raise InputError(f"{temporary} reads back differently.")
+
+    assert str(caught.value) == f"{tmp_path / 'map.nrrd'} reads back differently."
+
+
 def test_names_as_long_as_the_file_system_allows_are_written(tmp_path: Path) -> None:
     for name in ("n" * 255, "ü" * 120 + ".nii.gz", "a." + "s" * 250):
         write_text(tmp_path / name, "x")

@@ -236,6 +236,21 @@ def test_a_damaged_state_is_reported(job: JobFolder) -> None:
         job.read_state()
 
 
+def test_a_state_that_is_being_replaced_is_read_again(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows a file cannot be opened while it is being replaced."""
+    answers = [PermissionError(13, "Permission denied")]
+    read_bytes = Path.read_bytes
+
+    def read(path: Path) -> bytes:
+        if answers:
+            raise answers.pop()
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+
+    assert job.read_state().status == "created"
+
+
 def test_the_state_is_replaced_atomically(job: JobFolder) -> None:
     program = (
         "import sys; from ThyroidSynthLib.jobs.job import JobFolder, JobState\n"

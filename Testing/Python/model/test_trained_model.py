@@ -91,7 +91,7 @@ def test_missing_and_damaged_files_are_refused_with_their_name(model_file: Path,
     for name, bytes_ in (("empty", b""), ("text", b"no model" * 20), ("cut", content[:-50]), ("head", content[:100])):
         path = tmp_path / f"{name}.safetensors"
         path.write_bytes(bytes_)
-        with pytest.raises(ModelError, match=f"{name}.safetensors is damaged"):
+        with pytest.raises(ModelError, match=rf"{name}\.safetensors .*damaged"):
             TrainedModel.load(path)
     with pytest.raises(ModelError, match=r"missing\.safetensors does not exist"):
         TrainedModel.load(tmp_path / "missing.safetensors")

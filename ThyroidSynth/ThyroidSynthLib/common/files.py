@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import OutputError
+from .errors import OutputError, ThyroidSynthError
 from .processes import start_time
 from .text_files import LARGEST_JSON, parse_json, read_text
 
@@ -33,9 +33,14 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
     The temporary name has the suffixes of `path` (such as ``.nii.gz``), by which image writers choose the format. If
     the block raises, `path` is unchanged and the temporary file is removed. The content is on the disk before the file
-    takes its name, so that a power failure leaves no empty file. `OutputError` if the disk is full.
+    takes its name, so that a power failure leaves no empty file.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written, or the block raises an error of this library that names the temporary file.
     """
-    path = Path(path)
+    path = temporary = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         before, after = _partial_name(path)
@@ -53,9 +58,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             with suppress(FileNotFoundError):
                 temporary.unlink()
     except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise unwritable(path, error) from error
-        raise
+        raise unwritable(path, error) from error
+    except ThyroidSynthError as error:
+        if str(temporary) not in str(error) or temporary == path:
+            raise
+        raise OutputError(str(error).replace(str(temporary), str(path))) from error
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:

@@ -53,12 +53,12 @@ def claimed_folder(folder: Path, plan: Mapping[str, Any], *, overwrite: bool) ->
                 remove_partial_files(target / name)
             if not _has_plan(target, plan):
                 write_json(target / PLAN_FILE, plan)
+            yield target
+            if target != folder:
+                last = COHORT_FILE if (target / COHORT_FILE).is_file() else PLAN_FILE
+                publish(folder, last=last, earlier=_files(folder))
         except OSError as error:
             raise unwritable(folder, error) from error
-        yield target
-        if target != folder:
-            last = COHORT_FILE if (target / COHORT_FILE).is_file() else PLAN_FILE
-            publish(folder, last=last, earlier=_files(folder))
 
 
 def _has_plan(folder: Path, plan: Mapping[str, Any]) -> bool:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ThyroidSynthLib.common.errors import CohortError, InputError
-from ThyroidSynthLib.common.files import unwritable
 from ThyroidSynthLib.common.parallel import workers_for
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.common.workers import WorkerFailure, Workers, usable_workers
@@ -151,38 +150,35 @@ def prepare_cohort(
     with claimed_folder(folder, _plan(found.sources, options), overwrite=options.overwrite) as target:
         earlier = _earlier_ids(target)
         statement = _statement(found)
-        try:
-            with workers_for(min(usable_workers(workers), len(found.cases)), scheduler=scheduler) as pool:
-                measuring = part_of(progress, 0, _MEASURING_SHARE)
-                records, notes = _measure(found, target, options, pool, measuring, should_stop)
-                members = [
-                    Member(record.id, record.shape, {"source": record.source, "quality": asdict(record.verdict)})
-                    for record in records
-                    if record.accepted and record.shape is not None
-                ]
-                if not members:
-                    (target / COHORT_FILE).unlink(missing_ok=True)
-                    raise CohortError(
-                        f"None of the {len(records)} cases is accepted ({_reasons_text(records)}). "
-                        f"{_first_error(records)}See {target / QUALITY_FILE} for the reasons, or include cases "
-                        "manually by their ids."
-                    )
-                write_cohort(
-                    target,
-                    members,
-                    pool,
-                    samples_per_shape=options.samples_per_shape,
-                    seed=options.seed,
-                    synthetic=statement is not None,
-                    alignment=options.alignment,
-                    statement=statement or "",
-                    source=_source_text(found.sources),
-                    entries={"rules": asdict(options.rules), "not_accepted": _not_accepted(records)},
-                    progress=part_of(progress, _MEASURING_SHARE, 1),
-                    should_stop=should_stop,
+        with workers_for(min(usable_workers(workers), len(found.cases)), scheduler=scheduler) as pool:
+            measuring = part_of(progress, 0, _MEASURING_SHARE)
+            records, notes = _measure(found, target, options, pool, measuring, should_stop)
+            members = [
+                Member(record.id, record.shape, {"source": record.source, "quality": asdict(record.verdict)})
+                for record in records
+                if record.accepted and record.shape is not None
+            ]
+            if not members:
+                (target / COHORT_FILE).unlink(missing_ok=True)
+                raise CohortError(
+                    f"None of the {len(records)} cases is accepted ({_reasons_text(records)}). "
+                    f"{_first_error(records)}See {target / QUALITY_FILE} for the reasons, or include cases "
+                    "manually by their ids."
                 )
-        except OSError as error:
-            raise unwritable(folder, error) from error
+            write_cohort(
+                target,
+                members,
+                pool,
+                samples_per_shape=options.samples_per_shape,
+                seed=options.seed,
+                synthetic=statement is not None,
+                alignment=options.alignment,
+                statement=statement or "",
+                source=_source_text(found.sources),
+                entries={"rules": asdict(options.rules), "not_accepted": _not_accepted(records)},
+                progress=part_of(progress, _MEASURING_SHARE, 1),
+                should_stop=should_stop,
+            )
     return _summary(folder, records, notes, found, earlier, statement is not None, began)
 
 
@@ -205,11 +201,8 @@ def check_cases(
     found = _found(source, options)
     with claimed_folder(folder, _plan(found.sources, options), overwrite=options.overwrite) as target:
         earlier = _earlier_ids(target)
-        try:
-            with Workers(min(usable_workers(workers), len(found.cases))) as pool:
-                records, notes = _measure(found, target, options, pool, progress, should_stop)
-        except OSError as error:
-            raise unwritable(folder, error) from error
+        with Workers(min(usable_workers(workers), len(found.cases))) as pool:
+            records, notes = _measure(found, target, options, pool, progress, should_stop)
     return _summary(folder, records, notes, found, earlier, _statement(found) is not None, began)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib import __version__
-from ThyroidSynthLib.common.errors import InputError, OutputError, SynthesisError
+from ThyroidSynthLib.common.errors import InputError, SynthesisError
 from ThyroidSynthLib.common.files import write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.common.results import check_replaceable, replacing_result
@@ -261,10 +261,7 @@ def write_edit(
             write_label_map(merged.labels.volume, path, names=merged.labels.names, looks=merged.labels.looks)
             document["merged"] = merged.to_json()
         document |= _as_written(edited, whole, merged)
-        try:
-            write_json(staging / EDIT_FILE, document)
-        except OSError as error:
-            raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+        write_json(staging / EDIT_FILE, document)
     return document
 
 

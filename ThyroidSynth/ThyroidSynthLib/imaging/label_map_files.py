@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import atomic_path, write_text
 from ThyroidSynthLib.geometry.volume import Volume
 
@@ -58,27 +58,18 @@ def write_label_map(
     if names is not None and is_segmentation_file(path):
         metadata |= segment_keys(names, volume.array, looks or {})
     extensions = (caret_extension(names, looks or {}),) if names is not None and is_nifti(path) else ()
-    temporary = path
-    try:
-        with atomic_path(path) as temporary:
-            write_volume(volume, temporary, metadata=metadata, extensions=extensions)
-            _compare(volume, temporary, path)
-            if names is not None and _names_in(temporary) != dict(names):
-                raise OutputError(f"{path} reads back with other label names. Check the disk and try again.")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
-    except (InputError, OutputError) as error:
-        raise OutputError(str(error).replace(str(temporary), str(path))) from error
+    with atomic_path(path) as temporary:
+        write_volume(volume, temporary, metadata=metadata, extensions=extensions)
+        _compare(volume, temporary)
+        if names is not None and _names_in(temporary) != dict(names):
+            raise OutputError(f"{temporary} reads back with other label names. Check the disk and try again.")
 
 
 def write_names_table(names: Mapping[int, str], path: Path | str) -> None:
     """Write the names of labels as a table (CSV) for software that does not read them from the header."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("label", "name"), *sorted(names.items())])
-    try:
-        write_text(path, text.getvalue())
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
+    write_text(path, text.getvalue())
 
 
 def _names_in(path: Path) -> dict[int, str]:
@@ -87,9 +78,9 @@ def _names_in(path: Path) -> dict[int, str]:
     return names_in_extensions(read_header(path).extensions)
 
 
-def _compare(written: Volume, temporary: Path, path: Path) -> None:
+def _compare(written: Volume, path: Path) -> None:
     """Raise `OutputError` unless a file reads back as what was written; slab by slab, to save memory."""
-    for grid, first, slab in read_slabs(temporary):
+    for grid, first, slab in read_slabs(path):
         if grid.shape != written.grid.shape or not np.array_equal(written.array[first : first + len(slab)], slab):
             raise OutputError(f"{path} reads back with other voxels than were written. Check the disk and try again.")
     # NIfTI keeps the geometry in single precision: at the far corner that may be a hundredth of a voxel.

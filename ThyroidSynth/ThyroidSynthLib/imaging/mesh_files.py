@@ -59,18 +59,13 @@ def write_mesh(
     positions = flip_lps_ras(surface_ras.vertices) if space == "LPS" else surface_ras.vertices
     surface = surface_ras.moved(positions.astype(np.float32))
     header = f"{NOTE}. SPACE={space}"
-    try:
-        with atomic_path(path) as temporary:
-            if suffix == "ply":
-                write_ply(surface, temporary, comment=header, scalars=scalars)
-            else:
-                _write_with_vtk(surface, temporary, suffix, header)
-            if not np.array_equal(read_mesh(temporary).corners, surface.corners):
-                raise OutputError(f"{path} reads back with other triangles than were written. Check the disk.")
-    except InputError as error:
-        raise OutputError(str(error).replace(str(temporary), str(path))) from error
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
+    with atomic_path(path) as temporary:
+        if suffix == "ply":
+            write_ply(surface, temporary, comment=header, scalars=scalars)
+        else:
+            _write_with_vtk(surface, temporary, suffix, header)
+        if not np.array_equal(read_mesh(temporary).corners, surface.corners):
+            raise OutputError(f"{path} reads back with other triangles than were written. Check the disk.")
 
 
 def read_mesh(path: Path | str) -> Surface:

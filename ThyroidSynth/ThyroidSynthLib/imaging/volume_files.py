@@ -156,22 +156,13 @@ def write_volume(
     if volume.array.dtype == bool:
         volume = Volume(volume.array.view(np.uint8), volume.ijk_to_ras)
     metadata = metadata or {}
-    temporary = path
-    try:
-        with atomic_path(path) as temporary:
-            if is_nifti(name):
-                write_nifti(volume, temporary, description=metadata.get(NOTE_KEY, ""), extensions=extensions)
-            elif name.endswith(".mha"):
-                write_metaimage(volume, temporary)
-            else:
-                write_nrrd(volume, temporary, metadata)
-    except OutputError as error:
-        raise OutputError(str(error).replace(str(temporary), str(path))) from error
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}). Choose a name in .nii.gz or .nrrd in a writable "
-            "folder with enough free space."
-        ) from error
+    with atomic_path(path) as temporary:
+        if is_nifti(name):
+            write_nifti(volume, temporary, description=metadata.get(NOTE_KEY, ""), extensions=extensions)
+        elif name.endswith(".mha"):
+            write_metaimage(volume, temporary)
+        else:
+            write_nrrd(volume, temporary, metadata)
 
 
 def _header(path: Path) -> tuple[Grid, StoredVoxels, Grid]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -117,7 +117,7 @@ class JobFolder:
         Raises
         ------
         JobError
-            The folder already holds a job or other files, or cannot be written.
+            The folder already holds a job or other files, or cannot be created.
         """
         job = cls(path)
         if job.exists():
@@ -129,11 +129,11 @@ class JobFolder:
                 raise JobError(
                     f"{real_path(job.path)} holds files that are not a training job. Choose a new or an empty folder."
                 )
-            # The configuration comes last: its presence marks a complete job.
-            job.write_state(JobState())
-            job.write_config(config)
         except OSError as error:
             raise JobError(f"No training job can be created in {job.path} ({error}). Choose another folder.") from error
+        # The configuration comes last: its presence marks a complete job.
+        job.write_state(JobState())
+        job.write_config(config)
         return job
 
     @classmethod
@@ -292,7 +292,7 @@ class JobFolder:
 
     def _written_state(self) -> JobState:
         try:
-            value = _retry(lambda: read_json(self.state_file))
+            value = _read_patiently(self.state_file)
         except InputError as error:
             raise JobError(f"{error} Restart the job if it is lost.") from error
         try:
@@ -340,11 +340,13 @@ def last_lines(log: Path, most: int = 40) -> list[str]:
         return []
 
 
-def _retry(action: Callable[[], Any]) -> Any:
-    """Repeat an action that fails for a moment: on Windows a file cannot be replaced while it is being read."""
+def _read_patiently(path: Path) -> Any:
+    """Read a JSON file, several times if it is in use: on Windows a file cannot be read while it is being replaced."""
     for pause in (0.01, 0.05, 0.2):
         try:
-            return action()
-        except PermissionError:
+            return read_json(path)
+        except InputError as error:
+            if not isinstance(error.__cause__, PermissionError):
+                raise
             time.sleep(pause)
-    return action()
+    return read_json(path)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError, ModelError, OutputError
+from ThyroidSynthLib.common.errors import InputError, ModelError
 from ThyroidSynthLib.common.files import atomic_path
 from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.common.text_files import entry, is_kind
@@ -109,12 +109,9 @@ def save_arrays(path: Path | str, arrays: Mapping[str, np.ndarray], description:
         contents.append(content)
     text = json.dumps(header, ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # So that the arrays begin at a multiple of 8 bytes.
-    try:
-        with atomic_path(path) as temporary, temporary.open("wb") as stream:
-            stream.write(len(text).to_bytes(8, "little") + text)
-            stream.writelines(contents)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder with room.") from error
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        stream.writelines(contents)
 
 
 def with_prefix(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,12 +86,9 @@ class ModelLibrary:
             number += 1
             copy = self._path(f"{plain} {number}")
         evaluation = evaluation_file(path)
-        try:
-            _copy(path, copy)
-            if evaluation is not None:
-                _copy(evaluation, _evaluation_path(copy))
-        except OSError as error:
-            raise OutputError(f"{copy} cannot be written ({error.strerror}). Choose another folder.") from error
+        _copy(path, copy)
+        if evaluation is not None:
+            _copy(evaluation, _evaluation_path(copy))
         return copy
 
     def rename(self, path: Path, name: str) -> Path:
@@ -184,12 +181,7 @@ def put_evaluation_beside(model: Path, evaluation: Path) -> Path:
     if _checksum_in(evaluation) != sha256_of(model):
         raise ModelError(f"{evaluation} is not an evaluation of {model}. Evaluate that model.")
     target = check_card_room(model)
-    try:
-        _copy(evaluation, target)
-    except OSError as error:
-        raise OutputError(
-            f"{target} cannot be written ({error.strerror}). Copy the model to another folder."
-        ) from error
+    _copy(evaluation, target)
     return target
 
 

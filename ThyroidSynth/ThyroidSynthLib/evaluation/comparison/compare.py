@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import read_json, real_path, write_json, write_text
 from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.common.text_files import entry
@@ -120,13 +120,10 @@ def write_comparison(comparison: Mapping[str, Any], folder: Path | str, *, overw
         for row in comparison["measures"]
     ]
     page = render_page("comparison.html", document=comparison)
-    try:
-        with replacing_result(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite) as new:
-            write_table(new / COMPARISON_TABLE, rows)
-            write_text(new / COMPARISON_PAGE, page)
-            write_json(new / COMPARISON_FILE, comparison)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+    with replacing_result(folder / COMPARISON_FILE, "comparison", _FILES, overwrite=overwrite) as new:
+        write_table(new / COMPARISON_TABLE, rows)
+        write_text(new / COMPARISON_PAGE, page)
+        write_json(new / COMPARISON_FILE, comparison)
     return folder / COMPARISON_PAGE
 
 

@@ -144,10 +144,7 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
     if not path.is_file():
         if files_of_others(folder):
             raise OutputError(f"{folder} holds other files and no cross-validation. Choose a new or empty folder.")
-        try:
-            write_json(path, plan)
-        except OSError as error:
-            raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+        write_json(path, plan)
         return
     earlier = read_json(path)
     if not isinstance(earlier, dict) or earlier.get("kind") != plan["kind"]:

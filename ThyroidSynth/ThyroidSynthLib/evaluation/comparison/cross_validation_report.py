@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ThyroidSynthLib import __version__
-from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import write_json, write_text
 from ThyroidSynthLib.common.results import replacing_result
 from ThyroidSynthLib.evaluation import CROSS_VALIDATION_FILE, REPORT_FILE
@@ -98,17 +97,12 @@ def write_cross_validation(
         "measures": measures,
     }
     page = render_page("cross_validation.html", document=document, summary_measures=SUMMARY_MEASURES)
-    try:
-        names = (MEASURES_FILE, RUNS_FILE, REPORT_FILE)
-        with replacing_result(folder / CROSS_VALIDATION_FILE, document["kind"], names, overwrite=True) as new:
-            write_table(new / MEASURES_FILE, measures)
-            write_table(new / RUNS_FILE, [_row(run) for run in runs])
-            write_text(new / REPORT_FILE, page)
-            write_json(new / CROSS_VALIDATION_FILE, document)
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written ({error}). Free some disk space or choose another folder."
-        ) from error
+    names = (MEASURES_FILE, RUNS_FILE, REPORT_FILE)
+    with replacing_result(folder / CROSS_VALIDATION_FILE, document["kind"], names, overwrite=True) as new:
+        write_table(new / MEASURES_FILE, measures)
+        write_table(new / RUNS_FILE, [_row(run) for run in runs])
+        write_text(new / REPORT_FILE, page)
+        write_json(new / CROSS_VALIDATION_FILE, document)
     return document
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib import __version__
-from ThyroidSynthLib.common.errors import InputError, OutputError, SynthesisError, ThyroidSynthError
+from ThyroidSynthLib.common.errors import InputError, SynthesisError, ThyroidSynthError
 from ThyroidSynthLib.common.files import write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.common.results import check_outside, check_replaceable, replacing_result
@@ -288,10 +288,7 @@ def write_fit(
                 note = "extends beyond the grid, so its label map is incomplete"
                 fitted = replace(fitted, notes=(*fitted.notes, note))
         document = fitted.document(model, files)
-        try:
-            write_json(staging / FIT_FILE, document)
-        except OSError as error:
-            raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+        write_json(staging / FIT_FILE, document)
     return document
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import atomic_path, write_json, write_text
 from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.evaluation import EVALUATION_FILE, REPORT_FILE
@@ -67,19 +66,16 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str, *, overwrite: b
     check_evaluation_room(folder, overwrite=overwrite)
     document = document_of(evaluation)
     illustrations = illustrate(evaluation)
-    try:
-        with replacing_result(folder / EVALUATION_FILE, "evaluation", EVALUATION_FILES, overwrite=overwrite) as new:
-            for name, rows in _tables(evaluation, document).items():
-                if rows:
-                    write_table(new / "tables" / f"{name}.csv", rows)
-            for illustration in illustrations.values():
-                with atomic_path(new / "figures" / f"{illustration.name}.png") as temporary:
-                    temporary.write_bytes(illustration.png)
-            page = render_page("evaluation.html", document=document, illustrations=illustrations)
-            write_text(new / REPORT_FILE, page)
-            write_json(new / EVALUATION_FILE, document)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error}). Choose a writable folder.") from error
+    with replacing_result(folder / EVALUATION_FILE, "evaluation", EVALUATION_FILES, overwrite=overwrite) as new:
+        for name, rows in _tables(evaluation, document).items():
+            if rows:
+                write_table(new / "tables" / f"{name}.csv", rows)
+        for illustration in illustrations.values():
+            with atomic_path(new / "figures" / f"{illustration.name}.png") as temporary:
+                temporary.write_bytes(illustration.png)
+        page = render_page("evaluation.html", document=document, illustrations=illustrations)
+        write_text(new / REPORT_FILE, page)
+        write_json(new / EVALUATION_FILE, document)
     return folder / REPORT_FILE
 
 

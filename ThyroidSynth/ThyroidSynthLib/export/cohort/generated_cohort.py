@@ -156,7 +156,8 @@ def record_cohort(
                 tally.update(_counts(entry))
                 if distribution is not None:
                     distribution.add(entry)
-            with _opened(target, head, begun or ()) as manifest, _disk_errors(folder):
+            rows = [(entry, row_of(entry)) for entry in begun or ()]
+            with _disk_errors(folder), ManifestWriter(target, head, COLUMNS, rows) as manifest:
                 for number, thyroid in enumerate(chain(first, remaining), start=1 + len(begun or ())):
                     if thyroid.label_names is not None:
                         _add_names(thyroid.label_names, target / MERGED_NAMES)
@@ -253,11 +254,6 @@ def _add_names(names: Mapping[int, str], table: Path) -> None:
             known = {int(row["label"]): row["name"] for row in csv.DictReader(stream)}
     if not names.items() <= known.items():
         write_names_table(known | dict(names), table)
-
-
-def _opened(folder: Path, head: Mapping[str, Any], begun: Sequence[Mapping[str, Any]]) -> ManifestWriter:
-    with _disk_errors(folder):
-        return ManifestWriter(folder, head, COLUMNS, [(entry, row_of(entry)) for entry in begun])
 
 
 def _move(files: Iterable[Mapping[str, str]], source: Path, target: Path) -> None:

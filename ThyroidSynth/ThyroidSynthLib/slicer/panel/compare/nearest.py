@@ -106,7 +106,7 @@ class NearestShapes:
         try:
             if shapes.surfaces:
                 shapes.save(_cacheFile(shapes.model))
-        except OSError as error:
+        except ThyroidSynthError as error:
             logger.info("The training shapes cannot be cached: %s", error)
         self._next()
 

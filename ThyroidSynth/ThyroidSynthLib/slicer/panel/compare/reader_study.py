@@ -10,7 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import write_text
 from ThyroidSynthLib.evaluation.experiments.reader_study import CONTROL, RATINGS, ReaderStudy, StudyCase
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
@@ -294,11 +294,7 @@ class ReaderStudySection(Section):
         if not path:
             return
         with self.session.errorsShown():
-            try:
-                write_text(path, study.to_csv())
-            except OSError as error:
-                text = _("{path} cannot be written ({error}). Choose another folder.")
-                raise OutputError(text.format(path=path, error=error)) from error
+            write_text(path, study.to_csv())
             self.session.showStatus(_("The ratings were saved: {path}").format(path=path))
 
     def _onNew(self, checked: bool = False) -> None:

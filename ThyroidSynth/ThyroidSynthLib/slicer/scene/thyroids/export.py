@@ -177,10 +177,7 @@ def write_table(exported: Sequence[ExportedThyroid], path: Path) -> None:
     ]
     # A thyroid without a record has fewer columns.
     columns = dict.fromkeys(column for row in rows for column in row)
-    try:
-        tables.write_table(path, [{**columns, **row} for row in rows])
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error}). Choose a writable folder.") from error
+    tables.write_table(path, [{**columns, **row} for row in rows])
 
 
 def _label_map_on_ct(name: str, surface_ras: Surface, ct: vtkMRMLScalarVolumeNode) -> Volume:
