@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "Robustness" / "run.py"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks processes and reads /proc")
-@pytest.mark.parametrize(("command", "kills"), [("prepare", 4), ("generate", 6), ("edit", 2)])
+@pytest.mark.parametrize(("command", "kills"), [("prepare", 2), ("generate", 3)])
 def test_nothing_is_lost_or_left_when_a_command_is_killed_or_started_twice(command: str, kills: int) -> None:
     numbers = ["--commands", command, "--kills", str(kills), "--pairs", "1"]
     found = subprocess.run([sys.executable, str(SCRIPT), *numbers], capture_output=True, text=True, timeout=600)
