@@ -62,13 +62,9 @@ class Slot:
             words = [word.format(bad=place, m=material, out=out) for word in self.words.split()]
             return run_command([self.reader, *words], out)
 
-        return Trial(
-            self.reader,
-            f"{fault} [{self.words or 'library'}] seed {seed}",
-            names,
-            make,
-            mutation.acceptable or self.acceptable,
-        )
+        fault += f" [{self.words or 'library'}] seed {seed}"
+        acceptable = mutation.acceptable or self.acceptable
+        return Trial(self.reader, fault, names, make, acceptable, printed=self.reader not in READERS)
 
 
 def run_command(words: list[str], out: Path | None = None) -> Action:
@@ -122,6 +118,32 @@ def _case(path: Path) -> None:
             raise InputError("Check: no trachea was found.")
 
 
+def _scene(path: Path) -> None:
+    """Load a case into a scene as the panel does."""
+    from standin.session import open_session
+    from ThyroidSynthLib.dataset.case_sources import find_cases
+    from ThyroidSynthLib.slicer.scene.patient.loading import load_case
+
+    session = open_session()
+    for source in find_cases(path):
+        try:
+            loaded = load_case(session.scene, source)
+        except ThyroidSynthError:
+            nodes = session.scene.GetNumberOfNodesByClass("vtkMRMLVolumeNode")
+            nodes += session.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+            assert nodes == 0, "a case that cannot be loaded leaves nodes in the scene"
+            raise
+        if loaded.notes:
+            raise InputError("Check: " + " ".join(loaded.notes))
+
+
+def _fitted(path: Path) -> None:
+    from support.kept_models import kept_model
+    from ThyroidSynthLib.api import ShapeModel
+
+    ShapeModel.load(kept_model("tiny")).fit(path)
+
+
 def _cohort(path: Path) -> None:
     from ThyroidSynthLib.dataset.cohort import Cohort
 
@@ -167,6 +189,8 @@ READERS: dict[str, Callable[[Path], object]] = {
     "read_volume": _of("imaging.volume_files", "read_volume"),
     "read_label_map": _of("imaging.segmentations.label_map_reading", "read_label_map"),
     "read_case": _case,
+    "load_case": _scene,
+    "ShapeModel": _fitted,
     "describe_model": _of("model.description", "describe_model"),
     "ModelLibrary": _library,
     "TrainedModel": _of("model.trained_model", "TrainedModel.load"),
@@ -204,13 +228,16 @@ def slots() -> list[Slot]:
             Slot("edit", name, "{m}/model.safetensors {m}/case --volume +5% --merge-into {bad} " + _MASK),
             Slot("generate", name, "{m}/model.safetensors --at {bad} " + _NEW),
             Slot("generate", name, "{m}/model.safetensors --merge-into {bad} " + _NEW),
-            *(Slot(reader, name) for reader in ("read_case", "read_label_map")),
+            *(Slot(reader, name) for reader in ("read_case", "read_label_map", "load_case", "ShapeModel")),
         ]
     mask = "segmentations/trachea.nii.gz"
     found += [
         Slot("prepare", "case", "{bad} --samples 100 --quiet --workers 1 --out {out}", mask),
         Slot("generate", "case", "{m}/model.safetensors --at {bad} " + _NEW, mask),
         Slot("read_case", "case", bad=mask),
+        Slot("load_case", "case", bad=mask),
+        Slot("load_case", "case", bad="ct.nii.gz", acceptable=True),
+        Slot("ShapeModel", "case", bad="segmentations/thyroid_gland.nii.gz"),
     ]
     return [*found, *_of_models(), *_of_cohorts(), *_of_results()]
 
@@ -271,10 +298,15 @@ def _of_results() -> list[Slot]:
 _OPTIONAL = ("launch.json", "metrics.jsonl", "checkpoint.safetensors", "preview.npz")
 
 
-def file_trials(material: Path, seed: int) -> Iterator[Trial]:
-    """Yield one trial for each pair of a file and a mutation, in random order."""
+SLOW = ("load_case",)
+"""Readers that take seconds, because the application starts for each trial."""
+
+
+def file_trials(material: Path, seed: int, *, slow: bool) -> Iterator[Trial]:
+    """Yield one trial for each pair of a file and a mutation, in random order; `slow` also with the slow readers."""
     rng = random.Random(seed)
-    pairs = [(slot, mutation) for slot in slots() for mutation in mutations_of(Path(slot.bad or slot.source))]
+    chosen = [slot for slot in slots() if slow or slot.reader not in SLOW]
+    pairs = [(slot, mutation) for slot in chosen for mutation in mutations_of(Path(slot.bad or slot.source))]
     rng.shuffle(pairs)
     for number, (slot, mutation) in enumerate(pairs):
         yield slot.trial(material, mutation, seed * 100_000 + number)

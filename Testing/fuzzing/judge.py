@@ -45,6 +45,8 @@ class Trial:
         Write the input to a folder and return the action.
     acceptable : bool
         Whether the input may be read after all, as with a flipped bit in a field that nobody needs.
+    printed : bool
+        Whether what is printed is part of the message; a reader may also log.
     """
 
     command: str
@@ -52,6 +54,7 @@ class Trial:
     names: tuple[str, ...]
     make: Callable[[Path, Path], Action] = field(repr=False)
     acceptable: bool = False
+    printed: bool = True
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ BARE = re.compile(
 REMEDY = re.compile(
     r"\b(Check|Choose|Give|Write|Export|Copy|Train|Prepare|Restore|Use|Make|Move|Name|Add|Remove|Leave|Free|Convert|Save"
     r"|Segment|Generate|Evaluate|Cross-validate|Restart|Resume|Create|Update|Threshold|Enter|Install|Set|Select|Load"
-    r"|Fit|Edit|Correct|Repair|Put|Keep|Close|Open|Run|Start|Wait|Decimate|Resample|Hold|Crop|Compare|State|give|choose|use|write|leave"
+    r"|Fit|Edit|Correct|Repair|Put|Keep|Close|Open|Run|Start|Wait|Decimate|Resample|Hold|Crop|Compare|State|See|include|give|choose|use|write|leave"
     r"|must|expected|required|needs?|exclude each other|not allowed with|only once|unrecognized)\b"
 )
 
@@ -187,7 +190,8 @@ def _child(trial: Trial, place: Path) -> None:
             refused, text, trace = True, traceback.format_exc(), True
         sys.stdout.flush()
         sys.stderr.flush()
-        text = (place / "printed.txt").read_text(errors="replace") + text
+        if trial.printed:
+            text = (place / "printed.txt").read_text(errors="replace") + text
         memory |= "not enough memory" in text
         result = {
             "refused": refused,

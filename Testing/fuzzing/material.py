@@ -29,6 +29,7 @@ def write_material(folder: Path) -> None:
     names = {16: "trachea", 17: "thyroid_gland"}
     write_nifti(folder / "labels.nii.gz", labels, ras, extensions=[(0, caret_xml(names))])
     write_nifti(folder / "ct.nii.gz", (labels * 7).astype(np.int16), ras)
+    write_nifti(folder / "case" / "ct.nii.gz", (labels * 7).astype(np.int16), ras)
     write_volume(Volume(thyroid, ras), folder / "gland.nrrd")
     write_volume(Volume(thyroid, ras), folder / "gland.mha")
     _write_seg_nrrd(folder / "both.seg.nrrd", {"trachea": trachea, "thyroid_gland": thyroid}, ras)

@@ -20,6 +20,7 @@ TESTING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTING), str(TESTING.parent / "ThyroidSynth")]
 for _threads in ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "VTK_SMP_MAX_THREADS"):
     os.environ[_threads] = "1"
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from fuzzing.judge import CLASSES, GOOD, Outcome, Trial, fingerprint, run_trials  # noqa: E402
 
@@ -89,7 +90,9 @@ def all_trials(material: Path, seed: int, *, rounds: int | None) -> Iterator[Tri
     from fuzzing.options import option_trials
 
     for number in itertools.count(seed) if rounds is None else range(seed, seed + rounds):
-        pairs = itertools.zip_longest(file_trials(material, number), option_trials(material, number))
+        pairs = itertools.zip_longest(
+            file_trials(material, number, slow=rounds is None), option_trials(material, number)
+        )
         yield from (trial for pair in pairs for trial in pair if trial is not None)
 
 
