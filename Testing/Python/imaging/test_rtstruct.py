@@ -195,6 +195,40 @@ def test_contours_along_voxels_give_these_voxels(tmp_path):
     np.testing.assert_allclose(mask.volume.center_of_mass_ras(), np.add(CENTRE, [4.5, 6.75, 2.25]), atol=1e-3)
 
 
+@pytest.mark.parametrize("images", [True, False])
+@pytest.mark.parametrize("size_mm", [1.5, 0.78125])
+def test_contours_traced_through_the_centres_of_voxels_give_these_voxels(tmp_path, size_mm, images):
+    # From one outermost voxel to the next, as OpenCV and with it rt-utils and TotalSegmentator trace them.
+    outline = np.array([[2, 0], [6, 0], [8, 2], [8, 9], [5, 12], [2, 12], [0, 10], [0, 2]])
+    voxels = 9 * 13 - 3 - 3 - 6 - 3
+    corners = np.round(CENTRE[:2] + size_mm * outline, 2)
+    contours = [np.column_stack([corners, np.full(8, CENTRE[2] + 2.0 * k)]) for k in range(4)]
+    series = None
+    if images:
+        place = np.add(CENTRE, [20 * size_mm, 20 * size_mm, -10.0])
+        scan = ct_series((14, 50, 40), affine(spacing_mm=(size_mm, size_mm, 2.0), origin=place))
+        for image in scan:
+            image.save_as(tmp_path / f"{image.InstanceNumber}.dcm", enforce_file_format=True)
+        series = scan[0].SeriesInstanceUID
+
+    mask = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": contours}, series=series)).masks()[0][THYROID]
+
+    assert np.count_nonzero(mask.volume.array) == 4 * voxels
+    assert mask.volume_ml == pytest.approx(4 * voxels * size_mm**2 * 2.0 / 1000, rel=2e-3)
+    low, high = (getattr(corners, end)(axis=0) for end in ("min", "max"))
+    first, last = mask.volume.to_ras(np.zeros(3)), mask.volume.to_ras(np.array(mask.volume.array.shape[::-1]) - 1.0)
+    np.testing.assert_allclose(np.sort([first[:2], last[:2]], axis=0), [low, high], atol=0.02)
+
+
+def test_contours_halfway_between_voxels_are_filled_as_they_are(tmp_path):
+    # A block of 3 x 3 voxels of 1.5 mm as marching squares outline it: without half of each corner.
+    block = [[-0.5, 0], [-0.5, 2], [0, 2.5], [2, 2.5], [2.5, 2], [2.5, 0], [2, -0.5], [0, -0.5]]
+    corners = CENTRE[:2] + 1.5 * np.array(block)
+    contours = [np.column_stack([corners, np.full(8, CENTRE[2] + 1.5 * k)]) for k in range(4)]
+    mask = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": contours})).masks()[0][THYROID]
+    assert mask.volume_ml == pytest.approx(8.5 * 1.5**2 * 6.0 / 1000, rel=0.06)
+
+
 def test_slices_between_contours_are_interpolated_and_noted(tmp_path):
     body = ball(20.0, 2.0)
     path = write(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0, every=2), "Trachea": body})

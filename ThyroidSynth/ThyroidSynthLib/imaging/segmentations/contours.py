@@ -19,6 +19,8 @@ MOST_INTERPOLATED_MM = 12.0
 
 # A slice of the grid is in a plane of contours if it is nearer than this (in slices).
 _SAME_PLANE = 0.1
+# Corners nearer to the centre of a voxel than this (in voxels) lie there; files round to about a hundredth of a mm.
+_ON_CENTRE = 0.05
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ def fill_contours(contours: Sequence[np.ndarray], grid: Grid) -> FilledContours:
     """Fill closed planar contours on a grid whose slices k are parallel to them; beyond the grid they are cut.
 
     Contours of one plane are combined by exclusive or, so that a contour within another is a hole; a hole may also be
-    joined to the outside by a channel of no width. A plane stands for half the distance to its neighbours.
+    joined to the outside by a channel of no width. A plane stands for half the distance to its neighbours. Contours
+    whose corners are all centres of voxels were traced through the outermost voxels, as OpenCV and rt-utils do; these
+    are inside.
 
     Parameters
     ----------
@@ -74,8 +78,9 @@ def fill_contours(contours: Sequence[np.ndarray], grid: Grid) -> FilledContours:
     first, last = max(first, 0), min(last, grid.shape[0] - 1)
     if last < first or (size < 1).any():
         raise InputError("the contours lie outside the images")
+    traced = all(np.abs(each[:, :2] - np.rint(each[:, :2])).max() < _ON_CENTRE for each in corners)
     filled = {
-        place: _even_odd([each[:, :2] - low for each in flat], (int(size[1]), int(size[0])))
+        place: _filled([each[:, :2] - low for each in flat], (int(size[1]), int(size[0])), traced=traced)
         for place, flat in planes.items()
     }
     array = np.zeros((last - first + 1, int(size[1]), int(size[0])), dtype=np.uint8)
@@ -126,6 +131,21 @@ def _distance(mask: np.ndarray) -> np.ndarray:
     if not mask.any():
         return np.full(mask.shape, float(max(mask.shape)))
     return distance_transform_edt(~mask) - distance_transform_edt(mask)
+
+
+def _filled(polygons: Sequence[np.ndarray], shape: tuple[int, int], *, traced: bool) -> np.ndarray:
+    """Return which pixels lie within polygons, and with `traced` also those whose centres lie on an edge."""
+    if not traced:
+        return _even_odd(polygons, shape)
+    polygons = [np.rint(polygon).astype(int) for polygon in polygons]
+    inside = _even_odd(polygons, shape)
+    for polygon in polygons:
+        for start, edge in zip(polygon, np.roll(polygon, -1, axis=0) - polygon, strict=True):
+            steps = max(int(np.gcd(*edge)), 1)
+            column, row = (start + np.arange(steps)[:, None] * (edge // steps)).T
+            within = (column >= 0) & (row >= 0) & (column < shape[1]) & (row < shape[0])
+            inside[row[within], column[within]] = True
+    return inside
 
 
 def _even_odd(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
