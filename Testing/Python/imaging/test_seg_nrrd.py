@@ -15,7 +15,7 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.imaging.seg_nrrd import read_segments
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
-from ThyroidSynthLib.imaging.segments import Segment, structures_among
+from ThyroidSynthLib.imaging.segments import Segment, named_by_user, structures_among
 from ThyroidSynthLib.imaging.volume_files import read_grid, read_volume
 
 GLAND, WINDPIPE = two_masks()
@@ -114,6 +114,25 @@ def test_a_code_has_priority_over_an_id_and_an_id_over_a_name():
     other = Segment("Segment_3", "second one", 4, 0, ENTRY.format("69748006"))
     with pytest.raises(InputError, match=r"first one \(label 1\) and second one \(label 4\)"):
         structures_among("f", [coded, other])
+
+
+def test_a_segment_that_was_renamed_is_what_its_name_says():
+    renamed, trachea = Segment("trachea", "Thyroid", 1), Segment("Segment_2", "Trachea", 2)
+    assert structures_among("f", [renamed, trachea])[0] == {THYROID: (renamed,), TRACHEA: (trachea,)}
+
+
+def test_a_segment_whose_code_and_name_disagree_is_refused_if_it_is_needed():
+    # A copy of the trachea that was renamed, and another gland.
+    copy, trachea = (
+        Segment(name, name, n, 0, ENTRY.format("44567001")) for n, name in ((1, "Thyroid"), (2, "Trachea"))
+    )
+    with pytest.raises(InputError, match=r"segment Thyroid \(label 1\) has the terminology code of the trachea"):
+        structures_among("f", [copy, trachea])
+    assert structures_among("f", [copy, trachea], [TRACHEA])[0] == {TRACHEA: (trachea,)}
+    gland = Segment("Segment_3", "thyroid gland", 3)
+    assert structures_among("f", [copy, trachea, gland])[0] == {THYROID: (gland,), TRACHEA: (trachea,)}
+    named = named_by_user("f", [copy, trachea], {1: "thyroid"})
+    assert [s.label for s in structures_among("f", named)[0][THYROID]] == [1]
 
 
 def test_the_message_lists_the_segments_of_a_file_without_thyroid_and_trachea(tmp_path):

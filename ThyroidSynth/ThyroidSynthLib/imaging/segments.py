@@ -60,8 +60,16 @@ class Segment:
 
     @property
     def part(self) -> Part | None:
-        """The structure, or the lobe of the thyroid, that the segment is."""
+        """The structure, or the lobe of the thyroid, that the segment is; None if its code and its name disagree."""
         return self._identified[0]
+
+    @property
+    def contradiction(self) -> tuple[Structure, ...]:
+        """The structures of its code and of its name if they differ, as after renaming a copy; else empty."""
+        coded, called = part_coded(self.terminology), part_called(self.name)
+        if self.is_something_else or coded is None or called is None or coded.structure is called.structure:
+            return ()
+        return coded.structure, called.structure
 
     @property
     def is_something_else(self) -> bool:
@@ -71,12 +79,15 @@ class Segment:
     @property
     def _identified(self) -> tuple[Part | None, int]:
         """Return what the segment is, and by which of its properties."""
-        if self.is_something_else:
+        if self.is_something_else or self.contradiction:
             return None, _BY_REGION
+        called, by_id = part_called(self.name), part_called(self.id)
+        # Renaming a segment keeps its id, which the user does not see.
+        renamed = called is not None and by_id is not None and called.structure is not by_id.structure
         for how, part in (
             (_BY_CODE, part_coded(self.terminology)),
-            (_BY_ID, part_called(self.id)),
-            (_BY_NAME, part_called(self.name)),
+            (_BY_ID, None if renamed else by_id),
+            (_BY_NAME, called),
             (_BY_REGION, part_in_region(self.terminology)),
         ):
             if part is not None:
@@ -91,9 +102,9 @@ class Segment:
 
 
 def structures_among(
-    path: object, segments: Sequence[Segment]
+    path: object, segments: Sequence[Segment], wanted: Sequence[Structure] = STRUCTURES
 ) -> tuple[dict[Structure, tuple[Segment, ...]], tuple[str, ...]]:
-    """Find the thyroid and the trachea among segments by terminology code, else by id, else by name.
+    """Find the thyroid and the trachea, or what is `wanted`, among segments by code, else by id, else by name.
 
     Returns
     -------
@@ -105,11 +116,11 @@ def structures_among(
     Raises
     ------
     InputError
-        Several segments may be the same structure.
+        Several segments may be the same structure, or none but one whose code and name disagree.
     """
     chosen: dict[Structure, tuple[Segment, ...]] = {}
     notes: list[str] = []
-    for structure in STRUCTURES:
+    for structure in wanted:
         found = [s for s in segments if s.part is not None and s.part.structure is structure]
         wholes = [s for s in found if not _side(s)]
         best = [s for s in wholes if s._identified[1] == min(each._identified[1] for each in wholes)]
@@ -130,6 +141,13 @@ def structures_among(
         if passed_over:
             listed = ", ".join(s.name for s in passed_over)
             notes.append(f"{picked[0].name} was taken as the {_called(structure)}; {listed} may be one, too")
+    for segment in segments:
+        if any(structure in wanted and structure not in chosen for structure in segment.contradiction):
+            raise InputError(
+                f"{path}: the segment {segment.name} (label {segment.label}) has the terminology code of the "
+                f"{_called(segment.contradiction[0])}. Correct its name or its terminology, or state the labels "
+                "(--labels thyroid=N,trachea=M)."
+            )
     return chosen, tuple(notes)
 
 

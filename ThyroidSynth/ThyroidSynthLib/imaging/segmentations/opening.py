@@ -12,7 +12,7 @@ from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.imaging.dicom_seg import read_dicom_masks, read_dicom_segments
 from ThyroidSynthLib.imaging.dicom_series import CONTOURS_CLASS, SEGMENTATION_CLASSES, class_of_dicom
 from ThyroidSynthLib.imaging.formats.nrrd import read_nrrd_header
-from ThyroidSynthLib.imaging.labels import THYROID, Structure, normalised, part_called
+from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, Structure, normalised, part_called
 from ThyroidSynthLib.imaging.masks import Mask, joined_masks, read_mask
 from ThyroidSynthLib.imaging.nifti import is_nifti
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file, read_masks, read_segments
@@ -90,8 +90,7 @@ class SegmentationFile:
 
         Lobes are segments of their own. `InputError` if several segments may be the same structure.
         """
-        searched = [s for s in self.segments if only is None or (s.part is not None and s.part.structure is only)]
-        chosen, remarks = structures_among(self.path, searched)
+        chosen, remarks = structures_among(self.path, self.segments, STRUCTURES if only is None else (only,))
         return chosen, (*self.notes, *remarks)
 
     def masks(self, only: Structure | None = None) -> Masks:
