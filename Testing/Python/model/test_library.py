@@ -12,7 +12,13 @@ import pytest
 from ThyroidSynthLib.common.errors import ModelError, OutputError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.model.description import describe_model
-from ThyroidSynthLib.model.library import ModelLibrary, evaluation_of, evaluation_state, put_evaluation_beside
+from ThyroidSynthLib.model.library import (
+    ModelLibrary,
+    check_card_room,
+    evaluation_of,
+    evaluation_state,
+    put_evaluation_beside,
+)
 from ThyroidSynthLib.model.shipped import model_path
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
@@ -143,7 +149,7 @@ def test_an_evaluation_is_renamed_with_its_model_and_ignored_for_another(library
     assert evaluation_of(EXAMPLE)["model"]["checksum"] == sha256_of(EXAMPLE)
 
 
-def test_an_evaluation_put_beside_its_model_replaces_an_earlier_one(other_model, tmp_path):
+def test_an_evaluation_put_beside_its_model_replaces_an_earlier_one_on_request(other_model, tmp_path):
     found = tmp_path / "report" / "evaluation.json"
     found.parent.mkdir()
     write_evaluation(found, other_model)
@@ -155,8 +161,17 @@ def test_an_evaluation_put_beside_its_model_replaces_an_earlier_one(other_model,
     assert evaluation_of(other_model)["kind"] == "evaluation"
     assert evaluation_state(other_model) != before
     write_evaluation(path, EXAMPLE)
-    put_evaluation_beside(other_model, found)
+    with pytest.raises(OutputError, match="is an earlier evaluation"):
+        put_evaluation_beside(other_model, found)
+    assert evaluation_of(other_model) is None
+    put_evaluation_beside(other_model, found, overwrite=True)
     assert evaluation_of(other_model) is not None
+
+
+def test_the_evaluation_of_a_shipped_model_is_never_replaced():
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="'example' is installed with the module"):
+            check_card_room(EXAMPLE, overwrite=overwrite)
 
 
 def test_only_a_models_own_evaluation_is_put_beside_it_and_other_files_are_kept(other_model, tmp_path):

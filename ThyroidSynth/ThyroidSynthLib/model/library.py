@@ -164,23 +164,34 @@ def evaluation_of(model: Path) -> dict[str, Any] | None:
     return read_json(path) if path is not None else None
 
 
-def check_card_room(model: Path) -> Path:
-    """Return the file that `put_evaluation_beside` will write; `OutputError` if it exists and is no evaluation."""
+def check_card_room(model: Path, *, overwrite: bool = False) -> Path:
+    """Return the file that `put_evaluation_beside` will write.
+
+    `OutputError` if the model is a shipped one, if the file is no evaluation, or if it is an earlier one and
+    `overwrite` is not set.
+    """
+    if model.resolve().parent == SHIPPED_MODELS:
+        raise OutputError(
+            f"'{model.stem}' is installed with the module, and its model card cannot be changed. Leave out --to-card."
+        )
     target = _evaluation_path(model)
-    if os.path.lexists(target) and not _checksum_in(target):
-        raise OutputError(f"{target} is not an evaluation and is not replaced. Move it away.")
+    if os.path.lexists(target):
+        if not _checksum_in(target):
+            raise OutputError(f"{target} is not an evaluation and is not replaced. Move it away.")
+        if not overwrite:
+            raise OutputError(f"{target} is an earlier evaluation. Replace it with --overwrite, or move it away.")
     return target
 
 
-def put_evaluation_beside(model: Path, evaluation: Path) -> Path:
+def put_evaluation_beside(model: Path, evaluation: Path, *, overwrite: bool = False) -> Path:
     """Copy a model's evaluation beside the model, where the model card shows it, and return the path of the copy.
 
-    An earlier evaluation there is replaced. `ModelError` if the file is not an evaluation of the model; `OutputError`
-    if another file has the name of the copy, or the folder is not writable.
+    `ModelError` if the file is not an evaluation of the model; `OutputError` as for `check_card_room`, or if the
+    folder is not writable.
     """
     if _checksum_in(evaluation) != sha256_of(model):
         raise ModelError(f"{evaluation} is not an evaluation of {model}. Evaluate that model.")
-    target = check_card_room(model)
+    target = check_card_room(model, overwrite=overwrite)
     _copy(evaluation, target)
     return target
 

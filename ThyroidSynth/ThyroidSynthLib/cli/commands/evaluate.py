@@ -63,7 +63,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     check_evaluation_room(options.out, overwrite=options.overwrite, inputs=[options.model])
     if options.to_card:
         # Whether it can be written is also known only to the disk.
-        with locked_file(check_card_room(options.model)):
+        with locked_file(check_card_room(options.model, overwrite=options.overwrite)):
             pass
     model, cohort = TrainedModel.load(options.model), Cohort.open(options.cohort)
     with stop_on_signals() as stopped:
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     document = {"report": str(report), **document_of(found)}
     lines = [f"The report is in {report}, its numbers in {options.out / EVALUATION_FILE}."]
     if options.to_card:
-        card = put_evaluation_beside(options.model, options.out / EVALUATION_FILE)
+        card = put_evaluation_beside(options.model, options.out / EVALUATION_FILE, overwrite=options.overwrite)
         document["card"] = str(card)
         lines.append(f"The model card shows them; they are saved in {card}.")
     for key, label in (("reconstruction", "Training"), ("reconstruction_held_out", "Held-out")):
