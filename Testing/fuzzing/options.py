@@ -164,7 +164,9 @@ def _values(material: Path) -> Iterator[Trial]:
         # A share or a relative change is written with a percent sign.
         values = [value for value in values if not (command == "edit" and value in ("5 %", "-5"))]
         for value in dict.fromkeys(values):
-            yield _trial(material, command, f"{option}={value}", (option, option[2:].replace("-", " ")))
+            yield _trial(
+                material, command, f"{option}={value}", (option, option[2:].replace("-", " "), "training cases")
+            )
 
 
 def _actions() -> Iterator[tuple[str, argparse.Action]]:

@@ -125,7 +125,8 @@ def _segmentation_of_case(
     case = read_case(source)
     if case.thyroid_mask.is_empty and case.trachea_mask.is_empty:
         raise InputError(
-            f"{source.id} has neither a thyroid nor a trachea: {', '.join(case.notes) or 'both masks are empty'}. Check the segmentation."
+            f"{source.id} has neither a thyroid nor a trachea: {', '.join(case.notes) or 'both masks are empty'}. "
+            "Check the segmentation."
         )
     name = scene.GenerateUniqueName(f"{source.id} segmentation")
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
