@@ -235,15 +235,16 @@ def test_files_without_names_need_labels_which_files_with_names_do_not(tmp_path:
     label_map(tmp_path / "CT" / "named.nii.gz", {9: "thyroid", 3: "trachea"})
     ct = np.where(THYROID > 0, 60, -1000).astype(np.int16)
     write_nifti(tmp_path / "scan of p1.nii.gz", ct, RAS)
+    write_volume(Volume(ct, RAS), tmp_path / "scan of p2.nrrd")
     without = search_cases([tmp_path])
     assert [source.id for source in without.cases] == ["named"]
-    assert passed_over(without) == {NO_NAMES: {"own.nii.gz", "scan of p1.nii.gz"}}
+    assert passed_over(without) == {NO_NAMES: {"own.nii.gz", "scan of p1.nii.gz", "scan of p2.nrrd"}}
     found = search_cases([tmp_path], labels={3: "thyroid", 9: "trachea"})
     assert [source.id for source in found.cases] == ["named", "own"]
     check_read(found.cases[1])
     # In the other file the numbers are exchanged, and its names say so.
     assert read_case(found.cases[0]).thyroid.array.sum() == TRACHEA.sum()
-    assert passed_over(found) == {IMAGES: {"scan of p1.nii.gz"}}
+    assert passed_over(found) == {IMAGES: {"scan of p1.nii.gz", "scan of p2.nrrd"}}
 
 
 def test_everything_else_is_passed_over_with_its_reason(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from support.sitk_images import volume_from_sitk
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
-from ThyroidSynthLib.imaging.nifti import read_header, read_nifti
+from ThyroidSynthLib.imaging.nifti import read_header
 from ThyroidSynthLib.imaging.volume_files import placement_notes, read_grid, read_slabs, read_volume, write_volume
 
 ARRAY = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
@@ -160,14 +160,14 @@ def test_a_qform_elsewhere_is_noted_and_a_mirrored_one_refused(tmp_path, caplog)
 def test_lengths_are_read_in_the_unit_of_the_header(tmp_path, unit, factor):
     scaled = np.diag([factor, factor, factor, 1.0]) @ affine()
     path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, scaled), "B", 123, unit)
-    np.testing.assert_allclose(read_nifti(path).ijk_to_ras, affine(), rtol=1e-5)
+    np.testing.assert_allclose(read_volume(path).ijk_to_ras, affine(), rtol=1e-5)
     expected = {1: ["a.nii has lengths in metres"], 3: ["a.nii has lengths in micrometres"]}
     assert list(placement_notes(path)) == expected.get(unit, [])
 
 
 def test_a_unit_that_does_not_exist_is_noted(tmp_path):
     path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, affine()), "B", 123, 5)
-    np.testing.assert_allclose(read_nifti(path).ijk_to_ras, affine(), rtol=1e-5)
+    np.testing.assert_allclose(read_volume(path).ijk_to_ras, affine(), rtol=1e-5)
     assert placement_notes(path) == ("a.nii has lengths in an unknown unit (code 5), which are taken as mm",)
 
 

@@ -14,7 +14,6 @@ from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.dataset.quality import CUT_BY_BORDER, check_case
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.dicom_seg import is_dicom_seg
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 
@@ -46,7 +45,6 @@ def assert_in_place(mask, expected: np.ndarray, ras: np.ndarray = RAS) -> None:
 def test_binary_segments_are_found_by_code_and_read_in_place(tmp_path, images, omit):
     masks = {"liver": np.roll(GLAND, 5, axis=2), **MASKS}
     path = write_seg(tmp_path / "x.dcm", masks, images, codes_of={**CODES, "liver": LIVER_CODE}, omit_empty_frames=omit)
-    assert is_dicom_seg(path)
     found, notes = open_segmentation(path).masks()
     assert_in_place(found[THYROID], GLAND)
     assert_in_place(found[TRACHEA], WINDPIPE)
@@ -167,7 +165,6 @@ def test_a_folder_with_one_segmentation_is_a_case_and_one_with_two_segmentations
     (folder / "notes.txt").write_text("nothing of the kind")
     (source,) = find_cases(folder)
     assert (source.id, source.kind) == ("patient", "dicom")
-    assert not is_dicom_seg(folder / "1.dcm")
     write_seg(folder / "second.dcm", MASKS, images, codes_of=CODES)
     assert [each.id for each in find_cases(folder)] == ["1.2.840.7", "second"]
 

@@ -14,8 +14,8 @@ from ThyroidSynthLib.imaging.labels import (
     Part,
     names_in_extensions,
     part_called,
+    part_coded,
     structure_called,
-    structure_coded,
 )
 
 NAMES = {1: "spleen", 16: "trachea", 17: "thyroid_gland", 91: "skull"}
@@ -36,6 +36,15 @@ NAMES = {1: "spleen", 16: "trachea", 17: "thyroid_gland", 91: "skull"}
         *("Schilddrüse", "schilddruese", "glándula tiroides", "Tiroide", "thyroïde", "tireoide", "Щитовидная железа"),
         *("甲状腺", "Glandula thyreoidea", "both thyroid lobes", "Thyroid.", "OAR Thyroid", "left and right thyroid"),
         *("Structure of thyroid gland", "Entire thyroid gland", "thyroid_pred", "Thyroid_manual"),
+        *(
+            "Glnd_Thyroid^AI",
+            "*Thyroid",
+            "AI_Thyroid",
+            "Thyroid_DL",
+            "TS thyroid gland",
+            "Gl. thyroidea",
+            "Skjoldbruskkjertel",
+        ),
     ],
 )
 def test_the_thyroid_is_identified_by_its_name(name):
@@ -43,7 +52,9 @@ def test_the_thyroid_is_identified_by_its_name(name):
     assert structure_called(name) is THYROID
 
 
-@pytest.mark.parametrize("name", ["trachea", "TRACHEA", "Luftröhre", "trachée", "Tráquea", "气管", "windpipe"])
+@pytest.mark.parametrize(
+    "name", ["trachea", "TRACHEA", "Luftröhre", "trachée", "Tráquea", "气管", "windpipe", "Trachea^AI", "Průdušnice"]
+)
 def test_the_trachea_is_identified_by_its_name(name):
     assert part_called(name) == Part(TRACHEA)
 
@@ -68,6 +79,7 @@ def test_the_trachea_is_identified_by_its_name(name):
                 "THYROID (R)",
                 "RThyroid",
                 "Schilddrüse rechts",
+                "Schilddrüse re.",
             ],
         ),
     ],
@@ -107,10 +119,10 @@ def test_a_terminology_entry_is_identified_by_its_type_not_its_region():
     anatomy = "Anatomic codes - DICOM master list"
     gland = f"{context}~SCT^123037004^Anatomical Structure~SCT^69748006^Thyroid~^^~{anatomy}~^^~^^"
     nodule = f"{context}~SCT^49755003^Morphologically Altered~SCT^4147007^Mass~^^~{anatomy}~SCT^69748006^Thyroid~^^"
-    assert structure_coded(gland) is THYROID
-    assert structure_coded(gland + "|") is THYROID
-    assert structure_coded(nodule) is None
-    assert structure_coded("") is None
+    assert part_coded(gland) == Part(THYROID)
+    assert part_coded(gland + "|") == Part(THYROID)
+    assert part_coded(nodule) is None
+    assert part_coded("") is None
 
 
 def test_names_are_found_in_any_extension_with_padding():

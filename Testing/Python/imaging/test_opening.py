@@ -86,6 +86,15 @@ def test_an_image_is_no_label_map(tmp_path):
         open_segmentation(path, labels={9000: "thyroid"}).masks()
 
 
+@pytest.mark.parametrize("name", ["p.nii.gz", "p.nrrd"])
+@pytest.mark.parametrize("change", [np.float32(0.5), np.float32(-1.0)])
+def test_fractional_and_negative_values_are_no_labels(tmp_path, name, change):
+    array = MAP.astype(np.float32)
+    array[0, 0, 0] = change
+    with pytest.raises(InputError, match=rf"{name} has fractional or negative values"):
+        open_segmentation(label_map(tmp_path / name, array), labels=OWN).masks()
+
+
 def test_labels_that_only_the_file_names_may_be_absent(tmp_path):
     path = label_map(tmp_path / "seg.nii.gz", MAP * 0, {16: "trachea", 17: "thyroid_gland"})
     masks, notes = open_segmentation(path).masks()

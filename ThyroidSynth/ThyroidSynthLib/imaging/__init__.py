@@ -9,13 +9,12 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "dicom_seg": ["is_dicom_seg"],
         "label_map_files": ["write_label_map", "write_names_table"],
         "label_maps": ["LabelMap", "combine_masks"],
         "labels": ["THYROID", "TRACHEA", "Structure"],
         "masks": ["Mask", "mask_in_scan", "read_mask"],
         "mesh_files": ["MESH_FORMATS", "read_mesh", "write_mesh"],
-        "nifti": ["NiftiHeader", "read_header", "read_nifti"],
+        "nifti": ["NiftiHeader", "read_header"],
         "segmentations.class_maps": ["class_map_labels"],
         "segmentations.label_map_reading": ["read_label_map"],
         "segmentations.opening": ["SegmentationFile", "open_segmentation", "read_structure"],

@@ -20,6 +20,7 @@ from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
 from .dicom_frames import DEFLATED, FrameReader, check_deflated
+from .dicom_series import SEGMENTATION_CLASSES
 from .masks import Mask, mask_in_scan
 from .segments import Segment
 
@@ -28,28 +29,8 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key", bound=Hashable)
 
-_SEG = "1.2.840.10008.5.1.4.1.1.66.4"
-_LABEL_MAP_SEG = "1.2.840.10008.5.1.4.1.1.66.7"
-
 # Positions are rounded in the file. A frame further than this (in slices) from its slice is in none.
 _OFF_SLICE = 0.05
-
-
-def is_dicom_seg(path: Path | str) -> bool:
-    """Check whether a file is a DICOM segmentation, by its file meta information."""
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            file.seek(128)
-            if file.read(4) != b"DICM":
-                return False
-        meta = pydicom.filereader.read_file_meta_info(path)
-    except (OSError, InvalidDicomError, ValueError, EOFError):
-        return False
-    return meta.get("MediaStorageSOPClassUID") in (_SEG, _LABEL_MAP_SEG)
 
 
 def read_dicom_segments(path: Path | str) -> list[Segment]:
@@ -98,7 +79,7 @@ def read_dicom_masks(path: Path | str, chosen: Mapping[Key, Segment]) -> tuple[d
 def _check_kind(path: Path, dataset: pydicom.Dataset) -> str:
     """Return the type of a segmentation; `InputError` if the file is none."""
     kind = str(dataset.get("SegmentationType", "BINARY"))
-    if dataset.get("SOPClassUID") not in (_SEG, _LABEL_MAP_SEG) or kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
+    if dataset.get("SOPClassUID") not in SEGMENTATION_CLASSES or kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
         raise InputError(f"{path} is not a DICOM segmentation (SEG). Choose the file of the segmentation.")
     return kind
 

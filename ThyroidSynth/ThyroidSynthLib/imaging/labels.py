@@ -39,7 +39,8 @@ THYROID = Structure(
             *("thyroidea", "thyreoidea", "thyroideae", "thyreoideae"),
             *("schilddruse", "schilddruese", "thyroide", "glande thyroide", "tiroides", "glandula tiroides"),
             *("tiroide", "ghiandola tiroide", "tireoide", "glandula tireoide", "schildklier", "skoldkortel"),
-            *("tarczyca", "щитовидная железа", "甲状腺"),
+            *("tarczyca", "щитовидная железа", "甲状腺", "갑상선", "gl thyroidea", "skjoldbruskkjertel"),
+            *("skjoldbruskkirtel", "pajzsmirigy", "stitna zlaza", "tiroid bezi", "kilpirauhanen"),
         }
     ),
     "69748006",
@@ -47,7 +48,8 @@ THYROID = Structure(
 TRACHEA = Structure(
     "trachea",
     frozenset({"trachea", "windpipe", "luftrohre", "luftroehre", "trachee", "traquea", "traqueia", "tchawica"})
-    | {"luchtpijp", "luftstrupe", "трахея", "气管", "気管"},
+    | {"luchtpijp", "luftstrupe", "трахея", "气管", "気管", "기관", "luftrør", "prudusnice", "legcso"}
+    | {"soluk borusu", "henkitorvi"},
     "44567001",
 )
 STRUCTURES = (THYROID, TRACHEA)
@@ -91,9 +93,9 @@ _UNSPECIFIC = {"123037004", "T-D000A", "91723000", "T-D0005", "91772007", "T-D00
 _ALTERED = {"49755003", "M-01000", "52988006", "M-01100", "118956008", "260787004", "A-00004"}
 
 _SIDE_WORDS = {
-    **dict.fromkeys(("left", "l", "lt", "lft", "sin", "sinister", "sinistra", "links", "linke", "linker"), LEFT),
+    **dict.fromkeys(("left", "l", "lt", "lft", "sin", "sinister", "sinistra", "links", "linke", "linker", "li"), LEFT),
     **dict.fromkeys(("gauche", "izquierdo", "izquierda", "esquerdo", "esquerda", "sinistro"), LEFT),
-    **dict.fromkeys(("right", "r", "rt", "rgt", "dex", "dexter", "dextra", "rechts", "rechte", "rechter"), RIGHT),
+    **dict.fromkeys(("right", "r", "rt", "rgt", "dex", "dexter", "dextra", "rechts", "rechte", "rechter", "re"), RIGHT),
     **dict.fromkeys(("droite", "droit", "derecho", "derecha", "direito", "direita", "destro", "destra"), RIGHT),
     **dict.fromkeys(("isthmus", "isthme", "istmo"), ISTHMUS),
 }
@@ -105,7 +107,7 @@ _WHOLE_WORDS = {"both", "bilateral", "whole", "entire", "complete"}
 # What programs and people add to the name of a structure.
 _ADDED_WORDS = {
     *("mask", "seg", "segmentation", "segment", "label", "labelmap", "roi", "contour", "oar", "organ", "structure"),
-    *("pred", "prediction", "gt", "auto", "manual", "corrected", "edited", "final"),
+    *("pred", "prediction", "gt", "auto", "manual", "corrected", "edited", "final", "ai", "dl", "ts"),
 }
 _LESION = re.compile(
     r"nodul|node|tumou?r|lesion|cyst|cancer|carcinom|adenom|metast|\bmass(?:es)?\b|remnant|bed\b|resect|"
@@ -121,7 +123,7 @@ def normalised(name: str) -> str:
     """Return a name in lower case, without accents, with single spaces between words (also of "ThyroidGland")."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name.strip())
     plain = "".join(each for each in unicodedata.normalize("NFKD", spaced) if not _is_accent(each))
-    return " ".join(re.split(r"[\s_\-.,:;/()\[\]]+", unicodedata.normalize("NFKC", plain).casefold())).strip()
+    return " ".join(re.split(r"[\s_\-.,:;/()\[\]^*]+", unicodedata.normalize("NFKC", plain).casefold())).strip()
 
 
 @lru_cache(_MOST_CACHED)
@@ -207,12 +209,6 @@ def part_in_region(entry: str) -> Part | None:
 def is_altered(entry: str) -> bool:
     """Check whether a terminology entry is that of an altered structure, such as a nodule, or of no structure."""
     return _codes(entry)["category"] in _ALTERED
-
-
-def structure_coded(entry: str) -> Structure | None:
-    """Return the structure that is, whole or in part, the *type* in a Slicer terminology entry, or None."""
-    part = part_coded(entry)
-    return None if part is None else part.structure
 
 
 def names_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, str]:

@@ -136,7 +136,8 @@ def read_mask(path: Path | str) -> Mask:
 def read_labels(path: Path | str, labels: Mapping[Key, int | None]) -> dict[Key, Mask]:
     """Read the masks of several labels from an image file, in one pass and without loading the whole scan.
 
-    The label None stands for all non-zero voxels of a file that must be binary.
+    The label None stands for all non-zero voxels of a file that must be binary. `InputError` if it is not, or as in
+    `check_labels`.
     """
     path = Path(path)
     pieces: dict[Key, list[tuple[np.ndarray, np.ndarray]]] = {key: [] for key in labels}
@@ -145,6 +146,8 @@ def read_labels(path: Path | str, labels: Mapping[Key, int | None]) -> dict[Key,
             scan = grid
             if not slab.any():
                 continue
+            if None not in labels.values():
+                check_labels(path, slab)
             for key, label in labels.items():
                 inside = slab != 0 if label is None else slab == label
                 if not inside.any():
@@ -156,6 +159,13 @@ def read_labels(path: Path | str, labels: Mapping[Key, int | None]) -> dict[Key,
                 values = slab[box].copy() if label is None else inside[box].astype(np.uint8)
                 pieces[key].append((start, values))
     return {key: _assemble(found, scan) for key, found in pieces.items()}
+
+
+def check_labels(path: Path, values: np.ndarray) -> None:
+    """Raise `InputError` unless all values of an image are whole numbers from 0 on, as those of a label map."""
+    floating = np.issubdtype(values.dtype, np.floating)
+    if (floating and not (np.isfinite(values).all() and np.array_equal(values, np.round(values)))) or values.min() < 0:
+        raise InputError(f"{path} has fractional or negative values, so it is not a label map. Choose another file.")
 
 
 def _assemble(pieces: list[tuple[np.ndarray, np.ndarray]], scan: Grid) -> Mask:

@@ -1,4 +1,4 @@
-"""Reading and writing of NIfTI files: geometry, header extensions, and voxels a few slices at a time.
+"""NIfTI files: header, geometry and header extensions, and writing.
 
 Own code, because nibabel is not part of Slicer and SimpleITK is unsuitable for segmentations
 (docs/decisions/nifti-reader.md):
@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,37 +57,18 @@ class NiftiHeader:
     ----------
     grid : Grid
         By the sform if there is one (as in TotalSegmentator and nibabel), else by the qform.
-    dtype : dtype
-        Type and byte order of the stored voxels.
-    slope, intercept : float
-        A value is the stored number times slope plus intercept.
+    voxels : StoredVoxels
+        Where the voxels are stored.
     extensions : tuple of (int, bytes)
         Code and content of each header extension.
-    offset : int
-        Bytes before the voxels, in the decompressed file.
     notes : tuple of str
         Remarks for the user on a header that contradicts itself.
     """
 
-    path: Path
     grid: Grid
-    dtype: np.dtype
-    slope: float
-    intercept: float
+    voxels: StoredVoxels
     extensions: tuple[tuple[int, bytes], ...]
-    offset: int
     notes: tuple[str, ...] = ()
-
-    @property
-    def voxels(self) -> StoredVoxels:
-        """Where the voxels are stored."""
-        return StoredVoxels(self.path, self.path, self.grid.shape, self.dtype, self.offset, "file")
-
-    def scaled(self, stored: np.ndarray) -> np.ndarray:
-        """Return the values of stored numbers."""
-        if (self.slope, self.intercept) == (1.0, 0.0):
-            return stored
-        return stored * np.float32(self.slope) + np.float32(self.intercept)
 
 
 def is_nifti(path: Path | str) -> bool:
@@ -108,23 +88,6 @@ def read_header(path: Path | str) -> NiftiHeader:
     path = Path(path)
     with opened(path) as file:
         return _parse_header(path, gzip.GzipFile(fileobj=file) if is_gzipped(path) else file)
-
-
-def read_slabs(path: Path | str) -> Generator[tuple[NiftiHeader, int, np.ndarray]]:
-    """Read the voxels a few slices at a time, so that memory does not grow with the scan.
-
-    Yields the header, the same each time, the index k of the slab's first slice, and its read-only voxels (m, nj, ni).
-    """
-    header = read_header(path)
-    with closing(header.voxels.slabs()) as slabs:
-        for first, slab in slabs:
-            yield header, first, header.scaled(slab)
-
-
-def read_nifti(path: Path | str) -> Volume:
-    """Read a whole NIfTI file."""
-    header = read_header(path)
-    return Volume(header.scaled(header.voxels.whole()), header.grid.ijk_to_ras)
 
 
 def write_nifti(
@@ -251,16 +214,17 @@ def _parse_header(path: Path, stream: Readable) -> NiftiHeader:
     extra = stream.read(max(4, int(offset) - len(raw)))
     if slope == 0 or not np.isfinite([slope, intercept]).all():
         slope, intercept = 1.0, 0.0
-    return NiftiHeader(
+    voxels = StoredVoxels(
+        image=path,
         path=path,
-        grid=grid,
+        shape=grid.shape,
         dtype=np.dtype(order + _DATATYPES[datatype]),
+        offset=max(first, int(offset)),
+        compression="file",
         slope=float(slope),
         intercept=float(intercept),
-        extensions=tuple(_extensions(path, extra, order)),
-        offset=max(first, int(offset)),
-        notes=notes,
     )
+    return NiftiHeader(grid, voxels, tuple(_extensions(path, extra, order)), notes)
 
 
 def _extensions(path: Path, extra: bytes, order: str) -> Iterator[tuple[int, bytes]]:

@@ -19,8 +19,7 @@ from .dicom_series import class_of_dicom, read_series_grid
 from .formats.metaimage import read_metaimage_header, write_metaimage
 from .formats.nrrd import read_nrrd_header, write_nrrd
 from .formats.stored_voxels import StoredVoxels
-from .nifti import is_nifti, read_header, read_nifti, write_nifti
-from .nifti import read_slabs as read_nifti_slabs
+from .nifti import is_nifti, read_header, write_nifti
 
 _log = logging.getLogger(__name__)
 
@@ -36,11 +35,7 @@ def read_volume(path: Path | str) -> Volume:
     InputError
         The file is damaged, is of another kind, has no position in the patient, or would fill the memory.
     """
-    path = Path(path)
-    checked_file(path)
-    if is_nifti(path):
-        return read_nifti(path)
-    grid, voxels, _ = _header(path)
+    grid, voxels, _ = _header(Path(path))
     return Volume(_scalars(voxels).whole(), grid.ijk_to_ras)
 
 
@@ -50,14 +45,7 @@ def read_slabs(path: Path | str) -> Generator[tuple[Grid, int, np.ndarray]]:
     Yields the grid, the same each time, the index k of the slab's first slice, and its read-only voxels (m, nj, ni).
     Errors are those of `read_volume`.
     """
-    path = Path(path)
-    checked_file(path)
-    if is_nifti(path):
-        with closing(read_nifti_slabs(path)) as nifti:
-            for header, first, slab in nifti:
-                yield header.grid, first, slab
-        return
-    grid, voxels, _ = _header(path)
+    grid, voxels, _ = _header(Path(path))
     with closing(_scalars(voxels).slabs()) as slabs:
         for first, slab in slabs:
             yield grid, first, slab
@@ -86,10 +74,7 @@ def check_image(path: Path | str) -> None:
     InputError
         The header is damaged or impossible, refers to another folder, or states more voxels than the file can hold.
     """
-    path = Path(path)
-    checked_file(path)
-    voxels = read_header(path).voxels if is_nifti(path) else _header(path)[1]
-    voxels.check_size()
+    _header(Path(path))[1].check_size()
 
 
 def read_grid(path: Path | str) -> Grid:
@@ -107,14 +92,9 @@ def read_grid(path: Path | str) -> Grid:
     path = Path(path)
     if path.is_dir() or class_of_dicom(path) is not None:
         return read_series_grid(path).checked_for_holding(path)
-    checked_file(path)
-    if is_nifti(path):
-        header = read_header(path)
-        grid, voxels = header.grid, header.voxels
-        for note in header.notes:
-            _log.warning("%s", note)
-    else:
-        _, voxels, grid = _header(path)
+    _, voxels, grid = _header(path)
+    for note in placement_notes(path):
+        _log.warning("%s", note)
     grid.checked_for_holding(path)
     for _ in voxels.slabs():
         pass
@@ -166,10 +146,14 @@ def write_volume(
 
 
 def _header(path: Path) -> tuple[Grid, StoredVoxels, Grid]:
-    """Read the header of a NRRD or MetaImage file: its grid, its voxels, and the grid of the scan it is a part of.
+    """Read the header of an image file: its grid, its voxels, and the grid of the scan it is a part of.
 
     NRRD is recognised by its content, whatever its name.
     """
+    checked_file(path)
+    if is_nifti(path):
+        nifti = read_header(path)
+        return nifti.grid, nifti.voxels, nifti.grid
     with path.open("rb") as file:
         start = file.read(132)
     if start.startswith(b"NRRD") or path.suffix.lower() in (".nrrd", ".nhdr"):

@@ -10,15 +10,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from ThyroidSynthLib.common.errors import ThyroidSynthError
-from ThyroidSynthLib.common.files import stem_of
+from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
+from ThyroidSynthLib.common.files import read_json, stem_of
 from ThyroidSynthLib.imaging.dicom_series import IMAGE_CLASSES, class_of_dicom, may_be_dicom
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, Structure, normalised
 from ThyroidSynthLib.imaging.masks import same_grid
-from ThyroidSynthLib.imaging.nifti import is_nifti, read_slabs
 from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, segmentation_kind
-from ThyroidSynthLib.imaging.volume_files import read_grid
+from ThyroidSynthLib.imaging.volume_files import read_grid, read_slabs
 
 from .ids import Place, says_nothing
 from .mask_names import (
@@ -82,10 +81,11 @@ def cases_in(tree: Folder, log: PassedOverLog, labels: Mapping[int, str] | None 
     found: list[FoundCase] = []
     used: set[Path] = set()
     for folder in tree.below():
-        if folder is not tree and _is_own_result(folder):
-            log.add(tree.path, [folder.name_in_root("")], OWN_RESULTS)
-            folder.folders.clear()
-        else:
+        own = _own_results(folder, is_source=folder is tree)
+        log.add(tree.path, [folder.name_in_root(name) for name in sorted(own)], OWN_RESULTS)
+        folder.folders = [each for each in folder.folders if not own & {"", each.path.name}]
+        used.update(folder.path / name for name in own)
+        if "" not in own:
             found += _FolderSearch(folder, log, labels, used).cases()
     return found
 
@@ -295,9 +295,7 @@ def _dicom_reason(sop_class: str) -> str:
 
 
 def _has_values_of_an_image(path: Path) -> bool:
-    """Check whether a NIfTI file has negative or fractional values, which labels have not, near its beginning."""
-    if not is_nifti(path):
-        return False
+    """Check whether an image file has negative or fractional values, which labels have not, near its beginning."""
     try:
         for number, (_, _, slab) in enumerate(read_slabs(path)):
             if (slab < 0).any() or (slab != slab.round()).any():
@@ -309,20 +307,28 @@ def _has_values_of_an_image(path: Path) -> bool:
     return False
 
 
-def _is_own_result(folder: Folder) -> bool:
-    """Check whether a folder was written by ThyroidSynth: a cohort, generated thyroids, a fit or an edit."""
+def _own_results(folder: Folder, *, is_source: bool) -> set[str]:
+    """Return the files and folders in a folder that ThyroidSynth wrote; an empty name stands for the whole folder.
+
+    A source that holds nothing else is read: it was named on purpose.
+    """
     names = set(folder.files)
     below = {each.path.name for each in folder.folders}
-    if "prepare.json" in names or ("cohort.json" in names and "samples.npy" in names):
-        return True
-    if {"manifest.json", "manifest.csv"} <= names:
-        return bool(below & {"label_maps", "meshes", "merged"})
-    return any(_states_kind(folder.path / f"{kind}.json", kind) for kind in ("fit", "edit") if f"{kind}.json" in names)
+    if "prepare.json" in names or {"cohort.json", "samples.npy"} <= names:
+        return set() if is_source else {""}
+    own: set[str] = set()
+    if {"manifest.json", "manifest.csv"} <= names and (parts := below & {"label_maps", "meshes", "merged"}):
+        own |= {"manifest.json", "manifest.csv", "merged_labels.csv"} & names | parts
+    for kind in {"fit.json", "edit.json"} & names:
+        own |= {kind, *_listed(folder.path / kind)}
+    return set() if is_source and names | below <= own | {name.split("/")[0] for name in own} else own
 
 
-def _states_kind(path: Path, kind: str) -> bool:
+def _listed(path: Path) -> list[str]:
+    """Return the files that the document of a fit or an edit lists, relative to its folder."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as stream:
-            return f'"kind": "{kind}"' in stream.read(4096)
-    except OSError:
-        return False
+        document = read_json(path)
+    except InputError:
+        return []
+    listed = document.get("files") if isinstance(document, dict) else None
+    return [str(name) for name in listed] if isinstance(listed, list) else []

@@ -62,6 +62,8 @@ class StoredVoxels:
         ``bzip2`` if the voxels are, after the offset.
     components : int
         Numbers per voxel, side by side.
+    slope, intercept : float
+        A value is the stored number times slope plus intercept.
     """
 
     image: Path
@@ -71,9 +73,11 @@ class StoredVoxels:
     offset: int
     compression: str = "none"
     components: int = 1
+    slope: float = 1.0
+    intercept: float = 0.0
 
     def slabs(self) -> Generator[tuple[int, np.ndarray]]:
-        """Read the voxels a few slices at a time, so that memory does not grow with the scan.
+        """Read the values of the voxels a few slices at a time, so that memory does not grow with the scan.
 
         Yields the index k of the slab's first slice, and its read-only voxels (m, nj, ni), or (m, nj, ni, components).
 
@@ -93,7 +97,7 @@ class StoredVoxels:
                 content = stream.read(count * slice_bytes)
                 if len(content) < count * slice_bytes:
                     raise damaged(self.image, f"it ends in slice {first + len(content) // slice_bytes} of {slices}")
-                yield first, np.frombuffer(content, self.dtype).reshape(count, *each)
+                yield first, self._scaled(np.frombuffer(content, self.dtype).reshape(count, *each))
             # At the end of the file gzip compares its checksum. A few bytes may follow the voxels as padding.
             if len(stream.read(slice_bytes)) == slice_bytes:
                 raise damaged(self.image, f"it has more voxels than the {columns} x {rows} x {slices} of its header")
@@ -110,7 +114,7 @@ class StoredVoxels:
         array: np.ndarray | None = None
         for first, slab in self.slabs():
             if array is None:
-                array = np.empty((self.shape[0], *slab.shape[1:]), self.dtype.newbyteorder("="))
+                array = np.empty((self.shape[0], *slab.shape[1:]), slab.dtype.newbyteorder("="))
             array[first : first + len(slab)] = slab
         assert array is not None  # A grid has at least one slice.
         return array
@@ -136,6 +140,11 @@ class StoredVoxels:
             raise damaged(
                 self.image, f"its {size:,} bytes cannot hold the {needed:,} bytes of voxels that its header states"
             )
+
+    def _scaled(self, stored: np.ndarray) -> np.ndarray:
+        if (self.slope, self.intercept) == (1.0, 0.0):
+            return stored
+        return stored * np.float32(self.slope) + np.float32(self.intercept)
 
     def _bytes_needed(self) -> int:
         slices, rows, columns = self.shape

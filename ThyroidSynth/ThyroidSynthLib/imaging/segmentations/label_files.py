@@ -1,7 +1,4 @@
-"""Label maps in one file: the names of their labels, and their voxels.
-
-Formats are NIfTI, and what else SimpleITK reads (NRRD, MetaImage); only NIfTI stores names.
-"""
+"""Label maps in one file: the names of their labels, which only NIfTI stores, and their voxels."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import names_in_extensions
-from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, read_labels
+from ThyroidSynthLib.imaging.masks import Mask, check_labels, read_labels
 from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.segments import Segment, shortened
 from ThyroidSynthLib.imaging.volume_files import read_volume, reading_slabs
@@ -50,11 +47,7 @@ def read_label_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[Ke
         None of the labels that the user named occurs, or the file is no label map.
     """
     labels = {key: segment.label for key, segment in chosen.items()}
-    if is_nifti(path):
-        masks = read_labels(path, labels)
-    else:
-        volume = read_whole_labels(path)
-        masks = {key: mask_in_scan(Volume(volume.array == label, volume.ijk_to_ras)) for key, label in labels.items()}
+    masks = read_labels(path, labels)
     # A file may name labels that it does not have; a user who names one expects it.
     given = {key: segment for key, segment in chosen.items() if segment.given}
     missing = [f"{segment.label} ({segment.name})" for key, segment in given.items() if masks[key].is_empty]
@@ -68,15 +61,10 @@ def read_label_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[Ke
 
 
 def read_whole_labels(path: Path) -> Volume:
-    """Read all voxels of a label map as unsigned integers; `InputError` for fractional or negative values."""
+    """Read all voxels of a label map as unsigned integers; errors are those of `check_labels`."""
     volume = read_volume(path)
     array = volume.array
-    if not np.issubdtype(array.dtype, np.integer):
-        if not (np.isfinite(array).all() and np.array_equal(array, np.round(array))):
-            raise InputError(f"{path} has fractional values, so it is not a label map. Choose another file.")
-        array = array.astype(np.int64)
-    if array.min() < 0:
-        raise InputError(f"{path} has negative labels, so it is not a label map. Choose another file.")
+    check_labels(path, array)
     if array.max() > np.iinfo(np.uint16).max:
         raise InputError(f"{path} has labels above 65535, so it is not a label map. Choose another file.")
     return Volume(array.astype(np.uint8 if array.max() < 256 else np.uint16), volume.ijk_to_ras)
@@ -103,10 +91,7 @@ def label_volumes_ml(path: Path) -> dict[int, float]:
             if not slab.any():
                 continue
             values, counts = np.unique(slab, return_counts=True)
-            if not np.isfinite(values).all() or (values != np.round(values)).any() or values[0] < 0:
-                raise InputError(
-                    f"{path} has fractional or negative values, so it is not a label map. Choose another file."
-                )
+            check_labels(path, values)
             voxels.update(dict(zip(map(int, values.tolist()), counts.tolist(), strict=True)))
             if len(voxels) > _MOST_LABELS:
                 raise InputError(
