@@ -102,7 +102,16 @@ ITK_SNAP = (
             "#No. Label Name: R G B A\n 1 thyroid 220 20 20 0\n 2 trachea 20 20 220 0\n",
             {1: "thyroid", 2: "trachea"},
         ),
+        # As pandas writes it, with the number of the row first.
+        ("t.csv", ",label,name\n0,5,thyroid\n1,2,trachea\n2,1,spleen\n", {5: "thyroid", 2: "trachea", 1: "spleen"}),
+        ("t.csv", "red,LabelValue,short,Name\n9,1,T,thyroid\n8,2,R,trachea\n", {1: "thyroid", 2: "trachea"}),
+        (
+            "t.csv",
+            "id;label\n1;thyroid\n2;trachea, upper\n3;trachea\n",
+            {1: "thyroid", 2: "trachea, upper", 3: "trachea"},
+        ),
         ("t.ctbl", SLICER, {1: "thyroid", 2: "trachea"}),
+        ("t.json", '{"thyroid": 1, "trachea": 2}', {1: "thyroid", 2: "trachea"}),
         ("t.txt", ITK_SNAP, {1: "Left thyroid lobe", 2: "Trachea"}),
     ],
 )

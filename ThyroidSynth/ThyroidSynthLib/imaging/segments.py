@@ -102,9 +102,9 @@ class Segment:
 
 
 def structures_among(
-    path: object, segments: Sequence[Segment], wanted: Sequence[Structure] = STRUCTURES
+    path: object, segments: Sequence[Segment], searched: Sequence[Structure] = STRUCTURES
 ) -> tuple[dict[Structure, tuple[Segment, ...]], tuple[str, ...]]:
-    """Find the thyroid and the trachea, or what is `wanted`, among segments by code, else by id, else by name.
+    """Find the thyroid and the trachea, or what is `searched`, among segments by code, else by id, else by name.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def structures_among(
     """
     chosen: dict[Structure, tuple[Segment, ...]] = {}
     notes: list[str] = []
-    for structure in wanted:
+    for structure in searched:
         found = [s for s in segments if s.part is not None and s.part.structure is structure]
         wholes = [s for s in found if not _side(s)]
         best = [s for s in wholes if s._identified[1] == min(each._identified[1] for each in wholes)]
@@ -142,7 +142,7 @@ def structures_among(
             listed = ", ".join(s.name for s in passed_over)
             notes.append(f"{picked[0].name} was taken as the {_called(structure)}; {listed} may be one, too")
     for segment in segments:
-        if any(structure in wanted and structure not in chosen for structure in segment.contradiction):
+        if any(structure in searched and structure not in chosen for structure in segment.contradiction):
             raise InputError(
                 f"{path}: the segment {segment.name} (label {segment.label}) has the terminology code of the "
                 f"{_called(segment.contradiction[0])}. Correct its name or its terminology, or state the labels "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,10 @@ from .class_maps import other_organs
 
 TABLE_SUFFIXES = (".json", ".csv", ".tsv", ".ctbl", ".txt")
 """Endings of the files that `labels_from_text` reads."""
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_NUMBER_HEADINGS = ("label", "label value", "label number", "label id", "value", "index", "idx", "key", "number", "id")
+_NAME_HEADINGS = ("name", "label name", "structure", "organ", "class", "label")
 
 _LARGEST_LABEL = 65535
 _LARGEST_TABLE = 1 << 20
@@ -64,7 +68,8 @@ def labels_from_text(text: str) -> dict[int, str]:
 def labels_of_dataset(path: Path) -> dict[int, str]:
     """Return the label names in an nnU-Net ``dataset.json``, of version 1 ({"1": "thyroid"}) or 2 ({"thyroid": 1}).
 
-    Several labels of a region with the name of a structure all get that name.
+    A file with nothing but such a table is read alike. Several labels of a region with the name of a structure all get
+    that name.
 
     Raises
     ------
@@ -72,10 +77,10 @@ def labels_of_dataset(path: Path) -> dict[int, str]:
         The file has no labels, or impossible ones.
     """
     document = read_json(path)
-    table = document.get("labels") if isinstance(document, dict) else None
+    table = document.get("labels", document) if isinstance(document, dict) else None
     if not isinstance(table, dict) or not table:
         raise InputError(
-            f"{path} has no table 'labels', so it is not the dataset.json of nnU-Net. State the labels instead "
+            f"{path} has no table 'labels', as the dataset.json of nnU-Net has. State the labels instead "
             f"(--labels {_EXAMPLE})."
         )
     pairs = []
@@ -106,22 +111,42 @@ def labels_of_dataset_beside(path: Path) -> tuple[Path, dict[int, str]] | None:
 
 
 def _of_table(path: Path) -> dict[int, str]:
-    """Read the label number and the name of each row: its first whole number, and its first field that is no number."""
+    """Read the label number and the name of each row.
+
+    They are in the columns of that heading, else the first whole number and the first field that is no number.
+    """
     with reading(path, "a table", "Save it as CSV in UTF-8, with the columns label and name."):
         if path.stat().st_size > _LARGEST_TABLE:
             raise InputError(f"{path} is too large for a table of labels. Choose another file.")
-        text = path.read_text(encoding="utf-8-sig")
-        separator = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower(), " ")
-        lines = text.splitlines() if separator != " " else [" ".join(line.split()) for line in text.splitlines()]
-        rows = list(csv.reader(lines, delimiter=separator))
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        separator = "\t" if path.suffix.lower() == ".tsv" else " "
+        if path.suffix.lower() == ".csv":  # Spreadsheets of some languages write semicolons.
+            separator = max(",;\t", key=lambda each: lines[0].count(each) if lines else 0)
+        lines = [" ".join(line.split()) for line in lines] if separator == " " else lines
+        rows = [[field.strip() for field in row] for row in csv.reader(lines, delimiter=separator)]
+    numbers, names = _column(rows, _NUMBER_HEADINGS, numeric=True), _column(rows, _NAME_HEADINGS, numeric=False)
     pairs = []
     for row in rows:
-        fields = [field.strip() for field in row if field.strip()]
-        number = next((field for field in fields[:2] if re.fullmatch(r"[0-9]{1,9}", field)), None)
-        name = next((field for field in fields if not re.fullmatch(r"[-+0-9.eE]+", field)), None)
-        if number is not None and name is not None and not fields[0].startswith("#"):
+        fields = [field for field in row if field]
+        if not fields or fields[0].startswith("#"):
+            continue
+        searched = fields[:2] if numbers is None else row[numbers : numbers + 1]
+        number = next((field for field in searched if _NUMBER.fullmatch(field)), None)
+        searched = fields if names is None else row[names : names + 1]
+        name = next((field for field in searched if field and not re.fullmatch(r"[-+0-9.eE]+", field)), None)
+        if number is not None and name is not None:
             pairs.append((int(number), name))
     return _without_repetition([pair for pair in pairs if pair[0] != 0], str(path))
+
+
+def _column(rows: Sequence[Sequence[str]], headings: Sequence[str], *, numeric: bool) -> int | None:
+    """Return the column with the first of these headings that has only numbers, or only other texts, below it."""
+    titles = [normalised(title) for title in rows[0]] if rows else []
+    for column in (titles.index(heading) for heading in headings if heading in titles):
+        cells = [row[column] for row in rows[1:] if len(row) > column and row[column]]
+        if cells and all((_NUMBER.fullmatch(cell) is not None) == numeric for cell in cells):
+            return column
+    return None
 
 
 def _whole(number: Any, path: Path) -> int:
