@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from ThyroidSynthLib.slicer.scene.nodes import remove_node
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
-from .records import ATTRIBUTE, SOURCE_ROLE, read_record
-from .segmentations import SEGMENT_ID, add_generated_thyroid, generated_thyroids, replace_surface
+from .placing import position_like
+from .present import SEGMENT_ID, measure_again, thyroid_segment
+from .records import SOURCE_ROLE, ThyroidRecord, moved_by, read_record
+from .segmentations import add_generated_thyroid, generated_thyroids, put_under
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
@@ -42,8 +44,8 @@ class RemovedThyroid:
 
     Attributes
     ----------
-    record : str
-        The node's record as JSON.
+    record : ThyroidRecord or None
+        Its record as it is now, with the placement in the scene.
     surface_ras : Surface
         In `ras_mm`.
     source, transform : str
@@ -51,7 +53,7 @@ class RemovedThyroid:
     """
 
     name: str
-    record: str
+    record: ThyroidRecord | None
     surface_ras: Surface
     colour: tuple[float, float, float]
     source: str
@@ -61,13 +63,15 @@ class RemovedThyroid:
 
 def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
     """Remove one of the module's thyroids from the scene; one without a surface stays and raises `InputError`."""
+    measure_again(node)
+    segment_id = thyroid_segment(node)
     removed = RemovedThyroid(
         name=node.GetName(),
-        record=node.GetAttribute(ATTRIBUTE),
-        surface_ras=surface_of_segment(node, SEGMENT_ID),
-        colour=tuple(node.GetSegmentation().GetSegment(SEGMENT_ID).GetColor()),
+        record=read_record(node),
+        surface_ras=surface_of_segment(node, segment_id),
+        colour=tuple(node.GetSegmentation().GetSegment(segment_id).GetColor()),
         source=node.GetNodeReferenceID(SOURCE_ROLE) or "",
-        transform=node.GetTransformNodeID() or "",
+        transform=node.GetTransformNodeID() or "" if moved_by(node) is not None else "",
         visible=bool(node.GetDisplayNode() and node.GetDisplayNode().GetVisibility()),
     )
     remove_node(node)
@@ -77,21 +81,37 @@ def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
 def restore_thyroid(
     scene: vtkMRMLScene, removed: RemovedThyroid, *, ct: vtkMRMLScalarVolumeNode | None = None
 ) -> vtkMRMLSegmentationNode:
-    """Restore a removed thyroid; references to nodes that no longer exist are dropped."""
-    node = add_generated_thyroid(scene, removed.name, removed.surface_ras, ct=ct)
+    """Restore a removed thyroid as a surface; references to nodes that no longer exist are dropped."""
+    node = add_generated_thyroid(scene, removed.name, removed.surface_ras, ct=ct, record=removed.record)
     # The scene makes names unique even among those no longer in use.
     node.SetName(removed.name)
-    node.SetAttribute(ATTRIBUTE, removed.record)
     node.GetSegmentation().GetSegment(SEGMENT_ID).SetColor(*removed.colour)
     if removed.source and scene.GetNodeByID(removed.source) is not None:
         node.SetNodeReferenceID(SOURCE_ROLE, removed.source)
     if removed.transform and scene.GetNodeByID(removed.transform) is not None:
-        # Put under its former transform without being moved; the stored record never includes that transform.
-        node.SetAndObserveTransformNodeID(removed.transform)
-        replace_surface(node, removed.surface_ras)
-        node.SetAttribute(ATTRIBUTE, removed.record)
+        put_under(node, removed.transform)
     _set_visible(node, removed.visible)
     return node
+
+
+def add_beside(
+    node: vtkMRMLSegmentationNode,
+    name: str,
+    surface_ras: Surface,
+    *,
+    ct: vtkMRMLScalarVolumeNode | None,
+    record: ThyroidRecord,
+) -> vtkMRMLSegmentationNode:
+    """Add a thyroid in the place of one that was edited by hand, which is kept but hidden."""
+    scene = node.GetScene()
+    new = add_generated_thyroid(scene, name, surface_ras, ct=ct, record=record)
+    new.GetDisplayNode().SetSliceIntersectionThickness(node.GetDisplayNode().GetSliceIntersectionThickness())
+    if (source := node.GetNodeReferenceID(SOURCE_ROLE)) is not None:
+        new.SetNodeReferenceID(SOURCE_ROLE, source)
+    if moved_by(node) is not None:
+        put_under(new, position_like(node, new))
+    _set_visible(node, False)
+    return new
 
 
 def surface_in_trachea_frame(node: vtkMRMLSegmentationNode) -> Surface | None:
@@ -99,7 +119,7 @@ def surface_in_trachea_frame(node: vtkMRMLSegmentationNode) -> Surface | None:
     record = read_record(node)
     if record is None:
         return None
-    surface = surface_of_segment(node, SEGMENT_ID)
+    surface = surface_of_segment(node, thyroid_segment(node))
     return surface.moved(record.placement.to_trachea(surface.vertices))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.evaluation.report import tables
 from ThyroidSynthLib.export.measuring import measured_as_written
@@ -23,14 +23,12 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map, write_names_table
 from ThyroidSynthLib.imaging.label_maps import unique_name
-from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.imaging.mesh_files import SPACES, write_mesh
 from ThyroidSynthLib.slicer.scene.merged_map import PatientMap
-from ThyroidSynthLib.slicer.scene.terminology import find_segment
-from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, ijk_to_local, is_made_of_surfaces, surface_of_segment
+from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, ijk_to_local, surface_of_segment
 
+from .present import is_edited_by_hand, thyroid_segment
 from .records import ThyroidRecord, read_record
-from .segmentations import SEGMENT_ID
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
@@ -122,7 +120,7 @@ def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, optio
     OutputError
         A file cannot be written, or part of the thyroid is outside a grid.
     """
-    surface = surface_of_segment(node, _segment_of(node))
+    surface = surface_of_segment(node, thyroid_segment(node))
     paths = options.paths(folder, stem)
     remaining = iter(paths)
     volume_ml, merged, voxels, kept = None, None, None, None
@@ -149,7 +147,7 @@ def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, optio
         return replace(exported, columns={"kind": "", "volume_ml": surface.volume / 1000})
     now = measure_features(surface.moved(record.placement.to_trachea(surface.vertices)))
     written, _ = measured_as_written(now, voxels, kept, record.placement)
-    changed = not (is_made_of_surfaces(node) and _same(now, record.features))
+    changed = is_edited_by_hand(node) or not _same(now, record.features)
     components = int(surface.components().max(initial=-1)) + 1
     measured = {
         **now.as_dict(),
@@ -189,14 +187,6 @@ def _label_map_on_ct(name: str, surface_ras: Surface, ct: vtkMRMLScalarVolumeNod
             "cut it off. Move the thyroid, or choose a CT that holds it."
         )
     return Volume(voxelise(surface_ras, grid).array, ijk_to_local(ct))
-
-
-def _segment_of(node) -> str:
-    """Return the ID of the thyroid's segment; the user may have changed the node since it was created."""
-    found = SEGMENT_ID if node.GetSegmentation().GetSegment(SEGMENT_ID) is not None else find_segment(node, THYROID)
-    if not found:
-        raise InputError(f"'{node.GetName()}' has no thyroid segment any more. Name one of its segments 'thyroid'.")
-    return found
 
 
 def _same(first: Features, second: Features) -> bool:

@@ -60,6 +60,20 @@ def placed(segmentation: vtkMRMLSegmentationNode, at_trachea: Placement) -> Plac
     return at_trachea if moved is None else Placement(moved @ at_trachea.trachea_to_ras)
 
 
+def position_like(segmentation: vtkMRMLSegmentationNode, other: vtkMRMLSegmentationNode) -> str:
+    """Return the ID of a transform with which another thyroid is moved in the way a thyroid was moved.
+
+    It is a copy of the transform of its own, so that both can be moved by themselves, else the user's transform.
+    """
+    transform = _own_transform(segmentation)
+    if transform is None:
+        return segmentation.GetTransformNodeID()
+    copy = _new_position(other)
+    copy.CopyContent(transform)
+    copy.SetAndObserveTransformNodeID(transform.GetTransformNodeID())
+    return copy.GetID()
+
+
 def motion_of(segmentation: vtkMRMLSegmentationNode) -> tuple[float, float]:
     """Return how far a thyroid was moved by hand, in mm at its centre, and rotated, in degrees."""
     transform = _own_transform(segmentation)
@@ -88,10 +102,14 @@ def _own_transform(segmentation):
 
 
 def _add_transform(segmentation):
-    scene = segmentation.GetScene()
-    name = scene.GenerateUniqueName(f"{segmentation.GetName()} position")
-    transform = add_node(scene, "vtkMRMLLinearTransformNode", name, _ATTRIBUTE, "1")
+    transform = _new_position(segmentation)
     # A transform of the user's stays above.
     transform.SetAndObserveTransformNodeID(segmentation.GetTransformNodeID())
     segmentation.SetAndObserveTransformNodeID(transform.GetID())
     return transform
+
+
+def _new_position(segmentation):
+    scene = segmentation.GetScene()
+    name = scene.GenerateUniqueName(f"{segmentation.GetName()} position")
+    return add_node(scene, "vtkMRMLLinearTransformNode", name, _ATTRIBUTE, "1")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ATTRIBUTE = "ThyroidSynth.Thyroid"
 """Attribute of a segmentation node with the record; only the module's thyroids have it."""
 
+PRESENT = "ThyroidSynth.Present"
+"""Attribute with what was measured on a thyroid that was edited by hand since its record was written."""
+
 SOURCE_ROLE = "ThyroidSynth.Source"
 """Role of the node reference from an edited or fitted thyroid to the patient's segmentation."""
 
@@ -60,6 +63,9 @@ class ThyroidRecord:
         Whether its overlap with the trachea was removed, so that the code alone does not reproduce it.
     resolution : int or None
         Points along each axis of the decoding grid; None where unknown, or for a patient's own gland.
+    edited_by_hand : bool
+        Whether its surface was changed by other means than the module's, such as the Segment Editor, so that the
+        code does not reproduce it.
     """
 
     seed: int
@@ -78,6 +84,7 @@ class ThyroidRecord:
     source_segment: str = ""
     overlap_removed: bool = False
     resolution: int | None = None
+    edited_by_hand: bool = False
 
     @classmethod
     def of(
@@ -107,16 +114,30 @@ class ThyroidRecord:
 
 
 def write_record(segmentation: vtkMRMLSegmentationNode, record: ThyroidRecord) -> None:
-    """Store a record on a node."""
+    """Store a record on a node, instead of what was known about it."""
     value = dict(vars(record))
     moved = moved_by(segmentation)
     if moved is not None:
         value["trachea_to_ras"] = (np.linalg.inv(moved) @ record.placement.trachea_to_ras).ravel().tolist()
+    segmentation.RemoveAttribute(PRESENT)
     segmentation.SetAttribute(ATTRIBUTE, json.dumps(value))
 
 
 def read_record(segmentation: vtkMRMLSegmentationNode) -> ThyroidRecord | None:
-    """Return the record of a node; None when the node is not one of the module's thyroids."""
+    """Return the record of a node as it is now, see `record_as_made`.
+
+    Of a thyroid that was edited by hand, the measured features, and with them `valid` and `met`, are those of its
+    present surface, see `present.measure_again`.
+    """
+    record, present = record_as_made(segmentation), segmentation.GetAttribute(PRESENT)
+    if record is None or not present:
+        return record
+    value = json.loads(present)
+    return replace(record, edited_by_hand=True, **{name: value[name] for name in ("measured", "valid", "met")})
+
+
+def record_as_made(segmentation: vtkMRMLSegmentationNode) -> ThyroidRecord | None:
+    """Return the record with which a node was made; None when the node is not one of the module's thyroids."""
     text = segmentation.GetAttribute(ATTRIBUTE)
     if not text:
         return None

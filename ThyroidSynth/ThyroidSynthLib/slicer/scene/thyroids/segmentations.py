@@ -10,14 +10,14 @@ from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.slicer.scene.nodes import nodes_of
 from ThyroidSynthLib.slicer.scene.terminology import mark_as
-from ThyroidSynthLib.slicer.scene.volumes import BINARY_LABELMAP, CLOSED_SURFACE
+from ThyroidSynthLib.slicer.scene.volumes import BINARY_LABELMAP, CLOSED_SURFACE, surface_of_segment
 
-from .records import ATTRIBUTE, ThyroidRecord, write_record
+from .present import SEGMENT_ID, is_edited_by_hand, note_written
+from .records import ATTRIBUTE, ThyroidRecord, read_record, write_record
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
-SEGMENT_ID = THYROID.name
 SEGMENT_NAME = "thyroid gland"
 
 # Differ from the patient's own gland and from each other, on a grey CT and in dark views.
@@ -74,6 +74,7 @@ def add_generated_thyroid(
         polydata_of(surface_ras, normals=True), SEGMENT_NAME, colour, SEGMENT_ID
     )
     mark_as(segmentation.GetSegmentation().GetSegment(SEGMENT_ID), THYROID)
+    note_written(segmentation)
     display = segmentation.GetDisplayNode()
     display.SetPreferredDisplayRepresentationName2D(CLOSED_SURFACE)
     display.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
@@ -87,26 +88,45 @@ def add_generated_thyroid(
 def replace_surface(
     segmentation: vtkMRMLSegmentationNode, surface_ras: Surface, *, record: ThyroidRecord | None = None
 ) -> None:
-    """Replace the surface of a generated thyroid, else raise `InputError`; views are redrawn, no camera moves."""
+    """Replace the surface of a generated thyroid; views are redrawn, no camera moves.
+
+    Raises
+    ------
+    InputError
+        The node is not one of the module's thyroids, or was edited by hand.
+    """
     segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
     if not is_generated(segmentation) or segment is None:
         raise InputError(
             f"'{segmentation.GetName()}' is not a thyroid made by ThyroidSynth and was not changed. "
             "Choose a generated one, or make a new one."
         )
-    # A label map, such as one of the Segment Editor, would no longer match, and Slicer would still show it.
+    if is_edited_by_hand(segmentation):
+        raise InputError(f"'{segmentation.GetName()}' was edited by hand and was not changed. Make a new thyroid.")
+    _put_surface(segmentation, surface_ras)
+    _store_record(segmentation, record)
+
+
+def _put_surface(segmentation, surface_ras: Surface) -> None:
+    # A label map, such as one that the Segment Editor shows, would no longer match, and Slicer would still show it.
     if segmentation.GetSegmentation().ContainsRepresentation(BINARY_LABELMAP):
         segmentation.RemoveBinaryLabelmapRepresentation()
     polydata = polydata_of(surface_ras, normals=True)
     _to_local(segmentation, polydata)
-    stored = segment.GetRepresentation(CLOSED_SURFACE)
-    if stored is None:
-        segment.AddRepresentation(CLOSED_SURFACE, polydata)
-    else:
-        # With another object every slice view would build a new pipeline, which takes milliseconds in each.
-        stored.ShallowCopy(polydata)
-        segment.Modified()
-    _store_record(segmentation, record)
+    # With another object every slice view would build a new pipeline, which takes milliseconds in each.
+    segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
+    segment.GetRepresentation(CLOSED_SURFACE).ShallowCopy(polydata)
+    note_written(segmentation)
+    segment.Modified()
+
+
+def put_under(segmentation: vtkMRMLSegmentationNode, transform_id: str) -> None:
+    """Put a thyroid under a transform, which must be rigid, without moving it."""
+    surface, record = surface_of_segment(segmentation, SEGMENT_ID), read_record(segmentation)
+    segmentation.SetAndObserveTransformNodeID(transform_id)
+    _put_surface(segmentation, surface)
+    if record is not None:
+        write_record(segmentation, record)
 
 
 def show_completion(segmentation: vtkMRMLSegmentationNode, surface_ras: Surface | None) -> None:
