@@ -16,6 +16,14 @@ def run(*arguments: object) -> int:
     return main([*map(str, arguments), "--quiet"])
 
 
+def test_a_fit_is_not_written_into_the_folder_of_its_case(capsys, model, dataset, tmp_path) -> None:
+    shutil.copytree(dataset / "s0001" / "segmentations", tmp_path / "s0001" / "segmentations")
+    before = content(tmp_path)
+    assert run("fit", model, tmp_path / "s0001", "--out", tmp_path) == 1
+    assert f"{tmp_path / 's0001'} is an input" in capsys.readouterr().out
+    assert content(tmp_path) == before
+
+
 @pytest.fixture
 def patient(dataset: Path, tmp_path: Path) -> Path:
     """A folder of masks, in which the thyroid has the name of a result."""
@@ -43,13 +51,13 @@ def test_a_patients_own_mask_is_kept_by_edit_and_fit(capsys, model, patient, tmp
     masks = ("--thyroid", patient / "thyroid.nii.gz", "--trachea", patient / "trachea.nii.gz")
     assert run("edit", model, *masks, "--volume", "+10%", "--out", patient, *more) == 1
     assert f"{patient / 'thyroid.nii.gz'} would be replaced" in capsys.readouterr().err
-    for out in (patient, patient / "results"):
+    for out, where in ((patient, "is"), (patient / "results", f"lies in {patient}, which is")):
         assert run("edit", model, patient, "--volume", "+10%", "--out", out, *more) == 1
-        assert f"{out} lies in {patient}, which is an input" in capsys.readouterr().err
+        assert f"{out} {where} an input" in capsys.readouterr().err
         assert run("generate", model, "--at", patient, "--out", out, *more) == 1
-        assert f"{out} lies in {patient}, which is an input" in capsys.readouterr().err
+        assert f"{out} {where} an input" in capsys.readouterr().err
     assert run("fit", model, patient, "--out", tmp_path, *more) == 1
-    assert f"{patient} lies in {patient}, which is an input" in capsys.readouterr().out
+    assert f"{patient} is an input" in capsys.readouterr().out
 
     assert content(tmp_path) == before
 
@@ -133,9 +141,9 @@ def test_results_are_not_written_among_the_inputs(capsys, model, cohort, dataset
         (("fit", model, dataset), dataset),
     ):
         before = content(given)
-        for out in (given, given / "out"):
+        for out, where in ((given, "is"), (given / "out", f"lies in {given}, which is")):
             assert run(*words, "--out", out) == 1
-            assert f"{out} lies in {given}, which is an input" in capsys.readouterr().err
+            assert f"{out} {where} an input" in capsys.readouterr().err
         assert content(given) == before and not (given / "out").exists()
 
 

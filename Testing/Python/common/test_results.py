@@ -107,7 +107,7 @@ def test_an_output_inside_an_input_folder_is_refused(tmp_path: Path, inner: str)
     (tmp_path / "link").symlink_to("s0001")
 
     for given in ("s0001", "link"):
-        with pytest.raises(OutputError, match=r"lies in .*s0001, which is an input.*Choose another --out"):
+        with pytest.raises(OutputError, match=r" is an input.*Choose another --out"):
             check_outside(tmp_path / given / inner, [None, tmp_path / "ct.nii.gz", tmp_path / "s0001"])
     check_outside(tmp_path, [tmp_path / "s0001"])
 

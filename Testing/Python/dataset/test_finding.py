@@ -21,7 +21,6 @@ from ThyroidSynthLib.dataset.finding.layouts import (
     NO_NAMES,
     OTHER_FILES,
     OTHER_STRUCTURES,
-    OWN_RESULTS,
     SAME_NAME,
     UNREAD_FORMATS,
 )
@@ -328,20 +327,6 @@ def test_masks_with_names_of_other_organs_and_images_are_not_opened(tmp_path: Pa
     opened = "ThyroidSynthLib.dataset.finding.layouts.open_segmentation"
     monkeypatch.setattr(opened, lambda path, **_: pytest.fail(f"{path} was opened"))
     assert [source.id for source in find_cases(tmp_path)] == ["s1"]
-
-
-def test_own_results_in_a_source_are_no_cases(tmp_path: Path) -> None:
-    masks(tmp_path / "p1")
-    for folder, names in {"cohort": ["prepare.json"], "thyroids": ["manifest.json", "manifest.csv"]}.items():
-        for name in names:
-            (tmp_path / folder).mkdir(exist_ok=True)
-            (tmp_path / folder / name).write_text("{}")
-    label_map(tmp_path / "thyroids" / "merged" / "t1.nii.gz")
-    masks(tmp_path / "edited")
-    (tmp_path / "edited" / "edit.json").write_text('{\n  "kind": "edit"}')
-    found = search_cases([tmp_path])
-    assert [source.id for source in found.cases] == ["p1"]
-    assert passed_over(found) == {OWN_RESULTS: {"cohort", "thyroids", "edited"}}
 
 
 def test_files_beside_each_other_are_named_by_their_own_names(tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ def check_outside(folder: Path, inputs: Iterable[Path | None]) -> None:
     place = real_path(folder)
     for path in inputs:
         if path is not None and path.is_dir() and place.is_relative_to(real_path(path)):
-            raise OutputError(f"{folder} lies in {path}, which is an input. Choose another --out.")
+            where = "is" if place == real_path(path) else f"lies in {path}, which is"
+            raise OutputError(f"{folder} {where} an input. Choose another --out.")
 
 
 @contextmanager

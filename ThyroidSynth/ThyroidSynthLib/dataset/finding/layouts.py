@@ -319,16 +319,19 @@ def _own_results(folder: Folder, *, is_source: bool) -> set[str]:
     own: set[str] = set()
     if {"manifest.json", "manifest.csv"} <= names and (parts := below & {"label_maps", "meshes", "merged"}):
         own |= {"manifest.json", "manifest.csv", "merged_labels.csv"} & names | parts
-    for kind in {"fit.json", "edit.json"} & names:
-        own |= {kind, *_listed(folder.path / kind)}
+    for kind in ("fit", "edit"):
+        if f"{kind}.json" in names:
+            own |= _listed(folder.path / f"{kind}.json", kind)
     return set() if is_source and names | below <= own | {name.split("/")[0] for name in own} else own
 
 
-def _listed(path: Path) -> list[str]:
-    """Return the files that the document of a fit or an edit lists, relative to its folder."""
+def _listed(path: Path, kind: str) -> set[str]:
+    """Return a document of this kind and the files that it lists, relative to its folder."""
     try:
         document = read_json(path)
     except InputError:
-        return []
-    listed = document.get("files") if isinstance(document, dict) else None
-    return [str(name) for name in listed] if isinstance(listed, list) else []
+        return set()
+    if not isinstance(document, dict) or document.get("kind") != kind:
+        return set()
+    listed = document.get("files")
+    return {path.name, *map(str, listed if isinstance(listed, list) else ())}

@@ -12,7 +12,7 @@ import numpy as np
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, SynthesisError, ThyroidSynthError
-from ThyroidSynthLib.common.files import write_json
+from ThyroidSynthLib.common.files import real_path, write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.common.results import check_outside, check_replaceable, replacing_result
 from ThyroidSynthLib.dataset.case_sources import CaseSource
@@ -346,7 +346,7 @@ def fit_cases(
         progress(number / len(sources), f"Fitting {source.id} ({number + 1} of {len(sources)})")
         own_folder = Path(folder) / source.id
         try:
-            if own_folder.resolve() in {file.parent.resolve() for file in source.files}:
+            if any(real_path(file).is_relative_to(real_path(own_folder)) for file in source.files):
                 check_outside(own_folder, [own_folder])
             check_replaceable(own_folder / FIT_FILE, "fit", names, overwrite=overwrite, inputs=source.files)
             case = read_case(source)
