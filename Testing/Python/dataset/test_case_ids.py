@@ -24,6 +24,7 @@ from ThyroidSynthLib.dataset.finding.ids import Place, safe_id, unique_ids
         (["PAT1/study1/series2/x.dcm", "PAT2/study/ct/seg.dcm"], ["x", "PAT2"]),
         (["PAT1/study1/series2/seg.dcm", "PAT2/study1/seg.dcm"], ["PAT1_study1_series2", "PAT2_study1"]),
         (["PAT1/IM0001", "PAT2/1-1.dcm", "PAT3/1.2.3.4.5"], ["PAT1", "PAT2", "PAT3"]),
+        (["PAT1/RS.1.2.246.352.71.4.dcm", "PAT2/rt/RTSTRUCT_2.25.11.dcm", "RS.P3.dcm"], ["PAT1", "PAT2", "RS.P3"]),
         (["a:b.nii.gz", "a?b.nii.gz"], ["a_b", "a_b_2"]),
     ],
 )

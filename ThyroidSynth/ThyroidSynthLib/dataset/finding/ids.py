@@ -32,11 +32,11 @@ _GENERIC = frozenset(
         ),
         *("label", "labels", "labels tr", "labels ts", "labelmap", "label map", "multilabel", "multi label", "ml"),
         *("mask", "masks", "structure", "structures", "structure set", "contour", "contours", "rtstruct", "rtss"),
-        *("output", "outputs", "result", "results", "dicom", "dcm", "nifti", "nii", "rs", "all", "totalsegmentator"),
+        *("output", "outputs", "result", "results", "dicom", "dcm", "nifti", "nii", "rs", "rt", "all"),
         *("patients", "cases", "study", "studies", "series", "scan", "scans", "exam", "ct"),
     )
 )
-_NUMBERED_FILE = re.compile(r"(im|img|image|i|seg|rs|rtss|ss|file)?[\s_.-]*\d*(-\d+)*", re.IGNORECASE)
+_NUMBERED_FILE = re.compile(r"(im|img|image|i|seg|rs|rtss|rtstruct|ss|file)?[\s_.-]*\d*([-.]\d+)*", re.IGNORECASE)
 # A date or a number of a scan says which scan of a patient it is, and not which patient.
 _SCAN = re.compile(
     r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d([-_T ]?\d{4,6})?|"
