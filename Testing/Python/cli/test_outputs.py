@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.disk import content
 from ThyroidSynthLib.cli.main import main
 
 
@@ -33,10 +34,6 @@ def patient(dataset: Path, tmp_path: Path) -> Path:
     shutil.copy(masks / "thyroid_gland.nii.gz", folder / "thyroid.nii.gz")
     shutil.copy(masks / "trachea.nii.gz", folder)
     return folder
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("more", [(), ("--overwrite",)])

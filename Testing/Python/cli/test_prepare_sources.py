@@ -91,16 +91,3 @@ def test_without_out_nothing_is_prepared(data, capsys) -> None:
     with pytest.raises(SystemExit):
         run("prepare", data)
     assert "--out" in capsys.readouterr().err
-
-
-def test_cases_of_the_same_name_in_two_sources_are_fitted_under_different_names(data, tmp_path, monkeypatch) -> None:
-    write_case(tmp_path / "other" / "s1", THYROID, TRACHEA, affine())
-    seen = []
-
-    def fit_cases(model, sources, folder, **options):
-        seen.extend(source.id for source in sources)
-        return []
-
-    monkeypatch.setattr("ThyroidSynthLib.evaluation.experiments.fitted.fit_cases", fit_cases)
-    assert run("fit", "example", data / "s1", tmp_path / "other" / "s1", "--out", tmp_path / "fits") == 0
-    assert seen == ["data_s1", "other_s1"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.disk import little_room
 from ThyroidSynthLib.common import errors
 from ThyroidSynthLib.common.errors import Cancelled, InputError, OutputError, ThyroidSynthError
 from ThyroidSynthLib.common.files import atomic_path, read_json, sha256_of, write_json, write_text
@@ -143,18 +144,14 @@ def test_cancelling_raises_cancelled() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
 @pytest.mark.parametrize("earlier", [None, "earlier result"])
 def test_a_full_disk_leaves_the_earlier_file_and_says_so(tmp_path: Path, earlier: str | None) -> None:
-    import resource
-
     path = tmp_path / "result.txt"
     if earlier:
         path.write_text(earlier)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
-    try:
-        with pytest.raises(OutputError, match=r"result\.txt cannot be written: the disk is full\. Free space"):
-            write_text(path, "x" * 1000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with (
+        little_room(100),
+        pytest.raises(OutputError, match=r"result\.txt cannot be written: the disk is full\. Free space"),
+    ):
+        write_text(path, "x" * 1000)
 
     assert [each.read_text() for each in tmp_path.iterdir()] == ([earlier] if earlier else [])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.disk import little_room
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.locks import LOCK_FILE, locked_file, locked_folder
 
@@ -130,16 +131,6 @@ while held < 50:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
 def test_a_full_disk_is_noticed_before_the_work(tmp_path):
-    import resource
-
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
-    try:
-        with (
-            pytest.raises(OutputError, match=r"out cannot be written: the disk is full"),
-            locked_folder(tmp_path / "out"),
-        ):
-            pass
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with little_room(0), pytest.raises(OutputError, match=r"out cannot be written: the disk is full"):
+        locked_folder(tmp_path / "out").__enter__()
     assert list(tmp_path.iterdir()) == []

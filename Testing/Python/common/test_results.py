@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support import disk
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import write_json, write_text
 from ThyroidSynthLib.common.results import check_outside, check_replaceable, replacing_result
@@ -19,7 +20,7 @@ def document(tmp_path: Path) -> Path:
 
 
 def content(folder: Path) -> dict[str, str]:
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    return {name: each.decode() for name, each in disk.content(folder).items()}
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -121,10 +122,3 @@ def test_a_file_that_appears_during_the_work_is_not_replaced(document: Path) -> 
         write_text(document.parent / NAMES[1], "a user's")
 
     assert content(document.parent) == {NAMES[1]: "a user's"}
-
-
-def test_the_message_names_a_file_in_place_of_the_folder(document: Path) -> None:
-    document.parent.write_text("thesis")
-
-    with pytest.raises(OutputError, match="out is a file"):
-        check_replaceable(document, "edit", NAMES, overwrite=True)

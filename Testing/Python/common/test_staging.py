@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support import disk
 from support.kill_points import killed_at
 from ThyroidSynthLib.common import staging as module
 from ThyroidSynthLib.common.errors import OutputError
@@ -23,7 +24,7 @@ NEW = {"edit.json": json.dumps({"kind": "edit", "files": ["a.txt", "c.txt"]}), "
 
 
 def content(folder: Path) -> dict[str, str]:
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    return {name: each.decode() for name, each in disk.content(folder).items()}
 
 
 def fill(folder: Path, files: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support import disk
 from support.mask_files import affine, two_masks, write_case
 from ThyroidSynthLib.common.errors import Cancelled, CohortError, OutputError
 from ThyroidSynthLib.common.staging import STAGING_FOLDER
@@ -24,10 +25,8 @@ def dataset(tmp_path: Path) -> Path:
     return tmp_path / "dataset"
 
 
-def content(folder: Path, *, without: str = STAGING_FOLDER) -> dict[str, bytes]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    names = {path.relative_to(folder).as_posix(): path for path in files}
-    return {name: path.read_bytes() for name, path in names.items() if not name.startswith(without)}
+def content(folder: Path) -> dict[str, bytes]:
+    return {name: each for name, each in disk.content(folder).items() if not name.startswith(STAGING_FOLDER)}
 
 
 def test_an_interrupted_replacement_keeps_the_earlier_cohort_and_is_resumed(dataset, tmp_path):
@@ -92,23 +91,3 @@ def test_a_users_file_with_the_name_of_a_new_surface_is_kept(dataset, tmp_path):
         prepare_cohort(tmp_path / "more", folder, OTHER, workers=1)
 
     assert (folder / "surfaces" / "t9.ply").read_bytes() == b"a user's" and len(Cohort.open(folder).ids) == 3
-
-
-def test_another_pair_of_masks_does_not_replace_the_first_cohort(tmp_path):
-    from ThyroidSynthLib.dataset.case_sources import find_cases
-
-    pairs = []
-    for name in ("a", "b"):
-        write_case(tmp_path / name, *two_masks(), affine())
-        masks = {}
-        for kind in ("thyroid", "trachea"):
-            (found,) = (tmp_path / name).rglob(f"*{kind}*.nii.gz")
-            masks[kind] = found.rename(tmp_path / f"{name}_{kind}.nii.gz")
-        pairs.append(find_cases(None, **masks))
-    prepare_cohort(pairs[0], tmp_path / "c", FEW, workers=1)
-    before = content(tmp_path / "c")
-
-    with pytest.raises(CohortError, match="prepared with other options"):
-        prepare_cohort(pairs[1], tmp_path / "c", FEW, workers=1)
-
-    assert content(tmp_path / "c") == before

@@ -176,15 +176,3 @@ def test_several_sources_make_one_cohort(dataset, tmp_path) -> None:
     assert cohort.ids == ("p1", "s0", "s1", "s2")
     assert cohort.provenance()["source"] == f"{dataset.name}; b"
     assert prepare_cohort([dataset, tmp_path / "b"], tmp_path / "c", FEW, workers=1).reused == 4
-
-
-def test_one_file_of_metres_costs_no_other_case(dataset, tmp_path) -> None:
-    path = dataset / "s1" / "segmentations" / "thyroid_gland.nii.gz"
-    write_nifti(path.with_suffix(""), THYROID, affine())
-    content = bytearray(path.with_suffix("").read_bytes())
-    path.with_suffix("").unlink()
-    content[123] = 1  # The unit is the metre, the numbers are millimetres.
-    path.unlink()
-    path.with_name("thyroid_gland.nii").write_bytes(content)
-    summary = prepare_cohort(dataset, tmp_path / "c", FEW, workers=1)
-    assert summary.accepted == 2 and summary.accepted + summary.refused + summary.unreadable == 3

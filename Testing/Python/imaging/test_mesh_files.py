@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from support.disk import little_room
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging import mesh_files
@@ -98,17 +99,10 @@ def test_a_mesh_is_written_in_a_folder_whose_name_is_not_utf8(tmp_path, suffix):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
 @pytest.mark.parametrize("suffix", MESH_FORMATS)
 def test_a_full_disk_is_reported_and_leaves_no_file(tmp_path, suffix, capfd):
-    import resource
-
     many = Surface(
         np.concatenate([TETRAHEDRON.vertices + 20 * shift for shift in range(500)]),
         np.concatenate([TETRAHEDRON.faces + 4 * shift for shift in range(500)]),
     )
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
-    try:
-        with pytest.raises(OutputError, match="cannot be written: the disk is full"):
-            write_mesh(many, tmp_path / f"gland.{suffix}")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with little_room(5000), pytest.raises(OutputError, match="cannot be written: the disk is full"):
+        write_mesh(many, tmp_path / f"gland.{suffix}")
     assert list(tmp_path.iterdir()) == [] and capfd.readouterr().err == ""

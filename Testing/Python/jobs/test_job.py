@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -48,15 +49,12 @@ def wait_for(condition, seconds: float = 10.0):
     return found
 
 
-def test_a_new_job_is_found_again_and_is_not_running(job: JobFolder) -> None:
+def test_a_new_job_is_found_again_and_is_not_running_and_is_not_replaced(job: JobFolder) -> None:
     again = JobFolder.open(job.path)
 
     assert again.read_config() == CONFIG
     assert again.read_state().status == "created"
     assert not again.is_running()
-
-
-def test_a_second_job_in_the_same_folder_is_refused(job: JobFolder) -> None:
     with pytest.raises(JobError, match="already holds a training job"):
         JobFolder.create(job.path, CONFIG)
 
@@ -66,7 +64,6 @@ def test_a_folder_with_other_files_does_not_become_a_job(tmp_path: Path) -> None
 
     with pytest.raises(JobError, match="not a training job"):
         JobFolder.create(tmp_path, CONFIG)
-
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -106,7 +103,6 @@ def test_a_job_whose_process_was_killed_is_interrupted(job: JobFolder, sleeper) 
 
     child.kill()
     child.wait()
-
     state = job.read_state()
     assert state.status == "interrupted"
     assert "after epoch 4 of 10" in state.message
@@ -114,9 +110,7 @@ def test_a_job_whose_process_was_killed_is_interrupted(job: JobFolder, sleeper) 
 
 
 def test_a_job_whose_pid_now_belongs_to_another_process_is_interrupted(job: JobFolder, sleeper) -> None:
-    stranger = replace(sleeper[0], started="12345")
-
-    job.write_state(running(stranger))
+    job.write_state(running(replace(sleeper[0], started="12345")))
 
     assert job.read_state().status == "interrupted"
 
@@ -125,7 +119,6 @@ def test_a_process_with_a_reused_pid_is_never_signalled(sleeper) -> None:
     identity, child = sleeper
 
     replace(identity, started="12345").kill()
-
     assert child.poll() is None
 
 
@@ -238,16 +231,8 @@ def test_a_damaged_state_is_reported(job: JobFolder) -> None:
 
 def test_a_state_that_is_being_replaced_is_read_again(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """On Windows a file cannot be opened while it is being replaced."""
-    answers = [PermissionError(13, "Permission denied")]
-    read_bytes = Path.read_bytes
-
-    def read(path: Path) -> bytes:
-        if answers:
-            raise answers.pop()
-        return read_bytes(path)
-
-    monkeypatch.setattr(Path, "read_bytes", read)
-
+    content = [job.state_file.read_bytes(), PermissionError(13, "Permission denied")]
+    monkeypatch.setattr(Path, "read_bytes", Mock(side_effect=content[::-1]))
     assert job.read_state().status == "created"
 
 
