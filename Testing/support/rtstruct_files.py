@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,30 +39,56 @@ def write_rtstruct(path: Path, masks: Mapping[str, np.ndarray], ras: np.ndarray)
         starts = vtk_to_numpy(lines.GetLines().GetOffsetsArray())
         return [positions[ids[a:b]][:-1] for a, b in pairwise(starts)]
 
-    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ ras
+    regions: dict[str, list[np.ndarray]] = {}
+    for name, mask in masks.items():
+        slices = {k: outlines(mask[k]) for k in np.flatnonzero(mask.any(axis=(1, 2)))}
+        corners = [np.column_stack([line, np.full(len(line), k)]) for k, lines in slices.items() for line in lines]
+        regions[name] = [ijk @ ras[:3, :3].T + ras[:3, 3] for ijk in corners]
+    return write_contours(path, regions)
+
+
+def write_contours(
+    path: Path,
+    regions: Mapping[str, Sequence[np.ndarray]],
+    *,
+    kinds: Mapping[str, str] | None = None,
+    series: str | None = None,
+) -> Path:
+    """Write contours (n, 3) in RAS mm, by the names of their regions of interest; a single corner is a point.
+
+    `kinds` are the interpreted types of regions that are no organ, `series` the UID of the images they were drawn on.
+    """
     document = Dataset()
     document.file_meta = FileMetaDataset()
     document.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     document.file_meta.MediaStorageSOPClassUID = document.SOPClassUID = RTStructureSetStorage
     document.file_meta.MediaStorageSOPInstanceUID = document.SOPInstanceUID = generate_uid()
     document.Modality, document.PatientID, document.PatientName = "RTSTRUCT", "SYNTHETIC", "SYNTHETIC^"
-    document.StructureSetROISequence, document.ROIContourSequence = [], []
-    frame = generate_uid()
-    for number, (name, mask) in enumerate(masks.items(), start=1):
-        region, drawn = Dataset(), Dataset()
-        region.ROINumber = drawn.ReferencedROINumber = number
-        region.ROIName, region.ReferencedFrameOfReferenceUID = name, frame
-        region.ROIGenerationAlgorithm = "MANUAL"
-        drawn.ContourSequence = []
-        for k in np.flatnonzero(mask.any(axis=(1, 2))):
-            for outline in outlines(mask[k]):
-                ijk = np.column_stack([outline, np.full(len(outline), k)])
-                contour = Dataset()
-                contour.ContourGeometricType, contour.NumberOfContourPoints = "CLOSED_PLANAR", len(outline)
-                contour.ContourData = [f"{value:.4f}" for value in (ijk @ lps[:3, :3].T + lps[:3, 3]).ravel()]
-                drawn.ContourSequence.append(contour)
-        document.StructureSetROISequence.append(region)
-        document.ROIContourSequence.append(drawn)
+    rois, drawn, observed = [], [], []
+    frame_uid = generate_uid()
+    for number, (name, contours) in enumerate(regions.items(), start=1):
+        roi, item, observation = Dataset(), Dataset(), Dataset()
+        roi.ROINumber = item.ReferencedROINumber = observation.ReferencedROINumber = number
+        roi.ROIName, roi.ReferencedFrameOfReferenceUID, roi.ROIGenerationAlgorithm = name, frame_uid, "MANUAL"
+        observation.RTROIInterpretedType = (kinds or {}).get(name, "ORGAN")
+        item.ContourSequence = []
+        for points in contours:
+            contour = Dataset()
+            contour.ContourGeometricType = "POINT" if len(points) == 1 else "CLOSED_PLANAR"
+            contour.NumberOfContourPoints = len(points)
+            contour.ContourData = [f"{value:.4f}" for value in (points * [-1, -1, 1]).ravel()]
+            item.ContourSequence.append(contour)
+        rois.append(roi)
+        drawn.append(item)
+        observed.append(observation)
+    document.StructureSetROISequence, document.ROIContourSequence = rois, drawn
+    document.RTROIObservationsSequence = observed
+    if series:
+        frame, study, one = Dataset(), Dataset(), Dataset()
+        one.SeriesInstanceUID = series
+        study.RTReferencedSeriesSequence = [one]
+        frame.RTReferencedStudySequence = [study]
+        document.ReferencedFrameOfReferenceSequence = [frame]
     path.parent.mkdir(parents=True, exist_ok=True)
     document.save_as(path, enforce_file_format=True)
     return path

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from pydicom import Dataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
 from support.dicom_files import ct_series
 from support.mask_files import affine
+from support.rtstruct_files import write_contours
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
@@ -45,48 +42,9 @@ def ball_ml(radius: float) -> float:
     return 4 / 3 * np.pi * radius**3 / 1000
 
 
-def write(
-    path: Path, regions: dict[str, list[np.ndarray]], *, kinds: dict[str, str] | None = None, series: str | None = None
-) -> Path:
-    """Write contours in RAS mm as an RTSTRUCT."""
-    document = Dataset()
-    document.file_meta = FileMetaDataset()
-    document.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    document.file_meta.MediaStorageSOPClassUID = document.SOPClassUID = RTStructureSetStorage
-    document.file_meta.MediaStorageSOPInstanceUID = document.SOPInstanceUID = generate_uid()
-    document.Modality = "RTSTRUCT"
-    rois, drawn, observed = [], [], []
-    for number, (name, contours) in enumerate(regions.items(), start=1):
-        roi, item, observation = Dataset(), Dataset(), Dataset()
-        roi.ROINumber = item.ReferencedROINumber = observation.ReferencedROINumber = number
-        roi.ROIName = name
-        observation.RTROIInterpretedType = (kinds or {}).get(name, "ORGAN")
-        item.ContourSequence = []
-        for points in contours:
-            contour = Dataset()
-            contour.ContourGeometricType = "POINT" if len(points) == 1 else "CLOSED_PLANAR"
-            contour.NumberOfContourPoints = len(points)
-            contour.ContourData = [f"{value:.4f}" for value in (points * [-1, -1, 1]).ravel()]
-            item.ContourSequence.append(contour)
-        rois.append(roi)
-        drawn.append(item)
-        observed.append(observation)
-    document.StructureSetROISequence, document.ROIContourSequence = rois, drawn
-    document.RTROIObservationsSequence = observed
-    if series:
-        frame, study, one = Dataset(), Dataset(), Dataset()
-        one.SeriesInstanceUID = series
-        study.RTReferencedSeriesSequence = [one]
-        frame.RTReferencedStudySequence = [study]
-        document.ReferencedFrameOfReferenceSequence = [frame]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    document.save_as(path, enforce_file_format=True)
-    return path
-
-
 @pytest.mark.parametrize("step", [1.0, 2.5, 3.0])
 def test_the_volume_and_place_of_a_ball_are_right_without_images(tmp_path, step):
-    path = write(tmp_path / "rs.dcm", {"Glnd_Thyroid": ball(15.0, step), "Trachea": ball(8.0, step)})
+    path = write_contours(tmp_path / "rs.dcm", {"Glnd_Thyroid": ball(15.0, step), "Trachea": ball(8.0, step)})
 
     masks, notes = open_segmentation(path).masks()
 
@@ -109,7 +67,7 @@ def test_contours_are_filled_on_the_grid_of_their_images(tmp_path, place):
     folder.mkdir(parents=True)
     for image in images:
         image.save_as(folder / f"{image.InstanceNumber}.dcm", enforce_file_format=True)
-    path = write(
+    path = write_contours(
         tmp_path / "study" / ("rs.dcm" if place == "same folder" else "rs/rs.dcm"),
         {"Thyroid": ball(15.0, 2.5)},
         series=images[0].SeriesInstanceUID,
@@ -132,17 +90,17 @@ def test_contours_beyond_their_images_are_cut_and_others_refused(tmp_path):
         image.save_as(tmp_path / f"{image.InstanceNumber}.dcm", enforce_file_format=True)
     far = [np.add(points, [0, 0, 900]) for points in ball(9.0, 2.0)]
     series = images[0].SeriesInstanceUID
-    path = write(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0), "Trachea": ball(6.0, 2.0)}, series=series)
+    path = write_contours(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0), "Trachea": ball(6.0, 2.0)}, series=series)
     mask = open_segmentation(path).masks()[0][THYROID]
     # The columns of the images begin at the centre of the ball.
     assert mask.volume_ml == pytest.approx(ball_ml(15.0) / 2, rel=0.06)
     assert mask.whole().array.shape == (20, 60, 40)
     assert mask.border_distance_voxels == 0
-    path = write(tmp_path / "far.dcm", {"Thyroid": far}, series=series)
+    path = write_contours(tmp_path / "far.dcm", {"Thyroid": far}, series=series)
     with pytest.raises(InputError, match=r"far\.dcm: the contours lie outside the images"):
         open_segmentation(path).masks()
     huge = [points * 1e9 for points in ball(9.0, 2.0)]
-    path = write(tmp_path / "huge.dcm", {"Thyroid": huge}, series=series)
+    path = write_contours(tmp_path / "huge.dcm", {"Thyroid": huge}, series=series)
     with pytest.raises(InputError, match=r"huge\.dcm"):
         open_segmentation(path).masks()
 
@@ -151,7 +109,7 @@ def test_contours_beyond_their_images_are_cut_and_others_refused(tmp_path):
 def test_files_without_a_preamble_are_read(tmp_path, implicit):
     import pydicom
 
-    dataset = pydicom.dcmread(write(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0)}))
+    dataset = pydicom.dcmread(write_contours(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0)}))
     path = tmp_path / "RS.1.2.840"
     pydicom.dcmwrite(path, Dataset(dict(dataset.items())), implicit_vr=implicit, little_endian=True)
     assert path.read_bytes()[128:132] != b"DICM"
@@ -190,7 +148,7 @@ def test_contours_along_voxels_give_these_voxels(tmp_path):
     # A box of 6 x 9 x 4 voxels of 1.5 mm, outlined along their faces.
     corners = np.array([[0.0, 0.0], [9.0, 0.0], [9.0, 13.5], [0.0, 13.5]])
     box = [np.column_stack([corners + CENTRE[:2], np.full(4, CENTRE[2] + 1.5 * k)]) for k in range(4)]
-    mask = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": box})).masks()[0][THYROID]
+    mask = open_segmentation(write_contours(tmp_path / "rs.dcm", {"Thyroid": box})).masks()[0][THYROID]
     assert mask.volume_ml == pytest.approx(9.0 * 13.5 * 6.0 / 1000, rel=1e-6)
     np.testing.assert_allclose(mask.volume.center_of_mass_ras(), np.add(CENTRE, [4.5, 6.75, 2.25]), atol=1e-3)
 
@@ -211,7 +169,9 @@ def test_contours_traced_through_the_centres_of_voxels_give_these_voxels(tmp_pat
             image.save_as(tmp_path / f"{image.InstanceNumber}.dcm", enforce_file_format=True)
         series = scan[0].SeriesInstanceUID
 
-    mask = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": contours}, series=series)).masks()[0][THYROID]
+    mask = open_segmentation(write_contours(tmp_path / "rs.dcm", {"Thyroid": contours}, series=series)).masks()[0][
+        THYROID
+    ]
 
     assert np.count_nonzero(mask.volume.array) == 4 * voxels
     assert mask.volume_ml == pytest.approx(4 * voxels * size_mm**2 * 2.0 / 1000, rel=2e-3)
@@ -225,13 +185,13 @@ def test_contours_halfway_between_voxels_are_filled_as_they_are(tmp_path):
     block = [[-0.5, 0], [-0.5, 2], [0, 2.5], [2, 2.5], [2.5, 2], [2.5, 0], [2, -0.5], [0, -0.5]]
     corners = CENTRE[:2] + 1.5 * np.array(block)
     contours = [np.column_stack([corners, np.full(8, CENTRE[2] + 1.5 * k)]) for k in range(4)]
-    mask = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": contours})).masks()[0][THYROID]
+    mask = open_segmentation(write_contours(tmp_path / "rs.dcm", {"Thyroid": contours})).masks()[0][THYROID]
     assert mask.volume_ml == pytest.approx(8.5 * 1.5**2 * 6.0 / 1000, rel=0.06)
 
 
 def test_slices_between_contours_are_interpolated_and_noted(tmp_path):
     body = ball(20.0, 2.0)
-    path = write(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0, every=2), "Trachea": body})
+    path = write_contours(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0, every=2), "Trachea": body})
     masks, notes = open_segmentation(path).masks()
     assert masks[THYROID].volume_ml == pytest.approx(ball_ml(15.0), rel=0.05)
     assert any("slices without contours were interpolated" in note for note in notes)
@@ -239,25 +199,25 @@ def test_slices_between_contours_are_interpolated_and_noted(tmp_path):
 
 def test_a_wide_gap_is_left_empty_and_noted(tmp_path):
     cylinder = [circle(5.0, CENTRE[2] + z) for z in (0.0, 2.0, 4.0, 30.0, 32.0, 34.0)]
-    masks, notes = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": cylinder})).masks()
+    masks, notes = open_segmentation(write_contours(tmp_path / "rs.dcm", {"Thyroid": cylinder})).masks()
     assert masks[THYROID].volume_ml == pytest.approx(6 * 2 * np.pi * 25 / 1000, rel=0.02)
     assert any("no contours over 26 mm" in note for note in notes)
 
 
 def test_planning_volumes_and_regions_without_contours_are_not_the_organ(tmp_path):
     regions = {"Thyroid": ball(9.0, 2.0), "Trachea_PRV05": ball(12.0, 2.0), "Trachea": ball(6.0, 2.0), "thyroid": []}
-    path = write(tmp_path / "rs.dcm", regions)
+    path = write_contours(tmp_path / "rs.dcm", regions)
     opened = open_segmentation(path)
     assert [segment.name for segment in opened.segments] == ["Thyroid", "Trachea_PRV05", "Trachea"]
     assert opened.masks()[0][TRACHEA].volume_ml == pytest.approx(ball_ml(6.0), rel=0.05)
 
-    marked = write(tmp_path / "marked.dcm", {"Thyroid": ball(9.0, 2.0)}, kinds={"Thyroid": "PTV"})
+    marked = write_contours(tmp_path / "marked.dcm", {"Thyroid": ball(9.0, 2.0)}, kinds={"Thyroid": "PTV"})
     with pytest.raises(InputError, match="neither a thyroid nor a trachea"):
         open_segmentation(marked).masks()
 
 
 def test_all_regions_are_read_as_a_label_map(tmp_path):
-    path = write(
+    path = write_contours(
         tmp_path / "rs.dcm", {"Thyroid": ball(9.0, 2.0), "Esophagus": [circle(4.0, 260.0), circle(4.0, 262.0)]}
     )
     found = read_label_map(path)
@@ -276,7 +236,7 @@ def test_all_regions_are_read_as_a_label_map(tmp_path):
     ],
 )
 def test_contours_that_cannot_be_filled_are_refused(tmp_path, contours, message):
-    path = write(tmp_path / "rs.dcm", {"Thyroid": contours})
+    path = write_contours(tmp_path / "rs.dcm", {"Thyroid": contours})
     with pytest.raises(InputError, match=message) as error:
         open_segmentation(path).masks()
     assert str(path) in str(error.value)
@@ -285,7 +245,7 @@ def test_contours_that_cannot_be_filled_are_refused(tmp_path, contours, message)
 def test_contours_in_oblique_planes_are_filled(tmp_path):
     # A shear keeps the volume and the centre.
     tilted = [points + np.outer(points[:, 0] - CENTRE[0], [0, 0, 0.2]) for points in ball(15.0, 2.0)]
-    masks, _ = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": tilted})).masks()
+    masks, _ = open_segmentation(write_contours(tmp_path / "rs.dcm", {"Thyroid": tilted})).masks()
     assert masks[THYROID].volume_ml == pytest.approx(ball_ml(15.0), rel=0.02)
     np.testing.assert_allclose(masks[THYROID].volume.center_of_mass_ras(), CENTRE, atol=0.1)
     normal = masks[THYROID].scan.ijk_to_ras[:3, 2]
@@ -300,7 +260,7 @@ def test_contours_that_are_not_parallel_to_their_images_are_filled_on_their_own_
     for image in images:
         image.save_as(tmp_path / f"{image.InstanceNumber}.dcm", enforce_file_format=True)
     turned = [points[:, [2, 0, 1]] - CENTRE[[2, 0, 1]] + CENTRE for points in ball(15.0, 2.0)]
-    path = write(tmp_path / "rs.dcm", {"Thyroid": turned}, series=images[0].SeriesInstanceUID)
+    path = write_contours(tmp_path / "rs.dcm", {"Thyroid": turned}, series=images[0].SeriesInstanceUID)
     masks, notes = open_segmentation(path).masks()
     assert masks[THYROID].volume_ml == pytest.approx(ball_ml(15.0), rel=0.03)
     np.testing.assert_allclose(masks[THYROID].volume.center_of_mass_ras(), CENTRE, atol=0.1)
@@ -309,6 +269,6 @@ def test_contours_that_are_not_parallel_to_their_images_are_filled_on_their_own_
 
 def test_contours_in_sagittal_planes_are_filled(tmp_path):
     turned = [points[:, [2, 0, 1]] for points in ball(15.0, 2.0)]
-    masks, _ = open_segmentation(write(tmp_path / "rs.dcm", {"Thyroid": turned})).masks()
+    masks, _ = open_segmentation(write_contours(tmp_path / "rs.dcm", {"Thyroid": turned})).masks()
     assert masks[THYROID].volume_ml == pytest.approx(ball_ml(15.0), rel=0.03)
     np.testing.assert_allclose(masks[THYROID].volume.center_of_mass_ras(), CENTRE[[2, 0, 1]], atol=0.1)
