@@ -233,6 +233,9 @@ def test_a_patients_own_thyroid_is_edited(capsys, dataset, model, tmp_path):
     assert found["held"] == {} and set(found["files"]) == {"thyroid.nii.gz", "merged.nii.gz"}
     assert run(*arguments, "--out", tmp_path / "e", "--quiet") == 1
     assert "already holds an edit" in capsys.readouterr().err
+    both = ("edit", model, dataset / "s0001", "--volume", "+10%", "--hold", "volume", "symmetry")
+    assert run(*both, "--out", tmp_path / "both", "--quiet") == 1
+    assert "volume has a target, so it cannot be held" in capsys.readouterr().err
     assert run("edit", model, dataset, "--volume", "+10%", "--out", tmp_path / "all", "--quiet") == 1
     assert "holds 2 cases: s0000, s0001. Give the path of one of them" in capsys.readouterr().err
     assert run("edit", model, dataset / "s0001", "--format", "none", "--out", tmp_path / "same", "--quiet") == 0

@@ -322,6 +322,13 @@ def test_values_that_make_no_sense_are_those_of_a_damaged_file_if_it_is_one(tmp_
         assert "damaged (CRC" in refused(read, path)
 
 
+def test_a_ct_in_place_of_a_mask_is_named(tmp_path):
+    ct = write_nifti(
+        tmp_path / "ct.nii.gz", np.arange(-1000, ARRAY.size - 1000, dtype=np.int16).reshape(ARRAY.shape), affine()
+    )
+    assert "ct.nii.gz has negative values, so it is no mask but an image such as a CT" in refused(read_mask, ct)
+
+
 def test_a_grid_on_which_a_label_map_does_not_fit_into_memory_is_refused(tmp_path):
     path = tmp_path / "ct.nii"
     path.write_bytes(field("3h", 42, 1200, 1200, 800)(tmp_path))

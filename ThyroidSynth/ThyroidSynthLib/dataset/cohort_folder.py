@@ -85,7 +85,7 @@ def _is_other_cohort(folder: Path, plan: Mapping[str, Any], *, overwrite: bool) 
         changes = [f"{name} was {before[name]}, now {plan[name]}" for name in names]
         raise CohortError(
             f"{folder} holds a cohort prepared with other options ({'; '.join(changes) or 'unknown'}). "
-            "Choose another folder, or allow it to be overwritten."
+            "Choose another folder, or replace the cohort with --overwrite."
         )
     return bool(differing)
 

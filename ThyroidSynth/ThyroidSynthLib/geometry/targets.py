@@ -13,6 +13,7 @@ from .features import FEATURE_NAMES
 
 # Absolute and relative tolerance: volume 2 %, isthmus area 3 mm² or 3 %, symmetry 0.01.
 _TOLERANCE = {"volume_ml": (0.0, 0.02), "isthmus_area_mm2": (3.0, 0.03), "symmetry": (0.01, 0.0)}
+_WORDS = {"volume_ml": "volume", "isthmus_area_mm2": "isthmus area", "symmetry": "symmetry"}
 _FORMATS = {"volume_ml": "{:.1f} mL", "isthmus_area_mm2": "{:.0f} mm²", "symmetry": "symmetry {:.2f}"}
 
 
@@ -35,7 +36,7 @@ class Targets:
                 allowed = (
                     "between 0 and 1" if name == "symmetry" else "positive" if name == "volume_ml" else "0 or more"
                 )
-                raise InputError(f"{name} = {value:g} is impossible. It must be {allowed}.")
+                raise InputError(f"{_WORDS[name]} = {value:g} is impossible. It must be {allowed}.")
 
     @classmethod
     def of(cls, values: Mapping[str, float | None]) -> Targets:

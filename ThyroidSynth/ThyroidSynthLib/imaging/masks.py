@@ -193,6 +193,8 @@ def _check_binary(path: Path, values: np.ndarray, first_value: float | None = No
     expected = values[0] if first_value is None else first_value
     if (values == expected).all():
         return
+    if values.min() < 0:
+        raise InputError(f"{path} has negative values, so it is no mask but an image such as a CT. Choose another.")
     if np.issubdtype(values.dtype, np.floating) and not np.array_equal(values, np.round(values)):
         raise InputError(
             f"{path} has fractional values, so it is not a mask (but perhaps a probability map, or a mask that was "

@@ -20,6 +20,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.merging import add_merging, merged_text, with_merging
 from ThyroidSynthLib.cli.shared.outputs import owning_out
+from ThyroidSynthLib.common.errors import InputError
 
 NAME = "edit"
 SUMMARY = "change features of a patient's own thyroid"
@@ -90,6 +91,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     source = find_case(options.patient, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
     targets = {name: getattr(options, option.replace("-", "_")) for option, name in _FEATURES.items()}
     changes = {name: Change(*value) for name, value in targets.items() if value is not None}
+    if twice := [name for name in options.hold or () if _FEATURES[name] in changes]:
+        raise InputError(f"{twice[0]} has a target, so it cannot be held. Leave out --{twice[0]} or --hold {twice[0]}.")
     held = None if options.hold is None else [_FEATURES[name] for name in options.hold]
     files = with_merging(file_options(options), options, console)
     inputs = [*source.files, *files_at(options.model, options.merge_into, options.grid)]
