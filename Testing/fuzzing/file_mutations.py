@@ -16,11 +16,12 @@ Change = Callable[[Path, random.Random], None]
 
 @dataclass(frozen=True)
 class Mutation:
-    """A fault of a file, and whether a reader may accept the file after all."""
+    """A fault of a file, whether a reader may accept the file after all, and what the message says if it is known."""
 
     name: str
     change: Change
     acceptable: bool = False
+    message: str = ""
 
 
 # --- What lies at the path instead of a file -------------------------------------------------------------------------
