@@ -36,27 +36,24 @@ NOT_ONE = ("1,5", "3,14")
 
 # By the name of the option: what is out of its range.
 TOO_MUCH = ("1000000000", "1" + "0" * 12, "9" * 30)
-OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
-    "--count": ("0", "-3", *TOO_MUCH),
-    "--cases": ("0", "-3", *TOO_MUCH),
+WHOLE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("--count", "--cases"), ("0", "-3", *TOO_MUCH)),
     "--workers": ("0", "-1", "10000", *TOO_MUCH),
-    "--samples": ("0", "-1", *TOO_MUCH),
-    "--seed": ("-1", "9" * 30),
-    "--seeds": ("-1", "9" * 30),
-    "--split-seed": ("-1", "9" * 30),
-    "--epochs": ("-1", *TOO_MUCH),
-    "--to-target": ("-1", *TOO_MUCH),
-    "--moves": ("-1", *TOO_MUCH),
-    "--folds": ("0", "-1", *TOO_MUCH),
-    "--completions": ("-1", *TOO_MUCH),
+    **dict.fromkeys(("--samples", "--folds"), ("0", "-1", *TOO_MUCH)),
+    **dict.fromkeys(("--seed", "--seeds", "--split-seed"), ("-1", "9" * 30)),
+    **dict.fromkeys(("--epochs", "--to-target", "--moves", "--completions"), ("-1", *TOO_MUCH)),
     "--thyroid-label": ("0", "-1", "9" * 30, "70000"),
     "--old-thyroid": ("-1", "9" * 30, "70000"),
+}
+REAL: dict[str, tuple[str, ...]] = {
     "--checkpoint-every": ("-1", "1e300"),
     "--defective-share": ("-0.1", "1.5", "30%x"),
     "--volume": ("0", "-5", "1e12"),
     "--isthmus-area": ("-5", "1e12"),
     "--symmetry": ("-0.1", "1.5", "80"),
     "--spacing": ("0", "-1", "0.001", "1e9", "1,2", "1,2,3,4", "1,,2", "1,0,1", "nan,1,1"),
+}
+OTHER: dict[str, tuple[str, ...]] = {
     "--mesh": ("vtk", "", ",", "ply,vtk", "ply;stl"),
     "--held-out": ("-1", "150%", "x", "nan", "inf", "1e309", "1,5", "", "-20%", "10^3"),
     "--device": ("tpu", "", "cuda:99", "cuda:x", "cpu:0:1", "mps9"),
@@ -65,35 +62,10 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--isthmus-area-distribution": ("weibull(1,2)", "uniform(5,1)", "uniform(1,inf)", "-3", "normal(1,2"),
     "--symmetry-distribution": ("3", "uniform(2,3)", "normal(0.5;0.1)", "cohort(1)"),
     "--without-isthmus": ("", "150%", "-1", "nan", "1,5", "x", "inf"),
-    "--include": (),
-    "--exclude": (),
     "--reconstruct": ("nobody",),
     "--dask-scheduler": ("", "nowhere", "tcp://", "http://127.0.0.1:1"),
     "--labels": ("", "thyroid", "thyroid=", "=1", "thyroid=x", "thyroid=-1", "liver=1", "1,2"),
 }
-NUMERIC = {
-    "--count",
-    "--cases",
-    "--workers",
-    "--samples",
-    "--seed",
-    "--seeds",
-    "--split-seed",
-    "--epochs",
-    "--to-target",
-    "--moves",
-    "--folds",
-    "--completions",
-    "--thyroid-label",
-    "--old-thyroid",
-    "--checkpoint-every",
-    "--defective-share",
-    "--volume",
-    "--isthmus-area",
-    "--symmetry",
-    "--spacing",
-}
-REAL = {"--checkpoint-every", "--defective-share", "--volume", "--isthmus-area", "--symmetry", "--spacing"}
 
 # Complete command lines, to which an option is added.
 BASES = {
@@ -154,11 +126,11 @@ def _values(material: Path) -> Iterator[Trial]:
         option = action.option_strings[-1] if action.option_strings else ""
         if not option or isinstance(action.type, type) or action.nargs == 0:
             continue
-        values = list(OUT_OF_RANGE.get(option, ()))
-        if option in NUMERIC:
-            values += NOT_NUMBERS
-            values += NOT_ONE if option in REAL and option != "--spacing" else ()
-            values += NOT_WHOLE if option not in REAL else ()
+        values = list((WHOLE | REAL | OTHER).get(option, ()))
+        if option in WHOLE:
+            values += (*NOT_NUMBERS, *NOT_WHOLE)
+        elif option in REAL:
+            values += (*NOT_NUMBERS, *(NOT_ONE if option != "--spacing" else ()))
         if action.choices is not None:
             values += ["bogus", "", "X" * 5000, "é"]
         # A share or a relative change is written with a percent sign.
@@ -244,12 +216,7 @@ def _is_path(action: argparse.Action) -> bool:
 
 
 def _path_trial(
-    material: Path,
-    command: str,
-    action: argparse.Action,
-    fault: str,
-    write: Callable[[Path], object] | None,
-    name: str,
+    material: Path, command: str, action: argparse.Action, fault: str, write: Callable[[Path], object] | None, name: str
 ) -> Trial:
     option = action.option_strings[-1] if action.option_strings else ""
 
