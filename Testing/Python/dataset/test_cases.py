@@ -13,6 +13,7 @@ from support.mask_files import affine, caret_xml, two_masks, write_case, write_n
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import SYNTHETIC_MARK, find_cases, synthetic_statement
 from ThyroidSynthLib.dataset.cases import case_from_volumes, read_case
+from ThyroidSynthLib.dataset.finding.listing import case_listing
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import read_mask
 from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
@@ -269,3 +270,16 @@ def test_a_mask_whose_header_holds_two_placements_is_noted(tmp_path):
     (note,) = case.notes
     assert "trachea.nii.gz holds two placements" in note
     assert "mm apart (sform and qform); the sform is used" in note
+
+
+def test_the_listing_takes_the_masks_that_reading_takes(tmp_path):
+    for case, names in (("p1", ("thyroid", "thyroid_left")), ("p2", ("thyroid_gt", "thyroid_pred"))):
+        for name in names:
+            write_nifti(tmp_path / case / f"{name}.nii.gz", THYROID, RAS)
+        write_nifti(tmp_path / case / "trachea.nii.gz", TRACHEA, RAS)
+    whole, twice = find_cases(tmp_path)
+    _check(read_case(whole))
+    assert case_listing(whole)["thyroid_gland"] == ["thyroid.nii.gz"]
+    with pytest.raises(InputError, match="several segmentations that may be the thyroid") as refused:
+        read_case(twice)
+    assert case_listing(twice)["error"] == str(refused.value)

@@ -162,6 +162,13 @@ def test_other_masks_of_the_same_scan_are_no_second_case(tmp_path: Path) -> None
     assert passed_over(found) == {MASKS_USED: {"thyroid_v2.nii.gz", "trachea_v2.nii.gz"}}
 
 
+def test_a_mask_that_repeats_another_is_passed_over_once(tmp_path: Path) -> None:
+    write_nifti(masks(tmp_path / "p1") / "thyroid.nii.gz", THYROID, RAS)
+    found = search_cases([tmp_path])
+    check_read(found.cases[0])
+    assert passed_over(found) == {SAME_NAME: {"thyroid.nii.gz"}}
+
+
 def test_of_two_files_of_one_name_the_one_that_can_be_opened_is_used(tmp_path: Path) -> None:
     label_map(tmp_path / "p1.nii.gz")
     (tmp_path / "p1.nii").write_bytes(b"damaged")

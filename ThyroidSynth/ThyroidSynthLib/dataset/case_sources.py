@@ -24,8 +24,8 @@ SYNTHETIC_MARK = "SYNTHETIC.txt"
 
 _EXPECTED = (
     "Expected, at any depth: masks named thyroid_gland and trachea, label maps with label names, Slicer segmentations "
-    "(.seg.nrrd), or DICOM SEG. For label maps without names state the labels (--labels thyroid=N,trachea=M); for "
-    "masks with other names use --thyroid and --trachea."
+    "(.seg.nrrd), DICOM SEG or RTSTRUCT. For label maps without names state the labels (--labels "
+    "thyroid=N,trachea=M); for masks with other names use --thyroid and --trachea."
 )
 _STATEMENT = "Synthetic cases: software input, not anatomy."
 _LONGEST_STATEMENT = 10_000

@@ -12,14 +12,14 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, TRACHEA, WHOLE, Structure, part_called
+from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, TRACHEA, Structure, part_called
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, same_grid
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, read_structure
-from ThyroidSynthLib.imaging.segments import shortened, whole_or_lobes
+from ThyroidSynthLib.imaging.segments import shortened
 from ThyroidSynthLib.imaging.volume_files import placement_notes
 
 from .case_sources import CaseSource
-from .finding.mask_names import is_image_file, part_of_mask
+from .finding.mask_names import is_image_file, whole_or_lobe_files
 
 NO_SEGMENTATION = "there is no segmentation"
 """Beginning of the note on a structure that is missing."""
@@ -85,7 +85,7 @@ def read_case(source: CaseSource) -> Case:
     if source.labels_path is None:
         for structure, paths in ((THYROID, source.thyroid_paths), (TRACHEA, source.trachea_paths)):
             if paths:
-                chosen, remarks = _whole_or_lobes(structure, paths)
+                chosen, remarks = whole_or_lobe_files(structure, paths)
                 found[structure], more = read_structure(chosen, structure, labels=source.labels)
                 notes += [*remarks, *more]
     else:
@@ -101,20 +101,6 @@ def read_case(source: CaseSource) -> Case:
 def case_from_volumes(case_id: str, thyroid: Volume, trachea: Volume, *, ct_path: Path | None = None) -> Case:
     """Return the case of two masks in memory, each on the grid of the whole scan (non-zero inside)."""
     return Case(case_id, mask_in_scan(thyroid), mask_in_scan(trachea), ct_path)
-
-
-def _whole_or_lobes(structure: Structure, paths: Sequence[Path]) -> tuple[list[Path], Sequence[str]]:
-    """Return the file of the whole structure, else those of its lobes, and remarks; `InputError` for two of one."""
-    if len(paths) == 1 and not _side(paths[0]):
-        return list(paths), ()  # It was chosen for the structure, whatever its name.
-    wholes, lobes = ([path for path in paths if bool(_side(path)) is lobe] for lobe in (False, True))
-    where = str(paths[0].parent)
-    return whole_or_lobes(where, structure, wholes, lobes, side_of=_side, name_of=lambda path: path.name)
-
-
-def _side(path: Path) -> str:
-    part = part_of_mask(path)
-    return part.side if part is not None else WHOLE
 
 
 def _given_trachea(source: CaseSource) -> str:

@@ -34,7 +34,7 @@ from .mask_names import (
 from .source import CaseSource
 from .tree import SYSTEM_FILES, Folder, PassedOverLog
 
-OTHER_STRUCTURES = "masks of other structures beside those of a case"
+OTHER_STRUCTURES = "other masks and images beside the masks of a case"
 IMAGES = "images (CT, MR), not segmentations"
 OTHER_FILES = "not segmentations by their names"
 UNREAD_FORMATS = "formats that are not read (convert label maps to .nii.gz)"
@@ -125,6 +125,7 @@ class _FolderSearch:
         # With labels given, the only file may hold both structures whatever its name.
         if chosen and not (self._labels and len(images) == 1):
             groups[""] = [folder.path / name for name in chosen]
+            self._used.update(folder.path / name for name in repeated)
             self._pass_over(repeated, SAME_NAME)
         by_case = {part: [folder.path / name for name in names] for part, names in masks_by_case(every).items()}
         by_folder = masks_by_folder((each.path, each.files) for each in folder.folders)

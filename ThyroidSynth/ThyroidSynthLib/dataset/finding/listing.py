@@ -10,6 +10,7 @@ from ThyroidSynthLib.imaging.labels import STRUCTURES
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 
 from .ids import readable
+from .mask_names import whole_or_lobe_files
 from .source import CaseSource
 from .tree import PassedOver
 
@@ -31,19 +32,20 @@ def case_listing(source: CaseSource) -> dict[str, Any]:
     """
     where: dict[str, list[str]] = {structure.name: [] for structure in STRUCTURES}
     error = ""
-    if source.labels_path is None:
-        for structure, paths in zip(STRUCTURES, (source.thyroid_paths, source.trachea_paths), strict=True):
-            where[structure.name] = [readable(path.name) for path in paths]
-    else:
-        numbered = "label" if source.kind in ("labels", "segmentation") else "segment"
-        try:
+    try:
+        if source.labels_path is None:
+            for structure, paths in zip(STRUCTURES, (source.thyroid_paths, source.trachea_paths), strict=True):
+                used = whole_or_lobe_files(structure, paths)[0] if paths else ()
+                where[structure.name] = [readable(path.name) for path in used]
+        else:
+            numbered = "label" if source.kind in ("labels", "segmentation") else "segment"
             chosen, _ = open_segmentation(source.labels_path, labels=source.labels).structures()
             for structure, segments in chosen.items():
                 where[structure.name] = [f"{numbered} {segment.label} ({segment.name})" for segment in segments]
-        except ThyroidSynthError as fault:
-            error = readable(str(fault))
-        except Exception:  # A damaged file can raise anything.
-            error = f"{readable(str(source.labels_path))} is damaged or of an unknown form. Export it again."
+    except ThyroidSynthError as fault:
+        error = readable(str(fault))
+    except Exception:  # A damaged file can raise anything.
+        error = f"{readable(str(source.labels_path))} is damaged or of an unknown form. Export it again."
     files = [readable(str(path)) for path in source.files]
     ct = None if source.ct_path is None else readable(str(source.ct_path))
     return {"id": source.id, "kind": KINDS[source.kind], "files": files, "ct": ct, **where, "error": error}

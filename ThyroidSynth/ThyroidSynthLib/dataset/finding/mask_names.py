@@ -8,8 +8,18 @@ from functools import lru_cache
 from pathlib import Path
 
 from ThyroidSynthLib.common.files import stem_of
-from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, Part, is_lesion, normalised, part_called
+from ThyroidSynthLib.imaging.labels import (
+    THYROID,
+    TRACHEA,
+    WHOLE,
+    Part,
+    Structure,
+    is_lesion,
+    normalised,
+    part_called,
+)
 from ThyroidSynthLib.imaging.segmentations.class_maps import other_organs
+from ThyroidSynthLib.imaging.segments import whole_or_lobes
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 
@@ -61,6 +71,15 @@ def split_name(name: str) -> tuple[str, Part | None]:
         if case and part is not None and not is_lesion(case):
             return case, part
     return "", None
+
+
+def whole_or_lobe_files(structure: Structure, paths: Sequence[Path]) -> tuple[list[Path], Sequence[str]]:
+    """Return the file of the whole structure, else those of its lobes, and remarks; `InputError` for two of one."""
+    if len(paths) == 1 and not _side(paths[0]):
+        return list(paths), ()  # It was chosen for the structure, whatever its name.
+    wholes, lobes = ([path for path in paths if bool(_side(path)) is lobe] for lobe in (False, True))
+    where = str(paths[0].parent)
+    return whole_or_lobes(where, structure, wholes, lobes, side_of=_side, name_of=lambda path: path.name)
 
 
 def masks_among(names: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -115,6 +134,11 @@ def masks_by_folder(folders: Iterable[tuple[Path, Sequence[str]]]) -> dict[str, 
 def has_both(paths: Iterable[Path]) -> bool:
     """Check whether mask files are those of a thyroid and a trachea."""
     return {part.structure for path in paths if (part := part_of_mask(path)) is not None} == {THYROID, TRACHEA}
+
+
+def _side(path: Path) -> str:
+    part = part_of_mask(path)
+    return part.side if part is not None else WHOLE
 
 
 def _suffix_rank(name: str) -> int:
