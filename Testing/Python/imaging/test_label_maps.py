@@ -23,7 +23,7 @@ def test_a_multi_label_nifti_keeps_its_numbers_and_names(tmp_path):
     found = read_label_map(path)
 
     assert found.names == names
-    assert found.thyroid_label() == 17
+    assert found.thyroid_labels() == [17]
     assert np.array_equal(found.volume.array, MAP)
     np.testing.assert_allclose(found.volume.ijk_to_ras, affine(degrees=5), atol=1e-5)
 
@@ -165,9 +165,7 @@ def test_a_path_that_is_not_a_label_map_is_refused(tmp_path, name):
         read_label_map(tmp_path / name)
 
 
-def test_fractional_values_and_two_thyroids_are_refused(tmp_path):
+def test_fractional_values_are_refused(tmp_path):
     path = write_nifti(tmp_path / "p.nii.gz", MAP.astype("f4") / 3, affine())
     with pytest.raises(InputError, match="fractional"):
         read_label_map(path, labels=class_map_labels("total-v2"))
-    with pytest.raises(InputError, match="both named"):
-        LabelMap(Volume(MAP, affine()), {1: "thyroid", 2: "thyroid_gland"}).thyroid_label()

@@ -20,7 +20,9 @@ LARGEST_TEXT = 64 << 20
 LARGEST_JSON = 1 << 30
 """Bytes of a document of this library: that of a cohort of 100,000 cases has some 200 MB."""
 
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""A number in ASCII, with a decimal point."""
+
 _LONGEST_SHOWN = 40
 
 
@@ -174,7 +176,7 @@ def _check_columns(path: Path | str, columns: list[str]) -> None:
 def number_of(text: str) -> float:
     """Return the number that a text states, in ASCII with a decimal point; `ValueError` for all others, also nan."""
     plain = text.strip()
-    if not _NUMBER.fullmatch(plain):
+    if not NUMBER.fullmatch(plain):
         raise ValueError(f"'{shortened(text)}' is not a number. Write it with a decimal point, as in 1.5.")
     value = float(plain)
     if math.isinf(value):

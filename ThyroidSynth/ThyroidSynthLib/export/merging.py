@@ -17,8 +17,7 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap
 from ThyroidSynthLib.imaging.labels import THYROID, part_called
-
-_MOST_LISTED = 8
+from ThyroidSynthLib.imaging.segments import shortened
 
 
 @dataclass(frozen=True)
@@ -197,9 +196,7 @@ def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
         return (f"labels {listed} are all parts of the old thyroid; the new one has label {label}",)
     if present or label in rules.old_labels or (labels.volume.array == label).any():
         return ()
-    others = {number: name for number, name in sorted(labels.names.items()) if number not in named}
-    listed = ", ".join(f"{number} ({name})" for number, name in list(others.items())[:_MOST_LISTED])
-    more = ", …" if len(others) > _MOST_LISTED else ""
+    others = [f"{number} ({name})" for number, name in sorted(labels.names.items()) if number not in named]
     why = (
         f"label {named[0]} ({labels.names[named[0]]}) has no voxel"
         if named
@@ -207,7 +204,7 @@ def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
     )
     return (
         f"no old thyroid was removed: {why}. If the map has a thyroid, choose its label. Labels of the map: "
-        f"{listed or 'none'}{more}",
+        f"{shortened(others) or 'none'}",
     )
 
 
@@ -238,8 +235,7 @@ def on_grid(labels: LabelMap, grid: Grid) -> LabelMap:
         f"the map was resampled to voxels of {spacing} mm, each with the label of the nearest voxel",
     ]
     if gone:
-        listed = ", ".join(list(gone.values())[:_MOST_LISTED]) + (", …" if len(gone) > _MOST_LISTED else "")
-        notes.append(f"no voxel of the grid lies in {listed}: not in the merged map")
+        notes.append(f"no voxel of the grid lies in {shortened(list(gone.values()))}: not in the merged map")
     kept = {label: name for label, name in labels.names.items() if label not in gone}
     return replace(labels, volume=volume, names=kept, notes=tuple(notes))
 

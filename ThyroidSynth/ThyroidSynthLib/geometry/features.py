@@ -14,6 +14,7 @@ import numpy as np
 from .surface import Surface
 
 FEATURE_NAMES = ("volume_ml", "isthmus_area_mm2", "symmetry")
+_COLUMN_MM = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Features:
         return {name: getattr(self, name) for name in FEATURE_NAMES}
 
 
-def measure_features(surface: Surface, *, column_mm: float = 0.5) -> Features:
+def measure_features(surface: Surface, *, column_mm: float = _COLUMN_MM) -> Features:
     """Measure volume, isthmus area and symmetry (paper, section 2.6).
 
     Parameters
@@ -104,10 +105,10 @@ def mirror_overlap_and_union(surface: Surface, *, column_mm: float) -> tuple[flo
     return overlap * column_mm**2, union * column_mm**2
 
 
-def shared_volume(first: Surface, second: Surface, *, column_mm: float = 0.5) -> float:
+def shared_volume(first: Surface, second: Surface) -> float:
     """Return the volume inside both of two closed surfaces of one frame, in cubed units of the vertices."""
-    crossings = _column_crossings(Surface.joined([first, second]), column_mm)
-    return _overlap_and_union(*crossings)[0] * column_mm**2
+    crossings = _column_crossings(Surface.joined([first, second]), _COLUMN_MM)
+    return _overlap_and_union(*crossings)[0] * _COLUMN_MM**2
 
 
 def _overlap_and_union(columns: np.ndarray, positions: np.ndarray, steps: np.ndarray) -> tuple[float, float]:

@@ -45,14 +45,6 @@ class LabelMap:
         """Return all labels that are named as the thyroid, in ascending order."""
         return [label for label, name in sorted(self.names.items()) if structure_called(name) is THYROID]
 
-    def thyroid_label(self) -> int | None:
-        """Return the label that is named as the thyroid, or None; `InputError` if several labels are."""
-        found = self.thyroid_labels()
-        if len(found) > 1:
-            listed = " and ".join(f"{label} ({self.names[label]})" for label in found)
-            raise InputError(f"Labels {listed} are both named as the thyroid. Choose one of them.")
-        return found[0] if found else None
-
 
 def combine_masks(
     masks: Mapping[str, Mask], *, labels: Mapping[str, int] | None = None, source: str = "The masks"

@@ -7,11 +7,10 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from ThyroidSynthLib.common.text_files import shortened
+from ThyroidSynthLib.common.text_files import NUMBER, shortened
 
 _N = TypeVar("_N", int, float)
 _WHOLE = re.compile(r"[+-]?[0-9]+")
-_REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
 # Longer numbers are out of every range; Python refuses to convert them.
 _MOST_DIGITS = 400
@@ -55,7 +54,7 @@ def real(low: float, high: float, unit: str = "", *, above: bool = False) -> Cal
     def valid(value: float) -> bool:
         return (low < value if above else low <= value) and value <= high
 
-    return _number(_REAL, float, valid, allowed, lambda value: "")
+    return _number(NUMBER, float, valid, allowed, lambda value: "")
 
 
 def change(value_of: Callable[[str], float]) -> Callable[[str], tuple[float, bool]]:

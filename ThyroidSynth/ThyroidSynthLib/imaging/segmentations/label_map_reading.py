@@ -11,7 +11,6 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import stem_of
-from ThyroidSynthLib.common.progress import ShouldStop, check, never
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap, combine_masks, unique_name
 from ThyroidSynthLib.imaging.label_table import Look
 from ThyroidSynthLib.imaging.labels import THYROID, colours_in_extensions, normalised, part_called, structure_called
@@ -24,9 +23,7 @@ from .label_files import read_whole_labels
 from .opening import SegmentationFile, open_segmentation
 
 
-def read_label_map(
-    path: Path | str, *, labels: Mapping[int, str] | None = None, should_stop: ShouldStop = never
-) -> LabelMap:
+def read_label_map(path: Path | str, *, labels: Mapping[int, str] | None = None) -> LabelMap:
     """Read all structures of a patient as one label map.
 
     Parameters
@@ -39,7 +36,7 @@ def read_label_map(
     """
     path = Path(path)
     if path.is_dir():
-        return _of_folder(path, labels, should_stop)
+        return _of_folder(path, labels)
     opened = open_segmentation(path, labels=labels)
     return _of_labels(opened) if opened.kind == "labels" else _of_segments(opened)
 
@@ -82,16 +79,13 @@ def _name_of(segment: Segment) -> str:
     return segment.name if part is None or structure_called(segment.name) is part.structure else part.structure.name
 
 
-def _of_folder(folder: Path, labels: Mapping[int, str] | None, should_stop: ShouldStop) -> LabelMap:
+def _of_folder(folder: Path, labels: Mapping[int, str] | None) -> LabelMap:
     inside = folder / "segmentations"
     where = inside if inside.is_dir() else folder
     files = [path for path in sorted(where.iterdir()) if is_nifti(path) and stem_of(path).lower() != "ct"]
     if not files:
         raise InputError(f"{where} has no masks (<class>.nii.gz). Choose the folder of a case.")
-    masks = {}
-    for path in files:
-        check(should_stop)
-        masks[stem_of(path)] = read_mask(path)
+    masks = {stem_of(path): read_mask(path) for path in files}
     # TotalSegmentator writes an empty mask for each class that it did not find.
     found = {name: mask for name, mask in masks.items() if not mask.is_empty}
     if not found:

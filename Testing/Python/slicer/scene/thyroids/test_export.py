@@ -279,7 +279,7 @@ def test_a_label_map_volume_has_the_names_of_its_colour_table(scene, loaded, gen
     assert logic.ExportSegmentsToLabelmapNode(loaded.segmentation, [], node, loaded.ct)
     patient = map_of_volume(node)
     assert sorted(patient.labels.names.values()) == ["thyroid gland", "trachea"]
-    assert patient.thyroid_label == patient.labels.thyroid_label()
+    assert [patient.thyroid_label] == patient.labels.thyroid_labels()
     written = export_thyroid(generated, "t", tmp_path, SceneFiles(None, patient=patient))
     assert read_label_map(written.files[0]).names == patient.labels.names
     other = next(label for label in patient.labels.names if label != patient.thyroid_label)
