@@ -179,6 +179,18 @@ def test_masks_on_different_grids_are_each_placed_by_their_geometry(tmp_path):
         read_case(find_cases(thyroid=thyroid, trachea=elsewhere)[0])
 
 
+def test_masks_of_one_scan_may_have_axes_that_point_the_other_way(tmp_path):
+    # As after a conversion from DICOM, or to the nearest RAS axes.
+    thyroid = write_nifti(tmp_path / "t.nii.gz", THYROID, RAS)
+    turned = RAS.copy()
+    turned[:3, :2] *= -1
+    turned[:3, 3] = (RAS @ [THYROID.shape[2] - 1, THYROID.shape[1] - 1, 0, 1])[:3]
+    trachea = write_nifti(tmp_path / "w.nii.gz", np.ascontiguousarray(TRACHEA[:, ::-1, ::-1]), turned)
+    case = read_case(find_cases(thyroid=thyroid, trachea=trachea)[0])
+    assert np.allclose(case.placement().origin_ras, Volume(TRACHEA, RAS).center_of_mass_ras(), atol=1e-3)
+    assert "different grids" in case.notes[0]
+
+
 @pytest.mark.parametrize("value", [1, 255])
 @pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64, np.int16])
 def test_a_mask_may_have_any_type_and_the_value_1_or_255(tmp_path, kind, value):

@@ -13,7 +13,7 @@ from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, TRACHEA, Structure, part_called
-from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, same_grid
+from ThyroidSynthLib.imaging.masks import SAME_PLACE_VOXELS, Mask, mask_in_scan, same_grid
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, read_structure
 from ThyroidSynthLib.imaging.segments import shortened
 from ThyroidSynthLib.imaging.volume_files import placement_notes
@@ -136,21 +136,21 @@ def _or_empty(found: dict[Structure, Mask], structure: Structure) -> Mask:
 def _check_together(source: CaseSource, thyroid: Mask, trachea: Mask) -> list[str]:
     """Check that two mask files belong together; return a note if they lie on different grids.
 
-    Different grids are allowed, because masks are placed by their positions in the patient. But two files
-    of the same shape were one grid, so a distance between them means that a program lost the geometry of one.
+    Different grids are allowed, because masks are placed by their positions in the patient. But two files of the same
+    shape were one grid, whose axes may point the other way. If they do not fill the same box, a program lost the
+    geometry of one.
     """
-    if source.kind != "masks" or thyroid.is_empty or trachea.is_empty:
+    if source.kind != "masks" or thyroid.is_empty or trachea.is_empty or same_grid(thyroid.scan, trachea.scan):
         return []
     files = f"{_listed(source.thyroid_paths)} and {_listed(source.trachea_paths)}"
+    corners, others = thyroid.scan.corners(), trachea.scan.corners()
     if thyroid.scan.shape == trachea.scan.shape:
-        apart = thyroid.scan.corner_distance_mm(trachea.scan)
-        if not same_grid(thyroid.scan, trachea.scan):
+        apart = float(np.linalg.norm(corners[:, None] - others, axis=2).min(axis=1).max())
+        if apart > SAME_PLACE_VOXELS * thyroid.scan.spacing_mm.min():
             raise InputError(
                 f"{files} have the same size but lie up to {apart:.2f} mm apart, so the geometry of one is wrong. "
                 "Export both again from the same segmentation."
             )
-        return []
-    corners, others = thyroid.scan.corners(), trachea.scan.corners()
     gap = np.maximum(corners.min(axis=0) - others.max(axis=0), others.min(axis=0) - corners.max(axis=0)).max()
     if gap > 0:
         raise InputError(
