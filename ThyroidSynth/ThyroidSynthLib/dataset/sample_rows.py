@@ -142,7 +142,7 @@ def _make_files(folder: Path, rows: int, per_shape: int) -> int:
     needed, free = rows * per_shape * _BYTES_PER_SAMPLE, shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(
-            f"{folder} needs {needed / 1e9:.1f} GB for the samples, and {free / 1e9:.1f} GB are free. "
+            f"{folder} needs {needed / 1e6:,.1f} MB for the samples, and {free / 1e6:,.1f} MB are free. "
             "Free disk space or choose another disk."
         )
     ledger.write_bytes(bytes(ledger_bytes))

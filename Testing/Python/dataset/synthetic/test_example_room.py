@@ -34,6 +34,6 @@ def test_an_interrupted_run_leaves_nothing(tmp_path):
 def test_too_little_room_is_noticed_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10_000_000))
 
-    with pytest.raises(OutputError, match=r"needs 0\.1 GB, and 0\.0 GB are free\. Write fewer cases"):
+    with pytest.raises(OutputError, match=r"needs [0-9.]+ MB, and 10\.0 MB are free\. Write fewer cases"):
         write_example_dataset(tmp_path / "set", cases=100)
     assert not (tmp_path / "set").exists()

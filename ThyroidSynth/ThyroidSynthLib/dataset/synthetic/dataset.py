@@ -162,7 +162,7 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(
-            f"{folder} needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free. "
+            f"{folder} needs {needed / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free. "
             "Write fewer cases, leave out the CTs with --no-ct, or choose another disk."
         )
 
