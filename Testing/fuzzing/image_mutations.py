@@ -8,6 +8,9 @@ import random
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from support.hostile_images import CASES
 
 from .file_mutations import Change, Mutation, changed_bytes
 
@@ -51,61 +54,9 @@ def _any_field(path: Path, rng: random.Random) -> None:
     _nifti(path, edit)
 
 
-def _fields(**values: float) -> Change:
-    def edit(content: bytearray) -> None:
-        for name, value in values.items():
-            form, at = _FIELDS[name.replace("_of_", "[") + "]" if "_of_" in name else name]
-            struct.pack_into("<" + form, content, at, value)
-
-    return lambda path, rng: _nifti(path, edit)
-
-
-def _affine(value: float) -> Change:
-    return _fields(**{f"srow_of_{n}": value for n in range(12)})
-
-
-NIFTI = [
-    *[Mutation("header field", _any_field, True)] * 6,
-    Mutation("32767 voxels cubed", _fields(dim_of_1=32767, dim_of_2=32767, dim_of_3=32767)),
-    Mutation("dimensions below 0", _fields(dim_of_1=-5)),
-    Mutation("four dimensions", _fields(dim_of_0=4, dim_of_3=2, dim_of_4=22)),
-    Mutation("RGB", _fields(datatype=128, bitpix=24)),
-    Mutation("complex", _fields(datatype=32, bitpix=64)),
-    Mutation("unknown type", _fields(datatype=77)),
-    Mutation("affine of NaN", _affine(float("nan"))),
-    Mutation("affine of infinity", _affine(float("inf"))),
-    Mutation("affine of zeros", _affine(0.0)),
-    Mutation("offset of NaN", _fields(srow_of_3=float("nan"))),
-    Mutation("offset of infinity", _fields(srow_of_7=float("inf"))),
-    Mutation("data offset of NaN", _fields(vox_offset=float("nan"))),
-    Mutation("huge data offset", _fields(vox_offset=3e38)),
-    Mutation("NIfTI-2 of 10^15 voxels", changed_bytes(lambda content, rng: _huge_second(content))),
-]
-
-
-def _huge_second(content: bytes) -> bytes:
-    header = bytearray(544)
-    struct.pack_into("<i", header, 0, 540)
-    header[4:12] = b"n+2\x00\r\n\x1a\n"
-    struct.pack_into("<2h", header, 12, 2, 8)
-    struct.pack_into("<8q", header, 16, 3, 100_000, 100_000, 100_000, 1, 1, 1, 1)
-    struct.pack_into("<8d", header, 104, 1, 1, 1, 1, 1, 1, 1, 1)
-    struct.pack_into("<q", header, 168, 544)
-    struct.pack_into("<2i", header, 344, 0, 2)
-    struct.pack_into("<12d", header, 400, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)
-    return gzip.compress(bytes(header)) if content[:2] == b"\x1f\x8b" else bytes(header)
-
-
-def _bomb(path: Path, rng: random.Random) -> None:
-    """Write a NIfTI header and 3.2 GB of zeros, 3 MB on the disk, that belong to a label map of 1000 × 1600 × 2000."""
-    content = bytearray(gzip.decompress(path.read_bytes())[:352])
-    struct.pack_into("<4h", content, 40, 3, 1000, 1600, 2000)
-    member = gzip.compress(bytes(16 << 20), 9)
-    path.write_bytes(gzip.compress(bytes(content)) + member * 200)
-
+NIFTI = [Mutation("header field", _any_field, True)] * 6
 
 GZIP = [
-    Mutation("gzip bomb", _bomb),
     Mutation("wrong gzip checksum", changed_bytes(lambda content, rng: content[:-8] + bytes(8))),
     Mutation("gzip twice", changed_bytes(lambda content, rng: gzip.compress(content))),
 ]
@@ -141,26 +92,31 @@ def _header_line(path: Path, rng: random.Random) -> None:
     path.write_bytes(b"\n".join(lines) + content[end:])
 
 
-def _line(name: bytes, value: bytes) -> Change:
-    def edit(content: bytes, rng: random.Random) -> bytes:
-        lines = content.split(b"\n")
-        found = [number for number, line in enumerate(lines[:60]) if line.startswith(name)]
-        return b"\n".join([*lines[: found[0]], name + value, *lines[found[0] + 1 :]]) if found else b"NRRD0004\n\n"
+HEADER_LINES = [Mutation("header line", _header_line, True)] * 8
 
-    return changed_bytes(edit)
+# --- Files in place of an image ---------------------------------------------------------------------------------------
+
+# Their values make no sense, but they have a grid.
+_WITH_A_GRID = ("nan_voxels", "inf_voxels", "colours")
 
 
-HEADER_LINES = [
-    *[Mutation("header line", _header_line, True)] * 8,
-    Mutation("sizes of 99999 cubed", _line(b"sizes: ", b"99999 99999 99999")),
-    Mutation("sizes in words", _line(b"sizes: ", b"many many more")),
-    Mutation("unknown type", _line(b"type: ", b"unicorn")),
-    Mutation("unknown encoding", _line(b"encoding: ", b"unicorn")),
-    Mutation("directions of NaN", _line(b"space directions: ", b"(nan,0,0) (0,nan,0) (0,0,nan)")),
-    Mutation("origin of infinity", _line(b"space origin: ", b"(inf,0,0)")),
-    Mutation("data elsewhere", _line(b"encoding: ", b"raw\ndata file: /etc/passwd")),
-    Mutation("data above", _line(b"encoding: ", b"raw\ndata file: ../../../etc/passwd")),
-]
+def hostile(suffix: str) -> list[Mutation]:
+    """Return the files of `support.hostile_images` with a suffix such as ".nii.gz", in place of a good one."""
+    found = {name.partition("."): make for name, make in CASES.items()}
+    return [
+        Mutation(f"hostile {name}", _put(make), name in _WITH_A_GRID)
+        for (name, dot, ending), make in found.items()
+        if dot + ending == suffix
+    ]
+
+
+def _put(make: Callable[[Path], bytes]) -> Change:
+    def change(path: Path, rng: random.Random) -> None:
+        with TemporaryDirectory() as folder:
+            path.write_bytes(make(Path(folder)))
+
+    return change
+
 
 # --- DICOM -----------------------------------------------------------------------------------------------------------
 

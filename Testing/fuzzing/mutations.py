@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .file_mutations import BYTES, CSV, JSON, NPY, PLACES, Mutation
-from .image_mutations import DICOM, GZIP, HEADER_LINES, NIFTI
+from .image_mutations import DICOM, GZIP, HEADER_LINES, NIFTI, hostile
 from .model_mutations import MODEL
 
 
@@ -14,11 +14,11 @@ def mutations_of(path: Path) -> list[Mutation]:
     name = path.name
     found = [*PLACES, *BYTES]
     if name.endswith((".nii.gz", ".nii")):
-        found += NIFTI
+        found += [*NIFTI, *hostile(".nii.gz" if name.endswith(".gz") else ".nii")]
     if name.endswith(".gz"):
         found += GZIP
     if name.endswith((".nrrd", ".mha")):
-        found += HEADER_LINES
+        found += [*HEADER_LINES, *hostile(path.suffix)]
     if name.endswith(".dcm"):
         found += DICOM
     if name.endswith(".safetensors"):
