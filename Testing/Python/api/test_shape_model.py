@@ -208,7 +208,7 @@ def test_a_trained_model_is_saved_and_loaded(cohort: Cohort, tmp_path: Path) -> 
         trained.save(path)
 
 
-@pytest.mark.parametrize("labels", [{1: "thyroid", 2: "trachea"}, "trachea=2, thyroid=1"])
+@pytest.mark.parametrize("labels", [{1: "Thyroid; whole", 2: "trachea"}, "trachea=2, thyroid=1"])
 def test_the_labels_of_a_patient_are_given_by_number(model: ShapeModel, labels, tmp_path: Path) -> None:
     path = own_labels(tmp_path)
     with pytest.raises(InputError, match="more than one label"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -29,6 +30,8 @@ def label_names(labels: Labels | None) -> dict[int, str] | None:
     if isinstance(labels, Mapping):
         if not all(isinstance(name, str) for name in labels.values()):
             raise InputError(f"labels={labels!r} has no names. Write numbers and names, such as {{1: 'thyroid'}}.")
-        labels = ",".join(f"{name}={number}" for number, name in labels.items())
+        # What separates the pairs of a list only separates words in a name ("thyroid, left").
+        names = {number: re.sub(r"[,;=\s]+", " ", name) for number, name in labels.items()}
+        labels = ",".join(f"{name}={number}" for number, name in names.items())
     is_list = "=" in labels or labels.lower().endswith(TABLE_SUFFIXES)
     return labels_from_text(labels) if is_list else class_map_labels(labels)

@@ -168,7 +168,8 @@ def open_segmentation(path: Path | str, *, labels: Mapping[int, str] | None = No
     if kind is None:
         raise InputError(
             f"{path} is neither a NIfTI file (.nii, .nii.gz), an NRRD or MetaImage file (.nrrd, .mha), a Slicer "
-            "segmentation (.seg.nrrd), a DICOM segmentation (SEG), nor a DICOM RTSTRUCT. Choose another file."
+            "segmentation (.seg.nrrd), a DICOM segmentation (SEG), nor a DICOM RTSTRUCT. Choose another file, or "
+            "convert a label map of another format to .nii.gz."
         )
     segments = _FORMATS[kind].segments(path)
     notes: tuple[str, ...] = ()
