@@ -162,6 +162,12 @@ def read_json(path: Path | str) -> Any:
     return parse_json(read_text(path, largest=LARGEST_JSON), path)
 
 
+def absolute_path(path: Path | str) -> Path:
+    """Return the absolute path; symbolic links keep their names, unless the path leads through a parent (``..``)."""
+    path = Path(path)
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
 def real_path(path: Path | str) -> Path:
     """Return the absolute path without links; unlike `Path.resolve`, also of a link that leads to itself."""
     return Path(os.path.realpath(path))

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +24,7 @@ NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 """A number in ASCII, with a decimal point."""
 
 _LONGEST_SHOWN = 40
+_MOST_LISTED = 8
 
 
 def read_text(path: Path | str, *, largest: int = LARGEST_TEXT) -> str:
@@ -187,3 +188,8 @@ def number_of(text: str) -> float:
 def shortened(text: str) -> str:
     """Return a text of a file or an option as a message shows it: a damaged file may have text of any length."""
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def listed_shortly(names: Sequence[str]) -> str:
+    """Return names in one line, the first few of them."""
+    return ", ".join(names[:_MOST_LISTED]) + (", …" if len(names) > _MOST_LISTED else "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.common.files import stem_of
+from ThyroidSynthLib.common.files import absolute_path, stem_of
 from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.imaging.labels import structure_called
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
@@ -128,7 +128,7 @@ def search_cases(
     if not paths:
         if thyroid is None or trachea is None:
             raise InputError("Give a folder or file with cases, or both a thyroid mask and a trachea mask.")
-        pair = _absolute(thyroid), _absolute(trachea)
+        pair = absolute_path(thyroid), absolute_path(trachea)
         return FoundCases(pair, (_of_two_masks(*pair, labels),))
     if thyroid is not None or trachea is not None:
         raise InputError(
@@ -137,7 +137,7 @@ def search_cases(
     log = PassedOverLog()
     seen: set[tuple[int, int]] = set()
     found: list[FoundCase] = []
-    roots = tuple(_absolute(path) for path in paths)
+    roots = tuple(absolute_path(path) for path in paths)
     for root in roots:
         found += _cases_at(root, labels, log, seen)
     found = _once_each(found, log)
@@ -166,11 +166,6 @@ def synthetic_statement(path: Path | str) -> str | None:
         except OSError:  # That there is such a file is enough.
             return _STATEMENT
     return None
-
-
-def _absolute(path: Path | str) -> Path:
-    # The absolute path names the case if the folder is given as "."; symbolic links keep their names.
-    return Path(path).resolve() if ".." in Path(path).parts else Path(path).absolute()
 
 
 def _of_two_masks(thyroid: Path, trachea: Path, labels: Mapping[int, str] | None) -> CaseSource:

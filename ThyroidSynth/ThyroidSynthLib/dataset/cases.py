@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, TRACHEA, Structure, part_called
 from ThyroidSynthLib.imaging.masks import SAME_PLACE_VOXELS, Mask, mask_in_scan, same_grid
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, read_structure
-from ThyroidSynthLib.imaging.segments import shortened
 from ThyroidSynthLib.imaging.volume_files import placement_notes
 
 from .case_sources import CaseSource
@@ -119,7 +119,7 @@ def _missing_note(source: CaseSource, structure: Structure) -> str:
     folder = source.files[0].parent
     files = (path for path in folder.iterdir() if path not in source.files and path.is_file())
     others = sorted(path.name for path in files if is_image_file(path.name))
-    listed = shortened(others) or "no other masks"
+    listed = listed_shortly(others) or "no other masks"
     option = structure.name.removesuffix("_gland")
     return f"{text} in {folder} (found {listed}); name its mask {structure.name}.nii.gz, or use --{option}"
 

@@ -25,7 +25,7 @@ import numpy as np
 from ThyroidSynthLib.common.errors import CohortError, InputError
 from ThyroidSynthLib.common.files import read_json, sha256_of
 from ThyroidSynthLib.common.reading import checked_file
-from ThyroidSynthLib.common.text_files import entry
+from ThyroidSynthLib.common.text_files import entry, listed_shortly
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Frame, Placement
 from ThyroidSynthLib.geometry.surface import Surface
@@ -153,7 +153,7 @@ class Cohort:
         chosen = set(ids)
         unknown = sorted(chosen.difference(self.ids))
         if unknown:
-            raise self._has_no(", ".join(unknown[:3]) + (", …" if len(unknown) > 3 else ""))
+            raise self._has_no(listed_shortly(unknown))
         if not chosen:
             raise CohortError(f"No case of {self.folder} is left. Hold out fewer of its {len(self.ids)} cases.")
         if len(chosen) == len(self.ids):

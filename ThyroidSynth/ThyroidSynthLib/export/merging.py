@@ -11,13 +11,13 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.locks import new_file
+from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.geometry.grid import Grid, box_of
 from ThyroidSynthLib.geometry.resampling import resampled
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap
 from ThyroidSynthLib.imaging.labels import THYROID, part_called
-from ThyroidSynthLib.imaging.segments import shortened
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def merging_notes(labels: LabelMap, rules: MergeRules) -> tuple[str, ...]:
     )
     return (
         f"no old thyroid was removed: {why}. If the map has a thyroid, choose its label. Labels of the map: "
-        f"{shortened(others) or 'none'}",
+        f"{listed_shortly(others) or 'none'}",
     )
 
 
@@ -235,7 +235,7 @@ def on_grid(labels: LabelMap, grid: Grid) -> LabelMap:
         f"the map was resampled to voxels of {spacing} mm, each with the label of the nearest voxel",
     ]
     if gone:
-        notes.append(f"no voxel of the grid lies in {shortened(list(gone.values()))}: not in the merged map")
+        notes.append(f"no voxel of the grid lies in {listed_shortly(list(gone.values()))}: not in the merged map")
     kept = {label: name for label, name in labels.names.items() if label not in gone}
     return replace(labels, volume=volume, names=kept, notes=tuple(notes))
 

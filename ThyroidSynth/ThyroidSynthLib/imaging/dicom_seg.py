@@ -114,7 +114,7 @@ def _segments(path: Path, dataset: pydicom.Dataset) -> list[Segment]:
             _first(region, "AnatomicRegionModifierSequence"),
         )
         label = str(item.get("SegmentLabel", ""))
-        entry = "".join(f"~{_code(each)}" for each in codes)
+        entry = "".join(f"~{code_text(each)}" for each in codes)
         segments.append(Segment(label, label, int(item.SegmentNumber), 0, entry))
     if not segments:
         raise InputError(f"{path} describes no segments. Export the segmentation again.")
@@ -125,7 +125,8 @@ def _first(item: Mapping | pydicom.Dataset, name: str) -> Mapping | pydicom.Data
     return (item.get(name) or [{}])[0]
 
 
-def _code(item: Mapping | pydicom.Dataset) -> str:
+def code_text(item: Mapping | pydicom.Dataset) -> str:
+    """Return a code in the format of Slicer's terminology entries; "^^" for none."""
     scheme, value, meaning = (item.get(f) or "" for f in ("CodingSchemeDesignator", "CodeValue", "CodeMeaning"))
     return f"{scheme}^{value}^{meaning}" if value else "^^"
 
@@ -206,7 +207,7 @@ def _slices(
     beside = np.linalg.norm(positions - first - slices[:, None] * step, axis=1).max()
     if beside > _OFF_SLICE * size:
         raise InputError(
-            f"{path} has unevenly spaced slices (off by up to {beside:.2f} mm). "
+            f"{path} has unevenly spaced slices (off by up to {beside:.3g} mm). "
             "Resample the image and its segmentation to even slices."
         )
     return slices, step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from xml.etree import ElementTree
@@ -224,11 +224,18 @@ def colours_in_extensions(extensions: Iterable[tuple[int, bytes]]) -> dict[int, 
     """Return the colours (red, green, blue, each 0 to 1) of the labels that `names_in_extensions` finds, if valid."""
     found = {}
     for number, label in _labels_in(extensions):
-        texts = [label.get(name, "") for name in ("Red", "Green", "Blue")]
-        if all(re.fullmatch(r"[01](\.[0-9]{1,18})?", text) for text in texts):
-            red, green, blue = (min(float(text), 1.0) for text in texts)
-            found[number] = red, green, blue
+        colour = colour_of_texts([label.get(name, "") for name in ("Red", "Green", "Blue")])
+        if colour is not None:
+            found[number] = colour
     return found
+
+
+def colour_of_texts(parts: Sequence[str]) -> tuple[float, float, float] | None:
+    """Return the colour that three numbers from 0 to 1 state; None for other texts."""
+    if len(parts) != 3 or not all(re.fullmatch(r"[01](\.[0-9]{1,18})?", part) for part in parts):
+        return None
+    red, green, blue = (min(float(part), 1.0) for part in parts)
+    return red, green, blue
 
 
 def _labels_in(extensions: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, ElementTree.Element]]:

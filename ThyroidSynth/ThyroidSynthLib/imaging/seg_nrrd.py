@@ -16,6 +16,7 @@ from ThyroidSynthLib.geometry.volume import Volume
 
 from .formats.nrrd import read_nrrd_header
 from .formats.stored_voxels import damaged
+from .labels import colour_of_texts
 from .masks import Mask, mask_in_scan
 from .segments import Segment
 
@@ -68,18 +69,10 @@ def _segments(path: Path, header: dict[str, str]) -> list[Segment]:
                 # In files of older Slicer versions each segment is an image of its own, with values 0 and 1.
                 layer=int(header.get(key + "Layer", index)),
                 terminology=entry.group(1) if entry else "",
-                colour=_colour(header.get(key + "Color", "")),
+                # A segment is complete without a colour, or with a damaged one.
+                colour=colour_of_texts(header.get(key + "Color", "").split()),
             )
         )
     if not segments:
         raise InputError(f"{path} has no segments. Save the segmentation from Slicer as .seg.nrrd.")
     return segments
-
-
-def _colour(text: str) -> tuple[float, float, float] | None:
-    """Return a colour of the header; None for one that is missing or damaged, without which the segment is complete."""
-    parts = text.split()
-    if len(parts) != 3 or not all(re.fullmatch(r"[01](\.[0-9]{1,18})?", part) for part in parts):
-        return None
-    red, green, blue = (min(float(part), 1.0) for part in parts)
-    return red, green, blue

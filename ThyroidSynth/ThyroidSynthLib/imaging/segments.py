@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.text_files import listed_shortly
 
 from .labels import (
     LOBE_PARTS,
@@ -27,7 +28,6 @@ Item = TypeVar("Item")
 
 # How surely a segment is a structure: by the code of its type, its id, its name, the code of its region.
 _BY_CODE, _BY_ID, _BY_NAME, _BY_REGION = range(4)
-MOST_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -258,18 +258,13 @@ def named_by_user(
 def nothing_found(path: object, segments: Iterable[Segment], only: Structure | None = None) -> InputError:
     """Return the error for a file with neither a thyroid nor a trachea, or without the one that it was chosen for."""
     names = [segment.name or segment.id or str(segment.label) for segment in segments]
-    about = f"{len(names)} segments ({shortened(names)})"
+    about = f"{len(names)} segments ({listed_shortly(names)})"
     if only is not None:
         return InputError(f"{path} has no {_called(only)} among its {about}. Choose another file, or name the segment.")
     return InputError(
         f"{path} has neither a thyroid nor a trachea among its {about}. Name them 'thyroid' and 'trachea', or state "
         "their labels (--labels thyroid=N,trachea=M)."
     )
-
-
-def shortened(names: Sequence[str]) -> str:
-    """Return names in one line, the first `MOST_LISTED` of them."""
-    return ", ".join(names[:MOST_LISTED]) + (", …" if len(names) > MOST_LISTED else "")
 
 
 def _side(segment: Segment) -> str:

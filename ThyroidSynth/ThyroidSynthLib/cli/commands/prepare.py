@@ -17,10 +17,10 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_workers,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.dataset.finding.ids import readable
 from ThyroidSynthLib.dataset.finding.layouts import EXPECTED_REASONS
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, DEFAULT_ALIGNMENT
-from ThyroidSynthLib.imaging.segments import shortened
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.case_sources import FoundCases
@@ -123,7 +123,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         lines.append(f"{summary.unreadable} could not be read.")
     for what, ids in (("new since the last run", summary.added), ("no longer in the source", summary.removed)):
         if ids:
-            lines.append(f"{len(ids)} {what}: {shortened(ids)}.")
+            lines.append(f"{len(ids)} {what}: {listed_shortly(ids)}.")
     if unexpected := {reason: n for reason, n in summary.passed_over.items() if reason not in EXPECTED_REASONS}:
         listed = "; ".join(f"{reason} ({count})" for reason, count in unexpected.items())
         lines.append(f"Passed over: {listed}.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ThyroidSynthLib.common.files import sha256_of, stem_of
+from ThyroidSynthLib.common.files import absolute_path, sha256_of, stem_of
 from ThyroidSynthLib.imaging.labels import TRACHEA
 
 from . import numbers
@@ -147,17 +147,12 @@ def place_of(options: argparse.Namespace, model: TrainedModel, files: FileOption
 
 def name_of(path: Path) -> str:
     """Return the name of a file or case folder, without the folders in which it lies."""
-    path = _absolute(path)
+    path = absolute_path(path)
     name = path.parent.name if path.name == "segmentations" else path.name
     # A name that is not UTF-8 is written with the codes of its bytes.
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _checksums(paths: Iterable[Path | None]) -> list[dict[str, str]]:
-    files = dict.fromkeys(_absolute(path) for path in paths if path is not None and path.is_file())
+    files = dict.fromkeys(absolute_path(path) for path in paths if path is not None and path.is_file())
     return [{"name": name_of(path), "sha256": sha256_of(path)} for path in files]
-
-
-def _absolute(path: Path) -> Path:
-    # Symbolic links keep their names, unless the path leads through a parent.
-    return path.resolve() if ".." in path.parts else path.absolute()

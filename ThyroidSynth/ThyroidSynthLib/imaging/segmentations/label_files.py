@@ -10,11 +10,12 @@ from typing import TypeVar
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import names_in_extensions
 from ThyroidSynthLib.imaging.masks import Mask, check_labels, read_labels
 from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
-from ThyroidSynthLib.imaging.segments import Segment, shortened
+from ThyroidSynthLib.imaging.segments import Segment
 from ThyroidSynthLib.imaging.volume_files import read_volume, reading_slabs
 
 # Atlases of the brain have a few hundred labels.
@@ -53,7 +54,7 @@ def read_label_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[Ke
     missing = [f"{segment.label} ({segment.name})" for key, segment in given.items() if masks[key].is_empty]
     if not missing:
         return masks, ()
-    occurring = shortened([str(label) for label in labels_in(path)]) or "none"
+    occurring = listed_shortly([str(label) for label in labels_in(path)]) or "none"
     text = f"no voxel has the label {' or '.join(missing)}; labels that occur: {occurring}"
     if len(missing) == len(chosen):
         raise InputError(f"{path}: {text}. State the right labels (--labels thyroid=N,trachea=M).")

@@ -20,7 +20,7 @@ from ThyroidSynthLib.imaging.segments import Segment
 
 from .class_maps import DEFAULT_CLASS_MAP, class_map_labels
 from .label_files import read_whole_labels
-from .opening import SegmentationFile, open_segmentation
+from .opening import SegmentationFile, open_segmentation, segmentation_kind
 
 
 def read_label_map(path: Path | str, *, labels: Mapping[int, str] | None = None) -> LabelMap:
@@ -29,8 +29,9 @@ def read_label_map(path: Path | str, *, labels: Mapping[int, str] | None = None)
     Parameters
     ----------
     path : path-like
-        A segmentation file of any format that `open_segmentation` reads, whose labels are kept, or a folder of masks
-        (``<class>.nii.gz`` each, or a case of the training dataset), which get TotalSegmentator's labels.
+        A segmentation file of any format that `open_segmentation` reads, whose labels are kept; a folder with one; or
+        a folder of masks (``<class>.nii.gz`` each, or a case of the training dataset), which get TotalSegmentator's
+        labels.
     labels : mapping of int to str, optional
         Names of label numbers: of a file without names, or for the masks of a folder.
     """
@@ -83,8 +84,13 @@ def _of_folder(folder: Path, labels: Mapping[int, str] | None) -> LabelMap:
     inside = folder / "segmentations"
     where = inside if inside.is_dir() else folder
     files = [path for path in sorted(where.iterdir()) if is_nifti(path) and stem_of(path).lower() != "ct"]
+    if len(files) < 2 and (alone := _only_segmentation(where, labels)) is not None:
+        return read_label_map(alone, labels=labels)
     if not files:
-        raise InputError(f"{where} has no masks (<class>.nii.gz). Choose the folder of a case.")
+        raise InputError(
+            f"{where} has neither masks (<class>.nii.gz) nor one segmentation file of all structures. "
+            "Choose the folder of a case, or its file."
+        )
     masks = {stem_of(path): read_mask(path) for path in files}
     # TotalSegmentator writes an empty mask for each class that it did not find.
     found = {name: mask for name, mask in masks.items() if not mask.is_empty}
@@ -97,6 +103,15 @@ def _of_folder(folder: Path, labels: Mapping[int, str] | None) -> LabelMap:
     # A whole thyroid that is added gets its usual label, too.
     usual = _numbers([*found, THYROID.name], labels)[THYROID.name]
     return replace(combined, names={**combined.names, usual: THYROID.name})
+
+
+def _only_segmentation(folder: Path, labels: Mapping[int, str] | None) -> Path | None:
+    """Return the only segmentation file in a folder, unless it is a mask or its labels have no names."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and stem_of(path).lower() != "ct"]
+    found = [path for path in files if segmentation_kind(path) is not None]
+    if len(found) != 1 or part_called(stem_of(found[0])) is not None:
+        return None
+    return found[0] if open_segmentation(found[0], labels=labels).named else None
 
 
 def _numbers(names: Sequence[str], given: Mapping[int, str] | None) -> dict[str, int]:

@@ -13,7 +13,9 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.reading import reading
+from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.geometry.grid import Grid, flip_lps_ras
+from ThyroidSynthLib.imaging.dicom_seg import code_text
 from ThyroidSynthLib.imaging.dicom_series import (
     CONTOURS_CLASS,
     IMAGE_CLASSES,
@@ -23,7 +25,7 @@ from ThyroidSynthLib.imaging.dicom_series import (
 )
 from ThyroidSynthLib.imaging.labels import ALTERED_ENTRY
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan
-from ThyroidSynthLib.imaging.segments import Segment, shortened
+from ThyroidSynthLib.imaging.segments import Segment
 
 from .contours import fill_contours
 
@@ -78,7 +80,7 @@ def read_contour_segments(path: Path) -> list[Segment]:
             else:
                 empty.append(name)
     if not segments:
-        listed = f" ({shortened(empty)} have none)" if empty else ""
+        listed = f" ({listed_shortly(empty)} have none)" if empty else ""
         raise InputError(f"{path} has no contours{listed}. Export the structures again from the planning system.")
     return segments
 
@@ -150,9 +152,8 @@ def _entry(item: Mapping | pydicom.Dataset) -> str:
     """Return the code of a region in the format of Slicer's terminology entries."""
     if str(item.get("RTROIInterpretedType") or "").strip().upper() in _NOT_ORGANS:
         return ALTERED_ENTRY
-    code = (item.get("RTROIIdentificationCodeSequence") or [{}])[0]
-    scheme, value, meaning = (code.get(f) or "" for f in ("CodingSchemeDesignator", "CodeValue", "CodeMeaning"))
-    return f"~^^~{scheme}^{value}^{meaning}" if value else ""
+    code = code_text((item.get("RTROIIdentificationCodeSequence") or [{}])[0])
+    return f"~^^~{code}" if code != "^^" else ""
 
 
 def _contours(path: Path, dataset: pydicom.Dataset) -> dict[int, _Contours]:
