@@ -157,11 +157,28 @@ def test_a_slicer_segmentation_is_read_by_its_segments(tmp_path):
     assert np.array_equal(found.volume.array, MAP)
 
 
+@pytest.mark.parametrize("name", ["segmentations.nii.gz", "s.seg.nrrd"])
+def test_the_only_segmentation_in_the_folder_of_a_case_is_read(tmp_path, name):
+    from ThyroidSynthLib.imaging.label_map_files import write_label_map
+
+    write_nifti(tmp_path / "ct.nii.gz", MAP.astype(np.int16) - 1000, affine())
+    names = {16: "trachea", 17: "thyroid gland"}
+    if name.endswith(".nrrd"):
+        write_label_map(Volume(MAP, affine()), tmp_path / name, names=names)
+    else:
+        write_nifti(tmp_path / name, MAP, affine(), extensions=[(0, caret_xml(names))])
+    assert read_label_map(tmp_path).names == names
+
+    write_nifti(tmp_path / "second.nii.gz", MAP, affine())
+    with pytest.raises(InputError, match="more than one label"):
+        read_label_map(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["x.png", "missing.nii.gz", "empty"])
 def test_a_path_that_is_not_a_label_map_is_refused(tmp_path, name):
     if name == "empty":
         (tmp_path / name).mkdir()
-    with pytest.raises(InputError, match=f"{name} (is neither a NIfTI|does not exist|has no masks)"):
+    with pytest.raises(InputError, match=f"{name} (is neither a NIfTI|does not exist|has neither masks)"):
         read_label_map(tmp_path / name)
 
 

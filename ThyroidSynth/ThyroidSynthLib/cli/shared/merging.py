@@ -23,8 +23,8 @@ def add_merging(parser: argparse.ArgumentParser, *, more: str = "") -> None:
         "--merge-into",
         type=Path,
         metavar="PATIENT",
-        help=f"segmentation file of all structures, or folder with it or with masks; written on the grid of --grid or --spacing if "
-        f"one is given, else on its own{more}",
+        help=f"segmentation file of all structures, or folder with it or with masks; written on the grid of --grid or "
+        f"--spacing if one is given, else on its own{more}",
     )
     merge.add_argument(
         "--merge-overlaps",
