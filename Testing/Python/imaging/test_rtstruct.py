@@ -189,6 +189,15 @@ def test_contours_halfway_between_voxels_are_filled_as_they_are(tmp_path):
     assert mask.volume_ml == pytest.approx(8.5 * 1.5**2 * 6.0 / 1000, rel=0.06)
 
 
+@pytest.mark.parametrize("size_mm", [1.0, 3.0])
+def test_contours_that_were_drawn_on_a_lattice_are_filled_as_they_are(tmp_path, size_mm):
+    # Their edges skip voxels, unlike those of traced ones.
+    corners = CENTRE[:2] + size_mm * np.array([[0, 0], [6, 1], [7, 9], [1, 8]])
+    contours = [np.column_stack([corners, np.full(4, CENTRE[2] + 1.5 * k)]) for k in range(4)]
+    mask = open_segmentation(write_contours(tmp_path / "rs.dcm", {"Thyroid": contours})).masks()[0][THYROID]
+    assert mask.volume_ml == pytest.approx(47 * size_mm**2 * 6.0 / 1000, rel=0.03)
+
+
 def test_slices_between_contours_are_interpolated_and_noted(tmp_path):
     body = ball(20.0, 2.0)
     path = write_contours(tmp_path / "rs.dcm", {"Thyroid": ball(15.0, 2.0, every=2), "Trachea": body})

@@ -21,6 +21,8 @@ MOST_INTERPOLATED_MM = 12.0
 _SAME_PLANE = 0.1
 # Corners nearer to the centre of a voxel than this (in voxels) lie there; files round to about a hundredth of a mm.
 _ON_CENTRE = 0.05
+# The voxels of a CT are larger.
+_SMALLEST_TRACED_MM = 0.2
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,8 @@ def fill_contours(contours: Sequence[np.ndarray], grid: Grid) -> FilledContours:
     """Fill closed planar contours on a grid whose slices k are parallel to them; beyond the grid they are cut.
 
     Contours of one plane are combined by exclusive or, so that a contour within another is a hole; a hole may also be
-    joined to the outside by a channel of no width. A plane stands for half the distance to its neighbours. Contours
-    whose corners are all centres of voxels were traced through the outermost voxels, as OpenCV and rt-utils do; these
-    are inside.
+    joined to the outside by a channel of no width. A plane stands for half the distance to its neighbours. Where all
+    contours were traced through the centres of the outermost voxels, as OpenCV and rt-utils do, these are inside.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def fill_contours(contours: Sequence[np.ndarray], grid: Grid) -> FilledContours:
     first, last = max(first, 0), min(last, grid.shape[0] - 1)
     if last < first or (size < 1).any():
         raise InputError("the contours lie outside the images")
-    traced = all(np.abs(each[:, :2] - np.rint(each[:, :2])).max() < _ON_CENTRE for each in corners)
+    traced = _are_traced([each[:, :2] for each in corners])
     filled = {
         place: _filled([each[:, :2] - low for each in flat], (int(size[1]), int(size[0])), traced=traced)
         for place, flat in planes.items()
@@ -141,11 +142,40 @@ def _filled(polygons: Sequence[np.ndarray], shape: tuple[int, int], *, traced: b
     inside = _even_odd(polygons, shape)
     for polygon in polygons:
         for start, edge in zip(polygon, np.roll(polygon, -1, axis=0) - polygon, strict=True):
-            steps = max(int(np.gcd(*edge)), 1)
-            column, row = (start + np.arange(steps)[:, None] * (edge // steps)).T
+            column, row = (start + np.arange(np.abs(edge).max() + 1)[:, None] * np.sign(edge)).T
             within = (column >= 0) & (row >= 0) & (column < shape[1]) & (row < shape[0])
             inside[row[within], column[within]] = True
     return inside
+
+
+def _are_traced(polygons: Sequence[np.ndarray]) -> bool:
+    """Check whether polygons, in voxels, go from centre to centre of neighbouring voxels."""
+    whole = [np.rint(polygon) for polygon in polygons]
+    edges = np.abs(np.concatenate([polygon - np.roll(polygon, 1, axis=0) for polygon in whole]))
+    straight = (edges.min(axis=1) == 0) | (edges[:, 0] == edges[:, 1])
+    off = max(np.abs(polygon - near).max() for polygon, near in zip(polygons, whole, strict=True))
+    return bool(off < _ON_CENTRE and straight.all())
+
+
+def traced_voxels_mm(polygons: Sequence[np.ndarray]) -> tuple[float, float] | None:
+    """Return the voxel size, in the plane, of an unknown image in which polygons (n, 2) in mm were traced, or None.
+
+    They were traced through the centres of voxels if their corners lie on the points of a lattice. Contours halfway
+    between voxels inside and outside do, too, but only on every second point; those along the faces of voxels have no
+    oblique edge.
+    """
+    corners = np.concatenate(polygons)
+    low, extent = corners.min(axis=0), np.ptp(corners, axis=0)
+    sizes = np.empty(2)
+    for axis in range(2):
+        gaps = np.diff(np.unique(np.round(corners[:, axis], 3)))
+        if not len(gaps) or gaps.min() < _SMALLEST_TRACED_MM:
+            return None
+        sizes[axis] = extent[axis] / np.rint(extent[axis] / np.median(gaps[gaps < 1.5 * gaps.min()]))
+    places = [(polygon - low) / sizes for polygon in polygons]
+    parities = {int(total) % 2 for total in np.rint(np.concatenate(places)).sum(axis=1)}
+    oblique = any((np.abs(place - np.roll(place, 1, axis=0)) > 0.5).all(axis=1).any() for place in places)
+    return (sizes[0], sizes[1]) if oblique and len(parities) == 2 and _are_traced(places) else None
 
 
 def _even_odd(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:

@@ -27,7 +27,7 @@ from ThyroidSynthLib.imaging.labels import ALTERED_ENTRY
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan
 from ThyroidSynthLib.imaging.segments import Segment
 
-from .contours import fill_contours
+from .contours import fill_contours, traced_voxels_mm
 
 if TYPE_CHECKING:
     import pydicom
@@ -47,8 +47,6 @@ _SMALL_MM = 256.0
 _MARGIN_MM = 10.0
 _MOST_EXTENT_MM = 2000.0
 _THINNEST_MM, _THICKEST_MM = 0.1, 20.0
-# In-plane voxels of a CT are larger; corners may deviate by rounding, in voxels.
-_SMALLEST_TRACED_MM, _ON_LATTICE = 0.2, 0.05
 # Images that are opened in search of the series that the contours were drawn on.
 _MOST_SEARCHED = 3000
 
@@ -257,7 +255,7 @@ def _own_grid(path: Path, contours: Sequence[np.ndarray]) -> Grid:
             "this region or too coarse. Export contours of every slice, in mm."
         )
     in_plane = _IN_PLANE_MM if size_mm <= _SMALL_MM else 2 * _IN_PLANE_MM
-    voxels_mm = _traced_voxels_mm(turned)
+    voxels_mm = traced_voxels_mm([each[:, :2] for each in turned])
     spacing = np.array([*(voxels_mm or (in_plane, in_plane)), step])
     # Contours that follow the faces of voxels pass between the voxels of this grid, not through their centres.
     margin = np.array([*np.ceil(_MARGIN_MM / spacing[:2]) + (0.0 if voxels_mm else 0.5), 1.0])
@@ -266,30 +264,6 @@ def _own_grid(path: Path, contours: Sequence[np.ndarray]) -> Grid:
     matrix[:3, :3] = axes * spacing
     matrix[:3, 3] = axes @ (low - margin * spacing)
     return Grid.of_file(path, (int(counts[2]), int(counts[1]), int(counts[0])), matrix)
-
-
-def _traced_voxels_mm(contours: Sequence[np.ndarray]) -> tuple[float, float] | None:
-    """Return the voxel size of contours that were traced through the centres of voxels; None for other contours.
-
-    Their corners lie on the points of a lattice. Contours halfway between voxels inside and outside do, too, but only
-    on every second point.
-    """
-    corners = np.concatenate(contours)[:, :2]
-    sizes, places = [], []
-    for along in corners.T:
-        gaps = np.diff(np.unique(np.round(along, 3)))
-        if not len(gaps) or gaps.min() < _SMALLEST_TRACED_MM:
-            return None
-        extent = float(np.ptp(along))
-        sizes.append(extent / np.rint(extent / np.median(gaps[gaps < 1.5 * gaps.min()])))
-        places.append((along - along.min()) / sizes[-1])
-    numbers = np.rint(places)
-    edges = np.concatenate([contour - np.roll(contour, 1, axis=0) for contour in contours])[:, :2]
-    # Without an oblique edge they follow the faces of voxels.
-    oblique = (np.abs(edges) > 0.5 * np.array(sizes)).all(axis=1).any()
-    if np.abs(places - numbers).max() > _ON_LATTICE or not oblique or len(np.unique(numbers.sum(axis=0) % 2)) == 1:
-        return None
-    return sizes[0], sizes[1]
 
 
 def _axes(path: Path, contours: Sequence[np.ndarray]) -> np.ndarray:
