@@ -14,6 +14,7 @@ def write_material(folder: Path) -> None:
     from support.dicom_files import THYROID_CODE, TRACHEA_CODE, ct_series, write_seg
     from support.kept_models import kept_model
     from support.mask_files import affine, caret_xml, two_masks, write_case, write_nifti
+    from support.sitk_images import write_by_sitk
     from support.tiny_cohort import write_tiny_cohort
     from ThyroidSynthLib.geometry.volume import Volume
     from ThyroidSynthLib.imaging.volume_files import write_volume
@@ -31,7 +32,7 @@ def write_material(folder: Path) -> None:
     write_nifti(folder / "ct.nii.gz", (labels * 7).astype(np.int16), ras)
     write_nifti(folder / "case" / "ct.nii.gz", (labels * 7).astype(np.int16), ras)
     write_volume(Volume(thyroid, ras), folder / "gland.nrrd")
-    write_volume(Volume(thyroid, ras), folder / "gland.mha")
+    write_by_sitk(Volume(thyroid, ras), folder / "gland.mha")
     _write_seg_nrrd(folder / "both.seg.nrrd", {"trachea": trachea, "thyroid_gland": thyroid}, ras)
     masks = {"thyroid_gland": thyroid, "trachea": trachea}
     codes = {"thyroid_gland": THYROID_CODE, "trachea": TRACHEA_CODE}

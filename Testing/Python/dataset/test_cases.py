@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from support.mask_files import affine, caret_xml, two_masks, write_case, write_nifti
+from support.sitk_images import write_by_sitk
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import SYNTHETIC_MARK, find_cases, synthetic_statement
 from ThyroidSynthLib.dataset.cases import case_from_volumes, read_case
@@ -17,7 +18,6 @@ from ThyroidSynthLib.dataset.finding.listing import case_listing
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import read_mask
 from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
-from ThyroidSynthLib.imaging.volume_files import write_volume
 
 REAL_CASE = Path(__file__).resolve().parents[2] / "Data" / "totalsegmentator_s0327"
 THYROID, TRACHEA = two_masks()
@@ -114,7 +114,7 @@ def test_a_folder_of_label_files_omits_cts_and_keeps_damaged_files(tmp_path):
 def test_two_mask_files_of_any_format_make_a_case(tmp_path, name):
     folder = tmp_path / "patient7"
     folder.mkdir()
-    write_volume(Volume(THYROID, RAS), folder / name)
+    write_by_sitk(Volume(THYROID, RAS), folder / name)
     write_nifti(folder / "windpipe.nii.gz", TRACHEA, RAS)
     (source,) = find_cases(thyroid=folder / name, trachea=folder / "windpipe.nii.gz")
     assert source.id == "patient7"

@@ -10,6 +10,7 @@ import pytest
 
 from support.dicom_files import THYROID_CODE, TRACHEA_CODE, ct_series, write_seg
 from support.mask_files import affine, caret_xml, two_masks, write_case, write_nifti
+from support.sitk_images import write_by_sitk
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases, search_cases
 from ThyroidSynthLib.dataset.cases import read_case
@@ -94,7 +95,7 @@ def test_cases_of_all_layouts_are_found_side_by_side_at_any_depth(tmp_path: Path
 @pytest.mark.parametrize("name", ["thyroid.nrrd", "Glnd_Thyroid.mha", "Thyroid.nii"])
 def test_masks_of_any_format_and_name_are_found(tmp_path: Path, name: str) -> None:
     (tmp_path / "p").mkdir()
-    write_volume(Volume(THYROID, RAS), tmp_path / "p" / name)
+    write_by_sitk(Volume(THYROID, RAS), tmp_path / "p" / name)
     write_volume(Volume(TRACHEA, RAS), tmp_path / "p" / "Trachea.nrrd")
     (source,) = find_cases(tmp_path)
     assert source.id == "p"

@@ -37,19 +37,6 @@ GEOMETRIES = [
 ]
 
 
-@pytest.mark.parametrize("matrix", GEOMETRIES)
-@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
-def test_voxels_and_their_positions_are_restored_from_a_file(tmp_path: Path, matrix: np.ndarray, suffix: str) -> None:
-    volume = a_mask(matrix)
-
-    write_volume(volume, tmp_path / f"mask{suffix}")
-    again = read_volume(tmp_path / f"mask{suffix}")
-
-    np.testing.assert_array_equal(again.array, volume.array)
-    # NIfTI keeps the geometry in single precision.
-    np.testing.assert_allclose(again.ijk_to_ras, volume.ijk_to_ras, atol=1e-3)
-
-
 def test_positions_are_ras_for_a_simpleitk_image_in_lps() -> None:
     image = SimpleITK.GetImageFromArray(np.zeros((4, 5, 6), dtype=np.int16))
     image.SetOrigin((10.0, 20.0, 30.0))
@@ -103,7 +90,7 @@ def test_a_straightened_volume_shows_the_same_at_each_position(matrix: np.ndarra
 
     straight = Volume(array, sheared).straightened()
 
-    assert straight.grid.is_orthogonal()
+    assert straight.grid.deviation_from_right_angles() < 1e-5
     np.testing.assert_allclose(straight.spacing_mm, Volume(array, sheared).spacing_mm)
     assert straight.grid.contains(Volume(array, sheared).grid.corners()).all()
     ijk = Volume(array, sheared).to_ijk(straight.to_ras(np.argwhere(straight.array == 100)[:, ::-1]))

@@ -16,6 +16,7 @@ import pytest
 from support.hostile_images import ARRAY, CASES, field, mha, nifti, nrrd
 from support.mask_files import affine, write_nifti
 from support.refusal import REMEDY, refused
+from support.sitk_images import write_by_sitk
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import names_in_extensions
@@ -78,7 +79,7 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path, suffix, re
 def test_a_file_with_flipped_bits_is_read_or_refused(tmp_path, suffix):
     """A flipped bit may be a valid other image; whatever it is, nothing but a complete message is raised."""
     good = tmp_path / f"good{suffix}"
-    write_volume(Volume(ARRAY, affine()), good)
+    (write_by_sitk if suffix == ".mha" else write_volume)(Volume(ARRAY, affine()), good)
     content = good.read_bytes()
     chosen = random.Random(4)
     for number in range(300):

@@ -10,6 +10,7 @@ import pytest
 
 from support.dicom_files import LIVER_CODE, ct_series, write_seg
 from support.mask_files import affine, caret_xml, two_masks, write_nifti
+from support.sitk_images import write_by_sitk
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import ALTERED_ENTRY, THYROID, TRACHEA
@@ -44,8 +45,9 @@ def check(masks: dict, *, thyroid: np.ndarray = GLAND, ras: np.ndarray = RAS) ->
 def label_map(path: Path, array: np.ndarray = MAP, names: dict[int, str] | None = None) -> Path:
     if path.name.endswith((".nii", ".nii.gz")):
         return write_nifti(path, array, RAS, extensions=[(0, caret_xml(names))] if names else [])
-    ras = affine(degrees=0.0) if path.suffix == ".mha" else RAS
-    write_volume(Volume(array, ras), path)
+    if path.suffix == ".mha":
+        return write_by_sitk(Volume(array, RAS), path)
+    write_volume(Volume(array, RAS), path)
     return path
 
 
@@ -57,7 +59,7 @@ def test_label_maps_of_any_format_are_read_with_given_labels(tmp_path, name):
     with pytest.raises(InputError, match=r"no label names.*--labels thyroid=N"):
         open_segmentation(path).masks()
     masks, notes = open_segmentation(path, labels=OWN).masks()
-    check(masks, ras=affine() if name == "seg.mha" else RAS)
+    check(masks)
     assert notes == ()
 
 

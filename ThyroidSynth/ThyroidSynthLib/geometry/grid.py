@@ -25,8 +25,6 @@ _LARGEST_EXTENT_MM = 5_000.0
 _FARTHEST_MM = 10_000.0
 # Volume of a voxel over that of a box with its edges. A gantry is tilted by up to 30 degrees, which is 0.87.
 _LEAST_BOX_SHARE = 0.3
-# Cosine of an angle that is 90 degrees but for rounding.
-_RIGHT_ANGLE = 1e-5
 
 
 def flip_lps_ras(positions: np.ndarray) -> np.ndarray:
@@ -192,10 +190,6 @@ class Grid:
         """Return the largest cosine of the angle between two axes: 0 if all are at right angles."""
         axes = self.ijk_to_ras[:3, :3] / self.spacing_mm
         return float(np.abs(axes.T @ axes - np.eye(3)).max())
-
-    def is_orthogonal(self) -> bool:
-        """Check whether the axes are at right angles, up to the single precision of a file's header."""
-        return self.deviation_from_right_angles() < _RIGHT_ANGLE
 
     def straightened(self) -> Grid:
         """Return the grid of the same spacing whose axes are at right angles and nearest to these, grown to hold all.

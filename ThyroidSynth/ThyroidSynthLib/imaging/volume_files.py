@@ -1,4 +1,4 @@
-"""Reading and writing of image files in all supported formats: NIfTI, NRRD and MetaImage."""
+"""Reading of image files (NIfTI, NRRD and MetaImage), and writing as NIfTI and NRRD."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
 from .dicom_series import class_of_dicom, read_series_grid
-from .formats.metaimage import read_metaimage_header, write_metaimage
+from .formats.metaimage import read_metaimage_header
 from .formats.nrrd import read_nrrd_header, write_nrrd
 from .formats.stored_voxels import StoredVoxels
 from .nifti import is_nifti, read_header, write_nifti
@@ -113,9 +113,7 @@ def write_volume(
     metadata: Mapping[str, str] | None = None,
     extensions: tuple[tuple[int, bytes], ...] = (),
 ) -> None:
-    """Write a volume as ``.nii.gz``, ``.nii``, ``.nrrd`` or ``.mha``, replacing `path` in one step.
-
-    All but the last keep any axes, sheared ones too.
+    """Write a volume as ``.nii.gz``, ``.nii`` or ``.nrrd``, which keep any axes, replacing `path` in one step.
 
     Parameters
     ----------
@@ -127,11 +125,11 @@ def write_volume(
     Raises
     ------
     OutputError
-        The format is unknown or cannot store these axes, or the file cannot be written.
+        The format is unknown, or the file cannot be written.
     """
     path = Path(path)
     name = path.name.lower()
-    if not (is_nifti(name) or name.endswith((".nrrd", ".mha"))):
+    if not (is_nifti(name) or name.endswith(".nrrd")):
         raise OutputError(f"{path} has no known image format. Choose a name in .nii.gz or .nrrd.")
     if volume.array.dtype == bool:
         volume = Volume(volume.array.view(np.uint8), volume.ijk_to_ras)
@@ -139,8 +137,6 @@ def write_volume(
     with atomic_path(path) as temporary:
         if is_nifti(name):
             write_nifti(volume, temporary, description=metadata.get(NOTE_KEY, ""), extensions=extensions)
-        elif name.endswith(".mha"):
-            write_metaimage(volume, temporary)
         else:
             write_nrrd(volume, temporary, metadata)
 

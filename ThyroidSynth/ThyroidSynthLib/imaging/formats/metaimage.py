@@ -1,4 +1,4 @@
-"""MetaImage files: header and grid of .mha and .mhd, and writing of .mha.
+"""MetaImage files: header and grid of .mha and .mhd.
 
 Own code, because ITK opens whatever file a header names as its data and allocates what a header claims. Format:
 https://itk.org/Wiki/ITK/MetaIO/Documentation
@@ -7,15 +7,13 @@ https://itk.org/Wiki/ITK/MetaIO/Documentation
 from __future__ import annotations
 
 import re
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.text_files import shortened
-from ThyroidSynthLib.geometry.grid import Grid, flip_lps_ras
-from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.grid import Grid
 
 from .nrrd import data_file_beside
 from .stored_voxels import StoredVoxels, damaged, opened
@@ -35,7 +33,6 @@ _TYPES = {
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
-_NAME_OF_TYPE = {code: name for name, code in reversed(_TYPES.items())}
 _MM_PER_UNIT = {"mm": 1.0, "cm": 10.0, "um": 1e-3}
 _AGAIN = "Export it again as NIfTI or NRRD."
 
@@ -120,35 +117,3 @@ def read_metaimage_header(path: Path) -> tuple[Grid, StoredVoxels]:
         components=int(channels),
     )
     return grid, voxels
-
-
-def write_metaimage(volume: Volume, path: Path) -> None:
-    """Write a volume as a compressed .mha file; `OSError` if it cannot be written.
-
-    Raises
-    ------
-    OutputError
-        The axes are not at right angles: few programs read such a file as it is meant.
-    """
-    if not volume.grid.is_orthogonal():
-        raise OutputError(f"{path} cannot be written: its axes are not at right angles. Choose .nii.gz or .nrrd.")
-    axes = flip_lps_ras(volume.ijk_to_ras[:3].T)
-
-    def text(values: np.ndarray) -> str:
-        return " ".join(repr(float(value) + 0.0) for value in values)
-
-    code = volume.array.dtype.str[1:]
-    packer, packed = zlib.compressobj(6), []
-    for plane in volume.array:
-        packed.append(packer.compress(np.ascontiguousarray(plane, f"<{code}").tobytes()))
-    packed.append(packer.flush())
-    header = (
-        "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = True\n"
-        f"CompressedDataSize = {sum(len(piece) for piece in packed)}\n"
-        f"TransformMatrix = {text((axes[:3] / volume.spacing_mm[:, None]).ravel())}\n"
-        f"Offset = {text(axes[3])}\nElementSpacing = {text(volume.spacing_mm)}\n"
-        f"DimSize = {' '.join(str(n) for n in volume.array.shape[::-1])}\n"
-        f"ElementType = {_NAME_OF_TYPE[code]}\nElementDataFile = LOCAL\n"
-    )
-    with path.open("wb") as file:
-        file.writelines([header.encode(), *packed])
