@@ -72,6 +72,17 @@ def test_a_thyroid_that_two_cases_share_is_noted_also_when_moved(tmp_path):
     )
 
 
+def test_each_of_many_equal_thyroids_names_the_others(tmp_path):
+    names = list("abcdef")
+    glands = {name: (GLAND, TRACHEA, affine()) for name in names}
+    summary = check_cases(dataset(tmp_path / "d", glands), tmp_path / "c", FEW, workers=1)
+    assert summary.notes == tuple(
+        f"{name}: its thyroid is the same as in {', '.join(each for each in names if each != name)}; if it is one "
+        "patient, exclude one"
+        for name in names
+    )
+
+
 def test_a_nearly_equal_thyroid_is_noted_and_few_cases_have_no_usual_box(tmp_path):
     inner = GLAND * np.prod([np.roll(GLAND, step, axis=axis) for axis in range(3) for step in (1, -1)], axis=0)
     surface = np.argwhere(GLAND - inner)

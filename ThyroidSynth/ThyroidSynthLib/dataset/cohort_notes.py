@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.imaging.ply import read_ply
 
@@ -76,6 +77,8 @@ def _box_notes(records: Sequence[CaseRecord]) -> list[tuple[str, str]]:
 
 def _same_notes(records: Sequence[CaseRecord], folder: Path) -> list[tuple[str, str]]:
     """Return the cases whose thyroid is that of another case, also when moved, each with a note."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
     measured = [(record.id, record.shape) for record in records if record.shape is not None]
@@ -88,15 +91,25 @@ def _same_notes(records: Sequence[CaseRecord], folder: Path) -> list[tuple[str, 
     distance, neighbour = cKDTree(space).query(space, k=min(len(space), _NEIGHBOURS + 1), p=np.inf)
     rows, columns = np.nonzero(distance <= 1)
     pairs = {(min(a, b), max(a, b)) for a, b in zip(rows.tolist(), neighbour[rows, columns].tolist(), strict=True)}
-    same = defaultdict(list)
-    for first, second in sorted(pair for pair in pairs if pair[0] != pair[1]):
-        surfaces = [read_ply(folder / measured[number][1].surface) for number in (first, second)]
+    same = []
+    for pair in sorted(pair for pair in pairs if pair[0] != pair[1]):
+        surfaces = [read_ply(folder / measured[number][1].surface) for number in pair]
         one, other = (surface.moved(surface.vertices - surface.vertices.mean(axis=0)) for surface in surfaces)
         points = one.vertices[:: max(1, len(one.vertices) // _POINTS)]
         if np.abs(signed_distance(other, points)).mean() <= _SAME_MM:
-            same[first].append(measured[second][0])
-            same[second].append(measured[first][0])
+            same.append(pair)
+    # Of many equal thyroids only the nearest were compared; they are all the same.
+    graph = coo_array((np.ones(len(same)), np.array(same, dtype=int).reshape(-1, 2).T), shape=(len(measured),) * 2)
+    members = defaultdict(list)
+    for number, group in enumerate(connected_components(graph, directed=False)[1]):
+        members[group].append(measured[number][0])
     return [
-        (measured[number][0], f"its thyroid is the same as in {', '.join(others)}; if it is one patient, exclude one")
-        for number, others in sorted(same.items())
+        (
+            one,
+            f"its thyroid is the same as in {listed_shortly([each for each in group if each != one])}; if it is one "
+            "patient, exclude one",
+        )
+        for group in members.values()
+        if len(group) > 1
+        for one in group
     ]
