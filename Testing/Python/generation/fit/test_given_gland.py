@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from support.box_thyroids import BOX, FACES
 from support.tiny_cohort import two_lobes
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.generation.edit.editing import fit_patient
@@ -74,20 +75,7 @@ def test_edits_of_one_lobe_have_nothing_on_the_empty_side(small_model: TrainedMo
 
 
 def box(lowest: float, highest: float) -> Surface:
-    corners = np.array([[x, y, z] for x in (lowest, highest) for y in (0, 8) for z in (0, 8)], dtype=float)
-    faces = [
-        [0, 1, 3],
-        [0, 3, 2],
-        [4, 6, 7],
-        [4, 7, 5],
-        [0, 4, 5],
-        [0, 5, 1],
-        [2, 3, 7],
-        [2, 7, 6],
-        [0, 2, 6],
-        [0, 6, 4],
-    ]
-    return Surface(corners, [*faces, [1, 5, 7], [1, 7, 3]])
+    return Surface(np.array([(lowest + highest) / 2, 4, 4]) + BOX * [(highest - lowest) / 2, 4, 4], FACES)
 
 
 def shape_of(*parts: Surface) -> Thyroid:

@@ -40,13 +40,13 @@ def class_map_labels(name: str) -> dict[int, str]:
     key = {each.replace("_", "-"): each for each in maps}.get(name.strip().lower().replace("_", "-"))
     if key is None:
         raise InputError(f"There is no class map {name!r}. Choose one of: {', '.join(maps)}.")
-    return {int(label): structure for label, structure in maps[key].items()}
+    return dict(enumerate(maps[key], start=1))
 
 
 @cache
 def other_organs() -> frozenset[str]:
     """Return the names of all classes that are neither thyroid nor trachea, normalised by `labels.normalised`."""
-    names = {name for labels in _document()["class_maps"].values() for name in labels.values()}
+    names = {name for labels in _document()["class_maps"].values() for name in labels}
     return frozenset(normalised(name) for name in names if part_called(name) is None)
 
 
