@@ -21,6 +21,8 @@ from ThyroidSynthLib.slicer.panel.shared.status import StatusSection
 from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.training.section import TrainSection
 
+from .thyroid_watch import ThyroidWatch
+
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
     from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
@@ -57,6 +59,8 @@ class Panel:
         self.export = ExportSection(self.session, folder)
         self.inspect = InspectSection(self.session, folder)
         self.train = TrainSection(self.session, folder)
+        self.patient.isDisplayBorrowed = lambda: self.inspect.borrowsDisplay
+        self.watch = ThyroidWatch(self.session)
         self._stack(self.widget, self.status.widget, self.sections)
         self._stack(self.sections, *(section.widget for section in self._all))
         self.widget.layout().addStretch(1)
@@ -86,12 +90,14 @@ class Panel:
         """Show the parameters of a scene; None disables the sections."""
         for section in self._all:
             section.release()
+        self.watch.release()
         self.session.setParameters(parameters)
         self._choices = None
         self._refreshingRest.stop()
         self._setEnabled(parameters is not None and not self.busy)
         self.refresh()
         if parameters is not None:
+            self.watch.follow()
             self.patient.propose()
 
     def refresh(self) -> None:
@@ -124,6 +130,7 @@ class Panel:
         """Release everything."""
         self.cancel()
         self._announcing.stop()
+        self.watch.release()
         self._refreshingRest.stop()
         slicer.mrmlScene.RemoveObserver(self._sceneTag)
         for section in self._all:
@@ -138,6 +145,8 @@ class Panel:
         self._announcing.start()
 
     def _announce(self) -> None:
+        if self.session.hasParameters:
+            self.watch.follow()
         for section in self._all:
             if self.session.hasParameters:
                 section.thyroidsChanged()

@@ -155,7 +155,7 @@ def paint(segmentation, segment_id):
     slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, segment_id)
 
 
-def test_changing_the_patients_thyroid_ends_the_edit_and_keeps_its_node(fitted):
+def test_changing_the_patients_thyroid_suspends_the_edit_and_keeps_its_node(fitted):
     change_volume(fitted, 1.15)
     record = read_record(fitted.parameters.edited)
     paint(fitted.parameters.segmentation, GLAND)
@@ -164,7 +164,6 @@ def test_changing_the_patients_thyroid_ends_the_edit_and_keeps_its_node(fitted):
     assert not fitted.editVolumeSlider.enabled
     assert not fitted.undoButton.enabled
     assert fitted.keepButton.enabled
-    assert fitted.module.widget.panel.edit.edit is None
     assert read_record(fitted.parameters.edited) == record
     before = fitted.parameters.edited
     fitted.click("fitButton")

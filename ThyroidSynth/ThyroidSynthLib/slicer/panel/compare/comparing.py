@@ -15,7 +15,7 @@ from ThyroidSynthLib.geometry.distance_map import DistanceMap, compute_distance_
 from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
 from ThyroidSynthLib.slicer.scene.display.distance_map import distance_map_of, remove_distance_map, show_distance_map
 from ThyroidSynthLib.slicer.scene.display.flip import Flip, Shown
-from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE
+from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE, PRESENT
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
@@ -59,6 +59,11 @@ class Comparing:
         ui.showBothButton.connect("clicked(bool)", self._onShowBoth)
         ui.flipTimedCheckBox.connect("toggled(bool)", self._onTimed)
         ui.distanceMapButton.connect("clicked(bool)", self._onMap)
+
+    @property
+    def flipping(self) -> bool:
+        """Whether the thyroids are shown in turn."""
+        return self._flip is not None
 
     def refresh(self) -> None:
         """Update the widgets, and end a comparison whose thyroids have changed."""
@@ -205,7 +210,16 @@ def _hint() -> str:
 def _fingerprint(pair: tuple[Shown, Shown]) -> str:
     """Return a checksum of the identity and state of two thyroids."""
     text = "|".join(
-        f"{each.node.GetID()} {each.segment_id} {each.node.GetAttribute(ATTRIBUTE)} {each.node.GetTransformNodeID()}"
+        " ".join(
+            str(part)
+            for part in (
+                each.node.GetID(),
+                each.segment_id,
+                each.node.GetAttribute(ATTRIBUTE),
+                each.node.GetAttribute(PRESENT),
+                each.node.GetTransformNodeID(),
+            )
+        )
         for each in pair
     )
     return hashlib.sha256(text.encode()).hexdigest()

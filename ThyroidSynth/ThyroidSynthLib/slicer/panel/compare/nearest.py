@@ -14,7 +14,7 @@ from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.evaluation.metrics.nearest import Nearest, TrainingShapes, decode_training_shapes, find_nearest
 from ThyroidSynthLib.slicer.panel.shared.idle import IdleWork
 from ThyroidSynthLib.slicer.scene.thyroids.collection import surface_in_trachea_frame
-from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE, read_record
+from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE, PRESENT, read_record
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
@@ -48,7 +48,7 @@ class NearestShapes:
 
     def of(self, node) -> Nearest | None:
         """Return the nearest training shape of a thyroid; None if it is not known (yet)."""
-        return self._nearest.get(node.GetAttribute(ATTRIBUTE) or "")
+        return self._nearest.get(_keyOf(node))
 
     def isFromOtherModel(self, node) -> bool:
         """Check whether a thyroid comes from another model than the chosen one, so that no search is possible."""
@@ -69,7 +69,7 @@ class NearestShapes:
     def _next(self) -> None:
         """Search for the first thyroid that has no result yet and can be searched for."""
         for node in self._nodes:
-            record_text = node.GetAttribute(ATTRIBUTE) or ""
+            record_text = _keyOf(node)
             if node.GetScene() is None or record_text in self._nearest:
                 continue
             record = read_record(node)
@@ -117,6 +117,11 @@ class NearestShapes:
                 return None
             self._shapes[checksum] = stored
         return self._shapes[checksum]
+
+
+def _keyOf(node) -> str:
+    """Return what identifies the present shape of a thyroid: its record, and what was measured after it was edited."""
+    return (node.GetAttribute(ATTRIBUTE) or "") + (node.GetAttribute(PRESENT) or "")
 
 
 def _cacheFile(checksum: str) -> Path:

@@ -12,13 +12,15 @@ from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
 from ThyroidSynthLib.slicer.scene.thyroids.collection import (
     RemovedThyroid,
+    is_visible,
     remove_thyroid,
     restore_thyroid,
+    set_visible,
     show_all,
     show_only,
 )
 from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
-from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import colour_of, generated_thyroids
 
 from .charts import Charts
 from .comparing import Comparing
@@ -52,6 +54,7 @@ class InspectSection(Section):
         self._table = ThyroidTable(self.ui.thyroidTable)
         self._table.onChosen = self._onChosen
         self._table.onRenamed = self._onRenamed
+        self._table.onShown = self._onShown
         self._nearest = NearestShapes(self.session, self._fill)
         self._comparing = Comparing(self.session, self.ui, self.widget)
         self._charts = Charts(self.session, self.ui)
@@ -61,6 +64,11 @@ class InspectSection(Section):
         self.ui.renameButton.connect("clicked(bool)", lambda checked: self._table.rename())
         self.ui.removeButton.connect("clicked(bool)", self._onRemove)
         self.ui.restoreButton.connect("clicked(bool)", self._onRestore)
+
+    @property
+    def borrowsDisplay(self) -> bool:
+        """Whether thyroids are shown and hidden in turn, by a comparison or a reader study."""
+        return self._comparing.flipping or self.study.running
 
     def refresh(self) -> None:
         """Update the widgets from the parameters."""
@@ -118,7 +126,14 @@ class InspectSection(Section):
     def _row(self, node) -> Row:
         record, nearest = read_record(node), self._nearest.of(node)
         return Row(
-            node.GetID(), node.GetName(), record, nearest, self._distance(record), self._nearest.isFromOtherModel(node)
+            node.GetID(),
+            node.GetName(),
+            record,
+            nearest,
+            self._distance(record),
+            self._nearest.isFromOtherModel(node),
+            is_visible(node),
+            colour_of(node),
         )
 
     def _distance(self, record: ThyroidRecord | None) -> float | None:
@@ -156,6 +171,13 @@ class InspectSection(Section):
         node = slicer.mrmlScene.GetNodeByID(nodeID)
         if node is not None and name:
             node.SetName(name)
+        self.session.announceThyroids()
+
+    def _onShown(self, nodeID: str, visible: bool) -> None:
+        node = slicer.mrmlScene.GetNodeByID(nodeID)
+        if node is not None:
+            self._comparing.endFlip()
+            set_visible(node, visible)
         self.session.announceThyroids()
 
     def _onShowAll(self, checked: bool = False) -> None:

@@ -16,6 +16,8 @@ from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, FITTED, GENERA
 _NAME = 0
 _SORT_ROLE = qt.Qt.UserRole
 _ID_ROLE = qt.Qt.UserRole + 1
+_COLOUR_ROLE = qt.Qt.UserRole + 2
+_SWATCH_PIXELS = 12
 # Sorts unknown values last.
 _UNKNOWN = 1e9
 _COLUMNS = 7
@@ -33,6 +35,10 @@ class Row:
         Distance of the code from the mean, in SDs.
     otherModel : bool
         Whether the thyroid comes from another model than the chosen one.
+    visible : bool
+        Whether the thyroid is shown in the views.
+    colour : tuple of float
+        Its colour in the views.
     """
 
     nodeID: str
@@ -41,6 +47,8 @@ class Row:
     nearest: Nearest | None
     distance: float | None
     otherModel: bool
+    visible: bool
+    colour: tuple[float, float, float]
 
 
 def kindText(kind: str) -> str:
@@ -57,11 +65,14 @@ class ThyroidTable:
         Called with the node ID of the row that the user chose.
     onRenamed : callable
         Called with a node ID and the name that the user gave it.
+    onShown : callable
+        Called with a node ID and whether the user wants to see it.
     """
 
     def __init__(self, view) -> None:
         self.onChosen: Callable[[str], None] = lambda nodeID: None
         self.onRenamed: Callable[[str, str], None] = lambda nodeID, name: None
+        self.onShown: Callable[[str, bool], None] = lambda nodeID, visible: None
         self._view = view
         self._filling = False
         self._shown: tuple[list[Row], str] = ([], "")
@@ -137,10 +148,13 @@ class ThyroidTable:
 
     def _writeHeader(self) -> None:
         columns = (
-            (_("Thyroid"), _("Name of the thyroid; press F2 to rename it")),
+            (_("Thyroid"), _("Name and colour of the thyroid; the box shows or hides it, F2 renames it")),
             (
                 _("Kind"),
-                _("Generated, fitted or edited, with a note if the surface is not valid or the targets are not met"),
+                _(
+                    "Generated, fitted or edited, with a note if it was edited by hand, the surface is not valid or "
+                    "the targets are not met"
+                ),
             ),
             (_("Volume\n(mL)"), _("Measured volume, with the target in brackets")),
             (_("Isthmus\n(mm²)"), _("Measured isthmus area in the midsagittal plane, with the target in brackets")),
@@ -158,7 +172,14 @@ class ThyroidTable:
     def _writeRow(self, index: int, row: Row) -> None:
         record = row.record
         self._write(index, _NAME, row.name, row.name.lower(), row.name, editable=True)
-        self._model.setData(self._model.index(index, _NAME), row.nodeID, _ID_ROLE)
+        place = self._model.index(index, _NAME)
+        self._model.setData(place, row.nodeID, _ID_ROLE)
+        item = self._model.item(index, _NAME)
+        item.setCheckable(True)
+        item.setCheckState(qt.Qt.Checked if row.visible else qt.Qt.Unchecked)
+        if self._model.data(place, _COLOUR_ROLE) != str(row.colour):
+            self._model.setData(place, str(row.colour), _COLOUR_ROLE)
+            item.setIcon(_swatch(row.colour))
         kind = kindText(record.kind) if record is not None else _("unknown")
         note = _faultText(record)
         self._write(index, 1, f"{kind}\n{note}" if note else kind, f"{kind} {note}", _kindTip(record))
@@ -197,8 +218,15 @@ class ThyroidTable:
             self.onChosen(self._idOf(index.row()))
 
     def _onItemChanged(self, item) -> None:
-        if not self._filling:
-            self.onRenamed(self._idOf(item.row()), item.text().strip())
+        if self._filling or item.column() != _NAME:
+            return
+        nodeID = self._idOf(item.row())
+        shown = next((each for each in self._shown[0] if each.nodeID == nodeID), None)
+        visible = item.checkState() == qt.Qt.Checked
+        if shown is not None and visible != shown.visible:
+            self.onShown(nodeID, visible)
+        elif item.text().strip() != (shown.name if shown is not None else ""):
+            self.onRenamed(nodeID, item.text().strip())
 
 
 def _widestTexts() -> tuple[str, ...]:
@@ -214,6 +242,13 @@ def _widestTexts() -> tuple[str, ...]:
     )
 
 
+def _swatch(colour: tuple[float, float, float]):
+    """Return an icon of a colour."""
+    pixmap = qt.QPixmap(_SWATCH_PIXELS, _SWATCH_PIXELS)
+    pixmap.fill(qt.QColor(*(round(255 * channel) for channel in colour)))
+    return qt.QIcon(pixmap)
+
+
 def _number(name: str, value: float) -> str:
     """Return the value of a feature without its unit, which is in the header."""
     return featureText(name, value).split(" ")[0]
@@ -222,6 +257,8 @@ def _number(name: str, value: float) -> str:
 def _faultText(record: ThyroidRecord | None) -> str:
     if record is None:
         return ""
+    if record.edited_by_hand:
+        return _("by hand")
     if not record.valid:
         return _("not valid")
     return _("target not met") if record.met is False else ""
@@ -230,7 +267,8 @@ def _faultText(record: ThyroidRecord | None) -> str:
 def _kindTip(record: ThyroidRecord | None) -> str:
     if record is None:
         return _("The record of this thyroid cannot be read")
-    lines = [_("valid surface") if record.valid else _("not valid: open, in pieces, or outside the bounding box")]
+    lines = [_("edited by hand")] if record.edited_by_hand else []
+    lines += [_("valid surface") if record.valid else _("not valid: open, in pieces, or outside the bounding box")]
     if record.met is not None:
         lines.append(_("the targets are met") if record.met else _("the targets are not met"))
     if record.kind == GENERATED:

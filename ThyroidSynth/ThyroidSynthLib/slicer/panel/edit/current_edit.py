@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
+from ThyroidSynthLib.slicer.scene.thyroids.collection import add_beside
 from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record, source_of
+from ThyroidSynthLib.slicer.scene.thyroids.placing import placed
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import replace_surface
 
 if TYPE_CHECKING:
+    from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
+    from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord
 
     from .patient_edit import PatientEdit
 
@@ -27,7 +32,6 @@ class CurrentEdit:
     def __init__(self) -> None:
         self.edit: PatientEdit | None = None
         self._nodeID = ""
-        self._sourceChanged = False
 
     @property
     def node(self):
@@ -36,16 +40,16 @@ class CurrentEdit:
 
     def set(self, edit: PatientEdit, node) -> None:
         """Hold an edit that a node shows."""
-        self.edit, self._nodeID, self._sourceChanged = edit, node.GetID(), False
+        self.edit, self._nodeID = edit, node.GetID()
 
     def clear(self) -> None:
         """Hold no edit."""
-        self.edit, self._nodeID, self._sourceChanged = None, "", False
+        self.edit, self._nodeID = None, ""
 
     def problem(self, parameters: ThyroidSynthParameterNode) -> str:
         """Return why the chosen edit cannot be continued; empty if it can, or if there is none.
 
-        Drops an edit whose source has been removed or changed.
+        The edit is kept: a change of the patient's thyroid may be undone.
         """
         node, record = parameters.edited, edit_record(parameters.edited)
         if record is None:
@@ -56,14 +60,28 @@ class CurrentEdit:
             self._nodeID = node.GetID()
         source = source_of(node)
         if source is None or source.GetSegmentation().GetSegment(record.source_segment) is None:
-            self.edit = None
             return _("The patient's thyroid was removed. This edit cannot be continued, but it can be kept.")
         if self.edit is not None and not self.edit.gland.is_unchanged(source):
-            self.edit, self._sourceChanged = None, True
-        if self._sourceChanged:
-            return _("The patient's thyroid was changed after it was fitted. Fit it again to continue.")
+            return _(
+                "The patient's thyroid was changed after it was fitted. Undo that change, or fit it again to continue."
+            )
         if source is not parameters.segmentation or record.source_segment != parameters.thyroidSegmentID:
             return _("This edit belongs to another thyroid, in '{name}'. Fit the chosen thyroid to edit it.").format(
                 name=source.GetName()
             )
         return ""
+
+
+def draw(edit: PatientEdit, node, thyroid: Thyroid, *, record: ThyroidRecord | None = None) -> None:
+    """Show a thyroid of an edit in a node, which the user may have moved by a transform."""
+    placement = placed(node, edit.placement)
+    replace_surface(node, thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices)), record=record)
+    if not node.GetDisplayNode().GetVisibility():
+        node.GetDisplayNode().SetVisibility(True)
+
+
+def addBeside(edit: PatientEdit, node, ct):
+    """Show the current step of an edit in a new node beside one that was edited by hand."""
+    thyroid, placement = edit.currentThyroid(), placed(node, edit.placement)
+    surface = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
+    return add_beside(node, node.GetName(), surface, ct=ct, record=edit.recordOf(thyroid, placement))

@@ -10,11 +10,13 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
 from ThyroidSynthLib.common.progress import part_of
+from ThyroidSynthLib.slicer.panel.generate.node_buttons import NodeButtons
 from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
 from ThyroidSynthLib.slicer.panel.shared.live_preview import LivePreview
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
+from ThyroidSynthLib.slicer.panel.shared.wording import keptText
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
 from ThyroidSynthLib.slicer.scene.thyroids.edits import (
     PatientGland,
@@ -25,10 +27,12 @@ from ThyroidSynthLib.slicer.scene.thyroids.edits import (
     source_of,
 )
 from ThyroidSynthLib.slicer.scene.thyroids.placing import placed
-from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, replace_surface, show_completion
+from ThyroidSynthLib.slicer.scene.thyroids.present import is_edited_by_hand, measure_again, thyroid_segment
+from ThyroidSynthLib.slicer.scene.thyroids.records import record_as_made
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import show_completion
 from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient, surface_of_segment
 
-from .current_edit import CurrentEdit
+from .current_edit import CurrentEdit, addBeside, draw
 from .history import History
 from .patient_edit import EditStep, PatientEdit, fitPatient, resumeEdit
 from .sliders import EDIT_ROWS, EditSliders
@@ -55,9 +59,13 @@ class EditSection(Section):
         """Connect the section's widgets."""
         self._description: ModelDescription | None = None
         self._current = CurrentEdit()
+        self._kept = ""
         self._watch = NodeObserver(SEGMENTATION_EVENTS, self._onPatientChanged, later=True)
         self._table = EditTable(self.ui.editTable)
         self._sliders = EditSliders(self.ui, self._onMoved)
+        self._buttons = NodeButtons(
+            self.session, self.ui.editSegmentEditorButton, self.ui.editShow3DButton, lambda: self.parameters.edited
+        )
         self._preview = LivePreview(self.session, _("Changing the thyroid"), follow=self._follow, rest=self._settle)
         self.ui.fitButton.connect("clicked(bool)", self._onFit)
         self.ui.undoButton.connect("clicked(bool)", self._onUndo)
@@ -133,6 +141,7 @@ class EditSection(Section):
         self.ui.redoButton.enabled = edit is not None and edit.history.canRedo
         self.ui.resetButton.enabled = active and changed
         self.ui.keepButton.enabled = record is not None
+        self._buttons.refresh()
         self._showTexts(record, problem)
         if record is None:
             self._table.clear()
@@ -150,7 +159,9 @@ class EditSection(Section):
         """Show the quality of the fit and the state of the edit."""
         warning, note = problem, ""
         if record is not None and not problem:
-            if record.met is False:
+            if record.edited_by_hand:
+                note = _("Edited by hand. A slider continues from the thyroid before that and keeps this one.")
+            elif record.met is False:
                 warning = missText(record.targets, record.measured)
             elif record.targets:
                 note = _("The targets are met.")
@@ -202,7 +213,7 @@ class EditSection(Section):
         parameters = self.parameters
         node, record = parameters.edited, edit_record(parameters.edited)
         unchanged = record is not None and not record.targets and record.source_segment == segment_id
-        if unchanged and source_of(node) is segmentation:
+        if unchanged and source_of(node) is segmentation and not is_edited_by_hand(node):
             self._current.set(edit, node)
             show_completion(node, edit.completed)
             self._show(edit)
@@ -227,7 +238,9 @@ class EditSection(Section):
         """Return the edit in memory, or resume it from the node's record; None if that fails."""
         if self.edit is not None or not self.session.hasParameters:
             return self.edit
-        node, record = self.parameters.edited, edit_record(self.parameters.edited)
+        node = self.parameters.edited
+        # As made: an edit by hand is no step of the edit.
+        record = record_as_made(node) if edit_record(node) is not None else None
         if record is None:
             return None
         with self.session.work(_("Resuming the edit")) as work:
@@ -259,9 +272,10 @@ class EditSection(Section):
             self._discardMove()
             return
         name, value = moved
+        node = self._writable()
         back = value == edit.history.current.slider_values[name]
         thyroid = edit.currentThyroid() if back else edit.follow(self._targets(edit, name, value))
-        self._draw(edit, self.parameters.edited, thyroid)
+        draw(edit, node, thyroid)
         self._table.show(edit.original.measured.as_dict(), thyroid.measured.as_dict())
 
     def _settle(self, work: Work) -> None:
@@ -284,7 +298,8 @@ class EditSection(Section):
             return
         edit.add(result)
         self._show(edit, result.thyroid)
-        self.session.showStatus(_("The thyroid was changed."))
+        self.session.showStatus(" ".join(filter(None, [_("The thyroid was changed."), self._kept])))
+        self._kept = ""
 
     def _targets(self, edit: PatientEdit, name: str, value: float) -> dict[str, float]:
         """Return the targets: the feature that is changed, and the features that are held."""
@@ -303,8 +318,8 @@ class EditSection(Section):
         """Show the thyroid from before a move that has not been completed, which no record and no history holds."""
         unfinished, self._sliders.moved = self.moving, None
         self._preview.stop()
-        if unfinished and edit is not None and node is not None:
-            self._draw(edit, node, edit.currentThyroid())
+        if unfinished and edit is not None and node is not None and not is_edited_by_hand(node):
+            draw(edit, node, edit.currentThyroid())
 
     def _onUndo(self, checked: bool = False) -> None:
         # An unfinished move is not in the history yet: to undo it, it is only discarded.
@@ -332,6 +347,7 @@ class EditSection(Section):
                 self._settle(work)
         with self.session.errorsShown():
             node = self.parameters.edited
+            measure_again(node)
             record = edit_record(node)
             if record is None:
                 return
@@ -340,7 +356,7 @@ class EditSection(Section):
             kept = add_edited_thyroid(
                 slicer.mrmlScene,
                 _("{name} (edited)").format(name=name),
-                surface_of_segment(node, SEGMENT_ID),
+                surface_of_segment(node, thyroid_segment(node)),
                 source,
                 ct=self.parameters.ct,
                 record=record,
@@ -359,17 +375,23 @@ class EditSection(Section):
 
     def _show(self, edit: PatientEdit, thyroid: Thyroid | None = None) -> None:
         """Show the current step of the edit and record it; the thyroid is computed if it is not given."""
-        node = self.parameters.edited
+        node = self._writable()
         self._sliders.moved = None
         thyroid = thyroid if thyroid is not None else edit.currentThyroid()
-        self._draw(edit, node, thyroid, record=edit.recordOf(thyroid, placed(node, edit.placement)))
+        draw(edit, node, thyroid, record=edit.recordOf(thyroid, placed(node, edit.placement)))
         self.session.announceThyroids()
         self.refresh()
 
-    @staticmethod
-    def _draw(edit: PatientEdit, node, thyroid: Thyroid, *, record: ThyroidRecord | None = None) -> None:
-        """Show a thyroid in a node, which the user may have moved by a transform."""
-        placement = placed(node, edit.placement)
-        replace_surface(node, thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices)), record=record)
-        if not node.GetDisplayNode().GetVisibility():
-            node.GetDisplayNode().SetVisibility(True)
+    def _writable(self):
+        """Return the node of the edit, or a new one after it was edited by hand, which is kept as it is."""
+        node, edit = self.parameters.edited, self.edit
+        if edit is None or not is_edited_by_hand(node):
+            return node
+        new = addBeside(edit, node, self.parameters.ct)
+        self._current.set(edit, new)
+        self.parameters.edited = new
+        # Said again when a slider rests, whose message would replace it.
+        self._kept = keptText(node.GetName(), new.GetName())
+        self.session.showStatus(self._kept)
+        self.session.announceThyroids()
+        return new

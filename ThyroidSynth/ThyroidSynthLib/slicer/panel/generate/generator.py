@@ -53,7 +53,7 @@ class RecordedThyroid:
 
 def keyOf(record: ThyroidRecord) -> tuple:
     """Return what identifies a thyroid, whatever its placement."""
-    return record.code, record.overlap_removed, record.model, record.resolution
+    return record.code, record.overlap_removed, record.edited_by_hand, record.model, record.resolution
 
 
 class ThyroidGenerator:

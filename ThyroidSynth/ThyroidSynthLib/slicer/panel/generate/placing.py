@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -15,8 +15,8 @@ from ThyroidSynthLib.slicer.panel.shared.observing import NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 from ThyroidSynthLib.slicer.scene.thyroids import placing
+from ThyroidSynthLib.slicer.scene.thyroids.present import measure_again, thyroid_segment
 from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord, read_record
-from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, replace_surface
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_segment
 
 if TYPE_CHECKING:
@@ -36,12 +36,21 @@ class PlacingControls:
 
     Parameters
     ----------
+    put : callable
+        Called with a node, a surface in `ras_mm` and its record; shows the surface in the node, or beside it if that
+        was edited by hand.
     onOverlapRemoved : callable
         Called with the record and the surface in `ras_mm` of the shown thyroid after its overlap was removed.
     """
 
-    def __init__(self, session: Session, ui, onOverlapRemoved: Callable[[ThyroidRecord, Surface], None]) -> None:
-        self._session, self._ui, self._onOverlapRemoved = session, ui, onOverlapRemoved
+    def __init__(
+        self,
+        session: Session,
+        ui,
+        put: Callable[[Any, Surface, ThyroidRecord], Any],
+        onOverlapRemoved: Callable[[ThyroidRecord, Surface], None],
+    ) -> None:
+        self._session, self._ui, self._put, self._onOverlapRemoved = session, ui, put, onOverlapRemoved
         event = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
         self._shown = NodeObserver((event,), self._onMoved)
         self._trachea = ("", "")
@@ -134,7 +143,7 @@ class PlacingControls:
             if trachea is None:
                 self._showOverlap(_("Choose a trachea to measure the overlap."))
                 return
-            surface = surface_of_segment(node, SEGMENT_ID)
+            surface = surface_of_segment(node, thyroid_segment(node))
             self._overlapMl = overlap_ml(surface, trachea)
         except ThyroidSynthError as error:
             self._showOverlap(str(error))
@@ -147,9 +156,10 @@ class PlacingControls:
             from ThyroidSynthLib.generation.thyroid import Validity
             from ThyroidSynthLib.geometry.overlap import without_overlap
 
-            surface = surface_of_segment(node, SEGMENT_ID)
+            surface = surface_of_segment(node, thyroid_segment(node))
             result = without_overlap(surface, self._readTrachea(), progress=work.progress, should_stop=work.shouldStop)
             work.check()
+            measure_again(node)
             record = read_record(node)
             if self._shown.node is not node or record is None:
                 raise Cancelled(_("The thyroid was removed."))
@@ -161,7 +171,7 @@ class PlacingControls:
                 # Targets that were met before need not be met without the overlap.
                 met = all(misfit(name, values[name], target) <= 1.0 for name, target in record.targets.items())
                 record = replace(record, met=met)
-            replace_surface(node, result, record=record)
+            self._put(node, result, record)
             removed = _volumeText((surface.volume - result.volume) / 1000)
             self._session.showStatus(_("Removed {volume} of overlap.").format(volume=removed))
             self._onOverlapRemoved(record, result)

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.slicer.panel.shared.drawing import shadedPixmap, watch
 from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText
+from ThyroidSynthLib.slicer.scene.thyroids.present import is_edited_by_hand
 from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED, ThyroidRecord, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
@@ -78,7 +79,9 @@ class History:
     def _addNext(self) -> None:
         while self._waiting and len(self._past) < LENGTH:
             node = self._waiting.pop(0)
-            record = read_record(node) if node.GetScene() is not None else None
+            if node.GetScene() is None or is_edited_by_hand(node):
+                continue
+            record = read_record(node)
             known = {past.key for past in self._past}
             if record is None or record.kind != GENERATED or not record.code or keyOf(record) in known:
                 continue

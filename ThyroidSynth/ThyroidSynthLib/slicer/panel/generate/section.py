@@ -20,20 +20,23 @@ from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
 from ThyroidSynthLib.slicer.panel.shared.live_preview import LivePreview
 from ThyroidSynthLib.slicer.panel.shared.parameters import LARGEST_SEED
 from ThyroidSynthLib.slicer.panel.shared.section import Section
-from ThyroidSynthLib.slicer.panel.shared.wording import featuresText
+from ThyroidSynthLib.slicer.panel.shared.wording import featuresText, keptText
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
 from ThyroidSynthLib.slicer.scene.patient.patients import scan_grid
+from ThyroidSynthLib.slicer.scene.thyroids.collection import add_beside
 from ThyroidSynthLib.slicer.scene.thyroids.placing import placed, remove_unused_positions
+from ThyroidSynthLib.slicer.scene.thyroids.present import is_edited_by_hand
 from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE, GENERATED, ThyroidRecord, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
-    SEGMENT_ID,
     add_generated_thyroid,
+    colour_of,
     generated_thyroids,
     replace_surface,
 )
 from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient
 
 from .generator import RecordedThyroid, ThyroidGenerator
+from .node_buttons import NodeButtons
 from .pace import Pace
 from .placing import PlacingControls
 from .recent_thyroids import History
@@ -66,10 +69,15 @@ class GenerateSection(Section):
         # Targets and detail that were followed last, and whether the panel itself is changing them.
         self._followed: tuple[dict[str, float], SurfaceDetail] | None = None
         self._settingTargets = False
+        # What to say about a thyroid that was edited by hand and is no longer shown.
+        self._kept = ""
         self._generator = ThyroidGenerator(self.session)
         self._rows = {name: TargetRow(self.ui, name) for name in TARGETS}
         self._history = History(self.ui.historyWidget, self._onPast, before=self.ui.detailSelector)
-        self._placing = PlacingControls(self.session, self.ui, self._onOverlapRemoved)
+        self._placing = PlacingControls(self.session, self.ui, self._put, self._onOverlapRemoved)
+        self._buttons = NodeButtons(
+            self.session, self.ui.segmentEditorButton, self.ui.show3DButton, lambda: self.parameters.result
+        )
         self._live = LivePreview(self.session, _("Matching the targets"), follow=self._onFollow, rest=self._onRest)
         self._pace = Pace()
         self._closingTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onSceneClosing)
@@ -143,16 +151,21 @@ class GenerateSection(Section):
         parameters, description = self.parameters, self._description
         node = parameters.result
         record = read_record(node) if node is not None else None
-        colour = node.GetSegmentation().GetSegment(SEGMENT_ID).GetColor() if record is not None else _NO_COLOUR
+        colour = colour_of(node) if record is not None else _NO_COLOUR
         for name, row in self._rows.items():
             row.show(parameters, description, record.measured.get(name) if record is not None else None, colour)
         self._history.mark(record)
+        self._buttons.refresh()
         self.ui.generatedLabel.text = self._resultText(record)
         warnings = [row.warning(parameters, description) for row in self._rows.values()]
         showWarning(self.ui.targetWarningLabel, "\n".join(filter(None, [*warnings, _recordWarning(record)])))
 
     def _resultText(self, record: ThyroidRecord | None) -> str:
         parameters, description = self.parameters, self._description
+        if record is not None and record.edited_by_hand:
+            return _("{name}: edited by hand, {features}").format(
+                name=parameters.result.GetName(), features=featuresText(record.features)
+            )
         if record is not None:
             return _("{name}: random seed {seed}, {features}").format(
                 name=parameters.result.GetName(), seed=record.seed, features=featuresText(record.features)
@@ -186,7 +199,7 @@ class GenerateSection(Section):
             work.check()
             self._followed = self._targets(), self.parameters.detail
             self._show(drawn, drawn.record.placement)
-            self.session.showStatus(_generatedText(drawn.record))
+            self._showDone(_generatedText(drawn.record))
         if self.session.hasParameters:
             self.refresh()
 
@@ -267,7 +280,7 @@ class GenerateSection(Section):
             raise Cancelled(_("The thyroid was removed."))
         record = self._replace(node, record, thyroid, targets, result)
         self._committed(thyroid.surface, record)
-        self.session.showStatus(_generatedText(record))
+        self._showDone(_generatedText(record))
         self._showResult()
 
     def _replace(
@@ -283,7 +296,7 @@ class GenerateSection(Section):
         if result is not None:
             record = replace(record, met=result.met, distance=result.distance)
         surface = thyroid.surface.moved(before.placement.to_ras(thyroid.surface.vertices))
-        replace_surface(node, surface, record=record)
+        node = self._put(node, surface, record)
         self._generator.follows(node, record)
         return record
 
@@ -297,7 +310,7 @@ class GenerateSection(Section):
         record = replace(thyroid.record, trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()))
         inPatient = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
         if node is not None:
-            replace_surface(node, inPatient, record=record)
+            self._put(node, inPatient, record)
         else:
             node = add_generated_thyroid(
                 slicer.mrmlScene, _("Generated thyroid"), inPatient, ct=parameters.ct, record=record
@@ -306,6 +319,22 @@ class GenerateSection(Section):
             lower, upper = bounds_of(node)
             jump_slices(slicer.mrmlScene, (lower + upper) / 2)
         self._committed(thyroid.surface, record)
+
+    def _put(self, node, surface_ras: Surface, record: ThyroidRecord):
+        """Show a surface in a node, or beside it if that was edited by hand, and return the node that shows it."""
+        if not is_edited_by_hand(node):
+            replace_surface(node, surface_ras, record=record)
+            return node
+        new = add_beside(node, _("Generated thyroid"), surface_ras, ct=self.parameters.ct, record=record)
+        self.parameters.result = new
+        self._kept = keptText(node.GetName(), new.GetName())
+        self.session.announceThyroids()
+        return new
+
+    def _showDone(self, text: str) -> None:
+        """Show that a thyroid was made, and which one was kept for it."""
+        self.session.showStatus(" ".join(filter(None, [text, self._kept])))
+        self._kept = ""
 
     def _committed(self, surface: Surface, record: ThyroidRecord) -> None:
         self._history.add(RecordedThyroid(record, surface))
@@ -322,7 +351,7 @@ class GenerateSection(Section):
         with self.session.errorsShown():
             self._setTargets(past.record.targets, past.record.seed)
             self._show(past, self._placementFor(past.record))
-            self.session.showStatus(_("The earlier thyroid is restored."))
+            self._showDone(_("The earlier thyroid is restored."))
         self.refresh()
 
     def _placementFor(self, record: ThyroidRecord) -> Placement:

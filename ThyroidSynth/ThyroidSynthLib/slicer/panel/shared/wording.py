@@ -32,6 +32,11 @@ def featureTitle(name: str) -> str:
     return {"volume_ml": _("Volume"), "isthmus_area_mm2": _("Isthmus area"), "symmetry": _("Symmetry")}[name]
 
 
+def keptText(kept: str, new: str) -> str:
+    """Return that a thyroid that was edited by hand is kept, and where the next one is."""
+    return _("'{kept}' was edited by hand and is kept, hidden. The new thyroid is '{new}'.").format(kept=kept, new=new)
+
+
 def featuresText(features: Features) -> str:
     """Return the three features of a thyroid as text."""
     values = features.as_dict()

@@ -22,20 +22,34 @@ if TYPE_CHECKING:
 def show_only(scene: vtkMRMLScene, shown: vtkMRMLSegmentationNode | None) -> None:
     """Show one of the module's thyroids and hide the others; None hides all."""
     for node in generated_thyroids(scene):
-        _set_visible(node, node is shown)
+        set_visible(node, node is shown)
 
 
 def show_all(scene: vtkMRMLScene) -> None:
     """Show all of the module's thyroids."""
     for node in generated_thyroids(scene):
-        _set_visible(node, True)
+        set_visible(node, True)
 
 
 def visible_thyroids(scene: vtkMRMLScene) -> list[vtkMRMLSegmentationNode]:
     """Return the module's thyroids that are shown."""
-    return [
-        node for node in generated_thyroids(scene) if node.GetDisplayNode() and node.GetDisplayNode().GetVisibility()
-    ]
+    return [node for node in generated_thyroids(scene) if is_visible(node)]
+
+
+def is_visible(node: vtkMRMLSegmentationNode) -> bool:
+    """Check whether a thyroid is shown."""
+    display = node.GetDisplayNode()
+    return display is not None and bool(display.GetVisibility()) and bool(display.GetSegmentVisibility(SEGMENT_ID))
+
+
+def set_visible(node: vtkMRMLSegmentationNode, visible: bool) -> None:
+    """Show or hide a thyroid."""
+    display = node.GetDisplayNode()
+    if display is None or is_visible(node) == visible:
+        return
+    display.SetVisibility(visible)
+    if visible and node.GetSegmentation().GetSegment(SEGMENT_ID) is not None:
+        display.SetSegmentVisibility(SEGMENT_ID, True)
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,7 @@ def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
         colour=tuple(node.GetSegmentation().GetSegment(segment_id).GetColor()),
         source=node.GetNodeReferenceID(SOURCE_ROLE) or "",
         transform=node.GetTransformNodeID() or "" if moved_by(node) is not None else "",
-        visible=bool(node.GetDisplayNode() and node.GetDisplayNode().GetVisibility()),
+        visible=is_visible(node),
     )
     remove_node(node)
     return removed
@@ -90,7 +104,7 @@ def restore_thyroid(
         node.SetNodeReferenceID(SOURCE_ROLE, removed.source)
     if removed.transform and scene.GetNodeByID(removed.transform) is not None:
         put_under(node, removed.transform)
-    _set_visible(node, removed.visible)
+    set_visible(node, removed.visible)
     return node
 
 
@@ -110,7 +124,7 @@ def add_beside(
         new.SetNodeReferenceID(SOURCE_ROLE, source)
     if moved_by(node) is not None:
         put_under(new, position_like(node, new))
-    _set_visible(node, False)
+    set_visible(node, False)
     return new
 
 
@@ -121,9 +135,3 @@ def surface_in_trachea_frame(node: vtkMRMLSegmentationNode) -> Surface | None:
         return None
     surface = surface_of_segment(node, thyroid_segment(node))
     return surface.moved(record.placement.to_trachea(surface.vertices))
-
-
-def _set_visible(node, visible: bool) -> None:
-    display = node.GetDisplayNode()
-    if display is not None and bool(display.GetVisibility()) != visible:
-        display.SetVisibility(visible)

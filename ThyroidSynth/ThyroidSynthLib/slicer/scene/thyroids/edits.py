@@ -80,7 +80,7 @@ class PatientGland:
 
     def __init__(self, segmentation: vtkMRMLSegmentationNode, segment_id: str, trachea_id: str = "") -> None:
         self._node_id, self._segment_id = segmentation.GetID(), segment_id
-        self._stamp = _stamp(segmentation, segment_id)
+        self._compared = _stamp(segmentation, segment_id), True
         self._read = volume_of_segment(segmentation, segment_id)
         thyroid = mask_in_scan(self._read)
         if trachea_id:
@@ -96,24 +96,24 @@ class PatientGland:
     def is_unchanged(self, segmentation: vtkMRMLSegmentationNode | None) -> bool:
         """Check whether the segment still exists with the same voxels at the same place.
 
-        Fast when nothing was modified. Voxels are compared otherwise, because segments share a label map
-        and another one may have been modified.
+        Fast when nothing was modified since it was last checked. Voxels are compared otherwise, because segments share
+        a label map and another one may have been modified, and because a change may have been undone.
         """
         if segmentation is None or not self.is_of(segmentation, self._segment_id) or segmentation.GetScene() is None:
             return False
         stamp = _stamp(segmentation, self._segment_id)
-        if stamp == self._stamp:
-            return True
+        if stamp != self._compared[0]:
+            self._compared = stamp, self._is_as_read(segmentation)
+        return self._compared[1]
+
+    def _is_as_read(self, segmentation) -> bool:
         try:
             now = volume_of_segment(segmentation, self._segment_id)
         except InputError:
             return False
         # With its islands: it is compared as it was read.
         same = now.array.shape == self._read.array.shape and np.array_equal(now.array, self._read.array)
-        if same and np.allclose(now.ijk_to_ras, self._read.ijk_to_ras, atol=1e-6):
-            self._stamp = stamp
-            return True
-        return False
+        return same and bool(np.allclose(now.ijk_to_ras, self._read.ijk_to_ras, atol=1e-6))
 
 
 def scan_of(ct: vtkMRMLScalarVolumeNode | None) -> Grid | None:

@@ -146,6 +146,12 @@ def show_completion(segmentation: vtkMRMLSegmentationNode, surface_ras: Surface 
     display.SetSegmentOpacity2DFill(COMPLETION_ID, _FILL_OPACITY)
 
 
+def colour_of(segmentation: vtkMRMLSegmentationNode) -> tuple[float, float, float]:
+    """Return the colour of a thyroid; grey if its segment was removed."""
+    segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
+    return tuple(segment.GetColor()) if segment is not None else _COMPLETION_COLOUR
+
+
 def is_generated(segmentation: vtkMRMLSegmentationNode) -> bool:
     """Check whether a segmentation node is one of the module's thyroids."""
     return segmentation.GetAttribute(ATTRIBUTE) is not None
