@@ -12,7 +12,7 @@ from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.slicer.panel.shared.drops import DropTarget
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.section import Section
-from ThyroidSynthLib.slicer.scene.display.overlay import show_ct, show_own_gland
+from ThyroidSynthLib.slicer.scene.display.overlay import show_as_loaded, show_ct, show_own_gland
 from ThyroidSynthLib.slicer.scene.lobes import join_lobes
 from ThyroidSynthLib.slicer.scene.patient.patients import propose_patient
 from ThyroidSynthLib.slicer.scene.terminology import find_segment, thyroid_lobes
@@ -24,6 +24,7 @@ from .measuring import PatientMeasuring
 from .totalsegmentator import TotalSegmentatorRun
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ThyroidSynthLib.model.description import ModelDescription
@@ -38,6 +39,11 @@ class PatientSection(Section):
     def connect(self) -> None:
         """Connect the section's own widgets."""
         self._segments = NodeObserver(SEGMENTATION_EVENTS, self._onSegmentsChanged)
+        self._display = NodeObserver(
+            (slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent,), self._onDisplayChanged, later=True
+        )
+        # Whether another section shows and hides the patient's thyroid for a while.
+        self.isDisplayBorrowed: Callable[[], bool] = lambda: False
         self._loading = CaseLoading(self.session, self.ui, self.take)
         self._measuring = PatientMeasuring(self.session, self.ui)
         self._segmenting = TotalSegmentatorRun(self.session, self.ui, lambda node: self._choose(segmentation=node))
@@ -54,6 +60,7 @@ class PatientSection(Section):
     def release(self) -> None:
         """Release the scene and the parameters."""
         self._segments.follow(None)
+        self._display.follow(None)
         self._measuring.forget()
 
     def close(self) -> None:
@@ -64,6 +71,7 @@ class PatientSection(Section):
     def refresh(self) -> None:
         """Show the parameters after they have changed."""
         self._segments.follow(self.parameters.segmentation)
+        self._display.follow(self.parameters.segmentation)
         self._loading.refresh()
         self._segmenting.refresh()
         self._fill()
@@ -106,7 +114,9 @@ class PatientSection(Section):
             return
         if generated_thyroids(segmentation.GetScene()):
             show_own_gland(segmentation, segment_id, visible)
-        elif display.GetSegmentVisibility(segment_id) != visible:
+            return
+        show_as_loaded(segmentation)
+        if display.GetSegmentVisibility(segment_id) != visible:
             display.SetSegmentVisibility(segment_id, visible)
 
     def _choose(self, *, ct=None, segmentation=None) -> None:
@@ -137,6 +147,18 @@ class PatientSection(Section):
         self._choose(ct=next(iter(scans), None), segmentation=next(iter(segmentations), None))
         if scans:
             show_ct(scans[0])
+
+    def _onDisplayChanged(self) -> None:
+        """Follow the eye of the thyroid's segment in Slicer's own modules."""
+        if not self.session.hasParameters or self.isDisplayBorrowed():
+            return
+        parameters = self.parameters
+        segmentation, segment_id = parameters.segmentation, parameters.thyroidSegmentID
+        if segmentation is None or segmentation.GetSegmentation().GetSegment(segment_id) is None:
+            return
+        display = segmentation.GetDisplayNode()
+        if display is not None and bool(display.GetSegmentVisibility(segment_id)) != parameters.showOwnThyroid:
+            parameters.showOwnThyroid = not parameters.showOwnThyroid
 
     def _onSegmentsChanged(self) -> None:
         self._measuring.segmentChanged()

@@ -10,7 +10,15 @@ __all__, __getattr__, __dir__ = lazy_exports(
     {
         "distance_map": ["distance_map_of", "remove_distance_map", "show_distance_map"],
         "flip": ["Flip", "Shown"],
-        "overlay": ["bounds_of", "jump_slices", "look_from_front", "show_ct", "show_own_gland"],
+        "overlay": [
+            "bounds_of",
+            "jump_slices",
+            "look_from_front",
+            "show_all_as_loaded",
+            "show_as_loaded",
+            "show_ct",
+            "show_own_gland",
+        ],
         "plots": ["Chart", "Series", "fill_chart", "layout_of", "restore_layout", "show_chart"],
         "study_case": ["case_in", "hide_case", "remove_case", "show_case"],
         "training_preview": ["remove_training_preview", "show_training_preview", "training_preview_in"],

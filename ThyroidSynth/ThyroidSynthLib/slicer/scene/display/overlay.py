@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
 _OWN_OPACITY_3D = 0.35
+_LOOK = "ThyroidSynth.LookAsLoaded"
 # Distance of the camera in multiples of what it shows.
 _CAMERA_DISTANCES = 2.6
 
@@ -56,10 +58,40 @@ def bounds_of(segmentation: vtkMRMLSegmentationNode) -> tuple[np.ndarray, np.nda
 
 
 def show_own_gland(segmentation: vtkMRMLSegmentationNode, segment_id: str, visible: bool) -> None:
-    """Show the patient's own thyroid as an outline under a generated one, or hide it."""
+    """Show the patient's own thyroid as an outline under a generated one, or hide it; see `show_as_loaded`."""
     display = segmentation.GetDisplayNode()
     if display is None or segmentation.GetSegmentation().GetSegment(segment_id) is None:
         return
-    display.SetSegmentVisibility(segment_id, visible)
-    display.SetSegmentVisibility2DFill(segment_id, False)
-    display.SetSegmentOpacity3D(segment_id, _OWN_OPACITY_3D)
+    look = _look_of(segmentation)
+    if look is not None and look["segment"] != segment_id:
+        show_as_loaded(segmentation)
+        look = None
+    if look is None:
+        look = {
+            "segment": segment_id,
+            "fill": bool(display.GetSegmentVisibility2DFill(segment_id)),
+            "opacity": display.GetSegmentOpacity3D(segment_id),
+        }
+        segmentation.SetAttribute(_LOOK, json.dumps(look))
+        # Only once: afterwards the user may give it another look.
+        display.SetSegmentVisibility2DFill(segment_id, False)
+        display.SetSegmentOpacity3D(segment_id, _OWN_OPACITY_3D)
+    if display.GetSegmentVisibility(segment_id) != visible:
+        display.SetSegmentVisibility(segment_id, visible)
+
+
+def show_as_loaded(segmentation: vtkMRMLSegmentationNode) -> None:
+    """Show a patient's own thyroid as it was before it became an outline by `show_own_gland`."""
+    look, display = _look_of(segmentation), segmentation.GetDisplayNode()
+    segmentation.RemoveAttribute(_LOOK)
+    if look is None or display is None or segmentation.GetSegmentation().GetSegment(look["segment"]) is None:
+        return
+    display.SetSegmentVisibility(look["segment"], True)
+    display.SetSegmentVisibility2DFill(look["segment"], look["fill"])
+    display.SetSegmentOpacity3D(look["segment"], look["opacity"])
+
+
+def _look_of(segmentation) -> dict | None:
+    """Return how a patient's own thyroid looked before it became an outline; None if it is none."""
+    text = segmentation.GetAttribute(_LOOK)
+    return json.loads(text) if text else None
