@@ -32,6 +32,7 @@ def test_semicolons_and_a_byte_order_mark_are_read(tmp_path):
         ("volume_ml\n", "no row"),
         ("volume_ml\n12\nmuch\n", r"targets\.csv, line 3: volume_ml: 'much' is not a number"),
         ("symmetry\n0.5\n\n1.5\n", r"targets\.csv, line 4: symmetry = 1\.5 is impossible"),
+        ("Volume (mL),symmetry\n12,0.5\n", r"targets\.csv has the column 'Volume \(mL\)', but columns of targets are"),
         ("volume_ml\n0\n", r"line 2: volume = 0 is impossible. It must be positive"),
     ],
 )
