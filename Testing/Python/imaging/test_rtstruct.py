@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from pydicom import Dataset
@@ -221,8 +223,14 @@ def test_planning_volumes_and_regions_without_contours_are_not_the_organ(tmp_pat
     assert opened.masks()[0][TRACHEA].volume_ml == pytest.approx(ball_ml(6.0), rel=0.05)
 
     marked = write_contours(tmp_path / "marked.dcm", {"Thyroid": ball(9.0, 2.0)}, kinds={"Thyroid": "PTV"})
-    with pytest.raises(InputError, match="neither a thyroid nor a trachea"):
+    remark = r"Thyroid \(label 1\) has the code or type of a lesion or a planning structure"
+    with pytest.raises(InputError, match=rf"neither a thyroid nor a trachea.*; {remark}"):
         open_segmentation(marked).masks()
+    assert open_segmentation(marked, labels={1: "thyroid"}).masks()[0][THYROID].volume_ml > 2
+    regions = {"Thyroid": ball(9.0, 2.0), "Trachea": ball(6.0, 2.0)}
+    marked = write_contours(tmp_path / "marked.dcm", regions, kinds={"Thyroid": "CTV"})
+    masks, notes = open_segmentation(marked).masks()
+    assert list(masks) == [TRACHEA] and re.fullmatch(remark, notes[0])
 
 
 def test_all_regions_are_read_as_a_label_map(tmp_path):

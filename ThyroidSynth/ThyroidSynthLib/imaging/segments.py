@@ -22,6 +22,7 @@ from .labels import (
     part_coded,
     part_in_region,
     side_named,
+    structure_called,
 )
 
 Item = TypeVar("Item")
@@ -135,6 +136,7 @@ def structures_among(
             str(path), structure, best, lobes, side_of=_side, name_of=lambda s: f"{s.name} (label {s.label})"
         )
         if not picked:
+            notes += _marked([s for s in segments if structure_called(s.name) is structure])
             continue
         chosen[structure] = tuple(picked)
         notes += remarks
@@ -257,14 +259,24 @@ def named_by_user(
 
 def nothing_found(path: object, segments: Iterable[Segment], only: Structure | None = None) -> InputError:
     """Return the error for a file with neither a thyroid nor a trachea, or without the one that it was chosen for."""
+    segments = list(segments)
     names = [segment.name or segment.id or str(segment.label) for segment in segments]
-    about = f"{len(names)} segments ({listed_shortly(names)})"
+    about = "; ".join([f"{len(names)} segments ({listed_shortly(names)})", *_marked(segments)])
     if only is not None:
         return InputError(f"{path} has no {_called(only)} among its {about}. Choose another file, or name the segment.")
     return InputError(
         f"{path} has neither a thyroid nor a trachea among its {about}. Name them 'thyroid' and 'trachea', or state "
         "their labels (--labels thyroid=N,trachea=M)."
     )
+
+
+def _marked(segments: Iterable[Segment]) -> list[str]:
+    """Return a remark on each segment with the name of an organ whose code or type says that it is none."""
+    return [
+        f"{s.name} (label {s.label}) has the code or type of a lesion or a planning structure"
+        for s in segments
+        if is_altered(s.terminology) and structure_called(s.name)
+    ]
 
 
 def _side(segment: Segment) -> str:
