@@ -88,8 +88,9 @@ def check_outside(folder: Path, inputs: Iterable[Path | None]) -> None:
     place = real_path(folder)
     for path in inputs:
         if path is not None and path.is_dir() and place.is_relative_to(real_path(path)):
-            where = "is" if place == real_path(path) else f"lies in {path}, which is"
-            raise OutputError(f"{folder} {where} an input. Choose another --out.")
+            if place == real_path(path):
+                raise OutputError(f"{folder} is an input. Choose another --out.")
+            raise OutputError(f"{folder} lies in {path}, which is an input. Choose another --out.")
 
 
 @contextmanager
