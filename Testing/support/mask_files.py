@@ -88,6 +88,15 @@ def write_nifti(
     return path
 
 
+def with_header(path: Path, at: int, form: str, *values: float) -> Path:
+    """Change values in the header of a NIfTI-1 file in little endian, gzipped or not."""
+    packed = path.name.endswith(".gz")
+    content = bytearray(gzip.decompress(path.read_bytes()) if packed else path.read_bytes())
+    struct.pack_into("<" + form, content, at, *values)
+    path.write_bytes(gzip.compress(content, 1) if packed else content)
+    return path
+
+
 def caret_xml(names: dict[int, str]) -> bytes:
     """Label names as TotalSegmentator's --ml writes them into a header."""
     labels = "".join(

@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from ThyroidSynthLib.dataset.synthetic.case import build_case, plan_cases
 
-from .mask_files import caret_xml, write_nifti
+from .mask_files import caret_xml, with_header, write_nifti
 
 _TERMINOLOGY = "TerminologyEntry:Segmentation category and type~SCT^123037004^Anatomical Structure~{}~Anatomic~^^~^^|"
 
@@ -280,14 +280,6 @@ def _write_nrrd(path: Path, array: np.ndarray, ras: np.ndarray, lines: list[str]
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "\n".join(header).encode() + b"\n\n"
     path.write_bytes(text + gzip.compress(np.ascontiguousarray(array, dtype=np.uint8).tobytes(), 1))
-    return path
-
-
-def with_header(path: Path, at: int, form: str, *values: float) -> Path:
-    """Change values in the header of a gzipped NIfTI file."""
-    content = bytearray(gzip.decompress(path.read_bytes()))
-    struct.pack_into("<" + form, content, at, *values)
-    path.write_bytes(gzip.compress(bytes(content), 1))
     return path
 
 

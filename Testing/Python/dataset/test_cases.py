@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from support.mask_files import affine, caret_xml, two_masks, write_case, write_nifti
+from support.mask_files import affine, caret_xml, two_masks, with_header, write_case, write_nifti
 from support.sitk_images import write_by_sitk
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import SYNTHETIC_MARK, find_cases, synthetic_statement
@@ -273,9 +271,7 @@ def test_the_real_case_has_its_volume_and_touches_the_border():
 def test_a_mask_whose_header_holds_two_placements_is_noted(tmp_path):
     folder = write_case(tmp_path / "s0001", THYROID, TRACHEA, RAS)
     path = folder / "segmentations" / "trachea.nii.gz"
-    raw = bytearray(gzip.decompress(path.read_bytes()))
-    struct.pack_into("<h", raw, 252, 1)  # A qform without rotation, at the origin.
-    path.write_bytes(gzip.compress(raw))
+    with_header(path, 252, "h", 1)  # A qform without rotation, at the origin.
     (source,) = find_cases(folder)
     case = read_case(source)
     _check(case)

@@ -13,7 +13,7 @@ import pytest
 import SimpleITK
 from scipy.spatial.transform import Rotation
 
-from support.mask_files import affine, write_nifti
+from support.mask_files import affine, with_header, write_nifti
 from support.sitk_images import volume_from_sitk, write_by_sitk
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.volume import Volume
@@ -120,33 +120,25 @@ def test_the_same_volume_is_written_with_the_same_bytes(tmp_path):
         assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
 
 
-def with_header(path, form: str, at: int, *values):
-    """Change a field of a NIfTI-1 file."""
-    raw = bytearray(path.read_bytes())
-    struct.pack_into("<" + form, raw, at, *values)
-    path.write_bytes(raw)
-    return path
-
-
 def test_an_sform_and_a_pixdim_of_other_voxel_sizes_are_refused_with_the_numbers(tmp_path):
-    path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, affine()), "3f", 80, 1.0, 1.0, 1.0)
+    path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, affine()), 80, "3f", 1.0, 1.0, 1.0)
     with pytest.raises(InputError, match=r"a\.nii .*1\.5 x 1\.5 x 1\.5 mm in its sform, 1 x 1 x 1 mm in its pixdim"):
         read_header(path)
-    unset = with_header(write_nifti(tmp_path / "b.nii", ARRAY, affine()), "3f", 80, 0.0, 0.0, 0.0)
+    unset = with_header(write_nifti(tmp_path / "b.nii", ARRAY, affine()), 80, "3f", 0.0, 0.0, 0.0)
     assert read_header(unset).grid.spacing_mm == pytest.approx([1.5, 1.5, 1.5])
 
 
 def test_a_qform_elsewhere_is_noted_and_a_mirrored_one_refused(tmp_path, caplog):
     for name, degrees in (("same", 8.0), ("turned", 30.0)):
         path = write_nifti(tmp_path / f"{name}.nii", ARRAY, affine(degrees=8.0), placed_by="qform")
-        with_header(with_header(path, "h", 254, 2), "12f", 280, *affine(degrees=degrees)[:3].ravel())
+        with_header(with_header(path, 254, "h", 2), 280, "12f", *affine(degrees=degrees)[:3].ravel())
     assert read_header(tmp_path / "same.nii").notes == ()
     (note,) = placement_notes(tmp_path / "turned.nii")
     assert "turned.nii" in note and "2.86 mm apart" in note and "sform is used" in note
     read_grid(tmp_path / "turned.nii")
     assert note in caplog.text
     mirrored = affine(degrees=8.0) @ np.diag([-1, 1, 1, 1])
-    path = with_header(tmp_path / "turned.nii", "12f", 280, *mirrored[:3].ravel())
+    path = with_header(tmp_path / "turned.nii", 280, "12f", *mirrored[:3].ravel())
     with pytest.raises(InputError, match="mirror each other"):
         read_header(path)
 
@@ -154,21 +146,21 @@ def test_a_qform_elsewhere_is_noted_and_a_mirrored_one_refused(tmp_path, caplog)
 @pytest.mark.parametrize(("unit", "factor"), [(1, 0.001), (2, 1.0), (3, 1000.0), (0, 1.0), (10, 1.0)])
 def test_lengths_are_read_in_the_unit_of_the_header(tmp_path, unit, factor):
     scaled = np.diag([factor, factor, factor, 1.0]) @ affine()
-    path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, scaled), "B", 123, unit)
+    path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, scaled), 123, "B", unit)
     np.testing.assert_allclose(read_volume(path).ijk_to_ras, affine(), rtol=1e-5)
     expected = {1: ["a.nii has lengths in metres"], 3: ["a.nii has lengths in micrometres"]}
     assert list(placement_notes(path)) == expected.get(unit, [])
 
 
 def test_a_unit_that_does_not_exist_is_noted(tmp_path):
-    path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, affine()), "B", 123, 5)
+    path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, affine()), 123, "B", 5)
     np.testing.assert_allclose(read_volume(path).ijk_to_ras, affine(), rtol=1e-5)
     assert placement_notes(path) == ("a.nii has lengths in an unknown unit (code 5), which are taken as mm",)
 
 
 @pytest.mark.parametrize(("unit", "name", "size"), [(1, "metres", "1500"), (3, "micrometres", r"0\.0015")])
 def test_a_unit_that_makes_a_scan_impossible_is_named(tmp_path, unit, name, size):
-    path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, affine()), "B", 123, unit)
+    path = with_header(write_nifti(tmp_path / "a.nii", ARRAY, affine()), 123, "B", unit)
     with pytest.raises(InputError, match=rf"a\.nii .*voxels of {size} x .*lengths are in {name}"):
         read_header(path)
 

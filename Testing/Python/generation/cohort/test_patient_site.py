@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from support.reported_cases import hole_of_one_voxel, synthetic_case, with_header, write_masks
+from support.mask_files import with_header
+from support.reported_cases import hole_of_one_voxel, synthetic_case, write_masks
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.generation.cohort.patient_site import site_at, site_at_point
 from ThyroidSynthLib.geometry.volume import Volume

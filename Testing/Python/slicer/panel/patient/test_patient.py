@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from support.dicom_files import THYROID_CODE, TRACHEA_CODE, ct_series, write_seg
-from support.mask_files import write_nifti
+from support.mask_files import with_header, write_nifti
 from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.dataset.cases import read_case
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
+from ThyroidSynthLib.imaging.volume_files import read_grid, read_volume, write_volume
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import volume_of_segment
@@ -225,15 +224,10 @@ def test_the_ct_of_another_patient_is_no_longer_chosen(hands, dataset):
 
 
 def test_a_ct_with_two_placements_is_reported(hands, dataset, tmp_path):
-    import gzip
-
     case = tmp_path / "turned"
     shutil.copytree(dataset / "s0000", case)
-    header = bytearray(gzip.decompress((case / "ct.nii.gz").read_bytes()))
-    shift = np.reshape(struct.unpack_from("<12f", header, 280), (3, 4)) + [[0, 0, 0, 7.0]] * 3
-    struct.pack_into("<12f", header, 280, *shift.ravel())
-    struct.pack_into("<2h", header, 252, 1, 2)
-    (case / "ct.nii.gz").write_bytes(gzip.compress(bytes(header)))
+    shifted = read_grid(case / "ct.nii.gz").ijk_to_ras[:3] + [[0, 0, 0, 7.0]] * 3
+    with_header(with_header(case / "ct.nii.gz", 280, "12f", *shifted.ravel()), 252, "2h", 1, 2)
     hands.load(case)
     assert "two placements" in hands.loadNoteLabel.text
 

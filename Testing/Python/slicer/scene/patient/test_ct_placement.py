@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from support.mask_files import affine, two_masks, write_case, write_nifti
+from support.mask_files import affine, two_masks, with_header, write_case, write_nifti
 from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
@@ -42,11 +41,8 @@ def mirrored() -> np.ndarray:
 def write_ct(path: Path, sform: np.ndarray) -> Path:
     """Write a CT with air where the trachea is, with one placement as qform and another as sform."""
     ct = np.where(TRACHEA, -1000, np.where(THYROID, 120, 40)).astype(np.int16)
-    raw = bytearray(write_nifti(path, ct, QFORM, placed_by="qform").read_bytes())
-    struct.pack_into("<h", raw, 254, 2)
-    struct.pack_into("<12f", raw, 280, *sform[:3].ravel())
-    path.write_bytes(raw)
-    return path
+    write_nifti(path, ct, QFORM, placed_by="qform")
+    return with_header(with_header(path, 254, "h", 2), 280, "12f", *sform[:3].ravel())
 
 
 def case_with(folder: Path, sform: np.ndarray):
