@@ -9,10 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ThyroidSynthLib.cli.main import COMMANDS, main, make_parser, parsed_options
 from ThyroidSynthLib.evaluation.report import inspection
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
@@ -208,6 +211,21 @@ def test_thyroids_are_placed_and_fitted_in_a_given_patient(capsys, dataset, mode
     assert fits[0]["id"] == "s0001" and (tmp_path / "f" / "s0001" / "thyroid.stl").is_file()
     assert run("fit", model, dataset / "s0001", "--out", tmp_path / "f", "--quiet") == 1
     assert "already holds a fit" in capsys.readouterr().out
+
+
+def test_the_result_says_what_the_label_map_holds_of_a_thyroid_that_its_grid_cuts(capsys, dataset, model, tmp_path):
+    gland = read_volume(dataset / "s0001" / "segmentations" / "thyroid_gland.nii.gz")
+    middle = int(np.argwhere(gland.array)[:, 0].mean())
+    write_volume(Volume(gland.array[:middle], gland.ijk_to_ras), tmp_path / "half.nii.gz")
+    given = (model, dataset / "s0001", "--grid", tmp_path / "half.nii.gz", "--quiet")
+    assert run("fit", *given, "--out", tmp_path / "f") == 0
+    written = read_volume(tmp_path / "f" / "s0001" / "thyroid.nii.gz")
+    volume_ml = written.array.sum() * written.voxel_volume_ml
+    assert f"; {volume_ml:.1f} mL in the label map" in capsys.readouterr().out
+    assert run("edit", *given, "--volume", "+10%", "--hold", "--out", tmp_path / "e") == 0
+    output = capsys.readouterr().out
+    assert "its label map is cut, so that it does not meet its targets. Choose a larger grid." in output
+    assert "cannot be met" not in output
 
 
 def test_paths_may_stand_after_options():

@@ -191,6 +191,10 @@ def test_a_note_reports_a_label_map_cut_by_its_grid(small_model, patients, tmp_p
         small_model, find_cases(patients / "patient"), tmp_path / "out", options=options, on_scan_grid=False
     )
     assert any("extends beyond the grid" in note for note in fit["notes"])
+    written = read_volume(tmp_path / "out" / "patient" / "thyroid.nii.gz")
+    volume_ml = written.array.sum() * written.voxel_volume_ml
+    assert fit["label_map"] == {"volume_ml": pytest.approx(volume_ml), "holds_all": False}
+    assert volume_ml < 0.9 * fit["fitted"]["volume_ml"]
 
 
 def test_two_cases_with_the_same_id_are_refused(small_model, patients, tmp_path):

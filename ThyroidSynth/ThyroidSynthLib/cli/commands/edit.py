@@ -136,15 +136,17 @@ def _text(document: dict[str, Any]) -> str:
             about = "held" if name in document["held"] else "free"
         lines.append(f"  {option.replace('-', ' ')}: {before} -> {after} ({about})")
     lines.append(f"  volume measured on the {document['measured_on']}")
-    if not document["met"]:
+    cut_off = not document.get("label_map", {"holds_all": True})["holds_all"]
+    if not document["met"] and not cut_off:
         lines.append(
             "The targets cannot be met for this gland as it is written; this is the closest result. Free another "
             "feature with --hold."
         )
     if document.get("merged"):
         lines.append(merged_text(document["merged"]))
-    if not document.get("label_map", {"holds_all": True})["holds_all"]:
-        lines.append("The thyroid extends beyond the grid, where its label map is cut.")
+    if cut_off:
+        unmet = "" if document["met"] else ", so that it does not meet its targets. Choose a larger grid"
+        lines.append(f"The thyroid extends beyond the grid, where its label map is cut{unmet}.")
     if document["notes"]:
         lines.append(f"Notes: {'; '.join(document['notes'])}.")
     return "\n".join(lines)

@@ -54,6 +54,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(add_paths=_add_paths)
 
 
+# Above this share, the volume of the label map is stated beside that of the surface.
+_SAME_VOLUME = 0.01
+
+
 def _add_paths(options: argparse.Namespace, paths: list[str]) -> bool:
     options.thyroids = [*options.thyroids, *map(Path, paths)]
     return True
@@ -102,4 +106,7 @@ def _line(fit: dict[str, Any]) -> str:
         f"{fit['id']}: Dice {dice}, ASSD {quality['assd_mm']:.2f} mm, HD95 {quality['hd95_mm']:.2f} mm; volume "
         f"{fit['fitted']['volume_ml']:.1f} mL{between} for {fit['patient']['volume_ml']:.1f} mL"
     )
+    on_map = fit["label_map"]
+    if on_map is not None and abs(on_map["volume_ml"] / fit["fitted"]["volume_ml"] - 1) > _SAME_VOLUME:
+        text += f"; {on_map['volume_ml']:.1f} mL in the label map"
     return text + (f" ({'; '.join(fit['notes'])})" if fit["notes"] else "")

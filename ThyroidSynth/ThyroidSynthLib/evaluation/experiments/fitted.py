@@ -265,7 +265,7 @@ def write_fit(
     surface_ras = fitted.surface_ras
     drawn = [surface.moved(fitted.placement.to_ras(surface.vertices)) for surface in fitted.completions.surfaces]
     named = dict(zip(_shape_names(completions), (surface_ras, *drawn), strict=False))
-    files = []
+    files, label_map = [], None
     with replacing_result(folder / FIT_FILE, "fit", _names(options, completions), overwrite=overwrite) as staging:
         for name, surface in named.items():
             for suffix in options.mesh_formats:
@@ -281,14 +281,18 @@ def write_fit(
                     grid = grid.grown_to_hold(surface)
             for name, surface in named.items():
                 files.append(f"{name}.{options.label_format}")
-                write_label_map(voxelise(surface, grid), staging / files[-1])
+                filled = voxelise(surface, grid)
+                write_label_map(filled, staging / files[-1])
+                if surface is surface_ras:
+                    volume_ml = int(filled.array.sum()) * filled.voxel_volume_ml
+                    label_map = {"volume_ml": volume_ml, "holds_all": grid.holds(surface_ras)}
             if drawn:
                 files.append(f"probability.{options.label_format}")
                 write_label_map(share_inside(drawn, grid), staging / files[-1])
-            if not grid.holds(surface_ras):
+            if label_map is not None and not label_map["holds_all"]:
                 note = "extends beyond the grid, so its label map is incomplete"
                 fitted = replace(fitted, notes=(*fitted.notes, note))
-        document = fitted.document(model, files)
+        document = {**fitted.document(model, files), "label_map": label_map}
         write_json(staging / FIT_FILE, document)
     return document
 
