@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from support.tiny_cohort import write_tiny_cohort
-from ThyroidSynthLib.common.errors import JobError, SynthesisError
+from ThyroidSynthLib.common.errors import JobError, OutputError, SynthesisError
 from ThyroidSynthLib.generation.training_preview import PreviewWriter
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for
@@ -74,7 +74,7 @@ def test_previews_take_a_hundredth_of_the_time(job) -> None:
     assert len(started) >= 4 and (gaps >= 100).all() and (gaps <= 102).all()
 
 
-@pytest.mark.parametrize("error", [SynthesisError("no surface"), OSError("disk full"), ValueError("?")])
+@pytest.mark.parametrize("error", [SynthesisError("no surface"), OutputError("disk full"), ValueError("?")])
 def test_a_preview_that_fails_does_not_end_the_training(job, error: Exception) -> None:
     clock = Clock()
     writer = PreviewWriter(job, clock=clock)

@@ -72,7 +72,7 @@ def prepare_case(task: CaseTask) -> CaseRecord:
 
     Raises
     ------
-    OSError, OutputError
+    OutputError
         The cohort folder cannot be written.
     """
     path = task.folder / CASES_FOLDER / f"{task.source.id}.json"

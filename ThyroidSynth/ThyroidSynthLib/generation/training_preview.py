@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import SynthesisError
+from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.jobs.job import JobFolder
@@ -47,7 +47,7 @@ class PreviewWriter:
             return
         try:
             write_preview(self._job.preview_file, self._preview(epoch, model_of()))
-        except (SynthesisError, OSError) as error:
+        except ThyroidSynthError as error:
             logger.info("No preview after epoch %d: %s", epoch, error)
         except Exception:
             logger.exception("No preview after epoch %d", epoch)
