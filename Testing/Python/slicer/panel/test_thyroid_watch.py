@@ -146,7 +146,9 @@ def test_name_colour_and_visibility_follow_the_scene(made):
     assert item.checkState() == item.checkState().Unchecked
 
 
-def test_the_scene_follows_name_colour_and_visibility_of_the_table(made):
+def test_the_scene_follows_name_colour_and_visibility_of_the_table(made, monkeypatch):
+    import qt
+
     made.inspectCollapsible.collapsed = False
     node = made.parameters.result
     item = Table(made).model.item(0, 0)
@@ -159,3 +161,12 @@ def test_the_scene_follows_name_colour_and_visibility_of_the_table(made):
     item.setText("renamed in the table")
     checked(made)
     assert node.GetName() == "renamed in the table"
+    monkeypatch.setattr(qt.QColorDialog, "getColor", lambda *_arguments: qt.QColor(0, 0, 255))
+    index = Table(made).model.index(0, 0)
+    made.thyroidTable.doubleClicked.emit(index)
+    checked(made)
+    assert node.GetSegmentation().GetSegment(SEGMENT_ID).GetColor() == (0.0, 0.0, 1.0)
+    assert item.icon().pixmap(8, 8).toImage().pixelColor(4, 4).getRgb()[:3] == (0, 0, 255)
+    monkeypatch.setattr(qt.QColorDialog, "getColor", lambda *_arguments: qt.QColor())
+    made.thyroidTable.doubleClicked.emit(index)
+    assert node.GetSegmentation().GetSegment(SEGMENT_ID).GetColor() == (0.0, 0.0, 1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -20,7 +21,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.collection import (
     show_only,
 )
 from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
-from ThyroidSynthLib.slicer.scene.thyroids.segmentations import colour_of, generated_thyroids
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, colour_of, generated_thyroids
 
 from .charts import Charts
 from .comparing import Comparing
@@ -55,6 +56,7 @@ class InspectSection(Section):
         self._table.onChosen = self._onChosen
         self._table.onRenamed = self._onRenamed
         self._table.onShown = self._onShown
+        self._table.onRecoloured = self._onRecoloured
         self._nearest = NearestShapes(self.session, self._fill)
         self._comparing = Comparing(self.session, self.ui, self.widget)
         self._charts = Charts(self.session, self.ui)
@@ -179,6 +181,16 @@ class InspectSection(Section):
             self._comparing.endFlip()
             set_visible(node, visible)
         self.session.announceThyroids()
+
+    def _onRecoloured(self, nodeID: str) -> None:
+        node = slicer.mrmlScene.GetNodeByID(nodeID)
+        segment = node.GetSegmentation().GetSegment(SEGMENT_ID) if node is not None else None
+        if segment is None:
+            return
+        now = qt.QColor(*(round(255 * channel) for channel in segment.GetColor()))
+        chosen = qt.QColorDialog.getColor(now, self.widget, _("Colour of '{name}'").format(name=node.GetName()))
+        if chosen.isValid():
+            segment.SetColor(chosen.redF(), chosen.greenF(), chosen.blueF())
 
     def _onShowAll(self, checked: bool = False) -> None:
         self._comparing.endFlip()

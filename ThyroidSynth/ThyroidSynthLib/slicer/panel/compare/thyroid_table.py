@@ -67,12 +67,15 @@ class ThyroidTable:
         Called with a node ID and the name that the user gave it.
     onShown : callable
         Called with a node ID and whether the user wants to see it.
+    onRecoloured : callable
+        Called with the node ID of the thyroid whose name was double-clicked, to choose another colour.
     """
 
     def __init__(self, view) -> None:
         self.onChosen: Callable[[str], None] = lambda nodeID: None
         self.onRenamed: Callable[[str, str], None] = lambda nodeID, name: None
         self.onShown: Callable[[str, bool], None] = lambda nodeID, visible: None
+        self.onRecoloured: Callable[[str], None] = lambda nodeID: None
         self._view = view
         self._filling = False
         self._shown: tuple[list[Row], str] = ([], "")
@@ -96,6 +99,7 @@ class ThyroidTable:
         self._selection = view.selectionModel()
         self._selection.connect("currentRowChanged(QModelIndex,QModelIndex)", self._onCurrentRow)
         view.connect("clicked(QModelIndex)", self._onClicked)
+        view.connect("doubleClicked(QModelIndex)", self._onDoubleClicked)
 
     def fill(self, rows: Sequence[Row], current: str) -> None:
         """Show rows and mark the current one by its node ID; the user's selection is kept."""
@@ -148,7 +152,7 @@ class ThyroidTable:
 
     def _writeHeader(self) -> None:
         columns = (
-            (_("Thyroid"), _("Name and colour of the thyroid; the box shows or hides it, F2 renames it")),
+            (_("Thyroid"), _("The box shows or hides a thyroid, a double click changes its colour, F2 its name")),
             (
                 _("Kind"),
                 _(
@@ -212,6 +216,10 @@ class ThyroidTable:
     def _onClicked(self, index) -> None:
         # Also if it was the current row before: the user may want to see it again.
         self.onChosen(self._idOf(index.row()))
+
+    def _onDoubleClicked(self, index) -> None:
+        if index.column() == _NAME:
+            self.onRecoloured(self._idOf(index.row()))
 
     def _onCurrentRow(self, index, before) -> None:
         if not self._filling and index.isValid() and self._view.focus:
