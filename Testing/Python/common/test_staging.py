@@ -97,6 +97,17 @@ def test_a_users_file_put_in_place_after_a_kill_is_kept(tmp_path, monkeypatch):
     assert (tmp_path / "c.txt").read_text() == "a user's"
 
 
+@pytest.mark.parametrize("target", ["nowhere", "out"])
+def test_a_broken_link_in_place_of_the_folder_is_named(tmp_path, target):
+    (tmp_path / "out").symlink_to(target)
+    with (
+        pytest.raises(OutputError, match="out is a link that leads nowhere, but a folder is needed"),
+        output_folder(tmp_path / "out"),
+    ):
+        pass
+    assert (tmp_path / "out").is_symlink()
+
+
 def test_a_journal_cannot_remove_files_outside_its_folder(tmp_path):
     folder, other = tmp_path / "out", tmp_path / "other.txt"
     other.write_text("x")

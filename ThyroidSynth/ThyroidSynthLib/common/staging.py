@@ -74,7 +74,8 @@ def check_folder_possible(folder: Path) -> None:
     for path in (folder, *folder.parents):
         if os.path.lexists(path):
             if not path.is_dir():
-                raise OutputError(f"{path} is a file, but a folder is needed. Choose another --out.")
+                what = "a file" if path.exists() else "a link that leads nowhere"
+                raise OutputError(f"{path} is {what}, but a folder is needed. Choose another --out.")
             return
 
 
