@@ -18,14 +18,13 @@ def test_a_gland_cut_by_the_scans_border_is_reported_and_shown_with_its_completi
     segmentation, ct = ready.parameters.segmentation, ready.parameters.ct
     grid = grid_of_ct(ct)
     mask = volume_of_segment(segmentation, GLAND)
-    array = np.zeros(grid.shape, dtype=np.uint8)
-    first = np.rint(grid.to_ijk(mask.to_ras(np.zeros(3)))).astype(int)[::-1]
-    array[tuple(slice(a, a + n) for a, n in zip(first, mask.array.shape, strict=True))] = mask.array
-    # Shift the gland up so that its upper half is beyond the scan's upper border.
-    shift = grid.shape[0] - first[0] - mask.array.shape[0] // 2
-    array = np.roll(array, shift, axis=0)
-    array[: shift // 2] = 0
-    slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, GLAND, ct)
+    first = np.rint(grid.to_ijk(mask.to_ras(np.zeros(3)))).astype(int)[2]
+    # Shift gland and trachea up so that the gland's upper half is beyond the scan's upper border.
+    shift = grid.shape[0] - first - mask.array.shape[0] // 2
+    for segment in (GLAND, "trachea"):
+        shifted = np.zeros(grid.shape, dtype=np.uint8)
+        shifted[shift:] = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment, ct)[:-shift]
+        slicer.util.updateSegmentBinaryLabelmapFromArray(shifted, segmentation, segment, ct)
     ready.app.process_events()
     ready.click("fitButton")
     text = ready.fitWarningLabel.text

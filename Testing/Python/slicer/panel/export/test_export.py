@@ -324,7 +324,7 @@ def test_a_cohort_that_cannot_start_reports_the_reason(cohort, tmp_path):
     cohort.click("startCohortButton")
     cohort.choose("cohortTargetsSelector", "From a table")
     cohort.cohortTableEdit.setCurrentPath(str(tmp_path / "nowhere.csv"))
-    cohort.app.dialogs.expect("error", "cannot be read")
+    cohort.app.dialogs.expect("error", "does not exist")
     cohort.click("startCohortButton")
     assert not (tmp_path / "cohort" / "run.json").exists()
 
