@@ -9,12 +9,12 @@ from ThyroidSynthLib.slicer.scene.nodes import remove_node
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
 from .placing import position_like
-from .present import SEGMENT_ID, measure_again, thyroid_segment
+from .present import SEGMENT_ID, is_edited_by_hand, measure_again, note_written, thyroid_segment
 from .records import SOURCE_ROLE, ThyroidRecord, moved_by, read_record
 from .segmentations import add_generated_thyroid, generated_thyroids, put_under
 
 if TYPE_CHECKING:
-    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode, vtkSegmentation
 
     from ThyroidSynthLib.geometry.surface import Surface
 
@@ -62,6 +62,8 @@ class RemovedThyroid:
         Its record as it is now, with the placement in the scene.
     surface_ras : Surface
         In `ras_mm`.
+    content : vtkSegmentation or None
+        Everything that the node held, if it was edited by hand and is restored where it was.
     source, transform : str
         IDs of the segmentation it was made from and of its parent transform; may be empty.
     """
@@ -69,6 +71,7 @@ class RemovedThyroid:
     name: str
     record: ThyroidRecord | None
     surface_ras: Surface
+    content: vtkSegmentation | None
     colour: tuple[float, float, float]
     source: str
     transform: str
@@ -77,12 +80,19 @@ class RemovedThyroid:
 
 def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
     """Remove one of the module's thyroids from the scene; one without a surface stays and raises `InputError`."""
+    import slicer
+
     measure_again(node)
     segment_id = thyroid_segment(node)
+    in_place = node.GetParentTransformNode() is None or moved_by(node) is not None
+    content = slicer.vtkSegmentation() if in_place and is_edited_by_hand(node) else None
+    if content is not None:
+        content.DeepCopy(node.GetSegmentation())
     removed = RemovedThyroid(
         name=node.GetName(),
         record=read_record(node),
         surface_ras=surface_of_segment(node, segment_id),
+        content=content,
         colour=tuple(node.GetSegmentation().GetSegment(segment_id).GetColor()),
         source=node.GetNodeReferenceID(SOURCE_ROLE) or "",
         transform=node.GetTransformNodeID() or "" if moved_by(node) is not None else "",
@@ -95,7 +105,7 @@ def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
 def restore_thyroid(
     scene: vtkMRMLScene, removed: RemovedThyroid, *, ct: vtkMRMLScalarVolumeNode | None = None
 ) -> vtkMRMLSegmentationNode:
-    """Restore a removed thyroid as a surface; references to nodes that no longer exist are dropped."""
+    """Restore a removed thyroid; references to nodes that no longer exist are dropped."""
     node = add_generated_thyroid(scene, removed.name, removed.surface_ras, ct=ct, record=removed.record)
     # The scene makes names unique even among those no longer in use.
     node.SetName(removed.name)
@@ -104,6 +114,10 @@ def restore_thyroid(
         node.SetNodeReferenceID(SOURCE_ROLE, removed.source)
     if removed.transform and scene.GetNodeByID(removed.transform) is not None:
         put_under(node, removed.transform)
+    if removed.content is not None and (node.GetTransformNodeID() or "") == removed.transform:
+        node.GetSegmentation().DeepCopy(removed.content)
+        # Its record holds for this content.
+        note_written(node)
     set_visible(node, removed.visible)
     return node
 

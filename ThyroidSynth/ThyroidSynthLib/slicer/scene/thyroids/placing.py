@@ -8,7 +8,6 @@ import numpy as np
 
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.slicer.scene.nodes import add_node, nodes_of, remove_node
-from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE
 
 from .records import moved_by
 
@@ -23,9 +22,9 @@ _SMALLEST_MOTION = 1e-3
 def start_moving(segmentation: vtkMRMLSegmentationNode) -> vtkMRMLLinearTransformNode:
     """Show handles at the centre of a thyroid; they move the transform of its own, created when needed."""
     transform = _own_transform(segmentation) or _add_transform(segmentation)
-    content = segmentation.GetSegmentation()
     bounds = np.zeros(6)
-    content.GetNthSegment(0).GetRepresentation(CLOSED_SURFACE).GetBounds(bounds)
+    # In the coordinates below the transform, of surfaces as of voxels of the Segment Editor.
+    segmentation.GetSegmentation().GetBounds(bounds)
     transform.SetCenterOfTransformation(*((bounds[::2] + bounds[1::2]) / 2).tolist())
     transform.CreateDefaultDisplayNodes()
     transform.GetDisplayNode().SetEditorVisibility(True)
