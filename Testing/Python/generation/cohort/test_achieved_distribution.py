@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from ThyroidSynthLib.cli.shared.targets import met_text
 from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution, rank_correlation
 from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
@@ -102,6 +103,8 @@ def test_only_thyroids_with_a_target_count_for_a_feature(features):
     assert summary["without_isthmus"]["measured"] == summary["without_isthmus"]["targets"] == 1.0
     area = summary["features"]["isthmus_area_mm2"]
     assert (area["targets_of"], area["ks_to_target"], area["mean_error"]) == (1, 0.0, 0.0)
+    # A distance of so few values says nothing.
+    assert "KS" not in met_text(found) and "Without isthmus: 100.0%" in met_text(found)
 
 
 def test_targets_far_from_every_training_case_are_found_farthest_first(features):

@@ -194,7 +194,8 @@ def met_text(found: AchievedDistribution) -> str:
     distances = [
         f"{name} {each['ks_to_target']:.3f}"
         for name, each in summary["features"].items()
-        if each["ks_to_target"] is not None
+        # Of a few values it says nothing: that of one is 1, however small its error.
+        if each["ks_to_target"] is not None and each["targets_of"] >= _FEW
     ]
     lines = []
     if distances:
