@@ -49,6 +49,7 @@ class ThyroidWatch:
         for nodeID, node in nodes.items():
             if nodeID not in self._observers:
                 self._observers[nodeID] = NodeObserver(self._events, self._timer.start)
+                self._shown[nodeID] = _shown(node)
                 # It may have been changed while the module was closed.
                 self._timer.start()
             self._observers[nodeID].follow(node)

@@ -118,7 +118,9 @@ class GenerateSection(Section):
     def thyroidsChanged(self) -> None:
         """Show thyroids of the scene among the thumbnails."""
         remove_unused_positions(slicer.mrmlScene)
-        self._history.offer(generated_thyroids(slicer.mrmlScene))
+        if not self.pending:
+            # A preview is no thyroid to come back to.
+            self._history.offer(generated_thyroids(slicer.mrmlScene))
         self._showResult()
         self._placing.refresh()
 
