@@ -141,7 +141,7 @@ def _kind(trial: Trial, found: dict[str, Any]) -> str:
         return "bare"
     plain = text.casefold()
     named = any(name.casefold() in plain for name in trial.names)
-    short = len(_without_paths(text)) < LONGEST_MESSAGE or "usage:" in text or "verdict," in text
+    short = len(_without_paths(text)) < LONGEST_MESSAGE or "verdict," in text
     return "clear" if named and short and REMEDY.search(text) else "unclear"
 
 

@@ -14,7 +14,9 @@ def message(capsys, *arguments: str) -> str:
     with pytest.raises(SystemExit) as leaving:
         main(arguments)
     assert leaving.value.code == 2
-    return capsys.readouterr().err.splitlines()[-1].partition("error: ")[2]
+    fault, hint = capsys.readouterr().err.splitlines()
+    assert hint == f"'thyroidsynth {arguments[0]} --help' describes the options."
+    return fault.partition("error: ")[2]
 
 
 @pytest.mark.parametrize(

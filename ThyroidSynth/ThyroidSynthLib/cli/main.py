@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.cli.commands import (
@@ -143,9 +143,17 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers a wrong option with the fault alone; the usage of some commands fills half a screen."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the fault and where the options are described, and exit."""
+        self.exit(BAD_USAGE, f"{self.prog}: error: {message}\n'{self.prog} --help' describes the options.\n")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command with all its subcommands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="thyroidsynth",
         description=_DESCRIPTION,
         epilog=_EPILOG,
