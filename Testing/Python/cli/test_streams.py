@@ -74,7 +74,11 @@ def test_closed_input_and_a_narrow_ascii_terminal_change_nothing(model: Path, tm
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_signal_ends_the_command_after_the_current_thyroid(model: Path, tmp_path: Path, name: str) -> None:
     words = [*COMMAND, "generate", str(model), "--count", "5000", "--workers", "1", "--format", "none", "--quiet"]
-    child = subprocess.Popen([*words, "--out", str(tmp_path / "g")], stderr=subprocess.PIPE, text=True)
+    words += ["--out", str(tmp_path / "g")]
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)  # Ignored if the tests run under nohup.
+    child = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    signal.signal(number, before)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not any(
         b"t00002" in path.read_bytes() for path in tmp_path.rglob("manifest.csv")
@@ -82,7 +86,7 @@ def test_a_signal_ends_the_command_after_the_current_thyroid(model: Path, tmp_pa
         assert child.poll() is None
         time.sleep(0.02)
 
-    child.send_signal(getattr(signal, name))
+    child.send_signal(number)
     _, errors = child.communicate(timeout=60)
 
     assert child.returncode == 130 and "Stopped" in errors and "Traceback" not in errors

@@ -25,7 +25,8 @@ from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
     ],
 )
 def test_impossible_values_and_unknown_features_are_rejected_by_name(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=name):
+    words = {"volume_ml": "volume", "isthmus_area_mm2": "isthmus area"}.get(name, name)
+    with pytest.raises(InputError, match=words):
         Targets.of({name: value})
 
 
