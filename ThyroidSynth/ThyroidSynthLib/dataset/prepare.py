@@ -160,10 +160,11 @@ def prepare_cohort(
             ]
             if not members:
                 (target / COHORT_FILE).unlink(missing_ok=True)
-                none = "The case is not" if len(records) == 1 else f"None of the {len(records)} cases is"
+                one = len(records) == 1
+                none = "The case is not accepted" if one else f"None of the {len(records)} cases is accepted"
                 anyway = ", or include cases manually by their ids" if any(not each.error for each in records) else ""
                 raise CohortError(
-                    f"{none} accepted ({_reasons_text(records)}). {_first_error(records)}"
+                    f"{none} ({_reasons_text(records)}). {_first_error(records)}"
                     f"See {target / QUALITY_FILE} for the reasons{anyway}."
                 )
             write_cohort(
