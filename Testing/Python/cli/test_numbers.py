@@ -14,9 +14,10 @@ def message(capsys, *arguments: str) -> str:
     with pytest.raises(SystemExit) as leaving:
         main(arguments)
     assert leaving.value.code == 2
-    fault, hint = capsys.readouterr().err.splitlines()
-    assert hint == f"'thyroidsynth {arguments[0]} --help' describes the options."
-    return fault.partition("error: ")[2]
+    (line,) = capsys.readouterr().err.splitlines()
+    hint = f" ('thyroidsynth {arguments[0]} --help' describes the options)"
+    assert line.endswith(hint)
+    return line.removesuffix(hint).partition("error: ")[2]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from ThyroidSynthLib.common.errors import Cancelled, explained
 from ThyroidSynthLib.common.streams import lasting_streams
 
 OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+_LONGEST_FAULT = 600
 
 COMMANDS: tuple[ModuleType, ...] = (
     example_cohort,
@@ -147,8 +148,10 @@ class _Parser(argparse.ArgumentParser):
     """A parser that answers a wrong option with the fault alone; the usage of some commands fills half a screen."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the fault and where the options are described, and exit."""
-        self.exit(BAD_USAGE, f"{self.prog}: error: {message}\n'{self.prog} --help' describes the options.\n")
+        """Print the fault and where the options are described in one line, and exit."""
+        # A value may be of any length; the remedy stands after it.
+        fault = message if len(message) <= _LONGEST_FAULT else f"{message[:200]}…{message[200 - _LONGEST_FAULT :]}"
+        self.exit(BAD_USAGE, f"{self.prog}: error: {fault} ('{self.prog} --help' describes the options)\n")
 
 
 def make_parser() -> argparse.ArgumentParser:
