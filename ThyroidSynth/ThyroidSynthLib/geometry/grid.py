@@ -117,7 +117,7 @@ class Grid:
             raise refused("its axes lie almost in one plane")
         extent = float((spacing * counts[::-1]).max())
         if extent > _LARGEST_EXTENT_MM:
-            raise refused(f"it is {extent / 1000:.3g} m long (voxels of {voxel} mm)")
+            raise refused(f"it is {extent / 1000:,.1f} m long (voxels of {voxel} mm)")
         farthest = float(np.abs(grid.corners()).max())
         if farthest > _FARTHEST_MM:
             raise refused(f"it lies {farthest / 1000:.3g} m from the scanner's origin")

@@ -209,7 +209,7 @@ def fit_case(
     # Volumes of the part inside the scan, because the segmentation ends there.
     notes += fit_notes(fit, comparison.dice, seen.volume / 1000, surface.volume / 1000, comparison.hd95_mm)
     if fit.removed_ml > 0:
-        removed = f"{fit.removed_ml:.2f} mL" if fit.removed_ml >= 0.005 else "Less than 0.01 mL"
+        removed = f"{fit.removed_ml:.2f} mL" if fit.removed_ml >= 0.005 else "less than 0.01 mL"
         notes.append(f"{removed} of the model's shape, where the gland has no part, was removed")
     return FittedCase(
         id=case.id,
