@@ -49,3 +49,13 @@ def winding_inside(surface: Surface, points: np.ndarray) -> np.ndarray:
 def shifted(surface: Surface, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Surface:
     """Return the surface moved by some millimetres."""
     return surface.moved(surface.vertices + np.array([x, y, z]))
+
+
+def roughness_degrees(surface: Surface) -> float:
+    """Return the mean angle between the normals of triangles that share an edge of a closed surface."""
+    normals = surface.scaled_normals
+    normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    edges = np.sort(surface.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    face = np.repeat(np.arange(len(surface.faces)), 3)[np.lexsort(edges.T)]
+    cosine = np.sum(normals[face[::2]] * normals[face[1::2]], axis=1)
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())

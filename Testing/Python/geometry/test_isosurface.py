@@ -10,7 +10,14 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.measure import marching_cubes
 
-from ThyroidSynthLib.geometry.isosurface import sdf_without_islands, surface_from_mask, surface_from_sdf
+from support.analytic_shapes import roughness_degrees
+from ThyroidSynthLib.geometry.isosurface import (
+    sdf_of_mask,
+    sdf_without_islands,
+    smoothed_sdf,
+    surface_from_mask,
+    surface_from_sdf,
+)
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
@@ -207,3 +214,19 @@ def test_a_component_apart_from_the_original_is_removed_whatever_its_size():
     # Two parts of one original are both kept.
     edited[2:4, 2:4, 6:10] = -1
     np.testing.assert_array_equal(sdf_without_islands(edited, smallest=3, original=edited), edited)
+
+
+@pytest.mark.parametrize("bridge", [False, True])
+def test_a_smoothed_field_has_no_steps_the_same_voxels_and_the_same_volume(bridge: bool) -> None:
+    stepped = np.pad(sdf_of_mask(volume_of(a_gland(bridge=bridge))).array, 3, mode="edge")
+    rough = surface_from_sdf(stepped)
+    points = np.argwhere(np.ones(stepped.shape, dtype=bool))
+    distance = signed_distance(rough, points).reshape(stepped.shape).astype(np.float32)
+
+    smooth = smoothed_sdf(np.where(stepped < 0, -np.abs(distance), np.abs(distance)), rough.volume)
+
+    assert np.array_equal(smooth < 0, stepped < 0)
+    surface = surface_from_sdf(smooth)
+    assert surface.is_closed()
+    assert surface.volume == pytest.approx(rough.volume, rel=3e-3)
+    assert roughness_degrees(surface) < 0.8 * roughness_degrees(rough)

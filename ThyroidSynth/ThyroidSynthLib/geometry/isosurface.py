@@ -11,6 +11,11 @@ from .volume import Volume, sitk_from_volume
 _MARGIN_VOXELS = 3
 # Distance of a grid point to the surface below which it counts as outside, as a share of the largest value.
 _LEAST = 1e-6
+# Scale of the filter that removes steps of voxels, the least distance of a grid point to the smoothed surface, both in
+# voxels, and the number of rounds in which grid points are moved back to their side.
+_SMOOTHING_VOXELS = 1.0
+_CLEARANCE = 0.05
+_ROUNDS = 10
 
 
 def surface_from_sdf(values: np.ndarray, level: float = 0.0) -> Surface:
@@ -113,20 +118,53 @@ def sdf_of_mask(mask: Volume) -> Volume:
     staircase = np.where(occupied, -1.0, 1.0)
     for share in (0.0, 0.25, 0.5, 1.0):  # Only glands of a few mL need more than the smooth field.
         values = (1 - share) * smooth + share * staircase
-        level, volume = _level_of_volume(values, occupied)
+        level, volume = _level_of_volume(values, occupied, occupied.sum())
         if abs(volume / occupied.sum() - 1) < 0.005:
             break
     return Volume(values - level, inside.ijk_to_ras)
 
 
-def _level_of_volume(values: np.ndarray, occupied: np.ndarray) -> tuple[float, float]:
-    """Return the level that encloses the voxels' volume without moving a voxel centre across, and its volume."""
-    low, high = 0.98 * values[occupied].max(), 0.98 * values[~occupied].min()
+def smoothed_sdf(sdf: np.ndarray, volume: float) -> np.ndarray:
+    """Return a field (n0, n1, n2) whose surface has no steps of voxels, in index units and negative inside.
+
+    The field of `sdf_of_mask` follows slanted parts of a mask in steps. Here a signed distance is smoothed by a
+    low-pass filter that keeps its curvature, and what then lies on the wrong side is moved back together with its
+    surroundings. No grid point changes sides, so that voxelising the surface on the grid returns the same voxels.
+
+    Parameters
+    ----------
+    sdf : ndarray, shape (n0, n1, n2)
+        Signed distance to the surface in index units, with a margin around it.
+    volume : float
+        Volume in index units that the smooth surface encloses, as closely as the voxels allow.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    def blurred(values: np.ndarray) -> np.ndarray:
+        return gaussian_filter(values, _SMOOTHING_VOXELS, mode="nearest", truncate=3.0)
+
+    inside = sdf < 0
+    once = blurred(sdf)
+    values = 2 * once - blurred(once)
+    # A blurred single point has this height, so that half of it is moved back in each round.
+    peak = (2 * np.pi) ** -1.5 * _SMOOTHING_VOXELS**-3
+    for _ in range(_ROUNDS):
+        missing = np.where(inside, np.minimum(-_CLEARANCE - values, 0), np.maximum(_CLEARANCE - values, 0))
+        values = values + blurred(missing) * np.float32(0.5 / peak)
+    values = np.where(inside, np.minimum(values, -_CLEARANCE), np.maximum(values, _CLEARANCE))
+    return values - _level_of_volume(values, inside, volume, tolerance=1e-4)[0]
+
+
+def _level_of_volume(
+    values: np.ndarray, inside: np.ndarray, wanted: float, *, tolerance: float = 1e-3
+) -> tuple[float, float]:
+    """Return the level that encloses a volume without moving a grid point across, and the volume it encloses."""
+    low, high = 0.98 * values[inside].max(), 0.98 * values[~inside].min()
     level = 0.0
     volume = surface_from_sdf(values, level).volume
     for _ in range(7):
-        excess = volume / occupied.sum() - 1
-        if abs(excess) < 1e-3:
+        excess = volume / wanted - 1
+        if abs(excess) < tolerance:
             break
         low, high = (low, level) if excess > 0 else (level, high)
         level = (low + high) / 2

@@ -1,10 +1,10 @@
 """Represent a patient's gland by a field to which changes of a model's SDF can be added.
 
-The field is the signed distance to the gland's surface on the voxel grid of the segmentation. Next to the surface, a
-correction turns it into the smoothed mask from which the surface was extracted, so marching cubes returns exactly that
-surface and no voxel centre changes side. The smoothed mask alone is not enough: it is rough at a distance of a voxel
-from the surface, and edits would create islands there. The correction therefore decreases where an edit moves the
-surface, and the smooth distance remains.
+The gland's surface is smooth, without steps of voxels, but no voxel centre is on its other side. The field is the
+signed distance to that surface on the voxel grid of the segmentation. Next to the surface, a correction turns it into
+the field from which the surface was extracted, so marching cubes returns exactly that surface. That field alone is not
+enough: it is rough at a distance of a voxel from the surface, and edits would create islands there. The correction
+therefore decreases where an edit moves the surface, and the smooth distance remains.
 
 Lengths are in voxels, so that the grid is isotropic for any spacing.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from ThyroidSynthLib.generation.decode.sparse_grid import crossed_edges
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
-from ThyroidSynthLib.geometry.isosurface import sdf_of_mask, surface_from_sdf
+from ThyroidSynthLib.geometry.isosurface import sdf_of_mask, smoothed_sdf, surface_from_sdf
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.volume import Volume
 
@@ -61,12 +61,13 @@ class GlandField:
         pad = np.ceil(_MARGIN_MM / near.spacing_mm[::-1]).astype(int)
         after = pad + (-(np.array(near.array.shape) + 2 * pad - 1)) % STRIDE
         values = np.pad(near.array, np.stack([pad, after], axis=1), mode="edge").astype(np.float32)
+        values = smoothed_sdf(_signed_distance(values), surface_from_sdf(values).volume)
         grid_ras = near.grid.part(-pad, values.shape)
         grid = Grid(grid_ras.shape, np.linalg.inv(placement.trachea_to_ras) @ grid_ras.ijk_to_ras)
         first = np.rint(mask.to_ijk(grid_ras.to_ras(np.zeros(3)))[::-1]).astype(int)
         distance = _signed_distance(values)
         ends = crossed_edges(values < 0, values >= 0)
-        # The smoothed mask may be steeper than a distance; scaling does not change its surface.
+        # The smoothed field may be steeper than a distance; scaling does not change its surface.
         scale = np.abs(distance[ends]).sum() / np.abs(values[ends]).sum()
         correction = np.where(ends, scale * values - distance, np.float32(0))
         return cls(distance, correction, grid, first)
