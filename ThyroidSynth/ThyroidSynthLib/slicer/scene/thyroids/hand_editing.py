@@ -13,8 +13,13 @@ _SEGMENT_EDITOR = "SegmentEditor"
 
 
 def choose_in_segment_editor(node: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeNode | None) -> None:
-    """Choose a thyroid and the CT in the module Segment Editor, which need not have been opened before."""
-    scene = node.GetScene()
+    """Choose a thyroid and the CT in the module Segment Editor, which need not have been opened before.
+
+    The thyroid is shown: the Segment Editor would change a hidden one unseen.
+    """
+    scene, display = node.GetScene(), node.GetDisplayNode()
+    display.SetVisibility(True)
+    display.SetSegmentVisibility(thyroid_segment(node), True)
     # The node with which the module keeps its choices; it creates one in the same way.
     editor = scene.GetSingletonNode(_SEGMENT_EDITOR, "vtkMRMLSegmentEditorNode")
     if editor is None:
@@ -28,10 +33,10 @@ def choose_in_segment_editor(node: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVol
 
 
 def is_shown_in_3d(node: vtkMRMLSegmentationNode) -> bool:
-    """Check whether a thyroid has a surface that is shown in 3D views."""
+    """Check whether a thyroid is visible and has a surface that is shown in 3D views."""
     display = node.GetDisplayNode()
     has_surface = node.GetSegmentation().ContainsRepresentation("Closed surface")
-    return display is not None and has_surface and bool(display.GetVisibility3D())
+    return display is not None and has_surface and bool(display.GetVisibility() and display.GetVisibility3D())
 
 
 def show_in_3d(node: vtkMRMLSegmentationNode, shown: bool) -> None:
