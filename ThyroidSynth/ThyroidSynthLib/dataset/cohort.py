@@ -127,6 +127,11 @@ class Cohort:
         return self.document.get("statement", "")
 
     @property
+    def lengths(self) -> str:
+        """Statement that lengths are not in millimetres, if their scale is unknown; empty otherwise."""
+        return self.document.get("lengths", "")
+
+    @property
     def held_out(self) -> tuple[str, ...]:
         """Ids of the cases of the whole cohort that are not in this part; none for a complete cohort."""
         if self.whole is None:
@@ -206,6 +211,8 @@ class Cohort:
             "statement": self.statement,
             "source": "; ".join(Path(path).name for path in self.document.get("source", "").split("; ")),
         }
+        if self.lengths:
+            described["lengths"] = self.lengths
         if self.whole is None:
             return described
         held_out = self.held_out
@@ -268,7 +275,7 @@ def _check_entries(document: dict[str, Any]) -> None:
     """Raise `ValueError` with the name of an entry that is missing, or of another kind."""
     for keys, kind in _ENTRIES.items():
         entry(document, *keys, kind=kind)
-    for name in ("statement", "source"):
+    for name in ("statement", "source", "lengths"):
         if name in document:
             entry(document, name, kind=str)
     if tuple(document["feature_names"]) != FEATURE_NAMES or not document["cases"]:

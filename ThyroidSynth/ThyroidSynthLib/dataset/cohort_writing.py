@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,7 +28,7 @@ from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.ply import write_ply
 
 from .cohort import COHORT_FILE, FORMAT, FORMAT_VERSION, SAMPLES_FILE, SURFACES_FOLDER, Cohort, cohort_checksum
-from .sample_rows import draw_rows
+from .sample_rows import GivenSamples, draw_rows, write_given_rows
 
 SAMPLES_PER_SHAPE = 50_000
 
@@ -89,6 +89,7 @@ def write_cohort(
     statement: str = "",
     source: str = "",
     entries: dict[str, Any] | None = None,
+    given: GivenSamples | None = None,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Cohort:
@@ -110,6 +111,8 @@ def write_cohort(
         What the source says about being synthetic.
     entries : dict, optional
         Further entries of ``cohort.json``.
+    given : GivenSamples, optional
+        Samples and scale of a set that has them already, which are used as they are.
 
     Raises
     ------
@@ -123,27 +126,36 @@ def write_cohort(
         raise CohortError(f"The cohort {folder} has no case. Give at least one.")
     boxes = np.array([member.shape.box_mm for member in members])
     frame = Frame.of_boxes(boxes[:, 0], boxes[:, 1], alignment)
-    samples = {
+    if given is not None:
+        frame = replace(frame, scale_mm=given.scale_mm)
+    samples: dict[str, Any] = {
         "file": SAMPLES_FILE,
         "per_shape": samples_per_shape,
         "on_surface": SURFACE_SHARE,
         "offset_sd": OFFSET_SD,
-        "seed": seed,
+        "seed": seed if given is None else None,
         "sign": "negative inside",
     }
     if not _samples_stay(folder, members, frame.to_json(), samples):
         # Without this file the folder is not a cohort, so that nobody opens it while its samples change.
         (folder / COHORT_FILE).unlink(missing_ok=True)
-    checksums = draw_rows(
-        folder,
-        [(member.id, member.shape.surface, member.shape.surface_sha256) for member in members],
-        frame,
-        workers,
-        per_shape=samples_per_shape,
-        seed=seed,
-        progress=progress,
-        should_stop=should_stop,
-    )
+    shapes = [(member.id, member.shape.surface, member.shape.surface_sha256) for member in members]
+    if given is not None:
+        ids = [member.id for member in members]
+        checksums = write_given_rows(
+            folder, ids, given, per_shape=samples_per_shape, progress=progress, should_stop=should_stop
+        )
+    else:
+        checksums = draw_rows(
+            folder,
+            shapes,
+            frame,
+            workers,
+            per_shape=samples_per_shape,
+            seed=seed,
+            progress=progress,
+            should_stop=should_stop,
+        )
     document = {
         "format": FORMAT,
         "version": FORMAT_VERSION,

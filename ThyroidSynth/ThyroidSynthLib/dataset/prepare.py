@@ -148,7 +148,7 @@ def prepare_cohort(
         folder = folder.absolute()
     found = _found(source, options)
     with claimed_folder(folder, _plan(found.sources, options), overwrite=options.overwrite) as target:
-        earlier = _earlier_ids(target)
+        earlier = earlier_ids(target)
         statement = _statement(found)
         with workers_for(min(usable_workers(workers), len(found.cases)), scheduler=scheduler) as pool:
             measuring = part_of(progress, 0, _MEASURING_SHARE)
@@ -181,7 +181,7 @@ def prepare_cohort(
                 progress=part_of(progress, _MEASURING_SHARE, 1),
                 should_stop=should_stop,
             )
-    return _summary(folder, records, notes, found, earlier, statement is not None, began)
+    return summary_of(folder, records, notes, found, earlier, statement is not None, began)
 
 
 def check_cases(
@@ -202,13 +202,13 @@ def check_cases(
     folder = Path(folder)
     found = _found(source, options)
     with claimed_folder(folder, _plan(found.sources, options), overwrite=options.overwrite) as target:
-        earlier = _earlier_ids(target)
+        earlier = earlier_ids(target)
         with Workers(min(usable_workers(workers), len(found.cases))) as pool:
             records, notes = _measure(found, target, options, pool, progress, should_stop)
-    return _summary(folder, records, notes, found, earlier, _statement(found) is not None, began)
+    return summary_of(folder, records, notes, found, earlier, _statement(found) is not None, began)
 
 
-def _summary(
+def summary_of(
     folder: Path,
     records: Sequence[CaseRecord],
     notes: tuple[str, ...],
@@ -217,6 +217,7 @@ def _summary(
     synthetic: bool,
     began: float,
 ) -> PreparationSummary:
+    """Return the summary of a preparation; `earlier` are the ids of an earlier one, `began` when this one did."""
     accepted = sum(record.accepted for record in records)
     unreadable = sum(bool(record.error) for record in records)
     ids = {record.id for record in records}
@@ -283,7 +284,7 @@ def _source_text(sources: Sequence[Path]) -> str:
     return "; ".join(map(str, sources))
 
 
-def _earlier_ids(folder: Path) -> set[str] | None:
+def earlier_ids(folder: Path) -> set[str] | None:
     """Return the ids of the cases of the last complete check in this folder, None if there was none."""
     try:
         return {verdict.id for verdict in read_quality_table(folder / QUALITY_FILE)}

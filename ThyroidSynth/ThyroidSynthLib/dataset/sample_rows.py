@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
 from ThyroidSynthLib.common.files import sync
-from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check
 from ThyroidSynthLib.common.workers import WorkerFailure, Workers
 from ThyroidSynthLib.geometry.frame import Frame
 from ThyroidSynthLib.geometry.sampling import sample_sdf
@@ -25,6 +25,52 @@ LEDGER_FILE = "samples.rows"
 _STEP_VERSION = 1  # Increase when the samples of a shape change, so that no old row is kept.
 _DIGEST_BYTES = 32
 _BYTES_PER_SAMPLE = 16
+
+
+@dataclass(frozen=True)
+class GivenSamples:
+    """Samples that a published set holds already.
+
+    Attributes
+    ----------
+    scale_mm : ndarray, shape (3,)
+        Scale of the `unit` frame in which they are.
+    of_case : callable
+        Returns the samples of a case by its id: ndarray of float32, shape (samples per shape, 4), x, y, z and signed
+        distance in `unit`, negative inside.
+    """
+
+    scale_mm: np.ndarray
+    of_case: Callable[[str], np.ndarray]
+
+
+def write_given_rows(
+    folder: Path,
+    ids: Sequence[str],
+    given: GivenSamples,
+    *,
+    per_shape: int,
+    progress: ProgressCallback,
+    should_stop: ShouldStop,
+) -> list[str]:
+    """Write given samples into the samples file, in the order of the ids, and return the checksum of each row.
+
+    All are read again in each run, because a published set is small.
+    """
+    data_offset = _make_files(folder, len(ids), per_shape)
+    # No row of a run that draws samples may be kept.
+    (folder / LEDGER_FILE).write_bytes(bytes(len(ids) * 2 * _DIGEST_BYTES))
+    checksums = []
+    with (folder / SAMPLES_FILE).open("r+b") as stream:
+        stream.seek(data_offset)
+        for number, case_id in enumerate(ids, start=1):
+            check(should_stop)
+            samples = given.of_case(case_id)
+            stream.write(samples.astype("<f4").tobytes())
+            checksums.append(sample_checksum(samples))
+            progress(number / len(ids), f"Samples of {case_id} ({number} of {len(ids)})")
+    sync(folder / SAMPLES_FILE)
+    return checksums
 
 
 def draw_rows(

@@ -1,0 +1,178 @@
+"""Meshes of any program as surfaces in `ras_mm`: their axes, the direction of their triangles, their size."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.reading import reading
+from ThyroidSynthLib.geometry.grid import flip_lps_ras
+from ThyroidSynthLib.geometry.polydata import polydata_of, surface_of
+from ThyroidSynthLib.geometry.surface import Surface
+
+from .any_ply import read_any_ply
+
+if TYPE_CHECKING:
+    from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+MESH_SUFFIXES = (".ply", ".stl", ".obj", ".vtp", ".vtk")
+"""Suffixes of the mesh files that can be read."""
+
+_REMEDY = "Export it again."
+_SPACE = re.compile(r"SPACE\s*=\s*(LPS|RAS)")
+_HEADER_BYTES = 2000
+# Extents of a thyroid or a lobe with room to spare; outside of these the unit is not mm.
+_SMALLEST_MM, _LARGEST_MM = 5.0, 300.0
+
+
+@dataclass(frozen=True)
+class MeshFile:
+    """A mesh that was read.
+
+    Attributes
+    ----------
+    surface : Surface
+        In `ras_mm`, its triangles counter-clockwise seen from outside; without triangles if the file has none.
+    space : str
+        The axes in which the file was read, "LPS" or "RAS".
+    notes : tuple of str
+        Remarks for the user.
+    """
+
+    surface: Surface
+    space: str
+    notes: tuple[str, ...]
+
+
+def is_mesh_file(path: Path) -> bool:
+    """Check whether a file has the name of a mesh, and is not hidden."""
+    return path.suffix.lower() in MESH_SUFFIXES and not path.name.startswith(".")
+
+
+def read_mesh_file(path: Path | str, *, space: str | None = None) -> MeshFile:
+    """Read a mesh in PLY, STL, OBJ, VTP or VTK format.
+
+    Parameters
+    ----------
+    space : str, optional
+        Axes of the positions in the file, "LPS" or "RAS", if its header does not state them; LPS by default, as in
+        Slicer. A header that states ``SPACE=RAS`` or ``SPACE=LPS`` has precedence.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged or of another format, holds nothing, or its extents are not those of a thyroid
+        in mm.
+    """
+    path = Path(path)
+    if not is_mesh_file(path):
+        known = ", ".join(suffix[1:] for suffix in MESH_SUFFIXES)
+        raise InputError(f"{path} is not a mesh of a known format ({known}). Export it in one of these.")
+    surface, stated = _read(path)
+    used = stated or space or "LPS"
+    if used == "LPS":
+        surface = surface.moved(flip_lps_ras(surface.vertices))
+    if not len(surface.vertices):
+        raise InputError(f"{path} holds no points. {_REMEDY}")
+    if not np.isfinite(surface.vertices).all():
+        raise InputError(f"{path} is damaged (a vertex has no finite position). {_REMEDY}")
+    _check_extents(path, surface)
+    notes = [] if stated else [f"{path.name} does not state its axes and was read as {used}"]
+    if len(surface.faces):
+        surface, turned = outward(surface)
+        notes += ["its triangles faced inwards and were turned"] if turned else []
+    return MeshFile(surface, used, tuple(notes))
+
+
+def outward(surface: Surface) -> tuple[Surface, bool]:
+    """Return a surface whose vertices are joined and whose triangles all face outwards, and whether it differs in that.
+
+    Some formats store each triangle with corners of its own, and some programs write triangles that face inwards.
+    """
+    if not surface.is_closed():
+        surface = surface_of(polydata_of(surface))
+    if not surface.is_closed():
+        surface = _consistent(surface)
+    if surface.is_closed() and surface.volume < 0:
+        return Surface(surface.vertices, surface.faces[:, ::-1]), True
+    return surface, False
+
+
+def _consistent(surface: Surface) -> Surface:
+    """Return a surface whose neighbouring triangles face the same way, as far as that is possible."""
+    from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
+
+    normals = vtkPolyDataNormals()
+    normals.SetInputData(polydata_of(surface))
+    normals.ConsistencyOn()
+    normals.SplittingOff()
+    normals.AutoOrientNormalsOn()
+    normals.Update()
+    return surface_of(normals.GetOutput())
+
+
+def _check_extents(path: Path, surface: Surface) -> None:
+    largest = float(np.ptp(surface.vertices, axis=0).max())
+    if not _SMALLEST_MM <= largest <= _LARGEST_MM:
+        raise InputError(
+            f"{path} is {largest:.3g} mm across, which cannot be a thyroid in millimetres. Export it in millimetres, "
+            "and without other structures."
+        )
+
+
+def _read(path: Path) -> tuple[Surface, str]:
+    """Return the content of a file in its own axes, and the axes that it states; empty if it states none."""
+    if path.suffix.lower() == ".ply":
+        ply = read_any_ply(path)
+        found = _SPACE.search(" ".join(ply.comments))
+        return Surface(ply.points, ply.triangles), found[1] if found else ""
+    with reading(path, "a mesh", _REMEDY):
+        with path.open("rb") as stream:
+            found = _SPACE.search(stream.read(_HEADER_BYTES).decode("latin-1"))
+        polydata = _read_with_vtk(path)
+        stated = found[1] if found else _space_field(polydata)
+        surface = surface_of(polydata)
+        if not len(surface.faces) and polydata.GetNumberOfPoints():
+            from vtkmodules.util.numpy_support import vtk_to_numpy
+
+            surface = Surface(vtk_to_numpy(polydata.GetPoints().GetData()), np.empty((0, 3)))
+    return surface, stated
+
+
+def _read_with_vtk(path: Path) -> vtkPolyData:
+    from vtkmodules.vtkCommonCore import vtkCommand
+    from vtkmodules.vtkIOGeometry import vtkOBJReader, vtkSTLReader
+    from vtkmodules.vtkIOLegacy import vtkPolyDataReader
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
+
+    kinds: dict[str, Any] = {
+        ".stl": vtkSTLReader,
+        ".obj": vtkOBJReader,
+        ".vtp": vtkXMLPolyDataReader,
+        ".vtk": vtkPolyDataReader,
+    }
+    reader = kinds[path.suffix.lower()]()
+    reader.SetFileName(os.fsencode(path))  # Names need not be UTF-8.
+    faults: list[str] = []
+    # Otherwise VTK prints its errors and returns what it has read.
+    for source in (reader, getattr(reader, "GetXMLParser", lambda: None)()):
+        if source is not None:
+            source.AddObserver(vtkCommand.ErrorEvent, lambda *event: faults.append("error"))
+            source.AddObserver(vtkCommand.WarningEvent, lambda *event: None)
+    reader.Update()
+    if faults or reader.GetErrorCode():
+        raise InputError(f"{path} is damaged or incomplete and cannot be read as a mesh. {_REMEDY}")
+    return reader.GetOutput()
+
+
+def _space_field(polydata: vtkPolyData) -> str:
+    """Return the axes that Slicer states in the field data of a VTK file; empty if it states none."""
+    field = polydata.GetFieldData().GetAbstractArray("SPACE")
+    text = str(field.GetVariantValue(0)) if field is not None and field.GetNumberOfValues() else ""
+    return text if text in ("LPS", "RAS") else ""
