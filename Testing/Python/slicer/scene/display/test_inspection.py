@@ -9,7 +9,7 @@ import pytest
 
 from standin.strictness import node_ids
 from ThyroidSynthLib.slicer.scene.display import distance_map, study_case
-from ThyroidSynthLib.slicer.scene.display.flip import Flip, Shown
+from ThyroidSynthLib.slicer.scene.display.flip import Flip, Shown, end_saved_flip
 from ThyroidSynthLib.slicer.scene.thyroids import collection
 from ThyroidSynthLib.slicer.scene.thyroids.records import SOURCE_ROLE, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, add_generated_thyroid, generated_thyroids
@@ -76,6 +76,31 @@ def test_flipping_shows_one_at_a_time_and_restores_the_display(scene, loaded, th
     assert own.GetSegmentOpacity3D("thyroid_gland") == pytest.approx(0.35)
     assert not own.GetSegmentVisibility2DFill("thyroid_gland")
     assert loaded.segmentation.GetSegmentation().GetMTime() == contents
+
+
+def test_a_scene_saved_during_a_flip_is_as_before_it_when_it_is_opened(scene, loaded, three, tmp_path):
+    import slicer
+
+    own = loaded.segmentation.GetDisplayNode()
+    own.SetSegmentVisibility3D("thyroid_gland", False)
+    Flip(Shown(three[0], SEGMENT_ID), Shown(loaded.segmentation, "thyroid_gland"))
+    assert not own.GetSegmentVisibility("thyroid_gland")
+    names = loaded.segmentation.GetName(), three[0].GetName()
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path)
+    scene.Clear(False)
+    slicer.util.loadScene(path)
+
+    end_saved_flip(scene)
+
+    patient, made = (slicer.util.getNode(name).GetDisplayNode() for name in names)
+    assert patient.GetSegmentVisibility("thyroid_gland")
+    assert not patient.GetSegmentVisibility3D("thyroid_gland")
+    assert made.GetSegmentVisibility(SEGMENT_ID)
+    # Once: afterwards the user decides.
+    patient.SetSegmentVisibility("thyroid_gland", False)
+    end_saved_flip(scene)
+    assert not patient.GetSegmentVisibility("thyroid_gland")
 
 
 def test_flipping_survives_the_removal_of_one(scene, loaded, three):

@@ -8,12 +8,23 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.slicer.scene.thyroids.edits import PatientGland, add_edited_thyroid, edit_record, source_of
+from ThyroidSynthLib.slicer.scene.thyroids.collection import remove_thyroid, restore_thyroid
+from ThyroidSynthLib.slicer.scene.thyroids.edits import (
+    PatientGland,
+    add_edited_thyroid,
+    edit_record,
+    is_kept,
+    keep,
+    source_of,
+)
 from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, read_record, write_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
     COMPLETION_ID,
+    EDITED_COLOUR,
+    KEPT_COLOUR,
     SEGMENT_ID,
     add_generated_thyroid,
+    colour_of,
     replace_surface,
     show_completion,
 )
@@ -160,3 +171,18 @@ def test_the_completion_beyond_the_scan_is_a_pale_segment_of_its_own(scene, own_
     np.testing.assert_allclose(surface_of_segment(node, SEGMENT_ID).bounds, own_surface.bounds, atol=1e-3)
     show_completion(node, None)
     assert node.GetSegmentation().GetNumberOfSegments() == 1
+
+
+def test_a_kept_edit_has_another_colour_unless_the_user_chose_one(scene, edited):
+    assert colour_of(edited) == pytest.approx(EDITED_COLOUR)
+    assert not is_kept(edited)
+    keep(edited, "Kept")
+    assert (edited.GetName(), is_kept(edited)) == ("Kept", True)
+    assert colour_of(edited) == pytest.approx(KEPT_COLOUR)
+    assert is_kept(restore_thyroid(scene, remove_thyroid(edited)))
+
+
+def test_a_kept_edit_keeps_the_users_colour(edited):
+    edited.GetSegmentation().GetSegment(SEGMENT_ID).SetColor(0.1, 0.2, 0.3)
+    keep(edited, "Kept")
+    assert colour_of(edited) == pytest.approx((0.1, 0.2, 0.3))

@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.imaging.labels import THYROID
+from ThyroidSynthLib.slicer.scene.terminology import COLOURS
+from ThyroidSynthLib.slicer.scene.thyroids.collection import add_beside
 from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
+    GENERATED_COLOUR,
+    KIND_COLOURS,
     SEGMENT_ID,
     add_generated_thyroid,
+    colour_of,
     generated_thyroids,
     is_generated,
     replace_surface,
@@ -52,11 +58,21 @@ def test_the_node_is_in_the_study_of_its_ct(scene, loaded, own_surface):
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
 
 
-def test_thyroids_of_one_scene_have_their_own_colours_and_names(scene, own_surface):
+def test_thyroids_of_one_scene_have_the_colour_of_their_kind_and_their_own_names(scene, own_surface):
     nodes = [add_generated_thyroid(scene, "g", own_surface) for _ in range(3)]
-    colours = {tuple(node.GetSegmentation().GetSegment(SEGMENT_ID).GetColor()) for node in nodes}
-    assert len(colours) == len({node.GetName() for node in nodes}) == 3
+    assert {colour_of(node) for node in nodes} == {GENERATED_COLOUR}
+    assert len({node.GetName() for node in nodes}) == 3
     assert generated_thyroids(scene) == nodes
+    kinds = np.array([COLOURS[THYROID], *KIND_COLOURS])
+    apart = np.linalg.norm(kinds[:, None] - kinds[None], axis=2) + 9 * np.eye(4)
+    assert apart.min() > 0.3
+
+
+def test_a_colour_that_the_user_gave_stays(generated, own_surface):
+    generated.GetSegmentation().GetSegment(SEGMENT_ID).SetColor(0.1, 0.2, 0.3)
+    replace_surface(generated, own_surface)
+    assert colour_of(generated) == pytest.approx((0.1, 0.2, 0.3))
+    assert colour_of(add_beside(generated, "g", own_surface, ct=None, record=None)) == pytest.approx((0.1, 0.2, 0.3))
 
 
 def test_replacing_the_surface_removes_a_label_map(generated, own_surface):

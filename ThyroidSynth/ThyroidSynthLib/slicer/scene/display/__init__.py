@@ -1,6 +1,6 @@
 """What Slicer's views show of thyroids: outlines, distance maps, charts, cases of a reader study.
 
-Imports `scene.nodes` and `scene.volumes` only, besides the library.
+Imports `scene.nodes`, `scene.hiding` and `scene.volumes` only, besides the library.
 """
 
 from ThyroidSynthLib.common.lazy import lazy_exports
@@ -9,18 +9,19 @@ __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "distance_map": ["distance_map_of", "remove_distance_map", "show_distance_map"],
-        "flip": ["Flip", "Shown"],
+        "flip": ["Flip", "Shown", "end_saved_flip"],
         "overlay": [
             "bounds_of",
             "jump_slices",
             "look_from_front",
-            "show_all_as_loaded",
+            "set_own_gland_in_3d",
             "show_as_loaded",
             "show_ct",
             "show_own_gland",
         ],
         "plots": ["Chart", "Series", "fill_chart", "layout_of", "restore_layout", "show_chart"],
         "study_case": ["case_in", "hide_case", "remove_case", "show_case"],
+        "views": ["fit_views", "is_far_from_cameras", "stand_on"],
         "training_preview": ["remove_training_preview", "show_training_preview", "training_preview_in"],
     },
 )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ThyroidSynthLib.slicer.scene.hiding import is_hidden_for_now
+from ThyroidSynthLib.slicer.scene.nodes import nodes_of
+
 if TYPE_CHECKING:
-    from slicer import vtkMRMLSegmentationNode
+    from slicer import vtkMRMLScene, vtkMRMLSegmentationNode
+
+# How a thyroid was displayed before the flip, for a scene that is saved during one.
+_BEFORE = "ThyroidSynth.LookBeforeFlip"
 
 # What is changed of a segment's display, by its names in `vtkMRMLSegmentationDisplayNode`, and the common style.
-_PROPERTIES = ("Visibility", "Visibility2DFill", "Opacity2DFill", "Opacity2DOutline", "Opacity3D")
-_STYLE = (True, 0.25, 1.0, 1.0)
+_PROPERTIES = ("Visibility", "Visibility3D", "Visibility2DFill", "Opacity2DFill", "Opacity2DOutline", "Opacity3D")
+_STYLE = (True, True, 0.25, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,8 @@ class Flip:
         self.pair = (first, second)
         self.index = 0
         self._before = [_display_of(each) for each in self.pair]
+        for each, display in zip(self.pair, self._before, strict=True):
+            each.node.SetAttribute(_BEFORE, json.dumps([each.segment_id, *display]))
         self.apply()
 
     @property
@@ -55,9 +64,30 @@ class Flip:
 
     def end(self) -> None:
         """Restore the display of both."""
+        self.show_both()
+        for each in self.pair:
+            each.node.RemoveAttribute(_BEFORE)
+
+    def show_both(self) -> None:
+        """Show both as before the flip, until `apply`."""
         for each, display in zip(self.pair, self._before, strict=True):
-            if each.exists():
-                _set_display(each, display)
+            _restore(each, display)
+
+
+def end_saved_flip(scene: vtkMRMLScene) -> None:
+    """Restore the display of thyroids in a scene that was saved during a flip."""
+    for node in nodes_of(scene, "vtkMRMLSegmentationNode"):
+        before = node.GetAttribute(_BEFORE)
+        if before is not None:
+            node.RemoveAttribute(_BEFORE)
+            segment_id, *display = json.loads(before)
+            _restore(Shown(node, segment_id), tuple(display))
+
+
+def _restore(shown: Shown, display: tuple) -> None:
+    if shown.exists() and shown.node.GetDisplayNode() is not None:
+        # Another patient may have been chosen meanwhile.
+        _set_display(shown, (display[0] and not is_hidden_for_now(shown.node), *display[1:]))
 
 
 def _display_of(shown: Shown) -> tuple:

@@ -12,7 +12,6 @@ from ThyroidSynthLib.slicer.scene.nodes import nodes_of
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
-_OWN_OPACITY_3D = 0.35
 _LOOK = "ThyroidSynth.LookAsLoaded"
 # Distance of the camera in multiples of what it shows.
 _CAMERA_DISTANCES = 2.6
@@ -58,7 +57,10 @@ def bounds_of(segmentation: vtkMRMLSegmentationNode) -> tuple[np.ndarray, np.nda
 
 
 def show_own_gland(segmentation: vtkMRMLSegmentationNode, segment_id: str, visible: bool) -> None:
-    """Show the patient's own thyroid as an outline under a generated one, or hide it; see `show_as_loaded`."""
+    """Show the patient's own thyroid as an outline under another one, or hide it; see `show_as_loaded`.
+
+    It is not shown in 3D views, where its surface would shine through one that lies in the same place.
+    """
     display = segmentation.GetDisplayNode()
     if display is None or segmentation.GetSegmentation().GetSegment(segment_id) is None:
         return
@@ -70,14 +72,21 @@ def show_own_gland(segmentation: vtkMRMLSegmentationNode, segment_id: str, visib
         look = {
             "segment": segment_id,
             "fill": bool(display.GetSegmentVisibility2DFill(segment_id)),
-            "opacity": display.GetSegmentOpacity3D(segment_id),
+            "in_3d": bool(display.GetSegmentVisibility3D(segment_id)),
         }
         segmentation.SetAttribute(_LOOK, json.dumps(look))
         # Only once: afterwards the user may give it another look.
         display.SetSegmentVisibility2DFill(segment_id, False)
-        display.SetSegmentOpacity3D(segment_id, _OWN_OPACITY_3D)
+        display.SetSegmentVisibility3D(segment_id, False)
     if display.GetSegmentVisibility(segment_id) != visible:
         display.SetSegmentVisibility(segment_id, visible)
+
+
+def set_own_gland_in_3d(segmentation: vtkMRMLSegmentationNode, shown: bool) -> None:
+    """Show a patient's own thyroid that is an outline in 3D views for a while, or hide it there again."""
+    look, display = _look_of(segmentation), segmentation.GetDisplayNode()
+    if look is not None and display is not None and look.get("in_3d"):
+        display.SetSegmentVisibility3D(look["segment"], shown)
 
 
 def show_as_loaded(segmentation: vtkMRMLSegmentationNode) -> None:
@@ -88,7 +97,10 @@ def show_as_loaded(segmentation: vtkMRMLSegmentationNode) -> None:
         return
     display.SetSegmentVisibility(look["segment"], True)
     display.SetSegmentVisibility2DFill(look["segment"], look["fill"])
-    display.SetSegmentOpacity3D(look["segment"], look["opacity"])
+    display.SetSegmentVisibility3D(look["segment"], look.get("in_3d", True))
+    # Noted by earlier versions, which made it translucent.
+    if "opacity" in look:
+        display.SetSegmentOpacity3D(look["segment"], look["opacity"])
 
 
 def _look_of(segmentation) -> dict | None:

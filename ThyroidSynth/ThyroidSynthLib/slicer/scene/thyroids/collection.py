@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ThyroidSynthLib.slicer.scene.hiding import hide_for_now
 from ThyroidSynthLib.slicer.scene.nodes import remove_node
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
+from .edits import is_kept, keep
 from .placing import position_like
 from .present import SEGMENT_ID, is_edited_by_hand, measure_again, note_written, thyroid_segment
 from .records import SOURCE_ROLE, ThyroidRecord, moved_by, read_record
-from .segmentations import add_generated_thyroid, generated_thyroids, put_under
+from .segmentations import KIND_COLOURS, add_generated_thyroid, generated_thyroids, put_under
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode, vtkSegmentation
 
     from ThyroidSynthLib.geometry.surface import Surface
+
+
+_COVERING, _REPLACED = "covers the edited thyroid", "was replaced"
 
 
 def show_only(scene: vtkMRMLScene, shown: vtkMRMLSegmentationNode | None) -> None:
@@ -29,6 +36,15 @@ def show_all(scene: vtkMRMLScene) -> None:
     """Show all of the module's thyroids."""
     for node in generated_thyroids(scene):
         set_visible(node, True)
+
+
+def show_uncovered(node: vtkMRMLSegmentationNode) -> None:
+    """Show a thyroid that is edited, and hide the other ones of its patient for now, which would cover it."""
+    patient = node.GetNodeReference(SOURCE_ROLE)
+    for other in generated_thyroids(node.GetScene()):
+        if other is not node and other.GetNodeReference(SOURCE_ROLE) is patient:
+            hide_for_now(other, _COVERING)
+    set_visible(node, True)
 
 
 def visible_thyroids(scene: vtkMRMLScene) -> list[vtkMRMLSegmentationNode]:
@@ -76,6 +92,7 @@ class RemovedThyroid:
     source: str
     transform: str
     visible: bool
+    kept: bool = False
 
 
 def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
@@ -97,6 +114,7 @@ def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
         source=node.GetNodeReferenceID(SOURCE_ROLE) or "",
         transform=node.GetTransformNodeID() or "" if moved_by(node) is not None else "",
         visible=is_visible(node),
+        kept=is_kept(node),
     )
     remove_node(node)
     return removed
@@ -109,6 +127,8 @@ def restore_thyroid(
     node = add_generated_thyroid(scene, removed.name, removed.surface_ras, ct=ct, record=removed.record)
     # The scene makes names unique even among those no longer in use.
     node.SetName(removed.name)
+    if removed.kept:
+        keep(node, removed.name)
     node.GetSegmentation().GetSegment(SEGMENT_ID).SetColor(*removed.colour)
     if removed.source and scene.GetNodeByID(removed.source) is not None:
         node.SetNodeReferenceID(SOURCE_ROLE, removed.source)
@@ -130,15 +150,19 @@ def add_beside(
     ct: vtkMRMLScalarVolumeNode | None,
     record: ThyroidRecord,
 ) -> vtkMRMLSegmentationNode:
-    """Add a thyroid in the place of one that was edited by hand, which is kept but hidden."""
+    """Add a thyroid in the place of one that is not changed any more, which is hidden for now."""
     scene = node.GetScene()
     new = add_generated_thyroid(scene, name, surface_ras, ct=ct, record=record)
+    segment = node.GetSegmentation().GetSegment(SEGMENT_ID)
+    # A colour of the user's is used again, those of the kinds are not.
+    if segment is not None and not any(np.allclose(segment.GetColor(), each, atol=1e-6) for each in KIND_COLOURS):
+        new.GetSegmentation().GetSegment(SEGMENT_ID).SetColor(*segment.GetColor())
     new.GetDisplayNode().SetSliceIntersectionThickness(node.GetDisplayNode().GetSliceIntersectionThickness())
     if (source := node.GetNodeReferenceID(SOURCE_ROLE)) is not None:
         new.SetNodeReferenceID(SOURCE_ROLE, source)
     if moved_by(node) is not None:
         put_under(new, position_like(node, new))
-    set_visible(node, False)
+    hide_for_now(node, _REPLACED)
     return new
 
 

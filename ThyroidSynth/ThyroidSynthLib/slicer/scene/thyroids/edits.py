@@ -12,8 +12,9 @@ from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.imaging.masks import mask_in_scan
 from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, volume_of_segment
 
+from .present import SEGMENT_ID
 from .records import EDITED, SOURCE_ROLE, ThyroidRecord, moved_by, read_record
-from .segmentations import add_generated_thyroid
+from .segmentations import EDITED_COLOUR, KEPT_COLOUR, add_generated_thyroid
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.geometry.surface import Surface
 
 _OUTLINE_PIXELS = 2
+_KEPT = "ThyroidSynth.Kept"
 
 
 def add_edited_thyroid(
@@ -37,12 +39,24 @@ def add_edited_thyroid(
 
     See `add_generated_thyroid`; `source` is None when the patient's segmentation is no longer in the scene.
     """
-    node = add_generated_thyroid(scene, name, surface_ras, ct=ct, record=record)
+    node = add_generated_thyroid(scene, name, surface_ras, ct=ct, record=record, patient=source)
     # Thicker than the outline of the original, see `overlay.show_own_gland`.
     node.GetDisplayNode().SetSliceIntersectionThickness(_OUTLINE_PIXELS)
-    if source is not None:
-        node.SetNodeReferenceID(SOURCE_ROLE, source.GetID())
     return node
+
+
+def keep(edited: vtkMRMLSegmentationNode, name: str) -> None:
+    """Keep an edited thyroid: it gets a name and the colour of kept ones, and is no longer changed by the module."""
+    edited.SetName(name)
+    edited.SetAttribute(_KEPT, "1")
+    segment = edited.GetSegmentation().GetSegment(SEGMENT_ID)
+    if segment is not None and np.allclose(segment.GetColor(), EDITED_COLOUR, atol=1e-6):
+        segment.SetColor(*KEPT_COLOUR)
+
+
+def is_kept(node: vtkMRMLSegmentationNode) -> bool:
+    """Check whether the user has kept an edited thyroid."""
+    return node.GetAttribute(_KEPT) is not None
 
 
 def source_of(edited: vtkMRMLSegmentationNode) -> vtkMRMLSegmentationNode | None:

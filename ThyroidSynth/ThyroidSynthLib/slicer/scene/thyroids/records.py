@@ -24,7 +24,7 @@ PRESENT = "ThyroidSynth.Present"
 """Attribute with what was measured on a thyroid that was edited by hand since its record was written."""
 
 SOURCE_ROLE = "ThyroidSynth.Source"
-"""Role of the node reference from an edited or fitted thyroid to the patient's segmentation."""
+"""Role of the node reference from a thyroid to the segmentation of the patient for whom it was made."""
 
 GENERATED, FITTED, EDITED = "generated", "fitted", "edited"
 

@@ -13,22 +13,21 @@ from ThyroidSynthLib.slicer.scene.terminology import mark_as
 from ThyroidSynthLib.slicer.scene.volumes import BINARY_LABELMAP, CLOSED_SURFACE, surface_of_segment
 
 from .present import SEGMENT_ID, is_edited_by_hand, note_written
-from .records import ATTRIBUTE, ThyroidRecord, read_record, write_record
+from .records import ATTRIBUTE, GENERATED, SOURCE_ROLE, ThyroidRecord, read_record, write_record
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
 SEGMENT_NAME = "thyroid gland"
 
-# Differ from the patient's own gland and from each other, on a grey CT and in dark views.
-_COLOURS = (
-    (0.20, 0.78, 0.55),
-    (0.98, 0.75, 0.20),
-    (0.45, 0.62, 1.00),
-    (0.92, 0.48, 0.86),
-    (0.55, 0.86, 0.25),
-    (0.30, 0.85, 0.92),
-)
+GENERATED_COLOUR = (0.20, 0.78, 0.55)
+EDITED_COLOUR = (0.98, 0.75, 0.20)
+KEPT_COLOUR = (0.45, 0.62, 1.00)
+"""Colour (red, green, blue, 0 to 1) of each kind of thyroid until the user gives it another one.
+
+They differ from the patient's own gland (`terminology.COLOURS`) and from each other, on a grey CT and in dark views.
+"""
+KIND_COLOURS = (GENERATED_COLOUR, EDITED_COLOUR, KEPT_COLOUR)
 _FILL_OPACITY = 0.25
 
 COMPLETION_ID = "completion"
@@ -44,6 +43,7 @@ def add_generated_thyroid(
     *,
     ct: vtkMRMLScalarVolumeNode | None = None,
     record: ThyroidRecord | None = None,
+    patient: vtkMRMLSegmentationNode | None = None,
 ) -> vtkMRMLSegmentationNode:
     """Add a thyroid to the scene as a new segmentation node with one segment.
 
@@ -57,8 +57,10 @@ def add_generated_thyroid(
         Closed surface in `ras_mm`.
     ct : vtkMRMLScalarVolumeNode, optional
         The patient's CT, for the reference geometry and the place in the subject hierarchy.
+    patient : vtkMRMLSegmentationNode, optional
+        The segmentation of the patient for whom it is made.
     """
-    colour = _COLOURS[len(generated_thyroids(scene)) % len(_COLOURS)]
+    colour = GENERATED_COLOUR if record is None or record.kind == GENERATED else EDITED_COLOUR
     segmentation = scene.CreateNodeByClass("vtkMRMLSegmentationNode")
     segmentation.UnRegister(None)
     segmentation.SetName(scene.GenerateUniqueName(name))
@@ -80,6 +82,8 @@ def add_generated_thyroid(
     display.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
     display.SetSegmentOpacity2DFill(SEGMENT_ID, _FILL_OPACITY)
     display.SetSegmentOpacity2DOutline(SEGMENT_ID, 1.0)
+    if patient is not None:
+        segmentation.SetNodeReferenceID(SOURCE_ROLE, patient.GetID())
     if ct is not None:
         place_beside(segmentation, ct)
     return segmentation
