@@ -8,7 +8,7 @@ from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
 def fit(hands) -> None:
     """Open the section and fit the patient's thyroid."""
-    hands.editCollapsible.collapsed = False
+    hands.open("edit")
     hands.click("fitButton")
     hands.measured()
     hands.app.process_events()

@@ -66,6 +66,20 @@ class Hands:
     def parameters(self):
         return self.module.widget._parameterNode
 
+    def open(self, *parts: str) -> None:
+        """Open a tab, a collapsible part of the tab Create (generate, edit, model), or a window (cohort, library)."""
+        panel = self.module.widget.panel
+        for part in parts:
+            if part in ("generate", "edit", "model"):
+                panel.tabs.open("create")
+                getattr(self, f"{part}Collapsible").collapsed = False
+            elif part in ("cohort", "library"):
+                self.open("export" if part == "cohort" else "model")
+                self.click("cohortButton" if part == "cohort" else "modelLibraryButton")
+            else:
+                panel.tabs.open(part)
+        self.app.process_events()
+
     def click(self, name: str) -> None:
         button = getattr(self, name)
         assert button.enabled, f"{name} is disabled"

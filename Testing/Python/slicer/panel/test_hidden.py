@@ -89,7 +89,7 @@ def flip(ready) -> None:
 @pytest.mark.parametrize("hide", [flip, start_study], ids=lambda act: act.__name__)
 def test_thyroids_hidden_by_flip_or_study_are_shown_after_leaving_the_module(ready, hide):
     ready.click("generateButton")
-    ready.inspectCollapsible.collapsed = False
+    ready.open("compare")
     hide(ready)
     ready.measured()
     before = hidden(ready)

@@ -127,7 +127,7 @@ def test_an_edit_by_hand_while_the_module_is_closed_is_noticed_when_it_is_opened
 
 
 def test_name_colour_and_visibility_follow_the_scene(made):
-    made.inspectCollapsible.collapsed = False
+    made.open("compare")
     node = made.parameters.result
     table = Table(made)
     item = table.model.item(0, 0)
@@ -149,7 +149,7 @@ def test_name_colour_and_visibility_follow_the_scene(made):
 def test_the_scene_follows_name_colour_and_visibility_of_the_table(made, monkeypatch):
     import qt
 
-    made.inspectCollapsible.collapsed = False
+    made.open("compare")
     node = made.parameters.result
     item = Table(made).model.item(0, 0)
     item.setCheckState(item.checkState().Unchecked)

@@ -1,4 +1,4 @@
-"""The panel: its sections in the order of use, and the notifications between them."""
+"""The panel: a bar, tabs in the order of use, and the notifications between their sections."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from ThyroidSynthLib.slicer.panel.compare.section import InspectSection
 from ThyroidSynthLib.slicer.panel.edit.section import EditSection
@@ -17,10 +18,12 @@ from ThyroidSynthLib.slicer.panel.models.section import ModelSection
 from ThyroidSynthLib.slicer.panel.patient.section import PatientSection
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.panel.shared.session import Session
-from ThyroidSynthLib.slicer.panel.shared.status import StatusSection
 from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
+from ThyroidSynthLib.slicer.panel.shared.wheel import WheelGuard
 from ThyroidSynthLib.slicer.panel.training.section import TrainSection
 
+from .bar import Bar
+from .tabs import Tabs, layOutAgainWhenOpened, openOneOf
 from .thyroid_watch import ThyroidWatch
 
 if TYPE_CHECKING:
@@ -43,15 +46,15 @@ class Panel:
     Attributes
     ----------
     widget : qMRMLWidget
-        The whole panel: the status, and the sections, which are disabled while an operation runs.
+        The whole panel: the bar, and the tabs, which are disabled while an operation runs.
     """
 
     def __init__(self, folder: Path) -> None:
         self.widget = slicer.qMRMLWidget()
         self.widget.objectName = "ThyroidSynthPanel"
         self.sections = slicer.qMRMLWidget()
-        self.status = StatusSection(folder)
-        self.session = Session(self.status, self._setEnabled)
+        self.bar = Bar(folder)
+        self.session = Session(self.bar.status, self._setEnabled)
         self.patient = PatientSection(self.session, folder)
         self.model = ModelSection(self.session, folder)
         self.generate = GenerateSection(self.session, folder)
@@ -61,9 +64,17 @@ class Panel:
         self.train = TrainSection(self.session, folder)
         self.patient.isDisplayBorrowed = lambda: self.inspect.borrowsDisplay
         self.watch = ThyroidWatch(self.session)
-        self._stack(self.widget, self.status.widget, self.sections)
-        self._stack(self.sections, *(section.widget for section in self._all))
-        self.widget.layout().addStretch(1)
+        self._stack(self.widget, self.bar.widget, self.sections)
+        self.tabs = Tabs(self.sections)
+        self._addTabs()
+        self._stack(self.sections, self.tabs.widget)
+        self.bar.acting = self._acting
+        self.bar.isBusy = lambda: self.session.busy
+        self.bar.onChanged = self._announceSoon
+        self.generate.onSteps = self.edit.onSteps = self.bar.refreshSteps
+        self.edit.ui.editCollapsible.connect("contentsCollapsed(bool)", lambda collapsed: self.bar.refresh())
+        self.patient.onSample = lambda: self.tabs.open("create")
+        self._wheelGuard = WheelGuard(self.widget)
         self.model.onDescribed = self._onDescribed
         self.session.announceThyroids = self._announceSoon
         self._announcing = singleShotTimer(self._announce)
@@ -71,11 +82,36 @@ class Panel:
         self._refreshingRest = singleShotTimer(self._refreshRest, _PAUSE_MS)
         self._sceneTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, self._onNodeRemoved)
         self._focused = None
+        self._opened = False
         self._setEnabled(False)
 
     @property
     def _all(self) -> tuple[Section, ...]:
         return self.patient, self.model, self.generate, self.edit, self.inspect, self.export, self.train
+
+    def _addTabs(self) -> None:
+        self.tabs.add("patient", _("&Patient"), _("Load a CT with its segmentation"), self.patient.widget)
+        self.tabs.add(
+            "create",
+            _("&Create"),
+            _("Generate new thyroids, or edit the patient's own"),
+            self.model.widget,
+            self.generate.widget,
+            self.edit.widget,
+        )
+        self.tabs.add("compare", _("C&ompare"), _("Compare, plot and rate thyroids"), self.inspect.widget)
+        self.tabs.add("export", _("E&xport"), _("Write label maps and surfaces"), self.export.widget)
+        self.tabs.add("train", _("&Train"), _("Train a shape model"), self.train.widget)
+        self.model.ui.modelCollapsible.collapsed = True
+        openOneOf(self.generate.ui.generateCollapsible, self.edit.ui.editCollapsible)
+        layOutAgainWhenOpened(self.widget)
+
+    def _acting(self) -> GenerateSection | EditSection | None:
+        """Return the section whose thyroid is the current one: Edit while it is open and has one, else Generate."""
+        if not self.session.hasParameters:
+            return None
+        edits = not self.edit.ui.editCollapsible.collapsed and self.edit.thyroid is not None
+        return self.edit if edits else self.generate
 
     @property
     def busy(self) -> bool:
@@ -99,6 +135,13 @@ class Panel:
         if parameters is not None:
             self.watch.follow()
             self.patient.propose()
+            self._openFirstTab()
+
+    def _openFirstTab(self) -> None:
+        """Open the tab Patient until there is one, then Create; once, because the user chooses the tab after that."""
+        if not self._opened:
+            self._opened = True
+            self.tabs.open("create" if self.session.parameters.segmentation is not None else "patient")
 
     def refresh(self) -> None:
         """Update the widgets; if only targets have changed, the other sections are updated after a pause."""
@@ -119,12 +162,18 @@ class Panel:
             if self.session.hasParameters:
                 section.refresh()
         if self.session.hasParameters:
-            self._hideDuringStudy()
+            self._lockDuringStudy()
+        self.bar.refresh()
 
-    def _hideDuringStudy(self) -> None:
-        """Hide sections with names, features or pictures during a reader study, which would unblind the reader."""
-        for section in (self.generate, self.edit, self.export):
-            section.widget.visible = not self.inspect.study.running
+    def _lockDuringStudy(self) -> None:
+        """Lock tabs with names, features or pictures during a reader study, which would unblind the reader."""
+        running = self.inspect.study.running
+        self.bar.widget.visible = not running
+        if running:
+            self.tabs.open("compare")
+            self.tabs.allowOnly("compare")
+        else:
+            self.tabs.allowAll()
 
     def close(self) -> None:
         """Release everything."""
@@ -133,6 +182,7 @@ class Panel:
         self.watch.release()
         self._refreshingRest.stop()
         slicer.mrmlScene.RemoveObserver(self._sceneTag)
+        self.bar.close()
         for section in self._all:
             section.close()
 
@@ -150,6 +200,7 @@ class Panel:
         for section in self._all:
             if self.session.hasParameters:
                 section.thyroidsChanged()
+        self.bar.refresh()
 
     def _onNodeRemoved(self, caller, event) -> None:
         if self.session.hasParameters:
@@ -162,6 +213,7 @@ class Panel:
             # Qt removes the focus from disabled widgets and does not restore it.
             self._focused = focused if focused is not None and focused.focus else self._focused
         self.sections.enabled = enabled and self.session.hasParameters
+        self.bar.refreshSteps()
         if self.sections.enabled and self._focused is not None:
             if self.widget.window().focusWidget() is None and self._focused.enabled:
                 self._focused.setFocus()

@@ -59,7 +59,7 @@ class _Flow:
         """Process events until the panel is idle and a condition holds."""
         deadline, lastBusy = time.monotonic() + _TIMEOUT_S, time.monotonic()
         while not (condition() and time.monotonic() - lastBusy > _IDLE_S):
-            self.test.assertLess(time.monotonic(), deadline, self.panel.status.ui.statusLabel.text)
+            self.test.assertLess(time.monotonic(), deadline, self.panel.bar.status.ui.statusLabel.text)
             slicer.app.processEvents()
             if self.panel.busy:
                 lastBusy = time.monotonic()

@@ -22,7 +22,7 @@ NAME, KIND, VOLUME, ISTHMUS, SYMMETRY, NEAREST, CODE = range(7)
 def three(ready):
     """Return the panel with three thyroids from direct sampling and the section Inspect opened."""
     ready.exactCheckBox.setChecked(False)
-    ready.inspectCollapsible.collapsed = False
+    ready.open("compare")
     ready.module.panel.show()
     make(ready, 1, 2, 3)
     return ready

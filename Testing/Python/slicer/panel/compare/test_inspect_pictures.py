@@ -11,7 +11,7 @@ from support.table_hands import Table, make
 
 @pytest.fixture
 def opened(ready):
-    ready.inspectCollapsible.collapsed = False
+    ready.open("compare")
     ready.module.panel.show()
     make(ready, 1, 2)
     ready.exactCheckBox.setChecked(False)

@@ -17,7 +17,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.collection import visible_thyroids
 def two(ready):
     """Return the panel with two generated thyroids and the patient's own."""
     ready.exactCheckBox.setChecked(False)
-    ready.inspectCollapsible.collapsed = False
+    ready.open("compare")
     ready.module.panel.show()
     make(ready, 1, 2)
     return ready
@@ -214,7 +214,7 @@ def test_a_case_that_was_removed_is_reported_and_the_study_continues(started):
 
 
 def test_a_study_needs_at_least_two_thyroids(ready):
-    ready.inspectCollapsible.collapsed = False
+    ready.open("compare")
     make(ready, 1)
     ready.studyControlCheckBox.click()
     assert not ready.startStudyButton.enabled

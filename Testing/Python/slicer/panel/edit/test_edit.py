@@ -215,7 +215,7 @@ def test_the_undo_shortcut_acts_on_text_in_a_text_field_and_not_on_a_collapsed_s
     panel.activateWindow()
     changed = read_record(fitted.parameters.edited)
     reader = fitted.readerEdit
-    fitted.inspectCollapsible.collapsed = False
+    fitted.open("compare")
     fitted.app.process_events()
     reader.setFocus()
     QtTest.QTest.keyClicks(reader, "Ann")

@@ -35,7 +35,7 @@ def test_a_gland_cut_by_the_scans_border_is_reported_and_shown_with_its_completi
     look_from_front(ready.app.scene, beyond.vertices.mean(axis=0), 60.0)
     for each in ("patient", "model", "generate"):
         getattr(ready, f"{each}Collapsible").collapsed = True
-    ready.editCollapsible.collapsed = False
+    ready.open("edit")
     path = picture_folder / "cut_gland_completed.png"
     ready.app.screenshot(ready.module, "A gland cut by the scan's border", path)
     assert path.stat().st_size > 10_000

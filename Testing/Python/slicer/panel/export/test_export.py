@@ -20,8 +20,8 @@ from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_s
 @pytest.fixture
 def exporter(ready, tmp_path):
     """Return the panel with a thyroid, the section Export opened and a folder chosen."""
-    ready.exportCollapsible.collapsed = False
-    ready.mergedCollapsible.collapsed = False
+    ready.open("export")
+    ready.exportAdvanced.collapsed = False
     ready.exactCheckBox.click()
     ready.click("generateButton")
     ready.exportFolderEdit.setCurrentPath(str(tmp_path / "out"))
@@ -64,7 +64,7 @@ def test_exporting_does_not_need_pytorch(exporter, tmp_path):
 
 
 def test_export_is_disabled_without_a_thyroid_or_a_folder(ready, tmp_path):
-    ready.exportCollapsible.collapsed = False
+    ready.open("export")
     assert not ready.exportButton.enabled
     assert "no thyroid" in ready.exportLabel.text
     ready.click("generateButton")
@@ -217,8 +217,8 @@ def test_choices_and_ticks_are_restored_with_the_scene(exporter, tmp_path):
 @pytest.fixture
 def cohort(ready, tmp_path):
     """Return the panel with the cohort's widgets opened and a folder chosen; end the process after the test."""
-    ready.exportCollapsible.collapsed = False
-    ready.cohortCollapsible.collapsed = False
+    ready.open("export")
+    ready.open("cohort")
     folder = tmp_path / "cohort"
     ready.cohortFolderEdit.setCurrentPath(str(folder))
     ready.app.process_events()
@@ -333,7 +333,7 @@ def test_a_cohort_that_cannot_start_reports_the_reason(cohort, tmp_path):
 def test_the_section_fits_450_pixels_in_both_themes(exporter, picture_folder, dark):
     exporter.choose("exportWhatSelector", "Selected thyroids")
     exporter.choose("exportGridSelector", "own grid")
-    exporter.cohortCollapsible.collapsed = False
+    exporter.open("cohort")
     exporter.exportMergedCheckBox.click()
     exporter.click("exportButton")
     section = exporter.module.widget.panel.export.widget

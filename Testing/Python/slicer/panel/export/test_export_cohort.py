@@ -16,8 +16,8 @@ from ThyroidSynthLib.model.description import describe_model
 @pytest.fixture
 def cohort(ready, tmp_path, monkeypatch):
     """Return the panel with the cohort's widgets opened; `started` records the arguments instead of a process."""
-    ready.exportCollapsible.collapsed = False
-    ready.cohortCollapsible.collapsed = False
+    ready.open("export")
+    ready.open("cohort")
     ready.cohortFolderEdit.setCurrentPath(str(tmp_path / "cohort"))
     ready.cohortAtPatientCheckBox.click()
     ready.started = []

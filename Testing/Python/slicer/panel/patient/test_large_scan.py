@@ -83,7 +83,7 @@ def test_only_operations_with_progress_are_slow(hands, segmentation, labels, sto
 def test_measuring_can_be_cancelled(hands, segmentation):
     hands.parameters.segmentation = segmentation
     session = hands.module.widget.panel.session
-    hands.module.widget.panel.status.start = lambda title: session.cancel()
+    hands.module.widget.panel.bar.status.start = lambda title: session.cancel()
     hands.wait(lambda: hands.ownFeaturesLabel.text == "not measured", 60)
     assert hands.statusLabel.text == "Cancelled."
     assert "mL" in hands.tracheaInfoLabel.text

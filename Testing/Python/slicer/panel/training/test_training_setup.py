@@ -29,7 +29,7 @@ def cases(tmp_path):
 
 @pytest.fixture
 def opened(hands, estimates, job_folder):
-    hands.trainCollapsible.collapsed = False
+    hands.open("train")
     hands.app.process_events()
     return hands
 
@@ -168,7 +168,7 @@ def test_a_collapsed_section_estimates_nothing(hands, estimates, tmp_path):
 
 def test_a_duration_is_measured_in_a_background_process(hands, tmp_path):
     write_tiny_cohort(tmp_path / "cohort", cases=2, samples_per_shape=20)
-    hands.trainCollapsible.collapsed = False
+    hands.open("train")
     hands.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     hands.wait(lambda: "2 cases, 400 epochs" in hands.estimateLabel.text, 90)
     assert "cores" in hands.deviceInfoLabel.text

@@ -48,7 +48,7 @@ def watcher(hands, job, monkeypatch):
     monkeypatch.setattr("ThyroidSynthLib.slicer.panel.training.setup.installed_torch", lambda: "")
     hands.module.panel.resize(450, 1600)
     hands.module.panel.show()
-    hands.trainCollapsible.collapsed = False
+    hands.open("train")
     hands.jobPathEdit.setCurrentPath(str(job.path))
     hands.app.process_events()
     return hands

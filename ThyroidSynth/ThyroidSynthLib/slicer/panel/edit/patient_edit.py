@@ -14,9 +14,8 @@ from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, part_o
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.slicer.panel.shared.history import History
 from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, ThyroidRecord
-
-from .history import History
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.edit.editing import PatientShapes

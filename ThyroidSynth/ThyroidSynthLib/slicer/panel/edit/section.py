@@ -12,10 +12,10 @@ from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
 from ThyroidSynthLib.common.progress import part_of
 from ThyroidSynthLib.slicer.panel.generate.node_buttons import NodeButtons
 from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
+from ThyroidSynthLib.slicer.panel.shared.history import History
 from ThyroidSynthLib.slicer.panel.shared.live_preview import LivePreview
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.section import Section
-from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
 from ThyroidSynthLib.slicer.panel.shared.wording import keptText
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
 from ThyroidSynthLib.slicer.scene.thyroids.edits import (
@@ -33,7 +33,6 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import show_completion
 from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient, surface_of_segment
 
 from .current_edit import CurrentEdit, addBeside, draw
-from .history import History
 from .patient_edit import EditStep, PatientEdit, fitPatient, resumeEdit
 from .sliders import EDIT_ROWS, EditSliders
 from .table import EditTable
@@ -58,6 +57,8 @@ class EditSection(Section):
     def connect(self) -> None:
         """Connect the section's widgets."""
         self._description: ModelDescription | None = None
+        self.canUndo = self.canRedo = False
+        self.onSteps: Callable[[], None] = lambda: None
         self._current = CurrentEdit()
         self._kept = ""
         self._watch = NodeObserver(SEGMENTATION_EVENTS, self._onPatientChanged, later=True)
@@ -68,25 +69,14 @@ class EditSection(Section):
         )
         self._preview = LivePreview(self.session, _("Changing the thyroid"), follow=self._follow, rest=self._settle)
         self.ui.fitButton.connect("clicked(bool)", self._onFit)
-        self.ui.undoButton.connect("clicked(bool)", self._onUndo)
-        self.ui.redoButton.connect("clicked(bool)", self._onRedo)
         self.ui.resetButton.connect("clicked(bool)", self._onReset)
         self.ui.keepButton.connect("clicked(bool)", self._onKeep)
         self.ui.showOriginalCheckBox.connect("clicked(bool)", self._onShowOriginal)
-        self._shortcuts = [
-            self._shortcut("Ctrl+Z", self.ui.undoButton, self._onUndo),
-            self._shortcut("Ctrl+Y", self.ui.redoButton, self._onRedo),
-            self._shortcut("Ctrl+Shift+Z", self.ui.redoButton, self._onRedo),
-        ]
 
-    def _shortcut(self, key: str, button, act: Callable[[], None]) -> Shortcut:
-        return Shortcut(
-            key,
-            self.widget,
-            act=act,
-            ready=lambda: button.visible and button.enabled and not self.session.busy,
-            begun=lambda: self.edit is not None,
-        )
+    @property
+    def thyroid(self):
+        """The node of the edit, or None."""
+        return self.parameters.edited
 
     @property
     def edit(self) -> PatientEdit | None:
@@ -119,8 +109,6 @@ class EditSection(Section):
         """Release everything."""
         self.release()
         self._current.clear()
-        for shortcut in self._shortcuts:
-            shortcut.close()
 
     def refresh(self) -> None:
         """Update the widgets from the parameters."""
@@ -137,8 +125,9 @@ class EditSection(Section):
         self._sliders.enable(active)
         changed = record is not None and bool(record.targets)
         canUndo = edit.history.canUndo if edit is not None else changed
-        self.ui.undoButton.enabled = active and (canUndo or self.moving)
-        self.ui.redoButton.enabled = edit is not None and edit.history.canRedo
+        self.canUndo = active and (canUndo or self.moving)
+        self.canRedo = edit is not None and edit.history.canRedo
+        self.onSteps()
         self.ui.resetButton.enabled = active and changed
         self.ui.keepButton.enabled = record is not None
         self._buttons.refresh()
@@ -262,7 +251,8 @@ class EditSection(Section):
     def _onMoved(self) -> None:
         self._preview.changed()
         # A move can be undone before its exact result has been computed.
-        self.ui.undoButton.enabled = True
+        self.canUndo = True
+        self.onSteps()
 
     def _follow(self) -> None:
         """Preview the value of the slider that is being moved."""
@@ -321,12 +311,14 @@ class EditSection(Section):
         if unfinished and edit is not None and node is not None and not is_edited_by_hand(node):
             draw(edit, node, edit.currentThyroid())
 
-    def _onUndo(self, checked: bool = False) -> None:
+    def undo(self) -> None:
+        """Undo the last change."""
         # An unfinished move is not in the history yet: to undo it, it is only discarded.
         unfinished = self.moving
         self._step(lambda history: None if unfinished else history.undo())
 
-    def _onRedo(self, checked: bool = False) -> None:
+    def redo(self) -> None:
+        """Redo the change that was undone last."""
         self._step(History.redo)
 
     def _onReset(self, checked: bool = False) -> None:

@@ -33,12 +33,18 @@ class ExportSection(Section):
     """Exports thyroids of the scene; existing files are replaced only after asking."""
 
     uiFile = "Export.ui"
+    windowFile = "Cohort.ui"
+
+    def windowTitle(self) -> str:
+        """Return the title of the window."""
+        return _("Generate a cohort")
 
     def connect(self) -> None:
         """Connect the section's widgets."""
         self._written: Path | None = None
         self._filling = False
         self._cohort = CohortExport(self.session, self.ui)
+        self.ui.cohortButton.connect("clicked(bool)", lambda checked: self.window.open())
         self.ui.exportButton.connect("clicked(bool)", self._onExport)
         self.ui.showExportButton.connect("clicked(bool)", self._onShow)
         self.ui.exportList.connect("itemChanged(QListWidgetItem*)", self._onTicked)

@@ -25,7 +25,7 @@ _PIXELS = 56
 _COLOUR = (0.20, 0.78, 0.55)
 
 
-class History:
+class RecentThyroids:
     """Keeps the last thyroids and shows their thumbnails in a widget, newest first.
 
     `restore` is called with the one that was clicked; `before` is the previous widget in the tab order.

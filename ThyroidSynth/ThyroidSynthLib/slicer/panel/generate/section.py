@@ -17,10 +17,11 @@ from ThyroidSynthLib.common.errors import Cancelled, InputError, ThyroidSynthErr
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.slicer.panel.shared.choices import SurfaceDetail
 from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
+from ThyroidSynthLib.slicer.panel.shared.history import History
 from ThyroidSynthLib.slicer.panel.shared.live_preview import LivePreview
 from ThyroidSynthLib.slicer.panel.shared.parameters import LARGEST_SEED
 from ThyroidSynthLib.slicer.panel.shared.section import Section
-from ThyroidSynthLib.slicer.panel.shared.wording import featuresText, keptText
+from ThyroidSynthLib.slicer.panel.shared.wording import keptText
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
 from ThyroidSynthLib.slicer.scene.patient.patients import scan_grid
 from ThyroidSynthLib.slicer.scene.thyroids.collection import add_beside
@@ -39,8 +40,9 @@ from .generator import RecordedThyroid, ThyroidGenerator
 from .node_buttons import NodeButtons
 from .pace import Pace
 from .placing import PlacingControls
-from .recent_thyroids import History
+from .recent_thyroids import RecentThyroids
 from .targets import TARGETS, TargetRow, targetsOf
+from .wording import generatedText, recordWarning, resultText
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,9 +54,6 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
     from ThyroidSynthLib.slicer.panel.shared.session import Work
 
-# Distance of a code from the training codes' mean, in SDs per dimension, that is unusual. Training codes are at
-# about 0.7 to 1.2.
-_FAR_CODE = 2.0
 _NO_COLOUR = (0.5, 0.5, 0.5)
 
 
@@ -73,7 +72,10 @@ class GenerateSection(Section):
         self._kept = ""
         self._generator = ThyroidGenerator(self.session)
         self._rows = {name: TargetRow(self.ui, name) for name in TARGETS}
-        self._history = History(self.ui.historyWidget, self._onPast, before=self.ui.detailSelector)
+        self._recent = RecentThyroids(self.ui.historyWidget, self._onPast, before=self.ui.similarButton)
+        # The changes of the shown thyroid, and the node that shows it.
+        self._steps: tuple[str, History[RecordedThyroid]] | None = None
+        self.onSteps: Callable[[], None] = lambda: None
         self._placing = PlacingControls(self.session, self.ui, self._put, self._onOverlapRemoved)
         self._buttons = NodeButtons(
             self.session, self.ui.segmentEditorButton, self.ui.show3DButton, lambda: self.parameters.result
@@ -94,6 +96,33 @@ class GenerateSection(Section):
         """Whether the shown thyroid has yet to follow a slider."""
         return self._live.pending
 
+    @property
+    def thyroid(self):
+        """The chosen result, or None."""
+        return self.parameters.result
+
+    @property
+    def canUndo(self) -> bool:
+        """Whether the shown thyroid was changed."""
+        return self.pending or (self._ownSteps() is not None and self._ownSteps().canUndo)
+
+    @property
+    def canRedo(self) -> bool:
+        """Whether a change of the shown thyroid was undone."""
+        return not self.pending and self._ownSteps() is not None and self._ownSteps().canRedo
+
+    def undo(self) -> None:
+        """Show the thyroid from before the last change; a change that is not complete is discarded."""
+        steps = self._ownSteps()
+        if steps is not None:
+            self._restore(steps.current if self.pending else steps.undo(), _("The last change was undone."))
+
+    def redo(self) -> None:
+        """Show the thyroid from after the change that was undone last."""
+        steps = self._ownSteps()
+        if steps is not None:
+            self._restore(steps.redo(), _("The change was redone."))
+
     def describe(self, description: ModelDescription | None) -> None:
         """Enable what the model supports."""
         self._description = description
@@ -104,7 +133,7 @@ class GenerateSection(Section):
         parameters, description = self.parameters, self._description
         if self._followed is None:
             # The scene may have been loaded with thyroids.
-            self._history.offer(generated_thyroids(slicer.mrmlScene))
+            self._recent.offer(generated_thyroids(slicer.mrmlScene))
         ready = description is not None and parameters.segmentation is not None and bool(parameters.tracheaSegmentID)
         steerable = description is None or description.steerable
         self.ui.exactCheckBox.enabled = self.ui.liveCheckBox.enabled = steerable
@@ -114,20 +143,21 @@ class GenerateSection(Section):
         self._placing.refresh()
         if not self._followTargets():
             self._showResult()
+        self.onSteps()
 
     def thyroidsChanged(self) -> None:
         """Show thyroids of the scene among the thumbnails."""
         remove_unused_positions(slicer.mrmlScene)
         if not self.pending:
             # A preview is no thyroid to come back to.
-            self._history.offer(generated_thyroids(slicer.mrmlScene))
+            self._recent.offer(generated_thyroids(slicer.mrmlScene))
         self._showResult()
         self._placing.refresh()
 
     def release(self) -> None:
         """Release the scene and the parameters."""
         self._live.stop()
-        self._history.stop()
+        self._recent.stop()
         self._placing.release()
         self._generator.forget()
         self._followed = None
@@ -142,7 +172,8 @@ class GenerateSection(Section):
             self.session.announceThyroids()
 
     def _onSceneClosing(self, caller, event) -> None:
-        self._history.clear()
+        self._recent.clear()
+        self._steps = None
 
     def _targets(self) -> dict[str, float]:
         """Return the targets by feature; a model without conditioning has none."""
@@ -156,22 +187,16 @@ class GenerateSection(Section):
         colour = colour_of(node) if record is not None else _NO_COLOUR
         for name, row in self._rows.items():
             row.show(parameters, description, record.measured.get(name) if record is not None else None, colour)
-        self._history.mark(record)
+        self._recent.mark(record)
         self._buttons.refresh()
         self.ui.generatedLabel.text = self._resultText(record)
         warnings = [row.warning(parameters, description) for row in self._rows.values()]
-        showWarning(self.ui.targetWarningLabel, "\n".join(filter(None, [*warnings, _recordWarning(record)])))
+        showWarning(self.ui.targetWarningLabel, "\n".join(filter(None, [*warnings, recordWarning(record)])))
 
     def _resultText(self, record: ThyroidRecord | None) -> str:
         parameters, description = self.parameters, self._description
-        if record is not None and record.edited_by_hand:
-            return _("{name}: edited by hand, {features}").format(
-                name=parameters.result.GetName(), features=featuresText(record.features)
-            )
         if record is not None:
-            return _("{name}: random seed {seed}, {features}").format(
-                name=parameters.result.GetName(), seed=record.seed, features=featuresText(record.features)
-            )
+            return resultText(parameters.result.GetName(), record)
         if description is None or parameters.segmentation is None or not parameters.tracheaSegmentID:
             return _("Choose a patient with a trachea and a shape model.")
         return "" if description.steerable else _("This model has no features with which it can be steered.")
@@ -200,8 +225,8 @@ class GenerateSection(Section):
             drawn = draw(work)
             work.check()
             self._followed = self._targets(), self.parameters.detail
-            self._show(drawn, drawn.record.placement)
-            self._showDone(_generatedText(drawn.record))
+            self._committed(drawn.surface, self._show(drawn, drawn.record.placement))
+            self._showDone(generatedText(drawn.record))
         if self.session.hasParameters:
             self.refresh()
 
@@ -282,7 +307,7 @@ class GenerateSection(Section):
             raise Cancelled(_("The thyroid was removed."))
         record = self._replace(node, record, thyroid, targets, result)
         self._committed(thyroid.surface, record)
-        self._showDone(_generatedText(record))
+        self._showDone(generatedText(record))
         self._showResult()
 
     def _replace(
@@ -302,8 +327,8 @@ class GenerateSection(Section):
         self._generator.follows(node, record)
         return record
 
-    def _show(self, thyroid: RecordedThyroid, atTrachea: Placement) -> None:
-        """Show a thyroid in the chosen node, or in a new one."""
+    def _show(self, thyroid: RecordedThyroid, atTrachea: Placement) -> ThyroidRecord:
+        """Show a thyroid in the chosen node, or in a new one; return its record."""
         parameters = self.parameters
         if parameters.result is not None and parameters.result is parameters.segmentation:
             raise InputError(_("The result would replace the patient's segmentation. Choose another result."))
@@ -320,7 +345,7 @@ class GenerateSection(Section):
             parameters.result = node
             lower, upper = bounds_of(node)
             jump_slices(slicer.mrmlScene, (lower + upper) / 2)
-        self._committed(thyroid.surface, record)
+        return record
 
     def _put(self, node, surface_ras: Surface, record: ThyroidRecord):
         """Show a surface in a node, or beside it if that was edited by hand, and return the node that shows it."""
@@ -339,22 +364,44 @@ class GenerateSection(Section):
         self._kept = ""
 
     def _committed(self, surface: Surface, record: ThyroidRecord) -> None:
-        self._history.add(RecordedThyroid(record, surface))
+        shown = RecordedThyroid(record, surface)
+        self._recent.add(shown)
+        node, steps = self.parameters.result, self._ownSteps()
+        if steps is not None:
+            steps.add(shown)
+        else:
+            self._steps = node.GetID(), History(shown)
         self._placing.changed()
         self.session.announceThyroids()
+        self.onSteps()
+
+    def _ownSteps(self) -> History[RecordedThyroid] | None:
+        """Return the changes of the shown thyroid, if they were made here."""
+        node = self.parameters.result
+        own = self._steps is not None and node is not None and node.GetID() == self._steps[0]
+        return self._steps[1] if own else None
 
     def _onOverlapRemoved(self, record: ThyroidRecord, surface_ras: Surface) -> None:
         self._committed(surface_ras.moved(record.placement.to_trachea(surface_ras.vertices)), record)
         self._showResult()
 
     def _onPast(self, past: RecordedThyroid) -> None:
-        """Restore a thyroid with its targets and random seed."""
+        record = self._restore(past, _("The earlier thyroid is restored."))
+        if record is not None:
+            self._committed(past.surface, record)
+
+    def _restore(self, past: RecordedThyroid, message: str) -> ThyroidRecord | None:
+        """Show a thyroid from before with its targets and random seed; return its record, or None if that failed."""
         self._live.stop()
+        record = None
         with self.session.errorsShown():
             self._setTargets(past.record.targets, past.record.seed)
-            self._show(past, self._placementFor(past.record))
-            self._showDone(_("The earlier thyroid is restored."))
+            record = self._show(past, self._placementFor(past.record))
+            self._placing.changed()
+            self._showDone(message)
+            self.session.announceThyroids()
         self.refresh()
+        return record
 
     def _placementFor(self, record: ThyroidRecord) -> Placement:
         """Return the patient's trachea frame; without a trachea, the thyroid's former placement."""
@@ -375,20 +422,3 @@ class GenerateSection(Section):
 
 def _newSeed() -> int:
     return random.SystemRandom().randint(0, LARGEST_SEED)
-
-
-def _recordWarning(record: ThyroidRecord | None) -> str:
-    """Return a warning about a thyroid; empty if there is none."""
-    if record is None:
-        return ""
-    if record.met is False:
-        return _("The targets cannot be matched from this thyroid; the closest one found is shown.")
-    if record.distance is not None and record.distance > _FAR_CODE:
-        return _(
-            "The shape is unusual for the training cohort ({distance} SD from its mean; about 1 is usual)."
-        ).format(distance=f"{record.distance:.1f}")
-    return ""
-
-
-def _generatedText(record: ThyroidRecord) -> str:
-    return _recordWarning(record) or _("A thyroid was generated.")

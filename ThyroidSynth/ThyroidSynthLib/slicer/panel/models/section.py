@@ -41,9 +41,15 @@ class ModelSection(Section):
     """
 
     uiFile = "Model.ui"
+    windowFile = "ModelLibrary.ui"
+
+    def windowTitle(self) -> str:
+        """Return the title of the window."""
+        return _("Model library")
 
     def connect(self) -> None:
         """Connect the section's own widgets."""
+        self.ui.modelLibraryButton.connect("clicked(bool)", lambda checked: self.window.open())
         self.onDescribed: Callable[[ModelDescription | None], None] = lambda description: None
         # What the description and the list were made of.
         self._described: tuple[Path, int, tuple[int, ...]] | None = None
@@ -79,7 +85,7 @@ class ModelSection(Section):
             return
         self._described = key
         if not isSet(path):
-            self._show(None, _("No model is chosen. Import a model file, or train a model below."))
+            self._show(None, _("No model is chosen. Import a model file into the model library, or train a model."))
             return
         try:
             description = describe_model(path)
@@ -135,6 +141,8 @@ class ModelSection(Section):
     def _show(self, description: ModelDescription | None, text: str) -> None:
         card = cardHtml(description, evaluation_of(description.path)) if description is not None else escape(text)
         self.ui.modelInfoLabel.text, self.ui.modelCardLabel.text = text, card
+        name = description.path.stem if description is not None else _("none")
+        self.ui.modelCollapsible.text = _("Shape model: {name}").format(name=name)
         self.onDescribed(description)
 
     def _onChosen(self, row: int) -> None:

@@ -36,8 +36,10 @@ _LARGEST_EXTENT_MM = 110.0
 class CaseLoading:
     """Finds the cases at a path and loads the chosen one, using widgets of the section "Patient"."""
 
-    def __init__(self, session: Session, ui, onLoaded: Callable[[LoadedCase], None]) -> None:
-        self._session, self._ui, self._onLoaded = session, ui, onLoaded
+    def __init__(
+        self, session: Session, ui, onLoaded: Callable[[LoadedCase], None], onSample: Callable[[], None]
+    ) -> None:
+        self._session, self._ui, self._onLoaded, self._onSample = session, ui, onLoaded, onSample
         self._sources: list[CaseSource] = []
         self._searched: tuple[Path, dict[int, str] | None] | None = None
         self._unnamed: Path | None = None
@@ -111,6 +113,7 @@ class CaseLoading:
             loaded = load_sample(slicer.mrmlScene, progress=work.progress, should_stop=work.shouldStop)
             self._finish(NAME, loaded, [_syntheticText()])
             self._session.showStatus(_("The sample case is loaded."))
+            self._onSample()
 
     def _onLoad(self, checked: bool = False) -> None:
         with self._session.work(_("Loading")) as work:

@@ -44,10 +44,12 @@ class PatientSection(Section):
         )
         # Whether another section shows and hides the patient's thyroid for a while.
         self.isDisplayBorrowed: Callable[[], bool] = lambda: False
-        self._loading = CaseLoading(self.session, self.ui, self.take)
+        # Called after the sample case was loaded, which needs no check before it is used.
+        self.onSample: Callable[[], None] = lambda: None
+        self._loading = CaseLoading(self.session, self.ui, self.take, lambda: self.onSample())
         self._measuring = PatientMeasuring(self.session, self.ui)
         self._segmenting = TotalSegmentatorRun(self.session, self.ui, lambda node: self._choose(segmentation=node))
-        self._drops = DropTarget(self.ui.patientCollapsible, self._onFilesDropped, self._onNodesDropped)
+        self._drops = DropTarget(self.widget, self._onFilesDropped, self._onNodesDropped)
         self.ui.loadNoteLabel.visible = False
         self.ui.thyroidSelector.connect("activated(int)", self._onThyroidChosen)
         self.ui.tracheaSelector.connect("activated(int)", self._onTracheaChosen)

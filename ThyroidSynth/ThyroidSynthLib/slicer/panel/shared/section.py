@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import qt
 import slicer
 
+from .window import SectionWindow
+
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
 
@@ -19,22 +21,36 @@ class Section:
     """Base class of the sections, each with a .ui file whose widgets are the attributes of `ui`."""
 
     uiFile = ""
+    windowFile = ""
+    """Further widgets, in a window of their own (`window`)."""
 
     def __init__(self, session: Session, folder: Path) -> None:
         self.session = session
-        self.widget = slicer.util.loadUI(str(folder / self.uiFile))
-        self.widget.setMRMLScene(slicer.mrmlScene)
-        for selector in self.widget.findChildren(slicer.qMRMLNodeComboBox):
+        self.widget = self._loaded(folder / self.uiFile)
+        if self.windowFile:
+            # A child of the section's widget, whose controls are therefore connected with the parameters, too.
+            self.window = SectionWindow(self.windowTitle(), self._loaded(folder / self.windowFile), self.widget)
+        self.ui = slicer.util.childWidgetVariables(self.widget)
+        self.connect()
+
+    @staticmethod
+    def _loaded(path: Path):
+        widget = slicer.util.loadUI(str(path))
+        widget.setMRMLScene(slicer.mrmlScene)
+        for selector in widget.findChildren(slicer.qMRMLNodeComboBox):
             # Otherwise a node with a long name would widen the panel.
             selector.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
-        for label in self.widget.findChildren(qt.QLabel):
+        for label in widget.findChildren(qt.QLabel):
             if label.wordWrap:
                 # A ctkCollapsibleButton is never narrower than its size hint, which is wide for a long text.
                 policy = label.sizePolicy
                 policy.setHorizontalPolicy(qt.QSizePolicy.Ignored)
                 label.sizePolicy = policy
-        self.ui = slicer.util.childWidgetVariables(self.widget)
-        self.connect()
+        return widget
+
+    def windowTitle(self) -> str:
+        """Return the title of the section's window."""
+        return ""
 
     @property
     def parameters(self) -> ThyroidSynthParameterNode:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
     from .parameters import ThyroidSynthParameterNode
-    from .status import StatusSection
+    from .status_line import StatusLine
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Session:
         The last error shown; empty if there was none.
     """
 
-    def __init__(self, status: StatusSection, setEnabled: Callable[[bool], None]) -> None:
+    def __init__(self, status: StatusLine, setEnabled: Callable[[bool], None]) -> None:
         self._parameters: ThyroidSynthParameterNode | None = None
         self.announceThyroids: Callable[[], None] = lambda: None
         self.lastError = ""

@@ -1,22 +1,23 @@
-"""The status message with progress bar and Cancel button."""
+"""The status message, and progress and Cancel while an operation runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
 
-class StatusSection:
-    """Status message, progress bar and Cancel button (`onCancel`), which stay enabled while an operation runs."""
+class StatusLine:
+    """Status message of the bar; progress bar and Cancel button (`onCancel`) are visible while an operation runs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, ui) -> None:
         self.onCancel: Callable[[], None] = lambda: None
-        self.widget = slicer.util.loadUI(str(folder / "Status.ui"))
-        self.ui = slicer.util.childWidgetVariables(self.widget)
-        self.ui.cancelButton.connect("clicked(bool)", self._onCancelClicked)
+        self.ui = ui
+        # Otherwise the tabs below would move whenever an operation starts and ends.
+        ui.progressRow.minimumHeight = ui.cancelButton.sizeHint.height()
+        ui.cancelButton.connect("clicked(bool)", self._onCancelClicked)
+        self.finish()
 
     @property
     def message(self) -> str:
@@ -25,15 +26,13 @@ class StatusSection:
 
     def start(self, title: str) -> None:
         """Show that an operation starts."""
-        self.ui.cancelButton.enabled = True
-        self.ui.progressBar.enabled = True
+        self._setRunning(True)
         self.show(0.0, title)
         slicer.app.processEvents()
 
     def finish(self) -> None:
         """Show that the operation has ended; its last message stays."""
-        self.ui.cancelButton.enabled = False
-        self.ui.progressBar.enabled = False
+        self._setRunning(False)
         self.ui.progressBar.value = 0
 
     def show(self, fraction: float | None, message: str) -> None:
@@ -41,6 +40,10 @@ class StatusSection:
         self.ui.statusLabel.text = message
         if fraction is not None:
             self.ui.progressBar.value = round(1000 * min(max(fraction, 0.0), 1.0))
+
+    def _setRunning(self, running: bool) -> None:
+        self.ui.progressBar.visible = running
+        self.ui.cancelButton.visible = self.ui.cancelButton.enabled = running
 
     def _onCancelClicked(self, checked: bool = False) -> None:
         self.ui.cancelButton.enabled = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from ThyroidSynthLib.slicer.panel.edit.history import History
+from ThyroidSynthLib.slicer.panel.shared.history import History
 
 
 def test_a_new_history_has_nothing_to_undo_or_redo():
