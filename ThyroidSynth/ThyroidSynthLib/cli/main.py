@@ -23,6 +23,7 @@ from ThyroidSynthLib.cli.commands import (
     generate,
     info,
     prepare,
+    reader_study,
     train,
 )
 from ThyroidSynthLib.cli.shared.arguments import file_path
@@ -43,6 +44,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     evaluate,
     compare,
     cross_validate,
+    reader_study,
     info,
 )
 

@@ -15,6 +15,9 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import read_json, sha256_of
 from ThyroidSynthLib.dataset.cohort import COHORT_FILE, Cohort
 from ThyroidSynthLib.evaluation import CROSS_VALIDATION_FILE, EVALUATION_FILE
+from ThyroidSynthLib.evaluation.reader_study.candidates import REAL, SYNTHETIC
+from ThyroidSynthLib.evaluation.reader_study.plan import STUDY_FILE, StudyPlan
+from ThyroidSynthLib.evaluation.reader_study.ratings import ratings_files
 from ThyroidSynthLib.export.cohort.manifest import MANIFEST_JSON
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.jobs.job import JobFolder
@@ -27,7 +30,7 @@ from .model_card import CardSection, card_text, model_card
 
 
 def describe(path: Path | str) -> dict[str, Any]:
-    """Describe a model file, cohort, training job, generated cohort, evaluation or cross-validation.
+    """Describe a model file, cohort, training job, generated cohort, evaluation, cross-validation or reader study.
 
     Returns
     -------
@@ -51,6 +54,7 @@ def describe(path: Path | str) -> dict[str, Any]:
         (MANIFEST_JSON, _generated_cohort),
         (EVALUATION_FILE, _evaluation),
         (CROSS_VALIDATION_FILE, _cross_validation),
+        (STUDY_FILE, _reader_study),
         ("config.json", _job),
     ):
         if (path / file_name).is_file():
@@ -59,7 +63,7 @@ def describe(path: Path | str) -> dict[str, Any]:
         Cohort.open(path)  # Raises an error with the progress of the preparation.
     raise InputError(
         f"{path} was not written by ThyroidSynth. Give a model file or the folder of a cohort, a training job, "
-        "generated thyroids, an evaluation or a cross-validation."
+        "generated thyroids, an evaluation, a cross-validation or a reader study."
     )
 
 
@@ -179,6 +183,21 @@ def _cross_validation(path: Path) -> dict[str, Any]:
             "measures": {each["key"]: {"mean": each["mean"], "sd": each["sd"]} for each in found["measures"]},
             "notice": found["notice"],
         }
+
+
+def _reader_study(path: Path) -> dict[str, Any]:
+    plan = StudyPlan.open(path)
+    kinds = [shape.kind for shape in plan.shapes]
+    return {
+        "kind": "reader study",
+        "real": kinds.count(REAL),
+        "synthetic": kinds.count(SYNTHETIC),
+        "repeated": len(plan.repeated),
+        "shown": plan.shown,
+        "seed": plan.seed,
+        "readers": len(ratings_files(path)),
+        "notices": list(plan.notices),
+    }
 
 
 @contextmanager
