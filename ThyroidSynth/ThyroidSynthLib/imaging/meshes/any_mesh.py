@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,7 +148,6 @@ def _read(path: Path) -> tuple[Surface, str]:
 
 
 def _read_with_vtk(path: Path) -> vtkPolyData:
-    from vtkmodules.vtkCommonCore import vtkCommand
     from vtkmodules.vtkIOGeometry import vtkOBJReader, vtkSTLReader
     from vtkmodules.vtkIOLegacy import vtkPolyDataReader
     from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
@@ -159,20 +160,35 @@ def _read_with_vtk(path: Path) -> vtkPolyData:
     }
     reader = kinds[path.suffix.lower()]()
     reader.SetFileName(os.fsencode(path))  # Names need not be UTF-8.
-    faults: list[str] = []
-    # Otherwise VTK prints its errors and returns what it has read.
-    for source in (reader, getattr(reader, "GetXMLParser", lambda: None)()):
-        if source is not None:
-            source.AddObserver(vtkCommand.ErrorEvent, lambda *event: faults.append("error"))
-            source.AddObserver(vtkCommand.WarningEvent, lambda *event: None)
-    reader.Update()
-    if faults or reader.GetErrorCode():
+    with _vtk_messages() as messages:
+        reader.Update()
+    # Of a file that is cut short some readers return what they have read, with positions and corners of any value.
+    if messages() or reader.GetErrorCode():
         raise InputError(f"{path} is damaged or incomplete and cannot be read as a mesh. {_REMEDY}")
     return reader.GetOutput()
+
+
+@contextmanager
+def _vtk_messages() -> Iterator[Callable[[], str]]:
+    """Yield a function that returns the errors and warnings that VTK reported in the block, instead of printing them.
+
+    Observers do not suffice: some warnings have no source, and Python does not reach the parsers of some readers.
+    """
+    from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow, vtkStringOutputWindow
+
+    usual, own = vtkOutputWindow.GetInstance(), vtkStringOutputWindow()
+    verbosity = vtkLogger.GetCurrentVerbosityCutoff()
+    vtkOutputWindow.SetInstance(own)
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
+    try:
+        yield own.GetOutput
+    finally:
+        vtkOutputWindow.SetInstance(usual)
+        vtkLogger.SetStderrVerbosity(verbosity)
 
 
 def _space_field(polydata: vtkPolyData) -> str:
     """Return the axes that Slicer states in the field data of a VTK file; empty if it states none."""
     field = polydata.GetFieldData().GetAbstractArray("SPACE")
-    text = str(field.GetVariantValue(0)) if field is not None and field.GetNumberOfValues() else ""
+    text = field.GetVariantValue(0).ToString() if field is not None and field.GetNumberOfValues() else ""
     return text if text in ("LPS", "RAS") else ""
