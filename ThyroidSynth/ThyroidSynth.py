@@ -6,6 +6,7 @@ is therefore imported where it is first used.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import slicer
@@ -85,6 +86,12 @@ class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.removeObservers()
         if self.panel is not None:
             self.panel.close()
+
+    def onReload(self):
+        """Reload the library as well: Slicer reads only this file again."""
+        for name in [name for name in sys.modules if name.partition(".")[0] == "ThyroidSynthLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
 
     def enter(self):
         self.initializeParameterNode()

@@ -35,3 +35,36 @@ def test_opening_slicer_imports_a_handful_of_the_modules_files():
     assert sample_case_is_listed
     assert len(at_start) <= 6, at_start
     assert after_opening_the_module > 50
+
+
+_RELOAD = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from standin.session import open_session
+
+session = open_session()
+module = session.load_module(sys.argv[2] + "/ThyroidSynth.py")
+module.select()
+import slicer
+
+def library():
+    return {name: value for name, value in sys.modules.items() if name.partition(".")[0] == "ThyroidSynthLib"}
+
+before = library()
+slicer.modules.ThyroidSynthWidget.onReload()
+after = library()
+print(len(after), [name for name in after if after[name] is before.get(name)])
+panel = slicer.modules.ThyroidSynthWidget.panel
+print(type(panel) is after["ThyroidSynthLib.slicer.panel.panel"].Panel)
+"""
+
+
+def test_reload_reads_the_files_of_the_library_again():
+    folders = [str(PROJECT / "Testing"), str(PROJECT / "ThyroidSynth")]
+    run = subprocess.run([sys.executable, "-c", _RELOAD, *folders], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    number_and_kept, panel_is_new = run.stdout.splitlines()[-2:]
+    number, _, kept = number_and_kept.partition(" ")
+    assert int(number) > 50
+    assert kept == "[]"
+    assert panel_is_new == "True"
