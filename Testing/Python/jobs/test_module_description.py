@@ -115,7 +115,8 @@ def test_type_choices_and_limits_are_the_same(parameter: ElementTree.Element) ->
     elif parameter.find("constraints") is not None:
         kind = {"integer": int, "double": float}[parameter.tag]
         limits = [kind(text(parameter.find("constraints"), tag)) for tag in ("minimum", "maximum")]
-        assert text(parameter.find("constraints"), "step")
+        # Slicer sets the step of a slider before its range and refuses, with a warning, one above the initial range.
+        assert 0 < float(text(parameter.find("constraints"), "step")) <= 99.99
         for limit, beyond in zip(limits, (limits[0] - 1, limits[1] + 1), strict=True):
             assert action.type(str(limit)) == limit
             with pytest.raises(argparse.ArgumentTypeError, match="is not between"):
