@@ -30,7 +30,8 @@ def test_a_gland_cut_by_the_scans_border_is_reported_and_shown_with_its_completi
     text = ready.fitWarningLabel.text
     assert "cut by the scan's border" in text and "the model's estimate" in text
     own, beyond = (surface_of_segment(ready.parameters.edited, each) for each in (SEGMENT_ID, COMPLETION_ID))
-    assert grid.to_ijk(own.vertices)[:, 2].max() < grid.shape[0] - 0.4
+    # The smooth surface may be a quarter of a voxel beyond the voxels.
+    assert grid.to_ijk(own.vertices)[:, 2].max() < grid.shape[0] - 0.25
     assert grid.to_ijk(beyond.vertices)[:, 2].min() == pytest.approx(grid.shape[0] - 0.5, abs=0.01)
     look_from_front(ready.app.scene, beyond.vertices.mean(axis=0), 60.0)
     for each in ("patient", "model", "generate"):
