@@ -6,6 +6,10 @@ import ctk
 import qt
 
 
+SMALLEST_WIDTH = 360
+"""Pixels that every page fits into, with fonts of up to 150 %; with Slicer's scroll bar, the dock takes 380."""
+
+
 class Tabs:
     """Tabs with stacked sections.
 
@@ -22,8 +26,10 @@ class Tabs:
         self.widget = qt.QTabWidget(parent)
         self.widget.objectName = "thyroidSynthTabs"
         self.widget.documentMode = True
-        # All titles fit into a narrow dock, also with a large font.
         self.widget.usesScrollButtons = False
+        # So that all titles fit into a narrow dock with a large font.
+        self.widget.tabBar().styleSheet = "QTabBar::tab { padding: 4px 5px; }"
+        self.widget.minimumWidth = SMALLEST_WIDTH
         self._names: list[str] = []
 
     def add(self, name: str, title: str, toolTip: str, *widgets) -> None:

@@ -18,7 +18,7 @@ from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
 from .generator import RecordedThyroid, keyOf
 
-LENGTH = 6
+LENGTH = 5
 """Number of thyroids that are kept."""
 
 _PIXELS = 56

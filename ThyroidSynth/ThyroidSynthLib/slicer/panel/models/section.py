@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.model.library import LibraryModel
 
 
+# A longer name would widen the panel.
+_LONGEST_TITLE = 20
+
+
 class ModelSection(Section):
     """Offers the models of the model library and describes the chosen one, without PyTorch.
 
@@ -142,7 +146,8 @@ class ModelSection(Section):
         card = cardHtml(description, evaluation_of(description.path)) if description is not None else escape(text)
         self.ui.modelInfoLabel.text, self.ui.modelCardLabel.text = text, card
         name = description.path.stem if description is not None else _("none")
-        self.ui.modelCollapsible.text = _("Shape model: {name}").format(name=name)
+        short = name if len(name) <= _LONGEST_TITLE else name[: _LONGEST_TITLE - 1] + "…"
+        self.ui.modelCollapsible.text = _("Shape model: {name}").format(name=short)
         self.onDescribed(description)
 
     def _onChosen(self, row: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ctk
 import qt
 import slicer
 
@@ -42,10 +43,11 @@ class Section:
             selector.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
         for label in widget.findChildren(qt.QLabel):
             if label.wordWrap:
-                # A ctkCollapsibleButton is never narrower than its size hint, which is wide for a long text.
-                policy = label.sizePolicy
-                policy.setHorizontalPolicy(qt.QSizePolicy.Ignored)
-                label.sizePolicy = policy
+                # Otherwise the smallest width of a long text would be that of its size hint.
+                _setHorizontalPolicy(label, qt.QSizePolicy.Ignored)
+        for collapsible in widget.findChildren(ctk.ctkCollapsibleButton):
+            # By default it is never narrower than its size hint, which follows what it shows.
+            _setHorizontalPolicy(collapsible, qt.QSizePolicy.Preferred)
         return widget
 
     def windowTitle(self) -> str:
@@ -75,3 +77,9 @@ class Section:
     def close(self) -> None:
         """Release everything before the panel is deleted."""
         self.release()
+
+
+def _setHorizontalPolicy(widget, policy: int) -> None:
+    whole = widget.sizePolicy
+    whole.setHorizontalPolicy(policy)
+    widget.sizePolicy = whole
