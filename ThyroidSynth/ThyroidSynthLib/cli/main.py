@@ -21,6 +21,7 @@ from ThyroidSynthLib.cli.commands import (
     example_cohort,
     fit,
     generate,
+    import_model,
     info,
     prepare,
     reader_study,
@@ -46,6 +47,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     cross_validate,
     reader_study,
     info,
+    import_model,
 )
 
 _DESCRIPTION = "Learn the shapes of thyroids from TotalSegmentator segmentations and generate new ones."

@@ -85,6 +85,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         variant=options.variant,
         preset=options.preset,
         epochs=options.epochs,
+        activation=options.activation,
+        omega=options.omega,
         device=options.device,
     )
     check_outside(options.out, [options.cohort])

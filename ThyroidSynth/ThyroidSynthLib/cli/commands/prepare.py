@@ -162,7 +162,7 @@ def _of_authors_set(options: argparse.Namespace, console: Console, stopped: Shou
 
 def _of_meshes(options: argparse.Namespace, console: Console, stopped: ShouldStop) -> PreparationSummary:
     from ThyroidSynthLib.dataset.cohort_writing import SAMPLES_PER_SHAPE
-    from ThyroidSynthLib.dataset.meshes import MeshOptions, prepare_meshes
+    from ThyroidSynthLib.dataset.meshes import MeshOptions, centres_of, prepare_meshes
 
     without_other_options(options, "--trachea-centre", "thyroid trachea labels dask_scheduler dry_run")
     if not options.sources:
@@ -179,7 +179,7 @@ def _of_meshes(options: argparse.Namespace, console: Console, stopped: ShouldSto
     return prepare_meshes(
         options.sources,
         options.out,
-        options.trachea_centre,
+        centres_of(options.trachea_centre),
         chosen,
         progress=console.progress,
         should_stop=stopped,

@@ -14,7 +14,7 @@ from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES
 from ThyroidSynthLib.imaging.volume_files import read_grid
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET, PRESETS
-from ThyroidSynthLib.model.settings import VARIANTS
+from ThyroidSynthLib.model.settings import ACTIVATIONS, OMEGA, VARIANTS
 from ThyroidSynthLib.model.shipped import model_path
 
 from . import numbers
@@ -103,6 +103,19 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--epochs", type=numbers.epochs, default=0, metavar="N", help="number of epochs (default: the preset's)"
+    )
+    parser.add_argument(
+        "--activation",
+        choices=ACTIVATIONS,
+        default="relu",
+        help="hidden units of the network: relu, as published, or siren, sine units for fine detail (default: relu)",
+    )
+    parser.add_argument(
+        "--omega",
+        type=numbers.omega,
+        default=OMEGA,
+        metavar="W",
+        help="with --activation siren: factor of the angles; a larger one learns finer detail (default: %(default)g)",
     )
     parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
 

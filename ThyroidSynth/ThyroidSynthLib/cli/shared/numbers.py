@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ThyroidSynthLib.common.text_files import NUMBER, shortened
+from ThyroidSynthLib.model.settings import OMEGAS
 
 _N = TypeVar("_N", int, float)
 _WHOLE = re.compile(r"[+-]?[0-9]+")
@@ -78,6 +79,7 @@ _LARGEST_SEED = 2**63 - 1  # of PyTorch
 
 seed = whole(0, _LARGEST_SEED)
 label = whole(1, 65535)
+omega = real(*OMEGAS)
 label_or_background = whole(0, 65535)
 workers = whole(1, 1024, lambda value: " More processes than CPUs are no faster." if value > 0 else "")
 samples = whole(

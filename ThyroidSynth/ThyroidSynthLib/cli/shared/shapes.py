@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.imaging.mesh_files import SPACES
 
 from . import numbers
-
-if TYPE_CHECKING:
-    from ThyroidSynthLib.dataset.meshes import Centres
-
 
 # The normalised extents may be those from the centre of a long trachea.
 _length = numbers.real(0, 1000, "mm", above=True)
@@ -22,7 +17,6 @@ def add_trachea_centre(parser: argparse.ArgumentParser) -> None:
     """Add the centre of the trachea, which goes with meshes."""
     parser.add_argument(
         "--trachea-centre",
-        type=_centres,
         metavar="CENTRE",
         help="the input is meshes, and this is the centre of the trachea: R,A,S in mm as in "
         "--trachea-centre=-4.5,12,30, or a table (CSV) with the columns id (the name of the mesh without suffix), r, "
@@ -65,12 +59,3 @@ def without_other_options(options: argparse.Namespace, given: str, others: str) 
         if getattr(options, name) not in (None, [], False):
             shown = "SOURCE" if name == "sources" else f"--{name.replace('_', '-')}"
             options.usage_error(f"{shown} cannot be combined with {given}; leave one of them out")
-
-
-def _centres(text: str) -> Centres:
-    from ThyroidSynthLib.dataset.meshes import centres_of
-
-    try:
-        return centres_of(text)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
