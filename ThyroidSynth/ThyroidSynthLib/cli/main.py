@@ -16,6 +16,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.cli.commands import (
     compare,
     cross_validate,
+    download,
     edit,
     evaluate,
     example_cohort,
@@ -48,6 +49,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     reader_study,
     info,
     import_model,
+    download,
 )
 
 _DESCRIPTION = "Learn the shapes of thyroids from TotalSegmentator segmentations and generate new ones."
