@@ -14,11 +14,13 @@ from typing import Any
 TESTING = Path(__file__).resolve().parents[1]
 FOLDER = TESTING / "Data" / "models"
 
-# "small" and "baseline" know 24 cases: enough to reconstruct and steer within a few per cent. "tiny" knows 6, and
-# is flat around the surface, so that glands unlike its own have some surface after a fit.
+# "small", "siren" and "baseline" know 24 cases: enough to reconstruct and steer within a few per cent. "tiny" knows 6,
+# and is flat around the surface, so that glands unlike its own have some surface after a fit.
 _SMALL = {"hidden_layers": 3, "latent_size": 8, "learning_rate": 5e-3, "latent_learning_rate": 5e-3}
+_SINES = {"activation": "siren", "learning_rate": 5e-4, "latent_size": 40}
 _CASES_AND_CHOICES: dict[str, tuple[int, dict[str, Any]]] = {
     "small": (24, {"epochs": 300, **_SMALL}),
+    "siren": (24, {"epochs": 300, **_SMALL, **_SINES}),
     "baseline": (24, {"epochs": 60, "variant": "baseline"}),
     "tiny": (6, {"surface_share": None}),
 }

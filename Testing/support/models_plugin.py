@@ -41,6 +41,15 @@ def small_model() -> TrainedModel:
 
 
 @pytest.fixture(scope="session")
+def small_siren() -> TrainedModel:
+    """A `fixed` model of the small cohort with sine units."""
+    from support.kept_models import kept_model
+    from ThyroidSynthLib.model.trained_model import TrainedModel
+
+    return TrainedModel.load(kept_model("siren"))
+
+
+@pytest.fixture(scope="session")
 def small_baseline() -> TrainedModel:
     """A `baseline` model of the small cohort, roughly trained."""
     from support.kept_models import kept_model

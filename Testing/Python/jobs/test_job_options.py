@@ -56,6 +56,41 @@ def test_both_command_lines_make_the_same_job(cohort: Path, tmp_path: Path, seco
     assert configs[0]["checkpoint_every_s"] == seconds
 
 
+def test_both_command_lines_train_sine_units(cohort: Path, tmp_path: Path) -> None:
+    first = by_command(cohort, "--job", tmp_path / "a", "--activation", "siren", "--omega", 20)
+    second = by_script("--input", cohort, "--job", tmp_path / "b", "--activation", "siren", "--omega", 20)
+
+    settings = [job_of_command_line(each, misused=misused).read_config()["settings"] for each in (first, second)]
+
+    assert settings[0] == settings[1]
+    assert (settings[0]["activation"], settings[0]["omega"]) == ("siren", 20)
+    assert by_command(cohort).omega == by_script("--input", cohort).omega == 30
+
+
+@pytest.mark.parametrize("parse", [by_command, by_script])
+@pytest.mark.parametrize("wrong", [("--activation", "tanh"), ("--omega", 0), ("--omega", 2000)])
+def test_both_command_lines_refuse_impossible_units(parse, wrong: tuple[object, ...], capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parse(*wrong)
+    assert str(wrong[0]) in capsys.readouterr().err
+
+
+def test_an_omega_of_relu_units_is_refused(cohort: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'omega' is 20\.0, but it has a meaning for the activation 'siren' only"):
+        job_for(tmp_path / "job", JobOptions(cohort, omega=20.0))
+    assert not (tmp_path / "job").exists()
+
+
+def test_a_job_of_a_version_without_sine_units_is_resumed_with_relu_units(cohort: Path, tmp_path: Path) -> None:
+    job = job_for(tmp_path / "job", JobOptions(cohort))
+    assert "activation" not in job.read_config()["settings"]
+    job.checkpoint_file.touch()
+
+    job_for(tmp_path / "job", JobOptions(cohort))
+    with pytest.raises(JobError, match=r"its activation is relu, not siren; its learning_rate is 0\.002, not 0\.0003"):
+        job_for(tmp_path / "job", JobOptions(cohort, activation="siren"))
+
+
 @pytest.mark.parametrize("parse", [by_command, by_script])
 def test_a_negative_interval_of_checkpoints_is_refused(parse, tmp_path: Path) -> None:
     flag = "--checkpoint-every" if parse is by_command else "--checkpoint_every"

@@ -53,6 +53,26 @@ def test_settings_are_read_back_from_json(preset: str, variant: str) -> None:
     assert (settings.epochs, settings.seed) == (7, 3)
 
 
+def test_sine_units_have_the_published_omega_and_a_lower_learning_rate() -> None:
+    """Sitzmann et al. (2020) publish omega 30; at the rate of the ReLU presets the learned field gets ripples."""
+    for preset in PRESETS:
+        settings = settings_for(preset, "fixed", activation="siren")
+        assert (settings.activation, settings.omega, settings.sine_omega) == ("siren", 30.0, 30.0)
+        assert settings.learning_rate == 3e-4
+        assert TrainingSettings.from_json(settings.to_json()) == settings
+    chosen = settings_for("best", "fixed", activation="siren", omega=60, learning_rate=1e-4)
+    assert (chosen.sine_omega, chosen.learning_rate) == (60, 1e-4)
+    assert settings_for("best", "fixed").sine_omega is None
+
+
+def test_settings_of_relu_networks_are_stored_as_before_there_were_sine_units() -> None:
+    """Checkpoints and jobs of earlier versions are compared with them."""
+    stored = settings_for("best", "fixed").to_json()
+
+    assert not {"activation", "omega"} & set(stored)
+    assert TrainingSettings.from_json(stored).activation == "relu"
+
+
 def test_unknown_settings_are_refused() -> None:
     with pytest.raises(InputError, match="wavelets"):
         TrainingSettings.from_json({**settings_for("fast", "fixed").to_json(), "wavelets": 3})
@@ -78,6 +98,10 @@ def test_unknown_settings_are_refused() -> None:
         ("fast", "baseline", {"conditioning": "linear"}, "conditioning"),
         ("fast", "fixed", {"surface_share": 1.2}, "surface_share"),
         ("fast", "fixed", {"momentum": 0.9}, "momentum"),
+        ("fast", "fixed", {"activation": "tanh"}, "'activation' is 'tanh'"),
+        ("fast", "fixed", {"activation": "siren", "omega": 0.0}, "'omega' is 0.0, but it must be between 0.1 and 1000"),
+        ("fast", "fixed", {"activation": "siren", "omega": float("nan")}, "'omega' is nan"),
+        ("fast", "fixed", {"omega": 20.0}, "'omega' is 20.0, but it has a meaning for the activation 'siren' only"),
     ],
 )
 def test_invalid_settings_are_refused_with_their_name(

@@ -59,6 +59,24 @@ def test_a_saved_model_is_read_back_unchanged(model: TrainedModel, model_file: P
         np.testing.assert_array_equal(again.network.arrays()[name], array, err_msg=name)
 
 
+def test_a_model_with_sine_units_is_read_back_with_its_omega(small_siren: TrainedModel, tmp_path: Path) -> None:
+    small_siren.save(tmp_path / "again.safetensors")
+    again = TrainedModel.load(tmp_path / "again.safetensors")
+
+    assert again.network.omega == small_siren.settings.omega == 30.0
+    points = np.random.default_rng(0).uniform(-1, 1, (50, 3)).astype(np.float32)
+    folded = again.network.fold(again.codes[2].astype(np.float32))
+    np.testing.assert_array_equal(again.network.values(points, folded), small_siren.network.values(points, folded))
+    assert np.abs(again.network.values(points, folded)).max() > 0.1
+    assert describe_model(tmp_path / "again.safetensors").omega == 30.0
+
+
+def test_a_model_of_a_version_without_sine_units_has_relu_units(small_model: TrainedModel, model_file: Path) -> None:
+    assert "activation" not in load_arrays(model_file, kind="model")[1]["settings"]
+    assert small_model.network.omega is None
+    assert describe_model(model_file).omega is None
+
+
 def test_any_reader_of_safetensors_can_read_the_description(model_file: Path) -> None:
     with safe_open(str(model_file), framework="np") as stream:
         description = json.loads(stream.metadata()["thyroidsynth"])

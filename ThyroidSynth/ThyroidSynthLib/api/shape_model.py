@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
+from ThyroidSynthLib.model.settings import OMEGA
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .patient import Labels, case_of
@@ -70,6 +72,8 @@ class ShapeModel:
         preset: str = DEFAULT_PRESET,
         variant: str = "fixed",
         epochs: int | None = None,
+        activation: str = "relu",
+        omega: float = OMEGA,
         seed: int = 0,
         device: str = "auto",
     ) -> ShapeModel:
@@ -87,6 +91,10 @@ class ShapeModel:
             "baseline", "fixed" or "correlation" (paper, section 2.2).
         epochs : int, optional
             Number of epochs instead of the preset's.
+        activation : str
+            Hidden units of the network: "relu", as published, or "siren", sine units.
+        omega : float
+            Factor of the angles of sine units.
         seed : int
             Random seed.
         device : str
@@ -95,7 +103,7 @@ class ShapeModel:
         Raises
         ------
         InputError
-            The preset or variant does not exist.
+            The preset or variant does not exist, or a setting is out of its range.
         CohortError
             The folder is not a cohort.
 
@@ -108,7 +116,8 @@ class ShapeModel:
         from ThyroidSynthLib.training.loop import train
 
         opened = cohort if isinstance(cohort, Cohort) else Cohort.open(cohort)
-        changes = {"seed": seed} | ({} if epochs is None else {"epochs": epochs})
+        changes: dict[str, Any] = {"seed": seed, "activation": activation, "omega": omega}
+        changes |= {} if epochs is None else {"epochs": epochs}
         return cls(calibrated(train(opened, settings_for(preset, variant, **changes), device=device)))
 
     @property

@@ -8,7 +8,7 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ThyroidSynthLib.dataset.cohort_folder import PLAN_FILE
 from ThyroidSynthLib.dataset.quality_table import QUALITY_FILE
 from ThyroidSynthLib.dataset.splits import HeldOut, held_out_of, held_out_text, hold_out
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
-from ThyroidSynthLib.model.settings import TrainingSettings
+from ThyroidSynthLib.model.settings import OMEGA, TrainingSettings
 
 from .job import JobFolder
 
@@ -53,6 +53,8 @@ class JobOptions:
         See `model.presets`.
     epochs : int
         0 for the number of the preset.
+    activation, omega : str, float
+        See `TrainingSettings`.
     device : str
         "auto", "cpu" or "cuda".
     checkpoint_every_s : float
@@ -73,6 +75,8 @@ class JobOptions:
     variant: str = "fixed"
     preset: str = DEFAULT_PRESET
     epochs: int = 0
+    activation: str = "relu"
+    omega: float = OMEGA
     seed: int = 0
     device: str = "auto"
     checkpoint_every_s: float = 30.0
@@ -267,7 +271,8 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
     if not 0 <= options.checkpoint_every_s < math.inf:
         raise InputError(f"{options.checkpoint_every_s} seconds between checkpoints are impossible. Give 0 or more.")
     overrides = {"epochs": options.epochs} if options.epochs else {}
-    settings = settings_for(options.preset, options.variant, seed=options.seed, **overrides)
+    network = {"activation": options.activation, "omega": options.omega}
+    settings = settings_for(options.preset, options.variant, seed=options.seed, **network, **overrides)
     source = Path(options.input)
     if not source.exists():
         raise InputError(f"{source} does not exist. Give a cohort folder or a folder of TotalSegmentator cases.")
@@ -339,12 +344,8 @@ def _refuse_folder(model: Path) -> None:
 
 def _differences(earlier: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """List what makes two configurations different trainings."""
-    before, now = earlier["settings"], new["settings"]
-    found = [
-        f"its {name} is {before.get(name)}, not {now.get(name)}"
-        for name in sorted({*before, *now})
-        if before.get(name) != now.get(name)
-    ]
+    before, now = (asdict(TrainingSettings.from_json(each["settings"])) for each in (earlier, new))
+    found = [f"its {name} is {before[name]}, not {now[name]}" for name in sorted(now) if before[name] != now[name]]
     if earlier["prepare"] or new["prepare"]:
         # The cohort is prepared once, so only its input is compared.
         same = earlier["input"] == new["input"]

@@ -40,6 +40,8 @@ class ModelDescription:
         When the file was last written, in seconds since 1970.
     latent_size : int
         Trainable dimensions of a latent code.
+    omega : float or None
+        Factor of the angles of the network's sine units; None if it has ReLU units.
     software : dict of str to str
         Versions the model was trained with.
     """
@@ -60,6 +62,7 @@ class ModelDescription:
     size_bytes: int = 0
     modified: float = 0.0
     latent_size: int = 0
+    omega: float | None = None
     seed: int = 0
     software: dict[str, str] = field(default_factory=dict)
 
@@ -101,6 +104,7 @@ def describe_model(path: Path | str) -> ModelDescription:
         size_bytes=file.st_size,
         modified=file.st_mtime,
         latent_size=settings.latent_size,
+        omega=settings.sine_omega,
         seed=settings.seed,
         software={str(name): str(version) for name, version in software.items()},
     )

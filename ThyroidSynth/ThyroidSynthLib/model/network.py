@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .active_units import Active, Layer
+from .active_units import Layer, Units, hidden_units
 
 
 @dataclass(frozen=True)
 class SDFNetwork:
-    """A multilayer perceptron with ReLU units, from a point and a latent code to a signed distance.
+    """A multilayer perceptron from a point and a latent code to a signed distance.
+
+    Its hidden units are ReLU units as in the paper, or sine units, sin(omega · sum) (SIREN, Sitzmann et al. 2020).
 
     The paper concatenates the code to every point. The first layer is linear, so the code's part of it is the same
     for all points of a shape: it is computed once per shape and added as a bias.
@@ -26,13 +28,16 @@ class SDFNetwork:
         In float32. The first has 3 inputs for the position and one for each dimension of the code.
     of_position : ndarray, shape (3, width)
         The first layer's weights of the position.
+    omega : float or None
+        Factor of the angles of sine units; None for ReLU units.
     """
 
     layers: Sequence[Layer]
     of_position: np.ndarray
+    omega: float | None = None
 
     @classmethod
-    def of(cls, parameters: Sequence[tuple[np.ndarray, np.ndarray]]) -> SDFNetwork:
+    def of(cls, parameters: Sequence[tuple[np.ndarray, np.ndarray]], omega: float | None = None) -> SDFNetwork:
         """Return the network with the weight (outputs, inputs) and bias (outputs,) of each layer.
 
         `ValueError` if they do not fit together.
@@ -42,13 +47,13 @@ class SDFNetwork:
         outputs = [len(layer.weight) for layer in layers]
         if outputs != [*inputs, 1] or outputs != [len(layer.bias) for layer in layers]:
             raise ValueError("the layers of the network do not fit together")
-        return cls(layers, np.ascontiguousarray(layers[0].weight[:, :3].T))
+        return cls(layers, np.ascontiguousarray(layers[0].weight[:, :3].T), omega)
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> SDFNetwork:
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], omega: float | None = None) -> SDFNetwork:
         """Return the network whose `arrays` these are; `KeyError` if one is missing."""
         names = (f"layers.{number}" for number in range(len(arrays) // 2))
-        return cls.of([(arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in names])
+        return cls.of([(arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in names], omega)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return weights and biases by name, for a file."""
@@ -62,6 +67,15 @@ class SDFNetwork:
         """Dimensions of a whole latent code."""
         return int(self.layers[0].weight.shape[1]) - 3
 
+    @property
+    def largest_cell(self) -> float:
+        """Largest cell, in the `unit` frame, of a grid on which the field may be searched for a surface.
+
+        A wave of the first layer then has six points or more, and those of the other layers, which are shorter, still
+        show. Infinite for ReLU units, whose field has no waves.
+        """
+        return np.inf if self.omega is None else 1 / (self.omega * float(np.abs(self.of_position).max()))
+
     def fold(self, code: np.ndarray) -> np.ndarray:
         """Return the code's part of the first layer, shape (width,), for a code (code_size,)."""
         first = self.layers[0]
@@ -69,7 +83,7 @@ class SDFNetwork:
 
     def values(self, points: np.ndarray, folded: np.ndarray) -> np.ndarray:
         """Return signed distances (n,) in the `unit` frame, negative inside, at points (n, 3); `folded` is a `fold`."""
-        return self._active(points, folded)[-1].value(self.layers[-1])
+        return self._hidden(points, folded)[-1].value(self.layers[-1])
 
     def derivatives(self, points: np.ndarray, folded: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return values (n,), gradients by position (n, 3) and by code (n, code_size) at points (n, 3).
@@ -77,18 +91,18 @@ class SDFNetwork:
         Position and code enter through the first layer only. One backward pass yields the gradient with respect to
         the outputs of its linear part at every point, and its weights turn that into both gradients.
         """
-        active = self._active(points, folded)
-        last = active[-1]
+        hidden = self._hidden(points, folded)
+        last = hidden[-1]
         gradient = last.back(self.layers[-1].weight[0].take(last.units))
-        for layer, above, below in zip(self.layers[-2:0:-1], active[:0:-1], active[-2::-1], strict=True):
+        for layer, above, below in zip(self.layers[-2:0:-1], hidden[:0:-1], hidden[-2::-1], strict=True):
             gradient = below.back(gradient @ layer.weight.take(above.units, axis=0).take(below.units, axis=1))
-        by_input = gradient @ self.layers[0].weight.take(active[0].units, axis=0)
+        by_input = gradient @ self.layers[0].weight.take(hidden[0].units, axis=0)
         return last.value(self.layers[-1]), by_input[:, :3], by_input[:, 3:]
 
-    def _active(self, points: np.ndarray, folded: np.ndarray) -> list[Active]:
-        """Return the active units of every hidden layer."""
+    def _hidden(self, points: np.ndarray, folded: np.ndarray) -> list[Units]:
+        """Return the units of every hidden layer."""
         sums = points @ self.of_position
-        layers = [Active.of(np.add(sums, folded, out=sums))]
+        hidden = [hidden_units(np.add(sums, folded, out=sums), self.omega)]
         for layer in self.layers[1:-1]:
-            layers.append(layers[-1].into(layer))
-        return layers
+            hidden.append(hidden_units(hidden[-1].sums(layer), self.omega))
+        return hidden

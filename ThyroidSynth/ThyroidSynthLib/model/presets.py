@@ -23,6 +23,9 @@ _LAPTOP = {
     "drawn_codes_only": True,
 }
 
+# Sine units pass on omega times the gradient. At the rate of ReLU units their field gets ripples away from the samples.
+_SINE_RATE = 3e-4
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Twice the epochs, and a feature map that is fitted to the trained model.
     "best": {**_LAPTOP, "epochs": 400, "prior": "measured"},
@@ -50,5 +53,8 @@ def settings_for(preset: str, variant: str, **overrides: Any) -> TrainingSetting
     of_variant: dict[str, Any] = {} if variant == "correlation" else {"correlation_weight": 0.0}
     if variant == "baseline":
         of_variant["conditioning"] = "none"
-    settings = {"preset": preset, "variant": variant, **PRESETS[preset], **of_variant, **overrides}
+    settings = {"preset": preset, "variant": variant, **PRESETS[preset], **of_variant}
+    if overrides.get("activation") == "siren":
+        settings["learning_rate"] = min(settings.get("learning_rate", _SINE_RATE), _SINE_RATE)
+    settings |= overrides
     return TrainingSettings.from_json(settings)

@@ -11,6 +11,11 @@ from ThyroidSynthLib.common.errors import InputError
 from .conditioning import SCHEMES
 
 VARIANTS = ("baseline", "fixed", "correlation")
+ACTIVATIONS = ("relu", "siren")
+OMEGA = 30.0
+"""The factor of the angles of sine units that Sitzmann et al. (2020) publish."""
+OMEGAS = (0.1, 1000.0)
+"""The smallest and the largest one that is possible here: with larger angles single precision has no digits left."""
 
 _KINDS: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool}
 
@@ -58,6 +63,10 @@ class TrainingSettings:
     prior : str
         How trainable codes are drawn: from "independent" normals, "conditional" on the features, or "measured":
         conditional, then moved with the help of features measured on surfaces of the trained model.
+    activation : str
+        Hidden units: "relu", as published, or "siren", sine units (Sitzmann et al. 2020).
+    omega : float
+        Factor of the angles of sine units, in all hidden layers.
     seed : int
         Random seed of the weights, the latent table and every epoch's samples.
     """
@@ -81,6 +90,8 @@ class TrainingSettings:
     prior: str = "independent"
     hidden_layers: int = 3
     hidden_width: int = 256
+    activation: str = "relu"
+    omega: float = OMEGA
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -96,6 +107,8 @@ class TrainingSettings:
             self._require(name, 0 < getattr(self, name) < math.inf, "must be positive")
         for name in ("latent_weight", "correlation_weight", "mirrored_size", "seed"):
             self._require(name, 0 <= getattr(self, name) < math.inf, "must be 0 or more")
+        low, high = OMEGAS
+        self._require("omega", low <= self.omega <= high, f"must be between {low:g} and {high:g}")
         share = self.surface_share
         self._require("surface_share", share is None or 0 <= share <= 1, "must be between 0 and 1")
         fits = self.mirrored_size <= self.latent_size
@@ -104,19 +117,31 @@ class TrainingSettings:
         self._require("variant", self.variant in VARIANTS, f"must be one of {', '.join(VARIANTS)}")
         for name, choices in (
             ("schedule", ("constant", "cosine")),
+            ("activation", ACTIVATIONS),
             ("prior", ("independent", "conditional", "measured")),
             ("conditioning", schemes),
         ):
             valid = getattr(self, name) in choices
             self._require(name, valid, f"must be one of {', '.join(choices)} for the variant '{self.variant}'")
+        sines = self.activation == "siren"
+        self._require("omega", sines or self.omega == OMEGA, "has a meaning for the activation 'siren' only")
 
     def _require(self, name: str, valid: bool, rule: str) -> None:
         if not valid:
             raise InputError(f"The training setting '{name}' is {getattr(self, name)!r}, but it {rule}.")
 
+    @property
+    def sine_omega(self) -> float | None:
+        """`omega` if the hidden units are sine units, None if they are ReLU units."""
+        return self.omega if self.activation == "siren" else None
+
     def to_json(self) -> dict[str, Any]:
         """Return the settings as a plain dictionary."""
-        return asdict(self)
+        settings = asdict(self)
+        if self.activation == "relu":
+            # As files had it before there were sine units, so that their trainings can be resumed.
+            del settings["activation"], settings["omega"]
+        return settings
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> TrainingSettings:

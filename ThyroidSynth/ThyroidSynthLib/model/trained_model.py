@@ -132,7 +132,7 @@ class TrainedModel:
         conditioning = Conditioning(description["conditioning"], arrays["conditioning.mean"], arrays["conditioning.sd"])
         of_map = without_prefix("feature_map.", arrays)
         return cls(
-            network=SDFNetwork.from_arrays(without_prefix("network.", arrays)),
+            network=SDFNetwork.from_arrays(without_prefix("network.", arrays), settings.sine_omega),
             frame=Frame.from_json(description["frame"]),
             conditioning=conditioning,
             ids=tuple(description["ids"]),

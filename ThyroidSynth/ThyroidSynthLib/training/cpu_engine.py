@@ -1,8 +1,9 @@
 """The SDF loss with hand-written gradients, for CPUs.
 
 Automatic differentiation takes all samples of a step through one layer after the other, so the activations of each
-layer travel to main memory and back. Here about a thousand samples at a time go forwards and backwards through the
-active units only, while their activations stay in the cache of one core. `losses.sdf_loss` defines the result.
+layer travel to main memory and back. Here about a thousand samples at a time go forwards and backwards, for ReLU
+through the active units only, while their activations stay in the cache of one core. `losses.sdf_loss` defines the
+result.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ThyroidSynthLib.model.active_units import Active, Layer
+from ThyroidSynthLib.model.active_units import Layer, hidden_units
 from ThyroidSynthLib.model.threads import in_threads
 
 from .network import TrainableNetwork
@@ -31,7 +32,7 @@ def cpu_sdf_loss(network: TrainableNetwork, samples: torch.Tensor, folded: torch
     """
     first, *others = network.layers
     parameters = [first.weight[:, :3], *(tensor for layer in others for tensor in (layer.weight, layer.bias))]
-    loss: torch.Tensor = _CpuSDFLoss.apply(samples, folded, *parameters)
+    loss: torch.Tensor = _CpuSDFLoss.apply(network.omega, samples, folded, *parameters)
     return loss
 
 
@@ -39,24 +40,26 @@ class _CpuSDFLoss(torch.autograd.Function):
     """Computes the gradients together with the loss and hands them to PyTorch's automatic differentiation."""
 
     @staticmethod
-    def forward(ctx: Any, samples: torch.Tensor, folded: torch.Tensor, *parameters: torch.Tensor) -> torch.Tensor:
-        loss, gradients = _loss_and_gradients(samples, folded, parameters)
+    def forward(
+        ctx: Any, omega: float | None, samples: torch.Tensor, folded: torch.Tensor, *parameters: torch.Tensor
+    ) -> torch.Tensor:
+        loss, gradients = _loss_and_gradients(omega, samples, folded, parameters)
         ctx.save_for_backward(*gradients)
         return loss
 
     @staticmethod
     def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return (None, *(gradient * slopes[0] for gradient in ctx.saved_tensors))
+        return (None, None, *(gradient * slopes[0] for gradient in ctx.saved_tensors))
 
 
 def _loss_and_gradients(
-    samples: torch.Tensor, folded: torch.Tensor, parameters: Sequence[torch.Tensor]
+    omega: float | None, samples: torch.Tensor, folded: torch.Tensor, parameters: Sequence[torch.Tensor]
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Return the loss and its gradients with respect to `folded` and each of the parameters."""
     of_position, *others = (tensor.detach().numpy() for tensor in parameters)
     layers = [Layer.of(weight, bias) for weight, bias in zip(others[::2], others[1::2], strict=True)]
     count = samples.shape[0] * samples.shape[1]
-    run = partial(_pass, np.ascontiguousarray(of_position.T), layers, np.float32(2 / count))
+    run = partial(_pass, omega, np.ascontiguousarray(of_position.T), layers, np.float32(2 / count))
     parts = -(-samples.shape[1] // _CHUNK)
     chunks = [
         (row, part, fold)
@@ -79,7 +82,7 @@ def _loss_and_gradients(
 
 @dataclass(frozen=True)
 class _Piece:
-    """Gradients of a layer's weights (k, m) and biases (k,) between active units: k outputs and m inputs."""
+    """Gradients of a layer's weights (k, m) and biases (k,) between units in use: k outputs and m inputs."""
 
     outputs: np.ndarray
     inputs: np.ndarray
@@ -88,24 +91,28 @@ class _Piece:
 
 
 def _pass(
-    of_position: np.ndarray, layers: list[Layer], scale: np.float32, chunk: tuple[int, np.ndarray, np.ndarray]
+    omega: float | None,
+    of_position: np.ndarray,
+    layers: list[Layer],
+    scale: np.float32,
+    chunk: tuple[int, np.ndarray, np.ndarray],
 ) -> tuple[float, _Piece, list[_Piece]]:
     """Return the summed squared error of a chunk's samples (n, 4) and the gradients of all layers.
 
-    The first layer's weights of the position are `of_position` (3, width). The derivative of the loss with respect to
-    half the squared error of one sample is `scale`.
+    `omega` is that of the network, and `of_position` (3, width) are the first layer's weights of the position. The
+    derivative of the loss with respect to half the squared error of one sample is `scale`.
     """
     _, samples, folded = chunk
     positions = samples[:, :3]
     sums = positions @ of_position
-    active = [Active.of(np.add(sums, folded, out=sums))]
+    hidden = [hidden_units(np.add(sums, folded, out=sums), omega)]
     for layer in layers[:-1]:
-        active.append(active[-1].into(layer))
-    error = active[-1].value(layers[-1]) - samples[:, 3]
+        hidden.append(hidden_units(hidden[-1].sums(layer), omega))
+    error = hidden[-1].value(layers[-1]) - samples[:, 3]
     slope = (error * scale)[:, None]
     outputs = np.zeros(1, dtype=np.intp)
     pieces = []
-    for layer, below in zip(reversed(layers), reversed(active), strict=True):
+    for layer, below in zip(reversed(layers), reversed(hidden), strict=True):
         pieces.append(_Piece(outputs, below.units, slope.T @ below.outputs, slope.sum(axis=0)))
         weights = layer.weight.take(outputs, axis=0).take(below.units, axis=1)
         slope, outputs = below.back(slope @ weights), below.units

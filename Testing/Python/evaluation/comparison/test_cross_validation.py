@@ -165,6 +165,18 @@ def test_other_folders_and_other_options_are_refused(cohort: Cohort, tmp_path: P
         Recorder().run(cohort, folder, replace(one, epochs=2))
     with pytest.raises(JobError, match="its held_out is 0, not 40%"):
         Recorder().run(cohort, folder, replace(one, held_out=0.4))
+    with pytest.raises(JobError, match="its activation is relu, not siren"):
+        Recorder().run(cohort, folder, replace(one, activation="siren"))
+
+
+def test_sine_units_are_trained_in_every_run(cohort: Cohort, tmp_path: Path) -> None:
+    recorder = Recorder()
+    recorder.run(cohort, tmp_path / "cv", replace(FOLDS, folds=1, activation="siren", omega=20.0))
+
+    plan = json.loads((tmp_path / "cv" / "plan.json").read_text())
+    assert (plan["settings"]["activation"], plan["settings"]["omega"]) == ("siren", 20.0)
+    model = TrainedModel.load(tmp_path / "cv" / "seed0" / "model.safetensors")
+    assert model.network.omega == 20.0
 
 
 def test_a_trained_model_is_evaluated_on_its_held_out_cases(tmp_path: Path, monkeypatch) -> None:

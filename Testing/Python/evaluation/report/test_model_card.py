@@ -65,6 +65,12 @@ def test_a_baseline_has_no_targets_and_an_unknown_variant_its_own_name(descripti
     assert dict(sections(replace(description, variant="new"))["Training"].rows)["Variant"] == "new"
 
 
+def test_the_units_of_the_network_are_named(description) -> None:
+    assert dict(sections(description)["Training"].rows)["Network"] == "ReLU units"
+    found = sections(replace(description, omega=30.0))
+    assert dict(found["Training"].rows)["Network"] == "sine units (SIREN), omega 30"
+
+
 def test_the_card_is_markdown_without_empty_rows(description) -> None:
     text = card_text(model_card(replace(description, held_out=0), EVALUATION))
     assert text.startswith("## Intended use\n\nGenerates thyroid surfaces")

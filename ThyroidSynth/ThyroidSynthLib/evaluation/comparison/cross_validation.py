@@ -28,6 +28,7 @@ from ThyroidSynthLib.generation.steer.calibration import calibrated
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for
 from ThyroidSynthLib.jobs.job_run import Trainer, run_job
 from ThyroidSynthLib.model.presets import settings_for
+from ThyroidSynthLib.model.settings import OMEGA
 
 from .cross_validation_report import write_cross_validation
 from .runs import CrossValidationOptions, Run, runs_of
@@ -127,7 +128,8 @@ def _cross_validate(
 def _plan(cohort: Cohort, options: CrossValidationOptions) -> dict[str, Any]:
     """Return the plan without the seeds, so that seeds can be added later."""
     overrides = {"epochs": options.epochs} if options.epochs else {}
-    settings = settings_for(options.preset, options.variant, **overrides).to_json()
+    network = {"activation": options.activation, "omega": options.omega}
+    settings = settings_for(options.preset, options.variant, **network, **overrides).to_json()
     settings.pop("seed")
     return {
         "kind": "cross-validation",
@@ -159,7 +161,9 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
 
 def _differences(earlier: dict[str, Any], plan: dict[str, Any]) -> list[str]:
     found = [] if earlier.get("cohort_checksum") == plan["cohort_checksum"] else ["its cohort is different"]
-    old, new = ({**each, **each.get("settings", {})} for each in (earlier, plan))
+    # As `TrainingSettings.to_json` omits them for a ReLU network.
+    relu = {"activation": "relu", "omega": OMEGA}
+    old, new = ({**relu, **each, **each.get("settings", {})} for each in (earlier, plan))
     for name in sorted({*old, *new} - {"settings", "cohort_checksum"}):
         if old.get(name) != new.get(name):
             found.append(f"its {name} is {old.get(name)}, not {new.get(name)}")
@@ -172,6 +176,8 @@ def _job_options(cohort: Cohort, options: CrossValidationOptions, run: Run) -> J
         variant=options.variant,
         preset=options.preset,
         epochs=options.epochs,
+        activation=options.activation,
+        omega=options.omega,
         seed=run.seed,
         device=options.device,
         held_out=run.held_out,

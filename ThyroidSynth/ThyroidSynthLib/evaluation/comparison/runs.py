@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.splits import HeldOut, folds_of, hold_out
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET
+from ThyroidSynthLib.model.settings import OMEGA
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
@@ -27,7 +28,7 @@ class CrossValidationOptions:
         Cases that are held out of every training if there is only one fold.
     split_seed : int
         Random seed of the division into folds, or of the choice of the held-out cases.
-    variant, preset, epochs, device
+    variant, preset, epochs, activation, omega, device
         As in `JobOptions`.
     """
 
@@ -38,6 +39,8 @@ class CrossValidationOptions:
     variant: str = "fixed"
     preset: str = DEFAULT_PRESET
     epochs: int = 0
+    activation: str = "relu"
+    omega: float = OMEGA
     device: str = "auto"
 
 

@@ -115,11 +115,13 @@ def _training(description: ModelDescription, _: Translate) -> CardSection:
     settings = _("{epochs} epochs, preset {preset}, {size} latent dimensions, seed {seed}").format(
         epochs=description.epochs, preset=description.preset, size=description.latent_size, seed=description.seed
     )
+    units = _("ReLU units") if description.omega is None else _("sine units (SIREN), omega {omega}")
     software = ", ".join(f"{name} {version}" for name, version in description.software.items())
     rows = (
         # An unknown variant is shown by its name in the file.
         (_("Variant"), variants.get(description.variant, description.variant)),
         (_("Training"), settings),
+        (_("Network"), units.format(omega=f"{description.omega:g}" if description.omega else "")),
         (_("Software"), software),
     )
     return CardSection(_("Training"), rows=rows)

@@ -55,15 +55,16 @@ def decode(
     SynthesisError
         The field of the code has no surface in the box.
     """
-    field = Field(model, code)
+    field, largest_cell = Field(model, code), model.network.largest_cell
     evaluations = 0
     for growths in range(_MAX_GROWTHS + 1):
         if growths == 0 and nearby is not None:
             if resolution not in nearby:
-                nearby[resolution] = NearbyGrids(*decoding_box(model), resolution)
+                nearby[resolution] = NearbyGrids(*decoding_box(model), resolution, largest_cell=largest_cell)
             grid = nearby[resolution].evaluate(field)
         else:
-            grid = evaluate_sparse(field, *decoding_box(model, _MARGIN + growths * _GROWTH), resolution)
+            box = decoding_box(model, _MARGIN + growths * _GROWTH)
+            grid = evaluate_sparse(field, *box, resolution, largest_cell=largest_cell)
         evaluations += grid.evaluations
         touches = touches_side(grid.values)
         if not touches:

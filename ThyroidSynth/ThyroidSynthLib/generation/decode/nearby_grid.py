@@ -23,14 +23,14 @@ from .sparse_grid import (
 
 
 class NearbyGrids:
-    """Evaluates fields that change little from one to the next on one grid, given as in `evaluate_dense`.
+    """Evaluates fields that change little from one to the next on one grid, given as in `evaluate_sparse`.
 
     Marching cubes extracts the same surfaces as from `evaluate_dense`.
     """
 
-    def __init__(self, lower: np.ndarray, upper: np.ndarray, resolution: int) -> None:
+    def __init__(self, lower: np.ndarray, upper: np.ndarray, resolution: int, *, largest_cell: float = np.inf) -> None:
         self._lower, self._step = spacing(lower, upper, resolution)
-        self._resolution = resolution
+        self._resolution, self._largest_cell = resolution, largest_cell
         self._last: Search | None = None
         self._evaluations_of_search = 0
 
@@ -38,7 +38,7 @@ class NearbyGrids:
         """Evaluate a field near its surface."""
         found = None if self._last is None else self._from_last(field, self._last)
         if found is None:
-            found = search(field, self._lower, self._step, self._resolution)
+            found = search(field, self._lower, self._step, self._resolution, self._largest_cell)
             self._evaluations_of_search = found.evaluations
         # Bounds grow from field to field. The next one is searched for anew once that is as quick.
         self._last = found if found.evaluations <= self._evaluations_of_search else None

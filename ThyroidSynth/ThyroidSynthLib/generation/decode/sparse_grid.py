@@ -21,7 +21,7 @@ from ThyroidSynthLib.geometry.grid import Grid, box_of
 FieldFunction = Callable[[np.ndarray], np.ndarray]
 """Return the values (n,) of a field at points (n, 3)."""
 
-# Largest number of cells along an axis of the coarsest grid, which is evaluated at all points.
+# Number of cells along an axis of the coarsest grid, which is evaluated at all points, unless they would be too large.
 _COARSEST_CELLS = 8
 # Errors seen at evaluated points bound those at their neighbours with this margin.
 _SAFETY = 1.5
@@ -82,20 +82,25 @@ def evaluate_dense(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, r
     return GridValues.of(values, lower, step, values.size)
 
 
-def evaluate_sparse(field: FieldFunction, lower: np.ndarray, upper: np.ndarray, resolution: int) -> GridValues:
+def evaluate_sparse(
+    field: FieldFunction, lower: np.ndarray, upper: np.ndarray, resolution: int, *, largest_cell: float = np.inf
+) -> GridValues:
     """Evaluate a field near its surface on a grid of `resolution`³ points from `lower` to `upper`.
 
-    Marching cubes extracts the same surface from the result as from `evaluate_dense`.
+    Marching cubes extracts the same surface from the result as from `evaluate_dense`, unless a piece of it is hidden
+    between the points of the coarsest grid; `largest_cell` limits their distance.
     """
     lower, step = spacing(lower, upper, resolution)
-    found = search(field, lower, step, resolution)
+    found = search(field, lower, step, resolution, largest_cell)
     return GridValues.of(found.values[(slice(resolution),) * 3], lower, step, found.evaluations)
 
 
-def search(field: FieldFunction, lower: np.ndarray, step: np.ndarray, resolution: int) -> Search:
+def search(
+    field: FieldFunction, lower: np.ndarray, step: np.ndarray, resolution: int, largest_cell: float = np.inf
+) -> Search:
     """Evaluate a field near its surface; see `evaluate_sparse`."""
     stride = 1
-    while resolution - 1 > _COARSEST_CELLS * stride:
+    while resolution - 1 > _COARSEST_CELLS * stride and 2 * stride * step.max() <= largest_cell:
         stride *= 2
     coarsest, size = stride, -(-(resolution - 1) // stride) + 1
     values = field(grid_points(lower, stride * step, size)).reshape((size,) * 3)
