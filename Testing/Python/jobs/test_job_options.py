@@ -7,17 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from support.mask_files import affine, two_masks, write_case
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.cli.main import make_parser
 from ThyroidSynthLib.common.errors import InputError, JobError
 from ThyroidSynthLib.jobs.background import train_script
+from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.job_options import (
     JobOptions,
     job_for,
     job_of_command_line,
     locked_job_of_command_line,
+    quality_file,
+    read_job_config,
     resumed_job,
 )
+from ThyroidSynthLib.jobs.job_run import run_job
 from ThyroidSynthLib.jobs.module_description import parser_from_xml
 
 
@@ -244,3 +249,24 @@ def test_a_command_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"), locked_job_of_command_line(options, misused=misused):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_that_prepares_its_cohort_is_resumed_after_its_folder_was_moved(tmp_path: Path) -> None:
+    thyroid, trachea = two_masks()
+    for number in range(2):
+        write_case(tmp_path / "dataset" / f"s{number}", thyroid, trachea, affine(degrees=number))
+    job = job_for(tmp_path / "job", JobOptions(input=tmp_path / "dataset", epochs=2))
+    run_job(job, check_only=True)
+    moved = JobFolder(job.path.rename(tmp_path / "moved"))
+
+    assert quality_file(read_job_config(moved)) == tmp_path / "moved" / "cohort" / "quality.csv"
+    assert run_job(resumed_job(moved.path)) == moved.model_file
+    assert not job.path.exists()
+
+
+def test_a_job_is_resumed_on_its_own_device_or_another_one(cohort: Path, tmp_path: Path) -> None:
+    job = job_for(tmp_path / "job", JobOptions(input=cohort, device="cuda"))
+    config = job.read_config()
+
+    assert resumed_job(job.path).read_config() == config
+    assert resumed_job(job.path, device="auto").read_config() == {**config, "device": "auto"}

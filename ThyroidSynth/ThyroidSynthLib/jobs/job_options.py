@@ -203,13 +203,13 @@ def _job_for(job: JobFolder, options: JobOptions, *, restart: bool) -> JobFolder
     return job
 
 
-def resumed_job(folder: Path | str, *, device: str = "auto") -> JobFolder:
-    """Open the job in a folder, to resume it with the settings it was started with.
+def resumed_job(folder: Path | str, *, device: str | None = None) -> JobFolder:
+    """Open the job in a folder, to resume it with the settings and the data it was started with.
 
     Parameters
     ----------
-    device : str
-        Where to train; "auto" for the device of the job.
+    device : str, optional
+        Where to train, if not on the device of the job.
 
     Raises
     ------
@@ -219,14 +219,17 @@ def resumed_job(folder: Path | str, *, device: str = "auto") -> JobFolder:
     job = JobFolder.open(folder)
     job.refuse_if_running()
     config = read_job_config(job)
-    if device != "auto":
+    if device not in (None, config["device"]):
         with job.locked():
             job.write_config({**config, "device": device})
     return job
 
 
 def read_job_config(job: JobFolder) -> dict[str, Any]:
-    """Read the configuration of a job; `JobError` if it is not one of this version of ThyroidSynth."""
+    """Read the configuration of a job, whose folder may have been moved since it was written.
+
+    Raises `JobError` if it is not one of this version of ThyroidSynth.
+    """
     config = job.read_config()
     if not isinstance(config, dict) or config.get("kind") != _KIND:
         raise _not_a_job(job)
@@ -248,7 +251,8 @@ def read_job_config(job: JobFolder) -> dict[str, Any]:
             entry(config, "held_out_ids", kind=list)
     except (InputError, ValueError) as error:
         raise JobError(f"{job.config_file} is damaged: {error}. Restart the job with its options.") from error
-    return config
+    # A cohort that the job prepares lies in its folder, wherever that is now.
+    return config | ({"cohort": _own_cohort(job.path)} if config["prepare"] else {})
 
 
 def _earlier(job: JobFolder) -> dict[str, Any]:
@@ -300,7 +304,7 @@ def _configuration(folder: Path, options: JobOptions, earlier: dict[str, Any]) -
         "format_version": _FORMAT_VERSION,
         "input": str(real_path(source)),
         "prepare": prepare,
-        "cohort": str(real_path(folder / "cohort" if prepare else source)),
+        "cohort": _own_cohort(folder) if prepare else str(real_path(source)),
         "cohort_checksum": checksum,
         "include": sorted(kept.get("include", ()) if options.include is None else options.include),
         "exclude": sorted(kept.get("exclude", ()) if options.exclude is None else options.exclude),
@@ -369,6 +373,11 @@ def _held_out_text(config: dict[str, Any]) -> str:
         return "no case"
     text = held_out_text(held_out)
     return text if isinstance(held_out, tuple | list) else f"{text} of the cases by split seed {config['split_seed']}"
+
+
+def _own_cohort(folder: Path) -> str:
+    """Return the folder of the cohort that a job in `folder` prepares."""
+    return str(real_path(folder / "cohort"))
 
 
 def _versions() -> dict[str, str]:
