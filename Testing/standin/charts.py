@@ -85,3 +85,4 @@ def _dress(chart: vtk.vtkChartXY, node) -> None:
         if not automatic:
             axis.SetBehavior(vtk.vtkAxis.FIXED)
             axis.SetRange(*limits)
+    chart.GetAxis(vtk.vtkAxis.LEFT).SetLogScale(node.GetYAxisLogScale())

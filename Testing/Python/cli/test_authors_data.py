@@ -66,7 +66,9 @@ def test_meshes_become_a_cohort(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "meshes").mkdir()
     for number in range(2):
         shape = two_lobes(semi_axes_mm=(9.0 + number, 8.0, 16.0), offset_mm=9.0, right_share=0.9)
-        write_mesh(shape.moved(shape.vertices + np.array([5, 6, 7])), tmp_path / "meshes" / f"g{number}.stl", space="RAS")
+        write_mesh(
+            shape.moved(shape.vertices + np.array([5, 6, 7])), tmp_path / "meshes" / f"g{number}.stl", space="RAS"
+        )
     centre = "--trachea-centre=5,6,7"
     common = ("prepare", tmp_path / "meshes", "--out", tmp_path / "c", "--samples", 200, "--workers", 1)
 

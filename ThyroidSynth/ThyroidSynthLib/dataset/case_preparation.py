@@ -107,6 +107,20 @@ def prepare_case(task: CaseTask) -> CaseRecord:
     return record
 
 
+def recorded_source(folder: Path, case_id: str) -> CaseSource | None:
+    """Return the files that a case was read from, by the records in a cohort folder.
+
+    None if the case could not be read, or is not made of segmentations. `InputError` if the record is damaged.
+    """
+    path = folder / CASES_FOLDER / f"{case_id}.json"
+    if not path.is_file():
+        return None
+    try:
+        return CaseSource.from_json(case_id, read_json(path)["source"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged. Check or prepare the cases again.") from error
+
+
 def unreadable_case(task: CaseTask, error: str, details: str = "") -> CaseRecord:
     """Return the record of a case that could not be read."""
     verdict = QualityVerdict(False, (), (), QualityMeasurements())

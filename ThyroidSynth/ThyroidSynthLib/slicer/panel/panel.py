@@ -73,6 +73,8 @@ class Panel:
         self.bar.onChanged = self._announceSoon
         self.generate.onSteps = self.edit.onSteps = self.bar.refreshSteps
         self.edit.ui.editCollapsible.connect("contentsCollapsed(bool)", lambda collapsed: self.bar.refresh())
+        self.train.isOpen = lambda: self.tabs.current == "train"
+        self.tabs.widget.connect("currentChanged(int)", lambda index: self.train.opened())
         self.patient.onSample = lambda: self.tabs.open("create")
         self._wheelGuard = WheelGuard(self.widget)
         self.model.onDescribed = self._onDescribed

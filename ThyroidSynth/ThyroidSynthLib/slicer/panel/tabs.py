@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctk
 import qt
 
-
 SMALLEST_WIDTH = 360
 """Pixels that every page fits into, with fonts of up to 150 %; with Slicer's scroll bar, the dock takes 380."""
 

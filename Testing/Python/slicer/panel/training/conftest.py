@@ -1,4 +1,4 @@
-"""Estimates that need no process, and a job whose process ends with the test."""
+"""Cases to train on, estimates that need no process, and a job whose process ends with the test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 
+from support.mask_files import affine, two_masks, write_case
 from ThyroidSynthLib.jobs.estimate import Estimate, EstimateRequest, EstimateResult
 from ThyroidSynthLib.jobs.job import JobFolder
 from ThyroidSynthLib.jobs.machine import Machine
@@ -43,3 +44,21 @@ def job_folder(tmp_path) -> Iterator[Path]:
     yield job.path
     if job.exists() and job.is_running():
         job.running_process().kill()
+
+
+@pytest.fixture
+def cases(tmp_path):
+    """Write two valid cases, one cut by the scan's border and one without a gland."""
+    thyroid, trachea = two_masks()
+    for number, share in enumerate((1, 1, 12, 0)):
+        gland = 0 * thyroid if share == 0 else thyroid
+        cut = slice(share if share > 1 else 0, None)
+        write_case(tmp_path / "dataset" / f"s{number}", gland[cut], trachea[cut], affine(degrees=number))
+    return tmp_path / "dataset"
+
+
+@pytest.fixture
+def opened(hands, estimates, job_folder):
+    hands.open("train")
+    hands.app.process_events()
+    return hands

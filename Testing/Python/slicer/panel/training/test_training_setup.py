@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from support.mask_files import affine, two_masks, write_case
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.jobs.estimate import Estimate, EstimateResult
@@ -16,27 +15,13 @@ CPU = Machine(8, 32 * GIB, 16 * GIB, "2.5.1")
 GPU = Machine(8, 32 * GIB, 16 * GIB, "2.5.1", "12.4", (Gpu("RTX 4090", 24 * GIB, 20 * GIB),))
 
 
-@pytest.fixture
-def cases(tmp_path):
-    """Write two valid cases, one cut by the scan's border and one without a gland."""
-    thyroid, trachea = two_masks()
-    for number, share in enumerate((1, 1, 12, 0)):
-        gland = 0 * thyroid if share == 0 else thyroid
-        cut = slice(share if share > 1 else 0, None)
-        write_case(tmp_path / "dataset" / f"s{number}", gland[cut], trachea[cut], affine(degrees=number))
-    return tmp_path / "dataset"
-
-
-@pytest.fixture
-def opened(hands, estimates, job_folder):
-    hands.open("train")
-    hands.app.process_events()
-    return hands
-
-
 def rows(hands) -> dict[str, int]:
     table = hands.casesTable
     return {table.item(row, 0).text(): row for row in range(table.rowCount)}
+
+
+def verdicts(hands) -> dict[str, str]:
+    return {case: hands.casesTable.item(row, 2).text() for case, row in rows(hands).items()}
 
 
 def tick(hands, case: str, checked: bool) -> None:
@@ -65,9 +50,16 @@ def test_cases_are_included_and_excluded_manually_before_the_training(opened, es
     hands.click("checkCasesButton")
     hands.wait(lambda: "Cases checked" in hands.trainingStateLabel.text, 90)
     assert hands.casesTable.isVisibleTo(hands.module.panel) and list(rows(hands)) == ["s0", "s1", "s2", "s3"]
-    assert hands.casesLabel.text == "2 of 4 cases are used."
+    assert hands.casesLabel.text == "2 of 4 cases are used, 2 of them flagged."
+    same = "flagged: its thyroid is the same as in {}; if it is one patient, exclude one"
+    assert verdicts(hands) == {
+        "s0": same.format("s1"),
+        "s1": same.format("s0"),
+        "s2": "excluded: cut by the scan's border",
+        "s3": "excluded: empty thyroid",
+    }
     table = hands.casesTable
-    assert "border" in table.item(2, 4).text() and "empty thyroid" in table.item(3, 4).toolTip()
+    assert "isthmus area" in table.item(2, 2).toolTip() and "empty thyroid" in table.item(3, 2).toolTip()
     assert table.item(0, 1).data(qt.Qt.DisplayRole) > 1
     assert not table.item(3, 0).flags() & qt.Qt.ItemIsUserCheckable, "it has no gland"
 
@@ -76,14 +68,16 @@ def test_cases_are_included_and_excluded_manually_before_the_training(opened, es
 
     tick(hands, "s2", True)
     tick(hands, "s0", False)
-    assert hands.casesLabel.text == "2 of 4 cases are used, 2 included or excluded manually."
+    assert hands.casesLabel.text == "2 of 4 cases are used, 1 of them flagged, 2 included or excluded manually."
+    assert verdicts(hands)["s2"] == "included manually: cut by the scan's border"
+    assert verdicts(hands)["s0"] == "excluded manually"
     job = JobFolder(tmp_path / "job")
     assert (job.read_config()["include"], job.read_config()["exclude"]) == (["s2"], ["s0"])
 
     hands.click("startButton")
     hands.wait(lambda: "Finished" in hands.trainingStateLabel.text, 120)
     assert Cohort.open(job.path / "cohort").ids == ("s1", "s2")
-    assert hands.casesLabel.text == "2 of 4 cases are used, 2 included or excluded manually."
+    assert "2 of 4 cases are used" in hands.casesLabel.text and "2 included or excluded" in hands.casesLabel.text
     assert not table.item(0, 0).flags() & qt.Qt.ItemIsUserCheckable, "the training has begun"
     assert not hands.checkCasesButton.isVisibleTo(hands.module.panel)
     hands.restartCheckBox.click()
@@ -160,10 +154,15 @@ def test_problems_of_the_settings_are_reported(opened, estimates, tmp_path, mach
         assert "RTX 4090: 21.5 of 25.8 GB free" in opened.deviceInfoLabel.text
 
 
-def test_a_collapsed_section_estimates_nothing(hands, estimates, tmp_path):
+def test_a_section_out_of_sight_estimates_nothing_until_it_is_opened(hands, estimates, tmp_path):
+    section = hands.module.widget.panel.train
+    section.isOpen = lambda: False
     choose_cohort(hands, tmp_path / "cohort", cases=2)
     hands.app.process_events()
-    assert not estimates.requests
+    assert not estimates.requests and hands.estimateLabel.text == ""
+    section.isOpen = lambda: True
+    section.opened()
+    hands.wait(lambda: "About" in hands.estimateLabel.text)
 
 
 def test_a_duration_is_measured_in_a_background_process(hands, tmp_path):
@@ -178,7 +177,7 @@ def test_many_cases_do_not_freeze_the_window(opened, tmp_path):
     import time
 
     from ThyroidSynthLib.dataset.quality_table import CaseVerdict
-    from ThyroidSynthLib.slicer.panel.training.cases import CasesTable
+    from ThyroidSynthLib.slicer.panel.training.cases_table import CasesTable
 
     features = {"volume_ml": 12.0, "isthmus_area_mm2": 40.0, "symmetry": 0.6}
     verdicts = [CaseVerdict(f"s{n:04d}", True, True, (), (), "", features) for n in range(1500)]
@@ -186,8 +185,8 @@ def test_many_cases_do_not_freeze_the_window(opened, tmp_path):
     began = time.monotonic()
     table.show(verdicts, editable=True)
     assert time.monotonic() - began < 0.5, "only the first rows are filled at once"
-    opened.wait(lambda: opened.casesTable.item(1499, 4) is not None)
-    assert opened.casesTable.item(1499, 4).text() == "accepted"
+    opened.wait(lambda: opened.casesTable.item(1499, 2) is not None)
+    assert opened.casesTable.item(1499, 2).text() == "accepted"
     table.release()
 
 
@@ -202,5 +201,7 @@ def test_the_remaining_time_of_a_stopped_training_is_estimated(opened, tmp_path)
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     opened.jobPathEdit.setCurrentPath(str(job.path))
     opened.wait(lambda: opened.estimateLabel.text == "About 2 min more on this CPU (80 of 400 epochs left).")
+    assert opened.startButton.text == "Resume &training"
     opened.restartCheckBox.click()
+    assert opened.startButton.text == "Start &training"
     assert "100 cases, 400 epochs" in opened.estimateLabel.text

@@ -1,4 +1,4 @@
-"""Monitoring a training: loss curve, preview, interruption, recent trainings and diagnostics."""
+"""Monitoring a training: loss chart, preview, interruption, recent trainings and diagnostics."""
 
 from __future__ import annotations
 
@@ -63,35 +63,100 @@ def pixels(label) -> np.ndarray:
     return rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4).copy()
 
 
-def drawn_by(label, colour) -> np.ndarray:
-    """Return the pixels of a label that have about a given colour, as (row, column)."""
-    picture = pixels(label).astype(int)
-    expected = np.array([colour.red(), colour.green(), colour.blue()])
-    return np.argwhere((np.abs(picture[..., :3] - expected).max(axis=2) < 12) & (picture[..., 3] > 200))
+def loss_table(hands) -> list[tuple[float, float]]:
+    """Return epochs and losses in the table of the chart that the plot view shows."""
+    view = hands.app.scene.GetFirstNodeByClass("vtkMRMLPlotViewNode")
+    table = view.GetPlotChartNode().GetNthPlotSeriesNode(0).GetTableNode().GetTable()
+    return [
+        tuple(table.GetValue(row, column).ToDouble() for column in range(2)) for row in range(table.GetNumberOfRows())
+    ]
 
 
-def test_the_loss_curve_grows_with_the_training(watcher, job):
-    import qt
+def chart_nodes(hands) -> list[str]:
+    kinds = ("vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode", "vtkMRMLTableNode")
+    return [kind for kind in kinds for _ in range(hands.app.scene.GetNumberOfNodesByClass(kind))]
 
-    assert not watcher.lossCurveLabel.visible
+
+def layout(hands) -> int:
+    return hands.app.app.layoutManager().layout
+
+
+def test_the_epochs_and_the_time_left_are_shown(watcher, job):
+    append_losses(job, *range(1, 81))
+    me = ProcessIdentity.of_this_process().to_json()
+    job.write_state(JobState("running", 0.4, 120, 300, 0.0125, 240.0, "", "cpu", **me))
+    watcher.wait(lambda: "120" in watcher.trainingStateLabel.text)
+    assert watcher.trainingStateLabel.text == "Epoch 120 of 300, 4 min left, loss 0.0125, on the CPU"
+    assert watcher.estimateLabel.text == "1.5 s per epoch, 8 min in all."
+    assert watcher.trainingProgressBar.visible and watcher.trainingProgressBar.value == 400
+    assert watcher.startButton.text == "Stop &training"
+    job.write_state(JobState("running", 0.95, 300, 300, 0.01, 0.0, "Measuring the model.", "cpu", **me))
+    watcher.wait(lambda: watcher.trainingStateLabel.text == "Measuring the model.")
+    job.write_state(JobState("stopped", 0.4, 120, 300, message="Training was stopped after epoch 120 of 300."))
+    watcher.wait(lambda: not watcher.trainingProgressBar.visible)
+
+
+def test_the_loss_is_a_chart_that_grows_with_the_training(watcher, job):
+    import slicer
+
+    from standin.charts import draw_chart
+
+    before = layout(watcher)
+    assert not watcher.lossChartButton.visible
     append_losses(job, *range(1, 81))
     running(job, 80)
-    watcher.wait(lambda: watcher.lossCurveLabel.visible and "Epoch 80 of 320" in watcher.trainingStateLabel.text)
-    watcher.app.process_events()
-    accent = watcher.lossCurveLabel.palette.color(qt.QPalette.Highlight)
-    early = drawn_by(watcher.lossCurveLabel, accent)
+    watcher.wait(lambda: watcher.lossChartButton.visible)
+    assert chart_nodes(watcher) == [] and layout(watcher) == before, "the user decides about the layout"
+    watcher.click("lossChartButton")
+    assert layout(watcher) == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotView
+    assert loss_table(watcher) == [(float(epoch), pytest.approx(0.5 / epoch)) for epoch in range(1, 81)]
+    node = watcher.app.scene.GetFirstNodeByClass("vtkMRMLPlotChartNode")
+    assert node.GetXAxisRange() == (1.0, 320.0) and node.GetYAxisLogScale()
+    assert (node.GetXAxisTitle(), node.GetYAxisTitle()) == ("Epoch", "Loss")
+    early = draw_chart(node)
+    nodes = chart_nodes(watcher)
     append_losses(job, *range(81, 161))
     running(job, 160)
-    watcher.wait(lambda: "Epoch 160" in watcher.trainingStateLabel.text)
-    watcher.app.process_events()
-    late = drawn_by(watcher.lossCurveLabel, accent)
-    width = watcher.lossCurveLabel.width
-    # The curve ends after a quarter, then half of the axis, and falls.
-    assert 0.25 < early[:, 1].max() / width < 0.4 and 0.5 < late[:, 1].max() / width < 0.65
-    assert late[np.argmin(late[:, 1]), 0] < late[np.argmax(late[:, 1]), 0]
-    assert watcher.estimateLabel.text == "1.5 s per epoch, 8 min in all."
-    assert not watcher.startButton.enabled and watcher.stopButton.enabled
-    assert "1 min left" in watcher.trainingStateLabel.text and "on the CPU" in watcher.trainingStateLabel.text
+    watcher.wait(lambda: len(loss_table(watcher)) == 160)
+    assert chart_nodes(watcher) == nodes, "the same nodes are used again"
+    late = draw_chart(node)
+    # The curve covers a quarter, then half of the axis, and falls.
+    ends = [np.argwhere((picture[..., 1].astype(int) - picture[..., 0]) > 60)[:, 1].max() for picture in (early, late)]
+    assert 0.2 < ends[0] / early.shape[1] < 0.45 < ends[1] / late.shape[1] < 0.7
+    watcher.click("lossChartButton")
+    assert layout(watcher) == before and chart_nodes(watcher) == []
+
+
+def test_the_loss_chart_keeps_a_layout_that_the_user_has_chosen_meanwhile(watcher, job):
+    import slicer
+
+    append_losses(job, 1, 2, 3)
+    watcher.wait(lambda: watcher.lossChartButton.visible)
+    watcher.click("lossChartButton")
+    chosen = slicer.vtkMRMLLayoutNode.SlicerLayoutOneUp3DView
+    watcher.app.app.layoutManager().setLayout(chosen)
+    watcher.click("lossChartButton")
+    assert layout(watcher) == chosen
+
+
+def test_nothing_of_the_training_is_left_when_the_module_is_left(watcher, job):
+    from standin.strictness import node_ids
+
+    before = layout(watcher)
+    preview(job, 2)
+    append_losses(job, 1, 2, 3)
+    watcher.wait(lambda: watcher.previewBox.visible and watcher.lossChartButton.visible)
+    nodes = set(node_ids(watcher.app.scene))
+    watcher.previewNodesCheckBox.click()
+    watcher.click("lossChartButton")
+    assert set(node_ids(watcher.app.scene)) > nodes
+    watcher.module.leave()
+    left = [watcher.app.scene.GetNodeByID(each) for each in set(node_ids(watcher.app.scene)) - nodes]
+    # Slicer's layout manager keeps the plot view for the next time.
+    assert {each.GetClassName() for each in left} <= {"vtkMRMLPlotViewNode"}
+    assert layout(watcher) == before
+    watcher.module.select()
+    assert not watcher.lossChartButton.checked and not watcher.previewNodesCheckBox.checked
 
 
 def test_the_preview_is_shown_in_the_panel_and_beside_the_scan_in_3d(watcher, job, a_ct_node):
@@ -129,12 +194,12 @@ def test_the_preview_is_shown_in_the_panel_and_beside_the_scan_in_3d(watcher, jo
 def test_a_damaged_preview_and_a_restart_clear_the_pictures(watcher, job):
     preview(job, 3)
     append_losses(job, 1, 2, 3)
-    watcher.wait(lambda: watcher.previewBox.visible and watcher.lossCurveLabel.visible)
+    watcher.wait(lambda: watcher.previewBox.visible and watcher.lossChartButton.visible)
     job.preview_file.write_bytes(b"PK nothing")
     watcher.wait(lambda: not watcher.previewBox.visible)
     job.write_state(JobState())
     job.restart(job.read_config())
-    watcher.wait(lambda: not watcher.lossCurveLabel.visible, 10)
+    watcher.wait(lambda: not watcher.lossChartButton.visible, 10)
     assert watcher.trainingStateLabel.text == "Ready to start."
 
 
@@ -181,10 +246,10 @@ def test_diagnostics_are_copied_with_the_last_error_and_no_paths(watcher, job, t
 
     estimates.result = EstimateResult(Machine(8, None, None, "2.5.1", problem="CUDA driver is too old"))
     job.log_file.write_text(f"INFO reading {tmp_path}/cohort\n")
-    watcher.parameters.trainingData = tmp_path / "nowhere"
     job.write_state(JobState("failed", message="It broke."))
-    watcher.wait(lambda: watcher.startButton.enabled)
-    watcher.app.dialogs.expect("error", "does not exist")
+    watcher.wait(lambda: watcher.startButton.text == "Resume &training")
+    job.write_config({**job.read_config(), "format_version": 1})
+    watcher.app.dialogs.expect("error", "has format version 1")
     watcher.click("startButton")
     slicer.app.clipboard().setText("")
     watcher.click("copyDiagnosticsButton")
@@ -193,7 +258,7 @@ def test_diagnostics_are_copied_with_the_last_error_and_no_paths(watcher, job, t
     assert estimates.requests[-1].settings is None
     parts = ("Slicer: 5.12", "PyTorch: 2.5.1", "too old", "job folder: my job", "status: failed", "INFO reading")
     assert [part for part in parts if part not in text] == []
-    assert "nowhere does not exist" in text
+    assert "has format version 1" in text
     assert str(tmp_path) not in text
     assert watcher.copyDiagnosticsButton.enabled
 
@@ -208,23 +273,3 @@ def test_closing_the_scene_removes_the_preview(watcher, job):
     watcher.app.process_events()
     assert training_preview_in(slicer.mrmlScene) is None
     assert not watcher.previewNodesCheckBox.checked
-
-
-@pytest.mark.parametrize("losses", [[1e-3], [1e-4, 1e-4], [1.0, 1e-6], [3e-4, 2e-4], [1e-12, 1e3]])
-def test_the_loss_axis_has_a_few_round_ticks(slicer_app, losses):
-    from ThyroidSynthLib.slicer.panel.training.loss_curve import logLimits, lossTicks, tickText
-
-    low, high = logLimits(losses)
-    ticks = lossTicks(low, high)
-    assert 1 <= len(ticks) <= 6 or high - low < 0.7
-    assert all(low <= np.log10(tick) <= high for tick in ticks)
-    assert len({tickText(tick) for tick in ticks}) == len(ticks)
-
-
-@pytest.mark.parametrize("last", [1, 2, 3, 7, 320, 1000, 9999, 10000, 1_000_000])
-def test_the_epoch_axis_has_ticks_from_the_first_to_the_last_epoch(slicer_app, last):
-    from ThyroidSynthLib.slicer.panel.training.loss_curve import epochTicks
-
-    ticks = epochTicks(max(last, 2))
-    assert ticks[0] == 1 and ticks[-1] == max(last, 2)
-    assert ticks == sorted(set(ticks)) and len(ticks) <= 7

@@ -1,60 +1,52 @@
-"""The part of the section that prepares a training: its cases, the computer and the estimated duration."""
+"""The part of the section that prepares a training: its data, the computer and the estimated duration."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import read_json
-from ThyroidSynthLib.dataset.quality_table import read_quality_table
 from ThyroidSynthLib.dataset.splits import held_out_count
 from ThyroidSynthLib.jobs.estimate import EstimateRequest
-from ThyroidSynthLib.jobs.job_options import decide_cases, is_prepared, quality_file
+from ThyroidSynthLib.jobs.job_options import is_prepared
 from ThyroidSynthLib.jobs.machine import installed_torch
 from ThyroidSynthLib.model.presets import alignment_for, settings_for
 from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 
-from .cases import CasesTable
 from .estimate import Estimator
-from .wording import alignmentText, casesText, estimateText, machineText, paceText, warningText
+from .judging import CaseJudging
+from .wording import alignmentText, estimateText, machineText, paceText, warningText
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.dataset.quality_table import CaseVerdict
-    from ThyroidSynthLib.jobs.job import JobFolder, JobState
+    from ThyroidSynthLib.jobs.job import JobFolder
     from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
     from ThyroidSynthLib.slicer.panel.shared.session import Session
 
-
-@dataclass(frozen=True)
-class JobStatus:
-    """State of the chosen job (None without one), and whether the user wants to start it from scratch."""
-
-    state: JobState | None = None
-    runs: bool = False
-    restart: bool = False
-    seconds_per_epoch: float | None = None
+    from .job_status import JobStatus
 
 
 class TrainingSetup:
-    """Shows the cases of a training, the computer and the estimated duration."""
+    """Shows the data of a training, the computer and the estimated duration."""
 
     def __init__(self, ui, session: Session) -> None:
         self._ui, self._session = ui, session
-        self._cases = CasesTable(ui.casesTable)
-        self._cases.onDecided = self._onDecided
+        self._cases = CaseJudging(ui, session)
+        self._cases.onDecided = self._onResult
         self._estimator = Estimator()
         self._estimator.onResult = self._onResult
         self._job: JobFolder | None = None
         self._choices: tuple | None = None
-        self._tableKey: tuple | None = None
         self._cohort: tuple[tuple, str] = ((), "")
-        self._verdicts: list[CaseVerdict] = []
         self._shown: tuple[ThyroidSynthParameterNode, JobStatus] | None = None
+        # The settings that cannot be changed for a training that goes on; the device can.
+        self._settings = (
+            *(ui.trainingDataPathEdit, ui.variantSelector, ui.presetSelector),
+            *(ui.epochsSpinBox, ui.trainingSeedSpinBox, ui.heldOutSpinBox),
+        )
 
     def changed(self, parameters: ThyroidSynthParameterNode) -> bool:
         """Check whether the settings of the training have changed since they were last shown."""
@@ -64,20 +56,22 @@ class TrainingSetup:
         """Stop the estimate and forget the job."""
         self._cases.release()
         self._estimator.cancel()
-        self._job, self._choices, self._tableKey = None, None, None
-        self._shown = None
+        self._job, self._choices, self._shown = None, None, None
 
     def show(
         self, parameters: ThyroidSynthParameterNode, job: JobFolder | None, status: JobStatus, *, opened: bool
     ) -> None:
-        """Update the widgets; in a collapsed section nothing is read or estimated."""
+        """Update the widgets; out of sight nothing is read or estimated, and no case is shown."""
         self._job, self._choices, self._shown = job, _choices(parameters), (parameters, status)
+        for widget in self._settings:
+            widget.enabled = not status.locked
         if not opened:
             self._estimator.cancel()
+            self._cases.hideCase()
             return
         source = parameters.trainingData
         self._showSource(source, parameters.preset.value)
-        self._showCases(source, status)
+        self._cases.show(source, job, status)
         self._showEstimate(parameters, status)
 
     def _showSource(self, source: Path, preset: str) -> None:
@@ -107,77 +101,6 @@ class TrainingSetup:
             self._cohort = (key, text)
         return self._cohort[1]
 
-    def _showCases(self, source: Path, status: JobStatus) -> None:
-        ui, prepared = self._ui, isSet(source) and is_prepared(source)
-        path = self._tableFile(source, prepared)
-        begun = self._job is not None and self._job.checkpoint_file.exists() and not prepared
-        editable = not (prepared or begun or status.runs)
-        key = (path, _mtime(path) if path is not None else 0, editable, self._decisions())
-        if key != self._tableKey:
-            self._tableKey = key
-            self._readTable(path, prepared)
-            self._cases.show(self._verdicts, editable=editable)
-        # Hidden while the training runs, to make room for its progress.
-        ui.casesTable.visible = bool(self._verdicts) and not status.runs
-        ui.casesBox.visible = bool(self._verdicts) or (isSet(source) and not prepared)
-        ui.checkCasesButton.visible = not prepared and (not begun or status.restart)
-        ui.checkCasesButton.enabled = not status.runs
-        if self._verdicts:
-            ui.casesLabel.text = casesText(self._verdicts)
-        else:
-            ui.casesLabel.text = _("Optional: check the cases before the training.")
-
-    def _tableFile(self, source: Path, prepared: bool) -> Path | None:
-        """Return the quality table of the cases: that of the prepared cohort, or that of the job."""
-        if prepared:
-            return source / "quality.csv"
-        config = self._config()
-        if config.get("input") != str(source.resolve()):
-            return None
-        return quality_file(config)
-
-    def _config(self) -> dict:
-        try:
-            return self._job.read_config() if self._job is not None else {}
-        except InputError:
-            return {}
-
-    def _decisions(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        config = self._config()
-        return tuple(config.get("include", ())), tuple(config.get("exclude", ()))
-
-    def _readTable(self, path: Path | None, prepared: bool) -> None:
-        self._verdicts = []
-        if path is None or not path.is_file():
-            return
-        try:
-            verdicts = read_quality_table(path)
-        except ThyroidSynthError as error:
-            self._session.showStatus(str(error))
-            return
-        if not prepared:
-            include, exclude = self._decisions()
-            verdicts = [_decided(verdict, include, exclude) for verdict in verdicts]
-        self._verdicts = verdicts
-
-    def _onDecided(self) -> None:
-        """Store the manual decisions in the job, which applies them however it is started."""
-        job = self._job
-        if job is None:
-            return
-        self._verdicts = self._cases.verdicts
-        differing = [verdict for verdict in self._verdicts if verdict.accepted != verdict.accepted_by_rules]
-        with self._session.errorsShown():
-            decide_cases(
-                job,
-                include=[verdict.id for verdict in differing if verdict.accepted],
-                exclude=[verdict.id for verdict in differing if not verdict.accepted],
-            )
-        # The table shows these decisions already and is not filled again.
-        self._tableKey = None if self._tableKey is None else (*self._tableKey[:3], self._decisions())
-        self._ui.casesLabel.text = casesText(self._verdicts)
-        self._onResult()
-
     def _onResult(self) -> None:
         if self._shown is not None:
             self._showEstimate(*self._shown)
@@ -205,7 +128,7 @@ class TrainingSetup:
     def _estimateTexts(self, parameters: ThyroidSynthParameterNode, status: JobStatus) -> tuple[str, str]:
         """Request the estimate for these settings and return what is known of it, and a warning."""
         settings = settings_for(parameters.preset.value, parameters.variant.value)
-        epochs, cases = parameters.epochs or settings.epochs, self._checkedCases()
+        epochs, cases = parameters.epochs or settings.epochs, self._cases.accepted
         self._estimator.request(EstimateRequest(str(parameters.trainingData), settings, parameters.device.value, cases))
         result = self._estimator.result
         if result is None:
@@ -226,21 +149,10 @@ class TrainingSetup:
         begun = self._job is not None and self._job.checkpoint_file.exists() and not status.restart
         return state.epoch if begun and state is not None and state.status != "finished" else 0
 
-    def _checkedCases(self) -> int | None:
-        """Return the number of cases to be used; None if they were not checked."""
-        return sum(verdict.accepted for verdict in self._verdicts) if self._verdicts else None
-
 
 def _choices(parameters: ThyroidSynthParameterNode) -> tuple:
     names = ("trainingData", "job", "variant", "preset", "device", "epochs", "trainingSeed", "heldOutPercent")
     return tuple(getattr(parameters, name) for name in names)
-
-
-def _decided(verdict: CaseVerdict, include: tuple[str, ...], exclude: tuple[str, ...]) -> CaseVerdict:
-    if verdict.features is None:
-        return verdict
-    accepted = verdict.id in include or (verdict.accepted_by_rules and verdict.id not in exclude)
-    return replace(verdict, accepted=accepted)
 
 
 def _mtime(path: Path) -> int:

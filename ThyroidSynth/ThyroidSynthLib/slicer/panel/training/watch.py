@@ -1,4 +1,4 @@
-"""Progress of a training: its loss curve and a preview of one case."""
+"""Progress of a training: its loss as a chart, and a preview of one case."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ThyroidSynthLib.jobs.loss_history import LossHistory
 from ThyroidSynthLib.jobs.preview import read_preview
 from ThyroidSynthLib.slicer.scene.display.training_preview import remove_training_preview, show_training_preview
 
-from .loss_curve import LossCurve
+from .loss_chart import LossChart
 from .preview_picture import PreviewPicture
 
 if TYPE_CHECKING:
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# More points cannot be seen in a plot view.
+_MOST_POINTS = 1000
+
 
 class TrainingWatch:
-    """Shows the loss curve and the preview that a job writes."""
+    """Shows the losses and the preview that a job writes."""
 
     def __init__(self, ui) -> None:
         self._ui = ui
-        self._curve = LossCurve(ui.lossCurveLabel)
+        self._chart = LossChart(ui.lossChartButton)
         self._picture = PreviewPicture(ui.previewLabel)
         self._job: JobFolder | None = None
         self._history: LossHistory | None = None
@@ -46,8 +49,7 @@ class TrainingWatch:
         self._job = job
         self._history = LossHistory(job) if job is not None else None
         self._preview, self._previewTime = None, 0
-        self._curve.show((), 0)
-        self._ui.lossCurveLabel.visible = False
+        self._chart.update((), 0)
         self._showPreview()
 
     def release(self) -> None:
@@ -64,9 +66,7 @@ class TrainingWatch:
         if self._job is None or self._history is None:
             return
         if self._history.update():
-            points = self._history.thinned(self._curve.width)
-            self._ui.lossCurveLabel.visible = bool(points)
-            self._curve.show(points, epochs)
+            self._chart.update(self._history.thinned(_MOST_POINTS), epochs)
         try:
             changed = self._job.preview_file.stat().st_mtime_ns
         except OSError:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.slicer.panel.shared.wording import durationText
+from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.slicer.panel.shared.wording import durationText, featureName, featureText
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.quality_table import CaseVerdict
@@ -34,11 +35,14 @@ def stateName(status: str) -> str:
 
 def stateText(state: JobState, *, runs: bool) -> str:
     """Return the state and progress of a training."""
+    if state.status == "running" and 0 < state.epochs <= state.epoch:
+        # The trained model is being completed.
+        return state.message
     if state.status in ("running", "stopping") and state.epoch:
         parts = [
             _("Epoch {epoch} of {epochs}").format(epoch=state.epoch, epochs=state.epochs),
-            _("loss {loss:.3g}").format(loss=state.loss) if state.loss is not None else "",
             _("{time} left").format(time=durationText(state.eta_s)) if state.eta_s is not None else "",
+            _("loss {loss:.3g}").format(loss=state.loss) if state.loss is not None else "",
             _("on {device}").format(device=deviceName(state.device)) if state.device else "",
             _("stopping after this epoch") if state.status == "stopping" else "",
         ]
@@ -122,11 +126,41 @@ def warningText(estimate: Estimate, machine: Machine, epochs: int) -> str:
 
 
 def casesText(verdicts: list[CaseVerdict]) -> str:
-    """Return how many cases are used, and how many were included or excluded manually."""
+    """Return how many cases are used, flagged, and included or excluded manually."""
     accepted = sum(verdict.accepted for verdict in verdicts)
+    flagged = sum(_isFlagged(verdict) for verdict in verdicts)
     manual = sum(verdict.accepted != verdict.accepted_by_rules for verdict in verdicts)
     text = _("{accepted} of {cases} cases are used").format(accepted=accepted, cases=len(verdicts))
+    text += _(", {n} of them flagged").format(n=flagged) if flagged else ""
     return text + (_(", {n} included or excluded manually").format(n=manual) if manual else "") + "."
+
+
+def verdictText(verdict: CaseVerdict) -> str:
+    """Return the verdict on a case with its reason."""
+    if verdict.error:
+        return _("unreadable: {why}").format(why=verdict.error)
+    why = "; ".join(verdict.reasons)
+    if verdict.accepted != verdict.accepted_by_rules:
+        text = _("included manually: {why}") if verdict.accepted else _("excluded manually")
+        return text.format(why=why)
+    if not verdict.accepted:
+        return _("excluded: {why}").format(why=why)
+    return _("flagged: {why}").format(why="; ".join(verdict.notes)) if _isFlagged(verdict) else _("accepted")
+
+
+def caseText(verdict: CaseVerdict) -> str:
+    """Return a case with its features, its verdict and all notes."""
+    values = verdict.features
+    texts = (
+        [] if values is None else [f"{featureName(name)} {featureText(name, values[name])}" for name in FEATURE_NAMES]
+    )
+    lines = [f"{verdict.id}: {', '.join(texts)}" if texts else verdict.id, verdictText(verdict)]
+    return "\n".join([*lines, *(note for note in verdict.notes if not _isFlagged(verdict))])
+
+
+def _isFlagged(verdict: CaseVerdict) -> bool:
+    """Check whether quality control accepts a case and remarks on it."""
+    return verdict.accepted and verdict.accepted_by_rules and bool(verdict.notes)
 
 
 def alignmentText(alignment: str) -> str:

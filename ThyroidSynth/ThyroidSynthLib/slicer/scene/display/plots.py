@@ -1,4 +1,4 @@
-"""A chart in Slicer's plot views, whose nodes are created once and then updated."""
+"""Charts in Slicer's plot views, whose nodes are created once and then updated."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ThyroidSynthLib.slicer.scene.nodes import add_hidden_node, node_with
+from ThyroidSynthLib.slicer.scene.nodes import add_hidden_node, node_with, nodes_of
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLPlotChartNode, vtkMRMLScene
 
 ROLE = "ThyroidSynth.Plot"
-"""Attribute of the chart's nodes: the purpose of each, by which it is found again."""
+"""Attribute of a chart's nodes: chart and purpose of each, by which it is found again."""
+
+THYROIDS, TRAINING = "", "training "
+"""The charts that there can be at the same time."""
 
 BARS, LINE, POINTS = "bars", "line", "points"
 _X, _Y = "x", "y"
+_TABLE, _SERIES = "vtkMRMLTableNode", "vtkMRMLPlotSeriesNode"
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """Contents of a chart: titles, series from back to front, and axis ranges (None: fitted to the data)."""
+    """Contents of a chart: titles, series from back to front, and axis ranges (None: fitted to the data).
+
+    With `y_log` the y axis is logarithmic.
+    """
 
     title: str
     x_title: str
@@ -44,21 +51,23 @@ class Chart:
     series: Sequence[Series] = field(default_factory=tuple)
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
+    y_log: bool = False
 
 
-def fill_chart(scene: vtkMRMLScene, chart: Chart) -> vtkMRMLPlotChartNode:
-    """Write a chart into the module's chart node, which is created on first use.
+def fill_chart(scene: vtkMRMLScene, chart: Chart, which: str = THYROIDS) -> vtkMRMLPlotChartNode:
+    """Write one of the module's charts, `THYROIDS` or `TRAINING`, into its node, which is created on first use.
 
-    Its nodes are not saved with the scene: a chart is drawn again from the thyroids.
+    Its nodes are not saved with the scene: a chart is drawn again from the thyroids or the job folder.
     """
-    node = _node(scene, "vtkMRMLPlotChartNode", "chart")
+    node = _node(scene, "vtkMRMLPlotChartNode", f"{which}chart")
     # Of the chart's nodes, only this one can be chosen in a plot view.
     node.SetHideFromEditors(False)
     modifying = node.StartModify()
-    node.SetName("ThyroidSynth")
+    node.SetName(f"ThyroidSynth {which}".strip())
     node.SetTitle(chart.title)
     node.SetTitleFontSize(15)
     node.SetAxisTitleFontSize(13)
+    node.SetLegendVisibility(len(chart.series) > 1)
     node.SetLegendFontSize(12)
     node.SetXAxisTitle(chart.x_title)
     node.SetYAxisTitle(chart.y_title)
@@ -69,7 +78,8 @@ def fill_chart(scene: vtkMRMLScene, chart: Chart) -> vtkMRMLPlotChartNode:
         getattr(node, f"Set{axis}AxisRangeAuto")(limits is None)
         if limits is not None:
             getattr(node, f"Set{axis}AxisRange")(*limits)
-    shown = [_fill_series(scene, index, each) for index, each in enumerate(chart.series) if len(each.x)]
+    node.SetYAxisLogScale(chart.y_log)
+    shown = [_fill_series(scene, f"{which}{{}} {n}", each) for n, each in enumerate(chart.series) if len(each.x)]
     if [node.GetNthPlotSeriesNodeID(i) for i in range(node.GetNumberOfPlotSeriesNodes())] != shown:
         node.RemoveAllPlotSeriesNodeIDs()
         for series_id in shown:
@@ -87,6 +97,51 @@ def show_chart(chart: vtkMRMLPlotChartNode) -> int:
     return layout
 
 
+def remove_chart(scene: vtkMRMLScene, which: str) -> None:
+    """Remove the nodes of one of the module's charts, if there are any."""
+    for class_name, role in (("vtkMRMLPlotChartNode", "chart"), (_SERIES, "series "), (_TABLE, "table ")):
+        for node in nodes_of(scene, class_name):
+            if (node.GetAttribute(ROLE) or "").startswith(f"{which}{role}"):
+                scene.RemoveNode(node)
+
+
+class ChartView:
+    """Shows one of the module's charts in a plot view; `close` restores what the views showed before."""
+
+    def __init__(self, scene: vtkMRMLScene, which: str) -> None:
+        self._scene, self._which = scene, which
+        # The layout and the chart in the plot views before, and the layout since.
+        self._before: tuple[int, str] | None = None
+        self._layout = 0
+
+    @property
+    def shown(self) -> bool:
+        """Whether the chart is shown."""
+        return self._before is not None
+
+    def show(self, chart: Chart) -> None:
+        """Show the chart, or update it where it is shown."""
+        node = fill_chart(self._scene, chart, self._which)
+        if self._before is None:
+            other = _application_logic().GetSelectionNode().GetActivePlotChartID() or ""
+            self._before = show_chart(node), other
+            self._layout = layout_of(self._scene)
+
+    def close(self) -> None:
+        """Remove the chart and restore the layout, unless the user has changed it."""
+        if self._before is None:
+            return
+        (layout, other), self._before = self._before, None
+        if self._scene.IsClosing():
+            return
+        if layout_of(self._scene) == self._layout:
+            restore_layout(self._scene, layout)
+        remove_chart(self._scene, self._which)
+        if self._scene.GetNodeByID(other) is not None:
+            _application_logic().GetSelectionNode().SetActivePlotChartID(other)
+            _application_logic().PropagatePlotChartSelection()
+
+
 def layout_of(scene: vtkMRMLScene) -> int:
     """Return the number of the current layout of the views."""
     return scene.GetFirstNodeByClass("vtkMRMLLayoutNode").GetViewArrangement()
@@ -97,11 +152,11 @@ def restore_layout(scene: vtkMRMLScene, layout: int) -> None:
     scene.GetFirstNodeByClass("vtkMRMLLayoutNode").SetViewArrangement(layout)
 
 
-def _fill_series(scene, index: int, series: Series) -> str:
+def _fill_series(scene, role: str, series: Series) -> str:
     """Write a series into its table and series node; return the ID of the series node."""
-    table = _node(scene, "vtkMRMLTableNode", f"table {index}")
+    table = _node(scene, _TABLE, role.format("table"))
     _write_columns(table, series.x, series.y)
-    node = _node(scene, "vtkMRMLPlotSeriesNode", f"series {index}")
+    node = _node(scene, _SERIES, role.format("series"))
     modifying = node.StartModify()
     node.SetName(series.name)
     node.SetAndObserveTableNodeID(table.GetID())
@@ -127,6 +182,12 @@ def _write_columns(table, x: np.ndarray, y: np.ndarray) -> None:
         column.SetName(name)
         contents.AddColumn(column)
     table.SetAndObserveTable(contents)
+
+
+def _application_logic():
+    import slicer
+
+    return slicer.app.applicationLogic()
 
 
 def _node(scene, class_name: str, role: str):
