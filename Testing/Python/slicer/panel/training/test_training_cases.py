@@ -162,3 +162,46 @@ def test_the_start_of_the_training_removes_the_case(opened, job):
     hands.click("startButton")
     hands.wait(lambda: shown(hands) == {})
     hands.wait(lambda: "Finished" in hands.trainingStateLabel.text, 90)
+
+
+@pytest.fixture
+def large_font(slicer_app):
+    """Make all fonts of the application half as large again."""
+    import qt
+
+    usual = qt.QFont(qt.QApplication.font())
+    font = qt.QFont(usual)
+    font.setPointSizeF(1.5 * usual.pointSizeF())
+    qt.QApplication.setFont(font)
+    yield
+    qt.QApplication.setFont(usual)
+
+
+def test_the_section_fits_a_narrow_dock_with_a_large_font(large_font, opened, job):
+    from standin.inspection import cut_texts
+
+    hands = opened
+    page, table = hands.module.widget.panel.train.widget, hands.casesTable
+    hands.trainAdvanced.collapsed = False
+    show_table(hands, job)
+    page.setParent(None)  # Alone, because other tabs need room of their own.
+    page.show()
+    for width in (700, 360):
+        page.resize(width, 1400)
+        hands.app.process_events()
+        assert page.width == width and cut_texts(page) == []
+    header = table.horizontalHeader()
+    assert sum(table.columnWidth(column) for column in range(3)) <= table.viewport().width
+    for column in range(3):
+        text = table.horizontalHeaderItem(column).text()
+        assert header.fontMetrics().horizontalAdvance(text) < table.columnWidth(column), text
+    assert table.height >= table.rowCount * table.rowHeight(0) + header.height
+
+
+def test_the_table_makes_room_once_the_training_has_begun(opened, job):
+    hands = opened
+    show_table(hands, job)
+    click(hands, "s0")
+    job.checkpoint_file.write_bytes(b"")
+    hands.wait(lambda: not hands.casesTable.isVisibleTo(hands.module.panel))
+    assert shown(hands) == {} and "2 of 4 cases are used" in hands.casesLabel.text

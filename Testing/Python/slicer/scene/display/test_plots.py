@@ -9,10 +9,15 @@ from ThyroidSynthLib.slicer.scene.display.plots import (
     BARS,
     LINE,
     POINTS,
+    ROLE,
+    THYROIDS,
+    TRAINING,
     Chart,
+    ChartView,
     Series,
     fill_chart,
     layout_of,
+    remove_chart,
     restore_layout,
     show_chart,
 )
@@ -88,3 +93,63 @@ def test_a_chart_is_shown_and_the_previous_layout_restored(scene, slicer_app):
     assert view.GetPlotChartNodeID() == node.GetID()
     restore_layout(scene, before)
     assert slicer_app.app.layoutManager().layout == before
+
+
+def roles(scene) -> list[str]:
+    nodes = (scene.GetNodeByID(each) for each in node_ids(scene))
+    return sorted(role for node in nodes if (role := node.GetAttribute(ROLE)))
+
+
+def test_two_charts_have_nodes_of_their_own_and_one_is_removed(scene):
+    thyroids = fill_chart(scene, chart())
+    losses = fill_chart(scene, chart(), TRAINING)
+    assert losses is not thyroids and (thyroids.GetName(), losses.GetName()) == (
+        "ThyroidSynth",
+        "ThyroidSynth training",
+    )
+    of_thyroids = [role for role in roles(scene) if not role.startswith(TRAINING)]
+    remove_chart(scene, TRAINING)
+    assert roles(scene) == of_thyroids and series_of(thyroids) == ["Cohort", "Made here", "Each"]
+    remove_chart(scene, THYROIDS)
+    assert roles(scene) == []
+
+
+def test_an_axis_is_logarithmic_on_demand(scene):
+    assert not fill_chart(scene, chart()).GetYAxisLogScale()
+    single = Chart("Loss", "Epoch", "Loss", (Series("Loss", LINE, np.ones(2), np.ones(2), GREY),), y_log=True)
+    node = fill_chart(scene, single)
+    assert node.GetYAxisLogScale() and not node.GetLegendVisibility(), "one series needs no legend"
+    assert fill_chart(scene, chart()).GetLegendVisibility()
+
+
+def test_a_chart_view_restores_the_layout_and_the_chart_of_others(scene, slicer_app):
+    before = layout_of(scene)
+    other = fill_chart(scene, chart())
+    show_chart(other)
+    with_plot = layout_of(scene)
+    view = ChartView(scene, TRAINING)
+    view.close()
+    assert layout_of(scene) == with_plot, "it was not shown"
+    view.show(chart())
+    view.show(chart(5))
+    plot = scene.GetFirstNodeByClass("vtkMRMLPlotViewNode")
+    assert view.shown and plot.GetPlotChartNode().GetName() == "ThyroidSynth training"
+    view.close()
+    assert not view.shown and layout_of(scene) == with_plot
+    assert plot.GetPlotChartNodeID() == other.GetID()
+    restore_layout(scene, before)
+    view.show(chart())
+    assert layout_of(scene) == with_plot
+    view.close()
+    assert layout_of(scene) == before
+    assert not any(role.startswith(TRAINING) for role in roles(scene))
+
+
+def test_a_chart_view_forgets_a_scene_that_was_closed(scene, slicer_app):
+    view = ChartView(scene, TRAINING)
+    view.show(chart())
+    scene.AddObserver(scene.StartCloseEvent, lambda caller, event: view.close())
+    scene.Clear(False)
+    assert not view.shown and roles(scene) == []
+    view.show(chart())
+    assert view.shown and TRAINING + "chart" in roles(scene)

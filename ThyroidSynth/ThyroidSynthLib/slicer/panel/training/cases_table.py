@@ -16,8 +16,10 @@ from .wording import caseText, verdictText
 
 # Rows filled per turn of the event loop, so that thousands of cases do not freeze the window.
 _ROWS_PER_TURN = 100
-# Widest texts of the first columns; a longer id is elided.
-_WIDEST = ("mmmmmmmm", "volume (mL)")
+# More rows are scrolled.
+_MOST_ROWS = 8
+# Usual texts of the first columns; a longer id is elided.
+_USUAL = ("mm0000", "000.0")
 # Room for the tick, and beside the text of a cell, in pixels.
 _TICK, _SPACE = 24, 10
 # The arrow keys pass over rows without loading every case.
@@ -47,11 +49,14 @@ class CasesTable:
         self._timer.connect("timeout()", self._fillSome)
         self._settling = singleShotTimer(self._select, _SETTLE_MS)
         table.setColumnCount(3)
-        table.setHorizontalHeaderLabels([_("Case"), _("Volume (mL)"), _("Verdict")])
+        table.setHorizontalHeaderLabels([_("Case"), _("mL"), _("Verdict")])
+        table.horizontalHeaderItem(1).setToolTip(_("Volume"))
+        table.horizontalHeaderItem(2).setToolTip(_("Accepted, flagged, excluded or unreadable, with the reason"))
         metrics = table.fontMetrics()
-        for column, (text, more) in enumerate(zip(_WIDEST, (_TICK, _TICK), strict=True)):
+        for column, (text, more) in enumerate(zip(_USUAL, (_TICK, 0), strict=True)):
             table.setColumnWidth(column, metrics.horizontalAdvance(text) + more + _SPACE)
-        table.verticalHeader().setDefaultSectionSize(metrics.lineSpacing() + _SPACE)
+        self._rowHeight = metrics.lineSpacing() + _SPACE
+        table.verticalHeader().setDefaultSectionSize(self._rowHeight)
         table.connect("itemChanged(QTableWidgetItem*)", self._onItemChanged)
         table.connect("itemSelectionChanged()", self._settling.start)
 
@@ -68,6 +73,9 @@ class CasesTable:
         self._table.setSortingEnabled(False)
         self._table.setRowCount(0)
         self._table.setRowCount(len(verdicts))
+        rows = min(len(verdicts), _MOST_ROWS)
+        header = self._table.horizontalHeader().sizeHint.height()
+        self._table.setFixedHeight(header + rows * self._rowHeight + 2 * self._table.frameWidth)
         self._filled = 0
         self._fillSome()
         if self._filled < len(verdicts):

@@ -77,10 +77,11 @@ class CaseJudging:
             self._key = key
             self._table.show(self._verdicts(prepared), editable=editable)
         verdicts = self._table.verdicts
-        # Hidden while the training runs, to make room for its progress.
+        # Once the training has begun, the room is for its progress.
+        judged = bool(verdicts) and not status.locked
         for widget in (ui.casesTable, ui.caseCtCheckBox):
-            widget.visible = bool(verdicts) and not status.runs
-        if status.runs:
+            widget.visible = judged
+        if not judged:
             self.hideCase()
         ui.casesBox.visible = bool(verdicts) or (isSet(source) and not prepared)
         ui.checkCasesButton.visible = not prepared and (not begun or status.restart)
