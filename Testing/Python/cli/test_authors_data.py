@@ -78,4 +78,4 @@ def test_meshes_become_a_cohort(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(*common, "--trachea-centre", "nothing.csv", "--overwrite") == 1
     assert "neither three coordinates" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        run(*common, "--mesh-space", "RAS", "--overwrite")
+        run(*common, "--input-space", "RAS", "--overwrite")

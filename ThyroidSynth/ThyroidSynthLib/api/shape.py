@@ -274,17 +274,17 @@ class FittedShape(Shape):
 
     @property
     def dice(self) -> float | None:
-        """Dice coefficient with the patient's thyroid; None where a surface is open."""
+        """Dice coefficient with the patient's thyroid; None where a surface is open or only points are given."""
         return self.case.comparison.dice
 
     @property
-    def assd_mm(self) -> float:
-        """Average symmetric surface distance to the patient's thyroid, in mm."""
+    def assd_mm(self) -> float | None:
+        """Average symmetric surface distance to the patient's thyroid, in mm; None where only points are given."""
         return self.case.comparison.assd_mm
 
     @property
-    def hd95_mm(self) -> float:
-        """95th percentile of the surface distances to the patient's thyroid, in mm."""
+    def hd95_mm(self) -> float | None:
+        """95th percentile of the surface distances to the patient's thyroid, in mm; None as for `assd_mm`."""
         return self.case.comparison.hd95_mm
 
     @property

@@ -13,12 +13,13 @@ from ThyroidSynthLib.dataset.cases import Case
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
 from ThyroidSynthLib.model.settings import OMEGA
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
-from .patient import Labels, case_of
+from .patient import Labels, case_of, shape_of
 from .shape import EditedShape, FittedShape, Shape
 
 
@@ -242,7 +243,14 @@ class ShapeModel:
         return Shape(reconstruct(self.trained, self.trained.index_of(case_id)), alignment=self._alignment)
 
     def fit(
-        self, patient: Path | str | Case, *, labels: Labels | None = None, completions: int = 0, seed: int = 0
+        self,
+        patient: Path | str | Case | Surface | np.ndarray,
+        *,
+        labels: Labels | None = None,
+        trachea_centre: Sequence[float] | None = None,
+        space: str | None = None,
+        completions: int = 0,
+        seed: int = 0,
     ) -> FittedShape:
         """Find the latent code whose surface is closest to a patient's thyroid.
 
@@ -250,11 +258,17 @@ class ShapeModel:
 
         Parameters
         ----------
-        patient : path or Case
-            A case folder, a label map, a Slicer segmentation or DICOM, with thyroid and trachea.
+        patient : path, Case, Surface or ndarray (n, 3)
+            A case folder, a label map, a Slicer segmentation or DICOM, with thyroid and trachea. Or, with
+            `trachea_centre`, a thyroid as a mesh or point cloud: a file, a surface in `ras_mm`, or points in `ras_mm`.
         labels : mapping of int to str or str, optional
             Names of label numbers, for a label map without names: ``{1: "thyroid", 2: "trachea"}``,
             "thyroid=1,trachea=2", or a class map of TotalSegmentator such as "total-v2".
+        trachea_centre : three floats, optional
+            Centre of the trachea in `ras_mm`, for a mesh or a point cloud; for a model with the alignment "upright"
+            that at the height of the gland.
+        space : str, optional
+            Axes of a mesh or point cloud file that does not state them: "LPS", the default, or "RAS".
         completions : int
             Number of plausible glands to draw as well, in ``case.completions``.
         seed : int
@@ -263,7 +277,8 @@ class ShapeModel:
         Raises
         ------
         InputError
-            The path holds no case or several, or the case has no thyroid or no trachea.
+            The path holds no case or several, or the case has no thyroid or no trachea, or a mesh is given without the
+            centre of its trachea.
 
         Examples
         --------
@@ -271,10 +286,19 @@ class ShapeModel:
         >>> fitted = model.fit("s0327")
         >>> fitted.dice, fitted.hd95_mm
         >>> fitted.save("fitted.nii.gz", grid=read_grid("s0327/ct.nii.gz"))
+        >>> surface, centre = fitted.case.surface_ras, fitted.placement.origin_ras
+        >>> of_a_surface = model.fit(surface, trachea_centre=centre)
         """
         from ThyroidSynthLib.evaluation.experiments.fitted import fit_case
+        from ThyroidSynthLib.evaluation.experiments.fitted_shapes import fit_shape
 
-        found = fit_case(self.trained, case_of(patient, labels), completions=completions, seed=seed)
+        if trachea_centre is not None:
+            shape = shape_of(patient, trachea_centre, space)
+            found = fit_shape(self.trained, shape, completions=completions, seed=seed)
+        elif isinstance(patient, Surface | np.ndarray):
+            raise InputError("A surface or points need the centre of the trachea. Give trachea_centre in mm (RAS).")
+        else:
+            found = fit_case(self.trained, case_of(patient, labels), completions=completions, seed=seed)
         return FittedShape(found.fit.thyroid, alignment=self._alignment, placement=found.placement, case=found)
 
     def edit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
@@ -18,6 +18,10 @@ from ThyroidSynthLib.cli.shared.arguments import (
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.outputs import owning_out
+from ThyroidSynthLib.cli.shared.shapes import add_input_space, add_trachea_centre, without_other_options
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
 NAME = "fit"
 SUMMARY = "fit a model to given thyroids"
@@ -26,13 +30,17 @@ Find the latent code whose surface is closest to a given thyroid, write that sur
 accuracy and uncertainty. Input as for 'prepare', with slices of any thickness; cases that quality control refuses for
 training are fitted too, and the reasons are noted. A gland cut by the border of the scan is completed. Writes one
 folder per case with fit.json, the label map, a map of the probability that a voxel is inside, and the chosen meshes;
-PLY meshes hold the uncertainty of each vertex in mm."""
+PLY meshes hold the uncertainty of each vertex in mm.
+With --trachea-centre the input is meshes (PLY, STL, OBJ, VTP, VTK) and point clouds (the same without triangles, XYZ,
+TXT, CSV, NPY)."""
 EPILOG = """\
 examples:
   thyroidsynth fit model.safetensors s0327 --out fits
   thyroidsynth fit model.safetensors dataset/s0001 dataset/s0002 --mesh ply --out fits
   thyroidsynth fit model.safetensors cut_by_scan --completions 5 --mesh ply --out fits
-  thyroidsynth fit model.safetensors --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --out fits"""
+  thyroidsynth fit model.safetensors --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --out fits
+  thyroidsynth fit model.safetensors gland.stl --trachea-centre=-4.5,12,30 --out fits
+  thyroidsynth fit model.safetensors points.xyz --input-space RAS --trachea-centre centres.csv --out fits"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_masks(parser, instead_of="CASES")
     add_out(parser, "output folder, with one subfolder per case")
     add_labels(parser)
+    add_trachea_centre(parser)
+    add_input_space(parser)
     add_seed(parser, "random seed of the fit")
     parser.add_argument(
         "--completions",
@@ -51,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="also write this many plausible glands, which differ where the scan shows little of the gland",
     )
     add_files(parser, default_grid="the grid of the patient's segmentation")
-    parser.set_defaults(add_paths=_add_paths)
+    parser.set_defaults(add_paths=_add_paths, usage_error=parser.error)
 
 
 # Above this share, the volume of the label map is stated beside that of the surface.
@@ -72,6 +82,10 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.evaluation.experiments.fitted import fit_cases
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
+    if options.trachea_centre is not None:
+        return _fit_shapes(options, console)
+    if options.input_space is not None:
+        options.usage_error("--input-space is for meshes; state their trachea's centre (--trachea-centre)")
     found = search_cases(options.thyroids, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
     check_outside(options.out, options.thyroids)
     files = file_options(options)
@@ -91,7 +105,45 @@ def run(options: argparse.Namespace, console: Console) -> Result:
                 should_stop=stopped,
             )
         )
-    document = {"folder": str(options.out), "fits": fits, "trained_on_synthetic_cohort": model.synthetic}
+    return _result(options.out, fits, model)
+
+
+def _fit_shapes(options: argparse.Namespace, console: Console) -> Result:
+    """Fit meshes and point clouds."""
+    from ThyroidSynthLib.common.progress import stop_on_signals
+    from ThyroidSynthLib.common.results import check_outside
+    from ThyroidSynthLib.dataset.meshes import centres_of, find_mesh_files
+    from ThyroidSynthLib.evaluation.experiments.fitted_shapes import fit_shapes
+    from ThyroidSynthLib.model.trained_model import TrainedModel
+
+    without_other_options(options, "--trachea-centre", "thyroid trachea labels")
+    if not options.thyroids:
+        options.usage_error("the following arguments are required: CASES, the meshes of --trachea-centre")
+    files = find_mesh_files(options.thyroids, clouds=True)
+    check_outside(options.out, options.thyroids)
+    centres, written = centres_of(options.trachea_centre), file_options(options)
+    model = TrainedModel.load(options.model)
+    with stop_on_signals() as stopped:
+        fits = list(
+            fit_shapes(
+                model,
+                files,
+                centres,
+                options.out,
+                options=written,
+                space=options.input_space,
+                overwrite=options.overwrite,
+                completions=options.completions,
+                seed=options.seed,
+                progress=console.progress,
+                should_stop=stopped,
+            )
+        )
+    return _result(options.out, fits, model)
+
+
+def _result(folder: Path, fits: list[dict[str, Any]], model: TrainedModel) -> Result:
+    document = {"folder": str(folder), "fits": fits, "trained_on_synthetic_cohort": model.synthetic}
     return Result(document, "\n".join(map(_line, fits)), failed=any("error" in fit for fit in fits))
 
 
@@ -102,6 +154,11 @@ def _line(fit: dict[str, Any]) -> str:
     dice = "–" if quality["dice"] is None else f"{quality['dice']:.3f}"
     interval = fit["uncertainty"]["intervals"].get("volume_ml")
     between = f" ({interval[0]:.1f} to {interval[1]:.1f} at {fit['uncertainty']['level']:.0%})" if interval else ""
+    if "points_p95_mm" in quality:
+        return (
+            f"{fit['id']}: 95 % of the points lie within {quality['points_p95_mm']:.2f} mm of the fit; volume "
+            f"{fit['fitted']['volume_ml']:.1f} mL{between}" + _notes(fit)
+        )
     text = (
         f"{fit['id']}: Dice {dice}, ASSD {quality['assd_mm']:.2f} mm, HD95 {quality['hd95_mm']:.2f} mm; volume "
         f"{fit['fitted']['volume_ml']:.1f} mL{between} for {fit['patient']['volume_ml']:.1f} mL"
@@ -109,4 +166,8 @@ def _line(fit: dict[str, Any]) -> str:
     on_map = fit["label_map"]
     if on_map is not None and abs(on_map["volume_ml"] / fit["fitted"]["volume_ml"] - 1) > _SAME_VOLUME:
         text += f"; {on_map['volume_ml']:.1f} mL in the label map"
-    return text + (f" ({'; '.join(fit['notes'])})" if fit["notes"] else "")
+    return text + _notes(fit)
+
+
+def _notes(fit: dict[str, Any]) -> str:
+    return f" ({'; '.join(fit['notes'])})" if fit["notes"] else ""

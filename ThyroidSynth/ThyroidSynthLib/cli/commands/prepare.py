@@ -17,7 +17,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_workers,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
-from ThyroidSynthLib.cli.shared.shapes import add_mesh_space, add_trachea_centre, set_scale, without_other_options
+from ThyroidSynthLib.cli.shared.shapes import add_input_space, add_trachea_centre, set_scale, without_other_options
 from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.dataset.finding.ids import readable
 from ThyroidSynthLib.dataset.finding.layouts import EXPECTED_REASONS
@@ -71,7 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--exclude", nargs="+", default=[], metavar="ID", help="exclude these cases")
     add_trachea_centre(parser)
-    add_mesh_space(parser)
+    add_input_space(parser)
     parser.add_argument(
         "--authors",
         type=Path,
@@ -118,8 +118,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         elif options.trachea_centre is not None:
             summary = _of_meshes(options, console, stopped)
         else:
-            if options.mesh_space is not None:
-                options.usage_error("--mesh-space is for meshes; state their trachea's centre (--trachea-centre)")
+            if options.input_space is not None:
+                options.usage_error("--input-space is for meshes; state their trachea's centre (--trachea-centre)")
             console.progress(0.0, "Searching for cases")
             found = search_cases(
                 options.sources, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea
@@ -153,7 +153,7 @@ def _of_authors_set(options: argparse.Namespace, console: Console, stopped: Shou
     without_other_options(
         options,
         "--authors",
-        "sources thyroid trachea labels include samples alignment trachea_centre mesh_space dask_scheduler workers "
+        "sources thyroid trachea labels include samples alignment trachea_centre input_space dask_scheduler workers "
         "dry_run",
     )
     chosen = AuthorsOptions(options.scale_mm, tuple(options.exclude), options.overwrite)
@@ -168,7 +168,7 @@ def _of_meshes(options: argparse.Namespace, console: Console, stopped: ShouldSto
     if not options.sources:
         options.usage_error("the following arguments are required: SOURCE, the meshes of --trachea-centre")
     chosen = MeshOptions(
-        space=options.mesh_space,
+        space=options.input_space,
         alignment=options.alignment or DEFAULT_ALIGNMENT,
         include=tuple(options.include),
         exclude=tuple(options.exclude),

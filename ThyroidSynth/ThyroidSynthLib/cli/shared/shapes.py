@@ -24,12 +24,13 @@ def add_trachea_centre(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_mesh_space(parser: argparse.ArgumentParser) -> None:
-    """Add the axes of meshes that do not state them."""
+def add_input_space(parser: argparse.ArgumentParser) -> None:
+    """Add the axes of meshes and point clouds that do not state them."""
     parser.add_argument(
-        "--mesh-space",
+        "--input-space",
         choices=SPACES,
-        help=f"axes of meshes that do not state them in their header (default: {SPACES[0]}, as in Slicer)",
+        help=f"axes of meshes and point clouds that do not state them in their header (default: {SPACES[0]}, as in "
+        "Slicer)",
     )
 
 

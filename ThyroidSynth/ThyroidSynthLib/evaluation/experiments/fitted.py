@@ -19,7 +19,11 @@ from ThyroidSynthLib.dataset.case_sources import CaseSource
 from ThyroidSynthLib.dataset.cases import Case, read_case
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.dataset.structure_checks import check_size
-from ThyroidSynthLib.evaluation.metrics.surface_distances import SurfaceComparison, compare_surfaces
+from ThyroidSynthLib.evaluation.metrics.surface_distances import (
+    PointComparison,
+    SurfaceComparison,
+    compare_surfaces,
+)
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.generation.cohort.grid_room import check_gland_on_grid
 from ThyroidSynthLib.generation.fit.completions import (
@@ -58,14 +62,14 @@ class FittedCase:
         Code and surface, in `trachea_mm`.
     placement : Placement
         The trachea frame in the patient.
-    comparison : SurfaceComparison
-        Comparison of the patient's surface with the fitted one.
+    comparison : SurfaceComparison or PointComparison
+        Comparison of the patient's surface, or of points on it, with the fitted one.
     measured : dict of str to float
-        The patient's own features.
+        The patient's own features; empty if only points are given.
     grid : Grid
-        Grid of the patient's scan.
-    spacing_mm : ndarray, shape (3,)
-        Voxel spacing of the segmentation along i, j and k.
+        Grid of the patient's scan, or one around the given surface.
+    spacing_mm : ndarray, shape (3,), or None
+        Voxel spacing of the segmentation along i, j and k; None if there is none.
     seen_share : float
         Share of the fitted gland's volume inside the scan; below 1 the rest is a completion.
     surface_sd_mm : ndarray, shape (V,)
@@ -79,10 +83,10 @@ class FittedCase:
     id: str
     fit: Fit
     placement: Placement
-    comparison: SurfaceComparison
+    comparison: SurfaceComparison | PointComparison
     measured: dict[str, float]
     grid: Grid
-    spacing_mm: np.ndarray
+    spacing_mm: np.ndarray | None
     seen_share: float
     surface_sd_mm: np.ndarray
     completions: Completions
@@ -111,7 +115,7 @@ class FittedCase:
                 "inside_share": self.fit.inside_share,
             },
             "observed": {
-                "spacing_mm": [round(float(side), 4) for side in self.spacing_mm],
+                "spacing_mm": None if self.spacing_mm is None else [round(float(side), 4) for side in self.spacing_mm],
                 "cut_by_scan": self.fit.cut,
                 "seen_share": self.seen_share,
                 "consistent_share": self.fit.consistent_share,
@@ -266,7 +270,7 @@ def write_fit(
     drawn = [surface.moved(fitted.placement.to_ras(surface.vertices)) for surface in fitted.completions.surfaces]
     named = dict(zip(_shape_names(completions), (surface_ras, *drawn), strict=False))
     files, label_map = [], None
-    with replacing_result(folder / FIT_FILE, "fit", _names(options, completions), overwrite=overwrite) as staging:
+    with replacing_result(folder / FIT_FILE, "fit", names_of_fit(options, completions), overwrite=overwrite) as staging:
         for name, surface in named.items():
             for suffix in options.mesh_formats:
                 files.append(f"{name}.{suffix}")
@@ -301,7 +305,7 @@ def _shape_names(completions: int) -> list[str]:
     return ["thyroid", *(f"completions/{number:02d}" for number in range(completions))]
 
 
-def _names(options: FileOptions, completions: int) -> list[str]:
+def names_of_fit(options: FileOptions, completions: int) -> list[str]:
     """Return the names of all files that `write_fit` may write beside `fit.json`."""
     shapes = _shape_names(completions)
     names = [f"{shape}.{suffix}" for shape in shapes for suffix in options.mesh_formats]
@@ -345,7 +349,7 @@ def fit_cases(
         raise InputError(
             f"Several cases are named {', '.join(duplicates)}. Fit them one by one into different folders."
         )
-    names = _names(options, completions)
+    names = names_of_fit(options, completions)
     for number, source in enumerate(sources):
         check(should_stop)
         progress(number / len(sources), f"Fitting {source.id} ({number + 1} of {len(sources)})")

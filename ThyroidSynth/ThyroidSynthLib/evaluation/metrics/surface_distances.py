@@ -46,6 +46,31 @@ class SurfaceComparison:
     dice: float | None
 
 
+@dataclass(frozen=True)
+class PointComparison:
+    """Distances of points on a reference surface to another surface; nothing is known between the points.
+
+    Attributes
+    ----------
+    points_mean_mm, points_p95_mm : float
+        Mean and 95th percentile of the distances.
+    dice, assd_mm, hd95_mm : None
+        The measures of a `SurfaceComparison`, which points do not show.
+    """
+
+    points_mean_mm: float
+    points_p95_mm: float
+    dice: None = None
+    assd_mm: None = None
+    hd95_mm: None = None
+
+
+def compare_points(points_mm: np.ndarray, surface_mm: Surface) -> PointComparison:
+    """Compare points (n, 3) with a surface in the same frame."""
+    distances = np.abs(signed_distance(surface_mm, points_mm))
+    return PointComparison(float(distances.mean()), float(np.percentile(distances, 95)))
+
+
 def compare_surfaces(
     reference_mm: Surface,
     other_mm: Surface,

@@ -26,6 +26,7 @@ from ThyroidSynthLib.model.trained_model import TrainedModel
 from .code_solver import Pose, Problem, State, descend
 from .given_gland import GivenGland
 from .observation import Observation
+from .point_cloud import PointCloud
 
 # Number of training codes that are considered as starts, and shifts that are tried with each for a cut gland.
 _CODES = 60
@@ -115,6 +116,24 @@ def fit_surface(
     return _fit(model, observation, resolution=resolution, progress=progress, should_stop=should_stop)
 
 
+def fit_points(
+    model: TrainedModel,
+    points_mm: np.ndarray,
+    *,
+    seed: int = 0,
+    resolution: int = DEFAULT_RESOLUTION,
+    progress: ProgressCallback = silent,
+    should_stop: ShouldStop = never,
+) -> Fit:
+    """Fit a model to points (n, 3) on the surface of a thyroid in `trachea_mm`.
+
+    Where the points enclose the gland, its inside is known too; otherwise only that nothing lies outside of their
+    convex hull, and the model completes the rest. `SynthesisError` if the model cannot represent the gland.
+    """
+    observation = Observation.of_points(PointCloud.of(points_mm), model.frame, np.random.default_rng(seed))
+    return _fit(model, observation, resolution=resolution, progress=progress, should_stop=should_stop)
+
+
 def fit_mask(
     model: TrainedModel,
     mask: Volume,
@@ -166,7 +185,8 @@ def _fit(
     should_stop: ShouldStop,
 ) -> Fit:
     """Fit a model to an observation of a gland."""
-    features = None if observation.cut else measure_features(observation.gland.surface)
+    whole = not observation.cut and observation.gland.surface.is_closed()
+    features = measure_features(observation.gland.surface) if whole else None
     problem = Problem(
         model,
         space or CodeSpace.of(model),
@@ -238,7 +258,12 @@ def fit_notes(
 
     Parameters are those of `mismatch_notes`.
     """
-    notes = list(mismatch_notes(dice, fitted_ml, given_ml, hd95_mm))
+    return unfamiliar_notes(fit, mismatch_notes(dice, fitted_ml, given_ml, hd95_mm))
+
+
+def unfamiliar_notes(fit: Fit, mismatch: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return notes on a gland that the model does not know, after those on a `mismatch`."""
+    notes = list(mismatch)
     if fit.distance > _MAX_CODE_DISTANCE:
         notes.append(f"the shape is {fit.distance:.1f} SDs from the training shapes (about 1 is usual)")
     if fit.inside_share < _MIN_INSIDE_SHARE:

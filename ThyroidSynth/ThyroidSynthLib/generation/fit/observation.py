@@ -24,6 +24,7 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 
 from .given_gland import GivenGland
+from .point_cloud import PointCloud
 
 _SURFACE_POINTS = 3000
 _NEARBY_POINTS = 1500
@@ -109,6 +110,24 @@ class Observation:
         # The surface itself is more exact than the sides of voxels next to it.
         sides = sides.chosen(sides.tolerance == _FAR_TOLERANCE)
         return replace(seen, reserve=sides.chosen(sides.reserved))._with(sides.chosen(~sides.reserved))
+
+    @classmethod
+    def of_points(cls, cloud: PointCloud, frame: Frame, rng: np.random.Generator) -> Observation:
+        """Return the observation of points on a surface, of which the inside is known as far as they enclose it."""
+        chosen = rng.permutation(len(cloud.points_mm))[: _SURFACE_POINTS + _NEARBY_POINTS]
+        count = len(chosen)
+        points_mm, side = cloud.sides(frame, _SIDES // 2, rng)
+        sides = _Sides(points_mm, side, np.full(len(side), _FAR_TOLERANCE), np.zeros(len(side), dtype=bool))
+        return cls(
+            points_mm=cloud.points_mm[chosen],
+            target=np.zeros(count),
+            side=np.zeros(count),
+            error_sd=np.full(count, _ERROR_SD),
+            tolerance=np.ones(count),
+            on_surface=count,
+            independent_share=min(1.0, _INDEPENDENT_SHARE * (_SURFACE_POINTS + _NEARBY_POINTS) / count),
+            gland=GivenGland(cloud.surface or Surface(cloud.points_mm, np.empty((0, 3)))),
+        )._with(sides)
 
     @classmethod
     def of_mask(
