@@ -92,7 +92,7 @@ def test_a_job_of_a_version_without_sine_units_is_resumed_with_relu_units(cohort
     job.checkpoint_file.touch()
 
     job_for(tmp_path / "job", JobOptions(cohort))
-    with pytest.raises(JobError, match=r"its activation is relu, not siren; its learning_rate is 0\.002, not 0\.0003"):
+    with pytest.raises(JobError, match=r"its activation is relu, not siren; its learning_rate is 0\.002, not 0\.0005"):
         job_for(tmp_path / "job", JobOptions(cohort, activation="siren"))
 
 

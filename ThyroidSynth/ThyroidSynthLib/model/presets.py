@@ -24,7 +24,7 @@ _LAPTOP = {
 }
 
 # Sine units pass on omega times the gradient. At the rate of ReLU units their field gets ripples away from the samples.
-_SINE_RATE = 3e-4
+_SINE_RATE = 5e-4
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Twice the epochs, and a feature map that is fitted to the trained model.
@@ -55,6 +55,6 @@ def settings_for(preset: str, variant: str, **overrides: Any) -> TrainingSetting
         of_variant["conditioning"] = "none"
     settings = {"preset": preset, "variant": variant, **PRESETS[preset], **of_variant}
     if overrides.get("activation") == "siren":
-        settings["learning_rate"] = min(settings.get("learning_rate", _SINE_RATE), _SINE_RATE)
+        settings["learning_rate"] = min(settings.get("learning_rate", TrainingSettings.learning_rate), _SINE_RATE)
     settings |= overrides
     return TrainingSettings.from_json(settings)

@@ -19,21 +19,19 @@ import torch
 
 from ThyroidSynthLib.common.errors import Cancelled, ModelError
 from ThyroidSynthLib.common.progress import ShouldStop, never
-from ThyroidSynthLib.dataset.row_view import RowView
 from ThyroidSynthLib.model.settings import TrainingSettings
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
-from .batches import Batch, draw_batches
+from .batches import Batch
 from .cpu_engine import cpu_sdf_loss
 from .device import choose_device
 from .distributed import ALONE, ProcessGroup
 from .losses import SDFLoss, correlation_loss, latent_loss, sdf_loss
+from .samples import FAR_PER_SHAPE, TrainingSamples, far_samples
 from .state import TrainingData, TrainingState, derive_seed
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
-
-Samples = np.ndarray | RowView | torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,8 @@ def train(
     if checkpoint_path is not None and checkpoint_path.exists():
         state.restore(checkpoint_path, cohort)
     process_group.require_same(f"{state.epoch} {cohort.checksum}")
-    samples, loss_function = _samples_on(where, cohort), loss_function or _fastest_sdf_loss(where)
+    samples = TrainingSamples.on(where, cohort, far_samples(cohort, settings))
+    loss_function = loss_function or _fastest_sdf_loss(where)
     last_checkpoint = time.monotonic()
     mean_seconds: float | None = None
     while state.epoch < settings.epochs:
@@ -146,7 +145,9 @@ def train(
     return state.model(cohort)
 
 
-def _run_epoch(state: TrainingState, samples: Samples, loss_function: SDFLoss, process_group: ProcessGroup) -> None:
+def _run_epoch(
+    state: TrainingState, samples: TrainingSamples, loss_function: SDFLoss, process_group: ProcessGroup
+) -> None:
     """Take every shape once, in random order, and then the correlation step."""
     cases, settings = len(state.latent), state.settings
     rng = np.random.default_rng(derive_seed(settings.seed, 1 + state.epoch))
@@ -154,7 +155,7 @@ def _run_epoch(state: TrainingState, samples: Samples, loss_function: SDFLoss, p
     process_group.broadcast(state.optimiser.parameters)
     sums = torch.zeros(3, device=state.latent.device)
     with _one_thread_for_pytorch():
-        for batch in draw_batches(cases, samples.shape[1], settings, rng):
+        for batch in samples.batches(settings, rng):
             sums += _take_step(state, batch, samples, loss_function, process_group) * len(batch.shapes)
         losses = dict(zip(("total", "sdf", "latent"), (sums / cases).tolist(), strict=True))
         if settings.correlation_weight > 0 and state.conditioning.size > 0:
@@ -163,7 +164,7 @@ def _run_epoch(state: TrainingState, samples: Samples, loss_function: SDFLoss, p
 
 
 def _take_step(
-    state: TrainingState, batch: Batch, samples: Samples, loss_function: SDFLoss, process_group: ProcessGroup
+    state: TrainingState, batch: Batch, samples: TrainingSamples, loss_function: SDFLoss, process_group: ProcessGroup
 ) -> torch.Tensor:
     """Minimise equation 3 on a batch by one step; return its mean total, SDF and latent losses, shape (3,)."""
     settings, device = state.settings, state.latent.device
@@ -174,7 +175,7 @@ def _take_step(
     # Each process learns from its own part of the batch.
     part = process_group.part_of(len(batch.shapes))
     if part.stop > part.start:
-        own_samples, trainable = _take_samples(samples, batch.part(part), device), codes[part]
+        own_samples, trainable = samples.take(batch.part(part), device), codes[part]
         if batch.signs is not None:
             # A mirrored gland has the same features, and the opposite signs in the mirrored dimensions.
             signs = torch.from_numpy(batch.signs[part]).to(device)
@@ -225,19 +226,6 @@ def _gradients(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
     return [tensor.grad for tensor in tensors if tensor.grad is not None]
 
 
-def _samples_on(device: torch.device, data: TrainingData) -> Samples:
-    """Return all samples on a GPU, where they stay; a CPU reads them from disk when they are needed."""
-    return data.samples if device.type == "cpu" else torch.from_numpy(np.array(data.samples)).to(device)
-
-
-def _take_samples(samples: Samples, batch: Batch, device: torch.device) -> torch.Tensor:
-    """Return a copy of the samples of a batch, shape (shapes, samples, 4)."""
-    if isinstance(samples, torch.Tensor):
-        shapes, numbers = torch.from_numpy(batch.shapes).to(device), torch.from_numpy(batch.samples).to(device)
-        return samples[shapes[:, None], numbers]
-    return torch.from_numpy(samples[batch.shapes[:, None], batch.samples])
-
-
 def _fastest_sdf_loss(device: torch.device) -> SDFLoss:
     return cpu_sdf_loss if device.type == "cpu" else sdf_loss
 
@@ -251,9 +239,10 @@ def seconds_per_epoch(
     """
     where = choose_device(device)
     state = TrainingState.start(data, settings, where)
-    samples, loss_function = _samples_on(where, data), _fastest_sdf_loss(where)
     rng, cases = np.random.default_rng(settings.seed), len(data.ids)
-    batches = chain.from_iterable(draw_batches(cases, samples.shape[1], settings, rng) for _ in repeat(None))
+    far = None if settings.sine_omega is None else np.zeros((cases, FAR_PER_SHAPE, 4), np.float32)
+    samples, loss_function = TrainingSamples.on(where, data, far), _fastest_sdf_loss(where)
+    batches = chain.from_iterable(samples.batches(settings, rng) for _ in repeat(None))
     with _one_thread_for_pytorch():
         for batch in islice(batches, 3):  # The first steps are slow: memory is allocated and GPU code is loaded.
             _take_step(state, batch, samples, loss_function, ALONE)
