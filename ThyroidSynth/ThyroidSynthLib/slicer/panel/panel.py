@@ -65,6 +65,7 @@ class Panel:
         self.patient.isDisplayBorrowed = lambda: self.inspect.borrowsDisplay
         self.watch = ThyroidWatch(self.session)
         self._stack(self.widget, self.bar.widget, self.sections)
+        self.widget.layout().setStretch(1, 1)
         self.tabs = Tabs(self.sections)
         self._addTabs()
         self._stack(self.sections, self.tabs.widget)

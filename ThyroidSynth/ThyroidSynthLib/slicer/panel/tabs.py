@@ -5,15 +5,19 @@ from __future__ import annotations
 import ctk
 import qt
 
-SMALLEST_WIDTH = 360
-"""Pixels that every page fits into, with fonts of up to 150 %; with Slicer's scroll bar, the dock takes 380."""
+PAGE_WIDTH = 360
+"""Pixels that every page and the titles fit into, with fonts of up to 150 %; with a scroll bar, the dock takes 380."""
+_SMALLEST_WIDTH = 310
+_SMALLEST_HEIGHT = 200
+_TITLE_STEP_POINTS = 0.5
 
 
 class Tabs:
     """Tabs with stacked sections.
 
-    Each page has its own scroll area, so that the bar and the titles of the tabs stay in sight: Slicer scrolls a
-    module only when its smallest height does not fit.
+    Each page has its own scroll area, so that the bar and the titles of the tabs stay in sight. Slicer makes its dock
+    as wide as a module's size hint and about 70 pixels more, and scrolls a module whose preferred height does not fit:
+    so the tabs have a smallest size, and no hint that counts.
 
     Attributes
     ----------
@@ -26,9 +30,8 @@ class Tabs:
         self.widget.objectName = "thyroidSynthTabs"
         self.widget.documentMode = True
         self.widget.usesScrollButtons = False
-        # So that all titles fit into a narrow dock with a large font.
-        self.widget.tabBar().styleSheet = "QTabBar::tab { padding: 4px 5px; }"
-        self.widget.minimumWidth = SMALLEST_WIDTH
+        self.widget.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Ignored)
+        self.widget.setMinimumSize(_SMALLEST_WIDTH, _SMALLEST_HEIGHT)
         self._names: list[str] = []
 
     def add(self, name: str, title: str, toolTip: str, *widgets) -> None:
@@ -49,6 +52,19 @@ class Tabs:
         self.widget.addTab(scroll, title)
         self.widget.setTabToolTip(self.widget.count - 1, toolTip)
         self._names.append(name)
+        self._fitTitles()
+
+    def _fitTitles(self) -> None:
+        """Reduce the font of the titles until all fit into a narrow dock.
+
+        A style sheet with less padding would do as well, but then the tabs no longer follow a change of the
+        application's style.
+        """
+        bar = self.widget.tabBar()
+        font = qt.QFont(bar.font)
+        while bar.sizeHint.width() > PAGE_WIDTH and font.pointSizeF() > 1:
+            font.setPointSizeF(font.pointSizeF() - _TITLE_STEP_POINTS)
+            bar.setFont(font)
 
     @property
     def current(self) -> str:
