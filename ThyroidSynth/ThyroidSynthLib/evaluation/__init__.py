@@ -1,7 +1,7 @@
 """Evaluation of a model: measures, experiments, comparison with other models, and reports.
 
-`metrics` computes measures, `experiments` applies them to a model, `report` writes files, and `comparison` deals with
-several evaluations. Imports `common` to `export`.
+`metrics` computes measures, `experiments` applies them to a model, `report` writes files, `comparison` deals with
+several evaluations, and `reader_study` with the ratings of readers. Imports `common` to `export`.
 """
 
 from ThyroidSynthLib.common.lazy import lazy_exports
@@ -19,10 +19,11 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "experiments.evaluate": ["evaluate"],
         "experiments.evaluation": ["Evaluation", "EvaluationOptions"],
         "experiments.fitted": ["FittedCase", "fit_case", "fit_cases", "write_fit"],
-        "experiments.reader_study": ["ReaderStudy", "StudyCase"],
         "metrics.nearest": ["Nearest", "TrainingShapes", "decode_training_shapes", "find_nearest"],
         "metrics.statistics": ["Agreement", "agreement", "compare_distributions"],
         "metrics.surface_distances": ["SurfaceComparison", "chamfer", "compare_surfaces", "dice"],
+        "reader_study.plan": ["StudyPlan"],
+        "reader_study.summary": ["StudySummary", "summarise"],
         "report.inspection": ["describe"],
         "report.model_card": ["model_card"],
         "report.report": ["write_evaluation"],

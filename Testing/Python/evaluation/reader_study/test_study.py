@@ -22,12 +22,16 @@ from ThyroidSynthLib.evaluation.reader_study import (
     create_study,
     read_ratings,
 )
+from ThyroidSynthLib.evaluation.reader_study.candidates import neutral
 from ThyroidSynthLib.evaluation.reader_study.order import order_for
 from ThyroidSynthLib.evaluation.reader_study.ratings import ratings_file
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 
 
 def content_of(folder) -> dict[str, bytes]:
@@ -66,7 +70,41 @@ def test_shapes_are_resampled_alike_centred_and_measured_as_they_are_shown(plan)
         assert np.abs(lower + upper).max() < 1e-4
         assert surface.is_closed()
         assert shape.features["volume_ml"] == pytest.approx(surface.volume / 1000, rel=1e-4)
+        assert shape.extent_mm == pytest.approx((upper - lower).max(), abs=1e-2)
         assert set(shape.features) == {"volume_ml", "isthmus_area_mm2", "symmetry"}
+
+
+def test_a_neutral_shape_has_the_volume_of_the_thyroid(candidates):
+    surface = candidates[0].read()
+    assert neutral(surface).volume == pytest.approx(surface.volume, rel=0.02)
+
+
+def roughness(surface: Surface) -> float:
+    """Return the mean angle in degrees between triangles that share an edge."""
+    normals = surface.scaled_normals / np.linalg.norm(surface.scaled_normals, axis=1, keepdims=True)
+    edges = np.sort(np.concatenate([surface.faces[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0))]), axis=1)
+    faces, order = np.tile(np.arange(len(surface.faces)), 3), np.lexsort(edges.T)
+    pairs = (edges[order][1:] == edges[order][:-1]).all(axis=1)
+    one, other = faces[order][:-1][pairs], faces[order][1:][pairs]
+    return float(np.degrees(np.arccos(np.clip((normals[one] * normals[other]).sum(axis=1), -1, 1))).mean())
+
+
+def test_steps_of_voxels_do_not_reveal_a_segmentation(candidates):
+    smooth = candidates[0].read()
+    angle = np.radians(20)
+    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    turned = smooth.moved(smooth.vertices @ turn)
+    # Segmented by another scanner, whose axes are tilted against those of the trachea.
+    segmented = surface_from_mask(voxelise(turned, Grid.around(turned, spacing_mm=1.5)))
+    segmented = segmented.moved(segmented.vertices @ turn.T)
+    assert roughness(segmented) > 1.3 * roughness(smooth)
+    assert roughness(neutral(segmented)) == pytest.approx(roughness(neutral(smooth)), rel=0.1)
+
+
+def test_a_shape_whose_trachea_frame_is_not_known_is_not_measured(candidates, tmp_path):
+    first, *others = candidates
+    plan = create_study(tmp_path / "study", [replace(first, measurable=False), *others], seed=0)
+    assert [shape.name for shape in plan.shapes if not shape.features] == [first.name]
 
 
 def test_shapes_over_a_ct_lie_at_the_patients_trachea(candidates, tmp_path):

@@ -108,12 +108,6 @@ def test_long_texts_do_not_widen_the_panel(whole, ready, habits):
     assert all(label.sizePolicy.hasHeightForWidth() for label in wrapped)
 
 
-def test_the_panel_fits_a_small_screen_during_a_reader_study(whole, ready):
-    ready.click("startStudyButton")
-    assert ready.studyRatingPage.visible
-    assert whole.minimumSizeHint.width() <= PANEL_WIDTH
-
-
 def test_long_names_do_not_widen_the_panel_and_numbers_stay_visible(whole, ready):
     import qt
 

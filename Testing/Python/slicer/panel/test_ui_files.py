@@ -20,7 +20,7 @@ def test_every_parameter_name_exists(slicer_app):
     assert used <= known
     # Set by the sections: Slicer has no connector for segments and structures, and an edit starts by a button.
     segments = {"thyroidSegmentID", "tracheaSegmentID", "mergeOld"}
-    assert known - used == segments | {"study", "studyHidOwn", "studyNodes", "edited"}
+    assert known - used == segments | {"edited"}
 
 
 def test_widget_names_are_unique_over_all_files():

@@ -15,8 +15,9 @@ from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.export.cohort.manifest import MANIFEST_JSON
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid, flip_lps_ras
-from ThyroidSynthLib.geometry.isosurface import surface_from_mask
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask, surface_from_sdf_volume
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.masks import read_mask
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, read_mesh
@@ -24,8 +25,12 @@ from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, read_mesh
 REAL, SYNTHETIC = "real", "synthetic"
 """Kinds of shapes in a study."""
 
-SPACING_MM = 1.5
-"""Voxel size at which every shape is resampled, so that steps of voxels do not reveal a segmentation."""
+SPACING_MM, SMOOTHING_MM = 1.0, 1.0
+"""Voxel size at which every shape is resampled, and the standard deviation of the filter that smooths it.
+
+Surfaces of segmentations have steps of voxels, those of a shape model do not: without this, the steps would reveal
+which shape is real.
+"""
 
 _HEADER_BYTES = 1000
 
@@ -46,6 +51,9 @@ class Candidate:
         Reads its surface in `trachea_mm`.
     notice : str
         What must be said of results with this shape, such as that a cohort of "real" shapes is synthetic itself.
+    measurable : bool
+        Whether its trachea frame is known, so that its features can be measured; otherwise its axes are those of
+        `ras_mm`.
     """
 
     kind: str
@@ -53,11 +61,21 @@ class Candidate:
     read: Callable[[], Surface]
     source: dict[str, Any] = field(default_factory=dict)
     notice: str = ""
+    measurable: bool = True
 
 
 def neutral(surface: Surface) -> Surface:
-    """Return a closed surface as it would look segmented with voxels of `SPACING_MM`, in its frame."""
-    return surface_from_mask(voxelise(surface, Grid.around(surface, spacing_mm=SPACING_MM)))
+    """Return a closed surface resampled and smoothed as all shapes are, with the same volume, in its frame."""
+    from scipy.ndimage import gaussian_filter
+
+    mask = voxelise(surface, Grid.around(surface, spacing_mm=SPACING_MM))
+    outside = gaussian_filter(1.0 - mask.array.astype(np.float64), SMOOTHING_MM / SPACING_MM)
+    count = int(mask.array.sum())
+    if count == 0:
+        raise InputError(f"It is smaller than a voxel of {SPACING_MM:g} mm. Leave it out.")
+    # Smoothing would shrink it: the surface encloses as many voxels as before.
+    level = np.partition(outside.ravel(), (count - 1, count))[count - 1 : count + 1].mean()
+    return surface_from_sdf_volume(Volume(outside - level, mask.ijk_to_ras))
 
 
 def candidates_of_cohort(folder: Path | str) -> list[Candidate]:

@@ -115,11 +115,21 @@ def _write_shape(number: int, candidate: Candidate, staging: Path, placement: Pl
         surface = neutral(candidate.read())
     except (ThyroidSynthError, ValueError) as error:
         raise InputError(f"The shape {candidate.name} cannot be shown: {error}") from error
-    features = {name: float(value) for name, value in measure_features(surface).as_dict().items()}
-    path = staging / shape_file(number)
-    write_ply(_placed(surface, placement), path, comment=_COMMENT)
+    measured = measure_features(surface).as_dict() if candidate.measurable else {}
+    features = {name: float(value) for name, value in measured.items()}
+    surface = _placed(surface, placement)
+    lower, upper = surface.bounds
+    file = shape_file(number)
+    write_ply(surface, staging / file, comment=_COMMENT)
     return StudyShape(
-        number, candidate.kind, candidate.name, features, candidate.source, shape_file(number), sha256_of(path)
+        number=number,
+        kind=candidate.kind,
+        name=candidate.name,
+        features=features,
+        extent_mm=round(float((upper - lower).max()), 3),
+        source=candidate.source,
+        file=file,
+        sha256=sha256_of(staging / file),
     )
 
 

@@ -46,7 +46,9 @@ class StudyShape:
     name : str
         Its name in its source; readers never see it.
     features : dict of str to float
-        Measured on the surface as it is shown.
+        Measured on the surface as it is shown; empty if its trachea frame is not known.
+    extent_mm : float
+        Longest edge of its bounding box.
     source : dict
         Where it comes from.
     file, sha256 : str
@@ -57,6 +59,7 @@ class StudyShape:
     kind: str
     name: str
     features: dict[str, float]
+    extent_mm: float
     source: dict[str, Any]
     file: str
     sha256: str
@@ -165,6 +168,7 @@ def _plan_of(folder: Path, document: Mapping[str, Any]) -> StudyPlan:
             entry(each, "kind", kind=str),
             entry(each, "name", kind=str),
             {name: entry(each, "features", name, kind=float) for name in entry(each, "features", kind=dict)},
+            float(entry(each, "extent_mm", kind=float)),
             entry(each, "source", kind=dict),
             entry(each, "file", kind=str),
             entry(each, "sha256", kind=str),

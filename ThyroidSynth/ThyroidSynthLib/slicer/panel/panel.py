@@ -63,6 +63,7 @@ class Panel:
         self.inspect = InspectSection(self.session, folder)
         self.train = TrainSection(self.session, folder)
         self.patient.isDisplayBorrowed = lambda: self.inspect.borrowsDisplay
+        self.inspect.onStudyChanged = self._lockDuringStudy
         self.watch = ThyroidWatch(self.session)
         self._stack(self.widget, self.bar.widget, self.sections)
         self.widget.layout().setStretch(1, 1)

@@ -33,13 +33,6 @@ def test_the_section_is_drawn_in_both_themes(opened, picture_folder, theme):
         picture = pictures.of_widget(hands.inspectCollapsible, 450)
         path = pictures.save(picture, picture_folder / f"inspect_{theme}.png")
         pictures.save(hands.app.four_views("Coloured by distance"), picture_folder / f"inspect_views_{theme}.png")
-        hands.studyScopeSelector.setCurrentIndex(0)
-        hands.click("startStudyButton")
-        hands.click("rating4Button")
-        pictures.save(pictures.of_widget(hands.inspectCollapsible, 450), picture_folder / f"study_{theme}.png")
-        hands.app.dialogs.expect("question", "not rated")
-        hands.click("finishStudyButton")
-        pictures.save(pictures.of_widget(hands.studyGroup, 430), picture_folder / f"study_result_{theme}.png")
     assert path.stat().st_size > 5_000
     assert np.ptp(picture) > 100
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from standin.strictness import node_ids
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.slicer.scene.display import distance_map, study_case
 from ThyroidSynthLib.slicer.scene.display.flip import Flip, Shown, end_saved_flip
 from ThyroidSynthLib.slicer.scene.thyroids import collection
@@ -156,21 +157,20 @@ def test_the_distance_map_and_its_legend_are_drawn(scene, loaded, own_surface, s
         assert changed[:, 330:].sum() > 200, f"no legend in {name}"
 
 
-def test_a_case_of_a_study_is_anonymous_and_not_saved(scene, own_surface, three):
-    node = study_case.show_case(scene, study_case.neutral(own_surface), "Case 1 of 4")
-    assert node.GetName() == "Case 1 of 4"
-    assert node.GetSegmentation().GetNthSegment(0).GetName() == "Case 1 of 4"
+def test_a_shape_of_a_study_is_anonymous_and_not_saved(scene, own_surface, three):
+    display = study_case.StudyDisplay(scene, ct=None, size_mm=80.0)
+    display.show(own_surface)
+    node = study_case.shown_shape(scene)
+    assert node.GetName() == node.GetSegmentation().GetNthSegment(0).GetName() == "Shape of the reader study"
     assert node.GetHideFromEditors()
     assert not node.GetSaveWithScene()
     assert node not in generated_thyroids(scene)
-    again = study_case.show_case(scene, own_surface, "Case 2 of 4")
-    assert again is node
+    assert not any(each.GetDisplayNode().GetVisibility() for each in generated_thyroids(scene))
+    display.show(own_surface)
+    assert study_case.shown_shape(scene) is node
     assert node.GetSegmentation().GetNumberOfSegments() == 1
-    study_case.remove_case(scene)
-    assert study_case.case_in(scene) is None
-
-
-def test_a_neutral_case_has_the_volume_of_the_thyroid(own_surface):
-    found = study_case.neutral(own_surface)
-    assert found.is_closed()
-    assert found.volume == pytest.approx(own_surface.volume, rel=0.05)
+    with pytest.raises(InputError, match="running already"):
+        study_case.StudyDisplay(scene, ct=None, size_mm=80.0)
+    display.end()
+    assert study_case.shown_shape(scene) is None
+    assert all(each.GetDisplayNode().GetVisibility() for each in generated_thyroids(scene))

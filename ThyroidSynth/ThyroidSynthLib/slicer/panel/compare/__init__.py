@@ -1,6 +1,6 @@
 """Section "Inspect": compare, plot and rate the thyroids of the scene.
 
-Imports `panel.shared` only, of the panel.
+Imports `panel.shared` and `panel.reader_study` only, of the panel.
 """
 
 from ThyroidSynthLib.common.lazy import lazy_exports

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ThyroidSynthLib.slicer.panel.reader_study.window import ReaderStudyWindow
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
 from ThyroidSynthLib.slicer.scene.thyroids.collection import (
@@ -26,7 +28,6 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, colo
 from .charts import Charts
 from .comparing import Comparing
 from .nearest import NearestShapes
-from .reader_study import ReaderStudySection
 from .thyroid_table import Row, ThyroidTable
 
 if TYPE_CHECKING:
@@ -44,9 +45,8 @@ class InspectSection(Section):
     uiFile = "Inspect.ui"
 
     def __init__(self, session: Session, folder: Path) -> None:
-        self.study = ReaderStudySection(session, folder)
+        self._folder = folder
         super().__init__(session, folder)
-        self.ui.studyPlace.layout().addWidget(self.study.widget)
 
     def connect(self) -> None:
         """Connect the section's widgets."""
@@ -60,8 +60,12 @@ class InspectSection(Section):
         self._nearest = NearestShapes(self.session, self._fill)
         self._comparing = Comparing(self.session, self.ui, self.widget)
         self._charts = Charts(self.session, self.ui)
+        self.study = ReaderStudyWindow(self.session, self._folder, self.widget)
         self.study.selectedThyroids = self._selected
+        self.study.beforeStart = self._beforeStudy
         self.study.onChanged = self._onStudyChanged
+        self.onStudyChanged: Callable[[], None] = lambda: None
+        self.ui.studyButton.connect("clicked(bool)", lambda checked: self.study.open())
         self.ui.showAllButton.connect("clicked(bool)", self._onShowAll)
         self.ui.renameButton.connect("clicked(bool)", lambda checked: self._table.rename())
         self.ui.removeButton.connect("clicked(bool)", self._onRemove)
@@ -219,11 +223,11 @@ class InspectSection(Section):
             self._onChosen(node.GetID())
             self.session.announceThyroids()
 
+    def _beforeStudy(self) -> None:
+        """End what would unblind the reader of a study."""
+        self._comparing.end()
+        self._charts.close()
+
     def _onStudyChanged(self) -> None:
-        """Hide what would unblind a study that has begun, or show the current thyroid after its end."""
-        if self.study.running:
-            self._comparing.end()
-            self._charts.close()
-        elif self.session.hasParameters and self.parameters.result is not None:
-            show_only(slicer.mrmlScene, self.parameters.result)
         self.refresh()
+        self.onStudyChanged()

@@ -118,10 +118,18 @@ class ChartKind(Choice):
 
 
 class StudyScope(Choice):
-    """Which thyroids are rated in a reader study."""
+    """Where the synthetic shapes of a reader study come from."""
 
-    ALL = "all", _("all in the table")
+    ALL = "all", _("all thyroids in the table")
     SELECTED = "selected", _("those selected in the table")
+    FOLDER = "folder", _("a generated cohort")
+
+
+class StudyShown(Choice):
+    """How the shapes of a reader study are shown."""
+
+    ALONE = "alone", _("alone")
+    OVER_CT = "over CT", _("over the CT without the patient's thyroid")
 
 
 class Variant(Choice):

@@ -22,6 +22,7 @@ from .choices import (
     Preset,
     Spread,
     StudyScope,
+    StudyShown,
     SurfaceDetail,
     Variant,
 )
@@ -67,11 +68,13 @@ class ThyroidSynthParameterNode:
         Whether the share of thyroids without isthmus is set, and the share.
     comparedWith, chart
         What the current thyroid is compared with (none: the patient's own), and the chart.
-    reader, studyScope, studyControl, studySeed
-        The next reader study: who rates which thyroids, and whether the patient's own is included.
-    study, studyNodes, studyHidOwn
-        The reader study in the scene as text (empty: none), the nodes of its cases, and whether the
-        patient's own thyroid was shown before it.
+    studyFolder, reader
+        The folder of a reader study, and who rates.
+    studyCohort, studyControl, studyScope, studyGenerated
+        The shapes of a new study: the prepared cohort of the real ones (none: no cohort), whether the patient's own
+        thyroid is one of them, where the synthetic ones come from, and the generated cohort of these.
+    studyMost, studyRepeatPercent, studyShown, studySeed
+        Most shapes of each kind, the share that is shown twice, how shapes are shown, and the random seed.
     trainingData, job, variant, preset, device, epochs, trainingSeed, heldOutPercent
         The training, which is found again by its folder `job`.
     """
@@ -144,13 +147,17 @@ class ThyroidSynthParameterNode:
 
     comparedWith: vtkMRMLSegmentationNode
     chart: ChartKind = ChartKind.VOLUME
+
+    studyFolder: Path
     reader: str
-    studyScope: StudyScope = StudyScope.ALL
+    studyCohort: Path
     studyControl: bool = True
+    studyScope: StudyScope = StudyScope.ALL
+    studyGenerated: Path
+    studyMost: Annotated[int, WithinRange(1, 1000)] = 30
+    studyRepeatPercent: Annotated[int, WithinRange(0, 100)] = 20
+    studyShown: StudyShown = StudyShown.ALONE
     studySeed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
-    study: str
-    studyNodes: list[vtkMRMLSegmentationNode]
-    studyHidOwn: bool = False
 
     trainingData: Path
     job: Path

@@ -1,4 +1,4 @@
-"""What Slicer's views show of thyroids: outlines, distance maps, charts, cases of a reader study.
+"""What Slicer's views show of thyroids: outlines, distance maps, charts, shapes of a reader study.
 
 Imports `scene.nodes`, `scene.hiding` and `scene.volumes` only, besides the library.
 """
@@ -20,7 +20,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
             "show_own_gland",
         ],
         "plots": ["Chart", "Series", "fill_chart", "layout_of", "restore_layout", "show_chart"],
-        "study_case": ["case_in", "hide_case", "remove_case", "show_case"],
+        "study_case": ["StudyDisplay", "shown_shape"],
         "views": ["fit_views", "is_far_from_cameras", "stand_on"],
         "training_preview": ["remove_training_preview", "show_training_preview", "training_preview_in"],
     },

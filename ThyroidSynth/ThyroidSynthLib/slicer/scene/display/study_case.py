@@ -1,87 +1,203 @@
-"""The case that a reader of a reader study sees: an anonymous surface, always in the same style.
+"""What a reader of a reader study sees: one anonymous shape, alone or over a CT, always in the same style and view.
 
-It is shown by a node of its own, so that neither name nor colour reveals whether a thyroid is synthetic.
+Shape and CT are nodes of their own that neither Data nor a saved scene has. Everything else is hidden meanwhile.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ThyroidSynthLib.geometry.grid import Grid
-from ThyroidSynthLib.geometry.isosurface import surface_from_mask
+import numpy as np
+
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.polydata import polydata_of
-from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.geometry.voxelisation import voxelise
-from ThyroidSynthLib.slicer.scene.nodes import add_hidden_node, node_with, remove_node
+from ThyroidSynthLib.slicer.scene.nodes import add_hidden_node, node_with, nodes_of, remove_node
 from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE
 
+from .overlay import jump_slices, look_from_front
+
 if TYPE_CHECKING:
-    from slicer import vtkMRMLScene, vtkMRMLSegmentationNode
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
+
+    from ThyroidSynthLib.geometry.surface import Surface
+    from ThyroidSynthLib.geometry.volume import Volume
 
 ATTRIBUTE = "ThyroidSynth.StudyCase"
 
-SPACING_MM = 1.5
-"""Voxel size at which every case is resampled, so that steps of voxels do not reveal a segmentation."""
-
-_SEGMENT_ID = "case"
+_NAME, _CT_NAME = "Shape of the reader study", "CT of the reader study"
+_SEGMENT_ID = "shape"
 _COLOUR = (0.95, 0.72, 0.35)
 _FILL_OPACITY = 0.2
+_WINDOW_HU, _LEVEL_HU = 400.0, 60.0
+# Width of slice views in multiples of the largest shape.
+_SHOWN_SIZES = 2.0
 
 
-def neutral(surface_ras: Surface) -> Surface:
-    """Return a thyroid as it would look segmented with voxels of `SPACING_MM`."""
-    return surface_from_mask(voxelise(surface_ras, Grid.around(surface_ras, spacing_mm=SPACING_MM)))
+def shown_shape(scene: vtkMRMLScene) -> vtkMRMLSegmentationNode | None:
+    """Return the node that shows the shape of a study; None when no study runs."""
+    return node_with(scene, "vtkMRMLSegmentationNode", ATTRIBUTE, "shape")
 
 
-def show_case(scene: vtkMRMLScene, surface_ras: Surface, label: str) -> vtkMRMLSegmentationNode:
-    """Show a surface as the case with a neutral name, replacing the previous case."""
-    node = case_in(scene) or _add(scene)
-    node.SetName(label)
-    contents = node.GetSegmentation()
-    polydata = polydata_of(surface_ras, normals=True)
-    segment = contents.GetSegment(_SEGMENT_ID)
-    if segment is None:
-        node.AddSegmentFromClosedSurfaceRepresentation(polydata, label, _COLOUR, _SEGMENT_ID)
+class StudyDisplay:
+    """The views during a reader study, from its creation to `end`.
+
+    Parameters
+    ----------
+    ct : Volume, optional
+        Shown below the shapes.
+    size_mm : float
+        Extent of the largest shape, by which distances of cameras are chosen for all.
+
+    Raises
+    ------
+    InputError
+        A study runs already.
+    """
+
+    def __init__(self, scene: vtkMRMLScene, *, ct: Volume | None, size_mm: float) -> None:
+        import slicer
+
+        if shown_shape(scene) is not None:
+            raise InputError("A reader study is running already. Pause it first.")
+        self._scene, self._size_mm = scene, size_mm
+        self._hidden: dict[str, Any] = {}
+        self._views = _Views(scene)
+        self._during: _Views | None = None
+        self._shape = self._add_shape()
+        self._ct = self._add_ct(ct) if ct is not None else None
+        self._hide_others()
+        slicer.util.setSliceViewerLayers(
+            background=self._ct, foreground=None, label=None, foregroundOpacity=0.0, labelOpacity=0.0
+        )
+
+    def show(self, surface_ras: Surface) -> None:
+        """Show a shape, in `ras_mm`, instead of the one before, with all cameras and slices at its centre."""
+        contents = self._shape.GetSegmentation()
+        polydata = polydata_of(surface_ras, normals=True)
+        segment = contents.GetSegment(_SEGMENT_ID)
+        if segment is None:
+            self._shape.AddSegmentFromClosedSurfaceRepresentation(polydata, _NAME, _COLOUR, _SEGMENT_ID)
+            display = self._shape.GetDisplayNode()
+            display.SetPreferredDisplayRepresentationName2D(CLOSED_SURFACE)
+            display.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
+            display.SetSegmentOpacity2DFill(_SEGMENT_ID, _FILL_OPACITY)
+        else:
+            segment.AddRepresentation(CLOSED_SURFACE, polydata)
+        self._hide_others()
+        self._look_at(surface_ras)
+
+    def before_save(self) -> None:
+        """Show everything as it was, because the saved scene may be opened without this study."""
+        if self._during is None:
+            self._during = _Views(self._scene)
+            self._shape.GetDisplayNode().SetVisibility(False)
+            self._show_others()
+            self._views.restore()
+
+    def after_save(self) -> None:
+        """Show the shape alone again."""
+        if self._during is not None:
+            self._during.restore()
+            self._during = None
+            self._hide_others()
+
+    def end(self) -> None:
+        """Remove shape and CT, and show everything as it was before."""
+        for node in (self._shape, self._ct):
+            if node is not None and node.GetScene() is not None:
+                remove_node(node)
+        if not self._scene.IsClosing():
+            self._show_others()
+            self._views.restore()
+
+    def _add_shape(self) -> vtkMRMLSegmentationNode:
+        node = add_hidden_node(self._scene, "vtkMRMLSegmentationNode", _NAME, ATTRIBUTE, "shape")
+        node.CreateDefaultDisplayNodes()
+        node.GetDisplayNode().SetSaveWithScene(False)
+        node.SetSourceRepresentationToClosedSurface()
+        return node
+
+    def _add_ct(self, ct: Volume) -> vtkMRMLScalarVolumeNode:
+        import slicer
+
+        node = add_hidden_node(self._scene, "vtkMRMLScalarVolumeNode", _CT_NAME, ATTRIBUTE, "ct")
+        slicer.util.updateVolumeFromArray(node, ct.array)
+        node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ct.ijk_to_ras))
+        node.CreateDefaultDisplayNodes()
         display = node.GetDisplayNode()
-        display.SetPreferredDisplayRepresentationName2D(CLOSED_SURFACE)
-        display.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
-        display.SetSegmentOpacity2DFill(_SEGMENT_ID, _FILL_OPACITY)
-    else:
-        segment.SetName(label)
-        segment.AddRepresentation(CLOSED_SURFACE, polydata)
-    node.GetDisplayNode().SetVisibility(True)
-    return node
+        display.SetSaveWithScene(False)
+        display.SetAutoWindowLevel(False)
+        display.SetWindowLevel(_WINDOW_HU, _LEVEL_HU)
+        return node
+
+    def _look_at(self, surface_ras: Surface) -> None:
+        """Show a shape from the front, at a distance that is the same for all shapes."""
+        lower, upper = surface_ras.bounds
+        centre = (lower + upper) / 2
+        look_from_front(self._scene, centre, self._size_mm)
+        for node in nodes_of(self._scene, "vtkMRMLSliceNode"):
+            width, height = (max(size, 1) for size in node.GetDimensions()[:2])
+            per_pixel = _SHOWN_SIZES * self._size_mm / min(width, height)
+            node.SetFieldOfView(width * per_pixel, height * per_pixel, node.GetFieldOfView()[2])
+        jump_slices(self._scene, centre)
+
+    def _hide_others(self) -> None:
+        """Hide whatever is shown besides the shape, also what was shown since the last time."""
+        own = self._shape.GetDisplayNode()
+        for display in nodes_of(self._scene, "vtkMRMLDisplayNode"):
+            # A volume is shown by the layers of the slice views, unless it is rendered in 3D.
+            of_slices = display.IsA("vtkMRMLVolumeDisplayNode") and not display.IsA("vtkMRMLVolumeRenderingDisplayNode")
+            if display is not own and not of_slices and display.GetVisibility():
+                self._hidden[display.GetID()] = display
+                display.SetVisibility(False)
+        own.SetVisibility(True)
+
+    def _show_others(self) -> None:
+        for display in self._hidden.values():
+            if display.GetScene() is not None:
+                display.SetVisibility(True)
+        self._hidden.clear()
 
 
-def case_in(scene: vtkMRMLScene) -> vtkMRMLSegmentationNode | None:
-    """Return the node that shows the case; None when there is none."""
-    return node_with(scene, "vtkMRMLSegmentationNode", ATTRIBUTE, "1")
+class _Views:
+    """What slice and 3D views show and from where, to be restored later."""
+
+    def __init__(self, scene: vtkMRMLScene) -> None:
+        self._layers = [
+            (node, node.GetBackgroundVolumeID(), node.GetForegroundVolumeID(), node.GetLabelVolumeID())
+            for node in nodes_of(scene, "vtkMRMLSliceCompositeNode")
+        ]
+        self._opacities = [(n, n.GetForegroundOpacity(), n.GetLabelOpacity()) for n, *_ in self._layers]
+        self._slices = [(node, _matrix(node), node.GetFieldOfView()) for node in nodes_of(scene, "vtkMRMLSliceNode")]
+        self._cameras = [
+            (node, node.GetPosition(), node.GetFocalPoint(), node.GetViewUp())
+            for node in nodes_of(scene, "vtkMRMLCameraNode")
+        ]
+
+    def restore(self) -> None:
+        """Let the views that are still there show what they did."""
+        for node, background, foreground, label in self._layers:
+            if node.GetScene() is not None:
+                node.SetBackgroundVolumeID(background)
+                node.SetForegroundVolumeID(foreground)
+                node.SetLabelVolumeID(label)
+        for node, foreground, label in self._opacities:
+            node.SetForegroundOpacity(foreground)
+            node.SetLabelOpacity(label)
+        for node, matrix, field_of_view in self._slices:
+            if node.GetScene() is not None:
+                node.GetSliceToRAS().DeepCopy(matrix.ravel().tolist())
+                node.SetFieldOfView(*field_of_view)
+                node.UpdateMatrices()
+        for node, position, focal_point, view_up in self._cameras:
+            if node.GetScene() is not None:
+                node.SetPosition(position)
+                node.SetFocalPoint(focal_point)
+                node.SetViewUp(view_up)
+                node.ResetClippingRange()
 
 
-def is_case_shown(scene: vtkMRMLScene) -> bool:
-    """Check whether a case is shown."""
-    node = case_in(scene)
-    return node is not None and bool(node.GetDisplayNode().GetVisibility())
+def _matrix(node) -> np.ndarray:
+    import slicer
 
-
-def hide_case(scene: vtkMRMLScene) -> None:
-    """Hide the case."""
-    node = case_in(scene)
-    if node is not None:
-        node.GetDisplayNode().SetVisibility(False)
-
-
-def remove_case(scene: vtkMRMLScene) -> None:
-    """Remove the case."""
-    node = case_in(scene)
-    if node is not None:
-        remove_node(node)
-
-
-def _add(scene):
-    # Not saved: when a scene is opened, the case is shown again from the study.
-    node = add_hidden_node(scene, "vtkMRMLSegmentationNode", "ThyroidSynth case", ATTRIBUTE, "1")
-    node.CreateDefaultDisplayNodes()
-    node.GetDisplayNode().SetSaveWithScene(False)
-    node.SetSourceRepresentationToClosedSurface()
-    return node
+    return slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())
