@@ -121,6 +121,13 @@ def test_the_patient_is_hidden_meanwhile_and_the_views_are_restored(opened, job,
     assert composite.GetBackgroundVolumeID() is None, "the case does not belong to the patient's CT"
     assert views(hands) != before
     assert hands.parameters.segmentation is patient
+    during = views(hands)
+    # A file of the scene holds the user's views, because the case is not saved.
+    section = hands.module.widget.panel.train
+    section.beforeSave()
+    assert patient.GetDisplayNode().GetVisibility() and views(hands) == before
+    section.afterSave()
+    assert not patient.GetDisplayNode().GetVisibility() and views(hands) == during
     hands.open("patient")
     assert shown(hands) == {}
     assert patient.GetDisplayNode().GetVisibility()

@@ -8,10 +8,10 @@ from standin.strictness import node_ids
 from ThyroidSynthLib.slicer.scene.display.plots import (
     BARS,
     LINE,
+    OF_THYROIDS,
+    OF_TRAINING,
     POINTS,
     ROLE,
-    THYROIDS,
-    TRAINING,
     Chart,
     ChartView,
     Series,
@@ -102,15 +102,15 @@ def roles(scene) -> list[str]:
 
 def test_two_charts_have_nodes_of_their_own_and_one_is_removed(scene):
     thyroids = fill_chart(scene, chart())
-    losses = fill_chart(scene, chart(), TRAINING)
+    losses = fill_chart(scene, chart(), OF_TRAINING)
     assert losses is not thyroids and (thyroids.GetName(), losses.GetName()) == (
         "ThyroidSynth",
         "ThyroidSynth training",
     )
-    of_thyroids = [role for role in roles(scene) if not role.startswith(TRAINING)]
-    remove_chart(scene, TRAINING)
+    of_thyroids = [role for role in roles(scene) if not role.startswith(OF_TRAINING)]
+    remove_chart(scene, OF_TRAINING)
     assert roles(scene) == of_thyroids and series_of(thyroids) == ["Cohort", "Made here", "Each"]
-    remove_chart(scene, THYROIDS)
+    remove_chart(scene, OF_THYROIDS)
     assert roles(scene) == []
 
 
@@ -127,7 +127,7 @@ def test_a_chart_view_restores_the_layout_and_the_chart_of_others(scene, slicer_
     other = fill_chart(scene, chart())
     show_chart(other)
     with_plot = layout_of(scene)
-    view = ChartView(scene, TRAINING)
+    view = ChartView(scene, OF_TRAINING)
     view.close()
     assert layout_of(scene) == with_plot, "it was not shown"
     view.show(chart())
@@ -142,14 +142,33 @@ def test_a_chart_view_restores_the_layout_and_the_chart_of_others(scene, slicer_
     assert layout_of(scene) == with_plot
     view.close()
     assert layout_of(scene) == before
-    assert not any(role.startswith(TRAINING) for role in roles(scene))
+    assert not any(role.startswith(OF_TRAINING) for role in roles(scene))
 
 
 def test_a_chart_view_forgets_a_scene_that_was_closed(scene, slicer_app):
-    view = ChartView(scene, TRAINING)
+    view = ChartView(scene, OF_TRAINING)
     view.show(chart())
     scene.AddObserver(scene.StartCloseEvent, lambda caller, event: view.close())
     scene.Clear(False)
     assert not view.shown and roles(scene) == []
     view.show(chart())
-    assert view.shown and TRAINING + "chart" in roles(scene)
+    assert view.shown and OF_TRAINING + "chart" in roles(scene)
+
+
+def test_a_paused_chart_view_leaves_the_layout_to_the_file_of_the_scene(scene, slicer_app):
+    before = layout_of(scene)
+    view = ChartView(scene, OF_TRAINING)
+    view.pause()
+    view.resume()
+    assert layout_of(scene) == before
+    view.show(chart())
+    with_plot, nodes = layout_of(scene), roles(scene)
+    view.pause()
+    assert layout_of(scene) == before and view.shown
+    view.resume()
+    assert layout_of(scene) == with_plot and roles(scene) == nodes
+    # A layout that the user has chosen meanwhile is kept.
+    restore_layout(scene, before)
+    view.pause()
+    view.resume()
+    assert layout_of(scene) == before

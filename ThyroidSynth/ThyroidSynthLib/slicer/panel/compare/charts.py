@@ -16,13 +16,11 @@ from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_UNITS, featureNa
 from ThyroidSynthLib.slicer.scene.display.plots import (
     BARS,
     LINE,
+    OF_THYROIDS,
     POINTS,
     Chart,
+    ChartView,
     Series,
-    fill_chart,
-    layout_of,
-    restore_layout,
-    show_chart,
 )
 from ThyroidSynthLib.slicer.scene.thyroids.records import read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
@@ -56,7 +54,7 @@ class Charts:
     def __init__(self, session: Session, ui) -> None:
         self._session, self._ui = session, ui
         self._description: ModelDescription | None = None
-        self._layouts: tuple[int, int] | None = None
+        self._view = ChartView(slicer.mrmlScene, OF_THYROIDS)
         self._drawn: tuple | None = None
         ui.chartButton.connect("clicked(bool)", self._onClicked)
 
@@ -67,32 +65,35 @@ class Charts:
 
     def update(self) -> None:
         """Draw the chart again if it is shown and its contents have changed."""
-        if self._layouts is not None and self._session.hasParameters and self._drawn != self._contents():
+        if self._view.shown and self._session.hasParameters and self._drawn != self._contents():
             self._draw()
 
     def close(self) -> None:
         """Close the chart and restore the layout, unless the user has changed it."""
-        if self._layouts is not None:
-            before, withChart = self._layouts
-            self._layouts = None
-            if layout_of(slicer.mrmlScene) == withChart:
-                restore_layout(slicer.mrmlScene, before)
+        self._view.close()
         self._ui.chartButton.checked = False
 
+    def pause(self) -> None:
+        """Restore the layout for a while, because the scene is being saved."""
+        self._view.pause()
+
+    def resume(self) -> None:
+        """Show the chart again."""
+        self._view.resume()
+
     def _onClicked(self, checked: bool) -> None:
-        if not checked:
+        if checked:
+            self._draw()
+        else:
             self.close()
-            return
-        before = show_chart(self._draw())
-        self._layouts = before, layout_of(slicer.mrmlScene)
 
     def _contents(self) -> tuple:
         records = [read_record(node) for node in generated_thyroids(slicer.mrmlScene)]
         return self._session.parameters.chart, self._description, tuple(each for each in records if each is not None)
 
-    def _draw(self):
+    def _draw(self) -> None:
         self._drawn = self._contents()
-        return fill_chart(slicer.mrmlScene, self._chart(*self._drawn))
+        self._view.show(self._chart(*self._drawn))
 
     @staticmethod
     def _chart(kind: ChartKind, description: ModelDescription | None, records: Sequence[ThyroidRecord]) -> Chart:

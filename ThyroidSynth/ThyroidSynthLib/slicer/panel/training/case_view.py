@@ -40,6 +40,7 @@ class CaseView:
         self._session = session
         self._nodes: list[Any] = []
         self._before: ViewState | None = None
+        self._paused: ViewState | None = None
 
     def show(self, source: CaseSource, *, withCT: bool) -> str:
         """Load a case and show it instead of the one before; return why it cannot be shown, empty if it is."""
@@ -47,19 +48,19 @@ class CaseView:
         self._remove()
         if self._before is None:
             self._before = ViewState.of(scene)
-            for node in nodes_of(scene, "vtkMRMLSegmentationNode"):
-                hide_for_now(node, _REASON)
         # The CT of another patient behind the case would mislead.
         self._before.show_no_ct()
         with self._session.work(_("Loading case {case}").format(case=source.id)) as work:
             given = source if withCT else replace(source, ct_path=None)
             try:
-                loaded = load_case(scene, given, progress=work.progress, should_stop=work.shouldStop)
+                self._take(load_case(scene, given, progress=work.progress, should_stop=work.shouldStop), source.id)
             except InputError as error:
                 problem = str(error)
-            else:
-                self._take(loaded, source.id)
-            self._session.showStatus(problem or _("Case {case} is shown in the views.").format(case=source.id))
+            self._session.showStatus("")  # What is shown is said beside the table.
+        # What was loaded may have looked like a scene that is saved.
+        self._paused = None
+        if self._before is not None:
+            self._hideOthers()
         return problem
 
     def _take(self, loaded: LoadedCase, caseID: str) -> None:
@@ -67,6 +68,9 @@ class CaseView:
         self._nodes = [node for node in (segmentation, loaded.ct) if node is not None]
         for node in self._nodes:
             _setApart(node, caseID)
+        if self._before is None:  # It was cleared meanwhile.
+            self._remove()
+            return
         _keepStructures(segmentation)
         if loaded.ct is not None:
             show_ct(loaded.ct)
@@ -76,12 +80,33 @@ class CaseView:
 
     def clear(self) -> None:
         """Remove the case and restore the views."""
-        before, self._before = self._before, None
+        before, self._before, self._paused = self._before, None, None
         if before is not None and not slicer.mrmlScene.IsClosing():
-            before.restore()
-            for node in nodes_of(slicer.mrmlScene, "vtkMRMLSegmentationNode"):
-                end_hiding(node, _REASON)
+            self._showAsBefore(before)
         self._remove()
+
+    def pause(self) -> None:
+        """Restore the views until `resume`, because the scene is being saved without the case."""
+        if self._before is not None and self._paused is None:
+            self._paused = ViewState.of(slicer.mrmlScene)
+            self._showAsBefore(self._before)
+
+    def resume(self) -> None:
+        """Show the case again after `pause`."""
+        paused, self._paused = self._paused, None
+        if paused is not None:
+            paused.restore()
+            self._hideOthers()
+
+    def _showAsBefore(self, before: ViewState) -> None:
+        before.restore()
+        for node in nodes_of(slicer.mrmlScene, "vtkMRMLSegmentationNode"):
+            end_hiding(node, _REASON)
+
+    def _hideOthers(self) -> None:
+        for node in nodes_of(slicer.mrmlScene, "vtkMRMLSegmentationNode"):
+            if node not in self._nodes:
+                hide_for_now(node, _REASON)
 
     def _remove(self) -> None:
         nodes, self._nodes = self._nodes, []

@@ -34,6 +34,8 @@ class CaseJudging:
     ----------
     onDecided : callable
         Called when the user has included or excluded a case.
+    view : CaseView
+        Shows the selected case.
     """
 
     def __init__(self, ui, session: Session) -> None:
@@ -42,7 +44,7 @@ class CaseJudging:
         self._table = CasesTable(ui.casesTable)
         self._table.onDecided = self._onDecided
         self._table.onSelected = self._onSelected
-        self._view = CaseView(session)
+        self.view = CaseView(session)
         self._job: JobFolder | None = None
         self._file: Path | None = None
         self._key: tuple | None = None
@@ -138,7 +140,7 @@ class CaseJudging:
         """Show a case in the views instead of the one before; None removes it."""
         text = ""
         if verdict is None or self._file is None or not self._session.hasParameters:
-            self._view.clear()
+            self.view.clear()
         else:
             text = "\n".join(filter(None, (caseText(verdict), self._show(self._file.parent, verdict.id))))
         self._ui.caseInfoLabel.text = text
@@ -153,9 +155,9 @@ class CaseJudging:
         else:
             problem = _("The case cannot be shown.")
         if source is None:
-            self._view.clear()
+            self.view.clear()
             return problem
-        return self._view.show(source, withCT=self._ui.caseCtCheckBox.checked)
+        return self.view.show(source, withCT=self._ui.caseCtCheckBox.checked)
 
 
 def _decided(verdict: CaseVerdict, include: tuple[str, ...], exclude: tuple[str, ...]) -> CaseVerdict:

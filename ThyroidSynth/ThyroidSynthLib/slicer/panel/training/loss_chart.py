@@ -8,7 +8,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.slicer.scene.display.plots import LINE, TRAINING, Chart, ChartView, Series
+from ThyroidSynthLib.slicer.scene.display.plots import LINE, OF_TRAINING, Chart, ChartView, Series
 
 _COLOUR = (0.05, 0.52, 0.40)
 
@@ -21,7 +21,7 @@ class LossChart:
 
     def __init__(self, button) -> None:
         self._button = button
-        self._view = ChartView(slicer.mrmlScene, TRAINING)
+        self._view = ChartView(slicer.mrmlScene, OF_TRAINING)
         self._points: Points = ()
         self._epochs = 0
         button.connect("toggled(bool)", lambda checked: self._draw())
@@ -34,9 +34,13 @@ class LossChart:
             self._button.checked = False
         self._draw()
 
-    def close(self) -> None:
-        """Close the chart."""
-        self._button.checked = False
+    def pause(self) -> None:
+        """Restore the layout for a while, because the scene is being saved."""
+        self._view.pause()
+
+    def resume(self) -> None:
+        """Show the chart again."""
+        self._view.resume()
 
     def _draw(self) -> None:
         if self._button.checked and self._points:
@@ -54,5 +58,6 @@ def lossChart(points: Points, epochs: int) -> Chart:
         y_title=_("Loss"),
         series=(Series(_("Mean loss per epoch"), LINE, at, losses, _COLOUR),),
         x_range=(1.0, max(float(epochs), at[-1], 2.0)),
-        y_log=True,
+        # Below a decade, a logarithmic axis may have a single number.
+        y_log=bool(losses.min() > 0 and losses.max() > 10 * losses.min()),
     )

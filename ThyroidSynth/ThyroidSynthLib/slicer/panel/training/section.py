@@ -73,6 +73,16 @@ class TrainSection(Section):
         self._diagnostics.release()
         self._stopping, self._watched = None, None
 
+    def beforeSave(self) -> None:
+        """Show the user's own views, because neither chart nor training case is saved."""
+        self._setup.beforeSave()
+        self._watch.beforeSave()
+
+    def afterSave(self) -> None:
+        """Show chart and training case again."""
+        self._setup.afterSave()
+        self._watch.afterSave()
+
     def opened(self) -> None:
         """Update the section when it has come into sight or gone out of it."""
         self._poll()

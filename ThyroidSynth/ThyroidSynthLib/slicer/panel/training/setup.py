@@ -58,6 +58,14 @@ class TrainingSetup:
         self._estimator.cancel()
         self._job, self._choices, self._shown = None, None, None
 
+    def beforeSave(self) -> None:
+        """Restore the views for the file."""
+        self._cases.view.pause()
+
+    def afterSave(self) -> None:
+        """Show the training case again."""
+        self._cases.view.resume()
+
     def show(
         self, parameters: ThyroidSynthParameterNode, job: JobFolder | None, status: JobStatus, *, opened: bool
     ) -> None:

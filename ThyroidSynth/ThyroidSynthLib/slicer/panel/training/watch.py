@@ -61,6 +61,14 @@ class TrainingWatch:
             remove_training_preview(slicer.mrmlScene)
         self.watch(None)
 
+    def beforeSave(self) -> None:
+        """Restore the layout of the views for the file."""
+        self._chart.pause()
+
+    def afterSave(self) -> None:
+        """Show the chart again."""
+        self._chart.resume()
+
     def update(self, epochs: int) -> None:
         """Show what the job has written since the last call; `epochs` is the length of the whole training."""
         if self._job is None or self._history is None:

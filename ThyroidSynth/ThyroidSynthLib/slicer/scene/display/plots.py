@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROLE = "ThyroidSynth.Plot"
 """Attribute of a chart's nodes: chart and purpose of each, by which it is found again."""
 
-THYROIDS, TRAINING = "", "training "
+OF_THYROIDS, OF_TRAINING = "", "training "
 """The charts that there can be at the same time."""
 
 BARS, LINE, POINTS = "bars", "line", "points"
@@ -54,8 +54,8 @@ class Chart:
     y_log: bool = False
 
 
-def fill_chart(scene: vtkMRMLScene, chart: Chart, which: str = THYROIDS) -> vtkMRMLPlotChartNode:
-    """Write one of the module's charts, `THYROIDS` or `TRAINING`, into its node, which is created on first use.
+def fill_chart(scene: vtkMRMLScene, chart: Chart, which: str = OF_THYROIDS) -> vtkMRMLPlotChartNode:
+    """Write one of the module's charts, `OF_THYROIDS` or `OF_TRAINING`, into its node, which is created on first use.
 
     Its nodes are not saved with the scene: a chart is drawn again from the thyroids or the job folder.
     """
@@ -113,6 +113,7 @@ class ChartView:
         # The layout and the chart in the plot views before, and the layout since.
         self._before: tuple[int, str] | None = None
         self._layout = 0
+        self._paused = False
 
     @property
     def shown(self) -> bool:
@@ -126,6 +127,18 @@ class ChartView:
             other = _application_logic().GetSelectionNode().GetActivePlotChartID() or ""
             self._before = show_chart(node), other
             self._layout = layout_of(self._scene)
+
+    def pause(self) -> None:
+        """Restore the layout until `resume`, so that a saved scene has no empty plot view: charts are not saved."""
+        if self._before is not None and layout_of(self._scene) == self._layout:
+            restore_layout(self._scene, self._before[0])
+            self._paused = True
+
+    def resume(self) -> None:
+        """Show the chart again after `pause`."""
+        if self._paused and self._before is not None:
+            restore_layout(self._scene, self._layout)
+        self._paused = False
 
     def close(self) -> None:
         """Remove the chart and restore the layout, unless the user has changed it."""
