@@ -10,7 +10,6 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID
-from ThyroidSynthLib.slicer.scene.display.overlay import show_ct
 from ThyroidSynthLib.slicer.scene.display.view_state import ViewState
 from ThyroidSynthLib.slicer.scene.display.views import fit_views
 from ThyroidSynthLib.slicer.scene.hiding import end_hiding, hide_for_now
@@ -47,9 +46,9 @@ class CaseView:
         scene, problem = slicer.mrmlScene, ""
         self._remove()
         if self._before is None:
-            self._before = ViewState.of(scene)
+            self._before = ViewState(scene)
         # The CT of another patient behind the case would mislead.
-        self._before.show_no_ct()
+        _showAlone(None)
         with self._session.work(_("Loading case {case}").format(case=source.id)) as work:
             given = source if withCT else replace(source, ct_path=None)
             try:
@@ -73,7 +72,7 @@ class CaseView:
             return
         _keepStructures(segmentation)
         if loaded.ct is not None:
-            show_ct(loaded.ct)
+            _showAlone(loaded.ct)
         thyroid = find_segment(segmentation, THYROID)
         if thyroid:
             fit_views(segmentation, thyroid)
@@ -88,7 +87,7 @@ class CaseView:
     def pause(self) -> None:
         """Restore the views until `resume`, because the scene is being saved without the case."""
         if self._before is not None and self._paused is None:
-            self._paused = ViewState.of(slicer.mrmlScene)
+            self._paused = ViewState(slicer.mrmlScene)
             self._showAsBefore(self._before)
 
     def resume(self) -> None:
@@ -113,6 +112,11 @@ class CaseView:
         for node in nodes:
             if slicer.mrmlScene.IsNodePresent(node) and not slicer.mrmlScene.IsClosing():
                 remove_node(node)
+
+
+def _showAlone(ct) -> None:
+    """Show a CT, or none, in the slice views, and nothing else than segmentations over it."""
+    slicer.util.setSliceViewerLayers(background=ct, foreground=None, label=None, fit=ct is not None)
 
 
 def _setApart(node, caseID: str) -> None:

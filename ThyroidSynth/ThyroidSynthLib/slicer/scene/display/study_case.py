@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.polydata import polydata_of
 from ThyroidSynthLib.slicer.scene.nodes import add_hidden_node, node_with, nodes_of, remove_node
 from ThyroidSynthLib.slicer.scene.volumes import CLOSED_SURFACE
 
 from .overlay import jump_slices, look_from_front
+from .view_state import ViewState
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
@@ -61,8 +60,8 @@ class StudyDisplay:
             raise InputError("A reader study is running already. Pause it first.")
         self._scene, self._size_mm = scene, size_mm
         self._hidden: dict[str, Any] = {}
-        self._views = _Views(scene)
-        self._during: _Views | None = None
+        self._views = ViewState(scene)
+        self._during: ViewState | None = None
         self._shape = self._add_shape()
         self._ct = self._add_ct(ct) if ct is not None else None
         self._hide_others()
@@ -89,7 +88,7 @@ class StudyDisplay:
     def before_save(self) -> None:
         """Show everything as it was, because the saved scene may be opened without this study."""
         if self._during is None:
-            self._during = _Views(self._scene)
+            self._during = ViewState(self._scene)
             self._shape.GetDisplayNode().SetVisibility(False)
             self._show_others()
             self._views.restore()
@@ -157,47 +156,3 @@ class StudyDisplay:
             if display.GetScene() is not None:
                 display.SetVisibility(True)
         self._hidden.clear()
-
-
-class _Views:
-    """What slice and 3D views show and from where, to be restored later."""
-
-    def __init__(self, scene: vtkMRMLScene) -> None:
-        self._layers = [
-            (node, node.GetBackgroundVolumeID(), node.GetForegroundVolumeID(), node.GetLabelVolumeID())
-            for node in nodes_of(scene, "vtkMRMLSliceCompositeNode")
-        ]
-        self._opacities = [(n, n.GetForegroundOpacity(), n.GetLabelOpacity()) for n, *_ in self._layers]
-        self._slices = [(node, _matrix(node), node.GetFieldOfView()) for node in nodes_of(scene, "vtkMRMLSliceNode")]
-        self._cameras = [
-            (node, node.GetPosition(), node.GetFocalPoint(), node.GetViewUp())
-            for node in nodes_of(scene, "vtkMRMLCameraNode")
-        ]
-
-    def restore(self) -> None:
-        """Let the views that are still there show what they did."""
-        for node, background, foreground, label in self._layers:
-            if node.GetScene() is not None:
-                node.SetBackgroundVolumeID(background)
-                node.SetForegroundVolumeID(foreground)
-                node.SetLabelVolumeID(label)
-        for node, foreground, label in self._opacities:
-            node.SetForegroundOpacity(foreground)
-            node.SetLabelOpacity(label)
-        for node, matrix, field_of_view in self._slices:
-            if node.GetScene() is not None:
-                node.GetSliceToRAS().DeepCopy(matrix.ravel().tolist())
-                node.SetFieldOfView(*field_of_view)
-                node.UpdateMatrices()
-        for node, position, focal_point, view_up in self._cameras:
-            if node.GetScene() is not None:
-                node.SetPosition(position)
-                node.SetFocalPoint(focal_point)
-                node.SetViewUp(view_up)
-                node.ResetClippingRange()
-
-
-def _matrix(node) -> np.ndarray:
-    import slicer
-
-    return slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())
