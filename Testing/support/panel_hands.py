@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -79,6 +80,28 @@ class Hands:
             else:
                 panel.tabs.open(part)
         self.app.process_events()
+
+    def pages(self) -> Iterator[tuple[str, Any]]:
+        """Open each tab with everything in it, then each window; yield its name and the widget that is scrolled."""
+        from standin import inspection
+
+        panel = self.module.widget.panel
+        for name in ("patient", "create", "compare", "export", "train"):
+            panel.tabs.open(name)
+            page = panel.tabs.widget.currentWidget().widget()
+            inspection.open_all(page)
+            self.app.process_events()
+            yield name, page
+            if name == "create":
+                # Only one of the two is open.
+                self.open("generate")
+                yield "generate", page
+        for name, window in (("library", panel.model.window), ("cohort", panel.export.window)):
+            window.open()
+            inspection.open_all(window.content)
+            self.app.process_events()
+            yield name, window.content
+            window.dialog.close()
 
     def click(self, name: str) -> None:
         button = getattr(self, name)

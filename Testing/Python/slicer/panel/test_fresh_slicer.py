@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from importlib.abc import MetaPathFinder
 
@@ -21,24 +22,25 @@ def press_every_button(hands, *, skip: tuple[str, ...] = ()) -> tuple[dict[str, 
 
     from standin import inspection
 
-    refused, faults, top = {}, {}, hands.module.panel
-    for button in inspection.widgets_in(top):
-        name = inspection.name_of(button)
-        kind = isinstance(button, (qt.QPushButton, qt.QToolButton, qt.QCheckBox))
-        if kind and name not in skip and button.enabled and inspection.in_sight(button, top):
-            hands.app.installations.refused.clear()
-            button.click()
-            hands.app.process_events()
-            refused[name] = list(hands.app.installations.refused)
-            seen = [str(fault) for fault in hands.app.faults.take() if fault.source != "dialog"]
-            faults |= {name: seen} if seen else {}
+    refused, faults = {}, {}
+    bar = hands.module.widget.panel.bar.widget
+    # The buttons that open the windows are left out, because the windows are visited themselves.
+    skip = (*skip, "modelLibraryButton", "cohortButton")
+    for top in itertools.chain((page for _name, page in hands.pages()), [bar]):
+        for button in inspection.widgets_in(top):
+            name = inspection.name_of(button)
+            kind = isinstance(button, (qt.QPushButton, qt.QToolButton, qt.QCheckBox))
+            if kind and name not in {*skip, *refused} and button.enabled and inspection.in_sight(button, top):
+                hands.app.installations.refused.clear()
+                button.click()
+                hands.app.process_events()
+                refused[name] = list(hands.app.installations.refused)
+                seen = [str(fault) for fault in hands.app.faults.take() if fault.source != "dialog"]
+                faults |= {name: seen} if seen else {}
     return refused, faults
 
 
 def test_no_button_of_a_fresh_panel_fails(hands):
-    from standin import inspection
-
-    inspection.open_all(hands.module.panel)
     assert not hands.removeOverlapButton.enabled
     # The sample case would give the panel a patient.
     clicked, faults = press_every_button(hands, skip=("sampleDataButton",))
@@ -94,11 +96,8 @@ def bare(ready, tmp_path, monkeypatch):
 
 
 def test_only_a_training_needs_an_installation(bare):
-    from standin import inspection
-
     with pytest.raises(ModuleNotFoundError):
         import torch  # noqa: F401
-    inspection.open_all(bare.module.panel)
     bare.wait(lambda: "mL" in bare.ownFeaturesLabel.text)
     bare.wait(lambda: "measuring" not in bare.overlapLabel.text)
     # Another patient would end the edit, a cohort or a reader study would occupy the panel.

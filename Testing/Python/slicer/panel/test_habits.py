@@ -9,10 +9,6 @@ import pytest
 
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 
-PANEL_WIDTH, PANEL_HEIGHT = 450, 700
-# High enough that no page is scrolled.
-TALL = 2000
-
 
 @pytest.fixture
 def habits(slicer_app):
@@ -22,42 +18,37 @@ def habits(slicer_app):
     return inspection
 
 
-@pytest.fixture
-def whole(ready, habits):
-    """The panel after a first thyroid, every part opened, at the width of a small screen."""
-    ready.click("generateButton")
-    habits.open_all(ready.module.panel)
-    ready.module.panel.show()
-    ready.module.panel.resize(PANEL_WIDTH, TALL)
-    ready.app.process_events()
-    return ready.module.panel
-
-
-def test_every_widget_has_a_tooltip_and_is_reached_by_the_keyboard(whole, habits):
+def test_every_widget_has_a_tooltip_and_is_reached_by_the_keyboard(ready, habits):
     import qt
 
-    touched = [
-        each for each in habits.widgets_in(whole) if isinstance(each, habits.TOUCHED) and habits.in_sight(each, whole)
-    ]
-    assert {habits.name_of(each) for each in touched if not habits.tooltip_of(each, whole)} == set()
+    ready.click("generateButton")
+    ready.module.panel.show()
+    bar = ready.module.widget.panel.bar.widget
+    for name, page in itertools.chain(ready.pages(), [("bar", bar)]):
+        touched = [
+            each for each in habits.widgets_in(page) if isinstance(each, habits.TOUCHED) and habits.in_sight(each, page)
+        ]
+        assert len(touched) > 3, name
+        assert {habits.name_of(each) for each in touched if not habits.tooltip_of(each, page)} == set(), name
 
-    chain = habits.focus_chain(whole)
-    kinds = (qt.QPushButton, qt.QCheckBox, qt.QComboBox)
-    buttons = {habits.name_of(each) for each in touched if isinstance(each, kinds) and each.enabled}
-    assert buttons - {habits.name_of(each) for each in chain} == set()
+        chain = habits.focus_chain(page)
+        kinds = (qt.QPushButton, qt.QCheckBox, qt.QComboBox)
+        buttons = {habits.name_of(each) for each in touched if isinstance(each, kinds) and each.enabled}
+        assert buttons - {habits.name_of(each) for each in chain} == set(), name
 
-    places = [(habits.name_of(each), habits.place_of(each, whole)) for each in chain]
-    back = [
-        f"{after} comes after {name}, which is below"
-        for (name, place), (after, next_place) in itertools.pairwise(places)
-        if next_place.bottom() < place.top()
-    ]
-    assert back == []
+        places = [(habits.name_of(each), habits.place_of(each, page)) for each in chain]
+        back = [
+            f"{after} comes after {before}, which is below"
+            for (before, place), (after, next_place) in itertools.pairwise(places)
+            if next_place.bottom() < place.top()
+        ]
+        assert back == [], name
 
 
 def test_the_keyboard_focus_is_restored_after_an_operation(ready):
     from PySide6 import QtCore, QtTest
 
+    ready.open("generate")
     ready.module.panel.show()
     ready.module.panel.activateWindow()
     ready.app.process_events()
@@ -68,57 +59,18 @@ def test_the_keyboard_focus_is_restored_after_an_operation(ready):
     assert ready.generateButton.focus
 
 
-def test_the_panel_fits_a_small_screen(whole, habits):
-    import ctk
-
-    assert whole.minimumSizeHint.width() <= PANEL_WIDTH
-    sections = [
-        each
-        for each in habits.widgets_in(whole)
-        if isinstance(each, ctk.ctkCollapsibleButton) and not habits.is_inside(each, ctk.ctkCollapsibleButton)
-    ]
-    assert len(sections) >= 4
-    assert habits.cut_texts(whole) == []
-    # Groups in a section can be collapsed while another part of it is used.
-    for each in habits.widgets_in(whole):
-        if isinstance(each, ctk.ctkCollapsibleButton) and each not in sections:
-            each.collapsed = True
-    whole.window().layout().activate()
-    heights = {habits.name_of(each): each.minimumSizeHint.height() for each in sections}
-    assert {name: height for name, height in heights.items() if height > PANEL_HEIGHT} == {}
-
-
-def test_a_wide_dock_can_be_made_narrow_again(whole, ready, habits):
-    """A widget whose size hint depends on its width would keep the dock wide."""
-    whole.resize(2 * PANEL_WIDTH, TALL)
-    ready.app.process_events()
-    assert whole.minimumSizeHint.width() <= PANEL_WIDTH
-    whole.resize(PANEL_WIDTH, TALL)
-    ready.app.process_events()
-    assert habits.place_of(ready.keepButton, whole).right() < PANEL_WIDTH
-
-
-def test_long_texts_do_not_widen_the_panel(whole, ready, habits):
+def test_long_names_keep_numbers_visible(ready):
     import qt
 
-    wrapped = [each for each in habits.widgets_in(whole) if isinstance(each, qt.QLabel) and each.wordWrap]
-    assert len(wrapped) > 20
-    for label in wrapped:
-        label.text = "The targets cannot be matched from this thyroid; the closest one found is shown. " * 2
-    ready.app.process_events()
-    assert whole.minimumSizeHint.width() <= PANEL_WIDTH
-    assert all(label.sizePolicy.hasHeightForWidth() for label in wrapped)
-
-
-def test_long_names_do_not_widen_the_panel_and_numbers_stay_visible(whole, ready):
-    import qt
-
+    ready.click("generateButton")
+    ready.open("compare")
+    ready.module.panel.show()
+    ready.module.panel.resize(450, 900)
     long = "TotalSegmentator thorax CT 2024 segmentation (being edited)"
     for node in (ready.parameters.result, ready.parameters.segmentation, ready.parameters.ct):
         node.SetName(long)
     ready.module.widget.panel.session.announceThyroids()
     ready.app.process_events()
-    assert whole.minimumSizeHint.width() <= PANEL_WIDTH
     view, model = ready.thyroidTable, ready.thyroidTable.model()
     metrics = view.fontMetrics()
     for column in range(1, 7):
@@ -129,17 +81,19 @@ def test_long_names_do_not_widen_the_panel_and_numbers_stay_visible(whole, ready
     assert model.index(0, 0).data(qt.Qt.ToolTipRole) == long
 
 
-def test_the_dark_theme_has_no_white_areas_and_legible_texts(whole, habits):
+def test_the_dark_theme_has_no_white_areas_and_legible_texts(ready, habits):
     from standin import pictures
 
-    light = pictures.of_widget(whole, PANEL_WIDTH).mean(axis=2)
-    with habits.dark_theme():
-        dark = pictures.of_widget(whole, PANEL_WIDTH).mean(axis=2)
-    rows = min(len(light), len(dark))
-    # White in both themes: a picture that does not follow the theme.
-    assert ((light[:rows] > 225) & (dark[:rows] > 225)).mean() < 0.03
-    assert np.median(dark) < 90
-    assert (dark > 150).mean() > 0.005
+    ready.click("generateButton")
+    for name, page in ready.pages():
+        light = pictures.of_widget(page, 380).mean(axis=2)
+        with habits.dark_theme():
+            dark = pictures.of_widget(page, 380).mean(axis=2)
+        rows = min(len(light), len(dark))
+        # White in both themes: a picture that does not follow the theme.
+        assert ((light[:rows] > 225) & (dark[:rows] > 225)).mean() < 0.03, name
+        assert np.median(dark) < 90, name
+        assert (dark > 150).mean() > 0.005, name
 
 
 @pytest.fixture
@@ -187,21 +141,21 @@ def test_of_two_panels_in_one_window_one_handles_a_shortcut(ready, second):
     layout = qt.QHBoxLayout(window)
     for widget in (ready.module.widget, second):
         layout.addWidget(widget.panel.widget)
-        named(widget, "inspectCollapsible").collapsed = False
+        widget.panel.tabs.open("compare")
     window.show()
     window.activateWindow()
     ready.app.process_events()
     names = ["patient's own", ready.parameters.result.GetName()]
     for focused in (second, ready.module.widget):
         other = ready.module.widget if focused is second else second
-        named(focused, "generateButton").setFocus()
+        named(focused, "showAllButton").setFocus()
         for name in [*names, *names]:
             QtTest.QTest.keyClick(window, QtCore.Qt.Key_F8)
             ready.app.process_events()
             assert name in named(focused, "comparisonLabel").text
             assert not named(other, "showBothButton").enabled
         # The panel that flips continues, also when the focus is in a view.
-        named(focused, "generateButton").clearFocus()
+        named(focused, "showAllButton").clearFocus()
         QtTest.QTest.keyClick(window, QtCore.Qt.Key_F8)
         ready.app.process_events()
         assert names[0] in named(focused, "comparisonLabel").text

@@ -26,8 +26,3 @@ def test_every_parameter_name_exists(slicer_app):
 def test_widget_names_are_unique_over_all_files():
     names = [widget.get("name") for path in FILES for widget in ElementTree.parse(path).getroot().iter("widget")]
     assert len(names) == len(set(names))
-
-
-def test_the_panel_fits_into_450_pixels(hands):
-    panel = hands.module.widget.panel.widget
-    assert panel.minimumSizeHint.width() <= 450

@@ -16,7 +16,7 @@ def drop(hands, urls: list[str]) -> bool:
 
     data = QMimeData()
     data.setUrls([qt.QUrl(url) for url in urls])
-    target = hands.patientCollapsible
+    target = hands.PatientSection
     entering = QDragEnterEvent(QPoint(9, 9), Qt.CopyAction, data, Qt.LeftButton, Qt.NoModifier)
     hands.app.app.sendEvent(target, entering)
     if not entering.isAccepted():

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.evaluation.metrics.nearest import Nearest
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
+from ThyroidSynthLib.slicer.panel.shared.colour import swatch
 from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, FITTED, GENERATED, ThyroidRecord
 
@@ -17,12 +18,30 @@ _NAME = 0
 _SORT_ROLE = qt.Qt.UserRole
 _ID_ROLE = qt.Qt.UserRole + 1
 _COLOUR_ROLE = qt.Qt.UserRole + 2
-_SWATCH_PIXELS = 12
 # Sorts unknown values last.
 _UNKNOWN = 1e9
 _COLUMNS = 7
 # Room beside the text of a cell, in pixels.
 _SPACE = 8
+# Columns that are left out of a narrow table, the first one first, so that thyroids are told apart by their names:
+# code, nearest, kind. Their content is in the tooltip of the name.
+_OPTIONAL = (6, 5, 1)
+_NAME_CHARACTERS = 16
+
+
+class _ResizeFilter(qt.QObject):
+    """Event filter that calls a function after a widget was resized."""
+
+    def __init__(self, watched, onResized: Callable[[], None]) -> None:
+        qt.QObject.__init__(self, watched)
+        self._onResized = onResized
+        watched.installEventFilter(self)
+
+    def eventFilter(self, watched, event) -> bool:
+        """Pass every event on."""
+        if event.type() == qt.QEvent.Resize:
+            self._onResized()
+        return False
 
 
 @dataclass(frozen=True)
@@ -90,11 +109,16 @@ class ThyroidTable:
         header.setSectionResizeMode(_NAME, qt.QHeaderView.Stretch)
         metrics = view.fontMetrics()
         header.minimumSectionSize = _SPACE
-        for column, widest in enumerate(_widestTexts(), start=1):
-            view.setColumnWidth(column, max(map(metrics.horizontalAdvance, widest.split("\n"))) + _SPACE)
+        self._widths = {
+            column: max(map(metrics.horizontalAdvance, widest.split("\n"))) + _SPACE
+            for column, widest in enumerate(_widestTexts(), start=1)
+        }
+        for column, width in self._widths.items():
+            view.setColumnWidth(column, width)
         # Two lines per row; longer names are elided in the middle.
         view.verticalHeader().defaultSectionSize = 2 * metrics.lineSpacing() + 4
         view.textElideMode = qt.Qt.ElideMiddle
+        self._resizeFilter = _ResizeFilter(view.viewport(), self._fitColumns)
         self._model.connect("itemChanged(QStandardItem*)", self._onItemChanged)
         self._selection = view.selectionModel()
         self._selection.connect("currentRowChanged(QModelIndex,QModelIndex)", self._onCurrentRow)
@@ -136,6 +160,16 @@ class ThyroidTable:
             self._view.setFocus()
             self._view.edit(self._model.index(index.row(), _NAME))
 
+    def _fitColumns(self) -> None:
+        """Leave out columns until the names have enough room."""
+        room = self._view.viewport().width - self._view.fontMetrics().averageCharWidth() * _NAME_CHARACTERS
+        widths = {column: self._widths[column] for column in range(1, _COLUMNS)}
+        for column in _OPTIONAL:
+            hidden = sum(widths.values()) > room
+            self._view.setColumnHidden(column, hidden)
+            if hidden:
+                del widths[column]
+
     def _select(self, selected: set[str], current: str) -> None:
         flags = qt.QItemSelectionModel
         indices = {self._idOf(row): self._model.index(row, _NAME) for row in range(self._model.rowCount())}
@@ -175,7 +209,10 @@ class ThyroidTable:
 
     def _writeRow(self, index: int, row: Row) -> None:
         record = row.record
-        self._write(index, _NAME, row.name, row.name.lower(), row.name, editable=True)
+        kind = kindText(record.kind) if record is not None else _("unknown")
+        nearest, nearestValue, nearestTip = _nearestTexts(row)
+        tip = "\n".join(filter(None, (row.name, kind, _kindTip(record), nearestTip)))
+        self._write(index, _NAME, row.name, row.name.lower(), tip, editable=True)
         place = self._model.index(index, _NAME)
         self._model.setData(place, row.nodeID, _ID_ROLE)
         item = self._model.item(index, _NAME)
@@ -183,14 +220,12 @@ class ThyroidTable:
         item.setCheckState(qt.Qt.Checked if row.visible else qt.Qt.Unchecked)
         if self._model.data(place, _COLOUR_ROLE) != str(row.colour):
             self._model.setData(place, str(row.colour), _COLOUR_ROLE)
-            item.setIcon(_swatch(row.colour))
-        kind = kindText(record.kind) if record is not None else _("unknown")
+            item.setIcon(swatch(row.colour))
         note = _faultText(record)
         self._write(index, 1, f"{kind}\n{note}" if note else kind, f"{kind} {note}", _kindTip(record))
         for column, name in enumerate(FEATURE_NAMES, start=2):
             self._writeFeature(index, column, name, record)
-        text, value, tip = _nearestTexts(row)
-        self._write(index, 5, text, value, tip)
+        self._write(index, 5, nearest, nearestValue, nearestTip)
         known = row.distance is not None
         self._write(index, 6, f"{row.distance:.1f}" if known else "–", row.distance if known else _UNKNOWN, "")
 
@@ -248,13 +283,6 @@ def _widestTexts() -> tuple[str, ...]:
         _("another\nmodel") + "\n" + _("Nearest\n(mm)"),
         _("Code\n(SD)"),
     )
-
-
-def _swatch(colour: tuple[float, float, float]):
-    """Return an icon of a colour."""
-    pixmap = qt.QPixmap(_SWATCH_PIXELS, _SWATCH_PIXELS)
-    pixmap.fill(qt.QColor(*(round(255 * channel) for channel in colour)))
-    return qt.QIcon(pixmap)
 
 
 def _number(name: str, value: float) -> str:

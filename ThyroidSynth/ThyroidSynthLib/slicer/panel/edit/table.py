@@ -20,7 +20,10 @@ class EditTable:
 
     def __init__(self, table) -> None:
         self._table = table
-        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        # The longest texts; the other columns leave it the rest of a narrow panel.
+        header.setSectionResizeMode(_COLUMNS - 1, qt.QHeaderView.Stretch)
         for row in range(len(FEATURE_NAMES)):
             for column in range(_COLUMNS):
                 item = qt.QTableWidgetItem(_NO_VALUE)

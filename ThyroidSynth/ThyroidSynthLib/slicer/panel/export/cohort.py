@@ -84,8 +84,8 @@ class CohortExport:
         if parameters.exportMerged and parameters.cohortAtPatient:
             files.append(_("merged map"))
         if not files:
-            return _("Only the manifest is written, because no files are chosen above.")
-        return _("Files of each thyroid, as chosen above: {files}.").format(files=", ".join(files))
+            return _("Only the manifest is written, because no files are chosen in the tab Export.")
+        return _("Files of each thyroid, as chosen in the tab Export: {files}.").format(files=", ".join(files))
 
     def _onStart(self, checked: bool = False) -> None:
         with self.session.work(_("Starting the cohort")) as work:

@@ -12,9 +12,17 @@ class SectionWindow:
     ----------
     parent : QWidget
         A widget of the panel, with which the window is deleted and whose parameters its widgets share.
+
+    Attributes
+    ----------
+    content : QWidget
+        The widgets, which are scrolled.
+    dialog : QDialog
+        The window.
     """
 
     def __init__(self, title: str, content, parent) -> None:
+        self.content = content
         self.dialog = qt.QDialog(parent)
         self.dialog.objectName = f"{content.objectName}Dialog"
         self.dialog.windowTitle = title
