@@ -30,7 +30,7 @@ def test_the_section_is_drawn_in_both_themes(opened, picture_folder, theme):
         table.click(table.texts()[1])
         hands.click("distanceMapButton")
         hands.app.process_events()
-        picture = pictures.of_widget(hands.inspectCollapsible, 450)
+        picture = pictures.of_widget(hands.InspectSection, 450)
         path = pictures.save(picture, picture_folder / f"inspect_{theme}.png")
         pictures.save(hands.app.four_views("Coloured by distance"), picture_folder / f"inspect_views_{theme}.png")
     assert path.stat().st_size > 5_000
