@@ -41,6 +41,7 @@ def test_cases_are_included_and_excluded_manually_before_the_training(opened, es
 
     hands = opened
     hands.trainingDataPathEdit.setCurrentPath(str(cases))
+    assert not hands.checkCasesButton.enabled and "Choose a job folder" in hands.checkCasesButton.toolTip
     hands.jobPathEdit.setCurrentPath(str(tmp_path / "job"))
     assert "trachea's axis" in hands.trainingDataInfoLabel.text
     assert not hands.casesTable.isVisibleTo(hands.module.panel)

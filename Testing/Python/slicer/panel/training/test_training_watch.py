@@ -225,7 +225,7 @@ def test_recent_trainings_are_found_again_in_another_scene(watcher, job, tmp_pat
         rememberJob(path)
     slicer.mrmlScene.Clear(False)
     watcher.app.process_events()
-    assert "Click Recent" in watcher.trainingStateLabel.text
+    assert "The last one, 'my job', is under Recent: Epoch 1 of 320" in watcher.trainingStateLabel.text
     menu = watcher.recentJobsButton.menu()
     menu.aboutToShow.emit()
     actions = menu.actions()
@@ -236,6 +236,7 @@ def test_recent_trainings_are_found_again_in_another_scene(watcher, job, tmp_pat
 
 
 def test_the_menu_of_recent_trainings_is_disabled_without_any(hands):
+    assert hands.trainingStateLabel.text == "No training chosen."
     menu = hands.recentJobsButton.menu()
     menu.aboutToShow.emit()
     assert [action.enabled for action in menu.actions()] == [False]

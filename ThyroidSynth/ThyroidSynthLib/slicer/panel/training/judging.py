@@ -87,7 +87,6 @@ class CaseJudging:
             self.hideCase()
         ui.casesBox.visible = bool(verdicts) or (isSet(source) and not prepared)
         ui.checkCasesButton.visible = not prepared and (not begun or status.restart)
-        ui.checkCasesButton.enabled = not status.runs and isSet(source)
         ui.casesLabel.text = casesText(verdicts) if verdicts else _("Optional: check the cases before the training.")
 
     def _fileOfJob(self, source: Path) -> Path | None:

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 from ThyroidSynthLib.jobs.background import StopSequence, start_detached, train_script
-from ThyroidSynthLib.jobs.job import JobFolder
+from ThyroidSynthLib.jobs.job import ACTIVE, JobFolder
 from ThyroidSynthLib.jobs.job_options import JobOptions, job_for, read_job_config, resumed_job
 from ThyroidSynthLib.slicer.panel.shared.dependencies import ensureTorch, pythonExecutable
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet, showUnsetPaths
@@ -249,10 +249,22 @@ class TrainSection(Section):
         elif isSet(self.parameters.job):
             ui.trainingStateLabel.text = _("There is no training in this folder.")
         else:
-            ui.trainingStateLabel.text = _("No training chosen. Click Recent for earlier trainings.")
+            ui.trainingStateLabel.text = self._lastText()
+
+    def _lastText(self) -> str:
+        """Return how the last training can be found again, for a panel without one."""
+        last = next(iter(recentJobs()), None) if self.isOpen() else None
+        if last is None:
+            return _("No training chosen.")
+        job, state = last
+        text = _("No training chosen. The last one, '{name}', is under Recent: {state}")
+        return text.format(name=job.path.name, state=stateText(state, runs=state.status in ACTIVE))
 
     def _showButton(self, job: JobFolder | None, status: JobStatus) -> None:
         button, state = self.ui.startButton, status.state
+        check, obstacle = self.ui.checkCasesButton, self._obstacle(status, resumes=False)
+        check.enabled = not (status.runs or obstacle)
+        check.toolTip = obstacle or _("Apply quality control to every case in the background before the training")
         if status.runs:
             stopping = self._stopping is not None or (state is not None and state.status == "stopping")
             button.text = _("Stop &training")
