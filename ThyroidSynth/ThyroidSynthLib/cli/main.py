@@ -26,6 +26,7 @@ from ThyroidSynthLib.cli.commands import (
     info,
     prepare,
     reader_study,
+    reproduce,
     train,
 )
 from ThyroidSynthLib.cli.shared.arguments import file_path
@@ -50,6 +51,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     info,
     import_model,
     download,
+    reproduce,
 )
 
 _DESCRIPTION = "Learn the shapes of thyroids from TotalSegmentator segmentations and generate new ones."
