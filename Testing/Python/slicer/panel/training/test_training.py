@@ -36,12 +36,12 @@ def test_a_training_is_started_monitored_and_stopped(trainer):
     trainer.wait(lambda: "Epoch" in trainer.trainingStateLabel.text, 60)
     process = JobFolder(trainer.parameters.job).running_process()
     assert process.is_alive()
-    assert trainer.startButton.text == "Stop &training"
+    assert trainer.startButton.text == "Stop training"
     assert trainer.startButton.enabled
     trainer.click("startButton")
-    assert trainer.startButton.text != "Stop &training" or not trainer.startButton.enabled
+    assert trainer.startButton.text != "Stop training" or not trainer.startButton.enabled
     trainer.wait(lambda: status(trainer) == "stopped", 30)
-    trainer.wait(lambda: trainer.startButton.text == "Resume &training")
+    trainer.wait(lambda: trainer.startButton.text == "Resume training")
     assert trainer.startButton.enabled
     assert "resumed" in trainer.trainingStateLabel.text
     trainer.wait(lambda: not process.is_alive())
@@ -131,9 +131,9 @@ def interrupted(cohort, folder, **options) -> JobFolder:
 def resume(hands, job: JobFolder) -> None:
     """Resume a job by one click, and wait until it has trained further."""
     reached = job.read_state().epoch
-    assert hands.startButton.text == "Resume &training"
+    assert hands.startButton.text == "Resume training"
     hands.click("startButton")
-    hands.wait(lambda: hands.startButton.text == "Stop &training" and job.read_state().epoch > reached, 60)
+    hands.wait(lambda: hands.startButton.text == "Stop training" and job.read_state().epoch > reached, 60)
 
 
 def test_an_interrupted_training_is_resumed_by_one_click_after_slicer_was_closed(hands, cohort, job_folder):
@@ -191,7 +191,7 @@ def test_a_training_interrupted_before_its_first_epoch_starts_again_with_its_own
     hands.jobPathEdit.setCurrentPath(str(job.path))
     config = job.read_config()
     hands.app.process_events()
-    assert hands.startButton.text == "Resume &training"
+    assert hands.startButton.text == "Resume training"
     hands.click("startButton")
     hands.wait(lambda: job.read_state().epoch > 0, 60)
     assert job.read_config() == config
@@ -202,7 +202,7 @@ def test_a_training_interrupted_before_its_first_epoch_starts_again_with_its_own
     job.checkpoint_file.unlink()
     hands.wait(lambda: hands.presetSelector.enabled)
     hands.choose("presetSelector", "As published")
-    assert hands.startButton.text == "Start &training"
+    assert hands.startButton.text == "Start training"
     hands.click("startButton")
     hands.wait(lambda: job.read_config()["settings"]["preset"] == "paper")
     assert hands.parameters.preset is Preset.PAPER

@@ -202,7 +202,7 @@ def test_the_remaining_time_of_a_stopped_training_is_estimated(opened, tmp_path)
     opened.trainingDataPathEdit.setCurrentPath(str(tmp_path / "cohort"))
     opened.jobPathEdit.setCurrentPath(str(job.path))
     opened.wait(lambda: opened.estimateLabel.text == "About 2 min more on this CPU (80 of 400 epochs left).")
-    assert opened.startButton.text == "Resume &training"
+    assert opened.startButton.text == "Resume training"
     opened.restartCheckBox.click()
-    assert opened.startButton.text == "Start &training"
+    assert opened.startButton.text == "Start training"
     assert "100 cases, 400 epochs" in opened.estimateLabel.text

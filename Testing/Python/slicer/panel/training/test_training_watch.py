@@ -89,7 +89,7 @@ def test_the_epochs_and_the_time_left_are_shown(watcher, job):
     assert watcher.trainingStateLabel.text == "Epoch 120 of 300, 4 min left, loss 0.0125, on the CPU"
     assert watcher.estimateLabel.text == "1.5 s per epoch, 8 min in all."
     assert watcher.trainingProgressBar.visible and watcher.trainingProgressBar.value == 400
-    assert watcher.startButton.text == "Stop &training"
+    assert watcher.startButton.text == "Stop training"
     job.write_state(JobState("running", 0.95, 300, 300, 0.01, 0.0, "Measuring the model.", "cpu", **me))
     watcher.wait(lambda: watcher.trainingStateLabel.text == "Measuring the model.")
     job.write_state(JobState("stopped", 0.4, 120, 300, message="Training was stopped after epoch 120 of 300."))
@@ -208,7 +208,7 @@ def test_an_interrupted_training_can_be_resumed(watcher, job):
     job.write_state(JobState("running", 0.3, 96, 320, 0.01, 60.0, "", "cpu", **gone))
     watcher.wait(lambda: "Interrupted" in watcher.trainingStateLabel.text)
     assert "Resume it" in watcher.trainingStateLabel.text
-    assert watcher.startButton.text == "Resume &training" and watcher.startButton.enabled
+    assert watcher.startButton.text == "Resume training" and watcher.startButton.enabled
     job.write_state(JobState("stopped", 0.3, 96, 320, message="Training was stopped after epoch 96 of 320."))
     watcher.wait(lambda: "after epoch 96 of 320. It can be resumed" in watcher.trainingStateLabel.text)
 
@@ -248,7 +248,7 @@ def test_diagnostics_are_copied_with_the_last_error_and_no_paths(watcher, job, t
     estimates.result = EstimateResult(Machine(8, None, None, "2.5.1", problem="CUDA driver is too old"))
     job.log_file.write_text(f"INFO reading {tmp_path}/cohort\n")
     job.write_state(JobState("failed", message="It broke."))
-    watcher.wait(lambda: watcher.startButton.text == "Resume &training")
+    watcher.wait(lambda: watcher.startButton.text == "Resume training")
     job.write_config({**job.read_config(), "format_version": 1})
     watcher.app.dialogs.expect("error", "has format version 1")
     watcher.click("startButton")

@@ -267,7 +267,7 @@ class TrainSection(Section):
         check.toolTip = obstacle or _("Apply quality control to every case in the background before the training")
         if status.runs:
             stopping = self._stopping is not None or (state is not None and state.status == "stopping")
-            button.text = _("Stop &training")
+            button.text = _("Stop training")
             button.enabled = not stopping
             button.toolTip = (
                 _("The training stops after this epoch.")
@@ -278,7 +278,7 @@ class TrainSection(Section):
         resumes = job is not None and not status.restart and self._isAsShown(job)
         resumable = resumes and state is not None and state.status in RESUMABLE
         obstacle = self._obstacle(status, resumes=resumes)
-        button.text = _("Resume &training") if resumable else _("Start &training")
+        button.text = _("Resume training") if resumable else _("Start training")
         button.enabled = not obstacle
         button.toolTip = obstacle or _("Train in the background; the training continues if Slicer is closed")
 
