@@ -92,8 +92,17 @@ def test_the_epochs_and_the_time_left_are_shown(watcher, job):
     assert watcher.startButton.text == "Stop training"
     job.write_state(JobState("running", 0.95, 300, 300, 0.01, 0.0, "Measuring the model.", "cpu", **me))
     watcher.wait(lambda: watcher.trainingStateLabel.text == "Measuring the model.")
+    job.write_state(JobState("running", 0.0, 0, 300, message="Starting.", **me))
+    watcher.wait(lambda: watcher.trainingStateLabel.text == "Running. Starting.")
     job.write_state(JobState("stopped", 0.4, 120, 300, message="Training was stopped after epoch 120 of 300."))
     watcher.wait(lambda: not watcher.trainingProgressBar.visible)
+
+
+def test_a_state_is_not_repeated_in_its_message(slicer_app):
+    from ThyroidSynthLib.slicer.panel.training.wording import stateText
+
+    assert stateText(JobState("created", message="Starting."), runs=True) == "Starting."
+    assert stateText(JobState("failed", message="It broke."), runs=False) == "Failed. It broke."
 
 
 def test_the_loss_is_a_chart_that_grows_with_the_training(watcher, job):

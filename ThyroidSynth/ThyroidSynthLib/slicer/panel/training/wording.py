@@ -55,7 +55,7 @@ def stateText(state: JobState, *, runs: bool) -> str:
     if state.status == "stopped":
         return _("{state}. {why} It can be resumed.").format(state=name, why=state.message)
     # The message of an interruption includes the remedy.
-    return f"{name}. {state.message}".strip()
+    return state.message if state.message.startswith(name) else f"{name}. {state.message}".strip()
 
 
 def deviceName(device: str) -> str:
