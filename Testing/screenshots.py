@@ -1,4 +1,4 @@
-"""Pictures of the panel beside the four views, for people: light and dark, each section, a small screen.
+"""Pictures of the panel beside the four views, for people: light and dark, each tab and window, a small screen.
 
 Run by ``make screenshots``; they are written to ``Testing/artefacts/screenshots`` and shown in the order in
 which the module is used. Drawn by the stand-in for the application: real Qt widgets and Slicer's own views.
@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -22,13 +23,13 @@ import qt  # noqa: E402  isort: skip
 from PySide6 import QtTest  # noqa: E402
 
 from standin import inspection, pictures  # noqa: E402
+from support.panel_hands import Hands  # noqa: E402
 from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, look_from_front  # noqa: E402
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids  # noqa: E402
 
 OUT = HERE / "artefacts" / "screenshots"
-WIDTH, SMALL_HEIGHT, HEIGHT = 450, 700, 846
+WIDTH, NARROW, SMALL_HEIGHT, HEIGHT = 450, 380, 700, 846
 FIELD_OF_VIEW_MM = 110.0
-SECTIONS = ("patient", "model", "generate", "edit", "inspect", "export", "train")
 
 
 class Photographer:
@@ -40,15 +41,11 @@ class Photographer:
             self.app.view(name)
         self.module = self.app.load_module(HERE.parent / "ThyroidSynth" / "ThyroidSynth.py")
         self.module.select()
-        self.screen = qt.QScrollArea()
-        self.screen.setWidgetResizable(True)
-        self.screen.setHorizontalScrollBarPolicy(qt.Qt.ScrollBarAlwaysOff)
-        self.screen.setWidget(self.module.panel)
+        self.hands = Hands(self.app, self.module)
         self.taken: list[Path] = []
 
     def __getattr__(self, name: str):
-        (found,) = self.module.panel.findChildren(qt.QWidget, name)
-        return found
+        return getattr(self.hands, name)
 
     def wait(self, condition: Callable[[], bool] = lambda: True, seconds: float = 0.6) -> None:
         """Let the application run until it is at rest: for a while, and as long as it takes."""
@@ -72,10 +69,9 @@ class Photographer:
         getattr(self, name).setValue(value)
         self.wait()
 
-    def open(self, *sections: str) -> None:
-        """Open these sections and fold the others."""
-        for each in SECTIONS:
-            getattr(self, f"{each}Collapsible").collapsed = each not in sections
+    def open(self, part: str) -> None:
+        """Open a tab, a part of the tab Create, or a window."""
+        self.hands.open(part)
         self.wait()
 
     def look_at(self, node) -> None:
@@ -87,33 +83,31 @@ class Photographer:
             view.JumpSliceByCentering(*((lower + upper) / 2).tolist())
             view.SetFieldOfView(FIELD_OF_VIEW_MM, FIELD_OF_VIEW_MM, view.GetFieldOfView()[2])
 
-    def take(self, name: str, title: str, *, height: int = HEIGHT, top: str = "") -> None:
-        """Take a picture of what the screen shows, light and dark, with a widget scrolled to the top."""
-        for theme in ("light", "dark"):
-            if theme == "dark":
-                with inspection.dark_theme():
-                    self._take(f"{name}_dark", title, height, top)
-            else:
-                self._take(name, title, height, top)
+    def take(self, name: str, title: str, *, width: int = WIDTH, height: int = HEIGHT) -> None:
+        """Take a picture of the panel beside the views, light and dark."""
+        self._take(name, title, self.module.panel, width, height)
 
-    def _take(self, name: str, title: str, height: int, top: str) -> None:
-        self.screen.show()
-        self.screen.resize(WIDTH + self.screen.verticalScrollBar().sizeHint.width(), height)
-        self.wait(seconds=0.1)
-        bar = self.screen.verticalScrollBar()
-        place = inspection.place_of(getattr(self, top), self.module.panel).top() if top else 0
-        bar.setValue(max(place - 6, 0))
-        self.wait(seconds=0.1)
-        panel = pictures.of_widget(self.screen, self.screen.width, height)
-        path = pictures.save(pictures.beside(panel, self.app.four_views(title)), OUT / f"{name}.png")
-        self.taken.append(path)
-        print(path)
+    def take_window(self, name: str, title: str, window) -> None:
+        """Take a picture of a window beside the views, light and dark, and close it."""
+        self._take(name, title, window.dialog, window.dialog.width, min(window.content.sizeHint.height() + 16, HEIGHT))
+        window.dialog.close()
+
+    def _take(self, name: str, title: str, widget, width: int, height: int) -> None:
+        for suffix, theme in (("", nullcontext), ("_dark", inspection.dark_theme)):
+            with theme():
+                widget.show()
+                widget.resize(width, height)
+                self.wait(seconds=0.1)
+                picture = pictures.of_widget(widget, width, height)
+                path = OUT / f"{name}{suffix}.png"
+                self.taken.append(pictures.save(pictures.beside(picture, self.app.four_views(title)), path))
+                print(path)
 
 
 def main() -> None:
     """Use the module as a radiologist does, and take the pictures."""
     camera = Photographer()
-    parameters = camera.module.widget._parameterNode
+    parameters, panel = camera.parameters, camera.module.widget.panel
     synthetic = "synthetic example; not for clinical use"
     camera.take("01_opened", "ThyroidSynth, just opened")
 
@@ -123,10 +117,10 @@ def main() -> None:
     camera.open("patient")
     camera.take("02_patient", f"A patient's thyroid and trachea, detected and measured ({synthetic})")
 
-    camera.open("model")
-    for each in ("modelManageGroup", "modelCardGroup"):
-        getattr(camera, each).collapsed = each == "modelManageGroup"
-    camera.take("03_model", f"The shape model and its card ({synthetic})")
+    camera.open("library")
+    camera.modelCardGroup.collapsed = False
+    camera.take_window("03_model", f"The model library and a model card ({synthetic})", panel.model.window)
+    camera.modelCollapsible.collapsed = True
 
     camera.open("generate")
     camera.showOwnCheckBox.checked = False
@@ -138,7 +132,7 @@ def main() -> None:
     camera.wait(lambda: "trachea" in camera.overlapLabel.text)
     camera.look_at(parameters.result)
     camera.take("04_generate", f"A thyroid steered to 20 mL at the patient's trachea ({synthetic})")
-    camera.take("05_small_screen", f"On a small screen ({synthetic})", height=SMALL_HEIGHT, top="generateCollapsible")
+    camera.take("05_small_screen", f"On a small screen ({synthetic})", width=NARROW, height=SMALL_HEIGHT)
 
     camera.showOwnCheckBox.checked = True
     parameters.result.GetDisplayNode().SetVisibility(False)
@@ -152,15 +146,17 @@ def main() -> None:
     camera.click("keepButton")
     camera.showOwnCheckBox.checked = False
 
-    camera.open("inspect")
+    camera.open("compare")
     _fill_table(camera, parameters)
-    camera.take("07_inspect", f"All thyroids of the scene ({synthetic})")
+    camera.take("07_compare", f"All thyroids of the scene ({synthetic})")
     camera.click("distanceMapButton")
     camera.take("08_distance", f"Coloured by the distance between two thyroids ({synthetic})")
     camera.click("distanceMapButton")
 
     camera.open("export")
     camera.take("09_export", f"Export ({synthetic})")
+    camera.open("cohort")
+    camera.take_window("11_cohort", f"A cohort of new thyroids ({synthetic})", panel.export.window)
     camera.open("train")
     camera.take("10_train", f"Training ({synthetic})")
     camera.app.close()
