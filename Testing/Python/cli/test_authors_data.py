@@ -79,3 +79,29 @@ def test_meshes_become_a_cohort(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "neither three coordinates" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run(*common, "--input-space", "RAS", "--overwrite")
+
+
+def test_a_model_without_a_scale_says_so_and_is_not_placed_in_a_patient(
+    made: AuthorsFiles, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("prepare", "--authors", made.folder, "--out", tmp_path / "c") == 0
+    model = tmp_path / "m.safetensors"
+    assert run("train", tmp_path / "c", "--out", model, "--epochs", 120, "--preset", "fast") == 0
+    assert "lengths are in units" in capsys.readouterr().out
+    case = next(path for path in sorted(dataset.iterdir()) if path.is_dir())
+    cloud = tmp_path / "cloud.xyz"
+    np.savetxt(cloud, np.random.default_rng(0).normal(0, 10, (100, 3)))
+    for command in (
+        ("fit", model, case),
+        ("fit", model, cloud, "--trachea-centre=1,2,3"),
+        ("edit", model, case, "--volume", "+20%"),
+        ("generate", model, "--at", case),
+        ("generate", model, "--place-at", 1, 2, 3),
+    ):
+        assert run(*command, "--out", tmp_path / "out") == 1, command
+        shown = capsys.readouterr()
+        assert "not in millimetres" in shown.err + shown.out and "--scale-mm" in shown.err + shown.out
+    assert run("info", model) == 0
+    assert "lengths are not in millimetres" in capsys.readouterr().out
+    assert run("info", tmp_path / "c") == 0
+    assert "lengths are in units" in capsys.readouterr().out

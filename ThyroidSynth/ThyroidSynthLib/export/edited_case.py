@@ -156,7 +156,7 @@ def edit_case(
     fit = fit_patient(
         model,
         mask,
-        verdict.placement(model.frame.alignment),
+        verdict.placement(model.patient_alignment),
         cleaned=verdict.cleaned.thyroid,
         scan=mask.grid,
         seed=seed,

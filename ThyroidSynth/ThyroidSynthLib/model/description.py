@@ -34,6 +34,8 @@ class ModelDescription:
         Features of the training cases in the order of `FEATURE_NAMES`.
     statement : str
         Statement of the cohort's source that it is synthetic; empty for real data.
+    lengths : str
+        Statement that lengths are not in millimetres, if their scale is unknown; empty otherwise.
     licence : str
         Licence of the model; empty if the file states none.
     modified : float
@@ -58,6 +60,7 @@ class ModelDescription:
     features: np.ndarray
     held_out: int = 0
     statement: str = ""
+    lengths: str = ""
     licence: str = ""
     size_bytes: int = 0
     modified: float = 0.0
@@ -100,6 +103,7 @@ def describe_model(path: Path | str) -> ModelDescription:
         features=arrays["features"],
         held_out=len(cohort.get("held_out", ())),
         statement=cohort.get("statement", ""),
+        lengths=cohort.get("lengths", ""),
         licence=provenance.get("licence", ""),
         size_bytes=file.st_size,
         modified=file.st_mtime,

@@ -79,6 +79,7 @@ def _check_provenance(provenance: dict[str, Any]) -> None:
         (("cohort",), dict),
         (("cohort", "source"), str),
         (("cohort", "statement"), str),
+        (("cohort", "lengths"), str),
         (("cohort", "synthetic"), bool),
         (("cohort", "held_out"), list),
         (("licence",), str),

@@ -77,6 +77,21 @@ class TrainedModel:
         return bool(self.provenance.get("cohort", {}).get("synthetic", False))
 
     @property
+    def lengths(self) -> str:
+        """Statement that lengths are not in millimetres, if their scale is unknown; empty otherwise."""
+        return str(self.provenance.get("cohort", {}).get("lengths", ""))
+
+    @property
+    def patient_alignment(self) -> str:
+        """The alignment of the frame in a patient; `ModelError` if the scale of the model is unknown."""
+        if self.lengths:
+            raise ModelError(
+                "The lengths of this model are not in millimetres, so its thyroids cannot be placed in a patient or "
+                "compared with one. Prepare its set with the scale (--scale-mm), and train or import it again."
+            )
+        return self.frame.alignment
+
+    @property
     def codes(self) -> np.ndarray:
         """Whole latent codes of the training cases, shape (n, code_size)."""
         return np.hstack([self.conditioning.encode(self.features), self.latent_table])

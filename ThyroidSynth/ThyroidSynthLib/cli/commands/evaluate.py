@@ -98,6 +98,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     if independent["thyroids"]:
         lines.append(f"{independent['within']} of {independent['thyroids']} independent targets were met.")
     lines.append(f"{100 * document['validity']['share_of_draws']:.1f}% of the draws gave a valid surface.")
+    if cohort.lengths:
+        lines.append(cohort.lengths)
     if cohort.synthetic:
         lines.append("The cohort is synthetic: software input, not anatomy.")
     return Result(document, "\n".join(lines))

@@ -225,6 +225,8 @@ def _generate(
             f"In the merged maps of {written.changing} of them other structures lost or gained voxels; see "
             "'merged_changes' in the manifest."
         )
+    if model.lengths:
+        lines.append(model.lengths)
     if model.synthetic:
         lines.append("The model was trained on a synthetic cohort: software output, not anatomy.")
     return Result(document, "\n".join(lines))

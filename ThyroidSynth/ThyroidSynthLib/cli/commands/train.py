@@ -20,6 +20,7 @@ variants: 'baseline' has no features in its latent code; 'fixed' has; 'correlati
 the trainable dimensions with the features.
 presets: 'best' takes some ten minutes on a CPU; 'fast' is for a first look; 'paper' is exactly as published and needs
 a GPU.
+units: '--activation siren' trains sine units instead of ReLU units, for fine detail; see docs/decisions/siren.md.
 
 For several GPUs or machines start it with torchrun, see docs/scaling.md.
 
@@ -27,6 +28,7 @@ examples:
   thyroidsynth train cohort --out model.safetensors
   thyroidsynth train cohort --out model.safetensors --held-out 20%
   thyroidsynth train cohort --out model.safetensors --variant correlation --preset paper --device cuda
+  thyroidsynth train cohort --out model.safetensors --activation siren
   thyroidsynth train --job model.job                   (resume a job)
   torchrun --nproc-per-node 4 -m ThyroidSynthLib.cli train cohort --out model.safetensors"""
 
@@ -121,4 +123,6 @@ def run(options: argparse.Namespace, console: Console) -> Result | None:
             f"\nThe alignment of the cohort is {described.alignment}, that of the paper is {alignment_for('paper')}: "
             f"for a comparison with the paper prepare the cohort with --alignment {alignment_for('paper')}."
         )
+    if described.lengths:
+        text += f"\n{described.lengths}"
     return Result(document, text)

@@ -111,9 +111,11 @@ def place_of(options: argparse.Namespace, model: TrainedModel, files: FileOption
 
     patient = None if options.place_at else options.at or options.merge_into
     if patient is not None:
-        site = site_at(patient, model.frame.alignment, labels=options.labels, level_mm=options.level)
+        site = site_at(patient, model.patient_alignment, labels=options.labels, level_mm=options.level)
         place = Place(site, name_of(patient))
     else:
+        if options.place_at:
+            _ = model.patient_alignment  # A point of a patient is in millimetres.
         site = site_at_point(options.place_at or _NOWHERE)
         point = ", ".join(f"{value:g}" for value in site.placement.origin_ras)
         place = Place(site, f"RAS {point}", given=options.place_at is not None)

@@ -203,6 +203,8 @@ def _cases(
             f"The cohort is not the one the model was trained on; {len(shared)} of its {len(model.ids)} "
             "training cases are in it under the same id."
         )
+    if cohort.lengths:
+        notes.append(cohort.lengths)
     if not held_out:
         notes.append(
             "No case of the cohort was held out of training, so reconstruction of unseen thyroids was not measured."

@@ -182,7 +182,7 @@ def fit_case(
         raise InputError(f"Case {case.id} has no thyroid to fit. Segment it first.")
     mask = case.thyroid_mask
     scan = mask.scan
-    placement = verdict.placement(model.frame.alignment)
+    placement = verdict.placement(model.patient_alignment)
     fit = fit_mask(
         model,
         verdict.cleaned.thyroid,

@@ -84,7 +84,7 @@ def fit_shape(
         raise InputError(f"{completions} completions cannot be drawn. Give 0 or more.")
     given = outward(shape.surface_ras)[0] if len(shape.surface_ras.faces) else shape.surface_ras
     closed = given.is_closed()
-    placement = mesh_placement(given, shape.centre_ras, model.frame.alignment)
+    placement = mesh_placement(given, shape.centre_ras, model.patient_alignment)
     in_frame = given.moved(placement.to_trachea(given.vertices))
     fitting = part_of(progress, 0.0, 0.6)
     if closed:

@@ -109,6 +109,7 @@ def _cohort(path: Path) -> dict[str, Any]:
         "samples_per_shape": int(cohort.samples.shape[1]),
         "synthetic": cohort.synthetic,
         "statement": cohort.statement,
+        **({"lengths": cohort.lengths} if cohort.lengths else {}),
         "features": feature_ranges(cohort.features),
         "extents_mm": (cohort.frame.upper_mm - cohort.frame.lower_mm).round(1).tolist(),
         "checksum": cohort.checksum,

@@ -152,6 +152,8 @@ def _limits(description: ModelDescription, _: Translate) -> CardSection:
         limits.append(_("The training cases are synthetic, so the thyroids are not representative of patients."))
     else:
         limits.append(_("The training cases are automatic segmentations, whose errors are learnt as well."))
+    if description.lengths:
+        limits.append(_("Its lengths are not in millimetres, because the scale of its training cases is unknown."))
     if not description.held_out:
         limits.append(_("No case was held out, so the quality on unseen thyroids was not measured."))
     return CardSection(_("Limits"), " ".join([*limits, description.notice]))

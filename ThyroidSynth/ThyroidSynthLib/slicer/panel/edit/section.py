@@ -178,7 +178,7 @@ class EditSection(Section):
             segmentation, segment_id = parameters.segmentation, parameters.thyroidSegmentID
             gland = PatientGland(segmentation, segment_id, parameters.tracheaSegmentID)
             placement = placement_of_patient(
-                segmentation, parameters.tracheaSegmentID, segment_id, model.frame.alignment
+                segmentation, parameters.tracheaSegmentID, segment_id, model.patient_alignment
             )
             edit = fitPatient(
                 gland,

@@ -140,7 +140,7 @@ class ThyroidGenerator:
             parameters.segmentation,
             parameters.tracheaSegmentID,
             parameters.thyroidSegmentID,
-            model.frame.alignment,
+            model.patient_alignment,
             scan=scan_grid(parameters.segmentation, parameters.ct),
         )
 
