@@ -54,3 +54,30 @@ def test_the_tabs_follow_a_change_of_the_style(docked):
     """A style sheet would keep the colours of the style with which they were made."""
     tabs = docked.widget.panel.tabs.widget
     assert not tabs.styleSheet and not tabs.tabBar().styleSheet
+
+
+@pytest.mark.parametrize(
+    ("tab", "button", "window"),
+    [("compare", "studyButton", "ReaderStudyWindow"), ("export", "cohortButton", "CohortWindow")],
+)
+def test_a_window_opens_over_the_panel_as_high_as_what_it_shows(docked, slicer_app, tab, button, window):
+    import qt
+
+    panel = docked.widget.panel
+    panel.tabs.open(tab)
+    (opening,) = panel.widget.findChildren(qt.QPushButton, button)
+    opening.click()
+    slicer_app.process_events()
+    (dialog,) = panel.widget.findChildren(qt.QDialog, f"{window}Dialog")
+    (content,) = dialog.findChildren(qt.QWidget, window)
+    assert dialog.visible
+    assert content.sizeHint.height() <= dialog.height <= content.sizeHint.height() + 40
+    place = dialog.parentWidget().mapToGlobal(qt.QPoint(0, 0))
+    assert (dialog.pos.x(), dialog.pos.y()) == (place.x(), place.y())
+    dialog.move(place.x() + 50, place.y() + 20)
+    dialog.resize(500, 333)
+    dialog.close()
+    opening.click()
+    slicer_app.process_events()
+    assert (dialog.width, dialog.height) == (500, 333)
+    assert dialog.pos.x() == place.x() + 50

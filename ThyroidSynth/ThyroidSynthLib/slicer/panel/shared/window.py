@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import qt
 
+_WIDTH_CHARACTERS = 64
+_MARGINS = 12
+
 
 class SectionWindow:
     """A window beside Slicer's main window with the widgets of a section; closing it only hides it.
@@ -35,10 +38,15 @@ class SectionWindow:
         layout = qt.QVBoxLayout(self.dialog)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll)
-        width = content.fontMetrics().averageCharWidth() * 64
-        self.dialog.resize(width, content.sizeHint.height() + 12)
+        self._placed = False
 
     def open(self) -> None:
-        """Show the window in front."""
+        """Show the window in front: at first over the panel, so that the views stay in sight, then where it was."""
         self.dialog.show()
+        if not self._placed:
+            self._placed = True
+            # Only now is it known which of its pages are shown.
+            width = self.content.fontMetrics().averageCharWidth() * _WIDTH_CHARACTERS
+            self.dialog.resize(width, self.content.sizeHint.height() + _MARGINS)
+            self.dialog.move(self.dialog.parentWidget().mapToGlobal(qt.QPoint(0, 0)))
         self.dialog.activateWindow()
