@@ -54,6 +54,25 @@ def registerSampleData():
     registerSampleCase()
 
 
+OLDEST_SLICER = (5, 12)
+
+
+def slicerProblem():
+    """Return why the module cannot be used in this Slicer; empty if it can."""
+    version = slicer.app.majorVersion, slicer.app.minorVersion
+    try:
+        # Asks the user before it installs a package; new in 5.12.
+        from slicer import packaging
+    except ImportError:
+        packaging = None
+    if version >= OLDEST_SLICER and packaging is not None:
+        return ""
+    return _(
+        "ThyroidSynth needs Slicer {needed} or newer; this is Slicer {version}. Install a newer Slicer from "
+        "download.slicer.org, and ThyroidSynth there in the Extensions Manager."
+    ).format(needed="{}.{}".format(*OLDEST_SLICER), version=slicer.app.applicationVersion)
+
+
 class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Creates the panel and hands it the parameter node of the scene while the module is open."""
 
@@ -70,6 +89,11 @@ class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
+        problem = slicerProblem()
+        if problem:
+            # Nothing else is loaded: the library uses what an older Slicer does not have.
+            self._showProblem(problem)
+            return
         from ThyroidSynthLib.slicer.panel.panel import Panel
 
         self.logic = ThyroidSynthLogic()
@@ -81,8 +105,17 @@ class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndClose)
         self.initializeParameterNode()
 
+    def _showProblem(self, text):
+        import qt
+
+        label = qt.QLabel(text)
+        label.objectName = "problemLabel"
+        label.wordWrap = True
+        self.layout.addWidget(label)
+
     def cleanup(self):
-        self.setParameterNode(None)
+        if self.panel is not None:
+            self.setParameterNode(None)
         self.removeObservers()
         if self.panel is not None:
             self.panel.close()
@@ -97,7 +130,7 @@ class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.initializeParameterNode()
 
     def exit(self):
-        if not self.panel.busy:
+        if self.panel is not None and not self.panel.busy:
             self.setParameterNode(None)
 
     def onSceneStartClose(self, caller, event):
@@ -109,6 +142,8 @@ class ThyroidSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.initializeParameterNode()
 
     def initializeParameterNode(self):
+        if self.panel is None:
+            return
         if slicer.mrmlScene.IsClosing() or slicer.mrmlScene.IsImporting():
             return
         self.setParameterNode(self.logic.getParameterNode())

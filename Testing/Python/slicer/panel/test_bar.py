@@ -51,3 +51,14 @@ def test_the_current_thyroid_is_coloured_in_the_bar(made, monkeypatch):
     settled(made)
     assert segment.GetColor() == (0.0, 0.0, 1.0)
     assert colour_shown(made) == (0, 0, 255)
+
+
+def test_undo_is_enabled_again_after_an_operation_that_leaves_the_panel_enabled(made):
+    made.seedSpinBox.setValue(8)
+    made.click("generateButton")
+    made.measured()
+    panel = made.module.widget.panel
+    with panel.session.work("Measuring", blocking=False):
+        panel.bar.refreshSteps()
+        assert not made.undoButton.enabled
+    assert made.undoButton.enabled

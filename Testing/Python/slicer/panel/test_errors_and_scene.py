@@ -10,7 +10,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroi
 def test_a_folder_without_cases_is_reported_in_a_dialog(hands, tmp_path):
     hands.app.dialogs.expect("error", "holds no cases")
     hands.load(tmp_path)
-    assert hands.statusLabel.text == "The operation failed."
+    assert hands.statusLabel.text == "Loading failed."
     assert hands.loadButton.enabled
 
 

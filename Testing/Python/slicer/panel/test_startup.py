@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from support.panel_hands import PROJECT
 
 _OPEN_SLICER = """
@@ -68,3 +70,26 @@ def test_reload_reads_the_files_of_the_library_again():
     assert int(number) > 50
     assert kept == "[]"
     assert panel_is_new == "True"
+
+
+@pytest.mark.parametrize("fault", ["version", "packaging"])
+def test_an_older_slicer_gets_one_message_instead_of_the_panel(slicer_app, monkeypatch, fault):
+    import qt
+    import slicer
+
+    module = slicer_app.load_module(PROJECT / "ThyroidSynth" / "ThyroidSynth.py")
+    if fault == "version":
+        monkeypatch.setattr(sys.modules["ThyroidSynth"], "OLDEST_SLICER", (9, 1))
+    else:
+        monkeypatch.setitem(sys.modules, "slicer.packaging", None)
+        monkeypatch.delattr(slicer, "packaging", raising=False)
+    module.select()
+    label = module.panel.findChild(qt.QLabel, "problemLabel")
+    needed = "9.1" if fault == "version" else "5.12"
+    assert f"needs Slicer {needed} or newer; this is Slicer {slicer.app.applicationVersion}" in label.text
+    assert "Install a newer Slicer" in label.text
+    # Leaving, closing the scene and reloading are safe.
+    module.leave()
+    module.select()
+    slicer.mrmlScene.Clear(False)
+    module.close()

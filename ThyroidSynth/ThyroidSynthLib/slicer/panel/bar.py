@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 class Undoable(Protocol):
     """What the bar needs of the section whose thyroid is the current one."""
 
-    canUndo: bool
-    canRedo: bool
+    @property
+    def canUndo(self) -> bool:
+        """Whether there is a change to undo."""
+
+    @property
+    def canRedo(self) -> bool:
+        """Whether there is a change to redo."""
 
     @property
     def thyroid(self) -> Any:

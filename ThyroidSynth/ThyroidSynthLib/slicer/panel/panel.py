@@ -23,6 +23,7 @@ from ThyroidSynthLib.slicer.panel.shared.wheel import WheelGuard
 from ThyroidSynthLib.slicer.panel.training.section import TrainSection
 
 from .bar import Bar
+from .save_watch import SaveWatch
 from .tabs import Tabs, layOutAgainWhenOpened, openOneOf
 from .thyroid_watch import ThyroidWatch
 
@@ -65,6 +66,7 @@ class Panel:
         self.patient.isDisplayBorrowed = lambda: self.inspect.borrowsDisplay
         self.inspect.onStudyChanged = self._lockDuringStudy
         self.watch = ThyroidWatch(self.session)
+        self._saving = SaveWatch(self._beforeSave, self._afterSave)
         self._stack(self.widget, self.bar.widget, self.sections)
         self.widget.layout().setStretch(1, 1)
         self.tabs = Tabs(self.sections)
@@ -72,6 +74,7 @@ class Panel:
         self._stack(self.sections, self.tabs.widget)
         self.bar.acting = self._acting
         self.bar.isBusy = lambda: self.session.busy
+        self.session.onFinished = self.bar.refreshSteps
         self.bar.onChanged = self._announceSoon
         self.generate.onSteps = self.edit.onSteps = self.bar.refreshSteps
         self.edit.ui.editCollapsible.connect("contentsCollapsed(bool)", lambda collapsed: self.bar.refresh())
@@ -138,6 +141,7 @@ class Panel:
         self.refresh()
         if parameters is not None:
             self.watch.follow()
+            self._saving.follow()
             self.patient.propose()
             self._openFirstTab()
 
@@ -184,11 +188,22 @@ class Panel:
         self.cancel()
         self._announcing.stop()
         self.watch.release()
+        self._saving.close()
         self._refreshingRest.stop()
         slicer.mrmlScene.RemoveObserver(self._sceneTag)
         self.bar.close()
         for section in self._all:
             section.close()
+
+    def _beforeSave(self) -> None:
+        for section in self._all:
+            if self.session.hasParameters:
+                section.beforeSave()
+
+    def _afterSave(self) -> None:
+        for section in self._all:
+            if self.session.hasParameters:
+                section.afterSave()
 
     def _onDescribed(self, description: ModelDescription | None) -> None:
         for section in self._all:
@@ -201,6 +216,7 @@ class Panel:
     def _announce(self) -> None:
         if self.session.hasParameters:
             self.watch.follow()
+            self._saving.follow()
         for section in self._all:
             if self.session.hasParameters:
                 section.thyroidsChanged()

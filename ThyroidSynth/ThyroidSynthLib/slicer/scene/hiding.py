@@ -36,6 +36,12 @@ def end_hiding(node: vtkMRMLSegmentationNode, reason: str) -> None:
         _set_visible(node, True)
 
 
+def show_now(node: vtkMRMLSegmentationNode) -> None:
+    """Show a node for good, whether or not the module hides it."""
+    node.RemoveAttribute(_ATTRIBUTE)
+    _set_visible(node, True)
+
+
 def show_hidden(scene: vtkMRMLScene) -> None:
     """Show all nodes that the module hides, until `hide_again`."""
     for node in _hidden(scene):

@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from support.edit_hands import change_volume, drag, edited_surface, settle
+from support.edit_hands import change_volume, drag, edited_surface, fit, settle
 from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, read_record
-from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID, generated_thyroids
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
+    EDITED_COLOUR,
+    KEPT_COLOUR,
+    SEGMENT_ID,
+    colour_of,
+    generated_thyroids,
+)
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment, volume_of_segment
 
 GLAND = "thyroid_gland"
@@ -37,7 +43,7 @@ def content(segmentation, segment_id=GLAND):
 
 def test_edit_is_disabled_before_a_fit(hands):
     assert not hands.fitButton.enabled
-    assert "Choose a patient" in hands.fitLabel.text
+    assert "There is no patient" in hands.fitLabel.text
     for name in ("undoButton", "redoButton", "resetButton", "keepButton", "editVolumeSlider"):
         assert not getattr(hands, name).enabled, name
 
@@ -228,22 +234,34 @@ def test_the_undo_shortcut_acts_on_text_in_a_text_field_and_not_on_a_collapsed_s
     assert read_record(fitted.parameters.edited) == changed
 
 
-def test_keep_adds_a_copy_and_the_edit_continues(fitted):
+def test_keep_names_and_recolours_the_thyroid_and_the_edit_continues_in_another_one(fitted):
     change_volume(fitted, 1.15)
-    working = fitted.parameters.edited
+    kept, record = fitted.parameters.edited, read_record(fitted.parameters.edited)
+    assert colour_of(kept) == pytest.approx(EDITED_COLOUR)
     fitted.click("keepButton")
-    (kept,) = (node for node in generated_thyroids(fitted.app.scene) if node is not working)
     assert kept.GetName() == "s0000 segmentation (edited)"
-    assert read_record(kept) == read_record(working)
+    assert colour_of(kept) == pytest.approx(KEPT_COLOUR)
+    assert fitted.parameters.edited is kept
+    assert read_record(kept) == record
     assert kept.GetNodeReference("ThyroidSynth.Source") is fitted.parameters.segmentation
-    assert surface_of_segment(kept, SEGMENT_ID).volume == pytest.approx(edited_surface(fitted).volume, rel=1e-5)
-    assert fitted.parameters.edited is working
-    assert not working.GetDisplayNode().GetVisibility()
+    assert kept.GetDisplayNode().GetVisibility()
+    assert not fitted.keepButton.enabled
     before = surface_of_segment(kept, SEGMENT_ID).vertices
     change_volume(fitted, 1.1)
+    working = fitted.parameters.edited
+    assert generated_thyroids(fitted.app.scene) == [kept, working]
+    assert working.GetName() == "s0000 segmentation (being edited)"
+    assert colour_of(working) == pytest.approx(EDITED_COLOUR)
+    assert kept.GetName() in fitted.statusLabel.text
     assert working.GetDisplayNode().GetVisibility()
+    assert not kept.GetDisplayNode().GetVisibility()
     np.testing.assert_array_equal(surface_of_segment(kept, SEGMENT_ID).vertices, before)
-    assert len(generated_thyroids(fitted.app.scene)) == 2
+    # The history goes on.
+    fitted.click("undoButton")
+    assert read_record(working).measured == pytest.approx(record.measured, rel=1e-3)
+    fitted.click("undoButton")
+    assert read_record(working).targets == {}
+    np.testing.assert_array_equal(surface_of_segment(kept, SEGMENT_ID).vertices, before)
 
 
 def test_keep_right_after_a_move_meets_the_targets_first(fitted):
@@ -257,7 +275,7 @@ def test_keep_right_after_a_move_meets_the_targets_first(fitted):
 def test_the_patients_segmentation_is_not_modified(ready):
     segmentation = ready.parameters.segmentation
     before = content(segmentation), content(segmentation, "trachea")
-    ready.click("fitButton")
+    fit(ready)
     ready.editVolumeSlider.value = 1.15 * ready.editVolumeSlider.value
     settle(ready)
     ready.click("undoButton")

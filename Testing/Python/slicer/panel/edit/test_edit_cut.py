@@ -34,7 +34,7 @@ def test_a_gland_cut_by_the_scans_border_is_reported_and_shown_with_its_completi
     assert grid.to_ijk(own.vertices)[:, 2].max() < grid.shape[0] - 0.25
     assert grid.to_ijk(beyond.vertices)[:, 2].min() == pytest.approx(grid.shape[0] - 0.5, abs=0.01)
     look_from_front(ready.app.scene, beyond.vertices.mean(axis=0), 60.0)
-    for each in ("patient", "model", "generate"):
+    for each in ("model", "generate"):
         getattr(ready, f"{each}Collapsible").collapsed = True
     ready.open("edit")
     path = picture_folder / "cut_gland_completed.png"

@@ -199,7 +199,7 @@ def test_removing_the_patient_ends_the_edit(fitted):
     assert "was removed" in fitted.editWarningLabel.text
     assert not fitted.editVolumeSlider.enabled
     fitted.click("keepButton")
-    assert len(generated_thyroids(fitted.app.scene)) == 2
+    assert [node.GetName() for node in generated_thyroids(fitted.app.scene)] == ["Thyroid (edited)"]
 
 
 def test_changing_the_patients_thyroid_during_a_move_reverts_the_move(fitted):

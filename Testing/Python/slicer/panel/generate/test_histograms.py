@@ -62,7 +62,7 @@ def test_percentile_and_warning_show_where_a_target_is_in_the_cohort(ready, mode
     values = describe_model(model_file).features[:, 0]
     low, high = values.min(), values.max()
     ready.volumeSlider.setValue(float(np.median(values)))
-    assert f"percentile of {len(values)}" in ready.volumeRangeLabel.text
+    assert f"percentile of the {len(values)} synthetic training cases" in ready.volumeRangeLabel.text
     assert ready.targetWarningLabel.isHidden()
     ready.volumeSlider.setValue(ready.volumeSlider.maximum)
     assert f"above all {len(values)}" in ready.volumeRangeLabel.text
@@ -79,22 +79,24 @@ def test_percentile_and_warning_show_where_a_target_is_in_the_cohort(ready, mode
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (1.0, "1st percentile of 100"),
-        (2.4, "2nd percentile of 100"),
-        (11.2, "11th percentile of 100"),
-        (62.6, "62nd percentile of 100"),
-        (100.0, "99th percentile of 100"),
-        (100.5, "above all 100"),
-        (0.5, "below all 100"),
+        (1.0, "1st percentile of the 100 training cases"),
+        (2.4, "2nd percentile of the 100 training cases"),
+        (11.2, "11th percentile of the 100 training cases"),
+        (62.6, "62nd percentile of the 100 training cases"),
+        (100.0, "99th percentile of the 100 training cases"),
+        (100.5, "above all 100 training cases"),
+        (0.5, "below all 100 training cases"),
     ],
 )
 def test_percentiles_are_ordinal_numbers(slicer_app, value, expected):
     from ThyroidSynthLib.slicer.panel.generate.targets import percentileText
 
-    assert percentileText(np.arange(1.0, 101.0), value) == expected
+    assert percentileText(np.arange(1.0, 101.0), value, synthetic=False) == expected
+    synthetic = expected.replace("100 training", "100 synthetic training")
+    assert percentileText(np.arange(1.0, 101.0), value, synthetic=True) == synthetic
 
 
 def test_equal_values_count_half(slicer_app):
     from ThyroidSynthLib.slicer.panel.generate.targets import percentileText
 
-    assert percentileText(np.array([0.0] * 40 + [5.0] * 60), 0.0).startswith("20th")
+    assert percentileText(np.array([0.0] * 40 + [5.0] * 60), 0.0, synthetic=False).startswith("20th")

@@ -93,6 +93,11 @@ class Comparing:
         self.endFlip()
         self.removeMap()
 
+    def pauseFlip(self) -> None:
+        """Show both thyroids as before alternating, until `refresh`."""
+        if self._flip is not None:
+            self._flip.show_both()
+
     def endFlip(self) -> None:
         """Stop alternating and restore the display of both thyroids."""
         self._timer.stop()

@@ -99,6 +99,18 @@ class InspectSection(Section):
         self.refresh()
         self.study.thyroidsChanged()
 
+    def beforeSave(self) -> None:
+        """Show both thyroids of a comparison, and everything during a reader study."""
+        self._comparing.pauseFlip()
+        self._charts.pause()
+        self.study.beforeSave()
+
+    def afterSave(self) -> None:
+        """Show one of them, or the shape of a reader study, again."""
+        self._charts.resume()
+        self._comparing.refresh()
+        self.study.afterSave()
+
     def release(self) -> None:
         """Disconnect from the scene; the chart and the removed thyroids are dropped only when it closes."""
         self._comparing.endFlip()

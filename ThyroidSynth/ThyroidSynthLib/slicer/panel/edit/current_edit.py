@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.slicer.scene.thyroids.collection import add_beside
-from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record, source_of
+from ThyroidSynthLib.slicer.scene.thyroids.collection import add_beside, show_uncovered
+from ThyroidSynthLib.slicer.scene.thyroids.edits import edit_record, is_kept, source_of
 from ThyroidSynthLib.slicer.scene.thyroids.placing import placed
-from ThyroidSynthLib.slicer.scene.thyroids.segmentations import replace_surface
+from ThyroidSynthLib.slicer.scene.thyroids.present import is_edited_by_hand
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import replace_surface, show_completion
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
@@ -77,11 +78,24 @@ def draw(edit: PatientEdit, node, thyroid: Thyroid, *, record: ThyroidRecord | N
     placement = placed(node, edit.placement)
     replace_surface(node, thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices)), record=record)
     if not node.GetDisplayNode().GetVisibility():
-        node.GetDisplayNode().SetVisibility(True)
+        show_uncovered(node)
+
+
+def isFinal(node) -> bool:
+    """Check whether a thyroid was kept or edited by hand, so that editing continues beside it."""
+    return is_kept(node) or is_edited_by_hand(node)
 
 
 def addBeside(edit: PatientEdit, node, ct):
-    """Show the current step of an edit in a new node beside one that was edited by hand."""
+    """Show the current step of an edit in a new node beside one that was kept or edited by hand."""
     thyroid, placement = edit.currentThyroid(), placed(node, edit.placement)
     surface = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
-    return add_beside(node, node.GetName(), surface, ct=ct, record=edit.recordOf(thyroid, placement))
+    name, source = node.GetName(), source_of(node)
+    if is_kept(node):
+        name = _("{name} (being edited)").format(name=source.GetName() if source is not None else _("Thyroid"))
+    new = add_beside(node, name, surface, ct=ct, record=edit.recordOf(thyroid, placement))
+    # The scene makes names unique even among those no longer in use.
+    if slicer.mrmlScene.GetFirstNodeByName(name) is None:
+        new.SetName(name)
+    show_completion(new, edit.completed)
+    return new

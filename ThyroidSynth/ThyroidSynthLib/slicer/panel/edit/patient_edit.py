@@ -13,7 +13,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, part_of
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Placement
-from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.geometry.targets import Targets, misfit
 from ThyroidSynthLib.slicer.panel.shared.history import History
 from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, ThyroidRecord
 
@@ -40,7 +40,7 @@ class EditStep:
     code : ndarray of float32, shape (code_size,)
         Latent code.
     slider_values : dict of str to float
-        The target of each feature that had one, the measured value of the others.
+        What each slider shows and a held feature keeps, see `sliderValues`.
     targets : dict of str to float
         Empty for the patient's own gland.
     distance : float or None
@@ -109,7 +109,7 @@ class PatientEdit:
     def add(self, result: SteeringResult) -> None:
         """Add a result of `settle` to the history."""
         targets = result.targets.as_dict()
-        slider_values = {**result.thyroid.measured.as_dict(), **targets}
+        slider_values = sliderValues(result.thyroid.measured.as_dict(), targets)
         self.history.add(EditStep(result.thyroid.code, slider_values, targets, result.met, result.distance))
 
     def currentThyroid(self) -> Thyroid:
@@ -132,6 +132,15 @@ class PatientEdit:
             original=template.original,
             source_segment=template.source_segment,
         )
+
+
+def sliderValues(measured: Mapping[str, float], targets: Mapping[str, float]) -> dict[str, float]:
+    """Return the value of each feature that a slider shows and that is held from now on.
+
+    It is the measured one, or the target if that is met: small deviations would add up from step to step.
+    """
+    met = {name: target for name, target in targets.items() if misfit(name, measured[name], target) <= 1.0}
+    return {**measured, **met}
 
 
 def fitPatient(
@@ -236,7 +245,7 @@ def resumeEdit(gland: PatientGland, model: TrainedModel, record: ThyroidRecord, 
     if not all(np.isclose(found[name], known[name], rtol=1e-3, atol=1e-3) for name in FEATURE_NAMES):
         raise InputError(_("The patient's thyroid was changed after it was fitted. Fit it again to continue."))
     if record.targets:
-        slider_values = {**record.measured, **record.targets}
+        slider_values = sliderValues(record.measured, record.targets)
         code = np.array(record.code, dtype=np.float32)
         edit.history.add(EditStep(code, slider_values, dict(record.targets), record.met, record.distance))
         edit.currentThyroid()

@@ -8,35 +8,38 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
+from ThyroidSynthLib.common.errors import Cancelled
 from ThyroidSynthLib.common.progress import part_of
 from ThyroidSynthLib.slicer.panel.generate.node_buttons import NodeButtons
 from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
 from ThyroidSynthLib.slicer.panel.shared.history import History
 from ThyroidSynthLib.slicer.panel.shared.live_preview import LivePreview
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain, patientProblem
 from ThyroidSynthLib.slicer.panel.shared.section import Section
-from ThyroidSynthLib.slicer.panel.shared.wording import keptText
-from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
+from ThyroidSynthLib.slicer.scene.display.views import stand_on
+from ThyroidSynthLib.slicer.scene.thyroids.collection import show_uncovered
 from ThyroidSynthLib.slicer.scene.thyroids.edits import (
     PatientGland,
     add_edited_thyroid,
     edit_record,
     fitted_placement,
+    is_kept,
+    keep,
     scan_of,
     source_of,
 )
 from ThyroidSynthLib.slicer.scene.thyroids.placing import placed
-from ThyroidSynthLib.slicer.scene.thyroids.present import is_edited_by_hand, measure_again, thyroid_segment
+from ThyroidSynthLib.slicer.scene.thyroids.present import SEGMENT_ID, measure_again
 from ThyroidSynthLib.slicer.scene.thyroids.records import record_as_made
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import show_completion
-from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient, surface_of_segment
+from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient
 
-from .current_edit import CurrentEdit, addBeside, draw
-from .patient_edit import EditStep, PatientEdit, fitPatient, resumeEdit
+from .current_edit import CurrentEdit, addBeside, draw, isFinal
+from .patient_edit import EditStep, PatientEdit, fitPatient, resumeEdit, sliderValues
 from .sliders import EDIT_ROWS, EditSliders
 from .table import EditTable
-from .wording import beyondText, fitText, fitWarning, missText
+from .wording import besideText, fitText, fitWarning, stateTexts
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
@@ -98,6 +101,12 @@ class EditSection(Section):
         """Update the section: its node or the patient's may have been removed."""
         self.refresh()
 
+    def beforeSave(self) -> None:
+        """Show the exact thyroid instead of a preview, which is followed again after the save."""
+        node = self._current.node
+        if self.moving and self.edit is not None and node is not None and not isFinal(node):
+            draw(self.edit, node, self.edit.currentThyroid())
+
     def release(self) -> None:
         """Disconnect from the scene; an edit in a scene that stays open can be continued later."""
         self._watch.follow(None)
@@ -120,7 +129,7 @@ class EditSection(Section):
         active = record is not None and not problem
         edit = self.edit if active else None
         self._watch.follow(parameters.segmentation if active else None)
-        self.ui.fitButton.enabled = self._canFit()
+        enableOrExplain(self.ui.fitButton, self._fitProblem())
         self.ui.showOriginalCheckBox.checked = parameters.showOwnThyroid
         self._sliders.enable(active)
         changed = record is not None and bool(record.targets)
@@ -128,45 +137,39 @@ class EditSection(Section):
         self.canUndo = active and (canUndo or self.moving)
         self.canRedo = edit is not None and edit.history.canRedo
         self.onSteps()
-        self.ui.resetButton.enabled = active and changed
-        self.ui.keepButton.enabled = record is not None
+        blocked = problem if record is not None else _("Fit the patient's thyroid first.")
+        enableOrExplain(self.ui.resetButton, blocked or ("" if changed else _("Nothing was changed yet.")))
+        kept = record is not None and not self.moving and is_kept(parameters.edited)
+        # Also after the patient's thyroid was removed.
+        unkept = _("This thyroid is kept already.") if kept else ""
+        enableOrExplain(self.ui.keepButton, unkept if record is not None else blocked)
         self._buttons.refresh()
         self._showTexts(record, problem)
         if record is None:
             self._table.clear()
         elif not self.moving:
-            values = edit.history.current.slider_values if edit is not None else {**record.measured, **record.targets}
+            own = sliderValues(record.measured, record.targets)
+            values = edit.history.current.slider_values if edit is not None else own
             self._sliders.show(values, record.original, self._description)
             self._table.show(record.original, record.measured)
 
-    def _canFit(self) -> bool:
-        parameters = self.parameters
-        chosen = parameters.thyroidSegmentID and parameters.tracheaSegmentID
-        return self._description is not None and parameters.segmentation is not None and bool(chosen)
+    def _fitProblem(self) -> str:
+        """Return why the patient's thyroid cannot be fitted; empty if it can."""
+        problem = patientProblem(self.session, thyroid=True)
+        return problem or ("" if self._description is not None else _("No shape model is chosen."))
 
     def _showTexts(self, record: ThyroidRecord | None, problem: str) -> None:
         """Show the quality of the fit and the state of the edit."""
-        warning, note = problem, ""
-        if record is not None and not problem:
-            if record.edited_by_hand:
-                note = _("Edited by hand. A slider continues from the thyroid before that and keeps this one.")
-            elif record.met is False:
-                warning = missText(record.targets, record.measured)
-            elif record.targets:
-                note = _("The targets are met.")
-                warning = beyondText(record.targets, record.original, self._description)
-            else:
-                note = _("This is the patient's own thyroid. Move a slider to change it.")
+        note, warning = stateTexts(record, problem, self._description)
         self.ui.editNoteLabel.text = note
         self.ui.editNoteLabel.visible = bool(note)
         showWarning(self.ui.editWarningLabel, warning)
         showWarning(self.ui.fitWarningLabel, fitWarning(record.quality) if record is not None else "")
         if record is not None:
             self.ui.fitLabel.text = fitText(record.quality)
-        elif self._canFit():
-            self.ui.fitLabel.text = _("Fit the patient's thyroid, then change one feature at a time.")
         else:
-            self.ui.fitLabel.text = _("Choose a patient with a thyroid and a trachea, and a shape model.")
+            ready = _("Fit the patient's thyroid, then change one feature at a time.")
+            self.ui.fitLabel.text = self._fitProblem() or ready
 
     def _onFit(self, checked: bool = False) -> None:
         self._revertMove(self.edit, self._current.node)
@@ -202,10 +205,11 @@ class EditSection(Section):
         parameters = self.parameters
         node, record = parameters.edited, edit_record(parameters.edited)
         unchanged = record is not None and not record.targets and record.source_segment == segment_id
-        if unchanged and source_of(node) is segmentation and not is_edited_by_hand(node):
+        if unchanged and source_of(node) is segmentation and not isFinal(node):
             self._current.set(edit, node)
             show_completion(node, edit.completed)
             self._show(edit)
+            stand_on(node, SEGMENT_ID)
             return
         surface = edit.original.surface
         node = add_edited_thyroid(
@@ -219,8 +223,8 @@ class EditSection(Section):
         show_completion(node, edit.completed)
         self._current.set(edit, node)
         parameters.edited = node
-        lower, upper = bounds_of(node)
-        jump_slices(slicer.mrmlScene, (lower + upper) / 2)
+        show_uncovered(node)
+        stand_on(node, SEGMENT_ID)
         self.session.announceThyroids()
 
     def _resumed(self) -> PatientEdit | None:
@@ -280,7 +284,8 @@ class EditSection(Section):
         try:
             result = edit.settle(self._targets(edit, name, value), progress=work.progress, should_stop=work.shouldStop)
             work.check()
-        except ThyroidSynthError:
+        except Exception:
+            # Whatever went wrong, the preview is no result.
             if self.session.hasParameters and self.edit is edit and self._sliders.moved in (moved, None):
                 self._show(edit)
             raise
@@ -288,7 +293,11 @@ class EditSection(Section):
             return
         edit.add(result)
         self._show(edit, result.thyroid)
-        self.session.showStatus(" ".join(filter(None, [_("The thyroid was changed."), self._kept])))
+        self._showDone(_("The thyroid was changed."))
+
+    def _showDone(self, text: str) -> None:
+        """Show what was done, and which thyroid was left as it is."""
+        self.session.showStatus(" ".join(filter(None, [text, self._kept])))
         self._kept = ""
 
     def _targets(self, edit: PatientEdit, name: str, value: float) -> dict[str, float]:
@@ -308,55 +317,51 @@ class EditSection(Section):
         """Show the thyroid from before a move that has not been completed, which no record and no history holds."""
         unfinished, self._sliders.moved = self.moving, None
         self._preview.stop()
-        if unfinished and edit is not None and node is not None and not is_edited_by_hand(node):
+        if unfinished and edit is not None and node is not None and not isFinal(node):
             draw(edit, node, edit.currentThyroid())
 
     def undo(self) -> None:
         """Undo the last change."""
         # An unfinished move is not in the history yet: to undo it, it is only discarded.
         unfinished = self.moving
-        self._step(lambda history: None if unfinished else history.undo())
+        self._step(lambda history: None if unfinished else history.undo(), _("The last change was undone."))
 
     def redo(self) -> None:
         """Redo the change that was undone last."""
-        self._step(History.redo)
+        self._step(History.redo, _("The change was redone."))
 
     def _onReset(self, checked: bool = False) -> None:
-        self._step(History.reset)
+        self._step(History.reset, _("The patient's own thyroid is shown again."))
 
-    def _step(self, step: Callable[[History[EditStep]], object]) -> None:
+    def _step(self, step: Callable[[History[EditStep]], object], message: str) -> None:
         """Discard an unfinished move, change the history and show its current step."""
         self._discardMove()
         edit = self._resumed()
         if edit is not None:
             step(edit.history)
             self._show(edit)
+            self._showDone(message)
 
     def _onKeep(self, checked: bool = False) -> None:
         if self.moving:
             self._preview.stop()
             with self.session.work(_("Changing the thyroid")) as work:
                 self._settle(work)
-        with self.session.errorsShown():
+        with self.session.errorsShown(_("Keeping the thyroid")):
             node = self.parameters.edited
             measure_again(node)
             record = edit_record(node)
             if record is None:
                 return
             source = source_of(node)
-            name = source.GetName() if source is not None else _("Thyroid")
-            kept = add_edited_thyroid(
-                slicer.mrmlScene,
-                _("{name} (edited)").format(name=name),
-                surface_of_segment(node, thyroid_segment(node)),
-                source,
-                ct=self.parameters.ct,
-                record=record,
-            )
-            # Both lie in the same place until editing continues.
-            node.GetDisplayNode().SetVisibility(False)
-            self.session.showStatus(_("Kept as '{name}'.").format(name=kept.GetName()))
+            name = _("{name} (edited)").format(name=source.GetName() if source is not None else _("Thyroid"))
+            show_completion(node, None)
+            # Editing continues in a node of its own, see `_writable`.
+            keep(node, slicer.mrmlScene.GenerateUniqueName(name))
+            self.session.showStatus(_("Kept as '{name}'.").format(name=node.GetName()))
             self.session.announceThyroids()
+        if self.session.hasParameters:
+            self.refresh()
 
     def _onPatientChanged(self) -> None:
         if self.session.hasParameters:
@@ -375,15 +380,15 @@ class EditSection(Section):
         self.refresh()
 
     def _writable(self):
-        """Return the node of the edit, or a new one after it was edited by hand, which is kept as it is."""
+        """Return the node of the edit, or a new one after it was kept or edited by hand, which stays as it is."""
         node, edit = self.parameters.edited, self.edit
-        if edit is None or not is_edited_by_hand(node):
+        if edit is None or not isFinal(node):
             return node
         new = addBeside(edit, node, self.parameters.ct)
         self._current.set(edit, new)
         self.parameters.edited = new
         # Said again when a slider rests, whose message would replace it.
-        self._kept = keptText(node.GetName(), new.GetName())
+        self._kept = besideText(node, new)
         self.session.showStatus(self._kept)
         self.session.announceThyroids()
         return new

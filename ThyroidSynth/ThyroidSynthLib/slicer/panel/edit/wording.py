@@ -10,10 +10,12 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import misfit
 from ThyroidSynthLib.slicer.panel.generate.targets import outsideText
-from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_DECIMALS, featureName, featureText
+from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_DECIMALS, featureName, featureText, keptText
+from ThyroidSynthLib.slicer.scene.thyroids.edits import is_kept
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
+    from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord
 
 # Lowest Dice and highest HD95 in mm of a good and of a fair fit.
 _GOOD = (0.90, 2.0)
@@ -73,6 +75,27 @@ def changeText(name: str, before: float, now: float) -> str:
         return text
     percent = f"{100 * abs(now / before - 1):.0f} %"
     return f"{text} ({_signed(change, percent)})"
+
+
+def stateTexts(record: ThyroidRecord | None, problem: str, description: ModelDescription | None) -> tuple[str, str]:
+    """Return a note and a warning on the state of an edit, given why it cannot be continued; both may be empty."""
+    if record is None or problem:
+        return "", problem
+    if record.edited_by_hand:
+        return _("Edited by hand. A slider continues from the thyroid before that and keeps this one."), ""
+    if record.met is False:
+        return "", missText(record.targets, record.measured)
+    if record.targets:
+        return _("The targets are met."), beyondText(record.targets, record.original, description)
+    return _("This is the patient's own thyroid. Move a slider to change it."), ""
+
+
+def besideText(kept, new) -> str:
+    """Return where an edit continues beside a thyroid that was kept or edited by hand, given their nodes."""
+    if not is_kept(kept):
+        return keptText(kept.GetName(), new.GetName())
+    text = _("'{kept}' stays as it is, hidden for now. Editing continues in '{new}'.")
+    return text.format(kept=kept.GetName(), new=new.GetName())
 
 
 def missText(targets: Mapping[str, float], measured: Mapping[str, float]) -> str:

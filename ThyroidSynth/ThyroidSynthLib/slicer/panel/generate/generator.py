@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from slicer.i18n import tr as _
 
+from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.common.progress import part_of
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.slicer.scene.patient.patients import scan_grid
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.geometry.frame import Placement
     from ThyroidSynthLib.geometry.surface import Surface
+    from ThyroidSynthLib.model.description import ModelDescription
     from ThyroidSynthLib.model.trained_model import TrainedModel
     from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
 
@@ -126,6 +128,22 @@ class ThyroidGenerator:
             self._steering = LiveSteering(self._shapesOf(model), start)
             self._steered = (node.GetID(), record.code)
         return self._steering
+
+    def placementFor(self, record: ThyroidRecord, description: ModelDescription | None) -> Placement:
+        """Return the patient's trachea frame; without a trachea, the former placement of a thyroid."""
+        parameters = self._session.parameters
+        if parameters.segmentation is None or description is None:
+            return record.placement
+        try:
+            return placement_of_patient(
+                parameters.segmentation,
+                parameters.tracheaSegmentID,
+                parameters.thyroidSegmentID,
+                description.alignment,
+                scan=scan_grid(parameters.segmentation, parameters.ct),
+            )
+        except ThyroidSynthError:
+            return record.placement
 
     def follows(self, node, record: ThyroidRecord) -> None:
         """Note that a thyroid of the scene is now the current one of its steering."""

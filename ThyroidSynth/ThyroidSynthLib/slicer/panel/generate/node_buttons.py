@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import slicer
+from slicer.i18n import tr as _
 
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 from ThyroidSynthLib.slicer.scene.thyroids.hand_editing import choose_in_segment_editor, is_shown_in_3d, show_in_3d
 
 if TYPE_CHECKING:
@@ -26,11 +28,12 @@ class NodeButtons:
         """Follow the thyroid."""
         node = self._nodeOf()
         displayed = node is not None and node.GetDisplayNode() is not None
-        self._segmentEditor.enabled = self._show3D.enabled = displayed
+        for button in (self._segmentEditor, self._show3D):
+            enableOrExplain(button, "" if displayed else _("There is no thyroid yet."))
         self._show3D.checked = displayed and is_shown_in_3d(node)
 
     def _onSegmentEditor(self, checked: bool = False) -> None:
-        with self._session.errorsShown():
+        with self._session.errorsShown(_("Opening the Segment Editor")):
             choose_in_segment_editor(self._nodeOf(), self._session.parameters.ct)
             slicer.util.selectModule("SegmentEditor")
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.common.errors import Cancelled, ThyroidSynthError
+from ThyroidSynthLib.common.errors import Cancelled, InputError, ThyroidSynthError
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.targets import misfit
 from ThyroidSynthLib.slicer.panel.shared.observing import NodeObserver
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 from ThyroidSynthLib.slicer.scene.thyroids import placing
@@ -107,9 +108,11 @@ class PlacingControls:
         node, ui = self._shown.node, self._ui
         distance, angle = placing.motion_of(node) if node is not None else (0.0, 0.0)
         moving = node is not None and placing.is_moving(node)
-        ui.moveButton.enabled = node is not None
+        noThyroid = "" if node is not None else _("There is no thyroid yet.")
+        enableOrExplain(ui.moveButton, noThyroid)
         ui.moveButton.checked = moving
-        ui.backButton.enabled = moving or distance > 0 or angle > 0
+        moved = moving or distance > 0 or angle > 0
+        enableOrExplain(ui.backButton, noThyroid or ("" if moved else _("The thyroid was not moved.")))
         if node is None:
             ui.positionLabel.text = ""
         elif distance == 0 and angle == 0:
@@ -121,7 +124,13 @@ class PlacingControls:
 
     def _showOverlap(self, text: str) -> None:
         self._ui.overlapLabel.text = text
-        self._ui.removeOverlapButton.enabled = self._overlapMl is not None and self._overlapMl > _SMALLEST_ML
+        if self._shown.node is None:
+            problem = _("There is no thyroid yet.")
+        elif self._overlapMl is None:
+            problem = text or _("The overlap is not known.")
+        else:
+            problem = "" if self._overlapMl > _SMALLEST_ML else text
+        enableOrExplain(self._ui.removeOverlapButton, problem)
 
     def _readTrachea(self):
         parameters = self._session.parameters
@@ -153,11 +162,14 @@ class PlacingControls:
     def _onRemoveOverlap(self, checked: bool = False) -> None:
         node = self._shown.node
         with self._session.work(_("Removing the overlap")) as work:
+            trachea = self._readTrachea()
+            if node is None or trachea is None:
+                raise InputError(_("There is no thyroid or no trachea. Generate one at a patient first."))
             from ThyroidSynthLib.generation.thyroid import Validity
             from ThyroidSynthLib.geometry.overlap import without_overlap
 
             surface = surface_of_segment(node, thyroid_segment(node))
-            result = without_overlap(surface, self._readTrachea(), progress=work.progress, should_stop=work.shouldStop)
+            result = without_overlap(surface, trachea, progress=work.progress, should_stop=work.shouldStop)
             work.check()
             measure_again(node)
             record = read_record(node)

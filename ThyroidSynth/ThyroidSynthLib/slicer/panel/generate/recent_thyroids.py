@@ -13,7 +13,7 @@ from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText
 from ThyroidSynthLib.slicer.scene.thyroids.present import is_edited_by_hand
 from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED, ThyroidRecord, read_record
-from ThyroidSynthLib.slicer.scene.thyroids.segmentations import SEGMENT_ID
+from ThyroidSynthLib.slicer.scene.thyroids.segmentations import GENERATED_COLOUR, SEGMENT_ID
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
 from .generator import RecordedThyroid, keyOf
@@ -22,7 +22,6 @@ LENGTH = 5
 """Number of thyroids that are kept."""
 
 _PIXELS = 56
-_COLOUR = (0.20, 0.78, 0.55)
 
 
 class RecentThyroids:
@@ -135,7 +134,7 @@ class RecentThyroids:
         if drawing not in self._icons:
             shown = {each.key for each in self._past}
             self._icons = {each: icon for each, icon in self._icons.items() if each[0] in shown}
-            pixmap = shadedPixmap(past.surface, _COLOUR, backdrop, pixels=round(_PIXELS * ratio))
+            pixmap = shadedPixmap(past.surface, GENERATED_COLOUR, backdrop, pixels=round(_PIXELS * ratio))
             pixmap.setDevicePixelRatio(ratio)
             self._icons[drawing] = qt.QIcon(pixmap)
         return self._icons[drawing]

@@ -1,8 +1,4 @@
-"""Section "Generate": targets, random seed, and a thyroid at the patient's trachea that follows the sliders.
-
-While a slider moves, `_onFollow` takes one step of `LiveSteering` (`generation.steer.live_steering`), which decodes a
-new surface, and `_replace` puts that surface into the scene. When the slider rests, `_onRest` steers exactly.
-"""
+"""Section "Generate": targets, random seed, and a thyroid at the patient's trachea that follows the sliders."""
 
 from __future__ import annotations
 
@@ -13,42 +9,37 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.common.errors import Cancelled, InputError, ThyroidSynthError
-from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.slicer.panel.shared.choices import SurfaceDetail
 from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
 from ThyroidSynthLib.slicer.panel.shared.history import History
-from ThyroidSynthLib.slicer.panel.shared.live_preview import LivePreview
 from ThyroidSynthLib.slicer.panel.shared.parameters import LARGEST_SEED
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain, patientProblem
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.panel.shared.wording import keptText
-from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
-from ThyroidSynthLib.slicer.scene.patient.patients import scan_grid
+from ThyroidSynthLib.slicer.scene.display.views import stand_on
 from ThyroidSynthLib.slicer.scene.thyroids.collection import add_beside
 from ThyroidSynthLib.slicer.scene.thyroids.placing import placed, remove_unused_positions
-from ThyroidSynthLib.slicer.scene.thyroids.present import is_edited_by_hand
-from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE, GENERATED, ThyroidRecord, read_record
+from ThyroidSynthLib.slicer.scene.thyroids.present import SEGMENT_ID, is_edited_by_hand
+from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE, GENERATED, SOURCE_ROLE, ThyroidRecord, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
     add_generated_thyroid,
     colour_of,
     generated_thyroids,
     replace_surface,
 )
-from ThyroidSynthLib.slicer.scene.volumes import placement_of_patient
 
+from .following import SliderFollowing
 from .generator import RecordedThyroid, ThyroidGenerator
 from .node_buttons import NodeButtons
-from .pace import Pace
 from .placing import PlacingControls
 from .recent_thyroids import RecentThyroids
-from .targets import TARGETS, TargetRow, targetsOf
+from .targets import TARGETS, TargetRow, rounded, targetsOf, writeTargets
 from .wording import generatedText, recordWarning, resultText
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ThyroidSynthLib.generation.steer.steering import SteeringResult
-    from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.geometry.frame import Placement
     from ThyroidSynthLib.geometry.surface import Surface
     from ThyroidSynthLib.model.description import ModelDescription
@@ -76,12 +67,11 @@ class GenerateSection(Section):
         # The changes of the shown thyroid, and the node that shows it.
         self._steps: tuple[str, History[RecordedThyroid]] | None = None
         self.onSteps: Callable[[], None] = lambda: None
-        self._placing = PlacingControls(self.session, self.ui, self._put, self._onOverlapRemoved)
+        self._placing = PlacingControls(self.session, self.ui, self.put, self._onOverlapRemoved)
         self._buttons = NodeButtons(
             self.session, self.ui.segmentEditorButton, self.ui.show3DButton, lambda: self.parameters.result
         )
-        self._live = LivePreview(self.session, _("Matching the targets"), follow=self._onFollow, rest=self._onRest)
-        self._pace = Pace()
+        self._following = SliderFollowing(self.session, self._generator, self)
         self._closingTag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onSceneClosing)
         self.ui.targetWarningLabel.visible = False
         self.ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
@@ -90,11 +80,13 @@ class GenerateSection(Section):
         self.ui.generateButton.connect("clicked(bool)", self._onGenerate)
         self.ui.randomButton.connect("clicked(bool)", self._onRandom)
         self.ui.similarButton.connect("clicked(bool)", self._onSimilar)
+        for row in self._rows.values():
+            row.onTicked = self._onTicked
 
     @property
     def pending(self) -> bool:
         """Whether the shown thyroid has yet to follow a slider."""
-        return self._live.pending
+        return self._following.pending
 
     @property
     def thyroid(self):
@@ -104,12 +96,14 @@ class GenerateSection(Section):
     @property
     def canUndo(self) -> bool:
         """Whether the shown thyroid was changed."""
-        return self.pending or (self._ownSteps() is not None and self._ownSteps().canUndo)
+        steps = self._ownSteps()
+        return self.pending or (steps is not None and steps.canUndo)
 
     @property
     def canRedo(self) -> bool:
         """Whether a change of the shown thyroid was undone."""
-        return not self.pending and self._ownSteps() is not None and self._ownSteps().canRedo
+        steps = self._ownSteps()
+        return not self.pending and steps is not None and steps.canRedo
 
     def undo(self) -> None:
         """Show the thyroid from before the last change; a change that is not complete is discarded."""
@@ -130,33 +124,51 @@ class GenerateSection(Section):
 
     def refresh(self) -> None:
         """Show the parameters after they have changed, and follow the targets if they have changed."""
-        parameters, description = self.parameters, self._description
         if self._followed is None:
             # The scene may have been loaded with thyroids.
             self._recent.offer(generated_thyroids(slicer.mrmlScene))
-        ready = description is not None and parameters.segmentation is not None and bool(parameters.tracheaSegmentID)
-        steerable = description is None or description.steerable
-        self.ui.exactCheckBox.enabled = self.ui.liveCheckBox.enabled = steerable
-        for button in (self.ui.generateButton, self.ui.randomButton):
-            button.enabled = ready
-        self.ui.similarButton.enabled = ready and steerable and bool(parameters.thyroidSegmentID)
+        self._enable()
         self._placing.refresh()
+        self._following.checkChoice()
         if not self._followTargets():
-            self._showResult()
+            self.showResult()
         self.onSteps()
+
+    def _enable(self) -> None:
+        """Enable what can run, and say why the rest cannot."""
+        self.ui.exactCheckBox.enabled = self.ui.liveCheckBox.enabled = not self._steeringProblem()
+        problem = self._problem()
+        for button in (self.ui.generateButton, self.ui.randomButton):
+            enableOrExplain(button, problem)
+        needed = problem or patientProblem(self.session, thyroid=True) or self._steeringProblem()
+        enableOrExplain(self.ui.similarButton, needed)
+
+    def _problem(self) -> str:
+        """Return why no thyroid can be generated; empty if one can."""
+        problem = patientProblem(self.session)
+        return problem or ("" if self._description is not None else _("No shape model is chosen."))
+
+    def _steeringProblem(self) -> str:
+        steerable = self._description is None or self._description.steerable
+        return "" if steerable else _("This model has no features with which it can be steered.")
 
     def thyroidsChanged(self) -> None:
         """Show thyroids of the scene among the thumbnails."""
+        self._enable()
         remove_unused_positions(slicer.mrmlScene)
         if not self.pending:
             # A preview is no thyroid to come back to.
             self._recent.offer(generated_thyroids(slicer.mrmlScene))
-        self._showResult()
+        self.showResult()
         self._placing.refresh()
+
+    def beforeSave(self) -> None:
+        """Show the exact thyroid instead of a preview."""
+        self._following.pause()
 
     def release(self) -> None:
         """Release the scene and the parameters."""
-        self._live.stop()
+        self._following.release()
         self._recent.stop()
         self._placing.release()
         self._generator.forget()
@@ -175,12 +187,13 @@ class GenerateSection(Section):
         self._recent.clear()
         self._steps = None
 
-    def _targets(self) -> dict[str, float]:
+    def targets(self) -> dict[str, float]:
         """Return the targets by feature; a model without conditioning has none."""
         steerable = self._description is not None and self._description.steerable
         return targetsOf(self.parameters) if steerable else {}
 
-    def _showResult(self) -> None:
+    def showResult(self) -> None:
+        """Show what is known about the chosen result."""
         parameters, description = self.parameters, self._description
         node = parameters.result
         record = read_record(node) if node is not None else None
@@ -194,19 +207,16 @@ class GenerateSection(Section):
         showWarning(self.ui.targetWarningLabel, "\n".join(filter(None, [*warnings, recordWarning(record)])))
 
     def _resultText(self, record: ThyroidRecord | None) -> str:
-        parameters, description = self.parameters, self._description
         if record is not None:
-            return resultText(parameters.result.GetName(), record)
-        if description is None or parameters.segmentation is None or not parameters.tracheaSegmentID:
-            return _("Choose a patient with a trachea and a shape model.")
-        return "" if description.steerable else _("This model has no features with which it can be steered.")
+            return resultText(self.parameters.result.GetName(), record)
+        return self._problem() or self._steeringProblem()
 
     def _onRandom(self, checked: bool = False) -> None:
         self.parameters.seed = _newSeed()
         self._onGenerate()
 
     def _onGenerate(self, checked: bool = False) -> None:
-        self._generate(_("Generating a thyroid"), lambda work: self._generator.draw(self._targets(), work))
+        self._generate(_("Generating a thyroid"), lambda work: self._generator.draw(self.targets(), work))
 
     def _onSimilar(self, checked: bool = False) -> None:
         seed = _newSeed()
@@ -214,140 +224,87 @@ class GenerateSection(Section):
         def draw(work: Work) -> RecordedThyroid:
             drawn = self._generator.drawSimilar(seed, work)
             work.check()
-            self._setTargets(drawn.record.targets, seed)
+            self.setTargets(drawn.record.targets, seed)
             return drawn
 
         self._generate(_("Generating a thyroid similar to the patient's"), draw)
 
     def _generate(self, title: str, draw: Callable[[Work], RecordedThyroid]) -> None:
-        self._live.stop()
+        self._following.end()
         with self.session.work(title) as work:
             drawn = draw(work)
             work.check()
-            self._followed = self._targets(), self.parameters.detail
-            self._committed(drawn.surface, self._show(drawn, drawn.record.placement))
-            self._showDone(generatedText(drawn.record))
+            self._followed = self.targets(), self.parameters.detail
+            self.committed(drawn.surface, self._show(drawn, drawn.record.placement))
+            self.showDone(generatedText(drawn.record))
         if self.session.hasParameters:
             self.refresh()
 
-    def _setTargets(self, targets: dict[str, float], seed: int) -> None:
+    def setTargets(self, targets: dict[str, float], seed: int) -> None:
         """Set sliders, check boxes and random seed without a preview."""
         self._settingTargets = True
         try:
             for name, value in targets.items():
                 self._rows[name].makeRoom(value)
-            with slicer.util.NodeModify(self.parameters):
-                self.parameters.seed = seed
-                for name, target in TARGETS.items():
-                    setattr(self.parameters, target.steer, name in targets)
-                    if name in targets:
-                        setattr(self.parameters, target.value, targets[name])
+            writeTargets(self.parameters, targets, seed)
         finally:
             self._settingTargets = False
-        self._followed = self._targets(), self.parameters.detail
+        self._followed = self.targets(), self.parameters.detail
 
     def _followTargets(self) -> bool:
         """Let the thyroid follow targets that have changed; return whether it will be shown later."""
-        targets, detail = self._targets(), self.parameters.detail
+        targets, detail = self.targets(), self.parameters.detail
         before, self._followed = self._followed, (targets, detail)
         if before is None or self._settingTargets or not self.parameters.livePreview:
             return False
         # A target that was removed does not change the thyroid.
         changed = detail is not before[1] or any(before[0].get(name) != value for name, value in targets.items())
-        follows = changed and self._replaceable() is not None
+        follows = changed and self.replaceable() is not None
         if follows:
-            self._live.changed()
+            self._following.changed()
         return follows
 
-    def _replaceable(self):
+    def replaceable(self):
         """Return the chosen result if it may be replaced; a fitted or edited thyroid may not."""
         node = self.parameters.result
         record = read_record(node) if node is not None else None
         return None if record is not None and record.kind != GENERATED else node
 
-    def _onFollow(self) -> None:
-        node, targets = self._replaceable(), self._targets()
-        record = read_record(node) if node is not None else None
-        steering = self._generator.steering(node, record)
-        if record is not None and steering is not None and targets != record.targets:
-            with self._pace.step() as resolution:
-                self._replace(node, record, steering.follow(Targets.of(targets), resolution=resolution), targets)
-        self._showResult()
-
-    def _onRest(self, work: Work) -> None:
-        node = self._replaceable()
-        if node is None:
-            return
-        if self.session.modelInMemory() is None:
-            work.progress(0.1, _("Reading the shape model"))
-            self.session.model()
-        record = read_record(node)
-        steering = self._generator.steering(node, record)
-        if record is None or steering is None:
-            self.session.showStatus(_("The shown thyroid is of another model. Click Generate for one of this model."))
-            return
-        targets = self._targets()
-        if self.parameters.exact and targets:
-            result = steering.settle(
-                Targets.of(targets),
-                resolution=self._generator.resolution,
-                progress=work.progress,
-                should_stop=work.shouldStop,
-            )
-            thyroid = result.thyroid
-        else:
-            result = None
-            if targets != record.targets:
-                steering.follow(Targets.of(targets))
-            work.progress(0.5, _("Decoding the surface"))
-            work.check()
-            thyroid = steering.decoded_at(self._generator.resolution)
-        work.check()
-        if self.parameters.result is not node:
-            raise Cancelled(_("The thyroid was removed."))
-        record = self._replace(node, record, thyroid, targets, result)
-        self._committed(thyroid.surface, record)
-        self._showDone(generatedText(record))
-        self._showResult()
-
-    def _replace(
-        self,
-        node,
-        before: ThyroidRecord,
-        thyroid: Thyroid,
-        targets: dict[str, float],
-        result: SteeringResult | None = None,
-    ) -> ThyroidRecord:
-        """Replace the surface of a thyroid that is steered, at its placement; return its new record."""
-        record = ThyroidRecord.of(thyroid, before.placement, targets=targets, model=before.model, seed=before.seed)
-        if result is not None:
-            record = replace(record, met=result.met, distance=result.distance)
-        surface = thyroid.surface.moved(before.placement.to_ras(thyroid.surface.vertices))
-        node = self._put(node, surface, record)
-        self._generator.follows(node, record)
-        return record
+    def _onTicked(self, name: str) -> None:
+        """Let a feature that was free stay as it is now."""
+        record = read_record(self.parameters.result) if self.parameters.result is not None else None
+        if record is not None:
+            value = rounded(record.features)[name]
+            self._rows[name].makeRoom(value)
+            setattr(self.parameters, TARGETS[name].value, value)
 
     def _show(self, thyroid: RecordedThyroid, atTrachea: Placement) -> ThyroidRecord:
         """Show a thyroid in the chosen node, or in a new one; return its record."""
         parameters = self.parameters
         if parameters.result is not None and parameters.result is parameters.segmentation:
             raise InputError(_("The result would replace the patient's segmentation. Choose another result."))
-        node = self._replaceable()
+        node = self.replaceable()
         placement = placed(node, atTrachea) if node is not None else atTrachea
         record = replace(thyroid.record, trachea_to_ras=tuple(placement.trachea_to_ras.ravel().tolist()))
         inPatient = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
         if node is not None:
-            self._put(node, inPatient, record)
+            self.put(node, inPatient, record)
         else:
             node = add_generated_thyroid(
-                slicer.mrmlScene, _("Generated thyroid"), inPatient, ct=parameters.ct, record=record
+                slicer.mrmlScene,
+                _("Generated thyroid"),
+                inPatient,
+                ct=parameters.ct,
+                record=record,
+                patient=parameters.segmentation,
             )
             parameters.result = node
-            lower, upper = bounds_of(node)
-            jump_slices(slicer.mrmlScene, (lower + upper) / 2)
+            stand_on(node, SEGMENT_ID)
+        if parameters.segmentation is not None:
+            parameters.result.SetNodeReferenceID(SOURCE_ROLE, parameters.segmentation.GetID())
         return record
 
-    def _put(self, node, surface_ras: Surface, record: ThyroidRecord):
+    def put(self, node, surface_ras: Surface, record: ThyroidRecord):
         """Show a surface in a node, or beside it if that was edited by hand, and return the node that shows it."""
         if not is_edited_by_hand(node):
             replace_surface(node, surface_ras, record=record)
@@ -358,12 +315,14 @@ class GenerateSection(Section):
         self.session.announceThyroids()
         return new
 
-    def _showDone(self, text: str) -> None:
+    def showDone(self, text: str) -> None:
         """Show that a thyroid was made, and which one was kept for it."""
         self.session.showStatus(" ".join(filter(None, [text, self._kept])))
         self._kept = ""
 
-    def _committed(self, surface: Surface, record: ThyroidRecord) -> None:
+    def committed(self, surface: Surface, record: ThyroidRecord) -> None:
+        """Take a thyroid that is shown, given its surface in `trachea_mm`, as the newest and as a step to undo."""
+        self._following.finish()
         shown = RecordedThyroid(record, surface)
         self._recent.add(shown)
         node, steps = self.parameters.result, self._ownSteps()
@@ -378,46 +337,31 @@ class GenerateSection(Section):
     def _ownSteps(self) -> History[RecordedThyroid] | None:
         """Return the changes of the shown thyroid, if they were made here."""
         node = self.parameters.result
-        own = self._steps is not None and node is not None and node.GetID() == self._steps[0]
-        return self._steps[1] if own else None
+        if self._steps is None or node is None or node.GetID() != self._steps[0]:
+            return None
+        return self._steps[1]
 
     def _onOverlapRemoved(self, record: ThyroidRecord, surface_ras: Surface) -> None:
-        self._committed(surface_ras.moved(record.placement.to_trachea(surface_ras.vertices)), record)
-        self._showResult()
+        self.committed(surface_ras.moved(record.placement.to_trachea(surface_ras.vertices)), record)
+        self.showResult()
 
     def _onPast(self, past: RecordedThyroid) -> None:
         record = self._restore(past, _("The earlier thyroid is restored."))
         if record is not None:
-            self._committed(past.surface, record)
+            self.committed(past.surface, record)
 
     def _restore(self, past: RecordedThyroid, message: str) -> ThyroidRecord | None:
         """Show a thyroid from before with its targets and random seed; return its record, or None if that failed."""
-        self._live.stop()
+        self._following.end()
         record = None
-        with self.session.errorsShown():
-            self._setTargets(past.record.targets, past.record.seed)
-            record = self._show(past, self._placementFor(past.record))
+        with self.session.errorsShown(_("Restoring the thyroid")):
+            self.setTargets(past.record.targets, past.record.seed)
+            record = self._show(past, self._generator.placementFor(past.record, self._description))
             self._placing.changed()
-            self._showDone(message)
+            self.showDone(message)
             self.session.announceThyroids()
         self.refresh()
         return record
-
-    def _placementFor(self, record: ThyroidRecord) -> Placement:
-        """Return the patient's trachea frame; without a trachea, the thyroid's former placement."""
-        parameters, description = self.parameters, self._description
-        if parameters.segmentation is None or description is None:
-            return record.placement
-        try:
-            return placement_of_patient(
-                parameters.segmentation,
-                parameters.tracheaSegmentID,
-                parameters.thyroidSegmentID,
-                description.alignment,
-                scan=scan_grid(parameters.segmentation, parameters.ct),
-            )
-        except ThyroidSynthError:
-            return record.placement
 
 
 def _newSeed() -> int:

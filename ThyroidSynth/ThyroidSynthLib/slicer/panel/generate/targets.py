@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
@@ -47,6 +49,16 @@ def targetsOf(parameters: ThyroidSynthParameterNode) -> dict[str, float]:
     }
 
 
+def writeTargets(parameters: ThyroidSynthParameterNode, targets: Mapping[str, float], seed: int) -> None:
+    """Set the targets, of which the features that are not given have none, and the random seed."""
+    with slicer.util.NodeModify(parameters):
+        parameters.seed = seed
+        for name, target in TARGETS.items():
+            setattr(parameters, target.steer, name in targets)
+            if name in targets:
+                setattr(parameters, target.value, targets[name])
+
+
 def besidesTargets(parameters: ThyroidSynthParameterNode) -> dict[str, object]:
     """Return all parameters but the targets' values, which change with every move of a slider."""
     values = {target.value for target in TARGETS.values()}
@@ -58,16 +70,17 @@ def rounded(features: Features) -> dict[str, float]:
     return {name: round(value, FEATURE_DECIMALS[name]) for name, value in features.as_dict().items()}
 
 
-def percentileText(values: np.ndarray, value: float) -> str:
-    """Return the percentile of a value among those of a cohort (n,) as text; equal ones count half."""
-    count = len(values)
+def percentileText(values: np.ndarray, value: float, *, synthetic: bool) -> str:
+    """Return the percentile of a value among those of the training cases (n,) as text; equal ones count half."""
+    cases = _("{n} synthetic training cases") if synthetic else _("{n} training cases")
+    cases = cases.format(n=len(values))
     if value > values.max():
-        return _("above all {n}").format(n=count)
+        return _("above all {cases}").format(cases=cases)
     if value < values.min():
-        return _("below all {n}").format(n=count)
-    share = (np.sum(values < value) + 0.5 * np.sum(values == value)) / count
+        return _("below all {cases}").format(cases=cases)
+    share = (np.sum(values < value) + 0.5 * np.sum(values == value)) / len(values)
     percent = min(max(round(100 * float(share)), 1), 99)
-    return _("{ordinal} percentile of {n}").format(ordinal=_ordinal(percent), n=count)
+    return _("{ordinal} percentile of the {cases}").format(ordinal=_ordinal(percent), cases=cases)
 
 
 def outsideText(name: str, values: np.ndarray, value: float) -> str:
@@ -85,12 +98,20 @@ def outsideText(name: str, values: np.ndarray, value: float) -> str:
 
 
 class TargetRow:
-    """Widgets of one feature in the section "Generate": check box, slider, histogram and label."""
+    """Widgets of one feature in the section "Generate": check box, slider, histogram and label.
+
+    Attributes
+    ----------
+    onTicked : callable
+        Called with the feature after the user has made it a target.
+    """
 
     def __init__(self, ui, name: str) -> None:
         self._name, self._target = name, TARGETS[name]
         kinds = ("CheckBox", "Slider", "RangeLabel", "HistogramLabel")
         self._box, self._slider, self._label, histogram = (getattr(ui, self._target.widgets + kind) for kind in kinds)
+        self.onTicked: Callable[[str], None] = lambda name: None
+        self._box.connect("clicked(bool)", lambda checked: self.onTicked(name) if checked else None)
         self._histogram = Histogram(histogram, self._slider)
         self._described: ModelDescription | None = None
         self._values = np.empty(0)
@@ -147,7 +168,9 @@ class TargetRow:
         if not isTarget:
             parts.append(_("free"))
         elif len(values):
-            parts.append(percentileText(values, value))
+            parts.append(
+                percentileText(values, value, synthetic=self._described is not None and self._described.synthetic)
+            )
         if measured is not None:
             parts.append(_("measured {measured}").format(measured=featureText(self._name, measured)))
         return " · ".join(parts)

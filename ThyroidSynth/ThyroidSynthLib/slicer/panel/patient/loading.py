@@ -5,20 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import qt
 import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases, synthetic_statement
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.imaging.nifti import is_nifti
 from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
 from ThyroidSynthLib.slicer.panel.shared.choices import ClassMap
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
-from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices, look_from_front, show_ct
+from ThyroidSynthLib.slicer.scene.display.overlay import show_ct
+from ThyroidSynthLib.slicer.scene.display.views import fit_views
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
 from ThyroidSynthLib.slicer.scene.patient.sample_case import NAME, load_sample
+from ThyroidSynthLib.slicer.scene.terminology import find_segment
 
 from .label_choice import LabelChoice
 
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.case_sources import CaseSource
     from ThyroidSynthLib.slicer.panel.shared.session import Session
     from ThyroidSynthLib.slicer.scene.patient.loading import LoadedCase
-
-# Largest extent in 3D views: the gland with some of the trachea above and below.
-_LARGEST_EXTENT_MM = 110.0
 
 
 class CaseLoading:
@@ -187,15 +186,11 @@ class CaseLoading:
 
 
 def showLoaded(loaded: LoadedCase) -> None:
-    """Show a loaded case: its CT in the slice views, and the gland in the centre of all views."""
+    """Show a loaded case: its CT in the slice views, and all views on the gland, or on the trachea without one."""
     if loaded.ct is not None:
         show_ct(loaded.ct)
-    lower, upper = bounds_of(loaded.segmentation)
-    if (lower <= upper).all():
-        centre = (lower + upper) / 2
-        jump_slices(slicer.mrmlScene, centre)
-        size = float(np.clip((upper - lower).max(), 40.0, _LARGEST_EXTENT_MM))
-        look_from_front(slicer.mrmlScene, centre, size)
+    segmentID = find_segment(loaded.segmentation, THYROID) or find_segment(loaded.segmentation, TRACHEA)
+    fit_views(loaded.segmentation, segmentID)
 
 
 def _syntheticText() -> str:

@@ -13,8 +13,10 @@ from ThyroidSynthLib.generation.cohort.gland_level import DEPTH_MM, ERROR_MM, es
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 from ThyroidSynthLib.slicer.panel.shared.idle import userPauses
+from ThyroidSynthLib.slicer.panel.shared.readiness import misplacedText, sameSegmentText
 from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText, qualityTexts
+from ThyroidSynthLib.slicer.scene.patient.ct_placement import mask_lies_in
 from ThyroidSynthLib.slicer.scene.patient.patients import case_of_patient, height_mm, scan_grid
 from ThyroidSynthLib.slicer.scene.volumes import is_made_of_surfaces, surface_of_segment, volume_of_segment
 
@@ -69,9 +71,15 @@ class PatientMeasuring:
         self._measured = chosen
         parameters, ui = self._session.parameters, self._ui
         self._warn([])
+        self._noteMisplaced(None)
         # The IDs of the segments are kept without a segmentation, in case it is chosen again.
         hasSegments = parameters.segmentation is not None
         hasTrachea = hasSegments and bool(parameters.tracheaSegmentID)
+        if hasTrachea and parameters.tracheaSegmentID == parameters.thyroidSegmentID:
+            ui.tracheaInfoLabel.text = ui.ownFeaturesLabel.text = ""
+            self._warn([sameSegmentText()])
+            self._showLabels()
+            return
         ui.tracheaInfoLabel.text = _("measuring…") if hasTrachea else ""
         if not (hasSegments and parameters.thyroidSegmentID):
             ui.ownFeaturesLabel.text = ""
@@ -120,6 +128,9 @@ class PatientMeasuring:
             height=height_mm(trachea), volume=volume
         )
         yield
+        misplaced = ct is not None and not mask_lies_in(trachea, ct)
+        self._noteMisplaced(ct if misplaced else None)
+        yield
         thyroid = None
         if thyroidID:
             thyroid = volume_of_segment(segmentation, thyroidID)
@@ -128,7 +139,7 @@ class PatientMeasuring:
         failure: Exception | None = None
         with self._session.work(_("Measuring the patient"), blocking=False) as work:
             try:
-                for fraction in self._checkAndMeasure(segmentation, ct, thyroidID, trachea, thyroid):
+                for fraction in self._checkAndMeasure(segmentation, thyroidID, trachea, thyroid):
                     work.progress(fraction, _("Measuring the patient"))
                     if self._measured is not chosen:
                         break
@@ -143,13 +154,16 @@ class PatientMeasuring:
             raise failure
 
     def _checkAndMeasure(
-        self, segmentation, ct, thyroidID: str, trachea: Volume, thyroid: Volume | None
+        self, segmentation, thyroidID: str, trachea: Volume, thyroid: Volume | None
     ) -> Iterator[float]:
         """Run quality control and measure the thyroid; yield the fraction done where this may be cancelled."""
+        misplaced, ct = self._session.misplacedCT, self._session.parameters.ct
+        ct = ct if ct is not misplaced else None
         yield 0.1
         case = case_of_patient(segmentation.GetName(), thyroid, trachea, segmentation=segmentation, ct=ct)
         checked = check_case(case)
-        texts = qualityTexts(checked, thyroid=bool(thyroidID))
+        texts = [] if misplaced is None else [misplacedText(misplaced.GetName())]
+        texts += qualityTexts(checked, thyroid=bool(thyroidID))
         if thyroid is None:
             upright = self._alignment == "upright" and not checked.cleaned.trachea_mask.is_empty
             self._warn([*texts, *([_levelText(checked, scan_grid(segmentation, ct))] if upright else [])])
@@ -161,6 +175,12 @@ class PatientMeasuring:
         yield 0.9
         features = measure_features(surface.moved(placement.to_trachea(surface.vertices)))
         self._ui.ownFeaturesLabel.text = featuresText(features)
+
+    def _noteMisplaced(self, ct) -> None:
+        """Note the CT if the segmentation is not inside it; the other sections follow."""
+        if ct is not self._session.misplacedCT:
+            self._session.misplacedCT = ct
+            self._session.announceThyroids()
 
     def _fail(self, text: str) -> None:
         self._steps = None

@@ -12,12 +12,21 @@ from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.slicer.panel.shared.drops import DropTarget
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.section import Section
-from ThyroidSynthLib.slicer.scene.display.overlay import show_as_loaded, show_ct, show_own_gland
+from ThyroidSynthLib.slicer.scene.display.flip import end_saved_flip
+from ThyroidSynthLib.slicer.scene.display.overlay import (
+    set_own_gland_in_3d,
+    show_as_loaded,
+    show_ct,
+    show_own_gland,
+)
+from ThyroidSynthLib.slicer.scene.hiding import forget_shown, hide_again, show_hidden
 from ThyroidSynthLib.slicer.scene.lobes import join_lobes
 from ThyroidSynthLib.slicer.scene.patient.patients import propose_patient
-from ThyroidSynthLib.slicer.scene.terminology import find_segment, thyroid_lobes
+from ThyroidSynthLib.slicer.scene.patient.segment_choice import chosen_segment, note_choice
+from ThyroidSynthLib.slicer.scene.patient.switching import look_at_patient, show_patient
+from ThyroidSynthLib.slicer.scene.terminology import thyroid_lobes
+from ThyroidSynthLib.slicer.scene.thyroids.collection import visible_thyroids
 from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE
-from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 
 from .loading import CaseLoading
 from .measuring import PatientMeasuring
@@ -46,6 +55,8 @@ class PatientSection(Section):
         self.isDisplayBorrowed: Callable[[], bool] = lambda: False
         # Called after the sample case was loaded, which needs no check before it is used.
         self.onSample: Callable[[], None] = lambda: None
+        self._patientID = ""
+        self._isAway = True
         self._loading = CaseLoading(self.session, self.ui, self.take, lambda: self.onSample())
         self._measuring = PatientMeasuring(self.session, self.ui)
         self._segmenting = TotalSegmentatorRun(self.session, self.ui, lambda node: self._choose(segmentation=node))
@@ -60,7 +71,12 @@ class PatientSection(Section):
         return self._measuring.pending
 
     def release(self) -> None:
-        """Release the scene and the parameters."""
+        """Release the scene and the parameters, and show what the module has hidden."""
+        if self.session.hasParameters and not slicer.mrmlScene.IsClosing():
+            self.beforeSave()
+        if slicer.mrmlScene.IsClosing():
+            self._patientID = ""
+        self._isAway = True
         self._segments.follow(None)
         self._display.follow(None)
         self._measuring.forget()
@@ -72,11 +88,13 @@ class PatientSection(Section):
 
     def refresh(self) -> None:
         """Show the parameters after they have changed."""
+        self._arrive()
         self._segments.follow(self.parameters.segmentation)
         self._display.follow(self.parameters.segmentation)
         self._loading.refresh()
         self._segmenting.refresh()
         self._fill()
+        self._showPatient()
         self.showOwnGland()
         self._measuring.update()
 
@@ -86,7 +104,8 @@ class PatientSection(Section):
         self._measuring.update()
 
     def thyroidsChanged(self) -> None:
-        """Show the patient's own thyroid as an outline once there is a generated one."""
+        """Show the patient's own thyroid as an outline while there is another one over it."""
+        forget_shown(slicer.mrmlScene)
         self.showOwnGland()
 
     def propose(self) -> None:
@@ -105,21 +124,54 @@ class PatientSection(Section):
             self._choose(segmentation=loaded.segmentation)
 
     def showOwnGland(self) -> None:
-        """Show the patient's own thyroid, as an outline if there is a generated one, or hide it."""
+        """Show the patient's own thyroid, as an outline if there is another one over it, or hide it."""
         segmentation = self.parameters.segmentation
-        if segmentation is None or segmentation.GetAttribute(ATTRIBUTE) is not None:
+        if segmentation is None or segmentation.GetAttribute(ATTRIBUTE) is not None or self.isDisplayBorrowed():
             return
         display = segmentation.GetDisplayNode()
         segment_id = self.parameters.thyroidSegmentID
         visible = self.parameters.showOwnThyroid
         if display is None or not segment_id:
             return
-        if generated_thyroids(segmentation.GetScene()):
+        if visible_thyroids(segmentation.GetScene()):
             show_own_gland(segmentation, segment_id, visible)
             return
         show_as_loaded(segmentation)
         if display.GetSegmentVisibility(segment_id) != visible:
             display.SetSegmentVisibility(segment_id, visible)
+
+    def beforeSave(self) -> None:
+        """Show what the module hides, as when it is left."""
+        forget_shown(slicer.mrmlScene)
+        show_hidden(slicer.mrmlScene)
+        if self.parameters.segmentation is not None:
+            set_own_gland_in_3d(self.parameters.segmentation, True)
+
+    def afterSave(self) -> None:
+        """Hide again what `beforeSave` has shown."""
+        hide_again(slicer.mrmlScene)
+        if self.parameters.segmentation is not None:
+            set_own_gland_in_3d(self.parameters.segmentation, False)
+
+    def _arrive(self) -> None:
+        """Hide again what is hidden in the module, when it is entered or a scene was opened."""
+        if self._isAway:
+            self._isAway = False
+            end_saved_flip(slicer.mrmlScene)
+            self.afterSave()
+
+    def _showPatient(self) -> None:
+        """Show a patient who was chosen instead of another one, whose thyroids are hidden."""
+        segmentation = self.parameters.segmentation
+        if segmentation is None or segmentation.GetID() == self._patientID:
+            return
+        isFirst, self._patientID = not self._patientID, segmentation.GetID()
+        if segmentation.GetAttribute(ATTRIBUTE) is not None:
+            return
+        show_patient(segmentation)
+        if not isFirst:
+            look_at_patient(segmentation, self.parameters.thyroidSegmentID or self.parameters.tracheaSegmentID)
+        self.session.announceThyroids()
 
     def _choose(self, *, ct=None, segmentation=None) -> None:
         """Choose another CT or segmentation; None leaves the present one."""
@@ -181,7 +233,7 @@ class PatientSection(Section):
         ):
             chosen = getattr(self.parameters, name)
             if segmentation is not None and chosen not in names:
-                chosen = find_segment(segmentation, structure)
+                chosen = chosen_segment(segmentation, structure)
                 setattr(self.parameters, name, chosen)
             shown = [(selector.itemData(row), selector.itemText(row)) for row in range(selector.count)]
             if shown != lines:
@@ -203,7 +255,9 @@ class PatientSection(Section):
         self.session.showStatus(text.format(parts=names, segment=content.GetSegment(joined).GetName()))
 
     def _onThyroidChosen(self, row: int) -> None:
+        note_choice(self.parameters.segmentation, THYROID, self.ui.thyroidSelector.itemData(row))
         self.parameters.thyroidSegmentID = self.ui.thyroidSelector.itemData(row)
 
     def _onTracheaChosen(self, row: int) -> None:
+        note_choice(self.parameters.segmentation, TRACHEA, self.ui.tracheaSelector.itemData(row))
         self.parameters.tracheaSegmentID = self.ui.tracheaSelector.itemData(row)

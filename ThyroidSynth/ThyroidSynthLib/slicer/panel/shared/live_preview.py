@@ -47,7 +47,12 @@ class LivePreview:
     @property
     def pending(self) -> bool:
         """Whether a call is due or running."""
-        return self._turn.isActive() or self._pause.isActive() or self._resting is not None
+        return self.follows or self._resting is not None
+
+    @property
+    def follows(self) -> bool:
+        """Whether targets that have changed will be followed."""
+        return self._turn.isActive() or self._pause.isActive()
 
     def changed(self) -> None:
         """Follow targets that have changed."""
@@ -72,7 +77,7 @@ class LivePreview:
             # An operation is processing events: try again when it has ended.
             self._turn.start(_RETRY_MS)
             return
-        with self._session.errorsShown():
+        with self._session.errorsShown(self._title):
             self._follow()
         if self._pause.isActive():
             # The slider could not be moved during the call, so that its duration does not count as rest.

@@ -71,6 +71,12 @@ class Section:
     def thyroidsChanged(self) -> None:
         """Update after one of the module's thyroids was added, replaced, renamed or removed."""
 
+    def beforeSave(self) -> None:
+        """Show in the views what shall be shown in the file of a scene that is about to be saved."""
+
+    def afterSave(self) -> None:
+        """Show in the views what was shown before `beforeSave`."""
+
     def release(self) -> None:
         """Release the scene, which is about to close, and the parameters, which are about to be replaced."""
 

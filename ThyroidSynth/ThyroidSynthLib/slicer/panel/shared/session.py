@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -67,14 +67,20 @@ class Session:
     ----------
     announceThyroids : callable
         Called by sections when one of the module's thyroids was added, replaced, renamed or removed.
+    onFinished : callable
+        Called when an operation has ended, also one during which the sections stayed enabled.
     lastError : str
         The last error shown; empty if there was none.
+    misplacedCT : node or None
+        The chosen CT if the patient's segmentation is not inside it.
     """
 
     def __init__(self, status: StatusLine, setEnabled: Callable[[bool], None]) -> None:
         self._parameters: ThyroidSynthParameterNode | None = None
         self.announceThyroids: Callable[[], None] = lambda: None
+        self.onFinished: Callable[[], None] = lambda: None
         self.lastError = ""
+        self.misplacedCT: Any = None
         self._status = status
         self.setEnabled = setEnabled
         self._work: Work | None = None
@@ -122,8 +128,11 @@ class Session:
         self._status.show(None, message)
 
     @contextmanager
-    def errorsShown(self) -> Iterator[None]:
-        """Show errors in a dialog; those that the user cannot act on are defects and raised to Slicer, too."""
+    def errorsShown(self, action: str = "") -> Iterator[None]:
+        """Show errors in a dialog; those that the user cannot act on are defects and raised to Slicer, too.
+
+        The status then names the action that failed, such as "Loading", or the fault if there is no name.
+        """
         try:
             yield
         except Cancelled as cancelled:
@@ -132,7 +141,8 @@ class Session:
             message = explained(error, _("Report it with Slicer's log"))
             logger.info("Shown to the user: %s", message)
             self.lastError = message
-            self.showStatus(_("The operation failed."))
+            fault = message.partition(". ")[0].rstrip(".") + "."
+            self.showStatus(_("{action} failed.").format(action=action) if action else fault)
             slicer.util.errorDisplay(message, windowTitle="ThyroidSynth")
             # A full disk or memory is no defect.
             if not isinstance(error, (ThyroidSynthError, OSError, MemoryError)):
@@ -150,13 +160,14 @@ class Session:
             self.setEnabled(False)
         self._status.start(title)
         try:
-            with self.errorsShown():
+            with self.errorsShown(title):
                 yield self._work
         finally:
             self._work = outer
             self._status.finish()
             if blocking:
                 self.setEnabled(True)
+            self.onFinished()
 
     def model(self) -> TrainedModel:
         """Return the chosen model, whose file is read once as long as it does not change; else raise `ModelError`."""

@@ -21,6 +21,8 @@ from ThyroidSynthLib.slicer.scene.volumes import grid_of_ct, ijk_to_local, volum
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
+    from ThyroidSynthLib.geometry.volume import Volume
+
 _SAME_PLACE_VOXELS = 0.1
 # Two placements of one image may rotate it, but not stretch it, which would change the size of organs.
 _STRETCH = 0.01
@@ -62,11 +64,17 @@ def lies_in(segmentation: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeNode) 
     If not, the CT is of another patient or another part of the body.
     """
     segment_id = find_segment(segmentation, TRACHEA) or find_segment(segmentation, THYROID)
-    if not segment_id or ct.GetImageData() is None:
+    if not segment_id:
         return True
     try:
-        volume = volume_of_segment(segmentation, segment_id)
+        return mask_lies_in(volume_of_segment(segmentation, segment_id), ct)
     except InputError:
         return True  # An empty segment is not elsewhere.
-    inside = grid_of_ct(ct).contains(volume.to_ras(np.argwhere(volume.array)[:, ::-1]))
+
+
+def mask_lies_in(mask: Volume, ct: vtkMRMLScalarVolumeNode) -> bool:
+    """Check whether more than half of a mask in `ras_mm` is inside a CT; `InputError` as for `grid_of_ct`."""
+    if ct.GetImageData() is None:
+        return True
+    inside = grid_of_ct(ct).contains(mask.to_ras(np.argwhere(mask.array)[:, ::-1]))
     return bool(inside.mean() > 0.5)
