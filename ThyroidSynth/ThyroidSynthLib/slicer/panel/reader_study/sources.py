@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -99,7 +99,7 @@ class StudySources:
             record = read_record(node)
             surface = surface_of_segment(node, thyroid_segment(node))
             placement = self.placement or (record.placement if record is not None else None)
-            source = {"kind": "", "model": "", "seed": None}
+            source: dict[str, Any] = {}
             if record is not None:
                 source = {"kind": record.kind, "model": record.model, "seed": record.seed}
             found.append(_candidate(SYNTHETIC, node.GetName(), surface, placement, source))
@@ -122,7 +122,9 @@ class StudySources:
         return without_gland(volume, gland, seed=self._parameters.studySeed)
 
 
-def _candidate(kind: str, name: str, surface: Surface, placement: Placement | None, source: dict) -> Candidate:
+def _candidate(
+    kind: str, name: str, surface: Surface, placement: Placement | None, source: dict[str, Any]
+) -> Candidate:
     """Return a shape of the scene, given in `ras_mm`."""
     if placement is None:
         return Candidate(kind, name, lambda: surface, source, measurable=False)

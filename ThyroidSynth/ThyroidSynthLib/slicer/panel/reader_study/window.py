@@ -103,7 +103,7 @@ class ReaderStudyWindow(Section):
         for rating in RATINGS:
             button = getattr(ui, f"rating{rating}Button")
             button.connect("clicked(bool)", lambda checked, rating=rating: self._rate(rating))
-            self._shortcuts.append(self._shortcut(str(rating), lambda rating=rating: self._rate(rating)))
+            self._shortcuts.append(self._shortcut(str(rating), self._rater(rating)))
         self._showPage(ui.studySetupPage)
 
     @property
@@ -267,6 +267,9 @@ class ReaderStudyWindow(Section):
             self._finish()
         else:
             self._showShape()
+
+    def _rater(self, rating: int) -> Callable[[], None]:
+        return lambda: self._rate(rating)
 
     def _back(self) -> None:
         if self._run is not None:
