@@ -61,7 +61,7 @@ def test_cases_are_included_and_excluded_manually_before_the_training(opened, es
     }
     table = hands.casesTable
     assert "isthmus area" in table.item(2, 2).toolTip() and "empty thyroid" in table.item(3, 2).toolTip()
-    assert table.item(0, 1).data(qt.Qt.DisplayRole) > 1
+    assert table.item(0, 1).text().strip() == "9.4"
     assert not table.item(3, 0).flags() & qt.Qt.ItemIsUserCheckable, "it has no gland"
 
     hands.wait(lambda: "About" in hands.estimateLabel.text)
@@ -181,13 +181,20 @@ def test_many_cases_do_not_freeze_the_window(opened, tmp_path):
     from ThyroidSynthLib.slicer.panel.training.cases_table import CasesTable
 
     features = {"volume_ml": 12.0, "isthmus_area_mm2": 40.0, "symmetry": 0.6}
-    verdicts = [CaseVerdict(f"s{n:04d}", True, True, (), (), "", features) for n in range(1500)]
+    volumes = [4.0 + n % 200 for n in range(1500)]
+    verdicts = [
+        CaseVerdict(f"s{n:04d}", True, True, (), (), "", {**features, "volume_ml": volume})
+        for n, volume in enumerate(volumes)
+    ]
     table = CasesTable(opened.casesTable)
     began = time.monotonic()
     table.show(verdicts, editable=True)
     assert time.monotonic() - began < 0.5, "only the first rows are filled at once"
     opened.wait(lambda: opened.casesTable.item(1499, 2) is not None)
     assert opened.casesTable.item(1499, 2).text() == "accepted"
+    opened.casesTable.sortItems(1)
+    shown = [float(opened.casesTable.item(row, 1).text()) for row in range(1500)]
+    assert shown == sorted(volumes)
     table.release()
 
 
@@ -203,6 +210,10 @@ def test_the_remaining_time_of_a_stopped_training_is_estimated(opened, tmp_path)
     opened.jobPathEdit.setCurrentPath(str(job.path))
     opened.wait(lambda: opened.estimateLabel.text == "About 2 min more on this CPU (80 of 400 epochs left).")
     assert opened.startButton.text == "Resume training"
+    for epoch in range(1, 321):
+        job.append_metrics({"epoch": epoch, "loss": 0.5, "seconds": 3.0})
+    as_before = "About 4 min more if it is as fast as before (80 of 400 epochs left)."
+    opened.wait(lambda: opened.estimateLabel.text == as_before)
     opened.restartCheckBox.click()
     assert opened.startButton.text == "Start training"
     assert "100 cases, 400 epochs" in opened.estimateLabel.text

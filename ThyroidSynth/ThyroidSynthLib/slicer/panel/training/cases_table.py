@@ -20,6 +20,8 @@ _ROWS_PER_TURN = 100
 _MOST_ROWS = 8
 # Usual texts of the first columns; a longer id is elided.
 _USUAL = ("mm0000", "000.0")
+# Characters of a volume.
+_DIGITS = 7
 # Room for the tick, and beside the text of a cell, in pixels.
 _TICK, _SPACE = 24, 10
 # The arrow keys pass over rows without loading every case.
@@ -123,8 +125,9 @@ class CasesTable:
         case.setFlags(flags | qt.Qt.ItemIsUserCheckable if tickable else flags)
         case.setCheckState(qt.Qt.Checked if verdict.accepted else qt.Qt.Unchecked)
         if verdict.features is not None:
-            # Set as a number, so that the column is sorted by number.
-            volume.setData(qt.Qt.DisplayRole, round(verdict.features["volume_ml"], FEATURE_DECIMALS["volume_ml"]))
+            # Padded, so that the column is sorted by number.
+            decimals = FEATURE_DECIMALS["volume_ml"]
+            volume.setText(f"{verdict.features['volume_ml']:{_DIGITS}.{decimals}f}")
         volume.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
         for column, item in enumerate((case, volume, reason)):
             if column:

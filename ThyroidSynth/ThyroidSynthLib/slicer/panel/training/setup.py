@@ -19,7 +19,7 @@ from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 
 from .estimate import Estimator
 from .judging import CaseJudging
-from .wording import alignmentText, estimateText, machineText, paceText, warningText
+from .wording import alignmentText, estimateText, machineText, paceText, restText, warningText
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.jobs.job import JobFolder
@@ -122,6 +122,9 @@ class TrainingSetup:
                 text = paceText(status.seconds_per_epoch, state.epochs)
         elif state is not None and state.status == "finished" and not status.restart:
             self._estimator.cancel()
+        elif status.locked and state is not None and state.epochs and status.seconds_per_epoch is not None:
+            self._estimator.cancel()
+            text = restText(status.seconds_per_epoch, state.epochs - state.epoch, state.epochs)
         elif not installed_torch():
             text = _("The duration can be estimated once PyTorch is installed. Starting a training installs it.")
         elif isSet(parameters.trainingData) and parameters.trainingData.exists():

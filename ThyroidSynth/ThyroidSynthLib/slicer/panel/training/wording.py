@@ -104,6 +104,12 @@ def paceText(seconds_per_epoch: float, epochs: int) -> str:
     )
 
 
+def restText(seconds_per_epoch: float, left: int, epochs: int) -> str:
+    """Return the duration of the rest of a training that is resumed, from the time per epoch so far."""
+    text = _("About {time} more if it is as fast as before ({left} of {epochs} epochs left).")
+    return text.format(time=durationText(seconds_per_epoch * left), left=left, epochs=epochs)
+
+
 def warningText(estimate: Estimate, machine: Machine, epochs: int) -> str:
     """Return the problem of a training with these settings; empty if there is none."""
     total = estimate.total_s(epochs)
