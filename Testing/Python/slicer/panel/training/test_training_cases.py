@@ -212,3 +212,32 @@ def test_the_table_makes_room_once_the_training_has_begun(opened, job):
     job.checkpoint_file.write_bytes(b"")
     hands.wait(lambda: not hands.casesTable.isVisibleTo(hands.module.panel))
     assert shown(hands) == {} and "2 of 4 cases are used" in hands.casesLabel.text
+
+
+def test_a_scene_saved_with_a_training_case_and_the_loss_chart_shows_the_patient(opened, job, dataset, tmp_path):
+    import slicer
+
+    hands = opened
+    hands.open("patient")
+    hands.load(dataset)
+    hands.measured()
+    before, name = views(hands), hands.parameters.segmentation.GetName()
+    layout = hands.app.app.layoutManager().layout
+    hands.open("train")
+    show_table(hands, job)
+    job.append_metrics({"epoch": 1, "loss": 0.5, "seconds": 1.5})
+    click(hands, "s0")
+    hands.wait(lambda: hands.lossChartButton.isVisibleTo(hands.module.panel))
+    hands.click("lossChartButton")
+    during = views(hands)
+    path = tmp_path / "scene.mrb"
+    assert slicer.util.saveScene(str(path))
+    hands.wait(lambda: views(hands) == during and hands.app.app.layoutManager().layout != layout)
+    assert shown(hands) == {"vtkMRMLSegmentationNode": "s0"}
+    hands.module.close()
+    slicer.mrmlScene.Clear(False)
+    slicer.util.loadScene(str(path))
+    assert shown(hands) == {}
+    assert slicer.util.getNode(name).GetDisplayNode().GetVisibility()
+    assert hands.app.app.layoutManager().layout == layout
+    assert views(hands)[-4:] == before[-4:]
