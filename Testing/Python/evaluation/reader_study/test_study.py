@@ -163,6 +163,8 @@ def test_a_changed_shape_is_refused(plan):
         ({"format_version": 2}, "format version 2"),
         ({"seed": "7"}, "'seed' is not a whole number"),
         ({"repeated": [99]}, "does not exist"),
+        ({"repeated": [[1]]}, "no whole number"),
+        ({"repeated": [1.0]}, "no whole number"),
         ({"shapes": []}, "not numbered from 1"),
     ],
 )
@@ -303,7 +305,13 @@ def test_a_table_that_another_program_changed_is_refused_and_kept(plan):
     session.close()
     good = session.path.read_text()
     wrong_shape = good.replace(f",{session.order[0].shape},1,2,", f",{session.order[0].shape % 10 + 1},1,2,")
-    for changed in (good.replace(",", ";"), good.replace(",2,1.0,", ",9,1.0,"), wrong_shape, good.replace("AB", "CD")):
+    for changed in (
+        good.replace(",", ";"),
+        good.replace(",2,1.0,", ",9,1.0,"),
+        good.replace(",1.0,", ",nan,"),
+        wrong_shape,
+        good.replace("AB", "CD"),
+    ):
         assert changed != good
         session.path.write_text(changed)
         with pytest.raises(InputError, match=r"ratings-ab\.csv.*Restore"):

@@ -111,6 +111,13 @@ def test_the_table_names_what_was_rated(plan):
         assert float(row["volume_ml"]) == pytest.approx(shape.features["volume_ml"], rel=1e-5)
 
 
+def test_a_copy_of_a_table_is_not_counted_as_another_reader(plan):
+    rate(plan, "AB", by_kind(5, 1))
+    (plan.folder / "ratings-ab (copy).csv").write_bytes((plan.folder / "ratings-ab.csv").read_bytes())
+    with pytest.raises(InputError, match=r"ratings-ab \(copy\)\.csv holds ratings of AB"):
+        summarise(plan.folder)
+
+
 def test_a_study_without_ratings_has_no_summary(plan):
     with pytest.raises(InputError, match="holds no ratings yet"):
         summarise(plan.folder)

@@ -17,7 +17,7 @@ from typing import Any
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import read_json, sha256_of
-from ThyroidSynthLib.common.text_files import entry
+from ThyroidSynthLib.common.text_files import entry, is_kind
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.ply import read_ply
@@ -176,6 +176,8 @@ def _plan_of(folder: Path, document: Mapping[str, Any]) -> StudyPlan:
         for each in entry(document, "shapes", kind=list)
     )
     repeated = tuple(entry(document, "repeated", kind=list))
+    if not all(is_kind(number, int) for number in repeated):
+        raise ValueError("a number of a repeated shape is no whole number")
     numbers = [shape.number for shape in shapes]
     if len(shapes) < 2 or numbers != list(range(1, len(shapes) + 1)):
         raise ValueError("its shapes are not numbered from 1")

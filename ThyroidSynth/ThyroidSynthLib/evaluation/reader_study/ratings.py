@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
 import os
 import re
 from contextlib import ExitStack
@@ -193,9 +194,12 @@ def read_ratings(path: Path, order: tuple[Showing, ...], reader: str = "") -> di
             showing = Showing(int(row["shape"]), int(row["showing"]))
             if rating not in RATINGS or not 0 <= index < len(order) or order[index] != showing:
                 raise ValueError
+            seconds = float(row["seconds"])
+            if not math.isfinite(seconds):
+                raise ValueError
             if reader and reader_key(row["reader"]) != reader_key(reader):
                 raise ValueError
-            found[index] = Rating(rating, float(row["seconds"]), row["time"])
+            found[index] = Rating(rating, seconds, row["time"])
         except (ValueError, TypeError, KeyError, AttributeError):
             raise InputError(
                 f"{path}, line {number}, does not belong to this study and reader. Restore the file from a copy, or "

@@ -22,7 +22,7 @@ from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from .candidates import REAL, SYNTHETIC
 from .order import Showing
 from .plan import StudyPlan
-from .ratings import RATINGS, Rating, ratings_files, read_ratings, reader_key, reader_of
+from .ratings import RATINGS, Rating, ratings_file, ratings_files, read_ratings, reader_key, reader_of
 
 SUMMARY_FILE = "summary.json"
 TEXT_FILE = "summary.txt"
@@ -133,6 +133,11 @@ def write_summary(summary: StudySummary, folder: Path, *, overwrite: bool) -> Pa
 
 def _read(plan: StudyPlan, path: Path) -> _Reader:
     name = reader_of(path)
+    if name and ratings_file(plan.folder, name) != path:
+        raise InputError(
+            f"{path} holds ratings of {name}, whose file is {ratings_file(plan.folder, name).name}. Move this copy out "
+            "of the folder."
+        )
     order = plan.order_for(reader_key(name))
     return _Reader(name, order, read_ratings(path, order, name))
 

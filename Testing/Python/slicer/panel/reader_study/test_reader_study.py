@@ -97,7 +97,6 @@ def test_escape_pauses_and_shows_everything_as_it_was_before(reader, ready):
     import slicer
 
     ready.parameters.showOwnThyroid = True
-    ready.app.process_events()
     camera = ready.app.view("1").camera_node()
     composite = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
     slice_node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceNode")
@@ -111,8 +110,11 @@ def test_escape_pauses_and_shows_everything_as_it_was_before(reader, ready):
             camera.GetFocalPoint(),
             matrix.ravel().tolist(),
             slice_node.GetFieldOfView(),
+            slice_node.GetSliceVisible(),
         )
 
+    slice_node.SetSliceVisible(True)
+    ready.app.process_events()
     before = look()
     assert before[1] and before[0]
     reader.start()

@@ -303,4 +303,6 @@ class ReaderStudyWindow(Section):
         # A key that is held down rates one shape only.
         shortcut.autoRepeat = False
         shortcut.connect("activated()", act)
+        # Another module may use the same key.
+        shortcut.connect("activatedAmbiguously()", act)
         return shortcut

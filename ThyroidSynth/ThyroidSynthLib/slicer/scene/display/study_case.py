@@ -65,6 +65,8 @@ class StudyDisplay:
         self._shape = self._add_shape()
         self._ct = self._add_ct(ct) if ct is not None else None
         self._hide_others()
+        for node in nodes_of(scene, "vtkMRMLSliceNode"):
+            node.SetSliceVisible(False)
         slicer.util.setSliceViewerLayers(
             background=self._ct, foreground=None, label=None, foregroundOpacity=0.0, labelOpacity=0.0
         )

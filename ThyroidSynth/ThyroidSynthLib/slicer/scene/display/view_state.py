@@ -20,7 +20,10 @@ class ViewState:
             for node in nodes_of(scene, "vtkMRMLSliceCompositeNode")
         ]
         self._opacities = [(n, n.GetForegroundOpacity(), n.GetLabelOpacity()) for n, *_ in self._layers]
-        self._slices = [(node, _matrix(node), node.GetFieldOfView()) for node in nodes_of(scene, "vtkMRMLSliceNode")]
+        self._slices = [
+            (node, _matrix(node), node.GetFieldOfView(), node.GetSliceVisible())
+            for node in nodes_of(scene, "vtkMRMLSliceNode")
+        ]
         self._cameras = [
             (node, node.GetPosition(), node.GetFocalPoint(), node.GetViewUp())
             for node in nodes_of(scene, "vtkMRMLCameraNode")
@@ -36,8 +39,9 @@ class ViewState:
         for node, foreground, label in self._opacities:
             node.SetForegroundOpacity(foreground)
             node.SetLabelOpacity(label)
-        for node, matrix, field_of_view in self._slices:
+        for node, matrix, field_of_view, in_3d in self._slices:
             if node.GetScene() is not None:
+                node.SetSliceVisible(in_3d)
                 node.GetSliceToRAS().DeepCopy(matrix.ravel().tolist())
                 node.SetFieldOfView(*field_of_view)
                 node.UpdateMatrices()
