@@ -23,7 +23,7 @@ _UNKNOWN = 1e9
 _COLUMNS = 7
 # Room beside the text of a cell, in pixels.
 _SPACE = 8
-# Columns that are left out of a narrow table, the first one first, so that thyroids are told apart by their names:
+# Columns that are left out of a narrow table, the first one first, so that names have room:
 # code, nearest, kind. Their content is in the tooltip of the name.
 _OPTIONAL = (6, 5, 1)
 _NAME_CHARACTERS = 16

@@ -109,7 +109,7 @@ class CohortExport:
     def _model(self) -> Path:
         path = self.session.parameters.model
         if self._description is None or not path.is_file():
-            raise ModelError(_("Choose a model file in the section Shape model first."))
+            raise ModelError(_("Choose a model file in the tab Create first."))
         return path
 
     def _total(self) -> int:
