@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import qt
 import slicer
-from slicer.i18n import tr as _
 
 from ThyroidSynthLib.slicer.panel.shared.colour import chooseColour, swatch
 from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
 from ThyroidSynthLib.slicer.panel.shared.status_line import StatusLine
 from ThyroidSynthLib.slicer.scene.thyroids.collection import is_visible, set_visible
+from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import colour_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Bar:
         Returns the section whose thyroid is the current one, or None while there is no scene.
     isBusy : callable
         Returns whether an operation runs, during which nothing can be undone.
+    onChosen : callable
+        Called with the node that the user chose as the current thyroid, or None for a new one.
     onChanged : callable
         Called after the visibility of the thyroid was changed here.
     """
@@ -60,11 +63,18 @@ class Bar:
     def __init__(self, folder: Path) -> None:
         self.acting: Callable[[], Undoable | None] = lambda: None
         self.isBusy: Callable[[], bool] = lambda: False
+        self.onChosen: Callable[[Any], None] = lambda node: None
         self.onChanged: Callable[[], None] = lambda: None
         self.widget = slicer.util.loadUI(str(folder / "Bar.ui"))
+        self.widget.setMRMLScene(slicer.mrmlScene)
         self.ui = slicer.util.childWidgetVariables(self.widget)
+        self.ui.currentSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
+        # Otherwise a long name would widen the panel.
+        self.ui.currentSelector.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
         self.status = StatusLine(self.ui)
         self._colour: tuple[float, ...] | None = None
+        self._showing = False
+        self.ui.currentSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onChosen)
         self.ui.currentColourButton.connect("clicked(bool)", self._onColour)
         self.ui.currentShownCheckBox.connect("clicked(bool)", self._onShown)
         self.ui.undoButton.connect("clicked(bool)", self._onUndo)
@@ -79,9 +89,10 @@ class Bar:
         """Show the current thyroid, and whether there is something to undo."""
         section = self.acting()
         node = section.thyroid if section is not None else None
-        name = node.GetName() if node is not None else _("No thyroid yet")
-        self.ui.currentLabel.text = name
-        self.ui.currentLabel.toolTip = _("The current thyroid: {name}").format(name=name) if node is not None else name
+        self._showing = True
+        self.ui.currentSelector.setCurrentNode(node)
+        self._showing = False
+        self.ui.currentSelector.enabled = section is not None and not self.isBusy()
         self.ui.currentColourButton.visible = node is not None
         self.ui.currentShownCheckBox.visible = node is not None
         if node is not None:
@@ -122,6 +133,10 @@ class Bar:
         section = self.acting()
         if section is not None:
             section.redo()
+
+    def _onChosen(self, node) -> None:
+        if not self._showing and self.acting() is not None:
+            self.onChosen(node)
 
     def _onColour(self, checked: bool = False) -> None:
         section = self.acting()

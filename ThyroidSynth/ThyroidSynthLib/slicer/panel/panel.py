@@ -77,7 +77,7 @@ class Panel:
         self.session.onFinished = self.bar.refreshSteps
         self.bar.onChanged = self._announceSoon
         self.generate.onSteps = self.edit.onSteps = self.bar.refreshSteps
-        self.edit.ui.editCollapsible.connect("contentsCollapsed(bool)", lambda collapsed: self.bar.refresh())
+        self.bar.onChosen = self._onCurrentChosen
         self.train.isOpen = lambda: self.tabs.current == "train"
         self.tabs.widget.connect("currentChanged(int)", lambda index: self.train.opened())
         self.patient.onSample = lambda: self.tabs.open("create")
@@ -114,11 +114,14 @@ class Panel:
         layOutAgainWhenOpened(self.widget)
 
     def _acting(self) -> GenerateSection | EditSection | None:
-        """Return the section whose thyroid is the current one: Edit while it is open and has one, else Generate."""
+        """Return the section that changes the current thyroid: Edit for the one that is being edited, else Generate."""
         if not self.session.hasParameters:
             return None
-        edits = not self.edit.ui.editCollapsible.collapsed and self.edit.thyroid is not None
-        return self.edit if edits else self.generate
+        current = self.session.parameters.result
+        return self.edit if current is not None and current is self.session.parameters.edited else self.generate
+
+    def _onCurrentChosen(self, node) -> None:
+        self.session.parameters.result = node
 
     @property
     def busy(self) -> bool:

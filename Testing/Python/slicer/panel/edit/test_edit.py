@@ -212,7 +212,7 @@ def test_keyboard_shortcuts_undo_and_redo(fitted):
     assert fitted.undoButton.shortcut.toString() == "Alt+U"
 
 
-def test_the_undo_shortcut_acts_on_text_in_a_text_field_and_not_on_a_collapsed_section(fitted):
+def test_the_undo_shortcut_acts_on_text_in_a_text_field_and_else_on_the_current_thyroid(fitted):
     from PySide6 import QtCore, QtTest
 
     change_volume(fitted, 1.1)
@@ -227,11 +227,29 @@ def test_the_undo_shortcut_acts_on_text_in_a_text_field_and_not_on_a_collapsed_s
     QtTest.QTest.keyClicks(reader, "Ann")
     QtTest.QTest.keyClick(reader, QtCore.Qt.Key_Z, QtCore.Qt.ControlModifier)
     assert reader.text == ""
-    fitted.keepButton.setFocus()
-    fitted.editCollapsible.collapsed = True
-    fitted.app.process_events()
-    QtTest.QTest.keyClick(panel, QtCore.Qt.Key_Z, QtCore.Qt.ControlModifier)
     assert read_record(fitted.parameters.edited) == changed
+    # In any tab: the bar names the thyroid and shows that it can be undone.
+    fitted.showAllButton.setFocus()
+    assert fitted.currentSelector.currentNode() is fitted.parameters.edited
+    QtTest.QTest.keyClick(panel, QtCore.Qt.Key_Z, QtCore.Qt.ControlModifier)
+    fitted.app.process_events()
+    assert not read_record(fitted.parameters.edited).targets
+
+
+def test_bar_table_and_export_have_the_same_current_thyroid(ready):
+    ready.click("generateButton")
+    generated = ready.parameters.result
+    ready.click("fitButton")
+    edited = ready.parameters.edited
+    assert ready.currentSelector.currentNode() is ready.parameters.result is edited
+    ready.currentSelector.setCurrentNode(generated)
+    ready.app.process_events()
+    assert ready.parameters.result is ready.resultSelector.currentNode() is generated
+    assert not ready.undoButton.enabled
+    # What is changed becomes the current one.
+    change_volume(ready, 1.1)
+    assert ready.currentSelector.currentNode() is ready.parameters.result is edited
+    assert ready.undoButton.enabled
 
 
 def test_keep_names_and_recolours_the_thyroid_and_the_edit_continues_in_another_one(fitted):

@@ -207,6 +207,7 @@ class EditSection(Section):
         unchanged = record is not None and not record.targets and record.source_segment == segment_id
         if unchanged and source_of(node) is segmentation and not isFinal(node):
             self._current.set(edit, node)
+            parameters.result = node
             show_completion(node, edit.completed)
             self._show(edit)
             stand_on(node, SEGMENT_ID)
@@ -222,7 +223,7 @@ class EditSection(Section):
         )
         show_completion(node, edit.completed)
         self._current.set(edit, node)
-        parameters.edited = node
+        parameters.edited = parameters.result = node
         show_uncovered(node)
         stand_on(node, SEGMENT_ID)
         self.session.announceThyroids()
@@ -383,10 +384,12 @@ class EditSection(Section):
         """Return the node of the edit, or a new one after it was kept or edited by hand, which stays as it is."""
         node, edit = self.parameters.edited, self.edit
         if edit is None or not isFinal(node):
+            # What is changed is the current thyroid, also if another one was chosen meanwhile.
+            self.parameters.result = node
             return node
         new = addBeside(edit, node, self.parameters.ct)
         self._current.set(edit, new)
-        self.parameters.edited = new
+        self.parameters.edited = self.parameters.result = new
         # Said again when a slider rests, whose message would replace it.
         self._kept = besideText(node, new)
         self.session.showStatus(self._kept)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText
+from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord
@@ -17,10 +18,12 @@ _FAR_CODE = 2.0
 
 
 def resultText(name: str, record: ThyroidRecord) -> str:
-    """Return what a thyroid is: its random seed, or that it was edited by hand, and its features."""
+    """Return what a thyroid is: how it was made, and its features."""
     features = featuresText(record.features)
     if record.edited_by_hand:
         return _("{name}: edited by hand, {features}").format(name=name, features=features)
+    if record.kind != GENERATED:
+        return _("{name}: fitted or edited, {features}").format(name=name, features=features)
     return _("{name}: random seed {seed}, {features}").format(name=name, seed=record.seed, features=features)
 
 
