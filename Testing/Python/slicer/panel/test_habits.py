@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -43,6 +44,36 @@ def test_every_widget_has_a_tooltip_and_is_reached_by_the_keyboard(ready, habits
             if next_place.bottom() < place.top()
         ]
         assert back == [], name
+
+
+def test_a_screen_reader_has_a_name_for_every_control(ready, habits):
+    from PySide6 import QtGui
+
+    def spoken(widget) -> str:
+        return QtGui.QAccessible.queryAccessibleInterface(widget).text(QtGui.QAccessible.Name)
+
+    ready.click("generateButton")
+    ready.click("generateButton")
+    ready.open("compare")
+    ready.click("studyButton")
+    study = ready.studySetupPage.window()
+    bar = ready.module.widget.panel.bar.widget
+    nameless = {}
+    for name, page in itertools.chain(ready.pages(), [("bar", bar), ("study", study)]):
+        # Headers of tables, scroll bars, and the lists of combo boxes are no stops of a screen reader.
+        controls = [
+            each
+            for each in habits.widgets_in(page)
+            if isinstance(each, habits.TOUCHED) and int(each.focusPolicy) and each.window() is page.window()
+        ]
+        assert len(controls) > 3, name
+        nameless[name] = [habits.name_of(each) for each in controls if not re.search(r"\w\w", spoken(each))]
+    assert not any(nameless.values()), nameless
+    assert spoken(ready.exportFolderEdit.comboBox()) == "Folder"
+    assert spoken(ready.spacingASpinBox) == "Voxel size in the anteroposterior direction"
+    assert spoken(ready.volumeSlider.findChild(type(ready.spacingASpinBox))).startswith("Target")
+    assert "random seed" in spoken(ready.history1Button)
+    assert spoken(ready.exportButton) == "Export"
 
 
 def test_the_keyboard_focus_is_restored_after_an_operation(ready):

@@ -8,6 +8,7 @@ import qt
 import slicer
 
 from ThyroidSynthLib.slicer.panel.shared.colour import chooseColour, swatch
+from ThyroidSynthLib.slicer.panel.shared.control_names import nameControls
 from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
 from ThyroidSynthLib.slicer.panel.shared.status_line import StatusLine
 from ThyroidSynthLib.slicer.scene.thyroids.collection import is_visible, set_visible
@@ -67,6 +68,7 @@ class Bar:
         self.onChanged: Callable[[], None] = lambda: None
         self.widget = slicer.util.loadUI(str(folder / "Bar.ui"))
         self.widget.setMRMLScene(slicer.mrmlScene)
+        nameControls(self.widget)
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self.ui.currentSelector.addAttribute("vtkMRMLSegmentationNode", ATTRIBUTE)
         # Otherwise a long name would widen the panel.

@@ -98,7 +98,7 @@ class RecentThyroids:
         button.checkable = True
         button.autoRaise = True
         button.visible = False
-        button.toolTip = _("Restore this thyroid")
+        button.toolTip = button.accessibleName = _("Restore this thyroid")
         button.setIconSize(qt.QSize(_PIXELS, _PIXELS))
 
         def onClicked(checked: bool = False) -> None:
@@ -124,6 +124,8 @@ class RecentThyroids:
         button.toolTip = _("Restore this thyroid: random seed {seed}, {features}").format(
             seed=past.record.seed, features=featuresText(past.record.features)
         )
+        # A screen reader cannot read the picture.
+        button.accessibleName = button.toolTip
         button.visible = True
 
     def _icon(self, past: RecordedThyroid):

@@ -9,6 +9,7 @@ import ctk
 import qt
 import slicer
 
+from .control_names import nameControls
 from .window import SectionWindow
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Section:
         for collapsible in widget.findChildren(ctk.ctkCollapsibleButton):
             # By default it is never narrower than its size hint, which follows what it shows.
             _setHorizontalPolicy(collapsible, qt.QSizePolicy.Preferred)
+        nameControls(widget)
         return widget
 
     def windowTitle(self) -> str:

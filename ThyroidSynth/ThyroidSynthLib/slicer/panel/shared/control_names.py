@@ -1,0 +1,44 @@
+"""Names of controls for screen readers."""
+
+from __future__ import annotations
+
+import re
+
+import qt
+
+
+def nameControls(top) -> None:
+    """Name each control below a widget that shows no text of its own, by its label or else its tooltip.
+
+    Qt does so itself only for the widget that a label refers to. The parts of CTK's and MRML's compound widgets, which
+    have the keyboard focus, would be read as "spin box" or "combo box".
+    """
+    labels = {}
+    for label in top.findChildren(qt.QLabel):
+        if label.buddy() is not None:
+            labels[label.buddy().objectName] = _plain(label.text)
+    controls = list(top.findChildren(qt.QAbstractButton))
+    # The text "…" is no name. That of a line edit or a combo box is its value.
+    controls = [button for button in controls if not re.search(r"\w", button.text)]
+    for kind in (qt.QComboBox, qt.QAbstractSpinBox, qt.QAbstractSlider, qt.QAbstractItemView):
+        controls += top.findChildren(kind)
+    for kind in (qt.QLineEdit, qt.QTextEdit, qt.QPlainTextEdit, qt.QProgressBar):
+        controls += top.findChildren(kind)
+    for control in controls:
+        if not control.accessibleName:
+            control.accessibleName = _nameOf(control, labels)
+
+
+def _nameOf(control, labels: dict[str, str]) -> str:
+    """Return the label or the tooltip of a control, or of the compound widget that it is a part of."""
+    while control is not None:
+        name = labels.get(control.objectName) or control.toolTip.partition("\n")[0]
+        if name:
+            return name
+        control = control.parentWidget()
+    return ""
+
+
+def _plain(text: str) -> str:
+    """Return the text of a label without its underlined letter and its colon."""
+    return re.sub(r"&(?=\w)", "", text).rstrip(" :")
