@@ -11,8 +11,10 @@ import numpy as np
 
 def write_material(folder: Path) -> None:
     """Write one file or folder of each kind that a command or the panel reads."""
+    from support.authors_files import write_authors_set
     from support.dicom_files import THYROID_CODE, TRACHEA_CODE, ct_series, write_seg
     from support.kept_models import kept_model
+    from support.lightning_files import AuthorsModule, save_checkpoint
     from support.mask_files import affine, caret_xml, two_masks, write_case, write_nifti
     from support.sitk_images import write_by_sitk
     from support.tiny_cohort import write_tiny_cohort
@@ -48,6 +50,10 @@ def write_material(folder: Path) -> None:
     (folder / "targets2.csv").write_text("Name;volume_ml;isthmus_area_mm2\na;14;20\nb;15;\n")
     (folder / "distribution.json").write_text('{"volume_ml": "normal(15, 3)", "symmetry": "cohort"}')
     (folder / "distribution.csv").write_text("feature,distribution\nvolume_ml,15\nsymmetry,cohort\n")
+    made = write_authors_set(folder / "authors", cases=4, samples=100)
+    features = np.array([made.units(made.features(case_id)) for case_id in made.ids])
+    latent = [*(features[:, [column]] for column in range(3)), (len(features), 4)]
+    save_checkpoint(AuthorsModule(latent), folder / "checkpoint.ckpt")
     _write_results(folder)
 
 

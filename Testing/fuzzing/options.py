@@ -64,6 +64,8 @@ OTHER: dict[str, tuple[str, ...]] = {
     "--without-isthmus": ("", "150%", "-1", "nan", "1,5", "x", "inf"),
     "--reconstruct": ("nobody",),
     "--dask-scheduler": ("", "nowhere", "tcp://", "http://127.0.0.1:1"),
+    "--scale-mm": ("", "0", "-5", "1,2", "1,2,3,4", "nan", "x", "published1", "1e9"),
+    "--features": ("", "x", "volume,volume", "volume,x"),
     "--labels": ("", "thyroid", "thyroid=", "=1", "thyroid=x", "thyroid=-1", "liver=1", "1,2"),
 }
 
@@ -79,6 +81,10 @@ BASES = {
     "compare": "{m}/evaluation --quiet --out {out}",
     "cross-validate": "{m}/cohort --folds 2 --epochs 1 --quick --quiet --out {out}",
     "info": "{m}/model.safetensors",
+    "import": "{m}/checkpoint.ckpt --quiet --out {out}/model.safetensors",
+    # Nothing listens there.
+    "download": "authors --base-url http://127.0.0.1:9 --quiet --out {out}",
+    "reproduce": "--authors {m}/authors --preset fast --epochs 1 --count 1 --device cpu --quiet --out {out}",
 }
 # Some options need another one.
 TOGETHER = {
@@ -106,6 +112,12 @@ CONTRADICTIONS = (
     ("prepare", "--thyroid {m}/thyroid.nii.gz", "--t"),
     ("prepare", "--include case --exclude case", "case"),
     ("train", "--include tiny00", "cohort"),
+    ("prepare", "--authors {m}/authors", "--authors"),
+    ("prepare", "--scale-mm 50", "--scale-mm"),
+    ("prepare", "--input-space RAS", "--input-space"),
+    ("fit", "--input-space RAS", "--input-space"),
+    ("import", "--cohort {m}/cohort", "cohort"),
+    ("import", "--features volume", "--features"),
     ("cross-validate", "--held-out 20%", "--held-out"),
     ("generate", "--bogus", "--bogus"),
     ("generate", "extra", "extra"),

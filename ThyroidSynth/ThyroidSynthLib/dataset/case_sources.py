@@ -10,6 +10,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import absolute_path, stem_of
 from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.imaging.labels import structure_called
+from ThyroidSynthLib.imaging.meshes.any_mesh import is_mesh_file
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation
 
 from .cohort import COHORT_FILE
@@ -25,7 +26,8 @@ SYNTHETIC_MARK = "SYNTHETIC.txt"
 _EXPECTED = (
     "Expected, at any depth: masks named thyroid_gland and trachea, label maps with label names, Slicer segmentations "
     "(.seg.nrrd), DICOM SEG or RTSTRUCT. For label maps without names state the labels (--labels "
-    "thyroid=N,trachea=M); for masks with other names use --thyroid and --trachea."
+    "thyroid=N,trachea=M); for masks with other names use --thyroid and --trachea; for meshes state the centres of the "
+    "tracheas (--trachea-centre)."
 )
 _STATEMENT = "Synthetic cases: software input, not anatomy."
 _LONGEST_STATEMENT = 10_000
@@ -215,6 +217,11 @@ def _below(root: Path, path: Path) -> str:
 
 
 def _of_file(path: Path, labels: Mapping[int, str] | None) -> FoundCase:
+    if is_mesh_file(path):
+        raise InputError(
+            f"{path} is a mesh, not a segmentation. To prepare or fit it, state the centre of its trachea "
+            "(--trachea-centre)."
+        )
     opened = open_segmentation(path, labels=labels)
     if not opened.named and structure_called(stem_of(path)) is not None:
         raise InputError(

@@ -175,7 +175,7 @@ def test_an_open_surface_is_refused(made: AuthorsFiles, tmp_path: Path) -> None:
 def test_what_is_not_the_set_is_refused_with_what_is_expected(made: AuthorsFiles, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.zip").touch()
-    for path, fault in ((tmp_path / "empty", "does not hold"), (tmp_path / "file.zip", "Unpack it")):
+    for path, fault in ((tmp_path / "empty", "does not hold"), (tmp_path / "file.zip", "must be extracted")):
         with pytest.raises(InputError, match=fault):
             prepare_authors_set(path, tmp_path / "c")
     with pytest.raises(InputError, match="no case 99"):

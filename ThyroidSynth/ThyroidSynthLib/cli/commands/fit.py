@@ -85,7 +85,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     if options.trachea_centre is not None:
         return _fit_shapes(options, console)
     if options.input_space is not None:
-        options.usage_error("--input-space is for meshes; state their trachea's centre (--trachea-centre)")
+        options.usage_error("--input-space is for meshes; give the centre of their trachea too (--trachea-centre)")
     found = search_cases(options.thyroids, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea)
     check_outside(options.out, options.thyroids)
     files = file_options(options)

@@ -119,7 +119,9 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             summary = _of_meshes(options, console, stopped)
         else:
             if options.input_space is not None:
-                options.usage_error("--input-space is for meshes; state their trachea's centre (--trachea-centre)")
+                options.usage_error(
+                    "--input-space is for meshes; give the centre of their trachea too (--trachea-centre)"
+                )
             console.progress(0.0, "Searching for cases")
             found = search_cases(
                 options.sources, labels=options.labels, thyroid=options.thyroid, trachea=options.trachea

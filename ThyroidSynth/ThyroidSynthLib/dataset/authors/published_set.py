@@ -28,7 +28,7 @@ from ThyroidSynthLib.imaging.meshes.any_ply import read_any_ply
 MESHES, SAMPLES, TABLE = "ply", "sdf", "features.csv"
 COLUMNS = ("volume", "isthmus_area", "symmetry")
 
-_EXPECTED = f"Expected the folders {MESHES}/ and {SAMPLES}/ and the file {TABLE}, as in Zenodo 15100852 unpacked."
+_EXPECTED = f"Choose one with the folders {MESHES}/ and {SAMPLES}/ and the file {TABLE}, as Zenodo 15100852 holds them."
 _REMEDY = "Download the set again."
 # The set lies in the given folder or in one of those below it, such as the one that an archive unpacks to.
 _DEPTH = 2
@@ -141,8 +141,8 @@ def open_published_set(folder: Path | str) -> PublishedSet:
     """
     root = Path(folder)
     if not root.is_dir():
-        unpack = " Unpack it and give the folder." if root.is_file() else ""
-        raise InputError(f"{root} is not a folder.{unpack} {_EXPECTED}")
+        fault = "does not exist" if not root.exists() else "is not a folder; archives must be extracted first"
+        raise InputError(f"{root} {fault}. {_EXPECTED}")
     found = _set_folders(root)
     if not found:
         raise InputError(f"{root} does not hold the published set. {_EXPECTED}")

@@ -29,7 +29,7 @@ from ThyroidSynthLib.common.files import absolute_path, atomic_path, read_json, 
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.common.results import check_outside, replacing_result
 from ThyroidSynthLib.common.staging import files_of_others, output_folder
-from ThyroidSynthLib.dataset.authors import AuthorsOptions, prepare_authors_set
+from ThyroidSynthLib.dataset.authors import AuthorsOptions, open_published_set, prepare_authors_set
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.dataset.download import RECORDS, ZENODO, download
 from ThyroidSynthLib.evaluation import EVALUATION_FILE
@@ -135,6 +135,9 @@ def reproduce(
     """
     folder = Path(folder)
     check_outside(folder, [options.authors])
+    if options.authors is not None:
+        # Before the folder is claimed for a set that is not there.
+        open_published_set(options.authors)
     with output_folder(folder):
         _claim(folder, options)
         source = folder / "data" if options.authors is None else options.authors
