@@ -21,6 +21,7 @@ from ThyroidSynthLib.evaluation.reader_study import (
     candidates_of_generated_cohort,
     create_study,
     read_ratings,
+    summarise,
 )
 from ThyroidSynthLib.evaluation.reader_study.candidates import neutral
 from ThyroidSynthLib.evaluation.reader_study.order import order_for
@@ -317,6 +318,17 @@ def test_a_table_that_another_program_changed_is_refused_and_kept(plan):
         with pytest.raises(InputError, match=r"ratings-ab\.csv.*Restore"):
             RatingSession(plan, "AB")
         assert session.path.read_text() == changed
+
+
+def test_a_table_with_a_cell_without_end_is_refused(plan):
+    session = RatingSession(plan, "AB")
+    session.rate(2, 1.0)
+    session.close()
+    with session.path.open("a") as stream:
+        stream.write('"' + "x" * 200_000 + "\n")
+    for read in (lambda: RatingSession(plan, "AB"), lambda: summarise(plan.folder)):
+        with pytest.raises(InputError, match="cannot be read as a table"):
+            read()
 
 
 def test_a_reader_in_another_slicer_is_refused(plan):

@@ -154,6 +154,8 @@ def test_the_command_prints_and_writes_the_summary(plan, tmp_path, capsys):
     assert "is an input" in capsys.readouterr().err
     assert main(["reader-study", str(tmp_path)]) == 1
     assert "holds no reader study" in capsys.readouterr().err
+    assert main(["reader-study", str(tmp_path / "missing")]) == 1
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_a_study_is_described_by_info(plan, capsys):

@@ -101,6 +101,8 @@ class StudyPlan:
         """
         folder = Path(folder)
         path = folder / STUDY_FILE
+        if not folder.exists():
+            raise InputError(f"{folder} does not exist. Check the path.")
         if not path.is_file():
             raise InputError(f"{folder} holds no reader study (no {STUDY_FILE}). Choose the folder of a study.")
         document = read_json(path)

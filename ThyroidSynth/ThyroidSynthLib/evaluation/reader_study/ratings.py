@@ -188,7 +188,7 @@ def read_ratings(path: Path, order: tuple[Showing, ...], reader: str = "") -> di
         )
     found: dict[int, Rating] = {}
     complete = text[: text.rfind("\n") + 1]
-    for number, row in enumerate(csv.DictReader(io.StringIO(complete)), start=2):
+    for number, row in enumerate(_rows(path, complete), start=2):
         try:
             index, rating = int(row["position"]) - 1, int(row["rating"])
             showing = Showing(int(row["shape"]), int(row["showing"]))
@@ -210,8 +210,15 @@ def read_ratings(path: Path, order: tuple[Showing, ...], reader: str = "") -> di
 
 def reader_of(path: Path) -> str:
     """Return whose ratings a table holds, from its first line; empty if it has none."""
-    rows = csv.DictReader(io.StringIO(read_text(path)))
-    return next((str(row.get("reader") or "") for row in rows), "")
+    rows = _rows(path, read_text(path))
+    return str(rows[0].get("reader") or "") if rows else ""
+
+
+def _rows(path: Path, text: str) -> list[dict[str, str]]:
+    try:
+        return list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:  # A cell of more than 100,000 characters.
+        raise InputError(f"{path} cannot be read as a table ({error}). Restore it from a copy.") from error
 
 
 def ratings_files(folder: Path) -> list[Path]:
