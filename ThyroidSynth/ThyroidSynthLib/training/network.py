@@ -69,9 +69,9 @@ class TrainableNetwork(nn.Module):
 
 
 def _initialise_sines(layers: Sequence[nn.Linear], omega: float) -> None:
-    """Draw the weights so that the sums of every layer have a similar spread (Sitzmann et al. 2020, section 3.2).
+    """Draw the weights so that the angles of every layer have a similar spread (Sitzmann et al. 2020 and their code).
 
-    The biases stay as PyTorch draws them, as in the authors' code.
+    The biases stay as PyTorch draws them, as there.
     """
     with torch.no_grad():
         for number, layer in enumerate(layers):

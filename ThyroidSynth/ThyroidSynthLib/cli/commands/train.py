@@ -20,7 +20,7 @@ variants: 'baseline' has no features in its latent code; 'fixed' has; 'correlati
 the trainable dimensions with the features.
 presets: 'best' takes some ten minutes on a CPU; 'fast' is for a first look; 'paper' is exactly as published and needs
 a GPU.
-units: '--activation siren' trains sine units instead of ReLU units, for fine detail; see docs/decisions/siren.md.
+units: '--activation siren' trains sine units instead of ReLU units, for trials; see docs/decisions/siren.md.
 
 For several GPUs or machines start it with torchrun, see docs/scaling.md.
 

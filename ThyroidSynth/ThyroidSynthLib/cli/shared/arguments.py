@@ -108,7 +108,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--activation",
         choices=ACTIVATIONS,
         default="relu",
-        help="hidden units of the network: relu, as published, or siren, sine units for fine detail (default: relu)",
+        help="hidden units of the network: relu, as published, or siren, sine units, for trials (default: relu)",
     )
     parser.add_argument(
         "--omega",
