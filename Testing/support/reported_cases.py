@@ -9,6 +9,7 @@ import gzip
 import json
 import os
 import struct
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -290,9 +291,14 @@ def _nifti(folder: Path, name: str) -> Path:
 
 def _damaged_in_transfer(folder: Path) -> Path:
     path = _nifti(folder, "bitflip.nii.gz")
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 8
-    path.write_bytes(bytes(content))
+    whole = path.read_bytes()
+    for place in range(len(whole) // 2, len(whole)):
+        damaged = whole[:place] + bytes([whole[place] ^ 8]) + whole[place + 1 :]
+        try:
+            gzip.decompress(damaged)  # a few bits of a compressed file have no effect
+        except (OSError, EOFError, zlib.error):
+            break
+    path.write_bytes(damaged)
     return path
 
 

@@ -65,8 +65,8 @@ class TracheaRules:
         centre above or below the trachea. At a larger one the segmented part of the trachea is not at the level of
         the thyroid and does not locate it.
     max_width_mm : float
-        Maximum median width of the trachea at the height of the thyroid, 12 to 18 mm in the example cohort. There 95 %
-        of the thyroids are wider than 39 mm, so a wider trachea is a thyroid: both were exchanged.
+        Maximum median width of the trachea at the height of the thyroid, 12 to 24 mm in the example cohort. There 95 %
+        of the thyroids are wider than 37 mm, so a wider trachea is a thyroid: both were exchanged.
     """
 
     min_ml: float = 0.2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ThyroidSynthLib.dataset.synthetic.case import CasePlan, build_case, plan_cases
+from ThyroidSynthLib.dataset.synthetic.case import TRUE_NEIGHBOURS, CasePlan, build_case, plan_cases
 from ThyroidSynthLib.dataset.synthetic.defects import EXPECTED_REASON, draw_defects
 from ThyroidSynthLib.dataset.synthetic.gland_fitting import draw_neck, gland_surface
 from ThyroidSynthLib.dataset.synthetic.population import GlandTarget
@@ -37,6 +37,26 @@ def test_classes_share_no_voxel_with_the_thyroid_and_are_8_bit(valid):
         assert mask.array.dtype == np.uint8 and set(np.unique(mask.array)) <= {0, 1}
         if name != "thyroid_gland":
             assert not (mask.array & valid.masks["thyroid_gland"].array).any()
+
+
+def test_neighbours_are_true_labels_that_share_no_voxel(valid):
+    names = ["trachea", *TRUE_NEIGHBOURS]
+    masks = [valid.masks[name].array.astype(int) for name in ("thyroid_gland", *names)]
+    assert sum(masks).max() == 1
+    for name in names:
+        voxels = int(valid.masks[name].array.sum())
+        assert voxels * 1.5**3 / 1000.0 == pytest.approx(getattr(valid.truth, f"{name}_ml"))
+        # A tube that runs through the whole scan.
+        assert voxels > 300 and valid.masks[name].array[5].any()
+
+
+def test_the_oesophagus_lies_behind_the_trachea(valid):
+    # In one section, because both are tilted and the oesophagus is longer.
+    trachea, oesophagus = (
+        valid.masks[name].to_ras(np.argwhere(valid.masks[name].array[20:21])[:, ::-1]).mean(axis=0)
+        for name in ("trachea", "esophagus")
+    )
+    assert 8.0 < trachea[1] - oesophagus[1] < 25.0 and abs(trachea[0] - oesophagus[0]) < 9.0
 
 
 def test_left_is_on_the_patients_left_that_is_at_lower_x(valid):

@@ -116,10 +116,10 @@ def test_a_model_that_is_centred_on_the_trachea_takes_no_level(tmp_path):
 def test_without_a_thyroid_the_level_is_estimated_from_the_upper_end_of_the_trachea(tmp_path):
     site = site_at(a_neck(tmp_path), "upright")
 
-    # 9.5 mm along the axis, which is 9.3 mm in height.
-    assert np.allclose(site.placement.origin_ras, [4.0, -6.1, 40.0 - 9.3], atol=0.5)
-    assert len(site.notes) == 1 and "the level of the gland was estimated as S = 31 mm" in site.notes[0]
-    assert site.level == "estimated from the trachea's upper end (31 mm)"
+    # 7.5 mm along the axis, which is 7.35 mm in height.
+    assert np.allclose(site.placement.origin_ras, [4.0, -6.1, 40.0 - 7.35], atol=0.5)
+    assert len(site.notes) == 1 and "the level of the gland was estimated as S = 33 mm" in site.notes[0]
+    assert site.level == "estimated from the trachea's upper end (33 mm)"
 
 
 def test_where_the_upper_end_is_not_in_the_scan_the_message_says_how_to_place_the_gland(tmp_path):

@@ -6,11 +6,18 @@ the lower border of the cricoid, where the trachea begins. `Pose` maps it to the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-WALL_MM = 1.6
+WALL_MM = 2.2
+"""Thickness of the wall around the lumen: 1 to 3 mm in CT."""
+_CARTILAGE_MM, _CARTILAGE_RISE_MM = (
+    4.5,
+    22.0,
+)  # the larynx is thicker than the trachea by this, so high above the cricoid
+_FLAT_BACK = 0.72  # distance of the flattened back from the axis, as a share of the semi-axis
 _LEVELLING_MM = 240.0  # distance below the cricoid at which the trachea no longer slopes backwards
 
 
@@ -25,9 +32,16 @@ def smooth_min(a: np.ndarray, b: np.ndarray, blend_mm: float) -> np.ndarray:
     return -smooth_max(-a, -b, blend_mm)
 
 
-def length(u: np.ndarray, w: np.ndarray) -> np.ndarray:
+def length(u: np.ndarray, w: np.ndarray | float) -> np.ndarray:
     """Return the length of (u, w), several times faster than ``np.hypot``, which guards against overflow."""
     return np.sqrt(u * u + w * w)
+
+
+def ellipse_distance(u: np.ndarray, w: np.ndarray, a: np.ndarray | float, b: np.ndarray | float) -> np.ndarray:
+    """Return the distance in mm to an ellipse of these semi-axes, to first order; negative inside."""
+    scaled_u, scaled_w = u / a, w / b
+    size = length(scaled_u, scaled_w)
+    return size * (size - 1.0) / (length(scaled_u / a, scaled_w / b) + 1e-6)
 
 
 @dataclass(frozen=True)
@@ -52,15 +66,24 @@ class Pose:
         x, y, z = (np.ascontiguousarray(moved[..., axis]) for axis in range(3))
         return x, y, z
 
+    def grid_in_neck(self, axes_ras: list[np.ndarray]) -> list[np.ndarray]:
+        """Return single-precision neck coordinates x, y, z, each (nx, ny, nz), of a grid of these RAS coordinates."""
+        shifted = [axis - offset for axis, offset in zip(axes_ras, self.offset_mm, strict=True)]
+        coordinates = []
+        for row in self.rotation.T:
+            x, y, z = np.ix_(*((axis * share).astype(np.float32) for axis, share in zip(shifted, row, strict=True)))
+            coordinates.append(x + y + z)
+        return coordinates
+
 
 @dataclass(frozen=True)
 class Airway:
-    """A slightly curved tube: the trachea below z = 0, the larynx above.
+    """A slightly curved tube of elliptic sections: the trachea below z = 0, the larynx above.
 
     Attributes
     ----------
-    radius_mm : float
-        Radius of the lumen.
+    width_mm, depth_mm : float
+        Diameters of the lumen, left-right and perpendicular to both this and the axis of the tube.
     tilt : float
         Slope dy/dz at the cricoid: downwards the trachea runs backwards.
     lean : float
@@ -71,11 +94,27 @@ class Airway:
         Distance from the cricoid to the carina.
     """
 
-    radius_mm: float
+    width_mm: float
+    depth_mm: float
     tilt: float
     lean: float
     bow_mm: float
     length_mm: float
+
+    @property
+    def semi_axes_mm(self) -> tuple[float, float]:
+        """Semi-axes of a horizontal section of the lumen; a tilted tube is deeper in such a section."""
+        return self.width_mm / 2.0, self.depth_mm / 2.0 * math.sqrt(1.0 + self.tilt * self.tilt)
+
+    @property
+    def half_width_mm(self) -> float:
+        """Half the outer width of the trachea."""
+        return self.width_mm / 2.0 + WALL_MM
+
+    @property
+    def back_mm(self) -> float:
+        """Distance of the outer posterior surface of the trachea behind its axis."""
+        return _FLAT_BACK * self.semi_axes_mm[1] + WALL_MM
 
     def centre(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the centre (x, y) of the tube at the heights `z`."""
@@ -84,21 +123,24 @@ class Airway:
         y = self.tilt * (z + below * below / (2.0 * _LEVELLING_MM))
         return x, y
 
-    def wall_radius(self, z: np.ndarray | float) -> np.ndarray:
-        """Return the outer radius at the heights `z`; above z = 0 it widens to the cricoid and thyroid cartilage."""
-        rise = np.clip(z / 14.0, 0.0, 1.0)
-        return self.radius_mm + WALL_MM + 3.0 * rise * rise * (3.0 - 2.0 * rise)
+    def wall_mm(self, z: np.ndarray | float) -> np.ndarray:
+        """Return the thickness of the wall at the heights `z`; above z = 0 it grows to that of the larynx."""
+        rise = np.clip(z / _CARTILAGE_RISE_MM, 0.0, 1.0)
+        return WALL_MM + _CARTILAGE_MM * rise * rise * (3.0 - 2.0 * rise)
 
     def wall_distance(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Return the approximate distance in mm to the outer wall, negative inside."""
         cx, cy = self.centre(z)
-        return length(x - cx, y - cy) - self.wall_radius(z)
+        wall = self.wall_mm(z)
+        a, b = self.semi_axes_mm
+        return ellipse_distance(x - cx, y - cy, a + wall, b + wall)
 
     def lumen_distance(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Return the approximate distance in mm to the lumen, which is flattened at the back; negative inside."""
         cx, cy = self.centre(z)
         u, w = x - cx, y - cy
-        return smooth_max(length(u, w) - self.radius_mm, -w - 0.72 * self.radius_mm, 2.5)
+        a, b = self.semi_axes_mm
+        return smooth_max(ellipse_distance(u, w, a, b), -w - _FLAT_BACK * b, 2.5)
 
     def trachea_distance(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Return the approximate distance in mm to the lumen between cricoid and carina, negative inside."""

@@ -20,6 +20,7 @@ from .neck import NeckPlan, draw_neck_plan, neighbours, paint_ct
 from .population import GlandTarget, draw_targets
 
 SHARE_ROTATED = 0.2
+TRUE_NEIGHBOURS = ("esophagus", "common_carotid_artery_right", "common_carotid_artery_left")
 _BORDER_VOXELS = 4  # least distance of a valid thyroid from the border of the scan
 _FAR_MM = 40.0
 
@@ -49,6 +50,11 @@ class CaseTruth:
         Extents of that surface along the RAS axes.
     trachea_x_mm, trachea_y_mm, trachea_z_mm : float
         Origin of the trachea frame in `ras_mm`: centre of mass of the trachea in the scan.
+    trachea_width_mm : float
+        Width of the trachea's lumen.
+    trachea_ml, esophagus_ml, common_carotid_artery_right_ml, common_carotid_artery_left_ml : float
+        Volumes of the neighbours in the scan, without the defect. Their masks overlap neither the thyroid nor each
+        other.
     rotated, contrast : bool
         Whether the image axes are rotated, and contrast agent was given.
     """
@@ -66,6 +72,11 @@ class CaseTruth:
     trachea_x_mm: float
     trachea_y_mm: float
     trachea_z_mm: float
+    trachea_width_mm: float
+    trachea_ml: float
+    esophagus_ml: float
+    common_carotid_artery_right_ml: float
+    common_carotid_artery_left_ml: float
     rotated: bool
     contrast: bool
     pyramidal_lobe: bool
@@ -120,7 +131,8 @@ def build_case(plan: CasePlan, *, with_ct: bool = True) -> ExampleCase:
     neck_plan = _plan_neck(neck, surface, origin, rng)
     around = neighbours(neck.airway, neck_plan, *points)
     masks = {"thyroid_gland": damaged, "trachea": trachea, "heart": np.zeros_like(trachea)}
-    masks |= {name: ((distance < 0.0) & (gland == 0)).astype(np.uint8) for name, distance in around.items()}
+    masks |= _apart(around, (gland | damaged | trachea) > 0)
+    sizes = {name: float(masks[name].sum()) * defects.VOXEL_ML for name in ("trachea", *TRUE_NEIGHBOURS)}
     if plan.defect == "no trachea":
         masks["trachea"] = np.zeros_like(trachea)
     elif plan.defect == "no trachea file":
@@ -138,6 +150,8 @@ def build_case(plan: CasePlan, *, with_ct: bool = True) -> ExampleCase:
         **features.as_dict(),
         **dict(zip(("extent_lr_mm", "extent_ap_mm", "extent_si_mm"), extents.tolist(), strict=True)),
         **dict(zip(("trachea_x_mm", "trachea_y_mm", "trachea_z_mm"), origin.tolist(), strict=True)),
+        trachea_width_mm=neck.airway.width_mm,
+        **{f"{name}_ml": size for name, size in sizes.items()},
         rotated=rotated,
         contrast=neck_plan.contrast,
         pyramidal_lobe=neck.gland.style.pyramid is not None,
@@ -201,6 +215,15 @@ def _gland_field(
     field = np.full(grid.shape, _FAR_MM, dtype=np.float32)
     field[window] = neck.gland.field(*(axis[window] for axis in points))
     return field
+
+
+def _apart(distances: dict[str, np.ndarray], taken: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the masks of structures by name, each without the `taken` voxels and those of the ones before it."""
+    masks = {}
+    for name, distance in distances.items():
+        masks[name] = ((distance < 0.0) & ~taken).astype(np.uint8)
+        taken = taken | (masks[name] > 0)
+    return masks
 
 
 def _is_valid(mask: np.ndarray, target: GlandTarget) -> bool:

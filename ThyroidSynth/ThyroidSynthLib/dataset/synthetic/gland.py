@@ -12,127 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .airway import Airway, length, smooth_max, smooth_min
+from .style import GlandStyle
 
-CLEARANCE_MM = 0.7
+CLEARANCE_MM = 0.8
 """Gap between the thyroid and the wall of the airway."""
-
-
-@dataclass(frozen=True)
-class GlandStyle:
-    """The properties of a thyroid that are independent of its volume, extents and isthmus area.
-
-    Pairs are (right, left).
-
-    Attributes
-    ----------
-    width_factor, depth_factor, height_factor
-        Size of each lobe relative to the common width, depth and height.
-    inner_edge
-        Medial border of each lobe: distance from the axis of the airway, as a fraction of its outer radius.
-    level_mm
-        Height of the middle of the lobes above the cricoid.
-    height_offset_mm
-        Height of the middle of each lobe relative to `level_mm`.
-    forward_mm
-        Distance of the axis of each lobe in front of that of the airway.
-    backward_lean
-        Slope of the axis of each lobe relative to the airway's (negative: upper poles further posterior).
-    spread
-        Lateral slope of the axis of each lobe (positive: upper poles further apart).
-    turn
-        Rotation of the cross-section of each lobe about the body axis, radians; positive moves its posterior side
-        laterally.
-    taper
-        Taper of the upper pole of each lobe.
-    isthmus_level, isthmus_height_factor
-        Position of the isthmus between the lower (0) and upper (1) poles, and its height over its thickness.
-    pyramid
-        Lateral offset, length and radius of the pyramidal lobe in mm; None for none.
-    gap_mm
-        Distance between the lobes if there is no isthmus.
-    waves
-        Low-frequency displacements (n, 7): wave vector (3, rad/mm), phase, amplitude vector (3, mm).
-    bumps
-        Nodules (m, 6): lobe (0 right, 1 left), position (3, in semi-axes of the lobe), radius and height in mm.
-    only_lobe
-        The only lobe, if there is one (0 right, 1 left).
-    """
-
-    width_factor: tuple[float, float]
-    depth_factor: tuple[float, float]
-    height_factor: tuple[float, float]
-    inner_edge: tuple[float, float]
-    level_mm: float
-    height_offset_mm: tuple[float, float]
-    forward_mm: tuple[float, float]
-    backward_lean: tuple[float, float]
-    spread: tuple[float, float]
-    turn: tuple[float, float]
-    taper: tuple[float, float]
-    isthmus_level: float
-    isthmus_height_factor: float
-    pyramid: tuple[float, float, float] | None
-    gap_mm: float
-    waves: np.ndarray
-    bumps: np.ndarray
-    only_lobe: int | None
-
-
-def draw_style(rng: np.random.Generator, *, has_isthmus: bool, hemi_agenesis: bool) -> GlandStyle:
-    """Draw a style."""
-
-    def pair(mean: float, sd: float, low: float, high: float) -> tuple[float, float]:
-        # The two lobes of a thyroid are more similar than those of different thyroids.
-        values = np.clip(rng.normal(mean, 0.95 * sd) + rng.normal(0.0, 0.3 * sd, 2), low, high)
-        return float(values[0]), float(values[1])
-
-    # The right lobe is larger on average; one thyroid in twelve is strongly asymmetric.
-    bias = rng.normal(0.02, 0.035)
-    if rng.random() < 0.08:
-        bias = rng.choice([-1.0, 1.0], p=[0.4, 0.6]) * rng.uniform(0.12, 0.28)
-
-    def sides(sd: float) -> tuple[float, float]:
-        half = bias + rng.normal(0.0, sd)
-        return float(np.exp(half)), float(np.exp(-half))
-
-    right, left = sides(0.02)
-    count = 4
-    direction = rng.standard_normal((count, 3))
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    wavelength = rng.uniform(18.0, 45.0, (count, 1))
-    amplitude = rng.standard_normal((count, 3)) * 0.014 * wavelength
-    phase = rng.uniform(0.0, 2.0 * np.pi, (count, 1))
-    waves = np.hstack([direction * 2.0 * np.pi / wavelength, phase, amplitude]).astype(np.float32)
-    nodules = rng.choice(4, p=[0.45, 0.3, 0.15, 0.1])
-    place = rng.standard_normal((nodules, 3))
-    place *= 0.85 / np.linalg.norm(place, axis=1, keepdims=True)
-    bumps = np.column_stack(
-        [rng.integers(0, 2, nodules), place, rng.uniform(4.0, 8.0, nodules), rng.uniform(1.0, 3.0, nodules)]
-    )
-    pyramid = None
-    if has_isthmus and rng.random() < 0.35:
-        side = rng.choice([-1.0, 1.0], p=[0.65, 0.35])  # more often on the left
-        pyramid = (side * rng.uniform(4.5, 8.0), rng.uniform(9.0, 22.0), rng.uniform(2.1, 3.2))
-    return GlandStyle(
-        width_factor=sides(0.02),
-        depth_factor=sides(0.03),
-        height_factor=(right / max(right, left), left / max(right, left)),
-        inner_edge=pair(0.35, 0.15, 0.0, 0.7) if has_isthmus else pair(0.55, 0.15, 0.2, 0.9),
-        level_mm=float(rng.normal(-6.0, 3.0)),
-        height_offset_mm=pair(0.0, 1.6, -4.0, 4.0),
-        forward_mm=pair(2.0, 1.3, -2.0, 5.5),
-        backward_lean=pair(-0.10, 0.05, -0.25, 0.02),
-        spread=pair(0.05, 0.05, -0.08, 0.18),
-        turn=pair(0.40, 0.14, 0.05, 0.75),
-        taper=pair(1.5, 0.4, 0.5, 2.4),
-        isthmus_level=float(rng.uniform(0.22, 0.42)),
-        isthmus_height_factor=float(rng.uniform(2.0, 3.4)),
-        pyramid=pyramid,
-        gap_mm=float(rng.uniform(5.0, 13.0)),
-        waves=waves,
-        bumps=bumps,
-        only_lobe=int(rng.integers(0, 2)) if hemi_agenesis else None,
-    )
 
 
 @dataclass(frozen=True)
@@ -143,8 +26,12 @@ class Gland:
     ----------
     half_width_mm, half_depth_mm, height_mm
         Common semi-axes of the cross-sections of the lobes, and their height.
-    isthmus_mm
-        Thickness of the isthmus; 0 for none.
+    splay_mm
+        Lateral displacement of the upper poles, in part of the lower ones as well.
+    lean
+        Slope of the axes of both lobes relative to the airway's, besides those of the style.
+    isthmus_mm, isthmus_z_mm
+        Thickness of the isthmus, 0 for none, and the height of its middle.
     midplane
         Midsagittal plane of the trachea frame (4,): unit normal and offset, in the neck frame.
     """
@@ -154,7 +41,10 @@ class Gland:
     half_width_mm: float
     half_depth_mm: float
     height_mm: float
+    splay_mm: float
+    lean: float
     isthmus_mm: float
+    isthmus_z_mm: float
     midplane: np.ndarray
 
     @property
@@ -164,13 +54,16 @@ class Gland:
 
     def field(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Return the approximate signed distance in mm to the surface, negative inside."""
+        from_wall = self.airway.wall_distance(x, y, z)
         px, py, pz = self._displaced(x, y, z)
         cx, cy = self.airway.centre(pz)
         u, w = px - cx, py - cy
         lobes = [self._lobe(side, u, w, pz) for side in (0, 1) if self.style.only_lobe in (None, side)]
         shape = lobes[0] if len(lobes) == 1 else np.minimum(*lobes)
+        for kx, ky, kz, phase, size in self.style.lobules.tolist():
+            shape = shape + size * np.sin(kx * x + ky * y + kz * z + phase)
         if self.isthmus_mm > 0.0:
-            shape = smooth_min(shape, self._isthmus(u, w, pz), 2.5)
+            shape = smooth_min(shape, self._isthmus(u, w, pz, from_wall), self.style.blend_mm)
         else:
             nx, ny, nz, offset = self.midplane.tolist()  # Python floats keep the arrays in single precision
             aside = nx * x + ny * y + nz * z - offset
@@ -179,7 +72,7 @@ class Gland:
             elif self.style.only_lobe == 1:
                 aside = -aside
             shape = smooth_max(shape, self.style.gap_mm / 2.0 - aside, 3.0)
-        return smooth_max(shape, CLEARANCE_MM - self.airway.wall_distance(x, y, z), 1.5)
+        return smooth_max(shape, CLEARANCE_MM - from_wall, 1.5)
 
     def _displaced(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, ...]:
         moved = [x, y, z]
@@ -193,44 +86,49 @@ class Gland:
         a = self.half_width_mm * style.width_factor[side]
         b = self.half_depth_mm * style.depth_factor[side]
         height = self.height_mm * style.height_factor[side]
-        middle = style.level_mm + style.height_offset_mm[side]
-        rise = z - middle
-        inner = style.inner_edge[side] * float(self.airway.wall_radius(0.0))
-        out = sign * u - (inner + a + style.spread[side] * rise)
-        forward = w - (style.forward_mm[side] + style.backward_lean[side] * rise)
-        cosine, sine = math.cos(style.turn[side]), math.sin(style.turn[side])
-        across = (out * cosine + forward * sine) / a
-        along = (forward * cosine - out * sine) / b
-        # Size of the cross-section along the lobe: elliptic, larger at the lower pole by the taper, at most 1.
+        rise = z - (style.level_mm + style.height_offset_mm[side])
         t = np.clip(rise / height + 0.5, -0.4, 1.4)
-        taper = style.taper[side]
-        peak = (taper + 2.0 - math.sqrt(taper * taper + 4.0)) / (2.0 * taper)
-        profile = t * (1.0 - t) * np.exp(taper * (peak - t)) / (peak * (1.0 - peak))
+        inner = style.inner_edge[side] * self.airway.half_width_mm
+        out = sign * u - (inner + a + style.spread[side] * rise + self.splay_mm * (0.3 + 0.7 * t))
+        forward = w - (style.forward_mm[side] + (style.backward_lean[side] + self.lean) * rise)
+        cosine, sine = math.cos(style.turn[side]), math.sin(style.turn[side])
+        along = (forward * cosine - out * sine) / b
+        # The ends of the section bend towards the airway, and one half is wider than the other.
+        bent = np.minimum(along * along, 2.0)
+        across = (out * cosine + forward * sine) / a + style.curl[side] * (bent - 0.4)
+        across = across * (1.0 - style.wedge[side] * np.clip(along, -1.2, 1.2))
+        # Square of the size of the section along the lobe, at most 1; `lower` and `upper` of 1 each are an ellipsoid.
+        lower, upper = style.lower_taper[side], style.upper_taper[side]
+        peak = lower / (lower + upper)
+        inside = np.clip(t, 0.0, 1.0)
+        profile = (inside / peak) ** lower * ((1.0 - inside) / (1.0 - peak)) ** upper
         reach2 = across * across + along * along
-        field = min(a, b) * (reach2 - profile) / (np.sqrt(reach2) + np.sqrt(np.maximum(profile, 0.0)) + 0.2)
-        field = field + np.maximum(np.abs(rise) - 0.9 * height, 0.0)  # increases beyond the clipped profile, too
+        field = min(a, b) * (reach2 - profile) / (np.sqrt(reach2) + np.sqrt(profile) + 0.2)
+        field = field + np.maximum(np.abs(rise) - 0.5 * height, 0.0)  # increases beyond the poles, too
         for lobe, bx, by, bz, radius, bump in style.bumps.tolist():
             if int(lobe) == side:
                 d2 = (out - bx * a) ** 2 + (forward - by * b) ** 2 + (rise - bz * 0.4 * height) ** 2
                 field = field - bump * np.exp(-d2 / (2.0 * (radius * 0.6) ** 2))
         return field
 
-    def _isthmus(self, u: np.ndarray, w: np.ndarray, z: np.ndarray) -> np.ndarray:
+    def _isthmus(self, u: np.ndarray, w: np.ndarray, z: np.ndarray, from_wall: np.ndarray) -> np.ndarray:
+        """Return the distance to a band around the front of the airway, whose sides may rise to the lobes (a "V")."""
         style, thickness = self.style, self.isthmus_mm
+        tall = min(style.isthmus_height_factor * thickness, 0.4 * self.height_mm)
+        # A round minimum of the height in the middle: a corner would make a notch.
+        aside = length(u, 3.0) - 3.0
+        level = self.isthmus_z_mm + style.isthmus_rise * aside
         # The band reaches into the clearance, so that its posterior surface follows the airway.
-        radius = float(self.airway.wall_radius(0.0)) + CLEARANCE_MM + 0.42 * thickness
-        level = self.bottom_mm + style.isthmus_level * self.height_mm
-        tall = style.isthmus_height_factor * max(thickness, 3.0)
-        from_axis = length(u, w)
-        reach = length((from_axis - radius) / (0.5 * thickness), (z - level) / (0.5 * tall))
-        band = smooth_max((reach - 1.0) * 0.5 * thickness, 3.0 - w, 3.0)
+        middle = CLEARANCE_MM + 0.42 * thickness
+        reach = length((from_wall - middle) / (0.5 * thickness), (z - level) / (0.5 * tall))
+        band = smooth_max((reach - 1.0) * 0.5 * thickness, 2.0 - w, 3.0)
         if style.pyramid is None:
             return band
-        aside, tall_pyramid, slim = style.pyramid
-        root = level + 0.25 * tall
+        off, tall_pyramid, slim = style.pyramid
+        root = self.isthmus_z_mm + style.isthmus_rise * abs(off) + 0.25 * tall
         top = min(root + tall_pyramid, self.bottom_mm + 0.92 * self.height_mm)
         t = np.clip((z - root) / max(top - root, 1.0), 0.0, 1.0)
-        axis_w = np.sqrt(np.maximum(self.airway.wall_radius(z) ** 2 - aside * aside, 9.0)) + slim
         beyond = z - np.clip(z, root, top)
-        rod = np.sqrt((u - aside * (1.0 - 0.3 * t)) ** 2 + (w - axis_w) ** 2 + beyond * beyond)
-        return smooth_min(band, rod - slim * (1.0 - 0.35 * t), 2.5)
+        rod = np.sqrt((u - off * (1.0 - 0.3 * t)) ** 2 + (from_wall - CLEARANCE_MM - slim) ** 2 + beyond * beyond)
+        rod = np.maximum(rod - slim * (1.0 - 0.35 * t), 2.0 - w)
+        return smooth_min(band, rod, 2.5)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .airway import WALL_MM, Airway, length, smooth_max
+from .airway import Airway, length, smooth_max
 
 AIR, FAT, SKIN, MUSCLE, BLOOD, CORD = -1000.0, -95.0, 20.0, 55.0, 42.0, 35.0
 _EDGE_MM = 1.6
@@ -30,6 +30,12 @@ class NeckPlan:
         Attenuation in Hounsfield units.
     disc_phase_mm
         Position of an intervertebral disc along the body axis.
+    carotid_mm
+        Radius of the common carotid arteries (right, left).
+    carotid_back_mm
+        Distance of their axes behind that of the airway (right, left).
+    esophagus_mm
+        Distance of the oesophagus to the left of the axis of the airway, and its half width and half depth.
     """
 
     contrast: bool
@@ -40,6 +46,9 @@ class NeckPlan:
     vein_hu: float
     noise_hu: float
     disc_phase_mm: float
+    carotid_mm: tuple[float, float]
+    carotid_back_mm: tuple[float, float]
+    esophagus_mm: tuple[float, float, float]
 
 
 def draw_neck_plan(rng: np.random.Generator, *, reach_mm: tuple[float, float], front_mm: float) -> NeckPlan:
@@ -54,19 +63,35 @@ def draw_neck_plan(rng: np.random.Generator, *, reach_mm: tuple[float, float], f
         vein_hu=float(rng.normal(190.0, 30.0) if contrast else BLOOD),
         noise_hu=float(rng.uniform(9.0, 16.0)),
         disc_phase_mm=float(rng.uniform(0.0, 17.0)),
+        # Lumen of 6.5 +- 1.0 mm in men, 6.1 +- 0.8 mm in women (Krejza et al., Stroke 2006).
+        carotid_mm=_pair(rng, 3.15, 0.45, 2.3, 4.3),
+        carotid_back_mm=_pair(rng, 8.0, 2.5, 2.0, 14.0),
+        esophagus_mm=(
+            float(np.clip(rng.normal(3.5, 1.5), 0.0, 7.0)),
+            float(rng.uniform(6.0, 9.0)),
+            float(rng.uniform(3.0, 4.6)),
+        ),
     )
+
+
+def _pair(rng: np.random.Generator, mean: float, sd: float, low: float, high: float) -> tuple[float, float]:
+    right, left = np.clip(rng.normal(mean, sd, 2), low, high).tolist()
+    return right, left
 
 
 def neighbours(airway: Airway, plan: NeckPlan, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> dict[str, np.ndarray]:
     """Return the signed distances (mm) of neighbouring structures by the names of their TotalSegmentator classes."""
     cx, cy = airway.centre(z)
     u, w = x - cx, y - cy
-    behind = airway.radius_mm + WALL_MM
+    behind = airway.back_mm
+    aside, half_width, half_depth = plan.esophagus_mm
+    right, left = plan.carotid_mm
+    back_right, back_left = plan.carotid_back_mm
     return {
         # The oesophagus lies behind the trachea, a little to the left (negative x).
-        "esophagus": _ellipse(u + 3.5, w + behind + 3.0, 7.5, 3.8),
-        "common_carotid_artery_right": _ellipse(u - plan.reach_mm[0] - 3.0, w + 9.0, 3.6, 3.6),
-        "common_carotid_artery_left": _ellipse(u + plan.reach_mm[1] + 3.0, w + 9.0, 3.6, 3.6),
+        "esophagus": _ellipse(u + aside, w + behind + half_depth, half_width, half_depth),
+        "common_carotid_artery_right": _ellipse(u - plan.reach_mm[0] - right, w + back_right, right, right),
+        "common_carotid_artery_left": _ellipse(u + plan.reach_mm[1] + left, w + back_left, left, left),
         "spinal_cord": _ellipse(u, w - _canal(airway), 6.0, 4.2),
     }
 
@@ -156,7 +181,7 @@ def _paint_spine(
 
 def _spine(airway: Airway) -> float:
     """Return the position of the axis of the vertebral bodies, posterior to that of the airway."""
-    return -(airway.radius_mm + WALL_MM + 20.0)
+    return -(airway.back_mm + 22.0)
 
 
 def _canal(airway: Airway) -> float:
