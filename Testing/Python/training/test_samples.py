@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -115,6 +116,14 @@ def test_a_resumed_training_of_sine_units_equals_an_uninterrupted_one_bit_for_bi
     np.testing.assert_array_equal(resumed.latent_table, whole.latent_table)
     for name, array in whole.network.arrays().items():
         np.testing.assert_array_equal(resumed.network.arrays()[name], array, err_msg=name)
+
+
+def test_the_time_of_an_epoch_is_measured_without_surfaces(cohort: Cohort) -> None:
+    """The panel estimates it before cases are prepared, from random samples."""
+    samples = np.random.default_rng(0).normal(size=(3, 500, 4)).astype(np.float32)
+    data = SimpleNamespace(ids=("a", "b", "c"), features=cohort.features[:3], samples=samples)
+
+    assert loop.seconds_per_epoch(data, SINES, device="cpu", patience_s=0.0) > 0
 
 
 def test_batches_without_far_samples_hold_as_many_samples() -> None:
