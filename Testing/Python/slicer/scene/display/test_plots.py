@@ -57,6 +57,16 @@ def test_a_chart_has_its_series_and_titles(scene):
     assert [table.GetValueByName(row, bars.GetYColumnName()).ToDouble() for row in range(3)] == [20.0, 50.0, 30.0]
 
 
+def test_a_single_point_is_written_twice_because_vtk_cannot_draw_one(scene):
+    table = fill_chart(scene, chart(points=1)).GetNthPlotSeriesNode(2).GetTableNode().GetTable()
+    assert table.GetNumberOfRows() == 2
+    assert [[table.GetValue(row, column).ToDouble() for column in range(2)] for row in range(2)] == [[0.0, 0.0]] * 2
+    assert fill_chart(scene, chart(points=2)).GetNthPlotSeriesNode(2).GetTableNode().GetTable().GetNumberOfRows() == 2
+    one_bar = Series("Cohort", BARS, np.array([5.0]), np.array([20.0]), GREY)
+    node = fill_chart(scene, Chart("Volume", "x", "y", (one_bar,)))
+    assert node.GetNthPlotSeriesNode(0).GetTableNode().GetTable().GetNumberOfRows() == 1
+
+
 def test_nodes_are_created_once_hidden_and_not_saved(scene):
     import slicer
 

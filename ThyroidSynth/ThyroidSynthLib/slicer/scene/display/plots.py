@@ -168,7 +168,9 @@ def restore_layout(scene: vtkMRMLScene, layout: int) -> None:
 def _fill_series(scene, role: str, series: Series) -> str:
     """Write a series into its table and series node; return the ID of the series node."""
     table = _node(scene, _TABLE, role.format("table"))
-    _write_columns(table, series.x, series.y)
+    # VTK logs an error for lines and points of one position only.
+    times = 2 if len(series.x) == 1 and series.style != BARS else 1
+    _write_columns(table, np.repeat(series.x, times), np.repeat(series.y, times))
     node = _node(scene, _SERIES, role.format("series"))
     modifying = node.StartModify()
     node.SetName(series.name)
