@@ -95,6 +95,84 @@ def test_meshes_of_vtk_are_read_with_the_axes_they_state(tmp_path: Path, gland: 
         assert mesh.surface.is_closed() and mesh.surface.volume == pytest.approx(gland.volume, rel=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["Ascii", "Binary", "Appended"])
+@pytest.mark.parametrize("compressor", ["ZLib", "LZMA", None])
+@pytest.mark.parametrize("encoded", [True, False])
+@pytest.mark.parametrize("big", [True, False])
+def test_every_form_of_vtp_is_read(
+    tmp_path: Path, gland: Surface, mode: str, compressor: str | None, encoded: bool, big: bool
+) -> None:
+    writer = vtkXMLPolyDataWriter()
+    writer.SetFileName(os.fspath(tmp_path / "a.vtp"))
+    writer.SetInputData(polydata_of(gland))
+    getattr(writer, f"SetDataModeTo{mode}")()
+    getattr(writer, f"SetCompressorTypeTo{compressor or 'None'}")()
+    writer.SetEncodeAppendedData(encoded)
+    (writer.SetByteOrderToBigEndian if big else writer.SetByteOrderToLittleEndian)()
+    writer.SetHeaderTypeToUInt32() if big else writer.SetHeaderTypeToUInt64()
+    writer.Write()
+
+    surface = read_mesh_file(tmp_path / "a.vtp", space="RAS").surface
+    assert surface.faces.tolist() == gland.faces.tolist()
+    np.testing.assert_allclose(surface.vertices, gland.vertices, atol=1e-5)
+
+
+def test_a_vtp_that_states_more_than_it_holds_is_refused_at_once(tmp_path: Path, gland: Surface) -> None:
+    writer = vtkXMLPolyDataWriter()
+    writer.SetFileName(os.fspath(tmp_path / "a.vtp"))
+    writer.SetInputData(polydata_of(gland))
+    writer.Write()
+    content = (tmp_path / "a.vtp").read_bytes()
+    start = content.index(b"_", content.index(b"<AppendedData")) + 1
+    for at in (start, start + 4, start + 8):
+        (tmp_path / "b.vtp").write_bytes(content[:at] + b"\xff\xff\xff\x7f" + content[at + 4 :])
+        with pytest.raises(InputError, match=r"b\.vtp"):
+            read_mesh_file(tmp_path / "b.vtp")
+    strips = b'<VTKFile type="PolyData"><PolyData><Piece NumberOfStrips="1"></Piece></PolyData></VTKFile>'
+    bomb = b'<!DOCTYPE a [<!ENTITY b "c">]><VTKFile type="PolyData">&b;</VTKFile>'
+    for wrong in (strips, bomb, b'<VTKFile type="ImageData"></VTKFile>'):
+        (tmp_path / "b.vtp").write_bytes(wrong)
+        with pytest.raises(InputError, match=r"b\.vtp"):
+            read_mesh_file(tmp_path / "b.vtp")
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("v 0 0 0\nv 9 0 0\nv 0 9 0\nf 1 2 4\n", "does not exist"),
+        ("v 0 0 0\nv 9 0 0\nv 0 9 0\nf 1 2 0\n", "line 4"),
+        ("v 0 0 0\nv 9 0 0\nv 0 9 0\nf 1 2 -4\n", "does not exist"),
+        ("v 0 0\n", "line 1"),
+    ],
+)
+def test_an_obj_with_impossible_corners_is_refused(tmp_path: Path, lines: str, fault: str) -> None:
+    (tmp_path / "a.obj").write_text(lines)
+    with pytest.raises(InputError, match=fault):
+        read_mesh_file(tmp_path / "a.obj")
+
+
+def test_an_obj_with_normals_textures_and_relative_corners_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.obj").write_text(
+        "# SPACE=RAS\nmtllib a.mtl\no gland\nv 0 0 0 1 0 0\nv 9 0 0\nv 9 9 0\nv 0 9 0\nvn 0 0 1\nvt 0 0\n"
+        "g one\nf 1/1/1 2/1/1 3//1 4\nf -4 -3 -2\nl 1 2\n"
+    )
+    mesh = read_mesh_file(tmp_path / "a.obj")
+
+    assert len(mesh.surface.faces) == 3
+    assert mesh.surface.bounds[1].tolist() == [9, 9, 0]
+
+
+def test_a_vtk_file_that_states_more_than_it_holds_is_refused_at_once(tmp_path: Path) -> None:
+    head = "# vtk DataFile Version 3.0\ntext\nASCII\nDATASET POLYDATA\n"
+    for rest in ("POINTS 99999999999 float\n0 0 0\n", "POINTS 1 float\n0 0 9\nPOLYGONS 1 99999999999\n3 0 0 0\n"):
+        (tmp_path / "a.vtk").write_text(head + rest)
+        with pytest.raises(InputError, match="cut short"):
+            read_mesh_file(tmp_path / "a.vtk")
+    (tmp_path / "a.vtk").write_text(head + "POINTS 3 float\n0 0 0 9 0 0 0 9 0\nPOLYGONS 1 4\n3 0 1 7\n")
+    with pytest.raises(InputError, match="does not exist"):
+        read_mesh_file(tmp_path / "a.vtk")
+
+
 def test_axes_that_a_file_does_not_state_are_noted(tmp_path: Path, gland: Surface) -> None:
     gland.to_trimesh().export(tmp_path / "a.ply")
     lps, ras = read_mesh_file(tmp_path / "a.ply"), read_mesh_file(tmp_path / "a.ply", space="RAS")

@@ -18,7 +18,9 @@ from ThyroidSynthLib.geometry.grid import flip_lps_ras
 from ThyroidSynthLib.geometry.polydata import polydata_of, surface_of
 from ThyroidSynthLib.geometry.surface import Surface
 
+from .any_obj import read_obj
 from .any_ply import read_any_ply
+from .any_vtp import read_vtp
 
 if TYPE_CHECKING:
     from vtkmodules.vtkCommonDataModel import vtkPolyData
@@ -29,6 +31,11 @@ MESH_SUFFIXES = (".ply", ".stl", ".obj", ".vtp", ".vtk")
 _REMEDY = "Export it again."
 _SPACE = re.compile(r"SPACE\s*=\s*(LPS|RAS)")
 _HEADER_BYTES = 2000
+# Numbers of elements in a .vtk file.
+_COUNTS = re.compile(
+    rb"^(?:POINTS|VERTICES|LINES|POLYGONS|TRIANGLE_STRIPS|CELL_DATA|POINT_DATA|FIELD \w+|\w+ \d+)((?:[ \t]+\d+)+)",
+    re.MULTILINE,
+)
 # Extents of a thyroid or a lobe with room to spare; outside of these the unit is not mm.
 _SMALLEST_MM, _LARGEST_MM = 5.0, 300.0
 
@@ -135,8 +142,15 @@ def _read(path: Path) -> tuple[Surface, str]:
         found = _SPACE.search(" ".join(ply.comments))
         return Surface(ply.points, ply.triangles), found[1] if found else ""
     with reading(path, "a mesh", _REMEDY):
-        with path.open("rb") as stream:
-            found = _SPACE.search(stream.read(_HEADER_BYTES).decode("latin-1"))
+        if path.suffix.lower() == ".vtp":
+            return read_vtp(path)
+        content = path.read_bytes()
+        found = _SPACE.search(content[:_HEADER_BYTES].decode("latin-1"))
+        if path.suffix.lower() == ".obj":
+            return read_obj(path), found[1] if found else ""
+        # VTK reserves memory for what the file states.
+        if path.suffix.lower() == ".vtk" and _largest_count(content) > len(content):
+            raise ValueError("it is cut short")
         polydata = _read_with_vtk(path)
         stated = found[1] if found else _space_field(polydata)
         surface = surface_of(polydata)
@@ -147,25 +161,38 @@ def _read(path: Path) -> tuple[Surface, str]:
     return surface, stated
 
 
-def _read_with_vtk(path: Path) -> vtkPolyData:
-    from vtkmodules.vtkIOGeometry import vtkOBJReader, vtkSTLReader
-    from vtkmodules.vtkIOLegacy import vtkPolyDataReader
-    from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
+def _largest_count(content: bytes) -> int:
+    """Return the largest number of elements that a .vtk file states."""
+    return max((int(each[:20]) for line in _COUNTS.findall(content) for each in line.split()), default=0)
 
-    kinds: dict[str, Any] = {
-        ".stl": vtkSTLReader,
-        ".obj": vtkOBJReader,
-        ".vtp": vtkXMLPolyDataReader,
-        ".vtk": vtkPolyDataReader,
-    }
-    reader = kinds[path.suffix.lower()]()
+
+def _read_with_vtk(path: Path) -> vtkPolyData:
+    from vtkmodules.vtkIOGeometry import vtkSTLReader
+    from vtkmodules.vtkIOLegacy import vtkPolyDataReader
+
+    reader: Any = vtkSTLReader() if path.suffix.lower() == ".stl" else vtkPolyDataReader()
     reader.SetFileName(os.fsencode(path))  # Names need not be UTF-8.
     with _vtk_messages() as messages:
         reader.Update()
     # Of a file that is cut short some readers return what they have read, with positions and corners of any value.
     if messages() or reader.GetErrorCode():
         raise InputError(f"{path} is damaged or incomplete and cannot be read as a mesh. {_REMEDY}")
-    return reader.GetOutput()
+    found = reader.GetOutput()
+    _check_corners(found)
+    return found
+
+
+def _check_corners(polydata: vtkPolyData) -> None:
+    """Raise `ValueError` if a polygon has a corner that does not exist, at which VTK's filters would crash."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    for cells in (polydata.GetPolys(), polydata.GetStrips()):
+        if cells.GetNumberOfCells():
+            corners = vtk_to_numpy(cells.GetConnectivityArray())
+            ends = vtk_to_numpy(cells.GetOffsetsArray())
+            within = len(corners) and 0 <= corners.min() <= corners.max() < polydata.GetNumberOfPoints()
+            if not within or ends[0] != 0 or ends[-1] != len(corners) or (np.diff(ends) < 0).any():
+                raise ValueError("a polygon has a corner that does not exist")
 
 
 @contextmanager

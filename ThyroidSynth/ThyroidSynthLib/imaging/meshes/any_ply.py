@@ -14,6 +14,8 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.reading import reading
 
+from .polygons import triangles_of
+
 _TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
     **dict.fromkeys(("uchar", "uint8"), "u1"),
@@ -78,9 +80,7 @@ def read_any_ply(path: Path | str) -> Ply:
             raise InputError(f"{path} is damaged (a vertex has no finite position). {_REMEDY}")
         faces = tables.get("face", {})
         polygons = next((faces[name] for name in _CORNERS if name in faces), None)
-        triangles = _triangles(polygons) if polygons is not None else np.empty((0, 3), dtype=np.int64)
-        if len(triangles) and not 0 <= triangles.min() <= triangles.max() < len(points):
-            raise InputError(f"{path} is damaged (a triangle has a corner that does not exist). {_REMEDY}")
+        triangles = triangles_of(polygons if polygons is not None else [], len(points))
     return Ply(points, triangles, comments)
 
 
@@ -184,18 +184,3 @@ def _read_text(elements: list[_Element], body: bytes) -> Tables:
             for name, _, of_length in element.properties
         }
     return tables
-
-
-def _triangles(polygons: list[np.ndarray] | np.ndarray) -> np.ndarray:
-    """Split polygons into triangles (F, 3) that share the first corner."""
-    groups: dict[int, list[np.ndarray]] = {}
-    if isinstance(polygons, np.ndarray):
-        groups = {polygons.shape[1]: [polygons.astype(np.int64)]}
-    else:
-        for polygon in polygons:
-            groups.setdefault(len(polygon), []).append(polygon.astype(np.int64)[None])
-    found = [np.empty((0, 3), dtype=np.int64)]
-    for corners, parts in groups.items():
-        together = np.concatenate(parts)
-        found += [together[:, [0, second, second + 1]] for second in range(1, corners - 1)]
-    return np.concatenate(found)
