@@ -27,6 +27,20 @@ def test_without_a_patient_every_button_says_what_is_missing(hands, model_file):
     assert "no thyroid yet" in reason(hands, *OF_EDITS[2:])
 
 
+def test_every_disabled_button_of_a_new_panel_says_why(hands):
+    import qt
+
+    buttons = [each for each in hands.module.panel.findChildren(qt.QWidget) if each.inherits("QAbstractButton")]
+    silent = [
+        each.objectName
+        for each in buttons
+        if not each.enabled and each.objectName.endswith("Button") and each.property("toolTipWhenReady") is None
+    ]
+    # The first is hidden; the others have their reasons as tooltips from the start.
+    assert set(silent) == {"cancelButton", "checkCasesButton", "startButton"}
+    assert "Choose a cohort" in reason(hands, "checkCasesButton", "startButton")
+
+
 def test_overlap_is_not_removed_without_a_patient_even_by_a_script(hands, model_file):
     hands.choose_model(model_file)
     hands.app.dialogs.expect("error", "no thyroid or no trachea")

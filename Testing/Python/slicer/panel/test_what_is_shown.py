@@ -145,6 +145,32 @@ def test_a_scene_saved_during_a_flip_shows_both_and_the_flip_goes_on(ready, tmp_
     assert displays[1].GetSegmentVisibility(SEGMENT_ID)
 
 
+def test_a_thyroid_coloured_by_distance_is_shown_itself_in_3d_after_leaving_and_in_a_saved_scene(ready, tmp_path):
+    import slicer
+
+    ready.click("generateButton")
+    ready.click("distanceMapButton")
+    display, name = ready.parameters.result.GetDisplayNode(), ready.parameters.result.GetName()
+    assert not display.GetVisibility3D()
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path)
+    ready.app.process_events()
+    assert not display.GetVisibility3D()
+    ready.module.leave()
+    assert display.GetVisibility3D()
+    ready.module.select()
+    ready.app.process_events()
+    assert not display.GetVisibility3D()
+    ready.module.leave()
+    slicer.mrmlScene.Clear(False)
+    slicer.util.loadScene(path)
+    assert slicer.util.getNode(name).GetDisplayNode().GetVisibility3D()
+    ready.module.select()
+    ready.app.process_events()
+    ready.click("distanceMapButton")
+    assert slicer.util.getNode(name).GetDisplayNode().GetVisibility3D()
+
+
 def test_none_is_a_choice_that_stays(ready):
     ready.choose("thyroidSelector", "none")
     assert ready.parameters.thyroidSegmentID == ""

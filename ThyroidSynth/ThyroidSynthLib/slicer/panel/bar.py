@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from ThyroidSynthLib.slicer.panel.shared.colour import chooseColour, swatch
 from ThyroidSynthLib.slicer.panel.shared.control_names import nameControls
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
 from ThyroidSynthLib.slicer.panel.shared.status_line import StatusLine
 from ThyroidSynthLib.slicer.scene.thyroids.collection import is_visible, set_visible
@@ -108,9 +110,10 @@ class Bar:
     def refreshSteps(self) -> None:
         """Enable Undo and Redo if the section can undo and redo."""
         section = self.acting()
-        ready = section is not None and not self.isBusy()
-        self.ui.undoButton.enabled = ready and section.canUndo
-        self.ui.redoButton.enabled = ready and section.canRedo
+        busy = _("Another operation is running.") if self.isBusy() else ""
+        undo, redo = _("There is nothing to undo."), _("There is nothing to redo.")
+        enableOrExplain(self.ui.undoButton, busy or ("" if section is not None and section.canUndo else undo))
+        enableOrExplain(self.ui.redoButton, busy or ("" if section is not None and section.canRedo else redo))
 
     def close(self) -> None:
         """Release the shortcuts."""

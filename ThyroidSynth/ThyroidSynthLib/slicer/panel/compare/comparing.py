@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.distance_map import DistanceMap, compute_distance_map
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
 from ThyroidSynthLib.slicer.scene.display.distance_map import distance_map_of, remove_distance_map, show_distance_map
 from ThyroidSynthLib.slicer.scene.display.flip import Flip, Shown
@@ -42,6 +43,8 @@ class Comparing:
         self.blinded = False
         self._session, self._ui = session, ui
         self._flip: Flip | None = None
+        # Also in a scene that was saved during a comparison.
+        self._mapPaused = True
         self._timer = qt.QTimer()
         self._timer.setInterval(_FLIP_MS)
         self._timer.connect("timeout()", self._turn)
@@ -85,18 +88,34 @@ class Comparing:
             self._ui.comparisonLabel.text = ""
         self._ui.distanceMapButton.checked = distance_map_of(slicer.mrmlScene) is not None
         for button in (self._ui.flipButton, self._ui.flipTimedCheckBox, self._ui.distanceMapButton):
-            button.enabled = pair is not None
-        self._ui.showBothButton.enabled = self._flip is not None
+            enableOrExplain(button, "" if pair is not None else _hint())
+        self._enableShowBoth()
+        if model is not None and self._mapPaused:
+            self._showMap(True)
 
     def end(self) -> None:
         """Stop alternating and remove the colours."""
         self.endFlip()
         self.removeMap()
 
-    def pauseFlip(self) -> None:
-        """Show both thyroids as before alternating, until `refresh`."""
+    def pause(self) -> None:
+        """Show both thyroids as before alternating, and the coloured one itself in 3D, until `refresh`."""
         if self._flip is not None:
             self._flip.show_both()
+        self._showMap(False)
+
+    def _showMap(self, shown: bool) -> None:
+        """Show the distance map in 3D, where it hides the thyroid in the same place, or the thyroid."""
+        self._mapPaused = not shown
+        model = distance_map_of(slicer.mrmlScene)
+        coloured = model.GetNodeReference(_COLOURED) if model is not None else None
+        if model is not None and coloured is not None and coloured.GetDisplayNode() is not None:
+            model.GetDisplayNode().SetVisibility3D(shown)
+            coloured.GetDisplayNode().SetVisibility3D(not shown)
+
+    def _enableShowBoth(self) -> None:
+        problem = "" if self._flip is not None else _("The thyroids are not shown in turn.")
+        enableOrExplain(self._ui.showBothButton, problem)
 
     def endFlip(self) -> None:
         """Stop alternating and restore the display of both thyroids."""
@@ -106,7 +125,7 @@ class Comparing:
             flip, self._flip = self._flip, None
             flip.end()
             self._ui.comparisonLabel.text = ""
-        self._ui.showBothButton.enabled = False
+        self._enableShowBoth()
 
     def removeMap(self) -> None:
         """Remove the distance map and show the thyroid itself."""
@@ -150,7 +169,7 @@ class Comparing:
             self.removeMap()
             self._flip = Flip(*pair)
         self._flip.turn()
-        self._ui.showBothButton.enabled = True
+        self._enableShowBoth()
         self._ui.comparisonLabel.text = _("Shown: {name}").format(name=self._nameOf(self._flip.shown))
 
     def _onShowBoth(self, checked: bool = False) -> None:
@@ -201,7 +220,7 @@ class Comparing:
         model.SetAttribute(_PAIR, _fingerprint(pair))
         model.SetAttribute(_SUMMARY, _summary(names[1], found))
         # Hidden in 3D, because two surfaces in the same place flicker.
-        pair[0].node.GetDisplayNode().SetVisibility3D(False)
+        self._showMap(True)
 
     def _nameOf(self, shown: Shown) -> str:
         own = shown.node is self._session.parameters.segmentation

@@ -11,8 +11,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.slicer.panel.reader_study.window import ReaderStudyWindow
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 from ThyroidSynthLib.slicer.panel.shared.section import Section
-from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, jump_slices
+from ThyroidSynthLib.slicer.scene.display.views import stand_on
 from ThyroidSynthLib.slicer.scene.thyroids.collection import (
     RemovedThyroid,
     is_visible,
@@ -101,7 +102,7 @@ class InspectSection(Section):
 
     def beforeSave(self) -> None:
         """Show both thyroids of a comparison, and everything during a reader study."""
-        self._comparing.pauseFlip()
+        self._comparing.pause()
         self._charts.pause()
         self.study.beforeSave()
 
@@ -114,6 +115,8 @@ class InspectSection(Section):
     def release(self) -> None:
         """Disconnect from the scene; the chart and the removed thyroids are dropped only when it closes."""
         self._comparing.endFlip()
+        if not slicer.mrmlScene.IsClosing():
+            self._comparing.pause()
         self._nearest.stop()
         self.study.release()
         if slicer.mrmlScene.IsClosing():
@@ -135,9 +138,9 @@ class InspectSection(Section):
         hint = _("Click a row to show that thyroid alone and make it the current one.")
         self.ui.inspectHintLabel.text = hint if nodes else _("There are no thyroids yet.")
         for button in (self.ui.renameButton, self.ui.removeButton):
-            button.enabled = current is not None
-        self.ui.showAllButton.enabled = bool(nodes)
-        self.ui.restoreButton.enabled = bool(self._removed)
+            enableOrExplain(button, "" if current is not None else _("Choose a thyroid in the table first."))
+        enableOrExplain(self.ui.showAllButton, "" if nodes else _("There are no thyroids yet."))
+        enableOrExplain(self.ui.restoreButton, "" if self._removed else _("No thyroid was removed."))
         # The current thyroid first, because the user is looking at it.
         self._nearest.follow(sorted(nodes, key=lambda node: node is not current))
 
@@ -180,8 +183,7 @@ class InspectSection(Section):
             return
         self._comparing.endFlip()
         show_only(slicer.mrmlScene, node)
-        lower, upper = bounds_of(node)
-        jump_slices(slicer.mrmlScene, (lower + upper) / 2)
+        stand_on(node, SEGMENT_ID)
         if self.parameters.result is not node:
             self.parameters.result = node
 

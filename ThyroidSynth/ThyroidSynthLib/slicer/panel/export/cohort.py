@@ -20,6 +20,7 @@ from ThyroidSynthLib.slicer.panel.generate.targets import targetsOf
 from ThyroidSynthLib.slicer.panel.shared.choices import CohortOverlap, CohortTargets, LabelGridChoice
 from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 from ThyroidSynthLib.slicer.scene.patient.patient_files import PATIENT_FOLDER, write_patient, write_patient_map
 
 from .distributions import CohortDistributions, distributionText, targetDistribution
@@ -215,13 +216,14 @@ class CohortExport:
         if state.runs and self._stoppedAt is not None and time.monotonic() - self._stoppedAt > _STOP_TIMEOUT_S:
             run.kill()
         self._show(state.done / state.total if state.total else 0.0, cohortText(state), runs=state.runs)
-        self.ui.stopCohortButton.enabled = state.status == "running"
+        if state.status == "running":
+            enableOrExplain(self.ui.stopCohortButton, "")
 
     def _show(self, fraction: float, text: str, *, runs: bool) -> None:
         self.ui.cohortProgressBar.value = round(1000 * min(fraction, 1.0))
         self.ui.cohortStateLabel.text = text
-        self.ui.startCohortButton.enabled = not runs
-        self.ui.stopCohortButton.enabled = False
+        enableOrExplain(self.ui.startCohortButton, _("A cohort is being generated.") if runs else "")
+        enableOrExplain(self.ui.stopCohortButton, _("No cohort is being generated."))
         if runs and not self._timer.active:
             self._timer.start()
         elif not runs:

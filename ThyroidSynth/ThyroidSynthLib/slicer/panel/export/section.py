@@ -14,6 +14,7 @@ from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.common.progress import part_of
 from ThyroidSynthLib.slicer.panel.shared.choices import ExportWhat, LabelGridChoice
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet, showUnsetPaths
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.thyroids.export import TABLE_FILE, export_thyroid, file_stem, write_table
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
@@ -89,11 +90,13 @@ class ExportSection(Section):
 
     def _enable(self) -> None:
         thyroids, folder = bool(self._candidates()), isSet(self.parameters.exportFolder)
-        self.ui.exportButton.enabled = thyroids and folder
-        self.ui.showExportButton.enabled = self._written is not None
+        problem = "" if folder else _("Choose a folder.")
+        if not thyroids:
+            problem = _("There is no thyroid to export yet.")
+        enableOrExplain(self.ui.exportButton, problem)
+        enableOrExplain(self.ui.showExportButton, "" if self._written is not None else _("Nothing was exported yet."))
         if self._written is None:
-            hint = _("Choose a folder.") if thyroids else _("There is no thyroid to export yet.")
-            self.ui.exportLabel.text = "" if thyroids and folder else hint
+            self.ui.exportLabel.text = problem
 
     def _candidates(self) -> list:
         if self.parameters.exportWhat is ExportWhat.CURRENT:

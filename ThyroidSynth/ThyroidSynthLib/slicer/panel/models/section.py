@@ -20,6 +20,7 @@ from ThyroidSynthLib.slicer.panel.shared.models_folder import (
     setModelsFolder,
 )
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet, showUnsetPaths
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 
 from .model_card import cardHtml, libraryText, modelText
@@ -137,10 +138,14 @@ class ModelSection(Section):
     def _enable(self, path: Path) -> None:
         own = path.parent == self.session.library.folder and path.is_file()
         self.ui.modelNameEdit.text = path.stem if isSet(path) else ""
-        for widget in (self.ui.modelNameEdit, self.ui.renameModelButton, self.ui.deleteModelButton):
-            widget.enabled = own
-        self.ui.defaultModelButton.enabled = path.is_file() and path != defaultModel(self.session.library)
-        self.ui.showModelButton.enabled = path.is_file()
+        self.ui.modelNameEdit.enabled = own
+        noFile = "" if path.is_file() else _("No shape model is chosen.")
+        notOwn = noFile or ("" if own else _("This model is not in the model library, or ships with the module."))
+        for button in (self.ui.renameModelButton, self.ui.deleteModelButton):
+            enableOrExplain(button, notOwn)
+        isDefault = path.is_file() and path == defaultModel(self.session.library)
+        enableOrExplain(self.ui.defaultModelButton, noFile or (_("This is the default already.") if isDefault else ""))
+        enableOrExplain(self.ui.showModelButton, noFile)
 
     def _show(self, description: ModelDescription | None, text: str) -> None:
         card = cardHtml(description, evaluation_of(description.path)) if description is not None else escape(text)

@@ -16,6 +16,7 @@ from ThyroidSynthLib.imaging.nifti import is_nifti
 from ThyroidSynthLib.imaging.segmentations.class_maps import class_map_labels
 from ThyroidSynthLib.slicer.panel.shared.choices import ClassMap
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 from ThyroidSynthLib.slicer.scene.display.overlay import show_ct
 from ThyroidSynthLib.slicer.scene.display.views import fit_views
 from ThyroidSynthLib.slicer.scene.patient.loading import load_case
@@ -74,7 +75,7 @@ class CaseLoading:
         mayHaveNumbers = is_nifti(parameters.source) or parameters.source == self._unnamed
         for widget in (ui.classMapLabel, ui.classMapSelector):
             widget.visible = mayHaveNumbers or parameters.classMap is not ClassMap.NAMED
-        ui.loadButton.enabled = isSet(parameters.source)
+        enableOrExplain(ui.loadButton, "" if isSet(parameters.source) else _("Choose a folder or a file first."))
 
     def open(self, path: str | Path) -> None:
         """Load the case at a path; several cases are listed for the user to choose."""

@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled, InputError, ThyroidSynthError
 from ThyroidSynthLib.imaging.labels import STRUCTURES
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ class TotalSegmentatorRun:
         installed = hasattr(slicer.modules, "totalsegmentator")
         ct, segmentation = self._session.parameters.ct, self._session.parameters.segmentation
         self._ui.segmentButton.visible = installed
-        self._ui.segmentButton.enabled = ct is not None
+        enableOrExplain(self._ui.segmentButton, "" if ct is not None else _("Choose a CT first."))
         self._ui.segmentHintLabel.visible = not installed and ct is not None and segmentation is None
 
     def _onSegment(self, checked: bool = False) -> None:
