@@ -14,20 +14,23 @@ from torch import nn
 class AuthorsNetwork(nn.Module):
     """The authors' multilayer perceptron: position in the axes of the set, then the code; positive inside."""
 
-    def __init__(self, widths: list[int]) -> None:
+    def __init__(self, widths: list[int], *, sines: bool = False) -> None:
         super().__init__()
+        self.sines = sines
         self.layers = nn.Sequential(*(nn.Linear(a, b) for a, b in pairwise(widths)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for layer in self.layers[:-1]:
-            x = torch.relu(layer(x))
+            x = torch.sin(30 * layer(x)) if self.sines else torch.relu(layer(x))
         return self.layers[-1](x)
 
 
 class AuthorsModule(nn.Module):
     """Their Lightning module: the network, and the parts of the latent table."""
 
-    def __init__(self, latent: list[np.ndarray | tuple[int, int]], *, width: int = 16, outputs: int = 1) -> None:
+    def __init__(
+        self, latent: list[np.ndarray | tuple[int, int]], *, width: int = 16, outputs: int = 1, sines: bool = False
+    ) -> None:
         super().__init__()
         bits = []
         for part in latent:
@@ -37,7 +40,7 @@ class AuthorsModule(nn.Module):
             else:
                 bits.append(nn.Embedding.from_pretrained(torch.tensor(part)))
         size = sum(bit.weight.shape[1] for bit in bits)
-        self.model = AuthorsNetwork([3 + size, width, width, width, outputs])
+        self.model = AuthorsNetwork([3 + size, width, width, width, outputs], sines=sines)
         self.latent_bits = nn.Sequential(*bits)
         self.latent = latent
 

@@ -170,6 +170,12 @@ def test_an_open_surface_is_refused(made: AuthorsFiles, tmp_path: Path) -> None:
     summary = prepare_authors_set(made.folder, tmp_path / "c", AuthorsOptions(tuple(made.scale_mm)))
 
     assert summary.reasons == {"not watertight": 1}
+    with pytest.raises(CohortError, match="--overwrite"):
+        prepare_authors_set(made.folder, tmp_path / "c")
+    included = AuthorsOptions(tuple(made.scale_mm), include=("00010",))
+    assert prepare_authors_set(made.folder, tmp_path / "c", included).accepted == 6
+    with pytest.raises(InputError, match="both included and excluded"):
+        prepare_authors_set(made.folder, tmp_path / "c", AuthorsOptions(include=("00010",), exclude=("00010",)))
 
 
 def test_what_is_not_the_set_is_refused_with_what_is_expected(made: AuthorsFiles, tmp_path: Path) -> None:

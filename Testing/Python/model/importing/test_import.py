@@ -148,6 +148,19 @@ def test_the_variant_follows_from_the_losses(made, cohort, tmp_path: Path, chang
     assert any("batches of one shape" in each for each in found.notes) == bool(note)
 
 
+def test_sine_units_are_imported_where_they_are_stated(made: AuthorsFiles, cohort: Cohort, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = AuthorsModule(columns(made), sines=True)
+    save_checkpoint(module, tmp_path / "a.ckpt")
+    model = import_checkpoint(tmp_path / "a.ckpt", cohort, ImportOptions(activation="siren")).model
+    model.save(tmp_path / "m.safetensors")
+    network = TrainedModel.load(tmp_path / "m.safetensors").network
+    points = np.random.default_rng(0).uniform(-1, 1, (50, 3))
+
+    ours = network.values(points[:, ::-1].astype(np.float32), network.fold(model.codes[1]))
+    np.testing.assert_allclose(ours, -module.values(1, points), atol=2e-4)
+
+
 def test_the_state_alone_and_half_precision_are_read(made: AuthorsFiles, cohort: Cohort, tmp_path: Path) -> None:
     module = AuthorsModule(columns(made))
     expected = -module.values(2, np.zeros((1, 3)))

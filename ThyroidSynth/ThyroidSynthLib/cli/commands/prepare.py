@@ -155,10 +155,9 @@ def _of_authors_set(options: argparse.Namespace, console: Console, stopped: Shou
     without_other_options(
         options,
         "--authors",
-        "sources thyroid trachea labels include samples alignment trachea_centre input_space dask_scheduler workers "
-        "dry_run",
+        "sources thyroid trachea labels samples alignment trachea_centre input_space dask_scheduler workers dry_run",
     )
-    chosen = AuthorsOptions(options.scale_mm, tuple(options.exclude), options.overwrite)
+    chosen = AuthorsOptions(options.scale_mm, tuple(options.include), tuple(options.exclude), options.overwrite)
     return prepare_authors_set(options.authors, options.out, chosen, progress=console.progress, should_stop=stopped)
 
 

@@ -48,13 +48,14 @@ class AuthorsOptions:
     ----------
     scale_mm : three lengths, "published" or None
         Millimetres per unit along the set's three axes, if they are known; see `Units.of_set`.
-    exclude : tuple of str
-        Ids of cases that are left out.
+    include, exclude : tuple of str
+        Ids of cases that are included although their surface is not closed, or left out.
     overwrite : bool
         Whether a cohort that was prepared with other options may be replaced.
     """
 
     scale_mm: tuple[float, float, float] | Literal["published"] | None = None
+    include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     overwrite: bool = False
 
@@ -95,9 +96,12 @@ def prepare_authors_set(
     began = time.monotonic()
     folder = Path(folder)
     found = open_published_set(absolute_path(source))
-    unknown = sorted(set(options.exclude) - set(found.ids))
+    unknown = sorted({*options.include, *options.exclude} - set(found.ids))
     if unknown:
         raise InputError(f"There is no case {', '.join(unknown)} among the {len(found.ids)} of the set. Check the ids.")
+    both = sorted(set(options.include) & set(options.exclude))
+    if both:
+        raise InputError(f"{', '.join(both)} cannot be both included and excluded. Choose one.")
     check_outside(folder, [found.folder])
     scale = options.scale_mm
     plan = {
@@ -114,7 +118,7 @@ def prepare_authors_set(
         boxes = np.array(list(surfaces.values()))
         units = Units.of_set(boxes[:, 0], boxes[:, 1], scale)
         shares = part_of(progress, _READING_SHARE, _STORING_SHARE)
-        records = _records(found, target, units, surfaces, faults, options.exclude, shares, should_stop)
+        records = _records(found, target, units, surfaces, faults, options, shares, should_stop)
         _check_scale(units, records)
         samples_per_shape, records = _of_one_count(found, records)
         notes = (*found.notes, *_scale_notes(units), *_table_notes(found, units, records))
@@ -172,7 +176,7 @@ def _records(
     units: Units,
     boxes: dict[str, np.ndarray],
     faults: dict[str, str],
-    exclude: Sequence[str],
+    options: AuthorsOptions,
     progress: ProgressCallback,
     should_stop: ShouldStop,
 ) -> Records:
@@ -193,9 +197,11 @@ def _records(
                 error = str(fault)
         if case_id in found.published and shape is not None:
             more["published_units"] = [None if np.isnan(v) else float(v) for v in found.published[case_id]]
-        manual: Literal["", "excluded"] = "excluded" if case_id in exclude else ""
+        manual: Literal["", "included", "excluded"] = "excluded" if case_id in options.exclude else ""
+        if case_id in options.include and reasons and shape is not None:
+            manual = "included"
         verdict = QualityVerdict(
-            accepted=not (error or reasons or manual),
+            accepted=manual == "included" or not (error or reasons or manual),
             reasons=tuple(reasons),
             notes=(),
             measurements=QualityMeasurements(volume_ml=0.0 if shape is None else shape.features["volume_ml"]),

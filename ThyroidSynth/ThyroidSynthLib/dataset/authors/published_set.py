@@ -34,8 +34,8 @@ _REMEDY = "Download the set again."
 _DEPTH = 2
 # Largest coordinate in units: shapes lie within 1, samples scatter by a few tenths.
 _LARGEST_UNIT = 5.0
-# Largest distance of a sample that counts as on the surface.
-_ON_SURFACE = 1e-3
+# Largest distance of a sample that counts as on the surface, and the share of those stored as such that are.
+_ON_SURFACE, _MOST = 1e-3, 0.99
 # Points at which the samples are compared with the surface, and the largest median difference.
 _COMPARED, _AGREES = 200, 0.01
 _LARGEST_FILE = 1 << 30
@@ -219,7 +219,7 @@ def _number(path: Path, line: int, text: str) -> float:
 def _check_samples(path: Path, samples: np.ndarray, surface: Surface) -> None:
     """Raise `InputError` if samples are not of a surface, or not in the order of the published ones."""
     on_surface = round(len(samples) * SURFACE_SHARE)
-    if np.abs(samples[:on_surface, 3]).max(initial=0) > _ON_SURFACE:
+    if np.quantile(np.abs(samples[:on_surface, 3]), _MOST) > _ON_SURFACE:
         raise InputError(
             f"{path} holds samples of another order: the first four fifths are not on the surface. {_REMEDY}"
         )
