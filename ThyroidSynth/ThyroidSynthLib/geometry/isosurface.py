@@ -156,14 +156,14 @@ def smoothed_sdf(sdf: np.ndarray, volume: float) -> np.ndarray:
 
 
 def _level_of_volume(
-    values: np.ndarray, inside: np.ndarray, wanted: float, *, tolerance: float = 1e-3
+    values: np.ndarray, inside: np.ndarray, enclosed: float, *, tolerance: float = 1e-3
 ) -> tuple[float, float]:
     """Return the level that encloses a volume without moving a grid point across, and the volume it encloses."""
     low, high = 0.98 * values[inside].max(), 0.98 * values[~inside].min()
     level = 0.0
     volume = surface_from_sdf(values, level).volume
     for _ in range(7):
-        excess = volume / wanted - 1
+        excess = volume / enclosed - 1
         if abs(excess) < tolerance:
             break
         low, high = (low, level) if excess > 0 else (level, high)

@@ -27,7 +27,7 @@ def places(hands) -> list:
     return [*slices, camera.GetPosition(), camera.GetFocalPoint()]
 
 
-def test_a_feature_that_was_missed_is_held_where_it_is_and_not_where_it_was_wanted(fitted):
+def test_a_feature_that_was_missed_is_held_where_it_is_and_not_at_its_target(fitted):
     fitted.editSymmetrySlider.value = fitted.editSymmetrySlider.maximum
     settle(fitted)
     record = read_record(fitted.parameters.edited)

@@ -7,7 +7,7 @@ decodes a new surface for the scene. When the slider rests, it steers exactly.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import slicer
 from slicer.i18n import tr as _
@@ -24,10 +24,38 @@ from .wording import generatedText
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.steer.steering import SteeringResult
     from ThyroidSynthLib.generation.thyroid import Thyroid
+    from ThyroidSynthLib.geometry.surface import Surface
     from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
 
     from .generator import ThyroidGenerator
-    from .section import GenerateSection
+
+
+class Followed(Protocol):
+    """What `SliderFollowing` needs of its section."""
+
+    def targets(self) -> dict[str, float]:
+        """Return the targets by feature."""
+
+    def setTargets(self, targets: dict[str, float], seed: int) -> None:
+        """Set sliders and random seed without a preview."""
+
+    def replaceable(self) -> Any:
+        """Return the node of the chosen result if it may be replaced."""
+
+    def put(self, node: Any, surface_ras: Surface, record: ThyroidRecord) -> Any:
+        """Show a surface in a node or beside it; return the node that shows it."""
+
+    def committed(self, surface: Surface, record: ThyroidRecord) -> None:
+        """Take a thyroid that is shown as exact."""
+
+    def showResult(self) -> None:
+        """Show what is known about the chosen result."""
+
+    def showDone(self, text: str) -> None:
+        """Show what was done."""
+
+    def refresh(self) -> None:
+        """Show the parameters."""
 
 
 class SliderFollowing:
@@ -36,7 +64,7 @@ class SliderFollowing:
     A preview never stays: an interrupted one is replaced by the thyroid from before.
     """
 
-    def __init__(self, session: Session, generator: ThyroidGenerator, section: GenerateSection) -> None:
+    def __init__(self, session: Session, generator: ThyroidGenerator, section: Followed) -> None:
         self._session, self._generator, self._section = session, generator, section
         self._pace = Pace()
         # The thyroid that the preview replaces, and the node of the preview.
