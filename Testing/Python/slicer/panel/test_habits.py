@@ -109,7 +109,7 @@ def test_long_names_keep_numbers_visible(ready):
         assert max(map(metrics.horizontalAdvance, lines)) < view.columnWidth(column), column
     assert view.columnWidth(0) > metrics.horizontalAdvance("thyroid_12")
     assert sum(view.columnWidth(column) for column in range(7)) <= view.viewport().width
-    assert model.index(0, 0).data(qt.Qt.ToolTipRole) == long
+    assert model.index(0, 0).data(qt.Qt.ToolTipRole).startswith(long)
 
 
 def test_the_dark_theme_has_no_white_areas_and_legible_texts(ready, habits):
@@ -120,9 +120,9 @@ def test_the_dark_theme_has_no_white_areas_and_legible_texts(ready, habits):
         light = pictures.of_widget(page, 380).mean(axis=2)
         with habits.dark_theme():
             dark = pictures.of_widget(page, 380).mean(axis=2)
-        rows = min(len(light), len(dark))
+        rows, columns = np.minimum(light.shape, dark.shape)
         # White in both themes: a picture that does not follow the theme.
-        assert ((light[:rows] > 225) & (dark[:rows] > 225)).mean() < 0.03, name
+        assert ((light[:rows, :columns] > 225) & (dark[:rows, :columns] > 225)).mean() < 0.03, name
         assert np.median(dark) < 90, name
         assert (dark > 150).mean() > 0.005, name
 

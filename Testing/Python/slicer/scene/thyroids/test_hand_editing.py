@@ -24,7 +24,7 @@ def test_a_hidden_thyroid_is_shown_when_the_segment_editor_is_opened_on_it(scene
     assert editor.GetSourceVolumeNode() is loaded.ct
 
 
-def test_a_hidden_thyroid_is_not_shown_in_3d_until_it_is_asked_for(node):
+def test_a_hidden_thyroid_is_not_shown_in_3d_until_the_button_is_clicked(node):
     assert is_shown_in_3d(node)
     node.GetDisplayNode().SetVisibility(False)
     assert not is_shown_in_3d(node)
