@@ -8,11 +8,11 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.slicer.panel.shared.colour import chooseColour, swatch
-from ThyroidSynthLib.slicer.panel.shared.control_names import nameControls
+from ThyroidSynthLib.slicer.panel.controls.colour import chooseColour, swatch
+from ThyroidSynthLib.slicer.panel.controls.control_names import nameControls
+from ThyroidSynthLib.slicer.panel.controls.shortcuts import Shortcut
+from ThyroidSynthLib.slicer.panel.controls.status_line import StatusLine
 from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
-from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
-from ThyroidSynthLib.slicer.panel.shared.status_line import StatusLine
 from ThyroidSynthLib.slicer.scene.thyroids.collection import is_visible, set_visible
 from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import colour_of

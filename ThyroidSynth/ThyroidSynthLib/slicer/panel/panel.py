@@ -10,6 +10,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.slicer.panel.compare.section import InspectSection
+from ThyroidSynthLib.slicer.panel.controls.tabs import Tabs, layOutAgainWhenOpened, openOneOf
+from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
+from ThyroidSynthLib.slicer.panel.controls.wheel import WheelGuard
 from ThyroidSynthLib.slicer.panel.edit.section import EditSection
 from ThyroidSynthLib.slicer.panel.export.section import ExportSection
 from ThyroidSynthLib.slicer.panel.generate.section import GenerateSection
@@ -18,13 +21,10 @@ from ThyroidSynthLib.slicer.panel.models.section import ModelSection
 from ThyroidSynthLib.slicer.panel.patient.section import PatientSection
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.panel.shared.session import Session
-from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
-from ThyroidSynthLib.slicer.panel.shared.wheel import WheelGuard
 from ThyroidSynthLib.slicer.panel.training.section import TrainSection
 
 from .bar import Bar
 from .save_watch import SaveWatch
-from .tabs import Tabs, layOutAgainWhenOpened, openOneOf
 from .thyroid_watch import ThyroidWatch
 
 if TYPE_CHECKING:

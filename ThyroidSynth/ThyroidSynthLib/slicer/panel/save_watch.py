@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import slicer
 
-from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
+from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 from ThyroidSynthLib.slicer.scene.nodes import nodes_of
 
 

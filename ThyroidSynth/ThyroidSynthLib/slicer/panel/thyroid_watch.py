@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
+from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
-from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText
 from ThyroidSynthLib.slicer.scene.thyroids.collection import is_visible
 from ThyroidSynthLib.slicer.scene.thyroids.present import measure_again

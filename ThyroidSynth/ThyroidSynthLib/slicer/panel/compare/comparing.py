@@ -12,8 +12,8 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.distance_map import DistanceMap, compute_distance_map
+from ThyroidSynthLib.slicer.panel.controls.shortcuts import Shortcut
 from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
-from ThyroidSynthLib.slicer.panel.shared.shortcuts import Shortcut
 from ThyroidSynthLib.slicer.scene.display.distance_map import distance_map_of, remove_distance_map, show_distance_map
 from ThyroidSynthLib.slicer.scene.display.flip import Flip, Shown
 from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE, PRESENT

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.evaluation.metrics.nearest import Nearest
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.slicer.panel.shared.colour import swatch
+from ThyroidSynthLib.slicer.panel.controls.colour import swatch
 from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, FITTED, GENERATED, ThyroidRecord
 

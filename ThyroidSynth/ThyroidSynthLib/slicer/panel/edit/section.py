@@ -10,8 +10,8 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled
 from ThyroidSynthLib.common.progress import part_of
+from ThyroidSynthLib.slicer.panel.controls.drawing import showWarning
 from ThyroidSynthLib.slicer.panel.generate.node_buttons import NodeButtons
-from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
 from ThyroidSynthLib.slicer.panel.shared.history import History
 from ThyroidSynthLib.slicer.panel.shared.live_preview import LivePreview
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver

@@ -8,7 +8,7 @@ import numpy as np
 import qt
 import slicer
 
-from ThyroidSynthLib.slicer.panel.shared.drawing import Picture
+from ThyroidSynthLib.slicer.panel.controls.drawing import Picture
 
 _BARS = 30
 # Height of the bars' base line above the bottom, and of the triangle below it, in pixels.

@@ -11,9 +11,9 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.common.errors import Cancelled, InputError, ThyroidSynthError
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.targets import misfit
+from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.observing import NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
-from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featureText
 from ThyroidSynthLib.slicer.scene.thyroids import placing
 from ThyroidSynthLib.slicer.scene.thyroids.present import measure_again, thyroid_segment

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 import qt
 from slicer.i18n import tr as _
 
-from ThyroidSynthLib.slicer.panel.shared.drawing import shadedPixmap, watch
-from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
+from ThyroidSynthLib.slicer.panel.controls.drawing import shadedPixmap, watch
+from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText
 from ThyroidSynthLib.slicer.scene.thyroids.present import is_edited_by_hand
 from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED, ThyroidRecord, read_record

@@ -10,8 +10,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.slicer.panel.controls.drawing import showWarning
 from ThyroidSynthLib.slicer.panel.shared.choices import SurfaceDetail
-from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
 from ThyroidSynthLib.slicer.panel.shared.history import History
 from ThyroidSynthLib.slicer.panel.shared.parameters import LARGEST_SEED
 from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain, patientProblem

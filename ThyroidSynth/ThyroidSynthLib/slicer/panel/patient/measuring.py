@@ -12,9 +12,9 @@ from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.generation.cohort.gland_level import DEPTH_MM, ERROR_MM, estimated_level_mm
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
+from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.idle import userPauses
 from ThyroidSynthLib.slicer.panel.shared.readiness import misplacedText, sameSegmentText
-from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import featuresText, qualityTexts
 from ThyroidSynthLib.slicer.scene.patient.ct_placement import mask_lies_in
 from ThyroidSynthLib.slicer.scene.patient.patients import case_of_patient, height_mm, scan_grid

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
-from ThyroidSynthLib.slicer.panel.shared.drops import DropTarget
+from ThyroidSynthLib.slicer.panel.controls.drops import DropTarget
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.display.flip import end_saved_flip

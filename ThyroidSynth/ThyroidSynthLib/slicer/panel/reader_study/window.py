@@ -25,10 +25,10 @@ from ThyroidSynthLib.evaluation.reader_study.ratings import (
 )
 from ThyroidSynthLib.evaluation.reader_study.summary import summarise, write_summary
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS
+from ThyroidSynthLib.slicer.panel.controls.window import SectionWindow
 from ThyroidSynthLib.slicer.panel.shared.choices import StudyScope
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet, showUnsetPaths
 from ThyroidSynthLib.slicer.panel.shared.section import Section
-from ThyroidSynthLib.slicer.panel.shared.window import SectionWindow
 from ThyroidSynthLib.slicer.scene.display.study_case import StudyDisplay
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 

@@ -1,6 +1,6 @@
-"""What the sections of the panel share: session, parameters, base class, drawing, texts.
+"""What the sections of the panel share: session, parameters, base class, texts.
 
-Imports nothing else of the panel.
+Imports `controls`, and nothing else of the panel.
 """
 
 from ThyroidSynthLib.common.lazy import lazy_exports

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
-from .timers import singleShotTimer
+from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 
 # After this time, or a longer step, the application processes its events.
 _TURN_SECONDS = 0.03

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.common.errors import Cancelled
+from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 
 from .idle import noteInteraction
-from .timers import singleShotTimer
 
 if TYPE_CHECKING:
     from .session import Session, Work

@@ -7,7 +7,7 @@ from typing import Any
 
 import slicer
 
-from .timers import singleShotTimer
+from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 
 SEGMENTATION_EVENTS = (
     slicer.vtkSegmentation.SegmentAdded,

@@ -9,8 +9,8 @@ import ctk
 import qt
 import slicer
 
-from .control_names import nameControls
-from .window import SectionWindow
+from ThyroidSynthLib.slicer.panel.controls.control_names import nameControls
+from ThyroidSynthLib.slicer.panel.controls.window import SectionWindow
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription

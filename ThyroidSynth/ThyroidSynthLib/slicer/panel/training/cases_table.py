@@ -9,7 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.dataset.quality_table import CaseVerdict
-from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
+from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_DECIMALS
 
 from .wording import caseText, verdictText

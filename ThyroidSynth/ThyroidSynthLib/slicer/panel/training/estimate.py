@@ -10,8 +10,8 @@ import qt
 from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.jobs.estimate import BackgroundEstimate, EstimateRequest, EstimateResult
 from ThyroidSynthLib.jobs.machine import Machine
+from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
-from ThyroidSynthLib.slicer.panel.shared.timers import singleShotTimer
 
 # A process is started when the settings have not changed for this long.
 _SETTLE_MS = 700

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ThyroidSynthLib.geometry.polydata import polydata_of, surface_of
 from ThyroidSynthLib.geometry.thumbnail import EXTENT_MM
-from ThyroidSynthLib.slicer.panel.shared.drawing import Picture, shadedPixmap
+from ThyroidSynthLib.slicer.panel.controls.drawing import Picture, shadedPixmap
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.geometry.surface import Surface

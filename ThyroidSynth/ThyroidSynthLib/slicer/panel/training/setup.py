@@ -14,7 +14,7 @@ from ThyroidSynthLib.jobs.estimate import EstimateRequest
 from ThyroidSynthLib.jobs.job_options import is_prepared
 from ThyroidSynthLib.jobs.machine import installed_torch
 from ThyroidSynthLib.model.presets import alignment_for, settings_for
-from ThyroidSynthLib.slicer.panel.shared.drawing import showWarning
+from ThyroidSynthLib.slicer.panel.controls.drawing import showWarning
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 
 from .estimate import Estimator
