@@ -36,7 +36,7 @@ _MODULES = (
     *("export.cohort.generated_cohort", "export.cohort.cohort_making", "export.edited_case", "jobs.job_run"),
     *("evaluation.experiments.evaluate", "evaluation.experiments.fitted", "evaluation.report.report"),
     *("evaluation.report.inspection", "evaluation.comparison.compare", "evaluation.comparison.cross_validation"),
-    *("generation.training_preview", "generation.cohort.target_table", "generation.steer.calibration"),
+    *("generation.training_preview", "generation.cohort.target_table", "generation.steer.map_fitting"),
 )
 
 

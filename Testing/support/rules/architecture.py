@@ -31,7 +31,7 @@ HEAVY = NOT_IN_SLICER | {"vtk", "vtkmodules", "SimpleITK", "scipy"}
 OPENS_WITH_SLICER = {"root", "common", "slicer.scene", "slicer.panel", "module"}
 # What Slicer runs itself is without PyTorch. The map of features is fitted in the background process of a training.
 WITHOUT_TORCH = {"geometry", "imaging", "dataset", "model", "generation", "export", "api"}
-OF_TRAINING = "generation.steer.calibration"
+OF_TRAINING = "generation.steer.map_fitting"
 
 UNPICKLING = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve"}
 

@@ -1,6 +1,6 @@
 """Thyroids from a shape model: decoding, direct sampling, steering, fitting, editing and cohorts.
 
-Imports packages up to `jobs`. Only `steer.calibration`, which belongs to training, needs PyTorch.
+Imports packages up to `jobs`. Only `steer.map_fitting`, which belongs to training, needs PyTorch.
 """
 
 from ThyroidSynthLib.common.lazy import lazy_exports
