@@ -205,6 +205,8 @@ def image_of_volume(volume: Volume) -> vtkOrientedImageData:
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(*reversed(volume.array.shape))
     scalars = numpy_to_vtk(volume.array.astype(np.uint8).ravel(), deep=True, array_type=VTK_UNSIGNED_CHAR)
+    # VTK's own name, by which Slicer's DICOM export looks for the voxels.
+    scalars.SetName("ImageScalars")
     image.GetPointData().SetScalars(scalars)
     image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(volume.ijk_to_ras))
     return image

@@ -20,6 +20,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.export import TABLE_FILE, export_thyr
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 
 from .cohort import CohortExport
+from .dicom import DicomExport
 from .plan import UNTICKED, chosenThyroids, mergeRules, patientMap, sceneFiles, spacingOf, structureNames
 from .wording import exportedText
 
@@ -45,6 +46,7 @@ class ExportSection(Section):
         self._written: Path | None = None
         self._filling = False
         self._cohort = CohortExport(self.session, self.ui)
+        self._dicom = DicomExport(self.session, self.ui.dicomButton)
         self.ui.cohortButton.connect("clicked(bool)", lambda checked: self.window.open())
         self.ui.exportButton.connect("clicked(bool)", self._onExport)
         self.ui.showExportButton.connect("clicked(bool)", self._onShow)
@@ -63,6 +65,7 @@ class ExportSection(Section):
         """Update the list of thyroids."""
         self._fillThyroids()
         self._enable()
+        self._dicom.refresh()
 
     def refresh(self) -> None:
         """Update the widgets from the parameters."""
@@ -87,6 +90,7 @@ class ExportSection(Section):
         self._fillStructures()
         self._enable()
         self._cohort.refresh()
+        self._dicom.refresh()
 
     def _enable(self) -> None:
         thyroids, folder = bool(self._candidates()), isSet(self.parameters.exportFolder)

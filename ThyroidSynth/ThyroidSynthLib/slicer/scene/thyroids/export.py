@@ -126,7 +126,7 @@ def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, optio
     volume_ml, merged, voxels, kept = None, None, None, None
     if options.label_format is not None:
         voxels = (
-            _label_map_on_ct(node.GetName(), surface, options.ct)
+            label_map_on_ct(node.GetName(), surface, options.ct)
             if options.ct is not None
             else voxelise(surface, Grid.around(surface, spacing_mm=options.spacing_mm))
         )
@@ -178,8 +178,14 @@ def write_table(exported: Sequence[ExportedThyroid], path: Path) -> None:
     tables.write_table(path, [{**columns, **row} for row in rows])
 
 
-def _label_map_on_ct(name: str, surface_ras: Surface, ct: vtkMRMLScalarVolumeNode) -> Volume:
-    """Return a thyroid filled on the grid of a CT, in the geometry of the CT's file: both overlay in any software."""
+def label_map_on_ct(name: str, surface_ras: Surface, ct: vtkMRMLScalarVolumeNode) -> Volume:
+    """Return a thyroid filled on the grid of a CT, in the geometry of the CT's file: both overlay in any software.
+
+    Raises
+    ------
+    OutputError
+        Part of the thyroid lies outside the CT.
+    """
     grid = grid_of_ct(ct)
     if not grid.holds(surface_ras):
         raise OutputError(

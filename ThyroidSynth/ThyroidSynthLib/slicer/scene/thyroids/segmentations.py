@@ -167,13 +167,20 @@ def generated_thyroids(scene: vtkMRMLScene) -> list[vtkMRMLSegmentationNode]:
 
 
 def place_beside(segmentation: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeNode) -> None:
-    """Move a segmentation in the subject hierarchy to the study or folder of the CT."""
+    """Move a segmentation in the subject hierarchy to the study or folder of the CT, and note the CT's images there.
+
+    Slicer's DICOM modules find by this note what a segmentation was made on.
+    """
     import slicer
 
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(segmentation.GetScene())
     item, beside = hierarchy.GetItemByDataNode(segmentation), hierarchy.GetItemByDataNode(ct)
     if item and beside:
         hierarchy.SetItemParent(item, hierarchy.GetItemParent(beside))
+        images = hierarchy.GetItemUID(beside, slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMInstanceUIDName())
+        if images:
+            note = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMReferencedInstanceUIDsAttributeName()
+            hierarchy.SetItemAttribute(item, note, images)
 
 
 def _store_record(segmentation, record: ThyroidRecord | None) -> None:
