@@ -30,7 +30,7 @@ def test_the_model_is_described_without_optional_packages(hands, model_file):
     text = hands.modelInfoLabel.text
     for part in ("160 training cases", "SYNTHETIC", "Fixed features", "Volume:", "Not for clinical use"):
         assert part in text
-    assert "of 160" in hands.volumeRangeLabel.text
+    assert "of the 160 synthetic training cases" in hands.volumeRangeLabel.text
     assert not hands.app.installations.requested
 
 
@@ -134,11 +134,12 @@ def test_the_sliders_extend_beyond_the_cohort(ready, model_file):
     assert ready.volumeSlider.minimum <= low < high <= ready.volumeSlider.maximum < 3 * high
 
 
-def test_the_patients_own_gland_is_translucent_and_can_be_hidden(ready):
+def test_the_patients_own_gland_is_an_outline_and_can_be_hidden(ready):
     display = ready.parameters.segmentation.GetDisplayNode()
     ready.click("generateButton")
     assert display.GetSegmentVisibility("thyroid_gland")
-    assert display.GetSegmentOpacity3D("thyroid_gland") < 0.5
+    assert not display.GetSegmentVisibility3D("thyroid_gland")
+    assert not display.GetSegmentVisibility2DFill("thyroid_gland")
     ready.showOwnCheckBox.click()
     assert not display.GetSegmentVisibility("thyroid_gland")
     ready.showOwnCheckBox.click()
@@ -149,9 +150,11 @@ def test_segments_can_be_chosen_and_are_listed_with_their_names(ready):
     segmentation = ready.parameters.segmentation
     ready.choose("tracheaSelector", "thyroid gland")
     assert ready.parameters.tracheaSegmentID == "thyroid_gland"
-    # An empty choice is replaced by the segment found.
     ready.choose("tracheaSelector", "none")
-    assert ready.parameters.tracheaSegmentID == "trachea"
+    assert ready.parameters.tracheaSegmentID == ""
+    assert not ready.generateButton.enabled
+    ready.choose("tracheaSelector", "trachea")
+    assert ready.generateButton.enabled
     segmentation.GetSegmentation().GetSegment("trachea").SetName("windpipe")
     ready.app.process_events()
     assert ready.tracheaSelector.findText("windpipe") >= 0

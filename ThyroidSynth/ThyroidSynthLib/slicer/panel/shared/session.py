@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
     from .parameters import ThyroidSynthParameterNode
-    from .status_line import StatusLine
+    from ThyroidSynthLib.slicer.panel.controls.status_line import StatusLine
 
 logger = logging.getLogger(__name__)
 
