@@ -202,6 +202,8 @@ def test_the_section_fits_a_narrow_dock_with_a_large_font(large_font, opened, jo
     for column in range(3):
         text = table.horizontalHeaderItem(column).text()
         assert header.fontMetrics().horizontalAdvance(text) < table.columnWidth(column), text
+    table.item(0, 1).setText(f"{100.0:{len(table.item(0, 1).text())}.1f}")
+    assert table.sizeHintForColumn(1) <= table.columnWidth(1)
     assert table.height >= table.rowCount * table.rowHeight(0) + header.height
 
 

@@ -18,10 +18,10 @@ from .wording import caseText, verdictText
 _ROWS_PER_TURN = 100
 # More rows are scrolled.
 _MOST_ROWS = 8
-# Usual texts of the first columns; a longer id is elided.
-_USUAL = ("mm0000", "000.0")
 # Characters of a volume.
 _DIGITS = 7
+# Usual texts of the first columns; a longer id is elided.
+_USUAL = ("mm0000", f"{100.0:{_DIGITS}.1f}")
 # Room for the tick, and beside the text of a cell, in pixels.
 _TICK, _SPACE = 24, 10
 # The arrow keys pass over rows without loading every case.
