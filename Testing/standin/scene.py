@@ -25,6 +25,7 @@ LOGICS = {
     "Tables": "vtkSlicerTablesLogic",
     "Plots": "vtkSlicerPlotsLogic",
     "CropVolume": "vtkSlicerCropVolumeLogic",
+    "Units": "vtkSlicerUnitsLogic",
 }
 # Nodes of these classes get a subject hierarchy item by themselves (by a plugin of their module).
 IN_SUBJECT_HIERARCHY = (

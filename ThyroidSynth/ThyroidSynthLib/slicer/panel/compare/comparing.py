@@ -14,6 +14,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.distance_map import DistanceMap, compute_distance_map
 from ThyroidSynthLib.slicer.panel.controls.shortcuts import Shortcut
 from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
+from ThyroidSynthLib.slicer.panel.shared.wording import lengthText
 from ThyroidSynthLib.slicer.scene.display.distance_map import distance_map_of, remove_distance_map, show_distance_map
 from ThyroidSynthLib.slicer.scene.display.flip import Flip, Shown
 from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE, PRESENT
@@ -252,13 +253,13 @@ def _fingerprint(pair: tuple[Shown, Shown]) -> str:
 def _summary(reference: str, found: DistanceMap) -> str:
     side = _("outside") if found.bias_mm > 0 else _("inside")
     return _(
-        "Distance to {reference}: mean {mean:.1f} mm, 95th percentile {p95:.1f} mm, maximum {largest:.1f} mm; "
-        "mean offset {bias:.1f} mm {side}. Red is outside, blue inside."
+        "Distance to {reference}: mean {mean}, 95th percentile {p95}, maximum {largest}; "
+        "mean offset {bias} {side}. Red is outside, blue inside."
     ).format(
         reference=reference,
-        mean=found.mean_mm,
-        p95=found.p95_mm,
-        largest=found.largest_mm,
-        bias=abs(found.bias_mm),
+        mean=lengthText(found.mean_mm, 1),
+        p95=lengthText(found.p95_mm, 1),
+        largest=lengthText(found.largest_mm, 1),
+        bias=lengthText(abs(found.bias_mm), 1),
         side=side,
     )

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.evaluation.metrics.nearest import Nearest
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.slicer.panel.controls.colour import swatch
-from ThyroidSynthLib.slicer.panel.shared.wording import featureText
+from ThyroidSynthLib.slicer.panel.shared.wording import featureText, lengthText
 from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, FITTED, GENERATED, ThyroidRecord
 
 _NAME = 0
@@ -315,9 +315,13 @@ def _kindTip(record: ThyroidRecord | None) -> str:
 def _nearestTexts(row: Row) -> tuple[str, float, str]:
     """Return text, sort value and tooltip of the nearest training shape."""
     if row.nearest is not None:
-        tip = _("Nearest training shape: {case}, {distance} mm away on average")
+        tip = _("Nearest training shape: {case}, {distance} away on average")
         distance = f"{row.nearest.distance_mm:.1f}"
-        return distance, row.nearest.distance_mm, tip.format(case=row.nearest.id, distance=distance)
+        return (
+            distance,
+            row.nearest.distance_mm,
+            tip.format(case=row.nearest.id, distance=lengthText(row.nearest.distance_mm, 1)),
+        )
     if row.record is None:
         return "–", _UNKNOWN, ""
     if row.otherModel:

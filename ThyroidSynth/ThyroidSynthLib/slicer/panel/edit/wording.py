@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import misfit
 from ThyroidSynthLib.slicer.panel.generate.targets import outsideText
-from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_DECIMALS, featureName, featureText, keptText
+from ThyroidSynthLib.slicer.panel.shared.wording import FEATURE_DECIMALS, featureName, featureText, keptText, lengthText
 from ThyroidSynthLib.slicer.scene.thyroids.edits import is_kept
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def fitText(quality: Mapping[str, float]) -> str:
         verdict = _("Fair fit.")
     else:
         verdict = _("Poor fit.")
-    numbers = _("Model alone: Dice {dice:.2f}, ASSD {assd:.1f} mm, HD95 {hd95:.1f} mm.")
-    return f"{verdict} {numbers.format(dice=dice, assd=quality['assd_mm'], hd95=hd95_mm)}"
+    numbers = _("Model alone: Dice {dice:.2f}, ASSD {assd}, HD95 {hd95}.")
+    return f"{verdict} {numbers.format(dice=dice, assd=lengthText(quality['assd_mm'], 1), hd95=lengthText(hd95_mm, 1))}"
 
 
 def fitWarning(quality: Mapping[str, float]) -> str:

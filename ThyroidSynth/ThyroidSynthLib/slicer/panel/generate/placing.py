@@ -14,7 +14,7 @@ from ThyroidSynthLib.geometry.targets import misfit
 from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.observing import NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
-from ThyroidSynthLib.slicer.panel.shared.wording import featureText
+from ThyroidSynthLib.slicer.panel.shared.wording import featureText, lengthText
 from ThyroidSynthLib.slicer.scene.thyroids import placing
 from ThyroidSynthLib.slicer.scene.thyroids.present import measure_again, thyroid_segment
 from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord, read_record
@@ -118,8 +118,8 @@ class PlacingControls:
         elif distance == 0 and angle == 0:
             ui.positionLabel.text = _("At the trachea")
         else:
-            ui.positionLabel.text = _("Moved {distance} mm, rotated {angle}°").format(
-                distance=f"{distance:.1f}", angle=f"{angle:.0f}"
+            ui.positionLabel.text = _("Moved {distance}, rotated {angle}°").format(
+                distance=lengthText(distance, 1), angle=f"{angle:.0f}"
             )
 
     def _showOverlap(self, text: str) -> None:

@@ -15,7 +15,7 @@ from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 from ThyroidSynthLib.slicer.panel.shared.idle import userPauses
 from ThyroidSynthLib.slicer.panel.shared.readiness import misplacedText, sameSegmentText
-from ThyroidSynthLib.slicer.panel.shared.wording import featuresText, qualityTexts
+from ThyroidSynthLib.slicer.panel.shared.wording import featuresText, lengthText, qualityTexts
 from ThyroidSynthLib.slicer.scene.patient.ct_placement import mask_lies_in
 from ThyroidSynthLib.slicer.scene.patient.patients import case_of_patient, height_mm, scan_grid
 from ThyroidSynthLib.slicer.scene.volumes import is_made_of_surfaces, surface_of_segment, volume_of_segment
@@ -124,8 +124,8 @@ class PatientMeasuring:
         thyroidID, tracheaID = parameters.thyroidSegmentID, parameters.tracheaSegmentID
         trachea = volume_of_segment(segmentation, tracheaID)
         volume = int(trachea.array.sum()) * trachea.voxel_volume_ml
-        ui.tracheaInfoLabel.text = _("{height:.0f} mm in the scan, {volume:.1f} mL").format(
-            height=height_mm(trachea), volume=volume
+        ui.tracheaInfoLabel.text = _("{height} in the scan, {volume:.1f} mL").format(
+            height=lengthText(height_mm(trachea)), volume=volume
         )
         yield
         misplaced = ct is not None and not mask_lies_in(trachea, ct)
@@ -205,9 +205,9 @@ def _levelText(checked: CheckedCase, scan: Grid | None) -> str:
             "scan. Segment the thyroid roughly, or choose a model that is centred on the trachea."
         )
     return _(
-        "There is no thyroid: new ones are placed at an estimated level, {depth:g} mm below the upper end of the "
-        "trachea. It may be off by {error:g} mm or more. Move them where needed, or segment the thyroid roughly."
-    ).format(depth=DEPTH_MM, error=ERROR_MM)
+        "There is no thyroid: new ones are placed at an estimated level, {depth} below the upper end of the "
+        "trachea. It may be off by {error} or more. Move them where needed, or segment the thyroid roughly."
+    ).format(depth=lengthText(DEPTH_MM, 1), error=lengthText(ERROR_MM))
 
 
 def _surface(segmentation, segment_id: str, checked: CheckedCase) -> Surface:

@@ -1,9 +1,11 @@
-"""Texts for features, quality control and durations."""
+"""Texts for features, lengths, quality control and durations."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.dataset import quality
@@ -25,6 +27,26 @@ def featureName(name: str) -> str:
 def featureText(name: str, value: float) -> str:
     """Return a value of a feature with its unit."""
     return f"{value:.{FEATURE_DECIMALS[name]}f} {FEATURE_UNITS[name]}".strip()
+
+
+def lengthText(mm: float, decimals: int = 0) -> str:
+    """Return a length in the unit that the user chose in Slicer's settings.
+
+    Volumes and areas are in mL and mm² whatever unit is chosen: they are features, whose targets, tables and files have
+    these units.
+
+    Parameters
+    ----------
+    decimals : int
+        Decimals that are known of a value in mm; in another unit the same digits are shown, but never more than the
+        unit's precision.
+    """
+    unit = slicer.app.applicationLogic().GetSelectionNode().GetUnitNode("length")
+    if unit is None or not unit.GetDisplayCoefficient() > 0:
+        return f"{mm:.{decimals}f} mm"
+    known = max(decimals - round(math.log10(unit.GetDisplayCoefficient())), 0)
+    number = f"{unit.GetDisplayValueFromValue(mm):.{min(known, unit.GetPrecision())}f}"
+    return " ".join(part for part in (unit.GetPrefix(), number, unit.GetSuffix()) if part)
 
 
 def featureTitle(name: str) -> str:
@@ -50,11 +72,11 @@ def qualityTexts(verdict: quality.QualityVerdict, *, thyroid: bool = True) -> li
     texts = {
         quality.TRACHEA_MISSING: _("The trachea is too small to place thyroids."),
         quality.TRACHEA_IMPLAUSIBLE: _(
-            "This segment cannot be a trachea ({volume:.0f} mL, {length:.0f} mm long, {area:.0f} mm² in section), so "
+            "This segment cannot be a trachea ({volume:.0f} mL, {length} long, {area:.0f} mm² in section), so "
             "that thyroids cannot be placed. Choose another segment."
-        ).format(volume=found.trachea_ml, length=found.trachea_length_mm, area=found.trachea_area_mm2),
-        quality.TRACHEA_SHORT: _("Only {length:.0f} mm of trachea: its direction is uncertain.").format(
-            length=found.trachea_length_mm
+        ).format(volume=found.trachea_ml, length=lengthText(found.trachea_length_mm), area=found.trachea_area_mm2),
+        quality.TRACHEA_SHORT: _("Only {length} of trachea: its direction is uncertain.").format(
+            length=lengthText(found.trachea_length_mm)
         ),
         quality.EMPTY_THYROID: _("The thyroid is empty."),
         quality.CUT_BY_BORDER: _("The thyroid is cut by the scan's border: features are measured on the part inside."),
@@ -79,13 +101,17 @@ def qualityTexts(verdict: quality.QualityVerdict, *, thyroid: bool = True) -> li
         about_trachea = (quality.TRACHEA_MISSING, quality.TRACHEA_IMPLAUSIBLE, quality.TRACHEA_SHORT)
         findings = [texts[reason] for reason in about_trachea if reason in verdict.reasons]
     elif found.islands_removed:
-        text = _("{n} island(s) of the thyroid are ignored ({volume:.2g} mL, up to {distance:.0f} mm away).")
-        findings.append(text.format(n=found.islands_removed, volume=found.islands_ml, distance=found.islands_mm))
+        text = _("{n} island(s) of the thyroid are ignored ({volume:.2g} mL, up to {distance} away).")
+        findings.append(
+            text.format(n=found.islands_removed, volume=found.islands_ml, distance=lengthText(found.islands_mm))
+        )
     if found.trachea_islands_removed:
-        text = _("{n} island(s) of the trachea are ignored ({volume:.2g} mL, up to {distance:.0f} mm away).")
+        text = _("{n} island(s) of the trachea are ignored ({volume:.2g} mL, up to {distance} away).")
         findings.append(
             text.format(
-                n=found.trachea_islands_removed, volume=found.trachea_islands_ml, distance=found.trachea_islands_mm
+                n=found.trachea_islands_removed,
+                volume=found.trachea_islands_ml,
+                distance=lengthText(found.trachea_islands_mm),
             )
         )
     return findings
