@@ -81,6 +81,7 @@ BASES = {
     "compare": "{m}/evaluation --quiet --out {out}",
     "cross-validate": "{m}/cohort --folds 2 --epochs 1 --quick --quiet --out {out}",
     "info": "{m}/model.safetensors",
+    "reader-study": "{m}/study --quiet",
     "import": "{m}/checkpoint.ckpt --quiet --out {out}/model.safetensors",
     # Nothing listens there.
     "download": "authors --base-url http://127.0.0.1:9 --quiet --out {out}",

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.text_files import shortened
 
 from .conditioning import SCHEMES
 
@@ -128,7 +129,8 @@ class TrainingSettings:
 
     def _require(self, name: str, valid: bool, rule: str) -> None:
         if not valid:
-            raise InputError(f"The training setting '{name}' is {getattr(self, name)!r}, but it {rule}.")
+            value = shortened(repr(getattr(self, name)))
+            raise InputError(f"The training setting '{name}' is {value}, but it {rule}.")
 
     @property
     def sine_omega(self) -> float | None:
