@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import qt
@@ -30,13 +31,20 @@ def nameControls(top) -> None:
 
 
 def _nameOf(control, labels: dict[str, str]) -> str:
-    """Return the label or the tooltip of a control, or of the compound widget that it is a part of."""
+    """Return the label of a control or of the compound widget that it is a part of, else the tooltip of one of them."""
+    chain = []
     while control is not None:
-        name = labels.get(control.objectName) or control.toolTip.partition("\n")[0]
-        if name:
-            return name
+        chain.append(control)
         control = control.parentWidget()
-    return ""
+    for each in chain:
+        if labels.get(each.objectName):
+            return labels[each.objectName]
+    return next((_firstLine(each.toolTip) for each in chain if each.toolTip), "")
+
+
+def _firstLine(toolTip: str) -> str:
+    # Slicer makes rich text of every tooltip, so that its lines are wrapped.
+    return html.unescape(re.sub(r"</?p>", "", toolTip)).strip().partition("\n")[0]
 
 
 def _plain(text: str) -> str:

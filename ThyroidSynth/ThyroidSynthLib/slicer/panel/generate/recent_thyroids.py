@@ -98,7 +98,7 @@ class RecentThyroids:
         button.checkable = True
         button.autoRaise = True
         button.visible = False
-        button.toolTip = button.accessibleName = _("Restore this thyroid")
+        button.accessibleName = button.toolTip = _("Restore this thyroid")
         button.setIconSize(qt.QSize(_PIXELS, _PIXELS))
 
         def onClicked(checked: bool = False) -> None:
@@ -121,11 +121,12 @@ class RecentThyroids:
             return
         past = self._past[place]
         button.setIcon(self._icon(past))
-        button.toolTip = _("Restore this thyroid: random seed {seed}, {features}").format(
+        text = _("Restore this thyroid: random seed {seed}, {features}").format(
             seed=past.record.seed, features=featuresText(past.record.features)
         )
+        button.toolTip = text
         # A screen reader cannot read the picture.
-        button.accessibleName = button.toolTip
+        button.accessibleName = text
         button.visible = True
 
     def _icon(self, past: RecordedThyroid):
