@@ -18,9 +18,9 @@ from .models_folder import modelsFolder
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.trained_model import TrainedModel
+    from ThyroidSynthLib.slicer.panel.controls.status_line import StatusLine
 
     from .parameters import ThyroidSynthParameterNode
-    from ThyroidSynthLib.slicer.panel.controls.status_line import StatusLine
 
 logger = logging.getLogger(__name__)
 

@@ -20,6 +20,7 @@ from ThyroidSynthLib.slicer.panel.shared.parameters import isSet, showUnsetPaths
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 
 from .diagnostics import DiagnosticsButton
+from .download import DownloadMenu
 from .job_settings import settingsOfJob, settingsText
 from .job_status import JobStatus
 from .recent_jobs import recentJobs, rememberJob
@@ -40,6 +41,8 @@ class TrainSection(Section):
     ----------
     isOpen : callable
         Returns whether the section is in sight; while it is not, only a running training is monitored.
+    download : DownloadMenu
+        The menu of public data sets.
     """
 
     uiFile = "Train.ui"
@@ -52,6 +55,7 @@ class TrainSection(Section):
         self._runs = False
         self._setup = TrainingSetup(self.ui, self.session)
         self._watch = TrainingWatch(self.ui)
+        self.download = DownloadMenu(self.session, self.ui.downloadDataButton)
         self._diagnostics = DiagnosticsButton(self.ui.copyDiagnosticsButton, self.session, self._job)
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_EVERY_MS)
