@@ -43,8 +43,9 @@ class ThyroidSynth(ScriptedLoadableModule):
             "Segmentations come from TotalSegmentator (J. Wasserthal et al., Radiology: Artificial Intelligence "
             "2023)."
         )
-        # The module Sample Data exists only once all modules have been loaded.
+        # The other modules exist only once all have been loaded.
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", shareIcon)
 
 
 def registerSampleData():
@@ -52,6 +53,13 @@ def registerSampleData():
     from ThyroidSynthLib.slicer.panel.sample_data import registerSampleCase
 
     registerSampleCase()
+
+
+def shareIcon():
+    """Show the module's icon beside ThyroidSynthTrain, too: a CLI module has no icon of its own in Slicer."""
+    training = getattr(slicer.modules, "thyroidsynthtrain", None)
+    if training is not None:
+        training.action().setIcon(slicer.modules.thyroidsynth.icon)
 
 
 OLDEST_SLICER = (5, 12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
@@ -70,6 +71,41 @@ def test_reload_reads_the_files_of_the_library_again():
     assert int(number) > 50
     assert kept == "[]"
     assert panel_is_new == "True"
+
+
+def test_both_modules_say_what_they_are_and_have_the_icon(slicer_app, monkeypatch):
+    import qt
+    import slicer
+
+    class Training:
+        """As `qSlicerCLIModule`, whose icon cannot be set."""
+
+        def __init__(self) -> None:
+            self._action = qt.QAction("ThyroidSynth Train", None)
+
+        def action(self):
+            return self._action
+
+    training = Training()
+    monkeypatch.setattr(slicer.modules, "thyroidsynthtrain", training, raising=False)
+    module = slicer_app.load_module(PROJECT / "ThyroidSynth" / "ThyroidSynth.py").module
+    link = "https://github.com/ThyroidSynth/SlicerThyroidSynth"
+    assert f'<a href="{link}">' in module.helpText
+    assert "not for clinical use" in module.helpText
+    assert "arxiv.org/abs/2504.03313" in module.acknowledgementText
+    assert module.contributors == ("ThyroidSynth contributors",)
+    assert (module.icon.availableSizes()[0].width(), module.icon.availableSizes()[0].height()) == (128, 128)
+    sys.modules["ThyroidSynth"].shareIcon()
+    assert training.action().icon.cacheKey() == module.icon.cacheKey()
+
+    description = ElementTree.parse(PROJECT / "ThyroidSynthTrain" / "ThyroidSynthTrain.xml").getroot()
+    assert "not for clinical use" in description.findtext("description")
+    assert description.findtext("documentation-url") == link
+    assert [description.findtext(each) for each in ("category", "contributor", "license")] == [
+        "Shape Analysis",
+        "ThyroidSynth contributors",
+        "Apache-2.0",
+    ]
 
 
 @pytest.mark.parametrize("fault", ["version", "packaging"])

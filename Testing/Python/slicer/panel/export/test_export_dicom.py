@@ -126,7 +126,7 @@ def test_the_button_states_what_is_missing(exporter, monkeypatch):
     assert exporter.dicomButton.enabled
     assert "SEG" in exporter.dicomButton.toolTip
     monkeypatch.setattr(slicer.modules, "dicomPlugins", {})
-    assert "Quantitative Reporting" in reason(exporter)
+    assert "Enable DICOM and DICOMPlugins" in reason(exporter)
     ct = exporter.parameters.ct
     hierarchy = subject_hierarchy()
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(ct), hierarchy.GetSceneItemID())

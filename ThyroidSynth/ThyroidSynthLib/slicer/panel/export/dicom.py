@@ -48,7 +48,10 @@ class DicomExport:
             ).format(ct=ct.GetName())
         # Neither exists in a Slicer that was started without its DICOM modules.
         if _SEG_PLUGIN not in getattr(slicer.modules, "dicomPlugins", {}) or not hasattr(slicer, "dicomDatabase"):
-            return _("This Slicer cannot write DICOM segmentations. Install the extension Quantitative Reporting.")
+            return _(
+                "Slicer's DICOM modules are not loaded. Enable DICOM and DICOMPlugins in Edit > Application Settings > "
+                "Modules, and restart Slicer."
+            )
         return ""
 
     def _onClicked(self, checked: bool = False) -> None:
