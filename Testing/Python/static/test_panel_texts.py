@@ -27,7 +27,14 @@ def test_texts_of_the_panel_can_be_translated_and_follow_the_theme(path: Path, r
 
 @pytest.mark.parametrize("path", UI, ids=_name)
 @pytest.mark.parametrize(
-    "rule", [rules.without_tooltip, rules.repeated_mnemonics, rules.lost_tab_stops, rules.fixed_colours]
+    "rule",
+    [
+        rules.without_tooltip,
+        rules.translated_identifiers,
+        rules.repeated_mnemonics,
+        rules.lost_tab_stops,
+        rules.fixed_colours,
+    ],
 )
 def test_widgets_explain_themselves_and_are_reached_by_the_keyboard(path: Path, rule) -> None:
     assert rule(path.read_text()) == []
@@ -84,6 +91,10 @@ _BUTTON = '<widget class="QPushButton" name="{0}"><property name="text"><string>
         (
             rules.repeated_mnemonics,
             _UI.format(_BUTTON.format("a", "&amp;Go") + _BUTTON.format("b", "Do &amp;good"), ""),
+        ),
+        (
+            rules.translated_identifiers,
+            _UI.format('<property name="SlicerParameterName"><string>volumeMl</string></property>', ""),
         ),
         (rules.lost_tab_stops, _UI.format("", "<tabstops><tabstop>gone</tabstop></tabstops>")),
         (

@@ -179,6 +179,14 @@ def without_tooltip(ui: str) -> list[str]:
     return [each.get("name", "") for each in widgets if not _property(each, "toolTip")]
 
 
+def translated_identifiers(ui: str) -> list[str]:
+    """Names of parameters, settings and node classes that a translator would be offered, and that must not change."""
+    identifiers = ("SlicerParameterName", "nodeTypes", "settingKey")
+    properties = [each for each in ElementTree.fromstring(ui).iter("property") if each.get("name") in identifiers]
+    # A list has the attribute for all its texts.
+    return ["".join(each.itertext()).strip() for each in properties if each[0].get("notr") != "true"]
+
+
 def repeated_mnemonics(ui: str) -> list[str]:
     """Letters that stand underlined twice in one section."""
     texts = [_property(each, "text") for each in ElementTree.fromstring(ui).iter("widget")]
