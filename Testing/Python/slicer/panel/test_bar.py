@@ -62,3 +62,11 @@ def test_undo_is_enabled_again_after_an_operation_that_leaves_the_panel_enabled(
         panel.bar.refreshSteps()
         assert not made.undoButton.enabled
     assert made.undoButton.enabled
+
+
+def test_another_thyroid_can_be_chosen_after_an_operation_during_which_the_bar_was_refreshed(made):
+    panel = made.module.widget.panel
+    with panel.session.work("Generating"):
+        panel.bar.refresh()
+        assert not made.currentSelector.enabled
+    assert made.currentSelector.enabled

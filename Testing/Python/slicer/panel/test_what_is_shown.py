@@ -142,7 +142,20 @@ def test_a_scene_saved_during_a_flip_shows_both_and_the_flip_goes_on(ready, tmp_
     slicer.util.loadScene(path)
     displays = [slicer.util.getNode(name).GetDisplayNode() for name in names]
     assert displays[0].GetSegmentVisibility(GLAND)
+    assert displays[0].GetSegmentVisibility3D(GLAND)
     assert displays[1].GetSegmentVisibility(SEGMENT_ID)
+    assert displays[1].GetSegmentVisibility3D(SEGMENT_ID)
+
+
+def test_a_module_left_during_a_flip_shows_both_in_slices_and_in_3d(ready):
+    ready.click("generateButton")
+    ready.click("flipButton")
+    own, thyroid = (node.GetDisplayNode() for node in (ready.parameters.segmentation, ready.parameters.result))
+    ready.module.leave()
+    assert own.GetSegmentVisibility(GLAND)
+    assert own.GetSegmentVisibility3D(GLAND)
+    assert thyroid.GetSegmentVisibility(SEGMENT_ID)
+    assert thyroid.GetSegmentVisibility3D(SEGMENT_ID)
 
 
 def test_a_thyroid_coloured_by_distance_is_shown_itself_in_3d_after_leaving_and_in_a_saved_scene(ready, tmp_path):

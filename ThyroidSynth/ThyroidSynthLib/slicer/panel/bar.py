@@ -96,7 +96,6 @@ class Bar:
         self._showing = True
         self.ui.currentSelector.setCurrentNode(node)
         self._showing = False
-        self.ui.currentSelector.enabled = section is not None and not self.isBusy()
         self.ui.currentColourButton.visible = node is not None
         self.ui.currentShownCheckBox.visible = node is not None
         if node is not None:
@@ -108,8 +107,9 @@ class Bar:
         self.refreshSteps()
 
     def refreshSteps(self) -> None:
-        """Enable Undo and Redo if the section can undo and redo."""
+        """Enable Undo and Redo if the section can undo and redo, and the choice of a thyroid unless an operation runs."""
         section = self.acting()
+        self.ui.currentSelector.enabled = section is not None and not self.isBusy()
         busy = _("Another operation is running.") if self.isBusy() else ""
         undo, redo = _("There is nothing to undo."), _("There is nothing to redo.")
         enableOrExplain(self.ui.undoButton, busy or ("" if section is not None and section.canUndo else undo))

@@ -96,6 +96,14 @@ class Panel:
     def _all(self) -> tuple[Section, ...]:
         return self.patient, self.model, self.generate, self.edit, self.inspect, self.export, self.train
 
+    @property
+    def _lastFirst(self) -> tuple[Section, ...]:
+        """The sections in the order in which to take back what they changed of the same nodes' display.
+
+        A comparison restores the patient's outline, which the section "Patient" then shows in 3D.
+        """
+        return self._all[::-1]
+
     def _addTabs(self) -> None:
         self.tabs.add("patient", _("&Patient"), _("Load a CT with its segmentation"), self.patient.widget)
         self.tabs.add(
@@ -134,7 +142,7 @@ class Panel:
 
     def setParameters(self, parameters: ThyroidSynthParameterNode | None) -> None:
         """Show the parameters of a scene; None disables the sections."""
-        for section in self._all:
+        for section in self._lastFirst:
             section.release()
         self.watch.release()
         self.session.setParameters(parameters)
@@ -199,7 +207,7 @@ class Panel:
             section.close()
 
     def _beforeSave(self) -> None:
-        for section in self._all:
+        for section in self._lastFirst:
             if self.session.hasParameters:
                 section.beforeSave()
 
