@@ -27,7 +27,7 @@ OPTIONS_OF_OTHERS = {
     "--help",
 }
 TEXTS_OF_SLICER = {
-    *("Sample Data", "Data", "Segment Statistics", "Data Probe", "Extensions Manager", "Close Scene"),
+    *("Sample Data", "Data", "DICOM", "Segment Statistics", "Data Probe", "Extensions Manager", "Close Scene"),
     *("Additional module paths", "Edit > Application Settings > Modules", "Edit > Application Settings > Appearance"),
     *("View > Error Log", "Reload and Test"),
 }
