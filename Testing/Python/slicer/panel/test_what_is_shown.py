@@ -66,6 +66,40 @@ def test_a_second_patient_hides_the_first_one_who_comes_back_with_the_views(read
     assert np.linalg.norm(np.array(camera.GetFocalPoint()) - (lower + upper) / 2) < 60
 
 
+def shown_cts(hands) -> list:
+    """Return the background volume of each slice view."""
+    composites = nodes_of(hands.app.scene, "vtkMRMLSliceCompositeNode")
+    return [hands.app.scene.GetNodeByID(each.GetBackgroundVolumeID()) for each in composites]
+
+
+def test_a_patient_who_is_chosen_again_comes_with_the_own_ct(ready, two_patients):
+    first, _thyroid, second = two_patients
+    cts = [node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) for node in (first, second)]
+    assert ready.parameters.ct is cts[1]
+    ready.segmentationSelector.setCurrentNode(first)
+    ready.app.process_events()
+    assert ready.parameters.ct is cts[0]
+    assert shown_cts(ready) == [cts[0]] * 3
+    ready.ctSelector.setCurrentNode(cts[1])
+    ready.app.process_events()
+    assert ready.parameters.ct is cts[1]
+    assert shown_cts(ready) == [cts[1]] * 3
+
+
+def test_cameras_turn_to_a_patient_chosen_again_whose_thyroid_is_out_of_their_sight(ready, two_patients):
+    first, _thyroid, _second = two_patients
+    gland = volume_of_segment(first, GLAND)
+    centre = gland.to_ras(np.argwhere(gland.array)[:, ::-1]).mean(axis=0)
+    (camera,) = nodes_of(ready.app.scene, "vtkMRMLCameraNode")
+    # Less than the largest view away, but above what this camera shows.
+    below = centre - np.array([0.0, 0.0, 120.0])
+    camera.SetFocalPoint(*below)
+    camera.SetPosition(*(below + np.array([0.0, 250.0, 0.0])))
+    ready.segmentationSelector.setCurrentNode(first)
+    ready.app.process_events()
+    assert np.linalg.norm(np.array(camera.GetFocalPoint()) - centre) < 10
+
+
 def test_both_patients_are_shown_while_the_module_is_left(ready, two_patients):
     ready.module.leave()
     assert visible(*two_patients) == [True, True, True]

@@ -107,7 +107,7 @@ class Bar:
         self.refreshSteps()
 
     def refreshSteps(self) -> None:
-        """Enable Undo and Redo if the section can undo and redo, and the choice of a thyroid unless an operation runs."""
+        """Enable the choice of a thyroid unless an operation runs, and Undo and Redo if the section can do them."""
         section = self.acting()
         self.ui.currentSelector.enabled = section is not None and not self.isBusy()
         busy = _("Another operation is running.") if self.isBusy() else ""

@@ -341,3 +341,13 @@ def test_the_sample_case_is_listed_in_slicers_sample_data(hands):
     hands.module.leave()
     hands.module.select()
     assert hands.parameters.segmentation is segmentation
+
+
+def test_what_was_said_of_a_loaded_case_goes_with_the_scene(hands, dataset):
+    import slicer
+
+    hands.load(dataset)
+    assert hands.loadNoteLabel.text
+    slicer.mrmlScene.Clear(False)
+    hands.app.process_events()
+    assert hands.loadNoteLabel.text == ""

@@ -77,6 +77,10 @@ class CaseLoading:
             widget.visible = mayHaveNumbers or parameters.classMap is not ClassMap.NAMED
         enableOrExplain(ui.loadButton, "" if isSet(parameters.source) else _("Choose a folder or a file first."))
 
+    def forget(self) -> None:
+        """Forget what was said of a case whose scene is closed."""
+        self._showNote("")
+
     def open(self, path: str | Path) -> None:
         """Load the case at a path; several cases are listed for the user to choose."""
         self._ui.sourcePathEdit.currentPath = str(path)

@@ -19,11 +19,12 @@ from ThyroidSynthLib.slicer.scene.display.overlay import (
     show_ct,
     show_own_gland,
 )
+from ThyroidSynthLib.slicer.scene.display.views import look_at
 from ThyroidSynthLib.slicer.scene.hiding import forget_shown, hide_again, show_hidden
 from ThyroidSynthLib.slicer.scene.lobes import join_lobes
-from ThyroidSynthLib.slicer.scene.patient.patients import propose_patient
+from ThyroidSynthLib.slicer.scene.patient.patients import propose_patient, scan_of_segmentation
 from ThyroidSynthLib.slicer.scene.patient.segment_choice import chosen_segment, note_choice
-from ThyroidSynthLib.slicer.scene.patient.switching import look_at_patient, show_patient
+from ThyroidSynthLib.slicer.scene.patient.switching import show_patient
 from ThyroidSynthLib.slicer.scene.terminology import thyroid_lobes
 from ThyroidSynthLib.slicer.scene.thyroids.collection import visible_thyroids
 from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE
@@ -56,6 +57,8 @@ class PatientSection(Section):
         # Called after the sample case was loaded, which needs no check before it is used.
         self.onSample: Callable[[], None] = lambda: None
         self._patientID = ""
+        # Of the CT that was chosen last; None before the first look at a scene.
+        self._ctID: str | None = None
         self._isAway = True
         self._loading = CaseLoading(self.session, self.ui, self.take, lambda: self.onSample())
         self._measuring = PatientMeasuring(self.session, self.ui)
@@ -75,7 +78,8 @@ class PatientSection(Section):
         if self.session.hasParameters and not slicer.mrmlScene.IsClosing():
             self.beforeSave()
         if slicer.mrmlScene.IsClosing():
-            self._patientID = ""
+            self._patientID, self._ctID = "", None
+            self._loading.forget()
         self._isAway = True
         self._segments.follow(None)
         self._display.follow(None)
@@ -95,6 +99,7 @@ class PatientSection(Section):
         self._segmenting.refresh()
         self._fill()
         self._showPatient()
+        self._showCT()
         self.showOwnGland()
         self._measuring.update()
 
@@ -113,6 +118,7 @@ class PatientSection(Section):
         if self.parameters.ct is not None or self.parameters.segmentation is not None:
             return
         ct, segmentation = propose_patient(slicer.mrmlScene)
+        self._ctID = _idOf(ct)
         with slicer.util.NodeModify(self.parameters):
             self.parameters.ct = ct
             self.parameters.segmentation = segmentation
@@ -170,8 +176,23 @@ class PatientSection(Section):
             return
         show_patient(segmentation)
         if not isFirst:
-            look_at_patient(segmentation, self.parameters.thyroidSegmentID or self.parameters.tracheaSegmentID)
+            self._chooseScan(segmentation)
+            look_at(segmentation, self.parameters.thyroidSegmentID or self.parameters.tracheaSegmentID)
         self.session.announceThyroids()
+
+    def _chooseScan(self, segmentation) -> None:
+        """Choose the CT on which a segmentation was drawn, unless another one was chosen with it."""
+        scan = scan_of_segmentation(segmentation)
+        if scan is not None and _idOf(self.parameters.ct) == self._ctID:
+            self.parameters.ct = scan
+
+    def _showCT(self) -> None:
+        """Show a CT that was chosen instead of another one; the views stay where they are."""
+        ct = self.parameters.ct
+        before, self._ctID = self._ctID, _idOf(ct)
+        # What is shown when the module is opened stays.
+        if ct is not None and before is not None and before != self._ctID:
+            show_ct(ct, fit=False)
 
     def _choose(self, *, ct=None, segmentation=None) -> None:
         """Choose another CT or segmentation; None leaves the present one."""
@@ -261,3 +282,7 @@ class PatientSection(Section):
     def _onTracheaChosen(self, row: int) -> None:
         note_choice(self.parameters.segmentation, TRACHEA, self.ui.tracheaSelector.itemData(row))
         self.parameters.tracheaSegmentID = self.ui.tracheaSelector.itemData(row)
+
+
+def _idOf(node) -> str:
+    return node.GetID() if node is not None else ""

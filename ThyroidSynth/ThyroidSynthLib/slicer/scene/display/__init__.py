@@ -21,7 +21,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
         ],
         "plots": ["Chart", "Series", "fill_chart", "layout_of", "restore_layout", "show_chart"],
         "study_case": ["StudyDisplay", "shown_shape"],
-        "views": ["fit_views", "is_far_from_cameras", "stand_on"],
+        "views": ["fit_views", "look_at", "stand_on"],
         "training_preview": ["remove_training_preview", "show_training_preview", "training_preview_in"],
     },
 )

@@ -17,14 +17,14 @@ _LOOK = "ThyroidSynth.LookAsLoaded"
 _CAMERA_DISTANCES = 2.6
 
 
-def show_ct(ct: vtkMRMLScalarVolumeNode) -> None:
-    """Show a CT in all slice views, fitted to them."""
+def show_ct(ct: vtkMRMLScalarVolumeNode, *, fit: bool = True) -> None:
+    """Show a CT in all slice views, fitted to them or without moving them."""
     import slicer
 
     logic = slicer.app.applicationLogic()
     selection = logic.GetSelectionNode()
     selection.SetActiveVolumeID(ct.GetID())
-    logic.PropagateBackgroundVolumeSelection(True)
+    logic.PropagateBackgroundVolumeSelection(fit)
 
 
 def jump_slices(scene: vtkMRMLScene, centre_ras: np.ndarray) -> None:

@@ -44,7 +44,7 @@ def fit_views(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> None:
         if factor < 1:
             node.SetFieldOfView(factor * width, factor * height, depth)
         _jump(node, points, _step(gland))
-    look_from_front(scene, (lower + upper) / 2, max(_SHARE_SHOWN_3D * extent, 40.0))
+    _look_from_front(scene, lower, upper)
 
 
 def stand_on(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> None:
@@ -61,10 +61,34 @@ def stand_on(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> None:
             _jump(node, points, _step(gland))
 
 
-def is_far_from_cameras(scene: vtkMRMLScene, centre_ras: np.ndarray) -> bool:
-    """Check whether a position is beyond what 3D views look at, as after another patient was chosen."""
-    cameras = nodes_of(scene, "vtkMRMLCameraNode")
-    return any(np.linalg.norm(np.array(each.GetFocalPoint()) - centre_ras) > _LARGEST_VIEW_MM for each in cameras)
+def look_at(segmentation: vtkMRMLSegmentationNode, segment_id: str) -> None:
+    """Move all views to a gland that they do not show, as after another patient was chosen: slices and cameras.
+
+    Nothing is moved if the segment is missing or empty.
+    """
+    stand_on(segmentation, segment_id)
+    gland = _volume(segmentation, segment_id)
+    if gland is None:
+        return
+    points = _points(gland)
+    lower, upper = points.min(axis=0), points.max(axis=0)
+    if any(not _sees(each, (lower + upper) / 2) for each in nodes_of(segmentation.GetScene(), "vtkMRMLCameraNode")):
+        _look_from_front(segmentation.GetScene(), lower, upper)
+
+
+def _look_from_front(scene: vtkMRMLScene, lower: np.ndarray, upper: np.ndarray) -> None:
+    look_from_front(scene, (lower + upper) / 2, max(_SHARE_SHOWN_3D * float((upper - lower).max()), 40.0))
+
+
+def _sees(camera, centre_ras: np.ndarray) -> bool:
+    """Check whether a position is within half the height of what a camera shows around its focal point."""
+    focus, position = np.array(camera.GetFocalPoint()), np.array(camera.GetPosition())
+    distance = float(np.linalg.norm(position - focus))
+    if camera.GetParallelProjection():
+        half_height = camera.GetParallelScale()
+    else:
+        half_height = distance * float(np.tan(np.radians(camera.GetViewAngle() / 2)))
+    return float(np.linalg.norm(centre_ras - focus)) < half_height
 
 
 def _volume(segmentation, segment_id: str) -> Volume | None:

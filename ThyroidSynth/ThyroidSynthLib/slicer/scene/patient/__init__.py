@@ -11,8 +11,8 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "ct_loading": ["load_ct"],
         "loading": ["LoadedCase", "load_case", "load_segmentation"],
         "patient_files": ["write_patient", "write_patient_map"],
-        "patients": ["case_of_patient", "height_mm", "propose_patient", "scan_grid"],
-        "switching": ["look_at_patient", "show_patient"],
+        "patients": ["case_of_patient", "height_mm", "propose_patient", "scan_grid", "scan_of_segmentation"],
+        "switching": ["show_patient"],
         "sample_case": ["load_sample"],
     },
 )

@@ -36,13 +36,19 @@ def propose_patient(scene: vtkMRMLScene) -> tuple[vtkMRMLScalarVolumeNode | None
     segmentation = _best_segmentation(scene)
     ct = None
     if segmentation is not None:
-        ct = segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
-    if ct is None or not _is_scan(ct):
+        ct = scan_of_segmentation(segmentation)
+    if ct is None:
         scans = [node for node in nodes_of(scene, "vtkMRMLScalarVolumeNode") if _is_scan(node)]
         ct = scans[0] if len(scans) == 1 else None
         if ct is not None and segmentation is not None and not lies_in(segmentation, ct):
             ct = None
     return ct, segmentation
+
+
+def scan_of_segmentation(segmentation: vtkMRMLSegmentationNode) -> vtkMRMLScalarVolumeNode | None:
+    """Return the CT on which a segmentation was drawn, as Slicer notes it; None if that is unknown."""
+    ct = segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
+    return ct if ct is not None and _is_scan(ct) else None
 
 
 def case_of_patient(

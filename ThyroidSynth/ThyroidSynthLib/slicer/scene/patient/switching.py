@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ThyroidSynthLib.slicer.scene.display.overlay import bounds_of, look_from_front, show_as_loaded
-from ThyroidSynthLib.slicer.scene.display.views import is_far_from_cameras, stand_on
+from ThyroidSynthLib.slicer.scene.display.overlay import show_as_loaded
 from ThyroidSynthLib.slicer.scene.hiding import end_hiding, hide_for_now
 from ThyroidSynthLib.slicer.scene.nodes import nodes_of
 from ThyroidSynthLib.slicer.scene.thyroids.records import SOURCE_ROLE
@@ -38,11 +35,3 @@ def show_patient(patient: vtkMRMLSegmentationNode) -> None:
             if owner is node:
                 show_as_loaded(node)
             hide_for_now(node, _REASON)
-
-
-def look_at_patient(patient: vtkMRMLSegmentationNode, segment_id: str) -> None:
-    """Move the views to a patient who was chosen if they look elsewhere; see `views.stand_on`."""
-    stand_on(patient, segment_id)
-    lower, upper = bounds_of(patient)
-    if (lower <= upper).all() and is_far_from_cameras(patient.GetScene(), (lower + upper) / 2):
-        look_from_front(patient.GetScene(), (lower + upper) / 2, float(np.clip((upper - lower).max(), 40.0, 110.0)))
