@@ -63,13 +63,21 @@ def test_exporting_does_not_need_pytorch(exporter, tmp_path):
     assert not exporter.app.installations.requested
 
 
-def test_export_is_disabled_without_a_thyroid_or_a_folder(ready, tmp_path):
+def test_export_is_disabled_without_a_thyroid_and_asks_for_the_folder(ready, tmp_path, monkeypatch):
+    import qt
+
     ready.open("export")
     assert not ready.exportButton.enabled
     assert "no thyroid" in ready.exportLabel.text
     ready.click("generateButton")
-    assert not ready.exportButton.enabled
-    assert "folder" in ready.exportLabel.text
+    chosen = iter(["", str(tmp_path)])
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: next(chosen))
+    ready.click("exportButton")
+    assert not list(tmp_path.iterdir())
+    ready.click("exportButton")
+    assert (tmp_path / "Generated_thyroid.nii.gz").is_file()
+    assert ready.parameters.exportFolder == tmp_path
+    assert next(chosen, None) is None
 
 
 def test_all_or_ticked_thyroids_are_written_in_the_chosen_formats(exporter, tmp_path):

@@ -39,7 +39,7 @@ from .current_edit import CurrentEdit, addBeside, draw, isFinal
 from .patient_edit import EditStep, PatientEdit, fitPatient, resumeEdit, sliderValues
 from .sliders import EDIT_ROWS, EditSliders
 from .table import EditTable
-from .wording import besideText, fitText, fitWarning, stateTexts
+from .wording import besideText, fitText, fitWarning, movingText, stateTexts
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
@@ -160,7 +160,8 @@ class EditSection(Section):
 
     def _showTexts(self, record: ThyroidRecord | None, problem: str) -> None:
         """Show the quality of the fit and the state of the edit."""
-        note, warning = stateTexts(record, problem, self._description)
+        # What is recorded is not what is shown while a slider moves.
+        note, warning = stateTexts(record, problem, self._description) if not self.moving else (movingText(), "")
         self.ui.editNoteLabel.text = note
         self.ui.editNoteLabel.visible = bool(note)
         showWarning(self.ui.editWarningLabel, warning)
@@ -255,6 +256,7 @@ class EditSection(Section):
 
     def _onMoved(self) -> None:
         self._preview.changed()
+        self._showTexts(edit_record(self.parameters.edited), "")
         # A move can be undone before its exact result has been computed.
         self.canUndo = True
         self.onSteps()

@@ -90,6 +90,11 @@ def stateTexts(record: ThyroidRecord | None, problem: str, description: ModelDes
     return _("This is the patient's own thyroid. Move a slider to change it."), ""
 
 
+def movingText() -> str:
+    """Return the state of an edit while a slider moves."""
+    return _("Preview. The exact thyroid follows when the slider rests.")
+
+
 def besideText(kept, new) -> str:
     """Return where an edit continues beside a thyroid that was kept or edited by hand, given their nodes."""
     if not is_kept(kept):

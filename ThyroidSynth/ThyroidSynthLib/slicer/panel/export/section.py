@@ -93,10 +93,7 @@ class ExportSection(Section):
         self._dicom.refresh()
 
     def _enable(self) -> None:
-        thyroids, folder = bool(self._candidates()), isSet(self.parameters.exportFolder)
-        problem = "" if folder else _("Choose a folder.")
-        if not thyroids:
-            problem = _("There is no thyroid to export yet.")
+        problem = "" if self._candidates() else _("There is no thyroid to export yet.")
         enableOrExplain(self.ui.exportButton, problem)
         enableOrExplain(self.ui.showExportButton, "" if self._written is not None else _("Nothing was exported yet."))
         if self._written is None:
@@ -148,6 +145,11 @@ class ExportSection(Section):
 
     def _onExport(self, checked: bool = False) -> None:
         parameters = self.parameters
+        if not isSet(parameters.exportFolder):
+            title = _("Folder for the exported thyroids")
+            self.ui.exportFolderEdit.currentPath = qt.QFileDialog.getExistingDirectory(self.widget, title, "")
+        if not isSet(parameters.exportFolder):
+            return
         notes: list[str] = []
         with self.session.work(_("Exporting")) as work:
             folder = parameters.exportFolder

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import qt
+
 from ThyroidSynthLib.common.errors import Cancelled
 from ThyroidSynthLib.slicer.panel.controls.timers import singleShotTimer
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 REST_MS = 350
 """Time without a change after which the exact result is made."""
 
+# A number that is being typed is followed when no digit was typed for this long: "12" passes through 1 mL.
+_TYPING_MS = 500
 # Interval at which the end of another operation is checked.
 _RETRY_MS = 20
 
@@ -58,7 +62,9 @@ class LivePreview:
         """Follow targets that have changed."""
         noteInteraction()
         self._supersede()
-        self._turn.start(0)
+        focused = qt.QApplication.focusWidget()
+        isTyped = focused is not None and focused.inherits("QAbstractSpinBox")
+        self._turn.start(_TYPING_MS if isTyped else 0)
         self._pause.start(REST_MS)
 
     def stop(self) -> None:
