@@ -27,6 +27,7 @@ from ThyroidSynthLib.slicer.scene.patient.segment_choice import chosen_segment, 
 from ThyroidSynthLib.slicer.scene.patient.switching import show_patient
 from ThyroidSynthLib.slicer.scene.terminology import thyroid_lobes
 from ThyroidSynthLib.slicer.scene.thyroids.collection import visible_thyroids
+from ThyroidSynthLib.slicer.scene.thyroids.edits import source_of
 from ThyroidSynthLib.slicer.scene.thyroids.records import ATTRIBUTE
 
 from .loading import CaseLoading
@@ -177,6 +178,9 @@ class PatientSection(Section):
         show_patient(segmentation)
         if not isFirst:
             self._chooseScan(segmentation)
+            edited = self.parameters.edited
+            if edited is not None and source_of(edited) is segmentation and self.parameters.result is None:
+                self.parameters.result = edited
             look_at(segmentation, self.parameters.thyroidSegmentID or self.parameters.tracheaSegmentID)
         self.session.announceThyroids()
 
