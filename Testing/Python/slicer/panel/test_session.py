@@ -118,14 +118,9 @@ def slow_slots(watched) -> list[str]:
     ]
 
 
-def fold(hands, closed: str, opened: str) -> None:
-    getattr(hands, f"{closed}Collapsible").collapsed = True
-    getattr(hands, f"{opened}Collapsible").collapsed = False
-
-
 def export_to(hands, folder: Path) -> None:
     folder.mkdir()
-    fold(hands, "inspect", "export")
+    hands.open("export")
     hands.exportFolderEdit.setCurrentPath(str(folder))
 
 
@@ -151,7 +146,7 @@ def test_a_radiologists_session(radiologist, watched, tmp_path):
     step("keep it, ask for a new one", lambda: hands.resultSelector.setCurrentNode(None))
     step("generate again", lambda: hands.click("generateButton"))
     assert len(generated_thyroids(hands.app.scene)) == 2
-    step("fold Generate, open Edit", lambda: fold(hands, "generate", "edit"))
+    step("open Edit", lambda: hands.open("edit"))
     step("fit the patient's thyroid", lambda: hands.click("fitButton"), lambda: hands.parameters.edited is not None)
     edited = hands.parameters.edited
     own = volume(edited)
@@ -167,7 +162,7 @@ def test_a_radiologists_session(radiologist, watched, tmp_path):
     step("redo", lambda: hands.click("redoButton"))
     assert volume(edited) == pytest.approx(LARGER * own, rel=0.03)
     step("keep the edit", lambda: hands.click("keepButton"))
-    step("colour by distance", lambda: [fold(hands, "edit", "inspect"), hands.click("distanceMapButton")])
+    step("colour by distance", lambda: [hands.open("compare"), hands.click("distanceMapButton")])
     assert hands.app.scene.GetFirstNodeByClass("vtkMRMLColorLegendDisplayNode") is not None
     step("take the colours away", lambda: hands.click("distanceMapButton"))
     step("choose a folder for files", lambda: export_to(hands, tmp_path / "files"))

@@ -193,7 +193,7 @@ def _fit(
         observation,
         fits_shift=observation.cut and model.frame.alignment == "upright",
     )
-    progress(0.0, "Comparing starts")
+    progress(0.0, "Looking for a similar shape")
     start = _best_start(problem, features.as_array() if features else None, should_stop)
     problem = problem.made_robust(start)
 

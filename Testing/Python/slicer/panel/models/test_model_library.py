@@ -21,7 +21,7 @@ def library(hands, tmp_path):
     """An empty model library of the user, chosen in the panel."""
     folder = tmp_path / "library"
     folder.mkdir()
-    hands.modelManageGroup.collapsed = False
+    hands.open("library")
     hands.modelsFolderEdit.setCurrentPath(str(folder))
     hands.app.process_events()
     return ModelLibrary(folder)

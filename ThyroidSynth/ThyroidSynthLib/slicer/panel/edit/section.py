@@ -64,7 +64,7 @@ class EditSection(Section):
         self.onSteps: Callable[[], None] = lambda: None
         self._current = CurrentEdit()
         self._kept = ""
-        self._watch = NodeObserver(SEGMENTATION_EVENTS, self._onPatientChanged, later=True)
+        self._watch = NodeObserver(SEGMENTATION_EVENTS, self._refreshIfOpen, later=True)
         self._table = EditTable(self.ui.editTable)
         self._sliders = EditSliders(self.ui, self._onMoved)
         self._buttons = NodeButtons(
@@ -94,8 +94,7 @@ class EditSection(Section):
     def describe(self, description: ModelDescription | None) -> None:
         """Follow the chosen shape model."""
         self._description = description
-        if self.session.hasParameters:
-            self.refresh()
+        self._refreshIfOpen()
 
     def thyroidsChanged(self) -> None:
         """Update the section: its node or the patient's may have been removed."""
@@ -198,8 +197,7 @@ class EditSection(Section):
                 raise Cancelled(_("The patient was closed."))
             self._begin(edit, segmentation, segment_id)
             self.session.showStatus(_("The thyroid is fitted and can be edited."))
-        if self.session.hasParameters:
-            self.refresh()
+        self._refreshIfOpen()
 
     def _begin(self, edit: PatientEdit, segmentation, segment_id: str) -> None:
         """Show a new edit, in the node of the last one if that holds no changes of the same thyroid."""
@@ -250,8 +248,7 @@ class EditSection(Section):
             work.check()
             if self.parameters.edited is node:
                 self._current.set(edit, node)
-        if self.session.hasParameters:
-            self.refresh()
+        self._refreshIfOpen()
         return self.edit
 
     def _onMoved(self) -> None:
@@ -313,8 +310,7 @@ class EditSection(Section):
         """Forget a move that has not been completed."""
         self._preview.stop()
         self._sliders.moved = None
-        if self.session.hasParameters:
-            self.refresh()
+        self._refreshIfOpen()
 
     def _revertMove(self, edit: PatientEdit | None, node) -> None:
         """Show the thyroid from before a move that has not been completed, which no record and no history holds."""
@@ -363,10 +359,10 @@ class EditSection(Section):
             keep(node, slicer.mrmlScene.GenerateUniqueName(name))
             self.session.showStatus(_("Kept as '{name}'.").format(name=node.GetName()))
             self.session.announceThyroids()
-        if self.session.hasParameters:
-            self.refresh()
+        self._refreshIfOpen()
 
-    def _onPatientChanged(self) -> None:
+    def _refreshIfOpen(self) -> None:
+        """Update the widgets unless the scene was closed."""
         if self.session.hasParameters:
             self.refresh()
 
