@@ -213,13 +213,13 @@ def test_thyroids_are_placed_and_fitted_in_a_given_patient(capsys, dataset, mode
     assert "already holds a fit" in capsys.readouterr().out
 
 
-def test_the_result_says_what_the_label_map_holds_of_a_thyroid_that_its_grid_cuts(capsys, dataset, model, tmp_path):
-    gland = read_volume(dataset / "s0001" / "segmentations" / "thyroid_gland.nii.gz")
+def test_the_result_says_what_the_label_map_holds_of_a_thyroid_that_its_grid_cuts(capsys, dataset, tmp_path):
+    gland = read_volume(dataset / "s0000" / "segmentations" / "thyroid_gland.nii.gz")
     middle = int(np.argwhere(gland.array)[:, 0].mean())
     write_volume(Volume(gland.array[:middle], gland.ijk_to_ras), tmp_path / "half.nii.gz")
-    given = (model, dataset / "s0001", "--grid", tmp_path / "half.nii.gz", "--quiet")
+    given = ("example", dataset / "s0000", "--grid", tmp_path / "half.nii.gz", "--quiet")
     assert run("fit", *given, "--out", tmp_path / "f") == 0
-    written = read_volume(tmp_path / "f" / "s0001" / "thyroid.nii.gz")
+    written = read_volume(tmp_path / "f" / "s0000" / "thyroid.nii.gz")
     volume_ml = written.array.sum() * written.voxel_volume_ml
     assert f"; {volume_ml:.1f} mL in the label map" in capsys.readouterr().out
     assert run("edit", *given, "--volume", "+10%", "--hold", "--out", tmp_path / "e") == 0

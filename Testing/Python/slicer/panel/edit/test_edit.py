@@ -257,7 +257,7 @@ def test_keep_names_and_recolours_the_thyroid_and_the_edit_continues_in_another_
     kept, record = fitted.parameters.edited, read_record(fitted.parameters.edited)
     assert colour_of(kept) == pytest.approx(EDITED_COLOUR)
     fitted.click("keepButton")
-    assert kept.GetName() == "s0000 segmentation (edited)"
+    assert kept.GetName() == "s0000 (edited)"
     assert colour_of(kept) == pytest.approx(KEPT_COLOUR)
     assert fitted.parameters.edited is kept
     assert read_record(kept) == record
@@ -268,7 +268,7 @@ def test_keep_names_and_recolours_the_thyroid_and_the_edit_continues_in_another_
     change_volume(fitted, 1.1)
     working = fitted.parameters.edited
     assert generated_thyroids(fitted.app.scene) == [kept, working]
-    assert working.GetName() == "s0000 segmentation (being edited)"
+    assert working.GetName() == "s0000 (being edited)"
     assert colour_of(working) == pytest.approx(EDITED_COLOUR)
     assert kept.GetName() in fitted.statusLabel.text
     assert working.GetDisplayNode().GetVisibility()

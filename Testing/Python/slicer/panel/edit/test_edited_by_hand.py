@@ -66,7 +66,7 @@ def test_a_second_fit_keeps_a_thyroid_that_was_edited_by_hand(fitted):
 def test_keep_keeps_what_was_edited_by_hand(fitted):
     node, surface = erase(fitted)
     fitted.click("keepButton")
-    assert node.GetName() == "s0000 segmentation (edited)"
+    assert node.GetName() == "s0000 (edited)"
     np.testing.assert_array_equal(surface_of_segment(node, SEGMENT_ID).vertices, surface.vertices)
     assert read_record(node).edited_by_hand
     assert read_record(node).measured["volume_ml"] == pytest.approx(surface.volume / 1000, rel=1e-3)

@@ -25,7 +25,9 @@ class StatusLine:
         self._fading.setInterval(_SHOWN_MS)
         self._fading.connect("timeout()", self._clear)
         # Otherwise the tabs below would move whenever an operation starts and ends.
-        ui.progressRow.minimumHeight = ui.cancelButton.sizeHint.height()
+        ui.progressRow.minimumHeight = ui.progressBar.maximumHeight
+        twoLines = 2 * ui.statusLabel.fontMetrics().lineSpacing()
+        ui.statusLabel.minimumHeight = max(ui.cancelButton.sizeHint.height(), twoLines)
         ui.cancelButton.connect("clicked(bool)", self._onCancelClicked)
         self.finish()
 

@@ -13,6 +13,8 @@ from ThyroidSynthLib.slicer.scene.thyroids.placing import placed
 from ThyroidSynthLib.slicer.scene.thyroids.present import is_edited_by_hand
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import replace_surface, show_completion
 
+from .wording import patientName
+
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
@@ -92,7 +94,7 @@ def addBeside(edit: PatientEdit, node, ct):
     surface = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
     name, source = node.GetName(), source_of(node)
     if is_kept(node):
-        name = _("{name} (being edited)").format(name=source.GetName() if source is not None else _("Thyroid"))
+        name = _("{name} (being edited)").format(name=patientName(source))
     new = add_beside(node, name, surface, ct=ct, record=edit.recordOf(thyroid, placement))
     # The scene makes names unique even among those no longer in use.
     if slicer.mrmlScene.GetFirstNodeByName(name) is None:

@@ -39,7 +39,7 @@ from .current_edit import CurrentEdit, addBeside, draw, isFinal
 from .patient_edit import EditStep, PatientEdit, fitPatient, resumeEdit, sliderValues
 from .sliders import EDIT_ROWS, EditSliders
 from .table import EditTable
-from .wording import besideText, fitText, fitWarning, movingText, stateTexts
+from .wording import besideText, fitText, fitWarning, movingText, patientName, stateTexts
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
@@ -214,7 +214,7 @@ class EditSection(Section):
         surface = edit.original.surface
         node = add_edited_thyroid(
             slicer.mrmlScene,
-            _("{name} (being edited)").format(name=segmentation.GetName()),
+            _("{name} (being edited)").format(name=patientName(segmentation)),
             surface.moved(edit.placement.to_ras(surface.vertices)),
             segmentation,
             ct=parameters.ct,
@@ -353,7 +353,7 @@ class EditSection(Section):
             if record is None:
                 return
             source = source_of(node)
-            name = _("{name} (edited)").format(name=source.GetName() if source is not None else _("Thyroid"))
+            name = _("{name} (edited)").format(name=patientName(source))
             show_completion(node, None)
             # Editing continues in a node of its own, see `_writable`.
             keep(node, slicer.mrmlScene.GenerateUniqueName(name))

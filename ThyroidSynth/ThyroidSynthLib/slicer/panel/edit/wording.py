@@ -142,3 +142,8 @@ def beyondText(
 
 def _signed(value: float, amount: str) -> str:
     return f"+{amount}" if value > 0 else f"\N{MINUS SIGN}{amount}"
+
+
+def patientName(segmentation) -> str:
+    """Return a short name of a patient, for names of thyroids: that of the segmentation without the word itself."""
+    return segmentation.GetName().removesuffix(" segmentation") if segmentation is not None else _("Thyroid")
