@@ -39,6 +39,9 @@ class Photographer:
         self.app = open_session()
         for name in ("Red", "Green", "Yellow", "1"):
             self.app.view(name)
+        view = self.app.view("1").node
+        view.SetBoxVisible(False)
+        view.SetAxisLabelsVisible(False)
         self.module = self.app.load_module(HERE.parent / "ThyroidSynth" / "ThyroidSynth.py")
         self.module.select()
         self.hands = Hands(self.app, self.module)

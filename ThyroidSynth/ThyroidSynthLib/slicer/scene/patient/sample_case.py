@@ -24,6 +24,8 @@ NAME = "Synthetic example"
 """Name of the case and, so that it is not mistaken for a patient, of its nodes."""
 
 _SEED = 7
+# Raised when the same version of the library would create another case than before.
+_REVISION = 2
 
 
 def load_sample(
@@ -38,7 +40,7 @@ def load_sample(
     """
     cache = Path(scene.GetCacheManager().GetRemoteCacheDirectory())
     # Another version may create another case.
-    folder = cache / f"ThyroidSynth-example-{__version__}"
+    folder = cache / f"ThyroidSynth-example-{__version__}-{_REVISION}"
     progress(0.0, "Creating the sample case")
     check(should_stop)
     if not folder.is_dir():
