@@ -81,6 +81,7 @@ class Panel:
         self.train.isOpen = lambda: self.tabs.current == "train"
         self.tabs.widget.connect("currentChanged(int)", lambda index: self.train.opened())
         self.patient.onSample = lambda: self.tabs.open("create")
+        self.patient.onEdit = self._editOwn
         self._wheelGuard = WheelGuard(self.widget)
         self.model.onDescribed = self._onDescribed
         self.session.announceThyroids = self._announceSoon
@@ -127,6 +128,11 @@ class Panel:
             return None
         current = self.session.parameters.result
         return self.edit if current is not None and current is self.session.parameters.edited else self.generate
+
+    def _editOwn(self) -> None:
+        self.tabs.open("create")
+        self.edit.ui.editCollapsible.collapsed = False
+        self.edit.fit()
 
     def _onCurrentChosen(self, node) -> None:
         self.session.parameters.result = node

@@ -236,6 +236,17 @@ def test_the_undo_shortcut_acts_on_text_in_a_text_field_and_else_on_the_current_
     assert not read_record(fitted.parameters.edited).targets
 
 
+def test_a_changed_volume_is_kept_in_three_clicks_after_loading(ready):
+    ready.measured()
+    ready.click("editOwnButton")
+    assert ready.module.widget.panel.tabs.current == "create"
+    assert not ready.editCollapsible.collapsed
+    change_volume(ready, 1.2)
+    ready.click("keepButton")
+    kept = read_record(ready.parameters.edited)
+    assert kept.measured["volume_ml"] == pytest.approx(1.2 * kept.original["volume_ml"], rel=0.02)
+
+
 def test_bar_table_and_export_have_the_same_current_thyroid(ready):
     ready.click("generateButton")
     generated = ready.parameters.result

@@ -71,7 +71,7 @@ class EditSection(Section):
             self.session, self.ui.editSegmentEditorButton, self.ui.editShow3DButton, lambda: self.parameters.edited
         )
         self._preview = LivePreview(self.session, _("Changing the thyroid"), follow=self._follow, rest=self._settle)
-        self.ui.fitButton.connect("clicked(bool)", self._onFit)
+        self.ui.fitButton.connect("clicked(bool)", lambda checked: self.fit())
         self.ui.resetButton.connect("clicked(bool)", self._onReset)
         self.ui.keepButton.connect("clicked(bool)", self._onKeep)
         self.ui.showOriginalCheckBox.connect("clicked(bool)", self._onShowOriginal)
@@ -171,7 +171,8 @@ class EditSection(Section):
             ready = _("Fit the patient's thyroid, then change one feature at a time.")
             self.ui.fitLabel.text = self._fitProblem() or ready
 
-    def _onFit(self, checked: bool = False) -> None:
+    def fit(self) -> None:
+        """Fit the patient's thyroid and begin an edit."""
         self._revertMove(self.edit, self._current.node)
         with self.session.work(_("Fitting this thyroid")) as work:
             parameters = self.parameters

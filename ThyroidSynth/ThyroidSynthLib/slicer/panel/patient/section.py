@@ -11,6 +11,7 @@ from ThyroidSynthLib.geometry.frame import ALIGNMENTS
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
 from ThyroidSynthLib.slicer.panel.controls.drops import DropTarget
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
+from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain, patientProblem
 from ThyroidSynthLib.slicer.panel.shared.section import Section
 from ThyroidSynthLib.slicer.scene.display.flip import end_saved_flip
 from ThyroidSynthLib.slicer.scene.display.overlay import (
@@ -57,6 +58,8 @@ class PatientSection(Section):
         self.isDisplayBorrowed: Callable[[], bool] = lambda: False
         # Called after the sample case was loaded, which needs no check before it is used.
         self.onSample: Callable[[], None] = lambda: None
+        # Called to fit and edit the patient's own thyroid.
+        self.onEdit: Callable[[], None] = lambda: None
         self._patientID = ""
         # Of the CT that was chosen last; None before the first look at a scene.
         self._ctID: str | None = None
@@ -66,6 +69,7 @@ class PatientSection(Section):
         self._segmenting = TotalSegmentatorRun(self.session, self.ui, lambda node: self._choose(segmentation=node))
         self._drops = DropTarget(self.widget, self._onFilesDropped, self._onNodesDropped)
         self.ui.loadNoteLabel.visible = False
+        self.ui.editOwnButton.connect("clicked(bool)", lambda checked: self.onEdit())
         self.ui.thyroidSelector.connect("activated(int)", self._onThyroidChosen)
         self.ui.tracheaSelector.connect("activated(int)", self._onTracheaChosen)
 
@@ -99,6 +103,7 @@ class PatientSection(Section):
         self._loading.refresh()
         self._segmenting.refresh()
         self._fill()
+        enableOrExplain(self.ui.editOwnButton, patientProblem(self.session, thyroid=True))
         self._showPatient()
         self._showCT()
         self.showOwnGland()
