@@ -34,7 +34,7 @@ _MODULES = (
         "imaging.dicom_seg",
     ),
     *("export.cohort.generated_cohort", "export.cohort.cohort_making", "export.edited_case", "jobs.job_run"),
-    *("evaluation.experiments.evaluate", "evaluation.experiments.fitted", "evaluation.report.report"),
+    *("evaluation.experiments.evaluate", "evaluation.experiments.fits", "evaluation.report.report"),
     *("evaluation.report.inspection", "evaluation.comparison.compare", "evaluation.comparison.cross_validation"),
     *("generation.training_preview", "generation.cohort.target_table", "generation.steer.map_fitting"),
 )

@@ -44,7 +44,7 @@ def test_a_patients_own_mask_is_kept_by_edit_and_fit(capsys, model, patient, tmp
         raise AssertionError("the room is checked before anything is computed")
 
     monkeypatch.setattr("ThyroidSynthLib.export.edited_case.edit_case", computed)
-    monkeypatch.setattr("ThyroidSynthLib.evaluation.experiments.fitted.fit_case", computed)
+    monkeypatch.setattr("ThyroidSynthLib.evaluation.experiments.fits.fit_case", computed)
     masks = ("--thyroid", patient / "thyroid.nii.gz", "--trachea", patient / "trachea.nii.gz")
     assert run("edit", model, *masks, "--volume", "+10%", "--out", patient, *more) == 1
     assert f"{patient / 'thyroid.nii.gz'} would be replaced" in capsys.readouterr().err

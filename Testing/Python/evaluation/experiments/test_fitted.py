@@ -7,7 +7,7 @@ import pytest
 
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases
-from ThyroidSynthLib.evaluation.experiments.fitted import fit_cases
+from ThyroidSynthLib.evaluation.experiments.fits import fit_cases
 from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.generation.fit.fitting import mismatch_notes
 from ThyroidSynthLib.geometry.grid import Grid

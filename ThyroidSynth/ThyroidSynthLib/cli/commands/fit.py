@@ -79,7 +79,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.common.results import check_outside
     from ThyroidSynthLib.dataset.case_sources import search_cases
-    from ThyroidSynthLib.evaluation.experiments.fitted import fit_cases
+    from ThyroidSynthLib.evaluation.experiments.fits import fit_cases
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
     if options.trachea_centre is not None:

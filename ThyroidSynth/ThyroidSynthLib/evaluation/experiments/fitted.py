@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib import __version__
-from ThyroidSynthLib.common.errors import InputError, SynthesisError, ThyroidSynthError
-from ThyroidSynthLib.common.files import real_path, write_json
-from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
-from ThyroidSynthLib.common.results import check_outside, check_replaceable, replacing_result
-from ThyroidSynthLib.dataset.case_sources import CaseSource
-from ThyroidSynthLib.dataset.cases import Case, read_case
+from ThyroidSynthLib.common.errors import InputError, SynthesisError
+from ThyroidSynthLib.common.files import write_json
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
+from ThyroidSynthLib.common.results import replacing_result
+from ThyroidSynthLib.dataset.cases import Case
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.dataset.structure_checks import check_size
 from ThyroidSynthLib.evaluation.metrics.surface_distances import (
@@ -25,7 +23,6 @@ from ThyroidSynthLib.evaluation.metrics.surface_distances import (
     compare_surfaces,
 )
 from ThyroidSynthLib.export.thyroid_files import FileOptions
-from ThyroidSynthLib.generation.cohort.grid_room import check_gland_on_grid
 from ThyroidSynthLib.generation.fit.completions import (
     DEFAULT_COMPLETIONS,
     INTERVAL_LEVEL,
@@ -312,74 +309,3 @@ def names_of_fit(options: FileOptions, completions: int) -> list[str]:
     if options.label_format is not None:
         names += [f"{shape}.{options.label_format}" for shape in (*shapes, "probability")]
     return names
-
-
-def fit_cases(
-    model: TrainedModel,
-    sources: Sequence[CaseSource],
-    folder: Path | str,
-    *,
-    options: FileOptions,
-    on_scan_grid: bool = True,
-    overwrite: bool = False,
-    completions: int = 0,
-    seed: int = 0,
-    progress: ProgressCallback = silent,
-    should_stop: ShouldStop = never,
-) -> Iterator[dict[str, Any]]:
-    """Fit cases one by one; a case that cannot be fitted does not end the others.
-
-    Parameters are those of `fit_case` and `write_fit`. At least `DEFAULT_COMPLETIONS` glands are drawn, of which
-    `completions` are written.
-
-    Yields
-    ------
-    dict
-        The content of `fit.json` of each case, or its id and the error.
-
-    Raises
-    ------
-    InputError
-        Two cases have the same id, after which their folders are named.
-    """
-    # Some file systems ignore case, so that both would share a folder.
-    known = Counter(source.id.casefold() for source in sources)
-    duplicates = sorted({source.id for source in sources if known[source.id.casefold()] > 1})
-    if duplicates:
-        raise InputError(
-            f"Several cases are named {', '.join(duplicates)}. Fit them one by one into different folders."
-        )
-    names = names_of_fit(options, completions)
-    for number, source in enumerate(sources):
-        check(should_stop)
-        progress(number / len(sources), f"Fitting {source.id} ({number + 1} of {len(sources)})")
-        own_folder = Path(folder) / source.id
-        try:
-            if any(real_path(file).is_relative_to(real_path(own_folder)) for file in source.files):
-                check_outside(own_folder, [own_folder])
-            check_replaceable(own_folder / FIT_FILE, "fit", names, overwrite=overwrite, inputs=source.files)
-            case = read_case(source)
-            if options.grid is not None and not on_scan_grid:
-                check_gland_on_grid(options.grid, case.thyroid, case.id)
-            fitted = fit_case(
-                model,
-                case,
-                completions=max(completions, DEFAULT_COMPLETIONS),
-                seed=seed,
-                progress=part_of(progress, number / len(sources), (number + 1) / len(sources)),
-                should_stop=should_stop,
-            )
-            yield write_fit(
-                fitted,
-                own_folder,
-                model=model,
-                options=options,
-                on_scan_grid=on_scan_grid,
-                overwrite=overwrite,
-                completions=completions,
-            )
-        except ThyroidSynthError as error:
-            # A cancelled case cancels all.
-            check(should_stop)
-            yield {"id": source.id, "error": str(error)}
-    progress(1.0, "Fitted")

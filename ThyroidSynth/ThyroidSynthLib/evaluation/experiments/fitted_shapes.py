@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
-from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
-from ThyroidSynthLib.common.results import check_outside, check_replaceable
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.dataset.meshes import Centres, mesh_placement
 from ThyroidSynthLib.dataset.meshes.mesh_cases import surface_findings
 from ThyroidSynthLib.dataset.quality import QualityRules
@@ -26,7 +26,8 @@ from ThyroidSynthLib.imaging.meshes.any_mesh import is_mesh_file, outward, read_
 from ThyroidSynthLib.imaging.meshes.point_clouds import read_points
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
-from .fitted import FIT_FILE, FittedCase, names_of_fit, write_fit
+from .fits import write_fits
+from .fitted import FittedCase
 
 # Beyond this distance of 95 % of the points, a fit is reported as far from them.
 _MAX_P95_MM = 5.0
@@ -144,7 +145,7 @@ def fit_shapes(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Iterator[dict[str, Any]]:
-    """Fit meshes and point clouds one by one, as `fitted.fit_cases` fits cases.
+    """Fit meshes and point clouds one by one, as `fits.fit_cases` fits cases.
 
     Parameters
     ----------
@@ -153,36 +154,23 @@ def fit_shapes(
     centres : Centres
         The centres of the tracheas.
     """
-    names = names_of_fit(options, completions)
-    for number, (case_id, path) in enumerate(files):
-        check(should_stop)
-        progress(number / len(files), f"Fitting {case_id} ({number + 1} of {len(files)})")
-        own_folder = Path(folder) / case_id
-        try:
-            check_outside(own_folder, [path.parent] if path.parent == own_folder else [])
-            check_replaceable(own_folder / FIT_FILE, "fit", names, overwrite=overwrite, inputs=[path])
-            fitted = fit_shape(
-                model,
-                read_shape(case_id, path, centres.of(case_id), space=space),
-                completions=max(completions, DEFAULT_COMPLETIONS),
-                seed=seed,
-                progress=part_of(progress, number / len(files), (number + 1) / len(files)),
-                should_stop=should_stop,
-            )
-            yield write_fit(
-                fitted,
-                own_folder,
-                model=model,
-                options=options,
-                on_scan_grid=False,
-                overwrite=overwrite,
-                completions=completions,
-            )
-        except ThyroidSynthError as error:
-            # A cancelled case cancels all.
-            check(should_stop)
-            yield {"id": case_id, "error": str(error)}
-    progress(1.0, "Fitted")
+
+    def fit(case_id: str, path: Path, advance: ProgressCallback) -> FittedCase:
+        given = read_shape(case_id, path, centres.of(case_id), space=space)
+        drawn = max(completions, DEFAULT_COMPLETIONS)
+        return fit_shape(model, given, completions=drawn, seed=seed, progress=advance, should_stop=should_stop)
+
+    yield from write_fits(
+        [(case_id, [path], partial(fit, case_id, path)) for case_id, path in files],
+        folder,
+        model=model,
+        options=options,
+        on_scan_grid=False,
+        overwrite=overwrite,
+        completions=completions,
+        progress=progress,
+        should_stop=should_stop,
+    )
 
 
 def _notes_on(given: Surface, centre_ras: np.ndarray, *, closed: bool) -> list[str]:
