@@ -11,7 +11,7 @@ from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.geometry.voxelisation import voxelise
+from ThyroidSynthLib.geometry.voxelisation import volume_fractions, voxelise
 
 
 def an_oblique_grid(mirrored: bool) -> Grid:
@@ -62,3 +62,41 @@ def test_an_open_surface_is_refused():
     surface = ellipsoid()
     with pytest.raises(SynthesisError, match="not closed"):
         voxelise(Surface(surface.vertices, surface.faces[:-1]), Grid((9, 9, 9), np.eye(4)))
+
+
+@pytest.mark.parametrize("spacing_mm", [0.3, 1.0, 3.0, 5.0])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_volume_fractions_sum_up_to_the_volume_of_the_surface(spacing_mm, mirrored):
+    surface = ellipsoid((9.0, 7.0, 14.0), (3.1, -4.2, 5.3))
+    turn = Rotation.from_euler("xyz", [10, -7, 20], degrees=True).as_matrix()
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn @ np.diag([-1 if mirrored else 1, 1, 1]) * spacing_mm
+    count = int(40 / spacing_mm) + 1
+    matrix[:3, 3] = (3.1, -4.2, 5.3) - matrix[:3, :3] @ np.full(3, (count - 1) / 2)
+    grid = Grid((count, count, count), matrix)
+
+    shares = volume_fractions(surface, grid)
+
+    assert shares.dtype == np.float32
+    assert shares.sum(dtype=float) * spacing_mm**3 == pytest.approx(surface.volume, rel=1e-3)
+
+
+def test_volume_fractions_are_the_shares_of_much_smaller_voxels():
+    surface = ellipsoid((9.0, 7.0, 14.0))
+    coarse = an_oblique_grid(mirrored=True)
+    matrix = coarse.ijk_to_ras.copy()
+    matrix[:3, 3] -= coarse.to_ras((coarse.last_ijk) / 2)
+    coarse, fine = Grid(coarse.shape, matrix), matrix.copy()
+    fine[:3, :3] /= 8
+    fine[:3, 3] = coarse.to_ras(np.full(3, 0.5 / 8 - 0.5))
+    voxels = voxelise(surface, Grid([8 * n for n in coarse.shape], fine)).array
+    blocks = voxels.reshape([n for size in coarse.shape for n in (size, 8)]).mean(axis=(1, 3, 5))
+
+    np.testing.assert_allclose(volume_fractions(surface, coarse), blocks, atol=0.06)
+
+
+def test_volume_fractions_beyond_the_grid_are_left_out():
+    surface = ellipsoid((10.0, 10.0, 10.0))
+    grid = Grid((20, 20, 10), np.array([[1.0, 0, 0, 0.5], [0, 1, 0, -9.5], [0, 0, 1, -9.5], [0, 0, 0, 1]]))
+
+    assert volume_fractions(surface, grid).sum(dtype=float) == pytest.approx(surface.volume / 2, rel=1e-3)

@@ -97,7 +97,7 @@ def mirror_overlap_and_union(surface: Surface, *, column_mm: float) -> tuple[flo
 
     Both are integrated over the same columns, so that most of the error cancels in their quotient.
     """
-    column, x, entering = _column_crossings(surface, column_mm)
+    column, x, entering = _numbered_crossings(surface, column_mm)
     # A column enters the mirror image where it leaves the gland, at the opposite x.
     overlap, union = _overlap_and_union(
         np.concatenate([column, column]), np.concatenate([x, -x]), np.concatenate([entering, -entering])
@@ -107,7 +107,7 @@ def mirror_overlap_and_union(surface: Surface, *, column_mm: float) -> tuple[flo
 
 def shared_volume(first: Surface, second: Surface) -> float:
     """Return the volume inside both of two closed surfaces of one frame, in cubed units of the vertices."""
-    crossings = _column_crossings(Surface.joined([first, second]), _COLUMN_MM)
+    crossings = _numbered_crossings(Surface.joined([first, second]), _COLUMN_MM)
     return _overlap_and_union(*crossings)[0] * _COLUMN_MM**2
 
 
@@ -126,7 +126,7 @@ def _overlap_and_union(columns: np.ndarray, positions: np.ndarray, steps: np.nda
     return float(lengths[depth >= 2].sum()), float(lengths[depth >= 1].sum())
 
 
-def _column_crossings(surface: Surface, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _numbered_crossings(surface: Surface, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find where columns along x cross the surface.
 
     Returns the number of the column in a grid over y and z of spacing `step`, the position x on it, and +1 where the
@@ -134,7 +134,26 @@ def _column_crossings(surface: Surface, step: float) -> tuple[np.ndarray, np.nda
     """
     # An offset unlike any spacing of a regular mesh keeps the columns off vertices and edges.
     origin = surface.vertices[:, 1:].min(axis=0) - step * np.array([0.5137, 0.5291])
-    y, z = ((surface.vertices[:, 1:] - origin) / step).T.copy()
+    node_y, node_z, x, entering = column_crossings(surface, (surface.vertices[:, 1:] - origin) / step)
+    return node_y * (node_z.max(initial=0) + 1) + node_z, x, entering
+
+
+def column_crossings(surface: Surface, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Find where columns along x cross a surface.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (V, 2)
+        The y and z of each vertex on a scale on which the columns stand at whole numbers. Columns should not pass
+        through vertices or edges.
+
+    Returns
+    -------
+    tuple of ndarray, each of shape (C,)
+        Column numbers along y and z, the position x of the crossing, and +1 where the column enters the surface in the
+        direction of x or -1 where it leaves.
+    """
+    y, z = columns.T.copy()
     corner_y, corner_z = y[surface.faces].T.copy(), z[surface.faces].T.copy()
     low_y, rows = _nodes_between(corner_y)
     low_z, width = _nodes_between(corner_z)
@@ -156,7 +175,7 @@ def _column_crossings(surface: Surface, step: float) -> tuple[np.ndarray, np.nda
     x = (area_a[hit] * a + area_b[hit] * b + area_c[hit] * c) / doubled
     # Seen along +x, a triangle whose normal points to -x is clockwise, and the column enters there.
     entering = np.where(doubled < 0, 1, -1)
-    return node_y[hit] * (np.ceil(z.max()).astype(np.int64) + 1) + node_z[hit], x, entering
+    return node_y[hit], node_z[hit], x, entering
 
 
 def _nodes_between(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,121 @@
+"""A neck that is complete for a simulator: a label in every voxel, and what each label consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import volume_fractions
+from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap
+
+from .phantom_labels import AIR, CALCIFICATION
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """A neck with a label in every voxel.
+
+    Attributes
+    ----------
+    labels : LabelMap
+        Array [k, j, i]; 0 is the air around the body. Names are those of TotalSegmentator where it has one.
+    materials : MaterialTable
+        What each structure consists of, by its name.
+    parts : mapping of int to Surface
+        Closed surfaces in `ras_mm` of the labels that are known better than by their voxels: the thyroid or its lobes
+        and isthmus, which do not overlap, and the nodules, which lie in them.
+    ct : Volume or None
+        Hounsfield units on the grid of the labels.
+    ct_series : Path or None
+        The DICOM series that the CT was read from.
+    document : mapping
+        True features, targets, random seed, latent code, nodules, neighbours before and after, and sources, as in
+        ``phantom.json``.
+    """
+
+    labels: LabelMap
+    materials: Any
+    parts: Mapping[int, Surface] = field(default_factory=dict)
+    ct: Volume | None = None
+    ct_series: Path | None = None
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+    def material_of(self, label: int) -> str:
+        """Return the name of a label's material; `InputError` if the table has none for its structure."""
+        name = AIR if label == BACKGROUND else self.labels.names[label]
+        return self.materials.of_structure(name).name
+
+    def fractions(self) -> dict[str, np.ndarray]:
+        """Return the share of each voxel that each material fills, float32 of the labels' shape, by material.
+
+        The shares of `parts` are exact: they sum up to the volumes of the surfaces, however large the voxels are. What
+        they leave of a voxel has the material of its label or, where that is a part, of the nearest other label. The
+        shares of a voxel sum up to 1.
+        """
+        array, grid = self.labels.volume.array, self.labels.volume.grid
+        materials = {int(label): self.material_of(int(label)) for label in np.flatnonzero(np.bincount(array.ravel()))}
+        materials |= {label: self.material_of(label) for label in self.parts}
+        fractions = {name: np.zeros(array.shape, dtype=np.float32) for name in materials.values()}
+        for label, name in materials.items():
+            fractions[name] += array == label
+        if self.parts and (box := _box_around(self.parts.values(), grid)) is not None:
+            near = self.labels.volume.part(box)
+            for each in fractions.values():
+                each[box] = 0
+            for label, share in self._shares(near).items():
+                fractions[materials[label]][box] += share
+        return fractions
+
+    def _shares(self, near: Volume) -> dict[int, np.ndarray]:
+        """Return the share of each voxel that each label fills, in the part of the label map that holds the parts."""
+        names, nothing = self.labels.names, np.zeros(near.array.shape, dtype=np.float32)
+        shares = {label: volume_fractions(surface, near.grid) for label, surface in self.parts.items()}
+        nodules = {label: share for label, share in shares.items() if is_nodule(names[label])}
+        gland = {label: share for label, share in shares.items() if label not in nodules}
+        filled = np.minimum(sum(nodules.values(), nothing), 1)
+        whole = np.minimum(sum(gland.values(), nothing), 1)
+        # Nodules lie in the gland, so what they fill is no longer gland.
+        left = np.divide(np.maximum(whole - filled, 0), whole, out=nothing.copy(), where=whole > 0)
+        shares = nodules | {label: share * left for label, share in gland.items()}
+        # A calcification has no surface, but lies in a nodule.
+        fixed = np.isin(near.array, [label for label, name in names.items() if name == CALCIFICATION])
+        shares = {label: np.where(fixed, 0, share) for label, share in shares.items()}
+        rest = np.clip(1 - sum(shares.values(), nothing), 0, 1)
+        others = _nearest_other(near.array, list(self.parts))
+        for label in np.flatnonzero(np.bincount(others.ravel())).tolist():
+            shares[label] = np.where(others == label, rest, 0)
+        return shares
+
+
+def is_nodule(name: str) -> bool:
+    """Check whether a structure of a phantom is a nodule."""
+    return name.startswith("thyroid_nodule")
+
+
+def _box_around(surfaces: Iterable[Surface], grid: Grid) -> tuple[slice, slice, slice] | None:
+    """Return which voxels of a grid surfaces in `ras_mm` may reach, with one more on each side; None if outside it."""
+    ijk = grid.to_ijk(np.concatenate([surface.vertices for surface in surfaces]))
+    first = np.maximum(np.floor(ijk.min(axis=0)).astype(int) - 1, 0)
+    last = np.minimum(np.ceil(ijk.max(axis=0)).astype(int) + 1, grid.last_ijk)
+    if (first > last).any():
+        return None
+    k, j, i = (slice(a, b + 1) for a, b in zip(first[::-1].tolist(), last[::-1].tolist(), strict=True))
+    return k, j, i
+
+
+def _nearest_other(array: np.ndarray, parts: list[int]) -> np.ndarray:
+    """Return an array of labels in which those of parts are replaced by the nearest other label."""
+    from scipy.ndimage import distance_transform_edt
+
+    own = np.isin(array, parts)
+    if own.all():
+        return np.full_like(array, BACKGROUND)
+    index = distance_transform_edt(own, return_distances=False, return_indices=True)
+    return array[tuple(index)]
