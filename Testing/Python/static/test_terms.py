@@ -40,7 +40,9 @@ def test_a_replaced_term_is_found_in_prose_and_in_identifiers(text: str) -> None
     assert len(terms.words_to_replace(text)) == 1
 
 
-@pytest.mark.parametrize("text", ["targets", "removeOverlapButton", "reaskedness", "soundtrack", "cross-talk"])
+@pytest.mark.parametrize(
+    "text", ["targets", "removeOverlapButton", "reaskedness", "soundtrack", "cross-talk", "speed of sound"]
+)
 def test_other_words_are_left_alone(text: str) -> None:
     assert terms.words_to_replace(text) == []
 

@@ -1,0 +1,62 @@
+"""Which material each structure of a phantom consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from ThyroidSynthLib.common.errors import InputError
+
+from .material import Material
+
+
+@dataclass(frozen=True)
+class MaterialTable:
+    """Materials, and which of them each structure consists of.
+
+    Attributes
+    ----------
+    materials : mapping of str to Material
+        The materials by name.
+    structures : mapping of str to str
+        The name of the material of each structure. A ``*`` in the name of a structure stands for any text; a name
+        without it goes first, then the longest.
+    """
+
+    materials: Mapping[str, Material]
+    structures: Mapping[str, str]
+
+    def of_structure(self, name: str) -> Material:
+        """Return the material of a structure, such as that of ``vertebrae_C6``.
+
+        Raises
+        ------
+        InputError
+            The table has none. The message names the structure.
+        """
+        material = self.structures.get(name)
+        if material is None:
+            matching = [pattern for pattern in self.structures if "*" in pattern and fnmatchcase(name, pattern)]
+            material = self.structures[max(matching, key=len)] if matching else None
+        if material is None:
+            raise InputError(
+                f"The table of materials has no material for the structure '{name}'. Give a table (--materials) with "
+                f"a row whose column 'structure' is {name}."
+            )
+        return self.materials[material]
+
+    def with_structures(self, structures: Mapping[str, str]) -> MaterialTable:
+        """Return the table with the materials of more structures, such as those of nodules; `InputError` if unknown."""
+        for structure, material in structures.items():
+            if material not in self.materials:
+                known = ", ".join(sorted(self.materials))
+                raise InputError(
+                    f"The structure '{structure}' consists of '{material}', which is not in the table of materials. "
+                    f"Use one of: {known}."
+                )
+        return replace(self, structures={**self.structures, **structures})
+
+    def with_materials(self, materials: Mapping[str, Material]) -> MaterialTable:
+        """Return the table with materials added, or replaced if they have the same name."""
+        return replace(self, materials={**self.materials, **materials})
