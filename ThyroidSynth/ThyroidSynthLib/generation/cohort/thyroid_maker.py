@@ -11,6 +11,7 @@ from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check,
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.as_written import Finish, steer_as_written
+from ThyroidSynthLib.generation.steer.contact import Contact
 from ThyroidSynthLib.generation.steer.direct_sampling import MAX_ATTEMPTS, draws, generate_one
 from ThyroidSynthLib.generation.steer.steering import SteeringResult, steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
@@ -28,7 +29,8 @@ class ThyroidMaker:
     """What all thyroids of a generated cohort are made with.
 
     With `to_target`, thyroids are steered to their targets; otherwise they are directly sampled. With `finish` they
-    meet the targets as they are written, and are returned as they are before that.
+    meet the targets as they are written, and are returned as they are before that. With `contact` they do not enter
+    the patient's rigid structures: those that are not steered keep the features of their draw.
     """
 
     model: TrainedModel
@@ -38,6 +40,7 @@ class ThyroidMaker:
     to_target: bool = False
     resolution: int = DEFAULT_RESOLUTION
     finish: Finish | None = None
+    contact: Contact | None = None
 
     @classmethod
     def of(
@@ -53,24 +56,31 @@ class ThyroidMaker:
         `MAX_STARTS` in all; the nearest is returned. `attempts` counts all draws. Without targets a draw is
         steered to the features that the network was given. `SynthesisError` if no draw gave a valid surface.
         """
-        if not self.to_target:
+        if not self.to_target and self.contact is None:
             return generate_one(self.model, self.prior, self.seed, index, targets, self.resolution)
         shapes = ModelShapes(self.model, self.space)
         best: tuple[SteeringResult, GeneratedThyroid] | None = None
         attempts, nothing_left = 0, None
         for start in islice(self._starts(index, targets), MAX_STARTS):
+            drawn = Targets.of(start.thyroid.measured.as_dict())
             result = steer_to_target(
                 shapes,
                 start.thyroid,
-                targets or start.targets,
+                (targets or start.targets) if self.to_target else drawn,
+                contact=self.contact,
                 resolution=self.resolution,
                 should_stop=should_stop,
             )
             attempts = start.attempts
-            if self.finish is not None:
+            if self.finish is not None and self.to_target:
                 try:
                     result = steer_as_written(
-                        shapes, result, self.finish, resolution=self.resolution, should_stop=should_stop
+                        shapes,
+                        result,
+                        self.finish,
+                        contact=self.contact,
+                        resolution=self.resolution,
+                        should_stop=should_stop,
                     )
                 except SynthesisError as error:
                     nothing_left = error
@@ -87,7 +97,8 @@ class ThyroidMaker:
                 "Train the model for longer."
             )
         nearest, start = best
-        return replace(nearest.applied_to(start), attempts=attempts)
+        steered = nearest.applied_to(start) if self.to_target else replace(start, thyroid=nearest.thyroid)
+        return replace(steered, attempts=attempts)
 
     def _starts(self, index: int, targets: Targets) -> Iterator[GeneratedThyroid]:
         """Yield draws given the targets or, if none of them is valid, draws without targets."""

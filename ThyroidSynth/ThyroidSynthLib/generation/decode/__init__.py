@@ -10,7 +10,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
     {
         "decoding": ["DEFAULT_RESOLUTION", "Decoded", "decode", "decoding_box", "surface_of_grid"],
         "field": ["Field"],
-        "sensitivity": ["Sensitivity", "feature_sensitivity"],
+        "sensitivity": ["Sensitivity", "SurfaceMotion", "feature_sensitivity"],
         "sparse_grid": ["GridValues", "evaluate_dense", "evaluate_sparse"],
     },
 )

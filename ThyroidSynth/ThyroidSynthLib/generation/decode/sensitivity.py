@@ -4,14 +4,14 @@ Where the field f changes by δf, its surface moves along the normal by −δf /
 of that motion over the surface, the isthmus area by its integral along the outline of the midsagittal section, and the
 overlap with the mirror image by twice its integral over the part of the surface inside the mirror image. The network
 is therefore evaluated on the surface only, in one forward and one backward pass, and no smooth approximation of inside
-and outside is needed.
+and outside is needed. How the surface moves towards or away from other structures follows from the same motion.
 
 The derivatives are used for steering only; reported features are measured on the final surface.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -43,6 +43,32 @@ class ShapeSdf(Protocol):
 
 
 @dataclass(frozen=True)
+class SurfaceMotion:
+    """How points spread evenly over a surface move with its code.
+
+    Attributes
+    ----------
+    points_mm : ndarray, shape (n, 3)
+        In `trachea_mm`.
+    normals : ndarray, shape (n, 3)
+        Outward unit vectors.
+    area_mm2 : ndarray, shape (n,)
+        Area that each point represents.
+    per_code : ndarray, shape (n, code_size)
+        Motion along the normal, in mm per unit of the code.
+    """
+
+    points_mm: np.ndarray
+    normals: np.ndarray
+    area_mm2: np.ndarray
+    per_code: np.ndarray
+
+    def after(self, change: np.ndarray) -> SurfaceMotion:
+        """Return the same points where a change of the code (code_size,) takes them, to first order."""
+        return replace(self, points_mm=self.points_mm + self.normals * (self.per_code @ change)[:, None])
+
+
+@dataclass(frozen=True)
 class Sensitivity:
     """Features of a code and their derivatives.
 
@@ -54,10 +80,13 @@ class Sensitivity:
         can close and open the gap.
     jacobian : ndarray, shape (3, code_size)
         ∂values/∂code.
+    motion : SurfaceMotion
+        Motion of the surface, from which the derivatives of contact with other structures follow.
     """
 
     values: np.ndarray
     jacobian: np.ndarray
+    motion: SurfaceMotion
 
 
 def feature_sensitivity(sdf: ShapeSdf, surface: Surface, measured: Features) -> Sensitivity:
@@ -66,7 +95,10 @@ def feature_sensitivity(sdf: ShapeSdf, surface: Surface, measured: Features) -> 
     The surface is the zero level of the field.
     """
     area, area_slope = _isthmus(sdf, surface, measured.isthmus_area_mm2)
-    volume_slope, overlap_slope = _volume_and_overlap(sdf, surface)
+    motion = _motion(sdf, surface)
+    volume_slope = motion.area_mm2 @ motion.per_code
+    shared = sdf.values(motion.points_mm * _MIRROR) < 0
+    overlap_slope = 2 * (motion.area_mm2 * shared) @ motion.per_code
 
     volume_mm3 = measured.volume_ml * 1000.0
     overlap_mm3 = 2 * volume_mm3 * measured.symmetry / (1 + measured.symmetry)
@@ -75,16 +107,16 @@ def feature_sensitivity(sdf: ShapeSdf, surface: Surface, measured: Features) -> 
     return Sensitivity(
         values=np.array([measured.volume_ml, area, measured.symmetry]),
         jacobian=np.stack([volume_slope / 1000.0, area_slope, symmetry_slope]),
+        motion=motion,
     )
 
 
-def _volume_and_overlap(sdf: ShapeSdf, surface: Surface) -> tuple[np.ndarray, np.ndarray]:
-    """Return ∂volume/∂code and ∂overlap/∂code in mm³, each of shape (code_size,)."""
+def _motion(sdf: ShapeSdf, surface: Surface) -> SurfaceMotion:
     points, area = _surface_points(surface)
     _, gradient, code = sdf.derivatives(points)
-    weight = -area / np.maximum(np.linalg.norm(gradient, axis=1), 1e-3 * sdf.slope)
-    shared = sdf.values(points * _MIRROR) < 0
-    return weight @ code, 2 * (weight * shared) @ code
+    steepness = np.linalg.norm(gradient, axis=1)[:, None]
+    normals = gradient / np.maximum(steepness, 1e-12)
+    return SurfaceMotion(points, normals, area, -code / np.maximum(steepness, 1e-3 * sdf.slope))
 
 
 def _surface_points(surface: Surface) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
     {
         "as_written": ["AsWritten", "Finish", "steer_as_written"],
         "calibration": ["calibrated"],
+        "contact": ["Contact"],
         "direct_sampling": ["check_conditions", "draws", "generate", "generate_one"],
         "drawing": ["draw_code"],
         "feature_space": ["FeatureSpace"],

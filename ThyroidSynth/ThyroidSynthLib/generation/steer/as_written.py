@@ -18,6 +18,7 @@ from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
 from ThyroidSynthLib.generation.shapes import Shapes
 from ThyroidSynthLib.generation.thyroid import Thyroid
 
+from .contact import Contact
 from .steering import FINE, Objective, SteeringResult, steer_to_target
 
 
@@ -49,13 +50,15 @@ def steer_as_written(
     steered: SteeringResult,
     finish: Finish,
     *,
+    contact: Contact | None = None,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> SteeringResult:
     """Refine a steered thyroid until it meets its targets as it is written.
 
-    A thyroid of which nothing was taken is refined only if the voxels of its label map miss a target.
+    A thyroid of which nothing was taken is refined only if the voxels of its label map miss a target. `contact` is kept
+    as in `steer_to_target`.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def steer_as_written(
         `should_stop` returned true.
     """
     written = finish(steered.thyroid)
-    objective = Objective(shapes, steered.targets)
+    objective = Objective(shapes, steered.targets, contact)
     judged = replace(steered, misfit=objective.misfit(written.thyroid), error=objective.error(written.thyroid))
     tolerated = FINE if written.reduced else 1.0
     if judged.misfit <= tolerated or written.cut_off or not written.thyroid.validity.ok:
@@ -80,6 +83,7 @@ def steer_as_written(
         family,
         family.thyroid(steered.thyroid.code, resolution=resolution),
         steered.targets,
+        contact=contact,
         resolution=resolution,
         progress=progress,
         should_stop=should_stop,

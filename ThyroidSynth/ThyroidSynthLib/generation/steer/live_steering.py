@@ -12,6 +12,7 @@ from ThyroidSynthLib.generation.shapes import Shapes, decoded_at
 from ThyroidSynthLib.generation.thyroid import Thyroid
 from ThyroidSynthLib.geometry.targets import Targets
 
+from .contact import Contact
 from .steering import Objective, SteeringResult, steer_to_target
 
 # Below this misfit, in tolerances, the start itself meets the targets; exact steering stops there too.
@@ -34,11 +35,13 @@ class LiveSteering:
     Each `follow` corrects the last surface by one step, so that moving targets are met within a few
     surfaces. The derivatives are updated from the outcome of each step (Broyden's method) and computed anew
     only where the linear prediction was poor. All steps lead to the codes nearest to the start's code: targets
-    that return to the start's features return to its shape, and free directions do not drift.
+    that return to the start's features return to its shape, and free directions do not drift. A thyroid keeps the
+    contact with rigid structures that the start has.
     """
 
-    def __init__(self, shapes: Shapes, start: Thyroid) -> None:
+    def __init__(self, shapes: Shapes, start: Thyroid, contact: Contact | None = None) -> None:
         self._shapes = shapes.in_small_steps()
+        self._contact = None if contact is None else contact.kept_by(start.surface)
         self.start = self.current = start
         self._local: Sensitivity | None = None
 
@@ -48,8 +51,8 @@ class LiveSteering:
         The smaller the move, the nearer it is to the targets. It is the last one if no step leads to a valid surface
         near them.
         """
-        objective = Objective(self._shapes, targets)
-        if objective.misfit(self.start) <= _AT_START:
+        objective = Objective(self._shapes, targets, self._contact)
+        if objective.misfit_of_targets(self.start) <= _AT_START:
             self._take(self.start)
             return self.current
         if self._local is not None and self._step(objective, self._local, resolution, _SHARES[:1]):
@@ -69,9 +72,15 @@ class LiveSteering:
         should_stop: ShouldStop = never,
     ) -> SteeringResult:
         """Steer exactly to the targets from the current thyroid."""
-        start = self.start if Objective(self._shapes, targets).misfit(self.start) <= _AT_START else self.current
+        objective = Objective(self._shapes, targets, self._contact)
         result = steer_to_target(
-            self._shapes, start, targets, resolution=resolution, progress=progress, should_stop=should_stop
+            self._shapes,
+            self.start if objective.misfit_of_targets(self.start) <= _AT_START else self.current,
+            targets,
+            contact=self._contact,
+            resolution=resolution,
+            progress=progress,
+            should_stop=should_stop,
         )
         self._take(result.thyroid)
         return result
@@ -124,7 +133,8 @@ class LiveSteering:
         length = float(move @ along)
         if length <= 0:
             return None
-        return Sensitivity(after.measured.as_array(), local.jacobian + np.outer(missed, along) / length)
+        jacobian = local.jacobian + np.outer(missed, along) / length
+        return Sensitivity(after.measured.as_array(), jacobian, local.motion.after(move))
 
     def _take(self, thyroid: Thyroid) -> None:
         if thyroid is not self.current:

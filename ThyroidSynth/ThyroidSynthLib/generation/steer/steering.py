@@ -2,7 +2,8 @@
 
 Direct sampling gives the network the targets and accepts what it makes. Here the surface is measured, the
 exact shape derivatives of its features give the change of the code, and of all changes the smallest is taken,
-in the metric of the training codes' normal distribution. A few rounds match several targets at once.
+in the metric of the training codes' normal distribution. A few rounds match several targets at once. Where there are
+rigid structures, such as the patient's own trachea, the same step moves the surface out of them (see `contact`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import Targets, misfit
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
+from .contact import Contact
+
 FINE = 0.1
 """Steering goes on to this fraction of the tolerance, which is about what the resolution of the surface allows."""
 
@@ -33,6 +36,8 @@ _SMALLEST_GAIN = 1e-30
 _PAST_SLIVER_MM2 = 3.0
 # Largest number of corrections on a finer grid, where a surface takes long.
 _FINE_ROUNDS = 4
+# Which points press on a structure changes with the step, which is therefore found in a few turns.
+_CONTACT_TURNS = 6
 # Rounds without improvement until a start is given up: as many as shortening a step repeatedly takes.
 _PATIENCE = 6
 
@@ -46,7 +51,7 @@ class SteeringResult:
     thyroid : Thyroid
         The nearest to the targets that was found.
     misfit : float
-        Largest error of a target, as a multiple of its tolerance.
+        Largest error of a target, or of the contact with rigid structures, as a multiple of its tolerance.
     error : dict of str to float
         Measured minus target, for each target.
     rounds : int
@@ -67,7 +72,7 @@ class SteeringResult:
 
     @property
     def met(self) -> bool:
-        """Whether every target is met within its tolerance; otherwise it is out of reach from the start."""
+        """Whether every target and the contact are within their tolerances; otherwise they are out of reach."""
         return self.misfit <= 1.0
 
     def applied_to(self, drawn: GeneratedThyroid) -> GeneratedThyroid:
@@ -80,6 +85,7 @@ def steer_to_target(
     start: Thyroid,
     targets: Targets,
     *,
+    contact: Contact | None = None,
     resolution: int = DEFAULT_RESOLUTION,
     max_rounds: int = 16,
     progress: ProgressCallback = silent,
@@ -95,6 +101,8 @@ def steer_to_target(
         The family of shapes that the thyroid belongs to.
     start : Thyroid
         Where to start, such as a thyroid by direct sampling or a fitted one.
+    contact : Contact, optional
+        Structures that the thyroid must not enter. The targets may be empty then.
     resolution : int
         Grid on which the surface is decoded and measured. If it is finer than the default, steering is done
         on the default one and then corrected on the finer one, which needs only a few of its surfaces.
@@ -109,7 +117,7 @@ def steer_to_target(
     if isinstance(shapes, TrainedModel):
         shapes = ModelShapes(shapes)
     shapes = shapes.in_small_steps()
-    objective = Objective(shapes, targets)
+    objective = Objective(shapes, targets, contact)
     if start.resolution == resolution and objective.misfit(start) <= FINE:
         return objective.result(start, start, 0)
     coarse = min(resolution, DEFAULT_RESOLUTION)
@@ -199,8 +207,13 @@ class _Rounds:
         fine = self.decoded(coarse.code)
         if not fine.validity.ok or self._objective.misfit(fine) <= FINE:
             return fine
-        jacobian = self._shapes.sensitivity(coarse).jacobian
-        return self.approach(fine, lambda thyroid: Sensitivity(thyroid.measured.as_array(), jacobian))
+        local = self._shapes.sensitivity(coarse)
+
+        def derivatives(thyroid: Thyroid) -> Sensitivity:
+            moved = thyroid.code.astype(np.float64) - coarse.code
+            return Sensitivity(thyroid.measured.as_array(), local.jacobian, local.motion.after(moved))
+
+        return self.approach(fine, derivatives)
 
     def decoded(self, code: np.ndarray) -> Thyroid:
         """Decode and measure a code."""
@@ -220,17 +233,22 @@ class _Rounds:
 
 
 class Objective:
-    """The targets of a steering, and the step towards them."""
+    """The targets of a steering and the contact to keep, and the step towards them."""
 
-    def __init__(self, shapes: Shapes, targets: Targets) -> None:
+    def __init__(self, shapes: Shapes, targets: Targets, contact: Contact | None = None) -> None:
         self._space, self._conditioning = shapes.space, shapes.model.conditioning
-        self._targets = targets
+        self._targets, self._contact = targets, contact
         self._names = list(targets.as_dict())
         self._rows = [FEATURE_NAMES.index(name) for name in self._names]
         self._values = targets.as_array()[self._rows]
         self._scale = shapes.model.features.std(axis=0)[self._rows] + 1e-9
 
     def misfit(self, thyroid: Thyroid) -> float:
+        """Return the largest error of a target or of the contact, as a multiple of its tolerance."""
+        of_targets = self.misfit_of_targets(thyroid)
+        return of_targets if self._contact is None else max(of_targets, self._contact.misfit(thyroid.surface))
+
+    def misfit_of_targets(self, thyroid: Thyroid) -> float:
         """Return the largest error of a target, as a multiple of its tolerance."""
         measured = thyroid.measured.as_array()[self._rows]
         return max(map(misfit, self._names, measured, self._values), default=0.0)
@@ -252,16 +270,30 @@ class Objective:
         the anchor's code with its features.
         """
         anchor = thyroid.code if anchor is None else anchor
+        back = np.asarray(anchor, dtype=np.float64) - thyroid.code
+        step = self._to_targets(local, back, self._space.covariance)
+        if self._contact is not None:
+            rows = self._contact.rows(local.motion, thyroid.surface)
+            active = rows.active(step)
+            for _ in range(_CONTACT_TURNS):
+                step = self._to_targets(local, *rows.response(active, self._space.precision, back))
+                before, active = active, rows.active(step)
+                if np.array_equal(active, before):
+                    break
+        length = self._space.length(step)
+        return (step * min(1.0, _LONGEST_STEP / max(length, 1e-12))).astype(np.float32)
+
+    def _to_targets(self, local: Sensitivity, back: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+        """Return the change (k,) nearest to the change `back` that meets the targets, in SDs of a covariance (k, k)."""
+        if not self._rows:
+            return back
         jacobian = local.jacobian[self._rows] / self._scale[:, None]
-        spread = self._space.covariance @ jacobian.T
+        spread = covariance @ jacobian.T
         gain = jacobian @ spread
         # No code changes the symmetry of a single lobe far from the middle: the gain is 0 then, and so is the step.
         damping = _DAMPING * max(np.trace(gain) / len(gain), _SMALLEST_GAIN) * np.eye(len(gain))
-        back = np.asarray(anchor, dtype=np.float64) - thyroid.code
         error = self._error(local) / self._scale + jacobian @ back
-        step = back - spread @ np.linalg.solve(gain + damping, error)
-        length = self._space.length(step)
-        return (step * min(1.0, _LONGEST_STEP / max(length, 1e-12))).astype(np.float32)
+        return back - spread @ np.linalg.solve(gain + damping, error)
 
     def conditioned_code(self, thyroid: Thyroid) -> np.ndarray | None:
         """Return a thyroid's code with the targets as its condition; None for a model without conditions."""

@@ -1,0 +1,182 @@
+"""Thyroids are steered out of rigid structures, with their targets met, before anything is subtracted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from support.tubes import tube_surface
+from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
+from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
+from ThyroidSynthLib.generation.shapes import ModelShapes
+from ThyroidSynthLib.generation.steer.contact import Contact
+from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
+from ThyroidSynthLib.generation.steer.steering import steer_to_target
+from ThyroidSynthLib.generation.thyroid import Thyroid, reconstruct, thyroid_of_code
+from ThyroidSynthLib.geometry import features
+from ThyroidSynthLib.geometry.features import shared_volume
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.rigid.lying import isthmus_gap_mm, lying_on
+from ThyroidSynthLib.geometry.rigid.structures import RigidStructures
+from ThyroidSynthLib.geometry.sampling import signed_distance
+from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
+from ThyroidSynthLib.model.trained_model import TrainedModel
+
+TRACHEA = tube_surface(width_mm=21.0, centre=(0.0, 0.0), height_mm=200.0)
+
+
+@pytest.fixture(scope="module")
+def model() -> TrainedModel:
+    return TrainedModel.load("example")
+
+
+@pytest.fixture(scope="module")
+def trachea(model: TrainedModel) -> RigidStructures:
+    found = RigidStructures.of([TRACHEA], Placement(np.eye(4)), model.frame)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def joined(model: TrainedModel) -> Thyroid:
+    """A gland with an isthmus that lies in the trachea."""
+    learned = (reconstruct(model, row) for row in range(len(model.ids)))
+    return next(each for each in learned if each.measured.isthmus_area_mm2 > 0 and share_inside(each) > 0.03)
+
+
+def share_inside(thyroid: Thyroid) -> float:
+    return shared_volume(thyroid.surface, TRACHEA) / thyroid.surface.volume
+
+
+def test_the_motion_of_the_surface_is_that_of_a_changed_code(model: TrainedModel, joined: Thyroid) -> None:
+    motion = ModelShapes(model).sensitivity(joined).motion
+    rng = np.random.default_rng(3)
+    change = 0.03 * rng.standard_normal(len(joined.code)) * model.codes.std(axis=0)
+
+    changed = thyroid_of_code(model, joined.code + change.astype(np.float32), resolution=96)
+
+    before = signed_distance(changed.surface, motion.points_mm)
+    after = signed_distance(changed.surface, motion.after(change).points_mm)
+    assert np.abs(before).mean() > 0.05
+    assert np.abs(after).mean() < 0.25 * np.abs(before).mean()
+    assert motion.area_mm2.sum() == pytest.approx(np.linalg.norm(joined.surface.scaled_normals, axis=1).sum() / 2)
+
+
+def test_the_derivative_of_the_overlap(
+    model: TrainedModel, joined: Thyroid, trachea: RigidStructures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Columns 0.5 mm apart are too coarse for differences.
+    monkeypatch.setattr(features, "_COLUMN_MM", 0.1)
+    motion = ModelShapes(model).sensitivity(joined).motion
+    inside = trachea.distances(motion.points_mm) < 0
+    direction = model.codes.std(axis=0) * np.random.default_rng(5).standard_normal(len(joined.code))
+
+    found = (motion.area_mm2[inside] @ motion.per_code[inside]) @ direction
+
+    step = 0.02
+    ends = [thyroid_of_code(model, joined.code + sign * step * direction, resolution=96) for sign in (-1, 1)]
+    low, high = (shared_volume(end.surface, TRACHEA) for end in ends)
+    assert found == pytest.approx((high - low) / (2 * step), rel=0.06)
+
+
+def test_rows_predict_the_gap_of_the_isthmus(model: TrainedModel, joined: Thyroid, trachea: RigidStructures) -> None:
+    local = ModelShapes(model).sensitivity(joined)
+    rows = Contact(trachea, gap_mm=0.0).rows(local.motion, joined.surface)
+    rng, spread = np.random.default_rng(1), model.codes.std(axis=0)
+    predicted, found = [], []
+    for _ in range(5):
+        direction = 0.06 * spread * rng.standard_normal(len(joined.code))
+        ends = [thyroid_of_code(model, (joined.code + sign * direction).astype(np.float32)) for sign in (-1, 1)]
+        low, high = (isthmus_gap_mm(end.surface, trachea) for end in ends)
+        found.append(high - low)
+        predicted.append(2 * 0.03 * rows.slope[-1] @ direction)
+
+    assert not rows.pressing[-1]
+    assert rows.value[-1] == pytest.approx(isthmus_gap_mm(joined.surface, trachea) / 0.03)
+    assert np.abs(found).max() > 0.2
+    assert np.corrcoef(predicted, found)[0, 1] > 0.9
+    assert np.polyfit(predicted, found, 1)[0] == pytest.approx(1.0, abs=0.3)
+
+
+def test_a_gland_is_steered_out_of_the_trachea(model: TrainedModel, joined: Thyroid, trachea: RigidStructures) -> None:
+    targets = Targets.of(joined.measured.as_dict())
+    contact = Contact(trachea, clearance_mm=0.3, gap_mm=0.5)
+
+    without = steer_to_target(model, joined, targets)
+    with_ = steer_to_target(model, joined, targets, contact=contact)
+
+    assert share_inside(without.thyroid) > 0.01
+    assert with_.met
+    assert share_inside(with_.thyroid) < 1e-3
+    assert with_.misfit >= contact.misfit(with_.thyroid.surface)
+    assert lying_on(with_.thyroid.surface, trachea).gap_mm == pytest.approx(0.5, abs=0.15)
+    assert with_.distance < without.distance + 1.0
+
+
+def test_without_targets_the_contact_alone_is_met(
+    model: TrainedModel, joined: Thyroid, trachea: RigidStructures
+) -> None:
+    result = steer_to_target(model, joined, NO_TARGETS, contact=Contact(trachea))
+
+    assert result.met
+    assert result.error == {}
+    assert share_inside(result.thyroid) < 1e-3
+
+
+def test_a_start_out_of_reach_of_the_trachea_is_not_changed(model: TrainedModel, trachea: RigidStructures) -> None:
+    learned = (reconstruct(model, row) for row in range(len(model.ids)))
+    lobes = next(each for each in learned if lying_on(each.surface, trachea).clearance_mm > 1.0)
+
+    result = steer_to_target(model, lobes, Targets.of(lobes.measured.as_dict()), contact=Contact(trachea))
+
+    assert result.thyroid is lobes
+
+
+def test_drawn_thyroids_keep_their_features(model: TrainedModel, trachea: RigidStructures) -> None:
+    plain = ThyroidMaker.of(model, seed=5)
+    maker = ThyroidMaker(model, plain.prior, plain.space, seed=5, contact=Contact(trachea))
+    numbers = range(1, 4)
+
+    for number in numbers:
+        drawn, made = (each.make(number, NO_TARGETS) for each in (plain, maker))
+        assert made.met is None
+        assert made.targets == drawn.targets
+        assert share_inside(made.thyroid) < 1e-3
+        if made.attempts == drawn.attempts:
+            assert made.thyroid.measured.volume_ml == pytest.approx(drawn.thyroid.measured.volume_ml, rel=0.01)
+    assert max(share_inside(plain.make(number, NO_TARGETS).thyroid) for number in numbers) > 0.01
+
+
+class Counting(ModelShapes):
+    """Counts how often the derivatives are computed."""
+
+    def __init__(self, model: TrainedModel) -> None:
+        super().__init__(model)
+        self.computed = 0
+
+    def in_small_steps(self) -> Counting:
+        return self
+
+    def sensitivity(self, thyroid: Thyroid) -> Sensitivity:
+        self.computed += 1
+        return super().sensitivity(thyroid)
+
+
+def test_a_changing_gland_stays_out_of_the_trachea(
+    model: TrainedModel, joined: Thyroid, trachea: RigidStructures
+) -> None:
+    start = steer_to_target(model, joined, NO_TARGETS, contact=Contact(trachea)).thyroid
+    volume, area = start.measured.volume_ml, start.measured.isthmus_area_mm2
+    shapes = Counting(model)
+    held, free = LiveSteering(shapes, start, Contact(trachea)), LiveSteering(ModelShapes(model), start)
+
+    for share in np.linspace(1.0, 0.5, 9)[1:]:
+        targets = Targets(volume_ml=share * volume, isthmus_area_mm2=area)
+        assert share_inside(held.follow(targets)) < 5e-4
+        free.follow(targets)
+
+    assert shapes.computed < 8
+    assert share_inside(free.current) > 2e-3
+    settled = held.settle(targets)
+    assert settled.met
+    assert share_inside(settled.thyroid) < 1e-3

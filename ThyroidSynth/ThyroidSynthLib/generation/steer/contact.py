@@ -1,0 +1,121 @@
+"""Contact of thyroids with rigid structures, such as the patient's own trachea, as a constraint of steering.
+
+Where a point of the surface lies too near to a structure, its distance d and the derivative of d by the code, which is
+the motion of the point along the gradient of d, give one row of the step of steering: the step ends where no point is
+too near, as far as the shapes of the model allow. One more row moves the isthmus to its distance from the trachea. The
+rows are weighted by the area of the surface, so that they do not depend on the number of points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ThyroidSynthLib.generation.decode.sensitivity import SurfaceMotion
+from ThyroidSynthLib.geometry.rigid.lying import isthmus_gap_mm, isthmus_weights, lying_on
+from ThyroidSynthLib.geometry.rigid.structures import RigidStructures
+from ThyroidSynthLib.geometry.surface import Surface
+
+CLEARANCE_MM = 0.1
+"""Least distance to a structure where nothing is known about the cohort's: triangles are flat, structures are not."""
+
+# Tolerances: share of the gland that may lie in a structure, share that may lie within the clearance of it, and error
+# of the isthmus's gap.
+_OVERLAP_SHARE = 5e-4
+_NEAR_SHARE = 5e-3
+_GAP_MM = 0.3
+# What weighs as much as a change of the code by one SD: 10 mm² of surface that is too near by 0.05 mm, and this error
+# of the gap.
+_PRESSED_MM = 0.05
+_PRESSED_MM2 = 10.0
+_GAP_SD_MM = 0.03
+# Points farther than this beyond the clearance are not reached by one step.
+_REACH_MM = 6.0
+
+
+@dataclass(frozen=True)
+class Contact:
+    """The structures that a thyroid must not enter, and how it lies on them.
+
+    Attributes
+    ----------
+    structures : RigidStructures
+    clearance_mm : float
+        Distance to the structures below which hardly any of the surface lies.
+    gap_mm : float or None
+        Mean distance of the isthmus to the structures, see `LyingOn`; None if it is free.
+    allowed_mm3 : float
+        Overlap that a patient's own gland has already, and may keep.
+    """
+
+    structures: RigidStructures
+    clearance_mm: float = CLEARANCE_MM
+    gap_mm: float | None = None
+    allowed_mm3: float = 0.0
+
+    def kept_by(self, surface: Surface) -> Contact:
+        """Return the contact that a thyroid, given its surface in `trachea_mm`, keeps while it is changed."""
+        lying = lying_on(surface, self.structures)
+        return replace(
+            self,
+            clearance_mm=float(np.clip(lying.clearance_mm, 0.0, self.clearance_mm)),
+            gap_mm=None if np.isnan(lying.gap_mm) else lying.gap_mm,
+            allowed_mm3=lying.overlap_mm3,
+        )
+
+    def misfit(self, surface: Surface) -> float:
+        """Return the largest deviation of a surface in `trachea_mm`, as a multiple of its tolerance."""
+        lying = lying_on(surface, self.structures, clearance_mm=self.clearance_mm)
+        return max(
+            max(lying.overlap_mm3 - self.allowed_mm3, 0.0) / (_OVERLAP_SHARE * surface.volume),
+            max(lying.near_mm3 - self.allowed_mm3, 0.0) / (_NEAR_SHARE * surface.volume),
+            abs(self._gap_error(lying.gap_mm)) / _GAP_MM,
+        )
+
+    def rows(self, motion: SurfaceMotion, surface: Surface) -> ContactRows:
+        """Return the contact of a surface in `trachea_mm` to first order, from the motion of its points."""
+        reach = self.clearance_mm + _REACH_MM
+        distance = self.structures.distances(motion.points_mm)
+        near = np.flatnonzero(distance < reach)
+        gradient = self.structures.gradients(motion.points_mm[near])
+        towards = np.einsum("ij,ij->i", motion.normals[near], gradient)
+        weight = np.sqrt(motion.area_mm2[near] / _PRESSED_MM2) / _PRESSED_MM
+        value = weight * (distance[near] - self.clearance_mm)
+        slope = (weight * towards)[:, None] * motion.per_code[near]
+        pressing = np.ones(len(near), dtype=bool)
+        if self.gap_mm is not None:
+            share = isthmus_weights(motion.points_mm[near], gradient, towards) * motion.area_mm2[near]
+            error = self._gap_error(isthmus_gap_mm(surface, self.structures))
+            if share.sum() > 0:
+                row = (share * towards) @ motion.per_code[near] / share.sum()
+                value = np.append(value, error / _GAP_SD_MM)
+                slope = np.vstack([slope, row / _GAP_SD_MM])
+                pressing = np.append(pressing, False)
+        return ContactRows(value, slope, pressing)
+
+    def _gap_error(self, measured_mm: float) -> float:
+        return 0.0 if self.gap_mm is None or np.isnan(measured_mm) else measured_mm - self.gap_mm
+
+
+@dataclass(frozen=True)
+class ContactRows:
+    """Weighted distances (m,) that should be 0 or, where `pressing`, at least 0; and their derivatives (m, k)."""
+
+    value: np.ndarray
+    slope: np.ndarray
+    pressing: np.ndarray
+
+    def active(self, change: np.ndarray) -> np.ndarray:
+        """Return which rows (m,) count after a change of the code (k,)."""
+        return ~self.pressing | (self.value + self.slope @ change < 0)
+
+    def response(self, active: np.ndarray, precision: np.ndarray, back: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the best change of the code (k,) for these rows, and how freely it changes beside them (k, k).
+
+        Both are those of the least sum of the squared rows and the squared distance from the change `back`, in SDs of
+        the training codes, whose inverse covariance is `precision` (k, k).
+        """
+        slope = self.slope[active]
+        covariance = np.linalg.inv(precision + slope.T @ slope)
+        return covariance @ (precision @ back - slope.T @ self.value[active]), covariance
