@@ -114,6 +114,32 @@ def test_label_map_mesh_and_merged_map_are_written_and_listed(
     write_edit(larger, tmp_path, model=small_model, options=options, overwrite=True)
 
 
+@pytest.mark.parametrize(
+    ("label_format", "files"),
+    [
+        ("mha", ["thyroid.mha", "merged.mha"]),
+        ("mhd", ["thyroid.mhd", "thyroid.raw", "merged.mhd", "merged.raw"]),
+        ("raw", ["thyroid.raw", "thyroid.json", "merged.raw", "merged.json"]),
+        ("nrrd", ["thyroid.nrrd", "merged.seg.nrrd"]),
+    ],
+)
+def test_an_edit_is_written_and_replaced_in_every_format(
+    small_model: TrainedModel, case: Case, larger: EditedCase, tmp_path: Path, label_format: str, files: list[str]
+) -> None:
+    whole = case.thyroid_mask.whole()
+    patient = LabelMap(Volume(whole.array.astype(np.uint8) * 17, whole.ijk_to_ras), {17: "thyroid_gland"})
+    options = FileOptions(label_format=label_format, merge_into=patient)
+
+    document = write_edit(larger, tmp_path, model=small_model, options=options)
+
+    assert document["files"] == files
+    assert {each.name for each in tmp_path.iterdir() if not each.name.startswith(".")} == {"edit.json", *files}
+    merged = read_label_map(tmp_path / document["files"][len(files) // 2])
+    assert merged.names == {17: "thyroid_gland"}
+    assert (merged.volume.array == 17).sum() == read_volume(tmp_path / files[0]).array.sum() > 0
+    write_edit(larger, tmp_path, model=small_model, options=options, overwrite=True)
+
+
 def test_targets_are_met_by_the_merged_map_although_neighbours_keep_their_voxels(
     small_model: TrainedModel, case: Case, tmp_path: Path
 ) -> None:

@@ -103,9 +103,15 @@ def test_a_file_whose_names_read_back_differently_is_not_left(tmp_path, labels, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_names_are_refused_for_a_plain_nrrd(tmp_path, labels):
-    with pytest.raises(OutputError, match=r"\.seg\.nrrd"):
-        write_label_map(labels, tmp_path / "map.nrrd", names=NAMES)
+@pytest.mark.parametrize("suffix", ["mha", "mhd"])
+def test_itk_reads_the_names_in_metaimage_as_metadata(tmp_path, labels, suffix):
+    names = NAMES | {300: "vertebra C1"}  # ITK strips accents from the end of an entry.
+    write_label_map(labels, tmp_path / f"map.{suffix}", names=names)
+
+    image = SimpleITK.ReadImage(str(tmp_path / f"map.{suffix}"))
+
+    assert {label: image.GetMetaData(f"LabelName_{label}") for label in names} == names
+    assert np.array_equal(SimpleITK.GetArrayFromImage(image), labels.array)
 
 
 def test_the_same_label_map_is_written_with_the_same_bytes(tmp_path, labels):

@@ -214,7 +214,7 @@ class Shape:
         return replace_thyroid(whole, Volume(filled.array, whole.volume.ijk_to_ras), rules or MergeRules())
 
     def save(self, path: Path | str, *, grid: Grid | None = None, spacing_mm: float | None = None) -> Path:
-        """Write the shape as a mesh (.ply, .stl, .obj) or as a label map (.nii.gz, .nii, .nrrd).
+        """Write the shape as a mesh (`MESH_FORMATS`) or as a label map (`LABEL_FORMATS`, such as .nii.gz or .mha).
 
         Meshes are written in LPS, as Slicer does. The file is read back before it takes its name.
 
@@ -236,18 +236,20 @@ class Shape:
             The file exists already, its format is unknown, or it cannot be written.
         """
         from ThyroidSynthLib.common.locks import new_file
+        from ThyroidSynthLib.imaging.volume_files import files_of_image
 
         path = Path(path)
-        with new_file(path):
+        with new_file(*files_of_image(path)):
             self._write(path, grid, spacing_mm)
         return path
 
     def _write(self, path: Path, grid: Grid | None, spacing_mm: float | None) -> None:
         from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS, write_label_map
+        from ThyroidSynthLib.imaging.labels import THYROID
         from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, write_mesh
 
         if path.name.endswith(tuple(f".{suffix}" for suffix in LABEL_FORMATS)):
-            write_label_map(self.to_label_map(grid, spacing_mm=spacing_mm), path)
+            write_label_map(self.to_label_map(grid, spacing_mm=spacing_mm), path, names={1: THYROID.name})
         elif path.suffix[1:] in MESH_FORMATS:
             write_mesh(self.surface, path)
         else:

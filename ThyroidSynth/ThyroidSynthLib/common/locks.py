@@ -72,11 +72,15 @@ def locked_file(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[None]:
-    """Lock the name of a file that does not exist yet; `OutputError` if it does, or as for `locked_file`."""
+def new_file(path: Path, *beside: Path) -> Iterator[None]:
+    """Lock the name of a file that does not exist yet; `OutputError` if it does, or as for `locked_file`.
+
+    The files `beside` it, which belong to it, must not exist either.
+    """
     with locked_file(path):
-        if os.path.lexists(path):
-            raise OutputError(f"{path} exists already. Choose another name or delete it first.")
+        for each in (path, *beside):
+            if os.path.lexists(each):
+                raise OutputError(f"{each} exists already. Choose another name or delete it first.")
         yield
 
 

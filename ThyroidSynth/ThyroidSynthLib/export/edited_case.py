@@ -36,7 +36,7 @@ from ThyroidSynthLib.model.trained_model import NOTICE, TrainedModel
 
 from .measuring import measured_as_written
 from .merging import Merged, replace_thyroid
-from .thyroid_files import FileOptions
+from .thyroid_files import THYROID_LABEL, FileOptions
 from .written_measure import WrittenMeasure
 
 EDIT_FILE = "edit.json"
@@ -249,7 +249,7 @@ def write_edit(
         whole, merged = None, None
         if options.label_format is not None:
             whole = own if on_scan_grid else voxelise(surface_ras, options.label_grid(surface_ras))
-            write_label_map(whole, staging / f"thyroid.{options.label_format}")
+            write_label_map(whole, staging / f"thyroid.{options.label_format}", names=THYROID_LABEL)
             document["label_map"] = {
                 "volume_ml": int(whole.array.sum()) * whole.voxel_volume_ml,
                 "holds_all": whole.grid.holds(surface_ras),
@@ -267,9 +267,8 @@ def write_edit(
 
 def _names(options: FileOptions) -> list[str]:
     """Return the names of the files that `write_edit` writes beside `edit.json`."""
-    label_maps = [] if options.label_format is None else [f"thyroid.{options.label_format}"]
-    merged = [] if options.merge_into is None else [f"merged.{options.merged_format}"]
-    return [*(f"thyroid.{suffix}" for suffix in options.mesh_formats), *label_maps, *merged]
+    meshes = [f"thyroid.{suffix}" for suffix in options.mesh_formats]
+    return [*meshes, *options.label_files("thyroid"), *options.merged_files("merged")]
 
 
 def _on_map(own: Volume, surface_ras: Surface, patient: LabelMap) -> Volume:

@@ -18,6 +18,7 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap
 from ThyroidSynthLib.imaging.labels import THYROID, part_called
+from ThyroidSynthLib.imaging.volume_files import files_of_image
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,11 @@ class Merged:
         return Volume((self.labels.volume.array == self.thyroid_label).view(np.uint8), self.labels.volume.ijk_to_ras)
 
     def save(self, path: Path | str) -> None:
-        """Write the map with the names and colours of its labels as ``.nii.gz``, ``.nii`` or ``.seg.nrrd``.
+        """Write the map with the names and colours of its labels, in one of `LABEL_FORMATS`.
 
         `OutputError` if the file exists already or cannot be written.
         """
-        with new_file(Path(path)):
+        with new_file(*files_of_image(path)):
             write_label_map(self.labels.volume, path, names=self.labels.names, looks=self.labels.looks)
 
     def to_json(self) -> dict[str, Any]:

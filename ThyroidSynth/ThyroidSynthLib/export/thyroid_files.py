@@ -15,7 +15,9 @@ from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS, write_label_map
 from ThyroidSynthLib.imaging.label_maps import LabelMap
+from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES, write_mesh
+from ThyroidSynthLib.imaging.volume_files import files_of_image
 
 from .measuring import measured_as_written
 from .merging import Merged, MergeRules, replace_thyroid
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.geometry.features import Features
     from ThyroidSynthLib.geometry.frame import Placement
     from ThyroidSynthLib.geometry.surface import Surface
+
+THYROID_LABEL = {1: THYROID.name}
+"""The label of the thyroid in its own label map."""
 
 LABEL_FOLDER = "label_maps"
 MESH_FOLDER = "meshes"
@@ -76,10 +81,27 @@ class FileOptions:
         """Return the grid of the label map of a thyroid with this surface in `ras_mm`."""
         return self.grid or Grid.around(surface_ras, spacing_mm=self.spacing_mm)
 
+    def label_files(self, stem: str) -> list[str]:
+        """Return the names of the files of a label map, the one to read first; none if there are no label maps."""
+        return [] if self.label_format is None else _files(f"{stem}.{self.label_format}")
+
+    def share_files(self, stem: str) -> list[str]:
+        """Return the names of the files of a map of shares, which is no segmentation; none without label maps."""
+        own = "nrrd" if self.label_format == "seg.nrrd" else self.label_format
+        return [] if own is None else _files(f"{stem}.{own}")
+
+    def merged_files(self, stem: str) -> list[str]:
+        """Return the names of the files of a merged map; none if there are none."""
+        return [] if self.merge_into is None else _files(f"{stem}.{self.merged_format}")
+
     @property
     def merged_format(self) -> str:
-        """Suffix of merged maps: that of the label maps, but ``seg.nrrd`` for NRRD, which holds the names."""
+        """Suffix of merged maps: that of the label maps, but ``seg.nrrd`` for NRRD, which opens as a segmentation."""
         return "seg.nrrd" if self.label_format == "nrrd" else self.label_format or "nii.gz"
+
+
+def _files(name: str) -> list[str]:
+    return [path.as_posix() for path in files_of_image(name)]
 
 
 @dataclass(frozen=True)
@@ -119,34 +141,34 @@ def write_thyroid_files(
     """Write the files of one thyroid; if one cannot be written, none is left."""
     surface_ras = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
     meshes = [folder / MESH_FOLDER / f"{name}.{suffix}" for suffix in options.mesh_formats]
-    label_path = folder / LABEL_FOLDER / f"{name}.{options.label_format}"
-    merged_path = folder / MERGED_FOLDER / f"{name}.{options.merged_format}"
+    labels = [folder / LABEL_FOLDER / each for each in options.label_files(name)]
+    merges = [folder / MERGED_FOLDER / each for each in options.merged_files(name)]
     # An open surface has no inside, so there is no label map; the manifest says that it is open.
     closed = thyroid.validity.closed
     written: list[Path] = []
     within_grid: bool | None = None
     volume_ml, merged, whole, kept = None, None, None, None
     try:
-        if options.label_format is not None and closed:
+        if labels and closed:
             whole = voxelise(surface_ras, options.label_grid(surface_ras))
-            write_label_map(whole, label_path)
+            write_label_map(whole, labels[0], names=THYROID_LABEL)
             within_grid = whole.grid.holds(surface_ras)
             volume_ml = int(whole.array.sum()) * whole.voxel_volume_ml
-            written.append(label_path)
+            written += labels
         for path in meshes:
             write_mesh(surface_ras, path, space=options.mesh_space)
             written.append(path)
         if options.merge_into is not None and closed:
             whole = voxelise(surface_ras, options.merge_into.volume.grid)
             merged = replace_thyroid(options.merge_into, whole, options.merge_rules)
-            write_label_map(merged.labels.volume, merged_path, names=merged.labels.names, looks=merged.labels.looks)
+            write_label_map(merged.labels.volume, merges[0], names=merged.labels.names, looks=merged.labels.looks)
             within_grid = within_grid is not False and whole.grid.holds(surface_ras)
             kept = merged.thyroid
-            written.append(merged_path)
+            written += merges
         as_written, on_map = measured_as_written(thyroid.measured, whole, kept, placement)
         checksums = {path: sha256_of(path) for path in written}
         return WrittenFiles(checksums, as_written, within_grid, volume_ml, merged, on_map)
     except BaseException:
-        for path in (label_path, *meshes, merged_path):
+        for path in (*labels, *meshes, *merges):
             path.unlink(missing_ok=True)
         raise

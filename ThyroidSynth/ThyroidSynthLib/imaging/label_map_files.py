@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import OutputError
-from ThyroidSynthLib.common.files import atomic_path, write_text
+from ThyroidSynthLib.common.files import write_text
 from ThyroidSynthLib.geometry.volume import Volume
 
-from .label_table import Look, caret_extension, segment_keys
+from .formats.metaimage import read_metaimage_header
+from .formats.raw_volume import read_raw_header
+from .label_table import Look, caret_extension, metaimage_entries, names_in_metaimage, segment_keys
 from .labels import names_in_extensions
 from .nifti import is_nifti, read_header
-from .seg_nrrd import is_segmentation_file, read_segments
+from .seg_nrrd import has_segments, read_segments
 from .volume_files import NOTE_KEY, read_slabs, write_volume
 
-LABEL_FORMATS = ("nii.gz", "nii", "nrrd")
-NAMED_LABEL_FORMATS = ("nii.gz", "nii", "seg.nrrd")
-"""Formats of label maps of several structures, which can store names."""
+LABEL_FORMATS = ("nii.gz", "nii", "nrrd", "seg.nrrd", "mha", "mhd", "raw")
+"""Formats of label maps, all of which store names. The last two are two files each (see `files_of_image`)."""
 
 NOTE = "Synthetic thyroid made by ThyroidSynth; not for clinical use"
 
@@ -39,11 +40,11 @@ def write_label_map(
     Parameters
     ----------
     path : Path
-        Ends in ``.nii.gz``, ``.nii`` or ``.nrrd``; with names ``.seg.nrrd`` instead of the last.
+        Ends in one of `LABEL_FORMATS`.
     names : mapping of int to str, optional
-        Names of the labels, written into the file's header.
+        Names of the labels, written into the file's header; ``.seg.nrrd`` needs them.
     looks : mapping of int to Look, optional
-        Colours, and for ``.seg.nrrd`` terminology and IDs, of labels with a name; by default a colour for each label.
+        Colours, and for NRRD terminology and IDs, of labels with a name; by default a colour for each label.
     note : str
         Written into the file's header; NIfTI keeps 79 characters.
 
@@ -53,16 +54,29 @@ def write_label_map(
         The format is unknown, the file cannot be written, or it reads back differently.
     """
     path = Path(path)
-    checked_suffix(path, LABEL_FORMATS if names is None else NAMED_LABEL_FORMATS, "label map")
+    suffix = checked_suffix(path, LABEL_FORMATS, "label map")
+    if suffix == "seg.nrrd" and not names:
+        raise OutputError(f"{path} is a segmentation, which needs the names of its segments. Choose nrrd.")
     metadata = {NOTE_KEY: note[:79]}
-    if names is not None and is_segmentation_file(path):
+    if names is not None and suffix.endswith("nrrd"):
         metadata |= segment_keys(names, volume.array, looks or {})
-    extensions = (caret_extension(names, looks or {}),) if names is not None and is_nifti(path) else ()
-    with atomic_path(path) as temporary:
-        write_volume(volume, temporary, metadata=metadata, extensions=extensions)
-        _compare(volume, temporary)
-        if names is not None and _names_in(temporary) != dict(names):
-            raise OutputError(f"{temporary} reads back with other label names. Check the disk and try again.")
+    elif names is not None and suffix in ("mha", "mhd"):
+        metadata |= metaimage_entries(names)
+
+    def check(written: Path) -> None:
+        _compare(volume, written)
+        if names is not None and names_in_file(written) != dict(names):
+            raise OutputError(f"{written} reads back with other label names. Check the disk and try again.")
+
+    write_volume(
+        volume,
+        path,
+        metadata=metadata,
+        extensions=(caret_extension(names, looks or {}),) if names is not None and is_nifti(path) else (),
+        names=names,
+        labels=volume.array.dtype.kind in "biu",
+        check=check,
+    )
 
 
 def write_names_table(names: Mapping[int, str], path: Path | str) -> None:
@@ -72,10 +86,21 @@ def write_names_table(names: Mapping[int, str], path: Path | str) -> None:
     write_text(path, text.getvalue())
 
 
-def _names_in(path: Path) -> dict[int, str]:
-    if is_segmentation_file(path):
+def names_in_file(path: Path | str) -> dict[int, str]:
+    """Return the label names in the header of a label map; empty if it has none.
+
+    Those of a NRRD file are the names of its segments, of which each label has one.
+    """
+    path, suffix = Path(path), Path(path).suffix.lower()
+    if is_nifti(path):
+        return names_in_extensions(read_header(path).extensions)
+    if suffix in (".mha", ".mhd"):
+        return names_in_metaimage(read_metaimage_header(path).entries)
+    if suffix in (".raw", ".json"):
+        return read_raw_header(path).names
+    if suffix == ".nrrd" and has_segments(path):
         return {segment.label: segment.name for segment in read_segments(path)}
-    return names_in_extensions(read_header(path).extensions)
+    return {}
 
 
 def _compare(written: Volume, path: Path) -> None:

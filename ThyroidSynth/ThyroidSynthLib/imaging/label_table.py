@@ -1,12 +1,14 @@
 """Label names in the headers of label map files.
 
 In NIfTI they are Caret XML in a header extension of code 0, as TotalSegmentator's ``--ml`` writes and reads them. In
-NRRD they are the keys of Slicer's segmentation files, so that a ``.seg.nrrd`` opens in Slicer as a segmentation.
+NRRD they are the keys of Slicer's segmentation files, so that a ``.seg.nrrd`` opens in Slicer as a segmentation. In
+MetaImage they are entries ``LabelName_N``, which ITK reads as metadata.
 """
 
 from __future__ import annotations
 
 import colorsys
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
@@ -17,6 +19,7 @@ from .labels import structure_called, terminology_entry
 
 # The code of TotalSegmentator's extensions.
 _CARET_CODE = 0
+_META_ENTRY = "LabelName_"
 # Multiples of the golden ratio, modulo 1, are far apart for successive numbers.
 _GOLDEN_RATIO = 0.61803398875
 
@@ -51,6 +54,17 @@ def colour_of(label: int) -> tuple[float, float, float]:
 def caret_extension(names: Mapping[int, str], looks: Mapping[int, Look] = _NO_LOOKS) -> tuple[int, bytes]:
     """Return the NIfTI header extension with names and colours of labels: its code and its content."""
     return _CARET_CODE, _caret_xml(names, looks)
+
+
+def metaimage_entries(names: Mapping[int, str]) -> dict[str, str]:
+    """Return the entries of a MetaImage header with the names of labels."""
+    return {f"{_META_ENTRY}{label}": name for label, name in sorted(names.items())}
+
+
+def names_in_metaimage(entries: Mapping[str, str]) -> dict[int, str]:
+    """Return the names of labels in the entries of a MetaImage header; empty if there are none."""
+    found = {key.removeprefix(_META_ENTRY): name for key, name in entries.items() if key.startswith(_META_ENTRY)}
+    return {int(label): name for label, name in found.items() if re.fullmatch("[0-9]{1,9}", label) and name}
 
 
 def segment_keys(names: Mapping[int, str], array: np.ndarray, looks: Mapping[int, Look] = _NO_LOOKS) -> dict[str, str]:

@@ -24,7 +24,15 @@ from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
-from .formats.stored_voxels import LARGEST_OFFSET, Readable, StoredVoxels, damaged, is_gzipped, opened
+from .formats.stored_voxels import (
+    LARGEST_OFFSET,
+    Readable,
+    StoredVoxels,
+    damaged,
+    is_gzipped,
+    opened,
+    planes_of,
+)
 
 _DATATYPES = {
     2: "u1",
@@ -39,6 +47,7 @@ _DATATYPES = {
     1280: "u8",
 }
 _DATATYPE_OF = {kind: code for code, kind in _DATATYPES.items()}
+_INTENT_LABEL = 1002
 _MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 _NAME_OF_UNIT = {1: "metres", 3: "micrometres"}
 
@@ -91,7 +100,12 @@ def read_header(path: Path | str) -> NiftiHeader:
 
 
 def write_nifti(
-    volume: Volume, path: Path | str, *, description: str = "", extensions: Sequence[tuple[int, bytes]] = ()
+    volume: Volume,
+    path: Path | str,
+    *,
+    description: str = "",
+    extensions: Sequence[tuple[int, bytes]] = (),
+    labels: bool = False,
 ) -> None:
     """Write a volume as NIfTI-1 with its exact axes as sform, whether they are at right angles or not.
 
@@ -105,6 +119,8 @@ def write_nifti(
         Of which the header keeps 79 bytes.
     extensions : sequence of (int, bytes)
         Code and content of header extensions.
+    labels : bool
+        Whether the voxels are labels, which the header's intent then states.
 
     Raises
     ------
@@ -128,6 +144,7 @@ def write_nifti(
     struct.pack_into("<i", header, 0, 348)
     header[38:39] = b"r"  # As Analyze required; some programs still look for it.
     struct.pack_into("<8h", header, 40, 3, *volume.array.shape[::-1], 1, 1, 1, 1)
+    struct.pack_into("<h", header, 68, _INTENT_LABEL if labels else 0)
     struct.pack_into("<2h", header, 70, _DATATYPE_OF[kind], volume.array.dtype.itemsize * 8)
     struct.pack_into("<8f", header, 76, handedness, *spacing, 0, 0, 0, 0)
     struct.pack_into("<3f", header, 108, 352 + len(pieces), 1.0, 0.0)
@@ -145,8 +162,7 @@ def write_nifti(
             else file
         )
         packed.write(bytes(header) + bytes([1 if pieces else 0, 0, 0, 0]) + pieces)
-        for plane in volume.array:
-            packed.write(np.ascontiguousarray(plane, f"<{kind}").tobytes())
+        packed.writelines(planes_of(volume.array))
         packed.close()
 
 

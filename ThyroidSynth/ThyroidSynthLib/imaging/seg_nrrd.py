@@ -28,6 +28,14 @@ def is_segmentation_file(path: Path | str) -> bool:
     return str(path).lower().endswith(".seg.nrrd")
 
 
+def has_segments(path: Path | str) -> bool:
+    """Check whether a NRRD file is a Slicer segmentation, whatever its name."""
+    try:
+        return any(key.startswith("Segment0_") for key in read_nrrd_header(Path(path)).keys)
+    except InputError:
+        return False  # Reading it as a label map reports the fault.
+
+
 def read_segments(path: Path | str) -> list[Segment]:
     """Read the header entries of all segments of a Slicer segmentation; at least one."""
     path = Path(path)

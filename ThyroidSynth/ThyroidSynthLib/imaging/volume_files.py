@@ -1,24 +1,25 @@
-"""Reading of image files (NIfTI, NRRD and MetaImage), and writing as NIfTI and NRRD."""
+"""Reading and writing of image files: NIfTI, NRRD, MetaImage, and raw numbers with a description."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
-from ThyroidSynthLib.common.files import atomic_path
+from ThyroidSynthLib.common.files import atomic_path, write_json
 from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
 from .dicom_series import class_of_dicom, read_series_grid
-from .formats.metaimage import read_metaimage_header
+from .formats.metaimage import metaimage_header, read_metaimage_header, write_metaimage
 from .formats.nrrd import read_nrrd_header, write_nrrd
-from .formats.stored_voxels import StoredVoxels
+from .formats.raw_volume import header_of_raw, raw_description, read_raw_header
+from .formats.stored_voxels import StoredVoxels, planes_of
 from .nifti import is_nifti, read_header, write_nifti
 
 _log = logging.getLogger(__name__)
@@ -26,9 +27,11 @@ _log = logging.getLogger(__name__)
 NOTE_KEY = "ITK_FileNotes"
 """Metadata that NIfTI keeps too, as its description."""
 
+_STORABLE = {f"{letter}{size}" for letter in "iu" for size in (1, 2, 4, 8)} | {"f4", "f8"}
+
 
 def read_volume(path: Path | str) -> Volume:
-    """Read a 3-D scalar image in NIfTI, NRRD or MetaImage format.
+    """Read a 3-D scalar image in NIfTI, NRRD or MetaImage format, or a raw volume with its description beside it.
 
     Raises
     ------
@@ -106,21 +109,40 @@ def placement_notes(path: Path | str) -> tuple[str, ...]:
     return read_header(path).notes if is_nifti(path) else ()
 
 
+def files_of_image(path: Path | str) -> tuple[Path, ...]:
+    """Return the files that writing an image to `path` makes: ``.mhd`` and ``.raw`` have one beside them."""
+    path = Path(path)
+    beside = {".mhd": path.with_suffix(".raw"), ".raw": header_of_raw(path)}.get(path.suffix.lower())
+    return (path,) if beside is None else (path, beside)
+
+
 def write_volume(
     volume: Volume,
     path: Path | str,
     *,
     metadata: Mapping[str, str] | None = None,
     extensions: tuple[tuple[int, bytes], ...] = (),
+    names: Mapping[int, str] | None = None,
+    labels: bool = False,
+    check: Callable[[Path], None] = lambda path: None,
 ) -> None:
-    """Write a volume as ``.nii.gz``, ``.nii`` or ``.nrrd``, which keep any axes, replacing `path` in one step.
+    """Write a volume in a format that keeps any axes, replacing `path` in one step.
 
     Parameters
     ----------
+    path : Path
+        Ends in ``.nii.gz``, ``.nii``, ``.nrrd``, ``.mha``, ``.mhd`` (the voxels are in a ``.raw`` beside it) or
+        ``.raw`` (bare numbers, described by a ``.json`` beside it).
     metadata : mapping of str to str, optional
-        Key/value pairs for NRRD. NIfTI keeps that of `NOTE_KEY`.
+        Key/value pairs for NRRD and MetaImage. NIfTI and raw volumes keep that of `NOTE_KEY`.
     extensions : tuple of (int, bytes)
         Header extensions, for NIfTI.
+    names : mapping of int to str, optional
+        Names of labels, for raw volumes.
+    labels : bool
+        Whether the voxels are labels, which NIfTI states.
+    check : callable
+        Called with a file that can be read in place of `path`, before that is replaced; it may raise.
 
     Raises
     ------
@@ -128,17 +150,54 @@ def write_volume(
         The format is unknown, or the file cannot be written.
     """
     path = Path(path)
-    name = path.name.lower()
-    if not (is_nifti(name) or name.endswith(".nrrd")):
-        raise OutputError(f"{path} has no known image format. Choose a name in .nii.gz or .nrrd.")
+    name, suffix = path.name.lower(), path.suffix.lower()
+    if not (is_nifti(name) or suffix in (".nrrd", ".mha", ".mhd", ".raw")):
+        raise OutputError(
+            f"{path} has no known image format. Choose a name in .nii.gz, .nii, .nrrd, .mha, .mhd or .raw."
+        )
     if volume.array.dtype == bool:
         volume = Volume(volume.array.view(np.uint8), volume.ijk_to_ras)
+    if volume.array.dtype.str[1:] not in _STORABLE:
+        raise OutputError(f"{path} cannot be written: no format stores voxels of type {volume.array.dtype}.")
     metadata = metadata or {}
+    note = metadata.get(NOTE_KEY, "")
+    if suffix in (".mhd", ".raw"):
+        _write_pair(volume, path, metadata, names or {}, check)
+        return
     with atomic_path(path) as temporary:
         if is_nifti(name):
-            write_nifti(volume, temporary, description=metadata.get(NOTE_KEY, ""), extensions=extensions)
+            write_nifti(volume, temporary, description=note, extensions=extensions, labels=labels)
+        elif suffix == ".mha":
+            write_metaimage(volume, temporary, metadata)
         else:
             write_nrrd(volume, temporary, metadata)
+        check(temporary)
+
+
+def _write_pair(
+    volume: Volume,
+    path: Path,
+    metadata: Mapping[str, str],
+    names: Mapping[int, str],
+    check: Callable[[Path], None],
+) -> None:
+    """Write a header and its voxels as two files, of which the voxels take their place first."""
+    meta = path.suffix.lower() == ".mhd"
+    header, voxels = files_of_image(path) if meta else reversed(files_of_image(path))
+
+    def describe(to: Path, data_file: str) -> None:
+        if meta:
+            to.write_bytes(metaimage_header(volume, metadata, data_file=data_file))
+        else:
+            write_json(to, raw_description(volume, data_file, note=metadata.get(NOTE_KEY, ""), names=names))
+
+    with atomic_path(header) as temporary, atomic_path(voxels) as data:
+        with data.open("wb") as file:
+            file.writelines(planes_of(volume.array))
+        describe(temporary, data.name)
+        check(temporary)
+        # From here on the header cannot be read until the voxels are in place.
+        describe(temporary, voxels.name)
 
 
 def _header(path: Path) -> tuple[Grid, StoredVoxels, Grid]:
@@ -156,8 +215,11 @@ def _header(path: Path) -> tuple[Grid, StoredVoxels, Grid]:
         header = read_nrrd_header(path)
         return header.grid, header.voxels, header.scan
     if path.suffix.lower() in (".mha", ".mhd"):
-        grid, voxels = read_metaimage_header(path)
-        return grid, voxels, grid
+        meta = read_metaimage_header(path)
+        return meta.grid, meta.voxels, meta.grid
+    if path.suffix.lower() in (".raw", ".json"):
+        raw = read_raw_header(path)
+        return raw.grid, raw.voxels, raw.grid
     kind = "a DICOM file, not an image file" if start[128:] == b"DICM" else "not an image file of a known format"
     raise InputError(f"{path} is {kind}. Export it as NIfTI (.nii.gz) or NRRD (.nrrd).")
 

@@ -91,6 +91,22 @@ def test_a_cut_gland_is_completed_and_its_uncertainty_is_written(small_model, pa
     assert len(read_ply(folder / "thyroid.ply").vertices) > 100
 
 
+@pytest.mark.parametrize(("label_format", "shares"), [("seg.nrrd", "nrrd"), ("mhd", "mhd")])
+def test_a_map_of_shares_is_written_beside_label_maps_of_any_format(
+    small_model, patients, tmp_path, label_format, shares
+):
+    sources = find_cases(tmp_path / "patient")
+    options = FileOptions(label_format=label_format)
+
+    (fit,) = fit_cases(small_model, sources, tmp_path / "out", options=options, completions=2)
+
+    folder = tmp_path / "out" / "patient"
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == {*fit["files"], "fit.json"}
+    thyroid, probability = (read_volume(folder / name) for name in (f"thyroid.{label_format}", f"probability.{shares}"))
+    assert thyroid.array.max() == 1 and probability.array.dtype == np.float32
+    assert ((probability.array > 0) & (probability.array < 1)).sum() > 0
+
+
 def test_islands_of_thyroid_and_trachea_are_reported_and_do_not_change_the_fit(small_model, patients, tmp_path):
     for name in ("trachea", "thyroid_gland"):
         clean = read_volume(patients / "patient" / f"{name}.nii.gz")

@@ -21,7 +21,10 @@ from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import Targets
-from ThyroidSynthLib.imaging.volume_files import read_volume
+from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
+from ThyroidSynthLib.imaging.labels import THYROID
+from ThyroidSynthLib.imaging.segmentations.opening import read_structure
+from ThyroidSynthLib.imaging.volume_files import files_of_image, read_volume
 
 
 def test_the_manifest_lists_every_file_with_seed_code_and_targets(tmp_path):
@@ -49,6 +52,19 @@ def test_the_manifest_lists_every_file_with_seed_code_and_targets(tmp_path):
     labels = read_volume(result.folder / "label_maps" / "t00002.nii.gz")
     assert np.allclose(labels.center_of_mass_ras(), [100.0, -20.0, 30.0], atol=0.8)
     assert float(rows[1]["label_volume_ml"]) == pytest.approx(second["measured"]["volume_ml"], rel=0.1)
+
+
+@pytest.mark.parametrize("label_format", LABEL_FORMATS)
+def test_label_maps_of_every_format_are_listed_with_all_their_files_and_read_as_the_thyroid(tmp_path, label_format):
+    write_cohort([a_thyroid()], tmp_path, options=FileOptions(label_format=label_format))
+
+    entry = read_manifest(tmp_path)[0]["thyroids"][0]
+    path = tmp_path / "label_maps" / f"t00001.{label_format}"
+    listed = [file["path"] for file in entry["files"]]
+    assert listed == [each.relative_to(tmp_path).as_posix() for each in files_of_image(path)]
+    assert check_files(tmp_path) == len(listed)
+    found, notes = read_structure(path, THYROID)
+    assert found.volume_ml == pytest.approx(entry["label_volume_ml"]) and notes == ()
 
 
 def test_a_thyroid_cut_by_the_given_grid_is_reported(tmp_path):
@@ -109,7 +125,7 @@ def test_an_earlier_cohort_is_kept_if_the_first_thyroid_cannot_be_written(tmp_pa
     write_cohort([a_thyroid()], tmp_path)
     before = sorted(path for path in tmp_path.rglob("*"))
 
-    def failing(*arguments):
+    def failing(*arguments, **options):
         raise OutputError("disk full")
 
     monkeypatch.setattr(thyroid_files, "write_label_map", failing)
@@ -166,7 +182,7 @@ def test_overwriting_never_removes_files_outside_the_folder(tmp_path):
     assert precious.read_text() == "keep"
 
 
-@pytest.mark.parametrize("options", [{"label_format": "mha"}, {"mesh_formats": ("vtk",)}, {"spacing_mm": 0.0}])
+@pytest.mark.parametrize("options", [{"label_format": "hdr"}, {"mesh_formats": ("vtk",)}, {"spacing_mm": 0.0}])
 def test_impossible_options_are_rejected(options):
     with pytest.raises(OutputError):
         FileOptions(**options)

@@ -198,7 +198,8 @@ def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
         "--format",
         choices=(*LABEL_FORMATS, "none"),
         default="nii.gz",
-        help="label maps as NIfTI or NRRD, or none (default: nii.gz)",
+        help="label maps as NIfTI, NRRD, segmentation of Slicer (seg.nrrd), MetaImage (mha, or mhd with raw) or raw "
+        "numbers described by a JSON file, or none (default: nii.gz)",
     )
     group.add_argument(
         "--mesh",

@@ -22,7 +22,7 @@ from ThyroidSynthLib.evaluation.metrics.surface_distances import (
     SurfaceComparison,
     compare_surfaces,
 )
-from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.export.thyroid_files import THYROID_LABEL, FileOptions
 from ThyroidSynthLib.generation.fit.completions import (
     DEFAULT_COMPLETIONS,
     INTERVAL_LEVEL,
@@ -281,15 +281,16 @@ def write_fit(
                 for surface in (surface_ras, *drawn):
                     grid = grid.grown_to_hold(surface)
             for name, surface in named.items():
-                files.append(f"{name}.{options.label_format}")
                 filled = voxelise(surface, grid)
-                write_label_map(filled, staging / files[-1])
+                write_label_map(filled, staging / f"{name}.{options.label_format}", names=THYROID_LABEL)
+                files += options.label_files(name)
                 if surface is surface_ras:
                     volume_ml = int(filled.array.sum()) * filled.voxel_volume_ml
                     label_map = {"volume_ml": volume_ml, "holds_all": grid.holds(surface_ras)}
             if drawn:
-                files.append(f"probability.{options.label_format}")
-                write_label_map(share_inside(drawn, grid), staging / files[-1])
+                shares = options.share_files("probability")
+                write_label_map(share_inside(drawn, grid), staging / shares[0])
+                files += shares
             if label_map is not None and not label_map["holds_all"]:
                 note = "extends beyond the grid, so its label map is incomplete"
                 fitted = replace(fitted, notes=(*fitted.notes, note))
@@ -307,5 +308,6 @@ def names_of_fit(options: FileOptions, completions: int) -> list[str]:
     shapes = _shape_names(completions)
     names = [f"{shape}.{suffix}" for shape in shapes for suffix in options.mesh_formats]
     if options.label_format is not None:
-        names += [f"{shape}.{options.label_format}" for shape in (*shapes, "probability")]
+        names += [name for shape in shapes for name in options.label_files(shape)]
+        names += options.share_files("probability")
     return names

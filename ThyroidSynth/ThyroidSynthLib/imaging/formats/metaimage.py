@@ -1,4 +1,4 @@
-"""MetaImage files: header and grid of .mha and .mhd.
+"""MetaImage files, .mha and .mhd with .raw: header and grid, and writing.
 
 Own code, because ITK opens whatever file a header names as its data and allocates what a header claims. Format:
 https://itk.org/Wiki/ITK/MetaIO/Documentation
@@ -7,16 +7,20 @@ https://itk.org/Wiki/ITK/MetaIO/Documentation
 from __future__ import annotations
 
 import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.text_files import shortened
-from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.grid import Grid, flip_lps_ras
+from ThyroidSynthLib.geometry.volume import Volume
 
 from .nrrd import data_file_beside
-from .stored_voxels import StoredVoxels, damaged, opened
+from .stored_voxels import StoredVoxels, damaged, opened, planes_of
 
 _LONGEST_HEADER = 1 << 20
 _TYPES = {
@@ -33,12 +37,22 @@ _TYPES = {
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
+_TYPE_OF = {code: name for name, code in _TYPES.items() if name not in ("MET_LONG", "MET_ULONG")}
 _MM_PER_UNIT = {"mm": 1.0, "cm": 10.0, "um": 1e-3}
 _AGAIN = "Export it again as NIfTI or NRRD."
 
 
-def read_metaimage_header(path: Path) -> tuple[Grid, StoredVoxels]:
-    """Read where the voxels of a 3-D MetaImage file lie in `ras_mm`, and where they are stored.
+@dataclass(frozen=True)
+class MetaImageHeader:
+    """The header of a MetaImage file: where its voxels lie in `ras_mm` and are stored, and all its entries."""
+
+    grid: Grid
+    voxels: StoredVoxels
+    entries: dict[str, str]
+
+
+def read_metaimage_header(path: Path) -> MetaImageHeader:
+    """Read the header of a 3-D MetaImage file.
 
     Raises
     ------
@@ -51,7 +65,7 @@ def read_metaimage_header(path: Path) -> tuple[Grid, StoredVoxels]:
     if end is None or not re.match(rb"\s*(ObjectType|NDims|Comment)\s*=", start):
         raise InputError(f"{path} is not a MetaImage file, although its name ends like one. {_AGAIN}")
     fields = {}
-    for line in start[: end.end()].decode("utf-8", "replace").splitlines():
+    for line in start[: end.end()].decode("utf-8", "surrogateescape").splitlines():
         name, _, value = line.partition("=")
         fields[name.strip()] = value.strip()
 
@@ -116,4 +130,49 @@ def read_metaimage_header(path: Path) -> tuple[Grid, StoredVoxels]:
         compression="gzip" if flag("CompressedData") else "none",
         components=int(channels),
     )
-    return grid, voxels
+    return MetaImageHeader(grid, voxels, fields)
+
+
+def write_metaimage(volume: Volume, path: Path, entries: Mapping[str, str]) -> None:
+    """Write a volume and its header as one file; `OSError` if it cannot be written. For entries see below."""
+    compressor = zlib.compressobj(6)
+    packed = b"".join(map(compressor.compress, planes_of(volume.array))) + compressor.flush()
+    path.write_bytes(metaimage_header(volume, entries, packed_bytes=len(packed)) + packed)
+
+
+def metaimage_header(
+    volume: Volume, entries: Mapping[str, str], *, data_file: str = "LOCAL", packed_bytes: int = 0
+) -> bytes:
+    """Return the header of a volume.
+
+    Parameters
+    ----------
+    entries : mapping of str to str
+        Further entries, which ITK reads as metadata: names without blanks and signs, and one line of text each.
+    data_file : str
+        The file of the voxels in the same folder; LOCAL if they follow the header.
+    packed_bytes : int
+        Number of bytes of the compressed voxels; 0 if they are not compressed.
+    """
+    axes, spacing = flip_lps_ras(volume.ijk_to_ras[:3].T), volume.spacing_mm
+    header = {
+        "ObjectType": "Image",
+        "NDims": "3",
+        "BinaryData": "True",
+        "BinaryDataByteOrderMSB": "False",
+        "CompressedData": str(packed_bytes > 0),
+        **({"CompressedDataSize": str(packed_bytes)} if packed_bytes else {}),
+        "TransformMatrix": _line(axes[:3] / spacing[:, None]),
+        "Offset": _line(axes[3]),
+        "CenterOfRotation": "0 0 0",
+        "ElementSpacing": _line(spacing),
+        "DimSize": " ".join(str(n) for n in volume.array.shape[::-1]),
+        **entries,
+        "ElementType": _TYPE_OF[volume.array.dtype.str[1:]],
+        "ElementDataFile": data_file,
+    }
+    return "".join(f"{name} = {value}\n" for name, value in header.items()).encode("utf-8", "surrogateescape")
+
+
+def _line(values: np.ndarray) -> str:
+    return " ".join(repr(float(value) + 0.0) for value in np.ravel(values))

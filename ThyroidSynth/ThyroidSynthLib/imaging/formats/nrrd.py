@@ -20,7 +20,7 @@ from ThyroidSynthLib.common.text_files import shortened
 from ThyroidSynthLib.geometry.grid import Grid, flip_lps_ras
 from ThyroidSynthLib.geometry.volume import Volume
 
-from .stored_voxels import StoredVoxels, damaged, opened
+from .stored_voxels import StoredVoxels, damaged, opened, planes_of
 
 _LONGEST_HEADER = 1 << 24
 
@@ -104,8 +104,7 @@ def write_nrrd(volume: Volume, path: Path, keys: Mapping[str, str]) -> None:
     with path.open("wb") as file:
         file.write(("\n".join(lines) + "\n\n").encode())
         with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed:
-            for plane in volume.array:
-                packed.write(np.ascontiguousarray(plane, f"<{code}").tobytes())
+            packed.writelines(planes_of(volume.array))
 
 
 def _lines(path: Path, start: bytes) -> tuple[list[str], int]:

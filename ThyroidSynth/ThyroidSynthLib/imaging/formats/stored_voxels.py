@@ -184,6 +184,12 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             raise damaged(path, str(error)) from error
 
 
+def planes_of(array: np.ndarray) -> Iterator[bytes]:
+    """Return the bytes of each slice k of an array, little-endian, with i the fastest axis."""
+    kind = array.dtype.newbyteorder("<")
+    return (np.ascontiguousarray(plane, kind).tobytes() for plane in array)
+
+
 def is_gzipped(path: Path) -> bool:
     """Check by its first bytes whether a file is gzipped, whatever its name."""
     with path.open("rb") as file:

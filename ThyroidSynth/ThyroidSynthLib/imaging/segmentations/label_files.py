@@ -1,4 +1,4 @@
-"""Label maps in one file: the names of their labels, which only NIfTI stores, and their voxels."""
+"""Label maps in one file: the names of their labels, and their voxels."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.labels import names_in_extensions
+from ThyroidSynthLib.imaging.label_map_files import names_in_file
 from ThyroidSynthLib.imaging.masks import Mask, check_labels, read_labels
-from ThyroidSynthLib.imaging.nifti import is_nifti, read_header
 from ThyroidSynthLib.imaging.segments import Segment
 from ThyroidSynthLib.imaging.volume_files import read_volume, reading_slabs
 
@@ -26,10 +25,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 def read_label_segments(path: Path) -> list[Segment]:
     """Return the labels that a label map file names; empty if it has no names."""
-    if not is_nifti(path):
-        return []
-    names = names_in_extensions(read_header(path).extensions)
-    return [Segment(name, name, label) for label, name in sorted(names.items())]
+    return [Segment(name, name, label) for label, name in sorted(names_in_file(path).items())]
 
 
 def read_label_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[Key, Mask], tuple[str, ...]]:

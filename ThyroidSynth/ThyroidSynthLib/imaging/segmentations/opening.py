@@ -11,11 +11,11 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.imaging.dicom_seg import read_dicom_masks, read_dicom_segments
 from ThyroidSynthLib.imaging.dicom_series import CONTOURS_CLASS, SEGMENTATION_CLASSES, class_of_dicom
-from ThyroidSynthLib.imaging.formats.nrrd import read_nrrd_header
+from ThyroidSynthLib.imaging.formats.raw_volume import header_of_raw
 from ThyroidSynthLib.imaging.labels import STRUCTURES, THYROID, Structure, normalised, part_called
 from ThyroidSynthLib.imaging.masks import Mask, joined_masks, read_mask
 from ThyroidSynthLib.imaging.nifti import is_nifti
-from ThyroidSynthLib.imaging.seg_nrrd import is_segmentation_file, read_masks, read_segments
+from ThyroidSynthLib.imaging.seg_nrrd import has_segments, is_segmentation_file, read_masks, read_segments
 from ThyroidSynthLib.imaging.segments import Segment, named_by_user, nothing_found, structures_among
 
 from .class_maps import other_organs
@@ -138,9 +138,12 @@ class SegmentationFile:
 def segmentation_kind(path: Path | str) -> Kind | None:
     """Return which kind of segmentation a file is by its name, or its first bytes for DICOM; None if it is none."""
     path = Path(path)
-    if is_segmentation_file(path) or (path.suffix.lower() in _NRRD_SUFFIXES and _has_segments(path)):
+    if is_segmentation_file(path) or (path.suffix.lower() in _NRRD_SUFFIXES and has_segments(path)):
         return "segmentation"
-    if is_nifti(path) or path.suffix.lower() in (*_NRRD_SUFFIXES, *_META_SUFFIXES):
+    suffix = path.suffix.lower()
+    if is_nifti(path) or suffix in (*_NRRD_SUFFIXES, *_META_SUFFIXES):
+        return "labels"
+    if suffix == ".raw" and header_of_raw(path).exists():
         return "labels"
     sop_class = class_of_dicom(path)
     return "dicom" if sop_class in SEGMENTATION_CLASSES else "contours" if sop_class == CONTOURS_CLASS else None
@@ -235,11 +238,3 @@ def _is_mask(opened: SegmentationFile, structure: Structure) -> bool:
     values = opened.labels_present()
     others = {s.label for s in opened.segments if s.part is not None and s.part.structure is not structure}
     return len(values) < 2 and not others.intersection(values)
-
-
-def _has_segments(path: Path) -> bool:
-    """Check whether a NRRD file is a Slicer segmentation that was saved under another name."""
-    try:
-        return any(key.startswith("Segment0_") for key in read_nrrd_header(path).keys)
-    except InputError:
-        return False  # Reading it as a label map reports the fault.

@@ -51,11 +51,12 @@ class ExportWhat(Choice):
 
 
 class LabelFormat(Choice):
-    """Formats of label maps: the values of `imaging.label_map_files.LABEL_FORMATS`."""
+    """Formats of label maps: those of `imaging.label_map_files.LABEL_FORMATS` that are one file of any structures."""
 
     NIFTI_PACKED = "nii.gz", _("NIfTI (.nii.gz)")
     NIFTI = "nii", _("NIfTI (.nii)")
     NRRD = "nrrd", _("NRRD (.nrrd)")
+    META_IMAGE = "mha", _("MetaImage (.mha)")
 
 
 class LabelGridChoice(Choice):

@@ -15,6 +15,7 @@ from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.evaluation.report import tables
 from ThyroidSynthLib.export.measuring import measured_as_written
 from ThyroidSynthLib.export.merging import Merged, MergeRules
+from ThyroidSynthLib.export.thyroid_files import THYROID_LABEL
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES, Features, measure_features
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
@@ -130,7 +131,7 @@ def export_thyroid(node: vtkMRMLSegmentationNode, stem: str, folder: Path, optio
             if options.ct is not None
             else voxelise(surface, Grid.around(surface, spacing_mm=options.spacing_mm))
         )
-        write_label_map(voxels, next(remaining))
+        write_label_map(voxels, next(remaining), names=THYROID_LABEL)
         volume_ml = int(np.count_nonzero(voxels.array)) * voxels.voxel_volume_ml
     for _suffix in options.mesh_formats:
         write_mesh(surface, next(remaining), space=options.mesh_space)
