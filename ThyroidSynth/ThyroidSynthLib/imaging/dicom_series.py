@@ -20,6 +20,7 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.reading import reading
 from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.volume import Volume
 
 SEGMENTATION_CLASSES = frozenset(("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"))
 CONTOURS_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
@@ -122,7 +123,31 @@ def read_series_grid(path: Path | str) -> Grid:
         There is no series or there are several, slices are missing or lie at the same position, or the geometry is
         impossible.
     """
-    path = Path(path)
+    return _series(Path(path))[0]
+
+
+def read_series(path: Path | str) -> Volume:
+    """Read the image series in a folder, or that of a DICOM file, with its values in Hounsfield units if it is a CT.
+
+    Errors are those of `read_series_grid`; also `InputError` if the voxels cannot be read or would fill the memory.
+    """
+    import SimpleITK
+
+    grid, files = _series(Path(path))
+    grid.checked_for_holding(path)
+    with reading(Path(path), "a DICOM series", "Copy or export the series again."):
+        try:
+            image = SimpleITK.ReadImage([str(file) for file in files])
+        except RuntimeError as error:
+            raise InputError(f"{path}: its images cannot be read ({error}). Convert the series to NIfTI.") from error
+    array = SimpleITK.GetArrayFromImage(image)
+    if array.shape != grid.shape:
+        raise InputError(f"{path}: its images are no scalar slices of one volume. Convert the series to NIfTI.")
+    return Volume(array, grid.ijk_to_ras)
+
+
+def _series(path: Path) -> tuple[Grid, list[Path]]:
+    """Return the grid of a series and its files in the order of the slices."""
     folder = path if path.is_dir() else path.parent
     if not path.is_dir() and class_of_dicom(path) not in IMAGE_CLASSES:
         raise InputError(f"{path} is a DICOM file, but no CT or MR image. Choose the folder of an image series.")
@@ -150,7 +175,7 @@ def read_series_grid(path: Path | str) -> Grid:
     axes = ordered[0].axes.copy()
     axes[:, 2] = _step(path, ordered)
     grid = Grid.of_lps((len(ordered), *ordered[0].shape), axes, ordered[0].position.tolist())
-    return Grid.of_file(path, grid.shape, grid.ijk_to_ras)
+    return Grid.of_file(path, grid.shape, grid.ijk_to_ras), [one.path for one in ordered]
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

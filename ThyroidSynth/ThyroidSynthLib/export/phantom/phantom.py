@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ThyroidSynthLib.geometry.voxelisation import volume_fractions
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap
 
 from .phantom_labels import AIR, CALCIFICATION
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.export.materials.material_table import MaterialTable
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Phantom:
     """
 
     labels: LabelMap
-    materials: Any
+    materials: MaterialTable
     parts: Mapping[int, Surface] = field(default_factory=dict)
     ct: Volume | None = None
     ct_series: Path | None = None

@@ -15,6 +15,10 @@ NODULE = "thyroid_nodule"
 TISSUES = {SOFT_TISSUE: 200, FAT: 201, MUSCLE: 202, BONE: 203, AIRWAY: 204}
 """Labels of tissue that no segmentation names."""
 
+THYROID_LABEL = 17
+LUNGS = (12, 10)
+"""Labels of the right and the left upper lobe, whose apices reach into the neck."""
+
 GLAND_PARTS = {RIGHT_LOBE: 210, LEFT_LOBE: 211, ISTHMUS: 212, CALCIFICATION: 213}
 """Labels of the parts of the gland."""
 

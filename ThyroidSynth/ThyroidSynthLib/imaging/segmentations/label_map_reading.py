@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -23,7 +23,9 @@ from .label_files import read_whole_labels
 from .opening import SegmentationFile, open_segmentation, segmentation_kind
 
 
-def read_label_map(path: Path | str, *, labels: Mapping[int, str] | None = None) -> LabelMap:
+def read_label_map(
+    path: Path | str, *, labels: Mapping[int, str] | None = None, without: Collection[str] = ()
+) -> LabelMap:
     """Read all structures of a patient as one label map.
 
     Parameters
@@ -34,10 +36,12 @@ def read_label_map(path: Path | str, *, labels: Mapping[int, str] | None = None)
         labels.
     labels : mapping of int to str, optional
         Names of label numbers: of a file without names, or for the masks of a folder.
+    without : collection of str
+        Names of masks in a folder that are left out, such as that of the body, which would cover others.
     """
     path = Path(path)
     if path.is_dir():
-        return _of_folder(path, labels)
+        return _of_folder(path, labels, without)
     opened = open_segmentation(path, labels=labels)
     return _of_labels(opened) if opened.kind == "labels" else _of_segments(opened)
 
@@ -80,10 +84,12 @@ def _name_of(segment: Segment) -> str:
     return segment.name if part is None or structure_called(segment.name) is part.structure else part.structure.name
 
 
-def _of_folder(folder: Path, labels: Mapping[int, str] | None) -> LabelMap:
+def _of_folder(folder: Path, labels: Mapping[int, str] | None, without: Collection[str]) -> LabelMap:
     inside = folder / "segmentations"
     where = inside if inside.is_dir() else folder
-    files = [path for path in sorted(where.iterdir()) if is_nifti(path) and stem_of(path).lower() != "ct"]
+    files = [
+        path for path in sorted(where.iterdir()) if is_nifti(path) and stem_of(path).lower() not in ("ct", *without)
+    ]
     if len(files) < 2 and (alone := _only_segmentation(where, labels)) is not None:
         return read_label_map(alone, labels=labels)
     if not files:
