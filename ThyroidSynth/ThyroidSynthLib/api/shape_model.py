@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .patient import Labels, case_of, shape_of
 from .shape import EditedShape, FittedShape, Shape
+
+logger = logging.getLogger(__name__)
 
 
 class ShapeModel:
@@ -175,6 +178,7 @@ class ShapeModel:
         from ThyroidSynthLib.generation.steer.direct_sampling import generate
 
         targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
+        self._warn_of(targets)
         return [self._shape(drawn) for drawn in generate(self.trained, count=count, seed=seed, targets=targets)]
 
     def steer(
@@ -221,6 +225,7 @@ class ShapeModel:
         targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
         if not targets:
             raise InputError("There is no target. Give volume_ml, isthmus_area_mm2 or symmetry, or use sample().")
+        self._warn_of(targets)
         if start is None:
             return self._shape(next(iter(generate_to_target(self.trained, [targets], seed=seed))))
         if isinstance(start, EditedShape) or start.thyroid.code.shape != (self.trained.codes.shape[1],):
@@ -369,6 +374,13 @@ class ShapeModel:
     @property
     def _alignment(self) -> str:
         return self.trained.frame.alignment
+
+    def _warn_of(self, targets: Targets) -> None:
+        """Log a warning if targets are unlike the training cases."""
+        from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
+
+        if unlike := FeatureSpace(self.features).unlike(targets.as_array()):
+            logger.warning("The targets are %s.", unlike)
 
     def _shape(self, drawn: GeneratedThyroid) -> Shape:
         return Shape(drawn.thyroid, drawn.targets, drawn.met, self._alignment)

@@ -188,7 +188,7 @@ def make_parser() -> argparse.ArgumentParser:
         module.configure(command)
         common = command.add_argument_group("output")
         common.add_argument("--json", action="store_true", help="print the result as JSON")
-        common.add_argument("--quiet", action="store_true", help="show no progress")
+        common.add_argument("--quiet", action="store_true", help="show no progress and no notes, only warnings")
         common.add_argument("--debug", action="store_true", help="log everything and print the traceback of an error")
         command.set_defaults(run=module.run)
     return parser

@@ -21,6 +21,7 @@ from ThyroidSynthLib.dataset.structure_checks import check_size
 from ThyroidSynthLib.generation.edit.editing import PatientFit, fit_patient
 from ThyroidSynthLib.generation.fit.fitting import fit_notes
 from ThyroidSynthLib.generation.steer.as_written import steer_as_written
+from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
 from ThyroidSynthLib.generation.steer.steering import SteeringResult, steer_to_target
 from ThyroidSynthLib.generation.thyroid import Thyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
@@ -72,6 +73,8 @@ class EditedCase:
         The patient's segmentation without islands, on the whole scan's grid.
     notes : tuple of str
         Findings of quality control, and a warning if the fit is far from the gland.
+    unlike : str
+        Description of targets that are unlike the training cases; empty if they are ordinary or nothing is changed.
     """
 
     id: str
@@ -80,6 +83,7 @@ class EditedCase:
     changed: tuple[str, ...]
     mask: Volume
     notes: tuple[str, ...]
+    unlike: str = ""
 
     @property
     def label_map(self) -> Volume:
@@ -104,7 +108,11 @@ class EditedCase:
             "met": steered.met,
             "moved_sd": steered.moved,
             "code_distance_sd": steered.distance,
-            "fit": {"rms_mm": self.fit.fit.rms_mm, "cut_by_scan": self.fit.fit.cut},
+            "fit": {
+                "rms_mm": self.fit.fit.rms_mm,
+                "cut_by_scan": self.fit.fit.cut,
+                "out_of_distribution": self.fit.fit.out_of_distribution,
+            },
             "trachea_to_ras": self.fit.placement.trachea_to_ras.tolist(),
             "fitted_code": _plain(self.fit.original.code),
             "code": _plain(thyroid.code),
@@ -176,8 +184,11 @@ def edit_case(
             steered = steer_as_written(
                 fit.shapes, steered, measure, progress=part_of(progress, 0.9, 1.0), should_stop=should_stop
             )
-    notes = (*verdict.reasons, *verdict.notes, *_mismatch(fit, mask))
-    return EditedCase(case.id, fit, steered, tuple(changes), mask, notes)
+    unlike = FeatureSpace(model.features).unlike(targets.as_array()) if changes else ""
+    notes = [*verdict.reasons, *verdict.notes, *_mismatch(fit, mask)]
+    if unlike:
+        notes.append(f"the targets are {unlike}")
+    return EditedCase(case.id, fit, steered, tuple(changes), mask, tuple(notes), unlike)
 
 
 @dataclass(frozen=True, kw_only=True)

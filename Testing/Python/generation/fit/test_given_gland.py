@@ -118,13 +118,21 @@ def test_a_gland_that_the_model_cannot_represent_is_an_error_about_the_gland(sma
 
 def test_a_gland_unlike_the_training_cases_is_reported_with_a_remedy(small_model: TrainedModel) -> None:
     fit = fit_mask(small_model, right_lobe(LOBES[0]), PLACEMENT, resolution=40)
-    known: Fit = replace(fit, distance=1.0, inside_share=1.0, removed_ml=0.0)
+    known: Fit = replace(
+        fit, distance=1.0, distance_limit=2.0, inside_share=1.0, removed_ml=0.0, feature_score=0.4, unlike=""
+    )
+    assert known.out_of_distribution == 0.5
     assert fit_notes(known, 0.95, 10.0, 10.0, 1.0) == ()
     for unlike, start in (
         (replace(known, distance=2.6), "the shape is 2.6 SDs from the training shapes"),
+        (
+            replace(known, feature_score=1.4, unlike="unlike all"),
+            "the gland is unlike all",
+        ),
         (replace(known, inside_share=0.7), "30% of the gland lies outside the region of the training shapes"),
     ):
         first, remedy = fit_notes(unlike, 0.95, 10.0, 10.0, 1.0)
+        assert unlike.out_of_distribution > 1
         assert first.startswith(start) and "use a model trained on such glands" in remedy
     far, remedy = fit_notes(known, 0.6, 10.0, 10.0, 1.0)
     assert "far from the given gland" in far and "check the masks" in remedy

@@ -17,7 +17,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     file_options,
     files_at,
 )
-from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.cli.shared.console import Console, Result, warn_of_unknown_gland
 from ThyroidSynthLib.cli.shared.merging import add_merging, merged_text, with_merging
 from ThyroidSynthLib.cli.shared.outputs import owning_out
 from ThyroidSynthLib.common.errors import InputError
@@ -115,6 +115,9 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             progress=console.progress,
             should_stop=stopped,
         )
+    warn_of_unknown_gland(console, case.id, edited.fit.fit.out_of_distribution)
+    if edited.unlike:
+        console.warn(f"{case.id}: the targets are {edited.unlike}.")
     document = write_edit(
         edited,
         options.out,

@@ -74,6 +74,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             progress=console.progress,
             should_stop=stopped,
         )
+    for note in found.notes:
+        console.warn(note)
     report = write_evaluation(found, options.out, overwrite=options.overwrite)
     document = {"report": str(report), **document_of(found)}
     lines = [f"The report is in {report}, its numbers in {options.out / EVALUATION_FILE}."]

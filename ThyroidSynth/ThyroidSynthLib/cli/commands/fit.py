@@ -16,7 +16,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_seed,
     file_options,
 )
-from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.cli.shared.console import Console, Result, warn_of_unknown_gland
 from ThyroidSynthLib.cli.shared.outputs import owning_out
 from ThyroidSynthLib.cli.shared.shapes import add_input_space, add_trachea_centre, without_other_options
 
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
                 should_stop=stopped,
             )
         )
-    return _result(options.out, fits, model)
+    return _result(options.out, fits, model, console)
 
 
 def _fit_shapes(options: argparse.Namespace, console: Console) -> Result:
@@ -139,10 +139,13 @@ def _fit_shapes(options: argparse.Namespace, console: Console) -> Result:
                 should_stop=stopped,
             )
         )
-    return _result(options.out, fits, model)
+    return _result(options.out, fits, model, console)
 
 
-def _result(folder: Path, fits: list[dict[str, Any]], model: TrainedModel) -> Result:
+def _result(folder: Path, fits: list[dict[str, Any]], model: TrainedModel, console: Console) -> Result:
+    for fit in fits:
+        if "error" not in fit:
+            warn_of_unknown_gland(console, fit["id"], fit["quality"]["out_of_distribution"])
     document = {"folder": str(folder), "fits": fits, "trained_on_synthetic_cohort": model.synthetic}
     return Result(document, "\n".join(map(_line, fits)), failed=any("error" in fit for fit in fits))
 

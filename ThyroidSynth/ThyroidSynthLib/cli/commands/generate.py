@@ -152,10 +152,10 @@ def _generate(
     model = TrainedModel.load(options.model)
     chosen = targets_of(options, model)
     if chosen.far:
-        console.note(far_text(chosen.far, len(chosen.targets)))
+        console.warn(far_text(chosen.far, len(chosen.targets)))
     place = place_of(options, model, files)
     if place.site.notes:
-        console.note(f"The placement at {place.name}: {'; '.join(place.site.notes)}.")
+        console.warn(f"The placement at {place.name}: {'; '.join(place.site.notes)}.")
     writer = thyroid_writer(options.out, place.site.placement, files, _surroundings(options, place.site))
     distribution = AchievedDistribution(model.features, chosen.distribution) if chosen.differ else None
     stop_file, start = options.out / STOP_FILE, len(begun or ())

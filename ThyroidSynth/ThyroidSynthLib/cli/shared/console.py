@@ -19,7 +19,7 @@ class Result:
 
 
 class Console:
-    """Progress bar and notes of a command, or neither if `quiet`. A context manager that closes the bar."""
+    """Progress bar, notes and warnings of a command, only the warnings if `quiet`. Closes the bar at its end."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -37,6 +37,10 @@ class Console:
         if not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
+    def warn(self, text: str) -> None:
+        """Print a warning, also if quiet: it says what is doubtful about the result."""
+        print(f"thyroidsynth: warning: {text}", file=sys.stderr, flush=True)
+
     def progress(self, fraction: float, message: str) -> None:
         """Show the fraction done, 0 to 1, and the current step."""
         if self._quiet:
@@ -50,3 +54,12 @@ class Console:
             self._bar = tqdm(total=1.0, file=sys.stderr, bar_format=form, mininterval=interval, dynamic_ncols=True)
         self._bar.set_description_str(message, refresh=False)
         self._bar.update(max(fraction - self._bar.n, 0.0))
+
+
+def warn_of_unknown_gland(console: Console, case_id: str, score: float) -> None:
+    """Warn if the out-of-distribution score of a case's gland is above 1."""
+    if score > 1:
+        console.warn(
+            f"{case_id}: the model may not know such glands (out-of-distribution score {score:.1f}, up to 1 is "
+            "ordinary); its notes say why."
+        )

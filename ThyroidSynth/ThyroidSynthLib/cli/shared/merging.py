@@ -64,7 +64,7 @@ def with_merging(files: FileOptions, options: argparse.Namespace, console: Conso
     if grid is not None:
         patient = on_grid(patient, grid)
     for note in (*patient.notes, *warnings):
-        console.note(f"{options.merge_into}: {note}.")
+        console.warn(f"{options.merge_into}: {note}.")
     return replace(files, merge_into=patient, merge_rules=rules)
 
 

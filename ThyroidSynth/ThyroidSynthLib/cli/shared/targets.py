@@ -13,7 +13,7 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.generation.cohort.marginals import COHORT, FORMS
 from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMUS, TargetDistribution
-from ThyroidSynthLib.generation.steer.feature_space import FAR, FeatureSpace
+from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import Targets
 
@@ -101,7 +101,7 @@ class TargetOptions:
     specification: dict[str, Any]  # the options as they are written in the manifest
     distribution: dict[str, str] | None = None  # the target distributions as text, if there are any
     differ: bool = False  # whether the targets differ between thyroids, so that they have a distribution
-    far: list[dict[str, Any]] = field(default_factory=list)  # targets far from every training case
+    far: list[dict[str, Any]] = field(default_factory=list)  # targets unlike the training cases
 
 
 def check_target_options(options: argparse.Namespace) -> None:
@@ -158,15 +158,15 @@ def targets_of(options: argparse.Namespace, model: TrainedModel) -> TargetOption
 
 
 def far_targets(model: TrainedModel, targets: Sequence[Targets]) -> list[dict[str, Any]]:
-    """Return the targets that are far from every training case, farthest first."""
+    """Return the targets that are unlike the training cases, farthest first."""
     values = np.stack([each.as_array() for each in targets])
     space = FeatureSpace(model.features)
-    distances = space.distances(values)
+    scores = space.scores(values)
     return [
         {
             "id": f"t{place + 1:05d}",
             "targets": targets[place].as_dict(),
-            "nearest_case_sd": round(float(distances[place]), 2),
+            "score": round(float(scores[place]), 2),
             "region": space.region(values[place]),
             "outside": space.outside(values[place]),
         }
@@ -175,14 +175,14 @@ def far_targets(model: TrainedModel, targets: Sequence[Targets]) -> list[dict[st
 
 
 def far_text(far: Sequence[dict[str, Any]], count: int) -> str:
-    """Describe the targets that are far from every training case."""
+    """Describe the targets that are unlike the training cases."""
     lines = [
-        f"{len(far)} of {count} thyroids have targets far from every training case (more than {FAR:g} SDs); "
-        "the model may not reach them:"
+        f"{len(far)} of {count} thyroids have targets unlike those of the training cases (out-of-distribution score "
+        "above 1); the model may not reach them, or extrapolates:"
     ]
     for each in far[:_FEW]:
         known = f" ({'; '.join(each['outside'])})" if each["outside"] else ""
-        lines.append(f"  {each['id']}: {Targets.of(each['targets'])}{known}")
+        lines.append(f"  {each['id']}: {Targets.of(each['targets'])}{known}, score {each['score']:.1f}")
     if len(far) > _FEW:
         lines.append("  the others are in the manifest ('far_outside')")
     return "\n".join(lines)

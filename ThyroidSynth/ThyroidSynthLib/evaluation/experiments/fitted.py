@@ -110,6 +110,7 @@ class FittedCase:
                 "rms_mm": self.fit.rms_mm,
                 "code_distance_sd": self.fit.distance,
                 "inside_share": self.fit.inside_share,
+                "out_of_distribution": self.fit.out_of_distribution,
             },
             "observed": {
                 "spacing_mm": None if self.spacing_mm is None else [round(float(side), 4) for side in self.spacing_mm],

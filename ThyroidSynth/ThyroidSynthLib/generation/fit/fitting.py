@@ -13,6 +13,7 @@ import numpy as np
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
+from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace, tail_limit
 from ThyroidSynthLib.generation.thyroid import Thyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
@@ -47,9 +48,10 @@ _MIN_WEIGHT = 0.2
 _MIN_DICE = 0.8
 _MAX_VOLUME_ERROR = 0.2
 _MAX_HD95_MM = 5.0
-# So is one whose code is further from the training codes, or of whose gland less lies where the model was trained.
-# Training codes lie between about 0.7 and 1.2 SDs per dimension from their mean.
-_MAX_CODE_DISTANCE = 2.0
+# So is one whose code is further from the mean than so many times the limit of the training codes, or of whose gland
+# less lies where the model was trained. Codes of held-out cases are further than those of training cases, which the
+# covariance is taken from: 1.2 times as far on average, 1.8 times in one of 40.
+_CODE_FACTOR = 1.8
 _MIN_INSIDE_SHARE = 0.98
 
 
@@ -63,8 +65,9 @@ class Fit:
         The model's shape for the code, without components that the given gland does not have.
     rms_mm : float
         Root mean square error of the signed distance on the observed surface, in mm by the mean scale of the frame.
-    distance : float
-        Distance of the code to the training codes' mean, in SDs per dimension; about 1 is ordinary.
+    distance, distance_limit : float
+        Distance of the code to the training codes' mean, in SDs per dimension, where about 1 is ordinary; and the
+        largest ordinary one.
     inside_share : float
         Share of the observed surface inside the box of the training surfaces. If it is well below 1, the gland lies
         where the model was never trained, and the fit is unreliable.
@@ -83,11 +86,17 @@ class Fit:
         The gland that was given.
     removed_ml : float
         Volume of the components that were removed from the model's shape.
+    feature_score : float
+        Out-of-distribution score of the gland's features (`FeatureSpace.scores`), or of the fitted ones where the gland
+        is not complete.
+    unlike : str
+        Description of features that are unlike those of the training cases; empty if they are ordinary.
     """
 
     thyroid: Thyroid
     rms_mm: float
     distance: float
+    distance_limit: float
     inside_share: float
     consistent_share: float
     cut: bool
@@ -96,6 +105,18 @@ class Fit:
     rounds: int
     gland: GivenGland
     removed_ml: float = 0.0
+    feature_score: float = 0.0
+    unlike: str = ""
+
+    @property
+    def out_of_distribution(self) -> float:
+        """Score of a gland that the model may not know: up to 1 is ordinary.
+
+        The largest of the features' score, of the code's distance, and of the share of the gland outside the box of the
+        training surfaces, each divided by its limit.
+        """
+        outside = (1 - self.inside_share) / (1 - _MIN_INSIDE_SHARE)
+        return max(self.feature_score, self.distance / self.distance_limit, outside)
 
 
 def fit_surface(
@@ -218,10 +239,13 @@ def _fit(
     thyroid, removed_ml = observation.gland.without_extra(thyroid, state.pose.shift_mm)
     seen = slice(observation.on_surface)
     error = state.residual[seen] * observation.error_sd[seen]
+    known = FeatureSpace(model.features)
+    own = (features or thyroid.measured).as_array()
     return Fit(
         thyroid=thyroid,
         rms_mm=float(np.sqrt(np.mean(error**2)) * model.frame.scale_mm.mean()),
         distance=problem.space.distance(state.pose.code),
+        distance_limit=_CODE_FACTOR * tail_limit([problem.space.distance(code) for code in model.codes]),
         inside_share=_inside_share(model, observation, state.pose),
         consistent_share=float((state.weight[seen] > _MIN_WEIGHT).mean()),
         cut=observation.cut,
@@ -230,6 +254,8 @@ def _fit(
         rounds=rounds,
         gland=observation.gland,
         removed_ml=removed_ml,
+        feature_score=float(known.scores(own[None])[0]),
+        unlike=known.unlike(own),
     )
 
 
@@ -264,7 +290,9 @@ def fit_notes(
 def unfamiliar_notes(fit: Fit, mismatch: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return notes on a gland that the model does not know, after those on a `mismatch`."""
     notes = list(mismatch)
-    if fit.distance > _MAX_CODE_DISTANCE:
+    if fit.unlike:
+        notes.append(f"the gland is {fit.unlike}")
+    if fit.distance > fit.distance_limit:
         notes.append(f"the shape is {fit.distance:.1f} SDs from the training shapes (about 1 is usual)")
     if fit.inside_share < _MIN_INSIDE_SHARE:
         notes.append(f"{1 - fit.inside_share:.0%} of the gland lies outside the region of the training shapes")

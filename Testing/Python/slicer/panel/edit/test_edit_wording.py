@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-GOOD = {"dice": 0.95, "assd_mm": 0.31, "hd95_mm": 0.9, "distance": 1.1, "inside_share": 1.0}
+GOOD = {"dice": 0.95, "assd_mm": 0.31, "hd95_mm": 0.9, "distance": 1.1, "inside_share": 1.0, "out_of_distribution": 0.6}
 CUT = GOOD | {"cut_by_scan": 1.0}
 
 
@@ -24,10 +24,17 @@ def test_a_good_fit_is_reported_with_its_numbers_and_no_warning(wording):
 
 def test_a_gland_unlike_the_training_shapes_gets_a_warning(wording):
     # Values of the real case with a model of synthetic thyroids.
-    real = {"dice": 0.71, "assd_mm": 1.6, "hd95_mm": 4.9, "distance": 3.9, "inside_share": 0.93}
+    real = {
+        "dice": 0.71,
+        "assd_mm": 1.6,
+        "hd95_mm": 4.9,
+        "distance": 3.9,
+        "inside_share": 0.93,
+        "out_of_distribution": 3.5,
+    }
     assert "Poor fit" in wording.fitText(real)
     warning = wording.fitWarning(real)
-    assert "3.9 SDs" in warning
+    assert "score 3.5" in warning
     assert "7 % of the gland" in warning
     assert "unreliable" in warning
 
@@ -47,7 +54,7 @@ def test_a_gland_cut_by_the_scans_border_is_reported_and_is_no_poor_fit(wording)
     assert "unreliable" not in warning and "estimate" not in warning
     completed = {"completed_ml": 14.23, "completed_low_ml": 12.5, "completed_high_ml": 16.04}
     assert "14.2 mL in all (90 % interval 12.5 mL to 16.0 mL)" in wording.fitWarning(CUT | completed)
-    assert "unreliable" in wording.fitWarning(CUT | {"distance": 3.0})
+    assert "unreliable" in wording.fitWarning(CUT | {"out_of_distribution": 1.3})
 
 
 @pytest.mark.parametrize(

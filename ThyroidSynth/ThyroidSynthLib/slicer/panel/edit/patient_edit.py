@@ -186,6 +186,7 @@ def fitPatient(
             "hd95_mm": compared.hd95_mm,
             "distance": found.fit.distance,
             "inside_share": found.fit.inside_share,
+            "out_of_distribution": found.fit.out_of_distribution,
             "cut_by_scan": float(found.fit.cut),
             **completion,
         },

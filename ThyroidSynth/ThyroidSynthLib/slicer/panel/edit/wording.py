@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 # Lowest Dice and highest HD95 in mm of a good and of a fair fit.
 _GOOD = (0.90, 2.0)
 _FAIR = (0.80, 4.0)
-# Training codes lie between about 0.7 and 1.2 SDs per dimension from their mean.
-_FAR_CODE = 2.0
 _LEAST_INSIDE = 0.98
 
 
@@ -41,9 +39,10 @@ def fitText(quality: Mapping[str, float]) -> str:
 def fitWarning(quality: Mapping[str, float]) -> str:
     """Return the limitations of a fit, from `ThyroidRecord.quality`; empty if there are none."""
     warnings = []
-    if quality["distance"] > _FAR_CODE:
-        text = _("The shape is {distance:.1f} SDs from the training shapes; about 1 is usual.")
-        warnings.append(text.format(distance=quality["distance"]))
+    # A fit of an earlier version has no score.
+    if (score := quality.get("out_of_distribution", 0.0)) > 1:
+        text = _("The gland is unlike the training cases (out-of-distribution score {score:.1f}; up to 1 is ordinary).")
+        warnings.append(text.format(score=score))
     if quality["inside_share"] < _LEAST_INSIDE:
         text = _("{share:.0f} % of the gland lies outside the region of the training shapes.")
         warnings.append(text.format(share=100 * (1 - quality["inside_share"])))
