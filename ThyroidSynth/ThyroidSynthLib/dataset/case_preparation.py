@@ -5,18 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import traceback
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.imaging.labels import TRACHEA
 from ThyroidSynthLib.imaging.segmentations.given_labels import labels_of_dataset_beside
 
 from .case_sources import CaseSource, labels_of_structures
 from .cases import read_case
 from .cohort_writing import StoredShape, store_shape
-from .quality import QualityMeasurements, QualityRules, QualityVerdict, check_case
+from .organs.organ_shapes import OrganShape, organ_in_scan, store_organ
+from .organs.reading import organ_masks
+from .quality import CheckedCase, QualityMeasurements, QualityRules, QualityVerdict, check_case
 
 CASES_FOLDER = "cases"
 _STEP_VERSION = 4  # Increase when the result for a case changes, so that no old record is reused.
@@ -24,12 +33,16 @@ _STEP_VERSION = 4  # Increase when the result for a case changes, so that no old
 
 @dataclass(frozen=True)
 class CaseTask:
-    """A case to prepare in a cohort folder, with its alignment in the trachea frame (one of `frame.ALIGNMENTS`)."""
+    """A case to prepare in a cohort folder, with its alignment in the trachea frame (one of `frame.ALIGNMENTS`).
+
+    `organs` are the names of those that are prepared beside the thyroid, as `organs.checked_names` returns them.
+    """
 
     source: CaseSource
     folder: Path
     rules: QualityRules
     alignment: str
+    organs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,8 @@ class CaseRecord:
         Kind and files it was read from.
     shape : StoredShape, optional
         Its shape; None without a thyroid or a trachea.
+    organs : mapping of str to OrganShape
+        Those organs beside the thyroid that it has near the gland, by name.
     error : str
         Why the case could not be read; empty if it could.
     reused : bool
@@ -54,6 +69,7 @@ class CaseRecord:
     source: dict[str, Any]
     verdict: QualityVerdict
     shape: StoredShape | None = None
+    organs: Mapping[str, OrganShape] = field(default_factory=dict)
     error: str = ""
     reused: bool = False
     details: str = ""
@@ -86,6 +102,7 @@ def prepare_case(task: CaseTask) -> CaseRecord:
         surface = None
         if placement is not None and checked.surface_ras is not None:
             surface = checked.surface_ras.moved(placement.to_trachea(checked.surface_ras.vertices))
+        organs = {} if surface is None or placement is None else _organs(task, checked, placement, surface)
     except ThyroidSynthError as error:
         return unreadable_case(task, str(error))
     except Exception as error:  # A damaged file can raise anything, and must not cost the other cases.
@@ -93,7 +110,8 @@ def prepare_case(task: CaseTask) -> CaseRecord:
     shape = None
     if surface is not None and placement is not None:
         shape = store_shape(task.folder, task.source.id, surface, placement)
-    record = CaseRecord(task.source.id, task.source.to_json(), checked.verdict(), shape)
+    stored = {name: store_organ(task.folder, name, task.source.id, *found) for name, found in organs.items()}
+    record = CaseRecord(task.source.id, task.source.to_json(), checked.verdict(), shape, stored)
     write_json(
         path,
         {
@@ -102,9 +120,23 @@ def prepare_case(task: CaseTask) -> CaseRecord:
             "source": record.source,
             "verdict": asdict(record.verdict),
             "shape": None if shape is None else asdict(shape),
+            "organs": {name: asdict(organ) for name, organ in stored.items()},
         },
     )
     return record
+
+
+def _organs(
+    task: CaseTask, checked: CheckedCase, placement: Placement, gland: Surface
+) -> dict[str, tuple[Surface, Grid]]:
+    """Return the surfaces of a case's organs near the gland, each with the part of the scan in which it is known."""
+    if not task.organs:
+        return {}
+    masks = organ_masks(task.source, [name for name in task.organs if name != TRACHEA.name])
+    if TRACHEA.name in task.organs:
+        masks[TRACHEA.name] = checked.cleaned.trachea_mask
+    near = {name: organ_in_scan(mask, placement, np.array(gland.bounds)) for name, mask in masks.items()}
+    return {name: found for name, found in near.items() if found is not None}
 
 
 def recorded_source(folder: Path, case_id: str) -> CaseSource | None:
@@ -163,13 +195,15 @@ def _earlier_record(folder: Path, path: Path, signature: str) -> CaseRecord | No
             return None
         shape = None if stored["shape"] is None else StoredShape(**stored["shape"])
         verdict = QualityVerdict.from_json(stored["verdict"])
+        organs = {name: OrganShape(**organ) for name, organ in stored.get("organs", {}).items()}
     except Exception:  # A damaged record can raise anything; it is written anew.
         return None
-    if shape is not None:
-        surface = folder / shape.surface
-        if not surface.is_file() or sha256_of(surface) != shape.surface_sha256:
+    stored_surfaces = [] if shape is None else [(shape.surface, shape.surface_sha256)]
+    stored_surfaces += [(organ.surface, organ.surface_sha256) for organ in organs.values()]
+    for name, checksum in stored_surfaces:
+        if not (folder / name).is_file() or sha256_of(folder / name) != checksum:
             return None
-    return CaseRecord(stored["id"], stored["source"], verdict, shape, reused=True)
+    return CaseRecord(stored["id"], stored["source"], verdict, shape, organs, reused=True)
 
 
 def _signature(task: CaseTask) -> str:
@@ -183,8 +217,20 @@ def _signature(task: CaseTask) -> str:
     elif source.labels_path is not None and source.kind == "contours":
         # The images that contours were drawn on are searched here; a folder changes when files are added to it.
         used += source.labels_path.parents[:2]
-    depends_on = [_STEP_VERSION, source.kind, labels, [_state(path) for path in used], asdict(task.rules)]
-    return hashlib.sha256(json.dumps([*depends_on, task.alignment]).encode()).hexdigest()
+    depends_on: list[Any] = [_STEP_VERSION, source.kind, labels, [_state(path) for path in used], asdict(task.rules)]
+    depends_on += [task.alignment, *_organ_files(task)]
+    return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
+
+
+def _organ_files(task: CaseTask) -> list[Any]:
+    """Return what the organs of a case depend on: their names, the given labels, and the folders of their masks."""
+    if not task.organs:
+        return []
+    # Masks of organs are searched in these folders, which change when files are added or replaced.
+    folders = {path.parent for path in task.source.files} if task.source.labels_path is None else set()
+    files = [path for folder in sorted(folders) for path in sorted(folder.iterdir()) if path.is_file()]
+    labels = {str(number): name for number, name in (task.source.labels or {}).items()}
+    return [list(task.organs), labels, [_state(path) for path in files]]
 
 
 def _state(path: Path) -> list[Any]:

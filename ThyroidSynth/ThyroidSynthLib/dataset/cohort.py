@@ -8,6 +8,7 @@ A cohort folder holds::
     surfaces/       one PLY file per shape, in `trachea_mm`
     quality.csv     the verdict on every case, accepted or not
     cases/          one record per case, so that another preparation processes only new cases
+    organs/         for each organ beside the thyroid a folder with its own surfaces/ and samples.npy
     prepare.json    source and options of the preparation
 """
 
@@ -15,8 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,14 @@ import numpy as np
 from ThyroidSynthLib.common.errors import CohortError, InputError
 from ThyroidSynthLib.common.files import read_json, sha256_of
 from ThyroidSynthLib.common.reading import checked_file
+from ThyroidSynthLib.common.row_view import RowView
 from ThyroidSynthLib.common.text_files import entry, listed_shortly
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Frame, Placement
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.ply import read_ply
 
-from .row_view import RowView
+from .organs.organ_cohort import OrganCohort, check_organs
 
 COHORT_FILE = "cohort.json"
 SAMPLES_FILE = "samples.npy"
@@ -131,6 +134,16 @@ class Cohort:
         """Statement that lengths are not in millimetres, if their scale is unknown; empty otherwise."""
         return self.document.get("lengths", "")
 
+    @cached_property
+    def organs(self) -> Mapping[str, OrganCohort]:
+        """The organs that were prepared beside the thyroid, by name, with those cases of this cohort that have them.
+
+        `CohortError` if their samples are missing or damaged.
+        """
+        of_whole = (self.whole or self).document.get("organs", {})
+        found = (_organ_of(self.folder, name, organ, set(self.ids)) for name, organ in of_whole.items())
+        return {organ.name: organ for organ in found if organ.ids}
+
     @property
     def held_out(self) -> tuple[str, ...]:
         """Ids of the cases of the whole cohort that are not in this part; none for a complete cohort."""
@@ -166,6 +179,11 @@ class Cohort:
         whole = self.whole or self
         rows = np.array([row for row, case_id in enumerate(whole.ids) if case_id in chosen])
         document = {**whole.document, "cases": [whole.document["cases"][row] for row in rows]}
+        if "organs" in document:
+            document["organs"] = {
+                name: {**organ, "cases": [case for case in organ["cases"] if case["id"] in chosen]}
+                for name, organ in document["organs"].items()
+            }
         document["checksum"] = cohort_checksum(document)
         return replace(
             whole,
@@ -230,12 +248,22 @@ class Cohort:
                 raise _damaged(surface, "its checksum differs")
             if sample_checksum(self.samples[row]) != case["samples_sha256"]:
                 raise _damaged(self.folder / SAMPLES_FILE, f"the checksum of the samples of {case['id']} differs")
+        for name, organ in self.organs.items():
+            for row, case in enumerate(organ.document["cases"]):
+                surface = self.folder / case["surface"]
+                if not surface.is_file() or sha256_of(surface) != case["surface_sha256"]:
+                    raise _damaged(surface, "its checksum differs")
+                if sample_checksum(organ.samples[row]) != case["samples_sha256"]:
+                    what = f"the checksum of the samples of the {name} of {case['id']} differs"
+                    raise _damaged(self.folder / organ.document["samples"]["file"], what)
 
 
 def cohort_checksum(document: dict[str, Any]) -> str:
     """Return the checksum of a cohort, which does not depend on where and when it was prepared."""
     content = {name: document[name] for name in _CHECKED}
     content["cases"] = [{name: case[name] for name in _CHECKED_OF_CASE} for case in document["cases"]]
+    if "organs" in document:
+        content["organs"] = document["organs"]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -271,6 +299,19 @@ def _cohort_of(folder: Path, document: Any) -> Cohort:
     return Cohort(folder, ids, features, frame, samples, document["checksum"], bool(document["synthetic"]), document)
 
 
+def _organ_of(folder: Path, name: str, document: dict[str, Any], ids: set[str]) -> OrganCohort:
+    """Return an organ, by its entry in the whole cohort, with those of its cases that are among `ids`."""
+    path = folder / document["samples"]["file"]
+    samples = _samples(path)
+    cases = document["cases"]
+    shape = (len(cases), document["samples"]["per_shape"], 4)
+    if samples.shape != shape or samples.dtype != np.dtype("<f4"):
+        raise _damaged(path, f"it holds {samples.shape} instead of {shape}")
+    rows = [row for row, case in enumerate(cases) if case["id"] in ids]
+    part = {**document, "cases": [cases[row] for row in rows]}
+    return OrganCohort.of(folder, name, part, RowView(samples, np.array(rows)))
+
+
 def _check_entries(document: dict[str, Any]) -> None:
     """Raise `ValueError` with the name of an entry that is missing, or of another kind."""
     for keys, kind in _ENTRIES.items():
@@ -278,6 +319,8 @@ def _check_entries(document: dict[str, Any]) -> None:
     for name in ("statement", "source", "lengths"):
         if name in document:
             entry(document, name, kind=str)
+    if "organs" in document:
+        check_organs(entry(document, "organs", kind=dict))
     if tuple(document["feature_names"]) != FEATURE_NAMES or not document["cases"]:
         raise ValueError("it has no cases, or features of another version")
     for case in document["cases"]:

@@ -13,11 +13,14 @@ from ThyroidSynthLib.common.staging import discard_staging, files_of_others, mak
 
 from .case_preparation import CASES_FOLDER
 from .cohort import COHORT_FILE, FORMAT, SAMPLES_FILE, SURFACES_FOLDER
+from .organs.organ_shapes import ORGANS_FOLDER
 from .quality_table import QUALITY_FILE
 from .sample_rows import LEDGER_FILE
 
 PLAN_FILE = "prepare.json"
 _PLAN_FORMAT = "thyroidsynth preparation"
+# Entries of a plan that not all have.
+_OPTIONAL = {"organs"}
 
 
 @contextmanager
@@ -49,8 +52,12 @@ def claimed_folder(folder: Path, plan: Mapping[str, Any], *, overwrite: bool) ->
             else:
                 discard_staging(folder)
                 target = folder
-            for name in (SURFACES_FOLDER, CASES_FOLDER):
-                remove_partial_files(target / name)
+            for path in (
+                SURFACES_FOLDER,
+                CASES_FOLDER,
+                *(f"{ORGANS_FOLDER}/{name}/{SURFACES_FOLDER}" for name in plan.get("organs", ())),
+            ):
+                remove_partial_files(target / path)
             if not _has_plan(target, plan):
                 write_json(target / PLAN_FILE, plan)
             yield target
@@ -78,11 +85,11 @@ def _is_other_cohort(folder: Path, plan: Mapping[str, Any], *, overwrite: bool) 
     before = read_json(found)
     if not isinstance(before, dict) or before.get("format") not in (_PLAN_FORMAT, FORMAT):
         raise OutputError(f"{found} is not a file of ThyroidSynth. Choose a new or empty folder.")
-    differing = [name for name in plan if before.get(name) != plan[name]]
+    differing = [name for name in (*plan, *before.keys() & _OPTIONAL) if before.get(name) != plan.get(name)]
     if differing and not overwrite:
         # A cohort of surfaces has no plan, so its cohort.json is compared.
         names = [name for name in differing if name in before and name != "format"]
-        changes = [f"{name} was {before[name]}, now {plan[name]}" for name in names]
+        changes = [f"{name} was {before[name]}, now {plan.get(name, 'none')}" for name in names]
         raise CohortError(
             f"{folder} holds a cohort prepared with other options ({'; '.join(changes) or 'unknown'}). "
             "Choose another folder, or replace the cohort with --overwrite."
@@ -99,6 +106,21 @@ def _files(folder: Path) -> list[Path]:
         *(folder / name for name in (COHORT_FILE, PLAN_FILE, SAMPLES_FILE, LEDGER_FILE, QUALITY_FILE)),
         *(folder / SURFACES_FOLDER / name for name in sorted(surfaces)),
         *(path for path in records if entries[path]),
+        *_files_of_organs(folder, entries),
+    ]
+
+
+def _files_of_organs(folder: Path, entries: Mapping[Path, list[dict[str, Any]]]) -> list[Path]:
+    """Return the files of the organs that the records and the plan of a preparation name, and no others."""
+    try:
+        names = {str(name) for name in read_json(folder / PLAN_FILE).get("organs", ())}
+    except (InputError, AttributeError, TypeError):
+        return []
+    folders = [folder / ORGANS_FOLDER / name for name in sorted(names) if Path(name).name == name]
+    ids = sorted({Path(entry["id"]).name for found in entries.values() for entry in found})
+    return [
+        *(each / name for each in folders for name in (SAMPLES_FILE, LEDGER_FILE)),
+        *(each / SURFACES_FOLDER / f"{case_id}.ply" for each in folders for case_id in ids),
     ]
 
 

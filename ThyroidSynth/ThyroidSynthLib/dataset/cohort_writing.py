@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
 from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
-from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, silent
+from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.common.staging import files_of_others, output_folder, publish, staged
 from ThyroidSynthLib.common.workers import Workers
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES, measure_features
@@ -28,9 +28,13 @@ from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.ply import write_ply
 
 from .cohort import COHORT_FILE, FORMAT, FORMAT_VERSION, SAMPLES_FILE, SURFACES_FOLDER, Cohort, cohort_checksum
-from .sample_rows import GivenSamples, draw_rows, write_given_rows
+from .organ_writing import write_organs
+from .organs.organ_shapes import OrganShape, organ_frame
+from .sample_rows import GivenSamples, RowShape, WholeSampling, draw_rows, write_given_rows
 
 SAMPLES_PER_SHAPE = 50_000
+
+_ORGAN_SHARE = 0.4  # Share of the progress for each organ, relative to the thyroid.
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,15 @@ class StoredShape:
 
 @dataclass(frozen=True)
 class Member:
-    """A shape that belongs to a cohort, with further entries of its case in ``cohort.json`` (source, quality)."""
+    """A shape that belongs to a cohort, with further entries of its case in ``cohort.json`` (source, quality).
+
+    `organs` are the organs that the case has beside the thyroid, by name.
+    """
 
     id: str
     shape: StoredShape
     details: dict[str, Any]
+    organs: Mapping[str, OrganShape] = field(default_factory=dict)
 
 
 def store_shape(folder: Path, case_id: str, surface: Surface, placement: Placement) -> StoredShape:
@@ -90,6 +98,7 @@ def write_cohort(
     source: str = "",
     entries: dict[str, Any] | None = None,
     given: GivenSamples | None = None,
+    organs: Sequence[str] = (),
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Cohort:
@@ -113,11 +122,13 @@ def write_cohort(
         Further entries of ``cohort.json``.
     given : GivenSamples, optional
         Samples and scale of a set that has them already, which are used as they are.
+    organs : sequence of str
+        Names of the organs that are prepared beside the thyroid; each must be in a case at least.
 
     Raises
     ------
     CohortError
-        There is no member, or a surface is missing.
+        There is no member, a surface is missing, or no case has one of the organs.
     OutputError
         The disk is full.
     """
@@ -136,24 +147,40 @@ def write_cohort(
         "seed": seed if given is None else None,
         "sign": "negative inside",
     }
-    if not _samples_stay(folder, members, frame.to_json(), samples):
+    of_organs = {
+        name: {member.id: member.organs[name] for member in members if name in member.organs} for name in organs
+    }
+    if not _samples_stay(folder, members, frame.to_json(), samples, of_organs):
         # Without this file the folder is not a cohort, so that nobody opens it while its samples change.
         (folder / COHORT_FILE).unlink(missing_ok=True)
-    shapes = [(member.id, member.shape.surface, member.shape.surface_sha256) for member in members]
+    of_thyroid = part_of(progress, 0.0, 1 / (1 + _ORGAN_SHARE * len(organs)))
     if given is not None:
         ids = [member.id for member in members]
         checksums = write_given_rows(
-            folder, ids, given, per_shape=samples_per_shape, progress=progress, should_stop=should_stop
+            folder, ids, given, per_shape=samples_per_shape, progress=of_thyroid, should_stop=should_stop
         )
     else:
         checksums = draw_rows(
             folder,
-            shapes,
-            frame,
+            [
+                RowShape(each.id, each.shape.surface, each.shape.surface_sha256, WholeSampling(tuple(frame.scale_mm)))
+                for each in members
+            ],
             workers,
             per_shape=samples_per_shape,
             seed=seed,
-            progress=progress,
+            progress=of_thyroid,
+            should_stop=should_stop,
+        )
+    entries = dict(entries or {})
+    if organs:
+        entries["organs"] = write_organs(
+            folder,
+            of_organs,
+            organ_frame(boxes, alignment),
+            workers,
+            seed=seed,
+            progress=part_of(progress, 1 / (1 + _ORGAN_SHARE * len(organs)), 1.0),
             should_stop=should_stop,
         )
     document = {
@@ -166,7 +193,7 @@ def write_cohort(
         "samples": samples,
         "statement": statement,
         "source": source,
-        **(entries or {}),
+        **entries,
         "software": software_versions(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "cases": [
@@ -180,16 +207,28 @@ def write_cohort(
 
 
 def _samples_stay(
-    folder: Path, members: Sequence[Member], frame: Mapping[str, Any], samples: Mapping[str, Any]
+    folder: Path,
+    members: Sequence[Member],
+    frame: Mapping[str, Any],
+    samples: Mapping[str, Any],
+    organs: Mapping[str, Mapping[str, OrganShape]],
 ) -> bool:
     """Return whether the folder holds a cohort of the same shapes with the same samples."""
     try:
         before = read_json(folder / COHORT_FILE)
+        of_organs = {
+            name: {case["id"]: case["surface_sha256"] for case in organ["cases"]}
+            for name, organ in before.get("organs", {}).items()
+        }
+        if of_organs != {
+            name: {each: shape.surface_sha256 for each, shape in of.items()} for name, of in organs.items()
+        }:
+            return False
         shapes = [(case["id"], case["surface_sha256"]) for case in before["cases"]]
         return (before["frame"], before["samples"]) == (frame, samples) and shapes == [
             (member.id, member.shape.surface_sha256) for member in members
         ]
-    except (InputError, KeyError, TypeError):
+    except (InputError, KeyError, TypeError, AttributeError):
         return False
 
 

@@ -27,6 +27,7 @@ from .cohort import COHORT_FILE
 from .cohort_folder import claimed_folder
 from .cohort_notes import with_cohort_notes
 from .cohort_writing import SAMPLES_PER_SHAPE, Member, write_cohort
+from .organs.reading import checked_names
 from .quality import QualityRules, apply_manual_decision
 from .quality_table import QUALITY_FILE, read_quality_table, write_quality_table
 
@@ -52,6 +53,8 @@ class PrepareOptions:
         Ids of cases that are included or excluded manually, whatever the rules say.
     samples_per_shape : int
         Number of samples per shape; 50,000 as in the paper.
+    organs : tuple of str
+        Organs to prepare beside the thyroid, by their names in the segmentations, such as "trachea".
     seed : int
         Random seed of the samples.
     overwrite : bool
@@ -64,8 +67,12 @@ class PrepareOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     samples_per_shape: int = SAMPLES_PER_SHAPE
+    organs: tuple[str, ...] = ()
     seed: int = 0
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "organs", checked_names(self.organs))
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ class PreparationSummary:
         Cases that the source did not hold when it was last checked in this folder, and cases that it holds no more.
     notes : tuple of str
         Cases that stand out among the others: one that sets the bounding box, and thyroids that are the same.
+    organs : dict of str to int
+        Of each organ that was prepared beside the thyroid, in how many cases it is.
     """
 
     folder: Path
@@ -103,6 +112,7 @@ class PreparationSummary:
     added: tuple[str, ...]
     removed: tuple[str, ...]
     notes: tuple[str, ...]
+    organs: dict[str, int] = field(default_factory=dict)
 
 
 def prepare_cohort(
@@ -154,7 +164,12 @@ def prepare_cohort(
             measuring = part_of(progress, 0, _MEASURING_SHARE)
             records, notes = _measure(found, target, options, pool, measuring, should_stop)
             members = [
-                Member(record.id, record.shape, {"source": record.source, "quality": asdict(record.verdict)})
+                Member(
+                    record.id,
+                    record.shape,
+                    {"source": record.source, "quality": asdict(record.verdict)},
+                    record.organs,
+                )
                 for record in records
                 if record.accepted and record.shape is not None
             ]
@@ -167,7 +182,7 @@ def prepare_cohort(
                     f"{none} ({_reasons_text(records)}). {_first_error(records)}"
                     f"See {target / QUALITY_FILE} for the reasons{anyway}."
                 )
-            write_cohort(
+            cohort = write_cohort(
                 target,
                 members,
                 pool,
@@ -178,10 +193,13 @@ def prepare_cohort(
                 statement=statement or "",
                 source=_source_text(found.sources),
                 entries={"rules": asdict(options.rules), "not_accepted": _not_accepted(records)},
+                organs=options.organs,
                 progress=part_of(progress, _MEASURING_SHARE, 1),
                 should_stop=should_stop,
             )
-    return summary_of(folder, records, notes, found, earlier, statement is not None, began)
+            in_cases = {name: len(organ.ids) for name, organ in cohort.organs.items()}
+    summary = summary_of(folder, records, notes, found, earlier, statement is not None, began)
+    return replace(summary, organs=in_cases)
 
 
 def check_cases(
@@ -294,7 +312,9 @@ def earlier_ids(folder: Path) -> set[str] | None:
 
 def _plan(sources: Sequence[Path], options: PrepareOptions) -> dict[str, Any]:
     """Return what a preparation must have in common with the one that it resumes."""
-    return {
+    # Cohorts without other organs have no entry for them, as before there were any.
+    organs = {"organs": list(options.organs)} if options.organs else {}
+    return organs | {
         "source": _source_text(sources),
         "labels": labels_of_structures(options.labels),
         "alignment": options.alignment,
@@ -314,7 +334,7 @@ def _measure(
 ) -> tuple[list[CaseRecord], tuple[str, ...]]:
     """Return the record of each case, and notes on cases that stand out; write ``quality.csv``."""
     decisions = {**dict.fromkeys(options.include, True), **dict.fromkeys(options.exclude, False)}
-    tasks = (CaseTask(source, folder, options.rules, options.alignment) for source in found.cases)
+    tasks = (CaseTask(source, folder, options.rules, options.alignment, options.organs) for source in found.cases)
     records = []
     for task, result in pool.run(prepare_case, tasks, should_stop=should_stop):
         if isinstance(result, WorkerFailure):

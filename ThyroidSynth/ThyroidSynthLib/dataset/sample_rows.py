@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from ThyroidSynthLib.common.errors import CohortError, InputError, OutputError
 from ThyroidSynthLib.common.files import sync
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check
 from ThyroidSynthLib.common.workers import WorkerFailure, Workers
-from ThyroidSynthLib.geometry.frame import Frame
 from ThyroidSynthLib.geometry.sampling import sample_sdf
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.ply import read_ply
 
 from .cohort import SAMPLES_FILE, sample_checksum
@@ -25,6 +26,50 @@ LEDGER_FILE = "samples.rows"
 _STEP_VERSION = 1  # Increase when the samples of a shape change, so that no old row is kept.
 _DIGEST_BYTES = 32
 _BYTES_PER_SAMPLE = 16
+
+
+class Sampling(Protocol):
+    """How the samples of a shape are drawn; an object of it travels to a worker process."""
+
+    def depends_on(self) -> list[Any]:
+        """Return what the samples depend on beside the surface and the seed, for a JSON file."""
+
+    def draw(self, surface_mm: Surface, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw samples of a surface in `trachea_mm`: float32, shape (count, 4), in the `unit` frame."""
+
+
+@dataclass(frozen=True)
+class WholeSampling:
+    """The samples of a thyroid, all of which is known: see `sample_sdf`; `scale_mm` (3) is that of the frame."""
+
+    scale_mm: tuple[float, ...]
+
+    def depends_on(self) -> list[Any]:
+        """See `Sampling`."""
+        return [list(self.scale_mm)]
+
+    def draw(self, surface_mm: Surface, count: int, rng: np.random.Generator) -> np.ndarray:
+        """See `Sampling`."""
+        unit = surface_mm.moved(surface_mm.vertices / np.array(self.scale_mm))
+        return sample_sdf(unit, count=count, rng=rng)
+
+
+@dataclass(frozen=True)
+class RowShape:
+    """The shape of a row: the case's id, its surface file relative to the folder, the checksum of it, and sampling."""
+
+    id: str
+    surface: str
+    surface_sha256: str
+    sampling: Sampling
+
+
+@dataclass(frozen=True)
+class RowFiles:
+    """The files of samples and of the ledger that a cohort folder holds, by their names relative to it."""
+
+    samples: str = SAMPLES_FILE
+    ledger: str = LEDGER_FILE
 
 
 @dataclass(frozen=True)
@@ -57,7 +102,7 @@ def write_given_rows(
 
     All are read again in each run, because a published set is small.
     """
-    data_offset = _make_files(folder, len(ids), per_shape)
+    data_offset = _make_files(folder, RowFiles(), len(ids), per_shape)
     # No row of a run that draws samples may be kept.
     (folder / LEDGER_FILE).write_bytes(bytes(len(ids) * 2 * _DIGEST_BYTES))
     checksums = []
@@ -75,12 +120,12 @@ def write_given_rows(
 
 def draw_rows(
     folder: Path,
-    shapes: Sequence[tuple[str, str, str]],
-    frame: Frame,
+    shapes: Sequence[RowShape],
     workers: Workers,
     *,
     per_shape: int,
     seed: int,
+    files: RowFiles = RowFiles(),
     progress: ProgressCallback,
     should_stop: ShouldStop,
 ) -> list[str]:
@@ -91,8 +136,8 @@ def draw_rows(
 
     Parameters
     ----------
-    shapes : sequence of (id, surface file, checksum of it)
-        In the order of the rows; surfaces in `trachea_mm`, files relative to the folder.
+    shapes : sequence of RowShape
+        In the order of the rows; surfaces in `trachea_mm`.
     seed : int
         Random seed, from which each shape derives its own by its id.
 
@@ -101,25 +146,25 @@ def draw_rows(
     list of str
         Checksum of each row.
     """
-    data_offset = _make_files(folder, len(shapes), per_shape)
+    data_offset = _make_files(folder, files, len(shapes), per_shape)
     # After an interruption the ledger may not match the rows, so each row is compared with its checksum.
-    ledger = np.fromfile(folder / LEDGER_FILE, dtype=np.uint8).reshape(len(shapes), 2, _DIGEST_BYTES)
+    ledger = np.fromfile(folder / files.ledger, dtype=np.uint8).reshape(len(shapes), 2, _DIGEST_BYTES)
 
     def tasks() -> Iterator[_Row]:
-        for row, (case_id, surface, surface_sha256) in enumerate(shapes):
-            made_from = [_STEP_VERSION, case_id, surface_sha256, frame.scale_mm.tolist(), per_shape, seed]
+        for row, shape in enumerate(shapes):
+            made_from = [_STEP_VERSION, shape.id, shape.surface_sha256, *shape.sampling.depends_on(), per_shape, seed]
             key = hashlib.sha256(json.dumps(made_from).encode()).digest()
             known = ledger[row, 1].tobytes().hex() if ledger[row, 0].tobytes() == key else ""
             at = data_offset + row * per_shape * _BYTES_PER_SAMPLE
-            yield _Row(folder, row, case_id, surface, tuple(frame.scale_mm), per_shape, seed, at, key, known)
+            yield _Row(folder, files.samples, row, shape, per_shape, seed, at, key, known)
 
     checksums = [""] * len(shapes)
     done = 0
-    with (folder / LEDGER_FILE).open("r+b") as stream:
+    with (folder / files.ledger).open("r+b") as stream:
         for row, checksum in workers.run(_fill_row, tasks(), should_stop=should_stop):
             if isinstance(checksum, WorkerFailure):
                 raise CohortError(
-                    f"The process that drew the samples of {row.id} ended without a result (out of memory?). "
+                    f"The process that drew the samples of {row.shape.id} ended without a result (out of memory?). "
                     "Prepare again with fewer workers, or exclude this case."
                 )
             if checksum != row.known:
@@ -128,19 +173,18 @@ def draw_rows(
                 stream.flush()
             checksums[row.row] = checksum
             done += 1
-            progress(done / len(shapes), f"Samples of {row.id} ({done} of {len(shapes)})")
+            progress(done / len(shapes), f"Samples of {row.shape.id} ({done} of {len(shapes)})")
     # On the disk before ``cohort.json`` says that they are complete.
-    sync(folder / SAMPLES_FILE)
+    sync(folder / files.samples)
     return checksums
 
 
 @dataclass(frozen=True)
 class _Row:
     folder: Path
+    samples: str
     row: int
-    id: str
-    surface: str
-    scale_mm: tuple[float, ...]
+    shape: RowShape
     per_shape: int
     seed: int
     at: int
@@ -151,16 +195,15 @@ class _Row:
 def _fill_row(row: _Row) -> str:
     """Write the samples of one shape to the file, unless they are there already; return their checksum."""
     size = row.per_shape * _BYTES_PER_SAMPLE
-    with (row.folder / SAMPLES_FILE).open("r+b") as stream:
+    with (row.folder / row.samples).open("r+b") as stream:
         stream.seek(row.at)
         if row.known and hashlib.sha256(stream.read(size)).hexdigest() == row.known:
             return row.known
         try:
-            surface = read_ply(row.folder / row.surface)
+            surface = read_ply(row.folder / row.shape.surface)
         except InputError as error:
             raise CohortError(f"{error} Prepare the cohort again.") from error
-        unit = surface.moved(surface.vertices / np.array(row.scale_mm))
-        samples = sample_sdf(unit, count=row.per_shape, rng=rng_of_case(row.seed, row.id))
+        samples = row.shape.sampling.draw(surface, row.per_shape, rng_of_case(row.seed, row.shape.id))
         stream.seek(row.at)
         try:
             stream.write(samples.astype("<f4").tobytes())
@@ -176,9 +219,9 @@ def rng_of_case(seed: int, case_id: str) -> np.random.Generator:
     return np.random.default_rng([seed, *words.tolist()])
 
 
-def _make_files(folder: Path, rows: int, per_shape: int) -> int:
+def _make_files(folder: Path, files: RowFiles, rows: int, per_shape: int) -> int:
     """Create the samples file and its ledger, unless they exist; return the position in bytes of the first sample."""
-    samples, ledger = folder / SAMPLES_FILE, folder / LEDGER_FILE
+    samples, ledger = folder / files.samples, folder / files.ledger
     shape, ledger_bytes = (rows, per_shape, 4), rows * 2 * _DIGEST_BYTES
     if ledger.is_file() and ledger.stat().st_size == ledger_bytes:
         offset = _offset_of(samples, shape)

@@ -11,6 +11,8 @@ from .volume import Volume
 
 # A layer of voxels is beyond the scan if its centres are further out than this share of its thickness.
 BEYOND_SHARE = 0.4
+# Voxels by which a cut structure is continued beyond the scan, so that its surface is not rounded at the border.
+_CONTINUED_VOXELS = 4
 
 # A side of the scan: the axis of its voxels (0 for i), the continuous index at which the scan ends there, and the
 # direction along the axis (1 or -1) that leads into the scan.
@@ -30,6 +32,22 @@ def cut_sides(gland: Volume, scan: Grid) -> np.ndarray:
             depth = scan.depth_mm(gland.to_ras(beyond[:, ::-1]))
             found[axis, end] = depth.min() < -BEYOND_SHARE * gland.spacing_mm[2 - axis]
     return found
+
+
+def continued(structure: Volume, cut: np.ndarray) -> Volume:
+    """Continue a cropped mask straight on at the sides (3, 2), as of `cut_sides`, at which a scan's border cuts it."""
+    widths = _CONTINUED_VOXELS * cut.astype(int)
+    moved = structure.ijk_to_ras.copy()
+    moved[:3, 3] = structure.to_ras(-widths[::-1, 0])
+    return Volume(np.pad(structure.array, widths, mode="edge"), moved)
+
+
+def part_between(surface: Surface, lower_z: float, upper_z: float) -> Surface:
+    """Return the part of a closed surface between two heights, closed there; without triangles if there is none."""
+    slab = np.diag([1.0, 1.0, upper_z - lower_z, 1.0])
+    slab[2, 3] = (lower_z + upper_z) / 2
+    grid = Grid((1, 1, 1), slab)
+    return _clipped(surface, grid, _sides(grid, 2))
 
 
 def part_in_scan(surface_ras: Surface, scan: Grid) -> Surface:

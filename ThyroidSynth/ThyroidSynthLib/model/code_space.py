@@ -24,9 +24,12 @@ class CodeSpace:
     @classmethod
     def of(cls, model: TrainedModel) -> CodeSpace:
         """Fit the distribution to a model's training codes."""
-        codes = model.codes.astype(np.float64)
+        return cls.of_codes(model.codes.astype(np.float64), model.settings.mirrored_size)
+
+    @classmethod
+    def of_codes(cls, codes: np.ndarray, mirrored: int = 0) -> CodeSpace:
+        """Fit the distribution to codes (n, code_size); the last `mirrored` dimensions change sign under mirroring."""
         mean = codes.mean(axis=0)
-        mirrored = model.settings.mirrored_size
         if mirrored:
             mean[-mirrored:] = 0.0
         covariance = mirror_covariance(codes - mean, mirrored)

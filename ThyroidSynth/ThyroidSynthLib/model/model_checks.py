@@ -14,8 +14,9 @@ from ThyroidSynthLib.common.text_files import entry, is_kind
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Frame
 
-from .array_file import load_arrays
+from .array_file import load_arrays, without_prefix
 from .conditioning import SCHEMES
+from .network import SDFNetwork
 from .settings import TrainingSettings
 
 FORMAT_VERSION = 2
@@ -52,12 +53,39 @@ def load_model_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
 
 def _check_description(description: dict[str, Any]) -> TrainingSettings:
     """Check the entries of a description and return its settings; `ValueError` or `InputError` if one is impossible."""
-    ids = entry(description, "ids", kind=list)
-    if not ids or not all(isinstance(each, str) for each in ids) or len(set(ids)) < len(ids):
-        raise ValueError("its ids are missing, are not text or occur twice")
+    _check_ids(description)
     if entry(description, "feature_names", kind=list) != list(FEATURE_NAMES):
         raise ValueError(f"its features are not {', '.join(FEATURE_NAMES)}")
     entry(description, "notice", kind=str)
+    _check_frame(description)
+    settings = TrainingSettings.from_json(entry(description, "settings", kind=dict))
+    scheme = entry(description, "conditioning", kind=str)
+    if scheme not in SCHEMES or scheme != settings.conditioning:
+        raise ValueError(f"its conditioning '{scheme}' is unknown or differs from its settings")
+    _check_provenance(entry(description, "provenance", kind=dict))
+    if "organs" in description:
+        for name in entry(description, "organs", kind=dict):
+            _check_organ(name, entry(description, "organs", name, kind=dict))
+    return settings
+
+
+def _check_organ(name: str, organ: dict[str, Any]) -> None:
+    _check_ids(organ)
+    _check_frame(organ)
+    features = entry(organ, "feature_names", kind=list)
+    if not features or not all(isinstance(each, str) for each in features):
+        raise ValueError(f"the features of its organ '{name}' are missing")
+    if entry(organ, "conditioning", kind=str) != "linear":
+        raise ValueError(f"the conditioning of its organ '{name}' is unknown")
+
+
+def _check_ids(description: dict[str, Any]) -> None:
+    ids = entry(description, "ids", kind=list)
+    if not ids or not all(isinstance(each, str) for each in ids) or len(set(ids)) < len(ids):
+        raise ValueError("its ids are missing, are not text or occur twice")
+
+
+def _check_frame(description: dict[str, Any]) -> None:
     alignment = entry(description, "frame", "alignment", kind=str)
     if alignment not in ALIGNMENTS:
         raise ValueError(f"its alignment '{alignment}' is unknown (known: {', '.join(ALIGNMENTS)})")
@@ -66,12 +94,6 @@ def _check_description(description: dict[str, Any]) -> TrainingSettings:
         if len(values) != 3 or not all(is_kind(each, float) and abs(each) <= _LARGEST_MM for each in values):
             raise ValueError(f"its entry 'frame/{name}' is not three lengths of at most {_LARGEST_MM:g} mm")
     Frame.from_json(description["frame"])
-    settings = TrainingSettings.from_json(entry(description, "settings", kind=dict))
-    scheme = entry(description, "conditioning", kind=str)
-    if scheme not in SCHEMES or scheme != settings.conditioning:
-        raise ValueError(f"its conditioning '{scheme}' is unknown or differs from its settings")
-    _check_provenance(entry(description, "provenance", kind=dict))
-    return settings
 
 
 def _check_provenance(provenance: dict[str, Any]) -> None:
@@ -102,6 +124,8 @@ def _check_arrays(description: dict[str, Any], settings: TrainingSettings, array
             raise ValueError(
                 f"its array '{name}' is {found.dtype} {list(found.shape)}, not {_TYPES[kind]} {list(shape)}"
             )
+    for name, organ in description.get("organs", {}).items():
+        _check_organ_arrays(name, organ, without_prefix(f"organs.{name}.", arrays))
     for name, found in arrays.items():
         if not np.isfinite(found).all():
             raise ValueError(f"its array '{name}' has values that are not finite")
@@ -111,6 +135,33 @@ def _check_arrays(description: dict[str, Any], settings: TrainingSettings, array
     for name in ("conditioning.sd", "feature_map.code_sd", "feature_map.output_sd"):
         if name in arrays and (arrays[name] <= 0).any():
             raise ValueError(f"its array '{name}' has values that are not above 0")
+
+
+def _check_organ_arrays(name: str, organ: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise `ValueError` if an array of an organ is missing or does not fit to the others."""
+    cases, fixed, none = len(organ["ids"]), len(organ["feature_names"]), np.empty(0)
+    codes = arrays.get("latent_table", none)
+    expected = {
+        "features": ("F64", (cases, fixed)),
+        "latent_table": ("F32", (cases, codes.shape[-1])),
+        "conditioning.mean": ("F64", (fixed,)),
+        "conditioning.sd": ("F64", (fixed,)),
+    }
+    for each, (kind, shape) in expected.items():
+        found = arrays.get(each, none)
+        if found.shape != shape or found.dtype != _TYPES[kind]:
+            raise ValueError(f"the array '{each}' of its organ '{name}' is missing or does not fit to the others")
+    if (arrays["conditioning.sd"] <= 0).any():
+        raise ValueError(f"the features of its organ '{name}' have an SD that is not above 0")
+    layers = without_prefix("network.", arrays)
+    if any(array.dtype != _TYPES["F32"] for array in layers.values()):
+        raise ValueError(f"the network of its organ '{name}' has another type")
+    try:
+        size = SDFNetwork.from_arrays(layers).code_size
+    except (KeyError, IndexError, ValueError):
+        raise ValueError(f"the network of its organ '{name}' is damaged") from None
+    if size != fixed + codes.shape[1]:
+        raise ValueError(f"the network of its organ '{name}' has codes of another size")
 
 
 def _fits(found: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:

@@ -36,6 +36,29 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+# Of an organ beside the thyroid. A tube is simpler than a gland: a small network and code are enough, see
+# `docs/decisions/organs.md`.
+_ORGAN: dict[str, Any] = {
+    "samples_per_shape": 400,
+    "shapes_per_step": 8,
+    "learning_rate": 3e-3,
+    "latent_learning_rate": 3e-3,
+    "schedule": "cosine",
+    "latent_size": 12,
+    "hidden_width": 96,
+    "prior": "conditional",
+}
+_ORGAN_EPOCHS = 200
+
+
+def organ_settings(settings: TrainingSettings) -> TrainingSettings:
+    """Return the settings of the organs beside the thyroid, for those of a training: as many epochs, up to 200."""
+    epochs = min(settings.epochs, _ORGAN_EPOCHS)
+    return TrainingSettings(
+        preset=settings.preset, variant="fixed", epochs=epochs, seed=settings.seed, correlation_weight=0.0, **_ORGAN
+    )
+
+
 def alignment_for(preset: str) -> str:
     """Return the alignment, see `geometry.frame.ALIGNMENTS`, of cases that are prepared for a training."""
     return "trachea" if preset == "paper" else "upright"

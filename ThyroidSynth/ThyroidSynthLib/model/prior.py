@@ -67,10 +67,8 @@ class CodePrior:
 
     def draw(self, fixed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw a trainable code (k,) for a fixed code (n_fixed,)."""
-        deviation = self.factor @ rng.standard_normal(len(self.intercept))
-        if self.asymmetry is not None:
-            deviation = self.asymmetry.rescaled(deviation, fixed)
-        return self.mean(fixed) + deviation
+        code = self.mean(fixed) + self.factor @ rng.standard_normal(len(self.intercept))
+        return code if self.asymmetry is None else self.asymmetry.rescaled(code, fixed)
 
 
 @dataclass(frozen=True)
@@ -91,11 +89,11 @@ class Asymmetry:
         slope, intercept = _regress(fixed, length[:, None])
         return cls(size, slope[:, 0], float(intercept[0]))
 
-    def rescaled(self, deviation: np.ndarray, fixed: np.ndarray) -> np.ndarray:
-        """Scale the mirrored part of a deviation (k,) from the mean to the length for a fixed code."""
-        odd = deviation[-self.size :]
+    def rescaled(self, code: np.ndarray, fixed: np.ndarray) -> np.ndarray:
+        """Scale the mirrored part of a trainable code (k,) to the length for a fixed code."""
+        odd = code[-self.size :]
         length = np.exp(fixed @ self.slope + self.intercept)
-        return np.concatenate([deviation[: -self.size], odd * length / (np.linalg.norm(odd) + 1e-12)])
+        return np.concatenate([code[: -self.size], odd * length / (np.linalg.norm(odd) + 1e-12)])
 
 
 def prior_of(model: TrainedModel) -> CodePrior:

@@ -1,7 +1,8 @@
-"""A trained shape model and its file."""
+"""A trained shape model with the models of the organs beside the thyroid, and its file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,84 @@ NOTICE = "Research software. Not for clinical use."
 
 
 @dataclass(frozen=True)
+class OrganModel:
+    """The learned shapes of an organ beside the thyroid, such as the trachea, within a box around the gland.
+
+    Attributes
+    ----------
+    name : str
+        As in the segmentations.
+    network : SDFNetwork
+        A network of its own, so that no other organ changes with the organ's code.
+    frame : Frame
+        Its `unit` frame, with the same scale along all axes, and the box outside of which nothing is known.
+    conditioning : Conditioning
+        Encoding of its features as the fixed part of a code.
+    ids : tuple of str
+        The training cases that have the organ.
+    features : ndarray, shape (n, m)
+        Their features in the order of `feature_names`.
+    latent_table : ndarray of float32, shape (n, k)
+        Their trainable codes.
+    feature_names : tuple of str
+        Names of the features, with units.
+    """
+
+    name: str
+    network: SDFNetwork
+    frame: Frame
+    conditioning: Conditioning
+    ids: tuple[str, ...]
+    features: np.ndarray
+    latent_table: np.ndarray
+    feature_names: tuple[str, ...]
+
+    @property
+    def code_size(self) -> int:
+        """Dimensions of a whole latent code: fixed, then trainable."""
+        return self.conditioning.size + self.latent_table.shape[1]
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Whole latent codes of the training cases, shape (n, code_size)."""
+        return np.hstack([self.conditioning.encode(self.features), self.latent_table])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return its arrays by name, for a file."""
+        return with_prefix("network.", self.network.arrays()) | {
+            "latent_table": self.latent_table,
+            "features": np.asarray(self.features, dtype=np.float64),
+            "conditioning.mean": self.conditioning.mean,
+            "conditioning.sd": self.conditioning.sd,
+        }
+
+    def description(self) -> dict[str, Any]:
+        """Return what a file states beside the arrays."""
+        return {
+            "ids": list(self.ids),
+            "feature_names": list(self.feature_names),
+            "frame": self.frame.to_json(),
+            "conditioning": self.conditioning.scheme,
+        }
+
+    @classmethod
+    def of_parts(cls, name: str, arrays: Mapping[str, np.ndarray], description: Mapping[str, Any]) -> OrganModel:
+        """Return the organ whose `arrays` and `description` these are."""
+        return cls(
+            name=name,
+            network=SDFNetwork.from_arrays(without_prefix("network.", arrays)),
+            frame=Frame.from_json(description["frame"]),
+            conditioning=Conditioning(
+                description["conditioning"], arrays["conditioning.mean"], arrays["conditioning.sd"]
+            ),
+            ids=tuple(description["ids"]),
+            features=arrays["features"],
+            latent_table=arrays["latent_table"],
+            feature_names=tuple(description["feature_names"]),
+        )
+
+
+@dataclass(frozen=True)
 class TrainedModel:
     """A trained shape model: everything needed to generate thyroids, and the origin of the model.
 
@@ -46,6 +125,8 @@ class TrainedModel:
         Cohort checksum and description, training summary, software versions, licence.
     feature_map : FeatureMap or None
         Estimate of the features of a code's surface, if the preset fits one.
+    organs : mapping of str to OrganModel
+        The organs beside the thyroid that were learned, by name; none in most models.
     checksum : str
         SHA-256 of the file the model was loaded from; empty for a model not yet saved.
     """
@@ -59,6 +140,7 @@ class TrainedModel:
     settings: TrainingSettings
     provenance: dict[str, Any] = field(default_factory=dict)
     feature_map: FeatureMap | None = None
+    organs: Mapping[str, OrganModel] = field(default_factory=dict)
     checksum: str = ""
 
     @property
@@ -117,7 +199,9 @@ class TrainedModel:
         }
         if self.feature_map is not None:
             arrays |= with_prefix("feature_map.", self.feature_map.arrays())
-        description = {
+        for name, organ in self.organs.items():
+            arrays |= with_prefix(f"organs.{name}.", organ.arrays())
+        description: dict[str, Any] = {
             "kind": "model",
             "format_version": FORMAT_VERSION,
             "notice": NOTICE,
@@ -129,6 +213,8 @@ class TrainedModel:
             "settings": self.settings.to_json(),
             "provenance": self.provenance,
         }
+        if self.organs:
+            description["organs"] = {name: organ.description() for name, organ in self.organs.items()}
         save_arrays(path, arrays, description)
 
     @classmethod
@@ -156,5 +242,9 @@ class TrainedModel:
             settings=settings,
             provenance=description["provenance"],
             feature_map=FeatureMap.from_arrays(of_map) if of_map else None,
+            organs={
+                name: OrganModel.of_parts(name, without_prefix(f"organs.{name}.", arrays), stated)
+                for name, stated in description.get("organs", {}).items()
+            },
             checksum=checksum,
         )

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,10 +27,7 @@ from .device import choose_device
 from .distributed import ALONE, ProcessGroup
 from .losses import SDFLoss, correlation_loss, latent_loss, sdf_loss
 from .samples import FAR_PER_SHAPE, TrainingSamples, far_samples
-from .state import TrainingData, TrainingState, derive_seed
-
-if TYPE_CHECKING:
-    from ThyroidSynthLib.dataset.cohort import Cohort
+from .state import TrainingCohort, TrainingData, TrainingState, derive_seed
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ Snapshot = Callable[[int, Callable[[], TrainedModel]], None]
 
 
 def train(
-    cohort: Cohort,
+    cohort: TrainingCohort,
     settings: TrainingSettings,
     *,
     device: str = "auto",
@@ -67,6 +63,7 @@ def train(
     should_stop: ShouldStop = never,
     process_group: ProcessGroup = ALONE,
     loss_function: SDFLoss | None = None,
+    codes_of_others: np.ndarray | None = None,
 ) -> TrainedModel:
     """Train a shape model on a cohort, or resume its training from a checkpoint.
 
@@ -91,6 +88,8 @@ def train(
         The processes that train together, each of which calls this function. Only the first writes the checkpoint.
     loss_function : SDFLoss, optional
         The implementation of the SDF loss; by default the fastest one for the device.
+    codes_of_others : ndarray, shape (cases, m), optional
+        Codes of other organs, from which the correlation loss keeps those of this training independent as well.
 
     Raises
     ------
@@ -108,7 +107,7 @@ def train(
             f"A step of this training has {shapes} shapes for {process_group.size} processes. Start at most {shapes}."
         )
     where = process_group.own_gpu(choose_device(device))
-    state = TrainingState.start(cohort, settings, where)
+    state = TrainingState.start(cohort, settings, where, codes_of_others)
     if checkpoint_path is not None and checkpoint_path.exists():
         state.restore(checkpoint_path, cohort)
     process_group.require_same(f"{state.epoch} {cohort.checksum}")
@@ -158,7 +157,7 @@ def _run_epoch(
         for batch in samples.batches(settings, rng):
             sums += _take_step(state, batch, samples, loss_function, process_group) * len(batch.shapes)
         losses = dict(zip(("total", "sdf", "latent"), (sums / cases).tolist(), strict=True))
-        if settings.correlation_weight > 0 and state.conditioning.size > 0:
+        if settings.correlation_weight > 0 and state.uncorrelated_with.shape[1] > 0:
             losses["correlation"] = _take_correlation_step(state)
     state.losses, state.epoch = losses, state.epoch + 1
 
@@ -197,7 +196,7 @@ def _take_step(
 
 def _take_correlation_step(state: TrainingState) -> float:
     """Minimise equation 4 on the whole latent table by one step, and return its value before."""
-    loss = correlation_loss(state.fixed, state.latent)
+    loss = correlation_loss(state.uncorrelated_with, state.latent)
     state.optimiser.zero_grad()
     (state.settings.correlation_weight * loss).backward()
     state.optimiser.step()

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from ThyroidSynthLib.dataset.row_view import RowView
+from ThyroidSynthLib.common.row_view import RowView
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.model.settings import TrainingSettings
 
 from .batches import Batch, draw_batches
-from .state import TrainingData
-
-if TYPE_CHECKING:
-    from ThyroidSynthLib.dataset.cohort import Cohort
+from .state import TrainingCohort, TrainingData
 
 FAR_PER_SHAPE = 1000
 """Samples anywhere around a shape, for each shape."""
@@ -65,7 +61,7 @@ class TrainingSamples:
         return torch.cat([taken, _rows(self.far, batch.shapes, batch.far, device)], dim=1)
 
 
-def far_samples(cohort: Cohort, settings: TrainingSettings) -> np.ndarray | None:
+def far_samples(cohort: TrainingCohort, settings: TrainingSettings) -> np.ndarray | None:
     """Compute the SDF of every shape at random points of the box of all; None for ReLU units, which need none.
 
     Returns

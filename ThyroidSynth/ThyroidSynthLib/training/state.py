@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import ModelError
+from ThyroidSynthLib.common.row_view import RowView
 from ThyroidSynthLib.common.text_files import entry
-from ThyroidSynthLib.dataset.row_view import RowView
+from ThyroidSynthLib.geometry.frame import Frame
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.model.array_file import load_arrays, save_arrays, with_prefix, without_prefix
 from ThyroidSynthLib.model.conditioning import Conditioning
 from ThyroidSynthLib.model.settings import TrainingSettings
@@ -21,9 +23,6 @@ from ThyroidSynthLib.model.trained_model import TrainedModel
 from .asymmetry import asymmetry_of
 from .network import TrainableNetwork
 from .optimiser import Optimiser
-
-if TYPE_CHECKING:
-    from ThyroidSynthLib.dataset.cohort import Cohort
 
 
 class TrainingData(Protocol):
@@ -42,12 +41,31 @@ class TrainingData(Protocol):
         """Positions and signed distances in the `unit` frame, float32, shape (n, samples per shape, 4)."""
 
 
+class TrainingCohort(TrainingData, Protocol):
+    """What a training reads: a `Cohort`, or one organ of it."""
+
+    @property
+    def frame(self) -> Frame:
+        """The `unit` frame of the samples."""
+
+    @property
+    def checksum(self) -> str:
+        """What a checkpoint is compared with."""
+
+    def provenance(self) -> dict[str, Any]:
+        """Describe the cohort for a model file."""
+
+    def surface(self, case_id: str) -> Surface:
+        """Return the surface of a case, in `trachea_mm`."""
+
+
 @dataclass
 class TrainingState:
     """Everything that changes during a training, on one device.
 
     `latent` holds the trainable codes (cases, latent_size), `fixed` the encoded features (cases, fixed_size), `losses`
-    the mean losses of the last epoch.
+    the mean losses of the last epoch. `others` (cases, any size) are codes of other organs of the cases, with which
+    the correlation loss is computed as well.
     """
 
     settings: TrainingSettings
@@ -58,9 +76,21 @@ class TrainingState:
     optimiser: Optimiser
     epoch: int = 0
     losses: dict[str, float] = field(default_factory=dict)
+    others: torch.Tensor | None = None
+
+    @property
+    def uncorrelated_with(self) -> torch.Tensor:
+        """The codes (cases, any size) with which the correlation loss is computed."""
+        return self.fixed if self.others is None else torch.cat([self.fixed, self.others], dim=1)
 
     @classmethod
-    def start(cls, data: TrainingData, settings: TrainingSettings, device: torch.device) -> TrainingState:
+    def start(
+        cls,
+        data: TrainingData,
+        settings: TrainingSettings,
+        device: torch.device,
+        others: np.ndarray | None = None,
+    ) -> TrainingState:
         """Return the state before the first epoch, with random weights and codes."""
         conditioning = Conditioning.fit(settings.conditioning, data.features)
         fixed = torch.from_numpy(conditioning.encode(data.features).astype(np.float32))
@@ -74,9 +104,10 @@ class TrainingState:
         network.to(device)
         latent = torch.nn.Parameter(codes.to(device))
         optimiser = Optimiser(network, latent, settings)
-        return cls(settings, conditioning, network, latent, fixed.to(device), optimiser)
+        codes_of_others = None if others is None else torch.from_numpy(others.astype(np.float32)).to(device)
+        return cls(settings, conditioning, network, latent, fixed.to(device), optimiser, others=codes_of_others)
 
-    def save(self, path: Path, cohort: Cohort) -> None:
+    def save(self, path: Path, cohort: TrainingCohort) -> None:
         """Write a checkpoint, replacing `path` in one step."""
         tensors = with_prefix("network.", self.network.state_dict())
         tensors |= {"latent": self.latent, **with_prefix("optimiser.", self.optimiser.state())}
@@ -84,7 +115,7 @@ class TrainingState:
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
         save_arrays(path, arrays, description | self._identity(cohort))
 
-    def restore(self, path: Path, cohort: Cohort) -> None:
+    def restore(self, path: Path, cohort: TrainingCohort) -> None:
         """Read a checkpoint; `ModelError` if it is damaged, or belongs to another cohort or other settings."""
         arrays, description = load_arrays(path, kind="checkpoint")
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -106,10 +137,10 @@ class TrainingState:
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(f"{path} is damaged: its tensors are not those of this training. Restart it.") from error
 
-    def _identity(self, cohort: Cohort) -> dict[str, object]:
+    def _identity(self, cohort: TrainingCohort) -> dict[str, object]:
         return {"cohort": cohort.checksum, "settings": self.settings.to_json()}
 
-    def model(self, cohort: Cohort) -> TrainedModel:
+    def model(self, cohort: TrainingCohort) -> TrainedModel:
         """Return a copy of what has been learned, as a shape model on the CPU."""
         return TrainedModel(
             network=self.network.trained(),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
+from ThyroidSynthLib.model.network import SDFNetwork
 from ThyroidSynthLib.model.threads import in_threads, in_turn
-from ThyroidSynthLib.model.trained_model import TrainedModel
 
 # Points evaluated at once. The activations of so few stay in a core's cache, and points near each other have fewer
 # active units.
@@ -20,13 +20,25 @@ _MAX_FOR_ONE_THREAD = 2048
 Result = TypeVar("Result")
 
 
+class CodedShapes(Protocol):
+    """What has a network of shapes with a latent code: a `TrainedModel`, or one of its organs."""
+
+    @property
+    def network(self) -> SDFNetwork:
+        """The network f(x, z)."""
+
+    @property
+    def code_size(self) -> int:
+        """Dimensions of a whole latent code."""
+
+
 class Field:
     """f(x, z) of a model for one fixed code z, over points x in the `unit` frame.
 
     The code is a whole one (code_size,): fixed part, then trainable part.
     """
 
-    def __init__(self, model: TrainedModel, code: np.ndarray) -> None:
+    def __init__(self, model: CodedShapes, code: np.ndarray) -> None:
         code = np.asarray(code, dtype=np.float32)
         if code.shape != (model.code_size,):
             raise ValueError(f"The latent codes of this model have {model.code_size} numbers; got shape {code.shape}.")

@@ -18,7 +18,7 @@ from ThyroidSynthLib.geometry.frame import Frame, Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.sampling import sample_triangles, signed_distance
-from ThyroidSynthLib.geometry.scan_border import BEYOND_SHARE, cut_sides
+from ThyroidSynthLib.geometry.scan_border import BEYOND_SHARE, continued, cut_sides
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
@@ -53,8 +53,6 @@ _SIDE_TOLERANCE, _FAR_TOLERANCE = 1.5, 10.0
 _EXTRA_TOLERANCE = 30.0
 # SD of a uniform distribution over a voxel, in voxels.
 _VOXEL_SD = 12**-0.5
-# Voxels by which a cut gland is continued beyond the scan, so that its surface is not rounded at the border.
-_CONTINUED_VOXELS = 4
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ class Observation:
         """
         gland = mask.cropped()
         cut = np.zeros((3, 2), dtype=bool) if scan is None else cut_sides(gland, scan)
-        gland = _continued(gland, cut)
+        gland = continued(gland, cut)
         surface = surface_from_mask(gland)
         surface = surface.moved(placement.to_trachea(surface.vertices))
         points, target, normal = _drawn(surface, frame, rng)
@@ -261,14 +259,6 @@ class _Sides:
 
     def chosen(self, kept: np.ndarray) -> _Sides:
         return _Sides(self.points_mm[kept], self.side[kept], self.tolerance[kept], self.reserved[kept])
-
-
-def _continued(gland: Volume, cut: np.ndarray) -> Volume:
-    """Continue a cropped mask straight on at the sides (3, 2) at which the scan's border cuts it."""
-    widths = _CONTINUED_VOXELS * cut.astype(int)
-    moved = gland.ijk_to_ras.copy()
-    moved[:3, 3] = gland.to_ras(-widths[::-1, 0])
-    return Volume(np.pad(gland.array, widths, mode="edge"), moved)
 
 
 def _drawn(surface: Surface, frame: Frame, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -130,6 +130,11 @@ class SegmentationFile:
         read, remarks = _FORMATS[self.kind].masks(self.path, dict(enumerate(self.segments)))
         return [read[n] for n in range(len(self.segments))], remarks
 
+    def masks_of(self, segments: Sequence[Segment]) -> list[Mask]:
+        """Read the masks of some of the segments, in their order."""
+        read, _ = _FORMATS[self.kind].masks(self.path, dict(enumerate(segments)))
+        return [read[n] for n in range(len(segments))]
+
     def labels_present(self) -> list[int]:
         """Return the labels that occur in the voxels of a label map, or the numbers of the segments."""
         return labels_in(self.path) if self.kind == "labels" else sorted({s.label for s in self.segments})
