@@ -35,7 +35,9 @@ _SUFFIXES = {".py", ".md", ".ui", ".xml", ".toml", ".yml", ".yaml", ".sh", ".txt
 _FOLDERS = ("ThyroidSynth", "ThyroidSynthTrain", "Testing", "docs", "scripts", ".github")
 # These files name the words that are replaced; `stream.tell` and `value_tell` are names of other libraries, and
 # simulators of ultrasound need the speed of sound.
-_ALLOWED = re.compile(r"platform\.processor|\.tell\(|value_tell|sound_speed|(speed of |ultra)sound", re.IGNORECASE)
+_ALLOWED = re.compile(
+    r"platform\.processor|\.tell\(|value_tell|sound_speed|(speed[ _]of[ _]|ultra)sound", re.IGNORECASE
+)
 _NAMES_OLD_WORDS = {"CHANGELOG.md", "terms.py", "test_terms.py"}
 _BANNED = re.compile("|".join(f"(?P<w{n}>{pattern})" for n, pattern in enumerate(INSTEAD_OF)), re.IGNORECASE)
 

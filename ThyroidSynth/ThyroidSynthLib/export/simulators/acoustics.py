@@ -1,0 +1,100 @@
+"""The arrays that simulators of ultrasound take: speed of sound, density and attenuation of each voxel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from ThyroidSynthLib.export.materials import Material, require
+from ThyroidSynthLib.export.phantom import Phantom
+from ThyroidSynthLib.geometry.grid import Grid
+
+from .contents import beam_of, mixed, present_materials
+
+TOWARDS = "RAS"
+"""Where the axes increase to; see `reoriented`."""
+
+
+# Standard deviation of the pulse in voxels: wide enough that the grid carries all of its frequencies.
+_PULSE_VOXELS = 1.5
+_DEPTH_VOXELS = 5
+_TISSUE_SPEED_M_S = 1500.0
+
+
+@dataclass(frozen=True)
+class Acoustics:
+    """What ultrasound meets, on arrays [x, y, z] of float32.
+
+    Attributes
+    ----------
+    sound_speed_m_s, density_kg_m3 : ndarray
+        Speed of sound, and mass density.
+    attenuation_db_cm : ndarray
+        Attenuation at 1 MHz.
+    attenuation_power : float
+        The power of the frequency that attenuation is proportional to, in most materials.
+    source : tuple of int
+        Index of a voxel under the skin of the front of the neck.
+    line : ndarray of int, shape (n, 3)
+        Indices of the voxels from there to the back of the body, through the thickest place of the thyroid.
+    grid : Grid
+        Where the voxels lie.
+    """
+
+    sound_speed_m_s: np.ndarray
+    density_kg_m3: np.ndarray
+    attenuation_db_cm: np.ndarray
+    attenuation_power: float
+    source: tuple[int, int, int]
+    line: np.ndarray
+    grid: Grid
+
+    def pulse(self) -> np.ndarray:
+        """Return the pressure at the start: a ball of Gaussian profile at the source, 1 at its centre, float32."""
+        nx, ny, nz = self.sound_speed_m_s.shape
+        squared = sum((index - at) ** 2 for index, at in zip(np.ogrid[:nx, :ny, :nz], self.source, strict=True))
+        return np.exp(-0.5 * squared / _PULSE_VOXELS**2).astype(np.float32)
+
+    def duration_s(self) -> float:
+        """Return the time in s that a wave of 1500 m/s takes along the line and a fifth more."""
+        length_mm = len(self.line) * float(self.grid.spacing_mm[1])
+        return 1.2 * length_mm / 1000 / _TISSUE_SPEED_M_S
+
+
+def acoustics_of(phantom: Phantom, program: str) -> Acoustics:
+    """Return what a simulator of ultrasound takes; `InputError` if the materials lack a value.
+
+    In a voxel of several materials density and attenuation are the means of their values, and the time that a wave
+    takes is the mean of theirs, so that the times along a line are right.
+    """
+
+    def value(column: str) -> dict[str, float]:
+        return {name: require(each, column, program) for name, each in present_materials(phantom).items()}
+
+    speed, density, attenuation = (
+        value(column) for column in ("sound_speed_m_s", "density_kg_m3", "attenuation_db_cm_mhz")
+    )
+    powers = value("attenuation_power")
+
+    def of(values: dict[str, float], *, inverse: bool = False) -> np.ndarray:
+        def of_material(material: Material) -> float:
+            return 1 / values[material.name] if inverse else values[material.name]
+
+        array = mixed(phantom, of_material, TOWARDS).array
+        return np.ascontiguousarray((1 / array if inverse else array).transpose(2, 1, 0))
+
+    beam = beam_of(phantom)
+    # Under the skin by the width of the pulse, because the air in front of it reflects, and before the thyroid.
+    along = np.arange(max(beam.skin - _DEPTH_VOXELS, beam.front + 1), -1, -1)
+    line = np.stack([np.full_like(along, beam.i), along, np.full_like(along, beam.k)], axis=1)
+    return Acoustics(
+        of(speed, inverse=True),
+        of(density),
+        of(attenuation),
+        float(Counter(powers.values()).most_common(1)[0][0]),
+        (beam.i, int(along[0]), beam.k),
+        line,
+        mixed(phantom, lambda material: 0.0, TOWARDS).grid,
+    )
