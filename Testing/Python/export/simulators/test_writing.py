@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from support.phantom_hands import LEFT_CENTRE, RIGHT_CENTRE, small_phantom
+from ThyroidSynthLib.cli.shared.simulators import add_simulator_options, simulator_files_of
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.export.materials import Material, MaterialTable
 from ThyroidSynthLib.export.phantom import Phantom
-from ThyroidSynthLib.export.simulators import SIMULATORS, reoriented, write_simulator
+from ThyroidSynthLib.export.simulators import SIMULATORS, SimulatorFiles, reoriented, write_simulator
 from ThyroidSynthLib.geometry.volume import Volume
 
 PLACES = {
@@ -279,3 +280,25 @@ def arrays_of(folder: Path) -> dict[str, np.ndarray]:
         return {name: each for name, each in loadmat(path, squeeze_me=True).items() if name[0] != "_"}
     with np.load(folder / "medium.npz") as data:
         return dict(data)
+
+
+def test_the_option_names_the_simulators_that_there_are() -> None:
+    import argparse
+    import pickle
+
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    add_simulator_options(parser)
+
+    options = parser.parse_args(["--simulator", "mcx, xcist,mcx"])
+    (files,) = simulator_files_of(options)
+    assert pickle.loads(pickle.dumps(files)).names == ("mcx", "xcist")
+    assert simulator_files_of(parser.parse_args([])) == ()
+    assert parser.parse_args(["--simulator", ",".join(SIMULATORS)]).simulator == tuple(SIMULATORS)
+    with pytest.raises(argparse.ArgumentError, match="'mcnp' is not valid: choose among xcist"):
+        parser.parse_args(["--simulator", "mcnp"])
+
+
+def test_the_folders_of_simulators_lie_beside_the_other_files(tmp_path: Path) -> None:
+    SimulatorFiles(("mcx", "jwave"))(small_phantom(), tmp_path)
+
+    assert sorted(path.name for path in (tmp_path / "simulators").iterdir()) == ["jwave", "mcx"]

@@ -9,6 +9,6 @@ __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "axes": ["reoriented"],
-        "registry": ["SIMULATORS", "write_simulator"],
+        "registry": ["SIMULATORS", "SimulatorFiles", "write_simulator"],
     },
 )

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ThyroidSynthLib.export.materials import Material, require
+from ThyroidSynthLib.export.materials import require
 from ThyroidSynthLib.export.phantom import Phantom
 from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.volume import Volume
 
-from .contents import beam_of, mixed, present_materials
+from .axes import reoriented
+from .contents import beam_of, present_materials
 
 TOWARDS = "RAS"
 """Where the axes increase to; see `reoriented`."""
@@ -35,10 +37,9 @@ class Acoustics:
         Attenuation at 1 MHz.
     attenuation_power : float
         The power of the frequency that attenuation is proportional to, in most materials.
-    source : tuple of int
-        Index of a voxel under the skin of the front of the neck.
     line : ndarray of int, shape (n, 3)
-        Indices of the voxels from there to the back of the body, through the thickest place of the thyroid.
+        Indices of the voxels from the source, under the skin of the front of the neck, to the back of the grid, through
+        the thickest place of the thyroid.
     grid : Grid
         Where the voxels lie.
     """
@@ -47,14 +48,13 @@ class Acoustics:
     density_kg_m3: np.ndarray
     attenuation_db_cm: np.ndarray
     attenuation_power: float
-    source: tuple[int, int, int]
     line: np.ndarray
     grid: Grid
 
     def pulse(self) -> np.ndarray:
         """Return the pressure at the start: a ball of Gaussian profile at the source, 1 at its centre, float32."""
         nx, ny, nz = self.sound_speed_m_s.shape
-        squared = sum((index - at) ** 2 for index, at in zip(np.ogrid[:nx, :ny, :nz], self.source, strict=True))
+        squared = sum((index - at) ** 2 for index, at in zip(np.ogrid[:nx, :ny, :nz], self.line[0], strict=True))
         return np.exp(-0.5 * squared / _PULSE_VOXELS**2).astype(np.float32)
 
     def duration_s(self) -> float:
@@ -69,32 +69,28 @@ def acoustics_of(phantom: Phantom, program: str) -> Acoustics:
     In a voxel of several materials density and attenuation are the means of their values, and the time that a wave
     takes is the mean of theirs, so that the times along a line are right.
     """
+    materials, fractions = present_materials(phantom), phantom.fractions()
+    labels = phantom.labels.volume
 
     def value(column: str) -> dict[str, float]:
-        return {name: require(each, column, program) for name, each in present_materials(phantom).items()}
+        return {name: require(each, column, program) for name, each in materials.items()}
 
-    speed, density, attenuation = (
-        value(column) for column in ("sound_speed_m_s", "density_kg_m3", "attenuation_db_cm_mhz")
-    )
-    powers = value("attenuation_power")
+    def mean(values: dict[str, float]) -> np.ndarray:
+        total = np.zeros(labels.array.shape, dtype=np.float32)
+        for name, share in fractions.items():
+            total += share * np.float32(values[name])
+        return np.ascontiguousarray(reoriented(Volume(total, labels.ijk_to_ras), TOWARDS).array.transpose(2, 1, 0))
 
-    def of(values: dict[str, float], *, inverse: bool = False) -> np.ndarray:
-        def of_material(material: Material) -> float:
-            return 1 / values[material.name] if inverse else values[material.name]
-
-        array = mixed(phantom, of_material, TOWARDS).array
-        return np.ascontiguousarray((1 / array if inverse else array).transpose(2, 1, 0))
-
+    slowness = mean({name: 1 / speed for name, speed in value("sound_speed_m_s").items()})
+    density, attenuation = mean(value("density_kg_m3")), mean(value("attenuation_db_cm_mhz"))
     beam = beam_of(phantom)
     # Under the skin by the width of the pulse, because the air in front of it reflects, and before the thyroid.
     along = np.arange(max(beam.skin - _DEPTH_VOXELS, beam.front + 1), -1, -1)
-    line = np.stack([np.full_like(along, beam.i), along, np.full_like(along, beam.k)], axis=1)
     return Acoustics(
-        of(speed, inverse=True),
-        of(density),
-        of(attenuation),
-        float(Counter(powers.values()).most_common(1)[0][0]),
-        (beam.i, int(along[0]), beam.k),
-        line,
-        mixed(phantom, lambda material: 0.0, TOWARDS).grid,
+        sound_speed_m_s=1 / slowness,
+        density_kg_m3=density,
+        attenuation_db_cm=attenuation,
+        attenuation_power=float(Counter(value("attenuation_power").values()).most_common(1)[0][0]),
+        line=np.stack([np.full_like(along, beam.i), along, np.full_like(along, beam.k)], axis=1),
+        grid=reoriented(labels, TOWARDS).grid,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,22 +73,6 @@ def present_materials(phantom: Phantom) -> dict[str, Material]:
         material = phantom.materials.of_structure(phantom.labels.names[label])
         found[material.name] = material
     return found
-
-
-def mixed(phantom: Phantom, of_material: Callable[[Material], float], towards: str) -> Volume:
-    """Return the mean of a value of the materials in each voxel, float32, weighted by the shares that they fill.
-
-    Parameters
-    ----------
-    of_material : callable
-        Returns the value of a material.
-    towards : str
-        Where the axes increase to, as in `reoriented`.
-    """
-    materials, total = present_materials(phantom), np.zeros(phantom.labels.volume.array.shape, dtype=np.float32)
-    for name, share in phantom.fractions().items():
-        total += share * np.float32(of_material(materials[name]))
-    return reoriented(Volume(total, phantom.labels.volume.ijk_to_ras), towards)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
@@ -24,6 +25,24 @@ SIMULATORS: Mapping[str, Callable[[Phantom, Path], None]] = {
     "gate": write_gate,
 }
 """Writer of the folder of each simulator, by the name that the option ``--simulator`` takes."""
+
+
+@dataclass(frozen=True)
+class SimulatorFiles:
+    """Writes the folders of simulators beside the other files of a phantom; see `write_simulator`.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Any of `SIMULATORS`.
+    """
+
+    names: tuple[str, ...]
+
+    def __call__(self, phantom: Phantom, folder: Path) -> None:
+        """Write a folder ``simulators/NAME`` for each of `names` into the folder of a phantom."""
+        for name in self.names:
+            write_simulator(name, phantom, folder / "simulators" / name)
 
 
 def write_simulator(name: str, phantom: Phantom, folder: Path) -> None:
