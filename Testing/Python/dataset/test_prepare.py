@@ -240,3 +240,19 @@ def test_without_an_accepted_case_the_reasons_are_reported(tmp_path):
     options = PrepareOptions(samples_per_shape=500, include=("totalsegmentator_s0327",))
     assert prepare_cohort(REAL_CASE, tmp_path / "c", options, workers=1).accepted == 1
     assert Cohort.open(tmp_path / "c").features[0, 0] == pytest.approx(38.36, rel=0.01)
+
+
+def test_how_each_thyroid_lies_on_its_trachea_is_part_of_the_cohort(dataset, tmp_path):
+    prepare_cohort(dataset, tmp_path / "c", FEW, workers=1)
+    cohort = Cohort.open(tmp_path / "c")
+
+    assert cohort.tracheas.shape == (4, 3)
+    case = read_case(find_cases(dataset)[0])
+    area_mm2 = case.trachea.array.sum(axis=(1, 2)).max() * 1.5**2
+    assert cohort.tracheas[0, 0] == pytest.approx(np.sqrt(4 * area_mm2 / np.pi), abs=1.5)
+    np.testing.assert_array_equal(cohort.part(["s1", "s3"]).tracheas, cohort.tracheas[[1, 3]])
+
+    content = (tmp_path / "c" / "cohort.json").read_text(encoding="utf-8")
+    (tmp_path / "c" / "cohort.json").write_text(content.replace('"width_mm"', '"width"'), encoding="utf-8")
+    with pytest.raises(CohortError, match="width_mm"):
+        Cohort.open(tmp_path / "c")

@@ -59,6 +59,19 @@ def test_a_saved_model_is_read_back_unchanged(model: TrainedModel, model_file: P
         np.testing.assert_array_equal(again.network.arrays()[name], array, err_msg=name)
 
 
+def test_tracheas_are_read_back_and_checked(model: TrainedModel, model_file: Path) -> None:
+    assert TrainedModel.load(model_file).tracheas is None
+    tracheas = np.array([[14.0, 2.2, 3.0], [20.0, 2.4, 0.0], [16.0, 0.3, 1.0], [12.0, -0.2, 0.5]])
+
+    replace(model, tracheas=tracheas).save(model_file)
+    np.testing.assert_array_equal(TrainedModel.load(model_file).tracheas, tracheas)
+
+    for damaged, fault in ((tracheas[:3], "'tracheas' is float64"), (tracheas * 1e5, "tracheas of its training cases")):
+        replace(model, tracheas=damaged).save(model_file)
+        with pytest.raises(ModelError, match=fault):
+            TrainedModel.load(model_file)
+
+
 def test_a_model_with_sine_units_is_read_back_with_its_omega(small_siren: TrainedModel, tmp_path: Path) -> None:
     small_siren.save(tmp_path / "again.safetensors")
     again = TrainedModel.load(tmp_path / "again.safetensors")

@@ -16,6 +16,7 @@ from ThyroidSynthLib.common.errors import InputError, ThyroidSynthError
 from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.rigid.lying import OnTrachea
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.labels import TRACHEA
 from ThyroidSynthLib.imaging.segmentations.given_labels import labels_of_dataset_beside
@@ -28,7 +29,7 @@ from .organs.reading import organ_masks
 from .quality import CheckedCase, QualityMeasurements, QualityRules, QualityVerdict, check_case
 
 CASES_FOLDER = "cases"
-_STEP_VERSION = 4  # Increase when the result for a case changes, so that no old record is reused.
+_STEP_VERSION = 5  # Increase when the result for a case changes, so that no old record is reused.
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,11 @@ def prepare_case(task: CaseTask) -> CaseRecord:
             return earlier
         checked = check_case(read_case(task.source), task.rules)
         placement = checked.cleaned.placement(task.alignment) if checked.can_be_included else None
-        surface = None
+        surface, lying = None, None
         if placement is not None and checked.surface_ras is not None:
             surface = checked.surface_ras.moved(placement.to_trachea(checked.surface_ras.vertices))
+            trachea = checked.cleaned.trachea_mask
+            lying = OnTrachea.measured(surface, trachea.volume, trachea.scan, placement)
         organs = {} if surface is None or placement is None else _organs(task, checked, placement, surface)
     except ThyroidSynthError as error:
         return unreadable_case(task, str(error))
@@ -109,7 +112,7 @@ def prepare_case(task: CaseTask) -> CaseRecord:
         return unreadable_case(task, _unforeseen(task.source, error), traceback.format_exc())
     shape = None
     if surface is not None and placement is not None:
-        shape = store_shape(task.folder, task.source.id, surface, placement)
+        shape = store_shape(task.folder, task.source.id, surface, placement, trachea=lying)
     stored = {name: store_organ(task.folder, name, task.source.id, *found) for name, found in organs.items()}
     record = CaseRecord(task.source.id, task.source.to_json(), checked.verdict(), shape, stored)
     write_json(

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from ThyroidSynthLib.common.row_view import RowView
 from ThyroidSynthLib.common.text_files import entry, listed_shortly
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Frame, Placement
+from ThyroidSynthLib.geometry.rigid.lying import OnTrachea
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.ply import read_ply
 
@@ -62,6 +63,7 @@ _ENTRIES_OF_CASE: dict[tuple[str, ...], type] = {
     ("trachea_to_ras",): list,
     **{("features", name): float for name in FEATURE_NAMES},
 }
+_ON_TRACHEA = tuple(field.name for field in fields(OnTrachea))
 _CHECKED_OF_CASE = ("id", "features", "trachea_to_ras", "surface_sha256", "samples_sha256")
 
 
@@ -143,6 +145,12 @@ class Cohort:
         of_whole = (self.whole or self).document.get("organs", {})
         found = (_organ_of(self.folder, name, organ, set(self.ids)) for name, organ in of_whole.items())
         return {organ.name: organ for organ in found if organ.ids}
+
+    @property
+    def tracheas(self) -> np.ndarray | None:
+        """How each thyroid lies on its trachea, shape (n, 3) in the order of `OnTrachea`; None unless all are known."""
+        found = [case.get("trachea") for case in self.document["cases"]]
+        return np.array([[each[name] for name in _ON_TRACHEA] for each in found]) if all(found) else None
 
     @property
     def held_out(self) -> tuple[str, ...]:
@@ -261,7 +269,11 @@ class Cohort:
 def cohort_checksum(document: dict[str, Any]) -> str:
     """Return the checksum of a cohort, which does not depend on where and when it was prepared."""
     content = {name: document[name] for name in _CHECKED}
-    content["cases"] = [{name: case[name] for name in _CHECKED_OF_CASE} for case in document["cases"]]
+    content["cases"] = [
+        # Cohorts of earlier versions do not state how the thyroids lie on their tracheas.
+        {name: case[name] for name in _CHECKED_OF_CASE} | {name: case[name] for name in ("trachea",) if name in case}
+        for case in document["cases"]
+    ]
     if "organs" in document:
         content["organs"] = document["organs"]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -326,9 +338,11 @@ def _check_entries(document: dict[str, Any]) -> None:
     for case in document["cases"]:
         for keys, kind in _ENTRIES_OF_CASE.items():
             entry(case, *keys, kind=kind)
-        for name in ("source", "quality"):
+        for name in ("source", "quality", "trachea"):
             if case.get(name) is not None:
                 entry(case, name, kind=dict)
+        for name in _ON_TRACHEA if case.get("trachea") else ():
+            entry(case, "trachea", name, kind=float)
         if np.shape(case["trachea_to_ras"]) != (4, 4):
             raise ValueError(f"the placement of case {case['id']} is not a 4 x 4 matrix")
         surface = Path(case["surface"])

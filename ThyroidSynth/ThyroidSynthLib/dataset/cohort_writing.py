@@ -23,6 +23,7 @@ from ThyroidSynthLib.common.staging import files_of_others, output_folder, publi
 from ThyroidSynthLib.common.workers import Workers
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES, measure_features
 from ThyroidSynthLib.geometry.frame import ALIGNMENTS, Frame, Placement
+from ThyroidSynthLib.geometry.rigid.lying import OnTrachea
 from ThyroidSynthLib.geometry.sampling import OFFSET_SD, SURFACE_SHARE
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.ply import write_ply
@@ -49,6 +50,8 @@ class StoredShape:
         Lower and upper corner of the surface's bounding box in `trachea_mm`.
     surface, surface_sha256 : str
         Surface file, relative to the cohort folder, and its checksum.
+    trachea : dict, optional
+        How the thyroid lies on the patient's trachea, see `OnTrachea`; None without a mask of it near the thyroid.
     """
 
     features: dict[str, float]
@@ -56,6 +59,7 @@ class StoredShape:
     box_mm: list[list[float]]
     surface: str
     surface_sha256: str
+    trachea: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ class Member:
     organs: Mapping[str, OrganShape] = field(default_factory=dict)
 
 
-def store_shape(folder: Path, case_id: str, surface: Surface, placement: Placement) -> StoredShape:
+def store_shape(
+    folder: Path, case_id: str, surface: Surface, placement: Placement, *, trachea: OnTrachea | None = None
+) -> StoredShape:
     """Store a surface (`trachea_mm`) in a cohort folder and measure it as it will be read again."""
     name = f"{SURFACES_FOLDER}/{case_id}.ply"
     write_ply(surface, folder / name, comment="thyroid surface in mm, in the trachea frame of cohort.json")
@@ -82,6 +88,7 @@ def store_shape(folder: Path, case_id: str, surface: Surface, placement: Placeme
         box_mm=[corner.tolist() for corner in stored.bounds],
         surface=name,
         surface_sha256=sha256_of(folder / name),
+        trachea=None if trachea is None else asdict(trachea),
     )
 
 

@@ -118,6 +118,8 @@ def _check_arrays(description: dict[str, Any], settings: TrainingSettings, array
         if name not in arrays:
             if name.startswith("feature_map.") and not any(each.startswith("feature_map.") for each in arrays):
                 continue
+            if name == "tracheas":
+                continue
             raise ValueError(f"its array '{name}' is missing")
         found = arrays[name]
         if found.dtype != _TYPES[kind] or not _fits(found.shape, shape):
@@ -132,6 +134,8 @@ def _check_arrays(description: dict[str, Any], settings: TrainingSettings, array
     volume, area, symmetry = arrays["features"].T
     if (volume <= 0).any() or (area < 0).any() or (symmetry < 0).any() or (symmetry > 1).any():
         raise ValueError("the features of its training cases are impossible")
+    if "tracheas" in arrays and (np.abs(arrays["tracheas"]) > _LARGEST_MM).any():
+        raise ValueError("the tracheas of its training cases are impossible")
     for name in ("conditioning.sd", "feature_map.code_sd", "feature_map.output_sd"):
         if name in arrays and (arrays[name] <= 0).any():
             raise ValueError(f"its array '{name}' has values that are not above 0")
@@ -176,6 +180,7 @@ def _expected(cases: int, settings: TrainingSettings) -> dict[str, tuple[str, tu
         raise ValueError("the layers that its settings state are too large")
     found: dict[str, tuple[str, tuple[int | None, ...]]] = {
         "features": ("F64", (cases, 3)),
+        "tracheas": ("F64", (cases, 3)),
         "latent_table": ("F32", (cases, settings.latent_size)),
         "conditioning.mean": ("F64", (fixed,)),
         "conditioning.sd": ("F64", (fixed,)),

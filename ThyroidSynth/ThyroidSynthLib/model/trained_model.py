@@ -127,6 +127,8 @@ class TrainedModel:
         Estimate of the features of a code's surface, if the preset fits one.
     organs : mapping of str to OrganModel
         The organs beside the thyroid that were learned, by name; none in most models.
+    tracheas : ndarray or None, shape (n, 3)
+        How the training cases' thyroids lie on their tracheas, in the order of `OnTrachea`, if that is known.
     checksum : str
         SHA-256 of the file the model was loaded from; empty for a model not yet saved.
     """
@@ -141,6 +143,7 @@ class TrainedModel:
     provenance: dict[str, Any] = field(default_factory=dict)
     feature_map: FeatureMap | None = None
     organs: Mapping[str, OrganModel] = field(default_factory=dict)
+    tracheas: np.ndarray | None = None
     checksum: str = ""
 
     @property
@@ -201,6 +204,8 @@ class TrainedModel:
             arrays |= with_prefix("feature_map.", self.feature_map.arrays())
         for name, organ in self.organs.items():
             arrays |= with_prefix(f"organs.{name}.", organ.arrays())
+        if self.tracheas is not None:
+            arrays["tracheas"] = np.asarray(self.tracheas, dtype=np.float64)
         description: dict[str, Any] = {
             "kind": "model",
             "format_version": FORMAT_VERSION,
@@ -246,5 +251,6 @@ class TrainedModel:
                 name: OrganModel.of_parts(name, without_prefix(f"organs.{name}.", arrays), stated)
                 for name, stated in description.get("organs", {}).items()
             },
+            tracheas=arrays.get("tracheas"),
             checksum=checksum,
         )

@@ -49,6 +49,10 @@ class TrainingCohort(TrainingData, Protocol):
         """The `unit` frame of the samples."""
 
     @property
+    def tracheas(self) -> np.ndarray | None:
+        """How each thyroid lies on its trachea, shape (n, 3) in the order of `OnTrachea`; None if that is not known."""
+
+    @property
     def checksum(self) -> str:
         """What a checkpoint is compared with."""
 
@@ -150,6 +154,7 @@ class TrainingState:
             features=np.array(cohort.features),
             latent_table=self.latent.detach().cpu().numpy().copy(),
             settings=self.settings,
+            tracheas=cohort.tracheas,
             provenance={
                 "cohort": cohort.provenance(),
                 "training": {"epochs": self.epoch, "losses": self.losses, "device": str(self.latent.device)},

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from support.analytic_shapes import box, together
+from support.tubes import tube_mask
 from ThyroidSynthLib.geometry.frame import Frame, Placement
-from ThyroidSynthLib.geometry.rigid.lying import LyingOn, lying_on
+from ThyroidSynthLib.geometry.rigid.lying import LyingOn, OnTrachea, lying_on
 from ThyroidSynthLib.geometry.rigid.structures import RigidStructures
 from ThyroidSynthLib.geometry.surface import Surface
 
@@ -58,3 +59,26 @@ def test_two_lobes_have_no_gap(wall: RigidStructures) -> None:
 
     assert np.isnan(found.gap_mm)
     assert found.clearance_mm == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_gland_on_the_patients_own_trachea() -> None:
+    trachea = tube_mask(width_mm=16.0, centre=(0.0, 0.0), reach_mm=(-40.0, 10.0), voxel_mm=0.5).cropped()
+    bridge, lobes = (
+        box((24.0, 6.0, 10.0), (0.0, 14.0, 0.0)),
+        [box((8.0, 8.0, 20.0), (x, 0.0, 0.0)) for x in (-15.0, 15.0)],
+    )
+
+    for parts, clearance, gap in (([bridge], 3.0, 3.0), (lobes, 3.0, 0.0)):
+        found = OnTrachea.measured(fine(together(*parts)), trachea, trachea.grid, Placement(np.eye(4)))
+        assert found is not None
+        assert found.width_mm == pytest.approx(16.0, abs=0.5)
+        # A hundredth of a flat surface beside a round one.
+        assert clearance - 0.05 < found.clearance_mm < clearance + 0.35
+        assert found.gap_mm == pytest.approx(gap, abs=0.3)
+
+
+def test_a_trachea_away_from_the_gland_is_not_measured() -> None:
+    trachea = tube_mask(width_mm=16.0, centre=(0.0, 0.0), reach_mm=(-140.0, -110.0)).cropped()
+    scan = trachea.grid.part([-5, -5, -5], np.add(trachea.array.shape, 10))
+
+    assert OnTrachea.measured(fine(box((24.0, 6.0, 10.0))), trachea, scan, Placement(np.eye(4))) is None

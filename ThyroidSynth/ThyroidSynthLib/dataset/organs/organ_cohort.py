@@ -77,6 +77,10 @@ class OrganCohort:
         """SHA-256 of the entry in ``cohort.json``, which has the checksums of surfaces and samples."""
         return hashlib.sha256(json.dumps([self.name, self.document], sort_keys=True).encode()).hexdigest()
 
+    @property
+    def tracheas(self) -> None:
+        """None: how thyroids lie on tracheas belongs to the thyroid."""
+
     def surface(self, case_id: str) -> Surface:
         """Read the surface of a case's organ, in `trachea_mm`; `InputError` if it is missing or damaged."""
         return read_ply(self.folder / self.document["cases"][self.ids.index(case_id)]["surface"])

@@ -17,9 +17,10 @@ from ThyroidSynthLib.common.parallel import workers_for
 from ThyroidSynthLib.common.progress import ShouldStop, check, never
 from ThyroidSynthLib.common.workers import WorkerFailure
 from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
+from ThyroidSynthLib.generation.steer.contact import Contact
+from ThyroidSynthLib.generation.steer.natural_contact import prior_in_contact
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.code_space import CodeSpace
-from ThyroidSynthLib.model.prior import prior_of
 from ThyroidSynthLib.model.threads import compute_on_one_thread
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
@@ -39,13 +40,22 @@ class CohortPlan:
 
     @classmethod
     def of(
-        cls, model: TrainedModel, model_file: Path, *, seed: int, to_target: bool, writer: ThyroidWriter
+        cls,
+        model: TrainedModel,
+        model_file: Path,
+        *,
+        seed: int,
+        to_target: bool,
+        writer: ThyroidWriter,
+        contact: Contact | None = None,
     ) -> CohortPlan:
-        """Fit prior and code space to the model of a file."""
-        prior, space = prior_of(model), CodeSpace.of(model)
+        """Fit prior and code space to the model of a file; `contact` is with the patient's rigid structures."""
+        prior, space = prior_in_contact(model, contact), CodeSpace.of(model)
         # Directly sampled thyroids have no targets to meet.
         finish = writer.measure if to_target else None
-        maker = partial(ThyroidMaker, prior=prior, space=space, seed=seed, to_target=to_target, finish=finish)
+        maker = partial(
+            ThyroidMaker, prior=prior, space=space, seed=seed, to_target=to_target, finish=finish, contact=contact
+        )
         return cls(model_file, maker, writer)
 
     def maker(self) -> ThyroidMaker:

@@ -14,7 +14,11 @@ from ThyroidSynthLib.dataset.case_sources import find_case
 from ThyroidSynthLib.dataset.cases import NO_SEGMENTATION, Case, read_case
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.dataset.structure_checks import check_placement, check_trachea, placement_faults
-from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.generation.steer.contact import Contact
+from ThyroidSynthLib.geometry.frame import Frame, Placement
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.rigid.structures import RigidStructures
+from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, normalised, part_called
 from ThyroidSynthLib.imaging.masks import mask_in_scan
@@ -46,6 +50,8 @@ class PatientSite:
         What the craniocaudal level of the gland was taken from, for the manifest.
     files : tuple of Path
         The files that were read.
+    scan : Grid, optional
+        The grid of the scan that the trachea is part of.
     """
 
     placement: Placement
@@ -53,6 +59,17 @@ class PatientSite:
     notes: tuple[str, ...] = ()
     level: str = ""
     files: tuple[Path, ...] = ()
+    scan: Grid | None = None
+
+    def contact(self, frame: Frame, structures: Sequence[Volume | Surface] = ()) -> Contact | None:
+        """Return what thyroids of a model must not enter here: the trachea and further structures in `ras_mm`.
+
+        None if nothing of them lies where thyroids of the model, given its frame, can lie.
+        """
+        if self.trachea is not None:
+            return Contact.at(self.trachea, self.placement, frame, scan=self.scan, structures=structures)
+        found = RigidStructures.of(structures, self.placement, frame)
+        return None if found is None else Contact(found)
 
 
 def site_at_point(point_ras: Sequence[float]) -> PatientSite:
@@ -115,7 +132,7 @@ def site_at(
                 f"{DEPTH_MM:g} mm below the upper end of the trachea; it may be off by {ERROR_MM:g} mm or more"
             )
     placement = Placement.of_patient(alignment, trachea, _thyroid(cleaned), level_mm=level_mm)
-    return PatientSite(placement, trachea, tuple(notes), level, files)
+    return PatientSite(placement, trachea, tuple(notes), level, files, cleaned.trachea_mask.scan)
 
 
 def _case_at(path: Path, labels: Mapping[int, str] | None) -> tuple[Case, tuple[Path, ...]]:

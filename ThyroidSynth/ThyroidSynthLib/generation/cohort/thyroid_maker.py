@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
+import numpy as np
+
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
@@ -13,11 +15,12 @@ from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.as_written import Finish, steer_as_written
 from ThyroidSynthLib.generation.steer.contact import Contact
 from ThyroidSynthLib.generation.steer.direct_sampling import MAX_ATTEMPTS, draws, generate_one
+from ThyroidSynthLib.generation.steer.natural_contact import natural_contact, prior_in_contact
 from ThyroidSynthLib.generation.steer.steering import SteeringResult, steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 from ThyroidSynthLib.model.code_space import CodeSpace
-from ThyroidSynthLib.model.prior import CodePrior, prior_of
+from ThyroidSynthLib.model.prior import CodePrior
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
 MAX_STARTS = 4
@@ -44,10 +47,17 @@ class ThyroidMaker:
 
     @classmethod
     def of(
-        cls, model: TrainedModel, *, seed: int, to_target: bool = False, resolution: int = DEFAULT_RESOLUTION
+        cls,
+        model: TrainedModel,
+        *,
+        seed: int,
+        to_target: bool = False,
+        resolution: int = DEFAULT_RESOLUTION,
+        contact: Contact | None = None,
     ) -> ThyroidMaker:
         """Fit prior and code space to a model."""
-        return cls(model, prior_of(model), CodeSpace.of(model), seed, to_target, resolution)
+        space = CodeSpace.of(model)
+        return cls(model, prior_in_contact(model, contact), space, seed, to_target, resolution, contact=contact)
 
     def make(self, index: int, targets: Targets, *, should_stop: ShouldStop = never) -> GeneratedThyroid:
         """Make thyroid number `index` of the seed; it does not depend on the others.
@@ -63,11 +73,13 @@ class ThyroidMaker:
         attempts, nothing_left = 0, None
         for start in islice(self._starts(index, targets), MAX_STARTS):
             drawn = Targets.of(start.thyroid.measured.as_dict())
+            goal = (targets or start.targets) if self.to_target else drawn
+            contact = self._contact_of(start, goal)
             result = steer_to_target(
                 shapes,
                 start.thyroid,
-                (targets or start.targets) if self.to_target else drawn,
-                contact=self.contact,
+                goal,
+                contact=contact,
                 resolution=self.resolution,
                 should_stop=should_stop,
             )
@@ -78,7 +90,7 @@ class ThyroidMaker:
                         shapes,
                         result,
                         self.finish,
-                        contact=self.contact,
+                        contact=contact,
                         resolution=self.resolution,
                         should_stop=should_stop,
                     )
@@ -100,6 +112,14 @@ class ThyroidMaker:
         steered = nearest.applied_to(start) if self.to_target else replace(start, thyroid=nearest.thyroid)
         return replace(steered, attempts=attempts)
 
+    def _contact_of(self, start: GeneratedThyroid, targets: Targets) -> Contact | None:
+        """Return how a thyroid is to lie on the structures, drawn for its features from a stream of its own."""
+        if self.contact is None:
+            return None
+        rng = np.random.default_rng(np.random.SeedSequence([self.seed, start.index], spawn_key=(start.attempts,)))
+        features, measured = targets.as_array(), start.thyroid.measured.as_array()
+        return natural_contact(self.contact, self.model, np.where(np.isnan(features), measured, features), rng)
+
     def _starts(self, index: int, targets: Targets) -> Iterator[GeneratedThyroid]:
         """Yield draws given the targets or, if none of them is valid, draws without targets."""
         condition = targets if self.model.conditioning.size else NO_TARGETS
@@ -116,11 +136,12 @@ def generate_to_target(
     targets: Sequence[Targets],
     *,
     seed: int,
+    contact: Contact | None = None,
     resolution: int = DEFAULT_RESOLUTION,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> Iterator[GeneratedThyroid]:
-    """Generate one random thyroid for each set of targets, steered to them.
+    """Generate one random thyroid for each set of targets, steered to them and out of the structures of a contact.
 
     Thyroids without targets keep the features that their draw was given.
 
@@ -131,7 +152,7 @@ def generate_to_target(
     Cancelled
         `should_stop` returned true.
     """
-    maker = ThyroidMaker.of(model, seed=seed, to_target=True, resolution=resolution)
+    maker = ThyroidMaker.of(model, seed=seed, to_target=True, resolution=resolution, contact=contact)
     for index, target in enumerate(targets):
         check(should_stop)
         progress(index / len(targets), f"Thyroid {index + 1} of {len(targets)}")

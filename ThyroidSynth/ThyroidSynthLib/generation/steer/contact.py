@@ -8,14 +8,19 @@ rows are weighted by the area of the surface, so that they do not depend on the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ThyroidSynthLib.generation.decode.sensitivity import SurfaceMotion
+from ThyroidSynthLib.geometry.frame import Frame, Placement
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.rigid.continuation import continued_beyond_scan
 from ThyroidSynthLib.geometry.rigid.lying import isthmus_gap_mm, isthmus_weights, lying_on
 from ThyroidSynthLib.geometry.rigid.structures import RigidStructures
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
 
 CLEARANCE_MM = 0.1
 """Least distance to a structure where nothing is known about the cohort's: triangles are flat, structures are not."""
@@ -47,12 +52,53 @@ class Contact:
         Mean distance of the isthmus to the structures, see `LyingOn`; None if it is free.
     allowed_mm3 : float
         Overlap that a patient's own gland has already, and may keep.
+    width_mm : float or None
+        Width of the trachea among the structures; None if there is none.
     """
 
     structures: RigidStructures
     clearance_mm: float = CLEARANCE_MM
     gap_mm: float | None = None
     allowed_mm3: float = 0.0
+    width_mm: float | None = None
+
+    @classmethod
+    def at(
+        cls,
+        trachea: Volume,
+        placement: Placement,
+        frame: Frame,
+        *,
+        scan: Grid | None = None,
+        structures: Sequence[Volume | Surface] = (),
+    ) -> Contact | None:
+        """Return the contact with a patient's trachea and further rigid structures.
+
+        Parameters
+        ----------
+        trachea : Volume
+            Mask, cropped to its voxels, in `ras_mm`.
+        placement : Placement
+            The patient's trachea frame.
+        frame : Frame
+            The frame of the model.
+        scan : Grid, optional
+            Grid of the scan, by default the mask's own. A trachea that the border of the scan cuts is continued a
+            little beyond it.
+        structures : sequence of Volume or Surface
+            Masks or closed surfaces of further structures in `ras_mm`.
+
+        Returns
+        -------
+        Contact or None
+            None if nothing of them lies where thyroids of the model can lie.
+        """
+        tube = RigidStructures.of([continued_beyond_scan(trachea, scan or trachea.grid)], placement, frame)
+        others = RigidStructures.of(structures, placement, frame)
+        if tube is None or others is None:
+            both = tube or others
+            return None if both is None else cls(both, width_mm=None if tube is None else tube.width_mm)
+        return cls(tube.joined_with(others), width_mm=tube.width_mm)
 
     def kept_by(self, surface: Surface) -> Contact:
         """Return the contact that a thyroid, given its surface in `trachea_mm`, keeps while it is changed."""

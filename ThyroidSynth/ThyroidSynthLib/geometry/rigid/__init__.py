@@ -9,7 +9,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "continuation": ["continued_beyond_scan"],
-        "lying": ["LyingOn", "lying_on"],
+        "lying": ["LyingOn", "OnTrachea", "lying_on"],
         "structures": ["RigidStructures"],
     },
 )

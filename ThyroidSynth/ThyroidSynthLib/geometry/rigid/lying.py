@@ -1,4 +1,4 @@
-"""Measure how a thyroid lies on its trachea: overlap, gap of the isthmus, and least distance of the whole gland."""
+"""Measure how a thyroid lies on a trachea or other structures: overlap, gap of the isthmus, and least distance."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ThyroidSynthLib.geometry.frame import Placement
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
 
+from .continuation import continued_beyond_scan
 from .structures import RigidStructures
 
 # The gap is measured on the surface within this distance of the midsagittal plane, weighted towards the plane.
@@ -17,8 +21,12 @@ _FACING = -0.5
 # A wall lies beside the gland, not above or below it, if the direction to it is within 30 degrees of horizontal.
 _BESIDE = 0.5
 _CLEARANCE_SHARE = 0.01
-# No isthmus lies farther from a trachea, and no clearance is larger.
+# No isthmus lies farther from a trachea.
 _FAR_MM = 12.0
+# The walls of a trachea lie within this distance of the frame's origin, also where it runs obliquely.
+_TRACHEA_MM = 18.0
+# Margin and spacing of the grid on which a patient's own trachea is measured: coarse, for preparing many cases.
+_MARGIN_MM, _SPACING_MM = 4.0, 1.5
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,40 @@ class LyingOn:
     near_mm3: float
     gap_mm: float
     clearance_mm: float
+
+
+@dataclass(frozen=True)
+class OnTrachea:
+    """How a patient's thyroid lies on the patient's own trachea.
+
+    Attributes
+    ----------
+    width_mm : float
+        Width of the trachea, see `RigidStructures.width_mm`.
+    clearance_mm, gap_mm : float
+        See `LyingOn`; the gap is 0 without an isthmus.
+    """
+
+    width_mm: float
+    clearance_mm: float
+    gap_mm: float
+
+    @classmethod
+    def measured(cls, surface: Surface, trachea: Volume, scan: Grid, placement: Placement) -> OnTrachea | None:
+        """Measure a closed surface in `trachea_mm` on the mask of a trachea in `ras_mm`, cropped from a scan.
+
+        None if the trachea does not reach the thyroid.
+        """
+        lower, upper = surface.bounds
+        # The trachea belongs to the box as a whole, for its width, also where the thyroid lies beside or before it.
+        lower = np.minimum(lower, [-_TRACHEA_MM, -_TRACHEA_MM, np.inf])
+        upper = np.maximum(upper, [_TRACHEA_MM, _TRACHEA_MM, -np.inf])
+        tube = continued_beyond_scan(trachea, scan)
+        near = RigidStructures.in_box([tube], placement, lower - _MARGIN_MM, upper + _MARGIN_MM, spacing_mm=_SPACING_MM)
+        if near is None or near.width_mm == 0:
+            return None
+        lying = lying_on(surface, near)
+        return cls(near.width_mm, lying.clearance_mm, 0.0 if np.isnan(lying.gap_mm) else lying.gap_mm)
 
 
 def lying_on(surface: Surface, structures: RigidStructures, *, clearance_mm: float = 0.0) -> LyingOn:
