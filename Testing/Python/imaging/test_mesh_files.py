@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
 from support.disk import little_room
-from ThyroidSynthLib.common.errors import OutputError
+from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.geometry.polydata import surface_of
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging import mesh_files
-from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, read_mesh, write_mesh
+from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES, read_mesh, write_mesh
 
 TETRAHEDRON = Surface(
     np.array([[10.0, 20.0, 30.0], [14.0, 20.0, 30.0], [10.0, 27.0, 30.0], [10.0, 20.0, 39.5]]),
@@ -20,16 +22,58 @@ TETRAHEDRON = Surface(
 )
 
 
-@pytest.mark.parametrize("suffix", MESH_FORMATS)
+SLICER_FORMATS = [suffix for suffix in MESH_FORMATS if suffix != "glb"]
+"""Formats that Slicer reads."""
+
+
+def loaded(path: Path) -> trimesh.Trimesh:
+    """Return a mesh as other software reads it, in the file's own axes."""
+    if path.suffix == ".vtp":
+        reader = vtkXMLPolyDataReader()
+        reader.SetFileName(str(path))
+        reader.Update()
+        return surface_of(reader.GetOutput()).to_trimesh()
+    return trimesh.load(path)
+
+
+@pytest.mark.parametrize("suffix", SLICER_FORMATS)
 def test_other_software_reads_the_same_solid_in_lps(tmp_path, suffix):
     write_mesh(TETRAHEDRON, tmp_path / f"gland.{suffix}")
-    mesh = trimesh.load(tmp_path / f"gland.{suffix}")
+    mesh = loaded(tmp_path / f"gland.{suffix}")
     assert mesh.is_watertight
     assert mesh.volume == pytest.approx(TETRAHEDRON.volume)
     assert np.allclose(mesh.bounds, [[-14, -27, 30], [-10, -20, 39.5]])
 
 
-@pytest.mark.parametrize("suffix", MESH_FORMATS)
+@pytest.mark.parametrize("space", SPACES)
+def test_a_glb_stands_upright_in_metres_whatever_the_axes_of_its_vertices(tmp_path, space):
+    """The format demands metres, +Y up and +Z to the front; a patient's left is then +X."""
+    write_mesh(TETRAHEDRON, tmp_path / "gland.glb", space=space)
+    scene = trimesh.load_scene(tmp_path / "gland.glb")
+    mesh = scene.to_mesh()
+    assert mesh.is_watertight and mesh.volume == pytest.approx(TETRAHEDRON.volume / 1e9)
+    assert np.allclose(mesh.bounds * 1000, [[-14, 30, 20], [-10, 39.5, 27]], atol=1e-4)
+    assert f'"SPACE":"{space}"'.encode() in (tmp_path / "gland.glb").read_bytes()
+    assert "not for clinical use" in scene.metadata["note"]
+
+
+def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "trimesh", None)
+    with pytest.raises(InputError, match=r"GLB needs the package trimesh.*pip install 'thyroidsynth\[simulation\]'"):
+        write_mesh(TETRAHEDRON, tmp_path / "gland.glb")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_values_of_the_vertices_are_written_to_vtp(tmp_path):
+    write_mesh(TETRAHEDRON, tmp_path / "gland.vtp", scalars={"uncertainty_mm": np.arange(4.0)})
+    reader = vtkXMLPolyDataReader()
+    reader.SetFileName(str(tmp_path / "gland.vtp"))
+    reader.Update()
+    values = reader.GetOutput().GetPointData().GetArray("uncertainty_mm")
+    assert [values.GetValue(n) for n in range(4)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("suffix", SLICER_FORMATS)
 def test_slicer_reads_a_mesh_into_ras(tmp_path, suffix):
     slicer = pytest.importorskip("slicer")
     path = tmp_path / f"gland.{suffix}"
@@ -48,13 +92,13 @@ def test_an_unknown_suffix_is_refused(tmp_path):
         write_mesh(TETRAHEDRON, tmp_path / "gland.vtk")
 
 
-@pytest.mark.parametrize("suffix", MESH_FORMATS)
+@pytest.mark.parametrize("suffix", SLICER_FORMATS)
 def test_a_mesh_in_ras_is_marked_and_opens_in_the_same_place(tmp_path, suffix):
     slicer = pytest.importorskip("slicer")
     path = tmp_path / f"gland.{suffix}"
     write_mesh(TETRAHEDRON, path, space="RAS")
-    assert b"SPACE=RAS" in path.read_bytes()[:300]
-    assert np.allclose(trimesh.load(path).bounds, [[10, 20, 30], [14, 27, 39.5]])
+    assert suffix == "vtp" or b"SPACE=RAS" in path.read_bytes()[:300]
+    assert np.allclose(loaded(path).bounds, [[10, 20, 30], [14, 27, 39.5]])
     scene = slicer.vtkMRMLScene()
     node = scene.AddNewNodeByClass("vtkMRMLModelNode", "gland")
     node.AddDefaultStorageNode(str(path))

@@ -32,12 +32,12 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.label_maps import LabelMap
-from ThyroidSynthLib.imaging.mesh_files import write_mesh
 from ThyroidSynthLib.model.trained_model import NOTICE, TrainedModel
 
 from .measuring import measured_as_written
 from .merging import Merged, replace_thyroid
 from .thyroid_files import THYROID_LABEL, FileOptions
+from .writing.mesh_files import write_meshes
 from .written_measure import WrittenMeasure
 
 EDIT_FILE = "edit.json"
@@ -255,8 +255,7 @@ def write_edit(
     document, own = edited.document(model), edited.label_map
     document["files"] = _names(options)
     with replacing_result(folder / EDIT_FILE, "edit", document["files"], overwrite=overwrite) as staging:
-        for suffix in options.mesh_formats:
-            write_mesh(surface_ras, staging / f"thyroid.{suffix}", space=options.mesh_space)
+        write_meshes(surface_ras, staging, "thyroid", options.meshes)
         whole, merged = None, None
         if options.label_format is not None:
             whole = own if on_scan_grid else voxelise(surface_ras, options.label_grid(surface_ras))
@@ -278,8 +277,7 @@ def write_edit(
 
 def _names(options: FileOptions) -> list[str]:
     """Return the names of the files that `write_edit` writes beside `edit.json`."""
-    meshes = [f"thyroid.{suffix}" for suffix in options.mesh_formats]
-    return [*meshes, *options.label_files("thyroid"), *options.merged_files("merged")]
+    return [*options.meshes.files("thyroid"), *options.label_files("thyroid"), *options.merged_files("merged")]
 
 
 def _on_map(own: Volume, surface_ras: Surface, patient: LabelMap) -> Volume:

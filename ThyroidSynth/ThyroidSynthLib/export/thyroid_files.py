@@ -16,11 +16,12 @@ from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS, write_label_map
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.labels import THYROID
-from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES, write_mesh
+from ThyroidSynthLib.imaging.mesh_files import SPACES
 from ThyroidSynthLib.imaging.volume_files import files_of_image
 
 from .measuring import measured_as_written
 from .merging import Merged, MergeRules, replace_thyroid
+from .writing.mesh_files import MeshOptions, write_meshes
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
@@ -48,6 +49,8 @@ class FileOptions:
         Any of `MESH_FORMATS`.
     mesh_space : str
         One of `mesh_files.SPACES`.
+    edge_length_mm, tetrahedra
+        As in `MeshOptions`.
     grid : Grid, optional
         The grid of all label maps, such as a CT's.
     spacing_mm : float or three floats
@@ -61,6 +64,8 @@ class FileOptions:
     label_format: str | None = "nii.gz"
     mesh_formats: tuple[str, ...] = ()
     mesh_space: str = SPACES[0]
+    edge_length_mm: float | None = None
+    tetrahedra: tuple[str, ...] = ()
     grid: Grid | None = None
     spacing_mm: float | Sequence[float] = 1.5
     merge_into: LabelMap | None = None
@@ -69,17 +74,18 @@ class FileOptions:
     def __post_init__(self) -> None:
         if self.label_format is not None and self.label_format not in LABEL_FORMATS:
             raise OutputError(f"There is no label map format '{self.label_format}'. Use {', '.join(LABEL_FORMATS)}.")
-        for suffix in self.mesh_formats:
-            if suffix not in MESH_FORMATS:
-                raise OutputError(f"There is no mesh format '{suffix}'. Use {', '.join(MESH_FORMATS)}.")
-        if self.mesh_space not in SPACES:
-            raise OutputError(f"There is no space '{self.mesh_space}' for meshes. Use {' or '.join(SPACES)}.")
+        _ = self.meshes  # Which checks its own.
         if not (np.asarray(self.spacing_mm) > 0).all():
             raise OutputError(f"A voxel spacing of {self.spacing_mm} mm is impossible. Use a positive one.")
 
     def label_grid(self, surface_ras: Surface) -> Grid:
         """Return the grid of the label map of a thyroid with this surface in `ras_mm`."""
         return self.grid or Grid.around(surface_ras, spacing_mm=self.spacing_mm)
+
+    @property
+    def meshes(self) -> MeshOptions:
+        """The meshes to write."""
+        return MeshOptions(self.mesh_formats, self.mesh_space, self.edge_length_mm, self.tetrahedra)
 
     def label_files(self, stem: str) -> list[str]:
         """Return the names of the files of a label map, the one to read first; none if there are no label maps."""
@@ -140,7 +146,7 @@ def write_thyroid_files(
 ) -> WrittenFiles:
     """Write the files of one thyroid; if one cannot be written, none is left."""
     surface_ras = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
-    meshes = [folder / MESH_FOLDER / f"{name}.{suffix}" for suffix in options.mesh_formats]
+    meshes = [folder / MESH_FOLDER / each for each in options.meshes.files(name)]
     labels = [folder / LABEL_FOLDER / each for each in options.label_files(name)]
     merges = [folder / MERGED_FOLDER / each for each in options.merged_files(name)]
     # An open surface has no inside, so there is no label map; the manifest says that it is open.
@@ -155,9 +161,7 @@ def write_thyroid_files(
             within_grid = whole.grid.holds(surface_ras)
             volume_ml = int(whole.array.sum()) * whole.voxel_volume_ml
             written += labels
-        for path in meshes:
-            write_mesh(surface_ras, path, space=options.mesh_space)
-            written.append(path)
+        written += write_meshes(surface_ras, folder / MESH_FOLDER, name, options.meshes)
         if options.merge_into is not None and closed:
             whole = voxelise(surface_ras, options.merge_into.volume.grid)
             merged = replace_thyroid(options.merge_into, whole, options.merge_rules)

@@ -104,12 +104,12 @@ def test_cancelling_keeps_what_is_written(tmp_path):
 def test_a_thyroid_that_cannot_be_written_leaves_none_of_its_files(tmp_path, monkeypatch):
     from ThyroidSynthLib.export import thyroid_files
 
-    def failing(surface, path, **options):
+    def failing(*arguments, **options):
         raise OutputError("disk full")
 
     def thyroids():
         yield a_thyroid(0)
-        monkeypatch.setattr(thyroid_files, "write_mesh", failing)
+        monkeypatch.setattr(thyroid_files, "write_meshes", failing)
         yield a_thyroid(1)
 
     with pytest.raises(OutputError, match="disk full"):
@@ -182,7 +182,9 @@ def test_overwriting_never_removes_files_outside_the_folder(tmp_path):
     assert precious.read_text() == "keep"
 
 
-@pytest.mark.parametrize("options", [{"label_format": "hdr"}, {"mesh_formats": ("vtk",)}, {"spacing_mm": 0.0}])
+@pytest.mark.parametrize(
+    "options", [{"label_format": "hdr"}, {"mesh_formats": ("vtk",)}, {"spacing_mm": 0.0}, {"tetrahedra": ("msh",)}]
+)
 def test_impossible_options_are_rejected(options):
     with pytest.raises(OutputError):
         FileOptions(**options)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.export.writing.tetrahedra import TETRAHEDRA_FORMATS
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES
 from ThyroidSynthLib.imaging.volume_files import read_grid
@@ -58,10 +60,19 @@ def device(text: str) -> str:
 
 def mesh_formats(text: str) -> tuple[str, ...]:
     """Parse a list such as ``ply,stl``."""
+    return _among(text, MESH_FORMATS)
+
+
+def tetrahedra_formats(text: str) -> tuple[str, ...]:
+    """Parse a list such as ``vtu,msh``."""
+    return _among(text, TETRAHEDRA_FORMATS)
+
+
+def _among(text: str, known: Sequence[str]) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [part for part in found if part not in MESH_FORMATS]
+    unknown = [part for part in found if part not in known]
     if unknown or not found:
-        raise argparse.ArgumentTypeError(f"'{', '.join(unknown)}' is not valid: choose among {', '.join(MESH_FORMATS)}")
+        raise argparse.ArgumentTypeError(f"'{', '.join(unknown)}' is not valid: choose among {', '.join(known)}")
     return found
 
 
@@ -206,13 +217,27 @@ def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
         type=mesh_formats,
         default=(),
         metavar="FORMATS",
-        help="also write surfaces: any of ply, stl, obj, separated by commas; in mm",
+        help="also write surfaces: any of ply, stl, obj, vtp, glb, separated by commas; in mm",
     )
     group.add_argument(
         "--mesh-space",
         choices=SPACES,
         default=SPACES[0],
         help=f"coordinate system of the surfaces, also written in their headers (default: {SPACES[0]}, as in Slicer)",
+    )
+    group.add_argument(
+        "--edge-length",
+        type=numbers.edge_length,
+        metavar="MM",
+        help="write surfaces of nearly equilateral triangles with edges of about this length, as solvers need them; "
+        "the volume is kept (pip install 'thyroidsynth[simulation]')",
+    )
+    group.add_argument(
+        "--tetrahedra",
+        type=tetrahedra_formats,
+        default=(),
+        metavar="FORMATS",
+        help="with --edge-length: also fill the surfaces with tetrahedra: any of vtu, msh (Gmsh), separated by commas",
     )
     where = group.add_mutually_exclusive_group()
     where.add_argument(
@@ -235,6 +260,8 @@ def file_options(options: argparse.Namespace) -> FileOptions:
         label_format=None if options.format == "none" else options.format,
         mesh_formats=options.mesh,
         mesh_space=options.mesh_space,
+        edge_length_mm=options.edge_length,
+        tetrahedra=options.tetrahedra,
         grid=read_grid(options.grid) if options.grid else None,
         spacing_mm=options.spacing or FileOptions.spacing_mm,
     )

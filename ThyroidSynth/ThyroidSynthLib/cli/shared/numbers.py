@@ -94,6 +94,7 @@ seconds = real(0, 1e7, "seconds")
 share = real(0, 1)
 # Voxels of 0.1 mm make a label map of a gland of 500 MB.
 millimetres = real(0.1, 100, "mm")
+edge_length = real(0.1, 50, "mm")
 coordinate = real(-10_000, 10_000, "mm")
 volume = real(0, 10_000, "mL", above=True)
 area = real(0, 100_000, "mm²")

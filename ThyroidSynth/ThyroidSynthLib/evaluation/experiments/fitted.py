@@ -23,6 +23,7 @@ from ThyroidSynthLib.evaluation.metrics.surface_distances import (
     compare_surfaces,
 )
 from ThyroidSynthLib.export.thyroid_files import THYROID_LABEL, FileOptions
+from ThyroidSynthLib.export.writing import write_meshes
 from ThyroidSynthLib.generation.fit.completions import (
     DEFAULT_COMPLETIONS,
     INTERVAL_LEVEL,
@@ -39,7 +40,6 @@ from ThyroidSynthLib.geometry.scan_border import part_in_scan
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
-from ThyroidSynthLib.imaging.mesh_files import write_mesh
 from ThyroidSynthLib.model.trained_model import NOTICE, TrainedModel
 
 FIT_FILE = "fit.json"
@@ -270,10 +270,9 @@ def write_fit(
     files, label_map = [], None
     with replacing_result(folder / FIT_FILE, "fit", names_of_fit(options, completions), overwrite=overwrite) as staging:
         for name, surface in named.items():
-            for suffix in options.mesh_formats:
-                files.append(f"{name}.{suffix}")
-                scalars = {"uncertainty_mm": fitted.surface_sd_mm} if surface is surface_ras else None
-                write_mesh(surface, staging / files[-1], space=options.mesh_space, scalars=scalars)
+            scalars = {"uncertainty_mm": fitted.surface_sd_mm} if surface is surface_ras else None
+            meshes = write_meshes(surface, staging, name, options.meshes, scalars=scalars)
+            files += [path.relative_to(staging).as_posix() for path in meshes]
         if options.label_format is not None:
             grid = fitted.grid if on_scan_grid else options.grid
             if grid is None:
@@ -307,7 +306,7 @@ def _shape_names(completions: int) -> list[str]:
 def names_of_fit(options: FileOptions, completions: int) -> list[str]:
     """Return the names of all files that `write_fit` may write beside `fit.json`."""
     shapes = _shape_names(completions)
-    names = [f"{shape}.{suffix}" for shape in shapes for suffix in options.mesh_formats]
+    names = [name for shape in shapes for name in options.meshes.files(shape)]
     if options.label_format is not None:
         names += [name for shape in shapes for name in options.label_files(shape)]
         names += options.share_files("probability")

@@ -1,0 +1,261 @@
+"""Meshes of a surface, or of all organs of a label map, in the chosen formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ThyroidSynthLib.common.errors import OutputError
+from ThyroidSynthLib.common.files import atomic_path, write_json
+from ThyroidSynthLib.common.optional import check_package
+from ThyroidSynthLib.geometry.grid import flip_lps_ras
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.imaging.label_map_files import NOTE
+from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap
+from ThyroidSynthLib.imaging.label_table import colour_of
+from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES, write_mesh
+from ThyroidSynthLib.imaging.meshes.glb import GLB_PACKAGE, write_glb
+
+from .remeshing import EDGE_LIMITS_MM, REMESHING_PACKAGE, remeshed, triangle_quality
+from .tetrahedra import TETRAHEDRA_FORMATS, TETRAHEDRA_PACKAGES, Tetrahedra, tetrahedralised, write_tetrahedra
+
+BODY = "body"
+"""The surface of everything that is not air."""
+
+SCENE = "organs"
+"""The name of the files that hold all organs."""
+
+MESH_TABLE = "meshes.json"
+"""The table of the organs' meshes."""
+
+
+@dataclass(frozen=True)
+class MeshOptions:
+    """The meshes to write of each surface.
+
+    `OutputError` if an option is impossible, `InputError` if a package that it needs is not installed.
+
+    Attributes
+    ----------
+    formats : tuple of str
+        Any of `MESH_FORMATS`.
+    space : str
+        Axes of the positions, one of `SPACES`.
+    edge_length_mm : float or None
+        Mean edge of the triangles (see `remeshed`); None for those of the surface as it is.
+    tetrahedra : tuple of str
+        Any of `TETRAHEDRA_FORMATS`, which need an edge length.
+    """
+
+    formats: tuple[str, ...] = ()
+    space: str = SPACES[0]
+    edge_length_mm: float | None = None
+    tetrahedra: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for kind, chosen, known in (
+            ("mesh format", self.formats, MESH_FORMATS),
+            ("format of tetrahedra", self.tetrahedra, TETRAHEDRA_FORMATS),
+        ):
+            for suffix in chosen:
+                if suffix not in known:
+                    raise OutputError(f"There is no {kind} '{suffix}'. Use {', '.join(known)}.")
+        if self.space not in SPACES:
+            raise OutputError(f"There is no space '{self.space}' for meshes. Use {' or '.join(SPACES)}.")
+        least, largest = EDGE_LIMITS_MM
+        if self.edge_length_mm is not None and not least <= self.edge_length_mm <= largest:
+            raise OutputError(
+                f"An edge length of {self.edge_length_mm:g} mm is impossible. Use {least:g} to {largest:g} mm."
+            )
+        if self.tetrahedra and self.edge_length_mm is None:
+            raise OutputError("Tetrahedra need triangles of one size. State an edge length, such as 2 mm.")
+        if "glb" in self.formats:
+            check_package(*GLB_PACKAGE)
+        if self.edge_length_mm is not None:
+            check_package(*REMESHING_PACKAGE)
+        for package in TETRAHEDRA_PACKAGES if self.tetrahedra else ():
+            check_package(*package)
+
+    def files(self, stem: str) -> list[str]:
+        """Return the names of the files of a surface."""
+        return [f"{stem}.{suffix}" for suffix in (*self.formats, *self.tetrahedra)]
+
+
+def write_meshes(
+    surface_ras: Surface,
+    folder: Path,
+    stem: str,
+    options: MeshOptions,
+    *,
+    name: str = "thyroid_gland",
+    scalars: Mapping[str, np.ndarray] | None = None,
+) -> list[Path]:
+    """Write the meshes of a surface in `ras_mm`, and return their files.
+
+    An open surface has neither even triangles nor tetrahedra; nothing is written of it where these are chosen.
+
+    Parameters
+    ----------
+    scalars : mapping of str to ndarray (V,), optional
+        One number for each vertex, by name.
+
+    Raises
+    ------
+    InputError
+        A package is missing.
+    OutputError
+        A file cannot be written, or the edge length is impossible for the surface.
+    """
+    if options.edge_length_mm is not None:
+        if not surface_ras.is_closed():
+            return []
+        even = remeshed(surface_ras, options.edge_length_mm, name=name)
+        scalars = None if scalars is None else _at_nearest(surface_ras, even, scalars)
+        surface_ras = even
+    paths = [folder / each for each in options.files(stem)]
+    for path in paths[: len(options.formats)]:
+        write_mesh(surface_ras, path, space=options.space, scalars=scalars)
+    if options.tetrahedra:
+        filled = tetrahedralised({1: surface_ras}, {1: name})
+        for path in paths[len(options.formats) :]:
+            write_tetrahedra(filled, path, space=options.space)
+    return paths
+
+
+def organ_surfaces(
+    labels: LabelMap, parts: Mapping[int, Surface] | None = None, *, left_out: frozenset[str] = frozenset()
+) -> dict[int, Surface]:
+    """Return the closed surface in `ras_mm` of each label of a label map.
+
+    Parameters
+    ----------
+    parts : mapping of int to Surface, optional
+        Surfaces of labels that are known better than by their voxels.
+    left_out : frozenset of str
+        Names of structures without a surface, such as tissue between the organs.
+    """
+    volume, parts = labels.volume, parts or {}
+    counts = np.bincount(volume.array.ravel())
+    found = dict(parts)
+    for label in np.flatnonzero(counts).tolist():
+        if label not in (BACKGROUND, *parts) and labels.names.get(label) not in left_out:
+            found[label] = surface_from_mask(type(volume)(volume.array == label, volume.ijk_to_ras))
+    return dict(sorted(found.items()))
+
+
+def write_organ_meshes(
+    labels: LabelMap,
+    folder: Path,
+    options: MeshOptions,
+    *,
+    parts: Mapping[int, Surface] | None = None,
+    first: tuple[str, ...] = (),
+    left_out: frozenset[str] = frozenset(),
+) -> list[Path]:
+    """Write the surface of each organ of a label map, and of the body, all in one frame, and return the files.
+
+    Each surface is a file by the name of its structure; GLB and tetrahedra hold all organs in one file. Tetrahedra are
+    those of organs whose surfaces do not cut each other. `meshes.json` lists labels, volumes and qualities.
+
+    Parameters
+    ----------
+    parts, left_out
+        As for `organ_surfaces`.
+    first : tuple of str
+        How names begin that are filled with tetrahedra before others.
+
+    Raises
+    ------
+    InputError
+        A package is missing.
+    OutputError
+        A file cannot be written, or the edge length is impossible for a surface.
+    """
+    surfaces = organ_surfaces(labels, parts, left_out=left_out)
+    names = {label: labels.names.get(label, f"label_{label}") for label in surfaces}
+    body = labels.volume.array != BACKGROUND
+    whole = {BODY: surface_from_mask(type(labels.volume)(body, labels.volume.ijk_to_ras))} if body.any() else {}
+    if options.edge_length_mm is not None:
+        edge = options.edge_length_mm
+        surfaces = {label: remeshed(surface, edge, name=names[label]) for label, surface in surfaces.items()}
+        whole = {name: remeshed(surface, edge, name=name) for name, surface in whole.items()}
+    named = {names[label]: surface for label, surface in surfaces.items()} | whole
+    written: list[Path] = []
+    for suffix in options.formats:
+        if suffix == "glb":
+            written.append(_scene(named, folder / f"{SCENE}.glb", options.space, names))
+            continue
+        for name, surface in named.items():
+            written.append(folder / f"{name}.{suffix}")
+            write_mesh(surface, written[-1], space=options.space)
+    filled = None
+    if options.tetrahedra:
+        order = sorted(surfaces, key=lambda label: (not names[label].startswith(first), -surfaces[label].volume))
+        filled = tetrahedralised({label: surfaces[label] for label in order}, names)
+        for suffix in options.tetrahedra:
+            written.append(folder / f"{SCENE}.{suffix}")
+            write_tetrahedra(filled, written[-1], space=options.space)
+    numbers = {name: label for label, name in names.items()}
+    document = {
+        "kind": "meshes of organs",
+        "format_version": 1,
+        "note": NOTE,
+        "space": options.space,
+        "unit": "mm",
+        "edge_length_mm": options.edge_length_mm,
+        "surfaces": [
+            {
+                "name": name,
+                "label": numbers.get(name),
+                "volume_ml": surface.volume / 1000,
+                "triangles": len(surface.faces),
+                "least_quality": float(triangle_quality(surface).min()),
+            }
+            for name, surface in named.items()
+        ],
+        "tetrahedra": None if filled is None else _about(filled),
+    }
+    write_json(folder / MESH_TABLE, document)
+    return [*written, folder / MESH_TABLE]
+
+
+def _scene(named: Mapping[str, Surface], path: Path, space: str, names: Mapping[int, str]) -> Path:
+    turned = {
+        name: surface.moved(flip_lps_ras(surface.vertices)) if space == "LPS" else surface
+        for name, surface in named.items()
+        if name != BODY  # It would hide all others.
+    }
+    colours = {name: colour_of(label) for label, name in names.items()}
+    with atomic_path(path) as temporary:
+        write_glb(turned, temporary, space=space, note=NOTE, colours=colours)
+    return path
+
+
+def _about(filled: Tetrahedra) -> dict[str, Any]:
+    volumes = filled.volumes_mm3() / 1000
+    return {
+        "count": len(filled.elements),
+        "least_scaled_jacobian": float(filled.scaled_jacobians().min()),
+        "regions": [
+            {
+                "region": label,
+                "name": filled.names[label],
+                "volume_ml": float(volumes[filled.regions == label].sum()),
+            }
+            for label in np.unique(filled.regions).tolist()
+        ],
+        "left_out": dict(filled.left_out),
+    }
+
+
+def _at_nearest(surface: Surface, other: Surface, scalars: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return numbers of the vertices of a surface at the vertices of another one of the same shape."""
+    from scipy.spatial import cKDTree
+
+    _, nearest = cKDTree(surface.vertices).query(other.vertices)
+    return {name: np.asarray(values)[nearest] for name, values in scalars.items()}
