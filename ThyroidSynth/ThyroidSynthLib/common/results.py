@@ -100,6 +100,7 @@ def replacing_result(
     names: Sequence[str],
     *,
     overwrite: bool,
+    listing: Listing | None = None,
 ) -> Iterator[Path]:
     """Put a new result in place when the block ends, and only then remove the earlier one.
 
@@ -109,11 +110,11 @@ def replacing_result(
     """
     folder = document.parent
     with output_folder(folder):
-        check_replaceable(document, kind, names, overwrite=overwrite)
+        check_replaceable(document, kind, names, overwrite=overwrite, listing=listing)
         with staged(folder) as staging:
             yield staging
             # Checked again, because the work may have taken a while.
-            earlier = check_replaceable(document, kind, names, overwrite=overwrite)
+            earlier = check_replaceable(document, kind, names, overwrite=overwrite, listing=listing)
             publish(folder, last=document.name, earlier=earlier)
 
 

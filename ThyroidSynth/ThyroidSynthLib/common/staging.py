@@ -197,9 +197,10 @@ def _put_in_place(folder: Path) -> None:
         # Changed since: then it is no longer the file of the earlier result.
         if _inside(path, folder) and _stamp(path) == journal["earlier"].get(name):
             path.unlink(missing_ok=True)
-            if path.parent != folder:
-                with suppress(OSError):  # Other files are in it.
-                    path.parent.rmdir()
+            with suppress(OSError):  # Other files are in it.
+                for parent in Path(name).parents:
+                    if parent != Path():
+                        (folder / parent).rmdir()
     discard_staging(folder)
 
 

@@ -59,11 +59,11 @@ class WrittenMeasure:
         options, whole, kept, cut_off = self.options, None, None, False
         if options.label_format is not None:
             grid = options.label_grid(surface)
-            whole, cut_off = self._filled(thyroid, surface, _near(grid, surface)), not grid.holds(surface)
+            whole, cut_off = self._filled(thyroid, surface, near_grid(grid, surface)), not grid.holds(surface)
         if options.merge_into is not None:
             patient, rules = options.merge_into, self._rules
             grid = patient.volume.grid
-            near = _near(grid, surface)
+            near = near_grid(grid, surface)
             first = np.rint(grid.to_ijk(near.to_ras(np.zeros(3)))).astype(int)[::-1]
             k, j, i = (slice(a, a + n) for a, n in zip(first.tolist(), near.shape, strict=True))
             part = patient.volume.part((k, j, i))
@@ -78,7 +78,7 @@ class WrittenMeasure:
         return rules if patient is None else resolved(patient, rules)
 
 
-def _near(grid: Grid, surface: Surface) -> Grid:
+def near_grid(grid: Grid, surface: Surface) -> Grid:
     """Return the part of a grid around a surface; a single voxel if the surface lies outside the grid."""
     ijk = grid.to_ijk(surface.vertices)
     first = np.clip(np.floor(ijk.min(axis=0)).astype(int) - 1, 0, grid.last_ijk)

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from hashlib import sha256
-from importlib.util import find_spec
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ThyroidSynthLib import __version__
 from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import (
     add_files,
@@ -25,6 +20,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     file_options,
     files_at,
 )
+from ThyroidSynthLib.cli.shared.cohorts import draw_distribution, request_of, workers_of
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
 from ThyroidSynthLib.cli.shared.placement import add_place, check_place, place_of
@@ -37,20 +33,17 @@ from ThyroidSynthLib.cli.shared.targets import (
     targets_of,
 )
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.common.files import atomic_path, sha256_of
-from ThyroidSynthLib.generation.cohort.achieved_distribution import DISTRIBUTION_PNG
 from ThyroidSynthLib.imaging.labels import TRACHEA
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.common.progress import ShouldStop
+    from ThyroidSynthLib.export.cohort.cohort_kind import WrittenMember
     from ThyroidSynthLib.export.cohort.written_thyroid import ThyroidWriter, WrittenThyroid
     from ThyroidSynthLib.export.surroundings import Surroundings
-    from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
     from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
 _FEW_FOR_A_PROCESS = 12
-_LARGEST_SUMMED = 256 << 20  # bytes
 
 NAME = "generate"
 SUMMARY = "generate random or steered thyroids"
@@ -113,7 +106,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     tables = (options.from_table, Path(options.distribution) if options.distribution else None)
     patient = (options.at, options.merge_into, options.grid, *options.structures)
     inputs = files_at(options.model, *tables, *patient)
-    request = _request(options, inputs)
+    request = request_of(options, inputs)
     check_outside(options.out, patient)
     with output_folder(options.out):
         begun = begun_thyroids(options.out, request)
@@ -122,22 +115,6 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         else:
             console.note(f"Continues an interrupted run, which made {len(begun)} thyroids.")
         return _generate(options, console, request, begun)
-
-
-def _request(options: argparse.Namespace, inputs: Sequence[Path]) -> str:
-    """Return a checksum of everything on which the thyroids depend: the options, the input files and the version."""
-    same_result = ("out", "overwrite", "workers", "dask_scheduler", "json", "quiet", "debug", "run", "usage_error")
-    values = {name: str(value) for name, value in sorted(vars(options).items()) if name not in same_result}
-    files: list[object] = []
-    for path in sorted(inputs):
-        # Reading an input reports why it cannot be read.
-        with suppress(OSError):
-            status = path.stat()
-            if path.is_file():
-                # A damaged file may state any size, so a large one is not read as a whole before it is checked.
-                small = status.st_size <= _LARGEST_SUMMED
-                files.append(sha256_of(path) if small else (status.st_size, status.st_mtime_ns))
-    return sha256(json.dumps([__version__, values, files]).encode()).hexdigest()
 
 
 def _generate(
@@ -176,7 +153,7 @@ def _generate(
             total=len(chosen.targets),
             request=request,
             begun=begun,
-            draw=_draw,
+            draw=draw_distribution,
             overwrite=options.overwrite,
             progress=console.progress,
             should_stop=stopped,
@@ -250,33 +227,18 @@ def _made(
     chosen: TargetOptions,
     start: int,
     stopped: ShouldStop,
-) -> Iterator[WrittenThyroid]:
-    from ThyroidSynthLib.common.workers import usable_workers
+) -> Iterator[WrittenMember]:
     from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan, make_thyroids
 
     plan = CohortPlan.of(model, options.model, seed=options.seed, to_target=chosen.to_target, writer=writer)
-    count = len(chosen.targets)
-    # A process takes seconds to start, which a few thyroids do not repay.
-    most = count if options.workers else max(1, count // _FEW_FOR_A_PROCESS)
-    workers = min(usable_workers(options.workers), most)
     return make_thyroids(
         plan,
         chosen.targets,
         start=start,
-        workers=workers,
+        workers=workers_of(options, len(chosen.targets), few=_FEW_FOR_A_PROCESS),
         scheduler=options.dask_scheduler,
         should_stop=stopped,
     )
-
-
-def _draw(distribution: AchievedDistribution, folder: Path) -> None:
-    # Slicer's own Python has no matplotlib; the figure is then left out.
-    if find_spec("matplotlib") is None:
-        return
-    from ThyroidSynthLib.evaluation.report.figures.distributions import cohort_figure
-
-    with atomic_path(folder / DISTRIBUTION_PNG) as temporary:
-        temporary.write_bytes(cohort_figure(distribution))
 
 
 def _surroundings(options: argparse.Namespace, site: PatientSite) -> Surroundings | None:

@@ -33,8 +33,8 @@ _SPREADS = {
 }
 
 
-def add_target_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for targets and target distributions."""
+def add_target_options(parser: argparse.ArgumentParser, *, always_steered: bool = False) -> None:
+    """Add the options for targets and target distributions; thyroids that are always steered need no option for it."""
     targets = parser.add_argument_group("targets")
     targets.add_argument("--volume", type=numbers.volume, metavar="ML", help="volume in mL")
     targets.add_argument(
@@ -42,18 +42,21 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
     )
     targets.add_argument("--symmetry", type=numbers.symmetry, metavar="S", help="overlap with the mirror image, 0 to 1")
     targets.add_argument("--from-table", type=Path, metavar="CSV", help="targets of each thyroid, one row each")
-    targets.add_argument(
-        "--steer",
-        action="store_true",
-        help="refine each latent code until the measured features match the targets; without it the targets are only "
-        "given to the network (direct sampling)",
-    )
-    targets.add_argument(
-        "--reconstruct",
-        nargs="+",
-        metavar="ID",
-        help="write these training cases as the model has learned them, instead of new thyroids",
-    )
+    if always_steered:
+        parser.set_defaults(steer=True, reconstruct=None)
+    else:
+        targets.add_argument(
+            "--steer",
+            action="store_true",
+            help="refine each latent code until the measured features match the targets; without it the targets are "
+            "only given to the network (direct sampling)",
+        )
+        targets.add_argument(
+            "--reconstruct",
+            nargs="+",
+            metavar="ID",
+            help="write these training cases as the model has learned them, instead of new thyroids",
+        )
     spread = parser.add_argument_group(
         "target distributions",
         "The targets of the thyroids follow these distributions, and each is steered to them. A distribution D is\n"
@@ -121,7 +124,7 @@ def check_target_options(options: argparse.Namespace) -> None:
         options.usage_error("--reconstruct runs in this process: leave out --dask-scheduler")
 
 
-def targets_of(options: argparse.Namespace, model: TrainedModel) -> TargetOptions:
+def targets_of(options: argparse.Namespace, model: TrainedModel, *, names: str = "t{:05d}") -> TargetOptions:
     """Return the targets of the command line for a model; those of reconstructed cases are their own features."""
     from ThyroidSynthLib.generation.cohort.stratification import stratified_targets
     from ThyroidSynthLib.generation.cohort.target_table import read_targets
@@ -152,19 +155,19 @@ def targets_of(options: argparse.Namespace, model: TrainedModel) -> TargetOption
         specification["targets"] = asdict(targets[0])
     if not to_target:
         check_conditions(model, targets)
-    far = far_targets(model, targets)
+    far = far_targets(model, targets, names=names)
     specification |= {"count": len(targets), "far_outside": far}
     return TargetOptions(targets, to_target, specification, distribution, spread or options.from_table is not None, far)
 
 
-def far_targets(model: TrainedModel, targets: Sequence[Targets]) -> list[dict[str, Any]]:
+def far_targets(model: TrainedModel, targets: Sequence[Targets], *, names: str = "t{:05d}") -> list[dict[str, Any]]:
     """Return the targets that are unlike the training cases, farthest first."""
     values = np.stack([each.as_array() for each in targets])
     space = FeatureSpace(model.features)
     scores = space.scores(values)
     return [
         {
-            "id": f"t{place + 1:05d}",
+            "id": names.format(place + 1),
             "targets": targets[place].as_dict(),
             "score": round(float(scores[place]), 2),
             "region": space.region(values[place]),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.parallel import workers_for
@@ -19,12 +20,20 @@ from ThyroidSynthLib.common.workers import WorkerFailure
 from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
 from ThyroidSynthLib.generation.steer.contact import Contact
 from ThyroidSynthLib.generation.steer.natural_contact import prior_in_contact
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.threads import compute_on_one_thread
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
-from .written_thyroid import ThyroidWriter, WrittenThyroid
+from .cohort_kind import MemberWriter, WrittenMember
+
+
+class Maker(Protocol):
+    """Makes the thyroids of a cohort, such as `ThyroidMaker`."""
+
+    def make(self, index: int, targets: Targets, *, should_stop: ShouldStop = never) -> GeneratedThyroid:
+        """Return thyroid number `index`, which does not depend on the others."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +44,8 @@ class CohortPlan:
     """
 
     model_file: Path
-    maker_of: Callable[[TrainedModel], ThyroidMaker]
-    writer: ThyroidWriter
+    maker_of: Callable[[TrainedModel], Maker]
+    writer: MemberWriter
 
     @classmethod
     def of(
@@ -46,7 +55,7 @@ class CohortPlan:
         *,
         seed: int,
         to_target: bool,
-        writer: ThyroidWriter,
+        writer: MemberWriter,
         contact: Contact | None = None,
     ) -> CohortPlan:
         """Fit prior and code space to the model of a file; `contact` is with the patient's rigid structures."""
@@ -58,7 +67,7 @@ class CohortPlan:
         )
         return cls(model_file, maker, writer)
 
-    def maker(self) -> ThyroidMaker:
+    def maker(self) -> Maker:
         """Load the model for making thyroids."""
         return self.maker_of(TrainedModel.load(self.model_file))
 
@@ -71,7 +80,7 @@ def make_thyroids(
     workers: int = 1,
     scheduler: str | None = None,
     should_stop: ShouldStop = never,
-) -> Iterator[WrittenThyroid]:
+) -> Iterator[WrittenMember]:
     """Make and write one thyroid for each set of targets, and yield them in order.
 
     Parameters
@@ -102,10 +111,10 @@ def make_thyroids(
         return
     if scheduler is not None:
         # Workers of Dask have another working directory.
-        writer = replace(plan.writer, folder=plan.writer.folder.absolute())
+        writer = plan.writer.in_folder(plan.writer.folder.absolute())
         plan = replace(plan, model_file=Path(plan.model_file).absolute(), writer=writer)
     with workers_for(workers, initializer=partial(_prepare_worker, plan), scheduler=scheduler) as pool:
-        waiting: dict[int, WrittenThyroid] = {}
+        waiting: dict[int, WrittenMember] = {}
         following = start
         for (index, _), found in pool.run(
             _make_in_worker, islice(enumerate(targets), start, None), should_stop=should_stop
@@ -121,13 +130,13 @@ def make_thyroids(
 
 
 def _make(
-    maker: ThyroidMaker, writer: ThyroidWriter, index: int, target: Targets, should_stop: ShouldStop = never
-) -> WrittenThyroid:
+    maker: Maker, writer: MemberWriter, index: int, target: Targets, should_stop: ShouldStop = never
+) -> WrittenMember:
     return writer.write(maker.make(index, target, should_stop=should_stop), index + 1)
 
 
 # Filled once in each worker process.
-_worker_state: list[tuple[ThyroidMaker, ThyroidWriter]] = []
+_worker_state: list[tuple[Maker, MemberWriter]] = []
 
 
 def _prepare_worker(plan: CohortPlan) -> None:
@@ -135,5 +144,5 @@ def _prepare_worker(plan: CohortPlan) -> None:
     _worker_state[:] = [(plan.maker(), plan.writer)]
 
 
-def _make_in_worker(task: tuple[int, Targets]) -> WrittenThyroid:
+def _make_in_worker(task: tuple[int, Targets]) -> WrittenMember:
     return _make(*_worker_state[0], *task)

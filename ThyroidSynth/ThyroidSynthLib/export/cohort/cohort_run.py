@@ -1,8 +1,8 @@
 """A cohort that is made by a background process, which continues when Slicer is closed.
 
-The process is the ``thyroidsynth generate`` command. Its folder shows its state: ``run.json`` identifies the
-process and holds the number of thyroids to make, the manifest lists those that are finished, and
-``generate.log`` is its output.
+The process is the command ``thyroidsynth generate`` or ``thyroidsynth phantom``. Its folder shows its state:
+``run.json`` identifies the process and holds the number of thyroids to make, the manifest lists those that are
+finished, and ``generate.log`` is its output.
 """
 
 from __future__ import annotations
@@ -49,21 +49,28 @@ class CohortState:
 
 
 class CohortRun:
-    """The background process that makes a cohort in a folder."""
+    """The background process that makes a cohort in a folder.
 
-    def __init__(self, folder: Path | str) -> None:
+    Parameters
+    ----------
+    command : str
+        The command to run: "generate" for thyroids, "phantom" for phantoms.
+    """
+
+    def __init__(self, folder: Path | str, command: str = "generate") -> None:
         self.folder = Path(folder)
+        self._command = command
         self.log_file = self.folder / LOG_FILE
 
     def start(self, python: Path | str, arguments: Sequence[str], *, total: int) -> None:
-        """Start ``thyroidsynth generate`` for `total` thyroids as a process that continues when this one ends.
+        """Start the command for `total` thyroids as a process that continues when this one ends.
 
         In Slicer `python` is its PythonSlicer, not the application. The command's arguments are without the folder.
         `JobError` if a run is in progress in the folder, or the process cannot be started.
         """
         if self.state().runs:
             raise JobError(f"A cohort is being made in {self.folder}. Wait for it, stop it, or choose another folder.")
-        command = [str(python), "-m", "ThyroidSynthLib.cli", "generate", *arguments]
+        command = [str(python), "-m", "ThyroidSynthLib.cli", self._command, *arguments]
         command += ["--out", str(self.folder.resolve()), "--quiet"]
         try:
             # The process locks the folder itself as soon as it runs.

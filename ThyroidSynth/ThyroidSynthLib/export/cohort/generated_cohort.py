@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +21,15 @@ from ThyroidSynthLib.common.files import read_json, sha256_of, unwritable
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
 from ThyroidSynthLib.common.results import check_replaceable
 from ThyroidSynthLib.common.staging import STAGING_FOLDER, output_folder, publish, staged
-from ThyroidSynthLib.export.thyroid_files import LABEL_FOLDER, MERGED_FOLDER, MESH_FOLDER, FileOptions
+from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.generation.cohort.achieved_distribution import DISTRIBUTION_FILES
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.imaging.label_map_files import write_names_table
 
-from .manifest import MANIFEST_CSV, MANIFEST_JSON, MERGED_NAMES, ManifestWriter, listed_files
-from .written_thyroid import COLUMNS, ThyroidWriter, WrittenThyroid, row_of
+from .cohort_kind import CohortKind, WrittenMember
+from .manifest import MANIFEST_CSV, MANIFEST_JSON, MERGED_NAMES, THYROIDS, ManifestWriter, listed_files
+from .written_thyroid import GENERATED_THYROIDS, ThyroidWriter
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.surroundings import Surroundings
@@ -87,9 +89,10 @@ def thyroid_writer(
 
 
 def record_cohort(
-    written: Iterable[WrittenThyroid],
+    written: Iterable[WrittenMember],
     folder: Path | str,
     *,
+    kind: CohortKind | None = None,
     model: TrainedModel,
     placement: Placement,
     specification: Mapping[str, Any] | None = None,
@@ -110,9 +113,11 @@ def record_cohort(
     Parameters
     ----------
     written : iterable of WrittenThyroid
-        By the folder's `thyroid_writer`.
+        By the folder's `thyroid_writer`, or other members of a cohort.
     folder : Path
         A new folder, or one without another generated cohort unless `overwrite` is set.
+    kind : CohortKind, optional
+        What the members are; by default thyroids.
     model : TrainedModel
         The model of the thyroids, for the manifest.
     placement : Placement
@@ -138,26 +143,27 @@ def record_cohort(
     Cancelled
         `should_stop` returned true.
     """
-    folder = Path(folder)
+    folder, kind = Path(folder), kind or GENERATED_THYROIDS
     with output_folder(folder):
-        earlier = check_cohort_room(folder, overwrite=overwrite) if begun is None else []
+        earlier = check_cohort_room(folder, overwrite=overwrite, kind=kind) if begun is None else []
         with staged(folder) as staging, _closing(written) as remaining:
             # Without an earlier cohort each thyroid is put in place at once, else all of them at the end.
             target = staging if earlier else folder
             tally: Counter[str] = Counter()
             # The first before the manifest, so that nothing is written if there is an error at the start.
             first = list(islice(remaining, 1))
-            head = _head(model, placement, specification or {})
+            head = _head(kind, model, placement, specification or {})
             head |= {
                 "request": request,
                 "files": _more_files([*(begun or ()), *(each.entry for each in first)], distribution),
             }
             for entry in begun or ():
-                tally.update(_counts(entry))
+                tally.update(kind.counts_of(entry))
                 if distribution is not None:
                     distribution.add(entry)
-            rows = [(entry, row_of(entry)) for entry in begun or ()]
-            with _disk_errors(folder), ManifestWriter(target, head, COLUMNS, rows) as manifest:
+            rows = [(entry, kind.row_of(entry)) for entry in begun or ()]
+            writing = ManifestWriter(target, head, kind.columns, rows, members=kind.members)
+            with _disk_errors(folder), writing as manifest:
                 for number, thyroid in enumerate(chain(first, remaining), start=1 + len(begun or ())):
                     if thyroid.label_names is not None:
                         _add_names(thyroid.label_names, target / MERGED_NAMES)
@@ -166,8 +172,8 @@ def record_cohort(
                     manifest.add(thyroid.entry, thyroid.row)
                     if distribution is not None:
                         distribution.add(thyroid.entry)
-                    tally.update(_counts(thyroid.entry))
-                    progress(number / total if total else 0.0, f"{number} thyroids written")
+                    tally.update(kind.counts_of(thyroid.entry))
+                    progress(number / total if total else 0.0, f"{number} {kind.members} written")
                     check(should_stop)
                 check_files(target)
                 if distribution is not None:
@@ -177,21 +183,22 @@ def record_cohort(
                 manifest.finish({"distribution": distribution.headline()} if distribution is not None else {})
             if earlier:
                 # Checked again, because the work may have taken a while.
-                publish(folder, last=MANIFEST_JSON, earlier=check_cohort_room(folder, overwrite=overwrite))
+                publish(folder, last=MANIFEST_JSON, earlier=check_cohort_room(folder, overwrite=overwrite, kind=kind))
     names = ("count", "valid", "cut_by_grid", "attempts", "unmet", "overlapping", "changing", "empty")
     return GeneratedCohort(folder, *(tally[name] for name in names))
 
 
-def begun_thyroids(folder: Path, request: str) -> list[dict[str, Any]] | None:
-    """Return the thyroids in the manifest of an interrupted run of the same request, which is continued with them.
+def begun_thyroids(folder: Path, request: str, members: str = THYROIDS) -> list[dict[str, Any]] | None:
+    """Return the members in the manifest of an interrupted run of the same request, which is continued with them.
 
-    None if there is no such run, or one of its files is missing or differs from what was written.
+    `members` is the key of their list. None if there is no such run, or one of its files is missing or differs from
+    what was written.
     """
     try:
         manifest = read_json(folder / MANIFEST_JSON)
         if manifest["complete"] or not request or manifest["request"] != request:
             return None
-        entries = list(manifest["thyroids"])
+        entries = list(manifest[members])
         for file in (file for entry in entries for file in entry["files"]):
             if sha256_of(folder / file["path"]) != file["sha256"]:
                 return None
@@ -201,7 +208,7 @@ def begun_thyroids(folder: Path, request: str) -> list[dict[str, Any]] | None:
 
 
 @contextmanager
-def _closing(written: Iterable[WrittenThyroid]) -> Iterator[Iterator[WrittenThyroid]]:
+def _closing(written: Iterable[WrittenMember]) -> Iterator[Iterator[WrittenMember]]:
     """Yield an iterator, and close it if it is a generator, which ends its worker processes."""
     remaining = iter(written)
     try:
@@ -266,42 +273,32 @@ def _move(files: Iterable[Mapping[str, str]], source: Path, target: Path) -> Non
         (source / file["path"]).replace(path)
 
 
-def _counts(entry: Mapping[str, Any]) -> dict[str, int]:
-    """Return what a thyroid adds to the numbers of `GeneratedCohort`."""
-    return {
-        "count": 1,
-        "valid": int(entry["validity"]["ok"]),
-        "cut_by_grid": int(entry["within_grid"] is False),
-        "attempts": entry["attempts"],
-        "unmet": int(entry["met"] is False),
-        "overlapping": int(any(volume > 0 for volume in entry["overlap_ml"].values())),
-        "changing": int(bool((entry["merged"] or {}).get("changes"))),
-        "empty": int(entry["written"]["volume_ml"] == 0),
-    }
-
-
-def check_cohort_room(folder: Path, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> list[Path]:
+def check_cohort_room(
+    folder: Path, *, overwrite: bool, inputs: Iterable[Path | None] = (), kind: CohortKind | None = None
+) -> list[Path]:
     """Return the files of an earlier generated cohort that a new one would replace.
 
     `OutputError` if an input or an unrelated file would be replaced, or an earlier cohort without `overwrite`.
     """
+    kind = kind or GENERATED_THYROIDS
     # Every file named like a thyroid counts, because the number of thyroids is not known.
-    thyroids = [path for name in (LABEL_FOLDER, MESH_FOLDER, MERGED_FOLDER) for path in (folder / name).glob("t[0-9]*")]
     names = [MANIFEST_CSV, MERGED_NAMES, *DISTRIBUTION_FILES]
-    names += [path.relative_to(folder).as_posix() for path in thyroids]
+    names += [path.relative_to(folder).as_posix() for path in kind.named_like_it(folder)]
     return check_replaceable(
         folder / MANIFEST_JSON,
-        "generated cohort",
+        kind.name,
         names,
         overwrite=overwrite,
         inputs=inputs,
-        listing=listed_files,
+        listing=partial(listed_files, members=kind.members),
     )
 
 
-def _head(model: TrainedModel, placement: Placement, specification: Mapping[str, Any]) -> dict[str, Any]:
+def _head(
+    kind: CohortKind, model: TrainedModel, placement: Placement, specification: Mapping[str, Any]
+) -> dict[str, Any]:
     return {
-        "kind": "generated cohort",
+        "kind": kind.name,
         "format_version": 2,
         "notice": NOTICE,
         "trained_on_synthetic_cohort": model.synthetic,

@@ -19,6 +19,9 @@ MANIFEST_JSON = "manifest.json"
 MANIFEST_CSV = "manifest.csv"
 MERGED_NAMES = "merged_labels.csv"
 
+THYROIDS = "thyroids"
+"""The key of the members of a generated cohort."""
+
 
 class ManifestWriter:
     """Writes `manifest.json` and `manifest.csv` one thyroid at a time, without keeping any in memory.
@@ -34,6 +37,8 @@ class ManifestWriter:
         The keys of the document before the thyroids.
     begun : sequence of (entry, row)
         Thyroids of an interrupted run, which are in the manifest from the start.
+    members : str
+        The key of the list of thyroids, or of phantoms.
     """
 
     def __init__(
@@ -42,11 +47,13 @@ class ManifestWriter:
         head: Mapping[str, Any],
         columns: Sequence[str],
         begun: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]] = (),
+        *,
+        members: str = THYROIDS,
     ) -> None:
         self._columns = list(columns)
         self._count = len(begun)
         opening = json.dumps(dict(head), indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
-        opening += ',\n  "thyroids": [' + ",".join("\n    " + _dumps(entry) for entry, _ in begun)
+        opening += f',\n  "{members}": [' + ",".join("\n    " + _dumps(entry) for entry, _ in begun)
         rows = "".join(_line(row[column] for column in self._columns) for _, row in begun)
         write_text(folder / MANIFEST_JSON, opening + self._ending(complete=False))
         write_text(folder / MANIFEST_CSV, _line(self._columns) + rows)
@@ -116,15 +123,15 @@ def _dumps(value: Mapping[str, Any]) -> str:
     return json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
 
 
-def listed_files(manifest: Mapping[str, Any]) -> list[str]:
+def listed_files(manifest: Mapping[str, Any], members: str = THYROIDS) -> list[str]:
     """Return the names of all files of a generated cohort but `manifest.json`, relative to its folder.
 
     `OutputError` if the manifest does not list its files.
     """
     try:
-        files = [file["path"] for entry in manifest["thyroids"] for file in entry["files"]]
-        merged = [MERGED_NAMES] if any(entry.get("merged") for entry in manifest["thyroids"]) else []
+        files = [file["path"] for entry in manifest[members] for file in entry["files"]]
+        merged = [MERGED_NAMES] if any(entry.get("merged") for entry in manifest[members]) else []
         begun = [str(name) for name in manifest.get("files", ())]
     except (KeyError, TypeError, AttributeError) as error:
-        raise OutputError(f"{MANIFEST_JSON} lists no thyroids ({error!r}). Choose another --out.") from error
+        raise OutputError(f"{MANIFEST_JSON} lists no {members} ({error!r}). Choose another --out.") from error
     return [*files, MANIFEST_CSV, *merged, *begun, *(DISTRIBUTION_FILES if manifest.get("distribution") else ())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.export.merging import changes_in
-from ThyroidSynthLib.export.thyroid_files import FileOptions, WrittenFiles, write_thyroid_files
+from ThyroidSynthLib.export.thyroid_files import (
+    LABEL_FOLDER,
+    MERGED_FOLDER,
+    MESH_FOLDER,
+    FileOptions,
+    WrittenFiles,
+    write_thyroid_files,
+)
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import misfit
+
+from .cohort_kind import CohortKind
+from .manifest import THYROIDS
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.surroundings import Surroundings
@@ -86,6 +96,10 @@ class ThyroidWriter:
         from ThyroidSynthLib.export.written_measure import WrittenMeasure
 
         return WrittenMeasure(self.placement, self.options, self.surroundings)
+
+    def in_folder(self, folder: Path) -> ThyroidWriter:
+        """Return the same writer for another folder."""
+        return replace(self, folder=folder)
 
     def write(self, generated: GeneratedThyroid, number: int) -> WrittenThyroid:
         """Write the files of thyroid number `number`, counted from 1; if one cannot be written, none is left.
@@ -178,3 +192,26 @@ def row_of(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rounded(value: float | None, digits: int = 6) -> str | None:
     return None if value is None else f"{value:.{digits}g}"
+
+
+def _counts(entry: Mapping[str, Any]) -> dict[str, int]:
+    """Return what a thyroid adds to the numbers of `GeneratedCohort`."""
+    return {
+        "count": 1,
+        "valid": int(entry["validity"]["ok"]),
+        "cut_by_grid": int(entry["within_grid"] is False),
+        "attempts": entry["attempts"],
+        "unmet": int(entry["met"] is False),
+        "overlapping": int(any(volume > 0 for volume in entry["overlap_ml"].values())),
+        "changing": int(bool((entry["merged"] or {}).get("changes"))),
+        "empty": int(entry["written"]["volume_ml"] == 0),
+    }
+
+
+def _named_like_thyroids(folder: Path) -> Iterator[Path]:
+    for name in (LABEL_FOLDER, MESH_FOLDER, MERGED_FOLDER):
+        yield from (folder / name).glob("t[0-9]*")
+
+
+GENERATED_THYROIDS = CohortKind("generated cohort", THYROIDS, COLUMNS, row_of, _counts, _named_like_thyroids)
+"""Thyroids with their label maps and meshes."""

@@ -1,0 +1,79 @@
+"""What a cohort consists of: thyroids or phantoms, what is recorded of each, and which files are theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.generation.steer.as_written import Finish
+    from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
+
+
+class WrittenMember(Protocol):
+    """A member of a cohort whose files are written: its entry in the manifest, and its row in the table."""
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """Return the entry, with the paths and checksums of its "files"."""
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Return the row, by column."""
+
+    @property
+    def label_names(self) -> dict[int, str] | None:
+        """Return the names of the labels of its merged map; None if it has none."""
+
+
+@dataclass(frozen=True)
+class CohortKind:
+    """What is recorded of the members of a cohort.
+
+    Attributes
+    ----------
+    name : str
+        The "kind" in the manifest.
+    members : str
+        The key of their list in the manifest.
+    columns : tuple of str
+        Of the table.
+    row_of : callable
+        Returns the row of the table for an entry of the manifest.
+    counts_of : callable
+        Returns what an entry adds to the numbers of `GeneratedCohort`.
+    named_like_it : callable
+        Returns the files in a folder that are named like those of members, whoever wrote them.
+    """
+
+    name: str
+    members: str
+    columns: tuple[str, ...]
+    row_of: Callable[[Mapping[str, Any]], dict[str, Any]]
+    counts_of: Callable[[Mapping[str, Any]], dict[str, int]]
+    named_like_it: Callable[[Path], Iterable[Path]]
+
+    @property
+    def one(self) -> str:
+        """What a member is called in messages."""
+        return self.members.removesuffix("s")
+
+
+class MemberWriter(Protocol):
+    """Writes the files of thyroids, or of phantoms with them, into a folder; can be pickled."""
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder."""
+
+    @property
+    def measure(self) -> Finish:
+        """Return what measures thyroids as they will be written."""
+
+    def in_folder(self, folder: Path) -> MemberWriter:
+        """Return the same writer for another folder."""
+
+    def write(self, generated: GeneratedThyroid, number: int) -> WrittenMember:
+        """Write the files of member `number`, counted from 1; if one cannot be written, none is left."""

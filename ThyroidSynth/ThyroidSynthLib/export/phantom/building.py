@@ -1,0 +1,225 @@
+"""Building one phantom: the thyroid in the neck, its nodules, the CT that follows, and what is known of all that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ThyroidSynthLib import __version__
+from ThyroidSynthLib.export.measuring import measured_as_written
+from ThyroidSynthLib.geometry.features import Features
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.targets import misfit
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.geometry.voxelisation import voxelise
+from ThyroidSynthLib.imaging.label_maps import LabelMap
+
+from .composing import Composed, compose
+from .neck import Neck
+from .phantom import Phantom
+from .phantom_labels import CALCIFICATION, FIRST_NODULE, GLAND_PARTS, NODULE
+from .phantom_options import PhantomOptions
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.export.nodules.building import NodularGland
+    from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
+    from ThyroidSynthLib.model.trained_model import TrainedModel
+
+PHANTOM_KIND = "phantom"
+NOTICE = "Phantom by ThyroidSynth with a modelled thyroid. Not anatomy of any patient. Not for clinical use."
+
+GENERATED, OWN, GIVEN = GLANDS = ("generated", "own", "given")
+"""Where the gland of a phantom comes from: a model, the patient, or a file."""
+
+
+def build_phantom(
+    neck: Neck,
+    generated: GeneratedThyroid,
+    options: PhantomOptions,
+    *,
+    name: str,
+    gland: str = GENERATED,
+    model: Mapping[str, Any] | None = None,
+) -> Phantom:
+    """Build the phantom of a thyroid.
+
+    Parameters
+    ----------
+    generated : GeneratedThyroid
+        In `trachea_mm`.
+    name : str
+        Name of the phantom, for the documents.
+    gland : str
+        One of `GLANDS`.
+    model : mapping, optional
+        What the documents state about the model.
+
+    Raises
+    ------
+    InputError
+        A nodule does not fit into the gland, a structure has no material, or no voxel of the thyroid is left.
+    """
+    thyroid = generated.thyroid
+    bare = thyroid.surface.moved(neck.placement.to_ras(thyroid.surface.vertices))
+    nodular, redrawn = _nodular(neck, bare, generated, options)
+    surface = bare if nodular is None else nodular.surface
+    bulging = surface is not bare
+    composed = compose(
+        neck, surface, neighbours=options.neighbours, lobes=options.lobes, own=gland == OWN and not bulging
+    )
+    labels, parts, materials = _with_nodules(composed, nodular, options)
+    written = _measured(neck, thyroid.measured if nodular is None else nodular.with_nodules, surface, composed)
+    if bulging:
+        # Targets are those of the gland that was steered, without what its nodules add.
+        bare_written = _measured(neck, thyroid.measured, bare, replace(composed, gland=_kept(composed, neck, bare)))
+    else:
+        bare_written = written
+    targets = generated.targets.as_dict()
+    values = bare_written.as_dict()
+    met = generated.met
+    if targets and generated.met is not None:
+        met = all(misfit(key, values[key], target) <= 1.0 for key, target in targets.items())
+    document = {
+        "kind": PHANTOM_KIND,
+        "format_version": 1,
+        "notice": NOTICE,
+        "software": f"ThyroidSynth {__version__}",
+        "id": name,
+        "gland": gland,
+        "model": dict(model or {}),
+        "source": {**neck.sources, "body": neck.body},
+        "seed": generated.seed,
+        "index": generated.index,
+        "attempts": generated.attempts,
+        "code": [float(f"{value:.9g}") for value in thyroid.code],
+        "targets": asdict(generated.targets),
+        "measured": thyroid.measured.as_dict(),
+        "written": values,
+        "written_with_nodules": None if nodular is None else written.as_dict(),
+        "error": {key: values[key] - target for key, target in targets.items()},
+        "met": met,
+        "distance": generated.distance,
+        "validity": {"ok": thyroid.validity.ok, **asdict(thyroid.validity)},
+        "within_grid": neck.grid.holds(surface),
+        "trachea_to_ras": neck.placement.trachea_to_ras.tolist(),
+        "grid": {"shape_ijk": list(neck.grid.shape[::-1]), "ijk_to_ras": neck.grid.ijk_to_ras.tolist()},
+        "options": {"neighbours": options.neighbours, "lobes": options.lobes},
+        **composed.document,
+        "notes": list(neck.notes),
+    }
+    if nodular is not None:
+        own = range(FIRST_NODULE, FIRST_NODULE + len(nodular.nodules))
+        measured = nodular.measured_on(labels.volume, own, calcification=GLAND_PARTS[CALCIFICATION])
+        document["nodules"] = {**nodular.as_dict(measured), "redrawn": redrawn}
+    numbers = _numbers(labels, options)
+    phantom = Phantom(
+        _renumbered(labels, numbers),
+        materials,
+        {numbers[label]: surface for label, surface in parts.items()},
+        ct_series=neck.ct_series,
+        document=document,
+    )
+    document["labels"] = _label_table(phantom)
+    return phantom
+
+
+def model_document(model: TrainedModel) -> dict[str, Any]:
+    """Return what the document of a phantom states about the model of its thyroid."""
+    return {"checksum": model.checksum, "variant": model.variant, "synthetic_cohort": model.synthetic}
+
+
+def _nodular(
+    neck: Neck, gland: Surface, generated: GeneratedThyroid, options: PhantomOptions
+) -> tuple[NodularGland | None, int]:
+    """Return the gland with its nodules, and how many nodules were drawn that did not fit; None without nodules."""
+    from ThyroidSynthLib.export.nodules import build_nodules, draw_nodules
+
+    if options.nodules is None:
+        return None, 0
+    # A stream of its own, so that the gland does not depend on whether it has nodules.
+    seed = int(np.random.SeedSequence([generated.seed, generated.index, 1]).generate_state(1)[0])
+    where = {"placement": neck.placement, "grid": neck.grid}
+    drawn = draw_nodules(gland, options.nodules, seed=seed, keep_out=neck.rigid, **where)
+    return build_nodules(gland, drawn.nodules, **where), drawn.redrawn
+
+
+def _with_nodules(
+    composed: Composed, nodular: NodularGland | None, options: PhantomOptions
+) -> tuple[LabelMap, dict[int, Surface], Any]:
+    """Return labels and parts with the nodules, and the table of materials that names what these consist of."""
+    parts = dict(composed.parts)
+    if nodular is None or not nodular.nodules:
+        return composed.labels, parts, options.materials
+    volume = composed.labels.volume
+    array, names = volume.array.copy(), dict(composed.labels.names)
+    gland = composed.gland.array != 0
+    of_nodules = {}
+    for number, built in enumerate(nodular.nodules, start=1):
+        label, name = FIRST_NODULE + number - 1, f"{NODULE}_{number}"
+        array[gland & (voxelise(built.surface, volume.grid).array != 0)] = label
+        names[label], parts[label] = name, built.surface
+        of_nodules[name] = options.materials.of_structure(built.nodule.material).name
+        if built.calcification is not None:
+            calcified = GLAND_PARTS[CALCIFICATION]
+            inside = gland & (voxelise(built.calcification, volume.grid).array != 0)
+            array[inside] = calcified
+            if inside.any():
+                names[calcified] = CALCIFICATION
+    labels = replace(composed.labels, volume=Volume(array, volume.ijk_to_ras), names=dict(sorted(names.items())))
+    return labels, parts, options.materials.with_structures(of_nodules)
+
+
+def _measured(neck: Neck, features: Features, surface: Surface, composed: Composed) -> Features:
+    """Return the features of a gland as it is written."""
+    whole = voxelise(surface, neck.grid)
+    return measured_as_written(features, whole, composed.gland, neck.placement)[0]
+
+
+def _kept(composed: Composed, neck: Neck, surface: Surface) -> Volume:
+    """Return those voxels of a smaller gland that are in the composed one."""
+    return Volume(composed.gland.array & voxelise(surface, neck.grid).array, neck.grid.ijk_to_ras)
+
+
+def _renumbered(labels: LabelMap, numbers: Mapping[int, int]) -> LabelMap:
+    """Return a label map with other label numbers."""
+    if all(label == number for label, number in numbers.items()):
+        return labels
+    table = np.zeros(max(labels.names) + 1, dtype=np.uint8 if max(numbers.values()) < 256 else np.uint16)
+    for label, number in numbers.items():
+        table[label] = number
+    names = {numbers[label]: name for label, name in labels.names.items()}
+    volume = Volume(table[labels.volume.array], labels.volume.ijk_to_ras)
+    return replace(labels, volume=volume, names=dict(sorted(names.items())))
+
+
+def _numbers(labels: LabelMap, options: PhantomOptions) -> dict[int, int]:
+    """Return the number of each label: the user's, else its own, else a free one."""
+    numbers = {label: options.numbers[name] for label, name in labels.names.items() if name in options.numbers}
+    taken = set(options.numbers.values())
+    free = iter(range(1, 2**16))
+    for label in labels.names:
+        if label not in numbers:
+            number = label
+            while number in taken:
+                number = next(free)
+            numbers[label] = number
+            taken.add(number)
+    return numbers
+
+
+def _label_table(phantom: Phantom) -> list[dict[str, Any]]:
+    """Return name, material and volume of each label."""
+    counts = np.bincount(phantom.labels.volume.array.ravel(), minlength=max(phantom.labels.names, default=0) + 1)
+    voxel = phantom.labels.volume.voxel_volume_ml
+    return [
+        {
+            "label": label,
+            "name": name,
+            "material": phantom.material_of(label),
+            "volume_ml": float(counts[label]) * voxel,
+        }
+        for label, name in phantom.labels.names.items()
+    ]
