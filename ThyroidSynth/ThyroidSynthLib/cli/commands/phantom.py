@@ -247,9 +247,7 @@ def _prepared(
         console.warn(far_text(chosen.far, len(chosen.targets)))
     structures = RigidStructures.of([neck.rigid], neck.placement, model.frame) if neck.rigid.array.any() else None
     contact = None if structures is None else Contact(structures)
-    plan = CohortPlan.of(
-        model, options.model, seed=options.seed, to_target=True, writer=writer, contact=contact
-    )
+    plan = CohortPlan.of(model, options.model, seed=options.seed, to_target=True, writer=writer, contact=contact)
     return model, chosen, plan, writer
 
 
