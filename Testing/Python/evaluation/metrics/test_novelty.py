@@ -6,7 +6,7 @@ import pytest
 from support.tiny_cohort import two_lobes
 from ThyroidSynthLib.common.errors import Cancelled
 from ThyroidSynthLib.evaluation.metrics.novelty import compare_populations, measure_novelty, nearer_test
-from ThyroidSynthLib.evaluation.metrics.shape_points import ShapePoints, distances, nearest_distance, shape_distance
+from ThyroidSynthLib.evaluation.metrics.shape_points import ShapePoints, distances, nearest_shape, shape_distance
 
 
 def a_shape(size: float, seed: int = 0) -> ShapePoints:
@@ -24,7 +24,8 @@ def test_the_candidates_contain_the_nearest_shape():
     sizes = np.linspace(7.0, 14.0, 12)
     others = [a_shape(size, seed=number + 1) for number, size in enumerate(sizes)]
     shape = a_shape(10.1)
-    assert nearest_distance(shape, others) == min(shape_distance(shape, other) for other in others)
+    found = [shape_distance(shape, other) for other in others]
+    assert nearest_shape(shape, others) == (min(found), int(np.argmin(found)))
 
 
 def test_copies_of_training_shapes_are_detected():
@@ -36,6 +37,9 @@ def test_copies_of_training_shapes_are_detected():
     found = measure_novelty(generated=copies, training=training, held_out=unseen).as_dict()
     assert found["memorisation"]["p_nearer"] < 0.05 and found["memorisation"]["share_nearer"] > 0.75
     assert found["generated_to_training"]["mean"] < 1.5
+    # A copy is nearer to its training shape than any other training shape is.
+    assert found["authenticity"]["share"] == 0.0
+    assert found["authenticity"]["of_held_out_shapes"] > 0.5
 
 
 def test_equal_distances_are_not_taken_for_copies():
@@ -55,6 +59,35 @@ def test_distant_populations_are_distinguished_and_equal_ones_are_not():
     # Each shape's nearest one is its twin of the other population.
     twins = compare_populations(within, np.abs(line[:, None] - (line + 0.1)), within)
     assert (twins.accuracy, twins.coverage) == (0.0, 1.0)
+    assert (apart.within, apart.reached, apart.matching_mm) == (0, 0, pytest.approx(500.0 - 9.5))
+    assert (twins.within, twins.reached, twins.matching_mm) == (20, 20, pytest.approx(0.1))
+
+
+def test_precision_recall_and_matching_distance_have_the_values_of_a_small_example():
+    # Positions on a line. The third nearest of four is the farthest, so the supports are the balls with these radii.
+    own, other = np.array([0.0, 1.0, 2.0, 10.0]), np.array([2.0, 3.0, 4.0, 30.0])
+
+    def apart(a, b):
+        return np.abs(a[:, None] - b)
+
+    def within(a):
+        return np.where(np.eye(len(a), dtype=bool), np.inf, apart(a, a))
+
+    found = compare_populations(within(own), apart(own, other), within(other))
+    # Radii of `other`: 28, 27, 26, 28. All of `own` lie within them.
+    assert found.within == 4
+    # Radii of `own`: 10, 9, 8, 10. They reach to 20, so that 30 is out of reach.
+    assert found.reached == 3
+    # From 2, 3, 4 and 30 to the nearest of `own`: 0, 1, 2 and 20.
+    assert found.matching_mm == pytest.approx((0 + 1 + 2 + 20) / 4)
+
+
+def test_a_shape_is_authentic_if_it_is_farther_from_its_nearest_training_shape_than_the_next_one():
+    training = [a_shape(size) for size in (8.0, 10.0, 12.0)]
+    generated = [a_shape(8.0, seed=3), a_shape(16.0, seed=3)]
+    found = measure_novelty(generated=generated, training=training)
+    assert found.nearest_generated.tolist() == [0, 2]
+    assert found.authentic.tolist() == [False, True]
 
 
 def test_a_shape_is_not_its_own_neighbour():

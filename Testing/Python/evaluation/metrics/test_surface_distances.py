@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ThyroidSynthLib.evaluation.metrics.surface_distances import chamfer, compare_surfaces, dice
+from ThyroidSynthLib.evaluation.metrics.surface_distances import assd, chamfer, compare_surfaces, dice
 from ThyroidSynthLib.geometry.isosurface import surface_from_sdf
 from ThyroidSynthLib.geometry.surface import Surface
 
@@ -24,6 +24,7 @@ def test_the_authors_chamfer_is_the_sum_of_both_unsquared_means():
 def test_distances_of_concentric_spheres_equal_the_difference_of_their_radii():
     result = compare_surfaces(a_sphere(20.0), a_sphere(21.5))
     assert result.assd_mm == pytest.approx(1.5, abs=0.02)
+    assert assd(a_sphere(20.0), a_sphere(21.5)) == pytest.approx(1.5, abs=0.02)
     assert result.surface_chamfer_mm == pytest.approx(3.0, abs=0.04)
     assert result.hd95_mm == pytest.approx(1.5, abs=0.03)
     assert (result.nsd_1mm, result.nsd_2mm) == (0.0, 1.0)

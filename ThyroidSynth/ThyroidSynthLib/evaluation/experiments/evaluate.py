@@ -26,6 +26,7 @@ from .edit_series import vary_features
 from .evaluation import Evaluation, EvaluationOptions
 from .independent_targets import steer_independently
 from .reconstruction import Reconstruction, reconstruct_cases
+from .shape_space import measure_shape_space
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
@@ -104,8 +105,25 @@ def evaluate(
         part = part_of(progress, 0.84, 0.87)
         edits = vary_features(model, resolution=resolution, progress=part, should_stop=should_stop)
     shapes = _known_shapes(model, cohort, held_out, options, part_of(progress, 0.87, 0.9), should_stop)
-    part = part_of(progress, 0.9, 0.99)
+    part = part_of(progress, 0.9, 0.97)
     novelty = measure_novelty(generated=points, **shapes, progress=part, should_stop=should_stop)
+    training_drawn, held_out_drawn = _compared(model, cohort, held_out, options)
+    shape_space = measure_shape_space(
+        model,
+        cohort,
+        generated=[
+            (generated.thyroid.code, training_drawn[index])
+            for generated, index in zip(direct_sampling, novelty.nearest_generated, strict=True)
+        ],
+        held_out=[
+            (case_id, training_drawn[index])
+            for case_id, index in zip(held_out_drawn, novelty.nearest_held_out, strict=True)
+        ],
+        resolution=resolution,
+        seed=seed,
+        progress=part_of(progress, 0.97, 0.99),
+        should_stop=should_stop,
+    )
     check(should_stop)
     disentanglement = predict_features(model, permutations=options.permutations, seed=seed)
     progress(1.0, "Evaluated")
@@ -122,6 +140,7 @@ def evaluate(
         cross_talk=cross_talk,
         edits=edits,
         novelty=novelty,
+        shape_space=shape_space,
         disentanglement=disentanglement,
         notes=notes,
         seconds=time.monotonic() - started,
@@ -167,10 +186,7 @@ def _known_shapes(
 ) -> dict[str, list[ShapePoints]]:
     """Sample points on the training shapes, the held-out shapes, and the held-out shapes as fitted by the model."""
     found: dict[str, list[ShapePoints]] = {"training": [], "held_out": [], "fitted": []}
-    shared = sorted(set(model.ids) & set(cohort.ids))
-    for kind, ids in (("training", shared), ("held_out", [item.id for item in held_out])):
-        # In random order, because populations are compared by their first shapes.
-        case_ids = [ids[index] for index in _drawn(len(ids), _MOST_SHAPES, options.seed)]
+    for kind, case_ids in zip(("training", "held_out"), _compared(model, cohort, held_out, options), strict=True):
         for number, case_id in enumerate(case_ids):
             check(should_stop)
             progress(number / len(case_ids), f"Reading {case_id}")
@@ -181,6 +197,21 @@ def _known_shapes(
             surface = thyroid_of_code(model, item.code, resolution=options.resolution).surface
             found["fitted"].append(ShapePoints.of(surface, seed=options.seed))
     return found
+
+
+def _compared(
+    model: TrainedModel, cohort: Cohort, held_out: Sequence[Reconstruction], options: EvaluationOptions
+) -> tuple[list[str], list[str]]:
+    """Return the training and the held-out cases that generated shapes are compared with, in random order.
+
+    Random, because populations are compared by their first shapes.
+    """
+    shared = sorted(set(model.ids) & set(cohort.ids))
+    training, unseen = (
+        [ids[index] for index in _drawn(len(ids), _MOST_SHAPES, options.seed)]
+        for ids in (shared, [item.id for item in held_out])
+    )
+    return training, unseen
 
 
 def _drawn(count: int, most: int, seed: int) -> np.ndarray:

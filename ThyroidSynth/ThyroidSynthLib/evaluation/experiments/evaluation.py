@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .edit_series import EditSeries
     from .independent_targets import IndependentTargets
     from .reconstruction import Reconstruction
+    from .shape_space import ShapeSpace
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ class Evaluation:
         A training thyroid with one feature varied at a time.
     novelty : Novelty
         Distances to the training shapes.
+    shape_space : ShapeSpace
+        Compactness and specificity.
     disentanglement : dict of str to Predictability
         How well the trainable codes predict each feature.
     notes : tuple of str
@@ -109,6 +112,7 @@ class Evaluation:
     cross_talk: dict[str, CrossTalk]
     edits: EditSeries | None
     novelty: Novelty
+    shape_space: ShapeSpace
     disentanglement: dict[str, Predictability]
     notes: tuple[str, ...]
     seconds: float

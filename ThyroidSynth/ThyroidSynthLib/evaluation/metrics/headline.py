@@ -82,6 +82,7 @@ _DISTRIBUTION = "Distribution against the cohort"
 _INDEPENDENT = "Steering to independent targets"
 _CROSS_TALK = "Cross-talk, one feature moved by 1 SD"
 _NOVELTY = "Novelty"
+_SHAPE_SPACE = "Shape space"
 
 MEASURES: tuple[Measure, ...] = (
     *_reconstruction("training", _TRAINING, "reconstruction"),
@@ -124,16 +125,45 @@ MEASURES: tuple[Measure, ...] = (
             ("held_out_to_training", "held-out to nearest training shape", "held_out_to_training"),
         )
     ),
-    Measure(
-        "memorisation_p",
-        _NOVELTY,
-        "memorisation: p of being nearer than held-out",
-        "",
-        3,
-        ("novelty", "memorisation", "p_nearer"),
+    *(
+        Measure(key, _NOVELTY, f"memorisation: p of being nearer than {label}", "", 3, ("novelty", path, "p_nearer"))
+        for key, label, path in (
+            # Surfaces of a model are smoother than segmentations, so this is the fair comparison.
+            ("memorisation_fitted_p", "held-out, as fitted", "memorisation_against_fitted"),
+            ("memorisation_p", "held-out", "memorisation"),
+        )
     ),
+    Measure("authenticity", _NOVELTY, "authentic shapes", "%", 1, ("novelty", "authenticity", "share"), 1),
+    Measure("precision", _NOVELTY, "precision", "%", 0, ("novelty", "precision", "share"), 1),
+    Measure("recall", _NOVELTY, "recall", "%", 0, ("novelty", "recall", "share"), 1),
+    Measure("matching_mm", _NOVELTY, "minimum matching distance", "mm", 2, ("novelty", "matching", "mm"), 0),
     Measure("coverage", _NOVELTY, "coverage of held-out shapes", "%", 0, ("novelty", "coverage", "share"), 1),
     Measure("one_nn", _NOVELTY, "1-NN accuracy (0.5 is best)", "", 2, ("novelty", "one_nn", "accuracy"), 0.5),
+    Measure(
+        "modes_for_95_percent",
+        _SHAPE_SPACE,
+        "compactness: modes for 95% of the variance",
+        "",
+        0,
+        ("shape_space", "compactness", "modes_for_95_percent"),
+    ),
+    Measure(
+        "generalisation_mm",
+        _SHAPE_SPACE,
+        "generalisation: ASSD of fits of held-out cases",
+        "mm",
+        2,
+        ("reconstruction_held_out", "assd_mm", "mean"),
+        0,
+    ),
+    Measure(
+        "specificity_mm",
+        _SHAPE_SPACE,
+        "specificity: ASSD of generated to nearest training shape",
+        "mm",
+        2,
+        ("shape_space", "specificity_mm", "mean"),
+    ),
     Measure("valid_share", "Validity", "valid surfaces, of all draws", "%", 1, ("validity", "share_of_draws"), 1),
     *(
         Measure(

@@ -1,7 +1,10 @@
 """Whether generated thyroids are new, and whether they resemble held-out ones (paper, section 3.2).
 
 A model that copies generates shapes that lie nearer to the training shapes than held-out shapes of the same cohort do.
-Coverage and the 1-nearest-neighbour test compare the generated population with the held-out one.
+A shape is authentic if it is farther from its nearest training shape than the next training shape is (Alaa et al.,
+"How faithful is your synthetic data?", ICML 2022). Coverage, minimum matching distance and the 1-nearest-neighbour test
+(Yang et al., "PointFlow", ICCV 2019) and precision and recall (Kynkäänniemi et al., NeurIPS 2019) compare the generated
+population with the held-out one.
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ import numpy as np
 
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 
-from .shape_points import DISTANCE_FROM, DISTANCE_TO, ShapePoints, distances, nearest_distance
+from .shape_points import DISTANCE_FROM, DISTANCE_TO, ShapePoints, distances, nearest_shape
 from .statistics import share_interval, summary
 
 # Largest populations that are compared with each other; the time grows with the square.
 _MOST_COMPARED = 100
+# The support of a population is the union of balls around its shapes that reach to this neighbour, as published.
+_SUPPORT_NEIGHBOUR = 3
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,9 @@ class Population:
     size: int  # shapes in either population
     covered: int  # held-out shapes that are the nearest one to at least one shape of the population
     correct: int  # shapes of both populations whose nearest other shape is of their own; half if they are alike
+    within: int  # shapes of the population within the support of the held-out shapes
+    reached: int  # held-out shapes within the support of the population
+    matching_mm: float  # minimum matching distance: mean distance of a held-out shape to the nearest of the population
 
     @property
     def coverage(self) -> float:
@@ -49,6 +57,12 @@ class Novelty:
     # As fitted by the model: decoded surfaces are smoother than segmentations, so slightly nearer to any shape.
     fitted: np.ndarray
     training: np.ndarray  # to the nearest other training shape
+    # Index of the nearest training shape.
+    nearest_generated: np.ndarray
+    nearest_held_out: np.ndarray
+    # Whether the shapes are authentic.
+    authentic: np.ndarray
+    authentic_held_out: np.ndarray
     generated_population: Population | None
     training_population: Population | None  # for reference
 
@@ -60,6 +74,11 @@ class Novelty:
             "generated_to_training": _summary(self.generated),
             "training_to_training": _summary(self.training),
         }
+        if len(self.authentic):
+            count, shapes = int(self.authentic.sum()), len(self.authentic)
+            found["authenticity"] = _share(count, shapes)
+        if len(self.authentic_held_out):
+            found["authenticity"]["of_held_out_shapes"] = float(self.authentic_held_out.mean())
         if len(self.held_out):
             found["held_out_to_training"] = _summary(self.held_out)
             found["memorisation"] = nearer_test(self.generated, self.held_out)
@@ -68,11 +87,10 @@ class Novelty:
             found["memorisation_against_fitted"] = nearer_test(self.generated, self.fitted)
         generated, training = self.generated_population, self.training_population
         if generated is not None:
-            found["coverage"] = {
-                "shapes": generated.size,
-                "share": generated.coverage,
-                "interval": share_interval(generated.covered, generated.size),
-            }
+            found["coverage"] = _share(generated.covered, generated.size)
+            found["precision"] = _share(generated.within, generated.size)
+            found["recall"] = _share(generated.reached, generated.size)
+            found["matching"] = {"shapes": generated.size, "mm": generated.matching_mm}
             found["one_nn"] = {
                 "shapes": generated.size,
                 "accuracy": generated.accuracy,
@@ -80,6 +98,9 @@ class Novelty:
             }
             if training is not None:
                 found["coverage"]["of_training_shapes"] = training.coverage
+                found["precision"]["of_training_shapes"] = training.within / training.size
+                found["recall"]["of_training_shapes"] = training.reached / training.size
+                found["matching"]["of_training_shapes"] = training.matching_mm
                 found["one_nn"]["of_training_shapes"] = training.accuracy
         return found
 
@@ -112,7 +133,7 @@ def measure_novelty(
     """
     groups = {"generated": generated, "held_out": held_out, "fitted": fitted, "training": training[: len(generated)]}
     total = sum(map(len, groups.values()))
-    nearest: dict[str, list[float]] = {kind: [] for kind in groups}
+    nearest: dict[str, list[tuple[float, int]]] = {kind: [] for kind in groups}
     done = 0
     for kind, shapes in groups.items():
         for index, shape in enumerate(shapes):
@@ -125,14 +146,30 @@ def measure_novelty(
                 # A copy, so that its search tree is freed; only those of the training shapes are used again.
                 shape = ShapePoints(shape.few, shape.many)
             if others:
-                nearest[kind].append(nearest_distance(shape, others))
+                nearest[kind].append(nearest_shape(shape, others))
             done += 1
+    among = dict(enumerate(distance for distance, _ in nearest["training"]))
+
+    def authentic(found: Sequence[tuple[float, int]]) -> np.ndarray:
+        """Return whether shapes are farther from their nearest training shape than the next training shape is."""
+        for index in {index for _, index in found} - set(among) if len(training) > 1 else ():
+            check(should_stop)
+            among[index] = nearest_shape(training[index], [*training[:index], *training[index + 1 :]])[0]
+        return np.array([distance > among[index] for distance, index in found if index in among], dtype=bool)
+
     own = _compared(generated, held_out, part_of(progress, 0.8, 0.9), should_stop)
     reference = None
     if own is not None and len(training) >= own.size:
         reference = _compared(training[: own.size], held_out, part_of(progress, 0.9, 1.0), should_stop)
-    found = {kind: np.array(values) for kind, values in nearest.items()}
-    return Novelty(**found, generated_population=own, training_population=reference)
+    return Novelty(
+        **{kind: np.array([distance for distance, _ in values]) for kind, values in nearest.items()},
+        nearest_generated=np.array([index for _, index in nearest["generated"]], dtype=int),
+        nearest_held_out=np.array([index for _, index in nearest["held_out"]], dtype=int),
+        authentic=authentic(nearest["generated"]),
+        authentic_held_out=authentic(nearest["held_out"]),
+        generated_population=own,
+        training_population=reference,
+    )
 
 
 def nearer_test(generated: np.ndarray, unseen: np.ndarray) -> dict[str, float]:
@@ -162,8 +199,17 @@ def compare_populations(own: np.ndarray, across: np.ndarray, other: np.ndarray) 
     shape of the population (rows) to each of the other.
     """
     covered = len(np.unique(across.argmin(axis=1)))
+    neighbour = min(_SUPPORT_NEIGHBOUR, len(across) - 1) - 1
+    own_reach, other_reach = (np.sort(within, axis=1)[:, neighbour] for within in (own, other))
     correct = int((own.min(axis=1) < across.min(axis=1)).sum() + (other.min(axis=1) < across.min(axis=0)).sum())
-    return Population(len(across), covered, correct)
+    return Population(
+        size=len(across),
+        covered=covered,
+        correct=correct,
+        within=int((across <= other_reach).any(axis=1).sum()),
+        reached=int((across <= own_reach[:, None]).any(axis=0).sum()),
+        matching_mm=float(across.min(axis=0).mean()),
+    )
 
 
 def _compared(
@@ -181,6 +227,10 @@ def _compared(
     own, other = distances(first, first), distances(second, second)
     check(should_stop)
     return compare_populations(own, distances(first, second), other)
+
+
+def _share(count: int, size: int) -> dict[str, Any]:
+    return {"shapes": size, "share": count / size, "interval": share_interval(count, size)}
 
 
 def _summary(values: np.ndarray) -> dict[str, float | int | None]:

@@ -49,13 +49,14 @@ def shape_distance(first: ShapePoints, second: ShapePoints) -> float:
     return float(second.tree.query(first.few)[0].mean() + first.tree.query(second.few)[0].mean())
 
 
-def nearest_distance(shape: ShapePoints, others: Sequence[ShapePoints]) -> float:
-    """Return the distance in mm of a shape to the nearest of others."""
+def nearest_shape(shape: ShapePoints, others: Sequence[ShapePoints]) -> tuple[float, int]:
+    """Return the distance in mm of a shape to the nearest of others, and its index among them."""
     start = shape.few[:_RANK_POINTS]
     rank = [
         other.tree.query(start)[0].mean() + shape.tree.query(other.few[:_RANK_POINTS])[0].mean() for other in others
     ]
-    return min(shape_distance(shape, others[index]) for index in np.argsort(rank, kind="stable")[:_CANDIDATES])
+    candidates = np.argsort(rank, kind="stable")[:_CANDIDATES]
+    return min((shape_distance(shape, others[index]), int(index)) for index in candidates)
 
 
 def distances(first: Sequence[ShapePoints], second: Sequence[ShapePoints]) -> np.ndarray:

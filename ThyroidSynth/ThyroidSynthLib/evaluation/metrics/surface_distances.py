@@ -138,6 +138,13 @@ def dice(first_mm: Surface, second_mm: Surface, *, lattice: np.ndarray | None = 
     return 2.0 * int((a & b).sum()) / total if total else 0.0
 
 
+def assd(first_mm: Surface, second_mm: Surface, *, points: int = 1000, seed: int = 0) -> float:
+    """Return the average symmetric surface distance in mm alone, from `points` points on either surface."""
+    rng = np.random.default_rng(seed)
+    outward, back = _distances(first_mm, second_mm, points, rng), _distances(second_mm, first_mm, points, rng)
+    return float((outward.mean() + back.mean()) / 2)
+
+
 def _grid_around(points: np.ndarray, lattice: np.ndarray) -> Grid:
     """Return the part of an unbounded lattice that holds points (n, 3)."""
     one_voxel = Grid((1, 1, 1), lattice)

@@ -56,6 +56,7 @@ def document_of(evaluation: Evaluation) -> dict[str, Any]:
         },
         "cross_talk": {name: found.as_dict() for name, found in evaluation.cross_talk.items()},
         "novelty": evaluation.novelty.as_dict(),
+        "shape_space": evaluation.shape_space.as_dict(),
         "disentanglement": disentanglement_summary(evaluation.disentanglement),
     }
 

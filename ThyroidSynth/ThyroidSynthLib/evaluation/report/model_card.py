@@ -23,7 +23,11 @@ _SHOWN = (
     "independent_within",
     "cross_talk_of_steering",
     *(f"ks_{name}" for name in FEATURE_NAMES),
+    "memorisation_fitted_p",
     "memorisation_p",
+    "authenticity",
+    "generalisation_mm",
+    "specificity_mm",
     "valid_share",
 )
 
