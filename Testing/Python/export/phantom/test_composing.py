@@ -7,8 +7,8 @@ import pytest
 
 from support.analytic_shapes import ellipsoid, together
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.export.neck.neck import GridChoice, Neck, make_neck
 from ThyroidSynthLib.export.phantom.composing import KEEP, compose
-from ThyroidSynthLib.export.phantom.neck import GridChoice, Neck, make_neck
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask

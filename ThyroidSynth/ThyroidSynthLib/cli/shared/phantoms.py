@@ -14,7 +14,7 @@ from . import numbers
 from .arguments import spacing
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.export.phantom.neck import Neck
+    from ThyroidSynthLib.export.neck.neck import Neck
     from ThyroidSynthLib.export.phantom.phantom_options import PhantomFiles, PhantomOptions
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.model.trained_model import TrainedModel
@@ -136,8 +136,8 @@ def check_neck_options(options: argparse.Namespace) -> None:
 
 def neck_of(options: argparse.Namespace, model: TrainedModel) -> Neck:
     """Return the neck that the options describe; `InputError` if the thyroids would not lie on its grid."""
-    from ThyroidSynthLib.export.phantom.neck import GridChoice
-    from ThyroidSynthLib.export.phantom.neck_reading import example_neck, read_neck
+    from ThyroidSynthLib.export.neck.neck import GridChoice
+    from ThyroidSynthLib.export.neck.neck_reading import example_neck, read_neck
     from ThyroidSynthLib.generation.cohort.grid_room import check_on_grid
 
     from .placement import name_of

@@ -10,6 +10,8 @@ import numpy as np
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.export.measuring import measured_as_written
+from ThyroidSynthLib.export.neck.neck import Neck
+from ThyroidSynthLib.export.neck.phantom_labels import CALCIFICATION, FIRST_NODULE, GLAND_PARTS, NODULE
 from ThyroidSynthLib.geometry.features import Features
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import misfit
@@ -18,9 +20,7 @@ from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 
 from .composing import Composed, compose
-from .neck import Neck
 from .phantom import Phantom
-from .phantom_labels import CALCIFICATION, FIRST_NODULE, GLAND_PARTS, NODULE
 from .phantom_options import PhantomOptions
 
 if TYPE_CHECKING:

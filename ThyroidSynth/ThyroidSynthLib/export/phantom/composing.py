@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.export.neck.neck import Neck
+from ThyroidSynthLib.export.neck.phantom_labels import FAT, GLAND_PARTS, MUSCLE, SOFT_TISSUE, THYROID_LABEL, TISSUES
 from ThyroidSynthLib.geometry.grid import box_of
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
@@ -18,8 +20,6 @@ from ThyroidSynthLib.imaging.labels import THYROID
 
 from .lobes import lobes_of
 from .motion import Motion, yielding_motion
-from .neck import Neck
-from .phantom_labels import FAT, GLAND_PARTS, MUSCLE, SOFT_TISSUE, THYROID_LABEL, TISSUES
 
 YIELD, KEEP = NEIGHBOURS = ("yield", "keep")
 """What soft neighbours do: give way to the thyroid, or stay and keep their voxels."""

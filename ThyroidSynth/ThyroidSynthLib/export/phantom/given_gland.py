@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.export.neck.neck import Neck
 from ThyroidSynthLib.generation.thyroid import Thyroid, Validity
 from ThyroidSynthLib.geometry.features import measure_features
 from ThyroidSynthLib.geometry.frame import Placement
@@ -15,8 +16,6 @@ from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.imaging.meshes.any_mesh import is_mesh_file, read_mesh_file
 from ThyroidSynthLib.imaging.segmentations.opening import read_structure
-
-from .neck import Neck
 
 
 def own_gland(neck: Neck) -> Thyroid:

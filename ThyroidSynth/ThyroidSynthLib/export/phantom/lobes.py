@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ThyroidSynthLib.export.neck.phantom_labels import ISTHMUS, LEFT_LOBE, RIGHT_LOBE
 from ThyroidSynthLib.geometry.features import midsagittal_area
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.polydata import polydata_of
 from ThyroidSynthLib.geometry.surface import Surface
-
-from .phantom_labels import ISTHMUS, LEFT_LOBE, RIGHT_LOBE
 
 LARGEST_MM = 15.0
 """Largest distance of an end of the isthmus from the midline."""

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ThyroidSynthLib.export.neck.phantom_labels import AIR, CALCIFICATION
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import volume_fractions
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap
-
-from .phantom_labels import AIR, CALCIFICATION
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.materials.material_table import MaterialTable

@@ -13,10 +13,10 @@ from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.common.progress import ShouldStop, never
 from ThyroidSynthLib.export.cohort.cohort_kind import CohortKind
+from ThyroidSynthLib.export.neck.neck import Neck
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 from .building import GENERATED, build_phantom
-from .neck import Neck
 from .phantom_folder import PHANTOM_FILE, write_phantom
 from .phantom_measure import PhantomMeasure
 from .phantom_options import PhantomOptions

@@ -10,13 +10,13 @@ import numpy as np
 
 from ThyroidSynthLib.common.files import sha256_of, write_json
 from ThyroidSynthLib.export.materials import write_materials_csv, write_materials_json
+from ThyroidSynthLib.export.neck.phantom_labels import AIR
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND
 from ThyroidSynthLib.imaging.volume_files import NOTE_KEY, write_volume
 
 from .phantom import Phantom
-from .phantom_labels import AIR
 from .phantom_options import PhantomOptions
 
 PHANTOM_FILE = "phantom.json"

@@ -8,6 +8,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.export.measuring import measured_as_written
+from ThyroidSynthLib.export.neck.neck import Neck
 from ThyroidSynthLib.export.written_measure import near_grid
 from ThyroidSynthLib.generation.steer.as_written import AsWritten
 from ThyroidSynthLib.generation.thyroid import Thyroid
@@ -15,7 +16,6 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
 
 from .composing import KEEP
-from .neck import Neck
 
 
 @dataclass(frozen=True)

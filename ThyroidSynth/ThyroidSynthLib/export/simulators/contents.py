@@ -8,9 +8,9 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.export.materials import Material
+from ThyroidSynthLib.export.neck.phantom_labels import AIR, ISTHMUS, LEFT_LOBE, RIGHT_LOBE
 from ThyroidSynthLib.export.phantom import Phantom
 from ThyroidSynthLib.export.phantom.phantom import is_nodule
-from ThyroidSynthLib.export.phantom.phantom_labels import AIR, ISTHMUS, LEFT_LOBE, RIGHT_LOBE
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND
 

@@ -11,8 +11,8 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import write_text
 from ThyroidSynthLib.export.materials import Material, require
 from ThyroidSynthLib.export.materials.material import ATOMIC_NUMBERS
+from ThyroidSynthLib.export.neck.phantom_labels import AIR
 from ThyroidSynthLib.export.phantom import Phantom
-from ThyroidSynthLib.export.phantom.phantom_labels import AIR
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from support.analytic_shapes import ellipsoid
-from ThyroidSynthLib.export.phantom.neck import GridChoice, is_rigid, make_neck
-from ThyroidSynthLib.export.phantom.numbering import numbered
-from ThyroidSynthLib.export.phantom.phantom_labels import TISSUES
-from ThyroidSynthLib.export.phantom.tissues import body_of_ct, estimated_body
+from ThyroidSynthLib.export.neck.neck import GridChoice, is_rigid, make_neck
+from ThyroidSynthLib.export.neck.numbering import numbered
+from ThyroidSynthLib.export.neck.phantom_labels import TISSUES
+from ThyroidSynthLib.export.neck.tissues import body_of_ct, estimated_body
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
