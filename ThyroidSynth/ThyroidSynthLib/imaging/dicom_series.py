@@ -135,7 +135,7 @@ def read_series(path: Path | str) -> Volume:
 
     grid, files = _series(Path(path))
     grid.checked_for_holding(path)
-    with reading(Path(path), "a DICOM series", "Copy or export the series again."):
+    with reading(files[0], "a DICOM series", "Copy or export the series again."):
         try:
             image = SimpleITK.ReadImage([str(file) for file in files])
         except RuntimeError as error:
@@ -144,6 +144,11 @@ def read_series(path: Path | str) -> Volume:
     if array.shape != grid.shape:
         raise InputError(f"{path}: its images are no scalar slices of one volume. Convert the series to NIfTI.")
     return Volume(array, grid.ijk_to_ras)
+
+
+def read_series_files(path: Path | str) -> tuple[Grid, list[Path]]:
+    """Return the grid of a series and its files, one for each slice k of the grid; errors as `read_series_grid`."""
+    return _series(Path(path))
 
 
 def _series(path: Path) -> tuple[Grid, list[Path]]:

@@ -8,8 +8,11 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "image_series": ["ImageSeries", "read_image_series", "write_ct_series"],
         "mesh_files": ["MeshOptions", "organ_surfaces", "write_meshes", "write_organ_meshes"],
         "remeshing": ["remeshed", "triangle_quality"],
+        "segmentation_object": ["write_seg"],
+        "structure_set": ["write_rtstruct"],
         "tetrahedra": ["Tetrahedra", "tetrahedralised", "write_tetrahedra"],
     },
 )

@@ -133,6 +133,14 @@ def read_contour_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[
     return masks, tuple(dict.fromkeys(notes))
 
 
+def read_contours(path: Path) -> dict[str, tuple[np.ndarray, ...]]:
+    """Return the closed contours (n, 3) in `ras_mm` of each region of an RTSTRUCT, by the names of the regions."""
+    with _reading(path) as dataset:
+        found = _contours(path, dataset)
+        names = {int(item.ROINumber): str(item.get("ROIName", "")) for item in dataset.StructureSetROISequence}
+    return {names[number]: each.closed for number, each in found.items()}
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[pydicom.Dataset]:
     import pydicom
