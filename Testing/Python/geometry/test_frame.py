@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.geometry.frame import Frame, Placement
+from ThyroidSynthLib.geometry.frame import Frame, Placement, beyond_usual
 from ThyroidSynthLib.geometry.volume import Volume
 
 POINTS = np.array([[1.0, -2.0, 3.0], [40.0, 5.0, -60.0]])
@@ -32,6 +32,31 @@ def test_every_surface_lies_within_plus_minus_1_in_the_unit_frame() -> None:
 
 def test_a_frame_can_be_made_from_one_box() -> None:
     assert Frame.of_boxes(np.array([-1.0, -2, -3]), np.array([3.0, 2, 1])).scale_mm.tolist() == [3.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("odd", [1, 2])
+def test_odd_cases_do_not_stretch_an_upright_frame_and_are_found(odd: int) -> None:
+    rng = np.random.default_rng(0)
+    lower = -np.array([28.0, 20.0, 25.0]) + rng.normal(0, 2, (60, 3))
+    upper = np.array([28.0, 18.0, 25.0]) + rng.normal(0, 2, (60, 3))
+    usual = Frame.of_boxes(lower, upper, "upright")
+    assert usual.to_json() | {"alignment": ""} == Frame.of_boxes(lower, upper).to_json() | {"alignment": ""}
+    upper[:odd, 2] = 90.0
+
+    found = Frame.of_boxes(lower, upper, "upright")
+
+    beyond = beyond_usual(lower, upper)
+    assert np.argwhere(beyond).tolist() == [[case, 1, 2] for case in range(odd)]
+    assert beyond.max() == pytest.approx(90.0 - upper[odd:, 2].max())
+    assert found.upper_mm[2] == upper[odd:, 2].max()
+    assert found.scale_mm[2] < 35.0
+    # As published, the largest extent of all.
+    assert Frame.of_boxes(lower, upper).scale_mm[2] == 90.0
+
+
+def test_few_cases_have_no_usual_box() -> None:
+    lower, upper = -np.ones((3, 3)), np.array([[1.0, 1, 1], [1, 1, 1], [90, 1, 1]])
+    assert Frame.of_boxes(lower, upper, "upright").scale_mm.tolist() == [90.0, 1.0, 1.0]
 
 
 def test_a_frame_is_exactly_restored_from_json() -> None:

@@ -10,17 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.text_files import listed_shortly
+from ThyroidSynthLib.geometry.frame import beyond_usual
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.imaging.ply import read_ply
 
 from .case_preparation import CaseRecord
 
-# The box of a cohort is set by one case if it reaches further than the next by more than both, in mm and as a share of
-# the box of the others.
-_BEYOND_MM = 10.0
-_BEYOND_SHARE = 0.2
-# Fewer cases have no usual box.
-_MIN_CASES = 4
 _SIDES = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
 # Thyroids are compared if volume and extents differ by less, and are the same if their surfaces, each at its own
 # centre, are this close on average. Two segmentations of one gland differ by more, and so do two patients.
@@ -51,28 +46,18 @@ def with_cohort_notes(records: Sequence[CaseRecord], folder: Path) -> tuple[list
 
 
 def _box_notes(records: Sequence[CaseRecord]) -> list[tuple[str, str]]:
-    """Return the cases that alone make the cohort's bounding box much larger, each with a note."""
+    """Return the cases whose bounding box is unusual, each with a note."""
     accepted = [(record.id, record.shape.box_mm) for record in records if record.accepted and record.shape is not None]
-    if len(accepted) < _MIN_CASES:
+    if not accepted:
         return []
-    reach = np.array([box for _, box in accepted]) * np.array([[-1.0], [1.0]])
-    beyond = defaultdict(list)
-    for axis in range(3):
-        for end in range(2):
-            order = np.argsort(reach[:, end, axis])
-            farthest, next_one = order[-1], order[-2]
-            extra = reach[farthest, end, axis] - reach[next_one, end, axis]
-            others = np.delete(reach[:, :, axis], farthest, axis=0).max(axis=0).sum()
-            if extra > max(_BEYOND_MM, _BEYOND_SHARE * others):
-                beyond[int(farthest)].append(f"{extra:.0f} mm further {_SIDES[axis][end]}")
-    return [
-        (
-            accepted[number][0],
-            f"it alone sets the cohort's bounding box: it reaches {', '.join(sides)} than any other case; check its "
-            "masks, or exclude it",
-        )
-        for number, sides in sorted(beyond.items())
-    ]
+    boxes = np.array([box for _, box in accepted])
+    found = []
+    for (case_id, _), beyond in zip(accepted, beyond_usual(boxes[:, 0], boxes[:, 1]), strict=True):
+        sides = [f"{beyond[end, axis]:.0f} mm further {_SIDES[axis][end]}" for end, axis in np.argwhere(beyond > 0)]
+        if sides:
+            note = f"its bounding box is unusual: it reaches {', '.join(sides)} than the other cases"
+            found.append((case_id, f"{note}; check its masks, or exclude it"))
+    return found
 
 
 def _same_notes(records: Sequence[CaseRecord], folder: Path) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@
     The same axes and lengths, origin at the centre of mass of the trachea (paper, section 2.5), so that asymmetric
     glands are not centred on themselves.
 ``unit``
-    ``trachea_mm`` divided per axis by the largest extent in the cohort, so that every shape lies in [-1, 1]³ while
+    ``trachea_mm`` divided per axis by the largest usual extent in the cohort, so that shapes lie in [-1, 1]³ while
     differences in size are kept. The axes are scaled differently, so a distance in this frame is not a length:
     lengths, areas and volumes are measured on surfaces in millimetres.
 """
@@ -41,6 +41,10 @@ DEFAULT_ALIGNMENT = "upright"
 _AXIS_HALF_LENGTH_MM = 20.0
 _SHORTEST_AXIS_MM = 9.0
 
+# A side of a case's box is unusual if it reaches beyond this quantile of the cohort by more than both, in mm and as a
+# share of the box of the usual cases. Fewer cases have no usual box.
+_USUAL, _BEYOND_MM, _BEYOND_SHARE, _MIN_CASES = 0.95, 10.0, 0.2, 4
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -49,10 +53,10 @@ class Frame:
     Attributes
     ----------
     scale_mm : ndarray, shape (3,)
-        Millimetres per unit along R, A and S: the largest absolute `trachea_mm` coordinate in the cohort.
+        Millimetres per unit along R, A and S: the largest absolute `trachea_mm` coordinate of the box.
     lower_mm, upper_mm : ndarray, shape (3,)
-        Box in `trachea_mm` that holds every surface of the cohort. The trachea's centre of mass lies well below the
-        gland, so this box is much smaller than [-scale_mm, scale_mm].
+        Box in `trachea_mm` that holds the surfaces of the cohort, but for odd cases in the alignment "upright". The
+        trachea's centre of mass lies well below the gland, so the box is much smaller than [-scale_mm, scale_mm].
     alignment : str
         How the trachea frame was placed in the patients of the cohort, one of `ALIGNMENTS`.
     """
@@ -70,9 +74,17 @@ class Frame:
 
     @classmethod
     def of_boxes(cls, lower_mm: np.ndarray, upper_mm: np.ndarray, alignment: str = ALIGNMENTS[0]) -> Frame:
-        """Return the frame of a cohort, given the boxes of its surfaces in `trachea_mm`, each of shape (n, 3)."""
-        lower = np.min(np.atleast_2d(lower_mm), axis=0)
-        upper = np.max(np.atleast_2d(upper_mm), axis=0)
+        """Return the frame of a cohort, given the boxes of its surfaces in `trachea_mm`, each of shape (n, 3).
+
+        In the alignment of the paper the frame holds all of them, as published. In the other, cases with an unusual box
+        (see `beyond_usual`) are left out if they are few, so that they do not change the scale of all.
+        """
+        lower, upper = np.atleast_2d(lower_mm), np.atleast_2d(upper_mm)
+        if alignment != "trachea":
+            usual = (beyond_usual(lower, upper) == 0).all(axis=(1, 2))
+            if 2 * usual.sum() > len(lower):
+                lower, upper = lower[usual], upper[usual]
+        lower, upper = lower.min(axis=0), upper.max(axis=0)
         return cls(np.maximum(np.abs(lower), np.abs(upper)), lower, upper, alignment)
 
     def to_unit(self, trachea_mm: np.ndarray) -> np.ndarray:
@@ -92,6 +104,21 @@ class Frame:
     def from_json(cls, value: dict[str, Any]) -> Frame:
         """Return the frame that `to_json` described."""
         return cls(**{name: value[name] for name in ("scale_mm", "lower_mm", "upper_mm", "alignment")})
+
+
+def beyond_usual(lower_mm: np.ndarray, upper_mm: np.ndarray) -> np.ndarray:
+    """Return how far (n, 2, 3) in mm the lower and upper sides of boxes, each of shape (n, 3), reach beyond usual ones.
+
+    0 for usual sides, which nearly all are.
+    """
+    reach = np.stack([-lower_mm, upper_mm], axis=1)
+    if len(reach) < _MIN_CASES:
+        return np.zeros_like(reach)
+    # A value of the cohort, so that one odd case of few does not count.
+    quantile = np.quantile(reach, _USUAL, axis=0, method="lower")
+    beyond = reach > quantile + np.maximum(_BEYOND_MM, _BEYOND_SHARE * quantile.sum(axis=0))
+    usual = np.where(beyond, -np.inf, reach).max(axis=0)
+    return np.where(beyond, reach - usual, 0.0)
 
 
 @dataclass(frozen=True)
