@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ThyroidSynthLib.common.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from .api.phantom import Phantom as Phantom
     from .api.shape import EditedShape as EditedShape
     from .api.shape import FittedShape as FittedShape
     from .api.shape import Shape as Shape
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "api.phantom": ["Phantom"],
         "api.shape_model": ["ShapeModel"],
         "api.shape": ["EditedShape", "FittedShape", "Shape"],
         "dataset.cohort": ["Cohort"],

@@ -7,5 +7,9 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
-    {"shape_model": ["ShapeModel"], "shape": ["EditedShape", "FittedShape", "Shape"]},
+    {
+        "phantom": ["Phantom"],
+        "shape_model": ["ShapeModel"],
+        "shape": ["EditedShape", "FittedShape", "Shape"],
+    },
 )

@@ -21,12 +21,13 @@ from ThyroidSynthLib.model.settings import OMEGA
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .patient import Labels, case_of, shape_of
+from .phantom import WithPhantoms
 from .shape import EditedShape, FittedShape, Shape
 
 logger = logging.getLogger(__name__)
 
 
-class ShapeModel:
+class ShapeModel(WithPhantoms):
     """A trained shape model of the thyroid.
 
     Parameters

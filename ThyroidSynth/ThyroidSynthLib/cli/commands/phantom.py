@@ -38,7 +38,7 @@ from ThyroidSynthLib.cli.shared.targets import (
     met_text,
     targets_of,
 )
-from ThyroidSynthLib.common.results import check_outside, check_replaceable, replacing_result
+from ThyroidSynthLib.common.results import check_outside
 from ThyroidSynthLib.common.staging import output_folder
 
 if TYPE_CHECKING:
@@ -97,9 +97,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, console: Console) -> Result:
     """Run the command."""
     from ThyroidSynthLib.export.cohort.generated_cohort import begun_thyroids, check_cohort_room
-    from ThyroidSynthLib.export.phantom.building import PHANTOM_KIND
     from ThyroidSynthLib.export.phantom.phantom_cohort import PHANTOM_COHORT, PHANTOMS
-    from ThyroidSynthLib.export.phantom.phantom_folder import PHANTOM_FILE
+    from ThyroidSynthLib.export.phantom.phantom_folder import check_phantom_room
 
     check_target_options(options)
     check_neck_options(options)
@@ -109,15 +108,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
     check_outside(options.out, patient)
     with output_folder(options.out):
         if not _is_cohort(options):
-            names = [f"labels.{suffix}" for suffix in options.format]
-            check_replaceable(
-                options.out / PHANTOM_FILE,
-                PHANTOM_KIND,
-                names,
-                overwrite=options.overwrite,
-                inputs=inputs,
-                listing=_files_of_phantom,
-            )
+            check_phantom_room(options.out, phantom_options_of(options), overwrite=options.overwrite, inputs=inputs)
             return _one(options, console)
         request = request_of(options, inputs)
         begun = begun_thyroids(options.out, request, PHANTOMS)
@@ -135,8 +126,8 @@ def _is_cohort(options: argparse.Namespace) -> bool:
 
 def _one(options: argparse.Namespace, console: Console) -> Result:
     from ThyroidSynthLib.common.progress import stop_on_signals
-    from ThyroidSynthLib.export.phantom.building import PHANTOM_KIND, build_phantom
-    from ThyroidSynthLib.export.phantom.phantom_folder import PHANTOM_FILE, write_phantom
+    from ThyroidSynthLib.export.phantom.building import build_phantom
+    from ThyroidSynthLib.export.phantom.phantom_folder import save_phantom
 
     model, chosen, plan, writer = _prepared(options, console)
     with stop_on_signals() as stopped:
@@ -147,10 +138,7 @@ def _one(options: argparse.Namespace, console: Console) -> Result:
         phantom = build_phantom(
             writer.neck, generated, writer.options, name=name, gland=writer.gland, model=writer.model
         )
-        with replacing_result(
-            options.out / PHANTOM_FILE, PHANTOM_KIND, [], overwrite=options.overwrite, listing=_files_of_phantom
-        ) as staging:
-            document = write_phantom(phantom, staging, writer.options)
+        document = save_phantom(phantom, options.out, writer.options, overwrite=options.overwrite)
     return Result({"folder": str(options.out), **document}, _one_text(options, document, model))
 
 
@@ -217,9 +205,7 @@ def _prepared(
     from ThyroidSynthLib.common.staging import STAGING_FOLDER
     from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan
     from ThyroidSynthLib.export.phantom.building import model_document
-    from ThyroidSynthLib.export.phantom.phantom_cohort import FixedGland, PhantomWriter
-    from ThyroidSynthLib.generation.steer.contact import Contact
-    from ThyroidSynthLib.geometry.rigid import RigidStructures
+    from ThyroidSynthLib.export.phantom.phantom_cohort import FixedGland, PhantomWriter, phantom_plan
     from ThyroidSynthLib.geometry.targets import NO_TARGETS
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
@@ -245,9 +231,7 @@ def _prepared(
     chosen = targets_of(options, model, names=_ID)
     if chosen.far:
         console.warn(far_text(chosen.far, len(chosen.targets)))
-    structures = RigidStructures.of([neck.rigid], neck.placement, model.frame) if neck.rigid.array.any() else None
-    contact = None if structures is None else Contact(structures)
-    plan = CohortPlan.of(model, options.model, seed=options.seed, to_target=True, writer=writer, contact=contact)
+    plan = phantom_plan(model, options.model, writer, seed=options.seed)
     return model, chosen, plan, writer
 
 
@@ -269,12 +253,6 @@ def _made(
         scheduler=options.dask_scheduler,
         should_stop=stopped,
     )
-
-
-def _files_of_phantom(document: dict[str, Any]) -> list[str]:
-    from ThyroidSynthLib.export.phantom.phantom_folder import phantom_files
-
-    return phantom_files(document)
 
 
 def _one_text(options: argparse.Namespace, document: dict[str, Any], model: TrainedModel) -> str:

@@ -39,11 +39,17 @@ def read_gland(path: Path, neck: Neck) -> Thyroid:
         if mask.is_empty:
             raise InputError(f"{path} is empty. Choose the mask of a thyroid.")
         surface = surface_from_mask(mask.volume)
-    if not neck.grid.contains(surface.vertices).any():
+    return placed_gland(surface, neck, source=str(path))
+
+
+def placed_gland(surface_ras: Surface, neck: Neck, *, source: str = "the gland") -> Thyroid:
+    """Return a thyroid with a closed surface in `ras_mm`; `InputError` if it lies off the neck's grid."""
+    if not neck.grid.contains(surface_ras.vertices).any():
         raise InputError(
-            f"The thyroid of {path} lies off the grid of the phantom. Choose one of the same patient, or another grid."
+            f"The thyroid of {source} lies off the grid of the phantom. Choose one of the same patient, or another "
+            "grid."
         )
-    return _thyroid(surface, neck.placement)
+    return _thyroid(surface_ras, neck.placement)
 
 
 def _thyroid(surface_ras: Surface, placement: Placement) -> Thyroid:

@@ -22,8 +22,10 @@ from .phantom_measure import PhantomMeasure
 from .phantom_options import PhantomOptions
 
 if TYPE_CHECKING:
+    from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, Thyroid
     from ThyroidSynthLib.geometry.targets import Targets
+    from ThyroidSynthLib.model.trained_model import TrainedModel
 
 PHANTOMS = "phantoms"
 _FOLDER = re.compile(r"phantom_[0-9]{4,}")
@@ -101,6 +103,21 @@ class PhantomWriter:
             shutil.rmtree(own, ignore_errors=True)
             raise
         return WrittenPhantom(entry, row_of(entry))
+
+
+def phantom_plan(model: TrainedModel, model_file: Path, writer: PhantomWriter, *, seed: int) -> CohortPlan:
+    """Return how the thyroids of phantoms are made: steered to targets on the label map, and out of rigid structures.
+
+    A gland that is given is a `FixedGland` instead.
+    """
+    from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan
+    from ThyroidSynthLib.generation.steer.contact import Contact
+    from ThyroidSynthLib.geometry.rigid.structures import RigidStructures
+
+    neck = writer.neck
+    structures = RigidStructures.of([neck.rigid], neck.placement, model.frame) if neck.rigid.array.any() else None
+    contact = None if structures is None else Contact(structures)
+    return CohortPlan.of(model, model_file, seed=seed, to_target=True, writer=writer, contact=contact)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ThyroidSynthLib.common.files import sha256_of, write_json
+from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.export.materials import write_materials_csv, write_materials_json
 from ThyroidSynthLib.export.neck.phantom_labels import AIR
 from ThyroidSynthLib.geometry.volume import Volume
@@ -16,6 +17,7 @@ from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND
 from ThyroidSynthLib.imaging.volume_files import NOTE_KEY, write_volume
 
+from .building import PHANTOM_KIND
 from .phantom import Phantom
 from .phantom_options import PhantomOptions
 
@@ -49,6 +51,26 @@ def write_phantom(phantom: Phantom, folder: Path, options: PhantomOptions) -> di
     document = {**phantom.document, "files": _checksums(folder, others)}
     write_json(folder / PHANTOM_FILE, document)
     return document
+
+
+def save_phantom(phantom: Phantom, folder: Path, options: PhantomOptions, *, overwrite: bool) -> dict[str, Any]:
+    """Write a phantom as the only result in a folder, and return its document.
+
+    An earlier phantom there is replaced when the new one is complete. `OutputError` if there is one and `overwrite` is
+    not set, if another file would be replaced, or if a file cannot be written.
+    """
+    document = folder / PHANTOM_FILE
+    with replacing_result(document, PHANTOM_KIND, [], overwrite=overwrite, listing=phantom_files) as staging:
+        return write_phantom(phantom, staging, options)
+
+
+def check_phantom_room(
+    folder: Path, options: PhantomOptions, *, overwrite: bool, inputs: Iterable[Path | None] = ()
+) -> None:
+    """Raise `OutputError` if saving a phantom would replace an input, an unrelated file, or one without `overwrite`."""
+    names = [*(f"{LABELS}.{suffix}" for suffix in options.label_formats), MATERIALS_CSV, MATERIALS_JSON]
+    document = folder / PHANTOM_FILE
+    check_replaceable(document, PHANTOM_KIND, names, overwrite=overwrite, inputs=inputs, listing=phantom_files)
 
 
 def phantom_files(document: Mapping[str, Any]) -> list[str]:
