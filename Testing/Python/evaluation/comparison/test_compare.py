@@ -61,6 +61,61 @@ def test_the_files_contain_the_comparison(tmp_path):
         write_comparison(comparison, tmp_path / "out")
 
 
+def write_cross_validation(folder, dice, **more):
+    """Write a cross-validation of two seeds, with the mean and the SD of a measure."""
+    folder.mkdir()
+    document = {
+        "kind": "cross-validation",
+        "format_version": 2,
+        "notice": "Not for clinical use.",
+        "synthetic_cohort": True,
+        "cohort": {"checksum": folder.name},
+        "plan": {"settings": {"variant": "fixed", "preset": "best", "epochs": 400}},
+        "planned": 2,
+        "complete": True,
+        "runs": [{"seed": seed, "cases": 32, "held_out": ["a"] * 8} for seed in (0, 1)],
+        "measures": [
+            {"key": "held_out_dice", "mean": dice, "sd": 0.004},
+            {"key": "valid_share", "mean": 1, "sd": None},
+        ],
+        **more,
+    }
+    (folder / "cross_validation.json").write_text(json.dumps(document))
+    return folder
+
+
+def test_cross_validations_on_two_cohorts_are_compared_by_mean_and_sd(tmp_path):
+    folders = [write_cross_validation(tmp_path / "a", 0.951), write_cross_validation(tmp_path / "b", 0.93)]
+    alone = write_evaluation(
+        tmp_path / "alone", cohort="a", reconstruction_held_out={"cases": 8, "dice": {"mean": 0.94}}
+    )
+    comparison = compare(read_evaluations([*folders, alone]))
+    row = rows_of(comparison)["held_out_dice"]
+    assert row["values"] == {"a": 0.951, "b": 0.93, "alone": 0.94} and row["sd"] == {"a": 0.004, "b": 0.004}
+    assert row["leading"] == ["a"]
+    assert rows_of(comparison)["valid_share"]["sd"] == {"a": None, "b": None}
+    assert [model.get("runs") for model in comparison["models"]] == [2, 2, None]
+    assert any("different cohorts" in note for note in comparison["notes"])
+    page = write_comparison(comparison, tmp_path / "out").read_text(encoding="utf-8")
+    check_page(page)
+    assert "0.951</b> <small>± 0.004" in page and "mean of 2 runs" in page
+    with (tmp_path / "out" / "comparison.csv").open() as stream:
+        table = {row["key"]: row for row in csv.DictReader(stream)}
+    assert (table["held_out_dice"]["b"], table["held_out_dice"]["b: SD"]) == ("0.93", "0.004")
+
+
+def test_an_unfinished_cross_validation_is_noted_and_a_damaged_one_refused(tmp_path):
+    begun = write_cross_validation(tmp_path / "begun", 0.9, planned=5, complete=False)
+    assert any("begun is not complete: 2 of 5 runs" in note for note in compare(read_evaluations([begun]))["notes"])
+    for name, more in (
+        ("x", {"runs": []}),
+        ("y", {"measures": [3]}),
+        ("z", {"measures": [{"key": "held_out_dice", "mean": "much"}]}),
+    ):
+        with pytest.raises(InputError, match="is damaged"):
+            read_evaluations([write_cross_validation(tmp_path / name, 0.9, **more)])
+
+
 def test_a_note_names_different_cohorts(tmp_path):
     folders = [write_evaluation(tmp_path / "a"), write_evaluation(tmp_path / "b", cohort="another")]
     assert any("different cohorts" in note for note in compare(read_evaluations(folders))["notes"])

@@ -17,10 +17,12 @@ from ThyroidSynthLib.common.errors import Cancelled, InputError, JobError, Outpu
 from ThyroidSynthLib.common.files import sha256_of, write_json
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.evaluation.comparison import cross_validation
+from ThyroidSynthLib.evaluation.comparison.compare import read_evaluations
 from ThyroidSynthLib.evaluation.comparison.cross_validation import cross_validate
 from ThyroidSynthLib.evaluation.comparison.cross_validation_report import spread_of
 from ThyroidSynthLib.evaluation.comparison.runs import CrossValidationOptions, runs_of
 from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
+from ThyroidSynthLib.evaluation.metrics.headline import MEASURE_BY_KEY
 from ThyroidSynthLib.evaluation.report.document import FORMAT_VERSION
 from ThyroidSynthLib.evaluation.report.inspection import as_text, describe
 from ThyroidSynthLib.generation.steer.calibration import calibrated
@@ -92,6 +94,9 @@ def test_all_runs_are_summarised_in_the_document_the_tables_and_the_page(cohort:
     assert document["complete"] and len(document["runs"]) == 4
     dice = next(each for each in document["measures"] if each["key"] == "held_out_dice")
     assert dice["count"] == 4 and dice["mean"] == pytest.approx(0.925)
+    measure = MEASURE_BY_KEY["held_out_dice"]
+    (compared,) = read_evaluations([folder])
+    assert (compared.name, compared.value(measure), compared.sd(measure)) == ("cv", dice["mean"], dice["sd"])
     assert dice["sd"] == pytest.approx(0.01 / 3**0.5) and dice["sd_seeds"] == pytest.approx(0)
     for run in document["runs"]:
         model = TrainedModel.load(folder / run["name"] / "model.safetensors")

@@ -13,17 +13,24 @@ NAME = "compare"
 SUMMARY = "compare evaluations in one table"
 DESCRIPTION = """\
 Write the measures of several evaluations in one table with one column per model, named after its folder, beside the
-published numbers of the paper. Writes comparison.html (self-contained), comparison.csv and comparison.json."""
+published numbers of the paper. A cross-validation has one column too, with mean and SD over its seeds and folds; so
+several of them show every measure on several cohorts. Writes comparison.html (self-contained), comparison.csv and
+comparison.json."""
 EPILOG = """\
 examples:
   thyroidsynth compare evaluations/ours evaluations/fixed --out comparison
-  thyroidsynth compare evaluations/* --out comparison --overwrite"""
+  thyroidsynth compare evaluations/* --out comparison --overwrite
+  thyroidsynth compare seeds_of_cohort_a seeds_of_cohort_b --out two_cohorts"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument(
-        "evaluations", type=Path, nargs="+", metavar="EVALUATION", help="folder, or evaluation.json, of an evaluation"
+        "evaluations",
+        type=Path,
+        nargs="+",
+        metavar="EVALUATION",
+        help="folder of an evaluation or a cross-validation, or its evaluation.json or cross_validation.json",
     )
     add_out(parser, "folder for the tables")
 

@@ -1,9 +1,9 @@
-"""Comparison of several evaluations with each other and with the paper's published results."""
+"""Comparison of several evaluations and cross-validations with each other and with the paper's published results."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,36 +12,62 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import read_json, real_path, write_json, write_text
 from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.common.text_files import entry
-from ThyroidSynthLib.evaluation import EVALUATION_FILE
+from ThyroidSynthLib.evaluation import CROSS_VALIDATION_FILE, EVALUATION_FILE
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES, Measure
 from ThyroidSynthLib.evaluation.metrics.published import PUBLISHED, PUBLISHED_CASES
 from ThyroidSynthLib.evaluation.report.document import FORMAT_VERSION
 from ThyroidSynthLib.evaluation.report.html import render_page
 from ThyroidSynthLib.evaluation.report.tables import write_table
 
+from .cross_validation_report import CROSS_VALIDATION_VERSION
+
 COMPARISON_FILE = "comparison.json"
 COMPARISON_PAGE = "comparison.html"
 COMPARISON_TABLE = "comparison.csv"
 _FILES = (COMPARISON_PAGE, COMPARISON_TABLE)
+_REMEDY = "Give folders or files that 'thyroidsynth evaluate' or 'thyroidsynth cross-validate' wrote."
+_OF_BOTH = ("notice", "synthetic_cohort", "cohort")
+# Format version and required entries of each kind of document.
+_REQUIRED = {
+    "evaluation": (FORMAT_VERSION, (*_OF_BOTH, "model", "options", "reconstruction")),
+    "cross-validation": (CROSS_VALIDATION_VERSION, (*_OF_BOTH, "plan", "planned", "complete", "runs", "measures")),
+}
 
 
 @dataclass(frozen=True)
 class Compared:
-    """An evaluation and its name."""
+    """An evaluation, or the mean of those of a cross-validation, and its name."""
 
     name: str  # the name of its folder
-    document: Mapping[str, Any]  # the content of its `evaluation.json`
+    document: Mapping[str, Any]  # the content of its `evaluation.json` or `cross_validation.json`
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the values are means over the runs of a cross-validation."""
+        return bool(self.document["kind"] == "cross-validation")
+
+    def value(self, measure: Measure) -> float | None:
+        """Return the value of a measure, or its mean; None if it was not measured."""
+        return self._spread(measure).get("mean") if self.is_mean else measure.of(self.document)
+
+    def sd(self, measure: Measure) -> float | None:
+        """Return the standard deviation of a measure over the runs; None for a single one."""
+        return self._spread(measure).get("sd") if self.is_mean else None
+
+    def _spread(self, measure: Measure) -> Mapping[str, Any]:
+        found: Iterator[Mapping[str, Any]] = (row for row in self.document["measures"] if row["key"] == measure.key)
+        return next(found, {})
 
 
 def read_evaluations(paths: Sequence[Path]) -> list[Compared]:
-    """Read evaluations from folders or files; they are named after their folders.
+    """Read evaluations and cross-validations from folders or files; they are named after their folders.
 
     Raises
     ------
     InputError
-        A file is missing, is not an evaluation, is damaged or was written by another version, or is given twice.
+        A file is missing, is neither, is damaged or was written by another version, or is given twice.
     """
-    files = [path / EVALUATION_FILE if path.is_dir() else path for path in paths]
+    files = [_file_in(path) if path.is_dir() else path for path in paths]
     resolved = [real_path(file) for file in files]
     twice = [str(file) for file, count in Counter(resolved).items() if count > 1]
     if twice:
@@ -61,7 +87,7 @@ def compare(evaluations: Sequence[Compared]) -> dict[str, Any]:
     """
     rows = []
     for measure in MEASURES:
-        values = {each.name: measure.of(each.document) for each in evaluations}
+        values = {each.name: each.value(measure) for each in evaluations}
         if any(value is not None for value in values.values()):
             rows.append(
                 {
@@ -71,6 +97,7 @@ def compare(evaluations: Sequence[Compared]) -> dict[str, Any]:
                     "unit": measure.unit,
                     "best": measure.best,
                     "values": values,
+                    "sd": {each.name: each.sd(measure) for each in evaluations if each.is_mean},
                     "leading": _leading(measure, values),
                     "published": {variant: known.get(measure.key) for variant, known in PUBLISHED.items()},
                 }
@@ -115,6 +142,7 @@ def write_comparison(comparison: Mapping[str, Any], folder: Path | str, *, overw
             # A share is stored as in the document, from 0 to 1.
             "unit": "" if row["unit"] == "%" else row["unit"],
             **row["values"],
+            **{f"{name}: SD": sd for name, sd in row["sd"].items()},
             **{f"paper: {variant}": value for variant, value in row["published"].items()},
         }
         for row in comparison["measures"]
@@ -127,32 +155,41 @@ def write_comparison(comparison: Mapping[str, Any], folder: Path | str, *, overw
     return folder / COMPARISON_PAGE
 
 
+def _file_in(folder: Path) -> Path:
+    """Return the file of a cross-validation if the folder holds one, else that of an evaluation."""
+    file = folder / CROSS_VALIDATION_FILE
+    return file if file.is_file() and not (folder / EVALUATION_FILE).is_file() else folder / EVALUATION_FILE
+
+
 def _folder(file: Path) -> Path:
-    return file.parent if file.name == EVALUATION_FILE else file
+    return file.parent if file.name in (EVALUATION_FILE, CROSS_VALIDATION_FILE) else file
 
 
 def _name(file: Path) -> str:
     suffix = f".{EVALUATION_FILE}"
-    return file.parent.name if file.name == EVALUATION_FILE else file.name.removesuffix(suffix).removesuffix(".json")
+    return file.parent.name if _folder(file) != file else file.name.removesuffix(suffix).removesuffix(".json")
 
 
 def _read(file: Path) -> Mapping[str, Any]:
     if not file.is_file():
-        raise InputError(f"{file} does not exist. Give folders or files that 'thyroidsynth evaluate' wrote.")
+        raise InputError(f"{file} does not exist. {_REMEDY}")
     document = read_json(file)
-    if not isinstance(document, dict) or document.get("kind") != "evaluation":
-        raise InputError(f"{file} is not an evaluation. Give folders or files that 'thyroidsynth evaluate' wrote.")
-    if document.get("format_version") != FORMAT_VERSION:
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if kind not in _REQUIRED:
+        raise InputError(f"{file} is not an evaluation. {_REMEDY}")
+    version, required = _REQUIRED[kind]
+    if document.get("format_version") != version:
         raise InputError(f"{file} was written by another version of ThyroidSynth. Evaluate the model again.")
-    required = ("notice", "synthetic_cohort", "model", "cohort", "options", "reconstruction")
     missing = [name for name in required if name not in document]
     if missing:
         raise InputError(f"{file} is damaged (it has no '{missing[0]}'). Evaluate the model again.")
     try:
         entry(document, "notice", kind=str)
-        _about(Compared(_name(file), document))
+        read = Compared(_name(file), document)
+        _about(read)
         for measure in MEASURES:
-            measure.text(measure.of(document))
+            measure.text(read.value(measure))
+            measure.text(read.sd(measure))
     except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
         raise InputError(
             f"{file} is damaged: an entry is missing or of another kind. Evaluate the model again."
@@ -161,6 +198,8 @@ def _read(file: Path) -> Mapping[str, Any]:
 
 
 def _about(each: Compared) -> dict[str, Any]:
+    if each.is_mean:
+        return _about_runs(each)
     model, settings = each.document["model"], each.document["model"].get("settings", {})
     return {
         "name": each.name,
@@ -173,6 +212,24 @@ def _about(each: Compared) -> dict[str, Any]:
         "seed": settings.get("seed"),
         "checksum": model.get("checksum"),
         "cohort": each.document["cohort"].get("checksum"),
+        "runs": None,
+    }
+
+
+def _about_runs(each: Compared) -> dict[str, Any]:
+    settings, runs = each.document["plan"]["settings"], each.document["runs"]
+    return {
+        "name": each.name,
+        "variant": settings.get("variant"),
+        "preset": settings.get("preset"),
+        "epochs": settings.get("epochs"),
+        "training_cases": runs[0]["cases"],
+        "held_out_cases": len(runs[0]["held_out"]),
+        "thyroids": None,
+        "seed": sorted({run["seed"] for run in runs}),
+        "checksum": None,
+        "cohort": each.document["cohort"].get("checksum"),
+        "runs": len(runs),
     }
 
 
@@ -189,8 +246,13 @@ def _notes(evaluations: Sequence[Compared]) -> list[str]:
             "Different numbers of random thyroids were generated; distances between distributions depend on it.",
         ),
     ):
-        if len({each[key] for each in about}) > 1:
+        if len({each[key] for each in about if each[key] is not None}) > 1:
             notes.append(text)
+    notes += [
+        f"{each.name} is not complete: {len(each.document['runs'])} of {each.document['planned']} runs are finished."
+        for each in evaluations
+        if each.is_mean and not each.document["complete"]
+    ]
     return notes
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
     from ThyroidSynthLib.evaluation.comparison.runs import Run
 
+CROSS_VALIDATION_VERSION = 2
 MEASURES_FILE = "measures.csv"
 RUNS_FILE = "runs.csv"
 
@@ -85,7 +86,7 @@ def write_cross_validation(
     measures = _measures(runs)
     document: dict[str, Any] = {
         "kind": "cross-validation",
-        "format_version": 2,
+        "format_version": CROSS_VALIDATION_VERSION,
         "notice": NOTICE,
         "software": f"ThyroidSynth {__version__}",
         "synthetic_cohort": cohort.synthetic,
