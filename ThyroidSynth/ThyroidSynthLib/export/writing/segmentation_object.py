@@ -89,7 +89,7 @@ def write_seg(labels: LabelMap, array: np.ndarray, path: Path, series: ImageSeri
 
 
 def fix_dates(document: Any, series: ImageSeries, organisation: str = "") -> None:
-    """Give a document the date of the images, so that the same content gives the same bytes.
+    """Set the dates of a document to that of the images, so that the same content gives the same bytes.
 
     `organisation` replaces the random identifiers of its dimensions.
     """
