@@ -8,13 +8,19 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from support.example_case import example_dataset
 from ThyroidSynthLib.cli.main import BAD_USAGE, FAILED, OK, main
 from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.export.writing import write_ct_series
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import names_in_file
+from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.imaging.masks import read_mask
+from ThyroidSynthLib.imaging.mesh_files import read_mesh
+from ThyroidSynthLib.imaging.segmentations.opening import read_structure
 from ThyroidSynthLib.imaging.volume_files import read_volume
 
 # Coarse, because every phantom is composed as a whole.
@@ -211,3 +217,48 @@ def _checksums(folder: Path) -> dict[str, str]:
 def _cut_manifest(folder: Path, manifest: dict) -> None:
     kept = {**manifest, "phantoms": manifest["phantoms"][:2], "complete": False}
     (folder / "manifest.json").write_text(json.dumps(kept))
+
+
+@pytest.fixture(scope="module")
+def series(patient, tmp_path_factory) -> Path:
+    """The patient's CT as a DICOM series, of every second voxel."""
+    folder = tmp_path_factory.mktemp("dicom") / "ct"
+    ct = read_volume(patient / "ct.nii.gz")
+    write_ct_series(Volume(ct.array[::2, ::2, ::2], ct.ijk_to_ras @ np.diag([2, 2, 2, 1])), folder)
+    return folder
+
+
+def test_a_phantom_in_dicom_refers_to_the_patients_series_and_its_organs_are_meshes_in_one_frame(
+    patient, series, tmp_path
+):
+    arguments = ["--at", str(patient), "--ct", str(series), "--grid", str(series), "--own", "--quiet"]
+    formats = ["--format", "nii.gz,seg.dcm,rtstruct.dcm", "--mesh", "stl", "--mesh-space", "RAS"]
+    assert main(["phantom", "example", *arguments, *formats, "--out", str(tmp_path / "out")]) == OK
+
+    listed = {file["path"]: file["sha256"] for file in _document(tmp_path / "out")["files"]}
+    assert {"labels.nii.gz", "labels.seg.dcm", "labels.rtstruct.dcm", "meshes/meshes.json"} < set(listed)
+    volume = read_volume(tmp_path / "out" / "labels.nii.gz")
+    gland = volume.array == 17
+    uid = pydicom.dcmread(next(series.iterdir()), stop_before_pixels=True).SeriesInstanceUID
+    seg = pydicom.dcmread(tmp_path / "out" / "labels.seg.dcm", stop_before_pixels=True)
+    assert seg.ReferencedSeriesSequence[0].SeriesInstanceUID == uid
+    for name in ("labels.seg.dcm", "labels.rtstruct.dcm"):
+        found, _ = read_structure(tmp_path / "out" / name, THYROID)
+        other = found.whole()
+        where = np.rint(volume.to_ijk(other.to_ras(np.argwhere(other.array)[:, ::-1]))).astype(int)
+        inside = (where >= 0).all(axis=1) & (where < gland.shape[::-1]).all(axis=1)
+        shared = np.count_nonzero(gland[tuple(where[inside].T[::-1])])
+        assert 2 * shared / (gland.sum() + other.array.sum()) > 0.98, name
+    low, high = read_mesh(tmp_path / "out" / "meshes" / "thyroid_gland.stl").bounds
+    positions = volume.to_ras(np.argwhere(gland)[:, ::-1])
+    assert np.allclose([low, high], [positions.min(axis=0), positions.max(axis=0)], atol=4)
+
+
+def test_dicom_without_images_is_refused_at_once_and_other_voxels_by_name(patient, series, tmp_path, capsys):
+    out = ["--quiet", "--out", str(tmp_path / "out")]
+    assert main(["phantom", "example", "--format", "rtstruct.dcm", *out]) == FAILED
+    assert "--paint-ct" in capsys.readouterr().err
+    arguments = ["--at", str(patient), "--ct", str(series), "--spacing", "4", "--format", "rtstruct.dcm"]
+    assert main(["phantom", "example", *arguments, *out]) == FAILED
+    assert f"--grid {series}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

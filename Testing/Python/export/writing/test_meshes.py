@@ -204,6 +204,24 @@ def test_organs_are_remeshed_and_filled_with_tetrahedra(tmp_path) -> None:
     assert filled["trachea"] == pytest.approx(volumes["trachea"], rel=1e-6)
 
 
+def test_specks_are_left_out_of_even_surfaces_and_a_thyroid_that_is_too_thin_is_refused(tmp_path) -> None:
+    pytest.importorskip("gpytoolbox", reason=f"gpytoolbox {WITHOUT}")
+    labels = neck()
+    array = labels.volume.array.copy()
+    array[15, 33, 20] = array[12, 33, 20] = 204  # Specks of the airway,
+    array[15, 7, 20] = 16  # and of the trachea.
+    labels = LabelMap(Volume(array, labels.volume.ijk_to_ras), labels.names | {204: "airway"})
+
+    write_organ_meshes(labels, tmp_path, MeshOptions(("stl",), edge_length_mm=3.0), first=("thyroid",))
+
+    document = json.loads((tmp_path / "meshes.json").read_text())
+    assert list(document["left_out"]) == ["airway"] and not (tmp_path / "airway.stl").exists()
+    assert read_mesh(tmp_path / "trachea.stl").components().max() == 0
+
+    with pytest.raises(OutputError, match="thyroid_nodule_1 are smaller"):
+        write_organ_meshes(neck(), tmp_path / "b", MeshOptions(("stl",), edge_length_mm=20.0), first=("thyroid",))
+
+
 def test_values_of_the_vertices_follow_to_an_even_surface(tmp_path) -> None:
     pytest.importorskip("gpytoolbox", reason=f"gpytoolbox {WITHOUT}")
     heights = BALL.vertices[:, 2]

@@ -20,6 +20,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
 )
 from ThyroidSynthLib.cli.shared.cohorts import draw_distribution, request_of, workers_of
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.cli.shared.phantom_formats import add_phantom_formats, phantom_formats_of
 from ThyroidSynthLib.cli.shared.phantoms import (
     add_content_options,
     add_gland_options,
@@ -66,6 +67,8 @@ examples:
   thyroidsynth phantom model.safetensors --at s0327 --volume 25 --fractions --out phantom
   thyroidsynth phantom model.safetensors --at s0327 --spacing 1 --margin 30 --simulator mcx,kwave --out simulated
   thyroidsynth phantom model.safetensors --at s0327 --own --parts --format nrrd,mha --out as_it_is
+  thyroidsynth phantom model.safetensors --at s0327 --mesh stl,glb --edge-length 2 --tetrahedra msh --out meshes
+  thyroidsynth phantom model.safetensors --at s0327 --ct dicom --format nii.gz,seg.dcm,rtstruct.dcm --out planning
   thyroidsynth phantom model.safetensors --at s0327 --gland edited/thyroid.nii.gz --out edited_phantom
   thyroidsynth phantom model.safetensors --at s0327 --spacing 1 --margin 30 --count 100 --distribution cohort --out many
 
@@ -91,6 +94,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_target_options(parser, always_steered=True)
     add_gland_options(parser)
     add_simulator_options(add_content_options(parser))
+    add_phantom_formats(parser)
     parser.set_defaults(usage_error=parser.error)
 
 
@@ -210,7 +214,7 @@ def _prepared(
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
     model = TrainedModel.load(options.model)
-    content = phantom_options_of(options, simulator_files_of(options))
+    content = phantom_options_of(options, (*phantom_formats_of(options), *simulator_files_of(options)))
     console.progress(0.0, "Neck")
     neck = neck_of(options, model)
     if neck.notes:

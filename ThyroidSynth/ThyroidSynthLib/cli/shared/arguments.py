@@ -212,6 +212,24 @@ def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
         help="label maps as NIfTI, NRRD, segmentation of Slicer (seg.nrrd), MetaImage (mha, or mhd with raw) or raw "
         "numbers described by a JSON file, or none (default: nii.gz)",
     )
+    add_meshes(group)
+    where = group.add_mutually_exclusive_group()
+    where.add_argument(
+        "--grid",
+        type=Path,
+        metavar="IMAGE",
+        help="write label maps on the grid of this image, e.g. the CT, or of the DICOM series in this folder",
+    )
+    where.add_argument(
+        "--spacing",
+        type=spacing,
+        metavar="MM",
+        help=f"voxel size of the label maps, or three along R, A and S as in 0.8,0.8,3 (default: {default_grid})",
+    )
+
+
+def add_meshes(group: argparse._ActionsContainer) -> None:
+    """Add the options for meshes."""
     group.add_argument(
         "--mesh",
         type=mesh_formats,
@@ -238,19 +256,6 @@ def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
         default=(),
         metavar="FORMATS",
         help="with --edge-length: also fill the surfaces with tetrahedra: any of vtu, msh (Gmsh), separated by commas",
-    )
-    where = group.add_mutually_exclusive_group()
-    where.add_argument(
-        "--grid",
-        type=Path,
-        metavar="IMAGE",
-        help="write label maps on the grid of this image, e.g. the CT, or of the DICOM series in this folder",
-    )
-    where.add_argument(
-        "--spacing",
-        type=spacing,
-        metavar="MM",
-        help=f"voxel size of the label maps, or three along R, A and S as in 0.8,0.8,3 (default: {default_grid})",
     )
 
 

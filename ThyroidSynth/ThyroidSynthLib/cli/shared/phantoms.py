@@ -12,6 +12,7 @@ from ThyroidSynthLib.imaging.volume_files import read_grid
 
 from . import numbers
 from .arguments import spacing
+from .phantom_formats import DICOM_FORMATS
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.neck.neck import Neck
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
+_FORMATS = (*LABEL_FORMATS, *DICOM_FORMATS)
 _voxels = numbers.whole(1, 4096)
 _margin = numbers.real(0, 500, "mm")
 
@@ -100,7 +102,8 @@ def add_content_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
         type=_formats,
         default=("nii.gz",),
         metavar="FORMATS",
-        help=f"formats of the label map: any of {', '.join(LABEL_FORMATS)}, separated by commas (default: nii.gz)",
+        help=f"formats of the label map: any of {', '.join(_FORMATS)}, separated by commas (default: nii.gz). Those in "
+        "DICOM refer to the series of the CT",
     )
     content.add_argument(
         "--materials", type=Path, metavar="FILE", help="table (CSV or JSON) that changes or adds materials"
@@ -196,7 +199,7 @@ def phantom_options_of(options: argparse.Namespace, more_files: tuple[PhantomFil
         neighbours=options.neighbours,
         lobes=options.parts,
         fractions=options.fractions,
-        label_formats=options.format,
+        label_formats=tuple(each for each in options.format if each in LABEL_FORMATS),
         materials=materials,
         numbers={name: number for number, name in (options.numbers or {}).items()},
         more_files=more_files,
@@ -205,11 +208,9 @@ def phantom_options_of(options: argparse.Namespace, more_files: tuple[PhantomFil
 
 def _formats(text: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [part for part in found if part not in LABEL_FORMATS]
+    unknown = [part for part in found if part not in _FORMATS]
     if unknown or not found:
-        raise argparse.ArgumentTypeError(
-            f"'{', '.join(unknown)}' is not valid: choose among {', '.join(LABEL_FORMATS)}"
-        )
+        raise argparse.ArgumentTypeError(f"'{', '.join(unknown)}' is not valid: choose among {', '.join(_FORMATS)}")
     return found
 
 

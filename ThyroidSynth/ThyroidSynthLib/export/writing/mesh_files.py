@@ -160,29 +160,37 @@ def write_organ_meshes(
     """Write the surface of each organ of a label map, and of the body, all in one frame, and return the files.
 
     Each surface is a file by the name of its structure; GLB and tetrahedra hold all organs in one file. Tetrahedra are
-    those of organs whose surfaces do not cut each other. `meshes.json` lists labels, volumes and qualities.
+    those of organs whose surfaces do not cut each other. With an edge length, components smaller than a cube of it are
+    left out, and so are organs that are too thin for it. `meshes.json` lists labels, volumes, qualities and what is
+    left out.
 
     Parameters
     ----------
     parts, left_out
         As for `organ_surfaces`.
     first : tuple of str
-        How names begin that are filled with tetrahedra before others.
+        How names begin that are filled with tetrahedra before others, and never left out.
 
     Raises
     ------
     InputError
         A package is missing.
     OutputError
-        A file cannot be written, or the edge length is impossible for a surface.
+        A file cannot be written, or the edge length is impossible for the body or a structure of `first`.
     """
     surfaces = organ_surfaces(labels, parts, left_out=left_out)
     names = {label: labels.names.get(label, f"label_{label}") for label in surfaces}
     body = labels.volume.array != BACKGROUND
     whole = {BODY: surface_from_mask(type(labels.volume)(body, labels.volume.ijk_to_ras))} if body.any() else {}
+    missing: dict[str, str] = {}
     if options.edge_length_mm is not None:
         edge = options.edge_length_mm
-        surfaces = {label: remeshed(surface, edge, name=names[label]) for label, surface in surfaces.items()}
+        even = {label: _even(surface, edge, names[label]) for label, surface in surfaces.items()}
+        missing = {names[label]: each for label, each in even.items() if isinstance(each, str)}
+        lost = [missing[name] for name in missing if first and name.startswith(first)]
+        if lost:
+            raise OutputError(lost[0])
+        surfaces = {label: each for label, each in even.items() if not isinstance(each, str)}
         whole = {name: remeshed(surface, edge, name=name) for name, surface in whole.items()}
     named = {names[label]: surface for label, surface in surfaces.items()} | whole
     written: list[Path] = []
@@ -201,6 +209,8 @@ def write_organ_meshes(
             written.append(folder / f"{SCENE}.{suffix}")
             write_tetrahedra(filled, written[-1], space=options.space)
     numbers = {name: label for label, name in names.items()}
+    voxel_ml = labels.volume.voxel_volume_ml
+    counts = np.bincount(labels.volume.array.ravel(), minlength=max(names, default=0) + 1)
     document = {
         "kind": "meshes of organs",
         "format_version": 1,
@@ -213,15 +223,31 @@ def write_organ_meshes(
                 "name": name,
                 "label": numbers.get(name),
                 "volume_ml": surface.volume / 1000,
+                "voxels_ml": int(body.sum() if name == BODY else counts[numbers[name]]) * voxel_ml,
                 "triangles": len(surface.faces),
                 "least_quality": float(triangle_quality(surface).min()),
             }
             for name, surface in named.items()
         ],
+        "left_out": missing,
         "tetrahedra": None if filled is None else _about(filled),
     }
     write_json(folder / MESH_TABLE, document)
     return [*written, folder / MESH_TABLE]
+
+
+def _even(surface: Surface, edge_mm: float, name: str) -> Surface | str:
+    """Return a surface of even triangles without components smaller than a cube of their edge, or why there is none."""
+    component = surface.components()
+    faces = [surface.faces[component == number] for number in range(int(component.max()) + 1)]
+    large = [each for each in faces if Surface(surface.vertices, each).volume >= edge_mm**3]
+    if not large:
+        return f"The components of {name} are smaller than a cube with edges of {edge_mm:g} mm."
+    used, corners = np.unique(np.concatenate(large), return_inverse=True)
+    try:
+        return remeshed(Surface(surface.vertices[used], corners.reshape(-1, 3)), edge_mm, name=name)
+    except OutputError as error:
+        return str(error)
 
 
 def _scene(named: Mapping[str, Surface], path: Path, space: str, names: Mapping[int, str]) -> Path:
