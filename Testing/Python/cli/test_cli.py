@@ -65,7 +65,6 @@ def test_the_help_of_every_command_has_examples_that_parse(module, capsys):
         ["generate", "m", "--out", "o", "--reconstruct", "s0001", "--dask-scheduler", "tcp://host:8786"],
         ["example-cohort", "--out", "o", "--defective-share", "2"],
         ["generate", "m", "--out", "o", "--overlap", "report"],
-        ["generate", "m", "--out", "o", "--structures", "x.nii.gz"],
         ["generate", "m", "--out", "o", "--spacing", "1,2"],
         ["generate", "m", "--out", "o", "--seed", "-1"],
         *(["edit", "m", "patient", f"--volume={change}", "--out", "o"] for change in ("much", "5%", "-20", "-300%")),

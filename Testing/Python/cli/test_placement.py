@@ -11,6 +11,7 @@ import pytest
 
 from support import reported_cases as cases
 from support.mask_files import write_nifti
+from support.tubes import tube_mask
 from ThyroidSynthLib.cli.main import main
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import read_mask
@@ -83,6 +84,7 @@ def test_a_gland_is_placed_at_a_point(upright, tmp_path):
         (("--place-at", 1, 2), "expected 3 arguments"),
         (("--place-at", 1, 2, 3, "--overlap", "remove"), "needs a patient with a trachea"),
         (("--overlap", "report"), "needs a patient with a trachea"),
+        (("--allow-overlap",), "--allow-overlap needs a patient with a trachea"),
     ],
 )
 def test_contradicting_places_are_usage_errors(capsys, upright, tmp_path, options, fault):
@@ -237,3 +239,27 @@ def test_structures_of_the_same_name_are_refused(capsys, upright, tmp_path):
         assert f"{structures[-1]} is one" in capsys.readouterr().err
     assert run(*overlap, vessels[0]) == 0
     assert set(manifest_of(tmp_path / "g")["thyroids"][0]["overlap_ml"]) == {"trachea", "vessel"}
+
+
+def test_thyroids_stay_out_of_the_patients_trachea_and_of_other_structures(tmp_path):
+    trachea, vessel = tmp_path / "trachea.nii.gz", tmp_path / "vessel.nii.gz"
+    write_volume(tube_mask(width_mm=24.0, centre=(4.0, -150.0), reach_mm=(-60.0, 20.0), voxel_mm=1.5), trachea)
+    write_volume(tube_mask(width_mm=8.0, centre=(26.0, -162.0), reach_mm=(-60.0, 60.0), voxel_mm=1.5), vessel)
+    options = ("generate", "example", "--at", trachea, "--level", 0, "--structures", vessel, "--count", 2, "--out")
+
+    assert run(*options, tmp_path / "drawn") == 0
+    assert run(*options, tmp_path / "steered", "--steer", "--volume", 14, "--isthmus-area", 60) == 0
+    assert run(*options, tmp_path / "overlapping", "--allow-overlap") == 0
+
+    shares = {}
+    for name in ("drawn", "steered", "overlapping"):
+        manifest = manifest_of(tmp_path / name)
+        shares[name] = [
+            sum(each["overlap_ml"].values()) / each["measured"]["volume_ml"] for each in manifest["thyroids"]
+        ]
+        assert all(set(each["overlap_ml"]) == {"trachea", "vessel"} for each in manifest["thyroids"])
+        assert manifest["specification"]["overlap_allowed"] is (name == "overlapping")
+    assert max(shares["drawn"] + shares["steered"]) < 1e-3
+    assert max(shares["overlapping"]) > 0.02
+    assert all(each["met"] for each in manifest_of(tmp_path / "steered")["thyroids"])
+    assert all(each["met"] is None for each in manifest_of(tmp_path / "drawn")["thyroids"])

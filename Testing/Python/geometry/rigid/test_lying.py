@@ -51,7 +51,17 @@ def test_a_gland_in_the_wall(wall: RigidStructures) -> None:
 
 
 def test_a_bridge_inside_the_wall_counts_with_its_own_volume(wall: RigidStructures) -> None:
-    assert lying(wall, box((20.0, 2.0, 10.0), (0.0, -1.6, 0.0))).overlap_mm3 == pytest.approx(400.0, rel=0.02)
+    assert lying(wall, box((20.0, 2.0, 10.0), (0.0, -1.6, 0.0))).overlap_mm3 == pytest.approx(400.0, rel=0.05)
+
+
+def test_a_tube_through_a_gland_overlaps_with_it() -> None:
+    frame = Frame(np.full(3, 30.0), np.full(3, -30.0), np.full(3, 30.0), "upright")
+    tube = RigidStructures.of(
+        [tube_mask(width_mm=8.0, centre=(0.0, 0.0), reach_mm=(-60, 60))], Placement(np.eye(4)), frame
+    )
+
+    assert tube is not None
+    assert lying(tube, box((20.0, 20.0, 20.0))).overlap_mm3 > 0.05 * 20 * np.pi * 4.0**2
 
 
 def test_two_lobes_have_no_gap(wall: RigidStructures) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,6 @@ from ThyroidSynthLib.cli.shared.targets import (
     met_text,
     targets_of,
 )
-from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.imaging.labels import TRACHEA
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.export.cohort.written_thyroid import ThyroidWriter, WrittenThyroid
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
+    from ThyroidSynthLib.generation.steer.contact import Contact
+    from ThyroidSynthLib.geometry.volume import Volume
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
 _FEW_FOR_A_PROCESS = 12
@@ -51,8 +52,10 @@ DESCRIPTION = """\
 Generate thyroids and write label maps, meshes and a manifest with all random seeds, latent codes, targets, measured
 features and checksums. Features without a target are drawn from the distribution of the training cohort. Runs in
 parallel; the output does not depend on the number of workers. Thyroid number i of a seed is always the same; with a
-target distribution, for the same number of thyroids. Steered thyroids meet their targets as they are written: where
-removed overlap, a merged map or coarse voxels change them, they also depend on the patient and the grid."""
+target distribution, for the same number of thyroids. At a patient, thyroids are drawn for the width of the trachea and
+steered out of it; directly sampled ones keep the features of their draw then. Steered thyroids meet their targets as
+they are written: where subtracted overlap, a merged map or coarse voxels change them, they also depend on the patient
+and the grid."""
 EPILOG = """\
 examples:
   thyroidsynth generate model.safetensors --count 12 --seed 1 --out thyroids
@@ -61,7 +64,7 @@ examples:
   thyroidsynth generate model.safetensors --count 1000 --distribution cohort --without-isthmus 30% --out cohort1000
   thyroidsynth generate model.safetensors --count 500 --volume-distribution lognormal:2.7,0.35 --out lognormal
   thyroidsynth generate model.safetensors --reconstruct s0001 s0002 --out reconstructed
-  thyroidsynth generate model.safetensors --at s0327 --grid s0327/ct.nii.gz --overlap remove --out in_patient
+  thyroidsynth generate model.safetensors --at s0327 --grid s0327/ct.nii.gz --out in_patient
   thyroidsynth generate model.safetensors --merge-into s0327 --format none --out other_thyroids
 
 A table of targets has any of the columns volume_ml, isthmus_area_mm2 and symmetry, and one row per thyroid.
@@ -133,7 +136,8 @@ def _generate(
     place = place_of(options, model, files)
     if place.site.notes:
         console.warn(f"The placement at {place.name}: {'; '.join(place.site.notes)}.")
-    writer = thyroid_writer(options.out, place.site.placement, files, _surroundings(options, place.site))
+    masks = place.structures(options)
+    writer = thyroid_writer(options.out, place.site.placement, files, _surroundings(options, masks))
     distribution = AchievedDistribution(model.features, chosen.distribution) if chosen.differ else None
     stop_file, start = options.out / STOP_FILE, len(begun or ())
     with stop_on_signals() as signalled:
@@ -144,7 +148,7 @@ def _generate(
         written = record_cohort(
             _reconstructed(options, model, writer, chosen, start)
             if options.reconstruct
-            else _made(options, model, writer, chosen, start, stopped),
+            else _made(options, model, writer, chosen, start, stopped, _contact(options, model, place.site, masks)),
             options.out,
             model=model,
             placement=writer.placement,
@@ -190,7 +194,7 @@ def _generate(
     if written.cut_by_grid:
         lines.append(f"{written.cut_by_grid} of them extend beyond the grid, where their label maps are cut.")
     if written.overlapping:
-        done = "which was removed" if options.overlap == "remove" else "see 'overlap_ml' in the manifest"
+        done = "which was subtracted" if options.overlap == "remove" else "see 'overlap_ml' in the manifest"
         lines.append(f"{written.overlapping} of them overlap with the trachea or another given structure, {done}.")
     if written.empty:
         lines.append(
@@ -227,10 +231,13 @@ def _made(
     chosen: TargetOptions,
     start: int,
     stopped: ShouldStop,
+    contact: Contact | None,
 ) -> Iterator[WrittenMember]:
     from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan, make_thyroids
 
-    plan = CohortPlan.of(model, options.model, seed=options.seed, to_target=chosen.to_target, writer=writer)
+    plan = CohortPlan.of(
+        model, options.model, seed=options.seed, to_target=chosen.to_target, writer=writer, contact=contact
+    )
     return make_thyroids(
         plan,
         chosen.targets,
@@ -241,21 +248,21 @@ def _made(
     )
 
 
-def _surroundings(options: argparse.Namespace, site: PatientSite) -> Surroundings | None:
-    from ThyroidSynthLib.common.files import stem_of
+def _surroundings(options: argparse.Namespace, masks: Mapping[str, Volume]) -> Surroundings | None:
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.geometry.isosurface import surface_from_mask
-    from ThyroidSynthLib.imaging.masks import read_mask
 
-    if options.overlap is None:
+    if not masks:
         return None
-    masks = {} if site.trachea is None else {TRACHEA.name: site.trachea}
-    for path in options.structures:
-        if stem_of(path) in masks:
-            raise InputError(f"Two structures are named {stem_of(path)}; {path} is one. Leave it out, or rename it.")
-        mask = read_mask(path)
-        if mask.is_empty:
-            raise InputError(f"{path} is empty, so there is nothing to overlap with. Leave it out.")
-        masks[stem_of(path)] = mask.volume
     surfaces = {name: surface_from_mask(mask) for name, mask in masks.items()}
     return Surroundings(surfaces, remove_overlap=options.overlap == "remove")
+
+
+def _contact(
+    options: argparse.Namespace, model: TrainedModel, site: PatientSite, masks: Mapping[str, Volume]
+) -> Contact | None:
+    """Return what the thyroids must not enter; None if overlap is allowed, or nothing is near them."""
+    # Lengths of some models are not in millimetres.
+    if options.allow_overlap or options.reconstruct or model.lengths:
+        return None
+    return site.contact(model.frame, [mask for name, mask in masks.items() if name != TRACHEA.name])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import absolute_path, sha256_of, stem_of
 from ThyroidSynthLib.imaging.labels import TRACHEA
 
@@ -18,6 +19,7 @@ from .arguments import files_at
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.thyroid_files import FileOptions
     from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
+    from ThyroidSynthLib.geometry.volume import Volume
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
 _NOWHERE = (0.0, 0.0, 0.0)
@@ -52,7 +54,14 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     place.add_argument(
         "--overlap",
         choices=("report", "remove"),
-        help="measure the overlap of each thyroid with the patient's trachea and with --structures, or also remove it",
+        help="measure the overlap of each thyroid with the patient's trachea and with --structures (default), or also "
+        "subtract what is left of it",
+    )
+    place.add_argument(
+        "--allow-overlap",
+        action="store_true",
+        help="let the thyroids overlap with the patient's trachea and with --structures. By default they are drawn for "
+        "the trachea and steered out of it",
     )
     place.add_argument(
         "--structures",
@@ -60,7 +69,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="MASK",
-        help="masks of further structures for --overlap, named by their files",
+        help="masks of further structures that the thyroids must not enter, named by their files",
     )
 
 
@@ -71,10 +80,10 @@ def check_place(options: argparse.Namespace) -> None:
         options.usage_error("--place-at is the place itself: leave out --at and --level")
     if options.level is not None and not patient:
         options.usage_error("--level is a level at a patient's trachea: give --at or --merge-into, too")
-    if options.structures and not options.overlap:
-        options.usage_error("--structures needs --overlap report or --overlap remove")
-    if options.overlap and not options.structures and (options.place_at or not patient):
-        options.usage_error("--overlap needs a patient with a trachea (--at or --merge-into), or --structures")
+    if not options.structures and (options.place_at or not patient):
+        for name, given in (("--overlap", options.overlap), ("--allow-overlap", options.allow_overlap)):
+            if given:
+                options.usage_error(f"{name} needs a patient with a trachea (--at or --merge-into), or --structures")
 
 
 @dataclass(frozen=True)
@@ -85,15 +94,35 @@ class Place:
     name: str
     given: bool = True
 
+    def structures(self, options: argparse.Namespace) -> dict[str, Volume]:
+        """Return the masks of the trachea and of the structures that the options name, by their names.
+
+        `InputError` if one is empty or two have the same name.
+        """
+        from ThyroidSynthLib.imaging.masks import read_mask
+
+        masks = {} if self.site.trachea is None else {TRACHEA.name: self.site.trachea}
+        for path in options.structures:
+            name = stem_of(path)
+            if name in masks:
+                raise InputError(f"Two structures are named {name}; {path} is one. Leave it out, or rename it.")
+            mask = read_mask(path)
+            if mask.is_empty:
+                raise InputError(f"{path} is empty, so there is nothing to overlap with. Leave it out.")
+            masks[name] = mask.volume
+        return masks
+
     def specification(self, options: argparse.Namespace) -> dict[str, Any]:
         """Return the place and the options on overlap and merging for the manifest.
 
         Files are stated by their names and checksums, without the folders in which they lie.
         """
         chosen: dict[str, Any] = {"placed_at": self.name, "level": self.site.level}
-        if options.overlap:
-            own = [] if self.site.trachea is None else [TRACHEA.name]
-            chosen |= {"overlap": options.overlap, "structures": [*own, *map(name_of, options.structures)]}
+        own = [] if self.site.trachea is None else [TRACHEA.name]
+        structures = [*own, *map(name_of, options.structures)]
+        if structures:
+            chosen |= {"structures": structures, "overlap_allowed": options.allow_overlap or bool(options.reconstruct)}
+            chosen["overlap"] = options.overlap or "report"
         if options.merge_into:
             chosen |= {"merged_into": name_of(options.merge_into), "merge_overlaps": options.merge_overlaps}
         merged = [path for path in files_at(options.merge_into) if stem_of(path) != "ct"]

@@ -33,7 +33,7 @@ class ThyroidMaker:
 
     With `to_target`, thyroids are steered to their targets; otherwise they are directly sampled. With `finish` they
     meet the targets as they are written, and are returned as they are before that. With `contact` they do not enter
-    the patient's rigid structures: those that are not steered keep the features of their draw.
+    the patient's rigid structures: those that are not steered keep the features of their draw, if that is possible.
     """
 
     model: TrainedModel
@@ -84,6 +84,16 @@ class ThyroidMaker:
                 should_stop=should_stop,
             )
             attempts = start.attempts
+            if not result.met and not self.to_target:
+                # The features that were drawn are no targets; the structures matter more.
+                result = steer_to_target(
+                    shapes,
+                    result.thyroid,
+                    NO_TARGETS,
+                    contact=contact,
+                    resolution=self.resolution,
+                    should_stop=should_stop,
+                )
             if self.finish is not None and self.to_target:
                 try:
                     result = steer_as_written(

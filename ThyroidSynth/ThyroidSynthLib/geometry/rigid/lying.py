@@ -21,6 +21,8 @@ _FACING = -0.5
 # A wall lies beside the gland, not above or below it, if the direction to it is within 30 degrees of horizontal.
 _BESIDE = 0.5
 _CLEARANCE_SHARE = 0.01
+# Least part of the integral of the depth that counts as overlap.
+_LEAST_SHARE = 0.5
 # No isthmus lies farther from a trachea.
 _FAR_MM = 12.0
 # The walls of a trachea lie within this distance of the frame's origin, also where it runs obliquely.
@@ -97,12 +99,19 @@ def lying_on(surface: Surface, structures: RigidStructures, *, clearance_mm: flo
     order = np.argsort(distance)
     rank = np.searchsorted(np.cumsum(area[order]), _CLEARANCE_SHARE * area.sum())
     return LyingOn(
-        # The divergence of d ∇d is 1 where the level sets of the distance d are flat.
-        overlap_mm3=max(float(flux @ np.minimum(depth, 0.0)), 0.0),
-        near_mm3=max(float(flux @ np.minimum(depth - clearance_mm, 0.0)), 0.0),
+        overlap_mm3=_entered_mm3(depth, flux, area[near]),
+        near_mm3=_entered_mm3(depth - clearance_mm, flux, area[near]),
         gap_mm=isthmus_gap_mm(surface, structures),
         clearance_mm=float(distance[order][rank]),
     )
+
+
+def _entered_mm3(depth: np.ndarray, flux: np.ndarray, area: np.ndarray) -> float:
+    """Return the volume in which a gland and structures overlap, to first order in the depth of the surface (n,)."""
+    inside = np.minimum(depth, 0.0)
+    # The divergence of d ∇d is 1 where the level sets of the distance d are flat. It vanishes for a tube that runs
+    # through the gland, into which the surface leads all the same.
+    return max(float(flux @ inside), -_LEAST_SHARE * float(area @ inside))
 
 
 def isthmus_gap_mm(surface: Surface, structures: RigidStructures) -> float:
