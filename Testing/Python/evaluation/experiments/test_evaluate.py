@@ -12,7 +12,7 @@ from support.page_tags import check_page
 from support.tiny_cohort import write_tiny_cohort
 from support.tiny_model import train_tiny_model
 from ThyroidSynthLib.common.errors import Cancelled, CohortError, OutputError
-from ThyroidSynthLib.evaluation.experiments.evaluate import EvaluationOptions, evaluate
+from ThyroidSynthLib.evaluation.experiments.evaluate import EvaluationOptions, _training_surface, evaluate
 from ThyroidSynthLib.evaluation.experiments.reconstruction import perfect_reconstruction
 from ThyroidSynthLib.evaluation.metrics.headline import MEASURES, headline_values
 from ThyroidSynthLib.evaluation.metrics.surface_distances import compare_surfaces
@@ -20,6 +20,7 @@ from ThyroidSynthLib.evaluation.report.document import document_of
 from ThyroidSynthLib.evaluation.report.figures.illustrations import NAMES, illustrate
 from ThyroidSynthLib.evaluation.report.inspection import describe
 from ThyroidSynthLib.evaluation.report.report import TABLES, write_evaluation
+from ThyroidSynthLib.generation.thyroid import reconstruct
 
 SMALL = EvaluationOptions(cases=3, count=8, to_target=2, moves=1, gallery=4, permutations=20, resolution=32)
 
@@ -154,8 +155,28 @@ def test_a_different_cohort_is_noted_and_one_without_shared_cases_refused(model,
     assert any("not the one the model was trained on" in note for note in found.notes)
     model_of_others = train_tiny_model(cohort, tmp_path / "m.safetensors", epochs=1)
     object.__setattr__(model_of_others, "ids", tuple(f"x{n}" for n in range(6)))
-    with pytest.raises(CohortError, match="none of the 6 cases"):
+    with pytest.raises(CohortError, match=r"none of the 6 cases.*--all-held-out"):
         evaluate(model_of_others, other, SMALL)
+
+
+def test_all_cases_of_an_independent_cohort_are_held_out_whatever_their_ids(model, tmp_path):
+    other = write_tiny_cohort(tmp_path / "other", cases=3, seed=9)
+    assert set(other.ids) & set(model.ids)
+    options = replace(SMALL, cases=None, all_held_out=True, count=3, to_target=0, moves=0, gallery=0)
+
+    found = evaluate(model, other, options)
+
+    assert found.training == () and [item.id for item in found.held_out] == sorted(other.ids)
+    document = document_of(found)
+    assert document["reconstruction_held_out"]["assd_mm"]["mean"] > 0
+    assert document["novelty"]["training_to_training"]["shapes"] == 3
+    assert document["shape_space"]["specificity_mm"]["shapes"] == document["novelty"]["held_out_to_training"]["shapes"]
+    # The shape that a training code decodes to is the training shape.
+    surface = reconstruct(model, 0, resolution=SMALL.resolution).surface
+    assert _training_surface(model, other, options, model.ids[0]).volume == surface.volume
+    assert [note.split(".")[0] for note in found.notes] == ["All cases of the cohort count as held out"]
+    page = write_evaluation(found, tmp_path / "out").read_text(encoding="utf-8")
+    assert "3 held-out cases fitted" in page and not re.search("None|nan", re.sub(r"base64,[^\"]+", "", page))
 
 
 def test_an_evaluation_can_be_cancelled(model, cohort):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from ThyroidSynthLib.cli.shared.arguments import (
@@ -26,6 +27,7 @@ EPILOG = """\
 examples:
   thyroidsynth evaluate model.safetensors cohort --out evaluation
   thyroidsynth evaluate model.safetensors cohort --quick --out first_look
+  thyroidsynth evaluate model.safetensors other_cohort --all-held-out --out independent
   thyroidsynth evaluate model.safetensors cohort --count 1000 --to-target 1000 --out evaluation1000"""
 
 
@@ -34,6 +36,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
         "cohort", type=Path, metavar="COHORT", help="the cohort it was trained on; its other cases are held out"
+    )
+    parser.add_argument(
+        "--all-held-out",
+        action="store_true",
+        help="the cohort is another one, so that all its cases are held out, whatever their ids",
     )
     add_out(parser, "folder for the report")
     add_seed(parser)
@@ -70,7 +77,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         found = evaluate(
             model,
             cohort,
-            evaluation_options(options, seed=options.seed),
+            replace(evaluation_options(options, seed=options.seed), all_held_out=options.all_held_out),
             progress=console.progress,
             should_stop=stopped,
         )

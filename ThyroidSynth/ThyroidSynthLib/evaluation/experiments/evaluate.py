@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import CohortError
+from ThyroidSynthLib.common.errors import CohortError, SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.evaluation.metrics.disentanglement import predict_features
 from ThyroidSynthLib.evaluation.metrics.novelty import measure_novelty
@@ -17,7 +19,7 @@ from ThyroidSynthLib.evaluation.metrics.shape_points import ShapePoints
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.direct_sampling import generate
 from ThyroidSynthLib.generation.steer.steering import steer_to_target
-from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, thyroid_of_code
+from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct, thyroid_of_code
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
@@ -47,7 +49,8 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a model with its cohort (paper, section 2.6).
 
-    The model is fitted to the cohort's cases that are not among its training cases: they are the held-out cases.
+    The model is fitted to the cohort's cases that are not among its training cases: they are the held-out cases. With
+    `options.all_held_out` these are all cases.
 
     Raises
     ------
@@ -104,20 +107,20 @@ def evaluate(
     if options.moves:
         part = part_of(progress, 0.84, 0.87)
         edits = vary_features(model, resolution=resolution, progress=part, should_stop=should_stop)
-    shapes = _known_shapes(model, cohort, held_out, options, part_of(progress, 0.87, 0.9), should_stop)
+    ids, shapes = _known_shapes(model, cohort, held_out, options, part_of(progress, 0.87, 0.9), should_stop)
     part = part_of(progress, 0.9, 0.97)
     novelty = measure_novelty(generated=points, **shapes, progress=part, should_stop=should_stop)
-    training_drawn, held_out_drawn = _compared(model, cohort, held_out, options)
     shape_space = measure_shape_space(
         model,
         cohort,
+        training_surface=partial(_training_surface, model, cohort, options),
         generated=[
-            (generated.thyroid.code, training_drawn[index])
+            (generated.thyroid.code, ids["training"][index])
             for generated, index in zip(direct_sampling, novelty.nearest_generated, strict=True)
         ],
         held_out=[
-            (case_id, training_drawn[index])
-            for case_id, index in zip(held_out_drawn, novelty.nearest_held_out, strict=True)
+            (case_id, ids["training"][index])
+            for case_id, index in zip(ids["held_out"], novelty.nearest_held_out, strict=True)
         ],
         resolution=resolution,
         seed=seed,
@@ -183,35 +186,41 @@ def _known_shapes(
     options: EvaluationOptions,
     progress: ProgressCallback,
     should_stop: ShouldStop,
-) -> dict[str, list[ShapePoints]]:
-    """Sample points on the training shapes, the held-out shapes, and the held-out shapes as fitted by the model."""
+) -> tuple[dict[str, list[str]], dict[str, list[ShapePoints]]]:
+    """Sample points on the training shapes, the held-out shapes, and the held-out shapes as fitted by the model.
+
+    Return also the ids of the training and the held-out shapes; a training code without surface is left out.
+    """
+    training = model.ids if options.all_held_out else set(model.ids) & set(cohort.ids)
+    candidates = {"training": sorted(training), "held_out": [item.id for item in held_out]}
+    surface_of: dict[str, Callable[[str], Surface]] = {
+        "training": partial(_training_surface, model, cohort, options),
+        "held_out": cohort.surface,
+    }
+    names: dict[str, list[str]] = {kind: [] for kind in candidates}
     found: dict[str, list[ShapePoints]] = {"training": [], "held_out": [], "fitted": []}
-    for kind, case_ids in zip(("training", "held_out"), _compared(model, cohort, held_out, options), strict=True):
+    for kind, ids in candidates.items():
+        # In random order, because populations are compared by their first shapes.
+        case_ids = [ids[index] for index in _drawn(len(ids), _MOST_SHAPES, options.seed)]
         for number, case_id in enumerate(case_ids):
             check(should_stop)
             progress(number / len(case_ids), f"Reading {case_id}")
-            found[kind].append(ShapePoints.of(cohort.surface(case_id), seed=options.seed))
+            with suppress(SynthesisError):
+                found[kind].append(ShapePoints.of(surface_of[kind](case_id), seed=options.seed))
+                names[kind].append(case_id)
     for item in held_out:
         check(should_stop)
         if item.code is not None:
             surface = thyroid_of_code(model, item.code, resolution=options.resolution).surface
             found["fitted"].append(ShapePoints.of(surface, seed=options.seed))
-    return found
+    return names, found
 
 
-def _compared(
-    model: TrainedModel, cohort: Cohort, held_out: Sequence[Reconstruction], options: EvaluationOptions
-) -> tuple[list[str], list[str]]:
-    """Return the training and the held-out cases that generated shapes are compared with, in random order.
-
-    Random, because populations are compared by their first shapes.
-    """
-    shared = sorted(set(model.ids) & set(cohort.ids))
-    training, unseen = (
-        [ids[index] for index in _drawn(len(ids), _MOST_SHAPES, options.seed)]
-        for ids in (shared, [item.id for item in held_out])
-    )
-    return training, unseen
+def _training_surface(model: TrainedModel, cohort: Cohort, options: EvaluationOptions, case_id: str) -> Surface:
+    """Return the surface of a training case or, if the cohort is another one, as the model has learned it."""
+    if options.all_held_out:
+        return reconstruct(model, model.index_of(case_id), resolution=options.resolution).surface
+    return cohort.surface(case_id)
 
 
 def _drawn(count: int, most: int, seed: int) -> np.ndarray:
@@ -224,12 +233,18 @@ def _cases(
     """Choose the training and held-out cases; return their ids and notes on the choice."""
     notes = []
     shared, held_out = sorted(set(model.ids) & set(cohort.ids)), sorted(set(cohort.ids) - set(model.ids))
-    if not shared:
+    if options.all_held_out:
+        shared, held_out = [], sorted(cohort.ids)
+        notes.append(
+            "All cases of the cohort count as held out. Training shapes are those that the model has learned, which "
+            "are smoother than the cases themselves."
+        )
+    elif not shared:
         raise CohortError(
             f"{cohort.folder} holds none of the {len(model.ids)} cases the model was trained on. "
-            "Choose the cohort it was trained on."
+            "Choose the cohort it was trained on, or treat all cases of this one as held out (--all-held-out)."
         )
-    if not _is_of(model, cohort):
+    if not options.all_held_out and not _is_of(model, cohort):
         notes.append(
             f"The cohort is not the one the model was trained on; {len(shared)} of its {len(model.ids)} "
             "training cases are in it under the same id."
@@ -240,7 +255,7 @@ def _cases(
         notes.append(
             "No case of the cohort was held out of training, so reconstruction of unseen thyroids was not measured."
         )
-    if len(shared) > _MOST_SHAPES:
+    if len(shared) > _MOST_SHAPES or (options.all_held_out and len(model.ids) > _MOST_SHAPES):
         notes.append(f"Nearest training shapes were searched among {_MOST_SHAPES} drawn at random.")
     chosen = []
     for kind, ids in (("training", shared), ("held-out", held_out)):

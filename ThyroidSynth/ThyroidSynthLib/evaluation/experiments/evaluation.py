@@ -29,6 +29,9 @@ class EvaluationOptions:
     ----------
     cases : int or None
         Largest number of training cases to reconstruct, and of held-out cases to fit, drawn at random; None for all.
+    all_held_out : bool
+        Whether the cohort is another one than that of the training, so that all its cases are held out, whatever their
+        ids. Training shapes are then those that the model has learned.
     count : int
         Random thyroids made by direct sampling.
     to_target : int
@@ -47,6 +50,7 @@ class EvaluationOptions:
     """
 
     cases: int | None = None
+    all_held_out: bool = False
     count: int = 200
     to_target: int = 100
     moves: int = 20

@@ -5,7 +5,7 @@ Their third measure, generalisation, is the surface distance of the fits of held
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,7 @@ def measure_shape_space(
     model: TrainedModel,
     cohort: Cohort,
     *,
+    training_surface: Callable[[str], Surface],
     generated: Sequence[tuple[np.ndarray, str]],
     held_out: Sequence[tuple[str, str]] = (),
     resolution: int = DEFAULT_RESOLUTION,
@@ -71,6 +72,8 @@ def measure_shape_space(
 
     Parameters
     ----------
+    training_surface : callable
+        Returns the surface of a training case, given its id.
     generated : sequence of (code, id)
         Codes of generated thyroids, each with the training case whose shape is the nearest.
     held_out : sequence of (id, id)
@@ -83,7 +86,7 @@ def measure_shape_space(
         progress(
             number / (len(made) + len(known)), f"Measuring the distance to the nearest training shape ({number + 1})"
         )
-        return assd(surface, cohort.surface(nearest), seed=seed)
+        return assd(surface, training_surface(nearest), seed=seed)
 
     return ShapeSpace(
         _modes(model, cohort, seed),
