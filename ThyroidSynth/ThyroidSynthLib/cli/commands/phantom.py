@@ -20,6 +20,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
 )
 from ThyroidSynthLib.cli.shared.cohorts import draw_distribution, request_of, workers_of
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.cli.shared.nodules import nodule_table_of
 from ThyroidSynthLib.cli.shared.phantom_formats import add_phantom_formats, phantom_formats_of
 from ThyroidSynthLib.cli.shared.phantoms import (
     add_content_options,
@@ -69,7 +70,8 @@ examples:
   thyroidsynth phantom model.safetensors --at s0327 --own --parts --format nrrd,mha --out as_it_is
   thyroidsynth phantom model.safetensors --at s0327 --mesh stl,glb --edge-length 2 --tetrahedra msh --out meshes
   thyroidsynth phantom model.safetensors --at s0327 --ct dicom --format nii.gz,seg.dcm,rtstruct.dcm --out planning
-  thyroidsynth phantom model.safetensors --at s0327 --gland edited/thyroid.nii.gz --out edited_phantom
+  thyroidsynth phantom model.safetensors --at s0327 --gland edited/thyroid.nii.gz --paint-ct --out edited_phantom
+  thyroidsynth phantom model.safetensors --at s0327 --nodules count=2,diameter=5-15 --paint-ct --out nodular
   thyroidsynth phantom model.safetensors --at s0327 --spacing 1 --margin 30 --count 100 --distribution cohort --out many
 
 A phantom is a folder with labels.nii.gz, materials.csv, materials.json and phantom.json, which states the true
@@ -106,7 +108,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 
     check_target_options(options)
     check_neck_options(options)
-    tables = (options.from_table, Path(options.distribution) if options.distribution else None, options.materials)
+    distribution = Path(options.distribution) if options.distribution else None
+    tables = (options.from_table, distribution, options.materials, nodule_table_of(options))
     patient = (options.at, options.ct, options.grid, options.gland)
     inputs = files_at(options.model, *tables, *patient)
     check_outside(options.out, patient)
@@ -170,6 +173,7 @@ def _cohort(options: argparse.Namespace, console: Console, request: str, begun: 
                 **chosen.specification,
                 "gland": writer.gland,
                 "neighbours": options.neighbours,
+                "nodules": options.nodules,
                 **writer.neck.sources,
                 "body": writer.neck.body,
             },
@@ -269,6 +273,7 @@ def _one_text(options: argparse.Namespace, document: dict[str, Any], model: Trai
         lines.append("The targets cannot be met as the phantom is written; this is the closest result.")
     if not document["within_grid"]:
         lines.append("The thyroid extends beyond the grid, where it is cut.")
+    lines += _nodule_lines(document)
     for name, volume in document["overlap_mm3"].items():
         lines.append(f"{volume:.1f} mm³ of the thyroid lay in the {name}, which keeps its voxels.")
     for each in document["neighbours"]:
@@ -277,6 +282,21 @@ def _one_text(options: argparse.Namespace, document: dict[str, Any], model: Trai
     if document["outside_body_mm3"] > 0:
         lines.append(f"{document['outside_body_mm3']:.0f} mm³ of the thyroid lie outside the body.")
     return "\n".join([*lines, *(_model_lines(model) if document["gland"] == "generated" else [])])
+
+
+def _nodule_lines(document: dict[str, Any]) -> list[str]:
+    """Return what is to be said of a phantom's nodules, and of its CT."""
+    lines = []
+    if nodules := document.get("nodules"):
+        found = nodules["nodules"]
+        unmet = [each["name"] for each in found if not each["on_label_map"]["met"]]
+        volume = sum(each["on_label_map"]["volume_ml"] for each in found)
+        lines.append(f"{len(found)} nodules, {volume:.2f} mL in all on the label map. They are modelled, not learned.")
+        if unmet:
+            lines.append(f"Not within half a voxel of their diameters: {', '.join(unmet)}.")
+    if "ct" in document:
+        lines.append(f"The CT in ct_synthetic.nii.gz is synthetic within {document['ct']['changed_ml']:.0f} mL.")
+    return lines
 
 
 def _cohort_lines(written: GeneratedCohort) -> list[str]:

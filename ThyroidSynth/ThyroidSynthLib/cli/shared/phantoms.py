@@ -12,6 +12,7 @@ from ThyroidSynthLib.imaging.volume_files import read_grid
 
 from . import numbers
 from .arguments import spacing
+from .nodules import add_nodule_options, nodules_of
 from .phantom_formats import DICOM_FORMATS
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def add_content_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     """Add the options on what is written of each phantom, and return their group."""
     content = parser.add_argument_group("content")
     content.add_argument("--parts", action="store_true", help="labels of their own for lobes and isthmus")
+    add_nodule_options(content)
     content.add_argument(
         "--fractions", action="store_true", help="also write the share of each voxel that each material fills"
     )
@@ -141,6 +143,7 @@ def neck_of(options: argparse.Namespace, model: TrainedModel) -> Neck:
     """Return the neck that the options describe; `InputError` if the thyroids would not lie on its grid."""
     from ThyroidSynthLib.export.neck.neck import GridChoice
     from ThyroidSynthLib.export.neck.neck_reading import example_neck, read_neck
+    from ThyroidSynthLib.export.phantom.building import ct_to_paint
     from ThyroidSynthLib.generation.cohort.grid_room import check_on_grid
 
     from .placement import name_of
@@ -172,6 +175,8 @@ def neck_of(options: argparse.Namespace, model: TrainedModel) -> Neck:
         whole=False,
         remedy="Choose another grid.",
     )
+    if options.paint_ct:
+        ct_to_paint(neck)
     return neck
 
 
@@ -198,6 +203,8 @@ def phantom_options_of(options: argparse.Namespace, more_files: tuple[PhantomFil
     return PhantomOptions(
         neighbours=options.neighbours,
         lobes=options.parts,
+        nodules=nodules_of(options),
+        paint_ct=options.paint_ct,
         fractions=options.fractions,
         label_formats=tuple(each for each in options.format if each in LABEL_FORMATS),
         materials=materials,

@@ -13,6 +13,6 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "drawing": ["Drawn", "draw_nodules"],
         "measuring": ["MeasuredNodule", "diameters_of_voxels", "measure_nodules"],
         "nodule": ["CALCIFICATIONS", "COMPOSITIONS", "MARGINS", "PARTS", "Nodule"],
-        "table": ["NODULE_COLUMNS", "TabledNodule", "read_nodule_table"],
+        "table": ["NODULE_COLUMNS", "TabledNodule", "nodules_of_phantom", "read_nodule_table"],
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,12 @@ class TabledNodule:
 
     nodule: Nodule
     phantom: int | None = None
+
+
+def nodules_of_phantom(nodules: Sequence[Nodule | TabledNodule], number: int) -> list[Nodule]:
+    """Return the nodules of a phantom by its number, from 1; those without a number are in all of them."""
+    tabled = [each if isinstance(each, TabledNodule) else TabledNodule(each) for each in nodules]
+    return [each.nodule for each in tabled if each.phantom in (None, number)]
 
 
 def read_nodule_table(path: Path | str) -> list[TabledNodule]:

@@ -43,7 +43,13 @@ def soft_tissue(hu: np.ndarray, left_out: np.ndarray) -> np.ndarray:
 
 
 def filled(
-    hu: np.ndarray, target: np.ndarray, tissue: np.ndarray, spacing_mm: np.ndarray, rng: np.random.Generator
+    hu: np.ndarray,
+    target: np.ndarray,
+    tissue: np.ndarray,
+    spacing_mm: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    calm: bool = False,
 ) -> np.ndarray:
     """Return the voxels with those of a target replaced by tissue, float64.
 
@@ -60,6 +66,11 @@ def filled(
         What it is filled with.
     spacing_mm : ndarray, shape (3,)
         Along k, j and i.
+    rng : Generator
+        For noise and patches.
+    calm : bool
+        Whether patches contrast no more than the noise. Otherwise voxels get the distribution of the tissue's values,
+        and look mottled where there is fat beside muscle.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -76,7 +87,8 @@ def filled(
     fine = noise.draw(_shape(hu), rng)
     # Smoothing twice has levelled the patches of fat and muscle; noise of their size makes up for it.
     levelled = max(float(hu[tissue].var() - noise.sd**2 - base[target].var()), 0.0) if target.any() else 0.0
-    coarse = base + smooth_noise(hu.shape, _PATCHES * sigma, rng) * np.sqrt(levelled)
+    contrast = min(np.sqrt(levelled), noise.sd) if calm else np.sqrt(levelled)
+    coarse = base + smooth_noise(hu.shape, _PATCHES * sigma, rng) * contrast
     low, high = np.percentile(smooth[tissue], (1, 99))
     room = _BEYOND * (high - low)
     hu[target] = (np.clip(coarse, low - room, high + room) + fine)[target]

@@ -40,7 +40,7 @@ def estimate_point_spread(ct: Volume) -> tuple[np.ndarray, int]:
     edges : int
         Number of edges it was estimated from; 0 if it is a usual value, 0.6 voxels.
     """
-    hu = ct.array.astype(np.float32)
+    hu = _without_padding(ct.array).astype(np.float32)
     spacing = ct.spacing_mm
     gradient = np.stack([np.gradient(hu, step, axis=axis) for axis, step in enumerate(spacing[::-1])])
     length = np.maximum(np.linalg.norm(gradient, axis=0), 1e-6)
@@ -55,6 +55,16 @@ def estimate_point_spread(ct: Volume) -> tuple[np.ndarray, int]:
         return _USUAL_VOXELS * spacing, 0
     sigma = np.where(np.isnan(sigma), np.nanmean(sigma), sigma)
     return np.clip(sigma, _LIMITS_VOXELS[0] * spacing, _LIMITS_VOXELS[1] * spacing), edges
+
+
+def _without_padding(array: np.ndarray) -> np.ndarray:
+    """Return a volume without planes at its ends that have one value: a scan ends there without an edge of its own."""
+    for axis in range(3):
+        planes = np.moveaxis(array, axis, 0)
+        varied = np.flatnonzero(planes.min(axis=(1, 2)) != planes.max(axis=(1, 2)))
+        if len(varied):
+            array = np.moveaxis(planes[varied[0] : varied[-1] + 1], 0, axis)
+    return array
 
 
 def widened_to_gland(

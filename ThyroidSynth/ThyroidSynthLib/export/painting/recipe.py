@@ -73,6 +73,7 @@ def paint_ct(
     neighbours: Volume | None = None,
     rigid: Volume | None = None,
     motion: Displacement | None = None,
+    kept: Volume | None = None,
     seed: int,
     point_spread_mm: Sequence[float] | None = None,
 ) -> PaintedCt:
@@ -95,6 +96,9 @@ def paint_ct(
         Non-zero in structures that the motion leaves in their place, such as the trachea; on any grid.
     motion : Displacement, optional
         The motion of the tissue around the gland.
+    kept : Volume, optional
+        Non-zero where another structure keeps its place although the new gland reaches into it; on any grid. It is not
+        painted over.
     seed : int
         Random seed of the noise.
     point_spread_mm : three floats, optional
@@ -113,7 +117,7 @@ def paint_ct(
         spread_mm, edges = estimate_point_spread(ct.part(_box(ct, before, after, None)))
     near = painted.part(_box(ct, before, after, motion))
     work = _Work(near, before, neighbours, rigid, motion, rng, spread_mm)
-    result = as_stored(work.painted(after, nodules), ct.array.dtype)
+    result = as_stored(work.painted(after, nodules, kept), ct.array.dtype)
     changed = result != near.array
     near.array[...] = result
     unsharp = "The CT shows no airway near the thyroid, so its sharpness is taken as usual (0.6 voxels)."
@@ -158,7 +162,7 @@ class _Work:
         # What touches the gland is partly gland.
         tissue = soft_tissue(hu, self._grown(inside, 2.0) | others)
         self.tissue_texture = self._texture(hu, tissue)
-        self._middle_hu = float(np.median(hu[tissue]))
+        self._middle_hu, self._darkest_hu = (float(each) for each in np.percentile(hu[tissue], (50, 2)))
         self.values: GlandValues = measure_gland_values(hu, inside, self._spacing, self.tissue_texture)
         if not self.values.note:
             factor, contrast = widened_to_gland(
@@ -175,10 +179,12 @@ class _Work:
         self._others = self._warped(others.astype(np.uint8), index, order=0) > 0
         self._inside = self._old > 0.5
 
-    def painted(self, after: Surface, nodules: Sequence[BuiltNodule]) -> np.ndarray:
+    def painted(self, after: Surface, nodules: Sequence[BuiltNodule], kept: Volume | None) -> np.ndarray:
         """Return the voxels with the new gland, float64."""
         grid = self._near.grid
         whole = volume_fractions(after, grid)
+        if kept is not None:
+            whole[resampled(kept, grid).array != 0] = 0
         # A gland that touches the airway must not fill it, however blurred its edge is.
         new = np.minimum(self._blurred(whole), 1 - self._air_share())
         region = self._grown(np.abs(new - self._old) > _UNCHANGED, 2.0 * float(self._spread_mm.max()))
@@ -217,13 +223,15 @@ class _Work:
         share = self._old[partly]
         unmixed = hu.copy()
         unmixed[partly] = (hu[partly] - share * self.values.mean_hu) / (1 - share)
+        # Where the segmentation is larger than the gland, that would be too dark for any tissue.
+        unmixed[partly] = np.maximum(unmixed[partly], np.minimum(hu[partly], self._darkest_hu))
         hu[region & partly] = unmixed[region & partly]
         if not fill.any():
             return hu
         # The old gland must not take the layer around it out of the tissue, so it counts as tissue first.
         gland = (self._old > _TISSUE_BELOW) | fill
         tissue = soft_tissue(np.where(gland, middle, unmixed), self._others) & ~gland
-        return filled(np.where(partly, unmixed, hu), fill, tissue, self._spacing, self._rng)
+        return filled(np.where(partly, unmixed, hu), fill, tissue, self._spacing, self._rng, calm=True)
 
     def _missed(self, gone: np.ndarray, contrast: float) -> np.ndarray:
         """Return the rim of the gland that its segmentation missed, where the gland goes away."""

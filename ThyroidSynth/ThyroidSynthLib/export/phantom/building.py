@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ThyroidSynthLib import __version__
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.export.measuring import measured_as_written
 from ThyroidSynthLib.export.neck.neck import Neck
 from ThyroidSynthLib.export.neck.phantom_labels import CALCIFICATION, FIRST_NODULE, GLAND_PARTS, NODULE
@@ -25,6 +26,7 @@ from .phantom_options import PhantomOptions
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.nodules.building import NodularGland
+    from ThyroidSynthLib.export.painting.recipe import PaintedCt
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
@@ -60,7 +62,8 @@ def build_phantom(
     Raises
     ------
     InputError
-        A nodule does not fit into the gland, a structure has no material, or no voxel of the thyroid is left.
+        A nodule does not fit into the gland, a structure has no material, no voxel of the thyroid is left, or a CT is
+        to be painted and the neck has none.
     """
     thyroid = generated.thyroid
     bare = thyroid.surface.moved(neck.placement.to_ras(thyroid.surface.vertices))
@@ -114,16 +117,30 @@ def build_phantom(
         own = range(FIRST_NODULE, FIRST_NODULE + len(nodular.nodules))
         measured = nodular.measured_on(labels.volume, own, calcification=GLAND_PARTS[CALCIFICATION])
         document["nodules"] = {**nodular.as_dict(measured), "redrawn": redrawn}
+    painted = _painted(neck, surface, nodular, composed, generated) if options.paint_ct else None
+    if painted is not None:
+        document["ct"] = painted.document
+        document["notes"] = [*neck.notes, *painted.notes]
     numbers = _numbers(labels, options)
     phantom = Phantom(
         _renumbered(labels, numbers),
         materials,
         {numbers[label]: surface for label, surface in parts.items()},
+        ct=None if painted is None else painted.volume,
         ct_series=neck.ct_series,
         document=document,
     )
     document["labels"] = _label_table(phantom)
     return phantom
+
+
+def ct_to_paint(neck: Neck) -> Volume:
+    """Return the CT of a neck, which is to follow the thyroid; `InputError` if there is none."""
+    if neck.ct is None:
+        raise InputError(
+            f"{neck.name} has no CT that could follow the thyroid. Name it by --ct, or leave out --paint-ct."
+        )
+    return neck.ct
 
 
 def model_document(model: TrainedModel) -> dict[str, Any]:
@@ -135,15 +152,48 @@ def _nodular(
     neck: Neck, gland: Surface, generated: GeneratedThyroid, options: PhantomOptions
 ) -> tuple[NodularGland | None, int]:
     """Return the gland with its nodules, and how many nodules were drawn that did not fit; None without nodules."""
-    from ThyroidSynthLib.export.nodules import build_nodules, draw_nodules
+    from ThyroidSynthLib.export.nodules import (
+        NoduleDistribution,
+        build_nodules,
+        draw_nodules,
+        nodules_of_phantom,
+    )
 
-    if options.nodules is None:
+    chosen = options.nodules
+    if chosen is None:
         return None, 0
     # A stream of its own, so that the gland does not depend on whether it has nodules.
     seed = int(np.random.SeedSequence([generated.seed, generated.index, 1]).generate_state(1)[0])
     where = {"placement": neck.placement, "grid": neck.grid}
-    drawn = draw_nodules(gland, options.nodules, seed=seed, keep_out=neck.rigid, **where)
+    if not isinstance(chosen, NoduleDistribution):
+        chosen = nodules_of_phantom(chosen, generated.index + 1)
+    drawn = draw_nodules(gland, chosen, seed=seed, keep_out=neck.rigid, **where)
     return build_nodules(gland, drawn.nodules, **where), drawn.redrawn
+
+
+def _painted(
+    neck: Neck, surface: Surface, nodular: NodularGland | None, composed: Composed, generated: GeneratedThyroid
+) -> PaintedCt:
+    """Return the CT of a neck with a thyroid (`surface`, in `ras_mm`) and its nodules."""
+    from ThyroidSynthLib.export.painting import paint_ct
+
+    if neck.ct is None:
+        raise InputError(
+            f"{neck.name} has no CT that could follow the thyroid. Name it by --ct, or leave out --paint-ct."
+        )
+    matrix = neck.grid.ijk_to_ras
+    seed = int(np.random.SeedSequence([generated.seed, generated.index, 2]).generate_state(1)[0])
+    return paint_ct(
+        ct_to_paint(neck),
+        neck.own,
+        surface,
+        nodules=() if nodular is None else nodular.nodules,
+        neighbours=Volume(neck.soft.array | neck.rigid.array, matrix),
+        rigid=neck.rigid,
+        motion=composed.motion,
+        kept=Volume(voxelise(surface, neck.grid).array & ~composed.gland.array, matrix),
+        seed=seed,
+    )
 
 
 def _with_nodules(

@@ -12,6 +12,7 @@ from ThyroidSynthLib.common.files import sha256_of, write_json
 from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.export.materials import write_materials_csv, write_materials_json
 from ThyroidSynthLib.export.neck.phantom_labels import AIR
+from ThyroidSynthLib.export.painting.recipe import SYNTHETIC
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND
@@ -23,6 +24,7 @@ from .phantom_options import PhantomOptions
 
 PHANTOM_FILE = "phantom.json"
 LABELS, FRACTIONS = "labels", "fractions"
+CT = "ct_synthetic.nii.gz"
 MATERIALS_CSV, MATERIALS_JSON = "materials.csv", "materials.json"
 
 NOTE = "Phantom with a modelled thyroid by ThyroidSynth; not for clinical use"
@@ -46,6 +48,8 @@ def write_phantom(phantom: Phantom, folder: Path, options: PhantomOptions) -> di
             path = folder / FRACTIONS / f"{name}.nii.gz"
             path.parent.mkdir(exist_ok=True)
             write_volume(Volume(share.astype(np.float32), labels.volume.ijk_to_ras), path, metadata={NOTE_KEY: NOTE})
+    if phantom.ct is not None:
+        write_volume(phantom.ct, folder / CT, metadata={NOTE_KEY: SYNTHETIC})
     for write in options.more_files:
         write(phantom, folder)
     document = {**phantom.document, "files": _checksums(folder, others)}

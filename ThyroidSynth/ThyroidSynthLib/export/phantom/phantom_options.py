@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.export.materials.material_table import MaterialTable
     from ThyroidSynthLib.export.nodules.distribution import NoduleDistribution
     from ThyroidSynthLib.export.nodules.nodule import Nodule
+    from ThyroidSynthLib.export.nodules.table import TabledNodule
 
 PhantomFiles: TypeAlias = Callable[[Phantom, Path], None]
 """Writes further files of a phantom into its folder, such as meshes or the files of a simulator; can be pickled."""
@@ -33,8 +34,10 @@ class PhantomOptions:
         One of `NEIGHBOURS`: whether soft neighbours give way to the thyroid or keep their voxels.
     lobes : bool
         Whether lobes and isthmus have labels of their own.
-    nodules : sequence of Nodule, or NoduleDistribution, optional
+    nodules : sequence of Nodule and TabledNodule, or NoduleDistribution, optional
         The nodules of each phantom.
+    paint_ct : bool
+        Whether the CT of the neck follows the thyroid and its nodules.
     fractions : bool
         Whether volume fractions are written.
     label_formats : tuple of str
@@ -49,7 +52,8 @@ class PhantomOptions:
 
     neighbours: str = YIELD
     lobes: bool = False
-    nodules: Sequence[Nodule] | NoduleDistribution | None = None
+    nodules: Sequence[Nodule | TabledNodule] | NoduleDistribution | None = None
+    paint_ct: bool = False
     fractions: bool = False
     label_formats: tuple[str, ...] = ("nii.gz",)
     materials: MaterialTable = field(default_factory=standard_materials)
