@@ -1,11 +1,14 @@
-"""Public names of a package, imported only when they are used."""
+"""What is imported only when it is used: the public names of a package, and packages that few uses need."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
+
+from .errors import InputError
 
 
 def lazy_exports(
@@ -35,3 +38,36 @@ def lazy_exports(
         return value
 
     return sorted(home), get, lambda: sorted({*vars(sys.modules[package]), *home})
+
+
+def check_package(name: str, purpose: str, *, extra: str = "simulation") -> None:
+    """Raise `InputError` if a package is not installed; parameters are those of `optional_package`.
+
+    Commands check before they compute.
+    """
+    if find_spec(name) is None:
+        raise InputError(
+            f"{purpose} needs the package {name}, which is not installed. Install it: "
+            f"pip install 'thyroidsynth[{extra}]'"
+        )
+
+
+def optional_package(name: str, purpose: str, *, extra: str = "simulation") -> Any:
+    """Return a package that is imported only where it is used.
+
+    Parameters
+    ----------
+    name : str
+        Of the module, such as ``meshio``.
+    purpose : str
+        What it is needed for, as the subject of a sentence: "A mesh in .msh".
+    extra : str
+        The optional dependencies of this project that it is one of.
+
+    Raises
+    ------
+    InputError
+        It is not installed; the message states how to install it.
+    """
+    check_package(name, purpose, extra=extra)
+    return importlib.import_module(name)

@@ -204,11 +204,11 @@ def test_organs_are_remeshed_and_filled_with_tetrahedra(tmp_path) -> None:
     assert filled["trachea"] == pytest.approx(volumes["trachea"], rel=1e-6)
 
 
-def test_specks_are_left_out_of_even_surfaces_and_a_thyroid_that_is_too_thin_is_refused(tmp_path) -> None:
+def test_islands_are_left_out_of_even_surfaces_and_a_thyroid_that_is_too_thin_is_refused(tmp_path) -> None:
     pytest.importorskip("gpytoolbox", reason=f"gpytoolbox {WITHOUT}")
     labels = neck()
     array = labels.volume.array.copy()
-    array[15, 33, 20] = array[12, 33, 20] = 204  # Specks of the airway,
+    array[15, 33, 20] = array[12, 33, 20] = 204  # Islands of the airway,
     array[15, 7, 20] = 16  # and of the trachea.
     labels = LabelMap(Volume(array, labels.volume.ijk_to_ras), labels.names | {204: "airway"})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, OutputError
-from ThyroidSynthLib.common.optional import check_package
+from ThyroidSynthLib.common.lazy import check_package
 from ThyroidSynthLib.export.phantom.phantom import Phantom
 from ThyroidSynthLib.export.phantom.phantom_folder import LABELS, NOTE
 from ThyroidSynthLib.export.writing.image_series import ImageSeries, read_image_series, write_ct_series

@@ -11,7 +11,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import atomic_path, write_json
-from ThyroidSynthLib.common.optional import check_package
+from ThyroidSynthLib.common.lazy import check_package
 from ThyroidSynthLib.geometry.grid import flip_lps_ras
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.surface import Surface

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ThyroidSynthLib.common.errors import OutputError
-from ThyroidSynthLib.common.optional import optional_package
+from ThyroidSynthLib.common.lazy import optional_package
 from ThyroidSynthLib.geometry.polydata import vertex_normals
 from ThyroidSynthLib.geometry.surface import Surface
 

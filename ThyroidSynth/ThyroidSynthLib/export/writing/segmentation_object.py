@@ -11,7 +11,7 @@ import numpy as np
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import atomic_path
-from ThyroidSynthLib.common.optional import optional_package
+from ThyroidSynthLib.common.lazy import optional_package
 from ThyroidSynthLib.imaging.dicom_seg import read_dicom_masks, read_dicom_segments
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.label_table import colour_of

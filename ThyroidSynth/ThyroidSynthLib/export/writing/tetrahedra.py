@@ -10,7 +10,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import atomic_path
-from ThyroidSynthLib.common.optional import optional_package
+from ThyroidSynthLib.common.lazy import optional_package
 from ThyroidSynthLib.geometry.grid import flip_lps_ras
 from ThyroidSynthLib.geometry.polydata import polydata_of
 from ThyroidSynthLib.geometry.surface import Surface

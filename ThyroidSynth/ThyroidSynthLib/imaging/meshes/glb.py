@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.common.optional import optional_package
+from ThyroidSynthLib.common.lazy import optional_package
 from ThyroidSynthLib.common.reading import reading
 from ThyroidSynthLib.geometry.surface import Surface
 
