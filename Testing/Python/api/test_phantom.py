@@ -63,3 +63,17 @@ def test_what_contradicts_itself_is_refused(model):
         model.phantom(own=True, volume_ml=20)
     with pytest.raises(InputError, match="lies off the grid"):
         model.phantom(gland=model.sample()[0], **GRID)
+
+
+def test_nodules_of_a_table_and_a_ct_that_follows(model, tmp_path):
+    table = tmp_path / "nodules.csv"
+    table.write_text("part,diameter_mm,calcification\nright,8,micro\n")
+
+    phantom = model.phantom(own=True, nodules=table, paint_ct=True, **GRID)
+
+    (nodule,) = phantom.document["nodules"]["nodules"]
+    assert nodule["calcification"] == "micro"
+    assert phantom.built.ct is not None
+    assert phantom.document["ct"]["gland_values"] == "measured in the patient's gland"
+    shares = phantom.fractions()["calcification"]
+    assert 0 < shares.sum() * phantom.labels.volume.voxel_volume_ml < 0.05

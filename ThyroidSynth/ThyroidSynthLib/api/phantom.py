@@ -127,7 +127,8 @@ class WithPhantoms:
         margin_mm: float | None = None,
         neighbours: str = "yield",
         lobes: bool = False,
-        nodules: str | Sequence[Nodule] | None = None,
+        nodules: str | Path | Sequence[Nodule] | None = None,
+        paint_ct: bool = False,
         materials: Path | str | None = None,
     ) -> Phantom:
         """Return a phantom: a neck with a label in every voxel, with a thyroid in it.
@@ -159,8 +160,10 @@ class WithPhantoms:
             "yield" if vessels and other soft structures give way to the thyroid, "keep" if they keep their voxels.
         lobes : bool
             Whether lobes and isthmus have labels of their own.
-        nodules : str or sequence of Nodule, optional
-            Nodules with positions or parts, or a distribution such as "count=2,diameter=5-20".
+        nodules : str, path or sequence of Nodule, optional
+            Nodules with positions or parts, a distribution such as "count=2,diameter=5-20", or the path of a table.
+        paint_ct : bool
+            Whether the neck's CT follows the thyroid and its nodules, as ``built.ct``.
         materials : path, optional
             A table that changes or adds materials.
 
@@ -180,7 +183,7 @@ class WithPhantoms:
         """
         from ThyroidSynthLib.export.materials import read_materials, standard_materials
         from ThyroidSynthLib.export.neck import GridChoice, example_neck, read_neck
-        from ThyroidSynthLib.export.nodules import NoduleDistribution
+        from ThyroidSynthLib.export.nodules import read_nodules
         from ThyroidSynthLib.export.phantom.phantom_options import PhantomOptions
 
         targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
@@ -203,7 +206,8 @@ class WithPhantoms:
         options = PhantomOptions(
             neighbours=neighbours,
             lobes=lobes,
-            nodules=NoduleDistribution.parse(nodules) if isinstance(nodules, str) else nodules,
+            nodules=read_nodules(nodules) if isinstance(nodules, (str, Path)) else nodules,
+            paint_ct=paint_ct,
             materials=standard_materials() if materials is None else read_materials(materials),
         )
         return self._built(neck, options, targets, seed, gland, own=own)

@@ -70,3 +70,20 @@ def test_a_thin_part_without_a_voxel_of_its_own_is_in_the_fractions():
     gland = sum(phantom.fractions()[name] for name in ("thyroid_gland", "thyroid_nodule_1"))
 
     assert gland.sum(dtype=float) * 125.0 == pytest.approx(phantom.parts[GLAND].volume, rel=2e-3)
+
+
+@pytest.mark.parametrize("spacing_mm", [0.5, 2.5])
+def test_grains_of_calcification_take_their_volume_from_the_nodule(spacing_mm):
+    plain = _phantom(spacing_mm)
+    grain = ellipsoid((0.4, 0.4, 0.4), (1.0, 0.5, 0.2))
+    parts = {**plain.parts, 213: grain}
+    labels = LabelMap(plain.labels.volume, {**NAMES, 213: "calcification"})
+
+    before, after = plain.fractions(), Phantom(labels, _Materials(), parts).fractions()
+
+    voxel = spacing_mm**3
+    assert after["calcification"].sum(dtype=float) * voxel == pytest.approx(grain.volume, rel=0.03)
+    lost = before["thyroid_nodule_1"] - after["thyroid_nodule_1"]
+    assert lost.sum(dtype=float) * voxel == pytest.approx(grain.volume, rel=0.04)
+    np.testing.assert_allclose(after["thyroid_gland"], before["thyroid_gland"], atol=1e-6)
+    assert np.abs(sum(after.values()) - 1).max() <= 1e-6

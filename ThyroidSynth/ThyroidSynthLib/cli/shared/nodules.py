@@ -33,31 +33,25 @@ def add_nodule_options(parser: argparse._ActionsContainer) -> None:
 
 def nodule_table_of(options: argparse.Namespace) -> Path | None:
     """Return the table of nodules that the options name, if they name one."""
-    return None if options.nodules is None or _is_distribution(options.nodules) else Path(options.nodules)
+    from ThyroidSynthLib.export.nodules import nodule_table_in
+
+    return None if options.nodules is None else nodule_table_in(options.nodules)
 
 
 def nodules_of(options: argparse.Namespace) -> list[TabledNodule] | NoduleDistribution | None:
     """Return the nodules of the options; `InputError` if the table cannot be read."""
-    from ThyroidSynthLib.export.nodules import NoduleDistribution, read_nodule_table
+    from ThyroidSynthLib.export.nodules import read_nodules
 
-    if options.nodules is None:
-        return None
-    table = nodule_table_of(options)
-    return NoduleDistribution.parse(options.nodules) if table is None else read_nodule_table(table)
+    return None if options.nodules is None else read_nodules(options.nodules)
 
 
 def _nodules(text: str) -> str:
     """Check a distribution before anything is read; a table is read later."""
-    if _is_distribution(text):
-        from ThyroidSynthLib.export.nodules import NoduleDistribution
+    from ThyroidSynthLib.export.nodules import NoduleDistribution, nodule_table_in
 
+    if nodule_table_in(text) is None:
         try:
             NoduleDistribution.parse(text)
         except InputError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
     return text
-
-
-def _is_distribution(text: str) -> bool:
-    """Check whether a text is a distribution rather than the name of a table."""
-    return "=" in text and not Path(text).is_file()

@@ -13,6 +13,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "drawing": ["Drawn", "draw_nodules"],
         "measuring": ["MeasuredNodule", "diameters_of_voxels", "measure_nodules"],
         "nodule": ["CALCIFICATIONS", "COMPOSITIONS", "MARGINS", "PARTS", "Nodule"],
+        "reading": ["nodule_table_in", "read_nodules"],
         "table": ["NODULE_COLUMNS", "TabledNodule", "nodules_of_phantom", "read_nodule_table"],
     },
 )

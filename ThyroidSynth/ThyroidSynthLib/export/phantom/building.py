@@ -212,12 +212,13 @@ def _with_nodules(
         array[gland & (voxelise(built.surface, volume.grid).array != 0)] = label
         names[label], parts[label] = name, built.surface
         of_nodules[name] = options.materials.of_structure(built.nodule.material).name
-        if built.calcification is not None:
-            calcified = GLAND_PARTS[CALCIFICATION]
-            inside = gland & (voxelise(built.calcification, volume.grid).array != 0)
-            array[inside] = calcified
-            if inside.any():
-                names[calcified] = CALCIFICATION
+    hard = [built.calcification for built in nodular.nodules if built.calcification is not None]
+    if hard:
+        # One label for all of it. Grains smaller than a voxel may have none, but have their volume fractions.
+        calcified = GLAND_PARTS[CALCIFICATION]
+        names[calcified], parts[calcified] = CALCIFICATION, Surface.joined(hard)
+        for surface in hard:
+            array[gland & (voxelise(surface, volume.grid).array != 0)] = calcified
     labels = replace(composed.labels, volume=Volume(array, volume.ijk_to_ras), names=dict(sorted(names.items())))
     return labels, parts, options.materials.with_structures(of_nodules)
 

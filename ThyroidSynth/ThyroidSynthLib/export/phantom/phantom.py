@@ -32,7 +32,7 @@ class Phantom:
         What each structure consists of, by its name.
     parts : mapping of int to Surface
         Closed surfaces in `ras_mm` of the labels that are known better than by their voxels: the thyroid or its lobes
-        and isthmus, which do not overlap, and the nodules, which lie in them.
+        and isthmus, which do not overlap, the nodules, which lie in them, and the calcification in nodules.
     ct : Volume or None
         Hounsfield units on the grid of the labels.
     ct_series : Path or None
@@ -79,21 +79,27 @@ class Phantom:
         """Return the share of each voxel that each label fills, in the part of the label map that holds the parts."""
         names, nothing = self.labels.names, np.zeros(near.array.shape, dtype=np.float32)
         shares = {label: volume_fractions(surface, near.grid) for label, surface in self.parts.items()}
+        inner = {label: share for label, share in shares.items() if names[label] == CALCIFICATION}
         nodules = {label: share for label, share in shares.items() if is_nodule(names[label])}
-        gland = {label: share for label, share in shares.items() if label not in nodules}
-        filled = np.minimum(sum(nodules.values(), nothing), 1)
-        whole = np.minimum(sum(gland.values(), nothing), 1)
-        # Nodules lie in the gland, so what they fill is no longer gland.
-        left = np.divide(np.maximum(whole - filled, 0), whole, out=nothing.copy(), where=whole > 0)
-        shares = nodules | {label: share * left for label, share in gland.items()}
-        # A calcification has no surface, but lies in a nodule.
-        fixed = np.isin(near.array, [label for label, name in names.items() if name == CALCIFICATION])
-        shares = {label: np.where(fixed, 0, share) for label, share in shares.items()}
+        gland = {label: share for label, share in shares.items() if label not in nodules and label not in inner}
+        # Calcification lies in nodules and nodules in the gland: what they fill is no longer nodule or gland.
+        shares = inner | _less(nodules, inner.values()) | _less(gland, nodules.values())
         rest = np.clip(1 - sum(shares.values(), nothing), 0, 1)
         others = _nearest_other(near.array, list(self.parts))
         for label in np.flatnonzero(np.bincount(others.ravel())).tolist():
             shares[label] = np.where(others == label, rest, 0)
         return shares
+
+
+def _less(shares: Mapping[int, np.ndarray], filled: Iterable[np.ndarray]) -> dict[int, np.ndarray]:
+    """Return the shares of voxels that are left of some structures by others that lie in them."""
+    inner = list(filled)
+    if not inner:
+        return dict(shares)
+    nothing = np.zeros_like(inner[0])
+    taken, whole = (np.minimum(sum(each, nothing), 1) for each in (inner, list(shares.values())))
+    left = np.divide(np.maximum(whole - taken, 0), whole, out=nothing.copy(), where=whole > 0)
+    return {label: share * left for label, share in shares.items()}
 
 
 def is_nodule(name: str) -> bool:
