@@ -68,15 +68,18 @@ class Hands:
         return self.module.widget._parameterNode
 
     def open(self, *parts: str) -> None:
-        """Open a tab, a collapsible part of the tab Create (generate, edit, model), or a window (cohort, library)."""
+        """Open a tab, a collapsible part of the tab Create (generate, edit, model), or a window.
+
+        The windows are those of the cohort, the phantoms and the model library.
+        """
         panel = self.module.widget.panel
         for part in parts:
             if part in ("generate", "edit", "model"):
                 panel.tabs.open("create")
                 getattr(self, f"{part}Collapsible").collapsed = False
-            elif part in ("cohort", "library"):
-                self.open("export" if part == "cohort" else "model")
-                self.click("cohortButton" if part == "cohort" else "modelLibraryButton")
+            elif part in ("cohort", "phantom", "library"):
+                self.open("model" if part == "library" else "export")
+                self.click("modelLibraryButton" if part == "library" else f"{part}Button")
             else:
                 panel.tabs.open(part)
         self.app.process_events()
@@ -96,7 +99,8 @@ class Hands:
                 # Only one of the two is open.
                 self.open("generate")
                 yield "generate", page
-        for name, window in (("library", panel.model.window), ("cohort", panel.export.window)):
+        windows = {"library": panel.model, "cohort": panel.export, "phantom": panel.export.phantoms}
+        for name, window in ((name, section.window) for name, section in windows.items()):
             window.open()
             inspection.open_all(window.content)
             self.app.process_events()

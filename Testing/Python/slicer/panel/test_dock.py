@@ -58,7 +58,11 @@ def test_the_tabs_follow_a_change_of_the_style(docked):
 
 @pytest.mark.parametrize(
     ("tab", "button", "window"),
-    [("compare", "studyButton", "ReaderStudyWindow"), ("export", "cohortButton", "CohortWindow")],
+    [
+        ("compare", "studyButton", "ReaderStudyWindow"),
+        ("export", "cohortButton", "CohortWindow"),
+        ("export", "phantomButton", "PhantomWindow"),
+    ],
 )
 def test_a_window_opens_over_the_panel_as_high_as_what_it_shows(docked, slicer_app, tab, button, window):
     import qt

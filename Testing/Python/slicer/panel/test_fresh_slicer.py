@@ -25,7 +25,7 @@ def press_every_button(hands, *, skip: tuple[str, ...] = ()) -> tuple[dict[str, 
     refused, faults = {}, {}
     bar = hands.module.widget.panel.bar.widget
     # The windows are visited themselves; a dialog of Qt's for a colour waits for the user.
-    skip = (*skip, "modelLibraryButton", "cohortButton", "currentColourButton")
+    skip = (*skip, "modelLibraryButton", "cohortButton", "phantomButton", "currentColourButton")
     for top in itertools.chain((page for _name, page in hands.pages()), [bar]):
         for button in inspection.widgets_in(top):
             name = inspection.name_of(button)
@@ -101,7 +101,7 @@ def test_only_a_training_needs_an_installation(bare):
     bare.wait(lambda: "mL" in bare.ownFeaturesLabel.text)
     bare.wait(lambda: "measuring" not in bare.overlapLabel.text)
     # Another patient would end the edit, a cohort or a reader study would occupy the panel.
-    skip = ("loadButton", "sampleDataButton", "startCohortButton", "startStudyButton")
+    skip = ("loadButton", "sampleDataButton", "startCohortButton", "startPhantomButton", "startStudyButton")
     # The Segment Editor is another module.
     skip += ("segmentEditorButton", "editSegmentEditorButton")
     refused, faults = press_every_button(bare, skip=skip)

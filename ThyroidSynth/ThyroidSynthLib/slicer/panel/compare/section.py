@@ -32,11 +32,8 @@ from .nearest import NearestShapes
 from .thyroid_table import Row, ThyroidTable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ThyroidSynthLib.model.code_space import CodeSpace
     from ThyroidSynthLib.model.description import ModelDescription
-    from ThyroidSynthLib.slicer.panel.shared.session import Session
     from ThyroidSynthLib.slicer.scene.thyroids.records import ThyroidRecord
 
 
@@ -44,10 +41,6 @@ class InspectSection(Section):
     """The table of thyroids, their comparison and their charts, all of which a running reader study hides."""
 
     uiFile = "Inspect.ui"
-
-    def __init__(self, session: Session, folder: Path) -> None:
-        self._folder = folder
-        super().__init__(session, folder)
 
     def connect(self) -> None:
         """Connect the section's widgets."""

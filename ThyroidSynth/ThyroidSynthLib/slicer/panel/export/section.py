@@ -21,6 +21,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroi
 
 from .cohort import CohortExport
 from .dicom import DicomExport
+from .phantoms import PhantomWindow
 from .plan import UNTICKED, chosenThyroids, mergeRules, patientMap, sceneFiles, spacingOf, structureNames
 from .wording import exportedText
 
@@ -47,6 +48,8 @@ class ExportSection(Section):
         self._filling = False
         self._cohort = CohortExport(self.session, self.ui)
         self._dicom = DicomExport(self.session, self.ui.dicomButton)
+        self.phantoms = PhantomWindow(self.session, self._folder, self.widget)
+        self.ui.phantomButton.connect("clicked(bool)", lambda checked: self.phantoms.window.open())
         self.ui.cohortButton.connect("clicked(bool)", lambda checked: self.window.open())
         self.ui.exportButton.connect("clicked(bool)", self._onExport)
         self.ui.showExportButton.connect("clicked(bool)", self._onShow)
@@ -56,10 +59,12 @@ class ExportSection(Section):
     def describe(self, description: ModelDescription | None) -> None:
         """Follow the chosen shape model."""
         self._cohort.describe(description)
+        self.phantoms.describe(description)
 
     def release(self) -> None:
-        """Stop monitoring the cohort."""
+        """Stop monitoring the cohort and the phantoms."""
         self._cohort.release()
+        self.phantoms.release()
 
     def thyroidsChanged(self) -> None:
         """Update the list of thyroids."""
@@ -90,6 +95,7 @@ class ExportSection(Section):
         self._fillStructures()
         self._enable()
         self._cohort.refresh()
+        self.phantoms.refresh()
         self._dicom.refresh()
 
     def _enable(self) -> None:

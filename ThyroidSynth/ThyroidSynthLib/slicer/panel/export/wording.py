@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ThyroidSynthLib.export.cohort.cohort_run import CohortState
@@ -76,5 +76,22 @@ def cohortText(state: CohortState) -> str:
         "finished": _("Finished: {done} thyroids; all files were read back and match the manifest."),
         "failed": _("Failed after {done} of {total} thyroids."),
     }
+    return _stateText(texts, state)
+
+
+def phantomText(state: CohortState) -> str:
+    """Return the state of phantoms that are made in the background."""
+    texts = {
+        "none": _("There are no phantoms in this folder."),
+        "running": _("{done} of {total} phantoms") if state.done else _("Starting…"),
+        "stopping": _("{done} of {total} phantoms, stopping"),
+        "stopped": _("Stopped: {done} of {total} phantoms are complete."),
+        "finished": _("Finished: {done} phantoms. They are synthetic."),
+        "failed": _("Failed after {done} of {total} phantoms."),
+    }
+    return _stateText(texts, state)
+
+
+def _stateText(texts: Mapping[str, str], state: CohortState) -> str:
     text = texts[state.status].format(done=state.done, total=state.total)
     return f"{text} {state.message}".strip()

@@ -107,6 +107,42 @@ class CohortOverlap(Choice):
     REMOVE = "remove", _("Remove overlap")
 
 
+class PhantomGland(Choice):
+    """The thyroid of a phantom."""
+
+    CURRENT = "current", _("Current thyroid")
+    OWN = "own", _("Patient's own thyroid")
+    NEW = "new", _("New, targets of Create")
+
+
+class PhantomNodules(Choice):
+    """Where the nodules of a phantom are."""
+
+    NONE = "none", _("None")
+    POINTS = "points", _("At points")
+    RANDOM = "random", _("At random")
+
+
+class NoduleComposition(Choice):
+    """Composition of a nodule: the values of `export.nodules.COMPOSITIONS`."""
+
+    SOLID = "solid", _("solid")
+    MIXED = "mixed", _("mixed")
+    CYSTIC = "cystic", _("cystic")
+
+
+class Simulator(Choice):
+    """Programs for which the input files of a phantom are written: the keys of `export.simulators.SIMULATORS`."""
+
+    NONE = "none", _("None")
+    XCIST = "xcist", _("XCIST (X-ray, CT)")
+    GATE = "gate", _("GATE (particles)")
+    MCX = "mcx", _("MCX (light)")
+    KWAVE = "kwave", _("k-Wave (ultrasound)")
+    JWAVE = "jwave", _("j-Wave (ultrasound)")
+    SIMPA = "simpa", _("SIMPA (photoacoustics)")
+
+
 class ChartKind(Choice):
     """What a chart shows of the thyroids: a feature with the training cohort, or with its targets."""
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import (
+    vtkMRMLLabelMapVolumeNode,
+    vtkMRMLMarkupsFiducialNode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+)
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 from .choices import (
@@ -19,7 +24,11 @@ from .choices import (
     LabelGridChoice,
     MergeOverlaps,
     MeshSpace,
+    NoduleComposition,
+    PhantomGland,
+    PhantomNodules,
     Preset,
+    Simulator,
     Spread,
     StudyScope,
     StudyShown,
@@ -66,6 +75,13 @@ class ThyroidSynthParameterNode:
         Distribution of each feature and its two parameters.
     cohortSetWithout, cohortWithoutPercent
         Whether the share of thyroids without isthmus is set, and the share.
+    phantomFolder, phantomGland, phantomCount, phantomSeed, phantomSpacingMm
+        The phantoms made in the background, which are found again by `phantomFolder`: their thyroid, number, random
+        seed, and voxel size in mm (0: as in the CT).
+    phantomNodules, phantomNoduleCount, phantomPoints, phantomNoduleLRMm, phantomNoduleAPMm, phantomNoduleSIMm
+        Where their nodules are, the mean number of random ones, and the points and diameters of the others.
+    phantomComposition, phantomSimulator, phantomCt, phantomParts, phantomFractions
+        Composition of the nodules at points, and what is written beside the label map.
     comparedWith, chart
         What the current thyroid is compared with (none: the patient's own), and the chart.
     studyFolder, reader
@@ -144,6 +160,23 @@ class ThyroidSynthParameterNode:
     cohortSeed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
     cohortAtPatient: bool = True
     cohortOverlap: CohortOverlap = CohortOverlap.REPORT
+
+    phantomFolder: Path
+    phantomGland: PhantomGland = PhantomGland.CURRENT
+    phantomCount: Annotated[int, WithinRange(1, 100_000)] = 1
+    phantomSeed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
+    phantomSpacingMm: Annotated[float, WithinRange(0.0, 5.0)] = 0.0
+    phantomNodules: PhantomNodules = PhantomNodules.NONE
+    phantomNoduleCount: Annotated[float, WithinRange(0.5, 10.0)] = 2.0
+    phantomPoints: vtkMRMLMarkupsFiducialNode
+    phantomNoduleLRMm: Annotated[float, WithinRange(2.0, 50.0)] = 10.0
+    phantomNoduleAPMm: Annotated[float, WithinRange(2.0, 50.0)] = 10.0
+    phantomNoduleSIMm: Annotated[float, WithinRange(2.0, 50.0)] = 10.0
+    phantomComposition: NoduleComposition = NoduleComposition.SOLID
+    phantomSimulator: Simulator = Simulator.NONE
+    phantomCt: bool = True
+    phantomParts: bool = False
+    phantomFractions: bool = False
 
     comparedWith: vtkMRMLSegmentationNode
     chart: ChartKind = ChartKind.VOLUME

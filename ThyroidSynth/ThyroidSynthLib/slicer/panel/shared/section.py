@@ -28,6 +28,7 @@ class Section:
 
     def __init__(self, session: Session, folder: Path) -> None:
         self.session = session
+        self._folder = folder
         self.widget = self._loaded(folder / self.uiFile)
         if self.windowFile:
             # A child of the section's widget, whose controls are therefore connected with the parameters, too.
