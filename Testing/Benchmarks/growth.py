@@ -11,8 +11,8 @@ import numpy as np
 from material import Material, prepare_material
 from timing import Row, median_seconds
 
-from ThyroidSynthLib.common.row_view import RowView
 from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.dataset.rows.row_view import RowView
 from ThyroidSynthLib.dataset.synthetic import write_example_dataset
 from ThyroidSynthLib.generation.decode.decoding import decode
 from ThyroidSynthLib.model.presets import settings_for

@@ -44,6 +44,11 @@ def main() -> None:
             cohort = write_tiny_cohort(Path(folder) / "cohort", cases=cases, samples_per_shape=SAMPLES[cases])
             train_tiny_model(cohort, kept_model(name), **choices)
         print(kept_model(name))
+    from support.necks import with_tubes
+    from ThyroidSynthLib.model.trained_model import TrainedModel
+
+    # "necks" is "small" with two organs.
+    with_tubes(TrainedModel.load(kept_model("small"))).save(kept_model("necks"))
 
 
 if __name__ == "__main__":

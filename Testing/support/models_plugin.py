@@ -41,6 +41,15 @@ def small_model() -> TrainedModel:
 
 
 @pytest.fixture(scope="session")
+def small_necks() -> TrainedModel:
+    """The small model with a trachea, which is wider behind large thyroids, and an artery that some cases lack."""
+    from support.kept_models import kept_model
+    from ThyroidSynthLib.model.trained_model import TrainedModel
+
+    return TrainedModel.load(kept_model("necks"))
+
+
+@pytest.fixture(scope="session")
 def small_siren() -> TrainedModel:
     """A `fixed` model of the small cohort with sine units."""
     from support.kept_models import kept_model

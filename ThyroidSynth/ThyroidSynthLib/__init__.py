@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from ThyroidSynthLib.common.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from .api.organs import draw_organs as draw_organs
+    from .api.organs import steer_organ as steer_organ
     from .api.phantom import Phantom as Phantom
     from .api.shape import EditedShape as EditedShape
     from .api.shape import FittedShape as FittedShape
@@ -27,6 +29,7 @@ __version__ = "0.1.0"
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "api.organs": ["draw_organs", "steer_organ"],
         "api.phantom": ["Phantom"],
         "api.shape_model": ["ShapeModel"],
         "api.shape": ["EditedShape", "FittedShape", "Shape"],

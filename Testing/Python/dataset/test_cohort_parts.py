@@ -11,8 +11,8 @@ import pytest
 
 from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.common.errors import CohortError, ModelError
-from ThyroidSynthLib.common.row_view import RowView
 from ThyroidSynthLib.dataset.cohort import Cohort, cohort_checksum
+from ThyroidSynthLib.dataset.rows.row_view import RowView
 from ThyroidSynthLib.model.presets import settings_for
 from ThyroidSynthLib.training.loop import train
 

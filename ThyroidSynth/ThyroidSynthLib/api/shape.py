@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.labels import THYROID
 
 from .patient import Labels, label_names
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.evaluation.experiments.fitted import FittedCase
     from ThyroidSynthLib.export.edited_case import EditedCase
     from ThyroidSynthLib.export.merging import Merged, MergeRules
+    from ThyroidSynthLib.generation.organs.organ import Organ
     from ThyroidSynthLib.generation.thyroid import Thyroid
+    from ThyroidSynthLib.imaging.label_maps import LabelMap
 
 DEFAULT_SPACING_MM = 1.5
 """Voxel size of TotalSegmentator's masks."""
@@ -51,6 +54,9 @@ class Shape:
         lies at the origin.
     placement_notes : tuple of str
         Reasons to check the placement.
+    organs : mapping of str to Organ
+        Organs around the thyroid, such as the trachea, by name, with their features and latent codes; see
+        `ShapeModel.sample`.
 
     Examples
     --------
@@ -65,6 +71,7 @@ class Shape:
     alignment: str = ALIGNMENTS[0]
     placement: Placement | None = None
     placement_notes: tuple[str, ...] = ()
+    organs: Mapping[str, Organ] = field(default_factory=dict)
 
     @property
     def features(self) -> Features:
@@ -81,6 +88,14 @@ class Shape:
         """The surface in `ras_mm`."""
         surface = self.thyroid.surface
         return surface if self.placement is None else surface.moved(self.placement.to_ras(surface.vertices))
+
+    @property
+    def surfaces(self) -> dict[str, Surface]:
+        """The surfaces of the thyroid and of the organs around it by name, in `ras_mm`; they do not overlap."""
+        found = {THYROID.name: self.thyroid.surface, **{name: organ.surface for name, organ in self.organs.items()}}
+        if self.placement is None:
+            return found
+        return {name: surface.moved(self.placement.to_ras(surface.vertices)) for name, surface in found.items()}
 
     def at(self, patient: Path | str, *, labels: Labels | None = None, level_mm: float | None = None) -> Shape:
         """Return the shape at a patient's trachea.
@@ -169,6 +184,27 @@ class Shape:
         if grid is not None and (away := off_grid_mm(grid, surface.vertices)[0]) > 0:
             raise InputError(f"The shape lies {away:.0f} mm off the grid. Place it with at() or at_point().")
         return voxelise(surface, grid or Grid.around(surface, spacing_mm=spacing_mm))
+
+    def to_organ_map(self, grid: Grid | None = None, *, spacing_mm: float | None = None) -> LabelMap:
+        """Return one label map of the thyroid, label 1, and the organs around it, with the names of the labels.
+
+        Parameters
+        ----------
+        grid, spacing_mm
+            As for `to_label_map`.
+
+        Examples
+        --------
+        >>> neck = model.sample(organs=True)[0]
+        >>> neck.to_organ_map(spacing_mm=1.0).names
+        """
+        from ThyroidSynthLib.generation.organs.organ_set import whole_label_map
+
+        surfaces = self.surfaces
+        if grid is None:
+            spacing_mm = DEFAULT_SPACING_MM if spacing_mm is None else spacing_mm
+            grid = Grid.around(Surface.joined(list(surfaces.values())), spacing_mm=spacing_mm)
+        return whole_label_map(surfaces, grid)
 
     def merged_into(
         self,

@@ -20,6 +20,7 @@ from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
 from ThyroidSynthLib.model.settings import OMEGA
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
+from .organs import draw_organs
 from .patient import Labels, case_of, shape_of
 from .phantom import WithPhantoms
 from .shape import EditedShape, FittedShape, Shape
@@ -82,7 +83,7 @@ class ShapeModel(WithPhantoms):
         seed: int = 0,
         device: str = "auto",
     ) -> ShapeModel:
-        """Train a model on a prepared cohort.
+        """Train a model on a prepared cohort, and on the organs beside the thyroid that it has.
 
         For long trainings use a job (`thyroidsynth train`), which writes checkpoints and can be resumed.
 
@@ -119,11 +120,13 @@ class ShapeModel(WithPhantoms):
         """
         from ThyroidSynthLib.generation.steer.calibration import calibrated
         from ThyroidSynthLib.training.loop import train
+        from ThyroidSynthLib.training.organs import with_organs
 
         opened = cohort if isinstance(cohort, Cohort) else Cohort.open(cohort)
         changes: dict[str, Any] = {"seed": seed, "activation": activation, "omega": omega}
         changes |= {} if epochs is None else {"epochs": epochs}
-        return cls(calibrated(train(opened, settings_for(preset, variant, **changes), device=device)))
+        trained = train(opened, settings_for(preset, variant, **changes), device=device)
+        return cls(calibrated(with_organs(trained, opened, device=device)))
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -148,6 +151,7 @@ class ShapeModel(WithPhantoms):
         volume_ml: float | None = None,
         isthmus_area_mm2: float | None = None,
         symmetry: float | None = None,
+        organs: bool = False,
     ) -> list[Shape]:
         """Draw random thyroids by direct sampling (paper, section 2.4).
 
@@ -162,6 +166,8 @@ class ShapeModel(WithPhantoms):
             Random seed. Thyroid number i of a seed is always the same.
         volume_ml, isthmus_area_mm2, symmetry : float, optional
             Targets.
+        organs : bool
+            Whether to draw the organs that belong to each thyroid, too: see `draw_organs`.
 
         Raises
         ------
@@ -180,7 +186,8 @@ class ShapeModel(WithPhantoms):
 
         targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
         self._warn_of(targets)
-        return [self._shape(drawn) for drawn in generate(self.trained, count=count, seed=seed, targets=targets)]
+        thyroids = [self._shape(drawn) for drawn in generate(self.trained, count=count, seed=seed, targets=targets)]
+        return draw_organs(self, thyroids, seed=seed) if organs else thyroids
 
     def steer(
         self,

@@ -27,8 +27,8 @@ import numpy as np
 from ThyroidSynthLib.common.errors import CohortError, InputError
 from ThyroidSynthLib.common.files import read_json, sha256_of
 from ThyroidSynthLib.common.reading import checked_file
-from ThyroidSynthLib.common.row_view import RowView
 from ThyroidSynthLib.common.text_files import entry, listed_shortly
+from ThyroidSynthLib.dataset.rows.row_view import RowView
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.frame import Frame, Placement
 from ThyroidSynthLib.geometry.rigid.lying import OnTrachea

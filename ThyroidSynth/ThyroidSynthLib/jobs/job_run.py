@@ -38,6 +38,7 @@ STATE_EVERY_S = 0.5
 LOG_EVERY_S = 10.0
 PREPARATION_SHARE = 0.2
 _FINISHING_SHARE = 0.1
+_ORGANS_SHARE = 0.05  # Of it, if the cohort has organs beside the thyroid.
 
 
 class Trainer(Protocol):
@@ -211,8 +212,16 @@ class _Run:
             on_snapshot=on_snapshot,
             process_group=self._process_group,
         )
+        finishing = 1.0 - _FINISHING_SHARE
+        if cohort.organs:
+            from ThyroidSynthLib.training.organs import with_organs
+
+            learned = finishing + _ORGANS_SHARE
+            progress = part_of(self._report, finishing, learned)
+            model = with_organs(model, cohort, device=device, progress=progress, should_stop=self._should_stop)
+            finishing = learned
         if finish is not None:
-            progress = part_of(self._report, 1.0 - _FINISHING_SHARE, 1.0)
+            progress = part_of(self._report, finishing, 1.0)
             model = finish(model, progress=progress, should_stop=self._should_stop)
         licence = {"licence": self._config["licence"]} if self._config["licence"] else {}
         replace(model, provenance=model.provenance | licence).save(self._job.model_file)

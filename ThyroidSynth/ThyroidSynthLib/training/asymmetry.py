@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ThyroidSynthLib.common.row_view import RowView
+from ThyroidSynthLib.dataset.rows.row_view import RowView
 
 # Samples of a shape that are used, and the root mean square of the values.
 _SAMPLES = 2000

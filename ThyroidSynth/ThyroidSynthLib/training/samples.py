@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ThyroidSynthLib.common.row_view import RowView
+from ThyroidSynthLib.dataset.rows.row_view import RowView
 from ThyroidSynthLib.geometry.sampling import signed_distance
 from ThyroidSynthLib.model.settings import TrainingSettings
 

@@ -11,8 +11,8 @@ import torch
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import ModelError
-from ThyroidSynthLib.common.row_view import RowView
 from ThyroidSynthLib.common.text_files import entry
+from ThyroidSynthLib.dataset.rows.row_view import RowView
 from ThyroidSynthLib.geometry.frame import Frame
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.model.array_file import load_arrays, save_arrays, with_prefix, without_prefix

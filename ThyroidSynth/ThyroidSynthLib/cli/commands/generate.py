@@ -63,6 +63,7 @@ examples:
   thyroidsynth generate model.safetensors --from-table targets.csv --steer --mesh ply,stl --out cohort500
   thyroidsynth generate model.safetensors --count 1000 --distribution cohort --without-isthmus 30% --out cohort1000
   thyroidsynth generate model.safetensors --count 500 --volume-distribution lognormal:2.7,0.35 --out lognormal
+  thyroidsynth generate model.safetensors --count 20 --organs --mesh ply --out necks
   thyroidsynth generate model.safetensors --reconstruct s0001 s0002 --out reconstructed
   thyroidsynth generate model.safetensors --at s0327 --grid s0327/ct.nii.gz --out in_patient
   thyroidsynth generate model.safetensors --merge-into s0327 --format none --out other_thyroids
@@ -89,6 +90,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_target_options(parser)
     add_place(parser)
     add_labels(parser)
+    parser.add_argument(
+        "--organs",
+        action="store_true",
+        help="also draw the organs that belong to each thyroid, such as the trachea, and write one label map of all "
+        "(organ_maps/) and, with --mesh, a mesh of each; needs a model that was trained on a cohort with organs",
+    )
     add_merging(parser, more="; the thyroids are placed at its trachea unless --at is given")
     add_files(parser, default_grid="1.5")
     parser.set_defaults(usage_error=parser.error)
@@ -105,6 +112,10 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 
     check_target_options(options)
     check_place(options)
+    if options.organs and (options.at or options.merge_into):
+        options.usage_error("--organs draws a whole neck, and a patient has one: leave out --at and --merge-into")
+    if options.organs and options.reconstruct:
+        options.usage_error("--organs belong to random thyroids: leave out --reconstruct")
     # --distribution may also be "cohort", which is not a file.
     tables = (options.from_table, Path(options.distribution) if options.distribution else None)
     patient = (options.at, options.merge_into, options.grid, *options.structures)
@@ -126,6 +137,7 @@ def _generate(
     from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.export.cohort.generated_cohort import STOP_FILE, record_cohort, thyroid_writer
     from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
+    from ThyroidSynthLib.generation.organs.organ_set import OrganMaker
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
     files = with_merging(file_options(options), options, console)
@@ -137,7 +149,8 @@ def _generate(
     if place.site.notes:
         console.warn(f"The placement at {place.name}: {'; '.join(place.site.notes)}.")
     masks = place.structures(options)
-    writer = thyroid_writer(options.out, place.site.placement, files, _surroundings(options, masks))
+    organs = OrganMaker(model) if options.organs else None
+    writer = thyroid_writer(options.out, place.site.placement, files, _surroundings(options, masks), organs)
     distribution = AchievedDistribution(model.features, chosen.distribution) if chosen.differ else None
     stop_file, start = options.out / STOP_FILE, len(begun or ())
     with stop_on_signals() as signalled:
@@ -173,6 +186,7 @@ def _generate(
         "changing_others": written.changing,
         "empty": written.empty,
         "manifest": str(written.folder / "manifest.json"),
+        "organs": list(model.organs) if options.organs else [],
         "placed_at": place.name,
         "placement_notes": list(place.site.notes),
         "distribution": distribution.headline() if distribution is not None else None,
@@ -180,6 +194,8 @@ def _generate(
         "trained_on_synthetic_cohort": model.synthetic,
     }
     lines = [f"Thyroids in {written.folder}: {written.count} (draws: {written.attempts}); see manifest.csv."]
+    if options.organs:
+        lines.append(f"Around each of them, in organ_maps: {', '.join(model.organs)}.")
     if place.site.notes:
         lines.append(f"Check the placement at {place.name}: {'; '.join(place.site.notes)}.")
     if options.grid and not place.given:

@@ -18,6 +18,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.shapes import add_input_space, add_trachea_centre, set_scale, without_other_options
+from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.dataset.finding.ids import readable
 from ThyroidSynthLib.dataset.finding.layouts import EXPECTED_REASONS
@@ -47,6 +48,7 @@ examples:
   thyroidsynth prepare hospital_a hospital_b case17.seg.nrrd --out cohort
   thyroidsynth prepare my_outputs --out cohort --include case17 --exclude case03 case09
   thyroidsynth prepare labels.nii.gz --class-map total-v2 --out cohort
+  thyroidsynth prepare my_outputs --organs trachea,esophagus --out cohort
   thyroidsynth prepare --thyroid thyroid_gland.nii.gz --trachea trachea.nii.gz --out cohort
   thyroidsynth prepare meshes --trachea-centre centres.csv --out cohort
   thyroidsynth prepare --authors zenodo_15100852 --scale-mm published --out cohort"""
@@ -70,6 +72,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--include", nargs="+", default=[], metavar="ID", help="include these cases whatever the rules say"
     )
     parser.add_argument("--exclude", nargs="+", default=[], metavar="ID", help="exclude these cases")
+    parser.add_argument(
+        "--organs",
+        type=organ_names,
+        metavar="NAMES",
+        help="organs beside the thyroid that models learn as well, by their names in the segmentations, separated by "
+        "commas: trachea,esophagus,common_carotid_artery_right,common_carotid_artery_left; a case may lack some, and "
+        "they are learned where its scan shows them",
+    )
     add_trachea_centre(parser)
     add_input_space(parser)
     parser.add_argument(
@@ -134,6 +144,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
                 include=tuple(options.include),
                 exclude=tuple(options.exclude),
                 samples_per_shape=options.samples or SAMPLES_PER_SHAPE,
+                organs=options.organs or (),
                 seed=options.seed,
                 overwrite=options.overwrite,
             )
@@ -155,7 +166,8 @@ def _of_authors_set(options: argparse.Namespace, console: Console, stopped: Shou
     without_other_options(
         options,
         "--authors",
-        "sources thyroid trachea labels samples alignment trachea_centre input_space dask_scheduler workers dry_run",
+        "sources thyroid trachea labels organs samples alignment trachea_centre input_space dask_scheduler workers "
+        "dry_run",
     )
     chosen = AuthorsOptions(options.scale_mm, tuple(options.include), tuple(options.exclude), options.overwrite)
     return prepare_authors_set(options.authors, options.out, chosen, progress=console.progress, should_stop=stopped)
@@ -165,7 +177,7 @@ def _of_meshes(options: argparse.Namespace, console: Console, stopped: ShouldSto
     from ThyroidSynthLib.dataset.cohort_writing import SAMPLES_PER_SHAPE
     from ThyroidSynthLib.dataset.meshes import MeshOptions, centres_of, prepare_meshes
 
-    without_other_options(options, "--trachea-centre", "thyroid trachea labels dask_scheduler dry_run")
+    without_other_options(options, "--trachea-centre", "thyroid trachea labels organs dask_scheduler dry_run")
     if not options.sources:
         options.usage_error("the following arguments are required: SOURCE, the meshes of --trachea-centre")
     chosen = MeshOptions(
@@ -194,6 +206,9 @@ def _result(summary: PreparationSummary, alignment: str) -> Result:
         f"{summary.accepted} of {summary.cases} cases are in {summary.folder}, alignment {alignment} "
         f"({summary.seconds:.0f} s)."
     ]
+    if summary.organs:
+        counts = ", ".join(f"{name} in {count}" for name, count in summary.organs.items())
+        lines.append(f"Organs beside the thyroid: {counts} of the cases.")
     if summary.refused:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in summary.reasons.items())
         lines.append(f"{summary.refused} were refused: {reasons}.")
@@ -217,6 +232,16 @@ def _result(summary: PreparationSummary, alignment: str) -> Result:
 def _note_line(note: str) -> str:
     """Return a note as a line: one on a case begins with its id, one on the whole is a sentence."""
     return f"{note[0].upper()}{note[1:].rstrip('.')}." if ": " not in note else f"Check {note}."
+
+
+def organ_names(text: str) -> tuple[str, ...]:
+    """Read the names of organs that are separated by commas."""
+    from ThyroidSynthLib.dataset.organs.reading import checked_names
+
+    try:
+        return checked_names([name for name in text.split(",") if name.strip()])
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _listing(found: FoundCases) -> Result:

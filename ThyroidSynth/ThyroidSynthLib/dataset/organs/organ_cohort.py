@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ThyroidSynthLib.common.row_view import RowView
 from ThyroidSynthLib.common.text_files import entry
+from ThyroidSynthLib.dataset.rows.row_view import RowView
 from ThyroidSynthLib.geometry.frame import Frame
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.ply import read_ply

@@ -25,6 +25,7 @@ _ON_SURFACE, _NEAR = 0.4, 0.4
 _NEAR_SD_MM = (1.5, 5.0)
 # An organ of which less is seen in the box than this is missing in a case.
 _LEAST_AREA_MM2 = 100.0
+_AREA_POINTS = 1000
 _ROUNDS = 6
 
 
@@ -44,16 +45,15 @@ class OrganSampling:
         return draw_organ_samples(surface_mm, self.seen, self.frame, count, rng)
 
 
-def seen_area_mm2(surface: Surface, seen: Grid, frame: Frame) -> float:
-    """Return the area of a surface in `trachea_mm` that lies in the box and in the part of the scan that is seen."""
-    middles = surface.corners.mean(axis=1)
-    inside = _in_box(frame, middles) & (seen.depth_mm(middles) >= 0)
-    return float(np.linalg.norm(surface.scaled_normals[inside], axis=1).sum() / 2)
-
-
 def is_seen(surface: Surface, seen: Grid, frame: Frame) -> bool:
-    """Check whether enough of an organ is in the box and in the scan to learn it from."""
-    return seen_area_mm2(surface, seen, frame) >= _LEAST_AREA_MM2
+    """Check whether enough of an organ, a surface in `trachea_mm`, is in the box and in the scan to learn it from."""
+    near = _part_near(surface, frame)
+    area = float(np.linalg.norm(near.scaled_normals, axis=1).sum() / 2)
+    if area < _LEAST_AREA_MM2:
+        return False
+    points = sample_surface(near, _AREA_POINTS, np.random.default_rng(0))
+    inside = _in_box(frame, points) & (seen.depth_mm(points) >= 0)
+    return area * float(inside.mean()) >= _LEAST_AREA_MM2
 
 
 def draw_organ_samples(surface: Surface, seen: Grid, frame: Frame, count: int, rng: np.random.Generator) -> np.ndarray:

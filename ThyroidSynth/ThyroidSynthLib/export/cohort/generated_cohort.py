@@ -34,6 +34,7 @@ from .written_thyroid import GENERATED_THYROIDS, ThyroidWriter
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
+    from ThyroidSynthLib.generation.organs.organ_set import OrganMaker
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
 STOP_FILE = "STOP"
@@ -78,13 +79,14 @@ def thyroid_writer(
     placement: Placement | None = None,
     options: FileOptions | None = None,
     surroundings: Surroundings | None = None,
+    organs: OrganMaker | None = None,
 ) -> ThyroidWriter:
     """Return the writer of the thyroids that `record_cohort` takes into a folder.
 
     By default it writes label maps, with the trachea's centre of mass at RAS 0, 0, 0.
     """
     return ThyroidWriter(
-        Path(folder) / STAGING_FOLDER, placement or Placement(np.eye(4)), options or FileOptions(), surroundings
+        Path(folder) / STAGING_FOLDER, placement or Placement(np.eye(4)), options or FileOptions(), surroundings, organs
     )
 
 

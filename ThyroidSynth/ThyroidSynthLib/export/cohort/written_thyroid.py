@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.export.merging import changes_in
+from ThyroidSynthLib.export.organ_files import ORGAN_FOLDER, write_organ_files
 from ThyroidSynthLib.export.thyroid_files import (
     LABEL_FOLDER,
     MERGED_FOLDER,
@@ -27,6 +28,7 @@ from .manifest import THYROIDS
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.export.written_measure import WrittenMeasure
+    from ThyroidSynthLib.generation.organs.organ_set import OrganMaker
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.geometry.frame import Placement
 
@@ -81,13 +83,14 @@ class ThyroidWriter:
     """Places thyroids at the trachea frame of a patient and writes their files into a folder.
 
     Overlap with the patient's surroundings, if there are any, is measured or removed. `measure` measures thyroids as
-    they will be written.
+    they will be written. With `organs`, the organs around each thyroid are drawn and written, too.
     """
 
     folder: Path
     placement: Placement
     options: FileOptions
     surroundings: Surroundings | None = None
+    organs: OrganMaker | None = None
 
     @cached_property
     def measure(self) -> WrittenMeasure:
@@ -122,8 +125,27 @@ class ThyroidWriter:
             errors = (misfit(key, values[key], target) for key, target in generated.targets.as_dict().items())
             generated = replace(generated, met=all(error <= 1.0 for error in errors))
         entry = self._entry(generated, name, written, shared, overlap_removed=generated.thyroid is not drawn)
+        if self.organs is not None:
+            entry |= self._with_organs(generated, name, entry["files"])
         names = None if written.merged is None else dict(written.merged.labels.names)
         return WrittenThyroid(entry, row_of(entry), names)
+
+    def _with_organs(self, generated: GeneratedThyroid, name: str, files: list[dict[str, str]]) -> dict[str, Any]:
+        """Write the organs around a thyroid; return their entries. If they cannot be written, none of it is left."""
+        assert self.organs is not None
+        try:
+            written = write_organ_files(generated, self.organs, name, self.folder, self.placement, self.options)
+        except BaseException:
+            for file in files:
+                (self.folder / file["path"]).unlink(missing_ok=True)
+            raise
+        return {"organs": written.entry, "files": [*files, *self._listed(written.checksums)]}
+
+    def _listed(self, checksums: Mapping[Path, str]) -> list[dict[str, str]]:
+        return [
+            {"path": path.relative_to(self.folder).as_posix(), "sha256": checksum}
+            for path, checksum in checksums.items()
+        ]
 
     def _entry(
         self,
@@ -155,10 +177,7 @@ class ThyroidWriter:
             "overlap_ml": dict(shared),
             "overlap_removed": overlap_removed,
             "merged": None if written.merged is None else written.merged.to_json(),
-            "files": [
-                {"path": path.relative_to(self.folder).as_posix(), "sha256": checksum}
-                for path, checksum in written.checksums.items()
-            ],
+            "files": self._listed(written.checksums),
             # Nine digits represent a single-precision number exactly.
             "code": [float(f"{value:.9g}") for value in thyroid.code],
         }
@@ -209,7 +228,7 @@ def _counts(entry: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _named_like_thyroids(folder: Path) -> Iterator[Path]:
-    for name in (LABEL_FOLDER, MESH_FOLDER, MERGED_FOLDER):
+    for name in (LABEL_FOLDER, MESH_FOLDER, MERGED_FOLDER, ORGAN_FOLDER):
         yield from (folder / name).glob("t[0-9]*")
 
 

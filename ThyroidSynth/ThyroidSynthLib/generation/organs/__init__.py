@@ -1,4 +1,4 @@
-"""Organs beside the thyroid: their shapes, and the fit to a patient's own.
+"""Organs beside the thyroid: their shapes, the fit to a patient's own, sets that belong together, and steering.
 
 Imports packages up to `jobs`, and `generation.decode`.
 """
@@ -10,5 +10,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
     {
         "fitting": ["OrganFit", "fit_organ"],
         "organ": ["Organ", "organ_of_code"],
+        "organ_set": ["OrganMaker", "whole_label_map"],
+        "steering": ["SteeredOrgan", "steer_organ"],
     },
 )

@@ -43,12 +43,12 @@ class JointPrior:
 
         `InputError` if the model has no such organ, or a code has another size.
         """
-        drawn = self._dependence(organ, tuple(known)).draw(self._along_axes(known), rng)
+        drawn = self.dependence(organ, tuple(known)).draw(self._along_axes(known), rng)
         return np.linalg.solve(self._axes_of(organ), drawn)
 
     def expected(self, organ: str, known: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the most likely whole code of an organ given the whole codes of others; errors as of `draw`."""
-        found = self._dependence(organ, tuple(known)).expected(self._along_axes(known))
+        found = self.dependence(organ, tuple(known)).expected(self._along_axes(known))
         return np.linalg.solve(self._axes_of(organ), found)
 
     def moved(self, codes: Mapping[str, np.ndarray], changed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -68,7 +68,7 @@ class JointPrior:
             if name in changed:
                 found[name] = np.asarray(changed[name], dtype=np.float64)
             else:
-                follows = np.linalg.solve(self._axes_of(name), self._dependence(name, known).gain @ step)
+                follows = np.linalg.solve(self._axes_of(name), self.dependence(name, known).gain @ step)
                 found[name] = np.asarray(code, dtype=np.float64) + follows
         return found
 
@@ -94,7 +94,7 @@ class JointPrior:
             asymmetry=prior.asymmetry,
         )
 
-    def _dependence(self, organ: str, known: tuple[str, ...]) -> Dependence:
+    def dependence(self, organ: str, known: tuple[str, ...]) -> Dependence:
         """Return how the code of one organ depends on those of others, all along their axes of shape change."""
         key = (organ, *known)
         if key not in self._fitted:

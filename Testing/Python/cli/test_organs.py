@@ -1,0 +1,106 @@
+"""Organs beside the thyroid by the commands: prepare and train them, and generate necks that a label map holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.kept_models import kept_model
+from support.mask_files import affine, two_masks, write_case
+from ThyroidSynthLib.cli.main import main
+from ThyroidSynthLib.imaging.label_map_files import names_in_file
+from ThyroidSynthLib.imaging.masks import read_labels
+from ThyroidSynthLib.model.trained_model import TrainedModel
+
+NECKS = str(kept_model("necks"))
+
+
+def test_train_learns_the_organs_of_a_cohort(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(2):
+        write_case(tmp_path / "dataset" / f"s{number}", *two_masks((40, 36, 44 + 4 * number)), affine())
+    cohort, model = str(tmp_path / "cohort"), tmp_path / "model.safetensors"
+    assert main(["prepare", str(tmp_path / "dataset"), "--organs", "trachea", "--samples", "500", "--out", cohort]) == 0
+    assert "Organs beside the thyroid: trachea in 2 of the cases." in capsys.readouterr().out
+
+    assert main(["train", cohort, "--out", str(model), "--preset", "fast", "--epochs", "2", "--quiet"]) == 0
+
+    found = TrainedModel.load(model)
+    assert list(found.organs) == ["trachea"] and found.organs["trachea"].ids == ("s0", "s1")
+    assert (found.organs["trachea"].features[:, 0] > 20).all()
+
+
+def test_prepare_refuses_organs_where_they_have_no_meaning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, fault in (
+        (
+            ["prepare", "x", "--organs", "thyroid", "--out", str(tmp_path / "c")],
+            "is the thyroid, which every model has",
+        ),
+        (["prepare", "--authors", "x", "--organs", "trachea", "--out", str(tmp_path / "c")], "cannot be combined"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2 and fault in capsys.readouterr().err
+
+
+def test_generate_writes_one_map_of_all_organs_and_the_thyroids_of_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["generate", NECKS, "--count", "2", "--seed", "3", "--mesh", "ply", "--quiet", "--workers", "1"]
+    assert main([*common, "--out", str(tmp_path / "alone")]) == 0
+    capsys.readouterr()
+
+    assert main([*common, "--organs", "--out", str(tmp_path / "necks")]) == 0
+
+    assert "Around each of them, in organ_maps: trachea, common_carotid_artery_right." in capsys.readouterr().out
+    for name in ("label_maps/t00001.nii.gz", "meshes/t00002.ply"):
+        assert (tmp_path / "necks" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    path = tmp_path / "necks" / "organ_maps" / "t00001.nii.gz"
+    names = {1: "thyroid_gland", 2: "trachea", 3: "common_carotid_artery_right"}
+    assert names_in_file(path) == names
+    masks = read_labels(path, {name: label for label, name in names.items()})
+    manifest = json.loads((tmp_path / "necks" / "manifest.json").read_text())
+    first = manifest["thyroids"][0]
+    assert masks["thyroid_gland"].volume_ml == pytest.approx(first["label_volume_ml"])
+    assert all(not mask.is_empty for mask in masks.values())
+    assert set(first["organs"]) == {"trachea", "common_carotid_artery_right"}
+    assert first["organs"]["trachea"]["measured"]["cross_section_mm2"] > 80
+    assert len(first["organs"]["trachea"]["code"]) == TrainedModel.load(NECKS).organs["trachea"].code_size
+    listed = {file["path"] for file in first["files"]}
+    assert {"organ_maps/t00001.nii.gz", "meshes/t00001_trachea.ply"} <= listed
+    assert "organs" not in json.loads((tmp_path / "alone" / "manifest.json").read_text())["thyroids"][0]
+    # Replaced as a whole by another cohort, which has no organs.
+    assert main([*common, "--overwrite", "--out", str(tmp_path / "necks")]) == 0
+    assert not list((tmp_path / "necks").rglob("*trachea*")) and not list((tmp_path / "necks").rglob("organ_maps/*"))
+
+
+def test_the_organs_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    codes = []
+    for workers in ("1", "2"):
+        out = tmp_path / workers
+        options = ["--count", "3", "--organs", "--format", "none", "--quiet", "--workers", workers]
+        assert main(["generate", NECKS, *options, "--out", str(out)]) == 0
+        thyroids = json.loads((out / "manifest.json").read_text())["thyroids"]
+        codes.append([each["organs"]["trachea"]["code"] for each in thyroids])
+    assert np.array_equal(*codes)
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        (["--at", "patient"], "leave out --at and --merge-into"),
+        (["--reconstruct", "tiny01"], "leave out --reconstruct"),
+    ],
+)
+def test_a_patient_has_organs_already(tmp_path: Path, more: list[str], fault: str, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["generate", NECKS, "--organs", *more, "--out", str(tmp_path / "out")])
+    assert ended.value.code == 2 and fault in capsys.readouterr().err
+
+
+def test_a_model_without_organs_says_how_to_get_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", str(kept_model("small")), "--organs", "--out", str(tmp_path / "out")]) == 1
+    assert "the thyroid only. Prepare a cohort with other organs (--organs" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
