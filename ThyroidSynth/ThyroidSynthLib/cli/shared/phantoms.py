@@ -40,7 +40,7 @@ def add_neck_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="IMAGE",
         help="the patient's CT, or the folder of its DICOM series (default: ct.nii.gz beside the masks, if there is "
-        "one). It shows body, fat, muscle, bone and airway; without it the body is estimated",
+        "one), or none. It shows body, fat, muscle, bone and airway; without it the body is estimated",
     )
     neck.add_argument(
         "--level",

@@ -12,6 +12,7 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import absolute_path, sha256_of, stem_of
 from ThyroidSynthLib.dataset.case_sources import find_case
 from ThyroidSynthLib.dataset.cases import case_from_volumes
+from ThyroidSynthLib.dataset.islands import both_without_islands
 from ThyroidSynthLib.dataset.synthetic.case import build_case, plan_cases
 from ThyroidSynthLib.generation.cohort.patient_site import PatientSite, site_at
 from ThyroidSynthLib.geometry.frame import Placement
@@ -19,7 +20,7 @@ from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.dicom_series import class_of_dicom, read_series
 from ThyroidSynthLib.imaging.label_maps import LabelMap, combine_masks
-from ThyroidSynthLib.imaging.labels import TRACHEA, normalised
+from ThyroidSynthLib.imaging.labels import STRUCTURES, TRACHEA, normalised
 from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan, read_mask
 from ThyroidSynthLib.imaging.nifti import is_nifti
 from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
@@ -28,12 +29,14 @@ from ThyroidSynthLib.imaging.volume_files import read_volume
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .neck import GridChoice, Neck, make_neck
+from .numbering import labels_of
 from .tissues import TISSUE_MASKS
 
 EXAMPLE_NECK = "synthetic example neck"
+NO_CT = Path("none")
 
-# A CT has air and bone; other images may be of another modality, or rescaled.
-_LEAST_AIR_HU, _LEAST_BONE_HU = -500.0, 150.0
+# A CT of a neck has air and soft tissue; other images may be masks, of another modality, or rescaled.
+_AIR_HU, _TISSUE_HU = -500.0, 20.0
 
 
 def read_neck(
@@ -58,6 +61,7 @@ def read_neck(
         Name of the patient, for the documents.
     ct : Path, optional
         The CT: an image file, or the folder of a DICOM series; by default ``ct.nii.gz`` beside the masks, if any.
+        The path "none" leaves that out.
     labels, level_mm
         As in `site_at`.
 
@@ -68,7 +72,8 @@ def read_neck(
     """
     site = site_at(path, model.patient_alignment, labels=labels, level_mm=level_mm)
     found, tissue_masks, beside, files = _structures(path, site, labels)
-    ct = ct or beside
+    found = _without_islands(found)
+    ct = None if ct == NO_CT else ct or beside
     image = None if ct is None else read_ct(ct, found)
     read = [*site.files, *files, *([] if ct is None or ct.is_dir() else [ct])]
     series = ct if ct is not None and (ct.is_dir() or class_of_dicom(ct) is not None) else None
@@ -117,10 +122,10 @@ def read_ct(path: Path, labels: LabelMap) -> Volume:
     values = image.array
     if not np.isfinite(values).all():
         raise InputError(f"{path} has voxels that are no numbers, so it is no CT. Export it again.")
-    if values.min() > _LEAST_AIR_HU or values.max() < _LEAST_BONE_HU:
+    if values.min() > _AIR_HU or values.max() < _TISSUE_HU:
         raise InputError(
-            f"{path} has values from {values.min():.0f} to {values.max():.0f}, but a CT in Hounsfield units has air "
-            "(-1000) and bone (above 300). Choose the CT, or leave it out."
+            f"{path} has values from {values.min():.0f} to {values.max():.0f}, but a CT of a neck has air (-1000 HU) "
+            "and soft tissue (above 20 HU). Choose the CT (--ct), or leave it out (--ct none)."
         )
     at = np.argwhere(labels.volume.array)
     if len(at) and not image.grid.contains(labels.volume.to_ras(at[:: max(len(at) // 1000, 1), ::-1])).any():
@@ -146,6 +151,22 @@ def _structures(
     masks = {stem_of(file).lower(): file for file in sorted(folder.iterdir()) if is_nifti(file)}
     tissue = {name: read_mask(file) for name, file in masks.items() if name in TISSUE_MASKS}
     return whole, tissue, source.ct_path, list(masks.values())
+
+
+def _without_islands(labels: LabelMap) -> LabelMap:
+    """Return a label map without the islands of thyroid and trachea, which the notes of their place name."""
+    array = labels.volume.array
+    thyroid, trachea = (
+        mask_in_scan(Volume(np.isin(array, labels_of(labels, structure)).astype(np.uint8), labels.volume.ijk_to_ras))
+        for structure in STRUCTURES
+    )
+    cleaned = both_without_islands(thyroid, trachea)
+    islands = np.zeros(array.shape, dtype=bool)
+    for mask, (kept, _) in zip((thyroid, trachea), cleaned, strict=True):
+        islands |= (mask.whole().array != 0) & (kept.whole().array == 0)
+    if not islands.any():
+        return labels
+    return replace(labels, volume=Volume(np.where(islands, 0, array), labels.volume.ijk_to_ras))
 
 
 def _without_tissue(labels: LabelMap) -> tuple[LabelMap, dict[str, Mask]]:
