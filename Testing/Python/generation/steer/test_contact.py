@@ -147,6 +147,23 @@ def test_drawn_thyroids_keep_their_features(model: TrainedModel, trachea: RigidS
     assert max(share_inside(plain.make(number, NO_TARGETS).thyroid) for number in numbers) > 0.01
 
 
+def test_other_structures_may_be_touched(model: TrainedModel, trachea: RigidStructures) -> None:
+    """The trachea is kept at its clearance, a vessel beside the lobe only out of the gland."""
+    vessel = tube_surface(width_mm=8.0, centre=(24.0, -14.0), height_mm=200.0)
+    others = RigidStructures.of([vessel], Placement(np.eye(4)), model.frame)
+    learned = (reconstruct(model, row) for row in range(len(model.ids)))
+    start = next(each for each in learned if 0.005 < shared_volume(each.surface, vessel) / each.surface.volume < 0.03)
+    volume = Targets(volume_ml=start.measured.volume_ml)
+
+    result = steer_to_target(model, start, volume, contact=Contact(trachea, clearance_mm=1.5, others=others))
+
+    assert others is not None
+    assert result.met
+    assert shared_volume(result.thyroid.surface, vessel) < 1e-3 * start.surface.volume
+    assert lying_on(result.thyroid.surface, trachea).clearance_mm > 1.3
+    assert lying_on(result.thyroid.surface, others).clearance_mm < 1.0
+
+
 class Counting(ModelShapes):
     """Counts how often the derivatives are computed."""
 

@@ -18,7 +18,7 @@ from ThyroidSynthLib.geometry.resampling import resampled
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_maps import LabelMap
-from ThyroidSynthLib.imaging.labels import TRACHEA, normalised
+from ThyroidSynthLib.imaging.labels import TRACHEA, normalised, part_called
 from ThyroidSynthLib.imaging.masks import Mask
 
 from .numbering import labels_of, numbered
@@ -141,6 +141,12 @@ class Neck:
         return self._mask(self.rigid_labels)
 
     @cached_property
+    def trachea(self) -> Volume:
+        """Mask (uint8) of the trachea."""
+        found = {label: name for label, name in self.rigid_labels.items() if _is_trachea(name)}
+        return self._mask(found)
+
+    @cached_property
     def soft(self) -> Volume:
         """Mask (uint8) of the segmented structures that give way."""
         return self._mask(self.soft_labels)
@@ -154,6 +160,11 @@ class Neck:
 def is_rigid(name: str) -> bool:
     """Check whether a structure stays where it is when the thyroid changes."""
     return bool(_RIGID_WORDS.search(normalised(name))) and not _LUNG.search(normalised(name))
+
+
+def _is_trachea(name: str) -> bool:
+    part = part_called(name)
+    return part is not None and part.structure is TRACHEA
 
 
 def make_neck(

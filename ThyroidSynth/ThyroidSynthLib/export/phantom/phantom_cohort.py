@@ -112,11 +112,16 @@ def phantom_plan(model: TrainedModel, model_file: Path, writer: PhantomWriter, *
     """
     from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan
     from ThyroidSynthLib.generation.steer.contact import Contact
-    from ThyroidSynthLib.geometry.rigid.structures import RigidStructures
 
     neck = writer.neck
-    structures = RigidStructures.of([neck.rigid], neck.placement, model.frame) if neck.rigid.array.any() else None
-    contact = None if structures is None else Contact(structures)
+    contact = Contact.at(
+        neck.trachea.cropped() if neck.trachea.array.any() else None,
+        neck.placement,
+        model.frame,
+        scan=neck.grid,
+        # With the trachea: without it, the airway around it would be a shell of single voxels.
+        structures=[neck.rigid] if neck.rigid.array.any() else [],
+    )
     return CohortPlan.of(model, model_file, seed=seed, to_target=True, writer=writer, contact=contact)
 
 

@@ -17,7 +17,6 @@ from ThyroidSynthLib.dataset.structure_checks import check_placement, check_trac
 from ThyroidSynthLib.generation.steer.contact import Contact
 from ThyroidSynthLib.geometry.frame import Frame, Placement
 from ThyroidSynthLib.geometry.grid import Grid
-from ThyroidSynthLib.geometry.rigid.structures import RigidStructures
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, normalised, part_called
@@ -66,10 +65,7 @@ class PatientSite:
 
         None if nothing of them lies where thyroids of the model, given its frame, can lie.
         """
-        if self.trachea is not None:
-            return Contact.at(self.trachea, self.placement, frame, scan=self.scan, structures=structures)
-        found = RigidStructures.of(structures, self.placement, frame)
-        return None if found is None else Contact(found)
+        return Contact.at(self.trachea, self.placement, frame, scan=self.scan, structures=structures)
 
 
 def site_at_point(point_ras: Sequence[float]) -> PatientSite:

@@ -17,7 +17,7 @@ from ThyroidSynthLib.generation.decode.sensitivity import SurfaceMotion
 from ThyroidSynthLib.geometry.frame import Frame, Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.rigid.continuation import continued_beyond_scan
-from ThyroidSynthLib.geometry.rigid.lying import isthmus_gap_mm, isthmus_weights, lying_on
+from ThyroidSynthLib.geometry.rigid.lying import isthmus_gap_mm, isthmus_weights, lying_on, near_midline
 from ThyroidSynthLib.geometry.rigid.structures import RigidStructures
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
@@ -46,6 +46,7 @@ class Contact:
     Attributes
     ----------
     structures : RigidStructures
+        The trachea, or any structures where the trachea is not known.
     clearance_mm : float
         Distance to the structures below which hardly any of the surface lies.
     gap_mm : float or None
@@ -53,7 +54,9 @@ class Contact:
     allowed_mm3 : float
         Overlap that a patient's own gland has already, and may keep.
     width_mm : float or None
-        Width of the trachea among the structures; None if there is none.
+        Width of the trachea; None if it is not known.
+    others : RigidStructures or None
+        Further structures beside the trachea, which the thyroid may touch.
     """
 
     structures: RigidStructures
@@ -61,11 +64,12 @@ class Contact:
     gap_mm: float | None = None
     allowed_mm3: float = 0.0
     width_mm: float | None = None
+    others: RigidStructures | None = None
 
     @classmethod
     def at(
         cls,
-        trachea: Volume,
+        trachea: Volume | None,
         placement: Placement,
         frame: Frame,
         *,
@@ -76,7 +80,7 @@ class Contact:
 
         Parameters
         ----------
-        trachea : Volume
+        trachea : Volume or None
             Mask, cropped to its voxels, in `ras_mm`.
         placement : Placement
             The patient's trachea frame.
@@ -93,55 +97,76 @@ class Contact:
         Contact or None
             None if nothing of them lies where thyroids of the model can lie.
         """
-        tube = RigidStructures.of([continued_beyond_scan(trachea, scan or trachea.grid)], placement, frame)
         others = RigidStructures.of(structures, placement, frame)
-        if tube is None or others is None:
-            both = tube or others
-            return None if both is None else cls(both, width_mm=None if tube is None else tube.width_mm)
-        return cls(tube.joined_with(others), width_mm=tube.width_mm)
+        tube = None
+        if trachea is not None:
+            tube = RigidStructures.of([continued_beyond_scan(trachea, scan or trachea.grid)], placement, frame)
+        if tube is not None:
+            return cls(tube, width_mm=tube.width_mm, others=others)
+        return None if others is None else cls(others)
 
     def kept_by(self, surface: Surface) -> Contact:
         """Return the contact that a thyroid, given its surface in `trachea_mm`, keeps while it is changed."""
         lying = lying_on(surface, self.structures)
+        beside = 0.0 if self.others is None else lying_on(surface, self.others).overlap_mm3
         return replace(
             self,
             clearance_mm=float(np.clip(lying.clearance_mm, 0.0, self.clearance_mm)),
             gap_mm=None if np.isnan(lying.gap_mm) else lying.gap_mm,
-            allowed_mm3=lying.overlap_mm3,
+            allowed_mm3=max(lying.overlap_mm3, beside),
         )
 
     def misfit(self, surface: Surface) -> float:
         """Return the largest deviation of a surface in `trachea_mm`, as a multiple of its tolerance."""
-        lying = lying_on(surface, self.structures, clearance_mm=self.clearance_mm)
-        return max(
-            max(lying.overlap_mm3 - self.allowed_mm3, 0.0) / (_OVERLAP_SHARE * surface.volume),
-            max(lying.near_mm3 - self.allowed_mm3, 0.0) / (_NEAR_SHARE * surface.volume),
-            abs(self._gap_error(lying.gap_mm)) / _GAP_MM,
-        )
+        found = 0.0
+        for structures, clearance in self._clearances():
+            lying = lying_on(surface, structures, clearance_mm=clearance)
+            entered = max(lying.overlap_mm3 - self.allowed_mm3, 0.0) / (_OVERLAP_SHARE * surface.volume)
+            near = max(lying.near_mm3 - self.allowed_mm3, 0.0) / (_NEAR_SHARE * surface.volume)
+            of_gap = abs(self._gap_error(lying.gap_mm)) / _GAP_MM if structures is self.structures else 0.0
+            found = max(found, entered, near, of_gap)
+        return found
 
     def rows(self, motion: SurfaceMotion, surface: Surface) -> ContactRows:
         """Return the contact of a surface in `trachea_mm` to first order, from the motion of its points."""
-        reach = self.clearance_mm + _REACH_MM
-        distance = self.structures.distances(motion.points_mm)
-        near = np.flatnonzero(distance < reach)
-        gradient = self.structures.gradients(motion.points_mm[near])
-        towards = np.einsum("ij,ij->i", motion.normals[near], gradient)
-        weight = np.sqrt(motion.area_mm2[near] / _PRESSED_MM2) / _PRESSED_MM
-        value = weight * (distance[near] - self.clearance_mm)
-        slope = (weight * towards)[:, None] * motion.per_code[near]
-        pressing = np.ones(len(near), dtype=bool)
+        parts = [_pressing_rows(motion, *each) for each in self._clearances()]
         if self.gap_mm is not None:
-            share = isthmus_weights(motion.points_mm[near], gradient, towards) * motion.area_mm2[near]
-            error = self._gap_error(isthmus_gap_mm(surface, self.structures))
-            if share.sum() > 0:
-                row = (share * towards) @ motion.per_code[near] / share.sum()
-                value = np.append(value, error / _GAP_SD_MM)
-                slope = np.vstack([slope, row / _GAP_SD_MM])
-                pressing = np.append(pressing, False)
+            parts.append(self._gap_row(motion, self._gap_error(isthmus_gap_mm(surface, self.structures))))
+        value, slope = (np.concatenate(column) for column in zip(*parts, strict=True))
+        pressing = np.ones(len(value), dtype=bool)
+        if self.gap_mm is not None:
+            pressing[-1] = False
         return ContactRows(value, slope, pressing)
+
+    def _clearances(self) -> list[tuple[RigidStructures, float]]:
+        """Return the structures, each with the least distance to it."""
+        trachea = (self.structures, self.clearance_mm)
+        return [trachea] if self.others is None else [trachea, (self.others, min(self.clearance_mm, CLEARANCE_MM))]
+
+    def _gap_row(self, motion: SurfaceMotion, error_mm: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weighted error (1,) of the gap and its derivative (1, code_size); 0 without an isthmus."""
+        near = np.flatnonzero(near_midline(motion.points_mm))
+        points, per_code = motion.points_mm[near], motion.per_code[near]
+        gradient = self.structures.gradients(points)
+        towards = np.einsum("ij,ij->i", motion.normals[near], gradient)
+        share = isthmus_weights(points, gradient, towards) * motion.area_mm2[near]
+        share *= self.structures.distances(points) < self.clearance_mm + _REACH_MM
+        row = (share * towards) @ per_code / max(float(share.sum()), 1e-12)
+        return np.array([error_mm / _GAP_SD_MM * share.any()]), row[None] / _GAP_SD_MM
 
     def _gap_error(self, measured_mm: float) -> float:
         return 0.0 if self.gap_mm is None or np.isnan(measured_mm) else measured_mm - self.gap_mm
+
+
+def _pressing_rows(
+    motion: SurfaceMotion, structures: RigidStructures, clearance_mm: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weighted distances (m,) beyond the clearance of the points near structures, and their derivatives."""
+    distance = structures.distances(motion.points_mm)
+    near = np.flatnonzero(distance < clearance_mm + _REACH_MM)
+    towards = np.einsum("ij,ij->i", motion.normals[near], structures.gradients(motion.points_mm[near]))
+    weight = np.sqrt(motion.area_mm2[near] / _PRESSED_MM2) / _PRESSED_MM
+    return weight * (distance[near] - clearance_mm), (weight * towards)[:, None] * motion.per_code[near]
 
 
 @dataclass(frozen=True)

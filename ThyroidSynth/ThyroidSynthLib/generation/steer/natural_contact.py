@@ -21,10 +21,11 @@ _NEARNESS_SD = 1.0
 def natural_contact(contact: Contact, model: TrainedModel, features: np.ndarray, rng: np.random.Generator) -> Contact:
     """Draw how a thyroid with features (3,) lies on structures: as that of a training case with similar features.
 
-    The contact itself is returned if the model does not state how its training cases' thyroids lie on their tracheas.
+    The contact itself is returned if the trachea is not known, or the model does not state how its training cases'
+    thyroids lie on theirs.
     """
     known = model.tracheas
-    if known is None:
+    if known is None or contact.width_mm is None:
         return contact
     joined = model.features[:, _AREA] > 0
     same = joined == (features[_AREA] > 0)

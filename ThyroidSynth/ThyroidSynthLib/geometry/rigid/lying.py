@@ -117,7 +117,7 @@ def _entered_mm3(depth: np.ndarray, flux: np.ndarray, area: np.ndarray) -> float
 def isthmus_gap_mm(surface: Surface, structures: RigidStructures) -> float:
     """Return the mean distance of the isthmus to structures, see `LyingOn`; NaN without an isthmus."""
     x = surface.vertices[:, 0][surface.faces]
-    chosen = np.abs(x.mean(axis=1)) < _MIDLINE_MM
+    chosen = near_midline(x.mean(axis=1, keepdims=True))
     part = Surface(surface.vertices, surface.faces[chosen])
     points, normals = part.corners.mean(axis=1), part.scaled_normals / 2
     area = np.linalg.norm(normals, axis=1)
@@ -128,6 +128,11 @@ def isthmus_gap_mm(surface: Surface, structures: RigidStructures) -> float:
     sides = x[chosen] < 0
     joined = ((sides.any(axis=1) & ~sides.all(axis=1)) * share).any()
     return float(share @ distance / share.sum()) if joined else float("nan")
+
+
+def near_midline(points_mm: np.ndarray) -> np.ndarray:
+    """Return which points (n, 1 or more) in `trachea_mm` may have a weight in the isthmus's gap, bool (n,)."""
+    return np.abs(points_mm[:, 0]) < _MIDLINE_MM
 
 
 def isthmus_weights(points_mm: np.ndarray, gradient: np.ndarray, towards: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -78,10 +78,6 @@ class RigidStructures:
         in_frame = [surface.moved(placement.to_trachea(surface.vertices)) for surface in surfaces]
         values = np.minimum.reduce([_distance_on(grid, surface) for surface in in_frame])
         return cls(Volume(values, matrix))
-
-    def joined_with(self, other: RigidStructures) -> RigidStructures:
-        """Return the union with other structures on the same grid."""
-        return RigidStructures(replace(self.distance, array=np.minimum(self.distance.array, other.distance.array)))
 
     @property
     def width_mm(self) -> float:
