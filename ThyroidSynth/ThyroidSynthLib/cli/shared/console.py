@@ -60,6 +60,6 @@ def warn_of_unknown_gland(console: Console, case_id: str, score: float) -> None:
     """Warn if the out-of-distribution score of a case's gland is above 1."""
     if score > 1:
         console.warn(
-            f"{case_id}: the model may not know such glands (out-of-distribution score {score:.1f}, up to 1 is "
+            f"{case_id}: the model may not know such glands (out-of-distribution score {score:.2f}, up to 1 is "
             "ordinary); its notes say why."
         )

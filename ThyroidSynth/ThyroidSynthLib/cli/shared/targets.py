@@ -185,7 +185,7 @@ def far_text(far: Sequence[dict[str, Any]], count: int) -> str:
     ]
     for each in far[:_FEW]:
         known = f" ({'; '.join(each['outside'])})" if each["outside"] else ""
-        lines.append(f"  {each['id']}: {Targets.of(each['targets'])}{known}, score {each['score']:.1f}")
+        lines.append(f"  {each['id']}: {Targets.of(each['targets'])}{known}, score {each['score']:.2f}")
     if len(far) > _FEW:
         lines.append("  the others are in the manifest ('far_outside')")
     return "\n".join(lines)

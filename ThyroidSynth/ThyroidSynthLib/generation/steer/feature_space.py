@@ -77,7 +77,7 @@ class FeatureSpace:
         )
         outside = self.outside(features)
         known = f" ({'; '.join(outside)})" if outside else ""
-        return f"unlike the training cases: {values}{known}; out-of-distribution score {score:.1f}, up to 1 is ordinary"
+        return f"unlike the training cases: {values}{known}; out-of-distribution score {score:.2f}, up to 1 is ordinary"
 
     def region(self, targets: np.ndarray) -> str:
         """Return the region of targets (3,) in words, as in ``high volume, without isthmus, low symmetry``."""

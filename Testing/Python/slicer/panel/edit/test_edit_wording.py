@@ -34,7 +34,7 @@ def test_a_gland_unlike_the_training_shapes_gets_a_warning(wording):
     }
     assert "Poor fit" in wording.fitText(real)
     warning = wording.fitWarning(real)
-    assert "score 3.5" in warning
+    assert "score 3.50" in warning
     assert "7 % of the gland" in warning
     assert "unreliable" in warning
 

@@ -41,7 +41,7 @@ def fitWarning(quality: Mapping[str, float]) -> str:
     warnings = []
     # A fit of an earlier version has no score.
     if (score := quality.get("out_of_distribution", 0.0)) > 1:
-        text = _("The gland is unlike the training cases (out-of-distribution score {score:.1f}; up to 1 is ordinary).")
+        text = _("The gland is unlike the training cases (out-of-distribution score {score:.2f}; up to 1 is ordinary).")
         warnings.append(text.format(score=score))
     if quality["inside_share"] < _LEAST_INSIDE:
         text = _("{share:.0f} % of the gland lies outside the region of the training shapes.")
