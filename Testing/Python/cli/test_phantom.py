@@ -262,3 +262,49 @@ def test_dicom_without_images_is_refused_at_once_and_other_voxels_by_name(patien
     assert main(["phantom", "example", *arguments, *out]) == FAILED
     assert f"--grid {series}" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_cohort_has_a_card_and_a_dataset_for_nnunet_which_its_manifest_lists_and_a_new_one_replaces(tmp_path):
+    out = tmp_path / "out"
+    # Of one gland, which differs in its nodules.
+    arguments = ["phantom", "example", "--own", "--count", "2", "--nodules", "count=1,diameter=8", "--paint-ct"]
+    arguments += ["--nnunet", "--spacing", "3", "--margin", "5", "--workers", "1", "--quiet", "--out", str(out)]
+    assert main(arguments) == OK
+
+    manifest = json.loads((out / "manifest.json").read_text())
+    dataset = "nnunet/Dataset001_ThyroidPhantoms"
+    assert set(manifest["files"]) >= {"dataset_card.md", f"{dataset}/dataset.json"}
+    listed = {file["path"]: file["sha256"] for entry in manifest["phantoms"] for file in entry["files"]}
+    for number in (1, 2):
+        image, labels = f"imagesTr/phantom_000{number}_0000.nii.gz", f"labelsTr/phantom_000{number}.nii.gz"
+        for name in (image, labels):
+            assert listed[f"{dataset}/{name}"] == sha256_of(out / dataset / name)
+        painted = read_volume(out / f"phantom_000{number}" / "ct_synthetic.nii.gz")
+        assert np.array_equal(read_volume(out / dataset / image).array, painted.array)
+    document = json.loads((out / dataset / "dataset.json").read_text())
+    assert document["numTraining"] == 2
+    assert sorted(document["labels"].values()) == list(range(len(document["labels"])))
+
+    card = (out / "dataset_card.md").read_text(encoding="utf-8")
+    assert "2 phantoms of one neck" in card and "2 nodules in all, which are modelled by rules" in card
+    volumes = sorted(entry["written"]["volume_ml"] for entry in manifest["phantoms"])
+    assert f"| volume (mL) | {volumes[0]:.3g} | {np.median(volumes):.3g} | {volumes[1]:.3g} |" in card
+    assert "`ct_synthetic.nii.gz` | CT that follows" in card and "| 15 | esophagus | " in card
+    for heading in ("How it was made", "What it is for", "What it is not for", "Licences", "How to cite"):
+        assert f"## {heading}\n" in card
+
+    (out / dataset / "labelsTr" / "mine.txt").write_text("mine")
+    shorter = ["1" if each == "2" else each for each in arguments]
+    assert main(shorter) == FAILED
+    assert main([*shorter, "--overwrite"]) == OK
+    remaining = {path.relative_to(out / dataset).as_posix() for path in (out / dataset).rglob("*.*")}
+    files = {"dataset.json", "imagesTr/phantom_0001_0000.nii.gz", "labelsTr/phantom_0001.nii.gz"}
+    assert remaining == {*files, "labelsTr/mine.txt"}
+
+
+@pytest.mark.parametrize(("options", "fault"), [((), "--count"), (("--count", "2"), "--paint-ct")])
+def test_a_dataset_for_nnunet_needs_a_cohort_with_cts(tmp_path, capsys, options, fault):
+    with pytest.raises(SystemExit, match=str(BAD_USAGE)):
+        main(["phantom", "example", "--nnunet", *options, "--out", str(tmp_path / "out")])
+    assert fault in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

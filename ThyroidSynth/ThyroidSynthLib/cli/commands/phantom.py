@@ -21,7 +21,13 @@ from ThyroidSynthLib.cli.shared.arguments import (
 from ThyroidSynthLib.cli.shared.cohorts import draw_distribution, request_of, workers_of
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.nodules import nodule_table_of
-from ThyroidSynthLib.cli.shared.phantom_formats import add_phantom_formats, phantom_formats_of
+from ThyroidSynthLib.cli.shared.phantom_formats import (
+    add_phantom_formats,
+    check_nnunet,
+    cohort_files_of,
+    documents_of,
+    phantom_formats_of,
+)
 from ThyroidSynthLib.cli.shared.phantoms import (
     add_content_options,
     add_gland_options,
@@ -73,10 +79,12 @@ examples:
   thyroidsynth phantom model.safetensors --at s0327 --gland edited/thyroid.nii.gz --paint-ct --out edited_phantom
   thyroidsynth phantom model.safetensors --at s0327 --nodules count=2,diameter=5-15 --paint-ct --out nodular
   thyroidsynth phantom model.safetensors --at s0327 --spacing 1 --margin 30 --count 100 --distribution cohort --out many
+  thyroidsynth phantom model.safetensors --at s0327 --count 50 --nodules count=2 --paint-ct --nnunet --out training
 
 A phantom is a folder with labels.nii.gz, materials.csv, materials.json and phantom.json, which states the true
-features, the neighbours before and after, and the checksum of each file. A cohort has a folder for each phantom and a
-manifest. Without --count and without a table or distribution, one phantom is written into the folder itself.
+features, the neighbours before and after, and the checksum of each file. A cohort has a folder for each phantom, a
+manifest and a dataset card. Without --count and without a table or distribution, one phantom is written into the folder
+itself.
 
 A file named STOP in the output folder ends the making of a cohort after the current phantom."""
 
@@ -108,6 +116,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 
     check_target_options(options)
     check_neck_options(options)
+    check_nnunet(options, cohort=_is_cohort(options))
     distribution = Path(options.distribution) if options.distribution else None
     tables = (options.from_table, distribution, options.materials, nodule_table_of(options))
     patient = (options.at, options.ct, options.grid, options.gland)
@@ -182,6 +191,7 @@ def _cohort(options: argparse.Namespace, console: Console, request: str, begun: 
             request=request,
             begun=begun,
             draw=draw_distribution,
+            documents=documents_of(writer, model),
             overwrite=options.overwrite,
             progress=console.progress,
             should_stop=stopped,
@@ -224,9 +234,9 @@ def _prepared(
     if neck.notes:
         console.note(f"{neck.name}: {'; '.join(neck.notes)}.")
     given, gland = given_gland_of(options, neck)
-    writer = PhantomWriter(
-        options.out / STAGING_FOLDER, neck, content, gland, {} if given is not None else model_document(model)
-    )
+    about = {} if given is not None else model_document(model)
+    beside = cohort_files_of(options, neck, content)
+    writer = PhantomWriter(options.out / STAGING_FOLDER, neck, content, gland, about, beside)
     if given is not None:
         count = options.count or 1
         chosen = TargetOptions([NO_TARGETS] * count, False, {"seed": options.seed, "count": count})

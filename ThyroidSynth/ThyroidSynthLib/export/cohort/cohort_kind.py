@@ -46,6 +46,8 @@ class CohortKind:
         Returns what an entry adds to the numbers of `GeneratedCohort`.
     named_like_it : callable
         Returns the files in a folder that are named like those of members, whoever wrote them.
+    documents : tuple of str
+        Names of the files about the whole cohort that may be written besides the manifest.
     """
 
     name: str
@@ -54,6 +56,7 @@ class CohortKind:
     row_of: Callable[[Mapping[str, Any]], dict[str, Any]]
     counts_of: Callable[[Mapping[str, Any]], dict[str, int]]
     named_like_it: Callable[[Path], Iterable[Path]]
+    documents: tuple[str, ...] = ()
 
     @property
     def one(self) -> str:

@@ -103,6 +103,7 @@ def record_cohort(
     request: str = "",
     begun: Sequence[Mapping[str, Any]] | None = None,
     draw: Callable[[AchievedDistribution, Path], None] | None = None,
+    documents: Mapping[str, Callable[[Path], None]] | None = None,
     overwrite: bool = False,
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
@@ -136,6 +137,9 @@ def record_cohort(
         What `begun_thyroids` returned; `written` then yields the thyroids after these.
     draw : callable, optional
         Writes the figure of the distribution into a folder.
+    documents : mapping of str to callable, optional
+        Files about the whole cohort, any of the kind's `documents`, and what writes each to a path when the manifest
+        beside them lists all members.
 
     Raises
     ------
@@ -157,7 +161,10 @@ def record_cohort(
             head = _head(kind, model, placement, specification or {})
             head |= {
                 "request": request,
-                "files": _more_files([*(begun or ()), *(each.entry for each in first)], distribution),
+                "files": [
+                    *_more_files([*(begun or ()), *(each.entry for each in first)], distribution),
+                    *(documents or {}),
+                ],
             }
             for entry in begun or ():
                 tally.update(kind.counts_of(entry))
@@ -182,6 +189,8 @@ def record_cohort(
                     distribution.write(target)
                     if draw is not None:
                         draw(distribution, target)
+                for name, write in (documents or {}).items():
+                    write(target / name)
                 manifest.finish({"distribution": distribution.headline()} if distribution is not None else {})
             if earlier:
                 # Checked again, because the work may have taken a while.
@@ -284,7 +293,7 @@ def check_cohort_room(
     """
     kind = kind or GENERATED_THYROIDS
     # Every file named like a thyroid counts, because the number of thyroids is not known.
-    names = [MANIFEST_CSV, MERGED_NAMES, *DISTRIBUTION_FILES]
+    names = [MANIFEST_CSV, MERGED_NAMES, *DISTRIBUTION_FILES, *kind.documents]
     names += [path.relative_to(folder).as_posix() for path in kind.named_like_it(folder)]
     return check_replaceable(
         folder / MANIFEST_JSON,

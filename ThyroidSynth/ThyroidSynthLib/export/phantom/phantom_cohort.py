@@ -19,7 +19,7 @@ from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from .building import GENERATED, build_phantom
 from .phantom_folder import PHANTOM_FILE, write_phantom
 from .phantom_measure import PhantomMeasure
-from .phantom_options import PhantomOptions
+from .phantom_options import CohortFiles, PhantomOptions
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
 PHANTOMS = "phantoms"
+DATASET_CARD = "dataset_card.md"
+NNUNET_FOLDER = "nnunet/Dataset001_ThyroidPhantoms"
+"""The folder of a cohort as a dataset for nnU-Net, named as that demands."""
+
+NNUNET_JSON = f"{NNUNET_FOLDER}/dataset.json"
 _FOLDER = re.compile(r"phantom_[0-9]{4,}")
 _LARGEST_CHANGE = 0.02
 
@@ -66,7 +71,8 @@ class WrittenPhantom:
 class PhantomWriter:
     """Builds phantoms of thyroids in a neck and writes each into a folder of its own; can be pickled.
 
-    `gland` is one of `GLANDS`; `model` is what the documents state about the model.
+    `gland` is one of `GLANDS`; `model` is what the documents state about the model. `beside` writes files of each
+    phantom into the folder of the cohort.
     """
 
     folder: Path
@@ -74,6 +80,7 @@ class PhantomWriter:
     options: PhantomOptions
     gland: str = GENERATED
     model: Mapping[str, Any] = field(default_factory=dict)
+    beside: tuple[CohortFiles, ...] = ()
 
     @property
     def measure(self) -> PhantomMeasure:
@@ -98,7 +105,12 @@ class PhantomWriter:
         shutil.rmtree(own, ignore_errors=True)  # Of a process that was killed in the middle of it.
         try:
             document = write_phantom(phantom, own, self.options)
-            entry = _entry(document, name, sha256_of(own / PHANTOM_FILE))
+            others = [path for write in self.beside for path in write(phantom, self.folder, name)]
+            files = [
+                {"path": path.relative_to(self.folder).as_posix(), "sha256": sha256_of(path)}
+                for path in (own / PHANTOM_FILE, *others)
+            ]
+            entry = _entry(document, name, files)
         except BaseException:
             shutil.rmtree(own, ignore_errors=True)
             raise
@@ -159,7 +171,7 @@ def row_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _entry(document: Mapping[str, Any], name: str, checksum: str) -> dict[str, Any]:
+def _entry(document: Mapping[str, Any], name: str, others: list[dict[str, str]]) -> dict[str, Any]:
     keys = (
         *("id", "seed", "index", "attempts", "targets", "measured", "written", "error", "validity", "met", "distance"),
         *("within_grid", "overlap_mm3", "neighbours", "motion", "code"),
@@ -170,7 +182,7 @@ def _entry(document: Mapping[str, Any], name: str, checksum: str) -> dict[str, A
         **{key: document[key] for key in keys},
         "measured_on": "label map",
         "nodules": len(nodules["nodules"]),
-        "files": [*files, {"path": f"{name}/{PHANTOM_FILE}", "sha256": checksum}],
+        "files": [*files, *others],
     }
 
 
@@ -197,11 +209,14 @@ def _named_like_phantoms(folder: Path) -> Iterator[Path]:
     for path in folder.glob("phantom_*"):
         if _FOLDER.fullmatch(path.name):
             yield from (each for each in path.rglob("*") if each.is_file()) if path.is_dir() else (path,)
+    yield from (folder / NNUNET_FOLDER).glob("*/phantom_*")
 
 
 def _rounded(value: float | None, digits: int = 6) -> str | None:
     return None if value is None else f"{value:.{digits}g}"
 
 
-PHANTOM_COHORT = CohortKind("phantom cohort", PHANTOMS, COLUMNS, row_of, _counts, _named_like_phantoms)
+PHANTOM_COHORT = CohortKind(
+    "phantom cohort", PHANTOMS, COLUMNS, row_of, _counts, _named_like_phantoms, (DATASET_CARD, NNUNET_JSON)
+)
 """Phantoms, each in a folder of its own."""

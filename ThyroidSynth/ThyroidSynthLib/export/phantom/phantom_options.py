@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PhantomFiles: TypeAlias = Callable[[Phantom, Path], None]
 """Writes further files of a phantom into its folder, such as meshes or the files of a simulator; can be pickled."""
 
+CohortFiles: TypeAlias = Callable[[Phantom, Path, str], list[Path]]
+"""Writes files of the phantom of a name into the folder of its cohort, and returns them; can be pickled."""
+
 
 @dataclass(frozen=True)
 class PhantomOptions:

@@ -8,7 +8,9 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "dataset_card": ["write_dataset_card"],
         "dicom_files": ["DICOM_FORMATS", "DicomFiles"],
+        "nnunet": ["NnunetFiles", "write_dataset_json"],
         "organ_meshes": ["OrganMeshes"],
     },
 )
