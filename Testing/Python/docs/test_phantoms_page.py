@@ -62,3 +62,10 @@ def test_the_cohort_meets_its_targets_and_reaches_into_no_rigid_structure(result
 
 def test_the_program_saves_a_phantom(results: Path) -> None:
     assert _document(results / "saved")["written"]["volume_ml"] == pytest.approx(25, rel=0.01)
+
+
+def test_the_other_formats_are_written(results: Path) -> None:
+    names = {path.relative_to(results / "formats").as_posix() for path in (results / "formats").rglob("*.*")}
+
+    assert {"labels.nrrd", "labels.mhd", "labels.raw", "meshes/thyroid_gland.stl", "meshes/body.vtp"} < names
+    assert "labels.nii.gz" not in names

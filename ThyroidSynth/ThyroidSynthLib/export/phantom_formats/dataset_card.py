@@ -137,10 +137,10 @@ def _features(entries: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, ...]]
 
 
 def _outcome(entries: Sequence[Mapping[str, Any]]) -> str:
-    aimed = [entry for entry in entries if entry["met"] is not None]
-    unmet = [entry["id"] for entry in aimed if not entry["met"]]
+    steered = [entry for entry in entries if entry["met"] is not None]
+    unmet = [entry["id"] for entry in steered if not entry["met"]]
     overlapping = [entry["id"] for entry in entries if any(volume > 0 for volume in entry["overlap_mm3"].values())]
-    lines = [f"Targets are met on the label map in {len(aimed) - len(unmet)} of {len(aimed)} phantoms with targets."]
+    lines = [f"Targets are met on the label map in {len(steered) - len(unmet)} of {len(steered)} phantoms with targets."]
     if unmet:
         lines.append(f"Not met in {', '.join(unmet)}.")
     if overlapping:
