@@ -172,6 +172,15 @@ def test_a_distribution_redraws_what_does_not_fit_and_counts_it(gland):
         draw_nodules(gland, NoduleDistribution.parse("diameter=40-60"), placement=PLACEMENT, seed=0)
 
 
+def test_in_a_cohort_nodules_that_do_not_fit_are_left_out_and_counted(gland):
+    large = NoduleDistribution.parse("count=4,diameter=14-15,part=right")
+    drawn = draw_nodules(gland, large, placement=PLACEMENT, seed=0, all_must_fit=False)
+    assert len(drawn.nodules) + drawn.left_out == 4
+    assert drawn.left_out > 0
+    with pytest.raises(InputError, match="No nodule of the distribution fits"):
+        draw_nodules(gland, large, placement=PLACEMENT, seed=0)
+
+
 def test_nodules_do_not_overlap_each_other_or_what_they_must_not_reach(gland):
     grid = grid_of(gland, 1.5)
     trachea = voxelise(ellipsoid((9.0, 9.0, 30.0), ORIGIN), grid)

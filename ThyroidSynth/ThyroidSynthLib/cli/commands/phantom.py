@@ -202,6 +202,7 @@ def _cohort(options: argparse.Namespace, console: Console, request: str, begun: 
         "unmet": written.unmet,
         "overlapping": written.overlapping,
         "cut_by_grid": written.cut_by_grid,
+        "with_nodules_left_out": written.incomplete,
         "neighbours_changed": written.changing,
         "manifest": str(written.folder / "manifest.json"),
         "patient": writer.neck.name,
@@ -323,6 +324,11 @@ def _cohort_lines(written: GeneratedCohort) -> list[str]:
         )
     if written.cut_by_grid:
         lines.append(f"{written.cut_by_grid} thyroids extend beyond the grid, where they are cut.")
+    if written.incomplete:
+        lines.append(
+            f"In {written.incomplete} of them nodules of the distribution did not fit into the thyroid and were left "
+            "out; see 'nodules_left_out' in the manifest."
+        )
     if written.changing:
         lines.append(
             f"In {written.changing} of them a neighbour's volume changed by more than 2 %; see 'largest_change' in the "

@@ -61,6 +61,8 @@ class GeneratedCohort:
         Thyroids in whose merged maps another structure lost or gained voxels.
     empty : int
         Thyroids of which the label map or merged map has no voxel.
+    incomplete : int
+        Phantoms in which a nodule was left out.
     """
 
     folder: Path
@@ -72,6 +74,7 @@ class GeneratedCohort:
     overlapping: int
     changing: int = 0
     empty: int = 0
+    incomplete: int = 0
 
 
 def thyroid_writer(
@@ -195,7 +198,7 @@ def record_cohort(
             if earlier:
                 # Checked again, because the work may have taken a while.
                 publish(folder, last=MANIFEST_JSON, earlier=check_cohort_room(folder, overwrite=overwrite, kind=kind))
-    names = ("count", "valid", "cut_by_grid", "attempts", "unmet", "overlapping", "changing", "empty")
+    names = ("count", "valid", "cut_by_grid", "attempts", "unmet", "overlapping", "changing", "empty", "incomplete")
     return GeneratedCohort(folder, *(tally[name] for name in names))
 
 

@@ -25,10 +25,11 @@ _ALONG_THE_LOBE = 0.7
 
 @dataclass(frozen=True)
 class Drawn:
-    """Nodules with their positions, and the number of draws that did not fit into the gland."""
+    """Nodules with their positions, the number of draws that did not fit into the gland, and of nodules left out."""
 
     nodules: tuple[Nodule, ...]
     redrawn: int = 0
+    left_out: int = 0
 
 
 def draw_nodules(
@@ -39,6 +40,7 @@ def draw_nodules(
     seed: int,
     grid: Grid | None = None,
     keep_out: Volume | None = None,
+    all_must_fit: bool = True,
 ) -> Drawn:
     """Draw the positions of nodules, or nodules of a distribution.
 
@@ -58,6 +60,8 @@ def draw_nodules(
         be met on it.
     keep_out : Volume, optional
         Mask of structures that nodules must not reach, such as the trachea.
+    all_must_fit : bool
+        Whether it is an error if no nodule of a distribution fits any more; otherwise the others are left out.
 
     Raises
     ------
@@ -67,7 +71,7 @@ def draw_nodules(
     rng = np.random.default_rng(seed)
     places = NodulePlaces(gland, placement, grid=grid, keep_out=keep_out)
     if isinstance(nodules, NoduleDistribution):
-        return _drawn(nodules, places, rng)
+        return _drawn(nodules, places, rng, all_must_fit=all_must_fit)
     found: dict[int, Nodule] = {}
     # Given positions first, then the largest: the small ones find a place beside them.
     order = sorted(
@@ -82,10 +86,13 @@ def draw_nodules(
     return Drawn(tuple(found[number] for number in range(len(nodules))))
 
 
-def _drawn(distribution: NoduleDistribution, places: NodulePlaces, rng: np.random.Generator) -> Drawn:
+def _drawn(
+    distribution: NoduleDistribution, places: NodulePlaces, rng: np.random.Generator, *, all_must_fit: bool
+) -> Drawn:
     found: list[Nodule] = []
     redrawn = 0
-    for number in range(distribution.count.draw_whole(rng)):
+    count = distribution.count.draw_whole(rng)
+    for number in range(count):
         for attempt in range(_DRAWS):
             nodule = _one(distribution, rng)
             placed = places.place(nodule, rng)
@@ -94,6 +101,8 @@ def _drawn(distribution: NoduleDistribution, places: NodulePlaces, rng: np.rando
                 redrawn += attempt
                 break
         else:
+            if not all_must_fit:
+                return Drawn(tuple(found), redrawn + _DRAWS, count - number)
             raise InputError(
                 f"No nodule of the distribution fits as number {number + 1} into this gland ({_DRAWS} were drawn). The "
                 f"last {places.misfit(nodule)}"

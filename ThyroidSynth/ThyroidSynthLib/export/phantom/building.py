@@ -45,6 +45,7 @@ def build_phantom(
     name: str,
     gland: str = GENERATED,
     model: Mapping[str, Any] | None = None,
+    of_cohort: bool = False,
 ) -> Phantom:
     """Build the phantom of a thyroid.
 
@@ -58,6 +59,8 @@ def build_phantom(
         One of `GLANDS`.
     model : mapping, optional
         What the documents state about the model.
+    of_cohort : bool
+        Whether it is one of many: nodules of a distribution that do not fit into its gland are then left out.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def build_phantom(
     """
     thyroid = generated.thyroid
     bare = thyroid.surface.moved(neck.placement.to_ras(thyroid.surface.vertices))
-    nodular, redrawn = _nodular(neck, bare, generated, options)
+    nodular, drawn = _nodular(neck, bare, generated, options, all_must_fit=not of_cohort)
     surface = bare if nodular is None else nodular.surface
     bulging = surface is not bare
     composed = compose(
@@ -116,7 +119,7 @@ def build_phantom(
     if nodular is not None:
         own = range(FIRST_NODULE, FIRST_NODULE + len(nodular.nodules))
         measured = nodular.measured_on(labels.volume, own, calcification=GLAND_PARTS[CALCIFICATION])
-        document["nodules"] = {**nodular.as_dict(measured), "redrawn": redrawn}
+        document["nodules"] = {**nodular.as_dict(measured), **drawn}
     painted = _painted(neck, surface, nodular, composed, generated) if options.paint_ct else None
     if painted is not None:
         document["ct"] = painted.document
@@ -149,9 +152,9 @@ def model_document(model: TrainedModel) -> dict[str, Any]:
 
 
 def _nodular(
-    neck: Neck, gland: Surface, generated: GeneratedThyroid, options: PhantomOptions
-) -> tuple[NodularGland | None, int]:
-    """Return the gland with its nodules, and how many nodules were drawn that did not fit; None without nodules."""
+    neck: Neck, gland: Surface, generated: GeneratedThyroid, options: PhantomOptions, *, all_must_fit: bool
+) -> tuple[NodularGland | None, dict[str, int]]:
+    """Return the gland with its nodules, None without nodules, and how many did not fit and were left out."""
     from ThyroidSynthLib.export.nodules import (
         NoduleDistribution,
         build_nodules,
@@ -161,14 +164,15 @@ def _nodular(
 
     chosen = options.nodules
     if chosen is None:
-        return None, 0
+        return None, {}
     # A stream of its own, so that the gland does not depend on whether it has nodules.
     seed = int(np.random.SeedSequence([generated.seed, generated.index, 1]).generate_state(1)[0])
     where = {"placement": neck.placement, "grid": neck.grid}
     if not isinstance(chosen, NoduleDistribution):
         chosen = nodules_of_phantom(chosen, generated.index + 1)
-    drawn = draw_nodules(gland, chosen, seed=seed, keep_out=neck.rigid, **where)
-    return build_nodules(gland, drawn.nodules, **where), drawn.redrawn
+    drawn = draw_nodules(gland, chosen, seed=seed, keep_out=neck.rigid, all_must_fit=all_must_fit, **where)
+    about = {"redrawn": drawn.redrawn, "left_out": drawn.left_out}
+    return build_nodules(gland, drawn.nodules, **where), about
 
 
 def _painted(

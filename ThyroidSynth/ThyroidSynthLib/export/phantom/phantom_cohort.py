@@ -49,6 +49,7 @@ COLUMNS = (
     "attempts",
     "distance",
     "nodules",
+    "nodules_left_out",
     "overlap_mm3",
     "largest_motion_mm",
     "largest_change",
@@ -100,7 +101,9 @@ class PhantomWriter:
             # A worker of a cluster may still run when the command that uses it was killed.
             raise OutputError(f"{self.folder} does not exist: the command that makes these phantoms has ended.")
         name = f"phantom_{number:04d}"
-        phantom = build_phantom(self.neck, generated, self.options, name=name, gland=self.gland, model=self.model)
+        phantom = build_phantom(
+            self.neck, generated, self.options, name=name, gland=self.gland, model=self.model, of_cohort=True
+        )
         own = self.folder / name
         shutil.rmtree(own, ignore_errors=True)  # Of a process that was killed in the middle of it.
         try:
@@ -162,6 +165,7 @@ def row_of(entry: Mapping[str, Any]) -> dict[str, Any]:
         "valid": entry["validity"]["ok"],
         "distance": _rounded(entry["distance"], 4),
         "nodules": entry["nodules"],
+        "nodules_left_out": entry["nodules_left_out"],
         "overlap_mm3": _rounded(sum(entry["overlap_mm3"].values()), 4),
         "largest_motion_mm": _rounded(motion.get("largest_mm"), 4),
         "largest_change": _rounded(_largest_change(entry), 3),
@@ -182,6 +186,7 @@ def _entry(document: Mapping[str, Any], name: str, others: list[dict[str, str]])
         **{key: document[key] for key in keys},
         "measured_on": "label map",
         "nodules": len(nodules["nodules"]),
+        "nodules_left_out": nodules.get("left_out", 0),
         "files": [*files, *others],
     }
 
@@ -197,6 +202,7 @@ def _counts(entry: Mapping[str, Any]) -> dict[str, int]:
         "overlapping": int(any(volume > 0 for volume in entry["overlap_mm3"].values())),
         "changing": int(_largest_change(entry) > _LARGEST_CHANGE),
         "empty": int(entry["written"]["volume_ml"] == 0),
+        "incomplete": int(entry["nodules_left_out"] > 0),
     }
 
 
