@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ThyroidSynthLib.common.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from .api.at_patient import ModelAtPatient as ModelAtPatient
     from .api.organs import draw_organs as draw_organs
     from .api.organs import steer_organ as steer_organ
     from .api.phantom import Phantom as Phantom
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "api.at_patient": ["ModelAtPatient"],
         "api.organs": ["draw_organs", "steer_organ"],
         "api.phantom": ["Phantom"],
         "api.shape_model": ["ShapeModel"],

@@ -16,13 +16,15 @@ from support.example_case import example_dataset
 from support.kept_models import kept_model
 from support.reported_cases import own_labels, synthetic_case
 from support.tiny_cohort import write_tiny_cohort
+from support.tubes import tube_mask
 from ThyroidSynthLib import EditedShape, FittedShape, ShapeModel, Targets, read_grid
 from ThyroidSynthLib.common.errors import InputError, ModelError, OutputError
 from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.geometry.overlap import overlap_ml
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.masks import read_mask
 from ThyroidSynthLib.imaging.mesh_files import read_mesh
-from ThyroidSynthLib.imaging.volume_files import read_volume
+from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,28 @@ def test_samples_repeat_with_their_seed(model: ShapeModel) -> None:
         assert one.valid
         np.testing.assert_array_equal(one.surface.vertices, again.surface.vertices)
     assert first[0].features != first[1].features
+
+
+def test_thyroids_of_a_model_at_a_patient_lie_on_the_trachea(model: ShapeModel, tmp_path: Path) -> None:
+    trachea = tube_mask(width_mm=24.0, centre=(4.0, -150.0), reach_mm=(-60.0, 20.0), voxel_mm=1.5)
+    write_volume(trachea, tmp_path / "trachea.nii.gz")
+    vessel = tube_mask(width_mm=8.0, centre=(27.0, -162.0), reach_mm=(-60.0, 60.0))
+
+    at_patient = model.at(tmp_path / "trachea.nii.gz", level_mm=0.0, structures=[vessel])
+    drawn = at_patient.sample(2, seed=3)
+    steered = at_patient.steer(volume_ml=18, isthmus_area_mm2=50)
+    larger = at_patient.steer(steered, volume_ml=22)
+
+    for shape in (*drawn, steered, larger):
+        assert max(overlap_ml(shape.surface, other) for other in (trachea, vessel)) < 1e-3 * shape.features.volume_ml
+        assert shape.placement is at_patient.site.placement
+    free = [shape.at(tmp_path / "trachea.nii.gz", level_mm=0.0) for shape in model.sample(2, seed=3)]
+    assert max(overlap_ml(shape.surface, trachea) for shape in free) > 0.05
+    assert steered.met and larger.met
+    assert larger.features.volume_ml == pytest.approx(22, rel=0.01)
+    assert [shape.met for shape in drawn] == [None, None]
+    with pytest.raises(InputError, match="no target"):
+        at_patient.steer()
 
 
 def test_steering_meets_the_targets_from_a_random_and_from_a_given_shape(model: ShapeModel) -> None:

@@ -8,6 +8,7 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "at_patient": ["ModelAtPatient"],
         "organs": ["draw_organs", "steer_organ"],
         "phantom": ["Phantom"],
         "shape_model": ["ShapeModel"],

@@ -20,6 +20,7 @@ from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
 from ThyroidSynthLib.model.settings import OMEGA
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
+from .at_patient import WithPatients
 from .organs import draw_organs
 from .patient import Labels, case_of, shape_of
 from .phantom import WithPhantoms
@@ -28,7 +29,7 @@ from .shape import EditedShape, FittedShape, Shape
 logger = logging.getLogger(__name__)
 
 
-class ShapeModel(WithPhantoms):
+class ShapeModel(WithPhantoms, WithPatients):
     """A trained shape model of the thyroid.
 
     Parameters

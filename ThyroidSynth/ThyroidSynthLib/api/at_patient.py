@@ -1,0 +1,154 @@
+"""A shape model at a patient: its thyroids lie on the patient's own trachea."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.geometry.volume import Volume
+
+from .patient import Labels, label_names
+from .shape import EditedShape, Shape
+
+if TYPE_CHECKING:
+    from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
+    from ThyroidSynthLib.generation.steer.contact import Contact
+    from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
+    from ThyroidSynthLib.model.trained_model import TrainedModel
+
+
+class WithPatients:
+    """What a `ShapeModel` does at a patient."""
+
+    trained: TrainedModel
+
+    def at(
+        self,
+        patient: Path | str,
+        *,
+        labels: Labels | None = None,
+        level_mm: float | None = None,
+        structures: Sequence[Volume | Surface] = (),
+    ) -> ModelAtPatient:
+        """Return the model at a patient, whose thyroids are drawn for the trachea and steered out of it.
+
+        Parameters
+        ----------
+        patient, labels, level_mm
+            As for `Shape.at`.
+        structures : sequence of Volume or Surface
+            Masks or closed surfaces in `ras_mm` of further structures that the thyroids must not enter.
+
+        Raises
+        ------
+        InputError
+            There is no trachea at the path, or the level of the gland is needed and cannot be estimated.
+        ModelError
+            The lengths of the model are not in millimetres.
+
+        Examples
+        --------
+        >>> thyroid = ShapeModel.load("example").at("s0327").steer(volume_ml=20)
+        >>> thyroid.met
+        """
+        from ThyroidSynthLib.generation.cohort.patient_site import site_at
+
+        site = site_at(patient, self.trained.patient_alignment, labels=label_names(labels), level_mm=level_mm)
+        return ModelAtPatient(self.trained, site, site.contact(self.trained.frame, structures))
+
+
+@dataclass(frozen=True)
+class ModelAtPatient:
+    """A shape model at a patient; see `ShapeModel.at`.
+
+    Attributes
+    ----------
+    trained : TrainedModel
+    site : PatientSite
+        The trachea frame and what it was taken from.
+    contact : Contact or None
+        The trachea and further structures; None if nothing of them lies where thyroids of the model can lie.
+
+    Examples
+    --------
+    >>> at_patient = ShapeModel.load("example").at("s0327")
+    >>> thyroids = at_patient.sample(5, seed=1)
+    >>> thyroids[0].save("thyroid.nii.gz")
+    """
+
+    trained: TrainedModel
+    site: PatientSite
+    contact: Contact | None
+
+    def sample(
+        self,
+        count: int = 1,
+        *,
+        seed: int = 0,
+        volume_ml: float | None = None,
+        isthmus_area_mm2: float | None = None,
+        symmetry: float | None = None,
+    ) -> list[Shape]:
+        """Draw random thyroids, steered out of the structures with the features of their draw held.
+
+        Parameters and errors are those of `ShapeModel.sample`.
+
+        Examples
+        --------
+        >>> small = ShapeModel.load("example").at("s0327").sample(volume_ml=8)[0]
+        """
+        from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
+        from ThyroidSynthLib.generation.steer.direct_sampling import check_conditions
+
+        targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
+        check_conditions(self.trained, [targets])
+        maker = ThyroidMaker.of(self.trained, seed=seed, contact=self.contact)
+        return [self._shape(maker.make(index, targets)) for index in range(count)]
+
+    def steer(
+        self,
+        start: Shape | None = None,
+        *,
+        seed: int = 0,
+        volume_ml: float | None = None,
+        isthmus_area_mm2: float | None = None,
+        symmetry: float | None = None,
+    ) -> Shape:
+        """Return a thyroid whose measured features match the targets and that does not enter the structures.
+
+        Parameters and errors are those of `ShapeModel.steer`. A start keeps the distances that it has, as far as it
+        does not overlap with the structures.
+
+        Examples
+        --------
+        >>> at_patient = ShapeModel.load("example").at("s0327")
+        >>> larger = at_patient.steer(at_patient.steer(volume_ml=20), volume_ml=25)
+        """
+        from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
+        from ThyroidSynthLib.generation.steer.steering import steer_to_target
+
+        targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
+        if not targets:
+            raise InputError("There is no target. Give volume_ml, isthmus_area_mm2 or symmetry, or use sample().")
+        if start is None:
+            return self._shape(
+                ThyroidMaker.of(self.trained, seed=seed, to_target=True, contact=self.contact).make(0, targets)
+            )
+        if isinstance(start, EditedShape) or start.thyroid.code.shape != (self.trained.code_size,):
+            raise InputError("The start is not a shape of this model. Use edit() for a patient's own thyroid.")
+        contact = (
+            None if self.contact is None else replace(self.contact.kept_by(start.thyroid.surface), allowed_mm3=0.0)
+        )
+        steered = steer_to_target(self.trained, start.thyroid, targets, contact=contact)
+        return self._placed(Shape(steered.thyroid, steered.targets, steered.met, self.trained.frame.alignment))
+
+    def _shape(self, made: GeneratedThyroid) -> Shape:
+        return self._placed(Shape(made.thyroid, made.targets, made.met, self.trained.frame.alignment))
+
+    def _placed(self, shape: Shape) -> Shape:
+        return replace(shape, placement=self.site.placement, placement_notes=self.site.notes)
