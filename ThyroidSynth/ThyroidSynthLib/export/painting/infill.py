@@ -95,6 +95,16 @@ def filled(
     return hu
 
 
+def noise_of(hu: np.ndarray, smooth: np.ndarray, tissue: np.ndarray, spacing_mm: np.ndarray) -> Texture:
+    """Return the noise of tissue, given its HU and these smoothed, where the tissue is most even.
+
+    Elsewhere the deviations from smoothed values are those of anatomy.
+    """
+    slope = np.linalg.norm(np.gradient(smooth, *spacing_mm), axis=0)
+    even = tissue & (slope <= np.median(slope[tissue]))
+    return Texture.of(hu - smooth, even if even.sum() >= _LEAST_TISSUE_VOXELS else tissue, spacing_mm)
+
+
 def smoothed(values: np.ndarray, where: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     """Smooth values of some voxels, without those of the others."""
     from scipy.ndimage import gaussian_filter

@@ -16,9 +16,9 @@ from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import volume_fractions
 
 from .gland_values import CALCIFICATION_HU, CYST_HU, GlandValues, measure_gland_values, nodule_hu
-from .infill import TISSUE_HU, as_stored, filled, smoothed, soft_tissue
+from .infill import TISSUE_HU, as_stored, filled, noise_of, smoothed, soft_tissue
 from .point_spread import estimate_point_spread, widened_to_gland
-from .texture import Texture, smooth_noise
+from .texture import smooth_noise
 from .warping import Displacement, sources_of, warped_ct
 
 SYNTHETIC = "Synthetic CT: the thyroid was changed by ThyroidSynth"
@@ -37,6 +37,8 @@ _MISSED_MM = 4.0
 # Contrast between gland and tissue, in standard deviations of the noise of smoothed values, that shows such a rim.
 _SHOWN_SD = 3.0
 _MISSED_SMOOTHING_MM = 1.0
+# What is finer than this in tissue counts as noise.
+_NOISE_BELOW_MM = 2.0
 _AIR_HU, _BONE_HU = -300.0, 300.0
 _PURE_AIR_HU = -1000.0
 # Size of the cystic parts of a mixed nodule, as a share of its least diameter.
@@ -161,7 +163,8 @@ class _Work:
         hu = near.array.astype(np.float32)
         # What touches the gland is partly gland.
         tissue = soft_tissue(hu, self._grown(inside, 2.0) | others)
-        self.tissue_texture = self._texture(hu, tissue)
+        smooth = smoothed(hu, tissue, _NOISE_BELOW_MM / self._spacing)
+        self.tissue_texture = noise_of(hu, smooth, tissue, self._spacing)
         self._middle_hu, self._darkest_hu = (float(each) for each in np.percentile(hu[tissue], (50, 2)))
         self.values: GlandValues = measure_gland_values(hu, inside, self._spacing, self.tissue_texture)
         if not self.values.note:
@@ -267,11 +270,6 @@ class _Work:
             shares.append(self._blurred(share))
             contrasts.append(self._blurred(change.astype(np.float32)))
         return shares, contrasts
-
-    def _texture(self, hu: np.ndarray, tissue: np.ndarray) -> Texture:
-        """Return the texture of soft tissue, without its patches of fat and muscle."""
-        smooth = smoothed(hu, tissue, _MISSED_SMOOTHING_MM * 2 / self._spacing)
-        return Texture.of(np.where(tissue, hu - smooth, 0.0), tissue, self._spacing)
 
     def _grown(self, mask: np.ndarray, distance_mm: float) -> np.ndarray:
         from scipy.ndimage import distance_transform_edt
