@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_fill_holes, distance_transform_edt
 from scipy.stats import ks_2samp
 
 from ThyroidSynthLib.dataset.synthetic.case import ExampleCase, build_case, plan_cases
@@ -69,7 +69,7 @@ def _painted(case: ExampleCase, factor: float, *, seed: int) -> tuple[NodularGla
     nodules = NoduleDistribution.parse(NODULES)
     drawn = draw_nodules(gland, nodules, placement=placement, seed=seed, grid=ct.grid, keep_out=trachea)
     made = build_nodules(gland, drawn.nodules, placement=placement, grid=ct.grid)
-    rigid = Volume(((trachea.array != 0) | (ct.array > BONE_HU)).astype(np.uint8), ct.ijk_to_ras)
+    rigid = Volume((_airway(ct.array) | (ct.array > BONE_HU)).astype(np.uint8), ct.ijk_to_ras)
     others = np.any([mask.array != 0 for name, mask in case.masks.items() if name != "thyroid_gland"], axis=0)
     neighbours = Volume(others.astype(np.uint8), ct.ijk_to_ras)
     motion = yielding_motion(own, made.surface, rigid)
@@ -77,6 +77,12 @@ def _painted(case: ExampleCase, factor: float, *, seed: int) -> tuple[NodularGla
         ct, own, made.surface, nodules=made.nodules, neighbours=neighbours, rigid=rigid, motion=motion, seed=seed
     )
     return made, painted
+
+
+def _airway(hu: np.ndarray) -> np.ndarray:
+    """Return the air inside the body, in each axial slice."""
+    air = hu < AIR_HU
+    return air & np.stack([binary_fill_holes(~each) for each in air])
 
 
 def _layers(ct: Volume, mask: np.ndarray, left_out: np.ndarray) -> dict[str, np.ndarray]:

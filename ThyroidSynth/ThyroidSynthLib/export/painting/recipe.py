@@ -37,6 +37,10 @@ _MISSED_MM = 4.0
 # Contrast between gland and tissue, in standard deviations of the noise of smoothed values, that shows such a rim.
 _SHOWN_SD = 3.0
 _MISSED_SMOOTHING_MM = 1.0
+# How far from the gland's mean such a rim may be: in HU, or as a share of the gland's contrast to muscle.
+_ALIKE_HU, _ALIKE_SHARE, _MUSCLE_HU = 20.0, 0.35, 55.0
+# Share of the voxels just beside the segmentation that must look like the gland.
+_MISSED_SHARE = 0.25
 # What is finer than this in tissue counts as noise.
 _NOISE_BELOW_MM = 2.0
 _AIR_HU, _BONE_HU = -300.0, 300.0
@@ -245,8 +249,15 @@ class _Work:
         noise = self.tissue_texture.sd / np.sqrt(np.prod(2 * np.sqrt(np.pi) * np.maximum(sigma, 0.3)))
         if contrast < _SHOWN_SD * noise or not gone.any():
             return np.zeros(gone.shape, dtype=bool)
-        bright = smooth > self.values.mean_hu - contrast / 2
+        # Muscle and cartilage beside the gland must not count as gland.
+        tolerance = max(_ALIKE_HU, _ALIKE_SHARE * (self.values.mean_hu - _MUSCLE_HU))
+        bright = np.abs(smooth - self.values.mean_hu) < tolerance
         free = ~self._others & (self._hu < _BONE_HU)
+        # Beside a gland that is segmented well only single spots look like it: cartilage, and vessels with contrast.
+        inner = 1.5 * float(self._spread_mm.max())
+        shell = self._grown(self._inside, inner + float(self._spacing.max())) & ~self._grown(self._inside, inner) & free
+        if not shell.any() or bright[shell].mean() < _MISSED_SHARE:
+            return np.zeros(gone.shape, dtype=bool)
         rim = self._grown(gone, _MISSED_MM) & free & bright
         rim &= binary_propagation(self._inside & gone, mask=rim | (self._inside & gone))
         # With its blurred edge.

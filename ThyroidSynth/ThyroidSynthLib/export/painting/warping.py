@@ -77,9 +77,28 @@ def sources_of(
     shift = np.tensordot(steps, ras, 1)[::-1]
     if rigid is not None and rigid.any():
         near, far = _RIGID_VOXELS
-        shift = shift * np.clip((distance_transform_edt(~rigid) - near) / (far - near), 0, 1)
+        distance = distance_transform_edt(~rigid)
+        shift = _out_of(shift * np.clip((distance - near) / (far - near), 0, 1), index, distance <= near)
     moved = np.abs(shift).max(axis=0) > STILL_VOXELS
     return (index + np.where(moved, shift, 0.0)).astype(np.float32), moved
+
+
+def _out_of(shift: np.ndarray, index: np.ndarray, still: np.ndarray) -> np.ndarray:
+    """Return displacements (3, ...) in voxels, shortened so that no tissue comes out of a still structure.
+
+    Where a motion is coarse, it may cross the wall of the airway by a voxel or two.
+    """
+    last = np.array(still.shape).reshape(3, 1) - 1
+    for factor in (0.6, 0.3, 0.0):
+        moving = np.abs(shift).max(axis=0) > 0
+        source = np.clip(np.rint(index[:, moving] + shift[:, moving]).astype(int), 0, last)
+        wrong = np.zeros(still.shape, dtype=bool)
+        wrong[moving] = still[tuple(source)]
+        wrong &= ~still
+        if not wrong.any():
+            break
+        shift[:, wrong] *= factor
+    return shift
 
 
 def warped_ct(
