@@ -150,12 +150,18 @@ def test_voxels_between_those_of_the_images_are_not_aligned() -> None:
 def test_a_ct_is_written_as_a_series_that_reads_back_and_says_that_it_is_synthetic(tmp_path) -> None:
     grid = oblique()
     values = np.random.default_rng(1).normal(40, 300, grid.shape)
+    matrix = grid.ijk_to_ras.copy()
+    # With axes to the right and anterior, and slices along i.
+    matrix[:3, 3] = grid.to_ras(grid.last_ijk * [1, 1, 0])
+    matrix[:3, :3] = np.column_stack([grid.ijk_to_ras[:3, 2], *-grid.ijk_to_ras[:3, :2].T])
+    turned = Volume(values[:, ::-1, ::-1].transpose(1, 2, 0), matrix)
 
-    written = write_ct_series(Volume(values, grid.ijk_to_ras), tmp_path / "ct")
+    written = write_ct_series(turned, tmp_path / "ct")
 
     found = read_series(tmp_path / "ct")
     assert np.abs(found.array - values).max() <= 0.5
     assert read_series_grid(tmp_path / "ct").corner_distance_mm(grid) < 1e-3
+    assert np.abs(written.aligned(turned) - values).max() == 0
     first = pydicom.dcmread(tmp_path / "ct" / "0001.dcm")
     assert first.ImageType == ["DERIVED", "SECONDARY", "AXIAL"]
     assert "Synthetic" in first.SeriesDescription and first.PatientID == "SYNTHETIC"
@@ -212,9 +218,18 @@ def test_holes_islands_in_holes_and_their_neighbours_are_lines_without_holes() -
         x, y = line.T
         return abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
-    # Each corner of a voxel shape is cut by a triangle of half a voxel each way: 1/8 off outer lines, onto holes.
-    expected = sorted([18 * 18 - 0.5 - 2 * (14 * 6 - 0.5), 4 * 2 - 0.5, 4 * 4 - 0.5])
-    assert sorted(map(area, lines)) == pytest.approx(expected)
+    # Corners are cut by a triangle of half a voxel each way.
+    expected = sorted([18 * 18 - 2 * 14 * 6, 4 * 2, 4 * 4])
+    assert sorted(map(area, lines)) == pytest.approx(expected, rel=0.1)
+
+
+def test_corners_rounded_to_voxels_are_the_outermost_ones_as_programs_find_them_that_fill_pixels() -> None:
+    plane = np.zeros((12, 12), bool)
+    plane[2:9, 3:8] = plane[4:6, 3:10] = True
+    (line,) = joined_holes(rings(plane))
+    rounded = np.rint(line).astype(int)
+    assert plane[rounded[:, 1], rounded[:, 0]].all()
+    assert rounded.min(axis=0).tolist() == [3, 2] and rounded.max(axis=0).tolist() == [9, 8]
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,9 @@ def _outcome(entries: Sequence[Mapping[str, Any]]) -> str:
     steered = [entry for entry in entries if entry["met"] is not None]
     unmet = [entry["id"] for entry in steered if not entry["met"]]
     overlapping = [entry["id"] for entry in entries if any(volume > 0 for volume in entry["overlap_mm3"].values())]
-    lines = [f"Targets are met on the label map in {len(steered) - len(unmet)} of {len(steered)} phantoms with targets."]
+    lines = [
+        f"Targets are met on the label map in {len(steered) - len(unmet)} of {len(steered)} phantoms with targets."
+    ]
     if unmet:
         lines.append(f"Not met in {', '.join(unmet)}.")
     if overlapping:

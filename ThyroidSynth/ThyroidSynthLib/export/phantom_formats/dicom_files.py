@@ -74,14 +74,13 @@ class DicomFiles:
 def _series_of(phantom: Phantom, folder: Path) -> tuple[ImageSeries, np.ndarray]:
     """Return the series that belongs to a phantom, and the labels in the order of its images."""
     own = None if phantom.ct_series is None else read_image_series(phantom.ct_series)
-    if phantom.ct is not None:
-        return write_ct_series(phantom.ct, folder / CT_FOLDER, of=own), phantom.labels.volume.array
-    if own is None:
+    series = own if phantom.ct is None else write_ct_series(phantom.ct, folder / CT_FOLDER, of=own)
+    if series is None:
         raise InputError(NO_IMAGES)
-    array = own.aligned(phantom.labels.volume)
+    array = series.aligned(phantom.labels.volume)
     if array is None:
         raise InputError(
             f"The voxels of the phantom are not those of the series in {phantom.ct_series}, so DICOM SEG and RTSTRUCT "
             f"cannot refer to its images. Write the phantom on its grid (--grid {phantom.ct_series})."
         )
-    return own, array
+    return series, array
