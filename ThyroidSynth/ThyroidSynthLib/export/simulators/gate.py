@@ -29,6 +29,7 @@ sim.volume_manager.add_material_database("materials.db")
 sim.world.size, sim.world.material = [1000, 1000, 1000], "air"
 phantom = sim.add_volume("Image", "phantom")
 phantom.image, phantom.material = "labels.mhd", "air"
+phantom.load_input_image()
 phantom.voxel_materials = read_voxel_materials("label_materials.txt", "air")
 source = sim.add_source("VoxelSource", "thyroid")
 source.image, source.attached_to = "activity.mhd", "phantom"

@@ -30,6 +30,7 @@ _SCRIPT = """
 import gecatsim as xc
 
 ct = xc.CatSim("scan.cfg")
+ct.resultsName = "phantom"
 ct.run_all()
 
 size = [ct.protocol.viewCount, ct.scanner.detectorRowCount, ct.scanner.detectorColCount]
@@ -113,8 +114,7 @@ def _scan(grid: Grid) -> str:
     # The nearest part of the phantom is enlarged most.
     scale = _DETECTOR_MM / max(_DISTANCE_MM - radius, _DISTANCE_MM / 4)
     rows, columns = (int(np.ceil(size * scale / 2)) * 2 for size in (height, 2 * radius))
-    return f"""resultsName = "phantom"
-phantom.callback = "Phantom_Voxelized"
+    return f"""phantom.callback = "Phantom_Voxelized"
 phantom.projectorCallback = "C_Projector_Voxelized"
 phantom.projectorNumThreads = 2
 phantom.filename = "phantom.json"
