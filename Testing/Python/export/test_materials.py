@@ -71,6 +71,8 @@ def test_every_structure_of_a_neck_has_a_material(class_map: str) -> None:
         ("larynx_air", "air"),
         ("thyroid_left_lobe", "thyroid"),
         ("thyroid_nodule_3", "nodule_solid"),
+        ("thyroid_nodule_cystic", "nodule_cystic"),
+        ("thyroid_nodule_mixed", "nodule_mixed"),
     ],
 )
 def test_a_structure_has_the_material_of_its_tissue(structure: str, material: str) -> None:
