@@ -302,3 +302,18 @@ def test_the_folders_of_simulators_lie_beside_the_other_files(tmp_path: Path) ->
     SimulatorFiles(("mcx", "jwave"))(small_phantom(), tmp_path)
 
     assert sorted(path.name for path in (tmp_path / "simulators").iterdir()) == ["jwave", "mcx"]
+
+
+def test_the_sensors_end_at_the_bone_behind_the_thyroid(tmp_path: Path) -> None:
+    phantom = small_phantom()
+    labels = phantom.labels.volume
+    k, j, i = np.indices(labels.array.shape)
+    behind = labels.to_ras(np.stack([i, j, k], axis=-1))[..., 1] < -24
+    array = np.where(behind & (labels.array != 0), 91, labels.array)
+    bony = replace(phantom, labels=replace(phantom.labels, volume=Volume(array, labels.ijk_to_ras)))
+    data = arrays_of(written("jwave", bony, tmp_path))
+    speeds = data["sound_speed"][tuple(data["sensors"].T)]
+
+    assert speeds.max() < 2000
+    last = data["sensors"][-1] - [0, 1, 0]
+    assert data["sound_speed"][tuple(last)] > 3000

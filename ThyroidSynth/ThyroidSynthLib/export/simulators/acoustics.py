@@ -23,6 +23,8 @@ TOWARDS = "RAS"
 _PULSE_VOXELS = 1.5
 _DEPTH_VOXELS = 5
 _TISSUE_SPEED_M_S = 1500.0
+# Between those of fat and cartilage, and those of air and bone.
+_SLOWEST_M_S, _FASTEST_M_S = 1200.0, 2000.0
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Acoustics:
     attenuation_power : float
         The power of the frequency that attenuation is proportional to, in most materials.
     line : ndarray of int, shape (n, 3)
-        Indices of the voxels from the source, under the skin of the front of the neck, to the back of the grid, through
-        the thickest place of the thyroid.
+        Indices of the voxels from the source, under the skin of the front of the neck, through the thickest place of
+        the thyroid, to the first bone or air behind it, which reflects most of the wave.
     grid : Grid
         Where the voxels lie.
     """
@@ -58,9 +60,9 @@ class Acoustics:
         return np.exp(-0.5 * squared / _PULSE_VOXELS**2).astype(np.float32)
 
     def duration_s(self) -> float:
-        """Return the time in s that a wave of 1500 m/s takes along the line and a fifth more."""
+        """Return the time in s that a wave of 1500 m/s takes along the line and half as much."""
         length_mm = len(self.line) * float(self.grid.spacing_mm[1])
-        return 1.2 * length_mm / 1000 / _TISSUE_SPEED_M_S
+        return 1.5 * length_mm / 1000 / _TISSUE_SPEED_M_S
 
 
 def acoustics_of(phantom: Phantom, program: str) -> Acoustics:
@@ -86,6 +88,9 @@ def acoustics_of(phantom: Phantom, program: str) -> Acoustics:
     beam = beam_of(phantom)
     # Under the skin by the width of the pulse, because the air in front of it reflects, and before the thyroid.
     along = np.arange(max(beam.skin - _DEPTH_VOXELS, beam.front + 1), -1, -1)
+    speeds = 1 / slowness[beam.i, along, beam.k]
+    end = np.flatnonzero((along < beam.back) & ((speeds < _SLOWEST_M_S) | (speeds > _FASTEST_M_S)))
+    along = along[: end[0]] if end.size else along
     return Acoustics(
         sound_speed_m_s=1 / slowness,
         density_kg_m3=density,

@@ -39,8 +39,8 @@ print(f"{pressure.shape[0]} sensors, {pressure.shape[1]} times, largest pressure
 _ABOUT = """
 medium.mat  arrays [x, y, z] that k-Wave takes, for Python and MATLAB: sound_speed (m/s), density (kg/m3), alpha_coeff
             (dB/(MHz^y cm)), alpha_power (y, one for all; the coefficients are exact at 1 MHz), spacing (m), p0 (a pulse
-            under the skin before the thickest place of the thyroid), sensor_mask (the line from there to the back of
-            the body) and t_end (s).
+            under the skin before the thickest place of the thyroid), sensor_mask (the line from there to the first
+            bone or air behind it) and t_end (s).
 run.py      writes pressure.npz: the pressure of each sensor, from the back to the front, and the time in s. Voxels of
             1 mm carry frequencies up to about 0.7 MHz; use smaller ones (--spacing) for higher frequencies.
 """
