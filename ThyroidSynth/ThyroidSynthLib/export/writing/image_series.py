@@ -93,7 +93,8 @@ def write_ct_series(ct: Volume, folder: Path, *, of: ImageSeries | None = None) 
     """Write a CT as a series of one file for each slice, and return it.
 
     The axes of the images are those of the volume, in the order and direction nearest to left, posterior and superior,
-    as scanners write them and planning systems expect. Its identifiers are derived from the voxels, so that the same CT gives the same files.
+    as scanners write them and planning systems expect. Identifiers are derived from the voxels, so that the same CT
+    gives the same files.
 
     Parameters
     ----------

@@ -52,8 +52,8 @@ def write_rtstruct(
 ) -> None:
     """Write the outlines of structures in each image, fill them again and compare before they replace `path`.
 
-    Outlines lie half-way between voxels inside and outside. A hole is joined to the outline around it by a channel of
-    no width, as DICOM recommends. The body is a region of its own.
+    Outlines lie about half-way between voxels inside and outside. A hole is joined to the outline around it by a
+    channel of no width, as DICOM recommends. The body is a region of its own.
 
     Parameters
     ----------
