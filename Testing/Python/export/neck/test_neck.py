@@ -151,12 +151,24 @@ def test_a_grid_around_the_thyroids_has_the_chosen_spacing_margin_and_shape():
     assert all(each.ct.array.shape == each.grid.shape for each in (margin, shape, finer))
 
 
-def test_a_grid_beyond_the_scan_is_noted():
+def test_a_margin_ends_with_the_scan_and_a_shape_beyond_it_is_noted():
     ct, labels = _ct_and_labels()
 
-    found = make_neck("p", labels, NOWHERE, GridChoice(spacing_mm=3.0, margin_mm=60.0), THYROIDS, ct=ct)
+    margin = make_neck("p", labels, NOWHERE, GridChoice(spacing_mm=1.5, margin_mm=60.0), THYROIDS, ct=ct)
+    shape = make_neck("p", labels, NOWHERE, GridChoice(spacing_mm=3.0, shape=(60, 60, 60)), THYROIDS, ct=ct)
 
-    assert any("outside the scan" in note for note in found.notes)
+    np.testing.assert_allclose(np.stack(margin.grid.bounds), np.stack(GRID.bounds), atol=1.6)
+    assert margin.notes == ()
+    assert any("outside the scan" in note for note in shape.notes)
+
+
+def test_a_margin_holds_a_patients_own_thyroid_that_is_larger_than_those_of_the_model():
+    ct, labels = _ct_and_labels()
+    small = Surface(np.array([[-3.0, 10, -3], [3.0, 14, 3]]), np.empty((0, 3)))
+
+    found = make_neck("p", labels, NOWHERE, GridChoice(spacing_mm=1.5, margin_mm=2.0), small, ct=ct)
+
+    assert found.grid.holds(found.own)
 
 
 def test_body_is_the_largest_part_with_its_airways():

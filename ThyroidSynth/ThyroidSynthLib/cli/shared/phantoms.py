@@ -71,7 +71,8 @@ def add_neck_options(parser: argparse.ArgumentParser) -> None:
         "--margin",
         type=_margin,
         metavar="MM",
-        help="distance from the thyroids that the model can make to the ends of the grid (default: the whole scan)",
+        help="distance from the thyroids that the model can make to the ends of the grid, which does not reach beyond "
+        "the scan (default: the whole scan)",
     )
     grid.add_argument(
         "--shape", type=_voxels, nargs=3, metavar=("I", "J", "K"), help="number of voxels, centred on the thyroids"

@@ -46,7 +46,7 @@ class GridChoice:
     spacing_mm : float or three floats, optional
         Voxel size.
     margin_mm : float, optional
-        Distance from the thyroids to the ends of the grid; by default the whole scan.
+        Distance from the thyroids to the ends of the grid, but not beyond those of the scan; by default the whole scan.
     shape : tuple of int, optional
         Number of voxels along i, j and k, centred on the thyroids.
     """
@@ -73,7 +73,7 @@ class GridChoice:
             return grid.checked_for_holding("The grid of the phantom")
         if self.margin_mm is None:
             return _resized(scan, np.broadcast_to(np.asarray(spacing, dtype=float), 3))
-        return Grid.around(thyroids, spacing_mm=spacing, margin_mm=self.margin_mm)
+        return Grid.around(_within(thyroids, scan, self.margin_mm), spacing_mm=spacing, margin_mm=0.0)
 
 
 @dataclass(frozen=True)
@@ -195,9 +195,11 @@ def make_neck(
     """
     tissue_masks = dict(tissue_masks or {})
     scan = labels.volume.grid if ct is None else ct.grid
-    grid = choice.of(scan, thyroids)
-    base = _slices_around(scan, grid)
     structures = numbered(labels)
+    own = _own_gland(structures)
+    vertices = [each.vertices for each in (thyroids, own) if each is not None]
+    grid = choice.of(scan, Surface(np.concatenate(vertices), np.empty((0, 3), dtype=np.int64)))
+    base = _slices_around(scan, grid)
     array = resampled(structures.volume, base).array
     hu = None if ct is None else _part_of(ct, base)
     masks = {key: resampled(mask.volume, base).array != 0 for key, mask in tissue_masks.items() if not mask.is_empty}
@@ -212,7 +214,6 @@ def make_neck(
     whole = tissue_labels(array, body, base, ct=hu, masks=masks, trachea=trachea)
     names = structures.names | {label: tissue for tissue, label in TISSUES.items()}
     names |= {label: each for each, label in label_numbers().items() if label not in names and (whole == label).any()}
-    own = _own_gland(structures)
     before = _on(LabelMap(Volume(whole, base.ijk_to_ras), names), grid)
     filled = _without_gland(before)
     outside = _share_outside(grid, scan)
@@ -255,6 +256,17 @@ def _resized(scan: Grid, spacing_ras: np.ndarray) -> Grid:
     matrix[:3, :3] = scan.ijk_to_ras[:3, :3] / scan.spacing_mm * spacing
     matrix[:3, 3] = scan.to_ras(scan.last_ijk / 2) - matrix[:3, :3] @ ((count - 1) / 2)
     return Grid(count[::-1], matrix).checked_for_holding("The grid of the phantom")
+
+
+def _within(thyroids: Surface, scan: Grid, margin_mm: float) -> Surface:
+    """Return two corners, in `ras_mm`, of the box around thyroids with a margin, where it lies within a scan."""
+    low, high = thyroids.bounds
+    low, high = low - margin_mm, high + margin_mm
+    first, last = scan.corners().min(axis=0), scan.corners().max(axis=0)
+    inside = np.maximum(low, first), np.minimum(high, last)
+    # Off the scan: the grid is refused later, with the distance.
+    found = np.stack(inside if (inside[0] < inside[1]).all() else (low, high))
+    return Surface(found, np.empty((0, 3), dtype=np.int64))
 
 
 def _along_ras(grid: Grid) -> np.ndarray:
