@@ -30,6 +30,10 @@ def test_train_learns_the_organs_of_a_cohort(tmp_path: Path, capsys: pytest.Capt
     found = TrainedModel.load(model)
     assert list(found.organs) == ["trachea"] and found.organs["trachea"].ids == ("s0", "s1")
     assert (found.organs["trachea"].features[:, 0] > 20).all()
+    capsys.readouterr()
+    for path in (cohort, str(model)):
+        assert main(["info", path, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["organs"] == {"trachea": 2}
 
 
 def test_prepare_refuses_organs_where_they_have_no_meaning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

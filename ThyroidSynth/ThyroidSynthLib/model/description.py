@@ -44,6 +44,8 @@ class ModelDescription:
         Trainable dimensions of a latent code.
     omega : float or None
         Factor of the angles of the network's sine units; None if it has ReLU units.
+    organs : dict of str to int
+        The organs beside the thyroid that were learned, with the number of training cases of each.
     software : dict of str to str
         Versions the model was trained with.
     """
@@ -67,6 +69,7 @@ class ModelDescription:
     latent_size: int = 0
     omega: float | None = None
     seed: int = 0
+    organs: dict[str, int] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -110,5 +113,6 @@ def describe_model(path: Path | str) -> ModelDescription:
         latent_size=settings.latent_size,
         omega=settings.sine_omega,
         seed=settings.seed,
+        organs={name: len(organ["ids"]) for name, organ in metadata.get("organs", {}).items()},
         software={str(name): str(version) for name, version in software.items()},
     )

@@ -105,6 +105,7 @@ def _training_data(description: ModelDescription, _: Translate) -> CardSection:
         (_("Trained on"), cases),
         (_("Held out"), held_out if description.held_out else ""),
         *ranges,
+        (_("Other organs"), ", ".join(f"{name} ({count})" for name, count in description.organs.items())),
         (_("Alignment"), alignment.get(description.alignment, description.alignment)),
     ]
     return CardSection(_("Training data"), description.statement, tuple(rows))
