@@ -3,10 +3,11 @@
 VENV ?= .venv
 WORKERS ?= 2
 FUZZ_SECONDS ?= 3600
+SIMULATORS ?= .venv-simulators
 BIN := $(abspath $(VENV))/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz robustness bench screenshots docs lint types cmake-lists clean
+.PHONY: help setup demo test fuzz robustness bench simulators screenshots docs lint types cmake-lists clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -31,6 +32,9 @@ robustness: setup ## Kill commands at random moments and start them twice at onc
 bench: setup ## Measure speed: decoding, training, preparing
 	$(BIN)/python Testing/Benchmarks/run.py
 
+simulators: setup ## Install simulators, run them on phantoms and check their figures, in Testing/artefacts/
+	$(BIN)/python Testing/Simulators/run.py --environments "$(SIMULATORS)"
+
 screenshots: setup ## Draw the panel beside the four views, in Testing/artefacts/screenshots/
 	$(BIN)/python Testing/screenshots.py
 
@@ -48,5 +52,5 @@ cmake-lists: setup ## Name every file of the module in its CMakeLists.txt
 	$(BIN)/python scripts/cmake_lists.py
 
 clean: ## Remove the virtual environment and everything the other targets wrote
-	rm -rf "$(VENV)" demo Testing/artefacts docs/_build build .pytest_cache .ruff_cache .mypy_cache ThyroidSynth/*.egg-info
+	rm -rf "$(VENV)" "$(SIMULATORS)" demo Testing/artefacts docs/_build build .pytest_cache .ruff_cache .mypy_cache ThyroidSynth/*.egg-info
 	find ThyroidSynth ThyroidSynthTrain Testing scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -50,7 +50,7 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$expected" ]; then
   exit 0
 fi
 
-echo "Making the virtual environment $venv with $("$python" --version); this downloads about 700 MB once."
+echo "Making the virtual environment $venv with $("$python" --version); this downloads about 800 MB once."
 "$python" -m venv --clear "$venv"
 install=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
 # PyTorch first, in its CPU build where pip's configured sources have one: on Linux PyPI's own build, which
