@@ -52,8 +52,8 @@ _MOST_ORGAN_EPOCHS = 200
 
 
 def organ_settings(settings: TrainingSettings) -> TrainingSettings:
-    """Return the settings of the organs beside the thyroid, for those of a training: half the epochs, at most 200."""
-    epochs = min(-(-settings.epochs // 2), _MOST_ORGAN_EPOCHS)
+    """Return the settings of the organs of a training with these settings: a third of the epochs, at most 200."""
+    epochs = min(-(-settings.epochs // 3), _MOST_ORGAN_EPOCHS)
     return TrainingSettings(
         preset=settings.preset, variant="fixed", epochs=epochs, seed=settings.seed, correlation_weight=0.0, **_ORGAN
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,21 @@ def test_a_model_of_thyroids_says_how_it_gets_organs(small_model: TrainedModel) 
     for make in (JointPrior, OrganMaker):
         with pytest.raises(ModelError, match=r"the thyroid only.*--organs trachea"):
             make(small_model)
+
+
+def test_thyroids_without_features_and_with_sine_units_have_organs_too(
+    small_necks: TrainedModel, small_baseline: TrainedModel, small_siren: TrainedModel
+) -> None:
+    for thyroids in (small_baseline, small_siren):
+        model = replace(thyroids, organs=small_necks.organs)
+        code = model.organs[TRACHEA].codes[2].astype(float)
+
+        prior = conditioned_prior(model, {TRACHEA: code})
+
+        drawn = prior.draw(model.codes[0, : model.conditioning.size], np.random.default_rng(0))
+        assert drawn.shape == model.latent_table[0].shape and np.isfinite(drawn).all()
+        expected = JointPrior(model).expected(TRACHEA, {THYROID_CODE: model.codes[0]})
+        assert organ_of_code(model.organs[TRACHEA], expected).surface.is_closed()
 
 
 def test_drawn_organs_do_not_overlap_and_leave_the_thyroid_as_it_is(small_necks: TrainedModel) -> None:
