@@ -158,6 +158,8 @@ def test_a_table_of_the_user_changes_what_it_names(tmp_path: Path) -> None:
             "line 3: the material 'muscle' has other values",
         ),
         ("material,density_kg_m3\n,1000\n", "line 2 names no material"),
+        ("material,density_kg_m3\n../steel,7900\n", "its name has other signs than letters"),
+        ("material,density_kg_m3\nstainless steel,7900\n", "its name has other signs than letters"),
     ],
 )
 def test_an_impossible_table_is_refused(tmp_path: Path, text: str, fault: str) -> None:

@@ -317,3 +317,24 @@ def test_the_sensors_end_at_the_bone_behind_the_thyroid(tmp_path: Path) -> None:
     assert speeds.max() < 2000
     last = data["sensors"][-1] - [0, 1, 0]
     assert data["sound_speed"][tuple(last)] > 3000
+
+
+def test_a_thyroid_at_the_skin_has_its_source_in_the_body(tmp_path: Path) -> None:
+    phantom = small_phantom()
+    labels = phantom.labels.volume
+    array = np.where(labels.array == 200, 17, labels.array)
+    skin = replace(phantom, labels=replace(phantom.labels, volume=Volume(array, labels.ijk_to_ras)))
+    data = arrays_of(written("jwave", skin, tmp_path))
+
+    assert data["sound_speed"][tuple(data["sensors"][0])] > 1000
+
+
+def test_names_with_commas_stay_one_cell(tmp_path: Path) -> None:
+    phantom = small_phantom()
+    names = {**phantom.labels.names, 202: "muscle, neck"}
+    materials = phantom.materials.with_structures({"muscle, neck": "muscle"})
+    folder = written(
+        "mcx", replace(phantom, labels=replace(phantom.labels, names=names), materials=materials), tmp_path
+    )
+
+    assert structures(folder)["muscle, neck"] == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,8 @@ OPTICAL = ("mu_a_per_mm", "mu_s_reduced_per_mm", "g", "n")
 
 # A published composition is rounded to 0.1 %, and has about ten elements.
 _SUM_TOLERANCE = 0.01
+# Names become those of files and words of the input of simulators.
+_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,11 @@ class Material:
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check the numbers; `ValueError` says which is impossible."""
+        """Check the name and the numbers; `ValueError` says which is impossible."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                "its name has other signs than letters, digits, '_', '-', '+' and '.', as names of files have"
+            )
         for column, (least, most) in LIMITS.items():
             if hasattr(self, column):
                 _check_number(column, getattr(self, column), least, most)

@@ -84,7 +84,7 @@ def read_materials(path: Path | str, *, base: MaterialTable | None = None) -> Ma
                 f"{each.where}: the material '{shortened(each.material)}' is not known, and the file says nothing of "
                 f"it. Give its values, or use one of: {known}."
             )
-        materials[each.material] = _changed(materials.get(each.material, Material(each.material)), each, path)
+        materials[each.material] = _changed(materials.get(each.material), each, path)
         if each.structure:
             structures[each.structure] = each.material
     return MaterialTable(materials, structures)
@@ -144,9 +144,9 @@ def _document(material: Material) -> dict[str, Any]:
     return {**plain, "composition": composition, "optical": optical, "snomed": material.snomed, "sources": sources}
 
 
-def _changed(material: Material, entry: _Entry, path: Path) -> Material:
-    """Return a material with the values of a file; `InputError` if one is impossible."""
-    values, sources = material.values(), dict(material.sources)
+def _changed(before: Material | None, entry: _Entry, path: Path) -> Material:
+    """Return a material with the values of a file, which change those before; `InputError` if one is impossible."""
+    values, sources = (before.values(), dict(before.sources)) if before is not None else ({}, {})
     for column, value in entry.values.items():
         if value is None:
             values.pop(column, None)
@@ -162,13 +162,15 @@ def _changed(material: Material, entry: _Entry, path: Path) -> Material:
             optical.setdefault(float(found[2]), {})[found[1]] = values.pop(column)
     try:
         return Material(
-            material.name,
+            entry.material,
             **values,
             optical=tuple(Optical(wavelength, **optical[wavelength]) for wavelength in sorted(optical)),
             sources=sources,
         )
     except ValueError as error:
-        raise InputError(f"{entry.where}: of the material '{material.name}', {error}. Correct the value.") from None
+        raise InputError(
+            f"{entry.where}: of the material '{shortened(entry.material)}', {error}. Correct the value."
+        ) from None
 
 
 def _of_csv(path: Path) -> list[_Entry]:

@@ -87,7 +87,7 @@ def acoustics_of(phantom: Phantom, program: str) -> Acoustics:
     density, attenuation = mean(value("density_kg_m3")), mean(value("attenuation_db_cm_mhz"))
     beam = beam_of(phantom)
     # Under the skin by the width of the pulse, because the air in front of it reflects, and before the thyroid.
-    along = np.arange(max(beam.skin - _DEPTH_VOXELS, beam.front + 1), -1, -1)
+    along = np.arange(min(max(beam.skin - _DEPTH_VOXELS, beam.front + 1), beam.skin), -1, -1)
     speeds = 1 / slowness[beam.i, along, beam.k]
     end = np.flatnonzero((along < beam.back) & ((speeds < _SLOWEST_M_S) | (speeds > _FASTEST_M_S)))
     along = along[: end[0]] if end.size else along

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,8 +26,11 @@ def write_raw(path: Path, array: np.ndarray) -> None:
 
 def write_media(path: Path, media: Iterable[Medium]) -> None:
     """Write which label and structure each number of a simulator is, as a table (CSV)."""
-    rows = [f"{each.number},{each.label},{each.structure},{each.material.name}\n" for each in media]
-    write_text(path, "number,label,structure,material\n" + "".join(rows))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("number", "label", "structure", "material"))
+    writer.writerows((each.number, each.label, each.structure, each.material.name) for each in media)
+    write_text(path, text.getvalue())
 
 
 def write_geometry(folder: Path, grid: Grid, towards: str) -> None:

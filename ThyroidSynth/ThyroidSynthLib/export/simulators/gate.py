@@ -10,7 +10,8 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import write_text
 from ThyroidSynthLib.export.materials import Material, require
 from ThyroidSynthLib.export.phantom import Phantom
-from ThyroidSynthLib.geometry.volume import Volume, sitk_from_volume
+from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.volume_files import write_volume
 
 from .contents import Medium, is_gland, media_of, numbered
 from .folder import write_geometry, write_media, write_run
@@ -54,8 +55,6 @@ run.py               emits 10,000 gamma rays and writes output/energy_edep.mhd, 
 
 def write_gate(phantom: Phantom, folder: Path) -> None:
     """Write labels, materials and the thyroid as a source for GATE; see `write_simulator`."""
-    import SimpleITK
-
     media = media_of(phantom)
     texts = {each.material.name: _material_text(each.material) for each in media}
     numbers = numbered(phantom, media, _TOWARDS)
@@ -67,8 +66,7 @@ def write_gate(phantom: Phantom, folder: Path) -> None:
         "activity.mhd": gland.astype(np.float32),
     }
     for name, array in images.items():
-        # A MetaImage is two files that name each other, so it cannot be renamed into place.
-        SimpleITK.WriteImage(sitk_from_volume(Volume(array, numbers.ijk_to_ras)), str(folder / name))
+        write_volume(Volume(array, numbers.ijk_to_ras), folder / name)
     write_media(folder / "structures.csv", media)
     write_text(folder / "materials.db", "[Materials]\n" + "\n".join(texts.values()))
     write_text(folder / "label_materials.txt", "".join(_interval(each) for each in media))
