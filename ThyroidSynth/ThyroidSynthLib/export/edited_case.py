@@ -115,6 +115,7 @@ class EditedCase:
             },
             "trachea_to_ras": self.fit.placement.trachea_to_ras.tolist(),
             "fitted_code": _plain(self.fit.original.code),
+            "fitted_offset": _plain(self.fit.fit.thyroid.code[model.code_size :]),
             "code": _plain(thyroid.code),
             "notes": list(self.notes),
         }

@@ -6,7 +6,7 @@ In NumPy, which Slicer has; `training.network` is the same network in PyTorch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,6 +68,11 @@ class SDFNetwork:
         return int(self.layers[0].weight.shape[1]) - 3
 
     @property
+    def width(self) -> int:
+        """Units of the first layer, and so the size of an offset."""
+        return len(self.layers[0].bias)
+
+    @property
     def largest_cell(self) -> float:
         """Largest cell, in the `unit` frame, of a grid on which the field may be searched for a surface.
 
@@ -77,9 +82,26 @@ class SDFNetwork:
         return np.inf if self.omega is None else 1 / (self.omega * float(np.abs(self.of_position).max()))
 
     def fold(self, code: np.ndarray) -> np.ndarray:
-        """Return the code's part of the first layer, shape (width,), for a code (code_size,)."""
+        """Return the code's part of the first layer, shape (width,).
+
+        A code (code_size,) may be followed by an offset (width,), which is added: so a fit can express more shapes than
+        codes alone do.
+        """
         first = self.layers[0]
-        return first.weight[:, 3:] @ code + first.bias
+        folded = first.weight[:, 3:] @ code[: self.code_size] + first.bias
+        return folded + code[self.code_size :] if len(code) > self.code_size else folded
+
+    def with_offset(self, offset: np.ndarray) -> SDFNetwork:
+        """Return the network all of whose codes have the same offset (width,)."""
+        first = self.layers[0]
+        moved = Layer(first.weight, first.by_input, first.bias + np.asarray(offset, dtype=np.float32))
+        return replace(self, layers=[moved, *self.layers[1:]])
+
+    def around(self, code: np.ndarray) -> SDFNetwork:
+        """Return the network of the shapes around a code (code_size,): its codes are the offsets (width,)."""
+        weight = np.hstack([self.layers[0].weight[:, :3], np.eye(self.width, dtype=np.float32)])
+        first = Layer.of(weight, self.fold(np.asarray(code, dtype=np.float32)))
+        return replace(self, layers=[first, *self.layers[1:]])
 
     def values(self, points: np.ndarray, folded: np.ndarray) -> np.ndarray:
         """Return signed distances (n,) in the `unit` frame, negative inside, at points (n, 3); `folded` is a `fold`."""

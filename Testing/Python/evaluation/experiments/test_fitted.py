@@ -9,6 +9,7 @@ from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.dataset.case_sources import find_cases
 from ThyroidSynthLib.evaluation.experiments.fits import fit_cases
 from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.generation.fit import fitting
 from ThyroidSynthLib.generation.fit.fitting import mismatch_notes
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
@@ -122,13 +123,17 @@ def test_islands_of_thyroid_and_trachea_are_reported_and_do_not_change_the_fit(s
         "1 island of the trachea removed (0.16 mL, 48 voxels, 61 mm away)",
     ]
     assert not any("island" in note for note in clean["notes"])
-    assert detached["code"] == clean["code"] and detached["patient"] == clean["patient"]
+    assert all(detached[key] == clean[key] for key in ("code", "offset", "patient"))
+    assert len(clean["code"]) == small_model.code_size and len(clean["offset"]) == small_model.network.width
     assert detached["trachea_to_ras"] == clean["trachea_to_ras"]
 
 
 def test_a_fit_of_one_lobe_writes_nothing_on_the_empty_side_and_reports_what_was_removed(
-    small_model, patients, tmp_path
+    small_model, patients, tmp_path, monkeypatch
 ):
+    # Otherwise the fit leaves nothing to remove here.
+    for setting in ("_OFFSET_ROUNDS", "_CORRECTIONS"):
+        monkeypatch.setattr(fitting, setting, 0)
     gland = read_volume(patients / "patient" / "thyroid_gland.nii.gz")
     gland.array[:, :, : gland.array.shape[2] // 2] = 0
     write_volume(gland, patients / "patient" / "thyroid_gland.nii.gz")

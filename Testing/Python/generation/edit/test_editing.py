@@ -169,8 +169,10 @@ def test_a_slow_drag_rarely_computes_derivatives(fitted: PatientFit, monkeypatch
     assert len(taken) <= 5
 
 
-def test_a_gland_fitted_before_is_edited_without_another_fit(fitted: PatientFit, mask: Volume) -> None:
-    shapes = PatientShapes.of_patient(fitted.shapes.model, mask, PLACEMENT, fitted.original.code)
+def test_a_gland_fitted_before_is_edited_without_another_fit(
+    small_model: TrainedModel, fitted: PatientFit, mask: Volume
+) -> None:
+    shapes = PatientShapes.of_patient(small_model, mask, PLACEMENT, fitted.fit.thyroid.code)
     code = fitted.original.code + np.float32(0.05)
 
     # The last bits of a value depend on the points that are evaluated together with it.

@@ -98,6 +98,7 @@ class FittedCase:
     def document(self, model: TrainedModel, files: Sequence[str] = ()) -> dict[str, Any]:
         """Return everything needed to reproduce the surface, as a dictionary for a JSON file."""
         thyroid = self.fit.thyroid
+        numbers = [float(f"{value:.9g}") for value in thyroid.code]
         return {
             "kind": "fit",
             "format_version": 2,
@@ -129,7 +130,8 @@ class FittedCase:
             "patient": self.measured,
             "fitted": thyroid.measured.as_dict(),
             "trachea_to_ras": self.placement.trachea_to_ras.tolist(),
-            "code": [float(f"{value:.9g}") for value in np.asarray(thyroid.code, dtype=np.float32)],
+            "code": numbers[: model.code_size],
+            "offset": numbers[model.code_size :],
             "notes": list(self.notes),
             "files": list(files),
         }

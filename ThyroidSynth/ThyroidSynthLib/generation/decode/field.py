@@ -35,12 +35,13 @@ class CodedShapes(Protocol):
 class Field:
     """f(x, z) of a model for one fixed code z, over points x in the `unit` frame.
 
-    The code is a whole one (code_size,): fixed part, then trainable part.
+    The code is a whole one (code_size,): fixed part, then trainable part. The offset of a fit may follow it, see
+    `SDFNetwork.fold`.
     """
 
     def __init__(self, model: CodedShapes, code: np.ndarray) -> None:
         code = np.asarray(code, dtype=np.float32)
-        if code.shape != (model.code_size,):
+        if code.shape not in ((model.code_size,), (model.code_size + model.network.width,)):
             raise ValueError(f"The latent codes of this model have {model.code_size} numbers; got shape {code.shape}.")
         self.code = code
         self._network = model.network

@@ -11,7 +11,7 @@ does not reproduce are kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,8 +49,9 @@ _MAX_ISLAND_SHARE = 0.02
 class PatientFit:
     """A patient's thyroid, ready to be edited.
 
-    The code of `original` is the fitted one, its surface that of the segmentation. `placement` is the trachea frame of
-    the original and the fit; for a gland that the scan's border cuts, it is raised by the shift of the fit.
+    The code of `original` is the fitted one without its offset, its surface that of the segmentation. `placement` is
+    the trachea frame of the original and the fit; for a gland that the scan's border cuts, it is raised by the shift of
+    the fit.
     """
 
     shapes: PatientShapes
@@ -119,19 +120,20 @@ def fit_patient(
 class PatientShapes:
     """A patient's gland and its edits, indexed by a latent code: a family of `Shapes`.
 
-    The code `fitted_code` (code_size,) represents the unchanged gland. `space` is passed if it is already known.
+    The code `fitted_code` (code_size,) represents the unchanged gland. It may be given with the offset of the fit,
+    which all edits keep: `model` is the model with that offset. `space` is passed if it is already known.
     """
 
     def __init__(
         self, model: TrainedModel, gland: GlandField, fitted_code: np.ndarray, space: CodeSpace | None = None
     ) -> None:
-        self.model = model
         self.space = space or CodeSpace.of(model)
-        self.fitted_code = np.asarray(fitted_code, dtype=np.float32)
+        self.fitted_code, offset = np.split(np.asarray(fitted_code, dtype=np.float32), [model.code_size])
+        self.model = replace(model, network=model.network.with_offset(offset)) if len(offset) else model
         self._gland = gland
         self._unchanged = gland.values
         self._per_unit = gland.voxels_per_unit(model.frame.scale_mm)
-        self._fitted = Field(model, self.fitted_code)
+        self._fitted = Field(self.model, self.fitted_code)
         self._near = gland.distance[::STRIDE, ::STRIDE, ::STRIDE] < _NEAR * STRIDE
         # The model's field at the fitted code, NaN where it has not been evaluated yet.
         self._known = np.full(gland.distance.shape, np.nan, dtype=np.float32)
@@ -141,7 +143,10 @@ class PatientShapes:
     def of_patient(
         cls, model: TrainedModel, mask: Volume, placement: Placement, fitted_code: np.ndarray
     ) -> PatientShapes:
-        """Return the edits of a gland whose code was fitted before; `InputError` if the mask is empty."""
+        """Return the edits of a gland whose code, with its offset, was fitted before.
+
+        `InputError` if the mask is empty.
+        """
         _check_filled(mask)
         return cls(model, GlandField.of_mask(mask, placement), fitted_code)
 

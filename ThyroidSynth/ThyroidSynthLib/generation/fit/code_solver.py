@@ -16,13 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
 from ThyroidSynthLib.common.progress import ShouldStop, check
-from ThyroidSynthLib.generation.decode.field import Field
+from ThyroidSynthLib.generation.decode.field import CodedShapes, Field
+from ThyroidSynthLib.geometry.frame import Frame
 from ThyroidSynthLib.model.code_space import CodeSpace
-from ThyroidSynthLib.model.trained_model import TrainedModel
+from ThyroidSynthLib.model.network import SDFNetwork
 
 from .observation import Observation
 
@@ -34,9 +36,32 @@ _MIN_RELATIVE_GAIN = 2e-3
 _CAUCHY_SCALE = 1.8
 # Prior SD of the craniocaudal shift of a cut gland.
 _SHIFT_SD_MM = 12.0
+# SD of an offset relative to the mean SD of what the training codes add to the first layer. With less, fits keep more
+# of the model's error; with more, they follow the errors of a segmentation. See `docs/decisions/generalisation.md`.
+_OFFSET_SD = 1.0
 # Share of independent points in the covariance. It is chosen so that intervals of 90 % contain the true value nine
 # times in ten for cut example glands; see `docs/method.md`.
 _COVARIANCE_SHARE = 0.0015
+
+
+class FittedShapes(CodedShapes, Protocol):
+    """Shapes with a latent code in a `frame`: those of a `TrainedModel`, or those around one of its codes."""
+
+    @property
+    def frame(self) -> Frame:
+        """The `unit` frame."""
+
+
+@dataclass(frozen=True)
+class _ShapesAround:
+    """The shapes around a code, whose codes are the offsets of the network's first layer."""
+
+    network: SDFNetwork
+    frame: Frame
+
+    @property
+    def code_size(self) -> int:
+        return self.network.width
 
 
 @dataclass(frozen=True)
@@ -92,7 +117,7 @@ class Problem:
     The typical size of a residual, in SDs, is infinite for plain least squares.
     """
 
-    model: TrainedModel
+    model: FittedShapes
     space: CodeSpace
     observation: Observation
     fits_shift: bool = False
@@ -134,6 +159,19 @@ class Problem:
             curvature=weighted.T @ jacobian,
             precision=self._precision,
         )
+
+    def around(self, pose: Pose) -> tuple[Problem, Pose]:
+        """Return the problem of finding an offset of the network's first layer beside the code of a pose.
+
+        Also returns the pose without an offset; its shift stays. A priori the offset has mean 0 and the same SD for all
+        units.
+        """
+        of_code = self.model.network.layers[0].weight[:, 3:].astype(np.float64)
+        added = np.sqrt(np.einsum("ij,jk,ik->i", of_code, self.space.covariance, of_code))
+        sd, none = _OFFSET_SD * float(added.mean()), np.zeros(len(added))
+        space = CodeSpace(none, sd**2 * np.eye(len(none)), sd**-2 * np.eye(len(none)))
+        shapes = _ShapesAround(self.model.network.around(pose.code), self.model.frame)
+        return replace(self, model=shapes, space=space, fits_shift=False), replace(pose, code=none)
 
     def made_robust(self, state: State) -> Problem:
         """Return the problem with the Cauchy loss, scaled by the median absolute residual of a state."""

@@ -7,7 +7,7 @@ that explain the observation about as well as the fit does; they differ mostly w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -96,9 +96,10 @@ def plausible_completions(
             break
         check(should_stop)
         progress(len(surfaces) / count, f"Completion {len(surfaces) + 1} of {count}")
-        pose = Pose(fit.thyroid.code.astype(np.float64)).moved(factor @ rng.standard_normal(len(factor)))
+        code, offset = np.split(fit.thyroid.code.astype(np.float64), [model.code_size])
+        pose = Pose(code).moved(factor @ rng.standard_normal(len(factor)))
         try:
-            decoded = thyroid_of_code(model, pose.code, resolution=_RESOLUTION)
+            decoded = thyroid_of_code(model, np.append(pose.code, offset), resolution=_RESOLUTION)
         except SynthesisError:
             continue
         thyroid, _ = fit.gland.without_extra(decoded, pose.shift_mm)
@@ -111,9 +112,11 @@ def plausible_completions(
 def surface_sd_mm(model: TrainedModel, fit: Fit) -> np.ndarray:
     """Return the SD in mm of each vertex (V,) of a fit's surface along its normal, shape (V,)."""
     frame = model.frame
-    _, space, code = Field(model, fit.thyroid.code).derivatives(frame.to_unit(fit.thyroid.surface.vertices))
+    code, offset = np.split(fit.thyroid.code, [model.code_size])
+    moved = replace(model, network=model.network.with_offset(offset)) if len(offset) else model
+    _, space, by_code = Field(moved, code).derivatives(frame.to_unit(fit.thyroid.surface.vertices))
     space_mm = space / frame.scale_mm
-    jacobian = code.astype(np.float64)
+    jacobian = by_code.astype(np.float64)
     if len(fit.covariance) > jacobian.shape[1]:
         jacobian = np.hstack([jacobian, -space_mm[:, 2:]])
     variance = np.einsum("ij,ij->i", jacobian @ fit.covariance, jacobian)

@@ -6,6 +6,7 @@ starts on a part of the points, and only the best is continued on all of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,6 +40,8 @@ _COMPARISON_ROUNDS = 4
 _ROUNDS = 20
 # Largest number of additional steps if the fit contradicts voxels of the reserve, in two turns.
 _MORE_ROUNDS = 12
+# Largest number of steps in which an offset of the first layer is found.
+_OFFSET_ROUNDS = 8
 # Largest number of times that components which the gland does not have are found and fitted away, and steps for each.
 _CORRECTIONS, _CORRECTION_ROUNDS = 3, 6
 # A fit follows a point if the robust loss leaves it at least this weight.
@@ -62,7 +65,8 @@ class Fit:
     Attributes
     ----------
     thyroid : Thyroid
-        The model's shape for the code, without components that the given gland does not have.
+        The model's shape for the code, without components that the given gland does not have. Its code is followed by
+        the offset of the network's first layer that brings the shape closer to the gland, see `SDFNetwork.fold`.
     rms_mm : float
         Root mean square error of the signed distance on the observed surface, in mm by the mean scale of the frame.
     distance, distance_limit : float
@@ -79,9 +83,9 @@ class Fit:
     shift_mm : float
         Shift of a cut gland along the third axis: `thyroid` is in the trachea frame raised by it. 0 for a whole gland.
     covariance : ndarray, shape (k, k)
-        Posterior covariance of the code and, for a cut gland in an upright frame, of the shift.
+        Posterior covariance of the code without its offset and, for a cut gland in an upright frame, of the shift.
     rounds : int
-        Number of steps from the best start.
+        Number of steps from the best start, those for the offset included.
     gland : GivenGland
         The gland that was given.
     removed_ml : float
@@ -215,7 +219,7 @@ def _fit(
         fits_shift=observation.cut and model.frame.alignment == "upright",
     )
     progress(0.0, "Looking for a similar shape")
-    start = _best_start(problem, features.as_array() if features else None, should_stop)
+    start = _best_start(model, problem, features.as_array() if features else None, should_stop)
     problem = problem.made_robust(start)
 
     def report(step: int) -> None:
@@ -226,16 +230,19 @@ def _fit(
         problem = extended
         state, more = descend(problem, state.pose, _MORE_ROUNDS // 2, should_stop=should_stop)
         rounds += max(more, 1)
-    thyroid = _shape(model, observation, state, resolution)
-    for _ in range(_CORRECTIONS):
-        up = [0.0, 0.0, state.pose.shift_mm]
-        outside = observation.gland.extra_points(thyroid.surface.moved(thyroid.surface.vertices + up))
-        if len(outside) == 0:
-            break
-        problem = problem.with_outside(outside)
-        state, more = descend(problem, state.pose, _CORRECTION_ROUNDS, should_stop=should_stop)
-        rounds += more
-        thyroid = _shape(model, observation, state, resolution)
+
+    def decoded(pose: Pose) -> Thyroid:
+        return _shape(model, observation, pose, resolution)
+
+    problem, state, _ = _without_rests(problem, state, decoded, should_stop)
+    code, covariance = state.pose.code, problem.covariance(state)
+    # An offset reduces the error that the code alone leaves. The code stays, so that it means the same as those of the
+    # training cases.
+    around, centre = problem.made_robust(state).around(state.pose)
+    state, more = descend(around, centre, _OFFSET_ROUNDS, should_stop=should_stop)
+    _, state, thyroid = _without_rests(
+        around, state, lambda pose: decoded(replace(pose, code=np.append(code, pose.code))), should_stop
+    )
     thyroid, removed_ml = observation.gland.without_extra(thyroid, state.pose.shift_mm)
     seen = slice(observation.on_surface)
     error = state.residual[seen] * observation.error_sd[seen]
@@ -244,14 +251,14 @@ def _fit(
     return Fit(
         thyroid=thyroid,
         rms_mm=float(np.sqrt(np.mean(error**2)) * model.frame.scale_mm.mean()),
-        distance=problem.space.distance(state.pose.code),
+        distance=problem.space.distance(code),
         distance_limit=_CODE_FACTOR * tail_limit([problem.space.distance(code) for code in model.codes]),
         inside_share=_inside_share(model, observation, state.pose),
         consistent_share=float((state.weight[seen] > _MIN_WEIGHT).mean()),
         cut=observation.cut,
         shift_mm=state.pose.shift_mm,
-        covariance=problem.covariance(state),
-        rounds=rounds,
+        covariance=covariance,
+        rounds=rounds + more,
         gland=observation.gland,
         removed_ml=removed_ml,
         feature_score=float(known.scores(own[None])[0]),
@@ -259,11 +266,27 @@ def _fit(
     )
 
 
-def _shape(model: TrainedModel, observation: Observation, state: State, resolution: int) -> Thyroid:
+def _without_rests(
+    problem: Problem, state: State, decoded: Callable[[Pose], Thyroid], should_stop: ShouldStop
+) -> tuple[Problem, State, Thyroid]:
+    """Fit components away that the gland does not have; return the problem that demands it, and the shape."""
+    thyroid = decoded(state.pose)
+    for _ in range(_CORRECTIONS):
+        up = [0.0, 0.0, state.pose.shift_mm]
+        outside = problem.observation.gland.extra_points(thyroid.surface.moved(thyroid.surface.vertices + up))
+        if len(outside) == 0:
+            break
+        problem = problem.with_outside(outside)
+        state, _ = descend(problem, state.pose, _CORRECTION_ROUNDS, should_stop=should_stop)
+        thyroid = decoded(state.pose)
+    return problem, state, thyroid
+
+
+def _shape(model: TrainedModel, observation: Observation, pose: Pose, resolution: int) -> Thyroid:
     try:
-        return thyroid_of_code(model, state.pose.code, resolution=resolution)
+        return thyroid_of_code(model, pose.code, resolution=resolution)
     except SynthesisError as error:
-        share = _inside_share(model, observation, state.pose)
+        share = _inside_share(model, observation, pose)
         raise SynthesisError(
             f"The model cannot represent this gland: {share:.0%} of it lies in the region of the training shapes, and "
             "the best code has no surface. Check that thyroid and trachea are the right masks, or use a model that "
@@ -323,13 +346,12 @@ def mismatch_notes(
     )
 
 
-def _best_start(problem: Problem, features: np.ndarray | None, should_stop: ShouldStop) -> State:
+def _best_start(model: TrainedModel, problem: Problem, features: np.ndarray | None, should_stop: ShouldStop) -> State:
     """Take a few steps from several starts and return the best, evaluated on all points.
 
     The starts are the two training codes with the lowest cost, the mirror image of the better one and, for a whole
     gland, the most probable code given its features.
     """
-    model = problem.model
     codes = model.codes.astype(np.float64)
     if features is not None:
         spread = model.features.std(axis=0) + 1e-9

@@ -178,7 +178,7 @@ def fitPatient(
     record = replace(
         ThyroidRecord.of(found.original, found.placement, targets={}, model=model.checksum),
         kind=EDITED,
-        fitted_code=tuple(float(value) for value in np.ravel(found.original.code)),
+        fitted_code=tuple(float(value) for value in found.fit.thyroid.code),
         quality={
             # An open surface has no Dice coefficient.
             "dice": compared.dice or 0.0,

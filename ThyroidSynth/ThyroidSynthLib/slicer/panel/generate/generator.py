@@ -193,5 +193,5 @@ class ThyroidGenerator:
                 continue
             source = node.GetNodeReference(SOURCE_ROLE)
             if source is parameters.segmentation and record.source_segment == parameters.thyroidSegmentID:
-                return np.array(record.fitted_code or record.code, dtype=np.float32)
+                return np.array((record.fitted_code or record.code)[: model.code_size], dtype=np.float32)
         return None

@@ -52,7 +52,7 @@ class ThyroidRecord:
     distance : float or None
         Distance of the code from the mean of the training codes, in SDs per dimension.
     fitted_code : tuple of float
-        For an edited thyroid, the code of the unchanged gland; empty otherwise.
+        For an edited thyroid, the code of the unchanged gland, followed by the offset of its fit; empty otherwise.
     quality : dict of str to float
         For a fitted or edited thyroid, measures of how well the model fits the patient's gland.
     original : dict of str to float
