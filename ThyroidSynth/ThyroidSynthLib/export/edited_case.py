@@ -30,13 +30,13 @@ from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import Targets, misfit
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
-from ThyroidSynthLib.imaging.label_map_files import write_label_map
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.model.trained_model import NOTICE, TrainedModel
 
 from .measuring import measured_as_written
 from .merging import Merged, replace_thyroid
-from .thyroid_files import THYROID_LABEL, FileOptions
+from .thyroid_files import FileOptions
+from .writing.label_files import write_labels
 from .writing.mesh_files import write_meshes
 from .written_measure import WrittenMeasure
 
@@ -260,7 +260,7 @@ def write_edit(
         whole, merged = None, None
         if options.label_format is not None:
             whole = own if on_scan_grid else voxelise(surface_ras, options.label_grid(surface_ras))
-            write_label_map(whole, staging / f"thyroid.{options.label_format}", names=THYROID_LABEL)
+            options.write_label_map(whole, staging / f"thyroid.{options.label_format}")
             document["label_map"] = {
                 "volume_ml": int(whole.array.sum()) * whole.voxel_volume_ml,
                 "holds_all": whole.grid.holds(surface_ras),
@@ -269,7 +269,7 @@ def write_edit(
             whole = _on_map(own, surface_ras, options.merge_into)
             merged = replace_thyroid(options.merge_into, whole, options.merge_rules)
             path = staging / f"merged.{options.merged_format}"
-            write_label_map(merged.labels.volume, path, names=merged.labels.names, looks=merged.labels.looks)
+            write_labels(merged.labels, path, series=options.series)
             document["merged"] = merged.to_json()
         document |= _as_written(edited, whole, merged)
         write_json(staging / EDIT_FILE, document)

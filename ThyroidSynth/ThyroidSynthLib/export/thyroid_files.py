@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import OutputError
+from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.common.lazy import check_package
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.voxelisation import voxelise
-from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS, write_label_map
+from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.imaging.mesh_files import SPACES
@@ -21,13 +22,16 @@ from ThyroidSynthLib.imaging.volume_files import files_of_image
 
 from .measuring import measured_as_written
 from .merging import Merged, MergeRules, replace_thyroid
+from .writing.label_files import DICOM_FORMATS, SEG, is_dicom_format, write_labels
 from .writing.mesh_files import MeshOptions, write_meshes
+from .writing.segmentation_object import SEG_PACKAGE
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.geometry.features import Features
     from ThyroidSynthLib.geometry.frame import Placement
     from ThyroidSynthLib.geometry.surface import Surface
+    from ThyroidSynthLib.geometry.volume import Volume
 
 THYROID_LABEL = {1: THYROID.name}
 """The label of the thyroid in its own label map."""
@@ -39,12 +43,14 @@ MERGED_FOLDER = "merged"
 
 @dataclass(frozen=True)
 class FileOptions:
-    """The files to write for each generated thyroid; `OutputError` if an option is impossible.
+    """The files to write for each generated thyroid.
+
+    `OutputError` if an option is impossible, `InputError` if what it needs is missing.
 
     Attributes
     ----------
     label_format : str or None
-        One of `LABEL_FORMATS`; None for no label maps.
+        One of `LABEL_FORMATS` or `DICOM_FORMATS`; None for no label maps.
     mesh_formats : tuple of str
         Any of `MESH_FORMATS`.
     mesh_space : str
@@ -53,6 +59,8 @@ class FileOptions:
         As in `MeshOptions`.
     grid : Grid, optional
         The grid of all label maps, such as a CT's.
+    series : Path, optional
+        The DICOM series that label maps in DICOM refer to; they need one.
     spacing_mm : float or three floats
         Without a grid: voxel size of a grid around each thyroid, along R, A and S.
     merge_into : LabelMap, optional
@@ -67,13 +75,23 @@ class FileOptions:
     edge_length_mm: float | None = None
     tetrahedra: tuple[str, ...] = ()
     grid: Grid | None = None
+    series: Path | None = None
     spacing_mm: float | Sequence[float] = 1.5
     merge_into: LabelMap | None = None
     merge_rules: MergeRules = field(default_factory=MergeRules)
 
     def __post_init__(self) -> None:
-        if self.label_format is not None and self.label_format not in LABEL_FORMATS:
-            raise OutputError(f"There is no label map format '{self.label_format}'. Use {', '.join(LABEL_FORMATS)}.")
+        formats = (*LABEL_FORMATS, *DICOM_FORMATS)
+        if self.label_format is not None and self.label_format not in formats:
+            raise OutputError(f"There is no label map format '{self.label_format}'. Use {', '.join(formats)}.")
+        if is_dicom_format(self.label_format):
+            if self.series is None:
+                raise InputError(
+                    "DICOM SEG and RTSTRUCT refer to images. Give the folder of a DICOM series as --grid, or choose "
+                    "seg.nrrd."
+                )
+            if self.label_format == SEG:
+                check_package(*SEG_PACKAGE)
         _ = self.meshes  # Which checks its own.
         if not (np.asarray(self.spacing_mm) > 0).all():
             raise OutputError(f"A voxel spacing of {self.spacing_mm} mm is impossible. Use a positive one.")
@@ -91,9 +109,14 @@ class FileOptions:
         """Return the names of the files of a label map, the one to read first; none if there are no label maps."""
         return [] if self.label_format is None else _files(f"{stem}.{self.label_format}")
 
+    def write_label_map(self, whole: Volume, path: Path) -> None:
+        """Write the label map of a thyroid; errors are those of `write_labels`."""
+        write_labels(LabelMap(whole, THYROID_LABEL), path, series=self.series)
+
     def share_files(self, stem: str) -> list[str]:
         """Return the names of the files of a map of shares, which is no segmentation; none without label maps."""
-        own = "nrrd" if self.label_format == "seg.nrrd" else self.label_format
+        segments = self.label_format == "seg.nrrd" or is_dicom_format(self.label_format)
+        own = "nrrd" if segments else self.label_format
         return [] if own is None else _files(f"{stem}.{own}")
 
     def merged_files(self, stem: str) -> list[str]:
@@ -157,7 +180,7 @@ def write_thyroid_files(
     try:
         if labels and closed:
             whole = voxelise(surface_ras, options.label_grid(surface_ras))
-            write_label_map(whole, labels[0], names=THYROID_LABEL)
+            options.write_label_map(whole, labels[0])
             within_grid = whole.grid.holds(surface_ras)
             volume_ml = int(whole.array.sum()) * whole.voxel_volume_ml
             written += labels
@@ -165,7 +188,7 @@ def write_thyroid_files(
         if options.merge_into is not None and closed:
             whole = voxelise(surface_ras, options.merge_into.volume.grid)
             merged = replace_thyroid(options.merge_into, whole, options.merge_rules)
-            write_label_map(merged.labels.volume, merges[0], names=merged.labels.names, looks=merged.labels.looks)
+            write_labels(merged.labels, merges[0], series=options.series)
             within_grid = within_grid is not False and whole.grid.holds(surface_ras)
             kept = merged.thyroid
             written += merges

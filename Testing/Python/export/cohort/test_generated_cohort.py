@@ -11,20 +11,22 @@ import numpy as np
 import pytest
 
 from support.box_thyroids import BOX, FACES, a_thyroid, read_manifest, write_cohort
-from ThyroidSynthLib.common.errors import Cancelled, OutputError
+from ThyroidSynthLib.common.errors import Cancelled, InputError, OutputError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.export.cohort.generated_cohort import check_files
 from ThyroidSynthLib.export.merging import MergeRules
 from ThyroidSynthLib.export.surroundings import Surroundings
 from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.export.writing import DICOM_FORMATS, write_ct_series
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.imaging.segmentations.opening import read_structure
-from ThyroidSynthLib.imaging.volume_files import files_of_image, read_volume
+from ThyroidSynthLib.imaging.volume_files import files_of_image, read_grid, read_volume
 
 
 def test_the_manifest_lists_every_file_with_seed_code_and_targets(tmp_path):
@@ -65,6 +67,26 @@ def test_label_maps_of_every_format_are_listed_with_all_their_files_and_read_as_
     assert check_files(tmp_path) == len(listed)
     found, notes = read_structure(path, THYROID)
     assert found.volume_ml == pytest.approx(entry["label_volume_ml"]) and notes == ()
+
+
+@pytest.mark.parametrize("label_format", DICOM_FORMATS)
+def test_label_maps_in_dicom_lie_on_the_series_of_the_grid(tmp_path, label_format):
+    series = tmp_path / "ct"
+    matrix = np.diag([1.0, 1.0, 2.0, 1.0])
+    matrix[:3, 3] = [-25.0, -25.0, -32.0]
+    write_ct_series(Volume(np.zeros((32, 50, 50)), matrix), series)
+    options = FileOptions(label_format=label_format, grid=read_grid(series), series=series)
+
+    write_cohort([a_thyroid(), a_thyroid(1)], tmp_path / "out", options=options)
+
+    for entry in read_manifest(tmp_path / "out")[0]["thyroids"]:
+        (file,) = entry["files"]
+        found, _ = read_structure(tmp_path / "out" / file["path"], THYROID)
+        assert found.volume_ml == pytest.approx(entry["label_volume_ml"], rel=1e-6)
+        # Contours without images beside them are filled on a grid of their own.
+        assert label_format != "seg.dcm" or found.scan.shape == (32, 50, 50)
+    with pytest.raises(InputError, match="--grid"):
+        FileOptions(label_format=label_format)
 
 
 def test_a_thyroid_cut_by_the_given_grid_is_reported(tmp_path):
@@ -128,7 +150,7 @@ def test_an_earlier_cohort_is_kept_if_the_first_thyroid_cannot_be_written(tmp_pa
     def failing(*arguments, **options):
         raise OutputError("disk full")
 
-    monkeypatch.setattr(thyroid_files, "write_label_map", failing)
+    monkeypatch.setattr(thyroid_files, "write_labels", failing)
     with pytest.raises(OutputError, match="disk full"):
         write_cohort([a_thyroid(3)], tmp_path, overwrite=True)
     assert sorted(path for path in tmp_path.rglob("*")) == before

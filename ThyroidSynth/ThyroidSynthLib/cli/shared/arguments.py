@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.export.thyroid_files import FileOptions
+from ThyroidSynthLib.export.writing.label_files import DICOM_FORMATS
 from ThyroidSynthLib.export.writing.tetrahedra import TETRAHEDRA_FORMATS
+from ThyroidSynthLib.imaging.dicom_series import class_of_dicom
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.mesh_files import MESH_FORMATS, SPACES
 from ThyroidSynthLib.imaging.volume_files import read_grid
@@ -207,10 +209,11 @@ def add_files(parser: argparse.ArgumentParser, *, default_grid: str) -> None:
     group = parser.add_argument_group("files")
     group.add_argument(
         "--format",
-        choices=(*LABEL_FORMATS, "none"),
+        choices=(*LABEL_FORMATS, *DICOM_FORMATS, "none"),
         default="nii.gz",
         help="label maps as NIfTI, NRRD, segmentation of Slicer (seg.nrrd), MetaImage (mha, or mhd with raw) or raw "
-        "numbers described by a JSON file, or none (default: nii.gz)",
+        "numbers described by a JSON file; as DICOM SEG or RTSTRUCT that refers to the series of --grid; or none "
+        "(default: nii.gz)",
     )
     add_meshes(group)
     where = group.add_mutually_exclusive_group()
@@ -259,6 +262,11 @@ def add_meshes(group: argparse._ActionsContainer) -> None:
     )
 
 
+def is_dicom_image(path: Path | None) -> bool:
+    """Check whether a path is that of a DICOM series: a folder, or a DICOM file."""
+    return path is not None and (path.is_dir() or class_of_dicom(path) is not None)
+
+
 def file_options(options: argparse.Namespace) -> FileOptions:
     """Return the options that `add_files` added."""
     return FileOptions(
@@ -267,6 +275,7 @@ def file_options(options: argparse.Namespace) -> FileOptions:
         mesh_space=options.mesh_space,
         edge_length_mm=options.edge_length,
         tetrahedra=options.tetrahedra,
+        series=options.grid if is_dicom_image(options.grid) else None,
         grid=read_grid(options.grid) if options.grid else None,
         spacing_mm=options.spacing or FileOptions.spacing_mm,
     )

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.export.writing.label_files import DICOM_FORMATS
 
-from .arguments import add_meshes
+from .arguments import add_meshes, is_dicom_image
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.neck.neck import Neck
     from ThyroidSynthLib.export.phantom.phantom_cohort import PhantomWriter
     from ThyroidSynthLib.export.phantom.phantom_options import CohortFiles, PhantomFiles, PhantomOptions
     from ThyroidSynthLib.model.trained_model import TrainedModel
-
-DICOM_FORMATS = ("seg.dcm", "rtstruct.dcm")
-"""As in export.phantom_formats, which loads more than a list of options may."""
 
 
 def add_phantom_formats(parser: argparse.ArgumentParser) -> None:
@@ -49,12 +47,10 @@ def phantom_formats_of(options: argparse.Namespace) -> tuple[PhantomFiles, ...]:
     from ThyroidSynthLib.export.phantom_formats import DicomFiles, OrganMeshes
     from ThyroidSynthLib.export.phantom_formats.dicom_files import NO_IMAGES
     from ThyroidSynthLib.export.writing import MeshOptions
-    from ThyroidSynthLib.imaging.dicom_series import class_of_dicom
 
     meshes = MeshOptions(options.mesh, options.mesh_space, options.edge_length, options.tetrahedra)
     dicom = tuple(each for each in options.format if each in DICOM_FORMATS)
-    in_dicom = options.ct is not None and (options.ct.is_dir() or class_of_dicom(options.ct) is not None)
-    if dicom and not in_dicom and not options.paint_ct:
+    if dicom and not is_dicom_image(options.ct) and not options.paint_ct:
         raise InputError(NO_IMAGES)
     found: list[PhantomFiles] = [OrganMeshes(meshes)] if meshes.formats or meshes.tetrahedra else []
     return (*found, DicomFiles(dicom)) if dicom else tuple(found)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.export.writing.label_files import DICOM_FORMATS
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.volume_files import read_grid
 
 from . import numbers
 from .arguments import spacing
 from .nodules import add_nodule_options, nodules_of
-from .phantom_formats import DICOM_FORMATS
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.neck.neck import Neck

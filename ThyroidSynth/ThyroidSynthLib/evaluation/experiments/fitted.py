@@ -22,7 +22,7 @@ from ThyroidSynthLib.evaluation.metrics.surface_distances import (
     SurfaceComparison,
     compare_surfaces,
 )
-from ThyroidSynthLib.export.thyroid_files import THYROID_LABEL, FileOptions
+from ThyroidSynthLib.export.thyroid_files import FileOptions
 from ThyroidSynthLib.export.writing import write_meshes
 from ThyroidSynthLib.generation.fit.completions import (
     DEFAULT_COMPLETIONS,
@@ -284,7 +284,7 @@ def write_fit(
                     grid = grid.grown_to_hold(surface)
             for name, surface in named.items():
                 filled = voxelise(surface, grid)
-                write_label_map(filled, staging / f"{name}.{options.label_format}", names=THYROID_LABEL)
+                options.write_label_map(filled, staging / f"{name}.{options.label_format}")
                 files += options.label_files(name)
                 if surface is surface_ras:
                     volume_ml = int(filled.array.sum()) * filled.voxel_volume_ml

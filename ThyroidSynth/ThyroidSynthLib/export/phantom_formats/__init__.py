@@ -9,7 +9,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "dataset_card": ["write_dataset_card"],
-        "dicom_files": ["DICOM_FORMATS", "DicomFiles"],
+        "dicom_files": ["DicomFiles"],
         "nnunet": ["NnunetFiles", "write_dataset_json"],
         "organ_meshes": ["OrganMeshes"],
     },

@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ThyroidSynthLib.common.errors import InputError, OutputError
 from ThyroidSynthLib.common.lazy import check_package
 from ThyroidSynthLib.export.phantom.phantom import Phantom
 from ThyroidSynthLib.export.phantom.phantom_folder import LABELS, NOTE
-from ThyroidSynthLib.export.writing.image_series import ImageSeries, read_image_series, write_ct_series
-from ThyroidSynthLib.export.writing.segmentation_object import SEG_PACKAGE, write_seg
-from ThyroidSynthLib.export.writing.structure_set import write_rtstruct
+from ThyroidSynthLib.export.writing.image_series import read_image_series, write_ct_series
+from ThyroidSynthLib.export.writing.label_files import DICOM_FORMATS, SEG, write_dicom_labels
+from ThyroidSynthLib.export.writing.segmentation_object import SEG_PACKAGE
 
 from .organ_meshes import BETWEEN_ORGANS
-
-SEG, RTSTRUCT = DICOM_FORMATS = ("seg.dcm", "rtstruct.dcm")
-"""Formats of label maps in DICOM."""
 
 NO_IMAGES = (
     "DICOM SEG and RTSTRUCT refer to the images that they belong to, and this phantom has none in DICOM. Give the "
@@ -63,24 +58,16 @@ class DicomFiles:
         OutputError
             A file cannot be written.
         """
-        series, array = _series_of(phantom, folder)
-        if SEG in self.formats:
-            write_seg(phantom.labels, array, folder / f"{LABELS}.{SEG}", series, note=NOTE)
-        if RTSTRUCT in self.formats:
-            path = folder / f"{LABELS}.{RTSTRUCT}"
-            write_rtstruct(phantom.labels, array, path, series, note=NOTE, left_out=BETWEEN_ORGANS)
-
-
-def _series_of(phantom: Phantom, folder: Path) -> tuple[ImageSeries, np.ndarray]:
-    """Return the series that belongs to a phantom, and the labels in the order of its images."""
-    own = None if phantom.ct_series is None else read_image_series(phantom.ct_series)
-    series = own if phantom.ct is None else write_ct_series(phantom.ct, folder / CT_FOLDER, of=own)
-    if series is None:
-        raise InputError(NO_IMAGES)
-    array = series.aligned(phantom.labels.volume)
-    if array is None:
-        raise InputError(
-            f"The voxels of the phantom are not those of the series in {phantom.ct_series}, so DICOM SEG and RTSTRUCT "
-            f"cannot refer to its images. Write the phantom on its grid (--grid {phantom.ct_series})."
-        )
-    return series, array
+        own = None if phantom.ct_series is None else read_image_series(phantom.ct_series)
+        if phantom.ct is not None:
+            source = folder / CT_FOLDER
+            series = write_ct_series(phantom.ct, source, of=own)
+        elif own is not None and phantom.ct_series is not None:
+            series, source = own, phantom.ct_series
+        else:
+            raise InputError(NO_IMAGES)
+        for each in self.formats:
+            path = folder / f"{LABELS}.{each}"
+            write_dicom_labels(
+                phantom.labels, path, series, source=source, note=NOTE, body=True, left_out=BETWEEN_ORGANS
+            )

@@ -9,6 +9,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "image_series": ["ImageSeries", "read_image_series", "write_ct_series"],
+        "label_files": ["DICOM_FORMATS", "is_dicom_format", "write_labels"],
         "mesh_files": ["MeshOptions", "organ_surfaces", "write_meshes", "write_organ_meshes"],
         "remeshing": ["remeshed", "triangle_quality"],
         "segmentation_object": ["write_seg"],
