@@ -21,6 +21,7 @@ from ThyroidSynthLib.dataset.structure_checks import check_size
 from ThyroidSynthLib.generation.edit.editing import PatientFit, fit_patient
 from ThyroidSynthLib.generation.fit.fitting import fit_notes
 from ThyroidSynthLib.generation.steer.as_written import steer_as_written
+from ThyroidSynthLib.generation.steer.contact import Contact
 from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
 from ThyroidSynthLib.generation.steer.steering import SteeringResult, steer_to_target
 from ThyroidSynthLib.generation.thyroid import Thyroid
@@ -133,7 +134,7 @@ def edit_case(
     progress: ProgressCallback = silent,
     should_stop: ShouldStop = never,
 ) -> EditedCase:
-    """Change features of a patient's thyroid and keep its details.
+    """Change features of a patient's thyroid and keep its details; it does not grow into the patient's trachea.
 
     Parameters
     ----------
@@ -176,14 +177,28 @@ def edit_case(
     changed = {name: change.of(before[name]) for name, change in changes.items()}
     kept = {name: before[name] for name in (FEATURE_NAMES if held is None else held)}
     targets = Targets.of(kept | changed)
+    trachea = verdict.cleaned.trachea_mask
+    contact = Contact.at(trachea.volume, fit.placement, model.frame, scan=trachea.scan) if changes else None
+    if contact is not None:
+        contact = contact.kept_by(fit.original.surface)
     steered = steer_to_target(
-        fit.shapes, fit.original, targets, progress=part_of(progress, 0.6, 0.9), should_stop=should_stop
+        fit.shapes,
+        fit.original,
+        targets,
+        contact=contact,
+        progress=part_of(progress, 0.6, 0.9),
+        should_stop=should_stop,
     )
     if options is not None and changes:
         measure = _EditMeasure(fit.placement, _on_scan(options, mask, on_scan_grid), fit=fit, mask=mask)
         with contextlib.suppress(SynthesisError):
             steered = steer_as_written(
-                fit.shapes, steered, measure, progress=part_of(progress, 0.9, 1.0), should_stop=should_stop
+                fit.shapes,
+                steered,
+                measure,
+                contact=contact,
+                progress=part_of(progress, 0.9, 1.0),
+                should_stop=should_stop,
             )
     unlike = FeatureSpace(model.features).unlike(targets.as_array()) if changes else ""
     notes = [*verdict.reasons, *verdict.notes, *_mismatch(fit, mask)]

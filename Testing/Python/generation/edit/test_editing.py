@@ -8,14 +8,18 @@ from scipy.ndimage import label
 from scipy.spatial import cKDTree
 
 from support.analytic_shapes import roughness_degrees
+from support.tubes import tube_surface
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.generation.edit.editing import PatientFit, PatientShapes, fit_patient
+from ThyroidSynthLib.generation.steer.contact import Contact
 from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
 from ThyroidSynthLib.generation.steer.steering import steer_to_target
 from ThyroidSynthLib.generation.thyroid import reconstruct
+from ThyroidSynthLib.geometry.features import shared_volume
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid, box_with_zeros
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
+from ThyroidSynthLib.geometry.rigid.structures import RigidStructures
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
@@ -135,6 +139,31 @@ def test_sensitivities_agree_with_finite_differences(fitted: PatientFit) -> None
         expected = local.jacobian @ step * 2
         assert high[0] - low[0] == pytest.approx(expected[0], rel=0.15, abs=0.02)
         assert high[2] - low[2] == pytest.approx(expected[2], rel=0.3, abs=0.004)
+
+
+def test_a_growing_gland_does_not_enter_what_lies_beside_it(fitted: PatientFit) -> None:
+    """It keeps the overlap that the segmentation has, here a little, and the unchanged gland stays as it is."""
+    start = fitted.original
+    outermost = start.surface.vertices[np.argmax(start.surface.vertices[:, 0])]
+    vessel = tube_surface(width_mm=8.0, centre=(outermost[0] + 3.7, outermost[1]), height_mm=80.0)
+    found = RigidStructures.of([vessel], Placement(np.eye(4)), fitted.shapes.model.frame)
+    assert found is not None
+    contact = Contact(found).kept_by(start.surface)
+    own = shared_volume(start.surface, vessel)
+    assert 0 < own < 20
+    targets = Targets(volume_ml=1.5 * start.measured.volume_ml)
+
+    free, edited = (steer_to_target(fitted.shapes, start, targets, contact=each) for each in (None, contact))
+    unchanged = steer_to_target(fitted.shapes, start, Targets.of(start.measured.as_dict()), contact=contact)
+
+    assert free.met and edited.met
+    assert shared_volume(free.thyroid.surface, vessel) > own + 8
+    assert shared_volume(edited.thyroid.surface, vessel) < own + 2
+    assert unchanged.thyroid is start
+    live = LiveSteering(fitted.shapes, start, Contact(found))
+    for share in (1.1, 1.2, 1.3, 1.4):
+        followed = live.follow(Targets(volume_ml=share * start.measured.volume_ml))
+        assert shared_volume(followed.surface, vessel) < own + 5
 
 
 def test_live_steering_follows_a_slider_and_returns_to_the_start(fitted: PatientFit) -> None:

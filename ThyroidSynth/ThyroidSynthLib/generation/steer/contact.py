@@ -117,14 +117,17 @@ class Contact:
         )
 
     def misfit(self, surface: Surface) -> float:
-        """Return the largest deviation of a surface in `trachea_mm`, as a multiple of its tolerance."""
+        """Return the largest deviation of a surface in `trachea_mm`, as a multiple of its tolerance.
+
+        Only overlap counts as more than 1: clearance and gap are how a thyroid should lie, not how it must.
+        """
         found = 0.0
         for structures, clearance in self._clearances():
             lying = lying_on(surface, structures, clearance_mm=clearance)
             entered = max(lying.overlap_mm3 - self.allowed_mm3, 0.0) / (_OVERLAP_SHARE * surface.volume)
             near = max(lying.near_mm3 - self.allowed_mm3, 0.0) / (_NEAR_SHARE * surface.volume)
             of_gap = abs(self._gap_error(lying.gap_mm)) / _GAP_MM if structures is self.structures else 0.0
-            found = max(found, entered, near, of_gap)
+            found = max(found, entered, min(max(near, of_gap), 1.0))
         return found
 
     def rows(self, motion: SurfaceMotion, surface: Surface) -> ContactRows:

@@ -244,7 +244,7 @@ def test_a_cohort_is_generated_in_the_background_at_the_patients_trachea(cohort,
     cohort.exportMergedCheckBox.click()
     cohort.exactCheckBox.click()
     cohort.choose("cohortTargetsSelector", "Targets ticked in Generate")
-    cohort.choose("cohortOverlapSelector", "Remove overlap")
+    cohort.choose("cohortOverlapSelector", "Keep out, and remove what is left")
     cohort.cohortCountSpinBox.setValue(2)
     cohort.click("startCohortButton")
     assert "background" in cohort.statusLabel.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.records import EDITED, ThyroidRecord
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.edit.editing import PatientShapes
     from ThyroidSynthLib.generation.fit.fitting import Fit
+    from ThyroidSynthLib.generation.steer.contact import Contact
     from ThyroidSynthLib.generation.steer.steering import SteeringResult
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.geometry.grid import Grid
@@ -67,6 +68,8 @@ class PatientEdit:
         The patient's trachea frame.
     completed : Surface, optional
         The model's estimate of the part beyond the scan's border, in `ras_mm`.
+    contact : Contact, optional
+        With the patient's trachea, into which the thyroid does not grow.
 
     Attributes
     ----------
@@ -83,6 +86,7 @@ class PatientEdit:
         template: ThyroidRecord,
         placement: Placement,
         completed: Surface | None = None,
+        contact: Contact | None = None,
     ) -> None:
         from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
 
@@ -92,7 +96,7 @@ class PatientEdit:
         self.completed = completed
         self._shapes = shapes
         self._template = template
-        self._live = LiveSteering(shapes, self.original)
+        self._live = LiveSteering(shapes, self.original, contact)
         features = self.original.measured.as_dict()
         self.history = History(EditStep(self.original.code, features, {}, distance=template.quality.get("distance")))
 
@@ -150,6 +154,7 @@ def fitPatient(
     placement: Placement,
     *,
     scan: Grid | None,
+    contactAt: Callable[[Placement, TrainedModel], Contact | None],
     progress: ProgressCallback,
     shouldStop: ShouldStop,
 ) -> PatientEdit:
@@ -161,6 +166,8 @@ def fitPatient(
         The patient's trachea frame, in the model's alignment.
     scan : Grid or None
         Extent of the scan, if it is known.
+    contactAt : callable
+        Returns the contact with the trachea, given the trachea frame and the model.
     """
     from ThyroidSynthLib.evaluation.metrics.surface_distances import compare_surfaces
     from ThyroidSynthLib.generation.edit.editing import fit_patient
@@ -193,7 +200,8 @@ def fitPatient(
         original=found.original.measured.as_dict(),
         source_segment=segment_id,
     )
-    return PatientEdit(gland, found.shapes, record, found.placement, completed)
+    contact = contactAt(found.placement, model)
+    return PatientEdit(gland, found.shapes, record, found.placement, completed, contact)
 
 
 def _splitAtBorder(surface: Surface, placement: Placement, scan: Grid) -> tuple[Surface, Surface | None]:
@@ -220,13 +228,21 @@ def _completionNumbers(
     return {"completed_ml": fit.thyroid.measured.volume_ml, "completed_low_ml": low, "completed_high_ml": high}
 
 
-def resumeEdit(gland: PatientGland, model: TrainedModel, record: ThyroidRecord, placement: Placement) -> PatientEdit:
+def resumeEdit(
+    gland: PatientGland,
+    model: TrainedModel,
+    record: ThyroidRecord,
+    placement: Placement,
+    contactAt: Callable[[Placement, TrainedModel], Contact | None],
+) -> PatientEdit:
     """Resume an edit from its record, as after reopening a scene, without another fit.
 
     Parameters
     ----------
     placement : Placement
         The patient's trachea frame at the time of the fit.
+    contactAt : callable
+        As for `fitPatient`.
 
     Raises
     ------
@@ -241,7 +257,7 @@ def resumeEdit(gland: PatientGland, model: TrainedModel, record: ThyroidRecord, 
         )
     code = np.array(record.fitted_code, dtype=np.float32)
     shapes = PatientShapes.of_patient(model, gland.mask, placement, code)
-    edit = PatientEdit(gland, shapes, record, placement)
+    edit = PatientEdit(gland, shapes, record, placement, contact=contactAt(placement, model))
     found, known = edit.original.measured.as_dict(), record.original
     if not all(np.isclose(found[name], known[name], rtol=1e-3, atol=1e-3) for name in FEATURE_NAMES):
         raise InputError(_("The patient's thyroid was changed after it was fitted. Fit it again to continue."))

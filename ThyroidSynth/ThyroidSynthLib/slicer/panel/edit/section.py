@@ -17,6 +17,7 @@ from ThyroidSynthLib.slicer.panel.shared.live_preview import LivePreview
 from ThyroidSynthLib.slicer.panel.shared.observing import SEGMENTATION_EVENTS, NodeObserver
 from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain, patientProblem
 from ThyroidSynthLib.slicer.panel.shared.section import Section
+from ThyroidSynthLib.slicer.panel.shared.trachea_contact import TracheaContact
 from ThyroidSynthLib.slicer.scene.display.views import stand_on
 from ThyroidSynthLib.slicer.scene.thyroids.collection import show_uncovered
 from ThyroidSynthLib.slicer.scene.thyroids.edits import (
@@ -190,6 +191,7 @@ class EditSection(Section):
                 model,
                 placement,
                 scan=scan_of(parameters.ct),
+                contactAt=TracheaContact(self.session).at,
                 progress=part_of(work.progress, 0.1, 1.0),
                 shouldStop=work.shouldStop,
             )
@@ -245,7 +247,8 @@ class EditSection(Section):
             trachea_id = parameters.tracheaSegmentID if parameters.segmentation is source else ""
             gland = PatientGland(source, record.source_segment, trachea_id)
             work.progress(0.5, _("Preparing the edit"))
-            edit = resumeEdit(gland, model, record, fitted_placement(node, record))
+            contactAt = TracheaContact(self.session).at
+            edit = resumeEdit(gland, model, record, fitted_placement(node, record), contactAt)
             work.check()
             if self.parameters.edited is node:
                 self._current.set(edit, node)

@@ -186,7 +186,9 @@ class CohortExport:
         arguments = ["--at", str(patient)]
         if parameters.exportLabels and parameters.labelGrid is LabelGridChoice.CT and parameters.ct is not None:
             arguments += ["--grid", str(trachea)]
-        if parameters.cohortOverlap is not CohortOverlap.IGNORE:
+        if parameters.cohortOverlap is CohortOverlap.IGNORE:
+            arguments.append("--allow-overlap")
+        else:
             arguments += ["--overlap", parameters.cohortOverlap.value]
         if parameters.exportMerged:
             whole = patientMap(parameters, part_of(work.progress, 0.2, 0.8), work.shouldStop)

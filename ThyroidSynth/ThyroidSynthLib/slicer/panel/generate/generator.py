@@ -11,15 +11,17 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.common.errors import ThyroidSynthError
 from ThyroidSynthLib.common.progress import part_of
 from ThyroidSynthLib.geometry.targets import Targets
+from ThyroidSynthLib.slicer.panel.shared.trachea_contact import TracheaContact
 from ThyroidSynthLib.slicer.scene.patient.patients import scan_grid
 from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED, SOURCE_ROLE, ThyroidRecord, read_record
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
-from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, placement_of_patient
+from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, placement_of_patient, surface_of_segment
 
 from .targets import rounded
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.shapes import ModelShapes
+    from ThyroidSynthLib.generation.steer.contact import Contact
     from ThyroidSynthLib.generation.steer.live_steering import LiveSteering
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.geometry.frame import Placement
@@ -63,6 +65,7 @@ class ThyroidGenerator:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._trachea = TracheaContact(session)
         self._shapes: ModelShapes | None = None
         self._steering: LiveSteering | None = None
         self._steered: tuple[str, tuple[float, ...]] | None = None
@@ -77,23 +80,27 @@ class ThyroidGenerator:
         self._steering = self._steered = None
 
     def draw(self, targets: dict[str, float], work: Work) -> RecordedThyroid:
-        """Draw the thyroid of the random seed, and steer it to its targets if they are to be matched exactly."""
-        model, placement = self._prepare(work)
-        from ThyroidSynthLib.generation.shapes import decoded_at
-        from ThyroidSynthLib.generation.steer.direct_sampling import generate
+        """Draw the thyroid of the random seed for the patient's trachea, and steer it out of the trachea.
 
-        generated = next(
-            generate(
-                model,
-                count=1,
-                seed=self._session.parameters.seed,
-                targets=Targets.of(targets),
-                progress=part_of(work.progress, 0.3, 0.5),
-                should_stop=work.shouldStop,
-            )
-        )
-        if self._session.parameters.exact and targets:
-            generated = self._steer(model, generated, targets, work)
+        It is also steered to its targets if they are to be matched exactly.
+        """
+        model, placement = self._prepare(work)
+        from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
+        from ThyroidSynthLib.generation.shapes import decoded_at
+        from ThyroidSynthLib.generation.steer.direct_sampling import check_conditions
+
+        parameters = self._session.parameters
+        exact, chosen = bool(parameters.exact and targets), Targets.of(targets)
+        check_conditions(model, [chosen])
+        work.progress(0.3, _("Drawing a thyroid for the trachea"))
+        contact = self._trachea.at(placement, model)
+        maker = ThyroidMaker.of(model, seed=parameters.seed, to_target=exact, contact=contact)
+        generated = maker.make(0, chosen, should_stop=work.shouldStop)
+        work.check()
+        if exact:
+            # On the grid that is shown; this needs few of its surfaces.
+            kept = None if contact is None else contact.kept_by(generated.thyroid.surface)
+            generated = self._steer(model, generated, targets, work, kept)
         else:
             work.progress(0.5, _("Decoding the surface"))
             thyroid = decoded_at(self._shapesOf(model), generated.thyroid, self.resolution)
@@ -114,7 +121,13 @@ class ThyroidGenerator:
             start = draw_near(self._shapesOf(model), code, seed=seed, should_stop=work.shouldStop)
         else:
             start = next(generate(model, count=1, seed=seed, targets=Targets.of(targets), should_stop=work.shouldStop))
-        return RecordedThyroid.of(self._steer(model, start, targets, work), placement, targets, model)
+        contact = self._trachea.at(placement, model)
+        if contact is not None:
+            # It lies on the trachea as the patient's own does.
+            own = surface_of_segment(parameters.segmentation, parameters.thyroidSegmentID)
+            own_contact = contact.kept_by(own.moved(placement.to_trachea(own.vertices)))
+            contact = replace(own_contact, allowed_mm3=0.0)
+        return RecordedThyroid.of(self._steer(model, start, targets, work, contact), placement, targets, model)
 
     def steering(self, node, record: ThyroidRecord | None) -> LiveSteering | None:
         """Return the steering of a generated thyroid; None if its model is not the one in memory."""
@@ -125,7 +138,8 @@ class ThyroidGenerator:
 
         if self._steering is None or self._steered != (node.GetID(), record.code):
             start = self._shapesOf(model).thyroid(np.array(record.code, dtype=np.float32))
-            self._steering = LiveSteering(self._shapesOf(model), start)
+            contact = self._trachea.at(record.placement, model)
+            self._steering = LiveSteering(self._shapesOf(model), start, contact)
             self._steered = (node.GetID(), record.code)
         return self._steering
 
@@ -163,7 +177,12 @@ class ThyroidGenerator:
         )
 
     def _steer(
-        self, model: TrainedModel, start: GeneratedThyroid, targets: dict[str, float], work: Work
+        self,
+        model: TrainedModel,
+        start: GeneratedThyroid,
+        targets: dict[str, float],
+        work: Work,
+        contact: Contact | None,
     ) -> GeneratedThyroid:
         from ThyroidSynthLib.generation.steer.steering import steer_to_target
 
@@ -171,6 +190,7 @@ class ThyroidGenerator:
             self._shapesOf(model),
             start.thyroid,
             Targets.of(targets),
+            contact=contact,
             resolution=self.resolution,
             progress=part_of(work.progress, 0.5, 0.9),
             should_stop=work.shouldStop,

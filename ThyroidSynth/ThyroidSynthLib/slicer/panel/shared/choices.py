@@ -100,11 +100,11 @@ class Spread(Choice):
 
 
 class CohortOverlap(Choice):
-    """What is done about the overlap of a generated cohort with the trachea."""
+    """How the thyroids of a generated cohort lie on the trachea."""
 
-    IGNORE = "ignore", _("Ignore overlap")
-    REPORT = "report", _("Measure overlap")
-    REMOVE = "remove", _("Remove overlap")
+    IGNORE = "ignore", _("Allow overlap")
+    REPORT = "report", _("Keep out of the trachea")
+    REMOVE = "remove", _("Keep out, and remove what is left")
 
 
 class PhantomGland(Choice):
