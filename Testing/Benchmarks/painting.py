@@ -2,8 +2,9 @@
 
 In ten example cases the gland is made larger or smaller and gets nodules; the neck gives way. The table compares the HU
 of the core and of layers around the gland's border with those of the original scan (KS: largest difference of the
-distribution functions). How much two original scans differ there by nature is the last column: KS between the right
-and the left half of the same neck. With a folder, pictures at W400/L40 are written into it, original on the left.
+distribution functions); "step" is the difference of the means of inner and outer rim. How much two original scans differ
+there by nature is the last column: KS between the right and the left half of the same neck. With a folder, pictures at
+W400/L40 are written into it, original on the left.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ BONE_HU, AIR_HU = 300.0, -300.0
 
 def main(arguments: list[str]) -> None:
     """Print the table."""
-    print("| case | gland HU | SD | seconds | " + " | ".join(f"KS {name}" for name in LAYERS) + " | by nature |")
-    print("|---" * (len(LAYERS) + 5) + "|")
+    print("| case | gland HU | SD | step | seconds | " + " | ".join(f"KS {name}" for name in LAYERS) + " | by nature |")
+    print("|---" * (len(LAYERS) + 6) + "|")
     for number, plan in enumerate(plan_cases(CASES, 5, 0.0)):
         case = build_case(plan)
         start = time.perf_counter()
@@ -53,7 +54,8 @@ def main(arguments: list[str]) -> None:
         nature = [ks_2samp(*(side[name] for side in sides)).statistic for name in LAYERS]
         core = f"{before['core'].mean():.0f} → {after['core'].mean():.0f}"
         spread = f"{before['core'].std():.1f} → {after['core'].std():.1f}"
-        row = [plan.case_id, core, spread, f"{seconds:.1f}", *(f"{each:.2f}" for each in distances)]
+        step = " → ".join(f"{each['inner rim'].mean() - each['outer rim'].mean():.0f}" for each in (before, after))
+        row = [plan.case_id, core, spread, step, f"{seconds:.1f}", *(f"{each:.2f}" for each in distances)]
         print(f"| {' | '.join(row)} | {' '.join(f'{each:.2f}' for each in nature)} |", flush=True)
         if arguments:
             _picture(case, painted, old, Path(arguments[0]) / f"{plan.case_id}.png")

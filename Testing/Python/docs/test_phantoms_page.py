@@ -53,6 +53,19 @@ def test_the_larger_thyroid_meets_its_targets_and_neighbours_keep_their_volumes(
     assert {"thyroid_right_lobe", "thyroid_isthmus"} <= {each["name"] for each in document["labels"]}
 
 
+def test_nodules_have_their_diameters_and_the_ct_follows_them(results: Path) -> None:
+    document = _document(results / "nodular")
+    nodules = document["nodules"]["nodules"]
+
+    assert len(nodules) == 2 and all(each["on_label_map"]["met"] for each in nodules)
+    assert [each["measured_bulge"] for each in nodules] == pytest.approx([0.2, 0.2], abs=0.08)
+    labels = read_volume(results / "nodular" / "labels.nii.gz").array
+    before = read_volume(results / "dataset" / "s0000" / "ct.nii.gz").array
+    after = read_volume(results / "nodular" / "ct_synthetic.nii.gz").array
+    assert after[labels >= 220].mean() < 0.8 * document["ct"]["gland_mean_hu"] < before[labels == 17].mean()
+    assert 0 < (before != after).mean() < 0.5
+
+
 def test_the_cohort_meets_its_targets_and_reaches_into_no_rigid_structure(results: Path) -> None:
     manifest = json.loads((results / "cohort" / "manifest.json").read_text(encoding="utf-8"))
 
