@@ -2,9 +2,9 @@
 
 In ten example cases the gland is made larger or smaller and gets nodules; the neck gives way. The table compares the HU
 of the core and of layers around the gland's border with those of the original scan (KS: largest difference of the
-distribution functions); "step" is the difference of the means of inner and outer rim. How much two original scans differ
-there by nature is the last column: KS between the right and the left half of the same neck. With a folder, pictures at
-W400/L40 are written into it, original on the left.
+distribution functions); "step" is the difference of the means of inner and outer rim. How much two original scans
+differ by nature is the last column: KS between the right and the left half of the same neck. With a folder, pictures
+at W400/L40 are written into it, original on the left.
 """
 
 from __future__ import annotations
