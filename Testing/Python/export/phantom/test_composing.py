@@ -123,6 +123,15 @@ def test_lobes_and_isthmus_have_labels_of_their_own(neck):
         assert volume == pytest.approx(found.parts[label].volume, rel=0.12)
 
 
+def test_a_gland_larger_than_its_place_moves_the_skin_or_lies_outside_the_body(neck):
+    gland = ellipsoid((20.0, 14.0, 20.0), (0.0, 33.0, 0.0))
+
+    moved, kept = compose(neck, gland), compose(neck, gland, neighbours=KEEP)
+
+    assert kept.document["outside_body_mm3"] > 500
+    assert moved.document["outside_body_mm3"] < 0.2 * kept.document["outside_body_mm3"]
+
+
 def test_a_gland_off_the_grid_is_refused(neck):
     with pytest.raises(InputError, match="No voxel of the thyroid is left"):
         compose(neck, ellipsoid((8.0,) * 3, (0.0, 300.0, 0.0)))

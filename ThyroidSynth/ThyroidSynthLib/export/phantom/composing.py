@@ -104,7 +104,7 @@ def compose(neck: Neck, gland: Surface, *, neighbours: str = YIELD, lobes: bool 
         "motion": None
         if motion is None
         else {"largest_mm": motion.largest_mm, "least_jacobian": motion.least_jacobian()},
-        "outside_body_mm3": float(np.count_nonzero(kept & (neck.filled.volume.array == 0))) * _voxel_mm3(neck),
+        "outside_body_mm3": float(np.count_nonzero(kept & (moved == 0))) * _voxel_mm3(neck),
     }
     return Composed(labels, parts, Volume(kept.view(np.uint8), grid.ijk_to_ras), motion, document)
 
