@@ -143,12 +143,24 @@ def test_a_grid_around_the_thyroids_has_the_chosen_spacing_margin_and_shape():
     shape = make_neck("p", labels, NOWHERE, GridChoice(spacing_mm=1.0, shape=(64, 48, 32)), THYROIDS, ct=ct)
     finer = make_neck("p", labels, NOWHERE, GridChoice(spacing_mm=0.75), THYROIDS, ct=ct)
 
-    np.testing.assert_allclose(margin.grid.spacing_mm, 2.0)
-    np.testing.assert_allclose(np.stack(margin.grid.bounds), [[-35, -20, -25], [35, 30, 25]], atol=3.1)
-    assert shape.grid.shape == (32, 48, 64)
-    np.testing.assert_allclose(shape.grid.to_ras(shape.grid.last_ijk / 2), [0, 5, 0], atol=1.0)
-    np.testing.assert_allclose(np.stack(finer.grid.bounds), np.stack(GRID.bounds), atol=0.8)
+    np.testing.assert_allclose(margin.shown.spacing_mm, 2.0)
+    np.testing.assert_allclose(np.stack(margin.shown.bounds), [[-35, -20, -25], [35, 30, 25]], atol=3.1)
+    assert shape.shown.shape == (32, 48, 64)
+    np.testing.assert_allclose(shape.shown.to_ras(shape.shown.last_ijk / 2), [0, 5, 0], atol=1.0)
+    np.testing.assert_allclose(np.stack(finer.shown.bounds), np.stack(GRID.bounds), atol=0.8)
     assert all(each.ct.array.shape == each.grid.shape for each in (margin, shape, finer))
+
+
+def test_tissue_beyond_the_grid_is_known_where_the_scan_shows_it():
+    ct, labels = _ct_and_labels()
+
+    found = make_neck("p", labels, NOWHERE, GridChoice(spacing_mm=1.5, margin_mm=2.0), THYROIDS, ct=ct)
+    whole = make_neck("p", labels, NOWHERE, GridChoice(), THYROIDS, ct=ct)
+
+    rim = np.stack(found.shown.bounds) - np.stack(found.grid.bounds)
+    assert (rim[0] > 5).all() and (rim[1] < -5).all()
+    assert found.cut(found.filled.volume).array.shape == found.shown.shape
+    assert whole.grid.shape == whole.shown.shape == GRID.shape
 
 
 def test_a_margin_ends_with_the_scan_and_a_shape_beyond_it_is_noted():
@@ -157,7 +169,7 @@ def test_a_margin_ends_with_the_scan_and_a_shape_beyond_it_is_noted():
     margin = make_neck("p", labels, NOWHERE, GridChoice(spacing_mm=1.5, margin_mm=60.0), THYROIDS, ct=ct)
     shape = make_neck("p", labels, NOWHERE, GridChoice(spacing_mm=3.0, shape=(60, 60, 60)), THYROIDS, ct=ct)
 
-    np.testing.assert_allclose(np.stack(margin.grid.bounds), np.stack(GRID.bounds), atol=1.6)
+    np.testing.assert_allclose(np.stack(margin.shown.bounds), np.stack(GRID.bounds), atol=1.6)
     assert margin.notes == ()
     assert any("outside the scan" in note for note in shape.notes)
 
@@ -168,7 +180,7 @@ def test_a_margin_holds_a_patients_own_thyroid_that_is_larger_than_those_of_the_
 
     found = make_neck("p", labels, NOWHERE, GridChoice(spacing_mm=1.5, margin_mm=2.0), small, ct=ct)
 
-    assert found.grid.holds(found.own)
+    assert found.shown.holds(found.own)
 
 
 def test_body_is_the_largest_part_with_its_airways():

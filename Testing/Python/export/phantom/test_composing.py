@@ -27,6 +27,10 @@ def _lobes(radius_mm: float) -> Surface:
 
 @pytest.fixture(scope="module")
 def neck() -> Neck:
+    return _neck(GridChoice())
+
+
+def _neck(choice: GridChoice) -> Neck:
     """A trachea between two lobes of 7 mm radius, vessels beside them, and an oesophagus."""
     array = np.zeros(GRID.shape, dtype=np.uint8)
     x, y, _ = np.moveaxis(GRID.to_ras(np.stack(np.indices(GRID.shape)[::-1], axis=-1)), -1, 0)
@@ -41,7 +45,7 @@ def neck() -> Neck:
     labels = LabelMap(Volume(array, GRID.ijk_to_ras), names | {58: "common_carotid_artery_left"})
     ct = Volume(hu.astype(np.int16), GRID.ijk_to_ras)
     box = Surface(np.array([[-30.0, -15, -25], [30, 20, 25]]), np.empty((0, 3)))
-    return make_neck("p", labels, Placement(np.eye(4)), GridChoice(), box, ct=ct)
+    return make_neck("p", labels, Placement(np.eye(4)), choice, box, ct=ct)
 
 
 def _count(labels: LabelMap, label: int) -> int:
@@ -64,6 +68,19 @@ def test_a_larger_gland_displaces_vessels_which_keep_their_volumes(neck):
         assert abs(changes[name]["change"]) <= 0.02
         assert abs(changes[name]["moved_ml"] / changes[name]["before_ml"] - 1) < 0.04
     assert found.document["motion"]["least_jacobian"] > 0
+
+
+def test_vessels_at_the_end_of_the_grid_keep_their_volumes_too():
+    cropped = _neck(GridChoice(spacing_mm=1.5, margin_mm=0.0))
+    assert cropped.shown.shape[2] < cropped.grid.shape[2]
+
+    found = compose(cropped, _lobes(11.0))
+
+    changes = {each["name"]: each for each in found.document["neighbours"]}
+    for side in ("right", "left"):
+        vessel = changes[f"common_carotid_artery_{side}"]
+        assert abs(vessel["moved_ml"] / vessel["before_ml"] - 1) < 0.1
+        assert abs(vessel["change"]) <= 0.02
 
 
 def test_a_smaller_gland_leaves_neither_hole_nor_remainder(neck):

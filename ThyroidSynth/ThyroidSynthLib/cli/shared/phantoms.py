@@ -168,7 +168,7 @@ def neck_of(options: argparse.Namespace, model: TrainedModel) -> Neck:
             level_mm=options.level,
         )
     check_on_grid(
-        neck.grid,
+        neck.shown,
         model.frame,
         neck.placement,
         image=str(options.grid or neck.name),

@@ -26,6 +26,8 @@ from .phantom_labels import FAT, MUSCLE, SOFT_TISSUE, THYROID_LABEL, TISSUES, la
 from .tissues import BODY_MASKS, body_of_ct, estimated_body, tissue_labels
 
 _AIR_HU = -1000.0
+# Tissue moves by less than this.
+_RIM_MM = 20.0
 _RIGID_WORDS = re.compile(
     r"trachea|larynx|cartilage|hyoid|vertebra|sacrum|skull|mandible|maxilla|teeth|zygomatic|sternum|clavicula|scapula|"
     r"humerus|rib (left|right)|femur|hip (left|right)|spinal cord|brain|airway|bone|intervertebral"
@@ -85,7 +87,10 @@ class Neck:
     name : str
         Name of the patient.
     filled : LabelMap
-        Without the thyroid: its place has the label of the soft tissue around it.
+        Without the thyroid: its place has the label of the soft tissue around it. It reaches beyond the grid of the
+        phantom where the scan does, because tissue moves into the grid and out of it.
+    box : tuple of slice
+        The part of the label map along k, j and i that is the grid of the phantom.
     before : LabelMap
         With the patient's own thyroid, if there is one.
     placement : Placement
@@ -106,6 +111,7 @@ class Neck:
 
     name: str
     filled: LabelMap
+    box: tuple[slice, slice, slice]
     before: LabelMap
     placement: Placement
     own: Surface | None = None
@@ -119,6 +125,15 @@ class Neck:
     def grid(self) -> Grid:
         """The grid of the labels."""
         return self.filled.volume.grid
+
+    @property
+    def shown(self) -> Grid:
+        """The grid of the phantom."""
+        return self.cut(self.filled.volume).grid
+
+    def cut(self, volume: Volume) -> Volume:
+        """Return the part of a volume on the grid of the labels that is on the grid of the phantom."""
+        return volume.part(self.box)
 
     @cached_property
     def rigid_labels(self) -> dict[int, str]:
@@ -199,7 +214,7 @@ def make_neck(
     own = _own_gland(structures)
     vertices = [each.vertices for each in (thyroids, own) if each is not None]
     grid = choice.of(scan, Surface(np.concatenate(vertices), np.empty((0, 3), dtype=np.int64)))
-    base = _slices_around(scan, grid)
+    base = _slices_around(scan, _with_surroundings(grid, scan)[0])
     array = resampled(structures.volume, base).array
     hu = None if ct is None else _part_of(ct, base)
     masks = {key: resampled(mask.volume, base).array != 0 for key, mask in tissue_masks.items() if not mask.is_empty}
@@ -214,17 +229,19 @@ def make_neck(
     whole = tissue_labels(array, body, base, ct=hu, masks=masks, trachea=trachea)
     names = structures.names | {label: tissue for tissue, label in TISSUES.items()}
     names |= {label: each for each, label in label_numbers().items() if label not in names and (whole == label).any()}
-    before = _on(LabelMap(Volume(whole, base.ijk_to_ras), names), grid)
+    wider, box = _with_surroundings(grid, scan)
+    before = _on(LabelMap(Volume(whole, base.ijk_to_ras), names), wider)
     filled = _without_gland(before)
     outside = _share_outside(grid, scan)
     more = [f"{outside:.0%} of the grid lies outside the scan, where the phantom is air"] if outside >= 0.005 else []
     return Neck(
         name,
-        _named_as_found(filled),
-        _named_as_found(before),
+        named_as_found(filled),
+        box,
+        named_as_found(before),
         placement,
         own=own,
-        ct=None if ct is None else image_on_grid(ct, grid),
+        ct=None if ct is None else image_on_grid(ct, wider),
         ct_series=ct_series,
         body=source,
         notes=(*notes, *labels.notes, *more),
@@ -267,6 +284,17 @@ def _within(thyroids: Surface, scan: Grid, margin_mm: float) -> Surface:
     # Off the scan: the grid is refused later, with the distance.
     found = np.stack(inside if (inside[0] < inside[1]).all() else (low, high))
     return Surface(found, np.empty((0, 3), dtype=np.int64))
+
+
+def _with_surroundings(grid: Grid, scan: Grid) -> tuple[Grid, tuple[slice, slice, slice]]:
+    """Return a grid with a rim in which the scan shows tissue that may move into it, and the grid's place in that."""
+    ends = grid.to_ijk(scan.corners())
+    room = _RIM_MM / grid.spacing_mm
+    before = np.floor(np.clip(-ends.min(axis=0), 0, room)).astype(int)
+    after = np.floor(np.clip(ends.max(axis=0) - grid.last_ijk, 0, room)).astype(int)
+    shape = np.array(grid.shape[::-1])
+    k, j, i = (slice(int(a), int(a + n)) for a, n in zip(before[::-1], shape[::-1], strict=True))
+    return grid.part(-before[::-1], (before + shape + after)[::-1]), (k, j, i)
 
 
 def _along_ras(grid: Grid) -> np.ndarray:
@@ -329,7 +357,7 @@ def _without_gland(before: LabelMap) -> LabelMap:
     return replace(before, volume=Volume(array, before.volume.ijk_to_ras))
 
 
-def _named_as_found(labels: LabelMap) -> LabelMap:
+def named_as_found(labels: LabelMap) -> LabelMap:
     """Return a label map without the names of labels that no voxel has."""
     present = np.bincount(labels.volume.array.ravel())
     names = {label: name for label, name in labels.names.items() if label < len(present) and present[label]}

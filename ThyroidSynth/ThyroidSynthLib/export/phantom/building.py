@@ -11,7 +11,7 @@ import numpy as np
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.export.measuring import measured_as_written
-from ThyroidSynthLib.export.neck.neck import Neck
+from ThyroidSynthLib.export.neck.neck import Neck, named_as_found
 from ThyroidSynthLib.export.neck.phantom_labels import CALCIFICATION, FIRST_NODULE, GLAND_PARTS, NODULE
 from ThyroidSynthLib.geometry.features import Features
 from ThyroidSynthLib.geometry.surface import Surface
@@ -77,6 +77,7 @@ def build_phantom(
         neck, surface, neighbours=options.neighbours, lobes=options.lobes, own=gland == OWN and not bulging
     )
     labels, parts, materials = _with_nodules(composed, nodular, options)
+    labels = _cut(labels, neck, parts)
     written = _measured(neck, thyroid.measured if nodular is None else nodular.with_nodules, surface, composed)
     if bulging:
         # Targets are those of the gland that was steered, without what its nodules add.
@@ -109,9 +110,9 @@ def build_phantom(
         "met": met,
         "distance": generated.distance,
         "validity": {"ok": thyroid.validity.ok, **asdict(thyroid.validity)},
-        "within_grid": neck.grid.holds(surface),
+        "within_grid": neck.shown.holds(surface),
         "trachea_to_ras": neck.placement.trachea_to_ras.tolist(),
-        "grid": {"shape_ijk": list(neck.grid.shape[::-1]), "ijk_to_ras": neck.grid.ijk_to_ras.tolist()},
+        "grid": {"shape_ijk": list(neck.shown.shape[::-1]), "ijk_to_ras": neck.shown.ijk_to_ras.tolist()},
         "options": {"neighbours": options.neighbours, "lobes": options.lobes},
         **composed.document,
         "notes": list(neck.notes),
@@ -129,7 +130,7 @@ def build_phantom(
         _renumbered(labels, numbers),
         materials,
         {numbers[label]: surface for label, surface in parts.items()},
-        ct=None if painted is None else painted.volume,
+        ct=None if painted is None else neck.cut(painted.volume),
         ct_series=neck.ct_series,
         document=document,
     )
@@ -227,10 +228,17 @@ def _with_nodules(
     return labels, parts, options.materials.with_structures(of_nodules)
 
 
+def _cut(labels: LabelMap, neck: Neck, parts: Mapping[int, Surface]) -> LabelMap:
+    """Return the part of a label map on the grid of the phantom, with the names of what is there and of the parts."""
+    found = named_as_found(replace(labels, volume=neck.cut(labels.volume)))
+    names = found.names | {label: labels.names[label] for label in parts}
+    return replace(found, names=dict(sorted(names.items())))
+
+
 def _measured(neck: Neck, features: Features, surface: Surface, composed: Composed) -> Features:
     """Return the features of a gland as it is written."""
-    whole = voxelise(surface, neck.grid)
-    return measured_as_written(features, whole, composed.gland, neck.placement)[0]
+    whole = voxelise(surface, neck.shown)
+    return measured_as_written(features, whole, neck.cut(composed.gland), neck.placement)[0]
 
 
 def _kept(composed: Composed, neck: Neck, surface: Surface) -> Volume:

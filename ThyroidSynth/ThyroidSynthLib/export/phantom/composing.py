@@ -79,14 +79,16 @@ def compose(neck: Neck, gland: Surface, *, neighbours: str = YIELD, lobes: bool 
     kept = inside & ~rigid
     if neighbours == KEEP:
         kept &= neck.soft.array == 0
-    if not kept.any():
+    if not kept[neck.box].any():
         raise InputError(
             "No voxel of the thyroid is left: it lies outside the grid, in other structures, or is smaller than a "
             "voxel. Choose a larger or finer grid."
         )
     motion = yielding_motion(neck.own, gland, neck.rigid) if neighbours == YIELD and not own else None
-    array, moved = _surroundings(neck, motion, rigid)
+    array = _surroundings(neck, motion, rigid)
+    outside = np.count_nonzero(kept & (array == 0))
     array[kept] = THYROID_LABEL
+    moved = np.bincount(array.ravel())
     restored = _restore_volumes(array, neck, kept, rigid) if motion is not None else {}
     names = neck.filled.names | {THYROID_LABEL: THYROID.name}
     parts = {THYROID_LABEL: gland}
@@ -104,16 +106,16 @@ def compose(neck: Neck, gland: Surface, *, neighbours: str = YIELD, lobes: bool 
         "motion": None
         if motion is None
         else {"largest_mm": motion.largest_mm, "least_jacobian": motion.least_jacobian()},
-        "outside_body_mm3": float(np.count_nonzero(kept & (moved == 0))) * _voxel_mm3(neck),
+        "outside_body_mm3": float(outside) * _voxel_mm3(neck),
     }
     return Composed(labels, parts, Volume(kept.view(np.uint8), grid.ijk_to_ras), motion, document)
 
 
-def _surroundings(neck: Neck, motion: Motion | None, rigid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels around the thyroid after a motion, to be changed and as they are."""
+def _surroundings(neck: Neck, motion: Motion | None, rigid: np.ndarray) -> np.ndarray:
+    """Return the labels around the thyroid after a motion."""
     filled = neck.filled.volume
     if motion is None:
-        return filled.array.copy(), filled.array
+        return filled.array.copy()
     array = motion.warp_labels(filled).array
     # Rigid structures stay: what the interpolation dragged along at their borders becomes the tissue beside them.
     dragged = np.isin(array, list(neck.rigid_labels)) & ~rigid
@@ -121,7 +123,7 @@ def _surroundings(neck: Neck, motion: Motion | None, rigid: np.ndarray) -> tuple
         box = box_of(dragged, margin=3)
         _fill(array[box], dragged[box], np.isin(array[box], _TISSUE_LABELS))
     array[rigid] = filled.array[rigid]
-    return array, array.copy()
+    return array
 
 
 def _fill(array: np.ndarray, empty: np.ndarray, source: np.ndarray) -> None:
@@ -204,12 +206,16 @@ def _shared(inside: np.ndarray, labels: LabelMap, structures: Mapping[int, str])
 
 
 def _changes(neck: Neck, moved: np.ndarray, after: np.ndarray, restored: Mapping[int, int]) -> list[dict[str, Any]]:
-    """Return the volume of each segmented neighbour before and after in mL, and what changed it."""
-    count = int(max(neck.filled.volume.array.max(), after.max())) + 1
-    before_ml, moved_ml, after_ml = (
+    """Return the volume of each segmented neighbour before and after in mL, and what changed it.
+
+    `moved` is the number of voxels of each label after the motion, with the thyroid in place.
+    """
+    count = int(max(neck.filled.volume.array.max(), after.max(), len(moved) - 1)) + 1
+    before_ml, after_ml = (
         np.bincount(each.ravel(), minlength=count) * neck.filled.volume.voxel_volume_ml
-        for each in (neck.filled.volume.array, moved, after)
+        for each in (neck.filled.volume.array, after)
     )
+    moved_ml = np.pad(moved, (0, count - len(moved))) * neck.filled.volume.voxel_volume_ml
     return [
         {
             "name": name,

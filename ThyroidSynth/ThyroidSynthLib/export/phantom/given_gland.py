@@ -44,7 +44,7 @@ def read_gland(path: Path, neck: Neck) -> Thyroid:
 
 def placed_gland(surface_ras: Surface, neck: Neck, *, source: str = "the gland") -> Thyroid:
     """Return a thyroid with a closed surface in `ras_mm`; `InputError` if it lies off the neck's grid."""
-    if not neck.grid.contains(surface_ras.vertices).any():
+    if not neck.shown.contains(surface_ras.vertices).any():
         raise InputError(
             f"The thyroid of {source} lies off the grid of the phantom. Choose one of the same patient, or another "
             "grid."

@@ -40,7 +40,7 @@ class PhantomMeasure:
             taken = taken | (self.neck.soft.array[box] != 0)
         kept = Volume(np.where(taken, 0, whole.array).astype(np.uint8), near.ijk_to_ras)
         reduced = bool((taken & (whole.array != 0)).any())
-        cut_off = not grid.holds(surface)
+        cut_off = not self.neck.shown.holds(surface)
         features, _ = measured_as_written(thyroid.measured, whole, kept, placement)
         if features.volume_ml == 0 and not cut_off:
             raise SynthesisError(
