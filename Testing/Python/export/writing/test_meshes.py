@@ -204,6 +204,34 @@ def test_organs_are_remeshed_and_filled_with_tetrahedra(tmp_path) -> None:
     assert filled["trachea"] == pytest.approx(volumes["trachea"], rel=1e-6)
 
 
+def test_the_parts_of_a_thyroid_are_filled_as_a_whole_and_each_tetrahedron_has_its_part(tmp_path) -> None:
+    for package in ("gpytoolbox", "tetgen", "meshio"):
+        pytest.importorskip(package, reason=f"{package} {WITHOUT}")
+    labels = neck()
+    array = labels.volume.array.copy()
+    array[array == 220] = 17
+    right = np.zeros(array.shape, bool)
+    right[:, :, :18] = True
+    array[(array == 17) & right] = 210
+    names = {16: "trachea", 17: "thyroid_left_lobe", 210: "thyroid_right_lobe", 200: "soft_tissue"}
+    options = MeshOptions(edge_length_mm=2.0, tetrahedra=("vtu",))
+
+    write_organ_meshes(
+        LabelMap(Volume(array, labels.volume.ijk_to_ras), names),
+        tmp_path,
+        options,
+        first=("thyroid",),
+        divided=(17, 210),
+        left_out=frozenset({"soft_tissue"}),
+    )
+
+    document = json.loads((tmp_path / "meshes.json").read_text())
+    filled = {each["name"]: each["volume_ml"] for each in document["tetrahedra"]["regions"]}
+    for label, name in ((17, "thyroid_left_lobe"), (210, "thyroid_right_lobe")):
+        assert filled[name] == pytest.approx((array == label).sum() * 4.5e-3, rel=0.04)
+    assert "thyroid" not in " ".join(document["tetrahedra"]["left_out"])
+
+
 def test_islands_are_left_out_of_even_surfaces_and_a_thyroid_that_is_too_thin_is_refused(tmp_path) -> None:
     pytest.importorskip("gpytoolbox", reason=f"gpytoolbox {WITHOUT}")
     labels = neck()
@@ -212,11 +240,11 @@ def test_islands_are_left_out_of_even_surfaces_and_a_thyroid_that_is_too_thin_is
     array[15, 7, 20] = 16  # and of the trachea.
     labels = LabelMap(Volume(array, labels.volume.ijk_to_ras), labels.names | {204: "airway"})
 
-    write_organ_meshes(labels, tmp_path, MeshOptions(("stl",), edge_length_mm=3.0), first=("thyroid",))
+    write_organ_meshes(labels, tmp_path, MeshOptions(("ply",), edge_length_mm=3.0), first=("thyroid",))
 
     document = json.loads((tmp_path / "meshes.json").read_text())
-    assert list(document["left_out"]) == ["airway"] and not (tmp_path / "airway.stl").exists()
-    assert read_mesh(tmp_path / "trachea.stl").components().max() == 0
+    assert list(document["left_out"]) == ["airway"] and not (tmp_path / "airway.ply").exists()
+    assert read_mesh(tmp_path / "trachea.ply").components().max() == 0
 
     with pytest.raises(OutputError, match="thyroid_nodule_1 are smaller"):
         write_organ_meshes(neck(), tmp_path / "b", MeshOptions(("stl",), edge_length_mm=20.0), first=("thyroid",))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ThyroidSynthLib.common.lazy import check_package
 from ThyroidSynthLib.geometry.grid import flip_lps_ras
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import NOTE
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap
 from ThyroidSynthLib.imaging.label_table import colour_of
@@ -144,7 +145,7 @@ def organ_surfaces(
     found = dict(parts)
     for label in np.flatnonzero(counts).tolist():
         if label not in (BACKGROUND, *parts) and labels.names.get(label) not in left_out:
-            found[label] = surface_from_mask(type(volume)(volume.array == label, volume.ijk_to_ras))
+            found[label] = surface_from_mask(Volume(volume.array == label, volume.ijk_to_ras))
     return dict(sorted(found.items()))
 
 
@@ -155,6 +156,7 @@ def write_organ_meshes(
     *,
     parts: Mapping[int, Surface] | None = None,
     first: tuple[str, ...] = (),
+    divided: Sequence[int] = (),
     left_out: frozenset[str] = frozenset(),
 ) -> list[Path]:
     """Write the surface of each organ of a label map, and of the body, all in one frame, and return the files.
@@ -170,6 +172,9 @@ def write_organ_meshes(
         As for `organ_surfaces`.
     first : tuple of str
         How names begin that are filled with tetrahedra before others, and never left out.
+    divided : sequence of int
+        Labels of the parts of one structure, such as lobes, which touch each other: the whole is filled with
+        tetrahedra, of which each belongs to the nearest part.
 
     Raises
     ------
@@ -181,7 +186,7 @@ def write_organ_meshes(
     surfaces = organ_surfaces(labels, parts, left_out=left_out)
     names = {label: labels.names.get(label, f"label_{label}") for label in surfaces}
     body = labels.volume.array != BACKGROUND
-    whole = {BODY: surface_from_mask(type(labels.volume)(body, labels.volume.ijk_to_ras))} if body.any() else {}
+    whole = {BODY: surface_from_mask(Volume(body, labels.volume.ijk_to_ras))} if body.any() else {}
     missing: dict[str, str] = {}
     if options.edge_length_mm is not None:
         edge = options.edge_length_mm
@@ -203,8 +208,8 @@ def write_organ_meshes(
             write_mesh(surface, written[-1], space=options.space)
     filled = None
     if options.tetrahedra:
-        order = sorted(surfaces, key=lambda label: (not names[label].startswith(first), -surfaces[label].volume))
-        filled = tetrahedralised({label: surfaces[label] for label in order}, names)
+        edge = options.edge_length_mm or 0.0
+        filled = _filled(surfaces, names, labels, edge, first, [each for each in divided if each in surfaces])
         for suffix in options.tetrahedra:
             written.append(folder / f"{SCENE}.{suffix}")
             write_tetrahedra(filled, written[-1], space=options.space)
@@ -234,6 +239,35 @@ def write_organ_meshes(
     }
     write_json(folder / MESH_TABLE, document)
     return [*written, folder / MESH_TABLE]
+
+
+def _filled(
+    surfaces: Mapping[int, Surface],
+    names: Mapping[int, str],
+    labels: LabelMap,
+    edge_mm: float,
+    first: tuple[str, ...],
+    divided: Sequence[int],
+) -> Tetrahedra:
+    """Return the tetrahedra of organs; those of a divided structure fill it as a whole and then get their part."""
+    from scipy.ndimage import binary_fill_holes, distance_transform_edt
+
+    chosen, parts = dict(surfaces), list(divided)
+    if len(parts) > 1:
+        within = [label for label, name in labels.names.items() if first and name.startswith(first)]
+        mask = Volume(binary_fill_holes(np.isin(labels.volume.array, within)), labels.volume.ijk_to_ras)
+        whole = remeshed(surface_from_mask(mask), edge_mm, name=names[parts[0]])
+        chosen = {parts[0]: whole} | {label: each for label, each in surfaces.items() if label not in parts}
+    order = sorted(chosen, key=lambda label: (not names[label].startswith(first), -chosen[label].volume))
+    filled = tetrahedralised({label: chosen[label] for label in order}, names)
+    if len(parts) < 2:
+        return filled
+    array = labels.volume.array
+    nearest = distance_transform_edt(~np.isin(array, parts), return_distances=False, return_indices=True)
+    centres = filled.nodes[filled.elements].mean(axis=1)
+    ijk = np.clip(np.rint(labels.volume.to_ijk(centres)).astype(int), 0, labels.volume.grid.last_ijk)
+    own = array[tuple(nearest)][tuple(ijk.T[::-1])]
+    return replace(filled, regions=np.where(filled.regions == parts[0], own, filled.regions))
 
 
 def _even(surface: Surface, edge_mm: float, name: str) -> Surface | str:
