@@ -246,8 +246,18 @@ def test_islands_are_left_out_of_even_surfaces_and_a_thyroid_that_is_too_thin_is
     assert list(document["left_out"]) == ["airway"] and not (tmp_path / "airway.ply").exists()
     assert read_mesh(tmp_path / "trachea.ply").components().max() == 0
 
-    with pytest.raises(OutputError, match="thyroid_nodule_1 are smaller"):
+    with pytest.raises(OutputError, match="thyroid_gland are smaller"):
         write_organ_meshes(neck(), tmp_path / "b", MeshOptions(("stl",), edge_length_mm=20.0), first=("thyroid",))
+
+
+def test_a_nodule_that_is_too_small_is_left_out_with_a_warning(tmp_path, caplog) -> None:
+    pytest.importorskip("gpytoolbox", reason=f"gpytoolbox {WITHOUT}")
+
+    write_organ_meshes(neck(), tmp_path, MeshOptions(("ply",), edge_length_mm=9.0), first=("thyroid",))
+
+    assert "thyroid_nodule_1 are smaller than a cube" in caplog.text
+    assert "thyroid_nodule_1" in json.loads((tmp_path / "meshes.json").read_text())["left_out"]
+    assert (tmp_path / "thyroid_gland.ply").exists()
 
 
 def test_values_of_the_vertices_follow_to_an_even_surface(tmp_path) -> None:

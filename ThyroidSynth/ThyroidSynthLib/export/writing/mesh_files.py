@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from ThyroidSynthLib.imaging.meshes.glb import GLB_PACKAGE, write_glb
 
 from .remeshing import EDGE_LIMITS_MM, REMESHING_PACKAGE, remeshed, triangle_quality
 from .tetrahedra import TETRAHEDRA_FORMATS, TETRAHEDRA_PACKAGES, Tetrahedra, tetrahedralised, write_tetrahedra
+
+_log = logging.getLogger(__name__)
 
 BODY = "body"
 """The surface of everything that is not air."""
@@ -171,7 +174,7 @@ def write_organ_meshes(
     parts, left_out
         As for `organ_surfaces`.
     first : tuple of str
-        How names begin that are filled with tetrahedra before others, and never left out.
+        How names begin that are filled with tetrahedra before others, and of which at least one must not be left out.
     divided : sequence of int
         Labels of the parts of one structure, such as lobes, which touch each other: the whole is filled with
         tetrahedra, of which each belongs to the nearest part.
@@ -181,7 +184,7 @@ def write_organ_meshes(
     InputError
         A package is missing.
     OutputError
-        A file cannot be written, or the edge length is impossible for the body or a structure of `first`.
+        A file cannot be written, or the edge length is impossible for the body or all structures of `first`.
     """
     surfaces = organ_surfaces(labels, parts, left_out=left_out)
     names = {label: labels.names.get(label, f"label_{label}") for label in surfaces}
@@ -192,9 +195,12 @@ def write_organ_meshes(
         edge = options.edge_length_mm
         even = {label: _even(surface, edge, names[label]) for label, surface in surfaces.items()}
         missing = {names[label]: each for label, each in even.items() if isinstance(each, str)}
-        lost = [missing[name] for name in missing if first and name.startswith(first)]
-        if lost:
+        main = [name for name in names.values() if first and name.startswith(first)]
+        lost = [missing[name] for name in main if name in missing]
+        if lost and len(lost) == len(main):
             raise OutputError(lost[0])
+        for reason in lost:
+            _log.warning("Left out of the meshes in %s: %s", folder, reason)
         surfaces = {label: each for label, each in even.items() if not isinstance(each, str)}
         whole = {name: remeshed(surface, edge, name=name) for name, surface in whole.items()}
     named = {names[label]: surface for label, surface in surfaces.items()} | whole
