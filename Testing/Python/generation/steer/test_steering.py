@@ -133,7 +133,8 @@ def test_targets_out_of_reach_give_the_nearest_and_are_not_met(
 
     assert not result.met
     assert result.thyroid.validity.ok
-    assert result.rounds <= 6
+    # As many again for joining separate lobes.
+    assert result.rounds <= 12
     assert all(np.isfinite(list(result.error.values())))
 
 

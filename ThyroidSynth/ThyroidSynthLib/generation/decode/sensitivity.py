@@ -24,8 +24,8 @@ _MIRROR = np.array([-1.0, 1.0, 1.0])
 _PLANE_POINTS = 48
 # Points over which surface integrals are summed. More change a steering step by less than the next step corrects.
 _SURFACE_POINTS = 3000
-# mm² of negative area per mm of gap: about the area per mm of width of a bridge between two lobes.
-_AREA_PER_GAP_MM = 20.0
+AREA_PER_GAP_MM = 20.0
+"""mm² of negative area per mm of gap: about the area per mm of width of a bridge between two lobes."""
 
 
 class ShapeSdf(Protocol):
@@ -154,4 +154,4 @@ def _gap(sdf: ShapeSdf, surface: Surface) -> tuple[float, np.ndarray]:
     nearest = plane[[np.argmin(sdf.values(plane))]]
     value, _, code = sdf.derivatives(nearest)
     gap_mm = max(float(value[0]), 0.0) / sdf.slope
-    return -_AREA_PER_GAP_MM * gap_mm, -_AREA_PER_GAP_MM / sdf.slope * code[0]
+    return -AREA_PER_GAP_MM * gap_mm, -AREA_PER_GAP_MM / sdf.slope * code[0]

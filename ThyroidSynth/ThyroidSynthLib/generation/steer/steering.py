@@ -16,7 +16,7 @@ import numpy as np
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
-from ThyroidSynthLib.generation.decode.sensitivity import Sensitivity
+from ThyroidSynthLib.generation.decode.sensitivity import AREA_PER_GAP_MM, Sensitivity
 from ThyroidSynthLib.generation.shapes import ModelShapes, Shapes
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, Thyroid
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
@@ -32,6 +32,7 @@ FINE = 0.1
 _LONGEST_STEP = 3.0
 # Keeps the step finite where targets contradict each other, relative to the mean gain of the targets.
 _DAMPING = 1e-4
+_ISTHMUS = FEATURE_NAMES.index("isthmus_area_mm2")
 _SMALLEST_GAIN = 1e-30
 _PAST_SLIVER_MM2 = 3.0
 # Largest number of corrections on a finer grid, where a surface takes long.
@@ -107,7 +108,7 @@ def steer_to_target(
         Grid on which the surface is decoded and measured. If it is finer than the default, steering is done
         on the default one and then corrected on the finer one, which needs only a few of its surfaces.
     max_rounds : int
-        Largest number of surfaces decoded on the default grid.
+        Largest number of surfaces decoded on the default grid; as many again where separate lobes are to be joined.
 
     Raises
     ------
@@ -128,11 +129,18 @@ def steer_to_target(
     best = rounds.approach(on_grid, shapes.sensitivity)
     if objective.misfit(best) > 1.0 and rounds.left > 0:
         best = rounds.restart_with_condition(best)
+    decoded = rounds.decoded_count
+    if objective.misfit(best) > 1.0 and objective.needs_isthmus(on_grid):
+        # Lobes far apart: without credit for coming closer, no step on the way to an isthmus seems to be progress.
+        bridging = Objective(shapes, targets, contact, counts_gaps=True)
+        closer = _Rounds(shapes, bridging, coarse, max_rounds, to_coarse, should_stop)
+        best = min(best, closer.approach(on_grid, shapes.sensitivity), key=objective.misfit)
+        decoded += closer.decoded_count
     if coarse == resolution:
-        return objective.result(start, best, rounds.decoded_count)
+        return objective.result(start, best, decoded)
     finer = _Rounds(shapes, objective, resolution, 1 + _FINE_ROUNDS, part_of(progress, 0.5, 1.0), should_stop)
     finest = finer.correct(best)
-    return objective.result(start, finest, rounds.decoded_count + finer.decoded_count)
+    return objective.result(start, finest, decoded + finer.decoded_count)
 
 
 class _Rounds:
@@ -233,9 +241,15 @@ class _Rounds:
 
 
 class Objective:
-    """The targets of a steering and the contact to keep, and the step towards them."""
+    """The targets of a steering and the contact to keep, and the step towards them.
 
-    def __init__(self, shapes: Shapes, targets: Targets, contact: Contact | None = None) -> None:
+    If it `counts_gaps`, lobes that come closer to each other are nearer to the target of an isthmus.
+    """
+
+    def __init__(
+        self, shapes: Shapes, targets: Targets, contact: Contact | None = None, *, counts_gaps: bool = False
+    ) -> None:
+        self._counts_gaps = counts_gaps
         self._space, self._conditioning = shapes.space, shapes.model.conditioning
         self._targets, self._contact = targets, contact
         self._names = list(targets.as_dict())
@@ -250,8 +264,7 @@ class Objective:
 
     def misfit_of_targets(self, thyroid: Thyroid) -> float:
         """Return the largest error of a target, as a multiple of its tolerance."""
-        measured = thyroid.measured.as_array()[self._rows]
-        return max(map(misfit, self._names, measured, self._values), default=0.0)
+        return max(map(misfit, self._names, self._signed(thyroid), self._values), default=0.0)
 
     def error(self, thyroid: Thyroid) -> dict[str, float]:
         """Return measured minus target, for each target."""
@@ -260,7 +273,19 @@ class Objective:
 
     def distance(self, thyroid: Thyroid) -> float:
         """Return how far a thyroid is from all targets together, in SDs of the cohort."""
-        return float(np.linalg.norm((thyroid.measured.as_array()[self._rows] - self._values) / self._scale))
+        return float(np.linalg.norm((self._signed(thyroid) - self._values) / self._scale))
+
+    def needs_isthmus(self, thyroid: Thyroid) -> bool:
+        """Return whether a thyroid lacks an isthmus that is a target."""
+        target = dict(zip(self._names, self._values, strict=True)).get("isthmus_area_mm2", 0.0)
+        return bool(target > 0 and thyroid.measured.isthmus_area_mm2 == 0)
+
+    def _signed(self, thyroid: Thyroid) -> np.ndarray:
+        """Return the measured features that have targets; a gap is a negative area if it counts."""
+        values = thyroid.measured.as_array()
+        if self._counts_gaps and self.needs_isthmus(thyroid):
+            values[_ISTHMUS] = -AREA_PER_GAP_MM * float(np.abs(thyroid.surface.vertices[:, 0]).min())
+        return values[self._rows]
 
     def step(self, thyroid: Thyroid, local: Sensitivity, anchor: np.ndarray | None = None) -> np.ndarray:
         """Return the change of a thyroid's code (code_size,) that meets the targets to first order.
