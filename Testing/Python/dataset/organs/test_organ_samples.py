@@ -44,6 +44,9 @@ def test_the_face_where_the_scan_cuts_a_trachea_is_not_learned_as_its_end() -> N
     assert (samples[:, :3] >= FRAME.lower_mm - 1e-3).all() and (samples[:, :3] <= FRAME.upper_mm + 1e-3).all()
     to_tube = np.hypot(x - 2.0, y + 5.0) - 9.0
     assert np.abs(distance - to_tube).max() < 0.7
+    # Just below the border the tube is as wide as elsewhere; the corner of a cut mask would be rounded.
+    close = (distance == 0) & (z > 1.5)
+    assert close.sum() > 50 and np.abs(to_tube[close]).max() < 0.52
     # On the axis just below the border, the tube is 9 mm deep; a cut face would be 1 or 2 mm away. So near to the
     # border that depth is not known, and nothing is said of it.
     assert (4.0 - z >= np.abs(distance) - 1e-3).all()

@@ -145,6 +145,20 @@ def test_an_organ_gives_way_to_what_is_there_by_its_code_and_then_by_a_cut(small
     assert overlap_ml(cut.organ.surface, inside) < 1e-3
 
 
+def test_drawn_organs_keep_clear_before_anything_is_cut(small_necks: TrainedModel) -> None:
+    maker, code = OrganMaker(small_necks), small_necks.codes[3]
+    # A rod that reaches 0.5 mm into the place of an artery on its way to the trachea.
+    beside = tube(4.0, 29.5, -5.0, half_length_mm=20.0)
+
+    drawn = [maker.draw(code, beside, seed=seed, index=0)[ARTERY] for seed in range(2)]
+
+    assert all(each.overlap_ml < 1e-3 for each in drawn)
+    assert all(each.organ.features["lateral_mm"] > 35.0 for each in drawn)
+    # Where there is no room at all, what is left of the artery is written.
+    blocked = maker.draw(code, tube(6.0, 34.0, -5.0, half_length_mm=20.0), seed=0, index=0)[ARTERY]
+    assert blocked.overlap_ml > 0.3 and blocked.organ.surface.volume > 100
+
+
 def test_one_organ_is_steered_and_the_others_are_held_exactly(small_necks: TrainedModel) -> None:
     codes = codes_of_case(small_necks, 10)
     target = area(9.3)

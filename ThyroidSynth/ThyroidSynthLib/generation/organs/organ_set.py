@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -99,24 +100,20 @@ class OrganMaker:
             name: organ_of_code(self._model.organs[name], code) for name, code in codes.items() if name != THYROID_CODE
         }
 
-    def _drawn(self, name: str, codes: Mapping[str, np.ndarray], points: np.ndarray, rng: np.random.Generator) -> Organ:
-        for organ in self._attempts(name, codes, points, rng):
-            return organ
+    def _drawn(
+        self, name: str, codes: Mapping[str, np.ndarray], points: np.ndarray, rng: np.random.Generator
+    ) -> Organ:
+        organ = self._model.organs[name]
+        for _ in range(_ATTEMPTS):
+            code = self._joint.draw(name, codes, rng)
+            # Where there is no room for the organ, what keeps clear may be nothing; then it is cut.
+            for each in (cleared(organ, code, points), code):
+                with suppress(SynthesisError):
+                    return organ_of_code(organ, each)
         raise SynthesisError(
             f"None of {_ATTEMPTS} draws of the organ '{name}' has a surface. Train the model for longer, or prepare "
             "its cohort with more cases that have this organ."
         )
-
-    def _attempts(
-        self, name: str, codes: Mapping[str, np.ndarray], points: np.ndarray, rng: np.random.Generator
-    ) -> Iterator[Organ]:
-        organ = self._model.organs[name]
-        for _ in range(_ATTEMPTS):
-            code = cleared(organ, self._joint.draw(name, codes, rng), points)
-            try:
-                yield organ_of_code(organ, code)
-            except SynthesisError:
-                continue
 
 
 def whole_label_map(surfaces: Mapping[str, Surface], grid: Grid) -> LabelMap:
