@@ -17,6 +17,7 @@ from support.tiny_cohort import write_tiny_cohort
 from ThyroidSynthLib.common.errors import InputError, JobError
 from ThyroidSynthLib.common.processes import start_time
 from ThyroidSynthLib.dataset.cohort import Cohort
+from ThyroidSynthLib.dataset.prepare import PrepareOptions, prepare_cohort
 from ThyroidSynthLib.jobs.estimate import (
     BackgroundEstimate,
     Estimate,
@@ -27,6 +28,7 @@ from ThyroidSynthLib.jobs.estimate import (
 )
 from ThyroidSynthLib.jobs.machine import Gpu, Machine, describe_machine, main_memory
 from ThyroidSynthLib.model.presets import settings_for
+from ThyroidSynthLib.training import loop
 from ThyroidSynthLib.training.loop import train
 
 SMALL = {"samples_per_shape": 200, "hidden_width": 32, "latent_size": 8, "mirrored_size": 2}
@@ -62,6 +64,24 @@ def test_an_estimate_is_close_to_the_duration_of_the_training(cohort: Cohort, va
 
     # Three attempts, because the load of the computer may change between the two measurements.
     pytest.fail(f"durations relative to their estimates: {ratios}")
+
+
+def test_the_estimate_includes_the_organs_of_a_cohort(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        write_case(tmp_path / "dataset" / f"s{number}", *two_masks((40, 36, 44 + 4 * number)), affine())
+    prepare_cohort(
+        tmp_path / "dataset", tmp_path / "cohort", PrepareOptions(samples_per_shape=300, organs=("trachea",))
+    )
+    # An epoch of the thyroid takes 2 s, one of an organ 1 s.
+    monkeypatch.setattr(loop, "seconds_per_epoch", lambda data, settings, **_: 2.0 if settings.mirrored_size else 1.0)
+
+    without = estimate_training(cohort.folder, settings_for("fast", "fixed"), device="cpu").total_s(200)
+    estimate = estimate_training(tmp_path / "cohort", settings_for("fast", "fixed"), device="cpu")
+
+    assert without == pytest.approx(400.0)
+    assert estimate.total_s(200) == pytest.approx(400.0 + 67.0)
 
 
 def test_the_estimate_of_a_dataset_includes_its_preparation(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.dataset.cohort_writing import SAMPLES_PER_SHAPE
 from ThyroidSynthLib.dataset.prepare import PrepareOptions, check_cases, prepare_cohort
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
-from ThyroidSynthLib.model.presets import alignment_for
+from ThyroidSynthLib.model.presets import alignment_for, organ_settings
 from ThyroidSynthLib.model.settings import TrainingSettings
 
 from .background import child_environment
@@ -223,8 +223,10 @@ def estimate_training(
     source = Path(source)
     check_s = sample_s = 0.0
     checked = True
+    organs = 0
     if is_prepared(source):
-        cases = len(Cohort.open(source).ids)
+        cohort = Cohort.open(source)
+        cases, organs = len(cohort.ids), len(cohort.organs)
     else:
         found = find_cases(source)
         cases = len(found) if checked_cases is None else checked_cases
@@ -236,6 +238,10 @@ def estimate_training(
     torch_device = choose_device(device)
     placeholder = _PlaceholderCohort.of(max(cases, 1))
     seconds = seconds_per_epoch(placeholder, settings, device=str(torch_device), patience_s=patience_s)
+    if organs:
+        of_organ = organ_settings(settings)
+        share = organs * of_organ.epochs / settings.epochs
+        seconds += share * seconds_per_epoch(placeholder, of_organ, device=str(torch_device), patience_s=patience_s / 3)
     gpu_bytes = cases * _BYTES_PER_SHAPE if torch_device.type == "cuda" else 0
     return Estimate(torch_device.type, cases, checked, seconds, check_s, sample_s, gpu_bytes)
 
