@@ -68,6 +68,7 @@ def test_every_structure_of_a_neck_has_a_material(class_map: str) -> None:
         ("thyroid_cartilage", "cartilage"),
         ("common_carotid_artery_left", "blood"),
         ("internal_jugular_vein_right", "blood"),
+        ("Internal jugular-vein right", "blood"),
         ("larynx_air", "air"),
         ("thyroid_left_lobe", "thyroid"),
         ("thyroid_nodule_3", "nodule_solid"),

@@ -104,8 +104,26 @@ def test_rigid_structures_are_airway_and_bone():
         "bone",
         "airway",
         "spinal_cord",
+        "hypopharynx",
+        "styloid_process_left",
+        "sinus_frontal",
+        "Cricoid cartilage",
+        "C5 vertebra",
+        "right clavicle",
     ]
-    soft = ["common_carotid_artery_left", "esophagus", "lung_upper_lobe_left", "fat", "subclavian_artery_left"]
+    soft = [
+        "common_carotid_artery_left",
+        "esophagus",
+        "lung_upper_lobe_left",
+        "fat",
+        "subclavian_artery_left",
+        "thyrohyoid_left",
+        "levator_scapulae_right",
+        "prevertebral_left",
+        "vertebral artery",
+        "Right lung",
+        "lymph node",
+    ]
 
     assert [name for name in (*rigid, *soft) if is_rigid(name)] == rigid
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -21,7 +22,7 @@ class MaterialTable:
         The materials by name.
     structures : mapping of str to str
         The name of the material of each structure. A ``*`` in the name of a structure stands for any text; a name
-        without it goes first, then the longest.
+        without it goes first, then the longest. Upper and lower case, blanks, hyphens and underscores do not differ.
     """
 
     materials: Mapping[str, Material]
@@ -37,12 +38,15 @@ class MaterialTable:
         """
         material = self.structures.get(name)
         if material is None:
-            matching = [pattern for pattern in self.structures if "*" in pattern and fnmatchcase(name, pattern)]
-            material = self.structures[max(matching, key=len)] if matching else None
+            own, known = _plain(name), {_plain(pattern): found for pattern, found in self.structures.items()}
+            material = known.get(own)
+        if material is None:
+            matching = [pattern for pattern in known if "*" in pattern and fnmatchcase(own, pattern)]
+            material = known[max(matching, key=len)] if matching else None
         if material is None:
             raise InputError(
                 f"The table of materials has no material for the structure '{name}'. Give a table (--materials) with "
-                f"a row whose column 'structure' is {name}."
+                f"a row whose column 'structure' is {name}, or rename or remove that structure."
             )
         return self.materials[material]
 
@@ -60,3 +64,8 @@ class MaterialTable:
     def with_materials(self, materials: Mapping[str, Material]) -> MaterialTable:
         """Return the table with materials added, or replaced if they have the same name."""
         return replace(self, materials={**self.materials, **materials})
+
+
+def _plain(name: str) -> str:
+    """Return the name of a structure as it is compared: "Left Jugular-Vein" is "left_jugular_vein"."""
+    return re.sub(r"[\s_-]+", "_", name.strip()).casefold()

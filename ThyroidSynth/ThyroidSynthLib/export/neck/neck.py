@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.export.materials import standard_materials
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid, box_of
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
@@ -28,11 +30,12 @@ from .tissues import BODY_MASKS, body_of_ct, estimated_body, tissue_labels
 _AIR_HU = -1000.0
 # Tissue moves by less than this.
 _RIM_MM = 20.0
+_RIGID_MATERIALS = frozenset({"air", "bone", "cortical_bone", "cartilage", "nervous_tissue"})
+# Whole words, for names that the table of materials does not know: "vertebral artery" and "thyrohyoid" are no bones.
 _RIGID_WORDS = re.compile(
-    r"trachea|larynx|cartilage|hyoid|vertebra|sacrum|skull|mandible|maxilla|teeth|zygomatic|sternum|clavicula|scapula|"
-    r"humerus|rib (left|right)|femur|hip (left|right)|spinal cord|brain|airway|bone|intervertebral"
+    r"\b(trachea|tracheal|larynx|cricoid|cartilages?|hyoid|vertebrae?|sacrum|skull|mandible|maxilla|teeth|zygomatic|"
+    r"sternum|clavicula|clavicles?|scapula|humerus|ribs?|femur|spine|spinal (cord|canal)|brain|airways?|bones?)\b"
 )
-_LUNG = re.compile(r"\blung\b")
 # Tissue that the old gland's place is filled with: what lies beside it and is no organ.
 _FILLING = tuple(TISSUES[name] for name in (SOFT_TISSUE, FAT, MUSCLE))
 
@@ -173,8 +176,14 @@ class Neck:
 
 
 def is_rigid(name: str) -> bool:
-    """Check whether a structure stays where it is when the thyroid changes."""
-    return bool(_RIGID_WORDS.search(normalised(name))) and not _LUNG.search(normalised(name))
+    """Check whether a structure stays where it is when the thyroid changes: air outside the lungs, bone and cartilage.
+
+    Nervous tissue, which lies in bone, stays, too.
+    """
+    try:
+        return standard_materials().of_structure(name).name in _RIGID_MATERIALS
+    except InputError:
+        return bool(_RIGID_WORDS.search(normalised(name)))
 
 
 def _is_trachea(name: str) -> bool:
