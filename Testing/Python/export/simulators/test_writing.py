@@ -154,7 +154,8 @@ def test_ultrasound_gets_speed_and_density_of_each_tissue(phantom: Phantom, prog
         for place in places:
             at = index_of(folder, place)
             assert data["sound_speed"][at] == pytest.approx(material.sound_speed_m_s, rel=1e-5), structure
-            assert data["density"][at] == pytest.approx(material.density_kg_m3, rel=1e-5), structure
+            # Air is denser than it is, because the solvers are unstable otherwise.
+            assert data["density"][at] == pytest.approx(max(material.density_kg_m3, 400), rel=1e-5), structure
             assert data["alpha_coeff"][at] == pytest.approx(material.attenuation_db_cm_mhz, rel=1e-5), structure
     assert data["spacing"] == pytest.approx([0.003] * 3)
     assert float(data["alpha_power"]) == 1

@@ -23,6 +23,9 @@ TOWARDS = "RAS"
 _PULSE_VOXELS = 1.5
 _DEPTH_VOXELS = 5
 _TISSUE_SPEED_M_S = 1500.0
+# With the density of air the solvers are unstable: on the example neck the pressure of both grew without limit within
+# 3 to 12 µs. With this one it stays finite, and the border to tissue still reflects 85 % of the amplitude.
+_LEAST_DENSITY_KG_M3 = 400.0
 # Between those of fat and cartilage, and those of air and bone.
 _SLOWEST_M_S, _FASTEST_M_S = 1200.0, 2000.0
 
@@ -69,7 +72,8 @@ def acoustics_of(phantom: Phantom, program: str) -> Acoustics:
     """Return what a simulator of ultrasound takes; `InputError` if the materials lack a value.
 
     In a voxel of several materials density and attenuation are the means of their values, and the time that a wave
-    takes is the mean of theirs, so that the times along a line are right.
+    takes is the mean of theirs, so that the times along a line are right. No density is less than 400 kg/m³, so that
+    the solvers are stable where air borders on tissue.
     """
     materials, fractions = present_materials(phantom), phantom.fractions()
     labels = phantom.labels.volume
@@ -84,7 +88,8 @@ def acoustics_of(phantom: Phantom, program: str) -> Acoustics:
         return np.ascontiguousarray(reoriented(Volume(total, labels.ijk_to_ras), TOWARDS).array.transpose(2, 1, 0))
 
     slowness = mean({name: 1 / speed for name, speed in value("sound_speed_m_s").items()})
-    density, attenuation = mean(value("density_kg_m3")), mean(value("attenuation_db_cm_mhz"))
+    density = np.maximum(mean(value("density_kg_m3")), _LEAST_DENSITY_KG_M3)
+    attenuation = mean(value("attenuation_db_cm_mhz"))
     beam = beam_of(phantom)
     # Under the skin by the width of the pulse, because the air in front of it reflects, and before the thyroid.
     along = np.arange(min(max(beam.skin - _DEPTH_VOXELS, beam.front + 1), beam.skin), -1, -1)
