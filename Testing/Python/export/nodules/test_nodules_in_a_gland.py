@@ -158,6 +158,8 @@ def test_a_nodule_that_does_not_fit_is_refused_with_what_does(gland):
     with pytest.raises(InputError, match=r"lies outside the gland by 100% of its volume.*Move it"):
         far = at(60.0)
         draw_nodules(gland, [Nodule((5.0, 5.0, 5.0), position_ras_mm=far)], placement=PLACEMENT, seed=0)
+    with pytest.raises(InputError, match=r"A nodule in the left lobe lies at .* which is in the right lobe"):
+        draw_nodules(gland, [Nodule((5.0, 5.0, 5.0), "left", at(17.0))], placement=PLACEMENT, seed=0)
     with pytest.raises(InputError, match=r"Nodule 2 .* overlaps another nodule"):
         one = Nodule((5.0, 5.0, 5.0), position_ras_mm=at(17.0))
         draw_nodules(gland, [one, one], placement=PLACEMENT, seed=0)

@@ -67,7 +67,7 @@ class NodulePlaces:
     def place(self, nodule: Nodule, rng: np.random.Generator) -> Nodule | None:
         """Return a nodule with its position, which is then taken; None if it does not fit.
 
-        `InputError` if its given position is too far outside the gland.
+        `InputError` if its given position is too far outside the gland, or in the other lobe than it says.
         """
         form = _Form.of(nodule)
         extents = None
@@ -85,6 +85,11 @@ class NodulePlaces:
                 return None
             centre = found
         part = str(self._parts_of(centre[None])[0])
+        if {nodule.part, part} == {"right", "left"}:
+            raise InputError(
+                f"A nodule in the {nodule.part} lobe lies at {_listed(centre)}, which is in the {part} lobe. Correct its "
+                "part or its position (R is positive on the right), or leave one out."
+            )
         first, second, third = centre.tolist()
         placed = replace(nodule, part=nodule.part or part, position_ras_mm=(first, second, third))
         self._taken.append((form.vertices + centre, placed, centre))
