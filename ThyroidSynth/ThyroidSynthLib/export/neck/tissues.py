@@ -30,7 +30,7 @@ ESTIMATED_BODY_MM = 25.0
 _BODY_HU, _AIR_HU = -250.0, -400.0
 _FAT_HU, _DENSE_HU = -30.0, 150.0
 _CORTICAL_HU, _BONE_HU = 350.0, 150.0
-_BONE_REACH_MM, _MARROW_MM = 6.0, 3.0
+_BONE_REACH_MM, _MARROW_MM = 5.0, 3.0
 _SMOOTHING_MM = 0.8
 _MARROW_HU = 60.0
 # Voxels that air fills in part look like fat; what lies so close to air is skin or the wall of an airway.
@@ -114,7 +114,7 @@ def tissue_labels(
 
 
 def _add_from_ct(found: np.ndarray, free: np.ndarray, grid: Grid, ct: Volume, trachea: int) -> None:
-    from scipy.ndimage import distance_transform_edt, gaussian_filter
+    from scipy.ndimage import gaussian_filter
 
     spacing = grid.spacing_mm[::-1]
     hu = np.clip(ct.array, -1000, 1500).astype(np.float32)
@@ -123,7 +123,7 @@ def _add_from_ct(found: np.ndarray, free: np.ndarray, grid: Grid, ct: Volume, tr
     found[free & (smooth < _FAT_HU)] = TISSUES[FAT]
     inner_air = free & (smooth < _AIR_HU)
     air = inner_air | (found == trachea) | (found == 0)
-    wall = distance_transform_edt(~air, sampling=spacing) <= _WALL_MM
+    wall = _grown(air, _WALL_MM, grid)
     found[wall & free & (smooth < _DENSE_HU)] = TISSUES[SOFT_TISSUE]
     found[free & _bone(smooth, grid)] = TISSUES[BONE]
     _add_air(found, inner_air, hu, grid, trachea)
@@ -131,18 +131,23 @@ def _add_from_ct(found: np.ndarray, free: np.ndarray, grid: Grid, ct: Volume, tr
 
 def _bone(smooth: np.ndarray, grid: Grid) -> np.ndarray:
     """Return the bones: dense voxels near cortical bone, and the marrow that these enclose in axial slices."""
-    from scipy.ndimage import binary_closing, distance_transform_edt
-
     cortical = smooth > _CORTICAL_HU
     if not cortical.any():
         return cortical
-    spacing = grid.spacing_mm[::-1]
-    near = distance_transform_edt(~cortical, sampling=spacing) <= _BONE_REACH_MM
-    dense = near & (smooth > _BONE_HU)
-    radius = np.maximum(np.rint(_MARROW_MM / spacing), 1).astype(int)
-    closed = binary_closing(np.pad(dense, [(r, r) for r in radius]), np.ones(2 * radius + 1, dtype=bool))
-    inner = closed[tuple(slice(r, -r) for r in radius)]
-    return (dense | _filled(inner, grid)) & (smooth > _MARROW_HU)
+    dense = _grown(cortical, _BONE_REACH_MM, grid) & (smooth > _BONE_HU)
+    closed = ~_grown(~_grown(dense, _MARROW_MM, grid), _MARROW_MM, grid)
+    return (dense | _filled(closed, grid)) & (smooth > _MARROW_HU)
+
+
+def _grown(mask: np.ndarray, distance_mm: float, grid: Grid) -> np.ndarray:
+    """Return a mask grown by a distance along each axis, at least by one voxel; one axis at a time, to save memory."""
+    from scipy.ndimage import maximum_filter1d
+
+    grown = mask.view(np.uint8)
+    for axis, spacing in enumerate(grid.spacing_mm[::-1]):
+        reach = max(round(distance_mm / float(spacing)), 1)
+        grown = maximum_filter1d(grown, 2 * reach + 1, axis=axis, mode="nearest")
+    return grown.view(bool)
 
 
 def _add_air(found: np.ndarray, inner: np.ndarray, hu: np.ndarray, grid: Grid, trachea: int) -> None:

@@ -100,9 +100,7 @@ class OrganMaker:
             name: organ_of_code(self._model.organs[name], code) for name, code in codes.items() if name != THYROID_CODE
         }
 
-    def _drawn(
-        self, name: str, codes: Mapping[str, np.ndarray], points: np.ndarray, rng: np.random.Generator
-    ) -> Organ:
+    def _drawn(self, name: str, codes: Mapping[str, np.ndarray], points: np.ndarray, rng: np.random.Generator) -> Organ:
         organ = self._model.organs[name]
         for _ in range(_ATTEMPTS):
             code = self._joint.draw(name, codes, rng)
