@@ -195,8 +195,9 @@ class Shape:
 
         Examples
         --------
-        >>> neck = model.sample(organs=True)[0]
-        >>> neck.to_organ_map(spacing_mm=1.0).names
+        >>> thyroid = ShapeModel.load("example").sample(seed=1)[0]
+        >>> thyroid.to_organ_map(spacing_mm=1.0).names
+        {1: 'thyroid_gland'}
         """
         from ThyroidSynthLib.generation.organs.organ_set import whole_label_map
 
