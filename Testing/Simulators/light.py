@@ -101,7 +101,7 @@ def simpa_rows(environment: Environment, phantom: Written, work: Path) -> tuple[
             f"{phantom.material('thyroid')['sound_speed_m_s']} m/s in the table",
             bool(np.allclose(speed[gland], phantom.material("thyroid")["sound_speed_m_s"])),
         ),
-    ], [Panel("SIMPA: absorption", mua[:, int(index[1])].T, "magma", "1/cm")]
+    ], [Panel("SIMPA: absorption", np.log10(mua[:, int(index[1])].T + 1e-3), "magma", "log10 of 1/cm")]
 
 
 def _picture(phantom: Written) -> Panel:
@@ -113,7 +113,7 @@ def _picture(phantom: Written) -> Panel:
         picture = np.log10(absorbed[::-1, ::-1, plane].T)
     return Panel(
         "MCX: absorbed light, axial",
-        np.where(np.isfinite(picture), picture, np.nan),
+        np.where(np.isfinite(picture), np.maximum(picture, -10), np.nan),
         "inferno",
         "log10 of the share per voxel",
         outline=(volume[::-1, ::-1, plane] == number).T,

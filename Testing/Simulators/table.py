@@ -30,7 +30,9 @@ class Row:
     @property
     def verdict(self) -> str:
         """Return the last cell of its line."""
-        return {True: "agrees", False: "DIFFERS", None: "not run"}[self.passed]
+        if self.passed is None:
+            return "not run"
+        return "agrees" if self.passed else "DIFFERS"
 
 
 def markdown(rows: list[Row]) -> str:

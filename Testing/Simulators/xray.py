@@ -67,8 +67,8 @@ def xcist_rows(environment: Environment, phantom: Written, work: Path) -> tuple[
         )
     )
     panels = [
-        Panel("XCIST: projection from the front", views[0][::-1], "gray", "line integral"),
-        Panel("XCIST: path through the thyroid", lengths[0][::-1], "inferno", "mm"),
+        Panel("XCIST: projection from the front", views[0], "gray", "line integral"),
+        Panel("XCIST: path through the thyroid", lengths[0], "inferno", "mm"),
     ]
     return rows, panels
 
