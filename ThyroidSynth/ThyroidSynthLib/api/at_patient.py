@@ -141,9 +141,9 @@ class ModelAtPatient:
             )
         if isinstance(start, EditedShape) or start.thyroid.code.shape != (self.trained.code_size,):
             raise InputError("The start is not a shape of this model. Use edit() for a patient's own thyroid.")
-        contact = (
-            None if self.contact is None else replace(self.contact.kept_by(start.thyroid.surface), allowed_mm3=0.0)
-        )
+        contact = self.contact
+        if contact is not None:
+            contact = contact.kept_by(start.thyroid.surface, with_overlap=False)
         steered = steer_to_target(self.trained, start.thyroid, targets, contact=contact)
         return self._placed(Shape(steered.thyroid, steered.targets, steered.met, self.trained.frame.alignment))
 

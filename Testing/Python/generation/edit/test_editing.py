@@ -149,6 +149,7 @@ def test_a_growing_gland_does_not_enter_what_lies_beside_it(fitted: PatientFit) 
     found = RigidStructures.of([vessel], Placement(np.eye(4)), fitted.shapes.model.frame)
     assert found is not None
     contact = Contact(found).kept_by(start.surface)
+    assert contact is not None
     own = shared_volume(start.surface, vessel)
     assert 0 < own < 20
     targets = Targets(volume_ml=1.5 * start.measured.volume_ml)
@@ -164,6 +165,14 @@ def test_a_growing_gland_does_not_enter_what_lies_beside_it(fitted: PatientFit) 
     for share in (1.1, 1.2, 1.3, 1.4):
         followed = live.follow(Targets(volume_ml=share * start.measured.volume_ml))
         assert shared_volume(followed.surface, vessel) < own + 5
+
+
+def test_structures_that_a_segmentation_overlaps_with_are_no_limit(fitted: PatientFit) -> None:
+    through = tube_surface(width_mm=8.0, centre=(0.0, 0.0), height_mm=80.0)
+    found = RigidStructures.of([through], Placement(np.eye(4)), fitted.shapes.model.frame)
+
+    assert found is not None
+    assert Contact(found).kept_by(fitted.original.surface) is None
 
 
 def test_live_steering_follows_a_slider_and_returns_to_the_start(fitted: PatientFit) -> None:

@@ -30,6 +30,8 @@ CLEARANCE_MM = 0.1
 _OVERLAP_SHARE = 5e-4
 _NEAR_SHARE = 5e-3
 _GAP_MM = 0.3
+# Share of a gland in a structure, and depth of 1 % of its surface, above which one of the two is segmented wrongly.
+_MOST_OVERLAP, _DEEPEST_MM = 0.01, 1.0
 # What weighs as much as a change of the code by one SD: 10 mm² of surface that is too near by 0.05 mm, and this error
 # of the gap.
 _PRESSED_MM = 0.05
@@ -48,7 +50,7 @@ class Contact:
     structures : RigidStructures
         The trachea, or any structures where the trachea is not known.
     clearance_mm : float
-        Distance to the structures below which hardly any of the surface lies.
+        Distance to the structures below which hardly any of the surface lies; negative for a thyroid that overlaps.
     gap_mm : float or None
         Mean distance of the isthmus to the structures, see `LyingOn`; None if it is free.
     allowed_mm3 : float
@@ -105,30 +107,43 @@ class Contact:
             return cls(tube, width_mm=tube.width_mm, others=others)
         return None if others is None else cls(others)
 
-    def kept_by(self, surface: Surface) -> Contact:
-        """Return the contact that a thyroid, given its surface in `trachea_mm`, keeps while it is changed."""
+    def kept_by(self, surface: Surface, *, with_overlap: bool = True) -> Contact | None:
+        """Return the contact that a thyroid, given its surface in `trachea_mm`, keeps while it is changed.
+
+        With its overlap, it may stay as deep in the structures as it is, but not enter them further. None if it
+        overlaps so much that the structures are no limit to it.
+        """
         lying = lying_on(surface, self.structures)
         beside = 0.0 if self.others is None else lying_on(surface, self.others).overlap_mm3
+        deep = lying.clearance_mm < -_DEEPEST_MM or max(lying.overlap_mm3, beside) > _MOST_OVERLAP * surface.volume
+        if with_overlap and deep:
+            return None
+        clearance = min(lying.clearance_mm, self.clearance_mm)
         return replace(
             self,
-            clearance_mm=float(np.clip(lying.clearance_mm, 0.0, self.clearance_mm)),
+            clearance_mm=clearance if with_overlap else max(clearance, min(CLEARANCE_MM, self.clearance_mm)),
             gap_mm=None if np.isnan(lying.gap_mm) else lying.gap_mm,
-            allowed_mm3=max(lying.overlap_mm3, beside),
+            allowed_mm3=max(lying.overlap_mm3, beside) if with_overlap else 0.0,
         )
 
     def misfit(self, surface: Surface) -> float:
-        """Return the largest deviation of a surface in `trachea_mm`, as a multiple of its tolerance.
-
-        Only overlap counts as more than 1: clearance and gap are how a thyroid should lie, not how it must.
-        """
+        """Return the largest deviation of a surface in `trachea_mm`, as a multiple of its tolerance."""
         found = 0.0
         for structures, clearance in self._clearances():
             lying = lying_on(surface, structures, clearance_mm=clearance)
             entered = max(lying.overlap_mm3 - self.allowed_mm3, 0.0) / (_OVERLAP_SHARE * surface.volume)
             near = max(lying.near_mm3 - self.allowed_mm3, 0.0) / (_NEAR_SHARE * surface.volume)
             of_gap = abs(self._gap_error(lying.gap_mm)) / _GAP_MM if structures is self.structures else 0.0
-            found = max(found, entered, min(max(near, of_gap), 1.0))
+            found = max(found, entered, near, of_gap)
         return found
+
+    def overlap_misfit(self, surface: Surface) -> float:
+        """Return the overlap of a surface in `trachea_mm`, as a multiple of its tolerance.
+
+        It must be 1 at most: clearance and gap are how a thyroid should lie, overlap is where it cannot.
+        """
+        overlaps = [lying_on(surface, structures).overlap_mm3 for structures, _ in self._clearances()]
+        return max(max(overlaps) - self.allowed_mm3, 0.0) / (_OVERLAP_SHARE * surface.volume)
 
     def rows(self, motion: SurfaceMotion, surface: Surface) -> ContactRows:
         """Return the contact of a surface in `trachea_mm` to first order, from the motion of its points."""

@@ -61,6 +61,8 @@ class SteeringResult:
         Length of the code's change, in SDs per dimension.
     distance : float
         Distance of the final code to the training codes' mean, in the same unit.
+    overlap_misfit : float
+        Overlap with rigid structures, as a multiple of its tolerance.
     """
 
     thyroid: Thyroid
@@ -70,11 +72,14 @@ class SteeringResult:
     rounds: int
     moved: float
     distance: float
+    overlap_misfit: float = 0.0
 
     @property
     def met(self) -> bool:
-        """Whether every target and the contact are within their tolerances; otherwise they are out of reach."""
-        return self.misfit <= 1.0
+        """Whether every target is met and nothing overlaps, within their tolerances; otherwise it is out of reach."""
+        values = self.targets.as_dict()
+        errors = (misfit(name, values[name] + error, values[name]) for name, error in self.error.items())
+        return max(self.overlap_misfit, *errors, 0.0) <= 1.0
 
     def applied_to(self, drawn: GeneratedThyroid) -> GeneratedThyroid:
         """Return the drawn thyroid from which the steering started, as it is after it."""
@@ -340,6 +345,7 @@ class Objective:
             rounds=rounds,
             moved=self._space.length(best.code.astype(np.float64) - start.code) / len(best.code) ** 0.5,
             distance=self._space.distance(best.code),
+            overlap_misfit=0.0 if self._contact is None else self._contact.overlap_misfit(best.surface),
         )
 
     def _error(self, local: Sensitivity) -> np.ndarray:

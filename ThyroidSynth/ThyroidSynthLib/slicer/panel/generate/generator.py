@@ -99,7 +99,7 @@ class ThyroidGenerator:
         work.check()
         if exact:
             # On the grid that is shown; this needs few of its surfaces.
-            kept = None if contact is None else contact.kept_by(generated.thyroid.surface)
+            kept = None if contact is None else contact.kept_by(generated.thyroid.surface, with_overlap=False)
             generated = self._steer(model, generated, targets, work, kept)
         else:
             work.progress(0.5, _("Decoding the surface"))
@@ -125,8 +125,7 @@ class ThyroidGenerator:
         if contact is not None:
             # It lies on the trachea as the patient's own does.
             own = surface_of_segment(parameters.segmentation, parameters.thyroidSegmentID)
-            own_contact = contact.kept_by(own.moved(placement.to_trachea(own.vertices)))
-            contact = replace(own_contact, allowed_mm3=0.0)
+            contact = contact.kept_by(own.moved(placement.to_trachea(own.vertices)), with_overlap=False)
         return RecordedThyroid.of(self._steer(model, start, targets, work, contact), placement, targets, model)
 
     def steering(self, node, record: ThyroidRecord | None) -> LiveSteering | None:
