@@ -15,11 +15,12 @@ from support.example_case import example_dataset
 from ThyroidSynthLib.cli.main import BAD_USAGE, FAILED, OK, main
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.export.writing import write_ct_series
+from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import names_in_file
 from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.imaging.masks import read_mask
-from ThyroidSynthLib.imaging.mesh_files import read_mesh
+from ThyroidSynthLib.imaging.mesh_files import read_mesh, write_mesh
 from ThyroidSynthLib.imaging.segmentations.opening import read_structure
 from ThyroidSynthLib.imaging.volume_files import read_volume
 
@@ -121,8 +122,27 @@ def test_a_given_gland_numbers_and_parts(patient, tmp_path):
     assert "thyroid_left_lobe" in names.values()
     volume = read_volume(tmp_path / "p" / "labels.nrrd")
     lobes = [label for label, name in names.items() if name.startswith("thyroid_")]
+    document = _document(tmp_path / "p")
+    numbers = {each["name"]: each["label"] for each in document["labels"]}
+    assert {each["name"]: each["label"] for each in document["neighbours"]}.items() <= numbers.items()
+    assert document["source"]["gland"] == {"name": gland.name, "sha256": sha256_of(gland)}
     own = read_mask(gland)
     assert np.isin(volume.array, lobes).sum() * volume.voxel_volume_ml == pytest.approx(own.volume_ml, rel=0.02)
+
+
+def test_a_number_for_no_structure_and_a_mesh_in_other_coordinates_are_refused(patient, tmp_path, capsys):
+    neck = ["phantom", "example", "--at", str(patient), *FAST, "--out", str(tmp_path / "p")]
+
+    assert main([*neck, "--own", "--numbers", "thyroid=300"]) == FAILED
+    message = capsys.readouterr().err
+    assert "there is no structure 'thyroid'" in message
+    assert "thyroid_gland" in message
+
+    surface = surface_from_mask(read_mask(patient / "segmentations" / "thyroid_gland.nii.gz").volume)
+    mesh = tmp_path / "other.stl"
+    write_mesh(surface.moved(surface.vertices * (-1, -1, 1)), mesh)
+    assert main([*neck, "--gland", str(mesh)]) == FAILED
+    assert "outside the body" in capsys.readouterr().err
 
 
 def test_a_phantom_of_a_trachea_alone_has_an_estimated_body(patient, tmp_path):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.export.writing.label_files import DICOM_FORMATS
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.volume_files import read_grid
@@ -178,7 +180,24 @@ def neck_of(options: argparse.Namespace, model: TrainedModel) -> Neck:
     )
     if options.paint_ct:
         ct_to_paint(neck)
+    _check_numbers(options, neck)
+    if options.gland and options.gland.is_file():
+        gland = {"name": options.gland.name, "sha256": sha256_of(options.gland)}
+        neck = replace(neck, sources={**neck.sources, "gland": gland})
     return neck
+
+
+def _check_numbers(options: argparse.Namespace, neck: Neck) -> None:
+    """Raise `InputError` if a number is for a structure that no phantom of a neck can have."""
+    from ThyroidSynthLib.export.neck.phantom_labels import NODULE, label_numbers
+
+    own = set(neck.before.names.values())
+    for name in (options.numbers or {}).values():
+        if name not in own | set(label_numbers()) and not name.startswith(NODULE):
+            raise InputError(
+                f"--numbers: there is no structure '{name}' in the phantom. Use the names of its labels: "
+                f"{', '.join(sorted(own))}."
+            )
 
 
 def given_gland_of(options: argparse.Namespace, neck: Neck) -> tuple[Thyroid | None, str]:

@@ -87,8 +87,8 @@ class NodulePlaces:
         part = str(self._parts_of(centre[None])[0])
         if {nodule.part, part} == {"right", "left"}:
             raise InputError(
-                f"A nodule in the {nodule.part} lobe lies at {_listed(centre)}, which is in the {part} lobe. Correct its "
-                "part or its position (R is positive on the right), or leave one out."
+                f"A nodule in the {nodule.part} lobe lies at {_listed(centre)}, which is in the {part} lobe. "
+                "Correct its part or its position (R is positive on the right), or leave one out."
             )
         first, second, third = centre.tolist()
         placed = replace(nodule, part=nodule.part or part, position_ras_mm=(first, second, third))

@@ -135,6 +135,7 @@ def build_phantom(
         document=document,
     )
     document["labels"] = _label_table(phantom)
+    document["neighbours"] = [{**each, "label": numbers[each["label"]]} for each in composed.document["neighbours"]]
     return phantom
 
 

@@ -17,6 +17,9 @@ from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.imaging.meshes.any_mesh import is_mesh_file, read_mesh_file
 from ThyroidSynthLib.imaging.segmentations.opening import read_structure
 
+# A thyroid lies in the neck; a mesh in other coordinates, or of another patient, mostly beside it.
+_LEAST_IN_BODY = 0.5
+
 
 def own_gland(neck: Neck) -> Thyroid:
     """Return the patient's own thyroid; `InputError` if there is none."""
@@ -28,7 +31,7 @@ def own_gland(neck: Neck) -> Thyroid:
 def read_gland(path: Path, neck: Neck) -> Thyroid:
     """Return the thyroid of a mask or mesh file in the patient's coordinates, such as the result of an edit.
 
-    `InputError` if the file is no thyroid, or its surface is open or lies off the neck's grid.
+    `InputError` if the file is no thyroid, or its surface is open or lies off the neck's grid or outside the body.
     """
     if is_mesh_file(path):
         surface = read_mesh_file(path).surface
@@ -43,11 +46,20 @@ def read_gland(path: Path, neck: Neck) -> Thyroid:
 
 
 def placed_gland(surface_ras: Surface, neck: Neck, *, source: str = "the gland") -> Thyroid:
-    """Return a thyroid with a closed surface in `ras_mm`; `InputError` if it lies off the neck's grid."""
-    if not neck.shown.contains(surface_ras.vertices).any():
+    """Return a thyroid with a closed surface in `ras_mm`; `InputError` if it lies off the grid or outside the body."""
+    labels = neck.cut(neck.filled.volume)
+    on_grid = labels.grid.contains(surface_ras.vertices)
+    if not on_grid.any():
         raise InputError(
             f"The thyroid of {source} lies off the grid of the phantom. Choose one of the same patient, or another "
             "grid."
+        )
+    i, j, k = np.clip(np.rint(labels.to_ijk(surface_ras.vertices[on_grid])), 0, labels.grid.last_ijk).astype(int).T
+    in_body = float((labels.array[k, j, i] != 0).mean())
+    if in_body < _LEAST_IN_BODY:
+        raise InputError(
+            f"{1 - in_body:.0%} of the surface of {source} lies outside the body. Choose the thyroid of the same "
+            "patient; a mesh must be in LPS, or say in its header that it is in RAS."
         )
     return _thyroid(surface_ras, neck.placement)
 
