@@ -149,7 +149,7 @@ def _kind(trial: Trial, found: dict[str, Any]) -> str:
 BARE = re.compile(
     r"\b[A-Za-z]+(Error|Exception)\b|invalid \w+ value|--debug for the traceback|<class '|object has no attribute"
     r"|NoneType|subscriptable|indices must be|Errno|could not convert|invalid literal for|unpack|codec can't"
-    r"|KeyError|StopIteration|struct\.|itk::|fault of ThyroidSynth"
+    r"|KeyError|StopIteration|\bstruct\.|itk::|fault of ThyroidSynth"
 )
 REMEDY = re.compile(
     r"\b(Check|Choose|Give|Write|Export|Copy|Train|Prepare|Restore|Use|Make|Move|Name|Add|Remove|Leave|Free|Convert|Save"

@@ -75,6 +75,7 @@ BASES = {
     "prepare": "{m}/case --samples 100 --workers 1 --quiet --out {out}",
     "train": "{m}/cohort --epochs 1 --quiet --device cpu --out {out}/model.safetensors",
     "generate": "{m}/model.safetensors --quiet --workers 1 --out {out}",
+    "phantom": "{m}/model.safetensors --count 1 --spacing 4 --quiet --workers 1 --out {out}",
     "fit": "{m}/model.safetensors {m}/case --quiet --out {out}",
     "edit": "{m}/model.safetensors {m}/case --quiet --out {out}",
     "evaluate": "{m}/model.safetensors {m}/cohort --quick --quiet --out {out}",
