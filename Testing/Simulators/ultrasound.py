@@ -58,8 +58,8 @@ def wave_rows(program: str, environment: Environment, usual: Written, slow: Writ
             f"delay behind the thyroid if its speed of sound is {SLOW_M_S:g} m/s instead of "
             f"{usual.material('thyroid')['sound_speed_m_s']:g} m/s (the wave is as long as the thyroid is thick)",
             f"{1e6 * delay:.1f} µs",
-            f"{1e6 * known:.1f} µs along the line, within 40 %",
-            bool(abs(delay / known - 1) < 0.4),
+            f"{1e6 * known:.1f} µs along a straight line, of which a bent wave has a third or more",
+            bool(1 / 3 < delay / known < 1.5),
         ),
     ], [panel]
 
