@@ -28,7 +28,13 @@ def label_map(*labels: int, **names: int) -> LabelMap:
     return LabelMap(Volume(array, MATRIX), {label: name for name, label in names.items()})
 
 
-NECK = Neck("neck", label_map(16, 200, trachea=16, soft_tissue=200), label_map(), Placement(np.eye(4)))
+NECK = Neck(
+    name="neck",
+    filled=label_map(16, 200, trachea=16, soft_tissue=200),
+    box=(slice(0, 3), slice(0, 4), slice(0, 12)),
+    before=label_map(),
+    placement=Placement(np.eye(4)),
+)
 
 
 def test_labels_are_consecutive_and_the_same_in_all_phantoms_whatever_their_nodules(tmp_path):
