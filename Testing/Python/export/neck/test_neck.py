@@ -131,7 +131,8 @@ def test_rigid_structures_are_airway_and_bone():
 def test_without_a_ct_the_body_is_what_its_mask_says_and_no_mask_leaves_a_hole():
     _, labels = _ct_and_labels()
     x, y, _ = _positions()
-    body = mask_in_scan(Volume((np.hypot(x, y) < 36).astype(np.uint8), GRID.ijk_to_ras))
+    lumen = np.hypot(x, y - 12) < 7
+    body = mask_in_scan(Volume(((np.hypot(x, y) < 36) & ~lumen).astype(np.uint8), GRID.ijk_to_ras))
     fat = mask_in_scan(Volume((np.hypot(x, y) > 30).astype(np.uint8), GRID.ijk_to_ras))
 
     found = make_neck(
@@ -142,6 +143,8 @@ def test_without_a_ct_the_body_is_what_its_mask_says_and_no_mask_leaves_a_hole()
     assert _label_at(found.filled, 0, 34, 0) == "fat"
     assert _label_at(found.filled, 0, 26, 0) == "soft_tissue"
     assert _label_at(found.filled, 0, 38, 0) == "air"
+    assert _label_at(found.filled, 0, 12, -8) == "trachea"
+    assert _label_at(found.filled, 0, 12, 15) == "airway"
 
 
 def test_without_ct_and_body_mask_the_body_is_estimated_in_every_slice():

@@ -24,8 +24,8 @@ from ThyroidSynthLib.imaging.labels import TRACHEA, normalised, part_called
 from ThyroidSynthLib.imaging.masks import Mask
 
 from .numbering import labels_of, numbered
-from .phantom_labels import FAT, MUSCLE, SOFT_TISSUE, THYROID_LABEL, TISSUES, label_numbers
-from .tissues import BODY_MASKS, body_of_ct, estimated_body, tissue_labels
+from .phantom_labels import AIRWAY, FAT, MUSCLE, SOFT_TISSUE, THYROID_LABEL, TISSUES, label_numbers
+from .tissues import BODY_MASKS, body_of_ct, estimated_body, filled_in_slices, tissue_labels
 
 _AIR_HU = -1000.0
 # Tissue moves by less than this.
@@ -228,14 +228,20 @@ def make_neck(
     hu = None if ct is None else _part_of(ct, base)
     masks = {key: resampled(mask.volume, base).array != 0 for key, mask in tissue_masks.items() if not mask.is_empty}
     given = [masks[key] for key in BODY_MASKS if key in masks]
+    spared = None
     if given:
-        body, source = np.logical_or.reduce([*given, array != 0]), "mask"
+        mask, source = np.logical_or.reduce([*given, array != 0]), "mask"
+        body = filled_in_slices(mask, base)
+        spared = body & ~mask
     elif hu is not None:
         body, source = body_of_ct(hu.array, base, array != 0), "CT"
     else:
         body, source = estimated_body(array != 0, base), "estimated around the segmented structures"
     trachea = next(iter(labels_of(structures, TRACHEA)), 0)
     whole = tissue_labels(array, body, base, ct=hu, masks=masks, trachea=trachea)
+    if hu is None and spared is not None:
+        # What a mask of the body leaves out in its middle is air.
+        whole[spared] = TISSUES[AIRWAY]
     names = structures.names | {label: tissue for tissue, label in TISSUES.items()}
     names |= {label: each for each, label in label_numbers().items() if label not in names and (whole == label).any()}
     wider, box = _with_surroundings(grid, scan)

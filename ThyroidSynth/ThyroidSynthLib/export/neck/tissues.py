@@ -50,11 +50,11 @@ def body_of_ct(hu: np.ndarray, grid: Grid, structures: np.ndarray) -> np.ndarray
     # Table and clothes touch the body only here and there.
     component, count = label(binary_erosion(solid, border_value=1))
     if count == 0:
-        return _filled(solid, grid)
+        return filled_in_slices(solid, grid)
     sizes = np.bincount(component.ravel())
     sizes[0] = 0
     body = binary_dilation(component == int(sizes.argmax()), iterations=2, mask=solid)
-    return _filled(body | structures, grid)
+    return filled_in_slices(body | structures, grid)
 
 
 def estimated_body(structures: np.ndarray, grid: Grid) -> np.ndarray:
@@ -136,7 +136,7 @@ def _bone(smooth: np.ndarray, grid: Grid) -> np.ndarray:
         return cortical
     dense = _grown(cortical, _BONE_REACH_MM, grid) & (smooth > _BONE_HU)
     closed = ~_grown(~_grown(dense, _MARROW_MM, grid), _MARROW_MM, grid)
-    return (dense | _filled(closed, grid)) & (smooth > _MARROW_HU)
+    return (dense | filled_in_slices(closed, grid)) & (smooth > _MARROW_HU)
 
 
 def _grown(mask: np.ndarray, distance_mm: float, grid: Grid) -> np.ndarray:
@@ -180,7 +180,7 @@ def _axial(grid: Grid) -> int:
     return 2 - int(np.abs(grid.ijk_to_ras[2, :3] / grid.spacing_mm).argmax())
 
 
-def _filled(mask: np.ndarray, grid: Grid) -> np.ndarray:
+def filled_in_slices(mask: np.ndarray, grid: Grid) -> np.ndarray:
     """Return a mask in which what it encloses in each axial slice is filled, such as airways and lungs."""
     from scipy.ndimage import binary_fill_holes
 
