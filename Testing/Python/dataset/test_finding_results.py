@@ -42,6 +42,19 @@ def test_own_results_in_a_source_are_no_cases(tmp_path: Path) -> None:
     assert ids_in(tmp_path / "edited") == ["merged"]
 
 
+def test_phantoms_are_no_cases(tmp_path: Path) -> None:
+    write_case(tmp_path / "p1", THYROID, TRACHEA, affine())
+    label_map(tmp_path / "made" / "phantom_0001" / "labels.nii.gz")
+    listed = '{"kind": "phantom", "files": [{"path": "labels.nii.gz", "sha256": "0"}]}'
+    (tmp_path / "made" / "phantom_0001" / "phantom.json").write_text(listed)
+    label_map(tmp_path / "made" / "nnunet" / "labelsTr" / "phantom_0001.nii.gz")
+    (tmp_path / "made" / "manifest.json").write_text("{}")
+    (tmp_path / "made" / "manifest.csv").write_text("")
+    assert ids_in(tmp_path) == ["p1"]
+    # A phantom that is named as the source is read.
+    assert ids_in(tmp_path / "made" / "phantom_0001") == ["phantom_0001"]
+
+
 def test_cases_beside_own_results_are_found(tmp_path: Path) -> None:
     write_case(tmp_path / "p1" / "segmentations", THYROID, TRACHEA, affine())
     label_map(tmp_path / "p1" / "completions" / "00.nii.gz")

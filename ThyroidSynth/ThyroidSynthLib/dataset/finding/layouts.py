@@ -318,9 +318,9 @@ def _own_results(folder: Folder, *, is_source: bool) -> set[str]:
     if "prepare.json" in names or {"cohort.json", "samples.npy"} <= names:
         return set() if is_source else {""}
     own: set[str] = set()
-    if {"manifest.json", "manifest.csv"} <= names and (parts := below & {"label_maps", "meshes", "merged"}):
+    if {"manifest.json", "manifest.csv"} <= names and (parts := below & {"label_maps", "meshes", "merged", "nnunet"}):
         own |= {"manifest.json", "manifest.csv", "merged_labels.csv"} & names | parts
-    for kind in ("fit", "edit"):
+    for kind in ("fit", "edit", "phantom"):
         if f"{kind}.json" in names:
             own |= _listed(folder.path / f"{kind}.json", kind)
     return set() if is_source and names | below <= own | {name.split("/")[0] for name in own} else own
@@ -335,4 +335,5 @@ def _listed(path: Path, kind: str) -> set[str]:
     if not isinstance(document, dict) or document.get("kind") != kind:
         return set()
     listed = document.get("files")
-    return {path.name, *map(str, listed if isinstance(listed, list) else ())}
+    files = listed if isinstance(listed, list) else ()
+    return {path.name, *(str(each.get("path")) if isinstance(each, dict) else str(each) for each in files)}
