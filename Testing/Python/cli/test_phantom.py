@@ -14,7 +14,9 @@ import pytest
 from support.example_case import example_dataset
 from ThyroidSynthLib.cli.main import BAD_USAGE, FAILED, OK, main
 from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.export.measuring import measured_on_map
 from ThyroidSynthLib.export.writing import write_ct_series
+from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_map_files import names_in_file
@@ -128,6 +130,19 @@ def test_a_given_gland_numbers_and_parts(patient, tmp_path):
     assert document["source"]["gland"] == {"name": gland.name, "sha256": sha256_of(gland)}
     own = read_mask(gland)
     assert np.isin(volume.array, lobes).sum() * volume.voxel_volume_ml == pytest.approx(own.volume_ml, rel=0.02)
+
+
+def test_features_of_a_thyroid_that_the_grid_cuts_are_those_of_what_is_left(patient, tmp_path):
+    options = ["--own", "--shape", "40", "40", "12", *FAST, "--out", str(tmp_path / "p")]
+
+    assert main(["phantom", "example", "--at", str(patient), *options]) == OK
+
+    document, volume = _document(tmp_path / "p"), read_volume(tmp_path / "p" / "labels.nii.gz")
+    assert document["within_grid"] is False
+    left = Volume((volume.array == 17).astype(np.uint8), volume.ijk_to_ras)
+    found = measured_on_map(left, Placement(np.array(document["trachea_to_ras"])))
+    assert document["written"] == pytest.approx(found.as_dict(), rel=1e-4)
+    assert document["written"]["symmetry"] != pytest.approx(document["measured"]["symmetry"], abs=1e-4)
 
 
 def test_a_number_for_no_structure_and_a_mesh_in_other_coordinates_are_refused(patient, tmp_path, capsys):

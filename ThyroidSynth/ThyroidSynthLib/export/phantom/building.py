@@ -10,7 +10,7 @@ import numpy as np
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.export.measuring import measured_as_written
+from ThyroidSynthLib.export.measuring import measured_as_written, measured_on_map
 from ThyroidSynthLib.export.neck.neck import Neck, named_as_found
 from ThyroidSynthLib.export.neck.phantom_labels import CALCIFICATION, FIRST_NODULE, GLAND_PARTS, NODULE
 from ThyroidSynthLib.geometry.features import Features
@@ -135,7 +135,8 @@ def build_phantom(
         document=document,
     )
     document["labels"] = _label_table(phantom)
-    document["neighbours"] = [{**each, "label": numbers[each["label"]]} for each in composed.document["neighbours"]]
+    # Some lie in the rim around the grid only, and have no label in it.
+    document["neighbours"] = [{**each, "label": numbers.get(each["label"])} for each in composed.document["neighbours"]]
     return phantom
 
 
@@ -238,8 +239,11 @@ def _cut(labels: LabelMap, neck: Neck, parts: Mapping[int, Surface]) -> LabelMap
 
 def _measured(neck: Neck, features: Features, surface: Surface, composed: Composed) -> Features:
     """Return the features of a gland as it is written."""
-    whole = voxelise(surface, neck.shown)
-    return measured_as_written(features, whole, neck.cut(composed.gland), neck.placement)[0]
+    kept = neck.cut(composed.gland)
+    if not neck.shown.holds(surface):
+        # The features of the surface include what the grid cuts off.
+        return measured_on_map(kept, neck.placement)
+    return measured_as_written(features, voxelise(surface, neck.shown), kept, neck.placement)[0]
 
 
 def _kept(composed: Composed, neck: Neck, surface: Surface) -> Volume:
