@@ -106,7 +106,7 @@ def test_an_interruption_ends_with_code_130(monkeypatch, capsys, cohort):
 def test_info_describes_cohorts_and_models_and_refuses_other_folders(capsys, cohort, model, tmp_path):
     assert as_json(capsys, "info", cohort.folder)["kind"] == "cohort"
     described = as_json(capsys, "info", "example")
-    assert (described["kind"], described["cases"]) == ("model", 160)
+    assert (described["kind"], described["cases"]) == ("model", 560)
     described = as_json(capsys, "info", model)
     assert (described["kind"], described["variant"], described["synthetic"]) == ("model", "fixed", True)
     assert run("info", model) == 0

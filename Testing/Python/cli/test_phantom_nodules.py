@@ -64,7 +64,7 @@ def test_each_phantom_has_its_nodules_of_the_table_as_labels_with_materials(coho
         assert ("calcification" in names) == (number == 2)
         assert document["nodules"]["features_without_nodules"]["volume_ml"] < document["written"]["volume_ml"]
         # Targets are those of the gland without its nodules' bulges.
-        assert document["met"] is True and document["written"]["volume_ml"] == pytest.approx(20.0, rel=0.01)
+        assert document["met"] is True and document["written"]["volume_ml"] == pytest.approx(20.0, rel=0.02)
 
 
 def test_the_ct_follows_and_says_that_it_is_synthetic(cohort, patient):

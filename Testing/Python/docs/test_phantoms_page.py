@@ -48,7 +48,7 @@ def test_the_larger_thyroid_meets_its_targets_and_neighbours_keep_their_volumes(
     document = _document(results / "larger")
 
     assert document["met"]
-    assert document["written"]["volume_ml"] == pytest.approx(30, rel=0.01)
+    assert document["written"]["volume_ml"] == pytest.approx(30, rel=0.02)
     assert max(abs(each["change"]) for each in document["neighbours"]) <= 0.02
     assert {"thyroid_right_lobe", "thyroid_isthmus"} <= {each["name"] for each in document["labels"]}
 

@@ -67,7 +67,7 @@ class ShapeModel(WithPhantoms, WithPatients):
         --------
         >>> model = ShapeModel.load("example")
         >>> len(model.ids), model.synthetic
-        (160, True)
+        (560, True)
         """
         return cls(TrainedModel.load(model))
 

@@ -74,9 +74,9 @@ def test_one_feature_alone_moves_the_code_less_than_a_new_draw_would(small_model
 
 def test_the_condition_makes_an_isthmus_where_derivatives_do_not() -> None:
     example_model = TrainedModel.load("example")
-    # Two of the eight cases among the first 30 without an isthmus that derivatives alone leave without one.
-    for case in (12, 59):
-        apart = reconstruct(example_model, case)
+    volume, area, symmetry = example_model.features.T
+    for case in np.flatnonzero((area == 0) & (symmetry > 0.4) & (volume > 10))[:2]:
+        apart = reconstruct(example_model, int(case))
         assert apart.measured.isthmus_area_mm2 == 0.0
 
         result = steer_to_target(example_model, apart, Targets(isthmus_area_mm2=80.0))

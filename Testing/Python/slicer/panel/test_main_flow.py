@@ -28,9 +28,9 @@ def test_the_model_is_described_without_optional_packages(hands, model_file):
     hands.app.installations.absent.update({"torch", "trimesh"})
     hands.choose_model(model_file)
     text = hands.modelInfoLabel.text
-    for part in ("160 training cases", "SYNTHETIC", "Fixed features", "Volume:", "Not for clinical use"):
+    for part in ("560 training cases", "SYNTHETIC", "Fixed features", "Volume:", "Not for clinical use"):
         assert part in text
-    assert "of the 160 synthetic training cases" in hands.volumeRangeLabel.text
+    assert "of the 560 synthetic training cases" in hands.volumeRangeLabel.text
     assert not hands.app.installations.requested
 
 

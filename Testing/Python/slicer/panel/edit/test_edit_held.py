@@ -65,7 +65,7 @@ def test_a_fault_during_the_exact_result_leaves_no_preview(fitted, monkeypatch):
 
     on_progress(monkeypatch, "", fail)
     fitted.app.dialogs.expect("error", "memory")
-    drag(fitted, "Volume", 1.3 * fitted.editVolumeSlider.value)
+    drag(fitted, "Volume", 1.6 * fitted.editVolumeSlider.value)
     settle(fitted)
     np.testing.assert_array_equal(edited_surface(fitted).vertices, own)
     assert read_record(fitted.parameters.edited).targets == {}
