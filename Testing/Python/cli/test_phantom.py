@@ -343,3 +343,14 @@ def test_a_dataset_for_nnunet_needs_a_cohort_with_cts(tmp_path, capsys, options,
         main(["phantom", "example", "--nnunet", *options, "--out", str(tmp_path / "out")])
     assert fault in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_structure_that_the_table_of_materials_does_not_know_has_no_values_and_a_warning(patient, tmp_path, capsys):
+    own = shutil.copytree(patient, tmp_path / patient.name)
+    (own / "segmentations" / "common_carotid_artery_left.nii.gz").rename(own / "segmentations" / "pacemaker.nii.gz")
+    command = ["phantom", "example", "--at", str(own), "--own", "--margin", "5", *FAST, "--out", str(tmp_path / "out")]
+    assert main(command) == OK
+    assert "does not know pacemaker, whose values are empty" in capsys.readouterr().err
+    with (tmp_path / "out" / "materials.csv").open(encoding="utf-8") as stream:
+        (row,) = [row for row in csv.DictReader(stream) if row["structure"] == "pacemaker"]
+    assert (row["material"], row["density_kg_m3"]) == ("pacemaker", "")

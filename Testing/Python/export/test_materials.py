@@ -80,9 +80,13 @@ def test_a_structure_has_the_material_of_its_tissue(structure: str, material: st
     assert standard_materials().of_structure(structure).name == material
 
 
-def test_an_unknown_structure_is_named() -> None:
-    with pytest.raises(InputError, match=r"structure 'pacemaker'.*--materials"):
-        standard_materials().of_structure("pacemaker")
+def test_an_unknown_structure_has_a_material_of_its_own_without_values() -> None:
+    table = standard_materials()
+    assert table.knows("Vertebrae C6") and not table.knows("Pacemaker (left)")
+    unknown = table.of_structure("Pacemaker (left)")
+    assert (unknown.name, unknown.values()) == ("pacemaker_left_", {})
+    with pytest.raises(InputError, match=r"k-Wave needs sound_speed_m_s of the material 'pacemaker_left_'"):
+        require(unknown, "sound_speed_m_s", "k-Wave")
 
 
 def test_nodules_get_materials_of_their_own() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,7 +224,7 @@ def _prepared(
     """Return the model, the targets, the plan of making the thyroids, and the writer of their phantoms."""
     from ThyroidSynthLib.common.staging import STAGING_FOLDER
     from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan
-    from ThyroidSynthLib.export.phantom.building import model_document
+    from ThyroidSynthLib.export.phantom.building import model_document, without_material
     from ThyroidSynthLib.export.phantom.phantom_cohort import FixedGland, PhantomWriter, phantom_plan
     from ThyroidSynthLib.geometry.targets import NO_TARGETS
     from ThyroidSynthLib.model.trained_model import TrainedModel
@@ -234,6 +235,8 @@ def _prepared(
     neck = neck_of(options, model)
     if neck.notes:
         console.note(f"{neck.name}: {'; '.join(neck.notes)}.")
+    for text in without_material(replace(neck.filled, volume=neck.cut(neck.filled.volume)), content.materials):
+        console.warn(f"{neck.name}: {text}; name them in a table of materials (--materials).")
     given, gland = given_gland_of(options, neck)
     about = {} if given is not None else model_document(model)
     beside = cohort_files_of(options, neck, content)

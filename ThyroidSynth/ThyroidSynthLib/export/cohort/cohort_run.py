@@ -25,6 +25,7 @@ from .manifest import MANIFEST_CSV, MANIFEST_JSON
 RUN_FILE = "run.json"
 LOG_FILE = "generate.log"
 
+_COMPLETE = ("Thyroids in ", "Phantoms in ")
 # A manifest may be long; its end says whether it is complete.
 _END_BYTES = 200
 
@@ -103,8 +104,7 @@ class CohortRun:
         if alive:
             return CohortState("stopping" if (self.folder / STOP_FILE).exists() else "running", done, total)
         if complete and done >= total:
-            # The first line only says that the cohort is complete.
-            return CohortState("finished", done, total, " ".join(self._log_lines()[1:]))
+            return CohortState("finished", done, total, " ".join(self._remarks()))
         if (self.folder / STOP_FILE).exists():
             return CohortState("stopped", done, total)
         return CohortState("failed", done, total, self._failure())
@@ -143,6 +143,11 @@ class CohortRun:
     def _failure(self) -> str:
         message = re.sub(r"^thyroidsynth[\w ]*: (error: )?", "", next(reversed(self._log_lines()), ""))
         return message or f"The process ended without a message. See {LOG_FILE}."
+
+    def _remarks(self) -> list[str]:
+        """Return the lines of the log without the one that only says that the cohort is complete."""
+        lines = [line.removeprefix("thyroidsynth: ") for line in self._log_lines()]
+        return [line for line in lines if not line.startswith(_COMPLETE)]
 
     def _log_lines(self) -> list[str]:
         try:

@@ -11,6 +11,9 @@ from ThyroidSynthLib.common.errors import InputError
 
 from .material import Material
 
+# The names of materials become those of files.
+_NOT_IN_FILES = re.compile(r"[^A-Za-z0-9+-]+")
+
 
 @dataclass(frozen=True)
 class MaterialTable:
@@ -28,14 +31,19 @@ class MaterialTable:
     materials: Mapping[str, Material]
     structures: Mapping[str, str]
 
+    def knows(self, structure: str) -> bool:
+        """Check whether the table has the material of a structure."""
+        return self._named(structure) is not None
+
     def of_structure(self, name: str) -> Material:
         """Return the material of a structure, such as that of ``vertebrae_C6``.
 
-        Raises
-        ------
-        InputError
-            The table has none. The message names the structure.
+        That of a structure which the table does not know has the structure's name and no values.
         """
+        material = self._named(name)
+        return Material(_NOT_IN_FILES.sub("_", _plain(name))[:64] or "unknown") if material is None else material
+
+    def _named(self, name: str) -> Material | None:
         material = self.structures.get(name)
         if material is None:
             own, known = _plain(name), {_plain(pattern): found for pattern, found in self.structures.items()}
@@ -43,12 +51,7 @@ class MaterialTable:
         if material is None:
             matching = [pattern for pattern in known if "*" in pattern and fnmatchcase(own, pattern)]
             material = known[max(matching, key=len)] if matching else None
-        if material is None:
-            raise InputError(
-                f"The table of materials has no material for the structure '{name}'. Give a table (--materials) with "
-                f"a row whose column 'structure' is {name}, or rename or remove that structure."
-            )
-        return self.materials[material]
+        return None if material is None else self.materials[material]
 
     def with_structures(self, structures: Mapping[str, str]) -> MaterialTable:
         """Return the table with the materials of more structures, such as those of nodules; `InputError` if unknown."""

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.export.materials import standard_materials
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid, box_of
@@ -180,10 +179,10 @@ def is_rigid(name: str) -> bool:
 
     Nervous tissue, which lies in bone, stays, too.
     """
-    try:
-        return standard_materials().of_structure(name).name in _RIGID_MATERIALS
-    except InputError:
-        return bool(_RIGID_WORDS.search(normalised(name)))
+    table = standard_materials()
+    if table.knows(name):
+        return table.of_structure(name).name in _RIGID_MATERIALS
+    return bool(_RIGID_WORDS.search(normalised(name)))
 
 
 def _is_trachea(name: str) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.export.measuring import measured_as_written, measured_on_map
 from ThyroidSynthLib.export.neck.neck import Neck, named_as_found
 from ThyroidSynthLib.export.neck.phantom_labels import CALCIFICATION, FIRST_NODULE, GLAND_PARTS, NODULE
@@ -25,6 +26,7 @@ from .phantom import Phantom
 from .phantom_options import PhantomOptions
 
 if TYPE_CHECKING:
+    from ThyroidSynthLib.export.materials.material_table import MaterialTable
     from ThyroidSynthLib.export.nodules.building import NodularGland
     from ThyroidSynthLib.export.painting.recipe import PaintedCt
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
@@ -65,8 +67,8 @@ def build_phantom(
     Raises
     ------
     InputError
-        A nodule does not fit into the gland, a structure has no material, no voxel of the thyroid is left, or a CT is
-        to be painted and the neck has none.
+        A nodule does not fit into the gland, no voxel of the thyroid is left, or a CT is to be painted and the neck has
+        none.
     """
     thyroid = generated.thyroid
     bare = thyroid.surface.moved(neck.placement.to_ras(thyroid.surface.vertices))
@@ -115,7 +117,7 @@ def build_phantom(
         "grid": {"shape_ijk": list(neck.shown.shape[::-1]), "ijk_to_ras": neck.shown.ijk_to_ras.tolist()},
         "options": {"neighbours": options.neighbours, "lobes": options.lobes},
         **composed.document,
-        "notes": list(neck.notes),
+        "notes": [*neck.notes, *without_material(labels, materials)],
     }
     if nodular is not None:
         own = range(FIRST_NODULE, FIRST_NODULE + len(nodular.nodules))
@@ -124,7 +126,7 @@ def build_phantom(
     painted = _painted(neck, surface, nodular, composed, generated) if options.paint_ct else None
     if painted is not None:
         document["ct"] = painted.document
-        document["notes"] = [*neck.notes, *painted.notes]
+        document["notes"] += painted.notes
     numbers = _numbers(labels, options)
     phantom = Phantom(
         _renumbered(labels, numbers),
@@ -138,6 +140,16 @@ def build_phantom(
     # Some lie in the rim around the grid only, and have no label in it.
     document["neighbours"] = [{**each, "label": numbers.get(each["label"])} for each in composed.document["neighbours"]]
     return phantom
+
+
+def without_material(labels: LabelMap, materials: MaterialTable) -> tuple[str, ...]:
+    """Return a note on the structures in a label map whose material is not known; none if all are."""
+    present = np.flatnonzero(np.bincount(labels.volume.array.ravel())).tolist()
+    unknown = [labels.names[label] for label in present if label in labels.names]
+    unknown = [name for name in unknown if not materials.knows(name)]
+    if not unknown:
+        return ()
+    return (f"the table of materials does not know {listed_shortly(unknown)}, whose values are empty",)
 
 
 def ct_to_paint(neck: Neck) -> Volume:
