@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from .errors import InputError
-
 
 def lazy_exports(
     package: str, names: Mapping[str, Sequence[str]]
@@ -46,6 +44,9 @@ def check_package(name: str, purpose: str, *, extra: str = "simulation") -> None
     Commands check before they compute.
     """
     if find_spec(name) is None:
+        # Here, because Slicer imports this file when it starts.
+        from .errors import InputError
+
         raise InputError(
             f"{purpose} needs the package {name}, which is not installed. Install it: "
             f"pip install 'thyroidsynth[{extra}]'"

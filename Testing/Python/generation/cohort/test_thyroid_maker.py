@@ -47,7 +47,7 @@ def test_the_next_draw_is_steered_where_the_first_does_not_meet_the_targets(smal
     def fails_first(shapes, start, targets, **options):
         starts.append(start)
         result = steer(shapes, start, targets, **options)
-        return replace(result, misfit=9.0) if len(starts) == 1 else result
+        return replace(result, misfit=9.0, overlap_misfit=9.0) if len(starts) == 1 else result
 
     monkeypatch.setattr(thyroid_maker, "steer_to_target", fails_first)
     targets = median_volume(small_model, 1.1)
