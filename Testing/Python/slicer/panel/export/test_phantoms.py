@@ -147,13 +147,15 @@ def test_a_finished_phantom_is_loaded_as_a_segmentation_and_a_synthetic_ct_besid
 
     node = slicer.util.getNode("Phantom")
     content, display = node.GetSegmentation(), node.GetDisplayNode()
-    shown = {
-        content.GetSegment(each).GetName(): display.GetSegmentVisibility3D(each) for each in content.GetSegmentIDs()
-    }
+    shown = {content.GetSegment(each).GetName(): display.GetSegmentVisibility(each) for each in content.GetSegmentIDs()}
     assert shown == {"thyroid gland": True, "soft tissue": False}
     thyroid = content.GetSegmentIdBySegmentName("thyroid gland")
     assert volume_of_segment(node, thyroid).array.sum() == 4 * 4 * 6
     synthetic = slicer.util.getNode("Phantom CT (synthetic)")
+    (red,) = [
+        each for each in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode") if each.GetLayoutName() == "Red"
+    ]
+    assert red.GetBackgroundVolumeID() == synthetic.GetID()
     assert np.allclose(slicer.util.arrayFromVTKMatrix(_matrix_of(synthetic)), ijk_to_ras, atol=1e-4)
 
 

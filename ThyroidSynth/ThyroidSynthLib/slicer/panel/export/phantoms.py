@@ -195,7 +195,9 @@ class PhantomWindow(Section):
             folder = self._firstPhantom()
             if folder is None:
                 raise InputError(_("There is no finished phantom in this folder."))
-            load_phantom(slicer.mrmlScene, folder, name=_("Phantom"), ct=self.parameters.ct)
+            _phantom, synthetic = load_phantom(slicer.mrmlScene, folder, name=_("Phantom"), ct=self.parameters.ct)
+            if synthetic is not None:
+                slicer.util.setSliceViewerLayers(background=synthetic)
             self.session.showStatus(_("The phantom is loaded. It is synthetic."))
 
     def _firstPhantom(self) -> Path | None:

@@ -11,17 +11,17 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.grid import box_of
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.imaging.labels import STRUCTURES, structure_called
+from ThyroidSynthLib.imaging.labels import part_called
 from ThyroidSynthLib.imaging.segmentations.label_map_reading import read_label_map
 from ThyroidSynthLib.slicer.scene.patient.ct_loading import load_ct
-from ThyroidSynthLib.slicer.scene.terminology import mark_as
+from ThyroidSynthLib.slicer.scene.terminology import COLOURS, mark_as
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import place_beside
 from ThyroidSynthLib.slicer.scene.volumes import image_of_volume
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
-# What encloses the other structures would hide them in 3D.
+# What encloses the other structures is hidden at first: it would cover the CT in the slices, and the others in 3D.
 _ENCLOSING = ("soft_tissue", "fat", "muscle", "bone", "skin", "body")
 
 
@@ -52,14 +52,16 @@ def load_phantom(
         if not mask.any():
             continue
         part = Volume(mask.view(np.uint8), labels.volume.ijk_to_ras).part(box_of(mask))
+        known = part_called(structure)
         colour = labels.looks[label].colour if label in labels.looks else None
+        if known is not None:
+            colour = COLOURS[known.structure]
         arguments = [image_of_volume(part), structure.replace("_", " ")] + ([colour] if colour is not None else [])
         segment_id = segmentation.AddSegmentFromBinaryLabelmapRepresentation(*arguments)
-        known = structure_called(structure)
-        if known in STRUCTURES:
-            mark_as(segmentation.GetSegmentation().GetSegment(segment_id), known)
+        if known is not None and not known.side:
+            mark_as(segmentation.GetSegmentation().GetSegment(segment_id), known.structure)
         if structure.startswith(_ENCLOSING):
-            segmentation.GetDisplayNode().SetSegmentVisibility3D(segment_id, False)
+            segmentation.GetDisplayNode().SetSegmentVisibility(segment_id, False)
     synthetic = None
     if (path := folder / "ct_synthetic.nii.gz").is_file():
         synthetic, _ = load_ct(scene, path, name=f"{name} CT (synthetic)")
