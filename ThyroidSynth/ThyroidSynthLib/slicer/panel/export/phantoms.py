@@ -205,7 +205,8 @@ class PhantomWindow(Section):
         folder = self.parameters.phantomFolder
         if not isSet(folder):
             return None
-        found = sorted(folder.glob("**/phantom.json")) if folder.is_dir() else []
+        # Only there: this is asked several times a second, and phantoms that are being made lie deeper.
+        found = (*folder.glob("phantom.json"), *sorted(folder.glob("phantom_*/phantom.json")))
         return found[0].parent if found else None
 
     def _poll(self) -> None:
