@@ -205,7 +205,7 @@ class PhantomWindow(Section):
         folder = self.parameters.phantomFolder
         if not isSet(folder):
             return None
-        # Only there: this is asked several times a second, and phantoms that are being made lie deeper.
+        # Only there: this runs several times a second, and phantoms that are being made lie deeper.
         found = (*folder.glob("phantom.json"), *sorted(folder.glob("phantom_*/phantom.json")))
         return found[0].parent if found else None
 
