@@ -8,7 +8,7 @@ import pytest
 from support.mask_files import affine
 from ThyroidSynthLib.geometry import resampling
 from ThyroidSynthLib.geometry.grid import Grid
-from ThyroidSynthLib.geometry.resampling import write_label
+from ThyroidSynthLib.geometry.resampling import interpolated, resampled, write_label
 from ThyroidSynthLib.geometry.volume import Volume
 
 
@@ -53,3 +53,24 @@ def test_on_another_grid_each_voxel_takes_the_nearest_value(degrees, points, mon
     expected[inside] = ball.array[tuple(nearest[inside].T)]
     assert np.array_equal(array.ravel(), expected)
     assert array.sum() > 100
+
+
+@pytest.mark.parametrize(("spacing", "degrees"), [(1.0, 0.0), (0.7, 0.0), (2.0, 0.0), (1.0, 25.0)])
+def test_an_image_ends_where_labels_do_and_not_half_a_voxel_earlier(spacing, degrees):
+    tissue = Volume(np.full((20, 24, 22), 40, dtype=np.int16), affine(degrees=degrees))
+    grid = Grid.around(tissue.grid, spacing_mm=spacing)
+
+    image = interpolated(tissue, grid, outside=-1000.0).array
+
+    labelled = resampled(tissue, grid).array != 0
+    assert image.dtype == np.int16
+    assert (image[labelled] == 40).all()
+    assert (image[~labelled] == -1000).all()
+
+
+def test_values_between_voxel_centres_lie_between_those_of_the_voxels():
+    i = np.arange(10)
+    ramp = Volume(np.broadcast_to(10 * i, (4, 4, 10)).astype(np.float32), np.diag([2.0, 2.0, 2.0, 1.0]))
+    grid = Grid((1, 1, 5), np.array([[2, 0, 0, 1.0], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]]))
+
+    np.testing.assert_allclose(interpolated(ramp, grid, outside=0.0).array.ravel(), [5, 15, 25, 35, 45])

@@ -1,4 +1,7 @@
-"""Transfer of masks and label maps to another grid: voxel by voxel if the grids coincide, else the nearest voxel."""
+"""Transfer of volumes to another grid: voxel by voxel if the grids coincide.
+
+Else masks and label maps get the nearest voxel, and images are interpolated.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,24 @@ def resampled(volume: Volume, grid: Grid) -> Volume:
         low, high = box
         for k, part in _slabs(array, low, high):
             part[:] = _sampled(grid, volume, np.array([low[0], low[1], k]), part.shape)
+    return Volume(array, grid.ijk_to_ras)
+
+
+def interpolated(volume: Volume, grid: Grid, *, outside: float) -> Volume:
+    """Return an image on another grid of the same frame by linear interpolation, rounded if it has whole numbers.
+
+    Between the outermost voxel centres and the faces of their voxels it has the values of these; beyond, `outside`.
+    """
+    from scipy.ndimage import affine_transform
+
+    if volume.array.shape == grid.shape and volume.grid.corner_distance_mm(grid) < 1e-3:
+        return Volume(volume.array, grid.ijk_to_ras)
+    to_own = (np.linalg.inv(volume.ijk_to_ras) @ grid.ijk_to_ras)[[2, 1, 0, 3]][:, [2, 1, 0, 3]]
+    image = volume.array.astype(np.float32)
+    array = affine_transform(image, to_own, output_shape=grid.shape, order=1, mode="nearest", prefilter=False)
+    array[resampled(Volume(np.ones(image.shape, dtype=bool), volume.ijk_to_ras), grid).array == 0] = outside
+    if np.issubdtype(volume.array.dtype, np.integer):
+        array = np.rint(array).astype(volume.array.dtype)
     return Volume(array, grid.ijk_to_ras)
 
 

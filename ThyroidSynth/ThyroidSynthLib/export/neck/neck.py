@@ -15,7 +15,7 @@ from ThyroidSynthLib.export.materials import standard_materials
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid, box_of
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
-from ThyroidSynthLib.geometry.resampling import resampled
+from ThyroidSynthLib.geometry.resampling import interpolated, resampled
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_maps import LabelMap
@@ -255,27 +255,12 @@ def make_neck(
         named_as_found(before),
         placement,
         own=own,
-        ct=None if ct is None else image_on_grid(ct, wider),
+        ct=None if ct is None else interpolated(ct, wider, outside=_AIR_HU),
         ct_series=ct_series,
         body=source,
         notes=(*notes, *labels.notes, *more),
         sources=sources or {},
     )
-
-
-def image_on_grid(image: Volume, grid: Grid) -> Volume:
-    """Return an image on another grid by linear interpolation, with the value of air outside it."""
-    from scipy.ndimage import affine_transform
-
-    if image.array.shape == grid.shape and image.grid.corner_distance_mm(grid) < 1e-3:
-        return Volume(image.array, grid.ijk_to_ras)
-    matrix = (np.linalg.inv(image.ijk_to_ras) @ grid.ijk_to_ras)[[2, 1, 0, 3]][:, [2, 1, 0, 3]]
-    array = affine_transform(
-        image.array.astype(np.float32), matrix, output_shape=grid.shape, order=1, cval=_AIR_HU, prefilter=False
-    )
-    if np.issubdtype(image.array.dtype, np.integer):
-        array = np.rint(array).astype(image.array.dtype)
-    return Volume(array, grid.ijk_to_ras)
 
 
 def _resized(scan: Grid, spacing_ras: np.ndarray) -> Grid:
