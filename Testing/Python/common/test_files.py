@@ -11,7 +11,7 @@ import pytest
 from support.disk import little_room
 from ThyroidSynthLib.common import errors
 from ThyroidSynthLib.common.errors import Cancelled, InputError, OutputError, ThyroidSynthError
-from ThyroidSynthLib.common.files import atomic_path, read_json, sha256_of, write_json, write_text
+from ThyroidSynthLib.common.files import atomic_path, names_for_files, read_json, sha256_of, write_json, write_text
 from ThyroidSynthLib.common.progress import check, never, part_of
 
 
@@ -174,3 +174,18 @@ def test_names_as_long_as_the_file_system_allows_are_written(tmp_path: Path) -> 
     for name in ("n" * 255, "ü" * 120 + ".nii.gz", "a." + "s" * 250):
         write_text(tmp_path / name, "x")
         assert (tmp_path / name).read_text() == "x"
+
+
+def test_names_for_files_lead_to_no_other_folder_and_differ():
+    names = ["trachea", "../../x", "A. carotis / links", "Trachea", "Ösophagus: oben", "...", "v" * 300, "v" * 301]
+
+    found = names_for_files(names)
+
+    assert list(found) == names
+    assert found["trachea"] == "trachea"
+    assert found["A. carotis / links"] == "A._carotis_links"
+    assert found["Ösophagus: oben"] == "Ösophagus_oben"
+    assert len({name.casefold() for name in found.values()}) == len(names)
+    for name in found.values():
+        assert Path(name).name == name and not name.startswith(".") and not set(name) & set(' \\/:*?"<>|')
+        assert len(name.encode()) < 200

@@ -89,6 +89,15 @@ def test_an_unknown_structure_has_a_material_of_its_own_without_values() -> None
         require(unknown, "sound_speed_m_s", "k-Wave")
 
 
+def test_unknown_structures_with_names_in_another_alphabet_have_different_materials() -> None:
+    names = ("肌肉", "软骨", "Ösophagus", "x" * 90 + "1", "x" * 90 + "2")
+
+    found = {standard_materials().of_structure(name).name for name in names}
+
+    assert len(found) == len(names)
+    assert standard_materials().of_structure("软骨") == standard_materials().of_structure("软骨")
+
+
 def test_nodules_get_materials_of_their_own() -> None:
     table = standard_materials().with_structures({"thyroid_nodule_2": "nodule_cystic"})
 

@@ -10,7 +10,7 @@ import re
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ STAGING_FOLDER = ".thyroidsynth-new"
 """The hidden folder in which `staging` collects the files of a result."""
 _STEM = 40
 _PARTIAL = re.compile(r"\.(?P<pid>\d+)-(?P<host>[0-9a-f]{8})\.thyroidsynth\.partial")
+# Blanks separate the names of files in manifests; the others lead to another folder, or are forbidden somewhere.
+_NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
+_LONGEST_NAME = 50
 # Disk full, quota used up, file larger than the file system or a limit allows.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -204,3 +207,22 @@ def stem_of(path: Path) -> str:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
     return name if path.suffix[1:].isdigit() else path.stem
+
+
+def names_for_files(names: Iterable[str]) -> dict[str, str]:
+    """Return a name for the file of each thing by the name of that, without a suffix.
+
+    Letters, digits and ``_``, ``-``, ``+`` and ``.`` within it are kept. The names differ also where upper and lower
+    case are the same.
+    """
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        plain = free = _NOT_IN_NAMES.sub("_", name)[:_LONGEST_NAME].strip("._") or "unnamed"
+        number = 1
+        while free.casefold() in taken:
+            number += 1
+            free = f"{plain}_{number}"
+        taken.add(free.casefold())
+        found[name] = free
+    return found

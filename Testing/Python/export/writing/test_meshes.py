@@ -188,6 +188,19 @@ def test_the_organs_of_a_label_map_are_written_in_one_frame(tmp_path) -> None:
     assert read_mesh(tmp_path / "organs.glb").components().max() + 1 == 3
 
 
+def test_meshes_stay_in_their_folder_whatever_the_name_of_a_structure_is(tmp_path) -> None:
+    labels = neck()
+    names = {**labels.names, 16: "../../outside", 220: "Arteria carotis / left"}
+
+    write_organ_meshes(LabelMap(labels.volume, names), tmp_path / "phantom" / "meshes", MeshOptions(("stl",)))
+
+    document = json.loads((tmp_path / "phantom" / "meshes" / "meshes.json").read_text())
+    files = {each["name"]: each["file"] for each in document["surfaces"]}
+    assert files["Arteria carotis / left"] == "Arteria_carotis_left"
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == {f"phantom/meshes/{name}.stl" for name in files.values()} | {"phantom/meshes/meshes.json"}
+
+
 def test_organs_are_remeshed_and_filled_with_tetrahedra(tmp_path) -> None:
     for package in ("gpytoolbox", "tetgen", "meshio"):
         pytest.importorskip(package, reason=f"{package} {WITHOUT}")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from zlib import crc32
 
 from ThyroidSynthLib.common.errors import InputError
 
@@ -13,6 +14,7 @@ from .material import Material
 
 # The names of materials become those of files.
 _NOT_IN_FILES = re.compile(r"[^A-Za-z0-9+-]+")
+_LONGEST = 64
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,7 @@ class MaterialTable:
 
         That of a structure which the table does not know has the structure's name and no values.
         """
-        material = self._named(name)
-        return Material(_NOT_IN_FILES.sub("_", _plain(name))[:64] or "unknown") if material is None else material
+        return self._named(name) or Material(_material_name(name))
 
     def _named(self, name: str) -> Material | None:
         material = self.structures.get(name)
@@ -67,6 +68,15 @@ class MaterialTable:
     def with_materials(self, materials: Mapping[str, Material]) -> MaterialTable:
         """Return the table with materials added, or replaced if they have the same name."""
         return replace(self, materials={**self.materials, **materials})
+
+
+def _material_name(structure: str) -> str:
+    """Return the name of the material of an unknown structure, which is that of no other."""
+    plain = _plain(structure)
+    found = _NOT_IN_FILES.sub("_", plain)
+    # Names in another alphabet, or long ones, would become the same.
+    whole = plain.isascii() and len(plain) <= _LONGEST
+    return found if whole else f"{found[: _LONGEST - 9]}_{crc32(plain.encode(errors='replace')):08x}"
 
 
 def _plain(name: str) -> str:

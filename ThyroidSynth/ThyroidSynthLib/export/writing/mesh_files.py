@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ThyroidSynthLib.common.errors import OutputError
-from ThyroidSynthLib.common.files import atomic_path, write_json
+from ThyroidSynthLib.common.files import atomic_path, names_for_files, write_json
 from ThyroidSynthLib.common.lazy import check_package
 from ThyroidSynthLib.geometry.grid import flip_lps_ras
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
@@ -164,10 +164,10 @@ def write_organ_meshes(
 ) -> list[Path]:
     """Write the surface of each organ of a label map, and of the body, all in one frame, and return the files.
 
-    Each surface is a file by the name of its structure; GLB and tetrahedra hold all organs in one file. Tetrahedra are
-    those of organs whose surfaces do not cut each other. With an edge length, components smaller than a cube of it are
-    left out, and so are organs that are too thin for it. `meshes.json` lists labels, volumes, qualities and what is
-    left out.
+    Each surface is a file by the name of its structure (see `names_for_files`); GLB and tetrahedra hold all organs in
+    one file. Tetrahedra are those of organs whose surfaces do not cut each other. With an edge length, components
+    smaller than a cube of it are left out, and so are organs that are too thin for it. `meshes.json` lists files,
+    labels, volumes, qualities and what is left out.
 
     Parameters
     ----------
@@ -204,13 +204,13 @@ def write_organ_meshes(
         surfaces = {label: each for label, each in even.items() if not isinstance(each, str)}
         whole = {name: remeshed(surface, edge, name=name) for name, surface in whole.items()}
     named = {names[label]: surface for label, surface in surfaces.items()} | whole
-    written: list[Path] = []
+    stems, written = names_for_files(named), list[Path]()
     for suffix in options.formats:
         if suffix == "glb":
             written.append(_scene(named, folder / f"{SCENE}.glb", options.space, names))
             continue
         for name, surface in named.items():
-            written.append(folder / f"{name}.{suffix}")
+            written.append(folder / f"{stems[name]}.{suffix}")
             write_mesh(surface, written[-1], space=options.space)
     filled = None
     if options.tetrahedra:
@@ -232,6 +232,7 @@ def write_organ_meshes(
         "surfaces": [
             {
                 "name": name,
+                "file": stems[name],
                 "label": numbers.get(name),
                 "volume_ml": surface.volume / 1000,
                 "voxels_ml": int(body.sum() if name == BODY else counts[numbers[name]]) * voxel_ml,
