@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from support.sitk_images import volume_from_sitk
 from ThyroidSynthLib.common.errors import InputError, OutputError
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 
@@ -138,3 +139,28 @@ def test_an_unknown_format_is_refused_and_no_file_is_left(tmp_path: Path) -> Non
         write_volume(a_mask(geometry()), tmp_path / "mask.abc")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("towards", ["RAS", "LPS", "LPI", "LSP", "SAR", "IPR"])
+def test_exchanged_axes_keep_every_voxel_in_its_place(towards: str) -> None:
+    generator = np.random.default_rng(1)
+    axes = np.linalg.qr(np.eye(3)[:, [2, 0, 1]] + 0.2 * generator.normal(size=(3, 3)))[0]
+    volume = Volume(generator.normal(size=(4, 5, 6)), np.block([[axes * (1, 2, 3), np.ones((3, 1))], [0, 0, 0, 1]]))
+
+    found = volume.towards(towards)
+
+    k, j, i = np.indices(found.array.shape)
+    back = np.rint(volume.to_ijk(found.to_ras(np.stack([i, j, k], axis=-1)))).astype(int)
+    assert np.array_equal(found.array, volume.array[back[..., 2], back[..., 1], back[..., 0]])
+    for axis, letter in enumerate(towards):
+        sign = 1 if letter in "RAS" else -1
+        along = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}[letter]
+        assert sign * found.ijk_to_ras[along, axis] > 0.7 * found.spacing_mm[axis]
+
+
+def test_each_axis_lies_along_one_of_ras_however_oblique_a_grid_is() -> None:
+    for rotation in Rotation.random(200, random_state=1).as_matrix():
+        along = Grid((2, 2, 2), np.block([[rotation * (1, 2, 3), np.zeros((3, 1))], [0, 0, 0, 1]])).axes_along_ras()
+        assert sorted(along.tolist()) == [0, 1, 2]
+    turned = np.array([[0, 0, 3.0, 0], [-1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 1]])
+    assert Grid((2, 2, 2), turned).axes_along_ras().tolist() == [2, 0, 1]

@@ -186,6 +186,12 @@ class Grid:
         """Volume of one voxel in mL."""
         return float(abs(np.linalg.det(self.ijk_to_ras[:3, :3]))) / 1000.0
 
+    def axes_along_ras(self) -> np.ndarray:
+        """Return which of the axes i, j and k (0, 1, 2) lies along R, A and S, shape (3,): the nearest, each once."""
+        from scipy.optimize import linear_sum_assignment
+
+        return linear_sum_assignment(-np.abs(self.ijk_to_ras[:3, :3] / self.spacing_mm))[1]
+
     def deviation_from_right_angles(self) -> float:
         """Return the largest cosine of the angle between two axes: 0 if all are at right angles."""
         axes = self.ijk_to_ras[:3, :3] / self.spacing_mm

@@ -70,6 +70,25 @@ class Volume:
         array = self.array[box]
         return Volume(array, self.grid.part([axis.start for axis in box], array.shape).ijk_to_ras)
 
+    def towards(self, directions: str) -> Volume:
+        """Return the volume with its axes exchanged and mirrored, without any change of a voxel's place or value.
+
+        `directions` says where i, j and k increase to, such as ``"LPS"``: one letter of each of R/L, A/P and S/I. Of
+        oblique axes the nearest ones are taken.
+        """
+        along = self.grid.axes_along_ras()
+        array, matrix = self.array, self.ijk_to_ras.copy()
+        order = [int(along["RASLPI".index(letter) % 3]) for letter in directions]
+        array = array.transpose([2 - axis for axis in reversed(order)])
+        matrix[:3, :3] = matrix[:3, order]
+        for axis, letter in enumerate(directions):
+            row, sign = "RASLPI".index(letter) % 3, 1 if letter in "RAS" else -1
+            if sign * matrix[row, axis] < 0:
+                array = np.flip(array, axis=2 - axis)
+                matrix[:3, 3] += matrix[:3, axis] * (array.shape[2 - axis] - 1)
+                matrix[:3, axis] *= -1
+        return Volume(np.ascontiguousarray(array), matrix)
+
     def cropped(self, margin: int = 0) -> Volume:
         """Return the bounding box of the non-zero voxels, with `margin` voxels of zeros around it.
 

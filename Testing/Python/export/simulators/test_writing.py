@@ -14,10 +14,11 @@ import pytest
 from support.phantom_hands import LEFT_CENTRE, RIGHT_CENTRE, small_phantom
 from ThyroidSynthLib.cli.shared.simulators import add_simulator_options, simulator_files_of
 from ThyroidSynthLib.common.errors import InputError, OutputError
-from ThyroidSynthLib.export.materials import Material, MaterialTable
+from ThyroidSynthLib.export.materials import Material, MaterialTable, standard_materials
 from ThyroidSynthLib.export.phantom import Phantom
-from ThyroidSynthLib.export.simulators import SIMULATORS, SimulatorFiles, reoriented, write_simulator
+from ThyroidSynthLib.export.simulators import SIMULATORS, SimulatorFiles, write_simulator
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.label_maps import LabelMap
 
 PLACES = {
     "thyroid_gland": [LEFT_CENTRE, RIGHT_CENTRE],
@@ -49,23 +50,6 @@ def structures(folder: Path) -> dict[str, int]:
 def written(name: str, phantom: Phantom, tmp_path: Path) -> Path:
     write_simulator(name, phantom, tmp_path / name)
     return tmp_path / name
-
-
-@pytest.mark.parametrize("towards", ["RAS", "LPS", "LPI", "LSP", "SAR", "IPR"])
-def test_reorientation_keeps_every_voxel_in_its_place(towards: str) -> None:
-    generator = np.random.default_rng(1)
-    axes = np.linalg.qr(np.eye(3)[:, [2, 0, 1]] + 0.2 * generator.normal(size=(3, 3)))[0]
-    volume = Volume(generator.normal(size=(4, 5, 6)), np.block([[axes * (1, 2, 3), np.ones((3, 1))], [0, 0, 0, 1]]))
-
-    found = reoriented(volume, towards)
-
-    k, j, i = np.indices(found.array.shape)
-    back = np.rint(volume.to_ijk(found.to_ras(np.stack([i, j, k], axis=-1)))).astype(int)
-    assert np.array_equal(found.array, volume.array[back[..., 2], back[..., 1], back[..., 0]])
-    for axis, letter in enumerate(towards):
-        sign = 1 if letter in "RAS" else -1
-        along = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}[letter]
-        assert sign * found.ijk_to_ras[along, axis] > 0.7 * found.spacing_mm[axis]
 
 
 def test_mcx_gets_each_tissue_at_its_place_with_its_optics(phantom: Phantom, tmp_path: Path) -> None:
@@ -339,3 +323,31 @@ def test_names_with_commas_stay_one_cell(tmp_path: Path) -> None:
     )
 
     assert structures(folder)["muscle, neck"] == 5
+
+
+@pytest.mark.parametrize("program", SIMULATORS)
+def test_a_folder_has_the_same_bytes_whenever_it_is_written(program: str, tmp_path: Path, monkeypatch) -> None:
+    folders = []
+    for when in ("Mon Nov 30 10:00:00 2026", "Tue Dec  1 11:11:11 2026"):
+        monkeypatch.setattr("time.asctime", lambda *_, when=when: when)
+        folders.append(written(program, small_phantom(), tmp_path / when.replace(" ", "").replace(":", "")))
+
+    first, second = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in folders
+    )
+    assert first == second
+
+
+def test_256_labels_fit_into_the_bytes_of_mcx(tmp_path: Path) -> None:
+    array = np.zeros((4, 8, 8), dtype=np.uint16)
+    array.ravel()[:255] = np.arange(1, 256)
+    names = {label: "thyroid_gland" if label == 17 else f"muscle {label}" for label in range(1, 256)}
+    muscle = {name: "muscle" for name in names.values() if name.startswith("muscle")}
+    phantom = Phantom(
+        LabelMap(Volume(array, np.diag([1.0, 1.0, 1.0, 1.0])), names), standard_materials().with_structures(muscle)
+    )
+
+    volume = np.fromfile(written("mcx", phantom, tmp_path) / "volume.bin", np.uint8).reshape(array.shape)
+
+    assert np.array_equal(volume, array)

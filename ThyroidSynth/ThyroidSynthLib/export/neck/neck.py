@@ -66,7 +66,7 @@ class GridChoice:
             return self.grid
         if self.spacing_mm is None and self.margin_mm is None and self.shape is None:
             return scan
-        spacing = self.spacing_mm or tuple(_along_ras(scan))
+        spacing = self.spacing_mm or tuple(scan.spacing_mm[scan.axes_along_ras()].round(6))
         if self.shape is not None:
             steps = np.broadcast_to(np.asarray(spacing, dtype=float), 3)
             middle = np.mean(thyroids.bounds, axis=0)
@@ -265,8 +265,8 @@ def make_neck(
 
 def _resized(scan: Grid, spacing_ras: np.ndarray) -> Grid:
     """Return a grid with other voxels that fills the box of a scan, along the scan's axes."""
-    nearest = np.abs(scan.ijk_to_ras[:3, :3] / scan.spacing_mm).argmax(axis=0)
-    spacing = spacing_ras[nearest]
+    spacing = np.empty(3)
+    spacing[scan.axes_along_ras()] = spacing_ras
     count = np.maximum(np.rint(scan.spacing_mm * (scan.last_ijk + 1) / spacing), 1).astype(int)
     matrix = scan.ijk_to_ras.copy()
     matrix[:3, :3] = scan.ijk_to_ras[:3, :3] / scan.spacing_mm * spacing
@@ -294,14 +294,6 @@ def _with_surroundings(grid: Grid, scan: Grid) -> tuple[Grid, tuple[slice, slice
     shape = np.array(grid.shape[::-1])
     k, j, i = (slice(int(a), int(a + n)) for a, n in zip(before[::-1], shape[::-1], strict=True))
     return grid.part(-before[::-1], (before + shape + after)[::-1]), (k, j, i)
-
-
-def _along_ras(grid: Grid) -> np.ndarray:
-    """Return the spacing of a grid along R, A and S."""
-    axes = np.abs(grid.ijk_to_ras[:3, :3] / grid.spacing_mm).argmax(axis=0)
-    spacing = np.empty(3)
-    spacing[axes] = grid.spacing_mm
-    return np.round(spacing, 6)
 
 
 def _slices_around(scan: Grid, grid: Grid) -> Grid:

@@ -22,8 +22,8 @@ LUNGS = (12, 10)
 GLAND_PARTS = {RIGHT_LOBE: 210, LEFT_LOBE: 211, ISTHMUS: 212, CALCIFICATION: 213}
 """Labels of the parts of the gland."""
 
-FIRST_NODULE = 220
-"""Label of ``thyroid_nodule_1``."""
+FIRST_NODULE, MOST_NODULES = 220, 180
+"""Label of ``thyroid_nodule_1``, and how many nodules a gland can have: from 400 on follow other structures."""
 
 
 def label_numbers() -> dict[str, int]:

@@ -61,7 +61,7 @@ def estimated_body(structures: np.ndarray, grid: Grid) -> np.ndarray:
     """Return an estimate of the body: in each axial slice, all within `ESTIMATED_BODY_MM` of the structures' hull."""
     from scipy.ndimage import distance_transform_edt
 
-    axis = _axial(grid)
+    axis = 2 - int(grid.axes_along_ras()[2])
     body = np.zeros_like(structures)
     slices = np.moveaxis(structures, axis, 0)
     found = np.flatnonzero(slices.any(axis=(1, 2)))
@@ -175,16 +175,11 @@ def _right(grid: Grid, kji: np.ndarray) -> np.ndarray:
     return grid.to_ras(kji[:, ::-1])[:, 0]
 
 
-def _axial(grid: Grid) -> int:
-    """Return the axis of an array along which the axial slices lie."""
-    return 2 - int(np.abs(grid.ijk_to_ras[2, :3] / grid.spacing_mm).argmax())
-
-
 def filled_in_slices(mask: np.ndarray, grid: Grid) -> np.ndarray:
     """Return a mask in which what it encloses in each axial slice is filled, such as airways and lungs."""
     from scipy.ndimage import binary_fill_holes
 
-    axis = _axial(grid)
+    axis = 2 - int(grid.axes_along_ras()[2])
     return np.stack([binary_fill_holes(part) for part in np.moveaxis(mask, axis, 0)], axis=axis)
 
 

@@ -13,7 +13,14 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.export.measuring import measured_as_written, measured_on_map
 from ThyroidSynthLib.export.neck.neck import Neck, named_as_found
-from ThyroidSynthLib.export.neck.phantom_labels import CALCIFICATION, FIRST_NODULE, GLAND_PARTS, NODULE
+from ThyroidSynthLib.export.neck.phantom_labels import (
+    CALCIFICATION,
+    FIRST_NODULE,
+    GLAND_PARTS,
+    MOST_NODULES,
+    NODULE,
+    label_numbers,
+)
 from ThyroidSynthLib.geometry.features import Features
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import misfit
@@ -127,7 +134,7 @@ def build_phantom(
     if painted is not None:
         document["ct"] = painted.document
         document["notes"] += painted.notes
-    numbers = _numbers(labels, options)
+    numbers = _numbers(labels, composed.labels.names, options.numbers)
     phantom = Phantom(
         _renumbered(labels, numbers),
         materials,
@@ -185,6 +192,10 @@ def _nodular(
     where = {"placement": neck.placement, "grid": neck.grid}
     if not isinstance(chosen, NoduleDistribution):
         chosen = nodules_of_phantom(chosen, generated.index + 1)
+        if len(chosen) > MOST_NODULES:
+            raise InputError(
+                f"{len(chosen)} nodules are given for one thyroid, but it can have {MOST_NODULES}. Leave some out."
+            )
     drawn = draw_nodules(gland, chosen, seed=seed, keep_out=neck.rigid, all_must_fit=all_must_fit, **where)
     about = {"redrawn": drawn.redrawn, "left_out": drawn.left_out}
     return build_nodules(gland, drawn.nodules, **where), about
@@ -196,10 +207,6 @@ def _painted(
     """Return the CT of a neck with a thyroid (`surface`, in `ras_mm`) and its nodules."""
     from ThyroidSynthLib.export.painting import paint_ct
 
-    if neck.ct is None:
-        raise InputError(
-            f"{neck.name} has no CT that could follow the thyroid. Name it by --ct, or leave out --paint-ct."
-        )
     matrix = neck.grid.ijk_to_ras
     seed = int(np.random.SeedSequence([generated.seed, generated.index, 2]).generate_state(1)[0])
     return paint_ct(
@@ -228,6 +235,7 @@ def _with_nodules(
     of_nodules = {}
     for number, built in enumerate(nodular.nodules, start=1):
         label, name = FIRST_NODULE + number - 1, f"{NODULE}_{number}"
+        array = array.astype(np.promote_types(array.dtype, np.min_scalar_type(label)), copy=False)
         array[gland & (voxelise(built.surface, volume.grid).array != 0)] = label
         names[label], parts[label] = name, built.surface
         of_nodules[name] = options.materials.of_structure(built.nodule.material).name
@@ -275,18 +283,21 @@ def _renumbered(labels: LabelMap, numbers: Mapping[int, int]) -> LabelMap:
     return replace(labels, volume=volume, names=dict(sorted(names.items())))
 
 
-def _numbers(labels: LabelMap, options: PhantomOptions) -> dict[int, int]:
-    """Return the number of each label: the user's, else its own, else a free one."""
-    numbers = {label: options.numbers[name] for label, name in labels.names.items() if name in options.numbers}
-    taken = set(options.numbers.values())
-    free = iter(range(1, 2**16))
-    for label in labels.names:
-        if label not in numbers:
-            number = label
-            while number in taken:
-                number = next(free)
-            numbers[label] = number
-            taken.add(number)
+def _numbers(labels: LabelMap, names: Mapping[int, str], chosen: Mapping[str, int]) -> dict[int, int]:
+    """Return the number of each label of a map: the chosen one of its structure, else its own.
+
+    Where another structure was given that number, it gets the number which that structure had, so that the numbers do
+    not depend on which structures there are. `names` are those of the whole neck.
+    """
+    nodules = {f"{NODULE}_{n + 1}": FIRST_NODULE + n for n in range(MOST_NODULES)}
+    own = label_numbers() | nodules | {name: label for label, name in (names | labels.names).items()}
+    given = {number: own[name] for name, number in chosen.items() if name in own}
+    numbers = {}
+    for label, name in labels.names.items():
+        number = chosen.get(name, label)
+        while name not in chosen and number in given:
+            number = given[number]
+        numbers[label] = number
     return numbers
 
 

@@ -8,7 +8,6 @@ from ThyroidSynthLib.common.lazy import lazy_exports
 __all__, __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "axes": ["reoriented"],
         "registry": ["SIMULATORS", "SimulatorFiles", "write_simulator"],
     },
 )

@@ -12,11 +12,10 @@ from ThyroidSynthLib.export.phantom import Phantom
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
-from .axes import reoriented
 from .contents import beam_of, present_materials
 
 TOWARDS = "RAS"
-"""Where the axes increase to; see `reoriented`."""
+"""Where the axes increase to; see `Volume.towards`."""
 
 
 # Standard deviation of the pulse in voxels: wide enough that the grid carries all of its frequencies.
@@ -85,7 +84,7 @@ def acoustics_of(phantom: Phantom, program: str) -> Acoustics:
         total = np.zeros(labels.array.shape, dtype=np.float32)
         for name, share in fractions.items():
             total += share * np.float32(values[name])
-        return np.ascontiguousarray(reoriented(Volume(total, labels.ijk_to_ras), TOWARDS).array.transpose(2, 1, 0))
+        return np.ascontiguousarray(Volume(total, labels.ijk_to_ras).towards(TOWARDS).array.transpose(2, 1, 0))
 
     slowness = mean({name: 1 / speed for name, speed in value("sound_speed_m_s").items()})
     density = np.maximum(mean(value("density_kg_m3")), _LEAST_DENSITY_KG_M3)
@@ -102,5 +101,5 @@ def acoustics_of(phantom: Phantom, program: str) -> Acoustics:
         attenuation_db_cm=attenuation,
         attenuation_power=float(Counter(value("attenuation_power").values()).most_common(1)[0][0]),
         line=np.stack([np.full_like(along, beam.i), along, np.full_like(along, beam.k)], axis=1),
-        grid=reoriented(labels, TOWARDS).grid,
+        grid=labels.towards(TOWARDS).grid,
     )

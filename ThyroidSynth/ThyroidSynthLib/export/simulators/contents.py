@@ -11,11 +11,12 @@ from ThyroidSynthLib.export.materials import Material
 from ThyroidSynthLib.export.neck.phantom_labels import AIR, ISTHMUS, LEFT_LOBE, RIGHT_LOBE
 from ThyroidSynthLib.export.phantom import Phantom
 from ThyroidSynthLib.export.phantom.phantom import is_nodule
+from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND
 
-from .axes import reoriented
-
+# Spacings of a file are rounded; a simulator that takes one number for two axes shifts 500 voxels by less than one.
+_EQUAL_SPACING = 1e-3
 _GLAND = ("thyroid_gland", RIGHT_LOBE, LEFT_LOBE, ISTHMUS)
 
 
@@ -58,12 +59,12 @@ def media_of(phantom: Phantom) -> list[Medium]:
 
 
 def numbered(phantom: Phantom, media: list[Medium], towards: str) -> Volume:
-    """Return the label map with the numbers of media as its labels, with axes as in `reoriented`."""
+    """Return the label map with the numbers of media as its labels, with axes as in `Volume.towards`."""
     labels = phantom.labels.volume
-    numbers = np.zeros(max(each.label for each in media) + 1, dtype=np.uint8 if len(media) < 256 else np.uint16)
+    numbers = np.zeros(max(each.label for each in media) + 1, dtype=np.uint8 if len(media) <= 256 else np.uint16)
     for each in media:
         numbers[each.label] = each.number
-    return reoriented(Volume(numbers[labels.array], labels.ijk_to_ras), towards)
+    return Volume(numbers[labels.array], labels.ijk_to_ras).towards(towards)
 
 
 def present_materials(phantom: Phantom) -> dict[str, Material]:
@@ -100,7 +101,7 @@ class Beam:
 
 def beam_of(phantom: Phantom) -> Beam:
     """Return the line on which light and ultrasound enter; `InputError` if the phantom has no thyroid."""
-    labels = reoriented(phantom.labels.volume, "RAS").array
+    labels = phantom.labels.volume.towards("RAS").array
     gland = np.isin(labels, [label for label, name in phantom.labels.names.items() if is_gland(name)])
     if not gland.any():
         raise InputError(
@@ -111,3 +112,12 @@ def beam_of(phantom: Phantom) -> Beam:
     along = np.flatnonzero(gland[k, :, i])
     skin = int(np.flatnonzero(labels[k, :, i] != BACKGROUND)[-1])
     return Beam(int(i), int(k), skin, int(along[-1]), int(along[0]))
+
+
+def cubic_spacing_mm(grid: Grid, program: str) -> float:
+    """Return the edge of cubic voxels in mm; `InputError` with the name of the program if they are no cubes."""
+    spacing = grid.spacing_mm
+    if spacing.max() > spacing.min() * (1 + _EQUAL_SPACING):
+        edges = " x ".join(f"{edge:.4g}" for edge in spacing)
+        raise InputError(f"{program} takes cubic voxels only, but those of the phantom are {edges} mm. Use --spacing.")
+    return float(spacing.mean())

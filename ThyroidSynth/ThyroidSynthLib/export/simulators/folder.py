@@ -56,7 +56,7 @@ def write_run(folder: Path, script: str, *, program: str, install: str, about: s
     about : str
         What the files are and what the script computes.
     towards : str
-        Where the axes x, y and z increase to in the patient, as in `reoriented`.
+        Where the axes x, y and z increase to in the patient, as in `Volume.towards`.
     """
     head = f'"""Run {program} on the phantom in this folder."""\n\nimport os\nfrom pathlib import Path\n\n'
     # Relative names in the files of the programs start at the working directory.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from ThyroidSynthLib.common.files import atomic_path
 from ThyroidSynthLib.export.phantom import Phantom
 
@@ -11,6 +13,7 @@ from .acoustics import TOWARDS, acoustics_of
 from .folder import write_geometry, write_run
 
 _PROGRAM = "k-Wave"
+_HEADER = b"MATLAB 5.0 MAT-file by ThyroidSynth"
 
 _SCRIPT = """
 import numpy as np
@@ -49,7 +52,6 @@ run.py      writes pressure.npz: the pressure of each sensor, from the back to t
 
 def write_kwave(phantom: Phantom, folder: Path) -> None:
     """Write acoustic properties, a pulse and sensors for k-Wave; see `write_simulator`."""
-    import numpy as np
     from scipy.io import savemat
 
     found = acoustics_of(phantom, _PROGRAM)
@@ -67,5 +69,8 @@ def write_kwave(phantom: Phantom, folder: Path) -> None:
     }
     with atomic_path(folder / "medium.mat") as temporary:
         savemat(temporary, arrays, do_compression=True)
+        # In place of the time, so that the same phantom gives the same bytes: a cohort is continued by them.
+        with temporary.open("r+b") as stream:
+            stream.write(_HEADER.ljust(116))
     write_geometry(folder, found.grid, TOWARDS)
     write_run(folder, _SCRIPT, program=_PROGRAM, install="pip install k-wave-python", about=_ABOUT, towards=TOWARDS)

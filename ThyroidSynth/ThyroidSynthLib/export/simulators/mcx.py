@@ -10,8 +10,7 @@ from ThyroidSynthLib.common.files import write_text
 from ThyroidSynthLib.export.materials import common_wavelength
 from ThyroidSynthLib.export.phantom import Phantom
 
-from .axes import cubic_spacing_mm
-from .contents import Medium, beam_of, media_of, numbered
+from .contents import Medium, beam_of, cubic_spacing_mm, media_of, numbered
 from .folder import write_geometry, write_media, write_raw, write_run
 
 _PROGRAM = "MCX"

@@ -11,8 +11,7 @@ from ThyroidSynthLib.common.files import atomic_path, write_text
 from ThyroidSynthLib.export.materials import Material, common_wavelength, require
 from ThyroidSynthLib.export.phantom import Phantom
 
-from .axes import cubic_spacing_mm
-from .contents import Medium, media_of, numbered
+from .contents import Medium, cubic_spacing_mm, media_of, numbered
 from .folder import write_geometry, write_media, write_run
 
 _PROGRAM = "SIMPA"

@@ -16,7 +16,6 @@ from ThyroidSynthLib.export.phantom import Phantom
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
-from .axes import reoriented
 from .contents import present_materials
 from .folder import write_geometry, write_raw, write_run
 
@@ -57,10 +56,10 @@ def write_xcist(phantom: Phantom, folder: Path) -> None:
         raise InputError("The phantom has nothing but air, which XCIST cannot scan. Use a larger grid.")
     materials = present_materials(phantom)
     texts = {name: _material_file(materials[name]) for name in fractions}
-    first = reoriented(Volume(phantom.labels.volume.array, grid.ijk_to_ras), _TOWARDS)
+    first = phantom.labels.volume.towards(_TOWARDS)
     _check_square(first.grid)
     for name, share in fractions.items():
-        write_raw(folder / f"{name}.raw", reoriented(Volume(share, grid.ijk_to_ras), _TOWARDS).array)
+        write_raw(folder / f"{name}.raw", Volume(share, grid.ijk_to_ras).towards(_TOWARDS).array)
         write_text(folder / "material" / name, texts[name])
     write_text(folder / "phantom.json", json.dumps(_description(list(fractions), first.grid), indent=1) + "\n")
     write_text(folder / "scan.cfg", _scan(first.grid))

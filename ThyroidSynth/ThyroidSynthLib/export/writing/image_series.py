@@ -112,7 +112,7 @@ def write_ct_series(ct: Volume, folder: Path, *, of: ImageSeries | None = None) 
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-    ct = _upright(ct)
+    ct = ct.towards("LPS")
     axes = flip_lps_ras(ct.ijk_to_ras[:3, :3].T) / ct.spacing_mm[:, None]
     if abs(axes[0] @ axes[1]) > _ORTHOGONAL:
         raise OutputError(f"{folder}: the axes of the grid are sheared, which DICOM cannot store. State a --spacing.")
@@ -159,26 +159,6 @@ def write_ct_series(ct: Volume, folder: Path, *, of: ImageSeries | None = None) 
         del image.PixelData
         images.append(image)
     return ImageSeries(ct.grid, images)
-
-
-def _upright(volume: Volume) -> Volume:
-    """Return a volume with its axes i, j and k in the order and direction nearest to left, posterior and superior."""
-    from scipy.optimize import linear_sum_assignment
-
-    columns = flip_lps_ras(volume.ijk_to_ras[:3, :3].T)
-    cosines = columns / volume.spacing_mm[:, None]
-    order = linear_sum_assignment(-np.abs(cosines.T))[1]  # Which axis of the volume lies along L, P and S.
-    signs = np.where(cosines[order, [0, 1, 2]] < 0, -1, 1)
-    last = volume.grid.last_ijk
-    first = np.zeros(3)
-    first[order] = np.where(signs < 0, last[order], 0)
-    matrix = volume.ijk_to_ras.copy()
-    matrix[:3, :3] = volume.ijk_to_ras[:3, order] * signs
-    matrix[:3, 3] = volume.to_ras(first)
-    ni, nj, nk = (last + 1)[order]
-    found = ImageSeries(Grid((nk, nj, ni), matrix), []).aligned(volume)
-    assert found is not None  # The voxels are the same.
-    return Volume(found, matrix)
 
 
 def _decimal(value: float) -> str:
