@@ -151,7 +151,7 @@ class WithPhantoms:
         neck_seed : int
             Random seed of the example neck.
         ct : path, optional
-            The patient's CT, or the folder of its DICOM series; by default ``ct.nii.gz`` beside the masks.
+            The patient's CT, or the folder of its DICOM series; by default the ``ct.nii.gz`` of a case folder.
         labels, level_mm
             As for `Shape.at`.
         grid, spacing_mm, margin_mm

@@ -72,6 +72,20 @@ def test_a_thin_part_without_a_voxel_of_its_own_is_in_the_fractions():
     assert gland.sum(dtype=float) * 125.0 == pytest.approx(phantom.parts[GLAND].volume, rel=2e-3)
 
 
+def test_voxels_that_another_structure_keeps_have_its_material():
+    phantom = _phantom(1.0)
+    array, whole = phantom.labels.volume.array, phantom.fractions()["thyroid_gland"]
+    kept = np.zeros(array.shape, dtype=bool)
+    kept[:, :, 14:18] = array[:, :, 14:18] == GLAND
+    array[kept] = TRACHEA
+
+    found = phantom.fractions()
+
+    assert kept.sum() > 100 and (found["air"][kept] == 1).all()
+    np.testing.assert_array_equal(found["thyroid_gland"][~kept], whole[~kept])
+    assert np.abs(sum(found.values()) - 1).max() <= 1e-6
+
+
 @pytest.mark.parametrize("spacing_mm", [0.5, 2.5])
 def test_grains_of_calcification_take_their_volume_from_the_nodule(spacing_mm):
     plain = _phantom(spacing_mm)

@@ -41,7 +41,7 @@ def add_neck_options(parser: argparse.ArgumentParser) -> None:
         "--ct",
         type=Path,
         metavar="IMAGE",
-        help="the patient's CT, or the folder of its DICOM series (default: ct.nii.gz beside the masks, if there is "
+        help="the patient's CT, or the folder of its DICOM series (default: ct.nii.gz of a case folder, if there is "
         "one), or none. It shows body, fat, muscle, bone and airway; without it the body is estimated",
     )
     neck.add_argument(

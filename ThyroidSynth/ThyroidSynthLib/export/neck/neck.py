@@ -248,6 +248,8 @@ def make_neck(
     filled = _without_gland(before)
     outside = _share_outside(grid, scan)
     more = [f"{outside:.0%} of the grid lies outside the scan, where the phantom is air"] if outside >= 0.005 else []
+    if hu is None and not given:
+        more.append("neither a CT nor a mask shows the body, which is estimated around the segmented structures")
     return Neck(
         name,
         named_as_found(filled),

@@ -60,7 +60,7 @@ def read_neck(
     name : str
         Name of the patient, for the documents.
     ct : Path, optional
-        The CT: an image file, or the folder of a DICOM series; by default ``ct.nii.gz`` beside the masks, if any.
+        The CT: an image file, or the folder of a DICOM series; by default the ``ct.nii.gz`` of a case folder, if any.
         The path "none" leaves that out.
     labels, level_mm
         As in `site_at`.

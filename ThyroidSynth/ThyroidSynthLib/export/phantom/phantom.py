@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ThyroidSynthLib.export.neck.phantom_labels import AIR, CALCIFICATION
+from ThyroidSynthLib.export.neck.phantom_labels import AIR, CALCIFICATION, FAT, MUSCLE, SOFT_TISSUE
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
-from ThyroidSynthLib.geometry.voxelisation import volume_fractions
+from ThyroidSynthLib.geometry.voxelisation import volume_fractions, voxelise
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND, LabelMap
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.materials.material_table import MaterialTable
+
+_YIELDING = (SOFT_TISSUE, FAT, MUSCLE)
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Phantom:
         """Return the share of each voxel that each material fills, float32 of the labels' shape, by material.
 
         The shares of `parts` are exact: they sum up to the volumes of the surfaces, however large the voxels are. What
-        they leave of a voxel has the material of its label or, where that is a part, of the nearest other label. The
-        shares of a voxel sum up to 1.
+        they leave of a voxel has the material of its label or, where that is a part, of the nearest other label. A voxel
+        in them that another structure keeps has that structure's material. The shares of a voxel sum up to 1.
         """
         array, grid = self.labels.volume.array, self.labels.volume.grid
         materials = {int(label): self.material_of(int(label)) for label in np.flatnonzero(np.bincount(array.ravel()))}
@@ -79,6 +81,11 @@ class Phantom:
         """Return the share of each voxel that each label fills, in the part of the label map that holds the parts."""
         names, nothing = self.labels.names, np.zeros(near.array.shape, dtype=np.float32)
         shares = {label: volume_fractions(surface, near.grid) for label, surface in self.parts.items()}
+        # What the label map leaves to other structures, such as vessels that do not give way, has no share of the gland.
+        yielding = [label for label, name in names.items() if label in self.parts or name in _YIELDING]
+        kept = ~np.isin(near.array, [BACKGROUND, *yielding])
+        for label, surface in self.parts.items():
+            shares[label][kept & (voxelise(surface, near.grid).array != 0)] = 0
         inner = {label: share for label, share in shares.items() if names[label] == CALCIFICATION}
         nodules = {label: share for label, share in shares.items() if is_nodule(names[label])}
         gland = {label: share for label, share in shares.items() if label not in nodules and label not in inner}
