@@ -290,7 +290,7 @@ def _numbers(labels: LabelMap, names: Mapping[int, str], chosen: Mapping[str, in
     not depend on which structures there are. `names` are those of the whole neck.
     """
     nodules = {f"{NODULE}_{n + 1}": FIRST_NODULE + n for n in range(MOST_NODULES)}
-    own = label_numbers() | nodules | {name: label for label, name in (names | labels.names).items()}
+    own = label_numbers() | nodules | {name: label for label, name in {**names, **labels.names}.items()}
     given = {number: own[name] for name, number in chosen.items() if name in own}
     numbers = {}
     for label, name in labels.names.items():
