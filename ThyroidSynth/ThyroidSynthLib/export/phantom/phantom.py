@@ -60,8 +60,8 @@ class Phantom:
         """Return the share of each voxel that each material fills, float32 of the labels' shape, by material.
 
         The shares of `parts` are exact: they sum up to the volumes of the surfaces, however large the voxels are. What
-        they leave of a voxel has the material of its label or, where that is a part, of the nearest other label. A voxel
-        in them that another structure keeps has that structure's material. The shares of a voxel sum up to 1.
+        they leave of a voxel has the material of its label or, where that is a part, of the nearest other label. A
+        voxel in them that another structure keeps has the material of that. The shares of a voxel sum up to 1.
         """
         array, grid = self.labels.volume.array, self.labels.volume.grid
         materials = {int(label): self.material_of(int(label)) for label in np.flatnonzero(np.bincount(array.ravel()))}
@@ -81,7 +81,7 @@ class Phantom:
         """Return the share of each voxel that each label fills, in the part of the label map that holds the parts."""
         names, nothing = self.labels.names, np.zeros(near.array.shape, dtype=np.float32)
         shares = {label: volume_fractions(surface, near.grid) for label, surface in self.parts.items()}
-        # What the label map leaves to other structures, such as vessels that do not give way, has no share of the gland.
+        # Voxels that the label map leaves to another structure, such as a vessel that does not give way.
         yielding = [label for label, name in names.items() if label in self.parts or name in _YIELDING]
         kept = ~np.isin(near.array, [BACKGROUND, *yielding])
         for label, surface in self.parts.items():
