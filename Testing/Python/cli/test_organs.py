@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 from pathlib import Path
 
@@ -10,9 +12,15 @@ import pytest
 
 from support.kept_models import kept_model
 from support.mask_files import affine, two_masks, write_case
+from support.necks import ARTERY, tube
 from ThyroidSynthLib.cli.main import main
+from ThyroidSynthLib.geometry.grid import Grid
+from ThyroidSynthLib.geometry.overlap import overlap_ml
+from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_map_files import names_in_file
 from ThyroidSynthLib.imaging.masks import read_labels
+from ThyroidSynthLib.imaging.mesh_files import read_mesh
+from ThyroidSynthLib.imaging.volume_files import read_volume, write_volume
 from ThyroidSynthLib.model.trained_model import TrainedModel
 
 NECKS = str(kept_model("necks"))
@@ -94,14 +102,74 @@ def test_the_organs_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("more", "fault"),
     [
-        (["--at", "patient"], "leave out --at and --merge-into"),
+        (["--merge-into", "patient"], "use --at instead of --merge-into"),
         (["--reconstruct", "tiny01"], "leave out --reconstruct"),
     ],
 )
-def test_a_patient_has_organs_already(tmp_path: Path, more: list[str], fault: str, capsys) -> None:
+def test_organs_are_refused_where_others_are_written(tmp_path: Path, more: list[str], fault: str, capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["generate", NECKS, "--organs", *more, "--out", str(tmp_path / "out")])
     assert ended.value.code == 2 and fault in capsys.readouterr().err
+
+
+def write_patient(folder: Path, **places: tuple[float, float, float]) -> Grid:
+    """Write masks of tubes with these radii and places (x, y) into a folder; return their grid."""
+    matrix = np.diag([2.0, 2.0, 2.0, 1.0])
+    matrix[:3, 3] = [-60.0, -60.0, -60.0]
+    grid = Grid((60, 60, 60), matrix)
+    for name, (radius, x, y) in places.items():
+        write_volume(voxelise(tube(radius, x, y, half_length_mm=50.0), grid), folder / f"{name}.nii.gz")
+    return grid
+
+
+def test_a_patients_own_organs_are_kept_and_the_others_are_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, trachea = tmp_path / "s1", "trachea"
+    folder.mkdir()
+    grid = write_patient(folder, trachea=(7.0, 0.0, 0.0), spleen=(3.0, 50.0, 50.0))
+    common = ["generate", NECKS, "--at", str(folder), "--organs", "--allow-overlap", "--quiet", "--workers", "1"]
+    image = ["--grid", str(folder / "trachea.nii.gz"), "--mesh", "ply"]
+
+    assert main([*common, *image, "--out", str(tmp_path / "one")]) == 0
+
+    said = capsys.readouterr().out
+    assert "in organ_maps: common_carotid_artery_right; the patient's own trachea." in said
+    path = tmp_path / "one" / "organ_maps" / "t00001.nii.gz"
+    assert names_in_file(path) == {1: "thyroid_gland", 2: trachea, 3: ARTERY}
+    assert b"Labels 1,3 made by ThyroidSynth, 2 the patient's" in gzip.decompress(path.read_bytes())[:348]
+    array = read_volume(path).array
+    own = voxelise(tube(7.0, 0.0, 0.0, half_length_mm=50.0), grid).array != 0
+    assert np.array_equal(array == 2, own)
+    # The thyroid of this model lies in the middle, where the trachea is: what they share is the trachea's.
+    manifest = json.loads((tmp_path / "one" / "manifest.json").read_text())
+    entry = manifest["thyroids"][0]
+    assert entry["organ_map_ml"]["thyroid_gland"] == pytest.approx((array == 1).sum() * 0.008)
+    assert entry["organ_map_ml"][trachea] == pytest.approx(own.sum() * 0.008)
+    assert {name: each["source"] for name, each in entry["organs"].items()} == {trachea: "patient", ARTERY: "drawn"}
+    assert entry["organs"][trachea]["measured"]["cross_section_mm2"] == pytest.approx(np.pi * 49, rel=0.06)
+    with (tmp_path / "one" / "manifest.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["organs"] == f"trachea: patient; {ARTERY}: drawn"
+    meshes = {name: tmp_path / "one" / "meshes" / f"t00001_{name}.ply" for name in (trachea, ARTERY)}
+    surfaces = {name: read_mesh(mesh) for name, mesh in meshes.items()}
+    assert surfaces[trachea].volume == pytest.approx(own.sum() * 8, rel=0.02)
+    assert overlap_ml(surfaces[trachea], surfaces[ARTERY]) < 1e-3
+
+    # An artery that the patient has is kept, too, whether it lies in the folder or is given.
+    write_patient(folder, common_carotid_artery_right=(4.0, 30.0, 4.0))
+    (folder / f"{ARTERY}.nii.gz").rename(tmp_path / f"{ARTERY}.nii.gz")
+    given = ["--structures", str(tmp_path / f"{ARTERY}.nii.gz")]
+    write_patient(folder, common_carotid_artery_right=(3.0, 34.0, 8.0))
+    for number, (more, place) in enumerate((([], (3.0, 34.0, 8.0)), (given, (4.0, 30.0, 4.0)))):
+        out = tmp_path / f"two{number}"
+        assert main([*common, *more, *image[:2], "--out", str(out)]) == 0
+        assert "Around each of them, in organ_maps: the patient's own trachea, " in capsys.readouterr().out
+        array = read_volume(out / "organ_maps" / "t00001.nii.gz").array
+        assert np.array_equal(array == 3, voxelise(tube(*place, half_length_mm=50.0), grid).array != 0)
+        manifest = json.loads((out / "manifest.json").read_text())
+        assert {each["source"] for each in manifest["thyroids"][0]["organs"].values()} == {"patient"}
+        files = [each["name"] for each in manifest["specification"]["inputs"]]
+        assert files.count(f"{ARTERY}.nii.gz") == 1 and "trachea.nii.gz" in files
 
 
 def test_a_model_without_organs_says_how_to_get_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,15 @@ from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.geometry.volume import Volume
+from ThyroidSynthLib.imaging.labels import TRACHEA
 
+from .organs import draw_organs
 from .patient import Labels, label_names
 from .shape import EditedShape, Shape
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
+    from ThyroidSynthLib.generation.organs.own_organs import OwnOrgan
     from ThyroidSynthLib.generation.steer.contact import Contact
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
     from ThyroidSynthLib.model.trained_model import TrainedModel
@@ -26,6 +30,11 @@ class WithPatients:
     """What a `ShapeModel` does at a patient."""
 
     trained: TrainedModel
+
+    @property
+    def own_organs(self) -> Mapping[str, OwnOrgan]:
+        """The organs that the patient has: none without a patient."""
+        return {}
 
     def at(
         self,
@@ -59,7 +68,8 @@ class WithPatients:
         from ThyroidSynthLib.generation.cohort.patient_site import site_at
 
         site = site_at(patient, self.trained.patient_alignment, labels=label_names(labels), level_mm=level_mm)
-        return ModelAtPatient(self.trained, site, site.contact(self.trained.frame, structures))
+        contact = site.contact(self.trained.frame, structures)
+        return ModelAtPatient(self.trained, site, contact, tuple(structures))
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,8 @@ class ModelAtPatient:
         The trachea frame and what it was taken from.
     contact : Contact or None
         The trachea and further structures; None if nothing of them lies where thyroids of the model can lie.
+    structures : tuple of Volume or Surface
+        Further structures, in `ras_mm`.
 
     Examples
     --------
@@ -84,6 +96,18 @@ class ModelAtPatient:
     trained: TrainedModel
     site: PatientSite
     contact: Contact | None
+    structures: tuple[Volume | Surface, ...] = ()
+
+    @cached_property
+    def own_organs(self) -> Mapping[str, OwnOrgan]:
+        """The trachea and the organs of the model that the patient has, as they are segmented, by name.
+
+        Empty for a model without organs. `InputError` if one cannot be read.
+        """
+        from ThyroidSynthLib.generation.organs.own_organs import own_organs_of
+
+        organs = self.trained.organs
+        return own_organs_of(self.trained, self.site.own_masks(tuple(organs)), self.site.placement) if organs else {}
 
     def sample(
         self,
@@ -93,10 +117,13 @@ class ModelAtPatient:
         volume_ml: float | None = None,
         isthmus_area_mm2: float | None = None,
         symmetry: float | None = None,
+        organs: bool = False,
     ) -> list[Shape]:
         """Draw random thyroids, steered out of the structures with the features of their draw held.
 
-        Parameters and errors are those of `ShapeModel.sample`.
+        Parameters and errors are those of `ShapeModel.sample`. With `organs`, the patient's own organs are structures
+        that the thyroids do not enter, and only those organs are drawn that the patient lacks. `draw_organs` does that
+        for thyroids that are steered.
 
         Examples
         --------
@@ -107,8 +134,13 @@ class ModelAtPatient:
 
         targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
         check_conditions(self.trained, [targets])
-        maker = ThyroidMaker.of(self.trained, seed=seed, contact=self.contact)
-        return [self._shape(maker.make(index, targets)) for index in range(count)]
+        contact = self.contact
+        if organs:
+            others = [each.mask.volume for name, each in self.own_organs.items() if name != TRACHEA.name]
+            contact = self.site.contact(self.trained.frame, [*self.structures, *others])
+        maker = ThyroidMaker.of(self.trained, seed=seed, contact=contact)
+        shapes = [self._shape(maker.make(index, targets)) for index in range(count)]
+        return draw_organs(self, shapes, seed=seed) if organs else shapes
 
     def steer(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,15 +12,20 @@ from ThyroidSynthLib.geometry.targets import NO_TARGETS
 from .shape import EditedShape, Shape
 
 if TYPE_CHECKING:
+    from ThyroidSynthLib.generation.organs.own_organs import OwnOrgan
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 class HasTrained(Protocol):
-    """A `ShapeModel`."""
+    """A `ShapeModel`, or one at a patient."""
 
     @property
     def trained(self) -> TrainedModel:
         """The trained model."""
+
+    @property
+    def own_organs(self) -> Mapping[str, OwnOrgan]:
+        """The organs that the patient has."""
 
 
 def draw_organs(model: HasTrained, shapes: Sequence[Shape], *, seed: int = 0) -> list[Shape]:
@@ -28,8 +33,9 @@ def draw_organs(model: HasTrained, shapes: Sequence[Shape], *, seed: int = 0) ->
 
     Parameters
     ----------
-    model : ShapeModel
-        Trained on a cohort with organs (``thyroidsynth prepare --organs``).
+    model : ShapeModel or ModelAtPatient
+        Trained on a cohort with organs (``thyroidsynth prepare --organs``). At a patient, organs that the patient has
+        are not drawn: they are in `Shape.own_organs`.
     shapes : sequence of Shape
         Sampled, steered or fitted.
     seed : int
@@ -52,14 +58,15 @@ def draw_organs(model: HasTrained, shapes: Sequence[Shape], *, seed: int = 0) ->
     """
     from ThyroidSynthLib.generation.organs.organ_set import OrganMaker
 
-    maker = OrganMaker(model.trained)
+    maker = OrganMaker(model.trained, model.own_organs)
     found = []
     for index, shape in enumerate(shapes):
         thyroid = shape.thyroid
         if isinstance(shape, EditedShape) or thyroid.code.shape != (model.trained.code_size,):
             raise InputError("The shape is not one of this model, so its organs are unknown. Use sample() or steer().")
         organs = maker.draw(thyroid.code, thyroid.surface, seed=seed, index=index)
-        found.append(replace(shape, organs={name: each.organ for name, each in organs.items()}))
+        drawn = {name: each.organ for name, each in organs.items()}
+        found.append(replace(shape, organs=drawn, own_organs=maker.own))
     return found
 
 
@@ -78,7 +85,8 @@ def steer_organ(model: HasTrained, shape: Shape, organ: str, *, free: bool = Fal
         Name of the organ.
     free : bool
         Whether the thyroid and the other organs follow, as far as is to be expected from the training cases. Otherwise
-        they are held: the thyroid is the same, and the others only lose what the organ takes from them.
+        they are held: the thyroid is the same, and the others only lose what the organ takes from them. At a patient
+        they cannot follow, because the thyroid would leave its place at the patient's own organs.
     **targets : float
         By feature: ``cross_section_mm2`` is the mean axial cross-section at the level of the gland, ``lateral_mm`` the
         distance of the centre from the trachea's axis to the patient's right.
@@ -86,7 +94,8 @@ def steer_organ(model: HasTrained, shape: Shape, organ: str, *, free: bool = Fal
     Raises
     ------
     InputError
-        The shape has no such organ, the organ has no such feature, or a target is impossible.
+        The shape has no such organ or it is the patient's own, the organ has no such feature, a target is impossible,
+        or the thyroid cannot follow.
     SynthesisError
         The code of the organ has no surface.
 
@@ -101,10 +110,14 @@ def steer_organ(model: HasTrained, shape: Shape, organ: str, *, free: bool = Fal
     from ThyroidSynthLib.generation.thyroid import thyroid_of_code
     from ThyroidSynthLib.model.joint.joint_prior import THYROID_CODE
 
+    if organ in shape.own_organs:
+        raise InputError(f"The {organ} is the patient's own, which is not changed. Steer a drawn organ.")
+    if free and shape.own_organs:
+        raise InputError("The thyroid lies at the patient's own organs and cannot follow. Leave out free=True.")
     trained, thyroid = model.trained, shape.thyroid
     codes = {THYROID_CODE: thyroid.code, **{name: each.code for name, each in shape.organs.items()}}
     steered = steering.steer_organ(trained, codes, organ, targets, free=free)
-    maker, changed = OrganMaker(trained), dict(shape.organs)
+    maker, changed = OrganMaker(trained, shape.own_organs), dict(shape.organs)
     if free:
         thyroid = thyroid_of_code(trained, steered.codes[THYROID_CODE])
         changed = maker.of_codes(steered.codes)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.export.edited_case import EditedCase
     from ThyroidSynthLib.export.merging import Merged, MergeRules
     from ThyroidSynthLib.generation.organs.organ import Organ
+    from ThyroidSynthLib.generation.organs.own_organs import OwnOrgan
     from ThyroidSynthLib.generation.thyroid import Thyroid
     from ThyroidSynthLib.imaging.label_maps import LabelMap
 
@@ -57,6 +58,9 @@ class Shape:
     organs : mapping of str to Organ
         Organs around the thyroid, such as the trachea, by name, with their features and latent codes; see
         `ShapeModel.sample`.
+    own_organs : mapping of str to OwnOrgan
+        The patient's own organs, which are not drawn; see `ModelAtPatient.sample`. A shape that is placed elsewhere has
+        none.
 
     Examples
     --------
@@ -72,6 +76,7 @@ class Shape:
     placement: Placement | None = None
     placement_notes: tuple[str, ...] = ()
     organs: Mapping[str, Organ] = field(default_factory=dict)
+    own_organs: Mapping[str, OwnOrgan] = field(default_factory=dict)
 
     @property
     def features(self) -> Features:
@@ -91,11 +96,12 @@ class Shape:
 
     @property
     def surfaces(self) -> dict[str, Surface]:
-        """The surfaces of the thyroid and of the organs around it by name, in `ras_mm`; they do not overlap."""
+        """The surfaces of the thyroid and of the organs around it by name, in `ras_mm`; drawn organs do not overlap."""
         found = {THYROID.name: self.thyroid.surface, **{name: organ.surface for name, organ in self.organs.items()}}
         if self.placement is None:
             return found
-        return {name: surface.moved(self.placement.to_ras(surface.vertices)) for name, surface in found.items()}
+        placed = {name: surface.moved(self.placement.to_ras(surface.vertices)) for name, surface in found.items()}
+        return placed | {name: organ.surface_ras() for name, organ in self.own_organs.items()}
 
     def at(self, patient: Path | str, *, labels: Labels | None = None, level_mm: float | None = None) -> Shape:
         """Return the shape at a patient's trachea.
@@ -124,7 +130,7 @@ class Shape:
         from ThyroidSynthLib.generation.cohort.patient_site import site_at
 
         site = site_at(patient, self.alignment, labels=label_names(labels), level_mm=level_mm)
-        return replace(self, placement=site.placement, placement_notes=site.notes)
+        return replace(self, placement=site.placement, placement_notes=site.notes, own_organs={})
 
     def at_point(self, point_ras: Sequence[float]) -> Shape:
         """Return the shape at a point, along the patient's axes.
@@ -148,7 +154,7 @@ class Shape:
         from ThyroidSynthLib.generation.cohort.patient_site import site_at_point
 
         site = site_at_point(point_ras)
-        return replace(self, placement=site.placement, placement_notes=site.notes)
+        return replace(self, placement=site.placement, placement_notes=site.notes, own_organs={})
 
     def to_trimesh(self) -> trimesh.Trimesh:
         """Return the surface as a trimesh mesh in `ras_mm`."""
@@ -188,6 +194,8 @@ class Shape:
     def to_organ_map(self, grid: Grid | None = None, *, spacing_mm: float | None = None) -> LabelMap:
         """Return one label map of the thyroid, label 1, and the organs around it, with the names of the labels.
 
+        The voxels of the patient's own organs are those of their segmentation.
+
         Parameters
         ----------
         grid, spacing_mm
@@ -205,7 +213,7 @@ class Shape:
         if grid is None:
             spacing_mm = DEFAULT_SPACING_MM if spacing_mm is None else spacing_mm
             grid = Grid.around(Surface.joined(list(surfaces.values())), spacing_mm=spacing_mm)
-        return whole_label_map(surfaces, grid)
+        return whole_label_map(surfaces | {name: each.mask.volume for name, each in self.own_organs.items()}, grid)
 
     def merged_into(
         self,

@@ -9,14 +9,24 @@ import pytest
 
 from support.necks import ARTERY, LACKING, TRACHEA, radius_for, tube
 from ThyroidSynthLib.common.errors import InputError, ModelError
-from ThyroidSynthLib.generation.organs import OrganMaker, fit_organ, organ_of_code, steer_organ, whole_label_map
+from ThyroidSynthLib.generation.organs import (
+    OrganMaker,
+    fit_organ,
+    organ_of_code,
+    own_organs_of,
+    steer_organ,
+    whole_label_map,
+)
 from ThyroidSynthLib.generation.organs.clearance import cleared, points_of
 from ThyroidSynthLib.generation.organs.organ_set import named_surfaces
 from ThyroidSynthLib.generation.thyroid import reconstruct
 from ThyroidSynthLib.geometry.frame import Placement
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.overlap import overlap_ml
+from ThyroidSynthLib.geometry.surface import Surface
+from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
+from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan
 from ThyroidSynthLib.model.joint import THYROID_CODE, JointPrior, conditioned_prior
 from ThyroidSynthLib.model.prior import prior_of
 from ThyroidSynthLib.model.trained_model import TrainedModel
@@ -221,3 +231,54 @@ def test_a_patients_own_trachea_is_fitted_where_the_scan_shows_it(small_necks: T
     mask.array[:4, :4, :4] = 1
     with pytest.raises(InputError, match="Too little of the trachea lies in the scan"):
         fit_organ(organ, mask, place)
+
+
+def test_organs_are_drawn_given_a_patients_own_and_keep_clear_of_them(small_necks: TrainedModel) -> None:
+    place = Placement.at(np.array([12.0, -7.0, 100.0]))
+    matrix = np.eye(4)
+    matrix[:3, 3] = [-38.0, -67.0, 30.0]
+    grid = Grid((140, 100, 100), matrix)
+
+    def mask_of(surface: Surface) -> Mask:
+        return mask_in_scan(voxelise(surface.moved(place.to_ras(surface.vertices)), grid))
+
+    # A vessel that is no organ of the model reaches 0.5 mm into the place of an artery on its way to the trachea.
+    masks = {
+        TRACHEA: mask_of(tube(9.6, 0.4, -25.0, half_length_mm=150.0)),
+        "vein": mask_of(tube(4.0, 29.5, -5.0, half_length_mm=150.0)),
+    }
+    own = own_organs_of(small_necks, masks, place)
+    thyroid = reconstruct(small_necks, 3)
+
+    maker = OrganMaker(small_necks, own)
+    drawn = maker.draw(thyroid.code, thyroid.surface, seed=0, index=0)
+
+    assert own["vein"].fit is None and own[TRACHEA].fit is not None and own[TRACHEA].fit.rms_mm < 0.6
+    assert own[TRACHEA].features["cross_section_mm2"] == pytest.approx(area(9.6), rel=0.06)
+    assert list(drawn) == [ARTERY]
+    assert drawn[ARTERY].overlap_ml < 1e-3 and drawn[ARTERY].organ.features["lateral_mm"] > 35.0
+    assert overlap_ml(drawn[ARTERY].organ.surface, own["vein"].near) < 1e-3
+    # The random numbers are the same, so what differs is what is expected from the trachea's code.
+    alone = OrganMaker(small_necks, {TRACHEA: own[TRACHEA]}).draw(thyroid.code, thyroid.surface, seed=0, index=0)
+    codes = {THYROID_CODE: thyroid.code, TRACHEA: own[TRACHEA].fit.code}
+    rng = np.random.default_rng(np.random.SeedSequence([0, 0, 4]))
+    expected = JointPrior(small_necks).draw(ARTERY, codes, rng)
+    assert np.allclose(alone[ARTERY].organ.code, expected, atol=0.2)
+    assert maker.in_order({ARTERY: 3, "vein": 4, TRACHEA: 2, "thyroid_gland": 1}) == {
+        "thyroid_gland": 1,
+        TRACHEA: 2,
+        ARTERY: 3,
+        "vein": 4,
+    }
+
+
+def test_voxels_of_a_patients_own_organ_do_not_belong_to_what_is_drawn() -> None:
+    grid = Grid((10, 20, 20), np.eye(4))
+    mask = Volume(np.ones((4, 8, 8), dtype=np.uint8), np.eye(4))
+    box = tube(6.0, 8.0, 8.0, half_length_mm=9.0)
+
+    labels = whole_label_map({"thyroid_gland": box, "trachea": mask}, grid)
+
+    assert np.array_equal(labels.volume.array[:4, :8, :8], np.full((4, 8, 8), 2))
+    assert (labels.volume.array == 2).sum() == 256 and (labels.volume.array == 1).any()
+    assert labels.names == {1: "thyroid_gland", 2: "trachea"}

@@ -100,7 +100,7 @@ def test_the_derivative_of_the_overlap(
         low, high = (shared_volume(end.surface, TRACHEA) for end in ends)
         measured.append((high - low) / (2 * step))
         assert abs(found[-1] - measured[-1]) < 0.15 * (motion.area_mm2[inside] @ np.abs(moved))
-    assert np.polyfit(measured, found, 1)[0] == pytest.approx(1.0, abs=0.08)
+    assert np.polyfit(measured, found, 1)[0] == pytest.approx(1.0, abs=0.12)
     assert np.corrcoef(measured, found)[0, 1] > 0.98
 
 

@@ -23,7 +23,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
 from ThyroidSynthLib.cli.shared.cohorts import draw_distribution, request_of, workers_of
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
-from ThyroidSynthLib.cli.shared.placement import add_place, check_place, place_of
+from ThyroidSynthLib.cli.shared.placement import Place, add_place, check_place, place_of
 from ThyroidSynthLib.cli.shared.targets import (
     TargetOptions,
     add_target_options,
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.export.cohort.written_thyroid import ThyroidWriter, WrittenThyroid
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
+    from ThyroidSynthLib.generation.organs.organ_set import OrganMaker
     from ThyroidSynthLib.generation.steer.contact import Contact
-    from ThyroidSynthLib.geometry.volume import Volume
+    from ThyroidSynthLib.imaging.masks import Mask
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
 _FEW_FOR_A_PROCESS = 12
@@ -66,6 +67,7 @@ examples:
   thyroidsynth generate model.safetensors --count 20 --organs --mesh ply --out necks
   thyroidsynth generate model.safetensors --reconstruct s0001 s0002 --out reconstructed
   thyroidsynth generate model.safetensors --at s0327 --grid s0327/ct.nii.gz --out in_patient
+  thyroidsynth generate model.safetensors --at s0327 --organs --out neck_of_patient
   thyroidsynth generate model.safetensors --merge-into s0327 --format none --out other_thyroids
 
 A table of targets has any of the columns volume_ml, isthmus_area_mm2 and symmetry, and one row per thyroid.
@@ -94,7 +96,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--organs",
         action="store_true",
         help="also draw the organs that belong to each thyroid, such as the trachea, and write one label map of all "
-        "(organ_maps/) and, with --mesh, a mesh of each; needs a model that was trained on a cohort with organs",
+        "(organ_maps/) and, with --mesh, a mesh of each; needs a model that was trained on a cohort with organs. With "
+        "--at, the trachea and those organs that the patient has are the patient's own, as they were segmented; the "
+        "thyroids do not enter them, and the other organs are drawn given them",
     )
     add_merging(parser, more="; the thyroids are placed at its trachea unless --at is given")
     add_files(parser, default_grid="1.5")
@@ -112,8 +116,11 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 
     check_target_options(options)
     check_place(options)
-    if options.organs and (options.at or options.merge_into):
-        options.usage_error("--organs draws a whole neck, and a patient has one: leave out --at and --merge-into")
+    if options.organs and options.merge_into:
+        options.usage_error(
+            "--organs writes maps of its own, and a merged map has the patient's organs: use --at instead of "
+            "--merge-into, or leave out --organs"
+        )
     if options.organs and options.reconstruct:
         options.usage_error("--organs belong to random thyroids: leave out --reconstruct")
     # --distribution may also be "cohort", which is not a file.
@@ -137,7 +144,6 @@ def _generate(
     from ThyroidSynthLib.common.progress import stop_on_signals
     from ThyroidSynthLib.export.cohort.generated_cohort import STOP_FILE, record_cohort, thyroid_writer
     from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
-    from ThyroidSynthLib.generation.organs.organ_set import OrganMaker
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
     files = with_merging(file_options(options), options, console)
@@ -148,8 +154,8 @@ def _generate(
     place = place_of(options, model, files)
     if place.site.notes:
         console.warn(f"The placement at {place.name}: {'; '.join(place.site.notes)}.")
-    masks = place.structures(options)
-    organs = OrganMaker(model) if options.organs else None
+    masks = place.structures(options, tuple(model.organs) if options.organs else ())
+    organs = _organs(options, model, place, masks, console)
     writer = thyroid_writer(options.out, place.site.placement, files, _surroundings(options, masks), organs)
     distribution = AchievedDistribution(model.features, chosen.distribution) if chosen.differ else None
     stop_file, start = options.out / STOP_FILE, len(begun or ())
@@ -165,7 +171,7 @@ def _generate(
             options.out,
             model=model,
             placement=writer.placement,
-            specification={**chosen.specification, **place.specification(options)},
+            specification={**chosen.specification, **place.specification(options, masks)},
             distribution=distribution,
             total=len(chosen.targets),
             request=request,
@@ -186,7 +192,8 @@ def _generate(
         "changing_others": written.changing,
         "empty": written.empty,
         "manifest": str(written.folder / "manifest.json"),
-        "organs": list(model.organs) if options.organs else [],
+        "organs": [name for name in model.organs if name not in masks] if options.organs else [],
+        "own_organs": list(masks) if options.organs else [],
         "placed_at": place.name,
         "placement_notes": list(place.site.notes),
         "distribution": distribution.headline() if distribution is not None else None,
@@ -195,7 +202,10 @@ def _generate(
     }
     lines = [f"Thyroids in {written.folder}: {written.count} (draws: {written.attempts}); see manifest.csv."]
     if options.organs:
-        lines.append(f"Around each of them, in organ_maps: {', '.join(model.organs)}.")
+        drawn = [name for name in model.organs if name not in masks]
+        parts = [", ".join(drawn)] if drawn else []
+        parts += [f"the patient's own {', '.join(masks)}"] if masks else []
+        lines.append(f"Around each of them, in organ_maps: {'; '.join(parts)}.")
     if place.site.notes:
         lines.append(f"Check the placement at {place.name}: {'; '.join(place.site.notes)}.")
     if options.grid and not place.given:
@@ -264,21 +274,40 @@ def _made(
     )
 
 
-def _surroundings(options: argparse.Namespace, masks: Mapping[str, Volume]) -> Surroundings | None:
+def _organs(
+    options: argparse.Namespace, model: TrainedModel, place: Place, masks: Mapping[str, Mask], console: Console
+) -> OrganMaker | None:
+    """Return what draws the organs around the thyroids, given those of the patient; None without `--organs`."""
+    from ThyroidSynthLib.generation.organs.organ_set import OrganMaker
+    from ThyroidSynthLib.generation.organs.own_organs import own_organs_of
+
+    if not options.organs:
+        return None
+    own = own_organs_of(model, masks, place.site.placement)
+    unfitted = [name for name in model.organs if name in own and own[name].fit is None]
+    if unfitted:
+        console.warn(
+            f"Too little of {', '.join(unfitted)} lies in the scan near the thyroid: the patient's own is kept, but "
+            "the other organs are drawn without it."
+        )
+    return OrganMaker(model, own)
+
+
+def _surroundings(options: argparse.Namespace, masks: Mapping[str, Mask]) -> Surroundings | None:
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 
     if not masks:
         return None
-    surfaces = {name: surface_from_mask(mask) for name, mask in masks.items()}
+    surfaces = {name: surface_from_mask(mask.volume) for name, mask in masks.items()}
     return Surroundings(surfaces, remove_overlap=options.overlap == "remove")
 
 
 def _contact(
-    options: argparse.Namespace, model: TrainedModel, site: PatientSite, masks: Mapping[str, Volume]
+    options: argparse.Namespace, model: TrainedModel, site: PatientSite, masks: Mapping[str, Mask]
 ) -> Contact | None:
     """Return what the thyroids must not enter; None if overlap is allowed, or nothing is near them."""
     # Lengths of some models are not in millimetres.
     if options.allow_overlap or options.reconstruct or model.lengths:
         return None
-    return site.contact(model.frame, [mask for name, mask in masks.items() if name != TRACHEA.name])
+    return site.contact(model.frame, [mask.volume for name, mask in masks.items() if name != TRACHEA.name])

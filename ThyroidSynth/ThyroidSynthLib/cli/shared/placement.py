@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import absolute_path, sha256_of, stem_of
-from ThyroidSynthLib.imaging.labels import TRACHEA
 
 from . import numbers
 from .arguments import files_at
@@ -19,7 +18,7 @@ from .arguments import files_at
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.thyroid_files import FileOptions
     from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
-    from ThyroidSynthLib.geometry.volume import Volume
+    from ThyroidSynthLib.imaging.masks import Mask
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
 _NOWHERE = (0.0, 0.0, 0.0)
@@ -94,39 +93,44 @@ class Place:
     name: str
     given: bool = True
 
-    def structures(self, options: argparse.Namespace) -> dict[str, Volume]:
+    def structures(self, options: argparse.Namespace, organs: Sequence[str] = ()) -> dict[str, Mask]:
         """Return the masks of the trachea and of the structures that the options name, by their names.
 
-        `InputError` if one is empty or two have the same name.
+        With the names of `organs`, also those of them that the patient has; a structure that the options name as one
+        of them takes its place. `InputError` if one is empty or two have the same name.
         """
+        from ThyroidSynthLib.dataset.organs.reading import organ_called
         from ThyroidSynthLib.imaging.masks import read_mask
 
-        masks = {} if self.site.trachea is None else {TRACHEA.name: self.site.trachea}
+        masks = self.site.own_masks(())
         for path in options.structures:
-            name = stem_of(path)
+            name = organ_called(stem_of(path), organs) or stem_of(path)
             if name in masks:
                 raise InputError(f"Two structures are named {name}; {path} is one. Leave it out, or rename it.")
             mask = read_mask(path)
             if mask.is_empty:
                 raise InputError(f"{path} is empty, so there is nothing to overlap with. Leave it out.")
-            masks[name] = mask.volume
-        return masks
+            masks[name] = mask
+        return self.site.own_masks([name for name in organs if name not in masks]) | masks
 
-    def specification(self, options: argparse.Namespace) -> dict[str, Any]:
-        """Return the place and the options on overlap and merging for the manifest.
+    def specification(self, options: argparse.Namespace, structures: Iterable[str] = ()) -> dict[str, Any]:
+        """Return the place, the names of the structures there and the options on overlap and merging for the manifest.
 
         Files are stated by their names and checksums, without the folders in which they lie.
         """
+        from ThyroidSynthLib.dataset.organs.reading import organ_called
+
         chosen: dict[str, Any] = {"placed_at": self.name, "level": self.site.level}
-        own = [] if self.site.trachea is None else [TRACHEA.name]
-        structures = [*own, *map(name_of, options.structures)]
+        structures = list(structures)
+        given = {organ_called(stem_of(path), structures) for path in options.structures}
+        own = self.site.organ_files([name for name in structures if name not in given])
         if structures:
             chosen |= {"structures": structures, "overlap_allowed": options.allow_overlap or bool(options.reconstruct)}
             chosen["overlap"] = options.overlap or "report"
         if options.merge_into:
             chosen |= {"merged_into": name_of(options.merge_into), "merge_overlaps": options.merge_overlaps}
         merged = [path for path in files_at(options.merge_into) if stem_of(path) != "ct"]
-        chosen["inputs"] = _checksums([*self.site.files, *options.structures, *merged, options.from_table])
+        chosen["inputs"] = _checksums([*self.site.files, *own, *options.structures, *merged, options.from_table])
         return chosen
 
 

@@ -52,15 +52,25 @@ def organ_masks(source: CaseSource, names: Sequence[str]) -> dict[str, Mask]:
     return {name: mask for name, mask in found.items() if not mask.is_empty}
 
 
-def _from_masks(source: CaseSource, names: Sequence[str]) -> dict[str, Mask]:
-    of_key = {_key(name): name for name in names}
+def organ_called(name: str, names: Sequence[str]) -> str | None:
+    """Return that of some names of organs which a file or segment has, or None."""
+    return {_key(each): each for each in names}.get(_key(name))
+
+
+def organ_files(source: CaseSource, names: Sequence[str]) -> dict[str, Path]:
+    """Return the mask files of organs beside those of a case's thyroid and trachea; none for a file of several."""
     files: dict[str, Path] = {}
-    for folder in dict.fromkeys(path.parent for path in source.files):
+    folders = () if source.labels_path else dict.fromkeys(path.parent for path in source.files)
+    for folder in folders:
         for path in sorted(folder.iterdir()):
-            name = of_key.get(_key(stem_of(path)))
+            name = organ_called(stem_of(path), names)
             if name is not None and path.is_file() and is_image_file(path.name):
                 files.setdefault(name, path)
-    return {name: read_mask(path) for name, path in files.items()}
+    return files
+
+
+def _from_masks(source: CaseSource, names: Sequence[str]) -> dict[str, Mask]:
+    return {name: read_mask(path) for name, path in organ_files(source, names).items()}
 
 
 def _from_file(path: Path, source: CaseSource, names: Sequence[str]) -> dict[str, Mask]:

@@ -55,6 +55,7 @@ COLUMNS = (
     "overlap_removed",
     "merged_overlap_ml",
     "merged_changes",
+    "organs",
     "files",
     "sha256",
     "code",
@@ -139,7 +140,11 @@ class ThyroidWriter:
             for file in files:
                 (self.folder / file["path"]).unlink(missing_ok=True)
             raise
-        return {"organs": written.entry, "files": [*files, *self._listed(written.checksums)]}
+        return {
+            "organs": written.entry,
+            "organ_map_ml": written.map_volumes_ml,
+            "files": [*files, *self._listed(written.checksums)],
+        }
 
     def _listed(self, checksums: Mapping[Path, str]) -> list[dict[str, str]]:
         return [
@@ -203,6 +208,7 @@ def row_of(entry: Mapping[str, Any]) -> dict[str, Any]:
         "overlap_ml": _rounded(overlap),
         "merged_overlap_ml": _rounded(merged_overlap),
         "merged_changes": "; ".join(changes_in(merged)) if merged else None,
+        "organs": "; ".join(f"{name}: {organ['source']}" for name, organ in entry.get("organs", {}).items()) or None,
         "files": " ".join(file["path"] for file in entry["files"]),
         "sha256": " ".join(file["sha256"] for file in entry["files"]),
         "code": " ".join(f"{value:.9g}" for value in entry["code"]),

@@ -10,8 +10,9 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import stem_of
-from ThyroidSynthLib.dataset.case_sources import find_case
+from ThyroidSynthLib.dataset.case_sources import CaseSource, find_case
 from ThyroidSynthLib.dataset.cases import NO_SEGMENTATION, Case, read_case
+from ThyroidSynthLib.dataset.organs.reading import organ_files, organ_masks
 from ThyroidSynthLib.dataset.quality import check_case
 from ThyroidSynthLib.dataset.structure_checks import check_placement, check_trachea, placement_faults
 from ThyroidSynthLib.generation.steer.contact import Contact
@@ -20,7 +21,7 @@ from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, normalised, part_called
-from ThyroidSynthLib.imaging.masks import mask_in_scan
+from ThyroidSynthLib.imaging.masks import Mask, mask_in_scan
 from ThyroidSynthLib.imaging.segmentations.class_maps import other_organs
 from ThyroidSynthLib.imaging.segmentations.opening import open_segmentation, read_structure
 from ThyroidSynthLib.imaging.volume_files import placement_notes
@@ -51,6 +52,8 @@ class PatientSite:
         The files that were read.
     scan : Grid, optional
         The grid of the scan that the trachea is part of.
+    source : CaseSource, optional
+        The patient's case, in which other organs may be segmented; None for the mask of a trachea.
     """
 
     placement: Placement
@@ -59,6 +62,23 @@ class PatientSite:
     level: str = ""
     files: tuple[Path, ...] = ()
     scan: Grid | None = None
+    source: CaseSource | None = None
+
+    def own_masks(self, names: Sequence[str]) -> dict[str, Mask]:
+        """Return the trachea's mask, and those of organs with these names that the patient has, all in `ras_mm`.
+
+        `InputError` if a file of theirs cannot be read.
+        """
+        if self.trachea is None:
+            return {}
+        others = [name for name in names if name != TRACHEA.name]
+        found = {TRACHEA.name: mask_in_scan(self.trachea, self.scan)}
+        return found | ({} if self.source is None else organ_masks(self.source, others))
+
+    def organ_files(self, names: Sequence[str]) -> tuple[Path, ...]:
+        """Return the files that `own_masks` reads beside `files`."""
+        others = [name for name in names if name != TRACHEA.name]
+        return () if self.source is None else tuple(organ_files(self.source, others).values())
 
     def contact(self, frame: Frame, structures: Sequence[Volume | Surface] = ()) -> Contact | None:
         """Return what thyroids of a model must not enter here: the trachea and further structures in `ras_mm`.
@@ -104,7 +124,7 @@ def site_at(
         the alignment needs the level of the gland and it cannot be estimated.
     """
     path = Path(path)
-    case, files = _case_at(path, labels)
+    case, files, source = _case_at(path, labels)
     verdict = check_case(case)
     cleaned = verdict.cleaned
     if cleaned.trachea_mask.is_empty:
@@ -128,17 +148,20 @@ def site_at(
                 f"{DEPTH_MM:g} mm below the upper end of the trachea; it may be off by {ERROR_MM:g} mm or more"
             )
     placement = Placement.of_patient(alignment, trachea, _thyroid(cleaned), level_mm=level_mm)
-    return PatientSite(placement, trachea, tuple(notes), level, files, cleaned.trachea_mask.scan)
+    return PatientSite(placement, trachea, tuple(notes), level, files, cleaned.trachea_mask.scan, source)
 
 
-def _case_at(path: Path, labels: Mapping[int, str] | None) -> tuple[Case, tuple[Path, ...]]:
-    """Read the one case at a path, and return its files, too; the mask of a trachea is a case without a thyroid."""
+def _case_at(path: Path, labels: Mapping[int, str] | None) -> tuple[Case, tuple[Path, ...], CaseSource | None]:
+    """Read the one case at a path, and return its files and source, too.
+
+    The mask of a trachea is a case without a thyroid and without a source.
+    """
     if path.is_file():
         opened = open_segmentation(path, labels=labels)
         if not opened.named:
-            return _of_mask(path), (path,)
+            return _of_mask(path), (path,), None
     source = find_case(path, labels=labels)
-    return read_case(source), source.files
+    return read_case(source), source.files, source
 
 
 def _of_mask(path: Path) -> Case:

@@ -11,6 +11,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "fitting": ["OrganFit", "fit_organ"],
         "organ": ["Organ", "organ_of_code"],
         "organ_set": ["OrganMaker", "whole_label_map"],
+        "own_organs": ["OwnOrgan", "own_organs_of"],
         "steering": ["SteeredOrgan", "steer_organ"],
     },
 )

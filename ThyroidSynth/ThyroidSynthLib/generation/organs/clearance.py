@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ThyroidSynthLib.generation.decode.field import Field
+from ThyroidSynthLib.geometry.frame import Frame
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.voxelisation import voxelise
@@ -19,12 +20,22 @@ _ROUNDS = 12
 _SMALL_STEP_SD = 1e-2
 
 
-def points_of(surface: Surface) -> np.ndarray:
-    """Return points (n, 3) in and on a closed surface, at which another organ must not be."""
+def points_of(surface: Surface, within: Frame | None = None) -> np.ndarray:
+    """Return points (n, 3) in and on a closed surface, at which another organ must not be.
+
+    Those of a long structure are better chosen `within` the box of the frame of the organs.
+    """
     grid = Grid.around(surface, spacing_mm=_SPACING_MM, margin_mm=_SPACING_MM)
     inside = grid.to_ras(np.argwhere(voxelise(surface, grid).array)[:, ::-1])
     points = np.concatenate([inside, surface.vertices])
+    if within is not None:
+        points = points[_near_box(points, within)]
     return points[:: max(1, len(points) // _MOST_POINTS)]
+
+
+def _near_box(points_mm: np.ndarray, frame: Frame) -> np.ndarray:
+    lower, upper = frame.lower_mm - _GAP_MM, frame.upper_mm + _GAP_MM
+    return np.all((points_mm >= lower) & (points_mm <= upper), axis=1)
 
 
 def cleared(organ: OrganModel, code: np.ndarray, points_mm: np.ndarray) -> np.ndarray:
@@ -34,8 +45,7 @@ def cleared(organ: OrganModel, code: np.ndarray, points_mm: np.ndarray) -> np.nd
     keeps clear, some overlap is left.
     """
     frame, space = organ.frame, CodeSpace.of_codes(organ.codes.astype(np.float64))
-    lower, upper = frame.lower_mm - _GAP_MM, frame.upper_mm + _GAP_MM
-    near = points_mm[((points_mm >= lower) & (points_mm <= upper)).all(axis=1)]
+    near = points_mm[_near_box(points_mm, frame)]
     points, scale = frame.to_unit(near), float(frame.scale_mm[0])
     start = np.asarray(code, dtype=np.float64)
     found = start.copy()

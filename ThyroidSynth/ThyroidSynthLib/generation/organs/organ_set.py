@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.overlap import overlap_ml, without_overlap
+from ThyroidSynthLib.geometry.resampling import write_label
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
@@ -21,6 +23,9 @@ from ThyroidSynthLib.model.trained_model import TrainedModel
 
 from .clearance import cleared, points_of
 from .organ import Organ, measured, organ_of_code
+from .own_organs import OwnOrgan
+
+T = TypeVar("T")
 
 _ATTEMPTS = 5
 # Random numbers of the organs of a thyroid do not depend on those of the thyroid.
@@ -36,21 +41,49 @@ class SeparatedOrgan:
 
 
 class OrganMaker:
-    """Draws organs for thyroids of a model; `ModelError` if the model has the thyroid only."""
+    """Draws organs for thyroids of a model; `ModelError` if the model has the thyroid only.
 
-    def __init__(self, model: TrainedModel) -> None:
-        self._model, self._joint = model, JointPrior(model)
+    Parameters
+    ----------
+    own : mapping of str to OwnOrgan
+        Organs and other structures of the patient at whom the thyroids lie. They are not drawn, the others are drawn
+        given their codes and keep clear of them.
+
+    Attributes
+    ----------
+    own : dict of str to OwnOrgan
+    box_mm : ndarray, shape (2, 3)
+        Corners of the box in `trachea_mm` in which organs are drawn.
+    """
+
+    def __init__(self, model: TrainedModel, own: Mapping[str, OwnOrgan] | None = None) -> None:
+        self._model, self._joint, self.own = model, JointPrior(model), dict(own or {})
+        self._drawn_names = [name for name in model.organs if name not in self.own]
+        self._own_codes = {
+            name: each.fit.code.astype(np.float64) for name, each in self.own.items() if each.fit is not None
+        }
+        self._own_near = [each.near for each in self.own.values() if each.near is not None]
+        # All organs of a model have the same box.
+        box = next(iter(model.organs.values())).frame
+        self.box_mm = np.array([box.lower_mm, box.upper_mm])
+        self._own_points = [points_of(surface, box) for surface in self._own_near]
         # Fitted once: processes that fit it for themselves may differ in the last digits.
-        known: tuple[str, ...] = (THYROID_CODE,)
-        for name in model.organs:
+        known: tuple[str, ...] = (THYROID_CODE, *self._own_codes)
+        for name in self._drawn_names:
             self._joint.dependence(name, known)
             known = (*known, name)
+
+    def in_order(self, by_name: Mapping[str, T]) -> dict[str, T]:
+        """Return what belongs to the thyroid and to organs in the order of the labels: organs as in the model."""
+        order = {name: number for number, name in enumerate([THYROID.name, *self._model.organs])}
+        return {name: by_name[name] for name in sorted(by_name, key=lambda each: order.get(each, len(order)))}
 
     def draw(self, code: np.ndarray, thyroid: Surface, *, seed: int, index: int) -> dict[str, SeparatedOrgan]:
         """Draw the organs that belong to a thyroid, given its whole code (code_size,) and its surface.
 
-        Each is drawn given the thyroid and the organs before it, and its code is then moved until it keeps clear of
-        them as far as is likely. What still overlaps is cut off, so that the thyroid stays as it is.
+        Each is drawn given the thyroid, the patient's own organs and the organs before it, and its code is then moved
+        until it keeps clear of them as far as is likely. What still overlaps is cut off, so that the thyroid stays as
+        it is.
 
         Parameters
         ----------
@@ -65,20 +98,20 @@ class OrganMaker:
             None of some draws of an organ had a surface.
         """
         rng = np.random.default_rng(np.random.SeedSequence([seed, index, _STREAM]))
-        codes: dict[str, np.ndarray] = {THYROID_CODE: np.asarray(code, dtype=np.float64)}
-        points, found = points_of(thyroid), dict[str, Organ]()
-        for name in self._model.organs:
+        codes = {THYROID_CODE: np.asarray(code, dtype=np.float64), **self._own_codes}
+        points, found = np.concatenate([points_of(thyroid), *self._own_points]), dict[str, Organ]()
+        for name in self._drawn_names:
             organ = self._drawn(name, codes, points, rng)
             codes[name], found[name] = organ.code.astype(np.float64), organ
             points = np.concatenate([points, points_of(organ.surface)])
         return self.separated(thyroid, found)
 
     def separated(self, thyroid: Surface, organs: Mapping[str, Organ]) -> dict[str, SeparatedOrgan]:
-        """Return organs without what they share with the thyroid or one before them, measured again.
+        """Return organs without what they share with the thyroid, the patient's own or one before them, measured again.
 
         An organ of which nothing is left is left out.
         """
-        before, found = [thyroid], dict[str, SeparatedOrgan]()
+        before, found = [thyroid, *self._own_near], dict[str, SeparatedOrgan]()
         for name, organ in organs.items():
             surface, shared = organ.surface, 0.0
             try:
@@ -114,16 +147,24 @@ class OrganMaker:
         )
 
 
-def whole_label_map(surfaces: Mapping[str, Surface], grid: Grid) -> LabelMap:
-    """Return one label map of closed surfaces that do not overlap: labels from 1 on, in their order, with their names.
+def whole_label_map(structures: Mapping[str, Surface | Volume], grid: Grid) -> LabelMap:
+    """Return one label map of structures: labels from 1 on, in their order, with their names.
 
-    A voxel whose centre lies in several, by rounding, belongs to the first.
+    Parameters
+    ----------
+    structures : mapping of str to Surface or Volume
+        Closed surfaces, and masks of a patient's own organs, which are written as they are: a voxel of a mask does not
+        belong to a surface. A voxel in several structures of the same kind belongs to the first.
     """
     array = np.zeros(grid.shape, dtype=np.uint8)
-    for label, surface in enumerate(surfaces.values(), start=1):
-        filled = voxelise(surface, grid).array
-        array[(filled != 0) & (array == 0)] = label
-    return LabelMap(Volume(array, grid.ijk_to_ras), dict(enumerate(surfaces, start=1)))
+    labels = {name: label for label, name in enumerate(structures, start=1)}
+    for name, each in structures.items():
+        if isinstance(each, Surface):
+            array[(voxelise(each, grid).array != 0) & (array == 0)] = labels[name]
+    for name, each in reversed(list(structures.items())):
+        if isinstance(each, Volume):
+            write_label(array, grid, each, labels[name])
+    return LabelMap(Volume(array, grid.ijk_to_ras), {label: name for name, label in labels.items()})
 
 
 def named_surfaces(thyroid: Surface, organs: Mapping[str, SeparatedOrgan]) -> dict[str, Surface]:
