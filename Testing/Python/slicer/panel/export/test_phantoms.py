@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
+from ThyroidSynthLib.export.cohort.cohort_run import CohortRun, CohortState
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import voxelise
@@ -115,6 +117,34 @@ def test_the_process_makes_the_phantom_and_the_panel_loads_it(phantoms, tmp_path
     assert made.array.sum() * made.voxel_volume_ml == pytest.approx(drawn.volume / 1000, rel=0.05)
     filled = voxelise(drawn, Grid.around(drawn, spacing_mm=1.0))
     assert np.linalg.norm(made.center_of_mass_ras() - filled.center_of_mass_ras()) < 1.0
+
+
+@pytest.mark.parametrize("kind", ["phantom", "cohort"])
+def test_a_run_that_does_not_stop_when_asked_to_is_killed_after_a_while(ready, tmp_path, monkeypatch, kind):
+    state, asked, killed, clock = CohortState("running", 1, 4), [], [], [1000.0]
+    monkeypatch.setattr(CohortRun, "state", lambda run: state)
+    monkeypatch.setattr(CohortRun, "request_stop", lambda run: asked.append(run.folder))
+    monkeypatch.setattr(CohortRun, "kill", lambda run: killed.append(run.folder))
+    watch = sys.modules["ThyroidSynthLib.slicer.panel.export.run_watch"]
+    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    ready.open("export")
+    ready.open(kind)
+    folder = tmp_path / kind
+    getattr(ready, f"{kind}FolderEdit").setCurrentPath(str(folder))
+    label, bar = getattr(ready, f"{kind}StateLabel"), getattr(ready, f"{kind}ProgressBar")
+    ready.wait(lambda: "1 of 4" in label.text and bar.value == 250)
+
+    ready.click(f"stop{kind.capitalize()}Button")
+    clock[0] += 50.0
+    state = CohortState("stopping", 1, 4)
+    ready.wait(lambda: "stopping" in label.text)
+    assert not getattr(ready, f"stop{kind.capitalize()}Button").enabled
+    assert (asked, killed) == ([folder], [])
+
+    clock[0] += 20.0
+    ready.wait(lambda: killed == [folder])
+    state = CohortState("stopped", 1, 4)
+    ready.wait(lambda: label.text.startswith("Stopped: 1 of 4"))
 
 
 def test_without_a_patient_the_button_says_what_is_missing(hands):

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled, InputError, ModelError
 from ThyroidSynthLib.common.progress import part_of
-from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
 from ThyroidSynthLib.export.cohort.manifest import MANIFEST_JSON
 from ThyroidSynthLib.generation.cohort.target_table import read_targets
 from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA
-from ThyroidSynthLib.slicer.panel.generate.targets import targetsOf
 from ThyroidSynthLib.slicer.panel.shared.choices import CohortOverlap, CohortTargets, LabelGridChoice
-from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet
 from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 from ThyroidSynthLib.slicer.scene.patient.patient_files import PATIENT_FOLDER, write_patient, write_patient_map
 
 from .distributions import CohortDistributions, distributionText, targetDistribution
-from .plan import mergeRules, meshFormats, patientMap, spacingOf
+from .plan import TARGET_OPTIONS, mergeRules, meshFormats, patientMap, spacingOf, targetArguments
+from .run_watch import RunWatch
 from .wording import cohortText
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
     from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
-
-POLL_EVERY_MS = 700
-# A thyroid takes seconds: a process that has not stopped within this time is killed.
-_STOP_TIMEOUT_S = 60.0
-_OPTIONS = {"volume_ml": "--volume", "isthmus_area_mm2": "--isthmus-area", "symmetry": "--symmetry"}
 
 
 class CohortExport:
@@ -45,13 +36,8 @@ class CohortExport:
         self.ui = ui
         self._distributionWidgets = CohortDistributions(session, ui)
         self._description: ModelDescription | None = None
-        self._watched: Path | None = None
-        self._stoppedAt: float | None = None
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_EVERY_MS)
-        self._timer.connect("timeout()", self._poll)
+        self._watch = RunWatch(session, ui, "cohort", "generate", text=cohortText, shown=self._enable)
         ui.startCohortButton.connect("clicked(bool)", self._onStart)
-        ui.stopCohortButton.connect("clicked(bool)", self._onStop)
 
     def describe(self, description: ModelDescription | None) -> None:
         """Follow the chosen shape model."""
@@ -60,8 +46,7 @@ class CohortExport:
 
     def release(self) -> None:
         """Stop monitoring; the cohort continues, and its folder in the parameter node identifies it later."""
-        self._timer.stop()
-        self._watched, self._stoppedAt = None, None
+        self._watch.release()
 
     def refresh(self) -> None:
         """Update the widgets from the parameters."""
@@ -73,9 +58,7 @@ class CohortExport:
         self.ui.cohortCountSpinBox.enabled = not fromTable
         self.ui.cohortOverlapSelector.enabled = parameters.cohortAtPatient
         self.ui.cohortNoteLabel.text = self._filesText()
-        if self._watched != parameters.cohortFolder:
-            self._watched, self._stoppedAt = parameters.cohortFolder, None
-            self._poll()
+        self._watch.refresh()
 
     def _filesText(self) -> str:
         """Return which files are written for each thyroid; they are chosen in the upper part of the section."""
@@ -93,19 +76,16 @@ class CohortExport:
             folder = self.session.parameters.cohortFolder
             if not isSet(folder):
                 raise InputError(_("Choose a folder for the cohort."))
-            run = CohortRun(folder)
-            if run.state().runs:
+            if self._watch.run.state().runs:
                 text = _("A cohort is being generated in this folder. Wait until it has finished, or stop it.")
                 raise InputError(text)
             total = self._total()
             replace = self._mayReplace(folder)
             arguments = [*self._targets(), *self._files(), *self._patient(folder, work)]
             arguments += ["--overwrite"] if replace else []
-            run.start(pythonExecutable(), [str(self._model()), *arguments], total=total)
-            self._stoppedAt = None
+            self._watch.start([str(self._model()), *arguments], total=total)
             self.session.showStatus(_("The cohort is generated in the background and continues if Slicer is closed."))
-        if self.session.hasParameters:
-            self._poll()
+        self._watch.poll()
 
     def _model(self) -> Path:
         path = self.session.parameters.model
@@ -141,18 +121,16 @@ class CohortExport:
             return [*arguments, *self._distributions()]
         if parameters.cohortTargets is CohortTargets.FREE:
             return [*arguments, "--distribution", "cohort"] if parameters.exact else arguments
-        targets = targetsOf(parameters) if steerable else {}
-        for name, value in targets.items():
-            arguments += [_OPTIONS[name], f"{value:.9g}"]
+        targets = targetArguments(parameters) if steerable else []
         # Without targets there is nothing to match.
-        return [*arguments, *exact] if targets else arguments
+        return [*arguments, *targets, *exact] if targets else arguments
 
     def _distributions(self) -> list[str]:
         parameters = self.session.parameters
         # Checked here, so that an error is shown in a dialog and no process is started.
         targetDistribution(parameters)
         arguments = ["--distribution", "cohort"]
-        for name, option in _OPTIONS.items():
+        for name, option in TARGET_OPTIONS.items():
             arguments += [f"{option}-distribution", distributionText(parameters, name)]
         if parameters.cohortSetWithout:
             arguments += ["--without-isthmus", f"{parameters.cohortWithoutPercent:.9g}%"]
@@ -200,33 +178,8 @@ class CohortExport:
         work.check()
         return arguments
 
-    def _onStop(self, checked: bool = False) -> None:
-        with self.session.errorsShown():
-            CohortRun(self.session.parameters.cohortFolder).request_stop()
-            self._stoppedAt = time.monotonic()
-        self._poll()
-
-    def _poll(self) -> None:
-        if not self.session.hasParameters:
-            return
-        parameters = self.session.parameters
-        if not isSet(parameters.cohortFolder):
-            self._show(0.0, "", runs=False)
-            return
-        run = CohortRun(parameters.cohortFolder)
-        state = run.state()
-        if state.runs and self._stoppedAt is not None and time.monotonic() - self._stoppedAt > _STOP_TIMEOUT_S:
-            run.kill()
-        self._show(state.done / state.total if state.total else 0.0, cohortText(state), runs=state.runs)
-        if state.status == "running":
-            enableOrExplain(self.ui.stopCohortButton, "")
-
-    def _show(self, fraction: float, text: str, *, runs: bool) -> None:
-        self.ui.cohortProgressBar.value = round(1000 * min(fraction, 1.0))
-        self.ui.cohortStateLabel.text = text
-        enableOrExplain(self.ui.startCohortButton, _("A cohort is being generated.") if runs else "")
-        enableOrExplain(self.ui.stopCohortButton, _("No cohort is being generated."))
-        if runs and not self._timer.active:
-            self._timer.start()
-        elif not runs:
-            self._timer.stop()
+    def _enable(self) -> None:
+        state = self._watch.state
+        enableOrExplain(self.ui.startCohortButton, _("A cohort is being generated.") if state.runs else "")
+        problem = "" if state.status == "running" else _("No cohort is being generated.")
+        enableOrExplain(self.ui.stopCohortButton, problem)

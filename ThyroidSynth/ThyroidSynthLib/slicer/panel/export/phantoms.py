@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from ThyroidSynthLib.common.errors import Cancelled, InputError
 from ThyroidSynthLib.common.progress import part_of
-from ThyroidSynthLib.export.cohort.cohort_run import CohortRun
 from ThyroidSynthLib.slicer.panel.controls.window import SectionWindow
-from ThyroidSynthLib.slicer.panel.generate.targets import targetsOf
 from ThyroidSynthLib.slicer.panel.shared.choices import PhantomGland, PhantomNodules, Simulator
-from ThyroidSynthLib.slicer.panel.shared.dependencies import pythonExecutable
 from ThyroidSynthLib.slicer.panel.shared.parameters import isSet, showUnsetPaths
 from ThyroidSynthLib.slicer.panel.shared.readiness import enableOrExplain
 from ThyroidSynthLib.slicer.panel.shared.section import Section
@@ -25,18 +20,13 @@ from ThyroidSynthLib.slicer.scene.phantoms.phantom_loading import load_phantom
 from ThyroidSynthLib.slicer.scene.phantoms.phantom_patient import PhantomPatient
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 
-from .cohort import POLL_EVERY_MS
-from .plan import patientMap
+from .plan import patientMap, targetArguments
+from .run_watch import RunWatch
 from .wording import phantomText
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.model.description import ModelDescription
     from ThyroidSynthLib.slicer.panel.shared.session import Session, Work
-
-# A phantom takes seconds: a process that has not stopped within this time is killed.
-_STOP_TIMEOUT_S = 60.0
-_COMMAND = "phantom"
-_OPTIONS = {"volume_ml": "--volume", "isthmus_area_mm2": "--isthmus-area", "symmetry": "--symmetry"}
 
 
 class PhantomWindow(Section):
@@ -53,13 +43,8 @@ class PhantomWindow(Section):
         # A child of the panel, whose controls are therefore connected with the parameters.
         self.window = SectionWindow(_("Make phantoms"), self.widget, self._parent)
         self._description: ModelDescription | None = None
-        self._watched: Path | None = None
-        self._stoppedAt: float | None = None
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_EVERY_MS)
-        self._timer.connect("timeout()", self._poll)
+        self._watch = RunWatch(self.session, self.ui, "phantom", "phantom", text=phantomText, shown=self._enable)
         self.ui.startPhantomButton.connect("clicked(bool)", self._onStart)
-        self.ui.stopPhantomButton.connect("clicked(bool)", self._onStop)
         self.ui.loadPhantomButton.connect("clicked(bool)", self._onLoad)
 
     def describe(self, description: ModelDescription | None) -> None:
@@ -68,8 +53,7 @@ class PhantomWindow(Section):
 
     def release(self) -> None:
         """Stop monitoring; the process continues, and its folder in the parameter node identifies it later."""
-        self._timer.stop()
-        self._watched, self._stoppedAt = None, None
+        self._watch.release()
 
     def refresh(self) -> None:
         """Update the widgets from the parameters."""
@@ -81,9 +65,8 @@ class PhantomWindow(Section):
         for name, kind in {**rows, "Composition": "Selector"}.items():
             self._showRow(name, kind, atPoints)
         self._showRow("NoduleCount", "SpinBox", parameters.phantomNodules is PhantomNodules.RANDOM)
-        if self._watched != parameters.phantomFolder:
-            self._watched, self._stoppedAt = parameters.phantomFolder, None
-        self._poll()
+        self._watch.refresh()
+        self._enable()
 
     def _showRow(self, name: str, kind: str, visible: bool) -> None:
         for widget in (f"phantom{name}Label", f"phantom{name}{kind}"):
@@ -109,17 +92,14 @@ class PhantomWindow(Section):
             if problem := self._problem():
                 raise InputError(problem)
             parameters = self.parameters
-            run = CohortRun(parameters.phantomFolder, _COMMAND)
-            if run.state().runs:
+            if self._watch.run.state().runs:
                 raise InputError(_("Phantoms are being made in this folder. Wait until they are finished, or stop."))
             replace = self._mayReplace(parameters.phantomFolder)
             arguments = [*self._patientArguments(work), *self._outputArguments()]
             arguments += ["--overwrite"] if replace else []
-            run.start(pythonExecutable(), [str(parameters.model), *arguments], total=self._total())
-            self._stoppedAt = None
+            self._watch.start([str(parameters.model), *arguments], total=self._total())
             self.session.showStatus(_("The phantoms are made in the background and continue if Slicer is closed."))
-        if self.session.hasParameters:
-            self._poll()
+        self._watch.poll()
 
     def _varies(self) -> bool:
         """Return whether the phantoms of a run differ."""
@@ -131,8 +111,7 @@ class PhantomWindow(Section):
 
     def _mayReplace(self, folder: Path) -> bool:
         """Ask before earlier phantoms are replaced; return whether there are some."""
-        exists = CohortRun(folder, _COMMAND).state().status != "none"
-        if not exists:
+        if self._watch.run.state().status == "none":
             return False
         question = _("{folder} already holds phantoms. Replace them?").format(folder=folder)
         if not slicer.util.confirmYesNoDisplay(question, windowTitle=_("Replace phantoms")):
@@ -154,9 +133,8 @@ class PhantomWindow(Section):
             if parameters.result not in generated_thyroids(slicer.mrmlScene):
                 raise InputError(_("The current thyroid is not in the scene any more. Choose another one."))
             arguments += ["--gland", str(patient.write_gland(parameters.result))]
-        else:
-            for name, value in (targetsOf(parameters) if self._steerable else {}).items():
-                arguments += [_OPTIONS[name], f"{value:.9g}"]
+        elif self._description is not None and self._description.steerable:
+            arguments += targetArguments(parameters)
         if parameters.phantomNodules is PhantomNodules.POINTS:
             diameters = (parameters.phantomNoduleLRMm, parameters.phantomNoduleAPMm, parameters.phantomNoduleSIMm)
             table = patient.write_nodules(parameters.phantomPoints, diameters, parameters.phantomComposition.value)
@@ -164,10 +142,6 @@ class PhantomWindow(Section):
         elif parameters.phantomNodules is PhantomNodules.RANDOM:
             arguments += ["--nodules", f"count=poisson({parameters.phantomNoduleCount:g}),diameter=4-20"]
         return arguments
-
-    @property
-    def _steerable(self) -> bool:
-        return self._description is not None and self._description.steerable
 
     def _outputArguments(self) -> list[str]:
         parameters = self.parameters
@@ -183,12 +157,6 @@ class PhantomWindow(Section):
         if parameters.phantomSimulator is not Simulator.NONE:
             arguments += ["--simulator", parameters.phantomSimulator.value]
         return arguments
-
-    def _onStop(self, checked: bool = False) -> None:
-        with self.session.errorsShown():
-            CohortRun(self.parameters.phantomFolder, _COMMAND).request_stop()
-            self._stoppedAt = time.monotonic()
-        self._poll()
 
     def _onLoad(self, checked: bool = False) -> None:
         with self.session.work(_("Loading the phantom")):
@@ -209,30 +177,11 @@ class PhantomWindow(Section):
         found = (*folder.glob("phantom.json"), *sorted(folder.glob("phantom_*/phantom.json")))
         return found[0].parent if found else None
 
-    def _poll(self) -> None:
-        if not self.session.hasParameters:
-            return
-        folder = self.parameters.phantomFolder
-        if not isSet(folder):
-            self._show(0.0, "", runs=False)
-            return
-        run = CohortRun(folder, _COMMAND)
-        state = run.state()
-        if state.runs and self._stoppedAt is not None and time.monotonic() - self._stoppedAt > _STOP_TIMEOUT_S:
-            run.kill()
-        self._show(state.done / state.total if state.total else 0.0, phantomText(state), runs=state.runs)
-        if state.status == "running":
-            enableOrExplain(self.ui.stopPhantomButton, "")
-
-    def _show(self, fraction: float, text: str, *, runs: bool) -> None:
-        self.ui.phantomProgressBar.value = round(1000 * min(fraction, 1.0))
-        self.ui.phantomStateLabel.text = text
-        problem = self._problem()
-        enableOrExplain(self.ui.startPhantomButton, _("Phantoms are being made.") if runs else problem)
-        enableOrExplain(self.ui.stopPhantomButton, _("No phantoms are being made."))
-        done = not runs and self._firstPhantom() is not None
+    def _enable(self) -> None:
+        state = self._watch.state
+        problem = _("Phantoms are being made.") if state.runs else self._problem()
+        enableOrExplain(self.ui.startPhantomButton, problem)
+        problem = "" if state.status == "running" else _("No phantoms are being made.")
+        enableOrExplain(self.ui.stopPhantomButton, problem)
+        done = not state.runs and self._firstPhantom() is not None
         enableOrExplain(self.ui.loadPhantomButton, "" if done else _("There is no finished phantom in this folder."))
-        if runs and not self._timer.active:
-            self._timer.start()
-        elif not runs:
-            self._timer.stop()

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.export.merging import MergeRules
 from ThyroidSynthLib.imaging.label_maps import BACKGROUND
+from ThyroidSynthLib.slicer.panel.generate.targets import targetsOf
 from ThyroidSynthLib.slicer.panel.shared.choices import ExportWhat, LabelGridChoice, MergeOverlaps
 from ThyroidSynthLib.slicer.panel.shared.parameters import ThyroidSynthParameterNode
 from ThyroidSynthLib.slicer.scene.merged_map import map_of_segmentation, map_of_volume
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 UNTICKED = "ThyroidSynth.NotExported"
 """Attribute of a thyroid's node that the user has excluded from the export."""
+
+TARGET_OPTIONS = {"volume_ml": "--volume", "isthmus_area_mm2": "--isthmus-area", "symmetry": "--symmetry"}
+"""Options of the commands for the targets."""
 
 # Colour tables may have thousands of entries, too many for a combo box.
 _MAX_NAMES = 256
@@ -45,6 +49,13 @@ def chosenThyroids(parameters: ThyroidSynthParameterNode) -> list[vtkMRMLSegment
     if not thyroids:
         raise InputError(_("There is no thyroid to export. Generate one, or choose which ones to export."))
     return thyroids
+
+
+def targetArguments(parameters: ThyroidSynthParameterNode) -> list[str]:
+    """Return the options of a command for the targets of the section Create."""
+    return [
+        argument for name, value in targetsOf(parameters).items() for argument in (TARGET_OPTIONS[name], f"{value:.9g}")
+    ]
 
 
 def meshFormats(parameters: ThyroidSynthParameterNode) -> tuple[str, ...]:
