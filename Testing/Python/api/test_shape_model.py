@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import inspect
 import shutil
@@ -94,6 +95,33 @@ def test_steering_needs_a_target_and_a_shape_of_the_model(model: ShapeModel, edi
         model.steer()
     with pytest.raises(InputError, match="edit"):
         model.steer(edited, volume_ml=20)
+
+
+def test_wherever_targets_are_given_those_unlike_the_training_cases_are_logged_once(
+    model: ShapeModel, edited: EditedShape, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trachea = tube_mask(width_mm=18.0, centre=(4.0, -150.0), reach_mm=(-60.0, 20.0), voxel_mm=3.0)
+    write_volume(trachea, tmp_path / "trachea.nii.gz")
+    at_patient = model.at(tmp_path / "trachea.nii.gz", level_mm=0.0)
+    # Nothing is made, for speed: no thyroid is drawn, or what is given with the target is refused afterwards.
+    calls = {
+        "sample": lambda **targets: model.sample(0, **targets),
+        "steer": lambda **targets: model.steer(edited, **targets),
+        "edit": lambda **targets: model.edit(tmp_path / "missing", **targets),
+        "phantom": lambda **targets: model.phantom(own=True, **targets),
+        "at().sample": lambda **targets: at_patient.sample(0, **targets),
+        "at().steer": lambda **targets: at_patient.steer(edited, **targets),
+    }
+    logged = {}
+    for volume_ml in (300.0, 15.0):
+        for name, call in calls.items():
+            caplog.clear()
+            with contextlib.suppress(InputError):
+                call(volume_ml=volume_ml)
+            unlike = [each for each in caplog.messages if "unlike the training cases: volume 300 mL" in each]
+            logged[name, volume_ml] = len(unlike)
+    assert logged == {(name, volume_ml): int(volume_ml == 300.0) for name, volume_ml in logged}
+    assert len(logged) == 2 * len(calls)
 
 
 def test_a_shape_converts_to_meshes_and_label_maps_of_its_volume(model: ShapeModel) -> None:

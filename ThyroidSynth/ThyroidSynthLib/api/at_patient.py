@@ -8,15 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.imaging.labels import TRACHEA
 
 from .organs import draw_organs
 from .patient import Labels, label_names
-from .shape import EditedShape, Shape
+from .shape import Shape
+from .targets import check_steering, targets_for
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
@@ -132,7 +131,7 @@ class ModelAtPatient:
         from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
         from ThyroidSynthLib.generation.steer.direct_sampling import check_conditions
 
-        targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
+        targets = targets_for(self.trained, volume_ml, isthmus_area_mm2, symmetry)
         check_conditions(self.trained, [targets])
         contact = self.contact
         if organs:
@@ -164,15 +163,12 @@ class ModelAtPatient:
         from ThyroidSynthLib.generation.cohort.thyroid_maker import ThyroidMaker
         from ThyroidSynthLib.generation.steer.steering import steer_to_target
 
-        targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
-        if not targets:
-            raise InputError("There is no target. Give volume_ml, isthmus_area_mm2 or symmetry, or use sample().")
+        targets = targets_for(self.trained, volume_ml, isthmus_area_mm2, symmetry)
+        check_steering(self.trained, start, targets)
         if start is None:
             return self._shape(
                 ThyroidMaker.of(self.trained, seed=seed, to_target=True, contact=self.contact).make(0, targets)
             )
-        if isinstance(start, EditedShape) or start.thyroid.code.shape != (self.trained.code_size,):
-            raise InputError("The start is not a shape of this model. Use edit() for a patient's own thyroid.")
         contact = self.contact
         if contact is not None:
             contact = contact.kept_by(start.thyroid.surface, with_overlap=False)

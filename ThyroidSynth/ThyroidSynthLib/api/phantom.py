@@ -12,17 +12,18 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 
 from .patient import Labels, label_names
 from .shape import Shape
+from .targets import targets_for
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.neck.neck import Neck
     from ThyroidSynthLib.export.nodules.nodule import Nodule
     from ThyroidSynthLib.export.phantom.phantom import Phantom as BuiltPhantom
     from ThyroidSynthLib.export.phantom.phantom_options import PhantomOptions
+    from ThyroidSynthLib.geometry.targets import Targets
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
@@ -186,7 +187,7 @@ class WithPhantoms:
         from ThyroidSynthLib.export.nodules import read_nodules
         from ThyroidSynthLib.export.phantom.phantom_options import PhantomOptions
 
-        targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
+        targets = targets_for(self.trained, volume_ml, isthmus_area_mm2, symmetry)
         if (own or gland is not None) and (targets or (own and gland is not None)):
             raise InputError("Give either targets, a gland or own=True.")
         choice = GridChoice(grid, spacing_mm, margin_mm)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct
 from ThyroidSynthLib.geometry.surface import Surface
-from ThyroidSynthLib.geometry.targets import Targets
 from ThyroidSynthLib.model.presets import DEFAULT_PRESET, settings_for
 from ThyroidSynthLib.model.settings import OMEGA
 from ThyroidSynthLib.model.trained_model import TrainedModel
@@ -25,8 +23,7 @@ from .organs import draw_organs
 from .patient import Labels, case_of, shape_of
 from .phantom import WithPhantoms
 from .shape import EditedShape, FittedShape, Shape
-
-logger = logging.getLogger(__name__)
+from .targets import check_steering, targets_for
 
 
 class ShapeModel(WithPhantoms, WithPatients):
@@ -185,8 +182,7 @@ class ShapeModel(WithPhantoms, WithPatients):
         """
         from ThyroidSynthLib.generation.steer.direct_sampling import generate
 
-        targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
-        self._warn_of(targets)
+        targets = targets_for(self.trained, volume_ml, isthmus_area_mm2, symmetry)
         thyroids = [self._shape(drawn) for drawn in generate(self.trained, count=count, seed=seed, targets=targets)]
         return draw_organs(self, thyroids, seed=seed) if organs else thyroids
 
@@ -231,14 +227,10 @@ class ShapeModel(WithPhantoms, WithPatients):
         from ThyroidSynthLib.generation.cohort.thyroid_maker import generate_to_target
         from ThyroidSynthLib.generation.steer.steering import steer_to_target
 
-        targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
-        if not targets:
-            raise InputError("There is no target. Give volume_ml, isthmus_area_mm2 or symmetry, or use sample().")
-        self._warn_of(targets)
+        targets = targets_for(self.trained, volume_ml, isthmus_area_mm2, symmetry)
+        check_steering(self.trained, start, targets)
         if start is None:
             return self._shape(next(iter(generate_to_target(self.trained, [targets], seed=seed))))
-        if isinstance(start, EditedShape) or start.thyroid.code.shape != (self.trained.codes.shape[1],):
-            raise InputError("The start is not a shape of this model. Use edit() for a patient's own thyroid.")
         steered = steer_to_target(ModelShapes(self.trained), start.thyroid, targets)
         return Shape(steered.thyroid, steered.targets, steered.met, start.alignment, start.placement)
 
@@ -352,7 +344,7 @@ class ShapeModel(WithPhantoms, WithPatients):
         """
         from ThyroidSynthLib.export.edited_case import Change, edit_case
 
-        targets = Targets(volume_ml, isthmus_area_mm2, symmetry)
+        targets = targets_for(self.trained, volume_ml, isthmus_area_mm2, symmetry)
         changes = {name: Change(value) for name, value in targets.as_dict().items()}
         held = [hold] if isinstance(hold, str) else hold
         edited = edit_case(self.trained, case_of(patient, labels), changes, held=held, seed=seed)
@@ -383,13 +375,6 @@ class ShapeModel(WithPhantoms, WithPatients):
     @property
     def _alignment(self) -> str:
         return self.trained.frame.alignment
-
-    def _warn_of(self, targets: Targets) -> None:
-        """Log a warning if targets are unlike the training cases."""
-        from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
-
-        if unlike := FeatureSpace(self.features).unlike(targets.as_array()):
-            logger.warning("The targets are %s.", unlike)
 
     def _shape(self, drawn: GeneratedThyroid) -> Shape:
         return Shape(drawn.thyroid, drawn.targets, drawn.met, self._alignment)
