@@ -37,6 +37,13 @@ NO_CT = Path("none")
 
 # A CT of a neck has air and soft tissue; other images may be masks, of another modality, or rescaled.
 _AIR_HU, _TISSUE_HU = -500.0, 20.0
+# Half of the segmented structures are never denser than this, not even if most of them are bones.
+_DENSE_HU = 700.0
+_OFFSET = (
+    "If 1024 or 1000 was added to its Hounsfield units, so that air is near 0 instead of -1000, subtract that from all "
+    "its voxels."
+)
+_OTHER = "Otherwise choose the CT (--ct), or leave it out (--ct none)."
 
 
 def read_neck(
@@ -125,11 +132,23 @@ def read_ct(path: Path, labels: LabelMap) -> Volume:
     if values.min() > _AIR_HU or values.max() < _TISSUE_HU:
         raise InputError(
             f"{path} has values from {values.min():.0f} to {values.max():.0f}, but a CT of a neck has air (-1000 HU) "
-            "and soft tissue (above 20 HU). Choose the CT (--ct), or leave it out (--ct none)."
+            f"and soft tissue (above 20 HU). {_OFFSET} {_OTHER}"
         )
     at = np.argwhere(labels.volume.array)
-    if len(at) and not image.grid.contains(labels.volume.to_ras(at[:: max(len(at) // 1000, 1), ::-1])).any():
+    if not len(at):
+        return image
+    points = labels.volume.to_ras(at[:: max(len(at) // 1000, 1), ::-1])
+    points = points[image.grid.contains(points)]
+    if not len(points):
         raise InputError(f"{path} does not show the segmented structures: it lies elsewhere. Choose the patient's CT.")
+    i, j, k = np.clip(np.rint(image.to_ijk(points)).astype(int), 0, image.grid.last_ijk.astype(int)).T
+    # The air around a scan may be filled with other values, so that the range of all values says nothing.
+    middle = np.median(values[k, j, i])
+    if middle > _DENSE_HU:
+        raise InputError(
+            f"{path} has a median of {middle:.0f} in the segmented structures, which are near 40 HU in a CT. "
+            f"{_OFFSET} {_OTHER}"
+        )
     return image
 
 
