@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,38 @@ def test_without_out_nothing_is_prepared(data, capsys) -> None:
     with pytest.raises(SystemExit):
         run("prepare", data)
     assert "--out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (["phantom", "example", "--out", "out", "--at"], {"--labels"}),
+        (["generate", "example", "--out", "out", "--at"], {"--labels"}),
+        (["edit", "example", "--out", "out"], {"--labels", "--thyroid", "--trachea"}),
+        (["fit", "example", "--out", "out"], {"--labels", "--thyroid", "--trachea", "--trachea-centre"}),
+        (["prepare", "--out", "out"], {"--labels", "--thyroid", "--trachea", "--trachea-centre"}),
+        (["train", "--job", "job"], set()),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_where_no_case_is_found_a_command_names_only_options_that_it_has(command, named, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nothing").mkdir()
+    assert main([*command, "nothing"]) == 1
+    error = capsys.readouterr().err
+    assert "nothing holds no cases (empty folder: .). Expected" in error
+    assert set(re.findall(r"--[a-z-]+", error.split("holds no cases")[1])) == named
+    assert ("thyroidsynth prepare has options" in error) == (not named)
+
+
+def test_a_mesh_or_a_single_mask_as_a_case_is_refused_with_the_options_for_it(dataset, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(dataset / "s0000/segmentations/thyroid_gland.nii.gz", tmp_path)
+    (tmp_path / "gland.ply").write_text("ply\n")
+    for command, name, end in (
+        ("fit", "gland.ply", "Choose a segmentation. For meshes state the centre of the trachea (--trachea-centre)."),
+        ("edit", "gland.ply", "Choose a segmentation. thyroidsynth prepare has options for input of other kinds."),
+        ("edit", "thyroid_gland.nii.gz", "both masks. For masks with other names use --thyroid and --trachea."),
+    ):
+        assert main([command, "example", name, "--out", "out"]) == 1
+        assert capsys.readouterr().err.strip().endswith(end)

@@ -233,7 +233,7 @@ def test_a_parser_that_fails_keeps_the_file_as_a_case_to_report(tmp_path: Path, 
 
 def test_the_mask_of_one_structure_alone_is_refused_with_the_way_to_give_both(tmp_path: Path) -> None:
     masks(tmp_path)
-    with pytest.raises(InputError, match="both with --thyroid and --trachea"):
+    with pytest.raises(InputError, match="Give the folder of both masks"):
         search_cases([tmp_path / "thyroid_gland.nii.gz", tmp_path / "trachea.nii.gz"])
 
 

@@ -32,7 +32,7 @@ from ThyroidSynthLib.cli.commands import (
 )
 from ThyroidSynthLib.cli.shared.arguments import file_path
 from ThyroidSynthLib.cli.shared.console import Console
-from ThyroidSynthLib.common.errors import Cancelled, explained
+from ThyroidSynthLib.common.errors import Cancelled, NoCaseError, explained
 from ThyroidSynthLib.common.streams import lasting_streams
 
 OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -72,6 +72,14 @@ result could not be printed.
 Research software. Not for clinical use."""
 
 
+_WAYS = {
+    "labels": ("labels", "For label maps without names state the labels (--labels thyroid=N,trachea=M)."),
+    "masks": ("thyroid", "For masks with other names use --thyroid and --trachea."),
+    "meshes": ("trachea_centre", "For meshes state the centre of the trachea (--trachea-centre)."),
+}
+"""Option and explanation of each way to turn the input of a command into cases."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
@@ -106,7 +114,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Exception as error:
         if options.debug:
             traceback.print_exc()
-        _print_error(f"error: {explained(error)}")
+        _print_error(" ".join([f"error: {explained(error)}", *_ways_out(error, options)]))
         return FAILED
 
 
@@ -122,6 +130,15 @@ def parsed_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         if add_paths is None or any(text.startswith("-") for text in left) or not add_paths(options, left):
             parser.error(f"unrecognized arguments: {' '.join(left)}")
     return options
+
+
+def _ways_out(error: Exception, options: argparse.Namespace) -> list[str]:
+    """Return how the command's own options, or another command, take input in which no case was found."""
+    if not isinstance(error, NoCaseError):
+        return []
+    ways = [_WAYS[way] for way in error.ways]
+    taken = [sentence for option, sentence in ways if hasattr(options, option)]
+    return taken or ["thyroidsynth prepare has options for input of other kinds."]
 
 
 def _as_json(document: dict[str, Any]) -> str:

@@ -39,6 +39,17 @@ class InputError(ThyroidSynthError):
     """A file, folder or option cannot be used."""
 
 
+class NoCaseError(InputError):
+    """There is no case at a path.
+
+    `ways` are the options that may turn it into one: "labels", "masks" and "meshes". Not every command has them.
+    """
+
+    def __init__(self, message: str, *, ways: tuple[str, ...] = ("labels", "masks", "meshes")) -> None:
+        super().__init__(message)
+        self.ways = ways
+
+
 class OutputError(ThyroidSynthError):
     """A result cannot be written, or would replace a file without permission."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.errors import InputError, NoCaseError
 from ThyroidSynthLib.common.files import absolute_path, stem_of
 from ThyroidSynthLib.common.reading import checked_file
 from ThyroidSynthLib.imaging.labels import structure_called
@@ -25,9 +25,7 @@ SYNTHETIC_MARK = "SYNTHETIC.txt"
 
 _EXPECTED = (
     "Expected, at any depth: masks named thyroid_gland and trachea, label maps with label names, Slicer segmentations "
-    "(.seg.nrrd), DICOM SEG or RTSTRUCT. For label maps without names state the labels (--labels "
-    "thyroid=N,trachea=M); for masks with other names use --thyroid and --trachea; for meshes state the centres of the "
-    "tracheas (--trachea-centre)."
+    "(.seg.nrrd), DICOM SEG or RTSTRUCT."
 )
 _STATEMENT = "Synthetic cases: software input, not anatomy."
 _LONGEST_STATEMENT = 10_000
@@ -147,7 +145,7 @@ def search_cases(
     cases = sorted((replace(case.source, id=each) for case, each in zip(found, ids, strict=True)), key=lambda s: s.id)
     result = FoundCases(roots, tuple(cases), log.entries())
     if not cases:
-        raise InputError(_nothing_found(result))
+        raise _nothing_found(result)
     return result
 
 
@@ -218,21 +216,16 @@ def _below(root: Path, path: Path) -> str:
 
 def _of_file(path: Path, labels: Mapping[int, str] | None) -> FoundCase:
     if is_mesh_file(path):
-        raise InputError(
-            f"{path} is a mesh, not a segmentation. To prepare or fit it, state the centre of its trachea "
-            "(--trachea-centre)."
-        )
+        raise NoCaseError(f"{path} is a mesh, not a segmentation. Choose a segmentation.", ways=("meshes",))
     opened = open_segmentation(path, labels=labels)
     if not opened.named and structure_called(stem_of(path)) is not None:
-        raise InputError(
-            f"{path} is the mask of one structure. Give the folder of both masks, or both with --thyroid and --trachea."
-        )
+        raise NoCaseError(f"{path} is the mask of one structure. Give the folder of both masks.", ways=("masks",))
     opened.check_named()
     source = CaseSource("", opened.kind, labels_path=path, labels=labels)
     return FoundCase(Place(path.parent, path, is_file=True), source)
 
 
-def _nothing_found(found: FoundCases) -> str:
+def _nothing_found(found: FoundCases) -> InputError:
     listed = []
     for entry in found.passed_over[:_REASONS_LISTED]:
         names = ", ".join(entry.names[:_NAMES_LISTED]) + (", …" if entry.count > _NAMES_LISTED else "")
@@ -240,6 +233,7 @@ def _nothing_found(found: FoundCases) -> str:
     more = "; …" if len(found.passed_over) > _REASONS_LISTED else ""
     about = f" ({'; '.join(listed)}{more})" if listed else ""
     if any((root / COHORT_FILE).is_file() for root in found.sources):
-        return f"{', '.join(map(str, found.sources))} is a cohort already. Train on it: thyroidsynth train FOLDER."
+        names = ", ".join(map(str, found.sources))
+        return InputError(f"{names} is a cohort already. Train on it: thyroidsynth train FOLDER.")
     where = "Each of " if len(found.sources) > 1 else ""
-    return f"{where}{', '.join(map(str, found.sources))} holds no cases{about}. {_EXPECTED}"
+    return NoCaseError(f"{where}{', '.join(map(str, found.sources))} holds no cases{about}. {_EXPECTED}")
