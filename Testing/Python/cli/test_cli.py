@@ -187,7 +187,7 @@ def test_a_target_distribution_is_reported_with_its_distance_and_unmet_targets(c
     wide = ("generate", model, "--distribution", tmp_path / "wide.json", "--format", "none", "--workers", 1)
     assert run(*wide, "--out", tmp_path / "g", "--overwrite") == 0
     output = capsys.readouterr()
-    assert "1 of 1 thyroids have targets unlike those of the training cases" in output.err
+    assert "The targets of 1 of 1 thyroids are unlike the training cases" in output.err
     assert "t00001: target 900.0 mL" in output.out and "above the cohort's volume" in output.out
     manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
     assert manifest["specification"]["far_outside"][0]["id"] == "t00001"

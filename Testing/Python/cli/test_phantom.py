@@ -321,7 +321,7 @@ def test_a_cohort_has_a_card_and_a_dataset_for_nnunet_which_its_manifest_lists_a
     assert sorted(document["labels"].values()) == list(range(len(document["labels"])))
 
     card = (out / "dataset_card.md").read_text(encoding="utf-8")
-    assert "2 phantoms of one neck" in card and "2 nodules in all, which are modelled by rules" in card
+    assert "2 phantoms of one neck" in card and "2 nodules in all, modelled by rules" in card
     volumes = sorted(entry["written"]["volume_ml"] for entry in manifest["phantoms"])
     assert f"| volume (mL) | {volumes[0]:.3g} | {np.median(volumes):.3g} | {volumes[1]:.3g} |" in card
     assert "`ct_synthetic.nii.gz` | CT that follows" in card and "| 15 | esophagus | " in card

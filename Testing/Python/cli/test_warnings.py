@@ -82,7 +82,7 @@ def test_far_targets_and_a_doubtful_placement_are_reported_though_quiet(capsys, 
     arguments = ["generate", "example", "--volume", "80", *steer, "--format", "none", *QUIET]
     assert main([*arguments, "--out", str(tmp_path / "g")]) == 0
     output = capsys.readouterr()
-    assert "warning: 1 of 1 thyroids have targets unlike those of the training cases" in output.err
+    assert "warning: The targets of 1 of 1 thyroids are unlike the training cases" in output.err
     assert json.loads(output.out)["far_outside"][0]["score"] > 1
 
     placed = ["generate", "example", "--at", str(dataset / "s0000/segmentations/trachea.nii.gz"), "--format", "none"]

@@ -15,6 +15,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import CohortError, InputError
 from ThyroidSynthLib.common.text_files import number_of
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def held_out_of(text: str) -> float:
 def held_out_text(held_out: HeldOut) -> str:
     """Return a description of the held-out cases."""
     if isinstance(held_out, tuple | list):
-        return f"{len(held_out)} chosen cases"
+        return counted(len(held_out), "chosen case")
     return f"{held_out:g}" if held_out >= 1 or held_out == 0 else f"{100 * held_out:g}%"
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.reading import reading
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.volume import Volume
 
@@ -169,7 +170,7 @@ def _series(path: Path) -> tuple[Grid, list[Path]]:
     if len({image.series for image in images}) > 1:
         counts = Counter(image.series for image in images)
         named = {image.series: f"{image.about} (such as {image.path.relative_to(folder)})" for image in images}
-        listed = "; ".join(sorted(f"{named[one]}, {count} images" for one, count in counts.items())[:_FEW])
+        listed = "; ".join(sorted(f"{named[one]}, {counted(count, 'image')}" for one, count in counts.items())[:_FEW])
         raise InputError(
             f"{path} holds {len(counts)} image series: {listed}. Choose the folder of one of them, or one of its files."
         )

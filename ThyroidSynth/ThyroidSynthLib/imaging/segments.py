@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.text_files import listed_shortly
+from ThyroidSynthLib.common.wording import counted
 
 from .labels import (
     LOBE_PARTS,
@@ -261,7 +262,7 @@ def nothing_found(path: object, segments: Iterable[Segment], only: Structure | N
     """Return the error for a file with neither a thyroid nor a trachea, or without the one that it was chosen for."""
     segments = list(segments)
     names = [segment.name or segment.id or str(segment.label) for segment in segments]
-    about = "; ".join([f"{len(names)} segments ({listed_shortly(names)})", *_marked(segments)])
+    about = "; ".join([f"{counted(len(names), 'segment')} ({listed_shortly(names)})", *_marked(segments)])
     if only is not None:
         return InputError(f"{path} has no {_called(only)} among its {about}. Choose another file, or name the segment.")
     return InputError(

@@ -82,7 +82,7 @@ def test_a_table_of_other_shapes_is_noted(made: AuthorsFiles, tmp_path: Path) ->
         csv.writer(stream).writerows([rows[0], *shifted])
     summary = prepare_authors_set(made.folder, tmp_path / "c", AuthorsOptions(tuple(made.scale_mm)))
 
-    assert any("features.csv are not those of their surfaces" in note for note in summary.notes)
+    assert any("features.csv are not those of the surface for" in note for note in summary.notes)
     np.testing.assert_allclose(Cohort.open(summary.folder).features[0], made.features(made.ids[0]), rtol=1e-3)
 
 

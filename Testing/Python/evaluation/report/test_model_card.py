@@ -46,7 +46,7 @@ def test_missing_information_is_named(description) -> None:
 
 def test_held_out_cases_licence_and_measures_are_listed(description) -> None:
     found = sections(replace(description, licence="CC BY 4.0", held_out=40, cases=160), EVALUATION)
-    assert ("Held out", "40 more cases that were not used for training") in found["Training data"].rows
+    assert ("Held out", "40, not used for training") in found["Training data"].rows
     assert dict(found["Training data"].rows)["Trained on"].startswith("160 cases of ")
     assert found["Licence"].text == "CC BY 4.0"
     assert "held out" not in found["Limits"].text

@@ -57,7 +57,7 @@ def test_a_model_without_conditions_rejects_targets(small_baseline: TrainedModel
 
 
 def test_the_number_of_targets_and_the_seed_are_checked(small_model: TrainedModel) -> None:
-    with pytest.raises(InputError, match="targets for 1 thyroids, but 3 thyroids"):
+    with pytest.raises(InputError, match="are given for 1 thyroid, but 3 are to be generated"):
         generated(small_model, count=3, targets=[NO_TARGETS])
     with pytest.raises(InputError, match="-1 thyroids cannot be generated"):
         generated(small_model, count=-1)

@@ -13,6 +13,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     evaluation_options,
 )
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.common.wording import counted
 
 NAME = "cross-validate"
 SUMMARY = "train and evaluate over folds and seeds"
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
             should_stop=stopped,
         )
     report = options.out / REPORT_FILE
-    lines = [f"The report is in {report}. {len(document['runs'])} models, mean ± SD:"]
+    lines = [f"The report is in {report}. {counted(len(document['runs']), 'model')}, mean ± SD:"]
     lines += summary_lines(document)
     if document["synthetic_cohort"]:
         lines.append("The cohort is synthetic: software input, not anatomy.")

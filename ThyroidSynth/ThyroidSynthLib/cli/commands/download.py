@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.dataset.download.records import RECORDS, ZENODO
 
 NAME = "download"
@@ -48,5 +49,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         "received_bytes": found.received_bytes,
     }
     received = f"{found.received_bytes / 1e6:,.1f} MB received" if found.received_bytes else "nothing was missing"
-    text = f"{found.folder} holds {found.files} files of doi:{record.doi} ({received}). {record.licence_note}"
+    text = (
+        f"{found.folder} holds {counted(found.files, 'file')} of doi:{record.doi} ({received}). {record.licence_note}"
+    )
     return Result(document, text)

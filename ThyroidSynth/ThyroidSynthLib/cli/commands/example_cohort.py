@@ -8,6 +8,7 @@ from pathlib import Path
 from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import add_seed, add_workers
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.common.wording import counted
 
 NAME = "example-cohort"
 SUMMARY = "write a synthetic dataset for trying out the software"
@@ -60,7 +61,8 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         "synthetic": True,
     }
     text = (
-        f"{summary.cases} synthetic cases are in {summary.folder}; quality control should refuse {summary.refused}.\n"
+        f"{summary.folder} holds {counted(summary.cases, 'synthetic case')}; quality control should refuse "
+        f"{summary.refused}.\n"
         f"Next: thyroidsynth prepare {summary.folder} --out cohort"
     )
     return Result(document, text)

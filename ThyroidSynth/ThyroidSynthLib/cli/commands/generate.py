@@ -32,6 +32,7 @@ from ThyroidSynthLib.cli.shared.targets import (
     met_text,
     targets_of,
 )
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.imaging.labels import TRACHEA
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         if begun is None:
             check_cohort_room(options.out, overwrite=options.overwrite, inputs=inputs)
         else:
-            console.note(f"Continues an interrupted run, which made {len(begun)} thyroids.")
+            console.note(f"Continues an interrupted run, which made {counted(len(begun), 'thyroid')}.")
         return _generate(options, console, request, begun)
 
 

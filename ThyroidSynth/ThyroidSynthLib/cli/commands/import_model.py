@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.shapes import set_scale
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.model.importing.authors_checkpoint import FEATURES
 from ThyroidSynthLib.model.settings import ACTIVATIONS
 
@@ -80,7 +81,9 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         "surface_error_mm": found.error_mm,
         "notes": list(found.notes),
     }
-    lines = [f"The model is in {options.out} ({found.model.variant}, {len(found.model.ids)} training cases)."]
+    lines = [
+        f"The model is in {options.out} ({found.model.variant}, {counted(len(found.model.ids), 'training case')})."
+    ]
     if found.error_mm is not None:
         lines.append(
             f"Its distance at the samples of its training cases has an error of {found.error_mm:.2f} mm (root mean "

@@ -49,6 +49,7 @@ from ThyroidSynthLib.cli.shared.targets import (
 )
 from ThyroidSynthLib.common.results import check_outside
 from ThyroidSynthLib.common.staging import output_folder
+from ThyroidSynthLib.common.wording import counted
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.common.progress import ShouldStop
@@ -132,7 +133,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
         if begun is None:
             check_cohort_room(options.out, overwrite=options.overwrite, inputs=inputs, kind=PHANTOM_COHORT)
         else:
-            console.note(f"Continues an interrupted run, which made {len(begun)} phantoms.")
+            console.note(f"Continues an interrupted run, which made {counted(len(begun), 'phantom')}.")
         return _cohort(options, console, request, begun)
 
 
@@ -305,7 +306,9 @@ def _nodule_lines(document: dict[str, Any]) -> list[str]:
         found = nodules["nodules"]
         unmet = [each["name"] for each in found if not each["on_label_map"]["met"]]
         volume = sum(each["on_label_map"]["volume_ml"] for each in found)
-        lines.append(f"{len(found)} nodules, {volume:.2f} mL in all on the label map. They are modelled, not learned.")
+        lines.append(
+            f"{counted(len(found), 'nodule')} (modelled, not learned), {volume:.2f} mL in all on the label map."
+        )
         if unmet:
             lines.append(f"Not within half a voxel of their diameters: {', '.join(unmet)}.")
     if "ct" in document:
@@ -322,11 +325,11 @@ def _cohort_lines(written: GeneratedCohort) -> list[str]:
         )
     if written.overlapping:
         lines.append(
-            f"{written.overlapping} thyroids reached into the trachea, the larynx or a bone, which keep their voxels; "
-            "see 'overlap_mm3' in the manifest."
+            f"{counted(written.overlapping, 'thyroid')} reached into the trachea, the larynx or a bone, which keep "
+            "their voxels; see 'overlap_mm3' in the manifest."
         )
     if written.cut_by_grid:
-        lines.append(f"{written.cut_by_grid} thyroids extend beyond the grid, where they are cut.")
+        lines.append(f"{counted(written.cut_by_grid, 'thyroid')} cut by the end of the grid.")
     if written.incomplete:
         lines.append(
             f"In {written.incomplete} of them nodules of the distribution did not fit into the thyroid and were left "

@@ -8,6 +8,7 @@ from pathlib import Path
 from ThyroidSynthLib.cli.shared import numbers
 from ThyroidSynthLib.cli.shared.arguments import add_seed, add_training
 from ThyroidSynthLib.cli.shared.console import Console, Result
+from ThyroidSynthLib.common.wording import counted
 
 NAME = "train"
 SUMMARY = "train a model on a cohort"
@@ -116,8 +117,8 @@ def run(options: argparse.Namespace, console: Console) -> Result | None:
         "device": state.device,
     }
     loss = "" if state.loss is None else f", loss {state.loss:.3g}"
-    cases = f"{state.cases} cases, {state.held_out} held out" if state.held_out else f"{state.cases} cases"
-    text = f"The model is in {model} ({cases}, {state.epoch} epochs on {state.device}{loss})."
+    cases = counted(state.cases, "case") + (f", {state.held_out} held out" if state.held_out else "")
+    text = f"The model is in {model} ({cases}, {counted(state.epoch, 'epoch')} on {state.device}{loss})."
     if described.preset == "paper" and described.alignment != alignment_for("paper"):
         text += (
             f"\nThe alignment of the cohort is {described.alignment}, that of the paper is {alignment_for('paper')}: "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.generation.cohort.marginals import COHORT, FORMS
 from ThyroidSynthLib.generation.cohort.target_distribution import WITHOUT_ISTHMUS, TargetDistribution
 from ThyroidSynthLib.generation.steer.feature_space import FeatureSpace
@@ -146,9 +147,8 @@ def targets_of(options: argparse.Namespace, model: TrainedModel, *, names: str =
     elif options.from_table:
         targets = read_targets(options.from_table)
         if options.count not in (None, len(targets)):
-            options.usage_error(
-                f"--count {options.count} contradicts {options.from_table} ({len(targets)} rows): leave out --count"
-            )
+            rows = counted(len(targets), "row")
+            options.usage_error(f"--count {options.count} contradicts {options.from_table} ({rows}): leave out --count")
         specification["targets"] = options.from_table.name
     else:
         targets = [Targets(options.volume, options.isthmus_area, options.symmetry)] * (options.count or 1)
@@ -180,8 +180,8 @@ def far_targets(model: TrainedModel, targets: Sequence[Targets], *, names: str =
 def far_text(far: Sequence[dict[str, Any]], count: int) -> str:
     """Describe the targets that are unlike the training cases."""
     lines = [
-        f"{len(far)} of {count} thyroids have targets unlike those of the training cases (out-of-distribution score "
-        "above 1); the model may not reach them, or extrapolates:"
+        f"The targets of {len(far)} of {count} thyroids are unlike the training cases (out-of-distribution "
+        "score above 1); the model may not reach them, or extrapolates:"
     ]
     for each in far[:_FEW]:
         known = f" ({'; '.join(each['outside'])})" if each["outside"] else ""

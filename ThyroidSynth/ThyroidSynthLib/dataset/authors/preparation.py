@@ -14,6 +14,7 @@ from ThyroidSynthLib.common.errors import CohortError, InputError
 from ThyroidSynthLib.common.files import absolute_path
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.common.results import check_outside
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.common.workers import Workers
 from ThyroidSynthLib.dataset.case_preparation import CaseRecord
 from ThyroidSynthLib.dataset.case_sources import FoundCases
@@ -282,7 +283,7 @@ def _table_notes(found: PublishedSet, units: Units, records: Records) -> tuple[s
     if not differing:
         return ()
     return (
-        f"the features of {len(differing)} cases in features.csv are not those of their surfaces, such as "
+        f"the features in features.csv are not those of the surface for {counted(len(differing), 'case')}, such as "
         f"{differing[0]}; the measured ones are used",
     )
 

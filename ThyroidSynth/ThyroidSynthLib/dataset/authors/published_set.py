@@ -20,6 +20,7 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.reading import reading
 from ThyroidSynthLib.common.text_files import number_of, rows_of_table
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.geometry.sampling import SURFACE_SHARE, signed_distance
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.meshes.any_mesh import outward
@@ -153,7 +154,8 @@ def open_published_set(folder: Path | str) -> PublishedSet:
     place = found[0]
     meshes, samples = _names(place / MESHES, ".ply"), _names(place / SAMPLES, ".npz")
     if not meshes or not samples:
-        raise InputError(f"{place} holds {len(meshes)} meshes and {len(samples)} files of samples. {_EXPECTED}")
+        held = f"{counted(len(meshes), 'mesh', 'meshes')} and {counted(len(samples), 'file')} of samples"
+        raise InputError(f"{place} holds {held}. {_EXPECTED}")
     ids = tuple(sorted(meshes | samples))
     published, table_ids, notes = _table(place / TABLE, ids)
     return PublishedSet(place, ids, tuple(sorted(samples)), published, table_ids, notes)
@@ -200,10 +202,12 @@ def _table(path: Path, ids: tuple[str, ...]) -> tuple[dict[str, np.ndarray], tup
         if case_id not in ids:
             unknown.append(case_id)
         published[case_id] = np.array([_number(path, line, row[name]) for name in COLUMNS])
-    notes = [f"{len(unknown)} rows of {path.name} belong to no mesh, such as {unknown[0]}"] if unknown else []
+    notes = (
+        [f"no mesh is named in {counted(len(unknown), 'row')} of {path.name}, such as {unknown[0]}"] if unknown else []
+    )
     without = [case_id for case_id in ids if case_id not in published]
     if without:
-        notes.append(f"{len(without)} cases have no row in {path.name}, such as {without[0]}")
+        notes.append(f"there is no row in {path.name} for {counted(len(without), 'case')}, such as {without[0]}")
     return published, tuple(published), tuple(notes)
 
 

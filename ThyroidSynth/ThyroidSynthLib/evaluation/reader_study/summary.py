@@ -16,6 +16,7 @@ from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.files import write_json, write_text
 from ThyroidSynthLib.common.results import replacing_result
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.evaluation.metrics.reader_agreement import Estimate, area_under_curve, intraclass_correlation
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
@@ -244,8 +245,8 @@ def _lines(document: dict[str, Any]) -> list[str]:
         repeats = each["repeats"]
         if repeats["pairs"]:
             lines.append(
-                f"  {repeats['pairs']} shapes rated twice: ICC {_shown(repeats, 'icc')}, mean absolute difference "
-                f"{repeats['mean_absolute_difference']:.2f}"
+                f"  {counted(repeats['pairs'], 'shape')} rated twice: ICC {_shown(repeats, 'icc')}, mean absolute "
+                f"difference {repeats['mean_absolute_difference']:.2f}"
             )
         lines.append(f"  median time {each['median_seconds']:.1f} s")
     if everyone["readers"] > 1:

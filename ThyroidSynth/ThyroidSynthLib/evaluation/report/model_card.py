@@ -94,7 +94,7 @@ def _training_data(description: ModelDescription, _: Translate) -> CardSection:
     cases = _("{cases} cases of {cohort}").format(
         cases=description.cases, cohort=description.cohort or _("unknown origin")
     )
-    held_out = _("{n} more cases that were not used for training").format(n=description.held_out)
+    held_out = _("{n}, not used for training").format(n=description.held_out)
     names = {"volume_ml": _("Volume"), "isthmus_area_mm2": _("Isthmus area"), "symmetry": _("Symmetry")}
     ranges = [(names[name], _range_text(name, *description.feature_range(name), _)) for name in FEATURE_NAMES]
     alignment = {

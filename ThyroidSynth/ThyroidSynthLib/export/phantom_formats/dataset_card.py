@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ThyroidSynthLib.common.files import read_json, write_text
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.export.cohort.manifest import MANIFEST_JSON
 from ThyroidSynthLib.export.phantom.phantom_cohort import PHANTOMS
 from ThyroidSynthLib.export.phantom.phantom_folder import PHANTOM_FILE
@@ -52,9 +53,9 @@ def _sections(
     yield f"> {manifest['notice']}"
     yield "## What it is"
     yield (
-        f"{len(entries)} phantoms of one neck for imaging simulation. In each, every voxel has a label and every label "
-        f"a material, and the thyroid has known features. They have {nodules} nodules in all"
-        + (", which are modelled by rules, not learned from patients." if nodules else ".")
+        f"{counted(len(entries), 'phantom')} of one neck for imaging simulation. In each, every voxel has a label and "
+        f"every label a material, and the thyroid has known features. {counted(nodules, 'nodule')} in all"
+        + (", modelled by rules, not learned from patients." if nodules else ".")
         + (" A CT follows each thyroid; it is synthetic where the gland and its neighbours changed." if painted else "")
     )
     yield "## How it was made"

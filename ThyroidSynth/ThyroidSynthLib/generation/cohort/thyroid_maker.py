@@ -10,6 +10,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.shapes import ModelShapes
 from ThyroidSynthLib.generation.steer.as_written import Finish, steer_as_written
@@ -167,4 +168,4 @@ def generate_to_target(
         check(should_stop)
         progress(index / len(targets), f"Thyroid {index + 1} of {len(targets)}")
         yield maker.make(index, target, should_stop=should_stop)
-    progress(1.0, f"{len(targets)} thyroids")
+    progress(1.0, counted(len(targets), "thyroid"))

@@ -8,6 +8,7 @@ import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError, SynthesisError
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, silent
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.generation.decode.decoding import DEFAULT_RESOLUTION
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, thyroid_of_code
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
@@ -60,14 +61,17 @@ def generate(
     if seed < 0:
         raise InputError(f"The seed is {seed}, but it must be 0 or more.")
     if len(each) != count:
-        raise InputError(f"There are targets for {len(each)} thyroids, but {count} thyroids. Give targets for each.")
+        raise InputError(
+            f"Targets are given for {counted(len(each), 'thyroid')}, but {count} are to be generated. Give targets for "
+            "each."
+        )
     check_conditions(model, each)
     prior = prior_of(model)
     for number, target in enumerate(each):
         check(should_stop)
         progress(number / count, f"Thyroid {number + 1} of {count}")
         yield generate_one(model, prior, seed, first + number, target, resolution)
-    progress(1.0, f"{count} thyroids")
+    progress(1.0, counted(count, "thyroid"))
 
 
 def check_conditions(model: TrainedModel, targets: Sequence[Targets]) -> None:

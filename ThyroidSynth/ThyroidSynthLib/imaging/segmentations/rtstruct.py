@@ -14,6 +14,7 @@ import numpy as np
 from ThyroidSynthLib.common.errors import InputError
 from ThyroidSynthLib.common.reading import reading
 from ThyroidSynthLib.common.text_files import listed_shortly
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.geometry.grid import Grid, flip_lps_ras
 from ThyroidSynthLib.imaging.dicom_seg import code_text
 from ThyroidSynthLib.imaging.dicom_series import (
@@ -126,7 +127,7 @@ def read_contour_masks(path: Path, chosen: Mapping[Key, Segment]) -> tuple[dict[
         except InputError as error:
             raise InputError(f"{path}: {error} ({segment.name}). Choose the structures of these images.") from error
         if filled.interpolated:
-            notes.append(f"{segment.name}: {filled.interpolated} slices without contours were interpolated")
+            notes.append(f"{segment.name}: interpolated over {counted(filled.interpolated, 'slice')} without contours")
         if filled.gap_mm:
             notes.append(f"{segment.name}: there are no contours over {filled.gap_mm:.0f} mm, so it has two parts")
         masks[key] = mask_in_scan(filled.volume, scan)

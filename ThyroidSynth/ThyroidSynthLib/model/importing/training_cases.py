@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.wording import counted
 from ThyroidSynthLib.dataset.authors.units import Units
 from ThyroidSynthLib.dataset.cohort import Cohort
 
@@ -72,8 +73,8 @@ def cases_of_cohort(cohort: Cohort, published: np.ndarray, units: Units, path: P
     trained = list(about["trained_ids"])
     if len(trained) != len(published):
         raise InputError(
-            f"{path} was trained on {len(published)} cases, and the set of {cohort.folder} has {len(trained)}. Prepare "
-            "the set that it was trained on."
+            f"{path} was trained on {counted(len(published), 'case')}, and the set of {cohort.folder} has "
+            f"{len(trained)}. Prepare the set that it was trained on."
         )
     rows = np.array([row for row, case_id in enumerate(trained) if case_id in cohort.ids])
     ids = tuple(trained[row] for row in rows)
@@ -120,5 +121,7 @@ def _possible(features: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
             "(--features)."
         )
     unmeasured = int((symmetry < 0).sum())
-    notes = [f"the symmetry of {unmeasured} training cases was not measured (-1) and is 0"] if unmeasured else []
+    notes = (
+        [f"the symmetry of {counted(unmeasured, 'training case')} was not measured (-1) and is 0"] if unmeasured else []
+    )
     return np.column_stack([volume, area, np.clip(symmetry, 0.0, 1.0)]), notes

@@ -103,7 +103,9 @@ def test_the_process_makes_the_phantom_and_the_panel_loads_it(phantoms, tmp_path
     phantoms.phantomSpacingSpinBox.setValue(3.0)
     phantoms.click("startPhantomButton")
     phantoms.wait(lambda: not phantoms.stopPhantomButton.enabled and phantoms.phantomStateLabel.text, 120)
-    assert phantoms.phantomStateLabel.text.startswith("Finished: 1 phantoms"), phantoms.phantomStateLabel.text
+    assert phantoms.phantomStateLabel.text.startswith("Finished. Synthetic phantoms: 1."), (
+        phantoms.phantomStateLabel.text
+    )
 
     phantoms.click("loadPhantomButton")
 
@@ -120,10 +122,10 @@ def test_the_process_makes_the_phantom_and_the_panel_loads_it(phantoms, tmp_path
 
 
 @pytest.mark.parametrize("kind", ["phantom", "cohort"])
-def test_a_run_that_does_not_stop_when_asked_to_is_killed_after_a_while(ready, tmp_path, monkeypatch, kind):
-    state, asked, killed, clock = CohortState("running", 1, 4), [], [], [1000.0]
+def test_a_run_that_does_not_stop_on_request_is_killed_after_a_while(ready, tmp_path, monkeypatch, kind):
+    state, requested, killed, clock = CohortState("running", 1, 4), [], [], [1000.0]
     monkeypatch.setattr(CohortRun, "state", lambda run: state)
-    monkeypatch.setattr(CohortRun, "request_stop", lambda run: asked.append(run.folder))
+    monkeypatch.setattr(CohortRun, "request_stop", lambda run: requested.append(run.folder))
     monkeypatch.setattr(CohortRun, "kill", lambda run: killed.append(run.folder))
     watch = sys.modules["ThyroidSynthLib.slicer.panel.export.run_watch"]
     monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: clock[0]))
@@ -139,7 +141,7 @@ def test_a_run_that_does_not_stop_when_asked_to_is_killed_after_a_while(ready, t
     state = CohortState("stopping", 1, 4)
     ready.wait(lambda: "stopping" in label.text)
     assert not getattr(ready, f"stop{kind.capitalize()}Button").enabled
-    assert (asked, killed) == ([folder], [])
+    assert (requested, killed) == ([folder], [])
 
     clock[0] += 20.0
     ready.wait(lambda: killed == [folder])

@@ -160,7 +160,7 @@ def test_an_interrupted_training_is_resumed_by_one_click_after_slicer_was_closed
     assert hands.parameters.preset is Preset.FAST
     assert hands.trainingSeedSpinBox.value == 7
     assert not hands.presetSelector.enabled
-    assert "Fast, fixed features, 100000 epochs, random seed 7, held out: 1 chosen cases" in hands.jobSettingsLabel.text
+    assert "Fast, fixed features, 100000 epochs, random seed 7, held out: 1 chosen case" in hands.jobSettingsLabel.text
     resume(hands, job)
     assert job.read_config() == config
 

@@ -73,7 +73,7 @@ def cohortText(state: CohortState) -> str:
         "running": _("{done} of {total} thyroids") if state.done else _("Starting…"),
         "stopping": _("{done} of {total} thyroids, stopping"),
         "stopped": _("Stopped: {done} of {total} thyroids are complete and in the manifest."),
-        "finished": _("Finished: {done} thyroids; all files were read back and match the manifest."),
+        "finished": _("Finished. Thyroids: {done}. All files were read back and match the manifest."),
         "failed": _("Failed after {done} of {total} thyroids."),
     }
     return _stateText(texts, state)
@@ -86,7 +86,7 @@ def phantomText(state: CohortState) -> str:
         "running": _("{done} of {total} phantoms") if state.done else _("Starting…"),
         "stopping": _("{done} of {total} phantoms, stopping"),
         "stopped": _("Stopped: {done} of {total} phantoms are complete."),
-        "finished": _("Finished: {done} phantoms. They are synthetic."),
+        "finished": _("Finished. Synthetic phantoms: {done}."),
         "failed": _("Failed after {done} of {total} phantoms."),
     }
     return _stateText(texts, state)
