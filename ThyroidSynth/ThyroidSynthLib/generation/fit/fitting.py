@@ -41,7 +41,7 @@ _ROUNDS = 20
 # Largest number of additional steps if the fit contradicts voxels of the reserve, in two turns.
 _MORE_ROUNDS = 12
 # Largest number of steps in which an offset of the first layer is found.
-_OFFSET_ROUNDS = 8
+_OFFSET_ROUNDS = 25
 # Largest number of times that components which the gland does not have are found and fitted away, and steps for each.
 _CORRECTIONS, _CORRECTION_ROUNDS = 3, 6
 # A fit follows a point if the robust loss leaves it at least this weight.
