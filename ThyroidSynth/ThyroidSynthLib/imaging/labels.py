@@ -174,7 +174,13 @@ def side_named(name: str) -> str:
 
 def terminology_entry(structure: Structure) -> str:
     """Return the terminology entry of a structure, in the format of Slicer's segment tags."""
-    return f"{_CATEGORY}~SCT^{structure.snomed}^{MEANINGS[structure]}~^^~{_REGION}"
+    return coded_entry(structure.snomed, MEANINGS[structure])
+
+
+def coded_entry(snomed: str, meaning: str, side: str = "") -> str:
+    """Return a terminology entry of an anatomical structure by SNOMED CT codes: its own, and that of a side."""
+    of_side = f"SCT^{side}^{_SNOMED_SIDES[side].capitalize()}" if side else "^^"
+    return f"{_CATEGORY}~SCT^{snomed}^{meaning}~{of_side}~{_REGION}"
 
 
 def part_coded(entry: str) -> Part | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, Structure, terminology_entry
+from ThyroidSynthLib.imaging.labels import THYROID, TRACHEA, Structure, coded_entry, structure_called, terminology_entry
 from ThyroidSynthLib.imaging.segments import Segment, structures_among
 
 if TYPE_CHECKING:
@@ -14,10 +14,30 @@ if TYPE_CHECKING:
 COLOURS = {THYROID: (0.90, 0.45, 0.35), TRACHEA: (0.71, 0.89, 1.0)}
 """Colour (red, green, blue, 0 to 1) of each structure of the patient."""
 
+# As in Slicer's anatomical colours; the patient's thyroid and the generated ones have others.
+_ORGAN_COLOURS = {"artery": (0.85, 0.20, 0.25), "vein": (0.0, 0.45, 0.81), "esophagus": (0.83, 0.67, 0.56)}
+_OTHER_COLOUR = (0.73, 0.62, 0.80)
+
 
 def mark_as(segment: vtkSegment, structure: Structure) -> None:
     """Write a structure's terminology entry on a segment."""
     segment.SetTerminology(terminology_entry(structure))
+
+
+def mark_as_named(segment: vtkSegment, name: str) -> None:
+    """Write the terminology entry of an organ by the name of its class in TotalSegmentator on a segment."""
+    from ThyroidSynthLib.export.writing.codes import code_of
+
+    code = code_of(name)
+    segment.SetTerminology(coded_entry(code.value, code.meaning, code.side))
+
+
+def organ_colour(name: str) -> tuple[float, float, float]:
+    """Return the colour (red, green, blue, 0 to 1) of an organ by its name."""
+    structure = structure_called(name)
+    if structure in COLOURS:
+        return COLOURS[structure]
+    return next((colour for word, colour in _ORGAN_COLOURS.items() if word in name), _OTHER_COLOUR)
 
 
 def find_segment(segmentation: vtkMRMLSegmentationNode, structure: Structure) -> str:

@@ -6,6 +6,7 @@ decodes a new surface for the scene. When the slider rests, it steers exactly.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -45,8 +46,8 @@ class Followed(Protocol):
     def put(self, node: Any, surface_ras: Surface, record: ThyroidRecord) -> Any:
         """Show a surface in a node or beside it; return the node that shows it."""
 
-    def committed(self, surface: Surface, record: ThyroidRecord) -> None:
-        """Take a thyroid that is shown as exact."""
+    def committed(self, surface: Surface, record: ThyroidRecord, organs: Mapping[str, Surface]) -> None:
+        """Take a thyroid that is shown as exact, and show the organs around it."""
 
     def showResult(self) -> None:
         """Show what is known about the chosen result."""
@@ -180,7 +181,8 @@ class SliderFollowing:
         if self._session.parameters.result is not node:
             raise Cancelled(_("The thyroid was removed."))
         record = self._replace(node, record, thyroid, targets, result)
-        section.committed(thyroid.surface, record)
+        # Not while a slider moves: the organs take longer than a thyroid.
+        section.committed(thyroid.surface, record, self._generator.organs(record, thyroid.surface))
         section.showDone(generatedText(record))
         section.showResult()
 

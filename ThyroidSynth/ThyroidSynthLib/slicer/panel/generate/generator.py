@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.records import GENERATED, SOURCE_ROLE
 from ThyroidSynthLib.slicer.scene.thyroids.segmentations import generated_thyroids
 from ThyroidSynthLib.slicer.scene.volumes import features_of_segment, placement_of_patient, surface_of_segment
 
+from .organs import NeighbouringOrgans
 from .targets import rounded
 
 if TYPE_CHECKING:
@@ -33,10 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordedThyroid:
-    """A generated thyroid that can be restored: its record, and its surface in `trachea_mm`."""
+    """A generated thyroid that can be restored: its record, and its surface and its organs' in `trachea_mm`."""
 
     record: ThyroidRecord
     surface: Surface = field(repr=False)
+    organs: Mapping[str, Surface] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -66,6 +69,7 @@ class ThyroidGenerator:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._trachea = TracheaContact(session)
+        self._organs = NeighbouringOrgans(session)
         self._shapes: ModelShapes | None = None
         self._steering: LiveSteering | None = None
         self._steered: tuple[str, tuple[float, ...]] | None = None
@@ -105,7 +109,7 @@ class ThyroidGenerator:
             work.progress(0.5, _("Decoding the surface"))
             thyroid = decoded_at(self._shapesOf(model), generated.thyroid, self.resolution)
             generated = replace(generated, thyroid=thyroid)
-        return RecordedThyroid.of(generated, placement, targets, model)
+        return self._withOrgans(RecordedThyroid.of(generated, placement, targets, model), model, work)
 
     def drawSimilar(self, seed: int, work: Work) -> RecordedThyroid:
         """Draw a thyroid with the features of the patient's own, and near its shape if that was fitted."""
@@ -126,7 +130,18 @@ class ThyroidGenerator:
             # It lies on the trachea as the patient's own does.
             own = surface_of_segment(parameters.segmentation, parameters.thyroidSegmentID)
             contact = contact.kept_by(own.moved(placement.to_trachea(own.vertices)), with_overlap=False)
-        return RecordedThyroid.of(self._steer(model, start, targets, work, contact), placement, targets, model)
+        drawn = RecordedThyroid.of(self._steer(model, start, targets, work, contact), placement, targets, model)
+        return self._withOrgans(drawn, model, work)
+
+    def organs(self, record: ThyroidRecord, surface: Surface) -> dict[str, Surface]:
+        """Draw the organs around a thyroid, all in `trachea_mm`; none if they are not chosen or it is of another model.
+
+        The model of the thyroid is the one in memory if it was generated with the chosen one.
+        """
+        model = self._session.modelInMemory()
+        if not self._session.parameters.neighbouringOrgans or model is None or record.model != model.checksum:
+            return {}
+        return self._organs.around(record, surface, model)
 
     def steering(self, node, record: ThyroidRecord | None) -> LiveSteering | None:
         """Return the steering of a generated thyroid; None if its model is not the one in memory."""
@@ -174,6 +189,13 @@ class ThyroidGenerator:
             model.patient_alignment,
             scan=scan_grid(parameters.segmentation, parameters.ct),
         )
+
+    def _withOrgans(self, thyroid: RecordedThyroid, model: TrainedModel, work: Work) -> RecordedThyroid:
+        if not self._session.parameters.neighbouringOrgans or not model.organs:
+            return thyroid
+        work.progress(0.9, _("Drawing the neighbouring organs"))
+        work.check()
+        return replace(thyroid, organs=self.organs(thyroid.record, thyroid.surface))
 
     def _steer(
         self,

@@ -17,6 +17,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import GENERATED_COLOUR
 from ThyroidSynthLib.slicer.scene.volumes import surface_of_segment
 
 from .generator import RecordedThyroid, keyOf
+from .neighbours import organs_around
 
 LENGTH = 5
 """Number of thyroids that are kept."""
@@ -86,7 +87,7 @@ class RecentThyroids:
                 continue
             surface = surface_of_segment(node, SEGMENT_ID)
             local = surface.moved(record.placement.to_trachea(surface.vertices))
-            self._past.append(RecordedThyroid(record, local))
+            self._past.append(RecordedThyroid(record, local, organs_around(node, record.placement)))
             self._draw(len(self._past) - 1)
             self._check()
             self._soon.start()

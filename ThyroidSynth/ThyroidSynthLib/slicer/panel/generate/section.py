@@ -31,6 +31,7 @@ from ThyroidSynthLib.slicer.scene.thyroids.segmentations import (
 
 from .following import SliderFollowing
 from .generator import RecordedThyroid, ThyroidGenerator
+from .neighbours import NeighbourControls
 from .node_buttons import NodeButtons
 from .placing import PlacingControls
 from .recent_thyroids import RecentThyroids
@@ -38,7 +39,7 @@ from .targets import TARGETS, TargetRow, rounded, targetsOf, writeTargets
 from .wording import generatedText, recordWarning, resultText
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ThyroidSynthLib.geometry.frame import Placement
     from ThyroidSynthLib.geometry.surface import Surface
@@ -62,6 +63,7 @@ class GenerateSection(Section):
         # What to say about a thyroid that was edited by hand and is no longer shown.
         self._kept = ""
         self._generator = ThyroidGenerator(self.session)
+        self._neighbours = NeighbourControls(self.session, self.ui.neighboursCheckBox, self._generator, self)
         self._rows = {name: TargetRow(self.ui, name) for name in TARGETS}
         self._recent = RecentThyroids(self.ui.historyWidget, self._onPast, before=self.ui.similarButton)
         # The changes of the shown thyroid, and the node that shows it.
@@ -140,6 +142,7 @@ class GenerateSection(Section):
         problem = self._problem()
         for button in (self.ui.generateButton, self.ui.randomButton):
             enableOrExplain(button, problem)
+        self._neighbours.refresh(self._description)
         needed = problem or patientProblem(self.session, thyroid=True) or self._steeringProblem()
         enableOrExplain(self.ui.similarButton, needed)
 
@@ -235,7 +238,7 @@ class GenerateSection(Section):
             drawn = draw(work)
             work.check()
             self._followed = self.targets(), self.parameters.detail
-            self.committed(drawn.surface, self._show(drawn, drawn.record.placement))
+            self.committed(drawn.surface, self._show(drawn, drawn.record.placement), drawn.organs)
             self.showDone(generatedText(drawn.record))
         if self.session.hasParameters:
             self.refresh()
@@ -320,10 +323,14 @@ class GenerateSection(Section):
         self.session.showStatus(" ".join(filter(None, [text, self._kept])))
         self._kept = ""
 
-    def committed(self, surface: Surface, record: ThyroidRecord) -> None:
-        """Take a thyroid that is shown, given its surface in `trachea_mm`, as the newest and as a step to undo."""
+    def committed(self, surface: Surface, record: ThyroidRecord, organs: Mapping[str, Surface]) -> None:
+        """Take a thyroid that is shown, given its surface in `trachea_mm`, as the newest and as a step to undo.
+
+        The organs around it, in `trachea_mm`, too, are shown instead of those of before.
+        """
         self._following.finish()
-        shown = RecordedThyroid(record, surface)
+        self._neighbours.show(record, organs)
+        shown = RecordedThyroid(record, surface, organs)
         self._recent.add(shown)
         node, steps = self.parameters.result, self._ownSteps()
         if steps is not None:
@@ -342,13 +349,14 @@ class GenerateSection(Section):
         return self._steps[1]
 
     def _onOverlapRemoved(self, record: ThyroidRecord, surface_ras: Surface) -> None:
-        self.committed(surface_ras.moved(record.placement.to_trachea(surface_ras.vertices)), record)
+        surface = surface_ras.moved(record.placement.to_trachea(surface_ras.vertices))
+        self.committed(surface, record, self._neighbours.shown(record))
         self.showResult()
 
     def _onPast(self, past: RecordedThyroid) -> None:
         record = self._restore(past, _("The earlier thyroid is restored."))
         if record is not None:
-            self.committed(past.surface, record)
+            self.committed(past.surface, record, self._neighbours.shown(record))
 
     def _restore(self, past: RecordedThyroid, message: str) -> ThyroidRecord | None:
         """Show a thyroid from before with its targets and random seed; return its record, or None if that failed."""
@@ -357,6 +365,7 @@ class GenerateSection(Section):
         with self.session.errorsShown(_("Restoring the thyroid")):
             self.setTargets(past.record.targets, past.record.seed)
             record = self._show(past, self._generator.placementFor(past.record, self._description))
+            self._neighbours.restore(record, past)
             self._placing.changed()
             self.showDone(message)
             self.session.announceThyroids()

@@ -55,6 +55,8 @@ class ThyroidSynthParameterNode:
         Targets, and whether each is used.
     exact, livePreview
         Whether targets are matched exactly, and whether the thyroid follows a slider while it is dragged.
+    neighbouringOrgans
+        Whether the organs around the thyroid are drawn, too.
     detail
         Resolution of surfaces, except while a slider is dragged.
     seed, result
@@ -114,6 +116,7 @@ class ThyroidSynthParameterNode:
     steerSymmetry: bool = True
     exact: bool = True
     livePreview: bool = True
+    neighbouringOrgans: bool = False
     detail: SurfaceDetail = SurfaceDetail.STANDARD
     seed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
     result: vtkMRMLSegmentationNode

@@ -102,6 +102,17 @@ def scan_grid(segmentation, ct) -> Grid | None:
     return grid_of_image(image)
 
 
+def mask_in_patient_scan(volume: Volume, scan: Grid | None) -> Mask:
+    """Return the mask of a segment, given cropped to its voxels, in a scan; None where the scan is not known."""
+    first, last = np.full(3, -_UNKNOWN_MARGIN), volume.grid.last_ijk + _UNKNOWN_MARGIN
+    if scan is not None:
+        ends = volume.to_ijk(scan.corners())
+        # The scan may have other voxels than the segment.
+        first = np.minimum(np.ceil(ends.min(axis=0) - 0.25), 0).astype(int)
+        last = np.maximum(np.floor(ends.max(axis=0) + 0.25), volume.grid.last_ijk).astype(int)
+    return mask_in_scan(volume, volume.grid.part(first[::-1], (last - first + 1)[::-1]))
+
+
 def _best_segmentation(scene):
     found = [node for node in nodes_of(scene, "vtkMRMLSegmentationNode") if not is_generated(node)]
     with_trachea = [node for node in reversed(found) if find_segment(node, TRACHEA)]

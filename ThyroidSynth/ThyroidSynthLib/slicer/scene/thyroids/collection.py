@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,14 @@ from .edits import is_kept, keep
 from .placing import position_like
 from .present import SEGMENT_ID, is_edited_by_hand, measure_again, note_written, thyroid_segment
 from .records import SOURCE_ROLE, ThyroidRecord, moved_by, read_record
-from .segmentations import KIND_COLOURS, add_generated_thyroid, generated_thyroids, put_under
+from .segmentations import (
+    KIND_COLOURS,
+    add_generated_thyroid,
+    generated_thyroids,
+    organ_surfaces,
+    put_under,
+    show_organs,
+)
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode, vtkSegmentation
@@ -82,6 +90,8 @@ class RemovedThyroid:
         Everything that the node held, if it was edited by hand and is restored where it was.
     source, transform : str
         IDs of the segmentation it was made from and of its parent transform; may be empty.
+    organs : mapping of str to Surface
+        The organs that were drawn around it, in `ras_mm`.
     """
 
     name: str
@@ -93,6 +103,7 @@ class RemovedThyroid:
     transform: str
     visible: bool
     kept: bool = False
+    organs: Mapping[str, Surface] = field(default_factory=dict)
 
 
 def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
@@ -115,6 +126,7 @@ def remove_thyroid(node: vtkMRMLSegmentationNode) -> RemovedThyroid:
         transform=node.GetTransformNodeID() or "" if moved_by(node) is not None else "",
         visible=is_visible(node),
         kept=is_kept(node),
+        organs=organ_surfaces(node),
     )
     remove_node(node)
     return removed
@@ -134,6 +146,7 @@ def restore_thyroid(
         node.SetNodeReferenceID(SOURCE_ROLE, removed.source)
     if removed.transform and scene.GetNodeByID(removed.transform) is not None:
         put_under(node, removed.transform)
+    show_organs(node, removed.organs)
     if removed.content is not None and (node.GetTransformNodeID() or "") == removed.transform:
         node.GetSegmentation().DeepCopy(removed.content)
         # Its record holds for this content.

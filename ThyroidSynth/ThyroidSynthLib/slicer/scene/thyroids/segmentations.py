@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.common.errors import InputError
@@ -9,8 +11,8 @@ from ThyroidSynthLib.geometry.polydata import polydata_of
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.slicer.scene.nodes import nodes_of
-from ThyroidSynthLib.slicer.scene.terminology import mark_as
-from ThyroidSynthLib.slicer.scene.volumes import BINARY_LABELMAP, CLOSED_SURFACE, surface_of_segment
+from ThyroidSynthLib.slicer.scene.terminology import mark_as, mark_as_named, organ_colour
+from ThyroidSynthLib.slicer.scene.volumes import BINARY_LABELMAP, CLOSED_SURFACE, EmptySegment, surface_of_segment
 
 from .present import SEGMENT_ID, is_edited_by_hand, note_written
 from .records import ATTRIBUTE, GENERATED, SOURCE_ROLE, ThyroidRecord, read_record, write_record
@@ -34,6 +36,8 @@ COMPLETION_ID = "completion"
 _COMPLETION_NAME = "completed by the model"
 _COMPLETION_COLOUR = (0.85, 0.85, 0.85)
 _COMPLETION_OPACITY = 0.4
+
+_ORGAN_PREFIX = "organ_"
 
 
 def add_generated_thyroid(
@@ -148,6 +152,37 @@ def show_completion(segmentation: vtkMRMLSegmentationNode, surface_ras: Surface 
     display = segmentation.GetDisplayNode()
     display.SetSegmentOpacity3D(COMPLETION_ID, _COMPLETION_OPACITY)
     display.SetSegmentOpacity2DFill(COMPLETION_ID, _FILL_OPACITY)
+
+
+def show_organs(segmentation: vtkMRMLSegmentationNode, surfaces_ras: Mapping[str, Surface]) -> None:
+    """Show drawn organs, surfaces in `ras_mm` by name, as further segments of a thyroid, instead of those it has."""
+    contents = segmentation.GetSegmentation()
+    for segment_id in organ_segments(segmentation).values():
+        contents.RemoveSegment(segment_id)
+    for name, surface in surfaces_ras.items():
+        segment_id = _ORGAN_PREFIX + name
+        polydata = polydata_of(surface, normals=True)
+        _to_local(segmentation, polydata)
+        segmentation.AddSegmentFromClosedSurfaceRepresentation(
+            polydata, name.replace("_", " "), organ_colour(name), segment_id
+        )
+        mark_as_named(contents.GetSegment(segment_id), name)
+        segmentation.GetDisplayNode().SetSegmentOpacity2DFill(segment_id, _FILL_OPACITY)
+
+
+def organ_segments(segmentation: vtkMRMLSegmentationNode) -> dict[str, str]:
+    """Return the IDs of the segments of the organs that were drawn around a thyroid, by the name of the organ."""
+    ids = segmentation.GetSegmentation().GetSegmentIDs()
+    return {each.removeprefix(_ORGAN_PREFIX): each for each in ids if each.startswith(_ORGAN_PREFIX)}
+
+
+def organ_surfaces(segmentation: vtkMRMLSegmentationNode) -> dict[str, Surface]:
+    """Return the surfaces of the organs that were drawn around a thyroid, in `ras_mm`; emptied ones are left out."""
+    found = {}
+    for name, segment_id in organ_segments(segmentation).items():
+        with suppress(EmptySegment):
+            found[name] = surface_of_segment(segmentation, segment_id)
+    return found
 
 
 def colour_of(segmentation: vtkMRMLSegmentationNode) -> tuple[float, float, float]:
