@@ -35,7 +35,7 @@ from ThyroidSynthLib.geometry.rigid.lying import OnTrachea
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.imaging.ply import read_ply
 
-from .organs.organ_cohort import OrganCohort, check_organs
+from .organs.organ_cohort import ENTRIES, ENTRIES_OF_CASE, OrganCohort, check_organs
 
 COHORT_FILE = "cohort.json"
 SAMPLES_FILE = "samples.npy"
@@ -47,19 +47,10 @@ _CHECKED = ("format", "version", "synthetic", "frame", "feature_names", "samples
 _ENTRIES: dict[tuple[str, ...], type] = {
     ("checksum",): str,
     ("synthetic",): bool,
-    ("feature_names",): list,
-    ("cases",): list,
-    ("samples", "per_shape"): int,
-    ("frame", "alignment"): str,
-    ("frame", "scale_mm"): list,
-    ("frame", "lower_mm"): list,
-    ("frame", "upper_mm"): list,
+    **ENTRIES,
 }
 _ENTRIES_OF_CASE: dict[tuple[str, ...], type] = {
-    ("id",): str,
-    ("surface",): str,
-    ("surface_sha256",): str,
-    ("samples_sha256",): str,
+    **ENTRIES_OF_CASE,
     ("trachea_to_ras",): list,
     **{("features", name): float for name in FEATURE_NAMES},
 }
@@ -300,25 +291,17 @@ def _cohort_of(folder: Path, document: Any) -> Cohort:
         cases = document["cases"]
         features = np.array([[case["features"][name] for name in FEATURE_NAMES] for case in cases], dtype=np.float64)
         frame = Frame.from_json(document["frame"])
-        shape = (len(cases), document["samples"]["per_shape"], 4)
         ids = tuple(case["id"] for case in cases)
     except ValueError as error:
         raise _damaged(path, str(error)) from error
-    samples_path = folder / SAMPLES_FILE
-    samples = _samples(samples_path)
-    if samples.shape != shape or samples.dtype != np.dtype("<f4"):
-        raise _damaged(samples_path, f"it holds {samples.shape} instead of {shape}")
+    samples = _samples(folder / SAMPLES_FILE, document)
     return Cohort(folder, ids, features, frame, samples, document["checksum"], bool(document["synthetic"]), document)
 
 
 def _organ_of(folder: Path, name: str, document: dict[str, Any], ids: set[str]) -> OrganCohort:
     """Return an organ, by its entry in the whole cohort, with those of its cases that are among `ids`."""
-    path = folder / document["samples"]["file"]
-    samples = _samples(path)
+    samples = _samples(folder / document["samples"]["file"], document)
     cases = document["cases"]
-    shape = (len(cases), document["samples"]["per_shape"], 4)
-    if samples.shape != shape or samples.dtype != np.dtype("<f4"):
-        raise _damaged(path, f"it holds {samples.shape} instead of {shape}")
     rows = [row for row, case in enumerate(cases) if case["id"] in ids]
     part = {**document, "cases": [cases[row] for row in rows]}
     return OrganCohort.of(folder, name, part, RowView(samples, np.array(rows)))
@@ -350,19 +333,23 @@ def _check_entries(document: dict[str, Any]) -> None:
             raise ValueError(f"the surface of case {case['id']} lies outside the folder")
 
 
-def _samples(path: Path) -> np.memmap:
-    """Open the samples; `CohortError` if the file is missing or damaged."""
+def _samples(path: Path, document: Mapping[str, Any]) -> np.memmap:
+    """Open the samples of the cases of a document; `CohortError` if the file is missing, damaged or of others."""
     try:
         checked_file(path)
         with path.open("rb") as stream:
             # numpy maps only arrays; other files of numpy would be loaded as a whole.
             if stream.read(6) != b"\x93NUMPY":
                 raise ValueError("not an array of numpy")
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        samples = np.load(path, mmap_mode="r", allow_pickle=False)
     except InputError as error:
         raise _damaged(path, str(error)) from error
     except Exception as error:  # numpy raises many kinds of errors for a damaged header.
         raise _damaged(path, "it is not an array of samples") from error
+    shape = (len(document["cases"]), document["samples"]["per_shape"], 4)
+    if samples.shape != shape or samples.dtype != np.dtype("<f4"):
+        raise _damaged(path, f"it holds {samples.shape} instead of {shape}")
+    return samples
 
 
 def _damaged(path: Path, what: str) -> CohortError:

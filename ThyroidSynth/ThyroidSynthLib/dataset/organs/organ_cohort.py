@@ -19,18 +19,23 @@ from ThyroidSynthLib.imaging.ply import read_ply
 
 from .organ_shapes import ORGAN_FEATURES
 
-_ENTRIES: dict[tuple[str, ...], type] = {
+ENTRIES: dict[tuple[str, ...], type] = {
     ("feature_names",): list,
     ("cases",): list,
-    ("samples", "file"): str,
     ("samples", "per_shape"): int,
     ("frame", "alignment"): str,
     ("frame", "scale_mm"): list,
     ("frame", "lower_mm"): list,
     ("frame", "upper_mm"): list,
 }
+"""What ``cohort.json`` holds of the thyroids, and of each organ."""
+ENTRIES_OF_CASE: dict[tuple[str, ...], type] = dict.fromkeys(
+    (("id",), ("surface",), ("surface_sha256",), ("samples_sha256",)), str
+)
+
+_ENTRIES: dict[tuple[str, ...], type] = {**ENTRIES, ("samples", "file"): str}
 _ENTRIES_OF_CASE: dict[tuple[str, ...], type] = {
-    **dict.fromkeys((("id",), ("surface",), ("surface_sha256",), ("samples_sha256",)), str),
+    **ENTRIES_OF_CASE,
     ("seen_shape",): list,
     ("seen_to_trachea",): list,
     **{("features", name): float for name in ORGAN_FEATURES},
