@@ -11,15 +11,15 @@ The folder of a cross-validation contains::
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ThyroidSynthLib.common.errors import InputError, JobError, OutputError
-from ThyroidSynthLib.common.files import read_json, sha256_of, write_json
+from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import read_json, sha256_of
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
-from ThyroidSynthLib.common.staging import files_of_others, output_folder
+from ThyroidSynthLib.common.staging import output_folder
 from ThyroidSynthLib.dataset.splits import held_out_text
 from ThyroidSynthLib.evaluation import EVALUATION_FILE
 from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
@@ -31,13 +31,13 @@ from ThyroidSynthLib.model.presets import settings_for
 from ThyroidSynthLib.model.settings import OMEGA
 
 from .cross_validation_report import write_cross_validation
+from .run_plan import claim_plan
 from .runs import CrossValidationOptions, Run, runs_of
 
 if TYPE_CHECKING:
     from ThyroidSynthLib.dataset.cohort import Cohort
     from ThyroidSynthLib.jobs.job import JobFolder
 
-PLAN_FILE = "plan.json"
 
 _TRAINING_SHARE = 0.7
 
@@ -100,7 +100,7 @@ def _cross_validate(
 ) -> dict[str, Any]:
     runs = runs_of(cohort, options)
     plan = _plan(cohort, options)
-    _claim(folder, plan)
+    claim_plan(folder, plan, _differences)
     finished: list[tuple[Run, dict[str, Any]]] = []
     document: dict[str, Any] = {}
     for number, run in enumerate(runs):
@@ -141,25 +141,7 @@ def _plan(cohort: Cohort, options: CrossValidationOptions) -> dict[str, Any]:
     }
 
 
-def _claim(folder: Path, plan: dict[str, Any]) -> None:
-    path = folder / PLAN_FILE
-    if not path.is_file():
-        if files_of_others(folder):
-            raise OutputError(f"{folder} holds other files and no cross-validation. Choose a new or empty folder.")
-        write_json(path, plan)
-        return
-    earlier = read_json(path)
-    if not isinstance(earlier, dict) or earlier.get("kind") != plan["kind"]:
-        raise OutputError(f"{path} does not belong to a cross-validation. Choose a new or empty folder.")
-    found = _differences(earlier, plan)
-    if found:
-        raise JobError(
-            f"{folder} holds a different cross-validation: {'; '.join(found)}. "
-            "Use its options, or choose another folder."
-        )
-
-
-def _differences(earlier: dict[str, Any], plan: dict[str, Any]) -> list[str]:
+def _differences(earlier: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
     found = [] if earlier.get("cohort_checksum") == plan["cohort_checksum"] else ["its cohort is different"]
     # As `TrainingSettings.to_json` omits them for a ReLU network.
     relu = {"activation": "relu", "omega": OMEGA}

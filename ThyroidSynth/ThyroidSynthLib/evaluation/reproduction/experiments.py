@@ -24,16 +24,16 @@ from typing import Any, Literal
 import numpy as np
 
 from ThyroidSynthLib import __version__
-from ThyroidSynthLib.common.errors import JobError, OutputError
 from ThyroidSynthLib.common.files import absolute_path, atomic_path, read_json, write_json, write_text
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, check, never, part_of, silent
 from ThyroidSynthLib.common.results import check_outside, replacing_result
-from ThyroidSynthLib.common.staging import files_of_others, output_folder
+from ThyroidSynthLib.common.staging import output_folder
 from ThyroidSynthLib.dataset.authors import AuthorsOptions, open_published_set, prepare_authors_set
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.dataset.download import RECORDS, ZENODO, download
 from ThyroidSynthLib.evaluation import EVALUATION_FILE
 from ThyroidSynthLib.evaluation.comparison.cross_validation import cross_validate
+from ThyroidSynthLib.evaluation.comparison.run_plan import claim_plan
 from ThyroidSynthLib.evaluation.comparison.runs import CrossValidationOptions, runs_of
 from ThyroidSynthLib.evaluation.experiments.evaluation import EvaluationOptions
 from ThyroidSynthLib.evaluation.report.html import render_page
@@ -45,7 +45,6 @@ from .numbers import VARIANTS, comparison_rows
 
 REPRODUCTION_FILE = "reproduction.json"
 REPRODUCTION_PAGE = "reproduction.html"
-PLAN_FILE = "plan.json"
 FIGURES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
     "figure2": (
         ("baseline",),
@@ -184,24 +183,7 @@ def _claim(folder: Path, options: ReproductionOptions) -> None:
     # Checked before anything is computed.
     overrides = {"epochs": options.epochs} if options.epochs else {}
     settings_for(options.preset, VARIANTS[0], **overrides)
-    plan = {"kind": "reproduction", **chosen}
-    path = folder / PLAN_FILE
-    if not path.is_file():
-        if files_of_others(folder):
-            raise OutputError(f"{folder} holds other files and no reproduction. Choose a new or empty folder.")
-        write_json(path, plan)
-        return
-    earlier = read_json(path)
-    if not isinstance(earlier, dict) or earlier.get("kind") != plan["kind"]:
-        raise OutputError(f"{path} does not belong to a reproduction. Choose a new or empty folder.")
-    changed = [
-        f"its {name} is {earlier.get(name)}, not {value}" for name, value in plan.items() if earlier.get(name) != value
-    ]
-    if changed:
-        raise JobError(
-            f"{folder} holds a reproduction with other options: {'; '.join(changed)}. Use its options, or choose "
-            "another folder."
-        )
+    claim_plan(folder, {"kind": "reproduction", **chosen})
 
 
 def _evaluated(
