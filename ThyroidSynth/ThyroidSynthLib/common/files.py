@@ -160,6 +160,11 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def stated_code(code: Iterable[float]) -> list[float]:
+    """Return a latent code as JSON documents state it: nine digits represent a single-precision number exactly."""
+    return [float(f"{value:.9g}") for value in code]
+
+
 def read_json(path: Path | str) -> Any:
     """Read a JSON file; `InputError` if it is missing or is not JSON."""
     return parse_json(read_text(path, largest=LARGEST_JSON), path)
@@ -226,3 +231,17 @@ def names_for_files(names: Iterable[str]) -> dict[str, str]:
         taken.add(free.casefold())
         found[name] = free
     return found
+
+
+def shown_name(path: Path) -> str:
+    """Return the name of a file or case folder, without the folders in which it lies."""
+    path = absolute_path(path)
+    name = path.parent.name if path.name == "segmentations" else path.name
+    # A name that is not UTF-8 is written with the codes of its bytes.
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def checksums_of(paths: Iterable[Path | None]) -> list[dict[str, str]]:
+    """Return name and checksum of each file among some paths, each once."""
+    files = dict.fromkeys(absolute_path(path) for path in paths if path is not None and path.is_file())
+    return [{"name": shown_name(path), "sha256": sha256_of(path)} for path in files]

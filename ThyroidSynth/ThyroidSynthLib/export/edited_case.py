@@ -12,7 +12,7 @@ import numpy as np
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, SynthesisError
-from ThyroidSynthLib.common.files import write_json
+from ThyroidSynthLib.common.files import stated_code, write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.common.results import check_replaceable, replacing_result
 from ThyroidSynthLib.dataset.cases import Case
@@ -115,9 +115,9 @@ class EditedCase:
                 "out_of_distribution": self.fit.fit.out_of_distribution,
             },
             "trachea_to_ras": self.fit.placement.trachea_to_ras.tolist(),
-            "fitted_code": _plain(self.fit.original.code),
-            "fitted_offset": _plain(self.fit.fit.thyroid.code[model.code_size :]),
-            "code": _plain(thyroid.code),
+            "fitted_code": stated_code(self.fit.original.code),
+            "fitted_offset": stated_code(self.fit.fit.thyroid.code[model.code_size :]),
+            "code": stated_code(thyroid.code),
             "notes": list(self.notes),
         }
 
@@ -317,7 +317,3 @@ def _as_written(edited: EditedCase, whole: Volume | None, merged: Merged | None)
         "error": {name: written[name] - target for name, target in targets.items()},
         "met": all(misfit(name, written[name], target) <= 1.0 for name, target in targets.items()),
     }
-
-
-def _plain(code: np.ndarray) -> list[float]:
-    return [float(f"{value:.9g}") for value in np.asarray(code, dtype=np.float32)]

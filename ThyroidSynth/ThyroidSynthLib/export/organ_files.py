@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.common.files import sha256_of, stated_code
 from ThyroidSynthLib.generation.organs.organ_set import named_surfaces, whole_label_map
 from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
@@ -128,17 +128,12 @@ def _entries(organs: Mapping[str, SeparatedOrgan], maker: OrganMaker) -> dict[st
     for name, own in maker.own.items():
         found[name] = {"source": PATIENT, "measured": own.features}
         if own.fit is not None:
-            found[name] |= {"fit_rms_mm": own.fit.rms_mm, "code": _digits(own.fit.code)}
+            found[name] |= {"fit_rms_mm": own.fit.rms_mm, "code": stated_code(own.fit.code)}
     for name, each in organs.items():
         found[name] = {
             "source": DRAWN,
             "measured": each.organ.features,
             "overlap_removed_ml": each.overlap_ml,
-            "code": _digits(each.organ.code),
+            "code": stated_code(each.organ.code),
         }
     return maker.in_order(found)
-
-
-def _digits(code: np.ndarray) -> list[float]:
-    # Nine digits represent a single-precision number exactly.
-    return [float(f"{value:.9g}") for value in code]

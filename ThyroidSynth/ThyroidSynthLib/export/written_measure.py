@@ -59,14 +59,12 @@ class WrittenMeasure:
         options, whole, kept, cut_off = self.options, None, None, False
         if options.label_format is not None:
             grid = options.label_grid(surface)
-            whole, cut_off = self._filled(thyroid, surface, near_grid(grid, surface)), not grid.holds(surface)
+            near = grid.part_of_box(grid.box_near(surface.vertices))
+            whole, cut_off = self._filled(thyroid, surface, near), not grid.holds(surface)
         if options.merge_into is not None:
             patient, rules = options.merge_into, self._rules
             grid = patient.volume.grid
-            near = near_grid(grid, surface)
-            first = np.rint(grid.to_ijk(near.to_ras(np.zeros(3)))).astype(int)[::-1]
-            k, j, i = (slice(a, a + n) for a, n in zip(first.tolist(), near.shape, strict=True))
-            part = patient.volume.part((k, j, i))
+            part = patient.volume.part(grid.box_near(surface.vertices))
             whole = self._filled(thyroid, surface, part.grid)
             kept = replace_thyroid(replace(patient, volume=part), whole, rules).thyroid
             cut_off = cut_off or not grid.holds(surface)
@@ -76,11 +74,3 @@ class WrittenMeasure:
     def _rules(self) -> MergeRules:
         rules, patient = self.options.merge_rules, self.options.merge_into
         return rules if patient is None else resolved(patient, rules)
-
-
-def near_grid(grid: Grid, surface: Surface) -> Grid:
-    """Return the part of a grid around a surface; a single voxel if the surface lies outside the grid."""
-    ijk = grid.to_ijk(surface.vertices)
-    first = np.clip(np.floor(ijk.min(axis=0)).astype(int) - 1, 0, grid.last_ijk)
-    last = np.clip(np.ceil(ijk.max(axis=0)).astype(int) + 1, 0, grid.last_ijk)
-    return grid.part(first[::-1], (last - first + 1)[::-1])

@@ -252,6 +252,18 @@ class Grid:
             )
         return self.part(-before[::-1], (last + 1 + before + after)[::-1])
 
+    def box_near(self, points_ras: np.ndarray) -> tuple[slice, slice, slice]:
+        """Return the voxels around positions (n, 3), along k, j and i; a single one if these lie outside the grid."""
+        ijk = self.to_ijk(points_ras)
+        first = np.clip(np.floor(ijk.min(axis=0)).astype(int) - 1, 0, self.last_ijk).tolist()
+        last = np.clip(np.ceil(ijk.max(axis=0)).astype(int) + 1, 0, self.last_ijk).tolist()
+        i, j, k = (slice(a, b + 1) for a, b in zip(first, last, strict=True))
+        return k, j, i
+
+    def part_of_box(self, box: tuple[slice, slice, slice]) -> Grid:
+        """Return the grid of a box of voxels, given as slices along k, j and i."""
+        return self.part([axis.start for axis in box], [axis.stop - axis.start for axis in box])
+
     def depth_mm(self, ras_mm: np.ndarray) -> np.ndarray:
         """Return how far positions (n, 3) lie inside the box of the outermost voxel centres; negative outside it."""
         ijk = self.to_ijk(ras_mm)

@@ -88,6 +88,11 @@ class Surface:
         _, label = connected_components(graph, connection="weak")
         return np.unique(label[self.faces[:, 0]], return_inverse=True)[1]
 
+    def of_faces(self, chosen: np.ndarray) -> Surface:
+        """Return the surface of some faces, by a mask or by indices, without the vertices of the others."""
+        used, faces = np.unique(self.faces[chosen], return_inverse=True)
+        return Surface(self.vertices[used], faces.reshape(-1, 3))
+
     def to_trimesh(self) -> trimesh.Trimesh:
         """Return the surface as a trimesh mesh with the same vertices and faces, in the same frame."""
         import trimesh

@@ -20,7 +20,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     file_options,
     files_at,
 )
-from ThyroidSynthLib.cli.shared.cohorts import draw_distribution, request_of, workers_of
+from ThyroidSynthLib.cli.shared.cohorts import in_parallel, model_lines, record, request_of
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.merging import add_merging, with_merging
 from ThyroidSynthLib.cli.shared.placement import Place, add_place, check_place, place_of
@@ -38,7 +38,7 @@ from ThyroidSynthLib.imaging.labels import TRACHEA
 if TYPE_CHECKING:
     from ThyroidSynthLib.common.progress import ShouldStop
     from ThyroidSynthLib.export.cohort.cohort_kind import WrittenMember
-    from ThyroidSynthLib.export.cohort.written_thyroid import ThyroidWriter, WrittenThyroid
+    from ThyroidSynthLib.export.cohort.written_thyroid import ThyroidWriter
     from ThyroidSynthLib.export.surroundings import Surroundings
     from ThyroidSynthLib.generation.cohort.patient_site import PatientSite
     from ThyroidSynthLib.generation.organs.organ_set import OrganMaker
@@ -142,9 +142,7 @@ def run(options: argparse.Namespace, console: Console) -> Result:
 def _generate(
     options: argparse.Namespace, console: Console, request: str, begun: list[dict[str, Any]] | None
 ) -> Result:
-    from ThyroidSynthLib.common.progress import stop_on_signals
-    from ThyroidSynthLib.export.cohort.generated_cohort import STOP_FILE, record_cohort, thyroid_writer
-    from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
+    from ThyroidSynthLib.export.cohort.generated_cohort import thyroid_writer
     from ThyroidSynthLib.model.trained_model import TrainedModel
 
     files = with_merging(file_options(options), options, console)
@@ -158,30 +156,29 @@ def _generate(
     masks = place.structures(options, tuple(model.organs) if options.organs else ())
     organs = _organs(options, model, place, masks, console)
     writer = thyroid_writer(options.out, place.site.placement, files, _surroundings(options, masks), organs)
-    distribution = AchievedDistribution(model.features, chosen.distribution) if chosen.differ else None
-    stop_file, start = options.out / STOP_FILE, len(begun or ())
-    with stop_on_signals() as signalled:
 
-        def stopped() -> bool:
-            return signalled() or stop_file.exists()
+    def made(start: int, stopped: ShouldStop) -> Iterator[WrittenMember]:
+        from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan
 
-        written = record_cohort(
-            _reconstructed(options, model, writer, chosen, start)
-            if options.reconstruct
-            else _made(options, model, writer, chosen, start, stopped, _contact(options, model, place.site, masks)),
-            options.out,
-            model=model,
-            placement=writer.placement,
-            specification={**chosen.specification, **place.specification(options, masks)},
-            distribution=distribution,
-            total=len(chosen.targets),
-            request=request,
-            begun=begun,
-            draw=draw_distribution,
-            overwrite=options.overwrite,
-            progress=console.progress,
-            should_stop=stopped,
+        if options.reconstruct:
+            return _reconstructed(options, model, writer, chosen, start)
+        contact = _contact(options, model, place.site, masks)
+        plan = CohortPlan.of(
+            model, options.model, seed=options.seed, to_target=chosen.to_target, writer=writer, contact=contact
         )
+        return in_parallel(options, plan, chosen.targets, _FEW_FOR_A_PROCESS, start, stopped)
+
+    written, distribution = record(
+        options,
+        console,
+        made,
+        model=model,
+        placement=writer.placement,
+        chosen=chosen,
+        specification=place.specification(options, masks),
+        request=request,
+        begun=begun,
+    )
     document = {
         "folder": str(written.folder),
         "thyroids": written.count,
@@ -233,46 +230,18 @@ def _generate(
             f"In the merged maps of {written.changing} of them other structures lost or gained voxels; see "
             "'merged_changes' in the manifest."
         )
-    if model.lengths:
-        lines.append(model.lengths)
-    if model.synthetic:
-        lines.append("The model was trained on a synthetic cohort: software output, not anatomy.")
-    return Result(document, "\n".join(lines))
+    return Result(document, "\n".join([*lines, *model_lines(model)]))
 
 
 def _reconstructed(
     options: argparse.Namespace, model: TrainedModel, writer: ThyroidWriter, chosen: TargetOptions, start: int
-) -> Iterator[WrittenThyroid]:
+) -> Iterator[WrittenMember]:
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid, reconstruct
 
     chosen_cases = enumerate(zip(options.reconstruct, chosen.targets, strict=True), start=1)
     for number, (case_id, targets) in islice(chosen_cases, start, None):
         row = model.index_of(case_id)
         yield writer.write(GeneratedThyroid(reconstruct(model, row), targets, index=row), number)
-
-
-def _made(
-    options: argparse.Namespace,
-    model: TrainedModel,
-    writer: ThyroidWriter,
-    chosen: TargetOptions,
-    start: int,
-    stopped: ShouldStop,
-    contact: Contact | None,
-) -> Iterator[WrittenMember]:
-    from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan, make_thyroids
-
-    plan = CohortPlan.of(
-        model, options.model, seed=options.seed, to_target=chosen.to_target, writer=writer, contact=contact
-    )
-    return make_thyroids(
-        plan,
-        chosen.targets,
-        start=start,
-        workers=workers_of(options, len(chosen.targets), few=_FEW_FOR_A_PROCESS),
-        scheduler=options.dask_scheduler,
-        should_stop=stopped,
-    )
 
 
 def _organs(

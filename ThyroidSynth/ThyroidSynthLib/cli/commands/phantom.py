@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from ThyroidSynthLib.cli.shared.arguments import (
     add_workers,
     files_at,
 )
-from ThyroidSynthLib.cli.shared.cohorts import draw_distribution, request_of, workers_of
+from ThyroidSynthLib.cli.shared.cohorts import in_parallel, model_lines, record, request_of
 from ThyroidSynthLib.cli.shared.console import Console, Result
 from ThyroidSynthLib.cli.shared.nodules import nodule_table_of
 from ThyroidSynthLib.cli.shared.phantom_formats import (
@@ -52,8 +51,6 @@ from ThyroidSynthLib.common.staging import output_folder
 from ThyroidSynthLib.common.wording import counted
 
 if TYPE_CHECKING:
-    from ThyroidSynthLib.common.progress import ShouldStop
-    from ThyroidSynthLib.export.cohort.cohort_kind import WrittenMember
     from ThyroidSynthLib.export.cohort.cohort_making import CohortPlan
     from ThyroidSynthLib.export.cohort.generated_cohort import GeneratedCohort
     from ThyroidSynthLib.export.phantom.phantom_cohort import PhantomWriter
@@ -161,43 +158,28 @@ def _one(options: argparse.Namespace, console: Console) -> Result:
 
 
 def _cohort(options: argparse.Namespace, console: Console, request: str, begun: list[dict[str, Any]] | None) -> Result:
-    from ThyroidSynthLib.common.progress import stop_on_signals
-    from ThyroidSynthLib.export.cohort.generated_cohort import STOP_FILE, record_cohort
     from ThyroidSynthLib.export.phantom.phantom_cohort import PHANTOM_COHORT
-    from ThyroidSynthLib.generation.cohort.achieved_distribution import AchievedDistribution
 
     model, chosen, plan, writer = _prepared(options, console)
-    distribution = AchievedDistribution(model.features, chosen.distribution) if chosen.differ else None
-    stop_file, start = options.out / STOP_FILE, len(begun or ())
-    with stop_on_signals() as signalled:
-
-        def stopped() -> bool:
-            return signalled() or stop_file.exists()
-
-        written = record_cohort(
-            _made(options, plan, chosen, start, stopped),
-            options.out,
-            kind=PHANTOM_COHORT,
-            model=model,
-            placement=writer.neck.placement,
-            specification={
-                **chosen.specification,
-                "gland": writer.gland,
-                "neighbours": options.neighbours,
-                "nodules": options.nodules,
-                **writer.neck.sources,
-                "body": writer.neck.body,
-            },
-            distribution=distribution,
-            total=len(chosen.targets),
-            request=request,
-            begun=begun,
-            draw=draw_distribution,
-            documents=documents_of(writer, model),
-            overwrite=options.overwrite,
-            progress=console.progress,
-            should_stop=stopped,
-        )
+    written, distribution = record(
+        options,
+        console,
+        partial(in_parallel, options, plan, chosen.targets, _FEW_FOR_A_PROCESS),
+        kind=PHANTOM_COHORT,
+        model=model,
+        placement=writer.neck.placement,
+        chosen=chosen,
+        specification={
+            "gland": writer.gland,
+            "neighbours": options.neighbours,
+            "nodules": options.nodules,
+            **writer.neck.sources,
+            "body": writer.neck.body,
+        },
+        request=request,
+        begun=begun,
+        documents=documents_of(writer, model),
+    )
     document = {
         "folder": str(written.folder),
         "phantoms": written.count,
@@ -216,7 +198,7 @@ def _cohort(options: argparse.Namespace, console: Console, request: str, begun: 
     lines = _cohort_lines(written)
     if distribution is not None:
         lines.append(met_text(distribution))
-    return Result(document, "\n".join([*lines, *_model_lines(model)]))
+    return Result(document, "\n".join([*lines, *model_lines(model)]))
 
 
 def _prepared(
@@ -263,21 +245,6 @@ def _fixed(maker: Any, model: TrainedModel) -> Any:
     return maker
 
 
-def _made(
-    options: argparse.Namespace, plan: CohortPlan, chosen: TargetOptions, start: int, stopped: ShouldStop
-) -> Iterator[WrittenMember]:
-    from ThyroidSynthLib.export.cohort.cohort_making import make_thyroids
-
-    return make_thyroids(
-        plan,
-        chosen.targets,
-        start=start,
-        workers=workers_of(options, len(chosen.targets), few=_FEW_FOR_A_PROCESS),
-        scheduler=options.dask_scheduler,
-        should_stop=stopped,
-    )
-
-
 def _one_text(options: argparse.Namespace, document: dict[str, Any], model: TrainedModel) -> str:
     written = document["written"]
     lines = [
@@ -296,7 +263,7 @@ def _one_text(options: argparse.Namespace, document: dict[str, Any], model: Trai
             lines.append(f"{each['name']}: {each['before_ml']:.2f} mL before, {each['after_ml']:.2f} mL after.")
     if document["outside_body_mm3"] > 0:
         lines.append(f"{document['outside_body_mm3']:.0f} mm³ of the thyroid lie outside the body.")
-    return "\n".join([*lines, *(_model_lines(model) if document["gland"] == "generated" else [])])
+    return "\n".join([*lines, *(model_lines(model) if document["gland"] == "generated" else [])])
 
 
 def _nodule_lines(document: dict[str, Any]) -> list[str]:
@@ -340,11 +307,4 @@ def _cohort_lines(written: GeneratedCohort) -> list[str]:
             f"In {written.changing} of them a neighbour's volume changed by more than 2 %; see 'largest_change' in the "
             "manifest."
         )
-    return lines
-
-
-def _model_lines(model: TrainedModel) -> list[str]:
-    lines = [model.lengths] if model.lengths else []
-    if model.synthetic:
-        lines.append("The model was trained on a synthetic cohort: software output, not anatomy.")
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,22 +60,17 @@ def device(text: str) -> str:
     return text
 
 
-def mesh_formats(text: str) -> tuple[str, ...]:
-    """Parse a list such as ``ply,stl``."""
-    return _among(text, MESH_FORMATS)
+def several_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return a parser of lists such as ``ply,stl`` of known names."""
 
+    def parse(text: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+        unknown = [part for part in found if part not in known]
+        if unknown or not found:
+            raise argparse.ArgumentTypeError(f"'{', '.join(unknown)}' is not valid: choose among {', '.join(known)}")
+        return found
 
-def tetrahedra_formats(text: str) -> tuple[str, ...]:
-    """Parse a list such as ``vtu,msh``."""
-    return _among(text, TETRAHEDRA_FORMATS)
-
-
-def _among(text: str, known: Sequence[str]) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [part for part in found if part not in known]
-    if unknown or not found:
-        raise argparse.ArgumentTypeError(f"'{', '.join(unknown)}' is not valid: choose among {', '.join(known)}")
-    return found
+    return parse
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -235,7 +230,7 @@ def add_meshes(group: argparse._ActionsContainer) -> None:
     """Add the options for meshes."""
     group.add_argument(
         "--mesh",
-        type=mesh_formats,
+        type=several_of(MESH_FORMATS),
         default=(),
         metavar="FORMATS",
         help="also write surfaces: any of ply, stl, obj, vtp, glb, separated by commas; in mm",
@@ -255,7 +250,7 @@ def add_meshes(group: argparse._ActionsContainer) -> None:
     )
     group.add_argument(
         "--tetrahedra",
-        type=tetrahedra_formats,
+        type=several_of(TETRAHEDRA_FORMATS),
         default=(),
         metavar="FORMATS",
         help="with --edge-length: also fill the surfaces with tetrahedra: any of vtu, msh (Gmsh), separated by commas",

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.common.files import sha256_of
+from ThyroidSynthLib.common.files import sha256_of, shown_name
 from ThyroidSynthLib.export.writing.label_files import DICOM_FORMATS
 from ThyroidSynthLib.imaging.label_map_files import LABEL_FORMATS
 from ThyroidSynthLib.imaging.volume_files import read_grid
 
 from . import numbers
-from .arguments import spacing
+from .arguments import several_of, spacing
 from .nodules import add_nodule_options, nodules_of
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def add_content_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     )
     content.add_argument(
         "--format",
-        type=_formats,
+        type=several_of(_FORMATS),
         default=("nii.gz",),
         metavar="FORMATS",
         help=f"formats of the label map: any of {', '.join(_FORMATS)}, separated by commas (default: nii.gz). Those in "
@@ -149,8 +149,6 @@ def neck_of(options: argparse.Namespace, model: TrainedModel) -> Neck:
     from ThyroidSynthLib.export.phantom.building import ct_to_paint
     from ThyroidSynthLib.generation.cohort.grid_room import check_on_grid
 
-    from .placement import name_of
-
     choice = GridChoice(
         grid=read_grid(options.grid) if options.grid else None,
         spacing_mm=options.spacing,
@@ -164,7 +162,7 @@ def neck_of(options: argparse.Namespace, model: TrainedModel) -> Neck:
             options.at,
             model,
             choice,
-            name=name_of(options.at),
+            name=shown_name(options.at),
             ct=options.ct,
             labels=options.labels,
             level_mm=options.level,
@@ -231,14 +229,6 @@ def phantom_options_of(options: argparse.Namespace, more_files: tuple[PhantomFil
         numbers={name: number for number, name in (options.numbers or {}).items()},
         more_files=more_files,
     )
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [part for part in found if part not in _FORMATS]
-    if unknown or not found:
-        raise argparse.ArgumentTypeError(f"'{', '.join(unknown)}' is not valid: choose among {', '.join(_FORMATS)}")
-    return found
 
 
 def _numbers(text: str) -> dict[int, str]:

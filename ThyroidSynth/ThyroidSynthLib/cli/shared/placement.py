@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.common.files import absolute_path, sha256_of, stem_of
+from ThyroidSynthLib.common.files import checksums_of, shown_name, stem_of
 
 from . import numbers
 from .arguments import files_at
@@ -128,9 +127,9 @@ class Place:
             chosen |= {"structures": structures, "overlap_allowed": options.allow_overlap or bool(options.reconstruct)}
             chosen["overlap"] = options.overlap or "report"
         if options.merge_into:
-            chosen |= {"merged_into": name_of(options.merge_into), "merge_overlaps": options.merge_overlaps}
+            chosen |= {"merged_into": shown_name(options.merge_into), "merge_overlaps": options.merge_overlaps}
         merged = [path for path in files_at(options.merge_into) if stem_of(path) != "ct"]
-        chosen["inputs"] = _checksums([*self.site.files, *own, *options.structures, *merged, options.from_table])
+        chosen["inputs"] = checksums_of([*self.site.files, *own, *options.structures, *merged, options.from_table])
         return chosen
 
 
@@ -145,7 +144,7 @@ def place_of(options: argparse.Namespace, model: TrainedModel, files: FileOption
     patient = None if options.place_at else options.at or options.merge_into
     if patient is not None:
         site = site_at(patient, model.patient_alignment, labels=options.labels, level_mm=options.level)
-        place = Place(site, name_of(patient))
+        place = Place(site, shown_name(patient))
     else:
         if options.place_at:
             _ = model.patient_alignment  # A point of a patient is in millimetres.
@@ -178,16 +177,3 @@ def place_of(options: argparse.Namespace, model: TrainedModel, files: FileOption
                 remedy=remedy,
             )
     return place
-
-
-def name_of(path: Path) -> str:
-    """Return the name of a file or case folder, without the folders in which it lies."""
-    path = absolute_path(path)
-    name = path.parent.name if path.name == "segmentations" else path.name
-    # A name that is not UTF-8 is written with the codes of its bytes.
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _checksums(paths: Iterable[Path | None]) -> list[dict[str, str]]:
-    files = dict.fromkeys(absolute_path(path) for path in paths if path is not None and path.is_file())
-    return [{"name": name_of(path), "sha256": sha256_of(path)} for path in files]

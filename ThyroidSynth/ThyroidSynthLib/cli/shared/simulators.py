@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from .arguments import several_of
+
 if TYPE_CHECKING:
     from ThyroidSynthLib.export.simulators import SimulatorFiles
 
@@ -16,7 +18,7 @@ def add_simulator_options(parser: argparse._ActionsContainer) -> None:
     """Add the option ``--simulator``."""
     parser.add_argument(
         "--simulator",
-        type=_simulators,
+        type=several_of(_NAMES),
         default=(),
         metavar="NAMES",
         help=f"also write a folder that a simulator runs by 'python run.py': any of {', '.join(_NAMES)}, separated by "
@@ -29,11 +31,3 @@ def simulator_files_of(options: argparse.Namespace) -> tuple[SimulatorFiles, ...
     from ThyroidSynthLib.export.simulators import SimulatorFiles
 
     return (SimulatorFiles(options.simulator),) if options.simulator else ()
-
-
-def _simulators(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [name for name in names if name not in _NAMES]
-    if unknown or not names:
-        raise argparse.ArgumentTypeError(f"'{', '.join(unknown)}' is not valid: choose among {', '.join(_NAMES)}")
-    return names

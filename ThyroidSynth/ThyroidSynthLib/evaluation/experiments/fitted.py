@@ -11,7 +11,7 @@ import numpy as np
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError, SynthesisError
-from ThyroidSynthLib.common.files import write_json
+from ThyroidSynthLib.common.files import stated_code, write_json
 from ThyroidSynthLib.common.progress import ProgressCallback, ShouldStop, never, part_of, silent
 from ThyroidSynthLib.common.results import replacing_result
 from ThyroidSynthLib.dataset.cases import Case
@@ -98,7 +98,7 @@ class FittedCase:
     def document(self, model: TrainedModel, files: Sequence[str] = ()) -> dict[str, Any]:
         """Return everything needed to reproduce the surface, as a dictionary for a JSON file."""
         thyroid = self.fit.thyroid
-        numbers = [float(f"{value:.9g}") for value in thyroid.code]
+        numbers = stated_code(thyroid.code)
         return {
             "kind": "fit",
             "format_version": 2,

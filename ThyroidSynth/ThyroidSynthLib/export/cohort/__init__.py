@@ -19,6 +19,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
             "thyroid_writer",
         ],
         "manifest": ["ManifestWriter", "listed_files"],
-        "written_thyroid": ["ThyroidWriter", "WrittenThyroid"],
+        "cohort_kind": ["WrittenMember"],
+        "written_thyroid": ["ThyroidWriter"],
     },
 )

@@ -12,20 +12,28 @@ if TYPE_CHECKING:
     from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
 
 
-class WrittenMember(Protocol):
-    """A member of a cohort whose files are written: its entry in the manifest, and its row in the table."""
+@dataclass(frozen=True)
+class WrittenMember:
+    """A member of a cohort whose files are written; small, however large its files are.
+
+    Attributes
+    ----------
+    entry : dict
+        Its entry in the manifest, with the paths and checksums of its "files".
+    row : dict
+        Its row in the table, by column.
+    label_names : dict of int to str, optional
+        Names of the labels of its merged map.
+    """
+
+    entry: dict[str, Any]
+    row: dict[str, Any]
+    label_names: dict[int, str] | None = None
 
     @property
-    def entry(self) -> dict[str, Any]:
-        """Return the entry, with the paths and checksums of its "files"."""
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """Return the row, by column."""
-
-    @property
-    def label_names(self) -> dict[int, str] | None:
-        """Return the names of the labels of its merged map; None if it has none."""
+    def files(self) -> list[str]:
+        """Paths of the files, relative to the folder."""
+        return [file["path"] for file in self.entry["files"]]
 
 
 @dataclass(frozen=True)
@@ -80,3 +88,8 @@ class MemberWriter(Protocol):
 
     def write(self, generated: GeneratedThyroid, number: int) -> WrittenMember:
         """Write the files of member `number`, counted from 1; if one cannot be written, none is left."""
+
+
+def rounded(value: float | None, digits: int = 6) -> str | None:
+    """Return a number as the table of a cohort states it."""
+    return None if value is None else f"{value:.{digits}g}"

@@ -118,7 +118,7 @@ def record_cohort(
 
     Parameters
     ----------
-    written : iterable of WrittenThyroid
+    written : iterable of WrittenMember
         By the folder's `thyroid_writer`, or other members of a cohort.
     folder : Path
         A new folder, or one without another generated cohort unless `overwrite` is set.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ThyroidSynthLib.common.errors import OutputError
+from ThyroidSynthLib.common.files import stated_code
 from ThyroidSynthLib.export.merging import changes_in
 from ThyroidSynthLib.export.organ_files import ORGAN_FOLDER, write_organ_files
 from ThyroidSynthLib.export.thyroid_files import (
@@ -22,7 +23,7 @@ from ThyroidSynthLib.export.thyroid_files import (
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 from ThyroidSynthLib.geometry.targets import misfit
 
-from .cohort_kind import CohortKind
+from .cohort_kind import CohortKind, WrittenMember, rounded
 from .manifest import THYROIDS
 
 if TYPE_CHECKING:
@@ -63,23 +64,6 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class WrittenThyroid:
-    """The manifest's information on a thyroid whose files are written; small, however large the surface is.
-
-    It is an entry for the JSON file, a row for the table by `COLUMNS`, and the names of the merged map's labels.
-    """
-
-    entry: dict[str, Any]
-    row: dict[str, Any]
-    label_names: dict[int, str] | None = None
-
-    @property
-    def files(self) -> list[str]:
-        """Paths of the files, relative to the folder."""
-        return [file["path"] for file in self.entry["files"]]
-
-
-@dataclass(frozen=True)
 class ThyroidWriter:
     """Places thyroids at the trachea frame of a patient and writes their files into a folder.
 
@@ -105,7 +89,7 @@ class ThyroidWriter:
         """Return the same writer for another folder."""
         return replace(self, folder=folder)
 
-    def write(self, generated: GeneratedThyroid, number: int) -> WrittenThyroid:
+    def write(self, generated: GeneratedThyroid, number: int) -> WrittenMember:
         """Write the files of thyroid number `number`, counted from 1; if one cannot be written, none is left.
 
         Whether a steered thyroid meets its targets is judged on what was written. `SynthesisError` if removing the
@@ -129,7 +113,7 @@ class ThyroidWriter:
         if self.organs is not None:
             entry |= self._with_organs(generated, name, entry["files"])
         names = None if written.merged is None else dict(written.merged.labels.names)
-        return WrittenThyroid(entry, row_of(entry), names)
+        return WrittenMember(entry, row_of(entry), names)
 
     def _with_organs(self, generated: GeneratedThyroid, name: str, files: list[dict[str, str]]) -> dict[str, Any]:
         """Write the organs around a thyroid; return their entries. If they cannot be written, none of it is left."""
@@ -183,8 +167,7 @@ class ThyroidWriter:
             "overlap_removed": overlap_removed,
             "merged": None if written.merged is None else written.merged.to_json(),
             "files": self._listed(written.checksums),
-            # Nine digits represent a single-precision number exactly.
-            "code": [float(f"{value:.9g}") for value in thyroid.code],
+            "code": stated_code(thyroid.code),
         }
 
 
@@ -196,27 +179,23 @@ def row_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{key: entry[key] for key in ("id", "seed", "index", "attempts", "within_grid", "met", "overlap_removed")},
         **{f"target_{key}": value for key, value in entry["targets"].items()},
-        **{key: _rounded(value) for key, value in entry["measured"].items()},
+        **{key: rounded(value) for key, value in entry["measured"].items()},
         "measured_on": entry["measured_on"],
-        **{f"written_{key}": _rounded(value) for key, value in entry["written"].items()},
-        **{f"error_{key}": _rounded(entry["error"].get(key), 4) for key in FEATURE_NAMES},
+        **{f"written_{key}": rounded(value) for key, value in entry["written"].items()},
+        **{f"error_{key}": rounded(entry["error"].get(key), 4) for key in FEATURE_NAMES},
         "valid": entry["validity"]["ok"],
         **{key: entry["validity"][key] for key in ("closed", "components", "touches_box")},
-        "distance": _rounded(entry["distance"], 4),
-        "label_volume_ml": _rounded(entry["label_volume_ml"]),
-        **{f"map_{key}": _rounded((entry["map"] or {}).get(key)) for key in FEATURE_NAMES},
-        "overlap_ml": _rounded(overlap),
-        "merged_overlap_ml": _rounded(merged_overlap),
+        "distance": rounded(entry["distance"], 4),
+        "label_volume_ml": rounded(entry["label_volume_ml"]),
+        **{f"map_{key}": rounded((entry["map"] or {}).get(key)) for key in FEATURE_NAMES},
+        "overlap_ml": rounded(overlap),
+        "merged_overlap_ml": rounded(merged_overlap),
         "merged_changes": "; ".join(changes_in(merged)) if merged else None,
         "organs": "; ".join(f"{name}: {organ['source']}" for name, organ in entry.get("organs", {}).items()) or None,
         "files": " ".join(file["path"] for file in entry["files"]),
         "sha256": " ".join(file["sha256"] for file in entry["files"]),
         "code": " ".join(f"{value:.9g}" for value in entry["code"]),
     }
-
-
-def _rounded(value: float | None, digits: int = 6) -> str | None:
-    return None if value is None else f"{value:.{digits}g}"
 
 
 def _counts(entry: Mapping[str, Any]) -> dict[str, int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ThyroidSynthLib.common.errors import InputError
-from ThyroidSynthLib.common.files import absolute_path, sha256_of, stem_of
+from ThyroidSynthLib.common.files import checksums_of, stem_of
 from ThyroidSynthLib.dataset.case_sources import find_case
 from ThyroidSynthLib.dataset.cases import case_from_volumes
 from ThyroidSynthLib.dataset.islands import both_without_islands
@@ -94,7 +94,7 @@ def read_neck(
         ct_series=series,
         tissue_masks=tissue_masks,
         notes=site.notes,
-        sources={"patient": name, "level": site.level, "inputs": _checksums(read)},
+        sources={"patient": name, "level": site.level, "inputs": checksums_of(read)},
     )
 
 
@@ -200,8 +200,3 @@ def _without_tissue(labels: LabelMap) -> tuple[LabelMap, dict[str, Mask]]:
     kept = np.where(np.isin(array, list(tissue)), 0, array)
     names = {label: name for label, name in labels.names.items() if label not in tissue}
     return replace(labels, volume=Volume(kept, matrix), names=names), masks
-
-
-def _checksums(paths: Iterable[Path]) -> list[dict[str, str]]:
-    files = dict.fromkeys(absolute_path(path) for path in paths if path.is_file())
-    return [{"name": path.name, "sha256": sha256_of(path)} for path in files]

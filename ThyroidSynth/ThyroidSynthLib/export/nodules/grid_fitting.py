@@ -31,9 +31,9 @@ def snapped(centre: np.ndarray, extents_mm: np.ndarray, grid: Grid) -> np.ndarra
     return grid.to_ras(np.where(odd, np.rint(ijk), np.floor(ijk) + 0.5))
 
 
-def extents_along(surface: Surface, grid: Grid) -> np.ndarray:
-    """Return the extents (3,) of a surface in mm along the axes i, j and k of a grid."""
-    return np.ptp(grid.to_ijk(surface.vertices), axis=0) * grid.spacing_mm
+def extents_along(points_ras: np.ndarray, grid: Grid) -> np.ndarray:
+    """Return the extents (3,) of positions (n, 3) in mm along the axes i, j and k of a grid."""
+    return np.ptp(grid.to_ijk(points_ras), axis=0) * grid.spacing_mm
 
 
 def fitted(

@@ -14,7 +14,7 @@ from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 
 from .gland_field import GlandField
-from .grid_fitting import snapped
+from .grid_fitting import extents_along, snapped
 from .nodule import LARGEST_BULGE, Nodule
 from .shape import shape_of
 
@@ -72,7 +72,7 @@ class NodulePlaces:
         form = _Form.of(nodule)
         extents = None
         if self._grid is not None:
-            extents = np.ptp(self._grid.to_ijk(form.vertices), axis=0) * self._grid.spacing_mm
+            extents = extents_along(form.vertices, self._grid)
         if nodule.position_ras_mm is not None:
             centre = self._given(nodule, form, extents)
             self._check_given(nodule, form, centre)

@@ -84,7 +84,7 @@ def filled(
     layers = smoothed(hu, tissue, _LAYER_MM / spacing_mm)[tuple(nearest)]
     base += np.clip(1 - depth / _LAYERS_TO_MM, 0, 1) * (layers - base)
     noise = Texture.of(hu - smooth, tissue, spacing_mm)
-    fine = noise.draw(_shape(hu), rng)
+    fine = noise.draw(hu.shape, rng)
     # Smoothing twice has levelled the patches of fat and muscle; noise of their size makes up for it.
     levelled = max(float(hu[tissue].var() - noise.sd**2 - base[target].var()), 0.0) if target.any() else 0.0
     contrast = min(np.sqrt(levelled), noise.sd) if calm else np.sqrt(levelled)
@@ -119,8 +119,3 @@ def as_stored(hu: np.ndarray, dtype: np.dtype) -> np.ndarray:
         limits = np.iinfo(dtype)
         hu = np.clip(np.rint(hu), limits.min, limits.max)
     return hu.astype(dtype)
-
-
-def _shape(array: np.ndarray) -> tuple[int, int, int]:
-    nk, nj, ni = array.shape
-    return nk, nj, ni

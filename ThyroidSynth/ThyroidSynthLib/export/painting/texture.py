@@ -74,7 +74,7 @@ class Texture:
             covariance = covariance * window.reshape(shape)
         return cls(covariance / covariance[middle], samples)
 
-    def draw(self, shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         """Draw deviations in HU with this correlation and distribution, float32."""
         from scipy.special import ndtr
 
@@ -83,7 +83,7 @@ class Texture:
         place = (np.arange(len(self.deviations)) + 0.5) / len(self.deviations)
         return np.interp(ndtr(normal), place, self.deviations).astype(np.float32)
 
-    def draw_normal(self, shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
+    def draw_normal(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         """Draw normal noise with this correlation and the standard deviation 1."""
         from scipy import fft
 

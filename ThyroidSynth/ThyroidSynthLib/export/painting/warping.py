@@ -134,7 +134,7 @@ def warped_ct(
         # Robust, because the edges of vessels are no noise.
         lost = _variance(before[here]) - _variance(after[there])
         if lost > 0:
-            fine = Texture.of(before, here, np.ones(3)).draw_normal(_shape(hu), rng)
+            fine = Texture.of(before, here, np.ones(3)).draw_normal(hu.shape, rng)
             added = float(np.sqrt(lost)) * fine / max(_spread(fine - gaussian_filter(fine, _FINE_VOXELS)), 1e-6)
             result[moved] += added[moved]
     return result
@@ -146,8 +146,3 @@ def _variance(values: np.ndarray) -> float:
 
 def _spread(values: np.ndarray) -> float:
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))
-
-
-def _shape(array: np.ndarray) -> tuple[int, int, int]:
-    nk, nj, ni = array.shape
-    return nk, nj, ni

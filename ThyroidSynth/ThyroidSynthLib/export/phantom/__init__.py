@@ -12,7 +12,7 @@ __all__, __getattr__, __dir__ = lazy_exports(
         "composing": ["NEIGHBOURS", "Composed", "compose"],
         "motion": ["Motion", "yielding_motion"],
         "phantom": ["Phantom"],
-        "phantom_cohort": ["PHANTOM_COHORT", "PhantomWriter", "WrittenPhantom"],
+        "phantom_cohort": ["PHANTOM_COHORT", "PhantomWriter"],
         "phantom_folder": ["write_phantom"],
         "phantom_options": ["PhantomFiles", "PhantomOptions"],
     },

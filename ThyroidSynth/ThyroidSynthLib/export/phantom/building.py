@@ -10,6 +10,7 @@ import numpy as np
 
 from ThyroidSynthLib import __version__
 from ThyroidSynthLib.common.errors import InputError
+from ThyroidSynthLib.common.files import stated_code
 from ThyroidSynthLib.common.text_files import listed_shortly
 from ThyroidSynthLib.export.measuring import measured_as_written, measured_on_map
 from ThyroidSynthLib.export.neck.neck import Neck, named_as_found
@@ -110,7 +111,7 @@ def build_phantom(
         "seed": generated.seed,
         "index": generated.index,
         "attempts": generated.attempts,
-        "code": [float(f"{value:.9g}") for value in thyroid.code],
+        "code": stated_code(thyroid.code),
         "targets": asdict(generated.targets),
         "measured": thyroid.measured.as_dict(),
         "written": values,

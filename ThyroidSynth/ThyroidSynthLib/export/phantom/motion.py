@@ -91,17 +91,6 @@ class Motion:
             array[box] = volume.array[nearest]
         return Volume(array, volume.ijk_to_ras)
 
-    def warp_volume(self, volume: Volume) -> Volume:
-        """Return an image after the motion, by linear interpolation."""
-        from scipy.ndimage import map_coordinates
-
-        array = volume.array.copy()
-        for box, index in self._sources(volume.grid):
-            values = map_coordinates(volume.array, index, order=1, mode="nearest", output=np.float32)
-            whole = np.issubdtype(array.dtype, np.integer)
-            array[box] = np.rint(values) if whole else values
-        return Volume(array, volume.ijk_to_ras)
-
     def _sources(self, grid: Grid) -> Iterator[tuple[tuple[slice, slice, slice], np.ndarray]]:
         """Yield boxes of a grid, and the indices (k, j, i) in it, (3, ...), from which the tissue in them came."""
         to_index = np.linalg.inv(grid.ijk_to_ras[:3, :3])

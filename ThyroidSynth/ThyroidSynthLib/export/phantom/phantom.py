@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ThyroidSynthLib.export.neck.phantom_labels import AIR, CALCIFICATION, FAT, MUSCLE, SOFT_TISSUE
-from ThyroidSynthLib.geometry.grid import Grid
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.volume import Volume
 from ThyroidSynthLib.geometry.voxelisation import volume_fractions, voxelise
@@ -69,7 +68,8 @@ class Phantom:
         fractions = {name: np.zeros(array.shape, dtype=np.float32) for name in materials.values()}
         for label, name in materials.items():
             fractions[name] += array == label
-        if self.parts and (box := _box_around(self.parts.values(), grid)) is not None:
+        if self.parts:
+            box = grid.box_near(np.concatenate([surface.vertices for surface in self.parts.values()]))
             near = self.labels.volume.part(box)
             for each in fractions.values():
                 each[box] = 0
@@ -112,17 +112,6 @@ def _less(shares: Mapping[int, np.ndarray], filled: Iterable[np.ndarray]) -> dic
 def is_nodule(name: str) -> bool:
     """Check whether a structure of a phantom is a nodule."""
     return name.startswith("thyroid_nodule")
-
-
-def _box_around(surfaces: Iterable[Surface], grid: Grid) -> tuple[slice, slice, slice] | None:
-    """Return which voxels of a grid surfaces in `ras_mm` may reach, with one more on each side; None if outside it."""
-    ijk = grid.to_ijk(np.concatenate([surface.vertices for surface in surfaces]))
-    first = np.maximum(np.floor(ijk.min(axis=0)).astype(int) - 1, 0)
-    last = np.minimum(np.ceil(ijk.max(axis=0)).astype(int) + 1, grid.last_ijk)
-    if (first > last).any():
-        return None
-    k, j, i = (slice(a, b + 1) for a, b in zip(first[::-1].tolist(), last[::-1].tolist(), strict=True))
-    return k, j, i
 
 
 def _nearest_other(array: np.ndarray, parts: list[int]) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ThyroidSynthLib.common.errors import OutputError
 from ThyroidSynthLib.common.files import sha256_of
 from ThyroidSynthLib.common.progress import ShouldStop, never
-from ThyroidSynthLib.export.cohort.cohort_kind import CohortKind
+from ThyroidSynthLib.export.cohort.cohort_kind import CohortKind, WrittenMember, rounded
 from ThyroidSynthLib.export.neck.neck import Neck
 from ThyroidSynthLib.geometry.features import FEATURE_NAMES
 
@@ -60,15 +60,6 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class WrittenPhantom:
-    """The manifest's information on a phantom whose files are written."""
-
-    entry: dict[str, Any]
-    row: dict[str, Any]
-    label_names: dict[int, str] | None = None
-
-
-@dataclass(frozen=True)
 class PhantomWriter:
     """Builds phantoms of thyroids in a neck and writes each into a folder of its own; can be pickled.
 
@@ -92,7 +83,7 @@ class PhantomWriter:
         """Return the same writer for another folder."""
         return replace(self, folder=folder)
 
-    def write(self, generated: GeneratedThyroid, number: int) -> WrittenPhantom:
+    def write(self, generated: GeneratedThyroid, number: int) -> WrittenMember:
         """Build phantom number `number`, counted from 1, and write its files; if one cannot be written, none is left.
 
         Errors are those of `build_phantom` and `write_phantom`.
@@ -117,7 +108,7 @@ class PhantomWriter:
         except BaseException:
             shutil.rmtree(own, ignore_errors=True)
             raise
-        return WrittenPhantom(entry, row_of(entry))
+        return WrittenMember(entry, row_of(entry))
 
 
 def phantom_plan(model: TrainedModel, model_file: Path, writer: PhantomWriter, *, seed: int) -> CohortPlan:
@@ -160,15 +151,15 @@ def row_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{key: entry[key] for key in ("id", "seed", "index", "met", "within_grid", "attempts")},
         **{f"target_{key}": value for key, value in entry["targets"].items()},
-        **{f"written_{key}": _rounded(value) for key, value in entry["written"].items()},
-        **{f"error_{key}": _rounded(entry["error"].get(key), 4) for key in FEATURE_NAMES},
+        **{f"written_{key}": rounded(value) for key, value in entry["written"].items()},
+        **{f"error_{key}": rounded(entry["error"].get(key), 4) for key in FEATURE_NAMES},
         "valid": entry["validity"]["ok"],
-        "distance": _rounded(entry["distance"], 4),
+        "distance": rounded(entry["distance"], 4),
         "nodules": entry["nodules"],
         "nodules_left_out": entry["nodules_left_out"],
-        "overlap_mm3": _rounded(sum(entry["overlap_mm3"].values()), 4),
-        "largest_motion_mm": _rounded(motion.get("largest_mm"), 4),
-        "largest_change": _rounded(_largest_change(entry), 3),
+        "overlap_mm3": rounded(sum(entry["overlap_mm3"].values()), 4),
+        "largest_motion_mm": rounded(motion.get("largest_mm"), 4),
+        "largest_change": rounded(_largest_change(entry), 3),
         "files": " ".join(file["path"] for file in entry["files"]),
         "sha256": " ".join(file["sha256"] for file in entry["files"]),
         "code": " ".join(f"{value:.9g}" for value in entry["code"]),
@@ -216,10 +207,6 @@ def _named_like_phantoms(folder: Path) -> Iterator[Path]:
         if _FOLDER.fullmatch(path.name):
             yield from (each for each in path.rglob("*") if each.is_file()) if path.is_dir() else (path,)
     yield from (folder / NNUNET_FOLDER).glob("*/phantom_*")
-
-
-def _rounded(value: float | None, digits: int = 6) -> str | None:
-    return None if value is None else f"{value:.{digits}g}"
 
 
 PHANTOM_COHORT = CohortKind(

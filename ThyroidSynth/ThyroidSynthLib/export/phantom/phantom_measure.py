@@ -9,7 +9,6 @@ import numpy as np
 from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.export.measuring import measured_as_written
 from ThyroidSynthLib.export.neck.neck import Neck
-from ThyroidSynthLib.export.written_measure import near_grid
 from ThyroidSynthLib.generation.steer.as_written import AsWritten
 from ThyroidSynthLib.generation.thyroid import Thyroid
 from ThyroidSynthLib.geometry.volume import Volume
@@ -31,14 +30,12 @@ class PhantomMeasure:
             return AsWritten(thyroid, reduced=False)
         placement, grid = self.neck.placement, self.neck.grid
         surface = thyroid.surface.moved(placement.to_ras(thyroid.surface.vertices))
-        near = near_grid(grid, surface)
-        whole = voxelise(surface, near)
-        first = np.rint(grid.to_ijk(near.to_ras(np.zeros(3)))).astype(int)[::-1]
-        box = tuple(slice(a, a + n) for a, n in zip(first.tolist(), near.shape, strict=True))
+        box = grid.box_near(surface.vertices)
+        whole = voxelise(surface, grid.part_of_box(box))
         taken = self.neck.rigid.array[box] != 0
         if self.neighbours == KEEP:
             taken = taken | (self.neck.soft.array[box] != 0)
-        kept = Volume(np.where(taken, 0, whole.array).astype(np.uint8), near.ijk_to_ras)
+        kept = Volume(np.where(taken, 0, whole.array).astype(np.uint8), whole.ijk_to_ras)
         reduced = bool((taken & (whole.array != 0)).any())
         cut_off = not self.neck.shown.holds(surface)
         features, _ = measured_as_written(thyroid.measured, whole, kept, placement)

@@ -65,7 +65,8 @@ class NnunetFiles:
         if phantom.ct is None:
             raise OutputError(f"{name} has no CT that shows its thyroid, which a case for nnU-Net needs.")
         numbers = {each: label for label, each in enumerate(self.classes, start=1)}
-        volume, table = phantom.labels.volume, np.zeros(max(phantom.labels.names, default=0) + 1, dtype=np.uint8)
+        volume = phantom.labels.volume
+        table = np.zeros(max(phantom.labels.names, default=0) + 1, dtype=np.min_scalar_type(len(numbers)))
         for label, each in phantom.labels.names.items():
             known = NODULE if is_nodule(each) else each
             if known not in numbers:

@@ -25,11 +25,12 @@ SYNTHETIC = "SYNTHETIC"
 """Patient of a series that belongs to no patient."""
 
 _DESCRIPTION = "Synthetic CT by ThyroidSynth; not for clinical use"
-# What a series of the same study has in common with another.
-_OF_STUDY = (
+OF_STUDY = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyID", "StudyDate"),
     *("StudyTime", "AccessionNumber", "ReferringPhysicianName", "FrameOfReferenceUID", "PositionReferenceIndicator"),
 )
+"""What the series of a study have in common."""
+
 # Axes and positions of voxels that agree within this many voxels are the same.
 _SAME_PLACE = 0.05
 _ORTHOGONAL = 1e-3
@@ -126,7 +127,7 @@ def write_ct_series(ct: Volume, folder: Path, *, of: ImageSeries | None = None) 
     common.FrameOfReferenceUID = generate_uid(entropy_srcs=[digest, "frame"])
     common.PositionReferenceIndicator = ""
     if of is not None:
-        for name in _OF_STUDY:
+        for name in OF_STUDY:
             if name in of.images[0]:
                 setattr(common, name, of.images[0].get(name))
     common.SeriesInstanceUID = generate_uid(entropy_srcs=[digest, "series"])

@@ -280,13 +280,12 @@ def _filled(
 def _even(surface: Surface, edge_mm: float, name: str) -> Surface | str:
     """Return a surface of even triangles without components smaller than a cube of their edge, or why there is none."""
     component = surface.components()
-    faces = [surface.faces[component == number] for number in range(int(component.max()) + 1)]
-    large = [each for each in faces if Surface(surface.vertices, each).volume >= edge_mm**3]
-    if not large:
+    volumes = [surface.of_faces(component == number).volume for number in range(int(component.max()) + 1)]
+    large = np.flatnonzero(np.array(volumes) >= edge_mm**3)
+    if not len(large):
         return f"The components of {name} are smaller than a cube with edges of {edge_mm:g} mm."
-    used, corners = np.unique(np.concatenate(large), return_inverse=True)
     try:
-        return remeshed(Surface(surface.vertices[used], corners.reshape(-1, 3)), edge_mm, name=name)
+        return remeshed(surface.of_faces(np.isin(component, large)), edge_mm, name=name)
     except OutputError as error:
         return str(error)
 

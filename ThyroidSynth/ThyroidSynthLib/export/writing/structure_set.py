@@ -24,7 +24,7 @@ from ThyroidSynthLib.imaging.segmentations.contours import fill_contours
 from ThyroidSynthLib.imaging.segmentations.rtstruct import read_contours
 
 from .codes import code_of
-from .image_series import ImageSeries
+from .image_series import OF_STUDY, ImageSeries
 from .segmentation_object import fix_dates
 
 if TYPE_CHECKING:
@@ -190,12 +190,8 @@ def _document(
     document.SOPClassUID, document.Modality = RTStructureSetStorage, "RTSTRUCT"
     document.SOPInstanceUID = generate_uid(entropy_srcs=[digest.hexdigest(), "structures"])
     document.SeriesInstanceUID = generate_uid(entropy_srcs=[digest.hexdigest(), "structure series"])
-    for name in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyID"):
+    for name in OF_STUDY:
         setattr(document, name, first.get(name, ""))
-    for name in ("StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName"):
-        setattr(document, name, first.get(name, ""))
-    document.FrameOfReferenceUID = first.FrameOfReferenceUID
-    document.PositionReferenceIndicator = ""
     document.SeriesNumber, document.InstanceNumber, document.OperatorsName = 902, 1, ""
     document.SeriesDescription = document.StructureSetDescription = note[:64]
     document.Manufacturer, document.ManufacturerModelName, document.SoftwareVersions = "ThyroidSynth", "", __version__

@@ -73,9 +73,5 @@ def measured(organ: OrganModel, surface: Surface) -> dict[str, float]:
 
 def _largest_component(surface: Surface) -> Surface:
     components = surface.components()
-    if components.max() == 0:
-        return surface
-    parts = [Surface(surface.vertices, surface.faces[components == number]) for number in range(components.max() + 1)]
-    largest = max(parts, key=lambda part: part.volume)
-    used, faces = np.unique(largest.faces, return_inverse=True)
-    return Surface(largest.vertices[used], faces.reshape(-1, 3))
+    parts = [surface.of_faces(components == number) for number in range(components.max() + 1)]
+    return max(parts, key=lambda part: part.volume)
