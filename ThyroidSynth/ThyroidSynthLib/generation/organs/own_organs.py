@@ -54,12 +54,14 @@ def own_organs_of(model: TrainedModel, masks: Mapping[str, Mask], placement: Pla
     Parameters
     ----------
     model : TrainedModel
-        With organs.
+        The result of one without organs is empty.
     masks : mapping of str to Mask
         By name, in `ras_mm`. Structures that are no organs of the model are kept, too.
     placement : Placement
         The trachea frame in the patient, in the alignment of the model.
     """
+    if not model.organs:
+        return {}
     # All organs of a model have the same box.
     frame = next(iter(model.organs.values())).frame
     box = np.array([frame.lower_mm, frame.upper_mm])
