@@ -76,6 +76,25 @@ def test_tissue_is_what_the_ct_shows(neck, at, name):
     assert _label_at(neck.filled, *at) == name
 
 
+def test_air_above_a_trachea_of_several_labels_is_airway_and_no_lung():
+    ct, labels = _ct_and_labels()
+    x, y, z = _positions()
+    array, hu = labels.volume.array.copy(), ct.array.copy()
+    array[(array == 2) & (z > -10)] = 4
+    hu[(np.hypot(x, y - 12) < 7) & (z >= 5)] = -850
+
+    found = make_neck(
+        "p",
+        LabelMap(Volume(array, GRID.ijk_to_ras), {**labels.names, 4: "windpipe"}),
+        NOWHERE,
+        GridChoice(),
+        THYROIDS,
+        ct=Volume(hu, GRID.ijk_to_ras),
+    )
+
+    assert _label_at(found.filled, 0, 12, 15) == "airway"
+
+
 def test_labels_are_those_of_totalsegmentator_and_only_of_what_is_there(neck):
     assert {label: neck.before.names[label] for label in (16, 17)} == {16: "trachea", 17: "thyroid_gland"}
     assert "aorta" not in neck.before.names.values()

@@ -236,8 +236,7 @@ def make_neck(
         body, source = body_of_ct(hu.array, base, array != 0), "CT"
     else:
         body, source = estimated_body(array != 0, base), "estimated around the segmented structures"
-    trachea = next(iter(labels_of(structures, TRACHEA)), 0)
-    whole = tissue_labels(array, body, base, ct=hu, masks=masks, trachea=trachea)
+    whole = tissue_labels(array, body, base, ct=hu, masks=masks, trachea=labels_of(structures, TRACHEA))
     if hu is None and spared is not None:
         # What a mask of the body leaves out in its middle is air.
         whole[spared] = TISSUES[AIRWAY]

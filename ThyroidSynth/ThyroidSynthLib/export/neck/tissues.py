@@ -6,7 +6,7 @@ mask of it says, or an estimate around the segmented structures, and what no mas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -84,7 +84,7 @@ def tissue_labels(
     *,
     ct: Volume | None,
     masks: Mapping[str, np.ndarray],
-    trachea: int,
+    trachea: Sequence[int],
 ) -> np.ndarray:
     """Return labels in which every voxel of the body has one; segmented structures keep theirs.
 
@@ -98,8 +98,8 @@ def tissue_labels(
         Hounsfield units on the same grid.
     masks : mapping of str to ndarray of bool
         Masks of `TISSUE_MASKS`, where given.
-    trachea : int
-        Label of the trachea, to which airways are connected.
+    trachea : sequence of int
+        Labels of the trachea, to which airways are connected.
     """
     found = labels.copy()
     free = body & (labels == 0)
@@ -113,7 +113,7 @@ def tissue_labels(
     return found
 
 
-def _add_from_ct(found: np.ndarray, free: np.ndarray, grid: Grid, ct: Volume, trachea: int) -> None:
+def _add_from_ct(found: np.ndarray, free: np.ndarray, grid: Grid, ct: Volume, trachea: Sequence[int]) -> None:
     from scipy.ndimage import gaussian_filter
 
     spacing = grid.spacing_mm[::-1]
@@ -122,11 +122,12 @@ def _add_from_ct(found: np.ndarray, free: np.ndarray, grid: Grid, ct: Volume, tr
     found[free & (smooth < _DENSE_HU)] = TISSUES[MUSCLE]
     found[free & (smooth < _FAT_HU)] = TISSUES[FAT]
     inner_air = free & (smooth < _AIR_HU)
-    air = inner_air | (found == trachea) | (found == 0)
+    lumen = np.isin(found, trachea)
+    air = inner_air | lumen | (found == 0)
     wall = _grown(air, _WALL_MM, grid)
     found[wall & free & (smooth < _DENSE_HU)] = TISSUES[SOFT_TISSUE]
     found[free & _bone(smooth, grid)] = TISSUES[BONE]
-    _add_air(found, inner_air, hu, grid, trachea)
+    _add_air(found, inner_air, hu, grid, lumen)
 
 
 def _bone(smooth: np.ndarray, grid: Grid) -> np.ndarray:
@@ -150,13 +151,13 @@ def _grown(mask: np.ndarray, distance_mm: float, grid: Grid) -> np.ndarray:
     return grown.view(bool)
 
 
-def _add_air(found: np.ndarray, inner: np.ndarray, hu: np.ndarray, grid: Grid, trachea: int) -> None:
+def _add_air(found: np.ndarray, inner: np.ndarray, hu: np.ndarray, grid: Grid, trachea: np.ndarray) -> None:
     """Label the air in the body as airway, or as lung where it is large and holds tissue, too."""
     from scipy.ndimage import binary_dilation, find_objects, label
 
     component, count = label(inner)
-    touching = np.unique(component[binary_dilation(found == trachea, iterations=2)])
-    middle = _right(grid, np.argwhere(found == trachea)).mean() if (found == trachea).any() else 0.0
+    touching = np.unique(component[binary_dilation(trachea, iterations=2)])
+    middle = _right(grid, np.argwhere(trachea)).mean() if trachea.any() else 0.0
     for number, box in enumerate(find_objects(component, max_label=count), start=1):
         if box is None:
             continue
