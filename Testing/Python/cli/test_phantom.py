@@ -241,7 +241,7 @@ def test_a_ct_that_is_none_is_refused_by_name(patient, tmp_path, capsys):
 
     message = capsys.readouterr().err
     assert str(mask) in message
-    assert "Choose the CT" in message
+    assert "choose the CT" in message
 
 
 def _checksums(folder: Path) -> dict[str, str]:
